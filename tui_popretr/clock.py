@@ -1,0 +1,32 @@
+"""The two times of the program: due times that count suspend, and the wall clock that people read."""
+
+from __future__ import annotations
+
+import time
+from datetime import datetime
+from typing import Protocol
+
+# Linux's monotonic clock stands still while the machine sleeps; a mail due at 8:00 must not wait for that.
+_DUE_CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+
+
+class Clock(Protocol):
+    """Where the engine reads the time; tests give it one they can move."""
+
+    def boottime(self) -> float:
+        """Seconds on a clock that only goes forward and counts suspend (CLOCK_BOOTTIME). Due times are on it."""
+        ...
+
+    def now(self) -> datetime:
+        """The wall clock as an aware datetime in local time. For people and logs; never for scheduling."""
+        ...
+
+
+class SystemClock:
+    """The machine's clocks."""
+
+    def boottime(self) -> float:
+        return time.clock_gettime(_DUE_CLOCK)
+
+    def now(self) -> datetime:
+        return datetime.now().astimezone()

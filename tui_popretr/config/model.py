@@ -1,0 +1,227 @@
+"""The settings as the rest of the program sees them: validated, typed, immutable. Times are seconds, sizes octets."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from tui_popretr.secret import Secret
+
+
+class AuthType(Enum):
+    """The login methods by their names in <authtypes>."""
+
+    USERPASS = "USERPASS"
+    APOP = "APOP"
+    SASL_PLAIN = "SASL_PLAIN"
+    SASL_CRAM_MD5 = "SASL_CRAM_MD5"
+    SASL_EXTERNAL = "SASL_EXTERNAL"
+    SASL_SCRAM_SHA_256 = "SASL_SCRAM_SHA_256"
+    SASL_SCRAM_SHA_1 = "SASL_SCRAM_SHA_1"
+    SASL_LOGIN = "SASL_LOGIN"
+    SASL_XOAUTH2 = "SASL_XOAUTH2"
+    SASL_OAUTHBEARER = "SASL_OAUTHBEARER"
+    AUTO = "AUTO"
+
+
+class Eol(Enum):
+    """Line ends of delivered files: LF, or CRLF as received."""
+
+    NATIVE = "native"
+    CRLF = "crlf"
+
+
+class Rotation(Enum):
+    """When a log file is followed by the next (GreyLog's `rot`)."""
+
+    NEVER = "never"
+    MINUTE = "minute"
+    HOURLY = "hourly"
+    DAILY = "daily"
+    WEEKLY = "weekly"
+    MONTHLY = "monthly"
+    YEARLY = "yearly"
+
+
+@dataclass(frozen=True, slots=True)
+class Paths:
+    """The %DIR..% folders, absolute, and what stands for the machine and the product in texts."""
+
+    top: str
+    config: str
+    var: str
+    logs: str
+    tmp: str
+    system_name: str  # %SYSNAME%: the host name
+    announce_host: str  # "by HOST" in Received
+    product_name: str  # "(PRODNAME)" in Received
+
+
+@dataclass(frozen=True, slots=True)
+class LogSettings:
+    """One log file. `path` still holds the time tokens (%DT% %Y% ...); the %DIR..% ones are already replaced."""
+
+    path: str  # or "%stdout%" / "%stderr%"
+    rotation: Rotation = Rotation.NEVER
+    max_size: int | None = None  # overrides rotation
+    buffer: int = 8192
+    flush: float = 1.0  # 0: each entry
+    level: str = "info"
+
+
+@dataclass(frozen=True, slots=True)
+class Literal:
+    """The secret stands in the configuration."""
+
+    secret: Secret
+
+
+@dataclass(frozen=True, slots=True)
+class FromEnvironment:
+    """The secret is in an environment variable."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class FromFile:
+    """The secret is the first line of a file, read at each session."""
+
+    path: str  # absolute
+
+
+@dataclass(frozen=True, slots=True)
+class FromCommand:
+    """The secret is the first line a command prints, run at each session, no shell."""
+
+    argv: tuple[str, ...]
+    timeout: float = 60.0
+
+
+PasswordSource = Literal | FromEnvironment | FromFile | FromCommand
+
+
+@dataclass(frozen=True, slots=True)
+class TlsPolicy:
+    """How TLS is verified. Equal policies share one SSL context."""
+
+    latent: bool = False  # True: STLS after the greeting
+    trust_path: str | None = None  # None: the system's
+    trust_password: Secret | None = None
+    peer_name: str | None = None  # None: the host; "-": not checked
+    certificate: str | None = None  # entry's name in a PKCS#12 store
+    key_store: str | None = None  # PEM with certificate and key, or PKCS#12
+    key_store_password: Secret | None = None
+    certificate_password: Secret | None = None
+    minimum_version: str = "TLSv1.2"  # TLSv1 TLSv1.1 TLSv1.2 TLSv1.3
+    handshake_timeout: float = 120.0
+    fingerprints: tuple[str, ...] = ()  # SHA-256, 64 lower-case hex digits each
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """The POP3 server of a client."""
+
+    host: str  # as written; an IPv6 address without brackets
+    port: int
+    username: str | None
+    password: PasswordSource | None
+    auth_types: tuple[AuthType, ...]  # in order; those unusable (no username, no TLS for EXTERNAL) already left out
+    initial_response: bool
+    tls: TlsPolicy | None
+
+    @property
+    def address(self) -> str:
+        """host:port, with brackets round an IPv6 address."""
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class MaildirDestination:
+    """Deliver into a Maildir: RECIP's in the message store, or any other."""
+
+    path: str  # the Maildir itself, absolute, %U% replaced
+    mailbox: str | None = None  # RECIP where it is the message store's; None: a <maildir> of the client's own
+    eol: Eol = Eol.NATIVE
+    owner: str | None = None  # virtualusers N: files are given to this system user
+
+
+@dataclass(frozen=True, slots=True)
+class FolderDestination:
+    """Deliver as one file a message."""
+
+    path: str  # absolute, %U% replaced
+    eol: Eol = Eol.CRLF
+    owner: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SmtpDestination:
+    """Hand the message to an SMTP or LMTP server."""
+
+    sender: str
+    recipients: tuple[str, ...]  # aliases expanded
+    host: str = "localhost"
+    port: int = 25
+    socket_path: str | None = None  # LMTP over a Unix socket
+    lmtp: bool = False
+    starttls: bool = False
+    username: str | None = None
+    password: PasswordSource | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CommandDestination:
+    """Hand the message to a command on its standard input."""
+
+    argv: tuple[str, ...]
+    timeout: float = 300.0
+
+
+Destination = MaildirDestination | FolderDestination | SmtpDestination | CommandDestination
+
+
+@dataclass(frozen=True, slots=True)
+class ClientSettings:
+    """One client: an account to poll and where its mail goes."""
+
+    id: str
+    recip: str
+    server: Server
+    destination: Destination
+    frequency: float = 300.0  # seconds from the end of a session to the next start; 0: in succession
+    runs: int = 0  # 0: no limit
+    preserve: bool = False
+    capa: bool = False
+    omit_received: bool = False
+    full_transcript: bool = False
+    new_only: bool = False
+    delete_after: float | None = None
+    max_size: int | None = None
+    max_messages: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Concurrency:
+    """How many sessions may run at once."""
+
+    total: int = 64
+    per_server: int = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """A whole configuration."""
+
+    path: str  # the file, absolute, real path
+    paths: Paths
+    clients: tuple[ClientSettings, ...]  # the enabled ones
+    disabled: tuple[str, ...] = ()  # ids of clients with enabled="N"
+    timeout: float = 240.0
+    delay_start: float = 60.0
+    concurrency: Concurrency = Concurrency()
+    journal: str = ""  # absolute
+    control_socket: str = ""  # absolute
+    audit: LogSettings | None = None
+    transcript: LogSettings | None = None
+    trace: LogSettings | None = None

@@ -1,0 +1,251 @@
+"""Everything that can go wrong, named by the situation, with what the user can do about it and the exit code.
+
+This is the one place where a situation is mapped to an exit code (sysexits) and to advice. Raise the class that names the
+situation; its message says what happened in plain words, without secrets and with server text already neutralised.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import ClassVar
+
+
+class ExitCode(IntEnum):
+    """Exit codes of the program, as in sysexits(3)."""
+
+    OK = 0
+    USAGE = 64
+    UNAVAILABLE = 69
+    SOFTWARE = 70
+    CANT_CREATE = 73
+    IO_ERROR = 74
+    TEMPORARY = 75
+    PROTOCOL = 76
+    LOGIN = 77
+    CONFIGURATION = 78
+
+
+#: Worst first: the exit code of several clients is the first of these that occurs (SPEC 7).
+SEVERITY = (
+    ExitCode.SOFTWARE,
+    ExitCode.CONFIGURATION,
+    ExitCode.LOGIN,
+    ExitCode.PROTOCOL,
+    ExitCode.IO_ERROR,
+    ExitCode.CANT_CREATE,
+    ExitCode.UNAVAILABLE,
+    ExitCode.TEMPORARY,
+    ExitCode.OK,
+)
+
+
+def worst(codes: list[ExitCode]) -> ExitCode:
+    """Return the worst of several exit codes, OK when there are none."""
+    return min(codes, key=SEVERITY.index, default=ExitCode.OK)
+
+
+class PopretrError(Exception):
+    """Something went wrong that the user can be told about in words.
+
+    str(error) says what happened. `advice` says what to do about it, "" where there is nothing to say.
+    """
+
+    exit_code: ClassVar[ExitCode] = ExitCode.SOFTWARE
+    default_advice: ClassVar[str] = ""
+
+    def __init__(self, message: str, *, advice: str | None = None) -> None:
+        super().__init__(message)
+        self.advice = self.default_advice if advice is None else advice
+
+
+class ConfigurationError(PopretrError):
+    """The configuration cannot be used."""
+
+    exit_code = ExitCode.CONFIGURATION
+
+
+# --- reaching the server --------------------------------------------------------------------------------------------
+
+
+class ServerUnreachable(PopretrError):
+    """No connection: refused, no route, or nobody answered in time."""
+
+    exit_code = ExitCode.UNAVAILABLE
+    default_advice = "check the address and port, and whether the server is up"
+
+
+class HostNotFound(ServerUnreachable):
+    """The host name has no address, or the resolver failed."""
+
+    default_advice = "check the spelling of the host name and this machine's DNS"
+
+
+class ConnectionCut(PopretrError):
+    """The connection ended before the dialogue did."""
+
+    exit_code = ExitCode.TEMPORARY
+    default_advice = "it is tried again at the next run"
+
+
+class ServerStalled(PopretrError):
+    """The server did not answer, or a message made no progress, within the timeout."""
+
+    exit_code = ExitCode.TEMPORARY
+    default_advice = "it is tried again at the next run; raise <timeout> if the server is only slow"
+
+
+class GreetingRefused(PopretrError):
+    """The server greeted with -ERR."""
+
+    exit_code = ExitCode.UNAVAILABLE
+
+
+class ProtocolViolation(PopretrError):
+    """The server sent what POP3 does not allow, or more of it than is sane."""
+
+    exit_code = ExitCode.PROTOCOL
+    default_advice = "check that address and port are those of a POP3 server"
+
+
+class CommandRefused(PopretrError):
+    """-ERR to a command without which the session cannot go on."""
+
+    exit_code = ExitCode.PROTOCOL
+
+
+class UidlUnavailable(PopretrError):
+    """newonly or deleteafter is set and the server gives no usable UIDs."""
+
+    exit_code = ExitCode.PROTOCOL
+    default_advice = "newonly and deleteafter need UIDL; remove them from this client"
+
+
+# --- TLS ------------------------------------------------------------------------------------------------------------
+
+
+class TlsFailed(PopretrError):
+    """No TLS where TLS is configured; nothing secret was sent."""
+
+    exit_code = ExitCode.PROTOCOL
+
+
+class StlsRefused(TlsFailed):
+    """The server does not offer STLS or answered it with -ERR."""
+
+    default_advice = 'if the server speaks TLS from the first byte (port 995), use <ssl latent="N"/>'
+
+
+class PlaintextInjected(TlsFailed):
+    """Bytes arrived in clear behind STLS's +OK: somebody may be tampering with the connection."""
+
+
+class CertificateRejected(TlsFailed):
+    """The server's certificate is expired, not trusted, or for another name."""
+
+
+# --- login ----------------------------------------------------------------------------------------------------------
+
+
+class LoginFailed(PopretrError):
+    """The login did not succeed."""
+
+    exit_code = ExitCode.LOGIN
+
+
+class LoginRejected(LoginFailed):
+    """The server rejected the credentials (each mechanism that was usable, in turn)."""
+
+    default_advice = "check username and password"
+
+
+class NoUsableMechanism(LoginFailed):
+    """None of the configured authtypes can be used with this server or with what is configured."""
+
+
+class PasswordUnavailable(LoginFailed):
+    """The password's environment variable, file or command gave none."""
+
+    exit_code = ExitCode.CONFIGURATION
+
+
+class MailboxInUse(PopretrError):
+    """[IN-USE]: another session holds the maildrop's lock (RFC 2449 §8.1.1)."""
+
+    exit_code = ExitCode.TEMPORARY
+    default_advice = "another program has the mailbox open; it is tried again at the next run"
+
+
+class LoginDelayed(PopretrError):
+    """[LOGIN-DELAY]: the server wants more time between logins (RFC 2449 §8.1.2)."""
+
+    exit_code = ExitCode.TEMPORARY
+    default_advice = "raise freq to what the server allows"
+
+
+class ServerTemporaryFailure(PopretrError):
+    """[SYS/TEMP]: the server has a problem that should pass (RFC 3206 §4)."""
+
+    exit_code = ExitCode.TEMPORARY
+
+
+class ServerPermanentFailure(PopretrError):
+    """[SYS/PERM]: the server has a problem that needs somebody's attention (RFC 3206 §4)."""
+
+    exit_code = ExitCode.UNAVAILABLE
+    default_advice = "tell the server's operator"
+
+
+# --- delivery and journal -------------------------------------------------------------------------------------------
+
+
+class DeliveryFailed(PopretrError):
+    """A message could not be stored; it stays on the server."""
+
+    exit_code = ExitCode.IO_ERROR
+
+
+class CannotCreate(DeliveryFailed):
+    """A file or folder of the destination cannot be created."""
+
+    exit_code = ExitCode.CANT_CREATE
+
+
+class MessagesSkipped(PopretrError):
+    """The session went well but some messages could not be retrieved; they stay on the server."""
+
+    exit_code = ExitCode.TEMPORARY
+
+
+class JournalError(PopretrError):
+    """The journal cannot be used; without it nothing is deleted from any server."""
+
+    exit_code = ExitCode.IO_ERROR
+
+
+class JournalLocked(JournalError):
+    """Another process has the journal open."""
+
+    exit_code = ExitCode.TEMPORARY
+    default_advice = "another tui-popretr runs on this configuration; stop it first"
+
+
+class JournalDamaged(JournalError):
+    """The journal is not an intact SQLite database of ours."""
+
+
+class JournalFromFuture(JournalError):
+    """The journal was written by a newer version of the program."""
+
+    exit_code = ExitCode.CONFIGURATION
+    default_advice = "install the newer version again"
+
+
+class SessionStopped(PopretrError):
+    """The user or a shutdown ended the session; what was delivered is known to the journal."""
+
+    exit_code = ExitCode.OK
+
+
+def describe_os_error(error: OSError) -> str:
+    """Return an OSError's reason in a few words, without the errno and the path."""
+    return (error.strerror or str(error) or type(error).__name__).lower()

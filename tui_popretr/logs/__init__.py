@@ -1,0 +1,1 @@
+"""The log files: audit, transcript and trace, with rotation."""

@@ -1,0 +1,31 @@
+"""Server text made safe to show: control and escape bytes become visible, the rest stays readable."""
+
+from __future__ import annotations
+
+import re
+
+# C0, DEL, C1, and the characters that move, hide or reorder text on a terminal
+_UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]")
+_MOSTLY_SAFE = re.compile(rb"[\x20-\x7e]*")
+
+
+def _escape(match: re.Match[str]) -> str:
+    code = ord(match.group())
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
+
+
+def visible(raw: bytes | str, limit: int = 1024) -> str:
+    """Return text from outside in a form that is safe in a terminal and in a log.
+
+    Control characters (ESC among them) are shown as \\xNN, bytes that are not UTF-8 likewise, and what is longer than
+    `limit` characters is cut with an ellipsis.
+    """
+    if isinstance(raw, bytes):
+        raw = raw[: 4 * limit + 4]
+        if _MOSTLY_SAFE.fullmatch(raw):
+            text = raw.decode("ascii")
+        else:
+            text = _UNSAFE.sub(_escape, raw.decode("utf-8", "backslashreplace"))
+    else:
+        text = _UNSAFE.sub(_escape, raw[: limit + 1])
+    return text if len(text) <= limit else text[:limit] + "…"
