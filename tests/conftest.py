@@ -2,11 +2,43 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
+
 import pytest
-import trio.testing
+from hypothesis import settings
+from trio.testing import MockClock
+
+from tests.support.dovecot import Dovecot, require
+
+# A slow machine is no failure; time limits are pytest-timeout's.
+settings.register_profile("tests", parent=settings.default, deadline=None)
+settings.load_profile("tests")
 
 
 @pytest.fixture
-def autojump_clock() -> trio.testing.AutojumpClock:
+def autojump_clock() -> MockClock:
     """A trio clock that jumps over every wait: for tests decorated with trio_test."""
-    return trio.testing.AutojumpClock(rate=0, autojump_threshold=0)
+    return MockClock(autojump_threshold=0)
+
+
+@pytest.fixture(scope="session")
+def needs_dovecot() -> None:
+    """For tests that start a Dovecot of their own."""
+    require()
+
+
+@pytest.fixture(scope="session")
+def dovecot(needs_dovecot: None) -> Iterator[Dovecot]:
+    """A real Dovecot, one per test process; a test makes accounts of its own in it with add_user()."""
+    with Dovecot() as server:
+        yield server
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what uses Dovecot, and leave out what needs root where we are not."""
+    for item in items:
+        if "needs_dovecot" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.dovecot)
+        if item.get_closest_marker("root") and os.geteuid() != 0:
+            item.add_marker(pytest.mark.skip(reason="needs root"))

@@ -1,1 +1,79 @@
 """The client side of POP3 as a pure state machine: commands in and bytes out, bytes in and events out."""
+
+from tui_popretr.pop3.capabilities import NEVER, Capabilities, Never
+from tui_popretr.pop3.commands import (
+    Apop,
+    Auth,
+    Capa,
+    Command,
+    Dele,
+    List,
+    Noop,
+    Pass,
+    Quit,
+    Retr,
+    Rset,
+    SaslCancel,
+    SaslResponse,
+    Stat,
+    Stls,
+    Top,
+    Uidl,
+    User,
+)
+from tui_popretr.pop3.errors import (
+    InjectedPlaintext,
+    LocalProtocolError,
+    RemoteProtocolError,
+    UnexpectedEof,
+    UnsolicitedReply,
+)
+from tui_popretr.pop3.events import BodyChunk, BodyEnd, Continuation, Event, Greeting, Listing, Reply
+from tui_popretr.pop3.listing import parse_list, parse_stat, parse_uidl
+from tui_popretr.pop3.machine import Machine
+from tui_popretr.pop3.sasl import Exchange, apop_digest, begin
+from tui_popretr.pop3.states import State
+
+__all__ = [
+    "NEVER",
+    "Apop",
+    "Auth",
+    "BodyChunk",
+    "BodyEnd",
+    "Capa",
+    "Capabilities",
+    "Command",
+    "Continuation",
+    "Dele",
+    "Event",
+    "Exchange",
+    "Greeting",
+    "InjectedPlaintext",
+    "List",
+    "Listing",
+    "LocalProtocolError",
+    "Machine",
+    "Never",
+    "Noop",
+    "Pass",
+    "Quit",
+    "RemoteProtocolError",
+    "Reply",
+    "Retr",
+    "Rset",
+    "SaslCancel",
+    "SaslResponse",
+    "Stat",
+    "State",
+    "Stls",
+    "Top",
+    "Uidl",
+    "UnexpectedEof",
+    "UnsolicitedReply",
+    "User",
+    "apop_digest",
+    "begin",
+    "parse_list",
+    "parse_stat",
+    "parse_uidl",
+]

@@ -1,0 +1,47 @@
+# Every target makes what it needs first: "make demo" and "make test" work on a fresh checkout with python3 (3.11 or
+# newer, with venv) and make alone.
+
+PYTHON ?= python3
+BIN := .venv/bin
+PYTEST_WORKERS ?= auto
+PYTEST_ARGS ?=
+
+export PYTHON PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check format clean
+
+help: ## show this list
+	@echo "make TARGET, where TARGET is one of:"
+	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/  \1\t\2/p' Makefile | expand -t 12
+
+demo: .venv/ready-for-run ## retrieve mail from a small POP3 server that comes with the program
+	@$(BIN)/tui-popretr demo
+
+test: .venv/ready-for-dev ## run the tests (PYTEST_ARGS="-k word" narrows them)
+	@scripts/test-servers
+	@echo "Running the tests ..."
+	@$(BIN)/pytest --numprocesses $(PYTEST_WORKERS) --maxprocesses 8 $(PYTEST_ARGS)
+
+check: .venv/ready-for-dev ## check format, style, types and which module may import which
+	@echo "Format (ruff):" && $(BIN)/ruff format --check .
+	@echo "Style (ruff):" && $(BIN)/ruff check .
+	@echo "Types (mypy):" && $(BIN)/mypy
+	@echo "Imports (import-linter):" && $(BIN)/lint-imports --no-logo
+
+format: .venv/ready-for-dev ## bring the code into the project's format
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+clean: ## remove the virtual environment and what tools have left behind
+	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The version is in __init__.py.
+INSTALLED_FROM := pyproject.toml tui_popretr/__init__.py scripts/set-up
+
+.venv/ready-for-run: $(INSTALLED_FROM)
+	@scripts/set-up run
+
+.venv/ready-for-dev: $(INSTALLED_FROM)
+	@scripts/set-up dev

@@ -1,0 +1,313 @@
+"""The value types: tables of what is accepted and refused, and properties."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tui_popretr.config import values
+from tui_popretr.config.values import InvalidValueError
+
+
+@pytest.mark.parametrize("text", ["Y", "yes", "T", "True", "ON", "1", "y"])
+def test_yes(text: str) -> None:
+    assert values.boolean(text) is True
+
+
+@pytest.mark.parametrize("text", ["N", "no", "F", "False", "off", "0", "n"])
+def test_no(text: str) -> None:
+    assert values.boolean(text) is False
+
+
+@pytest.mark.parametrize("text", ["", "maybe", "2", "YN", "tru", "０"])
+def test_neither_yes_nor_no(text: str) -> None:
+    with pytest.raises(InvalidValueError, match="neither yes nor no"):
+        values.boolean(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("4m", 240),
+        ("1h30m", 5400),
+        ("500", 0.5),
+        ("0", 0),
+        ("1d2h3m4s5ms", 86400 + 7200 + 180 + 4.005),
+        ("5ms", 0.005),
+        ("10s", 10),
+        ("90m", 5400),
+        ("2D", 172800),
+    ],
+)
+def test_duration(text: str, seconds: float) -> None:
+    assert values.duration(text) == pytest.approx(seconds)
+
+
+@pytest.mark.parametrize("text", ["", "4x", "m", "30m1h", "1m1m", "-5s", "1.5h", "1h 30m", "4mm", "٤m"])
+def test_not_a_duration(text: str) -> None:
+    with pytest.raises(InvalidValueError, match="is not a time"):
+        values.duration(text)
+
+
+@pytest.mark.parametrize("text", ["9" * 16, "9" * 5000, "4000d", "9" * 5000 + "d"])
+def test_too_long_a_duration(text: str) -> None:
+    with pytest.raises(InvalidValueError, match="too long"):
+        values.duration(text)
+
+
+def test_a_duration_that_must_not_be_zero() -> None:
+    assert values.positive_duration("1") == 0.001
+    with pytest.raises(InvalidValueError, match="more than 0"):
+        values.positive_duration("0s")
+
+
+@pytest.mark.parametrize(
+    ("text", "octets"),
+    [("0", 0), ("512", 512), ("7B", 7), ("8k", 8192), ("25M", 25 * 1024**2), ("2g", 2 * 1024**3)],
+)
+def test_size(text: str, octets: int) -> None:
+    assert values.size(text) == octets
+
+
+@pytest.mark.parametrize("text", ["", "M", "10KB", "1.5M", "-1", "10 M", "5T"])
+def test_not_a_size(text: str) -> None:
+    with pytest.raises(InvalidValueError, match="is not a size"):
+        values.size(text)
+
+
+@pytest.mark.parametrize("text", ["9" * 30, "9" * 5000 + "G", "9999999999G"])
+def test_too_large_a_size(text: str) -> None:
+    with pytest.raises(InvalidValueError, match="too large"):
+        values.size(text)
+
+
+def test_count() -> None:
+    assert values.count()("0") == 0
+    assert values.count(1)("64") == 64
+    for text in ("", "x", "-1", "1.0", "²"):
+        with pytest.raises(InvalidValueError, match="not a whole number"):
+            values.count()(text)
+    with pytest.raises(InvalidValueError, match="at least 1"):
+        values.count(1)("0")
+    with pytest.raises(InvalidValueError, match="too large"):
+        values.count()("9" * 5000)
+
+
+def test_list() -> None:
+    assert values.items("a") == ("a",)
+    assert values.items(" a |b| c ") == ("a", "b", "c")
+    for text in ("a||b", "|a", "a|"):
+        with pytest.raises(InvalidValueError, match="empty"):
+            values.items(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "expanded"),
+    [
+        ("plain", "plain"),
+        ("${HOST}", "pop.example.net"),
+        ("${HOST}:110", "pop.example.net:110"),
+        ("${UNSET:default}", "default"),
+        ("${UNSET:a:b}", "a:b"),
+        ("${UNSET:}", ""),
+        ("${HOST:default}", "pop.example.net"),
+        ("${EMPTY:default}", ""),
+        ("pa${$}word", "pa${word"),
+        ("${$}HOST}", "${HOST}"),
+        ("${TRICK}", "${HOST}"),
+        ("$HOST }{", "$HOST }{"),
+    ],
+)
+def test_environment_variables(text: str, expanded: str) -> None:
+    assert values.expand(text, {"HOST": "pop.example.net", "EMPTY": "", "TRICK": "${HOST}"}) == expanded
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("${UNSET}", "UNSET is not set"),
+        ("${HOST", "not closed"),
+        ("a ${HOST} ${", "not closed"),
+        ("${}", "does not hold the name"),
+        ("${1A}", "does not hold the name"),
+        ("${A B}", "does not hold the name"),
+        ("${UNSET:${HOST}}", "inside another"),
+        ("${LATIN}", "not valid UTF-8"),
+    ],
+)
+def test_wrong_environment_variables(text: str, message: str) -> None:
+    with pytest.raises(InvalidValueError, match=message):
+        values.expand(text, {"HOST": "x", "LATIN": "caf\udce9"})
+
+
+@pytest.mark.parametrize(
+    ("text", "host", "port"),
+    [
+        ("pop.example.net", "pop.example.net", None),
+        ("pop.example.net:110", "pop.example.net", 110),
+        ("192.0.2.7", "192.0.2.7", None),
+        ("192.0.2.7:65535", "192.0.2.7", 65535),
+        ("[2001:db8::1]", "2001:db8::1", None),
+        ("[2001:db8::1]:995", "2001:db8::1", 995),
+        ("[fe80::1%eth0]:1", "fe80::1%eth0", 1),
+        ("my_host", "my_host", None),
+        ("pop.example.net.", "pop.example.net.", None),
+        ("Pop.Example.NET", "Pop.Example.NET", None),
+        ("post.müller.example", "post.xn--mller-kva.example", None),
+        ("3com.example", "3com.example", None),
+    ],
+)
+def test_address(text: str, host: str, port: int | None) -> None:
+    assert values.address(text) == (host, port)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("pop.example.net:0", "not a port"),
+        ("pop.example.net:65536", "not a port"),
+        ("pop.example.net:", "not a port"),
+        ("pop.example.net:pop3", "not a port"),
+        ("[::1]:", "not a port"),
+        ("::1", r"needs brackets: write \[::1\]:995"),
+        ("2001:db8::1:995", "needs brackets"),
+        ("a:b:c", "needs brackets"),
+        ("[::1", "no address"),
+        ("[::1]110", "no address"),
+        ("[pop.example.net]", "not an IPv6 address"),
+        ("[192.0.2.7]", "not an IPv6 address"),
+        ("192.0.2.256", "not an IPv4 address"),
+        ("192.0.2", "not an IPv4 address"),
+        ("pop3://pop.example.net", "is a URL"),
+        ("pop..example", "not a host name"),
+        ("-pop.example", "not a host name"),
+        ("pop example", "not a host name"),
+        ("a/b", "not a host name"),
+        ("a" * 64 + ".example", "not a host name"),
+        ("ü" * 300, "not a host name"),
+        (":110", "not a host name"),
+    ],
+)
+def test_not_an_address(text: str, message: str) -> None:
+    with pytest.raises(InvalidValueError, match=message):
+        values.address(text)
+
+
+@pytest.mark.parametrize("host", ["localhost", "LocalHost.", "a.localhost", "127.0.0.1", "127.9.9.9", "::1"])
+def test_loopback(host: str) -> None:
+    assert values.is_loopback(host)
+
+
+@pytest.mark.parametrize("host", ["localhost.example", "128.0.0.1", "pop.example.net", "::2", "mylocalhost"])
+def test_not_loopback(host: str) -> None:
+    assert not values.is_loopback(host)
+
+
+@pytest.mark.parametrize("text", ["user1", "user@example.net", "üser", "a b", "...", "-"])
+def test_file_name(text: str) -> None:
+    assert values.file_name(128)(text) == text
+
+
+@pytest.mark.parametrize("text", ["a/b", "/", ".", "..", "a\nb", "a\x00", "\x7f", "a\x85b", "ü" * 65])
+def test_not_a_file_name(text: str) -> None:
+    with pytest.raises(InvalidValueError):
+        values.file_name(128)(text)
+
+
+@pytest.mark.parametrize("text", ["s3cret\rx", "s3cret\nx", "s3cret\x00"])
+def test_line_breaks_are_refused_without_showing_the_text(text: str) -> None:
+    with pytest.raises(InvalidValueError) as caught:
+        values.one_line(text)
+    assert "s3cret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["AA:" * 31 + "aa", "aa" * 32, "sha256:" + "AA" * 32, "SHA-256=" + "aA" * 32])
+def test_fingerprint(text: str) -> None:
+    assert values.fingerprint(text) == "aa" * 32
+
+
+@pytest.mark.parametrize("text", ["aa" * 31, "gg" * 32, "aa" * 20, ""])
+def test_not_a_fingerprint(text: str) -> None:
+    with pytest.raises(InvalidValueError):
+        values.fingerprint(text)
+
+
+@pytest.mark.parametrize("text", ["a@b", "user1", "pop3downloader@localhost"])
+def test_mail_address(text: str) -> None:
+    assert values.mail_address(text) == text
+
+
+@pytest.mark.parametrize("text", ["<a@b>", "a b@c", "@b", "a@", "a\r\nRCPT"])
+def test_not_a_mail_address(text: str) -> None:
+    with pytest.raises(InvalidValueError):
+        values.mail_address(text)
+
+
+def test_what_stands_in_the_received_header() -> None:
+    assert values.header_word("host.example") == "host.example"
+    assert values.header_comment("tui-popretr 1.0") == "tui-popretr 1.0"
+    for text in ("two words", "a\r\nb", "hôst"):
+        with pytest.raises(InvalidValueError):
+            values.header_word(text)
+    for text in ("a(b", "a)b", "a\\", "a\r\nb"):
+        with pytest.raises(InvalidValueError):
+            values.header_comment(text)
+
+
+def test_suggestions() -> None:
+    assert values.did_you_mean("frq", {"freq", "runs"}) == "; did you mean 'freq'?"
+    assert values.did_you_mean("FREQ", {"freq", "runs"}) == "; did you mean 'freq'?"
+    assert values.did_you_mean("zzz", {"freq", "runs"}) == ""
+
+
+_PARSERS = [
+    values.boolean,
+    values.duration,
+    values.positive_duration,
+    values.size,
+    values.positive_size,
+    values.count(1),
+    values.items,
+    values.one_line,
+    values.file_name(20),
+    values.address,
+    values.mail_address,
+    values.fingerprint,
+    values.header_word,
+    values.header_comment,
+    values.choice({"never": 1, "daily": 2}),
+]
+
+
+@given(st.text(max_size=40), st.sampled_from(_PARSERS))
+@settings(max_examples=150)
+def test_any_text_gives_a_value_or_an_invalid_value(text: str, parse: object) -> None:
+    assert callable(parse)
+    try:
+        parse(text)
+    except InvalidValueError as error:
+        assert str(error)
+
+
+@given(st.text(alphabet="${}:A$b ", max_size=20))
+@settings(max_examples=150)
+def test_any_text_expands_or_is_an_invalid_value(text: str) -> None:
+    try:
+        expanded = values.expand(text, {"A": "x"})
+    except InvalidValueError:
+        return
+    assert "${" not in text or expanded != text
+
+
+@given(st.integers(0, 3000), st.integers(0, 23), st.integers(0, 59), st.integers(0, 59), st.integers(0, 999))
+@settings(max_examples=50)
+def test_durations_add_up(d: int, h: int, m: int, s: int, ms: int) -> None:
+    assert values.duration(f"{d}d{h}h{m}m{s}s{ms}ms") == pytest.approx(((d * 24 + h) * 60 + m) * 60 + s + ms / 1000)
+
+
+@given(st.text(max_size=30).filter(lambda text: "${" not in text), st.text(max_size=30))
+@settings(max_examples=50)
+def test_the_escape_makes_any_text_literal(before: str, after: str) -> None:
+    wanted = f"{before}${{{after}"
+    assert values.expand(wanted.replace("${", "${$}"), {}) == wanted

@@ -1,0 +1,200 @@
+"""The trace: which facts become lines, how they read, and where they go."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.logs.conftest import OpenLog, lines
+from tests.support.clock import FakeClock, local
+from tui_popretr.config.model import LogSettings
+from tui_popretr.errors import ExitCode
+from tui_popretr.facts import (
+    ClientFinished,
+    ClientQueued,
+    ConfigurationRejected,
+    ConfigurationReloaded,
+    DialogueLine,
+    Direction,
+    Fact,
+    Level,
+    MessageSkipped,
+    Noted,
+    SessionClosed,
+    SessionId,
+    SessionResult,
+)
+from tui_popretr.logs.trace import TO_STDERR, TraceLog, is_journal, parse_level
+
+AT = local(2026, 11, 23, 7, 27, 59, 107)
+SESSION = SessionId("id1", 3)
+Trace = Callable[..., list[str]]
+
+
+@pytest.fixture
+def trace(open_log: OpenLog, clock: FakeClock, tmp_path: Path) -> Trace:
+    """Returns the lines that facts become."""
+
+    def trace_them(*facts: Fact, level: Level | None = Level.INFO, journal: bool = False) -> list[str]:
+        log = open_log(LogSettings(str(tmp_path / "trace.log"), flush=0))
+        subscriber = TraceLog(log, clock, level=level, journal=journal)
+        for fact in facts:
+            subscriber(fact)
+        return lines(log.path)
+
+    return trace_them
+
+
+def closed(
+    code: ExitCode = ExitCode.OK,
+    error: str = "",
+    advice: str = "",
+    *,
+    messages: int = 0,
+    octets: int = 0,
+    deleted: int = 0,
+    skipped: int = 0,
+    failed: int = 0,
+) -> SessionClosed:
+    return SessionClosed(
+        SESSION, SessionResult(code, error, advice, AT, AT, messages, octets, deleted, skipped, failed)
+    )
+
+
+def test_notes(trace: Trace) -> None:
+    assert trace(
+        Noted(AT, Level.WARNING, "id1", "text"),
+        Noted(AT, Level.INFO, None, "started"),
+    ) == ["2026-11-23 07:27:59.107 WARNING id1: text", "2026-11-23 07:27:59.107 INFO started"]
+
+
+@pytest.mark.parametrize(
+    ("level", "written"),
+    [
+        (Level.DEBUG, ["debug", "info", "warning", "error"]),
+        (Level.INFO, ["info", "warning", "error"]),
+        (Level.WARNING, ["warning", "error"]),
+        (Level.ERROR, ["error"]),
+        (None, []),
+    ],
+)
+def test_levels(trace: Trace, level: Level | None, written: list[str]) -> None:
+    texts = trace(*(Noted(AT, each, None, each.value) for each in Level), level=level)
+    assert [text.rsplit(" ", 1)[1] for text in texts] == written
+
+
+@pytest.mark.parametrize(
+    ("name", "level"),
+    [
+        ("ERR", Level.ERROR),
+        ("error", Level.ERROR),
+        ("Warn", Level.WARNING),
+        ("warning", Level.WARNING),
+        (" info ", Level.INFO),
+        ("debug", Level.DEBUG),
+        ("trc", Level.DEBUG),
+        ("TRC5", Level.DEBUG),
+        ("all", Level.DEBUG),
+        ("off", None),
+    ],
+)
+def test_level_names(name: str, level: Level | None) -> None:
+    assert parse_level(name) is level
+
+
+@pytest.mark.parametrize("name", ["", "TRC6", "loud", "3"])
+def test_unknown_level_names(name: str) -> None:
+    with pytest.raises(ValueError, match="use one of"):
+        parse_level(name)
+
+
+@pytest.mark.parametrize(
+    ("fact", "line"),
+    [
+        (closed(messages=3, octets=12_345, deleted=3), "INFO id1: 3 messages, 12.3 kB, deleted 3"),
+        (closed(messages=1, octets=5), "INFO id1: 1 message, 5 Bytes, deleted 0"),
+        (closed(), "INFO id1: no messages"),
+        (closed(deleted=2, skipped=4), "INFO id1: no messages, deleted 2, skipped 4"),
+        (closed(error="stopped by the user"), "INFO id1: no messages; stopped by the user"),
+        (
+            closed(ExitCode.LOGIN, "login rejected", "check username and password"),
+            "ERROR id1: failed: login rejected (check username and password)",
+        ),
+        (closed(ExitCode.TEMPORARY, "connection lost"), "WARNING id1: failed: connection lost"),
+        (
+            closed(ExitCode.TEMPORARY, "1 message skipped", messages=2, octets=2_000_000, deleted=2, failed=1),
+            "WARNING id1: failed: 1 message skipped; before that 2 messages, 2.0 MB, deleted 2, failed 1",
+        ),
+        (ClientFinished("id1"), "INFO id1: has done all its runs"),
+        (
+            MessageSkipped(SESSION, 7, "u7", 26_000_000, "-ERR locked", True),
+            "WARNING id1: message 7 (26.0 MB) stays on the server: -ERR locked",
+        ),
+        (
+            ConfigurationReloaded(("a", "b"), (), ("c",)),
+            "INFO configuration reloaded: added a, b; changed c",
+        ),
+        (ConfigurationReloaded((), (), ()), "INFO configuration reloaded: no client is changed by it"),
+    ],
+)
+def test_facts_that_tell_the_story(trace: Trace, fact: Fact, line: str) -> None:
+    assert trace(fact) == [f"2026-11-23 07:27:59.107 {line}"]
+
+
+def test_every_problem_of_a_rejected_configuration(trace: Trace) -> None:
+    assert trace(ConfigurationRejected(("a.xml:1:2: error: x", "a.xml:3:4: error: y"))) == [
+        "2026-11-23 07:27:59.107 ERROR configuration not reloaded, the old one stays in force:",
+        "2026-11-23 07:27:59.107 ERROR a.xml:1:2: error: x",
+        "2026-11-23 07:27:59.107 ERROR a.xml:3:4: error: y",
+    ]
+
+
+def test_other_facts_are_no_news(trace: Trace) -> None:
+    assert (
+        trace(
+            MessageSkipped(SESSION, 7, "u7", 26, "larger than maxsize", False),
+            ClientQueued("id1"),
+            DialogueLine(SESSION, AT, Direction.OUT, "NOOP"),
+            level=Level.DEBUG,
+        )
+        == []
+    )
+
+
+def test_a_text_stays_one_line(trace: Trace) -> None:
+    assert trace(Noted(AT, Level.ERROR, None, "a\nb\x1b[2J")) == ["2026-11-23 07:27:59.107 ERROR a\\x0ab\\x1b[2J"]
+
+
+def test_the_journal_gets_priorities_and_no_time(trace: Trace) -> None:
+    assert trace(*(Noted(AT, each, "id1", "x") for each in Level), level=Level.DEBUG, journal=True) == [
+        "<7>DEBUG id1: x",
+        "<6>INFO id1: x",
+        "<4>WARNING id1: x",
+        "<3>ERROR id1: x",
+    ]
+
+
+def test_without_a_file_lines_reach_stderr_at_once(
+    open_log: OpenLog, clock: FakeClock, capfd: pytest.CaptureFixture[str]
+) -> None:
+    TraceLog(open_log(TO_STDERR), clock)(Noted(AT, Level.INFO, None, "started"))
+    assert capfd.readouterr().err == "2026-11-23 07:27:59.107 INFO started\n"
+
+
+def test_the_journal_is_known_by_its_device_and_inode() -> None:
+    reading, writing = os.pipe()
+    try:
+        status = os.fstat(writing)
+        stream = f"{status.st_dev}:{status.st_ino}"
+        assert is_journal(writing, {"JOURNAL_STREAM": stream})
+        assert not is_journal(writing, {})
+        assert not is_journal(writing, {"JOURNAL_STREAM": ""})
+        assert not is_journal(writing, {"JOURNAL_STREAM": f"{status.st_dev}:{status.st_ino + 1}"})
+        assert not is_journal(writing, {"INVOCATION_ID": "1", "JOURNAL_STREAM": "8:1"}), "a shell's inheritance"
+    finally:
+        os.close(reading)
+        os.close(writing)
+    assert not is_journal(writing, {"JOURNAL_STREAM": stream})

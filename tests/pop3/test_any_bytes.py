@@ -1,0 +1,75 @@
+"""Whatever the server sends, however it is cut: the same events, and no exception but RemoteProtocolError."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tui_popretr.pop3 import (
+    Capa,
+    Command,
+    Dele,
+    LocalProtocolError,
+    Noop,
+    RemoteProtocolError,
+    Retr,
+    State,
+    Top,
+    Uidl,
+    UnexpectedEof,
+)
+
+from .dialogue import feed, in_state
+
+WORDS = st.sampled_from(
+    [b"+OK", b"-ERR", b"+ ", b"+", b"\r\n", b"\r\n", b"\n", b"\r", b".", b"\r\n.\r\n", b".\r\n", b" ", b"x",
+     b"[IN-USE]", b"1 abc", b"<1@h>", b"\0", b"\xff", b"=", b"PDE+", b"y" * 130]
+)  # fmt: skip
+STREAMS = st.lists(WORDS | st.binary(max_size=3), max_size=40).map(b"".join)
+COMMANDS: st.SearchStrategy[list[Command]] = st.lists(
+    st.sampled_from([Retr(1), Top(1, 0), Uidl(max_rows=3), Capa(), Noop(), Dele(1)]), max_size=5
+)
+
+
+@settings(max_examples=400)
+@given(st.sampled_from(State), COMMANDS, STREAMS, st.lists(st.integers(0, 5), min_size=1, max_size=20))
+def test_cuts_do_not_matter(state: State, commands: list[Command], stream: bytes, sizes: list[int]) -> None:
+    pieces, at, turn = [], 0, 0
+    while at < len(stream):
+        # now and then a larger step, to get somewhere
+        size = sizes[turn % len(sizes)] or 40
+        pieces.append(stream[at : at + size])
+        at, turn = at + size, turn + 1
+    whole, cut = in_state(state), in_state(state)
+    if state is State.TRANSACTION:
+        whole.send_many(commands)
+        cut.send_many(commands)
+    events, error = feed(whole, [stream])
+    events_of_cut, error_of_cut = feed(cut, pieces)
+    assert events_of_cut == events
+    assert type(error_of_cut) is type(error)
+    assert (cut.state, cut.outstanding, cut.buffered) == (whole.state, whole.outstanding, whole.buffered)
+    assert cut.in_body == whole.in_body
+    if error is None and whole.state in (State.UPDATE, State.CLOSED):
+        cut.receive_eof()
+    else:
+        with pytest.raises(UnexpectedEof if error is None else type(error)) as caught:
+            cut.receive_eof()
+        assert str(caught.value).isprintable()
+
+
+@settings(max_examples=100)
+@given(STREAMS)
+def test_the_machine_can_go_on_or_says_that_it_cannot(stream: bytes) -> None:
+    machine = in_state(State.TRANSACTION)
+    machine.send(Noop())
+    feed(machine, [stream])
+    try:
+        machine.send(Noop())
+    except RemoteProtocolError:
+        assert machine.state is State.BROKEN
+    except LocalProtocolError:
+        raise AssertionError("the state moved without a command that moves it") from None
+    else:
+        assert machine.state is State.TRANSACTION

@@ -1,0 +1,127 @@
+"""Whatever a server sends without end, little of it is kept."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+
+from tui_popretr.pop3 import (
+    Auth,
+    Capa,
+    Command,
+    List,
+    Listing,
+    Machine,
+    Noop,
+    RemoteProtocolError,
+    Retr,
+    Stat,
+    Uidl,
+)
+
+from .dialogue import feed, greeted, logged_in
+
+
+def flood(machine: Machine, opening: bytes, unit: bytes, bound: int) -> int:
+    """Feed without end until the machine refuses; return the most octets it held. More than `bound` fails."""
+    most = 0
+    with pytest.raises(RemoteProtocolError) as caught:
+        for piece in itertools.chain([opening], itertools.repeat(unit)):
+            machine.receive(piece)
+            most = max(most, machine.buffered)
+            assert most <= bound
+        raise AssertionError("unreachable")
+    assert len(str(caught.value)) < 400
+    assert machine.buffered == 0
+    return most
+
+
+def with_sent(command: Command) -> Machine:
+    machine = greeted() if isinstance(command, Capa | Auth) else logged_in()
+    machine.send(command)
+    return machine
+
+
+@pytest.mark.parametrize("unit", [b"x", b"x" * 700, b"\r", b" \0", b"-ERR"])
+def test_endless_status_line(unit: bytes) -> None:
+    assert flood(Machine(), b"+OK ", unit, 1024) > 300
+    assert flood(with_sent(Stat()), b"-ERR ", unit, 1024) > 300
+    # nobody asked
+    assert flood(logged_in(), b"-ERR ", unit, 1024) > 300
+
+
+def test_status_lines_may_be_twice_as_long_as_allowed() -> None:
+    for length, fits in ((512, True), (1024, True), (1025, False)):
+        line = b"+OK ".ljust(length - 2, b"x") + b"\r\n"
+        for pieces in ([line], [line[:600], line[600:]]):
+            assert (feed(with_sent(Noop()), pieces)[1] is None) is fits
+
+
+def test_endless_challenge() -> None:
+    assert flood(with_sent(Auth("CRAM-MD5")), b"+ ", b"PDE+" * 100, 12_288) > 11_000
+
+
+def test_challenges_have_room() -> None:
+    for length, fits in ((12_288, True), (12_289, False)):
+        line = b"+ ".ljust(length - 2, b"A") + b"\r\n"
+        assert (feed(with_sent(Auth("CRAM-MD5")), [line])[1] is None) is fits
+
+
+def test_endless_capabilities() -> None:
+    for unit in (b"x" * 999, b"X-Y z\r\n" * 99, b"\n" * 999):
+        assert flood(with_sent(Capa()), b"+OK\r\n", unit, 66 * 1024) > 60_000
+
+
+def test_endless_rows() -> None:
+    for command in (List(max_rows=100), Uidl(max_rows=100)):
+        assert flood(with_sent(command), b"+OK\r\n", b"1 a\r\n", 1000) >= 500
+        assert flood(with_sent(command), b"+OK\r\n", b"\n", 1000) >= 100
+
+
+def test_endless_row() -> None:
+    for command, limit in ((List(), 64), (Uidl(), 128)):
+        for unit in (b"x", b"x\0", b"\r"):
+            assert flood(with_sent(command), b"+OK\r\n1 1\r\n", unit, 5 + limit) >= limit
+
+
+def test_listing_of_twelve_megabytes() -> None:
+    row = b"1 " + b"x" * 120 + b"\r\n"
+    assert flood(with_sent(Uidl()), b"+OK\r\n", row * 1000, 13 << 20) > 11 << 20
+
+
+@pytest.mark.parametrize(("command", "limit"), [(List(), 64), (Uidl(), 128)])
+def test_rows_of_the_greatest_length(command: Command, limit: int) -> None:
+    for length, fits in ((limit, True), (limit + 1, False)):
+        row = b"1 ".ljust(length - 2, b"x") + b"\r\n"
+        wire = b"+OK\r\n" + row + b"1 1\r\n" + row + b".\r\n"
+        for cut in range(len(wire)):
+            assert (feed(with_sent(command), [wire[:cut], wire[cut:]])[1] is None) is fits
+
+
+def test_rows_of_the_greatest_number() -> None:
+    for count, fits in ((3, True), (4, False)):
+        events, error = feed(with_sent(List(max_rows=3)), [b"+OK\r\n" + b"1 1\r\n" * count + b".\r\n"])
+        assert (error is None) is fits
+        assert isinstance(events[-1], Listing) is fits
+
+
+def test_messages_are_not_kept() -> None:
+    for unit in (b"x", b"\r", b"\n", b".", b"\r\n", b"\r\n..", b"x" * 5000, b"\r\n.\r"):
+        machine = with_sent(Retr(1))
+        machine.receive(b"+OK\r\n")
+        received = 0
+        for _ in range(500):
+            machine.receive(unit)
+            received += len(unit)
+            assert machine.buffered <= 4
+        assert machine.in_body == Retr(1)
+        assert received >= 500
+
+
+def test_what_follows_the_end_is_not_kept() -> None:
+    machine = Machine()
+    machine.receive(b"-ERR go away\r\n")
+    for _ in range(100):
+        assert machine.receive(b"and stay there" * 100) == []
+        assert machine.buffered == 0

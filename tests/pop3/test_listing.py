@@ -1,0 +1,107 @@
+"""Reading STAT, LIST and UIDL."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tui_popretr.pop3 import RemoteProtocolError, parse_list, parse_stat, parse_uidl
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        (b"2 320", (2, 320)),
+        (b"0 0", (0, 0)),
+        (b"2 320 and more", (2, 320)),
+        (b" 2\t 320 ", (2, 320)),
+        (b"2147483648 9223372036854775808", (2**31, 2**63)),
+    ],
+)
+def test_stat(text: bytes, value: tuple[int, int]) -> None:
+    assert parse_stat(text) == value
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"",
+        b"2",
+        b"-1 320",
+        b"2 -320",
+        b"+2 320",
+        b"2,320",
+        b"2 320x",
+        b"0x2 320",
+        b"2147483649 1",
+        b"1 9223372036854775809",
+        b"1 " + b"9" * 500,
+        b"two 320",
+        b"\x1b[2J 1",
+    ],
+)
+def test_stat_that_makes_no_sense(text: bytes) -> None:
+    with pytest.raises(RemoteProtocolError) as caught:
+        parse_stat(text)
+    assert "\x1b" not in str(caught.value)
+
+
+def test_list() -> None:
+    assert parse_list(b"1 120\r\n2 200\r\n", 2) == {1: 120, 2: 200}
+    assert parse_list(b"", 0) == {}
+    assert parse_list(b"2 200 extra words\r\n 1  120 \r\n", 2) == {1: 120, 2: 200}
+
+
+def test_list_rows_that_make_no_sense() -> None:
+    data = b"0 5\r\n4 5\r\n1\r\nx 5\r\n2 -5\r\n-3 5\r\n3 5x\r\n1 99999999999999999999\r\n\r\n2 7\r\n2 8\r\n3 4 \r\n"
+    assert parse_list(data, 3) == {2: 7, 3: 4}
+
+
+def test_list_rows_are_not_read_across_their_ends() -> None:
+    assert parse_list(b"1\r\n2\r\n3 4\r\n", 3) == {3: 4}
+    assert parse_list(b"1 \r\n5\r\n", 5) == {}
+
+
+def test_uidl() -> None:
+    longest = b"x" * 70
+    data = b"1 whqtswO00WBw418f9t5JxYwZ\r\n2 " + longest + b"\r\n3 !~<>/\\.\r\n"
+    assert parse_uidl(data) == {1: "whqtswO00WBw418f9t5JxYwZ", 2: "x" * 70, 3: r"!~<>/\."}
+    assert parse_uidl(data, 2) == {1: "whqtswO00WBw418f9t5JxYwZ", 2: "x" * 70}
+
+
+@pytest.mark.parametrize("bad", [b"", b"x" * 71, b"a b", b"a\tb", b"a\x7f", b"\xe9", b"a\x1b", b"a\rb", b"a\0"])
+def test_uids_that_count_as_none(bad: bytes) -> None:
+    assert parse_uidl(b"1 " + bad + b"\r\n2 good\r\n") == {2: "good"}
+
+
+def test_uids_that_are_not_unique_count_as_none() -> None:
+    assert parse_uidl(b"1 a\r\n2 b\r\n3 a\r\n4 A\r\n") == {2: "b", 4: "A"}
+    # the other one being out of range makes it no more trustworthy
+    assert parse_uidl(b"1 a\r\n9 a\r\n2 b\r\n", 2) == {2: "b"}
+
+
+def test_repeated_and_impossible_numbers_have_no_uid() -> None:
+    assert parse_uidl(b"1 a\r\n1 b\r\n0 c\r\n3 d\r\n-4 e\r\n99999999999 f\r\n") == {3: "d"}
+    assert parse_uidl(b"1 a\r\n1 " + b"x" * 71 + b"\r\n") == {}
+
+
+@settings(max_examples=100)
+@given(st.lists(st.sampled_from([b"1", b"2", b"70", b" ", b"\r\n", b"\n", b"\r", b"abc", b"\t", b"-", b"\xff", b"0"])))
+def test_any_rows(words: list[bytes]) -> None:
+    data = b"".join(words)
+    for message, uid in parse_uidl(data, 100).items():
+        assert 1 <= message <= 100
+        assert 1 <= len(uid) <= 70
+        assert uid.isascii()
+        assert uid.isprintable()
+        assert " " not in uid
+    assert all(1 <= message <= 100 and size >= 0 for message, size in parse_list(data, 100).items())
+
+
+def test_a_hundred_thousand_rows() -> None:
+    count = 100_000
+    uids = b"".join(b"%d %070d\r\n" % (i, i) for i in range(1, count + 1))
+    sizes = b"".join(b"%d %d\r\n" % (i, i * 3) for i in range(1, count + 1))
+    assert parse_uidl(uids, count)[count] == f"{count:070}"
+    assert parse_list(sizes, count) == {i: i * 3 for i in range(1, count + 1)}

@@ -1,0 +1,147 @@
+"""No secret of ours is in any event or error, also when the server echoes it."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+
+import pytest
+
+from tui_popretr.pop3 import (
+    Apop,
+    Auth,
+    Command,
+    Continuation,
+    LocalProtocolError,
+    Machine,
+    Pass,
+    RemoteProtocolError,
+    Reply,
+    SaslResponse,
+    Stat,
+    User,
+    begin,
+)
+from tui_popretr.secret import Secret
+
+from .dialogue import cuts, feed, greeted
+
+PASSWORD = "hunter2"
+RAW = f"\0me\0{PASSWORD}"
+CODED = b64encode(RAW.encode())
+HIDDEN = (PASSWORD, RAW, CODED.decode(), repr(RAW))
+LOGINS: list[tuple[Command, ...]] = [
+    (User("me"), Pass(Secret(PASSWORD))),
+    (Apop("me", Secret(PASSWORD)),),
+    (begin("PLAIN", "me", Secret(PASSWORD), initial_response=True).start(),),
+]
+ECHOES = [PASSWORD.encode(), RAW.encode(), CODED, b"PASS hunter2 PASS hunter2"]
+
+
+def assert_clean(*things: object) -> None:
+    for thing in things:
+        for text in (repr(thing), str(thing)):
+            assert not [secret for secret in HIDDEN if secret in text]
+
+
+@pytest.mark.parametrize("echo", ECHOES)
+@pytest.mark.parametrize("login", LOGINS, ids=lambda login: type(login[-1]).__name__)
+def test_echoed_in_a_reply(login: tuple[Command, ...], echo: bytes) -> None:
+    if isinstance(login[-1], Pass | Apop) and echo in (RAW.encode(), CODED):
+        pytest.skip("these never went out")
+    for head in (b"-ERR bad: ", b"+OK ", b"-ERR ["):
+        line = head + echo + (b"]" if head.endswith(b"[") else b"") + b"\r\n"
+        for pieces in cuts(line * len(login)):
+            machine = greeted()
+            machine.send_many(login)
+            events, error = feed(machine, pieces)
+            assert error is None
+            assert [type(event) for event in events] == [Reply] * len(login)
+            assert_clean(*events)
+            last = events[-1]
+            assert isinstance(last, Reply)
+            assert b"****" in last.line
+            assert b"****" in last.text
+            assert last.code is None
+
+
+@pytest.mark.parametrize("login", LOGINS, ids=lambda login: type(login[-1]).__name__)
+def test_echoed_in_what_is_no_reply(login: tuple[Command, ...]) -> None:
+    for line in (b"? hunter2\r\n", b"\x1b hunter2\r\n", b"-ERR hunter2 " + b"x" * 13_000):
+        machine = greeted()
+        machine.send_many(login)
+        with pytest.raises(RemoteProtocolError, match=r"\*\*\*\*") as caught:
+            machine.receive(line)
+        assert_clean(caught.value)
+
+
+def test_echoed_in_what_nobody_asked_for() -> None:
+    machine = greeted()
+    machine.send_many(LOGINS[0])
+    machine.receive(b"+OK\r\n-ERR no\r\n")
+    with pytest.raises(RemoteProtocolError, match=r"\*\*\*\*") as caught:
+        machine.receive(b"-ERR unknown command hunter2\r\n")
+    assert_clean(caught.value)
+
+
+def test_echoed_in_a_challenge() -> None:
+    machine = greeted()
+    machine.send(Auth("PLAIN"))
+    machine.receive(b"+ \r\n")
+    machine.send(SaslResponse(Secret(RAW), hide=Secret(PASSWORD)))
+    (event,) = machine.receive(b"+ " + CODED + b"\r\n")
+    assert isinstance(event, Continuation)
+    assert event.line == b"+ ****"
+    assert event.payload == CODED
+    assert_clean(event)
+    machine.send(SaslResponse(Secret("")))
+    (event,) = machine.receive(b"-ERR hunter2 " + CODED + b"\r\n")
+    assert_clean(event)
+
+
+def test_cram_digest_echoed() -> None:
+    machine, exchange = greeted(), begin("CRAM-MD5", "me", Secret(PASSWORD))
+    machine.send(exchange.start())
+    (event,) = machine.receive(b"+ PDE+\r\n")
+    assert isinstance(event, Continuation)
+    answer = exchange.answer(event)
+    machine.send(answer)
+    digest = answer.secrets()[-1]
+    assert len(digest) == 32
+    (event,) = machine.receive(b"-ERR bad digest " + digest + b"\r\n")
+    assert isinstance(event, Reply)
+    assert event.text == b"bad digest ****"
+
+
+def test_the_codes_that_matter_survive_a_like_named_password() -> None:
+    machine = greeted()
+    machine.send(Pass(Secret("IN-USE")))
+    (event,) = machine.receive(b"-ERR [IN-USE] wait\r\n")
+    assert isinstance(event, Reply)
+    assert event.code == "IN-USE"
+
+
+def test_status_and_empty_password_survive() -> None:
+    for password in ("", "O", "+OK", "-ERR", "*"):
+        machine: Machine = greeted()
+        machine.send(Pass(Secret(password)))
+        (event,) = machine.receive(b"+OK logged in\r\n")
+        assert isinstance(event, Reply)
+        assert event.ok
+        assert event.line.startswith(b"+OK ")
+
+
+def test_after_login_lines_are_left_as_they_are() -> None:
+    machine = greeted()
+    machine.send(Pass(Secret("2")))
+    machine.receive(b"+OK\r\n")
+    machine.send(Stat())
+    (event,) = machine.receive(b"+OK 2 320\r\n")
+    assert isinstance(event, Reply)
+    assert event.text == b"2 320"
+
+
+def test_errors_of_ours_show_no_secret() -> None:
+    for command in (Pass(Secret(PASSWORD)), Apop("me", Secret(PASSWORD)), SaslResponse(Secret(PASSWORD))):
+        with pytest.raises(LocalProtocolError) as caught:
+            Machine().send(command)
+        assert_clean(caught.value)

@@ -1,0 +1,81 @@
+"""What is allowed but probably not meant: warnings about single clients and across clients."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Sequence
+
+from tui_popretr.config.client import POP3_PORT, POP3S_PORT
+from tui_popretr.config.login import CLEAR_TEXT
+from tui_popretr.config.model import AuthType, ClientSettings
+from tui_popretr.config.section import Section
+from tui_popretr.config.values import is_loopback, quote
+
+SHORTEST_FREQUENCY = 10.0
+SHORTEST_TIMEOUT = 5.0
+
+
+def clear_text_logins(client: ClientSettings) -> tuple[AuthType, ...]:
+    """Return the login methods that would show the password to anybody on the way: without TLS, and not on loopback."""
+    if client.server.tls is not None or is_loopback(client.server.host):
+        return ()
+    return tuple(auth_type for auth_type in client.server.auth_types if auth_type in CLEAR_TEXT)
+
+
+def maildrop(client: ClientSettings) -> tuple[str, int, str]:
+    """Return what tells one maildrop from another; ports 110 and 995 lead to the same."""
+    server = client.server
+    port = POP3_PORT if server.port == POP3S_PORT else server.port
+    certificate = f"{server.tls.key_store}#{server.tls.certificate or ''}" if server.tls else ""
+    return server.host.lower(), port, server.username or certificate
+
+
+def check_client(section: Section, client: ClientSettings) -> None:
+    """Warn about one client."""
+    if methods := clear_text_logins(client):
+        names = " and ".join(method.value for method in methods)
+        server = section.child("server")
+        section.warning(
+            f"the password goes to {client.server.host} in clear ({names} without TLS); add <ssl> if it has TLS",
+            (server or section).place,
+        )
+    repeats = client.runs != 1
+    if client.preserve and not client.new_only and repeats:
+        section.warning(
+            'preserve without newonly retrieves every message again at each run; add newonly="Y"',
+            section.place_of("preserve"),
+        )
+    if 0 < client.frequency < SHORTEST_FREQUENCY:
+        section.warning(
+            f"freq is under {SHORTEST_FREQUENCY:g} s (a bare number is milliseconds)", section.place_of("freq")
+        )
+
+
+def check_maildrops(clients: Sequence[tuple[Section, ClientSettings]]) -> None:
+    """Warn about clients that would take each other's mail."""
+    first: dict[tuple[str, int, str], ClientSettings] = {}
+    for section, client in clients:
+        other = first.setdefault(maildrop(client), client)
+        if other is client or all(each.preserve and each.new_only for each in (client, other)):
+            continue
+        section.warning(
+            f"client {quote(other.id)} polls the same maildrop, so each message reaches only one of the two;"
+            ' give both preserve="Y" newonly="Y" if both shall have all'
+        )
+
+
+def check_timeout(section: Section, timeout: float) -> None:
+    """Warn about a timeout that is probably meant otherwise."""
+    value = section.element_value("timeout")
+    if timeout < SHORTEST_TIMEOUT and value:
+        section.warning(f"timeout is under {SHORTEST_TIMEOUT:g} s (a bare number is milliseconds)", value.place)
+
+
+def check_secrecy(section: Section, descriptor_mode: int) -> None:
+    """Warn about a file with a password in it that others may read."""
+    secrets = section.context.secrets
+    if secrets and descriptor_mode & stat.S_IROTH:
+        first = min(secrets, key=lambda place: (place.line, place.column))
+        name = os.path.basename(first.path)
+        section.warning(f"a password stands here and others may read the file; run chmod 600 {name}", first)

@@ -1,0 +1,84 @@
+"""One <client>: an account to poll, its schedule and its destination."""
+
+from __future__ import annotations
+
+from tui_popretr.config import values
+from tui_popretr.config.destination import Local, read_destination
+from tui_popretr.config.login import read_login
+from tui_popretr.config.model import ClientSettings, Server
+from tui_popretr.config.section import Section
+from tui_popretr.config.tls import read_tls
+
+POP3_PORT, POP3S_PORT = 110, 995
+_LONGEST_ID = 128
+_LONGEST_RECIP = 254
+
+
+def read_id(client: Section) -> str | None:
+    """Return the client's id; None, and an error, where it has no valid one."""
+    return client.required_attribute("id", values.file_name(_LONGEST_ID))
+
+
+def read_client(client: Section, client_id: str | None, local: Local) -> ClientSettings | None:
+    """Return the settings of an enabled client; None where there was an error."""
+    recip = client.required_attribute("recip", values.file_name(_LONGEST_RECIP))
+    frequency = client.attribute("freq", values.duration, 300.0)
+    runs = client.attribute("runs", values.count(), None)
+    preserve = client.attribute("preserve", values.boolean, False)
+    capa = client.attribute("capa", values.boolean, False)
+    omit_received = client.attribute("omitreceivedheader", values.boolean, False)
+    full_transcript = client.attribute("fulltrans", values.boolean, False)
+    new_only = client.attribute("newonly", values.boolean, False)
+    delete_after = client.attribute("deleteafter", values.positive_duration, None)
+    max_size = client.attribute("maxsize", values.positive_size, None)
+    max_messages = client.attribute("maxmessages", values.count(1), None)
+    if delete_after is not None and not preserve and not client.doubtful("preserve"):
+        client.error(
+            'deleteafter goes with preserve="Y"; without it messages are deleted at once',
+            client.place_of("deleteafter"),
+        )
+    server = _read_server(client, local)
+    destination = read_destination(client, recip, local) if recip else None
+    if client_id is None or recip is None or server is None or destination is None or client.spoiled:
+        return None
+    return ClientSettings(
+        id=client_id,
+        recip=recip,
+        server=server,
+        destination=destination,
+        frequency=frequency,
+        runs=runs if runs is not None else 1 if frequency == 0 else 0,
+        preserve=preserve,
+        capa=capa,
+        omit_received=omit_received,
+        full_transcript=full_transcript,
+        new_only=new_only,
+        delete_after=delete_after,
+        max_size=max_size,
+        max_messages=max_messages,
+    )
+
+
+def _read_server(client: Section, local: Local) -> Server | None:
+    ssl = client.active("ssl")
+    tls = read_tls(ssl, local.resolver) if ssl else None
+    section = client.child("server")
+    if section is None:
+        if not client.doubtful("server"):
+            client.error("<server> is missing in <client>")
+        return None
+    address = section.required_attribute("address", values.address)
+    login = read_login(section, tls, local.resolver, uncertain=client.doubtful("ssl"))
+    if address is None:
+        return None
+    host, port = address
+    default_port = POP3S_PORT if tls and not tls.latent else POP3_PORT
+    return Server(
+        host=host,
+        port=port or default_port,
+        username=login.username,
+        password=login.password,
+        auth_types=login.auth_types,
+        initial_response=login.initial_response,
+        tls=tls,
+    )

@@ -1,0 +1,228 @@
+"""Where a client's mail goes: the first of smtp, mda, maildir, downloads_directory and the message store."""
+
+from __future__ import annotations
+
+import os
+import pwd
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from tui_popretr.config import values
+from tui_popretr.config.directory import Directory, read_directory
+from tui_popretr.config.login import command_line, read_password
+from tui_popretr.config.model import (
+    CommandDestination,
+    Destination,
+    Eol,
+    FolderDestination,
+    MaildirDestination,
+    SmtpDestination,
+)
+from tui_popretr.config.paths import Resolver
+from tui_popretr.config.pending import refusal
+from tui_popretr.config.problems import Place
+from tui_popretr.config.section import Section
+from tui_popretr.config.values import InvalidValueError, did_you_mean, quote
+
+_EOLS = {eol.value: eol for eol in Eol}
+_SMTP_PORT, _LMTP_PORT = 25, 24
+
+
+@dataclass(frozen=True, slots=True)
+class MessageStore:
+    """Where mailboxes are: user_path/RECIP/mail_path."""
+
+    user_path: str
+    mail_path: str
+    eol: Eol
+
+    def maildir(self, name: str) -> str:
+        """Return the Maildir of a mailbox; the name has no `/` in it and is not `.` or `..`."""
+        return os.path.normpath(os.path.join(self.user_path, name, self.mail_path))
+
+
+@dataclass(frozen=True, slots=True)
+class Local:
+    """What all clients share on the delivering side."""
+
+    resolver: Resolver
+    directory: Directory
+    virtual_users: bool
+    store: MessageStore | None
+
+
+def read_local(whole: Section, resolver: Resolver) -> Local:
+    """Read `directory`, with its files, and `message_store`."""
+    section = whole.active("directory")
+    directory, virtual_users = Directory(), True
+    if section:
+        virtual_users = section.element("virtualusers", values.boolean, True)
+        section.element("plainpass", values.boolean, False)
+        domains, users, aliases = (
+            section.element(name, resolver.path, None) for name in ("domains", "users", "aliases")
+        )
+        directory = read_directory(domains, users, aliases, section.context.report)
+    return Local(resolver, directory, virtual_users, _read_store(whole, resolver))
+
+
+def _read_store(whole: Section, resolver: Resolver) -> MessageStore | None:
+    default = MessageStore(os.path.join(resolver.paths.var, "ms"), "Maildir", Eol.NATIVE)
+    section = whole.child("message_store")
+    if section is None:
+        return default
+    if not section.enabled():
+        return None
+    return MessageStore(
+        section.element("userpath", resolver.path, default.user_path),
+        section.element("mailpath", _mail_path, default.mail_path),
+        section.element("eol", _eol, default.eol),
+    )
+
+
+def _mail_path(text: str) -> str:
+    path = os.path.normpath(text)
+    if os.path.isabs(path) or path == ".." or path.startswith("../"):
+        raise InvalidValueError(f"{quote(text)} must lie in the user's folder")
+    return path
+
+
+def _eol(text: str) -> Eol:
+    return _EOLS[values.choice(_EOLS)(text)]
+
+
+def read_destination(client: Section, recip: str, local: Local) -> Destination | None:
+    """Return the destination of a client; None, and an error, where there is none."""
+    eol = client.element("eol", _eol, None)
+    named = (
+        _read_smtp(client, recip, eol, local),
+        _read_command(client, eol),
+        _read_maildir(client, recip, eol, local),
+        _read_folder(client, recip, eol, local),
+    )
+    found = [destination for destination in named if destination]
+    if len(found) > 1:
+        first, *others = (what for what, _, _ in found)
+        client.warning(f"several destinations are named: {first} is used, {' and '.join(others)} not", found[1][1])
+    if found:
+        return found[0][2]
+    if client.doubtful("smtp", "mda", "maildir", "downloads_directory"):
+        return None
+    if local.store is None:
+        client.error("the client has no destination: message_store is off, so name a maildir or downloads_directory")
+        return None
+    return _mailbox(client, recip, eol, local, local.store)
+
+
+_Found = tuple[str, Place, Destination]
+
+
+def _read_smtp(client: Section, recip: str, eol: Eol | None, local: Local) -> _Found | None:
+    section = client.active("smtp")
+    if section is None:
+        return None
+    if missing := refusal("smtp"):
+        section.error(missing)
+        sender = section.element("sender", values.mail_address, None)
+    else:
+        sender = section.required_element("sender", values.mail_address)
+    lmtp = section.element("lmtp", values.boolean, False)
+    starttls = section.element("starttls", values.boolean, False)
+    host, port, socket_path = section.element("address", _smtp_address(local.resolver), ("localhost", None, None))
+    if socket_path and not lmtp and not section.doubtful("lmtp"):
+        section.error("a socket is spoken to in LMTP: add <lmtp>Y</lmtp>")
+    username = section.element("username", values.one_line, None)
+    password = read_password(section, local.resolver)
+    recipients = local.directory.expand(recip)
+    if not recipients:
+        client.error(
+            f"recip {quote(recip)} leads only to the sink: mail would be thrown away", client.place_of("recip")
+        )
+    else:
+        client.attribute("recip", values.mail_address, None)
+    _eol_without_effect(client, eol, "smtp")
+    return (
+        "smtp",
+        section.place,
+        SmtpDestination(
+            sender or "",
+            recipients,
+            host,
+            port or (_LMTP_PORT if lmtp else _SMTP_PORT),
+            socket_path,
+            lmtp,
+            starttls,
+            username,
+            password,
+        ),
+    )
+
+
+def _smtp_address(resolver: Resolver) -> Callable[[str], tuple[str, int | None, str | None]]:
+    def parse(text: str) -> tuple[str, int | None, str | None]:
+        if text.startswith(("/", "~", "%")):
+            return "localhost", None, resolver.path(text)
+        return (*values.address(text), None)
+
+    return parse
+
+
+def _read_command(client: Section, eol: Eol | None) -> _Found | None:
+    section = client.child("mda")
+    if section is None:
+        return None
+    if missing := refusal("mda"):
+        section.error(missing)
+        argv = section.attribute("command", command_line, None)
+    else:
+        argv = section.required_attribute("command", command_line)
+    _eol_without_effect(client, eol, "mda")
+    return "mda", section.place, CommandDestination(argv or ())
+
+
+def _read_maildir(client: Section, recip: str, eol: Eol | None, local: Local) -> _Found | None:
+    section = client.child("maildir")
+    path = section.text(local.resolver.path_of(recip), None) if section else None
+    if section is None or path is None:
+        return None
+    owner = _owner(client, recip, local)
+    return "maildir", section.place, MaildirDestination(path, None, eol or Eol.NATIVE, owner)
+
+
+def _read_folder(client: Section, recip: str, eol: Eol | None, local: Local) -> _Found | None:
+    section = client.child("downloads_directory")
+    path = section.text(local.resolver.path_of(recip), None) if section else None
+    if section is None or path is None:
+        return None
+    owner = _owner(client, recip, local)
+    return "downloads_directory", section.place, FolderDestination(path, eol or Eol.CRLF, owner)
+
+
+def _mailbox(client: Section, recip: str, eol: Eol | None, local: Local, store: MessageStore) -> Destination | None:
+    user = local.directory.user(recip)
+    if user is None:
+        hint = did_you_mean(recip, local.directory.users or ())
+        client.error(f"recip {quote(recip)} is not in the directory's users{hint}", client.place_of("recip"))
+        return None
+    # the users file's spelling, so that whoever reads the mailbox finds it under the name they know
+    return MaildirDestination(store.maildir(user.name), user.name, eol or store.eol, _owner(client, user.name, local))
+
+
+def _eol_without_effect(client: Section, eol: Eol | None, destination: str) -> None:
+    section = client.child("eol")
+    if eol and section:
+        section.warning(f"<eol> has no effect with {destination}")
+
+
+def _owner(client: Section, recip: str, local: Local) -> str | None:
+    """Return the system user who gets the files, None where they belong to the process."""
+    if local.virtual_users:
+        return None
+    place = client.place_of("recip")
+    if os.geteuid() != 0:
+        client.error("virtualusers is N, so files are given to their users, and only root can do that", place)
+    else:
+        try:
+            pwd.getpwnam(recip)
+        except KeyError:
+            client.error(f"virtualusers is N, but this machine has no user {quote(recip)}", place)
+    return recip

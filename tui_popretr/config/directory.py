@@ -1,0 +1,219 @@
+"""The local directory: files of domains, users and aliases, and the expansion of aliases."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from tui_popretr.config.problems import Place, Report
+from tui_popretr.config.values import did_you_mean, quote
+from tui_popretr.errors import describe_os_error
+from tui_popretr.secret import Secret
+
+SINK = "."
+_LARGEST = 64 * 1024**2
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """A local user: the name as its file writes it, and the password exactly as it stands there."""
+
+    name: str
+    password: Secret | None
+
+
+@dataclass(frozen=True, slots=True)
+class Directory:
+    """Local domains, users and aliases. Names are compared without regard to case."""
+
+    domains: frozenset[str] = frozenset()
+    users: Mapping[str, User] | None = None  # by lower-case name; None: no users file, any recip will do
+    aliases: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # by lower-case name or address
+
+    def user(self, name: str) -> User | None:
+        """Return the user of that name; where there is no users file, every name is one."""
+        if self.users is None:
+            return User(name, None)
+        return self.users.get(name.lower())
+
+    def expand(self, recip: str) -> tuple[str, ...]:
+        """Return the addresses that a recip stands for, in the order of the aliases file and each once.
+
+        Only a recip in one of the local domains is expanded; the most specific alias counts: the full address, then the
+        part before the @. A member without a domain gets that of the address it came from. Nothing remains of a recip
+        that leads only to the sink.
+        """
+        found: dict[str, str] = {}
+        reached: set[str] = set()
+        waiting = [(recip, "")]
+        while waiting:
+            address, parent = waiting.pop()
+            alias = self.alias_of(address, parent)
+            if alias is None:
+                found.setdefault(address.lower(), address)
+            elif address.lower() not in reached:
+                reached.add(address.lower())
+                waiting += [(member, alias) for member in reversed(self.members(alias, address))]
+        return tuple(found.values())
+
+    def alias_of(self, address: str, parent: str = "") -> str | None:
+        """Return the key of the alias that counts for an address, None where it is a plain recipient.
+
+        `parent` is the alias whose member the address is: a user in the alias of the same name is the user's mailbox.
+        """
+        local, at, domain = address.lower().rpartition("@")
+        if not at or domain not in self.domains:
+            return None
+        if parent and local == parent.partition("@")[0] and self.users is not None and local in self.users:
+            return None
+        return next((key for key in (f"{local}@{domain}", local) if key in self.aliases), None)
+
+    def members(self, alias: str, address: str) -> list[str]:
+        """Return the members of an alias as addresses, without the sink."""
+        domain = address.rpartition("@")[2]
+        return [member if "@" in member else f"{member}@{domain}" for member in self.aliases[alias] if member != SINK]
+
+
+def read_directory(domains: str | None, users: str | None, aliases: str | None, report: Report) -> Directory:
+    """Read the files named (absolute paths; None: there is no such file) and report what is wrong with them.
+
+    A file that cannot be read is an error at its line 1.
+    """
+    known_users = None if users is None else _users(users, report)
+    known_domains = _domains(domains, report) if domains else frozenset()
+    entries = _aliases(aliases, report) if aliases else {}
+    directory = Directory(known_domains, known_users, {key: members for key, (members, _) in entries.items()})
+    _check_aliases(directory, {key: place for key, (_, place) in entries.items()}, report)
+    return directory
+
+
+def _domains(path: str, report: Report) -> frozenset[str]:
+    domains: set[str] = set()
+    for place, line in _entries(path, report):
+        name = line.strip().lower()
+        if re.search(r"[\s@/:]", name):
+            report.error(place, f"{quote(name)} is not a domain; one domain a line is expected")
+        domains.add(name)
+    return frozenset(domains)
+
+
+def _users(path: str, report: Report) -> dict[str, User]:
+    users: dict[str, User] = {}
+    for place, line in _entries(path, report):
+        name, colon, password = line.partition(":")
+        name = name.strip()
+        if not name or "/" in name or name in {".", ".."} or _CONTROL.search(name):
+            report.error(place, "a user name is expected, without / and control characters")
+        elif name.lower() in users:
+            report.warning(place, f"the user {quote(name)} is named a second time; the first counts")
+        else:
+            users[name.lower()] = User(name, Secret(password) if colon and password else None)
+    return users
+
+
+def _aliases(path: str, report: Report) -> dict[str, tuple[tuple[str, ...], Place]]:
+    aliases: dict[str, tuple[tuple[str, ...], Place]] = {}
+    for place, line in _entries(path, report):
+        name, colon, rest = (part.strip() for part in line.partition(":"))
+        members = tuple(member.strip() for member in rest.split(":"))
+        bad = [text for text in (name, *members) if not _is_recipient(text)]
+        if not colon or not all((name, *members)):
+            report.error(place, "an alias is expected: alias : member : member")
+        elif name == SINK or bad:
+            report.error(place, f"{quote(bad[0] if bad else name)} is neither a name nor an address")
+        elif SINK in members and len(members) > 1:
+            report.error(place, "the sink . stands alone in an alias")
+        elif name.lower() in aliases:
+            earlier = aliases[name.lower()][1].line
+            report.error(place, f"the alias {quote(name)} is defined a second time; see line {earlier}")
+        else:
+            aliases[name.lower()] = (members, place)
+    return aliases
+
+
+def _is_recipient(text: str) -> bool:
+    local, at, domain = text.rpartition("@")
+    return not re.search(r"[\s<>/]", text) and not _CONTROL.search(text) and (not at or bool(local and domain))
+
+
+def _entries(path: str, report: Report) -> Iterator[tuple[Place, str]]:
+    """Yield the lines that are neither blank nor a comment, without their line ends."""
+    try:
+        with open(path, "rb") as file:
+            data = file.read(_LARGEST + 1)
+    except (OSError, ValueError) as error:
+        reason = describe_os_error(error) if isinstance(error, OSError) else "not a path"
+        report.error(Place(path), f"cannot be read: {reason}")
+        return
+    if len(data) > _LARGEST:
+        report.error(Place(path), "the file is too large")
+        return
+    for number, raw in enumerate(data.removeprefix(b"\xef\xbb\xbf").split(b"\n"), start=1):
+        place = Place(path, number)
+        try:
+            line = raw.removesuffix(b"\r").decode()
+        except UnicodeDecodeError:
+            report.error(place, "the line is not UTF-8")
+            continue
+        if line.strip() and not line.lstrip().startswith("#"):
+            yield place, line
+
+
+def _check_aliases(directory: Directory, places: Mapping[str, Place], report: Report) -> None:
+    """Report loops, and members that are neither users nor aliases, at the alias that names them."""
+    finder = _LoopFinder(directory)
+    for domain in sorted(directory.domains):
+        for key, place in places.items():
+            if "@" not in key or key.endswith(f"@{domain}"):
+                finder.follow(key if "@" in key else f"{key}@{domain}")
+            for member in directory.aliases[key]:
+                _check_member(directory, member, domain, place, report)
+    for loop in finder.loops.values():
+        report.error(places[loop[0]], f"the alias leads back to itself: {' -> '.join([*loop, loop[0]])}")
+    if places and not directory.domains:
+        first = min(places.values(), key=lambda place: place.line)
+        report.warning(first, "aliases apply only to addresses in local domains, and no domain is given")
+
+
+class _LoopFinder:
+    """Follows every way through the aliases; an alias met again on its own way is a loop."""
+
+    def __init__(self, directory: Directory) -> None:
+        self.loops: dict[frozenset[str], list[str]] = {}  # each loop once, as the aliases on it
+        self._directory = directory
+        self._finished: set[str] = set()
+        self._trail: dict[str, tuple[str, Iterator[str]]] = {}  # address: its alias and the members still to follow
+
+    def follow(self, address: str) -> None:
+        self._enter(address.lower(), "")
+        while self._trail:
+            address, (alias, members) = next(reversed(self._trail.items()))
+            member = next(members, None)
+            if member is None:
+                self._finished.add(address)
+                del self._trail[address]
+            else:
+                self._enter(member.lower(), alias)
+
+    def _enter(self, address: str, parent: str) -> None:
+        alias = self._directory.alias_of(address, parent)
+        if alias is None or address in self._finished:
+            return
+        if address in self._trail:
+            addresses = list(self._trail)
+            loop = [self._trail[step][0] for step in addresses[addresses.index(address) :]]
+            self.loops.setdefault(frozenset(loop), loop)
+        else:
+            self._trail[address] = (alias, iter(self._directory.members(alias, address)))
+
+
+def _check_member(directory: Directory, member: str, domain: str, place: Place, report: Report) -> None:
+    local, at, own = member.rpartition("@")
+    name = local if at else member
+    if directory.users is None or member == SINK or (at and own.lower() not in directory.domains):
+        return
+    if name.lower() not in directory.users and directory.alias_of(f"{name}@{own or domain}") is None:
+        hint = did_you_mean(name, directory.users)
+        report.warning(place, f"{quote(member)} is neither a local user nor an alias{hint}")

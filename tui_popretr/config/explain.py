@@ -1,0 +1,128 @@
+"""A client in one or two sentences, for people who want to know what a configuration will do."""
+
+from __future__ import annotations
+
+from tui_popretr.config.model import (
+    AuthType,
+    ClientSettings,
+    CommandDestination,
+    Destination,
+    FolderDestination,
+    FromCommand,
+    FromEnvironment,
+    FromFile,
+    Literal,
+    MaildirDestination,
+    PasswordSource,
+)
+from tui_popretr.text import visible
+
+_UNITS = ((86400, "day"), (3600, "hour"), (60, "minute"), (1, "second"))
+
+
+def describe(client: ClientSettings) -> str:
+    """Return what the client will do: where from, how often, which login, where to, what happens on the server."""
+    return visible(
+        f"{_schedule(client)}, retrieves {_what(client)} from {_source(client)}, logging in {_login(client)}, and"
+        f" {_target(client.destination)}. {_afterwards(client)}",
+        4096,
+    )
+
+
+def span(seconds: float) -> str:
+    """Return a time in words, as `1 hour 30 minutes`."""
+    parts: list[str] = []
+    rest = round(seconds * 1000)
+    for size, name in _UNITS:
+        number, rest = divmod(rest, size * 1000)
+        if number:
+            parts.append(f"{number} {name}{'s' if number != 1 else ''}")
+    if rest or not parts:
+        parts.append(f"{rest} ms")
+    return " ".join(parts)
+
+
+def octets(number: int) -> str:
+    """Return a size in the configuration's own units, as `25M`."""
+    for unit, name in ((1024**3, "G"), (1024**2, "M"), (1024, "K")):
+        if number and number % unit == 0:
+            return f"{number // unit}{name}"
+    return f"{number} octets"
+
+
+def _schedule(client: ClientSettings) -> str:
+    times = "once" if client.runs == 1 else f"{client.runs} times"
+    if client.frequency == 0:
+        if client.runs == 0:
+            return "Over and over without a pause"
+        return "Once" if client.runs == 1 else f"{times} in succession"
+    if client.runs == 1:
+        return "Once"
+    every = f"very {span(client.frequency).removeprefix('1 ')}" if _single(client.frequency) else None
+    every = f"E{every}" if every else f"Every {span(client.frequency)}"
+    return f"{every}, {times} in all" if client.runs else every
+
+
+def _single(seconds: float) -> bool:
+    return seconds in {size for size, _ in _UNITS}
+
+
+def _what(client: ClientSettings) -> str:
+    what = "new mail" if client.new_only else "all mail"
+    limits: list[str] = []
+    if client.max_messages:
+        limits.append(f"at most {client.max_messages} messages at a time")
+    if client.max_size:
+        limits.append(f"none larger than {octets(client.max_size)}")
+    return f"{what} ({', '.join(limits)})" if limits else what
+
+
+def _source(client: ClientSettings) -> str:
+    server = client.server
+    if server.tls is None:
+        return f"{server.address} without TLS"
+    return f"{server.address} over TLS{' (STLS)' if server.tls.latent else ''}"
+
+
+def _login(client: ClientSettings) -> str:
+    server = client.server
+    who = f"as {server.username}" if server.username else "by the client certificate"
+    methods = ", else ".join(auth_type.value for auth_type in server.auth_types)
+    needed = server.password is not None and any(each is not AuthType.SASL_EXTERNAL for each in server.auth_types)
+    return f"{who} with {methods}{_password(server.password) if needed else ''}"
+
+
+def _password(source: PasswordSource | None) -> str:
+    match source:
+        case FromEnvironment(name):
+            return f" (password from ${name})"
+        case FromFile(path):
+            return f" (password from {path})"
+        case FromCommand(argv):
+            return f" (password from the command {argv[0]})"
+        case Literal() | None:
+            return ""
+
+
+def _target(destination: Destination) -> str:
+    match destination:
+        case MaildirDestination(path, mailbox):
+            return (
+                f"delivers it to the mailbox of {mailbox} ({path})" if mailbox else f"delivers it to the Maildir {path}"
+            )
+        case FolderDestination(path):
+            return f"saves each message as a file in {path}"
+        case CommandDestination(argv):
+            return f"hands each message to the command {argv[0]}"
+        case _:
+            protocol = "LMTP" if destination.lmtp else "SMTP"
+            where = destination.socket_path or f"{destination.host}:{destination.port}"
+            return f"sends it by {protocol} through {where} to {', '.join(destination.recipients)}"
+
+
+def _afterwards(client: ClientSettings) -> str:
+    if not client.preserve:
+        return "What was delivered is deleted from the server."
+    if client.delete_after is not None:
+        return f"The server keeps what was delivered for {span(client.delete_after)}."
+    return "Everything stays on the server."

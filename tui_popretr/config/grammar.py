@@ -1,0 +1,190 @@
+"""The names a configuration may use and where, and what is said about all others."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from tui_popretr.config.problems import Place, Report
+from tui_popretr.config.values import quote, suggestion
+from tui_popretr.config.xmltree import UNCLEAR, Node
+
+# Mailismus's tuning knobs: accepted wherever they stand, as element or attribute
+_KNOB = re.compile(r"niobuffers|nosmtp|dotstuffing|exclusive|delay_close|class|filename_\w+|chmod_\w+|\w*bufsiz")
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What one element may contain.
+
+    `ignored` names are accepted without effect, as attribute or element; `stale` maps names that older Mailismus files
+    use to today's.
+    """
+
+    attributes: frozenset[str] = frozenset()
+    elements: Mapping[str, Shape] = field(default_factory=dict)
+    text: bool = False
+    repeated: bool = False
+    ignored: frozenset[str] = frozenset()
+    stale: Mapping[str, str] = field(default_factory=dict)
+
+
+def _names(words: str) -> frozenset[str]:
+    return frozenset(words.split())
+
+
+_TEXT = Shape(text=True)
+_PASSWORD = Shape(_names("env file command"), text=True)
+_LOG = Shape(_names("enabled rot maxfile buffer flush level"), text=True, ignored=_names("pid tid tname delta"))
+
+_SERVER = Shape(
+    _names("address"),
+    {"username": _TEXT, "password": _PASSWORD, "authtypes": Shape(_names("initrsp"), text=True)},
+    stale={"addr": "address"},
+)
+_SSL = Shape(
+    _names("enabled latent tspath tspass tstype peercert cert kspath kspass certpass kstype proto timeout fingerprint"),
+    ignored=_names("mandatory clientauth cache expiry shake"),
+)
+_SMTP = Shape(
+    _names("enabled"),
+    {
+        "sender": _TEXT,
+        "address": _TEXT,
+        "lmtp": _TEXT,
+        "starttls": _TEXT,
+        "username": _TEXT,
+        "password": _PASSWORD,
+    },
+)
+_CLIENT = Shape(
+    _names(
+        "enabled id recip freq runs preserve capa omitreceivedheader fulltrans newonly deleteafter maxsize maxmessages"
+    ),
+    {
+        "server": _SERVER,
+        "ssl": _SSL,
+        "smtp": _SMTP,
+        "mda": Shape(_names("command")),
+        "maildir": _TEXT,
+        "downloads_directory": _TEXT,
+        "eol": _TEXT,
+    },
+    repeated=True,
+    stale={"localuser": "recip"},
+)
+_OWN = {
+    "audit": _LOG,
+    "transcript": _LOG,
+    "trace": _LOG,
+    "timeout": _TEXT,
+    "delay_start": _TEXT,
+    "concurrency": Shape(_names("total perserver")),
+    "journal": _TEXT,
+    "control": _TEXT,
+    "clients": Shape(elements={"client": _CLIENT}),
+}
+_SHARED = {
+    "dirpaths": Shape(elements=dict.fromkeys(("root", "config", "var", "logs", "tmp"), _TEXT)),
+    "application": Shape(elements={"announcehost": _TEXT, "prodname": _TEXT}, ignored=_names("database")),
+    "directory": Shape(
+        _names("enabled"), dict.fromkeys(("domains", "users", "aliases", "virtualusers", "plainpass"), _TEXT)
+    ),
+    "message_store": Shape(
+        _names("enabled"), {"userpath": _TEXT, "mailpath": _TEXT, "eol": _TEXT}, stale={"rootpath": "userpath"}
+    ),
+}
+
+#: The accepted root elements.
+ROOTS: Mapping[str, Shape] = {
+    "mailserver": Shape(
+        elements={**_SHARED, "pop3download": Shape(elements=_OWN)}, ignored=_names("mta imap pop3server")
+    ),
+    "pop3download": Shape(elements={**_SHARED, **_OWN}),
+}
+
+
+def check_names(root: Node, report: Report) -> bool:
+    """Report every name that is unknown, stale, misplaced, repeated or ignored; False where the root is not ours."""
+    shape = ROOTS.get(root.name)
+    if shape is None:
+        report.error(
+            root.place,
+            f"the root element is {quote(root.name)}, but a configuration begins with <mailserver> or <pop3download>",
+        )
+        return False
+    _Checker(report, Shape(elements={root.name: shape})).run(root, shape)
+    return True
+
+
+class _Checker:
+    def __init__(self, report: Report, whole: Shape) -> None:
+        self._report = report
+        self._whole = whole
+        self._ignored: dict[tuple[str, str], list[Place]] = {}
+
+    def run(self, root: Node, shape: Shape) -> None:
+        self._check(root, shape)
+        for (_, what), places in self._ignored.items():
+            more = len(places) - 1
+            again = f" (so {more} more time{'s' if more > 1 else ''} in this file)" if more else ""
+            self._report.note(places[0], f"{what} has no effect here and is ignored{again}")
+
+    def _check(self, node: Node, shape: Shape) -> None:
+        for name, attribute in node.attributes.items():
+            if name not in shape.attributes:
+                self._unexpected(node, shape, name, attribute.place, is_attribute=True)
+        first: dict[str, Node] = {}
+        for child in node.children:
+            expected = shape.elements.get(child.name)
+            if expected is None:
+                self._unexpected(node, shape, child.name, child.place, is_attribute=False)
+                continue
+            earlier = first.setdefault(child.name, child)
+            if earlier is not child and not expected.repeated:
+                self._report.error(
+                    child.place, f"<{child.name}> stands a second time in <{node.name}>; see line {earlier.place.line}"
+                )
+            self._check(child, expected)
+        if not shape.text and node.text.strip():
+            # not shown: it may be a password in the wrong place
+            self._report.error(node.place, f"<{node.name}> holds text, but only elements are expected in it")
+
+    def _unexpected(self, node: Node, shape: Shape, name: str, place: Place, *, is_attribute: bool) -> None:
+        shown = quote(name)[1:-1]
+        what = f"attribute {shown}" if is_attribute else f"<{shown}>"
+        if name in shape.ignored or _KNOB.fullmatch(name):
+            self._ignored.setdefault((node.name, what), []).append(place)
+            return
+        meant, hint = self._hint(node, shape, name, is_attribute=is_attribute)
+        node.meant.add(meant or UNCLEAR)
+        self._report.error(place, f"unknown {what} in <{node.name}>{hint}")
+
+    def _hint(self, node: Node, shape: Shape, name: str, *, is_attribute: bool) -> tuple[str | None, str]:
+        """Return the right name that was meant in this element, if any, and what to say about it."""
+        if today := shape.stale.get(name):
+            return today, f"; it is called {today} today"
+        if is_attribute and name in shape.elements:
+            return name, f"; it is an element: <{name}>...</{name}>"
+        if not is_attribute and name in shape.attributes:
+            return name, f'; it is an attribute: <{node.name} {name}="...">'
+        home = next(_homes(self._whole, name, is_attribute=is_attribute), None)
+        if home:
+            return None, f"; it belongs in <{home}>"
+        near = suggestion(name, shape.attributes if is_attribute else shape.elements)
+        if near is None:
+            near = suggestion(name, shape.elements if is_attribute else shape.attributes)
+            if near is None:
+                return None, ""
+            kind = "an element" if is_attribute else "an attribute"
+            return near, f"; did you mean '{near}', which is {kind}?"
+        return near, f"; did you mean '{near}'?"
+
+
+def _homes(shape: Shape, name: str, *, is_attribute: bool) -> Iterator[str]:
+    """Yield the elements in which a name is known."""
+    for child, inner in shape.elements.items():
+        if name in (inner.attributes if is_attribute else inner.elements):
+            yield child
+        yield from _homes(inner, name, is_attribute=is_attribute)

@@ -1,0 +1,170 @@
+"""Who logs in to the server and how: the password's source and the login methods that are usable."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from tui_popretr.config import values
+from tui_popretr.config.model import (
+    AuthType,
+    FromCommand,
+    FromEnvironment,
+    FromFile,
+    Literal,
+    PasswordSource,
+    TlsPolicy,
+)
+from tui_popretr.config.paths import Resolver
+from tui_popretr.config.pending import refusal
+from tui_popretr.config.section import Section
+from tui_popretr.config.values import InvalidValueError, did_you_mean, quote
+
+DEFAULT_AUTH_TYPES = (AuthType.USERPASS, AuthType.SASL_PLAIN)
+
+#: With these whoever listens reads the password or token off the wire, unless there is TLS.
+CLEAR_TEXT = frozenset(
+    {AuthType.USERPASS, AuthType.SASL_PLAIN, AuthType.SASL_LOGIN, AuthType.SASL_XOAUTH2, AuthType.SASL_OAUTHBEARER}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """The credentials of a client."""
+
+    username: str | None
+    password: PasswordSource | None
+    auth_types: tuple[AuthType, ...]
+    initial_response: bool
+
+
+def read_login(server: Section, tls: TlsPolicy | None, resolver: Resolver, *, uncertain: bool) -> Login:
+    """Read username, password and authtypes; report where no login method remains usable.
+
+    `uncertain`: an error elsewhere in the client leaves open whether there is TLS, so nothing can be said of that.
+    """
+    username = server.element("username", values.one_line, None)
+    password = read_password(server, resolver)
+    named, initial_response = _auth_types(server)
+    usable, left_out = _usable(named, username, password, tls)
+    if named and not uncertain and not server.doubtful("username", "password", "authtypes"):
+        section = server.child("authtypes")
+        place = section.place if section else server.place
+        reasons = "; ".join(f"{auth_type.value} {reason}" for auth_type, reason in left_out)
+        if not usable:
+            server.error(f"no login method remains that could be used: {reasons}", place)
+        elif left_out:
+            server.warning(f"a login method is left out: {reasons}", place)
+    return Login(username, password, usable, initial_response)
+
+
+def _auth_types(server: Section) -> tuple[tuple[AuthType, ...], bool]:
+    """Return the login methods as configured, () where they are not valid, and initrsp."""
+    section = server.child("authtypes")
+    if section is None:
+        return DEFAULT_AUTH_TYPES, False
+    named = section.text(_parse_auth_types, DEFAULT_AUTH_TYPES)
+    for auth_type in named:
+        if missing := refusal(auth_type.value):
+            section.error(missing)
+    initial_response = section.attribute("initrsp", values.boolean, False)
+    return (() if section.spoiled else named), initial_response
+
+
+def _parse_auth_types(text: str) -> tuple[AuthType, ...]:
+    found: list[AuthType] = []
+    for item in values.items(text):
+        try:
+            auth_type = AuthType[item.upper().replace("-", "_")]
+        except KeyError:
+            names = [known.value for known in AuthType]
+            raise InvalidValueError(f"{quote(item)} is not a login method{did_you_mean(item, names)}") from None
+        if auth_type in found:
+            raise InvalidValueError(f"{auth_type.value} is named twice")
+        found.append(auth_type)
+    if AuthType.AUTO in found and len(found) > 1:
+        raise InvalidValueError("AUTO stands alone: it chooses among all methods")
+    return tuple(found)
+
+
+def _usable(
+    named: tuple[AuthType, ...], username: str | None, password: PasswordSource | None, tls: TlsPolicy | None
+) -> tuple[tuple[AuthType, ...], list[tuple[AuthType, str]]]:
+    usable: list[AuthType] = []
+    left_out: list[tuple[AuthType, str]] = []
+    for auth_type in named:
+        reason = ""
+        if auth_type is AuthType.SASL_EXTERNAL:
+            if tls is None:
+                reason = "needs TLS (<ssl>) and a client certificate (kspath)"
+            elif tls.key_store is None:
+                reason = "needs a client certificate (kspath in <ssl>)"
+        elif username is None:
+            reason = "needs a username"
+        elif password is None:
+            reason = "needs a password"
+        if reason:
+            left_out.append((auth_type, reason))
+        else:
+            usable.append(auth_type)
+    return tuple(usable), left_out
+
+
+def read_password(owner: Section, resolver: Resolver) -> PasswordSource | None:
+    """Return where the password in <password> comes from, None where there is none."""
+    section = owner.child("password")
+    if section is None:
+        return None
+    text_value = section.own_value()
+    text = section.parsed(text_value, values.one_line, None)
+    name = section.attribute("env", _variable_name, None)
+    path = section.attribute("file", _credential(section, resolver), None)
+    argv = section.attribute("command", command_line, None)
+    sources: list[PasswordSource] = []
+    if secret := section.secret(text_value, text):
+        sources.append(Literal(secret))
+    if name:
+        sources.append(FromEnvironment(name))
+        if name not in section.context.environ:
+            section.warning(f"the environment variable {name} is not set now")
+    if path:
+        sources.append(FromFile(path))
+    if argv:
+        sources.append(FromCommand(argv))
+    if len(sources) > 1:
+        section.error("the password comes from one place only: its text, env, file or command")
+        return None
+    return sources[0] if sources else None
+
+
+def _variable_name(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", text):
+        raise InvalidValueError(f"{quote(text)} is not the name of an environment variable")
+    return text
+
+
+def _credential(section: Section, resolver: Resolver) -> Callable[[str], str]:
+    """Return a parser of paths of secrets: a bare name is one of systemd's credentials where there are any."""
+    folder = section.context.environ.get("CREDENTIALS_DIRECTORY")
+
+    def parse(text: str) -> str:
+        path = resolver.path(text)
+        if folder and "/" not in text and not text.startswith(("~", "%")):
+            return os.path.join(folder, os.path.basename(path))
+        return path
+
+    return parse
+
+
+def command_line(text: str) -> tuple[str, ...]:
+    """Split a command as a shell would, without any other meaning of a shell. The message does not show it."""
+    try:
+        argv = shlex.split(text)
+    except ValueError as error:
+        raise InvalidValueError(f"the quoting of the command is wrong: {str(error).lower()}") from None
+    if not argv or not argv[0]:
+        raise InvalidValueError("the command is empty")
+    return tuple(argv)

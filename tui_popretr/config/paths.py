@@ -1,0 +1,123 @@
+"""Paths: the %DIR..% folders and their defaults, tokens, `~`, and what is relative to where."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Mapping
+
+from tui_popretr import __version__
+from tui_popretr.config import values
+from tui_popretr.config.model import Paths
+from tui_popretr.config.section import Section
+from tui_popretr.config.values import InvalidValueError, did_you_mean, quote
+
+STANDARD_STREAMS = ("%stdout%", "%stderr%")
+TIME_TOKENS = frozenset({"DT", "Y", "M", "D", "h", "m", "s", "PID"})
+_TOKEN = re.compile("%([A-Za-z]+)%")
+
+
+class Resolver:
+    """Makes absolute paths of what a configuration says."""
+
+    def __init__(self, paths: Paths, environ: Mapping[str, str]) -> None:
+        self.paths = paths
+        self._environ = environ
+        self._tokens = {
+            "DIRTOP": paths.top,
+            "DIRCONF": paths.config,
+            "DIRVAR": paths.var,
+            "DIRLOG": paths.logs,
+            "DIRTMP": paths.tmp,
+            "SYSNAME": paths.system_name,
+            "PRODNAME": paths.product_name,
+        }
+
+    def path(self, text: str) -> str:
+        """Return the absolute, normalised path. Raises InvalidValueError for an unknown %TOKEN% or ~user."""
+        return _absolute(text, self.paths.top, self._tokens, self._environ)
+
+    def log_path(self, text: str) -> str:
+        """Return the path of a log, in which the time tokens still stand; or %stdout% or %stderr%."""
+        if text in STANDARD_STREAMS:
+            return text
+        if text.endswith("/"):
+            raise InvalidValueError(f"{quote(text)} is a folder; name a file")
+        return _absolute(text, self.paths.top, self._tokens, self._environ, keep=TIME_TOKENS)
+
+    def path_of(self, recip: str) -> Callable[[str], str]:
+        """Return a parser of paths in which %U% stands for `recip`."""
+
+        def parse(text: str) -> str:
+            return _absolute(text, self.paths.top, {**self._tokens, "U": recip}, self._environ)
+
+        return parse
+
+
+def read_paths(whole: Section, *, environ: Mapping[str, str], var: str | None, host: str | None) -> Resolver:
+    """Read `dirpaths` and `application`.
+
+    `var` replaces the default of the var folder, `host` the machine's name. root is relative to its own default: the
+    folder of the configuration file, or its parent where that folder is called `conf`.
+    """
+    system_name = host or os.uname().nodename
+    folder = os.path.dirname(os.path.realpath(whole.place.path))
+    top = os.path.dirname(folder) if os.path.basename(folder) == "conf" else folder
+    names = {"SYSNAME": system_name}
+
+    application = whole.child("application")
+    announce_host, product_name = system_name, f"tui-popretr {__version__}"
+    if application:
+        announce_host = application.element("announcehost", _named(names, values.header_word), announce_host)
+        product_name = application.element("prodname", _named(names, values.header_comment), product_name)
+    names["PRODNAME"] = product_name
+
+    dirpaths = whole.child("dirpaths")
+
+    def folder_of(name: str, token: str, default: str) -> str:
+        def parse(text: str) -> str:
+            return _absolute(text, top, names, environ)
+
+        path = dirpaths.element(name, parse, default) if dirpaths else default
+        names[token] = path
+        return path
+
+    top = folder_of("root", "DIRTOP", top)
+    config = folder_of("config", "DIRCONF", os.path.join(top, "conf"))
+    var = folder_of("var", "DIRVAR", os.path.abspath(var) if var else os.path.join(top, "var"))
+    logs = folder_of("logs", "DIRLOG", os.path.join(var, "logs"))
+    tmp = folder_of("tmp", "DIRTMP", os.path.join(var, "tmp"))
+    return Resolver(Paths(top, config, var, logs, tmp, system_name, announce_host, product_name), environ)
+
+
+def _named(names: Mapping[str, str], parse: Callable[[str], str]) -> Callable[[str], str]:
+    return lambda text: parse(_replace(text, names))
+
+
+def _replace(text: str, tokens: Mapping[str, str], keep: frozenset[str] = frozenset()) -> str:
+    def value(match: re.Match[str]) -> str:
+        name = match[1]
+        if name in keep:
+            return match[0]
+        if name not in tokens:
+            raise InvalidValueError(f"the token {match[0]} is unknown here{did_you_mean(name, {*tokens, *keep})}")
+        return tokens[name]
+
+    return _TOKEN.sub(value, text)
+
+
+def _absolute(
+    text: str, top: str, tokens: Mapping[str, str], environ: Mapping[str, str], keep: frozenset[str] = frozenset()
+) -> str:
+    if re.search("[\x00-\x1f\x7f]", text):
+        raise InvalidValueError("a line break or another control character is not allowed in a path")
+    if text.startswith("~"):
+        user, slash, rest = text[1:].partition("/")
+        home = environ.get("HOME", "") if not user else ""
+        home = home or os.path.expanduser("~" + user)
+        if home.startswith("~"):
+            raise InvalidValueError(
+                f"{quote('~' + user)} is not a user of this machine; write ./ in front of such a name"
+            )
+        return os.path.normpath(os.path.join(home, _replace(rest, tokens, keep)) if slash else home)
+    return os.path.normpath(os.path.join(top, _replace(text, tokens, keep)))

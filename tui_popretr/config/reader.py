@@ -1,0 +1,132 @@
+"""Reads a configuration file: typed settings, or everything that is wrong with it, each at its place."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from tui_popretr.config import checks, values
+from tui_popretr.config.client import read_client, read_id
+from tui_popretr.config.destination import Local, read_local
+from tui_popretr.config.grammar import check_names
+from tui_popretr.config.logfiles import read_log
+from tui_popretr.config.model import ClientSettings, Concurrency, Settings
+from tui_popretr.config.paths import Resolver, read_paths
+from tui_popretr.config.problems import Place, Problem, Report, Severity
+from tui_popretr.config.section import Context, Section
+from tui_popretr.config.values import quote
+from tui_popretr.config.xmltree import MalformedXmlError, parse
+from tui_popretr.errors import describe_os_error
+
+__all__ = ["Loaded", "Problem", "Severity", "load"]
+
+_LARGEST = 16 * 1024**2
+_DEFAULT = Concurrency()
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """What became of a configuration file. `settings` is None if and only if there is an error."""
+
+    settings: Settings | None
+    problems: tuple[Problem, ...]  # by place
+
+
+def load(
+    path: str, *, environ: Mapping[str, str] | None = None, now_host: str | None = None, var: str | None = None
+) -> Loaded:
+    """Read the configuration at `path` and the directory files that it names.
+
+    Never raises for what is in the files or for a file that is not there. `environ` stands in for the process's
+    environment, `now_host` for the machine's name, `var` for the default of the var folder.
+    """
+    report = Report(path)
+    settings = _load(path, os.environ if environ is None else environ, now_host, var, report)
+    return Loaded(None if report.has_errors else settings, report.problems())
+
+
+def _load(path: str, environ: Mapping[str, str], host: str | None, var: str | None, report: Report) -> Settings | None:
+    try:
+        with open(path, "rb") as file:
+            mode = os.fstat(file.fileno()).st_mode
+            data = file.read(_LARGEST + 1)
+    except (OSError, ValueError) as error:
+        reason = describe_os_error(error) if isinstance(error, OSError) else "not a path"
+        report.error(Place(path), f"the configuration cannot be read: {reason}")
+        return None
+    if len(data) > _LARGEST:
+        report.error(Place(path), "the file is too large for a configuration")
+        return None
+    try:
+        root = parse(data, path)
+    except MalformedXmlError as error:
+        report.error(error.place, str(error))
+        return None
+    if not check_names(root, report):
+        return None
+    whole = Section(root, Context(report, environ))
+    resolver = read_paths(whole, environ=environ, var=var, host=host)
+    local = read_local(whole, resolver)
+    task = whole if root.name == "pop3download" else whole.child("pop3download")
+    if task is None:
+        report.error(root.place, "<pop3download> is missing: there is nothing to retrieve")
+        return None
+    settings = _read_task(task, os.path.realpath(path), resolver, local)
+    checks.check_secrecy(whole, mode)
+    return settings
+
+
+def _read_task(task: Section, path: str, resolver: Resolver, local: Local) -> Settings:
+    timeout = task.element("timeout", values.positive_duration, 240.0)
+    checks.check_timeout(task, timeout)
+    limits = task.child("concurrency")
+    clients, disabled = _read_clients(task, local)
+    var = resolver.paths.var
+    return Settings(
+        path=path,
+        paths=resolver.paths,
+        clients=clients,
+        disabled=disabled,
+        timeout=timeout,
+        delay_start=task.element("delay_start", values.duration, 60.0),
+        concurrency=Concurrency(
+            limits.attribute("total", values.count(1), _DEFAULT.total),
+            limits.attribute("perserver", values.count(1), _DEFAULT.per_server),
+        )
+        if limits
+        else _DEFAULT,
+        journal=task.element("journal", resolver.path, os.path.join(var, "popretr.sqlite")),
+        control_socket=task.element("control", resolver.path, os.path.join(var, "control.sock")),
+        audit=read_log(task, "audit", resolver),
+        transcript=read_log(task, "transcript", resolver),
+        trace=read_log(task, "trace", resolver),
+    )
+
+
+def _read_clients(task: Section, local: Local) -> tuple[tuple[ClientSettings, ...], tuple[str, ...]]:
+    """Return the enabled clients and the ids of the others, of which only the names are checked."""
+    group = task.child("clients")
+    found: list[tuple[Section, ClientSettings]] = []
+    disabled: list[str] = []
+    places: dict[str, Place] = {}
+    any_enabled = False
+    for section in group.children("client") if group else ():
+        if not section.enabled():
+            disabled.append(section.attribute("id", values.text_of, ""))
+            continue
+        any_enabled = True
+        client_id = read_id(section)
+        if client_id:
+            place = section.place_of("id")
+            first = places.setdefault(client_id, place)
+            if first is not place:
+                section.error(f"the id {quote(client_id)} is taken already; see line {first.line}", place)
+        client = read_client(section, client_id, local)
+        if client:
+            checks.check_client(section, client)
+            found.append((section, client))
+    checks.check_maildrops(found)
+    if not any_enabled and not (group or task).spoiled:
+        (group or task).warning("no client is enabled, so there is nothing to retrieve")
+    return tuple(client for _, client in found), tuple(client_id for client_id in disabled if client_id)

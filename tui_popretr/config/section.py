@@ -1,0 +1,184 @@
+"""Typed, reporting access to one element: every reader of settings goes through it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from tui_popretr.config import values
+from tui_popretr.config.problems import Place, Report
+from tui_popretr.config.values import InvalidValueError
+from tui_popretr.config.xmltree import UNCLEAR, Node
+from tui_popretr.secret import Secret
+
+T = TypeVar("T")
+D = TypeVar("D")
+
+NO_VALUE = "-"
+
+
+@dataclass(slots=True)
+class Context:
+    """What all sections of one configuration share."""
+
+    report: Report
+    environ: Mapping[str, str]
+    secrets: list[Place] = field(default_factory=list)  # where a secret stands in the file itself
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """A value as text: trimmed, environment variables replaced; "" where it was empty or wrong."""
+
+    label: str  # how messages call it
+    text: str
+    place: Place
+    literal: bool  # nothing of it came from the environment
+
+
+class Section:
+    """One element.
+
+    The readers return the default where a value is absent, empty or wrong; what is wrong has then been reported at its
+    place. A lone `-` gives None where the default is None, and is an error for a setting that needs a value.
+    """
+
+    def __init__(self, node: Node, context: Context) -> None:
+        self.node = node
+        self.context = context
+
+    @property
+    def place(self) -> Place:
+        return self.node.place
+
+    @property
+    def spoiled(self) -> bool:
+        """Whether an error was found within this element: what follows from it need not be reported as well."""
+        return self.context.report.has_error_between(self.node.place, self.node.end)
+
+    def doubtful(self, *names: str) -> bool:
+        """Whether an error leaves open what one of these attributes or child elements was to say."""
+        if self.node.meant.intersection((UNCLEAR, *names)):
+            return True
+        ends = [(child.place, child.end) for child in self.node.children if child.name in names]
+        ends += [(found.place, found.place) for name, found in self.node.attributes.items() if name in names]
+        return any(self.context.report.has_error_between(*span) for span in ends)
+
+    def place_of(self, name: str) -> Place:
+        """Return the place of an attribute, or of this element where it is absent."""
+        found = self.node.attributes.get(name)
+        return found.place if found else self.place
+
+    def error(self, message: str, place: Place | None = None) -> None:
+        self.context.report.error(place or self.place, message)
+
+    def warning(self, message: str, place: Place | None = None) -> None:
+        self.context.report.warning(place or self.place, message)
+
+    # --- elements ---------------------------------------------------------------------------------------------------
+
+    def child(self, name: str) -> Section | None:
+        """Return the first child element of that name, None where there is none."""
+        for node in self.node.children:
+            if node.name == name:
+                return Section(node, self.context)
+        return None
+
+    def active(self, name: str) -> Section | None:
+        """Return the child element of that name unless it is absent or has enabled="N"."""
+        section = self.child(name)
+        return section if section and section.enabled() else None
+
+    def children(self, name: str) -> list[Section]:
+        return [Section(node, self.context) for node in self.node.children if node.name == name]
+
+    def enabled(self) -> bool:
+        """Return the `enabled` attribute, yes where there is none."""
+        return self.attribute("enabled", values.boolean, True)
+
+    # --- values -----------------------------------------------------------------------------------------------------
+
+    def attribute(self, name: str, parse: Callable[[str], T], default: D) -> T | D:
+        """Return the attribute's value."""
+        return self._parsed(self.attribute_value(name), parse, default)
+
+    def element(self, name: str, parse: Callable[[str], T], default: D) -> T | D:
+        """Return the value of the child element's text."""
+        return self._parsed(self.element_value(name), parse, default)
+
+    def text(self, parse: Callable[[str], T], default: D) -> T | D:
+        """Return the value of this element's own text."""
+        return self._parsed(self.own_value(), parse, default)
+
+    def required_attribute(self, name: str, parse: Callable[[str], T]) -> T | None:
+        """Return the attribute's value; None, and an error, where there is none."""
+        return self._required(name, f"attribute {name}", self.attribute_value(name), parse)
+
+    def required_element(self, name: str, parse: Callable[[str], T]) -> T | None:
+        """Return the value of the child element's text; None, and an error, where there is none."""
+        return self._required(name, f"<{name}>", self.element_value(name), parse)
+
+    def secret_attribute(self, name: str) -> Secret | None:
+        """Return a secret that stands in the configuration."""
+        value = self.attribute_value(name)
+        text = self._parsed(value, values.one_line, None)
+        return self.secret(value, text)
+
+    def secret(self, value: Value | None, text: str | None) -> Secret | None:
+        """Make a secret of a parsed value, and remember whether the file itself holds it."""
+        if not value or not text:
+            return None
+        if value.literal:
+            self.context.secrets.append(value.place)
+        return Secret(text)
+
+    # --- values as text ---------------------------------------------------------------------------------------------
+
+    def attribute_value(self, name: str) -> Value | None:
+        found = self.node.attributes.get(name)
+        return self._value(name, found.text, found.place) if found else None
+
+    def element_value(self, name: str) -> Value | None:
+        child = self.child(name)
+        return child.own_value() if child else None
+
+    def own_value(self) -> Value:
+        return self._value(f"<{self.node.name}>", self.node.text, self.node.place)
+
+    def parsed(self, value: Value | None, parse: Callable[[str], T], default: D) -> T | D:
+        """Return the value of a text got from one of the above."""
+        return self._parsed(value, parse, default)
+
+    def _value(self, label: str, raw: str, place: Place) -> Value:
+        raw = raw.strip()
+        try:
+            text = values.expand(raw, self.context.environ)
+        except InvalidValueError as error:
+            self.error(f"{label}: {error}", place)
+            text = ""
+        return Value(label, text, place, literal="${" not in raw)
+
+    def _parsed(self, value: Value | None, parse: Callable[[str], T], default: D) -> T | D:
+        if value is None or not value.text:
+            return default
+        if value.text == NO_VALUE:
+            if default is not None:
+                self.error(f"{value.label} needs a value; leave it out for its default", value.place)
+            return default
+        try:
+            return parse(value.text)
+        except InvalidValueError as error:
+            self.error(f"{value.label}: {error}", value.place)
+            return default
+
+    def _required(self, name: str, what: str, value: Value | None, parse: Callable[[str], T]) -> T | None:
+        missing = value is None or value.text == NO_VALUE or (not value.text and not self._reported(value))
+        if missing:
+            if name not in self.node.meant:
+                self.error(f"{what} is missing in <{self.node.name}>", value.place if value else None)
+            return None
+        return self._parsed(value, parse, None)
+
+    def _reported(self, value: Value) -> bool:
+        return self.context.report.has_error_between(value.place, value.place)

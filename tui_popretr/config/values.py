@@ -1,0 +1,298 @@
+"""The value types of the configuration: each function takes trimmed text and returns a typed value or raises."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Callable, Collection, Mapping
+
+from tui_popretr.text import visible
+
+_TRUE = frozenset({"Y", "YES", "T", "TRUE", "ON", "1"})
+_FALSE = frozenset({"N", "NO", "F", "FALSE", "OFF", "0"})
+_DURATION = re.compile(
+    r"(?:([0-9]+)d)?(?:([0-9]+)h)?(?:([0-9]+)m)?(?:([0-9]+)s)?(?:([0-9]+)ms)?", re.ASCII | re.IGNORECASE
+)
+_SIZE = re.compile(r"([0-9]+)([BKMG]?)", re.ASCII | re.IGNORECASE)
+_UNIT = {"": 1, "B": 1, "K": 1024, "M": 1024**2, "G": 1024**3}
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_HOST_LABEL = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?", re.ASCII)
+
+LONGEST_DURATION = 3650 * 86400.0
+LARGEST_SIZE = 2**62
+
+
+class InvalidValueError(ValueError):
+    """The text is no value of that type; str() says why in words for the user."""
+
+
+def quote(text: str) -> str:
+    """Return text in quotes, safe for a terminal and of bearable length."""
+    return f"'{visible(text, 60)}'"
+
+
+def suggestion(name: str, known: Collection[str]) -> str | None:
+    """Return what was probably meant by a misspelt name, None when nothing is near."""
+    from difflib import get_close_matches  # only when something is wrong
+
+    by_case = {candidate.casefold(): candidate for candidate in known}
+    near = get_close_matches(name.casefold(), by_case, n=1, cutoff=0.6)
+    return by_case[near[0]] if near else None
+
+
+def did_you_mean(name: str, known: Collection[str]) -> str:
+    """Return `; did you mean 'x'?` or, where nothing is near, an empty string."""
+    near = suggestion(name, known)
+    return f"; did you mean '{near}'?" if near else ""
+
+
+def expand(text: str, environ: Mapping[str, str]) -> str:
+    """Return text with ${NAME} and ${NAME:default} replaced from the environment, and ${$} by a literal `${`."""
+    pieces: list[str] = []
+    rest = text
+    while (start := rest.find("${")) >= 0:
+        end = rest.find("}", start)
+        if end < 0:
+            raise InvalidValueError("a ${ is not closed by }; write ${$} for a literal ${")
+        pieces.append(rest[:start])
+        pieces.append(_variable(rest[start + 2 : end], environ))
+        rest = rest[end + 1 :]
+    return "".join([*pieces, rest])
+
+
+def _variable(inside: str, environ: Mapping[str, str]) -> str:
+    if inside == "$":
+        return "${"
+    if "${" in inside:
+        raise InvalidValueError("a ${...} cannot stand inside another; write ${$} for a literal ${")
+    name, colon, default = inside.partition(":")
+    if not _VARIABLE.fullmatch(name):
+        raise InvalidValueError("${...} does not hold the name of an environment variable; write ${$} for a literal ${")
+    value = environ.get(name)
+    if value is None:
+        if not colon:
+            raise InvalidValueError(
+                f"the environment variable {name} is not set; give it a default as in ${{{name}:default}} or set it"
+            )
+        return default
+    if _SURROGATE.search(value):
+        raise InvalidValueError(f"the environment variable {name} is not valid UTF-8")
+    return value
+
+
+def boolean(text: str) -> bool:
+    """Y YES T TRUE ON 1 or N NO F FALSE OFF 0, in any case."""
+    upper = text.upper()
+    if upper in _TRUE:
+        return True
+    if upper in _FALSE:
+        return False
+    raise InvalidValueError(f"{quote(text)} is neither yes nor no; write Y or N")
+
+
+def duration(text: str) -> float:
+    """[Nd][Nh][Nm][Ns][Nms] in that order, or a bare number of milliseconds; returns seconds."""
+    if text.isascii() and text.isdigit():
+        parts: tuple[str | None, ...] = (None, None, None, None, text)
+    else:
+        match = _DURATION.fullmatch(text)
+        if match is None or not text:
+            raise InvalidValueError(
+                f"{quote(text)} is not a time; write it like 4m, 1h30m or 500ms"
+                " (units d h m s ms in that order; a bare number is milliseconds)"
+            )
+        parts = match.groups()
+    if any(len(part) > 15 for part in parts if part):
+        raise InvalidValueError("that time is too long")
+    days, hours, minutes, seconds, milliseconds = (int(part or 0) for part in parts)
+    total = days * 86400 + hours * 3600 + minutes * 60 + seconds + milliseconds / 1000
+    if total > LONGEST_DURATION:
+        raise InvalidValueError("that time is too long")
+    return float(total)
+
+
+def positive_duration(text: str) -> float:
+    """A duration that is not zero."""
+    seconds = duration(text)
+    if seconds <= 0:
+        raise InvalidValueError("the time must be more than 0")
+    return seconds
+
+
+def size(text: str) -> int:
+    """Digits and an optional B, K, M or G (1024-based, either case); returns octets."""
+    match = _SIZE.fullmatch(text)
+    if match is None:
+        raise InvalidValueError(f"{quote(text)} is not a size; write it like 500, 64K, 25M or 2G")
+    octets = LARGEST_SIZE + 1 if len(match[1]) > 20 else int(match[1]) * _UNIT[match[2].upper()]
+    if octets > LARGEST_SIZE:
+        raise InvalidValueError("that size is too large")
+    return octets
+
+
+def positive_size(text: str) -> int:
+    """A size that is not zero."""
+    octets = size(text)
+    if not octets:
+        raise InvalidValueError("the size must be more than 0")
+    return octets
+
+
+def count(minimum: int = 0) -> Callable[[str], int]:
+    """Return a parser of whole numbers from `minimum` to a thousand million."""
+
+    def parse(text: str) -> int:
+        if not (text.isascii() and text.isdigit()):
+            raise InvalidValueError(f"{quote(text)} is not a whole number")
+        number = int(text) if len(text) <= 10 else 10**10
+        if number < minimum:
+            raise InvalidValueError(f"the number must be at least {minimum}")
+        if number > 10**9:
+            raise InvalidValueError("that number is too large")
+        return number
+
+    return parse
+
+
+def items(text: str) -> tuple[str, ...]:
+    """A list whose items are separated by |."""
+    found = tuple(item.strip() for item in text.split("|"))
+    if not all(found):
+        raise InvalidValueError("an item of the list is empty")
+    return found
+
+
+def choice(words: Mapping[str, object]) -> Callable[[str], str]:
+    """Return a parser that accepts one of these words in any case and returns it as it is written in `words`."""
+    by_case = {word.casefold(): word for word in words}
+
+    def parse(text: str) -> str:
+        word = by_case.get(text.casefold())
+        if word is None:
+            raise InvalidValueError(f"{quote(text)} is not one of {', '.join(words)}{did_you_mean(text, words)}")
+        return word
+
+    return parse
+
+
+def text_of(text: str) -> str:
+    """Any text."""
+    return text
+
+
+def one_line(text: str) -> str:
+    """Text without CR, LF and NUL. The message does not show it: it may be a secret."""
+    if re.search("[\r\n\x00]", text):
+        raise InvalidValueError("a line break or NUL is not allowed in it")
+    return text
+
+
+def file_name(longest: int) -> Callable[[str], str]:
+    """Return a parser of names that may become part of a path: no `/`, no control characters, not `.` or `..`."""
+
+    def parse(text: str) -> str:
+        if "/" in text:
+            raise InvalidValueError(f"{quote(text)} has a / in it, which is not allowed")
+        if _CONTROL.search(text):
+            raise InvalidValueError("a line break or another control character is not allowed in it")
+        if text in {".", ".."}:
+            raise InvalidValueError(f"it cannot be {quote(text)}")
+        if len(text.encode()) > longest:
+            raise InvalidValueError(f"it is longer than {longest} octets")
+        return text
+
+    return parse
+
+
+def header_word(text: str) -> str:
+    """Printable ASCII without spaces: it becomes part of the Received header."""
+    if not re.fullmatch("[!-~]+", text):
+        raise InvalidValueError(
+            "only printable ASCII without spaces is allowed, since it stands in the Received header"
+        )
+    return text
+
+
+def header_comment(text: str) -> str:
+    """Printable ASCII that can stand in a comment of the Received header (RFC 5322 §3.2.2)."""
+    if not re.fullmatch("[ -~]+", text) or re.search(r"[()\\]", text):
+        raise InvalidValueError(
+            "only printable ASCII without ( ) \\ is allowed, since it stands in the Received header"
+        )
+    return text
+
+
+def address(text: str) -> tuple[str, int | None]:
+    """host, host:port, IPv4, IPv4:port, [IPv6] or [IPv6]:port; returns the host without brackets, and the port."""
+    if "://" in text:
+        raise InvalidValueError(f"{quote(text)} is a URL; write only host or host:port")
+    if text.startswith("["):
+        inside, closed, behind = text[1:].partition("]")
+        if not closed or (behind and not behind.startswith(":")):
+            raise InvalidValueError(f"{quote(text)} is no address; an IPv6 address is written [2001:db8::1]:995")
+        if not _is_ip(inside, 6):
+            raise InvalidValueError(f"{quote(inside)} is not an IPv6 address")
+        return inside, _port(behind[1:]) if behind else None
+    if text.count(":") > 1:
+        example = f"[{text}]:995" if _is_ip(text, 6) else "[2001:db8::1]:995"
+        raise InvalidValueError(f"an IPv6 address needs brackets: write {example} or leave out the port")
+    host, colon, port = text.partition(":")
+    return _host(host), _port(port) if colon else None
+
+
+def _port(text: str) -> int:
+    if text.isascii() and text.isdigit() and len(text) <= 5 and 1 <= int(text) <= 65535:
+        return int(text)
+    raise InvalidValueError(f"{quote(text)} is not a port; ports are 1 to 65535")
+
+
+def _host(host: str) -> str:
+    name = host
+    if not host.isascii():
+        try:
+            name = host.encode("idna").decode("ascii")
+        except UnicodeError:
+            raise InvalidValueError(f"{quote(host)} is not a host name") from None
+    if re.fullmatch("[0-9.]+", name):
+        if _is_ip(name, 4):
+            return name
+        raise InvalidValueError(f"{quote(host)} is not an IPv4 address")
+    labels = name.removesuffix(".").split(".")
+    if len(name) > 253 or not all(_HOST_LABEL.fullmatch(label) for label in labels):
+        raise InvalidValueError(f"{quote(host)} is not a host name")
+    return name
+
+
+def _is_ip(text: str, version: int) -> bool:
+    try:
+        return ipaddress.ip_address(text).version == version
+    except ValueError:
+        return False
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host is this machine by its very name or address; nothing is looked up."""
+    lower = host.lower().removesuffix(".")
+    if lower in {"localhost", "ip6-localhost", "localhost.localdomain"} or lower.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(lower).is_loopback
+    except ValueError:
+        return False
+
+
+def mail_address(text: str) -> str:
+    """An envelope address, with or without a domain: nothing in it that could end an SMTP command."""
+    if not re.fullmatch(r"[^\s<>\x00-\x1f\x7f-\x9f]+", text) or text.startswith("@") or text.endswith("@"):
+        raise InvalidValueError(f"{quote(text)} is not a mail address")
+    return text
+
+
+def fingerprint(text: str) -> str:
+    """A SHA-256 fingerprint, colons and a `sha256:` in front allowed; returns 64 lower-case hex digits."""
+    digits = re.sub(r"^sha-?256[:=]", "", text.lower()).replace(":", "").replace(" ", "")
+    if not re.fullmatch("[0-9a-f]{64}", digits):
+        raise InvalidValueError(f"{quote(text)} is not a SHA-256 fingerprint (64 hex digits)")
+    return digits

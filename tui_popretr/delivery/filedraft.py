@@ -1,0 +1,187 @@
+"""A message on its way into a file: in memory at first, then under an unfinished name, then under its final one."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+
+from tui_popretr.delivery.folders import Folders
+from tui_popretr.delivery.owner import Owner
+from tui_popretr.delivery.publishing import publish_by_link, publish_by_rename
+from tui_popretr.delivery.trouble import delivery_failed
+from tui_popretr.errors import DeliveryFailed
+
+#: The disk is started on a large message each time so many octets are written, so that the fsync at its end is short
+#: and the page cache is left to others.
+_WRITEBACK = 4 * 1024 * 1024
+
+
+class FileDraft:
+    """The Draft of Maildir and folder."""
+
+    __slots__ = (
+        "_chunks",
+        "_description",
+        "_descriptor",
+        "_failed",
+        "_folders",
+        "_inode",
+        "_link",
+        "_owner",
+        "_published",
+        "_reported",
+        "_started",
+        "_synced",
+        "_written",
+        "final",
+        "pending",
+        "record_id",
+        "spilled",
+        "tmp",
+    )
+
+    def __init__(
+        self,
+        record_id: int,
+        tmp: str,
+        final: str,
+        *,
+        description: str,
+        folders: Folders,
+        owner: Owner | None,
+        link: bool,
+    ) -> None:
+        """`link`: publish by link and unlink, where others may make files of any name; else by rename."""
+        self.record_id = record_id
+        self.tmp = tmp
+        self.final = final
+        self.pending = 0
+        self.spilled = False
+        self._description = description
+        self._folders = folders
+        self._owner = owner
+        self._link = link
+        self._chunks: list[bytes] = []
+        self._descriptor = -1
+        self._inode = (0, 0)
+        self._written = 0
+        self._started = 0
+        self._reported: tuple[str, ...] = ()
+        self._failed = False
+        self._synced = False
+        self._published = False
+
+    def description(self) -> str:
+        return self._description
+
+    def write(self, data: bytes) -> None:
+        self._chunks.append(data)
+        self.pending += len(data)
+
+    def spill(self) -> None:
+        self._check()
+        try:
+            if not self.spilled:
+                self._create()
+            chunks, self._chunks, self.pending = self._chunks, [], 0
+            data = memoryview(chunks[0] if len(chunks) == 1 else b"".join(chunks))
+            while data:
+                count = os.write(self._descriptor, data)
+                self._written += count
+                data = data[count:]
+            if self._written - self._started >= _WRITEBACK:
+                self._start_writeback()
+        except OSError as error:
+            self._failed = True
+            raise delivery_failed(error, "write", self.tmp) from error
+
+    def write_out(self) -> None:
+        self.spill()
+        self._start_writeback()
+
+    def sync(self) -> None:
+        self._check()
+        descriptor, self._descriptor = self._descriptor, -1
+        try:
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+        except OSError as error:
+            # The system may have dropped the pages: a second fsync would claim success for data that is lost.
+            self._failed = True
+            raise delivery_failed(error, "make durable", self.tmp) from error
+        self._synced = True
+
+    def prepare(self) -> None:
+        self.write_out()
+        self.sync()
+
+    def folders_before(self) -> tuple[str, ...]:
+        self._reported = (os.path.dirname(self.tmp), *self._folders.unsynced)
+        return self._reported
+
+    def publish(self) -> None:
+        self._check()
+        if not self._synced:
+            raise RuntimeError("a draft is published only when it is durable")
+        # Only now: folders_before() has been synced, or the caller broke the contract.
+        self._folders.mark_synced(self._reported)
+        try:
+            (publish_by_link if self._link else publish_by_rename)(self.tmp, self.final)
+        except OSError as error:
+            if not self._is_ours(self.final):
+                self._failed = True
+                raise delivery_failed(error, "create", self.final) from error
+            # A network file system lost the answer, not the deed.
+        self._published = True
+
+    def folders_after(self) -> tuple[str, ...]:
+        return (os.path.dirname(self.final),)
+
+    def abort(self) -> None:
+        if self._published:
+            return
+        self._failed = True
+        self._chunks, self.pending = [], 0
+        if self._descriptor >= 0:
+            with contextlib.suppress(OSError):
+                os.close(self._descriptor)
+            self._descriptor = -1
+        if self.spilled:
+            with contextlib.suppress(OSError):
+                os.unlink(self.tmp)
+
+    def _check(self) -> None:
+        if self._failed:
+            raise DeliveryFailed(f"cannot store {self.final}: an earlier step failed")
+
+    def _create(self) -> None:
+        self._folders.make()
+        try:
+            self._descriptor = self._open()
+        except FileNotFoundError:
+            self._folders.make(again=True)
+            self._descriptor = self._open()
+        self.spilled = True
+        if self._owner is not None:
+            self._owner.give(self._descriptor)
+        status = os.fstat(self._descriptor)
+        self._inode = (status.st_dev, status.st_ino)
+
+    def _open(self) -> int:
+        return os.open(self.tmp, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+
+    def _start_writeback(self) -> None:
+        # Linux begins to write dirty pages when told that they are not needed, and does not wait.
+        if hasattr(os, "posix_fadvise"):
+            with contextlib.suppress(OSError):
+                os.posix_fadvise(self._descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+        self._started = self._written
+
+    def _is_ours(self, path: str) -> bool:
+        try:
+            status = os.lstat(path)
+        except OSError:
+            return False
+        return (status.st_dev, status.st_ino) == self._inode

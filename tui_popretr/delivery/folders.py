@@ -1,0 +1,92 @@
+"""Folders of a destination: made private, given to their owner, and durable."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import threading
+
+from tui_popretr.delivery.owner import Owner
+from tui_popretr.delivery.trouble import delivery_failed
+
+
+def sync_folder(path: str) -> None:
+    """Make what was created, renamed or removed in a folder durable. Blocking. Raises DeliveryFailed."""
+    try:
+        try:
+            descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+        except PermissionError:
+            # Writable and not readable, as shared spool folders are: only the whole system can be synced then.
+            os.sync()
+            return
+        try:
+            os.fsync(descriptor)
+        except OSError as error:
+            if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # file systems that know no such thing
+                raise
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        raise delivery_failed(error, "make durable the folder", path) from error
+
+
+class Folders:
+    """The folder of a sink with its subfolders, made on first use. For several threads.
+
+    A folder above is durable before anything is made in it; so what exists needs no further look, except for the
+    innermost ones: a process may have been killed after it made them. That is why the first messages of each process
+    have the folder synced that holds them too (`unsynced`).
+
+    With an owner, the owner gets the folders from the one of the owner's name on; those above stay ours, and passable
+    (0711).
+    """
+
+    def __init__(self, top: str, subfolders: tuple[str, ...], owner: Owner | None) -> None:
+        self._top = top
+        self._wanted = tuple(os.path.join(top, name) for name in subfolders) or (top,)
+        self._owner = owner
+        self._owned_from = top
+        while owner is not None and top != os.path.dirname(top):
+            if os.path.basename(top) == owner.name:
+                self._owned_from = top
+            top = os.path.dirname(top)
+        self._lock = threading.Lock()
+        self._made = False
+        #: Folders to be synced before the next message is recorded as delivering.
+        self.unsynced: tuple[str, ...] = ()
+
+    def make(self, *, again: bool = False) -> None:
+        """Make what is missing, mode 0700. `again`: look even if all were there before. Raises DeliveryFailed."""
+        with self._lock:
+            if self._made and not again:
+                return
+            for path in self._wanted:
+                self._make(path)
+            self.unsynced = (os.path.dirname(self._wanted[0]),)
+            self._made = True
+
+    def mark_synced(self, folders: tuple[str, ...]) -> None:
+        """These have been fsynced since make()."""
+        if self.unsynced and set(folders).issuperset(self.unsynced):
+            self.unsynced = ()
+
+    def _make(self, path: str) -> None:
+        try:
+            if os.path.isdir(path):
+                return
+            above = os.path.dirname(path)
+            if not os.path.isdir(above):
+                self._make(above)
+                sync_folder(os.path.dirname(above))
+            owner = self._owner if f"{path}/".startswith(f"{self._owned_from}/") else None
+            with contextlib.suppress(FileExistsError):
+                os.mkdir(path, 0o711 if self._owner is not None and owner is None else 0o700)
+            if owner is not None:
+                descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+                try:
+                    owner.give(descriptor)
+                finally:
+                    os.close(descriptor)
+        except OSError as error:
+            raise delivery_failed(error, "make the folder", path) from error

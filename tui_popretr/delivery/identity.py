@@ -1,0 +1,96 @@
+"""What a message is known by again: the hash of its header as received, its Message-ID and Date (SPEC 5)."""
+
+from __future__ import annotations
+
+import re
+from hashlib import sha256
+from typing import Final
+
+from tui_popretr.delivery.header import SHOWN_LIMIT, address, field
+from tui_popretr.identity import Identity
+from tui_popretr.text import visible
+
+#: So much of a header is looked at, octets.
+HEADER_LIMIT: Final = 64 * 1024
+
+_EMPTY_LINE = re.compile(rb"\n\r?\n")
+# Servers keep flags in these and change them between retrievals.
+_MUTABLE = re.compile(rb"\n(?:status|x-status|x-uidl)[ \t]*:[^\n]*(?:\n[ \t][^\n]*)*", re.IGNORECASE)
+
+
+class IdentityHasher:
+    """Fed with a message as received (CRLF line ends, dot-stuffing removed, without our Received), in any chunks.
+
+    Memory stays within HEADER_LIMIT and a chunk. RETR and `TOP n 0` of a message give the same header, with or without
+    an empty line at its end.
+    """
+
+    __slots__ = ("_beginning", "_complete", "_header", "_searched", "_sender", "_whole")
+
+    def __init__(self, *, whole: bool = False) -> None:
+        """`whole`: the server gives no usable UIDs, so that everything is hashed too."""
+        self._beginning = b"\n"  # so that every field begins with LF, also the first
+        self._complete = False
+        self._searched = 0
+        self._header: Identity | None = None
+        self._sender: str | None = None
+        self._whole = sha256() if whole else None
+
+    def update(self, chunk: bytes) -> None:
+        """Take the next octets of the message."""
+        if self._whole is not None:
+            self._whole.update(chunk)
+        if self._complete:
+            return
+        self._beginning += chunk[: HEADER_LIMIT + 1 - len(self._beginning)]
+        end = _EMPTY_LINE.search(self._beginning, self._searched)
+        if end is not None:
+            self._beginning = self._beginning[: end.start()]
+            self._complete = True
+        elif len(self._beginning) > HEADER_LIMIT:
+            self._complete = True
+        self._searched = max(0, len(self._beginning) - 2)
+
+    def header(self) -> Identity:
+        """Return the identity by the header; to be called when it, or the whole message, has been fed.
+
+        Its Message-ID is without angle brackets. The texts are safe to show and of bounded length.
+        """
+        if self._header is None:
+            self._complete = True
+            self._header = self._read_header()
+        return self._header
+
+    def whole(self) -> Identity:
+        """Return the identity by all that was fed. Raises ValueError unless made with whole=True."""
+        if self._whole is None:
+            raise ValueError("the whole was not hashed")
+        header = self.header()
+        return Identity(self._whole.digest(), True, header.message_id, header.date)
+
+    @property
+    def sender(self) -> str | None:
+        """The address of From, else of Sender, else None; safe to show."""
+        self.header()
+        return self._sender
+
+    def _read_header(self) -> Identity:
+        hashed = header = self._beginning.rstrip(b"\r\n")
+        lowered = header.lower()
+        if b"\nstatus" in lowered or b"\nx-status" in lowered or b"\nx-uidl" in lowered:
+            hashed = _MUTABLE.sub(b"", header).rstrip(b"\r\n")
+        for name in (b"from", b"sender"):
+            value = field(header, lowered, name)
+            self._sender = address(value) if value else None
+            if self._sender is not None:
+                break
+        message_id = field(header, lowered, b"message-id")
+        if message_id is not None and message_id.startswith(b"<") and message_id.endswith(b">"):
+            message_id = message_id[1:-1].strip()
+        date = field(header, lowered, b"date")
+        return Identity(
+            sha256(hashed).digest(),
+            False,
+            visible(message_id, SHOWN_LIMIT) if message_id else None,
+            visible(date, SHOWN_LIMIT) if date else None,
+        )

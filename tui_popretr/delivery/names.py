@@ -1,0 +1,63 @@
+"""File names that are ours, unique whatever happens to clocks, processes and journals, and known again later.
+
+The tag in a name: J and the journal's id, P and this process's token, Q and the record's id. Nothing in a name comes
+from a server.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+import socket
+from datetime import datetime
+from typing import Final
+
+#: Of this process and no other: what carries it may be in use, what carries another was left by a dead process.
+PROCESS_TOKEN: Final = secrets.token_hex(4)
+
+_TAG = re.compile(r"J(?P<journal>[0-9a-f]{8})P(?P<process>[0-9a-f]{8})Q[0-9]+")
+_OUTSIDE_NAMES = re.compile(r"[^A-Za-z0-9._-]")
+
+
+def tag(journal_id: str, record_id: int, process: str = PROCESS_TOKEN) -> str:
+    """Return the part of a name that makes it unique and ours."""
+    return f"J{journal_id}P{process}Q{record_id}"
+
+
+def is_left_behind(tag_text: str, journal_id: str) -> bool:
+    """Was the file with this tag made for this journal by a process that is no more?"""
+    match = _TAG.fullmatch(tag_text)
+    return match is not None and match["journal"] == journal_id and match["process"] != PROCESS_TOKEN
+
+
+def maildir_name(journal_id: str, record_id: int, when: datetime) -> str:
+    """Return a name for tmp and new: `SECONDS.TAG.HOST`, as Maildir asks (https://cr.yp.to/proto/maildir.html)."""
+    return f"{int(when.timestamp())}.{tag(journal_id, record_id)}.{_host()}"
+
+
+def folder_name(client: str, record_id: int, when: datetime) -> str:
+    """Return a name for a folder: `YYYYmmdd-HHMMSS-CLIENTID-N.eml`, in the time zone of `when`."""
+    safe = _OUTSIDE_NAMES.sub("_", client)[:100]
+    return f"{when:%Y%m%d-%H%M%S}-{safe}-{record_id}.eml"
+
+
+def part_name(name: str, journal_id: str, record_id: int) -> str:
+    """Return the unfinished file's name in a folder: `.NAME.TAG.part`, hidden from who looks for `*.eml`."""
+    return f".{name}.{tag(journal_id, record_id)}.part"
+
+
+def maildir_tag(name: str) -> str:
+    """Return the tag in a Maildir name, "" where it has none of ours."""
+    parts = name.split(".", 2)
+    return parts[1] if len(parts) == 3 else ""
+
+
+def part_tag(name: str) -> str:
+    """Return the tag in an unfinished file's name, "" where it has none of ours."""
+    if not (name.startswith(".") and name.endswith(".part")):
+        return ""
+    return name.removesuffix(".part").rpartition(".")[2]
+
+
+def _host() -> str:
+    return _OUTSIDE_NAMES.sub("_", socket.gethostname())[:64] or "localhost"

@@ -1,0 +1,47 @@
+"""The Received header that delivery puts before a message (SPEC 4, RFC 5321 §4.4)."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from functools import lru_cache
+from typing import Final
+
+# English whatever the locale (RFC 5322 §3.3)
+_DAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+
+
+def received_header(
+    host_port: str, ip: str, announce_host: str, product: str, protocol: str, recip: str, when: datetime
+) -> bytes:
+    """Return the header with CRLF line ends, also at its end.
+
+    `protocol` is POP3, POP3S or POP-to-SMTP; `when` is wall-clock time, its zone's offset is shown. Control characters
+    in a part, line ends among them, become `?`: no part can begin a header of its own.
+    """
+    return _before_date(host_port, ip, announce_host, product, protocol, recip) + rfc5322_date(when).encode() + b"\r\n"
+
+
+def rfc5322_date(when: datetime) -> str:
+    """Return a date as in a message's header: `Mon, 23 Nov 2026 07:27:59 +0000`. A naive one is taken as local time."""
+    offset = when.utcoffset()
+    if offset is None:
+        when = when.astimezone()
+        offset = when.utcoffset()
+    minutes = 0 if offset is None else (offset.days * 86400 + offset.seconds) // 60
+    sign = "-" if minutes < 0 else "+"
+    hours, minutes = divmod(abs(minutes), 60)
+    return (
+        f"{_DAYS[when.weekday()]}, {when.day:02d} {_MONTHS[when.month - 1]} {when.year:04d} "
+        f"{when.hour:02d}:{when.minute:02d}:{when.second:02d} {sign}{hours:02d}{minutes:02d}"
+    )
+
+
+@lru_cache(maxsize=256)
+def _before_date(host_port: str, ip: str, announce_host: str, product: str, protocol: str, recip: str) -> bytes:
+    parts = (host_port, ip, announce_host, product, protocol, recip)
+    server, address, host, program, by, mailbox = (_CONTROL.sub("?", part) for part in parts)
+    header = f"Received: from {server} [{address}]\r\n\tby {host} ({program}) with {by}\r\n\tfor <{mailbox}>; "
+    return header.encode("utf-8", "replace")

@@ -1,0 +1,191 @@
+"""One client's life: wait until due, wait for a place, run a session, and again; its troubles stay its own."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import trio
+
+from tui_popretr.config.model import ClientSettings
+from tui_popretr.engine.places import Place, Places
+from tui_popretr.engine.schedule import Alarm, Outcome, interval
+from tui_popretr.engine.session import Session, Surroundings
+from tui_popretr.errors import ExitCode, PopretrError
+from tui_popretr.facts import (
+    ClientFinished,
+    ClientPaused,
+    ClientQueued,
+    ClientScheduled,
+    Level,
+    Noted,
+    SessionResult,
+)
+
+#: Seconds before a client whose task failed by a defect of ours is tried again.
+AFTER_DEFECT = 60.0
+
+
+@dataclass(slots=True)
+class Services:
+    """What the engine lends its clients. `around` is replaced at a reload; a session keeps the one it began with."""
+
+    around: Surroundings
+    places: Places
+    alarm: Alarm
+    closed: Callable[[ClientRunner, SessionResult], None]
+
+
+class ClientRunner:
+    """Runs one client on its schedule until it is ended."""
+
+    def __init__(self, settings: ClientSettings, services: Services, due: float) -> None:
+        self.settings = settings
+        self.due = due
+        self.paused = False
+        self.finished = False
+        self.session: Session | None = None
+        self.last_result: SessionResult | None = None
+        self._services = services
+        self._numbers = 0  # sessions begun, for ID-RUN
+        self._runs = 0  # runs that count towards `runs`
+        self._rejections = 0
+        self._polled = False
+        self._ending = False
+        self._login_delay = 0
+        self._sleep = trio.CancelScope()  # until due
+        self._queue = trio.CancelScope()  # until there is a place
+
+    # --- commands -----------------------------------------------------------------------------------------------------
+
+    def poll(self) -> None:
+        """Run now. Ends a back-off after rejected logins."""
+        self._polled = True
+        self._rejections = 0
+        self._sleep.cancel()
+
+    def pause(self) -> None:
+        """No further run until resume() or poll()."""
+        self.paused = True
+        self._wake()
+
+    def resume(self) -> None:
+        """Go on with the schedule; what became due meanwhile runs now."""
+        self.paused = False
+        self._wake()
+
+    def stop_session(self) -> bool:
+        """End the running session gently; return whether there was one."""
+        if self.session is not None:
+            self.session.stop()
+        return self.session is not None
+
+    def abandon_session(self, problem: PopretrError) -> None:
+        """Close the running session's connection at once."""
+        if self.session is not None:
+            self.session.abandon(problem)
+
+    def end(self) -> None:
+        """Run no more, and end the running session gently."""
+        self._ending = True
+        self.stop_session()
+        self._wake()
+
+    def retire(self) -> None:
+        """Run no more; a running session finishes in peace."""
+        self._ending = True
+        self._wake()
+
+    def change(self, settings: ClientSettings, due: float) -> None:
+        """Take new settings for the next session, which is due at `due`."""
+        self.settings = settings
+        self.due = due
+        self.finished = False
+        self._runs = self._rejections = 0
+        self._wake()
+
+    # --- life ---------------------------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Live until end()."""
+        while not self._ending:
+            try:
+                await self._live()
+            except Exception as defect:  # noqa: BLE001 - one client never ends the others
+                self._note(Level.ERROR, "internal error: " + "".join(traceback.format_exception(defect)))
+                self.due = self._services.around.clock.boottime() + AFTER_DEFECT
+
+    async def _live(self) -> None:
+        while await self._turn():
+            settings = self.settings
+            place = self._services.places.request(settings.server)
+            try:
+                if await self._admitted(place):
+                    self._polled = False
+                    result = await self._session(settings)
+                    self._reckon(settings, result)
+            finally:
+                place.release()
+
+    async def _admitted(self, place: Place) -> bool:
+        """Wait for the place; False when something changed meanwhile."""
+        if not place.granted.is_set():
+            self._services.around.bus.publish(ClientQueued(self.settings.id))
+            self._queue = trio.CancelScope()
+            with self._queue:
+                await place.granted.wait()
+        return place.granted.is_set() and not self._ending
+
+    async def _session(self, settings: ClientSettings) -> SessionResult:
+        self._numbers += 1
+        self.session = session = Session(settings, self._numbers, self._services.around)
+        try:
+            result = await session.run()
+        finally:
+            self.session = None
+        self._login_delay = session.login_delay
+        return result
+
+    def _reckon(self, settings: ClientSettings, result: SessionResult) -> None:
+        """Draw the conclusions of a session: back-off, the next due time, or the end of the runs."""
+        self.last_result = result
+        self._runs += 1
+        if result.code is ExitCode.LOGIN:
+            self._rejections += 1
+        elif result.ok:
+            self._rejections = 0
+        outcome = Outcome(result.code, self._login_delay)
+        self.due = self._services.around.clock.boottime() + interval(settings, outcome, self._rejections)
+        if settings is self.settings and settings.runs and self._runs >= settings.runs:
+            self.finished = True
+        self._services.closed(self, result)
+
+    async def _turn(self) -> bool:
+        """Wait until the client is to run; False when it is to end."""
+        publish = self._services.around.bus.publish
+        while not self._ending:
+            if self._polled:
+                return True
+            self._sleep = trio.CancelScope()
+            with self._sleep:
+                if self.paused:
+                    publish(ClientPaused(self.settings.id))
+                    await trio.sleep_forever()
+                elif self.finished:
+                    publish(ClientFinished(self.settings.id))
+                    await trio.sleep_forever()
+                else:
+                    publish(ClientScheduled(self.settings.id, self.due))
+                    await self._services.alarm.wait_until(self.due)
+                    return True
+        return False
+
+    def _wake(self) -> None:
+        """End whatever wait there is, so that the situation is looked at anew."""
+        self._sleep.cancel()
+        self._queue.cancel()
+
+    def _note(self, level: Level, text: str) -> None:
+        around = self._services.around
+        around.bus.publish(Noted(around.clock.now(), level, self.settings.id, text))

@@ -1,0 +1,99 @@
+"""The engine's log files: opened from the settings, fed from the bus, flushed in time, reopened on request."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+
+import trio
+
+from tui_popretr import __version__
+from tui_popretr.clock import Clock
+from tui_popretr.config.model import LogSettings, Settings
+from tui_popretr.engine.bus import Bus, Subscriber
+from tui_popretr.logs.audit import AuditLog
+from tui_popretr.logs.logfile import LogFile
+from tui_popretr.logs.trace import TraceLog, is_journal, parse_level
+from tui_popretr.logs.transcript import TranscriptLog
+
+#: How often it is looked whether lines wait too long, seconds.
+_LOOK = 0.25
+
+
+class Logbook:
+    """Audit, transcript and trace of one process.
+
+    `fallback` is where the trace goes when the configuration names no place for it (standard error when headless), or
+    None. `report` is told of logs that cannot be written; it may be called from any thread.
+    """
+
+    def __init__(self, bus: Bus, clock: Clock, report: Callable[[str], None], fallback: LogSettings | None) -> None:
+        self._bus = bus
+        self._clock = clock
+        self._report = report
+        self._fallback = fallback
+        self._settings: tuple[LogSettings | None, ...] | None = None
+        self._files: list[LogFile] = []
+        self._subscribers: list[Subscriber] = []
+        self._audit: AuditLog | None = None
+
+    def audit(self, texts: Sequence[str]) -> None:
+        """Write audit lines through to the system; from any thread. Without an audit log they go nowhere."""
+        if self._audit is not None and texts:
+            self._audit.record(texts)
+
+    def apply(self, settings: Settings) -> None:
+        """Open the logs that these settings name; the same ones as before are reopened by name."""
+        wanted = (settings.audit, settings.transcript, settings.trace or self._fallback)
+        if wanted == self._settings:
+            for file in self._files:
+                file.reopen()
+            return
+        old_files, old_subscribers = self._files, self._subscribers
+        self._files, self._subscribers = [], []
+        self._settings = wanted
+        audit, transcript, trace = wanted
+        self._audit = AuditLog(self._open(audit, "audit"), self._clock) if audit else None
+        if transcript:
+            log = TranscriptLog(self._open(transcript, "transcript"))
+            self._bus.subscribe(log, only_dialogue=True)
+            self._subscribers.append(log)
+        if trace:
+            self._subscribe_trace(trace)
+        for subscriber in old_subscribers:
+            self._bus.unsubscribe(subscriber)
+        for file in old_files:
+            file.close()
+
+    async def run(self) -> None:
+        """Flush what has waited long enough, for ever."""
+        while True:
+            await trio.sleep(_LOOK)
+            self._flush_due()
+
+    def close(self) -> None:
+        """Write everything out and close."""
+        for subscriber in self._subscribers:
+            self._bus.unsubscribe(subscriber)
+        for file in self._files:
+            file.close()
+        self._files, self._subscribers, self._audit = [], [], None
+
+    def _flush_due(self) -> None:
+        now = self._clock.boottime()
+        for file in self._files:
+            due = file.due()
+            if due is not None and due <= now:
+                file.flush()
+
+    def _open(self, settings: LogSettings, name: str) -> LogFile:
+        file = LogFile(settings, self._clock, banner=f"tui-popretr {__version__} {name} log", report=self._report)
+        self._files.append(file)
+        return file
+
+    def _subscribe_trace(self, settings: LogSettings) -> None:
+        descriptor = {"%stdout%": 1, "%stderr%": 2}.get(settings.path)
+        journal = descriptor is not None and is_journal(descriptor, os.environ)
+        log = TraceLog(self._open(settings, "trace"), self._clock, level=parse_level(settings.level), journal=journal)
+        self._bus.subscribe(log)
+        self._subscribers.append(log)

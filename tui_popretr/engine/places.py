@@ -1,0 +1,101 @@
+"""Places for sessions: so many at once in all, so many on a server, and never two on one maildrop (SPEC 2)."""
+
+from __future__ import annotations
+
+from collections import Counter, OrderedDict, deque
+
+import trio
+
+from tui_popretr.config.model import Concurrency, Server
+
+
+class Place:
+    """A place asked for: wait for `granted`, and release it in every case."""
+
+    __slots__ = ("_places", "granted", "host", "maildrop")
+
+    def __init__(self, places: Places, server: Server) -> None:
+        self._places = places
+        self.granted = trio.Event()
+        self.host = server.host.lower()
+        # 110 and 995 lead to one maildrop.
+        self.maildrop = (self.host, 110 if server.port == 995 else server.port, server.username or "")
+
+    def release(self) -> None:
+        """Give the place back, or stop waiting for it."""
+        self._places.release(self)
+
+
+class Places:
+    """Hands out places first come, first served within a server and in turns between servers.
+
+    A server whose places are all taken, or a maildrop in use, keeps nobody else waiting.
+    """
+
+    def __init__(self, limits: Concurrency) -> None:
+        self._limits = limits
+        self._used = 0
+        self._by_host: Counter[str] = Counter()
+        self._maildrops: set[tuple[str, int, str]] = set()
+        self._waiting: OrderedDict[str, deque[Place]] = OrderedDict()
+
+    @property
+    def limits(self) -> Concurrency:
+        return self._limits
+
+    @limits.setter
+    def limits(self, limits: Concurrency) -> None:
+        """Change the limits; sessions that run keep their places."""
+        self._limits = limits
+        self._hand_out()
+
+    def request(self, server: Server) -> Place:
+        """Ask for a place; it may be granted at once."""
+        place = Place(self, server)
+        self._waiting.setdefault(place.host, deque()).append(place)
+        self._hand_out()
+        return place
+
+    def release(self, place: Place) -> None:
+        """Take a place back."""
+        if place.granted.is_set():
+            self._used -= 1
+            self._by_host[place.host] -= 1
+            if not self._by_host[place.host]:
+                del self._by_host[place.host]
+            self._maildrops.discard(place.maildrop)
+        else:
+            self._remove(place)
+        self._hand_out()
+
+    def _hand_out(self) -> None:
+        found = True
+        while found and self._used < self._limits.total:
+            found = False
+            for host in list(self._waiting):
+                if self._used >= self._limits.total:
+                    break
+                place = self._next_of(host)
+                if place is not None:
+                    self._grant(place)
+                    found = True
+
+    def _next_of(self, host: str) -> Place | None:
+        if self._by_host[host] >= self._limits.per_server:
+            return None
+        return next((each for each in self._waiting[host] if each.maildrop not in self._maildrops), None)
+
+    def _grant(self, place: Place) -> None:
+        self._remove(place)
+        if place.host in self._waiting:
+            self._waiting.move_to_end(place.host)  # the next place goes to another server
+        self._used += 1
+        self._by_host[place.host] += 1
+        self._maildrops.add(place.maildrop)
+        place.granted.set()
+
+    def _remove(self, place: Place) -> None:
+        queue = self._waiting[place.host]
+        queue.remove(place)
+        if not queue:
+            del self._waiting[place.host]

@@ -1,0 +1,390 @@
+"""Retrieving: a window of commands in flight, messages handed to the committer, DELEs behind its commits.
+
+A reader and a writer share one connection, so neither can block the other (RFC 2449 §6.8). The writer keeps the window
+full; the reader turns replies into drafts; the committer's answers become DELEs. Without PIPELINING the window is one
+command, and everything else is the same.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+import trio
+
+from tui_popretr.config.model import ClientSettings
+from tui_popretr.delivery.eol import EolConverter
+from tui_popretr.delivery.identity import IdentityHasher
+from tui_popretr.delivery.sink import SPILL, Draft, Sink
+from tui_popretr.engine.committer import Committer, Parcel
+from tui_popretr.engine.plan import Check, Fetch, Listed, Plan, Policy, to_delete
+from tui_popretr.engine.wire import Wire
+from tui_popretr.errors import DeliveryFailed, JournalError, PopretrError, ProtocolViolation
+from tui_popretr.identity import Identity
+from tui_popretr.journal.records import NewRecord, Record
+from tui_popretr.pop3 import BodyChunk, BodyEnd, Command, Dele, Event, Reply, Retr, Top
+from tui_popretr.text import visible
+
+#: Octets of messages asked for and still to come: enough to fill a line of 200 ms at 300 Mbit/s.
+WINDOW = 8 * 1024 * 1024
+#: Octets received and not yet durable, beyond which no more is asked for: a disk that hangs must not fill up.
+UNDURABLE = 4 * WINDOW
+#: Commands in flight; a reply costs the server memory, too.
+COMMANDS = 2048
+#: A message that is longer than announced by so much is given up (SPEC 10).
+EXCESS_FACTOR, EXCESS = 4, 16 * 1024 * 1024
+#: Sizes in listings are not exact: servers count line ends and stuffed dots differently.
+SIZE_SLACK = 64 * 1024
+#: So many messages in a row that cannot be stored end the retrieval: the next ones would fare no better.
+HOPELESS = 3
+#: Seconds that a shutdown leaves for replies in flight (SPEC 3).
+DRAIN = 8.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Delete:
+    """A DELE in flight, and the journal's record of the message."""
+
+    listed: Listed
+    record: int
+
+
+class Observer:
+    """What a retrieval tells its session, in the engine's thread. The session overrides what it wants to know."""
+
+    def delivered(self, listed: Listed, parcel: Parcel, octets: int, sender: str | None) -> None:
+        """The message is durable and in the journal."""
+
+    def failed(self, listed: Listed, reason: str, *, count: bool) -> None:
+        """The message stays on the server; `count`: the message itself is to blame."""
+
+    def progressed(self, messages: int, octets: int) -> None:
+        """So much has been received in all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where the messages of a session go, and what is written about them."""
+
+    client: ClientSettings
+    maildrop: int  # the journal's number for it
+    sink: Sink
+    committer: Committer
+    next_id: Callable[[], int]
+    received: Callable[[], bytes]  # our Received header for a message of now, b"" where it is omitted
+    audit: Callable[[str, str | None, int, str | None], str]  # (destination, Message-ID, octets, sender) -> text
+    policy: Policy
+    now: Callable[[], datetime]
+
+
+class _Incoming:
+    """A message that is being received: hashed as it was sent, stored with the line ends of the destination."""
+
+    __slots__ = ("_eol", "_limit", "draft", "hasher", "job", "record_id", "size")
+
+    def __init__(self, job: Fetch | Check, target: Target, *, store: bool, whole: bool) -> None:
+        self.job = job
+        self.hasher = IdentityHasher(whole=whole)
+        self.size = 0
+        self.record_id = 0
+        self.draft: Draft | None = None
+        self._limit = EXCESS_FACTOR * job.listed.octets + EXCESS
+        if target.policy.max_size is not None:
+            self._limit = min(self._limit, 2 * target.policy.max_size + SIZE_SLACK)
+        if store:
+            self.record_id = target.next_id()
+            self.draft = target.sink.open(self.record_id, target.now())
+            self._eol = EolConverter(target.sink.eol)
+            header = target.received()
+            if header:
+                self.draft.write(self._eol.feed(header, canonical=True))
+
+    def feed(self, chunk: BodyChunk) -> None:
+        self.size += len(chunk.data)
+        if self.size > self._limit:
+            raise ProtocolViolation(
+                f"message {self.job.listed.number} does not end: {self.size} octets so far, "
+                f"{self.job.listed.octets} announced"
+            )
+        self.hasher.update(chunk.data)
+        if self.draft is not None:
+            self.draft.write(self._eol.feed(chunk.data, canonical=chunk.canonical))
+
+    def end(self) -> None:
+        if self.draft is not None:
+            rest = self._eol.finish()
+            if rest:
+                self.draft.write(rest)
+
+
+class Retrieval:
+    """Does the work of a plan over one connection."""
+
+    def __init__(self, wire: Wire, plan: Plan, target: Target, observer: Observer, *, pipelining: bool) -> None:
+        self._wire = wire
+        self._target = target
+        self._observer = observer
+        self._pipelining = pipelining
+        self._work: deque[Fetch | Check] = deque(plan.work)
+        self._unnamed = list(plan.unnamed)
+        self._again: dict[int, Record] = {}  # TOP was refused: compare while retrieving
+        self._deletes: deque[_Delete] = deque()
+        self._expecting: deque[Fetch | Check | _Delete] = deque()
+        self._incoming: _Incoming | None = None
+        self._asked = 0  # octets asked for and not yet received
+        self._undurable = 0  # octets received and not yet durable
+        self._parcels = 0  # handed to the committer, unfinished
+        self._kick = trio.Event()
+        self._scope = trio.CancelScope()
+        self._stopping = False
+        self._failures_in_a_row = 0
+        self._told = 0.0
+        self._problem: PopretrError | None = None
+        #: Journal records of the messages whose DELE was answered +OK.
+        self.deleted: list[int] = []
+        #: Messages and octets received.
+        self.messages = 0
+        self.octets = 0
+        #: Why retrieval ended early although the connection is well.
+        self.hopeless: PopretrError | None = None
+
+    # --- from outside -------------------------------------------------------------------------------------------------
+
+    def stop(self, drain: float = DRAIN) -> None:
+        """Send no further RETR; leave `drain` seconds for what is in flight."""
+        if not self._stopping:
+            self._stopping = True
+            self._scope.deadline = trio.current_time() + drain
+            self._kick.set()
+
+    def abandon(self, problem: PopretrError) -> None:
+        """Give up the connection at once; run() raises `problem`."""
+        self._problem = problem
+        self._scope.cancel()
+
+    @property
+    def suspect(self) -> Listed | None:
+        """The message whose reply is being received or is next: the one to blame where the connection broke."""
+        head = self._expecting[0] if self._expecting else None
+        return None if head is None or isinstance(head, _Delete) else head.listed
+
+    async def run(self) -> bool:
+        """Do the work; return whether the connection is at rest, so that QUIT can follow.
+
+        Raises what broke the connection. In every case all messages handed to the committer are settled on return.
+        """
+        with self._scope:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._read)
+                try:
+                    await self._write()
+                except PopretrError as problem:
+                    self._problem = problem
+                nursery.cancel_scope.cancel()
+        if self._incoming is not None and self._incoming.draft is not None:
+            await self._discard(self._incoming.draft)
+        while self._parcels:
+            await self._kicked()
+        if self._problem is not None:
+            raise self._problem
+        return not self._expecting
+
+    # --- writer -------------------------------------------------------------------------------------------------------
+
+    async def _write(self) -> None:
+        while self._problem is None:
+            commands = self._next_commands()
+            if commands:
+                await self._wire.send(commands)
+            elif self._at_rest():
+                return
+            else:
+                await self._kicked()
+
+    def _at_rest(self) -> bool:
+        ended = self._stopping or not self._work
+        return ended and not (self._expecting or self._parcels or self._deletes or self._incoming)
+
+    async def _kicked(self) -> None:
+        await self._kick.wait()
+        self._kick = trio.Event()
+
+    def _next_commands(self) -> list[Command]:
+        """The commands that may be sent now: what is durable is deleted first, then the window is filled."""
+        commands: list[Command] = []
+        most = COMMANDS - len(self._expecting) if self._pipelining else int(not self._expecting)
+        while self._deletes and len(commands) < most:
+            delete = self._deletes.popleft()
+            commands.append(Dele(delete.listed.number))
+            self._expecting.append(delete)
+        to_come = self._asked - (self._incoming.size if self._incoming else 0)
+        while self._work and not self._stopping and len(commands) < most:
+            if to_come >= WINDOW or self._undurable >= UNDURABLE:
+                break
+            job = self._work.popleft()
+            number = job.listed.number
+            to_come += job.listed.octets
+            self._asked += job.listed.octets
+            ask_header = isinstance(job, Check) and number not in self._again
+            commands.append(Top(number, 0) if ask_header else Retr(number))
+            self._expecting.append(job)
+        return commands
+
+    # --- reader -------------------------------------------------------------------------------------------------------
+
+    async def _read(self) -> None:
+        try:
+            while True:
+                if not self._expecting:
+                    self._wire.idle()
+                for event in await self._wire.events():
+                    await self._handle(event)
+                self._progress()
+                self._kick.set()
+        except PopretrError as problem:
+            self._problem = problem
+            self._scope.cancel()
+
+    async def _handle(self, event: Event) -> None:
+        if isinstance(event, BodyChunk):
+            incoming = self._incoming
+            assert incoming is not None
+            incoming.feed(event)
+            if incoming.draft is not None and incoming.draft.pending >= SPILL:
+                await self._spill(incoming)
+        elif isinstance(event, BodyEnd):
+            await self._received(event)
+        elif isinstance(event, Reply):
+            job = self._expecting[0]
+            if event.more:
+                assert not isinstance(job, _Delete)
+                self._begin(job)
+                return
+            self._expecting.popleft()
+            if isinstance(job, _Delete):
+                if event.ok:
+                    self.deleted.append(job.record)
+            else:
+                self._refused(job, event)
+
+    def _begin(self, job: Fetch | Check) -> None:
+        number = job.listed.number
+        store = isinstance(job, Fetch) or number in self._again
+        whole = isinstance(job, Fetch) and (job.listed.uid is None or bool(self._unnamed))
+        self._incoming = _Incoming(job, self._target, store=store, whole=whole)
+
+    async def _spill(self, incoming: _Incoming) -> None:
+        draft = incoming.draft
+        assert draft is not None
+        try:
+            await trio.to_thread.run_sync(draft.spill, limiter=self._target.committer.disk, abandon_on_cancel=False)
+        except DeliveryFailed as problem:
+            # The rest of the message still has to be read; it is only not stored any more.
+            incoming.draft = None
+            await self._discard(draft)
+            self._not_stored(incoming.job.listed, problem)
+
+    async def _received(self, event: BodyEnd) -> None:
+        incoming, self._incoming = self._incoming, None
+        assert incoming is not None
+        self._expecting.popleft()
+        job = incoming.job
+        listed = job.listed
+        self._asked -= listed.octets
+        incoming.end()
+        # What the message is known by: its header, or all of it where the server gives no usable UID.
+        identity = incoming.hasher.header() if listed.uid is not None else incoming.hasher.whole()
+        if isinstance(job, Check) and incoming.draft is None and listed.number not in self._again:
+            if job.record.identity.same_as(identity):
+                self._deletes.append(_Delete(listed, job.record.id))
+            else:  # another message under a used UID
+                self._work.append(Fetch(listed))
+            return
+        self.messages += 1
+        self.octets += event.octets
+        if incoming.draft is None:  # could not be stored
+            return
+        earlier = self._again.pop(listed.number, None)
+        if earlier is not None and not earlier.identity.same_as(identity):
+            earlier = None
+        if earlier is None and self._unnamed:
+            earlier = self._match_unnamed(incoming.hasher.whole())
+        if earlier is not None:
+            await self._discard(incoming.draft)
+            if to_delete(earlier, self._target.policy, self._target.now().timestamp()):
+                self._deletes.append(_Delete(listed, earlier.id))
+            return
+        await self._hand_over(incoming, incoming.draft, identity, event.octets)
+
+    def _match_unnamed(self, whole: Identity) -> Record | None:
+        """Use up one record of an equal message: two identical mails are two."""
+        for record in self._unnamed:
+            if record.identity.same_as(whole):
+                self._unnamed.remove(record)
+                return record
+        return None
+
+    async def _hand_over(self, incoming: _Incoming, draft: Draft, identity: Identity, octets: int) -> None:
+        target, listed = self._target, incoming.job.listed
+        sender = incoming.hasher.sender
+        record = NewRecord(
+            id=incoming.record_id,
+            maildrop=target.maildrop,
+            uid=listed.uid,
+            octets=octets,
+            identity=identity,
+            owed=not target.policy.preserve,
+            tmp=draft.tmp,
+            final=draft.final,
+            audit=target.audit(draft.description(), identity.message_id, octets, sender),
+            time=int(target.now().timestamp()),
+        )
+
+        def done(problem: PopretrError | None) -> None:
+            self._parcels -= 1
+            self._undurable -= octets
+            self._kick.set()
+            if problem is None:
+                self._failures_in_a_row = 0
+                if record.owed:
+                    self._deletes.append(_Delete(listed, record.id))
+                self._observer.delivered(listed, parcel, octets, sender)
+            else:
+                self._not_stored(listed, problem)
+
+        parcel = Parcel(draft, record, done)
+        self._parcels += 1
+        self._undurable += octets
+        await target.committer.put(parcel)
+
+    # --- troubles -----------------------------------------------------------------------------------------------------
+
+    def _refused(self, job: Fetch | Check, reply: Reply) -> None:
+        self._asked -= job.listed.octets
+        if isinstance(job, Check) and job.listed.number not in self._again:
+            self._again[job.listed.number] = job.record  # TOP is optional (RFC 1939 §7)
+            self._work.appendleft(job)
+        else:
+            words = visible(reply.text, 200) or "without a reason"
+            self._observer.failed(job.listed, f"the server refused to send it: {words}", count=True)
+
+    def _not_stored(self, listed: Listed, problem: PopretrError) -> None:
+        self._observer.failed(listed, str(problem), count=False)
+        self._failures_in_a_row += 1
+        if isinstance(problem, JournalError):
+            self._deletes.clear()
+        if isinstance(problem, JournalError) or self._failures_in_a_row >= HOPELESS:
+            self.hopeless = self.hopeless or problem
+            self._work.clear()
+
+    async def _discard(self, draft: Draft) -> None:
+        with trio.CancelScope(shield=True):
+            await trio.to_thread.run_sync(draft.abort, limiter=self._target.committer.disk)
+
+    def _progress(self) -> None:
+        now = trio.current_time()
+        if now - self._told >= 0.25:
+            self._told = now
+            self._observer.progressed(self.messages, self.octets + (self._incoming.size if self._incoming else 0))

@@ -1,0 +1,292 @@
+"""The engine as one object: it starts, takes commands, tells facts, and ends in good order. It knows no face."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+
+import trio
+
+from tui_popretr.clock import Clock, SystemClock
+from tui_popretr.commands import (
+    Command,
+    PauseClient,
+    PollAll,
+    PollClient,
+    Reload,
+    ResumeClient,
+    Shutdown,
+    StopSession,
+)
+from tui_popretr.config.model import LogSettings, Server, Settings
+from tui_popretr.engine.bus import Bus, Subscriber
+from tui_popretr.engine.client import ClientRunner, Services
+from tui_popretr.engine.committer import Committer
+from tui_popretr.engine.keeper import JournalKeeper, recovery_text
+from tui_popretr.engine.logbook import Logbook
+from tui_popretr.engine.places import Places
+from tui_popretr.engine.schedule import Alarm, first_due
+from tui_popretr.engine.session import Connector, Surroundings
+from tui_popretr.engine.stream import Resolver, Stream, connect
+from tui_popretr.errors import ConfigurationError, ConnectionCut, ExitCode, JournalError, worst
+from tui_popretr.facts import (
+    ClientsChanged,
+    ConfigurationRejected,
+    ConfigurationReloaded,
+    Level,
+    Noted,
+    SessionResult,
+)
+from tui_popretr.journal.records import SessionRow
+
+#: A shutdown ends everything after so many seconds, drained or not (SPEC 3: within 10 s).
+LAST_DEADLINE = 9.3
+#: Past sessions go to the journal at most so often, seconds.
+HISTORY = 10.0
+
+Loader = Callable[[], Settings]
+
+
+async def connect_tcp(server: Server, timeout: float) -> Stream:
+    """The ordinary Connector: TCP by Happy Eyeballs."""
+    return await connect(server.host, server.port, timeout=timeout)
+
+
+class Engine:
+    """Retrieves mail for all clients of a configuration.
+
+    run() is called once, in trio; everything else from the same thread. `reloader` reads the configuration again and
+    raises ConfigurationError whose text has one problem a line; without it Reload is refused. With `until_done` run()
+    ends when every client has done its runs.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        bus: Bus,
+        *,
+        clock: Clock | None = None,
+        connector: Connector = connect_tcp,
+        reloader: Loader | None = None,
+        until_done: bool = True,
+        trace_fallback: LogSettings | None = None,
+    ) -> None:
+        self.settings = settings
+        self.bus = bus
+        self.clock: Clock = clock or SystemClock()
+        #: The last result of each client that has run.
+        self.results: dict[str, SessionResult] = {}
+        self._connector = connector
+        self._reloader = reloader
+        self._until_done = until_done
+        self._logbook = Logbook(bus, self.clock, self._report_anywhere, trace_fallback)
+        self._runners: dict[str, ClientRunner] = {}
+        self._history: list[SessionRow] = []
+        self._ending = trio.Event()
+        self._ended_by_command = False
+        self._token: trio.lowlevel.TrioToken | None = None
+        self._reloading = False
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """The worst client's exit code by its last session; OK after a shutdown that was asked for."""
+        if self._ended_by_command:
+            return ExitCode.OK
+        return worst([result.code for result in self.results.values()])
+
+    # --- life ---------------------------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Run until shutdown, or until all is done. Raises JournalError where there is no journal to work with."""
+        self._token = trio.lowlevel.current_trio_token()
+        trio.socket.set_custom_hostname_resolver(Resolver())
+        self._logbook.apply(self.settings)
+        keeper = JournalKeeper(self.settings.journal, self._logbook.audit, lambda: int(self.clock.now().timestamp()))
+        try:
+            for recovered in await keeper.open():
+                self.note(Level.WARNING, recovery_text(recovered))
+            await self._work(keeper)
+        finally:
+            await self._save_history(keeper)
+            await keeper.close()
+            self._logbook.close()
+
+    async def _work(self, keeper: JournalKeeper) -> None:
+        committer = Committer(keeper, self._logbook.audit)
+        alarm = Alarm(self.clock)
+        self._services = Services(
+            around=Surroundings(
+                bus=self.bus,
+                clock=self.clock,
+                keeper=keeper,
+                committer=committer,
+                connect=self._connector,
+                paths=self.settings.paths,
+                timeout=self.settings.timeout,
+                cleaned=set(),
+            ),
+            places=Places(self.settings.concurrency),
+            alarm=alarm,
+            closed=self._closed,
+        )
+        async with trio.open_nursery() as helpers:
+            helpers.start_soon(alarm.run)
+            helpers.start_soon(self._watch_suspend, alarm)
+            helpers.start_soon(self._logbook.run)
+            helpers.start_soon(self._write_history, keeper)
+            async with trio.open_nursery() as committing:
+                committing.start_soon(committer.run)
+                await self._run_clients()
+                committer.close()
+                committing.cancel_scope.deadline = trio.current_time() + 0.3
+            helpers.cancel_scope.cancel()
+
+    async def _run_clients(self) -> None:
+        async with trio.open_nursery() as self._clients:
+            start, count = self.clock.boottime(), len(self.settings.clients)
+            for index, client in enumerate(self.settings.clients):
+                delay, total = self.settings.delay_start, self.settings.concurrency.total
+                due = first_due(index, count, client, start, delay, total)
+                self._runners[client.id] = ClientRunner(client, self._services, due)
+            self.bus.publish(ClientsChanged(tuple(self._runners)))
+            for runner in self._runners.values():
+                self._clients.start_soon(runner.run)
+            self._look_whether_done()
+            await self._ending.wait()
+            self._clients.cancel_scope.deadline = trio.current_time() + LAST_DEADLINE
+            for runner in self._runners.values():
+                runner.end()
+
+    def _closed(self, runner: ClientRunner, result: SessionResult) -> None:
+        self.results[runner.settings.id] = result
+        self._history.append(
+            SessionRow(
+                client=runner.settings.id,
+                start=int(result.started.timestamp()),
+                end=int(result.ended.timestamp()),
+                code=result.code,
+                messages=result.messages,
+                octets=result.octets,
+                error=result.error,
+            )
+        )
+        self._look_whether_done()
+
+    def _look_whether_done(self) -> None:
+        if self._until_done and all(runner.finished for runner in self._runners.values()):
+            self._ending.set()
+
+    async def _watch_suspend(self, alarm: Alarm) -> None:
+        while True:
+            await alarm.resumed()
+            self.note(Level.INFO, "the machine was suspended; overdue clients run now")
+            for runner in self._runners.values():
+                runner.abandon_session(ConnectionCut("the machine was suspended during the session"))
+
+    # --- commands -----------------------------------------------------------------------------------------------------
+
+    def perform(self, command: Command) -> str:
+        """Carry out a user's command; return in words what happens. Raises ValueError for an unknown client."""
+        match command:
+            case PollClient(client):
+                self._runner(client).poll()
+                return f"{client} runs now"
+            case PollAll():
+                for runner in self._runners.values():
+                    runner.poll()
+                return "all clients run now"
+            case PauseClient(client):
+                self._runner(client).pause()
+                return f"{client} is paused"
+            case ResumeClient(client):
+                self._runner(client).resume()
+                return f"{client} goes on"
+            case StopSession(client):
+                return f"the session of {client} ends" if self._runner(client).stop_session() else f"{client} has none"
+            case Reload():
+                if self._reloader is None:
+                    return "reloading is not possible here"
+                if not self._reloading:
+                    self._reloading = True
+                    self._clients.start_soon(self._reload, self._reloader)
+                return "the configuration is read again"
+            case Shutdown():
+                self._ended_by_command = True
+                self._ending.set()
+                return "ending"
+
+    def _runner(self, client: str) -> ClientRunner:
+        try:
+            return self._runners[client]
+        except KeyError:
+            raise ValueError(f"there is no client {client}") from None
+
+    async def _reload(self, reloader: Loader) -> None:
+        """Take over a new configuration, or keep the old one where there is any problem (SPEC 2)."""
+        try:
+            settings = await trio.to_thread.run_sync(reloader)
+        except ConfigurationError as problem:
+            self.bus.publish(ConfigurationRejected(tuple(str(problem).splitlines())))
+        else:
+            self._take_over(settings)
+        finally:
+            self._reloading = False
+
+    def _take_over(self, settings: Settings) -> None:
+        old, self.settings = self.settings, settings
+        if settings.journal != old.journal:
+            self.note(Level.WARNING, f"the journal stays {old.journal} until the program is started again")
+        self._logbook.apply(settings)
+        self._services.places.limits = settings.concurrency
+        self._services.around = replace(self._services.around, paths=settings.paths, timeout=settings.timeout)
+        wanted = {client.id: client for client in settings.clients}
+        known = {runner.settings.id: runner.settings for runner in self._runners.values()}
+        removed = tuple(each for each in known if each not in wanted)
+        added = tuple(each for each in wanted if each not in known)
+        changed = tuple(each for each in wanted if each in known and wanted[each] != known[each])
+        for each in removed:
+            self._runners.pop(each).retire()
+        now = self.clock.boottime()
+        for each in changed:
+            self._runners[each].change(wanted[each], now)
+        for each in added:
+            self._runners[each] = runner = ClientRunner(wanted[each], self._services, now)
+            self._clients.start_soon(runner.run)
+        self._runners = {each: self._runners[each] for each in wanted}
+        self.bus.publish(ClientsChanged(tuple(wanted)))
+        self.bus.publish(ConfigurationReloaded(added, removed, changed))
+        self._look_whether_done()
+
+    # --- telling ------------------------------------------------------------------------------------------------------
+
+    def subscribe(self, subscriber: Subscriber, *, dialogue: bool = False) -> None:
+        """Listen to the engine's facts."""
+        self.bus.subscribe(subscriber, dialogue=dialogue)
+
+    def note(self, level: Level, text: str) -> None:
+        """Put a line into the program's own log."""
+        self.bus.publish(Noted(self.clock.now(), level, None, text))
+
+    def _report_anywhere(self, text: str) -> None:
+        """A log's trouble, noticed in whatever thread: told in the engine's, and never from inside a write."""
+        if self._token is not None:
+            with contextlib.suppress(trio.RunFinishedError):
+                self._token.run_sync_soon(partial(self.note, Level.ERROR, text))
+
+    # --- history ------------------------------------------------------------------------------------------------------
+
+    async def _write_history(self, keeper: JournalKeeper) -> None:
+        while True:
+            await trio.sleep(HISTORY)
+            await self._save_history(keeper)
+
+    async def _save_history(self, keeper: JournalKeeper) -> None:
+        rows, self._history = self._history, []
+        if rows:
+            try:
+                with trio.CancelScope(shield=True):
+                    await keeper.run(lambda journal: journal.record_sessions(rows))
+            except JournalError:
+                pass  # no part of the promise, and the trouble is told by whoever needs the journal

@@ -1,0 +1,516 @@
+"""A session: from connecting to QUIT's +OK, with one reconnection where a message broke the connection (SPEC 3)."""
+
+from __future__ import annotations
+
+import contextlib
+import traceback
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+import trio
+
+from tui_popretr.clock import Clock
+from tui_popretr.config.model import ClientSettings, Paths, Server
+from tui_popretr.delivery.received import received_header
+from tui_popretr.delivery.sinks import sink_for
+from tui_popretr.engine.bus import Bus
+from tui_popretr.engine.committer import Committer, Parcel
+from tui_popretr.engine.keeper import JournalKeeper, recovery_text
+from tui_popretr.engine.login import log_in
+from tui_popretr.engine.plan import Listed, Plan, Policy, make_plan
+from tui_popretr.engine.retrieval import Observer, Retrieval, Target
+from tui_popretr.engine.stream import Stream
+from tui_popretr.engine.wire import Wire
+from tui_popretr.errors import (
+    CommandRefused,
+    ExitCode,
+    GreetingRefused,
+    LoginDelayed,
+    MailboxInUse,
+    MessagesSkipped,
+    PopretrError,
+    ServerPermanentFailure,
+    ServerTemporaryFailure,
+    SessionStopped,
+    StlsRefused,
+    UidlUnavailable,
+)
+from tui_popretr.facts import (
+    CapabilitiesLearned,
+    DialogueLine,
+    Direction,
+    Fact,
+    Level,
+    LoginSucceeded,
+    MaildropListed,
+    MessageDelivered,
+    MessagesDeleted,
+    MessageSkipped,
+    Noted,
+    RetrievalProgressed,
+    SessionAdvanced,
+    SessionClosed,
+    SessionConnected,
+    SessionId,
+    SessionResult,
+    SessionStarted,
+    Stage,
+    TlsDetails,
+    TlsStarted,
+)
+from tui_popretr.journal.journal import Journal
+from tui_popretr.journal.records import Maildrop
+from tui_popretr.logs.audit import audit_text
+from tui_popretr.pop3 import (
+    Capa,
+    Capabilities,
+    List,
+    Listing,
+    Quit,
+    Reply,
+    Stat,
+    Stls,
+    Uidl,
+    parse_list,
+    parse_stat,
+    parse_uidl,
+)
+from tui_popretr.text import visible
+
+#: Seconds for QUIT's answer when the session was told to end.
+FAREWELL = 1.0
+
+Connector = Callable[[Server, float], Awaitable[Stream]]
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What all sessions of a process share."""
+
+    bus: Bus
+    clock: Clock
+    keeper: JournalKeeper
+    committer: Committer
+    connect: Connector
+    paths: Paths
+    timeout: float
+    cleaned: set[str]  # keys of the sinks that were searched for unfinished files of a process that died
+
+
+@dataclass(slots=True)
+class _Tally:
+    """What a session has achieved so far."""
+
+    messages: int = 0
+    octets: int = 0
+    deleted: int = 0
+    skipped: int = 0
+    failed: int = 0
+    first_failure: str = ""
+    broke: set[str] = field(default_factory=set)  # trouble keys of messages that broke the connection
+
+
+class _BrokenError(Exception):
+    """The connection broke while messages were coming."""
+
+    def __init__(self, problem: PopretrError, suspect: Listed | None) -> None:
+        super().__init__(str(problem))
+        self.problem = problem
+        self.suspect = suspect
+
+
+class Session(Observer):
+    """One run of one client. run() never raises but for cancellation; what went wrong is in its result."""
+
+    def __init__(self, client: ClientSettings, run: int, around: Surroundings) -> None:
+        self.id = SessionId(client.id, run)
+        self._client = client
+        self._around = around
+        self._publish: Callable[[Fact], None] = around.bus.publish
+        self._tally = _Tally()
+        self._troubles: list[tuple[Listed, str]] = []
+        self._early = trio.CancelScope()
+        self._retrieval: Retrieval | None = None
+        self._stopping = False
+        self._abandoned: PopretrError | None = None
+        self._listed: list[str] | None = None  # the UIDs of a complete listing
+        self._policy = Policy(
+            preserve=client.preserve,
+            new_only=client.new_only,
+            delete_after=client.delete_after,
+            max_size=client.max_size,
+            max_messages=client.max_messages,
+        )
+        #: LOGIN-DELAY of the server in seconds, a floor for the next run (RFC 2449 §6.5).
+        self.login_delay = 0
+
+    def stop(self) -> None:
+        """End soon: drain, commit, DELE, QUIT; before anything is in flight just leave."""
+        self._stopping = True
+        self._early.cancel()
+        if self._retrieval is not None:
+            self._retrieval.stop()
+
+    def abandon(self, problem: PopretrError) -> None:
+        """Give up the connection at once, because of `problem`; what was delivered is known to the journal."""
+        self._abandoned = problem
+        self._early.cancel()
+        if self._retrieval is not None:
+            self._retrieval.abandon(problem)
+
+    async def run(self) -> SessionResult:
+        """Run the session and return how it went."""
+        clock, tally = self._around.clock, self._tally
+        started = clock.now()
+        self._publish(SessionStarted(self.id, started))
+        problem: PopretrError | None = None
+        try:
+            await self._connections()
+        except PopretrError as error:
+            problem = error
+        except Exception as error:  # noqa: BLE001 - a defect of ours must not end the other clients
+            problem = PopretrError(f"internal error: {type(error).__name__}: {error}", advice="please report this")
+            self._note(Level.ERROR, "".join(traceback.format_exception(error)))
+        if problem is None and tally.failed:
+            count = "1 message" if tally.failed == 1 else f"{tally.failed} messages"
+            problem = MessagesSkipped(f"{count} could not be retrieved: {tally.first_failure}")
+        result = SessionResult(
+            code=problem.exit_code if problem else ExitCode.OK,
+            error=str(problem) if problem else "",
+            advice=problem.advice if problem else "",
+            started=started,
+            ended=clock.now(),
+            messages=tally.messages,
+            octets=tally.octets,
+            deleted=tally.deleted,
+            skipped=tally.skipped,
+            failed=tally.failed,
+        )
+        self._publish(SessionClosed(self.id, result))
+        return result
+
+    # --- connections --------------------------------------------------------------------------------------------------
+
+    async def _connections(self) -> None:
+        maildrop = await self._open_maildrop()
+        for last in (False, True):
+            try:
+                await self._connection(maildrop)
+            except _BrokenError as broken:
+                if self._abandoned is not None or self._stopping:
+                    raise broken.problem from broken
+                if not await self._blame(maildrop, broken) or last:
+                    raise broken.problem from broken
+                self._note(Level.WARNING, f"{broken.problem}; connecting once more to go on after it")
+            else:
+                return
+
+    async def _open_maildrop(self) -> int:
+        """Find the maildrop in the journal, and finish what an earlier session or process left unfinished in it."""
+        around, server = self._around, self._client.server
+        for recovered in await around.keeper.ensure():
+            self._note(Level.WARNING, recovery_text(recovered))
+        self._sink = sink_for(self._client, around.keeper.journal.id)
+        key = Maildrop.of(server.host, server.port, server.username, self._sink.key)
+        maildrop, recoveries = await around.keeper.open_maildrop(key)
+        for recovered in recoveries:
+            self._note(Level.WARNING, recovery_text(recovered))
+            if recovered.error is not None:  # it may have been delivered: retrieving it now might be the second time
+                raise recovered.error
+        if self._sink.key not in around.cleaned:
+            around.cleaned.add(self._sink.key)
+            known = await around.keeper.run(_unfinished_files)
+            await trio.to_thread.run_sync(self._sink.clean_orphans, known, limiter=around.committer.disk)
+        return maildrop
+
+    async def _blame(self, maildrop: int, broken: _BrokenError) -> bool:
+        """Count the failure against the message that broke the connection; return whether there was one."""
+        if broken.suspect is None:
+            return False
+        self._tally.broke.add(broken.suspect.trouble_key)
+        self.failed(broken.suspect, str(broken.problem), count=True)
+        await self._count_troubles(maildrop)
+        return True
+
+    async def _connection(self, maildrop: int) -> None:
+        wire: Wire | None = None
+        try:
+            self._early = trio.CancelScope()
+            with self._early:
+                wire = await self._connect()
+                self._retrieval = await self._prepare(wire, maildrop)
+            if wire is None or self._retrieval is None:
+                if self._abandoned is not None:
+                    raise self._abandoned
+                await self._leave(wire)
+                raise SessionStopped("stopped before anything was retrieved")
+            if self._stopping:  # asked for when the last step before retrieving was just done
+                self._retrieval.stop()
+            await self._retrieve(wire, self._retrieval, maildrop)
+        finally:
+            self._retrieval = None
+            if wire is not None:
+                wire.close()
+
+    async def _connect(self) -> Wire:
+        around, server = self._around, self._client.server
+        self._publish(SessionAdvanced(self.id, Stage.CONNECTING))
+        stream = await around.connect(server, around.timeout)
+        wire = Wire(
+            stream, self.id, around.bus, around.clock, timeout=around.timeout, bodies=self._client.full_transcript
+        )
+        try:
+            tls = await wire.start_tls(server) if server.tls is not None and not server.tls.latent else None
+        except BaseException:
+            stream.close()
+            raise
+        self._announce(wire, tls)
+        return wire
+
+    def _announce(self, wire: Wire, tls: TlsDetails | None) -> None:
+        now = self._around.clock.now()
+        stream, bus = wire.stream, self._around.bus
+        self._publish(SessionConnected(self.id, now, stream.local, stream.remote, tls))
+        if bus.wants_dialogue:
+            secured = f" ({tls.version})" if tls else ""
+            text = f"Connection from {stream.local} to {stream.remote}{secured}"
+            bus.publish_line(DialogueLine(self.id, now, Direction.OPENED, text))
+
+    async def _leave(self, wire: Wire | None) -> None:
+        """Say QUIT if the server is waiting for a command; nobody minds if that fails."""
+        if wire is not None and wire.machine.idle:
+            with trio.move_on_after(FAREWELL), contextlib.suppress(PopretrError):
+                await wire.call(Quit())
+
+    # --- before retrieving --------------------------------------------------------------------------------------------
+
+    async def _prepare(self, wire: Wire, maildrop: int) -> Retrieval:
+        """Log in, list, plan."""
+        await self._enter(wire)
+        capabilities = await self._capabilities(wire)
+        self.login_delay = (capabilities.login_delay or 0) if capabilities else 0
+        pipelining = capabilities is not None and capabilities.pipelining
+        self._publish(SessionAdvanced(self.id, Stage.LISTING))
+        listing, octets = await self._listing(wire, pipelining)
+        plan = await self._plan(maildrop, listing)
+        self._publish(
+            MaildropListed(
+                self.id,
+                messages=len(listing),
+                octets=octets,
+                to_retrieve=len(plan.fetches),
+                to_retrieve_octets=sum(each.listed.octets for each in plan.fetches),
+                to_skip=len(plan.skips) + plan.unretrieved,
+                to_delete=len(plan.work) - len(plan.fetches),
+            )
+        )
+        for skip in plan.skips:
+            self._tally.skipped += not skip.trouble
+            if not skip.silent:
+                self._skipped(skip.listed, skip.reason, trouble=skip.trouble)
+        return Retrieval(wire, plan, self._target(wire, maildrop), self, pipelining=pipelining)
+
+    async def _enter(self, wire: Wire) -> None:
+        """Greeting, STLS where latent, login."""
+        client, server = self._client, self._client.server
+        greeting = await wire.greeting()
+        if not greeting.ok:
+            raise self._unwelcome(greeting.text)
+        if client.capa:
+            await self._capabilities(wire)
+        if server.tls is not None and server.tls.latent:
+            reply = await wire.call(Stls())
+            assert isinstance(reply, Reply)
+            if not reply.ok:
+                raise StlsRefused(f"the server refuses STLS: {visible(reply.text, 200)}")
+            tls = await wire.start_tls(server)
+            self._publish(TlsStarted(self.id, tls))
+            wire.event(f"TLS started ({tls.version}, {tls.cipher})")
+            if client.capa:
+                await self._capabilities(wire)
+        self._publish(SessionAdvanced(self.id, Stage.LOGIN))
+        mechanism = await log_in(wire, server, greeting.stamp)
+        self._publish(LoginSucceeded(self.id, mechanism))
+
+    def _unwelcome(self, text: bytes) -> PopretrError:
+        words = visible(text, 200) or "without a reason"
+        for code, kind in (
+            (b"[IN-USE]", MailboxInUse),
+            (b"[LOGIN-DELAY]", LoginDelayed),
+            (b"[SYS/TEMP]", ServerTemporaryFailure),
+            (b"[SYS/PERM]", ServerPermanentFailure),
+        ):
+            if text.upper().startswith(code):
+                return kind(f"the server turns us away: {words}")
+        return GreetingRefused(f"the server turns us away: {words}")
+
+    async def _capabilities(self, wire: Wire) -> Capabilities | None:
+        """Ask for CAPA; a refusal is harmless."""
+        answer = await wire.call(Capa())
+        if not isinstance(answer, Listing):
+            return None
+        capabilities = Capabilities.parse(answer.data)
+        self._publish(CapabilitiesLearned(self.id, capabilities.lines))
+        return capabilities
+
+    async def _listing(self, wire: Wire, pipelining: bool) -> tuple[list[Listed], int]:
+        """STAT, then UIDL and LIST; returns the messages and their octets in all."""
+        stat = await wire.call(Stat())
+        assert isinstance(stat, Reply)
+        if not stat.ok:
+            raise CommandRefused(f"the server refuses STAT: {visible(stat.text, 200)}")
+        count, octets = parse_stat(stat.text)
+        if count == 0:
+            return [], 0
+        commands = [Uidl(max_rows=count + 16), List(max_rows=count + 16)]
+        if pipelining:
+            uidl, listing = await wire.call_all(commands)
+        else:
+            uidl, listing = await wire.call(commands[0]), await wire.call(commands[1])
+        if not isinstance(listing, Listing):
+            raise CommandRefused("the server refuses LIST")
+        uids = parse_uidl(uidl.data, count) if isinstance(uidl, Listing) else {}
+        if not uids and (self._client.new_only or self._client.delete_after is not None):
+            raise UidlUnavailable("the server gives no usable UIDs (UIDL)")
+        sizes = parse_list(listing.data, count)
+        return [Listed(number, uids.get(number), size) for number, size in sizes.items()], octets
+
+    async def _plan(self, maildrop: int, listing: list[Listed]) -> Plan:
+        if not listing:
+            return Plan()
+        keeper, policy, now = self._around.keeper, self._policy, self._now()
+        records = await keeper.run(lambda journal: journal.records(maildrop))
+        troubles = await keeper.run(lambda journal: journal.troubles(maildrop))
+        plan = make_plan(listing, records, troubles, policy, now, frozenset(self._tally.broke))
+        if plan.newly_owed:
+            await keeper.run(lambda journal: journal.own(plan.newly_owed))
+        uids = [each.uid for each in listing if each.uid is not None]
+        self._listed = uids if len(uids) == len(listing) else None
+        return plan
+
+    # --- retrieving ---------------------------------------------------------------------------------------------------
+
+    def _target(self, wire: Wire, maildrop: int) -> Target:
+        client, server, paths = self._client, self._client.server, self._around.paths
+        protocol = "POP3" if server.tls is None else "POP3S"
+
+        def received() -> bytes:
+            if client.omit_received:
+                return b""
+            return received_header(
+                server.address,
+                wire.stream.remote_ip,
+                paths.announce_host,
+                paths.product_name,
+                protocol,
+                client.recip,
+                self._around.clock.now(),
+            )
+
+        def audit(destination: str, message_id: str | None, octets: int, sender: str | None) -> str:
+            user = server.username
+            return audit_text(server.address, server.tls is not None, user, destination, message_id, octets, sender)
+
+        return Target(
+            client=client,
+            maildrop=maildrop,
+            sink=self._sink,
+            committer=self._around.committer,
+            next_id=self._around.keeper.journal.next_id,
+            received=received,
+            audit=audit,
+            policy=self._policy,
+            now=self._around.clock.now,
+        )
+
+    async def _retrieve(self, wire: Wire, retrieval: Retrieval, maildrop: int) -> None:
+        self._publish(SessionAdvanced(self.id, Stage.RETRIEVING))
+        try:
+            at_rest = await retrieval.run()
+        except PopretrError as problem:
+            raise _BrokenError(problem, retrieval.suspect) from problem
+        finally:
+            await self._count_troubles(maildrop)
+        if at_rest:
+            await self._quit(wire, retrieval.deleted, maildrop)
+        if retrieval.hopeless is not None:
+            raise retrieval.hopeless
+        if self._stopping:
+            raise SessionStopped("stopped" if at_rest else "stopped; deletions on the server are owed")
+
+    async def _quit(self, wire: Wire, deleted: list[int], maildrop: int) -> None:
+        self._publish(SessionAdvanced(self.id, Stage.CLOSING))
+        if self._stopping:
+            wire.timeout = FAREWELL
+        reply = await wire.call(Quit())
+        assert isinstance(reply, Reply)
+        if not reply.ok:
+            raise CommandRefused(
+                f"the server answered QUIT with an error: {visible(reply.text, 200)}",
+                advice="deletions may not have happened; they are made up for at the next run",
+            )
+        now, listed = int(self._now()), self._listed
+        await self._around.keeper.run(
+            lambda journal: journal.close_session(maildrop, deleted=deleted, listed=listed, now=now)
+        )
+        self._tally.deleted += len(deleted)
+        if deleted:
+            self._publish(MessagesDeleted(self.id, len(deleted)))
+
+    async def _count_troubles(self, maildrop: int) -> None:
+        """Note in the journal which messages failed: it is done also when the session is being ended."""
+        troubles, self._troubles = self._troubles, []
+        now = int(self._now())
+
+        def count(journal: Journal) -> None:
+            for listed, reason in troubles:
+                journal.count_trouble(maildrop, listed.trouble_key, listed.octets, reason, now)
+
+        if troubles:
+            with trio.CancelScope(shield=True):
+                await self._around.keeper.run(count)
+
+    # --- what a retrieval tells ---------------------------------------------------------------------------------------
+
+    def delivered(self, listed: Listed, parcel: Parcel, octets: int, sender: str | None) -> None:
+        self._tally.messages += 1
+        self._tally.octets += octets
+        record = parcel.record
+        self._publish(
+            MessageDelivered(
+                self.id,
+                at=self._around.clock.now(),
+                number=listed.number,
+                uid=listed.uid,
+                octets=octets,
+                destination=parcel.draft.description(),
+                path=record.final,
+                message_id=record.identity.message_id,
+                sender=sender,
+            )
+        )
+
+    def failed(self, listed: Listed, reason: str, *, count: bool) -> None:
+        self._tally.failed += 1
+        self._tally.first_failure = self._tally.first_failure or reason
+        if count:
+            self._troubles.append((listed, reason))
+        self._skipped(listed, reason, trouble=True)
+
+    def progressed(self, messages: int, octets: int) -> None:
+        self._publish(RetrievalProgressed(self.id, messages, octets))
+
+    def _skipped(self, listed: Listed, reason: str, *, trouble: bool) -> None:
+        self._publish(MessageSkipped(self.id, listed.number, listed.uid, listed.octets, reason, trouble))
+
+    # --- helpers ------------------------------------------------------------------------------------------------------
+
+    def _now(self) -> float:
+        return self._around.clock.now().timestamp()
+
+    def _note(self, level: Level, text: str) -> None:
+        self._publish(Noted(self._around.clock.now(), level, self._client.id, text))
+
+
+def _unfinished_files(journal: Journal) -> list[str]:
+    return [record.tmp for _, record in journal.delivering() if record.tmp is not None]

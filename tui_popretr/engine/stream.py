@@ -1,0 +1,185 @@
+"""The stream seam: bytes to and from a server, in clear or under TLS, over one non-blocking socket.
+
+TLS is done by the SSLSocket itself on the socket's descriptor: no copies through memory BIOs, and one large buffer
+filled record by record until the kernel has no more (docs/decisions/0004-own-tls-stream.md).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import ssl
+from typing import Any, Protocol
+
+import trio
+
+from tui_popretr.engine.tls import TlsSession
+from tui_popretr.errors import ConnectionCut, HostNotFound, ServerUnreachable, describe_os_error
+from tui_popretr.facts import TlsDetails
+
+_RECEIVE = 256 * 1024
+# Between filling the buffer and copying out of it nothing is awaited, so all streams of the engine's thread share one.
+_buffer = bytearray(_RECEIVE)
+_view = memoryview(_buffer)
+
+
+class Stream(Protocol):
+    """What a session needs of a connection. Errors are those of tui_popretr.errors."""
+
+    local: str
+    remote: str
+    remote_ip: str
+
+    async def receive(self) -> bytes:
+        """Return the next bytes, b"" at the end. Raises ConnectionCut."""
+        ...
+
+    async def send_all(self, data: bytes) -> None:
+        """Send everything. Raises ConnectionCut."""
+        ...
+
+    async def start_tls(self, session: TlsSession) -> TlsDetails:
+        """Do a TLS handshake and go on under TLS. Raises TlsFailed and ConnectionCut."""
+        ...
+
+    def close(self) -> None:
+        """Close at once; never blocks and never raises."""
+        ...
+
+
+def _address(name: tuple[object, ...]) -> str:
+    host, port = str(name[0]), name[1]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+class SocketStream:
+    """A TCP connection."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        sock.setblocking(False)
+        self._socket = sock
+        peer = sock.getpeername()
+        self.local = _address(sock.getsockname())
+        self.remote = _address(peer)
+        self.remote_ip = str(peer[0])
+
+    async def receive(self) -> bytes:
+        sock, size = self._socket, 0
+        while True:
+            try:
+                # Under TLS each call gives one record of at most 16 kB: go on until there is no more.
+                while size < _RECEIVE:
+                    got = sock.recv_into(_view[size:])
+                    if not got:
+                        break
+                    size += got
+                    if not isinstance(sock, ssl.SSLSocket):
+                        break
+                data = bytes(_view[:size])
+            except (ssl.SSLWantReadError, BlockingIOError):
+                if not size:
+                    await trio.lowlevel.wait_readable(sock)
+                    continue
+                data = bytes(_view[:size])
+            except ssl.SSLWantWriteError:
+                # A key update waits for room to be sent. The sender may be waiting for the same descriptor, and trio
+                # allows one waiter; this is rare enough to look again a little later.
+                await trio.sleep(0.01)
+                continue
+            except (OSError, ValueError) as problem:
+                if size:
+                    data = bytes(_view[:size])  # the error comes again at the next call
+                else:
+                    raise _cut(problem) from problem
+            await trio.lowlevel.checkpoint()
+            return data
+
+    async def send_all(self, data: bytes) -> None:
+        sock = self._socket
+        await trio.lowlevel.checkpoint_if_cancelled()
+        rest = memoryview(data)
+        while rest:
+            try:
+                rest = rest[sock.send(rest) :]
+            except (ssl.SSLWantWriteError, BlockingIOError):
+                await trio.lowlevel.wait_writable(sock)
+            except (OSError, ValueError) as problem:
+                raise _cut(problem) from problem
+
+    async def start_tls(self, session: TlsSession) -> TlsDetails:
+        try:
+            self._socket = wrapped = session.wrap(self._socket)
+            while True:
+                try:
+                    wrapped.do_handshake()
+                    break
+                except ssl.SSLWantReadError:
+                    await trio.lowlevel.wait_readable(wrapped)
+                except ssl.SSLWantWriteError:
+                    await trio.lowlevel.wait_writable(wrapped)
+        except (OSError, ValueError) as problem:
+            raise session.explain(problem) from problem
+        return session.verified(wrapped)
+
+    def close(self) -> None:
+        sock = self._socket
+        if isinstance(sock, ssl.SSLSocket):
+            with contextlib.suppress(OSError, ValueError):
+                sock.unwrap()  # sends close_notify if it can; the answer is not waited for
+        with contextlib.suppress(OSError):
+            sock.close()
+
+
+def _cut(problem: Exception) -> ConnectionCut:
+    if isinstance(problem, ssl.SSLError):
+        return ConnectionCut(f"the TLS connection broke: {(problem.reason or str(problem)).lower().replace('_', ' ')}")
+    if isinstance(problem, OSError):
+        return ConnectionCut(f"the connection broke: {describe_os_error(problem)}")
+    return ConnectionCut("the connection broke")
+
+
+class Resolver(trio.abc.HostnameResolver):
+    """getaddrinfo in threads of its own: a dead resolver must not use up the threads that fsync needs."""
+
+    def __init__(self, threads: int = 16) -> None:
+        self._limiter = trio.CapacityLimiter(threads)
+
+    async def getaddrinfo(self, *arguments: Any) -> Any:
+        return await trio.to_thread.run_sync(
+            socket.getaddrinfo, *arguments, limiter=self._limiter, abandon_on_cancel=True
+        )
+
+    async def getnameinfo(self, *arguments: Any) -> Any:
+        return await trio.to_thread.run_sync(
+            socket.getnameinfo, *arguments, limiter=self._limiter, abandon_on_cancel=True
+        )
+
+
+async def connect(host: str, port: int, *, timeout: float) -> SocketStream:
+    """Connect by Happy Eyeballs (RFC 8305) within `timeout` seconds, DNS included.
+
+    Raises HostNotFound and ServerUnreachable.
+    """
+    try:
+        with trio.fail_after(timeout):
+            stream = await trio.open_tcp_stream(host, port)
+    except trio.TooSlowError as problem:
+        raise ServerUnreachable(f"{host} port {port} did not answer within {timeout:g} s") from problem
+    except socket.gaierror as problem:
+        raise HostNotFound(f"no address for {host}: {describe_os_error(problem)}") from problem
+    except UnicodeError as problem:
+        raise HostNotFound(f"{host} is not a possible host name") from problem
+    except OSError as problem:
+        raise ServerUnreachable(f"cannot connect to {host} port {port}: {_reason(problem)}") from problem
+    try:
+        return SocketStream(socket.socket(fileno=stream.socket.detach()))
+    except OSError as problem:  # closed by the server since
+        raise ServerUnreachable(f"cannot connect to {host} port {port}: {describe_os_error(problem)}") from problem
+
+
+def _reason(problem: OSError) -> str:
+    """The reason of the first address that failed: trio puts them all behind one general error."""
+    cause: BaseException | None = problem.__cause__
+    while isinstance(cause, BaseExceptionGroup):
+        cause = cause.exceptions[0]
+    return describe_os_error(cause if isinstance(cause, OSError) else problem)

@@ -1,0 +1,207 @@
+"""One POP3 connection: the machine, its stream, the deadlines, and the transcript of what is said."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from math import inf
+
+import trio
+
+from tui_popretr.clock import Clock
+from tui_popretr.config.model import Server
+from tui_popretr.engine.bus import Bus
+from tui_popretr.engine.stream import Stream
+from tui_popretr.engine.tls import TlsSession
+from tui_popretr.errors import (
+    ConnectionCut,
+    PlaintextInjected,
+    ProtocolViolation,
+    ServerStalled,
+    TlsFailed,
+)
+from tui_popretr.facts import DialogueLine, Direction, SessionId, TlsDetails
+from tui_popretr.pop3 import (
+    BodyChunk,
+    BodyEnd,
+    Command,
+    Continuation,
+    Event,
+    Greeting,
+    InjectedPlaintext,
+    Listing,
+    Machine,
+    RemoteProtocolError,
+    Reply,
+    UnexpectedEof,
+)
+from tui_popretr.text import visible
+
+#: So many octets of a body or listing are progress; fewer within the timeout are a stall (SPEC 3).
+PROGRESS = 4096
+#: So many rows of a listing are shown in the transcript; of a full one (fulltrans) all.
+LISTED = 100
+
+
+class Wire:
+    """Speaks POP3 over a stream. Every wait for the server is under `timeout` seconds.
+
+    The time starts when a command is sent to an idle server and again with each complete reply and each 4 KiB of a
+    body; single bytes buy no time. Raises ServerStalled, ConnectionCut and ProtocolViolation.
+    """
+
+    def __init__(
+        self, stream: Stream, session: SessionId, bus: Bus, clock: Clock, *, timeout: float, bodies: bool = False
+    ) -> None:
+        self.stream = stream
+        self.machine = Machine()
+        self.timeout = timeout
+        self._session = session
+        self._bus = bus
+        self._clock = clock
+        self._bodies = bodies
+        self._waiting = trio.CancelScope()
+        self._renew()
+
+    # --- the dialogue -------------------------------------------------------------------------------------------------
+
+    async def greeting(self) -> Greeting:
+        """Wait for the server's first line."""
+        event = (await self.events())[0]
+        if not isinstance(event, Greeting):  # the machine gives nothing else first
+            raise ProtocolViolation("the server did not greet")
+        return event
+
+    async def call(self, command: Command) -> Reply | Listing | Continuation:
+        """Send one command and return what ends it (or the continuation of an AUTH)."""
+        return (await self.call_all([command]))[0]
+
+    async def call_all(self, commands: Sequence[Command]) -> list[Reply | Listing | Continuation]:
+        """Send commands together and return, in order, what ends each."""
+        await self.send(commands)
+        ends: list[Reply | Listing | Continuation] = []
+        while len(ends) < len(commands):
+            ends.extend(
+                event
+                for event in await self.events()
+                if isinstance(event, (Listing, Continuation)) or (isinstance(event, Reply) and not event.more)
+            )
+        return ends
+
+    async def send(self, commands: Sequence[Command]) -> None:
+        """Send commands, in one piece."""
+        if self.machine.outstanding == 0:
+            self._renew()
+        with _in_our_words():
+            data = self.machine.send_many(commands)
+        if self._bus.wants_dialogue:
+            now = self._clock.now()
+            for command in commands:
+                self._line(Direction.OUT, command.shown(), now)
+        with trio.move_on_after(self.timeout) as scope:
+            await self.stream.send_all(data)
+        if scope.cancelled_caught:
+            raise ServerStalled(f"the server has taken no data for {self.timeout:g} s")
+
+    async def events(self) -> list[Event]:
+        """Wait for the server and return the next events, at least one."""
+        with _in_our_words():
+            self.machine.check()
+        while True:
+            # Kept where a sender can reach it: a command sent while we wait starts the clock.
+            with trio.CancelScope(deadline=self._deadline) as self._waiting:
+                data = await self.stream.receive()
+            if self._waiting.cancelled_caught:
+                raise ServerStalled(f"the server has made no progress for {self.timeout:g} s")
+            events = self._feed(data)
+            if events:
+                return events
+
+    def idle(self) -> None:
+        """Stop the clock: nothing is expected of the server until the next command."""
+        self._deadline = inf
+
+    # --- TLS ----------------------------------------------------------------------------------------------------------
+
+    async def start_tls(self, server: Server) -> TlsDetails:
+        """Do the handshake. Raises TlsFailed where it takes longer than the policy allows."""
+        assert server.tls is not None
+        with _in_our_words():
+            self.machine.check()  # nothing may have come in clear behind STLS's +OK
+        with trio.move_on_after(server.tls.handshake_timeout) as scope:
+            details = await self.stream.start_tls(TlsSession(server.tls, server.host))
+        if scope.cancelled_caught:
+            raise TlsFailed(f"the TLS handshake took longer than {server.tls.handshake_timeout:g} s")
+        if server.tls.latent:
+            self.machine.tls_started()
+        self._renew()
+        return details
+
+    def close(self) -> None:
+        """Close the connection at once."""
+        self.stream.close()
+        self._line(Direction.EVENT, "Disconnect")
+
+    def event(self, text: str) -> None:
+        """Put a remark of ours into the transcript."""
+        self._line(Direction.EVENT, text)
+
+    # --- inside -------------------------------------------------------------------------------------------------------
+
+    def _feed(self, data: bytes) -> list[Event]:
+        with _in_our_words():
+            if not data:
+                self.machine.receive_eof()
+                raise ConnectionCut("the server closed the connection")
+            events = self.machine.receive(data)
+        self._progress += len(data)
+        # Lines are short by the machine's bounds, so as many octets without an event are a body's or a listing's.
+        if self._progress >= PROGRESS or any(not isinstance(event, BodyChunk) for event in events):
+            self._renew()
+        if self._bus.wants_dialogue:
+            self._transcribe(events)
+        return events
+
+    def _renew(self) -> None:
+        self._deadline = self._waiting.deadline = trio.current_time() + self.timeout
+        self._progress = 0
+
+    def _transcribe(self, events: list[Event]) -> None:
+        now = self._clock.now()
+        for event in events:
+            if isinstance(event, BodyChunk):
+                if self._bodies:
+                    for line in event.data.split(b"\r\n"):
+                        self._line(Direction.IN, visible(line), now)
+            elif isinstance(event, BodyEnd):
+                self._line(Direction.EVENT, f"Received MessageBody octets={event.octets}", now)
+            elif isinstance(event, Listing):
+                self._transcribe_rows(event.data.splitlines(), now)
+            else:
+                self._line(Direction.IN, visible(event.line), now)
+
+    def _transcribe_rows(self, rows: list[bytes], now: datetime) -> None:
+        shown = rows if self._bodies else rows[:LISTED]
+        for row in shown:
+            self._line(Direction.IN, visible(row), now)
+        if len(rows) > len(shown):
+            self._line(Direction.EVENT, f"{len(rows) - len(shown)} more rows", now)
+        self._line(Direction.IN, ".", now)
+
+    def _line(self, direction: Direction, text: str, at: datetime | None = None) -> None:
+        if self._bus.wants_dialogue:
+            self._bus.publish_line(DialogueLine(self._session, at or self._clock.now(), direction, text))
+
+
+@contextmanager
+def _in_our_words() -> Iterator[None]:
+    """Map the machine's errors to those of the program, here and nowhere else."""
+    try:
+        yield
+    except InjectedPlaintext as problem:
+        raise PlaintextInjected(str(problem)) from problem
+    except UnexpectedEof as problem:
+        raise ConnectionCut(str(problem)) from problem
+    except RemoteProtocolError as problem:
+        raise ProtocolViolation(str(problem)) from problem

@@ -1,0 +1,356 @@
+"""The journal itself: what was delivered and what is owed, in one SQLite file that one process has open.
+
+Synchronous, and one call at a time (from whatever thread); only next_id() may be called at any time from anywhere.
+Every method that writes returns when the change is durable (WAL, synchronous=FULL), and raises JournalError when it may
+not be.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+import sqlite3
+import threading
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from operator import itemgetter
+from typing import Any, Final
+
+from tui_popretr.errors import ExitCode, JournalError
+from tui_popretr.journal import lock, schema
+from tui_popretr.journal.place import make_private_folders
+from tui_popretr.journal.records import (
+    UNKNOWN_IDENTITY,
+    DeliveredMark,
+    Identity,
+    Maildrop,
+    NewRecord,
+    Record,
+    SessionRow,
+    State,
+    Totals,
+    Trouble,
+)
+
+#: A record goes when its UID has been absent from complete listings for so long (SPEC 5).
+FORGET_AFTER: Final = 90 * 24 * 3600
+#: So many sessions of each client are kept for history.
+KEPT_SESSIONS: Final = 1000
+
+_STATES = tuple(State)
+_COLUMNS = "id, uid, octets, digest, whole, message_id, date, state, owed, settled, tmp, final, audit, time"
+_INSERT = f"INSERT INTO message (maildrop, {_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608
+_UNFINISHED = f"SELECT {_COLUMNS}, maildrop FROM message WHERE state = 1 ORDER BY id"  # noqa: S608
+_RECORDS = f"SELECT {_COLUMNS} FROM message WHERE maildrop = ?"  # noqa: S608
+# "State" in numbers, as the partial index needs them: 0 seen, 1 delivering, 2 delivered, 3 deleted
+_MARK_DELIVERED = "UPDATE message SET state = 2, owed = ?, tmp = NULL, audit = NULL WHERE id = ? AND state = 1"
+_FORGET_OLDER = """
+DELETE FROM message WHERE id IN (
+    SELECT old.id FROM message AS new JOIN message AS old ON old.maildrop = new.maildrop AND old.uid = new.uid
+    WHERE new.id = ? AND old.id < new.id AND old.state <> 1
+)"""
+_FORGET_TROUBLE = """
+DELETE FROM trouble WHERE (maildrop, uid) IN (SELECT maildrop, uid FROM message WHERE id = ?)"""
+
+
+class Journal:
+    """The open journal. Made by Journal.open(); close() releases it for other processes."""
+
+    def __init__(self, path: str, connection: sqlite3.Connection, lock_descriptor: int) -> None:
+        self.path: Final = path
+        #: True after a write failed: what is on disk is uncertain until the journal is reopened and recovered.
+        self.broken = False
+        self._connection = connection
+        self._lock_descriptor = lock_descriptor
+        row = connection.execute("SELECT id, last_message FROM journal").fetchone()
+        #: 8 hex digits, random, made with the file: part of our file names, so that we know our own again.
+        self.id: Final[str] = row[0]
+        highest = connection.execute("SELECT max(id) FROM message").fetchone()[0]
+        self._ids: Iterator[int] = itertools.count(max(row[1], highest or 0) + 1)
+        self._ids_lock = threading.Lock()
+
+    @classmethod
+    def open(cls, path: str) -> Journal:
+        """Open the journal, made on first use (0600, its folders 0700), and lock it against other processes.
+
+        Raises JournalLocked, JournalDamaged, JournalFromFuture, and JournalError where the system refuses. A journal
+        that is refused stays as it is.
+        """
+        path = os.path.realpath(path)
+        try:
+            with contextlib.ExitStack() as undo:
+                make_private_folders(os.path.dirname(path))
+                lock_descriptor = lock.acquire(path)
+                undo.callback(os.close, lock_descriptor)
+                if not os.path.exists(path):
+                    schema.create(path)
+                schema.check_before_opening(path)
+                connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+                undo.callback(connection.close)
+                connection.execute("PRAGMA journal_mode = WAL")
+                connection.execute("PRAGMA synchronous = FULL")
+                connection.execute("PRAGMA foreign_keys = ON")
+                schema.check_opened(connection, path)
+                journal = cls(path, connection, lock_descriptor)
+                undo.pop_all()
+                return journal
+        except (OSError, sqlite3.Error) as error:
+            raise schema.explain(error, path, "opened") from error
+
+    def close(self) -> None:
+        """Close and unlock; harmless when closed already. Never raises."""
+        if self._lock_descriptor < 0:
+            return
+        self.broken = True
+        try:
+            with contextlib.suppress(sqlite3.Error):
+                self._connection.close()
+        finally:
+            os.close(self._lock_descriptor)
+            self._lock_descriptor = -1
+
+    def next_id(self) -> int:
+        """Return an id no message of this journal has or had. Any thread, any time; unused ids are just gaps."""
+        with self._ids_lock:
+            return next(self._ids)
+
+    # --- messages ---------------------------------------------------------------------------------------------------
+
+    def maildrop(self, key: Maildrop) -> int:
+        """Return the id of a maildrop, new or known."""
+        values = (key.host, key.port, key.user, key.destination)
+        with self._reading():
+            row = self._connection.execute(
+                "SELECT id FROM maildrop WHERE host = ? AND port = ? AND user = ? AND destination = ?", values
+            ).fetchone()
+        if row is not None:
+            return int(row[0])
+        with self._writing() as connection:
+            cursor = connection.execute(
+                "INSERT INTO maildrop (host, port, user, destination) VALUES (?, ?, ?, ?)", values
+            )
+            return int(cursor.lastrowid or 0)
+
+    def records(self, maildrop: int) -> list[Record]:
+        """Return all that is known of a maildrop's messages, oldest first."""
+        with self._reading():
+            rows = self._connection.execute(_RECORDS, (maildrop,))
+            records = [_record(row) for row in rows]
+        records.sort(key=itemgetter(0))  # SQLite would sort all the columns along
+        return records
+
+    def delivering(self) -> list[tuple[int, Record]]:
+        """Return the unfinished records of all maildrops, each with its maildrop's id, oldest first."""
+        with self._reading():
+            rows = self._connection.execute(_UNFINISHED)
+            return [(row[-1], _record(row[:-1])) for row in rows]
+
+    def delivering_of(self, maildrop: int) -> list[Record]:
+        """Return the unfinished records of one maildrop, oldest first."""
+        return [record for owner, record in self.delivering() if owner == maildrop]
+
+    def commit(self, delivering: Sequence[NewRecord], delivered: Sequence[DeliveredMark]) -> None:
+        """Record in one transaction what is about to be published and what has been.
+
+        A message that is delivered replaces what was known under its UID (unfinished records excepted) and ends its
+        trouble.
+        """
+        rows = []
+        for new in delivering:
+            state = (State.DELIVERING, new.owed, False)
+            rows.append((new.maildrop, new.id, new.uid, new.octets, *new.identity, *state, *new[-4:]))
+        ids = [(mark.id,) for mark in delivered]
+        with self._writing() as connection:
+            if rows:
+                connection.executemany(_INSERT, rows)
+                self._raise_last_message(max(new.id for new in delivering))
+            if ids:
+                connection.executemany(_MARK_DELIVERED, [(mark.owed, mark.id) for mark in delivered])
+                connection.executemany(_FORGET_OLDER, ids)
+                if connection.execute("SELECT EXISTS (SELECT 1 FROM trouble)").fetchone()[0]:
+                    connection.executemany(_FORGET_TROUBLE, ids)
+
+    def withdraw(self, ids: Collection[int]) -> None:
+        """Forget unfinished records: nothing stands under their final names, the messages will come again.
+
+        To be called before their drafts are aborted: a record without files means that a reader took the message.
+        """
+        with self._writing() as connection:
+            connection.executemany("DELETE FROM message WHERE id = ? AND state = 1", [(i,) for i in ids])
+
+    def own(self, ids: Collection[int]) -> None:
+        """Owe the deletion of delivered messages (their deleteafter has passed)."""
+        with self._writing() as connection:
+            connection.executemany("UPDATE message SET owed = 1 WHERE id = ? AND state = 2", [(i,) for i in ids])
+
+    def mark_seen(self, maildrop: int, uids: Collection[str], *, now: int = 0) -> int:
+        """Make newonly skip these UIDs; what is known of them already stays. Returns how many were new."""
+        with self._reading():
+            known = {
+                row[0] for row in self._connection.execute("SELECT uid FROM message WHERE maildrop = ?", (maildrop,))
+            }
+        rows = [
+            (maildrop, self.next_id(), uid, 0, *UNKNOWN_IDENTITY, State.SEEN, False, False, None, None, None, now)
+            for uid in dict.fromkeys(uids)
+            if uid not in known
+        ]
+        if rows:
+            with self._writing() as connection:
+                connection.executemany(_INSERT, rows)
+                self._raise_last_message(rows[-1][1])
+        return len(rows)
+
+    def close_session(self, maildrop: int, *, deleted: Sequence[int], listed: Collection[str] | None, now: int) -> None:
+        """Record that QUIT's +OK came: these are deleted, and every delivery of this maildrop is settled.
+
+        `listed` is the session's listing where it was complete and with usable UIDs, else None; `now` is epoch seconds.
+        With a listing, absences are counted, and what has been absent for FORGET_AFTER is forgotten.
+        """
+        with self._writing() as connection:
+            connection.executemany(
+                "UPDATE message SET state = 3, owed = 0, absent = ? WHERE id = ? AND maildrop = ? AND state = 2",
+                [(now, i, maildrop) for i in deleted],
+            )
+            connection.execute(
+                "UPDATE message SET settled = 1 WHERE maildrop = ? AND state IN (2, 3) AND settled = 0", (maildrop,)
+            )
+            # Without a UID nothing finds these again: they are neither owed nor looked up by newonly.
+            connection.execute(
+                "DELETE FROM message WHERE maildrop = ? AND uid IS NULL AND state = 2 AND owed = 0", (maildrop,)
+            )
+            connection.execute(
+                "DELETE FROM message WHERE maildrop = ? AND uid IS NULL AND state = 3 AND absent <= ?",
+                (maildrop, now - FORGET_AFTER),
+            )
+            if listed is not None:
+                self._count_absences(maildrop, listed, frozenset(deleted), now)
+
+    def _count_absences(self, maildrop: int, listed: Collection[str], deleted: Collection[int], now: int) -> None:
+        present = listed if isinstance(listed, (set, frozenset, Mapping)) else frozenset(listed)
+        appeared, vanished, forgotten = [], [], []
+        rows = self._connection.execute(
+            "SELECT id, uid, absent FROM message WHERE maildrop = ? AND uid IS NOT NULL AND state <> 1", (maildrop,)
+        )
+        for identifier, uid, absent in rows:
+            if identifier in deleted:
+                continue  # listed, and gone since
+            if uid in present:
+                if absent is not None:
+                    appeared.append((identifier,))
+            elif absent is None or absent > now:  # in the future: the wall clock was put back
+                vanished.append((now, identifier))
+            elif absent <= now - FORGET_AFTER:
+                forgotten.append((identifier,))
+        self._connection.executemany("UPDATE message SET absent = NULL WHERE id = ?", appeared)
+        self._connection.executemany("UPDATE message SET absent = ? WHERE id = ?", vanished)
+        self._connection.executemany("DELETE FROM message WHERE id = ?", forgotten)
+        troubled = self._connection.execute("SELECT uid FROM trouble WHERE maildrop = ?", (maildrop,)).fetchall()
+        self._connection.executemany(
+            "DELETE FROM trouble WHERE maildrop = ? AND uid = ?",
+            [(maildrop, uid) for (uid,) in troubled if uid not in present],
+        )
+
+    def _raise_last_message(self, identifier: int) -> None:
+        self._connection.execute("UPDATE journal SET last_message = max(last_message, ?)", (identifier,))
+
+    # --- trouble ----------------------------------------------------------------------------------------------------
+
+    def count_trouble(self, maildrop: int, uid: str, octets: int, reason: str, now: int) -> int:
+        """Count a failure against a message and return how many there have been. `now` is epoch seconds."""
+        with self._writing() as connection:
+            connection.execute(
+                "INSERT INTO trouble VALUES (?1, ?2, ?3, 1, ?5, ?4) ON CONFLICT (maildrop, uid) DO UPDATE"
+                " SET octets = ?3, failures = failures + 1, last = ?5, reason = ?4",
+                (maildrop, uid, octets, reason, now),
+            )
+            query = "SELECT failures FROM trouble WHERE maildrop = ? AND uid = ?"
+            return int(connection.execute(query, (maildrop, uid)).fetchone()[0])
+
+    def troubles(self, maildrop: int) -> dict[str, Trouble]:
+        """Return a maildrop's messages that failed and have not been delivered since, by UID."""
+        query = "SELECT uid, octets, failures, last, reason FROM trouble WHERE maildrop = ?"
+        with self._reading():
+            return {row[0]: Trouble(*row) for row in self._connection.execute(query, (maildrop,))}
+
+    def clear_trouble(self, maildrop: int, uid: str) -> None:
+        """Forget a message's failures."""
+        with self._writing() as connection:
+            connection.execute("DELETE FROM trouble WHERE maildrop = ? AND uid = ?", (maildrop, uid))
+
+    # --- SMTP: who has accepted -------------------------------------------------------------------------------------
+
+    def accept(self, message: int, addresses: Collection[str]) -> None:
+        """Record that these recipients have accepted a message; it must have its record. They go with it."""
+        with self._writing() as connection:
+            connection.executemany("INSERT OR IGNORE INTO accepted VALUES (?, ?)", [(message, a) for a in addresses])
+
+    def accepted(self, message: int) -> frozenset[str]:
+        """Return the recipients who have accepted a message."""
+        with self._reading():
+            rows = self._connection.execute("SELECT address FROM accepted WHERE message = ?", (message,))
+            return frozenset(row[0] for row in rows)
+
+    # --- history ----------------------------------------------------------------------------------------------------
+
+    def record_sessions(self, rows: Sequence[SessionRow]) -> None:
+        """Add past sessions; of each client the last KEPT_SESSIONS stay."""
+        with self._writing() as connection:
+            connection.executemany(
+                "INSERT INTO session (client, start, end, code, messages, octets, error) VALUES (?, ?, ?, ?, ?, ?, ?)",
+                rows,
+            )
+            connection.executemany(
+                "DELETE FROM session WHERE client = ?1 AND id <="
+                " (SELECT id FROM session WHERE client = ?1 ORDER BY id DESC LIMIT 1 OFFSET ?2)",
+                [(client, KEPT_SESSIONS) for client in {row.client for row in rows}],
+            )
+
+    def sessions(self, client: str, limit: int = KEPT_SESSIONS) -> list[SessionRow]:
+        """Return a client's last sessions, newest first."""
+        query = (
+            "SELECT client, start, end, code, messages, octets, error FROM session WHERE client = ?"
+            " ORDER BY id DESC LIMIT ?"
+        )
+        with self._reading():
+            rows = self._connection.execute(query, (client, limit))
+            return [SessionRow(*row)._replace(code=ExitCode(row[3])) for row in rows]
+
+    def totals(self, since: int) -> Totals:
+        """Return what the kept sessions delivered that ended at or after `since` (epoch seconds)."""
+        query = "SELECT coalesce(sum(messages), 0), coalesce(sum(octets), 0) FROM session WHERE end >= ?"
+        with self._reading():
+            return Totals(*self._connection.execute(query, (since,)).fetchone())
+
+    # --- the connection ---------------------------------------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[sqlite3.Connection]:
+        """One transaction, durable at its end. After an error of SQLite's the journal is broken for good."""
+        if self.broken:
+            raise JournalError(f"the journal {self.path} was given up after an error; it must be reopened first")
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+            yield self._connection
+            self._connection.execute("COMMIT")
+        except BaseException as error:
+            # An error in COMMIT leaves open whether it happened, and fsync may claim success the second time: only a
+            # fresh look at the file (reopening it) tells.
+            self.broken = True
+            with contextlib.suppress(sqlite3.Error):
+                self._connection.rollback()
+            if isinstance(error, sqlite3.Error):
+                raise schema.explain(error, self.path, "written") from error
+            raise
+
+    @contextlib.contextmanager
+    def _reading(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise schema.explain(error, self.path, "read") from error
+
+
+def _record(row: Any) -> Record:
+    identifier, uid, octets, digest, whole, message_id, date, state, owed, settled, tmp, final, audit, time = row
+    identity = Identity(digest, whole == 1, message_id, date)
+    return Record(identifier, uid, octets, identity, _STATES[state], owed == 1, settled == 1, tmp, final, audit, time)

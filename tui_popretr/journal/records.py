@@ -1,0 +1,121 @@
+"""The journal's vocabulary: what is known of a maildrop and of each message in it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import NamedTuple
+
+from tui_popretr.errors import ExitCode
+from tui_popretr.identity import UNKNOWN_IDENTITY, Identity
+
+__all__ = [
+    "UNKNOWN_IDENTITY",
+    "DeliveredMark",
+    "Identity",
+    "Maildrop",
+    "NewRecord",
+    "Record",
+    "SessionRow",
+    "State",
+    "Totals",
+    "Trouble",
+]
+
+_POP3S_PORT = 995
+_POP3_PORT = 110
+
+
+class State(IntEnum):
+    """How far a message has come (SPEC 5). The numbers are in the file: never renumber them."""
+
+    SEEN = 0  # marked by the user: newonly skips it; never a reason to DELE
+    DELIVERING = 1  # durable under its unfinished name, about to get its final one
+    DELIVERED = 2  # durable at its destination; its deletion is owed or not
+    DELETED = 3  # QUIT's +OK came after its DELE
+
+
+@dataclass(frozen=True, slots=True)
+class Maildrop:
+    """The key of what belongs together: an account on a server, and where its mail goes."""
+
+    host: str
+    port: int
+    user: str
+    destination: str  # the Sink's key
+
+    @classmethod
+    def of(cls, host: str, port: int, user: str | None, destination: str) -> Maildrop:
+        """Return the key in its one form: lower-case host, and 995 as 110 so that a move to TLS forgets nothing."""
+        return cls(host.lower(), _POP3_PORT if port == _POP3S_PORT else port, user or "", destination)
+
+
+class Record(NamedTuple):
+    """One message in the journal.
+
+    `settled`: QUIT's +OK came after the delivery. preserve without newonly retrieves a settled message again, and an
+    unsettled one not: a run that was cut goes on without repeats. A named tuple, because there may be 100,000 of them.
+    """
+
+    id: int
+    uid: str | None  # None: the server gives no usable UIDs
+    octets: int
+    identity: Identity
+    state: State
+    owed: bool  # its deletion on the server; for DELIVERING what it will be
+    settled: bool
+    tmp: str | None  # absolute; only while DELIVERING
+    final: str | None  # absolute, as it was at delivery: readers may have moved the file since
+    audit: str | None  # the audit line's text; only while DELIVERING
+    time: int  # epoch seconds of its retrieval (or marking)
+
+
+class NewRecord(NamedTuple):
+    """A message that is durable under its unfinished name and about to be published."""
+
+    id: int  # from Journal.next_id()
+    maildrop: int
+    uid: str | None
+    octets: int
+    identity: Identity
+    owed: bool  # what recovery will set if everything stops here
+    tmp: str | None
+    final: str | None
+    audit: str | None
+    time: int
+
+
+class DeliveredMark(NamedTuple):
+    """A message that is published and durable, and has its audit line."""
+
+    id: int
+    owed: bool
+
+
+class Trouble(NamedTuple):
+    """A message that broke the connection or could not be retrieved."""
+
+    uid: str
+    octets: int
+    failures: int
+    last: int  # epoch seconds
+    reason: str
+
+
+class SessionRow(NamedTuple):
+    """One past session, for history. Times are epoch seconds."""
+
+    client: str
+    start: int
+    end: int
+    code: ExitCode
+    messages: int
+    octets: int
+    error: str
+
+
+class Totals(NamedTuple):
+    """What sessions delivered."""
+
+    messages: int
+    octets: int

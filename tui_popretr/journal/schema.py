@@ -1,0 +1,181 @@
+"""The journal's file: its tables, how it is made, and how one that is not ours or not intact is recognised."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import sqlite3
+from typing import Final
+
+from tui_popretr.errors import JournalDamaged, JournalError, JournalFromFuture, describe_os_error
+from tui_popretr.journal.place import sync_folder
+
+APPLICATION_ID: Final = 0x506F7052  # "PopR"
+VERSION: Final = 1
+
+#: Files up to so many octets are checked whole at every opening (about 50 ms); of larger ones the schema and a sample.
+FULL_CHECK_LIMIT: Final = 8 * 1024 * 1024
+
+_MAGIC = b"SQLite format 3\x00"
+_APPLICATION_ID_AT = slice(68, 72)  # in the file's header, https://www.sqlite.org/fileformat2.html §1.3
+
+# state = 1 is State.DELIVERING. The partial index makes the unfinished ones free to find; in all the queries that are
+# to use it the condition must be written as here.
+_TABLES = """
+CREATE TABLE journal (
+    id TEXT NOT NULL,
+    last_message INTEGER NOT NULL
+);
+CREATE TABLE maildrop (
+    id INTEGER PRIMARY KEY,
+    host TEXT NOT NULL,
+    port INTEGER NOT NULL,
+    user TEXT NOT NULL,
+    destination TEXT NOT NULL,
+    UNIQUE (host, port, user, destination)
+);
+CREATE TABLE message (
+    id INTEGER PRIMARY KEY,
+    maildrop INTEGER NOT NULL REFERENCES maildrop (id),
+    uid TEXT,
+    octets INTEGER NOT NULL,
+    digest BLOB NOT NULL,
+    whole INTEGER NOT NULL,
+    message_id TEXT,
+    date TEXT,
+    state INTEGER NOT NULL CHECK (state BETWEEN 0 AND 3),
+    owed INTEGER NOT NULL DEFAULT 0,
+    settled INTEGER NOT NULL DEFAULT 0,
+    tmp TEXT,
+    final TEXT,
+    audit TEXT,
+    time INTEGER NOT NULL,
+    absent INTEGER
+);
+CREATE INDEX message_by_uid ON message (maildrop, uid);
+CREATE INDEX message_unfinished ON message (maildrop) WHERE state = 1;
+CREATE TABLE trouble (
+    maildrop INTEGER NOT NULL REFERENCES maildrop (id),
+    uid TEXT NOT NULL,
+    octets INTEGER NOT NULL,
+    failures INTEGER NOT NULL,
+    last INTEGER NOT NULL,
+    reason TEXT NOT NULL,
+    PRIMARY KEY (maildrop, uid)
+) WITHOUT ROWID;
+CREATE TABLE accepted (
+    message INTEGER NOT NULL REFERENCES message (id) ON DELETE CASCADE,
+    address TEXT NOT NULL,
+    PRIMARY KEY (message, address)
+) WITHOUT ROWID;
+CREATE TABLE session (
+    id INTEGER PRIMARY KEY,
+    client TEXT NOT NULL,
+    start INTEGER NOT NULL,
+    end INTEGER NOT NULL,
+    code INTEGER NOT NULL,
+    messages INTEGER NOT NULL,
+    octets INTEGER NOT NULL,
+    error TEXT NOT NULL
+);
+CREATE INDEX session_by_client ON session (client, id);
+CREATE INDEX session_by_end ON session (end);
+"""
+_NAMES = ("accepted", "journal", "maildrop", "message", "session", "trouble")
+_DAMAGE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_FORMAT)
+
+
+def damaged(path: str, what: str) -> JournalDamaged:
+    """Return the error for a journal that must not be used. The file stays where it is: see set_aside()."""
+    return JournalDamaged(
+        f"the journal {path} {what}; nothing was retrieved or deleted",
+        advice=f"restore it from a backup (stop the program first), or, to begin a new one, move {path}, {path}-wal "
+        f"and {path}-shm away: what is still on the servers is then retrieved again",
+    )
+
+
+def create(path: str) -> None:
+    """Make an empty journal at `path`, which does not exist: all of it or nothing, durable.
+
+    Raises OSError, sqlite3.Error, JournalDamaged where a write-ahead log shows that there was one.
+    """
+    for suffix in ("-wal", "-shm", "-journal"):
+        if os.path.exists(path + suffix):
+            raise damaged(path, f"is gone, but {path}{suffix} is still there")
+    unfinished = path + ".new"
+    for suffix in ("", "-journal", "-wal", "-shm"):
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(unfinished + suffix)
+    descriptor = os.open(unfinished, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with contextlib.closing(sqlite3.connect(unfinished, isolation_level=None)) as connection:
+            connection.execute("PRAGMA synchronous = FULL")
+            connection.executescript(f"BEGIN; {_TABLES} COMMIT;")
+            connection.execute("INSERT INTO journal VALUES (?, 0)", (secrets.token_hex(4),))
+            connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+            connection.execute(f"PRAGMA user_version = {VERSION}")
+            connection.execute("PRAGMA journal_mode = WAL")
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    os.rename(unfinished, path)
+    sync_folder(os.path.dirname(path))
+
+
+def check_before_opening(path: str) -> None:
+    """Look at the file without SQLite, which may write to what it opens. Raises JournalDamaged, OSError."""
+    with open(path, "rb") as file:
+        header = file.read(100)
+    if len(header) < 100 or not header.startswith(_MAGIC):
+        raise damaged(path, "is empty" if not header else "is damaged: it is not an SQLite database")
+    if int.from_bytes(header[_APPLICATION_ID_AT], "big") != APPLICATION_ID:
+        raise damaged(path, "is an SQLite database of another program, or damaged")
+
+
+def check_opened(connection: sqlite3.Connection, path: str) -> None:
+    """Look whether the database can be trusted. Raises JournalFromFuture, JournalDamaged, sqlite3.Error.
+
+    The cost is bounded: large files are not read whole.
+    """
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    if version > VERSION:
+        raise JournalFromFuture(f"the journal {path} has version {version}; this program knows up to {VERSION}")
+    if version < 1:
+        raise damaged(path, "is damaged: it has no version")
+    tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    if not tables.issuperset(_NAMES):
+        raise damaged(path, f"is damaged: it lacks the table {min(set(_NAMES) - tables)}")
+    if os.path.getsize(path) <= FULL_CHECK_LIMIT:
+        verdict = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+        if verdict != "ok":
+            raise damaged(path, f"is damaged: {str(verdict).splitlines()[0]}")
+    else:
+        for table in _NAMES:
+            connection.execute(f"SELECT * FROM {table} LIMIT 100").fetchall()  # noqa: S608 a constant
+    if len(connection.execute("SELECT * FROM journal").fetchall()) != 1:
+        raise damaged(path, "is damaged: it has no identity")
+
+
+def explain(error: sqlite3.Error | OSError, path: str, doing: str) -> JournalError:
+    """Return the error to raise for one of SQLite's or the system's."""
+    if isinstance(error, OSError):
+        return JournalError(f"the journal {path} cannot be {doing}: {describe_os_error(error)}")
+    if getattr(error, "sqlite_errorcode", 0) & 0xFF in _DAMAGE:
+        return damaged(path, f"is damaged: {error}")
+    return JournalError(f"the journal {path} cannot be {doing}: {error}")
+
+
+def set_aside(path: str, timestamp: str) -> str:
+    """Rename a journal to PATH.damaged-TIMESTAMP together with what SQLite keeps beside it; return the new path.
+
+    Only ever on the user's word: a program that did so by itself would find no journal at its next start, begin a new
+    one, and deliver again what this one knows to be delivered. Raises OSError.
+    """
+    aside = f"{path}.damaged-{timestamp}"
+    # The database first: if everything stops in between, a log without its database is noticed at the next start.
+    os.rename(path, aside)
+    for suffix in ("-wal", "-shm", "-journal"):
+        with contextlib.suppress(FileNotFoundError):
+            os.rename(path + suffix, aside + suffix)
+    return aside

@@ -1,0 +1,91 @@
+"""The file under a log: opened for appending, written in whole lines."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+
+from tui_popretr.logs.naming import number_of, numbered
+
+_FLAGS = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOCTTY
+
+
+class Appender:
+    """A descriptor at whose end lines are added; several, in several processes, may share one file.
+
+    `size` is the file's, in octets, as of the last write through this object.
+    """
+
+    __slots__ = ("_descriptor", "_owned", "size")
+
+    def __init__(self, descriptor: int, *, owned: bool) -> None:
+        self._descriptor = descriptor
+        self._owned = owned
+        self.size = os.fstat(descriptor).st_size
+
+    @classmethod
+    def open(cls, path: str) -> Appender:
+        """Open `path`, made with mode 0600 and its missing folders with 0700. Raises OSError.
+
+        A line that a full disk or a power cut left unfinished is ended, so that the next one begins a line of its own.
+        """
+        make_folders(os.path.dirname(path))
+        descriptor = os.open(path, _FLAGS, 0o600)
+        try:
+            status = os.fstat(descriptor)
+            if stat.S_ISREG(status.st_mode) and status.st_size and os.pread(descriptor, 1, status.st_size - 1) != b"\n":
+                os.write(descriptor, b"\n")
+            return cls(descriptor, owned=True)
+        except OSError:
+            os.close(descriptor)
+            raise
+
+    def write(self, lines: bytearray) -> None:
+        """Hand `lines` to the system, all in one write where it takes them, and empty it.
+
+        Raises OSError; `lines` then begins with the first line that is not wholly written.
+        """
+        written = 0
+        try:
+            while written < len(lines):
+                written += os.write(self._descriptor, lines[written:])
+        finally:
+            # a file is opened again after an error, which ends the torn line; a stream just goes on
+            del lines[: lines.rfind(b"\n", 0, written) + 1 if self._owned else written]
+        self.size = os.fstat(self._descriptor).st_size
+
+    def close(self) -> None:
+        """Close the file; a standard stream of the process stays open. Raises OSError, and is closed all the same."""
+        if self._owned:
+            self._owned = False  # a number that is closed twice may be somebody else's file by then
+            os.close(self._descriptor)
+
+
+def make_folders(folder: str) -> None:
+    """Make `folder` and what is missing above it, each with mode 0700. Raises OSError."""
+    if not folder or os.path.isdir(folder):
+        return
+    make_folders(os.path.dirname(folder))
+    try:
+        os.mkdir(folder, 0o700)
+    except FileExistsError:
+        if not os.path.isdir(folder):
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), folder) from None
+
+
+def with_room(first: str, limit: int, octets: int) -> str:
+    """Return which of `first`, `first.1`, `first.2` ... is to be written: the newest, or the next where it is full.
+
+    It is full when `octets` more would make it larger than `limit`. The newest is the one with the highest number, so
+    that old ones can be removed.
+    """
+    folder, name = os.path.split(first)
+    try:
+        numbers = [number for entry in os.listdir(folder or ".") if (number := number_of(entry, name)) is not None]
+        if not numbers:
+            return first
+        newest = numbered(first, max(numbers))
+        return newest if os.stat(newest).st_size + octets <= limit else numbered(first, max(numbers) + 1)
+    except OSError:
+        return first  # whoever opens it finds out what is wrong

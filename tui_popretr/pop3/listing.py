@@ -1,0 +1,59 @@
+"""Reading what STAT, LIST and UIDL answer (RFC 1939 §5 and §7). Rows that make no sense are left out."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+
+from tui_popretr.pop3.errors import RemoteProtocolError
+from tui_popretr.text import visible
+
+MAX_COUNT = 2**31
+MAX_OCTETS = 2**63
+
+_STAT = re.compile(rb"[ \t]*([0-9]{1,20})[ \t]+([0-9]{1,20})(?:[ \t].*)?", re.DOTALL)
+# more may follow the octets (RFC 1939 §5, LIST)
+_LIST_ROW = re.compile(rb"^[ \t]*([0-9]{1,10})[ \t]+([0-9]{1,20})(?:[ \t][^\r\n]*)?\r?$", re.MULTILINE)
+_UIDL_ROW = re.compile(rb"^[ \t]*([0-9]{1,10})[ \t]+([^\r\n]*)\r?$", re.MULTILINE)
+_UID = re.compile(rb"[!-~]{1,70}")
+
+
+def parse_stat(text: bytes) -> tuple[int, int]:
+    """Return (messages, octets) of the text of STAT's +OK. RemoteProtocolError where it is not two sane numbers."""
+    match = _STAT.fullmatch(text)
+    if match is not None:
+        count, octets = int(match[1]), int(match[2])
+        if count <= MAX_COUNT and octets <= MAX_OCTETS:
+            return count, octets
+    raise RemoteProtocolError(f"the server's answer to STAT makes no sense: {visible(text, 100)}")
+
+
+def parse_list(data: bytes, count: int) -> dict[int, int]:
+    """Return message number → octets for the messages 1 to `count`. Of several rows for one, the first counts."""
+    sizes: dict[int, int] = {}
+    for number, octets in _LIST_ROW.findall(data):
+        message, size = int(number), int(octets)
+        if 1 <= message <= count and size <= MAX_OCTETS:
+            sizes.setdefault(message, size)
+    return sizes
+
+
+def parse_uidl(data: bytes, count: int | None = None) -> dict[int, str]:
+    """Return message number → unique-id, for the messages 1 to `count` where that is given.
+
+    A message counts as having none where its unique-id is not 1 to 70 characters of 0x21 to 0x7E (RFC 1939 §7), where
+    another row has the same, or where there are several rows for it.
+    """
+    rows = _UIDL_ROW.findall(data)
+    numbers = [int(number) for number, _ in rows]
+    uids = [uid.rstrip(b" \t") for _, uid in rows]
+    rows_of_number, rows_of_uid = Counter(numbers), Counter(uids)
+    highest = MAX_COUNT if count is None else count
+    return {
+        number: uid.decode("ascii")
+        for number, uid in zip(numbers, uids, strict=True)
+        if 1 <= number <= highest
+        and rows_of_number[number] == 1
+        and rows_of_uid[uid] == 1
+        and _UID.fullmatch(uid) is not None
+    }

@@ -1,0 +1,312 @@
+"""The client's side of a POP3 dialogue as a pure state machine: commands in, bytes out; bytes in, events out.
+
+    machine = Machine()
+    machine.receive(b"+OK ready\\r\\n")  -> [Greeting(...)]
+    machine.send(User("me"))            -> b"USER me\\r\\n"
+
+Several commands may be in flight; replies are matched to them in order (RFC 2449 §6.8).
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+
+from tui_popretr.pop3.capabilities import Capabilities
+from tui_popretr.pop3.commands import MAX_SASL_LINE, Auth, Capa, Command
+from tui_popretr.pop3.errors import (
+    InjectedPlaintext,
+    LocalProtocolError,
+    RemoteProtocolError,
+    UnexpectedEof,
+    UnsolicitedReply,
+)
+from tui_popretr.pop3.events import BodyChunk, BodyEnd, Continuation, Event, Greeting, Listing, Reply
+from tui_popretr.pop3.multiline import Collector, take
+from tui_popretr.pop3.states import ANSWERED, OVER, SECRETS_OUT, SENDING, SERVER_SILENT, State
+from tui_popretr.pop3.status import KNOWN_CODES, is_continuation, is_err, is_ok, response_code, split, time_stamp
+from tui_popretr.secret import STARS
+from tui_popretr.text import visible
+
+#: Octets of a status line, line end included: twice what RFC 1939 §3 allows.
+MAX_STATUS_LINE = 1024
+
+
+class Machine:
+    """One connection's dialogue, from the greeting on; for implicit TLS, inside it.
+
+    When the server breaks the protocol, the events that were complete before are still returned, and the error is
+    raised by whichever of check(), receive(), receive_eof(), send() and tls_started() is called next (at once when
+    there are no such events). So call check() when the events of a receive() are dealt with, before waiting for more
+    bytes and before the handshake that follows STLS's +OK. From then on the machine is BROKEN and raises the same error.
+    """
+
+    def __init__(self) -> None:
+        self._expected: deque[Command] = deque()
+        self._rest = b""  # received, not yet part of an event
+        self._body: Command | None = None  # whose multi-line data are being read
+        self._body_begins = False
+        self._octets = 0
+        self._collector: Collector | None = None
+        self._secrets: list[bytes] = []
+        self._failure: RemoteProtocolError | None = None
+        self._capabilities: Capabilities | None = None
+        self._enter(State.GREETING)
+
+    # --- what is going on -------------------------------------------------------------------------------------------
+
+    @property
+    def state(self) -> State:
+        """Where the dialogue is. It is ahead of the replies: QUITTING as soon as QUIT was sent."""
+        return self._state
+
+    @property
+    def outstanding(self) -> int:
+        """How many commands wait for their final event."""
+        return len(self._expected)
+
+    @property
+    def idle(self) -> bool:
+        """Whether the next word is ours: a command may be sent and no reply is awaited."""
+        return not self._expected and bool(self._sendable)
+
+    @property
+    def in_body(self) -> Command | None:
+        """The RETR or TOP whose message is being received."""
+        return self._body if self._body is not None and self._body.streamed else None
+
+    @property
+    def buffered(self) -> int:
+        """How many octets are held: an incomplete line, a listing being collected."""
+        return len(self._rest) + (len(self._collector) if self._collector is not None else 0)
+
+    @property
+    def capabilities(self) -> Capabilities | None:
+        """The answer to the last CAPA; None before one came, after -ERR to it, and after STLS (RFC 2595 §4)."""
+        return self._capabilities
+
+    # --- sending ----------------------------------------------------------------------------------------------------
+
+    def send(self, command: Command) -> bytes:
+        """Register the command and return the bytes to send.
+
+        LocalProtocolError if it is not allowed now; the machine is unchanged then. RemoteProtocolError if the server
+        has broken the protocol.
+        """
+        self.check()
+        if self._rest and (self.idle or self._state is State.CHALLENGED):
+            # completed later, a line that nobody asked for would pass for the reply to this command
+            self._break(self._misplaced(self._rest))
+            self.check()
+        return self._register(command)
+
+    def send_many(self, commands: Iterable[Command]) -> bytes:
+        """Register several commands to be sent at once; all of them, or, with an error as in send(), none."""
+        state, expected, secrets = self._state, len(self._expected), len(self._secrets)
+        try:
+            return b"".join([self.send(command) for command in commands])
+        except LocalProtocolError:
+            while len(self._expected) > expected:
+                self._expected.pop()
+            del self._secrets[secrets:]
+            self._enter(state)
+            raise
+
+    def _register(self, command: Command) -> bytes:
+        state = self._sendable.get(type(command))
+        if state is None:
+            raise LocalProtocolError(f"{command.shown()} cannot be sent now ({self._state.value})")
+        wire = command.wire()
+        if self._state is not State.CHALLENGED:
+            self._expected.append(command)
+        if state is not self._state:
+            self._secrets += command.secrets()
+            self._enter(state)
+        return wire
+
+    def tls_started(self) -> None:
+        """Go on inside TLS, once the handshake after STLS's +OK is done. LocalProtocolError at any other time."""
+        self.check()
+        if self._state is not State.TLS_HANDSHAKE:
+            raise LocalProtocolError(f"TLS cannot start now ({self._state.value})")
+        self._capabilities = None
+        self._enter(State.AUTHORIZATION)
+
+    # --- receiving --------------------------------------------------------------------------------------------------
+
+    def check(self) -> None:
+        """Raise the RemoteProtocolError that ended the dialogue, if one did."""
+        if self._failure is not None:
+            raise self._failure
+
+    def receive(self, data: bytes | bytearray | memoryview) -> list[Event]:
+        """Return the events that are complete with these bytes (bytes are not copied, other buffers are).
+
+        RemoteProtocolError as the class says. What comes after the session's end is discarded.
+        """
+        self.check()
+        buffer = self._rest + data if self._rest else bytes(data)
+        events: list[Event] = []
+        try:
+            self._rest = buffer[self._parse(buffer, events) :]
+        except RemoteProtocolError as error:
+            self._break(error)
+            if not events:
+                raise
+        return events
+
+    def receive_eof(self) -> None:
+        """Say that the server has closed the connection. UnexpectedEof if it may not yet."""
+        self.check()
+        if self._state not in OVER:
+            self._break(UnexpectedEof(self._describe_eof()))
+            self.check()
+        self._enter(State.CLOSED)
+
+    def _parse(self, buffer: bytes, events: list[Event]) -> int:
+        """Turn the buffer into events; return how far it is used up."""
+        at, size = 0, len(buffer)
+        while at < size:
+            if self._body is not None:
+                at, ended = self._read_data(self._body, buffer, at, events)
+                if not ended:
+                    break
+                continue
+            if self._silent:
+                if self._state in OVER:
+                    return size
+                if self._state is State.TLS_HANDSHAKE:
+                    raise InjectedPlaintext("the server sent bytes in clear behind its answer to STLS")
+            end = buffer.find(b"\n", at, at + self._max_line)
+            if end < 0:
+                if buffer[at] not in b"+-":
+                    raise self._misplaced(buffer[at:])
+                if size - at >= self._max_line:
+                    raise RemoteProtocolError(f"the server sent an endless line: {self._quote(buffer[at:], 40)}")
+                break
+            self._read_line(buffer[at:end].removesuffix(b"\r"), events)
+            at = end + 1
+        return at
+
+    def _read_line(self, line: bytes, events: list[Event]) -> None:
+        """Turn a line outside of multi-line data into its event."""
+        if self._silent or not (self._expected or self._state is State.GREETING):
+            raise self._misplaced(line)
+        if self._state is State.GREETING:
+            events.append(self._greeting(line))
+            return
+        command = self._expected[0]
+        if type(command) is Auth and is_continuation(line):
+            events.append(self._continuation(command, line))
+        else:
+            events.append(self._reply(command, line))
+
+    def _greeting(self, line: bytes) -> Greeting:
+        ok = self._status(line)
+        self._enter(State.AUTHORIZATION if ok else State.CLOSED)
+        return Greeting(ok, split(line, ok)[1], line, time_stamp(line) if ok else None)
+
+    def _continuation(self, command: Command, line: bytes) -> Continuation:
+        if self._state is not State.LOGGING_IN:
+            raise RemoteProtocolError("the server goes on with a login that was cancelled")
+        self._enter(State.CHALLENGED)
+        return Continuation(command, line[:1] + self._redact(line[1:]), line[1:].removeprefix(b" "))
+
+    def _reply(self, command: Command, line: bytes) -> Reply:
+        ok = self._status(line)
+        status, text = split(line, ok)
+        code = response_code(text)
+        if self._hiding and (redacted := self._redact(line[len(status) :])) != line[len(status) :]:
+            line = status + redacted
+            text = redacted.lstrip(b" ")
+            code = code if code in KNOWN_CODES else None
+        if ok and command.multiline:
+            self._body = command
+            self._body_begins = True
+            self._octets = 0
+            self._collector = None if command.streamed else Collector(command)
+            return Reply(command, ok, line, text, code, more=True)
+        if self._state is State.CANCELLING and ok:
+            raise RemoteProtocolError("the server accepted a login that was cancelled")
+        self._expected.popleft()
+        if not ok and type(command) is Capa:
+            self._capabilities = None
+        if self._moves and (state := self._moves.get((type(command), ok))) is not None:
+            self._enter(state)
+        return Reply(command, ok, line, text, code, more=False)
+
+    def _status(self, line: bytes) -> bool:
+        ok = is_ok(line)
+        if not ok and not is_err(line):
+            raise self._misplaced(line)
+        return ok
+
+    def _read_data(self, command: Command, buffer: bytes, at: int, events: list[Event]) -> tuple[int, bool]:
+        """Read multi-line data; return how far the buffer is used up and whether the data are complete."""
+        piece = take(buffer, at, self._body_begins)
+        if piece.after > at:
+            self._body_begins = False
+        if self._collector is not None:
+            self._collector.add(piece.data)
+        elif piece.data:
+            self._octets += len(piece.data)
+            events.append(BodyChunk(command, piece.data, piece.canonical))
+        if piece.ended:
+            events.append(self._finish(command))
+        return piece.after, piece.ended
+
+    def _finish(self, command: Command) -> BodyEnd | Listing:
+        collector, self._collector, self._body = self._collector, None, None
+        self._expected.popleft()
+        if collector is None:
+            return BodyEnd(command, self._octets)
+        data = collector.finish()
+        if type(command) is Capa:
+            self._capabilities = Capabilities.parse(data)
+        return Listing(command, data)
+
+    # --- states and troubles ----------------------------------------------------------------------------------------
+
+    def _enter(self, state: State) -> None:
+        self._state = state
+        # what each line needs of the state, looked up once
+        self._sendable = SENDING[state]
+        self._moves = ANSWERED[state]
+        self._silent = state in SERVER_SILENT
+        self._hiding = state in SECRETS_OUT
+        self._max_line = MAX_SASL_LINE if self._hiding else MAX_STATUS_LINE
+
+    def _break(self, error: RemoteProtocolError) -> None:
+        self._failure = error
+        self._rest = b""
+        self._collector = None
+        self._enter(State.BROKEN)
+
+    def _redact(self, text: bytes) -> bytes:
+        for secret in sorted(self._secrets, key=len, reverse=True):
+            if secret:
+                text = text.replace(secret, STARS.encode())
+        return text
+
+    def _quote(self, line: bytes, limit: int = 200) -> str:
+        return visible(self._redact(line.rstrip(b"\r\n")), limit)
+
+    def _misplaced(self, line: bytes) -> RemoteProtocolError:
+        """Return the error for a line that is no reply, or one to nothing."""
+        quote = self._quote(line)
+        if (self._expected and not self._silent) or self._state is State.GREETING:
+            return RemoteProtocolError(f"the server's answer is neither +OK nor -ERR: {quote}")
+        if is_err(line):
+            return UnsolicitedReply(f"the server broke off: {quote}")
+        return UnsolicitedReply(f"the server sent what nobody asked for: {quote}")
+
+    def _describe_eof(self) -> str:
+        if self._state is State.GREETING:
+            return "the server closed the connection before its greeting"
+        if self._body is not None:
+            return f"the server closed the connection in the middle of its answer to {self._body.shown()}"
+        if self._expected and not self._silent:
+            return f"the server closed the connection before its answer to {self._expected[0].shown()}"
+        if self._rest:
+            return f"the server closed the connection: {self._quote(self._rest)}"
+        return "the server closed the connection without being asked"

@@ -1,0 +1,65 @@
+"""What a server offers, and when: login mechanisms in clear and under TLS, capabilities, limits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+
+class Mechanism(Enum):
+    """A way to log in: POP3's own two, and SASL's by their names."""
+
+    USER = "USER"
+    APOP = "APOP"
+    PLAIN = "PLAIN"
+    CRAM_MD5 = "CRAM-MD5"
+    EXTERNAL = "EXTERNAL"
+
+
+ALL = frozenset(Mechanism)
+_FIT_FOR_CLEAR = frozenset({Mechanism.USER, Mechanism.APOP, Mechanism.CRAM_MD5})
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What a server offers. Without a TLS context on the server, STLS is not offered whatever stands here."""
+
+    clear: frozenset[Mechanism] = _FIT_FOR_CLEAR
+    tls: frozenset[Mechanism] = ALL
+    stls: bool = True
+    capa: bool = True
+    pipelining: bool = True  # whether it is advertised; pipelined commands are always answered
+    uidl: bool = True
+    top: bool = True
+    resp_codes: bool = True  # RFC 2449 §8 and RFC 3206
+    login_delay: float | None = None  # seconds between two logins, enforced
+    expire: str | None = None  # CAPA's EXPIRE: days, or NEVER
+    implementation: str | None = "tui-popretr-popserver"
+    idle_timeout: float = 600.0  # seconds; RFC 1939 §3 wants at least ten minutes
+
+    def mechanisms(self, *, under_tls: bool) -> frozenset[Mechanism]:
+        """Return the mechanisms offered on such a connection; never EXTERNAL in clear: it needs a certificate."""
+        return self.tls if under_tls else self.clear - {Mechanism.EXTERNAL}
+
+    def knows(self, verb: str) -> bool:
+        """Whether a command exists at all on this server."""
+        match verb:
+            case "CAPA":
+                return self.capa
+            case "STLS":
+                return self.stls
+            case "TOP":
+                return self.top
+            case "UIDL":
+                return self.uidl
+        return True
+
+
+#: Every mechanism; SASL PLAIN and EXTERNAL only under TLS; STLS offered.
+STD = Policy()
+
+#: Every mechanism, but only under TLS.
+SSLONLY = Policy(clear=frozenset())
+
+#: Only CRAM-MD5, and no TLS.
+CRAM = Policy(clear=frozenset({Mechanism.CRAM_MD5}), tls=frozenset({Mechanism.CRAM_MD5}), stls=False)

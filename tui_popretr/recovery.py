@@ -1,0 +1,100 @@
+"""What becomes of interrupted deliveries: the journal's *delivering* records, looked up on disk (SPEC 5)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final
+
+from tui_popretr.delivery.folders import sync_folder
+from tui_popretr.delivery.publishing import Resumption, Whereabouts
+from tui_popretr.delivery.trouble import delivery_failed
+from tui_popretr.errors import DeliveryFailed
+from tui_popretr.journal.journal import Journal
+from tui_popretr.journal.records import DeliveredMark, Record
+
+#: Maildir readers clean tmp after 36 hours: a younger message that is nowhere was published and a reader took it.
+TAKEN_WITHIN: Final = 30 * 3600
+
+
+class Outcome(Enum):
+    """What recovery found out, and did."""
+
+    FOUND = "found"  # published and only not recorded: delivered
+    PUBLISHED = "published"  # it was still unfinished: published now, delivered
+    TAKEN = "taken"  # nowhere, and young: a reader took it, delivered
+    AGAIN = "again"  # nowhere, and old, or never published: forgotten, it will be delivered again
+    UNKNOWN = "unknown"  # its place cannot be looked at: the record stays, its message must wait
+
+    @property
+    def delivered(self) -> bool:
+        return self in (Outcome.FOUND, Outcome.PUBLISHED, Outcome.TAKEN)
+
+
+@dataclass(frozen=True, slots=True)
+class Recovered:
+    """One interrupted delivery. `record` is as it was before; `error` says why the outcome is UNKNOWN."""
+
+    maildrop: int
+    record: Record
+    outcome: Outcome
+    error: DeliveryFailed | None = None
+
+
+def recover(
+    journal: Journal, maildrop: int | None, *, now: int, audit: Callable[[Sequence[str]], None]
+) -> list[Recovered]:
+    """Finish the interrupted deliveries of a maildrop, or of all where it is None. Blocking; harmless to repeat.
+
+    Nothing of the maildrop may be under way. `now` is epoch seconds. `audit` is given the stored audit texts, marked
+    "(recovered)", when the messages are durable and before the journal says so; it is to hand them to the system.
+
+    Returns what was done, one entry per record. A client with an UNKNOWN outcome must not retrieve: the message may
+    have been delivered. Raises JournalError, and what `audit` raises.
+    """
+    resumption = Resumption()
+    synced: dict[str, DeliveryFailed | None] = {}
+    results = [
+        _recover_one(owner, record, resumption, synced, now)
+        for owner, record in journal.delivering()
+        if maildrop is None or owner == maildrop
+    ]
+    delivered = [result.record for result in results if result.outcome.delivered]
+    if delivered:
+        audit([f"{record.audit} (recovered)" for record in delivered if record.audit is not None])
+        journal.commit((), [DeliveredMark(record.id, record.owed) for record in delivered])
+    again = [result.record.id for result in results if result.outcome is Outcome.AGAIN]
+    if again:
+        journal.withdraw(again)
+    return results
+
+
+def _recover_one(
+    owner: int, record: Record, resumption: Resumption, synced: dict[str, DeliveryFailed | None], now: int
+) -> Recovered:
+    if record.tmp is None or record.final is None:  # no files: SMTP or a command, at most this one comes twice
+        return Recovered(owner, record, Outcome.AGAIN)
+    try:
+        where, folder = resumption.resume(record.tmp, record.final)
+    except OSError as error:
+        return Recovered(owner, record, Outcome.UNKNOWN, delivery_failed(error, "finish", record.final))
+    except DeliveryFailed as error:
+        return Recovered(owner, record, Outcome.UNKNOWN, error)
+    if where is Whereabouts.DISPLACED:
+        return Recovered(owner, record, Outcome.AGAIN)
+    if where is Whereabouts.GONE:
+        return Recovered(owner, record, Outcome.TAKEN if now - record.time < TAKEN_WITHIN else Outcome.AGAIN)
+    if folder not in synced:
+        synced[folder] = _sync(folder)
+    if (failure := synced[folder]) is not None:
+        return Recovered(owner, record, Outcome.UNKNOWN, failure)
+    return Recovered(owner, record, Outcome.PUBLISHED if where is Whereabouts.RESUMED else Outcome.FOUND)
+
+
+def _sync(folder: str) -> DeliveryFailed | None:
+    try:
+        sync_folder(folder)
+    except DeliveryFailed as error:
+        return error
+    return None
