@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import stat
+import sys
 import threading
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -387,6 +389,16 @@ def test_what_others_append_counts_too(open_log: OpenLog, tmp_path: Path) -> Non
 # --- threads --------------------------------------------------------------------------------------------------------
 
 
+@pytest.fixture
+def restless_threads() -> Iterator[None]:
+    """Makes the interpreter change threads as often as it can."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(before)
+
+
+@pytest.mark.usefixtures("restless_threads")
 def test_many_threads_write_whole_lines(open_log: OpenLog, tmp_path: Path) -> None:
     log = open_log(LogSettings(str(tmp_path / "a.log"), buffer=100, max_size=20_000))
     threads = 4

@@ -289,8 +289,9 @@ def test_tls_forgets_the_capabilities() -> None:
     machine = greeted()
     machine.send(Capa())
     machine.receive(b"+OK\r\nSTLS\r\n.\r\n")
-    assert machine.capabilities is not None
-    assert machine.capabilities.stls
+    before = machine.capabilities
+    assert before is not None
+    assert before.stls
     machine.send(Stls())
     machine.receive(b"+OK\r\n")
     machine.tls_started()
@@ -303,7 +304,8 @@ def test_refused_capa_means_none() -> None:
     machine = greeted()
     machine.send_many([Capa(), Capa(), PASSWORD])
     machine.receive(b"+OK\r\nSTLS\r\n.\r\n")
-    assert machine.capabilities is not None
+    before = machine.capabilities
+    assert before is not None
     machine.receive(b"-ERR\r\n")
     assert machine.capabilities is None
 

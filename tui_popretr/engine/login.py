@@ -79,8 +79,14 @@ async def _attempt(wire: Wire, method: AuthType, server: Server, password: Secre
     return None if reply.ok else visible(reply.text, 200) or "refused without a reason"
 
 
+def turned_away(text: bytes, code: str | None) -> PopretrError | None:
+    """Return the error of an -ERR whose RESP-CODE is not about the credentials, None for any other."""
+    kind = _ENDS.get(code or "")
+    return None if kind is None else kind(f"the server turns us away: {visible(text, 200)}")
+
+
 def _judged(answer: object) -> Reply:
     assert isinstance(answer, Reply)
-    if not answer.ok and answer.code in _ENDS:
-        raise _ENDS[answer.code](f"the server refuses the login for now: {visible(answer.text, 200)}")
+    if not answer.ok and (problem := turned_away(answer.text, answer.code)) is not None:
+        raise problem
     return answer

@@ -24,11 +24,12 @@ from tui_popretr.config.model import LogSettings, Server, Settings
 from tui_popretr.engine.bus import Bus, Subscriber
 from tui_popretr.engine.client import ClientRunner, Services
 from tui_popretr.engine.committer import Committer
+from tui_popretr.engine.entry import Connector
 from tui_popretr.engine.keeper import JournalKeeper, recovery_text
 from tui_popretr.engine.logbook import Logbook
 from tui_popretr.engine.places import Places
 from tui_popretr.engine.schedule import Alarm, first_due
-from tui_popretr.engine.session import Connector, Surroundings
+from tui_popretr.engine.session import Surroundings
 from tui_popretr.engine.stream import Resolver, Stream, connect
 from tui_popretr.errors import ConfigurationError, ConnectionCut, ExitCode, JournalError, worst
 from tui_popretr.facts import (

@@ -4,44 +4,32 @@ from __future__ import annotations
 
 import contextlib
 import traceback
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import trio
 
 from tui_popretr.clock import Clock
-from tui_popretr.config.model import ClientSettings, Paths, Server
+from tui_popretr.config.model import ClientSettings, Paths
 from tui_popretr.delivery.received import received_header
 from tui_popretr.delivery.sinks import sink_for
 from tui_popretr.engine.bus import Bus
 from tui_popretr.engine.committer import Committer, Parcel
+from tui_popretr.engine.entry import Connector, Entry
 from tui_popretr.engine.keeper import JournalKeeper, recovery_text
-from tui_popretr.engine.login import log_in
 from tui_popretr.engine.plan import Listed, Plan, Policy, make_plan
 from tui_popretr.engine.retrieval import Observer, Retrieval, Target
-from tui_popretr.engine.stream import Stream
 from tui_popretr.engine.wire import Wire
 from tui_popretr.errors import (
     CommandRefused,
     ExitCode,
-    GreetingRefused,
-    LoginDelayed,
-    MailboxInUse,
     MessagesSkipped,
     PopretrError,
-    ServerPermanentFailure,
-    ServerTemporaryFailure,
     SessionStopped,
-    StlsRefused,
-    UidlUnavailable,
 )
 from tui_popretr.facts import (
-    CapabilitiesLearned,
-    DialogueLine,
-    Direction,
     Fact,
     Level,
-    LoginSucceeded,
     MaildropListed,
     MessageDelivered,
     MessagesDeleted,
@@ -50,37 +38,22 @@ from tui_popretr.facts import (
     RetrievalProgressed,
     SessionAdvanced,
     SessionClosed,
-    SessionConnected,
     SessionId,
     SessionResult,
     SessionStarted,
     Stage,
-    TlsDetails,
-    TlsStarted,
 )
 from tui_popretr.journal.journal import Journal
 from tui_popretr.journal.records import Maildrop
 from tui_popretr.logs.audit import audit_text
 from tui_popretr.pop3 import (
-    Capa,
-    Capabilities,
-    List,
-    Listing,
     Quit,
     Reply,
-    Stat,
-    Stls,
-    Uidl,
-    parse_list,
-    parse_stat,
-    parse_uidl,
 )
 from tui_popretr.text import visible
 
 #: Seconds for QUIT's answer when the session was told to end.
 FAREWELL = 1.0
-
-Connector = Callable[[Server, float], Awaitable[Stream]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +100,7 @@ class Session(Observer):
         self._client = client
         self._around = around
         self._publish: Callable[[Fact], None] = around.bus.publish
+        self._entry = Entry(self.id, client, around.bus, around.clock, around.connect, around.timeout)
         self._tally = _Tally()
         self._troubles: list[tuple[Listed, str]] = []
         self._early = trio.CancelScope()
@@ -237,7 +211,7 @@ class Session(Observer):
         try:
             self._early = trio.CancelScope()
             with self._early:
-                wire = await self._connect()
+                wire = await self._entry.connect()
                 self._retrieval = await self._prepare(wire, maildrop)
             if wire is None or self._retrieval is None:
                 if self._abandoned is not None:
@@ -252,30 +226,6 @@ class Session(Observer):
             if wire is not None:
                 wire.close()
 
-    async def _connect(self) -> Wire:
-        around, server = self._around, self._client.server
-        self._publish(SessionAdvanced(self.id, Stage.CONNECTING))
-        stream = await around.connect(server, around.timeout)
-        wire = Wire(
-            stream, self.id, around.bus, around.clock, timeout=around.timeout, bodies=self._client.full_transcript
-        )
-        try:
-            tls = await wire.start_tls(server) if server.tls is not None and not server.tls.latent else None
-        except BaseException:
-            stream.close()
-            raise
-        self._announce(wire, tls)
-        return wire
-
-    def _announce(self, wire: Wire, tls: TlsDetails | None) -> None:
-        now = self._around.clock.now()
-        stream, bus = wire.stream, self._around.bus
-        self._publish(SessionConnected(self.id, now, stream.local, stream.remote, tls))
-        if bus.wants_dialogue:
-            secured = f" ({tls.version})" if tls else ""
-            text = f"Connection from {stream.local} to {stream.remote}{secured}"
-            bus.publish_line(DialogueLine(self.id, now, Direction.OPENED, text))
-
     async def _leave(self, wire: Wire | None) -> None:
         """Say QUIT if the server is waiting for a command; nobody minds if that fails."""
         if wire is not None and wire.machine.idle:
@@ -286,12 +236,12 @@ class Session(Observer):
 
     async def _prepare(self, wire: Wire, maildrop: int) -> Retrieval:
         """Log in, list, plan."""
-        await self._enter(wire)
-        capabilities = await self._capabilities(wire)
+        await self._entry.enter(wire)
+        capabilities = await self._entry.capabilities(wire)
         self.login_delay = (capabilities.login_delay or 0) if capabilities else 0
         pipelining = capabilities is not None and capabilities.pipelining
         self._publish(SessionAdvanced(self.id, Stage.LISTING))
-        listing, octets = await self._listing(wire, pipelining)
+        listing, octets = await self._entry.listing(wire, pipelining)
         plan = await self._plan(maildrop, listing)
         self._publish(
             MaildropListed(
@@ -309,71 +259,6 @@ class Session(Observer):
             if not skip.silent:
                 self._skipped(skip.listed, skip.reason, trouble=skip.trouble)
         return Retrieval(wire, plan, self._target(wire, maildrop), self, pipelining=pipelining)
-
-    async def _enter(self, wire: Wire) -> None:
-        """Greeting, STLS where latent, login."""
-        client, server = self._client, self._client.server
-        greeting = await wire.greeting()
-        if not greeting.ok:
-            raise self._unwelcome(greeting.text)
-        if client.capa:
-            await self._capabilities(wire)
-        if server.tls is not None and server.tls.latent:
-            reply = await wire.call(Stls())
-            assert isinstance(reply, Reply)
-            if not reply.ok:
-                raise StlsRefused(f"the server refuses STLS: {visible(reply.text, 200)}")
-            tls = await wire.start_tls(server)
-            self._publish(TlsStarted(self.id, tls))
-            wire.event(f"TLS started ({tls.version}, {tls.cipher})")
-            if client.capa:
-                await self._capabilities(wire)
-        self._publish(SessionAdvanced(self.id, Stage.LOGIN))
-        mechanism = await log_in(wire, server, greeting.stamp)
-        self._publish(LoginSucceeded(self.id, mechanism))
-
-    def _unwelcome(self, text: bytes) -> PopretrError:
-        words = visible(text, 200) or "without a reason"
-        for code, kind in (
-            (b"[IN-USE]", MailboxInUse),
-            (b"[LOGIN-DELAY]", LoginDelayed),
-            (b"[SYS/TEMP]", ServerTemporaryFailure),
-            (b"[SYS/PERM]", ServerPermanentFailure),
-        ):
-            if text.upper().startswith(code):
-                return kind(f"the server turns us away: {words}")
-        return GreetingRefused(f"the server turns us away: {words}")
-
-    async def _capabilities(self, wire: Wire) -> Capabilities | None:
-        """Ask for CAPA; a refusal is harmless."""
-        answer = await wire.call(Capa())
-        if not isinstance(answer, Listing):
-            return None
-        capabilities = Capabilities.parse(answer.data)
-        self._publish(CapabilitiesLearned(self.id, capabilities.lines))
-        return capabilities
-
-    async def _listing(self, wire: Wire, pipelining: bool) -> tuple[list[Listed], int]:
-        """STAT, then UIDL and LIST; returns the messages and their octets in all."""
-        stat = await wire.call(Stat())
-        assert isinstance(stat, Reply)
-        if not stat.ok:
-            raise CommandRefused(f"the server refuses STAT: {visible(stat.text, 200)}")
-        count, octets = parse_stat(stat.text)
-        if count == 0:
-            return [], 0
-        commands = [Uidl(max_rows=count + 16), List(max_rows=count + 16)]
-        if pipelining:
-            uidl, listing = await wire.call_all(commands)
-        else:
-            uidl, listing = await wire.call(commands[0]), await wire.call(commands[1])
-        if not isinstance(listing, Listing):
-            raise CommandRefused("the server refuses LIST")
-        uids = parse_uidl(uidl.data, count) if isinstance(uidl, Listing) else {}
-        if not uids and (self._client.new_only or self._client.delete_after is not None):
-            raise UidlUnavailable("the server gives no usable UIDs (UIDL)")
-        sizes = parse_list(listing.data, count)
-        return [Listed(number, uids.get(number), size) for number, size in sizes.items()], octets
 
     async def _plan(self, maildrop: int, listing: list[Listed]) -> Plan:
         if not listing:

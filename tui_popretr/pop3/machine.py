@@ -38,7 +38,7 @@ class Machine:
     When the server breaks the protocol, the events that were complete before are still returned, and the error is
     raised by whichever of check(), receive(), receive_eof(), send() and tls_started() is called next (at once when
     there are no such events). So call check() when the events of a receive() are dealt with, before waiting for more
-    bytes and before the handshake that follows STLS's +OK. From then on the machine is BROKEN and raises the same error.
+    bytes and before the handshake that follows STLS's +OK. From then on the machine is BROKEN and the error stays.
     """
 
     def __init__(self) -> None:
@@ -179,7 +179,8 @@ class Machine:
                     raise InjectedPlaintext("the server sent bytes in clear behind its answer to STLS")
             end = buffer.find(b"\n", at, at + self._max_line)
             if end < 0:
-                if buffer[at] not in b"+-":
+                # not while a secret is out: the line may end in half of it, which nobody would recognise
+                if buffer[at] not in b"+-" and not self._hiding:
                     raise self._misplaced(buffer[at:])
                 if size - at >= self._max_line:
                     raise RemoteProtocolError(f"the server sent an endless line: {self._quote(buffer[at:], 40)}")

@@ -103,7 +103,7 @@ class Collector:
 
     def finish(self) -> bytes:
         """Return all that was collected."""
-        return bytes(self._data[1:])
+        return bytes(memoryview(self._data)[1:])
 
     def _excess(self, what: str) -> RemoteProtocolError:
         return RemoteProtocolError(f"the server's answer to {self._command.shown()} has {what}")

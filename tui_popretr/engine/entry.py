@@ -1,0 +1,137 @@
+"""The way into a maildrop: connecting, TLS, greeting, login, capabilities, listing (SPEC 3).
+
+A session goes on from there to retrieve; `check --connect` only looks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from tui_popretr.clock import Clock
+from tui_popretr.config.model import ClientSettings, Server
+from tui_popretr.engine.bus import Bus
+from tui_popretr.engine.login import log_in, turned_away
+from tui_popretr.engine.plan import Listed
+from tui_popretr.engine.stream import Stream
+from tui_popretr.engine.wire import Wire
+from tui_popretr.errors import CommandRefused, GreetingRefused, StlsRefused, UidlUnavailable
+from tui_popretr.facts import (
+    CapabilitiesLearned,
+    DialogueLine,
+    Direction,
+    LoginSucceeded,
+    SessionAdvanced,
+    SessionConnected,
+    SessionId,
+    Stage,
+    TlsDetails,
+    TlsStarted,
+)
+from tui_popretr.pop3 import (
+    Capa,
+    Capabilities,
+    List,
+    Listing,
+    Reply,
+    Stat,
+    Stls,
+    Uidl,
+    parse_list,
+    parse_stat,
+    parse_uidl,
+)
+from tui_popretr.pop3.status import response_code
+from tui_popretr.text import visible
+
+Connector = Callable[[Server, float], Awaitable[Stream]]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """Opens one connection of one client. `connector` makes the stream; `timeout` is in seconds."""
+
+    session: SessionId
+    client: ClientSettings
+    bus: Bus
+    clock: Clock
+    connector: Connector
+    timeout: float
+
+    async def connect(self) -> Wire:
+        """Connect, and do the handshake of implicit TLS."""
+        server, bodies = self.client.server, self.client.full_transcript
+        self.bus.publish(SessionAdvanced(self.session, Stage.CONNECTING))
+        stream = await self.connector(server, self.timeout)
+        wire = Wire(stream, self.session, self.bus, self.clock, timeout=self.timeout, bodies=bodies)
+        try:
+            tls = await wire.start_tls(server) if server.tls is not None and not server.tls.latent else None
+        except BaseException:
+            stream.close()
+            raise
+        self._announce(wire, tls)
+        return wire
+
+    def _announce(self, wire: Wire, tls: TlsDetails | None) -> None:
+        now = self.clock.now()
+        stream, bus = wire.stream, self.bus
+        self.bus.publish(SessionConnected(self.session, now, stream.local, stream.remote, tls))
+        if bus.wants_dialogue:
+            secured = f" ({tls.version})" if tls else ""
+            text = f"Connection from {stream.local} to {stream.remote}{secured}"
+            bus.publish_line(DialogueLine(self.session, now, Direction.OPENED, text))
+
+    async def enter(self, wire: Wire) -> None:
+        """Greeting, STLS where latent, login."""
+        client, server = self.client, self.client.server
+        greeting = await wire.greeting()
+        if not greeting.ok:
+            raise turned_away(greeting.text, response_code(greeting.text)) or GreetingRefused(
+                f"the server turns us away: {visible(greeting.text, 200) or 'without a reason'}"
+            )
+        if client.capa:
+            await self.capabilities(wire)
+        if server.tls is not None and server.tls.latent:
+            reply = await wire.call(Stls())
+            assert isinstance(reply, Reply)
+            if not reply.ok:
+                raise StlsRefused(f"the server refuses STLS: {visible(reply.text, 200)}")
+            tls = await wire.start_tls(server)
+            self.bus.publish(TlsStarted(self.session, tls))
+            wire.event(f"TLS started ({tls.version}, {tls.cipher})")
+            if client.capa:
+                await self.capabilities(wire)
+        self.bus.publish(SessionAdvanced(self.session, Stage.LOGIN))
+        mechanism = await log_in(wire, server, greeting.stamp)
+        self.bus.publish(LoginSucceeded(self.session, mechanism))
+
+    async def capabilities(self, wire: Wire) -> Capabilities | None:
+        """Ask for CAPA; a refusal is harmless."""
+        answer = await wire.call(Capa())
+        if not isinstance(answer, Listing):
+            return None
+        capabilities = Capabilities.parse(answer.data)
+        self.bus.publish(CapabilitiesLearned(self.session, capabilities.lines))
+        return capabilities
+
+    async def listing(self, wire: Wire, pipelining: bool) -> tuple[list[Listed], int]:
+        """STAT, then UIDL and LIST; returns the messages and their octets in all."""
+        stat = await wire.call(Stat())
+        assert isinstance(stat, Reply)
+        if not stat.ok:
+            raise CommandRefused(f"the server refuses STAT: {visible(stat.text, 200)}")
+        count, octets = parse_stat(stat.text)
+        if count == 0:
+            return [], 0
+        commands = [Uidl(max_rows=count + 16), List(max_rows=count + 16)]
+        if pipelining:
+            uidl, listing = await wire.call_all(commands)
+        else:
+            uidl, listing = await wire.call(commands[0]), await wire.call(commands[1])
+        if not isinstance(listing, Listing):
+            raise CommandRefused("the server refuses LIST")
+        uids = parse_uidl(uidl.data, count) if isinstance(uidl, Listing) else {}
+        if not uids and (self.client.new_only or self.client.delete_after is not None):
+            raise UidlUnavailable("the server gives no usable UIDs (UIDL)")
+        sizes = parse_list(listing.data, count)
+        return [Listed(number, uids.get(number), size) for number, size in sizes.items()], octets
