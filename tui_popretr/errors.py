@@ -58,6 +58,12 @@ class PopretrError(Exception):
         self.advice = self.default_advice if advice is None else advice
 
 
+class UsageError(PopretrError):
+    """The command line cannot be understood, or asks for what there is not."""
+
+    exit_code = ExitCode.USAGE
+
+
 class ConfigurationError(PopretrError):
     """The configuration cannot be used."""
 

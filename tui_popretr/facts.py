@@ -115,10 +115,48 @@ class ClientFinished:
 
 
 @dataclass(frozen=True, slots=True)
+class ClientInfo:
+    """What a client is, for people: no secrets. `settings` are names and values in the configuration's own words."""
+
+    id: str
+    server: str  # host:port
+    user: str
+    security: str  # "TLS", "STLS" or "clear"
+    recip: str
+    destination: str
+    frequency: float  # seconds
+    settings: tuple[tuple[str, str], ...]
+    enabled: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class ClientsChanged:
-    """The set of clients after start-up or a reload."""
+    """The set of clients after start-up or a reload, in the order of the configuration; `infos` has them all."""
 
     clients: tuple[str, ...]
+    infos: tuple[ClientInfo, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryRead:
+    """What the journal remembers of earlier sessions, oldest first, told once after start-up."""
+
+    sessions: tuple[PastSession, ...]
+    messages_today: int
+    octets_today: int
+
+
+@dataclass(frozen=True, slots=True)
+class PastSession:
+    """A session of an earlier process."""
+
+    client: str
+    started: datetime
+    ended: datetime
+    code: ExitCode
+    messages: int
+    octets: int
+    error: str
 
 
 # --- sessions -------------------------------------------------------------------------------------------------------
@@ -273,6 +311,7 @@ Fact = (
     | ClientPaused
     | ClientFinished
     | ClientsChanged
+    | HistoryRead
     | SessionStarted
     | SessionAdvanced
     | SessionConnected

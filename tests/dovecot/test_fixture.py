@@ -84,11 +84,18 @@ def test_a_wrong_password_is_rejected(dovecot: Dovecot) -> None:
             session.pass_("something else")
 
 
-def test_a_new_password_is_known_at_once(dovecot: Dovecot) -> None:
-    for password in ("first", "other"):
-        dovecot.add_user("changing", password)
-        with in_clear(dovecot) as session:
-            assert session.apop("changing", password).startswith(b"+OK")
+def test_an_account_that_was_asked_for_before_it_was_there(dovecot: Dovecot) -> None:
+    with in_clear(dovecot) as session, pytest.raises(poplib.error_proto, match="AUTH"):
+        session.apop("later", "secret")
+    dovecot.add_user("later", "secret")
+    with in_clear(dovecot) as session:
+        assert session.apop("later", "secret").startswith(b"+OK")
+
+
+def test_accounts_are_not_changed(dovecot: Dovecot) -> None:
+    dovecot.add_user("taken", "secret")
+    with pytest.raises(ValueError, match="already"):
+        dovecot.add_user("taken", "other")
 
 
 def test_apop(dovecot: Dovecot) -> None:
@@ -142,7 +149,6 @@ def test_external_without_a_certificate_is_rejected(dovecot: Dovecot) -> None:
     ],
 )
 def test_access_tokens(dovecot: Dovecot, mechanism: str, response: str) -> None:
-    dovecot.add_user("oauth", PASSWORD)
     with over_tls(dovecot) as session:
         assert command(session, f"AUTH {mechanism}").startswith(b"+")
         filled_in = response.format(name="oauth", token=dovecot.token("oauth"))

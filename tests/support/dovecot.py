@@ -18,6 +18,7 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from string import Template
 from types import TracebackType
 from typing import Literal, Self
 
@@ -33,92 +34,15 @@ _START_TIMEOUT = 20.0  # seconds; a loaded machine needs some
 _ACCOUNT = re.compile(r"[a-z0-9][a-z0-9._@-]*")  # names become file names
 _TOKEN_KEY = b"a key for tests, no secret"
 
-_CONFIGURATION = """\
-protocols = pop3
-listen = {host}
-base_dir = {folder}/run
-state_dir = {folder}/state
-log_path = {folder}/log
-{identity}
-first_valid_uid = 1
-first_valid_gid = 1
-mail_location = maildir:{folder}/mail/%u:INDEX={folder}/index/%u:CONTROL={folder}/index/%u
-mail_fsync = never
-mail_max_userip_connections = 1000
-
-auth_mechanisms = {mechanisms}
-auth_failure_delay = 0
-disable_plaintext_auth = {only_tls}
-
-ssl = {tls}
-ssl_cert = <{folder}/server.pem
-ssl_key = <{folder}/server.pem
-ssl_ca = <{folder}/ca.pem
-ssl_require_crl = no
-ssl_verify_client_cert = yes
-ssl_cert_username_field = commonName
-auth_ssl_username_from_cert = yes
-
-passdb {{
-  driver = oauth2
-  mechanisms = xoauth2 oauthbearer
-  args = {folder}/oauth2.conf
-}}
-passdb {{
-  driver = static
-  mechanisms = external
-  args = nopassword=y
-}}
-passdb {{
-  driver = dict
-  args = {folder}/accounts.conf
-}}
-userdb {{
-  driver = static
-  args = uid={uid} gid={gid} home={folder}/home/%u allow_all_users=yes
-}}
-
-default_vsz_limit = 0
-service anvil {{
-  {no_chroot}
-  # a failed login would slow down the next ones from this address
-  unix_listener anvil-auth-penalty {{
-    mode = 0
-  }}
-}}
-service pop3-login {{
-  {no_chroot}
-  service_count = 0
-  process_min_avail = 1
-  client_limit = 1000
-  inet_listener pop3 {{
-    port = {port}
-  }}
-  inet_listener pop3s {{
-    port = {tls_port}
-    ssl = yes
-  }}
-}}
-service pop3 {{
-  service_count = 1000
-  client_limit = 1
-  process_limit = 500
-  process_min_avail = 1
-}}
-service stats {{
-  {no_chroot}
-}}
-"""
-
 
 def unavailable() -> str | None:
     """Why there is no Dovecot that this module can run, or None where there is one."""
     program = _program()
     if program is None:
         return "Dovecot is not installed (Debian, Ubuntu: apt-get install dovecot-pop3d)"
-    version = subprocess.run([program, "--version"], capture_output=True, text=True, check=False).stdout.strip()
-    if not version.startswith("2.3."):
-        return f"Dovecot is {version or 'of unknown version'}; its configuration is known here for 2.3 only"
+    version = _version(program)
+    if not _template(version).exists():
+        return f"Dovecot is {version or 'of unknown version'}; configurations are here for 2.3 and 2.4"
     return None
 
 
@@ -132,6 +56,16 @@ def require() -> None:
 
 def _program() -> str | None:
     return shutil.which("dovecot", path=os.pathsep.join([os.environ.get("PATH", ""), "/usr/local/sbin", "/usr/sbin"]))
+
+
+def _version(program: str) -> str:
+    answer = subprocess.run([program, "--version"], capture_output=True, text=True, check=False).stdout
+    numbers = re.match(r"\d+\.\d+", answer)
+    return numbers[0] if numbers else ""
+
+
+def _template(version: str) -> Path:
+    return Path(__file__).with_name(f"dovecot-{version}.conf")
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,14 +88,14 @@ class _Identity:
 
 
 class Dovecot:
-    """A running Dovecot (2.3) with POP3 on `port` (STLS offered) and over implicit TLS on `tls_port`.
+    """A running Dovecot (2.3 or 2.4) with POP3 on `port` (STLS offered) and over implicit TLS on `tls_port`.
 
     Every mechanism of MECHANISMS works for accounts made with add_user(), EXTERNAL with client_cert_for(name) and the
     OAuth ones with token(name). The certificate is for localhost, 127.0.0.1 and 127.0.0.2. PIPELINING is offered;
     failed logins are not delayed. tls="required" allows no login without TLS (and listens on 127.0.0.2), tls="no"
     offers none.
 
-    What RETR gives for the stored bytes, measured with 2.3.19:
+    What RETR gives for the stored bytes, measured with 2.3.19 and 2.4.1:
 
     - a bare LF becomes CR LF, CR LF stays, a bare CR stays;
     - NUL, 8-bit bytes, lines of 1 MB and trailing empty lines stay;
@@ -186,10 +120,14 @@ class Dovecot:
             self._make_folder(self._folder / name)
         self._make_certificates()
         self._make_token_key()
-        self._make_accounts()
+        (self._folder / "accounts").mkdir()
 
     def __enter__(self) -> Self:
-        self.start()
+        try:
+            self.start()
+        except BaseException:
+            shutil.rmtree(self._folder, ignore_errors=True)
+            raise
         return self
 
     def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, tb: TracebackType | None) -> None:
@@ -235,10 +173,12 @@ class Dovecot:
         """
         if self._process is not None:
             return
-        for _ in range(5):  # between finding a free port and listening on it, another may take it
+        for _ in range(5):
             if self._try_to_start():
                 return
-            self.port = self.tls_port = 0
+            if "in use" not in self.log_text():
+                break
+            self.port = self.tls_port = 0  # somebody took one between finding it free and listening on it
         raise RuntimeError(f"Dovecot does not start:\n{self.log_text()}")
 
     def stop(self) -> None:
@@ -266,13 +206,16 @@ class Dovecot:
     # --- accounts and their mail --------------------------------------------------------------------------------------
 
     def add_user(self, name: str, password: str) -> None:
-        """Make an account, or give it another password; known at the next login."""
+        """Make an account; it can log in at once. Raises ValueError where the name is taken or not fit for one."""
         if not _ACCOUNT.fullmatch(name):
             raise ValueError(f"not an account name: {name!r}")
-        # encoded, because the password would else be searched for %variables
+        # A file each: Dovecot looks at most once a second whether a file that it has read was changed.
+        path = self._folder / "accounts" / name
+        if path.exists():
+            raise ValueError(f"there is an account {name!r} already")
+        # encoded, because a colon in the password would end its field
         encoded = base64.b64encode(password.encode()).decode()
-        path = self._folder / "accounts" / "passdb" / name
-        path.write_text(json.dumps({"password": f"{{PLAIN.b64}}{encoded}"}))
+        path.write_text(f"{name}:{{PLAIN.b64}}{encoded}\n")
 
     def fill(self, name: str, messages: Iterable[bytes]) -> None:
         """Put messages into the account's maildrop, in this order, as they are."""
@@ -325,15 +268,6 @@ class Dovecot:
             "username_attribute = sub\n"
         )
 
-    def _make_accounts(self) -> None:
-        # Unlike a passwd-file, which is looked at once a second, this is read at each login.
-        (self._folder / "accounts" / "passdb").mkdir(parents=True)
-        (self._folder / "accounts.conf").write_text(
-            f"uri = fs:posix:prefix={self._folder}/accounts/\n"
-            "key passdb {\n  key = passdb/%u\n  format = json\n}\n"
-            "passdb_objects = passdb\n"
-        )
-
     def _try_to_start(self) -> bool:
         program = _program()
         if program is None:
@@ -342,8 +276,10 @@ class Dovecot:
             self.port, self.tls_port = _free_ports(self.host)
         configuration = self._folder / "dovecot.conf"
         configuration.write_text(
-            _CONFIGURATION.format(
+            Template(_template(_version(program)).read_text()).substitute(
                 host=self.host,
+                port=self.port,
+                tls_port=self.tls_port,
                 folder=self._folder,
                 identity=self._identity.settings,
                 no_chroot=self._identity.no_chroot,
@@ -352,8 +288,7 @@ class Dovecot:
                 mechanisms=self._mechanisms,
                 tls=self._tls,
                 only_tls="yes" if self._tls == "required" else "no",
-                port=self.port,
-                tls_port=self.tls_port,
+                in_clear="no" if self._tls == "required" else "yes",
             )
         )
         command = [program, "-F", "-c", str(configuration)]

@@ -6,22 +6,23 @@ from a server.
 
 from __future__ import annotations
 
+import os
 import re
-import secrets
 import socket
 from datetime import datetime
+from functools import cache
 from typing import Final
 
 #: Of this process and no other: what carries it may be in use, what carries another was left by a dead process.
-PROCESS_TOKEN: Final = secrets.token_hex(4)
+PROCESS_TOKEN: Final = os.urandom(4).hex()
 
 _TAG = re.compile(r"J(?P<journal>[0-9a-f]{8})P(?P<process>[0-9a-f]{8})Q[0-9]+")
 _OUTSIDE_NAMES = re.compile(r"[^A-Za-z0-9._-]")
 
 
-def tag(journal_id: str, record_id: int, process: str = PROCESS_TOKEN) -> str:
+def tag(journal_id: str, record_id: int) -> str:
     """Return the part of a name that makes it unique and ours."""
-    return f"J{journal_id}P{process}Q{record_id}"
+    return f"J{journal_id}P{PROCESS_TOKEN}Q{record_id}"
 
 
 def is_left_behind(tag_text: str, journal_id: str) -> bool:
@@ -59,5 +60,6 @@ def part_tag(name: str) -> str:
     return name.removesuffix(".part").rpartition(".")[2]
 
 
+@cache
 def _host() -> str:
     return _OUTSIDE_NAMES.sub("_", socket.gethostname())[:64] or "localhost"

@@ -24,6 +24,7 @@ from tui_popretr.config.model import LogSettings, Server, Settings
 from tui_popretr.engine.bus import Bus, Subscriber
 from tui_popretr.engine.client import ClientRunner, Services
 from tui_popretr.engine.committer import Committer
+from tui_popretr.engine.describe import client_info
 from tui_popretr.engine.entry import Connector
 from tui_popretr.engine.keeper import JournalKeeper, recovery_text
 from tui_popretr.engine.logbook import Logbook
@@ -151,7 +152,7 @@ class Engine:
                 delay, total = self.settings.delay_start, self.settings.concurrency.total
                 due = first_due(index, count, client, start, delay, total)
                 self._runners[client.id] = ClientRunner(client, self._services, due)
-            self.bus.publish(ClientsChanged(tuple(self._runners)))
+            self._tell_clients()
             for runner in self._runners.values():
                 self._clients.start_soon(runner.run)
             self._look_whether_done()
@@ -256,9 +257,14 @@ class Engine:
             self._runners[each] = runner = ClientRunner(wanted[each], self._services, now)
             self._clients.start_soon(runner.run)
         self._runners = {each: self._runners[each] for each in wanted}
-        self.bus.publish(ClientsChanged(tuple(wanted)))
+        self._tell_clients()
         self.bus.publish(ConfigurationReloaded(added, removed, changed))
         self._look_whether_done()
+
+    def _tell_clients(self) -> None:
+        timeout = self.settings.timeout
+        infos = tuple(client_info(runner.settings, timeout) for runner in self._runners.values())
+        self.bus.publish(ClientsChanged(tuple(self._runners), infos))
 
     # --- telling ------------------------------------------------------------------------------------------------------
 

@@ -40,7 +40,7 @@ KEPT_SESSIONS: Final = 1000
 _STATES = tuple(State)
 _COLUMNS = "id, uid, octets, digest, whole, message_id, date, state, owed, settled, tmp, final, audit, time"
 _INSERT = f"INSERT INTO message (maildrop, {_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608
-_UNFINISHED = f"SELECT {_COLUMNS}, maildrop FROM message WHERE state = 1 ORDER BY id"  # noqa: S608
+_UNFINISHED = f"SELECT {_COLUMNS}, maildrop FROM message WHERE state = 1"  # noqa: S608
 _RECORDS = f"SELECT {_COLUMNS} FROM message WHERE maildrop = ?"  # noqa: S608
 # "State" in numbers, as the partial index needs them: 0 seen, 1 delivering, 2 delivered, 3 deleted
 _MARK_DELIVERED = "UPDATE message SET state = 2, owed = ?, tmp = NULL, audit = NULL WHERE id = ? AND state = 1"
@@ -142,8 +142,9 @@ class Journal:
     def delivering(self) -> list[tuple[int, Record]]:
         """Return the unfinished records of all maildrops, each with its maildrop's id, oldest first."""
         with self._reading():
-            rows = self._connection.execute(_UNFINISHED)
-            return [(row[-1], _record(row[:-1])) for row in rows]
+            unfinished = [(row[-1], _record(row[:-1])) for row in self._connection.execute(_UNFINISHED)]
+        unfinished.sort(key=lambda pair: pair[1].id)  # ordered by id, SQLite would not use the index
+        return unfinished
 
     def delivering_of(self, maildrop: int) -> list[Record]:
         """Return the unfinished records of one maildrop, oldest first."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import secrets
 import sqlite3
 from typing import Final
 
@@ -112,7 +111,7 @@ def create(path: str) -> None:
         with contextlib.closing(sqlite3.connect(unfinished, isolation_level=None)) as connection:
             connection.execute("PRAGMA synchronous = FULL")
             connection.executescript(f"BEGIN; {_TABLES} COMMIT;")
-            connection.execute("INSERT INTO journal VALUES (?, 0)", (secrets.token_hex(4),))
+            connection.execute("INSERT INTO journal VALUES (?, 0)", (os.urandom(4).hex(),))
             connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
             connection.execute(f"PRAGMA user_version = {VERSION}")
             connection.execute("PRAGMA journal_mode = WAL")

@@ -179,9 +179,9 @@ class Machine:
                     raise InjectedPlaintext("the server sent bytes in clear behind its answer to STLS")
             end = buffer.find(b"\n", at, at + self._max_line)
             if end < 0:
-                # not while a secret is out: the line may end in half of it, which nobody would recognise
-                if buffer[at] not in b"+-" and not self._hiding:
-                    raise self._misplaced(buffer[at:])
+                if buffer[at] not in b"+-":
+                    # an unfinished line may end in half a secret, which redaction would not recognise
+                    raise self._misplaced(buffer[at : at + 1] if self._hiding else buffer[at:])
                 if size - at >= self._max_line:
                     raise RemoteProtocolError(f"the server sent an endless line: {self._quote(buffer[at:], 40)}")
                 break

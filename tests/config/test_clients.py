@@ -1,0 +1,413 @@
+"""One client: identity, schedule, limits, server, login and TLS."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.config.helpers import SERVER, client, error_of, errors, load_text, only_client, settings_of, task, warnings
+from tui_popretr.config import pending
+from tui_popretr.config.model import (
+    AuthType,
+    FromCommand,
+    FromEnvironment,
+    FromFile,
+    Literal,
+    PasswordSource,
+    TlsPolicy,
+)
+from tui_popretr.secret import Secret
+
+
+def server_with(inside: str, address: str = "127.0.0.1") -> str:
+    return f'<server address="{address}">{inside}</server>'
+
+
+def auth(types: str, *, initrsp: str = "N") -> str:
+    return server_with(
+        f'<username>me</username><password>pw</password><authtypes initrsp="{initrsp}">{types}</authtypes>'
+    )
+
+
+# --- attributes -----------------------------------------------------------------------------------------------------
+
+
+def test_defaults(tmp_path: Path) -> None:
+    found = only_client(tmp_path, client())
+    assert (found.id, found.recip, found.frequency, found.runs) == ("a", "user1", 300.0, 0)
+    assert not any((found.preserve, found.capa, found.omit_received, found.full_transcript, found.new_only))
+    assert (found.delete_after, found.max_size, found.max_messages) == (None, None, None)
+
+
+def test_all_attributes(tmp_path: Path) -> None:
+    found = only_client(
+        tmp_path,
+        client(
+            'freq="1h30m" runs="3" preserve="yes" capa="1" omitreceivedheader="on" fulltrans="T" newonly="Y"'
+            ' deleteafter="14d" maxsize="25M" maxmessages="100" enabled="y"'
+        ),
+    )
+    assert (found.frequency, found.runs) == (5400.0, 3)
+    assert all((found.preserve, found.capa, found.omit_received, found.full_transcript, found.new_only))
+    assert (found.delete_after, found.max_size, found.max_messages) == (14 * 86400.0, 25 * 1024**2, 100)
+
+
+@pytest.mark.parametrize(
+    ("attributes", "frequency", "runs"),
+    [
+        ('freq="0"', 0.0, 1),
+        ('freq="0" runs=""', 0.0, 1),
+        ('freq="0" runs="0"', 0.0, 0),
+        ('freq="0" runs="5"', 0.0, 5),
+        ('freq="5m"', 300.0, 0),
+        ('freq="5m" runs="1"', 300.0, 1),
+        ('freq="20000"', 20.0, 0),
+    ],
+)
+def test_frequency_and_runs(tmp_path: Path, attributes: str, frequency: float, runs: int) -> None:
+    found = only_client(tmp_path, client(attributes))
+    assert (found.frequency, found.runs) == (frequency, runs)
+
+
+@pytest.mark.parametrize("name", ["id", "recip"])
+@pytest.mark.parametrize("value", ["a/b", ".", "..", "a&#10;b", "a&#9;b", "a&#127;", "x" * 300])
+def test_ids_and_recips_cannot_lead_elsewhere(tmp_path: Path, name: str, value: str) -> None:
+    text = client().replace('id="a"' if name == "id" else 'recip="user1"', f'{name}="{value}"')
+    assert error_of(tmp_path, task(text)).startswith(f"{name}: ")
+
+
+@pytest.mark.parametrize("name", ["id", "recip"])
+@pytest.mark.parametrize("value", [None, "", " ", "-"])
+def test_ids_and_recips_are_mandatory(tmp_path: Path, name: str, value: str | None) -> None:
+    text = client().replace('id="a"' if name == "id" else 'recip="user1"', f'{name}="{value}"' if value else "")
+    assert error_of(tmp_path, task(text)) == f"attribute {name} is missing in <client>"
+
+
+def test_environment_variables_work_everywhere(tmp_path: Path) -> None:
+    text = client('freq="${FREQ:7m}"').replace('"user1"', '"${WHO}"')
+    found = only_client(tmp_path, text, environ={"WHO": "user9"})
+    assert (found.recip, found.frequency) == ("user9", 420.0)
+
+
+def test_an_unset_variable_is_not_reported_as_missing_too(tmp_path: Path) -> None:
+    assert "WHO is not set" in error_of(tmp_path, task(client().replace('"user1"', '"${WHO}"')))
+
+
+@pytest.mark.parametrize(
+    "attribute", ['maxsize="0"', 'maxmessages="0"', 'deleteafter="0" preserve="Y"', 'freq="-"', 'preserve="-"']
+)
+def test_values_that_make_no_sense(tmp_path: Path, attribute: str) -> None:
+    assert error_of(tmp_path, task(client(attribute)))
+
+
+def test_deleteafter_needs_preserve(tmp_path: Path) -> None:
+    assert 'goes with preserve="Y"' in error_of(tmp_path, task(client('deleteafter="14d"')))
+    assert "preserve: 'x'" in error_of(tmp_path, task(client('deleteafter="14d" preserve="x"')))
+
+
+# --- server ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("address", "ssl", "shown"),
+    [
+        ("localhost", "", "localhost:110"),
+        ("localhost", '<ssl latent="Y"/>', "localhost:110"),
+        ("localhost", '<ssl enabled="N"/>', "localhost:110"),
+        ("localhost", "<ssl/>", "localhost:995"),
+        ("localhost", '<ssl latent="N"/>', "localhost:995"),
+        ("localhost:1110", "<ssl/>", "localhost:1110"),
+        ("[::1]", "<ssl/>", "[::1]:995"),
+        ("[::1]:1", "", "[::1]:1"),
+    ],
+)
+def test_addresses_and_default_ports(tmp_path: Path, address: str, ssl: str, shown: str) -> None:
+    found = only_client(tmp_path, client(server=SERVER.replace("127.0.0.1", address), more=ssl))
+    assert found.server.address == shown
+
+
+def test_a_server_is_mandatory(tmp_path: Path) -> None:
+    assert error_of(tmp_path, task(client(server=""))) == "<server> is missing in <client>"
+    text = task(client(server=SERVER.replace(' address="127.0.0.1"', "")))
+    assert error_of(tmp_path, text) == "attribute address is missing in <server>"
+
+
+# --- login ----------------------------------------------------------------------------------------------------------
+
+
+def test_default_login(tmp_path: Path) -> None:
+    server = only_client(tmp_path, client()).server
+    assert server.auth_types == (AuthType.USERPASS, AuthType.SASL_PLAIN)
+    assert (server.username, server.password, server.initial_response) == ("me", Literal(Secret("secret")), False)
+
+
+def test_login_methods_in_their_order(tmp_path: Path) -> None:
+    server = only_client(tmp_path, client(server=auth("sasl_cram_md5 | APOP|SASL-PLAIN", initrsp="Y"))).server
+    assert server.auth_types == (AuthType.SASL_CRAM_MD5, AuthType.APOP, AuthType.SASL_PLAIN)
+    assert server.initial_response
+
+
+@pytest.mark.parametrize(
+    ("types", "message"),
+    [
+        ("USERPAS", "did you mean 'USERPASS'?"),
+        ("USERPASS, APOP", "is not a login method"),
+        ("USERPASS||APOP", "an item of the list is empty"),
+        ("APOP|apop", "APOP is named twice"),
+        ("AUTO|APOP", "AUTO stands alone"),
+    ],
+)
+def test_wrong_login_methods(tmp_path: Path, types: str, message: str) -> None:
+    assert message in error_of(tmp_path, task(client(server=auth(types))))
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "SASL_SCRAM_SHA_256",
+        "SASL_SCRAM_SHA_1",
+        "SASL_LOGIN",
+        "SASL_XOAUTH2",
+        "SASL_OAUTHBEARER",
+        "AUTO",
+    ],
+)
+def test_login_methods_to_come(tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = client(server=auth(name))
+    assert error_of(tmp_path, task(text)) == f"the authtype {name} is not available in this version yet"
+    monkeypatch.delitem(pending.PENDING, name)
+    assert only_client(tmp_path, text).server.auth_types == (AuthType[name],)
+
+
+def test_without_a_username_only_external_is_usable(tmp_path: Path) -> None:
+    message = error_of(tmp_path, task(client(server=server_with(""))))
+    assert message.endswith("USERPASS needs a username; SASL_PLAIN needs a username")
+    message = error_of(tmp_path, task(client(server=server_with("<username>me</username><password/>"))))
+    assert message.endswith("USERPASS needs a password; SASL_PLAIN needs a password")
+
+
+EXTERNAL = server_with("<authtypes>SASL_EXTERNAL</authtypes>")
+
+
+def test_external_needs_tls_and_a_certificate(tmp_path: Path) -> None:
+    assert "SASL_EXTERNAL needs TLS" in error_of(tmp_path, task(client(server=EXTERNAL)))
+    with_user = auth("SASL_EXTERNAL")
+    assert "SASL_EXTERNAL needs TLS" in error_of(tmp_path, task(client(server=with_user)))
+    assert "needs a client certificate" in error_of(tmp_path, task(client(server=EXTERNAL, more="<ssl/>")))
+    found = only_client(tmp_path, client(server=EXTERNAL, more='<ssl kspath="rc.xml"/>'))
+    assert found.server.auth_types == (AuthType.SASL_EXTERNAL,)
+    assert (found.server.username, found.server.password) == (None, None)
+
+
+def test_an_unusable_method_is_dropped_with_a_warning(tmp_path: Path) -> None:
+    loaded = load_text(tmp_path, task(client(server=auth("SASL_EXTERNAL | USERPASS"))))
+    assert settings_of(loaded).clients[0].server.auth_types == (AuthType.USERPASS,)
+    assert warnings(loaded) == [
+        "a login method is left out: SASL_EXTERNAL needs TLS (<ssl>) and a client certificate (kspath)"
+    ]
+
+
+def test_plain_text_methods_stay_usable_without_tls(tmp_path: Path) -> None:
+    server = auth("USERPASS | SASL_PLAIN").replace("127.0.0.1", "pop.example.net")
+    assert len(only_client(tmp_path, client(server=server)).server.auth_types) == 2
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        client(server=server_with("<usrname>me</usrname><password>x</password>")),
+        client(server=server_with("<username>${NOPE}</username><password>x</password>")),
+        client(server=server_with("<username>me</username><password>${NOPE}</password>")),
+        client(server=server_with("<authtypes>EXTERNAL</authtypes>")),
+        client(server=EXTERNAL, more='<sssl kspath="x"/>'),
+        client(server=EXTERNAL, more='<ssl ksspath="x"/>'),
+        client(server=server_with("<password>x</password>"), more="<username>me</username>"),
+    ],
+)
+def test_what_follows_from_a_mistake_is_not_told_as_well(tmp_path: Path, text: str) -> None:
+    assert "no login method" not in error_of(tmp_path, task(text))
+
+
+@pytest.mark.parametrize("place", ["username", "password"])
+@pytest.mark.parametrize("character", ["&#13;", "&#10;"])
+def test_no_line_breaks_in_credentials(tmp_path: Path, place: str, character: str) -> None:
+    inside = {"username": "me", "password": "pw"} | {place: f"s3cret{character}x"}
+    server = server_with("".join(f"<{name}>{text}</{name}>" for name, text in inside.items()))
+    message = error_of(tmp_path, task(client(server=server)))
+    assert "line break" in message
+    assert "s3cret" not in message
+
+
+# --- passwords ------------------------------------------------------------------------------------------------------
+
+
+def password(tmp_path: Path, element: str, **environ: str) -> PasswordSource | None:
+    server = server_with(f"<username>me</username>{element}")
+    return only_client(tmp_path, client(server=server), environ=environ).server.password
+
+
+def test_a_password_in_the_file(tmp_path: Path) -> None:
+    assert password(tmp_path, "<password>\n  a b  \n</password>") == Literal(Secret("a b"))
+    assert password(tmp_path, "<password>${PW}</password>", PW=" x ") == Literal(Secret(" x "))
+    assert password(tmp_path, "<password>${$}PW}</password>") == Literal(Secret("${PW}"))
+
+
+def test_a_password_from_the_environment(tmp_path: Path) -> None:
+    assert password(tmp_path, '<password env="PW"/>', PW="x") == FromEnvironment("PW")
+    assert "not the name" in error_of(
+        tmp_path, task(client(server=server_with('<username>m</username><password env="A=B"/>')))
+    )
+    loaded = load_text(tmp_path, task(client(server=server_with('<username>m</username><password env="PW"/>'))))
+    assert warnings(loaded) == ["the environment variable PW is not set now"]
+
+
+def test_a_password_from_a_file(tmp_path: Path) -> None:
+    assert password(tmp_path, '<password file="pw.txt"/>') == FromFile(str(tmp_path / "pw.txt"))
+    credentials = "/run/credentials/x.service"
+    for written, path in [
+        ("pw.txt", f"{credentials}/pw.txt"),
+        ("./pw.txt", str(tmp_path / "pw.txt")),
+        ("sub/pw.txt", str(tmp_path / "sub/pw.txt")),
+        ("/etc/pw.txt", "/etc/pw.txt"),
+        ("~/pw.txt", "/home/me/pw.txt"),
+    ]:
+        source = password(tmp_path, f'<password file="{written}"/>', CREDENTIALS_DIRECTORY=credentials, HOME="/home/me")
+        assert source == FromFile(path)
+
+
+def test_a_password_from_a_command(tmp_path: Path) -> None:
+    element = "<password command=\"pass show 'mail/my isp' &quot;a b&quot; $HOME ; x\"/>"
+    assert password(tmp_path, element) == FromCommand(
+        ("pass", "show", "mail/my isp", "a b", "$HOME", ";", "x"), timeout=60.0
+    )
+
+
+def test_wrong_quoting_of_a_command(tmp_path: Path) -> None:
+    text = client(server=server_with('<username>m</username><password command="pass show \'x"/>'))
+    assert error_of(tmp_path, task(text)) == "command: the quoting of the command is wrong: no closing quotation"
+    text = client(server=server_with("<username>m</username><password command=\"'' x\"/>"))
+    assert error_of(tmp_path, task(text)) == "command: the command is empty"
+
+
+@pytest.mark.parametrize(
+    "element", ['<password env="A">x</password>', '<password file="a" command="b"/>', '<password env="A" file="a"/>']
+)
+def test_a_password_has_one_source(tmp_path: Path, element: str) -> None:
+    text = client(server=server_with(f"<username>m</username>{element}"))
+    assert error_of(tmp_path, task(text), environ={"A": "x"}).startswith("the password comes from one place only")
+
+
+# --- TLS ------------------------------------------------------------------------------------------------------------
+
+
+def tls(tmp_path: Path, attributes: str) -> TlsPolicy:
+    found = only_client(tmp_path, client(more=f"<ssl {attributes}/>")).server.tls
+    assert found is not None
+    return found
+
+
+def test_tls_defaults(tmp_path: Path) -> None:
+    assert only_client(tmp_path, client()).server.tls is None
+    assert tls(tmp_path, "") == TlsPolicy()
+    assert TlsPolicy().minimum_version == "TLSv1.2"
+    assert TlsPolicy().handshake_timeout == 120.0
+
+
+def test_tls_settings(tmp_path: Path) -> None:
+    (tmp_path / "ca.pem").write_text("x")
+    (tmp_path / "me.p12").write_text("x")
+    assert tls(
+        tmp_path,
+        'latent="Y" tspath="ca.pem" tspass="t" peercert="mail.example.net" cert="me" kspath="%DIRTOP%/me.p12"'
+        ' kspass="k" certpass="c" kstype="pkcs12" tstype="PEM" proto="tlsv1.3" timeout="30s" mandatory="Y"',
+    ) == TlsPolicy(
+        latent=True,
+        trust_path=str(tmp_path / "ca.pem"),
+        trust_password=Secret("t"),
+        peer_name="mail.example.net",
+        certificate="me",
+        key_store=str(tmp_path / "me.p12"),
+        key_store_password=Secret("k"),
+        certificate_password=Secret("c"),
+        minimum_version="TLSv1.3",
+        handshake_timeout=30.0,
+    )
+
+
+def test_switching_the_name_check_off_is_a_warning(tmp_path: Path) -> None:
+    loaded = load_text(tmp_path, task(client(more='<ssl peercert="-"/>')))
+    policy = settings_of(loaded).clients[0].server.tls
+    assert policy is not None
+    assert policy.peer_name == "-"
+    assert warnings(loaded) == ['peercert="-" switches the check of the certificate\'s name off']
+
+
+def test_peercert_may_be_an_address(tmp_path: Path) -> None:
+    assert tls(tmp_path, 'peercert="192.0.2.1"').peer_name == "192.0.2.1"
+    assert tls(tmp_path, 'peercert="2001:db8::1"').peer_name == "2001:db8::1"
+
+
+@pytest.mark.parametrize(
+    ("attributes", "message"),
+    [
+        ('proto="SSLv3"', "proto: 'SSLv3' is not one of TLSv1, "),
+        ('timeout="0"', "timeout: the time must be more than 0"),
+        ('latent="x"', "latent: 'x' is neither yes nor no"),
+        ('kstype="ZIP"', "kstype: 'ZIP' is not one of PKCS12,"),
+        ('cert="me"', "cert names an entry of a key store, but kspath is missing"),
+        ('peercert="not a host"', "peercert: 'not a host' is not a host name"),
+        ('fingerprint="abc"', "fingerprint: 'abc' is not a SHA-256 fingerprint"),
+    ],
+)
+def test_wrong_tls_settings(tmp_path: Path, attributes: str, message: str) -> None:
+    assert message in error_of(tmp_path, task(client(more=f"<ssl {attributes}/>")))
+
+
+def test_fingerprints_are_to_come(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    attributes = f'fingerprint="{"AA:" * 31}AA | {"bb" * 32}"'
+    message = error_of(tmp_path, task(client(more=f"<ssl {attributes}/>")))
+    assert message == "pinning of certificates (fingerprint) is not available in this version yet"
+    monkeypatch.delitem(pending.PENDING, "fingerprint")
+    assert tls(tmp_path, attributes).fingerprints == ("aa" * 32, "bb" * 32)
+
+
+@pytest.mark.parametrize("name", ["tspath", "kspath"])
+def test_a_store_that_is_not_there_is_a_warning(tmp_path: Path, name: str) -> None:
+    loaded = load_text(tmp_path, task(client(more=f'<ssl {name}="x.pem"/>')))
+    assert warnings(loaded) == [f"{name}: there is no file {tmp_path}/x.pem"]
+
+
+@pytest.mark.parametrize("name", ["tspath", "kspath"])
+@pytest.mark.parametrize(
+    ("file", "kind", "content"),
+    [
+        ("my keys.jks", "", None),
+        ("keys", "JKS", None),
+        ("keys", "", b"\xfe\xed\xfe\xed\x00\x00\x00\x02"),
+        ("keys.p12", "PKCS12", b"\xfe\xed\xfe\xed\x00\x00\x00\x02"),
+        ("keys", "", b"\xce\xce\xce\xce\x00\x00\x00\x02"),
+    ],
+)
+def test_a_java_key_store_is_refused_with_the_command_that_converts_it(
+    tmp_path: Path, name: str, file: str, kind: str, content: bytes | None
+) -> None:
+    if content:
+        (tmp_path / file).write_bytes(content)
+    kind = f'{name[:2]}type="{kind}"' if kind else ""
+    message = error_of(tmp_path, task(client(more=f'<ssl {name}="{file}" {kind}/>')))
+    quoted = "'" if " " in file else ""
+    assert "keytool -importkeystore -srckeystore" in message
+    assert f"-srckeystore {quoted}{tmp_path}/{file}{quoted} -destkeystore" in message
+    assert message.endswith(f"{quoted} -deststoretype PKCS12")
+
+
+def test_a_pkcs12_store_may_be_called_jks(tmp_path: Path) -> None:
+    (tmp_path / "keys.jks").write_bytes(b"\x30\x82\x0a\x00")
+    assert tls(tmp_path, 'kspath="keys.jks" kstype="JKS"').key_store == str(tmp_path / "keys.jks")
+
+
+def test_several_mistakes_in_one_client_are_all_told(tmp_path: Path) -> None:
+    text = client('deleteafter="1d" freq="x"', server=EXTERNAL.replace("127.0.0.1", "::1"))
+    found = errors(load_text(tmp_path, task(text)))
+    assert [message.split(":")[0].split(" ")[0] for message in found] == ["deleteafter", "freq", "address", "no"]

@@ -1,0 +1,241 @@
+"""Where mail goes: mailbox, Maildir, folder, and what comes later."""
+
+from __future__ import annotations
+
+import os
+import pwd
+from pathlib import Path
+
+import pytest
+
+from tests.config.helpers import SERVER, client, error_of, errors, load_text, only_client, settings_of, task, warnings
+from tui_popretr.config import pending
+from tui_popretr.config.model import (
+    CommandDestination,
+    Destination,
+    Eol,
+    FolderDestination,
+    FromFile,
+    MaildirDestination,
+    SmtpDestination,
+)
+
+
+def destination(folder: Path, more: str = "", before: str = "") -> Destination:
+    loaded = load_text(folder, task(client(more=more), before=before))
+    return settings_of(loaded).clients[0].destination
+
+
+# --- the message store ----------------------------------------------------------------------------------------------
+
+
+def test_the_default_is_a_mailbox_under_var(tmp_path: Path) -> None:
+    assert destination(tmp_path) == MaildirDestination(str(tmp_path / "var/ms/user1/Maildir"), "user1", Eol.NATIVE)
+
+
+def test_userpath_and_mailpath(tmp_path: Path) -> None:
+    store = "<message_store><userpath>/home</userpath><mailpath>mail/in</mailpath><eol>crlf</eol></message_store>"
+    assert destination(tmp_path, before=store) == MaildirDestination("/home/user1/mail/in", "user1", Eol.CRLF)
+    store = "<message_store><userpath>%DIRTOP%/x</userpath><mailpath>.</mailpath></message_store>"
+    assert destination(tmp_path, before=store) == MaildirDestination(str(tmp_path / "x/user1"), "user1")
+
+
+@pytest.mark.parametrize("path", ["..", "../x", "a/../../x", "/etc"])
+def test_mailpath_stays_in_the_users_folder(tmp_path: Path, path: str) -> None:
+    before = f"<message_store><mailpath>{path}</mailpath></message_store>"
+    assert "must lie in the user's folder" in error_of(tmp_path, task(client(), before=before))
+
+
+def test_a_client_may_have_its_own_line_ends(tmp_path: Path) -> None:
+    assert destination(tmp_path, "<eol>CRLF</eol>") == MaildirDestination(
+        str(tmp_path / "var/ms/user1/Maildir"), "user1", Eol.CRLF
+    )
+    assert "is not one of native, crlf" in error_of(tmp_path, task(client(more="<eol>lf</eol>")))
+
+
+def test_without_message_store_a_client_needs_a_destination(tmp_path: Path) -> None:
+    off = '<message_store enabled="N"/>'
+    assert "the client has no destination" in error_of(tmp_path, task(client(), before=off))
+    assert destination(tmp_path, "<maildir>m</maildir>", off) == MaildirDestination(str(tmp_path / "m"))
+
+
+# --- users ----------------------------------------------------------------------------------------------------------
+
+
+def directory(folder: Path, users: str) -> str:
+    (folder / "users").write_text(users)
+    return "<directory><users>users</users></directory>"
+
+
+def test_the_recip_of_a_mailbox_is_one_of_the_users(tmp_path: Path) -> None:
+    before = directory(tmp_path, "user2\nuser3\n")
+    message = error_of(tmp_path, task(client(), before=before))
+    assert message == "recip 'user1' is not in the directory's users; did you mean 'user3'?"
+    assert destination(tmp_path, "<maildir>m</maildir>", before)
+    assert destination(tmp_path, "<downloads_directory>d</downloads_directory>", before)
+    off = before.replace("<directory>", '<directory enabled="N">')
+    assert destination(tmp_path, before=off)
+
+
+def test_a_mailbox_has_the_name_that_the_users_file_gives_it(tmp_path: Path) -> None:
+    assert destination(tmp_path, before=directory(tmp_path, "USER1:x\n")) == MaildirDestination(
+        str(tmp_path / "var/ms/USER1/Maildir"), "USER1"
+    )
+
+
+def test_a_missing_directory_file_is_told_by_its_name(tmp_path: Path) -> None:
+    loaded = load_text(tmp_path, task(client(), before="<directory><domains>none</domains></directory>"))
+    assert [str(problem) for problem in loaded.problems] == [
+        f"{tmp_path}/none:1:1: error: cannot be read: no such file or directory"
+    ]
+
+
+OWNED = "<directory><virtualusers>N</virtualusers></directory>"
+
+
+def test_real_users_need_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    assert "only root can do that" in error_of(tmp_path, task(client(), before=OWNED))
+
+
+def test_real_users_exist(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def nobody(name: str) -> object:
+        raise KeyError(name)
+
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    monkeypatch.setattr(pwd, "getpwnam", nobody)
+    assert "this machine has no user 'user1'" in error_of(tmp_path, task(client(), before=OWNED))
+
+
+@pytest.mark.parametrize("more", ["", "<maildir>m</maildir>", "<downloads_directory>d</downloads_directory>"])
+def test_real_users_own_their_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, more: str) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    monkeypatch.setattr(pwd, "getpwnam", lambda name: name)
+    found = destination(tmp_path, more, OWNED)
+    assert isinstance(found, MaildirDestination | FolderDestination)
+    assert found.owner == "user1"
+
+
+def test_plainpass_is_accepted(tmp_path: Path) -> None:
+    loaded = load_text(tmp_path, task(client(), before="<directory><plainpass>Y</plainpass></directory>"))
+    assert settings_of(loaded)
+    assert loaded.problems == ()
+
+
+# --- Maildir and folder ---------------------------------------------------------------------------------------------
+
+
+def test_maildir(tmp_path: Path) -> None:
+    assert destination(tmp_path, "<maildir>%DIRVAR%/m/%U%</maildir>") == MaildirDestination(
+        str(tmp_path / "var/m/user1"), None, Eol.NATIVE
+    )
+    assert destination(tmp_path, "<maildir>m</maildir><eol>crlf</eol>") == MaildirDestination(
+        str(tmp_path / "m"), None, Eol.CRLF
+    )
+
+
+def test_folder(tmp_path: Path) -> None:
+    assert destination(tmp_path, "<downloads_directory>/d/%U%</downloads_directory>") == FolderDestination(
+        "/d/user1", Eol.CRLF
+    )
+    found = destination(tmp_path, "<downloads_directory>d</downloads_directory><eol>native</eol>")
+    assert found == FolderDestination(str(tmp_path / "d"), Eol.NATIVE)
+
+
+def test_an_empty_destination_is_none(tmp_path: Path) -> None:
+    assert destination(tmp_path, "<maildir/><downloads_directory> </downloads_directory>") == destination(tmp_path)
+
+
+def test_a_wrong_path_is_one_error(tmp_path: Path) -> None:
+    text = task(client(more="<maildir>%DIRVRA%</maildir>"), before='<message_store enabled="N"/>')
+    assert "did you mean 'DIRVAR'?" in error_of(tmp_path, text)
+
+
+def test_two_destinations_are_a_warning_and_the_first_is_used(tmp_path: Path) -> None:
+    more = "<downloads_directory>d</downloads_directory><maildir>m</maildir>"
+    loaded = load_text(tmp_path, task(client(more=more)))
+    assert settings_of(loaded).clients[0].destination == MaildirDestination(str(tmp_path / "m"))
+    assert warnings(loaded) == ["several destinations are named: maildir is used, downloads_directory not"]
+
+
+# --- to come: SMTP and commands -------------------------------------------------------------------------------------
+
+
+def test_smtp_and_mda_are_refused_for_now(tmp_path: Path) -> None:
+    assert errors(load_text(tmp_path, task(client(more='<smtp/><mda command="x"/>')))) == [
+        "delivery by SMTP or LMTP (<smtp>) is not available in this version yet",
+        "delivery to a command (<mda>) is not available in this version yet",
+    ]
+    assert destination(tmp_path, '<smtp enabled="N"><sender/></smtp>') == destination(tmp_path)
+
+
+@pytest.fixture
+def complete(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As if nothing were pending."""
+    monkeypatch.setattr(pending, "PENDING", {})
+
+
+@pytest.mark.usefixtures("complete")
+def test_smtp_settings(tmp_path: Path) -> None:
+    sender = "<sender>pop3downloader@localhost</sender>"
+    assert destination(tmp_path, f"<smtp>{sender}</smtp>") == SmtpDestination("pop3downloader@localhost", ("user1",))
+    more = f"""<smtp enabled="Y">{sender}<address>mail.example.net:587</address><starttls>Y</starttls>
+      <username>u</username><password file="p"/></smtp>"""
+    assert destination(tmp_path, more) == SmtpDestination(
+        "pop3downloader@localhost",
+        ("user1",),
+        "mail.example.net",
+        587,
+        starttls=True,
+        username="u",
+        password=FromFile(str(tmp_path / "p")),
+    )
+    more = f"<smtp>{sender}<address>/run/lmtp</address><lmtp>Y</lmtp></smtp>"
+    assert destination(tmp_path, more) == SmtpDestination(
+        "pop3downloader@localhost", ("user1",), port=24, socket_path="/run/lmtp", lmtp=True
+    )
+
+
+@pytest.mark.usefixtures("complete")
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ("<smtp/>", "<sender> is missing in <smtp>"),
+        ("<smtp><sender>a b</sender></smtp>", "is not a mail address"),
+        ("<smtp><sender>a</sender><address>::1</address></smtp>", "needs brackets"),
+        ("<smtp><sender>a</sender><address>/run/x</address></smtp>", "add <lmtp>Y</lmtp>"),
+        ("<mda/>", "attribute command is missing in <mda>"),
+        ('<mda command="x \'"/>', "quoting"),
+    ],
+)
+def test_wrong_smtp_and_mda_settings(tmp_path: Path, more: str, message: str) -> None:
+    assert message in error_of(tmp_path, task(client(more=more)))
+
+
+@pytest.mark.usefixtures("complete")
+def test_an_alias_expands_to_the_recipients(tmp_path: Path) -> None:
+    (tmp_path / "domains").write_text("one.example\n")
+    (tmp_path / "aliases").write_text("info : a : b@two.example\nnobody : .\n")
+    before = "<directory><domains>domains</domains><aliases>aliases</aliases></directory>"
+    smtp = "<smtp><sender>me</sender></smtp>"
+    text = client(more=smtp).replace("user1", "info@one.example")
+    found = settings_of(load_text(tmp_path, task(text, before=before))).clients[0].destination
+    assert isinstance(found, SmtpDestination)
+    assert found.recipients == ("a@one.example", "b@two.example")
+    text = client(more=smtp).replace("user1", "nobody@one.example")
+    assert "leads only to the sink" in error_of(tmp_path, task(text, before=before))
+
+
+@pytest.mark.usefixtures("complete")
+def test_a_command(tmp_path: Path) -> None:
+    found = only_client(tmp_path, client(more="<mda command=\"dovecot-lda -d 'user 1'\"/>"))
+    assert found.destination == CommandDestination(("dovecot-lda", "-d", "user 1"))
+
+
+@pytest.mark.usefixtures("complete")
+def test_smtp_comes_first(tmp_path: Path) -> None:
+    more = '<maildir>m</maildir><mda command="x"/><smtp><sender>a</sender></smtp><eol>crlf</eol>'
+    loaded = load_text(tmp_path, task(client(more=more, server=SERVER)))
+    assert isinstance(settings_of(loaded).clients[0].destination, SmtpDestination)
+    assert "several destinations are named: smtp is used, mda and maildir not" in warnings(loaded)
+    assert "<eol> has no effect with smtp" in warnings(loaded)

@@ -1,0 +1,201 @@
+"""The directory: its files, what is wrong in them, and the expansion of aliases."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tui_popretr.config.directory import Directory, read_directory
+from tui_popretr.config.problems import Report
+from tui_popretr.secret import Secret
+
+
+def read(
+    folder: Path, *, domains: str | None = None, users: str | None = None, aliases: str | None = None
+) -> tuple[Directory, list[str]]:
+    """Write and read the files that are given; return the problems without the folder."""
+    paths: dict[str, str | None] = {}
+    for name, text in (("domains", domains), ("users", users), ("aliases", aliases)):
+        paths[name] = None
+        if text is not None:
+            (folder / name).write_text(text, encoding="utf-8", newline="")
+            paths[name] = str(folder / name)
+    report = Report("main")
+    directory = read_directory(paths["domains"], paths["users"], paths["aliases"], report)
+    return directory, [str(problem).removeprefix(f"{folder}/") for problem in report.problems()]
+
+
+def sound(
+    folder: Path, *, domains: str = "one.example\ntwo.example\n", aliases: str, users: str | None = None
+) -> Directory:
+    """A directory without problems."""
+    directory, problems = read(folder, domains=domains, aliases=aliases, users=users)
+    assert problems == []
+    return directory
+
+
+# --- files ----------------------------------------------------------------------------------------------------------
+
+
+def test_blank_lines_and_comments_are_skipped(tmp_path: Path) -> None:
+    directory, problems = read(
+        tmp_path,
+        domains="\n# ours\r\n  Example.NET  \r\n\t# too\n",
+        users="# people\n\nfred : pass word \nAnna\nbob:\r\n#eve:x\n",
+        aliases="#x:y\n Info@Example.net : fred : Anna \n",
+    )
+    assert problems == []
+    assert directory.domains == {"example.net"}
+    assert set(directory.users or ()) == {"fred", "anna", "bob"}
+    assert directory.aliases == {"info@example.net": ("fred", "Anna")}
+
+
+def test_names_lose_their_case_and_passwords_keep_everything(tmp_path: Path) -> None:
+    directory, _ = read(tmp_path, users="Fred: PassWord:# \n")
+    fred = directory.user("FRED")
+    assert fred is not None
+    assert fred.name == "Fred"
+    assert fred.password == Secret(" PassWord:# ")
+
+
+def test_without_a_users_file_every_name_is_a_user(tmp_path: Path) -> None:
+    directory, _ = read(tmp_path)
+    anybody = directory.user("anybody")
+    assert anybody is not None
+    assert anybody.name == "anybody"
+    assert read(tmp_path, users="")[0].user("anybody") is None
+
+
+@pytest.mark.parametrize(
+    ("files", "expected"),
+    [
+        ({"domains": "a.example\nb c\n"}, ["domains:2:1: error: 'b c' is not a domain"]),
+        ({"domains": "x@a.example\n"}, ["domains:1:1: error: 'x@a.example' is not a domain"]),
+        ({"users": "ok\n:x\n"}, ["users:2:1: error: a user name is expected"]),
+        ({"users": "../x\n..\n"}, ["users:1:1: error: a user name", "users:2:1: error: a user name"]),
+        ({"users": "a\nA:x\n"}, ["users:2:1: warning: the user 'A' is named a second time"]),
+        ({"aliases": "a\n", "domains": "d\n"}, ["aliases:1:1: error: an alias is expected"]),
+        ({"aliases": "a:\n", "domains": "d\n"}, ["aliases:1:1: error: an alias is expected"]),
+        ({"aliases": "a : b :: c\n", "domains": "d\n"}, ["aliases:1:1: error: an alias is expected"]),
+        ({"aliases": "a : b c\n", "domains": "d\n"}, ["aliases:1:1: error: 'b c' is neither a name nor an address"]),
+        ({"aliases": "a : @x\n", "domains": "d\n"}, ["aliases:1:1: error: '@x' is neither"]),
+        ({"aliases": ". : x\n", "domains": "d\n"}, ["aliases:1:1: error: '.' is neither"]),
+        ({"aliases": "a : . : x\n", "domains": "d\n"}, ["aliases:1:1: error: the sink . stands alone"]),
+        (
+            {"aliases": "a : x\n\nA : y\n", "domains": "d\n"},
+            ["aliases:3:1: error: the alias 'A' is defined a second time; see line 1"],
+        ),
+        ({"aliases": "\na : x\nb : x\n"}, ["aliases:2:1: warning: aliases apply only to addresses in local domains"]),
+        (
+            {"aliases": "a : frd\n", "domains": "d\n", "users": "fred\n"},
+            ["aliases:1:1: warning: 'frd' is neither a local user nor an alias; did you mean 'fred'?"],
+        ),
+    ],
+)
+def test_problems_tell_file_and_line(tmp_path: Path, files: dict[str, str], expected: list[str]) -> None:
+    _, problems = read(tmp_path, **files)
+    assert len(problems) == len(expected), problems
+    for problem, start in zip(problems, expected, strict=True):
+        assert problem.startswith(start)
+
+
+def test_a_file_that_is_missing_or_not_text(tmp_path: Path) -> None:
+    report = Report("main")
+    (tmp_path / "latin").write_bytes(b"ok\ncaf\xe9\n")
+    directory = read_directory(str(tmp_path / "missing"), str(tmp_path / "latin"), str(tmp_path), report)
+    assert [str(problem).removeprefix(str(tmp_path)) for problem in report.problems()] == [
+        ":1:1: error: cannot be read: is a directory",
+        "/latin:2:1: error: the line is not UTF-8",
+        "/missing:1:1: error: cannot be read: no such file or directory",
+    ]
+    assert directory.user("ok")
+
+
+# --- expansion ------------------------------------------------------------------------------------------------------
+
+
+def test_the_most_specific_alias_counts(tmp_path: Path) -> None:
+    directory = sound(
+        tmp_path, aliases="info@one.example : user1\ninfo : user2\nsupport: user1 : fred@elsewhere.example\n"
+    )
+    assert directory.expand("info@one.example") == ("user1@one.example",)
+    assert directory.expand("INFO@Two.example") == ("user2@Two.example",)
+    assert directory.expand("support@two.example") == ("user1@two.example", "fred@elsewhere.example")
+
+
+def test_only_local_domains_are_expanded(tmp_path: Path) -> None:
+    directory = sound(tmp_path, aliases="info : user2\n")
+    assert directory.expand("info@elsewhere.example") == ("info@elsewhere.example",)
+    assert directory.expand("info") == ("info",)
+    assert directory.expand("Other@one.example") == ("Other@one.example",)
+
+
+def test_aliases_of_aliases_in_any_order(tmp_path: Path) -> None:
+    directory = sound(tmp_path, aliases="all : staff : boss\nstaff : a : b\nboss : b : c@two.example\nc : d\n")
+    assert directory.expand("all@one.example") == (
+        "a@one.example",
+        "b@one.example",
+        "d@two.example",
+    )
+
+
+def test_the_sink(tmp_path: Path) -> None:
+    directory = sound(tmp_path, aliases="nobody : .\nsome : nobody : a\n")
+    assert directory.expand("nobody@one.example") == ()
+    assert directory.expand("some@one.example") == ("a@one.example",)
+
+
+def test_addresses_keep_their_case(tmp_path: Path) -> None:
+    directory = sound(tmp_path, aliases="a : Fred@Elsewhere.Example : FRED@elsewhere.example\n")
+    assert directory.expand("A@one.example") == ("Fred@Elsewhere.Example",)
+
+
+@pytest.mark.parametrize(
+    ("aliases", "line", "loop"),
+    [
+        ("a : a\n", 1, "a -> a"),
+        ("x : y\na : b\nb : c\nc : a : d\n", 2, "a -> b -> c -> a"),
+        ("a : b@one.example\nb@one.example : a@one.example\n", 1, "a -> b@one.example -> a"),
+        ("a@one.example : a\n", 1, "a@one.example -> a@one.example"),
+    ],
+)
+def test_loops_are_errors_told_once(tmp_path: Path, aliases: str, line: int, loop: str) -> None:
+    directory, problems = read(tmp_path, domains="one.example\ntwo.example\n", aliases=aliases)
+    assert problems == [f"aliases:{line}:1: error: the alias leads back to itself: {loop}"]
+    assert isinstance(directory.expand("a@one.example"), tuple)
+
+
+def test_two_ways_to_one_alias_are_no_loop(tmp_path: Path) -> None:
+    directory = sound(tmp_path, aliases="a : b : c\nb : d\nc : d\nd : e\n")
+    assert directory.expand("a@one.example") == ("e@one.example",)
+
+
+def test_a_user_in_the_alias_of_the_same_name_is_no_loop(tmp_path: Path) -> None:
+    directory = sound(tmp_path, users="fred\narchive\n", aliases="fred : fred : archive\n")
+    assert directory.expand("fred@one.example") == ("fred@one.example", "archive@one.example")
+
+
+_NAME = st.sampled_from(["a", "b", "c", "a@one.example", "b@two.example", "x@elsewhere.example", "."])
+
+
+@given(st.dictionaries(_NAME.filter(lambda name: name != "."), st.lists(_NAME, min_size=1, max_size=3), max_size=5))
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+def test_expansion_ends_and_leaves_no_alias(tmp_path: Path, aliases: dict[str, list[str]]) -> None:
+    lines = "".join(f"{name} : {' : '.join(members)}\n" for name, members in aliases.items())
+    directory, problems = read(tmp_path, domains="one.example\ntwo.example", aliases=lines)
+    for recip in ("a@one.example", "b@two.example", "c@two.example"):
+        result = directory.expand(recip)
+        assert len({address.lower() for address in result}) == len(result)
+        if not any("error" in problem for problem in problems):
+            assert all(directory.alias_of(address) is None for address in result)
+
+
+@given(st.binary(max_size=80))
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+def test_any_octets_are_read(tmp_path: Path, data: bytes) -> None:
+    (tmp_path / "any").write_bytes(data)
+    path = str(tmp_path / "any")
+    assert isinstance(read_directory(path, path, path, Report("main")), Directory)

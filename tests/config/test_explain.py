@@ -1,0 +1,100 @@
+"""A client in words."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.config.helpers import SERVER, client, only_client
+from tui_popretr.config import pending
+from tui_popretr.config.explain import describe, octets, span
+
+
+def test_a_simple_client(tmp_path: Path) -> None:
+    assert describe(only_client(tmp_path, client())) == (
+        "Every 5 minutes, retrieves all mail from 127.0.0.1:110 without TLS, logging in as me with USERPASS, else"
+        f" SASL_PLAIN, and delivers it to the mailbox of user1 ({tmp_path}/var/ms/user1/Maildir)."
+        " What was delivered is deleted from the server."
+    )
+
+
+def test_a_careful_client(tmp_path: Path) -> None:
+    server = (
+        '<server address="[::1]"><username>me</username><password command="pass x"/><authtypes>APOP</authtypes>'
+        "</server>"
+    )
+    found = only_client(
+        tmp_path,
+        client(
+            'freq="1h" preserve="Y" newonly="Y" deleteafter="14d" maxsize="25M" maxmessages="100"',
+            server=server,
+            more='<ssl latent="Y"/><maildir>/m</maildir>',
+        ),
+    )
+    assert describe(found) == (
+        "Every hour, retrieves new mail (at most 100 messages at a time, none larger than 25M) from [::1]:110 over TLS"
+        " (STLS), logging in as me with APOP (password from the command pass), and delivers it to the Maildir /m."
+        " The server keeps what was delivered for 14 days."
+    )
+
+
+@pytest.mark.parametrize(
+    ("attributes", "start"),
+    [
+        ('freq="0"', "Once,"),
+        ('runs="1"', "Once,"),
+        ('freq="0" runs="3"', "3 times in succession,"),
+        ('freq="0" runs="0"', "Over and over without a pause,"),
+        ('freq="1d"', "Every day,"),
+        ('freq="90m" runs="4"', "Every 1 hour 30 minutes, 4 times in all,"),
+    ],
+)
+def test_schedules(tmp_path: Path, attributes: str, start: str) -> None:
+    assert describe(only_client(tmp_path, client(attributes))).startswith(f"{start} retrieves")
+
+
+def test_where_passwords_come_from(tmp_path: Path) -> None:
+    for element, words in (
+        ('<password env="PW"/>', "(password from $PW)"),
+        ('<password file="/p"/>', "(password from /p)"),
+        ("<password>s3cret</password>", "SASL_PLAIN, and"),
+    ):
+        server = SERVER.replace("<password>secret</password>", element)
+        text = describe(only_client(tmp_path, client(server=server), environ={"PW": "s3cret"}))
+        assert words in text
+        assert "s3cret" not in text
+
+
+def test_a_certificate_and_preserve(tmp_path: Path) -> None:
+    server = '<server address="localhost"><authtypes>SASL_EXTERNAL</authtypes></server>'
+    more = '<ssl kspath="rc.xml"/><downloads_directory>/d</downloads_directory>'
+    text = describe(only_client(tmp_path, client('preserve="Y" freq="0"', server=server, more=more)))
+    assert "from localhost:995 over TLS, logging in by the client certificate with SASL_EXTERNAL" in text
+    assert text.endswith("saves each message as a file in /d. Everything stays on the server.")
+
+
+def test_destinations_to_come(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pending, "PENDING", {})
+    text = describe(only_client(tmp_path, client(more="<smtp><sender>x</sender></smtp>")))
+    assert "sends it by SMTP through localhost:25 to user1." in text
+    text = describe(only_client(tmp_path, client(more='<mda command="lda -d x"/>')))
+    assert "hands each message to the command lda." in text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(0, "0 ms"), (0.25, "250 ms"), (1, "1 second"), (61.5, "1 minute 1 second 500 ms"), (90000, "1 day 1 hour")],
+)
+def test_spans(seconds: float, words: str) -> None:
+    assert span(seconds) == words
+
+
+def test_octets() -> None:
+    assert [octets(number) for number in (0, 1000, 1024, 25 * 1024**2, 1024**3)] == [
+        "0 octets",
+        "1000 octets",
+        "1K",
+        "25M",
+        "1G",
+    ]

@@ -1,0 +1,93 @@
+"""The samples and the configuration reference: what they show loads, and nothing is left out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.config.helpers import load_text, messages, settings_of
+from tui_popretr.config.explain import describe
+from tui_popretr.config.grammar import ROOTS, Shape
+from tui_popretr.config.model import AuthType, Rotation
+from tui_popretr.config.problems import Severity
+from tui_popretr.config.reader import load
+
+_TOP = Path(__file__).parents[2]
+SAMPLES = _TOP / "config-samples"
+REFERENCE = _TOP / "docs/configuration.md"
+
+#: What a sample warns of on purpose: the beginnings of the messages.
+EXPECTED = {
+    "corporate-certificate.xml": ["tspath: there is no file", "kspath: there is no file"] * 2,
+    "plain-old-isp.xml": ["the password goes to pop.older.example in clear (USERPASS"],
+}
+
+
+def samples() -> list[Path]:
+    return sorted(SAMPLES.rglob("*.xml"))
+
+
+def test_there_are_samples() -> None:
+    assert len(samples()) >= 8
+
+
+@pytest.mark.parametrize("path", samples(), ids=lambda path: path.name)
+def test_a_sample_loads(path: Path, tmp_path: Path) -> None:
+    loaded = load(str(path), environ={"HOME": str(tmp_path)}, now_host="myhost")
+    found = settings_of(loaded)
+    warned = messages(loaded, Severity.WARNING)
+    expected = EXPECTED.get(path.name, [])
+    assert len(warned) == len(expected), warned
+    for message, start in zip(warned, expected, strict=True):
+        assert message.startswith(start)
+    assert found.clients
+    for client in found.clients:
+        assert describe(client)
+
+
+@pytest.mark.parametrize("path", samples(), ids=lambda path: path.name)
+def test_a_sample_is_listed_and_commented(path: Path) -> None:
+    assert f"`{path.relative_to(SAMPLES)}`" in (SAMPLES / "README.md").read_text()
+    assert "<!--" in path.read_text()
+
+
+def test_the_mailserver_sample_uses_its_directory() -> None:
+    found = settings_of(load(str(SAMPLES / "mailserver/conf/mailserver.xml"), environ={}))
+    assert found.paths.top == str(SAMPLES / "mailserver")
+    assert [getattr(client.destination, "mailbox", None) for client in found.clients] == ["user1", "user2"]
+    assert found.disabled == ("isp3",)
+
+
+# --- docs/configuration.md ------------------------------------------------------------------------------------------
+
+
+def _names(shape: Shape) -> Iterator[str]:
+    yield from shape.attributes
+    for name, inner in shape.elements.items():
+        yield name
+        yield from _names(inner)
+
+
+def test_the_reference_names_everything_that_can_be_set() -> None:
+    text = REFERENCE.read_text()
+    names = {name for shape in ROOTS.values() for name in _names(shape)}
+    names |= {auth_type.value for auth_type in AuthType} | {rotation.value for rotation in Rotation}
+    missing = sorted(name for name in names if not re.search(rf"`[^`\n]*\b{re.escape(name)}\b[^`\n]*`", text))
+    assert not missing
+
+
+def _examples() -> list[str]:
+    return re.findall(r"```xml\n(.*?)```", REFERENCE.read_text(), re.DOTALL)
+
+
+@pytest.mark.parametrize("number", range(len(_examples())))
+def test_the_examples_of_the_reference_load(number: int, tmp_path: Path) -> None:
+    text = _examples()[number]
+    for name in ("domains", "users", "aliases"):
+        (tmp_path / "conf").mkdir(exist_ok=True)
+        (tmp_path / "conf" / name).write_text("me\n" if name == "users" else "")
+    environ = {"HOME": str(tmp_path), "POP_PASSWORD": "x"}
+    assert settings_of(load_text(tmp_path, text, environ=environ)).clients

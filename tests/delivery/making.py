@@ -1,0 +1,75 @@
+"""Sinks for tests."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+
+from tui_popretr.config.model import (
+    ClientSettings,
+    Destination,
+    Eol,
+    FolderDestination,
+    MaildirDestination,
+    Server,
+    SmtpDestination,
+)
+from tui_popretr.delivery.folders import sync_folder
+from tui_popretr.delivery.sink import Draft, Sink
+from tui_popretr.delivery.sinks import sink_for
+
+JOURNAL = "0123abcd"
+WHEN = datetime(2026, 11, 23, 7, 27, 59, tzinfo=timezone(timedelta(hours=1)))
+SMTP = SmtpDestination("me@example.test", ("you@example.test",))
+
+
+def client(destination: Destination, identifier: str = "id1") -> ClientSettings:
+    """Return a client that delivers there."""
+    server = Server("pop.example.test", 110, "me", None, (), False, None)
+    return ClientSettings(identifier, "user1", server, destination)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A kind of destination under test."""
+
+    kind: str
+    path: Path
+
+    def destination(self, owner: str | None = None) -> Destination:
+        if self.kind == "maildir":
+            return MaildirDestination(str(self.path), None, Eol.NATIVE, owner)
+        return FolderDestination(str(self.path), Eol.CRLF, owner)
+
+    def sink(self, journal: str = JOURNAL, owner: str | None = None) -> Sink:
+        return sink_for(client(self.destination(owner)), journal)
+
+    def finished(self) -> dict[str, bytes]:
+        """What readers see."""
+        folder = self.path / "new" if self.kind == "maildir" else self.path
+        return {p.name: p.read_bytes() for p in folder.glob("*") if not p.name.startswith(".") and p.is_file()}
+
+    def unfinished(self) -> list[Path]:
+        return sorted(self.path.glob("tmp/*") if self.kind == "maildir" else self.path.glob(".*"))
+
+    def all_files(self) -> Iterator[Path]:
+        return (p for p in self.path.rglob("*") if p.is_file())
+
+
+def finish(draft: Draft) -> None:
+    """Take a draft with all its octets to its final name, as the committer does."""
+    draft.prepare()
+    for folder in draft.folders_before():
+        sync_folder(folder)
+    draft.publish()
+    for folder in draft.folders_after():
+        sync_folder(folder)
+
+
+def path_of(text: str | None) -> Path:
+    assert text is not None
+    assert os.path.isabs(text)
+    return Path(text)

@@ -1,0 +1,355 @@
+"""What the journal remembers and forgets."""
+
+from __future__ import annotations
+
+import sqlite3
+from concurrent.futures import ThreadPoolExecutor
+from unittest import mock
+
+import pytest
+
+from tests.journal.making import DAY, HOME, NOW, WORK, deliver, new_record
+from tui_popretr.errors import ExitCode, JournalError
+from tui_popretr.journal import journal as module
+from tui_popretr.journal import schema
+from tui_popretr.journal.journal import Journal
+from tui_popretr.journal.records import DeliveredMark, Identity, Maildrop, Record, SessionRow, State
+
+
+def only(journal: Journal, maildrop: int) -> Record:
+    (record,) = journal.records(maildrop)
+    return record
+
+
+def uids(journal: Journal, maildrop: int) -> list[str | None]:
+    return [record.uid for record in journal.records(maildrop)]
+
+
+def test_a_move_to_tls_and_the_case_of_the_host_forget_nothing(journal: Journal) -> None:
+    assert journal.maildrop(Maildrop.of("POP.Example.test", 995, "me", "x")) == journal.maildrop(
+        Maildrop.of("pop.example.test", 110, "me", "x")
+    )
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        Maildrop.of("pop2.example.test", 110, "me", "x"),
+        Maildrop.of("pop.example.test", 1110, "me", "x"),
+        Maildrop.of("pop.example.test", 110, "Me", "x"),
+        Maildrop.of("pop.example.test", 110, None, "x"),
+        Maildrop.of("pop.example.test", 110, "me", "y"),
+    ],
+)
+def test_each_part_of_the_key_counts(journal: Journal, other: Maildrop) -> None:
+    assert journal.maildrop(other) != journal.maildrop(Maildrop.of("pop.example.test", 110, "me", "x"))
+
+
+def test_delivering_keeps_all_that_recovery_needs(journal: Journal) -> None:
+    maildrop = journal.maildrop(HOME)
+    new = new_record(journal, maildrop, "u1")
+    journal.commit([new], [])
+    expected = Record(
+        new.id, "u1", new.octets, new.identity, State.DELIVERING, True, False, new.tmp, new.final, new.audit, NOW
+    )
+    assert journal.delivering() == [(maildrop, expected)]
+    assert journal.delivering_of(maildrop) == [expected] == journal.records(maildrop)
+    assert journal.delivering_of(journal.maildrop(WORK)) == []
+
+
+def test_delivered_clears_what_was_only_for_recovery(journal: Journal) -> None:
+    maildrop = journal.maildrop(HOME)
+    new = new_record(journal, maildrop, "u1", owed=True)
+    journal.commit([new], [])
+    journal.commit([], [DeliveredMark(new.id, False)])
+    record = only(journal, maildrop)
+    assert (record.state, record.owed, record.settled) == (State.DELIVERED, False, False)
+    assert (record.tmp, record.final, record.audit) == (None, new.final, None)
+    assert journal.delivering() == []
+
+
+def test_one_transaction_carries_two_groups(journal: Journal) -> None:
+    maildrop = journal.maildrop(HOME)
+    first, second = new_record(journal, maildrop, "u1"), new_record(journal, maildrop, "u2")
+    journal.commit([first], [])
+    journal.commit([second], [DeliveredMark(first.id, True)])
+    assert [r.state for r in journal.records(maildrop)] == [State.DELIVERED, State.DELIVERING]
+
+
+def test_a_delivery_replaces_what_was_known_under_its_uid_there(journal: Journal) -> None:
+    home, work = journal.maildrop(HOME), journal.maildrop(WORK)
+    journal.mark_seen(home, ["u1"])
+    deliver(journal, home, "u1", "u2")
+    deliver(journal, work, "u1")
+    (last,) = deliver(journal, home, "u1")
+    assert [(r.uid, r.id == last) for r in journal.records(home)] == [("u2", False), ("u1", True)]
+    assert uids(journal, work) == ["u1"]
+
+
+def test_an_unfinished_record_survives_a_later_delivery_of_its_uid(journal: Journal) -> None:
+    maildrop = journal.maildrop(HOME)
+    unfinished = new_record(journal, maildrop, "u1")
+    journal.commit([unfinished], [])
+    deliver(journal, maildrop, "u1")
+    assert [r.id for r in journal.delivering_of(maildrop)] == [unfinished.id]
+
+
+def test_messages_without_a_uid_do_not_replace_each_other(journal: Journal) -> None:
+    maildrop = journal.maildrop(HOME)
+    deliver(journal, maildrop, None, None)
+    assert len(journal.records(maildrop)) == 2
+
+
+def test_withdraw_forgets_only_the_unfinished(journal: Journal) -> None:
+    maildrop = journal.maildrop(HOME)
+    (delivered,) = deliver(journal, maildrop, "u1")
+    unfinished = new_record(journal, maildrop, "u2")
+    journal.commit([unfinished], [])
+    journal.withdraw([delivered, unfinished.id])
+    assert [r.id for r in journal.records(maildrop)] == [delivered]
+
+
+def test_own_only_concerns_the_delivered(journal: Journal) -> None:
+    maildrop = journal.maildrop(HOME)
+    journal.mark_seen(maildrop, ["seen"])
+    seen = only(journal, maildrop).id
+    (delivered,) = deliver(journal, maildrop, "u1", owed=False)
+    journal.own([seen, delivered])
+    assert {r.uid: r.owed for r in journal.records(maildrop)} == {"seen": False, "u1": True}
+
+
+def test_mark_seen_leaves_what_is_known(journal: Journal) -> None:
+    maildrop = journal.maildrop(HOME)
+    deliver(journal, maildrop, "u1")
+    assert journal.mark_seen(maildrop, ["u1", "u2", "u2", "u3"]) == 2
+    assert [(r.uid, r.state) for r in journal.records(maildrop)] == [
+        ("u1", State.DELIVERED),
+        ("u2", State.SEEN),
+        ("u3", State.SEEN),
+    ]
+    assert journal.mark_seen(maildrop, ["u2"]) == 0
+    seen = journal.records(maildrop)[1].identity
+    assert not seen.same_as(seen), "nothing is known of its header"
+
+
+def test_quit_deletes_and_settles(journal: Journal) -> None:
+    home, work = journal.maildrop(HOME), journal.maildrop(WORK)
+    gone, kept = deliver(journal, home, "u1", "u2")
+    deliver(journal, work, "u1")
+    unfinished = new_record(journal, home, "u3")
+    journal.commit([unfinished], [])
+    journal.close_session(home, deleted=[gone, unfinished.id], listed=None, now=NOW)
+    states = {r.id: (r.state, r.owed, r.settled) for r in journal.records(home)}
+    assert states == {
+        gone: (State.DELETED, False, True),
+        kept: (State.DELIVERED, True, True),
+        unfinished.id: (State.DELIVERING, True, False),
+    }
+    assert not only(journal, work).settled
+
+
+def test_what_was_absent_for_90_days_is_forgotten(journal: Journal) -> None:
+    maildrop = journal.maildrop(HOME)
+    deliver(journal, maildrop, "stays", "goes", "returns", owed=False)
+    journal.mark_seen(maildrop, ["seen"])
+
+    def close(day: float, *listed: str) -> list[str | None]:
+        journal.close_session(maildrop, deleted=[], listed=listed, now=NOW + int(day * DAY))
+        return uids(journal, maildrop)
+
+    close(0, "stays")
+    close(50, "stays", "returns")
+    assert close(89.9, "stays") == ["stays", "goes", "returns", "seen"]
+    assert close(90, "stays") == ["stays", "returns"]
+    assert close(179.8, "stays") == ["stays", "returns"]
+    assert close(180, "stays") == ["stays"]
+
+
+def test_an_incomplete_listing_tells_nothing(journal: Journal) -> None:
+    maildrop = journal.maildrop(HOME)
+    deliver(journal, maildrop, "u1")
+    for day in (0, 100, 200):
+        journal.close_session(maildrop, deleted=[], listed=None, now=NOW + day * DAY)
+    assert uids(journal, maildrop) == ["u1"]
+
+
+def test_a_deleted_message_is_remembered_for_90_days(journal: Journal) -> None:
+    maildrop = journal.maildrop(HOME)
+    (gone,) = deliver(journal, maildrop, "u1")
+    journal.close_session(maildrop, deleted=[gone], listed={"u1"}, now=NOW)
+    journal.close_session(maildrop, deleted=[], listed=set(), now=NOW + 89 * DAY)
+    assert only(journal, maildrop).state is State.DELETED
+    journal.close_session(maildrop, deleted=[], listed=set(), now=NOW + 90 * DAY)
+    assert journal.records(maildrop) == []
+
+
+def test_absence_counted_by_a_clock_that_was_ahead_starts_again(journal: Journal) -> None:
+    maildrop = journal.maildrop(HOME)
+    deliver(journal, maildrop, "u1")
+    journal.close_session(maildrop, deleted=[], listed=[], now=NOW + 1000 * DAY)
+    journal.close_session(maildrop, deleted=[], listed=[], now=NOW)
+    journal.close_session(maildrop, deleted=[], listed=[], now=NOW + 90 * DAY)
+    assert journal.records(maildrop) == []
+
+
+def test_an_unfinished_record_is_never_forgotten(journal: Journal) -> None:
+    maildrop = journal.maildrop(HOME)
+    journal.commit([new_record(journal, maildrop, "u1"), new_record(journal, maildrop, None)], [])
+    for day in (0, 100, 200):
+        journal.close_session(maildrop, deleted=[], listed=[], now=NOW + day * DAY)
+    assert len(journal.delivering()) == 2
+
+
+def test_without_uids_only_what_is_owed_or_just_deleted_stays(journal: Journal) -> None:
+    maildrop = journal.maildrop(HOME)
+    owed, gone = deliver(journal, maildrop, None, None)
+    deliver(journal, maildrop, None, owed=False)
+    journal.close_session(maildrop, deleted=[gone], listed=None, now=NOW)
+    assert [r.id for r in journal.records(maildrop)] == [owed, gone]
+    journal.close_session(maildrop, deleted=[], listed=None, now=NOW + 90 * DAY)
+    assert [r.id for r in journal.records(maildrop)] == [owed]
+
+
+def test_trouble_is_counted_until_the_message_is_delivered_or_gone(journal: Journal) -> None:
+    maildrop = journal.maildrop(HOME)
+    assert journal.count_trouble(maildrop, "u1", 10, "cut", NOW) == 1
+    assert journal.count_trouble(maildrop, "u1", 12, "stalled", NOW + 5) == 2
+    for uid in ("u2", "u3", "u4"):
+        journal.count_trouble(maildrop, uid, 10, "cut", NOW)
+    assert journal.troubles(maildrop)["u1"] == ("u1", 12, 2, NOW + 5, "stalled")
+    deliver(journal, maildrop, "u1")
+    journal.clear_trouble(maildrop, "u2")
+    journal.close_session(maildrop, deleted=[], listed={"u3"}, now=NOW)
+    assert set(journal.troubles(maildrop)) == {"u3"}
+    assert journal.troubles(journal.maildrop(WORK)) == {}
+
+
+def test_accepted_recipients_go_with_their_record(journal: Journal) -> None:
+    maildrop = journal.maildrop(HOME)
+    new = new_record(journal, maildrop, "u1")
+    journal.commit([new], [])
+    journal.accept(new.id, ["a@example.test"])
+    journal.accept(new.id, ["a@example.test", "b@example.test"])
+    assert journal.accepted(new.id) == {"a@example.test", "b@example.test"}
+    journal.withdraw([new.id])
+    assert journal.accepted(new.id) == frozenset()
+
+
+def test_history_keeps_the_last_sessions_of_each_client(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "KEPT_SESSIONS", 3)
+
+    def row(client: str, at: int) -> SessionRow:
+        return SessionRow(client, at, at + 10, ExitCode.TEMPORARY, 2, 100, "cut")
+
+    journal.record_sessions([row("a", n) for n in range(5)] + [row("b", 0)])
+    assert journal.sessions("a") == [row("a", 4), row("a", 3), row("a", 2)]
+    assert journal.sessions("a", 1) == [row("a", 4)]
+    assert journal.sessions("a")[0].code is ExitCode.TEMPORARY
+    assert journal.sessions("b") == [row("b", 0)]
+    assert journal.totals(13) == (4, 200)
+    assert journal.totals(1000) == (0, 0)
+
+
+def test_ids_are_never_used_twice(journal: Journal, path: str) -> None:
+    maildrop = journal.maildrop(HOME)
+    rows = [new_record(journal, maildrop, f"u{n}") for n in range(3)]
+    journal.commit(rows, [])
+    journal.withdraw([row.id for row in rows])
+    journal.close()
+    again = Journal.open(path)
+    try:
+        with ThreadPoolExecutor(4) as pool:
+            ids = list(pool.map(lambda _: again.next_id(), range(400)))
+        assert len(set(ids)) == 400
+        assert min(ids) > max(row.id for row in rows)
+    finally:
+        again.close()
+
+
+def test_a_failed_commit_is_not_retried_as_if_it_had_worked(journal: Journal, path: str) -> None:
+    maildrop = journal.maildrop(HOME)
+    new = new_record(journal, maildrop, "u1")
+    with mock.patch.object(module, "_INSERT", "INSERT INTO nowhere VALUES (1)"), pytest.raises(JournalError):
+        journal.commit([new], [])
+    assert journal.broken
+    with pytest.raises(JournalError, match="reopened"):
+        journal.commit([new], [])
+    with pytest.raises(JournalError, match="reopened"):
+        journal.own([new.id])
+    journal.close()
+    again = Journal.open(path)
+    try:
+        assert again.records(maildrop) == []
+        again.commit([new], [])
+    finally:
+        again.close()
+
+
+def test_a_transaction_is_all_or_nothing(journal: Journal, path: str) -> None:
+    maildrop = journal.maildrop(HOME)
+    new = new_record(journal, maildrop, "u1")
+    with pytest.raises(JournalError):
+        journal.commit([new, new], [])  # the second has the first one's id
+    journal.close()
+    again = Journal.open(path)
+    try:
+        assert again.records(maildrop) == []
+    finally:
+        again.close()
+
+
+def test_durability_settings_are_in_force(journal: Journal) -> None:
+    def pragma(name: str) -> object:
+        return journal._connection.execute(f"PRAGMA {name}").fetchone()[0]
+
+    assert (pragma("journal_mode"), pragma("synchronous"), pragma("foreign_keys")) == ("wal", 2, 1)
+
+
+@pytest.mark.parametrize("query", [module._UNFINISHED, module._RECORDS, module._FORGET_OLDER])
+def test_large_journals_are_searched_by_index(journal: Journal, query: str) -> None:
+    plan = journal._connection.execute("EXPLAIN QUERY PLAN " + query, (1,) * query.count("?")).fetchall()
+    assert all("USING" in row[3] for row in plan if row[3].startswith(("SCAN", "SEARCH"))), plan
+
+
+def test_a_closed_journal_is_not_written(journal: Journal) -> None:
+    journal.close()
+    journal.close()
+    with pytest.raises(JournalError):
+        journal.mark_seen(1, ["u"])
+
+
+class TestIdentity:
+    ONE = Identity(b"1" * 32, False, "m@x", "Mon")
+
+    def test_an_equal_digest_is_enough(self) -> None:
+        assert self.ONE.same_as(Identity(b"1" * 32))
+
+    def test_message_id_and_date_are_enough(self) -> None:
+        assert self.ONE.same_as(Identity(b"2" * 32, False, "m@x", "Mon"))
+
+    @pytest.mark.parametrize(
+        "other",
+        [
+            Identity(b"2" * 32, False, "m@x", "Tue"),
+            Identity(b"2" * 32, False, "n@x", "Mon"),
+            Identity(b"2" * 32, True, "m@x", "Mon"),
+            Identity(b"1" * 32, True, "m@x", "Mon"),
+        ],
+    )
+    def test_anything_less_is_another_message(self, other: Identity) -> None:
+        assert not self.ONE.same_as(other)
+
+    def test_absent_fields_are_not_equal(self) -> None:
+        assert not Identity(b"1", False, None, "Mon").same_as(Identity(b"2", False, None, "Mon"))
+        assert not Identity(b"1", False, "m", None).same_as(Identity(b"2", False, "m", None))
+
+    def test_two_wholes_differ_by_their_digest_alone(self) -> None:
+        assert not Identity(b"1", True, "m", "Mon").same_as(Identity(b"2", True, "m", "Mon"))
+
+
+def test_sqlite_is_not_left_open_by_a_refused_opening(path: str, journal: Journal) -> None:
+    journal.close()
+    failing = mock.patch.object(schema, "check_opened", side_effect=sqlite3.OperationalError("disk I/O error"))
+    with failing, pytest.raises(JournalError, match=r"cannot be opened: disk I/O error"):
+        Journal.open(path)
+    Journal.open(path).close()

@@ -1,0 +1,192 @@
+"""Opening a journal: made private, held by one process, and never begun anew by itself."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import stat
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from tests.journal.making import HOME, deliver
+from tui_popretr.errors import ExitCode, JournalDamaged, JournalError, JournalFromFuture, JournalLocked
+from tui_popretr.journal import schema
+from tui_popretr.journal.journal import Journal
+
+OPEN_AND_WAIT = """
+import sys
+from tui_popretr.journal.journal import Journal
+journal = Journal.open(sys.argv[1])
+print(journal.id, flush=True)
+sys.stdin.read()
+"""
+
+
+def mode(path: str | Path) -> int:
+    return stat.S_IMODE(os.stat(path).st_mode)
+
+
+@pytest.fixture
+def closed(path: str) -> str:
+    """The path of an existing journal with a few messages."""
+    journal = Journal.open(path)
+    deliver(journal, journal.maildrop(HOME), *(f"u{n}" for n in range(200)))
+    journal.close()
+    return path
+
+
+def test_files_and_folders_are_private(tmp_path: Path) -> None:
+    path = tmp_path / "a" / "b" / "popretr.sqlite"
+    journal = Journal.open(str(path))
+    try:
+        journal.maildrop(HOME)
+        assert mode(tmp_path / "a") == mode(tmp_path / "a" / "b") == 0o700
+        assert {name: mode(path.parent / name) for name in os.listdir(path.parent)} == {
+            "popretr.sqlite": 0o600,
+            "popretr.sqlite-wal": 0o600,
+            "popretr.sqlite-shm": 0o600,
+            "popretr.sqlite.lock": 0o600,
+        }
+    finally:
+        journal.close()
+
+
+def test_the_identity_is_made_once(closed: str, tmp_path: Path) -> None:
+    first, again, other = Journal.open(closed), None, Journal.open(str(tmp_path / "other"))
+    first.close()
+    again = Journal.open(closed)
+    again.close()
+    other.close()
+    assert len(first.id) == 8
+    assert int(first.id, 16) >= 0
+    assert first.id == again.id != other.id
+
+
+def test_a_second_process_is_refused(path: str) -> None:
+    journal = Journal.open(path)
+    refused = subprocess.run(
+        [sys.executable, "-c", OPEN_AND_WAIT, path], input="", capture_output=True, text=True, timeout=30, check=False
+    )
+    assert "JournalLocked" in refused.stderr
+    assert f"(process {os.getpid()})" in refused.stderr
+    journal.close()
+    allowed = subprocess.run(
+        [sys.executable, "-c", OPEN_AND_WAIT, path], input="", capture_output=True, text=True, timeout=30, check=False
+    )
+    assert allowed.stdout.strip() == journal.id
+
+
+def test_a_killed_process_leaves_no_lock(path: str) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", OPEN_AND_WAIT, path], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as holder:
+        assert holder.stdout is not None
+        identity = holder.stdout.readline().strip()
+        with pytest.raises(JournalLocked) as caught:
+            Journal.open(path)
+        assert caught.value.exit_code is ExitCode.TEMPORARY
+        holder.kill()
+        holder.wait()
+    journal = Journal.open(path)
+    journal.close()
+    assert journal.id == identity
+
+
+def test_another_name_for_the_same_file_is_no_way_round_the_lock(path: str, tmp_path: Path) -> None:
+    journal = Journal.open(path)
+    try:
+        (tmp_path / "link").symlink_to(path)
+        with pytest.raises(JournalLocked):
+            Journal.open(str(tmp_path / "link"))
+    finally:
+        journal.close()
+
+
+def test_a_journal_from_the_future_is_refused_and_kept(closed: str) -> None:
+    with closing(sqlite3.connect(closed)) as connection:
+        connection.execute(f"PRAGMA user_version = {schema.VERSION + 1}")
+    before = Path(closed).read_bytes()
+    with pytest.raises(JournalFromFuture, match="version 2"):
+        Journal.open(closed)
+    assert Path(closed).read_bytes() == before
+
+
+def _spoil_leaf(content: bytes) -> bytes:
+    """Let the entries of the last leaf of a table begin at the wrong places (https://www.sqlite.org/fileformat2.html)."""
+    at = max(at for at in range(4096, len(content), 4096) if content[at] == 0x0D and content[at + 4] > 3)
+    return content[: at + 8] + content[at + 10 : at + 12] * 2 + content[at + 12 :]
+
+
+DAMAGES: dict[str, Callable[[bytes], bytes]] = {
+    "emptied": lambda content: b"",
+    "cut short": lambda content: content[:50],
+    "cut in the middle": lambda content: content[: len(content) // 2],
+    "text": lambda content: b"From alice\n" * 100,
+    "header overwritten": lambda content: b"\0" * 4096 + content[4096:],
+    "another program's": lambda content: content[:68] + b"abcd" + content[72:],
+    "a page of zeros": lambda content: content[:4096] + b"\0" * 4096 + content[8192:],
+    "the last page of noise": lambda content: content[:-4096] + b"\xaa" * 4096,
+    "a leaf with wrong pointers": lambda content: _spoil_leaf(content),
+    "without a version": lambda content: content[:60] + b"\0\0\0\0" + content[64:],
+}
+
+
+@pytest.mark.parametrize("name", DAMAGES)
+def test_a_damaged_journal_is_reported_and_stays(closed: str, name: str) -> None:
+    content = DAMAGES[name](Path(closed).read_bytes())
+    Path(closed).write_bytes(content)
+    for _ in range(2):  # the second start is not a fresh one either
+        with pytest.raises(JournalDamaged) as caught:
+            Journal.open(closed)
+        assert closed in str(caught.value)
+        assert "move" in caught.value.advice
+        assert caught.value.exit_code is ExitCode.IO_ERROR
+        assert Path(closed).read_bytes() == content
+
+
+def test_a_journal_gone_from_beside_its_log_is_not_begun_anew(closed: str) -> None:
+    os.unlink(closed)
+    Path(closed + "-wal").write_bytes(b"log")
+    with pytest.raises(JournalDamaged, match="is gone"):
+        Journal.open(closed)
+    assert not os.path.exists(closed)
+
+
+def test_a_large_journal_is_looked_at_but_not_read_whole(closed: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    content = Path(closed).read_bytes()
+    monkeypatch.setattr(schema, "FULL_CHECK_LIMIT", 1000)
+    Journal.open(closed).close()
+    Path(closed).write_bytes(b"".join((content[:4096], b"\0" * 4096, content[8192:])))
+    with pytest.raises(JournalDamaged):
+        Journal.open(closed)
+
+
+def test_a_half_made_journal_is_made_again(path: str) -> None:
+    os.makedirs(os.path.dirname(path))
+    Path(path + ".new").write_bytes(b"SQLite format 3\0 and then the power went")
+    Journal.open(path).close()
+    assert not os.path.exists(path + ".new")
+
+
+def test_a_place_that_cannot_be_is_told_in_words(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(JournalError, match="cannot be opened: not a directory"):
+        Journal.open(str(tmp_path / "file" / "popretr.sqlite"))
+
+
+def test_set_aside_moves_everything_and_lets_a_new_one_begin(closed: str) -> None:
+    Path(closed + "-wal").write_bytes(b"log")
+    content = Path(closed).read_bytes()
+    aside = schema.set_aside(closed, "20261123-072759")
+    assert aside == closed + ".damaged-20261123-072759"
+    assert (Path(aside).read_bytes(), Path(aside + "-wal").read_bytes()) == (content, b"log")
+    journal = Journal.open(closed)
+    try:
+        assert journal.records(journal.maildrop(HOME)) == []
+    finally:
+        journal.close()

@@ -1,0 +1,275 @@
+"""Whatever the process was doing when it was killed: nothing is lost, and nothing is there twice."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from unittest import mock
+
+import pytest
+
+from tests.delivery.making import Place
+from tests.killed_delivery import MESSAGE, STEPS, deliver
+from tui_popretr.delivery.folders import sync_folder
+from tui_popretr.delivery.sink import Draft
+from tui_popretr.errors import JournalError
+from tui_popretr.identity import Identity
+from tui_popretr.journal.journal import Journal
+from tui_popretr.journal.records import DeliveredMark, Maildrop, NewRecord, Record, State
+from tui_popretr.recovery import TAKEN_WITHIN, Outcome, Recovered, recover
+
+HOUR = 3600
+NOW = int(datetime.now(UTC).timestamp())
+
+#: What recovery says after a kill at each step; None: there is no record to recover.
+EXPECTED = {
+    "opened": None,
+    "spilled": None,
+    "written out": None,
+    "synced": None,
+    "folders synced": None,
+    "delivering": Outcome.PUBLISHED,
+    "linked": Outcome.FOUND,
+    "published": Outcome.FOUND,
+    "folder synced": Outcome.FOUND,
+    "audited": Outcome.FOUND,
+    "delivered": None,
+}
+
+
+@pytest.fixture(params=["maildir", "folder"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
+    return Place(request.param, tmp_path / "mail")
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> Iterator[Journal]:
+    opened = Journal.open(str(tmp_path / "journal"))
+    yield opened
+    opened.close()
+
+
+def quiet(texts: Sequence[str]) -> None:
+    """An audit log nobody reads."""
+
+
+def interrupted(journal: Journal, place: Place, *, uid: str = "u1", age: int = 0, publish: bool = False) -> Draft:
+    """Leave a delivery behind, recorded as delivering `age` seconds ago, published or not."""
+    maildrop = journal.maildrop(Maildrop.of("pop.example.test", 110, "me", str(place.path)))
+    draft = place.sink(journal.id).open(journal.next_id(), datetime.now(UTC))
+    draft.write(MESSAGE)
+    draft.prepare()
+    new = NewRecord(
+        draft.record_id, maildrop, uid, 30, Identity(b"x"), True, draft.tmp, draft.final, f"audit {uid}", NOW - age
+    )
+    journal.commit([new], [])
+    if publish:
+        draft.publish()
+    return draft
+
+
+def only(results: list[Recovered]) -> Recovered:
+    (result,) = results
+    return result
+
+
+def states(journal: Journal, place: Place) -> list[Record]:
+    return journal.records(journal.maildrop(Maildrop.of("pop.example.test", 110, "me", str(place.path))))
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_killed_after_each_step(place: Place, step: str, tmp_path: Path) -> None:
+    if step == "linked" and place.kind == "maildir":
+        pytest.skip("a Maildir's names are renamed, not linked")
+    audit = tmp_path / "audit"
+    killed = subprocess.run(
+        [sys.executable, "-m", "tests.killed_delivery", place.kind, place.path, tmp_path / "journal", step, audit],
+        cwd=Path(__file__).parent.parent,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+
+    def write_audit(texts: Sequence[str]) -> None:
+        with audit.open("a") as file:
+            file.writelines(f"{text}\n" for text in texts)
+
+    journal = Journal.open(str(tmp_path / "journal"))
+    try:
+        results = recover(journal, None, now=NOW, audit=write_audit)
+        assert [result.outcome for result in results] == ([EXPECTED[step]] if EXPECTED[step] else [])
+        sink = place.sink(journal.id)
+        sink.clean_orphans({record.tmp for _, record in journal.delivering() if record.tmp})
+        assert place.unfinished() == []
+        maildrop = journal.maildrop(Maildrop.of("pop.example.test", 110, "me", sink.key))
+        if not journal.records(maildrop):
+            deliver(journal, place, "to the end", audit)
+        (record,) = journal.records(maildrop)
+        assert (record.state, record.owed) == (State.DELIVERED, True)
+        assert list(place.finished().values()) == [MESSAGE]
+        assert place.unfinished() == []
+        lines = audit.read_text().splitlines()
+        assert lines in (["line"], ["line (recovered)"], ["line", "line (recovered)"])
+        assert ("line (recovered)" in lines) is (EXPECTED[step] is not None)
+    finally:
+        journal.close()
+
+
+@pytest.mark.parametrize("name", ["{}", "{}:2,", "{}:2,FRS", "{};2,S", "{},S=30,W=31:2,S"])
+def test_a_message_that_a_reader_has_moved_to_cur(journal: Journal, tmp_path: Path, name: str) -> None:
+    place = Place("maildir", tmp_path / "mail")
+    draft = interrupted(journal, place, publish=True, age=1000 * HOUR)
+    assert draft.final is not None
+    os.rename(draft.final, place.path / "cur" / name.format(os.path.basename(draft.final)))
+    assert only(recover(journal, None, now=NOW, audit=quiet)).outcome is Outcome.FOUND
+    assert [record.state for record in states(journal, place)] == [State.DELIVERED]
+
+
+def test_a_name_that_only_begins_like_it_is_another(journal: Journal, tmp_path: Path) -> None:
+    place = Place("maildir", tmp_path / "mail")
+    draft = interrupted(journal, place, publish=True, age=1000 * HOUR)
+    assert draft.final is not None
+    os.rename(draft.final, place.path / "cur" / (os.path.basename(draft.final) + "x:2,S"))
+    assert only(recover(journal, None, now=NOW, audit=quiet)).outcome is Outcome.AGAIN
+
+
+@pytest.mark.parametrize(
+    ("age", "outcome"),
+    [(0, Outcome.TAKEN), (TAKEN_WITHIN - 1, Outcome.TAKEN), (TAKEN_WITHIN, Outcome.AGAIN)],
+)
+def test_a_message_that_is_nowhere(journal: Journal, place: Place, age: int, outcome: Outcome) -> None:
+    draft = interrupted(journal, place, publish=True, age=age)
+    assert draft.final is not None
+    os.unlink(draft.final)
+    lines: list[str] = []
+    assert only(recover(journal, None, now=NOW, audit=lines.extend)).outcome is outcome
+    if outcome is Outcome.TAKEN:
+        assert lines == ["audit u1 (recovered)"]
+        assert [record.state for record in states(journal, place)] == [State.DELIVERED]
+    else:
+        assert lines == []
+        assert states(journal, place) == []
+
+
+def test_an_old_message_still_in_tmp_is_published(journal: Journal, place: Place) -> None:
+    interrupted(journal, place, age=1000 * HOUR)
+    assert only(recover(journal, None, now=NOW, audit=quiet)).outcome is Outcome.PUBLISHED
+    assert list(place.finished().values()) == [MESSAGE]
+
+
+def test_anothers_file_under_our_name_is_neither_taken_for_ours_nor_replaced(journal: Journal, tmp_path: Path) -> None:
+    place = Place("folder", tmp_path / "mail")
+    draft = interrupted(journal, place)
+    assert draft.final is not None
+    Path(draft.final).write_bytes(b"a stranger's")
+    assert only(recover(journal, None, now=NOW, audit=quiet)).outcome is Outcome.AGAIN
+    assert list(place.finished().values()) == [b"a stranger's"]
+    assert states(journal, place) == []
+
+
+def test_a_place_that_is_not_there_tells_nothing(journal: Journal, place: Place, tmp_path: Path) -> None:
+    """A disk that is not mounted must not make messages count as taken by a reader."""
+    interrupted(journal, place, publish=True)
+    os.rename(place.path, tmp_path / "unmounted")
+    lines: list[str] = []
+    result = only(recover(journal, None, now=NOW, audit=lines.extend))
+    assert result.outcome is Outcome.UNKNOWN
+    assert "is not there" in str(result.error)
+    assert (lines, [record.state for record in states(journal, place)]) == ([], [State.DELIVERING])
+    os.rename(tmp_path / "unmounted", place.path)
+    assert only(recover(journal, None, now=NOW, audit=quiet)).outcome is Outcome.FOUND
+
+
+def test_what_cannot_be_made_durable_is_not_recorded(journal: Journal, place: Place) -> None:
+    interrupted(journal, place)
+    lines: list[str] = []
+    with mock.patch("os.fsync", side_effect=OSError(errno.EIO, "x")):
+        result = only(recover(journal, None, now=NOW, audit=lines.extend))
+    assert result.outcome is Outcome.UNKNOWN
+    assert "input/output error" in str(result.error)
+    assert (lines, [record.state for record in states(journal, place)]) == ([], [State.DELIVERING])
+
+
+def test_one_bad_place_does_not_cost_the_others(journal: Journal, place: Place, tmp_path: Path) -> None:
+    other = Place(place.kind, tmp_path / "other")
+    interrupted(journal, place)
+    interrupted(journal, other)
+    shutil.rmtree(place.path)
+    assert [result.outcome for result in recover(journal, None, now=NOW, audit=quiet)] == [
+        Outcome.UNKNOWN,
+        Outcome.PUBLISHED,
+    ]
+
+
+def test_one_maildrop_alone(journal: Journal, place: Place, tmp_path: Path) -> None:
+    other = Place(place.kind, tmp_path / "other")
+    interrupted(journal, place)
+    interrupted(journal, other)
+    maildrop = journal.maildrop(Maildrop.of("pop.example.test", 110, "me", str(other.path)))
+    assert only(recover(journal, maildrop, now=NOW, audit=quiet)).maildrop == maildrop
+    assert (len(place.finished()), len(other.finished())) == (0, 1)
+
+
+def test_the_audit_line_comes_after_the_fsync_and_before_the_record(journal: Journal, place: Place) -> None:
+    interrupted(journal, place)
+    synced: list[str] = []
+
+    def sync(folder: str) -> None:
+        synced.append(folder)
+        sync_folder(folder)
+
+    def audit(texts: Sequence[str]) -> None:
+        assert list(texts) == ["audit u1 (recovered)"]
+        assert synced == [str(place.path / "new" if place.kind == "maildir" else place.path)]
+        assert [record.state for record in states(journal, place)] == [State.DELIVERING]
+        raise OSError(errno.ENOSPC, "no room for the line")
+
+    with mock.patch("tui_popretr.recovery.sync_folder", sync), pytest.raises(OSError, match="no room"):
+        recover(journal, None, now=NOW, audit=audit)
+    assert only(recover(journal, None, now=NOW, audit=quiet)).outcome is Outcome.FOUND
+    assert recover(journal, None, now=NOW, audit=quiet) == []
+
+
+def test_without_files_it_is_delivered_again(journal: Journal, tmp_path: Path) -> None:
+    """SMTP and commands: at most the message in flight twice."""
+    maildrop = journal.maildrop(Maildrop.of("pop.example.test", 110, "me", "smtp:localhost"))
+    new = NewRecord(journal.next_id(), maildrop, "u1", 30, Identity(b"x"), True, None, None, None, NOW)
+    journal.commit([new], [])
+    assert only(recover(journal, None, now=NOW, audit=quiet)).outcome is Outcome.AGAIN
+    assert journal.records(maildrop) == []
+
+
+def test_a_commit_that_failed_is_decided_by_recovery(journal: Journal, place: Place, tmp_path: Path) -> None:
+    """COMMIT reported an error and yet it is in the file: aborting the draft first would lose the message."""
+    draft = interrupted(journal, place)
+    with pytest.raises(JournalError):
+        journal.accept(10**9, ["no such message"])
+    with pytest.raises(JournalError):
+        journal.commit([], [DeliveredMark(draft.record_id, True)])
+    journal.close()
+    again = Journal.open(str(tmp_path / "journal"))
+    try:
+        assert only(recover(again, None, now=NOW, audit=quiet)).outcome is Outcome.PUBLISHED
+        draft.abort()
+        assert list(place.finished().values()) == [MESSAGE]
+    finally:
+        again.close()
+
+
+def test_many_at_once_each_in_its_place(journal: Journal, place: Place) -> None:
+    drafts = [interrupted(journal, place, uid=f"u{n}", publish=n % 2 == 0) for n in range(10)]
+    lines: list[str] = []
+    results = recover(journal, None, now=NOW, audit=lines.extend)
+    assert [result.record.id for result in results] == [draft.record_id for draft in drafts]
+    assert [result.outcome for result in results] == [Outcome.FOUND, Outcome.PUBLISHED] * 5
+    assert lines == [f"audit u{n} (recovered)" for n in range(10)]
+    assert len(place.finished()) == 10

@@ -1,0 +1,21 @@
+"""The program's entry point: settles the process, then does what the command line says."""
+
+from __future__ import annotations
+
+import sys
+
+
+def main() -> None:
+    """Run the program and exit with its exit code."""
+    # Inside, so that ctrl+c while they load is as quiet as later.
+    try:
+        from tui_popretr.cli import main as command_line
+        from tui_popretr.cli import process
+    except KeyboardInterrupt:
+        sys.exit(130)
+    process.settle()
+    sys.exit(command_line.main())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,63 @@
+"""The world of the demo: its accounts, the server that serves them, and mail that keeps arriving."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+import trio
+
+from tui_popretr.demo.accounts import Account, make_accounts
+from tui_popretr.demo.mails import mail
+from tui_popretr.popserver import Maildrop, PopServer
+from tui_popretr.popserver.certificates import server_context
+
+HOST = "127.0.0.1"
+#: Mail stops arriving while so many messages lie in the maildrop: nobody seems to fetch them.
+MOST_WAITING = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """Where the server listens on HOST: one port in clear, with STLS, and one with TLS from the first byte."""
+
+    clear: int
+    tls: int
+
+
+class World:
+    """A POP3 server on loopback with the demo's accounts, whose mail is from the days before `newest` (aware)."""
+
+    def __init__(self, newest: datetime) -> None:
+        self.accounts: tuple[Account, ...] = make_accounts(newest)
+        self.server = PopServer([account.maildrop for account in self.accounts], tls=server_context())
+
+    @property
+    def busy(self) -> Maildrop:
+        """The maildrop in which mail keeps arriving."""
+        return self.accounts[0].maildrop
+
+    async def serve(self, *, task_status: trio.TaskStatus[Ports] = trio.TASK_STATUS_IGNORED) -> None:
+        """Serve until cancelled; `started` gives the ports. Raises OSError, in a group, where it cannot listen."""
+        async with trio.open_nursery() as nursery:
+            clear = await nursery.start(self._serve_clear)
+            tls = await nursery.start(self._serve_tls)
+            task_status.started(Ports(clear, tls))
+
+    async def _serve_clear(self, *, task_status: trio.TaskStatus[int]) -> None:
+        await self.server.serve(host=HOST, task_status=task_status)
+
+    async def _serve_tls(self, *, task_status: trio.TaskStatus[int]) -> None:
+        await self.server.serve(host=HOST, implicit_tls=True, task_status=task_status)
+
+    async def arrivals(self, now: Callable[[], datetime]) -> None:
+        """Let a new mail, dated `now`, arrive in the busy account every second or two, for ever."""
+        dice = random.Random("arrivals")  # noqa: S311 - nobody has to be unable to guess it
+        number = len(self.busy.messages)
+        while True:
+            await trio.sleep(dice.uniform(1, 2))
+            if len(self.busy.messages) < MOST_WAITING:
+                number += 1
+                self.busy.add(mail(self.busy.name, number, now()))
