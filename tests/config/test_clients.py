@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -405,6 +406,12 @@ def test_a_java_key_store_is_refused_with_the_command_that_converts_it(
 def test_a_pkcs12_store_may_be_called_jks(tmp_path: Path) -> None:
     (tmp_path / "keys.jks").write_bytes(b"\x30\x82\x0a\x00")
     assert tls(tmp_path, 'kspath="keys.jks" kstype="JKS"').key_store == str(tmp_path / "keys.jks")
+
+
+@pytest.mark.timeout(10)
+def test_what_is_no_regular_file_is_not_opened(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    assert tls(tmp_path, 'kspath="pipe"').key_store == str(tmp_path / "pipe")
 
 
 def test_several_mistakes_in_one_client_are_all_told(tmp_path: Path) -> None:

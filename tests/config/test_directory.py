@@ -173,6 +173,13 @@ def test_two_ways_to_one_alias_are_no_loop(tmp_path: Path) -> None:
     assert directory.expand("a@one.example") == ("e@one.example",)
 
 
+@pytest.mark.timeout(10)
+def test_many_ways_cost_no_more_than_many_aliases(tmp_path: Path) -> None:
+    lines = "".join(f"a{n} : b{n} : c{n}\nb{n} : a{n + 1}\nc{n} : a{n + 1}\n" for n in range(60))
+    directory = sound(tmp_path, aliases=lines)
+    assert directory.expand("a0@one.example") == ("a60@one.example",)
+
+
 def test_a_user_in_the_alias_of_the_same_name_is_no_loop(tmp_path: Path) -> None:
     directory = sound(tmp_path, users="fred\narchive\n", aliases="fred : fred : archive\n")
     assert directory.expand("fred@one.example") == ("fred@one.example", "archive@one.example")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 from collections.abc import Callable, Sequence
 from itertools import takewhile
 from typing import Final, NoReturn
@@ -98,11 +99,12 @@ def build_parser() -> argparse.ArgumentParser:
         "--connect", action="store_true", help="also log in to each server and show its TLS, abilities and mail"
     )
     _add_client(check)
-    _add_configuration(command("info", "Shows where things are, and the versions of what the program runs on.", ""))
+    info = command("info", "Shows where things are, and the versions of what the program runs on.", "")
+    _add_configuration(info)
     demo = command(
         "demo", "Starts a small mail server on this machine and retrieves from it. Nothing leaves the machine.", ""
     )
-    for each in (run, check, demo):
+    for each in (run, check, info, demo):
         _add_verbosity(each)
     return parser
 
@@ -120,7 +122,7 @@ def normalise(arguments: Sequence[str]) -> list[str]:
         return [first, *leading, *rest[1:]]
     if first in {"-h", "--help", "--version"}:
         return rest
-    if first.isalpha() and not os.path.exists(first):
+    if re.fullmatch("[a-z][a-z-]*", first) and not os.path.exists(first):
         _refuse_word(first)
     return ["run", *leading, *rest]
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import os
 import resource
+import sys
+from io import TextIOWrapper
 
 
 def settle() -> None:
@@ -14,6 +16,9 @@ def settle() -> None:
     _limit(resource.RLIMIT_CORE, 0)
     # A connection and a file for each session: the usual 1024 is too few for a large fleet.
     _limit(resource.RLIMIT_NOFILE, None)
+    # A name that the terminal's encoding lacks is shown escaped, as Python does on standard error, not died of.
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def _limit(which: int, soft: int | None) -> None:

@@ -9,13 +9,12 @@ from enum import Enum
 from tui_popretr.demo.mails import correspondence, huge_mail
 from tui_popretr.errors import ExitCode
 from tui_popretr.facts import SessionResult
-from tui_popretr.popserver import Faults, Maildrop, Message
+from tui_popretr.popserver import Faults, Maildrop
 
 BUSY_MESSAGES = 120
 HUGE_OCTETS = 60_000_000
 #: How long the slow account takes to send its mail, seconds.
 SLOW_SECONDS = 2.2
-_WRONG_ON_PURPOSE = "sesame?"
 
 
 class Security(Enum):
@@ -33,7 +32,6 @@ class Account:
     id: str
     about: str  # what it shows, in ASCII without `--`: it stands in an XML comment
     maildrop: Maildrop
-    password: str  # as configured
     frequency: str  # as configured, for whoever lets the demo run on
     arrives: int  # messages
     stays: int = 0  # messages left on the server
@@ -41,11 +39,17 @@ class Account:
     security: Security = Security.CLEAR
     auth_types: str = "USERPASS"
     downloads: bool = False  # into a folder; else into a Maildir
+    wrong_password: str | None = None
 
     @property
     def owner(self) -> str:
         """The name that is username and recip."""
         return self.maildrop.name
+
+    @property
+    def password(self) -> str:
+        """The password as configured."""
+        return self.wrong_password or self.maildrop.password or ""
 
     def deviation(self, result: SessionResult | None) -> str:
         """Return in words how the end of the first session differs from the script, "" where it does not."""
@@ -63,7 +67,6 @@ class Account:
 
 def make_accounts(newest: datetime) -> tuple[Account, ...]:
     """Return the accounts with their mail, none of it later than `newest` (aware); the same for the same time."""
-    busy = _maildrop("alice", BUSY_MESSAGES, newest)
     slow = _maildrop("dan", 6, newest)
     slow.faults = Faults(rate=sum(message.size for message in slow.messages) / SLOW_SECONDS)
     huge = _maildrop("frank", 0, newest)
@@ -71,41 +74,49 @@ def make_accounts(newest: datetime) -> tuple[Account, ...]:
     refusing = _maildrop("grace", 8, newest)
     refusing.faults = Faults(refuse={refusing.messages[3].uid})
     return (
-        _account("busy", "A busy mailbox: many messages, retrieved in one go (PIPELINING).", busy, "10s"),
-        _account(
+        Account(
+            "busy",
+            "A busy mailbox: many messages, retrieved in one go.",
+            _maildrop("alice", BUSY_MESSAGES, newest),
+            frequency="10s",
+            arrives=BUSY_MESSAGES,
+        ),
+        Account(
             "tls",
-            "TLS from the first byte; the server's certificate is checked against tspath.",
+            "TLS from the first byte; the server's certificate is checked.",
             _maildrop("bella", 12, newest),
-            "30s",
+            frequency="30s",
+            arrives=12,
             security=Security.TLS,
             auth_types="SASL_PLAIN",
         ),
-        _account(
+        Account(
             "stls",
-            "TLS after the greeting (STLS), a login that never shows the password, a folder.",
+            "TLS after the greeting, a login that never sends the password, into a folder.",
             _maildrop("carol", 9, newest),
-            "45s",
+            frequency="45s",
+            arrives=9,
             security=Security.STLS,
             auth_types="SASL_CRAM_MD5 | APOP",
             downloads=True,
         ),
-        _account("slow", "A slow line: the others do not wait for it.", slow, "30s"),
-        _account(
+        Account("slow", "A slow line: the others do not wait for it.", slow, frequency="30s", arrives=6),
+        Account(
             "wrongpass",
-            "The password is wrong, on purpose: it fails, and the others are not disturbed.",
+            "A wrong password, on purpose: it fails, and disturbs nobody else.",
             _maildrop("erin", 4, newest),
-            "1m",
-            password=_WRONG_ON_PURPOSE,
+            frequency="1m",
+            wrong_password="open sesame",  # noqa: S106 - nobody's
             arrives=0,
             stays=4,
             ends=ExitCode.LOGIN,
         ),
-        _account("huge", "One huge message: streamed to the disk, never held in memory.", huge, "1m"),
-        _account(
+        Account("huge", "One huge message: streamed, never held in memory.", huge, frequency="1m", arrives=1),
+        Account(
             "refusing",
-            "The server refuses to send one message; the rest arrives all the same.",
+            "The server refuses to send one message; the others arrive all the same.",
             refusing,
-            "1m",
+            frequency="1m",
             arrives=7,
             stays=1,
             ends=ExitCode.TEMPORARY,
@@ -114,38 +125,7 @@ def make_accounts(newest: datetime) -> tuple[Account, ...]:
 
 
 def _maildrop(owner: str, count: int, newest: datetime) -> Maildrop:
-    letters = [Message.of(letter) for letter in correspondence(owner, count, newest)]
     maildrop = Maildrop(owner, f"{owner}-in-wonderland", uid_prefix=f"{owner}-")
-    for letter in letters:
+    for letter in correspondence(owner, count, newest):
         maildrop.add(letter)
     return maildrop
-
-
-def _account(
-    account_id: str,
-    about: str,
-    maildrop: Maildrop,
-    frequency: str,
-    *,
-    password: str | None = None,
-    arrives: int | None = None,
-    stays: int = 0,
-    ends: ExitCode = ExitCode.OK,
-    security: Security = Security.CLEAR,
-    auth_types: str = "USERPASS",
-    downloads: bool = False,
-) -> Account:
-    """An account where, unless told otherwise, the password is right and everything arrives."""
-    return Account(
-        id=account_id,
-        about=about,
-        maildrop=maildrop,
-        password=password or maildrop.password or "",
-        frequency=frequency,
-        arrives=len(maildrop.messages) if arrives is None else arrives,
-        stays=stays,
-        ends=ends,
-        security=security,
-        auth_types=auth_types,
-        downloads=downloads,
-    )

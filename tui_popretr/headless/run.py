@@ -4,35 +4,45 @@ from __future__ import annotations
 
 import signal
 from collections.abc import AsyncIterator
+from typing import Final
 
 import trio
 
 from tui_popretr.commands import Reload, Shutdown
 from tui_popretr.engine.service import Engine
 from tui_popretr.errors import PopretrError
+from tui_popretr.facts import Level
+from tui_popretr.headless.progress import Progress
 
-_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
-def run_headless(engine: Engine, *, once: bool) -> int:
+def run_headless(engine: Engine, *, once: bool = False, progress: Progress | None = None) -> int:
     """Run the engine until it ends by itself or by a signal, and return the exit code.
 
     SIGTERM and SIGINT end it in good order, a second one at once (exit code 128 + signal). SIGHUP reloads the
-    configuration; with `once` it ends the run. Raises JournalError where the journal cannot be used.
+    configuration; with `once` it ends the run. `progress` shows what happens meanwhile. Raises JournalError where the
+    journal cannot be used.
     """
-    return trio.run(_main, engine, once)
+    return trio.run(_main, engine, once, progress)
 
 
-async def _main(engine: Engine, once: bool) -> int:
+async def _main(engine: Engine, once: bool, progress: Progress | None) -> int:
     second: list[int] = []
     problems: list[PopretrError] = []
     with trio.open_signal_receiver(*_SIGNALS) as received:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(_obey, received, engine, once, nursery.cancel_scope, second)
+            if progress is not None:
+                engine.subscribe(progress)
+                nursery.start_soon(progress.run)
             try:
                 await engine.run()
             except PopretrError as problem:  # outside the nursery it would come wrapped in a group
                 problems.append(problem)
+            finally:
+                if progress is not None:
+                    progress.finish()
             nursery.cancel_scope.cancel()
     if problems:
         raise problems[0]
@@ -45,7 +55,9 @@ async def _obey(
     """Do what signals ask for."""
     ending = False
     async for number in received:
+        name = signal.Signals(number).name
         if number == signal.SIGHUP and not once:
+            engine.note(Level.INFO, f"{name}: reading the configuration again")
             engine.perform(Reload())
         elif ending:
             second.append(number)
@@ -53,4 +65,5 @@ async def _obey(
             return
         else:
             ending = True
+            engine.note(Level.INFO, f"{name}: ending, within 10 seconds; a second signal ends at once")
             engine.perform(Shutdown())

@@ -1,0 +1,48 @@
+"""`check`: what is wrong with a configuration, or what it will do; with --connect also whether the servers agree."""
+
+from __future__ import annotations
+
+import sys
+from argparse import Namespace
+
+from tui_popretr.cli import configuration
+from tui_popretr.cli.places import locate
+from tui_popretr.config.explain import describe
+from tui_popretr.config.model import Settings
+from tui_popretr.config.problems import Severity
+from tui_popretr.engine.tls import context_for
+from tui_popretr.errors import ConfigurationError, ExitCode
+from tui_popretr.text import visible
+
+
+def run(arguments: Namespace) -> int:
+    """Check a configuration and return the exit code. Raises PopretrError."""
+    everything = configuration.read(locate(arguments.config), shown=frozenset(Severity))
+    settings = configuration.choose(everything, arguments.clients)
+    _make_contexts(settings)
+    if arguments.connect:
+        from tui_popretr.cli import connecting
+
+        return connecting.check(settings)
+    for client in settings.clients:
+        print(f"{visible(client.id)}: {describe(client)}")
+    if settings.disabled and not arguments.clients:
+        print(f"Disabled: {visible(', '.join(settings.disabled), 4096)}")
+    return ExitCode.OK
+
+
+def _make_contexts(settings: Settings) -> None:
+    """See whether the files of each client's TLS can be used. Raises ConfigurationError after telling of all of them."""
+    failed: list[ConfigurationError] = []
+    for client in settings.clients:
+        if client.server.tls is None:
+            continue
+        try:
+            context_for(client.server.tls)
+        except ConfigurationError as problem:
+            failed.append(problem)
+            print(f"{visible(settings.path)}: error: client {visible(client.id)}: {problem}", file=sys.stderr)
+    if failed:
+        advice = next((problem.advice for problem in failed if problem.advice), "")
+        count = "1 error" if len(failed) == 1 else f"{len(failed)} errors"
+        raise ConfigurationError(f"{visible(settings.path)} cannot be used: {count}", advice=advice)

@@ -1,0 +1,84 @@
+"""A configuration for a command: found, read, its problems told, its clients chosen."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+
+from tui_popretr.cli.places import ConfigurationFile
+from tui_popretr.config.model import ClientSettings, Settings
+from tui_popretr.config.problems import Problem, Severity
+from tui_popretr.config.reader import load
+from tui_popretr.config.values import did_you_mean
+from tui_popretr.errors import ConfigurationError, UsageError
+from tui_popretr.text import visible
+
+_PLURALS = {Severity.ERROR: "errors", Severity.WARNING: "warnings", Severity.NOTE: "notes"}
+
+
+def read(file: ConfigurationFile, *, shown: frozenset[Severity]) -> Settings:
+    """Return the settings, and tell the problems of the kinds `shown` on standard error, with their counts.
+
+    Raises ConfigurationError, whose text has the counts, when there are errors.
+    """
+    loaded = load(file.path, var=file.var)
+    problems = [problem for problem in loaded.problems if problem.severity in shown]
+    for problem in problems:
+        print(problem, file=sys.stderr)
+    if loaded.settings is None:
+        raise ConfigurationError(f"{visible(file.path)} cannot be used: {counts(problems)}", advice="")
+    if problems:
+        print(f"{visible(file.path)}: {counts(problems)}", file=sys.stderr)
+    return loaded.settings
+
+
+def read_again(file: ConfigurationFile, ids: Sequence[str]) -> Settings:
+    """Return the settings for a reload, with the clients chosen as before.
+
+    Raises ConfigurationError with one problem a line.
+    """
+    loaded = load(file.path, var=file.var)
+    if loaded.settings is None:
+        raise ConfigurationError("\n".join(str(each) for each in loaded.problems if each.severity is Severity.ERROR))
+    try:
+        return choose(loaded.settings, ids)
+    except UsageError as problem:
+        raise ConfigurationError(f"{visible(file.path)}: {problem}") from problem
+
+
+def choose(settings: Settings, ids: Sequence[str]) -> Settings:
+    """Return the settings with only the clients of these ids, all where there are none. Raises UsageError."""
+    if not ids:
+        return settings
+    known = [client.id for client in settings.clients]
+    for wanted in ids:
+        if wanted not in known:
+            _refuse(settings, known, wanted)
+    return replace(settings, clients=tuple(client for client in settings.clients if client.id in ids))
+
+
+def at_once(settings: Settings) -> Settings:
+    """Return the settings for --once: every client runs one time, without waiting."""
+    once: partial[ClientSettings] = partial(replace, frequency=0.0, runs=1)
+    return replace(settings, delay_start=0.0, clients=tuple(once(client) for client in settings.clients))
+
+
+def counts(problems: Sequence[Problem]) -> str:
+    """Return how many problems there are of each kind: `2 errors, 1 warning`."""
+    found = Counter(problem.severity for problem in problems)
+    return ", ".join(
+        f"{found[severity]} {severity.value if found[severity] == 1 else _PLURALS[severity]}"
+        for severity in Severity
+        if found[severity]
+    )
+
+
+def _refuse(settings: Settings, known: list[str], wanted: str) -> None:
+    name = visible(wanted, 60)
+    if wanted in settings.disabled:
+        raise UsageError(f"the client '{name}' is disabled", advice='remove its enabled="N"')
+    clients = f"the clients are {', '.join(visible(each) for each in known)}" if known else "there are no clients"
+    raise UsageError(f"there is no client '{name}'{did_you_mean(wanted, known)}", advice=clients)

@@ -1,0 +1,60 @@
+"""`info`: where things are, and the versions of what the program runs on; for people and for reports of defects."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+import sqlite3
+import ssl
+import sys
+from argparse import Namespace
+from collections.abc import Iterator
+
+from tui_popretr import __version__
+from tui_popretr.cli.places import locate
+from tui_popretr.config.reader import load
+from tui_popretr.errors import ConfigurationError, ExitCode
+from tui_popretr.text import visible
+
+_PACKAGES = ("trio", "textual", "cryptography")
+
+
+def run(arguments: Namespace) -> int:
+    """Print what is known. A configuration that is missing or wrong is told of, and no failure."""
+    for name, value in (("tui-popretr", __version__), *_paths(arguments.config), *_versions()):
+        print(f"{name + ':':16}{visible(value, 4096)}")
+    return ExitCode.OK
+
+
+def _paths(path: str | None) -> Iterator[tuple[str, str]]:
+    try:
+        file = locate(path)
+    except ConfigurationError as problem:
+        yield "configuration", str(problem)
+        return
+    settings = load(file.path, var=file.var).settings
+    if settings is None:
+        yield "configuration", f"{os.path.realpath(file.path)} (cannot be used; tui-popretr check says why)"
+        return
+    yield "configuration", settings.path
+    yield "root", settings.paths.top
+    yield "var", settings.paths.var
+    yield "journal", settings.journal
+    yield "logs", settings.paths.logs
+    for name, log in (("audit", settings.audit), ("transcript", settings.transcript), ("trace", settings.trace)):
+        if log is not None:
+            yield name, log.path
+    yield "control socket", settings.control_socket
+
+
+def _versions() -> Iterator[tuple[str, str]]:
+    yield "python", f"{platform.python_version()} ({sys.executable})"
+    for package in _PACKAGES:
+        try:
+            yield package, importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            yield package, "not installed"
+    yield "openssl", ssl.OPENSSL_VERSION
+    yield "sqlite", sqlite3.sqlite_version
+    yield "platform", platform.platform()

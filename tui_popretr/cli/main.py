@@ -1,0 +1,106 @@
+"""The command line: from arguments to an exit code, and the one place where errors become words."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from tui_popretr.cli.parser import PROGRAM, build_parser, normalise
+from tui_popretr.errors import ExitCode, PopretrError, describe_os_error
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+
+_INTERRUPTED = 130  # as a shell shows a process that SIGINT ended
+_READER_GONE = 141  # and SIGPIPE
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Do what the arguments say (default: the process's) and return the exit code. What goes wrong is told on stderr."""
+    try:
+        code = _run(sys.argv[1:] if argv is None else argv)
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except BaseException as problem:  # noqa: BLE001 - whatever it is, it needs an exit code
+        code = _explain(problem)
+    _abandon_unwritten()
+    return int(code)
+
+
+def _explain(problem: BaseException) -> int:
+    """Tell on standard error what went wrong, and return the exit code."""
+    match problem:
+        case PopretrError():
+            _tell(problem)
+            return problem.exit_code
+        case BrokenPipeError():
+            return _READER_GONE
+        case OSError():
+            _tell(PopretrError(f"cannot write the output: {describe_os_error(problem)}"))
+            return ExitCode.IO_ERROR
+    if _is_interrupt(problem):
+        return _INTERRUPTED
+    import traceback
+
+    with contextlib.suppress(OSError):
+        traceback.print_exception(problem)
+    _tell(PopretrError("internal error", advice="please report this, with the lines above"))
+    return ExitCode.SOFTWARE
+
+
+def _is_interrupt(problem: BaseException) -> bool:
+    """Tell ctrl+c, which comes out of trio's nurseries in a group."""
+    if isinstance(problem, BaseExceptionGroup):
+        return problem.split(KeyboardInterrupt)[1] is None
+    return isinstance(problem, KeyboardInterrupt)
+
+
+def _run(arguments: Sequence[str]) -> int:
+    try:
+        parsed = build_parser().parse_args(normalise(arguments))
+    except SystemExit as ending:  # --help and --version
+        return ExitCode.OK if ending.code is None else int(ending.code)
+    return _perform(parsed)
+
+
+def _perform(arguments: Namespace) -> int:
+    """Carry out a command. Each is imported only when it is wanted: --once has to start quickly."""
+    match arguments.command:
+        case "run":
+            from tui_popretr.cli import run
+
+            return run.run(arguments)
+        case "check":
+            from tui_popretr.cli import check
+
+            return check.run(arguments)
+        case "info":
+            from tui_popretr.cli import info
+
+            return info.run(arguments)
+        case _:
+            from tui_popretr.cli import demo
+
+            return demo.run(arguments)
+
+
+def _tell(problem: PopretrError) -> None:
+    with contextlib.suppress(OSError):
+        print(f"{PROGRAM}: {problem}", file=sys.stderr)
+        if problem.advice:
+            print(f"{PROGRAM}: {problem.advice}", file=sys.stderr)
+
+
+def _abandon_unwritten() -> None:
+    """Let nothing be written that could not be: the interpreter would fail at its exit and change the exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if stream is None:
+            continue
+        try:
+            stream.flush()
+        except OSError:
+            with open(os.devnull, "wb") as nowhere:
+                os.dup2(nowhere.fileno(), stream.fileno())

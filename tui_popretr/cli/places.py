@@ -1,0 +1,53 @@
+"""Which configuration file is meant, and the var folder that goes with the usual places."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import Final
+
+from tui_popretr.errors import ConfigurationError
+
+_NAME: Final = "tui-popretr"
+_FILE: Final = "tui-popretr.xml"
+_SYSTEM_FILE: Final = "/etc/tui-popretr.xml"
+_SYSTEM_VAR: Final = "/var/lib/tui-popretr"
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigurationFile:
+    """A configuration file. `var` is the default of its var folder, None: that of any other file."""
+
+    path: str
+    var: str | None = None
+
+
+def usual_places() -> tuple[ConfigurationFile, ...]:
+    """Return where a configuration is looked for when none is named, in order (SPEC 7)."""
+    import platformdirs
+
+    folder = platformdirs.user_config_dir(_NAME, appauthor=False)
+    state = platformdirs.user_state_dir(_NAME, appauthor=False)
+    return ConfigurationFile(os.path.join(folder, _FILE), state), ConfigurationFile(_SYSTEM_FILE, _SYSTEM_VAR)
+
+
+def locate(path: str | None) -> ConfigurationFile:
+    """Return the configuration file that the command line means by `path`.
+
+    A usual place that is named outright has the same var as when it is found: another var would be another journal, and
+    all mail would come again. Raises ConfigurationError where none is named and none found.
+    """
+    if path is None:
+        places = usual_places()
+        for place in places:
+            if os.path.lexists(place.path):
+                return place
+        raise ConfigurationError(
+            f"no configuration: there is neither {places[0].path} nor {places[1].path}",
+            advice="put one there or name it: tui-popretr check CONFIG",
+        )
+    if os.path.basename(os.path.realpath(path)) == _FILE:
+        for place in usual_places():
+            if os.path.realpath(place.path) == os.path.realpath(path):
+                return ConfigurationFile(path, place.var)
+    return ConfigurationFile(path)

@@ -1,0 +1,156 @@
+"""The demo without a dashboard: retrieves once from every account, tells how far it is, and sums it up."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import AsyncIterator, Iterable
+from dataclasses import dataclass, field, replace
+from typing import TextIO, TypeVar
+
+import trio
+
+from tui_popretr.clock import SystemClock
+from tui_popretr.config.model import Settings
+from tui_popretr.config.reader import load
+from tui_popretr.demo import summary
+from tui_popretr.demo.accounts import Account, Security
+from tui_popretr.demo.configuration import write_configuration
+from tui_popretr.demo.folder import DemoFolder
+from tui_popretr.demo.progress import Progress
+from tui_popretr.demo.world import Ports, World
+from tui_popretr.engine.bus import Bus
+from tui_popretr.engine.service import Engine
+from tui_popretr.errors import ConfigurationError, ExitCode, PopretrError, describe_os_error
+from tui_popretr.facts import SessionResult
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+E = TypeVar("E", bound=BaseException)
+
+#: The demo is given up after so many seconds: something hangs that should not.
+PATIENCE = 60.0
+
+
+@dataclass(slots=True)
+class _Course:
+    """What has become of the demo so far."""
+
+    ports: Ports | None = None
+    results: dict[str, SessionResult] = field(default_factory=dict)
+    troubles: list[str] = field(default_factory=list)
+    signal: int = 0
+
+
+def run_once(folder: DemoFolder, out: TextIO, *, keep: bool) -> int:
+    """Run the demo in a folder that is new or empty, tell about it on `out`, and return the exit code.
+
+    OK when everything went as scripted (the failing accounts' failures are), SOFTWARE when not, 128 + the signal's number
+    after one of those that end a program. Without `keep` the folder is removed in the end, in every case.
+    """
+    world = World(SystemClock().now())
+    course = _Course()
+    try:
+        _tell(out, summary.introduction(world.accounts, folder))
+        trio.run(_perform, world, folder, out, course)
+        if course.signal:
+            _tell(out, ("", "Stopped." if not keep else f"Stopped. The folder stays: {folder.path}"))
+            return 128 + course.signal
+        course.troubles += _deviations(world, course)
+        _tell(out, _summed_up(world, folder, course, keep=keep))
+    finally:
+        if not keep:
+            folder.remove()
+    return ExitCode.SOFTWARE if course.troubles else ExitCode.OK
+
+
+async def _perform(world: World, folder: DemoFolder, out: TextIO, course: _Course) -> None:
+    """Retrieve once; what goes wrong is noted in the course."""
+    progress = Progress(out, (account.id for account in world.accounts))
+    with trio.open_signal_receiver(*_SIGNALS) as signals, trio.move_on_after(PATIENCE) as patience:
+        try:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(_watch, signals, nursery.cancel_scope, course)
+                course.ports = await nursery.start(world.serve)
+                write_configuration(folder, world.accounts, course.ports)
+                bus = Bus(lambda _, problem: course.troubles.append(f"the progress display failed: {problem!r}"))
+                bus.subscribe(progress)
+                engine = Engine(_once(_load(folder)), bus)
+                course.results = engine.results
+                nursery.start_soon(progress.run)
+                await engine.run()
+                nursery.cancel_scope.cancel()
+        except* PopretrError as problems:
+            course.troubles += [str(problem) for problem in _leaves(problems)]
+        except* OSError as problems:
+            course.troubles += [describe_os_error(problem) for problem in _leaves(problems)]
+    if patience.cancelled_caught:
+        course.troubles.append(f"it was not done after {PATIENCE:.0f} seconds")
+
+
+async def _watch(signals: AsyncIterator[int], everything: trio.CancelScope, course: _Course) -> None:
+    """End everything at the first signal."""
+    async for number in signals:
+        course.signal = number
+        everything.cancel()
+        return
+
+
+def _load(folder: DemoFolder) -> Settings:
+    """Read the demo's configuration the way it is done for everybody."""
+    loaded = load(folder.configuration)
+    if loaded.settings is None:
+        raise ConfigurationError("; ".join(map(str, loaded.problems)))
+    return loaded.settings
+
+
+def _once(settings: Settings) -> Settings:
+    """Let every client run once and at once."""
+    return replace(
+        settings,
+        delay_start=0.0,
+        clients=tuple(replace(client, frequency=0.0, runs=1) for client in settings.clients),
+    )
+
+
+def _deviations(world: World, course: _Course) -> list[str]:
+    """Return how the demo differs from its script."""
+    found = [f"the demo's server failed: {failure!r}" for failure in world.server.tally.failures]
+    for account in world.accounts:
+        result = course.results.get(account.id)
+        if result is None and course.troubles:  # which have told why
+            continue
+        if deviation := account.deviation(result):
+            found.append(f"{account.id}: {deviation}")
+    return found
+
+
+def _summed_up(world: World, folder: DemoFolder, course: _Course, *, keep: bool) -> Iterable[str]:
+    if course.ports is not None:
+        yield ""
+        yield from summary.table(world.accounts, course.results, course.ports)
+        yield from summary.excerpt(folder, _with_tls(world.accounts))
+    if keep and course.results:
+        yield ""
+        yield from summary.places(folder, world.accounts, course.results)
+    yield ""
+    if course.troubles:
+        yield from summary.deviations(course.troubles, folder, keep=keep)
+    else:
+        yield from summary.next_steps(folder, keep=keep)
+
+
+def _with_tls(accounts: Iterable[Account]) -> Account:
+    return next(account for account in accounts if account.security is Security.TLS)
+
+
+def _leaves(group: BaseExceptionGroup[E]) -> Iterable[E]:
+    for problem in group.exceptions:
+        if isinstance(problem, BaseExceptionGroup):
+            yield from _leaves(problem)
+        else:
+            yield problem
+
+
+def _tell(out: TextIO, lines: Iterable[str]) -> None:
+    for line in lines:
+        out.write(f"{line}\n")
+    out.flush()

@@ -1,0 +1,224 @@
+"""Progress of a single run on a terminal: a line for each client that has ended, and one that lives below them."""
+
+from __future__ import annotations
+
+import os
+import unicodedata
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final, TextIO
+
+import trio
+from humanize.filesize import naturalsize
+
+from tui_popretr.facts import (
+    Fact,
+    Level,
+    MaildropListed,
+    MessageSkipped,
+    Noted,
+    RetrievalProgressed,
+    SessionAdvanced,
+    SessionClosed,
+    SessionResult,
+    SessionStarted,
+    Stage,
+)
+from tui_popretr.text import visible
+
+#: The living line is drawn at most so often, seconds.
+INTERVAL: Final = 0.1
+
+_STAGES: Final = {
+    Stage.CONNECTING: "connecting",
+    Stage.LOGIN: "logging in",
+    Stage.LISTING: "listing",
+    Stage.RETRIEVING: "retrieving",
+    Stage.CLOSING: "closing",
+}
+_SEPARATOR: Final = " · "
+_LINE_LIMIT: Final = 4096
+
+
+@dataclass(slots=True)
+class _Running:
+    """A session that is going on."""
+
+    stage: Stage = Stage.CONNECTING
+    wanted: int = 0
+    messages: int = 0
+    octets: int = 0
+
+    def __str__(self) -> str:
+        if self.stage is Stage.RETRIEVING and self.wanted:
+            return f" {self.messages}/{self.wanted} ({naturalsize(self.octets)})"
+        return f": {_STAGES[self.stage]}"
+
+
+class Progress:
+    """Subscribes to the engine's facts and shows them on a terminal, in trio's thread.
+
+    The living line is overwritten with nothing but carriage returns and blanks, which every terminal knows. finish()
+    leaves only whole lines behind. A terminal that is gone is given up silently: it must not cost a session.
+    """
+
+    def __init__(self, clients: Sequence[str], terminal: TextIO, *, width: Callable[[], int] | None = None) -> None:
+        self._clients = clients
+        self._terminal = terminal
+        self._width = width or _width_of(terminal)
+        self._running: dict[str, _Running] = {}
+        self._results: dict[str, SessionResult] = {}
+        self._drawn = ""  # what the living line shows
+        self._changed = trio.Event()
+        self._finished = False
+
+    def __call__(self, fact: Fact) -> None:
+        match fact:
+            case SessionStarted(session=session):
+                self._running[session.client] = _Running()
+            case SessionAdvanced(session=session, stage=stage) if session.client in self._running:
+                self._running[session.client].stage = stage
+            case MaildropListed(session=session) if session.client in self._running:
+                self._running[session.client].wanted += fact.to_retrieve
+            case RetrievalProgressed(session=session) if session.client in self._running:
+                running = self._running[session.client]
+                running.messages, running.octets = fact.messages, fact.octets
+            case SessionClosed(session=session, result=result):
+                self._running.pop(session.client, None)
+                self._results[session.client] = result
+                self._say(f"{session.client}: {outcome(result)}")
+            case MessageSkipped(trouble=True):
+                size = naturalsize(fact.octets)
+                client = fact.session.client
+                self._say(f"{client}: message {fact.number} ({size}) stays on the server: {fact.reason}")
+            case Noted(level=Level.WARNING | Level.ERROR):
+                self._say(f"{fact.client}: {fact.text}" if fact.client else fact.text)
+            case _:
+                return
+        self._changed.set()
+
+    async def run(self) -> None:
+        """Keep the living line up to date until cancelled."""
+        while True:
+            await self._changed.wait()
+            self._changed = trio.Event()
+            self._draw(self._status())
+            await trio.sleep(INTERVAL)
+
+    def finish(self) -> None:
+        """Take the living line away and say how it went in all. Nothing is shown after that."""
+        if not self._finished:
+            self._say(self._total())
+            self._finished = True
+
+    # --- what is said -------------------------------------------------------------------------------------------------
+
+    def _status(self) -> str:
+        """The living line: how many are done, and as many of the running clients as there is room for."""
+        room = self._width() - 1  # many terminals wrap when the last column is written
+        line = f"{len(self._results)} of {len(self._clients)} done"
+        left = len(self._running)
+        for client, running in self._running.items():
+            part = f"{_SEPARATOR}{visible(client, 64)}{running}"
+            rest = f"{_SEPARATOR}{left - 1} more" if left > 1 else ""
+            if _columns(line + part + rest) > room:
+                break
+            line += part
+            left -= 1
+        if left:
+            line += f"{_SEPARATOR}{left} {'more' if left < len(self._running) else 'running'}"
+        return _cut(line, room)
+
+    def _total(self) -> str:
+        results = self._results.values()
+        failed = sum(not result.ok for result in results)
+        missing = len(self._clients) - len(self._results)
+        messages, octets = sum(each.messages for each in results), sum(each.octets for each in results)
+        parts = [f"{_count(len(self._clients), 'client')}: {_amount(messages, octets)}"]
+        parts += [f"{failed} failed"] if failed else []
+        parts += [f"{missing} not finished"] if missing else []
+        return "; ".join(parts)
+
+    # --- the terminal -------------------------------------------------------------------------------------------------
+
+    def _say(self, line: str) -> None:
+        """Print a line that stays, above the living one."""
+        alive, self._drawn = self._drawn, ""
+        self._write(f"{_erasing(alive)}{visible(line, _LINE_LIMIT)}\n")
+        if alive:
+            self._draw(self._status())
+
+    def _draw(self, line: str) -> None:
+        if line == self._drawn or self._finished:
+            return
+        blanks = " " * (_columns(self._drawn) - _columns(line))
+        # Back to the end of the text, where people expect a cursor.
+        again = f"\r{line}" if blanks else ""
+        self._write(f"\r{line}{blanks}{again}")
+        self._drawn = line
+
+    def _write(self, text: str) -> None:
+        if self._finished:
+            return
+        try:
+            self._terminal.write(text)
+            self._terminal.flush()
+        except (OSError, ValueError):
+            self._finished = True
+
+
+def outcome(result: SessionResult) -> str:
+    """Return how a session ended: `12 messages, 340 kB; deleted 12`, or `FAILED`, why, and what to do."""
+    parts = [_amount(result.messages, result.octets)] if result.messages or result.ok else []
+    parts += [f"deleted {result.deleted}"] if result.deleted else []
+    parts += [f"skipped {result.skipped}"] if result.skipped else []
+    parts += [result.error] if result.error and result.ok else []
+    done = "; ".join(parts)
+    if result.ok:
+        return done
+    failure = f"FAILED {result.error}"
+    failure += f" — {result.advice}" if result.advice else ""
+    return f"{failure} (before that: {done})" if done else failure
+
+
+def _amount(messages: int, octets: int) -> str:
+    return f"{_count(messages, 'message')}, {naturalsize(octets)}" if messages else "no messages"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'s' if number != 1 else ''}"
+
+
+def _erasing(drawn: str) -> str:
+    return f"\r{' ' * _columns(drawn)}\r" if drawn else ""
+
+
+def _columns(text: str) -> int:
+    """How wide a text is on a terminal."""
+    if text.isascii():
+        return len(text)
+    return sum(map(_column, text))
+
+
+def _column(character: str) -> int:
+    if unicodedata.combining(character):
+        return 0
+    return 2 if unicodedata.east_asian_width(character) in "WF" else 1
+
+
+def _cut(text: str, room: int) -> str:
+    if _columns(text) <= room:
+        return text
+    while text and _columns(text) > room - 1:
+        text = text[:-1]
+    return f"{text}…" if room > 0 else ""
+
+
+def _width_of(terminal: TextIO) -> Callable[[], int]:
+    def width() -> int:
+        try:
+            return os.get_terminal_size(terminal.fileno()).columns or 80
+        except (OSError, ValueError):
+            return 80
+
+    return width

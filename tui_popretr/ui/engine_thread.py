@@ -1,0 +1,82 @@
+"""The engine in a thread of its own, owned by a context manager around the dashboard (docs/decisions/0001).
+
+However the dashboard ends, leaving the context ends the engine in good order: QUIT sent, journal closed.
+"""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import Future
+from types import TracebackType
+
+import trio
+
+from tui_popretr.commands import Command, Shutdown
+from tui_popretr.engine.service import LAST_DEADLINE, Engine
+
+#: A little longer than the engine takes at the most.
+_JOIN = LAST_DEADLINE + 3.0
+
+
+class EngineThread:
+    """Runs an engine from __enter__ to __exit__."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        #: Why the engine ended, where it was not asked to.
+        self.problem: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
+        self._token: trio.lowlevel.TrioToken | None = None
+        self._running = threading.Event()
+
+    def __enter__(self) -> EngineThread:
+        self._thread.start()
+        self._running.wait()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.perform(Shutdown())
+        self._thread.join(_JOIN)
+
+    @property
+    def alive(self) -> bool:
+        """Whether the engine runs."""
+        return self._thread.is_alive()
+
+    def join(self, timeout: float) -> bool:
+        """Wait up to `timeout` seconds for the engine's end; return whether it has ended."""
+        self._thread.join(timeout)
+        return not self._thread.is_alive()
+
+    def perform(self, command: Command) -> Future[str]:
+        """Hand a command to the engine; the future gives its answer, or the ValueError. Any thread, never blocks."""
+        answer: Future[str] = Future()
+
+        def carry_out() -> None:
+            try:
+                answer.set_result(self.engine.perform(command))
+            except Exception as problem:  # noqa: BLE001 - the asker is told
+                answer.set_exception(problem)
+
+        try:
+            if self._token is None:
+                raise trio.RunFinishedError
+            self._token.run_sync_soon(carry_out)
+        except trio.RunFinishedError:
+            answer.set_exception(ValueError("the engine has ended"))
+        return answer
+
+    def _run(self) -> None:
+        async def main() -> None:
+            self._token = trio.lowlevel.current_trio_token()
+            self._running.set()
+            await self.engine.run()
+
+        try:
+            trio.run(main)
+        except BaseException as problem:  # noqa: BLE001 - kept for the thread that owns us
+            self.problem = problem
+        finally:
+            self._running.set()

@@ -1,0 +1,262 @@
+"""What the dashboard knows: facts reduced to one immutable view per client, and the totals. Pure, without Textual."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from enum import Enum
+
+from tui_popretr.errors import ExitCode
+from tui_popretr.facts import (
+    CapabilitiesLearned,
+    ClientFinished,
+    ClientInfo,
+    ClientPaused,
+    ClientQueued,
+    ClientsChanged,
+    ClientScheduled,
+    Fact,
+    HistoryRead,
+    LoginSucceeded,
+    MaildropListed,
+    MessageDelivered,
+    MessageSkipped,
+    Noted,
+    PastSession,
+    RetrievalProgressed,
+    SessionAdvanced,
+    SessionClosed,
+    SessionConnected,
+    SessionId,
+    SessionResult,
+    SessionStarted,
+    Stage,
+    TlsDetails,
+    TlsStarted,
+)
+
+#: Past sessions kept per client, for its sparkline and its details.
+PAST = 40
+#: Delivered messages and lines of the log kept for their tabs.
+KEPT = 2000
+
+
+class Situation(Enum):
+    """A client's state in a word, with a glyph that tells it without colour."""
+
+    WAITING = ("waiting", "·")
+    QUEUED = ("queued", "…")
+    CONNECTING = ("connecting", "→")
+    LOGIN = ("login", "»")
+    LISTING = ("listing", "≡")
+    RETRIEVING = ("retrieving", "↓")
+    CLOSING = ("closing", "←")
+    PAUSED = ("paused", "‖")
+    FAILED = ("failed", "✗")
+    DONE = ("done", "✓")
+    DISABLED = ("disabled", "-")
+
+    def __init__(self, word: str, glyph: str) -> None:
+        self.word = word
+        self.glyph = glyph
+
+    @property
+    def running(self) -> bool:
+        """Whether a session is under way."""
+        return self in _RUNNING
+
+
+_RUNNING = frozenset(
+    {Situation.CONNECTING, Situation.LOGIN, Situation.LISTING, Situation.RETRIEVING, Situation.CLOSING}
+)
+_STAGES = {
+    Stage.CONNECTING: Situation.CONNECTING,
+    Stage.LOGIN: Situation.LOGIN,
+    Stage.LISTING: Situation.LISTING,
+    Stage.RETRIEVING: Situation.RETRIEVING,
+    Stage.CLOSING: Situation.CLOSING,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ClientView:
+    """One client as the dashboard shows it. Times in seconds on the boottime clock, sizes in octets."""
+
+    info: ClientInfo
+    situation: Situation = Situation.WAITING
+    due: float | None = None
+    session: SessionId | None = None
+    session_began: float | None = None
+    retrieving_since: float | None = None
+    to_retrieve: int = 0
+    to_retrieve_octets: int = 0
+    received: int = 0
+    received_octets: int = 0
+    delivered: int = 0  # in this session
+    remote: str = ""
+    mechanism: str = ""
+    tls: TlsDetails | None = None
+    capabilities: tuple[str, ...] = ()
+    last: SessionResult | PastSession | None = None
+    past: tuple[SessionResult | PastSession, ...] = ()  # oldest first, at most PAST
+    messages: int = 0  # delivered since the program started
+    octets: int = 0
+
+    @property
+    def fraction(self) -> float | None:
+        """How much of what is to be retrieved has been, 0 to 1; None where that says nothing."""
+        if self.situation is not Situation.RETRIEVING or not self.to_retrieve_octets:
+            return None
+        return min(1.0, self.received_octets / self.to_retrieve_octets)
+
+    def rate(self, now: float) -> float:
+        """Octets a second since retrieving began."""
+        if self.retrieving_since is None or now <= self.retrieving_since:
+            return 0.0
+        return self.received_octets / (now - self.retrieving_since)
+
+
+def reduce_client(view: ClientView, fact: Fact, now: float) -> ClientView:
+    """Return the view after a fact about this client; `now` is boottime."""
+    match fact:
+        case ClientScheduled(due=due):
+            failed = view.last is not None and view.last.code is not ExitCode.OK
+            return replace(view, situation=Situation.FAILED if failed else Situation.WAITING, due=due)
+        case ClientQueued():
+            return replace(view, situation=Situation.QUEUED, due=None)
+        case ClientPaused():
+            return replace(view, situation=Situation.PAUSED, due=None)
+        case ClientFinished():
+            failed = view.last is not None and view.last.code is not ExitCode.OK
+            return replace(view, situation=Situation.FAILED if failed else Situation.DONE, due=None)
+        case SessionStarted(session=session):
+            return replace(
+                view,
+                situation=Situation.CONNECTING,
+                due=None,
+                session=session,
+                session_began=now,
+                retrieving_since=None,
+                to_retrieve=0,
+                to_retrieve_octets=0,
+                received=0,
+                received_octets=0,
+                delivered=0,
+            )
+        case SessionAdvanced(stage=stage):
+            since = now if stage is Stage.RETRIEVING else view.retrieving_since
+            return replace(view, situation=_STAGES[stage], retrieving_since=since)
+        case SessionConnected(remote=remote, tls=tls):
+            return replace(view, remote=remote, tls=tls)
+        case TlsStarted(tls=tls):
+            return replace(view, tls=tls)
+        case CapabilitiesLearned(capabilities=capabilities):
+            return replace(view, capabilities=capabilities)
+        case LoginSucceeded(mechanism=mechanism):
+            return replace(view, mechanism=mechanism)
+        case MaildropListed(to_retrieve=count, to_retrieve_octets=octets):
+            return replace(view, to_retrieve=count, to_retrieve_octets=octets)
+        case RetrievalProgressed(messages=messages, octets=octets):
+            return replace(view, received=messages, received_octets=octets)
+        case MessageDelivered(octets=octets):
+            return replace(view, delivered=view.delivered + 1, messages=view.messages + 1, octets=view.octets + octets)
+        case SessionClosed(result=result):
+            return replace(view, session=None, retrieving_since=None, last=result, past=(*view.past, result)[-PAST:])
+        case _:
+            return view
+
+
+def client_of(fact: Fact) -> str | None:
+    """Return the id of the client a fact is about, None for those of the program."""
+    session = getattr(fact, "session", None)
+    if session is not None:
+        return str(session.client)
+    client = getattr(fact, "client", None)
+    return client if isinstance(client, str) and not isinstance(fact, Noted) else None
+
+
+class View:
+    """All clients, the totals, and what the tabs list. apply() takes facts in the order they happened."""
+
+    def __init__(self) -> None:
+        self.clients: dict[str, ClientView] = {}
+        self.delivered: deque[MessageDelivered] = deque(maxlen=KEPT)
+        self.skipped: deque[MessageSkipped] = deque(maxlen=KEPT)
+        self.notes: deque[Noted] = deque(maxlen=KEPT)
+        self.closed: deque[tuple[str, SessionResult | PastSession]] = deque(maxlen=KEPT)
+        self.messages_today = 0
+        self.octets_today = 0
+        self._today: date | None = None
+        #: Grows with every fact: a pane that shows an older number has something to draw.
+        self.version = 0
+
+    def apply(self, facts: Iterable[Fact], now: float, wall: datetime) -> set[str]:
+        """Take facts in; return the ids of the clients that changed. `now` is boottime, `wall` the local time."""
+        changed: set[str] = set()
+        if self._today is not None and wall.date() != self._today:
+            self.messages_today = self.octets_today = 0
+        self._today = wall.date()
+        for fact in facts:
+            self.version += 1
+            client = client_of(fact)
+            if client is not None and client in self.clients:
+                self.clients[client] = reduce_client(self.clients[client], fact, now)
+                changed.add(client)
+            match fact:
+                case ClientsChanged(infos=infos):
+                    changed |= self._set_clients(infos)
+                case HistoryRead():
+                    changed |= self._remember(fact)
+                case MessageDelivered(octets=octets):
+                    self.messages_today += 1
+                    self.octets_today += octets
+                    self.delivered.append(fact)
+                case MessageSkipped():
+                    self.skipped.append(fact)
+                case Noted():
+                    self.notes.append(fact)
+                case SessionClosed(session=session, result=result):
+                    self.closed.append((session.client, result))
+                case _:
+                    pass
+        return changed
+
+    @property
+    def running(self) -> int:
+        return sum(client.situation.running for client in self.clients.values())
+
+    @property
+    def failed(self) -> int:
+        return sum(client.situation is Situation.FAILED for client in self.clients.values())
+
+    def rate(self, now: float) -> float:
+        """Octets a second of all sessions that are retrieving."""
+        return sum(client.rate(now) for client in self.clients.values() if client.retrieving_since is not None)
+
+    def _set_clients(self, infos: Iterable[ClientInfo]) -> set[str]:
+        clients: dict[str, ClientView] = {}
+        for info in infos:
+            known = self.clients.get(info.id)
+            fresh = ClientView(info, Situation.WAITING if info.enabled else Situation.DISABLED)
+            clients[info.id] = replace(known, info=info) if known is not None else fresh
+        changed = set(clients) | set(self.clients)
+        self.clients = clients
+        return changed
+
+    def _remember(self, fact: HistoryRead) -> set[str]:
+        self.messages_today += fact.messages_today
+        self.octets_today += fact.octets_today
+        changed: set[str] = set()
+        for past in fact.sessions:
+            self.closed.append((past.client, past))
+            view = self.clients.get(past.client)
+            if view is not None:
+                last = view.last if isinstance(view.last, SessionResult) else past
+                own = [each for each in view.past if isinstance(each, SessionResult)]
+                earlier = [each for each in view.past if isinstance(each, PastSession)]
+                both: tuple[SessionResult | PastSession, ...] = (*earlier, past, *own)
+                self.clients[past.client] = replace(view, last=last, past=both[-PAST:])
+                changed.add(past.client)
+        return changed
