@@ -9,12 +9,12 @@ def main() -> None:
     """Run the program and exit with its exit code."""
     # Inside, so that ctrl+c while they load is as quiet as later.
     try:
-        from tui_popretr.cli import main as command_line
-        from tui_popretr.cli import process
+        from tui_popretr.cli.main import main as command_line
+        from tui_popretr.cli.process import settle
     except KeyboardInterrupt:
         sys.exit(130)
-    process.settle()
-    sys.exit(command_line.main())
+    settle()
+    sys.exit(command_line())
 
 
 if __name__ == "__main__":

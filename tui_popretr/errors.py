@@ -1,7 +1,7 @@
 """Everything that can go wrong, named by the situation, with what the user can do about it and the exit code.
 
-This is the one place where a situation is mapped to an exit code (sysexits) and to advice. Raise the class that names the
-situation; its message says what happened in plain words, without secrets and with server text already neutralised.
+This is the one place where a situation is mapped to an exit code (sysexits) and to advice. Raise the class that names
+the situation; its message says what happened in plain words, without secrets and with server text neutralised.
 """
 
 from __future__ import annotations

@@ -11,8 +11,8 @@ STARS = "****"
 class Secret:
     """A password or token.
 
-    It can be compared, hashed and tested for emptiness, but not printed, formatted or pickled by accident; whoever needs
-    the text says so with reveal().
+    It can be compared, hashed and tested for emptiness, but not printed, formatted or pickled by accident; whoever
+    needs the text says so with reveal().
     """
 
     __slots__ = ("_text",)

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from tests.journal.making import DAY, HOME, NOW, WORK, new_record
+from tui_popretr.journal import ids
 from tui_popretr.journal.journal import Journal
 from tui_popretr.journal.records import DeliveredMark, Record, State
 
@@ -131,6 +132,7 @@ class JournalMachine(RuleBasedStateMachine):
         Path(f"{path}-wal").write_bytes(torn[:end])
         self.journal.close()
         self.path = path
+        ids._COUNTERS.clear()
         self.journal = Journal.open(str(path))
 
     @rule()

@@ -10,8 +10,8 @@ import pytest
 
 from tests.journal.making import DAY, HOME, NOW, WORK, deliver, new_record
 from tui_popretr.errors import ExitCode, JournalError
+from tui_popretr.journal import ids, schema
 from tui_popretr.journal import journal as module
-from tui_popretr.journal import schema
 from tui_popretr.journal.journal import Journal
 from tui_popretr.journal.records import DeliveredMark, Identity, Maildrop, Record, SessionRow, State
 
@@ -250,18 +250,30 @@ def test_history_keeps_the_last_sessions_of_each_client(journal: Journal, monkey
     assert journal.totals(1000) == (0, 0)
 
 
-def test_ids_are_never_used_twice(journal: Journal, path: str) -> None:
+def test_ids_are_not_used_again_after_a_restart(journal: Journal, path: str, monkeypatch: pytest.MonkeyPatch) -> None:
     maildrop = journal.maildrop(HOME)
     rows = [new_record(journal, maildrop, f"u{n}") for n in range(3)]
     journal.commit(rows, [])
     journal.withdraw([row.id for row in rows])
     journal.close()
+    monkeypatch.setattr(ids, "_COUNTERS", {})
     again = Journal.open(path)
     try:
         with ThreadPoolExecutor(4) as pool:
-            ids = list(pool.map(lambda _: again.next_id(), range(400)))
-        assert len(set(ids)) == 400
-        assert min(ids) > max(row.id for row in rows)
+            issued = list(pool.map(lambda _: again.next_id(), range(400)))
+        assert len(set(issued)) == 400
+        assert min(issued) > max(row.id for row in rows)
+    finally:
+        again.close()
+
+
+def test_ids_of_messages_under_way_survive_a_reopening(journal: Journal, path: str) -> None:
+    under_way = journal.next_id()
+    journal.close()
+    again = Journal.open(path)
+    try:
+        assert again.next_id() > under_way
+        assert journal.next_id() != again.next_id()
     finally:
         again.close()
 

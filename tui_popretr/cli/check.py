@@ -32,7 +32,7 @@ def run(arguments: Namespace) -> int:
 
 
 def _make_contexts(settings: Settings) -> None:
-    """See whether the files of each client's TLS can be used. Raises ConfigurationError after telling of all of them."""
+    """See whether the files of each client's TLS can be used. Raises ConfigurationError, having told of all."""
     failed: list[ConfigurationError] = []
     for client in settings.clients:
         if client.server.tls is None:

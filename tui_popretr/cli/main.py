@@ -19,7 +19,7 @@ _READER_GONE = 141  # and SIGPIPE
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Do what the arguments say (default: the process's) and return the exit code. What goes wrong is told on stderr."""
+    """Do what the arguments say (default: the process's), tell on stderr what goes wrong, return the exit code."""
     try:
         code = _run(sys.argv[1:] if argv is None else argv)
         if sys.stdout is not None:

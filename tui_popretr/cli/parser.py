@@ -10,6 +10,7 @@ from itertools import takewhile
 from typing import Final, NoReturn
 
 from tui_popretr import __version__
+from tui_popretr.cli.demo import add_arguments as demo_arguments
 from tui_popretr.errors import UsageError
 
 PROGRAM: Final = "tui-popretr"
@@ -73,7 +74,7 @@ def build_parser() -> argparse.ArgumentParser:
         Parser,
         prog=PROGRAM,
         usage=f"{PROGRAM} [run] [CONFIG] --headless [--once] [--client ID]...\n       {PROGRAM} COMMAND ...",
-        description="Retrieves mail from many POP3 accounts at once and delivers it durably, each message exactly once.",
+        description="Retrieves mail from many POP3 accounts at once and delivers each message durably, exactly once.",
         epilog=_EPILOG,
     )
     parser.add_argument("--version", action="version", version=f"{PROGRAM} {__version__}")
@@ -104,6 +105,7 @@ def build_parser() -> argparse.ArgumentParser:
     demo = command(
         "demo", "Starts a small mail server on this machine and retrieves from it. Nothing leaves the machine.", ""
     )
+    demo_arguments(demo)
     for each in (run, check, info, demo):
         _add_verbosity(each)
     return parser

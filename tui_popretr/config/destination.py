@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import pwd
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from tui_popretr.config import values
 from tui_popretr.config.directory import Directory, read_directory
@@ -28,8 +28,7 @@ _EOLS = {eol.value: eol for eol in Eol}
 _SMTP_PORT, _LMTP_PORT = 25, 24
 
 
-@dataclass(frozen=True, slots=True)
-class MessageStore:
+class MessageStore(NamedTuple):
     """Where mailboxes are: user_path/RECIP/mail_path."""
 
     user_path: str
@@ -41,8 +40,7 @@ class MessageStore:
         return os.path.normpath(os.path.join(self.user_path, name, self.mail_path))
 
 
-@dataclass(frozen=True, slots=True)
-class Local:
+class Local(NamedTuple):
     """What all clients share on the delivering side."""
 
     resolver: Resolver

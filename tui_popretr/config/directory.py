@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from tui_popretr.config.problems import Place, Report
 from tui_popretr.config.values import did_you_mean, quote
@@ -16,8 +17,7 @@ _LARGEST = 64 * 1024**2
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
 
 
-@dataclass(frozen=True, slots=True)
-class User:
+class User(NamedTuple):
     """A local user: the name as its file writes it, and the password exactly as it stands there."""
 
     name: str

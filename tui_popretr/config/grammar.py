@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from tui_popretr.config.problems import Place, Report
 from tui_popretr.config.values import quote, suggestion
@@ -14,8 +15,10 @@ from tui_popretr.config.xmltree import UNCLEAR, Node
 _KNOB = re.compile(r"niobuffers|nosmtp|dotstuffing|exclusive|delay_close|class|filename_\w+|chmod_\w+|\w*bufsiz")
 
 
-@dataclass(frozen=True, slots=True)
-class Shape:
+_NONE: Mapping[str, Any] = MappingProxyType({})
+
+
+class Shape(NamedTuple):
     """What one element may contain.
 
     `ignored` names are accepted without effect, as attribute or element; `stale` maps names that older Mailismus files
@@ -23,11 +26,11 @@ class Shape:
     """
 
     attributes: frozenset[str] = frozenset()
-    elements: Mapping[str, Shape] = field(default_factory=dict)
+    elements: Mapping[str, Shape] = _NONE
     text: bool = False
     repeated: bool = False
     ignored: frozenset[str] = frozenset()
-    stale: Mapping[str, str] = field(default_factory=dict)
+    stale: Mapping[str, str] = _NONE
 
 
 def _names(words: str) -> frozenset[str]:

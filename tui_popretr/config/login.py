@@ -6,7 +6,7 @@ import os
 import re
 import shlex
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from tui_popretr.config import values
 from tui_popretr.config.model import (
@@ -31,8 +31,7 @@ CLEAR_TEXT = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Login:
+class Login(NamedTuple):
     """The credentials of a client."""
 
     username: str | None

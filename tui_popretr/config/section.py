@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from tui_popretr.config import values
 from tui_popretr.config.problems import Place, Report
@@ -18,7 +18,7 @@ D = TypeVar("D")
 NO_VALUE = "-"
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class Context:
     """What all sections of one configuration share."""
 
@@ -27,8 +27,7 @@ class Context:
     secrets: list[Place] = field(default_factory=list)  # where a secret stands in the file itself
 
 
-@dataclass(frozen=True, slots=True)
-class Value:
+class Value(NamedTuple):
     """A value as text: trimmed, environment variables replaced; "" where it was empty or wrong."""
 
     label: str  # how messages call it

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import datetime
 from functools import partial
 
 import trio
@@ -37,8 +38,10 @@ from tui_popretr.facts import (
     ClientsChanged,
     ConfigurationRejected,
     ConfigurationReloaded,
+    HistoryRead,
     Level,
     Noted,
+    PastSession,
     SessionResult,
 )
 from tui_popretr.journal.records import SessionRow
@@ -61,7 +64,7 @@ class Engine:
 
     run() is called once, in trio; everything else from the same thread. `reloader` reads the configuration again and
     raises ConfigurationError whose text has one problem a line; without it Reload is refused. With `until_done` run()
-    ends when every client has done its runs.
+    ends when every client has done its runs. `remember`: so many past sessions are told from the journal at the start.
     """
 
     def __init__(
@@ -74,6 +77,7 @@ class Engine:
         reloader: Loader | None = None,
         until_done: bool = True,
         trace_fallback: LogSettings | None = None,
+        remember: int = 0,
     ) -> None:
         self.settings = settings
         self.bus = bus
@@ -83,6 +87,7 @@ class Engine:
         self._connector = connector
         self._reloader = reloader
         self._until_done = until_done
+        self._remember = remember
         self._logbook = Logbook(bus, self.clock, self._report_anywhere, trace_fallback)
         self._runners: dict[str, ClientRunner] = {}
         self._history: list[SessionRow] = []
@@ -138,6 +143,7 @@ class Engine:
             helpers.start_soon(self._watch_suspend, alarm)
             helpers.start_soon(self._logbook.run)
             helpers.start_soon(self._write_history, keeper)
+            helpers.start_soon(self._tell_history, keeper)
             async with trio.open_nursery() as committing:
                 committing.start_soon(committer.run)
                 await self._run_clients()
@@ -282,6 +288,14 @@ class Engine:
             with contextlib.suppress(trio.RunFinishedError):
                 self._token.run_sync_soon(partial(self.note, Level.ERROR, text))
 
+    async def _tell_history(self, keeper: JournalKeeper) -> None:
+        if not self._remember:
+            return
+        midnight = self.clock.now().replace(hour=0, minute=0, second=0, microsecond=0)
+        rows = await keeper.run(lambda journal: journal.recent_sessions(self._remember))
+        today = await keeper.run(lambda journal: journal.totals(int(midnight.timestamp())))
+        self.bus.publish(HistoryRead(tuple(_past(row) for row in rows), today.messages, today.octets))
+
     # --- history ------------------------------------------------------------------------------------------------------
 
     async def _write_history(self, keeper: JournalKeeper) -> None:
@@ -297,3 +311,8 @@ class Engine:
                     await keeper.run(lambda journal: journal.record_sessions(rows))
             except JournalError:
                 pass  # no part of the promise, and the trouble is told by whoever needs the journal
+
+
+def _past(row: SessionRow) -> PastSession:
+    started, ended = (datetime.fromtimestamp(each).astimezone() for each in (row.start, row.end))
+    return PastSession(row.client, started, ended, row.code, row.messages, row.octets, row.error)

@@ -238,7 +238,8 @@ class Session(Observer):
         """Log in, list, plan."""
         await self._entry.enter(wire)
         capabilities = await self._entry.capabilities(wire)
-        self.login_delay = (capabilities.login_delay or 0) if capabilities else 0
+        if capabilities is not None:
+            self._heed(capabilities)
         pipelining = capabilities is not None and capabilities.pipelining
         self._publish(SessionAdvanced(self.id, Stage.LISTING))
         listing, octets = await self._entry.listing(wire, pipelining)
@@ -260,12 +261,17 @@ class Session(Observer):
                 self._skipped(skip.listed, skip.reason, trouble=skip.trouble)
         return Retrieval(wire, plan, self._target(wire, maildrop), self, pipelining=pipelining)
 
+    def _heed(self, capabilities: Capabilities) -> None:
+        """Draw conclusions from what the server says of its own rules (RFC 2449 §6.5, §6.7)."""
+        self.login_delay = capabilities.login_delay or 0
+        if capabilities.expire == 0 and self._client.preserve:
+            self._note(Level.WARNING, "the server says EXPIRE 0: it deletes what was retrieved, in spite of preserve")
+
     async def _plan(self, maildrop: int, listing: list[Listed]) -> Plan:
         if not listing:
             return Plan()
         keeper, policy, now = self._around.keeper, self._policy, self._now()
-        records = await keeper.run(lambda journal: journal.records(maildrop))
-        troubles = await keeper.run(lambda journal: journal.troubles(maildrop))
+        records, troubles = await keeper.run(lambda journal: (journal.records(maildrop), journal.troubles(maildrop)))
         plan = make_plan(listing, records, troubles, policy, now, frozenset(self._tally.broke))
         if plan.newly_owed:
             await keeper.run(lambda journal: journal.own(plan.newly_owed))

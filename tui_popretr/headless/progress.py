@@ -107,9 +107,8 @@ class Progress:
 
     def finish(self) -> None:
         """Take the living line away and say how it went in all. Nothing is shown after that."""
-        if not self._finished:
-            self._say(self._total())
-            self._finished = True
+        self._write(f"{_erasing(self._drawn)}{self._total()}\n")
+        self._finished = True
 
     # --- what is said -------------------------------------------------------------------------------------------------
 

@@ -8,16 +8,15 @@ not be.
 from __future__ import annotations
 
 import contextlib
-import itertools
 import os
 import sqlite3
-import threading
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from operator import itemgetter
 from typing import Any, Final
 
 from tui_popretr.errors import ExitCode, JournalError
 from tui_popretr.journal import lock, schema
+from tui_popretr.journal.ids import ids_of
 from tui_popretr.journal.place import make_private_folders
 from tui_popretr.journal.records import (
     UNKNOWN_IDENTITY,
@@ -66,8 +65,8 @@ class Journal:
         #: 8 hex digits, random, made with the file: part of our file names, so that we know our own again.
         self.id: Final[str] = row[0]
         highest = connection.execute("SELECT max(id) FROM message").fetchone()[0]
-        self._ids: Iterator[int] = itertools.count(max(row[1], highest or 0) + 1)
-        self._ids_lock = threading.Lock()
+        self._ids = ids_of(self.id)
+        self._ids.skip(max(row[1], highest or 0))
 
     @classmethod
     def open(cls, path: str) -> Journal:
@@ -111,8 +110,7 @@ class Journal:
 
     def next_id(self) -> int:
         """Return an id no message of this journal has or had. Any thread, any time; unused ids are just gaps."""
-        with self._ids_lock:
-            return next(self._ids)
+        return self._ids.next()
 
     # --- messages ---------------------------------------------------------------------------------------------------
 
@@ -315,6 +313,13 @@ class Journal:
         with self._reading():
             rows = self._connection.execute(query, (client, limit))
             return [SessionRow(*row)._replace(code=ExitCode(row[3])) for row in rows]
+
+    def recent_sessions(self, limit: int) -> list[SessionRow]:
+        """Return the last sessions of all clients together, oldest first."""
+        query = "SELECT client, start, end, code, messages, octets, error FROM session ORDER BY id DESC LIMIT ?"
+        with self._reading():
+            rows = self._connection.execute(query, (limit,)).fetchall()
+        return [SessionRow(*row)._replace(code=ExitCode(row[3])) for row in reversed(rows)]
 
     def totals(self, since: int) -> Totals:
         """Return what the kept sessions delivered that ended at or after `since` (epoch seconds)."""

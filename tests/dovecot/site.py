@@ -1,0 +1,195 @@
+"""A place where mail arrives: a configuration with its folders, run in this process or in one of its own."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+from xml.sax.saxutils import escape, quoteattr
+
+import trio
+
+from tui_popretr.config.model import Settings
+from tui_popretr.config.reader import load
+from tui_popretr.engine.bus import Bus, Subscriber
+from tui_popretr.engine.service import Engine
+from tui_popretr.errors import ExitCode
+from tui_popretr.facts import Fact, SessionResult
+from tui_popretr.journal.journal import Journal
+from tui_popretr.journal.records import Record
+
+PASSWORD = "a:b ö %u {PLAIN} #1"
+#: Seconds after which a test no longer waits.
+PATIENCE = 30.0
+
+F = TypeVar("F")
+
+
+def client(
+    name: str,
+    address: str,
+    *,
+    user: str | None = None,
+    password: str = PASSWORD,
+    auth: str = "",
+    initrsp: bool = False,
+    ssl: str = "",
+    inside: str = "",
+    **attributes: str,
+) -> str:
+    """Return a <client> whose id and recip are `name`, once unless told otherwise; the user is `name` or `user`.
+
+    `ssl` is the whole <ssl> element, `inside` what else is to be in the client.
+    """
+    attributes = {"id": name, "recip": name, "freq": "0", **attributes}
+    authtypes = f'<authtypes initrsp="{"NY"[initrsp]}">{auth}</authtypes>' if auth else ""
+    username = name if user is None else user
+    login = f"<username>{escape(username)}</username><password>{escape(password)}</password>" if username else ""
+    return (
+        f"<client {' '.join(f'{key}={quoteattr(value)}' for key, value in attributes.items())}>"
+        f'<server address="{address}">{login}{authtypes}</server>{ssl}{inside}</client>'
+    )
+
+
+@dataclass
+class Run:
+    """What came of a run in this process."""
+
+    exit_code: ExitCode
+    results: dict[str, SessionResult]
+    facts: list[Fact] = field(default_factory=list)
+
+    def of(self, kind: type[F]) -> list[F]:
+        """The facts of one kind."""
+        return [fact for fact in self.facts if isinstance(fact, kind)]
+
+
+class Site:
+    """A configuration in a folder of its own, with all that retrieving makes there."""
+
+    def __init__(self, top: Path) -> None:
+        top.mkdir(parents=True, exist_ok=True)
+        self.top = top
+        self.path = top / "retrieve.xml"
+        self.audit_log = top / "audit.log"
+        self.transcript_log = top / "transcript.log"
+        self.trace_log = top / "trace.log"
+        self.journal = top / "var" / "popretr.sqlite"
+
+    def configure(self, *clients: str, timeout: str = "30s", more: str = "", transcript: bool = True) -> None:
+        """Write the configuration."""
+        log = f"<transcript flush='0'>{self.transcript_log}</transcript>" if transcript else ""
+        self.path.write_text(
+            f"<pop3download><audit>{self.audit_log}</audit>{log}<trace flush='0' level='trace'>{self.trace_log}</trace>"
+            f"<timeout>{timeout}</timeout><delay_start>0</delay_start>{more}"
+            f"<clients>{''.join(clients)}</clients></pop3download>"
+        )
+        self.path.chmod(0o600)
+
+    def settings(self) -> Settings:
+        """Read the configuration; it must be right."""
+        loaded = load(str(self.path))
+        assert loaded.settings is not None, loaded.problems
+        return loaded.settings
+
+    # --- running it ---------------------------------------------------------------------------------------------------
+
+    def engine(self, *subscribers: Subscriber) -> tuple[Engine, Run]:
+        """Return an engine and what its run will have been."""
+        run = Run(ExitCode.OK, {})
+
+        def broken(_: Subscriber, problem: Exception) -> None:
+            raise AssertionError("a subscriber failed") from problem
+
+        bus = Bus(broken)
+        for each in (run.facts.append, *subscribers):
+            bus.subscribe(each)
+        return Engine(self.settings(), bus), run
+
+    def run(self) -> Run:
+        """Run in this process until all clients have done their runs."""
+        return trio.run(self.arun)
+
+    async def arun(self, *subscribers: Subscriber) -> Run:
+        """The same, for tests that have something else to do meanwhile."""
+        engine, run = self.engine(*subscribers)
+        with trio.fail_after(PATIENCE * 2):
+            await engine.run()
+        run.exit_code, run.results = engine.exit_code, engine.results
+        return run
+
+    def command(self, *arguments: str) -> list[str]:
+        """The command line of a process that runs this configuration without a dashboard."""
+        return [sys.executable, "-m", "tui_popretr", str(self.path), "--headless", *arguments]
+
+    def start(self, *arguments: str, wrapper: Iterable[str] = ()) -> subprocess.Popen[bytes]:
+        """Start a process; what it says on standard error is in the file `said`."""
+        with (self.top / "said").open("ab") as said:
+            return subprocess.Popen(
+                [*wrapper, *self.command(*arguments)], stdin=subprocess.DEVNULL, stdout=said, stderr=said
+            )
+
+    def once(self, *arguments: str, wrapper: Iterable[str] = ()) -> int:
+        """Run every client once in a process of its own; return its exit code."""
+        process = self.start("--once", *arguments, wrapper=wrapper)
+        try:
+            return process.wait(PATIENCE * 2)
+        finally:
+            process.kill()
+            process.wait()
+
+    @property
+    def said(self) -> str:
+        """What processes have said so far, for messages of assertions."""
+        path = self.top / "said"
+        return path.read_text() if path.exists() else ""
+
+    # --- what came of it ----------------------------------------------------------------------------------------------
+
+    def maildir(self, recip: str) -> Path:
+        """The Maildir of a recip in the message store."""
+        return self.top / "var" / "ms" / recip / "Maildir"
+
+    def mailbox(self, recip: str) -> list[bytes]:
+        """The messages in new and cur of a recip's Maildir."""
+        return [path.read_bytes() for sub in ("new", "cur") for path in sorted(self.maildir(recip).glob(f"{sub}/*"))]
+
+    def audit(self) -> list[str]:
+        """The audit lines, without banners."""
+        text = self.audit_log.read_text() if self.audit_log.exists() else ""
+        return [line for line in text.splitlines() if " Downloaded " in line]
+
+    def transcript(self) -> str:
+        return self.transcript_log.read_text()
+
+    def trace(self) -> str:
+        return self.trace_log.read_text() if self.trace_log.exists() else ""
+
+    def records(self) -> list[Record]:
+        """All that the journal knows of messages."""
+        journal = Journal.open(str(self.journal))
+        try:
+            count = journal._connection.execute("SELECT max(id) FROM maildrop").fetchone()[0] or 0
+            return [record for maildrop in range(1, count + 1) for record in journal.records(maildrop)]
+        finally:
+            journal.close()
+
+
+def without_received(message: bytes) -> bytes:
+    """Return a delivered message without the Received header that it must begin with."""
+    match = re.match(rb"Received: from [^\r\n]+\r?\n\tby [^\r\n]+\r?\n\tfor [^\r\n]+\r?\n", message)
+    assert match, message[:300]
+    return message[match.end() :]
+
+
+def wait_for(condition: Callable[[], object], what: str, *, seconds: float = PATIENCE) -> None:
+    """Wait until a condition holds; fail the test where it does not."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"{what} did not happen within {seconds:g} s"
+        time.sleep(0.005)

@@ -1,0 +1,283 @@
+"""Whole sessions in a small world: an engine, the embedded server as its peer, and a folder for mail and journal."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, TypeVar
+from unittest.mock import patch
+
+import trio
+from trio.testing import memory_stream_pair
+
+from tui_popretr.config.model import (
+    AuthType,
+    ClientSettings,
+    Destination,
+    Eol,
+    Literal,
+    LogSettings,
+    MaildirDestination,
+    Paths,
+    Server,
+    Settings,
+    TlsPolicy,
+)
+from tui_popretr.config.reader import load
+from tui_popretr.engine.bus import Bus
+from tui_popretr.engine.service import Engine
+from tui_popretr.engine.stream import Stream
+from tui_popretr.engine.tls import TlsSession
+from tui_popretr.errors import ConnectionCut
+from tui_popretr.facts import DialogueLine, Direction, Fact, SessionResult, TlsDetails
+from tui_popretr.journal.journal import Journal
+from tui_popretr.journal.records import Record, Trouble
+from tui_popretr.popserver import STD, Faults, Maildrop, Message, Policy, PopServer
+from tui_popretr.secret import Secret
+
+USER, PASSWORD = "alice", "secret"
+DAY = 24 * 3600.0
+
+T = TypeVar("T")
+F = TypeVar("F")
+#: Called with each fact while a session runs; it may give the engine commands.
+Watcher = Callable[[Engine, Fact], None]
+
+
+def mail(name: object, body: bytes = b"") -> bytes:
+    """A message that is like no other of another name, with CRLF line ends."""
+    header = f"Message-ID: <{name}@example.test>\r\nDate: Mon, 23 Nov 2026 07:27:59 +0000\r\nSubject: {name}\r\n\r\n"
+    return header.encode() + (body or f"the body of {name}\r\n".encode())
+
+
+def settings_from(folder: Path, text: str) -> Settings:
+    """The settings of a configuration text, read as the program reads its file."""
+    path = folder / "popretr.xml"
+    path.write_text(text, encoding="utf-8")
+    path.chmod(0o600)
+    loaded = load(str(path), environ={}, now_host="testhost")
+    assert loaded.settings is not None, [str(problem) for problem in loaded.problems]
+    return loaded.settings
+
+
+class RunClock:
+    """Both clocks go with trio's, also where that one jumps; skip() moves them ahead of it, as a suspend would."""
+
+    def __init__(self) -> None:
+        self._ahead = 0.0
+
+    def boottime(self) -> float:
+        return 1000.0 + trio.current_time() + self._ahead
+
+    def now(self) -> datetime:
+        return datetime(2026, 11, 23, 7, 27, 59, tzinfo=UTC) + timedelta(seconds=trio.current_time() + self._ahead)
+
+    def skip(self, seconds: float) -> None:
+        self._ahead += seconds
+
+
+class PeerStream:
+    """The engine's Stream over one end of a memory stream. It knows no TLS."""
+
+    local = "192.0.2.9:50794"
+    remote = "192.0.2.7:110"
+    remote_ip = "192.0.2.7"
+
+    def __init__(self, near: trio.StapledStream[Any, Any], on_send: Callable[[bytes], None] | None) -> None:
+        self._near = near
+        self._on_send = on_send
+
+    async def receive(self) -> bytes:
+        try:
+            return bytes(await self._near.receive_some())
+        except (trio.BrokenResourceError, trio.ClosedResourceError) as problem:
+            raise ConnectionCut("the connection broke") from problem
+
+    async def send_all(self, data: bytes) -> None:
+        if self._on_send is not None:
+            self._on_send(data)
+        try:
+            await self._near.send_all(data)
+        except (trio.BrokenResourceError, trio.ClosedResourceError) as problem:
+            raise ConnectionCut("the connection broke") from problem
+
+    async def start_tls(self, session: TlsSession) -> TlsDetails:
+        raise AssertionError("a handshake was not expected")
+
+    def close(self) -> None:
+        self._near.send_stream.close()
+        self._near.receive_stream.close()
+
+
+@contextmanager
+def disk_without_threads() -> Iterator[None]:
+    """What goes to the disk is done in trio's own thread.
+
+    A clock that jumps when all tasks wait would jump also while they wait for a thread.
+    """
+
+    async def run_sync(function: Callable[..., T], *arguments: object, **_: object) -> T:
+        await trio.lowlevel.checkpoint()
+        return function(*arguments)
+
+    with patch.object(trio.to_thread, "run_sync", run_sync):
+        yield
+
+
+@dataclass
+class World:
+    """One account `alice` on one server, and the client that polls it.
+
+    Each poll() is a process of its own: an Engine that opens the journal, runs one session, and ends. Facts are those
+    of the last poll; the server's dialogue is that of all.
+    """
+
+    folder: Path
+    policy: Policy = STD
+    timeout: float = 30.0
+    destination: Destination | None = None  # None: `maildir`, with the line ends as received
+    facts: list[Fact] = field(default_factory=list)
+    #: Called with what the client sends, before the server sees it.
+    on_send: Callable[[bytes], None] | None = None
+
+    def __post_init__(self) -> None:
+        self.drop = Maildrop(USER, PASSWORD)
+        self.clock = RunClock()
+        self.server = PopServer([self.drop], policy=self.policy, keep_dialogue=True)
+        self.maildir = self.folder / "Maildir"
+        self.audit_log = self.folder / "audit.log"
+
+    # --- before -------------------------------------------------------------------------------------------------------
+
+    @property
+    def faults(self) -> Faults:
+        return self.server.faults
+
+    def add(self, *messages: bytes | Message) -> list[Message]:
+        """Put messages into the maildrop; they are returned with their uids."""
+        return [self.drop.add(message) for message in messages]
+
+    def become(self, **policy: Any) -> None:
+        """Change what the server offers from its next connection on."""
+        self.server.policy = replace(self.server.policy, **policy)
+
+    def client(self, *, tls: TlsPolicy | None = None, **changes: Any) -> ClientSettings:
+        """A client that runs once; `changes` are fields of ClientSettings."""
+        server = Server("pop.example.test", 110, USER, Literal(Secret(PASSWORD)), (AuthType.USERPASS,), False, tls)
+        destination = self.destination or MaildirDestination(str(self.maildir), eol=Eol.CRLF)
+        client = ClientSettings("a", "user1", server, destination, frequency=0.0, runs=1, omit_received=True)
+        return replace(client, **changes)
+
+    def settings(self, *clients: ClientSettings) -> Settings:
+        folder = str(self.folder)
+        return Settings(
+            path=f"{folder}/popretr.xml",
+            paths=Paths(folder, folder, folder, folder, folder, "testhost", "testhost", "tui-popretr test"),
+            clients=clients,
+            timeout=self.timeout,
+            delay_start=0.0,
+            journal=f"{folder}/popretr.sqlite",
+            audit=LogSettings(str(self.audit_log)),
+        )
+
+    # --- running ------------------------------------------------------------------------------------------------------
+
+    async def poll(self, *, watch: Watcher | None = None, **changes: Any) -> SessionResult:
+        """Run one session of the client, with these fields changed, and return how it went."""
+        return (await self.run(self.client(**changes), watch=watch)).results["a"]
+
+    async def run(self, *clients: ClientSettings, watch: Watcher | None = None) -> Engine:
+        """Run an engine until its clients have done their runs, and return it."""
+        failures: list[Exception] = []
+        engine = Engine(
+            self.settings(*clients),
+            Bus(lambda _, failure: failures.append(failure)),
+            clock=self.clock,
+            connector=self._connector(),
+        )
+
+        def record(fact: Fact) -> None:
+            self.facts.append(fact)
+            if watch is not None:
+                watch(engine, fact)
+
+        self.facts.clear()
+        engine.subscribe(record, dialogue=True)
+        async with trio.open_nursery() as self._peers:
+            with disk_without_threads():
+                await engine.run()
+            self._peers.cancel_scope.cancel()
+        assert self.server.tally.failures == []
+        assert failures == []
+        return engine
+
+    def _connector(self) -> Callable[[Server, float], Awaitable[Stream]]:
+        async def connect(server: Server, timeout: float) -> Stream:
+            await trio.lowlevel.checkpoint()
+            near, far = memory_stream_pair()
+            self._peers.start_soon(self.server.serve_stream, far)
+            return PeerStream(near, self.on_send)
+
+        return connect
+
+    # --- afterwards ---------------------------------------------------------------------------------------------------
+
+    def arrived(self) -> list[bytes]:
+        """The messages in the Maildir, in the order of their delivery; nothing unfinished may be there."""
+        assert not any((self.maildir / "tmp").glob("*"))
+        return [path.read_bytes() for path in sorted((self.maildir / "new").glob("*"), key=_delivery_number)]
+
+    def remaining(self) -> list[str]:
+        """The uids of the messages on the server."""
+        return [message.uid for message in self.drop.messages]
+
+    def said(self, connection: int | None = None) -> list[str]:
+        """What the client said to the server, over one connection (the first is 1, the last -1) or over all."""
+        if connection is not None and connection < 0:
+            connection += self.server.tally.connections + 1
+        return [
+            line.text.decode()
+            for line in self.server.dialogue
+            if line.sender == "C" and connection in (None, line.connection)
+        ]
+
+    def verbs(self, connection: int | None = None) -> list[str]:
+        """The commands the client gave, without their arguments."""
+        return [line.split(" ")[0] for line in self.said(connection)]
+
+    def of(self, kind: type[F]) -> list[F]:
+        """The facts of one kind of the last poll, in order."""
+        return [fact for fact in self.facts if isinstance(fact, kind)]
+
+    def transcript(self) -> list[str]:
+        """The transcript of the last poll, each line with its direction."""
+        return [
+            f"{line.direction.value} {line.text}" for line in self.of(DialogueLine) if line.direction != Direction.OPENED
+        ]
+
+    def records(self) -> list[Record]:
+        """What the journal knows of the maildrop's messages."""
+        with self._journal() as journal:
+            return journal.records(1)
+
+    def troubles(self) -> dict[str, Trouble]:
+        """The journal's troubles of the maildrop, by uid."""
+        with self._journal() as journal:
+            return journal.troubles(1)
+
+    @contextmanager
+    def _journal(self) -> Iterator[Journal]:
+        with closing(Journal.open(str(self.folder / "popretr.sqlite"))) as journal:
+            yield journal
+
+
+def _delivery_number(path: Path) -> int:
+    return int(path.name.split(".")[1].rpartition("Q")[2])
+
+
+def verbs(lines: Iterable[str]) -> list[str]:
+    """The first word of each line."""
+    return [line.split(" ")[0] for line in lines]
