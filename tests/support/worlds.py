@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
@@ -34,7 +35,7 @@ from tui_popretr.engine.tls import TlsSession
 from tui_popretr.errors import ConnectionCut
 from tui_popretr.facts import DialogueLine, Direction, Fact, SessionResult, TlsDetails
 from tui_popretr.journal.journal import Journal
-from tui_popretr.journal.records import Record, Trouble
+from tui_popretr.journal.records import Record, State, Trouble
 from tui_popretr.popserver import STD, Faults, Maildrop, Message, Policy, PopServer
 from tui_popretr.secret import Secret
 
@@ -262,6 +263,12 @@ class World:
         """What the journal knows of the maildrop's messages."""
         with self._journal() as journal:
             return journal.records(1)
+
+    def delivered_uids(self) -> set[str]:
+        """The uids the journal has as delivered, also while an engine has it open."""
+        with closing(sqlite3.connect(self.folder / "popretr.sqlite")) as connection:
+            rows = connection.execute("SELECT uid FROM message WHERE state = ?", (State.DELIVERED,))
+            return {row[0] for row in rows}
 
     def troubles(self) -> dict[str, Trouble]:
         """The journal's troubles of the maildrop, by uid."""
