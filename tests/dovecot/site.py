@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 from xml.sax.saxutils import escape, quoteattr
@@ -17,7 +18,8 @@ import trio
 from tui_popretr.config.model import Settings
 from tui_popretr.config.reader import load
 from tui_popretr.engine.bus import Bus, Subscriber
-from tui_popretr.engine.service import Engine
+from tui_popretr.engine.entry import Connector
+from tui_popretr.engine.service import Engine, connect_tcp
 from tui_popretr.errors import ExitCode
 from tui_popretr.facts import Fact, SessionResult
 from tui_popretr.journal.journal import Journal
@@ -99,7 +101,7 @@ class Site:
 
     # --- running it ---------------------------------------------------------------------------------------------------
 
-    def engine(self, *subscribers: Subscriber) -> tuple[Engine, Run]:
+    def engine(self, *subscribers: Subscriber, connector: Connector = connect_tcp) -> tuple[Engine, Run]:
         """Return an engine and what its run will have been."""
         run = Run(ExitCode.OK, {})
 
@@ -109,15 +111,15 @@ class Site:
         bus = Bus(broken)
         for each in (run.facts.append, *subscribers):
             bus.subscribe(each)
-        return Engine(self.settings(), bus), run
+        return Engine(self.settings(), bus, connector=connector), run
 
-    def run(self) -> Run:
+    def run(self, connector: Connector = connect_tcp) -> Run:
         """Run in this process until all clients have done their runs."""
-        return trio.run(self.arun)
+        return trio.run(partial(self.arun, connector=connector))
 
-    async def arun(self, *subscribers: Subscriber) -> Run:
+    async def arun(self, *subscribers: Subscriber, connector: Connector = connect_tcp) -> Run:
         """The same, for tests that have something else to do meanwhile."""
-        engine, run = self.engine(*subscribers)
+        engine, run = self.engine(*subscribers, connector=connector)
         with trio.fail_after(PATIENCE * 2):
             await engine.run()
         run.exit_code, run.results = engine.exit_code, engine.results

@@ -43,8 +43,8 @@ class _Course:
 def run_once(folder: DemoFolder, out: TextIO, *, keep: bool) -> int:
     """Run the demo in a folder that is new or empty, tell about it on `out`, and return the exit code.
 
-    OK when everything went as scripted (the failing accounts' failures are), SOFTWARE when not, 128 + the signal's number
-    after one of those that end a program. Without `keep` the folder is removed in the end, in every case.
+    OK when everything went as scripted (the failing accounts' failures are), SOFTWARE when not, 128 + the number of a
+    signal that ended it. Without `keep` the folder is removed in the end, in every case.
     """
     world = World(SystemClock().now())
     course = _Course()
@@ -151,6 +151,5 @@ def _leaves(group: BaseExceptionGroup[E]) -> Iterable[E]:
 
 
 def _tell(out: TextIO, lines: Iterable[str]) -> None:
-    for line in lines:
-        out.write(f"{line}\n")
+    out.writelines(f"{line}\n" for line in lines)
     out.flush()

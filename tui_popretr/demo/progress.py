@@ -1,4 +1,4 @@
-"""What the demo says while it retrieves: a line for each account that is done, and on a terminal how far the rest is."""
+"""What the demo says while it retrieves: which accounts are done and, on a terminal, how far the others are."""
 
 from __future__ import annotations
 
@@ -25,7 +25,8 @@ _REDRAW = 0.1  # seconds
 class Progress:
     """Listens to the engine's facts and tells them on `out`.
 
-    On a terminal the last line is drawn anew while run() runs, with nothing but carriage returns and blanks. Elsewhere whole lines of plain text are written.
+    On a terminal the last line is drawn anew while run() runs, with nothing but carriage returns and blanks. Elsewhere
+    whole lines of plain text are written.
     """
 
     def __init__(self, out: TextIO, accounts: Iterable[str]) -> None:

@@ -10,15 +10,15 @@ group and the *delivering* of the next (docs/decisions/0005-group-commit.md).
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 import trio
 
+from tui_popretr.delivery.folders import sync_folder
 from tui_popretr.delivery.sink import Draft
 from tui_popretr.engine.keeper import JournalKeeper
-from tui_popretr.errors import DeliveryFailed, JournalError, PopretrError, describe_os_error
+from tui_popretr.errors import DeliveryFailed, JournalError, PopretrError
 from tui_popretr.journal.records import DeliveredMark, NewRecord
 
 #: A group is at most so many messages; so many threads sync its files.
@@ -238,10 +238,6 @@ def _abort(parcels: list[Parcel]) -> None:
 def _sync_each(folders: list[str], failures: dict[str, PopretrError]) -> None:
     for folder in folders:
         try:
-            descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-            try:
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
-        except OSError as problem:
-            failures[folder] = DeliveryFailed(f"cannot make {folder} durable: {describe_os_error(problem)}")
+            sync_folder(folder)
+        except DeliveryFailed as problem:
+            failures[folder] = problem

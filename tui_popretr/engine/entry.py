@@ -15,7 +15,7 @@ from tui_popretr.engine.login import log_in, turned_away
 from tui_popretr.engine.plan import Listed
 from tui_popretr.engine.stream import Stream
 from tui_popretr.engine.wire import Wire
-from tui_popretr.errors import CommandRefused, GreetingRefused, StlsRefused, UidlUnavailable
+from tui_popretr.errors import CommandRefused, GreetingRefused, ProtocolViolation, StlsRefused, UidlUnavailable
 from tui_popretr.facts import (
     CapabilitiesLearned,
     DialogueLine,
@@ -33,6 +33,7 @@ from tui_popretr.pop3 import (
     Capabilities,
     List,
     Listing,
+    RemoteProtocolError,
     Reply,
     Stat,
     Stls,
@@ -120,7 +121,10 @@ class Entry:
         assert isinstance(stat, Reply)
         if not stat.ok:
             raise CommandRefused(f"the server refuses STAT: {visible(stat.text, 200)}")
-        count, octets = parse_stat(stat.text)
+        try:
+            count, octets = parse_stat(stat.text)
+        except RemoteProtocolError as problem:
+            raise ProtocolViolation(str(problem)) from problem
         if count == 0:
             return [], 0
         commands = [Uidl(max_rows=count + 16), List(max_rows=count + 16)]

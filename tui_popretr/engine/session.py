@@ -47,6 +47,7 @@ from tui_popretr.journal.journal import Journal
 from tui_popretr.journal.records import Maildrop
 from tui_popretr.logs.audit import audit_text
 from tui_popretr.pop3 import (
+    Capabilities,
     Quit,
     Reply,
 )

@@ -1,0 +1,252 @@
+"""`tui-popretr demo` as a newcomer meets it: what it does, what it says, and what it leaves."""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import io
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+from tests.demo.terminal import Terminal
+from tests.support.clock import FakeClock
+from tui_popretr.cli import demo
+from tui_popretr.demo import accounts as accounts_module
+from tui_popretr.demo import once
+from tui_popretr.demo.accounts import Account, make_accounts
+from tui_popretr.demo.folder import DemoFolder, make_folder
+from tui_popretr.demo.world import World
+from tui_popretr.errors import CannotCreate
+from tui_popretr.popserver import Faults
+
+_RECEIVED = re.compile(rb"\AReceived: from 127\.0\.0\.1:\d+ \[127\.0\.0\.1\]\r?\n\tby [^\n]+\n\tfor [^\n]+\n")
+
+
+def _arguments(*words: str) -> argparse.Namespace:
+    parser = argparse.ArgumentParser()
+    demo.add_arguments(parser)
+    return parser.parse_args(words)
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A demo that is over at once and whose mail is known: less of the huge, less of the slow, a fixed time."""
+    monkeypatch.setattr(accounts_module, "HUGE_OCTETS", 2_000_000)
+    monkeypatch.setattr(accounts_module, "SLOW_SECONDS", 0.2)
+    monkeypatch.setattr(once, "SystemClock", FakeClock)
+
+
+def _expected(account: Account) -> list[str]:
+    """Hashes of the messages that have to arrive, as they have to lie on the disk."""
+    hashes = []
+    for message in account.maildrop.messages:
+        if not account.wrong_password and not (account.maildrop.faults or Faults()).refuses(0, message.uid):
+            octets = b"".join(message.chunks())
+            hashes.append(_hash(octets if account.downloads else octets.replace(b"\r\n", b"\n")))
+    return sorted(hashes)
+
+
+def _arrived(folder: DemoFolder, account: Account) -> list[str]:
+    """Hashes of the messages that did arrive, without our Received."""
+    where = Path(folder.mail_of(account))
+    files = [path.read_bytes() for path in where.iterdir()] if where.exists() else []
+    assert all(_RECEIVED.match(octets) for octets in files)
+    return sorted(_hash(_RECEIVED.sub(b"", octets)) for octets in files)
+
+
+def _hash(octets: bytes) -> str:
+    return hashlib.sha256(octets).hexdigest()
+
+
+@dataclass(frozen=True)
+class Played:
+    """A demo that is over."""
+
+    folder: DemoFolder
+    code: int
+    text: str
+
+
+@pytest.fixture
+def played(tmp_path: Path) -> Played:
+    folder, out = make_folder(str(tmp_path / "demo")), io.StringIO()
+    return Played(folder, once.run_once(folder, out, keep=True), out.getvalue())
+
+
+def _accounts() -> tuple[Account, ...]:
+    return make_accounts(FakeClock().now())
+
+
+def test_it_goes_as_scripted_and_every_message_arrives_byte_for_byte(played: Played) -> None:
+    assert played.code == 0, played.text
+    for account in _accounts():
+        expected = _expected(account)
+        assert len(expected) == account.arrives
+        assert _arrived(played.folder, account) == expected, account.id
+
+
+def test_the_summary_tells_of_every_account(played: Played) -> None:
+    summary = played.text.partition("\nAccount ")[2].splitlines()
+    for account in _accounts():
+        (row,) = [line for line in summary if re.match(rf"{account.id} +127\.0\.0\.1:\d+ ", line)]
+        assert f" {account.arrives} " in row
+    assert [line.split()[0] for line in summary if line.endswith("FAILED: login rejected")] == ["wrongpass"]
+    assert sum(line.endswith("all arrived") for line in summary) == 5
+
+
+def test_the_failing_account_is_told_with_advice(played: Played) -> None:
+    words = " ".join(played.text.split())
+    assert "wrongpass: the server rejected the login" in words
+    assert "What to do: check username and password." in words
+    assert "refusing: 1 message could not be retrieved" in words
+
+
+def test_the_places_it_names_are_there(played: Played) -> None:
+    named = re.findall(rf"{re.escape(played.folder.path)}\S*", played.text)
+    assert len(named) >= 10
+    assert [path for path in named if not os.path.exists(path)] == []
+    assert {played.folder.audit, played.folder.transcript, played.folder.configuration} <= set(named)
+    delivered = {played.folder.mail_of(account) for account in _accounts() if account.arrives}
+    assert delivered <= set(named)
+
+
+def test_it_shows_the_dialogue_without_the_password(played: Played) -> None:
+    shown = played.text.partition("The dialogue with account tls")[2].partition("\n\n")[0]
+    transcript = Path(played.folder.transcript).read_text(encoding="utf-8").splitlines()
+    lines = [line.strip().removesuffix("...") for line in shown.splitlines()[1:] if "more lines" not in line]
+    assert len(lines) == 10
+    assert all(any(known.startswith(line) for known in transcript) for line in lines)
+    assert "AUTH PLAIN" in shown
+    assert "QUIT" in shown
+    assert "wonderland" not in played.text
+
+
+def test_elsewhere_than_on_a_terminal_it_is_plain_text(played: Played) -> None:
+    assert played.text.isascii()
+    assert played.text.replace("\n", "").isprintable()
+    own = [line for line in played.text.splitlines() if played.folder.path not in line]
+    assert max(map(len, own)) < 80
+
+
+def test_on_a_terminal_nothing_is_left_of_the_progress(tmp_path: Path) -> None:
+    out = Terminal()
+    assert once.run_once(make_folder(str(tmp_path / "demo")), out, keep=True) == 0
+    assert "\r" in out.getvalue()
+    assert "%" not in "\n".join(out.screen)
+
+
+def test_without_keep_nothing_stays(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert demo.run(_arguments("--no-keep", "--folder", str(tmp_path / "demo"))) == 0
+    assert list(tmp_path.iterdir()) == []
+    text = capsys.readouterr().out
+    assert "removed again" in text
+    assert "audit.log" not in text
+
+
+def test_the_mail_stays_unless_told_otherwise() -> None:
+    assert _arguments().keep is True
+    assert _arguments().folder is None
+
+
+def test_a_folder_in_use_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "thesis.txt").touch()
+    with pytest.raises(CannotCreate):
+        demo.run(_arguments("--folder", str(tmp_path)))
+
+
+# --- when it does not go as scripted --------------------------------------------------------------------------------
+
+
+def test_an_unexpected_end_is_explained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Troubled(World):
+        def __init__(self, newest: datetime) -> None:
+            super().__init__(newest)
+            self.busy.faults = Faults(refuse={7})
+
+    monkeypatch.setattr(once, "World", Troubled)
+    out = io.StringIO()
+    assert once.run_once(make_folder(str(tmp_path / "demo")), out, keep=True) == 70
+    told = out.getvalue().partition("Not everything went as it should")[2]
+    assert "busy: it had to succeed, but: 1 message could not be retrieved" in told
+    assert "wrongpass" not in told
+    assert "Then:" not in told
+
+
+def test_a_server_that_cannot_listen_is_explained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Deaf(World):
+        async def serve(self, *, task_status: object = None) -> None:
+            raise OSError(98, "Address already in use")
+
+    monkeypatch.setattr(once, "World", Deaf)
+    out = io.StringIO()
+    assert once.run_once(make_folder(str(tmp_path / "demo")), out, keep=False) == 70
+    assert "  address already in use\n" in out.getvalue()
+    assert "did not end" not in out.getvalue()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_demo_that_hangs_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(accounts_module, "SLOW_SECONDS", 3600)
+    monkeypatch.setattr(once, "PATIENCE", 1.0)
+    out = io.StringIO()
+    assert once.run_once(make_folder(str(tmp_path / "demo")), out, keep=True) == 70
+    assert "it was not done after 1 seconds" in out.getvalue()
+
+
+@pytest.fixture
+def _handlers() -> Iterator[None]:
+    """The process's signal handlers, put back."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.mark.usefixtures("_handlers")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals) -> None:
+    class Stopping(io.StringIO):
+        def write(self, text: str) -> int:
+            if "wrongpass  FAILED" in text:
+                signal.raise_signal(number)
+            return super().write(text)
+
+    monkeypatch.setattr(accounts_module, "SLOW_SECONDS", 3600)
+    out = Stopping()
+    assert once.run_once(make_folder(str(tmp_path / "demo")), out, keep=False) == 128 + number
+    assert out.getvalue().endswith("\nStopped.\n")
+    assert list(tmp_path.iterdir()) == []
+
+
+# --- the program itself ---------------------------------------------------------------------------------------------
+
+
+def test_as_a_program(tmp_path: Path) -> None:
+    folder = tmp_path / "demo"
+    command = [sys.executable, "-m", "tui_popretr", "demo", "--folder", str(folder)]
+    finished = subprocess.run(
+        command, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=60, check=False
+    )
+    assert (finished.returncode, finished.stderr) == (0, "")
+    assert str(folder / "logs" / "transcript.log") in finished.stdout
+    assert len(os.listdir(folder / "mail" / "alice" / "Maildir" / "new")) == 120
+    (huge,) = (folder / "mail" / "frank" / "Maildir" / "new").iterdir()
+    assert huge.stat().st_size > 50_000_000
+
+
+def test_the_command_line_is_known_without_loading_the_demo() -> None:
+    code = (
+        "import sys, tui_popretr.cli.demo; print([name for name in sys.modules if name in "
+        "('trio', 'textual', 'tui_popretr.demo', 'tui_popretr.engine')])"
+    )
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    assert loaded.stdout.strip() == "[]"

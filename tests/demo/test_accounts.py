@@ -1,0 +1,74 @@
+"""The accounts know how their first session has to end, and tell in words when it did not."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from tests.support.clock import local
+from tui_popretr.demo.accounts import Account, make_accounts
+from tui_popretr.errors import ExitCode
+from tui_popretr.facts import SessionResult
+
+NEWEST = local(2026, 11, 23)
+
+
+def _account(account_id: str) -> Account:
+    return next(account for account in make_accounts(NEWEST) if account.id == account_id)
+
+
+def _result(messages: int, *, code: ExitCode = ExitCode.OK, error: str = "") -> SessionResult:
+    return SessionResult(code, error, "", NEWEST, NEWEST, messages, messages * 100, messages, 0, 0)
+
+
+def _retrieved(account: Account) -> Account:
+    account.maildrop.update(account.maildrop.messages[: account.arrives])
+    return account
+
+
+def test_names_are_unique() -> None:
+    accounts = make_accounts(NEWEST)
+    assert len({account.id for account in accounts}) == len({account.owner for account in accounts}) == len(accounts)
+
+
+def test_the_same_time_gives_the_same_mail() -> None:
+    def content() -> list[list[bytes]]:
+        return [
+            [b"".join(message.chunks()) for message in account.maildrop.messages]
+            for account in make_accounts(NEWEST)
+            if account.id != "huge"
+        ]
+
+    assert content() == content()
+
+
+@pytest.mark.parametrize(
+    ("account_id", "code"),
+    [("busy", ExitCode.OK), ("wrongpass", ExitCode.LOGIN), ("refusing", ExitCode.TEMPORARY)],
+)
+def test_as_scripted(account_id: str, code: ExitCode) -> None:
+    account = _retrieved(_account(account_id))
+    assert account.deviation(_result(account.arrives, code=code)) == ""
+
+
+def test_what_arrives_and_what_stays_is_all_there_is() -> None:
+    for account in make_accounts(NEWEST):
+        assert account.arrives + account.stays == len(account.maildrop.messages)
+
+
+def test_only_one_account_has_a_wrong_password() -> None:
+    wrong = [account.id for account in make_accounts(NEWEST) if account.password != account.maildrop.password]
+    assert wrong == ["wrongpass"]
+
+
+def test_deviations_are_told() -> None:
+    busy = _account("busy")
+    assert busy.deviation(None) == "its session did not end"
+    assert busy.deviation(_result(119)) == "119 messages arrived, not 120"
+    assert busy.deviation(_result(120)) == "120 messages are left on the server, not 0"
+    failed = _result(0, code=ExitCode.UNAVAILABLE, error="nobody answered")
+    assert busy.deviation(failed) == "it had to succeed, but: nobody answered"
+    assert (
+        replace(busy, ends=ExitCode.LOGIN).deviation(_result(120)) == "it had to fail with code 77, but: it succeeded"
+    )

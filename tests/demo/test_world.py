@@ -1,0 +1,72 @@
+"""The demo's world: a server that serves its accounts, and mail that keeps arriving."""
+
+from __future__ import annotations
+
+import poplib
+import ssl
+
+import pytest
+import trio
+from trio.testing import MockClock, trio_test
+
+from tests.support.clock import local
+from tui_popretr.demo import world as world_module
+from tui_popretr.demo.world import HOST, Ports, World
+from tui_popretr.popserver.certificates import ca_path
+
+NEWEST = local(2026, 11, 23)
+
+
+def _count(pop: poplib.POP3, name: str) -> int:
+    try:
+        pop.user(name)
+        pop.pass_(f"{name}-in-wonderland")
+        count, _ = pop.stat()
+        pop.quit()
+        return count
+    finally:
+        pop.close()
+
+
+@trio_test
+async def test_the_accounts_are_served_in_clear_and_under_tls() -> None:
+    def counts(ports: Ports) -> tuple[int, int]:
+        context = ssl.create_default_context(cafile=ca_path())
+        in_clear = _count(poplib.POP3(HOST, ports.clear, timeout=20), "alice")
+        return in_clear, _count(poplib.POP3_SSL(HOST, ports.tls, timeout=20, context=context), "bella")
+
+    world = World(NEWEST)
+    async with trio.open_nursery() as nursery:
+        ports = await nursery.start(world.serve)
+        assert await trio.to_thread.run_sync(counts, ports) == (120, 12)
+        nursery.cancel_scope.cancel()
+    assert world.server.tally.failures == []
+
+
+@trio_test
+async def test_mail_keeps_arriving(autojump_clock: MockClock) -> None:
+    world = World(NEWEST)
+    before = list(world.busy.messages)
+    with trio.move_on_after(60):
+        await world.arrivals(lambda: NEWEST)
+    new = world.busy.messages[len(before) :]
+    assert 30 <= len(new) < 60
+    assert world.busy.messages[: len(before)] == before
+    assert len({message.uid for message in world.busy.messages}) == len(before) + len(new)
+    texts = {b"".join(message.chunks()) for message in world.busy.messages}
+    assert len(texts) == len(before) + len(new)
+
+
+@trio_test
+async def test_mail_stops_arriving_when_nobody_fetches_it(
+    autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(world_module, "MOST_WAITING", 125)
+    world = World(NEWEST)
+    with trio.move_on_after(60):
+        await world.arrivals(lambda: NEWEST)
+    assert len(world.busy.messages) == 125
+    world.busy.update(list(world.busy.messages))
+    with trio.move_on_after(20):
+        await world.arrivals(lambda: NEWEST)
+    assert 10 <= len(world.busy.messages) <= 20
