@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.program import client, mail, run_program, write_configuration
-from tests.support.popserver_thread import RunningServer, running_server
+from tests.support.popserver_thread import running_server
 from tui_popretr.popserver import Faults, Maildrop
 
 #: Nobody listens on it: it is reserved, and nothing but root could.
@@ -175,7 +175,7 @@ def test_an_unknown_client_is_refused_with_the_known_ones(tmp_path: Path) -> Non
     configuration = write_configuration(
         tmp_path / "c.xml",
         client("isp", NOWHERE),
-        client("work", NOWHERE),
+        client("work", NOWHERE, user="other"),
         client("old", NOWHERE, attributes='enabled="N"'),
     )
     done = run_program(configuration, "--headless", "--once", "--client", "wrok")
@@ -197,12 +197,8 @@ def test_without_headless_it_says_that_there_is_no_dashboard_yet(tmp_path: Path)
 
 
 def test_files_are_private(tmp_path: Path) -> None:
-    def retrieve(server: RunningServer) -> None:
-        configuration = write_configuration(tmp_path / "c.xml", client("isp", server.address))
-        assert once(configuration) == 0
-
     with running_server([maildrop(messages=1)]) as server:
-        retrieve(server)
-    made = [path for path in (tmp_path / "var").rglob("*")]
+        assert once(write_configuration(tmp_path / "c.xml", client("isp", server.address))) == 0
+    made = list((tmp_path / "var").rglob("*"))
     assert made
     assert [path for path in made if path.stat().st_mode & 0o077] == []

@@ -73,7 +73,7 @@ def test_descriptions_are_those_of_the_audit_log() -> None:
     ("tag", "expected"),
     [
         ("J0123abcdPdeadbeefQ1", True),
-        (names.tag(JOURNAL, 1), False),
+        pytest.param(names.tag(JOURNAL, 1), False, id="this process"),
         ("J0123abceePdeadbeefQ1", False),
         ("J0123abcePdeadbeefQ1", False),
         ("J0123abcdPdeadbeefQ1x", False),

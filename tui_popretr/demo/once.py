@@ -16,12 +16,13 @@ from tui_popretr.demo import summary
 from tui_popretr.demo.accounts import Account, Security
 from tui_popretr.demo.configuration import write_configuration
 from tui_popretr.demo.folder import DemoFolder
-from tui_popretr.demo.progress import Progress
+from tui_popretr.demo.progress import Lines
 from tui_popretr.demo.world import Ports, World
 from tui_popretr.engine.bus import Bus
 from tui_popretr.engine.service import Engine
 from tui_popretr.errors import ConfigurationError, ExitCode, PopretrError, describe_os_error
 from tui_popretr.facts import SessionResult
+from tui_popretr.headless.progress import Progress
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 E = TypeVar("E", bound=BaseException)
@@ -64,7 +65,8 @@ def run_once(folder: DemoFolder, out: TextIO, *, keep: bool) -> int:
 
 async def _perform(world: World, folder: DemoFolder, out: TextIO, course: _Course) -> None:
     """Retrieve once; what goes wrong is noted in the course."""
-    progress = Progress(out, (account.id for account in world.accounts))
+    ids = [account.id for account in world.accounts]
+    progress = Progress(ids, out) if out.isatty() else None
     with trio.open_signal_receiver(*_SIGNALS) as signals, trio.move_on_after(PATIENCE) as patience:
         try:
             async with trio.open_nursery() as nursery:
@@ -72,18 +74,21 @@ async def _perform(world: World, folder: DemoFolder, out: TextIO, course: _Cours
                 course.ports = await nursery.start(world.serve)
                 write_configuration(folder, world.accounts, course.ports)
                 bus = Bus(lambda _, problem: course.troubles.append(f"the progress display failed: {problem!r}"))
-                bus.subscribe(progress)
+                bus.subscribe(progress or Lines(out, ids))
                 engine = Engine(_once(_load(folder)), bus)
                 course.results = engine.results
-                nursery.start_soon(progress.run)
+                if progress is not None:
+                    nursery.start_soon(progress.run)
                 await engine.run()
                 nursery.cancel_scope.cancel()
         except* PopretrError as problems:
             course.troubles += [str(problem) for problem in _leaves(problems)]
         except* OSError as problems:
             course.troubles += [describe_os_error(problem) for problem in _leaves(problems)]
+    if progress is not None:
+        progress.finish()
     if patience.cancelled_caught:
-        course.troubles.append(f"it was not done after {PATIENCE:.0f} seconds")
+        course.troubles.append(f"it was not done after {PATIENCE:g} seconds")
 
 
 async def _watch(signals: AsyncIterator[int], everything: trio.CancelScope, course: _Course) -> None:

@@ -1,96 +1,33 @@
-"""What the demo says while it retrieves: which accounts are done and, on a terminal, how far the others are."""
+"""What the demo says without a terminal while it retrieves: a line for each account that is done."""
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterable
 from typing import TextIO
 
-import trio
 from humanize import naturalsize
 
-from tui_popretr.facts import (
-    Fact,
-    MaildropListed,
-    RetrievalProgressed,
-    SessionClosed,
-    SessionResult,
-    SessionStarted,
-)
-
-WIDTH = 80
-_REDRAW = 0.1  # seconds
+from tui_popretr.facts import Fact, SessionClosed, SessionResult
 
 
-class Progress:
-    """Listens to the engine's facts and tells them on `out`.
-
-    On a terminal the last line is drawn anew while run() runs, with nothing but carriage returns and blanks. Elsewhere
-    whole lines of plain text are written.
-    """
+class Lines:
+    """Listens to the engine's facts and writes whole lines of plain text."""
 
     def __init__(self, out: TextIO, accounts: Iterable[str]) -> None:
         self._out = out
-        self._terminal = out.isatty()
-        self._width = min(WIDTH, shutil.get_terminal_size().columns) - 1
-        self._name_width = max(map(len, accounts))
-        self._to_come: dict[str, int] = {}  # octets, by account
-        self._come: dict[str, int] = {}
-        self._drawn = ""
+        self._width = max(map(len, accounts))
 
     def __call__(self, fact: Fact) -> None:
-        match fact:
-            case SessionStarted(session):
-                self._come[session.client] = 0
-            case MaildropListed(session):
-                self._to_come[session.client] = fact.to_retrieve_octets
-            case RetrievalProgressed(session):
-                self._come[session.client] = fact.octets
-            case SessionClosed(session):
-                self._come.pop(session.client, None)
-                self._say(f"  {session.client:<{self._name_width}}  {outcome(fact.result)}")
-
-    async def run(self) -> None:
-        """Draw how far the running sessions are, until cancelled."""
-        try:
-            while self._terminal:
-                self._draw(self._state())
-                await trio.sleep(_REDRAW)
-        finally:
-            self._draw("")
-
-    def _state(self) -> str:
-        parts = []
-        for account, come in self._come.items():
-            to_come = self._to_come.get(account, 0)
-            parts.append(f"{account} {min(99, 100 * come // to_come)}%" if to_come else f"{account} ...")
-        return "  " + "   ".join(parts)
-
-    def _say(self, line: str) -> None:
-        self._draw("")
-        self._out.write(f"{line}\n")
-        self._out.flush()
-
-    def _draw(self, state: str) -> None:
-        """Replace the last line of the terminal."""
-        state = state[: self._width].rstrip()
-        if state == self._drawn:
-            return
-        self._out.write(f"\r{state:<{len(self._drawn)}}")
-        if not state:
-            self._out.write("\r")
-        self._out.flush()
-        self._drawn = state
+        if isinstance(fact, SessionClosed):
+            self._out.write(f"  {fact.session.client:<{self._width}}  {_outcome(fact.result)}\n")
+            self._out.flush()
 
 
-def outcome(result: SessionResult) -> str:
-    """Return how a session ended, in a few words and figures."""
+def _outcome(result: SessionResult) -> str:
+    if not result.messages and not result.ok:
+        return "FAILED, see below"
     figures = f"{messages(result.messages)}, {naturalsize(result.octets)}, in {seconds(result)}"
-    if result.ok:
-        return figures
-    if result.messages:
-        return f"{figures}; {messages(result.failed)} left on the server"
-    return "FAILED, see below"
+    return figures if result.ok else f"{figures}; {messages(result.failed)} left on the server"
 
 
 def messages(count: int) -> str:

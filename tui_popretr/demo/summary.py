@@ -11,11 +11,12 @@ from humanize import naturalsize
 from tui_popretr.demo.accounts import Account
 from tui_popretr.demo.configuration import address_of
 from tui_popretr.demo.folder import DemoFolder
-from tui_popretr.demo.progress import WIDTH, seconds
+from tui_popretr.demo.progress import seconds
 from tui_popretr.demo.world import Ports
 from tui_popretr.errors import ExitCode
 from tui_popretr.facts import SessionResult
 
+WIDTH = 80
 _COLUMNS = (9, 15, 8, 8, 5)  # the last column takes the rest
 _LAST = WIDTH - 1 - sum(_COLUMNS) - 2 * len(_COLUMNS)
 _HEADINGS = ("Account", "Server", "Messages", "Size", "Took", "Result")
@@ -102,15 +103,13 @@ def excerpt(folder: DemoFolder, account: Account) -> Iterator[str]:
 def next_steps(folder: DemoFolder, *, keep: bool) -> Iterator[str]:
     """Yield what a newcomer can do now."""
     if keep:
-        yield from (
-            f"The folder stays until you delete it ({naturalsize(_octets_in(folder.path))}):",
-            f"  {folder.path}",
-        )
+        yield f"The folder stays until you delete it ({naturalsize(_octets_in(folder.path))}):"
+        yield f"  {folder.path}"
         yield "The demo's server is gone, so the settings in it are to be read, not to be run."
     else:
         yield "The mail and the logs are removed again (--no-keep)."
     yield ""
-    yield "For mail of your own begin with a file from config-samples/ (see README.md), then:"
+    yield "For mail of your own begin with a file from config-samples/ (README.md), then:"
     yield "  tui-popretr check FILE              say what is wrong with it"
     yield "  tui-popretr check FILE --connect    log in, and retrieve nothing"
     yield "  tui-popretr FILE --headless --once  retrieve once"

@@ -14,6 +14,9 @@ from tui_popretr.recovery import Outcome, Recovered, recover
 
 T = TypeVar("T")
 
+#: Seconds for closing.
+CLOSING = 2.0
+
 
 class JournalKeeper:
     """Owns the open journal.
@@ -60,12 +63,13 @@ class JournalKeeper:
         return await self.run(find)
 
     async def close(self) -> None:
-        """Close the journal; harmless when it is closed."""
-        with trio.CancelScope(shield=True):
+        """Close the journal; harmless when it is closed. A disk that hangs is not waited for."""
+        with trio.move_on_after(CLOSING, shield=True):
             await self._in_thread(self._close)
 
     async def _in_thread(self, function: Callable[[], T]) -> T:
-        return await trio.to_thread.run_sync(function, limiter=self._limiter)
+        # Who is cancelled does not wait for the disk; the next use does, for the limiter's one place.
+        return await trio.to_thread.run_sync(function, limiter=self._limiter, abandon_on_cancel=True)
 
     def _open(self) -> list[Recovered]:
         self._close()

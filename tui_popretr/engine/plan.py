@@ -39,9 +39,10 @@ class Policy:
 
 @dataclass(frozen=True, slots=True)
 class Fetch:
-    """Retrieve this message."""
+    """Retrieve this message. `earlier` is the record of when it was delivered before: deleteafter counts from that."""
 
     listed: Listed
+    earlier: Record | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,15 +111,16 @@ def make_plan(
         if policy.max_size is not None and listed.octets > policy.max_size:
             plan.skips.append(Skip(listed, f"larger than maxsize ({listed.octets} octets)"))
             continue
+        fetch = Fetch(listed, record_of if record_of is not None and record_of.state is State.DELIVERED else None)
         trouble = troubles.get(listed.trouble_key)
         if trouble is not None and trouble.failures >= POISON_FAILURES:
             if now - trouble.last < POISON_REST:
                 reason = f"failed {trouble.failures} times, tried once a day ({trouble.reason})"
                 plan.skips.append(Skip(listed, reason, trouble=True))
             else:
-                last.append(Fetch(listed))
+                last.append(fetch)
             continue
-        plan.work.append(Fetch(listed))
+        plan.work.append(fetch)
     plan.work += last
     if policy.max_messages is not None:
         _limit(plan, policy.max_messages)

@@ -272,7 +272,7 @@ class Retrieval:
     def _begin(self, job: Fetch | Check) -> None:
         number = job.listed.number
         store = isinstance(job, Fetch) or number in self._again
-        whole = isinstance(job, Fetch) and (job.listed.uid is None or bool(self._unnamed))
+        whole = store and (job.listed.uid is None or bool(self._unnamed))
         self._incoming = _Incoming(job, self._target, store=store, whole=whole)
 
     async def _spill(self, incoming: _Incoming) -> None:
@@ -339,7 +339,7 @@ class Retrieval:
             tmp=draft.tmp,
             final=draft.final,
             audit=target.audit(draft.description(), identity.message_id, octets, sender),
-            time=int(target.now().timestamp()),
+            time=self._retrieved_at(incoming.job, identity),
         )
 
         def done(problem: PopretrError | None) -> None:
@@ -357,7 +357,21 @@ class Retrieval:
         parcel = Parcel(draft, record, done)
         self._parcels += 1
         self._undurable += octets
-        await target.committer.put(parcel)
+        try:
+            await target.committer.put(parcel)
+        except trio.Cancelled:  # the committer had no room for it yet, and never hears of it
+            self._parcels -= 1
+            self._undurable -= octets
+            await self._discard(draft)
+            raise
+
+    def _retrieved_at(self, job: Fetch | Check, identity: Identity) -> int:
+        """The time for the record: of the first retrieval, where deleteafter would else never pass for a message that
+        preserve retrieves again and again."""
+        earlier = job.earlier if isinstance(job, Fetch) else None
+        if earlier is not None and self._target.policy.delete_after is not None and earlier.identity.same_as(identity):
+            return earlier.time
+        return int(self._target.now().timestamp())
 
     # --- troubles -----------------------------------------------------------------------------------------------------
 

@@ -95,6 +95,7 @@ class Engine:
         self._ended_by_command = False
         self._token: trio.lowlevel.TrioToken | None = None
         self._reloading = False
+        self._clients: trio.Nursery | None = None
 
     @property
     def exit_code(self) -> ExitCode:
@@ -152,7 +153,8 @@ class Engine:
             helpers.cancel_scope.cancel()
 
     async def _run_clients(self) -> None:
-        async with trio.open_nursery() as self._clients:
+        async with trio.open_nursery() as clients:
+            self._clients = clients
             start, count = self.clock.boottime(), len(self.settings.clients)
             for index, client in enumerate(self.settings.clients):
                 delay, total = self.settings.delay_start, self.settings.concurrency.total
@@ -160,10 +162,10 @@ class Engine:
                 self._runners[client.id] = ClientRunner(client, self._services, due)
             self._tell_clients()
             for runner in self._runners.values():
-                self._clients.start_soon(runner.run)
+                clients.start_soon(runner.run)
             self._look_whether_done()
             await self._ending.wait()
-            self._clients.cancel_scope.deadline = trio.current_time() + LAST_DEADLINE
+            clients.cancel_scope.deadline = trio.current_time() + LAST_DEADLINE
             for runner in self._runners.values():
                 runner.end()
 
@@ -214,12 +216,7 @@ class Engine:
             case StopSession(client):
                 return f"the session of {client} ends" if self._runner(client).stop_session() else f"{client} has none"
             case Reload():
-                if self._reloader is None:
-                    return "reloading is not possible here"
-                if not self._reloading:
-                    self._reloading = True
-                    self._clients.start_soon(self._reload, self._reloader)
-                return "the configuration is read again"
+                return self._start_reload()
             case Shutdown():
                 self._ended_by_command = True
                 self._ending.set()
@@ -231,18 +228,26 @@ class Engine:
         except KeyError:
             raise ValueError(f"there is no client {client}") from None
 
-    async def _reload(self, reloader: Loader) -> None:
+    def _start_reload(self) -> str:
+        if self._reloader is None or self._clients is None:
+            return "reloading is not possible here"
+        if not self._reloading:
+            self._reloading = True
+            self._clients.start_soon(self._reload, self._reloader, self._clients)
+        return "the configuration is read again"
+
+    async def _reload(self, reloader: Loader, clients: trio.Nursery) -> None:
         """Take over a new configuration, or keep the old one where there is any problem (SPEC 2)."""
         try:
             settings = await trio.to_thread.run_sync(reloader)
         except ConfigurationError as problem:
             self.bus.publish(ConfigurationRejected(tuple(str(problem).splitlines())))
         else:
-            self._take_over(settings)
+            self._take_over(settings, clients)
         finally:
             self._reloading = False
 
-    def _take_over(self, settings: Settings) -> None:
+    def _take_over(self, settings: Settings, clients: trio.Nursery) -> None:
         old, self.settings = self.settings, settings
         if settings.journal != old.journal:
             self.note(Level.WARNING, f"the journal stays {old.journal} until the program is started again")
@@ -261,11 +266,15 @@ class Engine:
             self._runners[each].change(wanted[each], now)
         for each in added:
             self._runners[each] = runner = ClientRunner(wanted[each], self._services, now)
-            self._clients.start_soon(runner.run)
+            clients.start_soon(runner.run)
         self._runners = {each: self._runners[each] for each in wanted}
         self._tell_clients()
         self.bus.publish(ConfigurationReloaded(added, removed, changed))
         self._look_whether_done()
+
+    def close_logs(self) -> None:
+        """Write the logs out and close them: for an end that cannot wait for run()."""
+        self._logbook.close()
 
     def _tell_clients(self) -> None:
         timeout = self.settings.timeout

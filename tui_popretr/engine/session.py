@@ -270,6 +270,7 @@ class Session(Observer):
 
     async def _plan(self, maildrop: int, listing: list[Listed]) -> Plan:
         if not listing:
+            self._listed = []
             return Plan()
         keeper, policy, now = self._around.keeper, self._policy, self._now()
         records, troubles = await keeper.run(lambda journal: (journal.records(maildrop), journal.troubles(maildrop)))

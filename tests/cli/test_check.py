@@ -1,0 +1,120 @@
+"""`check`: all problems, or what the clients will do."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from tests.cli.program import client, run_program, write_configuration
+
+
+def test_a_configuration_in_order_is_told_in_sentences(tmp_path: Path) -> None:
+    path = write_configuration(
+        tmp_path / "c.xml",
+        client("isp", "pop.example.net", attributes='freq="10m"'),
+        client("work", "pop.example.org", attributes='freq="0" runs="1"', more='<ssl latent="N"/><maildir>m</maildir>'),
+        client("old", "pop.example.com", attributes='enabled="N"'),
+    )
+    done = run_program("check", path)
+    assert done.code == 0, done.err
+    assert done.out.splitlines() == [
+        "isp: Every 10 minutes, retrieves all mail from pop.example.net:110 without TLS, logging in as me with"
+        f" USERPASS, else SASL_PLAIN, and delivers it to the Maildir {tmp_path}/var/mail/isp. What was delivered is"
+        " deleted from the server.",
+        "work: Once, retrieves all mail from pop.example.org:995 over TLS, logging in as me with USERPASS, else"
+        f" SASL_PLAIN, and delivers it to the Maildir {tmp_path}/m. What was delivered is deleted from the server.",
+        "Disabled: old",
+    ]
+    assert "secret" not in done.out + done.err
+    assert not (tmp_path / "var").exists()
+
+
+def test_only_the_named_clients_are_told(tmp_path: Path) -> None:
+    path = write_configuration(
+        tmp_path / "c.xml", client("isp", "pop.example.net"), client("work", "pop.example.org")
+    )
+    done = run_program("check", path, "--client", "work")
+    assert [line.partition(":")[0] for line in done.out.splitlines()] == ["work"]
+    assert run_program("check", path, "--client", "home").code == 64
+
+
+def test_warnings_and_notes_do_not_fail(tmp_path: Path) -> None:
+    path = write_configuration(
+        tmp_path / "c.xml", client("isp", "127.0.0.1", attributes='freq="5"'), before="<niobuffers/>"
+    )
+    done = run_program("check", path)
+    assert done.code == 0
+    *problems, last = done.err.splitlines()
+    kinds = [re.match(rf"{re.escape(path)}:\d+:\d+: (\w+): ", line) for line in problems]
+    assert [kind and kind[1] for kind in kinds] == ["note", "warning"]
+    assert last == f"{path}: 1 warning, 1 note"
+
+
+MISTAKES = """\
+<pop3download>
+  <timeout>4x</timeout>
+  <delay_strat>1m</delay_strat>
+  <clients>
+    <client id="a" recip="u" freq="often">
+      <server address="pop.example.net:99999"><username>me</username><password>secret</password></server>
+    </client>
+    <client id="a" recip="u" preserve="maybe">
+      <server address="127.0.0.1"><username>me</username><password>secret</password></server>
+    </client>
+    <client id="b">
+      <server address="127.0.0.1"><username>me</username><password>secret</password></server>
+    </client>
+    <client id="c" recip="../u" runs="-1">
+      <server address="127.0.0.1"><username>me</username><password>secret</password>
+        <authtypes>USERPAS</authtypes></server>
+      <maxmails>3</maxmails>
+    </client>
+  </clients>
+</pop3download>
+"""
+
+
+def test_ten_mistakes_are_ten_messages_at_their_places(tmp_path: Path) -> None:
+    path = tmp_path / "c.xml"
+    path.write_text(MISTAKES, encoding="utf-8")
+    path.chmod(0o600)
+    done = run_program("check", str(path))
+    assert done.code == 78
+    assert done.out == ""
+    *problems, last = done.err.splitlines()
+    assert [re.sub(r"^.*?:(\d+:\d+: \w+): .*", r"\1", line) for line in problems] == [
+        "2:12: error",
+        "3:3: error",
+        "5:34: error",
+        "6:24: error",
+        "8:16: error",
+        "8:39: error",
+        "11:5: error",
+        "14:25: error",
+        "14:38: error",
+        "16:20: error",
+        "17:7: error",
+    ]
+    assert all(line.startswith(f"{path}:") for line in problems)
+    assert "did you mean 'delay_start'?" in done.err
+    assert last == f"tui-popretr: {path} cannot be used: 11 errors"
+
+
+def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+    done = run_program("check", str(tmp_path / "none.xml"))
+    assert done.code == 78
+    assert "none.xml:1:1: error: the configuration cannot be read: no such file or directory" in done.err
+
+
+def test_tls_files_that_cannot_be_used(tmp_path: Path) -> None:
+    (tmp_path / "empty.pem").touch()
+    path = write_configuration(
+        tmp_path / "c.xml",
+        client("isp", "pop.example.net", more='<ssl tspath="none.pem"/><maildir>m</maildir>'),
+        client("work", "pop.example.org", more='<ssl tspath="empty.pem"/><maildir>m</maildir>'),
+    )
+    done = run_program("check", path)
+    assert done.code == 78
+    assert f"{path}: error: client isp: cannot read {tmp_path}/none.pem: no such file or directory" in done.err
+    assert f"{path}: error: client work: {tmp_path}/empty.pem holds no usable certificate" in done.err
+    assert done.err.endswith(f"tui-popretr: {path} cannot be used: 2 errors\n")

@@ -1,0 +1,103 @@
+"""Which parts the dashboard shows in a terminal of a given size, and which columns its client list has. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+#: From this width on client list and tabs stand side by side.
+BESIDE = 140
+#: Below this height, or this width, one of them is shown at a time.
+STACKED_HEIGHT = 18
+STACKED_WIDTH = 60
+
+
+class Arrangement(Enum):
+    """How client list and tabs share the screen."""
+
+    SINGLE = "single"
+    STACKED = "stacked"
+    BESIDE = "beside"
+
+
+def arrangement(width: int, height: int) -> Arrangement:
+    """Return the arrangement for a terminal of so many cells."""
+    if width < STACKED_WIDTH or height < STACKED_HEIGHT:
+        return Arrangement.SINGLE
+    return Arrangement.BESIDE if width >= BESIDE else Arrangement.STACKED
+
+
+class Column(Enum):
+    """A column of the client list, in the order of display, with its title."""
+
+    STATE = "State"
+    ID = "Client"
+    SERVER = "Server"
+    RECIP = "For"
+    WHEN = "Next run"
+    LAST = "Last result"
+    MESSAGES = "Mails"
+    OCTETS = "Size"
+    PAST = "Past"
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A column with its place, in cells from the list's left edge."""
+
+    column: Column
+    x: int
+    width: int
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """How wide the contents would like their columns, cells."""
+
+    id: int
+    server: int
+    recip: int
+
+
+#: The mark of the selected row.
+GUTTER = 1
+_GAP = 1
+_LEAST = {Column.STATE: 12, Column.ID: 10, Column.WHEN: 10}
+#: What is added while there is room, the most wanted first, with its least width.
+_OPTIONAL = (
+    (Column.LAST, 20),
+    (Column.MESSAGES, 6),
+    (Column.OCTETS, 8),
+    (Column.SERVER, 16),
+    (Column.PAST, 10),
+    (Column.RECIP, 8),
+)
+#: A progress bar, the count, the share and the rate.
+_WHEN = 36
+_PAST = 24
+
+
+def columns(width: int, wanted: Wanted) -> tuple[Placed, ...]:
+    """Return the columns that fit into `width` cells, filled up to it, in the order of display."""
+    widths = dict(_LEAST)
+    left = width - GUTTER - sum(widths.values()) - _GAP * (len(widths) - 1)
+    for column, least in _OPTIONAL:
+        if least + _GAP > left:
+            break
+        widths[column] = least
+        left -= least + _GAP
+    growth = [(Column.ID, min(wanted.id, 24)), (Column.WHEN, 18), (Column.LAST, 32)]
+    growth += [(Column.SERVER, min(wanted.server, 32)), (Column.RECIP, min(wanted.recip, 20))]
+    growth += [(Column.WHEN, _WHEN), (Column.PAST, _PAST), (Column.LAST if Column.LAST in widths else Column.WHEN, width)]
+    for column, most in growth:
+        if column in widths:
+            more = min(max(most - widths[column], 0), max(left, 0))
+            widths[column] += more
+            left -= more
+    placed: list[Placed] = []
+    x = GUTTER
+    for column in Column:
+        if column in widths:
+            placed.append(Placed(column, x, max(1, min(widths[column], width - x))))
+            x += widths[column] + _GAP
+    return tuple(each for each in placed if each.x < width)

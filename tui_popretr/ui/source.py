@@ -1,0 +1,71 @@
+"""Where the dashboard's facts come from and its commands go: an engine in this process, or whatever speaks its words."""
+
+from __future__ import annotations
+
+from concurrent.futures import Future
+from datetime import datetime
+from typing import Protocol
+
+from tui_popretr.clock import Clock, SystemClock
+from tui_popretr.commands import Command
+from tui_popretr.ui.engine_thread import EngineThread
+from tui_popretr.ui.mailbox import Drained, Mailbox
+
+
+class Source(Protocol):
+    """All that the dashboard knows of an engine. No method blocks."""
+
+    def drain(self) -> Drained:
+        """Return what has happened since the last call."""
+        ...
+
+    def perform(self, command: Command) -> Future[str]:
+        """Hand over a command; the future gives the answer in words, or a ValueError."""
+        ...
+
+    @property
+    def alive(self) -> bool:
+        """Whether facts still come."""
+        ...
+
+    @property
+    def problem(self) -> BaseException | None:
+        """Why it ended, where it was not asked to."""
+        ...
+
+    def boottime(self) -> float:
+        """Seconds on the clock that due times are on."""
+        ...
+
+    def now(self) -> datetime:
+        """Aware local time, for people."""
+        ...
+
+
+class EngineSource:
+    """The engine in its thread, through a mailbox that is subscribed to its bus."""
+
+    def __init__(self, engine: EngineThread, mailbox: Mailbox, clock: Clock | None = None) -> None:
+        self._engine = engine
+        self._mailbox = mailbox
+        self._clock = clock or SystemClock()
+
+    def drain(self) -> Drained:
+        return self._mailbox.drain()
+
+    def perform(self, command: Command) -> Future[str]:
+        return self._engine.perform(command)
+
+    @property
+    def alive(self) -> bool:
+        return self._engine.alive
+
+    @property
+    def problem(self) -> BaseException | None:
+        return self._engine.problem
+
+    def boottime(self) -> float:
+        return self._clock.boottime()
+
+    def now(self) -> datetime:
+        return self._clock.now()

@@ -1,0 +1,244 @@
+"""How the dashboard says things: times, sizes, results and progress in few words and few columns. Pure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final
+
+from humanize import naturalsize
+from rich.cells import cell_len, set_cell_size
+
+from tui_popretr.errors import ExitCode
+from tui_popretr.facts import PastSession, SessionResult
+
+#: A certificate that ends within so many days is warned of.
+CERTIFICATE_DAYS: Final = 14
+#: Marks a failed session in a sparkline.
+FAILED_GLYPH: Final = "✗"
+ELLIPSIS: Final = "…"
+
+_MINUTE, _HOUR, _DAY, _WEEK = 60, 3600, 86_400, 604_800
+_EIGHTHS: Final = " ▏▎▍▌▋▊▉█"
+_HEIGHTS: Final = "▁▂▃▄▅▆▇█"
+_ASCII_HEIGHTS: Final = "_.-:=+*#"
+#: What an error comes down to where there is room for a few words: how its text begins, and what is said instead.
+_IN_SHORT: Final = (("the server rejected the login", "login rejected: check the password"),)
+
+
+# --- times ----------------------------------------------------------------------------------------------------------
+
+
+def countdown(seconds: float) -> str:
+    """Return the time to a due moment: "2 d 3 h", "1:02:03", "4:32", and "due" once it has come.
+
+    Rounded up, so that "0:01" stands until the moment itself.
+    """
+    left = math.ceil(seconds)
+    if left <= 0:
+        return "due"
+    if left >= _DAY:
+        days, rest = divmod(left, _DAY)
+        return f"{days} d {rest // _HOUR} h"
+    minutes, second = divmod(left, 60)
+    hours, minute = divmod(minutes, 60)
+    return f"{hours}:{minute:02}:{second:02}" if hours else f"{minute}:{second:02}"
+
+
+def ago(seconds: float) -> str:
+    """Return how long ago something was: "just now", "12 s ago", "2 min ago", "3 h ago", "5 d ago", "8 weeks ago"."""
+    past = int(seconds)
+    if past < 2:
+        return "just now"
+    for limit, size, unit in (
+        (_MINUTE, 1, "s"),
+        (_HOUR, _MINUTE, "min"),
+        (_DAY, _HOUR, "h"),
+        (6 * _WEEK, _DAY, "d"),
+    ):
+        if past < limit:
+            return f"{past // size} {unit} ago"
+    return f"{past // _WEEK} weeks ago"
+
+
+def duration(seconds: float) -> str:
+    """Return how long something took: "0.4 s", "12 s", "2 min 5 s", "1 h 3 min", "2 d 3 h"."""
+    if seconds < 9.95:
+        return f"{max(seconds, 0.0):.1f} s"
+    whole = round(seconds)
+    if whole < _MINUTE:
+        return f"{whole} s"
+    if whole < _HOUR:
+        return f"{whole // 60} min {whole % 60} s"
+    if whole < _DAY:
+        return f"{whole // _HOUR} h {whole % _HOUR // 60} min"
+    return f"{whole // _DAY} d {whole % _DAY // _HOUR} h"
+
+
+def moment(at: datetime, now: datetime) -> str:
+    """Return a wall-clock time in at most 12 columns: "07:27:59" of today, else "23 Nov 07:27", else "23 Nov 2025"."""
+    if at.date() == now.date():
+        return f"{at:%H:%M:%S}"
+    return f"{at.day} {at:%b %H:%M}" if abs((now - at).days) < 300 else f"{at.day} {at:%b %Y}"
+
+
+# --- sizes ----------------------------------------------------------------------------------------------------------
+
+
+def size(octets: float) -> str:
+    """Return a number of octets: "5 B", "1.5 kB", "340 kB", "12.3 MB"."""
+    number, _, unit = naturalsize(octets).partition(" ")
+    return f"{number.removesuffix('.0')} {'B' if unit.startswith('Byte') else unit}"
+
+
+def short_size(octets: float) -> str:
+    """Return a number of octets in at most four columns: "5", "1.5k", "340k", "12M"."""
+    number, units = float(octets), iter("kMGTPEZY")
+    if number < 999.5:
+        return f"{number:.0f}"
+    while number >= 999.5:
+        number /= 1000
+        unit = next(units)
+    return f"{number:.1f}".removesuffix(".0") + unit if number < 9.95 else f"{number:.0f}{unit}"
+
+
+def rate(octets_a_second: float) -> str:
+    """Return a speed: "1.2 MB/s"."""
+    return f"{size(round(octets_a_second))}/s"
+
+
+def short_rate(octets_a_second: float) -> str:
+    """Return a speed in at most six columns: "1.2M/s"."""
+    return f"{short_size(round(octets_a_second))}/s"
+
+
+def messages(count: int) -> str:
+    """Return a number of messages: "1 message", "12 messages", "1,234 messages"."""
+    return "1 message" if count == 1 else f"{count:,} messages"
+
+
+# --- sessions -------------------------------------------------------------------------------------------------------
+
+
+def result(session: SessionResult | PastSession) -> str:
+    """Return how a session ended: "12 messages, 340 kB", "no new mail", "login rejected: check the password"."""
+    if session.code is ExitCode.OK:
+        retrieved = f"{messages(session.messages)}, {size(session.octets)}" if session.messages else ""
+        if session.error:  # it was stopped
+            return f"{retrieved}, {session.error}" if retrieved else session.error
+        return retrieved or "no new mail"
+    if session.messages:
+        return f"{messages(session.messages)}; {failure(session)}"
+    return failure(session)
+
+
+def failure(session: SessionResult | PastSession) -> str:
+    """Return in a few words why a session failed, "" where it did not."""
+    if session.code is ExitCode.OK:
+        return ""
+    for beginning, instead in _IN_SHORT:
+        if session.error.startswith(beginning):
+            return instead
+    return session.error or f"failed (code {session.code.value})"
+
+
+def last_result(session: SessionResult | PastSession | None, now: datetime) -> str:
+    """Return a client's last result: "2 min ago, 12 messages, 340 kB"; of a failure, the reason first.
+
+    "" where there has been no session yet.
+    """
+    if session is None:
+        return ""
+    when = ago((now - session.ended).total_seconds())
+    if session.code is ExitCode.OK:
+        return f"{when}, {result(session)}"
+    return f"{result(session)} ({when})"
+
+
+def progress(done: int, total: int, fraction: float | None, octets_a_second: float) -> str:
+    """Return how far a retrieval is: "12/340 · 63 % · 1.2 MB/s", without what is not known yet.
+
+    `fraction` is of the octets, 0 to 1; 100 % is said only when all messages are there.
+    """
+    parts = [f"{done}/{total}"]
+    if fraction is not None:
+        percent = int(fraction * 100)
+        parts.append(f"{percent if done >= total else min(percent, 99)} %")
+    if octets_a_second >= 1:
+        parts.append(rate(octets_a_second))
+    return " · ".join(parts)
+
+
+def bar(fraction: float, width: int, *, plain: bool = False) -> str:
+    """Return a progress bar of exactly `width` columns, in eighths of a block; `plain` keeps to ASCII."""
+    fraction = min(1.0, max(0.0, fraction))
+    if plain:
+        full = int(fraction * width)
+        return "#" * full + "-" * (width - full)
+    full, eighth = divmod(int(fraction * width * 8), 8)
+    return ("█" * full + (_EIGHTHS[eighth] if full < width else "")).ljust(width)
+
+
+def sparkline(sessions: Sequence[SessionResult | PastSession], width: int, *, plain: bool = False) -> str:
+    """Return the messages of the latest sessions as a row of at most `width` columns, latest last.
+
+    The lowest mark is a session without mail; a failed session has a mark of its own. `plain` keeps to ASCII.
+    """
+    if width <= 0:
+        return ""
+    shown = sessions[-width:]
+    most = max((each.messages for each in shown), default=0)
+    heights = _ASCII_HEIGHTS if plain else _HEIGHTS
+    failed = "!" if plain else FAILED_GLYPH
+
+    def mark(session: SessionResult | PastSession) -> str:
+        if session.code is not ExitCode.OK:
+            return failed
+        return heights[math.ceil(session.messages * (len(heights) - 1) / most)] if most else heights[0]
+
+    return "".join(map(mark, shown))
+
+
+# --- certificates ---------------------------------------------------------------------------------------------------
+
+
+def days_left(expires: datetime, now: datetime) -> int:
+    """Return the whole days a certificate is still valid, negative when it has expired."""
+    return math.floor((expires - now).total_seconds() / _DAY)
+
+
+def expiry(expires: datetime | None, now: datetime) -> str:
+    """Return until when a certificate is valid: "41 days (3 Jan 2027)", "EXPIRED 2 days ago (21 Nov 2026)"."""
+    if expires is None:
+        return "not known"
+    day = f"{expires.day} {expires:%b %Y}"
+    left = days_left(expires, now)
+    if left < 0:
+        gone = -left - 1
+        when = "today" if gone == 0 else f"{_days(gone)} ago"
+        return f"EXPIRED {when} ({day})"
+    return f"{_days(left) if left else 'less than a day'} ({day})"
+
+
+def expires_soon(expires: datetime | None, now: datetime) -> bool:
+    """Return whether a certificate has to be warned of."""
+    return expires is not None and days_left(expires, now) < CERTIFICATE_DAYS
+
+
+def _days(count: int) -> str:
+    return "1 day" if count == 1 else f"{count:,} days"
+
+
+# --- columns --------------------------------------------------------------------------------------------------------
+
+
+def fit(text: str, width: int, *, right: bool = False) -> str:
+    """Return text in exactly `width` columns: padded at its end (or, `right`, before it) or cut with an ellipsis."""
+    if width <= 0:
+        return ""
+    taken = cell_len(text)
+    if taken > width:
+        return set_cell_size(text, width - 1) + ELLIPSIS
+    padding = " " * (width - taken)
+    return padding + text if right else text + padding
