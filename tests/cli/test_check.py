@@ -64,7 +64,7 @@ MISTAKES = """\
     <client id="b">
       <server address="127.0.0.1"><username>me</username><password>secret</password></server>
     </client>
-    <client id="c" recip="../u" runs="-1">
+    <client id="c" recip="../u">
       <server address="127.0.0.1"><username>me</username><password>secret</password>
         <authtypes>USERPAS</authtypes></server>
       <maxmails>3</maxmails>
@@ -83,21 +83,20 @@ def test_ten_mistakes_are_ten_messages_at_their_places(tmp_path: Path) -> None:
     assert done.out == ""
     *problems, last = done.err.splitlines()
     assert [re.sub(r"^.*?:(\d+:\d+: \w+): .*", r"\1", line) for line in problems] == [
-        "2:12: error",
+        "2:3: error",
         "3:3: error",
-        "5:34: error",
-        "6:24: error",
-        "8:16: error",
-        "8:39: error",
+        "5:30: error",
+        "6:15: error",
+        "8:13: error",
+        "8:30: error",
         "11:5: error",
-        "14:25: error",
-        "14:38: error",
-        "16:20: error",
+        "14:20: error",
+        "16:9: error",
         "17:7: error",
     ]
     assert all(line.startswith(f"{path}:") for line in problems)
     assert "did you mean 'delay_start'?" in done.err
-    assert last == f"tui-popretr: {path} cannot be used: 11 errors"
+    assert last == f"tui-popretr: {path} cannot be used: 10 errors"
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
@@ -107,14 +106,14 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
 
 
 def test_tls_files_that_cannot_be_used(tmp_path: Path) -> None:
-    (tmp_path / "empty.pem").touch()
+    (tmp_path / "junk.pem").write_text("-----BEGIN nothing-----\n", encoding="utf-8")
     path = write_configuration(
         tmp_path / "c.xml",
         client("isp", "pop.example.net", more='<ssl tspath="none.pem"/><maildir>m</maildir>'),
-        client("work", "pop.example.org", more='<ssl tspath="empty.pem"/><maildir>m</maildir>'),
+        client("work", "pop.example.org", more='<ssl tspath="junk.pem"/><maildir>m</maildir>'),
     )
     done = run_program("check", path)
     assert done.code == 78
     assert f"{path}: error: client isp: cannot read {tmp_path}/none.pem: no such file or directory" in done.err
-    assert f"{path}: error: client work: {tmp_path}/empty.pem holds no usable certificate" in done.err
+    assert f"{path}: error: client work: {tmp_path}/junk.pem holds no usable certificate" in done.err
     assert done.err.endswith(f"tui-popretr: {path} cannot be used: 2 errors\n")

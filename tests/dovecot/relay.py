@@ -1,10 +1,11 @@
-"""Something between client and server: it passes octets on, counts them, and stops, breaks or kills where told."""
+"""Something between client and server: it passes octets on until a gate, and does there what a test wants done."""
 
 from __future__ import annotations
 
 import ssl
 import threading
 from collections.abc import Callable
+from math import inf
 from types import TracebackType
 from typing import Self
 
@@ -16,41 +17,39 @@ _BROKEN = (trio.BrokenResourceError, trio.ClosedResourceError, ssl.SSLError, OSE
 
 
 class Relay:
-    """Passes connections on to a server.
+    """Passes connections on to a server; `tls` puts TLS between client and relay.
 
-    `tls` puts TLS between client and relay. After `gate_after` octets from the server, on all connections together,
-    `at_gate` is called, and nothing more of what the server says gets through until `open` is set; the default of
-    `at_gate` sets `at_the_gate`.
+    With arm() there is a gate: after so many more octets from the server (`down`) or from clients (`up`), over all
+    connections, `action` is called once, and no more octets pass in that direction until release().
     """
 
-    def __init__(
-        self,
-        host: str,
-        port: int,
-        *,
-        tls: ssl.SSLContext | None = None,
-        gate_after: int | None = None,
-        at_gate: Callable[[], object] | None = None,
-    ) -> None:
+    def __init__(self, host: str, port: int, *, tls: ssl.SSLContext | None = None) -> None:
+        self.connections = 0
         self._host = host
         self._port = port
         self._tls = tls
-        self._gate_after = gate_after
-        self.at_the_gate = trio.Event()
-        self.open = trio.Event()
-        self._at_gate = at_gate or self.at_the_gate.set
-        #: Octets that have come from the server, and from clients.
-        self.down = 0
-        self.up = 0
-        self.connections = 0
+        self._left: dict[str, float] = {"down": inf, "up": inf}
+        self._action: Callable[[], object] = lambda: None
+        self._released = trio.Event()
+
+    def arm(self, action: Callable[[], object], *, down: float = inf, up: float = inf) -> None:
+        """Put up the gate. To be called where nothing passes at the moment, or in the relay's own thread."""
+        self._left = {"down": down, "up": up}
+        self._action = action
+        self._released = trio.Event()
+
+    def release(self) -> None:
+        """Take the gate away and pass on what waits there; in the relay's own thread."""
+        self._left = {"down": inf, "up": inf}
+        self._released.set()
 
     async def serve(self, *, task_status: trio.TaskStatus[int] = trio.TASK_STATUS_IGNORED) -> None:
         """Serve until cancelled; `started` gives the port."""
         (listener,) = await trio.open_tcp_listeners(0, host=HOST)
         task_status.started(listener.socket.getsockname()[1])
-        await trio.serve_listeners(self._pass_on, [listener])
+        await trio.serve_listeners(self._serve_one, [listener])
 
-    async def _pass_on(self, raw: trio.SocketStream) -> None:
+    async def _serve_one(self, raw: trio.SocketStream) -> None:
         self.connections += 1
         client: trio.abc.Stream = raw
         if self._tls is not None:
@@ -62,43 +61,28 @@ class Relay:
             return
         try:
             async with trio.open_nursery() as nursery:
-                nursery.start_soon(self._downwards, server, client, nursery.cancel_scope)
-                nursery.start_soon(self._upwards, client, server, nursery.cancel_scope)
+                nursery.start_soon(self._pass_on, "down", server, client, nursery.cancel_scope)
+                nursery.start_soon(self._pass_on, "up", client, server, nursery.cancel_scope)
         finally:
             await trio.aclose_forcefully(server)
-            with trio.move_on_after(1):
-                await client.aclose()
+            await trio.aclose_forcefully(client)
 
-    async def _downwards(self, server: trio.abc.Stream, client: trio.abc.Stream, ended: trio.CancelScope) -> None:
+    async def _pass_on(
+        self, way: str, source: trio.abc.Stream, target: trio.abc.Stream, both: trio.CancelScope
+    ) -> None:
         try:
-            while data := await server.receive_some(65536):
-                room = len(data)
-                if self._gate_after is not None and self.down + len(data) >= self._gate_after:
-                    room = max(self._gate_after - self.down, 0)
-                self.down += len(data)
-                await client.send_all(data[:room])
-                if room < len(data) or self.down == self._gate_after:
-                    await self._wait_at_gate()
-                    await client.send_all(data[room:])
+            while data := await source.receive_some(65536):
+                room = int(min(self._left[way], len(data)))
+                self._left[way] -= room
+                await target.send_all(data[:room])
+                if not self._left[way]:
+                    self._left[way] = inf
+                    self._action()
+                    await self._released.wait()
+                await target.send_all(data[room:])
         except _BROKEN:
             pass
-        ended.cancel()
-
-    async def _wait_at_gate(self) -> None:
-        self._gate_after = None if self.open.is_set() else self._gate_after
-        if not self.open.is_set():
-            self._at_gate()
-            await self.open.wait()
-            self._gate_after = None
-
-    async def _upwards(self, client: trio.abc.Stream, server: trio.abc.Stream, ended: trio.CancelScope) -> None:
-        try:
-            while data := await client.receive_some(65536):
-                self.up += len(data)
-                await server.send_all(data)
-        except _BROKEN:
-            pass
-        ended.cancel()
+        both.cancel()
 
 
 class RelayThread:
@@ -122,9 +106,9 @@ class RelayThread:
         self._thread.join()
 
     def call(self, function: Callable[[], object]) -> None:
-        """Call a function in the relay's thread, soon."""
+        """Call a function in the relay's thread, and wait until that is done."""
         assert self._token is not None
-        self._token.run_sync_soon(function)
+        trio.from_thread.run_sync(function, trio_token=self._token)
 
     async def _main(self) -> None:
         self._token = trio.lowlevel.current_trio_token()

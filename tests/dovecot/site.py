@@ -6,7 +6,8 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -129,21 +130,23 @@ class Site:
         """The command line of a process that runs this configuration without a dashboard."""
         return [sys.executable, "-m", "tui_popretr", str(self.path), "--headless", *arguments]
 
-    def start(self, *arguments: str, wrapper: Iterable[str] = ()) -> subprocess.Popen[bytes]:
-        """Start a process; what it says on standard error is in the file `said`."""
+    @contextmanager
+    def running(self, *arguments: str, wrapper: Iterable[str] = ()) -> Iterator[subprocess.Popen[bytes]]:
+        """Start a process, which does not outlive the block; what it says on standard error is in `said`."""
         with (self.top / "said").open("ab") as said:
-            return subprocess.Popen(
+            process = subprocess.Popen(
                 [*wrapper, *self.command(*arguments)], stdin=subprocess.DEVNULL, stdout=said, stderr=said
             )
+        with process:
+            try:
+                yield process
+            finally:
+                process.kill()
 
     def once(self, *arguments: str, wrapper: Iterable[str] = ()) -> int:
         """Run every client once in a process of its own; return its exit code."""
-        process = self.start("--once", *arguments, wrapper=wrapper)
-        try:
-            return process.wait(PATIENCE * 2)
-        finally:
-            process.kill()
-            process.wait()
+        with self.running("--once", *arguments, wrapper=wrapper) as process:
+            return process.wait(PATIENCE)
 
     @property
     def said(self) -> str:
@@ -189,9 +192,9 @@ def without_received(message: bytes) -> bytes:
     return message[match.end() :]
 
 
-def wait_for(condition: Callable[[], object], what: str, *, seconds: float = PATIENCE) -> None:
-    """Wait until a condition holds; fail the test where it does not."""
-    deadline = time.monotonic() + seconds
+def wait_for(condition: Callable[[], object], what: str, *, pause: float = 0.005) -> None:
+    """Wait until a condition holds; fail the test where it does not. It is asked every `pause` seconds."""
+    deadline = time.monotonic() + PATIENCE
     while not condition():
-        assert time.monotonic() < deadline, f"{what} did not happen within {seconds:g} s"
-        time.sleep(0.005)
+        assert time.monotonic() < deadline, f"{what} did not come within {PATIENCE:g} s"
+        time.sleep(pause)

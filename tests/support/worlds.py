@@ -114,14 +114,17 @@ class PeerStream:
 
 
 @contextmanager
-def disk_without_threads() -> Iterator[None]:
-    """What goes to the disk is done in trio's own thread.
+def disk_without_threads(seconds: Callable[[], float]) -> Iterator[None]:
+    """What goes to the disk is done in trio's own thread, after so many seconds of its clock.
 
     A clock that jumps when all tasks wait would jump also while they wait for a thread.
     """
 
-    async def run_sync(function: Callable[..., T], *arguments: object, **_: object) -> T:
-        await trio.lowlevel.checkpoint()
+    async def run_sync(
+        function: Callable[..., T], *arguments: object, limiter: object = None, abandon_on_cancel: bool = False
+    ) -> T:
+        with trio.CancelScope(shield=not abandon_on_cancel):
+            await trio.sleep(seconds())
         return function(*arguments)
 
     with patch.object(trio.to_thread, "run_sync", run_sync):
@@ -141,6 +144,7 @@ class World:
     timeout: float = 30.0
     destination: Destination | None = None  # None: `maildir`, with the line ends as received
     facts: list[Fact] = field(default_factory=list)
+    disk_seconds: float = 0.0  # that each use of the disk takes
     #: Called with what the client sends, before the server sees it.
     on_send: Callable[[bytes], None] | None = None
 
@@ -208,7 +212,7 @@ class World:
         self.facts.clear()
         engine.subscribe(record, dialogue=True)
         async with trio.open_nursery() as self._peers:
-            with disk_without_threads():
+            with disk_without_threads(lambda: self.disk_seconds):
                 await engine.run()
             self._peers.cancel_scope.cancel()
         assert self.server.tally.failures == []

@@ -35,6 +35,11 @@ def client_info(client: ClientSettings, timeout: float) -> ClientInfo:
     )
 
 
+def disabled_info(client: str) -> ClientInfo:
+    """Return what there is to show of a client with enabled="N": its id."""
+    return ClientInfo(client, "", "", "", "", "", 0.0, (("enabled", "N"),), enabled=False)
+
+
 def _settings(client: ClientSettings, timeout: float) -> list[tuple[str, str]]:
     server = client.server
     settings = [

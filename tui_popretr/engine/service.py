@@ -25,7 +25,7 @@ from tui_popretr.config.model import LogSettings, Server, Settings
 from tui_popretr.engine.bus import Bus, Subscriber
 from tui_popretr.engine.client import ClientRunner, Services
 from tui_popretr.engine.committer import Committer
-from tui_popretr.engine.describe import client_info
+from tui_popretr.engine.describe import client_info, disabled_info
 from tui_popretr.engine.entry import Connector
 from tui_popretr.engine.keeper import JournalKeeper, recovery_text
 from tui_popretr.engine.logbook import Logbook
@@ -278,8 +278,9 @@ class Engine:
 
     def _tell_clients(self) -> None:
         timeout = self.settings.timeout
-        infos = tuple(client_info(runner.settings, timeout) for runner in self._runners.values())
-        self.bus.publish(ClientsChanged(tuple(self._runners), infos))
+        infos = [client_info(runner.settings, timeout) for runner in self._runners.values()]
+        infos += [disabled_info(each) for each in self.settings.disabled]
+        self.bus.publish(ClientsChanged(tuple(self._runners), tuple(infos)))
 
     # --- telling ------------------------------------------------------------------------------------------------------
 

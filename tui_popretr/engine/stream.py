@@ -7,6 +7,7 @@ filled record by record until the kernel has no more (docs/decisions/0004-own-tl
 from __future__ import annotations
 
 import contextlib
+import os
 import socket
 import ssl
 from typing import Any, Protocol
@@ -178,8 +179,8 @@ async def connect(host: str, port: int, *, timeout: float) -> SocketStream:
 
 
 def _reason(problem: OSError) -> str:
-    """The reason of the first address that failed: trio puts them all behind one general error."""
-    cause: BaseException | None = problem.__cause__
-    while isinstance(cause, BaseExceptionGroup):
-        cause = cause.exceptions[0]
-    return describe_os_error(cause if isinstance(cause, OSError) else problem)
+    """The system's words for the first address that failed: trio puts all of them behind one general error."""
+    cause: BaseException | None = problem
+    while cause is not None and not (isinstance(cause, OSError) and cause.errno):
+        cause = cause.exceptions[0] if isinstance(cause, BaseExceptionGroup) else cause.__cause__
+    return os.strerror(cause.errno).lower() if isinstance(cause, OSError) and cause.errno else str(problem)

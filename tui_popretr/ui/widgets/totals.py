@@ -1,0 +1,44 @@
+"""The line of totals at the top: clients, running, failed, today's mail and the rate."""
+
+from __future__ import annotations
+
+from rich.cells import cell_len
+from rich.text import Text
+from textual.widget import Widget
+
+from tui_popretr.ui import words
+from tui_popretr.ui.view import View
+
+
+class Totals(Widget):
+    """One line; what does not fit is left out, the least important first."""
+
+    def __init__(self, title: str = "") -> None:
+        super().__init__(id="totals")
+        self._title = title
+        self._parts: tuple[tuple[str, str], ...] = ()
+
+    def refresh_view(self, view: View, now: float) -> None:
+        """Draw the totals where they changed; `now` is boottime."""
+        running, failed, rate = view.running, view.failed, view.rate(now)
+        parts = (
+            (words.count(len(view.clients), "client"), "bold"),
+            (f"↓ {running} running", "cyan" if running else ""),
+            (f"✗ {failed} failed", "bold red" if failed else ""),
+            (f"today {words.count(view.messages_today, 'message')}, {words.size(view.octets_today)}", ""),
+            (words.rate(rate) if rate else "", "cyan"),
+        )
+        if parts != self._parts:
+            self._parts = parts
+            self.refresh()
+
+    def render(self) -> Text:
+        shown = Text(no_wrap=True, overflow="ellipsis")
+        room = self.size.width
+        for words_, style in self._parts:
+            if words_ and cell_len(words_) + 2 <= room:
+                shown.append(f" {words_} ", style)
+                room -= cell_len(words_) + 2
+        if self._title and cell_len(self._title) + 2 <= room:
+            shown.append(" " * (room - cell_len(self._title) - 1) + self._title, "dim")
+        return shown
