@@ -57,7 +57,7 @@ class Killer:
 
     def until_a_clean_end(self, kills: int, *, typically: int) -> None:
         """Start the process until it was killed so often, `typically` after so many octets, and then once more."""
-        for _ in range(4 * kills):
+        for _ in range(2 * kills):
             match self._chance.choice(["received", "received", "sent", "published"]):
                 case "received":
                     code = self._killed_by_relay(down=int(self._chance.expovariate(1 / typically)) + 30)
@@ -66,7 +66,7 @@ class Killer:
                 case _:
                     code = self._killed_when_published(self._chance.randrange(1, 10))
             assert code in (0, -signal.SIGKILL), self._site.said[-3000:]
-            self.kills += code != 0
+            self.kills += code != 0; print(self._published(), end=" ")
             if self.kills == kills:
                 break
         assert self.kills == kills, "it ended too often before its moment came"
@@ -135,7 +135,7 @@ def test_into_a_folder_with_the_mail_left_on_the_server(dovecot: Dovecot, site: 
     address = f"{dovecot.host}:{relay.port}"
     site.configure(client("me", address, user="kills-folder", inside=folder, preserve="Y", newonly="Y"))
     killer = Killer(site, relay, site.top / "mail", seed=2)
-    killer.until_a_clean_end(20, typically=700_000)
+    killer.until_a_clean_end(15, typically=300_000)
     print("RUNS", relay.relay.connections, "recovered", sum("recovered" in l for l in site.audit()))
     files = sorted((site.top / "mail").iterdir())
     assert all(re.fullmatch(r"\d{8}-\d{6}-me-\d+\.eml", path.name) for path in files)

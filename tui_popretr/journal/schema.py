@@ -109,7 +109,9 @@ def create(path: str) -> None:
     descriptor = os.open(unfinished, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         with contextlib.closing(sqlite3.connect(unfinished, isolation_level=None)) as connection:
-            connection.execute("PRAGMA synchronous = FULL")
+            # Nobody knows the file before it is renamed, and it is synced as a whole before that.
+            connection.execute("PRAGMA synchronous = OFF")
+            connection.execute("PRAGMA journal_mode = MEMORY")
             connection.executescript(f"BEGIN; {_TABLES} COMMIT;")
             connection.execute("INSERT INTO journal VALUES (?, 0)", (os.urandom(4).hex(),))
             connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")

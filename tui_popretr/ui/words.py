@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -18,6 +18,7 @@ CERTIFICATE_DAYS: Final = 14
 #: Marks a failed session in a sparkline.
 FAILED_GLYPH: Final = "✗"
 ELLIPSIS: Final = "…"
+SEPARATOR: Final = " · "
 
 _MINUTE, _HOUR, _DAY, _WEEK = 60, 3600, 86_400, 604_800
 _EIGHTHS: Final = " ▏▎▍▌▋▊▉█"
@@ -113,9 +114,14 @@ def short_rate(octets_a_second: float) -> str:
     return f"{short_size(round(octets_a_second))}/s"
 
 
-def messages(count: int) -> str:
-    """Return a number of messages: "1 message", "12 messages", "1,234 messages"."""
-    return "1 message" if count == 1 else f"{count:,} messages"
+def count(number: int, thing: str) -> str:
+    """Return a number of things, whose plural takes an s: "1 message", "12 messages", "1,234 messages"."""
+    return f"{number:,} {thing}{'' if number == 1 else 's'}"
+
+
+def join(parts: Iterable[str]) -> str:
+    """Return what there is of the parts with a middle dot between."""
+    return SEPARATOR.join(part for part in parts if part)
 
 
 # --- sessions -------------------------------------------------------------------------------------------------------
@@ -124,12 +130,12 @@ def messages(count: int) -> str:
 def result(session: SessionResult | PastSession) -> str:
     """Return how a session ended: "12 messages, 340 kB", "no new mail", "login rejected: check the password"."""
     if session.code is ExitCode.OK:
-        retrieved = f"{messages(session.messages)}, {size(session.octets)}" if session.messages else ""
+        retrieved = f"{count(session.messages, 'message')}, {size(session.octets)}" if session.messages else ""
         if session.error:  # it was stopped
             return f"{retrieved}, {session.error}" if retrieved else session.error
         return retrieved or "no new mail"
     if session.messages:
-        return f"{messages(session.messages)}; {failure(session)}"
+        return f"{count(session.messages, 'message')}; {failure(session)}"
     return failure(session)
 
 
@@ -143,7 +149,7 @@ def failure(session: SessionResult | PastSession) -> str:
     return session.error or f"failed (code {session.code.value})"
 
 
-def last_result(session: SessionResult | PastSession | None, now: datetime) -> str:
+def outcome(session: SessionResult | PastSession | None, now: datetime) -> str:
     """Return a client's last result: "2 min ago, 12 messages, 340 kB"; of a failure, the reason first.
 
     "" where there has been no session yet.
@@ -167,7 +173,7 @@ def progress(done: int, total: int, fraction: float | None, octets_a_second: flo
         parts.append(f"{percent if done >= total else min(percent, 99)} %")
     if octets_a_second >= 1:
         parts.append(rate(octets_a_second))
-    return " · ".join(parts)
+    return join(parts)
 
 
 def bar(fraction: float, width: int, *, plain: bool = False) -> str:
@@ -216,18 +222,14 @@ def expiry(expires: datetime | None, now: datetime) -> str:
     left = days_left(expires, now)
     if left < 0:
         gone = -left - 1
-        when = "today" if gone == 0 else f"{_days(gone)} ago"
+        when = "today" if gone == 0 else f"{count(gone, 'day')} ago"
         return f"EXPIRED {when} ({day})"
-    return f"{_days(left) if left else 'less than a day'} ({day})"
+    return f"{count(left, 'day') if left else 'less than a day'} ({day})"
 
 
 def expires_soon(expires: datetime | None, now: datetime) -> bool:
     """Return whether a certificate has to be warned of."""
     return expires is not None and days_left(expires, now) < CERTIFICATE_DAYS
-
-
-def _days(count: int) -> str:
-    return "1 day" if count == 1 else f"{count:,} days"
 
 
 # --- columns --------------------------------------------------------------------------------------------------------
