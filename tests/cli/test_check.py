@@ -17,22 +17,22 @@ def test_a_configuration_in_order_is_told_in_sentences(tmp_path: Path) -> None:
     )
     done = run_program("check", path)
     assert done.code == 0, done.err
-    assert done.out.splitlines() == [
+    isp = (
         "isp: Every 10 minutes, retrieves all mail from pop.example.net:110 without TLS, logging in as me with"
         f" USERPASS, else SASL_PLAIN, and delivers it to the Maildir {tmp_path}/var/mail/isp. What was delivered is"
-        " deleted from the server.",
+        " deleted from the server."
+    )
+    work = (
         "work: Once, retrieves all mail from pop.example.org:995 over TLS, logging in as me with USERPASS, else"
-        f" SASL_PLAIN, and delivers it to the Maildir {tmp_path}/m. What was delivered is deleted from the server.",
-        "Disabled: old",
-    ]
+        f" SASL_PLAIN, and delivers it to the Maildir {tmp_path}/m. What was delivered is deleted from the server."
+    )
+    assert done.out.splitlines() == [isp, work, "Disabled: old"]
     assert "secret" not in done.out + done.err
     assert not (tmp_path / "var").exists()
 
 
 def test_only_the_named_clients_are_told(tmp_path: Path) -> None:
-    path = write_configuration(
-        tmp_path / "c.xml", client("isp", "pop.example.net"), client("work", "pop.example.org")
-    )
+    path = write_configuration(tmp_path / "c.xml", client("isp", "pop.example.net"), client("work", "pop.example.org"))
     done = run_program("check", path, "--client", "work")
     assert [line.partition(":")[0] for line in done.out.splitlines()] == ["work"]
     assert run_program("check", path, "--client", "home").code == 64

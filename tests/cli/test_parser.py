@@ -71,7 +71,8 @@ def check(config: str | None = None, **changes: object) -> dict[str, object]:
     ],
 )
 def test_a_line_and_what_it_means(line: str, expected: dict[str, object]) -> None:
-    assert vars(parse(line)) == expected
+    parsed = vars(parse(line))
+    assert {name: parsed.get(name) for name in expected} == expected
 
 
 def test_demo_is_a_command() -> None:
@@ -95,7 +96,7 @@ def test_a_line_that_means_nothing(line: str, message: str) -> None:
         parse(line)
     assert str(raised.value) == message
     assert "--help" in raised.value.advice
-    assert raised.value.exit_code is ExitCode.USAGE == 64
+    assert raised.value.exit_code is ExitCode.USAGE
 
 
 def test_a_file_may_have_the_name_of_a_word(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

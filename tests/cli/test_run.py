@@ -10,6 +10,7 @@ import pytest
 
 from tests.cli.program import client, mail, run_program, write_configuration
 from tests.support.popserver_thread import running_server
+from tui_popretr.engine.retrieval import HOPELESS
 from tui_popretr.popserver import Faults, Maildrop
 
 #: Nobody listens on it: it is reserved, and nothing but root could.
@@ -57,6 +58,20 @@ def test_only_the_named_clients_run(tmp_path: Path) -> None:
     assert [box.logins for box in boxes] == [1, 0, 1]
 
 
+def test_once_is_at_once_for_a_large_fleet_too(tmp_path: Path) -> None:
+    names = ("one", "two", "three")
+    boxes = [maildrop(name) for name in names]
+    with running_server(boxes) as server:
+        configuration = write_configuration(
+            tmp_path / "c.xml",
+            *(client(name, server.address, user=name) for name in names),
+            before='<concurrency total="1"/>',
+        )
+        # on schedule their starts would be spread over a minute
+        assert once(configuration) == 0
+    assert [box.logins for box in boxes] == [1, 1, 1]
+
+
 def test_nobody_listens_69(tmp_path: Path) -> None:
     done = run_program("--headless", "--once", write_configuration(tmp_path / "c.xml", client("isp", NOWHERE)))
     assert done.code == 69
@@ -64,7 +79,7 @@ def test_nobody_listens_69(tmp_path: Path) -> None:
 
 
 def test_a_destination_that_cannot_be_made_73(tmp_path: Path) -> None:
-    box = maildrop(messages=1)
+    box = maildrop(messages=HOPELESS)
     (tmp_path / "file").touch()
     with running_server([box]) as server:
         more = f"<maildir>{tmp_path}/file/mail</maildir>"
@@ -97,7 +112,9 @@ def test_a_journal_in_use_75(tmp_path: Path) -> None:
 
 
 def test_not_a_pop3_server_76(tmp_path: Path) -> None:
-    with running_server([maildrop()], faults=Faults(answers={"GREETING": b"220 mail.example.test ESMTP\r\n"})) as server:
+    with running_server(
+        [maildrop()], faults=Faults(answers={"GREETING": b"220 mail.example.test ESMTP\r\n"})
+    ) as server:
         assert once(write_configuration(tmp_path / "c.xml", client("isp", server.address))) == 76
 
 
@@ -168,7 +185,13 @@ def test_q_tells_less(tmp_path: Path) -> None:
     with running_server([maildrop(messages=1)]) as server:
         configuration = write_configuration(tmp_path / "c.xml", client("isp", server.address))
         done = run_program("-q", configuration, "--headless", "--once")
-    assert (done.code, done.err) == (0, "")
+        assert (done.code, done.err) == (0, "")
+        configuration = write_configuration(
+            tmp_path / "c.xml", client("isp", server.address, password="wrong", attributes='freq="5"')
+        )
+        told = [run_program(quiet, configuration, "--headless", "--once").err for quiet in ("-q", "-qq")]
+    assert [": warning: " in each for each in told] == [True, False]
+    assert [" ERROR isp: failed: " in each for each in told] == [True, True]
 
 
 def test_an_unknown_client_is_refused_with_the_known_ones(tmp_path: Path) -> None:
@@ -189,11 +212,12 @@ def test_an_unknown_client_is_refused_with_the_known_ones(tmp_path: Path) -> Non
     assert "the client 'old' is disabled" in done.err
 
 
-def test_without_headless_it_says_that_there_is_no_dashboard_yet(tmp_path: Path) -> None:
+def test_without_headless_and_a_dashboard_it_names_headless(tmp_path: Path) -> None:
     done = run_program(write_configuration(tmp_path / "c.xml", client("isp", NOWHERE)))
     assert done.code == 64
-    assert "the dashboard is not in this version yet" in done.err
+    assert "the dashboard" in done.err
     assert "--headless" in done.err
+    assert not (tmp_path / "var").exists()
 
 
 def test_files_are_private(tmp_path: Path) -> None:

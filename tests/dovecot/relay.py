@@ -31,6 +31,8 @@ class Relay:
         self._left: dict[str, float] = {"down": inf, "up": inf}
         self._action: Callable[[], object] = lambda: None
         self._released = trio.Event()
+        self._open: set[trio.CancelScope] = set()
+        self._cut_at = b""
 
     def arm(self, action: Callable[[], object], *, down: float = inf, up: float = inf) -> None:
         """Put up the gate. To be called where nothing passes at the moment, or in the relay's own thread."""
@@ -42,6 +44,16 @@ class Relay:
         """Take the gate away and pass on what waits there; in the relay's own thread."""
         self._left = {"down": inf, "up": inf}
         self._released.set()
+
+    def cut(self) -> None:
+        """Take the gate away and break all connections; in the relay's own thread."""
+        self.release()
+        for scope in self._open:
+            scope.cancel()
+
+    def cut_at(self, said: bytes) -> None:
+        """Break the connection at which a client says this; once, and the server does not hear it."""
+        self._cut_at = said
 
     async def serve(self, *, task_status: trio.TaskStatus[int] = trio.TASK_STATUS_IGNORED) -> None:
         """Serve until cancelled; `started` gives the port."""
@@ -59,19 +71,27 @@ class Relay:
         except OSError:
             await trio.aclose_forcefully(client)
             return
+        both = trio.CancelScope()
+        self._open.add(both)
         try:
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(self._pass_on, "down", server, client, nursery.cancel_scope)
-                nursery.start_soon(self._pass_on, "up", client, server, nursery.cancel_scope)
+            with both:
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(self._pass_on, "down", server, client, both)
+                    nursery.start_soon(self._pass_on, "up", client, server, both)
         finally:
-            await trio.aclose_forcefully(server)
-            await trio.aclose_forcefully(client)
+            self._open.discard(both)
+            with trio.CancelScope(shield=True):
+                await trio.aclose_forcefully(server)
+                await trio.aclose_forcefully(client)
 
     async def _pass_on(
         self, way: str, source: trio.abc.Stream, target: trio.abc.Stream, both: trio.CancelScope
     ) -> None:
         try:
             while data := await source.receive_some(65536):
+                if self._cut_at and way == "up" and self._cut_at in data:
+                    self._cut_at = b""
+                    break
                 room = int(min(self._left[way], len(data)))
                 self._left[way] -= room
                 await target.send_all(data[:room])

@@ -18,7 +18,7 @@ import trio
 from tests.dovecot.relay import Relay, RelayThread
 from tests.dovecot.site import PASSWORD, PATIENCE, Run, Site, client, wait_for, without_received
 from tests.support.dovecot import Dovecot
-from tui_popretr.facts import MessageSkipped
+from tui_popretr.errors import ExitCode
 from tui_popretr.journal.records import State
 
 COUNT = 300
@@ -29,16 +29,36 @@ def site(tmp_path: Path) -> Site:
     return Site(tmp_path / "site")
 
 
-def messages_of_many_sizes(count: int, seed: int) -> list[bytes]:
-    """Most are small, some come in several reads of a socket, a few are more than what is kept in memory."""
-    chance = random.Random(seed)
-    found = []
-    for number in range(count):
-        size = chance.choice([0, 100, 1000, 1000, 5000, 20000, 70000]) if number % 40 else 1_500_000
-        line = b"%d of %d " % (number, seed) + b"x" * 60 + b"\r\n"
-        header = b"Message-ID: <%d@kills.test>\r\nFrom: k@kills.test\r\n\r\n" % number
-        found.append(header + line * (size // len(line) + 1))
-    return found
+class Account:
+    """An account with COUNT messages, and more where they are used up."""
+
+    def __init__(self, dovecot: Dovecot, name: str) -> None:
+        dovecot.add_user(name, PASSWORD)
+        self.name = name
+        self.messages: list[bytes] = []
+        self._dovecot = dovecot
+        self.fill()
+
+    def fill(self) -> None:
+        """Add messages: most are small, some come in several reads, a few are more than what is kept in memory."""
+        first = len(self.messages)
+        more = []
+        for number in range(first, first + COUNT):
+            size = (0, 100, 1000, 1000, 5000, 20000, 70000)[number % 7] if number % 40 else 1_500_000
+            line = b"%d " % number + b"x" * 60 + b"\r\n"
+            header = b"Message-ID: <%d@kills.test>\r\nFrom: k@kills.test\r\n\r\n" % number
+            more.append(header + line * (size // len(line) + 1))
+        self._dovecot.fill(self.name, more)
+        self.messages += more
+
+    @property
+    def remaining(self) -> int:
+        """How many messages are on the server."""
+        return self._dovecot.count(self.name)
+
+    def in_maildir(self) -> Counter[bytes]:
+        """All messages, with the line ends of a Maildir."""
+        return Counter(each.replace(b"\r\n", b"\n") for each in self.messages)
 
 
 class Killer:
@@ -48,8 +68,9 @@ class Killer:
     their final names: these are in the middle of the commit.
     """
 
-    def __init__(self, site: Site, relay: RelayThread, destination: Path, seed: int) -> None:
+    def __init__(self, site: Site, relay: RelayThread, account: Account, destination: Path, seed: int) -> None:
         self.kills = 0
+        self._account = account
         self._site = site
         self._relay = relay
         self._destination = destination
@@ -66,10 +87,13 @@ class Killer:
                 case _:
                     code = self._killed_when_published(self._chance.randrange(1, 10))
             assert code in (0, -signal.SIGKILL), self._site.said[-3000:]
-            self.kills += code != 0; print(self._published(), end=" ")
+            if code == 0:  # it was done before its moment came
+                self._account.fill()
+                continue
+            self.kills += 1
             if self.kills == kills:
                 break
-        assert self.kills == kills, "it ended too often before its moment came"
+        assert self.kills == kills
         assert self._site.once() == 0, self._site.said[-3000:]
 
     def _killed_by_relay(self, *, down: float = inf, up: float = inf) -> int:
@@ -112,34 +136,71 @@ def assert_audited(site: Site, count: int) -> None:
 
 
 def test_into_a_maildir(dovecot: Dovecot, site: Site, relay: RelayThread) -> None:
-    messages = messages_of_many_sizes(COUNT, 1)
-    dovecot.add_user("kills-maildir", PASSWORD)
-    dovecot.fill("kills-maildir", messages)
-    site.configure(client("me", f"{dovecot.host}:{relay.port}", user="kills-maildir"))
-    killer = Killer(site, relay, site.maildir("me") / "new", seed=1)
-    killer.until_a_clean_end(25, typically=700_000)
-    print("RUNS", relay.relay.connections, "recovered", sum("recovered" in l for l in site.audit()))
+    account = Account(dovecot, "kills-maildir")
+    site.configure(client("me", f"{dovecot.host}:{relay.port}", user=account.name))
+    killer = Killer(site, relay, account, site.maildir("me") / "new", seed=1)
+    killer.until_a_clean_end(25, typically=1_200_000)
     found = Counter(without_received(each) for each in site.mailbox("me"))
-    assert found == Counter(each.replace(b"\r\n", b"\n") for each in messages)
+    assert found == account.in_maildir()
     assert list(site.maildir("me").glob("tmp/*")) == []
-    assert dovecot.count("kills-maildir") == 0
-    assert_audited(site, COUNT)
+    assert account.remaining == 0
+    assert_audited(site, len(account.messages))
     assert {record.state for record in site.records()} == {State.DELETED}
 
 
 def test_into_a_folder_with_the_mail_left_on_the_server(dovecot: Dovecot, site: Site, relay: RelayThread) -> None:
-    messages = messages_of_many_sizes(COUNT, 2)
-    dovecot.add_user("kills-folder", PASSWORD)
-    dovecot.fill("kills-folder", messages)
+    account = Account(dovecot, "kills-folder")
     folder = f"<downloads_directory>{site.top / 'mail'}</downloads_directory>"
     address = f"{dovecot.host}:{relay.port}"
-    site.configure(client("me", address, user="kills-folder", inside=folder, preserve="Y", newonly="Y"))
-    killer = Killer(site, relay, site.top / "mail", seed=2)
+    site.configure(client("me", address, user=account.name, inside=folder, preserve="Y", newonly="Y"))
+    killer = Killer(site, relay, account, site.top / "mail", seed=2)
     killer.until_a_clean_end(15, typically=300_000)
-    print("RUNS", relay.relay.connections, "recovered", sum("recovered" in l for l in site.audit()))
     files = sorted((site.top / "mail").iterdir())
     assert all(re.fullmatch(r"\d{8}-\d{6}-me-\d+\.eml", path.name) for path in files)
-    assert Counter(without_received(path.read_bytes()) for path in files) == Counter(messages)
-    assert dovecot.count("kills-folder") == COUNT
-    assert_audited(site, COUNT)
+    assert Counter(without_received(path.read_bytes()) for path in files) == Counter(account.messages)
+    assert account.remaining == len(account.messages)
+    assert_audited(site, len(account.messages))
     assert {record.state for record in site.records()} == {State.DELIVERED}
+
+
+@pytest.mark.parametrize("comes_back", ["at once", "later"])
+def test_the_server_goes_away_in_a_session(dovecot: Dovecot, site: Site, comes_back: str) -> None:
+    account = Account(dovecot, f"restart-{comes_back.replace(' ', '-')}")
+    relay = Relay(dovecot.host, dovecot.port)
+
+    async def main() -> tuple[Run, Run]:
+        async with trio.open_nursery() as nursery:
+            port = await nursery.start(relay.serve)
+            site.configure(client("me", f"{dovecot.host}:{port}", user=account.name))
+            at_gate = trio.Event()
+            relay.arm(at_gate.set, down=2_000_000)
+            runs: list[Run] = []
+
+            async def retrieve() -> None:
+                runs.append(await site.arun())
+
+            async with trio.open_nursery() as retrieving:
+                retrieving.start_soon(retrieve)
+                await at_gate.wait()
+                await trio.to_thread.run_sync(dovecot.restart if comes_back == "at once" else dovecot.stop)
+                relay.cut()  # Dovecot's own processes may finish a session that is under way
+            await trio.to_thread.run_sync(dovecot.start)
+            runs.append(await site.arun())
+            nursery.cancel_scope.cancel()
+        return runs[0], runs[1]
+
+    first, second = trio.run(main)
+    result = first.results["me"]
+    assert result.deleted < COUNT
+    if comes_back == "at once":  # one reconnection in the same run, which goes on after the message that broke off
+        assert result.code is ExitCode.TEMPORARY, result
+        assert (result.messages, result.failed, result.deleted) == (COUNT - 1, 1, COUNT - 1)
+    else:
+        assert not result.ok
+        assert 0 < result.messages < COUNT
+        assert result.deleted == 0
+    assert second.results["me"].ok, second.results["me"]
+    assert second.results["me"].messages == COUNT - result.messages
+    assert Counter(without_received(each) for each in site.mailbox("me")) == account.in_maildir()
+    assert account.remaining == 0
+    assert_audited(site, COUNT)

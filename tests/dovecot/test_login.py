@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -21,20 +20,6 @@ from tui_popretr.errors import ExitCode
 from tui_popretr.facts import LoginSucceeded, SessionConnected, TlsDetails, TlsStarted
 
 MESSAGE = b"Message-ID: <1@login.test>\r\nFrom: a@login.test\r\n\r\ntext\r\n"
-
-
-@pytest.fixture(scope="module")
-def tls_required(needs_dovecot: None) -> Iterator[Dovecot]:
-    """The reference's SSLONLY server: no mechanism without TLS."""
-    with Dovecot(tls="required") as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def cram_only(needs_dovecot: None) -> Iterator[Dovecot]:
-    """The reference's CRAM server: CRAM-MD5 alone, and no TLS."""
-    with Dovecot(mechanisms="cram-md5", tls="no") as server:
-        yield server
 
 
 class Account:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from hashlib import sha256
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -117,7 +118,7 @@ def test_facts_and_audit_agree(site: Site, done: Run, messages: list[bytes]) -> 
 
 def test_several_commands_were_in_flight(site: Site, done: Run) -> None:
     lines = [line.split(" ", 2)[-1] for line in site.transcript().splitlines() if line.startswith("maildir-1 ")]
-    pairs = [one.startswith(">> RETR") and two.startswith(">> RETR") for one, two in zip(lines, lines[1:], strict=False)]
+    pairs = [one.startswith(">> RETR") and two.startswith(">> RETR") for one, two in pairwise(lines)]
     assert sum(pairs) > COUNT / 2
     deletions = [line for line in lines if line.startswith(">> DELE")]
     assert len(set(deletions)) == len(deletions) == COUNT

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from trio.testing import MockClock, trio_test
@@ -213,7 +214,7 @@ async def test_messages_with_and_without_uid_and_a_changed_one_without_top(
 @pytest.mark.parametrize("answer", [None, b"+OK\r\n1 \x07\r\n.\r\n", b"+OK\r\n.\r\n"])
 @trio_test
 async def test_newonly_and_deleteafter_need_uidl(
-    world: World, autojump_clock: MockClock, changes: dict[str, object], answer: bytes | None
+    world: World, autojump_clock: MockClock, changes: dict[str, Any], answer: bytes | None
 ) -> None:
     if answer is None:
         world.become(uidl=False)
@@ -314,7 +315,7 @@ async def test_switching_preserve_off_owes_nothing_for_before(world: World, auto
 @trio_test
 async def test_deleteafter(world: World, autojump_clock: MockClock, new_only: bool) -> None:
     """Counted from the first retrieval; what comes later has its own time."""
-    settings = {"preserve": True, "new_only": new_only, "delete_after": 14 * DAY}
+    settings: dict[str, Any] = {"preserve": True, "new_only": new_only, "delete_after": 14 * DAY}
     world.add(mail(1))
     assert (await world.poll(**settings)).ok
     world.clock.skip(7 * DAY)
@@ -334,13 +335,29 @@ async def test_deleteafter(world: World, autojump_clock: MockClock, new_only: bo
 
 @trio_test
 async def test_deleteafter_deletes_nothing_but_what_was_delivered(world: World, autojump_clock: MockClock) -> None:
-    settings = {"preserve": True, "new_only": True, "delete_after": DAY}
+    settings: dict[str, Any] = {"preserve": True, "new_only": True, "delete_after": DAY}
     world.add(Message.of(mail("old"), "u"))
     await world.poll(**settings)
     world.drop.messages[0] = Message.of(mail("new"), "u")
     world.clock.skip(DAY + 1)
     await world.poll(**settings)
     assert world.arrived() == [mail("old"), mail("new")]
+
+
+@trio_test
+async def test_deleteafter_of_another_message_under_a_used_uid_is_its_own(
+    world: World, autojump_clock: MockClock
+) -> None:
+    settings: dict[str, Any] = {"preserve": True, "delete_after": 14 * DAY}
+    world.add(Message.of(mail("old"), "u"))
+    await world.poll(**settings)
+    world.drop.messages[0] = Message.of(mail("new"), "u")
+    world.clock.skip(13 * DAY)
+    await world.poll(**settings)
+    world.clock.skip(2 * DAY)
+    assert (await world.poll(**settings)).deleted == 0
+    world.clock.skip(13 * DAY)
+    assert (await world.poll(**settings)).deleted == 1
 
 
 # --- in several processes and connections -----------------------------------------------------------------------------

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import secrets
 import sqlite3
 from collections.abc import Awaitable, Callable, Iterable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,8 +13,8 @@ from typing import Any, TypeVar
 from unittest.mock import patch
 
 import trio
-from trio.testing import memory_stream_pair
 
+from tests.support.streams import memory_connection
 from tui_popretr.config.model import (
     AuthType,
     ClientSettings,
@@ -27,13 +28,12 @@ from tui_popretr.config.model import (
     Settings,
     TlsPolicy,
 )
-from tui_popretr.config.reader import load
+from tui_popretr.config.reader import Loaded, load
+from tui_popretr.delivery import names
 from tui_popretr.engine.bus import Bus
 from tui_popretr.engine.service import Engine
 from tui_popretr.engine.stream import Stream
-from tui_popretr.engine.tls import TlsSession
-from tui_popretr.errors import ConnectionCut
-from tui_popretr.facts import DialogueLine, Direction, Fact, SessionResult, TlsDetails
+from tui_popretr.facts import DialogueLine, Direction, Fact, SessionResult
 from tui_popretr.journal.journal import Journal
 from tui_popretr.journal.records import Record, State, Trouble
 from tui_popretr.popserver import STD, Faults, Maildrop, Message, Policy, PopServer
@@ -54,12 +54,16 @@ def mail(name: object, body: bytes = b"") -> bytes:
     return header.encode() + (body or f"the body of {name}\r\n".encode())
 
 
-def settings_from(folder: Path, text: str) -> Settings:
-    """The settings of a configuration text, read as the program reads its file."""
+def load_text(folder: Path, text: str) -> Loaded:
+    """What becomes of a configuration text, read as the program reads its file."""
     path = folder / "popretr.xml"
     path.write_text(text, encoding="utf-8")
     path.chmod(0o600)
-    loaded = load(str(path), environ={}, now_host="testhost")
+    return load(str(path), environ={}, now_host="testhost")
+
+
+def settings_of(loaded: Loaded) -> Settings:
+    """The settings of a configuration that has no error."""
     assert loaded.settings is not None, [str(problem) for problem in loaded.problems]
     return loaded.settings
 
@@ -80,39 +84,6 @@ class RunClock:
         self._ahead += seconds
 
 
-class PeerStream:
-    """The engine's Stream over one end of a memory stream. It knows no TLS."""
-
-    local = "192.0.2.9:50794"
-    remote = "192.0.2.7:110"
-    remote_ip = "192.0.2.7"
-
-    def __init__(self, near: trio.StapledStream[Any, Any], on_send: Callable[[bytes], None] | None) -> None:
-        self._near = near
-        self._on_send = on_send
-
-    async def receive(self) -> bytes:
-        try:
-            return bytes(await self._near.receive_some())
-        except (trio.BrokenResourceError, trio.ClosedResourceError) as problem:
-            raise ConnectionCut("the connection broke") from problem
-
-    async def send_all(self, data: bytes) -> None:
-        if self._on_send is not None:
-            self._on_send(data)
-        try:
-            await self._near.send_all(data)
-        except (trio.BrokenResourceError, trio.ClosedResourceError) as problem:
-            raise ConnectionCut("the connection broke") from problem
-
-    async def start_tls(self, session: TlsSession) -> TlsDetails:
-        raise AssertionError("a handshake was not expected")
-
-    def close(self) -> None:
-        self._near.send_stream.close()
-        self._near.receive_stream.close()
-
-
 @contextmanager
 def disk_without_threads(seconds: Callable[[], float]) -> Iterator[None]:
     """What goes to the disk is done in trio's own thread, after so many seconds of its clock.
@@ -123,11 +94,23 @@ def disk_without_threads(seconds: Callable[[], float]) -> Iterator[None]:
     async def run_sync(
         function: Callable[..., T], *arguments: object, limiter: object = None, abandon_on_cancel: bool = False
     ) -> T:
-        with trio.CancelScope(shield=not abandon_on_cancel):
-            await trio.sleep(seconds())
+        try:
+            with trio.CancelScope(shield=not abandon_on_cancel):
+                await trio.sleep(seconds())
+        except trio.Cancelled:
+            with suppress(Exception):  # a thread that nobody waits for any more goes on all the same
+                function(*arguments)
+            raise
         return function(*arguments)
 
     with patch.object(trio.to_thread, "run_sync", run_sync):
+        yield
+
+
+@contextmanager
+def another_process() -> Iterator[None]:
+    """Files of ours are named as by a process that there never was before."""
+    with patch.object(names, "PROCESS_TOKEN", secrets.token_hex(4)):
         yield
 
 
@@ -212,7 +195,7 @@ class World:
         self.facts.clear()
         engine.subscribe(record, dialogue=True)
         async with trio.open_nursery() as self._peers:
-            with disk_without_threads(lambda: self.disk_seconds):
+            with disk_without_threads(lambda: self.disk_seconds), another_process():
                 await engine.run()
             self._peers.cancel_scope.cancel()
         assert self.server.tally.failures == []
@@ -222,9 +205,9 @@ class World:
     def _connector(self) -> Callable[[Server, float], Awaitable[Stream]]:
         async def connect(server: Server, timeout: float) -> Stream:
             await trio.lowlevel.checkpoint()
-            near, far = memory_stream_pair()
+            near, far = memory_connection(on_send=self.on_send)
             self._peers.start_soon(self.server.serve_stream, far)
-            return PeerStream(near, self.on_send)
+            return near
 
         return connect
 
@@ -260,7 +243,9 @@ class World:
     def transcript(self) -> list[str]:
         """The transcript of the last poll, each line with its direction."""
         return [
-            f"{line.direction.value} {line.text}" for line in self.of(DialogueLine) if line.direction != Direction.OPENED
+            f"{line.direction.value} {line.text}"
+            for line in self.of(DialogueLine)
+            if line.direction != Direction.OPENED
         ]
 
     def records(self) -> list[Record]:

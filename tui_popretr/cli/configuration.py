@@ -18,6 +18,8 @@ from tui_popretr.text import visible
 
 _PLURALS = {Severity.ERROR: "errors", Severity.WARNING: "warnings", Severity.NOTE: "notes"}
 
+_INSTANT = 0.001
+
 
 def read(file: ConfigurationFile, *, shown: frozenset[Severity]) -> Settings:
     """Return the settings, and tell the problems of the kinds `shown` on standard error, with their counts.
@@ -62,7 +64,8 @@ def choose(settings: Settings, ids: Sequence[str]) -> Settings:
 
 def at_once(settings: Settings) -> Settings:
     """Return the settings for --once: every client runs one time, without waiting."""
-    once: partial[ClientSettings] = partial(replace, frequency=0.0, runs=1)
+    # The engine spreads the first starts of a large fleet over freq, and over a minute where that is 0.
+    once: partial[ClientSettings] = partial(replace, frequency=_INSTANT, runs=1)
     return replace(settings, delay_start=0.0, clients=tuple(once(client) for client in settings.clients))
 
 

@@ -81,6 +81,10 @@ def _perform(arguments: Namespace) -> int:
             from tui_popretr.cli import info
 
             return info.run(arguments)
+        case "transcript":
+            from tui_popretr.cli import transcript
+
+            return transcript.run(arguments)
         case _:
             from tui_popretr.cli import demo
 

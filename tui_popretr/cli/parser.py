@@ -19,6 +19,7 @@ COMMANDS: Final = {
     "run": "retrieve mail (the default: the word may be left out)",
     "check": "say what is wrong with a configuration, or what it will do",
     "info": "show paths and versions",
+    "transcript": "read a transcript log as in the dashboard",
     "demo": "see it work, on a mail server that comes with the program",
 }
 
@@ -33,6 +34,7 @@ examples:
   tui-popretr demo                               see it work, without any account
   tui-popretr check mail.xml                     is the configuration right?
   tui-popretr check mail.xml --connect           do the servers and passwords work?
+  tui-popretr mail.xml                           retrieve, and watch it on the dashboard
   tui-popretr mail.xml --headless --once         retrieve once, and end
   tui-popretr mail.xml --headless                retrieve on schedule, until stopped
 
@@ -44,6 +46,7 @@ file · 74 reading or writing failed · 75 try again later · 76 not the protoco
 
 _RUN_EPILOG = """\
 examples:
+  tui-popretr mail.xml                           the dashboard; ? shows its keys, q ends it
   tui-popretr mail.xml --headless                every client on its schedule, until stopped
   tui-popretr --headless --once                  every client once, now; configuration in its usual place
   tui-popretr mail.xml --headless --once --client isp --client work
@@ -73,7 +76,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser = _parser(
         Parser,
         prog=PROGRAM,
-        usage=f"{PROGRAM} [run] [CONFIG] --headless [--once] [--client ID]...\n       {PROGRAM} COMMAND ...",
+        usage=f"{PROGRAM} [run] [CONFIG] [--headless [--once]] [--client ID]...\n       {PROGRAM} COMMAND ...",
         description="Retrieves mail from many POP3 accounts at once and delivers each message durably, exactly once.",
         epilog=_EPILOG,
     )
@@ -86,6 +89,7 @@ def build_parser() -> argparse.ArgumentParser:
     run = command("run", "Retrieves mail as the configuration says.", _RUN_EPILOG)
     _add_configuration(run)
     run.add_argument("--headless", action="store_true", help="no dashboard: say in lines what happens")
+    run.add_argument("--no-mouse", action="store_true", help="leave the mouse to the terminal")
     run.add_argument(
         "--once",
         action="store_true",
@@ -102,11 +106,14 @@ def build_parser() -> argparse.ArgumentParser:
     _add_client(check)
     info = command("info", "Shows where things are, and the versions of what the program runs on.", "")
     _add_configuration(info)
+    transcript = command("transcript", "Shows a transcript log, old rotations included, and follows it.", "")
+    transcript.add_argument("file", metavar="FILE", help="the log file; its end is shown first")
+    transcript.add_argument("--no-mouse", action="store_true", help="leave the mouse to the terminal")
     demo = command(
         "demo", "Starts a small mail server on this machine and retrieves from it. Nothing leaves the machine.", ""
     )
     demo_arguments(demo)
-    for each in (run, check, info, demo):
+    for each in (run, check, info, transcript, demo):
         _add_verbosity(each)
     return parser
 

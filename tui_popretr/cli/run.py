@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from argparse import Namespace
 from functools import partial
@@ -24,14 +25,17 @@ _NORMAL: Final = 2
 def run(arguments: Namespace) -> int:
     """Retrieve mail as the arguments say and return the exit code. Raises PopretrError."""
     if not arguments.headless:
-        raise UsageError(
-            "the dashboard is not in this version yet", advice="add --headless to retrieve mail without a dashboard"
-        )
+        _want_terminal(arguments)
     file = locate(arguments.config)
-    shown = {Severity.ERROR, Severity.WARNING}
-    settings = configuration.read(file, shown=frozenset(Severity if arguments.verbose else shown))
-    settings = configuration.choose(settings, arguments.clients)
     verbosity = arguments.verbose - arguments.quiet
+    settings = configuration.read(file, shown=_shown(verbosity))
+    settings = configuration.choose(settings, arguments.clients)
+    if not arguments.headless:
+        from tui_popretr.ui.run import run_dashboard
+
+        reloader = partial(configuration.read_again, file, arguments.clients)
+        engine = Engine(settings, Bus(_report_defect), reloader=reloader, until_done=False)
+        return run_dashboard(engine, no_mouse=arguments.no_mouse, title=os.path.basename(file.path))
     if not arguments.once:
         reloader = partial(configuration.read_again, file, arguments.clients)
         engine = Engine(settings, Bus(_report_defect), reloader=reloader, trace_fallback=_trace(verbosity))
@@ -41,6 +45,25 @@ def run(arguments: Namespace) -> int:
         progress = Progress([client.id for client in settings.clients], sys.stderr)
         return run_headless(Engine(settings, Bus(_report_defect)), once=True, progress=progress)
     return run_headless(Engine(settings, Bus(_report_defect), trace_fallback=_trace(verbosity)), once=True)
+
+
+def _shown(verbosity: int) -> frozenset[Severity]:
+    """Which problems of the configuration are told."""
+    if verbosity > 0:
+        return frozenset(Severity)
+    return frozenset({Severity.ERROR, Severity.WARNING} if verbosity > -2 else {Severity.ERROR})
+
+
+def _want_terminal(arguments: Namespace) -> None:
+    """See whether there can be a dashboard. Raises UsageError."""
+    if arguments.once:
+        raise UsageError("--once is for running without a dashboard", advice="add --headless")
+    keyboard, *screens = (each is not None and each.isatty() for each in (sys.stdin, sys.stdout, sys.stderr))
+    if os.environ.get("TERM") == "dumb" or not keyboard or not any(screens):
+        raise UsageError(
+            "the dashboard needs a terminal, and here is none that can draw it",
+            advice="add --headless to retrieve mail without a dashboard",
+        )
 
 
 def _trace(verbosity: int) -> LogSettings:

@@ -102,7 +102,7 @@ class ClientRunner:
         self.settings = settings
         self.due = due
         self.finished = False
-        self._runs = self._rejections = 0
+        self._runs = self._rejections = self._login_delay = 0
         self._wake()
 
     # --- life ---------------------------------------------------------------------------------------------------------
@@ -114,6 +114,7 @@ class ClientRunner:
                 await self._live()
             except Exception as defect:  # noqa: BLE001 - one client never ends the others
                 self._note(Level.ERROR, "internal error: " + "".join(traceback.format_exception(defect)))
+                self._polled = False
                 self.due = self._services.around.clock.boottime() + AFTER_DEFECT
 
     async def _live(self) -> None:
@@ -144,21 +145,22 @@ class ClientRunner:
             result = await session.run()
         finally:
             self.session = None
-        self._login_delay = session.login_delay
+        if session.login_delay is not None:
+            self._login_delay = session.login_delay
         return result
 
     def _reckon(self, settings: ClientSettings, result: SessionResult) -> None:
         """Draw the conclusions of a session: back-off, the next due time, or the end of the runs."""
         self.last_result = result
-        self._runs += 1
-        if result.code is ExitCode.LOGIN:
-            self._rejections += 1
-        elif result.ok:
-            self._rejections = 0
-        outcome = Outcome(result.code, self._login_delay)
-        self.due = self._services.around.clock.boottime() + interval(settings, outcome, self._rejections)
-        if settings is self.settings and settings.runs and self._runs >= settings.runs:
-            self.finished = True
+        if settings is self.settings:  # else change() has said what follows
+            self._runs += 1
+            if result.code is ExitCode.LOGIN:
+                self._rejections += 1
+            elif result.ok:
+                self._rejections = 0
+            outcome = Outcome(result.code, self._login_delay)
+            self.due = self._services.around.clock.boottime() + interval(settings, outcome, self._rejections)
+            self.finished = 0 < settings.runs <= self._runs
         self._services.closed(self, result)
 
     async def _turn(self) -> bool:

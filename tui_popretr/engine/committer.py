@@ -107,7 +107,9 @@ class Committer:
         share = -(-len(group) // THREADS)
         async with trio.open_nursery() as nursery:
             for start in range(0, len(group), share):
-                nursery.start_soon(self._in_thread, _write_files, group[start : start + share], problems)
+                # All are written before the first is synced: the disk can work on them together.
+                steps = ("write_out", "sync")
+                nursery.start_soon(self._in_thread, _each, group[start : start + share], steps, problems)
         written = [parcel for parcel in group if parcel.record.id not in problems]
         await self._sync_folders({parcel.record.id: parcel.draft.folders_before() for parcel in written}, problems)
         failed = [parcel for parcel in group if parcel.record.id in problems]
@@ -160,17 +162,23 @@ class Committer:
     async def _publish(self, group: list[Parcel]) -> list[Parcel]:
         """Rename, fsync the folders, write the audit lines; return the parcels for which all that went well."""
         problems: dict[int, PopretrError] = {}
-        await self._in_thread(_publish_files, group, problems)
-        if problems:
-            await self._withdraw([parcel for parcel in group if parcel.record.id in problems], problems)
-            group = [parcel for parcel in group if parcel.record.id not in problems]
+        await self._in_thread(_each, group, ("publish",), problems)
+        refused = [parcel for parcel in group if isinstance(problems.get(parcel.record.id), DeliveryFailed)]
+        if refused:
+            await self._withdraw(refused, problems)
+        published = [parcel for parcel in group if parcel.record.id not in problems]
+        await self._sync_folders({parcel.record.id: parcel.draft.folders_after() for parcel in published}, problems)
         # After a failed fsync the names may be on disk or not: the record stays *delivering* and recovery looks.
-        await self._sync_folders({parcel.record.id: parcel.draft.folders_after() for parcel in group}, problems)
         for parcel in group:
             if parcel.record.id in problems:
                 parcel.finish(problems[parcel.record.id])
         good = [parcel for parcel in group if parcel.record.id not in problems]
-        await self._in_thread(self._audit, [parcel.record.audit for parcel in good])
+        try:
+            await self._in_thread(self._audit, [parcel.record.audit for parcel in good])
+        except Exception as defect:  # noqa: BLE001 - recovery will write the lines
+            for parcel in good:
+                parcel.finish(_internal(defect))
+            return []
         return good
 
     async def _withdraw(self, failed: list[Parcel], problems: dict[int, PopretrError]) -> None:
@@ -195,12 +203,12 @@ class Committer:
         await trio.to_thread.run_sync(function, *arguments, limiter=self.disk, abandon_on_cancel=True)
 
     async def _sync_folders(self, wanted: dict[int, Iterable[str]], problems: dict[int, PopretrError]) -> None:
-        """fsync each folder once; note a failure for every message that needed it. Deepest folders first."""
+        """fsync each folder once; note a failure for every message that needed it."""
         users: dict[str, list[int]] = {}
         for record, folders in wanted.items():
             for folder in folders:
                 users.setdefault(folder, []).append(record)
-        folders = sorted(users, key=len, reverse=True)
+        folders = list(users)
         share = -(-len(folders) // THREADS) or 1
         failures: dict[str, PopretrError] = {}
         async with trio.open_nursery() as nursery:
@@ -211,23 +219,21 @@ class Committer:
                 problems[record] = problem
 
 
-def _write_files(parcels: list[Parcel], problems: dict[int, PopretrError]) -> None:
-    # All are written before the first is synced: the disk can work on them together.
-    for step in ("write_out", "sync"):
+def _each(parcels: list[Parcel], steps: tuple[str, ...], problems: dict[int, PopretrError]) -> None:
+    """Do each step for all drafts before the next; who fails drops out, and costs the others nothing."""
+    for step in steps:
         for parcel in parcels:
             if parcel.record.id not in problems:
                 try:
                     getattr(parcel.draft, step)()
                 except PopretrError as problem:
                     problems[parcel.record.id] = problem
+                except Exception as defect:  # noqa: BLE001 - of one destination, perhaps
+                    problems[parcel.record.id] = _internal(defect)
 
 
-def _publish_files(parcels: list[Parcel], problems: dict[int, PopretrError]) -> None:
-    for parcel in parcels:
-        try:
-            parcel.draft.publish()
-        except PopretrError as problem:
-            problems[parcel.record.id] = problem
+def _internal(defect: Exception) -> PopretrError:
+    return PopretrError(f"internal error: {type(defect).__name__}: {defect}", advice="please report this")
 
 
 def _abort(parcels: list[Parcel]) -> None:

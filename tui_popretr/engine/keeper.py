@@ -30,6 +30,7 @@ class JournalKeeper:
         self._audit = audit
         self._now = now
         self._journal: Journal | None = None
+        self._last_id = 0
         self._limiter = trio.CapacityLimiter(1)
 
     @property
@@ -41,13 +42,18 @@ class JournalKeeper:
 
     async def open(self) -> list[Recovered]:
         """Open the journal and finish what a crash left unfinished. Raises JournalError."""
-        return await self._in_thread(self._open)
+        recovered = await self._in_thread(self._open)
+        self._last_id = self.journal.next_id()
+        return recovered
+
+    def next_id(self) -> int:
+        """Return an id no message has or had, for use in the engine's thread; also while the journal is reopened."""
+        self._last_id += 1
+        return self._last_id
 
     async def ensure(self) -> list[Recovered]:
         """Reopen and recover the journal if it broke. Raises JournalError where that fails."""
-        if self._journal is not None and not self._journal.broken:
-            return []
-        return await self._in_thread(self._open)
+        return [] if self._sound else await self._in_thread(self._reopen)
 
     async def run(self, use: Callable[[Journal], T]) -> T:
         """Call `use` with the journal, in a thread, alone. Raises JournalError."""
@@ -70,6 +76,13 @@ class JournalKeeper:
     async def _in_thread(self, function: Callable[[], T]) -> T:
         # Who is cancelled does not wait for the disk; the next use does, for the limiter's one place.
         return await trio.to_thread.run_sync(function, limiter=self._limiter, abandon_on_cancel=True)
+
+    @property
+    def _sound(self) -> bool:
+        return self._journal is not None and not self._journal.broken
+
+    def _reopen(self) -> list[Recovered]:
+        return [] if self._sound else self._open()  # another session may have done it meanwhile
 
     def _open(self) -> list[Recovered]:
         self._close()

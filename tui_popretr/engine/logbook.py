@@ -39,8 +39,9 @@ class Logbook:
 
     def audit(self, texts: Sequence[str]) -> None:
         """Write audit lines through to the system; from any thread. Without an audit log they go nowhere."""
-        if self._audit is not None and texts:
-            self._audit.record(texts)
+        log = self._audit  # a reload may replace it at any moment
+        if log is not None and texts:
+            log.record(texts)
 
     def apply(self, settings: Settings) -> None:
         """Open the logs that these settings name; the same ones as before are reopened by name."""

@@ -12,6 +12,7 @@ from tui_popretr.errors import (
     MailboxInUse,
     NoUsableMechanism,
     PopretrError,
+    ProtocolViolation,
     ServerPermanentFailure,
     ServerTemporaryFailure,
 )
@@ -45,10 +46,11 @@ async def log_in(wire: Wire, server: Server, stamp: bytes | None) -> str:
             continue
         try:
             problem = await _attempt(wire, method, server, password, stamp)
-        except ConnectionCut:
-            if refusals:  # some servers hang up after a rejected login
-                break
-            raise
+        except (ConnectionCut, ProtocolViolation) as trouble:
+            if not refusals:
+                raise
+            refusals.append(f"{method.value}: {trouble}")  # some servers hang up after a rejected login
+            break
         if problem is None:
             return method.value
         refusals.append(f"{method.value}: {problem}")

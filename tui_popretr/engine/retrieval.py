@@ -204,8 +204,11 @@ class Retrieval:
                 await self._kicked()
 
     def _at_rest(self) -> bool:
-        ended = self._stopping or not self._work
-        return ended and not (self._expecting or self._parcels or self._deletes or self._incoming)
+        return self._all_asked_for and not (self._expecting or self._parcels or self._deletes or self._incoming)
+
+    @property
+    def _all_asked_for(self) -> bool:
+        return self._stopping or self.hopeless is not None or not self._work
 
     async def _kicked(self) -> None:
         await self._kick.wait()
@@ -220,7 +223,7 @@ class Retrieval:
             commands.append(Dele(delete.listed.number))
             self._expecting.append(delete)
         to_come = self._asked - (self._incoming.size if self._incoming else 0)
-        while self._work and not self._stopping and len(commands) < most:
+        while not self._all_asked_for and len(commands) < most:
             if to_come >= WINDOW or self._undurable >= UNDURABLE:
                 break
             job = self._work.popleft()
@@ -298,7 +301,7 @@ class Retrieval:
         identity = incoming.hasher.header() if listed.uid is not None else incoming.hasher.whole()
         if isinstance(job, Check) and incoming.draft is None and listed.number not in self._again:
             if job.record.identity.same_as(identity):
-                self._deletes.append(_Delete(listed, job.record.id))
+                self._delete(listed, job.record.id)
             else:  # another message under a used UID
                 self._work.append(Fetch(listed))
             return
@@ -314,9 +317,14 @@ class Retrieval:
         if earlier is not None:
             await self._discard(incoming.draft)
             if to_delete(earlier, self._target.policy, self._target.now().timestamp()):
-                self._deletes.append(_Delete(listed, earlier.id))
+                self._delete(listed, earlier.id)
             return
         await self._hand_over(incoming, incoming.draft, identity, event.octets)
+
+    def _delete(self, listed: Listed, record: int) -> None:
+        """Have a DELE sent; not when the journal has failed: what it holds must be read anew first (SPEC 5)."""
+        if not isinstance(self.hopeless, JournalError):
+            self._deletes.append(_Delete(listed, record))
 
     def _match_unnamed(self, whole: Identity) -> Record | None:
         """Use up one record of an equal message: two identical mails are two."""
@@ -349,7 +357,7 @@ class Retrieval:
             if problem is None:
                 self._failures_in_a_row = 0
                 if record.owed:
-                    self._deletes.append(_Delete(listed, record.id))
+                    self._delete(listed, record.id)
                 self._observer.delivered(listed, parcel, octets, sender)
             else:
                 self._not_stored(listed, problem)
@@ -388,10 +396,10 @@ class Retrieval:
         self._observer.failed(listed, str(problem), count=False)
         self._failures_in_a_row += 1
         if isinstance(problem, JournalError):
+            self.hopeless = problem
             self._deletes.clear()
-        if isinstance(problem, JournalError) or self._failures_in_a_row >= HOPELESS:
+        elif self._failures_in_a_row >= HOPELESS:
             self.hopeless = self.hopeless or problem
-            self._work.clear()
 
     async def _discard(self, draft: Draft) -> None:
         with trio.CancelScope(shield=True):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import trio
@@ -24,7 +25,7 @@ def first_due(index: int, count: int, client: ClientSettings, start: float, dela
     """Return when the client that is `index` of `count` first runs, having started at `start`."""
     due = start + delay
     if count > total:
-        due += index / count * min(client.frequency or SPREAD, SPREAD)
+        due += index / count * min(client.frequency, SPREAD)  # nothing for freq=0: --once means at once
     return due
 
 
@@ -52,32 +53,20 @@ def interval(client: ClientSettings, outcome: Outcome, rejections: int) -> float
 class Alarm:
     """Waits for due times on the machine's boottime clock.
 
-    trio's clock stands still while the machine is suspended. A ticker compares the two; after a suspend it wakes
-    everybody, and who is overdue runs.
+    trio's clock stands still while the machine is suspended. A ticker compares the two; after a suspend it calls
+    `on_resume` and then wakes everybody, and who is overdue runs.
     """
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, on_resume: Callable[[], None] = lambda: None) -> None:
         self._clock = clock
-        self._changed = trio.Event()
-        self._resumed = 0
-
-    @property
-    def resumes(self) -> int:
-        """How many times the machine came back from suspend."""
-        return self._resumed
+        self._on_resume = on_resume
+        self._resumed = trio.Event()
 
     async def wait_until(self, due: float) -> None:
         """Return when boottime has reached `due`."""
         while (left := due - self._clock.boottime()) > 0:
-            changed = self._changed
             with trio.move_on_after(left):
-                await changed.wait()
-
-    async def resumed(self) -> None:
-        """Return when the machine has come back from suspend."""
-        seen = self._resumed
-        while self._resumed == seen:
-            await self._changed.wait()
+                await self._resumed.wait()
 
     async def run(self) -> None:
         """Compare the clocks for ever."""
@@ -86,7 +75,7 @@ class Alarm:
             await trio.sleep(TICK)
             now = self._clock.boottime() - trio.current_time()
             if abs(now - offset) > SUSPENDED:
-                self._resumed += 1
-                self._changed.set()
-                self._changed = trio.Event()
+                self._on_resume()
+                self._resumed.set()
+                self._resumed = trio.Event()
             offset = now

@@ -33,6 +33,7 @@ from tui_popretr.engine.places import Places
 from tui_popretr.engine.schedule import Alarm, first_due
 from tui_popretr.engine.session import Surroundings
 from tui_popretr.engine.stream import Resolver, Stream, connect
+from tui_popretr.engine.tls import context_for
 from tui_popretr.errors import ConfigurationError, ConnectionCut, ExitCode, JournalError, worst
 from tui_popretr.facts import (
     ClientsChanged,
@@ -90,6 +91,7 @@ class Engine:
         self._remember = remember
         self._logbook = Logbook(bus, self.clock, self._report_anywhere, trace_fallback)
         self._runners: dict[str, ClientRunner] = {}
+        self._retired: list[ClientRunner] = []  # of clients that a reload removed: a session may still be running
         self._history: list[SessionRow] = []
         self._ending = trio.Event()
         self._ended_by_command = False
@@ -123,7 +125,7 @@ class Engine:
 
     async def _work(self, keeper: JournalKeeper) -> None:
         committer = Committer(keeper, self._logbook.audit)
-        alarm = Alarm(self.clock)
+        alarm = Alarm(self.clock, self._resume)
         self._services = Services(
             around=Surroundings(
                 bus=self.bus,
@@ -141,7 +143,6 @@ class Engine:
         )
         async with trio.open_nursery() as helpers:
             helpers.start_soon(alarm.run)
-            helpers.start_soon(self._watch_suspend, alarm)
             helpers.start_soon(self._logbook.run)
             helpers.start_soon(self._write_history, keeper)
             helpers.start_soon(self._tell_history, keeper)
@@ -166,8 +167,11 @@ class Engine:
             self._look_whether_done()
             await self._ending.wait()
             clients.cancel_scope.deadline = trio.current_time() + LAST_DEADLINE
-            for runner in self._runners.values():
+            for runner in self._all_runners():
                 runner.end()
+
+    def _all_runners(self) -> list[ClientRunner]:
+        return [*self._runners.values(), *self._retired]
 
     def _closed(self, runner: ClientRunner, result: SessionResult) -> None:
         self.results[runner.settings.id] = result
@@ -188,12 +192,11 @@ class Engine:
         if self._until_done and all(runner.finished for runner in self._runners.values()):
             self._ending.set()
 
-    async def _watch_suspend(self, alarm: Alarm) -> None:
-        while True:
-            await alarm.resumed()
-            self.note(Level.INFO, "the machine was suspended; overdue clients run now")
-            for runner in self._runners.values():
-                runner.abandon_session(ConnectionCut("the machine was suspended during the session"))
+    def _resume(self) -> None:
+        """Close what was open across a suspend; called before overdue clients begin anew."""
+        self.note(Level.INFO, "the machine was suspended; overdue clients run now")
+        for runner in self._all_runners():
+            runner.abandon_session(ConnectionCut("the machine was suspended during the session"))
 
     # --- commands -----------------------------------------------------------------------------------------------------
 
@@ -242,8 +245,11 @@ class Engine:
             settings = await trio.to_thread.run_sync(reloader)
         except ConfigurationError as problem:
             self.bus.publish(ConfigurationRejected(tuple(str(problem).splitlines())))
+        except Exception as defect:  # noqa: BLE001 - it must not end the sessions
+            self.bus.publish(ConfigurationRejected((f"internal error: {type(defect).__name__}: {defect}",)))
         else:
-            self._take_over(settings, clients)
+            if not self._ending.is_set():
+                self._take_over(settings, clients)
         finally:
             self._reloading = False
 
@@ -251,6 +257,7 @@ class Engine:
         old, self.settings = self.settings, settings
         if settings.journal != old.journal:
             self.note(Level.WARNING, f"the journal stays {old.journal} until the program is started again")
+        context_for.cache_clear()  # certificates may have been renewed
         self._logbook.apply(settings)
         self._services.places.limits = settings.concurrency
         self._services.around = replace(self._services.around, paths=settings.paths, timeout=settings.timeout)
@@ -259,8 +266,11 @@ class Engine:
         removed = tuple(each for each in known if each not in wanted)
         added = tuple(each for each in wanted if each not in known)
         changed = tuple(each for each in wanted if each in known and wanted[each] != known[each])
+        self._retired = [runner for runner in self._retired if runner.session is not None]
         for each in removed:
-            self._runners.pop(each).retire()
+            runner = self._runners.pop(each)
+            runner.retire()
+            self._retired.append(runner)
         now = self.clock.boottime()
         for each in changed:
             self._runners[each].change(wanted[each], now)

@@ -22,6 +22,7 @@ from tui_popretr.engine.retrieval import Observer, Retrieval, Target
 from tui_popretr.engine.wire import Wire
 from tui_popretr.errors import (
     CommandRefused,
+    DeliveryFailed,
     ExitCode,
     MessagesSkipped,
     PopretrError,
@@ -55,6 +56,7 @@ from tui_popretr.text import visible
 
 #: Seconds for QUIT's answer when the session was told to end.
 FAREWELL = 1.0
+_OWED = "stopped; deletions on the server are owed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +106,8 @@ class Session(Observer):
         self._entry = Entry(self.id, client, around.bus, around.clock, around.connect, around.timeout)
         self._tally = _Tally()
         self._troubles: list[tuple[Listed, str]] = []
-        self._early = trio.CancelScope()
+        self._early = trio.CancelScope()  # until there is something to retrieve
+        self._farewell = trio.CancelScope()  # while QUIT's answer is awaited
         self._retrieval: Retrieval | None = None
         self._stopping = False
         self._abandoned: PopretrError | None = None
@@ -116,13 +119,14 @@ class Session(Observer):
             max_size=client.max_size,
             max_messages=client.max_messages,
         )
-        #: LOGIN-DELAY of the server in seconds, a floor for the next run (RFC 2449 §6.5).
-        self.login_delay = 0
+        #: LOGIN-DELAY of the server in seconds, a floor for the next run (RFC 2449 §6.5); None: not learned.
+        self.login_delay: int | None = None
 
     def stop(self) -> None:
         """End soon: drain, commit, DELE, QUIT; before anything is in flight just leave."""
         self._stopping = True
         self._early.cancel()
+        self._farewell.deadline = trio.current_time() + FAREWELL
         if self._retrieval is not None:
             self._retrieval.stop()
 
@@ -130,6 +134,7 @@ class Session(Observer):
         """Give up the connection at once, because of `problem`; what was delivered is known to the journal."""
         self._abandoned = problem
         self._early.cancel()
+        self._farewell.cancel()
         if self._retrieval is not None:
             self._retrieval.abandon(problem)
 
@@ -167,8 +172,8 @@ class Session(Observer):
     # --- connections --------------------------------------------------------------------------------------------------
 
     async def _connections(self) -> None:
-        maildrop = await self._open_maildrop()
         for last in (False, True):
+            maildrop = await self._open_maildrop()
             try:
                 await self._connection(maildrop)
             except _BrokenError as broken:
@@ -195,7 +200,10 @@ class Session(Observer):
         if self._sink.key not in around.cleaned:
             around.cleaned.add(self._sink.key)
             known = await around.keeper.run(_unfinished_files)
-            await trio.to_thread.run_sync(self._sink.clean_orphans, known, limiter=around.committer.disk)
+            try:
+                await trio.to_thread.run_sync(self._sink.clean_orphans, known, limiter=around.committer.disk)
+            except DeliveryFailed as problem:  # no part of the promise; whether mail can be stored shows later
+                self._note(Level.WARNING, str(problem))
         return maildrop
 
     async def _blame(self, maildrop: int, broken: _BrokenError) -> bool:
@@ -211,6 +219,8 @@ class Session(Observer):
         wire: Wire | None = None
         try:
             self._early = trio.CancelScope()
+            if self._stopping or self._abandoned is not None:  # asked for before there was a connection
+                self._early.cancel()
             with self._early:
                 wire = await self._entry.connect()
                 self._retrieval = await self._prepare(wire, maildrop)
@@ -219,7 +229,9 @@ class Session(Observer):
                     raise self._abandoned
                 await self._leave(wire)
                 raise SessionStopped("stopped before anything was retrieved")
-            if self._stopping:  # asked for when the last step before retrieving was just done
+            if self._abandoned is not None:  # asked for when the last step before retrieving was just done
+                self._retrieval.abandon(self._abandoned)
+            if self._stopping:
                 self._retrieval.stop()
             await self._retrieve(wire, self._retrieval, maildrop)
         finally:
@@ -309,7 +321,7 @@ class Session(Observer):
             maildrop=maildrop,
             sink=self._sink,
             committer=self._around.committer,
-            next_id=self._around.keeper.journal.next_id,
+            next_id=self._around.keeper.next_id,
             received=received,
             audit=audit,
             policy=self._policy,
@@ -329,13 +341,17 @@ class Session(Observer):
         if retrieval.hopeless is not None:
             raise retrieval.hopeless
         if self._stopping:
-            raise SessionStopped("stopped" if at_rest else "stopped; deletions on the server are owed")
+            raise SessionStopped("stopped" if at_rest else _OWED)
 
     async def _quit(self, wire: Wire, deleted: list[int], maildrop: int) -> None:
         self._publish(SessionAdvanced(self.id, Stage.CLOSING))
-        if self._stopping:
-            wire.timeout = FAREWELL
-        reply = await wire.call(Quit())
+        reply = None
+        with trio.CancelScope() as self._farewell:
+            if self._stopping:
+                self._farewell.deadline = trio.current_time() + FAREWELL
+            reply = await wire.call(Quit())
+        if reply is None:
+            raise self._abandoned or SessionStopped(_OWED)
         assert isinstance(reply, Reply)
         if not reply.ok:
             raise CommandRefused(

@@ -173,7 +173,12 @@ async def connect(host: str, port: int, *, timeout: float) -> SocketStream:
     except OSError as problem:
         raise ServerUnreachable(f"cannot connect to {host} port {port}: {_reason(problem)}") from problem
     try:
-        return SocketStream(socket.socket(fileno=stream.socket.detach()))
+        sock = socket.socket(fileno=stream.socket.detach())
+        try:
+            return SocketStream(sock)
+        except OSError:
+            sock.close()
+            raise
     except OSError as problem:  # closed by the server since
         raise ServerUnreachable(f"cannot connect to {host} port {port}: {describe_os_error(problem)}") from problem
 

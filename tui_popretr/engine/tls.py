@@ -71,8 +71,9 @@ def _load_trust(context: ssl.SSLContext, path: str, password: Secret | None) -> 
             pems = ([certificate] if certificate else []) + others
             context.load_verify_locations(cadata="".join(pems))
         else:
-            context.load_verify_locations(cadata=data.decode("ascii", "replace"))
-    except ssl.SSLError as problem:
+            # Between certificates there may be comments, in any encoding; OpenSSL is given text in ASCII.
+            context.load_verify_locations(cadata=data.decode("ascii", "ignore"))
+    except (ssl.SSLError, ValueError) as problem:  # ValueError: nothing at all
         raise ConfigurationError(f"{path} holds no usable certificate (PEM or PKCS#12 is expected)") from problem
 
 
@@ -84,12 +85,15 @@ def _load_certificate(context: ssl.SSLContext, policy: TlsPolicy, path: str) -> 
         if key is None or certificate is None:
             raise ConfigurationError(f"{path} holds no certificate with its private key")
         once = secrets.token_hex(32)
-        _load_chain_once(context, key(once.encode()) + "".join([certificate, *others]).encode(), once)
+        try:
+            _load_chain_once(context, key(once.encode()) + "".join([certificate, *others]).encode(), once)
+        except (ssl.SSLError, OSError) as problem:
+            raise ConfigurationError(f"{path}: cannot use its certificate and private key") from problem
         return
     try:
         # A password given as a function: OpenSSL must not fall back to asking on the terminal.
         context.load_cert_chain(path, password=lambda: password.reveal() if password else "")
-    except (ssl.SSLError, OSError) as problem:
+    except (OSError, ValueError) as problem:  # SSLError is an OSError; ValueError: a password that is too long
         raise ConfigurationError(
             f"{path}: cannot use the client certificate: the file must hold certificate and private key in PEM form, "
             "and kspass or certpass must be right"
@@ -240,12 +244,27 @@ def name_matches(pattern: str, name: str) -> bool:
 
     IP addresses must be equal; a wildcard stands for the whole left-most label and for exactly one.
     """
-    try:
-        return ipaddress.ip_address(pattern.strip()) == ipaddress.ip_address(name)
-    except ValueError:
-        pass
-    pattern, name = pattern.lower().rstrip("."), name.lower().rstrip(".")
+    address = _ip_address(name)
+    if address is not None:
+        return _ip_address(pattern) == address
+    pattern, name = pattern.lower().removesuffix("."), _a_labels(name)
     if not pattern.startswith("*."):
         return pattern == name
-    _, _, parent = name.partition(".")
-    return parent == pattern[2:] and "." in parent
+    first, _, parent = name.partition(".")
+    return bool(first) and parent == pattern[2:] and "." in parent
+
+
+def _ip_address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        return ipaddress.ip_address(text.strip())
+    except ValueError:
+        return None
+
+
+def _a_labels(name: str) -> str:
+    """Return a host name as certificates have it: in lower case and ASCII (RFC 7817 §3), if there is such a form."""
+    try:
+        ascii_name = name.encode("idna").decode("ascii")
+    except UnicodeError:
+        ascii_name = name
+    return ascii_name.lower().removesuffix(".")

@@ -61,6 +61,7 @@ class Wire:
         self._bus = bus
         self._clock = clock
         self._bodies = bodies
+        self._torn = b""  # the beginning of a message's line whose end has not come yet
         self._waiting = trio.CancelScope()
         self._renew()
 
@@ -172,14 +173,19 @@ class Wire:
         for event in events:
             if isinstance(event, BodyChunk):
                 if self._bodies:
-                    for line in event.data.split(b"\r\n"):
-                        self._line(Direction.IN, visible(line), now)
+                    self._transcribe_body(event.data, now)
             elif isinstance(event, BodyEnd):
                 self._line(Direction.EVENT, f"Received MessageBody octets={event.octets}", now)
             elif isinstance(event, Listing):
                 self._transcribe_rows(event.data.splitlines(), now)
             else:
                 self._line(Direction.IN, visible(event.line), now)
+
+    def _transcribe_body(self, data: bytes, now: datetime) -> None:
+        *lines, rest = (self._torn + data).split(b"\r\n")
+        for line in lines:
+            self._line(Direction.IN, visible(line), now)
+        self._torn = rest[:PROGRESS]  # of a longer line not even so much is shown
 
     def _transcribe_rows(self, rows: list[bytes], now: datetime) -> None:
         shown = rows if self._bodies else rows[:LISTED]

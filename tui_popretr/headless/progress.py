@@ -91,7 +91,7 @@ class Progress:
                 size = naturalsize(fact.octets)
                 client = fact.session.client
                 self._say(f"{client}: message {fact.number} ({size}) stays on the server: {fact.reason}")
-            case Noted(level=Level.WARNING | Level.ERROR):
+            case Noted(level=Level.WARNING | Level.ERROR) | Noted(level=Level.INFO, client=None):
                 self._say(f"{fact.client}: {fact.text}" if fact.client else fact.text)
             case _:
                 return

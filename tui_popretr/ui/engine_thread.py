@@ -5,6 +5,7 @@ However the dashboard ends, leaving the context ends the engine in good order: Q
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from concurrent.futures import Future
 from types import TracebackType
@@ -28,6 +29,8 @@ class EngineThread:
         self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
         self._token: trio.lowlevel.TrioToken | None = None
         self._running = threading.Event()
+        self._everything = trio.CancelScope()
+        self._to_end = False
 
     def __enter__(self) -> EngineThread:
         self._thread.start()
@@ -37,13 +40,24 @@ class EngineThread:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.perform(Shutdown())
+        self.end()
         self._thread.join(_JOIN)
 
     @property
     def alive(self) -> bool:
         """Whether the engine runs."""
         return self._thread.is_alive()
+
+    def end(self) -> None:
+        """Begin to end the engine in good order, even before it has begun. Any thread, never blocks."""
+        self._to_end = True
+        self.perform(Shutdown())
+
+    def cancel(self) -> None:
+        """End the engine at once: connections are closed without QUIT, the journal keeps what is owed. Any thread."""
+        if self._token is not None:
+            with contextlib.suppress(trio.RunFinishedError):
+                self._token.run_sync_soon(self._everything.cancel)
 
     def join(self, timeout: float) -> bool:
         """Wait up to `timeout` seconds for the engine's end; return whether it has ended."""
@@ -72,7 +86,10 @@ class EngineThread:
         async def main() -> None:
             self._token = trio.lowlevel.current_trio_token()
             self._running.set()
-            await self.engine.run()
+            if self._to_end:
+                self.engine.perform(Shutdown())
+            with self._everything:
+                await self.engine.run()
 
         try:
             trio.run(main)

@@ -61,39 +61,23 @@ class Wanted:
 
 #: The mark of the selected row.
 GUTTER = 1
+#: So wide is the column of the next run where it has room for all that is said of a retrieval.
+PROGRESS = 36
 _GAP = 1
-_LEAST = {Column.STATE: 12, Column.ID: 10, Column.WHEN: 10}
-#: What is added while there is room, the most wanted first, with its least width.
-_OPTIONAL = (
-    (Column.LAST, 20),
-    (Column.MESSAGES, 6),
-    (Column.OCTETS, 8),
-    (Column.SERVER, 16),
-    (Column.PAST, 10),
-    (Column.RECIP, 8),
-)
-#: A progress bar, the count, the share and the rate.
-_WHEN = 36
-_PAST = 24
 
 
 def columns(width: int, wanted: Wanted) -> tuple[Placed, ...]:
     """Return the columns that fit into `width` cells, filled up to it, in the order of display."""
-    widths = dict(_LEAST)
+    widths = {Column.STATE: 12, Column.ID: 10, Column.WHEN: 10}
     left = width - GUTTER - sum(widths.values()) - _GAP * (len(widths) - 1)
-    for column, least in _OPTIONAL:
-        if least + _GAP > left:
-            break
-        widths[column] = least
-        left -= least + _GAP
-    growth = [(Column.ID, min(wanted.id, 24)), (Column.WHEN, 18), (Column.LAST, 32)]
-    growth += [(Column.SERVER, min(wanted.server, 32)), (Column.RECIP, min(wanted.recip, 20))]
-    growth += [(Column.WHEN, _WHEN), (Column.PAST, _PAST), (Column.LAST if Column.LAST in widths else Column.WHEN, width)]
-    for column, most in growth:
+    for column, most in _steps(width, wanted):
         if column in widths:
             more = min(max(most - widths[column], 0), max(left, 0))
             widths[column] += more
             left -= more
+        elif most + _GAP <= left:
+            widths[column] = most
+            left -= most + _GAP
     placed: list[Placed] = []
     x = GUTTER
     for column in Column:
@@ -101,3 +85,26 @@ def columns(width: int, wanted: Wanted) -> tuple[Placed, ...]:
             placed.append(Placed(column, x, max(1, min(widths[column], width - x))))
             x += widths[column] + _GAP
     return tuple(each for each in placed if each.x < width)
+
+
+def _steps(width: int, wanted: Wanted) -> list[tuple[Column, int]]:
+    """Return what is done with the room, the most wanted first: a column comes in, or grows to so many cells."""
+    if width < STACKED_WIDTH:
+        return [(Column.ID, min(wanted.id, 12)), (Column.WHEN, width)]
+    return [
+        (Column.LAST, 24),
+        (Column.ID, min(wanted.id, 16)),
+        (Column.MESSAGES, 6),
+        (Column.OCTETS, 8),
+        (Column.LAST, 32),
+        (Column.SERVER, min(max(wanted.server, 6), 22)),
+        (Column.PAST, 10),
+        (Column.RECIP, min(max(wanted.recip, 4), 14)),
+        (Column.LAST, 40),
+        (Column.ID, min(wanted.id, 24)),
+        (Column.SERVER, min(wanted.server, 34)),
+        (Column.PAST, 20),
+        (Column.WHEN, PROGRESS),
+        (Column.RECIP, min(wanted.recip, 24)),
+        (Column.LAST, width),
+    ]

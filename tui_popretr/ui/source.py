@@ -1,4 +1,4 @@
-"""Where the dashboard's facts come from and its commands go: an engine in this process, or whatever speaks its words."""
+"""Where the facts come from and the commands go: an engine in this process, or whatever speaks its words."""
 
 from __future__ import annotations
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from enum import Enum
 
 from tui_popretr.errors import ExitCode
@@ -182,13 +182,16 @@ class View:
 
     def __init__(self) -> None:
         self.clients: dict[str, ClientView] = {}
-        self.delivered: deque[MessageDelivered] = deque(maxlen=KEPT)
-        self.skipped: deque[MessageSkipped] = deque(maxlen=KEPT)
+        #: Messages delivered, and those left on the server, with the local time.
+        self.mails: deque[tuple[datetime, MessageDelivered | MessageSkipped]] = deque(maxlen=KEPT)
         self.notes: deque[Noted] = deque(maxlen=KEPT)
         self.closed: deque[tuple[str, SessionResult | PastSession]] = deque(maxlen=KEPT)
         self.messages_today = 0
         self.octets_today = 0
         self._today: date | None = None
+        #: The times of the latest apply(): boottime, and local time.
+        self.now = 0.0
+        self.wall = datetime.min.replace(tzinfo=UTC)
         #: Grows with every fact: a pane that shows an older number has something to draw.
         self.version = 0
 
@@ -198,6 +201,7 @@ class View:
         if self._today is not None and wall.date() != self._today:
             self.messages_today = self.octets_today = 0
         self._today = wall.date()
+        self.now, self.wall = now, wall
         for fact in facts:
             self.version += 1
             client = client_of(fact)
@@ -212,9 +216,9 @@ class View:
                 case MessageDelivered(octets=octets):
                     self.messages_today += 1
                     self.octets_today += octets
-                    self.delivered.append(fact)
+                    self.mails.append((fact.at, fact))
                 case MessageSkipped():
-                    self.skipped.append(fact)
+                    self.mails.append((wall, fact))
                 case Noted():
                     self.notes.append(fact)
                 case SessionClosed(session=session, result=result):

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Final
 
 from humanize import naturalsize
-from rich.cells import cell_len, set_cell_size
+from rich.cells import cell_len, chop_cells
 
 from tui_popretr.errors import ExitCode
 from tui_popretr.facts import PastSession, SessionResult
@@ -17,7 +17,6 @@ from tui_popretr.facts import PastSession, SessionResult
 CERTIFICATE_DAYS: Final = 14
 #: Marks a failed session in a sparkline.
 FAILED_GLYPH: Final = "✗"
-ELLIPSIS: Final = "…"
 SEPARATOR: Final = " · "
 
 _MINUTE, _HOUR, _DAY, _WEEK = 60, 3600, 86_400, 604_800
@@ -232,15 +231,24 @@ def expires_soon(expires: datetime | None, now: datetime) -> bool:
     return expires is not None and days_left(expires, now) < CERTIFICATE_DAYS
 
 
-# --- columns --------------------------------------------------------------------------------------------------------
+# --- lines -----------------------------------------------------------------------------------------------------------
 
 
-def fit(text: str, width: int, *, right: bool = False) -> str:
-    """Return text in exactly `width` columns: padded at its end (or, `right`, before it) or cut with an ellipsis."""
-    if width <= 0:
-        return ""
-    taken = cell_len(text)
-    if taken > width:
-        return set_cell_size(text, width - 1) + ELLIPSIS
-    padding = " " * (width - taken)
-    return padding + text if right else text + padding
+def wrap(text: str, width: int) -> list[str]:
+    """Return text in lines of at most `width` columns, broken at blanks, within words only where one is too long.
+
+    Blanks at its beginning stay.
+    """
+    words = text.lstrip(" ")
+    lines: list[str] = []
+    line = " " * min(len(text) - len(words), max(0, width - 1))
+    for number, word in enumerate(words.split(" ")):
+        joined = f"{line} {word}" if number else line + word
+        if cell_len(joined) <= width:
+            line = joined
+            continue
+        if line.strip(" "):
+            lines.append(line)
+        *whole, line = chop_cells(word, max(2, width)) or [""]
+        lines += whole
+    return [*lines, line]

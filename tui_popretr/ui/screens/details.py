@@ -1,30 +1,143 @@
-"""A client's details: its settings without secrets, its TLS, its abilities, its past, and its last error."""
+"""A client's details: what it does now, its settings without secrets, its TLS, its past, its last error."""
 
 from __future__ import annotations
 
-from collections.abc import Set
+from collections.abc import Iterator, Set
+from datetime import datetime
 from typing import ClassVar
 
-from textual.app import ComposeResult
-from textual.binding import BindingType
-from textual.screen import ModalScreen
-from textual.widgets import Static
+from textual.binding import Binding, BindingType
 
-from tui_popretr.ui.view import View
+from tui_popretr.errors import ExitCode
+from tui_popretr.facts import SessionResult, TlsDetails
+from tui_popretr.text import visible
+from tui_popretr.ui import words
+from tui_popretr.ui.screens.sheet import Heading, Line, Pair, Part, Sheet
+from tui_popretr.ui.view import ClientView, Situation, View
+
+_BAR = 20
+#: So many past sessions are told in words.
+_TOLD = 8
 
 
-class ClientDetails(ModalScreen[None]):
-    """Placeholder."""
+class ClientDetails(Sheet):
+    """Shows a client live. It closes when the client is no longer configured."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [("escape", "dismiss", "Back")]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,q", "close", "Back", key_display="esc"),
+        # The dashboard acts on the selected client, which is the one shown.
+        Binding("r", "app.run_now", "Run now"),
+        Binding("p", "app.pause", "Pause/resume"),
+        Binding("x", "app.stop_session", "Stop session"),
+    ]
+    KEYS: ClassVar[str] = "r run · p pause · x stop · esc back"
 
     def __init__(self, view: View, client_id: str) -> None:
-        super().__init__()
+        super().__init__(client_id)
         self.view = view
         self.client_id = client_id
 
-    def compose(self) -> ComposeResult:
-        yield Static(self.client_id)
+    def refresh_view(self, view: View, changed: Set[str]) -> None:  # noqa: ARG002 - time alone changes enough
+        """Draw what is new while the screen is open: at 10 Hz when something changed, and else once a second."""
+        self.view = view
+        if self.client_id in view.clients:
+            self.redraw()
+        else:
+            self.dismiss()
 
-    def refresh_view(self, view: View, changed: Set[str]) -> None:
-        """Draw what is new while the screen is open; at 10 Hz when something changed, and once a second with nothing."""
+    def parts(self) -> Iterator[Part]:
+        client = self.view.clients.get(self.client_id)
+        if client is not None:
+            yield from details(client, self.view.now, self.view.wall)
+
+
+def details(client: ClientView, now: float, wall: datetime) -> Iterator[Part]:
+    """Yield what is known of a client; `now` is boottime, `wall` the local time."""
+    yield from _present(client, now, wall)
+    yield from _error(client)
+    yield from _past(client, wall)
+    yield from _connection(client, wall)
+    yield Heading("Settings")
+    for name, value in client.info.settings:
+        yield Pair(name, visible(value))
+
+
+def _present(client: ClientView, now: float, wall: datetime) -> Iterator[Part]:
+    situation = client.situation
+    state = f"{situation.glyph} {situation.word}"
+    if client.session is not None and situation.running:
+        since = f" for {words.duration(now - client.session_began)}" if client.session_began is not None else ""
+        state += f"{since} (session {client.session})"
+    yield Pair("state", state, "bold red" if situation is Situation.FAILED else "bold")
+    if client.due is not None:
+        yield Pair("next run", _due(client.due - now))
+    if situation is Situation.RETRIEVING and client.to_retrieve:
+        fraction = client.fraction
+        if fraction is not None:
+            yield Pair("progress", words.bar(fraction, _BAR).rstrip(), "cyan")
+        yield Pair("" if fraction is not None else "progress", _progress(client, now))
+        yield Pair("received", f"{words.size(client.received_octets)} of {words.size(client.to_retrieve_octets)}")
+    yield Pair("last result", words.outcome(client.last, wall) or "none yet")
+    yield Pair("since start", f"{words.count(client.messages, 'message')}, {words.size(client.octets)}")
+
+
+def _due(seconds: float) -> str:
+    return f"in {words.countdown(seconds)}" if seconds > 0 else "now"
+
+
+def _progress(client: ClientView, now: float) -> str:
+    return words.progress(client.received, client.to_retrieve, client.fraction, client.rate(now))
+
+
+def _error(client: ClientView) -> Iterator[Part]:
+    last = client.last
+    if last is None or last.code is ExitCode.OK:
+        return
+    yield Heading("Last error")
+    yield Line(visible(last.error or words.failure(last), 4096), "red")
+    advice = last.advice if isinstance(last, SessionResult) else ""
+    if advice:
+        yield Line(f"→ {visible(advice, 4096)}", "bold")
+
+
+def _past(client: ClientView, wall: datetime) -> Iterator[Part]:
+    if not client.past:
+        return
+    yield Heading("Past sessions")
+    failed = sum(session.code is not ExitCode.OK for session in client.past)
+    yield Line(words.sparkline(client.past, len(client.past)), "cyan")
+    mails = sum(session.messages for session in client.past)
+    told = words.count(len(client.past), "session"), words.count(mails, "message"), f"{failed} failed" if failed else ""
+    yield Line(words.join(told), "dim")
+    for session in reversed(client.past[-_TOLD:]):
+        ok = session.code is ExitCode.OK
+        took = words.duration((session.ended - session.started).total_seconds())
+        text = f"{'✓' if ok else '✗'} {visible(words.result(session))}, in {took}"
+        yield Pair(words.moment(session.started, wall), text, "" if ok else "red")
+
+
+def _connection(client: ClientView, wall: datetime) -> Iterator[Part]:
+    yield Heading("Connection")
+    if not client.remote:
+        yield Line("There has been none yet.", "dim")
+        return
+    yield Pair("address", visible(client.remote))
+    yield Pair("login by", client.mechanism or "not yet")
+    if client.tls is None:
+        yield Pair("TLS", "! none: everything goes in clear", "yellow")
+    else:
+        yield from _tls(client.tls, wall)
+    if client.capabilities:
+        yield Pair("capabilities", ", ".join(map(visible, client.capabilities)))
+
+
+def _tls(tls: TlsDetails, wall: datetime) -> Iterator[Part]:
+    yield Pair("TLS", words.join((tls.version, tls.cipher)))
+    yield Pair("certificate", visible(tls.subject) or "not known")
+    if tls.names:
+        yield Pair("names", ", ".join(map(visible, tls.names)))
+    if tls.issuer:
+        yield Pair("issued by", visible(tls.issuer))
+    warn = words.expires_soon(tls.expires, wall)
+    until = words.expiry(tls.expires, wall)
+    yield Pair("valid", f"! {until}" if warn else until, "bold red" if warn else "")

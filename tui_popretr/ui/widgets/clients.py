@@ -7,7 +7,7 @@ from datetime import datetime
 from enum import Enum
 from typing import ClassVar
 
-from rich.cells import cell_len, set_cell_size
+from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
 from textual import events
@@ -20,8 +20,9 @@ from textual.strip import Strip
 
 from tui_popretr.errors import ExitCode
 from tui_popretr.ui import words
-from tui_popretr.ui.layout import GUTTER, Column, Placed, Wanted, columns
+from tui_popretr.ui.layout import GUTTER, PROGRESS, Column, Placed, Wanted, columns
 from tui_popretr.ui.view import ClientView, Situation, View
+from tui_popretr.ui.widgets.columns import fitted
 
 
 class Order(Enum):
@@ -72,13 +73,14 @@ _RANKS = {
     Situation.DISABLED: 10,
 }
 _PLAIN = Style()
+_BOLD = Style(bold=True)
 _DIM = Style(dim=True)
 _TITLE = Style(bold=True, underline=True)
 _NUMBERS = frozenset({Column.MESSAGES, Column.OCTETS})
 
 
 class ClientList(ScrollView, can_focus=True):
-    """Shows the clients of a view. The selection belongs to a client and stays with it through sorting and filtering."""
+    """Shows the clients of a view. The selection belongs to a client: sorting and filtering leave it alone."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "open", "Details"),
@@ -125,7 +127,7 @@ class ClientList(ScrollView, can_focus=True):
         self._places: dict[str, int] = {}
         self._wanted = Wanted(0, 0, 0)
         self._columns: tuple[Placed, ...] = ()
-        self._drawn: dict[int, tuple[str, str]] = {}
+        self._drawn: dict[int, dict[Column, str]] = {}
         self.order = Order.CONFIGURATION
         self.filter = ""
 
@@ -166,15 +168,14 @@ class ClientList(ScrollView, can_focus=True):
         if self.order not in (Order.CONFIGURATION, Order.NAME) and self._sorted() != self._rows:
             self._list()
             return
-        placed = [each for each in self._columns if each.column in (Column.WHEN, Column.LAST)]
         for y in range(1, self._height):
             row = y - 1 + self.scroll_offset.y
             if row >= len(self._rows):
                 break
             client = self._view.clients[self._rows[row]]
             before = self._drawn.get(row)
-            for index, each in enumerate(placed):
-                if before is None or before[index] != self._cell(client, each):
+            for each, text in self._timed(client):
+                if before is None or before.get(each.column) != text:
                     self.refresh(Region(each.x, y, each.width, 1))
 
     def set_filter(self, text: str) -> None:
@@ -336,28 +337,34 @@ class ClientList(ScrollView, can_focus=True):
             title = each.column.value
             if self.order.column is each.column:
                 title += " ▾" if self.order is Order.MESSAGES else " ▴"
-            if each.column in _NUMBERS:
-                title = title.rjust(each.width)
             segments.append(Segment(" " * (each.x - x), _TITLE))
-            segments.append(Segment(set_cell_size(title, each.width), _TITLE))
+            segments.append(Segment(fitted(title, each.width, right=each.column in _NUMBERS), _TITLE))
             x = each.x + each.width
         segments.append(Segment(" " * max(0, self._width - x), _TITLE))
         return Strip(segments)
 
     def _row(self, row: int, client: ClientView) -> Strip:
         chosen = client.info.id == self.selected
-        segments = [Segment("›" if chosen else " ", Style(bold=True))]
+        segments = [Segment("›" if chosen else " ", _BOLD)]
+        timed = {each.column: (each, text) for each, text in self._timed(client)}
+        self._drawn[row] = {column: text for column, (_, text) in timed.items()}
         x = GUTTER
-        timed: list[str] = []
         for each in self._columns:
-            text = self._cell(client, each)
-            if each.column in (Column.WHEN, Column.LAST):
-                timed.append(text)
-            segments.append(Segment(" " * (each.x - x), _PLAIN))
-            segments.append(Segment(text, _style(client, each.column)))
-            x = each.x + each.width
-        self._drawn[row] = (timed[0] if timed else "", timed[1] if len(timed) > 1 else "")
+            if each.x < x:
+                continue  # the one before it has taken its place
+            placed, text = timed.get(each.column) or (each, self._cell(client, each))
+            segments.append(Segment(" " * (placed.x - x), _PLAIN))
+            segments.append(Segment(text, _style(client, placed.column)))
+            x = placed.x + placed.width
         return Strip(segments)
+
+    def _timed(self, client: ClientView) -> list[tuple[Placed, str]]:
+        """Return the cells that time alone changes. A retrieval is told across the last result where room is scarce."""
+        placed = [each for each in self._columns if each.column in (Column.WHEN, Column.LAST)]
+        if client.situation is Situation.RETRIEVING and len(placed) > 1 and placed[0].width < PROGRESS:
+            when, last = placed
+            placed = [Placed(Column.WHEN, when.x, last.x + last.width - when.x)]
+        return [(each, self._cell(client, each)) for each in placed]
 
     def _cell(self, client: ClientView, placed: Placed) -> str:
         """Return the text of a cell, exactly as wide as its column."""
@@ -376,14 +383,12 @@ class ClientList(ScrollView, can_focus=True):
             case Column.LAST:
                 text = words.outcome(client.last, self._now())
             case Column.MESSAGES:
-                text = f"{client.messages}".rjust(width)
+                text = f"{client.messages}"
             case Column.OCTETS:
-                text = words.size(client.octets).rjust(width)
+                text = words.size(client.octets)
             case Column.PAST:
                 text = words.sparkline(client.past, width)
-        if cell_len(text) > width:
-            text = set_cell_size(text, width - 1) + "…"
-        return set_cell_size(text, width)
+        return fitted(text, width, right=placed.column in _NUMBERS)
 
     def _when(self, client: ClientView, width: int) -> str:
         if client.situation is Situation.RETRIEVING:
@@ -394,24 +399,20 @@ class ClientList(ScrollView, can_focus=True):
         return text
 
 
-_BAR_LEAST = 6
+_BAR_LEAST, _BAR_MOST = 5, 12
 
 
 def _progress(client: ClientView, now: float, width: int) -> str:
-    """Return how far retrieving is, in what fits: bar, count, share, rate."""
+    """Return how far retrieving is, in what fits: a bar, and count, share and rate."""
     if not client.to_retrieve:
         return ""
-    counted = f"{client.received}/{client.to_retrieve}"
-    fraction = client.fraction
-    share = f"{int(fraction * 100)}%" if fraction is not None else ""
-    rate = client.rate(now)
-    text = words.join((counted, share, words.rate(rate) if rate else ""))
-    if cell_len(text) > width:
-        text = words.join((counted, share))
-    room = width - cell_len(text) - 1
-    if fraction is not None and room >= _BAR_LEAST:
-        text = f"{words.bar(fraction, min(room, 12))} {text}"
-    return text
+    told = words.progress(client.received, client.to_retrieve, client.fraction, client.rate(now))
+    if cell_len(told) > width:
+        told = words.progress(client.received, client.to_retrieve, client.fraction, 0.0)
+    room = width - cell_len(told) - 1
+    if client.fraction is not None and room >= _BAR_LEAST:
+        return f"{words.bar(client.fraction, min(room, _BAR_MOST)).replace(' ', '·')} {told}"
+    return told
 
 
 def _style(client: ClientView, column: Column) -> Style:

@@ -1,22 +1,129 @@
-"""The history tab: the sessions of the past."""
+"""The history tab: the sessions that have ended, of this program run and of earlier ones."""
 
 from __future__ import annotations
 
-from collections.abc import Set
+from collections.abc import Iterator, Sequence, Set
+from typing import ClassVar
 
-from textual.scroll_view import ScrollView
+from rich.style import Style
+from textual.binding import Binding, BindingType
 
+from tui_popretr.errors import ExitCode
+from tui_popretr.facts import PastSession, SessionResult
+from tui_popretr.text import visible
+from tui_popretr.ui import words
+from tui_popretr.ui.screens.sheet import Line, Pair, Part, Sheet
 from tui_popretr.ui.view import View
+from tui_popretr.ui.widgets.clients import ClientList
+from tui_popretr.ui.widgets.columns import PLAIN, Cell, Column
+from tui_popretr.ui.widgets.tables import BAD, DIM, GOOD, Table, same
+
+Ended = tuple[str, SessionResult | PastSession]
 
 
-class HistoryTab(ScrollView, can_focus=True):
-    """Placeholder."""
+class HistoryTab(Table[Ended]):
+    """Newest last; of all clients, or of the selected one. Enter shows a session in full."""
 
-    def refresh_view(self, view: View, changed: Set[str]) -> None:
-        """Draw what is new. `changed` are the ids of the clients that changed.
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "choose", "Whole result"),
+        Binding("c,a", "toggle_all", "All/selected client"),
+    ]
 
-        Called at most at 10 Hz and only while the tab is shown; when it comes to be shown, with the ids of all clients.
-        """
+    COLUMNS = (
+        Column("Started", 8, 12, 4),
+        Column("Client", 6, 14, 3),
+        Column("Took", 7, 11, 1, right=True),
+        Column("Mails", 5, 7, 1, right=True),
+        Column("Size", 8, 8, 0, right=True),
+        Column("Result", 24, 40, 5),
+    )
 
-    def render(self) -> str:
-        return "history"
+    def __init__(self) -> None:
+        super().__init__()
+        #: The client whose sessions are shown where not all are.
+        self.client: str | None = None
+        self.all = True
+        self._ended: Sequence[Ended] = ()
+
+    def on_mount(self) -> None:
+        for clients in self.screen.query(ClientList):
+            self.watch(clients, "selected", self.show_client)
+
+    def refresh_view(self, view: View, changed: Set[str]) -> None:  # noqa: ARG002 - the same for every pane
+        """Draw what is new. At most at 10 Hz, and only while the tab is shown."""
+        self.set_today(view.wall)
+        if not same(self._ended, view.closed):
+            self._ended = tuple(view.closed)
+            self._filter()
+
+    def show_client(self, client: str | None) -> None:
+        """Take this client as the selected one."""
+        self.client = client
+        if not self.all:
+            self._filter()
+
+    def action_toggle_all(self) -> None:
+        """Show the sessions of all clients, or of the selected one."""
+        self.all = not self.all
+        self._filter()
+
+    def _filter(self) -> None:
+        self.set_rows(self._ended if self.all else tuple(each for each in self._ended if each[0] == self.client))
+
+    def title(self, column: Column) -> str:
+        if column.title == "Result" and not self.all:
+            return f"Result (only {self.client})"
+        return column.title
+
+    def empty(self) -> str:
+        if self._ended:
+            return f"No session of {self.client} has ended yet. c shows those of all clients."
+        return "No session has ended yet."
+
+    def cells(self, row: Ended) -> Sequence[Cell]:
+        client, session = row
+        ok = session.code is ExitCode.OK
+        return (
+            Cell(words.moment(session.started, self.today), DIM),
+            Cell(client),
+            Cell(words.duration((session.ended - session.started).total_seconds())),
+            Cell(f"{session.messages:,}"),
+            Cell(words.size(session.octets)),
+            Cell(f"{'✓' if ok else '✗'} {visible(words.result(session))}", _style(session)),
+        )
+
+    def choose(self, row: Ended) -> None:
+        self.app.push_screen(ResultScreen(*row))
+
+
+def _style(session: SessionResult | PastSession) -> Style:
+    if session.code is not ExitCode.OK:
+        return BAD
+    return GOOD if session.messages else PLAIN
+
+
+class ResultScreen(Sheet):
+    """How a session ended, in full."""
+
+    def __init__(self, client: str, session: SessionResult | PastSession) -> None:
+        super().__init__(f"A session of {client}")
+        self._session = session
+
+    def parts(self) -> Iterator[Part]:
+        session = self._session
+        yield Pair("started", f"{session.started:%Y-%m-%d %H:%M:%S}")
+        yield Pair("took", words.duration((session.ended - session.started).total_seconds()))
+        yield Pair("delivered", f"{words.count(session.messages, 'message')}, {words.size(session.octets)}")
+        if isinstance(session, SessionResult):
+            yield Pair("deleted on the server", f"{session.deleted:,}")
+            if session.skipped:
+                yield Pair("left by a rule", f"{session.skipped:,}")
+            if session.failed:
+                yield Pair("failed", f"{session.failed:,}", "bold red")
+        yield Pair("result", words.result(session), "" if session.code is ExitCode.OK else "bold red")
+        if session.error:
+            yield Line("")
+            yield Line(visible(session.error, 4096))
+        if isinstance(session, SessionResult) and session.advice:
+            yield Line("")
+            yield Line(f"→ {visible(session.advice, 4096)}", "bold")

@@ -1,22 +1,96 @@
-"""The log tab: the program's own log."""
+"""The log tab: the program's own log, from a chosen level on."""
 
 from __future__ import annotations
 
-from collections.abc import Set
+from collections.abc import Iterator, Sequence, Set
+from typing import ClassVar, Final
 
-from textual.scroll_view import ScrollView
+from textual.binding import Binding, BindingType
 
+from tui_popretr.facts import Level, Noted
+from tui_popretr.text import visible
+from tui_popretr.ui import words
+from tui_popretr.ui.screens.sheet import Line, Pair, Part, Sheet
 from tui_popretr.ui.view import View
+from tui_popretr.ui.widgets.columns import PLAIN, Cell, Column
+from tui_popretr.ui.widgets.tables import BAD, DIM, WARN, Table, same
+
+_LEVELS: Final = tuple(Level)
+_STYLES: Final = {Level.DEBUG: DIM, Level.INFO: PLAIN, Level.WARNING: WARN, Level.ERROR: BAD}
+_GLYPHS: Final = {Level.DEBUG: "·", Level.INFO: "i", Level.WARNING: "!", Level.ERROR: "✗"}
 
 
-class LogTab(ScrollView, can_focus=True):
-    """Placeholder."""
+class LogTab(Table[Noted]):
+    """Newest last; enter shows a line in full."""
 
-    def refresh_view(self, view: View, changed: Set[str]) -> None:
-        """Draw what is new. `changed` are the ids of the clients that changed.
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "choose", "Whole line"),
+        Binding("v", "next_level", "Level"),
+    ]
 
-        Called at most at 10 Hz and only while the tab is shown; when it comes to be shown, with the ids of all clients.
-        """
+    COLUMNS = (
+        Column("Time", 8, 12, 3),
+        Column("Level", 9, 9, 4),
+        Column("Client", 6, 16, 1),
+        Column("Text", 20, 40, 5),
+    )
 
-    def render(self) -> str:
-        return "log"
+    def __init__(self) -> None:
+        super().__init__()
+        #: Less than this is not shown.
+        self.level = Level.DEBUG
+        self._notes: Sequence[Noted] = ()
+
+    def refresh_view(self, view: View, changed: Set[str]) -> None:  # noqa: ARG002 - the same for every pane
+        """Draw what is new. At most at 10 Hz, and only while the tab is shown."""
+        self.set_today(view.wall)
+        if not same(self._notes, view.notes):
+            self._notes = tuple(view.notes)
+            self._filter()
+
+    def action_next_level(self) -> None:
+        """Show from the next level on; after errors alone come all again."""
+        self.level = _LEVELS[(_LEVELS.index(self.level) + 1) % len(_LEVELS)]
+        self._filter()
+
+    def _filter(self) -> None:
+        least = _LEVELS.index(self.level)
+        self.set_rows(tuple(each for each in self._notes if _LEVELS.index(each.level) >= least))
+
+    def title(self, column: Column) -> str:
+        if column.title == "Text" and self.level is not Level.DEBUG:
+            return f"Text ({self.level.value}{'s only' if self.level is Level.ERROR else ' and worse'})"
+        return column.title
+
+    def empty(self) -> str:
+        if self._notes:
+            return f"Nothing of level {self.level.value} or worse. v changes the level."
+        return "The log is empty. What the program has to say of itself comes here."
+
+    def cells(self, row: Noted) -> Sequence[Cell]:
+        style = _STYLES[row.level]
+        return (
+            Cell(words.moment(row.at, self.today), DIM),
+            Cell(f"{_GLYPHS[row.level]} {row.level.value}", style),
+            Cell(row.client or ""),
+            Cell(visible(row.text), style),
+        )
+
+    def choose(self, row: Noted) -> None:
+        self.app.push_screen(NoteScreen(row))
+
+
+class NoteScreen(Sheet):
+    """A line of the log in full."""
+
+    def __init__(self, note: Noted) -> None:
+        super().__init__("Log")
+        self._note = note
+
+    def parts(self) -> Iterator[Part]:
+        yield Pair("time", f"{self._note.at:%Y-%m-%d %H:%M:%S}")
+        yield Pair("level", self._note.level.value)
+        if self._note.client:
+            yield Pair("client", self._note.client)
+        yield Line("")
+        yield Line(visible(self._note.text, 8192))

@@ -1,22 +1,54 @@
-"""The messages tab: the messages delivered, and where they are."""
+"""The messages tab: the messages delivered and where they are, and those that stayed on the server and why."""
 
 from __future__ import annotations
 
-from collections.abc import Set
+from collections.abc import Sequence, Set
+from datetime import datetime
+from typing import ClassVar
 
-from textual.scroll_view import ScrollView
+from textual.binding import Binding, BindingType
 
+from tui_popretr.facts import MessageDelivered, MessageSkipped
+from tui_popretr.text import visible
+from tui_popretr.ui import words
+from tui_popretr.ui.screens.message import MessageScreen
 from tui_popretr.ui.view import View
+from tui_popretr.ui.widgets.columns import PLAIN, Cell, Column
+from tui_popretr.ui.widgets.tables import BAD, DIM, Table, same
+
+Mail = tuple[datetime, MessageDelivered | MessageSkipped]
 
 
-class MessagesTab(ScrollView, can_focus=True):
-    """Placeholder."""
+class MessagesTab(Table[Mail]):
+    """Newest last; enter reads the message."""
 
-    def refresh_view(self, view: View, changed: Set[str]) -> None:
-        """Draw what is new. `changed` are the ids of the clients that changed.
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "choose", "Read")]
 
-        Called at most at 10 Hz and only while the tab is shown; when it comes to be shown, with the ids of all clients.
-        """
+    COLUMNS = (
+        Column("Time", 8, 12, 5),
+        Column("Client", 6, 16, 4),
+        Column("From", 12, 32, 3),
+        Column("Size", 8, 8, 1, right=True),
+        Column("To", 10, 32, 2),
+    )
+    EMPTY = "No messages yet. Each one that is delivered is listed here with its destination; enter reads it."
 
-    def render(self) -> str:
-        return "messages"
+    def refresh_view(self, view: View, changed: Set[str]) -> None:  # noqa: ARG002 - the same for every pane
+        """Draw what is new. At most at 10 Hz, and only while the tab is shown."""
+        mails = view.mails
+        self.set_today(view.wall)
+        if not same(self.rows, mails):
+            self.set_rows(tuple(mails))
+
+    def cells(self, row: Mail) -> Sequence[Cell]:
+        at, mail = row
+        when = Cell(words.moment(at, self.today), DIM)
+        client, size = Cell(mail.session.client), Cell(words.size(mail.octets))
+        if isinstance(mail, MessageDelivered):
+            return when, client, Cell(visible(mail.sender or "")), size, Cell(visible(mail.destination))
+        style = BAD if mail.trouble else PLAIN
+        word = "✗ failed" if mail.trouble else "- left there"
+        return when, client, Cell(f"{word}: {visible(mail.reason)}", style), size, Cell("(on the server)", DIM)
+
+    def choose(self, row: Mail) -> None:
+        self.app.push_screen(MessageScreen(*row))

@@ -12,7 +12,7 @@ from textual.widget import Widget
 
 
 class TabBar(Widget):
-    """The names of the tabs with the keys that choose them, and at the right a remark where there is room."""
+    """The names of the tabs with the keys that choose them."""
 
     class Chosen(Message):
         """A tab was clicked."""
@@ -25,13 +25,11 @@ class TabBar(Widget):
         super().__init__(id="tabbar")
         self._names = tuple(names)
         self._shown = 0
-        self._remark = ""
 
-    def show(self, index: int, remark: str) -> None:
+    def show(self, index: int) -> None:
         """Mark the tab that is shown."""
-        if (index, remark) != (self._shown, self._remark):
-            self._shown, self._remark = index, remark
-            self.refresh()
+        self._shown = index
+        self.refresh()
 
     def _labels(self) -> list[str]:
         full = [f" {number} {name} " for number, name in enumerate(self._names, 1)]
@@ -43,12 +41,6 @@ class TabBar(Widget):
         line = Text(no_wrap=True, overflow="crop")
         for index, label in enumerate(self._labels()):
             line.append(label, Style(bold=True, reverse=True) if index == self._shown else Style(dim=True))
-        room = self.size.width - line.cell_len - 1
-        if self._remark and room > 4:
-            remark = Text(self._remark, "dim", no_wrap=True)
-            remark.truncate(room - 1, overflow="ellipsis")
-            line.append(" " * (room - remark.cell_len))
-            line.append_text(remark)
         return line
 
     def on_click(self, event: events.Click) -> None:

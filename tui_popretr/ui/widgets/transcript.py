@@ -1,20 +1,526 @@
-"""The transcript pane: the live dialogue of one client or of all."""
+"""The transcript pane: the live dialogue of one client or of all, with what the log on disk still has of it."""
 
 from __future__ import annotations
 
-from textual.scroll_view import ScrollView
+import asyncio
+import os
+from bisect import bisect_left
+from collections.abc import Callable, Coroutine, Sequence
+from datetime import datetime
+from functools import partial
+from typing import ClassVar, Final
 
-from tui_popretr.facts import DialogueLine
+from rich.segment import Segment
+from rich.style import Style
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.strip import Strip
+from textual.widget import Widget
+
+from tui_popretr.clock import SystemClock
+from tui_popretr.errors import describe_os_error
+from tui_popretr.text import visible
+from tui_popretr.ui.cells import cut, tame, width
+from tui_popretr.ui.dialogue import LIMIT, Dialogue, Gap, Item, Line, Needle, logged, of_client
+from tui_popretr.ui.ondisk import OnDisk, Place
+from tui_popretr.ui.saving import default_path, save
+from tui_popretr.ui.widgets.prompt import Prompt
+from tui_popretr.ui.widgets.transcript_view import TranscriptView
+
+#: Lines read from the disk at a time, and kept of them in all.
+PIECE: Final = 2000
+WINDOW: Final = 2 * LIMIT
+#: Lines kept while somebody reads further up.
+READING: Final = 3 * LIMIT
+#: Pieces of the log that a search goes through at the most before it asks for another key.
+_SEARCHED: Final = 64
 
 
-class TranscriptPane(ScrollView, can_focus=True):
-    """Placeholder."""
+class _Title(Widget):
+    """One line: what is shown on the left, how on the right."""
 
-    def add(self, lines: list[DialogueLine], dropped: int) -> None:
+    DEFAULT_CSS = "_Title { height: 1; }"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._left = self._right = ""
+
+    def tell(self, left: str, right: str) -> None:
+        """Draw, if it is something else than before."""
+        if (left, right) != (self._left, self._right):
+            self._left, self._right = left, right
+            self.refresh()
+
+    def render_line(self, y: int) -> Strip:  # noqa: ARG002 - there is only one
+        size = self.size.width
+        right = f" {self._right} "[: max(size - 4, 0)]
+        left = cut(f" {self._left}", max(size - width(right), 0))
+        return Strip([Segment(left, Style(bold=True)), Segment(right, Style(dim=True))], size)
+
+
+class TranscriptPane(Vertical):
+    """Shows the dialogue as it goes on, and searches, selects, copies and saves it."""
+
+    DEFAULT_CSS = "TranscriptPane { height: 1fr; }"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("space", "freeze", "Freeze"),
+        Binding("slash", "ask_search", "Search", key_display="/"),
+        Binding("n", "find(1)", "Next found", show=False),
+        Binding("N", "find(-1)", "Previous found", show=False, key_display="N"),
+        Binding("w", "wrap", "Wrap"),
+        Binding("T", "stamps", "Times", key_display="T"),
+        Binding("v", "select", "Select"),
+        Binding("y", "copy", "Copy"),
+        Binding("S", "ask_save", "Save", key_display="S"),
+        Binding("up,k", "move(-1)", "Up", show=False),
+        Binding("down,j", "move(1)", "Down", show=False),
+        Binding("pageup,ctrl+b", "page(-1.0)", "Page up", show=False),
+        Binding("pagedown,ctrl+f", "page(1.0)", "Page down", show=False),
+        Binding("ctrl+u", "page(-0.5)", "Half a page up", show=False),
+        Binding("ctrl+d", "page(0.5)", "Half a page down", show=False),
+        Binding("home,g", "top", "First; again: of the log on disk", show=False),
+        Binding("end,G", "bottom", "Last, and follow", show=False),
+        Binding("left,h", "sideways(-8)", "Left, where lines are not wrapped", show=False),
+        Binding("right,l", "sideways(8)", "Right, where lines are not wrapped", show=False),
+        Binding("escape", "end_it", "End selection or search", show=False),
+    ]
+
+    def __init__(
+        self,
+        history: OnDisk | None = None,
+        *,
+        folder: str | None = None,
+        title: str = "",
+        now: Callable[[], datetime] | None = None,
+    ) -> None:
+        """`history` is the log on disk, if there is one; `folder` is where to save unless the user says otherwise.
+
+        `title` is told before the client.
+        """
+        super().__init__()
+        self.history = history
+        self.folder = folder
+        self.dialogue = Dialogue()
+        self.client: str | None = None
+        self.frozen = False
+        self._title = title
+        self._now = now or SystemClock().now
+        self._waiting: list[Item] = []  # what has come while frozen or selecting
+        self._unseen = 0
+        self._places: dict[int, Place] = {}  # of the items shown that come from the disk
+        self._beginning = False  # whether the first item shown is the log's first
+        self._lost = False  # whether the log on disk does not have what is shown
+        self._busy = False
+        self._ready = False  # whether there is a view
+        self._saving: list[Item] = []
+        self._path = ""
+
+    def compose(self) -> ComposeResult:
+        yield _Title()
+        yield TranscriptView()
+        yield Prompt()
+
+    def on_mount(self) -> None:
+        self._ready = True
+        self._show_live()
+
+    @property
+    def view(self) -> TranscriptView:
+        """The lines on the screen."""
+        return self.query_one(TranscriptView)
+
+    def focus(self, scroll_visible: bool = True) -> TranscriptPane:
+        """Give the keys to the lines."""
+        self.view.focus(scroll_visible)
+        return self
+
+    # --- the dialogue -------------------------------------------------------------------------------------------------
+
+    def add(self, lines: Sequence[Line], dropped: int) -> None:
         """Take new lines, oldest first; `dropped` lines were lost before the first of them. Called at most at 10 Hz."""
+        self.dialogue.add(lines, dropped)
+        items = of_client(lines, dropped, self.client)
+        if not items or not self._ready:
+            return
+        view = self.view
+        count = sum(1 for item in items if not isinstance(item, Gap))
+        if not view.at_end:
+            self._unseen += count
+        elif self.frozen or view.selecting:
+            self._waiting += items
+            if (more := len(self._waiting) - LIMIT) > 0:
+                gone = sum(item.count if isinstance(item, Gap) else 1 for item in self._waiting[: more + 1])
+                self._waiting[: more + 1] = [Gap(gone)]
+            self._unseen += count
+        else:
+            if not view.following:
+                self._unseen += count
+            self._extend(items)
+        view.set_unseen(self._unseen)
 
     def show_client(self, client_id: str | None) -> None:
-        """Show the dialogue of this client only, of all with None."""
+        """Show the dialogue of this client only, of all with None, from its end on."""
+        self.client = client_id
+        if self._ready:
+            self.frozen = False
+            self._show_live()
 
-    def render(self) -> str:
-        return "transcript"
+    def _show_live(self) -> None:
+        self._waiting.clear()
+        self._places.clear()
+        self._beginning = self._lost = False
+        self._unseen = 0
+        self.view.show(self.dialogue.items(self.client), labels=self.client is None)
+        self._tell()
+
+    def _extend(self, items: Sequence[Item]) -> None:
+        view = self.view
+        first = view.shown.first
+        view.extend(items, LIMIT if view.following else READING)
+        if view.shown.first != first:
+            self._beginning = False
+            self._places = {number: place for number, place in self._places.items() if number >= view.shown.first}
+        self._tell()
+
+    def _catch_up(self) -> None:
+        """Show what has come in the meantime, where nothing keeps it back any more."""
+        view = self.view
+        if self._waiting and not self.frozen and not view.selecting:
+            waiting, self._waiting = self._waiting, []
+            self._extend(waiting)
+        if view.following and not self.frozen and not self._waiting and view.at_end:
+            self._unseen = 0
+        view.set_unseen(self._unseen)
+        self._tell()
+
+    def on_transcript_view_moved(self) -> None:
+        self._catch_up()
+
+    # --- what is told -------------------------------------------------------------------------------------------------
+
+    def _tell(self) -> None:
+        view = self.view
+        view.set_head(self._head())
+        words = []
+        if (needle := view.shown.needle) is not None:
+            matches = view.shown.matches
+            at = ""
+            if view.cursor is not None and (index := _index(matches, view.cursor)) is not None:
+                at = f"{index + 1:,}/"
+            words.append(f"/{tame(visible(needle.text))} {at}{len(matches):,}")
+        if view.selecting:
+            words.append("selecting")
+        if self.frozen:
+            words.append("frozen")
+        elif view.following:
+            words.append("following")
+        elif not view.at_end:
+            words.append("on disk")
+        else:
+            words.append("reading")
+        subject = "all clients" if self.client is None else self.client
+        self.query_one(_Title).tell(f"{self._title}: {subject}" if self._title else subject, " · ".join(words))
+
+    def _head(self) -> str:
+        if self._busy:
+            return "reading the log on disk …"
+        if self._beginning:
+            return "the log on disk begins here"
+        forgotten = self.dialogue.forgotten(self.client)
+        if self.history is not None and not self._lost:
+            return "▲ older lines are in the log on disk: scroll on"
+        if forgotten:
+            return f"… {forgotten:,} older line{'' if forgotten == 1 else 's'} not kept …"
+        return "nothing before this" if len(self.view.shown) else "no dialogue yet"
+
+    def _notice(self, text: str, *, error: bool = False) -> None:
+        self.app.notify(visible(text), severity="error" if error else "information", markup=False)
+
+    # --- moving -------------------------------------------------------------------------------------------------------
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        if not self._ready or self.query_one(Prompt).asking:
+            return False
+        if action == "sideways":
+            return not self.view.columns.wrap
+        if action == "end_it":
+            return self.view.selecting or self.view.shown.needle is not None
+        return super().check_action(action, parameters)
+
+    def action_move(self, lines: int) -> None:
+        self.view.move(lines)
+
+    def action_page(self, pages: float) -> None:
+        self.view.page(pages)
+
+    def action_sideways(self, cells: int) -> None:
+        self.view.sideways(cells)
+
+    def action_top(self) -> None:
+        view = self.view
+        again = view.cursor == view.shown.first and not view.scroll_offset.y
+        if (again or not len(view.shown)) and self.history is not None and not self._beginning:
+            self._read(self._read_beginning(self.history))
+        else:
+            view.to_top()
+
+    def action_bottom(self) -> None:
+        if not self.view.at_end:
+            self._show_live()
+        self.view.follow()
+
+    def action_freeze(self) -> None:
+        self.frozen = not self.frozen
+        self._catch_up()
+
+    def action_wrap(self) -> None:
+        columns = self.view.columns
+        self.view.set_layout(wrap=not columns.wrap, stamps=columns.stamps)
+
+    def action_stamps(self) -> None:
+        columns = self.view.columns
+        self.view.set_layout(wrap=columns.wrap, stamps=not columns.stamps)
+
+    def action_end_it(self) -> None:
+        if self.view.selecting:
+            self.view.clear_selection()
+        else:
+            self.view.search(None)
+        self._catch_up()
+
+    # --- search -------------------------------------------------------------------------------------------------------
+
+    def action_ask_search(self) -> None:
+        self.query_one(Prompt).ask("search", " /")
+
+    def on_prompt_typed(self, event: Prompt.Typed) -> None:
+        event.stop()
+        if event.purpose == "search":
+            self.view.search(Needle(event.text) if event.text else None)
+            self._tell()
+
+    def on_prompt_answered(self, event: Prompt.Answered) -> None:
+        event.stop()
+        self.view.focus()
+        match event.purpose:
+            case "search":
+                self._begin_search(event.text)
+            case "save" if event.text:
+                self._save(event.text, replace=False)
+            case "replace" if event.text in ("y", "Y", "yes"):
+                self._save(self._path, replace=True)
+            case _:
+                self._saving = []
+
+    def _begin_search(self, text: str | None) -> None:
+        view = self.view
+        view.search(Needle(text) if text else None)
+        if text:
+            here = view.shown.end if view.cursor is None else view.cursor
+            found = view.shown.next_match(here - 1)
+            if found is not None:
+                view.go_to(found)
+            else:
+                self.action_find(-1)
+        self._tell()
+
+    def action_find(self, step: int) -> None:
+        shown = self.view.shown
+        if shown.needle is None:
+            self.action_ask_search()
+            return
+        here = shown.end if self.view.cursor is None else self.view.cursor
+        found = shown.next_match(here) if step > 0 else shown.previous_match(here)
+        if found is not None:
+            self.view.go_to(found)
+        elif step < 0 and self.history is not None and not self._beginning and not self._lost:
+            self._read(self._search_older(self.history, shown.needle))
+        else:
+            self._notice(f"no match further {'down' if step > 0 else 'up'}")
+
+    # --- the log on disk ----------------------------------------------------------------------------------------------
+
+    def on_transcript_view_reached(self, event: TranscriptView.Reached) -> None:
+        event.stop()
+        if self.history is None:
+            return
+        if not event.up:
+            self._read(self._read_newer(self.history))
+        elif not self._beginning and not self._lost:
+            self._read(self._read_older(self.history))
+
+    def _read(self, reading: Coroutine[None, None, None]) -> None:
+        """Let one of the coroutines below run, if none does."""
+        if self._busy:
+            reading.close()
+            return
+
+        async def read() -> None:
+            try:
+                await reading
+            finally:
+                self._busy = False
+                self._tell()
+
+        self._busy = True
+        self._tell()
+        self.run_worker(read())
+
+    async def _place_of_first(self, history: OnDisk) -> Place | None:
+        """Return where on disk the first item shown stands; None: nowhere, or there is none and the end is meant."""
+        shown, client = self.view.shown, self.client
+        place = self._places.get(shown.first)
+        if place is not None or not len(shown):
+            return place
+        items: list[Item] = []
+        for item in shown.items[:16]:
+            if isinstance(item, Gap):
+                if items:
+                    break
+                continue
+            items.append(item)
+        place = await asyncio.to_thread(history.find, items, client)
+        self._lost = place is None
+        return place
+
+    async def _read_older(self, history: OnDisk) -> None:
+        client, first = self.client, self.view.shown.first
+        place = await self._place_of_first(history)
+        if self._lost:
+            return
+        piece = await asyncio.to_thread(history.before, place, PIECE, client)
+        while not piece.lines and not piece.complete:
+            piece = await asyncio.to_thread(history.before, piece.reached, PIECE, client)
+        view = self.view
+        if client != self.client or first != view.shown.first:
+            return  # something else is shown by now
+        view.prepend(piece.lines)
+        self._places.update(zip(range(view.shown.first, first), piece.places, strict=True))
+        self._beginning = piece.complete
+        if len(view.shown) > WINDOW:
+            self._cut_end()
+
+    def _cut_end(self) -> None:
+        """Keep no more than the window, and no live lines below others: they do not go on from each other."""
+        view = self.view
+        keep = next((number for number in range(view.shown.first, view.shown.end) if number not in self._places), None)
+        end = min(view.shown.first + WINDOW, view.shown.end if keep is None else keep)
+        for number in range(end, view.shown.end):
+            self._places.pop(number, None)
+        self._unseen += len(self._waiting)
+        self._waiting.clear()
+        view.drop_last(view.shown.end - end)
+
+    async def _read_newer(self, history: OnDisk) -> None:
+        view, client = self.view, self.client
+        last = view.shown.end - 1
+        place = self._places.get(last)
+        piece = await asyncio.to_thread(history.after, place, PIECE, client)
+        while not piece.lines and not piece.complete:
+            piece = await asyncio.to_thread(history.after, piece.reached, PIECE, client)
+        if client != self.client or last != view.shown.end - 1 or view.at_end:
+            return
+        if piece.complete and not piece.lines:
+            self.action_bottom()
+            return
+        self._places.update(zip(range(last + 1, last + 1 + len(piece.lines)), piece.places, strict=True))
+        self._extend_window(piece.lines)
+
+    def _extend_window(self, lines: Sequence[Line]) -> None:
+        view = self.view
+        first = view.shown.first
+        view.extend(lines, WINDOW)
+        for number in range(first, view.shown.first):
+            self._places.pop(number, None)
+            self._beginning = False
+
+    async def _read_beginning(self, history: OnDisk) -> None:
+        await self._show_from(history, None)
+        self.view.to_top()
+
+    async def _search_older(self, history: OnDisk, needle: Needle) -> None:
+        client = self.client
+        place = await self._place_of_first(history)
+        for _ in range(_SEARCHED):
+            if self._lost or client != self.client or self.view.shown.needle is not needle:
+                return
+            piece = await asyncio.to_thread(history.before, place, 1, client, needle)
+            if piece.places:
+                await self._show_from(history, piece.places[0])
+                return
+            if piece.complete:
+                break
+            place = piece.reached
+        self._notice("no match further up, in the log on disk either")
+
+    async def _show_from(self, history: OnDisk, place: Place | None) -> None:
+        """Show the log on disk around a place, from its beginning with None, instead of what is shown."""
+        client = self.client
+        lines: list[Line] = []
+        places: list[Place] = []
+        beginning = place is None
+        if place is not None:
+            before = await asyncio.to_thread(history.before, place, PIECE // 4, client)
+            lines, places, beginning = before.lines, before.places, before.complete
+            place = Place(place.path, place.start, place.start)
+        at = len(lines)
+        after = await asyncio.to_thread(history.after, place, PIECE, client)
+        if client != self.client:
+            return
+        self._waiting.clear()
+        view = self.view
+        view.show([*lines, *after.lines], labels=client is None)
+        view.at_end = False
+        self._places = dict(enumerate([*places, *after.places], view.shown.first))
+        self._beginning = beginning
+        if len(view.shown):
+            view.go_to(view.shown.first + at)
+
+    # --- copying and saving -------------------------------------------------------------------------------------------
+
+    def action_select(self) -> None:
+        if self.view.selecting:
+            self.view.clear_selection()
+        else:
+            self.view.select_lines()
+        self._catch_up()
+
+    def action_copy(self) -> None:
+        text, item = self.view.selected_text(), self.view.current_item
+        if text is None:
+            if item is None:
+                return
+            text = logged(item)
+        self.app.copy_to_clipboard(text)
+        count = text.count("\n") + 1
+        self._notice("line copied" if count == 1 else f"{count:,} lines copied")
+        self.view.clear_selection()
+        self._catch_up()
+
+    def action_ask_save(self) -> None:
+        self._saving = list(self.view.shown.items)
+        path = default_path(self.folder or os.getcwd(), self.client, self._now())
+        self.query_one(Prompt).ask("save", f" save {len(self._saving):,} lines to ", path)
+
+    def _save(self, path: str, *, replace: bool) -> None:
+        self._path = path
+        self.run_worker(self._write(path, replace=replace))
+
+    async def _write(self, path: str, *, replace: bool) -> None:
+        try:
+            count = await asyncio.to_thread(partial(save, path, map(logged, self._saving), replace=replace))
+        except FileExistsError:
+            self.query_one(Prompt).ask("replace", f" {visible(os.path.basename(path))} exists; replace it? (y/n) ")
+            return
+        except (OSError, ValueError) as error:
+            why = describe_os_error(error) if isinstance(error, OSError) else str(error)
+            self._notice(f"{path}: {why}", error=True)
+        else:
+            self._notice(f"{count:,} lines saved to {path}")
+        self._saving = []
+
+
+def _index(numbers: Sequence[int], number: int) -> int | None:
+    index = bisect_left(numbers, number)
+    return index if index < len(numbers) and numbers[index] == number else None

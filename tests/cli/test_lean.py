@@ -1,0 +1,74 @@
+"""What is loaded for `--headless --once`: it runs from cron, perhaps every minute, and has to start quickly."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.cli.program import client, environment, mail, write_configuration
+from tests.support.popserver_thread import running_server
+from tui_popretr.popserver import Maildrop
+from tui_popretr.popserver.certificates import ca_path, server_context
+
+#: Never for retrieving mail: the dashboard, and what would cost more time to load than a session takes.
+UNWANTED = {
+    "textual",
+    "rich",
+    "asyncio",
+    "multiprocessing",
+    "concurrent",
+    "email",
+    "http",
+    "cryptography",
+    "scramp",
+    "smtplib",
+    "platformdirs",
+    "difflib",
+    "doctest",
+    "unittest",
+    "pytest",
+    "importlib.metadata",
+    "tui_popretr.popserver",
+    "tui_popretr.ui",
+    "tui_popretr.demo",
+}
+
+SCRIPT = """
+import sys
+from tui_popretr.cli.main import main
+code = main(sys.argv[1:])
+print(*sys.modules)
+sys.exit(code)
+"""
+
+
+def loaded(*arguments: str) -> set[str]:
+    """The modules, and the packages they are in, that are loaded when the program has done its work."""
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT, *arguments], capture_output=True, text=True, env=environment(), check=False
+    )
+    assert done.returncode == 0, done.stderr
+    names = done.stdout.splitlines()[-1].split()
+    return {".".join(name.split(".")[:length]) for name in names for length in range(1, name.count(".") + 2)}
+
+
+def test_a_single_run_loads_no_dashboard_and_nothing_heavy(tmp_path: Path) -> None:
+    box = Maildrop("me", "secret")
+    box.add(mail())
+    with running_server([box], tls=server_context()) as server:
+        more = f'<ssl tspath="{ca_path()}"/><maildir>m</maildir>'
+        path = write_configuration(tmp_path / "c.xml", client("isp", server.tls_address, more=more))
+        modules = loaded("--headless", "--once", path)
+    assert len(box.deleted) == 1
+    assert "trio" in modules
+    assert modules & UNWANTED == set()
+
+
+def test_checking_loads_no_engine(tmp_path: Path) -> None:
+    modules = loaded("check", write_configuration(tmp_path / "c.xml", client("isp", "127.0.0.1")))
+    assert modules & (UNWANTED | {"trio", "sqlite3"}) == set()
+
+
+def test_version_loads_next_to_nothing() -> None:
+    assert loaded("--version") & (UNWANTED | {"trio", "sqlite3", "ssl", "xml", "tui_popretr.config"}) == set()

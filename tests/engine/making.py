@@ -1,0 +1,59 @@
+"""Settings for tests of the engine."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from tui_popretr.config.model import (
+    AuthType,
+    ClientSettings,
+    Eol,
+    Literal,
+    MaildirDestination,
+    Paths,
+    Server,
+    Settings,
+    TlsPolicy,
+)
+from tui_popretr.secret import Secret
+
+PASSWORD = "secret"
+
+
+def server_settings(
+    host: str = "pop.example.test",
+    port: int = 110,
+    user: str | None = "alice",
+    *,
+    auth_types: tuple[AuthType, ...] = (AuthType.USERPASS,),
+    tls: TlsPolicy | None = None,
+    **changes: Any,
+) -> Server:
+    server = Server(host, port, user, Literal(Secret(PASSWORD)), auth_types, False, tls)
+    return replace(server, **changes)
+
+
+def client_settings(
+    name: str = "a", folder: Path | None = None, server: Server | None = None, **changes: Any
+) -> ClientSettings:
+    """A client that delivers into `folder`/name and polls the account `name` on a server of its own."""
+    server = server or server_settings(f"{name}.example.test", user=name)
+    destination = MaildirDestination(f"{folder}/{name}", eol=Eol.CRLF)
+    client = ClientSettings(name, "user1", server, destination, omit_received=True)
+    return replace(client, **changes)
+
+
+def engine_settings(folder: Path, *clients: ClientSettings, **changes: Any) -> Settings:
+    """A configuration with its journal in `folder`, whose clients start at once."""
+    place = str(folder)
+    settings = Settings(
+        path=f"{place}/popretr.xml",
+        paths=Paths(place, place, place, place, place, "testhost", "testhost", "tui-popretr test"),
+        clients=clients,
+        timeout=30.0,
+        delay_start=0.0,
+        journal=f"{place}/popretr.sqlite",
+    )
+    return replace(settings, **changes)

@@ -1,0 +1,565 @@
+"""The one order that loses nothing, whatever fails in it (SPEC 3, 5)."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trio
+from trio.testing import MockClock, trio_test, wait_all_tasks_blocked
+
+from tests.support.worlds import disk_without_threads
+from tui_popretr.engine import committer as committer_module
+from tui_popretr.engine.committer import GROUP, MEMORY, Committer, Parcel
+from tui_popretr.engine.keeper import JournalKeeper
+from tui_popretr.errors import CannotCreate, DeliveryFailed, JournalError, PopretrError
+from tui_popretr.identity import Identity
+from tui_popretr.journal.journal import Journal
+from tui_popretr.journal.records import DeliveredMark, Maildrop, NewRecord, State
+
+NOW = 1_795_000_000
+
+
+class FakeDraft:
+    """A draft that notes its steps, and fails where it is told to."""
+
+    def __init__(self, site: Site, number: int, *, weight: int = 10, folder: str = "") -> None:
+        self._site = site
+        self.record_id = number
+        self.tmp: str | None = f"/mail/tmp/{number}"
+        self.final: str | None = f"/mail/new/{number}"
+        self.pending = weight
+        self.spilled = False
+        self._folder = folder
+
+    def description(self) -> str:
+        return "Mailbox=user1"
+
+    def write(self, data: bytes) -> None:
+        raise AssertionError("the committer writes nothing of its own")
+
+    def spill(self) -> None:
+        raise AssertionError("write_out() does that")
+
+    def write_out(self) -> None:
+        self._site.step("write", self.record_id)
+
+    def sync(self) -> None:
+        self._site.step("sync", self.record_id)
+
+    def prepare(self) -> None:
+        raise AssertionError("a group is written before any of it is synced")
+
+    def folders_before(self) -> tuple[str, ...]:
+        return (f"/mail{self._folder}/tmp", f"/mail{self._folder}")
+
+    def publish(self) -> None:
+        self._site.step("publish", self.record_id)
+
+    def folders_after(self) -> tuple[str, ...]:
+        return (f"/mail{self._folder}/new",)
+
+    def abort(self) -> None:
+        self._site.step("abort", self.record_id)
+
+
+class WatchedJournal:
+    """A journal that notes its commits, and fails where it is told to."""
+
+    def __init__(self, journal: Journal, site: Site) -> None:
+        self._journal = journal
+        self._site = site
+
+    def commit(self, delivering: Sequence[NewRecord], delivered: Sequence[DeliveredMark]) -> None:
+        for mark in delivered:
+            self._site.note("delivered", mark.id)
+        for record in delivering:
+            self._site.note("delivering", record.id)
+        self._site.commits.append(([record.id for record in delivering], [mark.id for mark in delivered]))
+        self._site.check("commit", len(self._site.commits))
+        self._journal.commit(delivering, delivered)
+
+    def withdraw(self, ids: Sequence[int]) -> None:
+        for number in ids:
+            self._site.note("withdraw", number)
+        self._site.check("withdraw", 0)
+        self._journal.withdraw(ids)
+
+
+class Site:
+    """A committer with a real journal; what it does is noted in `steps`, as (step, record or folder)."""
+
+    def __init__(self, folder: Path) -> None:
+        self.steps: list[tuple[str, int | str]] = []
+        self.commits: list[tuple[list[int], list[int]]] = []  # delivering and delivered of each transaction
+        self.failures: dict[tuple[str, int | str], Exception] = {}
+        self.done: dict[int, list[PopretrError | None]] = {}
+        self.audited: list[str] = []
+        self.keeper = JournalKeeper(str(folder / "popretr.sqlite"), self._audit, lambda: NOW)
+        self.committer = Committer(self.keeper, self._audit)
+        self.maildrop = 0
+        self._ended = trio.Event()
+
+    # --- what is noted ------------------------------------------------------------------------------------------------
+
+    def note(self, step: str, what: int | str) -> None:
+        self.steps.append((step, what))
+
+    def check(self, step: str, what: int | str) -> None:
+        if (step, what) in self.failures:
+            raise self.failures[step, what]
+
+    def step(self, step: str, what: int | str) -> None:
+        self.note(step, what)
+        self.check(step, what)
+
+    def fail(self, step: str, what: int | str, problem: Exception | None = None) -> Exception:
+        """Let a step fail; for a commit `what` is its number, counted from 1."""
+        self.failures[step, what] = problem or DeliveryFailed(f"{step} of {what} failed")
+        return self.failures[step, what]
+
+    def _audit(self, lines: Sequence[str]) -> None:
+        for line in lines:
+            self.note("audit", int(line.split()[-1]))
+        if lines:
+            self.check("audit", 0)
+        self.audited += lines
+
+    def sync_each(self, folders: list[str], failures: dict[str, PopretrError]) -> None:
+        for folder in folders:
+            self.note("fsync", folder)
+            problem = self.failures.get(("fsync", folder))
+            if problem is not None:
+                assert isinstance(problem, PopretrError)
+                failures[folder] = problem
+
+    # --- what is done -------------------------------------------------------------------------------------------------
+
+    def parcel(self, number: int, **draft: Any) -> Parcel:
+        made = FakeDraft(self, number, **draft)
+        record = NewRecord(
+            number,
+            self.maildrop,
+            f"u{number}",
+            10,
+            Identity(b"d"),
+            True,
+            made.tmp,
+            made.final,
+            f"line {number}",
+            NOW,
+        )
+
+        def done(problem: PopretrError | None) -> None:
+            self.note("done", number)
+            self.done.setdefault(number, []).append(problem)
+            self._ended.set()
+
+        return Parcel(made, record, done)
+
+    async def deliver(self, *numbers: int, **draft: Any) -> None:
+        """Put messages, all in one group, and wait until each is done."""
+        for number in numbers:
+            await self.committer.put(self.parcel(number, **draft))
+        await self.settled(*numbers)
+
+    async def finish(self, *, slow_publication: bool = False) -> None:
+        """Run the committer until all that was put is done; with a slow publication the next group is ready by then."""
+        in_thread = self.committer._in_thread
+
+        async def slower(*arguments: Any) -> None:
+            await trio.sleep(10.0 if ("publish",) in arguments else 0.0)
+            await in_thread(*arguments)
+
+        if slow_publication:
+            self.committer._in_thread = slower  # type: ignore[method-assign,assignment]
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self.committer.run)
+            self.committer.close()
+
+    async def settled(self, *numbers: int) -> None:
+        with trio.fail_after(60):
+            while not all(number in self.done for number in numbers):
+                await self._ended.wait()
+                self._ended = trio.Event()
+
+    async def states(self) -> dict[int, State]:
+        records = await self.keeper.run(lambda journal: Journal.records(unwatched(journal), self.maildrop))
+        return {record.id: record.state for record in records}
+
+    def outcomes(self) -> dict[int, PopretrError | None]:
+        """How each message ended; that there was one end is asserted."""
+        assert all(len(each) == 1 for each in self.done.values())
+        return {number: each[0] for number, each in self.done.items()}
+
+    def steps_of(self, number: int) -> list[str]:
+        return [step for step, what in self.steps if what == number]
+
+    def position(self, step: str, what: int | str) -> int:
+        return self.steps.index((step, what))
+
+
+def unwatched(journal: Any) -> Journal:
+    inner: Journal = getattr(journal, "_journal", journal)
+    return inner
+
+
+@asynccontextmanager
+async def open_site(folder: Path, monkeypatch: pytest.MonkeyPatch, *, running: bool = True) -> AsyncIterator[Site]:
+    site = Site(folder)
+    monkeypatch.setattr(committer_module, "_sync_each", site.sync_each)
+    with disk_without_threads(lambda: 0.0):
+        await site.keeper.open()
+        journal = site.keeper.journal
+        site.maildrop = journal.maildrop(Maildrop.of("pop.example.test", 110, "me", "maildir:/mail"))
+        monkeypatch.setattr(site.keeper, "_journal", WatchedJournal(journal, site))
+        async with trio.open_nursery() as nursery:
+            if running:
+                nursery.start_soon(site.committer.run)
+            yield site
+            nursery.cancel_scope.cancel()
+    journal.close()
+
+
+@pytest.fixture
+def new_site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
+    return lambda **options: open_site(tmp_path, monkeypatch, **options)
+
+
+ALL_STEPS = ["write", "sync", "delivering", "publish", "audit", "delivered", "done"]
+
+
+# --- the order --------------------------------------------------------------------------------------------------------
+
+
+@trio_test
+async def test_each_message_goes_the_whole_way_in_order(
+    new_site: Callable[..., Any], autojump_clock: MockClock
+) -> None:
+    async with new_site() as site:
+        await site.deliver(1)
+        assert site.steps[:2] == [("write", 1), ("sync", 1)]
+        assert sorted(site.steps[2:4]) == [("fsync", "/mail"), ("fsync", "/mail/tmp")]
+        assert site.steps[4:] == [
+            ("delivering", 1),
+            ("publish", 1),
+            ("fsync", "/mail/new"),
+            ("audit", 1),
+            ("delivered", 1),
+            ("done", 1),
+        ]
+        assert site.outcomes() == {1: None}
+        assert await site.states() == {1: State.DELIVERED}
+        assert site.audited == ["line 1"]
+
+
+@trio_test
+async def test_a_group_shares_its_folders_and_transactions(
+    new_site: Callable[..., Any], autojump_clock: MockClock
+) -> None:
+    async with new_site() as site:
+        await site.deliver(*range(1, 11))
+        assert site.commits == [(list(range(1, 11)), []), ([], list(range(1, 11)))]
+        assert sorted(what for step, what in site.steps if step == "fsync") == ["/mail", "/mail/new", "/mail/tmp"]
+        for number in range(1, 11):
+            assert site.steps_of(number) == ALL_STEPS
+        for share in ((1, 2), (3, 4)):  # what one thread has is written before the first of it is synced
+            assert max(site.position("write", each) for each in share) < min(
+                site.position("sync", each) for each in share
+            )
+
+
+@trio_test
+async def test_one_transaction_carries_two_groups(new_site: Callable[..., Any], autojump_clock: MockClock) -> None:
+    async with new_site(running=False) as site:
+        numbers = range(1, 3 * GROUP + 1)
+        for number in numbers:
+            await site.committer.put(site.parcel(number))
+        await site.finish(slow_publication=True)
+        groups = [list(numbers[start : start + GROUP]) for start in range(0, 3 * GROUP, GROUP)]
+        assert site.commits == [(groups[0], []), (groups[1], groups[0]), (groups[2], groups[1]), ([], groups[2])]
+        assert set(site.outcomes().values()) == {None}
+        for number in numbers:
+            assert site.steps_of(number) == ALL_STEPS
+        assert set((await site.states()).values()) == {State.DELIVERED}
+
+
+@trio_test
+async def test_who_comes_later_is_not_waited_for(new_site: Callable[..., Any], autojump_clock: MockClock) -> None:
+    async with new_site() as site:
+        await site.deliver(1)
+        await trio.sleep(100)
+        await site.deliver(2)
+        assert site.commits == [([1], []), ([], [1]), ([2], []), ([], [2])]
+
+
+# --- failures ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("step", ["write", "sync"])
+@pytest.mark.parametrize("problem", [DeliveryFailed("the disk is full"), CannotCreate("no"), RuntimeError("a defect")])
+@trio_test
+async def test_a_message_that_cannot_be_written_costs_only_itself(
+    step: str, problem: Exception, new_site: Callable[..., Any], autojump_clock: MockClock
+) -> None:
+    async with new_site() as site:
+        site.fail(step, 2, problem)
+        await site.deliver(1, 2, 3)
+        outcomes = site.outcomes()
+        assert outcomes[1] is outcomes[3] is None
+        assert str(problem) in str(outcomes[2])
+        assert site.steps_of(2)[-2:] == ["abort", "done"]
+        assert "delivering" not in site.steps_of(2)
+        assert await site.states() == {1: State.DELIVERED, 3: State.DELIVERED}
+        assert ("abort", 1) not in site.steps
+
+
+@trio_test
+async def test_a_folder_that_cannot_be_made_durable_costs_what_is_in_it(
+    new_site: Callable[..., Any], autojump_clock: MockClock
+) -> None:
+    async with new_site(running=False) as site:
+        problem = site.fail("fsync", "/mail/bad/tmp")
+        for number, folder in ((1, ""), (2, "/bad"), (3, "/bad"), (4, "")):
+            await site.committer.put(site.parcel(number, folder=folder))
+        await site.finish()
+        assert site.outcomes() == {1: None, 2: problem, 3: problem, 4: None}
+        assert await site.states() == {1: State.DELIVERED, 4: State.DELIVERED}
+        assert [what for step, what in site.steps if step == "abort"] == [2, 3]
+        assert ("fsync", "/mail/bad/new") not in site.steps
+
+
+@trio_test
+async def test_what_cannot_be_published_is_withdrawn_and_then_aborted(
+    new_site: Callable[..., Any], autojump_clock: MockClock
+) -> None:
+    async with new_site() as site:
+        problem = site.fail("publish", 2)
+        await site.deliver(1, 2, 3)
+        assert site.outcomes() == {1: None, 2: problem, 3: None}
+        assert site.steps_of(2) == ["write", "sync", "delivering", "publish", "withdraw", "abort", "done"]
+        assert await site.states() == {1: State.DELIVERED, 3: State.DELIVERED}
+        assert site.audited == ["line 1", "line 3"]
+
+
+@trio_test
+async def test_what_cannot_be_withdrawn_keeps_its_file(new_site: Callable[..., Any], autojump_clock: MockClock) -> None:
+    # without its file the record would mean that a reader took the message
+    async with new_site() as site:
+        problem = site.fail("publish", 2)
+        site.fail("withdraw", 0, JournalError("no"))
+        await site.deliver(1, 2)
+        assert site.outcomes()[2] is problem
+        assert "abort" not in site.steps_of(2)
+        assert (await site.states())[2] is State.DELIVERING
+
+
+@trio_test
+async def test_a_defect_in_publishing_leaves_the_judgement_to_recovery(
+    new_site: Callable[..., Any], autojump_clock: MockClock
+) -> None:
+    async with new_site() as site:
+        site.fail("publish", 2, RuntimeError("a defect"))
+        await site.deliver(1, 2)
+        assert site.outcomes()[1] is None
+        assert "a defect" in str(site.outcomes()[2])
+        assert site.steps_of(2) == ["write", "sync", "delivering", "publish", "done"]
+        assert await site.states() == {1: State.DELIVERED, 2: State.DELIVERING}
+
+
+@trio_test
+async def test_after_publication_a_failed_fsync_leaves_the_record_to_recovery(
+    new_site: Callable[..., Any], autojump_clock: MockClock
+) -> None:
+    async with new_site(running=False) as site:
+        problem = site.fail("fsync", "/mail/bad/new")
+        for number, folder in ((1, ""), (2, "/bad")):
+            await site.committer.put(site.parcel(number, folder=folder))
+        await site.finish()
+        assert site.outcomes() == {1: None, 2: problem}
+        assert "abort" not in site.steps_of(2)
+        assert "withdraw" not in site.steps_of(2)
+        assert "audit" not in site.steps_of(2)
+        assert await site.states() == {1: State.DELIVERED, 2: State.DELIVERING}
+
+
+@trio_test
+async def test_without_its_audit_line_nothing_is_delivered(
+    new_site: Callable[..., Any], autojump_clock: MockClock
+) -> None:
+    async with new_site() as site:
+        site.fail("audit", 0, RuntimeError("a defect"))
+        await site.deliver(1, 2)
+        assert all("a defect" in str(problem) for problem in site.outcomes().values())
+        assert await site.states() == {1: State.DELIVERING, 2: State.DELIVERING}
+        assert not any(step in ("delivered", "abort", "withdraw") for step, _ in site.steps)
+        site.failures.clear()
+        await site.deliver(3)  # and it goes on
+        assert site.outcomes()[3] is None
+
+
+@trio_test
+async def test_when_delivering_cannot_be_committed_nothing_is_published_and_nothing_removed(
+    new_site: Callable[..., Any], autojump_clock: MockClock
+) -> None:
+    async with new_site() as site:
+        problem = site.fail("commit", 1, JournalError("the disk is full"))
+        await site.deliver(1, 2)
+        assert site.outcomes() == {1: problem, 2: problem}
+        assert not any(step in ("publish", "abort", "withdraw", "audit") for step, _ in site.steps)
+        await site.deliver(3)
+        assert site.outcomes()[3] is None
+
+
+@trio_test
+async def test_when_delivered_cannot_be_committed_nobody_is_told_so(
+    new_site: Callable[..., Any], autojump_clock: MockClock
+) -> None:
+    async with new_site() as site:
+        problem = site.fail("commit", 2, JournalError("the disk is full"))
+        await site.deliver(1)
+        assert site.outcomes() == {1: problem}
+        assert "abort" not in site.steps_of(1)
+        assert await site.states() == {1: State.DELIVERING}
+
+
+@trio_test
+async def test_a_transaction_that_fails_costs_both_its_groups_and_no_other(
+    new_site: Callable[..., Any], autojump_clock: MockClock
+) -> None:
+    async with new_site(running=False) as site:
+        problem = site.fail("commit", 2, JournalError("the disk is full"))
+        for number in range(1, 3 * GROUP + 1):
+            await site.committer.put(site.parcel(number))
+        await site.finish(slow_publication=True)
+        outcomes = site.outcomes()
+        assert {outcomes[number] for number in range(1, 2 * GROUP + 1)} == {problem}
+        assert {outcomes[number] for number in range(2 * GROUP + 1, 3 * GROUP + 1)} == {None}
+        assert not any(step in ("abort", "withdraw") for step, _ in site.steps)
+        published = [what for step, what in site.steps if step == "publish"]
+        assert published == [*range(1, GROUP + 1), *range(2 * GROUP + 1, 3 * GROUP + 1)]
+
+
+# --- memory -----------------------------------------------------------------------------------------------------------
+
+
+@trio_test
+async def test_who_brings_too_much_waits_until_there_is_room(
+    new_site: Callable[..., Any], autojump_clock: MockClock
+) -> None:
+    async with new_site(running=False) as site:
+        for number in (1, 2):
+            await site.committer.put(site.parcel(number, weight=MEMORY // 2))
+        async with trio.open_nursery() as nursery:
+            for number in (3, 4):
+                nursery.start_soon(site.committer.put, site.parcel(number, weight=MEMORY // 2))
+            await wait_all_tasks_blocked()
+            assert len(site.committer._waiting) == 2
+            nursery.start_soon(site.committer.run)
+            await site.settled(1, 2, 3, 4)
+            nursery.cancel_scope.cancel()
+        assert set(site.outcomes().values()) == {None}
+        assert site.committer._weight == 0
+
+
+@trio_test
+async def test_a_message_larger_than_all_the_room_is_taken_alone(
+    new_site: Callable[..., Any], autojump_clock: MockClock
+) -> None:
+    async with new_site() as site:
+        await site.deliver(1, 2, weight=2 * MEMORY)
+        assert site.outcomes() == {1: None, 2: None}
+
+
+@trio_test
+async def test_who_stops_waiting_for_room_is_not_taken(new_site: Callable[..., Any], autojump_clock: MockClock) -> None:
+    async with new_site(running=False) as site:
+        await site.committer.put(site.parcel(1, weight=MEMORY))
+        with trio.move_on_after(10) as scope:
+            await site.committer.put(site.parcel(2, weight=MEMORY))
+        assert scope.cancelled_caught
+        await site.finish()
+        assert site.outcomes() == {1: None}
+        assert site.steps_of(2) == []
+
+
+# --- the end ----------------------------------------------------------------------------------------------------------
+
+
+@trio_test
+async def test_closing_finishes_what_is_there(new_site: Callable[..., Any], autojump_clock: MockClock) -> None:
+    async with new_site(running=False) as site:
+        await site.committer.put(site.parcel(1))
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(site.committer.run)
+            await wait_all_tasks_blocked()
+            await site.committer.put(site.parcel(2))
+            site.committer.close()
+        assert site.outcomes() == {1: None, 2: None}
+
+
+@trio_test
+async def test_closing_a_committer_without_work_ends_it(
+    new_site: Callable[..., Any], autojump_clock: MockClock
+) -> None:
+    async with new_site(running=False) as site, trio.open_nursery() as nursery:
+        nursery.start_soon(site.committer.run)
+        await wait_all_tasks_blocked()
+        site.committer.close()
+
+
+@pytest.mark.parametrize("step", ["write", "publish", "audit"])
+@trio_test
+async def test_cancelled_at_any_step_it_tells_nobody_that_anything_was_delivered(
+    step: str, new_site: Callable[..., Any], autojump_clock: MockClock
+) -> None:
+    async with new_site(running=False) as site:
+        await site.committer.put(site.parcel(1))
+        with trio.CancelScope() as scope:
+            site.committer._in_thread = cancelling(site.committer._in_thread, scope, site, step)
+            await site.committer.run()
+        assert scope.cancelled_caught
+        assert site.done == {}
+        assert not any(what in ("abort", "delivered") for what, _ in site.steps)
+
+
+def cancelling(in_thread: Callable[..., Any], scope: trio.CancelScope, site: Site, step: str) -> Callable[..., Any]:
+    """Let the work in a thread be done, and cancel behind the given step."""
+
+    async def run(*arguments: object) -> None:
+        await in_thread(*arguments)
+        if any(done == step for done, _ in site.steps):
+            scope.cancel()
+            await trio.lowlevel.checkpoint()
+
+    return run
+
+
+@trio_test
+async def test_a_disk_that_hangs_does_not_keep_it_from_ending(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    site = Site(tmp_path)
+    hanging, release = trio.Event(), threading.Event()
+    token = trio.lowlevel.current_trio_token()
+
+    class Hanging(FakeDraft):
+        def write_out(self) -> None:
+            token.run_sync_soon(hanging.set)
+            release.wait(60)
+
+    await site.keeper.open()
+    try:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(site.committer.run)
+            parcel = site.parcel(1)
+            parcel.draft = Hanging(site, 1)
+            await site.committer.put(parcel)
+            await hanging.wait()
+            nursery.cancel_scope.cancel()
+        assert site.done == {}
+    finally:
+        release.set()
+        await site.keeper.close()

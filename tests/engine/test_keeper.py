@@ -1,0 +1,266 @@
+"""One thread at a time for the journal, and a fresh look at it after it broke (SPEC 5)."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+import trio
+import trio.lowlevel
+from trio.testing import trio_test
+
+from tui_popretr.config.model import MaildirDestination
+from tui_popretr.delivery.maildir import MaildirSink
+from tui_popretr.engine.keeper import JournalKeeper, recovery_text
+from tui_popretr.errors import DeliveryFailed, JournalError, JournalLocked
+from tui_popretr.identity import Identity
+from tui_popretr.journal.journal import Journal
+from tui_popretr.journal.records import DeliveredMark, Maildrop, NewRecord, State
+from tui_popretr.recovery import Outcome, Recovered
+
+NOW = 1_795_000_000
+
+
+class Kept:
+    """A keeper, and the audit lines it wrote."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.audit: list[str] = []
+        self.keeper = JournalKeeper(str(folder / "popretr.sqlite"), self._record, lambda: NOW)
+
+    def _record(self, lines: Sequence[str]) -> None:
+        self.audit += lines
+
+    def delivered(self) -> int:
+        """How many messages have arrived."""
+        return len(list((self.folder / "Maildir" / "new").iterdir()))
+
+    def spoil(self) -> Callable[[], object]:
+        """Make something else of the journal's file; return what puts it right."""
+        path = self.folder / "popretr.sqlite"
+        good = path.read_bytes()
+        path.write_bytes(b"this is no database" * 100)
+        return lambda: path.write_bytes(good)
+
+    @property
+    def key(self) -> Maildrop:
+        return Maildrop.of("pop.example.test", 110, "me", f"maildir:{self.folder}/Maildir")
+
+    def interrupted(self, journal: Journal, *, published: bool) -> NewRecord:
+        """Deliver a message as far as the journal's *delivering*, or its publication."""
+        sink = MaildirSink(MaildirDestination(str(self.folder / "Maildir")), journal.id)
+        draft = sink.open(journal.next_id(), time_of_day())
+        draft.write(b"Subject: x\n\n")
+        draft.prepare()
+        record = NewRecord(
+            draft.record_id,
+            journal.maildrop(self.key),
+            "u",
+            12,
+            Identity(b"d"),
+            True,
+            draft.tmp,
+            draft.final,
+            "line",
+            NOW,
+        )
+        journal.commit([record], [])
+        if published:
+            draft.publish()
+        return record
+
+
+def time_of_day() -> datetime:
+    return datetime(2026, 11, 23, 7, 27, 59, tzinfo=UTC)
+
+
+@asynccontextmanager
+async def kept(folder: Path) -> AsyncIterator[Kept]:
+    things = Kept(folder)
+    await things.keeper.open()
+    try:
+        yield things
+    finally:
+        await things.keeper.close()
+
+
+def break_it(journal: Journal) -> None:
+    """Make a write fail as SQLite does: a second message under one id."""
+    record = NewRecord(1, 999, "u", 12, Identity(b"d"), True, None, None, None, NOW)
+    with pytest.raises(JournalError):
+        journal.commit([record, record], [])
+    assert journal.broken
+
+
+@trio_test
+async def test_before_it_is_open_there_is_no_journal(tmp_path: Path) -> None:
+    keeper = Kept(tmp_path).keeper
+    with pytest.raises(JournalError, match="not open"):
+        _ = keeper.journal
+    with pytest.raises(JournalError, match="not open"):
+        await keeper.run(lambda journal: journal.id)
+    await keeper.close()
+
+
+@trio_test
+async def test_a_journal_that_cannot_be_opened_is_an_error(tmp_path: Path) -> None:
+    async with kept(tmp_path):
+        with pytest.raises(JournalLocked):
+            await Kept(tmp_path).keeper.open()
+
+
+@trio_test
+async def test_uses_are_made_in_a_thread_one_at_a_time(tmp_path: Path) -> None:
+    here = threading.get_ident()
+    inside = 0
+
+    def use(journal: Journal) -> None:
+        nonlocal inside
+        inside += 1
+        assert inside == 1
+        assert threading.get_ident() != here
+        time.sleep(0.001)
+        inside -= 1
+
+    async with kept(tmp_path) as things, trio.open_nursery() as nursery:
+        for _ in range(20):
+            nursery.start_soon(things.keeper.run, use)
+
+
+@trio_test
+async def test_a_use_returns_its_result_and_its_error(tmp_path: Path) -> None:
+    async with kept(tmp_path) as things:
+        assert await things.keeper.run(lambda journal: journal.path) == things.keeper.journal.path
+        with pytest.raises(ZeroDivisionError):
+            await things.keeper.run(lambda journal: 1 // 0)
+
+
+@trio_test
+async def test_opening_finishes_what_a_crash_left(tmp_path: Path) -> None:
+    async with kept(tmp_path) as things:
+        record = await things.keeper.run(lambda journal: things.interrupted(journal, published=False))
+    again = Kept(tmp_path)
+    recovered = await again.keeper.open()
+    assert [(each.record.id, each.outcome) for each in recovered] == [(record.id, Outcome.PUBLISHED)]
+    assert again.audit == ["line (recovered)"]
+    assert again.delivered() == 1
+    await again.keeper.close()
+
+
+@trio_test
+async def test_opening_a_maildrop_finishes_what_a_session_left(tmp_path: Path) -> None:
+    async with kept(tmp_path) as things:
+        record = await things.keeper.run(lambda journal: things.interrupted(journal, published=True))
+        number, recovered = await things.keeper.open_maildrop(things.key)
+        assert number == record.maildrop
+        assert [each.outcome for each in recovered] == [Outcome.FOUND]
+        assert await things.keeper.open_maildrop(things.key) == (number, [])
+        records = await things.keeper.run(lambda journal: journal.records(number))
+        assert [each.state for each in records] == [State.DELIVERED]
+    assert things.audit == ["line (recovered)"]
+
+
+@trio_test
+async def test_a_sound_journal_is_left_alone(tmp_path: Path) -> None:
+    async with kept(tmp_path) as things:
+        journal = things.keeper.journal
+        assert await things.keeper.ensure() == []
+        assert things.keeper.journal is journal
+
+
+@trio_test
+async def test_a_broken_journal_is_reopened_and_recovered(tmp_path: Path) -> None:
+    async with kept(tmp_path) as things:
+        journal = things.keeper.journal
+        record = await things.keeper.run(lambda journal: things.interrupted(journal, published=True))
+        await things.keeper.run(break_it)
+        with pytest.raises(JournalError):
+            await things.keeper.run(lambda journal: journal.commit([], [DeliveredMark(record.id, True)]))
+        assert [each.outcome for each in await things.keeper.ensure()] == [Outcome.FOUND]
+        assert things.keeper.journal is not journal
+        assert things.audit == ["line (recovered)"]
+        await things.keeper.run(lambda journal: journal.own([record.id]))
+
+
+@trio_test
+async def test_sessions_that_need_a_broken_journal_together_reopen_it_once(tmp_path: Path) -> None:
+    async with kept(tmp_path) as things:
+        await things.keeper.run(lambda journal: things.interrupted(journal, published=True))
+        await things.keeper.run(break_it)
+        seen: list[tuple[Journal, int]] = []
+
+        async def need() -> None:
+            recovered = await things.keeper.ensure()
+            seen.append((things.keeper.journal, len(recovered)))
+
+        async with trio.open_nursery() as nursery:
+            for _ in range(5):
+                nursery.start_soon(need)
+        assert len({id(journal) for journal, _ in seen}) == 1
+        assert sum(count for _, count in seen) == 1
+
+
+@trio_test
+async def test_no_id_is_given_twice_whatever_becomes_of_the_journal(tmp_path: Path) -> None:
+    async with kept(tmp_path) as things:
+        ids = [things.keeper.next_id() for _ in range(5)]  # none of them is in the journal yet
+        await things.keeper.run(break_it)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(things.keeper.ensure)
+            for _ in range(50):
+                ids.append(things.keeper.next_id())
+                await trio.lowlevel.checkpoint()
+        ids += [things.keeper.next_id() for _ in range(5)]
+        assert len(set(ids)) == len(ids)
+        record = await things.keeper.run(lambda journal: things.interrupted(journal, published=False))
+        record = record._replace(id=max(ids), uid="v")
+        await things.keeper.run(lambda journal: journal.commit([record], []))
+        highest = max(ids)
+    async with kept(tmp_path) as things:
+        assert things.keeper.next_id() > highest
+
+
+@trio_test
+async def test_while_it_cannot_be_reopened_nothing_is_used(tmp_path: Path) -> None:
+    async with kept(tmp_path) as things:
+        await things.keeper.run(break_it)
+        things.keeper.journal.close()
+        mend = things.spoil()
+        for _ in range(2):
+            with pytest.raises(JournalError):
+                await things.keeper.ensure()
+        with pytest.raises(JournalError):
+            await things.keeper.run(lambda journal: journal.id)
+        assert things.keeper.next_id() < things.keeper.next_id()
+        mend()
+        assert await things.keeper.ensure() == []
+        assert await things.keeper.run(lambda journal: journal.records(1)) == []
+
+
+@trio_test
+async def test_closing_is_done_even_when_cancelled_and_may_be_repeated(tmp_path: Path) -> None:
+    things = Kept(tmp_path)
+    await things.keeper.open()
+    with trio.CancelScope() as scope:
+        scope.cancel()
+        await things.keeper.close()
+    await things.keeper.close()
+    Journal.open(str(tmp_path / "popretr.sqlite")).close()  # its lock is free again
+
+
+@trio_test
+async def test_a_recovery_is_told_in_a_sentence(tmp_path: Path) -> None:
+    async with kept(tmp_path) as things:
+        await things.keeper.run(lambda journal: things.interrupted(journal, published=True))
+        (record,) = await things.keeper.run(lambda journal: journal.delivering_of(1))
+    texts = {outcome: recovery_text(Recovered(1, record, outcome)) for outcome in Outcome}
+    assert len(set(texts.values())) == len(Outcome)
+    assert all(text.startswith(f"interrupted delivery of message {record.id} ") for text in texts.values())
+    text = recovery_text(Recovered(1, record, Outcome.UNKNOWN, DeliveryFailed("the folder is not there")))
+    assert text.endswith("(the folder is not there)")

@@ -1,0 +1,214 @@
+"""Where passwords come from; and that errors never tell them."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import trio
+from trio.testing import MockClock, trio_test
+
+from tui_popretr.config.model import FromCommand, FromEnvironment, FromFile, Literal, PasswordSource
+from tui_popretr.engine.passwords import obtain
+from tui_popretr.errors import ExitCode, PasswordUnavailable
+from tui_popretr.secret import Secret
+
+VARIABLE = "TUI_POPRETR_TEST_PASSWORD"
+
+
+def script(text: str, timeout: float = 60.0) -> FromCommand:
+    """A command that runs some Python."""
+    return FromCommand((sys.executable, "-S", "-c", text), timeout)
+
+
+def password_file(folder: Path, data: bytes) -> FromFile:
+    path = folder / "password"
+    path.write_bytes(data)
+    return FromFile(str(path))
+
+
+async def refusal(source: PasswordSource) -> str:
+    """The words with which a source is refused."""
+    with pytest.raises(PasswordUnavailable) as caught:
+        await obtain(source)
+    assert caught.value.exit_code is ExitCode.CONFIGURATION
+    return str(caught.value)
+
+
+@trio_test
+async def test_a_literal_and_none() -> None:
+    assert await obtain(Literal(Secret("pass word "))) == Secret("pass word ")
+    assert await obtain(None) == Secret("")
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        (b"secret", "secret"),
+        (b"secret\n", "secret"),
+        (b"secret\r\nsecond line\n", "secret"),
+        ("pässwörd €\n".encode(), "pässwörd €"),
+        (b"  spaces count \n", "  spaces count "),
+    ],
+)
+@trio_test
+async def test_a_password_is_the_first_line(data: bytes, expected: str, tmp_path: Path) -> None:
+    assert await obtain(password_file(tmp_path, data)) == Secret(expected)
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (b"", "gave no password"),
+        (b"\nsecret\n", "gave no password"),
+        (b"\r\nsecret\n", "gave no password"),
+        (b"s\xe9cret\n", "is not UTF-8 text"),
+        (b"sec\0ret\n", "control character"),
+        (b"sec\rret\n", "control character"),
+    ],
+)
+@trio_test
+async def test_a_file_without_a_password(data: bytes, words: str, tmp_path: Path) -> None:
+    text = await refusal(password_file(tmp_path, data))
+    assert words in text
+    assert str(tmp_path) in text
+    assert "ret" not in text.replace(str(tmp_path), "")
+
+
+@trio_test
+async def test_a_file_that_is_not_there() -> None:
+    text = await refusal(FromFile("/nowhere/password"))
+    assert text == "cannot read the password file /nowhere/password: no such file or directory"
+
+
+@trio_test
+async def test_a_file_without_an_end_is_not_read_whole(tmp_path: Path) -> None:
+    assert "gave no password" in await refusal(FromFile("/dev/null"))
+    assert "control character" in await refusal(FromFile("/dev/zero"))
+
+
+@trio_test
+async def test_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(VARIABLE, "sécret")
+    assert await obtain(FromEnvironment(VARIABLE)) == Secret("sécret")
+    monkeypatch.setitem(os.environb, VARIABLE.encode(), b"s\xe9cret")
+    assert await refusal(FromEnvironment(VARIABLE)) == (
+        f"the password from the environment variable {VARIABLE} is not UTF-8 text"
+    )
+    monkeypatch.delenv(VARIABLE)
+    assert await refusal(FromEnvironment(VARIABLE)) == f"the environment variable {VARIABLE} gave no password"
+
+
+# --- commands ---------------------------------------------------------------------------------------------------------
+
+
+@trio_test
+async def test_a_command_gives_its_first_line() -> None:
+    assert await obtain(script("print('secret'); print('login: me')")) == Secret("secret")
+
+
+@trio_test
+async def test_a_command_is_run_at_each_session(tmp_path: Path) -> None:
+    source = FromCommand(("cat", str(tmp_path / "password")))
+    password_file(tmp_path, b"old\n")
+    assert await obtain(source) == Secret("old")
+    password_file(tmp_path, b"new\n")
+    assert await obtain(source) == Secret("new")
+
+
+@trio_test
+async def test_no_shell_reads_its_arguments(tmp_path: Path) -> None:
+    assert await obtain(FromCommand(("echo", "$HOME; `id` *"))) == Secret("$HOME; `id` *")
+
+
+@trio_test
+async def test_it_has_nothing_to_read_and_no_terminal() -> None:
+    look = """
+import os, sys
+assert sys.stdin.read() == ""
+assert os.getsid(0) == os.getpid()
+try:
+    os.open("/dev/tty", os.O_RDWR)
+except OSError:
+    print("alone")
+"""
+    assert await obtain(script(look)) == Secret("alone")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("import sys; print('hush'); sys.exit('hush')", "failed (exit code 1)"),
+        ("import sys; sys.exit(3)", "failed (exit code 3)"),
+        ("import os; os.kill(os.getpid(), 9)", "failed (signal 9)"),
+        ("0", "gave no password"),
+        ("import sys; print('hush', file=sys.stderr)", "gave no password"),
+    ],
+)
+@trio_test
+async def test_a_command_that_gives_none(text: str, words: str) -> None:
+    told = await refusal(script(text))
+    assert words in told
+    assert sys.executable in told
+    assert "hush" not in told
+
+
+@trio_test
+async def test_a_command_that_is_not_there() -> None:
+    text = await refusal(FromCommand(("/nowhere/pass", "show", "hush")))
+    assert text == "cannot run the password command /nowhere/pass: no such file or directory"
+
+
+@pytest.fixture
+def still_clock() -> MockClock:
+    """A clock that the test moves."""
+    return MockClock()
+
+
+@pytest.fixture
+def living(tmp_path: Path) -> Iterator[tuple[FromCommand, int]]:
+    """A command with a child, and a pipe that has an end when both are gone; they say hello in it."""
+    fifo = str(tmp_path / "alive")
+    os.mkfifo(fifo)
+    descriptor = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
+    script = f"exec 3>{fifo}; (echo child >&3; exec sleep 600) & wait"
+    yield FromCommand(("sh", "-c", script), 10.0), descriptor
+    os.close(descriptor)
+
+
+async def read_some(descriptor: int) -> bytes:
+    while True:
+        await trio.lowlevel.wait_readable(descriptor)
+        try:
+            return os.read(descriptor, 100)
+        except BlockingIOError:  # no writer yet
+            continue
+
+
+@trio_test
+async def test_a_command_that_takes_too_long_is_killed_with_its_children(
+    living: tuple[FromCommand, int], still_clock: MockClock
+) -> None:
+    command, alive = living
+    async with trio.open_nursery() as nursery:
+
+        async def ask() -> None:
+            assert await refusal(command) == "the password command sh took longer than 10 s"
+
+        nursery.start_soon(ask)
+        assert await read_some(alive) == b"child\n"
+        still_clock.jump(10.0)
+    assert await read_some(alive) == b""
+
+
+@trio_test
+async def test_a_session_that_ends_kills_its_command(living: tuple[FromCommand, int], still_clock: MockClock) -> None:
+    command, alive = living
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(obtain, command)
+        assert await read_some(alive) == b"child\n"
+        nursery.cancel_scope.cancel()
+    assert await read_some(alive) == b""

@@ -1,0 +1,162 @@
+"""Places under the concurrency limits (SPEC 2)."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+
+import pytest
+
+from tui_popretr.config.model import AuthType, Concurrency, Server
+from tui_popretr.engine.places import Place, Places
+
+
+def server(host: str = "one.test", port: int = 110, user: str | None = "me") -> Server:
+    return Server(host, port, user, None, (AuthType.USERPASS,), False, None)
+
+
+def granted(*places: Place) -> list[bool]:
+    return [place.granted.is_set() for place in places]
+
+
+def test_a_place_is_granted_at_once_while_there_is_one() -> None:
+    places = Places(Concurrency(total=2, per_server=8))
+    asked = [places.request(server(user=name)) for name in "abc"]
+    assert granted(*asked) == [True, True, False]
+    asked[0].release()
+    assert granted(*asked) == [True, True, True]
+
+
+def test_a_server_has_a_limit_of_its_own() -> None:
+    places = Places(Concurrency(total=10, per_server=1))
+    first, second = places.request(server(user="a")), places.request(server(user="b"))
+    elsewhere = places.request(server("two.test"))
+    assert granted(first, second, elsewhere) == [True, False, True]
+    first.release()
+    assert granted(second) == [True]
+
+
+def test_a_servers_name_has_no_case() -> None:
+    places = Places(Concurrency(per_server=1))
+    places.request(server("One.Test", user="a"))
+    assert granted(places.request(server("one.test", user="b"))) == [False]
+
+
+@pytest.mark.parametrize(("port", "other", "together"), [(110, 995, False), (110, 110, False), (110, 2110, True)])
+def test_sessions_on_one_maildrop_never_overlap(port: int, other: int, together: bool) -> None:
+    places = Places(Concurrency())
+    first, second = places.request(server(port=port)), places.request(server(port=other))
+    assert granted(first, second) == [True, together]
+    first.release()
+    assert granted(second) == [True]
+
+
+def test_without_a_username_a_server_is_one_maildrop() -> None:
+    places = Places(Concurrency())
+    places.request(server(user=None))
+    assert granted(places.request(server(user=None)), places.request(server(user="me"))) == [False, True]
+
+
+def test_a_maildrop_in_use_keeps_nobody_else_waiting() -> None:
+    places = Places(Concurrency())
+    asked = [places.request(server(user=name)) for name in ("a", "a", "b")]
+    assert granted(*asked) == [True, False, True]
+
+
+def test_within_a_server_first_come_is_first_served() -> None:
+    places = Places(Concurrency(total=10, per_server=1))
+    asked = [places.request(server(user=name)) for name in "abc"]
+    asked[0].release()
+    assert granted(*asked[1:]) == [True, False]
+    asked[1].release()
+    assert granted(*asked[1:]) == [True, True]
+
+
+def test_servers_take_turns() -> None:
+    places = Places(Concurrency(total=1, per_server=8))
+    running = places.request(server(user="first"))
+    many = [places.request(server("busy.test", user=str(number))) for number in range(3)]
+    few = [places.request(server("quiet.test", user=str(number))) for number in range(3)]
+    order = []
+    waiting = [*many, *few]
+    while waiting:
+        running.release()
+        running = next(place for place in waiting if place.granted.is_set())
+        waiting.remove(running)
+        order.append(running.host[0])
+    assert "".join(order) == "bqbqbq"
+
+
+def test_who_stops_waiting_is_forgotten() -> None:
+    places = Places(Concurrency(total=1))
+    first, second, third = (places.request(server(user=name)) for name in "abc")
+    second.release()
+    first.release()
+    assert granted(second, third) == [False, True]
+    third.release()
+    assert granted(places.request(server(user="d"))) == [True]
+
+
+def test_higher_limits_hand_out_places_at_once() -> None:
+    places = Places(Concurrency(total=1))
+    places.request(server(user="a"))
+    waiting = [places.request(server(user=name)) for name in "bc"]
+    places.limits = Concurrency(total=2)
+    assert granted(*waiting) == [True, False]
+    assert places.limits == Concurrency(total=2)
+
+
+def test_lower_limits_take_nothing_away_and_hold_from_then_on() -> None:
+    places = Places(Concurrency(total=3))
+    running = [places.request(server(user=name)) for name in "abc"]
+    places.limits = Concurrency(total=1)
+    waiting = places.request(server(user="d"))
+    for place in running[:2]:
+        place.release()
+    assert granted(*running, waiting) == [True, True, True, False]
+    running[2].release()
+    assert granted(waiting) == [True]
+
+
+def test_a_busy_server_does_not_starve_a_quiet_one() -> None:
+    places = Places(Concurrency(total=2, per_server=2))
+    busy = [places.request(server("busy.test", user=str(number))) for number in range(20)]
+    quiet = places.request(server("quiet.test"))
+    releases = 0
+    while not quiet.granted.is_set():
+        busy.pop(0).release()
+        busy.append(places.request(server("busy.test", user=f"again {releases}")))
+        releases += 1
+    assert releases <= 2
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_random_walk_keeps_the_limits_and_starves_nobody(seed: int) -> None:
+    chance = random.Random(seed)
+    limits = Concurrency(chance.randint(1, 6), chance.randint(1, 3))
+    places = Places(limits)
+    running: list[Place] = []
+    waiting: list[Place] = []
+    for _ in range(600):
+        if chance.random() < 0.5 and len(waiting) < 30:
+            host = f"host{min(chance.randint(0, 5), chance.randint(0, 5))}"
+            waiting.append(places.request(server(host, chance.choice([110, 995]), f"user{chance.randint(0, 3)}")))
+        elif running and chance.random() < 0.9:
+            running.pop(chance.randrange(len(running))).release()
+        elif waiting:
+            waiting.pop(chance.randrange(len(waiting))).release()
+        running += [place for place in waiting if place.granted.is_set()]
+        waiting = [place for place in waiting if not place.granted.is_set()]
+
+        assert len(running) <= limits.total
+        assert max(Counter(place.host for place in running).values(), default=0) <= limits.per_server
+        maildrops = Counter(place.maildrop for place in running)
+        assert max(maildrops.values(), default=0) <= 1
+        hosts = Counter(place.host for place in running)
+        for place in waiting:  # nobody waits for a place that is free
+            busy = len(running) == limits.total or hosts[place.host] == limits.per_server or maildrops[place.maildrop]
+            assert busy
+    while running or waiting:  # and when all go on, everybody gets a turn
+        running.pop(0).release()
+        running += [place for place in waiting if place.granted.is_set()]
+        waiting = [place for place in waiting if not place.granted.is_set()]

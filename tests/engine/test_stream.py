@@ -1,0 +1,534 @@
+"""Real connections over loopback: TLS as it should be and as it should not (SPEC 1, 10)."""
+
+from __future__ import annotations
+
+import gc
+import socket
+import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import trio
+import trustme
+from trio.testing import MockClock, trio_test
+
+from tests.engine.certificates import HOST, Certificates
+from tui_popretr.config.model import TlsPolicy
+from tui_popretr.engine.stream import Resolver, SocketStream, connect
+from tui_popretr.engine.tls import TlsSession
+from tui_popretr.errors import CertificateRejected, ConnectionCut, HostNotFound, ServerUnreachable, TlsFailed
+from tui_popretr.facts import TlsDetails
+from tui_popretr.secret import Secret
+
+LOOPBACK = "127.0.0.1"
+
+Server = Callable[[trio.SocketStream], Awaitable[None]]
+
+
+@asynccontextmanager
+async def serving(server: Server, host: str = LOOPBACK) -> AsyncIterator[int]:
+    """A server on a free port; its connections are closed at the end."""
+    (listener,) = await trio.open_tcp_listeners(0, host=host)
+
+    async def serve(stream: trio.SocketStream) -> None:
+        with suppress(trio.BrokenResourceError, trio.ClosedResourceError):
+            await server(stream)
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(trio.serve_listeners, serve, [listener])
+        yield listener.socket.getsockname()[1]
+        nursery.cancel_scope.cancel()
+
+
+@asynccontextmanager
+async def connected(server: Server) -> AsyncIterator[SocketStream]:
+    """A connection to such a server."""
+    async with serving(server) as port:
+        stream = await connect(LOOPBACK, port, timeout=30.0)
+        try:
+            yield stream
+        finally:
+            stream.close()
+
+
+def greeter(context: ssl.SSLContext, *, said: list[bytes] | None = None, good_bye: bool = True) -> Server:
+    """A server that greets under TLS, keeps what it is told, and closes after a line."""
+
+    async def serve(plain: trio.SocketStream) -> None:
+        stream = trio.SSLStream(plain, context, server_side=True, https_compatible=not good_bye)
+        await stream.send_all(b"+OK ready\r\n")
+        received = b""
+        while b"\n" not in received:
+            octets = await stream.receive_some()
+            if not octets:
+                break
+            received += octets
+        if said is not None:
+            said.append(received)
+        if good_bye:
+            await stream.aclose()
+        else:
+            await plain.aclose()
+
+    return serve
+
+
+async def echo(stream: trio.SocketStream) -> None:
+    async for octets in stream:
+        await stream.send_all(octets)
+
+
+async def under_tls(server: Server, policy: TlsPolicy, host: str = HOST) -> TlsDetails:
+    """Connect and do the handshake; return what it came to."""
+    failures: list[TlsFailed] = []
+    async with connected(server) as stream:
+        try:
+            return await stream.start_tls(TlsSession(policy, host))
+        except TlsFailed as failure:
+            failures.append(failure)  # raised in here it would come wrapped in a group
+    raise failures[0]
+
+
+async def exchange(stream: SocketStream, line: bytes = b"QUIT\r\n") -> list[bytes]:
+    """Say a line and return all that is received, piece by piece, up to the end."""
+    pieces = [await stream.receive()]
+    await stream.send_all(line)
+    while octets := await stream.receive():
+        pieces.append(octets)
+    return pieces
+
+
+# --- connecting -------------------------------------------------------------------------------------------------------
+
+
+@trio_test
+async def test_octets_go_both_ways_in_clear() -> None:
+    async with connected(echo) as stream:
+        await stream.send_all(b"NOOP\r\n")
+        assert await stream.receive() == b"NOOP\r\n"
+        host, _, port = stream.remote.rpartition(":")
+        assert (host, stream.remote_ip) == (LOOPBACK, LOOPBACK)
+        assert port.isdigit()
+        assert stream.local.startswith(f"{LOOPBACK}:")
+        assert stream.local != stream.remote
+
+
+@trio_test
+async def test_an_ipv6_address_is_written_in_brackets() -> None:
+    if not socket.has_ipv6:
+        pytest.skip("no IPv6 here")
+    try:
+        async with serving(echo, "::1") as port:
+            stream = await connect("::1", port, timeout=30.0)
+            assert stream.remote == f"[::1]:{port}"
+            assert stream.remote_ip == "::1"
+            stream.close()
+    except OSError:
+        pytest.skip("no IPv6 here")
+
+
+@trio_test
+async def test_a_refused_connection() -> None:
+    with socket.create_server((LOOPBACK, 0)) as taken:
+        port = taken.getsockname()[1]
+    with pytest.raises(ServerUnreachable) as caught:
+        await connect(LOOPBACK, port, timeout=30.0)
+    assert str(caught.value) == f"cannot connect to {LOOPBACK} port {port}: connection refused"
+
+
+@pytest.fixture
+def names(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[str] | socket.gaierror]:
+    """What the resolver knows, in place of the machine's."""
+    known: dict[str, list[str] | socket.gaierror] = {}
+    real = socket.getaddrinfo
+
+    def getaddrinfo(host: bytes | str, port: int, *arguments: int, **more: int) -> list[object]:
+        name = host.decode() if isinstance(host, bytes) else host
+        if more.get("flags", arguments[3] if len(arguments) > 3 else 0) & socket.AI_NUMERICHOST:
+            return list(real(host, port, *arguments, **more))
+        answer = known[name]
+        if isinstance(answer, socket.gaierror):
+            raise answer
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port)) for address in answer]
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    return known
+
+
+@trio_test
+async def test_a_name_without_an_address(names: dict[str, list[str] | socket.gaierror]) -> None:
+    names["nowhere.test"] = socket.gaierror(-2, "Name or service not known")
+    trio.socket.set_custom_hostname_resolver(Resolver())
+    with pytest.raises(HostNotFound) as caught:
+        await connect("nowhere.test", 110, timeout=30.0)
+    assert str(caught.value) == "no address for nowhere.test: name or service not known"
+
+
+@pytest.mark.parametrize("host", ["x" * 70 + ".test", "a..test", "pop\udce9.test"])
+@trio_test
+async def test_a_name_that_cannot_be_one(host: str) -> None:
+    with pytest.raises(HostNotFound):
+        await connect(host, 110, timeout=30.0)
+
+
+@trio_test
+async def test_the_next_address_is_tried(names: dict[str, list[str] | socket.gaierror]) -> None:
+    trio.socket.set_custom_hostname_resolver(Resolver())
+    names["pop.test"] = ["127.0.0.3", LOOPBACK]
+    async with serving(echo) as port:
+        stream = await connect("pop.test", port, timeout=30.0)
+        assert stream.remote == f"{LOOPBACK}:{port}"
+        stream.close()
+    with pytest.raises(ServerUnreachable, match="connection refused"):
+        await connect("pop.test", port, timeout=30.0)
+
+
+@trio_test
+async def test_a_server_that_does_not_answer(autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def never(host: str, port: int) -> None:
+        await trio.sleep_forever()
+
+    monkeypatch.setattr(trio, "open_tcp_stream", never)
+    with pytest.raises(ServerUnreachable, match=r"pop\.test port 110 did not answer within 30 s"):
+        await connect("pop.test", 110, timeout=30.0)
+    assert trio.current_time() == pytest.approx(30.0)
+
+
+@trio_test
+async def test_a_connection_that_is_gone_at_once_leaves_no_socket_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    def gone(sock: socket.socket) -> None:
+        raise OSError(107, "Transport endpoint is not connected")
+
+    async with serving(echo) as port:
+        monkeypatch.setattr("tui_popretr.engine.stream.SocketStream", gone)
+        with pytest.raises(ServerUnreachable, match="endpoint is not connected"):
+            await connect(LOOPBACK, port, timeout=30.0)
+        gc.collect()  # a socket left open would be a warning, and so an error
+
+
+# --- reading and writing ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("tls", [False, True])
+@trio_test
+async def test_much_arrives_as_it_was_sent(tls: bool, certificates: Certificates) -> None:
+    data = bytes(range(256)) * 20_000  # more than the buffers of the system hold
+    context = certificates.server_context()
+
+    async def serve(plain: trio.SocketStream) -> None:
+        await echo(trio.SSLStream(plain, context, server_side=True) if tls else plain)  # type: ignore[arg-type]
+
+    async with connected(serve) as stream, trio.open_nursery() as nursery:
+        if tls:
+            await stream.start_tls(TlsSession(certificates.policy(), HOST))
+        nursery.start_soon(stream.send_all, data)
+        received = bytearray()
+        while len(received) < len(data):
+            received += await stream.receive()
+        assert received == data
+
+
+@trio_test
+async def test_two_streams_do_not_get_into_each_others_way() -> None:
+    async def shout(stream: trio.SocketStream, letter: bytes) -> None:
+        for _ in range(50):
+            await stream.send_all(letter * 1000)
+
+    async def serve(stream: trio.SocketStream) -> None:
+        await shout(stream, await stream.receive_some(1))
+
+    async def read(letter: bytes, port: int) -> None:
+        stream = await connect(LOOPBACK, port, timeout=30.0)
+        await stream.send_all(letter)
+        received = b""
+        while octets := await stream.receive():
+            received += octets
+        stream.close()
+        assert received == letter * 50_000
+
+    async with serving(serve) as port, trio.open_nursery() as nursery:
+        for letter in (b"a", b"b", b"c"):
+            nursery.start_soon(read, letter, port)
+
+
+@trio_test
+async def test_a_connection_that_is_reset_is_a_cut() -> None:
+    async def reset(stream: trio.SocketStream) -> None:
+        await stream.receive_some(1)
+        linger = b"\x01\0\0\0\0\0\0\0"
+        stream.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+        stream.socket.close()
+
+    async with connected(reset) as stream:
+        await stream.send_all(b"x")
+        with pytest.raises(ConnectionCut) as caught:
+            await stream.receive()
+        assert str(caught.value) == "the connection broke: connection reset by peer"
+        with pytest.raises(ConnectionCut):
+            for _ in range(3):
+                await stream.send_all(b"x")
+
+
+@trio_test
+async def test_a_closed_stream_is_a_cut_and_may_be_closed_again() -> None:
+    async with connected(echo) as stream:
+        stream.close()
+        stream.close()
+        with pytest.raises(ConnectionCut):
+            await stream.send_all(b"x")
+        with pytest.raises(ConnectionCut):
+            await stream.receive()
+
+
+@trio_test
+async def test_who_waits_can_be_cancelled(autojump_clock: MockClock) -> None:
+    async with connected(echo) as stream:
+        for tried in (stream.receive(), stream.send_all(b"x" * 50_000_000)):
+            with trio.move_on_after(10.0) as scope:
+                await tried
+            assert scope.cancelled_caught
+
+
+# --- TLS as it should be ----------------------------------------------------------------------------------------------
+
+
+@trio_test
+async def test_a_good_certificate(certificates: Certificates) -> None:
+    said: list[bytes] = []
+    expires = datetime(2037, 1, 1, tzinfo=UTC)
+    context = certificates.server_context(HOST, "192.0.2.7", common_name=HOST, not_after=expires)
+    async with connected(greeter(context, said=said)) as stream:
+        details = await stream.start_tls(TlsSession(certificates.policy(), HOST))
+        pieces = await exchange(stream)
+    assert b"".join(pieces) == b"+OK ready\r\n"
+    assert said == [b"QUIT\r\n"]
+    assert details.version == "TLSv1.3"
+    assert details.cipher.startswith("TLS_")
+    assert details.subject == HOST
+    assert details.names == (HOST, "192.0.2.7")
+    assert details.expires == expires
+
+
+@pytest.mark.parametrize(
+    ("name", "host"), [("*.example.test", HOST), (LOOPBACK, LOOPBACK), ("::1", "::1"), (HOST, HOST.upper())]
+)
+@trio_test
+async def test_wildcards_addresses_and_case(name: str, host: str, certificates: Certificates) -> None:
+    details = await under_tls(greeter(certificates.server_context(name)), certificates.policy(), host)
+    assert details.version == "TLSv1.3"
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+@trio_test
+async def test_versions(version: ssl.TLSVersion, certificates: Certificates) -> None:
+    def only(context: ssl.SSLContext) -> None:
+        context.minimum_version = context.maximum_version = version
+
+    said: list[bytes] = []
+    async with connected(greeter(certificates.server_context(configure=only), said=said)) as stream:
+        details = await stream.start_tls(TlsSession(certificates.policy(), HOST))
+        await exchange(stream)
+    assert details.version == version.name.replace("_", ".")
+    assert said == [b"QUIT\r\n"]
+
+
+@trio_test
+async def test_an_older_version_than_the_least_is_refused(certificates: Certificates) -> None:
+    def only(context: ssl.SSLContext) -> None:
+        context.maximum_version = ssl.TLSVersion.TLSv1_2
+
+    with pytest.raises(TlsFailed):
+        await under_tls(
+            greeter(certificates.server_context(configure=only)), certificates.policy(minimum_version="TLSv1.3")
+        )
+
+
+@trio_test
+async def test_the_server_is_told_the_hosts_name_whatever_is_expected(certificates: Certificates) -> None:
+    asked: list[str] = []
+
+    def note(context: ssl.SSLContext) -> None:
+        context.sni_callback = lambda sock, name, ctx: asked.append(name)
+
+    policy = certificates.policy(peer_name="mail.provider.test")
+    await under_tls(greeter(certificates.server_context("mail.provider.test", configure=note)), policy)
+    assert asked == [HOST]
+
+
+@pytest.mark.parametrize("form", ["pem", "p12"])
+@trio_test
+async def test_the_client_shows_its_certificate(form: str, certificates: Certificates) -> None:
+    if form == "pem":
+        path = certificates.key_file("shown.pem", "right")
+    else:
+        path = certificates.key_store("shown.p12", "right")
+    shown: list[str] = []
+    context = certificates.server_context()
+
+    async def serve(plain: trio.SocketStream) -> None:
+        stream = trio.SSLStream(plain, context, server_side=True)
+        await stream.do_handshake()
+        shown.extend(value for rdn in stream.getpeercert()["subject"] for key, value in rdn if key == "commonName")
+        await stream.send_all(b"+OK ready\r\n")
+
+    async with connected(serve) as stream:
+        policy = certificates.policy(key_store=path, key_store_password=Secret("right"))
+        await stream.start_tls(TlsSession(policy, HOST))
+        assert await stream.receive() == b"+OK ready\r\n"
+    assert shown == ["alice"]
+
+
+# --- and as it should not ---------------------------------------------------------------------------------------------
+
+
+async def rejection(server: Server, policy: TlsPolicy) -> str:
+    with pytest.raises(CertificateRejected) as caught:
+        await under_tls(server, policy)
+    return str(caught.value)
+
+
+@trio_test
+async def test_a_stranger_signed_it(certificates: Certificates) -> None:
+    text = await rejection(greeter(certificates.server_context(issuer=certificates.stranger)), certificates.policy())
+    assert "not trusted here" in text
+    assert text.startswith(f"the certificate of {HOST} is rejected")
+
+
+@trio_test
+async def test_it_signed_itself(certificates: Certificates) -> None:
+    own = trustme.CA(organization_name="self")
+
+    def use(context: ssl.SSLContext) -> None:
+        with own.private_key_pem.tempfile() as key, own.cert_pem.tempfile() as certificate:
+            context.load_cert_chain(certificate, key)
+
+    text = await rejection(greeter(certificates.server_context(configure=use)), certificates.policy())
+    assert "self-signed" in text
+
+
+@pytest.mark.parametrize(("begins", "ends", "words"), [(-10, -1, "it has expired"), (1, 10, "it is not valid yet")])
+@trio_test
+async def test_it_is_out_of_date(begins: int, ends: int, words: str, certificates: Certificates) -> None:
+    first, last = (datetime.now(UTC) + timedelta(days=days) for days in (begins, ends))
+    context = certificates.server_context(not_before=first, not_after=last)
+    assert words in await rejection(greeter(context), certificates.policy())
+
+
+@pytest.mark.parametrize("name", ["other.example.test", "*.test", LOOPBACK])
+@trio_test
+async def test_it_is_for_somebody_else(name: str, certificates: Certificates) -> None:
+    text = await rejection(greeter(certificates.server_context(name)), certificates.policy())
+    assert f"it is for another name than {HOST}" in text
+
+
+@trio_test
+async def test_nothing_is_said_to_somebody_else(certificates: Certificates) -> None:
+    said: list[bytes] = []
+    policy = certificates.policy(peer_name="mail.provider.test")
+    await rejection(greeter(certificates.server_context(HOST), said=said), policy)
+    assert b"".join(said) == b""
+
+
+@trio_test
+async def test_another_name_may_be_expected(certificates: Certificates) -> None:
+    policy = certificates.policy(peer_name="mail.provider.test")
+    details = await under_tls(greeter(certificates.server_context("*.provider.test")), policy)
+    assert details.names == ("*.provider.test",)
+    text = await rejection(greeter(certificates.server_context(HOST, "more.test")), policy)
+    assert text == f"the certificate is for {HOST}, more.test, not for mail.provider.test"
+
+
+@trio_test
+async def test_without_the_name_check_the_chain_still_counts(certificates: Certificates) -> None:
+    policy = certificates.policy(peer_name="-")
+    assert (await under_tls(greeter(certificates.server_context("whoever.test")), policy)).names == ("whoever.test",)
+    stranger = certificates.server_context("whoever.test", issuer=certificates.stranger)
+    assert "not trusted here" in await rejection(greeter(stranger), policy)
+
+
+@trio_test
+async def test_the_server_does_not_speak_tls(certificates: Certificates) -> None:
+    async def in_clear(stream: trio.SocketStream) -> None:
+        await stream.send_all(b"+OK POP3 ready\r\n")
+        await stream.receive_some()
+
+    with pytest.raises(TlsFailed) as caught:
+        await under_tls(in_clear, certificates.policy())
+    assert str(caught.value) == "the server does not speak TLS here"
+    assert "latent" in caught.value.advice
+
+
+@pytest.mark.parametrize("octets", [b"", b"\x16\x03\x03\x00\x7a\x02"])
+@trio_test
+async def test_the_server_goes_away_in_the_handshake(octets: bytes, certificates: Certificates) -> None:
+    async def leave(stream: trio.SocketStream) -> None:
+        await stream.receive_some()
+        await stream.send_all(octets)
+
+    with pytest.raises(TlsFailed, match="closed the connection during the TLS handshake"):
+        await under_tls(leave, certificates.policy())
+
+
+@pytest.mark.parametrize("octets", [b"", b"+OK 1000 octets\r\nFrom: x"])
+@trio_test
+async def test_an_end_without_good_bye_is_a_cut_and_not_an_end(octets: bytes, certificates: Certificates) -> None:
+    context = certificates.server_context()
+
+    async def truncate(plain: trio.SocketStream) -> None:
+        stream = trio.SSLStream(plain, context, server_side=True, https_compatible=True)
+        await stream.do_handshake()
+        if octets:
+            await stream.send_all(octets)
+        await plain.aclose()
+
+    async with connected(truncate) as stream:
+        await stream.start_tls(TlsSession(certificates.policy(), HOST))
+        received = b""
+        with pytest.raises(ConnectionCut, match="TLS connection broke"):
+            while more := await stream.receive():
+                received += more
+        assert received == octets
+
+
+@trio_test
+async def test_an_end_with_good_bye_is_an_end(certificates: Certificates) -> None:
+    async with connected(greeter(certificates.server_context())) as stream:
+        await stream.start_tls(TlsSession(certificates.policy(), HOST))
+        await exchange(stream)
+        assert await stream.receive() == b""
+
+
+@trio_test
+async def test_the_server_is_told_good_bye(certificates: Certificates) -> None:
+    ended: list[bytes] = []
+    done = trio.Event()
+    context = certificates.server_context()
+
+    async def serve(plain: trio.SocketStream) -> None:
+        stream = trio.SSLStream(plain, context, server_side=True)
+        ended.append(bytes(await stream.receive_some()))  # without a good-bye this would be an error
+        done.set()
+
+    async with connected(serve) as stream:
+        await stream.start_tls(TlsSession(certificates.policy(), HOST))
+        stream.close()
+        await done.wait()
+    assert ended == [b""]
+
+
+@trio_test
+async def test_octets_that_are_not_tls_break_the_connection(certificates: Certificates) -> None:
+    context = certificates.server_context()
+
+    async def inject(plain: trio.SocketStream) -> None:
+        stream = trio.SSLStream(plain, context, server_side=True)
+        await stream.do_handshake()
+        await plain.send_all(b"+OK in clear\r\n")
+        await plain.receive_some()
+
+    async with connected(inject) as stream:
+        await stream.start_tls(TlsSession(certificates.policy(), HOST))
+        with pytest.raises(ConnectionCut, match="TLS connection broke"):
+            await stream.receive()

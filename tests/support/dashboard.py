@@ -1,0 +1,206 @@
+"""A dashboard on a script: a source that tells what the test says, on a clock that only the test moves."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+from concurrent.futures import Future
+from datetime import datetime, timedelta
+
+from textual.pilot import Pilot
+
+from tests.support.clock import FakeClock
+from tui_popretr.commands import Command
+from tui_popretr.errors import ExitCode
+from tui_popretr.facts import (
+    ClientInfo,
+    ClientsChanged,
+    DialogueLine,
+    Direction,
+    Fact,
+    MaildropListed,
+    RetrievalProgressed,
+    SessionAdvanced,
+    SessionClosed,
+    SessionId,
+    SessionResult,
+    SessionStarted,
+    Stage,
+)
+from tui_popretr.ui.app import Dashboard
+from tui_popretr.ui.mailbox import Drained
+
+
+class ScriptedSource:
+    """A ui.source.Source: tell() puts facts in, `performed` has the commands that came out.
+
+    A command is answered with its name, or with the ValueError `refusal`.
+    """
+
+    def __init__(self, clock: FakeClock | None = None) -> None:
+        self.clock = clock or FakeClock()
+        self.performed: list[Command] = []
+        self.refusal: str | None = None
+        self.alive = True
+        self.problem: BaseException | None = None
+        self._facts: list[Fact] = []
+        self._lines: list[DialogueLine] = []
+        self._dropped = 0
+
+    def tell(self, *facts: Fact, dropped: int = 0) -> None:
+        """Let the next drain() bring these facts; lines of dialogue go where the mailbox puts them."""
+        for fact in facts:
+            if isinstance(fact, DialogueLine):
+                self._lines.append(fact)
+            else:
+                self._facts.append(fact)
+        self._dropped += dropped
+
+    def drain(self) -> Drained:
+        drained = Drained(self._facts, self._lines, self._dropped)
+        self._facts, self._lines, self._dropped = [], [], 0
+        return drained
+
+    def perform(self, command: Command) -> Future[str]:
+        self.performed.append(command)
+        answer: Future[str] = Future()
+        if self.refusal is None:
+            answer.set_result(f"{type(command).__name__} done")
+        else:
+            answer.set_exception(ValueError(self.refusal))
+        return answer
+
+    def boottime(self) -> float:
+        return self.clock.boottime()
+
+    def now(self) -> datetime:
+        return self.clock.now()
+
+
+def info(client: str, *, server: str = "pop.example.net:995", recip: str = "user1", enabled: bool = True) -> ClientInfo:
+    """Return what is known of a client."""
+    settings = (("server", server), ("username", client), ("password", "****"), ("recip", recip), ("freq", "5m"))
+    return ClientInfo(client, server, client, "TLS", recip, f"Maildir /mail/{recip}", 300.0, settings, enabled)
+
+
+def clients(*infos: ClientInfo | str) -> ClientsChanged:
+    """Return the fact that these are the clients."""
+    all_ = tuple(each if isinstance(each, ClientInfo) else info(each) for each in infos)
+    return ClientsChanged(tuple(each.id for each in all_), all_)
+
+
+def result(
+    ended: datetime,
+    *,
+    code: ExitCode = ExitCode.OK,
+    error: str = "",
+    advice: str = "",
+    messages: int = 0,
+    octets: int = 0,
+    seconds: float = 3.0,
+) -> SessionResult:
+    """Return how a session ended."""
+    started = ended - timedelta(seconds=seconds)
+    return SessionResult(code, error, advice, started, ended, messages, octets, messages, 0, 0)
+
+
+def retrieving(
+    client: str, at: datetime, *, run: int = 1, received: int, of: int, octets: int, of_octets: int
+) -> list[Fact]:
+    """Return the facts of a session that has received so much."""
+    session = SessionId(client, run)
+    return [
+        SessionStarted(session, at),
+        SessionAdvanced(session, Stage.LOGIN),
+        SessionAdvanced(session, Stage.LISTING),
+        MaildropListed(session, of, of_octets, of, of_octets, 0, 0),
+        SessionAdvanced(session, Stage.RETRIEVING),
+        RetrievalProgressed(session, received, octets),
+    ]
+
+
+def closed(client: str, outcome: SessionResult, *, run: int = 1) -> SessionClosed:
+    """Return the fact that a session ended."""
+    return SessionClosed(SessionId(client, run), outcome)
+
+
+def dialogue(client: str, at: datetime, lines: Iterable[str], *, run: int = 1) -> list[DialogueLine]:
+    """Return lines of dialogue; `C: ` and `S: ` say who speaks, anything else is an event."""
+    session = SessionId(client, run)
+    said: list[DialogueLine] = []
+    for line in lines:
+        match line[:3]:
+            case "C: ":
+                said.append(DialogueLine(session, at, Direction.OUT, line[3:]))
+            case "S: ":
+                said.append(DialogueLine(session, at, Direction.IN, line[3:]))
+            case _:
+                said.append(DialogueLine(session, at, Direction.EVENT, line))
+    return said
+
+
+class Played:
+    """A dashboard that is being tested: what it shows, and a hand on its keyboard and its time."""
+
+    def __init__(self, pilot: Pilot[int], source: ScriptedSource) -> None:
+        assert isinstance(pilot.app, Dashboard)
+        self.pilot = pilot
+        self.app: Dashboard = pilot.app
+        self.source = source
+
+    async def tell(self, *facts: Fact, dropped: int = 0) -> None:
+        """Let facts happen and be shown."""
+        self.source.tell(*facts, dropped=dropped)
+        self.app.drain()
+        await self.pilot.pause()
+
+    async def press(self, *keys: str) -> None:
+        """Press keys and see their effect."""
+        await self.pilot.press(*keys)
+        self.app.drain()
+        await self.pilot.pause()
+
+    async def wait(self, seconds: float) -> None:
+        """Let time pass."""
+        self.source.clock.advance(seconds)
+        self.app.tick()
+        await self.pilot.pause()
+
+    @property
+    def rows(self) -> list[str]:
+        """The screen, line by line, without blanks at the ends."""
+        size = self.app.screen.size
+        return [strip.text.rstrip() for strip in self.app.screen._compositor.render_strips(size)]
+
+    @property
+    def text(self) -> str:
+        """The screen."""
+        return "\n".join(self.rows)
+
+    def row(self, start: str) -> str:
+        """Return the line of the screen that has `start` at the beginning of one of its words."""
+        return next(line for line in self.rows if f" {start}" in f" {line}")
+
+    @property
+    def notices(self) -> list[str]:
+        """The notices that stand."""
+        return [notice.message for notice in self.app._notifications]
+
+
+def play(
+    scene: Callable[[Played], Awaitable[None]],
+    *facts: Fact,
+    size: tuple[int, int] = (100, 30),
+    source: ScriptedSource | None = None,
+) -> None:
+    """Run a scene with a dashboard that has been told `facts`."""
+    source = source or ScriptedSource()
+    source.tell(*facts)
+
+    async def run() -> None:
+        async with Dashboard(source).run_test(size=size) as pilot:
+            played = Played(pilot, source)
+            await pilot.pause()
+            await scene(played)
+
+    asyncio.run(run())

@@ -1,0 +1,232 @@
+"""A client's details: everything that is known, told live, and legible in the smallest terminal."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from rich.cells import cell_len
+from textual.pilot import Pilot
+from textual.widgets import Static
+
+from tests.support.clock import FakeClock
+from tests.support.dashboard import ScriptedSource, clients, info, result, retrieving
+from tui_popretr.commands import Command, PauseClient, PollClient, StopSession
+from tui_popretr.errors import ExitCode
+from tui_popretr.facts import PastSession, RetrievalProgressed, SessionId, TlsDetails
+from tui_popretr.ui.app import Dashboard
+from tui_popretr.ui.screens.details import ClientDetails, details
+from tui_popretr.ui.screens.sheet import Heading, Line, Pair, typeset
+from tui_popretr.ui.view import ClientView, Situation
+
+NOW = FakeClock().wall
+TLS = TlsDetails(
+    "TLSv1.3",
+    "TLS_AES_256_GCM_SHA384",
+    "pop.example.net",
+    "Example CA",
+    ("pop.example.net", "*.example.net"),
+    NOW + timedelta(days=60),
+)
+CLIENT = ClientView(
+    info("work"), due=1272.0, remote="192.0.2.7:995", mechanism="SCRAM-SHA-256", tls=TLS, capabilities=("TOP", "UIDL")
+)
+
+
+def told(client: ClientView, columns: int = 99) -> str:
+    """Return the details as text; boottime is 1000."""
+    return typeset(details(client, 1000.0, NOW), columns).plain
+
+
+def line(client: ClientView, name: str) -> str:
+    """Return what stands beside a name."""
+    return next(each.removeprefix(name).strip() for each in told(client).splitlines() if each.startswith(f"{name} "))
+
+
+# --- what is said ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("state", "· waiting"),
+        ("next run", "in 4:32"),
+        ("last result", "none yet"),
+        ("address", "192.0.2.7:995"),
+        ("login by", "SCRAM-SHA-256"),
+        ("TLS", "TLSv1.3 · TLS_AES_256_GCM_SHA384"),
+        ("certificate", "pop.example.net"),
+        ("names", "pop.example.net, *.example.net"),
+        ("issued by", "Example CA"),
+        ("valid", "60 days (22 Jan 2027)"),
+        ("capabilities", "TOP, UIDL"),
+        ("password", "****"),
+        ("freq", "5m"),
+    ],
+)
+def test_a_waiting_client(name: str, value: str) -> None:
+    assert line(CLIENT, name) == value
+
+
+def test_a_certificate_that_ends_soon_is_marked() -> None:
+    soon = replace(CLIENT, tls=replace(TLS, expires=NOW + timedelta(days=13)))
+    assert line(soon, "valid") == "! 13 days (6 Dec 2026)"
+    gone = replace(CLIENT, tls=replace(TLS, expires=NOW - timedelta(days=2, hours=1)))
+    assert line(gone, "valid") == "! EXPIRED 2 days ago (21 Nov 2026)"
+
+
+def test_a_connection_in_clear_is_marked() -> None:
+    assert line(replace(CLIENT, tls=None), "TLS") == "! none: everything goes in clear"
+
+
+def test_a_client_that_never_ran() -> None:
+    fresh = ClientView(info("work"))
+    assert "There has been none yet." in told(fresh)
+    assert "Past sessions" not in told(fresh)
+    assert "Last error" not in told(fresh)
+
+
+def test_a_running_session() -> None:
+    running = replace(
+        CLIENT,
+        situation=Situation.RETRIEVING,
+        due=None,
+        session=SessionId("work", 3),
+        session_began=988.0,
+        retrieving_since=990.0,
+        to_retrieve=340,
+        to_retrieve_octets=34_000_000,
+        received=12,
+        received_octets=12_000_000,
+    )
+    assert line(running, "state") == "↓ retrieving for 12 s (session work-3)"
+    assert "12/340 · 35 % · 1.2 MB/s" in told(running)
+    assert line(running, "received") == "12 MB of 34 MB"
+    assert "next run" not in told(running)
+
+
+def test_the_last_error_comes_with_what_to_do() -> None:
+    failed = result(NOW, code=ExitCode.LOGIN, error="the server rejected the login (no)", advice="check the password")
+    text = told(replace(CLIENT, situation=Situation.FAILED, last=failed, past=(failed,)))
+    assert "Last error\nthe server rejected the login (no)\n→ check the password\n" in text
+    past = PastSession("work", NOW, NOW, ExitCode.TEMPORARY, 0, 0, "the server closed the connection")
+    assert "Last error\nthe server closed the connection\n\n" in told(replace(CLIENT, last=past))
+    assert "Last error" not in told(replace(CLIENT, last=result(NOW)))
+
+
+def test_past_sessions_newest_first() -> None:
+    past = tuple(result(NOW - timedelta(minutes=20 - number), messages=number) for number in range(20))
+    failed = result(NOW, code=ExitCode.TEMPORARY, error="cut")
+    lines = told(replace(CLIENT, past=(*past, failed))).splitlines()
+    start = lines.index("Past sessions")
+    assert lines[start + 1].endswith("█✗")
+    assert len(lines[start + 1]) == 21
+    assert lines[start + 2] == "21 sessions · 190 messages · 1 failed"
+    assert lines[start + 3].split(maxsplit=1)[1] == "✗ cut, in 3.0 s"
+    assert "✓ 19 messages" in lines[start + 4]
+
+
+def test_every_width_is_kept_and_nothing_is_lost() -> None:
+    long = replace(
+        CLIENT, info=replace(info("work"), settings=(("omitreceivedheader", "Y"), ("fingerprint", "AB:" * 40)))
+    )
+    for columns in (20, 40, 75, 99):
+        text = told(long, columns)
+        assert max(cell_len(each) for each in text.splitlines()) <= columns
+        assert "".join(text.split()).count("AB:") == 40
+        assert "omitreceivedheader  " in text or columns == 20
+
+
+def test_text_of_strangers_is_no_markup() -> None:
+    parts = [Heading("[red]"), Pair("[b]", "[/b] [link=x]"), Line("[reverse]x\x1b")]
+    assert typeset(parts, 30).plain == "[red]\n[b]  [/b] [link=x]\n[reverse]x\ufffd"
+
+
+# --- on the screen --------------------------------------------------------------------------------------------------
+
+
+def see(
+    test: Callable[[Dashboard, Pilot[int], ScriptedSource], Awaitable[None]], *, size: tuple[int, int] = (80, 24)
+) -> None:
+    """Run a test on the open details of a client that retrieves."""
+
+    async def run() -> None:
+        source = ScriptedSource(FakeClock(NOW))
+        source.tell(clients("work", "home"))
+        source.tell(*retrieving("work", NOW, received=12, of=340, octets=1_000_000, of_octets=34_000_000))
+        app = Dashboard(source)
+        async with app.run_test(size=size) as pilot:
+            await pilot.press("enter")
+            await pilot.pause()
+            assert isinstance(app.screen, ClientDetails)
+            await test(app, pilot, source)
+
+    asyncio.run(run())
+
+
+def shown(app: Dashboard) -> str:
+    return str(app.screen.query_one(Static).content)
+
+
+def test_it_is_live() -> None:
+    async def test(app: Dashboard, pilot: Pilot[int], source: ScriptedSource) -> None:
+        assert "12/340" in shown(app)
+        source.tell(RetrievalProgressed(SessionId("work", 1), 99, 9_000_000))
+        app._drain()
+        assert "99/340" in shown(app)
+        source.clock.advance(30)
+        app._tick()
+        assert "retrieving for 30 s" in shown(app)
+
+    see(test)
+
+
+@pytest.mark.parametrize(
+    ("key", "command"), [("r", PollClient("work")), ("p", PauseClient("work")), ("x", StopSession("work"))]
+)
+def test_keys_act_on_the_client(key: str, command: Command) -> None:
+    async def test(app: Dashboard, pilot: Pilot[int], source: ScriptedSource) -> None:
+        await pilot.press(key)
+        assert source.performed == [command]
+        assert isinstance(app.screen, ClientDetails)
+
+    see(test)
+
+
+@pytest.mark.parametrize("key", ["escape", "q"])
+def test_it_closes(key: str) -> None:
+    async def test(app: Dashboard, pilot: Pilot[int], source: ScriptedSource) -> None:
+        await pilot.press(key)
+        assert not isinstance(app.screen, ClientDetails)
+        assert app.focused is not None
+
+    see(test)
+
+
+def test_it_closes_when_the_client_is_no_longer_configured() -> None:
+    async def test(app: Dashboard, pilot: Pilot[int], source: ScriptedSource) -> None:
+        source.tell(clients("home"))
+        app._drain()
+        await pilot.pause()
+        assert not isinstance(app.screen, ClientDetails)
+
+    see(test)
+
+
+def test_it_scrolls_by_keys_in_the_smallest_terminal() -> None:
+    async def test(app: Dashboard, pilot: Pilot[int], source: ScriptedSource) -> None:
+        assert isinstance(app.screen, ClientDetails)
+        box = app.screen.query_one("VerticalScroll")
+        assert box.region.size == (45, 15)
+        assert all(cell_len(each) <= 40 for each in shown(app).splitlines())
+        await pilot.press("j", "down", "k")
+        assert box.scroll_y == 1
+        await pilot.press("G")
+        assert box.scroll_y == box.max_scroll_y > 1
+        await pilot.press("pageup", "pagedown", "space", "g")
+        assert box.scroll_y == 0
+
+    see(test, size=(45, 15))

@@ -1,0 +1,136 @@
+"""A delivered message read back: where its file is now, what of it is shown, and that nothing of it can do harm."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tui_popretr.ui.mailfile import BEGINNING, Excerpt, MessageGone, excerpt, locate, read
+
+PLAIN = b"From: a@example.net\r\nSubject: hello\r\n\r\nfirst\r\n\tsecond\r\n"
+
+
+@pytest.fixture
+def maildir(tmp_path: Path) -> Path:
+    for folder in ("tmp", "new", "cur"):
+        (tmp_path / folder).mkdir()
+    return tmp_path
+
+
+def of(raw: bytes) -> Excerpt:
+    return excerpt("/path", raw, cut=False)
+
+
+def fields(raw: bytes) -> dict[str, str]:
+    return dict(of(raw).header)
+
+
+def test_a_message_where_it_was_delivered(maildir: Path) -> None:
+    path = maildir / "new" / "1.M2P3.host"
+    path.write_bytes(PLAIN)
+    assert read(str(path)) == Excerpt(
+        str(path), (("From", "a@example.net"), ("Subject", "hello")), ("first", "        second"), ""
+    )
+
+
+@pytest.mark.parametrize("name", ["1.M2P3.host:2,S", "1.M2P3.host:2,", "1.M2P3.host"])
+def test_a_message_that_a_mail_reader_has_moved(maildir: Path, name: str) -> None:
+    moved = maildir / "cur" / name
+    moved.write_bytes(PLAIN)
+    (maildir / "cur" / "1.M2P3.host9:2,S").write_bytes(b"another")
+    assert locate(str(maildir / "new" / "1.M2P3.host")) == str(moved)
+    assert read(str(maildir / "new" / "1.M2P3.host")).path == str(moved)
+
+
+def test_a_message_that_is_gone(maildir: Path) -> None:
+    with pytest.raises(MessageGone, match="not there any more"):
+        read(str(maildir / "new" / "1.M2P3.host"))
+    with pytest.raises(MessageGone, match="not there any more"):
+        read(str(maildir / "message.eml"))
+    (maildir / "cur").rmdir()
+    with pytest.raises(MessageGone, match="not there any more"):
+        read(str(maildir / "new" / "1.M2P3.host"))
+
+
+def test_what_is_not_a_file_is_not_read(maildir: Path) -> None:
+    os.mkfifo(maildir / "pipe")
+    with pytest.raises(MessageGone, match="it is not a file"):
+        read(str(maildir / "pipe"))
+    with pytest.raises(MessageGone, match="cannot read the file"):
+        read(str(maildir / "new"))
+
+
+def test_only_the_beginning_of_a_large_message_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "large.eml"
+    path.write_bytes(b"Subject: large\r\n\r\n" + b"x" * 70 + b"\r\n")
+    assert read(str(path)).note == ""
+    path.write_bytes(b"Subject: large\r\n\r\n" + (b"x" * 70 + b"\r\n") * (BEGINNING // 16))
+    large = read(str(path))
+    assert large.note == "only its beginning is shown"
+    assert len(large.lines) <= 400
+
+
+@pytest.mark.parametrize(
+    ("line", "shown"),
+    [
+        (b"Subject: =?utf-8?q?J=C3=BCrgen?= says", "Jürgen says"),
+        (b"Subject: =?iso-8859-1?q?caf=E9?= =?utf-8?b?4oKs?=", "café€"),
+        (b"Subject: folded\r\n line", "folded line"),
+        (b"Subject: \xc3\xbc raw", "ü raw"),
+        (b"Subject: \xfc raw", "\ufffd raw"),
+        (b"Subject: =?no-such-charset?q?x?=", "=?no-such-charset?q?x?="),
+        (b"Subject: =?utf-8?b?AAAAA?=", "=?utf-8?b?AAAAA?="),
+        (b"Subject: =?utf-8?q?=1B[31mred?=", "\\x1b[31mred"),
+        (b"Subject: \x1b]0;title\x07", "\\x1b]0;title\\x07"),
+        (b"Subject: =?utf-8?b?4oCu?= abc", "\\u202e abc"),
+    ],
+)
+def test_fields_are_decoded_and_neutralised(line: bytes, shown: str) -> None:
+    assert fields(line + b"\r\n\r\nbody")["Subject"] == shown
+
+
+def test_the_plain_text_of_a_multipart_message() -> None:
+    raw = (
+        b"Content-Type: multipart/alternative; boundary=x\r\n\r\n--x\r\nContent-Type: text/html\r\n\r\n<b>no</b>\r\n"
+        b"--x\r\nContent-Type: text/plain; charset=iso-8859-1\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n"
+        b"caf=E9 =1B[2J\r\n--x--\r\n"
+    )
+    assert of(raw).lines == ("café \\x1b[2J",)
+    assert of(raw).note == "shown is the text/plain part"
+
+
+def test_html_where_there_is_nothing_else() -> None:
+    raw = b"Content-Type: text/html\r\n\r\n<b>yes</b>\r\n"
+    assert of(raw).lines == ("<b>yes</b>",)
+    assert of(raw).note == "shown is the text/html part"
+
+
+def test_a_message_without_text() -> None:
+    raw = b"Content-Type: application/pdf\r\nContent-Transfer-Encoding: base64\r\n\r\nAAAA\r\n"
+    assert of(raw).lines == ()
+    assert of(raw).note == "no text in it, only application/pdf"
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"",
+        b"\r\n",
+        b"\x00\xff" * 100,
+        b"no header at all",
+        b"Content-Type: text/plain; charset=no-such\r\n\r\n\xff text",
+        b'Content-Type: text/plain; charset="\x1b"\r\n\r\n\xff text',
+        b"Content-Type: text/plain\r\nContent-Transfer-Encoding: base64\r\n\r\n====\xff",
+        b"Content-Type: multipart/mixed\r\n\r\nno boundary",
+        b"Content-Type: multipart/mixed; boundary=x\r\n\r\n" + b"--x\r\n" * 500,
+        b"Content-Type: message/rfc822\r\n\r\nSubject: inner\r\n\r\ninner text",
+        b"Subject: " + b"=?utf-8?q?" * 500 + b"\r\n\r\n",
+        b"\x1b: x\r\n\r\n",
+    ],
+)
+def test_nothing_that_a_stranger_sends_breaks_it(raw: bytes) -> None:
+    shown = of(raw)
+    text = "".join([*shown.lines, shown.note, *(name + value for name, value in shown.header)])
+    assert not [character for character in text if ord(character) < 32 or 0x7F <= ord(character) < 0xA0]

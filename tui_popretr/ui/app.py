@@ -1,0 +1,466 @@
+"""The dashboard: takes facts from a source ten times a second, shows them, and hands back what the user asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Set
+from concurrent.futures import Future
+from typing import ClassVar, Protocol, cast
+
+from textual import on
+from textual.app import App, ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Container, Horizontal, Vertical
+from textual.driver import Driver
+from textual.events import Resize
+from textual.filter import Monochrome, NoColor
+from textual.screen import Screen
+from textual.widget import Widget
+from textual.widgets import ContentSwitcher, Input, Label
+
+from tui_popretr.commands import Command, PauseClient, PollAll, PollClient, Reload, ResumeClient, StopSession
+from tui_popretr.facts import ClientPaused, ClientScheduled, ConfigurationRejected, ConfigurationReloaded, Fact
+from tui_popretr.text import visible
+from tui_popretr.ui.commands import DashboardCommands
+from tui_popretr.ui.layout import Arrangement, arrangement
+from tui_popretr.ui.ondisk import OnDisk
+from tui_popretr.ui.screens.details import ClientDetails
+from tui_popretr.ui.screens.help import HelpScreen
+from tui_popretr.ui.screens.problems import ProblemsScreen
+from tui_popretr.ui.screens.quit import QuitScreen
+from tui_popretr.ui.source import Source
+from tui_popretr.ui.view import Situation, View
+from tui_popretr.ui.widgets.clients import ClientList, Order
+from tui_popretr.ui.widgets.history import HistoryTab
+from tui_popretr.ui.widgets.keybar import KeyBar
+from tui_popretr.ui.widgets.log import LogTab
+from tui_popretr.ui.widgets.messages import MessagesTab
+from tui_popretr.ui.widgets.tabbar import TabBar
+from tui_popretr.ui.widgets.totals import Totals
+from tui_popretr.ui.widgets.transcript import TranscriptPane
+
+#: Facts are taken so often, seconds; and what only time changes is drawn so often.
+DRAIN = 0.1
+TICK = 1.0
+#: A notice stands so long, seconds.
+NOTICE = 5.0
+
+#: The themes that `t` goes through, where this Textual has them; the first follows the terminal's palette.
+THEMES = ("ansi-dark", "ansi-light", "textual-dark", "textual-light", "nord", "gruvbox")
+
+
+class Pane(Protocol):
+    """A tab that shows the view."""
+
+    def refresh_view(self, view: View, changed: Set[str]) -> None: ...
+
+
+class Dashboard(App[int]):
+    """Shows what a source tells. Returns when the user has ended it, or the source has."""
+
+    TITLE = "tui-popretr"
+    CSS_PATH = "dashboard.tcss"
+    COMMANDS: ClassVar = {DashboardCommands}
+    TABS: ClassVar = ("Transcript", "Messages", "Log", "History")
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("r", "run_now", "Run now"),
+        Binding("R", "run_all", "Run all", key_display="R"),
+        Binding("p", "pause", "Pause/resume"),
+        Binding("x", "stop_session", "Stop session"),
+        Binding("tab", "next_pane", "Next pane", priority=True),
+        Binding("shift+tab", "next_pane", "Next pane", show=False, priority=True),
+        Binding("f", "full", "Full screen"),
+        Binding("1", "tab(0)", "Transcript", show=False),
+        Binding("2", "tab(1)", "Messages", show=False),
+        Binding("3", "tab(2)", "Log", show=False),
+        Binding("4", "tab(3)", "History", show=False),
+        Binding("left,h", "turn_tab(-1)", "Previous tab", show=False),
+        Binding("right,l", "turn_tab(1)", "Next tab", show=False),
+        Binding("a", "all_dialogue", "All/selected", show=False),
+        Binding("escape", "step_back", "Back", show=False),
+        Binding("ctrl+r", "reload", "Reload configuration", show=False),
+        Binding("t", "next_theme", "Theme", show=False),
+        Binding("ctrl+p", "command_palette", "Commands", show=False),
+        Binding("question_mark", "help", "Help", key_display="?"),
+        Binding("q,ctrl+c", "ask_quit", "Quit", key_display="q"),
+        Binding("ctrl+q", "ask_quit", "Quit", show=False, priority=True),
+    ]
+
+    def __init__(
+        self,
+        source: Source,
+        *,
+        title: str = "",
+        history: OnDisk | None = None,
+        driver_class: type[Driver] | None = None,
+    ) -> None:
+        """`title` stands in the line of totals; `history` is the transcript on disk, where one is written."""
+        super().__init__(driver_class=driver_class)
+        self.animation_level = "none"
+        self.source = source
+        self.view = View()
+        self._heading = title
+        self._history = history
+        self._answers: list[Future[str]] = []
+        self._pausing: set[str] = set()
+        self._full = False
+        self._tab = 0
+        self._all_dialogue = False
+
+    # --- what there is ------------------------------------------------------------------------------------------------
+
+    def compose(self) -> ComposeResult:
+        yield Totals(self._heading)
+        with Container(id="body"):
+            with Vertical(id="left"):
+                yield ClientList(self.source.boottime, self.source.now)
+                with Horizontal(id="filterbar"):
+                    yield Label("/")
+                    filter_ = Input(placeholder="words to look for", id="filter", compact=True)
+                    filter_.cursor_blink = False
+                    yield filter_
+                    yield Label("", id="matches", markup=False)
+            with Vertical(id="right"):
+                yield TabBar(self.TABS)
+                with ContentSwitcher(id="panes", initial="pane-0"):
+                    yield Vertical(TranscriptPane(self._history, now=self.source.now), id="pane-0")
+                    yield Vertical(MessagesTab(), id="pane-1")
+                    yield Vertical(LogTab(), id="pane-2")
+                    yield Vertical(HistoryTab(), id="pane-3")
+        yield KeyBar()
+
+    def on_mount(self) -> None:
+        self._main = self.screen
+        self._themes = [each for each in THEMES if each in self.available_themes]
+        if self._themes:
+            self.theme = self._themes[0]
+        if self.no_color:
+            # Textual chose by the theme that was in force before ours: greys are colours too.
+            self._filters = [NoColor() if isinstance(each, Monochrome) else each for each in self._filters]
+        self._arrange()
+        self._list.focus()
+        self.set_interval(DRAIN, self.drain)
+        self.set_interval(TICK, self.tick)
+        self.drain()
+
+    @property
+    def selected(self) -> str | None:
+        """The id of the selected client."""
+        return self._list.selected
+
+    @property
+    def _list(self) -> ClientList:
+        return self._main.query_one(ClientList)
+
+    @property
+    def _transcript(self) -> TranscriptPane:
+        return self._main.query_one(TranscriptPane)
+
+    @property
+    def _pane(self) -> Widget:
+        """The pane of the tab that is shown."""
+        return self._main.query_one(f"#pane-{self._tab}").children[0]
+
+    # --- facts --------------------------------------------------------------------------------------------------------
+
+    def drain(self) -> None:
+        """Take what has happened since the last time and show it."""
+        alive = self.source.alive
+        drained = self.source.drain()
+        if drained.facts:
+            self._take(drained.facts)
+        if drained.lines or drained.dropped:
+            self._transcript.add(drained.lines, drained.dropped)
+        self._report_answers()
+        if not alive:
+            self.exit(0)
+
+    def _take(self, facts: list[Fact]) -> None:
+        now = self.source.boottime()
+        changed = self.view.apply(facts, now, self.source.now())
+        for fact in facts:
+            match fact:
+                case ConfigurationReloaded() | ConfigurationRejected():
+                    self._tell_reload(fact)
+                case ClientPaused(client) | ClientScheduled(client):
+                    self._pausing.discard(client)
+                case _:
+                    pass
+        self._list.refresh_view(self.view, changed)
+        self._main.query_one(Totals).refresh_view(self.view, now)
+        self._refresh_pane(changed)
+        self._refresh_details(changed)
+        self._show_matches()
+
+    def tick(self) -> None:
+        """Show what time alone has changed."""
+        self.view.apply((), self.source.boottime(), self.source.now())
+        self._list.tick()
+        self._main.query_one(Totals).refresh_view(self.view, self.source.boottime())
+        self._refresh_details(set())
+
+    def _refresh_pane(self, changed: Set[str]) -> None:
+        if self._tab > 0:
+            cast("Pane", self._pane).refresh_view(self.view, changed)
+
+    def _refresh_details(self, changed: Set[str]) -> None:
+        if isinstance(self.screen, ClientDetails):
+            self.screen.refresh_view(self.view, changed)
+
+    def _tell_reload(self, fact: ConfigurationReloaded | ConfigurationRejected) -> None:
+        if isinstance(fact, ConfigurationReloaded):
+            parts = [
+                f"{len(ids)} {word}"
+                for ids, word in ((fact.added, "added"), (fact.removed, "removed"), (fact.changed, "changed"))
+                if ids
+            ]
+            self.tell(f"configuration reloaded: {', '.join(parts) or 'nothing changed'}")
+        elif len(fact.problems) == 1:
+            self.tell(f"the old configuration stays: {fact.problems[0]}", error=True)
+        else:
+            self.push_screen(ProblemsScreen("The old configuration stays: the new one has problems.", fact.problems))
+
+    # --- commands -----------------------------------------------------------------------------------------------------
+
+    def perform(self, command: Command) -> None:
+        """Hand a command to the source; its answer becomes a notice."""
+        self._answers.append(self.source.perform(command))
+        self.set_timer(DRAIN / 5, self.drain)
+
+    def tell(self, text: str, *, error: bool = False) -> None:
+        """Show a notice; it takes the place of an older one."""
+        self.clear_notifications()
+        self.notify(visible(text), severity="error" if error else "information", timeout=NOTICE, markup=False)
+
+    def _report_answers(self) -> None:
+        waiting: list[Future[str]] = []
+        for answer in self._answers:
+            if not answer.done():
+                waiting.append(answer)
+            elif (problem := answer.exception()) is not None:
+                self.tell(str(problem), error=True)
+            else:
+                self.tell(answer.result())
+        self._answers = waiting
+
+    def action_run_now(self) -> None:
+        if self.selected is not None:
+            self.perform(PollClient(self.selected))
+
+    def action_run_all(self) -> None:
+        self.perform(PollAll())
+
+    def action_pause(self) -> None:
+        if (client := self.selected) is None:
+            return
+        situation = self.view.clients[client].situation
+        if situation is Situation.PAUSED or client in self._pausing:
+            self._pausing.discard(client)
+            self.perform(ResumeClient(client))
+        else:
+            if situation.running:
+                self._pausing.add(client)
+            self.perform(PauseClient(client))
+
+    def action_stop_session(self) -> None:
+        if self.selected is not None:
+            self.perform(StopSession(self.selected))
+
+    def action_reload(self) -> None:
+        self.perform(Reload())
+
+    # --- where one is -------------------------------------------------------------------------------------------------
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        if action == "next_pane":
+            return len(self.screen_stack) == 1
+        return super().check_action(action, parameters)
+
+    def on_resize(self, event: Resize) -> None:
+        if self._is_composed:
+            self._arrange(event.size.width, event.size.height)
+
+    @property
+    def _is_composed(self) -> bool:
+        return hasattr(self, "_main")
+
+    @property
+    def _in_tabs(self) -> bool:
+        focused = self._main.focused
+        return focused is not None and any(each.id == "right" for each in focused.ancestors)
+
+    def _arrange(self, width: int | None = None, height: int | None = None) -> None:
+        """Show client list and tabs as the size allows."""
+        arranged = arrangement(width or self.size.width, height or self.size.height)
+        single = arranged is Arrangement.SINGLE or self._full
+        body = self._main.query_one("#body")
+        body.set_class(arranged is Arrangement.BESIDE and not single, "-beside")
+        body.set_class(single, "-single")
+        in_tabs = self._in_tabs
+        self._main.query_one("#left").display = not single or not in_tabs
+        self._main.query_one("#right").display = not single or in_tabs
+
+    def _focus(self, *, tabs: bool) -> None:
+        """Bring the list or the tabs into view and focus it."""
+        left, right = self._main.query_one("#left"), self._main.query_one("#right")
+        if left.display is False or right.display is False:
+            left.display, right.display = not tabs, tabs
+        target = self._pane if tabs else self._list
+        target.focus()
+
+    def action_next_pane(self) -> None:
+        self._focus(tabs=not self._in_tabs)
+
+    def action_full(self) -> None:
+        self._full = not self._full
+        self._arrange()
+
+    def action_tab(self, index: int) -> None:
+        in_tabs = self._in_tabs
+        self._tab = index
+        self._main.query_one("#panes", ContentSwitcher).current = f"pane-{index}"
+        self._refresh_pane(set(self.view.clients))
+        self._main.query_one(TabBar).show(index)
+        if in_tabs or not self._main.query_one("#right").display:
+            self._focus(tabs=True)
+
+    def action_turn_tab(self, step: int) -> None:
+        self.action_tab((self._tab + step) % len(self.TABS))
+
+    def on_tab_bar_chosen(self, event: TabBar.Chosen) -> None:
+        self.action_tab(event.index)
+
+    def action_all_dialogue(self) -> None:
+        self._all_dialogue = not self._all_dialogue
+        self._show_dialogue()
+
+    def _show_dialogue(self) -> None:
+        self._transcript.show_client(None if self._all_dialogue else self.selected)
+
+    def action_step_back(self) -> None:
+        """Undo the last narrowing: the filter, the full screen, the focus in the tabs."""
+        if self._in_tabs:
+            self._focus(tabs=False)
+        elif self._list.filter or self._filter_shown:
+            self._close_filter()
+        elif self._full:
+            self.action_full()
+
+    # --- clients ------------------------------------------------------------------------------------------------------
+
+    def on_client_list_selected(self) -> None:
+        if not self._all_dialogue:
+            self._show_dialogue()
+
+    def on_client_list_opened(self, event: ClientList.Opened) -> None:
+        self._open(event.client)
+
+    def action_details(self) -> None:
+        if self.selected is not None:
+            self._open(self.selected)
+
+    def _open(self, client: str) -> None:
+        self.push_screen(ClientDetails(self.view, client))
+
+    def go_to(self, client: str) -> None:
+        """Select a client, wherever it is, and show the list."""
+        self._list.select(client)
+        self._main.query_one("#filter", Input).value = self._list.filter
+        self._focus(tabs=False)
+
+    def action_sort(self) -> None:
+        self._list.action_sort()
+
+    def on_client_list_sorted(self) -> None:
+        order = self._list.order
+        self.tell(f"sorted by {order.word}" if order is not Order.CONFIGURATION else "as in the configuration")
+
+    # --- filter -------------------------------------------------------------------------------------------------------
+
+    @property
+    def _filter_shown(self) -> bool:
+        return self._main.query_one("#filterbar").has_class("-shown")
+
+    def action_filter(self) -> None:
+        self._focus(tabs=False)
+        self._main.query_one("#filterbar").add_class("-shown")
+        self._main.set_focus(self._main.query_one("#filter", Input))
+        self._show_matches()
+
+    def on_client_list_filter_wanted(self) -> None:
+        self.action_filter()
+
+    @on(Input.Changed, "#filter")
+    def _filter_typed(self, event: Input.Changed) -> None:
+        self._list.set_filter(event.value)
+        self._show_matches()
+
+    @on(Input.Submitted, "#filter")
+    def _filter_entered(self) -> None:
+        if not self._list.filter.strip():
+            self._close_filter()
+        self._list.focus()
+
+    def _close_filter(self) -> None:
+        self._main.query_one("#filter", Input).value = ""
+        self._list.set_filter("")
+        self._main.query_one("#filterbar").remove_class("-shown")
+        self._list.focus()
+
+    def _show_matches(self) -> None:
+        if self._filter_shown:
+            self._main.query_one("#matches", Label).update(f"{self._list.shown} of {len(self.view.clients)}")
+
+    # --- the rest -----------------------------------------------------------------------------------------------------
+
+    def action_press(self, key: str) -> None:
+        """Do as if the key were pressed: a click on the line of keys."""
+        self.simulate_key(key)
+
+    def action_next_theme(self) -> None:
+        if self._themes:
+            known = self.theme in self._themes
+            self.theme = self._themes[(self._themes.index(self.theme) + 1) % len(self._themes) if known else 0]
+            self.tell(f"theme {self.theme}")
+
+    def action_help(self) -> None:
+        panes = (
+            ("Transcript", TranscriptPane),
+            ("Messages", MessagesTab),
+            ("Log", LogTab),
+            ("History", HistoryTab),
+            ("Client details", ClientDetails),
+        )
+        sections = [("Everywhere", self.BINDINGS), ("Client list", ClientList.BINDINGS)]
+        sections += [(title, pane.__dict__.get("BINDINGS", ())) for title, pane in panes]
+        self.push_screen(HelpScreen(sections))
+
+    def action_ask_quit(self) -> None:
+        if isinstance(self.screen, QuitScreen):
+            return
+        running = [each for each, client in self.view.clients.items() if client.situation.running]
+        if running:
+            self.push_screen(QuitScreen(running), self._answered_quit)
+        else:
+            self.exit(0)
+
+    def _answered_quit(self, quit_: bool | None) -> None:
+        if quit_:
+            self.exit(0)
+
+    # --- crashes ------------------------------------------------------------------------------------------------------
+
+    @property
+    def crash(self) -> Exception | None:
+        """The defect that ended the dashboard."""
+        return self._exception
+
+    def _fatal_error(self) -> None:
+        """End without drawing the traceback, whose locals are nobody's business: run_dashboard raises the defect."""
+        self._close_messages_no_wait()
+
+    def _print_error_renderables(self) -> None:
+        """As in _fatal_error."""
+        self._exit_renderables.clear()
+
+    def get_default_screen(self) -> Screen[None]:
+        return Screen(id="_default")

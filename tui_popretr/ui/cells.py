@@ -1,0 +1,72 @@
+"""Text from outside fitted into terminal cells: characters that terminals measure differently, wrapping, right-to-left.
+
+What text.visible lets through moves no cursor, but terminals and this program may still disagree on how many cells it
+takes; then the rest of the row stands in the wrong place.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from functools import lru_cache
+from typing import Final
+
+from rich.cells import cell_len, chop_cells
+
+#: Ends a run of right-to-left letters: digits that follow in the next column stay where they are (UAX #9, rule W2).
+MARK: Final = "\u200e"
+
+_RIGHT_TO_LEFT = re.compile("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefe\U00010800-\U00010fff\U0001e800-\U0001efff]")
+# Parts of emoji sequences, and fillers: how wide they are, alone or joined, is up to the terminal.
+_UNRULY = re.compile("[\u3164\uffa0\u20e3\U0001f1e6-\U0001f1ff\U0001f3fb-\U0001f3ff]")
+_SELECTORS = re.compile("[\ufe00-\ufe0f\U000e0000-\U000e01ef]")
+_UNKNOWN = "\ufffd"
+
+
+def tame(text: str) -> str:
+    """Return `text` with what has no width that all terminals agree on replaced by U+FFFD, or left out if invisible."""
+    if text.isascii():
+        return text
+    return "".join(map(_tame_character, text))
+
+
+def width(text: str) -> int:
+    """Return how many cells a tamed text takes."""
+    return len(text) if text.isascii() else cell_len(text)
+
+
+def wrapped(text: str, cells: int) -> list[str]:
+    """Return a tamed text in pieces of at most `cells` cells (at least 2), at least one piece."""
+    if text.isascii():
+        return [text[start : start + cells] for start in range(0, len(text), cells)] or [""]
+    return chop_cells(text, max(2, cells)) or [""]
+
+
+def height(text: str, cells: int) -> int:
+    """Return how many pieces wrapped() makes."""
+    if text.isascii():
+        return -(-len(text) // cells) or 1
+    return len(wrapped(text, cells))
+
+
+def cut(text: str, cells: int) -> str:
+    """Return a tamed text in exactly `cells` cells: padded, or cut with an ellipsis."""
+    size = width(text)
+    if size > cells:
+        text = wrapped(text, max(1, cells - 1))[0] + "…" if cells > 1 else "…"[:cells]
+        size = width(text)
+    return text + " " * (cells - size)
+
+
+def is_right_to_left(text: str) -> bool:
+    """Return whether a terminal that knows UAX #9 would turn a part of `text` round."""
+    return not text.isascii() and _RIGHT_TO_LEFT.search(text) is not None
+
+
+@lru_cache(maxsize=4096)
+def _tame_character(character: str) -> str:
+    if _SELECTORS.match(character):
+        return ""
+    if _UNRULY.match(character) or unicodedata.category(character) in ("Mc", "Cn", "Cs", "Cc", "Cf"):
+        return _UNKNOWN
+    return character

@@ -1,0 +1,61 @@
+"""The palette: every action, and a way to every client."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from typing import TYPE_CHECKING, cast
+
+from textual.command import DiscoveryHit, Hit, Hits, Provider
+
+if TYPE_CHECKING:
+    from tui_popretr.ui.app import Dashboard
+
+#: So many clients are offered at once; more letters narrow them down.
+_CLIENTS = 50
+
+
+class DashboardCommands(Provider):
+    """What the dashboard can do, in words."""
+
+    async def discover(self) -> Hits:
+        for title, action, explained in self._actions():
+            yield DiscoveryHit(title, partial(self._dashboard.run_action, action), help=explained)
+
+    async def search(self, query: str) -> Hits:
+        matcher = self.matcher(query)
+        for title, action, explained in self._actions():
+            if (score := matcher.match(title)) > 0:
+                yield Hit(score, matcher.highlight(title), partial(self._dashboard.run_action, action), help=explained)
+        wanted = query.casefold().split()
+        offered = 0
+        for client, view in self._dashboard.view.clients.items():
+            text = f"{client} {view.info.server} {view.info.recip}".casefold()
+            if offered < _CLIENTS and all(each in text for each in wanted):
+                offered += 1
+                title = f"Go to {client}"
+                explained = f"{view.situation.word} · {view.info.server} · for {view.info.recip}"
+                yield Hit(0.5, title, partial(self._dashboard.go_to, client), help=explained)
+
+    @property
+    def _dashboard(self) -> Dashboard:
+        return cast("Dashboard", self.app)
+
+    def _actions(self) -> Iterator[tuple[str, str, str]]:
+        client = self._dashboard.selected
+        if client is not None:
+            yield f"Run {client} now", "run_now", "whatever its schedule"
+            yield f"Pause or resume {client}", "pause", "a running session goes on"
+            yield f"Stop the session of {client}", "stop_session", "in good order: what is in flight is kept"
+            yield f"Details of {client}", "details", "settings, TLS, past sessions, last error"
+        yield "Run all clients now", "run_all", "whatever their schedules"
+        yield "Reload the configuration", "reload", "a problem leaves the old one in force"
+        yield "Filter the clients", "filter", "by id, server, recipient, state or error"
+        yield "Sort the clients", "sort", "by configuration, state, due time, name or messages"
+        for number, name in enumerate(self._dashboard.TABS, 1):
+            yield f"Show {name}", f"tab({number - 1})", "a tab"
+        yield "Transcript of all clients, or of the selected one", "all_dialogue", "changes between the two"
+        yield "Full screen", "full", "the focused part alone, or both"
+        yield "Next theme", "next_theme", "the terminal's own colours among them"
+        yield "Help", "help", "every key"
+        yield "Quit", "ask_quit", "sessions end in good order"

@@ -1,0 +1,171 @@
+"""The dialogue that the dashboard remembers: a bounded store of lines, indexed by client, and plain-text search."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, deque
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from tui_popretr.facts import DialogueLine, Direction
+from tui_popretr.logs.stamps import date_and_time
+from tui_popretr.logs.transcript import format_line
+
+#: Lines kept, over all clients.
+LIMIT: Final = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Here `count` lines of dialogue, of whatever client, came faster than they could be shown."""
+
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Remark:
+    """A line of a log file that is no dialogue, neutralised: a banner, or somebody else's line."""
+
+    text: str
+
+
+Line = DialogueLine | Remark
+Item = DialogueLine | Remark | Gap
+
+
+def body(item: Item) -> str:
+    """Return the text of an item as it is shown and searched, without time stamp, client and direction."""
+    match item:
+        case DialogueLine(direction=Direction.OPENED, session=session, at=at, text=text):
+            return f"{session} {date_and_time(at)} {text}"
+        case Gap(count=count):
+            return f"… {count:,} line{'' if count == 1 else 's'} not shown …"
+        case _:
+            return item.text
+
+
+def logged(item: Item) -> str:
+    """Return an item as the transcript log has it (SPEC 6): for copying and saving."""
+    match item:
+        case DialogueLine():
+            return format_line(item)
+        case Gap():
+            return f"# {body(item)}"
+        case _:
+            return item.text
+
+
+class Dialogue:
+    """The last lines of all clients. It may be asked for one client's at any time and cheaply.
+
+    Lines are numbered as they come. Those beyond the limit are forgotten from the oldest on, and counted.
+    """
+
+    def __init__(self, limit: int = LIMIT) -> None:
+        self._limit = limit
+        self._first = 0
+        self._lines: list[Line] = []
+        self._index: dict[str, deque[int]] = {}
+        self._gaps: deque[tuple[int, int]] = deque()  # the number of the line behind the gap, lines that are missing
+        self._forgotten: Counter[str | None] = Counter()
+
+    def add(self, lines: Iterable[Line], dropped: int = 0) -> None:
+        """Take new lines, oldest first; `dropped` lines were lost before the first of them."""
+        if dropped:
+            number = self._first + len(self._lines)
+            if self._gaps and self._gaps[-1][0] == number:
+                dropped += self._gaps.pop()[1]
+            self._gaps.append((number, dropped))
+        for number, line in enumerate(lines, self._first + len(self._lines)):
+            self._lines.append(line)
+            if isinstance(line, DialogueLine):
+                client = line.session.client
+                numbers = self._index.get(client)
+                if numbers is None:
+                    numbers = self._index[client] = deque()
+                numbers.append(number)
+        self._forget(len(self._lines) - self._limit)
+
+    def _forget(self, count: int) -> None:
+        if count <= 0:
+            return
+        for line in self._lines[:count]:
+            if isinstance(line, DialogueLine):
+                client = line.session.client
+                numbers = self._index[client]
+                numbers.popleft()
+                if not numbers:
+                    del self._index[client]
+                self._forgotten[client] += 1
+        del self._lines[:count]
+        self._first += count
+        self._forgotten[None] += count
+        while self._gaps and self._gaps[0][0] < self._first:
+            self._forgotten[None] += self._gaps.popleft()[1]
+
+    def forgotten(self, client: str | None = None) -> int:
+        """Return how many lines (of a client, of all with None) came before the first of items()."""
+        return self._forgotten[client]
+
+    def items(self, client: str | None = None) -> list[Item]:
+        """Return the lines of a client, of all with None, with gaps where lines are missing, oldest first."""
+        if client is None:
+            numbers: Sequence[int] | deque[int] = range(self._first, self._first + len(self._lines))
+        else:
+            numbers = self._index.get(client, ())
+        if not self._gaps:
+            return list(self._lines) if client is None else [self._lines[number - self._first] for number in numbers]
+        items: list[Item] = []
+        gaps = iter(self._gaps)
+        gap = next(gaps, None)
+        for number in numbers:
+            while gap is not None and gap[0] <= number:
+                _append_gap(items, gap[1])
+                gap = next(gaps, None)
+            items.append(self._lines[number - self._first])
+        while gap is not None:
+            _append_gap(items, gap[1])
+            gap = next(gaps, None)
+        return items
+
+
+def of_client(lines: Iterable[Line], dropped: int, client: str | None) -> list[Item]:
+    """Return what a batch, as given to Dialogue.add, adds to the items of a client, of all with None."""
+    items: list[Item] = [Gap(dropped)] if dropped else []
+    if client is None:
+        items += lines
+    else:
+        items += [line for line in lines if isinstance(line, DialogueLine) and line.session.client == client]
+    return items
+
+
+def _append_gap(items: list[Item], count: int) -> None:
+    """Add a gap; two with no line between them are one."""
+    last = items[-1] if items else None
+    if isinstance(last, Gap):
+        items[-1] = Gap(last.count + count)
+    else:
+        items.append(Gap(count))
+
+
+class Needle:
+    """What is searched: plain text, in either case unless it has a capital letter."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self._pattern = re.compile(re.escape(text), 0 if text != text.lower() else re.IGNORECASE)
+
+    def is_in(self, text: str) -> bool:
+        """Return whether it occurs in `text`."""
+        return self._pattern.search(text) is not None
+
+    def spans(self, text: str) -> list[tuple[int, int]]:
+        """Return start and end of each occurrence in `text`."""
+        return [match.span() for match in self._pattern.finditer(text)]
+
+    def octets(self) -> re.Pattern[bytes]:
+        """Return a pattern that finds every line of a log file (UTF-8) that may have it: a quick first look."""
+        if not self.text.isascii():
+            return re.compile(b"")
+        return re.compile(re.escape(self.text.encode()), self._pattern.flags & re.IGNORECASE)

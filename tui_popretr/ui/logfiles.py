@@ -1,0 +1,113 @@
+"""Which files a log consists of, oldest first: found by the pattern of its path, or by the likeness of one file's."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import takewhile
+
+from tui_popretr.config.model import LogSettings
+
+_TOKEN = re.compile("%(DT|Y|M|D|h|m|s|PID)%")
+_DIGITS = {"DT": "[0-9]{4,8}(?:_[0-9]{4,6})?", "Y": "[0-9]{4}", "PID": "[0-9]+"}
+#: In which order the tokens of a path tell the time.
+_RANKS = ("Y", "M", "D", "h", "m", "s", "DT")
+_DATE = re.compile(r"(?<![0-9])((?:19|20)[0-9]{2}(?:[0-9]{2}(?:[0-9]{2})?)?(?:_[0-9]{4}(?:[0-9]{2})?)?)(?![0-9])")
+_NUMBER = r"(?:\.(?P<number>[1-9][0-9]{0,8}))?"
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """A component of a path: what it has to look like, and the rank of each of its groups in time."""
+
+    pattern: re.Pattern[str]
+    ranks: tuple[int, ...]
+
+
+def files_of(settings: LogSettings) -> list[str]:
+    """Return the files that a log with these settings has been written to, oldest first. None for a standard stream."""
+    if settings.path in ("%stdout%", "%stderr%"):
+        return []
+    components = settings.path.split("/")
+    fixed = len(list(takewhile(lambda component: _TOKEN.search(component) is None, components[:-1])))
+    parts = [
+        _settings_part(component, last=number == len(components) - 1)
+        for number, component in enumerate(components[fixed:], fixed)
+    ]
+    return _ordered("/".join(components[:fixed]) + "/" if fixed else "", parts)
+
+
+def files_like(path: str) -> list[str]:
+    """Return `path` and the files beside it that differ from it in the date in their name, or a number behind it.
+
+    A year in the name of its folder may differ too. Oldest first.
+    """
+    path = os.path.abspath(path)
+    folder, name = os.path.split(path)
+    name = re.sub(r"(?<=.)\.[1-9][0-9]{0,8}$", "", name)
+    parts = [_likeness(name, last=True)]
+    parent, last = os.path.split(folder)
+    above = _likeness(last, last=False)
+    if above.ranks:
+        parts.insert(0, above)
+        folder = parent
+    found = _ordered(folder.rstrip("/") + "/", parts)
+    return found if path in found else [*found, path]
+
+
+def _settings_part(component: str, *, last: bool) -> _Part:
+    pieces: list[str] = []
+    ranks: list[int] = []
+    for number, piece in enumerate(_TOKEN.split(component)):
+        if number % 2 == 0:
+            pieces.append(re.escape(piece))
+        elif piece == "PID":
+            pieces.append(_DIGITS[piece])
+        else:
+            pieces.append(f"({_DIGITS.get(piece, '[0-9]{2}')})")
+            ranks.append(_RANKS.index(piece))
+    return _Part(re.compile("".join(pieces) + (_NUMBER if last else "")), tuple(ranks))
+
+
+def _likeness(component: str, *, last: bool) -> _Part:
+    pieces = _DATE.split(component)
+    shapes = [
+        "(" + re.sub("[0-9]", "[0-9]", piece) + ")" if number % 2 else re.escape(piece)
+        for number, piece in enumerate(pieces)
+    ]
+    return _Part(re.compile("".join(shapes) + (_NUMBER if last else "")), (0,) * (len(pieces) // 2))
+
+
+def _ordered(folder: str, parts: Sequence[_Part]) -> list[str]:
+    # A continuation of ours (.1, .2) is newer than the file without a number, logrotate's is older: time decides.
+    found = sorted((stamp, _modified(path), number, path) for path, stamp, number in _walk(folder, parts, ()))
+    return [path for *_, path in found]
+
+
+def _walk(
+    folder: str, parts: Sequence[_Part], stamp: tuple[tuple[int, str], ...]
+) -> Iterator[tuple[str, tuple[tuple[int, str], ...], int]]:
+    try:
+        names = os.listdir(folder or ".")
+    except OSError:
+        return
+    part = parts[0]
+    for name in names:
+        match = part.pattern.fullmatch(name)
+        if match is None:
+            continue
+        shown = (*stamp, *zip(part.ranks, match.groups()[: len(part.ranks)], strict=True))
+        path = folder + name
+        if len(parts) > 1:
+            yield from _walk(path + "/", parts[1:], shown)
+        elif os.path.isfile(path):
+            yield path, tuple(sorted(shown)), int(match["number"] or 0)
+
+
+def _modified(path: str) -> int:
+    try:
+        return os.stat(path).st_mtime_ns
+    except OSError:
+        return 0

@@ -1,0 +1,128 @@
+"""A delivered message read back for the eye: its file, wherever a mail reader has put it, its header and first lines.
+
+Everything returned is neutralised (text.visible). The functions block on the disk: they are for a thread. The email
+package is imported by them and not before, since most runs of the dashboard never need it.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from tui_popretr.errors import describe_os_error
+from tui_popretr.text import visible
+
+if TYPE_CHECKING:
+    from email.message import Message
+
+#: So much of a file is read, octets.
+BEGINNING: Final = 64 * 1024
+_LINES: Final = 400
+_WIDTH: Final = 1000
+_FIELDS: Final = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Excerpt:
+    """The beginning of a message. `note` says what is not shown, "" where all is."""
+
+    path: str
+    header: tuple[tuple[str, str], ...]
+    lines: tuple[str, ...]
+    note: str
+
+
+class MessageGone(Exception):
+    """The file cannot be shown; the text says why."""
+
+
+def locate(path: str) -> str | None:
+    """Return where the file is now: there, or in the Maildir's cur, where a mail reader has moved it; None if gone."""
+    if os.path.exists(path):
+        return path
+    folder, name = os.path.split(path)
+    maildir, new = os.path.split(folder)
+    if new != "new":
+        return None
+    try:
+        with os.scandir(os.path.join(maildir, "cur")) as entries:
+            return next((each.path for each in entries if each.name == name or each.name.startswith(f"{name}:")), None)
+    except OSError:
+        return None
+
+
+def read(path: str) -> Excerpt:
+    """Return the beginning of the message that was delivered as `path`.
+
+    Raises MessageGone where there is no such file any more, or where it cannot be read.
+    """
+    found = locate(path)
+    if found is None:
+        raise MessageGone("the file is not there any more: it was moved or removed after its delivery")
+    try:
+        raw, cut = _beginning(found)
+    except OSError as problem:
+        raise MessageGone(f"cannot read the file: {describe_os_error(problem)}") from problem
+    return excerpt(found, raw, cut=cut)
+
+
+def _beginning(path: str) -> tuple[bytes, bool]:
+    # not blocking: somebody may have put a pipe in its place
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    with open(descriptor, "rb") as file:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise OSError("it is not a file")
+        raw = file.read(BEGINNING + 1)
+    return raw[:BEGINNING], len(raw) > BEGINNING
+
+
+def excerpt(path: str, raw: bytes, *, cut: bool) -> Excerpt:
+    """Return what `raw`, the beginning of a message, says; `cut` tells that there is more of it."""
+    import email
+
+    message = email.message_from_bytes(raw)
+    header = tuple((visible(name, 100), _decoded(value)) for name, value in message.raw_items())[:_FIELDS]
+    text, note = _text(message)
+    lines = [visible(line.expandtabs(8), _WIDTH) for line in text.splitlines()]
+    if cut or len(lines) > _LINES:
+        note = "; ".join(part for part in (note, "only its beginning is shown") if part)
+    return Excerpt(visible(path), header, tuple(lines[:_LINES]), note)
+
+
+def _decoded(value: object) -> str:
+    """Return a field's body unfolded, with its encoded words in plain characters (RFC 2047)."""
+    from email.errors import HeaderParseError
+    from email.header import decode_header, make_header
+
+    # 8-bit octets come as surrogates
+    text = str(value).encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    unfolded = " ".join(text.split())
+    try:
+        return visible(" ".join(str(make_header(decode_header(unfolded))).split()), _WIDTH)
+    except (HeaderParseError, LookupError, ValueError):
+        return visible(unfolded, _WIDTH)
+
+
+def _text(message: Message) -> tuple[str, str]:
+    """Return the first text there is, plain before any other, and a note on what it stands for."""
+    parts = [part for part in message.walk() if not part.is_multipart()]
+    for wanted in ("text/plain", "text/"):
+        for part in parts:
+            kind = part.get_content_type()
+            if kind.startswith(wanted):
+                note = "" if len(parts) == 1 and kind == "text/plain" else f"{visible(kind, 100)}"
+                return _body(part), f"shown is the {note} part" if note else ""
+    kinds = ", ".join(dict.fromkeys(visible(part.get_content_type(), 100) for part in parts[:10]))
+    return "", f"no text in it, only {kinds or 'empty parts'}"
+
+
+def _body(part: Message) -> str:
+    payload = part.get_payload(decode=True)
+    raw = payload if isinstance(payload, bytes) else b""
+    charset = part.get_content_charset("utf-8")
+    try:
+        return raw.decode(charset, "replace")
+    except (LookupError, ValueError):
+        return raw.decode("latin-1")

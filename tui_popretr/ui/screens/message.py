@@ -1,0 +1,101 @@
+"""A message of the messages tab: what is known of it, its header, and the beginning of its text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import ClassVar, Final
+
+from textual import work
+from textual.binding import Binding, BindingType
+
+from tui_popretr.facts import MessageDelivered, MessageSkipped
+from tui_popretr.text import visible
+from tui_popretr.ui import mailfile, words
+from tui_popretr.ui.screens.sheet import Heading, Line, Pair, Part, Sheet
+
+#: The fields one reads first; the others by a key.
+_USUAL: Final = ("from", "to", "cc", "reply-to", "date", "subject")
+
+
+class MessageScreen(Sheet):
+    """Reads the message's file in a thread and shows its beginning."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,q", "close", "Back", key_display="esc"),
+        Binding("h", "toggle_header", "Whole header"),
+    ]
+    KEYS: ClassVar[str] = "esc back · h whole header"
+
+    def __init__(self, at: datetime, mail: MessageDelivered | MessageSkipped) -> None:
+        super().__init__(f"{mail.session.client}: message {mail.number}")
+        self._at = at
+        self._mail = mail
+        self._whole = False
+        self._read: mailfile.Excerpt | str = "reading …"
+
+    def on_mount(self) -> None:
+        if isinstance(self._mail, MessageSkipped):
+            self._read = ""
+        elif self._mail.path is None:
+            self._read = "It was handed on: there is no file to show."
+        else:
+            self._read_file(self._mail.path)
+        super().on_mount()
+
+    @work(thread=True)
+    def _read_file(self, path: str) -> None:
+        try:
+            read: mailfile.Excerpt | str = mailfile.read(path)
+        except mailfile.MessageGone as problem:
+            read = str(problem)
+        self.app.call_from_thread(self._show, read)
+
+    def _show(self, read: mailfile.Excerpt | str) -> None:
+        self._read = read
+        self.redraw()
+
+    def action_toggle_header(self) -> None:
+        """Show all header fields, or the usual ones."""
+        self._whole = not self._whole
+        self.redraw()
+
+    def parts(self) -> Iterator[Part]:
+        read = self._read
+        if isinstance(read, str):
+            yield from self._known()
+            if isinstance(self._mail, MessageDelivered) and self._mail.path is not None:
+                yield Pair("file", visible(self._mail.path))
+            yield Line("")
+            yield Line(read)
+            return
+        fields = [
+            Pair(name, value, "bold" if name.lower() == "subject" else "")
+            for name, value in read.header
+            if self._whole or name.lower() in _USUAL
+        ]
+        yield from fields
+        yield Pair("File", read.path, "dim")
+        yield Line("")
+        for line in read.lines:
+            yield Line(line)
+        if read.note:
+            yield Line(f"({read.note})", "dim")
+        yield Heading("Delivery")
+        yield from self._known()
+
+    def _known(self) -> Iterator[Part]:
+        """Yield what the engine told of the message."""
+        mail = self._mail
+        yield Pair("time", f"{self._at:%Y-%m-%d %H:%M:%S}")
+        yield Pair("session", str(mail.session))
+        yield Pair("size", f"{words.size(mail.octets)} ({mail.octets:,} octets)")
+        if mail.uid is not None:
+            yield Pair("UID", visible(mail.uid))
+        if isinstance(mail, MessageSkipped):
+            yield Pair("result", "failed, still on the server" if mail.trouble else "left on the server by a rule")
+            yield Pair("reason", visible(mail.reason), "bold")
+            return
+        yield Pair("delivered to", visible(mail.destination))
+        if mail.sender:
+            yield Pair("sender", visible(mail.sender))

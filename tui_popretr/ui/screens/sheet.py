@@ -1,0 +1,165 @@
+"""A sheet of text above the dashboard, as wide as the terminal allows, that is scrolled and closed by keys."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import ClassVar
+
+from rich.cells import cell_len
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import VerticalScroll
+from textual.content import Content
+from textual.geometry import Size
+from textual.screen import ModalScreen
+from textual.widgets import Static
+
+from tui_popretr.ui import words
+from tui_popretr.ui.cells import tame
+from tui_popretr.ui.widgets.columns import fitted
+
+
+@dataclass(frozen=True, slots=True)
+class Heading:
+    """Opens a section."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A name and its value, which is wrapped beside it."""
+
+    name: str
+    value: str
+    style: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line of text over the whole width; "" is an empty one."""
+
+    text: str
+    style: str = ""
+
+
+Part = Heading | Pair | Line
+
+
+def typeset(parts: Iterable[Part], columns: int) -> Text:
+    """Return the parts in lines of at most so many columns; the text in them is not read as markup."""
+    parts = list(parts)
+    names = max((cell_len(part.name) for part in parts if isinstance(part, Pair)), default=0)
+    indent = min(names, max(8, columns * 3 // 10)) + 2
+    text = Text(no_wrap=True)
+    for part in parts:
+        if text:
+            text.append("\n")
+        match part:
+            case Heading(title):
+                text.append("\n" if text else "")
+                text.append(title, "bold underline")
+            case Pair(name, value, style):
+                name = fitted(name, min(columns, max(indent - 2, cell_len(name))))
+                text.append(name, "dim").append("  ")
+                start = cell_len(name) + 2
+                lines = words.wrap(tame(value), max(2, columns - start))
+                text.append(("\n" + " " * start).join(lines), style)
+            case Line(line, style):
+                text.append("\n".join(words.wrap(tame(line), max(2, columns))), style)
+    return text
+
+
+class Sheet(ModalScreen[None]):
+    """Shows parts(). A subclass calls redraw() when they have changed."""
+
+    DEFAULT_CSS = """
+    Sheet {
+        align: center middle;
+    }
+    Sheet > VerticalScroll {
+        width: 100%;
+        max-width: 104;
+        height: auto;
+        max-height: 100%;
+        padding: 0 1;
+        border: round $primary;
+        border-title-style: bold;
+        background: $background;
+        scrollbar-size-vertical: 1;
+    }
+    Sheet Static {
+        width: 100%;
+        height: auto;
+    }
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,q", "close", "Back"),
+        Binding("up,k", "scroll_by(-1)", "Up", show=False),
+        Binding("down,j", "scroll_by(1)", "Down", show=False),
+        Binding("pageup,ctrl+b", "scroll_page(-1)", "Page up", show=False),
+        Binding("pagedown,ctrl+f,space", "scroll_page(1)", "Page down", show=False),
+        Binding("home,g", "scroll_edge(-1)", "Beginning", show=False),
+        Binding("end,G", "scroll_edge(1)", "End", show=False),
+    ]
+
+    #: What the lower edge says of the keys.
+    KEYS: ClassVar[str] = "esc back"
+
+    def __init__(self, title: str) -> None:
+        super().__init__()
+        self._title = title
+        self._drawn: tuple[int, tuple[Part, ...]] | None = None
+
+    def parts(self) -> Iterable[Part]:
+        """Return what the sheet shows now."""
+        raise NotImplementedError
+
+    def compose(self) -> ComposeResult:
+        # a scrolling container takes the keys itself otherwise
+        with VerticalScroll(can_focus=False) as box:
+            box.border_title = Content(self._title)
+            box.border_subtitle = self.KEYS
+            yield Static(markup=False)
+
+    def on_resize(self) -> None:
+        self.redraw()
+
+    def on_mount(self) -> None:
+        self.redraw()
+
+    def redraw(self) -> None:
+        """Draw the parts where they, or the width, have changed."""
+        if not self.is_mounted:
+            return
+        width = self._text_width(self.app.size)
+        parts = tuple(self.parts())
+        if (width, parts) != self._drawn:
+            self._drawn = (width, parts)
+            self.query_one(Static).update(typeset(parts, width))
+
+    def _text_width(self, terminal: Size) -> int:
+        """Return the columns for text: what border, padding and scroll bar leave."""
+        return max(1, min(terminal.width, 104) - 5)
+
+    @property
+    def _box(self) -> VerticalScroll:
+        return self.query_one(VerticalScroll)
+
+    def action_close(self) -> None:
+        self.dismiss()
+
+    def action_scroll_by(self, lines: int) -> None:
+        self._box.scroll_relative(y=lines, animate=False)
+
+    def action_scroll_page(self, direction: int) -> None:
+        self._box.scroll_relative(y=direction * max(1, self._box.size.height - 1), animate=False)
+
+    def action_scroll_edge(self, direction: int) -> None:
+        if direction < 0:
+            self._box.scroll_home(animate=False)
+        else:
+            self._box.scroll_end(animate=False)

@@ -1,0 +1,147 @@
+"""What a transcript pane shows: numbered items, the rows each takes, and which of them a search has found. Pure.
+
+An item keeps its number while others are added at either end or fall away, so cursor, matches and cached rows stay with
+their line.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterable, Sequence
+from itertools import accumulate
+
+from tui_popretr.ui.dialogue import Gap, Item, Needle, body
+
+Measure = Callable[[Item], int]
+
+
+def one_row(item: Item) -> int:  # noqa: ARG001 - it is a Measure
+    """Measure items that are not wrapped."""
+    return 1
+
+
+class Shown:
+    """Items in their order. Rows are counted from 0 at the first item; `measure` tells how many an item takes."""
+
+    def __init__(self, items: Iterable[Item] = (), measure: Measure = one_row) -> None:
+        self.first = 0
+        self.items: list[Item] = []
+        self._measure = measure
+        # the row behind each item, on a scale on which the first item begins at _top
+        self._ends: list[int] = []
+        self._top = 0
+        self._needle: Needle | None = None
+        self._matches: list[int] = []
+        self.append(items)
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    @property
+    def end(self) -> int:
+        """The number that the next item at the end will have."""
+        return self.first + len(self.items)
+
+    def item(self, number: int) -> Item:
+        """Return an item by its number."""
+        return self.items[number - self.first]
+
+    # --- growing and shrinking ----------------------------------------------------------------------------------------
+
+    def append(self, items: Iterable[Item]) -> None:
+        """Add items behind the last; a gap behind a gap becomes one with it."""
+        added = list(items)
+        last = self.items[-1] if self.items else None
+        if added and isinstance(last, Gap) and isinstance(added[0], Gap):
+            added[0] = Gap(last.count + added[0].count)
+            self.drop_last(1)
+        if self._needle is not None:
+            self._matches += _found(added, self.end, self._needle)
+        self.items += added
+        row = self._ends[-1] if self._ends else self._top
+        self._ends += list(accumulate(map(self._measure, added), initial=row))[1:]
+
+    def prepend(self, items: Sequence[Item]) -> int:
+        """Add items before the first; return how many rows they take."""
+        self.items[:0] = items
+        self.first -= len(items)
+        if self._needle is not None:
+            self._matches[:0] = _found(items, self.first, self._needle)
+        ends = list(accumulate(map(self._measure, items), initial=0))
+        self._top -= ends[-1]
+        self._ends[:0] = [self._top + end for end in ends[1:]]
+        return ends[-1]
+
+    def drop_first(self, count: int) -> int:
+        """Remove the first `count` items; return how many rows they took."""
+        if count <= 0:
+            return 0
+        rows = self._ends[count - 1] - self._top
+        self._top += rows
+        self.first += count
+        del self.items[:count]
+        del self._ends[:count]
+        del self._matches[: bisect_left(self._matches, self.first)]
+        return rows
+
+    def drop_last(self, count: int) -> None:
+        """Remove the last `count` items."""
+        if count > 0:
+            del self.items[-count:]
+            del self._ends[-count:]
+            del self._matches[bisect_left(self._matches, self.end) :]
+
+    # --- rows ---------------------------------------------------------------------------------------------------------
+
+    def set_measure(self, measure: Measure) -> None:
+        """Change how many rows an item takes."""
+        self._measure = measure
+        self._top = 0
+        self._ends = list(accumulate(map(measure, self.items), initial=0))[1:]
+
+    @property
+    def rows(self) -> int:
+        """How many rows all items take."""
+        return self._ends[-1] - self._top if self._ends else 0
+
+    def row_of(self, number: int) -> int:
+        """Return the first row of an item; of the end, the row behind the last."""
+        index = min(number - self.first, len(self._ends))
+        return self._ends[index - 1] - self._top if index > 0 else 0
+
+    def at_row(self, row: int) -> tuple[int, int]:
+        """Return the number of the item that takes a row (0 <= row < rows), and which of its rows that is."""
+        index = bisect_right(self._ends, row + self._top)
+        number = self.first + index
+        return number, row - self.row_of(number)
+
+    # --- search -------------------------------------------------------------------------------------------------------
+
+    @property
+    def needle(self) -> Needle | None:
+        """What is searched."""
+        return self._needle
+
+    def search(self, needle: Needle | None) -> None:
+        """Find all items that have `needle` in their body; new items are looked at as they come. None ends it."""
+        self._needle = needle
+        self._matches = [] if needle is None else _found(self.items, self.first, needle)
+
+    @property
+    def matches(self) -> Sequence[int]:
+        """The numbers of the items found, ascending."""
+        return self._matches
+
+    def next_match(self, number: int) -> int | None:
+        """Return the first match behind item `number`, None where there is none."""
+        index = bisect_right(self._matches, number)
+        return self._matches[index] if index < len(self._matches) else None
+
+    def previous_match(self, number: int) -> int | None:
+        """Return the last match before item `number`, None where there is none."""
+        index = bisect_left(self._matches, number)
+        return self._matches[index - 1] if index else None
+
+
+def _found(items: Sequence[Item], first: int, needle: Needle) -> list[int]:
+    return [number for number, item in enumerate(items, first) if needle.is_in(body(item))]

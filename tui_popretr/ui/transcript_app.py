@@ -1,0 +1,130 @@
+"""`tui-popretr transcript FILE`: the dashboard's transcript pane on a log file, with its rotations, as it grows."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import Callable
+from contextlib import suppress
+from typing import ClassVar
+
+from textual.app import App, ComposeResult
+from textual.binding import Binding, BindingType
+
+from tui_popretr.errors import UsageError, describe_os_error
+from tui_popretr.facts import DialogueLine
+from tui_popretr.ui.dialogue import LIMIT, Line
+from tui_popretr.ui.logfiles import files_like
+from tui_popretr.ui.ondisk import Follower, OnDisk
+from tui_popretr.ui.screens.help import HelpScreen
+from tui_popretr.ui.widgets.keybar import KeyBar
+from tui_popretr.ui.widgets.transcript import TranscriptPane
+
+#: Seconds between two looks at the file.
+POLL = 1.0
+#: Lines read before the first is shown.
+_FIRST = LIMIT // 2
+
+
+class TranscriptViewer(App[int]):
+    """Shows a log from its end on and follows it."""
+
+    TITLE = "tui-popretr transcript"
+    CSS = "#keybar { height: 1; background: $panel; }"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("a", "one_client", "One client/all"),
+        Binding("t", "next_theme", "Theme", show=False),
+        Binding("question_mark", "help", "Help", key_display="?"),
+        Binding("q,ctrl+c,ctrl+q", "ask_quit", "Quit", key_display="q"),
+    ]
+    ENABLE_COMMAND_PALETTE = False
+    THEMES: ClassVar = ("ansi-dark", "ansi-light", "textual-dark", "textual-light")
+
+    def __init__(self, lines: list[Line], history: OnDisk, follower: Follower, *, title: str) -> None:
+        """`lines` are the last before the place where the follower begins; `history` has what is before them."""
+        super().__init__()
+        self.animation_level = "none"
+        self._lines = lines
+        self._follower = follower
+        self._pane = TranscriptPane(history, title=title)
+        self._polling = False
+
+    def compose(self) -> ComposeResult:
+        yield self._pane
+        yield KeyBar()
+
+    def on_mount(self) -> None:
+        self.action_next_theme()
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            # The terminal has to be restored; where signals are not ours (a test's thread), nobody sends any.
+            with suppress(ValueError, RuntimeError):
+                asyncio.get_running_loop().add_signal_handler(number, self.exit, 0)
+        self._pane.add(self._lines, 0)
+        self._lines = []
+        self._pane.focus()
+        self.set_interval(POLL, self.poll)
+
+    async def poll(self) -> None:
+        """Take in what has been written to the log."""
+        if not self._polling:
+            self._polling = True
+            try:
+                lines, dropped = await asyncio.to_thread(self._follower.poll)
+            finally:
+                self._polling = False
+            if lines or dropped:
+                self._pane.add(lines, dropped)
+
+    def action_one_client(self) -> None:
+        """Show only the client whose line is under the cursor, or all again."""
+        if self._pane.client is not None:
+            self._pane.show_client(None)
+            return
+        item = self._pane.view.current_item
+        if isinstance(item, DialogueLine):
+            self._pane.show_client(item.session.client)
+
+    def action_next_theme(self) -> None:
+        themes = [theme for theme in self.THEMES if theme in self.available_themes] or [self.theme]
+        number = themes.index(self.theme) + 1 if self.theme in themes and self._pane.view.shown else 0
+        self.theme = themes[number % len(themes)]
+
+    def action_press(self, key: str) -> None:
+        """Do as if the key were pressed: a click on the line of keys."""
+        self.simulate_key(key)
+
+    def action_help(self) -> None:
+        self.push_screen(HelpScreen([("Transcript", TranscriptPane.BINDINGS), ("Program", self.BINDINGS)]))
+
+    def action_ask_quit(self) -> None:
+        self.exit(0)
+
+
+def run_transcript(path: str, *, no_mouse: bool = False) -> int:
+    """Show a log file until the user quits; return the exit code.
+
+    Raises UsageError where it cannot be read.
+    """
+    return open_viewer(path).run(mouse=not no_mouse) or 0
+
+
+def open_viewer(path: str, files: Callable[[str], list[str]] = files_like) -> TranscriptViewer:
+    """Return the viewer of a log file. Raises UsageError where it cannot be read."""
+    path = os.path.abspath(path)
+    later = frozenset(_behind(files(path), path))
+
+    def of_interest() -> list[str]:
+        return [each for each in files(path) if each not in later]
+
+    try:
+        follower = Follower(path, of_interest)
+    except OSError as error:
+        raise UsageError(f"cannot read {path}: {describe_os_error(error)}") from None
+    history = OnDisk(of_interest)
+    piece = history.before(follower.place, _FIRST)
+    return TranscriptViewer(piece.lines, history, follower, title=os.path.basename(path))
+
+
+def _behind(paths: list[str], path: str) -> list[str]:
+    return paths[paths.index(path) + 1 :] if path in paths else []

@@ -1,0 +1,81 @@
+"""A line at the bottom of a pane that asks for a word: what to search, where to save."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal
+from textual.message import Message
+from textual.widgets import Input, Label
+
+
+class Prompt(Horizontal):
+    """Hidden until it asks. What is typed, and the answer, come as messages with the purpose that ask() was given."""
+
+    DEFAULT_CSS = """
+    Prompt { height: 1; display: none; }
+    Prompt.-asking { display: block; }
+    Prompt Label { width: auto; }
+    Prompt Input { width: 1fr; height: 1; border: none; padding: 0; background: transparent; }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "give_up", "Cancel", show=False)]
+
+    class Typed(Message):
+        """The answer so far."""
+
+        def __init__(self, purpose: str, text: str) -> None:
+            super().__init__()
+            self.purpose = purpose
+            self.text = text
+
+    class Answered(Message):
+        """The answer; None where the user thought better of it."""
+
+        def __init__(self, purpose: str, text: str | None) -> None:
+            super().__init__()
+            self.purpose = purpose
+            self.text = text
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._purpose = ""
+
+    def compose(self) -> ComposeResult:
+        yield Label("", markup=False)
+        answer = Input(compact=True, select_on_focus=False)
+        answer.cursor_blink = False  # nothing is written to the terminal while nothing happens
+        yield answer
+
+    @property
+    def asking(self) -> bool:
+        """Whether it is shown."""
+        return self.has_class("-asking")
+
+    def ask(self, purpose: str, question: str, text: str = "") -> None:
+        """Show the question, with `text` as the answer to be changed, and take the keys."""
+        self._purpose = purpose
+        self.add_class("-asking")
+        self.query_one(Label).update(question)
+        answer = self.query_one(Input)
+        with answer.prevent(Input.Changed):
+            answer.value = text
+        answer.cursor_position = len(text)
+        answer.focus()
+
+    def action_give_up(self) -> None:
+        self._end(None)
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        event.stop()
+        if self.asking:
+            self.post_message(self.Typed(self._purpose, event.value))
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        event.stop()
+        self._end(event.value)
+
+    def _end(self, text: str | None) -> None:
+        self.remove_class("-asking")
+        self.post_message(self.Answered(self._purpose, text))

@@ -1,0 +1,165 @@
+"""Rows of the transcript as strips: time stamp, session, a glyph for the direction, and the text. Without state."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from rich.segment import Segment
+from rich.style import Style
+from textual.strip import Strip
+
+from tui_popretr.facts import DialogueLine, Direction
+from tui_popretr.logs.stamps import time_of_day
+from tui_popretr.ui.cells import MARK, cut, height, is_right_to_left, tame, width, wrapped
+from tui_popretr.ui.dialogue import Item, Needle, body
+
+#: The column of the cursor's mark.
+GUTTER: Final = 1
+_LEAST_TEXT: Final = 12
+_WIDE: Final = 60
+
+PLAIN: Final = Style()
+DIM: Final = Style(dim=True)
+_LABEL: Final = Style(color="blue")
+_BAD: Final = Style(color="red", bold=True)
+_RULE: Final = Style(bold=True)
+_FOUND: Final = Style(reverse=True)
+_CURRENT: Final = Style(reverse=True, bold=True, underline=True)
+_SELECTED: Final = Style(reverse=True)
+_CURSOR: Final = Style(bold=True)
+
+#: By direction: the glyph, its style, and that of the text.
+_LOOKS: Final = {
+    Direction.IN: ("←", Style(color="cyan", bold=True), PLAIN),
+    Direction.OUT: ("→", Style(color="green", bold=True), Style(color="green")),
+    Direction.EVENT: ("·", DIM, DIM),
+    Direction.OPENED: ("──", _RULE, _RULE),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """What a row of `width` cells consists of. `label` cells tell the session, 0: it is not told."""
+
+    width: int
+    wrap: bool = True
+    stamps: bool = True
+    label: int = 0
+
+    @property
+    def stamp(self) -> int:
+        """Cells of the time stamp, with milliseconds where there is room."""
+        return 0 if not self.stamps else 12 if self.width >= _WIDE else 8
+
+    def indent(self, item: Item) -> int:
+        """Return where the text of an item begins, in cells."""
+        if not isinstance(item, DialogueLine):
+            return GUTTER
+        if item.direction is Direction.OPENED:
+            return GUTTER + 3
+        stamp = self.stamp
+        return GUTTER + (stamp + 1 if stamp else 0) + (self.label + 1 if self.label else 0) + 2
+
+    def room(self, item: Item) -> int:
+        """Return how many cells of a row the text of an item may take where it is wrapped."""
+        return max(self.width - self.indent(item), _LEAST_TEXT)
+
+    def rows(self, item: Item) -> int:
+        """Return how many rows an item takes."""
+        return height(tame(body(item)), self.room(item)) if self.wrap else 1
+
+    def cells(self, item: Item) -> int:
+        """Return how many cells an item takes where it is not wrapped."""
+        return self.indent(item) + width(tame(body(item)))
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row: its strip, and whether letters in it run from right to left."""
+
+    strip: Strip
+    right_to_left: bool
+
+
+def draw(item: Item, part: int, columns: Columns, needle: Needle | None, *, cursor: bool, selected: bool) -> Row:
+    """Return row `part` of an item, as long as its text is."""
+    text = tame(body(item))
+    start = 0
+    if columns.wrap:
+        pieces = wrapped(text, columns.room(item))
+        part = min(part, len(pieces) - 1)
+        start = sum(len(piece) for piece in pieces[:part])
+        piece = pieces[part]
+    else:
+        piece = text
+    segments = [Segment("▌" if cursor else " ", _CURSOR)]
+    style = DIM
+    if isinstance(item, DialogueLine):
+        style = _head(segments, item, columns, first=part == 0)
+    spans = [] if needle is None else needle.spans(text)
+    segments += _highlighted(piece, start, spans, style, _CURRENT if cursor else _FOUND)
+    size = columns.indent(item) + width(piece)
+    if isinstance(item, DialogueLine) and item.direction is Direction.OPENED and size + 2 <= columns.width:
+        segments.append(Segment(" " + "─" * (columns.width - size - 1), _RULE))
+        size = columns.width
+    if selected:
+        segments = [Segment(piece, (style or PLAIN) + _SELECTED) for piece, style, _ in segments]
+    return Row(Strip(segments, size), is_right_to_left(piece))
+
+
+def fitted(row: Row, x: int, size: int) -> Strip:
+    """Return the cells x to x + size of a row; what stands behind it on the screen keeps its place."""
+    strip = row.strip
+    if x or strip.cell_length > size:
+        strip = strip.crop(x, x + size)
+    if row.right_to_left:
+        strip = Strip([*strip, Segment(MARK)], strip.cell_length)
+    return strip.adjust_cell_length(size)
+
+
+def reversed_between(strip: Strip, start: int, end: int) -> Strip:
+    """Return a strip with its characters start to end (-1: the last) shown as selected."""
+    segments: list[Segment] = []
+    at = 0
+    for text, style, _ in strip:
+        first, last = max(start - at, 0), len(text) if end < 0 else min(max(end - at, 0), len(text))
+        if first < last:
+            pieces = ((text[:first], style), (text[first:last], (style or PLAIN) + _SELECTED), (text[last:], style))
+            segments += [Segment(piece, look) for piece, look in pieces if piece]
+        else:
+            segments.append(Segment(text, style))
+        at += len(text)
+    return Strip(segments, strip.cell_length)
+
+
+def _head(segments: list[Segment], line: DialogueLine, columns: Columns, *, first: bool) -> Style:
+    """Add what stands before the text of a line, and return the style of the text."""
+    glyph, glyph_style, style = _LOOKS[line.direction]
+    if line.direction is Direction.IN and line.text.startswith("-ERR"):
+        glyph_style = style = _BAD
+    if not first:
+        segments.append(Segment(" " * (columns.indent(line) - GUTTER), DIM))
+        return style
+    if line.direction is not Direction.OPENED:
+        if columns.stamp:
+            segments.append(Segment(f"{time_of_day(line.at)[: columns.stamp]} ", DIM))
+        if columns.label:
+            segments.append(Segment(f"{cut(tame(str(line.session)), columns.label)} ", _LABEL))
+    segments.append(Segment(f"{glyph} ", glyph_style))
+    return style
+
+
+def _highlighted(piece: str, start: int, spans: Sequence[tuple[int, int]], style: Style, found: Style) -> list[Segment]:
+    """Return a piece of a text, that begins at its character `start`, with the spans shown as found."""
+    segments: list[Segment] = []
+    at = 0
+    for first, last in spans:
+        first, last = max(first - start, 0), min(last - start, len(piece))
+        if first < last:
+            segments.append(Segment(piece[at:first], style))
+            segments.append(Segment(piece[first:last], style + found))
+            at = last
+    segments.append(Segment(piece[at:], style))
+    return [segment for segment in segments if segment.text]
