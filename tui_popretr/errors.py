@@ -216,10 +216,17 @@ class CannotCreate(DeliveryFailed):
     exit_code = ExitCode.CANT_CREATE
 
 
+class MessageRefused(PopretrError):
+    """The server does not send a message that it lists; it stays there."""
+
+    exit_code = ExitCode.TEMPORARY
+
+
 class MessagesSkipped(PopretrError):
     """The session went well but some messages could not be retrieved; they stay on the server."""
 
     exit_code = ExitCode.TEMPORARY
+    default_advice = "it is tried again at the next run"
 
 
 class JournalError(PopretrError):

@@ -19,7 +19,7 @@ from tui_popretr.engine.bus import Bus
 from tui_popretr.engine.service import Engine
 from tui_popretr.engine.tls import TlsSession
 from tui_popretr.errors import ServerUnreachable
-from tui_popretr.facts import Fact, SessionClosed, SessionResult, SessionStarted, TlsDetails
+from tui_popretr.facts import Fact, SessionAdvanced, SessionClosed, SessionResult, SessionStarted, Stage, TlsDetails
 from tui_popretr.journal.journal import Journal
 from tui_popretr.popserver import Faults, Maildrop, PopServer
 
@@ -157,6 +157,29 @@ class Fleet:
     def said(self, name: str = "a") -> list[str]:
         """The commands given to a server, without their arguments."""
         return [line.text.decode().split(" ")[0] for line in self.servers[name].dialogue if line.sender == "C"]
+
+    def stage(self, client: str = "a") -> Stage:
+        """Where a client's session is, or was last."""
+        return self.of(SessionAdvanced, client)[-1].stage
+
+    def arrived(self, name: str = "a") -> list[str]:
+        """The messages that were delivered for an account, by the names in their Message-IDs."""
+        new = self.folder / name / "new"
+        return sorted(path.read_text().partition("<")[2].partition("@")[0] for path in new.iterdir())
+
+    def repair(self, name: str = "a") -> None:
+        """From now on the server behaves."""
+        self.silent.discard(name)
+        self.servers[name].faults = Faults()
+
+    def disk_recovers_after(self, seconds: float) -> None:
+        """Let the disk be quick again, that much later."""
+
+        async def recover() -> None:
+            await trio.sleep(seconds)
+            self.disk = 0.0
+
+        self._peers.start_soon(recover)
 
     def journal(self) -> Journal:
         """The journal, to look at; it is the caller's to close."""

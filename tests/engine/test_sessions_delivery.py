@@ -49,7 +49,7 @@ async def test_a_message_that_cannot_be_stored_leaves_the_others_delivered(
     result = await world.poll()
     assert world.arrived() == [mail(1), mail(3), mail(5)]
     assert world.remaining() == ["uid-2", "uid-4"]
-    assert (result.code, result.messages, result.deleted, result.failed) == (ExitCode.TEMPORARY, 3, 3, 2)
+    assert (result.code, result.messages, result.deleted, result.failed) == (ExitCode.IO_ERROR, 3, 3, 2)
     assert "the disk is full" in result.error
     assert {each.uid for each in world.of(MessageSkipped) if each.trouble} == {"uid-2", "uid-4"}
     assert world.troubles() == {}, "the disk is to blame and not the message"
@@ -80,7 +80,7 @@ async def test_failures_that_are_not_in_a_row_end_nothing(
     world.faults.delay = 1.0  # so that each message is settled before the next comes
     world.add(*(mail(number, b"HUGE\r\n" if number % 3 else b"") for number in range(1, 13)))
     result = await world.poll()
-    assert result.code is ExitCode.TEMPORARY
+    assert result.code is ExitCode.IO_ERROR
     assert (result.messages, result.failed) == (4, 8)
 
 

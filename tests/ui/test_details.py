@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from rich.cells import cell_len
-from textual.pilot import Pilot
+from textual.containers import VerticalScroll
 from textual.widgets import Static
 
 from tests.support.clock import FakeClock
-from tests.support.dashboard import ScriptedSource, clients, info, result, retrieving
+from tests.support.dashboard import Played, clients, info, play, result, retrieving
 from tui_popretr.commands import Command, PauseClient, PollClient, StopSession
 from tui_popretr.errors import ExitCode
 from tui_popretr.facts import PastSession, RetrievalProgressed, SessionId, TlsDetails
-from tui_popretr.ui.app import Dashboard
 from tui_popretr.ui.screens.details import ClientDetails, details
 from tui_popretr.ui.screens.sheet import Heading, Line, Pair, typeset
 from tui_popretr.ui.view import ClientView, Situation
 
-NOW = FakeClock().wall
+NOW = FakeClock().now()
 TLS = TlsDetails(
     "TLSv1.3",
     "TLS_AES_256_GCM_SHA384",
@@ -133,53 +131,45 @@ def test_every_width_is_kept_and_nothing_is_lost() -> None:
     long = replace(
         CLIENT, info=replace(info("work"), settings=(("omitreceivedheader", "Y"), ("fingerprint", "AB:" * 40)))
     )
-    for columns in (20, 40, 75, 99):
+    for columns in (16, 40, 75, 99):
         text = told(long, columns)
         assert max(cell_len(each) for each in text.splitlines()) <= columns
         assert "".join(text.split()).count("AB:") == 40
-        assert "omitreceivedheader  " in text or columns == 20
+        assert "omitreceivedheader  " in text or columns == 16
 
 
 def test_text_of_strangers_is_no_markup() -> None:
-    parts = [Heading("[red]"), Pair("[b]", "[/b] [link=x]"), Line("[reverse]x\x1b")]
+    parts = (Heading("[red]"), Pair("[b]", "[/b] [link=x]"), Line("[reverse]x\u202e"))
     assert typeset(parts, 30).plain == "[red]\n[b]  [/b] [link=x]\n[reverse]x\ufffd"
 
 
 # --- on the screen --------------------------------------------------------------------------------------------------
 
 
-def see(
-    test: Callable[[Dashboard, Pilot[int], ScriptedSource], Awaitable[None]], *, size: tuple[int, int] = (80, 24)
-) -> None:
+def see(test: Callable[[Played], Awaitable[None]], *, size: tuple[int, int] = (80, 24)) -> None:
     """Run a test on the open details of a client that retrieves."""
 
-    async def run() -> None:
-        source = ScriptedSource(FakeClock(NOW))
-        source.tell(clients("work", "home"))
-        source.tell(*retrieving("work", NOW, received=12, of=340, octets=1_000_000, of_octets=34_000_000))
-        app = Dashboard(source)
-        async with app.run_test(size=size) as pilot:
-            await pilot.press("enter")
-            await pilot.pause()
-            assert isinstance(app.screen, ClientDetails)
-            await test(app, pilot, source)
+    async def scene(shown: Played) -> None:
+        await shown.press("enter")
+        assert isinstance(shown.app.screen, ClientDetails)
+        await test(shown)
 
-    asyncio.run(run())
+    session = retrieving("work", NOW, received=12, of=340, octets=1_000_000, of_octets=34_000_000)
+    play(scene, clients("work", "home"), *session, size=size)
 
 
-def shown(app: Dashboard) -> str:
-    return str(app.screen.query_one(Static).content)
+def text(shown: Played) -> str:
+    """Return all that the sheet holds."""
+    return str(shown.app.screen.query_one(Static).content)
 
 
 def test_it_is_live() -> None:
-    async def test(app: Dashboard, pilot: Pilot[int], source: ScriptedSource) -> None:
-        assert "12/340" in shown(app)
-        source.tell(RetrievalProgressed(SessionId("work", 1), 99, 9_000_000))
-        app._drain()
-        assert "99/340" in shown(app)
-        source.clock.advance(30)
-        app._tick()
-        assert "retrieving for 30 s" in shown(app)
+    async def test(shown: Played) -> None:
+        assert "12/340" in text(shown)
+        await shown.tell(RetrievalProgressed(SessionId("work", 1), 99, 9_000_000))
+        assert "99/340" in text(shown)
+        await shown.wait(30)
+        assert "retrieving for 30 s" in text(shown)
 
     see(test)
 
@@ -188,45 +178,42 @@ def test_it_is_live() -> None:
     ("key", "command"), [("r", PollClient("work")), ("p", PauseClient("work")), ("x", StopSession("work"))]
 )
 def test_keys_act_on_the_client(key: str, command: Command) -> None:
-    async def test(app: Dashboard, pilot: Pilot[int], source: ScriptedSource) -> None:
-        await pilot.press(key)
-        assert source.performed == [command]
-        assert isinstance(app.screen, ClientDetails)
+    async def test(shown: Played) -> None:
+        await shown.press(key)
+        assert shown.source.performed == [command]
+        assert isinstance(shown.app.screen, ClientDetails)
 
     see(test)
 
 
 @pytest.mark.parametrize("key", ["escape", "q"])
 def test_it_closes(key: str) -> None:
-    async def test(app: Dashboard, pilot: Pilot[int], source: ScriptedSource) -> None:
-        await pilot.press(key)
-        assert not isinstance(app.screen, ClientDetails)
-        assert app.focused is not None
+    async def test(shown: Played) -> None:
+        await shown.press(key)
+        assert not isinstance(shown.app.screen, ClientDetails)
+        assert shown.app.focused is not None
 
     see(test)
 
 
 def test_it_closes_when_the_client_is_no_longer_configured() -> None:
-    async def test(app: Dashboard, pilot: Pilot[int], source: ScriptedSource) -> None:
-        source.tell(clients("home"))
-        app._drain()
-        await pilot.pause()
-        assert not isinstance(app.screen, ClientDetails)
+    async def test(shown: Played) -> None:
+        await shown.tell(clients("home"))
+        assert not isinstance(shown.app.screen, ClientDetails)
 
     see(test)
 
 
 def test_it_scrolls_by_keys_in_the_smallest_terminal() -> None:
-    async def test(app: Dashboard, pilot: Pilot[int], source: ScriptedSource) -> None:
-        assert isinstance(app.screen, ClientDetails)
-        box = app.screen.query_one("VerticalScroll")
+    async def test(shown: Played) -> None:
+        box = shown.app.screen.query_one(VerticalScroll)
         assert box.region.size == (45, 15)
-        assert all(cell_len(each) <= 40 for each in shown(app).splitlines())
-        await pilot.press("j", "down", "k")
+        assert all(cell_len(each) <= 40 for each in text(shown).splitlines())
+        await shown.press("j", "down", "k")
         assert box.scroll_y == 1
-        await pilot.press("G")
+        await shown.press("G")
         assert box.scroll_y == box.max_scroll_y > 1
-        await pilot.press("pageup", "pagedown", "space", "g")
+        await shown.press("pageup", "pagedown", "space", "g")
         assert box.scroll_y == 0
 
     see(test, size=(45, 15))

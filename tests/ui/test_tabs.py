@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from textual.pilot import Pilot
 from textual.widgets import Static
 
 from tests.support.clock import FakeClock
-from tests.support.dashboard import ScriptedSource, clients, closed, result
+from tests.support.dashboard import Played, clients, closed, play, result
 from tui_popretr.errors import ExitCode
 from tui_popretr.facts import HistoryRead, Level, MessageDelivered, MessageSkipped, Noted, PastSession, SessionId
-from tui_popretr.ui.app import Dashboard
 from tui_popretr.ui.screens.message import MessageScreen
 from tui_popretr.ui.screens.sheet import Sheet
 from tui_popretr.ui.widgets.history import HistoryTab
@@ -24,7 +21,7 @@ from tui_popretr.ui.widgets.log import LogTab
 from tui_popretr.ui.widgets.messages import MessagesTab
 from tui_popretr.ui.widgets.tables import Table
 
-NOW = FakeClock().wall
+NOW = FakeClock().now()
 TABS: dict[str, type[MessagesTab | LogTab | HistoryTab]] = {"2": MessagesTab, "3": LogTab, "4": HistoryTab}
 
 
@@ -42,22 +39,8 @@ def noted(level: Level, text: str, client: str | None = None) -> Noted:
     return Noted(NOW, level, client, text)
 
 
-class Seen:
-    """The dashboard as a test uses it."""
-
-    def __init__(self, app: Dashboard, pilot: Pilot[int], source: ScriptedSource) -> None:
-        self.app = app
-        self.pilot = pilot
-        self.source = source
-
-    async def press(self, *keys: str) -> None:
-        await self.pilot.press(*keys)
-        await self.pilot.pause()
-
-    async def tell(self, *facts: object) -> None:
-        self.source.tell(*facts)  # type: ignore[arg-type]
-        self.app._drain()
-        await self.pilot.pause()
+class Seen(Played):
+    """The dashboard with a tab that is shown and focused."""
 
     def lines(self, tab: type[Table[object]] | type[MessagesTab | LogTab | HistoryTab]) -> list[str]:
         table = self.app.query_one(tab)
@@ -72,17 +55,13 @@ class Seen:
 def see(test: Callable[[Seen], Awaitable[None]], tab: str, *, size: tuple[int, int] = (100, 40)) -> None:
     """Run a test on a dashboard with two clients that shows and has focused a tab."""
 
-    async def run() -> None:
-        source = ScriptedSource(FakeClock(NOW))
-        source.tell(clients("work", "home"))
-        app = Dashboard(source)
-        async with app.run_test(size=size) as pilot:
-            seen = Seen(app, pilot, source)
-            await seen.press("tab", tab)
-            assert isinstance(app.focused, TABS[tab])
-            await test(seen)
+    async def scene(shown: Played) -> None:
+        seen = Seen(shown.pilot, shown.source)
+        await seen.press("tab", tab)
+        assert isinstance(seen.app.focused, TABS[tab])
+        await test(seen)
 
-    asyncio.run(run())
+    play(scene, clients("work", "home"), size=size)
 
 
 @pytest.mark.parametrize(

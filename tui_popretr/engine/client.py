@@ -131,12 +131,13 @@ class ClientRunner:
 
     async def _admitted(self, place: Place) -> bool:
         """Wait for the place; False when something changed meanwhile."""
-        if not place.granted.is_set():
-            self._services.around.bus.publish(ClientQueued(self.settings.id))
-            self._queue = trio.CancelScope()
-            with self._queue:
-                await place.granted.wait()
-        return place.granted.is_set() and not self._ending
+        if place.granted.is_set():
+            return True
+        self._services.around.bus.publish(ClientQueued(self.settings.id))
+        self._queue = trio.CancelScope()
+        with self._queue:
+            await place.granted.wait()
+        return not self._queue.cancel_called  # it may have been granted and cancelled at once
 
     async def _session(self, settings: ClientSettings) -> SessionResult:
         self._numbers += 1

@@ -15,7 +15,7 @@ from tui_popretr.recovery import Outcome, Recovered, recover
 T = TypeVar("T")
 
 #: Seconds for closing.
-CLOSING = 2.0
+CLOSING = 1.0
 
 
 class JournalKeeper:

@@ -21,7 +21,7 @@ from tui_popretr.delivery.sink import SPILL, Draft, Sink
 from tui_popretr.engine.committer import Committer, Parcel
 from tui_popretr.engine.plan import Check, Fetch, Listed, Plan, Policy, to_delete
 from tui_popretr.engine.wire import Wire
-from tui_popretr.errors import DeliveryFailed, JournalError, PopretrError, ProtocolViolation
+from tui_popretr.errors import DeliveryFailed, JournalError, MessageRefused, PopretrError, ProtocolViolation
 from tui_popretr.identity import Identity
 from tui_popretr.journal.records import NewRecord, Record
 from tui_popretr.pop3 import BodyChunk, BodyEnd, Command, Dele, Event, Reply, Retr, Top
@@ -57,7 +57,7 @@ class Observer:
     def delivered(self, listed: Listed, parcel: Parcel, octets: int, sender: str | None) -> None:
         """The message is durable and in the journal."""
 
-    def failed(self, listed: Listed, reason: str, *, count: bool) -> None:
+    def failed(self, listed: Listed, problem: PopretrError, *, count: bool) -> None:
         """The message stays on the server; `count`: the message itself is to blame."""
 
     def progressed(self, messages: int, octets: int) -> None:
@@ -327,7 +327,11 @@ class Retrieval:
             self._deletes.append(_Delete(listed, record))
 
     def _match_unnamed(self, whole: Identity) -> Record | None:
-        """Use up one record of an equal message: two identical mails are two."""
+        """Use up one record of an equal message: two identical mails are two.
+
+        Records made when there were UIDs are not matched: equal headers of equal sizes are no proof, and where a server
+        withdraws UIDL after an unclean session a message comes rather twice than never.
+        """
         for record in self._unnamed:
             if record.identity.same_as(whole):
                 self._unnamed.remove(record)
@@ -390,10 +394,10 @@ class Retrieval:
             self._work.appendleft(job)
         else:
             words = visible(reply.text, 200) or "without a reason"
-            self._observer.failed(job.listed, f"the server refused to send it: {words}", count=True)
+            self._observer.failed(job.listed, MessageRefused(f"the server refused to send it: {words}"), count=True)
 
     def _not_stored(self, listed: Listed, problem: PopretrError) -> None:
-        self._observer.failed(listed, str(problem), count=False)
+        self._observer.failed(listed, problem, count=False)
         self._failures_in_a_row += 1
         if isinstance(problem, JournalError):
             self.hopeless = problem

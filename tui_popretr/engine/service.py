@@ -27,7 +27,7 @@ from tui_popretr.engine.client import ClientRunner, Services
 from tui_popretr.engine.committer import Committer
 from tui_popretr.engine.describe import client_info, disabled_info
 from tui_popretr.engine.entry import Connector
-from tui_popretr.engine.keeper import JournalKeeper, recovery_text
+from tui_popretr.engine.keeper import CLOSING, JournalKeeper, recovery_text
 from tui_popretr.engine.logbook import Logbook
 from tui_popretr.engine.places import Places
 from tui_popretr.engine.schedule import Alarm, first_due
@@ -327,7 +327,7 @@ class Engine:
         rows, self._history = self._history, []
         if rows:
             try:
-                with trio.CancelScope(shield=True):
+                with trio.move_on_after(CLOSING, shield=True):
                     await keeper.run(lambda journal: journal.record_sessions(rows))
             except JournalError:
                 pass  # no part of the promise, and the trouble is told by whoever needs the journal

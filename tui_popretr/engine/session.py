@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 
 import trio
@@ -27,6 +27,7 @@ from tui_popretr.errors import (
     MessagesSkipped,
     PopretrError,
     SessionStopped,
+    worst,
 )
 from tui_popretr.facts import (
     Fact,
@@ -82,7 +83,7 @@ class _Tally:
     deleted: int = 0
     skipped: int = 0
     failed: int = 0
-    first_failure: str = ""
+    failure: PopretrError | None = None  # the worst of those
     broke: set[str] = field(default_factory=set)  # trouble keys of messages that broke the connection
 
 
@@ -105,7 +106,9 @@ class Session(Observer):
         self._publish: Callable[[Fact], None] = around.bus.publish
         self._entry = Entry(self.id, client, around.bus, around.clock, around.connect, around.timeout)
         self._tally = _Tally()
-        self._troubles: list[tuple[Listed, str]] = []
+        self._troubles: list[tuple[Listed, str]] = []  # to be counted in the journal
+        self._overcome: list[str] = []  # trouble keys of messages without UID that have arrived after all
+        self._known_troubles: Collection[str] = ()
         self._early = trio.CancelScope()  # until there is something to retrieve
         self._farewell = trio.CancelScope()  # while QUIT's answer is awaited
         self._retrieval: Retrieval | None = None
@@ -151,9 +154,8 @@ class Session(Observer):
         except Exception as error:  # noqa: BLE001 - a defect of ours must not end the other clients
             problem = PopretrError(f"internal error: {type(error).__name__}: {error}", advice="please report this")
             self._note(Level.ERROR, "".join(traceback.format_exception(error)))
-        if problem is None and tally.failed:
-            count = "1 message" if tally.failed == 1 else f"{tally.failed} messages"
-            problem = MessagesSkipped(f"{count} could not be retrieved: {tally.first_failure}")
+        if problem is None:
+            problem = self._left_behind()
         result = SessionResult(
             code=problem.exit_code if problem else ExitCode.OK,
             error=str(problem) if problem else "",
@@ -168,6 +170,16 @@ class Session(Observer):
         )
         self._publish(SessionClosed(self.id, result))
         return result
+
+    def _left_behind(self) -> PopretrError | None:
+        """The error of a session that went well but for some messages."""
+        count, failure = self._tally.failed, self._tally.failure
+        if failure is None:
+            return None
+        what = "1 message" if count == 1 else f"{count} messages"
+        if isinstance(failure, DeliveryFailed):  # ours to mend, so its exit code counts
+            return type(failure)(f"{what} could not be stored: {failure}", advice=failure.advice)
+        return MessagesSkipped(f"{what} could not be retrieved: {failure}")
 
     # --- connections --------------------------------------------------------------------------------------------------
 
@@ -211,7 +223,7 @@ class Session(Observer):
         if broken.suspect is None:
             return False
         self._tally.broke.add(broken.suspect.trouble_key)
-        self.failed(broken.suspect, str(broken.problem), count=True)
+        self.failed(broken.suspect, broken.problem, count=True)
         await self._count_troubles(maildrop)
         return True
 
@@ -287,6 +299,7 @@ class Session(Observer):
         keeper, policy, now = self._around.keeper, self._policy, self._now()
         records, troubles = await keeper.run(lambda journal: (journal.records(maildrop), journal.troubles(maildrop)))
         plan = make_plan(listing, records, troubles, policy, now, frozenset(self._tally.broke))
+        self._known_troubles = troubles.keys()
         if plan.newly_owed:
             await keeper.run(lambda journal: journal.own(plan.newly_owed))
         uids = [each.uid for each in listing if each.uid is not None]
@@ -369,13 +382,16 @@ class Session(Observer):
     async def _count_troubles(self, maildrop: int) -> None:
         """Note in the journal which messages failed: it is done also when the session is being ended."""
         troubles, self._troubles = self._troubles, []
+        overcome, self._overcome = self._overcome, []
         now = int(self._now())
 
         def count(journal: Journal) -> None:
             for listed, reason in troubles:
                 journal.count_trouble(maildrop, listed.trouble_key, listed.octets, reason, now)
+            for key in overcome:
+                journal.clear_trouble(maildrop, key)
 
-        if troubles:
+        if troubles or overcome:
             with trio.CancelScope(shield=True):
                 await self._around.keeper.run(count)
 
@@ -385,6 +401,8 @@ class Session(Observer):
         self._tally.messages += 1
         self._tally.octets += octets
         record = parcel.record
+        if listed.uid is None and listed.trouble_key in self._known_troubles:  # with a UID the journal does it itself
+            self._overcome.append(listed.trouble_key)
         self._publish(
             MessageDelivered(
                 self.id,
@@ -399,12 +417,14 @@ class Session(Observer):
             )
         )
 
-    def failed(self, listed: Listed, reason: str, *, count: bool) -> None:
-        self._tally.failed += 1
-        self._tally.first_failure = self._tally.first_failure or reason
+    def failed(self, listed: Listed, problem: PopretrError, *, count: bool) -> None:
+        tally = self._tally
+        tally.failed += 1
+        if tally.failure is None or worst([tally.failure.exit_code, problem.exit_code]) != tally.failure.exit_code:
+            tally.failure = problem
         if count:
-            self._troubles.append((listed, reason))
-        self._skipped(listed, reason, trouble=True)
+            self._troubles.append((listed, str(problem)))
+        self._skipped(listed, str(problem), trouble=True)
 
     def progressed(self, messages: int, octets: int) -> None:
         self._publish(RetrievalProgressed(self.id, messages, octets))

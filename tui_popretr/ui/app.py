@@ -13,6 +13,7 @@ from textual.containers import Container, Horizontal, Vertical
 from textual.driver import Driver
 from textual.events import Resize
 from textual.filter import Monochrome, NoColor
+from textual.geometry import Size
 from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import ContentSwitcher, Input, Label
@@ -21,7 +22,7 @@ from tui_popretr.commands import Command, PauseClient, PollAll, PollClient, Relo
 from tui_popretr.facts import ClientPaused, ClientScheduled, ConfigurationRejected, ConfigurationReloaded, Fact
 from tui_popretr.text import visible
 from tui_popretr.ui.commands import DashboardCommands
-from tui_popretr.ui.layout import Arrangement, arrangement
+from tui_popretr.ui.layout import Arrangement, arrangement, list_height
 from tui_popretr.ui.ondisk import OnDisk
 from tui_popretr.ui.screens.details import ClientDetails
 from tui_popretr.ui.screens.help import HelpScreen
@@ -29,7 +30,7 @@ from tui_popretr.ui.screens.problems import ProblemsScreen
 from tui_popretr.ui.screens.quit import QuitScreen
 from tui_popretr.ui.source import Source
 from tui_popretr.ui.view import Situation, View
-from tui_popretr.ui.widgets.clients import ClientList, Order
+from tui_popretr.ui.widgets.clients import ClientList, FilterInput, Order
 from tui_popretr.ui.widgets.history import HistoryTab
 from tui_popretr.ui.widgets.keybar import KeyBar
 from tui_popretr.ui.widgets.log import LogTab
@@ -115,9 +116,7 @@ class Dashboard(App[int]):
                 yield ClientList(self.source.boottime, self.source.now)
                 with Horizontal(id="filterbar"):
                     yield Label("/")
-                    filter_ = Input(placeholder="words to look for", id="filter", compact=True)
-                    filter_.cursor_blink = False
-                    yield filter_
+                    yield FilterInput()
                     yield Label("", id="matches", markup=False)
             with Vertical(id="right"):
                 yield TabBar(self.TABS)
@@ -176,7 +175,10 @@ class Dashboard(App[int]):
 
     def _take(self, facts: list[Fact]) -> None:
         now = self.source.boottime()
+        clients = len(self.view.clients)
         changed = self.view.apply(facts, now, self.source.now())
+        if len(self.view.clients) != clients:
+            self._arrange()
         for fact in facts:
             match fact:
                 case ConfigurationReloaded() | ConfigurationRejected():
@@ -277,7 +279,7 @@ class Dashboard(App[int]):
 
     def on_resize(self, event: Resize) -> None:
         if self._is_composed:
-            self._arrange(event.size.width, event.size.height)
+            self._arrange(event.size)
 
     @property
     def _is_composed(self) -> bool:
@@ -288,24 +290,33 @@ class Dashboard(App[int]):
         focused = self._main.focused
         return focused is not None and any(each.id == "right" for each in focused.ancestors)
 
-    def _arrange(self, width: int | None = None, height: int | None = None) -> None:
+    def _arrange(self, size: Size | None = None) -> None:
         """Show client list and tabs as the size allows."""
-        arranged = arrangement(width or self.size.width, height or self.size.height)
+        width, height = size or self.size
+        arranged = arrangement(width, height)
         single = arranged is Arrangement.SINGLE or self._full
         body = self._main.query_one("#body")
         body.set_class(arranged is Arrangement.BESIDE and not single, "-beside")
         body.set_class(single, "-single")
         in_tabs = self._in_tabs
-        self._main.query_one("#left").display = not single or not in_tabs
-        self._main.query_one("#right").display = not single or in_tabs
+        left, right = self._main.query_one("#left"), self._main.query_one("#right")
+        left.display = not single or not in_tabs
+        right.display = not single or in_tabs
+        lines: int | str = "1fr"
+        if arranged is Arrangement.STACKED and not single:
+            lines = list_height(len(self.view.clients), height - 2) + self._filter_shown
+        left.styles.height = lines
 
     def _focus(self, *, tabs: bool) -> None:
         """Bring the list or the tabs into view and focus it."""
+        self._uncover(tabs=tabs)
+        (self._pane if tabs else self._list).focus()
+
+    def _uncover(self, *, tabs: bool) -> None:
+        """Where only one of list and tabs is shown, show this one."""
         left, right = self._main.query_one("#left"), self._main.query_one("#right")
-        if left.display is False or right.display is False:
+        if not left.display or not right.display:
             left.display, right.display = not tabs, tabs
-        target = self._pane if tabs else self._list
-        target.focus()
 
     def action_next_pane(self) -> None:
         self._focus(tabs=not self._in_tabs)
@@ -378,12 +389,13 @@ class Dashboard(App[int]):
 
     @property
     def _filter_shown(self) -> bool:
-        return self._main.query_one("#filterbar").has_class("-shown")
+        return bool(self._main.query_one("#filterbar").display)
 
     def action_filter(self) -> None:
-        self._focus(tabs=False)
-        self._main.query_one("#filterbar").add_class("-shown")
-        self._main.set_focus(self._main.query_one("#filter", Input))
+        self._uncover(tabs=False)
+        self._main.query_one("#filterbar").display = True
+        self._main.query_one("#filter", Input).focus()
+        self._arrange()
         self._show_matches()
 
     def on_client_list_filter_wanted(self) -> None:
@@ -403,7 +415,8 @@ class Dashboard(App[int]):
     def _close_filter(self) -> None:
         self._main.query_one("#filter", Input).value = ""
         self._list.set_filter("")
-        self._main.query_one("#filterbar").remove_class("-shown")
+        self._main.query_one("#filterbar").display = False
+        self._arrange()
         self._list.focus()
 
     def _show_matches(self) -> None:
@@ -430,7 +443,11 @@ class Dashboard(App[int]):
             ("History", HistoryTab),
             ("Client details", ClientDetails),
         )
-        sections = [("Everywhere", self.BINDINGS), ("Client list", ClientList.BINDINGS)]
+        sections = [
+            ("Everywhere", self.BINDINGS),
+            ("Client list", ClientList.BINDINGS),
+            ("Filter", FilterInput.BINDINGS),
+        ]
         sections += [(title, pane.__dict__.get("BINDINGS", ())) for title, pane in panes]
         self.push_screen(HelpScreen(sections))
 

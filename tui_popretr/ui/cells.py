@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Final
 
-from rich.cells import cell_len, chop_cells
+from rich.cells import cell_len, chop_cells, set_cell_size
 
 #: Ends a run of right-to-left letters: digits that follow in the next column stay where they are (UAX #9, rule W2).
 MARK: Final = "\u200e"
@@ -21,6 +22,8 @@ _RIGHT_TO_LEFT = re.compile("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefe\U00010800-
 _UNRULY = re.compile("[\u3164\uffa0\u20e3\U0001f1e6-\U0001f1ff\U0001f3fb-\U0001f3ff]")
 _SELECTORS = re.compile("[\ufe00-\ufe0f\U000e0000-\U000e01ef]")
 _UNKNOWN = "\ufffd"
+# one cell each, everywhere; what they have in common is only that they are usual
+_NARROW = re.compile("[ -~¡-¬®-˿\u0391-\u03a9\u03b1-\u03c9\u0410-\u044f…\ufffd]*")
 
 
 def tame(text: str) -> str:
@@ -32,35 +35,46 @@ def tame(text: str) -> str:
 
 def width(text: str) -> int:
     """Return how many cells a tamed text takes."""
-    return len(text) if text.isascii() else cell_len(text)
+    return len(text) if _is_narrow(text) else cell_len(text)
 
 
-def wrapped(text: str, cells: int) -> list[str]:
+def wrapped(text: str, cells: int) -> Sequence[str]:
     """Return a tamed text in pieces of at most `cells` cells (at least 2), at least one piece."""
-    if text.isascii():
-        return [text[start : start + cells] for start in range(0, len(text), cells)] or [""]
-    return chop_cells(text, max(2, cells)) or [""]
+    if len(text) <= cells and text.isascii():
+        return (text,)
+    return _pieces(text, max(2, cells))
 
 
 def height(text: str, cells: int) -> int:
     """Return how many pieces wrapped() makes."""
-    if text.isascii():
+    if _is_narrow(text):
         return -(-len(text) // cells) or 1
-    return len(wrapped(text, cells))
+    return len(_pieces(text, max(2, cells)))
 
 
 def cut(text: str, cells: int) -> str:
     """Return a tamed text in exactly `cells` cells: padded, or cut with an ellipsis."""
     size = width(text)
-    if size > cells:
-        text = wrapped(text, max(1, cells - 1))[0] + "…" if cells > 1 else "…"[:cells]
-        size = width(text)
-    return text + " " * (cells - size)
+    if size <= cells:
+        return text + " " * (cells - size)
+    return set_cell_size(text, cells - 1) + "…" if cells else ""
 
 
 def is_right_to_left(text: str) -> bool:
     """Return whether a terminal that knows UAX #9 would turn a part of `text` round."""
     return not text.isascii() and _RIGHT_TO_LEFT.search(text) is not None
+
+
+def _is_narrow(text: str) -> bool:
+    return text.isascii() or _NARROW.fullmatch(text) is not None
+
+
+# The rows of a long line are drawn one after the other.
+@lru_cache(maxsize=256)
+def _pieces(text: str, cells: int) -> Sequence[str]:
+    if _is_narrow(text):
+        return tuple(text[start : start + cells] for start in range(0, len(text), cells)) or ("",)
+    return tuple(chop_cells(text, cells)) or ("",)
 
 
 @lru_cache(maxsize=4096)

@@ -27,6 +27,11 @@ def arrangement(width: int, height: int) -> Arrangement:
     return Arrangement.BESIDE if width >= BESIDE else Arrangement.STACKED
 
 
+def list_height(clients: int, height: int) -> int:
+    """Return how many of `height` lines a client list above the tabs gets: all that it needs, but less than half."""
+    return max(3, min(clients + 1, height * 9 // 20))
+
+
 class Column(Enum):
     """A column of the client list, in the order of display, with its title."""
 
@@ -97,7 +102,7 @@ def _steps(width: int, wanted: Wanted) -> list[tuple[Column, int]]:
         (Column.MESSAGES, 6),
         (Column.OCTETS, 8),
         (Column.LAST, 32),
-        (Column.SERVER, min(max(wanted.server, 6), 22)),
+        (Column.SERVER, min(max(wanted.server, 6), 20)),
         (Column.PAST, 10),
         (Column.RECIP, min(max(wanted.recip, 4), 14)),
         (Column.LAST, 40),

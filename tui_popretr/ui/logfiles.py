@@ -15,6 +15,7 @@ _DIGITS = {"DT": "[0-9]{4,8}(?:_[0-9]{4,6})?", "Y": "[0-9]{4}", "PID": "[0-9]+"}
 #: In which order the tokens of a path tell the time.
 _RANKS = ("Y", "M", "D", "h", "m", "s", "DT")
 _DATE = re.compile(r"(?<![0-9])((?:19|20)[0-9]{2}(?:[0-9]{2}(?:[0-9]{2})?)?(?:_[0-9]{4}(?:[0-9]{2})?)?)(?![0-9])")
+_YEAR = re.compile("Y?(?:19|20)[0-9]{2}")
 _NUMBER = r"(?:\.(?P<number>[1-9][0-9]{0,8}))?"
 
 
@@ -42,16 +43,15 @@ def files_of(settings: LogSettings) -> list[str]:
 def files_like(path: str) -> list[str]:
     """Return `path` and the files beside it that differ from it in the date in their name, or a number behind it.
 
-    A year in the name of its folder may differ too. Oldest first.
+    Where its folder is called by a year (2026, Y2026) that may differ too. Oldest first.
     """
     path = os.path.abspath(path)
     folder, name = os.path.split(path)
     name = re.sub(r"(?<=.)\.[1-9][0-9]{0,8}$", "", name)
     parts = [_likeness(name, last=True)]
     parent, last = os.path.split(folder)
-    above = _likeness(last, last=False)
-    if above.ranks:
-        parts.insert(0, above)
+    if _YEAR.fullmatch(last):
+        parts.insert(0, _likeness(last, last=False))
         folder = parent
     found = _ordered(folder.rstrip("/") + "/", parts)
     return found if path in found else [*found, path]

@@ -79,11 +79,11 @@ class TranscriptViewer(App[int]):
     def action_one_client(self) -> None:
         """Show only the client whose line is under the cursor, or all again."""
         if self._pane.client is not None:
-            self._pane.show_client(None)
+            self._pane.show_client_here(None)
             return
         item = self._pane.view.current_item
         if isinstance(item, DialogueLine):
-            self._pane.show_client(item.session.client)
+            self._pane.show_client_here(item.session.client)
 
     def action_next_theme(self) -> None:
         themes = [theme for theme in self.THEMES if theme in self.available_themes] or [self.theme]

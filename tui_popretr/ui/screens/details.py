@@ -24,11 +24,11 @@ class ClientDetails(Sheet):
     """Shows a client live. It closes when the client is no longer configured."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,q", "close", "Back", key_display="esc"),
         # The dashboard acts on the selected client, which is the one shown.
         Binding("r", "app.run_now", "Run now"),
         Binding("p", "app.pause", "Pause/resume"),
         Binding("x", "app.stop_session", "Stop session"),
+        *Sheet.BINDINGS,
     ]
     KEYS: ClassVar[str] = "r run · p pause · x stop · esc back"
 

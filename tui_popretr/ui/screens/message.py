@@ -21,10 +21,7 @@ _USUAL: Final = ("from", "to", "cc", "reply-to", "date", "subject")
 class MessageScreen(Sheet):
     """Reads the message's file in a thread and shows its beginning."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,q", "close", "Back", key_display="esc"),
-        Binding("h", "toggle_header", "Whole header"),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("h", "toggle_header", "Whole header"), *Sheet.BINDINGS]
     KEYS: ClassVar[str] = "esc back · h whole header"
 
     def __init__(self, at: datetime, mail: MessageDelivered | MessageSkipped) -> None:

@@ -62,7 +62,7 @@ def typeset(parts: Iterable[Part], columns: int) -> Text:
                 text.append("\n" if text else "")
                 text.append(title, "bold underline")
             case Pair(name, value, style):
-                name = fitted(name, min(columns, max(indent - 2, cell_len(name))))
+                name = fitted(name, min(max(1, columns - 4), max(indent - 2, cell_len(name))))
                 text.append(name, "dim").append("  ")
                 start = cell_len(name) + 2
                 lines = words.wrap(tame(value), max(2, columns - start))

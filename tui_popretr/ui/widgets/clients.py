@@ -17,6 +17,7 @@ from textual.message import Message
 from textual.reactive import reactive
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
+from textual.widgets import Input
 
 from tui_popretr.errors import ExitCode
 from tui_popretr.ui import words
@@ -77,6 +78,19 @@ _BOLD = Style(bold=True)
 _DIM = Style(dim=True)
 _TITLE = Style(bold=True, underline=True)
 _NUMBERS = frozenset({Column.MESSAGES, Column.OCTETS})
+
+
+class FilterInput(Input):
+    """The line in which the filter is typed."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter,down", "submit", "Back to the list", key_display="⏎"),
+        Binding("escape", "app.step_back", "Remove the filter"),
+    ]
+
+    def __init__(self) -> None:
+        super().__init__(placeholder="words to look for", id="filter", compact=True)
+        self.cursor_blink = False
 
 
 class ClientList(ScrollView, can_focus=True):

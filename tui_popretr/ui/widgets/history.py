@@ -27,6 +27,7 @@ class HistoryTab(Table[Ended]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "choose", "Whole result"),
         Binding("c,a", "toggle_all", "All/selected client"),
+        *Table.BINDINGS,
     ]
 
     COLUMNS = (

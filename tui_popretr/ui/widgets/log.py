@@ -26,6 +26,7 @@ class LogTab(Table[Noted]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "choose", "Whole line"),
         Binding("v", "next_level", "Level"),
+        *Table.BINDINGS,
     ]
 
     COLUMNS = (

@@ -22,7 +22,7 @@ Mail = tuple[datetime, MessageDelivered | MessageSkipped]
 class MessagesTab(Table[Mail]):
     """Newest last; enter reads the message."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "choose", "Read")]
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "choose", "Read"), *Table.BINDINGS]
 
     COLUMNS = (
         Column("Time", 8, 12, 5),

@@ -166,6 +166,17 @@ class TranscriptPane(Vertical):
             self.frozen = False
             self._show_live()
 
+    def show_client_here(self, client_id: str | None) -> None:
+        """Show the dialogue of this client only, of all with None, around the line under the cursor."""
+        here = self.view.cursor
+        place = None if here is None else self._places.get(here)
+        if self.history is None or place is None:
+            self.show_client(client_id)
+        elif not self._busy:
+            self.client = client_id
+            self.frozen = False
+            self._read(self._show_from(self.history, place))
+
     def _show_live(self) -> None:
         self._waiting.clear()
         self._places.clear()

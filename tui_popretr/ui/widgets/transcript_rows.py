@@ -14,6 +14,7 @@ from tui_popretr.facts import DialogueLine, Direction
 from tui_popretr.logs.stamps import time_of_day
 from tui_popretr.ui.cells import MARK, cut, height, is_right_to_left, tame, width, wrapped
 from tui_popretr.ui.dialogue import Item, Needle, body
+from tui_popretr.ui.shown import Measure, one_row
 
 #: The column of the cursor's mark.
 GUTTER: Final = 1
@@ -59,6 +60,10 @@ class Columns:
             return GUTTER
         if item.direction is Direction.OPENED:
             return GUTTER + 3
+        return self._prefix
+
+    @property
+    def _prefix(self) -> int:
         stamp = self.stamp
         return GUTTER + (stamp + 1 if stamp else 0) + (self.label + 1 if self.label else 0) + 2
 
@@ -66,9 +71,20 @@ class Columns:
         """Return how many cells of a row the text of an item may take where it is wrapped."""
         return max(self.width - self.indent(item), _LEAST_TEXT)
 
-    def rows(self, item: Item) -> int:
-        """Return how many rows an item takes."""
-        return height(tame(body(item)), self.room(item)) if self.wrap else 1
+    def measure(self) -> Measure:
+        """Return what tells how many rows an item takes. It is asked for every line there is, so it is quick."""
+        if not self.wrap:
+            return one_row
+        plain = max(self.width - self._prefix, _LEAST_TEXT)
+
+        def rows(item: Item) -> int:
+            if isinstance(item, DialogueLine) and item.direction is not Direction.OPENED:
+                text = item.text
+                if len(text) <= plain and text.isascii():
+                    return 1
+            return height(tame(body(item)), self.room(item))
+
+        return rows
 
     def cells(self, item: Item) -> int:
         """Return how many cells an item takes where it is not wrapped."""
@@ -77,14 +93,14 @@ class Columns:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One row: its strip, and whether letters in it run from right to left."""
+    """One row: its strip, as wide as the view or wider, and whether letters in it run from right to left."""
 
     strip: Strip
     right_to_left: bool
 
 
 def draw(item: Item, part: int, columns: Columns, needle: Needle | None, *, cursor: bool, selected: bool) -> Row:
-    """Return row `part` of an item, as long as its text is."""
+    """Return row `part` of an item."""
     text = tame(body(item))
     start = 0
     if columns.wrap:
@@ -106,17 +122,22 @@ def draw(item: Item, part: int, columns: Columns, needle: Needle | None, *, curs
         size = columns.width
     if selected:
         segments = [Segment(piece, (style or PLAIN) + _SELECTED) for piece, style, _ in segments]
-    return Row(Strip(segments, size), is_right_to_left(piece))
+    turned = is_right_to_left(piece)
+    if size < columns.width:
+        if turned:
+            segments.append(Segment(MARK))
+        segments.append(Segment(" " * (columns.width - size)))
+        size = columns.width
+    return Row(Strip(segments, size), turned)
 
 
 def fitted(row: Row, x: int, size: int) -> Strip:
     """Return the cells x to x + size of a row; what stands behind it on the screen keeps its place."""
     strip = row.strip
-    if x or strip.cell_length > size:
-        strip = strip.crop(x, x + size)
-    if row.right_to_left:
-        strip = Strip([*strip, Segment(MARK)], strip.cell_length)
-    return strip.adjust_cell_length(size)
+    if not x and strip.cell_length == size:
+        return strip
+    strip = strip.crop_extend(x, x + size, PLAIN)
+    return Strip([*strip, Segment(MARK)], size) if row.right_to_left else strip
 
 
 def reversed_between(strip: Strip, start: int, end: int) -> Strip:

@@ -85,6 +85,7 @@ class TranscriptView(ScrollView, can_focus=True, inherit_bindings=False):
     def show(self, items: Iterable[Item], *, labels: bool) -> None:
         """Show these items instead, from their end on; `labels`: with the session before each line."""
         needle = self.shown.needle
+        # _lay_out measures them: how wide they are is known only then
         self.shown = Shown(items)
         self.shown.search(needle)
         self._labels = labels
@@ -161,7 +162,7 @@ class TranscriptView(ScrollView, can_focus=True, inherit_bindings=False):
         old = self._columns
         size = self.scrollable_content_region.width
         self._columns = Columns(size, old.wrap, old.stamps, self._label_width(self.shown.items, 0, size))
-        self.shown.set_measure(self._columns.rows)
+        self.shown.set_measure(self._columns.measure())
         self._widest = 0
         self._note_width(self.shown.items)
         self._resize(None)
@@ -172,7 +173,13 @@ class TranscriptView(ScrollView, can_focus=True, inherit_bindings=False):
         if not self._labels:
             return 0
         most = min(_LABEL_MOST, size // 4)
-        longest = max((len(str(item.session)) for item in items if isinstance(item, DialogueLine)), default=0)
+        if least >= most:
+            return most
+        sessions = [item.session for item in items if isinstance(item, DialogueLine)]
+        if not sessions:
+            return min(least, most)
+        # as wide as an id and a number, if not of the same session
+        longest = max(len(each.client) for each in sessions) + 1 + len(str(max(each.run for each in sessions)))
         return min(max(least, longest), most)
 
     def _note_width(self, items: Sequence[Item]) -> None:
@@ -181,7 +188,7 @@ class TranscriptView(ScrollView, can_focus=True, inherit_bindings=False):
         if label > self._columns.label:
             old = self._columns
             self._columns = Columns(old.width, old.wrap, old.stamps, label)
-            self.shown.set_measure(self._columns.rows)
+            self.shown.set_measure(self._columns.measure())
             self._rows.clear()
             self.refresh()
         if not self._columns.wrap:
