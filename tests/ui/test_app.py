@@ -281,7 +281,7 @@ def test_the_palette_goes_to_a_client_and_runs_actions() -> None:
             found = shown.app.screen.query_one(OptionList)
             while not found.option_count or offered not in str(found.get_option_at_index(0).prompt):
                 await shown.pilot.pause(0.01)
-            await shown.press("enter", "enter")
+            await shown.press("enter")
         assert shown.app.selected == "c4321"
         assert shown.source.performed == [Reload()]
 

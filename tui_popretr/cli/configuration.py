@@ -6,10 +6,9 @@ import sys
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
 
 from tui_popretr.cli.places import ConfigurationFile
-from tui_popretr.config.model import ClientSettings, Settings
+from tui_popretr.config.model import Settings
 from tui_popretr.config.problems import Problem, Severity
 from tui_popretr.config.reader import load
 from tui_popretr.config.values import did_you_mean
@@ -17,8 +16,6 @@ from tui_popretr.errors import ConfigurationError, UsageError
 from tui_popretr.text import visible
 
 _PLURALS = {Severity.ERROR: "errors", Severity.WARNING: "warnings", Severity.NOTE: "notes"}
-
-_INSTANT = 0.001
 
 
 def read(file: ConfigurationFile, *, shown: frozenset[Severity]) -> Settings:
@@ -60,13 +57,6 @@ def choose(settings: Settings, ids: Sequence[str]) -> Settings:
         if wanted not in known:
             _refuse(settings, known, wanted)
     return replace(settings, clients=tuple(client for client in settings.clients if client.id in ids))
-
-
-def at_once(settings: Settings) -> Settings:
-    """Return the settings for --once: every client runs one time, without waiting."""
-    # The engine spreads the first starts of a large fleet over freq, and over a minute where that is 0.
-    once: partial[ClientSettings] = partial(replace, frequency=_INSTANT, runs=1)
-    return replace(settings, delay_start=0.0, clients=tuple(once(client) for client in settings.clients))
 
 
 def counts(problems: Sequence[Problem]) -> str:

@@ -40,7 +40,7 @@ def run(arguments: Namespace) -> int:
         reloader = partial(configuration.read_again, file, arguments.clients)
         engine = Engine(settings, Bus(_report_defect), reloader=reloader, trace_fallback=_trace(verbosity))
         return run_headless(engine)
-    settings = configuration.at_once(settings)
+    settings = settings.at_once()
     if verbosity == 0 and sys.stderr is not None and sys.stderr.isatty():
         progress = Progress([client.id for client in settings.clients], sys.stderr)
         return run_headless(Engine(settings, Bus(_report_defect)), once=True, progress=progress)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 from tui_popretr.secret import Secret
@@ -225,3 +225,8 @@ class Settings:
     audit: LogSettings | None = None
     transcript: LogSettings | None = None
     trace: LogSettings | None = None
+
+    def at_once(self) -> Settings:
+        """Return these settings for a single run: every client one time, without waiting (--once)."""
+        clients = tuple(replace(client, frequency=0.0, runs=1) for client in self.clients)
+        return replace(self, delay_start=0.0, clients=clients)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import AsyncIterator, Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TextIO, TypeVar
 
 import trio
@@ -75,7 +75,7 @@ async def _perform(world: World, folder: DemoFolder, out: TextIO, course: _Cours
                 write_configuration(folder, world.accounts, course.ports)
                 bus = Bus(lambda _, problem: course.troubles.append(f"the progress display failed: {problem!r}"))
                 bus.subscribe(progress or Lines(out, ids))
-                engine = Engine(_once(_load(folder)), bus)
+                engine = Engine(_load(folder).at_once(), bus)
                 course.results = engine.results
                 if progress is not None:
                     nursery.start_soon(progress.run)
@@ -105,15 +105,6 @@ def _load(folder: DemoFolder) -> Settings:
     if loaded.settings is None:
         raise ConfigurationError("; ".join(map(str, loaded.problems)))
     return loaded.settings
-
-
-def _once(settings: Settings) -> Settings:
-    """Let every client run once and at once."""
-    return replace(
-        settings,
-        delay_start=0.0,
-        clients=tuple(replace(client, frequency=0.0, runs=1) for client in settings.clients),
-    )
 
 
 def _deviations(world: World, course: _Course) -> list[str]:

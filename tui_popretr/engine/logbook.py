@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import trio
 
@@ -24,7 +25,8 @@ class Logbook:
     """Audit, transcript and trace of one process.
 
     `fallback` is where the trace goes when the configuration names no place for it (standard error when headless), or
-    None. `report` is told of logs that cannot be written; it may be called from any thread.
+    None; where it names one, errors still go there too, so that no failure is silent. `report` is told of logs that
+    cannot be written; it may be called from any thread.
     """
 
     def __init__(self, bus: Bus, clock: Clock, report: Callable[[str], None], fallback: LogSettings | None) -> None:
@@ -45,7 +47,7 @@ class Logbook:
 
     def apply(self, settings: Settings) -> None:
         """Open the logs that these settings name; the same ones as before are reopened by name."""
-        wanted = (settings.audit, settings.transcript, settings.trace or self._fallback)
+        wanted = (settings.audit, settings.transcript, settings.trace)
         if wanted == self._settings:
             for file in self._files:
                 file.reopen()
@@ -61,6 +63,8 @@ class Logbook:
             self._subscribers.append(log)
         if trace:
             self._subscribe_trace(trace)
+        if self._fallback:
+            self._subscribe_trace(replace(self._fallback, level="error") if trace else self._fallback)
         for subscriber in old_subscribers:
             self._bus.unsubscribe(subscriber)
         for file in old_files:

@@ -20,7 +20,8 @@ PLAIN: Final = Style()
 class Column:
     """A column: at least `least` cells wide or not shown, at most `most` unless it is the last one shown.
 
-    Of columns that do not all fit, those with the lowest priority go first. What is over is shared out evenly.
+    Of columns that do not all fit, those with the lowest priority go first. What is over goes to the
+    one with the highest; what it cannot use is shared out evenly.
     """
 
     title: str
@@ -62,9 +63,12 @@ def lay_out(columns: tuple[Column, ...], room: int) -> tuple[Placed, ...]:
             break
         widths[index] = least
         left -= least + _GAP
-    growing = [index for index in by_priority if index in widths]
-    while left > 0 and (growing := [index for index in growing if widths[index] < columns[index].most]):
-        for index in growing[:left]:
+    first, *others = (index for index in by_priority if index in widths)
+    more = max(0, min(columns[first].most - widths[first], left))
+    widths[first] += more
+    left -= more
+    while left > 0 and (others := [index for index in others if widths[index] < columns[index].most]):
+        for index in others[:left]:
             widths[index] += 1
             left -= 1
     shown = sorted(widths)

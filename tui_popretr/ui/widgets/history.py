@@ -36,7 +36,7 @@ class HistoryTab(Table[Ended]):
         Column("Took", 7, 11, 1, right=True),
         Column("Mails", 5, 7, 1, right=True),
         Column("Size", 8, 8, 0, right=True),
-        Column("Result", 24, 40, 5),
+        Column("Result", 24, 38, 5),
     )
 
     def __init__(self) -> None:
