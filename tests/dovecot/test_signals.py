@@ -59,7 +59,8 @@ def in_the_middle(site: Site, relay: RelayThread, *arguments: str, octets: int) 
     silent = threading.Event()
     relay.call(partial(relay.relay.arm, silent.set, down=octets))
     with site.running(*arguments) as process:
-        assert silent.wait(PATIENCE), site.said
+        wait_for(lambda: silent.is_set() or process.poll() is not None, "the server's silence")
+        assert silent.is_set(), site.said
         yield process
 
 

@@ -82,6 +82,13 @@ def test_the_trace_has_a_fallback_that_its_own_setting_replaces(tmp_path: Path) 
     assert logs.lines("trace") == ["noted y"]
 
 
+def test_errors_go_to_the_fallback_also_where_the_trace_has_a_place(tmp_path: Path) -> None:
+    logs = Logs(tmp_path, LogSettings(str(tmp_path / "fallback"), flush=0.0))
+    logs.book.apply(logs.everything())
+    logs.bus.publish(Noted(logs.clock.now(), Level.ERROR, None, "great trouble"))
+    assert logs.lines("fallback") == logs.lines("trace") == ["great trouble"]
+
+
 def test_the_trace_has_a_level(logs: Logs) -> None:
     logs.book.apply(logs.settings(trace=replace(logs.place("trace"), level="warn")))
     logs.happen("x")

@@ -133,6 +133,12 @@ def test_a_second_before_its_time_deleteafter_owes_nothing() -> None:
     assert (verdict(plan), plan.newly_owed) == ("skip silently", [])
 
 
+@pytest.mark.parametrize(("state", "kept"), [(State.DELIVERED, True), (State.DELETED, False), (State.SEEN, False)])
+def test_what_is_fetched_again_is_known_by_its_first_delivery(state: State, kept: bool) -> None:
+    earlier = record(state, settled=True)
+    assert plan_for(PRESERVE, earlier).work == [Fetch(Listed(1, "u1", 1000), earlier if kept else None)]
+
+
 def test_of_several_records_of_a_uid_the_newest_counts() -> None:
     newest = record(id=9)
     plan = plan_for(DELETE, record(State.DELETED, id=8), newest)

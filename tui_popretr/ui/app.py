@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Set
 from concurrent.futures import Future
 from typing import ClassVar, Protocol, cast
@@ -24,13 +25,14 @@ from tui_popretr.text import visible
 from tui_popretr.ui.commands import DashboardCommands
 from tui_popretr.ui.layout import Arrangement, arrangement, list_height
 from tui_popretr.ui.ondisk import OnDisk
+from tui_popretr.ui.order import Order
 from tui_popretr.ui.screens.details import ClientDetails
 from tui_popretr.ui.screens.help import HelpScreen
 from tui_popretr.ui.screens.problems import ProblemsScreen
 from tui_popretr.ui.screens.quit import QuitScreen
 from tui_popretr.ui.source import Source
 from tui_popretr.ui.view import Situation, View
-from tui_popretr.ui.widgets.clients import ClientList, FilterInput, Order
+from tui_popretr.ui.widgets.clients import ClientList, FilterInput
 from tui_popretr.ui.widgets.history import HistoryTab
 from tui_popretr.ui.widgets.keybar import KeyBar
 from tui_popretr.ui.widgets.log import LogTab
@@ -59,7 +61,7 @@ class Dashboard(App[int]):
     """Shows what a source tells. Returns when the user has ended it, or the source has."""
 
     TITLE = "tui-popretr"
-    CSS_PATH = "dashboard.tcss"
+    CSS_PATH = os.path.join(os.path.dirname(__file__), "dashboard.tcss")
     COMMANDS: ClassVar = {DashboardCommands}
     TABS: ClassVar = ("Transcript", "Messages", "Log", "History")
     BINDINGS: ClassVar[list[BindingType]] = [

@@ -33,17 +33,20 @@ def list_height(clients: int, height: int) -> int:
 
 
 class Column(Enum):
-    """A column of the client list, in the order of display, with its title."""
+    """A column of the client list, in the order of display, with its title.
+
+    What changes most stands furthest left: a line is drawn from its beginning up to the change.
+    """
 
     STATE = "State"
     ID = "Client"
-    SERVER = "Server"
-    RECIP = "For"
     WHEN = "Next run"
     LAST = "Last result"
     MESSAGES = "Mails"
     OCTETS = "Size"
     PAST = "Past"
+    SERVER = "Server"
+    RECIP = "For"
 
 
 @dataclass(frozen=True, slots=True)

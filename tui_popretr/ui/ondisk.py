@@ -71,6 +71,10 @@ class OnDisk:
     def __init__(self, files: Callable[[], list[str]]) -> None:
         self._files = files
 
+    def exists(self) -> bool:
+        """Return whether there is any file; quickly."""
+        return bool(self._files())
+
     def find(self, items: Sequence[Item], client: str | None = None) -> Place | None:
         """Return the place of the first of `items`, which follow each other (in the dialogue of `client`).
 

@@ -25,9 +25,9 @@ class MessagesTab(Table[Mail]):
     BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "choose", "Read"), *Table.BINDINGS]
 
     COLUMNS = (
-        Column("Time", 8, 12, 5),
-        Column("Client", 6, 16, 4),
-        Column("From", 12, 32, 3),
+        Column("Time", 8, 12, 4),
+        Column("Client", 6, 16, 3),
+        Column("From", 12, 28, 5),
         Column("Size", 8, 8, 1, right=True),
         Column("To", 10, 32, 2),
     )

@@ -110,7 +110,7 @@ class TranscriptPane(Vertical):
         self._unseen = 0
         self._places: dict[int, Place] = {}  # of the items shown that come from the disk
         self._beginning = False  # whether the first item shown is the log's first
-        self._lost = False  # whether the log on disk does not have what is shown
+        self._lost = False  # whether no log on disk has what is shown
         self._busy = False
         self._ready = False  # whether there is a view
         self._saving: list[Item] = []
@@ -180,7 +180,8 @@ class TranscriptPane(Vertical):
     def _show_live(self) -> None:
         self._waiting.clear()
         self._places.clear()
-        self._beginning = self._lost = False
+        self._beginning = False
+        self._lost = self.history is None or not self.history.exists()
         self._unseen = 0
         self.view.show(self.dialogue.items(self.client), labels=self.client is None)
         self._tell()
@@ -239,7 +240,7 @@ class TranscriptPane(Vertical):
         if self._beginning:
             return "the log on disk begins here"
         forgotten = self.dialogue.forgotten(self.client)
-        if self.history is not None and not self._lost:
+        if not self._lost:
             return "▲ older lines are in the log on disk: scroll on"
         if forgotten:
             return f"… {forgotten:,} older line{'' if forgotten == 1 else 's'} not kept …"

@@ -93,9 +93,10 @@ class Columns:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One row: its strip, as wide as the view or wider, and whether letters in it run from right to left."""
+    """One row: its strip, as wide as the view or wider, of which so many characters are not padding."""
 
     strip: Strip
+    characters: int
     right_to_left: bool
 
 
@@ -123,12 +124,13 @@ def draw(item: Item, part: int, columns: Columns, needle: Needle | None, *, curs
     if selected:
         segments = [Segment(piece, (style or PLAIN) + _SELECTED) for piece, style, _ in segments]
     turned = is_right_to_left(piece)
+    characters = sum(len(segment.text) for segment in segments)
     if size < columns.width:
         if turned:
             segments.append(Segment(MARK))
         segments.append(Segment(" " * (columns.width - size)))
         size = columns.width
-    return Row(Strip(segments, size), turned)
+    return Row(Strip(segments, size), characters, turned)
 
 
 def fitted(row: Row, x: int, size: int) -> Strip:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from rich.segment import Segment
 from rich.style import Style
@@ -167,6 +168,7 @@ class TranscriptView(ScrollView, can_focus=True, inherit_bindings=False):
         self._note_width(self.shown.items)
         self._resize(None)
         self._place(self.max_scroll_y if self.following else self.shown.row_of(number) + HEAD)
+        self.scroll_to(x=0, animate=False, immediate=True, force=True)
         self._redraw()
 
     def _label_width(self, items: Iterable[Item], least: int, size: int) -> int:
@@ -264,7 +266,8 @@ class TranscriptView(ScrollView, can_focus=True, inherit_bindings=False):
 
     def sideways(self, cells: int) -> None:
         """Scroll lines that are not wrapped."""
-        self.scroll_to(x=self.scroll_offset.x + cells, animate=False, immediate=True)
+        # forced, as there is no scrollbar for it
+        self.scroll_to(x=self.scroll_offset.x + cells, animate=False, immediate=True, force=True)
 
     def _set_cursor(self, number: int | None) -> None:
         if number != self.cursor:
@@ -369,7 +372,8 @@ class TranscriptView(ScrollView, can_focus=True, inherit_bindings=False):
         pieces: list[str] = []
         for y in range(max(first, HEAD), last + 1):
             number, part = self.shown.at_row(y - HEAD)
-            text = self._row(number, part).strip.text
+            row = self._row(number, part)
+            text = row.strip.text[: row.characters]
             start, end = selection.get_span(y) or (0, 0)
             piece = text[start:] if end < 0 else text[start:end]
             # The rows of a wrapped line are one line.
@@ -413,7 +417,7 @@ class TranscriptView(ScrollView, can_focus=True, inherit_bindings=False):
         drawn = self._row(*self.shown.at_row(row))
         selection = self.text_selection
         if selection is not None and self._anchor is None and (span := selection.get_span(row + HEAD)) is not None:
-            drawn = Row(reversed_between(drawn.strip, *span), drawn.right_to_left)
+            drawn = replace(drawn, strip=reversed_between(drawn.strip, *span))
         strip = fitted(drawn, scroll_x, size)
         if self._unseen and y == self._height - 1:
             mark = f" ▼ {self._unseen:,} new "

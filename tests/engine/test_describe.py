@@ -1,0 +1,114 @@
+"""A client's settings for people: complete, in the configuration's words, and without secrets."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.engine.making import client_settings, server_settings
+from tui_popretr.config.model import (
+    CommandDestination,
+    Destination,
+    FolderDestination,
+    FromCommand,
+    FromEnvironment,
+    FromFile,
+    Literal,
+    MaildirDestination,
+    PasswordSource,
+    SmtpDestination,
+    TlsPolicy,
+)
+from tui_popretr.engine.describe import client_info, disabled_info, duration
+from tui_popretr.secret import Secret
+
+HUSH = Secret("hush")
+
+
+@pytest.mark.parametrize(
+    ("source", "shown"),
+    [
+        (None, "-"),
+        (Literal(HUSH), "****"),
+        (FromEnvironment("MAIL_PASSWORD"), "from the environment variable MAIL_PASSWORD"),
+        (FromFile("/etc/password"), "from the file /etc/password"),
+        (FromCommand(("pass", "show", "hush")), "from the command pass"),
+    ],
+)
+def test_of_a_password_its_source_is_shown(source: PasswordSource | None, shown: str) -> None:
+    info = client_info(client_settings(server=server_settings(password=source)), 240.0)
+    assert dict(info.settings)["password"] == shown
+    assert "hush" not in repr(info)
+
+
+@pytest.mark.parametrize(
+    ("destination", "shown"),
+    [
+        (MaildirDestination("/mail/me"), "Maildir /mail/me"),
+        (FolderDestination("/down"), "folder /down"),
+        (
+            SmtpDestination("from@x.test", ("a@x.test", "b@x.test"), password=Literal(HUSH)),
+            "SMTP to a@x.test, b@x.test",
+        ),
+        (CommandDestination(("dovecot-lda", "-k", "hush")), "command dovecot-lda"),
+    ],
+)
+def test_destinations(destination: Destination, shown: str) -> None:
+    info = client_info(client_settings(destination=destination), 240.0)
+    assert info.destination == dict(info.settings)["destination"] == shown
+    assert "hush" not in repr(info)
+
+
+@pytest.mark.parametrize(
+    ("policy", "security"), [(None, "clear"), (TlsPolicy(), "TLS"), (TlsPolicy(latent=True), "STLS")]
+)
+def test_security(policy: TlsPolicy | None, security: str) -> None:
+    info = client_info(client_settings(server=server_settings(tls=policy)), 240.0)
+    assert info.security == dict(info.settings)["security"] == security
+    assert ("proto" in dict(info.settings)) is (policy is not None)
+
+
+def test_secrets_of_tls_are_not_shown() -> None:
+    policy = TlsPolicy(
+        trust_path="/ca.pem",
+        trust_password=HUSH,
+        peer_name="mail.test",
+        key_store="/key.pem",
+        key_store_password=HUSH,
+        certificate_password=HUSH,
+        fingerprints=("ab" * 32,),
+    )
+    settings = dict(client_info(client_settings(server=server_settings(tls=policy)), 240.0).settings)
+    assert settings["tspath"] == "/ca.pem"
+    assert settings["peercert"] == "mail.test"
+    assert settings["kspath"] == "/key.pem"
+    assert settings["fingerprint"] == "ab" * 32
+    assert "hush" not in repr(settings)
+
+
+def test_what_is_set_is_shown_and_what_is_not_is_left_out() -> None:
+    client = client_settings(frequency=90.0, runs=3, preserve=True, new_only=True, delete_after=14 * 86400.0)
+    settings = dict(client_info(client, 240.0).settings)
+    assert settings["freq"] == "1m30s"
+    assert settings["runs"] == "3"
+    assert settings["preserve"] == settings["newonly"] == "Y"
+    assert settings["capa"] == "N"
+    assert settings["deleteafter"] == "14d"
+    assert settings["timeout"] == "4m"
+    assert "maxsize" not in settings
+    limited = dict(client_info(client_settings(max_size=1000, max_messages=5), 240.0).settings)
+    assert (limited["maxsize"], limited["maxmessages"], limited["runs"]) == ("1000 octets", "5", "no limit")
+    assert "deleteafter" not in limited
+
+
+def test_a_disabled_client_is_only_named() -> None:
+    info = disabled_info("a")
+    assert (info.id, info.enabled) == ("a", False)
+    assert client_info(client_settings(), 240.0).enabled
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0.0, "0s"), (0.0004, "0s"), (0.25, "250ms"), (59.9999, "1m"), (3661.5, "1h1m1s500ms"), (90061.0, "1d1h1m1s")],
+)
+def test_durations_are_written_as_in_the_configuration(seconds: float, text: str) -> None:
+    assert duration(seconds) == text

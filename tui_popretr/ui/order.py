@@ -1,0 +1,83 @@
+"""The order of the client list, and its filter. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import Enum
+
+from tui_popretr.ui.layout import Column
+from tui_popretr.ui.view import ClientView, Situation
+
+
+class Order(Enum):
+    """What the rows are sorted by, with its title column."""
+
+    CONFIGURATION = ("configuration", None)
+    STATE = ("state", Column.STATE)
+    DUE = ("due", Column.WHEN)
+    NAME = ("name", Column.ID)
+    MESSAGES = ("messages", Column.MESSAGES)
+
+    def __init__(self, word: str, column: Column | None) -> None:
+        self.word = word
+        self.column = column
+
+    @property
+    def moves(self) -> bool:
+        """Whether the order changes with what happens."""
+        return self not in (Order.CONFIGURATION, Order.NAME)
+
+    @property
+    def next(self) -> Order:
+        """The one that comes after, round and round."""
+        all_ = list(Order)
+        return all_[(all_.index(self) + 1) % len(all_)]
+
+
+#: What needs attention first: running, failed, queued, paused, waiting, done, disabled.
+_RANKS = {
+    Situation.RETRIEVING: 0,
+    Situation.LISTING: 1,
+    Situation.LOGIN: 2,
+    Situation.CONNECTING: 3,
+    Situation.CLOSING: 4,
+    Situation.FAILED: 5,
+    Situation.QUEUED: 6,
+    Situation.PAUSED: 7,
+    Situation.WAITING: 8,
+    Situation.DONE: 9,
+    Situation.DISABLED: 10,
+}
+
+
+def listed(clients: Mapping[str, ClientView], order: Order, filter_: str) -> list[str]:
+    """Return the ids of the clients that have all words of the filter in their descriptions, in order."""
+    wanted = filter_.casefold().split()
+    ids = [each for each, client in clients.items() if not wanted or _matches(client, wanted)]
+    match order:
+        case Order.STATE:
+            ids.sort(key=lambda each: _RANKS[clients[each].situation])
+        case Order.DUE:
+            ids.sort(key=lambda each: _due(clients[each]))
+        case Order.NAME:
+            ids.sort(key=str.casefold)
+        case Order.MESSAGES:
+            ids.sort(key=lambda each: -clients[each].messages)
+        case Order.CONFIGURATION:
+            pass
+    return ids
+
+
+def _matches(client: ClientView, wanted: list[str]) -> bool:
+    info = client.info
+    error = client.last.error if client.last is not None else ""
+    text = f"{info.id} {info.server} {info.recip} {client.situation.word} {error}".casefold()
+    return all(each in text for each in wanted)
+
+
+def _due(client: ClientView) -> tuple[int, float]:
+    if client.situation.running:
+        return 0, 0.0
+    if client.situation is Situation.QUEUED:
+        return 1, 0.0
+    return (2, client.due) if client.due is not None else (3, 0.0)
