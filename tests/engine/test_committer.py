@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ import trio
 from trio.testing import MockClock, trio_test, wait_all_tasks_blocked
 
 from tests.support.worlds import disk_without_threads
+from tui_popretr.config.model import MaildirDestination
+from tui_popretr.delivery.maildir import MaildirSink
 from tui_popretr.engine import committer as committer_module
 from tui_popretr.engine.committer import GROUP, MEMORY, Committer, Parcel
 from tui_popretr.engine.keeper import JournalKeeper
@@ -563,3 +566,106 @@ async def test_a_disk_that_hangs_does_not_keep_it_from_ending(tmp_path: Path, mo
     finally:
         release.set()
         await site.keeper.close()
+
+
+# --- after the journal failed -----------------------------------------------------------------------------------------
+
+
+class Store:
+    """Real drafts, a real journal, and a committer over them; all in a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.keeper = JournalKeeper(str(folder / "popretr.sqlite"), lambda lines: None, lambda: NOW)
+        self.committer = Committer(self.keeper, lambda lines: None)
+        self.maildrop = 0
+        self.problems: list[PopretrError | None] = []
+
+    async def open(self) -> None:
+        await self.keeper.open()
+        key = Maildrop.of("pop.example.test", 110, "me", "maildir:/mail")
+        self.maildrop = await self.keeper.run(lambda journal: journal.maildrop(key))
+        self._sink = MaildirSink(MaildirDestination(str(self.folder / "mail")), self.keeper.journal.id)
+
+    def parcel(self) -> Parcel:
+        draft = self._sink.open(self.keeper.journal.next_id(), datetime.fromtimestamp(NOW, UTC))
+        draft.write(b"Subject: x\n\n")
+        places = draft.tmp, draft.final
+        record = NewRecord(draft.record_id, self.maildrop, None, 12, Identity(b"d", True), True, *places, "line", NOW)
+        return Parcel(draft, record, self.problems.append)
+
+    def files(self) -> tuple[int, int]:
+        """How many files there are in tmp and in new."""
+        tmp, new = (len(list((self.folder / "mail" / name).iterdir())) for name in ("tmp", "new"))
+        return tmp, new
+
+    def hide(self) -> None:
+        """Take the Maildir away, as if its disk was not mounted, or bring it back."""
+        here, away = self.folder / "mail", self.folder / "away"
+        (here if here.exists() else away).rename(away if here.exists() else here)
+
+    async def commit(self, *parcels: Parcel) -> None:
+        """Take these messages as far as they come, with a committer that is ended then."""
+        for parcel in parcels:
+            await self.committer.put(parcel)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self.committer.run)
+            self.committer.close()
+
+
+def failing_commit(monkeypatch: pytest.MonkeyPatch, *, committed: bool) -> None:
+    """Let the journal's next commit fail, and leave it as an error in COMMIT would: with the records or without."""
+    whole = Journal.commit
+
+    def commit(journal: Journal, delivering: Sequence[NewRecord], delivered: Sequence[DeliveredMark]) -> None:
+        monkeypatch.setattr(Journal, "commit", whole)
+        if committed:
+            whole(journal, delivering, delivered)
+        journal.broken = True
+        raise JournalError("the disk reports an error")
+
+    monkeypatch.setattr(Journal, "commit", commit)
+
+
+@pytest.mark.parametrize(("committed", "files"), [(False, (0, 0)), (True, (0, 1))])
+@trio_test
+async def test_what_the_journal_failed_over_is_removed_when_recovery_has_decided(
+    committed: bool, files: tuple[int, int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, autojump_clock: MockClock
+) -> None:
+    store = Store(tmp_path)
+    with disk_without_threads(lambda: 0.0):
+        await store.open()
+        failing_commit(monkeypatch, committed=committed)
+        await store.commit(store.parcel())
+        assert isinstance(store.problems[0], JournalError)
+        assert store.files() == (1, 0)
+        await store.committer.settle()  # the journal is broken: nothing is known yet
+        assert store.files() == (1, 0)
+        await store.keeper.ensure()
+        await store.committer.settle()
+        assert store.files() == files
+        await store.committer.settle()
+        await store.keeper.close()
+
+
+@trio_test
+async def test_a_record_that_recovery_had_to_leave_keeps_its_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, autojump_clock: MockClock
+) -> None:
+    # without it the next recovery would take the message for one that a reader has taken, and it would be lost
+    store = Store(tmp_path)
+    with disk_without_threads(lambda: 0.0):
+        await store.open()
+        failing_commit(monkeypatch, committed=True)
+        await store.commit(store.parcel())
+        store.hide()
+        (recovered,) = await store.keeper.ensure()
+        assert recovered.error is not None
+        store.hide()
+        await store.committer.settle()
+        assert store.files() == (1, 0)
+        await store.keeper.open_maildrop(Maildrop.of("pop.example.test", 110, "me", "maildir:/mail"))
+        assert store.files() == (0, 1)
+        await store.committer.settle()
+        assert store.files() == (0, 1)
+        await store.keeper.close()

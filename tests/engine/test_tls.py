@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import ssl
 import sys
+from collections.abc import Callable
 
 import pytest
 
@@ -200,11 +201,24 @@ def test_a_client_certificate_in_pem(
 def test_a_client_certificate_in_pem_with_the_wrong_password(
     password: Secret | None, certificates: Certificates
 ) -> None:
-    # without a password nobody may be asked on the terminal: stdin is closed to whoever tried
     path = certificates.key_file("locked.pem", "right")
     text = refusal(certificates.policy(key_store=path, key_store_password=password))
     assert f"{path}: cannot use the client certificate" in text
     assert "wr0ng" not in text
+
+
+def test_nobody_is_asked_for_a_password_on_the_terminal(
+    certificates: Certificates, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[str] = []
+
+    def load(context: ssl.SSLContext, path: str, password: Callable[[], str] | None = None) -> None:
+        assert password is not None, "OpenSSL would ask"
+        given.append(password())
+
+    monkeypatch.setattr(ssl.SSLContext, "load_cert_chain", load)
+    context_for(certificates.policy(key_store=certificates.key_file("asking.pem", "right")))
+    assert given == [""]
 
 
 def test_a_client_certificate_without_a_key(certificates: Certificates) -> None:

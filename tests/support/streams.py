@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import trio
@@ -107,11 +106,3 @@ def memory_connection(
     """Return the client's Stream, and the other end for a Peer or PopServer.serve_stream."""
     near, far = memory_stream_pair()
     return MemoryStream(near, on_send=on_send, handshake=handshake), far
-
-
-@asynccontextmanager
-async def playing(peer: Callable[[], Awaitable[None]]) -> AsyncIterator[None]:
-    """Let a peer play its part in the background; it has to come to its end."""
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(peer)
-        yield

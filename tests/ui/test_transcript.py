@@ -354,6 +354,24 @@ def test_text_is_selected_with_the_mouse() -> None:
     play(script)
 
 
+def test_what_is_selected_with_the_mouse_stays_in_view() -> None:
+    async def script(app: PaneApp, pilot: Pilot[None]) -> None:
+        app.pane.add(lines(20), 0)
+        await pilot.pause()
+        before = shown(app)
+        await pilot.mouse_down(app.pane.view, offset=(5, 2))
+        await pilot.hover(app.pane.view, offset=(9, 3))
+        await pilot.mouse_up(app.pane.view, offset=(9, 3))
+        app.pane.add(lines(5, first=20), 0)
+        await pilot.pause()
+        assert shown(app)[:-1] == before[:-1]
+        assert app.rows[-1].endswith("▼ 5 new")
+        await pilot.press("escape")
+        assert shown(app)[-1] == "line 24"
+
+    play(script)
+
+
 def test_what_is_shown_is_saved_for_the_user_alone(tmp_path: Path) -> None:
     async def script(app: PaneApp, pilot: Pilot[None]) -> None:
         app.pane.add([*lines(2), line("other", "two")], 3)
@@ -390,6 +408,21 @@ def test_a_save_that_fails_is_told(tmp_path: Path) -> None:
         assert any("no such file" in each.message for each in app._notifications)
 
     play(script, PaneApp(folder=str(tmp_path / "none")))
+
+
+def test_it_draws_without_colour_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+
+    async def script(app: PaneApp, pilot: Pilot[None]) -> None:
+        await pilot.pause()
+        app.pane.add([line("+OK שלום"), line("-ERR"), *lines(20), line("+OK שלום " * 20)], 9)
+        await pilot.press("k", "w", "v", "k")
+        app.pane.add(lines(3), 0)
+        await pilot.pause()
+        assert app.no_color
+        assert app.rows
+
+    play(script)
 
 
 # --- the log on disk ------------------------------------------------------------------------------------------------

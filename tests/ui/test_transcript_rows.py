@@ -79,6 +79,13 @@ def test_right_to_left_letters_do_not_reach_beyond_their_text(width: int) -> Non
     assert strip.cell_length == width
 
 
+def test_what_terminals_measure_differently_is_not_drawn() -> None:
+    assert (
+        row(line("\u2764\ufe0f \U0001f44d\U0001f3fd"), columns=Columns(60, stamps=False))
+        == " ← \u2764 \U0001f44d\ufffd"
+    )
+
+
 def test_a_huge_line_is_bounded() -> None:
     item = line(visible(b"x" * 1_000_000))
     assert Columns(80).measure()(item) == 17

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 
 
@@ -19,15 +20,29 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=True,
         help="whether mail and logs stay when the demo is over, to be looked at; they do unless told otherwise",
     )
+    parser.add_argument(
+        "--headless", action="store_true", help="no dashboard: retrieve once and sum it up, as without a terminal"
+    )
+    parser.add_argument("--no-mouse", action="store_true", help="leave the mouse to the terminal")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Run the demo and return the exit code: 0 as scripted, 70 not as scripted.
+    """Run the demo, on the dashboard where there is a terminal, and return the exit code.
 
-    Raises CannotCreate where there is no folder to work in.
+    0 as scripted, 70 not as scripted. Raises CannotCreate where there is no folder to work in.
     """
     # here, since the parser of every other command passes through this module
     from tui_popretr.demo.folder import make_folder
-    from tui_popretr.demo.once import run_once
 
-    return run_once(make_folder(args.folder), sys.stdout, keep=args.keep)
+    if args.headless or not _has_terminal():
+        from tui_popretr.demo.once import run_once
+
+        return run_once(make_folder(args.folder), sys.stdout, keep=args.keep)
+    from tui_popretr.demo.watched import run_watched
+
+    return run_watched(make_folder(args.folder), sys.stdout, keep=args.keep, no_mouse=args.no_mouse)
+
+
+def _has_terminal() -> bool:
+    streams = (sys.stdin, sys.stdout)
+    return os.environ.get("TERM") != "dumb" and all(stream is not None and stream.isatty() for stream in streams)

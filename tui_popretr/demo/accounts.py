@@ -6,15 +6,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 
-from tui_popretr.demo.mails import correspondence, huge_mail
+from tui_popretr.demo.mails import correspondence, huge_mail, mail
 from tui_popretr.errors import ExitCode
 from tui_popretr.facts import SessionResult
-from tui_popretr.popserver import Faults, Maildrop
+from tui_popretr.popserver import Faults, Maildrop, Message
 
 BUSY_MESSAGES = 120
 HUGE_OCTETS = 60_000_000
 #: How long the slow account takes to send its mail, seconds.
 SLOW_SECONDS = 2.2
+#: The same where somebody watches, and how long the busy and the huge one take then.
+WATCHED_SECONDS = {"busy": 5.0, "slow": 25.0, "huge": 20.0}
 
 
 class Security(Enum):
@@ -23,6 +25,18 @@ class Security(Enum):
     CLEAR = "in clear"
     STLS = "TLS by STLS"
     TLS = "TLS from the first byte"
+
+
+@dataclass(frozen=True, slots=True)
+class Arrivals:
+    """How mail keeps arriving: with pauses between `shortest` and `longest`, seconds, and `most` mails at the most.
+
+    Hours of a demo that somebody has forgotten must not fill the disk: that is what `most` is for.
+    """
+
+    shortest: float
+    longest: float
+    most: int = 5_000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -34,17 +48,25 @@ class Account:
     maildrop: Maildrop
     frequency: str  # as configured, for whoever lets the demo run on
     arrives: int  # messages
+    arrivals: Arrivals | None = None  # while somebody watches
     stays: int = 0  # messages left on the server
     ends: ExitCode = ExitCode.OK
     security: Security = Security.CLEAR
     auth_types: str = "USERPASS"
     downloads: bool = False  # into a folder; else into a Maildir
     wrong_password: str | None = None
+    huge: bool = False  # is each of its messages
 
     @property
     def owner(self) -> str:
         """The name that is username and recip."""
         return self.maildrop.name
+
+    def next_mail(self, number: int, date: datetime) -> bytes | Message:
+        """Return the mail of this number, counted from the account's first, that arrives at `date` (aware)."""
+        if self.huge:
+            return huge_mail(self.owner, HUGE_OCTETS, date)
+        return mail(self.owner, number, date)
 
     @property
     def password(self) -> str:
@@ -65,28 +87,33 @@ class Account:
         return ""
 
 
-def make_accounts(newest: datetime) -> tuple[Account, ...]:
-    """Return the accounts with their mail, none of it later than `newest` (aware); the same for the same time."""
+def make_accounts(newest: datetime, *, watched: bool = False) -> tuple[Account, ...]:
+    """Return the accounts with their mail, none of it later than `newest` (aware); the same for the same time.
+
+    Where they are `watched`, what goes on takes long enough to be seen.
+    """
     slow = _maildrop("dan", 6, newest)
-    slow.faults = Faults(rate=sum(message.size for message in slow.messages) / SLOW_SECONDS)
+    slow.faults = Faults(rate=_octets(slow) / SLOW_SECONDS)
     huge = _maildrop("frank", 0, newest)
     huge.add(huge_mail("frank", HUGE_OCTETS, newest))
     refusing = _maildrop("grace", 8, newest)
     refusing.faults = Faults(refuse={refusing.messages[3].uid})
-    return (
+    accounts = (
         Account(
             "busy",
             "A busy mailbox: many messages, retrieved in one go.",
             _maildrop("alice", BUSY_MESSAGES, newest),
             frequency="10s",
             arrives=BUSY_MESSAGES,
+            arrivals=Arrivals(1, 2, most=20_000),
         ),
         Account(
             "tls",
             "TLS from the first byte; the server's certificate is checked.",
             _maildrop("bella", 12, newest),
-            frequency="30s",
+            frequency="20s",
             arrives=12,
+            arrivals=Arrivals(5, 20),
             security=Security.TLS,
             auth_types="SASL_PLAIN",
         ),
@@ -94,34 +121,60 @@ def make_accounts(newest: datetime) -> tuple[Account, ...]:
             "stls",
             "TLS after the greeting, a login that never sends the password, into a folder.",
             _maildrop("carol", 9, newest),
-            frequency="45s",
+            frequency="30s",
             arrives=9,
+            arrivals=Arrivals(10, 40),
             security=Security.STLS,
             auth_types="SASL_CRAM_MD5 | APOP",
             downloads=True,
         ),
-        Account("slow", "A slow line: the others do not wait for it.", slow, frequency="30s", arrives=6),
+        Account(
+            "slow",
+            "A slow line: the others do not wait for it.",
+            slow,
+            frequency="15s",
+            arrives=6,
+            arrivals=Arrivals(3, 9),
+        ),
         Account(
             "wrongpass",
-            "A wrong password, on purpose: it fails, and disturbs nobody else.",
+            "A wrong password, on purpose: it fails, waits longer each time, and disturbs nobody else.",
             _maildrop("erin", 4, newest),
-            frequency="1m",
+            frequency="10s",
             wrong_password="open sesame",  # noqa: S106 - nobody's
             arrives=0,
             stays=4,
             ends=ExitCode.LOGIN,
         ),
-        Account("huge", "One huge message: streamed, never held in memory.", huge, frequency="1m", arrives=1),
+        Account(
+            "huge",
+            "One huge message: streamed, never held in memory.",
+            huge,
+            frequency="30s",
+            arrives=1,
+            arrivals=Arrivals(90, 120, most=3),
+            huge=True,
+        ),
         Account(
             "refusing",
             "The server refuses to send one message; the others arrive all the same.",
             refusing,
             frequency="1m",
             arrives=7,
+            arrivals=Arrivals(20, 60),
             stays=1,
             ends=ExitCode.TEMPORARY,
         ),
     )
+    if watched:
+        for account in accounts:
+            if (seconds := WATCHED_SECONDS.get(account.id)) is not None:
+                account.maildrop.faults = Faults(rate=_octets(account.maildrop) / seconds)
+    return accounts
+
+
+def _octets(maildrop: Maildrop) -> int:
+    return sum(message.size for message in maildrop.messages)
 
 
 def _maildrop(owner: str, count: int, newest: datetime) -> Maildrop:

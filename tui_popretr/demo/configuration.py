@@ -7,10 +7,13 @@ import shutil
 from collections.abc import Iterable
 from html import escape
 
+from tui_popretr.config.model import Settings
+from tui_popretr.config.reader import load
 from tui_popretr.demo import folder as layout
 from tui_popretr.demo.accounts import Account, Security
 from tui_popretr.demo.folder import DemoFolder
 from tui_popretr.demo.world import HOST, Ports
+from tui_popretr.errors import ConfigurationError
 from tui_popretr.popserver.certificates import ca_path
 
 _FRAME = """\
@@ -80,6 +83,17 @@ def write_configuration(folder: DemoFolder, accounts: Iterable[Account], ports: 
     with open(descriptor, "w", encoding="utf-8") as file:
         file.write(text)
     return folder.configuration
+
+
+def read_configuration(folder: DemoFolder) -> Settings:
+    """Return the settings in the folder's configuration, read the way it is done for everybody.
+
+    Raises ConfigurationError, whose text has one problem a line.
+    """
+    loaded = load(folder.configuration)
+    if loaded.settings is None:
+        raise ConfigurationError("\n".join(map(str, loaded.problems)))
+    return loaded.settings
 
 
 def address_of(account: Account, ports: Ports) -> str:

@@ -5,27 +5,25 @@ from __future__ import annotations
 import signal
 from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass, field
-from typing import TextIO, TypeVar
+from typing import TextIO
 
 import trio
 
 from tui_popretr.clock import SystemClock
-from tui_popretr.config.model import Settings
-from tui_popretr.config.reader import load
 from tui_popretr.demo import summary
 from tui_popretr.demo.accounts import Account, Security
-from tui_popretr.demo.configuration import write_configuration
+from tui_popretr.demo.configuration import read_configuration, write_configuration
 from tui_popretr.demo.folder import DemoFolder
 from tui_popretr.demo.progress import Lines
+from tui_popretr.demo.troubles import explained
 from tui_popretr.demo.world import Ports, World
 from tui_popretr.engine.bus import Bus
 from tui_popretr.engine.service import Engine
-from tui_popretr.errors import ConfigurationError, ExitCode, PopretrError, describe_os_error
+from tui_popretr.errors import ExitCode, PopretrError
 from tui_popretr.facts import SessionResult
 from tui_popretr.headless.progress import Progress
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-E = TypeVar("E", bound=BaseException)
 
 #: The demo is given up after so many seconds: something hangs that should not.
 PATIENCE = 60.0
@@ -50,13 +48,13 @@ def run_once(folder: DemoFolder, out: TextIO, *, keep: bool) -> int:
     world = World(SystemClock().now())
     course = _Course()
     try:
-        _tell(out, summary.introduction(world.accounts, folder))
+        summary.tell(out, summary.introduction(world.accounts, folder))
         trio.run(_perform, world, folder, out, course)
         if course.signal:
-            _tell(out, ("", "Stopped." if not keep else f"Stopped. The folder stays: {folder.path}"))
+            summary.tell(out, ("", "Stopped." if not keep else f"Stopped. The folder stays: {folder.path}"))
             return 128 + course.signal
         course.troubles += _deviations(world, course)
-        _tell(out, _summed_up(world, folder, course, keep=keep))
+        summary.tell(out, _summed_up(world, folder, course, keep=keep))
     finally:
         if not keep:
             folder.remove()
@@ -75,16 +73,14 @@ async def _perform(world: World, folder: DemoFolder, out: TextIO, course: _Cours
                 write_configuration(folder, world.accounts, course.ports)
                 bus = Bus(lambda _, problem: course.troubles.append(f"the progress display failed: {problem!r}"))
                 bus.subscribe(progress or Lines(out, ids))
-                engine = Engine(_load(folder).at_once(), bus)
+                engine = Engine(read_configuration(folder).at_once(), bus)
                 course.results = engine.results
                 if progress is not None:
                     nursery.start_soon(progress.run)
                 await engine.run()
                 nursery.cancel_scope.cancel()
-        except* PopretrError as problems:
-            course.troubles += [str(problem) for problem in _leaves(problems)]
-        except* OSError as problems:
-            course.troubles += [describe_os_error(problem) for problem in _leaves(problems)]
+        except* (PopretrError, OSError) as problems:
+            course.troubles += explained(problems)
     if progress is not None:
         progress.finish()
     if patience.cancelled_caught:
@@ -97,14 +93,6 @@ async def _watch(signals: AsyncIterator[int], everything: trio.CancelScope, cour
         course.signal = number
         everything.cancel()
         return
-
-
-def _load(folder: DemoFolder) -> Settings:
-    """Read the demo's configuration the way it is done for everybody."""
-    loaded = load(folder.configuration)
-    if loaded.settings is None:
-        raise ConfigurationError("; ".join(map(str, loaded.problems)))
-    return loaded.settings
 
 
 def _deviations(world: World, course: _Course) -> list[str]:
@@ -126,7 +114,7 @@ def _summed_up(world: World, folder: DemoFolder, course: _Course, *, keep: bool)
         yield from summary.excerpt(folder, _with_tls(world.accounts))
     if keep and course.results:
         yield ""
-        yield from summary.places(folder, world.accounts, course.results)
+        yield from summary.places(folder, world.accounts)
     yield ""
     if course.troubles:
         yield from summary.deviations(course.troubles, folder, keep=keep)
@@ -136,16 +124,3 @@ def _summed_up(world: World, folder: DemoFolder, course: _Course, *, keep: bool)
 
 def _with_tls(accounts: Iterable[Account]) -> Account:
     return next(account for account in accounts if account.security is Security.TLS)
-
-
-def _leaves(group: BaseExceptionGroup[E]) -> Iterable[E]:
-    for problem in group.exceptions:
-        if isinstance(problem, BaseExceptionGroup):
-            yield from _leaves(problem)
-        else:
-            yield problem
-
-
-def _tell(out: TextIO, lines: Iterable[str]) -> None:
-    out.writelines(f"{line}\n" for line in lines)
-    out.flush()

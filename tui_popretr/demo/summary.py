@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from textwrap import wrap
+from typing import TextIO
 
 from humanize import naturalsize
 
@@ -22,6 +23,12 @@ _LAST = WIDTH - 1 - sum(_COLUMNS) - 2 * len(_COLUMNS)
 _HEADINGS = ("Account", "Server", "Messages", "Size", "Took", "Result")
 #: Of the transcript, so many lines from the beginning and from the end of a session.
 _FIRST, _LATEST = 6, 4
+
+
+def tell(out: TextIO, lines: Iterable[str]) -> None:
+    """Write the lines, and see them through. Raises OSError."""
+    out.writelines(f"{line}\n" for line in lines)
+    out.flush()
 
 
 def introduction(accounts: Iterable[Account], folder: DemoFolder) -> Iterator[str]:
@@ -68,10 +75,10 @@ def verdict(result: SessionResult) -> str:
     return "FAILED: " + ("login rejected" if result.code is ExitCode.LOGIN else result.error)
 
 
-def places(folder: DemoFolder, accounts: Iterable[Account], results: Mapping[str, SessionResult]) -> Iterator[str]:
+def places(folder: DemoFolder, accounts: Iterable[Account]) -> Iterator[str]:
     """Yield where the mail, the logs and the configuration lie."""
     yield "The mail, one file a message (Maildirs, and a folder of .eml files):"
-    delivered = [account for account in accounts if account.id in results and results[account.id].messages]
+    delivered = [account for account in accounts if _holds_mail(folder.mail_of(account))]
     yield from _listed((account.id, folder.mail_of(account)) for account in delivered)
     yield ""
     yield "What was written about it:"
@@ -112,6 +119,7 @@ def next_steps(folder: DemoFolder, *, keep: bool) -> Iterator[str]:
     yield "For mail of your own begin with a file from config-samples/ (README.md), then:"
     yield "  tui-popretr check FILE              say what is wrong with it"
     yield "  tui-popretr check FILE --connect    log in, and retrieve nothing"
+    yield "  tui-popretr FILE                    retrieve, and watch it on the dashboard"
     yield "  tui-popretr FILE --headless --once  retrieve once"
 
 
@@ -159,6 +167,10 @@ def _listed(pairs: Iterable[tuple[str, str]]) -> Iterator[str]:
         else:
             indent = " " * (width + 4)
             yield from wrap(text, WIDTH - 1, initial_indent=f"  {name:<{width}}  ", subsequent_indent=indent)
+
+
+def _holds_mail(path: str) -> bool:
+    return os.path.isdir(path) and bool(os.listdir(path))
 
 
 def _octets_in(path: str) -> int:

@@ -10,7 +10,6 @@ from datetime import datetime
 import trio
 
 from tui_popretr.demo.accounts import Account, make_accounts
-from tui_popretr.demo.mails import mail
 from tui_popretr.popserver import Maildrop, PopServer
 from tui_popretr.popserver.certificates import server_context
 
@@ -28,15 +27,18 @@ class Ports:
 
 
 class World:
-    """A POP3 server on loopback with the demo's accounts, whose mail is from the days before `newest` (aware)."""
+    """A POP3 server on loopback with the demo's accounts, whose mail is from the days before `newest` (aware).
 
-    def __init__(self, newest: datetime) -> None:
-        self.accounts: tuple[Account, ...] = make_accounts(newest)
+    Where it is `watched`, it takes its time.
+    """
+
+    def __init__(self, newest: datetime, *, watched: bool = False) -> None:
+        self.accounts: tuple[Account, ...] = make_accounts(newest, watched=watched)
         self.server = PopServer([account.maildrop for account in self.accounts], tls=server_context())
 
     @property
     def busy(self) -> Maildrop:
-        """The maildrop in which mail keeps arriving."""
+        """The maildrop of the busy account."""
         return self.accounts[0].maildrop
 
     async def serve(self, *, task_status: trio.TaskStatus[Ports] = trio.TASK_STATUS_IGNORED) -> None:
@@ -53,11 +55,19 @@ class World:
         await self.server.serve(host=HOST, implicit_tls=True, task_status=task_status)
 
     async def arrivals(self, now: Callable[[], datetime]) -> None:
-        """Let a new mail, dated `now`, arrive in the busy account every second or two, for ever."""
-        dice = random.Random("arrivals")  # noqa: S311 - nobody has to be unable to guess it
-        number = len(self.busy.messages)
-        while True:
-            await trio.sleep(dice.uniform(1, 2))
-            if len(self.busy.messages) < MOST_WAITING:
-                number += 1
-                self.busy.add(mail(self.busy.name, number, now()))
+        """Let new mail, dated `now`, keep arriving, in the busy account every second or two, until cancelled."""
+        async with trio.open_nursery() as nursery:
+            for account in self.accounts:
+                nursery.start_soon(self._arrivals, account, now)
+
+    async def _arrivals(self, account: Account, now: Callable[[], datetime]) -> None:
+        arrivals = account.arrivals
+        if arrivals is None:
+            return
+        dice = random.Random(f"arrivals/{account.id}")  # noqa: S311 - nobody has to be unable to guess it
+        maildrop = account.maildrop
+        first = len(maildrop.messages) + 1
+        for number in range(first, first + arrivals.most):
+            await trio.sleep(dice.uniform(arrivals.shortest, arrivals.longest))
+            if len(maildrop.messages) < MOST_WAITING:
+                maildrop.add(account.next_mail(number, now()))

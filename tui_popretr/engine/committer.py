@@ -19,6 +19,7 @@ from tui_popretr.delivery.folders import sync_folder
 from tui_popretr.delivery.sink import Draft
 from tui_popretr.engine.keeper import JournalKeeper
 from tui_popretr.errors import DeliveryFailed, JournalError, PopretrError
+from tui_popretr.journal.journal import Journal
 from tui_popretr.journal.records import DeliveredMark, NewRecord
 
 #: A group is at most so many messages; so many threads sync its files.
@@ -28,7 +29,7 @@ THREADS = 8
 MEMORY = 8 * 1024 * 1024
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Parcel:
     """A message received whole, on its way to being durable.
 
@@ -60,6 +61,7 @@ class Committer:
         self._arrived = trio.Event()
         self._room = trio.Event()
         self._weight = 0
+        self._undecided: list[Parcel] = []  # the journal failed over them: it may have their records or not
         self._closing = False
 
     async def put(self, parcel: Parcel) -> None:
@@ -76,6 +78,19 @@ class Committer:
         """No further parcel comes: run() ends when all are done."""
         self._closing = True
         self._arrived.set()
+
+    async def settle(self) -> None:
+        """Remove the files of messages over which the journal failed, once it has been reopened and recovered.
+
+        Recovery has published what the journal has records of (SPEC 5); where it could not, the file stays. Raises
+        JournalError.
+        """
+        if self._undecided:
+            undecided = list(self._undecided)
+            unfinished = await self._keeper.run(_unfinished)
+            decided = [] if unfinished is None else [each for each in undecided if each.record.id not in unfinished]
+            self._undecided = [each for each in self._undecided if each not in decided]
+            await self._in_thread(_abort, decided)
 
     async def run(self) -> None:
         """Work until close(). Cancelling it leaves what is unfinished to the recovery of the next session."""
@@ -152,6 +167,7 @@ class Committer:
         try:
             await self._keeper.run(lambda journal: journal.commit(records, marks))
         except JournalError as problem:
+            self._undecided += delivering
             for parcel in [*delivered, *delivering]:
                 parcel.finish(problem)
             return False
@@ -190,7 +206,7 @@ class Committer:
         try:
             await self._keeper.run(lambda journal: journal.withdraw(ids))
         except JournalError:
-            pass  # the record stays, so the file must stay too
+            self._undecided += failed  # the record may stay, so the file must stay too
         else:
             await self._in_thread(_abort, failed)
         for parcel in failed:
@@ -234,6 +250,11 @@ def _each(parcels: list[Parcel], steps: tuple[str, ...], problems: dict[int, Pop
 
 def _internal(defect: Exception) -> PopretrError:
     return PopretrError(f"internal error: {type(defect).__name__}: {defect}", advice="please report this")
+
+
+def _unfinished(journal: Journal) -> set[int] | None:
+    """The ids of the journal's unfinished records; None where it has failed again and cannot be relied upon."""
+    return None if journal.broken else {record.id for _, record in journal.delivering()}
 
 
 def _abort(parcels: list[Parcel]) -> None:

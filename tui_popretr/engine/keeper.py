@@ -30,7 +30,6 @@ class JournalKeeper:
         self._audit = audit
         self._now = now
         self._journal: Journal | None = None
-        self._last_id = 0
         self._limiter = trio.CapacityLimiter(1)
 
     @property
@@ -42,14 +41,7 @@ class JournalKeeper:
 
     async def open(self) -> list[Recovered]:
         """Open the journal and finish what a crash left unfinished. Raises JournalError."""
-        recovered = await self._in_thread(self._open)
-        self._last_id = self.journal.next_id()
-        return recovered
-
-    def next_id(self) -> int:
-        """Return an id no message has or had, for use in the engine's thread; also while the journal is reopened."""
-        self._last_id += 1
-        return self._last_id
+        return await self._in_thread(self._open)
 
     async def ensure(self) -> list[Recovered]:
         """Reopen and recover the journal if it broke. Raises JournalError where that fails."""

@@ -202,6 +202,7 @@ class Session(Observer):
         around, server = self._around, self._client.server
         for recovered in await around.keeper.ensure():
             self._note(Level.WARNING, recovery_text(recovered))
+        await around.committer.settle()
         self._sink = sink_for(self._client, around.keeper.journal.id)
         key = Maildrop.of(server.host, server.port, server.username, self._sink.key)
         maildrop, recoveries = await around.keeper.open_maildrop(key)
@@ -334,7 +335,7 @@ class Session(Observer):
             maildrop=maildrop,
             sink=self._sink,
             committer=self._around.committer,
-            next_id=self._around.keeper.next_id,
+            next_id=self._around.keeper.journal.next_id,
             received=received,
             audit=audit,
             policy=self._policy,

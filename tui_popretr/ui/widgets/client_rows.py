@@ -48,6 +48,8 @@ _STEP: Final = 10
 
 #: A cell: its column with its place, and its text, exactly that wide.
 Cell = tuple[Placed, str]
+#: A piece of a row.
+Part = tuple[str, Style]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +70,7 @@ def timed(client: ClientView, columns: Sequence[Placed], at: Moment) -> list[Cel
     return [(each, fitted(_timed(client, each, at, alone=alone), each.width)) for each in placed]
 
 
-def row(
-    client: ClientView, columns: Sequence[Placed], cells: Sequence[Cell], *, chosen: bool
-) -> list[tuple[str, Style]]:
+def row(client: ClientView, columns: Sequence[Placed], cells: Sequence[Cell], *, chosen: bool) -> list[Part]:
     """Return a row's texts with their styles. `cells` are those that timed() gave."""
     parts = [("›" if chosen else " ", _BOLD if chosen else _PLAIN)]
     ready = {placed.column: (placed, text) for placed, text in cells}
@@ -85,7 +85,7 @@ def row(
     return parts
 
 
-def titles(columns: Iterable[Placed], order: Order, width: int) -> list[tuple[str, Style]]:
+def titles(columns: Iterable[Placed], order: Order, width: int) -> list[Part]:
     """Return the texts of the line of titles."""
     line = " " * GUTTER
     for each in columns:
@@ -96,9 +96,9 @@ def titles(columns: Iterable[Placed], order: Order, width: int) -> list[tuple[st
     return [(line.ljust(width), _TITLE)]
 
 
-def segments(parts: Iterable[tuple[str, Style]], width: int, base: Style, *, reverse: bool = False) -> list[Segment]:
+def segments(parts: Iterable[Part], width: int, base: Style, *, reverse: bool = False) -> list[Segment]:
     """Return texts as segments `width` cells wide in all, neighbours of one style joined: each change costs octets."""
-    joined: list[tuple[str, Style]] = []
+    joined: list[Part] = []
     used = 0
     for text, style in (*parts, ("", _PLAIN)):
         used += cell_len(text)

@@ -21,6 +21,7 @@ GUTTER: Final = 1
 _LEAST_TEXT: Final = 12
 _WIDE: Final = 60
 
+# Textual's filters, that of NO_COLOR among them, want every segment to have a style.
 PLAIN: Final = Style()
 DIM: Final = Style(dim=True)
 _LABEL: Final = Style(color="blue")
@@ -127,8 +128,8 @@ def draw(item: Item, part: int, columns: Columns, needle: Needle | None, *, curs
     characters = sum(len(segment.text) for segment in segments)
     if size < columns.width:
         if turned:
-            segments.append(Segment(MARK))
-        segments.append(Segment(" " * (columns.width - size)))
+            segments.append(Segment(MARK, PLAIN))
+        segments.append(Segment(" " * (columns.width - size), PLAIN))
         size = columns.width
     return Row(Strip(segments, size), characters, turned)
 
@@ -139,7 +140,7 @@ def fitted(row: Row, x: int, size: int) -> Strip:
     if not x and strip.cell_length == size:
         return strip
     strip = strip.crop_extend(x, x + size, PLAIN)
-    return Strip([*strip, Segment(MARK)], size) if row.right_to_left else strip
+    return Strip([*strip, Segment(MARK, PLAIN)], size) if row.right_to_left else strip
 
 
 def reversed_between(strip: Strip, start: int, end: int) -> Strip:

@@ -19,7 +19,7 @@ from tui_popretr.facts import DialogueLine
 from tui_popretr.ui.cells import cut, width
 from tui_popretr.ui.dialogue import Item, Needle, logged
 from tui_popretr.ui.shown import Shown
-from tui_popretr.ui.widgets.transcript_rows import DIM, Columns, Row, draw, fitted, reversed_between
+from tui_popretr.ui.widgets.transcript_rows import DIM, PLAIN, Columns, Row, draw, fitted, reversed_between
 
 #: The row above the first item tells what was before it.
 HEAD = 1
@@ -413,7 +413,7 @@ class TranscriptView(ScrollView, can_focus=True, inherit_bindings=False):
         if row < 0:
             return Strip([Segment(cut(f" {self._head}", size), DIM)], size)
         if row >= self.shown.rows:
-            return Strip.blank(size)
+            return Strip([Segment(" " * size, PLAIN)], size)
         drawn = self._row(*self.shown.at_row(row))
         selection = self.text_selection
         if selection is not None and self._anchor is None and (span := selection.get_span(row + HEAD)) is not None:

@@ -1,0 +1,273 @@
+"""The dashboard with probes in it, in a process of its own: `python -m benchmarks.measured CONFIGURATION [LINES]`.
+
+With LINES the engine does not retrieve but acts: every client has a session, and all of them together say so many
+lines of dialogue a second. Without, it is the real engine. All else is the program's own: run_dashboard, the engine's
+thread, the mailbox. A report (JSON) goes to the descriptor REPORTS each time SIGUSR1 comes; it is about the time since
+the last one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import sys
+import threading
+import time
+from concurrent.futures import Future
+from datetime import datetime
+
+import trio
+
+from tui_popretr.commands import Command
+from tui_popretr.config.reader import load
+from tui_popretr.engine.bus import Bus
+from tui_popretr.engine.describe import client_info
+from tui_popretr.engine.service import Engine
+from tui_popretr.errors import ExitCode
+from tui_popretr.facts import (
+    CapabilitiesLearned,
+    ClientsChanged,
+    DialogueLine,
+    Direction,
+    Fact,
+    LoginSucceeded,
+    MaildropListed,
+    MessageDelivered,
+    RetrievalProgressed,
+    SessionAdvanced,
+    SessionClosed,
+    SessionConnected,
+    SessionId,
+    SessionResult,
+    SessionStarted,
+    Stage,
+)
+from tui_popretr.ui import run
+from tui_popretr.ui.app import Dashboard
+from tui_popretr.ui.mailbox import Drained
+from tui_popretr.ui.source import Source
+
+#: The probes sleep so long, seconds: what they sleep longer is lag.
+NAP = 0.01
+#: The actors deliver at most so many messages a second, all together, and so many in a session.
+MESSAGES, IN_SESSION = 500, 40
+OCTETS = 4321
+
+
+class Probe:
+    """How late a thread's event loop is, in seconds, and how much processor time the thread uses."""
+
+    def __init__(self) -> None:
+        self.lags: list[float] = []
+        self._clock: int | None = None
+        self._used = 0.0
+
+    def begin(self) -> None:
+        """Called in the thread."""
+        self._clock = time.pthread_getcpuclockid(threading.get_ident())
+
+    def note(self, slept_since: float) -> None:
+        self.lags.append(time.perf_counter() - slept_since - NAP)
+
+    def take(self) -> dict[str, object]:
+        """Return what was since the last time: lags and seconds of processor time."""
+        lags, self.lags = self.lags, []
+        used = 0.0 if self._clock is None else time.clock_gettime(self._clock)
+        since, self._used = used - self._used, used
+        return {"lags": lags, "cpu": since}
+
+
+screen, engine_thread = Probe(), Probe()
+published = 0
+
+
+class Counting:
+    """A source that counts what it hands out."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self.taken = self.dropped = self.facts = 0
+
+    def drain(self) -> Drained:
+        drained = self._source.drain()
+        self.taken += len(drained.lines)
+        self.dropped += drained.dropped
+        self.facts += len(drained.facts)
+        return drained
+
+    def perform(self, command: Command) -> Future[str]:
+        return self._source.perform(command)
+
+    @property
+    def alive(self) -> bool:
+        return self._source.alive
+
+    @property
+    def problem(self) -> BaseException | None:
+        return self._source.problem
+
+    def boottime(self) -> float:
+        return self._source.boottime()
+
+    def now(self) -> datetime:
+        return self._source.now()
+
+
+class Measured(Dashboard):
+    """A dashboard that knows how late its loop is."""
+
+    def __init__(self, source: Source, **others: object) -> None:
+        self.counting = Counting(source)
+        super().__init__(self.counting, **others)  # type: ignore[arg-type]
+        self._begun = time.perf_counter(), time.process_time()
+
+    def on_mount(self) -> None:
+        self._probing = asyncio.create_task(self._probe())
+        asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, self._report)
+
+    async def _probe(self) -> None:
+        screen.begin()
+        while True:
+            before = time.perf_counter()
+            await asyncio.sleep(NAP)
+            screen.note(before)
+
+    def _report(self) -> None:
+        (clock, cpu), self._begun = self._begun, (time.perf_counter(), time.process_time())
+        counting, source = self.counting, self.counting._source
+        told = {
+            "seconds": self._begun[0] - clock,
+            "cpu": self._begun[1] - cpu,
+            "screen": screen.take(),
+            "engine": engine_thread.take(),
+            "running": self.view.running,
+            "taken": counting.taken,
+            "dropped": counting.dropped,
+            "facts": counting.facts,
+            "published": published,
+        }
+        counting.taken = counting.dropped = counting.facts = 0
+        assert source is not None
+        os.write(int(os.environ["REPORTS"]), json.dumps(told).encode() + b"\n")
+
+
+class Probed(Engine):
+    """The engine, with a task that tells how late the sessions are."""
+
+    async def run(self) -> None:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._probe)
+            await self._go()
+            nursery.cancel_scope.cancel()
+
+    async def _go(self) -> None:
+        await super().run()
+
+    async def _probe(self) -> None:
+        engine_thread.begin()
+        while True:
+            before = time.perf_counter()
+            await trio.sleep(NAP)
+            engine_thread.note(before)
+
+
+class Acting(Probed):
+    """Instead of retrieving, tells what sessions would: `lines` a second of all together."""
+
+    lines = 0
+
+    async def _go(self) -> None:
+        infos = tuple(client_info(each, self.settings.timeout) for each in self.settings.clients)
+        self.bus.publish(ClientsChanged(tuple(each.id for each in infos), infos))
+        actors = [Actor(self, each.id, number) for number, each in enumerate(infos)]
+        texts = max(self.lines // MESSAGES - 4, 0)
+        said, turn, begun = 0, 0, trio.current_time()
+        while not self._ending.is_set():
+            await trio.sleep(NAP)
+            while said < (trio.current_time() - begun) * self.lines:
+                said += actors[turn % len(actors)].message(texts)
+                turn += 1
+
+
+class Actor:
+    """A client that is always in a session. Beginnings are spread over the messages of a session."""
+
+    def __init__(self, engine: Engine, client: str, number: int) -> None:
+        self._engine = engine
+        self._client = client
+        self._run = 0
+        self._message = self._first = number % IN_SESSION
+        self._start()
+
+    def _tell(self, fact: Fact) -> None:
+        self._engine.bus.publish(fact)
+
+    def _say(self, direction: Direction, text: str) -> None:
+        global published
+        published += 1
+        self._engine.bus.publish_line(DialogueLine(self._session, self._engine.clock.now(), direction, text))
+
+    def _start(self) -> None:
+        self._run += 1
+        self._session = SessionId(self._client, self._run)
+        self._at = self._engine.clock.now()
+        self._say(Direction.OPENED, "pop.example.net:995")
+        self._tell(SessionStarted(self._session, self._at))
+        self._tell(SessionConnected(self._session, self._at, "192.0.2.1:40000", "192.0.2.7:995", None))
+        self._tell(SessionAdvanced(self._session, Stage.LOGIN))
+        self._tell(CapabilitiesLearned(self._session, ("TOP", "UIDL", "PIPELINING")))
+        self._tell(LoginSucceeded(self._session, "PLAIN"))
+        self._tell(SessionAdvanced(self._session, Stage.LISTING))
+        size = IN_SESSION * OCTETS
+        self._tell(MaildropListed(self._session, IN_SESSION, size, IN_SESSION, size, 0, 0))
+        self._tell(SessionAdvanced(self._session, Stage.RETRIEVING))
+
+    def _close(self) -> None:
+        now = self._engine.clock.now()
+        count = IN_SESSION - self._first
+        self._tell(SessionAdvanced(self._session, Stage.CLOSING))
+        result = SessionResult(ExitCode.OK, "", "", self._at, now, count, count * OCTETS, count, 0, 0)
+        self._tell(SessionClosed(self._session, result))
+        self._message = self._first = 0
+
+    def message(self, texts: int) -> int:
+        """Retrieve a message of which `texts` lines are told as well; return how many lines were said."""
+        if self._message == IN_SESSION:
+            self._close()
+            self._start()
+        self._message += 1
+        number = self._message
+        self._say(Direction.OUT, f"RETR {number}")
+        self._say(Direction.IN, f"+OK {OCTETS} octets")
+        for line in range(texts):
+            self._say(Direction.IN, f"line {line} of message {number}, which has some words in it that fill the row")
+        self._say(Direction.OUT, f"DELE {number}")
+        self._say(Direction.IN, "+OK marked for deletion")
+        at = self._engine.clock.now()
+        self._tell(RetrievalProgressed(self._session, number, number * OCTETS))
+        uid, path = f"uid-{self._run}-{number}", f"/var/mail/{self._client}/new/{number}"
+        mailbox, sender = f"Mailbox={self._client}", "someone@example.net"
+        self._tell(
+            MessageDelivered(self._session, at, number, uid, OCTETS, mailbox, path, f"<{uid}@example.net>", sender)
+        )
+        return texts + 4
+
+
+def main(path: str, lines: str | None = None) -> int:
+    """Run the dashboard until it is ended; return its exit code."""
+    settings = load(path).settings
+    assert settings is not None
+    bus = Bus()
+    if lines is None:
+        engine: Probed = Probed(settings, bus, until_done=False)
+    else:
+        engine = Acting(settings, bus, until_done=False)
+        Acting.lines = int(lines)
+    run.Dashboard = Measured  # type: ignore[misc]
+    return run.run_dashboard(engine, title="benchmark")
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))
