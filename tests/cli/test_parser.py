@@ -83,7 +83,10 @@ def test_demo_is_a_command() -> None:
     ("line", "message"),
     [
         ("chekc c.xml", "there is no command and no file 'chekc'; did you mean 'check'?"),
-        ("mark-seen c.xml", "there is no command and no file 'mark-seen'; the commands are run, check, info, transcript, demo"),
+        (
+            "mark-seen c.xml",
+            "there is no command and no file 'mark-seen'; the commands are run, check, info, transcript, demo",
+        ),
         ("c.xml --onec", "unrecognized arguments: --onec"),
         ("c.xml --head", "unrecognized arguments: --head"),  # abbreviations would break when options are added
         ("c.xml --client", "argument --client: expected one argument"),
