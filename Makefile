@@ -9,13 +9,13 @@ PYTEST_ARGS ?=
 export PYTHON PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format clean
+.PHONY: help demo test check format screenshots clean
 
 help: ## show this list
 	@echo "make TARGET, where TARGET is one of:"
-	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/  \1\t\2/p' Makefile | expand -t 12
+	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/  \1\t\2/p' Makefile | expand -t 16
 
-demo: .venv/ready-for-run ## retrieve mail from a small POP3 server that comes with the program
+demo: .venv/ready-for-run ## open the dashboard on a small POP3 server that comes with the program
 	@$(BIN)/tui-popretr demo
 
 test: .venv/ready-for-dev ## run the tests (PYTEST_ARGS="-k word" narrows them)
@@ -32,6 +32,9 @@ check: .venv/ready-for-dev ## check format, style, types and which module may im
 format: .venv/ready-for-dev ## bring the code into the project's format
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
+
+screenshots: .venv/ready-for-dev ## draw the pictures in docs/images anew
+	@$(BIN)/python -m scripts.screenshots
 
 clean: ## remove the virtual environment and what tools have left behind
 	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

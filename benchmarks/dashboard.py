@@ -47,8 +47,8 @@ class Plan:
     starts: int
 
 
-LONG: Final = Plan(warm=5, window=10, keys=60, starts=5)
-QUICK: Final = Plan(warm=3, window=4, keys=20, starts=2)
+LONG: Final = Plan(warm=5, window=10, keys=100, starts=5)
+QUICK: Final = Plan(warm=3, window=4, keys=40, starts=2)
 
 
 # --- scenarios --------------------------------------------------------------------------------------------------------

@@ -20,6 +20,7 @@ from datetime import datetime
 
 import trio
 
+from tui_popretr.cli.process import settle
 from tui_popretr.commands import Command
 from tui_popretr.config.reader import load
 from tui_popretr.engine.bus import Bus
@@ -69,7 +70,7 @@ class Probe:
         self._clock = time.pthread_getcpuclockid(threading.get_ident())
 
     def note(self, slept_since: float) -> None:
-        self.lags.append(time.perf_counter() - slept_since - NAP)
+        self.lags.append(round(time.perf_counter() - slept_since - NAP, 5))
 
     def take(self) -> dict[str, object]:
         """Return what was since the last time: lags and seconds of processor time."""
@@ -257,6 +258,7 @@ class Actor:
 
 def main(path: str, lines: str | None = None) -> int:
     """Run the dashboard until it is ended; return its exit code."""
+    settle()
     settings = load(path).settings
     assert settings is not None
     bus = Bus()

@@ -15,7 +15,9 @@ import tui_popretr
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
-SCRIPTS = sorted([ROOT / ".ci" / "run", *(ROOT / "scripts").iterdir()])
+SCRIPTS = sorted(
+    [ROOT / ".ci" / "run", *(path for path in (ROOT / "scripts").iterdir() if path.is_file() and not path.suffix)]
+)
 
 #: Whoever installs the project decides where packages come from. In pieces, so that this file does not contain them.
 PACKAGE_REGISTRIES = tuple(

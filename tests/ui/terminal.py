@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import fcntl
+import itertools
 import os
 import pty
 import re
+import select
 import signal
 import struct
 import subprocess
@@ -92,9 +94,12 @@ class OnTerminal:
         self.process.send_signal(number)
 
     def stall(self) -> None:
-        """Take nothing more from the program, as a line that hangs does."""
+        """Take nothing more from the program, as a line that hangs does, and let it draw more than buffers hold."""
         self._reads.clear()
-        self.resize(300, 100)  # more to draw than any buffer holds
+        for columns in itertools.cycle((300, 299)):
+            if not select.select([], [self._slave], [], 0.05)[1]:
+                return
+            self.resize(columns, 100)
 
     def resize(self, columns: int, rows: int) -> None:
         """Give the terminal another size."""

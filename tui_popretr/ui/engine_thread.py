@@ -6,6 +6,7 @@ However the dashboard ends, leaving the context ends the engine in good order: Q
 from __future__ import annotations
 
 import contextlib
+import sys
 import threading
 from concurrent.futures import Future
 from types import TracebackType
@@ -17,6 +18,8 @@ from tui_popretr.engine.service import LAST_DEADLINE, Engine
 
 #: A little longer than the engine takes at the most.
 _JOIN = LAST_DEADLINE + 3.0
+#: A session that has something to do waits at most about so long, seconds, while the screen is drawn.
+_TURN = 0.0005
 
 
 class EngineThread:
@@ -31,8 +34,10 @@ class EngineThread:
         self._running = threading.Event()
         self._everything = trio.CancelScope()
         self._to_end = False
+        self._turn_before = sys.getswitchinterval()
 
     def __enter__(self) -> EngineThread:
+        sys.setswitchinterval(_TURN)
         self._thread.start()
         self._running.wait()
         return self
@@ -42,6 +47,7 @@ class EngineThread:
     ) -> None:
         self.end()
         self._thread.join(_JOIN)
+        sys.setswitchinterval(self._turn_before)
 
     @property
     def alive(self) -> bool:

@@ -7,9 +7,11 @@ from collections import deque
 from dataclasses import dataclass
 
 from tui_popretr.facts import ClientScheduled, DialogueLine, Fact, RetrievalProgressed
+from tui_popretr.ui.view import client_of
 
 #: Lines of dialogue that wait for the next drain; older ones are dropped and counted.
 LINES = 2000
+_REPLACEABLE = (RetrievalProgressed, ClientScheduled)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,13 +26,14 @@ class Drained:
 class Mailbox:
     """A bus subscriber that never blocks and never grows without bound, whatever the dashboard does.
 
-    Of the facts that come often only the latest per client is kept; lines of dialogue are dropped from the oldest on.
+    Of the facts that come often only a client's latest is kept, as long as nothing else has happened to it; lines of
+    dialogue are dropped from the oldest on.
     """
 
     def __init__(self, lines: int = LINES) -> None:
         self._lock = threading.Lock()
         self._facts: list[Fact] = []
-        self._latest: dict[tuple[type, str], int] = {}
+        self._latest: dict[str, int] = {}  # by client: where its latest fact is
         self._lines: deque[DialogueLine] = deque(maxlen=lines)
         self._dropped = 0
 
@@ -42,14 +45,13 @@ class Mailbox:
                     self._dropped += 1
                 self._lines.append(fact)
                 return
-            key = _replaceable(fact)
-            if key is not None:
-                known = self._latest.get(key)
-                # Only the very last fact of a client may be replaced in place: order between its facts is kept.
-                if known is not None and known == len(self._facts) - 1:
+            client = client_of(fact)
+            if client is not None:
+                known = self._latest.get(client)
+                if known is not None and isinstance(fact, _REPLACEABLE) and type(self._facts[known]) is type(fact):
                     self._facts[known] = fact
                     return
-                self._latest[key] = len(self._facts)
+                self._latest[client] = len(self._facts)
             self._facts.append(fact)
 
     def drain(self) -> Drained:
@@ -61,11 +63,3 @@ class Mailbox:
             self._lines.clear()
             self._dropped = 0
         return drained
-
-
-def _replaceable(fact: Fact) -> tuple[type, str] | None:
-    if isinstance(fact, RetrievalProgressed):
-        return RetrievalProgressed, fact.session.client
-    if isinstance(fact, ClientScheduled):
-        return ClientScheduled, fact.client
-    return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import sys
 
 from tui_popretr.engine.service import Engine
@@ -30,6 +31,7 @@ def run_dashboard(engine: Engine, *, no_mouse: bool = False, title: str = "") ->
         source = EngineSource(thread, mailbox, engine.clock)
         app = Dashboard(source, title=title, history=_history(engine), driver_class=Terminal)
         ends.closes(lambda: app.call_later(app.exit, 0))
+        gc.freeze()  # what there is by now stays to the end: no need to look through it again and again
         app.run(mouse=not no_mouse)
         ends.begin()
         thread.end()

@@ -163,7 +163,9 @@ def reduce_client(view: ClientView, fact: Fact, now: float) -> ClientView:
         case MessageDelivered(octets=octets):
             return replace(view, delivered=view.delivered + 1, messages=view.messages + 1, octets=view.octets + octets)
         case SessionClosed(result=result):
-            return replace(view, session=None, retrieving_since=None, last=result, past=(*view.past, result)[-PAST:])
+            situation = view.situation if view.info.enabled else Situation.DISABLED
+            past = (*view.past, result)[-PAST:]
+            return replace(view, situation=situation, session=None, retrieving_since=None, last=result, past=past)
         case _:
             return view
 
@@ -243,8 +245,10 @@ class View:
         clients: dict[str, ClientView] = {}
         for info in infos:
             known = self.clients.get(info.id)
-            fresh = ClientView(info, Situation.WAITING if info.enabled else Situation.DISABLED)
-            clients[info.id] = replace(known, info=info) if known is not None else fresh
+            client = ClientView(info) if known is None else replace(known, info=info)
+            if not info.enabled and not client.situation.running:
+                client = replace(client, situation=Situation.DISABLED, due=None)
+            clients[info.id] = client
         changed = set(clients) | set(self.clients)
         self.clients = clients
         return changed

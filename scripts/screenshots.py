@@ -1,0 +1,234 @@
+"""Draws the pictures of the documentation: the dashboard on the demo's world, always the same ones.
+
+The demo is played first, from beginning to end in virtual time and through memory, and what happened is recorded; then
+the dashboard is shown the record. Run as a module from the project's folder: python -m scripts.screenshots [FOLDER]
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import os
+import random
+import re
+import sys
+import tempfile
+import time
+from bisect import bisect_right
+from concurrent.futures import Future
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from functools import partial
+from html import escape, unescape
+from typing import Any
+
+import trio
+from rich.cells import cell_len
+from trio.testing import MockClock, memory_stream_pair
+
+from tests.support.clock import FakeClock
+from tests.support.streams import MemoryEnd, MemoryStream
+from tests.support.worlds import RunClock, disk_without_threads
+from tui_popretr.commands import Command
+from tui_popretr.config.model import Server
+from tui_popretr.demo.configuration import read_configuration, write_configuration
+from tui_popretr.demo.folder import make_folder
+from tui_popretr.demo.world import HOST, Ports, World
+from tui_popretr.engine.bus import Bus
+from tui_popretr.engine.service import Engine
+from tui_popretr.engine.stream import Stream
+from tui_popretr.engine.tls import TlsSession, context_for
+from tui_popretr.facts import ClientInfo, ClientsChanged, DialogueLine, Fact, TlsDetails
+from tui_popretr.ui.app import Dashboard
+from tui_popretr.ui.mailbox import Drained
+
+PORTS = Ports(110, 995)
+#: When RunClock and FakeClock begin.
+BEGIN = datetime(2026, 11, 23, 7, 27, 59, tzinfo=UTC)
+#: Stands in the pictures for the folder that the demo was played in.
+FOLDER = "/home/alice/demo"
+DISK_SECONDS = 0.004
+#: So often the dashboard is shown what has happened, seconds.
+STEP = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """One picture: where, how large, when (seconds of the demo), and what is pressed beforehand."""
+
+    name: str
+    size: tuple[int, int]
+    moment: float
+    keys: tuple[str, ...]
+
+
+PICTURES = (
+    Picture("dashboard", (120, 36), 118.5, ("down", "down", "down", "down", "down")),
+    Picture("dashboard-80x24", (80, 24), 118.5, ("down", "down", "down")),
+    Picture("details", (100, 36), 118.5, ("down", "enter")),
+)
+
+_TEXT = re.compile(
+    r'<text class="(?P<style>\S+)" x="(?P<x>\S+)" (?P<y>y="\S+") textLength="(?P<length>\S+)" (?P<clip>clip-path=\S+)>'
+    "(?P<text>[^<]*)</text>"
+)
+_STRETCH = re.compile(r"\S+(?: \S+)*")
+
+
+# --- playing the demo -------------------------------------------------------------------------------------------------
+
+
+class Loopback(MemoryStream):
+    """A connection to the demo's server through memory, with real TLS where that is wanted."""
+
+    def __init__(self, end: MemoryEnd, server: Server, number: int) -> None:
+        super().__init__(end, handshake=self._shake_hands)
+        self._transport = end
+        self._server = server
+        self.local, self.remote, self.remote_ip = f"{HOST}:{50_000 + number}", f"{HOST}:{server.port}", HOST
+
+    async def _shake_hands(self, session: TlsSession) -> TlsDetails:
+        assert self._server.tls is not None
+        stream: Any = trio.SSLStream(self._end, context_for(self._server.tls), server_hostname=HOST)
+        await stream.do_handshake()
+        self._end = stream
+        return session.verified(stream)
+
+    def close(self) -> None:
+        self._end = self._transport
+        super().close()
+
+
+def play(seconds: float) -> list[tuple[float, Fact]]:
+    """Play so many seconds of the demo; return what happened, each fact with its time."""
+    record: list[tuple[float, Fact]] = []
+    with tempfile.TemporaryDirectory() as scratch, disk_without_threads(lambda: DISK_SECONDS):
+        trio.run(_perform, os.path.join(scratch, "demo"), seconds, record, clock=MockClock(autojump_threshold=0))
+    return record
+
+
+async def _perform(path: str, seconds: float, record: list[tuple[float, Fact]]) -> None:
+    clock = RunClock()
+    world = World(BEGIN, watched=True)
+    folder = make_folder(path)
+    write_configuration(folder, world.accounts, PORTS)
+    numbers = itertools.count(1)
+
+    async def connect(server: Server, _: float) -> Stream:
+        await trio.sleep(DISK_SECONDS)
+        near, far = memory_stream_pair()
+        nursery.start_soon(partial(world.server.serve_stream, far, implicit_tls=server.port == PORTS.tls))
+        return Loopback(near, server, next(numbers))
+
+    def note(fact: Fact) -> None:
+        if isinstance(fact, ClientsChanged):
+            fact = replace(fact, infos=tuple(_moved(info, folder.path) for info in fact.infos))
+        record.append((trio.current_time(), fact))
+
+    engine = Engine(read_configuration(folder), Bus(_fail), clock=clock, connector=connect, until_done=False)
+    engine.subscribe(note, dialogue=True)
+    with trio.move_on_after(seconds):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(world.arrivals, clock.now)
+            await engine.run()
+
+
+def _fail(_: object, problem: Exception) -> None:
+    raise problem
+
+
+def _moved(info: ClientInfo, path: str) -> ClientInfo:
+    settings = tuple((name, value.replace(path, FOLDER)) for name, value in info.settings)
+    return replace(info, destination=info.destination.replace(path, FOLDER), settings=settings)
+
+
+# --- showing it -------------------------------------------------------------------------------------------------------
+
+
+class Replay:
+    """A ui.source.Source that tells what was recorded, up to the moment its clock has come to."""
+
+    def __init__(self, record: list[tuple[float, Fact]]) -> None:
+        self._record = record
+        self._times = [at for at, _ in record]
+        self._told = 0
+        self._clock = FakeClock(BEGIN)
+        self.seconds = 0.0
+        self.alive = True
+        self.problem: BaseException | None = None
+
+    def drain(self) -> Drained:
+        until = bisect_right(self._times, self.seconds)
+        news = [fact for _, fact in self._record[self._told : until]]
+        self._told = until
+        lines = [fact for fact in news if isinstance(fact, DialogueLine)]
+        return Drained([fact for fact in news if not isinstance(fact, DialogueLine)], lines, 0)
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass."""
+        self.seconds += seconds
+        self._clock.advance(seconds)
+
+    def perform(self, command: Command) -> Future[str]:
+        raise NotImplementedError
+
+    def boottime(self) -> float:
+        return self._clock.boottime()
+
+    def now(self) -> datetime:
+        return self._clock.now()
+
+
+async def draw(picture: Picture, record: list[tuple[float, Fact]]) -> str:
+    """Return the picture as SVG."""
+    replay = Replay(record)
+    async with Dashboard(replay, title="demo").run_test(size=picture.size) as pilot:
+        app = pilot.app
+        assert isinstance(app, Dashboard)
+        while replay.seconds < picture.moment:
+            replay.advance(STEP)
+            app.drain()
+        await pilot.press(*picture.keys)
+        app.drain()
+        app.tick()
+        await pilot.pause()
+        return tidy(app.export_screenshot(title="tui-popretr", simplify=True))
+
+
+def tidy(svg: str) -> str:
+    """Return the SVG with each stretch of text placed by itself, so that columns stand in any font and any viewer."""
+    return _TEXT.sub(_parted, svg)
+
+
+def _parted(found: re.Match[str]) -> str:
+    text = unescape(found["text"]).replace("\N{NO-BREAK SPACE}", " ")
+    if not text.strip():  # the end of a line
+        return ""
+    width = float(found["length"]) / cell_len(text)
+    tags = []
+    for stretch in _STRETCH.finditer(text):
+        x = float(found["x"]) + width * cell_len(text[: stretch.start()])
+        length = width * cell_len(stretch[0])
+        words = escape(stretch[0]).replace(" ", "&#160;")
+        tags.append(f'<text class="{found["style"]}" x="{x:g}" {found["y"]} textLength="{length:g}" {found["clip"]}>')
+        tags.append(f"{words}</text>")
+    return "".join(tags)
+
+
+def main(folder: str = os.path.join("docs", "images")) -> None:
+    """Draw all pictures into a folder."""
+    os.environ["TZ"] = "UTC"
+    time.tzset()
+    random.seed(0)
+    record = play(max(picture.moment for picture in PICTURES) + STEP)
+    os.makedirs(folder, exist_ok=True)
+    for picture in PICTURES:
+        path = os.path.join(folder, f"{picture.name}.svg")
+        svg = asyncio.run(draw(picture, record))
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(svg)
+        sys.stdout.write(f"{path}\n")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,179 @@
+"""The view: facts reduced to what the dashboard shows."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from tests.support.clock import FakeClock
+from tests.support.dashboard import clients, closed, info, result, retrieving
+from tui_popretr.errors import ExitCode
+from tui_popretr.facts import (
+    CapabilitiesLearned,
+    ClientFinished,
+    ClientPaused,
+    ClientQueued,
+    ClientScheduled,
+    Fact,
+    HistoryRead,
+    Level,
+    LoginSucceeded,
+    MessageDelivered,
+    MessageSkipped,
+    Noted,
+    PastSession,
+    SessionAdvanced,
+    SessionConnected,
+    SessionId,
+    SessionStarted,
+    Stage,
+    TlsDetails,
+    TlsStarted,
+)
+from tui_popretr.ui.view import KEPT, PAST, ClientView, Situation, View
+
+CLOCK = FakeClock()
+NOW, START = CLOCK.now(), CLOCK.boottime()
+A = SessionId("a", 1)
+TLS = TlsDetails("TLSv1.3", "AES", "s", "i", ("n",), None)
+
+
+def view_of(*facts: Fact) -> View:
+    view = View()
+    view.apply([clients("a", "b"), *facts], START, NOW)
+    return view
+
+
+def client(*facts: Fact) -> ClientView:
+    return view_of(*facts).clients["a"]
+
+
+def delivered(octets: int = 10) -> MessageDelivered:
+    return MessageDelivered(A, NOW, 1, "u", octets, "Mailbox=user1", None, None, None)
+
+
+def past(ended: int, *, messages: int = 1, client: str = "a") -> PastSession:
+    at = NOW - timedelta(hours=1) + timedelta(seconds=ended)
+    return PastSession(client, at, at, ExitCode.OK, messages, 10 * messages, "")
+
+
+BAD = closed("a", result(NOW, code=ExitCode.LOGIN, error="no"))
+GOOD = closed("a", result(NOW, messages=1))
+
+
+@pytest.mark.parametrize(
+    ("facts", "situation"),
+    [
+        ([], Situation.WAITING),
+        ([ClientQueued("a")], Situation.QUEUED),
+        ([ClientPaused("a")], Situation.PAUSED),
+        ([SessionStarted(A, NOW)], Situation.CONNECTING),
+        ([SessionAdvanced(A, Stage.CLOSING)], Situation.CLOSING),
+        ([GOOD, ClientScheduled("a", 5.0)], Situation.WAITING),
+        ([BAD, ClientScheduled("a", 5.0)], Situation.FAILED),
+        ([BAD, GOOD, ClientScheduled("a", 5.0)], Situation.WAITING),
+        ([GOOD, ClientFinished("a")], Situation.DONE),
+        ([BAD, ClientFinished("a")], Situation.FAILED),
+        ([BAD, ClientPaused("a")], Situation.PAUSED),
+    ],
+)
+def test_the_situation_follows_the_facts(facts: list[Fact], situation: Situation) -> None:
+    assert client(*facts).situation is situation
+
+
+def test_only_what_waits_for_its_time_is_due() -> None:
+    assert client(ClientScheduled("a", 5.0)).due == 5.0
+    for fact in (ClientQueued("a"), ClientPaused("a"), ClientFinished("a"), SessionStarted(A, NOW)):
+        assert client(ClientScheduled("a", 5.0), fact).due is None
+
+
+def test_a_session_begins_with_nothing_received() -> None:
+    before = retrieving("a", NOW, received=3, of=4, octets=30, of_octets=40)
+    again = client(*before, closed("a", result(NOW)), SessionStarted(SessionId("a", 2), NOW))
+    assert (again.received, again.to_retrieve, again.fraction, again.rate(START + 5)) == (0, 0, None, 0.0)
+
+
+def test_fraction_and_rate_are_of_octets() -> None:
+    shown = client(*retrieving("a", NOW, received=3, of=4, octets=30, of_octets=40))
+    assert shown.fraction == 0.75
+    assert shown.rate(START) == 0.0
+    assert shown.rate(START + 10) == 3.0
+    more_than_told = client(*retrieving("a", NOW, received=4, of=4, octets=50, of_octets=40))
+    assert more_than_told.fraction == 1.0
+
+
+def test_the_connection_is_known_for_the_details() -> None:
+    shown = client(
+        SessionConnected(A, NOW, "1:1", "2:2", None),
+        TlsStarted(A, TLS),
+        CapabilitiesLearned(A, ("TOP",)),
+        LoginSucceeded(A, "APOP"),
+    )
+    assert (shown.remote, shown.tls, shown.capabilities, shown.mechanism) == ("2:2", TLS, ("TOP",), "APOP")
+
+
+def test_totals_count_deliveries_and_begin_anew_at_midnight() -> None:
+    view = view_of(HistoryRead((), 5, 500), delivered(10), delivered(20))
+    assert (view.messages_today, view.octets_today) == (7, 530)
+    assert (view.clients["a"].messages, view.clients["a"].octets) == (2, 30)
+    view.apply([], START, NOW + timedelta(days=1))
+    assert (view.messages_today, view.octets_today) == (0, 0)
+    assert view.clients["a"].messages == 2
+
+
+def test_totals_count_running_and_failed() -> None:
+    script = retrieving("b", NOW, received=1, of=2, octets=100, of_octets=200)
+    view = view_of(BAD, ClientScheduled("a", 5.0), *script)
+    assert (view.running, view.failed, view.rate(START + 10)) == (1, 1, 10.0)
+
+
+def test_history_stands_before_what_has_happened_since() -> None:
+    view = view_of(GOOD, HistoryRead((past(1), past(2), past(3, client="gone")), 0, 0))
+    shown = view.clients["a"]
+    assert [each.ended for each in shown.past] == [past(1).ended, past(2).ended, NOW]
+    assert shown.last is not None
+    assert shown.last.ended == NOW
+
+
+def test_what_is_kept_is_bounded() -> None:
+    view = view_of()
+    for _ in range(KEPT + 5):
+        view.apply([GOOD, delivered(), Noted(NOW, Level.INFO, None, "x")], START, NOW)
+    assert len(view.clients["a"].past) == PAST
+    assert [len(each) for each in (view.mails, view.notes, view.closed)] == [KEPT] * 3
+
+
+def test_the_changed_clients_are_named() -> None:
+    view = View()
+    assert view.apply([clients("a", "b")], START, NOW) == {"a", "b"}
+    assert view.apply([ClientQueued("a"), Noted(NOW, Level.INFO, "b", "x")], START, NOW) == {"a"}
+    assert view.apply([clients("b", "c")], START, NOW) == {"a", "b", "c"}
+    assert view.apply([ClientQueued("a")], START, NOW) == set()
+    assert view.apply([MessageSkipped(A, 1, "u", 1, "r", False)], START, NOW) == set()
+
+
+def test_a_reload_keeps_what_is_known_in_the_new_order() -> None:
+    view = view_of(GOOD, ClientScheduled("a", 5.0))
+    view.apply([clients("b", info("a", server="new:1"))], START, NOW)
+    assert list(view.clients) == ["b", "a"]
+    assert view.clients["a"].info.server == "new:1"
+    assert view.clients["a"].due == 5.0
+    assert view.clients["a"].last is not None
+
+
+def test_a_client_that_a_reload_disables_is_shown_so_once_its_session_is_over() -> None:
+    def situations(*facts: Fact) -> list[Situation]:
+        view.apply(facts, START, NOW)
+        return [each.situation for each in view.clients.values()]
+
+    view = view_of(ClientScheduled("a", 5.0), SessionStarted(SessionId("b", 1), NOW))
+    disabled = clients(info("a", enabled=False), info("b", enabled=False))
+    assert situations(disabled) == [Situation.DISABLED, Situation.CONNECTING]
+    assert view.clients["a"].due is None
+    assert situations(closed("b", result(NOW))) == [Situation.DISABLED, Situation.DISABLED]
+    assert situations(clients("a", "b"), ClientScheduled("a", 9.0))[0] is Situation.WAITING
+
+
+def test_each_situation_has_a_word_and_a_glyph_of_its_own() -> None:
+    assert len({each.word for each in Situation}) == len({each.glyph for each in Situation}) == len(Situation)
