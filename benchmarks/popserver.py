@@ -15,8 +15,14 @@ _TEXT = b"Subject: benchmark\r\n\r\n" + b"some words that fill the row of a mess
 
 
 async def serve(accounts: int, delay: float) -> None:
-    """Serve accounts user0, user1 ... until killed; after the login each reply takes `delay` seconds. Says its port."""
-    maildrops = [Maildrop(f"user{number}", PASSWORD, faults=Faults(delay=delay)) for number in range(accounts)]
+    """Serve accounts user0, user1 ... until killed, and say the port.
+
+    After the login each reply takes `delay` seconds, a third more or less, so that sessions get out of step.
+    """
+    maildrops = [
+        Maildrop(f"user{number}", PASSWORD, faults=Faults(delay=delay * (2 / 3 + 2 / 3 * number / accounts)))
+        for number in range(accounts)
+    ]
     message = Message.of(_TEXT)
     for maildrop in maildrops:
         for _ in range(MESSAGES):

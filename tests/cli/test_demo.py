@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import hashlib
 import io
 import os
@@ -10,6 +11,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,9 +21,11 @@ import pytest
 
 from tests.demo.terminal import Terminal
 from tests.support.clock import FakeClock
+from tests.support.popserver_thread import PATIENCE
+from tests.ui.terminal import OnTerminal, on_terminal
 from tui_popretr.cli import demo
 from tui_popretr.demo import accounts as accounts_module
-from tui_popretr.demo import once
+from tui_popretr.demo import once, watched
 from tui_popretr.demo.accounts import Account, make_accounts
 from tui_popretr.demo.folder import DemoFolder, make_folder
 from tui_popretr.demo.world import World
@@ -254,3 +258,107 @@ def test_the_command_line_is_known_without_loading_the_demo() -> None:
     )
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
     assert loaded.stdout.strip() == "[]"
+
+
+# --- with a terminal --------------------------------------------------------------------------------------------------
+
+#: A demo whose sessions are over soon.
+_SHORT = """\
+from tui_popretr.demo import accounts
+accounts.HUGE_OCTETS = 200_000
+accounts.SLOW_SECONDS = 0.2
+accounts.WATCHED_SECONDS = {}
+"""
+
+
+class Screen(io.StringIO):
+    """A stream that says whether it is a terminal."""
+
+    def __init__(self, terminal: bool) -> None:
+        super().__init__()
+        self._terminal = terminal
+
+    def isatty(self) -> bool:
+        return self._terminal
+
+
+@pytest.mark.parametrize(
+    ("keyboard", "screen", "term", "words", "face"),
+    [
+        (True, True, "xterm", (), "dashboard"),
+        (True, True, None, (), "dashboard"),
+        (True, True, "xterm", ("--headless",), "lines"),
+        (True, True, "dumb", (), "lines"),
+        (False, True, "xterm", (), "lines"),
+        (True, False, "xterm", (), "lines"),
+    ],
+)
+def test_the_dashboard_needs_a_terminal(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    keyboard: bool,
+    screen: bool,
+    term: str | None,
+    words: tuple[str, ...],
+    face: str,
+) -> None:
+    shown: list[str] = []
+    monkeypatch.setattr(once, "run_once", lambda *_, **__: shown.append("lines"))
+    monkeypatch.setattr(watched, "run_watched", lambda *_, **__: shown.append("dashboard"))
+    monkeypatch.setattr(sys, "stdin", Screen(keyboard))
+    monkeypatch.setattr(sys, "stdout", Screen(screen))
+    monkeypatch.delenv("TERM", raising=False)
+    if term is not None:
+        monkeypatch.setenv("TERM", term)
+    demo.run(_arguments("--folder", str(tmp_path / "demo"), *words))
+    assert shown == [face]
+
+
+def _quit(program: OnTerminal) -> None:
+    """Press q, and y where the dashboard asks since a session runs."""
+    before = program.text.count("Quit?")
+    program.press("q")
+    deadline = time.monotonic() + PATIENCE
+    while program.process.poll() is None and program.text.count("Quit?") == before:
+        assert time.monotonic() < deadline, "q was not heeded"
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            program.process.wait(0.05)
+    if program.process.poll() is None:
+        program.press("y")
+
+
+def test_on_a_terminal_it_opens_the_dashboard(tmp_path: Path) -> None:
+    folder = tmp_path / "demo"
+    with on_terminal("demo", "--folder", str(folder), patch=_SHORT) as program:
+        for text in ("7 clients", "busy", "Transcript", "120 messages", "login rejected"):
+            program.wait_for(text)
+        program.press("\x12")  # ctrl+r
+        program.wait_for("configuration reloaded: nothing changed")
+        _quit(program)
+        assert program.ended() == 0
+        assert program.insane() == []
+        left = program.afterwards
+    for line in ("The mail, one file a message", "The folder stays until you delete it"):
+        assert line in left
+    named = re.findall(rf"{re.escape(str(folder))}\S*", left)
+    assert len(named) >= 10
+    assert [path for path in named if not os.path.exists(path)] == []
+    assert len(os.listdir(folder / "mail" / "alice" / "Maildir" / "new")) >= 120
+
+
+def test_a_signal_ends_the_dashboard_and_the_folder_goes(tmp_path: Path) -> None:
+    folder = tmp_path / "demo"
+    with on_terminal("demo", "--no-keep", "--folder", str(folder), patch=_SHORT) as program:
+        program.wait_for("120 messages")
+        program.send(signal.SIGTERM)
+        assert program.ended() == 0
+        assert program.insane() == []
+        assert "removed again" in program.afterwards
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_headless_on_a_terminal_draws_nothing(tmp_path: Path) -> None:
+    with on_terminal("demo", "--headless", "--folder", str(tmp_path / "demo"), patch=_SHORT) as program:
+        assert program.ended() == 0
+        program.wait_for("The folder stays until you delete it")
+        assert b"\x1b" not in program.drawn

@@ -43,6 +43,19 @@ def test_the_same_time_gives_the_same_mail() -> None:
     assert content() == content()
 
 
+def test_what_goes_on_can_be_watched() -> None:
+    def seconds(watched: bool) -> dict[str, float]:
+        drops = {account.id: account.maildrop for account in make_accounts(NEWEST, watched=watched)}
+        return {
+            name: sum(message.size for message in drop.messages) / drop.faults.rate
+            for name, drop in drops.items()
+            if drop.faults is not None and drop.faults.rate is not None
+        }
+
+    assert seconds(watched=False) == {"slow": pytest.approx(2.2)}
+    assert seconds(watched=True) == {"busy": pytest.approx(5), "slow": pytest.approx(25), "huge": pytest.approx(20)}
+
+
 @pytest.mark.parametrize(
     ("account_id", "code"),
     [("busy", ExitCode.OK), ("wrongpass", ExitCode.LOGIN), ("refusing", ExitCode.TEMPORARY)],

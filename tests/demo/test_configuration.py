@@ -11,9 +11,10 @@ from tests.support.clock import local
 from tui_popretr.config.model import AuthType, FolderDestination, Literal, MaildirDestination, Settings
 from tui_popretr.config.reader import load
 from tui_popretr.demo.accounts import Account, make_accounts
-from tui_popretr.demo.configuration import address_of, write_configuration
+from tui_popretr.demo.configuration import address_of, read_configuration, write_configuration
 from tui_popretr.demo.folder import DemoFolder, make_folder
 from tui_popretr.demo.world import Ports
+from tui_popretr.errors import ConfigurationError
 
 PORTS = Ports(40110, 40995)
 
@@ -85,3 +86,13 @@ def test_an_older_configuration_is_not_overwritten(folder: DemoFolder, accounts:
     with pytest.raises(FileExistsError):
         write_configuration(folder, accounts, PORTS)
     assert Path(folder.configuration).read_text() == "mine"
+
+
+def test_problems_are_told_one_a_line(folder: DemoFolder) -> None:
+    text = '<pop3download><clients><client id="a" freq="x"/></clients></pop3download>'
+    Path(folder.configuration).write_text(text)
+    with pytest.raises(ConfigurationError) as caught:
+        read_configuration(folder)
+    lines = str(caught.value).splitlines()
+    assert lines == [str(problem) for problem in load(folder.configuration).problems]
+    assert len(lines) > 1

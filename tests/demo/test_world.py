@@ -58,6 +58,28 @@ async def test_mail_keeps_arriving(autojump_clock: MockClock) -> None:
 
 
 @trio_test
+async def test_mail_arrives_everywhere_but_where_nobody_gets_in(autojump_clock: MockClock) -> None:
+    world = World(NEWEST)
+    before = {account.id: len(account.maildrop.messages) for account in world.accounts}
+    with trio.move_on_after(130):
+        await world.arrivals(lambda: NEWEST)
+    grown = {account.id: len(account.maildrop.messages) - before[account.id] for account in world.accounts}
+    assert grown.pop("wrongpass") == 0
+    assert grown.pop("huge") == 1
+    assert min(grown.values()) >= 2
+
+
+@trio_test
+async def test_huge_mail_stops_before_the_disk_is_full(autojump_clock: MockClock) -> None:
+    world = World(NEWEST)
+    (huge,) = [account for account in world.accounts if account.huge]
+    with trio.move_on_after(3600):
+        await world.arrivals(lambda: NEWEST)
+    assert len(huge.maildrop.messages) == 4
+    assert sum(message.size for message in huge.maildrop.messages) < 300_000_000
+
+
+@trio_test
 async def test_mail_stops_arriving_when_nobody_fetches_it(
     autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -8,20 +8,16 @@ command, and everything else is the same.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
 
 import trio
 
-from tui_popretr.config.model import ClientSettings
-from tui_popretr.delivery.eol import EolConverter
-from tui_popretr.delivery.identity import IdentityHasher
-from tui_popretr.delivery.sink import SPILL, Draft, Sink
-from tui_popretr.engine.committer import Committer, Parcel
-from tui_popretr.engine.plan import Check, Fetch, Listed, Plan, Policy, to_delete
+from tui_popretr.delivery.sink import SPILL, Draft
+from tui_popretr.engine.committer import Parcel
+from tui_popretr.engine.incoming import Incoming, Target
+from tui_popretr.engine.plan import Check, Fetch, Listed, Plan, to_delete
 from tui_popretr.engine.wire import Wire
-from tui_popretr.errors import DeliveryFailed, JournalError, MessageRefused, PopretrError, ProtocolViolation
+from tui_popretr.errors import DeliveryFailed, JournalError, MessageRefused, PopretrError
 from tui_popretr.identity import Identity
 from tui_popretr.journal.records import NewRecord, Record
 from tui_popretr.pop3 import BodyChunk, BodyEnd, Command, Dele, Event, Reply, Retr, Top
@@ -33,10 +29,6 @@ WINDOW = 8 * 1024 * 1024
 UNDURABLE = 4 * WINDOW
 #: Commands in flight; a reply costs the server memory, too.
 COMMANDS = 2048
-#: A message that is longer than announced by so much is given up (SPEC 10).
-EXCESS_FACTOR, EXCESS = 4, 16 * 1024 * 1024
-#: Sizes in listings are not exact: servers count line ends and stuffed dots differently.
-SIZE_SLACK = 64 * 1024
 #: So many messages in a row that cannot be stored end the retrieval: the next ones would fare no better.
 HOPELESS = 3
 #: Seconds that a shutdown leaves for replies in flight (SPEC 3).
@@ -64,61 +56,6 @@ class Observer:
         """So much has been received in all."""
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
-    """Where the messages of a session go, and what is written about them."""
-
-    client: ClientSettings
-    maildrop: int  # the journal's number for it
-    sink: Sink
-    committer: Committer
-    next_id: Callable[[], int]
-    received: Callable[[], bytes]  # our Received header for a message of now, b"" where it is omitted
-    audit: Callable[[str, str | None, int, str | None], str]  # (destination, Message-ID, octets, sender) -> text
-    policy: Policy
-    now: Callable[[], datetime]
-
-
-class _Incoming:
-    """A message that is being received: hashed as it was sent, stored with the line ends of the destination."""
-
-    __slots__ = ("_eol", "_limit", "draft", "hasher", "job", "record_id", "size")
-
-    def __init__(self, job: Fetch | Check, target: Target, *, store: bool, whole: bool) -> None:
-        self.job = job
-        self.hasher = IdentityHasher(whole=whole)
-        self.size = 0
-        self.record_id = 0
-        self.draft: Draft | None = None
-        self._limit = EXCESS_FACTOR * job.listed.octets + EXCESS
-        if target.policy.max_size is not None:
-            self._limit = min(self._limit, 2 * target.policy.max_size + SIZE_SLACK)
-        if store:
-            self.record_id = target.next_id()
-            self.draft = target.sink.open(self.record_id, target.now())
-            self._eol = EolConverter(target.sink.eol)
-            header = target.received()
-            if header:
-                self.draft.write(self._eol.feed(header, canonical=True))
-
-    def feed(self, chunk: BodyChunk) -> None:
-        self.size += len(chunk.data)
-        if self.size > self._limit:
-            raise ProtocolViolation(
-                f"message {self.job.listed.number} does not end: {self.size} octets so far, "
-                f"{self.job.listed.octets} announced"
-            )
-        self.hasher.update(chunk.data)
-        if self.draft is not None:
-            self.draft.write(self._eol.feed(chunk.data, canonical=chunk.canonical))
-
-    def end(self) -> None:
-        if self.draft is not None:
-            rest = self._eol.finish()
-            if rest:
-                self.draft.write(rest)
-
-
 class Retrieval:
     """Does the work of a plan over one connection."""
 
@@ -132,7 +69,7 @@ class Retrieval:
         self._again: dict[int, Record] = {}  # TOP was refused: compare while retrieving
         self._deletes: deque[_Delete] = deque()
         self._expecting: deque[Fetch | Check | _Delete] = deque()
-        self._incoming: _Incoming | None = None
+        self._incoming: Incoming | None = None
         self._asked = 0  # octets asked for and not yet received
         self._undurable = 0  # octets received and not yet durable
         self._parcels = 0  # handed to the committer, unfinished
@@ -276,9 +213,9 @@ class Retrieval:
         number = job.listed.number
         store = isinstance(job, Fetch) or number in self._again
         whole = store and (job.listed.uid is None or bool(self._unnamed))
-        self._incoming = _Incoming(job, self._target, store=store, whole=whole)
+        self._incoming = Incoming(job, self._target, store=store, whole=whole)
 
-    async def _spill(self, incoming: _Incoming) -> None:
+    async def _spill(self, incoming: Incoming) -> None:
         draft = incoming.draft
         assert draft is not None
         try:
@@ -338,7 +275,7 @@ class Retrieval:
                 return record
         return None
 
-    async def _hand_over(self, incoming: _Incoming, draft: Draft, identity: Identity, octets: int) -> None:
+    async def _hand_over(self, incoming: Incoming, draft: Draft, identity: Identity, octets: int) -> None:
         target, listed = self._target, incoming.job.listed
         sender = incoming.hasher.sender
         record = NewRecord(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import traceback
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import trio
 
@@ -16,18 +16,17 @@ from tui_popretr.delivery.sinks import sink_for
 from tui_popretr.engine.bus import Bus
 from tui_popretr.engine.committer import Committer, Parcel
 from tui_popretr.engine.entry import Connector, Entry
+from tui_popretr.engine.incoming import Target
 from tui_popretr.engine.keeper import JournalKeeper, recovery_text
 from tui_popretr.engine.plan import Listed, Plan, Policy, make_plan
-from tui_popretr.engine.retrieval import Observer, Retrieval, Target
+from tui_popretr.engine.retrieval import Observer, Retrieval
+from tui_popretr.engine.tally import Tally
 from tui_popretr.engine.wire import Wire
 from tui_popretr.errors import (
     CommandRefused,
     DeliveryFailed,
-    ExitCode,
-    MessagesSkipped,
     PopretrError,
     SessionStopped,
-    worst,
 )
 from tui_popretr.facts import (
     Fact,
@@ -74,19 +73,6 @@ class Surroundings:
     cleaned: set[str]  # keys of the sinks that were searched for unfinished files of a process that died
 
 
-@dataclass(slots=True)
-class _Tally:
-    """What a session has achieved so far."""
-
-    messages: int = 0
-    octets: int = 0
-    deleted: int = 0
-    skipped: int = 0
-    failed: int = 0
-    failure: PopretrError | None = None  # the worst of those
-    broke: set[str] = field(default_factory=set)  # trouble keys of messages that broke the connection
-
-
 class _BrokenError(Exception):
     """The connection broke while messages were coming."""
 
@@ -105,7 +91,7 @@ class Session(Observer):
         self._around = around
         self._publish: Callable[[Fact], None] = around.bus.publish
         self._entry = Entry(self.id, client, around.bus, around.clock, around.connect, around.timeout)
-        self._tally = _Tally()
+        self._tally = Tally()
         self._troubles: list[tuple[Listed, str]] = []  # to be counted in the journal
         self._overcome: list[str] = []  # trouble keys of messages without UID that have arrived after all
         self._known_troubles: Collection[str] = ()
@@ -143,7 +129,7 @@ class Session(Observer):
 
     async def run(self) -> SessionResult:
         """Run the session and return how it went."""
-        clock, tally = self._around.clock, self._tally
+        clock = self._around.clock
         started = clock.now()
         self._publish(SessionStarted(self.id, started))
         problem: PopretrError | None = None
@@ -154,32 +140,9 @@ class Session(Observer):
         except Exception as error:  # noqa: BLE001 - a defect of ours must not end the other clients
             problem = PopretrError(f"internal error: {type(error).__name__}: {error}", advice="please report this")
             self._note(Level.ERROR, "".join(traceback.format_exception(error)))
-        if problem is None:
-            problem = self._left_behind()
-        result = SessionResult(
-            code=problem.exit_code if problem else ExitCode.OK,
-            error=str(problem) if problem else "",
-            advice=problem.advice if problem else "",
-            started=started,
-            ended=clock.now(),
-            messages=tally.messages,
-            octets=tally.octets,
-            deleted=tally.deleted,
-            skipped=tally.skipped,
-            failed=tally.failed,
-        )
+        result = self._tally.result(problem, started, clock.now())
         self._publish(SessionClosed(self.id, result))
         return result
-
-    def _left_behind(self) -> PopretrError | None:
-        """The error of a session that went well but for some messages."""
-        count, failure = self._tally.failed, self._tally.failure
-        if failure is None:
-            return None
-        what = "1 message" if count == 1 else f"{count} messages"
-        if isinstance(failure, DeliveryFailed):  # ours to mend, so its exit code counts
-            return type(failure)(f"{what} could not be stored: {failure}", advice=failure.advice)
-        return MessagesSkipped(f"{what} could not be retrieved: {failure}")
 
     # --- connections --------------------------------------------------------------------------------------------------
 
@@ -331,7 +294,6 @@ class Session(Observer):
             return audit_text(server.address, server.tls is not None, user, destination, message_id, octets, sender)
 
         return Target(
-            client=client,
             maildrop=maildrop,
             sink=self._sink,
             committer=self._around.committer,
@@ -399,8 +361,7 @@ class Session(Observer):
     # --- what a retrieval tells ---------------------------------------------------------------------------------------
 
     def delivered(self, listed: Listed, parcel: Parcel, octets: int, sender: str | None) -> None:
-        self._tally.messages += 1
-        self._tally.octets += octets
+        self._tally.deliver(octets)
         record = parcel.record
         if listed.uid is None and listed.trouble_key in self._known_troubles:  # with a UID the journal does it itself
             self._overcome.append(listed.trouble_key)
@@ -419,10 +380,7 @@ class Session(Observer):
         )
 
     def failed(self, listed: Listed, problem: PopretrError, *, count: bool) -> None:
-        tally = self._tally
-        tally.failed += 1
-        if tally.failure is None or worst([tally.failure.exit_code, problem.exit_code]) != tally.failure.exit_code:
-            tally.failure = problem
+        self._tally.fail(problem)
         if count:
             self._troubles.append((listed, str(problem)))
         self._skipped(listed, str(problem), trouble=True)

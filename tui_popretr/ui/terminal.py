@@ -120,7 +120,7 @@ class Sanity:
                 termios.tcflush(self._fd, termios.TCIFLUSH)
                 termios.tcsetattr(self._fd, termios.TCSANOW, self._attributes)
         with contextlib.suppress(OSError):
-            pass
+            os.set_blocking(self._fd, False)
             os.write(self._fd, _SANE)
         with contextlib.suppress(OSError):
             os.set_blocking(self._fd, True)

@@ -1,0 +1,59 @@
+"""What a session has achieved, added up into its result."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from tui_popretr.errors import DeliveryFailed, ExitCode, MessagesSkipped, PopretrError, worst
+from tui_popretr.facts import SessionResult
+
+
+@dataclass(slots=True)
+class Tally:
+    """The counts of a session so far."""
+
+    messages: int = 0  # delivered
+    octets: int = 0
+    deleted: int = 0
+    skipped: int = 0  # left on the server by a rule
+    failed: int = 0  # left on the server by trouble
+    broke: set[str] = field(default_factory=set)  # trouble keys of messages that broke the connection
+    _worst: PopretrError | None = None  # of the failures
+
+    def deliver(self, octets: int) -> None:
+        """A message is durable."""
+        self.messages += 1
+        self.octets += octets
+
+    def fail(self, problem: PopretrError) -> None:
+        """A message stays on the server because of `problem`."""
+        self.failed += 1
+        known = self._worst
+        if known is None or worst([known.exit_code, problem.exit_code]) is not known.exit_code:
+            self._worst = problem
+
+    def result(self, problem: PopretrError | None, started: datetime, ended: datetime) -> SessionResult:
+        """Return how the session went; `problem` is what ended it early."""
+        problem = problem or self._left_behind()
+        return SessionResult(
+            code=problem.exit_code if problem else ExitCode.OK,
+            error=str(problem) if problem else "",
+            advice=problem.advice if problem else "",
+            started=started,
+            ended=ended,
+            messages=self.messages,
+            octets=self.octets,
+            deleted=self.deleted,
+            skipped=self.skipped,
+            failed=self.failed,
+        )
+
+    def _left_behind(self) -> PopretrError | None:
+        """The error of a session that went well but for some messages."""
+        if self._worst is None:
+            return None
+        what = "1 message" if self.failed == 1 else f"{self.failed} messages"
+        if isinstance(self._worst, DeliveryFailed):  # ours to mend, so its exit code counts
+            return type(self._worst)(f"{what} could not be stored: {self._worst}", advice=self._worst.advice)
+        return MessagesSkipped(f"{what} could not be retrieved: {self._worst}")
