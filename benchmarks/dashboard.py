@@ -84,8 +84,7 @@ def many(plan: Plan, folder: str) -> list[Figure]:
     paints, used, idle, memory = [], [], 0.0, 0.0
     for number in range(plan.starts):
         with on_terminal(["-m", "tui_popretr", path], columns=120, rows=40) as program:
-            last = "client-0010"  # in view in every layout
-            paints.append(program.wait_for(lambda: last in program.text, "the first frame") - program.begun)
+            paints.append(_first_frame(program) - program.begun)
             used.append(program.cpu)
             if number == plan.starts - 1:
                 program.watch(plan.warm)
@@ -106,7 +105,7 @@ def idle(plan: Plan, folder: str) -> list[Figure]:
     figures = []
     for columns, rows in ((80, 24), (200, 60)):
         with on_terminal(["-m", "tui_popretr", path], columns=columns, rows=rows) as program:
-            program.wait_for(lambda: "client-0001" in program.text, "the first frame")  # noqa: B023
+            _first_frame(program)
             program.watch(plan.warm)
             before = program.octets
             used = _idle_cpu(program, plan.window)
@@ -164,7 +163,7 @@ def _loaded(
         program.end()
     seconds = told["seconds"]
     lags, engine_lags = told["screen"]["lags"], told["engine"]["lags"]
-    figures = [
+    return [
         Figure("sessions running", told["running"], ""),
         Figure("lines shown", told["taken"] / seconds, "/s"),
         Figure("lines dropped and counted", told["dropped"] / seconds, "/s"),
@@ -184,7 +183,11 @@ def _loaded(
         Figure("memory at the end", memory, "MB"),
         Figure(f"memory, growth in {seconds:.0f} s", memory - began, "MB"),
     ]
-    return figures
+
+
+def _first_frame(program: OnTerminal) -> float:
+    """Wait for the first frame with clients in it."""
+    return program.wait_for(lambda: "client-0006" in program.text, "the first frame")
 
 
 def _report(program: OnTerminal) -> dict[str, Any]:

@@ -48,7 +48,7 @@ def run_watched(folder: DemoFolder, out: TextIO, *, keep: bool, no_mouse: bool =
     finally:
         if not keep:
             folder.remove()
-    if True:  # the terminal may have gone: that ends the dashboard, too
+    if out.isatty():  # the terminal may have gone: that ends the dashboard, too
         summary.tell(out, _summed_up(world, folder, troubles, keep=keep))
     return ExitCode.SOFTWARE if troubles else code
 
