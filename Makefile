@@ -5,15 +5,16 @@ PYTHON ?= python3
 BIN := .venv/bin
 PYTEST_WORKERS ?= auto
 PYTEST_ARGS ?=
+BENCH_ARGS ?=
 
 export PYTHON PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format screenshots clean
+.PHONY: help demo test check bench-dashboard format screenshots clean
 
 help: ## show this list
 	@echo "make TARGET, where TARGET is one of:"
-	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/  \1\t\2/p' Makefile | expand -t 16
+	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/  \1\t\2/p' Makefile | expand -t 20
 
 demo: .venv/ready-for-run ## open the dashboard on a small POP3 server that comes with the program
 	@$(BIN)/tui-popretr demo
@@ -28,6 +29,9 @@ check: .venv/ready-for-dev ## check format, style, types and which module may im
 	@echo "Style (ruff):" && $(BIN)/ruff check .
 	@echo "Types (mypy):" && $(BIN)/mypy
 	@echo "Imports (import-linter):" && $(BIN)/lint-imports --no-logo
+
+bench-dashboard: .venv/ready-for-run ## measure what the dashboard costs (BENCH_ARGS="--quick busy" narrows it)
+	@$(BIN)/python -m benchmarks.dashboard $(BENCH_ARGS)
 
 format: .venv/ready-for-dev ## bring the code into the project's format
 	@$(BIN)/ruff format .

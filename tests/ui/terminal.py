@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
-import itertools
 import os
 import pty
 import re
@@ -94,12 +94,15 @@ class OnTerminal:
         self.process.send_signal(number)
 
     def stall(self) -> None:
-        """Take nothing more from the program, as a line that hangs does, and let it draw more than buffers hold."""
+        """Take nothing more from the program, as a line that hangs does, and leave no room for what it draws."""
         self._reads.clear()
-        for columns in itertools.cycle((300, 299)):
-            if not select.select([], [self._slave], [], 0.05)[1]:
-                return
-            self.resize(columns, 100)
+        filling = os.open(os.ttyname(self._slave), os.O_WRONLY | os.O_NOCTTY | os.O_NONBLOCK)
+        try:
+            while select.select([], [filling], [], 0.05)[1]:
+                with contextlib.suppress(BlockingIOError):
+                    os.write(filling, b" " * 4096)
+        finally:
+            os.close(filling)
 
     def resize(self, columns: int, rows: int) -> None:
         """Give the terminal another size."""
