@@ -234,48 +234,6 @@ def _find_gap(program: OnTerminal) -> None:
     program.wait_for(lambda: "lines not shown …" in program.text, "the count of dropped lines", 10.0)
 
 
-def _first_frame(program: OnTerminal) -> float:
-    """Wait for the first frame with clients in it."""
-    return program.wait_for(lambda: "client-0006" in program.text, "the first frame")
-
-
-def _report(program: OnTerminal) -> dict[str, Any]:
-    program.forget()
-    program.process.send_signal(signal.SIGUSR1)
-    return program.report()
-
-
-def _press_keys(program: OnTerminal, count: int) -> list[float]:
-    """Move the selection up and down; return the seconds until its mark was drawn in the next row."""
-    took: list[float] = []
-    step = 1
-    program.press("j")
-    program.watch(0.5)
-    for number in range(count):
-        row = _mark(program)
-        if number and number % 5 == 0:
-            step = -step
-        program.forget()
-        pressed = time.perf_counter()
-        program.press("j" if step > 0 else "k")
-        wanted = row + step
-        took.append(program.wait_for(lambda: _mark(program) == wanted, "the mark", 10.0) - pressed)  # noqa: B023
-        # not in step with what the dashboard does ten times a second
-        program.watch(0.137)
-        if _mark(program) != wanted:
-            raise BenchmarkFailed("the selection moved by itself")
-    return took
-
-
-def _find_gap(program: OnTerminal) -> None:
-    """Search in the transcript for the lines that were dropped: the screen must tell them, in their place."""
-    program.forget()
-    for key in ("\t", "/", "not shown", "\r"):
-        program.press(key)
-        program.watch(0.3)
-    program.wait_for(lambda: "lines not shown …" in program.text, "the count of dropped lines", 10.0)
-
-
 def _mark(program: OnTerminal) -> int:
     """The row in which the mark of the selected client was drawn last; 0 where it was not."""
     found = _MARK.findall(program.drawn)

@@ -102,7 +102,8 @@ def test_ten_mistakes_are_ten_messages_at_their_places(tmp_path: Path) -> None:
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     done = run_program("check", str(tmp_path / "none.xml"))
     assert done.code == 78
-    assert "none.xml:1:1: error: the configuration cannot be read: no such file or directory" in done.err
+    problem = f"the configuration {tmp_path}/none.xml cannot be read: no such file or directory"
+    assert done.err == f"tui-popretr: {problem}\n"
 
 
 def test_tls_files_that_cannot_be_used(tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import signal
 import subprocess
 import sys
 from dataclasses import replace
@@ -9,18 +11,22 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+import trio
+from trio.testing import MockClock, trio_test
 
-from tests.cli.program import client, environment, mail, run_program, write_configuration
+from tests.cli.program import client, environment, mail, run_program, started, write_configuration
 from tests.support.popserver_thread import running_server
+from tests.support.streams import memory_connection
 from tui_popretr.cli import connecting
 from tui_popretr.config.model import ClientSettings, MaildirDestination, Server, Settings
 from tui_popretr.config.reader import load
 from tui_popretr.engine.probe import Findings
 from tui_popretr.engine.stream import Stream
-from tui_popretr.errors import LoginRejected, ServerUnreachable
+from tui_popretr.engine.tls import TlsSession
+from tui_popretr.errors import ExitCode, LoginRejected, ServerUnreachable
 from tui_popretr.facts import TlsDetails
 from tui_popretr.pop3 import Capabilities
-from tui_popretr.popserver import Maildrop, Policy
+from tui_popretr.popserver import Faults, Maildrop, Policy
 from tui_popretr.popserver.certificates import ca_path, server_context
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
@@ -93,12 +99,13 @@ def test_the_servers_are_visited_and_the_worst_is_the_exit_code(tmp_path: Path) 
         )
         done = run_program("check", path, "--connect")
         assert done.code == 77, done.err
-        assert [line for line in done.out.splitlines() if not line.startswith("  ")] == [
-            f"isp: {server.tls_address} (127.0.0.1:{server.tls_port})",
-            "nowhere: 127.0.0.1:1",
-            f"work: {server.address} (127.0.0.1:{server.port})",
-        ]
-        isp, _, others = done.out.partition("nowhere: ")
+        reports = dict(each.split(": ", 1) for each in re.split(r"\n(?! )", done.out.rstrip("\n")))
+        assert {name: text.partition("\n")[0] for name, text in reports.items()} == {
+            "isp": f"{server.tls_address} (127.0.0.1:{server.tls_port})",
+            "nowhere": "127.0.0.1:1",
+            "work": f"{server.address} (127.0.0.1:{server.port})",
+        }
+        isp, others = reports["isp"] + "\n", reports["nowhere"] + reports["work"]
         assert "  TLS:          TLSv1.3, " in isp
         assert "  names:        localhost, 127.0.0.1" in isp
         assert "  expires:      in " in isp
@@ -133,8 +140,6 @@ def settings_of(folder: Path, *clients: str) -> Settings:
 
 
 def test_only_so_many_are_visited_at_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    import trio
-
     now = most = 0
 
     async def connector(server: Server, timeout: float) -> Stream:
@@ -148,9 +153,102 @@ def test_only_so_many_are_visited_at_once(tmp_path: Path, capsys: pytest.Capture
     settings = settings_of(tmp_path, *(client(f"c{number}", f"h{number}.test") for number in range(20)))
     assert connecting.check(settings, connector=connector) == 69
     assert most == connecting.AT_ONCE
-    # in their order, whoever was first
+    assert sorted(reported(capsys)) == sorted(f"c{n}" for n in range(20))
+
+
+def reported(capsys: pytest.CaptureFixture[str]) -> list[str]:
+    """The clients that were reported, in the order of the reports."""
     lines = capsys.readouterr().out.splitlines()
-    assert [line.partition(":")[0] for line in lines if not line.startswith(" ")] == [f"c{n}" for n in range(20)]
+    return [line.partition(":")[0] for line in lines if not line.startswith(" ")]
+
+
+@trio_test
+async def test_a_stalled_server_withholds_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], autojump_clock: MockClock
+) -> None:
+    ended: list[float] = []
+
+    async def connector(server: Server, timeout: float) -> Stream:
+        ended.append(timeout)
+        if server.host == "silent.test":
+            return memory_connection()[0]
+        await trio.sleep(7)
+        assert capsys.readouterr().out == ""
+        raise ServerUnreachable("not today")
+
+    settings = settings_of(tmp_path, client("silent", "silent.test"), client("quick", "quick.test"))
+    assert await connecting.visit_all(settings, connector) is ExitCode.UNAVAILABLE
+    assert reported(capsys) == ["quick", "silent"]
+    # no longer than somebody waits, whatever <timeout> says
+    assert (settings.timeout, ended) == (240.0, [30.0, 30.0])
+    assert trio.current_time() == pytest.approx(30.0)
+
+
+@trio_test
+async def test_a_tls_handshake_is_waited_for_no_longer(tmp_path: Path, autojump_clock: MockClock) -> None:
+    async def handshake(session: TlsSession) -> TlsDetails:
+        await trio.sleep_forever()
+        raise AssertionError
+
+    async def connector(server: Server, timeout: float) -> Stream:
+        return memory_connection(handshake=handshake)[0]
+
+    settings = settings_of(tmp_path, client("isp", "pop.test", more="<ssl/><maildir>m</maildir>"))
+    assert await connecting.visit_all(settings, connector) is ExitCode.PROTOCOL
+    assert trio.current_time() == pytest.approx(30.0)
+
+
+@trio_test
+async def test_on_a_terminal_it_tells_whom_it_waits_for(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, autojump_clock: MockClock
+) -> None:
+    async def connector(server: Server, timeout: float) -> Stream:
+        await trio.sleep(float(server.host.partition(".")[0].removeprefix("h")))
+        raise ServerUnreachable("not today")
+
+    settings = settings_of(tmp_path, *(client(f"c{wait}", f"h{wait}.test") for wait in (1, 17, 12)))
+    await connecting.visit_all(settings, connector)
+    assert capsys.readouterr().err == ""
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    await connecting.visit_all(settings, connector)
+    assert capsys.readouterr().err.splitlines() == ["still waiting for: c17, c12", "still waiting for: c17"]
+
+
+@pytest.mark.parametrize(("more", "advised"), [("", True), ('<ssl latent="Y"/>', True), ("<ssl/>", False)])
+@pytest.mark.parametrize("closes", [True, False])
+@trio_test
+async def test_a_server_without_a_greeting_may_be_waiting_for_tls(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    autojump_clock: MockClock,
+    closes: bool,
+    more: str,
+    advised: bool,
+) -> None:
+    async def handshake(session: TlsSession) -> TlsDetails:
+        return TLS
+
+    async def connector(server: Server, timeout: float) -> Stream:
+        stream, end = memory_connection(handshake=handshake)
+        if closes:
+            await end.aclose()
+        return stream
+
+    settings = settings_of(tmp_path, client("isp", "127.0.0.1", more=f"{more}<maildir>m</maildir>"))
+    assert await connecting.visit_all(settings, connector) is ExitCode.TEMPORARY
+    advice = 'if this port speaks TLS from the first byte (as 995 does), use <ssl latent="N"/>'
+    assert (f"  what to do:   {advice}\n" in capsys.readouterr().out) == advised
+
+
+def test_ctrl_c_ends_it_in_a_word(tmp_path: Path) -> None:
+    with running_server([Maildrop("me", "secret")], faults=Faults(stall={"STAT"})) as server:
+        path = write_configuration(tmp_path / "c.xml", client("isp", server.address))
+        with started("check", path, "--connect") as program:
+            server.wait_for_line(b"STAT")
+            program.send(signal.SIGINT)
+            program.wait_for("tui-popretr: interrupted")
+            assert program.ended() == 130
+            assert program.seen == ["tui-popretr: interrupted"]
 
 
 def test_a_reader_that_leaves_early_is_no_defect(tmp_path: Path) -> None:

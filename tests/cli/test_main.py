@@ -44,11 +44,11 @@ def test_an_error_without_advice_is_one_line(
 @pytest.mark.parametrize(
     "problem", [KeyboardInterrupt(), BaseExceptionGroup("", [BaseExceptionGroup("", [KeyboardInterrupt()])])]
 )
-def test_an_interrupt_is_quiet(
+def test_an_interrupt_is_told_in_a_word(
     problem: BaseException, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert outcome(problem, monkeypatch) == 130
-    assert capsys.readouterr() == ("", "")
+    assert capsys.readouterr() == ("", "tui-popretr: interrupted\n")
 
 
 @pytest.mark.parametrize(

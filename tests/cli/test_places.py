@@ -50,9 +50,19 @@ def test_with_neither_both_are_named(home: Path) -> None:
     assert raised.value.exit_code is ExitCode.CONFIGURATION
 
 
-def test_a_file_that_is_named_has_its_own_var(home: Path) -> None:
+def test_a_file_that_is_named_has_its_own_var(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("mail.xml", "tui-popretr.xml"):
+        (home / name).touch()
+    monkeypatch.chdir(home)
     assert locate("mail.xml") == ConfigurationFile("mail.xml")
     assert locate(str(home / "tui-popretr.xml")) == ConfigurationFile(str(home / "tui-popretr.xml"))
+
+
+def test_a_file_that_is_named_must_be_there(home: Path) -> None:
+    (home / "lost.xml").symlink_to("nowhere")
+    for name in ("none.xml", "lost.xml"):
+        with pytest.raises(ConfigurationError, match=f"{name} cannot be read: no such file"):
+            locate(str(home / name))
 
 
 def test_a_usual_place_has_the_same_var_however_it_is_named(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -181,6 +181,12 @@ def test_notes_are_told_with_v_only(tmp_path: Path) -> None:
     assert ": note: " in run_program(configuration, "--headless", "--once", "-v").err
 
 
+def test_warnings_are_told_unless_q(tmp_path: Path) -> None:
+    configuration = write_configuration(tmp_path / "c.xml", client("isp", NOWHERE, attributes='freq="5"'))
+    assert ": warning: freq is under 10 s" in run_program(configuration, "--headless", "--once").err
+    assert ": warning: " not in run_program("-q", configuration, "--headless", "--once").err
+
+
 def test_q_tells_less(tmp_path: Path) -> None:
     with running_server([maildrop(messages=1)]) as server:
         configuration = write_configuration(tmp_path / "c.xml", client("isp", server.address))
@@ -190,7 +196,7 @@ def test_q_tells_less(tmp_path: Path) -> None:
             tmp_path / "c.xml", client("isp", server.address, password="wrong", attributes='freq="5"')
         )
         told = [run_program(quiet, configuration, "--headless", "--once").err for quiet in ("-q", "-qq")]
-    assert [": warning: " in each for each in told] == [True, False]
+    assert [": warning: " in each for each in told] == [False, False]
     assert [" ERROR isp: failed: " in each for each in told] == [True, True]
 
 
@@ -218,6 +224,12 @@ def test_without_headless_and_a_dashboard_it_names_headless(tmp_path: Path) -> N
     assert "the dashboard" in done.err
     assert "--headless" in done.err
     assert not (tmp_path / "var").exists()
+
+
+def test_a_missing_file_is_told_before_a_missing_terminal(tmp_path: Path) -> None:
+    done = run_program("run", "check", cwd=tmp_path)
+    assert done.code == 78
+    assert done.err == "tui-popretr: the configuration check cannot be read: no such file or directory\n"
 
 
 def test_files_are_private(tmp_path: Path) -> None:

@@ -57,7 +57,7 @@ def two(first: str, second: str, attributes: str = "", other: str = "") -> str:
 )
 def test_two_clients_on_one_maildrop(tmp_path: Path, first: str, second: str) -> None:
     (message,) = warnings(load_text(tmp_path, two(first, second)))
-    assert message.startswith("client 'a' polls the same maildrop")
+    assert message.startswith("clients 'a' and 'b' poll the same maildrop")
     keeping = 'preserve="Y" newonly="Y"'
     assert warnings(load_text(tmp_path, two(first, second, keeping, keeping))) == []
     assert len(warnings(load_text(tmp_path, two(first, second, keeping, 'newonly="Y"')))) == 1

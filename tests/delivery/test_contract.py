@@ -85,7 +85,7 @@ def test_files_and_folders_are_private(place: Place, tmp_path: Path) -> None:
 
 def test_a_maildir_is_made_whole(tmp_path: Path) -> None:
     place = Place("maildir", tmp_path / "m")
-    place.sink().make_folders()
+    place.sink().make_ready(0)
     assert sorted(os.listdir(place.path)) == ["cur", "new", "tmp"]
 
 
@@ -215,7 +215,7 @@ def test_every_folder_made_is_durable_before_the_record(place: Place) -> None:
 
 
 def test_the_first_message_of_a_process_syncs_what_a_killed_one_may_have_made(place: Place) -> None:
-    place.sink().make_folders()
+    place.sink().make_ready(0)
     draft = place.sink().open(7, WHEN)
     draft.prepare()
     holder = place.path if place.kind == "maildir" else place.path.parent
@@ -241,7 +241,7 @@ FAILURES = {
 def test_a_failure_is_told_in_words_and_leaves_nothing(place: Place, failure: str) -> None:
     function, number, kind, words = FAILURES[failure]
     sink = place.sink()
-    sink.make_folders()
+    sink.make_ready(0)
     draft = sink.open(7, WHEN)
     draft.write(b"x")
     with mock.patch(function, side_effect=OSError(number, os.strerror(number))), pytest.raises(kind, match=words) as e:
@@ -315,7 +315,7 @@ def test_a_disk_that_is_really_full(place: Place) -> None:
 
 
 def test_a_file_larger_than_allowed(place: Place) -> None:
-    place.sink().make_folders()
+    place.sink().make_ready(0)
     draft = place.sink().open(7, WHEN)
     draft.write(b"x" * 100_000)
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -360,7 +360,7 @@ def test_a_system_user_who_does_not_exist(place: Place) -> None:
 
 def test_orphans_are_ours_dead_and_in_no_record(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     sink = place.sink()
-    sink.make_folders()
+    sink.make_ready(0)
 
     def leave(journal: str, record: int) -> str:
         draft = place.sink(journal).open(record, WHEN)

@@ -128,7 +128,6 @@ def test_unknown_level_names(name: str) -> None:
             closed(ExitCode.TEMPORARY, "1 message skipped", messages=2, octets=2_000_000, deleted=2, failed=1),
             "WARNING id1: failed: 1 message skipped; before that 2 messages, 2.0 MB, deleted 2, failed 1",
         ),
-        (ClientFinished("id1"), "INFO id1: has done all its runs"),
         (
             MessageSkipped(SESSION, 7, "u7", 26_000_000, "-ERR locked", True),
             "WARNING id1: message 7 (26.0 MB) stays on the server: -ERR locked",
@@ -142,6 +141,11 @@ def test_unknown_level_names(name: str) -> None:
 )
 def test_facts_that_tell_the_story(trace: Trace, fact: Fact, line: str) -> None:
     assert trace(fact) == [f"2026-11-23 07:27:59.107 {line}"]
+
+
+def test_the_end_of_the_runs_is_a_detail(trace: Trace) -> None:
+    assert trace(ClientFinished("id1")) == []
+    assert trace(ClientFinished("id1"), level=Level.DEBUG) == ["2026-11-23 07:27:59.107 DEBUG id1: has done all its runs"]
 
 
 def test_every_problem_of_a_rejected_configuration(trace: Trace) -> None:

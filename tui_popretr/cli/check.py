@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from argparse import Namespace
 
-from tui_popretr.cli import configuration
+from tui_popretr.cli import configuration, surroundings
 from tui_popretr.cli.places import locate
 from tui_popretr.config.explain import describe
 from tui_popretr.config.model import Settings
@@ -19,6 +19,8 @@ def run(arguments: Namespace) -> int:
     """Check a configuration and return the exit code. Raises PopretrError."""
     everything = configuration.read(locate(arguments.config), shown=frozenset(Severity))
     settings = configuration.choose(everything, arguments.clients)
+    for warning in surroundings.warnings(settings):
+        print(f"{visible(settings.path)}: warning: {warning}", file=sys.stderr)
     _make_contexts(settings)
     if arguments.connect:
         from tui_popretr.cli import connecting

@@ -1,8 +1,10 @@
-"""`check --connect`: visits every client's server, several at once, and prints what was found, in their order."""
+"""`check --connect`: visits every client's server, several at once, and prints what was found as soon as it is."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import contextlib
+import sys
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 from datetime import datetime
 
@@ -23,46 +25,77 @@ from tui_popretr.text import visible
 
 #: So many servers are visited at once.
 AT_ONCE = 8
+#: So long is a reply waited for at most, seconds: somebody looks on.
+PATIENCE = 30.0
+#: After so long the user is told who is waited for, seconds.
+RESTLESS = 5.0
 
 _DAY = 86400.0
 
 
 def check(settings: Settings, *, connector: Connector = connect_tcp) -> int:
     """Visit the clients' maildrops, print a report of each and return the worst exit code. Nothing is retrieved."""
-    return trio.run(_check, settings, connector)
+    return trio.run(visit_all, settings, connector)
 
 
-async def _check(settings: Settings, connector: Connector) -> ExitCode:
+async def visit_all(settings: Settings, connector: Connector) -> ExitCode:
+    """Do as check() does, within trio. Raises OSError where the reports cannot be written."""
     trio.socket.set_custom_hostname_resolver(Resolver())
     clock = SystemClock()
     limits = replace(settings.concurrency, total=min(settings.concurrency.total, AT_ONCE))
     places = Places(limits)
-    found: dict[str, Findings] = {}
-    waiting = list(settings.clients)
+    timeout = min(settings.timeout, PATIENCE)
+    waiting = [client.id for client in settings.clients]
+    codes: list[ExitCode] = []
     unwritable: list[OSError] = []
 
     async def visit(client: ClientSettings) -> None:
         place = places.request(client.server)  # two clients of one maildrop would lock each other out
         try:
             await place.granted.wait()
-            entry = Entry(SessionId(client.id, 1), client, Bus(), clock, connector, settings.timeout)
-            found[client.id] = await probe(entry)
+            entry = Entry(SessionId(client.id, 1), _impatient(client), Bus(), clock, connector, timeout)
+            found = await probe(entry)
         finally:
             place.release()
+        waiting.remove(client.id)
+        if found.problem is not None:
+            codes.append(found.problem.exit_code)
         try:
-            while waiting and waiting[0].id in found:
-                ready = waiting.pop(0)
-                print("\n".join(report(ready, found[ready.id], clock.now())), flush=True)
+            print("\n".join(report(client, found, clock.now())), flush=True)
         except OSError as problem:  # outside the nursery it would come wrapped in a group
             unwritable.append(problem)
             nursery.cancel_scope.cancel()
 
     async with trio.open_nursery() as nursery:
-        for client in settings.clients:
-            nursery.start_soon(visit, client)
+        if sys.stderr is not None and sys.stderr.isatty():
+            nursery.start_soon(_tell, waiting)
+        async with trio.open_nursery() as visits:
+            for client in settings.clients:
+                visits.start_soon(visit, client)
+        nursery.cancel_scope.cancel()
     if unwritable:
         raise unwritable[0]
-    return worst([each.problem.exit_code for each in found.values() if each.problem is not None])
+    return worst(codes)
+
+
+def _impatient(client: ClientSettings) -> ClientSettings:
+    """The client with a TLS handshake that is not waited for any longer than a reply."""
+    tls = client.server.tls
+    if tls is None or tls.handshake_timeout <= PATIENCE:
+        return client
+    return replace(client, server=replace(client.server, tls=replace(tls, handshake_timeout=PATIENCE)))
+
+
+async def _tell(waiting: Collection[str]) -> None:
+    """Say on standard error, until cancelled, which clients are still waited for: again only when these change."""
+    told = ""
+    while True:
+        await trio.sleep(RESTLESS)
+        names = visible(", ".join(waiting), 200)
+        if names != told:
+            with contextlib.suppress(OSError):
+                print(f"still waiting for: {names}", file=sys.stderr, flush=True)
+            told = names
 
 
 def report(client: ClientSettings, found: Findings, now: datetime) -> Iterator[str]:

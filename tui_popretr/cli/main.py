@@ -42,6 +42,7 @@ def _explain(problem: BaseException) -> int:
             _tell(PopretrError(f"cannot write the output: {describe_os_error(problem)}"))
             return ExitCode.IO_ERROR
     if _is_interrupt(problem):
+        _tell(PopretrError("interrupted"))
         return _INTERRUPTED
     import traceback
 

@@ -6,7 +6,8 @@ import os
 from dataclasses import dataclass
 from typing import Final
 
-from tui_popretr.errors import ConfigurationError
+from tui_popretr.errors import ConfigurationError, describe_os_error
+from tui_popretr.text import visible
 
 _NAME: Final = "tui-popretr"
 _FILE: Final = "tui-popretr.xml"
@@ -35,7 +36,8 @@ def locate(path: str | None) -> ConfigurationFile:
     """Return the configuration file that the command line means by `path`.
 
     A usual place that is named outright has the same var as when it is found: another var would be another journal, and
-    all mail would come again. Raises ConfigurationError where none is named and none found.
+    all mail would come again. Raises ConfigurationError where none is named and none found, or the named one is not
+    there.
     """
     if path is None:
         places = usual_places()
@@ -46,6 +48,11 @@ def locate(path: str | None) -> ConfigurationFile:
             f"no configuration: there is neither {places[0].path} nor {places[1].path}",
             advice="put one there or name it: tui-popretr check CONFIG",
         )
+    try:
+        os.stat(path)
+    except OSError as problem:
+        reason = describe_os_error(problem)
+        raise ConfigurationError(f"the configuration {visible(path, 4096)} cannot be read: {reason}") from problem
     if os.path.basename(os.path.realpath(path)) == _FILE:
         for place in usual_places():
             if os.path.realpath(place.path) == os.path.realpath(path):

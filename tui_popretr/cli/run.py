@@ -24,9 +24,9 @@ _NORMAL: Final = 2
 
 def run(arguments: Namespace) -> int:
     """Retrieve mail as the arguments say and return the exit code. Raises PopretrError."""
+    file = locate(arguments.config)
     if not arguments.headless:
         _want_terminal(arguments)
-    file = locate(arguments.config)
     verbosity = arguments.verbose - arguments.quiet
     settings = configuration.read(file, shown=_shown(verbosity))
     settings = configuration.choose(settings, arguments.clients)
@@ -52,7 +52,7 @@ def _shown(verbosity: int) -> frozenset[Severity]:
     """Which problems of the configuration are told."""
     if verbosity > 0:
         return frozenset(Severity)
-    return frozenset({Severity.ERROR, Severity.WARNING} if verbosity > -2 else {Severity.ERROR})
+    return frozenset({Severity.ERROR} if verbosity < 0 else {Severity.ERROR, Severity.WARNING})
 
 
 def _want_terminal(arguments: Namespace) -> None:

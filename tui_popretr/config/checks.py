@@ -60,8 +60,8 @@ def check_maildrops(clients: Sequence[tuple[Section, ClientSettings]]) -> None:
         if other is client or all(each.preserve and each.new_only for each in (client, other)):
             continue
         section.warning(
-            f"client {quote(other.id)} polls the same maildrop, so each message reaches only one of the two;"
-            ' give both preserve="Y" newonly="Y" if both shall have all'
+            f"clients {quote(other.id)} and {quote(client.id)} poll the same maildrop, so each message reaches only one"
+            ' of them; give both preserve="Y" newonly="Y" if both shall have all'
         )
 
 

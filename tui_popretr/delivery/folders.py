@@ -66,6 +66,17 @@ class Folders:
             self.unsynced = (os.path.dirname(self._wanted[0]),)
             self._made = True
 
+    def make_ready(self, octets: int) -> None:
+        """Make what is missing and see that there is room for `octets`. Blocking. Raises DeliveryFailed."""
+        self.make(again=True)
+        try:
+            space = os.statvfs(self._top)
+            free = (space.f_bfree if os.geteuid() == 0 else space.f_bavail) * space.f_frsize
+            if space.f_blocks and free < octets:  # some file systems do not tell
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        except OSError as error:
+            raise delivery_failed(error, "store mail in", self._top) from error
+
     def mark_synced(self, folders: tuple[str, ...]) -> None:
         """These have been fsynced since make()."""
         if self.unsynced and set(folders).issuperset(self.unsynced):

@@ -40,8 +40,8 @@ class MaildirSink:
             link=False,
         )
 
-    def make_folders(self) -> None:
-        self._folders.make(again=True)
+    def make_ready(self, octets: int) -> None:
+        self._folders.make_ready(octets)
 
     def clean_orphans(self, known: Collection[str]) -> list[str]:
         return remove_left_behind(self._tmp, names.maildir_tag, self._journal_id, known)

@@ -112,8 +112,11 @@ class Sink(Protocol):
         """Return a new draft; no I/O. `when` is local wall-clock time."""
         ...
 
-    def make_folders(self) -> None:
-        """Make the folders that are missing (drafts do it by themselves). Blocking. Raises DeliveryFailed."""
+    def make_ready(self, octets: int) -> None:
+        """See that a message of so many octets can be stored, before one is asked for. Blocking. Raises DeliveryFailed.
+
+        Folders that are missing are made (drafts do that by themselves, too).
+        """
         ...
 
     def clean_orphans(self, known: Collection[str]) -> list[str]:

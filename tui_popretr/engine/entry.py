@@ -15,7 +15,15 @@ from tui_popretr.engine.login import log_in, turned_away
 from tui_popretr.engine.plan import Listed
 from tui_popretr.engine.stream import Stream
 from tui_popretr.engine.wire import Wire
-from tui_popretr.errors import CommandRefused, GreetingRefused, ProtocolViolation, StlsRefused, UidlUnavailable
+from tui_popretr.errors import (
+    CommandRefused,
+    ConnectionCut,
+    GreetingRefused,
+    ProtocolViolation,
+    ServerStalled,
+    StlsRefused,
+    UidlUnavailable,
+)
 from tui_popretr.facts import (
     CapabilitiesLearned,
     DialogueLine,
@@ -31,6 +39,7 @@ from tui_popretr.facts import (
 from tui_popretr.pop3 import (
     Capa,
     Capabilities,
+    Greeting,
     List,
     Listing,
     RemoteProtocolError,
@@ -44,6 +53,8 @@ from tui_popretr.pop3 import (
 )
 from tui_popretr.pop3.status import response_code
 from tui_popretr.text import visible
+
+_PERHAPS_TLS = 'if this port speaks TLS from the first byte (as 995 does), use <ssl latent="N"/>'
 
 Connector = Callable[[Server, float], Awaitable[Stream]]
 
@@ -85,7 +96,7 @@ class Entry:
     async def enter(self, wire: Wire) -> None:
         """Greeting, STLS where latent, login."""
         client, server = self.client, self.client.server
-        greeting = await wire.greeting()
+        greeting = await self._greeting(wire)
         if not greeting.ok:
             raise turned_away(greeting.text, response_code(greeting.text)) or GreetingRefused(
                 f"the server turns us away: {visible(greeting.text, 200) or 'without a reason'}"
@@ -105,6 +116,16 @@ class Entry:
         self.bus.publish(SessionAdvanced(self.session, Stage.LOGIN))
         mechanism = await log_in(wire, server, greeting.stamp)
         self.bus.publish(LoginSucceeded(self.session, mechanism))
+
+    async def _greeting(self, wire: Wire) -> Greeting:
+        try:
+            return await wire.greeting()
+        except (ConnectionCut, ServerStalled) as problem:
+            tls = self.client.server.tls
+            if tls is None or tls.latent:
+                # A server that waits for our ClientHello is silent, or gives up waiting.
+                problem.advice = _PERHAPS_TLS
+            raise
 
     async def capabilities(self, wire: Wire) -> Capabilities | None:
         """Ask for CAPA; a refusal is harmless."""

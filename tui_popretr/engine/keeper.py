@@ -39,9 +39,12 @@ class JournalKeeper:
             raise JournalError("the journal is not open")
         return self._journal
 
-    async def open(self) -> list[Recovered]:
-        """Open the journal and finish what a crash left unfinished. Raises JournalError."""
-        return await self._in_thread(self._open)
+    async def open(self, opened: Callable[[], None] = lambda: None) -> list[Recovered]:
+        """Open the journal and finish what a crash left unfinished. Raises JournalError.
+
+        `opened` is called in between, in the thread: when the journal is ours, and before audit lines are written.
+        """
+        return await self._in_thread(lambda: self._open(opened))
 
     async def ensure(self) -> list[Recovered]:
         """Reopen and recover the journal if it broke. Raises JournalError where that fails."""
@@ -74,12 +77,13 @@ class JournalKeeper:
         return self._journal is not None and not self._journal.broken
 
     def _reopen(self) -> list[Recovered]:
-        return [] if self._sound else self._open()  # another session may have done it meanwhile
+        return [] if self._sound else self._open(lambda: None)  # another session may have done it meanwhile
 
-    def _open(self) -> list[Recovered]:
+    def _open(self, opened: Callable[[], None]) -> list[Recovered]:
         self._close()
         journal = Journal.open(self._path)
         try:
+            opened()
             recovered = recover(journal, None, now=self._now(), audit=self._audit)
         except BaseException:
             journal.close()

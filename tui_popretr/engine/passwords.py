@@ -80,11 +80,15 @@ async def _from_command(argv: tuple[str, ...], timeout: float) -> Secret:
         raise PasswordUnavailable(f"the password command {argv[0]} took longer than {timeout:g} s") from None
     except OSError as problem:
         raise PasswordUnavailable(
-            f"cannot run the password command {argv[0]}: {describe_os_error(problem)}"
+            f"cannot run the password command {argv[0]}: {describe_os_error(problem)}",
+            advice="is it installed, and in the PATH of this process?",
         ) from problem
     if done.returncode:
         how = f"exit code {done.returncode}" if done.returncode > 0 else f"signal {-done.returncode}"
-        raise PasswordUnavailable(f"the password command {argv[0]} failed ({how})")
+        # Its own words are not told: nobody knows whether the secret is among them.
+        raise PasswordUnavailable(
+            f"the password command {argv[0]} failed ({how})", advice="run it by hand as the same user, to see why"
+        )
     return _first_line(done.stdout, f"the command {argv[0]}")
 
 

@@ -49,8 +49,8 @@ class Observer:
     def delivered(self, listed: Listed, parcel: Parcel, octets: int, sender: str | None) -> None:
         """The message is durable and in the journal."""
 
-    def failed(self, listed: Listed, problem: PopretrError, *, count: bool) -> None:
-        """The message stays on the server; `count`: the message itself is to blame."""
+    def failed(self, listed: Listed, problem: PopretrError, *, count: bool, tell: bool = True) -> None:
+        """The message stays on the server. `count`: the message itself is to blame; not `tell`: one of very many."""
 
     def progressed(self, messages: int, octets: int) -> None:
         """So much has been received in all."""
@@ -334,7 +334,8 @@ class Retrieval:
             self._observer.failed(job.listed, MessageRefused(f"the server refused to send it: {words}"), count=True)
 
     def _not_stored(self, listed: Listed, problem: PopretrError) -> None:
-        self._observer.failed(listed, problem, count=False)
+        # What was in flight when all became hopeless fails alike: no line for each.
+        self._observer.failed(listed, problem, count=False, tell=self.hopeless is None)
         self._failures_in_a_row += 1
         if isinstance(problem, JournalError):
             self.hopeless = problem

@@ -10,6 +10,7 @@ from functools import partial
 
 import trio
 
+from tui_popretr import __version__
 from tui_popretr.clock import Clock, SystemClock
 from tui_popretr.commands import (
     Command,
@@ -25,7 +26,7 @@ from tui_popretr.config.model import LogSettings, Server, Settings
 from tui_popretr.engine.bus import Bus, Subscriber
 from tui_popretr.engine.client import ClientRunner, Services
 from tui_popretr.engine.committer import Committer
-from tui_popretr.engine.describe import client_info, disabled_info
+from tui_popretr.engine.describe import client_info, disabled_info, duration
 from tui_popretr.engine.entry import Connector
 from tui_popretr.engine.keeper import CLOSING, JournalKeeper, recovery_text
 from tui_popretr.engine.logbook import Logbook
@@ -112,16 +113,28 @@ class Engine:
         """Run until shutdown, or until all is done. Raises JournalError where there is no journal to work with."""
         self._token = trio.lowlevel.current_trio_token()
         trio.socket.set_custom_hostname_resolver(Resolver())
-        self._logbook.apply(self.settings)
         keeper = JournalKeeper(self.settings.journal, self._logbook.audit, lambda: int(self.clock.now().timestamp()))
         try:
-            for recovered in await keeper.open():
+            # A process that finds the journal in use leaves the other one's logs alone.
+            for recovered in await keeper.open(lambda: self._logbook.apply(self.settings)):
                 self.note(Level.WARNING, recovery_text(recovered))
+            self._greet()
             await self._work(keeper)
+            if self._ended_by_command:
+                self.note(Level.INFO, "ended")
         finally:
             await self._save_history(keeper)
             await keeper.close()
             self._logbook.close()
+
+    def _greet(self) -> None:
+        """Say what is going to happen: with delay_start nothing else would for a while."""
+        count = len(self.settings.clients)
+        what = f"tui-popretr {__version__}: {count} client{'' if count == 1 else 's'}"
+        if self.settings.delay_start:
+            self.note(Level.INFO, f"{what}, first sessions in {duration(self.settings.delay_start)}")
+        else:
+            self.note(Level.DEBUG, what)
 
     async def _work(self, keeper: JournalKeeper) -> None:
         committer = Committer(keeper, self._logbook.audit)

@@ -18,13 +18,14 @@ from tui_popretr.engine.committer import Committer, Parcel
 from tui_popretr.engine.entry import Connector, Entry
 from tui_popretr.engine.incoming import Target
 from tui_popretr.engine.keeper import JournalKeeper, recovery_text
-from tui_popretr.engine.plan import Listed, Plan, Policy, make_plan
+from tui_popretr.engine.plan import Fetch, Listed, Plan, Policy, make_plan
 from tui_popretr.engine.retrieval import Observer, Retrieval
 from tui_popretr.engine.tally import Tally
 from tui_popretr.engine.wire import Wire
 from tui_popretr.errors import (
     CommandRefused,
     DeliveryFailed,
+    JournalError,
     PopretrError,
     SessionStopped,
 )
@@ -100,6 +101,7 @@ class Session(Observer):
         self._retrieval: Retrieval | None = None
         self._stopping = False
         self._abandoned: PopretrError | None = None
+        self._no_place: DeliveryFailed | None = None
         self._listed: list[str] | None = None  # the UIDs of a complete listing
         self._policy = Policy(
             preserve=client.preserve,
@@ -233,6 +235,7 @@ class Session(Observer):
         self._publish(SessionAdvanced(self.id, Stage.LISTING))
         listing, octets = await self._entry.listing(wire, pipelining)
         plan = await self._plan(maildrop, listing)
+        await self._make_ready(plan)
         self._publish(
             MaildropListed(
                 self.id,
@@ -249,6 +252,16 @@ class Session(Observer):
             if not skip.silent:
                 self._skipped(skip.listed, skip.reason, trouble=skip.trouble)
         return Retrieval(wire, plan, self._target(wire, maildrop), self, pipelining=pipelining)
+
+    async def _make_ready(self, plan: Plan) -> None:
+        """Ask for nothing that cannot be stored: where that is plain beforehand, only deletions are left to do."""
+        if plan.fetches:
+            octets = min(each.listed.octets for each in plan.fetches)
+            try:
+                await trio.to_thread.run_sync(self._sink.make_ready, octets, limiter=self._around.committer.disk)
+            except DeliveryFailed as problem:
+                self._no_place = problem
+                plan.work = [each for each in plan.work if not isinstance(each, Fetch)]
 
     def _heed(self, capabilities: Capabilities) -> None:
         """Draw conclusions from what the server says of its own rules (RFC 2449 §6.5, §6.7)."""
@@ -314,7 +327,9 @@ class Session(Observer):
             await self._count_troubles(maildrop)
         if at_rest:
             await self._quit(wire, retrieval.deleted, maildrop)
-        if retrieval.hopeless is not None:
+        if self._no_place is not None:
+            raise self._no_place
+        if isinstance(retrieval.hopeless, JournalError):  # others are told with their count
             raise retrieval.hopeless
         if self._stopping:
             raise SessionStopped("stopped" if at_rest else _OWED)
@@ -379,11 +394,12 @@ class Session(Observer):
             )
         )
 
-    def failed(self, listed: Listed, problem: PopretrError, *, count: bool) -> None:
+    def failed(self, listed: Listed, problem: PopretrError, *, count: bool, tell: bool = True) -> None:
         self._tally.fail(problem)
         if count:
             self._troubles.append((listed, str(problem)))
-        self._skipped(listed, str(problem), trouble=True)
+        if tell:
+            self._skipped(listed, str(problem), trouble=True)
 
     def progressed(self, messages: int, octets: int) -> None:
         self._publish(RetrievalProgressed(self.id, messages, octets))

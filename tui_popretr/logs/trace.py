@@ -4,26 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from datetime import datetime
-
-from humanize import naturalsize
 
 from tui_popretr.clock import Clock
 from tui_popretr.config.model import LogSettings
-from tui_popretr.errors import ExitCode
-from tui_popretr.facts import (
-    ClientFinished,
-    ConfigurationRejected,
-    ConfigurationReloaded,
-    Fact,
-    Level,
-    MessageSkipped,
-    Noted,
-    SessionClosed,
-    SessionResult,
-)
+from tui_popretr.facts import Fact, Level, Noted
 from tui_popretr.logs.logfile import LogFile
 from tui_popretr.logs.stamps import date_and_time
+from tui_popretr.logs.story import story
 from tui_popretr.text import visible
 
 #: Where the trace goes when the configuration names no file.
@@ -83,58 +70,12 @@ class TraceLog:
         self._journal = journal
 
     def __call__(self, fact: Fact) -> None:
-        match fact:
-            case Noted():
-                self._write(fact.at, fact.level, fact.client, fact.text)
-            case SessionClosed():
-                self._session(fact.session.client, fact.result)
-            case MessageSkipped(trouble=True):
-                size = naturalsize(fact.octets)
-                text = f"message {fact.number} ({size}) stays on the server: {fact.reason}"
-                self._write(None, Level.WARNING, fact.session.client, text)
-            case ClientFinished():
-                self._write(None, Level.INFO, fact.client, "has done all its runs")
-            case ConfigurationReloaded():
-                self._write(None, Level.INFO, None, f"configuration reloaded: {_changes(fact)}")
-            case ConfigurationRejected():
-                self._write(None, Level.ERROR, None, "configuration not reloaded, the old one stays in force:")
-                for problem in fact.problems:
-                    self._write(None, Level.ERROR, None, problem)
-            case _:
-                pass
+        for note in story(fact, self._clock.now):
+            self._write(note)
 
-    def _session(self, client: str, result: SessionResult) -> None:
-        done = _counts(result)
-        if result.ok:
-            self._write(result.ended, Level.INFO, client, f"{done}; {result.error}" if result.error else done)
+    def _write(self, note: Noted) -> None:
+        if _SEVERITIES[note.level] < self._threshold:
             return
-        level = Level.WARNING if result.code is ExitCode.TEMPORARY else Level.ERROR
-        text = f"failed: {result.error} ({result.advice})" if result.advice else f"failed: {result.error}"
-        if result.messages or result.deleted:
-            text = f"{text}; before that {done}"
-        self._write(result.ended, level, client, text)
-
-    def _write(self, at: datetime | None, level: Level, client: str | None, text: str) -> None:
-        if _SEVERITIES[level] < self._threshold:
-            return
-        at = at or self._clock.now()
-        start = _PRIORITIES[level] if self._journal else f"{date_and_time(at)} "
-        subject = f"{client}: " if client else ""
-        self._logfile.write(f"{start}{level.name} {subject}{visible(text, _LINE_LIMIT)}", at)
-
-
-def _counts(result: SessionResult) -> str:
-    """Return what a session did: `3 messages, 12.3 kB, deleted 3`."""
-    if result.messages:
-        parts = [f"{result.messages} message{'s' if result.messages > 1 else ''}", naturalsize(result.octets)]
-    else:
-        parts = ["no messages"]
-    for word, count in (("deleted", result.deleted), ("skipped", result.skipped), ("failed", result.failed)):
-        if count or (word == "deleted" and result.messages):
-            parts.append(f"{word} {count}")
-    return ", ".join(parts)
-
-
-def _changes(fact: ConfigurationReloaded) -> str:
-    groups = (("added", fact.added), ("removed", fact.removed), ("changed", fact.changed))
-    return "; ".join(f"{word} {', '.join(ids)}" for word, ids in groups if ids) or "no client is changed by it"
+        start = _PRIORITIES[note.level] if self._journal else f"{date_and_time(note.at)} "
+        subject = f"{note.client}: " if note.client else ""
+        self._logfile.write(f"{start}{note.level.name} {subject}{visible(note.text, _LINE_LIMIT)}", note.at)

@@ -36,6 +36,7 @@ from tui_popretr.facts import (
     TlsDetails,
     TlsStarted,
 )
+from tui_popretr.logs.story import story
 
 #: Past sessions kept per client, for its sparkline and its details.
 PAST = 40
@@ -210,6 +211,7 @@ class View:
             if client is not None and client in self.clients:
                 self.clients[client] = reduce_client(self.clients[client], fact, now)
                 changed.add(client)
+            self.notes.extend(story(fact, lambda: wall))
             match fact:
                 case ClientsChanged(infos=infos):
                     changed |= self._set_clients(infos)
@@ -221,8 +223,6 @@ class View:
                     self.mails.append((fact.at, fact))
                 case MessageSkipped():
                     self.mails.append((wall, fact))
-                case Noted():
-                    self.notes.append(fact)
                 case SessionClosed(session=session, result=result):
                     self.closed.append((session.client, result))
                 case _:

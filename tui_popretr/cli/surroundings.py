@@ -1,0 +1,101 @@
+"""What a configuration needs of this machine and will not find there: password files and commands, folders, files."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+from collections.abc import Iterator
+
+from tui_popretr.config.model import (
+    ClientSettings,
+    Destination,
+    FolderDestination,
+    FromCommand,
+    FromFile,
+    MaildirDestination,
+    PasswordSource,
+    Settings,
+)
+from tui_popretr.errors import describe_os_error
+from tui_popretr.text import visible
+
+
+def warnings(settings: Settings) -> list[str]:
+    """Return what cannot work on this machine for this user, as things are now; [] where all is well.
+
+    Nothing is made, opened or run. A program that runs as another user may find it otherwise.
+    """
+    told = [f"client {visible(client.id)}: {trouble}" for client in settings.clients for trouble in _client(client)]
+    journal = _file(settings.journal) or _folder(os.path.dirname(settings.journal))
+    logs = {"audit log": settings.audit, "transcript": settings.transcript, "trace": settings.trace}
+    files = {"journal": journal, **{name: _file(log.path) for name, log in logs.items() if log is not None}}
+    return told + [f"the {name} cannot be written: {trouble}" for name, trouble in files.items() if trouble]
+
+
+def _client(client: ClientSettings) -> Iterator[str]:
+    if trouble := _password(client.server.password):
+        yield trouble
+    if trouble := next(filter(None, map(_folder, _folders(client.destination))), ""):
+        yield f"mail cannot be stored: {trouble}"
+
+
+def _password(source: PasswordSource | None) -> str:
+    match source:
+        case FromFile(path):
+            return _password_file(path)
+        case FromCommand(argv) if shutil.which(argv[0]) is None:
+            return f"the password command {_name(argv[0])} is not found, or cannot be run"
+    return ""
+
+
+def _password_file(path: str) -> str:
+    try:
+        mode = os.stat(path).st_mode
+    except OSError as problem:
+        return f"the password file {_name(path)} cannot be read: {describe_os_error(problem)}"
+    if stat.S_ISDIR(mode):
+        return f"the password file {_name(path)} is a folder"
+    if not os.access(path, os.R_OK):
+        return f"the password file {_name(path)} cannot be read: permission denied"
+    if mode & stat.S_IROTH:
+        return f"others may read the password file; run chmod 600 {_name(path)}"
+    return ""
+
+
+def _folders(destination: Destination) -> tuple[str, ...]:
+    """The folders that messages are written into."""
+    match destination:
+        case MaildirDestination(path):
+            return tuple(os.path.join(path, name) for name in ("tmp", "new", "cur"))
+        case FolderDestination(path):
+            return (path,)
+    return ()
+
+
+def _file(path: str) -> str:
+    """Say what is in the way of writing a file. Its path may hold the tokens of a log's name."""
+    if os.path.isdir(path):
+        return f"{_name(path)} is a folder"
+    if os.path.exists(path):
+        return "" if os.access(path, os.W_OK) else f"no permission to write {_name(path)}"
+    folder = os.path.dirname(path.partition("%")[0])  # the tokens' values are not known before the file is opened
+    return _folder(folder) if folder else ""
+
+
+def _folder(path: str) -> str:
+    """Say what is in the way of making a folder, where it is not there, and of writing into it."""
+    nearest = path
+    while not os.path.lexists(nearest) and nearest != os.path.dirname(nearest):
+        nearest = os.path.dirname(nearest)
+    if not os.path.isdir(nearest):
+        return f"{_name(nearest)} is not a folder"
+    if os.access(nearest, os.W_OK | os.X_OK):
+        return ""
+    if nearest == path:
+        return f"no permission to write into the folder {_name(path)}"
+    return f"the folder {_name(path)} is not there, and no permission to make it in {_name(nearest)}"
+
+
+def _name(path: str) -> str:
+    return visible(path, 4096)

@@ -1,0 +1,73 @@
+"""The program's story in lines: what of the facts a reader of its log wants to know, and how much it matters."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import datetime
+
+from humanize import naturalsize
+
+from tui_popretr.errors import ExitCode
+from tui_popretr.facts import (
+    ClientFinished,
+    ConfigurationRejected,
+    ConfigurationReloaded,
+    Fact,
+    Level,
+    MessageSkipped,
+    Noted,
+    SessionClosed,
+    SessionResult,
+)
+
+
+def story(fact: Fact, now: Callable[[], datetime]) -> Iterator[Noted]:
+    """Yield the lines of the log that a fact is worth, mostly none. `now` gives the time of those without one."""
+    match fact:
+        case Noted():
+            yield fact
+        case SessionClosed():
+            yield _session(fact.session.client, fact.result)
+        case MessageSkipped(trouble=True):
+            size = naturalsize(fact.octets)
+            text = f"message {fact.number} ({size}) stays on the server: {fact.reason}"
+            yield Noted(now(), Level.WARNING, fact.session.client, text)
+        case ClientFinished():
+            yield Noted(now(), Level.DEBUG, fact.client, "has done all its runs")
+        case ConfigurationReloaded():
+            yield Noted(now(), Level.INFO, None, f"configuration reloaded: {_changes(fact)}")
+        case ConfigurationRejected():
+            yield Noted(now(), Level.ERROR, None, "configuration not reloaded, the old one stays in force:")
+            for problem in fact.problems:
+                yield Noted(now(), Level.ERROR, None, problem)
+        case _:
+            pass
+
+
+def _session(client: str, result: SessionResult) -> Noted:
+    done = _counts(result)
+    if result.ok:
+        text = f"{done}; {result.error}" if result.error else done
+        return Noted(result.ended, Level.INFO, client, text)
+    level = Level.WARNING if result.code is ExitCode.TEMPORARY else Level.ERROR
+    text = f"failed: {result.error} ({result.advice})" if result.advice else f"failed: {result.error}"
+    if result.messages or result.deleted:
+        text = f"{text}; before that {done}"
+    return Noted(result.ended, level, client, text)
+
+
+def _counts(result: SessionResult) -> str:
+    """Return what a session did: `3 messages, 12.3 kB, deleted 3`."""
+    if result.messages:
+        parts = [f"{result.messages} message{'s' if result.messages > 1 else ''}", naturalsize(result.octets)]
+    else:
+        parts = ["no messages"]
+    for word, count in (("deleted", result.deleted), ("skipped", result.skipped), ("failed", result.failed)):
+        if count or (word == "deleted" and result.messages):
+            parts.append(f"{word} {count}")
+    return ", ".join(parts)
+
+
+def _changes(fact: ConfigurationReloaded) -> str:
+    groups = (("added", fact.added), ("removed", fact.removed), ("changed", fact.changed))
+    return "; ".join(f"{word} {', '.join(ids)}" for word, ids in groups if ids) or "no client is changed by it"
