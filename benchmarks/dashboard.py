@@ -19,6 +19,7 @@ from typing import Any, Final
 
 import textual
 
+from benchmarks.measured import STALL
 from benchmarks.popserver import PASSWORD
 from benchmarks.terminal import BenchmarkFailed, OnTerminal, on_terminal
 
@@ -222,11 +223,8 @@ def _find_gap(program: OnTerminal) -> None:
     """Have lines dropped, and search for them in the transcript: the screen must tell them, in their place."""
     program.press("\t")
     program.watch(0.3)
-    # what is due after such a pause comes all at once, more than the mailbox takes
-    program.process.send_signal(signal.SIGSTOP)
-    time.sleep(0.5)
-    program.process.send_signal(signal.SIGCONT)
-    program.watch(0.2)
+    program.process.send_signal(signal.SIGUSR2)
+    program.watch(STALL + 0.2)
     program.forget()
     for key in (" ", "/", "not shown", "\r"):
         program.press(key)

@@ -3,7 +3,7 @@
 With LINES the engine does not retrieve but acts: every client has a session, and all of them together say so many
 lines of dialogue a second. Without, it is the real engine. All else is the program's own: run_dashboard, the engine's
 thread, the mailbox. A report (JSON) goes to the descriptor REPORTS each time SIGUSR1 comes; it is about the time since
-the last one.
+the last one. SIGUSR2 makes the screen stand still for a moment.
 """
 
 from __future__ import annotations
@@ -52,6 +52,8 @@ from tui_popretr.ui.source import Source
 
 #: The probes sleep so long, seconds: what they sleep longer is lag.
 NAP = 0.01
+#: The screen stands still for so long, seconds.
+STALL = 0.5
 #: The actors deliver at most so many messages a second, all together, and so many in a session.
 MESSAGES, IN_SESSION = 500, 40
 OCTETS = 4321
@@ -126,7 +128,9 @@ class Measured(Dashboard):
 
     def on_mount(self) -> None:
         self._probing = asyncio.create_task(self._probe())
-        asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, self._report)
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGUSR1, self._report)
+        loop.add_signal_handler(signal.SIGUSR2, time.sleep, STALL)
 
     async def _probe(self) -> None:
         screen.begin()

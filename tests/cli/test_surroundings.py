@@ -94,13 +94,12 @@ def test_destinations_that_cannot_be_written(tmp_path: Path, locked: Path) -> No
         settings_of(
             tmp_path,
             client("a", "a.test", more="<ssl/>" + FOLDER.format("locked")),
-            client("b", "b.test", more="<ssl/>" + FOLDER.format("locked/mail/in")),
+            client("b", "b.test", more="<ssl/>" + FOLDER.format("locked/in/a")),
         )
     )
     assert told == [
         f"client a: mail cannot be stored: no permission to write into the folder {locked}",
-        f"client b: mail cannot be stored: the folder {locked}/mail/in is not there, and no permission to make it in"
-        f" {locked}",
+        f"client b: mail cannot be stored: the folder {locked}/in/a cannot be made: no permission to write into {locked}",
     ]
 
 
@@ -110,7 +109,7 @@ def test_journal_and_logs(tmp_path: Path, locked: Path) -> None:
     logs = f"<audit>{tmp_path}/file/%DT%.log</audit><transcript>{locked}/old.log</transcript><trace>{tmp_path}</trace>"
     told = warnings(settings_of(tmp_path, before=f"<dirpaths><var>locked/var</var></dirpaths>{logs}"))
     assert told == [
-        f"the journal cannot be written: the folder {locked}/var is not there, and no permission to make it in {locked}",
+        f"the journal cannot be written: the folder {locked}/var cannot be made: no permission to write into {locked}",
         f"the audit log cannot be written: {tmp_path}/file is not a folder",
         f"the transcript cannot be written: no permission to write {locked}/old.log",
         f"the trace cannot be written: {tmp_path} is a folder",

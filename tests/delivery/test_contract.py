@@ -55,6 +55,16 @@ def test_opening_and_writing_touch_no_disk(place: Place) -> None:
     assert not place.path.parent.parent.exists()
 
 
+def test_a_full_disk_is_told_before_anything_is_asked_for(place: Place) -> None:
+    sink = place.sink()
+    sink.make_ready(1)
+    assert place.path.is_dir()
+    with pytest.raises(DeliveryFailed, match="the disk is full") as raised:
+        sink.make_ready(2**62)
+    assert raised.value.exit_code is ExitCode.IO_ERROR
+    assert "make room" in raised.value.advice
+
+
 def test_a_large_message_is_spilled_and_memory_stays_small(place: Place) -> None:
     draft = place.sink().open(7, WHEN)
     for number in range(40):

@@ -12,6 +12,7 @@ from trio.testing import MockClock, trio_test
 
 from tests.support.worlds import World, mail
 from tui_popretr.config.model import Eol, FolderDestination, MaildirDestination
+from tui_popretr.engine.retrieval import HOPELESS
 from tui_popretr.errors import ExitCode, JournalError
 from tui_popretr.facts import MessageDelivered, MessageSkipped, Noted
 from tui_popretr.journal.journal import Journal
@@ -70,6 +71,35 @@ async def test_three_failures_in_a_row_end_the_retrieval_with_quit(
     assert world.arrived() == [mail(1)]
     assert "uid-1" not in world.remaining()
     assert len(world.remaining()) == 10
+
+
+@trio_test
+async def test_what_was_in_flight_when_all_became_hopeless_is_told_as_a_number(
+    world: World, autojump_clock: MockClock, full_disk: None
+) -> None:
+    world.add(*(mail(number, b"HUGE\r\n") for number in range(1, 41)))
+    result = await world.poll()
+    assert (result.code, result.failed) == (ExitCode.IO_ERROR, 40)
+    assert result.error.startswith("40 messages could not be stored: ")
+    assert len([each for each in world.of(MessageSkipped) if each.trouble]) == HOPELESS
+    assert len(world.remaining()) == 40
+
+
+@trio_test
+async def test_owed_deletions_are_made_also_where_nothing_can_be_stored(
+    world: World, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.add(mail(1))
+    world.faults.quit = QuitFault.CUT_BEFORE_UPDATE
+    await world.poll()
+    world.faults.quit = QuitFault.NONE
+    world.add(mail(2))
+    monkeypatch.setattr(os, "statvfs", lambda path: os.statvfs_result((4096, 4096, 100, 0, 0, 0, 0, 0, 0, 255)))
+    result = await world.poll()
+    assert result.code is ExitCode.IO_ERROR
+    assert "the disk is full" in result.error
+    assert world.remaining() == ["uid-2"]
+    assert world.arrived() == [mail(1)]
 
 
 @trio_test

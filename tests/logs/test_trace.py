@@ -145,7 +145,9 @@ def test_facts_that_tell_the_story(trace: Trace, fact: Fact, line: str) -> None:
 
 def test_the_end_of_the_runs_is_a_detail(trace: Trace) -> None:
     assert trace(ClientFinished("id1")) == []
-    assert trace(ClientFinished("id1"), level=Level.DEBUG) == ["2026-11-23 07:27:59.107 DEBUG id1: has done all its runs"]
+    assert trace(ClientFinished("id1"), level=Level.DEBUG) == [
+        "2026-11-23 07:27:59.107 DEBUG id1: has done all its runs"
+    ]
 
 
 def test_every_problem_of_a_rejected_configuration(trace: Trace) -> None:

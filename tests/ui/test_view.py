@@ -136,6 +136,12 @@ def test_history_stands_before_what_has_happened_since() -> None:
     assert shown.last.ended == NOW
 
 
+def test_a_failed_session_is_in_the_log() -> None:
+    (note,) = view_of(closed("a", result(NOW, code=ExitCode.LOGIN, error="login rejected"))).notes
+    assert (note.level, note.client) == (Level.ERROR, "a")
+    assert note.text.startswith("failed: login rejected")
+
+
 def test_what_is_kept_is_bounded() -> None:
     view = view_of()
     for _ in range(KEPT + 5):

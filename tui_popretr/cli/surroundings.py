@@ -94,7 +94,7 @@ def _folder(path: str) -> str:
         return ""
     if nearest == path:
         return f"no permission to write into the folder {_name(path)}"
-    return f"the folder {_name(path)} is not there, and no permission to make it in {_name(nearest)}"
+    return f"the folder {_name(path)} cannot be made: no permission to write into {_name(nearest)}"
 
 
 def _name(path: str) -> str:
