@@ -60,7 +60,7 @@ examples:
   tui-popretr check mail.xml --connect --client isp
 
 Without --connect nothing leaves this machine. With it each server is visited: connect, log in, count, leave. Nothing
-is retrieved and nothing deleted."""
+is retrieved and nothing deleted. A reply is waited for 30 seconds at most."""
 
 
 class Parser(argparse.ArgumentParser):
