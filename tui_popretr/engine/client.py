@@ -54,6 +54,7 @@ class ClientRunner:
         self._polled = False
         self._ending = False
         self._login_delay = 0
+        self._logged_in = False  # in the last session
         self._sleep = trio.CancelScope()  # until due
         self._queue = trio.CancelScope()  # until there is a place
 
@@ -148,6 +149,7 @@ class ClientRunner:
             self.session = None
         if session.login_delay is not None:
             self._login_delay = session.login_delay
+        self._logged_in = session.logged_in
         return result
 
     def _reckon(self, settings: ClientSettings, result: SessionResult) -> None:
@@ -157,7 +159,7 @@ class ClientRunner:
             self._runs += 1
             if result.code is ExitCode.LOGIN:
                 self._rejections += 1
-            elif result.ok:
+            elif self._logged_in:
                 self._rejections = 0
             outcome = Outcome(result.code, self._login_delay)
             self.due = self._services.around.clock.boottime() + interval(settings, outcome, self._rejections)

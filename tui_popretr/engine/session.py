@@ -110,6 +110,8 @@ class Session(Observer):
             max_size=client.max_size,
             max_messages=client.max_messages,
         )
+        #: Whether the login succeeded.
+        self.logged_in = False
         #: LOGIN-DELAY of the server in seconds, a floor for the next run (RFC 2449 §6.5); None: not learned.
         self.login_delay: int | None = None
 
@@ -228,6 +230,7 @@ class Session(Observer):
     async def _prepare(self, wire: Wire, maildrop: int) -> Retrieval:
         """Log in, list, plan."""
         await self._entry.enter(wire)
+        self.logged_in = True
         capabilities = await self._entry.capabilities(wire)
         if capabilities is not None:
             self._heed(capabilities)
