@@ -14,7 +14,7 @@ import subprocess
 import sys
 import termios
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -84,6 +84,11 @@ class OnTerminal:
                 lambda: text in _SEQUENCE.sub(b"", self._drawn).decode("utf-8", "replace"), PATIENCE
             )
         assert come, f"{text!r} was not drawn, but: {self.text[-3000:]}"
+
+    def wait_until(self, drawn: Callable[[bytes], bool]) -> None:
+        """Wait until what was written is as `drawn` says."""
+        with self._changed:
+            assert self._changed.wait_for(lambda: drawn(bytes(self._drawn)), PATIENCE), self.text[-3000:]
 
     def press(self, keys: str) -> None:
         """Press keys."""

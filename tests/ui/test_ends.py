@@ -112,6 +112,18 @@ def test_a_stalled_terminal_does_not_keep_a_signal_from_ending(tmp_path: Path) -
         assert in_order(tmp_path, server)
 
 
+def test_stopping_and_continuing_leaves_the_terminal_sane(tmp_path: Path) -> None:
+    with in_mid_session(tmp_path) as (terminal, server):
+        terminal.send(signal.SIGSTOP)
+        terminal.send(signal.SIGCONT)
+        # the screen is left and entered again, and then drawn whole
+        terminal.wait_until(lambda drawn: b"retrieving" in drawn.rpartition(b"\x1b[?1049h")[2] and b"?1049l" in drawn)
+        terminal.send(signal.SIGTERM)
+        assert terminal.ended(within=10) == 0
+        assert terminal.insane() == []
+        assert in_order(tmp_path, server)
+
+
 def test_a_crash_of_the_dashboard_is_told_when_all_has_ended(tmp_path: Path) -> None:
     crash = "import tui_popretr.ui.app as app\ndef crash(self): raise ZeroDivisionError('of the test')\n"
     crash += "app.Dashboard.tick = crash"

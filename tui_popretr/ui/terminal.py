@@ -46,6 +46,14 @@ class Terminal(LinuxDriver):
         super().start_application_mode()  # type: ignore[no-untyped-call]
         self._watcher = self._loop.create_task(self._watch())
 
+    def _sigcont_application(self, *_: object) -> None:
+        # Textual takes every SIGCONT for the end of a SIGTSTP. After a mere SIGSTOP the terminal is still in use; set
+        # up a second time it would lose its settings, and leave a thread behind that the process waits for.
+        if self._auto_restart and not self._must_signal_resume:
+            self.suspend_application_mode()
+            self._must_signal_resume = True
+        super()._sigcont_application()
+
     def run_input_thread(self) -> None:
         try:
             super().run_input_thread()
