@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import re
 
-# C0, DEL, C1, and the characters that move, hide or reorder text on a terminal
-_UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]")
+# C0, DEL, C1; lone surrogates, as names of files that are not UTF-8 have them; and the characters that move, hide or
+# reorder text on a terminal
+_UNSAFE = re.compile(
+    "[\x00-\x1f\x7f-\x9f\ud800-\udfff\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]"
+)
 _MOSTLY_SAFE = re.compile(rb"[\x20-\x7e]*")
 
 

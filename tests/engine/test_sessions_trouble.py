@@ -229,3 +229,31 @@ async def test_maxmessages_counts_what_is_retrieved_and_not_what_is_only_deleted
     assert (result.messages, result.deleted) == (2, 4)
     assert len(world.of(MessageDelivered)) == 2
     assert world.remaining() == []
+
+
+@EACH_WAY
+@trio_test
+async def test_an_outage_of_the_server_is_not_counted_against_messages(
+    world: World, autojump_clock: MockClock, pipelining: bool
+) -> None:
+    world.become(pipelining=pipelining)
+    world.add(*map(mail, range(1, 4)))
+    world.faults.refuse |= {"uid-1", "uid-2", "uid-3"}
+    for _ in range(4):
+        assert (await world.poll()).failed == 3
+    assert world.troubles() == {}
+    world.faults.refuse.clear()
+    assert (await world.poll()).messages == 3
+
+
+@trio_test
+async def test_of_very_many_refusals_not_each_is_told(
+    world: World, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tui_popretr.engine.session.TOLD", 5)
+    world.add(*map(mail, range(1, 21)))
+    world.faults.refuse |= {f"uid-{number}" for number in range(2, 21)}
+    result = await world.poll()
+    assert (result.messages, result.failed) == (1, 19)
+    assert len(world.of(MessageSkipped)) == 5
+    assert len(world.troubles()) == 19

@@ -370,3 +370,13 @@ async def test_runs_of_one_process(world: World, autojump_clock: MockClock) -> N
     assert verbs(world.said()).count("QUIT") == 3
     assert world.arrived() == [mail(1)]
     assert len(world.of(MessageDelivered)) == 1
+
+
+@trio_test
+async def test_newonly_remembers_messages_whose_uid_is_used_twice(world: World, autojump_clock: MockClock) -> None:
+    """Hash UIDs of equal messages are equal (RFC 1939 §7): such messages are known by the whole of them."""
+    world.add(mail(1), Message.of(mail(2), "same"), Message.of(mail(2), "same"))
+    assert (await world.poll(preserve=True, new_only=True)).messages == 3
+    for _ in range(3):
+        assert (await world.poll(preserve=True, new_only=True)).messages == 0
+    assert len(world.arrived()) == 3

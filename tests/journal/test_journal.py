@@ -365,3 +365,22 @@ def test_sqlite_is_not_left_open_by_a_refused_opening(path: str, journal: Journa
     with failing, pytest.raises(JournalError, match=r"cannot be opened: disk I/O error"):
         Journal.open(path)
     Journal.open(path).close()
+
+
+def test_a_value_that_no_column_takes_breaks_nothing(journal: Journal) -> None:
+    maildrop = journal.maildrop(HOME)
+    with pytest.raises(JournalError, match="cannot hold a value"):
+        journal.count_trouble(maildrop, "u1", 2**63, "reason", NOW)
+    with pytest.raises(JournalError, match="cannot hold a value"):
+        journal.count_trouble(maildrop, "u1", 1, "reason \udcff", NOW)
+    assert not journal.broken
+    assert journal.troubles(maildrop) == {}
+    assert journal.count_trouble(maildrop, "u1", 1, "reason", NOW) == 1
+
+
+def test_the_deleted_are_left_out_where_nobody_asks_for_them(journal: Journal) -> None:
+    maildrop = journal.maildrop(HOME)
+    first, second = deliver(journal, maildrop, "u1", "u2")
+    journal.close_session(maildrop, deleted=[first], listed=None, now=NOW)
+    assert [record.id for record in journal.records(maildrop, deleted=False)] == [second]
+    assert [record.id for record in journal.records(maildrop)] == [first, second]

@@ -27,8 +27,7 @@ def maildrop(client: ClientSettings) -> tuple[str, int, str]:
     """Return what tells one maildrop from another; ports 110 and 995 lead to the same."""
     server = client.server
     port = POP3_PORT if server.port == POP3S_PORT else server.port
-    certificate = f"{server.tls.key_store}#{server.tls.certificate or ''}" if server.tls else ""
-    return server.host.lower(), port, server.username or certificate
+    return server.host.lower(), port, server.account
 
 
 def check_client(section: Section, client: ClientSettings) -> None:

@@ -141,7 +141,8 @@ def read_password(owner: Section, resolver: Resolver) -> PasswordSource | None:
 
 def _variable_name(text: str) -> str:
     if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", text):
-        raise InvalidValueError(f"{quote(text)} is not the name of an environment variable")
+        # not quoted: it may be the password itself, put in the wrong place
+        raise InvalidValueError("the value of env is not the name of an environment variable")
     return text
 
 

@@ -135,6 +135,16 @@ class Server:
         """host:port, with brackets round an IPv6 address."""
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
+    @property
+    def account(self) -> str:
+        """Whose maildrop it is: the username, else the client certificate as KSPATH#ENTRY, else nothing.
+
+        The journal keeps it: in another form, every message of the account would be new.
+        """
+        if self.username or self.tls is None or self.tls.key_store is None:
+            return self.username or ""
+        return f"{self.tls.key_store}#{self.tls.certificate or ''}"
+
 
 @dataclass(frozen=True, slots=True)
 class MaildirDestination:

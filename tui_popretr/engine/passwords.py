@@ -5,8 +5,8 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import stat
 import subprocess
-from functools import partial
 
 import trio
 
@@ -17,6 +17,9 @@ from tui_popretr.secret import Secret
 _LONGEST = 64 * 1024
 # A fleet's password commands must not starve the disk of threads, nor start a hundred password managers at once.
 _commands = trio.CapacityLimiter(8)
+# Nor must a dead network mount that swallows these threads take any from the rest of the program.
+_files = trio.CapacityLimiter(8)
+_FILE_TIMEOUT = 10.0
 
 
 async def obtain(source: PasswordSource | None) -> Secret:
@@ -49,33 +52,28 @@ def _first_line(data: bytes, origin: str) -> Secret:
 
 
 async def _from_file(path: str) -> Secret:
-    def read() -> bytes:
-        with open(path, "rb") as file:
-            return file.read(_LONGEST)
-
     try:
-        data = await trio.to_thread.run_sync(read, abandon_on_cancel=True)
+        with trio.fail_after(_FILE_TIMEOUT):
+            data = await trio.to_thread.run_sync(_read_file, path, abandon_on_cancel=True, limiter=_files)
+    except trio.TooSlowError:
+        raise PasswordUnavailable(f"reading the password file {path} took longer than {_FILE_TIMEOUT:g} s") from None
     except OSError as problem:
         raise PasswordUnavailable(f"cannot read the password file {path}: {describe_os_error(problem)}") from problem
     return _first_line(data, f"the file {path}")
 
 
+def _read_file(path: str) -> bytes:
+    # O_NONBLOCK: opening a FIFO waits for a writer without it.
+    with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC), "rb") as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise PasswordUnavailable(f"the password file {path} is not a regular file")
+        return file.read(_LONGEST)
+
+
 async def _from_command(argv: tuple[str, ...], timeout: float) -> Secret:
-    # A session of its own and no terminal: a pinentry must not draw on the dashboard. The arguments may hold something
-    # private, so only the program is named.
-    run = partial(
-        trio.run_process,
-        list(argv),
-        stdin=subprocess.DEVNULL,
-        capture_stdout=True,
-        capture_stderr=True,
-        check=False,
-        start_new_session=True,
-        deliver_cancel=_kill_group,
-    )
     try:
         with trio.fail_after(timeout):
-            done = await run()
+            output, code = await _run(argv)
     except trio.TooSlowError:
         raise PasswordUnavailable(f"the password command {argv[0]} took longer than {timeout:g} s") from None
     except OSError as problem:
@@ -83,15 +81,44 @@ async def _from_command(argv: tuple[str, ...], timeout: float) -> Secret:
             f"cannot run the password command {argv[0]}: {describe_os_error(problem)}",
             advice="is it installed, and in the PATH of this process?",
         ) from problem
-    if done.returncode:
-        how = f"exit code {done.returncode}" if done.returncode > 0 else f"signal {-done.returncode}"
+    if code:
+        how = f"exit code {code}" if code > 0 else f"signal {-code}"
         # Its own words are not told: nobody knows whether the secret is among them.
         raise PasswordUnavailable(
             f"the password command {argv[0]} failed ({how})", advice="run it by hand as the same user, to see why"
         )
-    return _first_line(done.stdout, f"the command {argv[0]}")
+    return _first_line(output, f"the command {argv[0]}")
 
 
-async def _kill_group(process: trio.Process) -> None:
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
+async def _run(argv: tuple[str, ...]) -> tuple[bytes, int]:
+    """Run a command to its end; return its output and exit code. It is killed with its children if that is not to be.
+
+    PasswordUnavailable if it writes more than _LONGEST octets, OSError if it cannot be started.
+    """
+    # A session of its own and no terminal: a pinentry must not draw on the dashboard. The arguments may hold something
+    # private, so only the program is named.
+    process = await trio.lowlevel.open_process(
+        list(argv),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    assert process.stdout is not None
+    try:
+        output = bytearray()
+        async for piece in process.stdout:
+            output += piece
+            if len(output) > _LONGEST:
+                raise PasswordUnavailable(f"the password command {argv[0]} gave more than {_LONGEST // 1024} KiB")
+        return bytes(output), await process.wait()
+    except BaseException:
+        # Not reaped yet, so the number is still its own.
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        with trio.CancelScope(shield=True):
+            await process.wait()
+        raise
+    finally:
+        with trio.CancelScope(shield=True):
+            await process.stdout.aclose()

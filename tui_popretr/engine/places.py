@@ -19,7 +19,7 @@ class Place:
         self.granted = trio.Event()
         self.host = server.host.lower()
         # 110 and 995 lead to one maildrop.
-        self.maildrop = (self.host, 110 if server.port == 995 else server.port, server.username or "")
+        self.maildrop = (self.host, 110 if server.port == 995 else server.port, server.account)
 
     def release(self) -> None:
         """Give the place back, or stop waiting for it."""

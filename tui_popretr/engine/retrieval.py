@@ -31,6 +31,8 @@ UNDURABLE = 4 * WINDOW
 COMMANDS = 2048
 #: So many messages in a row that cannot be stored end the retrieval: the next ones would fare no better.
 HOPELESS = 3
+#: Refusals that are not the message's fault (RFC 3206 §4, RFC 2449 §8.1.1).
+PASSING = frozenset({"SYS/TEMP", "IN-USE"})
 #: Seconds that a shutdown leaves for replies in flight (SPEC 3).
 DRAIN = 8.0
 
@@ -331,7 +333,8 @@ class Retrieval:
             self._work.appendleft(job)
         else:
             words = visible(reply.text, 200) or "without a reason"
-            self._observer.failed(job.listed, MessageRefused(f"the server refused to send it: {words}"), count=True)
+            problem = MessageRefused(f"the server refused to send it: {words}")
+            self._observer.failed(job.listed, problem, count=reply.code not in PASSING)
 
     def _not_stored(self, listed: Listed, problem: PopretrError) -> None:
         # What was in flight when all became hopeless fails alike: no line for each.

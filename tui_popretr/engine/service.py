@@ -47,6 +47,7 @@ from tui_popretr.facts import (
     SessionResult,
 )
 from tui_popretr.journal.records import SessionRow
+from tui_popretr.text import visible
 
 #: A shutdown ends everything after so many seconds, drained or not (SPEC 3: within 10 s).
 LAST_DEADLINE = 9.3
@@ -98,6 +99,7 @@ class Engine:
         self._ended_by_command = False
         self._token: trio.lowlevel.TrioToken | None = None
         self._reloading = False
+        self._reload_again = False
         self._clients: trio.Nursery | None = None
 
     @property
@@ -196,7 +198,7 @@ class Engine:
                 code=result.code,
                 messages=result.messages,
                 octets=result.octets,
-                error=result.error,
+                error=visible(result.error),
             )
         )
         self._look_whether_done()
@@ -247,6 +249,7 @@ class Engine:
     def _start_reload(self) -> str:
         if self._reloader is None or self._clients is None:
             return "reloading is not possible here"
+        self._reload_again = self._reloading  # what is being read may be older than what was asked for
         if not self._reloading:
             self._reloading = True
             self._clients.start_soon(self._reload, self._reloader, self._clients)
@@ -265,6 +268,8 @@ class Engine:
                 self._take_over(settings, clients)
         finally:
             self._reloading = False
+        if self._reload_again:
+            self._start_reload()
 
     def _take_over(self, settings: Settings, clients: trio.Nursery) -> None:
         old, self.settings = self.settings, settings
@@ -293,7 +298,8 @@ class Engine:
         self._runners = {each: self._runners[each] for each in wanted}
         self._tell_clients()
         self.bus.publish(ConfigurationReloaded(added, removed, changed))
-        self._look_whether_done()
+        if self._runners:  # without any, the next reload is waited for
+            self._look_whether_done()
 
     def close_logs(self) -> None:
         """Write the logs out and close them: for an end that cannot wait for run()."""

@@ -55,6 +55,8 @@ from tui_popretr.pop3 import (
 )
 from tui_popretr.text import visible
 
+#: So many messages that failed are told one by one; the result has their number.
+TOLD = 100
 #: Seconds for QUIT's answer when the session was told to end.
 FAREWELL = 1.0
 _OWED = "stopped; deletions on the server are owed"
@@ -171,7 +173,7 @@ class Session(Observer):
             self._note(Level.WARNING, recovery_text(recovered))
         await around.committer.settle()
         self._sink = sink_for(self._client, around.keeper.journal.id)
-        key = Maildrop.of(server.host, server.port, server.username, self._sink.key)
+        key = Maildrop.of(server.host, server.port, server.account, self._sink.key)
         maildrop, recoveries = await around.keeper.open_maildrop(key)
         for recovered in recoveries:
             self._note(Level.WARNING, recovery_text(recovered))
@@ -277,7 +279,9 @@ class Session(Observer):
             self._listed = []
             return Plan()
         keeper, policy, now = self._around.keeper, self._policy, self._now()
-        records, troubles = await keeper.run(lambda journal: (journal.records(maildrop), journal.troubles(maildrop)))
+        records, troubles = await keeper.run(
+            lambda journal: (journal.records(maildrop, deleted=False), journal.troubles(maildrop))
+        )
         plan = make_plan(listing, records, troubles, policy, now, frozenset(self._tally.broke))
         self._known_troubles = troubles.keys()
         if plan.newly_owed:
@@ -327,6 +331,8 @@ class Session(Observer):
         except PopretrError as problem:
             raise _BrokenError(problem, retrieval.suspect) from problem
         finally:
+            if not retrieval.messages and len(self._troubles) > 1:
+                self._troubles.clear()  # all were refused: that is the server's trouble and none of the messages'
             await self._count_troubles(maildrop)
         if at_rest:
             await self._quit(wire, retrieval.deleted, maildrop)
@@ -353,8 +359,9 @@ class Session(Observer):
                 advice="deletions may not have happened; they are made up for at the next run",
             )
         now, listed = int(self._now()), self._listed
+        keep = self._policy.new_only or self._policy.delete_after is not None
         await self._around.keeper.run(
-            lambda journal: journal.close_session(maildrop, deleted=deleted, listed=listed, now=now)
+            lambda journal: journal.close_session(maildrop, deleted=deleted, listed=listed, now=now, keep_unnamed=keep)
         )
         self._tally.deleted += len(deleted)
         if deleted:
@@ -367,8 +374,9 @@ class Session(Observer):
         now = int(self._now())
 
         def count(journal: Journal) -> None:
-            for listed, reason in troubles:
-                journal.count_trouble(maildrop, listed.trouble_key, listed.octets, reason, now)
+            journal.count_troubles(
+                maildrop, ((listed.trouble_key, listed.octets, reason) for listed, reason in troubles), now
+            )
             for key in overcome:
                 journal.clear_trouble(maildrop, key)
 
@@ -399,6 +407,7 @@ class Session(Observer):
 
     def failed(self, listed: Listed, problem: PopretrError, *, count: bool, tell: bool = True) -> None:
         self._tally.fail(problem)
+        tell = tell and self._tally.failed <= TOLD
         if count:
             self._troubles.append((listed, str(problem)))
         if tell:

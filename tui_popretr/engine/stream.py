@@ -66,6 +66,7 @@ class SocketStream:
 
     async def receive(self) -> bytes:
         sock, size = self._socket, 0
+        await trio.lowlevel.checkpoint_if_cancelled()
         while True:
             try:
                 # Under TLS each call gives one record of at most 16 kB: go on until there is no more.
@@ -92,7 +93,7 @@ class SocketStream:
                     data = bytes(_view[:size])  # the error comes again at the next call
                 else:
                     raise _cut(problem) from problem
-            await trio.lowlevel.checkpoint()
+            await trio.lowlevel.cancel_shielded_checkpoint()  # what was read must not get lost
             return data
 
     async def send_all(self, data: bytes) -> None:

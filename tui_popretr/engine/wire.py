@@ -63,6 +63,7 @@ class Wire:
         self._bodies = bodies
         self._torn = b""  # the beginning of a message's line whose end has not come yet
         self._waiting = trio.CancelScope()
+        self._left: float | None = None  # seconds to the deadline, while nobody waits
         self._renew()
 
     # --- the dialogue -------------------------------------------------------------------------------------------------
@@ -109,6 +110,10 @@ class Wire:
         """Wait for the server and return the next events, at least one."""
         with _in_our_words():
             self.machine.check()
+        if (
+            self._left is not None
+        ):  # our own work since, a slow disk's or a suspended process', is not the server's time
+            self._deadline, self._left = trio.current_time() + self._left, None
         while True:
             # Kept where a sender can reach it: a command sent while we wait starts the clock.
             with trio.CancelScope(deadline=self._deadline) as self._waiting:
@@ -117,11 +122,12 @@ class Wire:
                 raise ServerStalled(f"the server has made no progress for {self.timeout:g} s")
             events = self._feed(data)
             if events:
+                self._left = self._deadline - trio.current_time()
                 return events
 
     def idle(self) -> None:
         """Stop the clock: nothing is expected of the server until the next command."""
-        self._deadline = inf
+        self._deadline, self._left = inf, None
 
     # --- TLS ----------------------------------------------------------------------------------------------------------
 
@@ -166,6 +172,7 @@ class Wire:
 
     def _renew(self) -> None:
         self._deadline = self._waiting.deadline = trio.current_time() + self.timeout
+        self._left = None
         self._progress = 0
 
     def _transcribe(self, events: list[Event]) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from operator import itemgetter
 from typing import Any, Final
 
@@ -30,6 +30,7 @@ from tui_popretr.journal.records import (
     Totals,
     Trouble,
 )
+from tui_popretr.text import visible
 
 #: A record goes when its UID has been absent from complete listings for so long (SPEC 5).
 FORGET_AFTER: Final = 90 * 24 * 3600
@@ -48,6 +49,9 @@ DELETE FROM message WHERE id IN (
     SELECT old.id FROM message AS new JOIN message AS old ON old.maildrop = new.maildrop AND old.uid = new.uid
     WHERE new.id = ? AND old.id < new.id AND old.state <> 1
 )"""
+_COUNT_TROUBLE = """
+INSERT INTO trouble VALUES (?1, ?2, ?3, 1, ?5, ?4) ON CONFLICT (maildrop, uid) DO UPDATE
+SET octets = ?3, failures = failures + 1, last = ?5, reason = ?4"""
 _FORGET_TROUBLE = """
 DELETE FROM trouble WHERE (maildrop, uid) IN (SELECT maildrop, uid FROM message WHERE id = ?)"""
 
@@ -129,10 +133,10 @@ class Journal:
             )
             return int(cursor.lastrowid or 0)
 
-    def records(self, maildrop: int) -> list[Record]:
-        """Return all that is known of a maildrop's messages, oldest first."""
+    def records(self, maildrop: int, *, deleted: bool = True) -> list[Record]:
+        """Return all that is known of a maildrop's messages, oldest first; `deleted`: those deleted, too."""
         with self._reading():
-            rows = self._connection.execute(_RECORDS, (maildrop,))
+            rows = self._connection.execute(_RECORDS if deleted else f"{_RECORDS} AND state <> 3", (maildrop,))
             records = [_record(row) for row in rows]
         records.sort(key=itemgetter(0))  # SQLite would sort all the columns along
         return records
@@ -199,12 +203,23 @@ class Journal:
                 self._raise_last_message(rows[-1][1])
         return len(rows)
 
-    def close_session(self, maildrop: int, *, deleted: Sequence[int], listed: Collection[str] | None, now: int) -> None:
+    def close_session(
+        self,
+        maildrop: int,
+        *,
+        deleted: Sequence[int],
+        listed: Collection[str] | None,
+        now: int,
+        keep_unnamed: bool = False,
+    ) -> None:
         """Record that QUIT's +OK came: these are deleted, and every delivery of this maildrop is settled.
 
         `listed` is the session's listing where it was complete and with usable UIDs, else None; `now` is epoch seconds.
-        With a listing, absences are counted, and what has been absent for FORGET_AFTER is forgotten.
+        With a listing, absences are counted, and what has been absent for FORGET_AFTER is forgotten. `keep_unnamed`:
+        newonly or deleteafter still asks for delivered messages that have no UID.
         """
+        # Without such a setting nothing finds these again, for they are not owed.
+        unnamed = now - FORGET_AFTER if keep_unnamed else now
         with self._writing() as connection:
             connection.executemany(
                 "UPDATE message SET state = 3, owed = 0, absent = ? WHERE id = ? AND maildrop = ? AND state = 2",
@@ -213,9 +228,9 @@ class Journal:
             connection.execute(
                 "UPDATE message SET settled = 1 WHERE maildrop = ? AND state IN (2, 3) AND settled = 0", (maildrop,)
             )
-            # Without a UID nothing finds these again: they are neither owed nor looked up by newonly.
             connection.execute(
-                "DELETE FROM message WHERE maildrop = ? AND uid IS NULL AND state = 2 AND owed = 0", (maildrop,)
+                "DELETE FROM message WHERE maildrop = ? AND uid IS NULL AND state = 2 AND owed = 0 AND time <= ?",
+                (maildrop, unnamed),
             )
             connection.execute(
                 "DELETE FROM message WHERE maildrop = ? AND uid IS NULL AND state = 3 AND absent <= ?",
@@ -257,13 +272,14 @@ class Journal:
     def count_trouble(self, maildrop: int, uid: str, octets: int, reason: str, now: int) -> int:
         """Count a failure against a message and return how many there have been. `now` is epoch seconds."""
         with self._writing() as connection:
-            connection.execute(
-                "INSERT INTO trouble VALUES (?1, ?2, ?3, 1, ?5, ?4) ON CONFLICT (maildrop, uid) DO UPDATE"
-                " SET octets = ?3, failures = failures + 1, last = ?5, reason = ?4",
-                (maildrop, uid, octets, reason, now),
-            )
+            connection.execute(_COUNT_TROUBLE, (maildrop, uid, octets, reason, now))
             query = "SELECT failures FROM trouble WHERE maildrop = ? AND uid = ?"
             return int(connection.execute(query, (maildrop, uid)).fetchone()[0])
+
+    def count_troubles(self, maildrop: int, troubles: Iterable[tuple[str, int, str]], now: int) -> None:
+        """Count a failure against each (UID, octets, reason), in one transaction. `now` is epoch seconds."""
+        with self._writing() as connection:
+            connection.executemany(_COUNT_TROUBLE, [(maildrop, *trouble, now) for trouble in troubles])
 
     def troubles(self, maildrop: int) -> dict[str, Trouble]:
         """Return a maildrop's messages that failed and have not been delivered since, by UID."""
@@ -336,8 +352,14 @@ class Journal:
             raise JournalError(f"the journal {self.path} was given up after an error; it must be reopened first")
         try:
             self._connection.execute("BEGIN IMMEDIATE")
-            yield self._connection
+            try:
+                yield self._connection
+            except (OverflowError, ValueError) as error:  # a value that no column takes: nothing has been written
+                self._connection.rollback()
+                raise JournalError(f"the journal {self.path} cannot hold a value: {visible(str(error))}") from error
             self._connection.execute("COMMIT")
+        except JournalError:
+            raise
         except BaseException as error:
             # An error in COMMIT leaves open whether it happened, and fsync may claim success the second time: only a
             # fresh look at the file (reopening it) tells.

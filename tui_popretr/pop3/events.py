@@ -1,7 +1,8 @@
 """What the server said, as events. They are not frozen because they are made by the hundred thousand; treat them so.
 
-`final` is True for the one event that ends a command. Lines are bytes as received, without the line end; during a login
-our own secrets in them are starred out (a server may echo them).
+`final` is True for the one event that ends a command. Lines are bytes as received, without the line end; our own
+secrets in them are starred out (a server may echo them), after a login only those that are no likely coincidence. The
+`text` of a +OK keeps the two numbers it may begin with: they are for reading, `line` is for showing.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ from tui_popretr.pop3.errors import RemoteProtocolError
 from tui_popretr.text import visible
 
 MAX_COUNT = 2**31
-MAX_OCTETS = 2**63
+MAX_OCTETS = 2**62
 
 _STAT = re.compile(rb"[ \t]*([0-9]{1,20})[ \t]+([0-9]{1,20})(?:[ \t].*)?", re.DOTALL)
 # more may follow the octets (RFC 1939 §5, LIST)

@@ -9,6 +9,7 @@ Several commands may be in flight; replies are matched to them in order (RFC 244
 
 from __future__ import annotations
 
+import re
 from collections import deque
 from collections.abc import Iterable
 
@@ -30,6 +31,11 @@ from tui_popretr.text import visible
 
 #: Octets of a status line, line end included: twice what RFC 1939 §3 allows.
 MAX_STATUS_LINE = 1024
+#: Octets that a secret must have to be starred out once no login is under way: a shorter one is in too much by chance.
+MIN_ECHO = 4
+
+# what parse_stat reads of a +OK, whatever the password is
+_FIGURES = re.compile(rb" *[0-9]+ +[0-9]+(?![^ ])")
 
 
 class Machine:
@@ -181,7 +187,7 @@ class Machine:
             if end < 0:
                 if buffer[at] not in b"+-":
                     # an unfinished line may end in half a secret, which redaction would not recognise
-                    raise self._misplaced(buffer[at : at + 1] if self._hiding else buffer[at:])
+                    raise self._misplaced(buffer[at : at + 1] if self._sought else buffer[at:])
                 if size - at >= self._max_line:
                     raise RemoteProtocolError(f"the server sent an endless line: {self._quote(buffer[at:], 40)}")
                 break
@@ -217,9 +223,12 @@ class Machine:
         ok = self._status(line)
         status, text = split(line, ok)
         code = response_code(text)
-        if self._hiding and (redacted := self._redact(line[len(status) :])) != line[len(status) :]:
+        rest = line[len(status) :]
+        if (redacted := self._redact(rest)) != rest:
             line = status + redacted
-            text = redacted.lstrip(b" ")
+            figures = _FIGURES.match(rest) if ok and not self._hiding else None
+            kept = figures.end() if figures else 0
+            text = (rest[:kept] + self._redact(rest[kept:])).lstrip(b" ")
             code = code if code in KNOWN_CODES else None
         if ok and command.multiline:
             self._body = command
@@ -276,6 +285,8 @@ class Machine:
         self._silent = state in SERVER_SILENT
         self._hiding = state in SECRETS_OUT
         self._max_line = MAX_SASL_LINE if self._hiding else MAX_STATUS_LINE
+        least = 1 if self._hiding else MIN_ECHO
+        self._sought = sorted((each for each in self._secrets if len(each) >= least), key=len, reverse=True)
 
     def _break(self, error: RemoteProtocolError) -> None:
         self._failure = error
@@ -284,9 +295,8 @@ class Machine:
         self._enter(State.BROKEN)
 
     def _redact(self, text: bytes) -> bytes:
-        for secret in sorted(self._secrets, key=len, reverse=True):
-            if secret:
-                text = text.replace(secret, STARS.encode())
+        for secret in self._sought:
+            text = text.replace(secret, STARS.encode())
         return text
 
     def _quote(self, line: bytes, limit: int = 200) -> str:
