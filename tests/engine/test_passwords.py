@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import trio
+import trio.testing
 from trio.testing import MockClock, trio_test
 
 from tui_popretr.config.model import FromCommand, FromEnvironment, FromFile, Literal, PasswordSource
+from tui_popretr.engine import passwords
 from tui_popretr.engine.passwords import obtain
 from tui_popretr.errors import ExitCode, PasswordUnavailable
 from tui_popretr.secret import Secret
@@ -85,9 +88,51 @@ async def test_a_file_that_is_not_there() -> None:
 
 
 @trio_test
-async def test_a_file_without_an_end_is_not_read_whole(tmp_path: Path) -> None:
-    assert "gave no password" in await refusal(FromFile("/dev/null"))
-    assert "control character" in await refusal(FromFile("/dev/zero"))
+async def test_only_a_regular_file_is_read(tmp_path: Path) -> None:
+    fifo = str(tmp_path / "fifo")
+    os.mkfifo(fifo)
+    for path in (fifo, "/dev/zero"):
+        assert await refusal(FromFile(path)) == f"the password file {path} is not a regular file"
+    assert "is a directory" in await refusal(FromFile(str(tmp_path)))
+
+
+@trio_test
+async def test_a_file_is_not_read_whole(tmp_path: Path) -> None:
+    path = tmp_path / "endless"
+    with path.open("wb") as file:
+        file.truncate(2**40)
+    assert "control character" in await refusal(FromFile(str(path)))
+
+
+@trio_test
+async def test_files_that_hang_take_no_more_than_their_time_and_their_own_threads(
+    monkeypatch: pytest.MonkeyPatch, still_clock: MockClock
+) -> None:
+    done = threading.Event()
+
+    def hang(path: str) -> bytes:
+        done.wait()
+        return b"secret"
+
+    monkeypatch.setattr(passwords, "_read_file", hang)
+    told: list[str] = []
+
+    async def ask() -> None:
+        told.append(await refusal(FromFile("/net/password")))
+
+    try:
+        async with trio.open_nursery() as nursery:
+            for _ in range(20):
+                nursery.start_soon(ask)
+            await trio.testing.wait_all_tasks_blocked()
+            assert trio.to_thread.current_default_thread_limiter().borrowed_tokens == 0
+            assert told == []
+            still_clock.jump(10.0)
+    finally:
+        done.set()
+    assert told == ["reading the password file /net/password took longer than 10 s"] * 20
+    while passwords._files.borrowed_tokens:
+        await trio.lowlevel.checkpoint()
 
 
 @trio_test
@@ -154,6 +199,19 @@ async def test_a_command_that_gives_none(text: str, words: str) -> None:
     assert words in told
     assert sys.executable in told
     assert "hush" not in told
+
+
+@pytest.mark.parametrize("text", ["import os\nwhile True: os.write(1, b'y\\n' * 1000)", "print('y' * 65536)"])
+@trio_test
+async def test_a_command_that_talks_without_end_is_killed(text: str) -> None:
+    assert await refusal(script(text, 10.0)) == f"the password command {sys.executable} gave more than 64 KiB"
+
+
+@trio_test
+async def test_what_a_command_says_on_its_error_output_is_not_kept() -> None:
+    assert await obtain(script("import os; print(os.stat(2).st_rdev == os.stat('/dev/null').st_rdev)")) == Secret(
+        "True"
+    )
 
 
 @trio_test

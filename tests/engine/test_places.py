@@ -7,7 +7,7 @@ from collections import Counter
 
 import pytest
 
-from tui_popretr.config.model import AuthType, Concurrency, Server
+from tui_popretr.config.model import AuthType, Concurrency, Server, TlsPolicy
 from tui_popretr.engine.places import Place, Places
 
 
@@ -55,6 +55,16 @@ def test_without_a_username_a_server_is_one_maildrop() -> None:
     places = Places(Concurrency())
     places.request(server(user=None))
     assert granted(places.request(server(user=None)), places.request(server(user="me"))) == [False, True]
+
+
+def test_without_a_username_the_certificate_tells_maildrops_apart() -> None:
+    places = Places(Concurrency())
+    first, again, other = (
+        Server("one.test", 995, None, None, (AuthType.SASL_EXTERNAL,), False, TlsPolicy(key_store=path))
+        for path in ("/a.pem", "/a.pem", "/b.pem")
+    )
+    asked = [places.request(each) for each in (first, again, other)]
+    assert granted(*asked) == [True, False, True]
 
 
 def test_a_maildrop_in_use_keeps_nobody_else_waiting() -> None:

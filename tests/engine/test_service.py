@@ -449,7 +449,7 @@ async def test_what_is_asked_for_during_a_reload_is_one_more(fleet: Fleet, autoj
 @trio_test
 async def test_a_reload_to_no_client_waits_for_the_next(fleet: Fleet, autojump_clock: MockClock) -> None:
     client = fleet.client(frequency=300.0)
-    async with fleet.running(client) as engine:
+    async with fleet.running(client, until_done=True) as engine:
         await trio.sleep(1.0)
         fleet.reloaded = fleet.settings()
         engine.perform(Reload())

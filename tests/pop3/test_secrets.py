@@ -20,6 +20,7 @@ from tui_popretr.pop3 import (
     Stat,
     User,
     begin,
+    parse_stat,
 )
 from tui_popretr.secret import Secret
 
@@ -146,6 +147,43 @@ def test_after_login_lines_are_left_as_they_are() -> None:
     (event,) = machine.receive(b"+OK 2 320\r\n")
     assert isinstance(event, Reply)
     assert event.text == b"2 320"
+
+
+@pytest.mark.parametrize("login", LOGINS.values(), ids=LOGINS)
+@pytest.mark.parametrize("head", [b"-ERR you said ", b"+OK ", b"+OK 2 320 "])
+def test_echoed_long_after_the_login(login: tuple[Command, ...], head: bytes) -> None:
+    for accepted in (b"+OK\r\n", b"-ERR\r\n"):
+        machine = greeted()
+        machine.send_many(login)
+        machine.receive(accepted * len(login))
+        for _ in range(2):
+            machine.send(Stat() if accepted == b"+OK\r\n" else User("me"))
+            (event,) = machine.receive(head + b"hunter2\r\n")
+            assert isinstance(event, Reply)
+            assert event.line == head + b"****"
+            assert event.text == head[4:].lstrip() + b"****"
+
+
+@pytest.mark.parametrize("password", ["1200", "12001", "3 1200", "octets"])
+def test_after_login_the_numbers_are_read_whatever_the_password_is(password: str) -> None:
+    machine = greeted()
+    machine.send(Pass(Secret(password)))
+    machine.receive(b"+OK\r\n")
+    machine.send(Stat())
+    (event,) = machine.receive(b"+OK 3 12001 octets\r\n")
+    assert isinstance(event, Reply)
+    assert parse_stat(event.text) == (3, 12001)
+    assert password.encode() not in event.line
+
+
+def test_half_an_echo_after_the_login() -> None:
+    machine = greeted()
+    machine.send_many(USERPASS)
+    machine.receive(b"+OK\r\n+OK\r\n")
+    machine.send(Stat())
+    with pytest.raises(RemoteProtocolError) as caught:
+        machine.receive(b"? hunt")
+    assert "hunt" not in str(caught.value)
 
 
 def test_errors_of_ours_show_no_secret() -> None:

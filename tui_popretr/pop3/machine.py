@@ -35,7 +35,7 @@ MAX_STATUS_LINE = 1024
 MIN_ECHO = 4
 
 # what parse_stat reads of a +OK, whatever the password is
-_FIGURES = re.compile(rb" *[0-9]+ +[0-9]+(?![^ ])")
+_FIGURES = re.compile(rb"[ \t]*[0-9]+[ \t]+[0-9]+(?![^ \t])")
 
 
 class Machine:
