@@ -124,6 +124,8 @@ def test_moving_down_to_the_last_line_follows_again() -> None:
         assert following(app)
         await pilot.press("ctrl+u")
         assert not following(app)
+        await pilot.press("ctrl+d")
+        assert following(app)
         await pilot.press("end", "up", "down")
         assert following(app)
         await pilot.press("g")
