@@ -46,7 +46,6 @@ class ClientRunner:
         self.paused = False
         self.finished = False
         self.session: Session | None = None
-        self.last_result: SessionResult | None = None
         self._services = services
         self._numbers = 0  # sessions begun, for ID-RUN
         self._runs = 0  # runs that count towards `runs`
@@ -154,7 +153,6 @@ class ClientRunner:
 
     def _reckon(self, settings: ClientSettings, result: SessionResult) -> None:
         """Draw the conclusions of a session: back-off, the next due time, or the end of the runs."""
-        self.last_result = result
         if settings is self.settings:  # else change() has said what follows
             self._runs += 1
             if result.code is ExitCode.LOGIN:

@@ -271,10 +271,8 @@ class Journal:
 
     def count_trouble(self, maildrop: int, uid: str, octets: int, reason: str, now: int) -> int:
         """Count a failure against a message and return how many there have been. `now` is epoch seconds."""
-        with self._writing() as connection:
-            connection.execute(_COUNT_TROUBLE, (maildrop, uid, octets, reason, now))
-            query = "SELECT failures FROM trouble WHERE maildrop = ? AND uid = ?"
-            return int(connection.execute(query, (maildrop, uid)).fetchone()[0])
+        self.count_troubles(maildrop, [(uid, octets, reason)], now)
+        return self.troubles(maildrop)[uid].failures
 
     def count_troubles(self, maildrop: int, troubles: Iterable[tuple[str, int, str]], now: int) -> None:
         """Count a failure against each (UID, octets, reason), in one transaction. `now` is epoch seconds."""
