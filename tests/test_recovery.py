@@ -244,7 +244,7 @@ def test_without_files_it_is_delivered_again(journal: Journal, tmp_path: Path) -
     maildrop = journal.maildrop(Maildrop.of("pop.example.test", 110, "me", "smtp:localhost"))
     new = NewRecord(journal.next_id(), maildrop, "u1", 30, Identity(b"x"), True, None, None, None, NOW)
     journal.commit([new], [])
-    assert only(recover(journal, None, now=NOW, audit=quiet)).outcome is Outcome.AGAIN
+    assert only(recover(journal, None, now=NOW, audit=quiet)).outcome is Outcome.SENDING
     assert journal.records(maildrop) == []
 
 
@@ -252,7 +252,7 @@ def test_a_commit_that_failed_is_decided_by_recovery(journal: Journal, place: Pl
     """COMMIT reported an error and yet it is in the file: aborting the draft first would lose the message."""
     draft = interrupted(journal, place)
     with pytest.raises(JournalError):
-        journal.accept(10**9, ["no such message"])
+        journal.count_trouble(10**9, "no such maildrop", 1, "", NOW)
     with pytest.raises(JournalError):
         journal.commit([], [DeliveredMark(draft.record_id, True)])
     journal.close()

@@ -6,8 +6,9 @@ the situation; its message says what happened in plain words, without secrets an
 
 from __future__ import annotations
 
+import errno
 from enum import IntEnum
-from typing import ClassVar
+from typing import ClassVar, Final, NamedTuple
 
 
 class ExitCode(IntEnum):
@@ -216,6 +217,22 @@ class CannotCreate(DeliveryFailed):
     exit_code = ExitCode.CANT_CREATE
 
 
+class DestinationSilent(DeliveryFailed):
+    """The destination does not answer: a network file system is gone, or a disk hangs. Nobody knows what it did."""
+
+    exit_code = ExitCode.TEMPORARY
+
+
+class PartlyAccepted(DeliveryFailed):
+    """Some recipients have accepted a message and others have not; the next session sends to the others only."""
+
+    exit_code = ExitCode.TEMPORARY
+
+    def __init__(self, text: str, accepted: tuple[str, ...], *, advice: str | None = None) -> None:
+        super().__init__(text, advice=advice)
+        self.accepted = accepted
+
+
 class MessageRefused(PopretrError):
     """The server does not send a message that it lists; it stays there."""
 
@@ -233,6 +250,12 @@ class JournalError(PopretrError):
     """The journal cannot be used; without it nothing is deleted from any server."""
 
     exit_code = ExitCode.IO_ERROR
+
+
+class JournalMisplaced(JournalError):
+    """The journal cannot be made or written where it is configured: the place is wrong rather than the moment."""
+
+    exit_code = ExitCode.CANT_CREATE
 
 
 class JournalLocked(JournalError):
@@ -257,6 +280,52 @@ class SessionStopped(PopretrError):
     """The user or a shutdown ended the session; what was delivered is known to the journal."""
 
     exit_code = ExitCode.OK
+
+
+# --- the system's errors --------------------------------------------------------------------------------------------
+
+
+class FileTrouble(NamedTuple):
+    """What an error of the system means for a file that was to be written."""
+
+    words: str
+    advice: str = ""  # "" where there is nothing to say
+    misplaced: bool = False  # the place is wrong rather than the moment
+
+
+DISK_FULL: Final = FileTrouble("the disk is full", "make room on the disk; it is tried again at the next run")
+READ_ONLY: Final = FileTrouble("the file system is read-only", "mount it writable, and look why it is not", True)
+NO_PERMISSION: Final = FileTrouble("permission denied", "give the program's user the right to write there", True)
+BROKEN_DISK: Final = FileTrouble(
+    "the disk reports an input/output error", "look into the system's log: the disk may be failing"
+)
+
+_FILE_TROUBLES: Final = {
+    errno.ENOSPC: DISK_FULL,
+    errno.EDQUOT: FileTrouble(
+        "the disk quota is used up", "make room or raise the quota; it is tried again at the next run"
+    ),
+    errno.EROFS: READ_ONLY,
+    errno.EACCES: NO_PERMISSION,
+    errno.EPERM: NO_PERMISSION,
+    errno.ENOTDIR: FileTrouble(
+        "a part of the path is not a folder", "move the file away that stands in the folder's place", True
+    ),
+    errno.EISDIR: FileTrouble("there is a folder of that name", "name another file, or move the folder away", True),
+    errno.EEXIST: FileTrouble("there is something of that name already", "", True),
+    errno.ENOENT: FileTrouble("it does not exist", "", True),
+    errno.ELOOP: FileTrouble("a symbolic link stands in the way", "", True),
+    errno.ENAMETOOLONG: FileTrouble("the name is too long", "choose a shorter path", True),
+    errno.EIO: BROKEN_DISK,
+    errno.EFBIG: FileTrouble("the file is larger than the system allows"),
+    errno.EMFILE: FileTrouble("too many open files", "raise the limit of open files (ulimit -n)"),
+    errno.ENFILE: FileTrouble("too many open files in the whole system"),
+}
+
+
+def file_trouble(error: OSError) -> FileTrouble:
+    """Return what an OSError means for a file that was to be written, in words that fit behind "cannot write FILE:"."""
+    return _FILE_TROUBLES.get(error.errno or 0, FileTrouble(describe_os_error(error)))
 
 
 def describe_os_error(error: OSError) -> str:

@@ -1,16 +1,22 @@
-"""What becomes of interrupted deliveries: the journal's *delivering* records, looked up on disk (SPEC 5)."""
+"""What becomes of interrupted deliveries: the journal's *delivering* records, looked up on disk (SPEC 5).
+
+In three steps, because the disk of a destination may hang, and the journal must not hang with it: journal.delivering(),
+look_up() without the journal, conclude().
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
+from tui_popretr import faultpoints
 from tui_popretr.delivery.folders import sync_folder
 from tui_popretr.delivery.publishing import Resumption, Whereabouts
 from tui_popretr.delivery.trouble import delivery_failed
 from tui_popretr.errors import DeliveryFailed
+from tui_popretr.faultpoints import Step
 from tui_popretr.journal.journal import Journal
 from tui_popretr.journal.records import DeliveredMark, Record
 
@@ -25,6 +31,7 @@ class Outcome(Enum):
     PUBLISHED = "published"  # it was still unfinished: published now, delivered
     TAKEN = "taken"  # nowhere, and young: a reader took it, delivered
     AGAIN = "again"  # nowhere, and old, or never published: forgotten, it will be delivered again
+    SENDING = "sending"  # it was being handed to a server or command that may have it: forgotten, it may come twice
     UNKNOWN = "unknown"  # its place cannot be looked at: the record stays, its message must wait
 
     @property
@@ -53,28 +60,41 @@ def recover(
     Returns what was done, one entry per record. A client with an UNKNOWN outcome must not retrieve: the message may
     have been delivered. Raises JournalError, and what `audit` raises.
     """
-    resumption = Resumption()
-    synced: dict[str, DeliveryFailed | None] = {}
-    results = [
-        _recover_one(owner, record, resumption, synced, now)
-        for owner, record in journal.delivering()
-        if maildrop is None or owner == maildrop
-    ]
-    delivered = [result.record for result in results if result.outcome.delivered]
-    if delivered:
-        audit([f"{record.audit} (recovered)" for record in delivered if record.audit is not None])
-        journal.commit((), [DeliveredMark(record.id, record.owed) for record in delivered])
-    again = [result.record.id for result in results if result.outcome is Outcome.AGAIN]
-    if again:
-        journal.withdraw(again)
+    interrupted = [(owner, record) for owner, record in journal.delivering() if maildrop is None or owner == maildrop]
+    results = look_up(interrupted, now)
+    conclude(journal, results, audit)
     return results
 
 
-def _recover_one(
+def look_up(interrupted: Iterable[tuple[int, Record]], now: int) -> list[Recovered]:
+    """Find what became of interrupted deliveries, and publish what is still unfinished, durably. Blocking."""
+    resumption = Resumption()
+    synced: dict[str, DeliveryFailed | None] = {}
+    results = [_look_up_one(owner, record, resumption, synced, now) for owner, record in interrupted]
+    if results:
+        faultpoints.reached(Step.RECOVERY_LOOKED)
+    return results
+
+
+def conclude(journal: Journal, results: Sequence[Recovered], audit: Callable[[Sequence[str]], None]) -> None:
+    """Record what was found. Blocking. Raises JournalError, and what `audit` raises."""
+    delivered = [result.record for result in results if result.outcome.delivered]
+    if delivered:
+        audit([f"{record.audit} (recovered)" for record in delivered if record.audit is not None])
+        faultpoints.reached(Step.RECOVERY_AUDITED)
+        journal.commit((), [DeliveredMark(record.id, record.owed) for record in delivered])
+    again = [result.record.id for result in results if result.outcome in (Outcome.AGAIN, Outcome.SENDING)]
+    if again:
+        journal.withdraw(again)
+    if delivered or again:
+        faultpoints.reached(Step.RECOVERED)
+
+
+def _look_up_one(
     owner: int, record: Record, resumption: Resumption, synced: dict[str, DeliveryFailed | None], now: int
 ) -> Recovered:
-    if record.tmp is None or record.final is None:  # no files: SMTP or a command, at most this one comes twice
-        return Recovered(owner, record, Outcome.AGAIN)
+    if record.tmp is None or record.final is None:  # SMTP or a command
+        return Recovered(owner, record, Outcome.SENDING)
     try:
         where, folder = resumption.resume(record.tmp, record.final)
     except OSError as error:

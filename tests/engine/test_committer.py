@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,9 +16,11 @@ from trio.testing import MockClock, trio_test, wait_all_tasks_blocked
 from tests.support.worlds import disk_without_threads
 from tui_popretr.config.model import MaildirDestination
 from tui_popretr.delivery.maildir import MaildirSink
-from tui_popretr.engine import committer as committer_module
-from tui_popretr.engine.committer import GROUP, MEMORY, Committer, Parcel
+from tui_popretr.engine import lane as lane_module
+from tui_popretr.engine.committer import GROUP, Committer
 from tui_popretr.engine.keeper import JournalKeeper
+from tui_popretr.engine.lane import MEMORY
+from tui_popretr.engine.parcel import Parcel
 from tui_popretr.errors import CannotCreate, DeliveryFailed, JournalError, PopretrError
 from tui_popretr.identity import Identity
 from tui_popretr.journal.journal import Journal
@@ -57,6 +59,12 @@ class FakeDraft:
     def prepare(self) -> None:
         raise AssertionError("a group is written before any of it is synced")
 
+    def leave_out(self, recipients: Collection[str]) -> None:
+        raise AssertionError("that is the retrieval's affair")
+
+    def receipt(self) -> str:
+        return self._site.receipts.get(self.record_id, "")
+
     def folders_before(self) -> tuple[str, ...]:
         return (f"/mail{self._folder}/tmp", f"/mail{self._folder}")
 
@@ -68,6 +76,15 @@ class FakeDraft:
 
     def abort(self) -> None:
         self._site.step("abort", self.record_id)
+
+
+class FakeSink(MaildirSink):
+    """A sink of which the committer looks at nothing but what is said here."""
+
+    def __init__(self, lane: str, *, remote: bool = False) -> None:
+        super().__init__(MaildirDestination("/mail"), "journal")
+        self.lane = lane
+        self.remote = remote
 
 
 class WatchedJournal:
@@ -86,11 +103,11 @@ class WatchedJournal:
         self._site.check("commit", len(self._site.commits))
         self._journal.commit(delivering, delivered)
 
-    def withdraw(self, ids: Sequence[int]) -> None:
+    def withdraw(self, ids: Sequence[int], accepted: Mapping[int, Collection[str]]) -> None:
         for number in ids:
             self._site.note("withdraw", number)
         self._site.check("withdraw", 0)
-        self._journal.withdraw(ids)
+        self._journal.withdraw(ids, accepted)
 
 
 class Site:
@@ -100,10 +117,12 @@ class Site:
         self.steps: list[tuple[str, int | str]] = []
         self.commits: list[tuple[list[int], list[int]]] = []  # delivering and delivered of each transaction
         self.failures: dict[tuple[str, int | str], Exception] = {}
+        self.receipts: dict[int, str] = {}
         self.done: dict[int, list[PopretrError | None]] = {}
         self.audited: list[str] = []
         self.keeper = JournalKeeper(str(folder / "popretr.sqlite"), self._audit, lambda: NOW)
         self.committer = Committer(self.keeper, self._audit)
+        self.lane = self.committer.lane(FakeSink("device:1"))
         self.maildrop = 0
         self._ended = trio.Event()
 
@@ -132,13 +151,15 @@ class Site:
             self.check("audit", 0)
         self.audited += lines
 
-    def sync_each(self, folders: list[str], failures: dict[str, PopretrError]) -> None:
+    def sync_each(self, folders: list[str]) -> dict[str, PopretrError]:
+        failures: dict[str, PopretrError] = {}
         for folder in folders:
             self.note("fsync", folder)
             problem = self.failures.get(("fsync", folder))
             if problem is not None:
                 assert isinstance(problem, PopretrError)
                 failures[folder] = problem
+        return failures
 
     # --- what is done -------------------------------------------------------------------------------------------------
 
@@ -167,19 +188,19 @@ class Site:
     async def deliver(self, *numbers: int, **draft: Any) -> None:
         """Put messages, all in one group, and wait until each is done."""
         for number in numbers:
-            await self.committer.put(self.parcel(number, **draft))
+            await self.lane.put(self.parcel(number, **draft))
         await self.settled(*numbers)
 
     async def finish(self, *, slow_publication: bool = False) -> None:
         """Run the committer until all that was put is done; with a slow publication the next group is ready by then."""
-        in_thread = self.committer._in_thread
+        each = self.lane._each
 
-        async def slower(*arguments: Any) -> None:
-            await trio.sleep(10.0 if ("publish",) in arguments else 0.0)
-            await in_thread(*arguments)
+        async def slower(parcels: Any, steps: Any, *rest: Any, **options: Any) -> None:
+            await trio.sleep(10.0 if steps == ("publish",) else 0.0)
+            await each(parcels, steps, *rest, **options)
 
         if slow_publication:
-            self.committer._in_thread = slower  # type: ignore[method-assign,assignment]
+            self.lane._each = slower  # type: ignore[method-assign]
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self.committer.run)
             self.committer.close()
@@ -214,7 +235,7 @@ def unwatched(journal: Any) -> Journal:
 @asynccontextmanager
 async def open_site(folder: Path, monkeypatch: pytest.MonkeyPatch, *, running: bool = True) -> AsyncIterator[Site]:
     site = Site(folder)
-    monkeypatch.setattr(committer_module, "_sync_each", site.sync_each)
+    monkeypatch.setattr(lane_module, "_sync_each", site.sync_each)
     with disk_without_threads(lambda: 0.0):
         await site.keeper.open()
         journal = site.keeper.journal
@@ -281,7 +302,7 @@ async def test_one_transaction_carries_two_groups(new_site: Callable[..., Any], 
     async with new_site(running=False) as site:
         numbers = range(1, 3 * GROUP + 1)
         for number in numbers:
-            await site.committer.put(site.parcel(number))
+            await site.lane.put(site.parcel(number))
         await site.finish(slow_publication=True)
         groups = [list(numbers[start : start + GROUP]) for start in range(0, 3 * GROUP, GROUP)]
         assert site.commits == [(groups[0], []), (groups[1], groups[0]), (groups[2], groups[1]), ([], groups[2])]
@@ -328,7 +349,7 @@ async def test_a_folder_that_cannot_be_made_durable_costs_what_is_in_it(
     async with new_site(running=False) as site:
         problem = site.fail("fsync", "/mail/bad/tmp")
         for number, folder in ((1, ""), (2, "/bad"), (3, "/bad"), (4, "")):
-            await site.committer.put(site.parcel(number, folder=folder))
+            await site.lane.put(site.parcel(number, folder=folder))
         await site.finish()
         assert site.outcomes() == {1: None, 2: problem, 3: problem, 4: None}
         assert await site.states() == {1: State.DELIVERED, 4: State.DELIVERED}
@@ -381,7 +402,7 @@ async def test_after_publication_a_failed_fsync_leaves_the_record_to_recovery(
     async with new_site(running=False) as site:
         problem = site.fail("fsync", "/mail/bad/new")
         for number, folder in ((1, ""), (2, "/bad")):
-            await site.committer.put(site.parcel(number, folder=folder))
+            await site.lane.put(site.parcel(number, folder=folder))
         await site.finish()
         assert site.outcomes() == {1: None, 2: problem}
         assert "abort" not in site.steps_of(2)
@@ -437,7 +458,7 @@ async def test_a_transaction_that_fails_costs_both_its_groups_and_no_other(
     async with new_site(running=False) as site:
         problem = site.fail("commit", 2, JournalError("the disk is full"))
         for number in range(1, 3 * GROUP + 1):
-            await site.committer.put(site.parcel(number))
+            await site.lane.put(site.parcel(number))
         await site.finish(slow_publication=True)
         outcomes = site.outcomes()
         assert {outcomes[number] for number in range(1, 2 * GROUP + 1)} == {problem}
@@ -456,17 +477,17 @@ async def test_who_brings_too_much_waits_until_there_is_room(
 ) -> None:
     async with new_site(running=False) as site:
         for number in (1, 2):
-            await site.committer.put(site.parcel(number, weight=MEMORY // 2))
+            await site.lane.put(site.parcel(number, weight=MEMORY // 2))
         async with trio.open_nursery() as nursery:
             for number in (3, 4):
-                nursery.start_soon(site.committer.put, site.parcel(number, weight=MEMORY // 2))
+                nursery.start_soon(site.lane.put, site.parcel(number, weight=MEMORY // 2))
             await wait_all_tasks_blocked()
-            assert len(site.committer._waiting) == 2
+            assert len(site.lane._waiting) == 2
             nursery.start_soon(site.committer.run)
             await site.settled(1, 2, 3, 4)
             nursery.cancel_scope.cancel()
         assert set(site.outcomes().values()) == {None}
-        assert site.committer._weight == 0
+        assert site.lane._weight == 0
 
 
 @trio_test
@@ -481,9 +502,9 @@ async def test_a_message_larger_than_all_the_room_is_taken_alone(
 @trio_test
 async def test_who_stops_waiting_for_room_is_not_taken(new_site: Callable[..., Any], autojump_clock: MockClock) -> None:
     async with new_site(running=False) as site:
-        await site.committer.put(site.parcel(1, weight=MEMORY))
+        await site.lane.put(site.parcel(1, weight=MEMORY))
         with trio.move_on_after(10) as scope:
-            await site.committer.put(site.parcel(2, weight=MEMORY))
+            await site.lane.put(site.parcel(2, weight=MEMORY))
         assert scope.cancelled_caught
         await site.finish()
         assert site.outcomes() == {1: None}
@@ -496,11 +517,11 @@ async def test_who_stops_waiting_for_room_is_not_taken(new_site: Callable[..., A
 @trio_test
 async def test_closing_finishes_what_is_there(new_site: Callable[..., Any], autojump_clock: MockClock) -> None:
     async with new_site(running=False) as site:
-        await site.committer.put(site.parcel(1))
+        await site.lane.put(site.parcel(1))
         async with trio.open_nursery() as nursery:
             nursery.start_soon(site.committer.run)
             await wait_all_tasks_blocked()
-            await site.committer.put(site.parcel(2))
+            await site.lane.put(site.parcel(2))
             site.committer.close()
         assert site.outcomes() == {1: None, 2: None}
 
@@ -521,9 +542,10 @@ async def test_cancelled_at_any_step_it_tells_nobody_that_anything_was_delivered
     step: str, new_site: Callable[..., Any], autojump_clock: MockClock
 ) -> None:
     async with new_site(running=False) as site:
-        await site.committer.put(site.parcel(1))
+        await site.lane.put(site.parcel(1))
         with trio.CancelScope() as scope:
-            site.committer._in_thread = cancelling(site.committer._in_thread, scope, site, step)
+            for disk in (site.lane._disk, site.committer._shared.audit_disk):
+                disk.run = cancelling(disk.run, scope, site, step)
             await site.committer.run()
         assert scope.cancelled_caught
         assert site.done == {}
@@ -533,11 +555,12 @@ async def test_cancelled_at_any_step_it_tells_nobody_that_anything_was_delivered
 def cancelling(in_thread: Callable[..., Any], scope: trio.CancelScope, site: Site, step: str) -> Callable[..., Any]:
     """Let the work in a thread be done, and cancel behind the given step."""
 
-    async def run(*arguments: object) -> None:
-        await in_thread(*arguments)
+    async def run(*arguments: object) -> object:
+        result = await in_thread(*arguments)
         if any(done == step for done, _ in site.steps):
             scope.cancel()
             await trio.lowlevel.checkpoint()
+        return result
 
     return run
 
@@ -559,7 +582,7 @@ async def test_a_disk_that_hangs_does_not_keep_it_from_ending(tmp_path: Path, mo
             nursery.start_soon(site.committer.run)
             parcel = site.parcel(1)
             parcel.draft = Hanging(site, 1)
-            await site.committer.put(parcel)
+            await site.lane.put(parcel)
             await hanging.wait()
             nursery.cancel_scope.cancel()
         assert site.done == {}
@@ -586,6 +609,7 @@ class Store:
         key = Maildrop.of("pop.example.test", 110, "me", "maildir:/mail")
         self.maildrop = await self.keeper.run(lambda journal: journal.maildrop(key))
         self._sink = MaildirSink(MaildirDestination(str(self.folder / "mail")), self.keeper.journal.id)
+        self.lane = self.committer.lane(self._sink)
 
     def parcel(self) -> Parcel:
         draft = self._sink.open(self.keeper.journal.next_id(), datetime.fromtimestamp(NOW, UTC))
@@ -607,7 +631,7 @@ class Store:
     async def commit(self, *parcels: Parcel) -> None:
         """Take these messages as far as they come, with a committer that is ended then."""
         for parcel in parcels:
-            await self.committer.put(parcel)
+            await self.lane.put(parcel)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self.committer.run)
             self.committer.close()

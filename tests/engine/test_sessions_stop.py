@@ -162,7 +162,7 @@ async def test_told_to_end_while_messages_wait_for_room(
     world: World, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The committer has no room for a message that was received: it is forgotten, and nobody waits for it."""
-    monkeypatch.setattr("tui_popretr.engine.committer.MEMORY", 3 * len(mail(1)))
+    monkeypatch.setattr("tui_popretr.engine.lane.MEMORY", 3 * len(mail(1)))
     monkeypatch.setattr("tui_popretr.engine.committer.GROUP", 1)
     world.add(*map(mail, range(1, 11)))
 

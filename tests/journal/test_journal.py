@@ -224,15 +224,33 @@ def test_trouble_is_counted_until_the_message_is_delivered_or_gone(journal: Jour
     assert journal.troubles(journal.maildrop(WORK)) == {}
 
 
-def test_accepted_recipients_go_with_their_record(journal: Journal) -> None:
+def test_who_has_accepted_is_known_until_all_have(journal: Journal) -> None:
     maildrop = journal.maildrop(HOME)
     new = new_record(journal, maildrop, "u1")
+    other = new_record(journal, maildrop, "u2")
+    journal.commit([new, other], [])
+    journal.withdraw([new.id, other.id], {new.id: ["a@example.test", "b@example.test"]})
+    assert journal.records(maildrop) == []
+    assert journal.acceptances(maildrop) == [
+        ("u1", new.identity, "a@example.test"),
+        ("u1", new.identity, "b@example.test"),
+    ]
+    assert journal.acceptances(journal.maildrop(WORK)) == []
+    deliver(journal, maildrop, "u2")
+    assert len(journal.acceptances(maildrop)) == 2
+    deliver(journal, maildrop, "u1")
+    assert journal.acceptances(maildrop) == []
+
+
+def test_who_has_accepted_is_forgotten_after_ninety_days(journal: Journal) -> None:
+    maildrop = journal.maildrop(HOME)
+    new = new_record(journal, maildrop, None)
     journal.commit([new], [])
-    journal.accept(new.id, ["a@example.test"])
-    journal.accept(new.id, ["a@example.test", "b@example.test"])
-    assert journal.accepted(new.id) == {"a@example.test", "b@example.test"}
-    journal.withdraw([new.id])
-    assert journal.accepted(new.id) == frozenset()
+    journal.withdraw([new.id], {new.id: ["a@example.test"]})
+    journal.close_session(maildrop, deleted=[], listed=None, now=NOW + module.FORGET_AFTER - 1)
+    assert [each.address for each in journal.acceptances(maildrop)] == ["a@example.test"]
+    journal.close_session(maildrop, deleted=[], listed=None, now=NOW + module.FORGET_AFTER)
+    assert journal.acceptances(maildrop) == []
 
 
 def test_history_keeps_the_last_sessions_of_each_client(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -111,9 +111,27 @@ def test_a_journal_from_the_future_is_refused_and_kept(closed: str) -> None:
     with closing(sqlite3.connect(closed)) as connection:
         connection.execute(f"PRAGMA user_version = {schema.VERSION + 1}")
     before = Path(closed).read_bytes()
-    with pytest.raises(JournalFromFuture, match="version 2"):
+    with pytest.raises(JournalFromFuture, match=f"version {schema.VERSION + 1}"):
         Journal.open(closed)
     assert Path(closed).read_bytes() == before
+
+
+def test_a_journal_of_version_1_is_brought_up_to_date(path: str) -> None:
+    """It kept the recipients that had accepted beside a record, and lost them with it."""
+    with closing(Journal.open(path)) as journal:
+        maildrop = journal.maildrop(HOME)
+        deliver(journal, maildrop, "u1")
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript(
+            "DROP TABLE accepted; CREATE TABLE accepted (message INTEGER NOT NULL, address TEXT NOT NULL);"
+            "INSERT INTO accepted VALUES (1, 'a@example.test'); PRAGMA user_version = 1"
+        )
+    for _ in range(2):
+        with closing(Journal.open(path)) as journal:
+            assert [record.uid for record in journal.records(maildrop)] == ["u1"]
+            assert journal.acceptances(maildrop) == []
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("PRAGMA user_version").fetchone() == (schema.VERSION,)
 
 
 def _spoil_leaf(content: bytes) -> bytes:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Collection
 
+from tui_popretr import faultpoints
 from tui_popretr.delivery.folders import Folders
 from tui_popretr.delivery.owner import Owner
 from tui_popretr.delivery.publishing import publish_by_link, publish_by_rename
 from tui_popretr.delivery.trouble import delivery_failed
 from tui_popretr.errors import DeliveryFailed
+from tui_popretr.faultpoints import Step
 
 #: The disk is started on a large message each time so many octets are written, so that the fsync at its end is short
 #: and the page cache is left to others.
@@ -74,6 +77,12 @@ class FileDraft:
     def description(self) -> str:
         return self._description
 
+    def leave_out(self, recipients: Collection[str]) -> None:
+        """A file has one recipient."""
+
+    def receipt(self) -> str:
+        return ""
+
     def write(self, data: bytes) -> None:
         self._chunks.append(data)
         self.pending += len(data)
@@ -89,6 +98,7 @@ class FileDraft:
                 count = os.write(self._descriptor, data)
                 self._written += count
                 data = data[count:]
+            faultpoints.reached(Step.SPILLED)
             if self._written - self._started >= _WRITEBACK:
                 self._start_writeback()
         except OSError as error:
@@ -98,6 +108,7 @@ class FileDraft:
     def write_out(self) -> None:
         self.spill()
         self._start_writeback()
+        faultpoints.reached(Step.WRITTEN)
 
     def sync(self) -> None:
         self._check()
@@ -112,6 +123,7 @@ class FileDraft:
             self._failed = True
             raise delivery_failed(error, "make durable", self.tmp) from error
         self._synced = True
+        faultpoints.reached(Step.SYNCED)
 
     def prepare(self) -> None:
         self.write_out()
@@ -135,6 +147,7 @@ class FileDraft:
                 raise delivery_failed(error, "create", self.final) from error
             # A network file system lost the answer, not the deed.
         self._published = True
+        faultpoints.reached(Step.PUBLISHED)
 
     def folders_after(self) -> tuple[str, ...]:
         return (os.path.dirname(self.final),)

@@ -9,7 +9,9 @@ import re
 from enum import Enum
 from typing import Final
 
+from tui_popretr import faultpoints
 from tui_popretr.errors import CannotCreate
+from tui_popretr.faultpoints import Step
 
 # Where hard links are not to be had.
 _NO_LINKS: Final = frozenset((errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK))
@@ -33,6 +35,7 @@ def publish_by_link(tmp: str, final: str) -> None:
             raise
         publish_by_rename(tmp, final)
     else:
+        faultpoints.reached(Step.LINKED)
         with contextlib.suppress(OSError):  # it is published; the other name is cleaned as an orphan
             os.unlink(tmp)
 

@@ -10,7 +10,11 @@ record without files means that a reader took the message:
 - publish() that raises has left nothing under the final name: withdraw the record, then abort.
 - The journal's commit raised: nobody knows whether it has the record. Reopen it and let recovery decide, then abort.
 
-A draft is used by one thread at a time; drafts of one sink may be used in several.
+A draft is used by one thread at a time; drafts of one sink may be used in several. But where the sink is remote, never
+two at once, and the next one is published only when the journal has the one before as delivered: then at most the
+message in flight is sent twice.
+
+Destinations without files (SMTP, a command) do in publish() all that they do; tmp and final are None.
 """
 
 from __future__ import annotations
@@ -78,12 +82,23 @@ class Draft(Protocol):
         """write_out() and sync()."""
         ...
 
+    def leave_out(self, recipients: Collection[str]) -> None:
+        """Do not send to these: they have accepted the message in an earlier session. Before publish()."""
+        ...
+
     def folders_before(self) -> tuple[str, ...]:
         """Return the folders to be fsynced before the journal records the message as delivering."""
         ...
 
     def publish(self) -> None:
-        """Give the file its final name; nothing that stands there is replaced. Blocking. Raises DeliveryFailed."""
+        """Give the file its final name; nothing that stands there is replaced. Blocking. Raises DeliveryFailed.
+
+        Or send the message. Raises PartlyAccepted where only some recipients have it.
+        """
+        ...
+
+    def receipt(self) -> str:
+        """Return what the destination said when it accepted the message, to be added to the audit line; or nothing."""
         ...
 
     def folders_after(self) -> tuple[str, ...]:
@@ -108,6 +123,19 @@ class Sink(Protocol):
         """The line ends that it wants."""
         ...
 
+    @property
+    def lane(self) -> str:
+        """What it shares with others that are slow when it is: drafts of one lane are made durable in common groups.
+
+        For files the device, once make_ready() has seen it.
+        """
+        ...
+
+    @property
+    def remote(self) -> bool:
+        """Whether it talks to a server or a program, under deadlines of its own, and not to a file system."""
+        ...
+
     def open(self, record_id: int, when: datetime) -> Draft:
         """Return a new draft; no I/O. `when` is local wall-clock time."""
         ...
@@ -124,4 +152,12 @@ class Sink(Protocol):
 
         `known`: the tmp paths of all unfinished records of the journal. Raises DeliveryFailed.
         """
+        ...
+
+    def interrupt(self) -> None:
+        """Make whatever call is blocking in another thread fail soon: its socket or process is closed. Any thread."""
+        ...
+
+    def close(self) -> None:
+        """End what was opened for this session (a connection). Blocking, but not for long. Never raises."""
         ...

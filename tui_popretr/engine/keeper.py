@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 import trio
 
-from tui_popretr.errors import JournalError
+from tui_popretr.engine.disk import Disks
+from tui_popretr.errors import DestinationSilent, JournalError
 from tui_popretr.journal.journal import Journal
-from tui_popretr.journal.records import Maildrop
-from tui_popretr.recovery import Outcome, Recovered, recover
+from tui_popretr.journal.records import Maildrop, Record
+from tui_popretr.recovery import Outcome, Recovered, conclude, look_up
 
 T = TypeVar("T")
 
+#: Seconds in which a destination must answer when interrupted deliveries are looked up.
+SETTLING = 15.0
 #: Seconds for closing.
 CLOSING = 1.0
 
@@ -25,12 +29,16 @@ class JournalKeeper:
     write nothing more is written until reopen() has recovered what was unfinished (SPEC 5).
     """
 
-    def __init__(self, path: str, audit: Callable[[Sequence[str]], None], now: Callable[[], int]) -> None:
+    def __init__(
+        self, path: str, audit: Callable[[Sequence[str]], None], now: Callable[[], int], disks: Disks | None = None
+    ) -> None:
         self._path = path
         self._audit = audit
         self._now = now
+        self._disks = disks or Disks(SETTLING)
         self._journal: Journal | None = None
         self._limiter = trio.CapacityLimiter(1)
+        self._turn = trio.Lock()
 
     @property
     def journal(self) -> Journal:
@@ -39,29 +47,44 @@ class JournalKeeper:
             raise JournalError("the journal is not open")
         return self._journal
 
+    @property
+    def sound(self) -> bool:
+        """Whether the journal is open and no write to it has failed."""
+        return self._journal is not None and not self._journal.broken
+
     async def open(self, opened: Callable[[], None] = lambda: None) -> list[Recovered]:
         """Open the journal and finish what a crash left unfinished. Raises JournalError.
 
         `opened` is called in between, in the thread: when the journal is ours, and before audit lines are written.
         """
-        return await self._in_thread(lambda: self._open(opened))
+        async with self._turn:
+            return await self._open(opened)
 
     async def ensure(self) -> list[Recovered]:
-        """Reopen and recover the journal if it broke. Raises JournalError where that fails."""
-        return [] if self._sound else await self._in_thread(self._reopen)
+        """Reopen and recover the journal if it broke. Raises JournalError where that fails.
+
+        Nothing may be between its two commits (Committer.quiet()).
+        """
+        async with self._turn:  # another session may have done it meanwhile
+            return [] if self.sound else await self._open(lambda: None)
 
     async def run(self, use: Callable[[Journal], T]) -> T:
         """Call `use` with the journal, in a thread, alone. Raises JournalError."""
-        return await self._in_thread(lambda: use(self.journal))
+        async with self._turn:
+            return await self._in_thread(lambda: use(self.journal))
 
     async def open_maildrop(self, key: Maildrop) -> tuple[int, list[Recovered]]:
-        """Return the journal's number for a maildrop, with what was unfinished in it recovered."""
+        """Return the journal's number for a maildrop, with what was unfinished in it recovered. Raises JournalError."""
 
-        def find(journal: Journal) -> tuple[int, list[Recovered]]:
+        def find(journal: Journal) -> tuple[int, list[tuple[int, Record]]]:
             number = journal.maildrop(key)
-            return number, recover(journal, number, now=self._now(), audit=self._audit)
+            return number, [(owner, record) for owner, record in journal.delivering() if owner == number]
 
-        return await self.run(find)
+        number, interrupted = await self.run(find)
+        results = await self._look_up(interrupted)
+        if results:
+            await self.run(lambda journal: conclude(journal, results, self._audit))
+        return number, results
 
     async def close(self) -> None:
         """Close the journal; harmless when it is closed. A disk that hangs is not waited for."""
@@ -72,24 +95,46 @@ class JournalKeeper:
         # Who is cancelled does not wait for the disk; the next use does, for the limiter's one place.
         return await trio.to_thread.run_sync(function, limiter=self._limiter, abandon_on_cancel=True)
 
-    @property
-    def _sound(self) -> bool:
-        return self._journal is not None and not self._journal.broken
-
-    def _reopen(self) -> list[Recovered]:
-        return [] if self._sound else self._open(lambda: None)  # another session may have done it meanwhile
-
-    def _open(self, opened: Callable[[], None]) -> list[Recovered]:
-        self._close()
-        journal = Journal.open(self._path)
+    async def _open(self, opened: Callable[[], None]) -> list[Recovered]:
+        journal, interrupted = await self._in_thread(lambda: self._open_file(opened))
         try:
-            opened()
-            recovered = recover(journal, None, now=self._now(), audit=self._audit)
+            results = await self._look_up(interrupted)
+            if results:
+                await self._in_thread(lambda: conclude(journal, results, self._audit))
         except BaseException:
             journal.close()
             raise
         self._journal = journal
-        return recovered
+        return results
+
+    def _open_file(self, opened: Callable[[], None]) -> tuple[Journal, list[tuple[int, Record]]]:
+        self._close()
+        journal = Journal.open(self._path)
+        try:
+            opened()
+            return journal, journal.delivering()
+        except BaseException:
+            journal.close()
+            raise
+
+    async def _look_up(self, interrupted: list[tuple[int, Record]]) -> list[Recovered]:
+        """Look up each folder in a thread of its own: one that hangs makes its own messages wait, and no others."""
+        folders: dict[str, list[tuple[int, Record]]] = {}
+        for entry in interrupted:
+            folders.setdefault(os.path.dirname(entry[1].final or ""), []).append(entry)
+        results: list[Recovered] = []
+
+        async def look(folder: str, entries: list[tuple[int, Record]]) -> None:
+            silence = DestinationSilent(f"{folder} has not answered for {SETTLING:g} s")
+            with trio.move_on_after(SETTLING):
+                results.extend(await self._disks.of(folder, folder).run(look_up, entries, self._now()))
+                return
+            results.extend(Recovered(owner, record, Outcome.UNKNOWN, silence) for owner, record in entries)
+
+        async with trio.open_nursery() as nursery:
+            for folder, entries in folders.items():
+                nursery.start_soon(look, folder, entries)
+        return results
 
     def _close(self) -> None:
         if self._journal is not None:
@@ -102,6 +147,7 @@ _RECOVERIES = {
     Outcome.PUBLISHED: "is delivered now",
     Outcome.TAKEN: "was delivered already and a mail reader has taken it",
     Outcome.AGAIN: "was not delivered and will come again",
+    Outcome.SENDING: "was being handed over, the receiving server or command may have it; it is sent again",
     Outcome.UNKNOWN: "may have been delivered, its place cannot be looked at",
 }
 

@@ -7,17 +7,20 @@ command, and everything else is the same.
 
 from __future__ import annotations
 
+import contextlib
 from collections import deque
 from dataclasses import dataclass
 
 import trio
 
+from tui_popretr import faultpoints
 from tui_popretr.delivery.sink import SPILL, Draft
-from tui_popretr.engine.committer import Parcel
 from tui_popretr.engine.incoming import Incoming, Target
+from tui_popretr.engine.parcel import Parcel
 from tui_popretr.engine.plan import Check, Fetch, Listed, Plan, to_delete
 from tui_popretr.engine.wire import Wire
-from tui_popretr.errors import DeliveryFailed, JournalError, MessageRefused, PopretrError
+from tui_popretr.errors import DeliveryFailed, DestinationSilent, JournalError, MessageRefused, PopretrError
+from tui_popretr.faultpoints import Step
 from tui_popretr.identity import Identity
 from tui_popretr.journal.records import NewRecord, Record
 from tui_popretr.pop3 import BodyChunk, BodyEnd, Command, Dele, Event, Reply, Retr, Top
@@ -122,6 +125,8 @@ class Retrieval:
                 except PopretrError as problem:
                     self._problem = problem
                 nursery.cancel_scope.cancel()
+        if self._scope.cancelled_caught:
+            self._target.sink.interrupt()  # what blocks in a socket would keep the parcels waiting
         if self._incoming is not None and self._incoming.draft is not None:
             await self._discard(self._incoming.draft)
         while self._parcels:
@@ -208,6 +213,7 @@ class Retrieval:
             if isinstance(job, _Delete):
                 if event.ok:
                     self.deleted.append(job.record)
+                faultpoints.reached(Step.DELE_ANSWERED)
             else:
                 self._refused(job, event)
 
@@ -221,7 +227,7 @@ class Retrieval:
         draft = incoming.draft
         assert draft is not None
         try:
-            await trio.to_thread.run_sync(draft.spill, limiter=self._target.committer.disk, abandon_on_cancel=False)
+            await self._target.disk.run(draft.spill)
         except DeliveryFailed as problem:
             # The rest of the message still has to be read; it is only not stored any more.
             incoming.draft = None
@@ -246,6 +252,7 @@ class Retrieval:
             return
         self.messages += 1
         self.octets += event.octets
+        faultpoints.reached(Step.RECEIVED)
         if incoming.draft is None:  # could not be stored
             return
         earlier = self._again.pop(listed.number, None)
@@ -305,11 +312,14 @@ class Retrieval:
             else:
                 self._not_stored(listed, problem)
 
+        draft.leave_out(
+            [each.address for each in target.accepted if each.uid == listed.uid and each.identity.same_as(identity)]
+        )
         parcel = Parcel(draft, record, done)
         self._parcels += 1
         self._undurable += octets
         try:
-            await target.committer.put(parcel)
+            await target.lane.put(parcel)
         except trio.Cancelled:  # the committer had no room for it yet, and never hears of it
             self._parcels -= 1
             self._undurable -= octets
@@ -347,8 +357,9 @@ class Retrieval:
             self.hopeless = self.hopeless or problem
 
     async def _discard(self, draft: Draft) -> None:
-        with trio.CancelScope(shield=True):
-            await trio.to_thread.run_sync(draft.abort, limiter=self._target.committer.disk)
+        # After a call that was left behind this one waits for it: a draft is never used in two threads.
+        with trio.CancelScope(shield=True), contextlib.suppress(DestinationSilent):
+            await self._target.disk.run(draft.abort)
 
     def _progress(self) -> None:
         now = trio.current_time()

@@ -27,6 +27,7 @@ from tui_popretr.engine.bus import Bus, Subscriber
 from tui_popretr.engine.client import ClientRunner, Services
 from tui_popretr.engine.committer import Committer
 from tui_popretr.engine.describe import client_info, disabled_info, duration
+from tui_popretr.engine.disk import Disks
 from tui_popretr.engine.entry import Connector
 from tui_popretr.engine.keeper import CLOSING, JournalKeeper, recovery_text
 from tui_popretr.engine.logbook import Logbook
@@ -115,7 +116,10 @@ class Engine:
         """Run until shutdown, or until all is done. Raises JournalError where there is no journal to work with."""
         self._token = trio.lowlevel.current_trio_token()
         trio.socket.set_custom_hostname_resolver(Resolver())
-        keeper = JournalKeeper(self.settings.journal, self._logbook.audit, lambda: int(self.clock.now().timestamp()))
+        self._disks = Disks(self.settings.timeout)
+        keeper = JournalKeeper(
+            self.settings.journal, self._logbook.audit, lambda: int(self.clock.now().timestamp()), self._disks
+        )
         try:
             # A process that finds the journal in use leaves the other one's logs alone.
             for recovered in await keeper.open(lambda: self._logbook.apply(self.settings)):
@@ -139,7 +143,7 @@ class Engine:
             self.note(Level.DEBUG, what)
 
     async def _work(self, keeper: JournalKeeper) -> None:
-        committer = Committer(keeper, self._logbook.audit)
+        committer = Committer(keeper, self._logbook.audit, self.settings.timeout)
         alarm = Alarm(self.clock, self._resume)
         self._services = Services(
             around=Surroundings(
@@ -147,6 +151,7 @@ class Engine:
                 clock=self.clock,
                 keeper=keeper,
                 committer=committer,
+                disks=self._disks,
                 connect=self._connector,
                 paths=self.settings.paths,
                 timeout=self.settings.timeout,

@@ -9,15 +9,18 @@ from dataclasses import dataclass
 
 import trio
 
+from tui_popretr import faultpoints
 from tui_popretr.clock import Clock
 from tui_popretr.config.model import ClientSettings, Paths
 from tui_popretr.delivery.received import received_header
 from tui_popretr.delivery.sinks import sink_for
 from tui_popretr.engine.bus import Bus
-from tui_popretr.engine.committer import Committer, Parcel
+from tui_popretr.engine.committer import Committer
+from tui_popretr.engine.disk import Disks
 from tui_popretr.engine.entry import Connector, Entry
 from tui_popretr.engine.incoming import Target
 from tui_popretr.engine.keeper import JournalKeeper, recovery_text
+from tui_popretr.engine.parcel import Parcel
 from tui_popretr.engine.plan import Fetch, Listed, Plan, Policy, make_plan
 from tui_popretr.engine.retrieval import Observer, Retrieval
 from tui_popretr.engine.tally import Tally
@@ -45,8 +48,9 @@ from tui_popretr.facts import (
     SessionStarted,
     Stage,
 )
+from tui_popretr.faultpoints import Step
 from tui_popretr.journal.journal import Journal
-from tui_popretr.journal.records import Maildrop
+from tui_popretr.journal.records import Acceptance, Maildrop
 from tui_popretr.logs.audit import audit_text
 from tui_popretr.pop3 import (
     Capabilities,
@@ -70,6 +74,7 @@ class Surroundings:
     clock: Clock
     keeper: JournalKeeper
     committer: Committer
+    disks: Disks
     connect: Connector
     paths: Paths
     timeout: float
@@ -104,6 +109,7 @@ class Session(Observer):
         self._stopping = False
         self._abandoned: PopretrError | None = None
         self._no_place: DeliveryFailed | None = None
+        self._accepted: list[Acceptance] = []
         self._listed: list[str] | None = None  # the UIDs of a complete listing
         self._policy = Policy(
             preserve=client.preserve,
@@ -140,7 +146,13 @@ class Session(Observer):
         self._publish(SessionStarted(self.id, started))
         problem: PopretrError | None = None
         try:
-            await self._connections()
+            await self._mend_journal()
+            self._sink = sink_for(self._client, self._around.keeper.journal.id)
+            self._disk = self._around.disks.of(self._sink.key, self._sink.key)
+            try:
+                await self._connections()
+            finally:
+                await self._close_sink()
         except PopretrError as error:
             problem = error
         except Exception as error:  # noqa: BLE001 - a defect of ours must not end the other clients
@@ -166,13 +178,19 @@ class Session(Observer):
             else:
                 return
 
+    async def _mend_journal(self) -> None:
+        """Where a write to the journal has failed, find out what is in it before it is relied upon (SPEC 5)."""
+        around = self._around
+        if not around.keeper.sound:
+            await around.committer.quiet()
+            for recovered in await around.keeper.ensure():
+                self._note(Level.WARNING, recovery_text(recovered))
+        await around.committer.settle()
+
     async def _open_maildrop(self) -> int:
         """Find the maildrop in the journal, and finish what an earlier session or process left unfinished in it."""
         around, server = self._around, self._client.server
-        for recovered in await around.keeper.ensure():
-            self._note(Level.WARNING, recovery_text(recovered))
-        await around.committer.settle()
-        self._sink = sink_for(self._client, around.keeper.journal.id)
+        await self._mend_journal()
         key = Maildrop.of(server.host, server.port, server.account, self._sink.key)
         maildrop, recoveries = await around.keeper.open_maildrop(key)
         for recovered in recoveries:
@@ -183,10 +201,16 @@ class Session(Observer):
             around.cleaned.add(self._sink.key)
             known = await around.keeper.run(_unfinished_files)
             try:
-                await trio.to_thread.run_sync(self._sink.clean_orphans, known, limiter=around.committer.disk)
+                await self._disk.run(self._sink.clean_orphans, known)
             except DeliveryFailed as problem:  # no part of the promise; whether mail can be stored shows later
                 self._note(Level.WARNING, str(problem))
         return maildrop
+
+    async def _close_sink(self) -> None:
+        """End what the sink has opened (a connection to an SMTP server)."""
+        if self._sink.remote:
+            with trio.move_on_after(FAREWELL, shield=True), contextlib.suppress(DeliveryFailed):
+                await self._disk.run(self._sink.close)
 
     async def _blame(self, maildrop: int, broken: _BrokenError) -> bool:
         """Count the failure against the message that broke the connection; return whether there was one."""
@@ -263,7 +287,7 @@ class Session(Observer):
         if plan.fetches:
             octets = min(each.listed.octets for each in plan.fetches)
             try:
-                await trio.to_thread.run_sync(self._sink.make_ready, octets, limiter=self._around.committer.disk)
+                await self._disk.run(self._sink.make_ready, octets)
             except DeliveryFailed as problem:
                 self._no_place = problem
                 plan.work = [each for each in plan.work if not isinstance(each, Fetch)]
@@ -279,8 +303,12 @@ class Session(Observer):
             self._listed = []
             return Plan()
         keeper, policy, now = self._around.keeper, self._policy, self._now()
-        records, troubles = await keeper.run(
-            lambda journal: (journal.records(maildrop, deleted=False), journal.troubles(maildrop))
+        records, troubles, self._accepted = await keeper.run(
+            lambda journal: (
+                journal.records(maildrop, deleted=False),
+                journal.troubles(maildrop),
+                journal.acceptances(maildrop),
+            )
         )
         plan = make_plan(listing, records, troubles, policy, now, frozenset(self._tally.broke))
         self._known_troubles = troubles.keys()
@@ -316,7 +344,9 @@ class Session(Observer):
         return Target(
             maildrop=maildrop,
             sink=self._sink,
-            committer=self._around.committer,
+            lane=self._around.committer.lane(self._sink),
+            disk=self._disk,
+            accepted=self._accepted,
             next_id=self._around.keeper.journal.next_id,
             received=received,
             audit=audit,
@@ -350,6 +380,7 @@ class Session(Observer):
             if self._stopping:
                 self._farewell.deadline = trio.current_time() + FAREWELL
             reply = await wire.call(Quit())
+        faultpoints.reached(Step.QUIT_ANSWERED)
         if reply is None:
             raise self._abandoned or SessionStopped(_OWED)
         assert isinstance(reply, Reply)
@@ -363,6 +394,7 @@ class Session(Observer):
         await self._around.keeper.run(
             lambda journal: journal.close_session(maildrop, deleted=deleted, listed=listed, now=now, keep_unnamed=keep)
         )
+        faultpoints.reached(Step.DELETED)
         self._tally.deleted += len(deleted)
         if deleted:
             self._publish(MessagesDeleted(self.id, len(deleted)))
@@ -383,6 +415,7 @@ class Session(Observer):
         if troubles or overcome:
             with trio.CancelScope(shield=True):
                 await self._around.keeper.run(count)
+            faultpoints.reached(Step.TROUBLE_COUNTED)
 
     # --- what a retrieval tells ---------------------------------------------------------------------------------------
 

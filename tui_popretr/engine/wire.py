@@ -9,6 +9,7 @@ from math import inf
 
 import trio
 
+from tui_popretr import faultpoints
 from tui_popretr.clock import Clock
 from tui_popretr.config.model import Server
 from tui_popretr.engine.bus import Bus
@@ -22,16 +23,19 @@ from tui_popretr.errors import (
     TlsFailed,
 )
 from tui_popretr.facts import DialogueLine, Direction, SessionId, TlsDetails
+from tui_popretr.faultpoints import Step
 from tui_popretr.pop3 import (
     BodyChunk,
     BodyEnd,
     Command,
     Continuation,
+    Dele,
     Event,
     Greeting,
     InjectedPlaintext,
     Listing,
     Machine,
+    Quit,
     RemoteProtocolError,
     Reply,
     UnexpectedEof,
@@ -105,6 +109,9 @@ class Wire:
             await self.stream.send_all(data)
         if scope.cancelled_caught:
             raise ServerStalled(f"the server has taken no data for {self.timeout:g} s")
+        for kind, step in ((Dele, Step.DELE_SENT), (Quit, Step.QUIT_SENT)):
+            if any(isinstance(command, kind) for command in commands):
+                faultpoints.reached(step)
 
     async def events(self) -> list[Event]:
         """Wait for the server and return the next events, at least one."""

@@ -14,12 +14,15 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from operator import itemgetter
 from typing import Any, Final
 
+from tui_popretr import faultpoints
 from tui_popretr.errors import ExitCode, JournalError
+from tui_popretr.faultpoints import Step
 from tui_popretr.journal import lock, schema
 from tui_popretr.journal.ids import ids_of
 from tui_popretr.journal.place import make_private_folders
 from tui_popretr.journal.records import (
     UNKNOWN_IDENTITY,
+    Acceptance,
     DeliveredMark,
     Identity,
     Maildrop,
@@ -54,6 +57,13 @@ INSERT INTO trouble VALUES (?1, ?2, ?3, 1, ?5, ?4) ON CONFLICT (maildrop, uid) D
 SET octets = ?3, failures = failures + 1, last = ?5, reason = ?4"""
 _FORGET_TROUBLE = """
 DELETE FROM trouble WHERE (maildrop, uid) IN (SELECT maildrop, uid FROM message WHERE id = ?)"""
+_ACCEPT = """
+INSERT INTO accepted (maildrop, uid, digest, whole, message_id, date, address, time)
+SELECT maildrop, uid, digest, whole, message_id, date, ?, time FROM message WHERE id = ? AND state = 1"""
+_FORGET_ACCEPTED = """
+DELETE FROM accepted WHERE (maildrop, coalesce(uid, digest)) IN
+    (SELECT maildrop, coalesce(uid, digest) FROM message WHERE id = ?)"""
+NONE_ACCEPTED: Final[Mapping[int, Collection[str]]] = {}
 
 
 class Journal:
@@ -94,6 +104,7 @@ class Journal:
                 connection.execute("PRAGMA synchronous = FULL")
                 connection.execute("PRAGMA foreign_keys = ON")
                 schema.check_opened(connection, path)
+                schema.upgrade(connection)
                 journal = cls(path, connection, lock_descriptor)
                 undo.pop_all()
                 return journal
@@ -172,13 +183,19 @@ class Journal:
                 connection.executemany(_FORGET_OLDER, ids)
                 if connection.execute("SELECT EXISTS (SELECT 1 FROM trouble)").fetchone()[0]:
                     connection.executemany(_FORGET_TROUBLE, ids)
+                if connection.execute("SELECT EXISTS (SELECT 1 FROM accepted)").fetchone()[0]:
+                    connection.executemany(_FORGET_ACCEPTED, ids)
 
-    def withdraw(self, ids: Collection[int]) -> None:
+    def withdraw(self, ids: Collection[int], accepted: Mapping[int, Collection[str]] = NONE_ACCEPTED) -> None:
         """Forget unfinished records: nothing stands under their final names, the messages will come again.
 
         To be called before their drafts are aborted: a record without files means that a reader took the message.
+        `accepted`: the recipients who have nevertheless accepted a message, and will not be sent it again.
         """
+        rows = [(address, i) for i, addresses in accepted.items() for address in addresses]
         with self._writing() as connection:
+            if rows:
+                connection.executemany(_ACCEPT, rows)
             connection.executemany("DELETE FROM message WHERE id = ? AND state = 1", [(i,) for i in ids])
 
     def own(self, ids: Collection[int]) -> None:
@@ -236,6 +253,7 @@ class Journal:
                 "DELETE FROM message WHERE maildrop = ? AND uid IS NULL AND state = 3 AND absent <= ?",
                 (maildrop, now - FORGET_AFTER),
             )
+            connection.execute("DELETE FROM accepted WHERE maildrop = ? AND time <= ?", (maildrop, now - FORGET_AFTER))
             if listed is not None:
                 self._count_absences(maildrop, listed, frozenset(deleted), now)
 
@@ -292,16 +310,12 @@ class Journal:
 
     # --- SMTP: who has accepted -------------------------------------------------------------------------------------
 
-    def accept(self, message: int, addresses: Collection[str]) -> None:
-        """Record that these recipients have accepted a message; it must have its record. They go with it."""
-        with self._writing() as connection:
-            connection.executemany("INSERT OR IGNORE INTO accepted VALUES (?, ?)", [(message, a) for a in addresses])
-
-    def accepted(self, message: int) -> frozenset[str]:
-        """Return the recipients who have accepted a message."""
+    def acceptances(self, maildrop: int) -> list[Acceptance]:
+        """Return who has accepted which of a maildrop's messages that are not delivered to all."""
+        query = "SELECT uid, digest, whole, message_id, date, address FROM accepted WHERE maildrop = ?"
         with self._reading():
-            rows = self._connection.execute("SELECT address FROM accepted WHERE message = ?", (message,))
-            return frozenset(row[0] for row in rows)
+            rows = self._connection.execute(query, (maildrop,))
+            return [Acceptance(row[0], Identity(row[1], row[2] == 1, row[3], row[4]), row[5]) for row in rows]
 
     # --- history ----------------------------------------------------------------------------------------------------
 
@@ -355,6 +369,7 @@ class Journal:
             except (OverflowError, ValueError) as error:  # a value that no column takes: nothing has been written
                 self._connection.rollback()
                 raise JournalError(f"the journal {self.path} cannot hold a value: {visible(str(error))}") from error
+            faultpoints.reached(Step.IN_TRANSACTION)
             self._connection.execute("COMMIT")
         except JournalError:
             raise

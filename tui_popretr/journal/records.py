@@ -11,6 +11,7 @@ from tui_popretr.identity import UNKNOWN_IDENTITY, Identity
 
 __all__ = [
     "UNKNOWN_IDENTITY",
+    "Acceptance",
     "DeliveredMark",
     "Identity",
     "Maildrop",
@@ -83,6 +84,14 @@ class NewRecord(NamedTuple):
     final: str | None
     audit: str | None
     time: int
+
+
+class Acceptance(NamedTuple):
+    """Recipients who have accepted a message that others refused (SMTP)."""
+
+    uid: str | None
+    identity: Identity
+    address: str
 
 
 class DeliveredMark(NamedTuple):

@@ -11,7 +11,7 @@ from tui_popretr.errors import JournalDamaged, JournalError, JournalFromFuture, 
 from tui_popretr.journal.place import sync_folder
 
 APPLICATION_ID: Final = 0x506F7052  # "PopR"
-VERSION: Final = 1
+VERSION: Final = 2
 
 #: Files up to so many octets are checked whole at every opening (about 50 ms); of larger ones the schema and a sample.
 FULL_CHECK_LIMIT: Final = 8 * 1024 * 1024
@@ -63,11 +63,6 @@ CREATE TABLE trouble (
     reason TEXT NOT NULL,
     PRIMARY KEY (maildrop, uid)
 ) WITHOUT ROWID;
-CREATE TABLE accepted (
-    message INTEGER NOT NULL REFERENCES message (id) ON DELETE CASCADE,
-    address TEXT NOT NULL,
-    PRIMARY KEY (message, address)
-) WITHOUT ROWID;
 CREATE TABLE session (
     id INTEGER PRIMARY KEY,
     client TEXT NOT NULL,
@@ -81,6 +76,22 @@ CREATE TABLE session (
 CREATE INDEX session_by_client ON session (client, id);
 CREATE INDEX session_by_end ON session (end);
 """
+# Who has accepted a message that not all recipients have, until it is delivered to all.
+_ACCEPTED = """
+CREATE TABLE accepted (
+    maildrop INTEGER NOT NULL REFERENCES maildrop (id),
+    uid TEXT,
+    digest BLOB NOT NULL,
+    whole INTEGER NOT NULL,
+    message_id TEXT,
+    date TEXT,
+    address TEXT NOT NULL,
+    time INTEGER NOT NULL
+);
+CREATE INDEX accepted_by_maildrop ON accepted (maildrop);
+"""
+#: What makes a journal of the next version out of one of this version.
+_UPGRADES: Final = {1: f"DROP TABLE accepted; {_ACCEPTED}"}
 _NAMES = ("accepted", "journal", "maildrop", "message", "session", "trouble")
 _DAMAGE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_FORMAT)
 
@@ -112,7 +123,7 @@ def create(path: str) -> None:
             # Nobody knows the file before it is renamed, and it is synced as a whole before that.
             connection.execute("PRAGMA synchronous = OFF")
             connection.execute("PRAGMA journal_mode = MEMORY")
-            connection.executescript(f"BEGIN; {_TABLES} COMMIT;")
+            connection.executescript(f"BEGIN; {_TABLES} {_ACCEPTED} COMMIT;")
             connection.execute("INSERT INTO journal VALUES (?, 0)", (os.urandom(4).hex(),))
             connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
             connection.execute(f"PRAGMA user_version = {VERSION}")
@@ -156,6 +167,19 @@ def check_opened(connection: sqlite3.Connection, path: str) -> None:
             connection.execute(f"SELECT * FROM {table} LIMIT 100").fetchall()  # noqa: S608 a constant
     if len(connection.execute("SELECT * FROM journal").fetchall()) != 1:
         raise damaged(path, "is damaged: it has no identity")
+
+
+def upgrade(connection: sqlite3.Connection) -> None:
+    """Bring the journal of an earlier version to this one, whole or not at all. Raises sqlite3.Error."""
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    for before in range(version, VERSION):
+        script = f"BEGIN IMMEDIATE; {_UPGRADES[before]} PRAGMA user_version = {before + 1}; COMMIT;"
+        try:
+            connection.executescript(script)
+        except sqlite3.Error:
+            with contextlib.suppress(sqlite3.Error):
+                connection.rollback()
+            raise
 
 
 def explain(error: sqlite3.Error | OSError, path: str, doing: str) -> JournalError:

@@ -1,0 +1,40 @@
+"""What the destinations that are files have in common."""
+
+from __future__ import annotations
+
+import os
+
+from tui_popretr.config.model import Eol
+from tui_popretr.delivery.folders import Folders
+from tui_popretr.delivery.owner import Owner
+from tui_popretr.delivery.trouble import delivery_failed
+
+
+class FileSink:
+    """The part of the Sink contract that does not ask what the files are called."""
+
+    remote = False
+
+    def __init__(
+        self, kind: str, path: str, subfolders: tuple[str, ...], *, eol: Eol, owner: str | None, journal_id: str
+    ) -> None:
+        self.path = os.path.normpath(path)
+        self.key = f"{kind}:{self.path}"
+        self.eol = eol
+        self.lane = self.key
+        self._journal_id = journal_id
+        self._owner = None if owner is None else Owner(owner)
+        self._folders = Folders(self.path, subfolders, self._owner)
+
+    def make_ready(self, octets: int) -> None:
+        self._folders.make_ready(octets)
+        try:
+            self.lane = f"device:{os.stat(self.path).st_dev}"
+        except OSError as error:
+            raise delivery_failed(error, "store mail in", self.path) from error
+
+    def interrupt(self) -> None:
+        """Nothing ends a call of the file system but the file system."""
+
+    def close(self) -> None:
+        """Nothing is open between drafts."""

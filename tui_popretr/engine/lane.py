@@ -1,0 +1,331 @@
+"""A lane: the messages for one device or connection, made durable in groups.
+
+For each message: file written and fsynced, its folders fsynced, *delivering* committed, published (rename), folder
+fsynced, audit line written, *delivered* committed; only then is the session told, which may then send DELE (SPEC 5).
+
+Groups keep fsync from being the bottleneck: whatever is waiting when the disk is free is the next group. Two stages
+overlap, writing one group while the one before it is published, and one transaction carries the *delivered* of one
+group and the *delivering* of the next.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+
+import trio
+
+from tui_popretr import faultpoints
+from tui_popretr.delivery.folders import sync_folder
+from tui_popretr.engine.disk import Disk
+from tui_popretr.engine.keeper import JournalKeeper
+from tui_popretr.engine.parcel import Parcel, abort
+from tui_popretr.engine.recorder import Recorder
+from tui_popretr.errors import DeliveryFailed, DestinationSilent, JournalError, PartlyAccepted, PopretrError
+from tui_popretr.faultpoints import Step
+from tui_popretr.journal.records import DeliveredMark
+
+#: Octets of finished messages that may wait in memory, in a lane; beyond that readers wait.
+MEMORY = 8 * 1024 * 1024
+#: A lane without work ends after so many seconds.
+IDLE = 5.0
+
+
+@dataclass(slots=True)
+class Shared:
+    """What all lanes share."""
+
+    keeper: JournalKeeper
+    recorder: Recorder
+    audit: Callable[[Sequence[str]], None]
+    audit_disk: Disk
+    #: The journal failed over them: it may have their records or not.
+    undecided: list[Parcel] = field(default_factory=list)
+    #: So many lanes have messages between their two commits; `published` is set when that changes.
+    publishing: int = 0
+    published: trio.Event = field(default_factory=trio.Event)
+
+    def end_publishing(self) -> None:
+        self.publishing -= 1
+        self.published.set()
+        self.published = trio.Event()
+
+
+class Lane:
+    """Made by the committer. It works while there is something to do: `start` is asked for that."""
+
+    def __init__(self, shared: Shared, disk: Disk, group: int, threads: int, start: Callable[[Lane], None]) -> None:
+        self.running = False
+        self._shared = shared
+        self._disk = disk
+        self._group = group
+        self._threads = threads
+        self._start = start
+        self._waiting: list[Parcel] = []
+        self._arrived = trio.Event()
+        self._room = trio.Event()
+        self._weight = 0
+        self._closing = False
+        self._publishing = False
+
+    @property
+    def waiting(self) -> bool:
+        return bool(self._waiting)
+
+    async def put(self, parcel: Parcel) -> None:
+        """Hand a message over; waits while too much is waiting in memory."""
+        parcel.weight = parcel.draft.pending
+        while self._weight and self._weight + parcel.weight > MEMORY:
+            self._room = trio.Event() if self._room.is_set() else self._room
+            await self._room.wait()
+        self._weight += parcel.weight
+        self._waiting.append(parcel)
+        self._arrived.set()
+        self._start(self)
+
+    def close(self) -> None:
+        """No further parcel comes: the lane ends when all are done."""
+        self._closing = True
+        self._arrived.set()
+
+    async def run(self) -> None:
+        """Work until there has been nothing to do for a while."""
+        prepared, to_publish = trio.open_memory_channel[list[Parcel]](0)
+        try:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._prepare_groups, prepared)
+                nursery.start_soon(self._publish_groups, to_publish)
+        finally:
+            self._between_commits(False)
+            self.running = False
+        self._start(self)  # what came when the first stage had ended already
+
+    # --- first stage: the files ---------------------------------------------------------------------------------------
+
+    async def _prepare_groups(self, prepared: trio.MemorySendChannel[list[Parcel]]) -> None:
+        async with prepared:
+            while True:
+                while not self._waiting:
+                    if self._closing:
+                        return
+                    self._arrived = trio.Event()
+                    with trio.move_on_after(IDLE) as idle:
+                        await self._arrived.wait()
+                    if idle.cancelled_caught and not self._waiting:
+                        return
+                group, self._waiting = self._waiting[: self._group], self._waiting[self._group :]
+                good = await self._write(group)
+                self._weight -= sum(parcel.weight for parcel in group)
+                self._room.set()
+                if good:
+                    await prepared.send(good)
+
+    async def _write(self, group: list[Parcel]) -> list[Parcel]:
+        """Write and fsync the files and the folders they are in; return the parcels that are durable so far."""
+        problems: dict[int, PopretrError] = {}
+        share = -(-len(group) // self._threads)
+        async with trio.open_nursery() as nursery:
+            for start in range(0, len(group), share):
+                nursery.start_soon(self._write_files, group[start : start + share], problems)
+        written = [parcel for parcel in group if parcel.record.id not in problems]
+        await self._sync_folders({parcel.record.id: parcel.draft.folders_before() for parcel in written}, problems)
+        faultpoints.reached(Step.FOLDER_SYNCED)
+        failed = [parcel for parcel in group if parcel.record.id in problems]
+        if failed:
+            await self._abort([each for each in failed if not isinstance(problems[each.record.id], DestinationSilent)])
+            for parcel in failed:
+                parcel.finish(problems[parcel.record.id])
+        return [parcel for parcel in group if parcel.record.id not in problems]
+
+    async def _write_files(self, parcels: list[Parcel], problems: dict[int, PopretrError]) -> None:
+        # All are written before the first is synced: the disk can work on them together.
+        await self._each(parcels, ("write_out", "sync"), problems, late=abort)
+
+    # --- second stage: journal and publication ------------------------------------------------------------------------
+
+    async def _publish_groups(self, prepared: trio.MemoryReceiveChannel[list[Parcel]]) -> None:
+        published: list[Parcel] = []
+        async with prepared:
+            while True:
+                try:
+                    group = prepared.receive_nowait()
+                except trio.WouldBlock:
+                    # Nothing to share the transaction with: what is published becomes delivered now.
+                    await self._commit([], published)
+                    published = []
+                    try:
+                        group = await prepared.receive()
+                    except trio.EndOfChannel:
+                        return
+                except trio.EndOfChannel:
+                    await self._commit([], published)
+                    return
+                if await self._commit(group, published):
+                    published = await self._publish(group)
+                else:
+                    published = []
+
+    async def _commit(self, delivering: list[Parcel], delivered: list[Parcel]) -> bool:
+        """One transaction. Where it fails nothing is deleted anywhere: tmp files stay for the recovery to judge."""
+        if not delivering and not delivered:
+            self._between_commits(False)
+            return True
+        records = [parcel.record for parcel in delivering]
+        marks = [DeliveredMark(parcel.record.id, parcel.record.owed) for parcel in delivered]
+        if delivering:
+            self._between_commits(True)
+        try:
+            await self._shared.recorder.commit(records, marks)
+        except JournalError as problem:
+            self._shared.undecided += delivering
+            self._between_commits(False)
+            for parcel in [*delivered, *delivering]:
+                parcel.finish(problem)
+            return False
+        if delivering:
+            faultpoints.reached(Step.DELIVERING)
+        if delivered:
+            faultpoints.reached(Step.DELIVERED)
+        self._between_commits(bool(delivering))
+        for parcel in delivered:
+            parcel.finish(None)
+        return True
+
+    async def _publish(self, group: list[Parcel]) -> list[Parcel]:
+        """Rename, fsync the folders, write the audit lines; return the parcels for which all that went well."""
+        problems: dict[int, PopretrError] = {}
+        await self._each(group, ("publish",), problems)
+        refused = [
+            parcel
+            for parcel in group
+            if isinstance(problem := problems.get(parcel.record.id), DeliveryFailed)
+            and not isinstance(problem, DestinationSilent)
+        ]
+        if refused:
+            await self._withdraw(refused, problems)
+        published = [parcel for parcel in group if parcel.record.id not in problems]
+        await self._sync_folders({parcel.record.id: parcel.draft.folders_after() for parcel in published}, problems)
+        faultpoints.reached(Step.NEW_SYNCED)
+        # After a failed fsync the names may be on disk or not: the record stays *delivering* and recovery looks.
+        for parcel in group:
+            if parcel.record.id in problems:
+                parcel.finish(problems[parcel.record.id])
+        good = [parcel for parcel in group if parcel.record.id not in problems]
+        lines = [f"{parcel.record.audit}{parcel.draft.receipt()}" for parcel in good]
+        try:
+            await self._shared.audit_disk.run(self._shared.audit, lines)
+        except Exception as defect:  # noqa: BLE001 - recovery will write the lines
+            for parcel in good:
+                parcel.finish(defect if isinstance(defect, PopretrError) else _internal(defect))
+            return []
+        faultpoints.reached(Step.AUDITED)
+        return good
+
+    async def _withdraw(self, failed: list[Parcel], problems: dict[int, PopretrError]) -> None:
+        """Take back what could not be published: first the record, then the file.
+
+        The other way round a crash in between would look to recovery like a message that a mail reader took.
+        """
+        accepted = {
+            parcel.record.id: problem.accepted
+            for parcel in failed
+            if isinstance(problem := problems[parcel.record.id], PartlyAccepted)
+        }
+        ids = [parcel.record.id for parcel in failed]
+        try:
+            await self._shared.keeper.run(lambda journal: journal.withdraw(ids, accepted))
+        except JournalError:
+            self._shared.undecided += failed  # the record may stay, so the file must stay too
+        else:
+            faultpoints.reached(Step.WITHDRAWN)
+            await self._abort(failed)
+        for parcel in failed:
+            parcel.finish(problems[parcel.record.id])
+
+    # --- helpers ------------------------------------------------------------------------------------------------------
+
+    def _between_commits(self, now: bool) -> None:
+        if now and not self._publishing:
+            self._shared.publishing += 1
+        elif self._publishing and not now:
+            self._shared.end_publishing()
+        self._publishing = now
+
+    async def _each(
+        self,
+        parcels: list[Parcel],
+        steps: tuple[str, ...],
+        problems: dict[int, PopretrError],
+        late: Callable[[list[Parcel]], None] | None = None,
+    ) -> None:
+        """Do each step for all drafts before the next. `late` cleans up after a call that nobody waits for any more."""
+        found: dict[int, PopretrError] = {}
+        abandoned: list[bool] = []
+
+        def work() -> None:
+            _each(parcels, steps, found)
+            if abandoned and late is not None:
+                late(parcels)
+
+        try:
+            await self._disk.run(work)
+        except DestinationSilent as silence:
+            abandoned.append(True)
+            problems.update((parcel.record.id, silence) for parcel in parcels)
+        else:
+            problems.update(found)
+
+    async def _abort(self, parcels: list[Parcel]) -> None:
+        if parcels:
+            with contextlib.suppress(DestinationSilent):  # they are cleaned as orphans one day
+                await self._disk.run(abort, parcels)
+
+    async def _sync_folders(self, wanted: dict[int, Iterable[str]], problems: dict[int, PopretrError]) -> None:
+        """fsync each folder once; note a failure for every message that needed it."""
+        users: dict[str, list[int]] = {}
+        for record, folders in wanted.items():
+            for folder in folders:
+                users.setdefault(folder, []).append(record)
+        folders = list(users)
+        share = -(-len(folders) // self._threads) or 1
+        failures: dict[str, PopretrError] = {}
+        async with trio.open_nursery() as nursery:
+            for start in range(0, len(folders), share):
+                nursery.start_soon(self._sync_share, folders[start : start + share], failures)
+        for folder, problem in failures.items():
+            for record in users[folder]:
+                problems[record] = problem
+
+    async def _sync_share(self, folders: list[str], failures: dict[str, PopretrError]) -> None:
+        try:
+            failures.update(await self._disk.run(_sync_each, folders))
+        except DestinationSilent as silence:
+            failures.update((folder, silence) for folder in folders)
+
+
+def _each(parcels: list[Parcel], steps: tuple[str, ...], problems: dict[int, PopretrError]) -> None:
+    """Do each step for all drafts before the next; who fails drops out, and costs the others nothing."""
+    for step in steps:
+        for parcel in parcels:
+            if parcel.record.id not in problems:
+                try:
+                    getattr(parcel.draft, step)()
+                except PopretrError as problem:
+                    problems[parcel.record.id] = problem
+                except Exception as defect:  # noqa: BLE001 - of one destination, perhaps
+                    problems[parcel.record.id] = _internal(defect)
+
+
+def _internal(defect: Exception) -> PopretrError:
+    return PopretrError(f"internal error: {type(defect).__name__}: {defect}", advice="please report this")
+
+
+def _sync_each(folders: list[str]) -> dict[str, PopretrError]:
+    failures: dict[str, PopretrError] = {}
+    for folder in folders:
+        try:
+            sync_folder(folder)
+        except DeliveryFailed as problem:
+            failures[folder] = problem
+    return failures

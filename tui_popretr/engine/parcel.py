@@ -1,0 +1,36 @@
+"""A message received whole, on its way to being durable."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from tui_popretr.delivery.sink import Draft
+from tui_popretr.errors import PopretrError
+from tui_popretr.journal.records import NewRecord
+
+
+@dataclass(slots=True, eq=False)
+class Parcel:
+    """A draft and its record for the journal.
+
+    `done` is called once, in the engine's thread: with None when it is durable and the journal knows it, else with why
+    not.
+    """
+
+    draft: Draft
+    record: NewRecord
+    done: Callable[[PopretrError | None], None]
+    weight: int = 0
+    finished: bool = field(default=False, init=False)
+
+    def finish(self, problem: PopretrError | None) -> None:
+        if not self.finished:
+            self.finished = True
+            self.done(problem)
+
+
+def abort(parcels: Iterable[Parcel]) -> None:
+    """Leave nothing of the drafts behind. Blocking."""
+    for parcel in parcels:
+        parcel.draft.abort()

@@ -1,0 +1,50 @@
+"""The labelled steps of a message's way, at which the crash tests stop the program (docs/durability.md).
+
+Nothing happens at them otherwise: no setting, environment variable or message reaches `action`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import Enum
+
+
+class Step(Enum):
+    """A step that has just been done; the names are those of docs/durability.md."""
+
+    RECEIVED = "a message was received whole"
+    SPILLED = "a part of a message was written to its unfinished file"
+    WRITTEN = "the unfinished file was written whole"
+    SYNCED = "the unfinished file was fsynced"
+    FOLDER_SYNCED = "the folders of the unfinished file were fsynced"
+    IN_TRANSACTION = "the journal wrote its rows and has not committed"
+    DELIVERING = "the journal committed delivering"
+    LINKED = "a folder's file has both its names"
+    PUBLISHED = "the file got its final name"
+    NEW_SYNCED = "the folder of the final name was fsynced"
+    AUDITED = "the audit line was handed to the system"
+    DELIVERED = "the journal committed delivered"
+    WITHDRAWN = "the journal forgot a message that could not be published"
+    DELE_SENT = "DELE was sent"
+    DELE_ANSWERED = "DELE was answered"
+    QUIT_SENT = "QUIT was sent"
+    QUIT_ANSWERED = "QUIT was answered"
+    DELETED = "the journal committed deleted"
+    TROUBLE_COUNTED = "the journal counted a failure against a message"
+    RECOVERY_LOOKED = "recovery has looked up and finished what was interrupted on disk"
+    RECOVERY_AUDITED = "recovery has written its audit lines"
+    RECOVERED = "the journal committed what recovery found"
+    ENVELOPE_ACCEPTED = "the SMTP server accepted sender and recipients"
+    DATA_SENT = "the message was sent by SMTP, but for its end"
+    DOT_SENT = "the end of the message was sent by SMTP"
+    DOT_ANSWERED = "the SMTP server answered the end of the message"
+
+
+#: What a test does at each step, in whatever thread the step is done.
+action: Callable[[Step], None] | None = None
+
+
+def reached(step: Step) -> None:
+    """Say that a step has been done."""
+    if action is not None:
+        action(step)
