@@ -19,9 +19,16 @@ from tui_popretr.delivery.maildir import MaildirSink
 from tui_popretr.engine import lane as lane_module
 from tui_popretr.engine.committer import GROUP, Committer
 from tui_popretr.engine.keeper import JournalKeeper
-from tui_popretr.engine.lane import MEMORY
+from tui_popretr.engine.lane import IDLE, MEMORY
 from tui_popretr.engine.parcel import Parcel
-from tui_popretr.errors import CannotCreate, DeliveryFailed, JournalError, PopretrError
+from tui_popretr.errors import (
+    CannotCreate,
+    DeliveryFailed,
+    DestinationSilent,
+    JournalError,
+    PartlyAccepted,
+    PopretrError,
+)
 from tui_popretr.identity import Identity
 from tui_popretr.journal.journal import Journal
 from tui_popretr.journal.records import DeliveredMark, Maildrop, NewRecord, State
@@ -146,7 +153,7 @@ class Site:
 
     def _audit(self, lines: Sequence[str]) -> None:
         for line in lines:
-            self.note("audit", int(line.split()[-1]))
+            self.note("audit", int(line.split()[1]))
         if lines:
             self.check("audit", 0)
         self.audited += lines
@@ -693,3 +700,119 @@ async def test_a_record_that_recovery_had_to_leave_keeps_its_file(
         await store.committer.settle()
         assert store.files() == (0, 1)
         await store.keeper.close()
+
+
+# --- lanes ------------------------------------------------------------------------------------------------------------
+
+
+@trio_test
+async def test_a_destination_that_hangs_keeps_only_its_own_waiting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What hangs is given up after the timeout: its message stays on the server, and its file is left to its call."""
+    site = Site(tmp_path)
+    release = threading.Event()
+    monkeypatch.setattr(lane_module, "_sync_each", site.sync_each)
+    site.committer = Committer(site.keeper, site._audit, patience=0.05)
+
+    class Hanging(FakeDraft):
+        def write_out(self) -> None:
+            release.wait(60)
+
+    await site.keeper.open()
+    key = Maildrop.of("pop.example.test", 110, "me", "maildir:/mail")
+    site.maildrop = await site.keeper.run(lambda journal: journal.maildrop(key))
+    try:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(site.committer.run)
+            hanging = site.committer.lane(FakeSink("device:1"))
+            site.lane = site.committer.lane(FakeSink("device:2"))
+            assert hanging is not site.lane
+            parcel = site.parcel(1)
+            parcel.draft = Hanging(site, 1)
+            await hanging.put(parcel)
+            await site.deliver(2, 3)
+            await site.settled(1)
+            assert {2: None, 3: None}.items() <= site.outcomes().items()
+            assert isinstance(site.outcomes()[1], DestinationSilent)
+            assert ("abort", 1) not in site.steps
+            release.set()
+            with trio.fail_after(60):
+                while ("abort", 1) not in site.steps:  # the call itself cleans up when it comes back
+                    await trio.to_thread.run_sync(lambda: None)
+            nursery.cancel_scope.cancel()
+        assert site.steps_of(1) == ["done", "sync", "abort"]
+    finally:
+        release.set()
+        await site.keeper.close()
+
+
+@trio_test
+async def test_a_remote_destination_has_one_message_between_two_commits(
+    new_site: Callable[..., Any], autojump_clock: MockClock
+) -> None:
+    """At most the message in flight is sent twice: the next is sent when the journal has the one before (SPEC 5)."""
+    async with new_site(running=False) as site:
+        site.lane = site.committer.lane(FakeSink("smtp:localhost", remote=True))
+        for number in (1, 2, 3):
+            await site.lane.put(site.parcel(number))
+        await site.finish()
+        assert site.commits == [([1], []), ([2], [1]), ([3], [2]), ([], [3])]
+        assert site.outcomes() == {1: None, 2: None, 3: None}
+
+
+@trio_test
+async def test_what_the_receiver_said_stands_in_the_audit_line(
+    new_site: Callable[..., Any], autojump_clock: MockClock
+) -> None:
+    async with new_site() as site:
+        site.receipts[1] = " 250 queued as 1"
+        await site.deliver(1)
+        assert site.audited == ["line 1 250 queued as 1"]
+
+
+@trio_test
+async def test_who_has_accepted_a_message_that_others_refused_is_remembered(
+    new_site: Callable[..., Any], autojump_clock: MockClock
+) -> None:
+    async with new_site() as site:
+        problem = site.fail("publish", 1, PartlyAccepted("b refused it", ("a@example.test",)))
+        await site.deliver(1, 2)
+        assert site.outcomes() == {1: problem, 2: None}
+        assert site.steps_of(1) == ["write", "sync", "delivering", "publish", "withdraw", "abort", "done"]
+        known = await site.keeper.run(lambda journal: unwatched(journal).acceptances(site.maildrop))
+        assert [(each.uid, each.address) for each in known] == [("u1", "a@example.test")]
+
+
+@trio_test
+async def test_a_lane_ends_when_it_has_nothing_to_do_and_begins_again(
+    new_site: Callable[..., Any], autojump_clock: MockClock
+) -> None:
+    async with new_site() as site:
+        await site.deliver(1)
+        assert site.lane.running
+        await trio.sleep(IDLE + 1)
+        assert not site.lane.running
+        await site.deliver(2)
+        assert site.outcomes() == {1: None, 2: None}
+
+
+@trio_test
+async def test_a_broken_journal_is_recovered_when_no_lane_is_between_its_commits(
+    new_site: Callable[..., Any], autojump_clock: MockClock
+) -> None:
+    """Recovery would take a message that is being sent for one that a crash interrupted, and send it again."""
+    async with new_site(running=False) as site:
+        await site.lane.put(site.parcel(1))
+        quiet: list[float] = []
+
+        async def wait() -> None:
+            await trio.sleep(5.0)  # the publication takes ten
+            await site.committer.quiet()
+            quiet.append(trio.current_time())
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(wait)
+            await site.finish(slow_publication=True)
+        assert quiet == [pytest.approx(10.0, abs=1.0)]
+        assert site.outcomes() == {1: None}

@@ -88,9 +88,19 @@ def test_a_message_marked_as_seen_is_skipped_by_newonly_alone_and_never_deleted(
 
 
 @pytest.mark.parametrize("state", [State.DELETED, State.DELIVERING])
-@pytest.mark.parametrize("policy", [DELETE, PRESERVE, NEW_ONLY, FOURTEEN_DAYS])
-def test_a_uid_that_comes_back_after_its_deletion_is_new_mail(state: State, policy: Policy) -> None:
+@pytest.mark.parametrize("policy", [PRESERVE, NEW_ONLY, FOURTEEN_DAYS])
+def test_under_preserve_a_uid_that_comes_back_is_new_mail(state: State, policy: Policy) -> None:
     assert verdict(plan_for(policy, record(state, time=NOW - 100 * DAY))) == "fetch"
+
+
+@pytest.mark.parametrize("policy", [DELETE, NEW_ONLY_AND_DELETE])
+@pytest.mark.parametrize(("octets", "expected"), [(1000, "check"), (1001, "fetch")])
+def test_of_a_uid_that_comes_back_after_its_deletion_it_is_asked_whose_it_is(
+    policy: Policy, octets: int, expected: str
+) -> None:
+    plan = plan_for(policy, record(State.DELETED, settled=True, owed=False), listing=[Listed(1, "u1", octets)])
+    assert verdict(plan) == expected
+    assert plan.newly_owed == ([7] if expected == "check" else [])
 
 
 @pytest.mark.parametrize(
@@ -98,7 +108,7 @@ def test_a_uid_that_comes_back_after_its_deletion_is_new_mail(state: State, poli
     [
         (DELETE, True, False, "check"),
         (DELETE, True, True, "check"),
-        (DELETE, False, False, "fetch"),
+        (DELETE, False, False, "check"),  # of a run under preserve that was cut
         (DELETE, False, True, "fetch"),
         (NEW_ONLY_AND_DELETE, True, False, "check"),
         (NEW_ONLY_AND_DELETE, False, True, "skip silently"),
@@ -220,10 +230,15 @@ def trouble(failures: int = POISON_FAILURES, age: float = 60, uid: str = "u1") -
     return {uid: Trouble(uid, 1000, failures, int(NOW - age), "it never ends")}
 
 
-def test_a_message_that_failed_less_often_keeps_its_turn() -> None:
-    listing = [Listed(1, "u1", 1000), Listed(2, "u2", 10)]
-    plan = plan_for(DELETE, listing=listing, troubles=trouble(POISON_FAILURES - 1))
-    assert [each.listed.number for each in plan.work] == [1, 2]
+def test_whatever_has_failed_comes_behind_what_has_not() -> None:
+    listing = [Listed(number, f"u{number}", 10) for number in range(1, 6)]
+    troubles = trouble(2, uid="u1") | trouble(1, uid="u2") | trouble(1, uid="u4")
+    assert [each.listed.number for each in plan_for(DELETE, listing=listing, troubles=troubles).work] == [3, 5, 2, 4, 1]
+
+
+def test_a_clock_that_was_put_back_by_days_does_not_prolong_its_rest() -> None:
+    assert verdict(plan_for(DELETE, troubles=trouble(age=-POISON_REST))) == "fetch"
+    assert verdict(plan_for(DELETE, troubles=trouble(age=-POISON_REST + 1))) == "skip"
 
 
 def test_a_message_that_failed_three_times_is_named_and_rests_for_a_day() -> None:
@@ -320,17 +335,20 @@ def test_every_message_is_accounted_for_once(
     assert policy.max_messages is None or len(plan.fetches) <= policy.max_messages
     for work in plan.work:
         if isinstance(work, Check):
-            # the only messages that are deleted without being delivered
-            assert work.record.state is State.DELIVERED
             assert work.record.uid == work.listed.uid is not None
-            assert to_delete(work.record, policy, NOW)
+            # the only messages that are deleted without being delivered
+            assert work.record.state in (State.DELIVERED, State.DELETED)
+            assert work.record.state is State.DELETED or to_delete(work.record, policy, NOW)
             assert work.record.owed or work.record.id in plan.newly_owed
     for skip in plan.skips:
         assert isinstance(skip, Skip)
         assert skip.reason
     known = {each.id: each for each in records}
     assert all(not known[each].owed for each in plan.newly_owed)
-    assert not plan.newly_owed or policy.delete_after is not None
+    if not policy.preserve:
+        assert not any(known[each].settled and known[each].state is State.DELIVERED for each in plan.newly_owed)
+    elif policy.delete_after is None:
+        assert plan.newly_owed == []
     assert all(each.uid is None and each.state is State.DELIVERED for each in plan.unnamed)
 
 

@@ -10,7 +10,7 @@ from trio.testing import MockClock, trio_test
 
 from tests.support.worlds import DAY, World, mail, verbs
 from tui_popretr.errors import ExitCode
-from tui_popretr.facts import MaildropListed, MessageDelivered, MessagesDeleted
+from tui_popretr.facts import Level, MaildropListed, MessageDelivered, MessagesDeleted, Noted
 from tui_popretr.journal.records import State
 from tui_popretr.popserver import Message, QuitFault
 
@@ -72,6 +72,7 @@ async def test_a_refused_dele_is_made_up_for(world: World, autojump_clock: MockC
     result = await world.poll()
     assert (result.messages, result.deleted) == (2, 0)
     assert world.said()[-1] == "QUIT"
+    assert [note.text for note in world.of(Noted) if "refused to delete 2 messages (not today)" in note.text]
     assert [record.owed for record in world.records()] == [True, True]
     world.faults.answers.clear()
     result = await world.poll()
@@ -138,9 +139,33 @@ async def test_a_header_that_the_server_rewrites_is_still_known(world: World, au
 async def test_a_uid_that_comes_back_after_its_deletion_is_new_mail(world: World, autojump_clock: MockClock) -> None:
     world.add(Message.of(mail(1), "u"))
     assert (await world.poll()).ok
-    world.add(Message.of(mail(1), "u"))
+    world.add(Message.of(mail(2), "u"))
     assert (await world.poll()).messages == 1
-    assert world.arrived() == [mail(1), mail(1)]
+    assert world.arrived() == [mail(1), mail(2)]
+    assert world.remaining() == []
+
+
+@EACH_WAY
+@pytest.mark.parametrize("top", [True, False])
+@trio_test
+async def test_a_server_that_says_it_deletes_and_does_not(
+    world: World, autojump_clock: MockClock, pipelining: bool, top: bool
+) -> None:
+    """What it lists again was delivered: it is deleted once more, and whoever looks is told."""
+    world.become(pipelining=pipelining, top=top)
+    world.add(mail(1), mail(2))
+    world.faults.quit = QuitFault.KEEP
+    assert (await world.poll()).deleted == 2
+    world.add(mail(3))
+    for listed, new in ((2, 1), (3, 0)):
+        result = await world.poll()
+        assert (result.code, result.messages, result.deleted) == (ExitCode.OK, new, 3)
+        notes = [note.text for note in world.of(Noted) if note.level is Level.WARNING]
+        assert any(f"{listed} messages that it said it had deleted" in note for note in notes), notes
+    world.faults.quit = QuitFault.NONE
+    assert (await world.poll()).deleted == 3
+    assert world.remaining() == []
+    assert world.arrived() == [mail(1), mail(2), mail(3)]
 
 
 # --- without UIDL -----------------------------------------------------------------------------------------------------
@@ -266,7 +291,7 @@ async def test_a_preserving_run_that_was_cut_goes_on_without_repeats(
     assert world.arrived() == [mail(1), mail(2)]
     world.faults.cut.clear()
     assert (await world.poll(preserve=True, new_only=new_only)).ok
-    assert world.arrived() == [mail(number) for number in range(1, 6)]
+    assert world.arrived() == [mail(number) for number in (1, 2, 5, 3, 4)]
     expected = 0 if new_only else 5
     assert (await world.poll(preserve=True, new_only=new_only)).messages == expected
 

@@ -124,6 +124,7 @@ async def test_rate(autojump_clock: MockClock) -> None:
     ("fault", "answer", "applied"),
     [
         (QuitFault.NONE, b"+OK", True),
+        (QuitFault.KEEP, b"+OK", False),
         (QuitFault.REFUSED, b"-ERR", False),
         (QuitFault.CUT_BEFORE_UPDATE, b"", False),
         (QuitFault.CUT_AFTER_UPDATE, b"", True),

@@ -20,6 +20,14 @@ _commands = trio.CapacityLimiter(8)
 # Nor must a dead network mount that swallows these threads take any from the rest of the program.
 _files = trio.CapacityLimiter(8)
 _FILE_TIMEOUT = 10.0
+_running: set[int] = set()  # the process groups of commands
+
+
+def kill_commands() -> None:
+    """Kill the commands that run, with their children: for an end that waits for nothing. Any thread."""
+    for group in tuple(_running):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(group, signal.SIGKILL)
 
 
 async def obtain(source: PasswordSource | None) -> Secret:
@@ -105,6 +113,7 @@ async def _run(argv: tuple[str, ...]) -> tuple[bytes, int]:
         start_new_session=True,
     )
     assert process.stdout is not None
+    _running.add(process.pid)
     try:
         output = bytearray()
         async for piece in process.stdout:
@@ -120,5 +129,6 @@ async def _run(argv: tuple[str, ...]) -> tuple[bytes, int]:
             await process.wait()
         raise
     finally:
+        _running.discard(process.pid)
         with trio.CancelScope(shield=True):
             await process.stdout.aclose()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import itemgetter
 
 from tui_popretr.journal.records import Record, State, Trouble
 
@@ -70,7 +71,7 @@ class Plan:
     work: list[Fetch | Check] = field(default_factory=list)
     skips: list[Skip] = field(default_factory=list)
     unnamed: list[Record] = field(default_factory=list)
-    newly_owed: list[int] = field(default_factory=list)
+    newly_owed: list[int] = field(default_factory=list)  # records: their deletion was not, or is not any more
     unretrieved: int = 0  # left for the next session by maxmessages
 
     @property
@@ -100,7 +101,7 @@ def make_plan(
             to_delete(record, policy, now) or policy.new_only or not record.settled
         ):
             plan.unnamed.append(record)
-    last: list[Fetch] = []
+    failed: list[tuple[int, Fetch]] = []
     for listed in listing:
         if listed.trouble_key in passed_over:
             plan.skips.append(Skip(listed, "it broke the connection just now", trouble=True, silent=True))
@@ -113,18 +114,23 @@ def make_plan(
             continue
         fetch = Fetch(listed, record_of if record_of is not None and record_of.state is State.DELIVERED else None)
         trouble = troubles.get(listed.trouble_key)
-        if trouble is not None and trouble.failures >= POISON_FAILURES:
-            if now - trouble.last < POISON_REST:
-                reason = f"failed {trouble.failures} times, tried once a day ({trouble.reason})"
-                plan.skips.append(Skip(listed, reason, trouble=True))
-            else:
-                last.append(fetch)
-            continue
-        plan.work.append(fetch)
-    plan.work += last
+        if trouble is None:
+            plan.work.append(fetch)
+        elif _rests(trouble, now):
+            reason = f"failed {trouble.failures} times, tried once a day ({trouble.reason})"
+            plan.skips.append(Skip(listed, reason, trouble=True))
+        else:
+            failed.append((trouble.failures, fetch))
+    # Whatever has failed comes behind all the others: what breaks the connection keeps none of them waiting.
+    plan.work += [fetch for _, fetch in sorted(failed, key=itemgetter(0))]
     if policy.max_messages is not None:
         _limit(plan, policy.max_messages)
     return plan
+
+
+def _rests(trouble: Trouble, now: float) -> bool:
+    """Whether a message has failed so often that it is not tried now; a clock that was put back ends its rest."""
+    return trouble.failures >= POISON_FAILURES and -POISON_REST < now - trouble.last < POISON_REST
 
 
 def _settle_known(plan: Plan, listed: Listed, record: Record, policy: Policy, now: float) -> bool:
@@ -133,8 +139,13 @@ def _settle_known(plan: Plan, listed: Listed, record: Record, policy: Policy, no
         if policy.new_only:
             plan.skips.append(Skip(listed, "seen before", silent=True))
         return policy.new_only
+    if record.state is State.DELETED and record.octets == listed.octets and not policy.preserve:
+        # After QUIT's +OK a UID may come back for another message (RFC 1939 §7): then it is new mail. But there are
+        # servers that say +OK and keep the message: its deletion is owed still.
+        plan.newly_owed.append(record.id)
+        plan.work.append(Check(listed, record))
+        return True
     if record.state is not State.DELIVERED:
-        # After QUIT's +OK a UID may come back for another message (RFC 1939 §7): then it is new mail.
         return False
     if to_delete(record, policy, now):
         if not record.owed:
@@ -151,7 +162,8 @@ def to_delete(record: Record, policy: Policy, now: float) -> bool:
     """Whether a delivered message is to go from the server now."""
     if policy.preserve:  # suspends what is owed, but for a deletion that the settings themselves ask for
         return policy.delete_after is not None and now - record.time >= policy.delete_after
-    return record.owed
+    # A run under preserve that was cut goes on, after preserve was switched off, without retrieving again.
+    return record.owed or not record.settled
 
 
 def _limit(plan: Plan, count: int) -> None:

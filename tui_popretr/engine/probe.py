@@ -1,8 +1,8 @@
-"""A look at a maildrop without retrieving anything: what `check --connect` shows."""
+"""A look at a maildrop without retrieving anything: what `check --connect` shows and `mark-seen` marks."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import trio
 
@@ -22,6 +22,7 @@ class Findings:
     capabilities: Capabilities | None = None
     messages: int | None = None
     octets: int = 0
+    uids: list[str] = field(default_factory=list)
     problem: PopretrError | None = None
 
 
@@ -47,6 +48,7 @@ async def probe(entry: Entry) -> Findings:
         pipelining = capabilities is not None and capabilities.pipelining
         listing, findings.octets = await entry.listing(wire, pipelining)
         findings.messages = len(listing)
+        findings.uids = [listed.uid for listed in listing if listed.uid is not None]
         with trio.move_on_after(5):
             await wire.call(Quit())
     except PopretrError as problem:

@@ -22,7 +22,7 @@ from tui_popretr.engine.wire import Wire
 from tui_popretr.errors import DeliveryFailed, DestinationSilent, JournalError, MessageRefused, PopretrError
 from tui_popretr.faultpoints import Step
 from tui_popretr.identity import Identity
-from tui_popretr.journal.records import NewRecord, Record
+from tui_popretr.journal.records import NewRecord, Record, State
 from tui_popretr.pop3 import BodyChunk, BodyEnd, Command, Dele, Event, Reply, Retr, Top
 from tui_popretr.text import visible
 
@@ -86,6 +86,10 @@ class Retrieval:
         self._problem: PopretrError | None = None
         #: Journal records of the messages whose DELE was answered +OK.
         self.deleted: list[int] = []
+        #: What the server said to each DELE that it refused.
+        self.undeleted: list[str] = []
+        #: Messages that are listed although the server said, in an earlier session, that it had deleted them.
+        self.undone = 0
         #: Messages and octets received.
         self.messages = 0
         self.octets = 0
@@ -213,6 +217,8 @@ class Retrieval:
             if isinstance(job, _Delete):
                 if event.ok:
                     self.deleted.append(job.record)
+                else:
+                    self.undeleted.append(visible(event.text, 200) or "without a reason")
                 faultpoints.reached(Step.DELE_ANSWERED)
             else:
                 self._refused(job, event)
@@ -246,7 +252,7 @@ class Retrieval:
         identity = incoming.hasher.header() if listed.uid is not None else incoming.hasher.whole()
         if isinstance(job, Check) and incoming.draft is None and listed.number not in self._again:
             if job.record.identity.same_as(identity):
-                self._delete(listed, job.record.id)
+                self._known_again(listed, job.record)
             else:  # another message under a used UID
                 self._work.append(Fetch(listed))
             return
@@ -262,10 +268,16 @@ class Retrieval:
             earlier = self._match_unnamed(incoming.hasher.whole())
         if earlier is not None:
             await self._discard(incoming.draft)
-            if to_delete(earlier, self._target.policy, self._target.now().timestamp()):
-                self._delete(listed, earlier.id)
+            self._known_again(listed, earlier)
             return
         await self._hand_over(incoming, incoming.draft, identity, event.octets)
+
+    def _known_again(self, listed: Listed, record: Record) -> None:
+        """The listed message is the one of this record: it was delivered before."""
+        undone = record.state is State.DELETED
+        self.undone += undone
+        if undone or to_delete(record, self._target.policy, self._target.now().timestamp()):
+            self._delete(listed, record.id)
 
     def _delete(self, listed: Listed, record: int) -> None:
         """Have a DELE sent; not when the journal has failed: what it holds must be read anew first (SPEC 5)."""

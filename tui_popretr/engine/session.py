@@ -303,9 +303,10 @@ class Session(Observer):
             self._listed = []
             return Plan()
         keeper, policy, now = self._around.keeper, self._policy, self._now()
+        uids = [each.uid for each in listing if each.uid is not None]
         records, troubles, self._accepted = await keeper.run(
             lambda journal: (
-                journal.records(maildrop, deleted=False),
+                journal.records(maildrop, deleted=False) + journal.deleted(maildrop, uids),
                 journal.troubles(maildrop),
                 journal.acceptances(maildrop),
             )
@@ -314,7 +315,6 @@ class Session(Observer):
         self._known_troubles = troubles.keys()
         if plan.newly_owed:
             await keeper.run(lambda journal: journal.own(plan.newly_owed))
-        uids = [each.uid for each in listing if each.uid is not None]
         self._listed = uids if len(uids) == len(listing) else None
         return plan
 
@@ -364,6 +364,7 @@ class Session(Observer):
             if not retrieval.messages and len(self._troubles) > 1:
                 self._troubles.clear()  # all were refused: that is the server's trouble and none of the messages'
             await self._count_troubles(maildrop)
+        self._tell_what_stays(retrieval)
         if at_rest:
             await self._quit(wire, retrieval.deleted, maildrop)
         if self._no_place is not None:
@@ -372,6 +373,21 @@ class Session(Observer):
             raise retrieval.hopeless
         if self._stopping:
             raise SessionStopped("stopped" if at_rest else _OWED)
+
+    def _tell_what_stays(self, retrieval: Retrieval) -> None:
+        """Say of which messages the server has not deleted what it should have."""
+        if retrieval.undeleted:
+            count, words = len(retrieval.undeleted), retrieval.undeleted[0]
+            self._note(
+                Level.WARNING,
+                f"the server refused to delete {_messages(count)} ({words}): the next run asks it again",
+            )
+        if retrieval.undone:
+            self._note(
+                Level.WARNING,
+                f"the server lists {_messages(retrieval.undone)} that it said it had deleted: not retrieved again, and"
+                ' deleted once more. If this is said at every run use preserve="Y" newonly="Y"',
+            )
 
     async def _quit(self, wire: Wire, deleted: list[int], maildrop: int) -> None:
         self._publish(SessionAdvanced(self.id, Stage.CLOSING))
@@ -459,6 +475,10 @@ class Session(Observer):
 
     def _note(self, level: Level, text: str) -> None:
         self._publish(Noted(self._around.clock.now(), level, self._client.id, text))
+
+
+def _messages(count: int) -> str:
+    return f"{count} message{'' if count == 1 else 's'}"
 
 
 def _unfinished_files(journal: Journal) -> list[str]:

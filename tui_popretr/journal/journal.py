@@ -40,6 +40,8 @@ FORGET_AFTER: Final = 90 * 24 * 3600
 #: So many sessions of each client are kept for history.
 KEPT_SESSIONS: Final = 1000
 
+#: UIDs in a query; SQLite takes 999 variables in any version.
+_AT_ONCE: Final = 900
 _STATES = tuple(State)
 _COLUMNS = "id, uid, octets, digest, whole, message_id, date, state, owed, settled, tmp, final, audit, time"
 _INSERT = f"INSERT INTO message (maildrop, {_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608
@@ -152,6 +154,20 @@ class Journal:
         records.sort(key=itemgetter(0))  # SQLite would sort all the columns along
         return records
 
+    def deleted(self, maildrop: int, uids: Sequence[str]) -> list[Record]:
+        """Return the records of deleted messages that have one of these UIDs."""
+        found: list[Record] = []
+        with self._reading():
+            query = "SELECT EXISTS (SELECT 1 FROM message WHERE maildrop = ? AND state = 3 AND uid IS NOT NULL)"
+            if not self._connection.execute(query, (maildrop,)).fetchone()[0]:
+                return found
+            for start in range(0, len(uids), _AT_ONCE):
+                some = uids[start : start + _AT_ONCE]
+                marks = ",".join("?" * len(some))
+                rows = self._connection.execute(f"{_RECORDS} AND state = 3 AND uid IN ({marks})", (maildrop, *some))
+                found += [_record(row) for row in rows]
+        return found
+
     def delivering(self) -> list[tuple[int, Record]]:
         """Return the unfinished records of all maildrops, each with its maildrop's id, oldest first."""
         with self._reading():
@@ -199,9 +215,12 @@ class Journal:
             connection.executemany("DELETE FROM message WHERE id = ? AND state = 1", [(i,) for i in ids])
 
     def own(self, ids: Collection[int]) -> None:
-        """Owe the deletion of delivered messages (their deleteafter has passed)."""
+        """Owe the deletion of delivered messages: their deleteafter has passed, or the server has not done it."""
         with self._writing() as connection:
-            connection.executemany("UPDATE message SET owed = 1 WHERE id = ? AND state = 2", [(i,) for i in ids])
+            connection.executemany(
+                "UPDATE message SET owed = 1, state = 2, absent = NULL WHERE id = ? AND state IN (2, 3)",
+                [(i,) for i in ids],
+            )
 
     def mark_seen(self, maildrop: int, uids: Collection[str], *, now: int = 0) -> int:
         """Make newonly skip these UIDs; what is known of them already stays. Returns how many were new."""

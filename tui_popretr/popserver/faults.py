@@ -19,6 +19,7 @@ class QuitFault(Enum):
     """What goes wrong at QUIT."""
 
     NONE = "none"
+    KEEP = "+OK, deletions not applied"
     REFUSED = "-ERR, deletions not applied"
     CUT_BEFORE_UPDATE = "closed without an answer, deletions not applied"
     CUT_AFTER_UPDATE = "closed without an answer, deletions applied"
@@ -28,8 +29,9 @@ class QuitFault(Enum):
 class Faults:
     """A well-behaved server, unless told otherwise; may be changed while the server runs.
 
-    Messages are named by number (int) or by uid (str), commands by their verb in capitals; two pseudo-verbs are
-    GREETING and HANDSHAKE (TLS's). Octets of a message are counted on the wire, behind RETR's status line.
+    Messages are named by number (int) or by uid (str), commands by their verb in capitals; pseudo-verbs are GREETING,
+    HANDSHAKE (TLS's) and, to be stalled alone, RESPONSE (to a challenge of AUTH). Octets of a message are counted on
+    the wire, behind RETR's status line.
     """
 
     refuse: set[int | str] = field(default_factory=set)  # RETR of these is answered with -ERR

@@ -165,7 +165,8 @@ class Session:
                 raise Refused("the deleted messages are not removed", "SYS/TEMP")
             if fault is QuitFault.CUT_BEFORE_UPDATE:
                 raise ConnectionCutOff
-            self._transaction.update()
+            if fault is not QuitFault.KEEP:
+                self._transaction.update()
             # before the answer: who has seen it may log in again at once
             self._release()
             if fault is QuitFault.CUT_AFTER_UPDATE:
@@ -238,6 +239,7 @@ class Session:
                 self._around.tally.said(self._number, "C", line)
                 if line == b"*":
                     raise Refused("cancelled")
+                self._faults.before("RESPONSE")
                 challenge = exchange.send(sasl.decode(line))
         except StopIteration as finished:
             maildrop: Maildrop = finished.value

@@ -1,0 +1,81 @@
+"""A destination that hangs costs nobody but those who need it (SPEC 3: every wait is under the timeout)."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+
+import pytest
+import trio
+from trio.testing import MockClock, trio_test
+
+from tui_popretr.engine.disk import Disk, Disks
+from tui_popretr.errors import DeliveryFailed, DestinationSilent, ExitCode
+
+SOON = 0.05
+
+
+@pytest.fixture
+def release() -> Iterator[threading.Event]:
+    """What hangs goes on at the end of the test at the latest."""
+    event = threading.Event()
+    yield event
+    event.set()
+
+
+@trio_test
+async def test_it_returns_what_the_call_returns_and_raises_what_it_raises() -> None:
+    disk = Disk("folder:/mail", 2, 60.0)
+    assert await disk.run(divmod, 7, 2) == (3, 1)
+    with pytest.raises(ZeroDivisionError):
+        await disk.run(divmod, 7, 0)
+
+
+@trio_test
+async def test_a_call_that_does_not_answer_is_left_behind(release: threading.Event) -> None:
+    disk = Disk("folder:/mail", 1, SOON)
+    with pytest.raises(DestinationSilent, match=r"folder:/mail has not answered for 0\.05 s") as caught:
+        await disk.run(release.wait, 60)
+    assert isinstance(caught.value, DeliveryFailed)
+    assert caught.value.exit_code is ExitCode.TEMPORARY
+    assert "stay on the server" in caught.value.advice
+
+
+@trio_test
+async def test_a_call_left_behind_keeps_its_thread_until_it_ends(release: threading.Event) -> None:
+    """Or each session would leave one more thread behind."""
+    disk = Disk("folder:/mail", 1, SOON)
+    ran: list[str] = []
+
+    def hang() -> None:
+        ran.append("call")
+        release.wait(60)
+
+    for _ in range(3):
+        with pytest.raises(DestinationSilent):
+            await disk.run(hang)
+    assert ran == ["call"]
+    release.set()
+    with trio.fail_after(60):
+        while True:
+            try:
+                await disk.run(ran.append, "later")
+            except DestinationSilent:
+                continue
+            break
+    assert ran == ["call", "later"]
+
+
+@trio_test
+async def test_calls_that_end_by_themselves_are_waited_for(autojump_clock: MockClock) -> None:
+    assert await Disk("smtp:localhost", 1, None).run(divmod, 7, 2) == (3, 1)
+
+
+@trio_test
+async def test_each_destination_has_a_thread_of_its_own(release: threading.Event) -> None:
+    disks = Disks(SOON)
+    hanging, well = disks.of("folder:/gone", "folder:/gone"), disks.of("folder:/here", "folder:/here")
+    assert disks.of("folder:/gone", "folder:/gone") is hanging
+    with pytest.raises(DestinationSilent):
+        await hanging.run(release.wait, 60)
+    assert await well.run(divmod, 7, 2) == (3, 1)
