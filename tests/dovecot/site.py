@@ -85,11 +85,13 @@ class Site:
         self.trace_log = top / "trace.log"
         self.journal = top / "var" / "popretr.sqlite"
 
-    def configure(self, *clients: str, timeout: str = "30s", more: str = "", transcript: bool = True) -> None:
+    def configure(
+        self, *clients: str, timeout: str = "30s", more: str = "", transcript: bool = True, trace: str = "trace"
+    ) -> None:
         """Write the configuration."""
         log = f"<transcript flush='0'>{self.transcript_log}</transcript>" if transcript else ""
         self.path.write_text(
-            f"<pop3download><audit>{self.audit_log}</audit>{log}<trace flush='0' level='trace'>{self.trace_log}</trace>"
+            f"<pop3download><audit>{self.audit_log}</audit>{log}<trace flush='0' level='{trace}'>{self.trace_log}</trace>"
             f"<timeout>{timeout}</timeout><delay_start>0</delay_start>{more}"
             f"<clients>{''.join(clients)}</clients></pop3download>"
         )

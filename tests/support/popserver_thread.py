@@ -106,9 +106,10 @@ def running_server(
     policy: Policy = STD,
     tls: ssl.SSLContext | None = None,
     faults: Faults | None = None,
+    keep_dialogue: bool = True,
 ) -> Iterator[RunningServer]:
     """Run a server in a thread while the block runs; its dialogue is kept. A defect of the server fails the test."""
-    server = PopServer(maildrops, policy=policy, tls=tls, faults=faults, keep_dialogue=True)
+    server = PopServer(maildrops, policy=policy, tls=tls, faults=faults, keep_dialogue=keep_dialogue)
     server.tally.dialogue = dialogue = _Watched()
     running = RunningServer(server, dialogue)
     thread = threading.Thread(target=running._thread, args=(tls is not None,), name="popserver")

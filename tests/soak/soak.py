@@ -1,0 +1,279 @@
+"""A soak: fifty clients for minutes on end, mail arriving, servers restarting, faults at random; then all must add up.
+
+Twenty accounts are on a real Dovecot that is restarted now and then, thirty on two embedded servers that misbehave, one
+of them without pipelining. The program is a process of its own, and only one: its memory and open files are watched.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import re
+import signal
+import subprocess
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+from tests.dovecot.site import PASSWORD, Site, client, without_received
+from tests.support.dovecot import Dovecot
+from tests.support.popserver_thread import RunningServer, running_server
+from tui_popretr.popserver import Faults, Maildrop, Message, Policy, QuitFault
+
+DOVECOT_ACCOUNTS, SERVER_ACCOUNTS = 20, 15
+#: Seconds that the program may take, when all faults have ended, to retrieve what is left.
+SETTLING = 90.0
+
+
+@dataclass
+class Account:
+    """Where mail arrives, and what has been sent to it."""
+
+    name: str
+    folder: bool
+    sent: list[bytes] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """What the program uses at a moment."""
+
+    memory: int  # octets resident
+    files: int  # open descriptors
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What came of it."""
+
+    sent: int
+    missing: int
+    twice: int
+    unfinished: int  # files with unfinished names
+    unaudited: int
+    audited_twice: int  # without being marked as recovered
+    exit_code: int
+    samples: tuple[Sample, ...]
+    events: Counter[str]
+
+    def growth(self) -> tuple[int, int]:
+        """Memory (octets) and files of the last quarter beyond those of the second: their medians."""
+        quarter = max(1, len(self.samples) // 4)
+        early, late = self.samples[quarter : 2 * quarter], self.samples[-quarter:]
+
+        def median(values: list[int]) -> int:
+            return sorted(values)[len(values) // 2]
+
+        return (
+            median([each.memory for each in late]) - median([each.memory for each in early]),
+            median([each.files for each in late]) - median([each.files for each in early]),
+        )
+
+
+class Soak:
+    """One run of so many seconds; the same seed does the same things, at times that are the machine's."""
+
+    def __init__(self, top: Path, dovecot: Dovecot, *, seconds: float, seed: int) -> None:
+        self.site = Site(top)
+        self.events: Counter[str] = Counter()
+        self._dovecot = dovecot
+        self._seconds = seconds
+        self._dice = random.Random(seed)
+        self._number = 0
+        self._harmed: Counter[tuple[str, str]] = Counter()
+        self._samples: list[Sample] = []
+        self._at_dovecot = [Account(f"soak{number}", folder=number % 3 == 0) for number in range(DOVECOT_ACCOUNTS)]
+        self._at_servers = [
+            [Account(f"s{server}u{number}", folder=number % 3 == 0) for number in range(SERVER_ACCOUNTS)]
+            for server in range(2)
+        ]
+
+    @property
+    def _accounts(self) -> list[Account]:
+        return [*self._at_dovecot, *self._at_servers[0], *self._at_servers[1]]
+
+    def run(self) -> Verdict:
+        """Soak, settle, count."""
+        for account in self._at_dovecot:
+            self._dovecot.add_user(account.name, PASSWORD)
+            self._dovecot.fill(account.name, [])  # makes its Maildir, before Dovecot does
+        with ExitStack() as stack:
+            self._servers = [
+                stack.enter_context(
+                    running_server(
+                        [Maildrop(account.name, PASSWORD) for account in accounts],
+                        policy=Policy(pipelining=number == 0),
+                        keep_dialogue=False,
+                    )
+                )
+                for number, accounts in enumerate(self._at_servers)
+            ]
+            self._configure()
+            process = stack.enter_context(self.site.running())
+            self._disturb(process)
+            self._settle(process)
+            process.send_signal(signal.SIGTERM)
+            exit_code = process.wait(30)
+        return self._count(exit_code)
+
+    # --- the world ----------------------------------------------------------------------------------------------------
+
+    def _configure(self) -> None:
+        clients = []
+        for account in self._accounts:
+            folder = f"<downloads_directory>{self.site.top}/folders/%U%</downloads_directory>"
+            address = self._address(account)
+            clients.append(client(account.name, address, freq="1s", inside=folder if account.folder else ""))
+        self.site.configure(
+            *clients, timeout="5s", more='<concurrency total="64" perserver="20"/>', transcript=False, trace="warning"
+        )
+
+    def _address(self, account: Account) -> str:
+        for server, accounts in zip(self._servers, self._at_servers, strict=True):
+            if account in accounts:
+                return server.address
+        return f"{self._dovecot.host}:{self._dovecot.port}"
+
+    def _disturb(self, process: subprocess.Popen[bytes]) -> None:
+        """Let mail arrive and things go wrong until the time is up."""
+        end = time.monotonic() + self._seconds
+        restart = time.monotonic() + self._dice.uniform(3, 8)
+        while time.monotonic() < end:
+            assert process.poll() is None, self.site.said[-3000:]
+            for account in self._dice.sample(self._accounts, 10):
+                self._send(account, self._dice.randint(1, 4))
+            for server, accounts in zip(self._servers, self._at_servers, strict=True):
+                server.call(partial(self._misbehave, server, accounts))
+            if time.monotonic() > restart:
+                self._dovecot.restart()
+                self.events["Dovecot restarted"] += 1
+                restart = time.monotonic() + self._dice.uniform(5, 20)
+            match self._dice.randrange(12):
+                case 0:
+                    process.send_signal(signal.SIGHUP)
+                    self.events["configuration read again"] += 1
+                case 1:
+                    process.send_signal(signal.SIGSTOP)
+                    process.send_signal(signal.SIGCONT)
+                    self.events["stopped and continued"] += 1
+            self._samples.append(sample(process.pid))
+            time.sleep(0.25)
+
+    def _send(self, account: Account, count: int) -> None:
+        messages = []
+        for _ in range(count):
+            self._number += 1
+            size = self._dice.choice((10, 500, 500, 4000, 4000, 30_000, 200_000))
+            line = b"%d " % self._number + b"s" * 70 + b"\r\n"
+            header = b"Message-ID: <%d@soak.test>\r\nFrom: s@soak.test\r\n\r\n" % self._number
+            messages.append(header + line * (size // len(line) + 1))
+        account.sent += messages
+        self.events["messages"] += count
+        for server, accounts in zip(self._servers, self._at_servers, strict=True):
+            if account in accounts:
+                maildrop = self._maildrop(server, account)
+                server.call(partial(_add, maildrop, messages))
+                return
+        self._dovecot.fill(account.name, messages)
+
+    @staticmethod
+    def _maildrop(server: RunningServer, account: Account) -> Maildrop:
+        return server.server.maildrops[account.name]
+
+    def _misbehave(self, server: RunningServer, accounts: list[Account]) -> None:
+        """Change what goes wrong; in the server's thread."""
+        faults = Faults()
+        account = self._dice.choice(accounts)
+        listed = [message.uid for message in self._maildrop(server, account).messages]
+        for uid in listed[:2]:
+            self._harmed[account.name, uid] += 1
+            if self._harmed[account.name, uid] > 2:  # what failed three times rests for a day
+                continue
+            kind = self._dice.choice(["refuse", "cut", "stall", "nothing", "nothing"])
+            self.events[f"message: {kind}"] += 1
+            if kind == "refuse":
+                faults.refuse.add(uid)
+            elif kind == "cut":
+                faults.cut[uid] = self._dice.randrange(2000)
+            elif kind == "stall":
+                faults.stall_within[uid] = self._dice.randrange(2000)
+        if self._dice.random() < 0.2:
+            # not KEEP: what is deleted twice is told as deleted twice, and there is an end to it only without the fault
+            faults.quit = self._dice.choice([each for each in QuitFault if each is not QuitFault.KEEP])
+            self.events[f"QUIT: {faults.quit.value}"] += 1
+        if self._dice.random() < 0.1:
+            verb = self._dice.choice(["GREETING", "PASS", "STAT", "UIDL", "DELE", "QUIT"])
+            faults.answers[verb] = self._dice.choice([b"gibberish\r\n", b"-ERR [SYS/TEMP] later\r\n"])
+            self.events[f"wrong answer to {verb}"] += 1
+        server.server.faults = faults
+
+    # --- afterwards ---------------------------------------------------------------------------------------------------
+
+    def _settle(self, process: subprocess.Popen[bytes]) -> None:
+        """End all faults and wait until the servers have nothing left."""
+        for server in self._servers:
+            server.call(partial(setattr, server.server, "faults", Faults()))
+        deadline = time.monotonic() + SETTLING
+        while left := self._left():
+            assert process.poll() is None, self.site.said[-3000:]
+            if time.monotonic() > deadline:
+                raise AssertionError(f"{left} are left on the servers:\n{self.site.trace()[-3000:]}")
+            time.sleep(0.2)
+
+    def _left(self) -> int:
+        left = sum(self._dovecot.count(account.name) for account in self._at_dovecot)
+        for server, accounts in zip(self._servers, self._at_servers, strict=True):
+            left += sum(len(self._maildrop(server, account).messages) for account in accounts)
+        return left
+
+    def _count(self, exit_code: int) -> Verdict:
+        missing = twice = unfinished = 0
+        for account in self._accounts:
+            found, parts = self._found(account)
+            sent = Counter(each if account.folder else each.replace(b"\r\n", b"\n") for each in account.sent)
+            missing += (sent - found).total()
+            twice += (found - sent).total()
+            unfinished += parts
+        lines = [re.search(r"MsgID=(\d+)@soak\.test;.*?( \(recovered\))?$", line) for line in self.site.audit()]
+        assert all(lines)
+        audited = Counter(line[1] for line in lines if line)
+        unmarked = Counter(line[1] for line in lines if line and not line[2])
+        return Verdict(
+            sent=self._number,
+            missing=missing,
+            twice=twice,
+            unfinished=unfinished,
+            unaudited=len({str(number) for number in range(1, self._number + 1)} - set(audited)),
+            audited_twice=sum(count > 1 for count in unmarked.values()),
+            exit_code=exit_code,
+            samples=tuple(self._samples),
+            events=self.events,
+        )
+
+    def _found(self, account: Account) -> tuple[Counter[bytes], int]:
+        if account.folder:
+            files = list(self._files(self.site.top / "folders" / account.name))
+            whole = [path for path in files if path.suffix == ".eml"]
+            return Counter(without_received(path.read_bytes()) for path in whole), len(files) - len(whole)
+        maildir = self.site.maildir(account.name)
+        found = Counter(without_received(each) for each in self.site.mailbox(account.name))
+        return found, len(list(self._files(maildir / "tmp")))
+
+    @staticmethod
+    def _files(folder: Path) -> Iterator[Path]:
+        return folder.iterdir() if folder.exists() else iter(())
+
+
+def _add(maildrop: Maildrop, messages: list[bytes]) -> None:
+    for each in messages:
+        maildrop.add(Message.of(each))
+
+
+def sample(pid: int) -> Sample:
+    """What a process uses now."""
+    status = Path(f"/proc/{pid}/statm").read_text()
+    return Sample(int(status.split()[1]) * os.sysconf("SC_PAGE_SIZE"), len(os.listdir(f"/proc/{pid}/fd")))
