@@ -65,6 +65,7 @@ async def test_what_comes_during_a_transaction_goes_into_the_next_one_together(
             nursery.start_soon(site.recorder.commit, [site.record(1)], [])
             await wait_all_tasks_blocked()
             nursery.start_soon(site.recorder.commit, [site.record(2)], [DeliveredMark(1, True)])
+            await wait_all_tasks_blocked()
             nursery.start_soon(site.recorder.commit, [site.record(3), site.record(4)], [])
         await site.recorder.commit([], [DeliveredMark(2, True)])
         await site.keeper.close()
@@ -133,4 +134,5 @@ async def test_who_is_cancelled_leaves_nobody_waiting(
             assert leader.cancelled_caught
         await commit(4)
         await site.keeper.close()
-    assert outcomes == (["recorded", "failed", "recorded"] if writing else ["failed", "recorded", "recorded"])
+    # 1 was written before, and 4 afterwards; 3 shared the transaction of 2, which nobody finishes
+    assert sorted(outcomes) == ["failed", "recorded", "recorded"]

@@ -29,6 +29,7 @@ from tui_popretr.facts import (
     SessionStarted,
     Stage,
 )
+from tui_popretr.popserver import QuitFault
 
 ENTRY = ["USER alice", f"PASS {PASSWORD}", "CAPA", "STAT"]
 
@@ -385,3 +386,39 @@ async def test_a_dele_comes_behind_file_audit_line_and_journal(
     assert (await world.poll(watch=watch)).ok
     assert sorted(deleted) == list(range(1, 31))
     assert sum("Downloaded" in line for line in world.audit_log.read_text().splitlines()) == 30
+
+
+@pytest.mark.parametrize(
+    ("answer", "code"),
+    [(b"-ERR [SYS/TEMP] later\r\n", ExitCode.TEMPORARY), (b"-ERR not now\r\n", ExitCode.TEMPORARY)],
+)
+@trio_test
+async def test_uidl_refused_for_once_is_no_server_without_uids(
+    tmp_path: Path, autojump_clock: MockClock, answer: bytes, code: ExitCode
+) -> None:
+    """Without UIDs what is owed would come a second time."""
+    world = World(tmp_path)
+    world.add(mail(1), mail(2))
+    world.faults.quit = QuitFault.REFUSED
+    assert (await world.poll()).messages == 2
+    world.faults.quit = QuitFault.NONE
+    world.faults.answers["UIDL"] = answer
+    result = await world.poll()
+    assert (result.code, result.messages) == (code, 0)
+    assert "UIDL" in result.error or "later" in result.error
+    world.faults.answers.clear()
+    assert (await world.poll()).deleted == 2
+    assert world.arrived() == [mail(1), mail(2)]
+
+
+@pytest.mark.parametrize("command", ["STAT", "LIST", "UIDL"])
+@trio_test
+async def test_a_passing_trouble_of_the_server_is_told_as_that(
+    tmp_path: Path, autojump_clock: MockClock, command: str
+) -> None:
+    world = World(tmp_path)
+    world.add(mail(1))
+    world.faults.answers[command] = b"-ERR [SYS/TEMP] the store is being moved\r\n"
+    result = await world.poll()
+    assert result.code is ExitCode.TEMPORARY
+    assert "the store is being moved" in result.error

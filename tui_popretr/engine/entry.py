@@ -19,8 +19,10 @@ from tui_popretr.errors import (
     CommandRefused,
     ConnectionCut,
     GreetingRefused,
+    PopretrError,
     ProtocolViolation,
     ServerStalled,
+    ServerTemporaryFailure,
     StlsRefused,
     UidlUnavailable,
 )
@@ -95,6 +97,13 @@ class Entry:
 
     async def enter(self, wire: Wire) -> None:
         """Greeting, STLS where latent, login."""
+        greeting = await self.greet(wire)
+        self.bus.publish(SessionAdvanced(self.session, Stage.LOGIN))
+        mechanism = await log_in(wire, self.client.server, greeting.stamp)
+        self.bus.publish(LoginSucceeded(self.session, mechanism))
+
+    async def greet(self, wire: Wire) -> Greeting:
+        """Greeting, and STLS where latent: all that comes before the login."""
         client, server = self.client, self.client.server
         greeting = await self._greeting(wire)
         if not greeting.ok:
@@ -113,9 +122,7 @@ class Entry:
             wire.event(f"TLS started ({tls.version}, {tls.cipher})")
             if client.capa:
                 await self.capabilities(wire)
-        self.bus.publish(SessionAdvanced(self.session, Stage.LOGIN))
-        mechanism = await log_in(wire, server, greeting.stamp)
-        self.bus.publish(LoginSucceeded(self.session, mechanism))
+        return greeting
 
     async def _greeting(self, wire: Wire) -> Greeting:
         try:
@@ -136,12 +143,12 @@ class Entry:
         self.bus.publish(CapabilitiesLearned(self.session, capabilities.lines))
         return capabilities
 
-    async def listing(self, wire: Wire, pipelining: bool) -> tuple[list[Listed], int]:
+    async def listing(self, wire: Wire, capabilities: Capabilities | None) -> tuple[list[Listed], int]:
         """STAT, then UIDL and LIST; returns the messages and their octets in all."""
         stat = await wire.call(Stat())
         assert isinstance(stat, Reply)
         if not stat.ok:
-            raise CommandRefused(f"the server refuses STAT: {visible(stat.text, 200)}")
+            raise _refused("STAT", stat)
         try:
             count, octets = parse_stat(stat.text)
         except RemoteProtocolError as problem:
@@ -149,14 +156,31 @@ class Entry:
         if count == 0:
             return [], 0
         commands = [Uidl(max_rows=count + 16), List(max_rows=count + 16)]
-        if pipelining:
+        if capabilities is not None and capabilities.pipelining:
             uidl, listing = await wire.call_all(commands)
         else:
             uidl, listing = await wire.call(commands[0]), await wire.call(commands[1])
-        if not isinstance(listing, Listing):
-            raise CommandRefused("the server refuses LIST")
+        if isinstance(listing, Reply):
+            raise _refused("LIST", listing)
+        if isinstance(uidl, Reply):
+            refusal = _refused("UIDL", uidl)
+            # Without UIDs what was delivered in a session that was cut would come a second time: who has them to give
+            # is asked again later.
+            if not isinstance(refusal, CommandRefused):
+                raise refusal
+            if capabilities is not None and capabilities.uidl:
+                raise ServerTemporaryFailure(f"{refusal}, although it offers it")
+        assert isinstance(listing, Listing)
         uids = parse_uidl(uidl.data, count) if isinstance(uidl, Listing) else {}
         if not uids and (self.client.new_only or self.client.delete_after is not None):
             raise UidlUnavailable("the server gives no usable UIDs (UIDL)")
         sizes = parse_list(listing.data, count)
         return [Listed(number, uids.get(number), size) for number, size in sizes.items()], octets
+
+
+def _refused(command: str, reply: Reply) -> PopretrError:
+    """Return the error for a command without which there is nothing to do."""
+    words = visible(reply.text, 200) or "without a reason"
+    return turned_away(reply.text, reply.code) or CommandRefused(
+        f"the server refuses {command}: {words}", advice="it is tried again at the next run"
+    )

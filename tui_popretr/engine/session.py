@@ -262,7 +262,7 @@ class Session(Observer):
             self._heed(capabilities)
         pipelining = capabilities is not None and capabilities.pipelining
         self._publish(SessionAdvanced(self.id, Stage.LISTING))
-        listing, octets = await self._entry.listing(wire, pipelining)
+        listing, octets = await self._entry.listing(wire, capabilities)
         plan = await self._plan(maildrop, listing)
         await self._make_ready(plan)
         self._publish(
@@ -396,9 +396,9 @@ class Session(Observer):
             if self._stopping:
                 self._farewell.deadline = trio.current_time() + FAREWELL
             reply = await wire.call(Quit())
-        faultpoints.reached(Step.QUIT_ANSWERED)
         if reply is None:
             raise self._abandoned or SessionStopped(_OWED)
+        faultpoints.reached(Step.QUIT_ANSWERED)
         assert isinstance(reply, Reply)
         if not reply.ok:
             raise CommandRefused(
