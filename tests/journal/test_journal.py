@@ -224,6 +224,16 @@ def test_trouble_is_counted_until_the_message_is_delivered_or_gone(journal: Jour
     assert journal.troubles(journal.maildrop(WORK)) == {}
 
 
+def test_a_uid_that_was_used_before_can_be_marked_as_seen(journal: Journal) -> None:
+    maildrop = journal.maildrop(HOME)
+    deliver(journal, maildrop, "u1")
+    (record,) = journal.records(maildrop)
+    journal.close_session(maildrop, deleted=[record.id], listed={"u1"}, now=NOW)
+    assert journal.mark_seen(maildrop, ["u1"], now=NOW) == 1
+    assert [each.state for each in journal.records(maildrop)] == [State.SEEN]
+    assert journal.mark_seen(maildrop, ["u1"], now=NOW) == 0
+
+
 def test_who_has_accepted_is_known_until_all_have(journal: Journal) -> None:
     maildrop = journal.maildrop(HOME)
     new = new_record(journal, maildrop, "u1")

@@ -1,13 +1,16 @@
-"""A look at a maildrop without retrieving anything: what `check --connect` shows and `mark-seen` marks."""
+"""A look at a server without retrieving anything, for `check --connect`, `mark-seen` and `init`."""
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 import trio
 
 from tui_popretr.engine.entry import Entry
-from tui_popretr.errors import PopretrError
+from tui_popretr.engine.wire import Wire
+from tui_popretr.errors import ConnectionCut, PopretrError
 from tui_popretr.facts import Fact, LoginSucceeded, SessionConnected, TlsDetails, TlsStarted
 from tui_popretr.pop3 import Capabilities, Quit
 
@@ -18,6 +21,7 @@ class Findings:
 
     remote: str = ""
     tls: TlsDetails | None = None
+    apop: bool = False  # the greeting has a stamp for it; only survey() tells
     mechanism: str = ""
     capabilities: Capabilities | None = None
     messages: int | None = None
@@ -28,6 +32,29 @@ class Findings:
 
 async def probe(entry: Entry) -> Findings:
     """Connect, log in, list, and leave; nothing is retrieved and nothing deleted. Never raises PopretrError."""
+
+    async def look_inside(wire: Wire, findings: Findings) -> None:
+        await entry.enter(wire)
+        findings.capabilities = capabilities = await entry.capabilities(wire)
+        listing, findings.octets = await entry.listing(wire, capabilities)
+        findings.messages = len(listing)
+        findings.uids = [listed.uid for listed in listing if listed.uid is not None]
+
+    return await _visit(entry, look_inside)
+
+
+async def survey(entry: Entry) -> Findings:
+    """Connect, up to TLS, ask what there is, and leave: nobody logs in. Never raises PopretrError."""
+
+    async def look_around(wire: Wire, findings: Findings) -> None:
+        greeting = await entry.greet(wire)
+        findings.apop = greeting.stamp is not None
+        findings.capabilities = await entry.capabilities(wire)
+
+    return await _visit(entry, look_around)
+
+
+async def _visit(entry: Entry, look: Callable[[Wire, Findings], Awaitable[None]]) -> Findings:
     findings = Findings()
 
     def notice(fact: Fact) -> None:
@@ -43,13 +70,8 @@ async def probe(entry: Entry) -> Findings:
     wire = None
     try:
         wire = await entry.connect()
-        await entry.enter(wire)
-        findings.capabilities = capabilities = await entry.capabilities(wire)
-        pipelining = capabilities is not None and capabilities.pipelining
-        listing, findings.octets = await entry.listing(wire, pipelining)
-        findings.messages = len(listing)
-        findings.uids = [listed.uid for listed in listing if listed.uid is not None]
-        with trio.move_on_after(5):
+        await look(wire, findings)
+        with trio.move_on_after(5), contextlib.suppress(ConnectionCut):  # there is nothing that QUIT is to do
             await wire.call(Quit())
     except PopretrError as problem:
         findings.problem = problem

@@ -34,6 +34,7 @@ from tui_popretr.engine.logbook import Logbook
 from tui_popretr.engine.places import Places
 from tui_popretr.engine.schedule import Alarm, first_due
 from tui_popretr.engine.session import Surroundings
+from tui_popretr.engine.storage import Stores
 from tui_popretr.engine.stream import Resolver, Stream, connect
 from tui_popretr.engine.tls import context_for
 from tui_popretr.errors import ConfigurationError, ConnectionCut, ExitCode, JournalError, worst
@@ -149,13 +150,10 @@ class Engine:
             around=Surroundings(
                 bus=self.bus,
                 clock=self.clock,
-                keeper=keeper,
-                committer=committer,
-                disks=self._disks,
+                stores=Stores(keeper, committer, self._disks, cleaned=set()),
                 connect=self._connector,
                 paths=self.settings.paths,
                 timeout=self.settings.timeout,
-                cleaned=set(),
             ),
             places=Places(self.settings.concurrency),
             alarm=alarm,

@@ -13,22 +13,20 @@ from tui_popretr import faultpoints
 from tui_popretr.clock import Clock
 from tui_popretr.config.model import ClientSettings, Paths
 from tui_popretr.delivery.received import received_header
-from tui_popretr.delivery.sinks import sink_for
 from tui_popretr.engine.bus import Bus
-from tui_popretr.engine.committer import Committer
-from tui_popretr.engine.disk import Disks
 from tui_popretr.engine.entry import Connector, Entry
 from tui_popretr.engine.incoming import Target
-from tui_popretr.engine.keeper import JournalKeeper, recovery_text
 from tui_popretr.engine.parcel import Parcel
 from tui_popretr.engine.plan import Fetch, Listed, Plan, Policy, make_plan
 from tui_popretr.engine.retrieval import Observer, Retrieval
+from tui_popretr.engine.storage import Storage, Stores, mend_journal
 from tui_popretr.engine.tally import Tally
 from tui_popretr.engine.wire import Wire
 from tui_popretr.errors import (
     CommandRefused,
     DeliveryFailed,
     JournalError,
+    PasswordUnavailable,
     PopretrError,
     SessionStopped,
 )
@@ -50,7 +48,7 @@ from tui_popretr.facts import (
 )
 from tui_popretr.faultpoints import Step
 from tui_popretr.journal.journal import Journal
-from tui_popretr.journal.records import Acceptance, Maildrop
+from tui_popretr.journal.records import Acceptance
 from tui_popretr.logs.audit import audit_text
 from tui_popretr.pop3 import (
     Capabilities,
@@ -72,13 +70,10 @@ class Surroundings:
 
     bus: Bus
     clock: Clock
-    keeper: JournalKeeper
-    committer: Committer
-    disks: Disks
+    stores: Stores
     connect: Connector
     paths: Paths
     timeout: float
-    cleaned: set[str]  # keys of the sinks that were searched for unfinished files of a process that died
 
 
 class _BrokenError(Exception):
@@ -108,7 +103,7 @@ class Session(Observer):
         self._retrieval: Retrieval | None = None
         self._stopping = False
         self._abandoned: PopretrError | None = None
-        self._no_place: DeliveryFailed | None = None
+        self._no_place: PopretrError | None = None
         self._accepted: list[Acceptance] = []
         self._listed: list[str] | None = None  # the UIDs of a complete listing
         self._policy = Policy(
@@ -146,13 +141,12 @@ class Session(Observer):
         self._publish(SessionStarted(self.id, started))
         problem: PopretrError | None = None
         try:
-            await self._mend_journal()
-            self._sink = sink_for(self._client, self._around.keeper.journal.id)
-            self._disk = self._around.disks.of(self._sink.key, self._sink.key)
+            await mend_journal(self._around.stores, self._warn)
+            self._storage = self._open_storage()
             try:
                 await self._connections()
             finally:
-                await self._close_sink()
+                await self._storage.close()
         except PopretrError as error:
             problem = error
         except Exception as error:  # noqa: BLE001 - a defect of ours must not end the other clients
@@ -164,9 +158,13 @@ class Session(Observer):
 
     # --- connections --------------------------------------------------------------------------------------------------
 
+    def _open_storage(self) -> Storage:
+        around = self._around
+        return Storage(self._client, self.id, around.stores, around.bus, around.clock, around.paths, self._warn)
+
     async def _connections(self) -> None:
         for last in (False, True):
-            maildrop = await self._open_maildrop()
+            maildrop = await self._storage.open_maildrop()
             try:
                 await self._connection(maildrop)
             except _BrokenError as broken:
@@ -177,40 +175,6 @@ class Session(Observer):
                 self._note(Level.WARNING, f"{broken.problem}; connecting once more to go on after it")
             else:
                 return
-
-    async def _mend_journal(self) -> None:
-        """Where a write to the journal has failed, find out what is in it before it is relied upon (SPEC 5)."""
-        around = self._around
-        if not around.keeper.sound:
-            await around.committer.quiet()
-            for recovered in await around.keeper.ensure():
-                self._note(Level.WARNING, recovery_text(recovered))
-        await around.committer.settle()
-
-    async def _open_maildrop(self) -> int:
-        """Find the maildrop in the journal, and finish what an earlier session or process left unfinished in it."""
-        around, server = self._around, self._client.server
-        await self._mend_journal()
-        key = Maildrop.of(server.host, server.port, server.account, self._sink.key)
-        maildrop, recoveries = await around.keeper.open_maildrop(key)
-        for recovered in recoveries:
-            self._note(Level.WARNING, recovery_text(recovered))
-            if recovered.error is not None:  # it may have been delivered: retrieving it now might be the second time
-                raise recovered.error
-        if self._sink.key not in around.cleaned:
-            around.cleaned.add(self._sink.key)
-            known = await around.keeper.run(_unfinished_files)
-            try:
-                await self._disk.run(self._sink.clean_orphans, known)
-            except DeliveryFailed as problem:  # no part of the promise; whether mail can be stored shows later
-                self._note(Level.WARNING, str(problem))
-        return maildrop
-
-    async def _close_sink(self) -> None:
-        """End what the sink has opened (a connection to an SMTP server)."""
-        if self._sink.remote:
-            with trio.move_on_after(FAREWELL, shield=True), contextlib.suppress(DeliveryFailed):
-                await self._disk.run(self._sink.close)
 
     async def _blame(self, maildrop: int, broken: _BrokenError) -> bool:
         """Count the failure against the message that broke the connection; return whether there was one."""
@@ -287,8 +251,8 @@ class Session(Observer):
         if plan.fetches:
             octets = min(each.listed.octets for each in plan.fetches)
             try:
-                await self._disk.run(self._sink.make_ready, octets)
-            except DeliveryFailed as problem:
+                await self._storage.make_ready(octets)
+            except (DeliveryFailed, PasswordUnavailable) as problem:
                 self._no_place = problem
                 plan.work = [each for each in plan.work if not isinstance(each, Fetch)]
 
@@ -302,7 +266,7 @@ class Session(Observer):
         if not listing:
             self._listed = []
             return Plan()
-        keeper, policy, now = self._around.keeper, self._policy, self._now()
+        keeper, policy, now = self._around.stores.keeper, self._policy, self._now()
         uids = [each.uid for each in listing if each.uid is not None]
         records, troubles, self._accepted = await keeper.run(
             lambda journal: (
@@ -323,6 +287,8 @@ class Session(Observer):
     def _target(self, wire: Wire, maildrop: int) -> Target:
         client, server, paths = self._client, self._client.server, self._around.paths
         protocol = "POP3" if server.tls is None else "POP3S"
+        if self._storage.sink.remote:
+            protocol = "POP-to-SMTP"
 
         def received() -> bytes:
             if client.omit_received:
@@ -343,11 +309,11 @@ class Session(Observer):
 
         return Target(
             maildrop=maildrop,
-            sink=self._sink,
-            lane=self._around.committer.lane(self._sink),
-            disk=self._disk,
+            sink=self._storage.sink,
+            lane=self._storage.lane,
+            disk=self._storage.disk,
             accepted=self._accepted,
-            next_id=self._around.keeper.journal.next_id,
+            next_id=self._around.stores.keeper.journal.next_id,
             received=received,
             audit=audit,
             policy=self._policy,
@@ -407,7 +373,7 @@ class Session(Observer):
             )
         now, listed = int(self._now()), self._listed
         keep = self._policy.new_only or self._policy.delete_after is not None
-        await self._around.keeper.run(
+        await self._around.stores.keeper.run(
             lambda journal: journal.close_session(maildrop, deleted=deleted, listed=listed, now=now, keep_unnamed=keep)
         )
         faultpoints.reached(Step.DELETED)
@@ -430,7 +396,7 @@ class Session(Observer):
 
         if troubles or overcome:
             with trio.CancelScope(shield=True):
-                await self._around.keeper.run(count)
+                await self._around.stores.keeper.run(count)
             faultpoints.reached(Step.TROUBLE_COUNTED)
 
     # --- what a retrieval tells ---------------------------------------------------------------------------------------
@@ -473,13 +439,12 @@ class Session(Observer):
     def _now(self) -> float:
         return self._around.clock.now().timestamp()
 
+    def _warn(self, text: str) -> None:
+        self._note(Level.WARNING, text)
+
     def _note(self, level: Level, text: str) -> None:
         self._publish(Noted(self._around.clock.now(), level, self._client.id, text))
 
 
 def _messages(count: int) -> str:
     return f"{count} message{'' if count == 1 else 's'}"
-
-
-def _unfinished_files(journal: Journal) -> list[str]:
-    return [record.tmp for _, record in journal.delivering() if record.tmp is not None]

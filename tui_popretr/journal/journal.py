@@ -223,11 +223,13 @@ class Journal:
             )
 
     def mark_seen(self, maildrop: int, uids: Collection[str], *, now: int = 0) -> int:
-        """Make newonly skip these UIDs; what is known of them already stays. Returns how many were new."""
+        """Make newonly skip these UIDs; what is known of messages under them stays. Returns how many were new.
+
+        A UID whose message was deleted stands for another one now, and is new.
+        """
         with self._reading():
-            known = {
-                row[0] for row in self._connection.execute("SELECT uid FROM message WHERE maildrop = ?", (maildrop,))
-            }
+            query = "SELECT uid FROM message WHERE maildrop = ? AND state <> 3"
+            known = {row[0] for row in self._connection.execute(query, (maildrop,))}
         rows = [
             (maildrop, self.next_id(), uid, 0, *UNKNOWN_IDENTITY, State.SEEN, False, False, None, None, None, now)
             for uid in dict.fromkeys(uids)
@@ -235,6 +237,9 @@ class Journal:
         ]
         if rows:
             with self._writing() as connection:
+                connection.executemany(
+                    "DELETE FROM message WHERE maildrop = ? AND uid = ? AND state = 3", [(maildrop, r[2]) for r in rows]
+                )
                 connection.executemany(_INSERT, rows)
                 self._raise_last_message(rows[-1][1])
         return len(rows)

@@ -1,0 +1,128 @@
+"""Where the messages of a session go: its sink, and what earlier sessions or processes left unfinished there."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import trio
+
+from tui_popretr.clock import Clock
+from tui_popretr.config.model import ClientSettings, Paths, SmtpDestination
+from tui_popretr.delivery.sinks import Means, sink_for
+from tui_popretr.engine.bus import Bus
+from tui_popretr.engine.committer import Committer
+from tui_popretr.engine.disk import Disks
+from tui_popretr.engine.keeper import JournalKeeper, recovery_text
+from tui_popretr.engine.lane import Lane
+from tui_popretr.engine.passwords import obtain
+from tui_popretr.errors import DeliveryFailed
+from tui_popretr.facts import DialogueLine, Direction, SessionId
+from tui_popretr.journal.journal import Journal
+from tui_popretr.journal.records import Maildrop
+from tui_popretr.secret import Secret
+
+#: Seconds for what the sink has to say at the end (QUIT to an SMTP server).
+FAREWELL = 1.0
+
+Warn = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Stores:
+    """What the storage of all sessions of a process shares."""
+
+    keeper: JournalKeeper
+    committer: Committer
+    disks: Disks
+    cleaned: set[str]  # keys of the sinks that were searched for unfinished files of a process that died
+
+
+class Storage:
+    """The destination of one session. `warn` is told in words what was recovered."""
+
+    def __init__(
+        self,
+        client: ClientSettings,
+        session: SessionId,
+        stores: Stores,
+        bus: Bus,
+        clock: Clock,
+        paths: Paths,
+        warn: Warn,
+    ) -> None:
+        """Raises JournalError where there is no journal, ConfigurationError."""
+        self._client = client
+        self._session = session
+        self._stores = stores
+        self._bus = bus
+        self._clock = clock
+        self._warn = warn
+        self._token = trio.lowlevel.current_trio_token()
+        means = Means(paths.tmp, paths.announce_host, self._password, self._said)
+        self.sink = sink_for(client, stores.keeper.journal.id, means)
+        self.disk = stores.disks.of(self.sink.key, self.sink.key)
+
+    @property
+    def lane(self) -> Lane:
+        """The lane of the sink's messages; known for certain after make_ready()."""
+        return self._stores.committer.lane(self.sink)
+
+    async def open_maildrop(self) -> int:
+        """Find the maildrop in the journal, and finish what an earlier session or process left unfinished in it.
+
+        Raises JournalError; DeliveryFailed where a message may have been delivered and it cannot be seen.
+        """
+        stores, server = self._stores, self._client.server
+        await mend_journal(stores, self._warn)
+        key = Maildrop.of(server.host, server.port, server.account, self.sink.key)
+        maildrop, recoveries = await stores.keeper.open_maildrop(key)
+        for recovered in recoveries:
+            self._warn(recovery_text(recovered))
+            if recovered.error is not None:  # it may have been delivered: retrieving it now might be the second time
+                raise recovered.error
+        if self.sink.key not in stores.cleaned:
+            stores.cleaned.add(self.sink.key)
+            known = await stores.keeper.run(_unfinished_files)
+            try:
+                await self.disk.run(self.sink.clean_orphans, known)
+            except DeliveryFailed as problem:  # no part of the promise; whether mail can be stored shows later
+                self._warn(str(problem))
+        return maildrop
+
+    async def make_ready(self, octets: int) -> None:
+        """See that a message of so many octets can be stored. Raises DeliveryFailed, PasswordUnavailable."""
+        await self.disk.run(self.sink.make_ready, octets)
+
+    async def close(self) -> None:
+        """End what the sink has opened (a connection to an SMTP server)."""
+        if self.sink.remote:
+            with trio.move_on_after(FAREWELL, shield=True), contextlib.suppress(DeliveryFailed):
+                await self.disk.run(self.sink.close)
+
+    # --- for sinks, in their threads ----------------------------------------------------------------------------------
+
+    def _password(self) -> Secret:
+        destination = self._client.destination
+        assert isinstance(destination, SmtpDestination)
+        return trio.from_thread.run(obtain, destination.password, trio_token=self._token)
+
+    def _said(self, direction: Direction, text: str) -> None:
+        if self._bus.wants_dialogue:
+            line = DialogueLine(self._session, self._clock.now(), direction, text)
+            with contextlib.suppress(trio.RunFinishedError):
+                self._token.run_sync_soon(self._bus.publish_line, line)
+
+
+async def mend_journal(stores: Stores, warn: Warn) -> None:
+    """Where a write to the journal has failed, find out what is in it before it is relied upon (SPEC 5)."""
+    if not stores.keeper.sound:
+        await stores.committer.quiet()
+        for recovered in await stores.keeper.ensure():
+            warn(recovery_text(recovered))
+    await stores.committer.settle()
+
+
+def _unfinished_files(journal: Journal) -> list[str]:
+    return [record.tmp for _, record in journal.delivering() if record.tmp is not None]
