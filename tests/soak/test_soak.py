@@ -47,6 +47,7 @@ def report(verdict: Verdict) -> str:
             ", ".join(f"{name} {count}" for name, count in counts.items()) + f"; exit code {verdict.exit_code}",
             f"memory {', '.join(f'{each.memory / 1e6:.1f}' for each in quarters)} MB, growth {memory / 1e6:.1f} MB",
             f"open files {', '.join(str(each.files) for each in quarters)}, growth {files}",
+            *verdict.details,
             *(f"{count:6} x {event}" for event, count in sorted(verdict.events.items())),
         ]
     )
