@@ -10,7 +10,7 @@ BENCH_ARGS ?=
 export PYTHON PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench-dashboard format screenshots clean
+.PHONY: help demo test nightly check bench-dashboard format screenshots manpage clean
 
 help: ## show this list
 	@echo "make TARGET, where TARGET is one of:"
@@ -23,6 +23,11 @@ test: .venv/ready-for-dev ## run the tests (PYTEST_ARGS="-k word" narrows them)
 	@scripts/test-servers
 	@echo "Running the tests ..."
 	@$(BIN)/pytest --numprocesses $(PYTEST_WORKERS) --maxprocesses 8 $(PYTEST_ARGS)
+
+nightly: .venv/ready-for-dev ## run the tests in their long size: 1,000 kills, a long soak, many examples (an hour or two)
+	@scripts/test-servers
+	@TEST_SIZE=nightly SOAK_SECONDS=$${SOAK_SECONDS:-600} \
+		$(BIN)/pytest --numprocesses $(PYTEST_WORKERS) --maxprocesses 8 --timeout 1800 $(PYTEST_ARGS)
 
 check: .venv/ready-for-dev ## check format, style, types and which module may import which
 	@echo "Format (ruff):" && $(BIN)/ruff format --check .
@@ -39,6 +44,9 @@ format: .venv/ready-for-dev ## bring the code into the project's format
 
 screenshots: .venv/ready-for-dev ## draw the pictures in docs/images anew
 	@$(BIN)/python -m scripts.screenshots
+
+manpage: .venv/ready-for-dev ## write docs/tui-popretr.1 anew, from the parser of the command line
+	@$(BIN)/python -m scripts.manpage
 
 clean: ## remove the virtual environment and what tools have left behind
 	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

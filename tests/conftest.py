@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Iterator
 
 import pytest
@@ -10,10 +11,12 @@ from hypothesis import settings
 from trio.testing import MockClock
 
 from tests.support.dovecot import Dovecot, require
+from tests.support.size import NIGHTLY
 
 # A slow machine is no failure; time limits are pytest-timeout's.
 settings.register_profile("tests", parent=settings.default, deadline=None)
-settings.load_profile("tests")
+settings.register_profile("nightly", settings.get_profile("tests"), max_examples=2000)
+settings.load_profile("nightly" if NIGHTLY else "tests")
 
 
 @pytest.fixture
@@ -42,3 +45,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.dovecot)
         if item.get_closest_marker("root") and os.geteuid() != 0:
             item.add_marker(pytest.mark.skip(reason="needs root"))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print the figures that tests have told by record_property(), summed up."""
+    figures = Counter[str]()
+    for outcome in ("passed", "failed"):
+        for report in terminalreporter.getreports(outcome):
+            figures.update({name: value for name, value in report.user_properties if isinstance(value, int)})
+    if figures:
+        terminalreporter.section("figures")
+        for name, value in figures.items():
+            terminalreporter.line(f"{name}: {value:,}")

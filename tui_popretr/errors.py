@@ -165,6 +165,12 @@ class LoginRejected(LoginFailed):
     default_advice = "check username and password"
 
 
+class ServerUnproven(LoginFailed):
+    """The server did not prove that it knows the password (SCRAM): it may not be the one that it claims to be."""
+
+    default_advice = "somebody may be between you and the server; ask its operator before you use another authtype"
+
+
 class NoUsableMechanism(LoginFailed):
     """None of the configured authtypes can be used with this server or with what is configured."""
 
@@ -228,9 +234,80 @@ class PartlyAccepted(DeliveryFailed):
 
     exit_code = ExitCode.TEMPORARY
 
-    def __init__(self, text: str, accepted: tuple[str, ...], *, advice: str | None = None) -> None:
+    def __init__(self, text: str, accepted: tuple[str, ...] = (), *, advice: str | None = None) -> None:
         super().__init__(text, advice=advice)
         self.accepted = accepted
+
+
+class ReceiverUnreachable(DeliveryFailed):
+    """The mail server that is to take the messages (SMTP, LMTP) cannot be reached, or takes none."""
+
+    exit_code = ExitCode.UNAVAILABLE
+    default_advice = "see whether the mail server runs, and whether <address> in <smtp> is right"
+
+
+class ReceiverBroke(DeliveryFailed):
+    """The mail server put something off (4yz), did not answer in time, or closed the connection."""
+
+    exit_code = ExitCode.TEMPORARY
+    default_advice = "it is tried again at the next run"
+
+
+class ReceiverRefused(DeliveryFailed):
+    """The mail server refused for good (5yz) what every message needs: our sender, or all recipients."""
+
+    exit_code = ExitCode.UNAVAILABLE
+    default_advice = "see the mail server's log; its reasons may lie in sender, recip or the server's own settings"
+
+
+class MessageRejected(DeliveryFailed):
+    """The mail server refused this very message for good (5yz); other messages are not concerned."""
+
+    exit_code = ExitCode.UNAVAILABLE
+    default_advice = (
+        "it is not lost: fetch it from the POP3 server by another program, or change the mail server's rules"
+    )
+
+
+class ReceiverLoginFailed(DeliveryFailed):
+    """The mail server did not accept username and password, or offers no login."""
+
+    exit_code = ExitCode.LOGIN
+    default_advice = "check <username> and <password> in <smtp>"
+
+
+class ReceiverNotTrusted(DeliveryFailed):
+    """No TLS with the mail server where TLS is configured; nothing secret was sent."""
+
+    exit_code = ExitCode.PROTOCOL
+
+
+class ReceiverConfused(DeliveryFailed):
+    """The mail server sent what its protocol does not allow, or more of it than is sane."""
+
+    exit_code = ExitCode.PROTOCOL
+    default_advice = "check that <address> is that of an SMTP server, or with <lmtp>Y</lmtp> of an LMTP server"
+
+
+class CommandUnusable(DeliveryFailed):
+    """The command that is to take the messages (mda) is not there or cannot be run."""
+
+    exit_code = ExitCode.UNAVAILABLE
+    default_advice = "see whether it is installed; in <mda> it may be named with its whole path"
+
+
+class CommandDeferred(DeliveryFailed):
+    """The command put the message off (exit code 75), took too long, or was killed."""
+
+    exit_code = ExitCode.TEMPORARY
+    default_advice = "it is tried again at the next run"
+
+
+class CommandFailed(DeliveryFailed):
+    """The command did not accept the message: it ended with an exit code that means a lasting failure."""
+
+    exit_code = ExitCode.UNAVAILABLE
+    default_advice = "run the command by hand as the same user, with a message on its standard input, to see why"
 
 
 class MessageRefused(PopretrError):

@@ -82,6 +82,14 @@ class Program:
         """Wait for the end, at most so many seconds, and return the exit code."""
         return self._process.wait(within)
 
+    def said(self) -> list[str]:
+        """Return all lines on standard error, when the program has ended."""
+        self._reader.join(PATIENCE)
+        assert not self._reader.is_alive(), "somebody still has its standard error"
+        while not self._lines.empty():
+            self.seen.append(self._lines.get())
+        return self.seen
+
     def _stop(self) -> None:
         if self._process.poll() is None:
             self._process.kill()
@@ -92,10 +100,12 @@ class Program:
 
 
 @contextmanager
-def started(*arguments: str) -> Iterator[Program]:
-    """Start the program; whatever happens, it has ended when the block has."""
+def started(*arguments: str, patch: str = "") -> Iterator[Program]:
+    """Start the program; whatever happens, it has ended when the block has. `patch` is Python to be executed first."""
+    code = f"{patch}\nfrom tui_popretr.__main__ import main\nmain()"
+    how = ["-c", code] if patch else ["-m", "tui_popretr"]
     process = subprocess.Popen(
-        [sys.executable, "-m", "tui_popretr", *arguments],
+        [sys.executable, *how, *arguments],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,

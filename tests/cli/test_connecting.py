@@ -17,7 +17,7 @@ from trio.testing import MockClock, trio_test
 from tests.cli.program import client, environment, mail, run_program, started, write_configuration
 from tests.support.popserver_thread import running_server
 from tests.support.streams import memory_connection
-from tui_popretr.cli import connecting
+from tui_popretr.cli import connecting, visiting
 from tui_popretr.config.model import ClientSettings, MaildirDestination, Server, Settings
 from tui_popretr.config.reader import load
 from tui_popretr.engine.probe import Findings
@@ -152,7 +152,7 @@ def test_only_so_many_are_visited_at_once(tmp_path: Path, capsys: pytest.Capture
 
     settings = settings_of(tmp_path, *(client(f"c{number}", f"h{number}.test") for number in range(20)))
     assert connecting.check(settings, connector=connector) == 69
-    assert most == connecting.AT_ONCE
+    assert most == visiting.AT_ONCE
     assert sorted(reported(capsys)) == sorted(f"c{n}" for n in range(20))
 
 
@@ -177,7 +177,7 @@ async def test_a_stalled_server_withholds_nothing(
         raise ServerUnreachable("not today")
 
     settings = settings_of(tmp_path, client("silent", "silent.test"), client("quick", "quick.test"))
-    assert await connecting.visit_all(settings, connector) is ExitCode.UNAVAILABLE
+    assert await connecting.check_all(settings, connector) is ExitCode.UNAVAILABLE
     assert reported(capsys) == ["quick", "silent"]
     # no longer than somebody waits, whatever <timeout> says
     assert (settings.timeout, ended) == (240.0, [30.0, 30.0])
@@ -194,7 +194,7 @@ async def test_a_tls_handshake_is_waited_for_no_longer(tmp_path: Path, autojump_
         return memory_connection(handshake=handshake)[0]
 
     settings = settings_of(tmp_path, client("isp", "pop.test", more="<ssl/><maildir>m</maildir>"))
-    assert await connecting.visit_all(settings, connector) is ExitCode.PROTOCOL
+    assert await connecting.check_all(settings, connector) is ExitCode.PROTOCOL
     assert trio.current_time() == pytest.approx(30.0)
 
 
@@ -207,10 +207,10 @@ async def test_on_a_terminal_it_tells_whom_it_waits_for(
         raise ServerUnreachable("not today")
 
     settings = settings_of(tmp_path, *(client(f"c{wait}", f"h{wait}.test") for wait in (1, 17, 12)))
-    await connecting.visit_all(settings, connector)
+    await connecting.check_all(settings, connector)
     assert capsys.readouterr().err == ""
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
-    await connecting.visit_all(settings, connector)
+    await connecting.check_all(settings, connector)
     assert capsys.readouterr().err.splitlines() == ["still waiting for: c17, c12", "still waiting for: c17"]
 
 
@@ -235,7 +235,7 @@ async def test_a_server_without_a_greeting_may_be_waiting_for_tls(
         return stream
 
     settings = settings_of(tmp_path, client("isp", "127.0.0.1", more=f"{more}<maildir>m</maildir>"))
-    assert await connecting.visit_all(settings, connector) is ExitCode.TEMPORARY
+    assert await connecting.check_all(settings, connector) is ExitCode.TEMPORARY
     advice = 'if this port speaks TLS from the first byte (as 995 does), use <ssl latent="N"/>'
     assert (f"  what to do:   {advice}\n" in capsys.readouterr().out) == advised
 

@@ -29,6 +29,7 @@ UNWANTED = {
     "unittest",
     "pytest",
     "importlib.metadata",
+    "shtab",
     "tui_popretr.popserver",
     "tui_popretr.ui",
     "tui_popretr.demo",
@@ -68,6 +69,14 @@ def test_a_single_run_loads_no_dashboard_and_nothing_heavy(tmp_path: Path) -> No
 def test_checking_loads_no_engine(tmp_path: Path) -> None:
     modules = loaded("check", write_configuration(tmp_path / "c.xml", client("isp", "127.0.0.1")))
     assert modules & (UNWANTED | {"trio", "sqlite3"}) == set()
+
+
+def test_importing_loads_no_engine(tmp_path: Path) -> None:
+    (tmp_path / "ids").write_text("me@127.0.0.1 u1\n")
+    path = write_configuration(tmp_path / "c.xml", client("isp", "127.0.0.1", attributes='newonly="Y"'))
+    modules = loaded("import-seen", path, "--client", "isp", "--from", "fetchmail", str(tmp_path / "ids"))
+    assert "sqlite3" in modules
+    assert modules & (UNWANTED | {"trio"}) == set()
 
 
 def test_version_loads_next_to_nothing() -> None:

@@ -67,6 +67,18 @@ def test_password_commands(tmp_path: Path) -> None:
     assert told == "client isp: the password command no-such-program is not found, or cannot be run"
 
 
+def test_commands_that_take_the_mail(tmp_path: Path) -> None:
+    inside = '<ssl/><mda command="{}"/>'
+    told = warnings(
+        settings_of(
+            tmp_path,
+            client("a", "a.test", more=inside.format("sh -c true")),
+            client("b", "b.test", more=inside.format("no-such-program --private")),
+        )
+    )
+    assert told == ["client b: mail cannot be delivered: the command no-such-program is not found, or cannot be run"]
+
+
 def test_destinations_that_are_no_folders(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     (tmp_path / "half").mkdir()

@@ -31,6 +31,19 @@ def test_preserve_without_newonly_duplicates(tmp_path: Path, attributes: str, wa
     assert all("retrieves every message again" in message for message in found)
 
 
+@pytest.mark.parametrize(
+    ("attributes", "words"),
+    [
+        ("", "every message again at each run;"),
+        ('maxmessages="7"', "the first 7 messages again at each run, and never the others (maxmessages);"),
+        ('maxmessages="7" deleteafter="1d"', "every message again at each run;"),
+    ],
+)
+def test_preserve_without_newonly_and_with_maxmessages(tmp_path: Path, attributes: str, words: str) -> None:
+    found = warnings(load_text(tmp_path, task(client(f'preserve="Y" {attributes}'))))
+    assert found == [f'preserve without newonly retrieves {words} add newonly="Y"']
+
+
 @pytest.mark.parametrize(("freq", "warned"), [("300", True), ("9s", True), ("10s", False), ("0", False), ("5m", False)])
 def test_a_short_frequency(tmp_path: Path, freq: str, warned: bool) -> None:
     found = warnings(load_text(tmp_path, task(client(f'freq="{freq}"'))))

@@ -163,22 +163,19 @@ def test_wrong_login_methods(tmp_path: Path, types: str, message: str) -> None:
     assert message in error_of(tmp_path, task(client(server=auth(types))))
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "SASL_SCRAM_SHA_256",
-        "SASL_SCRAM_SHA_1",
-        "SASL_LOGIN",
-        "SASL_XOAUTH2",
-        "SASL_OAUTHBEARER",
-        "AUTO",
-    ],
-)
-def test_login_methods_to_come(tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    text = client(server=auth(name))
-    assert error_of(tmp_path, task(text)) == f"the authtype {name} is not available in this version yet"
-    monkeypatch.delitem(pending.PENDING, name)
-    assert only_client(tmp_path, text).server.auth_types == (AuthType[name],)
+@pytest.mark.parametrize("name", [each.value for each in AuthType if each is not AuthType.SASL_EXTERNAL])
+def test_every_login_method_can_be_named(tmp_path: Path, name: str) -> None:
+    assert only_client(tmp_path, client(server=auth(name))).server.auth_types == (AuthType[name],)
+
+
+def test_auto_needs_a_password_or_a_certificate(tmp_path: Path) -> None:
+    without = server_with("<authtypes>AUTO</authtypes>")
+    assert "AUTO needs a username" in error_of(tmp_path, task(client(server=without)))
+    assert "AUTO needs a username" in error_of(tmp_path, task(client(server=without, more="<ssl/>")))
+    found = only_client(tmp_path, client(server=without, more='<ssl kspath="rc.xml"/>'))
+    assert found.server.auth_types == (AuthType.AUTO,)
+    passwordless = server_with("<username>me</username><authtypes>AUTO</authtypes>")
+    assert "AUTO needs a password" in error_of(tmp_path, task(client(server=passwordless)))
 
 
 def test_without_a_username_only_external_is_usable(tmp_path: Path) -> None:
@@ -371,6 +368,14 @@ def test_fingerprints_are_to_come(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert message == "pinning of certificates (fingerprint) is not available in this version yet"
     monkeypatch.delitem(pending.PENDING, "fingerprint")
     assert tls(tmp_path, attributes).fingerprints == ("aa" * 32, "bb" * 32)
+
+
+def test_an_account_that_the_journal_cannot_hold_is_refused(tmp_path: Path) -> None:
+    folder = tmp_path / os.fsdecode(b"caf\xe9")
+    external = client(server=EXTERNAL, more='<ssl kspath="rc.xml"/><maildir>/m</maildir>')
+    assert "' is not valid UTF-8, so the journal cannot tell this account" in error_of(folder, task(external))
+    named = client(more='<ssl kspath="rc.xml"/><maildir>/m</maildir>')
+    assert settings_of(load_text(folder, task(named))).clients[0].server.account == "me"
 
 
 @pytest.mark.parametrize("name", ["tspath", "kspath"])

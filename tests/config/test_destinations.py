@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from tests.config.helpers import SERVER, client, error_of, errors, load_text, only_client, settings_of, task, warnings
-from tui_popretr.config import pending
 from tui_popretr.config.model import (
     CommandDestination,
     Destination,
@@ -90,6 +89,41 @@ def test_a_missing_directory_file_is_told_by_its_name(tmp_path: Path) -> None:
     ]
 
 
+NOT_UTF8 = os.fsdecode(b"caf\xe9")
+
+
+@pytest.mark.parametrize(
+    ("more", "column"),
+    [
+        ("", 24),  # the message store's default is in the configuration's folder
+        ("<maildir>m</maildir>", 141),
+        ("<downloads_directory>~/d</downloads_directory>", 141),
+    ],
+)
+def test_a_path_that_the_journal_cannot_hold_is_refused(tmp_path: Path, more: str, column: int) -> None:
+    folder = tmp_path / NOT_UTF8
+    loaded = load_text(folder, task(client(more=more)), environ={"HOME": str(folder)})
+    (problem,) = loaded.problems
+    assert problem.message.startswith(f"the path '{tmp_path}/caf\\udce9/")
+    assert problem.message.endswith(
+        "' is not valid UTF-8, so the journal cannot remember what is delivered there; rename that folder or name"
+        " another"
+    )
+    assert (problem.line, problem.column) == (1, column)
+    assert loaded.settings is None
+
+
+def test_another_destination_helps(tmp_path: Path) -> None:
+    loaded = load_text(tmp_path / NOT_UTF8, task(client(more="<maildir>/m</maildir>")))
+    assert settings_of(loaded).clients[0].destination == MaildirDestination("/m")
+
+
+def test_the_socket_of_a_mail_server_likewise(tmp_path: Path) -> None:
+    more = "<smtp><sender>x</sender><lmtp>Y</lmtp><address>%DIRVAR%/lmtp</address></smtp>"
+    (message,) = errors(load_text(tmp_path / NOT_UTF8, task(client(more=more))))
+    assert "is not valid UTF-8" in message
+
+
 OWNED = "<directory><virtualusers>N</virtualusers></directory>"
 
 
@@ -158,24 +192,13 @@ def test_two_destinations_are_a_warning_and_the_first_is_used(tmp_path: Path) ->
     assert warnings(loaded) == ["several destinations are named: maildir is used, downloads_directory not"]
 
 
-# --- to come: SMTP and commands -------------------------------------------------------------------------------------
+# --- mail servers and commands ---------------------------------------------------------------------------------------
 
 
-def test_smtp_and_mda_are_refused_for_now(tmp_path: Path) -> None:
-    assert errors(load_text(tmp_path, task(client(more='<smtp/><mda command="x"/>')))) == [
-        "delivery by SMTP or LMTP (<smtp>) is not available in this version yet",
-        "delivery to a command (<mda>) is not available in this version yet",
-    ]
+def test_smtp_that_is_switched_off(tmp_path: Path) -> None:
     assert destination(tmp_path, '<smtp enabled="N"><sender/></smtp>') == destination(tmp_path)
 
 
-@pytest.fixture
-def complete(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As if nothing were pending."""
-    monkeypatch.setattr(pending, "PENDING", {})
-
-
-@pytest.mark.usefixtures("complete")
 def test_smtp_settings(tmp_path: Path) -> None:
     sender = "<sender>pop3downloader@localhost</sender>"
     assert destination(tmp_path, f"<smtp>{sender}</smtp>") == SmtpDestination("pop3downloader@localhost", ("user1",))
@@ -196,7 +219,6 @@ def test_smtp_settings(tmp_path: Path) -> None:
     )
 
 
-@pytest.mark.usefixtures("complete")
 @pytest.mark.parametrize(
     ("more", "message"),
     [
@@ -204,6 +226,7 @@ def test_smtp_settings(tmp_path: Path) -> None:
         ("<smtp><sender>a b</sender></smtp>", "is not a mail address"),
         ("<smtp><sender>a</sender><address>::1</address></smtp>", "needs brackets"),
         ("<smtp><sender>a</sender><address>/run/x</address></smtp>", "add <lmtp>Y</lmtp>"),
+        ("<smtp><sender>a</sender><username>u</username></smtp>", "<username> needs a <password>"),
         ("<mda/>", "attribute command is missing in <mda>"),
         ('<mda command="x \'"/>', "quoting"),
     ],
@@ -212,7 +235,30 @@ def test_wrong_smtp_and_mda_settings(tmp_path: Path, more: str, message: str) ->
     assert message in error_of(tmp_path, task(client(more=more)))
 
 
-@pytest.mark.usefixtures("complete")
+@pytest.mark.parametrize(
+    ("inside", "message"),
+    [
+        ("", None),
+        ("<address>127.0.0.1:465</address>", None),
+        ("<password>x</password>", "<password> has no effect without a <username>"),
+        ("<address>127.0.0.1:465</address><starttls>Y</starttls>", "has no effect on port 465"),
+        ("<username>u</username><password env='HOME'/>", None),
+        ("<address>mail.example:465</address><username>u</username><password env='HOME'/>", None),
+        ("<address>mail.example</address><username>u</username><password env='HOME'/>", "mail.example in clear"),
+        ("<address>mail.example</address><recip/>", "without a domain, 'me', is for mail.example to interpret"),
+        ("<address>mail.example</address><recip/><lmtp>Y</lmtp>", None),
+    ],
+)
+def test_smtp_settings_that_are_probably_not_meant(tmp_path: Path, inside: str, message: str | None) -> None:
+    more = f"<smtp><sender>a</sender>{inside.replace('<recip/>', '')}</smtp>"
+    text = client(more=more).replace("user1", "me" if "<recip/>" in inside else "me@one.example")
+    found = [
+        each for each in warnings(load_text(tmp_path, task(text), environ={"HOME": "x"})) if "may read" not in each
+    ]
+    assert len(found) == (message is not None)
+    assert message is None or message in found[0]
+
+
 def test_an_alias_expands_to_the_recipients(tmp_path: Path) -> None:
     (tmp_path / "domains").write_text("one.example\n")
     (tmp_path / "aliases").write_text("info : a : b@two.example\nnobody : .\n")
@@ -226,13 +272,46 @@ def test_an_alias_expands_to_the_recipients(tmp_path: Path) -> None:
     assert "leads only to the sink" in error_of(tmp_path, task(text, before=before))
 
 
-@pytest.mark.usefixtures("complete")
 def test_a_command(tmp_path: Path) -> None:
-    found = only_client(tmp_path, client(more="<mda command=\"dovecot-lda -d 'user 1'\"/>"))
-    assert found.destination == CommandDestination(("dovecot-lda", "-d", "user 1"))
+    found = destination(tmp_path, "<mda command=\"dovecot-lda -d 'user 1'\"/>")
+    assert found == CommandDestination(("dovecot-lda", "-d", "user 1"), 300.0, Eol.NATIVE)
+    found = destination(tmp_path, '<mda command="deliver" timeout="90s"/><eol>crlf</eol>')
+    assert found == CommandDestination(("deliver",), 90.0, Eol.CRLF)
 
 
-@pytest.mark.usefixtures("complete")
+def test_the_recip_is_never_more_than_a_part_of_a_word(tmp_path: Path) -> None:
+    text = client(more='<mda command="lda -d %U% --box=%U%@x"/>').replace("user1", "user 1; &quot;")
+    assert only_client(tmp_path, text).destination == CommandDestination(
+        ("lda", "-d", 'user 1; "', '--box=user 1; "@x')
+    )
+
+
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        ("sendmail -i -f '&lt;>' me", None),
+        ("sh -c 'tee /tmp/x | procmail &amp;&amp; true'", None),
+        ("cat >> mail", "no shell runs the command, so '>>' is taken as it stands; write sh -c '...' around it all"),
+        ("procmail 2>/dev/null", "so '2>/dev/null' is taken"),
+        ("|procmail", "so '|procmail' is taken"),
+        ("filter | procmail", "so '|' is taken"),
+        ("procmail ~/.rc", "so '~/.rc' is taken"),
+        ("procmail $rc", "so '$rc' is taken"),
+        ("procmail -d %T", "'%T' stands for nothing here; %U% is the recip"),
+    ],
+)
+def test_a_command_that_is_probably_not_meant(tmp_path: Path, command: str, message: str | None) -> None:
+    found = warnings(load_text(tmp_path, task(client(more=f'<mda command="{command}"/>'))))
+    assert len(found) == (message is not None)
+    assert message is None or message in found[0]
+
+
+def test_a_timeout_of_a_command_without_a_unit(tmp_path: Path) -> None:
+    found = warnings(load_text(tmp_path, task(client(more='<mda command="x" timeout="300"/>'))))
+    assert found == ["timeout is under 5 s (a bare number is milliseconds)"]
+    assert "timeout" in error_of(tmp_path, task(client(more='<mda command="x" timeout="0"/>')))
+
+
 def test_smtp_comes_first(tmp_path: Path) -> None:
     more = '<maildir>m</maildir><mda command="x"/><smtp><sender>a</sender></smtp><eol>crlf</eol>'
     loaded = load_text(tmp_path, task(client(more=more, server=SERVER)))

@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from tests.config.helpers import client, load_text, task, warnings
 from tui_popretr.config.directory import Directory, read_directory
 from tui_popretr.config.problems import Report
 from tui_popretr.secret import Secret
@@ -92,6 +93,18 @@ def test_without_a_users_file_every_name_is_a_user(tmp_path: Path) -> None:
         (
             {"aliases": "a : frd\n", "domains": "d\n", "users": "fred\n"},
             ["aliases:1:1: warning: 'frd' is neither a local user nor an alias; did you mean 'fred'?"],
+        ),
+        (
+            {
+                "aliases": "a : Fred : a2@d : x@elsewhere.example\n\na2 : .\nb : nobody@d\n",
+                "domains": "d\n",
+                "users": "fred\n",
+            },
+            ["aliases:4:1: warning: 'nobody@d' is neither a local user nor an alias"],
+        ),
+        (
+            {"aliases": "a@home.example : x\na@hone.example : x\n", "domains": "home.example\n"},
+            ["aliases:2:1: warning: 'hone.example' is no local domain, so the alias has no effect; did you mean 'home"],
         ),
     ],
 )
@@ -200,9 +213,65 @@ def test_expansion_ends_and_leaves_no_alias(tmp_path: Path, aliases: dict[str, l
             assert all(directory.alias_of(address) is None for address in result)
 
 
+def leads_back(directory: Directory, address: str, parent: str = "", trail: tuple[str, ...] = ()) -> bool:
+    """Whether some way from an address comes back to an address on it: every way is gone, one by one."""
+    if address.lower() in trail:
+        return True
+    alias = directory.alias_of(address, parent)
+    on = (*trail, address.lower())
+    return alias is not None and any(
+        leads_back(directory, member, alias, on) for member in directory.members(alias, address)
+    )
+
+
+@given(
+    st.dictionaries(_NAME.filter(lambda name: name != "."), st.lists(_NAME, min_size=1, max_size=2), max_size=5),
+    st.sampled_from([("one.example", "two.example"), ("one.example", "three.example", "four.example", "two.example")]),
+)
+@example({"a": ["b"], "b": ["a"], "a@one.example": ["x@elsewhere.example"], "b@two.example": ["c"]}, ("one.example",))
+@example({"a": ["b"], "b": ["a"], "b@one.example": ["c"], "c@two.example": ["d"]}, ("one.example", "two.example"))
+@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+def test_a_loop_in_any_domain_is_found(tmp_path: Path, aliases: dict[str, list[str]], domains: tuple[str, ...]) -> None:
+    """Not every domain is gone through: those without aliases of their own are alike."""
+    lines = "".join(f"{name} : {' : '.join(members)}\n" for name, members in aliases.items() if "." not in members)
+    directory, problems = read(tmp_path, domains="\n".join(domains), aliases=lines)
+    starts = [name if "@" in name else f"{name}@{domain}" for name in directory.aliases for domain in domains]
+    expected = any(leads_back(directory, start) for start in starts)
+    assert any("leads back to itself" in problem for problem in problems) == expected
+
+
+def test_a_large_directory_is_no_labour(tmp_path: Path) -> None:
+    """Aliases times domains, or users times unknown members, would not end within a test's time."""
+    domains = "".join(f"d{n}.example\n" for n in range(3000))
+    users = "".join(f"u{n}\n" for n in range(10000))
+    aliases = "".join(f"a{n} : u{n} : nobody{n}\n" for n in range(10000))
+    _, problems = read(tmp_path, domains=domains, users=users, aliases=aliases)
+    assert len(problems) == 10000
+
+
 @given(st.binary(max_size=80))
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 def test_any_octets_are_read(tmp_path: Path, data: bytes) -> None:
     (tmp_path / "any").write_bytes(data)
     path = str(tmp_path / "any")
     assert isinstance(read_directory(path, path, path, Report("main")), Directory)
+
+
+@pytest.mark.parametrize(
+    ("recip", "warned"),
+    [
+        ("fred@one.example", False),
+        ("Info@One.Example", False),
+        ("frd@one.example", True),
+        ("frd@elsewhere.example", False),
+        ("fred", False),
+    ],
+)
+def test_a_recip_of_a_local_domain_that_nobody_knows_is_a_warning(tmp_path: Path, recip: str, warned: bool) -> None:
+    (tmp_path / "domains").write_text("one.example\n")
+    (tmp_path / "users").write_text("fred\n")
+    (tmp_path / "aliases").write_text("info : fred\n")
+    files = "".join(f"<{name}>{name}</{name}>" for name in ("domains", "users", "aliases"))
+    text = client(more="<smtp><sender>me</sender></smtp>").replace("user1", recip)
+    found = warnings(load_text(tmp_path, task(text, before=f"<directory>{files}</directory>")))
+    assert found == ([f"recip '{recip}' is neither a local user nor an alias"] if warned else [])

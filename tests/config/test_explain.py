@@ -33,9 +33,10 @@ def test_a_careful_client(tmp_path: Path) -> None:
         ),
     )
     assert describe(found) == (
-        "Every hour, retrieves new mail (at most 100 messages at a time, none larger than 25M) from [::1]:110 over TLS"
-        " (STLS), logging in as me with APOP (password from the command pass), and delivers it to the Maildir /m."
-        " The server keeps what was delivered for 14 days."
+        "Every hour, retrieves new mail (at most 100 messages at a time) from [::1]:110 over TLS (STLS), logging in as"
+        " me with APOP (password from the command pass), and delivers it to the Maildir /m. Each message is retrieved"
+        " once, and deleted from the server by the first run after 14 days; what mark-seen or import-seen has marked"
+        " stays there. Messages larger than 25M are not retrieved and stay on the server."
     )
 
 
@@ -71,7 +72,60 @@ def test_a_certificate_and_preserve(tmp_path: Path) -> None:
     more = '<ssl kspath="rc.xml"/><downloads_directory>/d</downloads_directory>'
     text = describe(only_client(tmp_path, client('preserve="Y" freq="0"', server=server, more=more)))
     assert "from localhost:995 over TLS, logging in by the client certificate with SASL_EXTERNAL" in text
-    assert text.endswith("saves each message as a file in /d. Everything stays on the server.")
+    assert " saves each message as a file in /d. Everything stays on the server" in text
+
+
+DELETED = "What was delivered is deleted from the server."
+DELETED_UNLESS_MARKED = (
+    "What was delivered is deleted from the server; what mark-seen or import-seen has marked stays there."
+)
+KEPT = "Everything stays on the server, and the next run retrieves all of it again."
+KEPT_BEGINNING = "Everything stays on the server, and the next run retrieves the same messages again."
+KEPT_ONCE = "Everything stays on the server, and each message is retrieved once."
+FOR_A_TIME = (
+    "What was delivered is deleted from the server by the first run after 14 days; until then each run retrieves it"
+    " again."
+)
+ONCE_FOR_A_TIME = (
+    "Each message is retrieved once, and deleted from the server by the first run after 14 days; what mark-seen or"
+    " import-seen has marked stays there."
+)
+TOO_LARGE = "Messages larger than 25M are not retrieved and stay on the server."
+
+
+@pytest.mark.parametrize("larger", [False, True], ids=["", "maxsize"])
+@pytest.mark.parametrize(
+    ("attributes", "what", "then"),
+    [
+        ("", "all mail", DELETED),
+        ('maxmessages="100"', "all mail (at most 100 messages at a time)", DELETED),
+        ('newonly="Y"', "new mail", DELETED_UNLESS_MARKED),
+        ('newonly="Y" maxmessages="100"', "new mail (at most 100 messages at a time)", DELETED_UNLESS_MARKED),
+        ('preserve="Y"', "all mail", KEPT),
+        ('preserve="Y" maxmessages="1"', "all mail (at most 1 message at a time)", KEPT_BEGINNING),
+        ('preserve="Y" maxmessages="5" runs="1"', "all mail (at most 5 messages)", KEPT_BEGINNING),
+        ('preserve="Y" newonly="Y"', "new mail", KEPT_ONCE),
+        ('preserve="Y" newonly="Y" maxmessages="100"', "new mail (at most 100 messages at a time)", KEPT_ONCE),
+        ('preserve="Y" deleteafter="14d"', "all mail", FOR_A_TIME),
+        (
+            'preserve="Y" deleteafter="14d" maxmessages="100"',
+            "all mail (at most 100 messages at a time)",
+            FOR_A_TIME,
+        ),
+        ('preserve="Y" newonly="Y" deleteafter="14d"', "new mail", ONCE_FOR_A_TIME),
+        (
+            'preserve="Y" newonly="Y" deleteafter="14d" maxmessages="100"',
+            "new mail (at most 100 messages at a time)",
+            ONCE_FOR_A_TIME,
+        ),
+    ],
+)
+def test_what_is_retrieved_and_what_becomes_of_it(
+    tmp_path: Path, attributes: str, what: str, then: str, larger: bool
+) -> None:
+    text = describe(only_client(tmp_path, client(f'{attributes} maxsize="25M"' if larger else attributes)))
+    assert f" retrieves {what} from 127.0.0.1:110" in text
+    assert text.endswith(f"/Maildir). {then}{' ' + TOO_LARGE if larger else ''}")
 
 
 def test_destinations_to_come(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

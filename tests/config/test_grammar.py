@@ -28,7 +28,10 @@ def test_the_shared_sections_belong_to_the_root(tmp_path: Path) -> None:
 
 
 def test_another_root(tmp_path: Path) -> None:
-    assert "begins with <mailserver> or <pop3download>" in error_of(tmp_path, "<naf><dirpaths/></naf>")
+    told = "the root element is 'html', but a configuration begins with <mailserver> or <pop3download>"
+    assert error_of(tmp_path, "<html/>") == told
+    told = told.replace("html", "naf") + "; name the mailserver.xml that goes with this file"
+    assert error_of(tmp_path, "<naf><dirpaths/></naf>") == told
 
 
 def test_a_mailserver_without_retriever(tmp_path: Path) -> None:

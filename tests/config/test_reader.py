@@ -110,9 +110,24 @@ def test_a_file_that_cannot_be_read_is_a_problem(tmp_path: Path, name: str) -> N
     assert "cannot be read" in problem.message
 
 
-def test_an_endless_file_is_a_problem() -> None:
-    (problem,) = load("/dev/zero").problems
-    assert "too large" in problem.message
+def test_a_file_that_is_too_large_is_a_problem(tmp_path: Path) -> None:
+    with (tmp_path / "rc.xml").open("wb") as file:
+        file.truncate(16 * 1024**2 + 1)
+    (problem,) = load(str(tmp_path / "rc.xml")).problems
+    assert problem.message == "the configuration cannot be read: it is too large"
+
+
+def test_what_is_no_regular_file_is_a_problem_and_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for path, kind in ((str(tmp_path / "pipe"), "pipe"), ("/dev/zero", "device")):
+        (problem,) = load(path).problems
+        assert problem.message == f"the configuration cannot be read: it is a {kind}, not a regular file"
+
+
+def test_the_directory_is_read_from_regular_files_only(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (message,) = errors(load_text(tmp_path, task(client(), before="<directory><domains>pipe</domains></directory>")))
+    assert message == "cannot be read: it is a pipe, not a regular file"
 
 
 def test_malformed_xml_is_one_problem_at_its_place(tmp_path: Path) -> None:

@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 
 from tests.config.helpers import load_text, messages, settings_of
+from tui_popretr.config.directory import read_directory
 from tui_popretr.config.explain import describe
 from tui_popretr.config.grammar import ROOTS, Shape
-from tui_popretr.config.model import AuthType, Rotation
-from tui_popretr.config.problems import Severity
+from tui_popretr.config.model import AuthType, FolderDestination, MaildirDestination, Rotation
+from tui_popretr.config.problems import Report, Severity
 from tui_popretr.config.reader import load
 
 _TOP = Path(__file__).parents[2]
@@ -27,7 +28,7 @@ EXPECTED = {
 
 
 def samples() -> list[Path]:
-    return sorted(SAMPLES.rglob("*.xml"))
+    return sorted(path for path in SAMPLES.rglob("*.xml") if path.name != "naf.xml")
 
 
 def test_there_are_samples() -> None:
@@ -54,11 +55,34 @@ def test_a_sample_is_listed_and_commented(path: Path) -> None:
     assert "<!--" in path.read_text()
 
 
-def test_the_mailserver_sample_uses_its_directory() -> None:
-    found = settings_of(load(str(SAMPLES / "mailserver/conf/mailserver.xml"), environ={}))
-    assert found.paths.top == str(SAMPLES / "mailserver")
-    assert [getattr(client.destination, "mailbox", None) for client in found.clients] == ["user1", "user2"]
+def test_a_mailismus_installation_is_used_as_it_is() -> None:
+    """Its folders are those of naf.xml, its users those of its directory, and the rest of its files is passed over."""
+    top = SAMPLES / "mailismus"
+    loaded = load(str(top / "conf/mailserver.xml"), environ={})
+    found = settings_of(loaded)
+    assert (found.paths.top, found.paths.config, found.paths.var) == (str(top), f"{top}/conf", f"{top}/var")
+    assert found.paths.logs == f"{top}/var/logs"
+    first, second = found.clients
+    assert first.destination == MaildirDestination(f"{top}/var/ms/user1/Maildir", "user1")
+    assert second.destination == FolderDestination(f"{top}/var/downloads/user2")
     assert found.disabled == ("isp3",)
+    assert {problem.severity for problem in loaded.problems} == {Severity.NOTE}
+    passed_over = " ".join(message for message in messages(loaded, Severity.NOTE) if "ignored" in message)
+    for name in ("mta", "imap", "pop3server", "database", "dotstuffing", "chmod_msg"):
+        assert f"<{name}>" in passed_over
+    folder = found.paths.config
+    directory = read_directory(
+        f"{folder}/ms_local_domains", f"{folder}/ms_users", f"{folder}/ms_aliases", Report("main")
+    )
+    assert directory.expand("family@home.example") == ("user1@home.example", "user2@home.example")
+    assert directory.expand("family@old.example") == ("user2@old.example",)
+
+
+def test_another_naf_xml_can_be_named(tmp_path: Path) -> None:
+    naf = tmp_path / "naf.xml"
+    naf.write_text(f"<naf><dirpaths><config>{SAMPLES}/mailismus/conf</config><var>/srv/mail</var></dirpaths></naf>")
+    found = settings_of(load(str(SAMPLES / "mailismus/conf/mailserver.xml"), environ={}, naf=str(naf)))
+    assert found.journal == "/srv/mail/popretr.sqlite"
 
 
 # --- docs/configuration.md ------------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,8 +17,20 @@ from tests.dovecot.site import PASSWORD, Run, Site, client, wait_for, without_re
 from tests.support.dovecot import HOST, Dovecot
 from tui_popretr.config.model import Server
 from tui_popretr.engine.stream import Stream, connect
+from tui_popretr.engine.tls import context_for
 from tui_popretr.errors import ExitCode
 from tui_popretr.facts import LoginSucceeded, SessionConnected, TlsDetails, TlsStarted
+
+PASSWORDS = (
+    "USERPASS",
+    "APOP",
+    "SASL_PLAIN",
+    "SASL_LOGIN",
+    "SASL_CRAM_MD5",
+    "SASL_SCRAM_SHA_1",
+    "SASL_SCRAM_SHA_256",
+)
+TOKENS = ("SASL_XOAUTH2", "SASL_OAUTHBEARER")
 
 MESSAGE = b"Message-ID: <1@login.test>\r\nFrom: a@login.test\r\n\r\ntext\r\n"
 
@@ -78,7 +91,7 @@ def tls_of(done: Run) -> TlsDetails | None:
 
 
 @pytest.mark.parametrize("initrsp", [False, True], ids=["two steps", "initrsp"])
-@pytest.mark.parametrize("auth", ["USERPASS", "APOP", "SASL_PLAIN", "SASL_CRAM_MD5"])
+@pytest.mark.parametrize("auth", PASSWORDS)
 @pytest.mark.parametrize("mode", ["plain", "stls", "tls"])
 def test_passwords(account: Account, site: Site, mode: str, auth: str, initrsp: bool) -> None:
     done = run(site, account.client(mode, auth, initrsp=initrsp, capa="NY"[initrsp]))
@@ -135,6 +148,44 @@ def test_external(
     assert dovecot.count(name) == 0
 
 
+@pytest.mark.parametrize("initrsp", [False, True], ids=["two steps", "initrsp"])
+@pytest.mark.parametrize("auth", TOKENS)
+@pytest.mark.parametrize("mode", ["plain", "stls", "tls"])
+def test_access_tokens(account: Account, site: Site, mode: str, auth: str, initrsp: bool) -> None:
+    token = account.server.token(account.name)
+    assert len(token) > 189, "too long for the AUTH command, so that it goes in an answer of its own"
+    done = run(site, account.client(mode, auth, initrsp=initrsp, password=token))
+    account.assert_retrieved(site, done)
+    assert [fact.mechanism for fact in done.of(LoginSucceeded)] == [auth]
+    assert token not in site.transcript() + site.trace()
+
+
+@pytest.mark.parametrize("auth", TOKENS)
+def test_a_token_of_several_kilobytes(account: Account, site: Site, auth: str) -> None:
+    token = account.server.token(account.name, scope="x" * 3000)
+    assert len(token) > 4000
+    account.assert_retrieved(site, run(site, account.client("tls", auth, password=token)))
+
+
+@pytest.mark.parametrize("auth", TOKENS)
+@pytest.mark.parametrize("wrong", ["expired", "forged", "of somebody else"])
+def test_a_token_that_is_not_accepted(account: Account, site: Site, auth: str, wrong: str) -> None:
+    server = account.server
+    token = {
+        "expired": server.token(account.name, exp=1_700_000_000),
+        "forged": server.token(account.name)[:-3] + "AAA",
+        "of somebody else": server.token(account.name + "-2"),
+    }[wrong]
+    done = run(site, account.client("tls", auth, password=token))
+    result = done.results["me"]
+    assert result.code is ExitCode.LOGIN
+    assert "the server does not accept the access token (status " in result.error
+    assert "token may have expired" in result.advice
+    assert site.transcript().count(f">> AUTH {auth.removeprefix('SASL_')}") == 1
+    assert token not in site.transcript() + site.trace() + result.error
+    account.assert_left_alone(site)
+
+
 def pkcs12_of(pem: Path, path: Path, password: str) -> Path:
     """Make a PKCS#12 store of a PEM file with key and certificates."""
     data = pem.read_bytes()
@@ -153,6 +204,57 @@ def test_a_pkcs12_trust_store(account: Account, site: Site, tmp_path: Path) -> N
     path.write_bytes(pkcs12.serialize_key_and_certificates(None, None, None, [authority], encryption))
     done = run(site, account.client("tls", ssl=f'<ssl tspath="{path}" tspass="of the store"/>'))
     account.assert_retrieved(site, done)
+
+
+@pytest.fixture(scope="module")
+def plain_only(needs_dovecot: None) -> Iterator[Dovecot]:
+    """No mechanism that keeps the password to itself."""
+    with Dovecot(mechanisms="plain login") as server:
+        yield server
+
+
+@pytest.mark.parametrize("initrsp", [False, True], ids=["two steps", "initrsp"])
+@pytest.mark.parametrize("mode", ["plain", "stls", "tls"])
+def test_auto_takes_the_strongest(account: Account, site: Site, mode: str, initrsp: bool) -> None:
+    done = run(site, account.client(mode, "AUTO", initrsp=initrsp))
+    account.assert_retrieved(site, done)
+    assert [fact.mechanism for fact in done.of(LoginSucceeded)] == ["SASL_SCRAM_SHA_256"]
+    assert site.transcript().count(">> AUTH ") == 1
+
+
+def test_auto_takes_what_there_is(
+    cram_only: Dovecot, plain_only: Dovecot, site: Site, request: pytest.FixtureRequest
+) -> None:
+    for server, mode, mechanism in (
+        (cram_only, "plain", "SASL_CRAM_MD5"),
+        (plain_only, "tls", "SASL_PLAIN"),
+    ):
+        account = Account(server, account_name(request))
+        done = run(site, account.client(mode, "AUTO"))
+        assert done.results["me"].ok, done.results["me"]
+        assert [fact.mechanism for fact in done.of(LoginSucceeded)] == [mechanism]
+
+
+def test_auto_by_certificate(dovecot: Dovecot, site: Site, request: pytest.FixtureRequest) -> None:
+    name = account_name(request)
+    dovecot.fill(name, [MESSAGE])
+    tls = f'<ssl tspath="{dovecot.ca}" kspath="{dovecot.client_cert_for(name)}"/>'
+    done = run(site, client("me", f"{dovecot.host}:{dovecot.tls_port}", user="", auth="AUTO", ssl=tls))
+    assert done.results["me"].ok, done.results["me"]
+    assert [fact.mechanism for fact in done.of(LoginSucceeded)] == ["SASL_EXTERNAL"]
+    assert dovecot.count(name) == 0
+
+
+def test_auto_tries_a_wrong_password_once(account: Account, site: Site) -> None:
+    done = run(site, account.client("tls", "AUTO", password="another"))
+    result = done.results["me"]
+    assert result.code is ExitCode.LOGIN
+    assert "SASL_SCRAM_SHA_256: " in result.error
+    assert "name another in authtypes (here: SASL_SCRAM_SHA_1, SASL_CRAM_MD5, APOP, SASL_PLAIN" in result.advice
+    assert [
+        line.split(">> ")[1] for line in site.transcript().splitlines() if ">> AUTH" in line or ">> APOP" in line
+    ] == ["AUTH SCRAM-SHA-256"]
+    account.assert_left_alone(site)
 
 
 @pytest.mark.parametrize(
@@ -235,7 +337,7 @@ def test_a_wrong_password_ends_a_process_with_77(account: Account, site: Site) -
 # --- no credentials where they may not go ---------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("auth", ["USERPASS", "APOP", "SASL_PLAIN", "SASL_CRAM_MD5"])
+@pytest.mark.parametrize("auth", [*PASSWORDS, "AUTO"])
 def test_a_server_that_requires_tls(
     tls_required: Dovecot, site: Site, request: pytest.FixtureRequest, auth: str
 ) -> None:
@@ -352,3 +454,20 @@ def test_a_server_with_tls_1_2_alone(account: Account, site: Site, tmp_path: Pat
         assert done.results["me"].code is ExitCode.PROTOCOL
         logins.assert_no_attempt()
         account.assert_left_alone(site)
+
+
+@pytest.mark.parametrize("auth", ["SASL_SCRAM_SHA_1", "SASL_SCRAM_SHA_256", "AUTO"])
+def test_scram_where_there_is_a_channel_binding(
+    account: Account, site: Site, auth: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """TLS 1.2 has one, and this Dovecot no -PLUS: that it could have been used is said, and is no hindrance."""
+    site.configure(account.client("stls", auth))
+    policy = site.settings().clients[0].server.tls
+    assert policy is not None
+    monkeypatch.setattr(context_for(policy), "maximum_version", ssl.TLSVersion.TLSv1_2)
+    done = site.run()
+    account.assert_retrieved(site, done)
+    details = tls_of(done)
+    assert details is not None
+    assert details.version == "TLSv1.2"
+    assert site.transcript().partition(">> AUTH")[0].count(">> CAPA") == 1

@@ -5,16 +5,38 @@ from __future__ import annotations
 from base64 import b64encode
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import pytest
 import trio
 from trio.testing import MockClock, trio_test
 
+from tests.engine.attempts import (
+    APOP,
+    APOP_NO,
+    APOP_OK,
+    CRAM_MD5,
+    CRAM_NO,
+    DIGEST,
+    EXTERNAL,
+    OAUTHBEARER,
+    PASS_NO,
+    PLAIN,
+    PLAIN_LATE_NO,
+    PLAIN_NO,
+    PLAIN_OK,
+    RESPONSE,
+    SCRAM_256,
+    STAMP,
+    USER_NO,
+    USERPASS,
+    USERPASS_OK,
+    XOAUTH2,
+    Attempt,
+)
 from tests.engine.making import PASSWORD, server_settings
 from tests.support.clock import FakeClock
-from tests.support.streams import Peer, memory_connection
-from tui_popretr.config.model import AuthType, FromCommand
+from tests.support.streams import memory_connection
+from tui_popretr.config.model import AuthType, FromCommand, Literal
 from tui_popretr.engine.bus import Bus
 from tui_popretr.engine.login import log_in
 from tui_popretr.engine.wire import Wire
@@ -35,69 +57,6 @@ from tui_popretr.facts import SessionId
 from tui_popretr.pop3 import apop_digest
 from tui_popretr.popserver import Maildrop, Mechanism, Policy, PopServer
 from tui_popretr.secret import Secret
-
-USERPASS, APOP, PLAIN = AuthType.USERPASS, AuthType.APOP, AuthType.SASL_PLAIN
-CRAM_MD5, EXTERNAL = AuthType.SASL_CRAM_MD5, AuthType.SASL_EXTERNAL
-
-STAMP = "<1896.697170952@pop.example.test>"
-DIGEST = apop_digest(STAMP.encode(), Secret(PASSWORD)).reveal()
-RESPONSE = b64encode(b"\0alice\0" + PASSWORD.encode()).decode()
-
-NO = "-ERR no"
-#: What each method says, and how it is rejected in the middle of it or at its end.
-USER_NO, PASS_NO = [("USER alice", NO)], [("USER alice", "+OK"), (f"PASS {PASSWORD}", NO)]
-APOP_NO = [(f"APOP alice {DIGEST}", NO)]
-PLAIN_NO, PLAIN_LATE_NO = [("AUTH PLAIN", NO)], [("AUTH PLAIN", "+ "), (RESPONSE, NO)]
-CRAM_NO = [("AUTH CRAM-MD5", NO)]
-#: And how it succeeds.
-USERPASS_OK = [("USER alice", "+OK"), (f"PASS {PASSWORD}", "+OK")]
-APOP_OK, PLAIN_OK = [(f"APOP alice {DIGEST}", "+OK")], [("AUTH PLAIN", "+ "), (RESPONSE, "+OK")]
-
-
-class Attempt:
-    """A login to a server that plays its part in a dialogue, and then closes or goes silent."""
-
-    def __init__(self, *methods: AuthType, greeting: str = f"+OK ready {STAMP}", **server: Any) -> None:
-        self._server = server_settings(auth_types=methods, **server)
-        self._greeting = greeting
-        self.rest: list[str] = []  # what was said beyond the dialogue
-
-    async def against(self, *dialogue: tuple[str, str], hang_up: bool = False) -> str:
-        stream, end = memory_connection()
-        peer = Peer(end)
-        wire = Wire(stream, SessionId("a", 1), Bus(), FakeClock(), timeout=30.0)
-
-        async def play() -> None:
-            await peer.say(self._greeting)
-            await peer.answer(*dialogue)
-            if hang_up:
-                await peer.close()
-            else:
-                try:
-                    while True:
-                        self.rest.append(await peer.heard())
-                except EOFError:
-                    pass
-
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(play)
-            try:
-                return await log_in(wire, self._server, (await wire.greeting()).stamp)
-            except PopretrError as problem:
-                self.problem = problem
-            finally:
-                stream.close()
-        raise self.problem
-
-    async def fails(self, *dialogue: tuple[str, str], hang_up: bool = False) -> str:
-        """Expect LoginRejected and return its words."""
-        with pytest.raises(LoginRejected) as caught:
-            await self.against(*dialogue, hang_up=hang_up)
-        assert self.rest == []
-        assert PASSWORD not in str(caught.value)
-        assert DIGEST not in str(caught.value)
-        return str(caught.value)
-
 
 # --- order ------------------------------------------------------------------------------------------------------------
 
@@ -172,6 +131,41 @@ async def test_external_says_nothing_but_an_empty_line(autojump_clock: MockClock
 async def test_a_challenge_that_cannot_be_answered_is_cancelled_and_told(autojump_clock: MockClock) -> None:
     text = await Attempt(CRAM_MD5).fails(("AUTH CRAM-MD5", "+ not base64!"), ("*", "-ERR cancelled"))
     assert text == "the server rejected the login (SASL_CRAM_MD5: the server's challenge is not base64)"
+
+
+@trio_test
+async def test_what_cannot_be_used_with_these_credentials_is_passed_over(autojump_clock: MockClock) -> None:
+    odd = Literal(Secret("\U0001f600"))  # SASLprep knows no such character
+    assert (
+        await Attempt(SCRAM_256, APOP, password=odd).against(
+            (f"APOP alice {apop_digest(STAMP.encode(), odd.secret).reveal()}", "+OK")
+        )
+        == "APOP"
+    )
+    attempt = Attempt(SCRAM_256, XOAUTH2, password=odd)
+    with pytest.raises(NoUsableMechanism, match=r"SASL_SCRAM_SHA_256: .* SCRAM does not allow; SASL_XOAUTH2: .*token"):
+        await attempt.against()
+    assert attempt.rest == []
+
+
+TOKEN_ERROR = b64encode(b'{"status":"401","schemes":"bearer","scope":"https://mail.example.test/"}').decode()
+
+
+@pytest.mark.parametrize(("method", "acknowledgement"), [(XOAUTH2, ""), (OAUTHBEARER, "AQ==")])
+@trio_test
+async def test_a_token_that_is_not_accepted(method: AuthType, acknowledgement: str, autojump_clock: MockClock) -> None:
+    name = method.value.removeprefix("SASL_")
+    address = "n,a=alice,\1host=pop.example.test\1port=110" if method is OAUTHBEARER else "user=alice"
+    response = b64encode(f"{address}\1auth=Bearer {PASSWORD}\1\1".encode()).decode()
+    attempt = Attempt(method)
+    text = await attempt.fails(
+        (f"AUTH {name}", "+ "), (response, f"+ {TOKEN_ERROR}"), (acknowledgement, "-ERR [AUTH] failed")
+    )
+    assert text == (
+        f"the server rejected the login ({method.value}: the server does not accept the access token"
+        " (status 401, scope https://mail.example.test/))"
+    )
+    assert attempt.problem.advice.startswith("the access token may have expired")
 
 
 # --- answers that are not about the password --------------------------------------------------------------------------
@@ -287,7 +281,7 @@ async def test_without_a_password_nothing_is_said(tmp_path: Path) -> None:
 # --- against a real server --------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("method", [USERPASS, APOP, PLAIN, CRAM_MD5])
+@pytest.mark.parametrize("method", [USERPASS, APOP, PLAIN, AuthType.SASL_LOGIN, CRAM_MD5, XOAUTH2, OAUTHBEARER])
 @pytest.mark.parametrize("password", [PASSWORD, "wrong"])
 @trio_test
 async def test_a_real_server_lets_us_in_with_the_right_password(

@@ -13,6 +13,7 @@ import trio
 import trio.testing
 from trio.testing import MockClock, trio_test
 
+from tui_popretr import processes
 from tui_popretr.config.model import FromCommand, FromEnvironment, FromFile, Literal, PasswordSource
 from tui_popretr.engine import passwords
 from tui_popretr.engine.passwords import obtain
@@ -270,3 +271,22 @@ async def test_a_session_that_ends_kills_its_command(living: tuple[FromCommand, 
         assert await read_some(alive) == b"child\n"
         nursery.cancel_scope.cancel()
     assert await read_some(alive) == b""
+
+
+@trio_test
+async def test_an_end_that_waits_for_nothing_kills_what_runs(
+    living: tuple[FromCommand, int], still_clock: MockClock
+) -> None:
+    command, alive = living
+    async with trio.open_nursery() as nursery:
+
+        async def ask() -> None:
+            assert await refusal(command) == "the password command sh failed (signal 9)"
+
+        nursery.start_soon(ask)
+        assert await read_some(alive) == b"child\n"
+        while not processes._groups:  # it may say hello before its start is known here
+            await trio.lowlevel.checkpoint()
+        processes.kill_commands()
+    assert await read_some(alive) == b""
+    processes.kill_commands()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 import pytest
 import trio
@@ -14,7 +14,7 @@ from tests.support.streams import MemoryStream, memory_connection
 from tui_popretr.config.model import Server, TlsPolicy
 from tui_popretr.engine.bus import Bus
 from tui_popretr.engine.entry import Entry
-from tui_popretr.engine.probe import Findings, probe
+from tui_popretr.engine.probe import Findings, probe, survey
 from tui_popretr.engine.tls import TlsSession
 from tui_popretr.errors import (
     CommandRefused,
@@ -29,7 +29,9 @@ from tui_popretr.errors import (
     TlsFailed,
 )
 from tui_popretr.facts import Fact, SessionId, TlsDetails
-from tui_popretr.popserver import Maildrop, PopServer
+from tui_popretr.popserver import Maildrop, PopServer, QuitFault
+
+How = Callable[[Entry], Awaitable[Findings]]
 
 
 class Look:
@@ -44,7 +46,7 @@ class Look:
         self.streams: list[MemoryStream] = []
         self.unreachable = False
 
-    async def __call__(self, tls: TlsPolicy | None = None) -> Findings:
+    async def __call__(self, tls: TlsPolicy | None = None, how: How = probe) -> Findings:
         client = client_settings(server=server_settings(tls=tls))
         async with trio.open_nursery() as nursery:
 
@@ -60,7 +62,7 @@ class Look:
                 return stream
 
             entry = Entry(SessionId("a", 1), client, self.bus, FakeClock(), connect, 30.0)
-            findings = await probe(entry)
+            findings = await how(entry)
         assert all(stream.closed for stream in self.streams)
         assert self.drop.retrieved == self.drop.deleted == []
         return findings
@@ -171,3 +173,43 @@ async def test_nobody_listens_behind_it(autojump_clock: MockClock) -> None:
     await look()
     assert heard
     assert look.bus._all == [heard.append]
+
+
+# --- without a login --------------------------------------------------------------------------------------------------
+
+
+@trio_test
+async def test_a_survey_tells_what_is_offered_and_nobody_logs_in(autojump_clock: MockClock) -> None:
+    look = Look()
+    findings = await look(how=survey)
+    assert findings.problem is None
+    assert findings.apop
+    assert findings.capabilities is not None
+    assert "CRAM-MD5" in findings.capabilities.sasl
+    assert (findings.mechanism, findings.messages) == ("", None)
+    assert [line.text for line in look.server.dialogue if line.sender == "C"] == [b"CAPA", b"QUIT"]
+    assert look.drop.logins == 0
+
+
+@trio_test
+async def test_a_survey_of_a_server_that_tells_nothing(autojump_clock: MockClock) -> None:
+    look = Look()
+    look.server.faults.answers.update({"CAPA": b"-ERR unknown\r\n", "GREETING": b"+OK ready\r\n"})
+    findings = await look(how=survey)
+    assert (findings.problem, findings.apop, findings.capabilities) == (None, False, None)
+
+
+@pytest.mark.parametrize("how", [probe, survey])
+@trio_test
+async def test_whoever_hangs_up_instead_of_answering_quit_has_told_all(autojump_clock: MockClock, how: How) -> None:
+    look = Look()
+    look.server.faults.quit = QuitFault.CUT_BEFORE_UPDATE
+    assert (await look(how=how)).problem is None
+
+
+@trio_test
+async def test_a_survey_ends_where_there_is_no_tls(autojump_clock: MockClock) -> None:
+    look = Look()
+    assert isinstance((await look(TlsPolicy(latent=True), survey)).problem, StlsRefused)
+    look.server.faults.answers["GREETING"] = b"-ERR go away\r\n"
+    assert isinstance((await look(how=survey)).problem, GreetingRefused)

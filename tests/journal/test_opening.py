@@ -193,7 +193,7 @@ def test_a_half_made_journal_is_made_again(path: str) -> None:
 
 def test_a_place_that_cannot_be_is_told_in_words(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(JournalError, match="cannot be opened: not a directory"):
+    with pytest.raises(JournalError, match="cannot be opened: a part of the path is not a folder"):
         Journal.open(str(tmp_path / "file" / "popretr.sqlite"))
 
 

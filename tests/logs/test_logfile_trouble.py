@@ -24,7 +24,7 @@ def test_a_full_disk_is_told_once(open_log: OpenLog, clock: FakeClock, reports: 
         log.write_through(["audit"])
         log.flush()
         clock.advance(RETRY_AFTER)
-    assert reports == ["/dev/full: the log cannot be written: no space left on device"]
+    assert reports == ["/dev/full: the log cannot be written: the disk is full"]
 
 
 def test_a_folder_that_cannot_be_made_and_then_can(
@@ -33,7 +33,7 @@ def test_a_folder_that_cannot_be_made_and_then_can(
     (tmp_path / "var").write_text("a file where a folder should be")
     path = tmp_path / "var" / "logs" / "a.log"
     log = open_log(LogSettings(str(path)))
-    assert reports == [f"{path}: the log cannot be written: not a directory"]
+    assert reports == [f"{path}: the log cannot be written: a part of the path is not a folder"]
     log.write("kept")
     log.write_through(["kept too"])
     (tmp_path / "var").unlink()
@@ -127,8 +127,8 @@ def test_each_kind_of_trouble_is_told_once(
         clock.advance(RETRY_AFTER)
         log.write("line")
     assert reports == [
-        f"{path}: the log cannot be written: not a directory",
-        f"{path}: the log cannot be written: is a directory",
+        f"{path}: the log cannot be written: a part of the path is not a folder",
+        f"{path}: the log cannot be written: there is a folder of that name",
     ]
 
 
@@ -144,9 +144,9 @@ def test_trouble_that_comes_back_is_told_again(
     (tmp_path / "var" / "a.log").mkdir()
     log.reopen()
     assert [report.rsplit(": ", 1)[1] for report in reports] == [
-        "not a directory",
+        "a part of the path is not a folder",
         "the log can be written again",
-        "is a directory",
+        "there is a folder of that name",
     ]
 
 
@@ -191,7 +191,10 @@ def test_a_line_cut_by_a_full_disk_is_written_again_whole(
     clock.advance(RETRY_AFTER)
     log.flush()
     assert lines(path) == ["one", "two", "th", "three"]
-    assert [report.rsplit(": ", 1)[1] for report in reports] == ["file too large", "the log can be written again"]
+    assert [report.rsplit(": ", 1)[1] for report in reports] == [
+        "the file is larger than the system allows",
+        "the log can be written again",
+    ]
 
 
 def test_a_stream_goes_on_where_it_stopped(

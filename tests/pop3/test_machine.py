@@ -105,7 +105,7 @@ CASES = {
     ),
     "AUTH refused": Case(A, (PLAIN,), b"-ERR no such mechanism\r\n", (err(PLAIN, b"no such mechanism"),), A),
     "AUTH challenged": Case(
-        A, (PLAIN,), b"+ PDE+\r\n", (Continuation(PLAIN, b"+ PDE+", b"PDE+"),), State.CHALLENGED
+        A, (PLAIN,), b"+ PDE+\r\n", (Continuation(PLAIN, b"+ ****", b"PDE+"),), State.CHALLENGED
     ),
     "AUTH with an empty challenge": Case(
         A, (PLAIN,), b"+ \r\n", (Continuation(PLAIN, b"+ ", b""),), State.CHALLENGED
@@ -114,7 +114,7 @@ CASES = {
         A, (PLAIN,), b"+\r\n", (Continuation(PLAIN, b"+", b""),), State.CHALLENGED
     ),
     "AUTH challenged with what looks like +OK": Case(
-        A, (PLAIN,), b"+OK==\r\n", (Continuation(PLAIN, b"+OK==", b"OK=="),), State.CHALLENGED
+        A, (PLAIN,), b"+OK==\r\n", (Continuation(PLAIN, b"+ ****", b"OK=="),), State.CHALLENGED
     ),
     "STLS": Case(A, (Stls(),), b"+OK go\r\n", (ok(Stls(), b"go"),), State.TLS_HANDSHAKE),
     "STLS refused": Case(A, (Stls(),), b"-ERR no\r\n", (err(Stls(), b"no"),), A),

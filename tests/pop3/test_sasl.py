@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from base64 import b64encode
+from base64 import b64decode, b64encode
 
 import pytest
 
 from tui_popretr.pop3 import (
     Auth,
     Continuation,
+    Endpoint,
     Exchange,
     LocalProtocolError,
     Machine,
@@ -19,7 +20,7 @@ from tui_popretr.pop3 import (
     apop_digest,
     begin,
 )
-from tui_popretr.pop3.sasl import EXCHANGES, register
+from tui_popretr.pop3.sasl import EXCHANGES
 from tui_popretr.secret import Secret
 
 from .dialogue import greeted
@@ -71,6 +72,16 @@ def test_plain_too_long_for_one_line() -> None:
     assert exchange.answer(challenge(b"")).wire() == b64encode(b"\0me\0" + b"p" * 300) + b"\r\n"
 
 
+@pytest.mark.parametrize("prompts", [(b"Username:", b"Password:"), (b"User Name", b"who knows?"), (b"", b"")])
+@pytest.mark.parametrize("initial_response", [False, True])
+def test_login(prompts: tuple[bytes, bytes], initial_response: bool) -> None:
+    exchange = begin("LOGIN", "me", Secret("pw"), initial_response=initial_response)
+    assert exchange.start().wire() == b"AUTH LOGIN\r\n"
+    answers = [exchange.answer(challenge(b64encode(prompt))).wire() for prompt in (*prompts, b"Any more?")]
+    assert answers == [b64encode(b"me") + b"\r\n", b64encode(b"pw") + b"\r\n", b"*\r\n"]
+    assert exchange.problem is not None
+
+
 @pytest.mark.parametrize("username", [None, "me"])
 def test_external(username: str | None) -> None:
     exchange = begin("EXTERNAL", username, None)
@@ -82,6 +93,34 @@ def test_external(username: str | None) -> None:
 
 
 @pytest.mark.parametrize(
+    ("mechanism", "token", "length"),
+    # 255 octets with CRLF are what a command line may have (RFC 2449 §4)
+    [("XOAUTH2", 158, 255), ("XOAUTH2", 159, 14), ("XOAUTH2", 4000, 14), ("OAUTHBEARER", 155, 255),
+     ("OAUTHBEARER", 156, 18), ("OAUTHBEARER", 4000, 18)],
+)  # fmt: skip
+def test_what_passes_the_length_of_a_command_goes_in_an_answer_of_its_own(
+    mechanism: str, token: int, length: int
+) -> None:
+    exchange = begin(mechanism, "me", Secret("t" * token), initial_response=True)
+    line = exchange.start().wire()
+    answer = exchange.answer(challenge(b""))
+    assert len(line) == length
+    if length < 255:
+        assert line == b"AUTH %b\r\n" % mechanism.encode()
+        assert b"t" * token in b64decode(answer.wire())
+
+
+@pytest.mark.parametrize("mechanism", ["PLAIN", "LOGIN", "XOAUTH2", "OAUTHBEARER"])
+def test_as_much_as_a_line_can_hold(mechanism: str) -> None:
+    exchange = begin(mechanism, "me", Secret("x" * 9100))
+    exchange.start()
+    wires = [exchange.answer(challenge(b"")).wire() for _ in range(2)]
+    assert 12_000 < max(map(len, wires)) <= 12_288
+    with pytest.raises(LocalProtocolError, match="longer than 12288"):
+        begin(mechanism, "me", Secret("x" * 9300))
+
+
+@pytest.mark.parametrize(
     ("mechanism", "payload", "problem"),
     [
         ("CRAM-MD5", b"", "empty"),
@@ -90,8 +129,13 @@ def test_external(username: str | None) -> None:
         ("CRAM-MD5", b"\xff\xfe", "base64"),
         ("CRAM-MD5", b"A===", "base64"),
         ("CRAM-MD5", b64encode(b"x" * 1025), "long"),
+        ("LOGIN", b"Username:", "base64"),
+        ("LOGIN", b64encode(b"x" * 1025), "long"),
         ("PLAIN", b"go ahead", "base64"),
         ("EXTERNAL", b"?", "base64"),
+        ("SCRAM-SHA-256", b"?", "base64"),
+        ("XOAUTH2", b"?", "base64"),
+        ("OAUTHBEARER", b"?", "base64"),
     ],
 )
 def test_bad_challenges_are_cancelled(mechanism: str, payload: bytes, problem: str) -> None:
@@ -106,11 +150,11 @@ def test_bad_challenges_are_cancelled(mechanism: str, payload: bytes, problem: s
     assert problem in exchange.problem
 
 
-@pytest.mark.parametrize("mechanism", ["PLAIN", "CRAM-MD5"])
+@pytest.mark.parametrize("mechanism", sorted(EXCHANGES.keys() - {"EXTERNAL"}))
 def test_missing_credentials(mechanism: str) -> None:
     for username, password in ((None, S), ("", S), ("me", None), ("m\0e", S), ("me", Secret("p\0w"))):
         with pytest.raises(LocalProtocolError):
-            begin(mechanism, username, password)
+            begin(mechanism, username, password, server=Endpoint(channel_binding=b"x"))
 
 
 def test_unknown_mechanism() -> None:
@@ -158,7 +202,7 @@ def test_a_cancelled_login_leaves_the_next_one_free() -> None:
     assert machine.state is State.TRANSACTION
 
 
-def test_a_mechanism_can_be_added() -> None:
+def test_a_mechanism_can_be_added(monkeypatch: pytest.MonkeyPatch) -> None:
     class TwoSteps(Exchange):
         mechanism = "X-TWO"
 
@@ -168,10 +212,7 @@ def test_a_mechanism_can_be_added() -> None:
         def respond(self, challenge: bytes, /) -> SaslResponse:
             return SaslResponse(Secret(challenge.decode()[::-1]))
 
-    register(TwoSteps)
-    try:
-        sent, reply = converse(greeted(), begin("X-TWO", None, None), [b"+ YWI=\r\n", b"+ Y2Q=\r\n", b"+OK\r\n"])
-    finally:
-        del EXCHANGES["X-TWO"]
+    monkeypatch.setitem(EXCHANGES, "X-TWO", TwoSteps)
+    sent, reply = converse(greeted(), begin("X-TWO", None, None), [b"+ YWI=\r\n", b"+ Y2Q=\r\n", b"+OK\r\n"])
     assert sent == [b"AUTH X-TWO\r\n", b"YmE=\r\n", b"ZGM=\r\n"]
     assert reply is not None

@@ -5,12 +5,14 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import json
+import re
 
 import pytest
 from trio.testing import trio_test
 
 from tests.popserver.dialogue import connected
-from tui_popretr.popserver import CRAM, Maildrop, Mechanism, Policy, PopServer
+from tui_popretr.popserver import CRAM, Maildrop, Mechanism, Policy, PopServer, SaslFault
 from tui_popretr.popserver.sasl import MECHANISMS, CredentialsRejected, Exchange, Gate, MalformedResponse
 
 #: All of SASL in clear, so that octets can be looked at.
@@ -125,6 +127,112 @@ async def test_a_long_response_is_taken_and_a_longer_one_is_not() -> None:
         await client.ask("AUTH PLAIN")
         await client.send(b"A" * 12_288)
         assert (await client.line()).startswith("-ERR the line")
+
+
+@trio_test
+async def test_login() -> None:
+    async with connected(_server()) as client:
+        await client.line()
+        for password, answer in (("wrong", "-ERR [AUTH]"), ("sëcret", "+OK")):
+            assert await client.ask("AUTH LOGIN") == f"+ {_b64(b'Username:')}"
+            assert await client.ask(_b64(b"alice")) == f"+ {_b64(b'Password:')}"
+            assert (await client.ask(_b64(password.encode()))).startswith(answer)
+
+
+@pytest.mark.parametrize(
+    ("mechanism", "response", "last"),
+    [
+        ("XOAUTH2", "user={name}\1auth=Bearer {token}\1\1", ""),
+        ("OAUTHBEARER", "n,a={name},\1host=pop.example.test\1port=995\1auth=Bearer {token}\1\1", "AQ=="),
+        ("OAUTHBEARER", "n,a={name},\1auth=Bearer {token}\1\1", "AQ=="),
+    ],
+)
+@trio_test
+async def test_access_tokens(mechanism: str, response: str, last: str) -> None:
+    async with connected(_server()) as client:
+        await client.line()
+        for name, token in (("alice", "wrong"), ("bob", "sëcret"), ("robot", "")):
+            assert await client.ask(f"AUTH {mechanism}") == "+ "
+            explained = await client.ask(_b64(response.format(name=name, token=token).encode()))
+            assert json.loads(base64.b64decode(explained[2:])).keys() == {"status", "schemes", "scope"}
+            assert (await client.ask(last)).startswith("-ERR [AUTH]")
+        assert (await client.ask(f"AUTH {mechanism} {_b64(b'alice sesame')}")).startswith("-ERR that")
+        right = _b64(response.format(name="alice", token="sëcret").encode())
+        assert (await client.ask(f"AUTH {mechanism} {right}")).startswith("+OK")
+
+
+# --- SCRAM, with the client's side of another hand -----------------------------------------------------------------
+
+
+def _scram(mechanism: Mechanism, name: str, password: str, gate: Gate, *, c: str = "biws") -> str:
+    """Log in with what RFC 5802 §3 prescribes; return the server's last message."""
+    algorithm = "sha1" if "SHA-1" in mechanism.value else "sha256"
+    server = MECHANISMS[mechanism](gate)
+    assert next(server) == b""
+    header = base64.b64decode(c).decode().partition(",,")[0] + ",,"
+    bare = f"n={name},r=nonce"
+    first = server.send((header + bare).encode()).decode()
+    nonce, salt, rounds = re.fullmatch("r=(nonce.+),s=(.+),i=([0-9]+)", first).groups()  # type: ignore[union-attr]
+    salted = hashlib.pbkdf2_hmac(algorithm, password.encode(), base64.b64decode(salt), int(rounds))
+    key = hmac.digest(salted, b"Client Key", algorithm)
+    final = f"c={c},r={nonce}"
+    said = f"{bare},{first},{final}".encode()
+    signature = hmac.digest(hashlib.new(algorithm, key).digest(), said, algorithm)
+    proof = bytes(one ^ other for one, other in zip(key, signature, strict=True))
+    answer = server.send(f"{final},p={_b64(proof)}".encode()).decode()
+    right = hmac.digest(hmac.digest(salted, b"Server Key", algorithm), said, algorithm)
+    assert (answer == f"v={_b64(right)}") == (gate.fault is SaslFault.NONE)
+    with pytest.raises(StopIteration) as finished:
+        server.send(b"")
+    assert finished.value.value is gate.maildrops["alice"]
+    return answer
+
+
+@pytest.mark.parametrize("mechanism", [Mechanism.SCRAM_SHA_1, Mechanism.SCRAM_SHA_256])
+def test_scram(mechanism: Mechanism) -> None:
+    gate = Gate({"alice": Maildrop("alice", "sëcret"), "robot": Maildrop("robot")})
+    assert _scram(mechanism, "alice", "sëcret", gate) != _scram(mechanism, "alice", "sëcret", gate)
+    for name, password in (("alice", "secret"), ("robot", ""), ("eve", "sëcret")):
+        with pytest.raises(CredentialsRejected):
+            _scram(mechanism, name, password, gate)
+
+
+def test_scram_with_a_channel_binding() -> None:
+    gate = Gate({"alice": Maildrop("alice", "x")}, binding=b"bound")
+    plus, plain = Mechanism.SCRAM_SHA_256_PLUS, Mechanism.SCRAM_SHA_256
+    bound = b"p=tls-unique,,bound"
+    _scram(plus, "alice", "x", gate, c=_b64(bound))
+    _scram(plain, "alice", "x", gate)
+    for mechanism, binding, error in (
+        (plus, b"p=tls-unique,,other", CredentialsRejected),
+        (plus, b"p=tls-exporter,,bound", CredentialsRejected),
+        (plus, b"n,,", MalformedResponse),
+        (plain, bound, MalformedResponse),
+        (plain, b"y,,", CredentialsRejected),  # it would have been offered
+    ):
+        with pytest.raises(error):
+            _scram(mechanism, "alice", "x", gate, c=_b64(binding))
+    _scram(plain, "alice", "x", Gate(gate.maildrops), c=_b64(b"y,,"))
+
+
+def test_a_server_without_the_password_signs_wrongly() -> None:
+    gate = Gate({"alice": Maildrop("alice", "x")}, fault=SaslFault.WRONG_SIGNATURE)
+    assert _scram(Mechanism.SCRAM_SHA_256, "alice", "x", gate).startswith("v=")
+
+
+@trio_test
+async def test_scram_on_the_wire() -> None:
+    async with connected(_server(CRAM)) as client:
+        await client.line()
+        assert (await client.ask("AUTH SCRAM-SHA-256")).startswith("-ERR")
+    async with connected(_server()) as client:
+        await client.line()
+        for first in (b"hello", b"n,,n=alice", b"p=tls-unique,,n=alice,r=x", b"n,,n=alice,r=\xff"):
+            assert (await client.ask(f"AUTH SCRAM-SHA-256 {_b64(first)}")).startswith("-ERR that")
+        assert (await client.ask(f"AUTH SCRAM-SHA-256 {_b64(b'n,,n=alice,r=x')}")).startswith("+ ")
+        assert (await client.ask(_b64(b"hello"))).startswith("-ERR that")
+        await client.ask("CAPA")
+        assert b"-PLUS" not in await client.body(), "there is no TLS to be bound to"
 
 
 def _external(gate: Gate) -> Exchange:

@@ -174,7 +174,15 @@ async def test_capabilities() -> None:
     policy = Policy(login_delay=30, expire="NEVER", implementation="test")
     async with connected(PopServer([_maildrop()], policy=policy)) as client:
         await client.line()
-        expected = ["TOP", "UIDL", "RESP-CODES", "AUTH-RESP-CODE", "PIPELINING", "USER", "SASL CRAM-MD5"]
+        expected = [
+            "TOP",
+            "UIDL",
+            "RESP-CODES",
+            "AUTH-RESP-CODE",
+            "PIPELINING",
+            "USER",
+            "SASL CRAM-MD5 SCRAM-SHA-1 SCRAM-SHA-256",
+        ]
         expected += ["LOGIN-DELAY 30", "EXPIRE NEVER", "IMPLEMENTATION test"]
         assert await client.rows("CAPA") == expected
         await client.ask("USER alice")
@@ -187,7 +195,7 @@ async def test_a_poor_server() -> None:
     policy = Policy(uidl=False, top=False, pipelining=False, resp_codes=False, implementation=None)
     async with connected(PopServer([_maildrop()], policy=policy)) as client:
         await client.line()
-        assert await client.rows("CAPA") == ["USER", "SASL CRAM-MD5"]
+        assert await client.rows("CAPA") == ["USER", "SASL CRAM-MD5 SCRAM-SHA-1 SCRAM-SHA-256"]
         await client.ask("USER alice")
         assert not (await client.ask("PASS wrong")).startswith("-ERR [")
         await client.ask("USER alice")

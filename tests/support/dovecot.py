@@ -160,10 +160,13 @@ class Dovecot:
             issued.private_key_and_cert_chain_pem.write_to_path(path)
         return path
 
-    def token(self, name: str) -> str:
-        """Return an access token (a signed JWT) with which `name` logs in by XOAUTH2 or OAUTHBEARER."""
+    def token(self, name: str, **more: str | int) -> str:
+        """Return an access token (a signed JWT) with which `name` logs in by XOAUTH2 or OAUTHBEARER.
+
+        `more` are other claims; an `exp` of the past makes a token that has expired.
+        """
         now = int(time.time())
-        claims = {"sub": name, "iat": now - 5, "nbf": now - 5, "exp": now + 3600}
+        claims = {"sub": name, "iat": now - 5, "nbf": now - 5, "exp": now + 3600, **more}
         signed = b".".join(_base64url(json.dumps(part).encode()) for part in ({"typ": "JWT", "alg": "HS256"}, claims))
         return b".".join([signed, _base64url(hmac.digest(_TOKEN_KEY, signed, hashlib.sha256))]).decode()
 

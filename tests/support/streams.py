@@ -25,6 +25,8 @@ class MemoryStream:
     local = "192.0.2.9:50794"
     remote = "192.0.2.7:110"
     remote_ip = "192.0.2.7"
+    #: What channel_binding() returns.
+    binding: bytes | None = None
 
     def __init__(
         self,
@@ -55,6 +57,9 @@ class MemoryStream:
     async def start_tls(self, session: TlsSession) -> TlsDetails:
         assert self._handshake is not None, "a handshake was not expected"
         return await self._handshake(session)
+
+    def channel_binding(self) -> bytes | None:
+        return self.binding
 
     def close(self) -> None:
         self.closed = True

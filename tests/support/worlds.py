@@ -195,12 +195,16 @@ class World:
         self.facts.clear()
         engine.subscribe(record, dialogue=True)
         async with trio.open_nursery() as self._peers:
-            with disk_without_threads(lambda: self.disk_seconds), another_process():
+            with disk_without_threads(self.disk), another_process():
                 await engine.run()
             self._peers.cancel_scope.cancel()
         assert self.server.tally.failures == []
         assert failures == []
         return engine
+
+    def disk(self) -> float:
+        """Return the seconds that this use of the disk takes."""
+        return self.disk_seconds
 
     def _connector(self) -> Callable[[Server, float], Awaitable[Stream]]:
         async def connect(server: Server, timeout: float) -> Stream:

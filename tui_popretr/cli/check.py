@@ -17,7 +17,7 @@ from tui_popretr.text import visible
 
 def run(arguments: Namespace) -> int:
     """Check a configuration and return the exit code. Raises PopretrError."""
-    everything = configuration.read(locate(arguments.config), shown=frozenset(Severity))
+    everything = configuration.read(locate(arguments.config, arguments.naf), shown=frozenset(Severity))
     settings = configuration.choose(everything, arguments.clients)
     for warning in surroundings.warnings(settings):
         print(f"{visible(settings.path)}: warning: {warning}", file=sys.stderr)

@@ -23,7 +23,7 @@ def read(file: ConfigurationFile, *, shown: frozenset[Severity]) -> Settings:
 
     Raises ConfigurationError, whose text has the counts, when there are errors.
     """
-    loaded = load(file.path, var=file.var)
+    loaded = load(file.path, var=file.var, naf=file.naf)
     problems = [problem for problem in loaded.problems if problem.severity in shown]
     for problem in problems:
         print(problem, file=sys.stderr)
@@ -39,7 +39,7 @@ def read_again(file: ConfigurationFile, ids: Sequence[str]) -> Settings:
 
     Raises ConfigurationError with one problem a line.
     """
-    loaded = load(file.path, var=file.var)
+    loaded = load(file.path, var=file.var, naf=file.naf)
     if loaded.settings is None:
         raise ConfigurationError("\n".join(str(each) for each in loaded.problems if each.severity is Severity.ERROR))
     try:

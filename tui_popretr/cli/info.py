@@ -22,18 +22,18 @@ _PACKAGES = ("trio", "textual", "cryptography")
 
 def run(arguments: Namespace) -> int:
     """Print what is known. A configuration that is missing or wrong is told of, and no failure."""
-    for name, value in (("tui-popretr", __version__), *_paths(arguments.config), *_versions()):
+    for name, value in (("tui-popretr", __version__), *_paths(arguments.config, arguments.naf), *_versions()):
         print(f"{name + ':':16}{visible(value, 4096)}")
     return ExitCode.OK
 
 
-def _paths(path: str | None) -> Iterator[tuple[str, str]]:
+def _paths(path: str | None, naf: str | None) -> Iterator[tuple[str, str]]:
     try:
-        file = locate(path)
+        file = locate(path, naf)
     except ConfigurationError as problem:
         yield "configuration", str(problem)
         return
-    settings = load(file.path, var=file.var).settings
+    settings = load(file.path, var=file.var, naf=file.naf).settings
     if settings is None:
         yield "configuration", f"{os.path.realpath(file.path)} (cannot be used; tui-popretr check says why)"
         return

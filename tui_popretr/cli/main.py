@@ -74,10 +74,22 @@ def _perform(arguments: Namespace) -> int:
             from tui_popretr.cli import run
 
             return run.run(arguments)
+        case "init":
+            from tui_popretr.cli import init
+
+            return init.run(arguments)
         case "check":
             from tui_popretr.cli import check
 
             return check.run(arguments)
+        case "mark-seen":
+            from tui_popretr.cli import mark_seen
+
+            return mark_seen.run(arguments)
+        case "import-seen":
+            from tui_popretr.cli import import_seen
+
+            return import_seen.run(arguments)
         case "info":
             from tui_popretr.cli import info
 

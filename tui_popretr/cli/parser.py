@@ -10,14 +10,20 @@ from itertools import takewhile
 from typing import Final, NoReturn
 
 from tui_popretr import __version__
+from tui_popretr.cli import init_arguments
 from tui_popretr.cli.demo import add_arguments as demo_arguments
 from tui_popretr.errors import UsageError
 
 PROGRAM: Final = "tui-popretr"
+#: The shells that arguments can be completed in.
+SHELLS: Final = ("bash", "zsh", "tcsh")
 #: The commands, with what `--help` says of each.
 COMMANDS: Final = {
     "run": "retrieve mail (the default: the word may be left out)",
+    "init": "make a first configuration, with a look at the server",
     "check": "say what is wrong with a configuration, or what it will do",
+    "mark-seen": "count what is on a server now as seen, for newonly",
+    "import-seen": "take over what fetchmail, getmail or mpop have seen",
     "info": "show paths and versions",
     "transcript": "read a transcript log as in the dashboard",
     "demo": "see it work, on a mail server that comes with the program",
@@ -27,11 +33,13 @@ _CONFIG_HELP = (
     "the configuration file; when left out, tui-popretr/tui-popretr.xml in your configuration folder (on Linux"
     " ~/.config), else /etc/tui-popretr.xml"
 )
+_NAF_HELP = "Mailismus's naf.xml, which names folders; when left out, the one beside the configuration, if any"
 _CLIENT_HELP = "only the client with this id; may be given several times"
 
 _EPILOG = """\
 examples:
   tui-popretr demo                               see it work, without any account
+  tui-popretr init                               make a first configuration
   tui-popretr check mail.xml                     is the configuration right?
   tui-popretr check mail.xml --connect           do the servers and passwords work?
   tui-popretr mail.xml                           retrieve, and watch it on the dashboard
@@ -62,6 +70,22 @@ examples:
 Without --connect nothing leaves this machine. With it each server is visited: connect, log in, count, leave. Nothing
 is retrieved and nothing deleted. A reply is waited for 30 seconds at most."""
 
+_MARK_SEEN_EPILOG = """\
+examples:
+  tui-popretr mark-seen mail.xml --client isp    what is there now is not retrieved: begin with what comes next
+
+The client needs newonly="Y", and its server UIDL. Nothing is retrieved and nothing deleted: what is marked stays on the
+server. Stop a tui-popretr that runs on this configuration first, and run this as the same user."""
+
+_IMPORT_SEEN_EPILOG = """\
+examples:
+  tui-popretr import-seen mail.xml --client isp --from fetchmail --dry-run
+  tui-popretr import-seen mail.xml --client isp --from getmail
+  tui-popretr import-seen mail.xml --client isp --from mpop ~/.mpop_uidls/me_at_pop.example.net
+
+Without FILE, the files are looked for where the program keeps them: ~/.fetchids; oldmail-... in ~/.config/getmail and
+~/.getmail; ~/.mpop_uidls. The client needs newonly="Y". What is marked is neither retrieved nor ever deleted."""
+
 
 class Parser(argparse.ArgumentParser):
     """An ArgumentParser whose errors are ours."""
@@ -71,8 +95,21 @@ class Parser(argparse.ArgumentParser):
         raise UsageError(message, advice=f"{self.prog} --help shows what there is")
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """Return the parser of the whole command line. It wants arguments that normalise() has seen."""
+class _PrintCompletion(argparse.Action):
+    """Prints what a shell needs, as --help prints what a person does."""
+
+    def __call__(self, parser: argparse.ArgumentParser, _space: object, shell: object, _option: object = None) -> None:
+        from tui_popretr.cli.completion import script
+
+        print(script(str(shell)))
+        parser.exit()
+
+
+def build_parser(*, run_is_implied: bool = False) -> argparse.ArgumentParser:
+    """Return the parser of the whole command line. It wants arguments that normalise() has seen.
+
+    `run_is_implied`: the options of `run` stand without the word too, as users may write them.
+    """
     parser = _parser(
         Parser,
         prog=PROGRAM,
@@ -81,21 +118,26 @@ def build_parser() -> argparse.ArgumentParser:
         epilog=_EPILOG,
     )
     parser.add_argument("--version", action="version", version=f"{PROGRAM} {__version__}")
+    parser.add_argument(
+        "--print-completion",
+        choices=SHELLS,
+        action=_PrintCompletion,
+        help="print what the shell needs to complete arguments",
+    )
+    if run_is_implied:
+        _add_run_options(parser)
+        _add_verbosity(parser)
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True, prog=PROGRAM, title="commands")
 
-    def command(name: str, description: str, epilog: str) -> argparse.ArgumentParser:
-        return _parser(commands.add_parser, name, help=COMMANDS[name], description=description, epilog=epilog)
+    def command(name: str, description: str, epilog: str, usage: str | None = None) -> argparse.ArgumentParser:
+        words = {"help": COMMANDS[name], "description": description, "epilog": epilog}
+        return _parser(commands.add_parser, name, usage=usage and f"{PROGRAM} {name} {usage}", **words)
 
     run = command("run", "Retrieves mail as the configuration says.", _RUN_EPILOG)
     _add_configuration(run)
-    run.add_argument("--headless", action="store_true", help="no dashboard: say in lines what happens")
-    run.add_argument("--no-mouse", action="store_true", help="leave the mouse to the terminal")
-    run.add_argument(
-        "--once",
-        action="store_true",
-        help="every client once, now, whatever its schedule; then end with the worst client's exit code",
-    )
-    _add_client(run)
+    _add_run_options(run)
+    init = command("init", init_arguments.DESCRIPTION, init_arguments.EPILOG)
+    init_arguments.add_arguments(init)
     check = command(
         "check", "Reads a configuration and tells everything that is wrong with it, or what it will do.", _CHECK_EPILOG
     )
@@ -104,6 +146,38 @@ def build_parser() -> argparse.ArgumentParser:
         "--connect", action="store_true", help="also log in to each server and show its TLS, abilities and mail"
     )
     _add_client(check)
+    mark_seen = command(
+        "mark-seen",
+        "Logs in to the servers of the clients named and marks what is there now as seen, for newonly to pass over.",
+        _MARK_SEEN_EPILOG,
+        "[CONFIG] --client ID [--client ID]...",
+    )
+    _add_configuration(mark_seen)
+    _add_client(mark_seen, help="the client whose mail is marked; may be given several times")
+    import_seen = command(
+        "import-seen",
+        "Marks as seen what another retriever has retrieved and left on the server, so that it does not come again.",
+        _IMPORT_SEEN_EPILOG,
+        # argparse would show CONFIG behind --from, where it would be a FILE.
+        "[CONFIG] --client ID [--client ID]... --from TOOL [FILE]...\n"
+        "                               [--account USER@HOST] [--dry-run]",
+    )
+    _add_configuration(import_seen)
+    _add_client(import_seen, help="the client whose mail it is; may be given several times")
+    import_seen.add_argument(
+        "--from",
+        dest="source",
+        nargs="+",
+        required=True,
+        metavar=("TOOL", "FILE"),
+        help="fetchmail, getmail or mpop; and its files, where they are not in their usual place",
+    )
+    import_seen.add_argument(
+        "--account",
+        metavar="USER@HOST",
+        help="what the other program calls the client's account, where that is not the client's username and host",
+    )
+    import_seen.add_argument("--dry-run", action="store_true", help="tell what is there, and mark nothing")
     info = command("info", "Shows where things are, and the versions of what the program runs on.", "")
     _add_configuration(info)
     transcript = command("transcript", "Shows a transcript log, old rotations included, and follows it.", "")
@@ -113,7 +187,7 @@ def build_parser() -> argparse.ArgumentParser:
         "demo", "Starts a small mail server on this machine and retrieves from it. Nothing leaves the machine.", ""
     )
     demo_arguments(demo)
-    for each in (run, check, info, transcript, demo):
+    for each in (run, init, check, mark_seen, import_seen, info, transcript, demo):
         _add_verbosity(each)
     return parser
 
@@ -129,7 +203,7 @@ def normalise(arguments: Sequence[str]) -> list[str]:
     first = rest[0] if rest else ""
     if first in COMMANDS:
         return [first, *leading, *rest[1:]]
-    if first in {"-h", "--help", "--version"}:
+    if first.partition("=")[0] in {"-h", "--help", "--version", "--print-completion"}:
         return rest
     if re.fullmatch("[a-z][a-z-]*", first) and not os.path.exists(first):
         _refuse_word(first)
@@ -156,12 +230,24 @@ def _parser(
     return make(*names, **settings, allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter)
 
 
+def _add_run_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--headless", action="store_true", help="no dashboard: say in lines what happens")
+    parser.add_argument("--no-mouse", action="store_true", help="leave the mouse to the terminal")
+    parser.add_argument(
+        "--once",
+        action="store_true",
+        help="every client once, now, whatever its schedule; then end with the worst client's exit code",
+    )
+    _add_client(parser)
+
+
 def _add_configuration(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("config", metavar="CONFIG", nargs="?", help=_CONFIG_HELP)
+    parser.add_argument("--naf", metavar="FILE", help=_NAF_HELP)
 
 
-def _add_client(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--client", metavar="ID", dest="clients", action="append", default=[], help=_CLIENT_HELP)
+def _add_client(parser: argparse.ArgumentParser, *, help: str = _CLIENT_HELP) -> None:  # noqa: A002 - argparse's word
+    parser.add_argument("--client", metavar="ID", dest="clients", action="append", default=[], help=help)
 
 
 def _add_verbosity(parser: argparse.ArgumentParser) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from tui_popretr.errors import ConfigurationError, describe_os_error
@@ -17,10 +17,15 @@ _SYSTEM_VAR: Final = "/var/lib/tui-popretr"
 
 @dataclass(frozen=True, slots=True)
 class ConfigurationFile:
-    """A configuration file. `var` is the default of its var folder, None: that of any other file."""
+    """A configuration file.
+
+    `var` is the default of its var folder, None: that of any other file. `naf` is the naf.xml that goes with it, None:
+    the one beside it, if any.
+    """
 
     path: str
     var: str | None = None
+    naf: str | None = None
 
 
 def usual_places() -> tuple[ConfigurationFile, ...]:
@@ -32,8 +37,8 @@ def usual_places() -> tuple[ConfigurationFile, ...]:
     return ConfigurationFile(os.path.join(folder, _FILE), state), ConfigurationFile(_SYSTEM_FILE, _SYSTEM_VAR)
 
 
-def locate(path: str | None) -> ConfigurationFile:
-    """Return the configuration file that the command line means by `path`.
+def locate(path: str | None, naf: str | None = None) -> ConfigurationFile:
+    """Return the configuration file that the command line means by `path`, with the naf.xml that it names.
 
     A usual place that is named outright has the same var as when it is found: another var would be another journal, and
     all mail would come again. Raises ConfigurationError where none is named and none found, or the named one is not
@@ -43,10 +48,10 @@ def locate(path: str | None) -> ConfigurationFile:
         places = usual_places()
         for place in places:
             if os.path.lexists(place.path):
-                return place
+                return replace(place, naf=naf)
         raise ConfigurationError(
             f"no configuration: there is neither {places[0].path} nor {places[1].path}",
-            advice="put one there or name it: tui-popretr check CONFIG",
+            advice="make one with: tui-popretr init; or name the one that you have: tui-popretr check CONFIG",
         )
     try:
         os.stat(path)
@@ -56,5 +61,5 @@ def locate(path: str | None) -> ConfigurationFile:
     if os.path.basename(os.path.realpath(path)) == _FILE:
         for place in usual_places():
             if os.path.realpath(place.path) == os.path.realpath(path):
-                return ConfigurationFile(path, place.var)
-    return ConfigurationFile(path)
+                return ConfigurationFile(path, place.var, naf)
+    return ConfigurationFile(path, naf=naf)

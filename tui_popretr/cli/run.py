@@ -24,7 +24,7 @@ _NORMAL: Final = 2
 
 def run(arguments: Namespace) -> int:
     """Retrieve mail as the arguments say and return the exit code. Raises PopretrError."""
-    file = locate(arguments.config)
+    file = locate(arguments.config, arguments.naf)
     if not arguments.headless:
         _want_terminal(arguments)
     verbosity = arguments.verbose - arguments.quiet

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 from tui_popretr.config.model import (
     ClientSettings,
+    CommandDestination,
     Destination,
     FolderDestination,
     FromCommand,
@@ -27,7 +28,7 @@ def warnings(settings: Settings) -> list[str]:
     Nothing is made, opened or run. A program that runs as another user may find it otherwise.
     """
     told = [f"client {visible(client.id)}: {trouble}" for client in settings.clients for trouble in _client(client)]
-    journal = _file(settings.journal) or _folder(os.path.dirname(settings.journal))
+    journal = _file(settings.journal) or folder_trouble(os.path.dirname(settings.journal))
     logs = {"audit log": settings.audit, "transcript": settings.transcript, "trace": settings.trace}
     files = {"journal": journal, **{name: _file(log.path) for name, log in logs.items() if log is not None}}
     return told + [f"the {name} cannot be written: {trouble}" for name, trouble in files.items() if trouble]
@@ -36,8 +37,11 @@ def warnings(settings: Settings) -> list[str]:
 def _client(client: ClientSettings) -> Iterator[str]:
     if trouble := _password(client.server.password):
         yield trouble
-    if trouble := next(filter(None, map(_folder, _folders(client.destination))), ""):
+    if trouble := next(filter(None, map(folder_trouble, _folders(client.destination))), ""):
         yield f"mail cannot be stored: {trouble}"
+    match client.destination:
+        case CommandDestination(argv) if shutil.which(argv[0]) is None:
+            yield f"mail cannot be delivered: the command {_name(argv[0])} is not found, or cannot be run"
 
 
 def _password(source: PasswordSource | None) -> str:
@@ -80,10 +84,10 @@ def _file(path: str) -> str:
     if os.path.exists(path):
         return "" if os.access(path, os.W_OK) else f"no permission to write {_name(path)}"
     folder = os.path.dirname(path.partition("%")[0])  # the tokens' values are not known before the file is opened
-    return _folder(folder) if folder else ""
+    return folder_trouble(folder) if folder else ""
 
 
-def _folder(path: str) -> str:
+def folder_trouble(path: str) -> str:
     """Say what is in the way of making a folder, where it is not there, and of writing into it."""
     nearest = path
     while not os.path.lexists(nearest) and nearest != os.path.dirname(nearest):

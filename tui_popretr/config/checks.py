@@ -41,10 +41,11 @@ def check_client(section: Section, client: ClientSettings) -> None:
         )
     repeats = client.runs != 1
     if client.preserve and not client.new_only and repeats:
-        section.warning(
-            'preserve without newonly retrieves every message again at each run; add newonly="Y"',
-            section.place_of("preserve"),
-        )
+        again = "every message again at each run"
+        if client.max_messages is not None and client.delete_after is None:
+            # A session begins with the first message, and nothing tells it that it has had that before.
+            again = f"the first {client.max_messages} messages again at each run, and never the others (maxmessages)"
+        section.warning(f'preserve without newonly retrieves {again}; add newonly="Y"', section.place_of("preserve"))
     if 0 < client.frequency < SHORTEST_FREQUENCY:
         section.warning(
             f"freq is under {SHORTEST_FREQUENCY:g} s (a bare number is milliseconds)", section.place_of("freq")

@@ -8,6 +8,7 @@ from tui_popretr.config.login import read_login
 from tui_popretr.config.model import ClientSettings, Server
 from tui_popretr.config.section import Section
 from tui_popretr.config.tls import read_tls
+from tui_popretr.text import visible
 
 POP3_PORT, POP3S_PORT = 110, 995
 _LONGEST_ID = 128
@@ -73,7 +74,7 @@ def _read_server(client: Section, local: Local) -> Server | None:
         return None
     host, port = address
     default_port = POP3S_PORT if tls and not tls.latent else POP3_PORT
-    return Server(
+    found = Server(
         host=host,
         port=port or default_port,
         username=login.username,
@@ -82,3 +83,11 @@ def _read_server(client: Section, local: Local) -> Server | None:
         initial_response=login.initial_response,
         tls=tls,
     )
+    if not values.is_unicode(found.account):
+        path = visible(found.account.rpartition("#")[0], 4096)
+        client.error(
+            f"the path '{path}' is not valid UTF-8, so the journal cannot tell this account from others; rename that"
+            " folder",
+            (ssl or client).place_of("kspath"),
+        )
+    return found

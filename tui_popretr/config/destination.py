@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pwd
+import re
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -19,13 +20,17 @@ from tui_popretr.config.model import (
     SmtpDestination,
 )
 from tui_popretr.config.paths import Resolver
-from tui_popretr.config.pending import refusal
 from tui_popretr.config.problems import Place
 from tui_popretr.config.section import Section
-from tui_popretr.config.values import InvalidValueError, did_you_mean, quote
+from tui_popretr.config.values import InvalidValueError, did_you_mean, is_loopback, quote
+from tui_popretr.text import visible
 
 _EOLS = {eol.value: eol for eol in Eol}
 _SMTP_PORT, _LMTP_PORT = 25, 24
+_COMMAND_TIMEOUT, _SHORTEST_COMMAND = 300.0, 5.0
+# What a shell would not leave as it stands: pipes, lists, redirections, variables, homes. `<` may begin an address.
+_OF_A_SHELL = re.compile(r"[|;&$]|[0-9]*>|~/")
+_OF_FETCHMAIL = ("%T", "%F")
 
 
 class MessageStore(NamedTuple):
@@ -93,7 +98,7 @@ def read_destination(client: Section, recip: str, local: Local) -> Destination |
     eol = client.element("eol", _eol, None)
     named = (
         _read_smtp(client, recip, eol, local),
-        _read_command(client, eol),
+        _read_command(client, recip, eol),
         _read_maildir(client, recip, eol, local),
         _read_folder(client, recip, eol, local),
     )
@@ -102,7 +107,9 @@ def read_destination(client: Section, recip: str, local: Local) -> Destination |
         first, *others = (what for what, _, _ in found)
         client.warning(f"several destinations are named: {first} is used, {' and '.join(others)} not", found[1][1])
     if found:
-        return found[0][2]
+        _, place, destination = found[0]
+        _check_encoding(client, destination, place)
+        return destination
     if client.doubtful("smtp", "mda", "maildir", "downloads_directory"):
         return None
     if local.store is None:
@@ -118,16 +125,10 @@ def _read_smtp(client: Section, recip: str, eol: Eol | None, local: Local) -> _F
     section = client.active("smtp")
     if section is None:
         return None
-    if missing := refusal("smtp"):
-        section.error(missing)
-        sender = section.element("sender", values.mail_address, None)
-    else:
-        sender = section.required_element("sender", values.mail_address)
+    sender = section.required_element("sender", values.mail_address)
     lmtp = section.element("lmtp", values.boolean, False)
     starttls = section.element("starttls", values.boolean, False)
     host, port, socket_path = section.element("address", _smtp_address(local.resolver), ("localhost", None, None))
-    if socket_path and not lmtp and not section.doubtful("lmtp"):
-        section.error("a socket is spoken to in LMTP: add <lmtp>Y</lmtp>")
     username = section.element("username", values.one_line, None)
     password = read_password(section, local.resolver)
     recipients = local.directory.expand(recip)
@@ -137,22 +138,44 @@ def _read_smtp(client: Section, recip: str, eol: Eol | None, local: Local) -> _F
         )
     else:
         client.attribute("recip", values.mail_address, None)
-    _eol_without_effect(client, eol, "smtp")
-    return (
-        "smtp",
-        section.place,
-        SmtpDestination(
-            sender or "",
-            recipients,
-            host,
-            port or (_LMTP_PORT if lmtp else _SMTP_PORT),
-            socket_path,
-            lmtp,
-            starttls,
-            username,
-            password,
-        ),
+        if local.directory.lacks(recip):
+            client.warning(f"recip {quote(recip)} is neither a local user nor an alias", client.place_of("recip"))
+    found = SmtpDestination(
+        sender or "",
+        recipients,
+        host,
+        port or (_LMTP_PORT if lmtp else _SMTP_PORT),
+        socket_path,
+        lmtp,
+        starttls,
+        username,
+        password,
     )
+    _check_smtp(section, found)
+    _eol_without_effect(client, eol, "smtp")
+    return "smtp", section.place, found
+
+
+def _check_smtp(section: Section, found: SmtpDestination) -> None:
+    """Report what does not go together."""
+    if found.socket_path and not found.lmtp and not section.doubtful("lmtp"):
+        section.error("a socket is spoken to in LMTP: add <lmtp>Y</lmtp>")
+    if not section.doubtful("username", "password"):
+        if found.username and not found.password:
+            section.error("<username> needs a <password>")
+        elif found.password and not found.username:
+            section.warning("<password> has no effect without a <username>")
+    if section.doubtful("address", "lmtp", "starttls") or found.socket_path:
+        return
+    if found.starttls and found.implicit_tls:
+        section.warning("<starttls> has no effect on port 465, where TLS begins with the first byte")
+    if is_loopback(found.host):
+        return
+    if found.username and not (found.starttls or found.implicit_tls):
+        section.warning(f"the password may go to {found.host} in clear; add <starttls>Y</starttls>, or use port 465")
+    local_names = [] if found.lmtp else [quote(each) for each in found.recipients if "@" not in each]
+    if local_names:
+        section.warning(f"a recipient without a domain, {local_names[0]}, is for {found.host} to interpret")
 
 
 def _smtp_address(resolver: Resolver) -> Callable[[str], tuple[str, int | None, str | None]]:
@@ -164,17 +187,29 @@ def _smtp_address(resolver: Resolver) -> Callable[[str], tuple[str, int | None, 
     return parse
 
 
-def _read_command(client: Section, eol: Eol | None) -> _Found | None:
+def _read_command(client: Section, recip: str, eol: Eol | None) -> _Found | None:
     section = client.child("mda")
     if section is None:
         return None
-    if missing := refusal("mda"):
-        section.error(missing)
-        argv = section.attribute("command", command_line, None)
-    else:
-        argv = section.required_attribute("command", command_line)
-    _eol_without_effect(client, eol, "mda")
-    return "mda", section.place, CommandDestination(argv or ())
+    argv = section.required_attribute("command", command_line) or ()
+    timeout = section.attribute("timeout", values.positive_duration, _COMMAND_TIMEOUT)
+    if timeout < _SHORTEST_COMMAND:
+        section.warning(
+            f"timeout is under {_SHORTEST_COMMAND:g} s (a bare number is milliseconds)", section.place_of("timeout")
+        )
+    for word in argv:
+        if _OF_A_SHELL.match(word):
+            section.warning(
+                f"no shell runs the command, so {quote(word)} is taken as it stands; write sh -c '...' around it all",
+                section.place_of("command"),
+            )
+        elif word in _OF_FETCHMAIL:
+            section.warning(f"{quote(word)} stands for nothing here; %U% is the recip", section.place_of("command"))
+    return (
+        "mda",
+        section.place,
+        CommandDestination(tuple(word.replace("%U%", recip) for word in argv), timeout, eol or Eol.NATIVE),
+    )
 
 
 def _read_maildir(client: Section, recip: str, eol: Eol | None, local: Local) -> _Found | None:
@@ -202,7 +237,22 @@ def _mailbox(client: Section, recip: str, eol: Eol | None, local: Local, store: 
         client.error(f"recip {quote(recip)} is not in the directory's users{hint}", client.place_of("recip"))
         return None
     # the users file's spelling, so that whoever reads the mailbox finds it under the name they know
-    return MaildirDestination(store.maildir(user.name), user.name, eol or store.eol, _owner(client, user.name, local))
+    owner = _owner(client, user.name, local)
+    mailbox = MaildirDestination(store.maildir(user.name), user.name, eol or store.eol, owner)
+    _check_encoding(client, mailbox, client.place)
+    return mailbox
+
+
+def _check_encoding(client: Section, destination: Destination, place: Place) -> None:
+    """Report a path that is not text: the journal keeps the paths of what it delivers as text."""
+    match destination:
+        case MaildirDestination(path) | FolderDestination(path) | SmtpDestination(socket_path=str(path)):
+            if not values.is_unicode(path):
+                client.error(
+                    f"the path '{visible(path, 4096)}' is not valid UTF-8, so the journal cannot remember what is"
+                    " delivered there; rename that folder or name another",
+                    place,
+                )
 
 
 def _eol_without_effect(client: Section, eol: Eol | None, destination: str) -> None:

@@ -10,10 +10,12 @@ from typing import NamedTuple
 from tui_popretr.config.problems import Place, Report
 from tui_popretr.config.values import did_you_mean, quote
 from tui_popretr.errors import describe_os_error
+from tui_popretr.files import read_whole
 from tui_popretr.secret import Secret
 
 SINK = "."
 _LARGEST = 64 * 1024**2
+_HINTS = 20  # so many unknown members are told with what was probably meant
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
 
 
@@ -69,6 +71,13 @@ class Directory:
         if parent and local == parent.partition("@")[0] and self.users is not None and local in self.users:
             return None
         return next((key for key in (f"{local}@{domain}", local) if key in self.aliases), None)
+
+    def lacks(self, address: str) -> bool:
+        """Whether an address in a local domain is neither a user's nor an alias; without a users file nobody knows."""
+        local, _, domain = address.lower().rpartition("@")
+        if self.users is None or domain not in self.domains:
+            return False
+        return local not in self.users and self.alias_of(address) is None
 
     def members(self, alias: str, address: str) -> list[str]:
         """Return the members of an alias as addresses, without the sink."""
@@ -141,14 +150,10 @@ def _is_recipient(text: str) -> bool:
 def _entries(path: str, report: Report) -> Iterator[tuple[Place, str]]:
     """Yield the lines that are neither blank nor a comment, without their line ends."""
     try:
-        with open(path, "rb") as file:
-            data = file.read(_LARGEST + 1)
+        data = read_whole(path, _LARGEST).data
     except (OSError, ValueError) as error:
         reason = describe_os_error(error) if isinstance(error, OSError) else "not a path"
         report.error(Place(path), f"cannot be read: {reason}")
-        return
-    if len(data) > _LARGEST:
-        report.error(Place(path), "the file is too large")
         return
     for number, raw in enumerate(data.removeprefix(b"\xef\xbb\xbf").split(b"\n"), start=1):
         place = Place(path, number)
@@ -162,19 +167,42 @@ def _entries(path: str, report: Report) -> Iterator[tuple[Place, str]]:
 
 
 def _check_aliases(directory: Directory, places: Mapping[str, Place], report: Report) -> None:
-    """Report loops, and members that are neither users nor aliases, at the alias that names them."""
-    finder = _LoopFinder(directory)
-    for domain in sorted(directory.domains):
-        for key, place in places.items():
-            if "@" not in key or key.endswith(f"@{domain}"):
-                finder.follow(key if "@" in key else f"{key}@{domain}")
-            for member in directory.aliases[key]:
-                _check_member(directory, member, domain, place, report)
-    for loop in finder.loops.values():
-        report.error(places[loop[0]], f"the alias leads back to itself: {' -> '.join([*loop, loop[0]])}")
+    """Report loops, aliases without effect and members that nobody knows, each at the alias in question."""
     if places and not directory.domains:
         first = min(places.values(), key=lambda place: place.line)
         report.warning(first, "aliases apply only to addresses in local domains, and no domain is given")
+        return
+    representatives = _representatives(directory)
+    finder = _LoopFinder(directory)
+    unknown: dict[tuple[Place, str], None] = {}
+    for key, place in places.items():
+        local, at, own = key.rpartition("@")
+        if at and own not in directory.domains:
+            hint = did_you_mean(own, directory.domains)
+            report.warning(place, f"{quote(own)} is no local domain, so the alias has no effect{hint}")
+            continue
+        for domain in [own] if at else representatives:
+            finder.follow(f"{local or key}@{domain}")
+            for member in directory.aliases[key]:
+                if member != SINK and directory.lacks(member if "@" in member else f"{member}@{domain}"):
+                    unknown[place, member] = None
+    for loop in finder.loops.values():
+        start = loop.index(min(loop, key=lambda alias: places[alias].line))
+        way = [*loop[start:], *loop[: start + 1]]
+        report.error(places[way[0]], f"the alias leads back to itself: {' -> '.join(way)}")
+    for number, (place, member) in enumerate(unknown):
+        # Looking for what is near takes its time among many users.
+        hint = did_you_mean(member.partition("@")[0], directory.users or ()) if number < _HINTS else ""
+        report.warning(place, f"{quote(member)} is neither a local user nor an alias{hint}")
+
+
+def _representatives(directory: Directory) -> list[str]:
+    """Return a local domain without aliases of full addresses, since those are alike; all where there is none.
+
+    What is otherwise in the other domains begins at one of those aliases.
+    """
+    special = {key.partition("@")[2] for key in directory.aliases}
+    return sorted(directory.domains - special)[:1] or sorted(directory.domains)
 
 
 class _LoopFinder:
@@ -207,13 +235,3 @@ class _LoopFinder:
             self.loops.setdefault(frozenset(loop), loop)
         else:
             self._trail[address] = (alias, iter(self._directory.members(alias, address)))
-
-
-def _check_member(directory: Directory, member: str, domain: str, place: Place, report: Report) -> None:
-    local, at, own = member.rpartition("@")
-    name = local if at else member
-    if directory.users is None or member == SINK or (at and own.lower() not in directory.domains):
-        return
-    if name.lower() not in directory.users and directory.alias_of(f"{name}@{own or domain}") is None:
-        hint = did_you_mean(name, directory.users)
-        report.warning(place, f"{quote(member)} is neither a local user nor an alias{hint}")

@@ -69,12 +69,10 @@ def _single(seconds: float) -> bool:
 
 def _what(client: ClientSettings) -> str:
     what = "new mail" if client.new_only else "all mail"
-    limits: list[str] = []
-    if client.max_messages:
-        limits.append(f"at most {client.max_messages} messages at a time")
-    if client.max_size:
-        limits.append(f"none larger than {octets(client.max_size)}")
-    return f"{what} ({', '.join(limits)})" if limits else what
+    if client.max_messages is None:
+        return what
+    number = "1 message" if client.max_messages == 1 else f"{client.max_messages} messages"
+    return f"{what} (at most {number}{'' if client.runs == 1 else ' at a time'})"
 
 
 def _source(client: ClientSettings) -> str:
@@ -121,8 +119,23 @@ def _target(destination: Destination) -> str:
 
 
 def _afterwards(client: ClientSettings) -> str:
+    """What becomes of the mail on the server, and whether it is retrieved again."""
+    fate = _fate(client)
+    if client.max_size is None:
+        return fate
+    return f"{fate} Messages larger than {octets(client.max_size)} are not retrieved and stay on the server."
+
+
+def _fate(client: ClientSettings) -> str:
+    marked = "; what mark-seen or import-seen has marked stays there" if client.new_only else ""
     if not client.preserve:
-        return "What was delivered is deleted from the server."
-    if client.delete_after is not None:
-        return f"The server keeps what was delivered for {span(client.delete_after)}."
-    return "Everything stays on the server."
+        return f"What was delivered is deleted from the server{marked}."
+    if client.delete_after is None:
+        if client.new_only:
+            return "Everything stays on the server, and each message is retrieved once."
+        again = "all of it" if client.max_messages is None else "the same messages"
+        return f"Everything stays on the server, and the next run retrieves {again} again."
+    when = f"by the first run after {span(client.delete_after)}"
+    if client.new_only:
+        return f"Each message is retrieved once, and deleted from the server {when}{marked}."
+    return f"What was delivered is deleted from the server {when}; until then each run retrieves it again."

@@ -69,7 +69,7 @@ _CLIENT = Shape(
         "server": _SERVER,
         "ssl": _SSL,
         "smtp": _SMTP,
-        "mda": Shape(_names("command")),
+        "mda": Shape(_names("command timeout")),
         "maildir": _TEXT,
         "downloads_directory": _TEXT,
         "eol": _TEXT,
@@ -112,10 +112,10 @@ def check_names(root: Node, report: Report) -> bool:
     """Report every name that is unknown, stale, misplaced, repeated or ignored; False where the root is not ours."""
     shape = ROOTS.get(root.name)
     if shape is None:
-        report.error(
-            root.place,
-            f"the root element is {quote(root.name)}, but a configuration begins with <mailserver> or <pop3download>",
-        )
+        told = f"the root element is {quote(root.name)}, but a configuration begins with <mailserver> or <pop3download>"
+        if root.name == "naf":
+            told += "; name the mailserver.xml that goes with this file"
+        report.error(root.place, told)
         return False
     _Checker(report, Shape(elements={root.name: shape})).run(root, shape)
     return True

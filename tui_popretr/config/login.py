@@ -94,12 +94,15 @@ def _usable(
 ) -> tuple[tuple[AuthType, ...], list[tuple[AuthType, str]]]:
     usable: list[AuthType] = []
     left_out: list[tuple[AuthType, str]] = []
+    certified = tls is not None and tls.key_store is not None
     for auth_type in named:
         reason = ""
-        if auth_type is AuthType.SASL_EXTERNAL:
+        if auth_type is AuthType.AUTO and certified:
+            pass  # where username or password are missing, the certificate is enough
+        elif auth_type is AuthType.SASL_EXTERNAL:
             if tls is None:
                 reason = "needs TLS (<ssl>) and a client certificate (kspath)"
-            elif tls.key_store is None:
+            elif not certified:
                 reason = "needs a client certificate (kspath in <ssl>)"
         elif username is None:
             reason = "needs a username"
@@ -119,7 +122,7 @@ def read_password(owner: Section, resolver: Resolver) -> PasswordSource | None:
         return None
     text_value = section.own_value()
     text = section.parsed(text_value, values.one_line, None)
-    name = section.attribute("env", _variable_name, None)
+    name = section.attribute("env", variable_name, None)
     path = section.attribute("file", _credential(section, resolver), None)
     argv = section.attribute("command", command_line, None)
     sources: list[PasswordSource] = []
@@ -139,7 +142,8 @@ def read_password(owner: Section, resolver: Resolver) -> PasswordSource | None:
     return sources[0] if sources else None
 
 
-def _variable_name(text: str) -> str:
+def variable_name(text: str) -> str:
+    """The name of an environment variable."""
     if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", text):
         # not quoted: it may be the password itself, put in the wrong place
         raise InvalidValueError("the value of env is not the name of an environment variable")

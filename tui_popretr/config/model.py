@@ -179,6 +179,16 @@ class SmtpDestination:
     username: str | None = None
     password: PasswordSource | None = None
 
+    @property
+    def implicit_tls(self) -> bool:
+        """Whether TLS begins with the first byte: that is what port 465 is for (RFC 8314 §3.3)."""
+        return self.port == 465 and self.socket_path is None and not self.lmtp
+
+    @property
+    def address(self) -> str:
+        """The socket's path, or host:port with brackets round an IPv6 address."""
+        return self.socket_path or (f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}")
+
 
 @dataclass(frozen=True, slots=True)
 class CommandDestination:
@@ -186,6 +196,7 @@ class CommandDestination:
 
     argv: tuple[str, ...]
     timeout: float = 300.0
+    eol: Eol = Eol.NATIVE
 
 
 Destination = MaildirDestination | FolderDestination | SmtpDestination | CommandDestination
@@ -235,6 +246,13 @@ class Settings:
     audit: LogSettings | None = None
     transcript: LogSettings | None = None
     trace: LogSettings | None = None
+
+    @property
+    def password_variables(self) -> frozenset[str]:
+        """The environment variables that passwords come from."""
+        sources = [client.server.password for client in self.clients]
+        sources += [each.destination.password for each in self.clients if isinstance(each.destination, SmtpDestination)]
+        return frozenset(source.name for source in sources if isinstance(source, FromEnvironment))
 
     def at_once(self) -> Settings:
         """Return these settings for a single run: every client one time, without waiting (--once)."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Mapping
+from functools import partial
 
 from tui_popretr import __version__
 from tui_popretr.config import values
@@ -54,15 +55,15 @@ class Resolver:
         return parse
 
 
-def read_paths(whole: Section, *, environ: Mapping[str, str], var: str | None, host: str | None) -> Resolver:
-    """Read `dirpaths` and `application`.
+def read_paths(
+    whole: Section, naf: Section | None = None, *, environ: Mapping[str, str], var: str | None, host: str | None
+) -> Resolver:
+    """Read `application`, and the `dirpaths` of the configuration and, behind them, of the framework's file.
 
-    `var` replaces the default of the var folder, `host` the machine's name. root is relative to its own default: the
-    folder of the configuration file, or its parent where that folder is called `conf`.
+    `var` replaces the default of the var folder, `host` the machine's name. In each file root is relative to its own
+    default: the file's folder, or its parent where that folder is called `conf`.
     """
     system_name = host or os.uname().nodename
-    folder = os.path.dirname(os.path.realpath(whole.place.path))
-    top = os.path.dirname(folder) if os.path.basename(folder) == "conf" else folder
     names = {"SYSNAME": system_name}
 
     application = whole.child("application")
@@ -72,22 +73,30 @@ def read_paths(whole: Section, *, environ: Mapping[str, str], var: str | None, h
         product_name = application.element("prodname", _named(names, values.header_comment), product_name)
     names["PRODNAME"] = product_name
 
-    dirpaths = whole.child("dirpaths")
+    # Behind each other: what the configuration says counts before what the framework's file says.
+    sources = [(file.child("dirpaths"), _home(file)) for file in (naf, whole) if file]
+    top = ""
 
     def folder_of(name: str, token: str, default: str) -> str:
-        def parse(text: str) -> str:
-            return _absolute(text, top, names, environ)
-
-        path = dirpaths.element(name, parse, default) if dirpaths else default
+        path = default
+        for dirpaths, home in sources:
+            if dirpaths:
+                parse = partial(_absolute, top=top or home, tokens=names, environ=environ)
+                path = dirpaths.element(name, parse, path)
         names[token] = path
         return path
 
-    top = folder_of("root", "DIRTOP", top)
+    top = folder_of("root", "DIRTOP", sources[0][1])
     config = folder_of("config", "DIRCONF", os.path.join(top, "conf"))
     var = folder_of("var", "DIRVAR", os.path.abspath(var) if var else os.path.join(top, "var"))
     logs = folder_of("logs", "DIRLOG", os.path.join(var, "logs"))
     tmp = folder_of("tmp", "DIRTMP", os.path.join(var, "tmp"))
     return Resolver(Paths(top, config, var, logs, tmp, system_name, announce_host, product_name), environ)
+
+
+def _home(file: Section) -> str:
+    folder = os.path.dirname(os.path.realpath(file.place.path))
+    return os.path.dirname(folder) if os.path.basename(folder) == "conf" else folder
 
 
 def _named(names: Mapping[str, str], parse: Callable[[str], str]) -> Callable[[str], str]:

@@ -3,15 +3,7 @@
 from __future__ import annotations
 
 PENDING = {
-    "smtp": "delivery by SMTP or LMTP (<smtp>)",
-    "mda": "delivery to a command (<mda>)",
     "fingerprint": "pinning of certificates (fingerprint)",
-    "SASL_SCRAM_SHA_256": "the authtype SASL_SCRAM_SHA_256",
-    "SASL_SCRAM_SHA_1": "the authtype SASL_SCRAM_SHA_1",
-    "SASL_LOGIN": "the authtype SASL_LOGIN",
-    "SASL_XOAUTH2": "the authtype SASL_XOAUTH2",
-    "SASL_OAUTHBEARER": "the authtype SASL_OAUTHBEARER",
-    "AUTO": "the authtype AUTO",
 }
 
 

@@ -12,12 +12,14 @@ from tui_popretr.config.destination import Local, read_local
 from tui_popretr.config.grammar import check_names
 from tui_popretr.config.logfiles import read_log
 from tui_popretr.config.model import ClientSettings, Concurrency, Settings
+from tui_popretr.config.naf import beside, read_naf
 from tui_popretr.config.paths import Resolver, read_paths
 from tui_popretr.config.problems import Place, Problem, Report, Severity
 from tui_popretr.config.section import Context, Section
 from tui_popretr.config.values import quote
 from tui_popretr.config.xmltree import MalformedXmlError, parse
 from tui_popretr.errors import describe_os_error
+from tui_popretr.files import read_whole
 
 __all__ = ["Loaded", "Problem", "Severity", "load"]
 
@@ -34,29 +36,32 @@ class Loaded:
 
 
 def load(
-    path: str, *, environ: Mapping[str, str] | None = None, now_host: str | None = None, var: str | None = None
+    path: str,
+    *,
+    environ: Mapping[str, str] | None = None,
+    now_host: str | None = None,
+    var: str | None = None,
+    naf: str | None = None,
 ) -> Loaded:
-    """Read the configuration at `path` and the directory files that it names.
+    """Read the configuration at `path`, the directory files that it names, and naf.xml for the folders.
 
     Never raises for what is in the files or for a file that is not there. `environ` stands in for the process's
-    environment, `now_host` for the machine's name, `var` for the default of the var folder.
+    environment, `now_host` for the machine's name, `var` for the default of the var folder, `naf` for the naf.xml that
+    may lie beside the configuration.
     """
     report = Report(path)
-    settings = _load(path, os.environ if environ is None else environ, now_host, var, report)
+    context = Context(report, os.environ if environ is None else environ)
+    settings = _load(path, context, now_host, var, naf)
     return Loaded(None if report.has_errors else settings, report.problems())
 
 
-def _load(path: str, environ: Mapping[str, str], host: str | None, var: str | None, report: Report) -> Settings | None:
+def _load(path: str, context: Context, host: str | None, var: str | None, naf: str | None) -> Settings | None:
+    report = context.report
     try:
-        with open(path, "rb") as file:
-            mode = os.fstat(file.fileno()).st_mode
-            data = file.read(_LARGEST + 1)
+        data, mode = read_whole(path, _LARGEST)
     except (OSError, ValueError) as error:
         reason = describe_os_error(error) if isinstance(error, OSError) else "not a path"
         report.error(Place(path), f"the configuration cannot be read: {reason}")
-        return None
-    if len(data) > _LARGEST:
-        report.error(Place(path), "the file is too large for a configuration")
         return None
     try:
         root = parse(data, path)
@@ -65,8 +70,10 @@ def _load(path: str, environ: Mapping[str, str], host: str | None, var: str | No
         return None
     if not check_names(root, report):
         return None
-    whole = Section(root, Context(report, environ))
-    resolver = read_paths(whole, environ=environ, var=var, host=host)
+    whole = Section(root, context)
+    naf = naf or beside(path)
+    framework = read_naf(naf, context) if naf else None
+    resolver = read_paths(whole, framework, environ=context.environ, var=var, host=host)
     local = read_local(whole, resolver)
     task = whole if root.name == "pop3download" else whole.child("pop3download")
     if task is None:

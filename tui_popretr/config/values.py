@@ -77,9 +77,14 @@ def _variable(inside: str, environ: Mapping[str, str]) -> str:
                 f"the environment variable {name} is not set; give it a default as in ${{{name}:default}} or set it"
             )
         return default
-    if _SURROGATE.search(value):
+    if not is_unicode(value):
         raise InvalidValueError(f"the environment variable {name} is not valid UTF-8")
     return value
+
+
+def is_unicode(text: str) -> bool:
+    """Whether text is that: Python gives names of files and variables that are not UTF-8 lone surrogates."""
+    return _SURROGATE.search(text) is None
 
 
 def boolean(text: str) -> bool:

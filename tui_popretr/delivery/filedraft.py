@@ -144,7 +144,10 @@ class FileDraft:
         except OSError as error:
             if not self._is_ours(self.final):
                 self._failed = True
-                raise delivery_failed(error, "create", self.final) from error
+                # Most renames that find nothing miss what they are to rename.
+                gone = isinstance(error, FileNotFoundError) and os.path.isdir(os.path.dirname(self.final))
+                doing, path = ("deliver", self.tmp) if gone else ("create", self.final)
+                raise delivery_failed(error, doing, path) from error
             # A network file system lost the answer, not the deed.
         self._published = True
         faultpoints.reached(Step.PUBLISHED)

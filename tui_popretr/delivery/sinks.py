@@ -2,22 +2,64 @@
 
 from __future__ import annotations
 
-from tui_popretr.config.model import ClientSettings, FolderDestination, MaildirDestination
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from tui_popretr.config.model import (
+    ClientSettings,
+    CommandDestination,
+    FolderDestination,
+    MaildirDestination,
+    SmtpDestination,
+)
 from tui_popretr.delivery.folder import FolderSink
 from tui_popretr.delivery.maildir import MaildirSink
 from tui_popretr.delivery.sink import Sink
-from tui_popretr.errors import ConfigurationError
+from tui_popretr.facts import Direction
+from tui_popretr.secret import Secret
 
 
-def sink_for(client: ClientSettings, journal_id: str) -> Sink:
-    """Return the client's sink; no I/O. `journal_id` marks our files. Raises ConfigurationError."""
+def _no_password() -> Secret:
+    return Secret("")
+
+
+def _say_nothing(direction: Direction, text: str) -> None:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What destinations that are no files need of the program. The functions are called in a sink's thread."""
+
+    spool: str = ""  # folder for messages that are too large to be kept in memory
+    announce_host: str = "localhost"  # how we call ourselves
+    password: Callable[[], Secret] = _no_password  # the destination's; may raise any PopretrError
+    said: Callable[[Direction, str], None] = _say_nothing  # told each line of dialogue, safe to show
+    withheld: frozenset[str] = frozenset()  # environment variables that hold passwords: not for commands
+
+
+def sink_for(client: ClientSettings, journal_id: str, means: Means = Means()) -> Sink:
+    """Return the client's sink, for one session; no I/O. `journal_id` marks our files.
+
+    Without `means` it is good for its key, and to deliver into files.
+    """
     match client.destination:
         case MaildirDestination() as maildir:
             return MaildirSink(maildir, journal_id)
         case FolderDestination() as folder:
             return FolderSink(folder, client.id, journal_id)
-        case _:
-            raise ConfigurationError(
-                f"client {client.id}: delivery to an SMTP server or a command is not there yet",
-                advice="deliver into a message store, a <maildir> or a <downloads_directory>",
+        case SmtpDestination() as server:
+            from tui_popretr.delivery.smtp.sink import SmtpSink  # with smtplib, which few need
+
+            return SmtpSink(
+                server,
+                recip=client.recip,
+                spool=means.spool,
+                client=means.announce_host,
+                password=means.password,
+                said=means.said,
             )
+        case CommandDestination() as command:
+            from tui_popretr.delivery.command.sink import CommandSink
+
+            return CommandSink(command, spool=means.spool, withheld=means.withheld, said=means.said)

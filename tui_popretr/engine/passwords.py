@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import signal
 import stat
@@ -10,6 +9,7 @@ import subprocess
 
 import trio
 
+from tui_popretr import processes
 from tui_popretr.config.model import FromCommand, FromEnvironment, FromFile, Literal, PasswordSource
 from tui_popretr.errors import PasswordUnavailable, describe_os_error
 from tui_popretr.secret import Secret
@@ -20,14 +20,6 @@ _commands = trio.CapacityLimiter(8)
 # Nor must a dead network mount that swallows these threads take any from the rest of the program.
 _files = trio.CapacityLimiter(8)
 _FILE_TIMEOUT = 10.0
-_running: set[int] = set()  # the process groups of commands
-
-
-def kill_commands() -> None:
-    """Kill the commands that run, with their children: for an end that waits for nothing. Any thread."""
-    for group in tuple(_running):
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(group, signal.SIGKILL)
 
 
 async def obtain(source: PasswordSource | None) -> Secret:
@@ -113,7 +105,7 @@ async def _run(argv: tuple[str, ...]) -> tuple[bytes, int]:
         start_new_session=True,
     )
     assert process.stdout is not None
-    _running.add(process.pid)
+    processes.enlist(process.pid)
     try:
         output = bytearray()
         async for piece in process.stdout:
@@ -122,13 +114,11 @@ async def _run(argv: tuple[str, ...]) -> tuple[bytes, int]:
                 raise PasswordUnavailable(f"the password command {argv[0]} gave more than {_LONGEST // 1024} KiB")
         return bytes(output), await process.wait()
     except BaseException:
-        # Not reaped yet, so the number is still its own.
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
+        processes.signal_group(process.pid, signal.SIGKILL)
         with trio.CancelScope(shield=True):
             await process.wait()
         raise
     finally:
-        _running.discard(process.pid)
+        processes.dismiss(process.pid)
         with trio.CancelScope(shield=True):
             await process.stdout.aclose()

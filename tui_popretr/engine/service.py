@@ -154,6 +154,7 @@ class Engine:
                 connect=self._connector,
                 paths=self.settings.paths,
                 timeout=self.settings.timeout,
+                withheld=self.settings.password_variables,
             ),
             places=Places(self.settings.concurrency),
             alarm=alarm,
@@ -281,7 +282,12 @@ class Engine:
         context_for.cache_clear()  # certificates may have been renewed
         self._logbook.apply(settings)
         self._services.places.limits = settings.concurrency
-        self._services.around = replace(self._services.around, paths=settings.paths, timeout=settings.timeout)
+        self._services.around = replace(
+            self._services.around,
+            paths=settings.paths,
+            timeout=settings.timeout,
+            withheld=settings.password_variables,
+        )
         wanted = {client.id: client for client in settings.clients}
         known = {runner.settings.id: runner.settings for runner in self._runners.values()}
         removed = tuple(each for each in known if each not in wanted)

@@ -11,7 +11,7 @@ import trio
 
 from tui_popretr import faultpoints
 from tui_popretr.clock import Clock
-from tui_popretr.config.model import ClientSettings, Paths
+from tui_popretr.config.model import ClientSettings, Paths, SmtpDestination
 from tui_popretr.delivery.received import received_header
 from tui_popretr.engine.bus import Bus
 from tui_popretr.engine.entry import Connector, Entry
@@ -74,6 +74,7 @@ class Surroundings:
     connect: Connector
     paths: Paths
     timeout: float
+    withheld: frozenset[str]  # environment variables that commands do not get
 
 
 class _BrokenError(Exception):
@@ -160,7 +161,9 @@ class Session(Observer):
 
     def _open_storage(self) -> Storage:
         around = self._around
-        return Storage(self._client, self.id, around.stores, around.bus, around.clock, around.paths, self._warn)
+        return Storage(
+            self._client, self.id, around.stores, around.bus, around.clock, around.paths, around.withheld, self._warn
+        )
 
     async def _connections(self) -> None:
         for last in (False, True):
@@ -287,7 +290,7 @@ class Session(Observer):
     def _target(self, wire: Wire, maildrop: int) -> Target:
         client, server, paths = self._client, self._client.server, self._around.paths
         protocol = "POP3" if server.tls is None else "POP3S"
-        if self._storage.sink.remote:
+        if isinstance(client.destination, SmtpDestination):
             protocol = "POP-to-SMTP"
 
         def received() -> bytes:

@@ -50,9 +50,10 @@ class Storage:
         bus: Bus,
         clock: Clock,
         paths: Paths,
+        withheld: frozenset[str],
         warn: Warn,
     ) -> None:
-        """Raises JournalError where there is no journal, ConfigurationError."""
+        """`withheld`: environment variables that commands do not get. Raises JournalError where there is no journal."""
         self._client = client
         self._session = session
         self._stores = stores
@@ -60,7 +61,7 @@ class Storage:
         self._clock = clock
         self._warn = warn
         self._token = trio.lowlevel.current_trio_token()
-        means = Means(paths.tmp, paths.announce_host, self._password, self._said)
+        means = Means(paths.tmp, paths.announce_host, self._password, self._said, withheld)
         self.sink = sink_for(client, stores.keeper.journal.id, means)
         self.disk = stores.disks.of(self.sink.key, self.sink.key)
 

@@ -43,6 +43,10 @@ class Stream(Protocol):
         """Do a TLS handshake and go on under TLS. Raises TlsFailed and ConnectionCut."""
         ...
 
+    def channel_binding(self) -> bytes | None:
+        """Return what only the two ends of this TLS connection know (tls-unique, RFC 5929 §3); None without such."""
+        ...
+
     def close(self) -> None:
         """Close at once; never blocks and never raises."""
         ...
@@ -122,6 +126,13 @@ class SocketStream:
         except (OSError, ValueError) as problem:
             raise session.explain(problem) from problem
         return session.verified(wrapped)
+
+    def channel_binding(self) -> bytes | None:
+        sock = self._socket
+        # RFC 8446 appendix C.5: not defined for TLS 1.3; what took its place (RFC 9266) cannot be had from Python
+        if not isinstance(sock, ssl.SSLSocket) or sock.version() == "TLSv1.3":
+            return None
+        return sock.get_channel_binding("tls-unique")
 
     def close(self) -> None:
         sock = self._socket

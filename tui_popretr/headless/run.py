@@ -4,35 +4,62 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import AsyncIterator
-from typing import Final
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
 
 import trio
 
 from tui_popretr.commands import Reload, Shutdown
-from tui_popretr.engine.service import LAST_DEADLINE, Engine
+from tui_popretr.ends import Ends
+from tui_popretr.engine.service import Engine
 from tui_popretr.errors import PopretrError
 from tui_popretr.facts import Level
 from tui_popretr.headless.progress import Progress
-
-_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+from tui_popretr.processes import kill_commands
 
 
 def run_headless(engine: Engine, *, once: bool = False, progress: Progress | None = None) -> int:
     """Run the engine until it ends by itself or by a signal, and return the exit code.
 
-    SIGTERM and SIGINT end it in good order within 10 seconds; a second one ends the process at once, with the exit code
-    128 + signal. SIGHUP reloads the configuration; with `once` it ends the run. `progress` shows what happens
-    meanwhile. Raises JournalError where the journal cannot be used.
+    SIGTERM and SIGINT end it in good order within 10 seconds, whatever hangs; a second one ends the process at once,
+    with the exit code 128 + signal. SIGHUP reloads the configuration; with `once` it ends the run. `progress` shows
+    what happens meanwhile. Raises JournalError where the journal cannot be used.
     """
     return trio.run(_main, engine, once, progress)
 
 
 async def _main(engine: Engine, once: bool, progress: Progress | None) -> int:
+    token = trio.lowlevel.current_trio_token()
+
+    def soon(act: Callable[[], object]) -> None:
+        """Have it done in the engine's thread."""
+        with suppress(trio.RunFinishedError):
+            token.run_sync_soon(act)
+
+    def begin(number: int) -> None:
+        name = signal.Signals(number).name
+        soon(partial(engine.note, Level.INFO, f"{name}: ending; a second signal ends at once"))
+        soon(partial(engine.perform, Shutdown()))
+
+    def reload() -> None:
+        soon(partial(engine.note, Level.INFO, "SIGHUP: reading the configuration again"))
+        soon(partial(engine.perform, Reload()))
+
+    def last() -> None:
+        # This loses nothing: the journal knows what is unfinished.
+        kill_commands()
+        engine.close_logs()
+        if progress is not None:
+            progress.finish()
+
+    def leave(number: int) -> None:
+        last()
+        os._exit(128 + number)
+
     problems: list[PopretrError] = []
-    with trio.open_signal_receiver(*_SIGNALS) as received:
+    with Ends(begin, lambda number: soon(partial(leave, number)), last=last, hangup=None if once else reload):
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(_obey, received, engine, once, progress)
             if progress is not None:
                 engine.subscribe(progress)
                 nursery.start_soon(progress.run)
@@ -47,24 +74,3 @@ async def _main(engine: Engine, once: bool, progress: Progress | None) -> int:
     if problems:
         raise problems[0]
     return engine.exit_code
-
-
-async def _obey(received: AsyncIterator[int], engine: Engine, once: bool, progress: Progress | None) -> None:
-    """Do what signals ask for."""
-    async for number in received:
-        name = signal.Signals(number).name
-        if number != signal.SIGHUP or once:
-            engine.note(Level.INFO, f"{name}: ending; a second signal ends at once")
-            break
-        engine.note(Level.INFO, f"{name}: reading the configuration again")
-        engine.perform(Reload())
-    engine.perform(Shutdown())
-    # Nothing but this waits for the engine now: a thread that hangs in a dead disk must not keep the process. Ending
-    # here loses nothing: the journal knows what is unfinished.
-    code = 0
-    with trio.move_on_after(LAST_DEADLINE + 0.5):
-        code = 128 + await anext(received)
-    if progress is not None:
-        progress.finish()
-    engine.close_logs()
-    os._exit(code)

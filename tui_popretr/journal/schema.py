@@ -7,8 +7,10 @@ import os
 import sqlite3
 from typing import Final
 
-from tui_popretr.errors import JournalDamaged, JournalError, JournalFromFuture, describe_os_error
+from tui_popretr.errors import JournalFromFuture
 from tui_popretr.journal.place import sync_folder
+from tui_popretr.journal.trouble import damaged
+from tui_popretr.journal.trouble import explain as explain
 
 APPLICATION_ID: Final = 0x506F7052  # "PopR"
 VERSION: Final = 2
@@ -93,16 +95,6 @@ CREATE INDEX accepted_by_maildrop ON accepted (maildrop);
 #: What makes a journal of the next version out of one of this version.
 _UPGRADES: Final = {1: f"DROP TABLE accepted; {_ACCEPTED}"}
 _NAMES = ("accepted", "journal", "maildrop", "message", "session", "trouble")
-_DAMAGE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_FORMAT)
-
-
-def damaged(path: str, what: str) -> JournalDamaged:
-    """Return the error for a journal that must not be used. The file stays where it is: see set_aside()."""
-    return JournalDamaged(
-        f"the journal {path} {what}; nothing was retrieved or deleted",
-        advice=f"restore it from a backup (stop the program first), or, to begin a new one, move {path}, {path}-wal "
-        f"and {path}-shm away: what is still on the servers is then retrieved again",
-    )
 
 
 def create(path: str) -> None:
@@ -136,8 +128,11 @@ def create(path: str) -> None:
 
 
 def check_before_opening(path: str) -> None:
-    """Look at the file without SQLite, which may write to what it opens. Raises JournalDamaged, OSError."""
-    with open(path, "rb") as file:
+    """Look at the file without SQLite, which may write to what it opens. Raises JournalDamaged, OSError.
+
+    One that may not be written is refused here: SQLite would open it, and fail when there is mail.
+    """
+    with open(path, "r+b") as file:
         header = file.read(100)
     if len(header) < 100 or not header.startswith(_MAGIC):
         raise damaged(path, "is empty" if not header else "is damaged: it is not an SQLite database")
@@ -180,15 +175,6 @@ def upgrade(connection: sqlite3.Connection) -> None:
             with contextlib.suppress(sqlite3.Error):
                 connection.rollback()
             raise
-
-
-def explain(error: sqlite3.Error | OSError, path: str, doing: str) -> JournalError:
-    """Return the error to raise for one of SQLite's or the system's."""
-    if isinstance(error, OSError):
-        return JournalError(f"the journal {path} cannot be {doing}: {describe_os_error(error)}")
-    if getattr(error, "sqlite_errorcode", 0) & 0xFF in _DAMAGE:
-        return damaged(path, f"is damaged: {error}")
-    return JournalError(f"the journal {path} cannot be {doing}: {error}")
 
 
 def set_aside(path: str, timestamp: str) -> str:

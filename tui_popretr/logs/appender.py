@@ -5,8 +5,10 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from typing import Final
 
 from tui_popretr.logs.naming import number_of, numbered
+from tui_popretr.logs.stream import Stream, is_stream
 
 _FLAGS = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOCTTY
 
@@ -19,27 +21,13 @@ class Appender:
 
     __slots__ = ("_descriptor", "_owned", "size")
 
+    #: Lines that write() has taken over and that are not with the system.
+    waiting: Final = 0
+
     def __init__(self, descriptor: int, *, owned: bool) -> None:
         self._descriptor = descriptor
         self._owned = owned
         self.size = os.fstat(descriptor).st_size
-
-    @classmethod
-    def open(cls, path: str) -> Appender:
-        """Open `path`, made with mode 0600 and its missing folders with 0700. Raises OSError.
-
-        A line that a full disk or a power cut left unfinished is ended, so that the next one begins a line of its own.
-        """
-        make_folders(os.path.dirname(path))
-        descriptor = os.open(path, _FLAGS, 0o600)
-        try:
-            status = os.fstat(descriptor)
-            if stat.S_ISREG(status.st_mode) and status.st_size and os.pread(descriptor, 1, status.st_size - 1) != b"\n":
-                os.write(descriptor, b"\n")
-            return cls(descriptor, owned=True)
-        except OSError:
-            os.close(descriptor)
-            raise
 
     def write(self, lines: bytearray) -> None:
         """Hand `lines` to the system, all in one write where it takes them, and empty it.
@@ -55,11 +43,38 @@ class Appender:
             del lines[: lines.rfind(b"\n", 0, written) + 1 if self._owned else written]
         self.size = os.fstat(self._descriptor).st_size
 
+    def settle(self) -> None:
+        """Nothing waits."""
+
     def close(self) -> None:
         """Close the file; a standard stream of the process stays open. Raises OSError, and is closed all the same."""
         if self._owned:
             self._owned = False  # a number that is closed twice may be somebody else's file by then
             os.close(self._descriptor)
+
+
+def open_log(path: str) -> Appender | Stream:
+    """Open `path`, made with mode 0600 and its missing folders with 0700. Raises OSError.
+
+    A line that a full disk or a power cut left unfinished is ended, so that the next one begins a line of its own.
+    """
+    make_folders(os.path.dirname(path))
+    descriptor = os.open(path, _FLAGS, 0o600)
+    try:
+        if is_stream(descriptor):
+            return Stream(descriptor, owned=True)
+        status = os.fstat(descriptor)
+        if stat.S_ISREG(status.st_mode) and status.st_size and os.pread(descriptor, 1, status.st_size - 1) != b"\n":
+            os.write(descriptor, b"\n")
+        return Appender(descriptor, owned=True)
+    except OSError:
+        os.close(descriptor)
+        raise
+
+
+def standard_stream(descriptor: int) -> Appender | Stream:
+    """Return what writes to standard output or standard error, which may be a file. Raises OSError."""
+    return (Stream if is_stream(descriptor) else Appender)(descriptor, owned=False)
 
 
 def make_folders(folder: str) -> None:

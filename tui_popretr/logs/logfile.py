@@ -10,10 +10,11 @@ from threading import Lock
 
 from tui_popretr.clock import Clock
 from tui_popretr.config.model import LogSettings, Rotation
-from tui_popretr.errors import describe_os_error
-from tui_popretr.logs.appender import Appender, with_room
+from tui_popretr.errors import file_trouble
+from tui_popretr.logs.appender import Appender, open_log, standard_stream, with_room
 from tui_popretr.logs.naming import expand, period_start
 from tui_popretr.logs.stamps import date_and_time
+from tui_popretr.logs.stream import Stream
 
 STANDARD_STREAMS = {"%stdout%": 1, "%stderr%": 2}
 
@@ -43,7 +44,8 @@ class LogFile:
         self._max_size = 0 if self._stream is not None else settings.max_size or 0
         self._rotation = Rotation.NEVER if self._max_size or self._stream is not None else settings.rotation
 
-        self._file: Appender | None = None
+        self._file: Appender | Stream | None = None
+        self._held_up: Stream | None = None  # what _file was until it could not be written
         self._pending = bytearray()
         self._due: float | None = None
         self._floor = 0  # octets of the file that are no reason to rotate: the banner of a new one
@@ -78,13 +80,16 @@ class LogFile:
     def write_through(self, lines: Iterable[str], when: datetime | None = None) -> None:
         """Add lines and hand them to the system before returning, whatever the settings' flush says.
 
-        While the log cannot be written they are kept as others are.
+        While the log cannot be written they are kept as others are. Blocking, though never for long.
         """
         with self._lock:
             if not self._closed:
                 for line in lines:
                     self._add(line, when)
                 self._push()
+            file = self._file
+        if file is not None:
+            file.settle()
         if self._notes:
             self._tell()
 
@@ -176,10 +181,7 @@ class LogFile:
 
     def _begin(self, how: str) -> None:
         try:
-            if self._stream is not None:
-                self._file = Appender(self._stream, owned=False)
-            else:
-                self._file = Appender.open(self._path)
+            self._file, self._held_up = self._held_up or self._open(), None
             is_new = self._file.size == 0
             self._mark(how)
             self._floor = self._file.size if is_new else 0
@@ -196,6 +198,9 @@ class LogFile:
             self._problems.clear()
         self._lost = 0
 
+    def _open(self) -> Appender | Stream:
+        return open_log(self._path) if self._stream is None else standard_stream(self._stream)
+
     def _push(self) -> None:
         if self._file is None:
             if self._clock.boottime() >= self._retry_at:
@@ -209,14 +214,18 @@ class LogFile:
             self._due = None
 
     def _end(self, how: str) -> None:
-        if self._file is None:
-            return
-        try:
-            self._mark(how)
-            self._file.close()
-        except OSError as error:
-            self._fail(error)
-        self._file = None
+        if self._file is not None:
+            try:
+                self._mark(how)
+                self._file.close()
+            except OSError as error:
+                self._fail(error)
+            else:
+                self._lost += self._file.waiting
+        if self._held_up is not None:
+            self._held_up.close()
+            self._lost += self._held_up.waiting
+        self._file = self._held_up = None
 
     def _mark(self, how: str) -> None:
         if self._file is not None and self._stream is None:
@@ -224,14 +233,16 @@ class LogFile:
             self._file.write(bytearray(line.encode("utf-8", "backslashreplace")))
 
     def _fail(self, error: OSError) -> None:
-        if self._file is not None:
+        if isinstance(self._file, Stream):  # there is no other to be had, and lines wait in it
+            self._held_up = self._file
+        elif self._file is not None:
             with suppress(OSError):
                 self._file.close()
-            self._file = None
+        self._file = None
         self._due = self._retry_at = self._clock.boottime() + RETRY_AFTER
         if error.errno not in self._problems:
             self._problems.add(error.errno)
-            self._notes.append(f"{self._path}: the log cannot be written: {describe_os_error(error)}")
+            self._notes.append(f"{self._path}: the log cannot be written: {file_trouble(error).words}")
 
     # --- and in this one it is not ----------------------------------------------------------------------------------
 

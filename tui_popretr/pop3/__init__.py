@@ -31,7 +31,7 @@ from tui_popretr.pop3.errors import (
 from tui_popretr.pop3.events import BodyChunk, BodyEnd, Continuation, Event, Greeting, Listing, Reply
 from tui_popretr.pop3.listing import parse_list, parse_stat, parse_uidl
 from tui_popretr.pop3.machine import Machine
-from tui_popretr.pop3.sasl import Exchange, apop_digest, begin
+from tui_popretr.pop3.sasl import Endpoint, Exchange, Proof, apop_digest, begin
 from tui_popretr.pop3.states import State
 
 __all__ = [
@@ -45,6 +45,7 @@ __all__ = [
     "Command",
     "Continuation",
     "Dele",
+    "Endpoint",
     "Event",
     "Exchange",
     "Greeting",
@@ -56,6 +57,7 @@ __all__ = [
     "Never",
     "Noop",
     "Pass",
+    "Proof",
     "Quit",
     "RemoteProtocolError",
     "Reply",

@@ -239,11 +239,13 @@ class Auth(Command):
 class SaslResponse(Command):
     """Answer a Continuation. `data` is plain text, encoded in base64 by wire(); `hide` as in Auth.
 
-    It is a part of the AUTH command: it has no Reply of its own.
+    It is a part of the AUTH command: it has no Reply of its own. It is never shown; but what is `public` in itself, a
+    username, may stand in what the server says.
     """
 
     data: Secret
     hide: Secret | None = None
+    public: bool = False
 
     def __post_init__(self) -> None:
         _check_encodable(self.data.reveal(), "SASL response")
@@ -257,7 +259,7 @@ class SaslResponse(Command):
         return STARS
 
     def secrets(self) -> tuple[bytes, ...]:
-        return _sasl_secrets(self.data, self.hide)
+        return _sasl_secrets(None if self.public else self.data, self.hide)
 
 
 def _sasl_secrets(data: Secret | None, hide: Secret | None) -> tuple[bytes, ...]:

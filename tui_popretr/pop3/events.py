@@ -51,7 +51,10 @@ class Reply:
 
 @dataclass(slots=True)
 class Continuation:
-    """The server's turn in a SASL exchange: a challenge in base64 (RFC 5034 §4). `command` is the Auth."""
+    """The server's turn in a SASL exchange: a challenge in base64 (RFC 5034 §4). `command` is the Auth.
+
+    A challenge is never shown: `line` has stars for all but an empty one.
+    """
 
     final: ClassVar[bool] = False
 

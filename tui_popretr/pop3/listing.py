@@ -15,7 +15,8 @@ _STAT = re.compile(rb"[ \t]*([0-9]{1,20})[ \t]+([0-9]{1,20})(?:[ \t].*)?", re.DO
 # more may follow the octets (RFC 1939 §5, LIST)
 _LIST_ROW = re.compile(rb"^[ \t]*([0-9]{1,10})[ \t]+([0-9]{1,20})(?:[ \t][^\r\n]*)?\r?$", re.MULTILINE)
 _UIDL_ROW = re.compile(rb"^[ \t]*([0-9]{1,10})[ \t]+([^\r\n]*)\r?$", re.MULTILINE)
-_UID = re.compile(rb"[!-~]{1,70}")
+#: What a unique-id is made of (RFC 1939 §7).
+UID = re.compile(rb"[!-~]{1,70}")
 
 
 def parse_stat(text: bytes) -> tuple[int, int]:
@@ -55,5 +56,5 @@ def parse_uidl(data: bytes, count: int | None = None) -> dict[int, str]:
         if 1 <= number <= highest
         and rows_of_number[number] == 1
         and rows_of_uid[uid] == 1
-        and _UID.fullmatch(uid) is not None
+        and UID.fullmatch(uid) is not None
     }

@@ -48,6 +48,15 @@ class Channel:
         names = [value for rdn in certificate.get("subject", ()) for key, value in rdn if key == "commonName"]
         return names[-1] if names else None
 
+    @property
+    def binding(self) -> bytes | None:
+        """The channel binding tls-unique (RFC 5929 §3); None where there is none: in clear, and under TLS 1.3."""
+        stream = self.stream
+        if not isinstance(stream, trio.SSLStream) or stream.version() == "TLSv1.3":
+            return None
+        binding: bytes | None = stream.get_channel_binding("tls-unique")
+        return binding
+
     async def read_line(self, bound: int) -> bytes:
         """Return the next line without its CRLF (or LF). Raises LineTooLong beyond `bound` octets."""
         self.pipelined = True

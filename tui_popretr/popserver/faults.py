@@ -25,6 +25,16 @@ class QuitFault(Enum):
     CUT_AFTER_UPDATE = "closed without an answer, deletions applied"
 
 
+class SaslFault(Enum):
+    """What a server does wrong that does not know the password, or wants to do harm."""
+
+    NONE = "none"
+    WRONG_SIGNATURE = "SCRAM: a proof that does not prove"
+    NO_SIGNATURE = "SCRAM: +OK without a proof"
+    CHANGED_NONCE = "SCRAM: a nonce that does not begin with the client's"
+    HUGE_ITERATIONS = "SCRAM: a thousand million rounds of hashing"
+
+
 @dataclass(slots=True)
 class Faults:
     """A well-behaved server, unless told otherwise; may be changed while the server runs.
@@ -42,6 +52,7 @@ class Faults:
     delay: float = 0.0  # seconds before each reply
     rate: float | None = None  # octets a second
     quit: QuitFault = QuitFault.NONE
+    sasl: SaslFault = SaslFault.NONE
 
     def before(self, verb: str) -> None:
         """Raise Stalled where the command is never answered."""

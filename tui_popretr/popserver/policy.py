@@ -12,12 +12,22 @@ class Mechanism(Enum):
     USER = "USER"
     APOP = "APOP"
     PLAIN = "PLAIN"
+    LOGIN = "LOGIN"
     CRAM_MD5 = "CRAM-MD5"
+    SCRAM_SHA_1 = "SCRAM-SHA-1"
+    SCRAM_SHA_1_PLUS = "SCRAM-SHA-1-PLUS"
+    SCRAM_SHA_256 = "SCRAM-SHA-256"
+    SCRAM_SHA_256_PLUS = "SCRAM-SHA-256-PLUS"
     EXTERNAL = "EXTERNAL"
+    XOAUTH2 = "XOAUTH2"
+    OAUTHBEARER = "OAUTHBEARER"
 
 
 ALL = frozenset(Mechanism)
-_FIT_FOR_CLEAR = frozenset({Mechanism.USER, Mechanism.APOP, Mechanism.CRAM_MD5})
+_FIT_FOR_CLEAR = frozenset(
+    {Mechanism.USER, Mechanism.APOP, Mechanism.CRAM_MD5, Mechanism.SCRAM_SHA_1, Mechanism.SCRAM_SHA_256}
+)
+_BOUND = frozenset({Mechanism.SCRAM_SHA_1_PLUS, Mechanism.SCRAM_SHA_256_PLUS})
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +47,13 @@ class Policy:
     implementation: str | None = "tui-popretr-popserver"
     idle_timeout: float = 600.0  # seconds; RFC 1939 §3 wants at least ten minutes
 
-    def mechanisms(self, *, under_tls: bool) -> frozenset[Mechanism]:
-        """Return the mechanisms offered on such a connection; never EXTERNAL in clear: it needs a certificate."""
-        return self.tls if under_tls else self.clear - {Mechanism.EXTERNAL}
+    def mechanisms(self, *, under_tls: bool, bound: bool = False) -> frozenset[Mechanism]:
+        """Return the mechanisms offered on such a connection; `bound`: it has a channel binding.
+
+        Never EXTERNAL in clear, as it needs a certificate, nor SCRAM's -PLUS without a channel binding.
+        """
+        offered = self.tls if under_tls else self.clear - {Mechanism.EXTERNAL}
+        return offered if bound else offered - _BOUND
 
     def knows(self, verb: str) -> bool:
         """Whether a command exists at all on this server."""
@@ -55,7 +69,7 @@ class Policy:
         return True
 
 
-#: Every mechanism; SASL PLAIN and EXTERNAL only under TLS; STLS offered.
+#: Every mechanism; those of SASL that show a password, and EXTERNAL, only under TLS; STLS offered.
 STD = Policy()
 
 #: Every mechanism, but only under TLS.

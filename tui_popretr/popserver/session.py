@@ -176,7 +176,8 @@ class Session:
     # --- AUTHORIZATION ----------------------------------------------------------------------------------------------
 
     def _mechanisms(self) -> frozenset[Mechanism]:
-        return self._policy.mechanisms(under_tls=self._channel.under_tls)
+        channel = self._channel
+        return self._policy.mechanisms(under_tls=channel.under_tls, bound=channel.binding is not None)
 
     def _require(self, mechanism: Mechanism) -> None:
         if mechanism in self._mechanisms():
@@ -185,7 +186,11 @@ class Session:
         raise Refused("only under TLS" if wants_tls else "this mechanism is not offered")
 
     def _gate(self) -> sasl.Gate:
-        return sasl.Gate(self._around.maildrops, self._channel.certificate_name)
+        channel = self._channel
+        plus = any(each.value.endswith("-PLUS") for each in self._mechanisms())
+        return sasl.Gate(
+            self._around.maildrops, channel.certificate_name, channel.binding if plus else None, self._faults.sasl
+        )
 
     async def _user_command(self, argument: str) -> None:
         self._require(Mechanism.USER)

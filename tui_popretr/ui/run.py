@@ -6,10 +6,11 @@ import contextlib
 import gc
 import sys
 
+from tui_popretr.ends import Ends
 from tui_popretr.engine.service import Engine
 from tui_popretr.errors import PopretrError
+from tui_popretr.processes import kill_commands
 from tui_popretr.ui.app import Dashboard
-from tui_popretr.ui.ends import Ends
 from tui_popretr.ui.engine_thread import EngineThread
 from tui_popretr.ui.logfiles import files_of
 from tui_popretr.ui.mailbox import Mailbox
@@ -24,16 +25,28 @@ def run_dashboard(engine: Engine, *, no_mouse: bool = False, title: str = "") ->
     Whatever happens, running sessions are ended with QUIT and the terminal is as it was. A second SIGTERM or SIGINT
     ends at once, with 128 + its number. Raises what made the engine or the dashboard end unasked.
     """
-    mailbox = Mailbox()
+    mailbox, sanity = Mailbox(), Sanity()
     engine.subscribe(mailbox, dialogue=True)
     thread = EngineThread(engine)
-    with Ends(Sanity(), thread) as ends, thread:
-        source = EngineSource(thread, mailbox, engine.clock)
-        app = Dashboard(source, title=title, history=_history(engine), driver_class=Terminal)
-        ends.closes(lambda: app.call_later(app.exit, 0))
+    source = EngineSource(thread, mailbox, engine.clock)
+    app = Dashboard(source, title=title, history=_history(engine), driver_class=Terminal)
+
+    def begin(_: int) -> None:
+        thread.end()
+        app.call_later(app.exit, 0)
+
+    def hurry(_: int) -> None:
+        thread.cancel()
+        app.call_later(app.exit, 0)
+
+    def last() -> None:
+        kill_commands()
+        sanity.restore()
+
+    with Ends(begin, hurry, last=last, over=lambda: not thread.alive) as ends, thread:
         gc.freeze()  # what there is by now stays to the end: no need to look through it again and again
         app.run(mouse=not no_mouse)
-        ends.begin()
+        ends.begun()
         thread.end()
         if app.view.running and thread.alive:
             _say(app.view.running)

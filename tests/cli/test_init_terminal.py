@@ -1,0 +1,241 @@
+"""`init` on a terminal: its questions, and what becomes of the answers."""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conversation import CTRL_C, CTRL_D, converse
+from tests.cli.program import mail, run_program
+from tests.support.popserver_thread import RunningServer, running_server
+from tui_popretr.config.model import ClientSettings, FromCommand, FromEnvironment, FromFile, MaildirDestination
+from tui_popretr.config.reader import load
+from tui_popretr.popserver import Maildrop, Policy
+from tui_popretr.popserver.certificates import ca_path, server_context
+
+PASSWORD = "open-sesame"
+WHO, SERVER, PASSWORD_FROM = "mail address: ", "POP3 server [pop.example.test]: ", "Number [1]: "
+SECRET, WHERE, MAILDIR, DELETE = "Password (not shown): ", "Number [1]: ", "Maildir [~/Maildir]: ", "(y/n) [n]: "
+AGAIN = "(y/n) [y]: "
+
+
+@pytest.fixture
+def box() -> Maildrop:
+    box = Maildrop("me@example.test", PASSWORD)
+    box.add(mail())
+    return box
+
+
+@pytest.fixture
+def server(box: Maildrop) -> Iterator[RunningServer]:
+    with running_server([box], tls=server_context()) as server:
+        yield server
+
+
+INIT = ("init", "--tspath", ca_path())
+
+
+def only_client(home: Path) -> ClientSettings:
+    path = home / ".config/tui-popretr/tui-popretr.xml"
+    loaded = load(str(path), environ={"HOME": str(home)})
+    assert loaded.settings is not None, loaded.problems
+    (client,) = loaded.settings.clients
+    return client
+
+
+def written(home: Path) -> list[str]:
+    return sorted(str(path.relative_to(home)) for path in home.rglob("*") if path.is_file())
+
+
+def test_all_the_questions(tmp_path: Path, server: RunningServer) -> None:
+    talk = converse(
+        tmp_path,
+        INIT,
+        [
+            (WHO, "me@example.test"),
+            (SERVER, server.tls_address),
+            (PASSWORD_FROM, ""),
+            (SECRET, PASSWORD),
+            (WHERE, ""),
+            (MAILDIR, ""),
+            (DELETE, ""),
+        ],
+    )
+    assert talk.code == 0, talk.screen
+    assert PASSWORD not in talk.screen
+    assert "  it works: 1 message" in talk.screen
+    assert talk.screen.index("Written: ~/.config/tui-popretr/tui-popretr.xml") < talk.screen.index("\nNext:\n")
+    client = only_client(tmp_path)
+    secret = tmp_path / ".config/tui-popretr/localhost.password"
+    assert client.server.password == FromFile(str(secret))
+    assert client.destination == MaildirDestination(f"{tmp_path}/Maildir")
+    assert (client.preserve, client.new_only) == (True, True)
+    assert secret.read_text() == f"{PASSWORD}\n"
+    assert stat.S_IMODE(secret.stat().st_mode) == 0o600
+    assert written(tmp_path) == [
+        ".config/tui-popretr/localhost.password",
+        ".config/tui-popretr/tui-popretr.xml",
+    ]
+    checked = run_program("check", "--connect", environ={"HOME": str(tmp_path)})
+    assert (checked.code, checked.err) == (0, "")
+    assert "  maildrop:     1 message" in checked.out
+
+
+def test_the_other_answers(tmp_path: Path, server: RunningServer) -> None:
+    talk = converse(
+        tmp_path,
+        INIT,
+        [
+            (WHO, "me@example.test"),
+            (SERVER, server.tls_address),
+            (PASSWORD_FROM, "2"),
+            ("Command: ", f"echo {PASSWORD}"),
+            (WHERE, "2"),
+            ("Folder [~/Mail]: ", "~/Mail/all"),
+            (DELETE, "y"),
+        ],
+    )
+    assert talk.code == 0, talk.screen
+    client = only_client(tmp_path)
+    assert client.server.password == FromCommand(("echo", PASSWORD))
+    assert getattr(client.destination, "path", None) == f"{tmp_path}/Mail/all"
+    assert not client.preserve
+
+
+def test_a_variable_and_a_mail_server(tmp_path: Path, server: RunningServer) -> None:
+    talk = converse(
+        tmp_path,
+        INIT,
+        [
+            (WHO, "me@example.test"),
+            (SERVER, server.tls_address),
+            (PASSWORD_FROM, "3"),
+            ("Variable: ", "POP_PASSWORD"),
+            (WHERE, "3"),
+            ("it is for: ", "me@home.test"),
+            ("Mail server [localhost:25]: ", ""),
+            (DELETE, ""),
+        ],
+    )
+    assert talk.code == 0, talk.screen
+    assert "POP_PASSWORD is not set now, so no login is tried." in talk.screen
+    assert "tui-popretr check --connect\n" in talk.screen
+    client = only_client(tmp_path)
+    assert client.server.password == FromEnvironment("POP_PASSWORD")
+    assert client.recip == "me@home.test"
+
+
+def test_only_what_the_arguments_do_not_say_is_asked(tmp_path: Path, server: RunningServer) -> None:
+    more = ["--user", "me@example.test", "--address", server.tls_address, "--maildir", "m", "--delete"]
+    talk = converse(tmp_path, [*INIT, *more, "--password-file", "p"], [(SECRET, PASSWORD)])
+    assert talk.code == 0, talk.screen
+    assert PASSWORD not in talk.screen
+    assert written(tmp_path) == [".config/tui-popretr/tui-popretr.xml", "p"]
+
+
+def test_wrong_answers_are_asked_again(tmp_path: Path, server: RunningServer) -> None:
+    talk = converse(
+        tmp_path,
+        INIT,
+        [
+            (WHO, ""),
+            (WHO, "stranger@example.test"),
+            (SERVER, "pop example"),
+            (SERVER, "localhost:1"),
+            (AGAIN, ""),
+            (SERVER, server.tls_address),
+            (PASSWORD_FROM, "4"),
+            (PASSWORD_FROM, "1"),
+            (SECRET, ""),
+            (SECRET, "mistyped"),
+            (AGAIN, "perhaps"),
+            (AGAIN, ""),
+            ("User name [stranger@example.test]: ", "me@example.test"),
+            (SECRET, PASSWORD),
+            (WHERE, "1"),
+            (MAILDIR, ""),
+            (DELETE, ""),
+        ],
+    )
+    assert talk.code == 0, talk.screen
+    for words in (
+        "  an answer is needed\n",
+        "  'pop example' is not a host name\n",
+        "cannot connect to localhost port 1: connection refused\n",
+        "  what to do: check the address and port",
+        "  a number from 1 to 3 is expected\n",
+        "  it failed: the server rejected the login",
+        "  what to do: check username and password\n",
+        "  y or n is expected\n",
+    ):
+        assert words in talk.screen
+    client = only_client(tmp_path)
+    assert client.server.username == "me@example.test"
+    assert (tmp_path / ".config/tui-popretr/localhost.password").read_text() == f"{PASSWORD}\n"
+    assert "mistyped" not in talk.screen
+
+
+def test_a_password_file_from_before_is_kept_until_it_turns_out_wrong(tmp_path: Path, server: RunningServer) -> None:
+    (tmp_path / "p").write_text("stale\n")
+    more = ["--user", "me@example.test", "--address", server.tls_address, "--maildir", "m", "--keep"]
+    refused = converse(tmp_path, [*INIT, *more, "--password-file", "p"], [(AGAIN, "n")])
+    assert refused.code == 77
+    assert (tmp_path / "p").read_text() == "stale\n"
+    assert written(tmp_path) == ["p"]
+    answers = [(AGAIN, "y"), ("User name [me@example.test]: ", ""), (SECRET, PASSWORD)]
+    talk = converse(tmp_path, [*INIT, *more, "--password-file", "p"], answers)
+    assert talk.code == 0, talk.screen
+    assert (tmp_path / "p").read_text() == f"{PASSWORD}\n"
+    assert stat.S_IMODE((tmp_path / "p").stat().st_mode) == 0o600
+
+
+def test_a_password_is_not_kept_without_its_configuration(tmp_path: Path, server: RunningServer) -> None:
+    def interfere() -> str:
+        (tmp_path / "mail.xml").write_text("mine")
+        return ""
+
+    more = ["--user", "me@example.test", "--address", server.tls_address, "--password-file", "p", "--maildir", "m"]
+    talk = converse(tmp_path, [*INIT, "mail.xml", *more], [(SECRET, PASSWORD), (DELETE, interfere)])
+    assert talk.code == 73
+    assert "there is " in talk.screen
+    assert written(tmp_path) == ["mail.xml"]
+    assert (tmp_path / "mail.xml").read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    ("key", "code", "words"), [(CTRL_C, 130, "interrupted"), (CTRL_D, 64, "the answers ended too early")]
+)
+@pytest.mark.parametrize("questions", [1, 2, 4, 6])
+def test_whoever_leaves_leaves_no_trace(
+    tmp_path: Path, server: RunningServer, questions: int, key: str, code: int, words: str
+) -> None:
+    answers = [
+        (WHO, "me@example.test"),
+        (SERVER, server.tls_address),
+        (PASSWORD_FROM, "1"),
+        (SECRET, PASSWORD),
+        (WHERE, "1"),
+        (MAILDIR, ""),
+    ][:questions]
+    talk = converse(tmp_path, INIT, [*answers[:-1], (answers[-1][0], key)])
+    assert talk.code == code, talk.screen
+    assert words in talk.screen
+    assert "Traceback" not in talk.screen
+    assert PASSWORD not in talk.screen
+    assert written(tmp_path) == []
+
+
+def test_mail_that_would_come_again_is_explained(tmp_path: Path, box: Maildrop) -> None:
+    with running_server([box], policy=Policy(uidl=False), tls=server_context()) as server:
+        more = ["--user", "me@example.test", "--address", server.tls_address, "--maildir", "m"]
+        more += ["--password-command", f"echo {PASSWORD}"]
+        refused = converse(tmp_path, [*INIT, *more], [(DELETE, "n")])
+        assert refused.code == 76
+        assert "This server does not tell old mail from new (UIDL)" in refused.screen
+        assert written(tmp_path) == []
+        talk = converse(tmp_path, [*INIT, *more], [(DELETE, "y")])
+        assert talk.code == 0
+    assert not only_client(tmp_path).preserve

@@ -1,0 +1,95 @@
+"""The account that is retrieved from: one of the embedded server's, or Dovecot's."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import Protocol
+
+from tests.crash.cases import Server
+from tests.dovecot.site import PASSWORD, wait_for
+from tests.support.dovecot import Dovecot
+from tests.support.popserver_thread import RunningServer, running_server
+from tui_popretr.popserver import Maildrop
+
+USER = "me"
+
+
+class Account(Protocol):
+    """A maildrop and how to reach it."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def host(self) -> str: ...
+
+    @property
+    def port(self) -> int: ...
+
+    def add(self, messages: Iterable[bytes]) -> None:
+        """Put messages into the maildrop."""
+        ...
+
+    def remaining(self) -> int:
+        """How many messages are on the server."""
+        ...
+
+    def wait_until_free(self) -> None:
+        """Wait until the server has noticed that its client is dead."""
+        ...
+
+
+class EmbeddedAccount:
+    """One of the embedded server's."""
+
+    name = USER
+    host = "127.0.0.1"
+
+    def __init__(self, running: RunningServer, maildrop: Maildrop) -> None:
+        self.port = running.port
+        self.running = running
+        self._maildrop = maildrop
+
+    def add(self, messages: Iterable[bytes]) -> None:
+        for message in messages:
+            self.running.call(partial(self._maildrop.add, message))
+
+    def remaining(self) -> int:
+        return len(self._maildrop.messages)
+
+    def wait_until_free(self) -> None:
+        wait_for(lambda: not self._maildrop.locked, "the end of the session")
+
+
+@contextmanager
+def embedded_account(server: Server) -> Iterator[EmbeddedAccount]:
+    """An account of an embedded server of a kind, empty."""
+    maildrop = Maildrop(USER, PASSWORD)
+    with running_server([maildrop], policy=server.value) as running:
+        yield EmbeddedAccount(running, maildrop)
+
+
+class DovecotAccount:
+    """An account of its own in a Dovecot, which lets several sessions in at once: one may still be deleting."""
+
+    def __init__(self, dovecot: Dovecot, name: str) -> None:
+        dovecot.add_user(name, PASSWORD)
+        self.name = name
+        self.host, self.port = dovecot.host, dovecot.port
+        self._dovecot = dovecot
+
+    def add(self, messages: Iterable[bytes]) -> None:
+        self._dovecot.fill(self.name, messages)
+
+    def remaining(self) -> int:
+        return self._dovecot.count(self.name)
+
+    def wait_until_free(self) -> None:
+        wait_for(self._is_free, "the end of the session")
+
+    def _is_free(self) -> bool:
+        log = self._dovecot.log_text()
+        return log.count(f"Login: user=<{self.name}>") <= len(re.findall(rf"pop3\({self.name}\).*Disconnected", log))

@@ -1,0 +1,130 @@
+"""What the program asks of the system, and in which order, as strace(1) sees it."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+#: Calls that change what is on the disk, by the beginnings of their names: some systems have renameat for rename.
+CHANGING: Final = "/^(mkdir|rename|link|unlink|fsync|fdatasync|pwrite64)"
+_SEEN: Final = "/^(openat|mkdir|rename|link|unlink|fsync|fdatasync|write|pwrite64|send|recv)"
+
+# `PID call(arguments) = result`, in two parts where others came in between:
+# `PID call(beginning <unfinished ...>` and `PID <... call resumed>rest) = result`
+_LINE = re.compile(r"(?P<pid>\d+) +(?:<\.\.\. )?(?P<name>\w+)(?: resumed>|\()(?P<text>.*)", re.DOTALL)
+_UNFINISHED: Final = "<unfinished ...>"
+_DESCRIPTOR = re.compile(r"\d+<(.*?)>(?:\(deleted\))?(?:,|\)| |$)")
+_STRING = re.compile(r'"((?:[^"\\]|\\.)*)"')
+
+
+def require() -> None:
+    """Skip the test where strace cannot be used; fail it there under CI=true."""
+    strace = shutil.which("strace")
+    if strace is None:
+        reason = "strace is not installed (Debian, Ubuntu: apt-get install strace)"
+    elif subprocess.run([strace, "-qq", "-o", os.devnull, "true"], capture_output=True, check=False).returncode:
+        reason = "strace may not trace processes here (ptrace(2))"
+    else:
+        return
+    if os.environ.get("CI", "").lower() == "true":
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+def recording(file: Path) -> list[str]:
+    """The wrapper of a command whose calls are to be recorded."""
+    return ["strace", "-f", "-y", "-qq", "-s", "100000", "-e", f"trace={_SEEN}", "-o", str(file)]
+
+
+def killing(nth: int) -> list[str]:
+    """The wrapper of a command that is to be killed instead of a thread's nth call that would change the disk."""
+    return [
+        *("strace", "-f", "-qq", "-o", os.devnull),
+        *("-e", f"trace={CHANGING}", "-e", f"inject={CHANGING}:signal=KILL:when={nth}"),
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A system call that succeeded; `began` and `ended` are places in the record. One happened before another if it
+    ended before the other began."""
+
+    name: str
+    arguments: str
+    began: int
+    ended: int
+
+    @property
+    def on(self) -> str:
+        """The path of the descriptor that is its first argument; "" where that is none."""
+        match = _DESCRIPTOR.match(self.arguments)
+        return match[1] if match else ""
+
+    @property
+    def strings(self) -> list[str]:
+        """Its arguments that are strings, with what is not printable escaped."""
+        return _STRING.findall(self.arguments)
+
+
+class Record:
+    """All calls of a process, in the order in which they began."""
+
+    def __init__(self, calls: Sequence[Call]) -> None:
+        self._calls = calls
+
+    @classmethod
+    def read(cls, file: Path) -> Record:
+        """Read what strace has written."""
+        begun: dict[str, tuple[int, str]] = {}
+        calls = []
+        for place, line in enumerate(file.read_text().splitlines()):
+            match = _LINE.match(line)
+            if match is None:  # signals, ends of processes
+                continue
+            text = match["text"]
+            if text.endswith(_UNFINISHED):
+                begun[match["pid"]] = place, text.removesuffix(_UNFINISHED)
+                continue
+            start, beginning = begun.pop(match["pid"]) if " resumed>" in match[0] else (place, "")
+            arguments, _, result = (beginning + text).rpartition(" = ")
+            if not result.startswith("-1 "):
+                calls.append(Call(match["name"], arguments, start, place))
+        return cls(sorted(calls, key=lambda call: call.began))
+
+    def all(self, what: Callable[[Call], bool]) -> Iterator[Call]:
+        """The calls that are so."""
+        return filter(what, self._calls)
+
+    def next(self, after: Call, what: Callable[[Call], bool], name: str) -> Call:
+        """Return the first call that is so of those that began after another had ended. Raises AssertionError."""
+        found = next((call for call in self._calls if call.began > after.ended and what(call)), None)
+        assert found is not None, f"no {name} after {after.name}({after.arguments[:300]}"
+        return found
+
+
+def sync_of(path: str) -> Callable[[Call], bool]:
+    """What makes a file or folder durable."""
+    return lambda call: call.name in ("fsync", "fdatasync") and call.on == path
+
+
+def said(text: str) -> Callable[[Call], bool]:
+    """What sends something that contains `text`, as strace shows it."""
+    return lambda call: call.name.startswith("send") and text in call.arguments
+
+
+def heard(text: str) -> Callable[[Call], bool]:
+    """What receives something that contains `text`, as strace shows it."""
+    return lambda call: call.name.startswith("recv") and text in call.arguments
+
+
+def write_to(path: str, text: str = "") -> Callable[[Call], bool]:
+    """What writes something that contains `text` to a file."""
+    return lambda call: call.name in ("write", "pwrite64") and call.on == path and text in call.arguments

@@ -1,0 +1,112 @@
+"""The real program, made to kill itself at a step: `python -m tests.crash.child STEP N CONFIG --headless`.
+
+It is the ordinary main: only what happens at its labelled steps (tui_popretr/faultpoints.py) is said here.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import signal
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tui_popretr import faultpoints
+from tui_popretr.faultpoints import Step
+
+#: Stands for whatever step is reached.
+ANY = "ANY"
+#: What obstruct() makes.
+AWAY = "new.away"
+STRANGER = b"a file of somebody else's\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Orders:
+    """Kill yourself at the `nth` arrival at `step`, of which ANY stands for all steps together.
+
+    `shake`: with this seed, threads are held up at chance steps for a moment, so that they meet otherwise than usual.
+    `obstructed`: in this destination, a Maildir or folder, the journal's first message cannot be published.
+    """
+
+    step: str
+    nth: int = 1
+    shake: int | None = None
+    obstructed: Path | None = None
+
+    def arguments(self) -> list[str]:
+        """As the command line has them."""
+        options = {"--shake": self.shake, "--obstructed": self.obstructed}
+        given = [f"{name}={value}" for name, value in options.items() if value is not None]
+        return [*given, self.step, str(self.nth)]
+
+    def __str__(self) -> str:
+        return f"{self.step} {self.nth}{'' if self.shake is None else f', shaken by {self.shake}'}"
+
+
+class Obedience:
+    """What is done at each step, in whatever thread that is. `last` gets the name of the step that was reached last.
+
+    With `tell` it does not kill itself when the time has come but writes an octet there: somebody else does it.
+    """
+
+    def __init__(self, orders: Orders, *, tell: int | None, last: int) -> None:
+        self._orders = orders
+        self._tell = tell
+        self._last = last
+        self._chance = None if orders.shake is None else random.Random(orders.shake)
+        self._arrivals = Counter[str]()
+        self._lock = threading.Lock()
+
+    def __call__(self, step: Step) -> None:
+        with self._lock:
+            os.pwrite(self._last, step.name.ljust(40).encode(), 0)
+            self._arrivals.update((step.name, ANY))
+            if step is Step.DELIVERING and self._arrivals[step.name] == 1 and self._orders.obstructed is not None:
+                obstruct(self._orders.obstructed)
+            if self._orders.step in (step.name, ANY) and self._arrivals[self._orders.step] == self._orders.nth:
+                if self._tell is None:
+                    os.kill(os.getpid(), signal.SIGKILL)
+                else:
+                    os.write(self._tell, b".")
+            pause = 0.0 if self._chance is None or self._chance.random() > 0.05 else self._chance.random() * 0.004
+        if pause:
+            time.sleep(pause)
+
+
+def obstruct(destination: Path) -> None:
+    """Take a Maildir's new away; in a folder, put somebody else's file where the first message is to go."""
+    if (destination / "new").exists():
+        (destination / "new").rename(destination / AWAY)
+    for unfinished in destination.glob(".*Q1.part"):
+        (destination / unfinished.name[1:].rpartition(".J")[0]).write_bytes(STRANGER)
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Run the program under orders."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--shake", type=int)
+    parser.add_argument("--obstructed", type=Path)
+    parser.add_argument("--tell", type=int, help="a descriptor to write to instead")
+    parser.add_argument("--last", default=os.devnull, help="a file for the name of the last step")
+    parser.add_argument("step", choices=[*(step.name for step in Step), ANY])
+    parser.add_argument("nth", type=int)
+    parser.add_argument("program", nargs=argparse.REMAINDER, help="the program's own arguments")
+    given = parser.parse_args(arguments)
+    orders = Orders(given.step, given.nth, given.shake, given.obstructed)
+    last = os.open(given.last, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    faultpoints.action = Obedience(orders, tell=given.tell, last=last)
+    sys.argv = ["tui-popretr", *given.program]
+    from tui_popretr.__main__ import main as program
+
+    program()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,157 @@
+"""Where the mail arrives, looked at from outside, as a reader of it would."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Protocol
+
+from tests.crash.cases import Kind
+from tests.crash.child import AWAY, STRANGER
+from tests.delivery.smtp.receiver import Receiver, Say, receiving
+from tests.dovecot.site import without_received
+
+
+class Place(Protocol):
+    """A destination under test."""
+
+    @property
+    def inside(self) -> str:
+        """What the client has in its configuration."""
+        ...
+
+    @property
+    def can_tell(self) -> bool:
+        """Whether recovery finds out from it what has arrived; else that may arrive again."""
+        ...
+
+    def as_stored(self, message: bytes) -> bytes:
+        """Return what a message that was sent must have become."""
+        ...
+
+    def look(self) -> Counter[bytes]:
+        """Return all that has arrived by now, without Received."""
+        ...
+
+    def unfinished(self) -> list[Path]:
+        """What lies there and is no message yet."""
+        ...
+
+    def obstruct(self) -> Path | None:
+        """See to it that a message cannot be delivered; or return the destination where the process has to do it."""
+        ...
+
+    def mend(self) -> None:
+        """Have it as it was."""
+        ...
+
+
+class _Files:
+    """A place of files, of which each is read once: nobody may touch it afterwards."""
+
+    can_tell = True
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._read: dict[str, bytes] = {}
+
+    def names(self) -> list[Path]:
+        """The files that a reader takes for messages."""
+        raise NotImplementedError
+
+    def obstruct(self) -> Path:
+        return self.path
+
+    def look(self) -> Counter[bytes]:
+        files = self.names()
+        assert {file.name for file in files} >= set(self._read), "a message is gone that had arrived"
+        for file in files:
+            if file.name not in self._read and (data := file.read_bytes()) != STRANGER:
+                self._read[file.name] = without_received(data)
+        return Counter(self._read.values())
+
+
+class MaildirPlace(_Files):
+    """A Maildir whose reader takes nothing away."""
+
+    @property
+    def inside(self) -> str:
+        return f"<maildir>{self.path}</maildir>"
+
+    def as_stored(self, message: bytes) -> bytes:
+        return message.replace(b"\r\n", b"\n")
+
+    def names(self) -> list[Path]:
+        return list(self.path.glob("new/*"))
+
+    def unfinished(self) -> list[Path]:
+        return list(self.path.glob("tmp/*"))
+
+    def mend(self) -> None:
+        if (self.path / AWAY).exists():
+            (self.path / AWAY).rename(self.path / "new")
+
+
+class FolderPlace(_Files):
+    """A downloads folder."""
+
+    @property
+    def inside(self) -> str:
+        return f"<downloads_directory>{self.path}</downloads_directory>"
+
+    def as_stored(self, message: bytes) -> bytes:
+        return message
+
+    def names(self) -> list[Path]:
+        return list(self.path.glob("[!.]*"))
+
+    def unfinished(self) -> list[Path]:
+        return list(self.path.glob(".*"))
+
+    def mend(self) -> None:
+        """The stranger stays: the message gets another name."""
+
+
+class SmtpPlace:
+    """A mail server."""
+
+    can_tell = False
+
+    def __init__(self, receiver: Receiver, spool: Path) -> None:
+        self._receiver = receiver
+        self._spool = spool
+
+    @property
+    def inside(self) -> str:
+        address = f"<address>127.0.0.1:{self._receiver.port}</address>"
+        return f'<smtp enabled="Y">{address}<sender>k@crash.test</sender></smtp>'
+
+    def as_stored(self, message: bytes) -> bytes:
+        return message
+
+    def look(self) -> Counter[bytes]:
+        return Counter(without_received(mail.content) for mail in list(self._receiver.mails))
+
+    def unfinished(self) -> list[Path]:
+        return list(self._spool.glob("*"))
+
+    def obstruct(self) -> None:
+        self._receiver.on("DOT", Say("451 4.3.0 not now"))
+
+    def mend(self) -> None:
+        """It was for one message."""
+
+
+@contextmanager
+def place_of(kind: Kind, top: Path) -> Iterator[Place]:
+    """A place of a kind, for a site whose folder is `top`: mail in files is in its folder `mail`."""
+    match kind:
+        case Kind.MAILDIR:
+            yield MaildirPlace(top / "mail")
+        case Kind.FOLDER:
+            yield FolderPlace(top / "mail")
+        case Kind.SMTP:
+            with receiving() as receiver:
+                yield SmtpPlace(receiver, top / "var" / "tmp")

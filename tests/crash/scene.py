@@ -1,0 +1,260 @@
+"""A mailbox that is retrieved from while the retrieving process is killed again and again; then all is counted."""
+
+from __future__ import annotations
+
+import os
+import re
+import select
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.cli.program import environment
+from tests.crash.account import Account, EmbeddedAccount, embedded_account
+from tests.crash.calls import killing
+from tests.crash.cases import Case, Keeping, Server
+from tests.crash.child import ANY, Orders
+from tests.crash.mails import mails
+from tests.crash.place import Place, place_of
+from tests.dovecot.relay import Relay, RelayThread
+from tests.dovecot.site import PATIENCE, Site, client
+from tui_popretr.journal.journal import Journal
+from tui_popretr.journal.records import Record, State
+
+_PROJECT = Path(__file__).parents[2]
+#: By SMTP it ends with what the server said.
+_AUDITED = re.compile(r"MsgID=(\d+@crash\.test); Size=\d+; Sender=k@crash\.test(?:; Reply=.*)?( \(recovered\))?$")
+RECIP = "me@crash.test"
+#: Never fulfilled.
+_NO_ORDERS = Orders(ANY, 0)
+
+
+class Scene:
+    """One case: its site, its account, where its mail arrives, and what has become of it so far.
+
+    With a relay that is what the client goes through.
+    """
+
+    def __init__(
+        self, top: Path, case: Case, account: Account, place: Place, count: int, relay: RelayThread | None = None
+    ) -> None:
+        self.case = case
+        self.site = Site(top)
+        self.place = place
+        self.kills = 0
+        #: How each run went, for who has to understand a failure.
+        self.history: list[str] = []
+        self._account = account
+        self._relay = relay
+        self._sent: list[bytes] = []
+        self._expected = Counter[bytes]()  # as they are stored
+        self._interrupted: dict[int, str] = {}  # records that were between their two commits at a kill: Message-IDs
+        self.add(count)
+        if case.server is Server.NO_UIDL:  # two equal messages are two
+            self._send([self._sent[1]])
+        preserve, newonly = case.keeping.value
+        self.site.configure(
+            client(
+                "me",
+                f"{account.host}:{account.port if relay is None else relay.port}",
+                user=account.name,
+                inside=place.inside,
+                recip=RECIP,
+                preserve=preserve,
+                newonly=newonly,
+            ),
+            transcript=False,
+        )
+
+    def add(self, count: int) -> None:
+        """Have mail arrive on the server."""
+        self._send(mails(count, first=len(self._sent)))
+
+    def _send(self, messages: list[bytes]) -> None:
+        self._account.add(messages)
+        self._sent += messages
+        self._expected.update(map(self.place.as_stored, messages))
+
+    # --- running it ---------------------------------------------------------------------------------------------------
+
+    def killed(self, orders: Orders, *, after: float | None = None) -> bool:
+        """Run it under orders, and look at what is left; return whether it was killed, else it had come to its end.
+
+        `after`: it does not kill itself, but is killed so many seconds after its moment.
+        """
+        reading, writing = os.pipe()
+        with os.fdopen(reading, "rb", buffering=0) as told:
+            tell = [] if after is None else [f"--tell={writing}"]
+            process = self._start([*tell, *orders.arguments()], keep=writing)
+            os.close(writing)
+            if after is not None and select.select([told], [], [], PATIENCE)[0] and told.read(1):
+                time.sleep(after)
+                process.kill()
+            return self._ended(process, f"{orders}{'' if after is None else f', and {after * 1000:.1f} ms'}")
+
+    def killed_by(self, arrange: Callable[[Callable[[], None]], object], what: str) -> bool:
+        """Run it, and let `arrange` see to it that it is killed (by calling its argument) at some moment."""
+        process = self._start(_NO_ORDERS.arguments())
+        arrange(process.kill)  # it takes long to connect, compared with this
+        return self._ended(process, what)
+
+    def killed_at_call(self, nth: int) -> bool:
+        """Run it, killed instead of a thread's nth call that would change the disk; return whether there was one."""
+        process = self._start(_NO_ORDERS.arguments(), wrapper=killing(nth))
+        return self._ended(process, f"system call {nth}")
+
+    def _start(
+        self, arguments: list[str], *, keep: int | None = None, wrapper: Iterable[str] = ()
+    ) -> subprocess.Popen[bytes]:
+        self._last.unlink(missing_ok=True)
+        command = [*wrapper, sys.executable, "-m", "tests.crash.child", f"--last={self._last}", *arguments]
+        with (self.site.top / "said").open("ab") as said:
+            return subprocess.Popen(
+                [*command, str(self.site.path), "--headless", "--once"],
+                stdin=subprocess.DEVNULL,
+                stdout=said,
+                stderr=said,
+                env=environment({"PYTHONPATH": str(_PROJECT)}),
+                pass_fds=() if keep is None else (keep,),
+            )
+
+    def _ended(self, process: subprocess.Popen[bytes], what: str) -> bool:
+        with process:
+            try:
+                code = process.wait(PATIENCE)
+            finally:
+                process.kill()
+        assert code in (0, -signal.SIGKILL), self.site.said[-3000:]
+        killed = code != 0
+        self.kills += killed
+        self.history.append(f"{what}: {f'killed, last was {self.last_step}' if killed else f'ended with {code}'}")
+        self.look()
+        return killed
+
+    @property
+    def last_step(self) -> str:
+        """The step that the last process had reached last."""
+        return self._last.read_text().strip() if self._last.exists() else "none"
+
+    @property
+    def _last(self) -> Path:
+        return self.site.top / "last-step"
+
+    # --- looking at it ------------------------------------------------------------------------------------------------
+
+    def look(self) -> None:
+        """When no process runs: whatever has arrived is whole, and nothing has come twice."""
+        if self._relay is not None:
+            self._relay.call(self._relay.relay.cut)
+        self._account.wait_until_free()
+        assert set(self.place.look()) <= set(self._expected), "what has arrived was never sent, or is not whole"
+        interrupted = {record.id: record.identity.message_id or "" for record in self.interrupted()}
+        self._interrupted |= interrupted
+        if not self.place.can_tell:
+            assert len(interrupted) <= 1, "more than one message was in flight"
+        for message, times in self.again().items():
+            assert times <= self._pardoned(message), f"come twice: {message[:100]!r}"
+
+    def _pardoned(self, message: bytes) -> int:
+        """How often a message may come again: where nobody can tell, it may whenever it was in flight at a kill."""
+        return 0 if self.place.can_tell else list(self._interrupted.values()).count(_id_of(message))
+
+    def again(self) -> Counter[bytes]:
+        """What has come too often, and how much too often."""
+        return self.place.look() - self._expected
+
+    def interrupted(self) -> list[Record]:
+        """What the journal says is between its two commits; from a copy, so that the program finds it as it was."""
+        return [record for record in self._records() if record.state is State.DELIVERING]
+
+    @property
+    def settled(self) -> bool:
+        """Whether a session came to its end: from then on preserve retrieves everything anew, as it should."""
+        return any(record.settled for record in self._records())
+
+    def _records(self) -> list[Record]:
+        if not self.site.journal.exists():
+            return []
+        copy = self.site.top / "copy"
+        shutil.rmtree(copy, ignore_errors=True)
+        copy.mkdir()
+        for suffix in ("", "-wal"):
+            if (file := Path(f"{self.site.journal}{suffix}")).exists():
+                shutil.copy(file, copy / file.name)
+        journal = Journal.open(str(copy / self.site.journal.name))
+        try:
+            return journal.records(1)
+        finally:
+            journal.close()
+
+    @property
+    def done(self) -> bool:
+        """Whether there is nothing left to do: one further run would be one too many."""
+        return self.case.keeping is Keeping.ALL and self.settled
+
+    def finish(self, *, forgotten: Collection[str] = ()) -> None:
+        """Run it once more, undisturbed, and count.
+
+        `forgotten`: Message-IDs that recovery must have found undelivered, so that they came again.
+        """
+        if not self.done:
+            assert self.site.once() == 0, self.site.said[-3000:]
+            self.look()
+        assert self.lost() == Counter()
+        assert self.place.unfinished() == []
+        assert self._account.remaining() == (0 if self.case.keeping is Keeping.NOTHING else len(self._sent))
+        assert self.interrupted() == []
+        self._check_audit(forgotten)
+
+    def lost(self) -> Counter[bytes]:
+        """What has not arrived."""
+        return self._expected - self.place.look()
+
+    def _check_audit(self, forgotten: Collection[str]) -> None:
+        """Each delivery has its line; what was interrupted and had arrived has one that says so, and nothing else."""
+        plain, recovered = Counter[str](), Counter[str]()
+        for line in self.site.audit():
+            match = _AUDITED.search(line)
+            assert match, line
+            (recovered if match[2] else plain)[match[1]] += 1
+        sent = Counter(map(_id_of, self._sent))
+        if self.place.can_tell:
+            assert plain <= sent, "two lines for one delivery"
+            assert sent - plain <= recovered, "no line for a delivery"
+            assert set(recovered) == set(self._interrupted.values()) - set(forgotten)
+        else:
+            assert sent <= plain <= sent + Counter(self._interrupted.values())
+            assert not recovered
+
+    def report(self, record: Callable[[str, object], None]) -> None:
+        """Tell the figures."""
+        again = self.again().total()
+        record("kills", self.kills)
+        record("messages sent", len(self._sent))
+        record("messages lost", self.lost().total())
+        record("messages twice in a Maildir or folder", again if self.place.can_tell else 0)
+        record("messages twice by SMTP, in flight when killed", 0 if self.place.can_tell else again)
+
+
+def _id_of(message: bytes) -> str:
+    return message[len("Message-ID: <") : message.index(b">")].decode()
+
+
+@contextmanager
+def staged(top: Path, case: Case, count: int) -> Iterator[tuple[Scene, EmbeddedAccount]]:
+    """A scene with the embedded server."""
+    with embedded_account(case.server) as account, place_of(case.kind, top) as place:
+        yield Scene(top, case, account, place, count), account
+
+
+@contextmanager
+def relayed(top: Path, case: Case, account: Account, count: int) -> Iterator[tuple[Scene, RelayThread]]:
+    """A scene with a relay between client and server."""
+    with place_of(case.kind, top) as place, RelayThread(Relay(account.host, account.port)) as relay:
+        yield Scene(top, case, account, place, count, relay), relay

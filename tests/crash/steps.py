@@ -1,0 +1,34 @@
+"""Which labelled steps there are in a case, and what they have to do with."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from tests.crash.cases import Case, Keeping, Kind
+from tui_popretr.faultpoints import Step
+
+#: Done only where a process before was killed between its two commits.
+OF_RECOVERY: Final = frozenset({Step.RECOVERY_LOOKED, Step.RECOVERY_AUDITED, Step.RECOVERED})
+#: Done only where something goes wrong.
+OF_TROUBLE: Final = frozenset({Step.WITHDRAWN, Step.TROUBLE_COUNTED})
+#: Done for each message, in some cases; the others are done for a group, or once.
+OF_EACH: Final = frozenset(
+    {Step.RECEIVED, Step.SPILLED, Step.WRITTEN, Step.SYNCED, Step.LINKED, Step.PUBLISHED, Step.DELE_ANSWERED}
+    | {Step.ENVELOPE_ACCEPTED, Step.DATA_SENT, Step.DOT_SENT, Step.DOT_ANSWERED}
+)
+#: Done at the end of a session.
+OF_THE_END: Final = frozenset({Step.QUIT_SENT, Step.QUIT_ANSWERED, Step.DELETED})
+_OF_FILES: Final = frozenset({Step.WRITTEN, Step.SYNCED, Step.PUBLISHED})
+_OF_DELETION: Final = frozenset({Step.DELE_SENT, Step.DELE_ANSWERED})
+_OF_SMTP: Final = frozenset({Step.ENVELOPE_ACCEPTED, Step.DATA_SENT, Step.DOT_SENT, Step.DOT_ANSWERED})
+
+
+def is_in(step: Step, case: Case) -> bool:
+    """Whether a case has the step. It has: only the exceptions are known here, so that a new step is looked for."""
+    if step in _OF_DELETION:
+        return case.keeping is Keeping.NOTHING
+    if step in _OF_SMTP:
+        return case.kind is Kind.SMTP
+    if step is Step.LINKED:
+        return case.kind is Kind.FOLDER
+    return case.kind is not Kind.SMTP or step not in _OF_FILES | {Step.RECOVERY_AUDITED}

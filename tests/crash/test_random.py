@@ -1,0 +1,50 @@
+"""Killed at chance moments, again and again, over mailboxes of 500 messages."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from tests.crash.account import embedded_account
+from tests.crash.cases import CASES, USUAL, Case
+from tests.crash.killer import Killer
+from tests.crash.scene import relayed
+from tests.support.size import NIGHTLY
+
+COUNT = 500
+#: So many kills in all, and at most so many over one mailbox.
+KILLS, OF_ONE = (1000, 6) if NIGHTLY else (60, 8)
+_CASES: Final = CASES if NIGHTLY else USUAL
+_PER_CASE: Final = -(-KILLS // len(_CASES))
+_ROUNDS: Final = [
+    (case, seed, min(OF_ONE, _PER_CASE - seed * OF_ONE)) for seed in range(-(-_PER_CASE // OF_ONE)) for case in _CASES
+]
+
+
+def test_there_are_enough() -> None:
+    assert sum(kills for _, _, kills in _ROUNDS) >= KILLS
+
+
+@pytest.mark.parametrize(("case", "seed", "kills"), _ROUNDS, ids=[f"{case}-{seed}" for case, seed, _ in _ROUNDS])
+def test_killed_at_chance_moments(
+    case: Case, seed: int, kills: int, tmp_path: Path, record_property: Callable[[str, object], None]
+) -> None:
+    chance = random.Random(f"{case} {seed}")
+    mailboxes = 0
+    while kills:  # where preserve without newonly comes to its end, all begins anew
+        mailboxes += 1
+        with (
+            embedded_account(case.server) as account,
+            relayed(tmp_path / str(mailboxes), case, account, COUNT) as (scene, relay),
+        ):
+            try:
+                Killer(scene, relay, chance).kill(kills)
+                scene.finish()
+            finally:
+                print(f"{case}, seed {seed}:", *scene.history, sep="\n  ")
+                scene.report(record_property)
+            kills -= scene.kills

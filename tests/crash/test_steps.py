@@ -1,0 +1,81 @@
+"""Killed at every labelled step, wherever there is that step."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from tests.crash.cases import CASES, Case, Keeping, Kind, Server
+from tests.crash.child import Orders, obstruct
+from tests.crash.scene import staged
+from tests.crash.steps import OF_RECOVERY, is_in
+from tests.support.size import NIGHTLY
+from tui_popretr.errors import ExitCode
+from tui_popretr.faultpoints import Step
+
+COUNT = 12
+
+
+def killed_at() -> Iterator[tuple[Step, int, Case]]:
+    """Yield what is tested: the step, at which arrival, and the case."""
+    for number, step in enumerate(Step):
+        for kind in Kind:
+            cases = [case for case in CASES if case.kind is kind and is_in(step, case)]
+            if cases and not NIGHTLY:  # each time with another server and another keeping
+                cases = [cases[number % len(cases)]]
+            # The journal is written when the maildrop becomes known, before and after the messages, and at the end.
+            arrivals = (1, 2, 3, 4) if step is Step.IN_TRANSACTION else (1,)
+            yield from ((step, nth, case) for case in cases for nth in arrivals)
+
+
+KILLED_AT: Final = tuple(killed_at())
+
+
+def test_each_step_is_in_some_case() -> None:
+    assert {step for step, _, _ in KILLED_AT} == set(Step)
+
+
+@pytest.mark.parametrize(
+    ("step", "nth", "case"), KILLED_AT, ids=[f"{step.name}-{nth}-{case}" for step, nth, case in KILLED_AT]
+)
+def test_killed_at_a_step(step: Step, nth: int, case: Case, tmp_path: Path) -> None:
+    with staged(tmp_path, case, COUNT) as (scene, account):
+        if step in OF_RECOVERY:
+            assert scene.killed(Orders(Step.DELIVERING.name))
+            assert scene.interrupted()
+        elif step is Step.TROUBLE_COUNTED:
+            account.running.server.faults.refuse.add(2)
+        obstructed = scene.place.obstruct() if step is Step.WITHDRAWN else None
+        assert scene.killed(Orders(step.name, nth, obstructed=obstructed)), f"never reached: {scene.history}"
+        assert scene.last_step == step.name
+        account.running.server.faults.refuse.clear()
+        scene.place.mend()
+        scene.finish()
+
+
+@pytest.mark.parametrize("kind", Kind)
+def test_killed_in_the_middle_of_withdrawing(kind: Kind, tmp_path: Path) -> None:
+    """A record without a file would be taken for a message that a reader has taken: so the record goes first."""
+    with staged(tmp_path, Case(kind, Server.PIPELINING, Keeping.NOTHING), COUNT) as (scene, _):
+        # Before the withdrawal the journal is written for the maildrop and for the record that is withdrawn.
+        assert scene.killed(Orders(Step.IN_TRANSACTION.name, 3, obstructed=scene.place.obstruct()))
+        assert scene.interrupted()
+        scene.place.mend()
+        # In the folder, the stranger tells that it was never published.
+        scene.finish(forgotten=["0@crash.test"] if kind is Kind.FOLDER else [])
+
+
+def test_what_was_interrupted_waits_for_its_destination(tmp_path: Path) -> None:
+    """Nobody can tell where a message is whose folder is gone for a while: its file must not be cleaned away."""
+    with staged(tmp_path, Case(Kind.MAILDIR, Server.PIPELINING, Keeping.NOTHING), COUNT) as (scene, _):
+        assert scene.killed(Orders(Step.DELIVERING.name))
+        interrupted = scene.interrupted()
+        assert interrupted
+        obstruct(tmp_path / "mail")
+        assert scene.site.once() == ExitCode.CANT_CREATE
+        assert scene.interrupted() == interrupted
+        scene.place.mend()
+        scene.finish()

@@ -1,0 +1,271 @@
+"""Running commands: what they get, what is kept of what they say, and how they are ended."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import signal
+import threading
+from collections.abc import Callable
+from hashlib import sha256
+from pathlib import Path
+from tempfile import TemporaryFile
+from typing import IO, Any
+
+import pytest
+
+from tests.delivery.command.handing import Lifeline, shell
+from tests.delivery.smtp.receiver import PATIENCE, wait_for
+from tui_popretr import processes
+from tui_popretr.delivery.command import run as running
+from tui_popretr.delivery.command.run import KEPT, End, environment, run
+
+
+def never() -> bool:
+    return False
+
+
+def end_of(
+    script: str,
+    *arguments: object,
+    message: bytes = b"",
+    timeout: float = PATIENCE,
+    stopped: Callable[[], bool] = never,
+) -> End:
+    """Run a script with a message."""
+    with TemporaryFile() as file:
+        file.write(message)
+        file.seek(0)
+        return run(shell(script, *arguments), file, environment(()), timeout=timeout, stopped=stopped)
+
+
+def said(script: str, *arguments: object, **how: Any) -> str:
+    """What a script says; it must end well."""
+    end = end_of(script, *arguments, **how)
+    assert (end.code, end.stopped) == (0, False), end
+    return end.output.decode().strip()
+
+
+def assert_reaped(process: int) -> None:
+    """See that a child is no zombie."""
+    with pytest.raises(ChildProcessError):
+        os.waitpid(process, os.WNOHANG)
+
+
+# --- what it gets -----------------------------------------------------------------------------------------------------
+
+
+def test_the_message_is_its_standard_input() -> None:
+    message = b"Subject: x\n\n\0\xff\r\n.\nend" * 100_000
+    assert said("sha256sum", message=message).split()[0] == sha256(message).hexdigest()
+
+
+def test_its_words_are_its_words() -> None:
+    assert said('for word; do echo "<$word>"; done', "a b", "*", "$HOME", "", "'") == "<a b>\n<*>\n<$HOME>\n<>\n<'>"
+
+
+def test_it_has_a_session_of_its_own_and_no_terminal() -> None:
+    process, group, session, terminal = said("cut -d' ' -f1,5,6,7 </proc/$$/stat").split()
+    assert process == group == session
+    assert terminal == "0"
+
+
+def test_it_gets_no_descriptor_of_ours(tmp_path: Path) -> None:
+    with (tmp_path / "ours").open("w") as ours:
+        descriptor = os.dup2(ours.fileno(), 50)
+        try:
+            assert os.get_inheritable(descriptor), "as a descriptor from outside may be"
+            assert said("[ -e /proc/self/fd/50 ] || echo none") == "none"
+        finally:
+            os.close(descriptor)
+
+
+def test_signals_do_to_it_what_they_do_to_all() -> None:
+    ignored = int(said("grep SigIgn /proc/self/status").split()[1], 16)
+    assert not ignored >> (signal.SIGPIPE - 1) & 1
+    assert not ignored >> (signal.SIGXFSZ - 1) & 1
+
+
+def test_its_environment_is_ours_without_what_is_withheld(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NOTMUCH_CONFIG", "/x")
+    monkeypatch.setenv("POP_PASSWORD", "secret")
+    found = environment({"POP_PASSWORD"})
+    assert found == {name: value for name, value in {**found, **os.environ}.items() if name != "POP_PASSWORD"}
+    assert found["NOTMUCH_CONFIG"] == "/x"
+    assert os.environ["POP_PASSWORD"] == "secret"
+
+
+def test_its_environment_has_what_delivery_needs(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("PATH", "HOME", "USER", "LOGNAME"):
+        monkeypatch.delenv(name, raising=False)
+    user = pwd.getpwuid(os.geteuid())
+    assert environment(()) == {
+        **os.environ,
+        "PATH": os.defpath,
+        "HOME": user.pw_dir,
+        "USER": user.pw_name,
+        "LOGNAME": user.pw_name,
+    }
+
+    def unknown(_: int) -> None:
+        raise KeyError
+
+    monkeypatch.setattr(pwd, "getpwuid", unknown)
+    assert environment(()) == {**os.environ, "PATH": os.defpath}
+
+
+# --- how it ends ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("code", [0, 1, 75, 255])
+def test_its_exit_code(code: int) -> None:
+    assert end_of("exit $1", code) == End(code, b"")
+
+
+def test_a_signal_that_killed_it() -> None:
+    assert end_of("kill -SEGV $$") == End(-signal.SIGSEGV, b"")
+
+
+def test_what_it_says_is_kept_in_order() -> None:
+    assert end_of("echo one; echo two >&2; echo three; exit 1") == End(1, b"one\ntwo\nthree\n")
+
+
+def test_the_last_of_it_is_kept() -> None:
+    end = end_of("head -c 1000000 /dev/zero; echo why")
+    assert len(end.output) == KEPT
+    assert end.output.endswith(b"\0why\n")
+
+
+def test_it_need_not_read_the_message() -> None:
+    assert end_of("exec <&-; exit 0", message=b"x" * 1_000_000) == End(0, b"")
+    assert end_of("head -c 1 | wc -c; exit 0", message=b"x" * 1_000_000) == End(0, b"1\n")
+
+
+def test_its_end_counts_and_not_that_of_its_output() -> None:
+    assert end_of("exec >&- 2>&-; kill -STOP $$; exit 3", timeout=0.2).stopped
+    assert end_of("exec >&- 2>&-; exit 3") == End(3, b"")
+
+
+def test_a_child_that_keeps_its_output_open_keeps_nobody_waiting(lifeline: Lifeline) -> None:
+    child = int(said(f"({lifeline.grip}; exec sleep 1000) & echo $!"))
+    wait_for(lambda: lifeline.begun, "the child")
+    assert lifeline.alive, "it is no business of ours"
+    os.kill(child, signal.SIGTERM)
+    wait_for(lambda: not lifeline.alive, "the child's end")
+
+
+def test_a_child_that_talks_for_ever_keeps_nobody_waiting(lifeline: Lifeline) -> None:
+    end = end_of(f"({lifeline.grip}; exec yes) & exit 0")
+    assert end.code == 0
+    wait_for(lambda: not lifeline.alive, "the child's end: nobody listens any more")
+
+
+def test_nor_does_one_that_talks_faster_than_we_listen() -> None:
+    class Ended:
+        returncode = 0
+
+        def __init__(self, stdout: IO[bytes]) -> None:
+            self.stdout = stdout
+
+        def poll(self) -> int:
+            return 0
+
+    with open("/dev/zero", "rb", buffering=0) as zeros:
+        ended: Any = Ended(zeros)
+        assert running._Run(ended, 0.0, never).wait() == End(0, bytes(KEPT))
+
+
+def test_it_is_no_zombie() -> None:
+    assert_reaped(int(said("echo $$")))
+
+
+def test_no_descriptor_stays_open() -> None:
+    before = len(os.listdir("/proc/self/fd"))
+    end_of("echo x")
+    with pytest.raises(FileNotFoundError), TemporaryFile() as file:
+        run(("/nonexistent",), file, {}, timeout=1.0, stopped=never)
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
+# --- ended by us ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("script", "code"),
+    [
+        ("sleep 1000", -signal.SIGTERM),
+        ("sleep 1000 & sleep 1000", -signal.SIGTERM),
+        ("trap '' TERM; sleep 1000", -signal.SIGKILL),
+        ("kill -STOP $$", -signal.SIGKILL),
+        ("exec >&- 2>&-; sleep 1000", -signal.SIGTERM),
+        ("while :; do echo x; done", -signal.SIGTERM),
+    ],
+)
+def test_one_that_takes_too_long_is_ended_with_its_children(script: str, code: int, lifeline: Lifeline) -> None:
+    end = end_of(f"{lifeline.grip}; echo $$; {script}", timeout=0.3)
+    assert (end.code, end.stopped) == (code, True)
+    assert lifeline.begun or b"x" in end.output
+    wait_for(lambda: not lifeline.alive, "the end of all of them")
+    if b"x" not in end.output:
+        assert_reaped(int(end.output))
+
+
+def test_a_child_that_does_not_heed_sigterm_is_killed_also_where_the_command_has_ended(lifeline: Lifeline) -> None:
+    end = end_of(f"(trap '' TERM; {lifeline.grip}; sleep 1000) & wait", timeout=0.3)
+    assert (end.code, end.stopped) == (-signal.SIGTERM, True)
+    wait_for(lambda: not lifeline.alive, "the child's end")
+
+
+def test_it_can_put_things_in_order_before(tmp_path: Path) -> None:
+    lock = tmp_path / "lock"
+    end = end_of('touch "$1"; trap \'rm "$1"; echo put in order; exit 75\' TERM; sleep 1000 & wait', lock, timeout=0.3)
+    assert end == End(75, b"put in order\n", stopped=True)
+    assert not lock.exists()
+
+
+def test_it_is_ended_when_it_is_to_be(lifeline: Lifeline) -> None:
+    end = end_of(f"{lifeline.grip}; sleep 1000", stopped=lambda: lifeline.begun)
+    assert (end.code, end.stopped) == (-signal.SIGTERM, True)
+    wait_for(lambda: not lifeline.alive, "its end")
+
+
+def test_one_that_cannot_be_killed_keeps_nobody_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As one is that is set-user-id, or hangs in a dead disk."""
+    monkeypatch.setattr(processes, "signal_group", lambda group, number: None)
+    for name in ("GRACE", "_DYING"):
+        monkeypatch.setattr(running, name, 0.1)
+    with pytest.warns(ResourceWarning, match="is still running"):
+        end = end_of("echo $$; sleep 1000", timeout=0.1)
+    assert (end.code, end.stopped) == (None, True)
+    process = int(end.output)
+    monkeypatch.undo()
+    processes.signal_group(process, signal.SIGKILL)
+    wait_for(lambda: b"Z" in Path(f"/proc/{process}/stat").read_bytes().rpartition(b")")[2][:3], "its end")
+    said("true")
+    assert_reaped(process)
+
+
+def test_who_may_not_be_signalled_is_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    def killpg(group: int, number: int) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(os, "killpg", killpg)
+    processes.signal_group(1, signal.SIGKILL)
+
+
+def test_all_that_run_are_killed_at_the_last(lifeline: Lifeline) -> None:
+    ends: list[End] = []
+    script = f"trap '' TERM; {lifeline.grip}; sleep 1000 & sleep 1000"
+    thread = threading.Thread(target=lambda: ends.append(end_of(script)))
+    thread.start()
+    wait_for(lambda: lifeline.begun, "the command")
+    processes.kill_commands()
+    thread.join(PATIENCE)
+    assert ends == [End(-signal.SIGKILL, b"")]
+    wait_for(lambda: not lifeline.alive, "the end of all of them")
+    assert not processes._groups
+
+
+def test_what_has_ended_is_killed_no_more() -> None:
+    said("true")
+    assert not processes._groups

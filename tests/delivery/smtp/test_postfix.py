@@ -1,0 +1,155 @@
+"""Delivery into a real Postfix."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import dkim
+import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from tests.delivery.smtp import postfix
+from tests.delivery.smtp.postfix import SENDER, SIZE_LIMIT, Postfix
+from tests.delivery.smtp.receiver import wait_for
+from tests.delivery.smtp.sending import failure, sending
+from tests.dovecot.site import Site, client
+from tests.support.popserver_thread import running_server
+from tui_popretr.errors import MessageRejected, PartlyAccepted, ReceiverRefused
+from tui_popretr.popserver import Maildrop
+
+pytestmark = pytest.mark.root
+
+#: Complete: what is missing Postfix adds to mail from its own machine.
+FIELDS = (
+    b"From: x@sender.test\r\nMessage-ID: <1@sender.test>\r\nDate: Mon, 23 Nov 2026 07:27:59 +0000\r\nSubject: x\r\n\r\n"
+)
+HEADER = b"Received: from pop.test\r\n" + FIELDS
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Postfix]:
+    postfix.require()
+    with Postfix("dots", "smuggle", "bytes", "large", "alice", "bob", "utf8", "kept", "dkim", "pop", "tls") as made:
+        yield made
+
+
+def as_sent(stored: bytes) -> bytes:
+    """Return a stored message without what Postfix put before it, with CRLF."""
+    sent = stored[stored.index(b"Received: from pop.test\n") :]
+    return sent.replace(b"\n", b"\r\n")
+
+
+def test_dots_and_line_ends(server: Postfix) -> None:
+    message = HEADER + b".\r\n..\r\n.x\r\n\r\nend\r\n"
+    with sending(server.destination("dots")) as sender:
+        assert sender.send(message).receipt().startswith("; Reply=250 2.0.0 Ok: queued as ")
+    (stored,) = server.mailbox("dots", 1)
+    assert as_sent(stored) == message
+
+
+@pytest.mark.parametrize("end", [b"\n.\n", b"\n.\r\n", b"\r\n.\n", b"\r.\r", b"\r.\r\n", b"\r\n.\r"])
+def test_no_second_message_is_smuggled_in(server: Postfix, end: bytes) -> None:
+    inner = b"MAIL FROM:<evil@sender.test>\r\nRCPT TO:<alice@receiver.test>\r\nDATA\r\nFrom: evil\r\n\r\nboo"
+    before = len(server.mailbox("smuggle", 0)) if (server._folder / "mail/smuggle/new").is_dir() else 0
+    with sending(server.destination("smuggle")) as sender:
+        sender.send(HEADER + b"text" + end + inner + end + b"QUIT\r\n")
+        sender.send(HEADER)
+    stored = server.mailbox("smuggle", before + 2)
+    assert len(stored) == before + 2
+    assert sum(b"MAIL FROM:<evil@sender.test>" in each for each in stored) == before // 2 + 1
+    assert "evil" not in server.log_text()
+
+
+def test_bytes_are_not_encoded_anew(server: Postfix) -> None:
+    every = bytes(octet for octet in range(1, 256) if octet not in b"\r\n")
+    message = HEADER + every + b"\r\n" + b"x" * 900 + b"\r\n"
+    with sending(server.destination("bytes")) as sender:
+        sender.send(message)
+    assert as_sent(server.mailbox("bytes", 1)[0]) == message
+
+
+def test_a_large_message(server: Postfix, tmp_path: Path) -> None:
+    message = HEADER + (b"x" * 98 + b"\r\n") * 15_000
+    with sending(server.destination("large"), tmp_path) as sender:
+        draft = sender.draft(message)
+        draft.spill()
+        draft.publish()
+    assert as_sent(server.mailbox("large", 1)[0]) == message
+    words = f"takes messages of at most {SIZE_LIMIT} octets"
+    failure(MessageRejected, words, server.destination("large"), message + message)
+
+
+def test_a_user_that_there_is_not(server: Postfix) -> None:
+    destination = server.destination("alice", "nobody", "bob")
+    words = "alice@receiver.test, bob@receiver.test accepted it, others did not: nobody@receiver.test: 550 5.1.1 "
+    error = failure(PartlyAccepted, words, destination)
+    assert isinstance(error, PartlyAccepted)
+    assert error.accepted == ("alice@receiver.test", "bob@receiver.test")
+    failure(ReceiverRefused, "550 5.1.1 <nobody@receiver.test>", server.destination("nobody"))
+    assert len(server.mailbox("alice", 1)) == len(server.mailbox("bob", 1)) == 1
+
+
+def test_a_header_in_utf8(server: Postfix) -> None:
+    """SMTPUTF8 is not asked for: what is not passed on to others without it would bounce, where it now arrives."""
+    message = HEADER.replace(b"Subject: x", "Subject: früh".encode())
+    with sending(server.destination("utf8")) as sender:
+        sender.send(message)
+    assert as_sent(server.mailbox("utf8", 1)[0]) == message
+
+
+def test_starttls(server: Postfix) -> None:
+    with sending(server.destination("tls", starttls=True)) as sender:
+        sender.send(HEADER)
+        assert any(line.startswith("event SMTP TLS (TLSv1.3") for line in sender.said)
+    assert b"(using TLSv1.3 with cipher" in server.mailbox("tls", 1)[0]
+
+
+def test_a_connection_that_was_idle_too_long() -> None:
+    postfix.require()
+    with Postfix("kept", timeout=1) as impatient, sending(impatient.destination("kept")) as sender:
+        sender.send(HEADER)
+        wait_for(lambda: "timeout after END-OF-MESSAGE" in impatient.log_text(), "the end of Postfix's patience")
+        sender.send(HEADER)
+        assert len(impatient.mailbox("kept", 2)) == 2
+        assert sum("Connection to" in line for line in sender.said) == 2
+
+
+def test_a_signature_holds(server: Postfix) -> None:
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    form = serialization.PrivateFormat.TraditionalOpenSSL
+    private = key.private_bytes(serialization.Encoding.PEM, form, serialization.NoEncryption())
+    public = key.public_key().public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+    message = b"From: x@sender.test\r\nTo: me@receiver.test\r\nSubject:  odd   white\t space\r\n\r\n.dots\r\n\r\n\r\n"
+    signature = dkim.sign(message, b"s", b"sender.test", private, canonicalize=(b"simple", b"simple"))
+    with sending(server.destination("dkim")) as sender:
+        sender.send(b"Received: from pop.test\r\n" + signature + message)
+    stored = as_sent(server.mailbox("dkim", 1)[0])
+
+    def record(name: bytes, timeout: int = 5) -> bytes:
+        from base64 import b64encode
+
+        return b"v=DKIM1; k=rsa; p=" + b64encode(public)
+
+    assert dkim.verify(stored, dnsfunc=record)
+    assert not dkim.verify(stored.replace(b".dots", b"..dots"), dnsfunc=record)
+
+
+def test_from_a_pop3_server(server: Postfix, tmp_path: Path) -> None:
+    box = Maildrop("me", "secret")
+    sent = [FIELDS + b".\xff %d\r\n" % number for number in range(50)]
+    for message in sent:
+        box.add(message)
+    site = Site(tmp_path / "site")
+    with running_server([box]) as pop:
+        smtp = f"<smtp><sender>{SENDER}</sender><address>127.0.0.1:{server.port}</address></smtp>"
+        site.configure(client("pop@receiver.test", pop.address, user="me", password="secret", inside=smtp))
+        result = site.run().results["pop@receiver.test"]
+    assert result.ok, result.error
+    assert box.messages == []
+    stored = server.mailbox("pop", 50)
+    bodies = sorted(each[each.index(b"From: x@") :].replace(b"\n", b"\r\n") for each in stored)
+    assert bodies == sorted(sent)
+    assert all(b") with POP-to-SMTP\n" in each for each in stored)
+    assert all("; Reply=250 2.0.0 Ok: queued as " in line for line in site.audit())

@@ -1,0 +1,202 @@
+"""A server that refuses, breaks off or is silent at each step: nothing is lost, and the reason is told."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+
+import pytest
+
+from tests.delivery.smtp.receiver import SENDER, Drop, Hang, Mail, Say, receiving, wait_for
+from tests.delivery.smtp.sending import MESSAGE, in_a_thread, sending
+from tui_popretr.delivery.smtp.wire import DEADLINES
+from tui_popretr.errors import (
+    DeliveryFailed,
+    ExitCode,
+    MessageRejected,
+    PartlyAccepted,
+    ReceiverBroke,
+    ReceiverConfused,
+    ReceiverRefused,
+    ReceiverUnreachable,
+)
+
+A, B, C = "a@receiver.test", "b@receiver.test", "c@receiver.test"
+STEPS = ["CONNECT", "EHLO", "MAIL", f"RCPT {A}", "DATA", "BODY", "DOT"]
+#: More than fits into the buffers on the way.
+LONG = b"".join(b"%d\r\n" % number for number in range(200_000)) * 16
+
+REFUSALS: list[tuple[str, str, type[DeliveryFailed]]] = [
+    ("CONNECT", "554 5.3.2 no service", ReceiverUnreachable),
+    ("CONNECT", "421 4.3.2 no service now", ReceiverBroke),
+    ("EHLO", "421 4.3.2 no service now", ReceiverBroke),
+    ("MAIL", "550 5.7.1 no", ReceiverRefused),
+    ("MAIL", "451 4.3.0 not now", ReceiverBroke),
+    ("MAIL", "552 5.3.4 too large", MessageRejected),
+    (f"RCPT {A}", "550 5.1.1 no such user", ReceiverRefused),
+    (f"RCPT {A}", "450 4.2.0 greylisted", ReceiverBroke),
+    ("DATA", "554 5.5.1 no", MessageRejected),
+    ("DATA", "451 4.3.0 not now", ReceiverBroke),
+    ("DOT", "554 5.7.1 spam", MessageRejected),
+    ("DOT", "452 4.3.1 no room", ReceiverBroke),
+    ("DOT", "300 what", ReceiverConfused),
+    ("DATA", "250 what", ReceiverConfused),
+]
+
+
+@pytest.mark.parametrize(("step", "words", "kind"), REFUSALS)
+def test_refused(step: str, words: str, kind: type[DeliveryFailed]) -> None:
+    with receiving() as receiver, sending(receiver.destination(A)) as sender:
+        receiver.on(step, Say(words, then_drop=step == "CONNECT" or words.startswith("421")))
+        with pytest.raises(kind, match=words) as caught:
+            sender.send()
+        assert type(caught.value) is kind
+        expected = {"5": ExitCode.UNAVAILABLE, "4": ExitCode.TEMPORARY}.get(words[0], ExitCode.PROTOCOL)
+        assert caught.value.exit_code is expected
+        assert f"the SMTP server 127.0.0.1:{receiver.port}" in str(caught.value)
+        assert receiver.mails == []
+        sender.send()
+        assert len(receiver.mails) == 1, "the next one is not concerned"
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_dropped(step: str) -> None:
+    with receiving() as receiver, sending(receiver.destination(A)) as sender:
+        receiver.on(step, Drop())
+        with pytest.raises(ReceiverBroke, match=r"closed the connection|the connection .* broke") as caught:
+            sender.send(LONG if step == "BODY" else MESSAGE)
+        assert (f"so {A} may have it nevertheless and get it twice" in str(caught.value)) == (step == "DOT")
+        assert receiver.mails == []
+        sender.send()
+        assert (receiver.connections, len(receiver.mails)) == (2, 1)
+
+
+@pytest.mark.parametrize("step", ["MAIL", f"RCPT {A}", "DATA", "BODY", "DOT"])
+def test_421_in_the_middle(step: str) -> None:
+    with receiving() as receiver, sending(receiver.destination(A)) as sender:
+        receiver.on(step, Say("421 4.3.2 shutting down", then_drop=True))
+        with pytest.raises(ReceiverBroke, match=r"421 .* shutting down"):
+            sender.send(LONG if step == "BODY" else MESSAGE)
+        assert receiver.mails == []
+        sender.send()
+        assert (receiver.connections, len(receiver.mails)) == (2, 1)
+
+
+def test_421_to_the_first_of_two() -> None:
+    with receiving() as receiver, sending(receiver.destination(A, B)) as sender:
+        receiver.on(f"RCPT {A}", Say("421 4.3.2 shutting down", then_drop=True))
+        with pytest.raises(ReceiverBroke, match=r"421 .* shutting down"):
+            sender.send()
+        assert len(receiver.commands("RCPT")) == 1
+
+
+@pytest.mark.parametrize("then_drop", [False, True])
+def test_refused_while_the_message_is_sent(then_drop: bool) -> None:
+    """What has been said is no end of a message that it has only in part."""
+    with receiving() as receiver, sending(receiver.destination(A)) as sender:
+        receiver.on("BODY", Say("552 5.3.4 enough", then_drop))
+        with pytest.raises(MessageRejected, match=r"552 .* enough"):
+            sender.send(LONG)
+        sender.send()
+        assert (receiver.connections, len(receiver.mails)) == (2, 1)
+        receiver.on("BODY", Say("250 fine"))
+        with pytest.raises(ReceiverConfused, match="accepted a message before it had all of it"):
+            sender.send(LONG)
+        assert (receiver.connections, len(receiver.mails)) == (2, 1)
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_silent(step: str) -> None:
+    short = {"DATA": "data", "BODY": "piece", "DOT": "end"}.get(step, "answer")
+    with receiving() as receiver:
+        with sending(receiver.destination(A), deadlines=replace(DEADLINES, **{short: 0.2})) as sender:
+            receiver.on(step, Hang())
+            with pytest.raises(ReceiverBroke, match=r"did not answer in time|has taken no data for 0\.2 s") as caught:
+                sender.send(LONG if step == "BODY" else MESSAGE)
+            assert ("get it twice" in str(caught.value)) == (step == "DOT")
+            receiver.script.clear()
+            sender.sink._deadlines = DEADLINES
+            sender.send()
+        assert (receiver.connections, len(receiver.mails)) == (2, 1), "an answer that comes late is nobody's"
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_silent_and_interrupted(step: str) -> None:
+    """From another thread; then nothing is delivered until the sink has been made ready again."""
+    with receiving() as receiver, sending(receiver.destination(A)) as sender:
+        receiver.on(step, Hang())
+        started = time.monotonic()
+        with in_a_thread(lambda: sender.send(LONG if step == "BODY" else MESSAGE)) as ends:
+            wait_for(lambda: step in receiver.script and not receiver.script[step], step)
+            sender.sink.interrupt()
+            wait_for(lambda: ends, "the end of the call")
+        assert isinstance(ends[0], ReceiverBroke)
+        assert "was broken off, because the session is being ended" in str(ends[0])
+        assert ("get it twice" in str(ends[0])) == (step == "DOT")
+        with pytest.raises(ReceiverBroke, match="nothing is handed to the SMTP server"):
+            sender.send()
+        sender.sink.make_ready(0)
+        sender.send()
+        assert (receiver.connections, len(receiver.mails)) == (2, 1)
+    assert time.monotonic() - started < DEADLINES.data, "no deadline passed"
+
+
+def test_close_does_not_wait_for_a_call_that_blocks() -> None:
+    with receiving() as receiver, sending(receiver.destination(A)) as sender:
+        receiver.on("MAIL", Hang())
+        with in_a_thread(sender.send) as ends:
+            wait_for(lambda: receiver.commands("MAIL"), "MAIL")
+            sender.sink.close()
+            wait_for(lambda: ends, "the end of the call")
+        assert isinstance(ends[0], ReceiverBroke)
+
+
+# --- several recipients ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("words", ["550 5.1.1 no such user", "450 4.2.0 later"])
+def test_one_of_three_refused(words: str) -> None:
+    with receiving() as receiver:
+        receiver.on(f"RCPT {B}", Say(words), Say(words))
+        with sending(receiver.destination(A, B, C)) as sender:
+            with pytest.raises(PartlyAccepted, match=f"{A}, {C} accepted it, others did not: {B}: {words}") as caught:
+                sender.send()
+            assert caught.value.accepted == (A, C)
+            with pytest.raises(DeliveryFailed, match=words):
+                sender.send(leave_out=(A, C))
+        with sending(receiver.destination(A, B, C)) as sender:
+            draft = sender.send(leave_out=(A, C))
+            assert draft.description() == f"SMTP=[{A}, {B}, {C}]"
+    assert receiver.mails == [Mail(SENDER, (A, C), MESSAGE), Mail(SENDER, (B,), MESSAGE)]
+
+
+def test_all_refused_each_for_its_reason() -> None:
+    with receiving() as receiver, sending(receiver.destination(A, B)) as sender:
+        receiver.on(f"RCPT {A}", Say("550 unknown"))
+        receiver.on(f"RCPT {B}", Say("450 greylisted"))
+        with pytest.raises(ReceiverBroke, match=f"refused it for {A}: 550 unknown; for {B}: 450 greylisted"):
+            sender.send()
+        assert receiver.commands("DATA") == []
+        sender.send()
+    assert len(receiver.commands("RSET")) == 1
+    assert receiver.connections == 1
+
+
+def test_the_end_lost_for_some() -> None:
+    """In SMTP one answer is for all who are left, and nobody knows what it would have been."""
+    with receiving() as receiver, sending(receiver.destination(A, B, C)) as sender:
+        receiver.on(f"RCPT {B}", Say("550 unknown"))
+        receiver.on("DOT", Drop())
+        with pytest.raises(ReceiverBroke, match=f"{B}: 550 unknown; .*so {A}, {C} may have it nevertheless"):
+            sender.send()
+
+
+def test_a_draft_that_failed_is_not_sent_again() -> None:
+    with receiving() as receiver, sending(receiver.destination(A)) as sender:
+        receiver.on("DOT", Drop())
+        draft = sender.draft()
+        with pytest.raises(ReceiverBroke):
+            draft.publish()
+        with pytest.raises(DeliveryFailed, match="an earlier step failed"):
+            draft.publish()
+        draft.abort()

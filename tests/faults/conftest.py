@@ -1,0 +1,44 @@
+"""What the tests of faults share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.faults import means
+from tests.faults.namespace import Namespace, new_namespace
+from tests.faults.network import own_network
+from tests.faults.scene import Gate, Scene, accounts
+from tests.support.popserver_thread import running_server
+
+
+@pytest.fixture
+def network() -> Iterator[None]:
+    """For tests whose first fixture it is: all that they start is in a network of its own."""
+    means.need(means.network)
+    with own_network():
+        yield
+
+
+@pytest.fixture
+def scene(tmp_path: Path) -> Iterator[Scene]:
+    """Two clients, and a server with their accounts."""
+    with running_server(accounts()) as server:
+        yield Scene(tmp_path, server)
+
+
+@pytest.fixture
+def gate(scene: Scene) -> Iterator[Gate]:
+    """Stands before the scene's server."""
+    with scene.gate() as made:
+        yield made
+
+
+@pytest.fixture
+def namespace() -> Iterator[Namespace]:
+    """A mount namespace."""
+    means.need(means.mounting)
+    with new_namespace() as made:
+        yield made

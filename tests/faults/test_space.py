@@ -1,0 +1,116 @@
+"""No room: on the disk of the messages, of the journal, of the logs."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+from tests.faults.namespace import Namespace, new_disk
+from tests.faults.scene import HIT, OTHER, Scene, mails
+
+MAKE_ROOM = "make room on the disk"
+
+
+def test_the_destination_becomes_full(scene: Scene, namespace: Namespace, tmp_path: Path) -> None:
+    disk = new_disk(namespace, tmp_path / "disk", "1m")
+    scene.maildirs[HIT] = disk.seen / "mail"
+    scene.configure(maildir=disk.path / "mail")
+    scene.send(HIT, mails(HIT, 10, 200_000))
+    scene.send(OTHER, mails(OTHER, 5))
+    done = scene.once(wrapper=namespace.wrapper)
+    assert done.code == 74, done.said
+    assert "hit: failed: 5 messages could not be stored: cannot write " in done.said, done.said
+    assert f": the disk is full ({MAKE_ROOM}; it is tried again at the next run); before that 5 messages" in done.said
+    scene.assert_all(OTHER)
+    scene.assert_kept(HIT)
+    assert scene.unfinished(HIT) == []
+    assert len(scene.heard(HIT, "DELE")) == scene.arrived(HIT).total() == 5 == scene.left(HIT)
+
+    disk.remount("size=16m")
+    assert scene.once(wrapper=namespace.wrapper).code == 0
+    scene.assert_all()
+
+
+def test_the_destination_is_full(scene: Scene, namespace: Namespace, tmp_path: Path) -> None:
+    """Nothing is asked for that cannot be stored."""
+    disk = new_disk(namespace, tmp_path / "disk", "1m")
+    scene.maildirs[HIT] = disk.seen / "mail"
+    scene.configure(maildir=disk.path / "mail")
+    disk.fill()
+    scene.send(HIT, mails(HIT, 5))
+    scene.send(OTHER, mails(OTHER, 5))
+    done = scene.once(wrapper=namespace.wrapper)
+    assert done.code == 74, done.said
+    assert f"hit: failed: cannot store mail in {disk.path}/mail: the disk is full ({MAKE_ROOM}" in done.said, done.said
+    scene.assert_all(OTHER)
+    assert scene.heard(HIT, "RETR") == []
+
+    disk.relieve()
+    assert scene.once(wrapper=namespace.wrapper).code == 0
+    scene.assert_all()
+
+
+def test_the_journals_disk_becomes_full(scene: Scene, namespace: Namespace, tmp_path: Path) -> None:
+    """Nothing is deleted that the journal does not know; nothing that it does know comes again."""
+    disk = new_disk(namespace, tmp_path / "disk", "1m")
+    journal = disk.path / "popretr.sqlite"
+    scene.configure(journal=journal)
+    assert scene.once(wrapper=namespace.wrapper).code == 0
+    disk.fill(leave=100_000)
+    for round_ in range(3):
+        scene.send(HIT, mails(f"{HIT}.{round_}", 40))
+        scene.send(OTHER, mails(f"{OTHER}.{round_}", 40))
+    done = scene.once(wrapper=namespace.wrapper)
+    assert done.code == 74, done.said
+    assert f"the journal {journal} cannot be written: the disk is full" in done.said, done.said
+    assert f"({MAKE_ROOM}; it is tried again at the next run; until then nothing is retrieved" in done.said
+    for name in (HIT, OTHER):
+        scene.assert_kept(name)
+
+    disk.relieve()
+    assert scene.once(wrapper=namespace.wrapper).code == 0
+    scene.assert_all()
+
+
+def test_the_journals_disk_is_full(scene: Scene, namespace: Namespace, tmp_path: Path) -> None:
+    disk = new_disk(namespace, tmp_path / "disk", "1m")
+    journal = disk.path / "popretr.sqlite"
+    scene.configure(journal=journal)
+    disk.fill()
+    scene.send(HIT, mails(HIT, 5))
+    scene.send(OTHER, mails(OTHER, 5))
+    for before in ("never opened", "opened before"):
+        done = scene.once(wrapper=namespace.wrapper)
+        assert done.code == 74, done.said
+        assert f"the journal {journal} cannot be opened: the disk is full\n" in done.said, (before, done.said)
+        assert f"tui-popretr: {MAKE_ROOM}" in done.said
+        assert (scene.left(HIT), scene.left(OTHER)) == (5, 5)
+        disk.relieve()
+        assert scene.once(wrapper=namespace.wrapper).code == 0
+        scene.assert_all()
+        disk.fill()
+        for name in (HIT, OTHER):
+            scene.send(name, mails(f"{name}.{before[0]}", 5))
+    disk.relieve()
+    assert scene.once(wrapper=namespace.wrapper).code == 0
+    scene.assert_all()
+
+
+def test_the_logs_disk_is_full(scene: Scene, namespace: Namespace, tmp_path: Path) -> None:
+    """Mail is retrieved all the same; the lines are written when there is room again."""
+    disk = new_disk(namespace, tmp_path / "disk", "64k")
+    log = disk.path / "audit.log"
+    scene.audit = disk.seen / "audit.log"
+    scene.configure(audit=log, freq="1h")
+    disk.fill()
+    scene.send(HIT, mails(HIT, 5))
+    scene.send(OTHER, mails(OTHER, 5))
+    with scene.running(wrapper=namespace.wrapper) as process:
+        process.wait_for("hit: 5 messages", "other: 5 messages")
+        scene.assert_all()
+        process.wait_for(f"ERROR {log}: the log cannot be written: the disk is full")
+        assert scene.audited() == {}
+        disk.relieve()
+        process.wait_for(f"{log}: the log can be written again")
+        process.end()
+    assert scene.audited() == Counter({f"{name}.{number}": 1 for name in (HIT, OTHER) for number in range(5)})

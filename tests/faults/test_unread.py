@@ -1,0 +1,82 @@
+"""Standard error that nobody reads: the program does its work all the same."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from tests.dovecot.site import wait_for
+from tests.faults.scene import HIT, OTHER, Scene, mails
+from tests.support.popserver_thread import PATIENCE
+
+
+class FullPipe:
+    """A pipe that takes nothing more."""
+
+    def __init__(self) -> None:
+        self._reading, self.writing = os.pipe()
+        os.set_blocking(self.writing, False)
+        try:
+            while True:
+                os.write(self.writing, b"\n" * 4096)
+        except BlockingIOError:
+            os.set_blocking(self.writing, True)
+
+    def read(self) -> str:
+        """Read all that is there and all that comes, until nobody can write any more."""
+        self.close_writing()
+        with os.fdopen(self._reading, encoding="utf-8") as file:
+            self._reading = -1
+            return file.read()
+
+    def close_writing(self) -> None:
+        if self.writing >= 0:
+            os.close(self.writing)
+            self.writing = -1
+
+    def close(self) -> None:
+        self.close_writing()
+        if self._reading >= 0:
+            os.close(self._reading)
+
+
+@pytest.fixture
+def pipe() -> Iterator[FullPipe]:
+    made = FullPipe()
+    yield made
+    made.close()
+
+
+def test_once(scene: Scene, pipe: FullPipe) -> None:
+    scene.configure()
+    for name in (HIT, OTHER):
+        scene.send(name, mails(name, 5))
+    with scene.running("--once", stderr=pipe.writing) as process:
+        assert process.finish().code == 0
+    scene.assert_all()
+
+
+def test_a_daemon(scene: Scene, pipe: FullPipe) -> None:
+    """It also ends when it is told to; who reads after all finds what it said."""
+    scene.configure(freq="1h")
+    for name in (HIT, OTHER):
+        scene.send(name, mails(name, 5))
+    with scene.running(stderr=pipe.writing) as process:
+        wait_for(lambda: scene.left(HIT) == scene.left(OTHER) == 0, "the mail")
+        process.process.terminate()
+        assert process.process.wait(PATIENCE) == 0
+    scene.assert_all()
+
+
+def test_a_reader_who_comes_late(scene: Scene, pipe: FullPipe) -> None:
+    scene.configure(freq="1h")
+    scene.send(HIT, mails(HIT, 5))
+    with scene.running(stderr=pipe.writing) as process:
+        wait_for(lambda: scene.left(HIT) == 0, "the mail")
+        process.process.terminate()
+        said = pipe.read()
+        assert process.process.wait(PATIENCE) == 0
+    assert "INFO hit: 5 messages" in said
+    assert said.endswith("INFO ended\n")

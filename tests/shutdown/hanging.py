@@ -1,0 +1,40 @@
+"""What hangs for ever inside the program's own process: put in before it starts, by its `patch` (tests.cli.program)."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from tui_popretr import faultpoints
+
+
+def for_ever(marker: str) -> None:
+    """Leave a file that tells it, and never return."""
+    Path(marker).touch()
+    threading.Event().wait()
+
+
+def resolver(host: str, marker: str) -> None:
+    """Looking up `host` hangs, as with a name server that is dead and a libc that is patient."""
+    getaddrinfo: Callable[..., Any] = socket.getaddrinfo
+
+    def hang(wanted: Any, *more: Any) -> Any:
+        # trio asks first, without a thread, whether it is an address
+        if wanted in (host, host.encode()) and not more[-1] & socket.AI_NUMERICHOST:
+            for_ever(marker)
+        return getaddrinfo(wanted, *more)
+
+    vars(socket)["getaddrinfo"] = hang
+
+
+def step(name: str, marker: str) -> None:
+    """What does this step of a message's way hangs when it has done it."""
+
+    def hang(reached: faultpoints.Step) -> None:
+        if reached.name == name:
+            for_ever(marker)
+
+    faultpoints.action = hang

@@ -1,0 +1,121 @@
+"""Without a dashboard: signals to a program whose clients are each in another state of a session."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.cli.program import Program, started
+from tests.shutdown.standstill import Standstill, hang, in_every_state, storing
+from tui_popretr.faultpoints import Step
+
+#: Seconds that an end may take (SPEC 3), and some more for a machine that has other things to do: what hangs here
+#: hangs for ever, and what is waited for in an end in good order takes 8 seconds.
+IN_ORDER, AT_ONCE = 10.0 + 3.0, 6.0
+TERM, INT, HUP = signal.SIGTERM, signal.SIGINT, signal.SIGHUP
+
+#: Where storing a message hangs: in the fsync of its file, a commit of the journal, the fsync of its folder, the audit
+#: log. And in the engine's own thread, which then does nothing more at all.
+STEPS = (Step.WRITTEN, Step.IN_TRANSACTION, Step.PUBLISHED, Step.NEW_SYNCED, Step.DELIVERING)
+
+TWICE = pytest.mark.parametrize("twice", [False, True], ids=["once", "twice"])
+
+
+@contextmanager
+def held(*stills: Standstill) -> Iterator[list[Program]]:
+    """Their programs, when all clients are in their states."""
+    with ExitStack() as stack:
+        options = ("--headless", "--once")
+        programs = [stack.enter_context(started(each.path, *options, patch=each.patch)) for each in stills]
+        for still in stills:
+            still.wait()
+        yield programs
+
+
+@contextmanager
+def several(places: Iterable[AbstractContextManager[Standstill]]) -> Iterator[list[Standstill]]:
+    """Several at a time: what takes long in an end is waiting."""
+    with ExitStack() as stack:
+        yield [stack.enter_context(place) for place in places]
+
+
+def assert_nothing_is_left(program: Program, still: Standstill) -> None:
+    still.assert_nothing_is_left("\n".join(program.said()))
+
+
+def test_once(tmp_path: Path) -> None:
+    """Where a terminal goes, the system and the shell both send a SIGHUP: that is once, too."""
+    ends = ((TERM,), (INT,), (HUP,), (HUP, HUP))
+    places = (in_every_state(tmp_path / str(number)) for number in range(len(ends)))
+    with several(places) as stills, held(*stills) as programs:
+        for program, numbers in zip(programs, ends, strict=True):
+            program.send(numbers[0])
+            program.wait_for("ending")
+            for number in numbers[1:]:
+                program.send(number)
+        for program in programs:
+            assert program.ended(within=IN_ORDER) == 0
+        for program, still in zip(programs, stills, strict=True):
+            assert still.without_farewell() == []
+            assert_nothing_is_left(program, still)
+
+
+@pytest.mark.parametrize("number", [TERM, INT])
+def test_twice(tmp_path: Path, number: signal.Signals) -> None:
+    with in_every_state(tmp_path) as still, held(still) as [program]:
+        program.send(number)
+        program.wait_for("ending")
+        program.send(number)
+        assert program.ended(within=AT_ONCE) == 128 + number
+        assert_nothing_is_left(program, still)
+
+
+def test_twice_in_one_breath(tmp_path: Path) -> None:
+    with in_every_state(tmp_path) as still, held(still) as [program]:
+        program.send(TERM)
+        program.send(INT)
+        assert program.ended(within=AT_ONCE) in (128 + TERM, 128 + INT)
+        assert_nothing_is_left(program, still)
+
+
+# --- what hangs is our own side ---------------------------------------------------------------------------------------
+
+
+def end(programs: list[Program], *, twice: bool) -> None:
+    for program in programs:
+        program.send(TERM)
+        if twice:
+            program.send(INT)
+    for program in programs:
+        code = program.ended(within=AT_ONCE if twice else IN_ORDER)
+        assert code in ((128 + TERM, 128 + INT) if twice else (0,))
+
+
+@TWICE
+def test_while_a_message_is_stored(tmp_path: Path, twice: bool) -> None:
+    with several(storing(tmp_path / step.name) for step in STEPS) as stills:
+        for still, step in zip(stills, STEPS, strict=True):
+            hang(still, step)
+        with held(*stills) as programs:
+            end(programs, twice=twice)
+            for still in stills:
+                assert not any(line.startswith(b"DELE") for line in still.accounts["storing"].server.said())
+            for program, still in zip(programs, stills, strict=True):
+                assert_nothing_is_left(program, still)
+
+
+@TWICE
+def test_in_recovery(tmp_path: Path, twice: bool) -> None:
+    with storing(tmp_path) as still:
+        hang(still, Step.PUBLISHED)
+        with held(still) as [program]:
+            program.send(signal.SIGKILL)
+            assert program.ended() == -signal.SIGKILL
+        hang(still, Step.RECOVERY_LOOKED)
+        with held(still) as [program]:
+            end([program], twice=twice)
+            assert_nothing_is_left(program, still)

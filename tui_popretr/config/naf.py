@@ -1,0 +1,51 @@
+"""naf.xml: where Mailismus's framework says which folders there are. Of all it holds, only `dirpaths` matters here."""
+
+from __future__ import annotations
+
+import os
+
+from tui_popretr.config.problems import Place
+from tui_popretr.config.section import Context, Section
+from tui_popretr.config.values import did_you_mean, quote
+from tui_popretr.config.xmltree import MalformedXmlError, parse
+from tui_popretr.errors import describe_os_error
+from tui_popretr.files import read_whole
+
+NAME = "naf.xml"
+FOLDERS = ("root", "config", "var", "logs", "tmp")
+_LARGEST = 16 * 1024**2
+
+
+def beside(path: str) -> str | None:
+    """Return the naf.xml in the folder of a configuration, None where there is none."""
+    found = os.path.join(os.path.dirname(os.path.realpath(path)), NAME)
+    return found if os.path.lexists(found) else None
+
+
+def read_naf(path: str, context: Context) -> Section | None:
+    """Return the root element of the framework's file; None where it cannot be used, which has then been reported.
+
+    That is an error, since other folders would mean another journal, and all mail would come again. What a misspelt
+    name in `dirpaths` was to say is lost on the framework as well, so it is only warned of.
+    """
+    report = context.report
+    try:
+        root = parse(read_whole(path, _LARGEST).data, path)
+    except (OSError, ValueError) as error:
+        reason = describe_os_error(error) if isinstance(error, OSError) else "not a path"
+        report.error(Place(path), f"the framework's file cannot be read: {reason}")
+        return None
+    except MalformedXmlError as error:
+        report.error(error.place, str(error))
+        return None
+    if root.name != "naf":
+        report.error(root.place, f"the root element is {quote(root.name)}, but the framework's file begins with <naf>")
+        return None
+    section = Section(root, context)
+    if folders := section.child("dirpaths"):
+        report.note(folders.place, "the folders are those of this file, where the configuration does not name its own")
+        for node in folders.node.children:
+            if node.name not in FOLDERS:
+                hint = did_you_mean(node.name, FOLDERS)
+                report.warning(node.place, f"unknown {quote(node.name)} in <dirpaths> is passed over{hint}")
+    return section

@@ -1,0 +1,92 @@
+"""What a command's end means for the message: accepted, put off or refused; and in which words that is told."""
+
+from __future__ import annotations
+
+import re
+import signal
+from typing import Final
+
+from tui_popretr.delivery.command.run import End
+from tui_popretr.errors import CommandDeferred, CommandFailed
+from tui_popretr.text import visible
+
+#: Characters of what the command said that are in an error and in the audit line, and lines of it that are in the
+#: transcript: the last ones.
+SHOWN: Final = 512
+LINES: Final = 40
+
+_TEMPORARY: Final = 75
+#: sysexits(3), and the two of shells and env(1).
+_MEANINGS: Final = {
+    64: "it was called wrongly",
+    65: "it finds the message faulty",
+    66: "it finds no input",
+    67: "it knows no such user",
+    68: "it knows no such host",
+    69: "something that it needs is not available",
+    70: "an internal error of its own",
+    71: "an error of the system",
+    72: "a file of the system is missing",
+    73: "it cannot create a file",
+    74: "an input/output error",
+    _TEMPORARY: "a temporary failure",
+    76: "a protocol was not kept",
+    77: "permission denied",
+    78: "it is configured wrongly",
+    126: "something in it cannot be run",
+    127: "something in it is not found",
+}
+
+
+def judge(name: str, end: End, timeout: float, *, interrupted: bool) -> None:
+    """Raise the error for an end that is not that of an accepted message: CommandFailed or CommandDeferred.
+
+    Only the exit code counts: a command may have enough before it has read the whole message, or accept it in the
+    moment in which it is told to end.
+    """
+    if end.code == 0:
+        return
+    said = f": {text}" if (text := _last_words(end)) else ""
+    if end.stopped and interrupted:
+        raise CommandDeferred(f"{name} had not accepted the message when the session was ended{said}")
+    if end.stopped:
+        raise CommandDeferred(
+            f"{name} took longer than {timeout:g} s: it {how_it_ended(end)}{said}",
+            advice="it is tried again at the next run; if the command is only slow, raise timeout in <mda>",
+        )
+    kind = CommandFailed if end.code is not None and end.code >= 0 and end.code != _TEMPORARY else CommandDeferred
+    raise kind(f"{name} {how_it_ended(end)}{said}")
+
+
+def how_it_ended(end: End) -> str:
+    """Return the end in words that follow the command's name."""
+    if end.code is None:
+        return "was killed and does not end"
+    if end.code < 0:
+        return f"was killed by {_signal(-end.code)}"
+    meaning = f" ({_MEANINGS[end.code]})" if end.code in _MEANINGS else ""
+    return f"ended with exit code {end.code}{meaning}"
+
+
+def receipt(end: End) -> str:
+    """Return what the command said, as a field of the audit line: the semicolon, which ends a field, is escaped."""
+    said = _last_words(end).replace(";", "\\x3b")
+    return f"; Output={said}" if said else ""
+
+
+def lines(end: End) -> list[str]:
+    """Return the last lines of what the command said, safe to show."""
+    said = [line.strip() for line in re.split(rb"[\r\n]+", end.output)]
+    return [visible(line) for line in said if line][-LINES:]
+
+
+def _last_words(end: End) -> str:
+    said = " | ".join(lines(end))
+    return said if len(said) <= SHOWN else f"…{said[-SHOWN:]}"
+
+
+def _signal(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:  # most of the real-time signals have no name
+        return f"signal {number}"

@@ -1,0 +1,1 @@
+"""Delivery to a mail server: SMTP (RFC 5321) and LMTP (RFC 2033)."""

@@ -1,0 +1,24 @@
+"""Addresses as the envelope has them, and whether they need SMTPUTF8 (RFC 6531)."""
+
+from __future__ import annotations
+
+import re
+
+_UNSENDABLE = re.compile("[\x00-\x20<>\x7f-\x9f]")
+
+
+def envelope_address(address: str) -> str:
+    """Return the address for MAIL or RCPT: a domain in another script in its ASCII form, where that is enough.
+
+    Where the part before the @ is not ASCII, the whole needs SMTPUTF8 and stays as it is. Raises ValueError where the
+    address could end its command.
+    """
+    if _UNSENDABLE.search(address):
+        raise ValueError("a space, a control character, < or > is not allowed in an address")
+    local, at, domain = address.rpartition("@")
+    if not at or address.isascii() or not local.isascii():
+        return address
+    try:
+        return f"{local}{at}{domain.encode('idna').decode('ascii')}"
+    except UnicodeError:
+        return address

@@ -1,0 +1,220 @@
+"""Delivery to a mail server: one connection for all messages of a session, one message at a time."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from collections.abc import Collection, Iterable
+from datetime import datetime
+from typing import Final
+
+from tui_popretr.config.model import Eol, SmtpDestination
+from tui_popretr.delivery.folders import Folders
+from tui_popretr.delivery.sink import SPILL
+from tui_popretr.delivery.smtp.connection import AskPassword, Extensions, establish, new_wire, server_name
+from tui_popretr.delivery.smtp.draft import SmtpDraft
+from tui_popretr.delivery.smtp.reply import Reply
+from tui_popretr.delivery.smtp.transaction import Letter, Outcome, Transaction, check_size
+from tui_popretr.delivery.smtp.wire import DEADLINES, Deadlines, Said, Wire
+from tui_popretr.errors import (
+    DeliveryFailed,
+    MessageRejected,
+    PartlyAccepted,
+    ReceiverBroke,
+    ReceiverRefused,
+)
+from tui_popretr.secret import Secret
+
+#: Ports of one server that lead to the same mailboxes (RFC 5321, RFC 6409, RFC 8314).
+_MAIL_PORTS: Final = frozenset((25, 465, 587))
+#: Characters of the audit line's Reply field.
+_RECEIPT: Final = 512
+
+_numbers = itertools.count(1)
+
+
+class SmtpSink:
+    """The Sink of a mail server, for one session.
+
+    The key names the server and the recip, not whom an alias of that name stands for: who is added to it gets the mail
+    from then on, and not all again. Ports 25, 465 and 587 count as one, so that a move to TLS forgets nothing.
+
+    interrupt() holds until make_ready(): every call fails until then. After close() there is no new connection.
+    """
+
+    remote = True
+    eol = Eol.CRLF
+
+    def __init__(
+        self,
+        destination: SmtpDestination,
+        *,
+        recip: str,
+        spool: str,
+        client: str = "localhost",
+        password: AskPassword = lambda: Secret(""),
+        said: Said = lambda *_: None,
+        deadlines: Deadlines = DEADLINES,
+    ) -> None:
+        """`spool` is the folder for messages too large for memory; `client` is how we call ourselves in EHLO.
+
+        `password` and `said` (see wire.Said) are called in whatever thread make_ready() and publish() are called in,
+        the former at most once.
+        """
+        port = 25 if destination.port in _MAIL_PORTS else destination.port
+        where = destination.socket_path or f"{destination.host.lower()}:{port}"
+        self.key = f"smtp:{where}/{recip.lower()}"
+        self.lane = f"{self.key}#{next(_numbers)}"
+        self._name = server_name(destination)
+        self._destination = destination
+        self._spool = spool
+        self._client = client
+        self._ask_password = password
+        self._password: Secret | None = None
+        self._said = said
+        self._deadlines = deadlines
+        self._turn = threading.Lock()  # one message at a time
+        self._extensions = Extensions()
+        self._needs_reset = False
+        self._guard = threading.Lock()  # of the following, which interrupt() and close() look at
+        self._wire: Wire | None = None
+        self._interrupted = False
+        self._closed = False
+
+    def open(self, record_id: int, when: datetime) -> SmtpDraft:  # noqa: ARG002 - no name is made of it
+        destination = self._destination
+        return SmtpDraft(record_id, destination.sender, destination.recipients, self._spool, self._transfer)
+
+    def make_ready(self, octets: int) -> None:
+        """Connect and log in, so that nothing is asked for that nobody would take."""
+        with self._turn:
+            with self._guard:
+                self._interrupted = False
+            if octets > SPILL:
+                Folders(self._spool, (), None).make_ready(octets)
+            if self._wire is not None and not self._is_alive(self._wire):
+                self._drop()
+            if self._wire is None:
+                self._connect()
+            check_size(self._name, self._extensions, octets)
+
+    def clean_orphans(self, known: Collection[str]) -> list[str]:  # noqa: ARG002 - what is spooled has no name
+        return []
+
+    def interrupt(self) -> None:
+        with self._guard:
+            self._interrupted = True
+            if self._wire is not None:
+                self._wire.interrupt()
+
+    def close(self) -> None:
+        with self._guard:
+            self._closed = True
+        if self._turn.acquire(timeout=self._deadlines.farewell):
+            try:
+                if self._wire is not None:
+                    self._wire.farewell()
+                self._drop()
+            finally:
+                self._turn.release()
+        else:
+            self.interrupt()
+
+    # --- the connection -----------------------------------------------------------------------------------------------
+
+    def _is_alive(self, wire: Wire) -> bool:
+        try:
+            return not wire.has_spoken() and wire.ask("NOOP").ok
+        except DeliveryFailed:
+            return False
+
+    def _connect(self) -> Wire:
+        wire = new_wire(self._destination, self._client, self._said, self._deadlines)
+        with self._guard:
+            if self._interrupted or self._closed:
+                raise ReceiverBroke(f"nothing is handed to {self._name} any more, because the session is being ended")
+            self._wire = wire
+        try:
+            self._extensions = establish(wire, self._destination, self._get_password)
+        except BaseException:
+            self._drop()
+            raise
+        self._needs_reset = False
+        return wire
+
+    def _drop(self) -> None:
+        with self._guard:
+            wire, self._wire = self._wire, None
+        if wire is not None:
+            wire.close()
+
+    def _get_password(self) -> Secret:
+        if self._password is None:
+            self._password = self._ask_password()
+        return self._password
+
+    # --- messages -----------------------------------------------------------------------------------------------------
+
+    def _transfer(self, letter: Letter) -> str:
+        """Hand a message over; return the receipt. Raises DeliveryFailed, PartlyAccepted."""
+        with self._turn:
+            transaction: Transaction | None = None
+            try:
+                transaction, answer = self._begin(letter)
+                outcome = transaction.go_on(answer)
+            finally:
+                self._needs_reset = transaction is None or not transaction.at_rest
+                if self._wire is not None and self._wire.over:
+                    self._drop()
+        return self._judge(letter, outcome)
+
+    def _begin(self, letter: Letter) -> tuple[Transaction, Reply]:
+        """Send MAIL over the open connection, or over a new one where the server has closed that in between."""
+        if self._wire is not None:
+            try:
+                if not self._wire.has_spoken() and (not self._needs_reset or self._wire.ask("RSET").ok):
+                    transaction = self._transaction(self._wire, letter)
+                    answer = transaction.begin()
+                    if not answer.leaving:
+                        return transaction, answer
+            except ReceiverBroke:
+                if not self._wire.lost:
+                    raise
+            self._drop()
+        transaction = self._transaction(self._connect(), letter)
+        return transaction, transaction.begin()
+
+    def _transaction(self, wire: Wire, letter: Letter) -> Transaction:
+        return Transaction(wire, self._extensions, letter, lmtp=self._destination.lmtp)
+
+    def _judge(self, letter: Letter, outcome: Outcome) -> str:
+        """Return the receipt where all have accepted; raise what has to be said otherwise."""
+        name = self._name
+        accepted, refused, problem = outcome.accepted, outcome.refused, outcome.problem
+        if len(accepted) == len(letter.recipients):
+            return _receipt(accepted.values())
+        parts = [f"{each}: {reply}" for each, reply in refused.items()]
+        if problem is not None:
+            unknown = [each for each in letter.recipients if each not in accepted and each not in refused]
+            parts.append(f"{problem}, so {_listed(unknown)} may have it nevertheless and get it twice")
+        if accepted:
+            text = f"{_listed(accepted)} accepted it, others did not: {'; '.join(parts)}"
+            raise PartlyAccepted(f"{name}: {text}", tuple(accepted))
+        if problem is not None:
+            raise type(problem)("; ".join(parts), advice=problem.advice)
+        kind: type[DeliveryFailed]
+        if any(reply.passing for reply in refused.values()):
+            kind = ReceiverBroke
+        else:
+            kind = MessageRejected if outcome.sent else ReceiverRefused
+        raise kind(f"{name} refused it for {'; for '.join(parts)}")
+
+
+def _receipt(replies: Iterable[Reply]) -> str:
+    """What the server said, as a field of the audit line: the semicolon, which ends a field, is escaped in it."""
+    said = " | ".join(dict.fromkeys(map(str, replies)))
+    return "; Reply=" + said[:_RECEIPT].replace(";", "\\x3b")
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(names)

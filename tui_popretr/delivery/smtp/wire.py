@@ -1,0 +1,398 @@
+"""One connection that speaks SMTP or LMTP: smtplib with deadlines, bounds, a transcript, and an end from outside."""
+
+from __future__ import annotations
+
+import contextlib
+import queue
+import re
+import smtplib
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from tui_popretr.delivery.smtp.reply import Reply
+from tui_popretr.errors import (
+    DeliveryFailed,
+    ReceiverBroke,
+    ReceiverConfused,
+    ReceiverNotTrusted,
+    ReceiverUnreachable,
+    describe_os_error,
+)
+from tui_popretr.facts import Direction
+from tui_popretr.secret import STARS
+from tui_popretr.text import visible
+
+#: Told of every line of dialogue, secrets starred out, safe to show; in whatever thread the dialogue is.
+Said = Callable[[Direction, str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Deadlines:
+    """Seconds to wait for the server; those of the dialogue are RFC 5321's (§4.5.3.2)."""
+
+    connect: float = 30.0  # finding and reaching it, all its addresses together
+    handshake: float = 120.0  # of TLS
+    answer: float = 300.0  # the greeting, and the answer to a command
+    data: float = 120.0  # the answer to DATA
+    piece: float = 180.0  # the taking of a piece of the message
+    end: float = 600.0  # the answer to its end: who does not wait for it sends it twice
+    farewell: float = 1.0  # the answer to QUIT, and last words, for which nobody wants to wait
+
+
+DEADLINES: Final = Deadlines()
+
+#: Octets of a line and lines of a reply that are read. A line may have 512 (RFC 5321 §4.5.3.1.5), in AUTH 12,288.
+MAX_LINE: Final = 12 * 1024
+MAX_LINES: Final = 256
+#: Octets that a secret must have to be starred out once no login is under way: a shorter one is in too much by chance.
+MIN_ECHO: Final = 4
+
+_RECEIVE: Final = 16 * 1024
+_CODE: Final = re.compile(rb"[2-5][0-9][0-9](?![^ -])")
+
+
+class Wire(smtplib.LMTP):
+    """A connection to be opened with connect(). LMTP is the class of smtplib that can open Unix sockets, too.
+
+    Each wait is for a whole reply and has a deadline; single octets buy no time. What goes wrong is a DeliveryFailed
+    that names the server; smtplib's own exceptions come out of none of the methods used here.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        client: str,
+        said: Said,
+        deadlines: Deadlines,
+        *,
+        lmtp: bool,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        """`client` is how we call ourselves; `tls` is for TLS from the first byte."""
+        super().__init__(local_hostname=client)
+        self.name = name
+        self.ehlo_msg = "LHLO" if lmtp else "EHLO"
+        self.deadlines = deadlines
+        self.timeout = deadlines.connect
+        #: The connection is of no use any more: something went wrong, or the server said that it closes it. Also while
+        #: a message is being sent, since only the answer to its end makes the server listen to commands again.
+        self.over = False
+        #: The server closed the connection, or it broke.
+        self.lost = False
+        self.under_tls = False
+        self._protocol = "LMTP" if lmtp else "SMTP"
+        self._said = said
+        self._implicit = tls
+        self._patience = deadlines.answer
+        self._host_in_certificate = ""
+        self._buffer = bytearray()
+        self._secrets: tuple[bytes, ...] = ()
+        self._hidden = ""  # what is shown instead of the next command
+        self._guard = threading.Lock()  # for the socket as such, so that interrupt() finds the one that is in use
+        self._interrupted = False
+        self._addresses: queue.SimpleQueue[Any] = queue.SimpleQueue()
+
+    # --- opening and ending -------------------------------------------------------------------------------------------
+
+    def open(self, host: str, port: int) -> Reply:
+        """Connect, to a path if `host` begins with a slash, and return the greeting."""
+        self._host_in_certificate = host
+        try:
+            code, message = self.connect(host, port)
+        except DeliveryFailed:
+            raise
+        except (OSError, ValueError) as error:
+            reason = describe_os_error(error) if isinstance(error, OSError) else str(error)
+            raise self._unreachable(reason) from error
+        return Reply(code, tuple(message.split(b"\n")))
+
+    def start_tls(self, context: ssl.SSLContext) -> None:
+        """Do the handshake behind STARTTLS's 220; what the server said of itself before is forgotten (RFC 3207)."""
+        if self._buffer:
+            raise ReceiverNotTrusted(
+                f"{self.name} sent bytes in clear behind its answer to STARTTLS: somebody may be tampering"
+            )
+        self._secure(context)
+        self.helo_resp = self.ehlo_resp = None
+        self.esmtp_features = {}
+        self.does_esmtp = False
+
+    def interrupt(self) -> None:
+        """Make the call that is under way in another thread fail, and all later ones. From any thread."""
+        with self._guard:
+            self._interrupted = True
+            self._addresses.put(None)
+            if self.sock is not None:
+                # Not SSLSocket's own method, which takes the TLS off first: what is being sent would go out in clear.
+                with contextlib.suppress(OSError):
+                    socket.socket.shutdown(self.sock, socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        """Close the connection at once; never raises."""
+        with self._guard:
+            sock, self.sock = self.sock, None
+        if sock is not None:
+            with contextlib.suppress(OSError):
+                sock.close()
+            self.say(Direction.EVENT, "Disconnect")
+
+    def farewell(self) -> None:
+        """Say QUIT, wait a moment for the answer, and close. Never raises."""
+        if not self.over:
+            with contextlib.suppress(DeliveryFailed):
+                self.ask("QUIT", patience=self.deadlines.farewell)
+        self.close()
+
+    # --- commands and replies -----------------------------------------------------------------------------------------
+
+    def ask(
+        self, line: str, *, patience: float | None = None, shown: str | None = None, secrets: tuple[bytes, ...] = ()
+    ) -> Reply:
+        """Send a command and return the answer. With a secret in it, `shown` is what may be shown of it."""
+        patience = self.deadlines.answer if patience is None else patience
+        if secrets:
+            self._secrets = (*self._secrets, *secrets)
+        self._hidden, self._patience = shown or "", patience
+        try:
+            self.putcmd(line)
+        finally:
+            self._hidden, self._patience = "", self.deadlines.answer
+        return self.reply(patience, least_echo=1 if secrets else MIN_ECHO)
+
+    def reply(self, patience: float, *, least_echo: int = MIN_ECHO) -> Reply:
+        """Wait for a reply and return it."""
+        self.over = True  # unless it comes
+        deadline = time.monotonic() + patience
+        lines: list[bytes] = []
+        while True:
+            line = self._redacted(self._line(deadline), least_echo)
+            self.say(Direction.IN, visible(line))
+            if not _CODE.match(line):
+                raise self._confused(f"gave an answer that is none: {visible(line, 200)}")
+            if len(lines) == MAX_LINES:
+                raise self._confused(f"gave an answer of more than {MAX_LINES} lines")
+            lines.append(line[4:].strip(b" \t"))
+            if line[3:4] != b"-":
+                answer = Reply(int(line[:3]), tuple(lines))
+                self.over = answer.leaving
+                return answer
+
+    def stream(self, data: bytes) -> None:
+        """Send a piece of the message."""
+        self.over = True
+        self._send(data, self.deadlines.piece)
+
+    def has_spoken(self) -> bool:
+        """Whether the server has said something unasked: that it will not have a message, or that it has waited enough.
+
+        Does not wait. Raises ReceiverBroke where it has closed the connection.
+        """
+        if self._buffer:
+            return True
+        try:
+            sock = self._usable()
+            sock.settimeout(0)
+            data = sock.recv(_RECEIVE)
+        except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            return False
+        except (OSError, ValueError) as error:
+            raise self._cut(error) from error
+        if not data:
+            raise self._cut(None)
+        self._buffer += data
+        return True
+
+    def say(self, direction: Direction, text: str) -> None:
+        """Put a line into the transcript, told from those of the POP3 server by the protocol's name."""
+        self._said(direction, f"{self._protocol} {text}")
+
+    # --- what smtplib calls -------------------------------------------------------------------------------------------
+
+    def getreply(self) -> tuple[int, bytes]:
+        answer = self.reply(self._patience)
+        return answer.code, b"\n".join(answer.lines)
+
+    def putcmd(self, cmd: str, args: str = "") -> None:
+        line = f"{cmd} {args}" if args else cmd
+        if "\r" in line or "\n" in line:
+            raise DeliveryFailed(f"a command to {self.name} would have a line end in it")
+        if self._buffer:  # a second answer to the command before, or one to this one already
+            raise self._confused(f"gave more answers than it was asked for: {visible(bytes(self._buffer), 200)}")
+        self.say(Direction.OUT, self._hidden or visible(line))
+        self.over = True  # unless the answer comes
+        self._send(f"{line}\r\n".encode(self.command_encoding), self._patience)
+
+    def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:
+        """Connect to the first address that answers, in the order of the resolver."""
+        deadline = time.monotonic() + timeout
+        addresses = self._resolve(host, port, timeout)
+        problem: OSError = OSError("there is no address")
+        for number, (family, kind, protocol, _, address) in enumerate(addresses):
+            sock = socket.socket(family, kind, protocol)
+            try:
+                self._use(sock)
+                # An address that swallows everything leaves time for the others.
+                sock.settimeout(max(0.1, (deadline - time.monotonic()) / (len(addresses) - number)))
+                sock.connect(address)
+                self.say(Direction.EVENT, f"Connection to {address[0]} port {port}")
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            except TimeoutError:
+                problem = TimeoutError(f"no answer within {timeout:g} s")
+                self.close()
+            except OSError as error:
+                problem = error
+                self.close()
+            except DeliveryFailed:
+                sock.close()
+                raise
+            else:
+                if self._implicit is not None:
+                    self._secure(self._implicit)
+                return self._usable()
+            if self._interrupted:
+                break
+        raise problem
+
+    # --- inside -------------------------------------------------------------------------------------------------------
+
+    def _resolve(self, host: str, port: int, timeout: float) -> list[tuple[Any, ...]]:
+        """Look the host up in a thread of its own: nothing else can be stopped waiting for a resolver that is dead."""
+
+        def look_up() -> None:
+            try:
+                self._addresses.put(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+            except (OSError, UnicodeError) as error:
+                self._addresses.put(error)
+
+        threading.Thread(target=look_up, name=f"resolve {host}", daemon=True).start()
+        try:
+            found = self._addresses.get(timeout=timeout)
+        except queue.Empty:
+            raise self._unreachable(f"the resolver did not answer within {timeout:g} s") from None
+        if found is None:
+            raise self._cut(None)
+        if isinstance(found, Exception):
+            reason = describe_os_error(found) if isinstance(found, OSError) else "it is not a possible name"
+            raise self._unreachable(f"no address was found: {reason}") from found
+        return list(found)
+
+    def _use(self, sock: socket.socket) -> None:
+        """Make this the connection's socket, unless the connection is at its end."""
+        with self._guard:
+            if self._interrupted:
+                raise self._ended()
+            self.sock = sock
+
+    def _secure(self, context: ssl.SSLContext) -> None:
+        with self._guard:
+            if self._interrupted or self.sock is None:
+                raise self._ended()
+            try:
+                self.sock = wrapped = context.wrap_socket(
+                    self.sock, server_hostname=self._host_in_certificate, do_handshake_on_connect=False
+                )
+            except (OSError, ValueError) as error:
+                raise self._tls_failed(error) from error
+        try:
+            wrapped.settimeout(self.deadlines.handshake)
+            wrapped.do_handshake()
+        except (OSError, ValueError) as error:
+            raise self._tls_failed(error) from error
+        self.under_tls = True
+        cipher = wrapped.cipher()
+        self.say(Direction.EVENT, f"TLS ({wrapped.version()}, {cipher[0] if cipher else 'unknown cipher'})")
+
+    def _line(self, deadline: float) -> bytes:
+        """Return the next line without its end."""
+        searched = 0
+        while (end := self._buffer.find(b"\n", searched)) < 0:
+            searched = len(self._buffer)
+            if searched > MAX_LINE:
+                raise self._confused("gave an answer with an endless line")
+            self._receive(deadline)
+        line = bytes(self._buffer[:end])
+        del self._buffer[: end + 1]
+        return line.removesuffix(b"\r")
+
+    def _receive(self, deadline: float) -> None:
+        left = deadline - time.monotonic()
+        try:
+            sock = self._usable()
+            if left <= 0:
+                raise TimeoutError
+            sock.settimeout(left)
+            data = sock.recv(_RECEIVE)
+        except TimeoutError:
+            raise ReceiverBroke(f"{self.name} did not answer in time") from None
+        except (OSError, ValueError) as error:
+            raise self._cut(error) from error
+        if not data:
+            raise self._cut(None)
+        self._buffer += data
+
+    def _usable(self) -> socket.socket:
+        """Return the socket. From here on interrupt() finds it."""
+        if self.sock is None or self._interrupted:
+            raise self._cut(None)
+        return self.sock
+
+    def _send(self, data: bytes, patience: float) -> None:
+        try:
+            sock = self._usable()
+            sock.settimeout(patience)
+            sock.sendall(data)
+        except TimeoutError:
+            raise ReceiverBroke(f"{self.name} has taken no data for {patience:g} s") from None
+        except (OSError, ValueError) as error:
+            raise self._cut(error) from error
+
+    def _redacted(self, line: bytes, least: int) -> bytes:
+        for secret in sorted(self._secrets, key=len, reverse=True):
+            if len(secret) >= least:
+                line = line.replace(secret, STARS.encode())
+        return line
+
+    # --- in words -----------------------------------------------------------------------------------------------------
+
+    def _cut(self, error: Exception | None) -> ReceiverBroke:
+        self.lost = True
+        if self._interrupted:
+            return self._ended()
+        if isinstance(error, ssl.SSLError):
+            why = f"the TLS connection to {self.name} broke: {(error.reason or str(error)).lower().replace('_', ' ')}"
+        elif isinstance(error, OSError):
+            why = f"the connection to {self.name} broke: {describe_os_error(error)}"
+        else:
+            why = f"{self.name} closed the connection"
+        return ReceiverBroke(why)
+
+    def _ended(self) -> ReceiverBroke:
+        return ReceiverBroke(f"the delivery to {self.name} was broken off, because the session is being ended")
+
+    def _confused(self, what: str) -> ReceiverConfused:
+        return ReceiverConfused(f"{self.name} {what}")
+
+    def _unreachable(self, why: str) -> DeliveryFailed:
+        return self._ended() if self._interrupted else ReceiverUnreachable(f"cannot reach {self.name}: {why}")
+
+    def _tls_failed(self, error: Exception) -> DeliveryFailed:
+        if self._interrupted:
+            return self._ended()
+        if isinstance(error, ssl.SSLCertVerificationError):
+            words = (error.verify_message or "it cannot be verified").lower()
+            return ReceiverNotTrusted(
+                f"the certificate of {self.name} is rejected: {words}",
+                advice="give the host name that is in the certificate, and let this system trust its authority",
+            )
+        if isinstance(error, TimeoutError):
+            return ReceiverBroke(f"the TLS handshake with {self.name} took longer than {self.deadlines.handshake:g} s")
+        if isinstance(error, ssl.SSLError):
+            words = (error.reason or str(error)).lower().replace("_", " ")
+        else:
+            words = describe_os_error(error) if isinstance(error, OSError) else str(error)
+        return ReceiverNotTrusted(f"the TLS handshake with {self.name} failed: {words}")

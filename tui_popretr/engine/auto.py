@@ -1,0 +1,86 @@
+"""AUTO: which login methods a server offers, strongest first, and none that gives the password away (decision 7)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tui_popretr.config.login import CLEAR_TEXT
+from tui_popretr.config.model import AuthType
+from tui_popretr.errors import NoUsableMechanism
+from tui_popretr.pop3 import Capabilities
+from tui_popretr.text import visible
+
+# The password does not leave this machine by the first four. Of the others the one in a single step is the first.
+_ORDER = (
+    AuthType.SASL_SCRAM_SHA_256,
+    AuthType.SASL_SCRAM_SHA_1,
+    AuthType.SASL_CRAM_MD5,
+    AuthType.APOP,
+    AuthType.SASL_PLAIN,
+    AuthType.SASL_LOGIN,
+    AuthType.USERPASS,
+)
+#: With these the password is an access token.
+TOKENS = (AuthType.SASL_XOAUTH2, AuthType.SASL_OAUTHBEARER)
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """What a server has told of itself: its CAPA, None where it has none; whether its greeting has a stamp for APOP."""
+
+    capabilities: Capabilities | None
+    stamp: bool
+
+    @property
+    def methods(self) -> tuple[AuthType, ...]:
+        """The login methods it offers, strongest first; then those that AUTO never takes."""
+        return tuple(each for each in (*_ORDER, *TOKENS, AuthType.SASL_EXTERNAL) if self._has(each))
+
+    def _has(self, method: AuthType) -> bool:
+        capabilities = self.capabilities
+        if method is AuthType.APOP:
+            return self.stamp
+        if method is AuthType.USERPASS:
+            # every server has it that does not name others (RFC 1939 §7); some do not say so
+            return capabilities is None or capabilities.has("USER") or not capabilities.sasl
+        name = mechanism(method)
+        return capabilities is not None and not {name, f"{name}-PLUS"}.isdisjoint(capabilities.sasl)
+
+
+def mechanism(method: AuthType) -> str:
+    """Return the SASL mechanism of a login method."""
+    return method.value.removeprefix("SASL_").replace("_", "-")
+
+
+def choose(offer: Offer, *, private: bool, password: bool) -> tuple[AuthType, ...]:
+    """Return the methods to log in with, strongest first.
+
+    `private`: nobody can listen, because there is TLS or the server is this machine. Without a `password` there is the
+    client certificate. Raises NoUsableMechanism.
+    """
+    offered = offer.methods
+    if not password:
+        if AuthType.SASL_EXTERNAL in offered:
+            return (AuthType.SASL_EXTERNAL,)
+        raise NoUsableMechanism(
+            "the server does not offer a login by client certificate (EXTERNAL)",
+            advice="ask its operator, or add a username and a password",
+        )
+    usable = tuple(each for each in _ORDER if each in offered and (private or each not in CLEAR_TEXT))
+    if usable:
+        return usable
+    names = ", ".join(each.value for each in offered)
+    if not private and any(each in _ORDER for each in offered):
+        stls = offer.capabilities is not None and offer.capabilities.stls
+        advice = 'add <ssl latent="Y"/>: the server can do STLS' if stls else "add <ssl/> if it has TLS (port 995)"
+        raise NoUsableMechanism(
+            f"AUTO sends no password in clear, and without TLS the server offers nothing else ({names})",
+            advice=f"{advice}; to send it in clear all the same, name the method in authtypes",
+        )
+    if any(each in TOKENS for each in offered):
+        raise NoUsableMechanism(
+            f"the server offers no login by password ({names})",
+            advice="if the password is an access token, name the method in authtypes; else get one (OAuth 2)",
+        )
+    told = visible(", ".join(offer.capabilities.sasl), 200) if offer.capabilities else ""
+    raise NoUsableMechanism(f"the server offers no login method that is known here ({told})")

@@ -1,0 +1,82 @@
+"""What SQLite's and the system's errors mean for the journal, in words that name its file and say what to do."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+from typing import Final
+
+from tui_popretr.errors import (
+    BROKEN_DISK,
+    DISK_FULL,
+    NO_PERMISSION,
+    READ_ONLY,
+    FileTrouble,
+    JournalDamaged,
+    JournalError,
+    JournalLocked,
+    JournalMisplaced,
+    file_trouble,
+)
+
+#: SQLite asks for so much at a time: what has less left is full.
+_LEAST_ROOM: Final = 64 * 1024
+_DAMAGE: Final = frozenset((sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_FORMAT))
+_REFUSED: Final = FileTrouble(
+    BROKEN_DISK.words, "look into the system's log: the disk may be failing, or its quota be used up"
+)
+_BUSY: Final = frozenset((sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED))
+
+
+def damaged(path: str, what: str) -> JournalDamaged:
+    """Return the error for a journal that must not be used. The file stays where it is: see schema.set_aside()."""
+    return JournalDamaged(
+        f"the journal {path} {what}; nothing was retrieved or deleted",
+        advice=f"restore it from a backup (stop the program first), or, to begin a new one, move {path}, {path}-wal "
+        f"and {path}-shm away: what is still on the servers is then retrieved again",
+    )
+
+
+def explain(error: sqlite3.Error | OSError, path: str, doing: str) -> JournalError:
+    """Return the error to raise for one of SQLite's or the system's. `doing` as in "the journal cannot be DOING"."""
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    if code in _DAMAGE:
+        return damaged(path, f"is damaged: {error}")
+    if code in _BUSY:
+        return JournalLocked(
+            f"the journal {path} cannot be {doing}: another program has locked it",
+            advice="close the program that has it open, such as a database browser; it is tried again at the next run",
+        )
+    trouble = file_trouble(error) if isinstance(error, OSError) else _trouble(error, code, os.path.dirname(path))
+    kind = JournalMisplaced if trouble.misplaced else JournalError
+    advice = "until then nothing is retrieved and nothing is deleted"
+    if trouble.advice:
+        advice = f"{trouble.advice}; {advice}"
+    return kind(f"the journal {path} cannot be {doing}: {trouble.words}", advice=advice)
+
+
+def _trouble(error: sqlite3.Error, code: int, folder: str) -> FileTrouble:
+    """SQLite keeps the system's error to itself, so the file system is asked."""
+    match code:
+        case sqlite3.SQLITE_FULL:
+            return DISK_FULL
+        case sqlite3.SQLITE_READONLY:
+            return _found(folder) or NO_PERMISSION
+        case sqlite3.SQLITE_IOERR:
+            return _found(folder) or _REFUSED
+        case sqlite3.SQLITE_CANTOPEN:
+            return _found(folder) or FileTrouble(str(error))
+    return FileTrouble(str(error))
+
+
+def _found(folder: str) -> FileTrouble | None:
+    """Return what is the matter with a folder's file system, as far as it shows."""
+    with contextlib.suppress(FileNotFoundError):
+        space = os.statvfs(folder)
+        if space.f_flag & os.ST_RDONLY:
+            return READ_ONLY
+        if space.f_blocks and space.f_bavail * space.f_frsize < _LEAST_ROOM:
+            return DISK_FULL
+        return None if os.access(folder, os.W_OK | os.X_OK) else NO_PERMISSION
+    return FileTrouble(f"the folder {folder} is gone", "is its disk mounted?")

@@ -1,0 +1,1 @@
+"""Migration: what other retrievers remember of the mail that they have left on the servers."""

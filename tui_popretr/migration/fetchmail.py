@@ -1,0 +1,42 @@
+"""fetchmail's memory: one line `USER@HOST UID` for each message that it has seen and left (fetchmail(1), --idfile)."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from typing import Final
+
+from tui_popretr.migration.memory import Account, Memory, Recollection, home_of, lines_of, name_of, uid_of
+
+USUAL: Final = "~/.fetchids"
+# Debian's system-wide service
+_OF_THE_SYSTEM: Final = "/var/lib/fetchmail/.fetchmail-UIDL-cache"
+
+# The user may hold blanks before its first @, as fetchmail allows, and further @s.
+_LINE = re.compile(rb"([^@]+@[^ \t]+)[ \t]+([^ \t]+)")
+
+
+def places(environ: Mapping[str, str]) -> list[str]:
+    """Return where fetchmail keeps it unless told otherwise."""
+    home = environ.get("FETCHMAILHOME") or environ.get("HOME_ETC") or home_of(environ)
+    return [os.path.join(home, ".fetchids"), _OF_THE_SYSTEM]
+
+
+def read(path: str, data: bytes) -> Memory:
+    """Return what the file says."""
+    memory = Memory(path)
+    accounts: dict[Account, Recollection] = {}
+    for number, line in lines_of(data):
+        match = _LINE.fullmatch(line.strip())
+        user, _, host = match[1].rpartition(b"@") if match else (b"", b"", b"")
+        uid = uid_of(match[2]) if match else None
+        if not user or not host or uid is None:
+            memory.pass_over(number, line)
+            continue
+        account = Account(name_of(user), name_of(host))
+        if account not in accounts:
+            accounts[account] = Recollection((account,))
+            memory.recollections.append(accounts[account])
+        accounts[account].uids.append(uid)
+    return memory

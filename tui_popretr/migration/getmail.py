@@ -1,0 +1,65 @@
+"""getmail's memory, versions 5 and 6: a file for each account, oldmail-SERVER-PORT-USER, with lines `UID NUL TIME`."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from typing import Final
+
+from tui_popretr.migration.memory import Account, Memory, Recollection, home_of, lines_of, uid_of
+
+USUAL: Final = "the files oldmail-... in ~/.config/getmail and ~/.getmail"
+_PREFIX: Final = "oldmail-"
+_PORT = re.compile("-([0-9]{1,5})-")
+_POP3_PORTS = ("110", "995")
+# What getmail writes as one hyphen in the names of files.
+_REPLACED = re.compile(r"[/\\:;<>|]+")
+
+
+def places(environ: Mapping[str, str]) -> list[str]:
+    """Return the files of all accounts in the folders that getmail uses unless told otherwise."""
+    home = home_of(environ)
+    settings = environ.get("XDG_CONFIG_HOME") or os.path.join(home, ".config")
+    folders = [os.path.join(settings, "getmail"), os.path.join(home, ".getmail")]
+    return [
+        os.path.join(folder, name)
+        for folder in folders
+        if os.path.isdir(folder)
+        for name in sorted(os.listdir(folder))
+        if name.startswith(_PREFIX)
+    ]
+
+
+def spelled(account: Account) -> Account:
+    """Return the account as the name of its file has it."""
+    return Account(_REPLACED.sub("-", account.user), _REPLACED.sub("-", account.host))
+
+
+def read(path: str, data: bytes) -> Memory:
+    """Return what the file says, under each account that its name can mean."""
+    recollection = Recollection(accounts_of(os.path.basename(path)))
+    memory = Memory(path, [recollection])
+    for number, line in lines_of(data):
+        raw, nul, time = line.strip().partition(b"\0")
+        uid = uid_of(raw)
+        if uid is None or not nul or not time.removeprefix(b"-").isdigit():
+            memory.pass_over(number, line)
+        else:
+            recollection.uids.append(uid)
+    return memory
+
+
+def accounts_of(name: str) -> tuple[Account, ...]:
+    """Return whose file it may be: host and user may hold hyphens, and then several readings are possible."""
+    rest = name.removeprefix(_PREFIX)
+    if rest == name:
+        return ()
+    found: list[tuple[bool, Account]] = []
+    start = 0
+    while match := _PORT.search(rest, start):
+        host, user = rest[: match.start()], rest[match.end() :]
+        if host and user:
+            found.append((match[1] not in _POP3_PORTS, Account(user, host)))
+        start = match.start() + 1
+    return tuple(account for _, account in sorted(found, key=lambda pair: pair[0]))

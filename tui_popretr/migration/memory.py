@@ -1,0 +1,93 @@
+"""What another retriever remembers: the UIDs of each of its accounts, and the lines that make no sense."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from tui_popretr.pop3.listing import UID
+from tui_popretr.text import visible
+
+#: So many bad lines of a file are kept, to be named; all are counted.
+NAMED = 10
+
+
+class Account(NamedTuple):
+    """Whose maildrop it is, as the other program writes it. Bytes that are no UTF-8 are lone surrogates here."""
+
+    user: str
+    host: str
+
+    def __str__(self) -> str:
+        """USER@HOST, safe to show."""
+        return visible(f"{self.user}@{self.host}", 254)
+
+    def same_as(self, other: Account) -> bool:
+        """Hosts are compared without regard to case; users may differ by it."""
+        return self.user == other.user and self.host.lower() == other.host.lower()
+
+
+class BadLine(NamedTuple):
+    """A line that was passed over. `text` is safe to show."""
+
+    number: int
+    text: str
+
+
+@dataclass(slots=True)
+class Recollection:
+    """The UIDs of one account.
+
+    `accounts` has several entries where the file leaves open which of them it is, the likeliest first.
+    """
+
+    accounts: tuple[Account, ...]
+    uids: list[str] = field(default_factory=list)
+
+    def belongs_to(self, account: Account) -> bool:
+        return any(account.same_as(each) for each in self.accounts)
+
+
+@dataclass(slots=True)
+class Memory:
+    """What one file says. `passed_over` counts its bad lines, of which `bad` has the first."""
+
+    path: str
+    recollections: list[Recollection] = field(default_factory=list)
+    bad: list[BadLine] = field(default_factory=list)
+    passed_over: int = 0
+
+    def of(self, account: Account) -> list[str]:
+        """Return the UIDs of an account, each once, in the file's order."""
+        found = (each.uids for each in self.recollections if each.belongs_to(account))
+        return list(dict.fromkeys(uid for uids in found for uid in uids))
+
+    def pass_over(self, number: int, line: bytes) -> None:
+        """Count a line that makes no sense."""
+        self.passed_over += 1
+        if len(self.bad) < NAMED:
+            self.bad.append(BadLine(number, visible(line, 60)))
+
+
+def home_of(environ: Mapping[str, str]) -> str:
+    """Return the home folder of the user that runs the program."""
+    return environ.get("HOME") or os.path.expanduser("~")
+
+
+def lines_of(data: bytes) -> Iterator[tuple[int, bytes]]:
+    """Yield the lines with their numbers, without their ends; blank ones are left out."""
+    for number, line in enumerate(data.split(b"\n"), start=1):
+        if line.strip():
+            yield number, line.removesuffix(b"\r")
+
+
+def uid_of(raw: bytes) -> str | None:
+    """Return a UID, None where no server can have given it (RFC 1939 §7)."""
+    return raw.decode("ascii") if UID.fullmatch(raw) else None
+
+
+def name_of(raw: bytes) -> str:
+    """Return the name of a user or host."""
+    return raw.decode("utf-8", "surrogateescape")
