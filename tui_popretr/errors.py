@@ -233,6 +233,7 @@ class PartlyAccepted(DeliveryFailed):
     """Some recipients have accepted a message and others have not; the next session sends to the others only."""
 
     exit_code = ExitCode.TEMPORARY
+    default_advice = "it is sent to the others at the next run"
 
     def __init__(self, text: str, accepted: tuple[str, ...] = (), *, advice: str | None = None) -> None:
         super().__init__(text, advice=advice)

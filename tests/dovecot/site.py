@@ -91,7 +91,8 @@ class Site:
         """Write the configuration."""
         log = f"<transcript flush='0'>{self.transcript_log}</transcript>" if transcript else ""
         self.path.write_text(
-            f"<pop3download><audit>{self.audit_log}</audit>{log}<trace flush='0' level='{trace}'>{self.trace_log}</trace>"
+            f"<pop3download><audit>{self.audit_log}</audit>{log}"
+            f"<trace flush='0' level='{trace}'>{self.trace_log}</trace>"
             f"<timeout>{timeout}</timeout><delay_start>0</delay_start>{more}"
             f"<clients>{''.join(clients)}</clients></pop3download>"
         )

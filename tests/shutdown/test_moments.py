@@ -136,7 +136,6 @@ async def test_at_any_step(
 
 
 @pytest.mark.parametrize(("end", "pipelining"), [("shutdown", True), ("at once", False)])
-@pytest.mark.xfail(reason="an unfinished file is removed, and a refused message counted, whatever time the disk takes")
 @trio_test
 async def test_at_any_use_of_the_disk(tmp_path: Path, autojump_clock: MockClock, end: str, pipelining: bool) -> None:
     refused = Faults(refuse={"uid-4"})  # which is to be noted in the journal

@@ -38,6 +38,8 @@ HOPELESS = 3
 PASSING = frozenset({"SYS/TEMP", "IN-USE"})
 #: Seconds that a shutdown leaves for replies in flight (SPEC 3).
 DRAIN = 8.0
+#: And for removing an unfinished file, where the disk hangs; it is removed later.
+DISCARD = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +82,7 @@ class Retrieval:
         self._parcels = 0  # handed to the committer, unfinished
         self._kick = trio.Event()
         self._scope = trio.CancelScope()
+        self._discarding = trio.CancelScope()
         self._stopping = False
         self._failures_in_a_row = 0
         self._told = 0.0
@@ -103,6 +106,7 @@ class Retrieval:
         if not self._stopping:
             self._stopping = True
             self._scope.deadline = trio.current_time() + drain
+            self._discarding.deadline = trio.current_time() + DISCARD
             self._kick.set()
 
     def abandon(self, problem: PopretrError) -> None:
@@ -370,7 +374,9 @@ class Retrieval:
 
     async def _discard(self, draft: Draft) -> None:
         # After a call that was left behind this one waits for it: a draft is never used in two threads.
-        with trio.CancelScope(shield=True), contextlib.suppress(DestinationSilent):
+        with trio.CancelScope(shield=True) as self._discarding, contextlib.suppress(DestinationSilent):
+            if self._stopping:
+                self._discarding.deadline = trio.current_time() + DISCARD
             await self._target.disk.run(draft.abort)
 
     def _progress(self) -> None:

@@ -59,9 +59,8 @@ from tui_popretr.text import visible
 
 #: So many messages that failed are told one by one; the result has their number.
 TOLD = 100
-#: Seconds for QUIT's answer when the session was told to end.
+#: Seconds for QUIT's answer, and for the journal's note of what failed, when the session was told to end.
 FAREWELL = 1.0
-_OWED = "stopped; deletions on the server are owed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +100,7 @@ class Session(Observer):
         self._known_troubles: Collection[str] = ()
         self._early = trio.CancelScope()  # until there is something to retrieve
         self._farewell = trio.CancelScope()  # while QUIT's answer is awaited
+        self._counting = trio.CancelScope()  # while the journal notes what failed
         self._retrieval: Retrieval | None = None
         self._stopping = False
         self._abandoned: PopretrError | None = None
@@ -123,7 +123,7 @@ class Session(Observer):
         """End soon: drain, commit, DELE, QUIT; before anything is in flight just leave."""
         self._stopping = True
         self._early.cancel()
-        self._farewell.deadline = trio.current_time() + FAREWELL
+        self._farewell.deadline = self._counting.deadline = trio.current_time() + FAREWELL
         if self._retrieval is not None:
             self._retrieval.stop()
 
@@ -341,7 +341,7 @@ class Session(Observer):
         if isinstance(retrieval.hopeless, JournalError):  # others are told with their count
             raise retrieval.hopeless
         if self._stopping:
-            raise SessionStopped("stopped" if at_rest else _OWED)
+            raise SessionStopped("stopped") if at_rest else self._stopped_early()
 
     def _tell_what_stays(self, retrieval: Retrieval) -> None:
         """Say of which messages the server has not deleted what it should have."""
@@ -358,6 +358,10 @@ class Session(Observer):
                 ' deleted once more. If this is said at every run use preserve="Y" newonly="Y"',
             )
 
+    def _stopped_early(self) -> SessionStopped:
+        owes = self._tally.messages and not self._policy.preserve
+        return SessionStopped("stopped; deletions on the server are owed" if owes else "stopped")
+
     async def _quit(self, wire: Wire, deleted: list[int], maildrop: int) -> None:
         self._publish(SessionAdvanced(self.id, Stage.CLOSING))
         reply = None
@@ -366,7 +370,7 @@ class Session(Observer):
                 self._farewell.deadline = trio.current_time() + FAREWELL
             reply = await wire.call(Quit())
         if reply is None:
-            raise self._abandoned or SessionStopped(_OWED)
+            raise self._abandoned or self._stopped_early()
         faultpoints.reached(Step.QUIT_ANSWERED)
         assert isinstance(reply, Reply)
         if not reply.ok:
@@ -398,7 +402,9 @@ class Session(Observer):
                 journal.clear_trouble(maildrop, key)
 
         if troubles or overcome:
-            with trio.CancelScope(shield=True):
+            with trio.CancelScope(shield=True) as self._counting:
+                if self._stopping:
+                    self._counting.deadline = trio.current_time() + FAREWELL
                 await self._around.stores.keeper.run(count)
             faultpoints.reached(Step.TROUBLE_COUNTED)
 

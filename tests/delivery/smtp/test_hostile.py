@@ -15,7 +15,8 @@ from tests.delivery.smtp.receiver import PATIENCE, SENDER, wait_for
 from tests.delivery.smtp.sending import failure, in_a_thread, sending
 from tests.delivery.smtp.talker import Line, talking
 from tui_popretr.config.model import SmtpDestination
-from tui_popretr.delivery.smtp.wire import DEADLINES, MAX_LINE, MAX_LINES
+from tui_popretr.delivery.smtp.deadlines import DEADLINES
+from tui_popretr.delivery.smtp.wire import MAX_LINE, MAX_LINES
 from tui_popretr.errors import MessageRejected, ReceiverBroke, ReceiverConfused, ReceiverRefused, ReceiverUnreachable
 
 A = "a@receiver.test"

@@ -9,7 +9,7 @@ import pytest
 
 from tests.delivery.smtp.receiver import SENDER, Drop, Hang, Mail, Say, receiving, wait_for
 from tests.delivery.smtp.sending import MESSAGE, in_a_thread, sending
-from tui_popretr.delivery.smtp.wire import DEADLINES
+from tui_popretr.delivery.smtp.deadlines import DEADLINES
 from tui_popretr.errors import (
     DeliveryFailed,
     ExitCode,
@@ -180,6 +180,17 @@ def test_all_refused_each_for_its_reason() -> None:
         sender.send()
     assert len(receiver.commands("RSET")) == 1
     assert receiver.connections == 1
+
+
+def test_an_error_names_not_all_of_many() -> None:
+    many = [f"u{number}@receiver.test" for number in range(30)]
+    with receiving() as receiver, sending(receiver.destination(*many)) as sender:
+        for recipient in many[15:]:
+            receiver.on(f"RCPT {recipient}", Say("550 " + "x" * 400))
+        with pytest.raises(PartlyAccepted, match=r"u9@receiver\.test and 5 more accepted it, .* and 5 more$") as caught:
+            sender.send()
+    assert caught.value.accepted == tuple(many[:15])
+    assert len(str(caught.value)) < 4000
 
 
 def test_the_end_lost_for_some() -> None:

@@ -154,6 +154,14 @@ def test_make_ready_needs_a_server_that_takes_mail() -> None:
         sender.sink.make_ready(0)
 
 
+def test_make_ready_needs_room_in_the_spool(tmp_path: Path) -> None:
+    with receiving() as receiver, sending(receiver.destination(), tmp_path / "spool") as sender:
+        sender.sink.make_ready(SPILL)
+        assert not (tmp_path / "spool").exists(), "a small message needs none"
+        with pytest.raises(DeliveryFailed, match="the disk is full"):
+            sender.sink.make_ready(2**62)
+
+
 def test_nothing_is_sent_where_nobody_is_left() -> None:
     with receiving() as receiver, sending(receiver.destination(A, B)) as sender:
         draft = sender.send(leave_out=(B.upper(), A))

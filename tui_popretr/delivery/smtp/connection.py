@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from tui_popretr.config.model import SmtpDestination
 from tui_popretr.config.values import is_loopback
 from tui_popretr.delivery.smtp import tls
+from tui_popretr.delivery.smtp.deadlines import Deadlines
 from tui_popretr.delivery.smtp.login import log_in
 from tui_popretr.delivery.smtp.reply import Reply
-from tui_popretr.delivery.smtp.wire import Deadlines, Said, Wire
+from tui_popretr.delivery.smtp.wire import Said, Wire
 from tui_popretr.errors import (
     DeliveryFailed,
     PopretrError,

@@ -12,10 +12,11 @@ from tui_popretr.config.model import Eol, SmtpDestination
 from tui_popretr.delivery.folders import Folders
 from tui_popretr.delivery.sink import SPILL
 from tui_popretr.delivery.smtp.connection import AskPassword, Extensions, establish, new_wire, server_name
+from tui_popretr.delivery.smtp.deadlines import DEADLINES, Deadlines
 from tui_popretr.delivery.smtp.draft import SmtpDraft
 from tui_popretr.delivery.smtp.reply import Reply
 from tui_popretr.delivery.smtp.transaction import Letter, Outcome, Transaction, check_size
-from tui_popretr.delivery.smtp.wire import DEADLINES, Deadlines, Said, Wire
+from tui_popretr.delivery.smtp.wire import Said, Wire
 from tui_popretr.errors import (
     DeliveryFailed,
     MessageRejected,
@@ -27,6 +28,8 @@ from tui_popretr.secret import Secret
 
 #: Ports of one server that lead to the same mailboxes (RFC 5321, RFC 6409, RFC 8314).
 _MAIL_PORTS: Final = frozenset((25, 465, 587))
+#: So many recipients of a message are named in an error.
+_NAMED: Final = 10
 #: Characters of the audit line's Reply field.
 _RECEIPT: Final = 512
 
@@ -198,16 +201,16 @@ class SmtpSink:
             unknown = [each for each in letter.recipients if each not in accepted and each not in refused]
             parts.append(f"{problem}, so {_listed(unknown)} may have it nevertheless and get it twice")
         if accepted:
-            text = f"{_listed(accepted)} accepted it, others did not: {'; '.join(parts)}"
+            text = f"{_listed(accepted)} accepted it, others did not: {_listed(parts, '; ')}"
             raise PartlyAccepted(f"{name}: {text}", tuple(accepted))
         if problem is not None:
-            raise type(problem)("; ".join(parts), advice=problem.advice)
+            raise type(problem)(_listed(parts, "; "), advice=problem.advice)
         kind: type[DeliveryFailed]
         if any(reply.passing for reply in refused.values()):
             kind = ReceiverBroke
         else:
             kind = MessageRejected if outcome.sent else ReceiverRefused
-        raise kind(f"{name} refused it for {'; for '.join(parts)}")
+        raise kind(f"{name} refused it for {_listed(parts, '; for ')}")
 
 
 def _receipt(replies: Iterable[Reply]) -> str:
@@ -216,5 +219,6 @@ def _receipt(replies: Iterable[Reply]) -> str:
     return "; Reply=" + said[:_RECEIPT].replace(";", "\\x3b")
 
 
-def _listed(names: Iterable[str]) -> str:
-    return ", ".join(names)
+def _listed(items: Collection[str], between: str = ", ") -> str:
+    more = len(items) - _NAMED
+    return between.join(itertools.islice(items, _NAMED)) + (f" and {more} more" if more > 0 else "")

@@ -1,9 +1,11 @@
-"""TLS with the mail server: which certificates are believed."""
+"""TLS with the mail server: which certificates are believed, and why one was not."""
 
 from __future__ import annotations
 
 import ssl
 from functools import lru_cache
+
+from tui_popretr.errors import ReceiverNotTrusted, describe_os_error
 
 
 @lru_cache(maxsize=2)
@@ -24,3 +26,18 @@ def context(*, verified: bool) -> ssl.SSLContext:
         made.check_hostname = False
         made.verify_mode = ssl.CERT_NONE
     return made
+
+
+def explain(name: str, error: Exception) -> ReceiverNotTrusted:
+    """Return the error that says in words why there is no TLS with the server called `name`."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        words = (error.verify_message or "it cannot be verified").lower()
+        return ReceiverNotTrusted(
+            f"the certificate of {name} is rejected: {words}",
+            advice="give the host name that is in the certificate, and let this system trust its authority",
+        )
+    if isinstance(error, ssl.SSLError):
+        words = (error.reason or str(error)).lower().replace("_", " ")
+    else:
+        words = describe_os_error(error) if isinstance(error, OSError) else str(error)
+    return ReceiverNotTrusted(f"the TLS handshake with {name} failed: {words}")

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-import queue
 import re
 import smtplib
 import socket
 import ssl
 import threading
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, Final
+from collections.abc import Callable, Sequence
+from typing import Final
 
+from tui_popretr.delivery.smtp import tls as trust
+from tui_popretr.delivery.smtp.deadlines import Deadlines
+from tui_popretr.delivery.smtp.lookup import Address, Lookup
 from tui_popretr.delivery.smtp.reply import Reply
 from tui_popretr.errors import (
     DeliveryFailed,
@@ -29,22 +30,6 @@ from tui_popretr.text import visible
 
 #: Told of every line of dialogue, secrets starred out, safe to show; in whatever thread the dialogue is.
 Said = Callable[[Direction, str], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Deadlines:
-    """Seconds to wait for the server; those of the dialogue are RFC 5321's (§4.5.3.2)."""
-
-    connect: float = 30.0  # finding and reaching it, all its addresses together
-    handshake: float = 120.0  # of TLS
-    answer: float = 300.0  # the greeting, and the answer to a command
-    data: float = 120.0  # the answer to DATA
-    piece: float = 180.0  # the taking of a piece of the message
-    end: float = 600.0  # the answer to its end: who does not wait for it sends it twice
-    farewell: float = 1.0  # the answer to QUIT, and last words, for which nobody wants to wait
-
-
-DEADLINES: Final = Deadlines()
 
 #: Octets of a line and lines of a reply that are read. A line may have 512 (RFC 5321 §4.5.3.1.5), in AUTH 12,288.
 MAX_LINE: Final = 12 * 1024
@@ -95,13 +80,15 @@ class Wire(smtplib.LMTP):
         self._hidden = ""  # what is shown instead of the next command
         self._guard = threading.Lock()  # for the socket as such, so that interrupt() finds the one that is in use
         self._interrupted = False
-        self._addresses: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self._lookup = Lookup()
 
     # --- opening and ending -------------------------------------------------------------------------------------------
 
     def open(self, host: str, port: int) -> Reply:
         """Connect, to a path if `host` begins with a slash, and return the greeting."""
         self._host_in_certificate = host
+        if host.startswith("/"):
+            self.say(Direction.EVENT, f"Connecting to {visible(host)}")
         try:
             code, message = self.connect(host, port)
         except DeliveryFailed:
@@ -126,7 +113,7 @@ class Wire(smtplib.LMTP):
         """Make the call that is under way in another thread fail, and all later ones. From any thread."""
         with self._guard:
             self._interrupted = True
-            self._addresses.put(None)
+            self._lookup.give_up()
             if self.sock is not None:
                 # Not SSLSocket's own method, which takes the TLS off first: what is being sent would go out in clear.
                 with contextlib.suppress(OSError):
@@ -134,11 +121,7 @@ class Wire(smtplib.LMTP):
 
     def close(self) -> None:
         """Close the connection at once; never raises."""
-        with self._guard:
-            sock, self.sock = self.sock, None
-        if sock is not None:
-            with contextlib.suppress(OSError):
-                sock.close()
+        if self._close_socket():
             self.say(Direction.EVENT, "Disconnect")
 
     def farewell(self) -> None:
@@ -230,7 +213,7 @@ class Wire(smtplib.LMTP):
     def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:
         """Connect to the first address that answers, in the order of the resolver."""
         deadline = time.monotonic() + timeout
-        addresses = self._resolve(host, port, timeout)
+        addresses = self._find(host, port)
         problem: OSError = OSError("there is no address")
         for number, (family, kind, protocol, _, address) in enumerate(addresses):
             sock = socket.socket(family, kind, protocol)
@@ -243,10 +226,10 @@ class Wire(smtplib.LMTP):
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             except TimeoutError:
                 problem = TimeoutError(f"no answer within {timeout:g} s")
-                self.close()
+                self._close_socket()
             except OSError as error:
                 problem = error
-                self.close()
+                self._close_socket()
             except DeliveryFailed:
                 sock.close()
                 raise
@@ -260,26 +243,25 @@ class Wire(smtplib.LMTP):
 
     # --- inside -------------------------------------------------------------------------------------------------------
 
-    def _resolve(self, host: str, port: int, timeout: float) -> list[tuple[Any, ...]]:
-        """Look the host up in a thread of its own: nothing else can be stopped waiting for a resolver that is dead."""
-
-        def look_up() -> None:
-            try:
-                self._addresses.put(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
-            except (OSError, UnicodeError) as error:
-                self._addresses.put(error)
-
-        threading.Thread(target=look_up, name=f"resolve {host}", daemon=True).start()
+    def _find(self, host: str, port: int) -> Sequence[Address]:
         try:
-            found = self._addresses.get(timeout=timeout)
-        except queue.Empty:
-            raise self._unreachable(f"the resolver did not answer within {timeout:g} s") from None
-        if found is None:
-            raise self._cut(None)
-        if isinstance(found, Exception):
-            reason = describe_os_error(found) if isinstance(found, OSError) else "it is not a possible name"
-            raise self._unreachable(f"no address was found: {reason}") from found
-        return list(found)
+            found = self._lookup.addresses(host, port, self.deadlines.connect)
+        except TimeoutError:
+            raise self._unreachable(f"the resolver did not answer within {self.deadlines.connect:g} s") from None
+        except (OSError, UnicodeError) as error:
+            reason = describe_os_error(error) if isinstance(error, OSError) else "it is not a possible name"
+            raise self._unreachable(f"no address was found: {reason}") from error
+        if self._interrupted:
+            raise self._ended()
+        return found
+
+    def _close_socket(self) -> bool:
+        with self._guard:
+            sock, self.sock = self.sock, None
+        if sock is not None:
+            with contextlib.suppress(OSError):
+                sock.close()
+        return sock is not None
 
     def _use(self, sock: socket.socket) -> None:
         """Make this the connection's socket, unless the connection is at its end."""
@@ -383,16 +365,6 @@ class Wire(smtplib.LMTP):
     def _tls_failed(self, error: Exception) -> DeliveryFailed:
         if self._interrupted:
             return self._ended()
-        if isinstance(error, ssl.SSLCertVerificationError):
-            words = (error.verify_message or "it cannot be verified").lower()
-            return ReceiverNotTrusted(
-                f"the certificate of {self.name} is rejected: {words}",
-                advice="give the host name that is in the certificate, and let this system trust its authority",
-            )
         if isinstance(error, TimeoutError):
             return ReceiverBroke(f"the TLS handshake with {self.name} took longer than {self.deadlines.handshake:g} s")
-        if isinstance(error, ssl.SSLError):
-            words = (error.reason or str(error)).lower().replace("_", " ")
-        else:
-            words = describe_os_error(error) if isinstance(error, OSError) else str(error)
-        return ReceiverNotTrusted(f"the TLS handshake with {self.name} failed: {words}")
+        return trust.explain(self.name, error)
