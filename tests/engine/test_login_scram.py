@@ -167,9 +167,12 @@ def test_over_real_tls(method: AuthType, version: ssl.TLSVersion) -> None:
     context.minimum_version = context.maximum_version = version
     with running_server([Maildrop("alice", PASSWORD)], tls=context) as server:
         succeeded = trio.run(_log_in_over_tls, server.tls_port, method)
+        asked = b"CAPA" in server.said()
     expected = "SASL_SCRAM_SHA_1" if method is SCRAM_1 else "SASL_SCRAM_SHA_256"
     # TLS 1.3 has no channel binding that Python could give us
-    assert succeeded == expected + ("_PLUS" if version is ssl.TLSVersion.TLSv1_2 else "")
+    bound = version is ssl.TLSVersion.TLSv1_2
+    assert succeeded == expected + ("_PLUS" if bound else "")
+    assert asked == (bound or method is AUTO)
 
 
 def test_a_server_whose_plus_was_taken_out_on_the_way_refuses() -> None:

@@ -89,9 +89,10 @@ def test_the_vectors_of_the_rfcs(
     assert said(exchange, first) == final
     assert proof_of(exchange) is Proof.OWED
     assert said(exchange, last) == ""
-    assert proof_of(exchange) is Proof.GIVEN
-    assert exchange.problem is None
-    assert said(exchange, "more?") == "*"
+    assert (proof_of(exchange), exchange.problem) == (Proof.GIVEN, None)
+    assert said(exchange, last) == "*"
+    asked = "the server goes on asking where the mechanism has nothing more to say"
+    assert (proof_of(exchange), exchange.problem) == (Proof.GIVEN, asked)
 
 
 def test_every_exchange_has_a_nonce_of_its_own() -> None:
@@ -189,11 +190,22 @@ def test_a_wrong_signature_is_told_from_a_message_that_is_none(exchange: Exchang
 
 
 @pytest.mark.parametrize("before", [[], [FIRST]])
-def test_errors_of_the_server_are_told_and_then_come_to_their_end(exchange: Exchange, before: list[str]) -> None:
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        ("unknown-user", "the server says unknown-user"),
+        ("invalid-proof", "the server says invalid-proof"),
+        ("no pencil", "the server says that there is an error"),
+        ("\x1b[2J", "the server says that there is an error"),
+    ],
+)
+def test_errors_of_the_server_are_told_and_then_come_to_their_end(
+    exchange: Exchange, before: list[str], error: str, words: str
+) -> None:
     for message in before:
         said(exchange, message)
-    assert said(exchange, "e=unknown-user\x1b[2J") == ""
-    assert exchange.problem == "the server says unknown-user\\x1b[2J"
+    assert said(exchange, f"e={error}") == ""
+    assert exchange.problem == words
     assert proof_of(exchange) is Proof.OWED
 
 

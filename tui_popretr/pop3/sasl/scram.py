@@ -14,6 +14,22 @@ from tui_popretr.text import visible
 #: The most rounds of hashing that a server may ask for: three times what is advised today, some seconds of a slow CPU.
 MAX_ITERATIONS = 2_000_000
 
+# RFC 5802 §7. Whatever else a server says there is not repeated: it may be what it knows of the password
+_ERRORS = frozenset(
+    {
+        "invalid-encoding",
+        "extensions-not-supported",
+        "invalid-proof",
+        "channel-bindings-dont-match",
+        "server-does-support-channel-binding",
+        "channel-binding-not-supported",
+        "unsupported-channel-binding-type",
+        "unknown-user",
+        "invalid-username-encoding",
+        "no-resources",
+        "other-error",
+    }
+)
 _ITERATIONS = re.compile(r",i=([0-9]{1,20})")
 
 
@@ -61,7 +77,7 @@ class Scram(Exchange):
         except UnicodeDecodeError:
             raise Refusal("the server's SCRAM message is not text") from None
         if message.startswith("e="):
-            self.problem = f"the server says {visible(message[2:], 60)}"
+            self.problem = f"the server says {message[2:] if message[2:] in _ERRORS else 'that there is an error'}"
             return SaslResponse(Secret(""))  # and then comes its -ERR
         return self._prove(message) if self._challenges == 1 else self._verify(message)
 
