@@ -47,7 +47,9 @@ class Committer:
         if lane is None:
             threads, group = (1, 1) if sink.remote else (THREADS, GROUP)
             disk = Disk(sink.key, threads, None if sink.remote else self._patience)
-            self._lanes[sink.lane] = lane = Lane(self._shared, disk, group, threads, self._start)
+            self._lanes[sink.lane] = lane = Lane(
+                self._shared, disk, self._start, remote=sink.remote, group=group, threads=threads
+            )
             if self._closing.is_set():
                 lane.close()
         return lane

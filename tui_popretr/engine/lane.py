@@ -55,8 +55,11 @@ class Shared:
 class Lane:
     """Made by the committer. It works while there is something to do: `start` is asked for that."""
 
-    def __init__(self, shared: Shared, disk: Disk, group: int, threads: int, start: Callable[[Lane], None]) -> None:
+    def __init__(
+        self, shared: Shared, disk: Disk, start: Callable[[Lane], None], *, remote: bool, group: int, threads: int
+    ) -> None:
         self.running = False
+        self._remote = remote
         self._shared = shared
         self._disk = disk
         self._group = group
@@ -123,6 +126,8 @@ class Lane:
 
     async def _write(self, group: list[Parcel]) -> list[Parcel]:
         """Write and fsync the files and the folders they are in; return the parcels that are durable so far."""
+        if self._remote:  # there is no file
+            return group
         problems: dict[int, PopretrError] = {}
         share = -(-len(group) // self._threads)
         async with trio.open_nursery() as nursery:
@@ -195,7 +200,10 @@ class Lane:
     async def _publish(self, group: list[Parcel]) -> list[Parcel]:
         """Rename, fsync the folders, write the audit lines; return the parcels for which all that went well."""
         problems: dict[int, PopretrError] = {}
-        await self._each(group, ("publish",), problems)
+        if self._remote:
+            await self._disk.run(self._hand_over, group, problems)
+        else:
+            await self._each(group, ("publish",), problems)
         refused = [
             parcel
             for parcel in group
@@ -212,15 +220,28 @@ class Lane:
             if parcel.record.id in problems:
                 parcel.finish(problems[parcel.record.id])
         good = [parcel for parcel in group if parcel.record.id not in problems]
-        lines = [f"{parcel.record.audit}{parcel.draft.receipt()}" for parcel in good]
-        try:
-            await self._shared.audit_disk.run(self._shared.audit, lines)
-        except Exception as defect:  # noqa: BLE001 - recovery will write the lines
+        if not self._remote:
+            try:
+                await self._shared.audit_disk.run(self._write_audit, good, problems)
+            except DestinationSilent as silence:
+                problems.update((parcel.record.id, silence) for parcel in good)
             for parcel in good:
-                parcel.finish(defect if isinstance(defect, PopretrError) else _internal(defect))
-            return []
-        faultpoints.reached(Step.AUDITED)
-        return good
+                if parcel.record.id in problems:
+                    parcel.finish(problems[parcel.record.id])
+        return [parcel for parcel in good if parcel.record.id not in problems]
+
+    def _hand_over(self, group: list[Parcel], problems: dict[int, PopretrError]) -> None:
+        """Send, and write the audit line, in one thread: a change of threads takes as long as a small message."""
+        _each(group, ("publish",), problems)
+        self._write_audit([parcel for parcel in group if parcel.record.id not in problems], problems)
+
+    def _write_audit(self, published: list[Parcel], problems: dict[int, PopretrError]) -> None:
+        try:
+            self._shared.audit([f"{parcel.record.audit}{parcel.draft.receipt()}" for parcel in published])
+        except Exception as defect:  # noqa: BLE001 - recovery will write the lines
+            problems.update((parcel.record.id, _internal(defect)) for parcel in published)
+        else:
+            faultpoints.reached(Step.AUDITED)
 
     async def _withdraw(self, failed: list[Parcel], problems: dict[int, PopretrError]) -> None:
         """Take back what could not be published: first the record, then the file.

@@ -19,7 +19,14 @@ from tui_popretr.engine.incoming import Incoming, Target
 from tui_popretr.engine.parcel import Parcel
 from tui_popretr.engine.plan import Check, Fetch, Listed, Plan, to_delete
 from tui_popretr.engine.wire import Wire
-from tui_popretr.errors import DeliveryFailed, DestinationSilent, JournalError, MessageRefused, PopretrError
+from tui_popretr.errors import (
+    DeliveryFailed,
+    DestinationSilent,
+    JournalError,
+    MessageRefused,
+    MessageRejected,
+    PopretrError,
+)
 from tui_popretr.faultpoints import Step
 from tui_popretr.identity import Identity
 from tui_popretr.journal.records import NewRecord, Record, State
@@ -84,6 +91,7 @@ class Retrieval:
         self._scope = trio.CancelScope()
         self._discarding = trio.CancelScope()
         self._stopping = False
+        self._given_up = False
         self._failures_in_a_row = 0
         self._told = 0.0
         self._problem: PopretrError | None = None
@@ -112,6 +120,7 @@ class Retrieval:
     def abandon(self, problem: PopretrError) -> None:
         """Give up the connection at once; run() raises `problem`."""
         self._problem = problem
+        self._given_up = True
         self._scope.cancel()
 
     @property
@@ -133,8 +142,10 @@ class Retrieval:
                 except PopretrError as problem:
                     self._problem = problem
                 nursery.cancel_scope.cancel()
-        if self._scope.cancelled_caught:
-            self._target.sink.interrupt()  # what blocks in a socket would keep the parcels waiting
+        if self._given_up or trio.current_time() >= self._scope.deadline:
+            # What blocks in a socket would keep the parcels waiting. Not where only the POP3 connection broke: what is
+            # being handed over is let through, or it would come twice.
+            self._target.sink.interrupt()
         if self._incoming is not None and self._incoming.draft is not None:
             await self._discard(self._incoming.draft)
         while self._parcels:
@@ -363,6 +374,9 @@ class Retrieval:
             self._observer.failed(job.listed, problem, count=reply.code not in PASSING)
 
     def _not_stored(self, listed: Listed, problem: PopretrError) -> None:
+        if isinstance(problem, MessageRejected):  # the receiver will not have this one; the next may be welcome
+            self._observer.failed(listed, problem, count=True)
+            return
         # What was in flight when all became hopeless fails alike: no line for each.
         self._observer.failed(listed, problem, count=False, tell=self.hopeless is None)
         self._failures_in_a_row += 1

@@ -13,7 +13,7 @@ from tui_popretr.config.model import ClientSettings, Paths, SmtpDestination
 from tui_popretr.delivery.sinks import Means, sink_for
 from tui_popretr.engine.bus import Bus
 from tui_popretr.engine.committer import Committer
-from tui_popretr.engine.disk import Disks
+from tui_popretr.engine.disk import Disk, Disks
 from tui_popretr.engine.keeper import JournalKeeper, recovery_text
 from tui_popretr.engine.lane import Lane
 from tui_popretr.engine.passwords import obtain
@@ -63,7 +63,9 @@ class Storage:
         self._token = trio.lowlevel.current_trio_token()
         means = Means(paths.tmp, paths.announce_host, self._password, self._said, withheld)
         self.sink = sink_for(client, stores.keeper.journal.id, means)
-        self.disk = stores.disks.of(self.sink.key, self.sink.key)
+        key = self.sink.key
+        # Who talks to a server or a program does so under deadlines of its own.
+        self.disk = Disk(key, 1, None) if self.sink.remote else stores.disks.of(key, key)
 
     @property
     def lane(self) -> Lane:
@@ -94,7 +96,11 @@ class Storage:
 
     async def make_ready(self, octets: int) -> None:
         """See that a message of so many octets can be stored. Raises DeliveryFailed, PasswordUnavailable."""
-        await self.disk.run(self.sink.make_ready, octets)
+        try:
+            await self.disk.run(self.sink.make_ready, octets)
+        except trio.Cancelled:
+            self.sink.interrupt()  # or it would go on connecting
+            raise
 
     async def close(self) -> None:
         """End what the sink has opened (a connection to an SMTP server)."""
