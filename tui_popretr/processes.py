@@ -5,17 +5,21 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import threading
 
 _groups: set[int] = set()
+_no_more = threading.Event()
 
 
 def enlist(group: int) -> None:
-    """A command was started as the leader of a process group (start_new_session)."""
+    """A command was started as the leader of a process group (start_new_session). Any thread."""
     _groups.add(group)
+    if _no_more.is_set():  # it was being started while all others were killed
+        signal_group(group, signal.SIGKILL)
 
 
 def dismiss(group: int) -> None:
-    """It has ended, or what is left of it may run on."""
+    """It has ended, or what is left of it may run on. Any thread."""
     _groups.discard(group)
 
 
@@ -29,6 +33,7 @@ def signal_group(group: int, number: int) -> None:
 
 
 def kill_commands() -> None:
-    """Kill all of them, for an end that waits for nothing. Any thread."""
+    """Kill all of them, and those that are still started: for an end that waits for nothing. Any thread."""
+    _no_more.set()
     for group in tuple(_groups):
         signal_group(group, signal.SIGKILL)

@@ -70,7 +70,7 @@ def lda(folder: Path) -> tuple[str, ...]:
     configuration.write_text(Template(template.read_text()).substitute(folder=folder, identity=identity.settings))
     (folder / "mail").mkdir()
     os.chown(folder / "mail", identity.uid, identity.gid)
-    drop = ()
+    drop: tuple[str, ...] = ()
     if os.geteuid() == 0:
         drop = ("setpriv", f"--reuid={identity.uid}", f"--regid={identity.gid}", "--clear-groups")
     return (*drop, path, "-c", str(configuration))

@@ -253,6 +253,13 @@ def test_who_may_not_be_signalled_is_passed_over(monkeypatch: pytest.MonkeyPatch
     processes.signal_group(1, signal.SIGKILL)
 
 
+@pytest.fixture
+def last(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The process is to end, for a test."""
+    monkeypatch.setattr(processes, "_no_more", threading.Event())
+
+
+@pytest.mark.usefixtures("last")
 def test_all_that_run_are_killed_at_the_last(lifeline: Lifeline) -> None:
     ends: list[End] = []
     script = f"trap '' TERM; {lifeline.grip}; sleep 1000 & sleep 1000"
@@ -264,6 +271,12 @@ def test_all_that_run_are_killed_at_the_last(lifeline: Lifeline) -> None:
     assert ends == [End(-signal.SIGKILL, b"")]
     wait_for(lambda: not lifeline.alive, "the end of all of them")
     assert not processes._groups
+
+
+@pytest.mark.usefixtures("last")
+def test_one_that_is_started_then_is_killed_too() -> None:
+    processes.kill_commands()
+    assert end_of("trap '' TERM; sleep 1000") == End(-signal.SIGKILL, b"")
 
 
 def test_what_has_ended_is_killed_no_more() -> None:
