@@ -6,15 +6,36 @@ import contextlib
 import os
 import signal
 import threading
+from collections.abc import Iterator
+from typing import Final
+
+#: Seconds that an end waits for a command that is just being started: longer only where a dead disk has its program.
+_PATIENCE: Final = 0.1
 
 _groups: set[int] = set()
+_starts: set[object] = set()
+_changed = threading.Condition()
 _no_more = threading.Event()
+
+
+@contextlib.contextmanager
+def starting() -> Iterator[None]:
+    """In the block a command is started and enlisted: until then nobody could kill it."""
+    start = object()
+    with _changed:
+        _starts.add(start)
+    try:
+        yield
+    finally:
+        with _changed:
+            _starts.discard(start)
+            _changed.notify_all()
 
 
 def enlist(group: int) -> None:
     """A command was started as the leader of a process group (start_new_session). Any thread."""
     _groups.add(group)
-    if _no_more.is_set():  # it was being started while all others were killed
+    if _no_more.is_set():
         signal_group(group, signal.SIGKILL)
 
 
@@ -33,7 +54,9 @@ def signal_group(group: int, number: int) -> None:
 
 
 def kill_commands() -> None:
-    """Kill all of them, and those that are still started: for an end that waits for nothing. Any thread."""
+    """Kill all of them, and those that are being started: for an end that waits for nothing. Any thread."""
     _no_more.set()
+    with _changed:
+        _changed.wait_for(lambda: not _starts, _PATIENCE)
     for group in tuple(_groups):
         signal_group(group, signal.SIGKILL)

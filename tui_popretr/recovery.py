@@ -7,7 +7,7 @@ look_up() without the journal, conclude().
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Final
 
@@ -69,8 +69,15 @@ def recover(
 def look_up(interrupted: Iterable[tuple[int, Record]], now: int) -> list[Recovered]:
     """Find what became of interrupted deliveries, and publish what is still unfinished, durably. Blocking."""
     resumption = Resumption()
-    synced: dict[str, DeliveryFailed | None] = {}
-    results = [_look_up_one(owner, record, resumption, synced, now) for owner, record in interrupted]
+    found = [_look_up_one(owner, record, resumption, now) for owner, record in interrupted]
+    # Each folder once, and only when the last name has been given in it: a later one would not be durable.
+    failures = {folder: _sync(folder) for folder in dict.fromkeys(folder for _, folder in found if folder is not None)}
+    results = [
+        result
+        if (failure := failures.get(folder or "")) is None
+        else replace(result, outcome=Outcome.UNKNOWN, error=failure)
+        for result, folder in found
+    ]
     if results:
         faultpoints.reached(Step.RECOVERY_LOOKED)
     return results
@@ -90,26 +97,21 @@ def conclude(journal: Journal, results: Sequence[Recovered], audit: Callable[[Se
         faultpoints.reached(Step.RECOVERED)
 
 
-def _look_up_one(
-    owner: int, record: Record, resumption: Resumption, synced: dict[str, DeliveryFailed | None], now: int
-) -> Recovered:
+def _look_up_one(owner: int, record: Record, resumption: Resumption, now: int) -> tuple[Recovered, str | None]:
+    """What became of one, and the folder to be fsynced before that is true."""
     if record.tmp is None or record.final is None:  # SMTP or a command
-        return Recovered(owner, record, Outcome.SENDING)
+        return Recovered(owner, record, Outcome.SENDING), None
     try:
         where, folder = resumption.resume(record.tmp, record.final)
     except OSError as error:
-        return Recovered(owner, record, Outcome.UNKNOWN, delivery_failed(error, "finish", record.final))
+        return Recovered(owner, record, Outcome.UNKNOWN, delivery_failed(error, "finish", record.final)), None
     except DeliveryFailed as error:
-        return Recovered(owner, record, Outcome.UNKNOWN, error)
+        return Recovered(owner, record, Outcome.UNKNOWN, error), None
     if where is Whereabouts.DISPLACED:
-        return Recovered(owner, record, Outcome.AGAIN)
+        return Recovered(owner, record, Outcome.AGAIN), None
     if where is Whereabouts.GONE:
-        return Recovered(owner, record, Outcome.TAKEN if now - record.time < TAKEN_WITHIN else Outcome.AGAIN)
-    if folder not in synced:
-        synced[folder] = _sync(folder)
-    if (failure := synced[folder]) is not None:
-        return Recovered(owner, record, Outcome.UNKNOWN, failure)
-    return Recovered(owner, record, Outcome.PUBLISHED if where is Whereabouts.RESUMED else Outcome.FOUND)
+        return Recovered(owner, record, Outcome.TAKEN if now - record.time < TAKEN_WITHIN else Outcome.AGAIN), None
+    return Recovered(owner, record, Outcome.PUBLISHED if where is Whereabouts.RESUMED else Outcome.FOUND), folder
 
 
 def _sync(folder: str) -> DeliveryFailed | None:

@@ -173,11 +173,6 @@ class Scene:
         """What the journal says is between its two commits; from a copy, so that the program finds it as it was."""
         return [record for record in self._records() if record.state is State.DELIVERING]
 
-    @property
-    def settled(self) -> bool:
-        """Whether a session came to its end: from then on preserve retrieves everything anew, as it should."""
-        return any(record.settled for record in self._records())
-
     def _records(self) -> list[Record]:
         if not self.site.journal.exists():
             return []
@@ -195,8 +190,13 @@ class Scene:
 
     @property
     def done(self) -> bool:
-        """Whether there is nothing left to do: one further run would be one too many."""
-        return self.case.keeping is Keeping.ALL and self.settled
+        """Whether one further run would be one too many: after the end of a session preserve retrieves all anew."""
+        if self.case.keeping is not Keeping.ALL:
+            return False
+        records = self._records()
+        if self.case.server is Server.NO_UIDL:  # at that end they are forgotten
+            return not records and bool(self.place.look())
+        return any(record.settled for record in records)
 
     def finish(self, *, forgotten: Collection[str] = ()) -> None:
         """Run it once more, undisturbed, and count.

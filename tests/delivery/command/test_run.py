@@ -279,6 +279,32 @@ def test_one_that_is_started_then_is_killed_too() -> None:
     assert end_of("trap '' TERM; sleep 1000") == End(-signal.SIGKILL, b"")
 
 
+@pytest.mark.usefixtures("last")
+def test_one_that_is_being_started_is_waited_for(monkeypatch: pytest.MonkeyPatch, lifeline: Lifeline) -> None:
+    """Else the process would be gone when it can be killed."""
+    enlist, begun, killing = processes.enlist, threading.Event(), threading.Event()
+
+    def slowly(group: int) -> None:
+        begun.set()
+        killing.wait(PATIENCE)
+        enlist(group)
+
+    monkeypatch.setattr(processes, "enlist", slowly)
+    monkeypatch.setattr(processes, "_PATIENCE", PATIENCE)
+    thread = threading.Thread(target=end_of, args=(f"{lifeline.grip}; sleep 1000",))
+    thread.start()
+    assert begun.wait(PATIENCE)
+    last = threading.Thread(target=processes.kill_commands)
+    last.start()
+    wait_for(processes._no_more.is_set, "the end")
+    assert last.is_alive()
+    killing.set()
+    last.join(PATIENCE)
+    thread.join(PATIENCE)
+    wait_for(lambda: not lifeline.alive, "the command's end")
+    assert not processes._starts
+
+
 def test_what_has_ended_is_killed_no_more() -> None:
     said("true")
     assert not processes._groups

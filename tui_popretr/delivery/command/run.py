@@ -62,16 +62,17 @@ def run(
     Standard input is the file itself: whatever happens to this process, the command never takes a part for the whole.
     Raises OSError where it cannot be started.
     """
-    process = subprocess.Popen(  # noqa: S603 - it is the user's own, and no shell sees it
-        list(argv),
-        stdin=stdin,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        env=environ,
-        start_new_session=True,
-        bufsize=0,
-    )
-    processes.enlist(process.pid)
+    with processes.starting():
+        process = subprocess.Popen(  # noqa: S603 - it is the user's own, and no shell sees it
+            list(argv),
+            stdin=stdin,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env=environ,
+            start_new_session=True,
+            bufsize=0,
+        )
+        processes.enlist(process.pid)
     try:
         return _Run(process, time.monotonic() + timeout, stopped).wait()
     finally:
