@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections import Counter
 from collections.abc import Iterator
 
@@ -12,6 +13,10 @@ from trio.testing import MockClock
 
 from tests.support.dovecot import Dovecot, require
 from tests.support.size import NIGHTLY
+
+# A shell starts what runs in the background with SIGINT ignored, and so would be every program that a test starts.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # A slow machine is no failure; time limits are pytest-timeout's.
 settings.register_profile("tests", parent=settings.default, deadline=None)

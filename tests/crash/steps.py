@@ -18,7 +18,7 @@ OF_EACH: Final = frozenset(
 )
 #: Done at the end of a session.
 OF_THE_END: Final = frozenset({Step.QUIT_SENT, Step.QUIT_ANSWERED, Step.DELETED})
-_OF_FILES: Final = frozenset({Step.WRITTEN, Step.SYNCED, Step.PUBLISHED})
+_OF_FILES: Final = frozenset({Step.WRITTEN, Step.SYNCED, Step.FOLDER_SYNCED, Step.PUBLISHED, Step.NEW_SYNCED})
 _OF_DELETION: Final = frozenset({Step.DELE_SENT, Step.DELE_ANSWERED})
 _OF_SMTP: Final = frozenset({Step.ENVELOPE_ACCEPTED, Step.DATA_SENT, Step.DOT_SENT, Step.DOT_ANSWERED})
 

@@ -124,14 +124,7 @@ def test_a_mail_server_gets_a_message_between_its_two_commits(server: Server, tm
         run.check_sent(number)
 
 
-#: Publishes what was not, and makes what was published durable.
-_RECOVERS = pytest.mark.xfail(strict=True, reason="recovery fsyncs a folder before it publishes the last message there")
-
-
-@pytest.mark.parametrize(
-    "step",
-    [pytest.param(Step.DELIVERING, marks=_RECOVERS), pytest.param(Step.PUBLISHED, marks=_RECOVERS), Step.AUDITED],
-)
+@pytest.mark.parametrize("step", [Step.DELIVERING, Step.PUBLISHED, Step.AUDITED])
 @pytest.mark.parametrize("kind", [Kind.MAILDIR, Kind.FOLDER])
 def test_recovery_makes_durable_before_it_deletes(kind: Kind, step: Step, tmp_path: Path) -> None:
     with staged(tmp_path, Case(kind, Server.PIPELINING, Keeping.NOTHING), COUNT) as (scene, account):

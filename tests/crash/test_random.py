@@ -46,5 +46,5 @@ def test_killed_at_chance_moments(
                 scene.finish()
             finally:
                 print(f"{case}, seed {seed}:", *scene.history, sep="\n  ")
-                scene.report(record_property)
+            scene.report(record_property)
             kills -= scene.kills

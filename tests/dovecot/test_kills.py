@@ -43,7 +43,7 @@ def test_killed_at_chance_moments(
             scene.finish()
         finally:
             print(case, *scene.history, sep="\n  ")
-            scene.report(record_property)
+        scene.report(record_property)
 
 
 @pytest.mark.parametrize("comes_back", ["at once", "later"])

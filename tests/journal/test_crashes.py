@@ -75,7 +75,10 @@ class JournalMachine(RuleBasedStateMachine):
     def mark_seen(self, which: bool, uid: str) -> None:
         maildrop = self.home if which else self.work
         self.journal.mark_seen(maildrop, [uid], now=self.now)
-        if all(record.uid != uid for record in self.model[maildrop].values()):
+        known = self.model[maildrop]
+        if all(record.uid != uid or record.state is State.DELETED for record in known.values()):
+            for number in [number for number, record in known.items() if record.uid == uid]:
+                del known[number]
             (record,) = (r for r in self.journal.records(maildrop) if r.uid == uid)
             assert (record.state, record.owed) == (State.SEEN, False)
             self.model[maildrop][record.id] = record

@@ -37,6 +37,7 @@ class JournalKeeper:
         self._now = now
         self._disks = disks or Disks(SETTLING)
         self._journal: Journal | None = None
+        self._opened = False  # at any time
         self._limiter = trio.CapacityLimiter(1)
         self._turn = trio.Lock()
 
@@ -109,7 +110,8 @@ class JournalKeeper:
 
     def _open_file(self, opened: Callable[[], None]) -> tuple[Journal, list[tuple[int, Record]]]:
         self._close()
-        journal = Journal.open(self._path)
+        journal = Journal.open(self._path, make=not self._opened)
+        self._opened = True
         try:
             opened()
             return journal, journal.delivering()

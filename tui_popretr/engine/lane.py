@@ -213,8 +213,9 @@ class Lane:
         if refused:
             await self._withdraw(refused, problems)
         published = [parcel for parcel in group if parcel.record.id not in problems]
-        await self._sync_folders({parcel.record.id: parcel.draft.folders_after() for parcel in published}, problems)
-        faultpoints.reached(Step.NEW_SYNCED)
+        if not self._remote:
+            await self._sync_folders({parcel.record.id: parcel.draft.folders_after() for parcel in published}, problems)
+            faultpoints.reached(Step.NEW_SYNCED)
         # After a failed fsync the names may be on disk or not: the record stays *delivering* and recovery looks.
         for parcel in group:
             if parcel.record.id in problems:

@@ -56,15 +56,16 @@ class Logbook:
         self._files, self._subscribers = [], []
         self._settings = wanted
         audit, transcript, trace = wanted
+        # First who tells of logs that cannot be opened.
+        if self._fallback:
+            self._subscribe_trace(replace(self._fallback, level="error") if trace else self._fallback)
+        if trace:
+            self._subscribe_trace(trace)
         self._audit = AuditLog(self._open(audit, "audit"), self._clock) if audit else None
         if transcript:
             log = TranscriptLog(self._open(transcript, "transcript"))
             self._bus.subscribe(log, only_dialogue=True)
             self._subscribers.append(log)
-        if trace:
-            self._subscribe_trace(trace)
-        if self._fallback:
-            self._subscribe_trace(replace(self._fallback, level="error") if trace else self._fallback)
         for subscriber in old_subscribers:
             self._bus.unsubscribe(subscriber)
         for file in old_files:

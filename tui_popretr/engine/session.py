@@ -330,8 +330,9 @@ class Session(Observer):
         except PopretrError as problem:
             raise _BrokenError(problem, retrieval.suspect) from problem
         finally:
-            if not retrieval.messages and len(self._troubles) > 1:
-                self._troubles.clear()  # all were refused: that is the server's trouble and none of the messages'
+            if not self._tally.messages and len(self._troubles) > 1:
+                # All were refused: that is the server's trouble, or the destination's, and none of the messages'.
+                self._troubles.clear()
             await self._count_troubles(maildrop)
         self._tell_what_stays(retrieval)
         if at_rest:

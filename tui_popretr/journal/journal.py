@@ -33,6 +33,7 @@ from tui_popretr.journal.records import (
     Totals,
     Trouble,
 )
+from tui_popretr.journal.trouble import damaged, explain
 from tui_popretr.text import visible
 
 #: A record goes when its UID has been absent from complete listings for so long (SPEC 5).
@@ -75,6 +76,8 @@ class Journal:
         self.path: Final = path
         #: True after a write failed: what is on disk is uncertain until the journal is reopened and recovered.
         self.broken = False
+        self._failure: JournalError | None = None  # why it is broken
+        self._file = os.stat(path)
         self._connection = connection
         self._lock_descriptor = lock_descriptor
         row = connection.execute("SELECT id, last_message FROM journal").fetchone()
@@ -85,9 +88,10 @@ class Journal:
         self._ids.skip(max(row[1], highest or 0))
 
     @classmethod
-    def open(cls, path: str) -> Journal:
+    def open(cls, path: str, *, make: bool = True) -> Journal:
         """Open the journal, made on first use (0600, its folders 0700), and lock it against other processes.
 
+        Without `make` it must be there: a new one would know nothing of what this process has done with the old one.
         Raises JournalLocked, JournalDamaged, JournalFromFuture, and JournalError where the system refuses. A journal
         that is refused stays as it is.
         """
@@ -98,6 +102,8 @@ class Journal:
                 lock_descriptor = lock.acquire(path)
                 undo.callback(os.close, lock_descriptor)
                 if not os.path.exists(path):
+                    if not make:
+                        raise damaged(path, "is gone")
                     schema.create(path)
                 schema.check_before_opening(path)
                 connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
@@ -111,7 +117,7 @@ class Journal:
                 undo.pop_all()
                 return journal
         except (OSError, sqlite3.Error) as error:
-            raise schema.explain(error, path, "opened") from error
+            raise explain(error, path, "opened") from error
 
     def close(self) -> None:
         """Close and unlock; harmless when closed already. Never raises."""
@@ -384,8 +390,11 @@ class Journal:
     @contextlib.contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
         """One transaction, durable at its end. After an error of SQLite's the journal is broken for good."""
+        if self._failure is not None:  # whoever comes later is told why, too
+            raise type(self._failure)(str(self._failure), advice=self._failure.advice)
         if self.broken:
             raise JournalError(f"the journal {self.path} was given up after an error; it must be reopened first")
+        self._look_for_file()
         try:
             self._connection.execute("BEGIN IMMEDIATE")
             try:
@@ -404,15 +413,29 @@ class Journal:
             with contextlib.suppress(sqlite3.Error):
                 self._connection.rollback()
             if isinstance(error, sqlite3.Error):
-                raise schema.explain(error, self.path, "written") from error
+                self._failure = explain(error, self.path, "written")
+                raise self._failure from error
             raise
+
+    def _look_for_file(self) -> None:
+        """SQLite would go on writing into a file that has no name any more, and what it holds ends with the process."""
+        try:
+            there = os.path.samestat(os.stat(self.path), self._file)
+        except FileNotFoundError:
+            there = False
+        except OSError as error:
+            raise explain(error, self.path, "written") from error
+        if not there:
+            self.broken = True
+            self._failure = damaged(self.path, "was removed or replaced while it was in use")
+            raise self._failure
 
     @contextlib.contextmanager
     def _reading(self) -> Iterator[None]:
         try:
             yield
         except sqlite3.Error as error:
-            raise schema.explain(error, self.path, "read") from error
+            raise explain(error, self.path, "read") from error
 
 
 def _record(row: Any) -> Record:

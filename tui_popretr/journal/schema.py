@@ -10,7 +10,6 @@ from typing import Final
 from tui_popretr.errors import JournalFromFuture
 from tui_popretr.journal.place import sync_folder
 from tui_popretr.journal.trouble import damaged
-from tui_popretr.journal.trouble import explain as explain
 
 APPLICATION_ID: Final = 0x506F7052  # "PopR"
 VERSION: Final = 2
