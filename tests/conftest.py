@@ -13,6 +13,7 @@ from trio.testing import MockClock
 
 from tests.support.dovecot import Dovecot, require
 from tests.support.size import NIGHTLY
+from tui_popretr import processes
 
 # A shell starts what runs in the background with SIGINT ignored, and so would be every program that a test starts.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -28,6 +29,13 @@ settings.load_profile("nightly" if NIGHTLY else "tests")
 def autojump_clock() -> MockClock:
     """A trio clock that jumps over every wait: for tests decorated with trio_test."""
     return MockClock(autojump_threshold=0)
+
+
+@pytest.fixture(autouse=True)
+def a_process_that_has_not_ended() -> Iterator[None]:
+    """An end that waits for nothing is for good; the next test's commands begin in what stands for another process."""
+    yield
+    processes._no_more.clear()
 
 
 @pytest.fixture(scope="session")
@@ -57,7 +65,9 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     figures = Counter[str]()
     for outcome in ("passed", "failed"):
         for report in terminalreporter.getreports(outcome):
-            figures.update({name: value for name, value in report.user_properties if isinstance(value, int)})
+            for name, value in report.user_properties:
+                if isinstance(value, int):
+                    figures[name] += value
     if figures:
         terminalreporter.section("figures")
         for name, value in figures.items():
