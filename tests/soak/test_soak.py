@@ -1,4 +1,4 @@
-"""A short soak in every run of the tests; `make soak` is the long one."""
+"""A short soak in every run of the tests; `make nightly` has the long one."""
 
 from __future__ import annotations
 
