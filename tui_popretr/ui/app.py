@@ -153,6 +153,11 @@ class Dashboard(App[int]):
         return self._main.query_one(ClientList)
 
     @property
+    def _shown(self) -> bool:
+        """Whether the widgets are there: while the app closes the timers go on for a moment, and they are gone."""
+        return bool(self._main.query(ClientList))
+
+    @property
     def _transcript(self) -> TranscriptPane:
         return self._main.query_one(TranscriptPane)
 
@@ -165,6 +170,8 @@ class Dashboard(App[int]):
 
     def drain(self) -> None:
         """Take what has happened since the last time and show it."""
+        if not self._shown:
+            return
         alive = self.source.alive
         drained = self.source.drain()
         if drained.facts:
@@ -197,6 +204,8 @@ class Dashboard(App[int]):
 
     def tick(self) -> None:
         """Show what time alone has changed."""
+        if not self._shown:
+            return
         self.view.apply((), self.source.boottime(), self.source.now())
         self._list.tick()
         self._main.query_one(Totals).refresh_view(self.view, self.source.boottime())
