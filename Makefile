@@ -6,11 +6,12 @@ BIN := .venv/bin
 PYTEST_WORKERS ?= auto
 PYTEST_ARGS ?=
 BENCH_ARGS ?=
+FUZZ_ARGS ?=
 
 export PYTHON PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test nightly check bench-dashboard format screenshots manpage clean
+.PHONY: help demo test nightly fuzz check bench bench-dashboard bench-idle bench-smtp profile format screenshots manpage clean
 
 help: ## show this list
 	@echo "make TARGET, where TARGET is one of:"
@@ -29,14 +30,31 @@ nightly: .venv/ready-for-dev ## run the tests in their long size: 1,000 kills, a
 	@TEST_SIZE=nightly SOAK_SECONDS=$${SOAK_SECONDS:-600} \
 		$(BIN)/pytest --numprocesses $(PYTEST_WORKERS) --maxprocesses 8 --timeout 1800 $(PYTEST_ARGS)
 
+fuzz: .venv/ready-for-fuzz ## fuzz what reads from outside, guided by coverage (FUZZ_RUNS or FUZZ_SECONDS for each target; FUZZ_ARGS="logins")
+	@$(BIN)/python -m tests.fuzz --runs $${FUZZ_RUNS:-150000} --seconds $${FUZZ_SECONDS:-0} $(FUZZ_ARGS)
+
 check: .venv/ready-for-dev ## check format, style, types and which module may import which
 	@echo "Format (ruff):" && $(BIN)/ruff format --check .
 	@echo "Style (ruff):" && $(BIN)/ruff check .
 	@echo "Types (mypy):" && $(BIN)/mypy
 	@echo "Imports (import-linter):" && $(BIN)/lint-imports --no-logo
 
+bench: .venv/ready-for-dev ## compare with other retrievers (BENCH_ARGS="--rows small,fleet" narrows it; BENCH_DIR: a folder on a disk)
+	@scripts/test-servers
+	@$(BIN)/python -m benchmarks.peers $(BENCH_ARGS)
+
 bench-dashboard: .venv/ready-for-run ## measure what the dashboard costs (BENCH_ARGS="--quick busy" narrows it)
 	@$(BIN)/python -m benchmarks.dashboard $(BENCH_ARGS)
+
+bench-idle: .venv/ready-for-dev ## measure a daemon with 10,000 clients that have no mail (some seven minutes)
+	@$(BIN)/python -m benchmarks.idle $(BENCH_ARGS)
+
+bench-smtp: .venv/ready-for-dev ## measure delivery into a mail server (BENCH_ARGS="--postfix" for a real one)
+	@$(BIN)/python -m benchmarks.smtp $(BENCH_ARGS)
+
+profile: .venv/ready-for-dev ## see where the time goes (BENCH_ARGS="--row large" for another kind of work)
+	@scripts/test-servers
+	@$(BIN)/python -m benchmarks.profiled $(BENCH_ARGS)
 
 format: .venv/ready-for-dev ## bring the code into the project's format
 	@$(BIN)/ruff format .
@@ -49,7 +67,7 @@ manpage: .venv/ready-for-dev ## write docs/tui-popretr.1 anew, from the parser o
 	@$(BIN)/python -m scripts.manpage
 
 clean: ## remove the virtual environment and what tools have left behind
-	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .fuzz
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The version is in __init__.py.
@@ -60,3 +78,6 @@ INSTALLED_FROM := pyproject.toml tui_popretr/__init__.py scripts/set-up
 
 .venv/ready-for-dev: $(INSTALLED_FROM)
 	@scripts/set-up dev
+
+.venv/ready-for-fuzz: .venv/ready-for-dev
+	@scripts/set-up fuzz

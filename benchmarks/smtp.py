@@ -26,7 +26,8 @@ import trio
 
 from tests.delivery.smtp.postfix import Postfix
 from tests.scale.mailserver import taking
-from tests.scale.popserver import PASSWORD, USER, serving
+from tests.scale.popserver import USER, serving
+from tests.support.passwords import PASSWORD
 from tui_popretr.config.model import SmtpDestination
 from tui_popretr.config.reader import load
 from tui_popretr.delivery.smtp.sink import SmtpSink

@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import signal
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 import pytest
+from _pytest.reports import TestReport
 from hypothesis import settings
 from trio.testing import MockClock
 
+from tests.support import passwords
 from tests.support.dovecot import Dovecot, require
 from tests.support.size import NIGHTLY
 from tui_popretr import processes
@@ -36,6 +38,37 @@ def a_process_that_has_not_ended() -> Iterator[None]:
     """An end that waits for nothing is for good; the next test's commands begin in what stands for another process."""
     yield
     processes._no_more.clear()
+
+
+@pytest.fixture(autouse=True)
+def nothing_secret_is_left(request: pytest.FixtureRequest) -> Iterator[None]:
+    """No password is in what a test leaves behind: logs, journals, mail, whatever it is."""
+    yield
+    folder = request.node.funcargs.get("tmp_path")
+    assert folder is None or passwords.left_in(folder) == []
+
+
+@pytest.fixture
+def capsys(capsys: pytest.CaptureFixture[str]) -> pytest.CaptureFixture[str]:
+    """pytest's own, which also looks for passwords."""
+    return passwords.watched(capsys)
+
+
+@pytest.fixture
+def capfd(capfd: pytest.CaptureFixture[str]) -> pytest.CaptureFixture[str]:
+    """pytest's own, which also looks for passwords."""
+    return passwords.watched(capfd)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, TestReport, TestReport]:
+    """Fail a test that has written a password to its output, the logging module's included."""
+    report = yield
+    telling = [name for name, text in report.sections if passwords.reveals(text.encode("utf-8", "surrogateescape"))]
+    if telling and report.outcome == "passed":
+        report.outcome = "failed"
+        report.longrepr = f"a password is in: {', '.join(telling)}"
+    return report
 
 
 @pytest.fixture(scope="session")

@@ -147,7 +147,13 @@ class PlaintextInjected(TlsFailed):
 
 
 class CertificateRejected(TlsFailed):
-    """The server's certificate is expired, not trusted, or for another name."""
+    """The server's certificate is expired, not trusted, for another name, or not the pinned one."""
+
+
+class ClientCertificateRejected(TlsFailed):
+    """The server wants a client certificate, or another one than it was shown."""
+
+    default_advice = "set kspath to a client certificate that the server's operator has agreed to"
 
 
 # --- login ----------------------------------------------------------------------------------------------------------

@@ -9,8 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
+from typing import Final
 
 from tui_popretr.errors import ExitCode
+
+#: Fewer days before its end a certificate has to be warned of.
+CERTIFICATE_DAYS: Final = 14
 
 
 class Stage(Enum):
@@ -54,7 +58,10 @@ class SessionId:
 
 @dataclass(frozen=True, slots=True)
 class TlsDetails:
-    """The TLS of a session. `expires` is the end of the server certificate's validity."""
+    """The TLS of a session. `expires` is the end of the server certificate's validity, `fingerprint` its SHA-256.
+
+    `pinned`: it was accepted for its fingerprint, and nothing else in it was checked.
+    """
 
     version: str
     cipher: str
@@ -62,6 +69,17 @@ class TlsDetails:
     issuer: str
     names: tuple[str, ...]
     expires: datetime | None
+    fingerprint: str = ""
+    pinned: bool = False
+
+    def days_left(self, now: datetime) -> int | None:
+        """Return the whole days until the certificate's end, negative behind it; None where that is not known."""
+        return None if self.expires is None else (self.expires - now).days
+
+    def expires_soon(self, now: datetime) -> bool:
+        """Tell whether people have to be warned of the certificate's end."""
+        left = self.days_left(now)
+        return left is not None and left < CERTIFICATE_DAYS
 
 
 @dataclass(frozen=True, slots=True)

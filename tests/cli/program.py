@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.support.passwords import PASSWORD, discreet
 from tests.support.popserver_thread import PATIENCE
 
 
@@ -44,6 +45,7 @@ def run_program(*arguments: str, environ: Mapping[str, str] | None = None, cwd: 
         stdin=subprocess.DEVNULL,
         check=False,
     )
+    discreet(done.stdout, done.stderr)
     return Done(done.returncode, done.stdout, done.stderr)
 
 
@@ -97,6 +99,7 @@ class Program:
         self._reader.join()
         assert self._process.stderr is not None
         self._process.stderr.close()
+        discreet(*self.said())
 
 
 @contextmanager
@@ -121,7 +124,7 @@ def started(*arguments: str, patch: str = "") -> Iterator[Program]:
 
 
 def client(
-    name: str, address: str, *, user: str = "me", password: str = "secret", attributes: str = "", more: str = ""
+    name: str, address: str, *, user: str = "me", password: str = PASSWORD, attributes: str = "", more: str = ""
 ) -> str:
     """One <client>, which delivers into the Maildir var/mail/NAME."""
     return (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
@@ -118,3 +119,18 @@ def test_tls_files_that_cannot_be_used(tmp_path: Path) -> None:
     assert f"{path}: error: client isp: cannot read {tmp_path}/none.pem: no such file or directory" in done.err
     assert f"{path}: error: client work: {tmp_path}/junk.pem holds no usable certificate" in done.err
     assert done.err.endswith(f"tui-popretr: {path} cannot be used: 2 errors\n")
+
+
+def test_tls_files_that_would_be_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    path = write_configuration(
+        tmp_path / "c.xml",
+        client("isp", "pop.example.net", more='<ssl tspath="pipe"/><maildir>m</maildir>'),
+        client("work", "pop.example.org", more='<ssl kspath="pipe"/><maildir>m</maildir>'),
+        client("old", "pop.example.com", more='<ssl proto="TLSv1"/><maildir>m</maildir>'),
+    )
+    done = run_program("check", path)
+    assert done.code == 78
+    for name in ("isp", "work"):
+        assert f"{path}: error: client {name}: {tmp_path}/pipe is no regular file" in done.err
+    assert "client old" not in done.err

@@ -15,6 +15,7 @@ import trio
 from trio.testing import MockClock, trio_test
 
 from tests.cli.program import client, environment, mail, run_program, started, write_configuration
+from tests.support.passwords import PASSWORD
 from tests.support.popserver_thread import running_server
 from tests.support.streams import memory_connection
 from tui_popretr.cli import connecting, visiting
@@ -80,16 +81,24 @@ def test_small_numbers_are_told_as_people_do() -> None:
     rows = list(connecting.report(CLIENT, found, NOW))
     assert "  certificate:  without a subject, issued by nobody named" in rows
     assert "  names:        none" in rows
-    assert "  expires:      in 1 day, on 2026-11-25" in rows
+    assert "  expires:      ! in 1 day, on 2026-11-25" in rows
     assert "  capabilities: not told (no CAPA)" in rows
     assert "  maildrop:     1 message, 1 Byte" in rows
     assert "  maildrop:     empty" in list(connecting.report(CLIENT, replace(found, messages=0), NOW))
 
 
+def test_a_pinned_certificate_with_its_fingerprint() -> None:
+    tls = replace(TLS, fingerprint="ab" * 32, pinned=True, expires=datetime(2026, 11, 20, 11, 0, tzinfo=UTC))
+    rows = list(connecting.report(CLIENT, Findings(remote="x:1", tls=tls), NOW))
+    assert "  certificate:  pop.example.net, issued by Some CA (pinned)" in rows
+    assert "  EXPIRED:      on 2026-11-20" in rows
+    assert f"  SHA-256:      {'ab' * 32}" in rows
+
+
 def test_the_servers_are_visited_and_the_worst_is_the_exit_code(tmp_path: Path) -> None:
-    box = Maildrop("me", "secret")
+    box = Maildrop("me", PASSWORD)
     box.add(mail())
-    with running_server([box, Maildrop("work", "secret")], tls=server_context()) as server:
+    with running_server([box, Maildrop("work", PASSWORD)], tls=server_context()) as server:
         more = f'<ssl tspath="{ca_path()}"/><maildir>m</maildir>'
         path = write_configuration(
             tmp_path / "c.xml",
@@ -113,7 +122,7 @@ def test_the_servers_are_visited_and_the_worst_is_the_exit_code(tmp_path: Path) 
         assert "  capabilities: TOP, UIDL" in isp
         assert "  maildrop:     1 message, " in isp
         assert others.count("  FAILED: ") == others.count("  what to do: ") == 2
-        assert "secret" not in done.out + done.err
+        assert PASSWORD not in done.out + done.err
         assert run_program("check", path, "--connect", "--client", "isp").code == 0
     # looked at only
     assert box.retrieved == []
@@ -122,7 +131,7 @@ def test_the_servers_are_visited_and_the_worst_is_the_exit_code(tmp_path: Path) 
 
 
 def test_two_clients_of_one_maildrop_do_not_lock_each_other_out(tmp_path: Path) -> None:
-    with running_server([Maildrop("me", "secret")], policy=Policy(capa=False)) as server:
+    with running_server([Maildrop("me", PASSWORD)], policy=Policy(capa=False)) as server:
         attributes = 'preserve="Y" newonly="Y"'
         path = write_configuration(
             tmp_path / "c.xml",
@@ -241,7 +250,7 @@ async def test_a_server_without_a_greeting_may_be_waiting_for_tls(
 
 
 def test_ctrl_c_ends_it_in_a_word(tmp_path: Path) -> None:
-    with running_server([Maildrop("me", "secret")], faults=Faults(stall={"STAT"})) as server:
+    with running_server([Maildrop("me", PASSWORD)], faults=Faults(stall={"STAT"})) as server:
         path = write_configuration(tmp_path / "c.xml", client("isp", server.address))
         with started("check", path, "--connect") as program:
             server.wait_for_line(b"STAT")

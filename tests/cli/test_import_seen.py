@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.program import Done, client, mail, run_program, started, write_configuration
+from tests.support.passwords import PASSWORD
 from tests.support.popserver_thread import running_server
 from tui_popretr.journal.journal import Journal
 from tui_popretr.journal.records import State
@@ -66,7 +67,7 @@ def test_the_usual_place_is_found(tmp_path: Path, tool: str) -> None:
 
 @pytest.mark.parametrize("tool", MEMORIES)
 def test_what_was_imported_does_not_come_again_and_stays(tmp_path: Path, tool: str) -> None:
-    box = Maildrop("me", "secret", uid_prefix="u")
+    box = Maildrop("me", PASSWORD, uid_prefix="u")
     for number in range(1, 4):
         box.add(mail(f"number {number}"))
     with running_server([box]) as server:
@@ -95,7 +96,7 @@ def test_files_that_are_named(tmp_path: Path, tool: str) -> None:
 
 def test_a_dry_run_touches_nothing_and_may_be_made_beside_a_daemon(tmp_path: Path) -> None:
     file = remembered(tmp_path, "fetchmail", "127.0.0.1")
-    with running_server([Maildrop("me", "secret")], faults=Faults(stall={"STAT"})) as server:
+    with running_server([Maildrop("me", PASSWORD)], faults=Faults(stall={"STAT"})) as server:
         path = configured(tmp_path, client("isp", server.address, attributes=NEW_ONLY))
         done = imported(tmp_path, "--from", "fetchmail", "--dry-run")
         assert not (tmp_path / "var").exists()

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import pytest
 
+from tests.support.passwords import PASSWORD
 from tests.support.popserver_thread import running_server
 from tui_popretr.cli.init_survey import Approach, Security, Wanted, explore, offered_logins, ways
 from tui_popretr.config.model import AuthType, Server
@@ -70,7 +71,7 @@ REFUSED = ServerUnreachable("connection refused")
     [
         (REFUSED, REFUSED),
         (REFUSED, ServerUnreachable("did not answer")),
-        (TlsFailed("the server does not speak TLS here"), REFUSED),
+        (TlsFailed("the server speaks plain text at port 995 and not TLS"), REFUSED),
         (ServerStalled("silence"), REFUSED),
         (ConnectionCut("cut"), TlsFailed("the TLS handshake failed")),
     ],
@@ -114,7 +115,7 @@ def test_these_end_it_at_once(problem: PopretrError) -> None:
 @pytest.mark.parametrize("tampered", [b"+OK begin\r\n+OK welcome\r\n", b"-ERR\r\n"])
 def test_who_tampers_with_stls_gets_no_login_that_shows_the_password(tampered: bytes) -> None:
     faults = Faults(answers={"STLS": tampered})
-    with running_server([Maildrop("me", "secret")], tls=server_context(), faults=faults) as server:
+    with running_server([Maildrop("me", PASSWORD)], tls=server_context(), faults=faults) as server:
 
         async def connector(wanted: Server, timeout: float) -> Stream:
             if wanted.port == 995:
@@ -157,7 +158,7 @@ def test_what_a_server_offers(found: Findings, expected: set[AuthType]) -> None:
 
 def explored(policy: Policy, *, host: str = "localhost", clear_text: bool = False) -> Approach:
     """What is proposed for a server with this policy, whose TLS is from the first byte."""
-    with running_server([Maildrop("me", "secret")], tls=server_context(), policy=policy) as server:
+    with running_server([Maildrop("me", PASSWORD)], tls=server_context(), policy=policy) as server:
 
         async def connector(wanted: Server, timeout: float) -> Stream:
             return await connect("127.0.0.1", server.tls_port, timeout=timeout)
@@ -199,7 +200,7 @@ def test_a_server_with_nothing_that_is_known() -> None:
 )
 def test_in_clear_the_strongest_comes_first(answer: bytes, expected: tuple[AuthType, ...], exposed: bool) -> None:
     faults = Faults(answers={"CAPA": b"+OK\r\n" + answer + b"\r\n.\r\n", "GREETING": b"+OK no stamp\r\n"})
-    with running_server([Maildrop("me", "secret")], faults=faults) as server:
+    with running_server([Maildrop("me", PASSWORD)], faults=faults) as server:
 
         async def connector(wanted: Server, timeout: float) -> Stream:
             return await connect("127.0.0.1", server.port, timeout=timeout)

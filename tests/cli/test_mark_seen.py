@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.program import Done, client, mail, run_program, started, write_configuration
+from tests.support.passwords import PASSWORD
 from tests.support.popserver_thread import RunningServer, running_server
 from tui_popretr.journal.journal import Journal
 from tui_popretr.journal.records import State
@@ -18,7 +19,7 @@ NEW_ONLY = 'newonly="Y"'
 
 def box_of(*texts: str, user: str = "me") -> Maildrop:
     """A maildrop with a message for each text."""
-    box = Maildrop(user, "secret")
+    box = Maildrop(user, PASSWORD)
     for text in texts:
         box.add(mail(text))
     return box
@@ -158,7 +159,7 @@ def test_several_clients_and_the_worst_exit_code(tmp_path: Path) -> None:
     assert done.code == 77
     assert done.out == "isp: 1 message in the maildrop: 1 marked as seen\n"
     assert done.err.startswith("work: FAILED the server rejected the login")
-    assert "secret" not in done.out + done.err
+    assert PASSWORD not in done.out + done.err
     assert "other" not in done.out + done.err
 
 

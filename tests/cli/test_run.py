@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.program import client, mail, run_program, write_configuration
+from tests.support.passwords import PASSWORD
 from tests.support.popserver_thread import running_server
 from tui_popretr.engine.retrieval import HOPELESS
 from tui_popretr.popserver import Faults, Maildrop
@@ -18,7 +19,7 @@ NOWHERE = "127.0.0.1:1"
 
 
 def maildrop(name: str = "me", *, messages: int = 0) -> Maildrop:
-    box = Maildrop(name, "secret")
+    box = Maildrop(name, PASSWORD)
     for number in range(messages):
         box.add(mail(f"{name}{number}"))
     return box

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.program import client, run_program, write_configuration
+from tests.support.passwords import PASSWORD
 from tui_popretr.cli.surroundings import warnings
 from tui_popretr.config.model import Settings
 from tui_popretr.config.reader import load
@@ -22,7 +23,7 @@ def settings_of(folder: Path, *clients: str, before: str = "") -> Settings:
 
 
 def with_password(source: str) -> str:
-    return client("isp", "127.0.0.1").replace("<password>secret</password>", f"<password {source}/>")
+    return client("isp", "127.0.0.1").replace(f"<password>{PASSWORD}</password>", f"<password {source}/>")
 
 
 @pytest.fixture

@@ -57,7 +57,8 @@ def test_a_short_timeout(tmp_path: Path, timeout: str, warned: bool) -> None:
 
 
 def two(first: str, second: str, attributes: str = "", other: str = "") -> str:
-    return task(client(attributes, server=first) + client(other, server=second).replace('id="a"', 'id="b"'))
+    tls = "<ssl/>" if ":995" in second else ""
+    return task(client(attributes, server=first) + client(other, server=second, more=tls).replace('id="a"', 'id="b"'))
 
 
 @pytest.mark.parametrize(

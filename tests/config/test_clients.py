@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from tests.config.helpers import SERVER, client, error_of, errors, load_text, only_client, settings_of, task, warnings
-from tui_popretr.config import pending
 from tui_popretr.config.model import (
     AuthType,
     FromCommand,
@@ -362,12 +361,73 @@ def test_wrong_tls_settings(tmp_path: Path, attributes: str, message: str) -> No
     assert message in error_of(tmp_path, task(client(more=f"<ssl {attributes}/>")))
 
 
-def test_fingerprints_are_to_come(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    attributes = f'fingerprint="{"AA:" * 31}AA | {"bb" * 32}"'
-    message = error_of(tmp_path, task(client(more=f"<ssl {attributes}/>")))
-    assert message == "pinning of certificates (fingerprint) is not available in this version yet"
-    monkeypatch.delitem(pending.PENDING, "fingerprint")
-    assert tls(tmp_path, attributes).fingerprints == ("aa" * 32, "bb" * 32)
+PIN = "aa" * 32
+
+
+@pytest.mark.parametrize(
+    ("text", "pins"),
+    [
+        (PIN, (PIN,)),
+        (PIN.upper(), (PIN,)),
+        (":".join(["AA"] * 32), (PIN,)),
+        (f"SHA256 Fingerprint={':'.join(['AA'] * 32)}", (PIN,)),
+        (f"{':'.join(['aA'] * 32)} | {'bb' * 32}", (PIN, "bb" * 32)),
+        ("", ()),
+    ],
+)
+def test_fingerprints(tmp_path: Path, text: str, pins: tuple[str, ...]) -> None:
+    assert tls(tmp_path, f'fingerprint="{text}"').fingerprints == pins
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("ab" * 29, f"'{'ab' * 29}' is not a SHA-256 fingerprint (64 hex digits)"),
+        (f"{PIN} | x", "'x' is not a SHA-256 fingerprint (64 hex digits)"),
+        ("z" * 64, f"'{'z' * 60}…' is not a SHA-256 fingerprint (64 hex digits)"),
+        ("ab" * 20, f"'{'ab' * 20}' is not a SHA-256 fingerprint (64 hex digits) but perhaps one of SHA-1"),
+        ("ab" * 16, f"'{'ab' * 16}' is not a SHA-256 fingerprint (64 hex digits) but perhaps one of MD5"),
+    ],
+)
+def test_what_is_no_fingerprint_is_told_with_its_place(tmp_path: Path, text: str, message: str) -> None:
+    (found,) = load_text(tmp_path, task(client(more=f'\n<ssl\n  fingerprint="{text}"/>'))).problems
+    assert str(found).startswith(f"{tmp_path}/rc.xml:{found.line}:3: error: fingerprint: ")
+    assert found.line > 2
+    assert found.message == f"fingerprint: {message}"
+
+
+@pytest.mark.parametrize(
+    ("attribute", "name"),
+    [('tspath="rc.xml"', "tspath"), ('peercert="x.test"', "peercert"), ('peercert="-"', "peercert")],
+)
+def test_what_a_pin_replaces_is_told(tmp_path: Path, attribute: str, name: str) -> None:
+    loaded = load_text(tmp_path, task(client(more=f'<ssl fingerprint="{PIN}" {attribute}/>')))
+    assert warnings(loaded) == [
+        f"{name} has no effect: a certificate whose fingerprint is right is accepted without other checks"
+    ]
+
+
+@pytest.mark.parametrize("version", ["TLSv1", "TLSv1.1"])
+def test_old_versions_of_tls_are_warned_of(tmp_path: Path, version: str) -> None:
+    (message,) = warnings(load_text(tmp_path, task(client(more=f'<ssl proto="{version}"/>'))))
+    assert message.startswith(f"{version} is no longer safe")
+
+
+@pytest.mark.parametrize(
+    ("port", "ssl", "message"),
+    [
+        (995, "", 'port 995 means TLS from the first byte, which is <ssl latent="N"/>'),
+        (995, '<ssl latent="Y"/>', 'port 995 means TLS from the first byte, which is <ssl latent="N"/>'),
+        (110, "<ssl/>", 'port 110 begins in clear: use <ssl latent="Y"/> (STLS), or port 995'),
+        (995, "<ssl/>", None),
+        (110, '<ssl latent="Y"/>', None),
+        (110, "", None),
+        (1995, "", None),
+    ],
+)
+def test_the_two_ports_have_their_meaning(tmp_path: Path, port: int, ssl: str, message: str | None) -> None:
+    server = SERVER.replace("127.0.0.1", f"127.0.0.1:{port}")
+    assert warnings(load_text(tmp_path, task(client(server=server, more=ssl)))) == ([message] if message else [])
 
 
 def test_an_account_that_the_journal_cannot_hold_is_refused(tmp_path: Path) -> None:

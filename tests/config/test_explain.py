@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from tests.config.helpers import SERVER, client, only_client
-from tui_popretr.config import pending
 from tui_popretr.config.explain import describe, octets, span
 
 
@@ -128,8 +127,12 @@ def test_what_is_retrieved_and_what_becomes_of_it(
     assert text.endswith(f"/Maildir). {then}{' ' + TOO_LARGE if larger else ''}")
 
 
-def test_destinations_to_come(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pending, "PENDING", {})
+def test_a_pinned_certificate(tmp_path: Path) -> None:
+    text = describe(only_client(tmp_path, client(more=f'<ssl latent="Y" fingerprint="{"ab" * 32}"/>')))
+    assert " from 127.0.0.1:110 over TLS (STLS), its certificate pinned, logging in " in text
+
+
+def test_mail_servers_and_commands(tmp_path: Path) -> None:
     text = describe(only_client(tmp_path, client(more="<smtp><sender>x</sender></smtp>")))
     assert "sends it by SMTP through localhost:25 to user1." in text
     text = describe(only_client(tmp_path, client(more='<mda command="lda -d x"/>')))

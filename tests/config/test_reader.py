@@ -267,6 +267,8 @@ def test_secrets_are_in_no_message_and_no_repr(tmp_path: Path) -> None:
     )
     assert settings_of(good)
     assert "s3cret" not in repr(good)
+    asked = client(server=SERVER.replace(">secret<", ' command="sesame s3cret"><'))
+    assert "s3cret" not in repr(settings_of(load_text(tmp_path, task(asked))))
 
 
 # --- nothing in a file makes load() raise ---------------------------------------------------------------------------

@@ -16,6 +16,12 @@ class Kind(Enum):
     MAILDIR = "maildir"
     FOLDER = "folder"
     SMTP = "smtp"
+    COMMAND = "command"
+
+    @property
+    def remote(self) -> bool:
+        """Whether messages are handed over to somebody whom nobody can ask what they have had before."""
+        return self in (Kind.SMTP, Kind.COMMAND)
 
 
 class Server(Enum):

@@ -10,6 +10,7 @@ from typing import Protocol
 
 from tests.crash.cases import Kind
 from tests.crash.child import AWAY, STRANGER
+from tests.delivery.command.place import CommandPlace
 from tests.delivery.smtp.receiver import Receiver, Say, receiving
 from tests.dovecot.site import without_received
 
@@ -155,3 +156,5 @@ def place_of(kind: Kind, top: Path) -> Iterator[Place]:
         case Kind.SMTP:
             with receiving() as receiver:
                 yield SmtpPlace(receiver, top / "var" / "tmp")
+        case Kind.COMMAND:
+            yield CommandPlace(top)

@@ -28,7 +28,7 @@ from tui_popretr.journal.journal import Journal
 from tui_popretr.journal.records import Record, State
 
 _PROJECT = Path(__file__).parents[2]
-#: By SMTP it ends with what the server said.
+#: Handed over, it ends with what the server or the command said.
 _AUDITED = re.compile(r"MsgID=(\d+@crash\.test); Size=\d+; Sender=k@crash\.test(?:; Reply=.*)?( \(recovered\))?$")
 RECIP = "me@crash.test"
 #: Never fulfilled.
@@ -239,7 +239,7 @@ class Scene:
         record("messages sent", len(self._sent))
         record("messages lost", self.lost().total())
         record("messages twice in a Maildir or folder", again if self.place.can_tell else 0)
-        record("messages twice by SMTP, in flight when killed", 0 if self.place.can_tell else again)
+        record("messages twice by SMTP or a command, in flight when killed", 0 if self.place.can_tell else again)
 
 
 def _id_of(message: bytes) -> str:

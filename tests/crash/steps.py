@@ -31,4 +31,4 @@ def is_in(step: Step, case: Case) -> bool:
         return case.kind is Kind.SMTP
     if step is Step.LINKED:
         return case.kind is Kind.FOLDER
-    return case.kind is not Kind.SMTP or step not in _OF_FILES | {Step.RECOVERY_AUDITED}
+    return not case.kind.remote or step not in _OF_FILES | {Step.RECOVERY_AUDITED}

@@ -6,6 +6,7 @@ Each step must have ended before the next one begins (docs/durability.md).
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -59,13 +60,25 @@ class Recorded:
 
     def check_sent(self, number: int) -> None:
         """The record written < fsynced < the message sent < accepted < the audit line < the commit < DELE."""
-        recorded = next(self._record.all(write_to(self._wal, f"MsgID={number}@crash.test;")))
-        committed = self._record.next(recorded, sync_of(self._wal), "commit of delivering")
+        committed = self._committed(number)
         sent = next(self._record.all(said(f"Message-ID: <{number}@crash.test>")))
         *_, begun = (call for call in self._record.all(said("MAIL FROM:")) if call.ended < sent.began)
         assert begun.began > committed.ended, "sent too early"
         accepted = self._record.next(sent, heard("250 2.0.0 Ok: queued as"), "answer to the message")
         self._check_deleted(accepted, number)
+
+    def check_saved(self, final: Path) -> None:
+        """The record written < fsynced < its command begins to save it < has saved it < the audit line, and so on."""
+        number = _number(final)
+        committed = self._committed(number)
+        saved = next(self._record.all(lambda call: call.name.startswith("rename") and call.strings[-1] == final.name))
+        begun = next(self._record.all(lambda call: call.name == "openat" and call.strings[0] == saved.strings[-2]))
+        assert begun.began > committed.ended, "handed over too early"
+        self._check_deleted(saved, number)
+
+    def _committed(self, number: int) -> Call:
+        recorded = next(self._record.all(write_to(self._wal, f"MsgID={number}@crash.test;")))
+        return self._record.next(recorded, sync_of(self._wal), "commit of delivering")
 
     def _check_deleted(self, delivered: Call, number: int) -> None:
         audited = next(self._record.all(write_to(self._audit, f"MsgID={number}@crash.test;")))
@@ -88,6 +101,17 @@ class Recorded:
         for call in made:
             folder = str(Path(call.strings[0]).parent)
             assert self._record.next(call, sync_of(folder), f"fsync of {folder}").ended < first.began
+
+    def check_folders_that_were_there(self, top: str) -> None:
+        """`mail` and `var` were there; each is durable before anything is in it that counts."""
+        journal = next(self._record.all(_at("rename", f"{top}/var/")))
+        assert next(self._record.all(sync_of(top))).ended < journal.began
+        inside = next(self._record.all(_at("mkdir", f"{top}/mail/")))
+        assert self._record.next(journal, sync_of(top), f"fsync of {top}").ended < inside.began
+
+
+def _at(name: str, path: str) -> Callable[[Call], bool]:
+    return lambda call: call.name.startswith(name) and call.strings[0].startswith(path)
 
 
 def _number(final: Path) -> int:
@@ -122,6 +146,25 @@ def test_a_mail_server_gets_a_message_between_its_two_commits(server: Server, tm
         assert account.remaining() == 0
     for number in range(COUNT):
         run.check_sent(number)
+
+
+def test_a_command_gets_a_message_between_its_two_commits(tmp_path: Path) -> None:
+    with staged(tmp_path, Case(Kind.COMMAND, Server.PIPELINING, Keeping.NOTHING), COUNT) as (scene, account):
+        run = Recorded(scene, tmp_path / "record")
+        assert account.remaining() == 0
+    files = list((tmp_path / "saved").iterdir())
+    assert len(files) == COUNT
+    for file in files:
+        run.check_saved(file)
+
+
+def test_what_a_killed_process_has_made_is_durable_before_it_is_used(tmp_path: Path) -> None:
+    """It may have been killed between making a folder and fsyncing the one that holds it."""
+    with staged(tmp_path, Case(Kind.MAILDIR, Server.PIPELINING, Keeping.NOTHING), 1) as (scene, _):
+        for name in ("mail", "var"):
+            (tmp_path / name).mkdir(0o700)
+        run = Recorded(scene, tmp_path / "record")
+    run.check_folders_that_were_there(str(tmp_path))
 
 
 @pytest.mark.parametrize("step", [Step.DELIVERING, Step.PUBLISHED, Step.AUDITED])

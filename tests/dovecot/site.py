@@ -16,6 +16,7 @@ from xml.sax.saxutils import escape, quoteattr
 
 import trio
 
+from tests.support.passwords import MARK
 from tui_popretr.config.model import Settings
 from tui_popretr.config.reader import load
 from tui_popretr.engine.bus import Bus, Subscriber
@@ -26,7 +27,7 @@ from tui_popretr.facts import Fact, SessionResult
 from tui_popretr.journal.journal import Journal
 from tui_popretr.journal.records import Record
 
-PASSWORD = "a:b ö %u {PLAIN} #1"
+PASSWORD = f"{MARK}:b ö %u {{PLAIN}} #1"
 #: Seconds after which a test no longer waits.
 PATIENCE = 30.0
 

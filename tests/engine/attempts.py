@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 import trio
 
-from tests.engine.making import PASSWORD, server_settings
+from tests.engine.making import server_settings
 from tests.support.clock import FakeClock
+from tests.support.passwords import PASSWORD
 from tests.support.streams import Peer, memory_connection
 from tui_popretr.config.model import AuthType
 from tui_popretr.engine.bus import Bus

@@ -56,9 +56,7 @@ class Certificates:
         encryption = BestAvailableEncryption(password.encode()) if password else NoEncryption()
         return self.file(name, pkcs12.serialize_key_and_certificates(b"ca", key, None, certificates, encryption))
 
-    def key_store(
-        self, name: str, password: str | None, *, entry: bytes | None = b"mail", mismatch: bool = False
-    ) -> str:
+    def key_store(self, name: str, password: str | None, *, entry: bytes | None = b"mail") -> str:
         """A PKCS#12 store with a client's certificate for "alice" and its key."""
         issued = self.client_certificate()
         key: Any = load_pem_private_key(issued.private_key_pem.bytes(), None)
@@ -66,12 +64,16 @@ class Certificates:
         encryption = BestAvailableEncryption(password.encode()) if password else NoEncryption()
         return self.file(name, pkcs12.serialize_key_and_certificates(entry, key, chain[0], chain[1:], encryption))
 
-    def key_file(self, name: str, password: str | None = None) -> str:
-        """A PEM file with a client's certificate for "alice" and its key."""
+    def key_file(
+        self, name: str, password: str | None = None, *, traditional: bool = False, mismatch: bool = False
+    ) -> str:
+        """A PEM file with a client's certificate for "alice" and its key, in PKCS#8 or as it was done before that."""
         issued = self.client_certificate()
-        key = load_pem_private_key(issued.private_key_pem.bytes(), None)
+        keys = self.client_certificate() if mismatch else issued
+        key = load_pem_private_key(keys.private_key_pem.bytes(), None)
         encryption = BestAvailableEncryption(password.encode()) if password else NoEncryption()
-        pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, encryption)
+        form = serialization.PrivateFormat.TraditionalOpenSSL if traditional else serialization.PrivateFormat.PKCS8
+        pem = key.private_bytes(serialization.Encoding.PEM, form, encryption)
         return self.file(name, pem + b"".join(blob.bytes() for blob in issued.cert_chain_pems))
 
     def client_certificate(self) -> trustme.LeafCert:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from tests.support.passwords import PASSWORD
 from tui_popretr.config.model import (
     AuthType,
     ClientSettings,
@@ -18,8 +19,6 @@ from tui_popretr.config.model import (
     TlsPolicy,
 )
 from tui_popretr.secret import Secret
-
-PASSWORD = "secret"
 
 
 def server_settings(

@@ -10,7 +10,8 @@ from typing import Any, TypeVar
 
 import trio
 
-from tests.engine.making import PASSWORD, client_settings, engine_settings
+from tests.engine.making import client_settings, engine_settings
+from tests.support.passwords import PASSWORD, discreet
 from tests.support.streams import MemoryStream, memory_connection
 from tests.support.worlds import RunClock, disk_without_threads, mail
 from tui_popretr.commands import Command, Shutdown
@@ -92,6 +93,7 @@ class Fleet:
                         engine.perform(Shutdown())
                 self._peers.cancel_scope.cancel()
         assert self.defects == []
+        discreet(*(repr(fact) for _, fact in self.facts))
         assert all(server.tally.failures == [] for server in self.servers.values())
 
     async def until_done(self, *clients: ClientSettings, **settings: Any) -> Engine:

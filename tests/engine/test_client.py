@@ -11,6 +11,7 @@ import trio
 from trio.testing import MockClock, trio_test
 
 from tests.engine.running import Fleet
+from tests.support.passwords import PASSWORD
 from tui_popretr.commands import PauseClient, PollAll, PollClient, ResumeClient, StopSession
 from tui_popretr.config.model import ClientSettings, Concurrency
 from tui_popretr.engine.client import AFTER_DEFECT
@@ -124,7 +125,7 @@ async def test_back_off_ends_with_a_login(fleet: Fleet, autojump_clock: MockCloc
     client = fleet.client(frequency=300.0, password="another")
     async with fleet.running(client):
         await trio.sleep(100.0)
-        fleet.drop().password = "secret"
+        fleet.drop().password = PASSWORD
         await trio.sleep(2000.0)
     assert pauses(fleet)[:3] == [600.0, 300.0, 300.0]
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -100,6 +100,9 @@ class WatchedJournal:
     def __init__(self, journal: Journal, site: Site) -> None:
         self._journal = journal
         self._site = site
+
+    def together(self) -> AbstractContextManager[None]:
+        return self._journal.together()
 
     def commit(self, delivering: Sequence[NewRecord], delivered: Sequence[DeliveredMark]) -> None:
         for mark in delivered:
@@ -645,17 +648,19 @@ class Store:
 
 
 def failing_commit(monkeypatch: pytest.MonkeyPatch, *, committed: bool) -> None:
-    """Let the journal's next commit fail, and leave it as an error in COMMIT would: with the records or without."""
-    whole = Journal.commit
+    """Let the journal's next transaction fail as in COMMIT: with the records on disk or without."""
+    whole = Journal.together
 
-    def commit(journal: Journal, delivering: Sequence[NewRecord], delivered: Sequence[DeliveredMark]) -> None:
-        monkeypatch.setattr(Journal, "commit", whole)
-        if committed:
-            whole(journal, delivering, delivered)
+    @contextmanager
+    def together(journal: Journal) -> Iterator[None]:
+        monkeypatch.setattr(Journal, "together", whole)
+        with whole(journal):
+            yield
+            journal.broken = not committed  # then it is rolled back
         journal.broken = True
         raise JournalError("the disk reports an error")
 
-    monkeypatch.setattr(Journal, "commit", commit)
+    monkeypatch.setattr(Journal, "together", together)
 
 
 @pytest.mark.parametrize(("committed", "files"), [(False, (0, 0)), (True, (0, 1))])
@@ -670,7 +675,8 @@ async def test_what_the_journal_failed_over_is_removed_when_recovery_has_decided
         await store.commit(store.parcel())
         assert isinstance(store.problems[0], JournalError)
         assert store.files() == (1, 0)
-        await store.committer.settle()  # the journal is broken: nothing is known yet
+        with pytest.raises(JournalError):  # nothing is known yet
+            await store.committer.settle()
         assert store.files() == (1, 0)
         await store.keeper.ensure()
         await store.committer.settle()

@@ -75,14 +75,19 @@ def test_secrets_of_tls_are_not_shown() -> None:
         key_store="/key.pem",
         key_store_password=HUSH,
         certificate_password=HUSH,
-        fingerprints=("ab" * 32,),
     )
     settings = dict(client_info(client_settings(server=server_settings(tls=policy)), 240.0).settings)
     assert settings["tspath"] == "/ca.pem"
     assert settings["peercert"] == "mail.test"
     assert settings["kspath"] == "/key.pem"
-    assert settings["fingerprint"] == "ab" * 32
     assert "hush" not in repr(settings)
+
+
+def test_of_a_pinned_certificate_only_the_pin_is_shown() -> None:
+    policy = TlsPolicy(trust_path="/ca.pem", peer_name="mail.test", fingerprints=("ab" * 32, "cd" * 32))
+    settings = dict(client_info(client_settings(server=server_settings(tls=policy)), 240.0).settings)
+    assert settings["fingerprint"] == f"{'ab' * 32} | {'cd' * 32}"
+    assert not {"tspath", "peercert"} & settings.keys()
 
 
 def test_what_is_set_is_shown_and_what_is_not_is_left_out() -> None:

@@ -90,12 +90,12 @@ async def kept(folder: Path) -> AsyncIterator[Kept]:
         await things.keeper.close()
 
 
-def break_it(journal: Journal) -> None:
+async def break_it(keeper: JournalKeeper) -> None:
     """Make a write fail as SQLite does: a second message under one id."""
     record = NewRecord(1, 999, "u", 12, Identity(b"d"), True, None, None, None, NOW)
     with pytest.raises(JournalError):
-        journal.commit([record, record], [])
-    assert journal.broken
+        await keeper.run(lambda journal: journal.commit([record, record], []))
+    assert keeper.journal.broken
 
 
 @trio_test
@@ -179,7 +179,7 @@ async def test_a_broken_journal_is_reopened_and_recovered(tmp_path: Path) -> Non
     async with kept(tmp_path) as things:
         journal = things.keeper.journal
         record = await things.keeper.run(lambda journal: things.interrupted(journal, published=True))
-        await things.keeper.run(break_it)
+        await break_it(things.keeper)
         with pytest.raises(JournalError):
             await things.keeper.run(lambda journal: journal.commit([], [DeliveredMark(record.id, True)]))
         assert [each.outcome for each in await things.keeper.ensure()] == [Outcome.FOUND]
@@ -192,7 +192,7 @@ async def test_a_broken_journal_is_reopened_and_recovered(tmp_path: Path) -> Non
 async def test_sessions_that_need_a_broken_journal_together_reopen_it_once(tmp_path: Path) -> None:
     async with kept(tmp_path) as things:
         await things.keeper.run(lambda journal: things.interrupted(journal, published=True))
-        await things.keeper.run(break_it)
+        await break_it(things.keeper)
         seen: list[tuple[Journal, int]] = []
 
         async def need() -> None:
@@ -211,7 +211,7 @@ async def test_no_id_is_given_twice_whatever_becomes_of_the_journal(tmp_path: Pa
     async with kept(tmp_path) as things:
         before = things.keeper.journal.next_id  # what a session that runs goes on using
         ids = [before() for _ in range(5)]  # none of them is in the journal yet
-        await things.keeper.run(break_it)
+        await break_it(things.keeper)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(things.keeper.ensure)
             for _ in range(50):
@@ -224,7 +224,7 @@ async def test_no_id_is_given_twice_whatever_becomes_of_the_journal(tmp_path: Pa
 @trio_test
 async def test_while_it_cannot_be_reopened_nothing_is_used(tmp_path: Path) -> None:
     async with kept(tmp_path) as things:
-        await things.keeper.run(break_it)
+        await break_it(things.keeper)
         things.keeper.journal.close()
         mend = things.spoil()
         for _ in range(2):

@@ -33,8 +33,9 @@ from tests.engine.attempts import (
     XOAUTH2,
     Attempt,
 )
-from tests.engine.making import PASSWORD, server_settings
+from tests.engine.making import server_settings
 from tests.support.clock import FakeClock
+from tests.support.passwords import PASSWORD
 from tests.support.streams import memory_connection
 from tui_popretr.config.model import AuthType, FromCommand, Literal
 from tui_popretr.engine.bus import Bus

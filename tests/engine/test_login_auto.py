@@ -21,8 +21,9 @@ from tests.engine.attempts import (
     Attempt,
     capa,
 )
-from tests.engine.making import PASSWORD, server_settings
+from tests.engine.making import server_settings
 from tests.support.clock import FakeClock
+from tests.support.passwords import PASSWORD
 from tests.support.streams import Peer, memory_connection
 from tui_popretr.config.model import TlsPolicy
 from tui_popretr.engine.bus import Bus

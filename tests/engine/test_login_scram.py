@@ -12,8 +12,9 @@ import trio
 from trio.testing import MockClock, trio_test
 
 from tests.engine.attempts import AUTO, NO, PLAIN, SCRAM_1, SCRAM_256, USERPASS, Attempt, capa
-from tests.engine.making import PASSWORD, server_settings
+from tests.engine.making import server_settings
 from tests.support.clock import FakeClock
+from tests.support.passwords import PASSWORD
 from tests.support.popserver_thread import running_server
 from tests.support.streams import memory_connection
 from tui_popretr.config.model import AuthType, TlsPolicy

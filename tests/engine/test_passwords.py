@@ -39,6 +39,7 @@ async def refusal(source: PasswordSource) -> str:
     with pytest.raises(PasswordUnavailable) as caught:
         await obtain(source)
     assert caught.value.exit_code is ExitCode.CONFIGURATION
+    assert not isinstance(caught.value.__context__, UnicodeError)  # it would hold the password
     return str(caught.value)
 
 

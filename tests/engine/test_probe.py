@@ -8,8 +8,9 @@ import pytest
 import trio
 from trio.testing import MockClock, trio_test
 
-from tests.engine.making import PASSWORD, client_settings, server_settings
+from tests.engine.making import client_settings, server_settings
 from tests.support.clock import FakeClock
+from tests.support.passwords import PASSWORD
 from tests.support.streams import MemoryStream, memory_connection
 from tui_popretr.config.model import Server, TlsPolicy
 from tui_popretr.engine.bus import Bus

@@ -15,6 +15,7 @@ from trio.testing import MockClock, trio_test
 from tests.engine.making import client_settings
 from tests.engine.running import Fleet
 from tests.support.clock import FakeClock
+from tests.support.passwords import PASSWORD
 from tests.support.worlds import disk_without_threads
 from tui_popretr.commands import PauseClient, PollClient, Reload, Shutdown, StopSession
 from tui_popretr.config.model import Concurrency, LogSettings, Settings, TlsPolicy
@@ -85,7 +86,7 @@ async def test_the_exit_code_is_the_worst_clients(
     troubles: dict[str, str], code: ExitCode, fleet: Fleet, autojump_clock: MockClock
 ) -> None:
     clients = [
-        fleet.client(name, frequency=0.0, runs=1, password="x" if troubles.get(name) == "password" else "secret")
+        fleet.client(name, frequency=0.0, runs=1, password="x" if troubles.get(name) == "password" else PASSWORD)
         for name in "abc"
     ]
     fleet.unreachable = {name for name, trouble in troubles.items() if trouble == "unreachable"}
@@ -267,7 +268,7 @@ async def test_a_session_under_old_settings_counts_neither_as_a_run_nor_as_a_rej
         fleet.drop().password = "another"
         await trio.sleep(2.0)
         await fleet.wait_for(lambda: len(fleet.ends()) == 2)
-        fleet.drop().password = "secret"
+        fleet.drop().password = PASSWORD
         await trio.sleep(1000.0)
     assert [result.code for result in fleet.results()] == [ExitCode.LOGIN, ExitCode.LOGIN, ExitCode.OK]
     assert round(fleet.starts()[1] - fleet.ends()[0]) == 0

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from trio.testing import MockClock, trio_test
 
-from tests.support.worlds import PASSWORD, World
+from tests.support.passwords import PASSWORD
+from tests.support.worlds import World
 from tui_popretr.config.model import AuthType, Server, TlsPolicy
 from tui_popretr.errors import ExitCode
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from trio.testing import MockClock, trio_test
 
+from tests.support.passwords import PASSWORD
 from tests.support.worlds import World, mail
 from tui_popretr.config.model import CommandDestination, Eol, FromEnvironment
 from tui_popretr.errors import ExitCode
@@ -196,7 +197,7 @@ async def test_passwords_in_the_environment_are_none_of_its_business(
     world: CommandWorld, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("MINE", "ANOTHERS"):
-        monkeypatch.setenv(name, "secret")
+        monkeypatch.setenv(name, PASSWORD)
     world.deliver_to("env; exit 1")
     world.add(mail(1))
     mine = world.client(server=replace(world.client().server, password=FromEnvironment("MINE")))
@@ -204,4 +205,4 @@ async def test_passwords_in_the_environment_are_none_of_its_business(
     engine = await world.run(mine, other)
     told = [*world.transcript(), *(result.error for result in engine.results.values())]
     assert any("PATH=" in line for line in told)
-    assert not [line for line in told if "secret" in line]
+    assert not [line for line in told if PASSWORD in line]

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from trio.testing import MockClock, trio_test
 
-from tests.support.worlds import PASSWORD, USER, World, mail
+from tests.support.passwords import PASSWORD
+from tests.support.worlds import USER, World, mail
 from tui_popretr.config.model import TlsPolicy
 from tui_popretr.engine.service import Engine
 from tui_popretr.errors import ExitCode

@@ -5,90 +5,23 @@ from __future__ import annotations
 import gc
 import socket
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import pytest
 import trio
-import trustme
 from trio.testing import MockClock, trio_test
 
 from tests.engine.certificates import HOST, Certificates
-from tui_popretr.config.model import TlsPolicy
+from tests.engine.tls_serving import LOOPBACK, connected, greeter, serving, under_tls
 from tui_popretr.engine.stream import Resolver, SocketStream, connect
 from tui_popretr.engine.tls import TlsSession
-from tui_popretr.errors import CertificateRejected, ConnectionCut, HostNotFound, ServerUnreachable, TlsFailed
-from tui_popretr.facts import TlsDetails
+from tui_popretr.errors import ConnectionCut, HostNotFound, ServerUnreachable, TlsFailed
 from tui_popretr.secret import Secret
-
-LOOPBACK = "127.0.0.1"
-
-Server = Callable[[trio.SocketStream], Awaitable[None]]
-
-
-@asynccontextmanager
-async def serving(server: Server, host: str = LOOPBACK) -> AsyncIterator[int]:
-    """A server on a free port; its connections are closed at the end."""
-    (listener,) = await trio.open_tcp_listeners(0, host=host)
-
-    async def serve(stream: trio.SocketStream) -> None:
-        with suppress(trio.BrokenResourceError, trio.ClosedResourceError):
-            await server(stream)
-
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(trio.serve_listeners, serve, [listener])
-        yield listener.socket.getsockname()[1]
-        nursery.cancel_scope.cancel()
-
-
-@asynccontextmanager
-async def connected(server: Server) -> AsyncIterator[SocketStream]:
-    """A connection to such a server."""
-    async with serving(server) as port:
-        stream = await connect(LOOPBACK, port, timeout=30.0)
-        try:
-            yield stream
-        finally:
-            stream.close()
-
-
-def greeter(context: ssl.SSLContext, *, said: list[bytes] | None = None, good_bye: bool = True) -> Server:
-    """A server that greets under TLS, keeps what it is told, and closes after a line."""
-
-    async def serve(plain: trio.SocketStream) -> None:
-        stream = trio.SSLStream(plain, context, server_side=True, https_compatible=not good_bye)
-        await stream.send_all(b"+OK ready\r\n")
-        received = b""
-        while b"\n" not in received:
-            octets = await stream.receive_some()
-            if not octets:
-                break
-            received += octets
-        if said is not None:
-            said.append(received)
-        if good_bye:
-            await stream.aclose()
-        else:
-            await plain.aclose()
-
-    return serve
 
 
 async def echo(stream: trio.SocketStream) -> None:
     async for octets in stream:
         await stream.send_all(octets)
-
-
-async def under_tls(server: Server, policy: TlsPolicy, host: str = HOST) -> TlsDetails:
-    """Connect and do the handshake; return what it came to."""
-    failures: list[TlsFailed] = []
-    async with connected(server) as stream:
-        try:
-            return await stream.start_tls(TlsSession(policy, host))
-        except TlsFailed as failure:
-            failures.append(failure)  # raised in here it would come wrapped in a group
-    raise failures[0]
 
 
 async def exchange(stream: SocketStream, line: bytes = b"QUIT\r\n") -> list[bytes]:
@@ -381,94 +314,6 @@ async def test_the_client_shows_its_certificate(form: str, certificates: Certifi
 
 
 # --- and as it should not ---------------------------------------------------------------------------------------------
-
-
-async def rejection(server: Server, policy: TlsPolicy) -> str:
-    with pytest.raises(CertificateRejected) as caught:
-        await under_tls(server, policy)
-    return str(caught.value)
-
-
-@trio_test
-async def test_a_stranger_signed_it(certificates: Certificates) -> None:
-    text = await rejection(greeter(certificates.server_context(issuer=certificates.stranger)), certificates.policy())
-    assert "not trusted here" in text
-    assert text.startswith(f"the certificate of {HOST} is rejected")
-
-
-@trio_test
-async def test_it_signed_itself(certificates: Certificates) -> None:
-    own = trustme.CA(organization_name="self")
-
-    def use(context: ssl.SSLContext) -> None:
-        with own.private_key_pem.tempfile() as key, own.cert_pem.tempfile() as certificate:
-            context.load_cert_chain(certificate, key)
-
-    text = await rejection(greeter(certificates.server_context(configure=use)), certificates.policy())
-    assert "self-signed" in text
-
-
-@pytest.mark.parametrize(("begins", "ends", "words"), [(-10, -1, "it has expired"), (1, 10, "it is not valid yet")])
-@trio_test
-async def test_it_is_out_of_date(begins: int, ends: int, words: str, certificates: Certificates) -> None:
-    first, last = (datetime.now(UTC) + timedelta(days=days) for days in (begins, ends))
-    context = certificates.server_context(not_before=first, not_after=last)
-    assert words in await rejection(greeter(context), certificates.policy())
-
-
-@pytest.mark.parametrize("name", ["other.example.test", "*.test", LOOPBACK])
-@trio_test
-async def test_it_is_for_somebody_else(name: str, certificates: Certificates) -> None:
-    text = await rejection(greeter(certificates.server_context(name)), certificates.policy())
-    assert f"it is for another name than {HOST}" in text
-
-
-@trio_test
-async def test_nothing_is_said_to_somebody_else(certificates: Certificates) -> None:
-    said: list[bytes] = []
-    policy = certificates.policy(peer_name="mail.provider.test")
-    await rejection(greeter(certificates.server_context(HOST), said=said), policy)
-    assert b"".join(said) == b""
-
-
-@trio_test
-async def test_another_name_may_be_expected(certificates: Certificates) -> None:
-    policy = certificates.policy(peer_name="mail.provider.test")
-    details = await under_tls(greeter(certificates.server_context("*.provider.test")), policy)
-    assert details.names == ("*.provider.test",)
-    text = await rejection(greeter(certificates.server_context(HOST, "more.test")), policy)
-    assert text == f"the certificate is for {HOST}, more.test, not for mail.provider.test"
-
-
-@trio_test
-async def test_without_the_name_check_the_chain_still_counts(certificates: Certificates) -> None:
-    policy = certificates.policy(peer_name="-")
-    assert (await under_tls(greeter(certificates.server_context("whoever.test")), policy)).names == ("whoever.test",)
-    stranger = certificates.server_context("whoever.test", issuer=certificates.stranger)
-    assert "not trusted here" in await rejection(greeter(stranger), policy)
-
-
-@trio_test
-async def test_the_server_does_not_speak_tls(certificates: Certificates) -> None:
-    async def in_clear(stream: trio.SocketStream) -> None:
-        await stream.send_all(b"+OK POP3 ready\r\n")
-        await stream.receive_some()
-
-    with pytest.raises(TlsFailed) as caught:
-        await under_tls(in_clear, certificates.policy())
-    assert str(caught.value) == "the server does not speak TLS here"
-    assert "latent" in caught.value.advice
-
-
-@pytest.mark.parametrize("octets", [b"", b"\x16\x03\x03\x00\x7a\x02"])
-@trio_test
-async def test_the_server_goes_away_in_the_handshake(octets: bytes, certificates: Certificates) -> None:
-    async def leave(stream: trio.SocketStream) -> None:
-        await stream.receive_some()
-        await stream.send_all(octets)
-
-    with pytest.raises(TlsFailed, match="closed the connection during the TLS handshake"):
-        await under_tls(leave, certificates.policy())
 
 
 @pytest.mark.parametrize("octets", [b"", b"+OK 1000 octets\r\nFrom: x"])

@@ -504,3 +504,31 @@ async def test_nothing_is_made_for_nobody(autojump_clock: MockClock, monkeypatch
     await greeted(connection)
     await connection.ask(Capa(), reply=["+OK", "TOP", "."])
     connection.wire.close()
+
+
+# --- what a server repeats --------------------------------------------------------------------------------------------
+
+
+@trio_test
+async def test_a_password_in_rows_and_in_a_body_is_not_shown() -> None:
+    connection = Connection(bodies=True)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(connection.peer.say, "+OK")
+        await connection.wire.greeting()
+    await connection.ask(Pass(Secret("hunter2")), reply=["+OK"])
+    (listing,) = await connection.ask(Uidl(), reply=["+OK", "1 hunter2", "2 b", "."])
+    assert isinstance(listing, Listing)
+    assert listing.data == b"1 hunter2\r\n2 b\r\n"  # it is still the message's name
+    await connection.ask(Capa(), reply=["+OK", "X-YOU-SAID hunter2", "."])
+    await connection.wire.send([Retr(1)])
+    await connection.peer.say("+OK", "Your password is hunter2.", ".")
+    while not any(isinstance(event, BodyEnd) for event in await connection.wire.events()):
+        pass
+    shown = connection.transcript()
+    assert [line for line in shown if "****" in line] == [
+        ">> PASS ****",
+        "<< 1 ****",
+        "<< X-YOU-SAID ****",
+        "<< Your password is ****.",
+    ]
+    assert "hunter2" not in "".join(shown)

@@ -16,10 +16,10 @@ from pathlib import Path
 from tests.cli.program import environment
 from tests.dovecot.relay import Relay, RelayThread
 from tests.dovecot.site import client, wait_for, without_received
+from tests.support.passwords import PASSWORD
 from tests.support.popserver_thread import PATIENCE, RunningServer
 from tui_popretr.popserver import Maildrop
 
-PASSWORD = "secret"
 #: The client that the fault is to hit, and the one that is to go on.
 HIT, OTHER = "hit", "other"
 

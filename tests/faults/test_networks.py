@@ -11,8 +11,9 @@ from tests.dovecot.site import wait_for
 from tests.faults.nameserver import Mood, name_server
 from tests.faults.namespace import Namespace
 from tests.faults.network import cut, mend
-from tests.faults.scene import HIT, OTHER, PASSWORD, Gate, Scene, mails
+from tests.faults.scene import HIT, OTHER, Gate, Scene, mails
 from tests.support.dovecot import Dovecot
+from tests.support.passwords import PASSWORD
 
 needs_network = pytest.mark.usefixtures("network")
 

@@ -18,6 +18,7 @@ import trio
 from trio.testing import MockClock, trio_test
 
 from tests.cli.program import client, environment, mail, write_configuration
+from tests.support.passwords import PASSWORD
 from tests.support.popserver_thread import running_server
 from tui_popretr.errors import ExitCode
 from tui_popretr.facts import (
@@ -289,7 +290,7 @@ def on_a_terminal(*arguments: str) -> tuple[int, str]:
 
 
 def test_the_real_program_on_a_real_terminal(tmp_path: Path) -> None:
-    box = Maildrop("me", "secret")
+    box = Maildrop("me", PASSWORD)
     box.add(mail())
     with running_server([box]) as server:
         path = write_configuration(

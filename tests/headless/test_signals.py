@@ -7,6 +7,7 @@ import signal
 from pathlib import Path
 
 from tests.cli.program import client, mail, started, write_configuration
+from tests.support.passwords import PASSWORD
 from tests.support.popserver_thread import RunningServer, running_server
 from tui_popretr.popserver import Faults, Maildrop, Policy
 
@@ -15,7 +16,7 @@ ONE_BY_ONE = Policy(pipelining=False)
 
 
 def maildrop(name: str = "me", *, messages: int = 0, faults: Faults | None = None) -> Maildrop:
-    box = Maildrop(name, "secret", faults=faults)
+    box = Maildrop(name, PASSWORD, faults=faults)
     for number in range(messages):
         box.add(mail(f"{name}{number}"))
     return box

@@ -12,8 +12,7 @@ import pytest
 
 from tests.cli.program import client, run_program, write_configuration
 from tests.support.dovecot import Dovecot
-
-PASSWORD = "secret"
+from tests.support.passwords import PASSWORD
 
 
 def mail(number: int) -> bytes:

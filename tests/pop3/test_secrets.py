@@ -9,8 +9,10 @@ import pytest
 from tui_popretr.pop3 import (
     Apop,
     Auth,
+    Capa,
     Command,
     Continuation,
+    List,
     LocalProtocolError,
     Machine,
     Pass,
@@ -176,6 +178,33 @@ def test_after_login_the_numbers_are_read_whatever_the_password_is(password: str
     assert password.encode() not in event.line
 
 
+def test_echoed_among_capabilities() -> None:
+    for accepted in (b"+OK\r\n", b"-ERR\r\n"):
+        machine = greeted()
+        machine.send_many(SASL)
+        machine.receive(accepted)
+        machine.send(Capa())
+        rows = b"SASL PLAIN\r\nX-YOU-SAID " + PASSWORD.encode() + b"\r\nIMPLEMENTATION " + CODED + b" 1.0\r\n"
+        machine.receive(b"+OK\r\n" + rows + b".\r\n")
+        capabilities = machine.capabilities
+        assert capabilities is not None
+        assert_clean(capabilities, capabilities.lines, capabilities.implementation)
+        assert capabilities.lines == ("SASL PLAIN", "X-YOU-SAID ****", "IMPLEMENTATION **** 1.0")
+        assert capabilities.sasl == ("PLAIN",)
+
+
+def test_a_password_that_is_the_name_of_a_capability() -> None:
+    machine = greeted()
+    machine.send(Pass(Secret("UIDL")))
+    machine.receive(b"+OK\r\n")
+    machine.send(Capa())
+    machine.receive(b"+OK\r\nUIDL\r\nTOP\r\n.\r\n")
+    capabilities = machine.capabilities
+    assert capabilities is not None
+    assert capabilities.uidl
+    assert capabilities.lines == ("****", "TOP")
+
+
 def test_half_an_echo_after_the_login() -> None:
     machine = greeted()
     machine.send_many(USERPASS)
@@ -184,6 +213,37 @@ def test_half_an_echo_after_the_login() -> None:
     with pytest.raises(RemoteProtocolError) as caught:
         machine.receive(b"? hunt")
     assert "hunt" not in str(caught.value)
+
+
+def test_echoed_in_an_overlong_row() -> None:
+    long = "hunter2" * 5
+    for row in (b"1 320 hunter2 " + b"x" * 60, b"1 " + b"x" * 20 + b" " + long.encode() * 2):
+        machine = greeted()
+        machine.send(Pass(Secret("hunter2" if b"hunter2 x" in row else long * 2)))
+        machine.receive(b"+OK\r\n")
+        machine.send(List())
+        with pytest.raises(RemoteProtocolError, match=r"has an overlong row: 1 .*\*\*\*\*") as caught:
+            feed_all(machine, b"+OK\r\n" + row + b"\r\n.\r\n")
+        assert "hunter2" not in str(caught.value)
+
+
+def feed_all(machine: Machine, octets: bytes) -> None:
+    for number in range(len(octets)):
+        machine.receive(octets[number : number + 1])
+        machine.check()
+
+
+def test_half_an_echo_in_an_endless_line_and_at_the_end() -> None:
+    token = "t0ken" * 500
+    for said in (b"-ERR you said " + token.encode()[:1400], b"-ERR " + token.encode()[:900]):
+        machine = greeted()
+        machine.send(Pass(Secret(token)))
+        machine.receive(b"+OK\r\n")
+        with pytest.raises(RemoteProtocolError) as caught:
+            machine.receive(said)
+            machine.receive_eof()
+        assert "t0ken" not in str(caught.value)
+        assert "****" in str(caught.value)
 
 
 def test_errors_of_ours_show_no_secret() -> None:

@@ -9,9 +9,10 @@ from contextlib import contextmanager
 
 import trio
 
+from tests.support.passwords import PASSWORD
 from tui_popretr.popserver import Maildrop, Message, PopServer
 
-USER, PASSWORD = "me", "secret"
+USER = "me"
 
 
 @contextmanager

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from tests.dovecot.site import PATIENCE, Site, client
-from tests.scale.popserver import PASSWORD, USER, serving
+from tests.scale.popserver import USER, serving
+from tests.support.passwords import PASSWORD
 from tui_popretr.delivery.sinks import sink_for
 from tui_popretr.journal.journal import Journal
 from tui_popretr.journal.records import Maildrop

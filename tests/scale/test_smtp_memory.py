@@ -9,8 +9,9 @@ import pytest
 
 from tests.dovecot.site import Site, client
 from tests.scale.mailserver import taking
-from tests.scale.popserver import PASSWORD, USER, serving
+from tests.scale.popserver import USER, serving
 from tests.scale.test_memory import MEGABYTE, SMALL, peak_of_a_run
+from tests.support.passwords import PASSWORD
 from tui_popretr.popserver import Message
 
 LARGE = 100 * MEGABYTE

@@ -10,11 +10,10 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from tests.shutdown.states import IMPLICIT_TLS, State
+from tests.support.passwords import PASSWORD
 from tests.support.popserver_thread import PATIENCE, RunningServer, running_server
 from tui_popretr.popserver import Faults, Maildrop
 from tui_popretr.popserver.certificates import server_context
-
-PASSWORD = "open-sesame"
 
 
 def wait_until(condition: Callable[[], bool], what: Callable[[], object]) -> None:

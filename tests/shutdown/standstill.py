@@ -7,9 +7,10 @@ from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
 from tests.cli.program import run_program, write_configuration
-from tests.shutdown.accounts import PASSWORD, Account, wait_until
+from tests.shutdown.accounts import Account, wait_until
 from tests.shutdown.places import Asking, DeafPort
 from tests.shutdown.states import STATES, State
+from tests.support.passwords import PASSWORD
 from tui_popretr.faultpoints import Step
 
 _SETTINGS = (

@@ -94,7 +94,7 @@ class Dovecot:
     Every mechanism of MECHANISMS works for accounts made with add_user(), EXTERNAL with client_cert_for(name) and the
     OAuth ones with token(name). The certificate is for localhost, 127.0.0.1 and 127.0.0.2. PIPELINING is offered;
     failed logins are not delayed. tls="required" allows no login without TLS (and listens on 127.0.0.2), tls="no"
-    offers none.
+    offers none. `more` are settings in Dovecot's own words, `inside` is where its folder is made.
 
     What RETR gives for the stored bytes, measured with 2.3.19 and 2.4.1:
 
@@ -106,12 +106,20 @@ class Dovecot:
     CR LF for its bare LFs, so without a newline that was added.
     """
 
-    def __init__(self, *, mechanisms: str = MECHANISMS, tls: Literal["yes", "required", "no"] = "yes") -> None:
+    def __init__(
+        self,
+        *,
+        mechanisms: str = MECHANISMS,
+        tls: Literal["yes", "required", "no"] = "yes",
+        inside: str = "/tmp",
+        more: str = "",
+    ) -> None:
         # Unix sockets live in here, whose paths have room for about 100 characters.
-        self._folder = Path(tempfile.mkdtemp(prefix="dovecot-", dir="/tmp"))
+        self._folder = Path(tempfile.mkdtemp(prefix="dovecot-", dir=inside))
         self._folder.chmod(0o755)  # the mail user comes this way
         self._mechanisms = mechanisms
         self._tls = tls
+        self._more = more
         self._identity = _Identity.of_this_process()
         self._process: subprocess.Popen[bytes] | None = None
         self._filled = 0
@@ -294,6 +302,7 @@ class Dovecot:
                 only_tls="yes" if self._tls == "required" else "no",
                 in_clear="no" if self._tls == "required" else "yes",
             )
+            + self._more
         )
         command = [program, "-F", "-c", str(configuration)]
         # It shall not outlive killed tests. The signal comes with the end of the thread that started it, so that a

@@ -14,6 +14,7 @@ from unittest.mock import patch
 
 import trio
 
+from tests.support.passwords import PASSWORD, discreet
 from tests.support.streams import memory_connection
 from tui_popretr.config.model import (
     AuthType,
@@ -39,7 +40,7 @@ from tui_popretr.journal.records import Record, State, Trouble
 from tui_popretr.popserver import STD, Faults, Maildrop, Message, Policy, PopServer
 from tui_popretr.secret import Secret
 
-USER, PASSWORD = "alice", "secret"
+USER = "alice"
 DAY = 24 * 3600.0
 
 T = TypeVar("T")
@@ -200,6 +201,7 @@ class World:
             self._peers.cancel_scope.cancel()
         assert self.server.tally.failures == []
         assert failures == []
+        discreet(*map(repr, self.facts))
         return engine
 
     def disk(self) -> float:

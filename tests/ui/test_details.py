@@ -28,6 +28,7 @@ TLS = TlsDetails(
     "Example CA",
     ("pop.example.net", "*.example.net"),
     NOW + timedelta(days=60),
+    "ab" * 32,
 )
 CLIENT = ClientView(
     info("work"), due=1272.0, remote="192.0.2.7:995", mechanism="SCRAM-SHA-256", tls=TLS, capabilities=("TOP", "UIDL")
@@ -60,6 +61,7 @@ def line(client: ClientView, name: str) -> str:
         ("names", "pop.example.net, *.example.net"),
         ("issued by", "Example CA"),
         ("valid", "60 days (22 Jan 2027)"),
+        ("SHA-256", "ab" * 32),
         ("capabilities", "TOP, UIDL"),
         ("password", "****"),
         ("freq", "5m"),
@@ -74,6 +76,12 @@ def test_a_certificate_that_ends_soon_is_marked() -> None:
     assert line(soon, "valid") == "! 13 days (6 Dec 2026)"
     gone = replace(CLIENT, tls=replace(TLS, expires=NOW - timedelta(days=2, hours=1)))
     assert line(gone, "valid") == "! EXPIRED 2 days ago (21 Nov 2026)"
+
+
+def test_a_pinned_certificate_is_told_to_be_one() -> None:
+    assert line(replace(CLIENT, tls=replace(TLS, pinned=True)), "certificate") == (
+        "pop.example.net (pinned by its fingerprint)"
+    )
 
 
 def test_a_connection_in_clear_is_marked() -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.program import client, mail, run_program, write_configuration
+from tests.support.passwords import PASSWORD
 from tests.support.popserver_thread import RunningServer, running_server
 from tests.ui.terminal import OnTerminal, on_terminal
 from tui_popretr.popserver import Faults, Maildrop, Policy
@@ -22,7 +23,7 @@ ONE_BY_ONE = Policy(pipelining=False)
 
 
 def maildrop(messages: int, faults: Faults | None = None) -> Maildrop:
-    box = Maildrop("me", "secret", faults=faults)
+    box = Maildrop("me", PASSWORD, faults=faults)
     for number in range(messages):
         box.add(mail(f"me{number}"))
     return box

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.program import client, mail
+from tests.support.passwords import PASSWORD
 from tests.support.popserver_thread import PATIENCE, RunningServer, running_server
 from tui_popretr.commands import PauseClient, PollClient
 from tui_popretr.config.reader import load
@@ -51,7 +52,7 @@ def engine_of(folder: Path, address: str = "127.0.0.1:1") -> tuple[Engine, Told]
 
 
 def maildrop(faults: Faults | None = None) -> Maildrop:
-    box = Maildrop("me", "secret", faults=faults)
+    box = Maildrop("me", PASSWORD, faults=faults)
     box.add(mail("one"))
     return box
 

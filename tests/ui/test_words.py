@@ -10,7 +10,7 @@ from rich.cells import cell_len
 from tests.support.clock import local
 from tests.support.dashboard import result
 from tui_popretr.errors import ExitCode
-from tui_popretr.facts import PastSession, SessionResult
+from tui_popretr.facts import PastSession, SessionResult, TlsDetails
 from tui_popretr.ui import words
 
 NOW = local(2026, 11, 23, 12, 0, 0)
@@ -223,12 +223,12 @@ def test_a_sparkline_tells_failures_from_little_mail_without_colour() -> None:
 )
 def test_certificates(left: timedelta, said: str, warned: bool) -> None:
     assert words.expiry(NOW + left, NOW) == said
-    assert words.expires_soon(NOW + left, NOW) is warned
+    assert TlsDetails("TLSv1.3", "", "", "", (), NOW + left).expires_soon(NOW) is warned
 
 
 def test_a_certificate_without_a_known_end() -> None:
     assert words.expiry(None, NOW) == "not known"
-    assert not words.expires_soon(None, NOW)
+    assert not TlsDetails("TLSv1.3", "", "", "", (), None).expires_soon(NOW)
 
 
 @pytest.mark.parametrize(

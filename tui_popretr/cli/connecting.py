@@ -18,8 +18,6 @@ from tui_popretr.errors import ExitCode, worst
 from tui_popretr.facts import TlsDetails
 from tui_popretr.text import visible
 
-_DAY = 86400.0
-
 
 def check(settings: Settings, *, connector: Connector = connect_tcp) -> int:
     """Visit the clients' maildrops, print a report of each and return the worst exit code. Nothing is retrieved.
@@ -67,12 +65,24 @@ def report(client: ClientSettings, found: Findings, now: datetime) -> Iterator[s
 
 def _tls(tls: TlsDetails, now: datetime) -> Iterator[str]:
     yield _row("TLS", f"{tls.version}, {tls.cipher}")
-    yield _row("certificate", f"{tls.subject or 'without a subject'}, issued by {tls.issuer or 'nobody named'}")
+    pinned = " (pinned)" if tls.pinned else ""
+    yield _row("certificate", f"{tls.subject or 'without a subject'}, issued by {tls.issuer or 'nobody named'}{pinned}")
     yield _row("names", ", ".join(tls.names) or "none")
-    if tls.expires is not None:
-        days = int((tls.expires - now).total_seconds() // _DAY)
-        date = tls.expires.astimezone(now.tzinfo).date()
-        yield _row("expires", f"in {days} day{'s' if days != 1 else ''}, on {date}")
+    yield from _expiry(tls, now)
+    if tls.fingerprint:
+        yield _row("SHA-256", tls.fingerprint)
+
+
+def _expiry(tls: TlsDetails, now: datetime) -> Iterator[str]:
+    left = tls.days_left(now)
+    if left is None or tls.expires is None:
+        return
+    date = tls.expires.astimezone(now.tzinfo).date()
+    if left < 0:  # one that is pinned may have
+        yield _row("EXPIRED", f"on {date}")
+    else:
+        soon = "! " if tls.expires_soon(now) else ""
+        yield _row("expires", f"{soon}in {left} day{'s' if left != 1 else ''}, on {date}")
 
 
 def _row(name: str, value: str) -> str:

@@ -56,5 +56,7 @@ def _versions() -> Iterator[tuple[str, str]]:
         except importlib.metadata.PackageNotFoundError:
             yield package, "not installed"
     yield "openssl", ssl.OPENSSL_VERSION
+    trusted = ssl.get_default_verify_paths()
+    yield "trusted", ", ".join(filter(None, (trusted.cafile, trusted.capath))) or "no certificates are installed"
     yield "sqlite", sqlite3.sqlite_version
     yield "platform", platform.platform()

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from tui_popretr.config.client import POP3_PORT, POP3S_PORT
 from tui_popretr.config.login import CLEAR_TEXT
-from tui_popretr.config.model import AuthType, ClientSettings
+from tui_popretr.config.model import AuthType, ClientSettings, Server
 from tui_popretr.config.section import Section
 from tui_popretr.config.values import is_loopback, quote
 
@@ -39,6 +39,7 @@ def check_client(section: Section, client: ClientSettings) -> None:
             f"the password goes to {client.server.host} in clear ({names} without TLS); add <ssl> if it has TLS",
             (server or section).place,
         )
+    _check_port(section, client.server)
     repeats = client.runs != 1
     if client.preserve and not client.new_only and repeats:
         again = "every message again at each run"
@@ -50,6 +51,15 @@ def check_client(section: Section, client: ClientSettings) -> None:
         section.warning(
             f"freq is under {SHORTEST_FREQUENCY:g} s (a bare number is milliseconds)", section.place_of("freq")
         )
+
+
+def _check_port(section: Section, server: Server) -> None:
+    """Warn where a well-known port is used in another way than everywhere (RFC 8314 §3.3, RFC 1939 §3)."""
+    place = (section.child("ssl") or section.child("server") or section).place
+    if server.port == POP3S_PORT and (server.tls is None or server.tls.latent):
+        section.warning(f'port {POP3S_PORT} means TLS from the first byte, which is <ssl latent="N"/>', place)
+    elif server.port == POP3_PORT and server.tls is not None and not server.tls.latent:
+        section.warning(f'port {POP3_PORT} begins in clear: use <ssl latent="Y"/> (STLS), or port {POP3S_PORT}', place)
 
 
 def check_maildrops(clients: Sequence[tuple[Section, ClientSettings]]) -> None:

@@ -79,7 +79,8 @@ def _source(client: ClientSettings) -> str:
     server = client.server
     if server.tls is None:
         return f"{server.address} without TLS"
-    return f"{server.address} over TLS{' (STLS)' if server.tls.latent else ''}"
+    pinned = ", its certificate pinned" if server.tls.fingerprints else ""
+    return f"{server.address} over TLS{' (STLS)' if server.tls.latent else ''}{pinned}"
 
 
 def _login(client: ClientSettings) -> str:

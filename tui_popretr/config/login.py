@@ -19,7 +19,6 @@ from tui_popretr.config.model import (
     TlsPolicy,
 )
 from tui_popretr.config.paths import Resolver
-from tui_popretr.config.pending import refusal
 from tui_popretr.config.section import Section
 from tui_popretr.config.values import InvalidValueError, did_you_mean, quote
 
@@ -66,9 +65,6 @@ def _auth_types(server: Section) -> tuple[tuple[AuthType, ...], bool]:
     if section is None:
         return DEFAULT_AUTH_TYPES, False
     named = section.text(_parse_auth_types, DEFAULT_AUTH_TYPES)
-    for auth_type in named:
-        if missing := refusal(auth_type.value):
-            section.error(missing)
     initial_response = section.attribute("initrsp", values.boolean, False)
     return (() if section.spoiled else named), initial_response
 

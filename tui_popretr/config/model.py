@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import Enum
 
 from tui_popretr.secret import Secret
@@ -94,7 +94,7 @@ class FromFile:
 class FromCommand:
     """The secret is the first line a command prints, run at each session, no shell."""
 
-    argv: tuple[str, ...]
+    argv: tuple[str, ...] = field(repr=False)  # it may hold something private
     timeout: float = 60.0
 
 

@@ -9,12 +9,12 @@ from collections.abc import Callable
 from tui_popretr.config import values
 from tui_popretr.config.model import TlsPolicy
 from tui_popretr.config.paths import Resolver
-from tui_popretr.config.pending import refusal
 from tui_popretr.config.section import NO_VALUE, Section
 from tui_popretr.config.values import InvalidValueError
 
 _DEFAULTS = TlsPolicy()
-_VERSIONS = dict.fromkeys(("TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3"))
+_UNSAFE = ("TLSv1", "TLSv1.1")  # RFC 8996
+_VERSIONS = dict.fromkeys((*_UNSAFE, "TLSv1.2", "TLSv1.3"))
 _PKCS12, _PEM, _JKS = "PKCS12", "PEM", "JKS"
 _STORE_TYPES = {_PKCS12: _PKCS12, "P12": _PKCS12, "PFX": _PKCS12, _PEM: _PEM, _JKS: _JKS, "JCEKS": _JKS}
 _EXTENSIONS = {".jks": _JKS, ".jceks": _JKS}
@@ -33,27 +33,39 @@ def read_tls(section: Section, resolver: Resolver) -> TlsPolicy:
     if certificate and not key_store and not section.doubtful("kspath"):
         section.error("cert names an entry of a key store, but kspath is missing", section.place_of("cert"))
     pins = section.attribute("fingerprint", _fingerprints, ())
-    if pins and (missing := refusal("fingerprint")):
-        section.error(missing, section.place_of("fingerprint"))
+    if pins:
+        for name in ("tspath", "peercert"):
+            if section.attribute_value(name):
+                section.warning(
+                    f"{name} has no effect: a certificate whose fingerprint is right is accepted without other checks",
+                    section.place_of(name),
+                )
+    minimum = section.attribute("proto", values.choice(_VERSIONS), _DEFAULTS.minimum_version)
+    if minimum in _UNSAFE:
+        section.warning(
+            f"{minimum} is no longer safe: what is sent may be read, and certificates are checked less strictly",
+            section.place_of("proto"),
+        )
     return TlsPolicy(
         latent=section.attribute("latent", values.boolean, _DEFAULTS.latent),
         trust_path=trust_path,
         trust_password=section.secret_attribute("tspass"),
-        peer_name=_peer_name(section),
+        peer_name=_peer_name(section, pinned=bool(pins)),
         certificate=certificate,
         key_store=key_store,
         key_store_password=section.secret_attribute("kspass"),
         certificate_password=section.secret_attribute("certpass"),
-        minimum_version=section.attribute("proto", values.choice(_VERSIONS), _DEFAULTS.minimum_version),
+        minimum_version=minimum,
         handshake_timeout=section.attribute("timeout", values.positive_duration, _DEFAULTS.handshake_timeout),
         fingerprints=pins,
     )
 
 
-def _peer_name(section: Section) -> str | None:
+def _peer_name(section: Section, *, pinned: bool) -> str | None:
     value = section.attribute_value("peercert")
     if value and value.text == NO_VALUE:
-        section.warning('peercert="-" switches the check of the certificate\'s name off', value.place)
+        if not pinned:
+            section.warning('peercert="-" switches the check of the certificate\'s name off', value.place)
         return NO_VALUE
     return section.attribute("peercert", _certificate_name, None)
 

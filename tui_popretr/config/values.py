@@ -296,8 +296,12 @@ def mail_address(text: str) -> str:
 
 
 def fingerprint(text: str) -> str:
-    """A SHA-256 fingerprint, colons and a `sha256:` in front allowed; returns 64 lower-case hex digits."""
-    digits = re.sub(r"^sha-?256[:=]", "", text.lower()).replace(":", "").replace(" ", "")
+    """A SHA-256 fingerprint, with or without colons and the name in front as openssl writes it.
+
+    Returns 64 lower-case hex digits.
+    """
+    digits = re.sub(r"^sha-?256( fingerprint)?[:=]", "", text.lower()).replace(":", "").replace(" ", "")
     if not re.fullmatch("[0-9a-f]{64}", digits):
-        raise InvalidValueError(f"{quote(text)} is not a SHA-256 fingerprint (64 hex digits)")
+        other = {32: " but perhaps one of MD5", 40: " but perhaps one of SHA-1"}.get(len(digits), "")
+        raise InvalidValueError(f"{quote(text)} is not a SHA-256 fingerprint (64 hex digits){other}")
     return digits

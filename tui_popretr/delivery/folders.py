@@ -87,9 +87,9 @@ class Folders:
             if os.path.isdir(path):
                 return
             above = os.path.dirname(path)
-            if not os.path.isdir(above):
-                self._make(above)
-                sync_folder(os.path.dirname(above))
+            self._make(above)
+            # Also where it was there already: who made it may have been killed, or failed, before it was durable.
+            sync_folder(os.path.dirname(above))
             owner = self._owner if f"{path}/".startswith(f"{self._owned_from}/") else None
             with contextlib.suppress(FileExistsError):
                 os.mkdir(path, 0o711 if self._owner is not None and owner is None else 0o700)

@@ -1,7 +1,7 @@
 """The committer: makes messages durable in groups, across all sessions, in the one order that loses nothing.
 
 Messages go through lanes, one for each device or connection, so that a destination that is slow keeps only its own
-waiting; the lanes share the journal's transactions (lane.py, recorder.py, docs/decisions/0005-group-commit.md).
+waiting; the lanes share the journal's transactions (lane.py, keeper.py, docs/decisions/0005-group-commit.md).
 """
 
 from __future__ import annotations
@@ -16,11 +16,10 @@ from tui_popretr.engine.disk import Disk
 from tui_popretr.engine.keeper import JournalKeeper
 from tui_popretr.engine.lane import Lane, Shared
 from tui_popretr.engine.parcel import Parcel, abort
-from tui_popretr.engine.recorder import Recorder
 from tui_popretr.journal.journal import Journal
 
 #: A group is at most so many messages; so many threads sync the files of a device.
-GROUP = 128
+GROUP = 512
 THREADS = 8
 
 
@@ -34,7 +33,7 @@ class Committer:
         self, keeper: JournalKeeper, audit: Callable[[Sequence[str]], None], patience: float | None = None
     ) -> None:
         self._keeper = keeper
-        self._shared = Shared(keeper, Recorder(keeper), audit, Disk("the audit log", 1, patience))
+        self._shared = Shared(keeper, audit, Disk("the audit log", 1, patience))
         self._patience = patience
         self._lanes: WeakValueDictionary[str, Lane] = WeakValueDictionary()
         self._started = trio.Event()
@@ -82,7 +81,7 @@ class Committer:
         if self._shared.undecided:
             undecided = list(self._shared.undecided)
             unfinished = await self._keeper.run(_unfinished)
-            decided = [] if unfinished is None else [each for each in undecided if each.record.id not in unfinished]
+            decided = [each for each in undecided if each.record.id not in unfinished]
             self._shared.undecided = [each for each in self._shared.undecided if each not in decided]
             await trio.to_thread.run_sync(abort, decided, abandon_on_cancel=True)
 
@@ -92,9 +91,9 @@ class Committer:
             self._nursery.start_soon(lane.run)
 
 
-def _unfinished(journal: Journal) -> set[int] | None:
-    """The ids of the journal's unfinished records; None where it has failed again and cannot be relied upon."""
-    return None if journal.broken else {record.id for _, record in journal.delivering()}
+def _unfinished(journal: Journal) -> set[int]:
+    """The ids of the journal's unfinished records."""
+    return {record.id for _, record in journal.delivering()}
 
 
 __all__ = ["GROUP", "THREADS", "Committer", "Parcel"]

@@ -73,16 +73,17 @@ def _tls_settings(policy: TlsPolicy | None) -> list[tuple[str, str]]:
     if policy is None:
         return []
     settings = [
-        ("tspath", policy.trust_path or "the system's"),
         ("proto", f"{policy.minimum_version} or newer"),
         ("timeout (TLS)", duration(policy.handshake_timeout)),
     ]
-    if policy.peer_name is not None:
-        settings.append(("peercert", policy.peer_name))
+    if policy.fingerprints:  # the other two have no effect then
+        settings.append(("fingerprint", " | ".join(policy.fingerprints)))
+    else:
+        settings.insert(0, ("tspath", policy.trust_path or "the system's"))
+        if policy.peer_name is not None:
+            settings.append(("peercert", policy.peer_name))
     if policy.key_store is not None:
         settings.append(("kspath", policy.key_store))
-    if policy.fingerprints:
-        settings.append(("fingerprint", " | ".join(policy.fingerprints)))
     return settings
 
 

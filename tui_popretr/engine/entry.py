@@ -30,7 +30,9 @@ from tui_popretr.facts import (
     CapabilitiesLearned,
     DialogueLine,
     Direction,
+    Level,
     LoginSucceeded,
+    Noted,
     SessionAdvanced,
     SessionConnected,
     SessionId,
@@ -127,11 +129,12 @@ class Entry:
     async def _greeting(self, wire: Wire) -> Greeting:
         try:
             return await wire.greeting()
-        except (ConnectionCut, ServerStalled) as problem:
+        except (ConnectionCut, ServerStalled, ProtocolViolation) as problem:
             tls = self.client.server.tls
             if tls is None or tls.latent:
-                # A server that waits for our ClientHello is silent, or gives up waiting.
-                problem.advice = _PERHAPS_TLS
+                # A server that waits for our ClientHello is silent, or gives up waiting, and may tell so by an alert.
+                other = f"{problem.advice}; " if isinstance(problem, ProtocolViolation) else ""
+                problem.advice = f"{other}{_PERHAPS_TLS}"
             raise
 
     async def capabilities(self, wire: Wire) -> Capabilities | None:
@@ -139,7 +142,8 @@ class Entry:
         answer = await wire.call(Capa())
         if not isinstance(answer, Listing):
             return None
-        capabilities = Capabilities.parse(answer.data)
+        capabilities = wire.machine.capabilities
+        assert capabilities is not None  # it was a listing
         self.bus.publish(CapabilitiesLearned(self.session, capabilities.lines))
         return capabilities
 
@@ -175,6 +179,9 @@ class Entry:
         if not uids and (self.client.new_only or self.client.delete_after is not None):
             raise UidlUnavailable("the server gives no usable UIDs (UIDL)")
         sizes = parse_list(listing.data, count)
+        if len(sizes) < count:
+            text = f"the server counts {count} messages (STAT) and lists {len(sizes)} (LIST): the others stay on it"
+            self.bus.publish(Noted(self.clock.now(), Level.WARNING, self.session.client, text))
         return [Listed(number, uids.get(number), size) for number, size in sizes.items()], octets
 
 

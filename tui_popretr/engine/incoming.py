@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
 from tui_popretr.delivery.eol import EolConverter
 from tui_popretr.delivery.identity import IdentityHasher
 from tui_popretr.delivery.sink import Draft, Sink
+from tui_popretr.engine.accepted import Accepted
 from tui_popretr.engine.disk import Disk
 from tui_popretr.engine.lane import Lane
 from tui_popretr.engine.plan import Check, Fetch, Policy
 from tui_popretr.errors import ProtocolViolation
-from tui_popretr.journal.records import Acceptance
 from tui_popretr.pop3 import BodyChunk
 
 #: A message that is longer than announced by so much is given up (SPEC 10).
@@ -30,7 +30,7 @@ class Target:
     sink: Sink
     lane: Lane
     disk: Disk
-    accepted: Sequence[Acceptance]  # which recipients have which messages already
+    accepted: Accepted  # which recipients have which messages already
     next_id: Callable[[], int]
     received: Callable[[], bytes]  # our Received header for a message of now, b"" where it is omitted
     audit: Callable[[str, str | None, int, str | None], str]  # (destination, Message-ID, octets, sender) -> text

@@ -1,10 +1,14 @@
-"""The journal's keeper: one thread at a time; a journal that broke is reopened and recovered before further use."""
+"""The journal's keeper: one thread at a time, in transactions that all who wait share.
+
+A journal that broke is reopened and recovered before further use.
+"""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
 
 import trio
 
@@ -22,11 +26,28 @@ SETTLING = 15.0
 CLOSING = 1.0
 
 
+@dataclass(slots=True, eq=False)
+class _Use(Generic[T]):
+    """A use of the journal that somebody waits for."""
+
+    function: Callable[[Journal], T]
+    done: trio.Event = field(default_factory=trio.Event)
+    result: list[T] = field(default_factory=list)  # one, or none yet
+    problem: BaseException | None = None
+
+    def make(self, journal: Journal) -> None:
+        try:
+            self.result.append(self.function(journal))
+        except BaseException as problem:  # noqa: BLE001 - it is for who waits, and the others do not suffer
+            self.problem = problem
+
+
 class JournalKeeper:
     """Owns the open journal.
 
-    Every use goes through run(): SQLite's calls block, so they are made in a thread, one at a time. After a failed
-    write nothing more is written until reopen() has recovered what was unfinished (SPEC 5).
+    Every use goes through run(): SQLite's calls block, so they are made in a thread, one at a time. What is asked for
+    meanwhile is done next, all in one transaction: an fsync serves everybody who is waiting for one. After a failed
+    write nothing more is written until ensure() has recovered what was unfinished (SPEC 5).
     """
 
     def __init__(
@@ -40,6 +61,8 @@ class JournalKeeper:
         self._opened = False  # at any time
         self._limiter = trio.CapacityLimiter(1)
         self._turn = trio.Lock()
+        self._waiting: list[_Use[Any]] = []
+        self._working = False
 
     @property
     def journal(self) -> Journal:
@@ -70,9 +93,47 @@ class JournalKeeper:
             return [] if self.sound else await self._open(lambda: None)
 
     async def run(self, use: Callable[[Journal], T]) -> T:
-        """Call `use` with the journal, in a thread, alone. Raises JournalError."""
-        async with self._turn:
-            return await self._in_thread(lambda: use(self.journal))
+        """Call `use` with the journal, in a thread, alone; what it wrote is durable on return.
+
+        Raises JournalError, and what `use` raises. When that is JournalError it may have been written or not.
+        """
+        waiting = _Use(use)
+        self._waiting.append(waiting)
+        if not self._working:
+            self._working = True
+            # A task of nobody's: who is cancelled must not end it for the others.
+            trio.lowlevel.spawn_system_task(self._work)
+        try:
+            await waiting.done.wait()
+        except trio.Cancelled:
+            if waiting in self._waiting:  # not begun
+                self._waiting.remove(waiting)
+            raise
+        if waiting.problem is not None:
+            raise waiting.problem
+        return waiting.result[0]
+
+    async def _work(self) -> None:
+        """Do what is waited for, until nothing is."""
+        try:
+            while self._waiting:
+                async with self._turn:
+                    uses, self._waiting = self._waiting, []
+                    await self._in_thread(lambda uses=uses: self._make_all(uses))  # type: ignore[misc]
+                for use in uses:
+                    use.done.set()
+        finally:
+            self._working = False
+
+    def _make_all(self, uses: list[_Use[Any]]) -> None:
+        try:
+            journal = self.journal
+            with journal.together():
+                for use in uses:
+                    use.make(journal)
+        except BaseException as problem:  # noqa: BLE001 - as above
+            for use in uses:
+                use.problem = use.problem or problem
 
     async def open_maildrop(self, key: Maildrop) -> tuple[int, list[Recovered]]:
         """Return the journal's number for a maildrop, with what was unfinished in it recovered. Raises JournalError."""

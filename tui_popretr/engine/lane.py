@@ -21,7 +21,6 @@ from tui_popretr.delivery.folders import sync_folder
 from tui_popretr.engine.disk import Disk
 from tui_popretr.engine.keeper import JournalKeeper
 from tui_popretr.engine.parcel import Parcel, abort
-from tui_popretr.engine.recorder import Recorder
 from tui_popretr.errors import DeliveryFailed, DestinationSilent, JournalError, PartlyAccepted, PopretrError
 from tui_popretr.faultpoints import Step
 from tui_popretr.journal.records import DeliveredMark
@@ -37,7 +36,6 @@ class Shared:
     """What all lanes share."""
 
     keeper: JournalKeeper
-    recorder: Recorder
     audit: Callable[[Sequence[str]], None]
     audit_disk: Disk
     #: The journal failed over them: it may have their records or not.
@@ -181,7 +179,7 @@ class Lane:
         if delivering:
             self._between_commits(True)
         try:
-            await self._shared.recorder.commit(records, marks)
+            await self._shared.keeper.run(lambda journal: journal.commit(records, marks))
         except JournalError as problem:
             self._shared.undecided += delivering
             self._between_commits(False)

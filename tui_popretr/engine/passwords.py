@@ -43,9 +43,11 @@ def _first_line(data: bytes, origin: str) -> Secret:
     if not line:
         raise PasswordUnavailable(f"{origin} gave no password")
     try:
-        text = line.decode("utf-8")
+        text: str | None = line.decode("utf-8")
     except UnicodeDecodeError:
-        raise PasswordUnavailable(f"the password from {origin} is not UTF-8 text") from None
+        text = None
+    if text is None:  # raised out here: a UnicodeDecodeError carries the whole line, and may not even be a context
+        raise PasswordUnavailable(f"the password from {origin} is not UTF-8 text")
     if "\0" in text or "\r" in text:
         raise PasswordUnavailable(f"the password from {origin} contains a control character")
     return Secret(text)

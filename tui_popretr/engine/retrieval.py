@@ -339,9 +339,7 @@ class Retrieval:
             else:
                 self._not_stored(listed, problem)
 
-        draft.leave_out(
-            [each.address for each in target.accepted if each.uid == listed.uid and each.identity.same_as(identity)]
-        )
+        draft.leave_out(target.accepted.take(listed.uid, identity))
         parcel = Parcel(draft, record, done)
         self._parcels += 1
         self._undurable += octets

@@ -29,6 +29,7 @@ from tui_popretr.engine.committer import Committer
 from tui_popretr.engine.describe import client_info, disabled_info, duration
 from tui_popretr.engine.disk import Disks
 from tui_popretr.engine.entry import Connector
+from tui_popretr.engine.expiry import ExpiryWatch
 from tui_popretr.engine.keeper import CLOSING, JournalKeeper, recovery_text
 from tui_popretr.engine.logbook import Logbook
 from tui_popretr.engine.places import Places
@@ -160,6 +161,7 @@ class Engine:
             alarm=alarm,
             closed=self._closed,
         )
+        self.bus.subscribe(ExpiryWatch(self.bus, self.clock))
         async with trio.open_nursery() as helpers:
             helpers.start_soon(alarm.run)
             helpers.start_soon(self._logbook.run)

@@ -13,6 +13,7 @@ from tui_popretr import faultpoints
 from tui_popretr.clock import Clock
 from tui_popretr.config.model import ClientSettings, Paths, SmtpDestination
 from tui_popretr.delivery.received import received_header
+from tui_popretr.engine.accepted import Accepted
 from tui_popretr.engine.bus import Bus
 from tui_popretr.engine.entry import Connector, Entry
 from tui_popretr.engine.incoming import Target
@@ -48,7 +49,6 @@ from tui_popretr.facts import (
 )
 from tui_popretr.faultpoints import Step
 from tui_popretr.journal.journal import Journal
-from tui_popretr.journal.records import Acceptance
 from tui_popretr.logs.audit import audit_text
 from tui_popretr.pop3 import (
     Capabilities,
@@ -105,7 +105,7 @@ class Session(Observer):
         self._stopping = False
         self._abandoned: PopretrError | None = None
         self._no_place: PopretrError | None = None
-        self._accepted: list[Acceptance] = []
+        self._accepted = Accepted()
         self._listed: list[str] | None = None  # the UIDs of a complete listing
         self._policy = Policy(
             preserve=client.preserve,
@@ -271,7 +271,7 @@ class Session(Observer):
             return Plan()
         keeper, policy, now = self._around.stores.keeper, self._policy, self._now()
         uids = [each.uid for each in listing if each.uid is not None]
-        records, troubles, self._accepted = await keeper.run(
+        records, troubles, acceptances = await keeper.run(
             lambda journal: (
                 journal.records(maildrop, deleted=False) + journal.deleted(maildrop, uids),
                 journal.troubles(maildrop),
@@ -280,6 +280,7 @@ class Session(Observer):
         )
         plan = make_plan(listing, records, troubles, policy, now, frozenset(self._tally.broke))
         self._known_troubles = troubles.keys()
+        self._accepted = Accepted(acceptances)
         if plan.newly_owed:
             await keeper.run(lambda journal: journal.own(plan.newly_owed))
         self._listed = uids if len(uids) == len(listing) else None

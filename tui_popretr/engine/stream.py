@@ -15,6 +15,7 @@ from typing import Any, Protocol
 import trio
 
 from tui_popretr.engine.tls import TlsSession
+from tui_popretr.engine.tls_trouble import told_later
 from tui_popretr.errors import ConnectionCut, HostNotFound, ServerUnreachable, describe_os_error
 from tui_popretr.facts import TlsDetails
 
@@ -144,7 +145,11 @@ class SocketStream:
 
 
 def _cut(problem: Exception) -> ConnectionCut:
+    if isinstance(problem, ssl.SSLEOFError) or "UNEXPECTED_EOF" in (getattr(problem, "reason", None) or ""):
+        return ConnectionCut("the TLS connection broke: it ended without close_notify")
     if isinstance(problem, ssl.SSLError):
+        if about_our_certificate := told_later(problem):
+            return about_our_certificate
         return ConnectionCut(f"the TLS connection broke: {(problem.reason or str(problem)).lower().replace('_', ' ')}")
     if isinstance(problem, OSError):
         return ConnectionCut(f"the connection broke: {describe_os_error(problem)}")

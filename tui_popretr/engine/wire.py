@@ -198,13 +198,13 @@ class Wire:
     def _transcribe_body(self, data: bytes, now: datetime) -> None:
         *lines, rest = (self._torn + data).split(b"\r\n")
         for line in lines:
-            self._line(Direction.IN, visible(line), now)
+            self._line(Direction.IN, visible(self.machine.redacted(line)), now)
         self._torn = rest[:PROGRESS]  # of a longer line not even so much is shown
 
     def _transcribe_rows(self, rows: list[bytes], now: datetime) -> None:
         shown = rows if self._bodies else rows[:LISTED]
         for row in shown:
-            self._line(Direction.IN, visible(row), now)
+            self._line(Direction.IN, visible(self.machine.redacted(row)), now)
         if len(rows) > len(shown):
             self._line(Direction.EVENT, f"{len(rows) - len(shown)} more rows", now)
         self._line(Direction.IN, ".", now)

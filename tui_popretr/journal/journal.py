@@ -2,7 +2,7 @@
 
 Synchronous, and one call at a time (from whatever thread); only next_id() may be called at any time from anywhere.
 Every method that writes returns when the change is durable (WAL, synchronous=FULL), and raises JournalError when it may
-not be.
+not be; those that are called inside of together() become durable at its end.
 """
 
 from __future__ import annotations
@@ -63,9 +63,13 @@ DELETE FROM trouble WHERE (maildrop, uid) IN (SELECT maildrop, uid FROM message 
 _ACCEPT = """
 INSERT INTO accepted (maildrop, uid, digest, whole, message_id, date, address, time)
 SELECT maildrop, uid, digest, whole, message_id, date, ?, time FROM message WHERE id = ? AND state = 1"""
+# Without a UID one for each recipient: the others are of identical messages.
 _FORGET_ACCEPTED = """
-DELETE FROM accepted WHERE (maildrop, coalesce(uid, digest)) IN
-    (SELECT maildrop, coalesce(uid, digest) FROM message WHERE id = ?)"""
+DELETE FROM accepted WHERE rowid IN (
+    SELECT min(accepted.rowid) FROM accepted JOIN message USING (maildrop)
+    WHERE message.id = ? AND coalesce(accepted.uid, accepted.digest) = coalesce(message.uid, message.digest)
+    GROUP BY CASE WHEN accepted.uid IS NULL THEN lower(address) ELSE accepted.rowid END
+)"""
 NONE_ACCEPTED: Final[Mapping[int, Collection[str]]] = {}
 
 
@@ -77,6 +81,7 @@ class Journal:
         #: True after a write failed: what is on disk is uncertain until the journal is reopened and recovered.
         self.broken = False
         self._failure: JournalError | None = None  # why it is broken
+        self._together = False
         self._file = os.stat(path)
         self._connection = connection
         self._lock_descriptor = lock_descriptor
@@ -388,22 +393,57 @@ class Journal:
     # --- the connection ---------------------------------------------------------------------------------------------
 
     @contextlib.contextmanager
+    def together(self) -> Iterator[None]:
+        """Make one transaction of all that is written inside, durable at the end.
+
+        Raises JournalError there when it may not be, or when any write inside has broken the journal: then nothing that
+        was written, or read, inside may be relied upon.
+        """
+        self._together = True
+        try:
+            yield
+            self._refuse_if_broken()
+            if self._connection.in_transaction:
+                with self._breaking():
+                    faultpoints.reached(Step.IN_TRANSACTION)
+                    self._connection.execute("COMMIT")
+        finally:
+            self._together = False
+            if self._connection.in_transaction:
+                with contextlib.suppress(sqlite3.Error):
+                    self._connection.rollback()
+
+    @contextlib.contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
-        """One transaction, durable at its end. After an error of SQLite's the journal is broken for good."""
+        """One transaction, durable at its end; inside of together() a part of one."""
+        if not self._together:
+            with self.together(), self._writing() as connection:
+                yield connection
+            return
+        self._refuse_if_broken()
+        with self._breaking():
+            if not self._connection.in_transaction:
+                self._look_for_file()
+                self._connection.execute("BEGIN IMMEDIATE")
+            self._connection.execute("SAVEPOINT part")
+            try:
+                yield self._connection
+            except (OverflowError, ValueError) as error:  # a value that no column takes: the other parts stand
+                self._connection.execute("ROLLBACK TO part")
+                raise JournalError(f"the journal {self.path} cannot hold a value: {visible(str(error))}") from error
+            self._connection.execute("RELEASE part")
+
+    def _refuse_if_broken(self) -> None:
         if self._failure is not None:  # whoever comes later is told why, too
             raise type(self._failure)(str(self._failure), advice=self._failure.advice)
         if self.broken:
             raise JournalError(f"the journal {self.path} was given up after an error; it must be reopened first")
-        self._look_for_file()
+
+    @contextlib.contextmanager
+    def _breaking(self) -> Iterator[None]:
+        """After an error of SQLite's the journal is broken for good."""
         try:
-            self._connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._connection
-            except (OverflowError, ValueError) as error:  # a value that no column takes: nothing has been written
-                self._connection.rollback()
-                raise JournalError(f"the journal {self.path} cannot hold a value: {visible(str(error))}") from error
-            faultpoints.reached(Step.IN_TRANSACTION)
-            self._connection.execute("COMMIT")
+            yield
         except JournalError:
             raise
         except BaseException as error:

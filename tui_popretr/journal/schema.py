@@ -8,7 +8,7 @@ import sqlite3
 from typing import Final
 
 from tui_popretr.errors import JournalFromFuture
-from tui_popretr.journal.place import sync_folder
+from tui_popretr.journal.place import sync_folder, sync_holder
 from tui_popretr.journal.trouble import damaged
 
 APPLICATION_ID: Final = 0x506F7052  # "PopR"
@@ -122,6 +122,7 @@ def create(path: str) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+    sync_holder(os.path.dirname(path))
     os.rename(unfinished, path)
     sync_folder(os.path.dirname(path))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final, Literal
@@ -32,16 +33,22 @@ class Capabilities:
     _parameters: dict[str, tuple[str, ...]] = field(default_factory=dict, repr=False)
 
     @classmethod
-    def parse(cls, data: bytes) -> Capabilities:
-        """Read the data of a CAPA listing. Lines that are no capability are shown but mean nothing."""
+    def parse(cls, data: bytes, redacted: Callable[[bytes], bytes] = bytes) -> Capabilities:
+        """Read the data of a CAPA listing. Lines that are no capability are shown but mean nothing.
+
+        `redacted` is given each line and returns it as it may be shown; what it means is read from the line itself.
+        """
         lines: list[str] = []
         parameters: dict[str, tuple[str, ...]] = {}
         for raw in data.splitlines():
             words = raw.decode("utf-8", "replace").split()
             if not words:
                 continue
-            lines.append(visible(raw))
+            shown = redacted(raw)
+            lines.append(visible(shown))
             name = words[0].upper()
+            if name == "IMPLEMENTATION":  # it means nothing, and is for showing too
+                words = shown.decode("utf-8", "replace").split()
             if _TAG.fullmatch(name):
                 # some servers name their mechanisms in several SASL lines
                 parameters[name] = parameters.get(name, ()) + tuple(words[1:])

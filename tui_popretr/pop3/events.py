@@ -91,7 +91,10 @@ class BodyEnd:
 
 @dataclass(slots=True)
 class Listing:
-    """The collected data of CAPA, LIST or UIDL: dot-stuffing and terminator removed, rows end in CRLF."""
+    """The collected data of CAPA, LIST or UIDL: dot-stuffing and terminator removed, rows end in CRLF.
+
+    They are for reading, and may echo our secrets: what is shown of them goes through Machine.redacted() first.
+    """
 
     final: ClassVar[bool] = True
 

@@ -91,6 +91,12 @@ class Machine:
         """The answer to the last CAPA; None before one came, after -ERR to it, and after STLS (RFC 2595 §4)."""
         return self._capabilities
 
+    def redacted(self, text: bytes) -> bytes:
+        """Return a whole line of the server's with our secrets in it starred out, as in the lines of events."""
+        for secret in self._sought:
+            text = text.replace(secret, STARS.encode())
+        return text
+
     # --- sending ----------------------------------------------------------------------------------------------------
 
     def send(self, command: Command) -> bytes:
@@ -226,17 +232,17 @@ class Machine:
         status, text = split(line, ok)
         code = response_code(text)
         rest = line[len(status) :]
-        if (redacted := self._redact(rest)) != rest:
+        if (redacted := self.redacted(rest)) != rest:
             line = status + redacted
             figures = _FIGURES.match(rest) if ok and not self._hiding else None
             kept = figures.end() if figures else 0
-            text = (rest[:kept] + self._redact(rest[kept:])).lstrip(b" ")
+            text = (rest[:kept] + self.redacted(rest[kept:])).lstrip(b" ")
             code = code if code in KNOWN_CODES else None
         if ok and command.multiline:
             self._body = command
             self._body_begins = True
             self._octets = 0
-            self._collector = None if command.streamed else Collector(command)
+            self._collector = None if command.streamed else Collector(command, self._quote)
             return Reply(command, ok, line, text, code, more=True)
         if self._state is State.CANCELLING and ok:
             raise RemoteProtocolError("the server accepted a login that was cancelled")
@@ -274,7 +280,7 @@ class Machine:
             return BodyEnd(command, self._octets)
         data = collector.finish()
         if type(command) is Capa:
-            self._capabilities = Capabilities.parse(data)
+            self._capabilities = Capabilities.parse(data, self.redacted)
         return Listing(command, data)
 
     # --- states and troubles ----------------------------------------------------------------------------------------
@@ -296,17 +302,18 @@ class Machine:
         self._collector = None
         self._enter(State.BROKEN)
 
-    def _redact(self, text: bytes) -> bytes:
-        for secret in self._sought:
-            text = text.replace(secret, STARS.encode())
-        return text
-
     def _quote(self, line: bytes, limit: int = 200) -> str:
-        return visible(self._redact(line.rstrip(b"\r\n")), limit)
+        """Return a line, or the beginning of one, as it may be shown in an error."""
+        text = self.redacted(line.rstrip(b"\r\n"))
+        for secret in self._sought:  # which an unfinished line may have the beginning of
+            sizes = range(min(len(secret) - 1, len(text)), MIN_ECHO - 1, -1)
+            if size := next((size for size in sizes if text.endswith(secret[:size])), 0):
+                text = text[:-size] + STARS.encode()
+        return visible(text, limit)
 
     def _misplaced(self, line: bytes) -> RemoteProtocolError:
         """Return the error for a line that is no reply, or one to nothing."""
-        quote = self._quote(line)
+        quote = self._quote(line) or "an empty line"
         if (self._expected and not self._silent) or self._state is State.GREETING:
             return RemoteProtocolError(f"the server's answer is neither +OK nor -ERR: {quote}")
         if is_err(line):

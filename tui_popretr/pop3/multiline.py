@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from tui_popretr.pop3.commands import Command, List, Uidl
 from tui_popretr.pop3.errors import RemoteProtocolError
-from tui_popretr.text import visible
 
 TERMINATOR = b"\r\n.\r\n"
+#: Octets of a listing that are kept in one piece.
+_PIECE = 256 * 1024
 
 # All that keeps a chunk from being handed on as it is: a CR without LF, and CRLF with a dot behind it (dot-stuffing or
 # the end). The regex engine gets from CR to CR with memchr, so this costs no more than looking for the end alone.
@@ -70,11 +72,13 @@ def _undecided(buffer: bytes, at: int) -> int:
 class Collector:
     """Collects the data of a listing, and refuses what is longer than any sane one (octets include line ends).
 
-    Bounds: CAPA 64 KiB; LIST and UIDL 12 MiB, the command's max_rows, and 64 or 128 octets a row.
+    Bounds: CAPA 64 KiB; LIST and UIDL 12 MiB, the command's max_rows, and 64 or 128 octets a row. `quote` returns the
+    beginning of a row as it may be shown, of so many characters.
     """
 
-    def __init__(self, command: Command) -> None:
+    def __init__(self, command: Command, quote: Callable[[bytes, int], str]) -> None:
         self._command = command
+        self._quote = quote
         self._max_octets = 64 << 10
         self._max_rows: int | None = None
         self._overlong_row: re.Pattern[bytes] | None = None
@@ -83,29 +87,36 @@ class Collector:
             self._max_rows = command.max_rows
             self._overlong_row = _OVERLONG_LIST_ROW if isinstance(command, List) else _OVERLONG_UIDL_ROW
         self._rows = 0
-        # a line feed in front lets the pattern for overlong rows begin with one for every row
-        self._data = bytearray(b"\n")
+        self._octets = 0
+        self._pieces: list[bytes] = []  # whole rows; one buffer that grows would now and then be there twice
+        # what comes behind them; a line feed in front lets the pattern for overlong rows begin with one for every row
+        self._last = bytearray(b"\n")
 
     def __len__(self) -> int:
-        return len(self._data) - 1
+        return self._octets
 
     def add(self, data: bytes) -> None:
         """Take up more data. RemoteProtocolError when a bound is passed."""
-        row_start = self._data.rfind(b"\n") if self._overlong_row else 0
-        self._data += data
+        row_start = self._last.rfind(b"\n") if self._overlong_row else 0
+        self._last += data
+        self._octets += len(data)
         self._rows += data.count(b"\n")
-        if len(self) > self._max_octets:
+        if self._octets > self._max_octets:
             raise self._excess(f"more than {self._max_octets} octets")
         if self._max_rows is not None and self._rows > self._max_rows:
             raise self._excess(f"more than {self._max_rows} rows")
-        if self._overlong_row is not None and (row := self._overlong_row.search(self._data, row_start)):
-            raise self._excess(f"an overlong row: {visible(row.group()[1:], 40)}")
+        if self._overlong_row is not None and (row := self._overlong_row.search(self._last, row_start)):
+            raise self._excess(f"an overlong row: {self._quote(row.group()[1:], 40)}")
+        if len(self._last) > _PIECE and (end := self._last.rfind(b"\n")) > 0:
+            self._pieces.append(bytes(memoryview(self._last)[1 : end + 1]))
+            del self._last[:end]
 
     def finish(self) -> bytes:
         """Return all that was collected."""
-        return bytes(memoryview(self._data)[1:])
+        return b"".join([*self._pieces, self._last[1:]])
 
     def _excess(self, what: str) -> RemoteProtocolError:
+        self._pieces.clear()  # the error's traceback holds us for as long as somebody holds it
         return RemoteProtocolError(f"the server's answer to {self._command.shown()} has {what}")
 
 

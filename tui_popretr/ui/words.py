@@ -13,8 +13,6 @@ from rich.cells import cell_len, chop_cells
 from tui_popretr.errors import ExitCode
 from tui_popretr.facts import PastSession, SessionResult
 
-#: A certificate that ends within so many days is warned of.
-CERTIFICATE_DAYS: Final = 14
 #: Marks a failed session in a sparkline.
 FAILED_GLYPH: Final = "✗"
 SEPARATOR: Final = " · "
@@ -224,11 +222,6 @@ def expiry(expires: datetime | None, now: datetime) -> str:
         when = "today" if gone == 0 else f"{count(gone, 'day')} ago"
         return f"EXPIRED {when} ({day})"
     return f"{count(left, 'day') if left else 'less than a day'} ({day})"
-
-
-def expires_soon(expires: datetime | None, now: datetime) -> bool:
-    """Return whether a certificate has to be warned of."""
-    return expires is not None and days_left(expires, now) < CERTIFICATE_DAYS
 
 
 # --- lines -----------------------------------------------------------------------------------------------------------

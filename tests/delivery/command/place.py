@@ -13,10 +13,11 @@ _SCRIPT = """\
 #!/bin/sh
 # Saves a message in the folder $1, and does before what its other files ask for.
 cd "$1" || exit 78
-if mv refuse refused 2>/dev/null; then echo not now; exit 75; fi
-if mv kill-before killed-before 2>/dev/null; then kill -KILL $PPID; fi
+asked() { [ -e "$1" ] && mv "$1" "$2"; }
+if asked refuse refused; then echo not now; exit 75; fi
+if asked kill-before killed-before; then kill -KILL $PPID; fi
 cat >unfinished.$$ && mv unfinished.$$ message.$$.$(date +%N) || exit 75
-if mv kill-after killed-after 2>/dev/null; then kill -KILL $PPID; fi
+if asked kill-after killed-after; then kill -KILL $PPID; fi
 """
 
 

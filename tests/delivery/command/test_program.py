@@ -15,6 +15,7 @@ import pytest
 from tests.cli.program import Program, client, mail, run_program, started, write_configuration
 from tests.delivery.command.handing import Lifeline
 from tests.delivery.smtp.receiver import wait_for
+from tests.support.passwords import PASSWORD
 from tests.support.popserver_thread import RunningServer, running_server
 from tui_popretr.popserver import Maildrop
 
@@ -78,7 +79,7 @@ def stage(tmp_path: Path, lifeline: Lifeline) -> Iterator[Stage]:
     program = tmp_path / "save"
     program.write_text(SCRIPT.format(grip=lifeline.grip))
     program.chmod(0o700)
-    box = Maildrop("me", "secret")
+    box = Maildrop("me", PASSWORD)
     for name in "abc":
         box.add(mail(name))
     with running_server([box]) as server:

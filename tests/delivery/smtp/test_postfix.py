@@ -15,6 +15,7 @@ from tests.delivery.smtp.postfix import SENDER, SIZE_LIMIT, Postfix
 from tests.delivery.smtp.receiver import wait_for
 from tests.delivery.smtp.sending import failure, sending
 from tests.dovecot.site import Site, client
+from tests.support.passwords import PASSWORD
 from tests.support.popserver_thread import running_server
 from tui_popretr.errors import MessageRejected, PartlyAccepted, ReceiverRefused
 from tui_popretr.popserver import Maildrop
@@ -137,14 +138,14 @@ def test_a_signature_holds(server: Postfix) -> None:
 
 
 def test_from_a_pop3_server(server: Postfix, tmp_path: Path) -> None:
-    box = Maildrop("me", "secret")
+    box = Maildrop("me", PASSWORD)
     sent = [FIELDS + b".\xff %d\r\n" % number for number in range(50)]
     for message in sent:
         box.add(message)
     site = Site(tmp_path / "site")
     with running_server([box]) as pop:
         smtp = f"<smtp><sender>{SENDER}</sender><address>127.0.0.1:{server.port}</address></smtp>"
-        site.configure(client("pop@receiver.test", pop.address, user="me", password="secret", inside=smtp))
+        site.configure(client("pop@receiver.test", pop.address, user="me", password=PASSWORD, inside=smtp))
         result = site.run().results["pop@receiver.test"]
     assert result.ok, result.error
     assert box.messages == []

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from tests.delivery.smtp.receiver import SENDER, Drop, Receiver, Say, receiving
 from tests.dovecot.site import Site, client, without_received
+from tests.support.passwords import PASSWORD
 from tests.support.popserver_thread import running_server
 from tui_popretr.popserver import Maildrop
 
@@ -27,7 +28,7 @@ def contents(receiver: Receiver) -> list[bytes]:
 @contextmanager
 def retrieving(folder: Path, receiver: Receiver, count: int) -> Iterator[tuple[Site, Maildrop]]:
     """A site whose client retrieves `count` messages for info@receiver.test."""
-    box = Maildrop("me", "secret")
+    box = Maildrop("me", PASSWORD)
     for number in range(count):
         box.add(mail(number))
     site = Site(folder / "site")
@@ -36,7 +37,7 @@ def retrieving(folder: Path, receiver: Receiver, count: int) -> Iterator[tuple[S
     where = receiver.path or f"127.0.0.1:{receiver.port}"
     smtp = f"<smtp><sender>{SENDER}</sender><address>{where}</address><lmtp>{'NY'[receiver.lmtp]}</lmtp></smtp>"
     with running_server([box]) as server:
-        whole = client("id1", server.address, user="me", password="secret", recip="info@receiver.test", inside=smtp)
+        whole = client("id1", server.address, user="me", password=PASSWORD, recip="info@receiver.test", inside=smtp)
         directory = f"<domains>{folder / 'domains'}</domains><aliases>{folder / 'aliases'}</aliases>"
         site.configure(whole, more=f"<directory>{directory}</directory>")
         yield site, box

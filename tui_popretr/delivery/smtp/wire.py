@@ -205,7 +205,8 @@ class Wire(smtplib.LMTP):
         if "\r" in line or "\n" in line:
             raise DeliveryFailed(f"a command to {self.name} would have a line end in it")
         if self._buffer:  # a second answer to the command before, or one to this one already
-            raise self._confused(f"gave more answers than it was asked for: {visible(bytes(self._buffer), 200)}")
+            whole = bytes(self._buffer).partition(b"\n")[0] if b"\n" in self._buffer else b""  # not half a secret
+            raise self._confused(f"gave more answers than it was asked for: {visible(self._redacted(whole, 1), 200)}")
         self.say(Direction.OUT, self._hidden or visible(line))
         self.over = True  # unless the answer comes
         self._send(f"{line}\r\n".encode(self.command_encoding), self._patience)

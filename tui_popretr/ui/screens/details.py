@@ -133,11 +133,14 @@ def _connection(client: ClientView, wall: datetime) -> Iterator[Part]:
 
 def _tls(tls: TlsDetails, wall: datetime) -> Iterator[Part]:
     yield Pair("TLS", words.join((tls.version, tls.cipher)))
-    yield Pair("certificate", visible(tls.subject) or "not known")
+    pinned = " (pinned by its fingerprint)" if tls.pinned else ""
+    yield Pair("certificate", f"{visible(tls.subject) or 'not known'}{pinned}")
     if tls.names:
         yield Pair("names", ", ".join(map(visible, tls.names)))
     if tls.issuer:
         yield Pair("issued by", visible(tls.issuer))
-    warn = words.expires_soon(tls.expires, wall)
+    warn = tls.expires_soon(wall)
     until = words.expiry(tls.expires, wall)
     yield Pair("valid", f"! {until}" if warn else until, "bold red" if warn else "")
+    if tls.fingerprint:
+        yield Pair("SHA-256", tls.fingerprint)

@@ -1,0 +1,240 @@
+"""Target: the POP3 machine, driven through any commands while a server says anything, in any pieces."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+import pytest
+
+from tests.fuzz.expectations import PASSWORD, discreet, harmless
+from tests.fuzz.material import Material, material
+from tests.pop3.dialogue import in_state
+from tui_popretr.pop3 import (
+    Apop,
+    BodyChunk,
+    Capa,
+    Command,
+    Continuation,
+    Dele,
+    Endpoint,
+    Event,
+    Exchange,
+    Greeting,
+    List,
+    Listing,
+    LocalProtocolError,
+    Machine,
+    Noop,
+    Pass,
+    Quit,
+    RemoteProtocolError,
+    Reply,
+    Retr,
+    Rset,
+    SaslCancel,
+    SaslResponse,
+    Stat,
+    State,
+    Stls,
+    Top,
+    Uidl,
+    User,
+    begin,
+    parse_list,
+    parse_stat,
+    parse_uidl,
+)
+from tui_popretr.secret import Secret
+
+WORDS: Final = [
+    b"+OK", b"-ERR", b"+ ", b"\r\n", b".\r\n", b"\r\n.\r\n", b"..", b"[IN-USE] ", b"[SYS/TEMP]", b"<1@h>", b"PDE+",
+    b"1 1", b"9" * 21, b"SASL ", b"EXPIRE NEVER", b"LOGIN-DELAY 9", PASSWORD.encode(), b"y" * 600, b"\xff", b"\0",
+]  # fmt: skip
+
+_STATES: Final = list(State)
+#: Octets that are ever held: CAPA's bound, and a piece.
+_HELD: Final = 70 * 1024
+_PASSWORD: Final = Secret(PASSWORD)
+_COMMANDS: Final[list[Callable[[], Command]]] = [
+    Noop,
+    Stat,
+    Capa,
+    Quit,
+    Rset,
+    Stls,
+    SaslCancel,
+    lambda: User("me"),
+    lambda: Pass(_PASSWORD),
+    lambda: Apop("me", _PASSWORD),
+    lambda: SaslResponse(_PASSWORD),
+    lambda: List(max_rows=50),
+    lambda: List(1),
+    lambda: Uidl(max_rows=50),
+    lambda: Uidl(1),
+    lambda: Retr(1),
+    lambda: Top(1, 0),
+    lambda: Dele(1),
+]
+_MECHANISMS: Final = ["PLAIN", "LOGIN", "CRAM-MD5", "XOAUTH2", "OAUTHBEARER", "EXTERNAL"]
+
+_SEND, _LOG_IN, _TLS, _CLOSE, _ENDLESS, _RECEIVE = range(6)
+
+
+def _sending(*indexes: int) -> list[int]:
+    return [number for index in indexes for number in (_SEND, index)]
+
+
+def _said(state: State, decisions: list[int], said: bytes) -> bytes:
+    """Return the input for a dialogue: the state it begins in, what is done, and then what the server says to it."""
+    return material(said, [_STATES.index(state), *decisions, *[_RECEIVE, 9] * 3])
+
+
+SEEDS: Final = [
+    _said(State.GREETING, [], b"+OK <1.2@host>\r\n"),
+    _said(State.AUTHORIZATION, _sending(7, 8), b"+OK\r\n-ERR [AUTH] you said " + PASSWORD.encode() + b"\r\n"),
+    material(
+        b"-ERR n\r\n+OK\r\nSASL PLAIN\r\nX " + PASSWORD.encode() + b"\r\n.\r\n",
+        [_STATES.index(State.AUTHORIZATION), *_sending(8), _RECEIVE, 3, *_sending(2), _RECEIVE, 9],
+    ),
+    _said(State.AUTHORIZATION, _sending(5), b"+OK\r\n"),
+    _said(State.TRANSACTION, _sending(1, 11, 13), b"+OK 2 9\r\n+OK\r\n1 4\r\n2 5\r\n.\r\n+OK\r\n1 a\r\n2 b\r\n.\r\n"),
+    _said(State.TRANSACTION, _sending(15, 17, 3), b"+OK\r\na\r\n..\r\n\r\n.\r\n+OK\r\n+OK bye\r\n"),
+    *(
+        _said(
+            State.AUTHORIZATION, [_LOG_IN, mechanism, initial], b"+ \r\n+ PDE+\r\n-ERR " + PASSWORD.encode() + b"\r\n"
+        )
+        for mechanism in range(len(_MECHANISMS))
+        for initial in (0, 1)
+    ),
+    # the password in the rows of LIST, of which one is too long
+    material(
+        b"+OK go\r\n+OK\r\n1 1 " + PASSWORD.encode() + b"x" * 60,
+        [_STATES.index(State.AUTHORIZATION), *_sending(8), _RECEIVE, 3, *_sending(11), _RECEIVE, 9],
+    ),
+    # without end: a line, the rows of LIST, those of CAPA, and a message
+    material(b"+OK " + b"x" * 60, [_STATES.index(State.GREETING), _ENDLESS, 6, 11]),
+    *(
+        material(
+            b"+OK\r\n1 1\r\n" + b"22 22\r\n" * 8, [_STATES.index(state), *_sending(sent), _RECEIVE, 3, _ENDLESS, 6, 11]
+        )
+        for state, sent in ((State.TRANSACTION, 11), (State.AUTHORIZATION, 2), (State.TRANSACTION, 15))
+    ),
+]
+
+
+def one_input(data: bytes) -> None:
+    """Hold a dialogue; only its two errors may come out, little is held, and the password is never shown."""
+    _Dialogue(Material(data)).run()
+
+
+class _Dialogue:
+    def __init__(self, given: Material) -> None:
+        self._material = given
+        self._machine: Machine = in_state(given.choice(_STATES))
+        self._exchange: Exchange | None = None
+        self._told = False  # the server has the password from us
+
+    def run(self) -> None:
+        while self._material:
+            try:
+                self._step()
+            except LocalProtocolError as error:
+                harmless(str(error), longest=400)
+            except RemoteProtocolError as error:
+                harmless(str(error), longest=400)
+                self._keeps_it(error)
+                assert self._machine.state is State.BROKEN
+                self._stays_broken(error)
+                return
+            assert self._machine.buffered <= _HELD
+            assert self._machine.outstanding >= 0
+
+    def _step(self) -> None:
+        what = self._material.number(8)
+        if what == _SEND:
+            self._send(self._material.choice(_COMMANDS)())
+        elif what == _LOG_IN:
+            self._log_in()
+        elif what == _TLS:
+            self._machine.tls_started()
+        elif what == _CLOSE and not self._material.number(16):
+            self._machine.receive_eof()
+        else:
+            said = self._material.piece(1 << self._material.number(10))
+            if what == _ENDLESS:
+                said = said[:64] * (1 << self._material.number(12))  # without end, nearly
+            for event in self._machine.receive(said):
+                self._look_at(event)
+            self._machine.check()
+
+    def _send(self, command: Command) -> None:
+        wire = self._machine.send(command)
+        self._told |= PASSWORD.encode() in command.secrets()
+        assert wire.endswith(b"\r\n")
+        assert wire.count(b"\n") == 1
+        harmless(command.shown())
+        discreet(command.shown(), command)
+
+    def _log_in(self) -> None:
+        exchange = begin(
+            self._material.choice(_MECHANISMS),
+            "me",
+            _PASSWORD,
+            initial_response=bool(self._material.number(2)),
+            server=Endpoint("pop.example.test", 995),
+        )
+        self._send(exchange.start())
+        self._exchange = exchange
+
+    def _look_at(self, event: Event) -> None:
+        if isinstance(event, Reply | Greeting | Continuation):
+            self._keeps_it(event)
+        if isinstance(event, BodyChunk):
+            assert event.data
+        elif isinstance(event, Continuation) and self._exchange is not None:
+            if self._machine.state is State.CHALLENGED:  # it may have moved on with what came behind
+                self._send(self._exchange.answer(event))
+            harmless(self._exchange.problem or "", longest=400)
+            discreet(self._exchange.problem)
+        elif isinstance(event, Listing):
+            self._read(event)
+        elif isinstance(event, Reply) and type(event.command) is Stat and event.ok:
+            messages, octets = _stat(event.text)
+            assert messages >= 0
+            assert octets >= 0
+
+    def _read(self, listing: Listing) -> None:
+        capabilities = self._machine.capabilities
+        if type(listing.command) is Capa and capabilities is not None:
+            for line in capabilities.lines:
+                harmless(line)
+            self._keeps_it(capabilities.lines, capabilities.implementation)
+            harmless(capabilities.implementation or "")
+            assert capabilities.login_delay is None or capabilities.login_delay >= 0
+            assert capabilities.expire is not False
+        assert all(1 <= number <= 50 and size >= 0 for number, size in parse_list(listing.data, 50).items())
+        uids = parse_uidl(listing.data, 50)
+        assert all(1 <= number <= 50 and 1 <= len(uid) <= 70 for number, uid in uids.items())
+        assert len(set(uids.values())) == len(uids)
+        for uid in uids.values():
+            harmless(uid)
+
+    def _keeps_it(self, *things: object) -> None:
+        if self._told:
+            discreet(*things)
+
+    def _stays_broken(self, error: RemoteProtocolError) -> None:
+        for attempt in (lambda: self._machine.receive(b"+OK\r\n"), lambda: self._machine.send(Noop())):
+            with pytest.raises(RemoteProtocolError) as again:
+                attempt()
+            assert again.value is error
+        assert self._machine.buffered == 0
+
+
+def _stat(text: bytes) -> tuple[int, int]:
+    try:
+        return parse_stat(text)
+    except RemoteProtocolError as error:
+        harmless(str(error), longest=400)
+        return 0, 0

@@ -1,0 +1,1 @@
+"""A hostile server: one test for each thing it can do."""

@@ -1,0 +1,112 @@
+"""What a server can do with a message: the others come all the same, and what came is what was sent."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from trio.testing import MockClock, trio_test
+
+from tests.hostile.behaviour import MAILS, Behaviour, prove
+from tests.hostile.script import CUT, SILENCE, Script, endlessly, part, slowly
+from tests.hostile.service import TIMEOUT
+from tui_popretr.errors import ExitCode
+
+MEGABYTE = 2**20
+EACH_WAY = pytest.mark.parametrize("pipelining", [False, True])
+AGAIN = "; connecting once more to go on after it"
+
+
+def broken(script: Script, reason: str, *, seconds: float = 0.0, sends: int = MEGABYTE) -> Behaviour:
+    """The second message breaks the connection: the client reconnects once and goes on after it."""
+    return Behaviour(
+        script,
+        f"1 message could not be retrieved: {reason}",
+        ExitCode.TEMPORARY,
+        delivered=2,
+        told=2,
+        seconds=seconds,
+        sends=sends,
+        notes=[reason + AGAIN],
+    )
+
+
+STALLED = "the server has made no progress for 30 s"
+SIZE = len(MAILS["uid-2"])
+
+BEHAVIOURS = {
+    "refused": Behaviour(
+        {"RETR 2": b"-ERR no\r\n"},
+        "1 message could not be retrieved: the server refused to send it: no",
+        ExitCode.TEMPORARY,
+        delivered=2,
+    ),
+    "refused without a reason": Behaviour(
+        {"RETR 2": b"-ERR\r\n"},
+        "1 message could not be retrieved: the server refused to send it: without a reason",
+        ExitCode.TEMPORARY,
+        delivered=2,
+    ),
+    "all refused": Behaviour(
+        {"RETR": b"-ERR no\r\n"},
+        "3 messages could not be retrieved: the server refused to send it: no",
+        ExitCode.TEMPORARY,
+    ),
+    "no answer": broken({"RETR 2": SILENCE}, STALLED, seconds=TIMEOUT),
+    "cut": broken(
+        {"RETR 2": (part(60), CUT)}, "the server closed the connection in the middle of its answer to RETR 2"
+    ),
+    "cut at once": broken({"RETR 2": CUT}, "the server closed the connection before its answer to RETR 2"),
+    "cut before the last octet": broken(
+        {"RETR 2": (part(-1), CUT)}, "the server closed the connection in the middle of its answer to RETR 2"
+    ),
+    "stalled": broken({"RETR 2": (part(60), SILENCE)}, STALLED, seconds=TIMEOUT),
+    "stalled before the end": broken({"RETR 2": (part(-3), SILENCE)}, STALLED, seconds=TIMEOUT),
+    "too slow": broken({"RETR 2": slowly(0.2)}, STALLED, seconds=TIMEOUT),
+    "not its status": broken(
+        {"RETR 2": b"Subject: x\r\n\r\n.\r\n"}, "the server's answer is neither +OK nor -ERR: Subject: x"
+    ),
+    "an endless status": broken(
+        {"RETR 2": endlessly(b"+OK " + b"x" * 60000)}, "the server sent an endless line: +OK " + "x" * 36 + "…"
+    ),
+}
+
+
+@EACH_WAY
+@pytest.mark.parametrize("behaviour", BEHAVIOURS.values(), ids=BEHAVIOURS)
+@trio_test
+async def test_the_message(behaviour: Behaviour, pipelining: bool, tmp_path: Path, autojump_clock: MockClock) -> None:
+    await prove(behaviour, tmp_path, pipelining=pipelining)
+
+
+#: What is repeated.
+OCTETS = {"one line": b"x", "lines": b"x" * 75 + b"\r\n", "almost ends": b"\r\n.\r", "bare CR": b"\r", "NUL": b"\0"}
+
+
+@pytest.mark.parametrize("limit", ["by its size", "by a larger size", "by maxsize"])
+@pytest.mark.parametrize("octets", OCTETS.values(), ids=OCTETS)
+@trio_test
+async def test_a_message_without_end(
+    octets: bytes, limit: str, tmp_path: Path, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is given up when it is far longer than announced, or than maxsize allows, and the others are not kept."""
+    announced = 10**5 if limit == "by a larger size" else SIZE
+    maxsize = 10**5 if limit == "by maxsize" else None
+    most = 2 * maxsize + 64 * 1024 if maxsize else 4 * announced + MEGABYTE
+    monkeypatch.setattr("tui_popretr.engine.incoming.EXCESS", 8 * MEGABYTE if maxsize else MEGABYTE)
+    reason = f"message 2 does not end: [0-9]+ octets so far, {announced} announced"
+    behaviour = Behaviour(
+        {
+            "LIST": f"+OK\r\n1 {SIZE}\r\n2 {announced}\r\n3 {SIZE}\r\n.\r\n".encode(),
+            "RETR 2": (b"+OK\r\n", endlessly(octets * (60000 // len(octets)))),
+        },
+        re.compile(f"1 message could not be retrieved: {reason}"),
+        ExitCode.TEMPORARY,
+        delivered=2,
+        told=2,
+        sends=most + MEGABYTE,
+        notes=[re.compile(reason + AGAIN)],
+        client={"max_size": maxsize},
+    )
+    await prove(behaviour, tmp_path)

@@ -1,0 +1,191 @@
+"""What may stand in the journal, and how that may change: states, troubles, history (SPEC 5)."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.journal.model_ledger import Account, Ledger
+from tui_popretr.journal.journal import FORGET_AFTER, Journal
+from tui_popretr.journal.records import Record, SessionRow, State
+
+#: The states that may follow; between two looks several steps may have been taken.
+_FOLLOWING = {
+    State.SEEN: {State.SEEN},
+    State.DELIVERING: {State.DELIVERING, State.DELIVERED, State.DELETED},
+    State.DELIVERED: {State.DELIVERED, State.DELETED},
+    State.DELETED: {State.DELETED, State.DELIVERED},  # there are servers that keep what they said they had deleted
+}
+
+
+@dataclass(slots=True)
+class _Count:
+    """The failures of a message, of which not all may have been recorded."""
+
+    least: int = 0
+    most: int = 0
+
+
+@dataclass(slots=True)
+class Records:
+    """The part of the journal that belongs to one account."""
+
+    account: Account
+    ledger: Ledger
+    maildrop: int | None = None
+    known: dict[int, Record] = field(default_factory=dict)
+    absent: dict[str | None, int] = field(default_factory=dict)  # since when no complete listing has had a UID
+    perhaps_forgotten: set[str | None] = field(default_factory=set)
+    marked: set[str] = field(default_factory=set)  # as seen
+    failures: defaultdict[str, _Count] = field(default_factory=lambda: defaultdict(_Count))
+    last_failures: dict[str, set[int]] = field(default_factory=dict)  # one of these is right
+    sessions: list[SessionRow] = field(default_factory=list)
+    unsure: set[SessionRow] = field(default_factory=set)  # of these
+
+    @property
+    def client(self) -> str:
+        return f"client {self.account.number}"
+
+    @property
+    def number(self) -> int:
+        """The maildrop's, which the journal has told."""
+        assert self.maildrop is not None
+        return self.maildrop
+
+    # --- what the program is about to tell the journal, and then (`surely`) has told it -------------------------------
+
+    def failed(self, keys: Iterable[str], *, surely: bool) -> None:
+        for key in keys:
+            self.failures[key].least += surely
+            self.failures[key].most += not surely
+            self.last_failures[key] = {self.ledger.clock.now} | (
+                set() if surely else self.last_failures.get(key, set())
+            )
+
+    def overcome(self, keys: Iterable[str], *, surely: bool) -> None:
+        for key in keys:
+            if key in self.failures:
+                self.failures[key].least = 0
+                if surely:
+                    del self.failures[key]
+
+    def closed(self, listed: Collection[str] | None, deleted: Collection[str], *, surely: bool) -> None:
+        """QUIT's +OK came. `deleted` are UIDs."""
+        now = self.ledger.clock.now
+        here = [each for each in self.ledger.deliveries.values() if each.account is self.account]
+        for uid in {*self.marked, *(each.record.uid for each in here)} - {None}:
+            if uid in deleted or (listed is not None and uid not in listed):
+                self.absent[uid] = min(now, self.absent.get(uid, now))
+                if now - self.absent[uid] >= FORGET_AFTER:
+                    self.perhaps_forgotten.add(uid)
+                    for each in here:
+                        each.perhaps_forgotten |= each.record.uid == uid
+            elif listed is not None and surely:
+                self.absent.pop(uid, None)
+        if listed is not None:
+            self.overcome([key for key in self.failures if key not in listed], surely=surely)
+
+    def mark(self, uids: Collection[str]) -> None:
+        """These UIDs are marked as seen, and stand for other messages than those that were deleted."""
+        self.marked |= set(uids)
+        for each in self.ledger.deliveries.values():
+            if each.account is self.account and each.perhaps_deleted is not None:
+                each.perhaps_forgotten |= each.record.uid in uids
+
+    def ended(self, row: SessionRow, *, surely: bool) -> None:
+        if surely:
+            self.unsure.discard(row)
+        else:
+            self.sessions.append(row)
+            self.unsure.add(row)
+
+    # --- what the journal says ----------------------------------------------------------------------------------------
+
+    def check(self, journal: Journal) -> None:
+        if self.maildrop is None:
+            return
+        records = journal.records(self.maildrop)
+        now = {each.id: each for each in records}
+        assert journal.records(self.maildrop, deleted=False) == [x for x in records if x.state is not State.DELETED]
+        assert journal.delivering_of(self.maildrop) == [x for x in records if x.state is State.DELIVERING]
+        named = [each.uid for each in records if each.uid is not None and each.state is not State.DELIVERING]
+        assert len(set(named)) == len(named), "two records of one UID"
+        for identifier, before in self.known.items():
+            if identifier in now:
+                self._check_change(before, now[identifier])
+            else:
+                assert self._may_go(before, now.values()), f"forgotten: {before}"
+        there = {identifier for identifier, _ in self.account.finished()}
+        for each in records:
+            self._check_record(each, there)
+        self.known = now
+        self._check_troubles(journal)
+        self._check_history(journal)
+
+    def _check_change(self, before: Record, now: Record) -> None:
+        assert now.state in _FOLLOWING[before.state], f"{before} became {now}"
+        assert now[:4] == before[:4]  # id, UID, octets, identity
+        assert (now.final, now.time) == (before.final, before.time)
+        assert now.settled >= before.settled
+        assert now.owed >= before.owed or now.state is State.DELETED or before.state is State.DELIVERING
+
+    def _may_go(self, gone: Record, others: Collection[Record]) -> bool:
+        delivery = self.ledger.deliveries.get(gone.id)
+        if delivery is not None and delivery.perhaps_deleted is not None and gone.uid in self.marked:
+            return True
+        if delivery is not None and gone.state is State.DELIVERING:
+            displaced = gone.final is not None and Path(gone.final) in self.ledger.disk.strangers
+            if delivery.withdrawn or delivery.perhaps_forgotten or displaced:
+                return True
+            if not delivery.seen:
+                return False
+        if gone.uid is None:
+            return delivery is not None and delivery.perhaps_forgotten
+        replaced = any(x.uid == gone.uid and x.id > gone.id and x.state > State.DELIVERING for x in others)
+        return replaced or gone.uid in self.perhaps_forgotten
+
+    def _check_record(self, record: Record, there: Collection[int]) -> None:
+        if record.state is State.SEEN:
+            assert record.uid in self.marked
+            assert not record.owed
+            assert not record.settled
+            return
+        delivery = self.ledger.deliveries[record.id]
+        delivery.recorded = True
+        new = delivery.record
+        assert (record.uid, record.octets, record.identity, record.time) == (
+            new.uid,
+            new.octets,
+            new.identity,
+            new.time,
+        )
+        assert record.final == new.final
+        if record.state is State.DELIVERING:
+            assert (record.tmp, record.audit) == (new.tmp, new.audit)
+            assert not delivery.surely_delivered
+            return
+        assert record.tmp is record.audit is None
+        assert record.settled <= delivery.perhaps_settled
+        assert record.settled >= delivery.surely_settled
+        self.ledger.check_delivered(delivery, there)
+        if record.state is State.DELETED:
+            assert not record.owed
+            assert delivery.perhaps_deleted is not None
+        else:
+            assert delivery.owed <= record.owed <= delivery.perhaps_owed
+
+    def _check_troubles(self, journal: Journal) -> None:
+        assert self.maildrop is not None
+        troubles = journal.troubles(self.maildrop)
+        for key in {*troubles, *self.failures}:
+            count = troubles[key].failures if key in troubles else 0
+            assert self.failures[key].least <= count <= self.failures[key].most
+            self.failures[key] = _Count(count, count)
+
+    def _check_history(self, journal: Journal) -> None:
+        rows = journal.sessions(self.client)[::-1]
+        self.sessions = [row for row in self.sessions if row in rows or row not in self.unsure]
+        self.unsure.clear()
+        assert rows == self.sessions

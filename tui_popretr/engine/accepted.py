@@ -1,0 +1,25 @@
+"""Recipients who have messages already that others have refused."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from tui_popretr.identity import Identity
+from tui_popretr.journal.records import Acceptance
+
+
+class Accepted:
+    """What the journal knows of it, for one connection."""
+
+    def __init__(self, acceptances: Iterable[Acceptance] = ()) -> None:
+        self._left = list(acceptances)
+
+    def take(self, uid: str | None, identity: Identity) -> list[str]:
+        """Return who has a message, and do not tell it of another one: two identical mails are two (SPEC 5)."""
+        found: dict[str, Acceptance] = {}
+        for each in self._left:
+            if each.uid == uid and each.identity.same_as(identity):
+                found.setdefault(each.address.lower(), each)
+        for each in found.values():
+            self._left.remove(each)
+        return [each.address for each in found.values()]

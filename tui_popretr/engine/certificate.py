@@ -1,0 +1,115 @@
+"""What a server's certificate says: whose it is, for which names, until when, and its fingerprint."""
+
+from __future__ import annotations
+
+import hashlib
+import ipaddress
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from tui_popretr.text import visible
+
+#: OpenSSL's dictionary of a certificate, as SSLSocket.getpeercert() documents it.
+Decoded = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """A certificate; `fingerprint` is the SHA-256 of the whole of it, in 64 lower-case hex digits."""
+
+    subject: str = ""
+    issuer: str = ""
+    names: tuple[str, ...] = ()  # as they are written in it, not yet fit for a terminal
+    begins: datetime | None = None
+    expires: datetime | None = None
+    fingerprint: str = ""
+
+    @classmethod
+    def of(cls, decoded: Decoded, der: bytes) -> Certificate:
+        """Return the certificate that OpenSSL has decoded to this."""
+        return cls(
+            subject=visible(_name(decoded.get("subject", ())), 256),
+            issuer=visible(_name(decoded.get("issuer", ())), 256),
+            names=tuple(certificate_names(decoded)),
+            begins=_time(decoded.get("notBefore")),
+            expires=_time(decoded.get("notAfter")),
+            fingerprint=hashlib.sha256(der).hexdigest(),
+        )
+
+
+def chain_shown(sock: ssl.SSLSocket) -> list[Certificate]:
+    """Return what the server has shown, its own certificate first, be it right or wrong; for words only.
+
+    Nothing is decided by it: what Python tells officially of a certificate that was not accepted is nothing, and this
+    may be gone in another version (docs/decisions/0009-rejected-certificates.md). [] where there is nothing to tell.
+    """
+    try:
+        shown = sock._sslobj.get_unverified_chain() or []  # type: ignore[attr-defined]
+        return [Certificate.of(each.get_info(), ssl.PEM_cert_to_DER_cert(each.public_bytes())) for each in shown]
+    except (AttributeError, TypeError, ValueError, ssl.SSLError):
+        return []
+
+
+def _name(rdns: Any) -> str:
+    """Return a distinguished name's common name, else the most specific name that it has."""
+    named = [(key, value) for rdn in rdns for key, value in rdn]
+    for wanted in ("commonName", "organizationalUnitName", "organizationName"):
+        if found := next((value for key, value in named if key == wanted), ""):
+            return str(found)
+    return ""
+
+
+def _time(text: str | None) -> datetime | None:
+    # The year 9999 stands for "never" (RFC 5280 §4.1.2.5) and fits; what does not is told as not known.
+    try:
+        return datetime.fromtimestamp(ssl.cert_time_to_seconds(text), UTC) if text else None
+    except (ValueError, OverflowError, OSError):
+        return None
+
+
+# --- names ------------------------------------------------------------------------------------------------------------
+
+
+def certificate_names(decoded: Decoded) -> list[str]:
+    """Return the DNS names and IP addresses a certificate is for; its common name only where it has none."""
+    names = [
+        value if kind == "DNS" else str(_ip_address(value) or value)  # OpenSSL writes IPv6 addresses in full
+        for kind, value in decoded.get("subjectAltName", ())
+        if kind in ("DNS", "IP Address")
+    ]
+    common = next((value for rdn in decoded.get("subject", ()) for key, value in rdn if key == "commonName"), None)
+    return names or ([common] if common else [])
+
+
+def name_matches(pattern: str, name: str) -> bool:
+    """Tell whether a certificate's name covers `name` (RFC 7817 §3, RFC 6125 §6.4.3).
+
+    IP addresses must be equal; a wildcard stands for the whole left-most label and for exactly one.
+    """
+    address = _ip_address(name)
+    if address is not None:
+        return _ip_address(pattern) == address
+    pattern, name = pattern.lower().removesuffix("."), _a_labels(name)
+    if not pattern.startswith("*."):
+        return pattern == name
+    first, _, parent = name.partition(".")
+    return bool(first) and parent == pattern[2:] and "." in parent
+
+
+def _ip_address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        return ipaddress.ip_address(text.strip())
+    except ValueError:
+        return None
+
+
+def _a_labels(name: str) -> str:
+    """Return a host name as certificates have it: in lower case and ASCII (RFC 7817 §3), if there is such a form."""
+    try:
+        ascii_name = name.encode("idna").decode("ascii")
+    except UnicodeError:
+        ascii_name = name
+    return ascii_name.lower().removesuffix(".")

@@ -1,0 +1,53 @@
+"""The warning that a server's certificate is about to end: once for each certificate, not at each session."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from tui_popretr.clock import Clock
+from tui_popretr.engine.bus import Bus
+from tui_popretr.facts import Fact, Level, Noted, SessionConnected, SessionId, TlsDetails, TlsStarted
+
+
+class ExpiryWatch:
+    """A listener on the bus that looks at each session's certificate and notes those that end soon."""
+
+    def __init__(self, bus: Bus, clock: Clock) -> None:
+        self._bus = bus
+        self._clock = clock
+        # The last one of each client, so that no server can fill the memory with ever new ones.
+        self._warned: dict[str, TlsDetails] = {}
+
+    def __call__(self, fact: Fact) -> None:
+        match fact:
+            case SessionConnected(session=session, tls=TlsDetails() as tls) | TlsStarted(session=session, tls=tls) if (
+                tls.expires is not None
+            ):
+                self._look(session, tls)
+
+    def _look(self, session: SessionId, tls: TlsDetails) -> None:
+        now = self._clock.now()
+        if not tls.expires_soon(now):
+            return
+        known = any(_same(tls, other) for other in self._warned.values())
+        self._warned[session.client] = tls
+        if not known:
+            self._bus.publish(Noted(now, Level.WARNING, session.client, _warning(tls, now)))
+
+
+def _same(one: TlsDetails, other: TlsDetails) -> bool:
+    """Tell whether two sessions had the same certificate; several clients may have one server."""
+    return (one.fingerprint, one.subject, one.expires) == (other.fingerprint, other.subject, other.expires)
+
+
+def _warning(tls: TlsDetails, now: datetime) -> str:
+    left, expires = tls.days_left(now), tls.expires
+    assert left is not None
+    assert expires is not None
+    date = expires.astimezone(now.tzinfo).date()
+    whose = f"the certificate of {tls.subject or (tls.names[0] if tls.names else 'the server')}"
+    if left < 0:  # only one that is pinned is still accepted
+        return f"{whose} expired on {date}; its next one will need another fingerprint"
+    when = "in less than a day" if left == 0 else f"in {left} day{'' if left == 1 else 's'}"
+    then = "the next one will need another fingerprint" if tls.pinned else "tell the server's operator"
+    return f"{whose} expires {when}, on {date}; {then}"

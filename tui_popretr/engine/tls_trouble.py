@@ -1,0 +1,234 @@
+"""Why a TLS handshake failed, in words, and what a person can do about it."""
+
+from __future__ import annotations
+
+import errno
+import ssl
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from tui_popretr.config.model import TlsPolicy
+from tui_popretr.engine.certificate import Certificate
+from tui_popretr.errors import (
+    CertificateRejected,
+    ClientCertificateRejected,
+    ConnectionCut,
+    TlsFailed,
+    describe_os_error,
+)
+from tui_popretr.text import visible
+
+# X509_V_ERR_... of OpenSSL's x509_vfy.h, which Python hands on as verify_code
+_NOT_YET_VALID, _EXPIRED = 9, 10
+_SELF_SIGNED = 18
+_UNTRUSTED = {2, 19, 20, 21}  # no issuer found, at one place of the chain or another
+_OTHER_NAME = {62, 64}
+
+# Reasons of OpenSSL's errors; alerts of the server have names that begin with the TLS version that brought them.
+_IN_CLEAR = {
+    "WRONG_VERSION_NUMBER",
+    "RECORD_LAYER_FAILURE",
+    "UNKNOWN_PROTOCOL",
+    "HTTP_REQUEST",
+    "PACKET_LENGTH_TOO_LONG",
+}
+_NO_VERSION = {
+    "TLSV1_ALERT_PROTOCOL_VERSION",
+    "UNSUPPORTED_PROTOCOL",
+    "WRONG_SSL_VERSION",
+    "VERSION_TOO_LOW",
+    "TLSV1_ALERT_INSUFFICIENT_SECURITY",
+}
+_NO_CERTIFICATE_OF_OURS = {"TLSV13_ALERT_CERTIFICATE_REQUIRED", "SSLV3_ALERT_NO_CERTIFICATE"}
+_BAD_CERTIFICATE_OF_OURS = {
+    "TLSV1_ALERT_UNKNOWN_CA": "it does not trust who signed it",
+    "SSLV3_ALERT_BAD_CERTIFICATE": "it finds something wrong with it",
+    "SSLV3_ALERT_UNSUPPORTED_CERTIFICATE": "it does not support its kind",
+    "SSLV3_ALERT_CERTIFICATE_REVOKED": "it was revoked",
+    "SSLV3_ALERT_CERTIFICATE_EXPIRED": "it has expired",
+    "SSLV3_ALERT_CERTIFICATE_UNKNOWN": "it gives no reason",
+    "TLSV1_ALERT_ACCESS_DENIED": "it is valid, but has no access",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """A handshake that failed: how and with whom it was tried, and the certificates that were shown, if any."""
+
+    policy: TlsPolicy
+    host: str
+    port: str = ""
+    chain: Sequence[Certificate] = ()
+
+    @property
+    def where(self) -> str:
+        return f"at port {self.port}" if self.port else "here"
+
+
+def explain(problem: Exception, attempt: Attempt) -> TlsFailed:
+    """Return the error for a handshake that ended with `problem`."""
+    if isinstance(problem, ssl.SSLCertVerificationError):
+        return _rejected(problem, attempt)
+    gone = isinstance(problem, OSError) and problem.errno == errno.ENOTCONN
+    if gone or isinstance(problem, ssl.SSLEOFError | ConnectionError):
+        return TlsFailed("the server closed the connection during the TLS handshake", advice=_perhaps_stls(attempt))
+    if isinstance(problem, ssl.SSLError):
+        return _broken(problem, attempt)
+    detail = describe_os_error(problem) if isinstance(problem, OSError) else str(problem)
+    return TlsFailed(f"the TLS handshake failed: {detail}")
+
+
+def told_later(problem: ssl.SSLError) -> ConnectionCut | None:
+    """Return the error where the server tells only after the handshake that our certificate is missing or not right.
+
+    TLS 1.3 has it so (RFC 8446 §4.4.2.4): the client is done before its certificate is looked at. It is a cut, which a
+    server can make at any time, with an alert of any kind.
+    """
+    ours = _about_our_certificate(problem)
+    return ConnectionCut(str(ours), advice=ours.advice) if ours is not None else None
+
+
+def _about_our_certificate(problem: ssl.SSLError) -> ClientCertificateRejected | None:
+    reason = (problem.reason or "").upper()
+    if reason in _NO_CERTIFICATE_OF_OURS:
+        return ClientCertificateRejected("the server wants a client certificate")
+    if reason in _BAD_CERTIFICATE_OF_OURS:
+        why = _BAD_CERTIFICATE_OF_OURS[reason]
+        return ClientCertificateRejected(f"the server rejects our client certificate: {why}")
+    return None
+
+
+def not_pinned(fingerprint: str, host: str) -> CertificateRejected:
+    """Return the error for a certificate that is none of the pinned ones; "" where the server has shown none."""
+    if not fingerprint:
+        return CertificateRejected(f"{host} has shown no certificate, and one is pinned")
+    return CertificateRejected(
+        f"the certificate of {host} is not the pinned one: its SHA-256 fingerprint is {fingerprint}",
+        advice="somebody may be between you and the server. If its operator says that this is the server's new"
+        f' certificate, set fingerprint="{fingerprint}"',
+    )
+
+
+def misnamed(names: Sequence[str], host: str, expected: str | None) -> CertificateRejected:
+    """Return the error for a certificate that is not for the host, or not for the name in peercert."""
+    first = next((name for name in names if not name.startswith("*")), "")
+    advice = "check the host name in address"
+    if expected:
+        advice = "set peercert to one of the certificate's names if that is the right server"
+    elif first:
+        advice += f', or set peercert="{visible(first, 253)}" if that is the right server'
+    told = f"for {_listed(names)}, not" if names else "not"
+    return CertificateRejected(f"the certificate is {told} for {expected or host}", advice=advice)
+
+
+def _listed(names: Sequence[str]) -> str:
+    return visible(", ".join(names[:5]) + (" ..." if len(names) > 5 else ""), 300)
+
+
+# --- the server's certificate -----------------------------------------------------------------------------------------
+
+
+def _rejected(problem: ssl.SSLCertVerificationError, attempt: Attempt) -> CertificateRejected:
+    code, policy = problem.verify_code, attempt.policy
+    leaf = attempt.chain[0] if attempt.chain else Certificate()
+    if code in _OTHER_NAME:
+        return misnamed(leaf.names, attempt.host, policy.peer_name)
+    words = problem.verify_message or "it cannot be verified"
+    advice = "set tspath to the file of the authority that signed it, if you trust that"
+    if code == _EXPIRED:
+        words, advice = (
+            _expired(attempt.chain),
+            "tell the server's operator; if others can use it, see this machine's clock",
+        )
+    elif code == _NOT_YET_VALID:
+        words, advice = _not_yet_valid(attempt.chain), "see whether this machine's clock is right"
+    elif code == _SELF_SIGNED:
+        words, advice = "it is self-signed", _pin(leaf) or "set tspath to a file with this very certificate"
+    elif code in _UNTRUSTED:
+        words, advice = _untrusted(attempt.chain), _trust(leaf)
+    return CertificateRejected(f"the certificate of {attempt.host} is rejected: {words}", advice=advice)
+
+
+def _expired(chain: Sequence[Certificate]) -> str:
+    now = datetime.now(UTC)
+    for number, each in enumerate(chain):
+        if each.expires is not None and each.expires < now:
+            when = f"expired {_days((now - each.expires).days)} ago, on {each.expires.date()}"
+            return f"it {when}" if number == 0 else f"that of {each.subject or 'an authority'}, which signed it, {when}"
+    # The one that has expired is not sent by the server but in the trust file.
+    return "that of an authority which signed it has expired" if chain else "it has expired"
+
+
+def _not_yet_valid(chain: Sequence[Certificate]) -> str:
+    now = datetime.now(UTC)
+    for each in chain:
+        if each.begins is not None and each.begins > now:
+            return f"it is not valid yet: it begins in {_days((each.begins - now).days)}, on {each.begins.date()}"
+    return "it is not valid yet"
+
+
+def _days(days: int) -> str:
+    return "less than a day" if days == 0 else "1 day" if days == 1 else f"{days} days"
+
+
+def _untrusted(chain: Sequence[Certificate]) -> str:
+    issuer = chain[-1].issuer if chain else ""
+    words = f"it is signed by an authority that is not trusted here{f' ({issuer})' if issuer else ''}"
+    if len(chain) == 1:
+        words += ", or the server does not send the certificates in between"
+    return words
+
+
+def _trust(leaf: Certificate) -> str:
+    trust = "set tspath to a file with the authority's certificate, if you trust that"
+    return f"{trust}; or {_pin(leaf)}" if leaf.fingerprint else trust
+
+
+def _pin(leaf: Certificate) -> str:
+    if not leaf.fingerprint:
+        return ""
+    return f'pin it with fingerprint="{leaf.fingerprint}", if the server\'s operator says that this is its fingerprint'
+
+
+# --- what else --------------------------------------------------------------------------------------------------------
+
+
+def _broken(problem: ssl.SSLError, attempt: Attempt) -> TlsFailed:
+    reason, policy = (problem.reason or "").upper(), attempt.policy
+    if reason in _IN_CLEAR:
+        if policy.latent:
+            return TlsFailed("the server agreed to STLS and then went on in clear", advice="tell the server's operator")
+        return TlsFailed(f"the server speaks plain text {attempt.where} and not TLS", advice=_perhaps_stls(attempt))
+    if reason in _NO_VERSION:
+        return _no_version(policy)
+    if ours := _about_our_certificate(problem):
+        return ours
+    words = (reason or str(problem)).lower().replace("_", " ")
+    if reason == "SSLV3_ALERT_HANDSHAKE_FAILURE":
+        wants = "" if policy.key_store else "; or it wants a client certificate (kspath)"
+        return TlsFailed(f"the server ends the TLS handshake: it has no cipher in common with us{wants}")
+    if reason == "TLSV1_UNRECOGNIZED_NAME":
+        return TlsFailed(f"the server does not know the name {attempt.host}", advice="check the host name in address")
+    return TlsFailed(f"the TLS handshake failed: {words}")
+
+
+def _no_version(policy: TlsPolicy) -> TlsFailed:
+    advice = "tell the server's operator"
+    if policy.minimum_version == "TLSv1.3":
+        advice = 'set proto="TLSv1.2" if the server can do no better'
+    elif policy.minimum_version == "TLSv1.2":
+        advice = f'{advice}; proto="TLSv1" would accept older versions, which are no longer safe'
+    return TlsFailed(
+        f"the server has no version of TLS that is accepted here: {policy.minimum_version} or newer (proto)",
+        advice=advice,
+    )
+
+
+def _perhaps_stls(attempt: Attempt) -> str:
+    if attempt.policy.latent:
+        return ""
+    return (
+        'if POP3 begins in clear there, as it does at port 110, set latent="Y" (STLS);'
+        " TLS from the first byte is usually at port 995"
+    )
