@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -43,11 +44,11 @@ def several(store: Store, shared: Path) -> Iterator[Course]:
 
 
 @pytest.fixture
-def shared(tmp_path: Path) -> Path:
+def shared() -> Iterator[Path]:
     """A folder that other users can come to: pytest's own are private."""
-    for folder in (tmp_path, *tmp_path.parents[:2]):
-        folder.chmod(0o755)
-    return tmp_path
+    with TemporaryDirectory(prefix="popretr-bench-") as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)
 
 
 def careless(mistake: str) -> Client:

@@ -22,7 +22,7 @@ def outcome(problem: BaseException, monkeypatch: pytest.MonkeyPatch) -> int:
     def perform(arguments: Namespace) -> int:
         raise problem
 
-    monkeypatch.setattr(command_line, "_perform", perform)
+    monkeypatch.setattr(command_line, "_load", lambda name: perform)
     return main(["info"])
 
 
@@ -123,7 +123,7 @@ def test_the_process_is_private_and_has_room() -> None:
         "from tui_popretr.cli import main\n"
         "def show():\n"
         "    print(oct(os.umask(0)), resource.getrlimit(resource.RLIMIT_NOFILE),"
-        " resource.getrlimit(resource.RLIMIT_CORE)[0])\n"
+        " resource.getrlimit(resource.RLIMIT_CORE)[0], flush=True)\n"
         "    return 5\n"
         "main.main = show\n"
         "from tui_popretr.__main__ import main\n"

@@ -29,6 +29,7 @@ class Recorded:
     def __init__(self, scene: Scene, file: Path) -> None:
         assert scene.site.once(wrapper=recording(file)) == 0, scene.site.said
         self._record = Record.read(file)
+        file.unlink()  # it has seen the password
         self._wal = f"{scene.site.journal}-wal"
         self._audit = str(scene.site.audit_log)
         publications = self._record.all(lambda call: call.name.startswith(("rename", "link")))

@@ -46,6 +46,7 @@ class RecipientsMachine(RuleBasedStateMachine):
         self.server: list[Mail] = []
         self.arrived = Counter[int]()
         self.deleted = Counter[int]()
+        self.unnamed: set[int] = set()
         self.got = Counter[tuple[int, str]]()
         self.in_flight = Counter[tuple[int, str]]()  # when killed: it may come again
 
@@ -54,6 +55,7 @@ class RecipientsMachine(RuleBasedStateMachine):
         content = len(self.arrived) - (like_the_last and len(self.arrived) > 0)
         self.server.append(Mail(content, f"u{self.arrived.total()}" if named else None))
         self.arrived[content] += 1
+        self.unnamed |= set() if named else {content}
 
     @rule(refusals=st.lists(_SOME, max_size=4), killed=st.sampled_from((None, None, None, 0, 1, 2)))
     def session(self, refusals: list[set[str]], killed: int | None) -> None:
@@ -92,7 +94,8 @@ class RecipientsMachine(RuleBasedStateMachine):
             for each in RECIPIENTS:
                 got = self.got[content, each]
                 assert self.deleted[content] <= got, f"{each} has lost {content}"
-                assert got <= times + self.in_flight[content, each], f"{each} has {content} too often"
+                if times == 1 or content not in self.unnamed:  # of identical ones: rather twice than lost
+                    assert got <= times + self.in_flight[content, each], f"{each} has {content} too often"
 
     @invariant()
     def nothing_is_remembered_for_longer_than_needed(self) -> None:
@@ -112,5 +115,5 @@ class RecipientsMachine(RuleBasedStateMachine):
 
 TestRecipientsMachine = RecipientsMachine.TestCase
 TestRecipientsMachine.settings = settings(
-    max_examples=2000 if NIGHTLY else 300, derandomize=not NIGHTLY, stateful_step_count=15
+    max_examples=2000 if NIGHTLY else 150, derandomize=not NIGHTLY, stateful_step_count=15
 )

@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--no-mouse", action="store_true", help="leave the mouse to the terminal")
 
 
-def run(args: argparse.Namespace) -> int:
+def run(arguments: argparse.Namespace) -> int:
     """Run the demo, on the dashboard where there is a terminal, and return the exit code.
 
     0 as scripted, 70 not as scripted. Raises CannotCreate where there is no folder to work in.
@@ -34,13 +34,13 @@ def run(args: argparse.Namespace) -> int:
     # here, since the parser of every other command passes through this module
     from tui_popretr.demo.folder import make_folder
 
-    if args.headless or not _has_terminal():
+    if arguments.headless or not _has_terminal():
         from tui_popretr.demo.once import run_once
 
-        return run_once(make_folder(args.folder), sys.stdout, keep=args.keep)
+        return run_once(make_folder(arguments.folder), sys.stdout, keep=arguments.keep)
     from tui_popretr.demo.watched import run_watched
 
-    return run_watched(make_folder(args.folder), sys.stdout, keep=args.keep, no_mouse=args.no_mouse)
+    return run_watched(make_folder(arguments.folder), sys.stdout, keep=arguments.keep, no_mouse=arguments.no_mouse)
 
 
 def _has_terminal() -> bool:

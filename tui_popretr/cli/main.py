@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from tui_popretr.cli.parser import PROGRAM, build_parser, normalise
+from tui_popretr.cli.process import collect
 from tui_popretr.errors import ExitCode, PopretrError, describe_os_error
 
 if TYPE_CHECKING:
@@ -64,44 +65,31 @@ def _run(arguments: Sequence[str]) -> int:
         parsed = build_parser().parse_args(normalise(arguments))
     except SystemExit as ending:  # --help and --version
         return ExitCode.OK if ending.code is None else int(ending.code)
-    return _perform(parsed)
+    command = _load(parsed.command)
+    collect()
+    return command(parsed)
 
 
-def _perform(arguments: Namespace) -> int:
-    """Carry out a command. Each is imported only when it is wanted: --once has to start quickly."""
-    match arguments.command:
+def _load(name: str) -> Callable[[Namespace], int]:
+    """Return what carries out a command. Each is imported only when it is wanted: --once has to start quickly."""
+    match name:
         case "run":
-            from tui_popretr.cli import run
-
-            return run.run(arguments)
+            from tui_popretr.cli.run import run
         case "init":
-            from tui_popretr.cli import init
-
-            return init.run(arguments)
+            from tui_popretr.cli.init import run
         case "check":
-            from tui_popretr.cli import check
-
-            return check.run(arguments)
+            from tui_popretr.cli.check import run
         case "mark-seen":
-            from tui_popretr.cli import mark_seen
-
-            return mark_seen.run(arguments)
+            from tui_popretr.cli.mark_seen import run
         case "import-seen":
-            from tui_popretr.cli import import_seen
-
-            return import_seen.run(arguments)
+            from tui_popretr.cli.import_seen import run
         case "info":
-            from tui_popretr.cli import info
-
-            return info.run(arguments)
+            from tui_popretr.cli.info import run
         case "transcript":
-            from tui_popretr.cli import transcript
-
-            return transcript.run(arguments)
+            from tui_popretr.cli.transcript import run
         case _:
-            from tui_popretr.cli import demo
-
-            return demo.run(arguments)
+            from tui_popretr.cli.demo import run
+    return run
 
 
 def _tell(problem: PopretrError) -> None:

@@ -16,11 +16,7 @@ _COLLECTIONS: Final = (10_000, 50, 20)
 
 
 def settle() -> None:
-    """Set umask and limits, and how often garbage is looked for.
-
-    A limit that the system does not let us have stays as it is.
-    """
-    gc.set_threshold(*_COLLECTIONS)
+    """Set umask and limits. A limit that the system does not let us have stays as it is."""
     os.umask(0o077)
     # Passwords are in memory, so a crash must leave no picture of it on disk.
     _limit(resource.RLIMIT_CORE, 0)
@@ -29,6 +25,12 @@ def settle() -> None:
     # A name that the terminal's encoding lacks is shown escaped, as Python does on standard error, not died of.
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
+
+
+def collect() -> None:
+    """Look for garbage from now on, as often as suits the program; to be called when its modules are loaded."""
+    gc.set_threshold(*_COLLECTIONS)
+    gc.enable()
 
 
 def _limit(which: int, soft: int | None) -> None:

@@ -3,9 +3,9 @@
 For each message: file written and fsynced, its folders fsynced, *delivering* committed, published (rename), folder
 fsynced, audit line written, *delivered* committed; only then is the session told, which may then send DELE (SPEC 5).
 
-Groups keep fsync from being the bottleneck: whatever is waiting when the disk is free is the next group. Two stages
-overlap, writing one group while the one before it is published, and one transaction carries the *delivered* of one
-group and the *delivering* of the next.
+Groups keep fsync from being the bottleneck: whatever is waiting when the disk is free is the next group. Three stages
+overlap: while one group is published, the next is made durable, and what comes behind it is written. One transaction
+carries the *delivered* of one group and the *delivering* of the next.
 """
 
 from __future__ import annotations
@@ -27,6 +27,8 @@ from tui_popretr.journal.records import DeliveredMark
 
 #: Octets of finished messages that may wait in memory, in a lane; beyond that readers wait.
 MEMORY = 8 * 1024 * 1024
+#: So many messages at most are written at once, before the next stage may have them.
+BATCH = 64
 #: A lane without work ends after so many seconds.
 IDLE = 5.0
 
@@ -92,60 +94,85 @@ class Lane:
 
     async def run(self) -> None:
         """Work until there has been nothing to do for a while."""
+        written, to_sync = trio.open_memory_channel[list[Parcel]](max(self._group // BATCH - 1, 0))
         prepared, to_publish = trio.open_memory_channel[list[Parcel]](0)
         try:
             async with trio.open_nursery() as nursery:
-                nursery.start_soon(self._prepare_groups, prepared)
+                nursery.start_soon(self._write_groups, prepared if self._remote else written)
+                if not self._remote:  # else there are no files
+                    nursery.start_soon(self._sync_groups, to_sync, prepared)
                 nursery.start_soon(self._publish_groups, to_publish)
         finally:
             self._between_commits(False)
             self.running = False
         self._start(self)  # what came when the first stage had ended already
 
-    # --- first stage: the files ---------------------------------------------------------------------------------------
+    # --- first stage: the files, into the system's memory -------------------------------------------------------------
 
-    async def _prepare_groups(self, prepared: trio.MemorySendChannel[list[Parcel]]) -> None:
-        async with prepared:
-            while True:
-                while not self._waiting:
-                    if self._closing:
-                        return
-                    self._arrived = trio.Event()
-                    with trio.move_on_after(IDLE) as idle:
-                        await self._arrived.wait()
-                    if idle.cancelled_caught and not self._waiting:
-                        return
-                group, self._waiting = self._waiting[: self._group], self._waiting[self._group :]
-                good = await self._write(group)
+    async def _write_groups(self, written: trio.MemorySendChannel[list[Parcel]]) -> None:
+        most = min(self._group, BATCH)
+        async with written:
+            while await self._something_waits():
+                group, self._waiting = self._waiting[:most], self._waiting[most:]
+                good = group if self._remote else await self._write(group)
                 self._weight -= sum(parcel.weight for parcel in group)
                 self._room.set()
                 if good:
-                    await prepared.send(good)
+                    await written.send(good)
+
+    async def _something_waits(self) -> bool:
+        """Wait for messages; False when it is time to end."""
+        while not self._waiting:
+            if self._closing:
+                return False
+            self._arrived = trio.Event()
+            with trio.move_on_after(IDLE) as idle:
+                await self._arrived.wait()
+            if idle.cancelled_caught and not self._waiting:
+                return False
+        return True
 
     async def _write(self, group: list[Parcel]) -> list[Parcel]:
-        """Write and fsync the files and the folders they are in; return the parcels that are durable so far."""
-        if self._remote:  # there is no file
-            return group
+        """Write the files, which starts the disk on them; return the parcels for which that went well."""
         problems: dict[int, PopretrError] = {}
+        await self._each(group, ("write_out",), problems, late=abort)
+        return await self._good(group, problems)
+
+    # --- second stage: the files, onto the disk -----------------------------------------------------------------------
+
+    async def _sync_groups(
+        self, to_sync: trio.MemoryReceiveChannel[list[Parcel]], prepared: trio.MemorySendChannel[list[Parcel]]
+    ) -> None:
+        async with to_sync, prepared:
+            async for group in to_sync:
+                while len(group) + BATCH <= self._group:
+                    try:
+                        group += to_sync.receive_nowait()
+                    except (trio.WouldBlock, trio.EndOfChannel):
+                        break
+                good = await self._sync(group)
+                if good:
+                    await prepared.send(good)
+
+    async def _sync(self, group: list[Parcel]) -> list[Parcel]:
+        """fsync the files and the folders they are in; return the parcels that are durable so far."""
+        problems: dict[int, PopretrError] = {}
+        # With the first, the file system's journal goes to disk for all of them: what is left is short, and the disk
+        # can do several at once.
+        await self._sync_files(group[:1], problems)
         share = -(-len(group) // self._threads)
         async with trio.open_nursery() as nursery:
-            for start in range(0, len(group), share):
-                nursery.start_soon(self._write_files, group[start : start + share], problems)
-        written = [parcel for parcel in group if parcel.record.id not in problems]
-        await self._sync_folders({parcel.record.id: parcel.draft.folders_before() for parcel in written}, problems)
+            for start in range(1, len(group), share):
+                nursery.start_soon(self._sync_files, group[start : start + share], problems)
+        synced = [parcel for parcel in group if parcel.record.id not in problems]
+        await self._sync_folders({parcel.record.id: parcel.draft.folders_before() for parcel in synced}, problems)
         faultpoints.reached(Step.FOLDER_SYNCED)
-        failed = [parcel for parcel in group if parcel.record.id in problems]
-        if failed:
-            await self._abort([each for each in failed if not isinstance(problems[each.record.id], DestinationSilent)])
-            for parcel in failed:
-                parcel.finish(problems[parcel.record.id])
-        return [parcel for parcel in group if parcel.record.id not in problems]
+        return await self._good(group, problems)
 
-    async def _write_files(self, parcels: list[Parcel], problems: dict[int, PopretrError]) -> None:
-        # All are written before the first is synced: the disk can work on them together.
-        await self._each(parcels, ("write_out", "sync"), problems, late=abort)
+    async def _sync_files(self, parcels: list[Parcel], problems: dict[int, PopretrError]) -> None:
+        await self._each(parcels, ("sync",), problems, late=abort)
 
-    # --- second stage: journal and publication ------------------------------------------------------------------------
+    # --- third stage: journal and publication -------------------------------------------------------------------------
 
     async def _publish_groups(self, prepared: trio.MemoryReceiveChannel[list[Parcel]]) -> None:
         published: list[Parcel] = []
@@ -264,6 +291,15 @@ class Lane:
             parcel.finish(problems[parcel.record.id])
 
     # --- helpers ------------------------------------------------------------------------------------------------------
+
+    async def _good(self, group: list[Parcel], problems: dict[int, PopretrError]) -> list[Parcel]:
+        """Return the parcels without a problem; the others are ended, and nothing of them stays behind."""
+        failed = [parcel for parcel in group if parcel.record.id in problems]
+        if failed:
+            await self._abort([each for each in failed if not isinstance(problems[each.record.id], DestinationSilent)])
+            for parcel in failed:
+                parcel.finish(problems[parcel.record.id])
+        return [parcel for parcel in group if parcel.record.id not in problems]
 
     def _between_commits(self, now: bool) -> None:
         if now and not self._publishing:

@@ -63,13 +63,10 @@ DELETE FROM trouble WHERE (maildrop, uid) IN (SELECT maildrop, uid FROM message 
 _ACCEPT = """
 INSERT INTO accepted (maildrop, uid, digest, whole, message_id, date, address, time)
 SELECT maildrop, uid, digest, whole, message_id, date, ?, time FROM message WHERE id = ? AND state = 1"""
-# Without a UID one for each recipient: the others are of identical messages.
+# Without a UID also what is known of identical messages: rather twice than lost.
 _FORGET_ACCEPTED = """
-DELETE FROM accepted WHERE rowid IN (
-    SELECT min(accepted.rowid) FROM accepted JOIN message USING (maildrop)
-    WHERE message.id = ? AND coalesce(accepted.uid, accepted.digest) = coalesce(message.uid, message.digest)
-    GROUP BY CASE WHEN accepted.uid IS NULL THEN lower(address) ELSE accepted.rowid END
-)"""
+DELETE FROM accepted WHERE (maildrop, coalesce(uid, digest)) IN
+    (SELECT maildrop, coalesce(uid, digest) FROM message WHERE id = ?)"""
 NONE_ACCEPTED: Final[Mapping[int, Collection[str]]] = {}
 
 
