@@ -126,7 +126,8 @@ class Retrieval:
     @property
     def suspect(self) -> Listed | None:
         """The message whose reply is being received or is next: the one to blame where the connection broke."""
-        head = self._expecting[0] if self._expecting else None
+        # What the machine would not send any more was not asked for.
+        head = self._expecting[0] if self._expecting and self._wire.machine.outstanding else None
         return None if head is None or isinstance(head, _Delete) else head.listed
 
     async def run(self) -> bool:
