@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
 import re
 import sys
 from pathlib import Path
@@ -20,7 +19,10 @@ def peak_memory() -> int:
 
 if __name__ == "__main__":
     target = Path(sys.argv.pop(1))
-    atexit.register(lambda: target.write_text(f"{peak_memory()}"))
-    from tui_popretr.__main__ import main
+    from tui_popretr.cli.main import main
+    from tui_popretr.cli.process import settle
 
-    main()
+    settle()
+    code = main()
+    target.write_text(f"{peak_memory()}")
+    sys.exit(code)
