@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import threading
 from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
@@ -571,8 +572,8 @@ async def test_cancelled_at_any_step_it_tells_nobody_that_anything_was_delivered
 def cancelling(in_thread: Callable[..., Any], scope: trio.CancelScope, site: Site, step: str) -> Callable[..., Any]:
     """Let the work in a thread be done, and cancel behind the given step."""
 
-    async def run(*arguments: object) -> object:
-        result = await in_thread(*arguments)
+    async def run(*arguments: object, **options: object) -> object:
+        result = await in_thread(*arguments, **options)
         if any(done == step for done, _ in site.steps):
             scope.cancel()
             await trio.lowlevel.checkpoint()
@@ -757,6 +758,22 @@ async def test_a_destination_that_hangs_keeps_only_its_own_waiting(
     finally:
         release.set()
         await site.keeper.close()
+
+
+@trio_test
+async def test_a_process_that_may_open_few_files_has_small_groups(
+    new_site: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, autojump_clock: MockClock
+) -> None:
+    monkeypatch.setattr(resource, "getrlimit", lambda which: (256, 256))
+    async with new_site(running=False) as site:
+        lane = site.committer.lane(FakeSink("device:3"))
+        assert lane._group == 16
+        site.lane = lane
+        for number in range(1, 101):
+            await lane.put(site.parcel(number))
+        await site.finish(slow_publication=True)
+        assert max(len(delivering) for delivering, _ in site.commits) <= 16
+        assert set(site.outcomes().values()) == {None}
 
 
 @trio_test

@@ -79,3 +79,31 @@ async def test_each_destination_has_a_thread_of_its_own(release: threading.Event
     with pytest.raises(DestinationSilent):
         await hanging.run(release.wait, 60)
     assert await well.run(divmod, 7, 2) == (3, 1)
+
+
+@trio_test
+async def test_what_is_to_be_done_after_a_call_that_was_given_up_is_done_when_it_ends(release: threading.Event) -> None:
+    disk = Disk("folder:/mail", 1, SOON)
+    done: list[str] = []
+
+    def hang() -> None:
+        release.wait(60)
+        done.append("call")
+
+    with pytest.raises(DestinationSilent):
+        await disk.run(hang, late=lambda: done.append("late"))
+    with pytest.raises(DestinationSilent):  # there is no thread for it
+        await disk.run(done.append, "never", late=lambda: done.append("instead"))
+    assert done == []
+    release.set()
+    with trio.fail_after(60):
+        while len(done) < 3:
+            await trio.to_thread.run_sync(lambda: None)
+    assert done == ["call", "late", "instead"]
+
+
+@trio_test
+async def test_of_what_is_done_some_day_nobody_hears() -> None:
+    disk = Disk("folder:/mail", 1, 60.0)
+    disk.some_day(lambda: 1 // 0)
+    assert await disk.run(divmod, 7, 2) == (3, 1)

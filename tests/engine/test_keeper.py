@@ -249,6 +249,53 @@ async def test_closing_is_done_even_when_cancelled_and_may_be_repeated(tmp_path:
 
 
 @trio_test
+async def test_who_loses_patience_while_it_is_opened_leaves_it_to_the_thread(tmp_path: Path) -> None:
+    """Closing it under a thread that uses it would be the end of the process."""
+    things = Kept(tmp_path)
+    inside, go_on = threading.Event(), threading.Event()
+
+    def opened() -> None:
+        inside.set()
+        go_on.wait(60)
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(things.keeper.open, opened)
+        await trio.to_thread.run_sync(inside.wait, 60)
+        nursery.cancel_scope.cancel()
+    go_on.set()
+    await things.keeper.open()  # nobody else has it
+    await things.keeper.close()
+    Journal.open(str(tmp_path / "popretr.sqlite")).close()
+
+
+@trio_test
+async def test_one_that_cannot_be_recovered_is_not_kept_from_others(tmp_path: Path) -> None:
+    async with kept(tmp_path) as things:
+        await things.keeper.run(lambda journal: things.interrupted(journal, published=True))
+
+    def fail(lines: Sequence[str]) -> None:
+        raise JournalError("no audit")
+
+    with pytest.raises(JournalError, match="no audit"):
+        await JournalKeeper(str(tmp_path / "popretr.sqlite"), fail, lambda: NOW).open()
+    Journal.open(str(tmp_path / "popretr.sqlite")).close()
+
+
+@trio_test
+async def test_without_a_thread_it_is_an_error_and_not_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with kept(tmp_path) as things:
+
+        async def no_thread(function: Callable[[], object]) -> object:
+            raise RuntimeError("can't start new thread")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(things.keeper, "_in_thread", no_thread)
+            with pytest.raises(RuntimeError, match="new thread"):
+                await things.keeper.run(lambda journal: journal.id)
+        assert await things.keeper.run(lambda journal: journal.id) == things.keeper.journal.id
+
+
+@trio_test
 async def test_a_recovery_is_told_in_a_sentence(tmp_path: Path) -> None:
     async with kept(tmp_path) as things:
         await things.keeper.run(lambda journal: things.interrupted(journal, published=True))

@@ -77,7 +77,10 @@ def _expiry(tls: TlsDetails, now: datetime) -> Iterator[str]:
     left = tls.days_left(now)
     if left is None or tls.expires is None:
         return
-    date = tls.expires.astimezone(now.tzinfo).date()
+    try:
+        date = tls.expires.astimezone(now.tzinfo).date()
+    except OverflowError:  # the end of the year 9999 stands for never (RFC 5280 §4.1.2.5)
+        date = tls.expires.date()
     if left < 0:  # one that is pinned may have
         yield _row("EXPIRED", f"on {date}")
     else:

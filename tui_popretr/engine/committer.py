@@ -6,6 +6,7 @@ waiting; the lanes share the journal's transactions (lane.py, keeper.py, docs/de
 
 from __future__ import annotations
 
+import resource
 from collections.abc import Callable, Sequence
 from weakref import WeakValueDictionary
 
@@ -18,7 +19,8 @@ from tui_popretr.engine.lane import Lane, Shared
 from tui_popretr.engine.parcel import Parcel, abort
 from tui_popretr.journal.journal import Journal
 
-#: A group is at most so many messages; so many threads sync the files of a device.
+#: A group is at most so many messages, and a 16th of the files that the process may have open (a lane has up to twice
+#: as many); so many threads sync the files of a device.
 GROUP = 512
 THREADS = 8
 
@@ -44,7 +46,7 @@ class Committer:
         """Return the lane for a sink's messages; it lives as long as somebody holds it or it has work."""
         lane = self._lanes.get(sink.lane)
         if lane is None:
-            threads, group = (1, 1) if sink.remote else (THREADS, GROUP)
+            threads, group = (1, 1) if sink.remote else (THREADS, _group())
             disk = Disk(sink.key, threads, None if sink.remote else self._patience)
             self._lanes[sink.lane] = lane = Lane(
                 self._shared, disk, self._start, remote=sink.remote, group=group, threads=threads
@@ -89,6 +91,11 @@ class Committer:
         if self._nursery is not None and not lane.running and lane.waiting:
             lane.running = True
             self._nursery.start_soon(lane.run)
+
+
+def _group() -> int:
+    files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    return GROUP if files == resource.RLIM_INFINITY else max(1, min(GROUP, files // 16))
 
 
 def _unfinished(journal: Journal) -> set[int]:

@@ -7,7 +7,9 @@ days holds a few threads, and not one more for each session.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
+from threading import Lock
 from typing import TypeVar
 from weakref import WeakValueDictionary
 
@@ -26,17 +28,46 @@ class Disk:
         self._patience = patience
         self._limiter = trio.CapacityLimiter(threads)
 
-    async def run(self, function: Callable[..., T], *arguments: object) -> T:
+    async def run(self, function: Callable[..., T], *arguments: object, late: Callable[[], object] | None = None) -> T:
         """Call it; raises DestinationSilent when there was no answer in time, and what the call raises.
 
-        After that, and after a cancellation, the call may still be going on.
+        After that, and after a cancellation, the call may still be going on. `late` is called in a thread after a call
+        that was given up: when it ends, or where it had not begun, some day when there is a thread for it.
         """
+        turn = Lock()
+        begun = ended = given_up = False
+
+        def work() -> T:
+            nonlocal begun, ended
+            begun = True
+            try:
+                return function(*arguments)
+            finally:
+                with turn:
+                    ended = True
+                    is_late = given_up
+                if is_late and late is not None:
+                    late()
+
         with trio.move_on_after(float("inf") if self._patience is None else self._patience):
-            return await trio.to_thread.run_sync(function, *arguments, limiter=self._limiter, abandon_on_cancel=True)
+            return await trio.to_thread.run_sync(work, limiter=self._limiter, abandon_on_cancel=True)
+        with turn:
+            given_up = True
+            nobody = ended or not begun
+        if nobody and late is not None:
+            self.some_day(late)
         raise DestinationSilent(
             f"{self._name} has not answered for {self._patience:g} s",
             advice="see whether its disk or network file system is well; the messages stay on the server until then",
         )
+
+    def some_day(self, function: Callable[[], object]) -> None:
+        """Call it when there is a thread for it; nobody waits for that, or hears of what goes wrong."""
+        trio.lowlevel.spawn_system_task(self._some_day, function)
+
+    async def _some_day(self, function: Callable[[], object]) -> None:
+        with contextlib.suppress(Exception):
+            await trio.to_thread.run_sync(function, limiter=self._limiter, abandon_on_cancel=True)
 
 
 class Disks:

@@ -58,6 +58,7 @@ class JournalKeeper:
         self._now = now
         self._disks = disks or Disks(SETTLING)
         self._journal: Journal | None = None
+        self._opening: Journal | None = None  # open, and not recovered yet
         self._opened = False  # at any time
         self._limiter = trio.CapacityLimiter(1)
         self._turn = trio.Lock()
@@ -95,7 +96,7 @@ class JournalKeeper:
     async def run(self, use: Callable[[Journal], T]) -> T:
         """Call `use` with the journal, in a thread, alone; what it wrote is durable on return.
 
-        Raises JournalError, and what `use` raises. When that is JournalError it may have been written or not.
+        Raises JournalError, and what `use` raises. After an error some of it may have been written.
         """
         waiting = _Use(use)
         self._waiting.append(waiting)
@@ -119,11 +120,18 @@ class JournalKeeper:
             while self._waiting:
                 async with self._turn:
                     uses, self._waiting = self._waiting, []
-                    await self._in_thread(lambda uses=uses: self._make_all(uses))  # type: ignore[misc]
+                    await self._make_in_thread(uses)
                 for use in uses:
                     use.done.set()
         finally:
             self._working = False
+
+    async def _make_in_thread(self, uses: list[_Use[Any]]) -> None:
+        try:
+            await self._in_thread(lambda: self._make_all(uses))
+        except Exception as problem:  # noqa: BLE001 - there is no thread to be had: not the end of the program
+            for use in uses:
+                use.problem = problem
 
     def _make_all(self, uses: list[_Use[Any]]) -> None:
         try:
@@ -158,27 +166,26 @@ class JournalKeeper:
         return await trio.to_thread.run_sync(function, limiter=self._limiter, abandon_on_cancel=True)
 
     async def _open(self, opened: Callable[[], None]) -> list[Recovered]:
-        journal, interrupted = await self._in_thread(lambda: self._open_file(opened))
         try:
-            results = await self._look_up(interrupted)
-            if results:
-                await self._in_thread(lambda: conclude(journal, results, self._audit))
-        except BaseException:
-            journal.close()
+            return await self._open_and_recover(opened)
+        except Exception:
+            await self._in_thread(self._close)  # never here: after a cancellation a thread may still be using it
             raise
-        self._journal = journal
+
+    async def _open_and_recover(self, opened: Callable[[], None]) -> list[Recovered]:
+        journal, interrupted = await self._in_thread(lambda: self._open_file(opened))
+        results = await self._look_up(interrupted)
+        if results:
+            await self._in_thread(lambda: conclude(journal, results, self._audit))
+        self._journal, self._opening = journal, None
         return results
 
     def _open_file(self, opened: Callable[[], None]) -> tuple[Journal, list[tuple[int, Record]]]:
         self._close()
-        journal = Journal.open(self._path, make=not self._opened)
+        self._opening = journal = Journal.open(self._path, make=not self._opened)
         self._opened = True
-        try:
-            opened()
-            return journal, journal.delivering()
-        except BaseException:
-            journal.close()
-            raise
+        opened()
+        return journal, journal.delivering()
 
     async def _look_up(self, interrupted: list[tuple[int, Record]]) -> list[Recovered]:
         """Look up each folder in a thread of its own: one that hangs makes its own messages wait, and no others."""
@@ -200,9 +207,11 @@ class JournalKeeper:
         return results
 
     def _close(self) -> None:
-        if self._journal is not None:
-            journal, self._journal = self._journal, None
-            journal.close()
+        """Close what is open, and what was being opened when somebody lost patience. Only in the journal's thread."""
+        journals, self._journal, self._opening = (self._journal, self._opening), None, None
+        for journal in journals:
+            if journal is not None:
+                journal.close()
 
 
 _RECOVERIES = {

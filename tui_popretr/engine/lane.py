@@ -13,6 +13,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import trio
 
@@ -167,6 +168,8 @@ class Lane:
         synced = [parcel for parcel in group if parcel.record.id not in problems]
         await self._sync_folders({parcel.record.id: parcel.draft.folders_before() for parcel in synced}, problems)
         faultpoints.reached(Step.FOLDER_SYNCED)
+        if silent := [parcel for parcel in synced if isinstance(problems.get(parcel.record.id), DestinationSilent)]:
+            self._disk.some_day(partial(abort, silent))
         return await self._good(group, problems)
 
     async def _sync_files(self, parcels: list[Parcel], problems: dict[int, PopretrError]) -> None:
@@ -317,25 +320,17 @@ class Lane:
     ) -> None:
         """Do each step for all drafts before the next. `late` cleans up after a call that nobody waits for any more."""
         found: dict[int, PopretrError] = {}
-        abandoned: list[bool] = []
-
-        def work() -> None:
-            _each(parcels, steps, found)
-            if abandoned and late is not None:
-                late(parcels)
-
         try:
-            await self._disk.run(work)
+            await self._disk.run(_each, parcels, steps, found, late=late and partial(late, parcels))
         except DestinationSilent as silence:
-            abandoned.append(True)
             problems.update((parcel.record.id, silence) for parcel in parcels)
         else:
             problems.update(found)
 
     async def _abort(self, parcels: list[Parcel]) -> None:
         if parcels:
-            with contextlib.suppress(DestinationSilent):  # they are cleaned as orphans one day
-                await self._disk.run(abort, parcels)
+            with contextlib.suppress(DestinationSilent):
+                await self._disk.run(abort, parcels, late=partial(abort, parcels))
 
     async def _sync_folders(self, wanted: dict[int, Iterable[str]], problems: dict[int, PopretrError]) -> None:
         """fsync each folder once; note a failure for every message that needed it."""

@@ -342,8 +342,11 @@ class Engine:
         if not self._remember:
             return
         midnight = self.clock.now().replace(hour=0, minute=0, second=0, microsecond=0)
-        rows = await keeper.run(lambda journal: journal.recent_sessions(self._remember))
-        today = await keeper.run(lambda journal: journal.totals(int(midnight.timestamp())))
+        try:
+            rows = await keeper.run(lambda journal: journal.recent_sessions(self._remember))
+            today = await keeper.run(lambda journal: journal.totals(int(midnight.timestamp())))
+        except JournalError:
+            return  # no part of the promise, and the trouble is told by whoever needs the journal
         self.bus.publish(HistoryRead(tuple(_past(row) for row in rows), today.messages, today.octets))
 
     # --- history ------------------------------------------------------------------------------------------------------

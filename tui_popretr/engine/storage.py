@@ -87,7 +87,11 @@ class Storage:
                 raise recovered.error
         if self.sink.key not in stores.cleaned:
             stores.cleaned.add(self.sink.key)
-            known = await stores.keeper.run(_unfinished_files)
+            try:
+                known = await stores.keeper.run(_unfinished_files)
+            except BaseException:
+                stores.cleaned.discard(self.sink.key)
+                raise
             try:
                 await self.disk.run(self.sink.clean_orphans, known)
             except DeliveryFailed as problem:  # no part of the promise; whether mail can be stored shows later
