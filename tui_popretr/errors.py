@@ -147,7 +147,14 @@ class PlaintextInjected(TlsFailed):
 
 
 class CertificateRejected(TlsFailed):
-    """The server's certificate is expired, not trusted, for another name, or not the pinned one."""
+    """The server's certificate is expired, not trusted, for another name, or not the pinned one.
+
+    `fingerprint` is its SHA-256, in hex, where it would do to pin it; "" otherwise.
+    """
+
+    def __init__(self, message: str, *, advice: str | None = None, fingerprint: str = "") -> None:
+        super().__init__(message, advice=advice)
+        self.fingerprint = fingerprint
 
 
 class ClientCertificateRejected(TlsFailed):
@@ -169,6 +176,13 @@ class LoginRejected(LoginFailed):
     """The server rejected the credentials (each mechanism that was usable, in turn)."""
 
     default_advice = "check username and password"
+
+
+class TlsDemanded(LoginFailed):
+    """The server lets nobody log in without TLS, and none is configured: it has not looked at the credentials."""
+
+    exit_code = ExitCode.CONFIGURATION
+    default_advice = 'add <ssl latent="Y"/> to the client, or <ssl/> where the server has TLS at port 995'
 
 
 class ServerUnproven(LoginFailed):

@@ -35,7 +35,7 @@ class Step(Enum):
     RECOVERY_AUDITED = "recovery has written its audit lines"
     RECOVERED = "the journal committed what recovery found"
     ENVELOPE_ACCEPTED = "the SMTP server accepted sender and recipients"
-    DATA_SENT = "the message was sent by SMTP, but for its end"
+    DATA_SENT = "the message was sent by SMTP, but for its last piece and its end"
     DOT_SENT = "the end of the message was sent by SMTP"
     DOT_ANSWERED = "the SMTP server answered the end of the message"
 

@@ -9,7 +9,6 @@ import re
 _UNSAFE = re.compile(
     "[\x00-\x1f\x7f-\x9f\ud800-\udfff\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]"
 )
-_MOSTLY_SAFE = re.compile(rb"[\x20-\x7e]*")
 
 
 def _escape(match: re.Match[str]) -> str:
@@ -23,12 +22,7 @@ def visible(raw: bytes | str, limit: int = 1024) -> str:
     Control characters (ESC among them) are shown as \\xNN, bytes that are not UTF-8 likewise, and what is longer than
     `limit` characters is cut with an ellipsis.
     """
-    if isinstance(raw, bytes):
-        raw = raw[: 4 * limit + 4]
-        if _MOSTLY_SAFE.fullmatch(raw):
-            text = raw.decode("ascii")
-        else:
-            text = _UNSAFE.sub(_escape, raw.decode("utf-8", "backslashreplace"))
-    else:
-        text = _UNSAFE.sub(_escape, raw[: limit + 1])
+    text = raw[: 4 * limit + 4].decode("utf-8", "backslashreplace") if isinstance(raw, bytes) else raw[: limit + 1]
+    if not (text.isascii() and text.isprintable()):  # nearly everything is
+        text = _UNSAFE.sub(_escape, text)
     return text if len(text) <= limit else text[:limit] + "…"

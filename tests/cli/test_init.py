@@ -26,7 +26,7 @@ from tui_popretr.config.model import AuthType, ClientSettings, FolderDestination
 from tui_popretr.config.problems import Severity
 from tui_popretr.config.reader import load
 from tui_popretr.engine.stream import Stream, connect
-from tui_popretr.errors import LoginRejected, PopretrError, ServerUnreachable, TlsFailed, UidlUnavailable
+from tui_popretr.errors import PopretrError, ServerUnreachable, TlsDemanded, TlsFailed, UidlUnavailable
 from tui_popretr.popserver import Faults, Maildrop, Policy
 from tui_popretr.popserver.certificates import ca_path, server_context
 from tui_popretr.popserver.policy import CRAM, STD, Mechanism
@@ -359,6 +359,40 @@ def test_a_certificate_that_is_not_trusted_ends_it_without_a_word(tmp_path: Path
     assert nothing_in(tmp_path)
 
 
+def test_a_certificate_is_pinned_by_its_fingerprint(tmp_path: Path, server: RunningServer) -> None:
+    environ = {"HOME": str(tmp_path), "POP_PASSWORD": PASSWORD}
+    refused = run_program(*arguments(server.tls_address), environ=environ)
+    assert refused.code == 76
+    (shown,) = re.findall(r" --fingerprint ([0-9a-f]{64})", refused.err)
+    assert "--tspath FILE" in refused.err
+    for address in (server.tls_address, f"localhost:{server.port}"):
+        done = run_program(*arguments(address, "--fingerprint", shown, "--force"), environ=environ)
+        assert (done.code, done.err) == (0, "")
+        assert "pinned certificate of localhost" in done.out
+        tls = only_client(tmp_path).server.tls
+        assert tls is not None
+        assert tls.fingerprints == (shown,)
+    assert run_program("check", "--connect", environ=environ).code == 0
+
+
+def test_another_certificate_than_the_pinned_one_ends_it(tmp_path: Path, server: RunningServer) -> None:
+    more = ("--fingerprint", ":".join(["5A"] * 32))
+    done = run_program(*arguments(server.tls_address, *more), environ={"HOME": str(tmp_path), "POP_PASSWORD": PASSWORD})
+    assert done.code == 76
+    assert "is not the pinned one" in done.err
+    assert "ask its operator what to give as --fingerprint" in done.err
+    assert not {b"USER", b"AUTH", b"PASS"}.intersection(line.split()[0] for line in server.said())
+    assert nothing_in(tmp_path)
+
+
+def test_the_first_run_is_told_of(tmp_path: Path, server: RunningServer, run: Run) -> None:
+    kept = " ".join(run(server.tls_address).out.split())
+    assert f"The first run retrieves all that is there now: 1 message, {len(mail())} Bytes." in kept
+    assert "tui-popretr mark-seen --client localhost" in kept
+    assert "all that is there now. " in " ".join(run("pop.example.test", "a.xml", "--offline").out.split())
+    assert "mark-seen" not in run(server.tls_address, "--delete", "b.xml").out
+
+
 def test_nobody_listens(tmp_path: Path, run: Run) -> None:
     done = run("localhost:1")
     assert done.code == 69
@@ -460,7 +494,7 @@ def test_a_password_in_clear_needs_consent(tmp_path: Path, box: Maildrop) -> Non
 def test_with_consent_it_is_the_last_resort(tmp_path: Path, box: Maildrop) -> None:
     with running_server([box], policy=replace(ONLY_USER, tls=STD.tls)) as server:
         provider = Provider(server)
-        with pytest.raises(LoginRejected, match="only under TLS"):
+        with pytest.raises(TlsDemanded, match="only under TLS"):
             provider.init(tmp_path)  # there is a stamp for APOP in the greeting, which turns out to be of no use
         found = provider.init(tmp_path, "--clear-text")
     assert found.auth_types == (AuthType.APOP, AuthType.USERPASS, AuthType.SASL_PLAIN)

@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.passwords import PASSWORD
 from tests.support.popserver_thread import running_server
-from tui_popretr.cli.init_survey import Approach, Security, Wanted, explore, offered_logins, ways
+from tui_popretr.cli.init_survey import Approach, Security, Trust, Wanted, explore, offered_logins, ways
 from tui_popretr.config.model import AuthType, Server
 from tui_popretr.engine.probe import Findings
 from tui_popretr.engine.stream import Stream, connect
@@ -122,7 +122,7 @@ def test_who_tampers_with_stls_gets_no_login_that_shows_the_password(tampered: b
                 raise REFUSED
             return await connect("127.0.0.1", server.port, timeout=timeout)
 
-        wanted = Wanted("pop.example.test", None, ca_path())
+        wanted = Wanted("pop.example.test", None, Trust(ca_path()))
         if b"welcome" in tampered:
             with pytest.raises(PlaintextInjected):
                 explore(wanted, lambda *_: None, connector)
@@ -163,7 +163,7 @@ def explored(policy: Policy, *, host: str = "localhost", clear_text: bool = Fals
         async def connector(wanted: Server, timeout: float) -> Stream:
             return await connect("127.0.0.1", server.tls_port, timeout=timeout)
 
-        return explore(Wanted(host, 995, ca_path(), clear_text), lambda *_: None, connector)
+        return explore(Wanted(host, 995, Trust(ca_path()), clear_text), lambda *_: None, connector)
 
 
 @pytest.mark.parametrize(

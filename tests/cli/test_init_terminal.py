@@ -178,6 +178,38 @@ def test_wrong_answers_are_asked_again(tmp_path: Path, server: RunningServer) ->
     assert "mistyped" not in talk.screen
 
 
+COMPARED = "it is the same: "
+
+
+def test_a_certificate_that_nobody_vouches_for_is_accepted_by_who_has_compared_it(
+    tmp_path: Path, server: RunningServer
+) -> None:
+    more = ["--user", "me@example.test", "--address", server.tls_address, "--maildir", "m", "--keep"]
+    more += ["--password-command", f"echo {PASSWORD}"]
+    for answer in ("", "y", "no"):
+        refused = converse(tmp_path, ["init", *more], [(COMPARED, answer)])
+        assert refused.code == 76
+        assert "tui-popretr: nothing was written, for the reason above" in refused.screen
+        assert refused.screen.count("signed by an") == 1
+        assert "--fingerprint " in refused.screen
+        assert written(tmp_path) == []
+    assert not {b"USER", b"AUTH", b"PASS"}.intersection(line.split()[0] for line in server.said())
+    talk = converse(tmp_path, ["init", *more], [(COMPARED, "yes")])
+    assert talk.code == 0, talk.screen
+    tls = only_client(tmp_path).server.tls
+    assert tls is not None
+    (pin,) = tls.fingerprints
+    assert f"\n  {pin}\n" in talk.screen
+
+
+def test_lines_break_between_words(tmp_path: Path, server: RunningServer) -> None:
+    more = ["--user", "me@example.test", "--address", server.tls_address, "--maildir", "m", "--keep"]
+    talk = converse(tmp_path, [*INIT, *more, "--password-command", f"echo {PASSWORD}"], [])
+    assert talk.code == 0, talk.screen
+    assert [line for line in talk.screen.splitlines() if len(line) > 80] == []
+    assert "verified certificate of localhost" in " ".join(talk.screen.split())
+
+
 def test_a_password_file_from_before_is_kept_until_it_turns_out_wrong(tmp_path: Path, server: RunningServer) -> None:
     (tmp_path / "p").write_text("stale\n")
     more = ["--user", "me@example.test", "--address", server.tls_address, "--maildir", "m", "--keep"]

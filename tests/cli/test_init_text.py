@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tests.config.helpers import load_text, settings_of
 from tui_popretr.cli.init_dialogue import plain
-from tui_popretr.cli.init_survey import Approach, Security
+from tui_popretr.cli.init_survey import Approach, Security, Trust
 from tui_popretr.cli.init_text import MailFolder, MailServer, Outline, absolute, configuration_text, short
 from tui_popretr.config.model import AuthType, FromCommand, FromEnvironment, FromFile, SmtpDestination, TlsPolicy
 
@@ -22,7 +22,7 @@ OUTLINE = Outline(
     recip="me",
     host="pop.example.test",
     approach=TLS,
-    trust=None,
+    trust=Trust(),
     username="me@example.test",
     password=FromFile("/home/me/isp.password"),
     target=MailFolder("maildir", "/home/me/Maildir"),
@@ -84,6 +84,15 @@ def test_a_mail_server(tmp_path: Path) -> None:
     assert isinstance(destination, SmtpDestination)
     assert (destination.host, destination.port, destination.sender) == ("mx.test", 2525, "s@home.test")
     assert destination.recipients == ("me@home.test",)
+
+
+@pytest.mark.parametrize("security", [Security.TLS, Security.STLS])
+def test_a_pinned_certificate(tmp_path: Path, security: Security) -> None:
+    outline = replace(OUTLINE, approach=Approach(995, security), trust=Trust(fingerprint="5a" * 32))
+    text = configuration_text(outline)
+    assert "only this certificate is accepted" in text
+    (client,) = settings_of(load_text(tmp_path, text)).clients
+    assert client.server.tls == TlsPolicy(security is Security.STLS, fingerprints=("5a" * 32,))
 
 
 def test_home_is_written_as_a_tilde() -> None:

@@ -52,6 +52,8 @@ def test_a_mailserver_without_retriever(tmp_path: Path) -> None:
         (client(more="<eols>crlf</eols>"), "did you mean 'eol'?"),
         (client('maildirs="x"'), "did you mean 'maildir', which is an element?"),
         (client(more=SERVER), "<server> stands a second time in <client>; see line 1"),
+        (client(more="<folder>x</folder>"), "unknown <folder> in <client>; did you mean 'downloads_directory'?"),
+        (client(more="<smtp>secret<sender>a@b</sender></smtp>"), "who gets the mail is the client's recip"),
         (client(more="secret"), "<client> holds text, but only elements are expected in it"),
         ('<client id="a" localuser="b">' + SERVER + "</client>", "it is called recip today"),
         (client(server=SERVER.replace("address", "addr")), "it is called address today"),

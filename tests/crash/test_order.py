@@ -60,12 +60,12 @@ class Recorded:
         self._check_deleted(in_folder, number)
 
     def check_sent(self, number: int) -> None:
-        """The record written < fsynced < the message sent < accepted < the audit line < the commit < DELE."""
+        """The record written < fsynced < the message's end sent < accepted < the audit line < the commit < DELE."""
         committed = self._committed(number)
-        sent = next(self._record.all(said(f"Message-ID: <{number}@crash.test>")))
-        *_, begun = (call for call in self._record.all(said("MAIL FROM:")) if call.ended < sent.began)
-        assert begun.began > committed.ended, "sent too early"
-        accepted = self._record.next(sent, heard("250 2.0.0 Ok: queued as"), "answer to the message")
+        begun = next(self._record.all(said(f"Message-ID: <{number}@crash.test>")))
+        accepted = self._record.next(begun, heard("250 2.0.0 Ok: queued as"), "answer to the message")
+        *_, end = (call for call in self._record.all(said("")) if call.on == begun.on and call.began < accepted.began)
+        assert end.began > committed.ended, "the end was sent too early"
         self._check_deleted(accepted, number)
 
     def check_saved(self, final: Path) -> None:

@@ -129,6 +129,18 @@ def test_nothing_is_visible_before_it_is_published(place: Place) -> None:
     assert place.unfinished() == [path_of(draft.tmp)]
 
 
+def test_an_offer_delivers_nothing(anywhere: Anywhere) -> None:
+    sink = anywhere.sink()
+    draft = sink.open(7, WHEN)
+    draft.write(b"x\r\n")
+    draft.prepare()
+    draft.offer()
+    assert anywhere.finished() == {}
+    draft.publish()
+    assert list(anywhere.finished().values()) == [b"x\r\n"]
+    sink.close()
+
+
 def test_files_and_folders_are_private(place: Place, tmp_path: Path) -> None:
     with mock.patch("os.umask"):
         finish(place.sink().open(7, WHEN))
@@ -149,6 +161,7 @@ def steps() -> dict[str, Callable[[Draft], object]]:
         "spill": lambda draft: (draft.write(b"x"), draft.spill()),
         "write_out": lambda draft: (draft.write(b"x"), draft.write_out()),
         "prepare": lambda draft: (draft.write(b"x"), draft.prepare()),
+        "offer": lambda draft: (draft.write(b"x"), draft.prepare(), draft.offer()),
     }
 
 

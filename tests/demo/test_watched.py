@@ -62,7 +62,7 @@ def test_the_summary_names_what_is_left(folder: DemoFolder, dashboard: Dashboard
     assert "/mail/bella" not in text
     assert {folder.audit, folder.transcript, folder.trace, folder.configuration} <= set(text.split())
     assert "The folder stays until you delete it" in text
-    assert "tui-popretr FILE  " in text
+    assert "tui-popretr init  " in text
 
 
 def test_the_dashboard_s_exit_code_and_mouse_are_passed_on(folder: DemoFolder, dashboard: Dashboard) -> None:

@@ -122,7 +122,7 @@ def dovecot_with(make: Making, folder: Path, more: str = "") -> Iterator[tuple[D
         (
             issued(HOST, ends=NOW - timedelta(days=3, hours=1)),
             f"the certificate of {HOST} is rejected: it expired 3 days ago, on ",
-            "tell the server's operator",
+            "the server's operator has to renew it",
         ),
         (
             issued(HOST, begins=NOW + timedelta(days=5, hours=1), ends=NOW + timedelta(days=30)),

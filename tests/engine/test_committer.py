@@ -77,6 +77,9 @@ class FakeDraft:
     def folders_before(self) -> tuple[str, ...]:
         return (f"/mail{self._folder}/tmp", f"/mail{self._folder}")
 
+    def offer(self) -> None:
+        self._site.step("offer", self.record_id)
+
     def publish(self) -> None:
         self._site.step("publish", self.record_id)
 
@@ -726,7 +729,7 @@ async def test_a_destination_that_hangs_keeps_only_its_own_waiting(
     site = Site(tmp_path)
     release = threading.Event()
     monkeypatch.setattr(lane_module, "_sync_each", site.sync_each)
-    site.committer = Committer(site.keeper, site._audit, patience=0.05)
+    site.committer = Committer(site.keeper, site._audit, patience=1.0)
 
     class Hanging(FakeDraft):
         def write_out(self) -> None:
@@ -788,6 +791,47 @@ async def test_a_remote_destination_has_one_message_between_two_commits(
         await site.finish()
         assert site.commits == [([1], []), ([2], [1]), ([3], [2]), ([], [3])]
         assert site.outcomes() == {1: None, 2: None, 3: None}
+
+
+@trio_test
+async def test_a_remote_destination_is_offered_before_it_is_published_and_a_file_is_not(
+    new_site: Callable[..., Any], autojump_clock: MockClock
+) -> None:
+    async with new_site() as site:
+        await site.deliver(1)
+        assert "offer" not in site.steps_of(1)
+        site.lane = site.committer.lane(FakeSink("smtp:localhost", remote=True))
+        await site.deliver(2)
+        steps = site.steps_of(2)
+        assert sorted(steps[:2]) == ["delivering", "offer"]
+        assert steps[2:] == ["publish", "audit", "delivered", "done"]
+
+
+@trio_test
+async def test_what_was_offered_is_aborted_where_the_commit_fails(
+    new_site: Callable[..., Any], autojump_clock: MockClock
+) -> None:
+    """The message before has been sent and stays unfinished: recovery says so. It does not wait for the offer."""
+    async with new_site(running=False) as site:
+        site.lane = site.committer.lane(FakeSink("smtp:localhost", remote=True))
+        problem = site.fail("commit", 2, JournalError("the disk is full"))
+        in_thread = site.lane._disk.run
+
+        async def slow_offer(function: Callable[..., Any], *arguments: object, **late: Any) -> Any:
+            await trio.sleep(10.0 if function is lane_module._offer else 0.0)
+            return await in_thread(function, *arguments, **late)
+
+        site.lane._disk.run = slow_offer
+        for number in (1, 2):
+            await site.lane.put(site.parcel(number))
+        await site.finish()
+        assert site.outcomes() == {1: problem, 2: problem}
+        assert "abort" not in site.steps_of(1)
+        steps = site.steps_of(2)
+        assert sorted(steps[:2]) == ["delivering", "offer"]
+        assert steps[2:] == ["abort", "done"]
+        assert site.position("done", 1) < site.position("offer", 2)
+        assert await site.states() == {1: State.DELIVERING}
 
 
 @trio_test

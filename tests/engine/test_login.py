@@ -37,12 +37,13 @@ from tests.engine.making import server_settings
 from tests.support.clock import FakeClock
 from tests.support.passwords import PASSWORD
 from tests.support.streams import memory_connection
-from tui_popretr.config.model import AuthType, FromCommand, Literal
+from tui_popretr.config.model import AuthType, FromCommand, Literal, TlsPolicy
 from tui_popretr.engine.bus import Bus
 from tui_popretr.engine.login import log_in
 from tui_popretr.engine.wire import Wire
 from tui_popretr.errors import (
     ConnectionCut,
+    ExitCode,
     LoginDelayed,
     LoginRejected,
     MailboxInUse,
@@ -53,6 +54,7 @@ from tui_popretr.errors import (
     ServerPermanentFailure,
     ServerStalled,
     ServerTemporaryFailure,
+    TlsDemanded,
 )
 from tui_popretr.facts import SessionId
 from tui_popretr.pop3 import apop_digest
@@ -207,6 +209,60 @@ async def test_response_codes_end_the_attempt_at_once(
 @trio_test
 async def test_any_other_code_is_a_rejection_and_the_next_method_is_tried(code: str, autojump_clock: MockClock) -> None:
     assert await Attempt(USERPASS, APOP).against(("USER alice", f"-ERR [{code}] no"), *APOP_OK) == "APOP"
+
+
+# --- when the server wants TLS ----------------------------------------------------------------------------------------
+
+DOVECOT = "[AUTH] Plaintext authentication disallowed on non-secure (SSL/TLS) connections."
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        DOVECOT,
+        "[PRIVACYREQUIRED] not here",
+        "TLS required",
+        "[AUTH] issue STLS first",
+        "use a secure connection",
+        "plaintext authentication disabled",
+        "Encryption required",
+    ],
+)
+@trio_test
+async def test_a_server_that_wants_tls_first_has_rejected_no_password(words: str, autojump_clock: MockClock) -> None:
+    attempt = Attempt(USERPASS, PLAIN)
+    with pytest.raises(TlsDemanded) as caught:
+        await attempt.against(("USER alice", f"-ERR {words}"), ("AUTH PLAIN", "-ERR unknown"))
+    assert caught.value.exit_code is ExitCode.CONFIGURATION  # so there is no back-off
+    assert "allows no login without TLS" in str(caught.value)
+    assert words in str(caught.value)
+    assert "ssl" in caught.value.advice
+    assert attempt.rest == []
+
+
+@trio_test
+async def test_another_login_may_do_without_tls(autojump_clock: MockClock) -> None:
+    assert await Attempt(USERPASS, APOP).against(("USER alice", f"-ERR {DOVECOT}"), *APOP_OK) == "APOP"
+
+
+@pytest.mark.parametrize(
+    ("words", "tls"),
+    [
+        (DOVECOT, TlsPolicy()),
+        ("[AUTH] bad password, see https://example.net/ssl", None),
+        ("no such user ssl@example.net", None),
+        ("bad password", None),
+    ],
+)
+@trio_test
+async def test_any_other_refusal_is_a_rejection(words: str, tls: TlsPolicy | None, autojump_clock: MockClock) -> None:
+    await Attempt(USERPASS, tls=tls).fails(("USER alice", "+OK"), (f"PASS {PASSWORD}", f"-ERR {words}"))
+
+
+@trio_test
+async def test_a_password_that_was_judged_is_a_rejection_whatever_else_wants_tls(autojump_clock: MockClock) -> None:
+    no = (f"APOP alice {DIGEST}", "-ERR [AUTH] no")
+    await Attempt(USERPASS, APOP).fails(("USER alice", f"-ERR {DOVECOT}"), no)
 
 
 # --- when the server goes away ----------------------------------------------------------------------------------------

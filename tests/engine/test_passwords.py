@@ -89,6 +89,22 @@ async def test_a_file_that_is_not_there() -> None:
     assert text == "cannot read the password file /nowhere/password: no such file or directory"
 
 
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        (FromFile("/nowhere/password"), "may read it"),
+        (FromEnvironment("NO_SUCH_VARIABLE"), "set it where the program is started"),
+        (FromCommand(("true",)), "run it by hand"),
+        (FromCommand(("false",)), "run it by hand"),
+    ],
+)
+@trio_test
+async def test_what_to_do_is_told(source: PasswordSource, words: str) -> None:
+    with pytest.raises(PasswordUnavailable) as caught:
+        await obtain(source)
+    assert words in caught.value.advice
+
+
 @trio_test
 async def test_only_a_regular_file_is_read(tmp_path: Path) -> None:
     fifo = str(tmp_path / "fifo")

@@ -117,7 +117,7 @@ def test_unknown_level_names(name: str) -> None:
         (closed(messages=3, octets=12_345, deleted=3), "INFO id1: 3 messages, 12.3 kB, deleted 3"),
         (closed(messages=1, octets=5), "INFO id1: 1 message, 5 Bytes, deleted 0"),
         (closed(), "INFO id1: no messages"),
-        (closed(deleted=2, skipped=4), "INFO id1: no messages, deleted 2, skipped 4"),
+        (closed(deleted=2, skipped=4), "INFO id1: no new messages, deleted 2, 4 left on the server"),
         (closed(error="stopped by the user"), "INFO id1: no messages; stopped by the user"),
         (
             closed(ExitCode.LOGIN, "login rejected", "check username and password"),

@@ -144,6 +144,11 @@ REJECTED = "the server rejected the login (USER/PASS: -ERR [AUTH] go away)"
             "login rejected: check the password (1 h ago)",
         ),
         (
+            result(NOW, code=ExitCode.CONFIGURATION, error="the server allows no login without TLS (USERPASS: no)"),
+            "no login without TLS: add <ssl>",
+            None,
+        ),
+        (
             result(NOW, code=ExitCode.TEMPORARY, error="2 messages could not be retrieved: disk full", messages=7),
             "7 messages; 2 messages could not be retrieved: disk full",
             None,

@@ -45,7 +45,6 @@ def _paths(path: str | None, naf: str | None) -> Iterator[tuple[str, str]]:
     for name, log in (("audit", settings.audit), ("transcript", settings.transcript), ("trace", settings.trace)):
         if log is not None:
             yield name, log.path
-    yield "control socket", settings.control_socket
 
 
 def _versions() -> Iterator[tuple[str, str]]:

@@ -12,9 +12,9 @@ from contextlib import ExitStack
 from typing import Final
 
 from tui_popretr.cli import surroundings
-from tui_popretr.cli.init_dialogue import Dialogue, Talk, has_terminal, needed, plain
+from tui_popretr.cli.init_dialogue import Dialogue, Talk, folded, has_terminal, needed, plain
 from tui_popretr.cli.init_file import PrivateFile, already_there
-from tui_popretr.cli.init_interview import Agreed, interview
+from tui_popretr.cli.init_interview import Agreed, amount, interview
 from tui_popretr.cli.init_text import configuration_text, shown
 from tui_popretr.cli.places import locate, usual_places
 from tui_popretr.config import values
@@ -25,12 +25,13 @@ from tui_popretr.config.reader import load
 from tui_popretr.config.values import InvalidValueError
 from tui_popretr.engine.entry import Connector
 from tui_popretr.engine.service import connect_tcp
-from tui_popretr.errors import CannotCreate, ConfigurationError, ExitCode, UsageError
+from tui_popretr.errors import CannotCreate, ConfigurationError, ExitCode, PopretrError, UsageError
 
 _CHECKS: Final[dict[str, Callable[[str], object]]] = {
     "user": needed,
     "address": values.address,
     "tspath": needed,
+    "fingerprint": values.fingerprint,
     "password_file": needed,
     "password_command": command_line,
     "password_env": variable_name,
@@ -60,7 +61,11 @@ def run(arguments: Namespace, *, connector: Connector = connect_tcp) -> int:
     talk = Talk(Dialogue() if has_terminal() else None, quiet=bool(arguments.quiet))
     if talk.silent:
         _refuse_missing(arguments)
-    agreed = interview(arguments, path, talk, connector)
+    try:
+        agreed = interview(arguments, path, talk, connector)
+    except PopretrError as problem:
+        talk.shorten(problem)
+        raise
     _write(path, agreed, force=arguments.force)
     if not arguments.quiet:
         _tell_what_is_next(path, agreed)
@@ -148,17 +153,24 @@ def _tell_what_is_next(path: str, agreed: Agreed) -> None:
     if agreed.password_file is not None:
         print(f"         {shown(agreed.password_file[0])}, which holds the password")
     for client in settings.clients:
-        print(f"\n{describe(client)}")
+        print(folded(f"\n{describe(client)}"))
     for problem in loaded.problems:
         if problem.severity is Severity.WARNING:
             print(problem, file=sys.stderr)
     for warning in surroundings.warnings(settings):
         print(f"{shown(path)}: warning: {warning}", file=sys.stderr)
     name = "" if _is_found(settings.path) else f" {shlex.quote(path)}"
+    if agreed.outline.keep and (agreed.found is None or agreed.found.messages):
+        there = f": {amount(agreed.found)}" if agreed.found is not None else ""
+        mark = f"tui-popretr mark-seen{name} --client {shlex.quote(agreed.outline.client_id)}"
+        print(
+            folded(f"\nThe first run retrieves all that is there now{there}. To begin with what comes next, first run:")
+        )
+        print(f"  {mark}")
     print("\nNext:")
-    if not agreed.logged_in:
+    if agreed.found is None:
         print(f"  tui-popretr check{name} --connect\n      tries server and password")
-    print(f"  tui-popretr{name}\n      opens the dashboard; there R retrieves at once, ? shows the keys, q ends it")
+    print(f"  tui-popretr{name}\n      opens the dashboard; R retrieves at once, ? shows the keys, q ends it")
     print(f"  tui-popretr{name} --headless --once\n      retrieves once, without a dashboard")
 
 

@@ -18,8 +18,9 @@ examples:
       --password-command "pass show mail/isp"    asks for nothing, as in scripts
 
 The server is looked at on port 995 (TLS from the first byte), then on 110 (STLS). No password is sent before TLS is up
-and the certificate verified, unless you agree. What is typed as a password is not shown, and is kept only where you
-say. Nothing is retrieved, nothing deleted, and nothing written unless all went well."""
+and the certificate verified, unless you agree; a server on this machine needs no TLS. What is typed as a password is
+not shown, and is kept only where you say. Nothing is retrieved, nothing deleted, and nothing written unless all went
+well."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -37,7 +38,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     account.add_argument(
         "--address", metavar="HOST[:PORT]", help="the POP3 server; without a port, what it offers is found out"
     )
-    account.add_argument("--tspath", metavar="FILE", help="the certificates to trust (PEM), instead of the system's")
+    trust = account.add_mutually_exclusive_group()
+    trust.add_argument("--tspath", metavar="FILE", help="the certificates to trust (PEM), instead of the system's")
+    trust.add_argument(
+        "--fingerprint",
+        metavar="SHA256",
+        help="accept the server's certificate by its fingerprint alone, as where it is self-signed",
+    )
     account.add_argument(
         "--clear-text",
         action="store_true",

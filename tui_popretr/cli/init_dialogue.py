@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import getpass
+import shutil
 import sys
+import textwrap
 import warnings
 from collections.abc import Callable, Sequence
 
@@ -17,6 +19,23 @@ from tui_popretr.text import visible
 def has_terminal() -> bool:
     """Whether somebody can be asked."""
     return all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout))
+
+
+def folded(text: str) -> str:
+    """Return text with lines that a terminal would break in the middle of a word broken between words.
+
+    What follows on an indented line begins two columns further right. Where no terminal shows it, it stays as it is.
+    """
+    if not sys.stdout.isatty():
+        return text
+    width = max(shutil.get_terminal_size().columns, 40)
+    return "\n".join(_fold(line, width) for line in text.split("\n"))
+
+
+def _fold(line: str, width: int) -> str:
+    depth = len(line) - len(line.lstrip())
+    indent = " " * (depth + 2 if depth else 0)
+    return textwrap.fill(line, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
 
 
 class Dialogue:
@@ -79,6 +98,7 @@ class Talk:
     def __init__(self, dialogue: Dialogue | None, *, quiet: bool) -> None:
         self._dialogue = dialogue
         self._quiet = quiet
+        self._told: set[str] = set()
 
     @property
     def silent(self) -> bool:
@@ -93,18 +113,28 @@ class Talk:
 
     def say(self, text: str = "") -> None:
         if not self._quiet:
-            print(text, flush=True)
+            print(folded(text), flush=True)
 
     def tell(self, what: str, outcome: str) -> None:
         """Say what came of something."""
         self.say(f"  {what}: {visible(outcome, 4096)}")
+        if not self._quiet:
+            self._told.add(outcome)
+
+    def shorten(self, problem: PopretrError) -> None:
+        """Take out of an error what the user, who is looking on, has been told before."""
+        if not self.silent and str(problem) in self._told:
+            problem.args = ("nothing was written, for the reason above",)
+            if problem.advice in self._told:
+                problem.advice = ""
 
     def again(self, advice: str, question: str) -> bool:
         """Whether the user wants to try again what failed; False where there is nobody to ask."""
         if self._dialogue is None:
             return False
         if advice:
-            print(f"  what to do: {advice}")
+            self._told.add(advice)
+            print(folded(f"  what to do: {advice}"))
         return self._dialogue.agree(question, default=True)
 
     def agrees(self, problem: PopretrError, question: str) -> bool:
@@ -112,7 +142,7 @@ class Talk:
         if self._dialogue is None:
             return False
         text = str(problem)
-        print(f"\n{text[:1].upper()}{text[1:]}.")
+        print(folded(f"\n{text[:1].upper()}{text[1:]}."))
         return self._dialogue.agree(question)
 
 

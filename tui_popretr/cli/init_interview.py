@@ -13,13 +13,13 @@ from humanize.filesize import naturalsize
 
 from tui_popretr.cli.init_dialogue import Talk, needed
 from tui_popretr.cli.init_password import Credentials, credentials, other_credentials
-from tui_popretr.cli.init_survey import Approach, Wanted, explore, log_in, ways
+from tui_popretr.cli.init_survey import Approach, Trust, Wanted, explore, log_in, ways
 from tui_popretr.cli.init_text import MailFolder, MailServer, Outline, absolute, address, shown
 from tui_popretr.config import values
 from tui_popretr.config.model import PasswordSource, Server
 from tui_popretr.engine.entry import Connector
 from tui_popretr.engine.probe import Findings
-from tui_popretr.errors import LoginFailed, PopretrError, TlsFailed, UidlUnavailable
+from tui_popretr.errors import CertificateRejected, LoginFailed, PopretrError, TlsDemanded, TlsFailed, UidlUnavailable
 from tui_popretr.secret import Secret
 from tui_popretr.text import visible
 
@@ -38,7 +38,7 @@ class Agreed:
     outline: Outline
     server: Server  # as the configuration has to be read
     password_file: tuple[str, Secret] | None  # a password that was typed, and where it is to be kept
-    logged_in: bool
+    found: Findings | None  # behind the login; None where none was tried
 
 
 def interview(arguments: Namespace, path: str, talk: Talk, connector: Connector) -> Agreed:
@@ -55,7 +55,8 @@ class _Interview:
         self._path = path
         self._talk = talk
         self._connector = connector
-        self._trust = absolute(arguments.tspath) if arguments.tspath else None
+        pin = values.fingerprint(arguments.fingerprint) if arguments.fingerprint else ""
+        self._trust = Trust(absolute(arguments.tspath) if arguments.tspath else None, pin)
 
     def run(self) -> Agreed:
         arguments, talk = self._arguments, self._talk
@@ -83,7 +84,7 @@ class _Interview:
             frequency=arguments.freq or _FREQUENCY,
         )
         server = self._settings(host, approach, username, secrets.source)
-        return Agreed(outline, server, secrets.file, found is not None)
+        return Agreed(outline, server, secrets.file, found)
 
     # --- the server ---------------------------------------------------------------------------------------------------
 
@@ -91,8 +92,9 @@ class _Interview:
         """Return the host, and how it is best reached."""
         given, talk = self._arguments.address, self._talk
         _, at, domain = username.rpartition("@")
+        text = given
         while True:
-            text = given or talk.asker.ask("POP3 server", f"pop.{domain}" if at else "", check=values.address)
+            text = text or talk.asker.ask("POP3 server", f"pop.{domain}" if at else "", check=values.address)
             host, port = values.address(text)
             if self._arguments.offline:
                 return host, next(ways(port))
@@ -101,11 +103,26 @@ class _Interview:
             try:
                 approach = explore(wanted, talk.tell, self._connector)
             except PopretrError as problem:
+                if isinstance(problem, CertificateRejected):
+                    if self._accepts(problem):
+                        self._trust = Trust(fingerprint=problem.fingerprint)
+                        continue
+                    _name_the_options(problem, self._trust)
                 if given or not talk.again(problem.advice, "Try another server?"):
                     raise
+                text = None
             else:
                 talk.tell("logins", ", ".join(each.value for each in approach.auth_types))
                 return host, approach
+
+    def _accepts(self, problem: CertificateRejected) -> bool:
+        """Whether the user has compared the certificate's fingerprint and wants it pinned; False where nobody can."""
+        if self._talk.silent or not problem.fingerprint:
+            return False
+        print(f"\nThe certificate that was shown has the SHA-256 fingerprint\n\n  {problem.fingerprint}\n")
+        print("Compare it with what the server's operator says it is: somebody between you and")
+        print("the server would show one, too. Then this certificate alone is accepted.")
+        return self._talk.asker.ask("Type yes if you have compared and it is the same").lower() == "yes"
 
     def _want_consent(self, host: str, approach: Approach) -> None:
         """See that nobody's password is shown to the network unasked. Raises TlsFailed."""
@@ -133,10 +150,14 @@ class _Interview:
             talk.say(f"\nLogging in to {address(host, approach)} as {visible(username)} ...")
             found = log_in(self._settings(host, approach, username, found_in.trial), self._connector)
             if found.problem is None:
-                count = "1 message" if found.messages == 1 else f"{found.messages} messages"
-                talk.tell("it works", f"{count}, {naturalsize(found.octets)}" if found.messages else "no mail there")
+                talk.tell("it works", amount(found) if found.messages else "no mail there")
                 return username, found_in, found
             talk.tell("it failed", str(found.problem))
+            if isinstance(found.problem, TlsDemanded):  # which was looked for
+                found.problem.advice = (
+                    "ask your provider for a server with TLS; with --clear-text more logins are tried"
+                )
+                raise found.problem
             if not isinstance(found.problem, LoginFailed) or not talk.again(found.problem.advice, "Try again?"):
                 raise found.problem
             username = talk.asker.ask("User name", username, check=needed)
@@ -191,6 +212,25 @@ class _Interview:
         if arguments.keep or not talk.agrees(problem, question):
             raise problem
         return False
+
+
+def amount(found: Findings) -> str:
+    """Return how much mail there is on the server, "" where that is not known."""
+    if found.messages is None:
+        return ""
+    count = "1 message" if found.messages == 1 else f"{found.messages} messages"
+    return f"{count}, {naturalsize(found.octets)}"
+
+
+def _name_the_options(problem: CertificateRejected, trust: Trust) -> None:
+    """Make the advice one for this command: what belongs into <ssl> elsewhere is an option here."""
+    if problem.fingerprint:
+        problem.advice = (
+            "if the server's operator says that this is its fingerprint, add"
+            f" --fingerprint {problem.fingerprint}; or name a file with the certificates to trust: --tspath FILE"
+        )
+    elif trust.fingerprint:
+        problem.advice = "somebody may be between you and the server: ask its operator what to give as --fingerprint"
 
 
 def client_id_of(host: str) -> str:

@@ -54,6 +54,14 @@ class Security(Enum):
 
 
 @dataclass(frozen=True, slots=True)
+class Trust:
+    """Which certificates are accepted: those verified by the file at `path`, or by the system's, or the pinned one."""
+
+    path: str | None = None  # None: the system's
+    fingerprint: str = ""  # SHA-256, 64 lower-case hex digits; "": none is pinned
+
+
+@dataclass(frozen=True, slots=True)
 class Approach:
     """A way to a server that works, and how to log in there."""
 
@@ -63,9 +71,12 @@ class Approach:
     exposed: bool = False  # whoever listens reads the password off the wire
     uidl: bool = True  # as far as the server tells before a login
 
-    def policy(self, trust: str | None) -> TlsPolicy | None:
-        """Return the policy of its TLS, None where there is none. `trust` is the path of the trusted certificates."""
-        return None if self.security is Security.CLEAR else TlsPolicy(self.security is Security.STLS, trust)
+    def policy(self, trust: Trust) -> TlsPolicy | None:
+        """Return the policy of its TLS, None where there is none."""
+        if self.security is Security.CLEAR:
+            return None
+        pins = (trust.fingerprint,) if trust.fingerprint else ()
+        return TlsPolicy(self.security is Security.STLS, trust.path, fingerprints=pins)
 
 
 #: Told what is tried, and what came of it.
@@ -78,7 +89,7 @@ class Wanted:
 
     host: str
     port: int | None  # None: one of the usual two
-    trust: str | None = None  # the path of the certificates to trust, None: the system's
+    trust: Trust = Trust()
     clear_text: bool = False  # logins that show the password may be used without TLS
 
 
@@ -123,7 +134,8 @@ def _certificate(tls: TlsDetails | None, now: datetime) -> str:
     if tls is None:
         return "it answers; the server offers no TLS"
     subject = tls.subject or ", ".join(tls.names[:1]) or "without a name"
-    told = f"{tls.version}, verified certificate of {subject}, issued by {tls.issuer or 'nobody named'}"
+    verified = "pinned" if tls.pinned else "verified"
+    told = f"{tls.version}, {verified} certificate of {subject}, issued by {tls.issuer or 'nobody named'}"
     if tls.expires is None:
         return told
     days = (tls.expires - now).days

@@ -7,7 +7,7 @@ import shlex
 from dataclasses import dataclass
 from xml.sax.saxutils import escape, quoteattr
 
-from tui_popretr.cli.init_survey import Approach, Security
+from tui_popretr.cli.init_survey import Approach, Security, Trust
 from tui_popretr.config.client import POP3_PORT, POP3S_PORT
 from tui_popretr.config.login import DEFAULT_AUTH_TYPES
 from tui_popretr.config.model import FromCommand, FromEnvironment, FromFile
@@ -73,7 +73,7 @@ class Outline:
     recip: str
     host: str
     approach: Approach
-    trust: str | None  # a file with the certificates to trust; None: the system's
+    trust: Trust  # its path is absolute
     username: str
     password: Password
     target: MailFolder | MailServer
@@ -143,13 +143,17 @@ def _password(source: Password) -> list[str]:
             ]
 
 
-def _security(approach: Approach, trust: str | None) -> list[str]:
-    trusted = f" tspath={_attribute(short(trust))}" if trust else ""
+def _security(approach: Approach, trust: Trust) -> list[str]:
+    trusted, verified = "", "the certificate is verified"
+    if trust.fingerprint:
+        trusted, verified = f" fingerprint={_attribute(trust.fingerprint)}", "only this certificate is accepted"
+    elif trust.path:
+        trusted = f" tspath={_attribute(short(trust.path))}"
     match approach.security:
         case Security.TLS:
-            return ["<!-- TLS from the first byte; the certificate is verified. -->", f"<ssl{trusted}/>"]
+            return [f"<!-- TLS from the first byte; {verified}. -->", f"<ssl{trusted}/>"]
         case Security.STLS:
-            about = "TLS by STLS, before anything secret is said; the certificate is verified."
+            about = f"TLS by STLS, before anything secret is said; {verified}."
             return [f"<!-- {about} -->", f'<ssl latent="Y"{trusted}/>']
         case Security.CLEAR:
             return ["<!-- No TLS: the server offers none. As soon as it does, put <ssl/> here. -->"]

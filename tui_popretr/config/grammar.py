@@ -22,7 +22,7 @@ class Shape(NamedTuple):
     """What one element may contain.
 
     `ignored` names are accepted without effect, as attribute or element; `stale` maps names that older Mailismus files
-    use to today's.
+    use to today's, and `near` those that people try to the right ones. `instead` says where text belongs that is here.
     """
 
     attributes: frozenset[str] = frozenset()
@@ -31,6 +31,8 @@ class Shape(NamedTuple):
     repeated: bool = False
     ignored: frozenset[str] = frozenset()
     stale: Mapping[str, str] = _NONE
+    near: Mapping[str, str] = _NONE
+    instead: str = ""
 
 
 def _names(words: str) -> frozenset[str]:
@@ -60,6 +62,7 @@ _SMTP = Shape(
         "username": _TEXT,
         "password": _PASSWORD,
     },
+    instead="the mail server goes into <address>, and who gets the mail is the client's recip",
 )
 _CLIENT = Shape(
     _names(
@@ -76,6 +79,7 @@ _CLIENT = Shape(
     },
     repeated=True,
     stale={"localuser": "recip"},
+    near=dict.fromkeys(("folder", "directory", "dir", "path"), "downloads_directory"),
 )
 _OWN = {
     "audit": _LOG,
@@ -152,7 +156,8 @@ class _Checker:
             self._check(child, expected)
         if not shape.text and node.text.strip():
             # not shown: it may be a password in the wrong place
-            self._report.error(node.place, f"<{node.name}> holds text, but only elements are expected in it")
+            instead = f"; {shape.instead}" if shape.instead else ""
+            self._report.error(node.place, f"<{node.name}> holds text, but only elements are expected in it{instead}")
 
     def _unexpected(self, node: Node, shape: Shape, name: str, place: Place, *, is_attribute: bool) -> None:
         shown = quote(name)[1:-1]
@@ -168,6 +173,8 @@ class _Checker:
         """Return the right name that was meant in this element, if any, and what to say about it."""
         if today := shape.stale.get(name):
             return today, f"; it is called {today} today"
+        if not is_attribute and (right := shape.near.get(name)):
+            return right, f"; did you mean '{right}'?"
         if is_attribute and name in shape.elements:
             return name, f"; it is an element: <{name}>...</{name}>"
         if not is_attribute and name in shape.attributes:

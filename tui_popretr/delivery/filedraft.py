@@ -133,6 +133,9 @@ class FileDraft:
         self._reported = (os.path.dirname(self.tmp), *self._folders.unsynced)
         return self._reported
 
+    def offer(self) -> None:
+        """A file gets its name at once: nothing of that can be done beforehand."""
+
     def publish(self) -> None:
         self._check()
         if not self._synced:

@@ -5,16 +5,18 @@ The order in which a draft is used, all of it blocking except open() and write()
     open → write* (spill when pending ≥ SPILL) → write_out → sync → fsync folders_before → [journal: delivering]
     → publish → fsync folders_after → [audit line] → [journal: delivered]
 
-and at any point before publish() has returned: abort(). But never while the journal may have the record, because a
-record without files means that a reader took the message:
+offer() may come before publish(), also while the journal is still writing *delivering*. And at any point before
+publish() has returned: abort(). But never while the journal may have the record, because a record without files means
+that a reader took the message:
 - publish() that raises has left nothing under the final name: withdraw the record, then abort.
 - The journal's commit raised: nobody knows whether it has the record. Reopen it and let recovery decide, then abort.
+  Where the sink is remote abort at once: there is no file to miss, and what was offered must not stay half sent.
 
 A draft is used by one thread at a time; drafts of one sink may be used in several. But where the sink is remote, never
 two at once, and the next one is published only when the journal has the one before as delivered: then at most the
 message in flight is sent twice.
 
-Destinations without files (SMTP, a command) do in publish() all that they do; tmp and final are None.
+Destinations without files (SMTP, a command) do in offer() and publish() all that they do; tmp and final are None.
 """
 
 from __future__ import annotations
@@ -90,10 +92,17 @@ class Draft(Protocol):
         """Return the folders to be fsynced before the journal records the message as delivering."""
         ...
 
+    def offer(self) -> None:
+        """Do all of publish() that commits nobody to anything: no receiver takes the message, whatever happens now.
+
+        It may be left out. Blocking. Raises nothing: what has gone wrong is raised by publish().
+        """
+        ...
+
     def publish(self) -> None:
         """Give the file its final name; nothing that stands there is replaced. Blocking. Raises DeliveryFailed.
 
-        Or send the message. Raises PartlyAccepted where only some recipients have it.
+        Or send the message, or what offer() has left of it. Raises PartlyAccepted where only some recipients have it.
         """
         ...
 

@@ -65,6 +65,9 @@ class SpoolDraft:
     def folders_before(self) -> tuple[str, ...]:
         return ()
 
+    def offer(self) -> None:
+        """Who is handed the message takes it: nothing of that commits nobody."""
+
     def publish(self) -> None:
         self._check()
         try:

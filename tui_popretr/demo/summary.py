@@ -116,11 +116,11 @@ def next_steps(folder: DemoFolder, *, keep: bool) -> Iterator[str]:
     else:
         yield "The mail and the logs are removed again (--no-keep)."
     yield ""
-    yield "For mail of your own begin with a file from config-samples/ (README.md), then:"
-    yield "  tui-popretr check FILE              say what is wrong with it"
-    yield "  tui-popretr check FILE --connect    log in, and retrieve nothing"
-    yield "  tui-popretr FILE                    retrieve, and watch it on the dashboard"
-    yield "  tui-popretr FILE --headless --once  retrieve once"
+    yield "For mail of your own:"
+    yield "  tui-popretr init               make a configuration, from a few answers"
+    yield "  tui-popretr check --connect    log in, and retrieve nothing"
+    yield "  tui-popretr                    retrieve, and watch it on the dashboard"
+    yield "  tui-popretr --headless --once  retrieve once"
 
 
 def deviations(found: Iterable[str], folder: DemoFolder, *, keep: bool) -> Iterator[str]:

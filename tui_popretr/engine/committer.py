@@ -22,7 +22,7 @@ from tui_popretr.journal.journal import Journal
 #: A group is at most so many messages, and a 16th of the files that the process may have open (a lane has up to twice
 #: as many); so many threads sync the files of a device.
 GROUP = 512
-THREADS = 8
+THREADS = 4
 
 
 class Committer:

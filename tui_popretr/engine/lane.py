@@ -6,6 +6,9 @@ fsynced, audit line written, *delivered* committed; only then is the session tol
 Groups keep fsync from being the bottleneck: whatever is waiting when the disk is free is the next group. Three stages
 overlap: while one group is published, the next is made durable, and what comes behind it is written. One transaction
 carries the *delivered* of one group and the *delivering* of the next.
+
+To a server a message is offered while that transaction is being written, all but its end; and without its end no server
+takes a message. The end is sent when *delivering* is durable.
 """
 
 from __future__ import annotations
@@ -200,7 +203,10 @@ class Lane:
                     published = []
 
     async def _commit(self, delivering: list[Parcel], delivered: list[Parcel]) -> bool:
-        """One transaction. Where it fails nothing is deleted anywhere: tmp files stay for the recovery to judge."""
+        """One transaction, while which a remote receiver is offered what is to be delivered.
+
+        Where it fails nothing is deleted anywhere: tmp files stay for the recovery to judge.
+        """
         if not delivering and not delivered:
             self._between_commits(False)
             return True
@@ -208,22 +214,29 @@ class Lane:
         marks = [DeliveredMark(parcel.record.id, parcel.record.owed) for parcel in delivered]
         if delivering:
             self._between_commits(True)
-        try:
-            await self._shared.keeper.run(lambda journal: journal.commit(records, marks))
-        except JournalError as problem:
-            self._shared.undecided += delivering
-            self._between_commits(False)
-            for parcel in [*delivered, *delivering]:
+        problem: JournalError | None = None
+        async with trio.open_nursery() as nursery:
+            if delivering and self._remote:
+                nursery.start_soon(self._disk.run, _offer, delivering)
+            try:
+                await self._shared.keeper.run(lambda journal: journal.commit(records, marks))
+            except JournalError as failure:
+                problem = failure
+            else:
+                if delivering:
+                    faultpoints.reached(Step.DELIVERING)
+                if delivered:
+                    faultpoints.reached(Step.DELIVERED)
+            for parcel in delivered:
                 parcel.finish(problem)
-            return False
-        if delivering:
-            faultpoints.reached(Step.DELIVERING)
-        if delivered:
-            faultpoints.reached(Step.DELIVERED)
-        self._between_commits(bool(delivering))
-        for parcel in delivered:
-            parcel.finish(None)
-        return True
+        if problem is not None:
+            if self._remote:
+                await self._abort(delivering)
+            self._shared.undecided += delivering
+            for parcel in delivering:
+                parcel.finish(problem)
+        self._between_commits(bool(delivering) and problem is None)
+        return problem is None
 
     async def _publish(self, group: list[Parcel]) -> list[Parcel]:
         """Rename, fsync the folders, write the audit lines; return the parcels for which all that went well."""
@@ -353,6 +366,11 @@ class Lane:
             failures.update(await self._disk.run(_sync_each, folders))
         except DestinationSilent as silence:
             failures.update((folder, silence) for folder in folders)
+
+
+def _offer(parcels: list[Parcel]) -> None:
+    for parcel in parcels:
+        parcel.draft.offer()
 
 
 def _each(parcels: list[Parcel], steps: tuple[str, ...], problems: dict[int, PopretrError]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from dataclasses import dataclass
 from functools import partial
 
@@ -23,6 +24,7 @@ from tui_popretr.errors import (
     ServerPermanentFailure,
     ServerTemporaryFailure,
     ServerUnproven,
+    TlsDemanded,
 )
 from tui_popretr.pop3 import (
     Apop,
@@ -52,6 +54,19 @@ _ENDS: dict[str, type[PopretrError]] = {
     "SYS/TEMP": ServerTemporaryFailure,
     "SYS/PERM": ServerPermanentFailure,
 }
+# POP3 has no RESP-CODE for it, so it is told by words, and by IMAP's code (RFC 5530 §3); Dovecot says [AUTH].
+_WANTS_TLS = re.compile(
+    r"""\[PRIVACYREQUIRED\]
+    |\b(?:TLS|SSL|STLS|STARTTLS)\b
+    |\b(?:secure|encrypted)\ connection
+    |\bencryption\ (?:is\ )?required
+    |\bplain-?text\ (?:authentication|logins?|passwords?)\ (?:(?:is|are)\ )?
+        (?:disallowed|disabled|not\ (?:allowed|permitted))
+    """,
+    re.IGNORECASE | re.VERBOSE,
+)
+# Mail and web addresses may hold any word.
+_ADDRESS = re.compile(r"\S*(?:@|://)\S*")
 _SCRAM = (AuthType.SASL_SCRAM_SHA_256, AuthType.SASL_SCRAM_SHA_1)
 # A hostile server can make a SCRAM proof cost seconds of CPU: few at a time, and none of the threads that disks need.
 _proofs = trio.CapacityLimiter(2)
@@ -60,8 +75,8 @@ _proofs = trio.CapacityLimiter(2)
 async def log_in(wire: Wire, server: Server, stamp: bytes | None) -> str:
     """Log in and return the name of the method that succeeded.
 
-    `stamp` is the greeting's APOP stamp. Raises LoginRejected, ServerUnproven, NoUsableMechanism, PasswordUnavailable,
-    and the errors of the RESP-CODES.
+    `stamp` is the greeting's APOP stamp. Raises LoginRejected, TlsDemanded, ServerUnproven, NoUsableMechanism,
+    PasswordUnavailable, and the errors of the RESP-CODES.
     """
     # A certificate alone logs in by EXTERNAL: no reason to run a password command for it.
     needs_password = any(each is not AuthType.SASL_EXTERNAL for each in server.auth_types)
@@ -82,6 +97,11 @@ class _Refused:
     words: str
     judged: bool = True
     cancelled: bool = False
+
+    @property
+    def wants_tls(self) -> bool:
+        """Whether the server's words are that it wants TLS first."""
+        return _WANTS_TLS.search(_ADDRESS.sub("", self.words)) is not None
 
 
 class _Login:
@@ -117,8 +137,17 @@ class _Login:
                 break
         if self._refused:
             told = _told({method: refused.words for method, refused in self._refused.items()})
+            if self._tls_is_wanted():
+                raise TlsDemanded(f"the server allows no login without TLS ({told})")
             raise LoginRejected(f"the server rejected the login ({told})", advice=self._advice(methods))
         raise NoUsableMechanism(f"no usable login method: {_told(self._passed_over)}")
+
+    def _tls_is_wanted(self) -> bool:
+        """Whether it is for want of TLS that the server refused, so that it has not judged the credentials."""
+        if self._server.tls is not None:
+            return False
+        refused = self._refused.values()
+        return any(each.wants_tls for each in refused) and all(each.wants_tls or not each.judged for each in refused)
 
     def _advice(self, methods: tuple[AuthType, ...]) -> str | None:
         """Return what to do after a rejection, None for what is always said."""

@@ -30,7 +30,11 @@ async def obtain(source: PasswordSource | None) -> Secret:
         case Literal(secret):
             return secret
         case FromEnvironment(name):
-            return _first_line(os.environb.get(name.encode(), b""), f"the environment variable {name}")
+            data = os.environb.get(name.encode(), b"")
+            advice = (
+                "set it where the program is started, in a service's unit too; or name another source in <password>"
+            )
+            return _first_line(data, f"the environment variable {name}", advice)
         case FromFile(path):
             return await _from_file(path)
         case FromCommand(argv, timeout):
@@ -38,10 +42,11 @@ async def obtain(source: PasswordSource | None) -> Secret:
                 return await _from_command(argv, timeout)
 
 
-def _first_line(data: bytes, origin: str) -> Secret:
+def _first_line(data: bytes, origin: str, advice: str) -> Secret:
+    """Return the password. `advice` is for where there is none."""
     line = data.partition(b"\n")[0].removesuffix(b"\r")
     if not line:
-        raise PasswordUnavailable(f"{origin} gave no password")
+        raise PasswordUnavailable(f"{origin} gave no password", advice=advice)
     try:
         text: str | None = line.decode("utf-8")
     except UnicodeDecodeError:
@@ -60,8 +65,11 @@ async def _from_file(path: str) -> Secret:
     except trio.TooSlowError:
         raise PasswordUnavailable(f"reading the password file {path} took longer than {_FILE_TIMEOUT:g} s") from None
     except OSError as problem:
-        raise PasswordUnavailable(f"cannot read the password file {path}: {describe_os_error(problem)}") from problem
-    return _first_line(data, f"the file {path}")
+        raise PasswordUnavailable(
+            f"cannot read the password file {path}: {describe_os_error(problem)}",
+            advice="see that it is there, and that the user who runs the program may read it (chown, chmod 600)",
+        ) from problem
+    return _first_line(data, f"the file {path}", "write the password into its first line")
 
 
 def _read_file(path: str) -> bytes:
@@ -89,7 +97,9 @@ async def _from_command(argv: tuple[str, ...], timeout: float) -> Secret:
         raise PasswordUnavailable(
             f"the password command {argv[0]} failed ({how})", advice="run it by hand as the same user, to see why"
         )
-    return _first_line(output, f"the command {argv[0]}")
+    return _first_line(
+        output, f"the command {argv[0]}", "run it by hand as the same user: it has to print the password"
+    )
 
 
 async def _run(argv: tuple[str, ...]) -> tuple[bytes, int]:

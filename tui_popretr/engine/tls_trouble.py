@@ -106,7 +106,7 @@ def not_pinned(fingerprint: str, host: str) -> CertificateRejected:
     return CertificateRejected(
         f"the certificate of {host} is not the pinned one: its SHA-256 fingerprint is {fingerprint}",
         advice="somebody may be between you and the server. If its operator says that this is the server's new"
-        f' certificate, set fingerprint="{fingerprint}"',
+        f' certificate, set fingerprint="{fingerprint}" in the client\'s <ssl>',
     )
 
 
@@ -115,9 +115,9 @@ def misnamed(names: Sequence[str], host: str, expected: str | None) -> Certifica
     first = next((name for name in names if not name.startswith("*")), "")
     advice = "check the host name in address"
     if expected:
-        advice = "set peercert to one of the certificate's names if that is the right server"
+        advice = "set peercert to one of the certificate's names, in the client's <ssl>, if that is the right server"
     elif first:
-        advice += f', or set peercert="{visible(first, 253)}" if that is the right server'
+        advice += f', or set peercert="{visible(first, 253)}" in <ssl> if that is the right server'
     told = f"for {_listed(names)}, not" if names else "not"
     return CertificateRejected(f"the certificate is {told} for {expected or host}", advice=advice)
 
@@ -135,19 +135,23 @@ def _rejected(problem: ssl.SSLCertVerificationError, attempt: Attempt) -> Certif
     if code in _OTHER_NAME:
         return misnamed(leaf.names, attempt.host, policy.peer_name)
     words = problem.verify_message or "it cannot be verified"
-    advice = "set tspath to the file of the authority that signed it, if you trust that"
+    advice = "set tspath to the file of the authority that signed it, in the client's <ssl>, if you trust that"
     if code == _EXPIRED:
         words, advice = (
             _expired(attempt.chain),
-            "tell the server's operator; if others can use it, see this machine's clock",
+            "the server's operator has to renew it: tell them. Where this machine's clock is wrong, set that right",
         )
     elif code == _NOT_YET_VALID:
         words, advice = _not_yet_valid(attempt.chain), "see whether this machine's clock is right"
     elif code == _SELF_SIGNED:
-        words, advice = "it is self-signed", _pin(leaf) or "set tspath to a file with this very certificate"
+        words = "it is self-signed"
+        advice = _pin(leaf) or "set tspath to a file with this very certificate, in the client's <ssl>"
     elif code in _UNTRUSTED:
         words, advice = _untrusted(attempt.chain), _trust(leaf)
-    return CertificateRejected(f"the certificate of {attempt.host} is rejected: {words}", advice=advice)
+    fingerprint = leaf.fingerprint if code == _SELF_SIGNED or code in _UNTRUSTED else ""
+    return CertificateRejected(
+        f"the certificate of {attempt.host} is rejected: {words}", advice=advice, fingerprint=fingerprint
+    )
 
 
 def _expired(chain: Sequence[Certificate]) -> str:
@@ -181,14 +185,15 @@ def _untrusted(chain: Sequence[Certificate]) -> str:
 
 
 def _trust(leaf: Certificate) -> str:
-    trust = "set tspath to a file with the authority's certificate, if you trust that"
+    trust = "set tspath to a file with the authority's certificate, in the client's <ssl>, if you trust that"
     return f"{trust}; or {_pin(leaf)}" if leaf.fingerprint else trust
 
 
 def _pin(leaf: Certificate) -> str:
     if not leaf.fingerprint:
         return ""
-    return f'pin it with fingerprint="{leaf.fingerprint}", if the server\'s operator says that this is its fingerprint'
+    pin = f'pin it with fingerprint="{leaf.fingerprint}"'
+    return f"{pin} in the client's <ssl>, if the server's operator says that this is its fingerprint"
 
 
 # --- what else --------------------------------------------------------------------------------------------------------

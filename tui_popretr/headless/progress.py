@@ -168,9 +168,11 @@ class Progress:
 
 def outcome(result: SessionResult) -> str:
     """Return how a session ended: `12 messages, 340 kB; deleted 12`, or `FAILED`, why, and what to do."""
-    parts = [_amount(result.messages, result.octets)] if result.messages or result.ok else []
+    done = _amount(result.messages, result.octets) if result.messages or not result.skipped else "no new messages"
+    parts = [done] if result.messages or result.ok else []
     parts += [f"deleted {result.deleted}"] if result.deleted else []
-    parts += [f"skipped {result.skipped}"] if result.skipped else []
+    others = " others" if result.messages else ""
+    parts += [f"{result.skipped}{others} left on the server"] if result.skipped else []
     parts += [result.error] if result.error and result.ok else []
     done = "; ".join(parts)
     if result.ok:

@@ -57,14 +57,17 @@ def _session(client: str, result: SessionResult) -> Noted:
 
 
 def _counts(result: SessionResult) -> str:
-    """Return what a session did: `3 messages, 12.3 kB, deleted 3`."""
+    """Return what a session did: `3 messages, 12.3 kB, deleted 3`, `no new messages, 6 left on the server`."""
     if result.messages:
         parts = [f"{result.messages} message{'s' if result.messages > 1 else ''}", naturalsize(result.octets)]
     else:
-        parts = ["no messages"]
-    for word, count in (("deleted", result.deleted), ("skipped", result.skipped), ("failed", result.failed)):
-        if count or (word == "deleted" and result.messages):
-            parts.append(f"{word} {count}")
+        parts = ["no new messages" if result.skipped else "no messages"]
+    if result.deleted or result.messages:
+        parts.append(f"deleted {result.deleted}")
+    if result.skipped:
+        parts.append(f"{result.skipped}{' others' if result.messages else ''} left on the server")
+    if result.failed:
+        parts.append(f"failed {result.failed}")
     return ", ".join(parts)
 
 

@@ -22,7 +22,10 @@ _EIGHTHS: Final = " ▏▎▍▌▋▊▉█"
 _HEIGHTS: Final = "▁▂▃▄▅▆▇█"
 _ASCII_HEIGHTS: Final = "_.-:=+*#"
 #: What an error comes down to where there is room for a few words: how its text begins, and what is said instead.
-_IN_SHORT: Final = (("the server rejected the login", "login rejected: check the password"),)
+_IN_SHORT: Final = (
+    ("the server rejected the login", "login rejected: check the password"),
+    ("the server allows no login without TLS", "no login without TLS: add <ssl>"),
+)
 
 
 # --- times ----------------------------------------------------------------------------------------------------------

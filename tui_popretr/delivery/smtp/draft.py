@@ -1,29 +1,49 @@
-"""A message on its way to a mail server: to whom, and whether 8BITMIME is needed."""
+"""A message on its way to a mail server: to whom, whether 8BITMIME is needed, and how far it has come."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Collection
+from typing import Protocol
 
-from tui_popretr.delivery.smtp.transaction import Letter
+from tui_popretr.delivery.smtp.transaction import Letter, Transaction
 from tui_popretr.delivery.spool import Spool
 from tui_popretr.delivery.spooldraft import SpoolDraft
+
+
+class Carrier(Protocol):
+    """Who hands letters over: the sink. All of it blocking."""
+
+    def offer(self, letter: Letter) -> Transaction:
+        """Send all but the end. Raises DeliveryFailed."""
+        ...
+
+    def complete(self, transaction: Transaction) -> str:
+        """Send the end of what was offered; return the receipt. Raises DeliveryFailed, PartlyAccepted."""
+        ...
+
+    def transfer(self, letter: Letter) -> str:
+        """Both, with nobody else's letter in between."""
+        ...
+
+    def take_back(self, transaction: Transaction) -> None:
+        """See that what was offered is never completed; harmless at any time. Never raises."""
+        ...
 
 
 class SmtpDraft(SpoolDraft):
     """The Draft of SmtpSink."""
 
-    __slots__ = ("_eight_bit", "_send", "_sender", "waiting")
+    __slots__ = ("_carrier", "_eight_bit", "_offered", "_problem", "_sender", "waiting")
 
-    def __init__(
-        self, record_id: int, sender: str, recipients: tuple[str, ...], spool: str, send: Callable[[Letter], str]
-    ) -> None:
-        """`send` hands a letter over and returns the receipt; it is the sink's."""
+    def __init__(self, record_id: int, sender: str, recipients: tuple[str, ...], spool: str, carrier: Carrier) -> None:
         super().__init__(record_id, f"SMTP=[{', '.join(recipients)}]", spool, self._hand_over)
         #: Who is still to get it.
         self.waiting = recipients
         self._sender = sender
-        self._send = send
+        self._carrier = carrier
         self._eight_bit = False
+        self._offered: Transaction | None = None
+        self._problem: Exception | None = None  # of the offer
 
     def write(self, data: bytes) -> None:
         super().write(data)
@@ -33,5 +53,27 @@ class SmtpDraft(SpoolDraft):
         have_it = {each.lower() for each in recipients}
         self.waiting = tuple(each for each in self.waiting if each.lower() not in have_it)
 
-    def _hand_over(self, message: Spool) -> str:
-        return self._send(Letter(self._sender, self.waiting, message, self._eight_bit)) if self.waiting else ""
+    def offer(self) -> None:
+        if self._failed or not self.waiting:
+            return
+        try:
+            self._offered = self._carrier.offer(self._letter())
+        except Exception as problem:  # noqa: BLE001 - publish() raises it
+            self._problem = problem
+
+    def abort(self) -> None:
+        offered, self._offered = self._offered, None
+        if offered is not None:
+            self._carrier.take_back(offered)
+        super().abort()
+
+    def _hand_over(self, message: Spool) -> str:  # noqa: ARG002 - the letter has it
+        if self._problem is not None:
+            raise self._problem
+        if not self.waiting:
+            return ""
+        offered, self._offered = self._offered, None
+        return self._carrier.transfer(self._letter()) if offered is None else self._carrier.complete(offered)
+
+    def _letter(self) -> Letter:
+        return Letter(self._sender, self.waiting, self._message, self._eight_bit)

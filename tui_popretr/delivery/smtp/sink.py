@@ -61,7 +61,7 @@ class SmtpSink:
     ) -> None:
         """`spool` is the folder for messages too large for memory; `client` is how we call ourselves in EHLO.
 
-        `password` and `said` (see wire.Said) are called in whatever thread make_ready() and publish() are called in,
+        `password` and `said` (see wire.Said) are called in whatever thread make_ready(), offer() and publish() are in,
         the former at most once.
         """
         port = 25 if destination.port in _MAIL_PORTS else destination.port
@@ -76,7 +76,7 @@ class SmtpSink:
         self._password: Secret | None = None
         self._said = said
         self._deadlines = deadlines
-        self._turn = threading.Lock()  # one message at a time
+        self._turn = threading.RLock()  # one call at a time
         self._extensions = Extensions()
         self._needs_reset = False
         self._guard = threading.Lock()  # of the following, which interrupt() and close() look at
@@ -86,7 +86,7 @@ class SmtpSink:
 
     def open(self, record_id: int, when: datetime) -> SmtpDraft:  # noqa: ARG002 - no name is made of it
         destination = self._destination
-        return SmtpDraft(record_id, destination.sender, destination.recipients, self._spool, self._transfer)
+        return SmtpDraft(record_id, destination.sender, destination.recipients, self._spool, self)
 
     def make_ready(self, octets: int) -> None:
         """Connect and log in, so that nothing is asked for that nobody would take."""
@@ -127,7 +127,7 @@ class SmtpSink:
 
     def _is_alive(self, wire: Wire) -> bool:
         try:
-            return not wire.has_spoken() and wire.ask("NOOP").ok
+            return not wire.over and not wire.has_spoken() and wire.ask("NOOP").ok
         except DeliveryFailed:
             return False
 
@@ -158,21 +158,53 @@ class SmtpSink:
 
     # --- messages -----------------------------------------------------------------------------------------------------
 
-    def _transfer(self, letter: Letter) -> str:
+    def transfer(self, letter: Letter) -> str:
         """Hand a message over; return the receipt. Raises DeliveryFailed, PartlyAccepted."""
+        with self._turn:
+            return self.complete(self.offer(letter))
+
+    def offer(self, letter: Letter) -> Transaction:
+        """Take a message to where only its end is missing, or all recipients have refused. Raises DeliveryFailed.
+
+        The connection is the transaction's from then on: whoever uses it before complete() or take_back() ends it.
+        """
         with self._turn:
             transaction: Transaction | None = None
             try:
                 transaction, answer = self._begin(letter)
-                outcome = transaction.go_on(answer)
+                transaction.approach(answer)
             finally:
-                self._needs_reset = transaction is None or not transaction.at_rest
-                if self._wire is not None and self._wire.over:
-                    self._drop()
-        return self._judge(letter, outcome)
+                self._look_after(transaction)
+            return transaction
+
+    def complete(self, transaction: Transaction) -> str:
+        """Send the end of what was offered; return the receipt. Raises DeliveryFailed, PartlyAccepted."""
+        with self._turn:
+            if transaction.open and transaction.wire is not self._wire:
+                raise ReceiverBroke(f"the connection to {self._name} was closed before the message had been sent whole")
+            try:
+                outcome = transaction.end()
+            finally:
+                self._look_after(transaction)
+        return self._judge(transaction.letter, outcome)
+
+    def take_back(self, transaction: Transaction) -> None:
+        """Close the connection where the server waits for the end of the message: inside of DATA there is no RSET."""
+        with self._turn:
+            if transaction.open and transaction.wire is self._wire:
+                self._drop()
+
+    def _look_after(self, transaction: Transaction | None) -> None:
+        """See what a step has left of the connection."""
+        self._needs_reset = transaction is None or not transaction.at_rest
+        offered = transaction is not None and transaction.open and not self._closed
+        if self._wire is not None and self._wire.over and not offered:
+            self._drop()
 
     def _begin(self, letter: Letter) -> tuple[Transaction, Reply]:
         """Send MAIL over the open connection, or over a new one where the server has closed that in between."""
+        if self._wire is not None and self._wire.over:  # in the middle of a message that nobody has completed
+            self._drop()
         if self._wire is not None:
             try:
                 if not self._wire.has_spoken() and (not self._needs_reset or self._wire.ask("RSET").ok):

@@ -1,4 +1,4 @@
-"""One message handed over: MAIL, RCPT, DATA, and who has accepted it (RFC 5321 §3.3, RFC 2033 §4.2)."""
+"""One message handed over: MAIL, RCPT, DATA, its end, and who has accepted it (RFC 5321 §3.3, RFC 2033 §4.2)."""
 
 from __future__ import annotations
 
@@ -54,29 +54,34 @@ def check_size(name: str, extensions: Extensions, octets: int) -> None:
 class Transaction:
     """One message over one connection. Blocking.
 
-    begin() first: when the server has closed an idle connection, it shows there. Where DeliveryFailed is raised,
-    nobody has the message.
+    begin() first: when the server has closed an idle connection, it shows there. Then approach(), and end(), before
+    which the server cannot accept the message. Where DeliveryFailed is raised, nobody has it.
     """
 
     def __init__(self, wire: Wire, extensions: Extensions, letter: Letter, *, lmtp: bool) -> None:
+        self.wire = wire
+        self.letter = letter
+        #: The server waits for the rest of the message; there is no way back but to end the connection.
+        self.open = False
         #: Another message can follow without RSET.
         self.at_rest = False
-        self._wire = wire
         self._extensions = extensions
-        self._letter = letter
         self._lmtp = lmtp
+        self._willing: list[str] = []
+        self._outcome = Outcome()
+        self._held = b""
 
     def begin(self) -> Reply:
         """Send MAIL and return the answer. Raises DeliveryFailed; MessageRejected where the message is too large."""
-        letter, offered = self._letter, self._extensions
+        letter, offered = self.letter, self._extensions
         octets = letter.message.octets
-        check_size(self._wire.name, offered, octets)
+        check_size(self.wire.name, offered, octets)
         sender = envelope_address(letter.sender)
         utf8 = offered.utf8 and not all(each.isascii() for each in (sender, *map(envelope_address, letter.recipients)))
         if not sender.isascii() and not utf8:
-            raise ReceiverRefused(f"{self._wire.name} does not offer SMTPUTF8, which the sender {sender} needs")
+            raise ReceiverRefused(f"{self.wire.name} does not offer SMTPUTF8, which the sender {sender} needs")
         # An answer to MAIL stands behind all that follows: without SMTPUTF8 everything is ASCII.
-        self._wire.command_encoding = "utf-8" if utf8 else "ascii"
+        self.wire.command_encoding = "utf-8" if utf8 else "ascii"
         options = ""
         if offered.size:
             options += f" SIZE={octets}"
@@ -84,57 +89,65 @@ class Transaction:
             options += " BODY=8BITMIME"
         if utf8:
             options += " SMTPUTF8"
-        return self._wire.ask(f"MAIL FROM:<{sender}>{options}")
+        return self.wire.ask(f"MAIL FROM:<{sender}>{options}")
 
-    def go_on(self, answer: Reply) -> Outcome:
-        """Do all the rest, `answer` being begin()'s. Raises DeliveryFailed."""
+    def approach(self, answer: Reply) -> None:
+        """Send the rest but for the end, `answer` being begin()'s. Raises DeliveryFailed."""
         if not answer.ok:
             kind = MessageRejected if answer.code == _TOO_LARGE else ReceiverRefused
-            raise self._refusal(f"refused the sender {self._letter.sender}", answer, kind)
-        outcome = Outcome()
-        willing = [each for each in self._letter.recipients if self._is_willing(each, outcome)]
-        if not willing:
-            return outcome
+            raise self._refusal(f"refused the sender {self.letter.sender}", answer, kind)
+        self._willing = [each for each in self.letter.recipients if self._is_willing(each)]
+        if not self._willing:
+            return
         faultpoints.reached(Step.ENVELOPE_ACCEPTED)
-        answer = self._wire.ask("DATA", patience=self._wire.deadlines.data)
+        answer = self.wire.ask("DATA", patience=self.wire.deadlines.data)
         if answer.code != 354:
             raise self._refusal("refused the message", answer, MessageRejected)
-        self._wire.over = True  # whatever is said now, the server takes for a part of the message
-        self._send_message()
+        self.wire.over = True  # whatever is said now, the server takes for a part of the message
+        self._send_most()
+        self.open = True
+        faultpoints.reached(Step.DATA_SENT)
+
+    def end(self) -> Outcome:
+        """Send the end, where somebody wants the message, and return what has become of it. Raises DeliveryFailed."""
+        outcome = self._outcome
+        if not self._willing:
+            return outcome
+        self.open = False
+        self._expect_silence()
+        self._send(self._held)
         outcome.sent = True
-        self._wire.say(Direction.EVENT, f"Sent MessageBody octets={self._letter.message.octets}")
+        self.wire.say(Direction.EVENT, f"Sent MessageBody octets={self.letter.message.octets}")
         faultpoints.reached(Step.DOT_SENT)
-        self._read_verdicts(willing, outcome)
+        self._read_verdicts(outcome)
         return outcome
 
     # --- inside -------------------------------------------------------------------------------------------------------
 
-    def _is_willing(self, recipient: str, outcome: Outcome) -> bool:
+    def _is_willing(self, recipient: str) -> bool:
         address = envelope_address(recipient)
         if not address.isascii() and not self._extensions.utf8:
             reply = Reply(553, (b"the address needs SMTPUTF8, which the server does not offer",))
         else:
-            reply = self._wire.ask(f"RCPT TO:<{address}>")
+            reply = self.wire.ask(f"RCPT TO:<{address}>")
         if reply.leaving:
             raise self._refusal("ended the session", reply, ReceiverRefused)
         if not reply.ok:
-            outcome.refused[recipient] = reply
+            self._outcome.refused[recipient] = reply
         return reply.ok
 
-    def _send_message(self) -> None:
-        """Send the message with its end. Raises DeliveryFailed where the server has refused before that."""
+    def _send_most(self) -> None:
+        """Send the message but its last piece. Raises DeliveryFailed where the server has refused before that."""
         encoder = DataEncoder()
         held = b""  # the last piece goes with the end: most messages are a single packet then
-        for piece in self._letter.message.pieces():
+        for piece in self.letter.message.pieces():
             self._send(held)
             self._expect_silence()
             held = encoder.feed(piece)
-        self._expect_silence()
-        faultpoints.reached(Step.DATA_SENT)
-        self._send(held + encoder.finish() + END)
+        self._held = held + encoder.finish() + END
 
     def _send(self, data: bytes) -> None:
-        wire = self._wire
+        wire = self.wire
         try:
             if data:
                 wire.stream(data)
@@ -148,25 +161,25 @@ class Transaction:
             raise self._broken_off(reply) from None
 
     def _expect_silence(self) -> None:
-        if self._wire.has_spoken():
-            raise self._broken_off(self._wire.reply(self._wire.deadlines.farewell))
+        if self.wire.has_spoken():
+            raise self._broken_off(self.wire.reply(self.wire.deadlines.farewell))
 
     def _broken_off(self, reply: Reply) -> DeliveryFailed:
         """Return the error for an answer to a message that the server has only in part."""
-        self._wire.over = True
+        self.wire.over = True
         if reply.code < 400:
-            return ReceiverConfused(f"{self._wire.name} accepted a message before it had all of it: {reply}")
+            return ReceiverConfused(f"{self.wire.name} accepted a message before it had all of it: {reply}")
         return self._refusal("broke the message off", reply, MessageRejected)
 
-    def _read_verdicts(self, willing: list[str], outcome: Outcome) -> None:
+    def _read_verdicts(self, outcome: Outcome) -> None:
         """Read the answer to the message, in LMTP one for each recipient."""
-        waiting = list(willing)
+        waiting = list(self._willing)
         try:
             while waiting:
-                reply = self._wire.reply(self._wire.deadlines.end)
+                reply = self.wire.reply(self.wire.deadlines.end)
                 concerned = waiting[:1] if self._lmtp else waiting
                 if 300 <= reply.code < 400:
-                    raise ReceiverConfused(f"{self._wire.name} neither accepted nor refused the message: {reply}")
+                    raise ReceiverConfused(f"{self.wire.name} neither accepted nor refused the message: {reply}")
                 verdicts = outcome.accepted if reply.ok else outcome.refused
                 verdicts.update(dict.fromkeys(concerned, reply))
                 del waiting[: len(concerned)]
@@ -182,4 +195,4 @@ class Transaction:
             kind = ReceiverConfused
         elif reply.passing:
             kind = ReceiverBroke
-        return kind(f"{self._wire.name} {what}: {reply}")
+        return kind(f"{self.wire.name} {what}: {reply}")
