@@ -30,7 +30,7 @@ from tui_popretr.faultpoints import Step
 from tui_popretr.journal.records import DeliveredMark
 
 #: Octets of finished messages that may wait in memory, in a lane; beyond that readers wait.
-MEMORY = 8 * 1024 * 1024
+MEMORY = 2 * 1024 * 1024
 #: So many messages at most are written at once, before the next stage may have them.
 BATCH = 64
 #: A lane without work ends after so many seconds.
