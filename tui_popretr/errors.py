@@ -178,10 +178,9 @@ class LoginRejected(LoginFailed):
     default_advice = "check username and password"
 
 
-class TlsDemanded(LoginFailed):
-    """The server lets nobody log in without TLS, and none is configured: it has not looked at the credentials."""
+class TlsDemanded(LoginRejected):
+    """The server lets nobody log in without TLS, and none is configured."""
 
-    exit_code = ExitCode.CONFIGURATION
     default_advice = 'add <ssl latent="Y"/> to the client, or <ssl/> where the server has TLS at port 995'
 
 

@@ -343,7 +343,7 @@ def test_a_server_that_requires_tls(
 ) -> None:
     account = Account(tls_required, account_name(request))
     done = run(site, account.client("plain", auth, initrsp=True))
-    assert done.exit_code is ExitCode.CONFIGURATION, done.results["me"]
+    assert done.exit_code is ExitCode.LOGIN, done.results["me"]
     assert "allows no login without TLS" in done.results["me"].error
     assert '<ssl latent="Y"/>' in done.results["me"].advice
     account.assert_left_alone(site)

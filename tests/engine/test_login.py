@@ -229,11 +229,11 @@ DOVECOT = "[AUTH] Plaintext authentication disallowed on non-secure (SSL/TLS) co
     ],
 )
 @trio_test
-async def test_a_server_that_wants_tls_first_has_rejected_no_password(words: str, autojump_clock: MockClock) -> None:
+async def test_a_server_that_wants_tls_first_is_told_as_that(words: str, autojump_clock: MockClock) -> None:
     attempt = Attempt(USERPASS, PLAIN)
     with pytest.raises(TlsDemanded) as caught:
         await attempt.against(("USER alice", f"-ERR {words}"), ("AUTH PLAIN", "-ERR unknown"))
-    assert caught.value.exit_code is ExitCode.CONFIGURATION  # so there is no back-off
+    assert caught.value.exit_code is ExitCode.LOGIN
     assert "allows no login without TLS" in str(caught.value)
     assert words in str(caught.value)
     assert "ssl" in caught.value.advice

@@ -144,7 +144,7 @@ REJECTED = "the server rejected the login (USER/PASS: -ERR [AUTH] go away)"
             "login rejected: check the password (1 h ago)",
         ),
         (
-            result(NOW, code=ExitCode.CONFIGURATION, error="the server allows no login without TLS (USERPASS: no)"),
+            result(NOW, code=ExitCode.LOGIN, error="the server allows no login without TLS (USERPASS: no)"),
             "no login without TLS: add <ssl>",
             None,
         ),
