@@ -7,12 +7,10 @@ import os
 import platform
 import re
 import signal
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import median
 from typing import Any, Final
@@ -21,6 +19,7 @@ import textual
 
 from benchmarks.measured import STALL
 from benchmarks.popserver import PASSWORD
+from benchmarks.serving import serving
 from benchmarks.terminal import BenchmarkFailed, OnTerminal, on_terminal
 
 #: A large terminal: nearly all that can be drawn at once.
@@ -67,7 +66,7 @@ def flood(plan: Plan, folder: str) -> list[Figure]:
 
 def real(plan: Plan, folder: str) -> list[Figure]:
     """The real engine: 200 sessions retrieving from the embedded server, whole messages in the transcript"""
-    with _served(200, 2.4) as port:
+    with serving("benchmarks.popserver", 200, 2.4) as port:
         address = f"127.0.0.1:{port}"
         clients = [
             f'<client id="user{n}" recip="user{n}" freq="5m" fulltrans="Y"><server address="{address}">'
@@ -263,17 +262,6 @@ def _configure(folder: str, clients: Sequence[str], more: str) -> str:
         file.write(f"<pop3download>{more}<clients>{''.join(clients)}</clients></pop3download>")
     os.chmod(path, 0o600)
     return path
-
-
-@contextmanager
-def _served(accounts: int, delay: float) -> Iterator[int]:
-    command = [sys.executable, "-m", "benchmarks.popserver", f"{accounts}", f"{delay}"]
-    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            assert process.stdout is not None
-            yield int(process.stdout.readline())
-        finally:
-            process.kill()
 
 
 # --- the table --------------------------------------------------------------------------------------------------------

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import socket
-import subprocess
 import sys
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Final
+
+from benchmarks.serving import serving
 
 HOST: Final = "127.0.0.1"
 #: At most so many octets are on their way in one direction; then the sender is no longer listened to.
@@ -134,13 +135,8 @@ def far_away(port: int, milliseconds: float) -> Iterator[int]:
     if not milliseconds:
         yield port
         return
-    command = [sys.executable, "-m", "benchmarks.delayproxy", f"{port}", f"{milliseconds}"]
-    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            assert process.stdout is not None
-            yield int(process.stdout.readline())
-        finally:
-            process.kill()
+    with serving("benchmarks.delayproxy", port, milliseconds) as nearer:
+        yield nearer
 
 
 if __name__ == "__main__":

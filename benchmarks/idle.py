@@ -24,6 +24,7 @@ from benchmarks.machine import describe
 from benchmarks.process import peak_memory
 from benchmarks.report import tables
 from benchmarks.results import Results
+from benchmarks.serving import serving
 
 #: The first sessions of a large fleet are spread over so long, seconds (docs/configuration.md).
 _SPREAD = 60.0
@@ -56,7 +57,7 @@ def lateness(sessions: Sessions, period: float) -> list[float]:
 def measure(clients: int, period: float, folder: Path) -> dict[str, float]:
     """Run a daemon for a period after its first polls, and say what it cost. Raises IdleFailed."""
     record = folder / "sessions"
-    with _serving(record) as port, _daemon(port, clients, period, folder) as process:
+    with serving("benchmarks.nomail", record) as port, _daemon(port, clients, period, folder) as process:
         deadline = time.monotonic() + min(_SPREAD, period) + _PATIENCE
         begun, cpu = _when_polled(record, 1, clients, process, deadline)
         again, used = _when_polled(record, 2, clients, process, deadline + period)
@@ -93,17 +94,6 @@ def _when_polled(
                 full += counts[user] == times
     fields = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
     return time.monotonic(), (int(fields[11]) + int(fields[12])) / _TICKS
-
-
-@contextmanager
-def _serving(record: Path) -> Iterator[int]:
-    command = [sys.executable, "-m", "benchmarks.nomail", str(record)]
-    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            assert process.stdout is not None
-            yield int(process.stdout.readline())
-        finally:
-            process.kill()
 
 
 @contextmanager

@@ -210,9 +210,9 @@ class Site:
         """Run the committer until all that was put is done; with a slow publication the next group is ready by then."""
         each = self.lane._each
 
-        async def slower(parcels: Any, steps: Any, *rest: Any, **options: Any) -> None:
-            await trio.sleep(10.0 if steps == ("publish",) else 0.0)
-            await each(parcels, steps, *rest, **options)
+        async def slower(parcels: Any, step: Any, *rest: Any, **options: Any) -> None:
+            await trio.sleep(10.0 if step == "publish" else 0.0)
+            await each(parcels, step, *rest, **options)
 
         if slow_publication:
             self.lane._each = slower  # type: ignore[method-assign]

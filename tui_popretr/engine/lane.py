@@ -139,7 +139,7 @@ class Lane:
     async def _write(self, group: list[Parcel]) -> list[Parcel]:
         """Write the files, which starts the disk on them; return the parcels for which that went well."""
         problems: dict[int, PopretrError] = {}
-        await self._each(group, ("write_out",), problems, late=abort)
+        await self._each(group, "write_out", problems, late=abort)
         return await self._good(group, problems)
 
     # --- second stage: the files, onto the disk -----------------------------------------------------------------------
@@ -176,7 +176,7 @@ class Lane:
         return await self._good(group, problems)
 
     async def _sync_files(self, parcels: list[Parcel], problems: dict[int, PopretrError]) -> None:
-        await self._each(parcels, ("sync",), problems, late=abort)
+        await self._each(parcels, "sync", problems, late=abort)
 
     # --- third stage: journal and publication -------------------------------------------------------------------------
 
@@ -244,7 +244,7 @@ class Lane:
         if self._remote:
             await self._disk.run(self._hand_over, group, problems)
         else:
-            await self._each(group, ("publish",), problems)
+            await self._each(group, "publish", problems)
         refused = [
             parcel
             for parcel in group
@@ -274,7 +274,7 @@ class Lane:
 
     def _hand_over(self, group: list[Parcel], problems: dict[int, PopretrError]) -> None:
         """Send, and write the audit line, in one thread: a change of threads takes as long as a small message."""
-        _each(group, ("publish",), problems)
+        _each(group, "publish", problems)
         self._write_audit([parcel for parcel in group if parcel.record.id not in problems], problems)
 
     def _write_audit(self, published: list[Parcel], problems: dict[int, PopretrError]) -> None:
@@ -327,14 +327,14 @@ class Lane:
     async def _each(
         self,
         parcels: list[Parcel],
-        steps: tuple[str, ...],
+        step: str,
         problems: dict[int, PopretrError],
         late: Callable[[list[Parcel]], None] | None = None,
     ) -> None:
-        """Do each step for all drafts before the next. `late` cleans up after a call that nobody waits for any more."""
+        """Do a step for all drafts. `late` cleans up after a call that nobody waits for any more."""
         found: dict[int, PopretrError] = {}
         try:
-            await self._disk.run(_each, parcels, steps, found, late=late and partial(late, parcels))
+            await self._disk.run(_each, parcels, step, found, late=late and partial(late, parcels))
         except DestinationSilent as silence:
             problems.update((parcel.record.id, silence) for parcel in parcels)
         else:
@@ -373,17 +373,15 @@ def _offer(parcels: list[Parcel]) -> None:
         parcel.draft.offer()
 
 
-def _each(parcels: list[Parcel], steps: tuple[str, ...], problems: dict[int, PopretrError]) -> None:
-    """Do each step for all drafts before the next; who fails drops out, and costs the others nothing."""
-    for step in steps:
-        for parcel in parcels:
-            if parcel.record.id not in problems:
-                try:
-                    getattr(parcel.draft, step)()
-                except PopretrError as problem:
-                    problems[parcel.record.id] = problem
-                except Exception as defect:  # noqa: BLE001 - of one destination, perhaps
-                    problems[parcel.record.id] = _internal(defect)
+def _each(parcels: list[Parcel], step: str, problems: dict[int, PopretrError]) -> None:
+    """Do a step for all drafts; one that fails costs the others nothing."""
+    for parcel in parcels:
+        try:
+            getattr(parcel.draft, step)()
+        except PopretrError as problem:
+            problems[parcel.record.id] = problem
+        except Exception as defect:  # noqa: BLE001 - of one destination, perhaps
+            problems[parcel.record.id] = _internal(defect)
 
 
 def _internal(defect: Exception) -> PopretrError:
