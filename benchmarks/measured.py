@@ -30,7 +30,7 @@ from tui_popretr.errors import ExitCode
 from tui_popretr.facts import (
     CapabilitiesLearned,
     ClientsChanged,
-    DialogueLine,
+    Dialogue,
     Direction,
     Fact,
     LoginSucceeded,
@@ -212,7 +212,7 @@ class Actor:
     def _say(self, direction: Direction, text: str) -> None:
         global published
         published += 1
-        self._engine.bus.publish_line(DialogueLine(self._session, self._engine.clock.now(), direction, text))
+        self._engine.bus.publish_dialogue(Dialogue(self._session, self._engine.clock.now(), [(direction, text)]))
 
     def _start(self) -> None:
         self._run += 1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from datetime import datetime
+from datetime import datetime, tzinfo
 from typing import Protocol
 
 # Linux's monotonic clock stands still while the machine sleeps; a mail due at 8:00 must not wait for that.
@@ -25,8 +25,17 @@ class Clock(Protocol):
 class SystemClock:
     """The machine's clocks."""
 
+    def __init__(self) -> None:
+        self._quarter = -1
+        self._zone: tzinfo | None = None
+
     def boottime(self) -> float:
         return time.clock_gettime(_DUE_CLOCK)
 
     def now(self) -> datetime:
-        return datetime.now().astimezone()
+        # Offsets change at a quarter of an hour, and the time is asked for several times a message.
+        quarter = int(time.time() // 900)
+        if quarter != self._quarter:
+            self._zone = datetime.now().astimezone().tzinfo
+            self._quarter = quarter
+        return datetime.now(self._zone)

@@ -6,6 +6,7 @@ Clock.boottime(). Sizes are octets. Server text in a fact is as received but alr
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
@@ -294,6 +295,22 @@ class DialogueLine:
     at: datetime
     direction: Direction
     text: str
+
+
+Said = tuple[Direction, str]
+
+
+@dataclass(slots=True)
+class Dialogue:
+    """What was said at one moment of a session, several lines as a rule: by far the most frequent fact."""
+
+    session: SessionId
+    at: datetime
+    said: Sequence[Said]
+
+    def lines(self) -> list[DialogueLine]:
+        """Return it line by line."""
+        return [DialogueLine(self.session, self.at, direction, text) for direction, text in self.said]
 
 
 # --- the program ----------------------------------------------------------------------------------------------------

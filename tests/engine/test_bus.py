@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from tui_popretr.engine.bus import Bus, Subscriber
-from tui_popretr.facts import ClientFinished, ClientPaused, DialogueLine, Direction, Fact, SessionId
+from tui_popretr.engine.bus import Bus
+from tui_popretr.facts import ClientFinished, ClientPaused, Dialogue, DialogueLine, Direction, Fact, SessionId
 
 FACT, OTHER = ClientPaused("a"), ClientFinished("a")
-LINE = DialogueLine(SessionId("a", 1), datetime(2026, 11, 23, tzinfo=UTC), Direction.IN, "+OK")
+SESSION, AT = SessionId("a", 1), datetime(2026, 11, 23, tzinfo=UTC)
+DIALOGUE = Dialogue(SESSION, AT, [(Direction.OUT, "STAT"), (Direction.IN, "+OK 0 0")])
+LINES = [DialogueLine(SESSION, AT, Direction.OUT, "STAT"), DialogueLine(SESSION, AT, Direction.IN, "+OK 0 0")]
 
 
 def test_every_subscriber_hears_every_fact_in_order() -> None:
@@ -26,28 +28,28 @@ def test_dialogue_is_heard_by_those_who_asked_for_it() -> None:
     bus = Bus()
     plain: list[Fact] = []
     both: list[Fact] = []
-    only: list[Fact] = []
+    only: list[Dialogue] = []
     bus.subscribe(plain.append)
     bus.subscribe(both.append, dialogue=True)
-    bus.subscribe(only.append, only_dialogue=True)
+    bus.listen(only.append)
     bus.publish(FACT)
-    bus.publish_line(LINE)
-    assert (plain, both, only) == ([FACT], [FACT, LINE], [LINE])
+    bus.publish_dialogue(DIALOGUE)
+    assert (plain, both, only) == ([FACT], [FACT, *LINES], [DIALOGUE])
 
 
 def test_dialogue_is_wanted_while_somebody_listens_to_it() -> None:
     bus = Bus()
-    lines: list[Fact] = []
+    heard: list[Dialogue] = []
     wanted = []
     bus.subscribe(lambda fact: None)
     wanted.append(bus.wants_dialogue)
-    bus.subscribe(lines.append, only_dialogue=True)
+    bus.listen(heard.append)
     wanted.append(bus.wants_dialogue)
-    bus.unsubscribe(lines.append)
+    bus.unsubscribe(heard.append)
     wanted.append(bus.wants_dialogue)
     assert wanted == [False, True, False]
-    bus.publish_line(LINE)
-    assert lines == []
+    bus.publish_dialogue(DIALOGUE)
+    assert heard == []
 
 
 def test_unsubscribing_twice_is_harmless() -> None:
@@ -61,7 +63,7 @@ def test_unsubscribing_twice_is_harmless() -> None:
 
 
 def test_a_subscriber_that_fails_is_dropped_and_costs_nobody_a_fact() -> None:
-    failures: list[tuple[Subscriber, Exception]] = []
+    failures: list[tuple[object, Exception]] = []
     bus = Bus(lambda subscriber, problem: failures.append((subscriber, problem)))
     calls: list[Fact] = []
     heard: list[Fact] = []
@@ -75,11 +77,27 @@ def test_a_subscriber_that_fails_is_dropped_and_costs_nobody_a_fact() -> None:
     bus.subscribe(heard.append)
     bus.publish(FACT)
     bus.publish(OTHER)
-    bus.publish_line(LINE)
+    bus.publish_dialogue(DIALOGUE)
     assert calls == [FACT]
     assert heard == [FACT, OTHER]
     assert failures == [(broken, problem)]
     assert not bus.wants_dialogue
+
+
+def test_a_listener_that_fails_is_dropped_in_the_middle_of_a_dialogue() -> None:
+    bus = Bus()
+    calls: list[Fact] = []
+    heard: list[Fact] = []
+
+    def broken(fact: Fact) -> None:
+        calls.append(fact)
+        raise RuntimeError("a broken view")
+
+    bus.subscribe(broken, dialogue=True)
+    bus.subscribe(heard.append, dialogue=True)
+    bus.publish_dialogue(DIALOGUE)
+    assert calls == LINES[:1]
+    assert heard == LINES
 
 
 def test_without_anybody_to_tell_a_broken_subscriber_is_just_dropped() -> None:

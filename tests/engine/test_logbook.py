@@ -15,7 +15,7 @@ from tests.support.worlds import RunClock
 from tui_popretr.config.model import LogSettings, Settings
 from tui_popretr.engine.bus import Bus
 from tui_popretr.engine.logbook import Logbook
-from tui_popretr.facts import DialogueLine, Direction, Level, Noted, SessionId
+from tui_popretr.facts import Dialogue, Direction, Level, Noted, SessionId
 
 
 class Logs:
@@ -40,7 +40,7 @@ class Logs:
     def happen(self, text: str) -> None:
         """Something is said, noted and delivered."""
         self.bus.publish(Noted(self.clock.now(), Level.INFO, None, f"noted {text}"))
-        self.bus.publish_line(DialogueLine(SessionId("a", 1), self.clock.now(), Direction.OUT, f"said {text}"))
+        self.bus.publish_dialogue(Dialogue(SessionId("a", 1), self.clock.now(), [(Direction.OUT, f"said {text}")]))
         self.book.audit([f"delivered {text}"])
 
     def lines(self, name: str) -> list[str]:

@@ -17,7 +17,7 @@ from tui_popretr.engine.bus import Bus
 from tui_popretr.engine.tls import TlsSession
 from tui_popretr.engine.wire import LISTED, PROGRESS, Wire
 from tui_popretr.errors import ConnectionCut, PlaintextInjected, ProtocolViolation, ServerStalled, TlsFailed
-from tui_popretr.facts import DialogueLine, Fact, SessionId, TlsDetails
+from tui_popretr.facts import Dialogue, DialogueLine, SessionId, TlsDetails
 from tui_popretr.pop3 import (
     Auth,
     BodyEnd,
@@ -55,12 +55,11 @@ class Connection:
         self.peer = Peer(end)
         self.bus = Bus()
         self.lines: list[DialogueLine] = []
-        self.bus.subscribe(self._line, only_dialogue=True)
+        self.bus.listen(self._said)
         self.wire = Wire(self.stream, SessionId("a", 1), self.bus, FakeClock(), timeout=TIMEOUT, bodies=bodies)
 
-    def _line(self, fact: Fact) -> None:
-        assert isinstance(fact, DialogueLine)
-        self.lines.append(fact)
+    def _said(self, dialogue: Dialogue) -> None:
+        self.lines += dialogue.lines()
 
     def transcript(self) -> list[str]:
         return [f"{line.direction.value} {line.text}" for line in self.lines]
@@ -495,12 +494,12 @@ async def test_of_a_long_listing_the_first_rows_are_shown(bodies: bool, autojump
 @trio_test
 async def test_nothing_is_made_for_nobody(autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch) -> None:
     connection = Connection()
-    connection.bus.unsubscribe(connection._line)
+    connection.bus.unsubscribe(connection._said)
 
     def made(*arguments: object) -> None:
         raise AssertionError("a line of dialogue was made")
 
-    monkeypatch.setattr("tui_popretr.engine.wire.DialogueLine", made)
+    monkeypatch.setattr("tui_popretr.engine.wire.Dialogue", made)
     await greeted(connection)
     await connection.ask(Capa(), reply=["+OK", "TOP", "."])
     connection.wire.close()

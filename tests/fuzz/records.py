@@ -19,6 +19,7 @@ from tui_popretr.config.values import InvalidValueError, file_name
 from tui_popretr.errors import ExitCode
 from tui_popretr.facts import (
     ConfigurationRejected,
+    Dialogue,
     DialogueLine,
     Direction,
     Fact,
@@ -82,7 +83,10 @@ def one_input(data: bytes) -> None:
         ConfigurationRejected((error, advice)),
     ]
 
-    transcript = _written("transcript", lambda log: [TranscriptLog(log)(line) for line in lines])
+    transcript = _written(
+        "transcript",
+        lambda log: [TranscriptLog(log)(Dialogue(session, _WHEN, [(line.direction, line.text) for line in lines]))],
+    )
     assert len(transcript) == len(lines)
     for text, line in zip(transcript, lines, strict=True):
         harmless(text)

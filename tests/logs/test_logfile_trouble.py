@@ -95,6 +95,19 @@ def test_memory_is_bounded_and_the_loss_is_told(
     assert "missing" not in banners(log.path)[-1], "the loss is told once"
 
 
+def test_of_lines_that_come_together_as_many_are_kept_as_there_is_room_for(
+    open_log: OpenLog, clock: FakeClock, tmp_path: Path
+) -> None:
+    (tmp_path / "var").write_text("")
+    log = open_log(LogSettings(str(tmp_path / "var" / "a.log")))
+    line = "x" * 1023
+    log.write_through([line] * 200)
+    (tmp_path / "var").unlink()
+    clock.advance(RETRY_AFTER)
+    log.flush()
+    assert lines(log.path) == [line] * (HELD // 1024)
+
+
 def test_what_is_lost_at_closing_is_told(open_log: OpenLog, reports: list[str], tmp_path: Path) -> None:
     (tmp_path / "var").write_text("")
     log = open_log(LogSettings(str(tmp_path / "var" / "a.log")))

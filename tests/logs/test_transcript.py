@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tests.logs.conftest import OpenLog, everything, lines
 from tests.support.clock import local
 from tui_popretr.config.model import LogSettings, Rotation
-from tui_popretr.facts import ClientFinished, DialogueLine, Direction, SessionId
+from tui_popretr.facts import Dialogue, DialogueLine, Direction, SessionId
 from tui_popretr.logs.transcript import ParsedLine, TranscriptLog, format_line, parse_line
 from tui_popretr.text import visible
 
@@ -43,19 +43,25 @@ def test_the_lines_of_the_specification(fact: DialogueLine, line: str) -> None:
     assert format_line(fact) == line
 
 
-def test_dialogue_goes_to_the_file_and_nothing_else(open_log: OpenLog, tmp_path: Path) -> None:
+def test_dialogue_goes_to_the_file(open_log: OpenLog, tmp_path: Path) -> None:
     log = open_log(LogSettings(str(tmp_path / "t.log")))
     transcript = TranscriptLog(log)
     for fact, _ in EXAMPLES:
-        transcript(fact)
-        transcript(ClientFinished("id1"))
+        transcript(Dialogue(fact.session, fact.at, [(fact.direction, fact.text)]))
     log.flush()
     assert lines(log.path) == [line for _, line in EXAMPLES]
 
 
+def test_what_was_said_at_one_moment_is_written_together(open_log: OpenLog, tmp_path: Path) -> None:
+    log = open_log(LogSettings(str(tmp_path / "t.log"), flush=0))
+    said = [(Direction.OUT, "STAT"), (Direction.EVENT, "Disconnect")]
+    TranscriptLog(log)(Dialogue(SESSION, local(2026, 11, 23, 7, 28), said))
+    assert lines(log.path) == ["id1-1 07:28:00.000 >> STAT", "id1-1 07:28:00.000 Event: Disconnect"]
+
+
 def test_a_line_goes_into_the_file_of_its_own_time(open_log: OpenLog, tmp_path: Path) -> None:
     log = open_log(LogSettings(str(tmp_path / "%DT%"), Rotation.MINUTE, flush=0))
-    TranscriptLog(log)(DialogueLine(SESSION, local(2026, 11, 23, 7, 28), Direction.IN, "+OK"))
+    TranscriptLog(log)(Dialogue(SESSION, local(2026, 11, 23, 7, 28), [(Direction.IN, "+OK")]))
     assert lines(tmp_path / "20261123_0728") == ["id1-1 07:28:00.000 << +OK"]
 
 

@@ -12,7 +12,7 @@ from tui_popretr.cli import configuration
 from tui_popretr.cli.places import locate
 from tui_popretr.config.model import LogSettings
 from tui_popretr.config.problems import Severity
-from tui_popretr.engine.bus import Bus, Subscriber
+from tui_popretr.engine.bus import Bus
 from tui_popretr.engine.service import Engine
 from tui_popretr.errors import UsageError
 from tui_popretr.headless.progress import Progress
@@ -73,5 +73,5 @@ def _trace(verbosity: int) -> LogSettings:
     return LogSettings("%stderr%", flush=0.0, level=level)
 
 
-def _report_defect(subscriber: Subscriber, problem: Exception) -> None:
+def _report_defect(subscriber: object, problem: Exception) -> None:
     print(f"internal error: {subscriber!r} failed and is left out: {problem!r}", file=sys.stderr)

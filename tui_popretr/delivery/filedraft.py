@@ -145,7 +145,7 @@ class FileDraft:
         try:
             (publish_by_link if self._link else publish_by_rename)(self.tmp, self.final)
         except OSError as error:
-            if not self._is_ours(self.final):
+            if not self._is_published():
                 self._failed = True
                 # Most renames that find nothing miss what they are to rename.
                 gone = isinstance(error, FileNotFoundError) and os.path.isdir(os.path.dirname(self.final))
@@ -185,8 +185,9 @@ class FileDraft:
         self.spilled = True
         if self._owner is not None:
             self._owner.give(self._descriptor)
-        status = os.fstat(self._descriptor)
-        self._inode = (status.st_dev, status.st_ino)
+        if self._link:
+            status = os.fstat(self._descriptor)
+            self._inode = (status.st_dev, status.st_ino)
 
     def _open(self) -> int:
         return os.open(self.tmp, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
@@ -198,9 +199,12 @@ class FileDraft:
                 os.posix_fadvise(self._descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
         self._started = self._written
 
-    def _is_ours(self, path: str) -> bool:
+    def _is_published(self) -> bool:
+        """Whether what has the final name is this message."""
         try:
-            status = os.lstat(path)
+            final = os.lstat(self.final)
         except OSError:
             return False
-        return (status.st_dev, status.st_ino) == self._inode
+        if self._link:
+            return (final.st_dev, final.st_ino) == self._inode
+        return not os.path.lexists(self.tmp)  # nobody else makes such a name

@@ -3,55 +3,70 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
-from tui_popretr.facts import Fact
+from tui_popretr.facts import Dialogue, Fact
 
 Subscriber = Callable[[Fact], None]
+Listener = Callable[[Dialogue], None]
 
 
 class Bus:
     """Hands each fact to every subscriber, in order, in the engine's thread.
 
     A subscriber must be quick and must not raise; one that does is dropped and reported to `on_failure`, so that a
-    broken view never costs a session. Lines of dialogue are made only while somebody wants them: they are by far the
-    most frequent facts.
+    broken view never costs a session. Dialogue is put together only while somebody wants it, and told in pieces: its
+    lines are by far the most frequent facts.
     """
 
-    def __init__(self, on_failure: Callable[[Subscriber, Exception], None] | None = None) -> None:
+    def __init__(self, on_failure: Callable[[object, Exception], None] | None = None) -> None:
         self._all: list[Subscriber] = []
-        self._dialogue: list[Subscriber] = []
+        self._by_line: list[Subscriber] = []
+        self._listeners: list[Listener] = []
         self._on_failure = on_failure
+        #: True while somebody listens to the dialogue.
+        self.wants_dialogue = False
 
-    @property
-    def wants_dialogue(self) -> bool:
-        """True while a subscriber listens to DialogueLine facts."""
-        return bool(self._dialogue)
+    def subscribe(self, subscriber: Subscriber, *, dialogue: bool = False) -> None:
+        """Add a subscriber for all facts, with the dialogue line by line (DialogueLine) or without it."""
+        self._all.append(subscriber)
+        if dialogue:
+            self._by_line.append(subscriber)
+        self._look()
 
-    def subscribe(self, subscriber: Subscriber, *, dialogue: bool = False, only_dialogue: bool = False) -> None:
-        """Add a subscriber for all facts, with the lines of dialogue or without, or for those lines alone."""
-        if not only_dialogue:
-            self._all.append(subscriber)
-        if dialogue or only_dialogue:
-            self._dialogue.append(subscriber)
+    def listen(self, listener: Listener) -> None:
+        """Add a listener to the dialogue, which is told in pieces, and nothing else."""
+        self._listeners.append(listener)
+        self._look()
 
-    def unsubscribe(self, subscriber: Subscriber) -> None:
-        """Remove a subscriber; unknown ones are ignored."""
+    def unsubscribe(self, subscriber: Subscriber | Listener) -> None:
+        """Remove a subscriber or listener; unknown ones are ignored."""
         self._all = [each for each in self._all if each != subscriber]
-        self._dialogue = [each for each in self._dialogue if each != subscriber]
+        self._by_line = [each for each in self._by_line if each != subscriber]
+        self._listeners = [each for each in self._listeners if each != subscriber]
+        self._look()
 
     def publish(self, fact: Fact) -> None:
         """Tell everybody but the listeners to dialogue."""
-        self._tell(self._all, fact)
+        for subscriber in self._all:
+            self._tell(subscriber, fact)
 
-    def publish_line(self, line: Fact) -> None:
-        """Tell the listeners to dialogue."""
-        self._tell(self._dialogue, line)
+    def publish_dialogue(self, dialogue: Dialogue) -> None:
+        """Tell the listeners to dialogue, and line by line who wants it so."""
+        for listener in self._listeners:
+            self._tell(listener, dialogue)
+        if self._by_line:
+            for line in dialogue.lines():
+                for subscriber in self._by_line:
+                    self._tell(subscriber, line)
 
-    def _tell(self, subscribers: list[Subscriber], fact: Fact) -> None:
-        for subscriber in subscribers:
-            try:
-                subscriber(fact)
-            except Exception as problem:  # noqa: BLE001 - a broken view must not cost a session
-                self.unsubscribe(subscriber)
-                if self._on_failure is not None:
-                    self._on_failure(subscriber, problem)
+    def _look(self) -> None:
+        self.wants_dialogue = bool(self._by_line or self._listeners)
+
+    def _tell(self, subscriber: Callable[[Any], None], fact: object) -> None:
+        try:
+            subscriber(fact)
+        except Exception as problem:  # noqa: BLE001 - a broken view must not cost a session
+            self.unsubscribe(subscriber)
+            if self._on_failure is not None:
+                self._on_failure(subscriber, problem)

@@ -28,7 +28,7 @@ from tui_popretr.errors import (
 )
 from tui_popretr.facts import (
     CapabilitiesLearned,
-    DialogueLine,
+    Dialogue,
     Direction,
     Level,
     LoginSucceeded,
@@ -95,7 +95,7 @@ class Entry:
         if bus.wants_dialogue:
             secured = f" ({tls.version})" if tls else ""
             text = f"Connection from {stream.local} to {stream.remote}{secured}"
-            bus.publish_line(DialogueLine(self.session, now, Direction.OPENED, text))
+            bus.publish_dialogue(Dialogue(self.session, now, [(Direction.OPENED, text)]))
 
     async def enter(self, wire: Wire) -> None:
         """Greeting, STLS where latent, login."""

@@ -11,7 +11,7 @@ import trio
 from tui_popretr import __version__
 from tui_popretr.clock import Clock
 from tui_popretr.config.model import LogSettings, Settings
-from tui_popretr.engine.bus import Bus, Subscriber
+from tui_popretr.engine.bus import Bus, Listener, Subscriber
 from tui_popretr.logs.audit import AuditLog
 from tui_popretr.logs.logfile import LogFile
 from tui_popretr.logs.trace import TraceLog, is_journal, parse_level
@@ -36,7 +36,7 @@ class Logbook:
         self._fallback = fallback
         self._settings: tuple[LogSettings | None, ...] | None = None
         self._files: list[LogFile] = []
-        self._subscribers: list[Subscriber] = []
+        self._subscribers: list[Subscriber | Listener] = []
         self._audit: AuditLog | None = None
 
     def audit(self, texts: Sequence[str]) -> None:
@@ -64,7 +64,7 @@ class Logbook:
         self._audit = AuditLog(self._open(audit, "audit"), self._clock) if audit else None
         if transcript:
             log = TranscriptLog(self._open(transcript, "transcript"))
-            self._bus.subscribe(log, only_dialogue=True)
+            self._bus.listen(log)
             self._subscribers.append(log)
         for subscriber in old_subscribers:
             self._bus.unsubscribe(subscriber)

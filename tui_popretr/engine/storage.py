@@ -18,7 +18,7 @@ from tui_popretr.engine.keeper import JournalKeeper, recovery_text
 from tui_popretr.engine.lane import Lane
 from tui_popretr.engine.passwords import obtain
 from tui_popretr.errors import DeliveryFailed
-from tui_popretr.facts import DialogueLine, Direction, SessionId
+from tui_popretr.facts import Dialogue, Direction, SessionId
 from tui_popretr.journal.journal import Journal
 from tui_popretr.journal.records import Maildrop
 from tui_popretr.secret import Secret
@@ -121,9 +121,9 @@ class Storage:
 
     def _said(self, direction: Direction, text: str) -> None:
         if self._bus.wants_dialogue:
-            line = DialogueLine(self._session, self._clock.now(), direction, text)
+            dialogue = Dialogue(self._session, self._clock.now(), [(direction, text)])
             with contextlib.suppress(trio.RunFinishedError):
-                self._token.run_sync_soon(self._bus.publish_line, line)
+                self._token.run_sync_soon(self._bus.publish_dialogue, dialogue)
 
 
 async def mend_journal(stores: Stores, warn: Warn) -> None:

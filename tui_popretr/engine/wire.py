@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from datetime import datetime
+from collections.abc import Sequence
 from math import inf
 
 import trio
@@ -22,7 +20,7 @@ from tui_popretr.errors import (
     ServerStalled,
     TlsFailed,
 )
-from tui_popretr.facts import DialogueLine, Direction, SessionId, TlsDetails
+from tui_popretr.facts import Dialogue, Direction, Said, SessionId, TlsDetails
 from tui_popretr.faultpoints import Step
 from tui_popretr.pop3 import (
     BodyChunk,
@@ -99,12 +97,10 @@ class Wire:
         """Send commands, in one piece."""
         if self.machine.outstanding == 0:
             self._renew()
-        with _in_our_words():
+        with _IN_OUR_WORDS:
             data = self.machine.send_many(commands)
         if self._bus.wants_dialogue:
-            now = self._clock.now()
-            for command in commands:
-                self._line(Direction.OUT, command.shown(), now)
+            self._tell([(Direction.OUT, command.shown()) for command in commands])
         with trio.move_on_after(self.timeout) as scope:
             await self.stream.send_all(data)
         if scope.cancelled_caught:
@@ -115,7 +111,7 @@ class Wire:
 
     async def events(self) -> list[Event]:
         """Wait for the server and return the next events, at least one."""
-        with _in_our_words():
+        with _IN_OUR_WORDS:
             self.machine.check()
         if (
             self._left is not None
@@ -141,7 +137,7 @@ class Wire:
     async def start_tls(self, server: Server) -> TlsDetails:
         """Do the handshake. Raises TlsFailed where it takes longer than the policy allows."""
         assert server.tls is not None
-        with _in_our_words():
+        with _IN_OUR_WORDS:
             self.machine.check()  # nothing may have come in clear behind STLS's +OK
         with trio.move_on_after(server.tls.handshake_timeout) as scope:
             details = await self.stream.start_tls(TlsSession(server.tls, server.host))
@@ -155,16 +151,17 @@ class Wire:
     def close(self) -> None:
         """Close the connection at once."""
         self.stream.close()
-        self._line(Direction.EVENT, "Disconnect")
+        self.event("Disconnect")
 
     def event(self, text: str) -> None:
         """Put a remark of ours into the transcript."""
-        self._line(Direction.EVENT, text)
+        if self._bus.wants_dialogue:
+            self._tell([(Direction.EVENT, text)])
 
     # --- inside -------------------------------------------------------------------------------------------------------
 
     def _feed(self, data: bytes) -> list[Event]:
-        with _in_our_words():
+        with _IN_OUR_WORDS:
             if not data:
                 self.machine.receive_eof()
                 raise ConnectionCut("the server closed the connection")
@@ -183,45 +180,49 @@ class Wire:
         self._progress = 0
 
     def _transcribe(self, events: list[Event]) -> None:
-        now = self._clock.now()
+        said: list[Said] = []
         for event in events:
             if isinstance(event, BodyChunk):
                 if self._bodies:
-                    self._transcribe_body(event.data, now)
+                    said += self._body(event.data)
             elif isinstance(event, BodyEnd):
-                self._line(Direction.EVENT, f"Received MessageBody octets={event.octets}", now)
+                said.append((Direction.EVENT, f"Received MessageBody octets={event.octets}"))
             elif isinstance(event, Listing):
-                self._transcribe_rows(event.data.splitlines(), now)
+                said += self._rows(event.data.splitlines())
             else:
-                self._line(Direction.IN, visible(event.line), now)
+                said.append((Direction.IN, visible(event.line)))
+        if said:
+            self._tell(said)
 
-    def _transcribe_body(self, data: bytes, now: datetime) -> None:
+    def _body(self, data: bytes) -> list[Said]:
         *lines, rest = (self._torn + data).split(b"\r\n")
-        for line in lines:
-            self._line(Direction.IN, visible(self.machine.redacted(line)), now)
         self._torn = rest[:PROGRESS]  # of a longer line not even so much is shown
+        return [(Direction.IN, visible(self.machine.redacted(line))) for line in lines]
 
-    def _transcribe_rows(self, rows: list[bytes], now: datetime) -> None:
+    def _rows(self, rows: list[bytes]) -> list[Said]:
         shown = rows if self._bodies else rows[:LISTED]
-        for row in shown:
-            self._line(Direction.IN, visible(self.machine.redacted(row)), now)
+        said = [(Direction.IN, visible(self.machine.redacted(row))) for row in shown]
         if len(rows) > len(shown):
-            self._line(Direction.EVENT, f"{len(rows) - len(shown)} more rows", now)
-        self._line(Direction.IN, ".", now)
+            said.append((Direction.EVENT, f"{len(rows) - len(shown)} more rows"))
+        return [*said, (Direction.IN, ".")]
 
-    def _line(self, direction: Direction, text: str, at: datetime | None = None) -> None:
-        if self._bus.wants_dialogue:
-            self._bus.publish_line(DialogueLine(self._session, at or self._clock.now(), direction, text))
+    def _tell(self, said: list[Said]) -> None:
+        self._bus.publish_dialogue(Dialogue(self._session, self._clock.now(), said))
 
 
-@contextmanager
-def _in_our_words() -> Iterator[None]:
-    """Map the machine's errors to those of the program, here and nowhere else."""
-    try:
-        yield
-    except InjectedPlaintext as problem:
-        raise PlaintextInjected(str(problem)) from problem
-    except UnexpectedEof as problem:
-        raise ConnectionCut(str(problem)) from problem
-    except RemoteProtocolError as problem:
-        raise ProtocolViolation(str(problem)) from problem
+class _InOurWords:
+    """Maps the machine's errors to those of the program, here and nowhere else."""
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, problem: BaseException | None, trace: object) -> None:
+        if isinstance(problem, InjectedPlaintext):
+            raise PlaintextInjected(str(problem)) from problem
+        if isinstance(problem, UnexpectedEof):
+            raise ConnectionCut(str(problem)) from problem
+        if isinstance(problem, RemoteProtocolError):
+            raise ProtocolViolation(str(problem)) from problem
+
+
+_IN_OUR_WORDS = _InOurWords()  # entered for each reply: a generator's context costs more than what is inside

@@ -49,24 +49,28 @@ _INSERT = f"INSERT INTO message (maildrop, {_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?,
 _UNFINISHED = f"SELECT {_COLUMNS}, maildrop FROM message WHERE state = 1"  # noqa: S608
 _RECORDS = f"SELECT {_COLUMNS} FROM message WHERE maildrop = ?"  # noqa: S608
 # "State" in numbers, as the partial index needs them: 0 seen, 1 delivering, 2 delivered, 3 deleted
-_MARK_DELIVERED = "UPDATE message SET state = 2, owed = ?, tmp = NULL, audit = NULL WHERE id = ? AND state = 1"
+# One statement for all the messages concerned, named by _ids(): a statement a message costs twice as much.
+_THESE = "id IN (SELECT value FROM json_each(?))"
+_MARK_DELIVERED = f"UPDATE message SET state = 2, owed = ?, tmp = NULL, audit = NULL WHERE state = 1 AND {_THESE}"  # noqa: S608
 _FORGET_OLDER = """
 DELETE FROM message WHERE id IN (
-    SELECT old.id FROM message AS new JOIN message AS old ON old.maildrop = new.maildrop AND old.uid = new.uid
-    WHERE new.id = ? AND old.id < new.id AND old.state <> 1
+    SELECT old.id FROM json_each(?) AS delivered
+    CROSS JOIN message AS new ON new.id = delivered.value
+    CROSS JOIN message AS old ON old.maildrop = new.maildrop AND old.uid = new.uid
+    WHERE old.id < new.id AND old.state <> 1
 )"""
 _COUNT_TROUBLE = """
 INSERT INTO trouble VALUES (?1, ?2, ?3, 1, ?5, ?4) ON CONFLICT (maildrop, uid) DO UPDATE
 SET octets = ?3, failures = failures + 1, last = ?5, reason = ?4"""
-_FORGET_TROUBLE = """
-DELETE FROM trouble WHERE (maildrop, uid) IN (SELECT maildrop, uid FROM message WHERE id = ?)"""
+_FORGET_TROUBLE = f"""
+DELETE FROM trouble WHERE (maildrop, uid) IN (SELECT maildrop, uid FROM message WHERE {_THESE})"""  # noqa: S608
 _ACCEPT = """
 INSERT INTO accepted (maildrop, uid, digest, whole, message_id, date, address, time)
 SELECT maildrop, uid, digest, whole, message_id, date, ?, time FROM message WHERE id = ? AND state = 1"""
 # Without a UID also what is known of identical messages: rather twice than lost.
-_FORGET_ACCEPTED = """
+_FORGET_ACCEPTED = f"""
 DELETE FROM accepted WHERE (maildrop, coalesce(uid, digest)) IN
-    (SELECT maildrop, coalesce(uid, digest) FROM message WHERE id = ?)"""
+    (SELECT maildrop, coalesce(uid, digest) FROM message WHERE {_THESE})"""  # noqa: S608
 NONE_ACCEPTED: Final[Mapping[int, Collection[str]]] = {}
 
 
@@ -197,18 +201,21 @@ class Journal:
         for new in delivering:
             state = (State.DELIVERING, new.owed, False)
             rows.append((new.maildrop, new.id, new.uid, new.octets, *new.identity, *state, *new[-4:]))
-        ids = [(mark.id,) for mark in delivered]
         with self._writing() as connection:
             if rows:
                 connection.executemany(_INSERT, rows)
                 self._raise_last_message(max(new.id for new in delivering))
-            if ids:
-                connection.executemany(_MARK_DELIVERED, [(mark.owed, mark.id) for mark in delivered])
-                connection.executemany(_FORGET_OLDER, ids)
+            if delivered:
+                for owed in {mark.owed for mark in delivered}:
+                    connection.execute(
+                        _MARK_DELIVERED, (owed, _ids(mark.id for mark in delivered if mark.owed is owed))
+                    )
+                ids = _ids(mark.id for mark in delivered)
+                connection.execute(_FORGET_OLDER, (ids,))
                 if connection.execute("SELECT EXISTS (SELECT 1 FROM trouble)").fetchone()[0]:
-                    connection.executemany(_FORGET_TROUBLE, ids)
+                    connection.execute(_FORGET_TROUBLE, (ids,))
                 if connection.execute("SELECT EXISTS (SELECT 1 FROM accepted)").fetchone()[0]:
-                    connection.executemany(_FORGET_ACCEPTED, ids)
+                    connection.execute(_FORGET_ACCEPTED, (ids,))
 
     def withdraw(self, ids: Collection[int], accepted: Mapping[int, Collection[str]] = NONE_ACCEPTED) -> None:
         """Forget unfinished records: nothing stands under their final names, the messages will come again.
@@ -220,14 +227,14 @@ class Journal:
         with self._writing() as connection:
             if rows:
                 connection.executemany(_ACCEPT, rows)
-            connection.executemany("DELETE FROM message WHERE id = ? AND state = 1", [(i,) for i in ids])
+            connection.execute(f"DELETE FROM message WHERE state = 1 AND {_THESE}", (_ids(ids),))  # noqa: S608
 
     def own(self, ids: Collection[int]) -> None:
         """Owe the deletion of delivered messages: their deleteafter has passed, or the server has not done it."""
         with self._writing() as connection:
-            connection.executemany(
-                "UPDATE message SET owed = 1, state = 2, absent = NULL WHERE id = ? AND state IN (2, 3)",
-                [(i,) for i in ids],
+            connection.execute(
+                f"UPDATE message SET owed = 1, state = 2, absent = NULL WHERE state IN (2, 3) AND {_THESE}",  # noqa: S608
+                (_ids(ids),),
             )
 
     def mark_seen(self, maildrop: int, uids: Collection[str], *, now: int = 0) -> int:
@@ -270,9 +277,9 @@ class Journal:
         # Without such a setting nothing finds these again, for they are not owed.
         unnamed = now - FORGET_AFTER if keep_unnamed else now
         with self._writing() as connection:
-            connection.executemany(
-                "UPDATE message SET state = 3, owed = 0, absent = ? WHERE id = ? AND maildrop = ? AND state = 2",
-                [(now, i, maildrop) for i in deleted],
+            connection.execute(
+                f"UPDATE message SET state = 3, owed = 0, absent = ? WHERE maildrop = ? AND state = 2 AND {_THESE}",  # noqa: S608
+                (now, maildrop, _ids(deleted)),
             )
             connection.execute(
                 "UPDATE message SET settled = 1 WHERE maildrop = ? AND state IN (2, 3) AND settled = 0", (maildrop,)
@@ -473,6 +480,10 @@ class Journal:
             yield
         except sqlite3.Error as error:
             raise explain(error, self.path, "read") from error
+
+
+def _ids(ids: Iterable[int]) -> str:
+    return f"[{','.join(map(str, ids))}]"
 
 
 def _record(row: Any) -> Record:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from threading import Lock
@@ -69,23 +69,26 @@ class LogFile:
 
     def write(self, line: str, when: datetime | None = None) -> None:
         """Add a line, without its newline. `when` is its time, for the rotation; default: now."""
+        self.write_lines((line,), when)
+
+    def write_lines(self, lines: Sequence[str], when: datetime | None = None) -> None:
+        """Add lines of one moment."""
         with self._lock:
             if not self._closed:
-                self._add(line, when)
+                self._add_all(lines, when)
                 if self._settings.flush <= 0:
                     self._push()
         if self._notes:
             self._tell()
 
-    def write_through(self, lines: Iterable[str], when: datetime | None = None) -> None:
+    def write_through(self, lines: Sequence[str], when: datetime | None = None) -> None:
         """Add lines and hand them to the system before returning, whatever the settings' flush says.
 
         While the log cannot be written they are kept as others are. Blocking, though never for long.
         """
         with self._lock:
             if not self._closed:
-                for line in lines:
-                    self._add(line, when)
+                self._add_all(lines, when)
                 self._push()
             file = self._file
         if file is not None:
@@ -130,8 +133,16 @@ class LogFile:
 
     # --- the lock is held in all of these ---------------------------------------------------------------------------
 
-    def _add(self, line: str, when: datetime | None) -> None:
-        data = line.encode("utf-8", "backslashreplace") + b"\n"
+    def _add_all(self, lines: Sequence[str], when: datetime | None) -> None:
+        # The next file may begin between any two of them, or there may be room for some.
+        if self._max_size or self._file is None:
+            for line in lines:
+                self._add(line, when)
+        elif lines:
+            self._add("\n".join(lines), when)
+
+    def _add(self, lines: str, when: datetime | None) -> None:
+        data = lines.encode("utf-8", "backslashreplace") + b"\n"
         if self._max_size:
             self._turn_by_size(len(data))
         elif self._period is not None:
@@ -139,7 +150,7 @@ class LogFile:
         if self._file is None:
             self._push()
         if self._file is None and len(self._pending) + len(data) > max(HELD, self._settings.buffer):
-            self._lost += 1
+            self._lost += data.count(b"\n")
             return
         if self._due is None:
             self._due = self._clock.boottime() + self._settings.flush

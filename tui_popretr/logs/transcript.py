@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from datetime import date, time
 
-from tui_popretr.facts import DialogueLine, Direction, Fact, SessionId
+from tui_popretr.facts import Dialogue, DialogueLine, Direction, SessionId
 from tui_popretr.logs.logfile import LogFile
 from tui_popretr.logs.stamps import date_and_time, time_of_day
 
@@ -18,6 +18,7 @@ _LINE = re.compile(
     r"(?: (?P<text>[^\n]*))?\n?"
 )
 _WAYS = {"<<": Direction.IN, ">>": Direction.OUT, "Event:": Direction.EVENT}
+_MARKS = {direction: mark for mark, direction in _WAYS.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,18 +32,26 @@ class ParsedLine:
     text: str
 
 
-def format_line(fact: DialogueLine) -> str:
-    """Return a line of dialogue as the transcript shows it (SPEC 6). Its text is neutralised already, as in facts."""
-    session = fact.session
-    direction = fact.direction
-    if direction is Direction.OPENED:
-        return f"{session.client}-{session.run} ===== {date_and_time(fact.at)} >> {fact.text}"
-    way = "Event:" if direction is Direction.EVENT else direction.value
-    return f"{session.client}-{session.run} {time_of_day(fact.at)} {way} {fact.text}"
+def format_dialogue(dialogue: Dialogue) -> list[str]:
+    """Return the lines of a dialogue as the transcript shows them (SPEC 6). Their text is neutralised already."""
+    session, at = dialogue.session, dialogue.at
+    name = f"{session.client}-{session.run}"
+    now = time_of_day(at)
+    return [
+        f"{name} ===== {date_and_time(at)} >> {text}"
+        if direction is Direction.OPENED
+        else f"{name} {now} {_MARKS[direction]} {text}"
+        for direction, text in dialogue.said
+    ]
+
+
+def format_line(line: DialogueLine) -> str:
+    """Return one line of it."""
+    return format_dialogue(Dialogue(line.session, line.at, [(line.direction, line.text)]))[0]
 
 
 def parse_line(line: str) -> ParsedLine | None:
-    """Return what format_line put into a line, None for any other line (a banner, somebody else's file)."""
+    """Return what format_dialogue put into a line, None for any other line (a banner, somebody else's file)."""
     match = _LINE.fullmatch(line)
     if match is None:
         return None
@@ -58,11 +67,10 @@ def parse_line(line: str) -> ParsedLine | None:
 
 
 class TranscriptLog:
-    """Subscribes to the engine's facts and writes the dialogue among them."""
+    """Listens to the dialogue of the engine's sessions and writes it down."""
 
     def __init__(self, logfile: LogFile) -> None:
         self._logfile = logfile
 
-    def __call__(self, fact: Fact) -> None:
-        if isinstance(fact, DialogueLine):
-            self._logfile.write(format_line(fact), fact.at)
+    def __call__(self, dialogue: Dialogue) -> None:
+        self._logfile.write_lines(format_dialogue(dialogue), dialogue.at)
