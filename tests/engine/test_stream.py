@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import socket
 import ssl
+import threading
 from datetime import UTC, datetime
 
 import pytest
@@ -13,7 +14,7 @@ from trio.testing import MockClock, trio_test
 
 from tests.engine.certificates import HOST, Certificates
 from tests.engine.tls_serving import LOOPBACK, connected, greeter, serving, under_tls
-from tui_popretr.engine.stream import Resolver, SocketStream, connect
+from tui_popretr.engine.stream import SLOW, Resolver, SocketStream, connect
 from tui_popretr.engine.tls import TlsSession
 from tui_popretr.errors import ConnectionCut, HostNotFound, ServerUnreachable, TlsFailed
 from tui_popretr.secret import Secret
@@ -116,6 +117,63 @@ async def test_the_next_address_is_tried(names: dict[str, list[str] | socket.gai
         stream.close()
     with pytest.raises(ServerUnreachable, match="connection refused"):
         await connect("pop.test", port, timeout=30.0)
+
+
+@trio_test
+async def test_who_asks_for_the_same_name_shares_the_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked, go_on = [], threading.Event()
+
+    def slow(host: str, *others: object) -> list[str]:
+        asked.append(host)
+        go_on.wait(30)
+        if host == "bad.test":
+            raise socket.gaierror(socket.EAI_AGAIN, "try again")
+        return [host]
+
+    monkeypatch.setattr(socket, "getaddrinfo", slow)
+    resolver, answers = Resolver(), []
+
+    async def ask(host: str) -> None:
+        try:
+            answers.append(await resolver.getaddrinfo(host, 110))
+        except socket.gaierror:
+            answers.append("none")
+
+    async with trio.open_nursery() as nursery:
+        with trio.CancelScope() as impatient:
+            async with trio.open_nursery() as given_up:
+                given_up.start_soon(ask, "pop.test")  # who gives up does not end it for the others
+                await trio.testing.wait_all_tasks_blocked()
+                impatient.cancel()
+        for host in ("pop.test", "bad.test") * 3:
+            nursery.start_soon(ask, host)
+        await trio.testing.wait_all_tasks_blocked()
+        go_on.set()
+    assert sorted(asked) == ["bad.test", "pop.test"]
+    assert sorted(map(str, answers)) == ["['pop.test']"] * 3 + ["none"] * 3
+    await ask("pop.test")
+    assert sorted(asked) == ["bad.test", "pop.test", "pop.test"], "an answer is not kept"
+
+
+@trio_test
+async def test_a_look_up_that_hangs_is_not_waited_for_by_who_comes_later(
+    autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked_up = 0
+
+    async def in_thread(self: Resolver, *arguments: object) -> str:
+        nonlocal looked_up
+        looked_up += 1
+        if looked_up == 1:
+            await trio.sleep(1000)
+        return f"answer {looked_up}"
+
+    monkeypatch.setattr(Resolver, "_in_thread", in_thread)
+    resolver = Resolver()
+    with trio.move_on_after(SLOW + 1) as scope:
+        await resolver.getaddrinfo("pop.test", 110)
+    assert scope.cancelled_caught
+    assert await resolver.getaddrinfo("pop.test", 110) == "answer 2"
 
 
 @trio_test

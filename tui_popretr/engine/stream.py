@@ -10,6 +10,8 @@ import contextlib
 import os
 import socket
 import ssl
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import trio
@@ -19,6 +21,8 @@ from tui_popretr.engine.tls_trouble import told_later
 from tui_popretr.errors import ConnectionCut, HostNotFound, ServerUnreachable, describe_os_error
 from tui_popretr.facts import TlsDetails
 
+#: Seconds after which the answer to a look-up is no longer waited for by who comes new.
+SLOW = 5.0
 _RECEIVE = 256 * 1024
 # Between filling the buffer and copying out of it nothing is awaited, so all streams of the engine's thread share one.
 _buffer = bytearray(_RECEIVE)
@@ -156,21 +160,53 @@ def _cut(problem: Exception) -> ConnectionCut:
     return ConnectionCut("the connection broke")
 
 
+@dataclass(slots=True, eq=False)
+class _LookUp:
+    """A name that is being looked up, for all who ask for it meanwhile."""
+
+    begun: float = field(default_factory=trio.current_time)
+    done: trio.Event = field(default_factory=trio.Event)
+    addresses: Any = None
+    problem: Exception | None = None
+
+
 class Resolver(trio.abc.HostnameResolver):
-    """getaddrinfo in threads of its own: a dead resolver must not use up the threads that fsync needs."""
+    """getaddrinfo in threads of its own: a dead resolver must not use up the threads that fsync needs.
+
+    The accounts of a fleet are at few hosts: who asks for what is being looked up shares the answer, unless that takes
+    so long that asking once more may help.
+    """
 
     def __init__(self, threads: int = 16) -> None:
         self._limiter = trio.CapacityLimiter(threads)
+        self._under_way: dict[tuple[Any, ...], _LookUp] = {}
 
     async def getaddrinfo(self, *arguments: Any) -> Any:
-        return await trio.to_thread.run_sync(
-            socket.getaddrinfo, *arguments, limiter=self._limiter, abandon_on_cancel=True
-        )
+        look_up = self._under_way.get(arguments)
+        if look_up is None or trio.current_time() - look_up.begun > SLOW:
+            look_up = self._under_way[arguments] = _LookUp()
+            # A task of nobody's: who gives up does not end it for the others.
+            trio.lowlevel.spawn_system_task(self._look_up, arguments, look_up)
+        await look_up.done.wait()
+        if look_up.problem is not None:
+            raise look_up.problem
+        return look_up.addresses
+
+    async def _look_up(self, arguments: tuple[Any, ...], look_up: _LookUp) -> None:
+        try:
+            look_up.addresses = await self._in_thread(socket.getaddrinfo, *arguments)
+        except Exception as problem:  # noqa: BLE001 - it is for those who asked
+            look_up.problem = problem
+        finally:
+            if self._under_way.get(arguments) is look_up:
+                del self._under_way[arguments]
+            look_up.done.set()
 
     async def getnameinfo(self, *arguments: Any) -> Any:
-        return await trio.to_thread.run_sync(
-            socket.getnameinfo, *arguments, limiter=self._limiter, abandon_on_cancel=True
-        )
+        return await self._in_thread(socket.getnameinfo, *arguments)
+
+    async def _in_thread(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        return await trio.to_thread.run_sync(function, *arguments, limiter=self._limiter, abandon_on_cancel=True)
 
 
 async def connect(host: str, port: int, *, timeout: float) -> SocketStream:

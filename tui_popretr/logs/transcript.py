@@ -18,7 +18,7 @@ _LINE = re.compile(
     r"(?: (?P<text>[^\n]*))?\n?"
 )
 _WAYS = {"<<": Direction.IN, ">>": Direction.OUT, "Event:": Direction.EVENT}
-_MARKS = {direction: mark for mark, direction in _WAYS.items()}
+_OPENED, _IN, _OUT = Direction.OPENED, Direction.IN, Direction.OUT
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +39,8 @@ def format_dialogue(dialogue: Dialogue) -> list[str]:
     now = time_of_day(at)
     return [
         f"{name} ===== {date_and_time(at)} >> {text}"
-        if direction is Direction.OPENED
-        else f"{name} {now} {_MARKS[direction]} {text}"
+        if direction is _OPENED
+        else f"{name} {now} {'<<' if direction is _IN else '>>' if direction is _OUT else 'Event:'} {text}"
         for direction, text in dialogue.said
     ]
 
