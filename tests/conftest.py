@@ -16,6 +16,7 @@ from tests.support import passwords
 from tests.support.dovecot import Dovecot, require
 from tests.support.size import NIGHTLY
 from tui_popretr import processes
+from tui_popretr.engine import tls
 
 # A shell starts what runs in the background with SIGINT ignored, and so would be every program that a test starts.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -38,6 +39,12 @@ def a_process_that_has_not_ended() -> Iterator[None]:
     """An end that waits for nothing is for good; the next test's commands begin in what stands for another process."""
     yield
     processes._no_more.clear()
+
+
+@pytest.fixture(autouse=True)
+def nothing_to_resume() -> None:
+    """Ports come again: no test begins with a TLS session of another one's server."""
+    tls.forget()
 
 
 @pytest.fixture(autouse=True)

@@ -61,7 +61,8 @@ class SessionId:
 class TlsDetails:
     """The TLS of a session. `expires` is the end of the server certificate's validity, `fingerprint` its SHA-256.
 
-    `pinned`: it was accepted for its fingerprint, and nothing else in it was checked.
+    `pinned`: it was accepted for its fingerprint, and nothing else in it was checked. `resumed`: it was checked in an
+    earlier connection, at most a day ago.
     """
 
     version: str
@@ -72,6 +73,7 @@ class TlsDetails:
     expires: datetime | None
     fingerprint: str = ""
     pinned: bool = False
+    resumed: bool = False
 
     def days_left(self, now: datetime) -> int | None:
         """Return the whole days until the certificate's end, negative behind it; None where that is not known."""

@@ -21,7 +21,7 @@ from tui_popretr.delivery.maildir import MaildirSink
 from tui_popretr.engine import lane as lane_module
 from tui_popretr.engine.committer import GROUP, Committer
 from tui_popretr.engine.keeper import JournalKeeper
-from tui_popretr.engine.lane import IDLE, MEMORY
+from tui_popretr.engine.lane import BATCH, IDLE, MEMORY
 from tui_popretr.engine.parcel import Parcel
 from tui_popretr.errors import (
     CannotCreate,
@@ -178,11 +178,15 @@ class Site:
 
     # --- what is done -------------------------------------------------------------------------------------------------
 
-    def parcel(self, number: int, **draft: Any) -> Parcel:
+    def other_maildrop(self, user: str) -> int:
+        journal = unwatched(self.keeper.journal)
+        return journal.maildrop(Maildrop.of("pop.example.test", 110, user, "maildir:/mail"))
+
+    def parcel(self, number: int, *, maildrop: int | None = None, **draft: Any) -> Parcel:
         made = FakeDraft(self, number, **draft)
         record = NewRecord(
             number,
-            self.maildrop,
+            maildrop or self.maildrop,
             f"u{number}",
             10,
             Identity(b"d"),
@@ -502,7 +506,7 @@ async def test_who_brings_too_much_waits_until_there_is_room(
             for number in (3, 4):
                 nursery.start_soon(site.lane.put, site.parcel(number, weight=MEMORY // 2))
             await wait_all_tasks_blocked()
-            assert len(site.lane._waiting) == 2
+            assert site.lane._weight == MEMORY
             nursery.start_soon(site.committer.run)
             await site.settled(1, 2, 3, 4)
             nursery.cancel_scope.cancel()
@@ -529,6 +533,50 @@ async def test_who_stops_waiting_for_room_is_not_taken(new_site: Callable[..., A
         await site.finish()
         assert site.outcomes() == {1: None}
         assert site.steps_of(2) == []
+
+
+# --- fair shares ------------------------------------------------------------------------------------------------------
+
+
+@trio_test
+async def test_who_has_much_waiting_keeps_nobody_waiting(
+    new_site: Callable[..., Any], autojump_clock: MockClock
+) -> None:
+    async with new_site(running=False) as site:
+        for number in range(1, 20 * BATCH):
+            await site.lane.put(site.parcel(number))
+        small = {10_000 + each: site.other_maildrop(f"small{each}") for each in range(50)}
+        for number, maildrop in small.items():
+            await site.lane.put(site.parcel(number, maildrop=maildrop))
+        await site.finish()
+        written = [what for step, what in site.steps if step == "write"]
+        assert small.keys() <= set(written[: 2 * BATCH])
+        assert [each for each in written if each not in small] == list(range(1, 20 * BATCH))
+        assert set(site.outcomes().values()) == {None}
+
+
+@pytest.mark.parametrize("weight", [MEMORY // 2048, MEMORY // 16])
+@trio_test
+async def test_room_is_given_in_turn(weight: int, new_site: Callable[..., Any], autojump_clock: MockClock) -> None:
+    """Nor is what does not fit yet overtaken, again and again, by smaller messages that do."""
+    taken: list[int] = []
+    async with new_site(running=False) as site:
+
+        async def put(*parcels: Parcel) -> None:
+            for parcel in parcels:
+                await site.lane.put(parcel)
+                taken.append(parcel.record.id)
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(put, *(site.parcel(number, weight=MEMORY // 2048) for number in range(1, 5_000)))
+            await wait_all_tasks_blocked()
+            assert taken[-1] == 2048
+            nursery.start_soon(put, site.parcel(10_000, maildrop=site.other_maildrop("small"), weight=weight))
+            await wait_all_tasks_blocked()
+            nursery.start_soon(site.committer.run)
+            await site.settled(10_000)
+            nursery.cancel_scope.cancel()
+        assert taken.index(10_000) <= 2048 + BATCH
 
 
 # --- the end ----------------------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ import pytest
 
 from tests.engine.certificates import Certificates
 from tui_popretr.config.model import TlsPolicy
-from tui_popretr.engine.tls import context_for
+from tui_popretr.engine.tls import context_for, forget
 from tui_popretr.secret import Secret
 
 
@@ -62,6 +62,6 @@ def test_without_a_trust_file_the_system_is_trusted(
 ) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", certificates.trust_file)
     monkeypatch.setenv("SSL_CERT_DIR", "/nowhere")
-    context_for.cache_clear()
+    forget()
     assert len(context_for(TlsPolicy()).get_ca_certs()) == 1
-    context_for.cache_clear()
+    forget()

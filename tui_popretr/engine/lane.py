@@ -25,6 +25,7 @@ from tui_popretr.delivery.folders import sync_folder
 from tui_popretr.engine.disk import Disk
 from tui_popretr.engine.keeper import JournalKeeper
 from tui_popretr.engine.parcel import Parcel, abort
+from tui_popretr.engine.turns import Turns
 from tui_popretr.errors import DeliveryFailed, DestinationSilent, JournalError, PartlyAccepted, PopretrError
 from tui_popretr.faultpoints import Step
 from tui_popretr.journal.records import DeliveredMark
@@ -69,9 +70,10 @@ class Lane:
         self._group = group
         self._threads = threads
         self._start = start
-        self._waiting: list[Parcel] = []
+        self._waiting = Turns()
         self._arrived = trio.Event()
         self._room = trio.Event()
+        self._door = trio.StrictFIFOLock()
         self._weight = 0
         self._closing = False
         self._publishing = False
@@ -83,13 +85,18 @@ class Lane:
     async def put(self, parcel: Parcel) -> None:
         """Hand a message over; waits while too much is waiting in memory."""
         parcel.weight = parcel.draft.pending
-        while self._weight and self._weight + parcel.weight > MEMORY:
-            self._room = trio.Event() if self._room.is_set() else self._room
-            await self._room.wait()
+        if self._full_with(parcel):
+            async with self._door:  # who has filled the room comes back to the end of the queue
+                while self._full_with(parcel):
+                    self._room = trio.Event()
+                    await self._room.wait()
         self._weight += parcel.weight
         self._waiting.append(parcel)
         self._arrived.set()
         self._start(self)
+
+    def _full_with(self, parcel: Parcel) -> bool:
+        return bool(self._weight) and self._weight + parcel.weight > MEMORY
 
     def close(self) -> None:
         """No further parcel comes: the lane ends when all are done."""
@@ -117,7 +124,7 @@ class Lane:
         most = min(self._group, BATCH)
         async with written:
             while await self._something_waits():
-                group, self._waiting = self._waiting[:most], self._waiting[most:]
+                group = self._waiting.take(most)
                 good = group if self._remote else await self._write(group)
                 self._weight -= sum(parcel.weight for parcel in group)
                 self._room.set()

@@ -23,6 +23,7 @@ from tui_popretr.commands import (
     StopSession,
 )
 from tui_popretr.config.model import LogSettings, Server, Settings
+from tui_popretr.engine import tls
 from tui_popretr.engine.bus import Bus, Subscriber
 from tui_popretr.engine.client import ClientRunner, Services
 from tui_popretr.engine.committer import Committer
@@ -37,7 +38,6 @@ from tui_popretr.engine.schedule import Alarm, first_due
 from tui_popretr.engine.session import Surroundings
 from tui_popretr.engine.storage import Stores
 from tui_popretr.engine.stream import Resolver, Stream, connect
-from tui_popretr.engine.tls import context_for
 from tui_popretr.errors import ConfigurationError, ConnectionCut, ExitCode, JournalError, worst
 from tui_popretr.facts import (
     ClientsChanged,
@@ -281,7 +281,7 @@ class Engine:
         old, self.settings = self.settings, settings
         if settings.journal != old.journal:
             self.note(Level.WARNING, f"the journal stays {old.journal} until the program is started again")
-        context_for.cache_clear()  # certificates may have been renewed
+        tls.forget()  # certificates may have been renewed
         self._logbook.apply(settings)
         self._services.places.limits = settings.concurrency
         self._services.around = replace(

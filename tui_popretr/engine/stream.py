@@ -66,12 +66,16 @@ class SocketStream:
     """A TCP connection."""
 
     def __init__(self, sock: socket.socket) -> None:
+        self._peer = sock.getpeername()
+        self._tls: TlsSession | None = None
+        self._take(sock)
+        self.remote = _address(self._peer)
+        self.remote_ip = str(self._peer[0])
+
+    def _take(self, sock: socket.socket) -> None:
         sock.setblocking(False)
         self._socket = sock
-        peer = sock.getpeername()
         self.local = _address(sock.getsockname())
-        self.remote = _address(peer)
-        self.remote_ip = str(peer[0])
 
     async def receive(self) -> bytes:
         sock, size = self._socket, 0
@@ -118,31 +122,48 @@ class SocketStream:
                 raise _cut(problem) from problem
 
     async def start_tls(self, session: TlsSession) -> TlsDetails:
+        self._tls = session
         try:
-            self._socket = wrapped = session.wrap(self._socket)
-            while True:
-                try:
-                    wrapped.do_handshake()
-                    break
-                except ssl.SSLWantReadError:
-                    await trio.lowlevel.wait_readable(wrapped)
-                except ssl.SSLWantWriteError:
-                    await trio.lowlevel.wait_writable(wrapped)
+            try:
+                wrapped = await self._shake_hands(session)
+            except (OSError, ValueError) as problem:
+                if not session.gives_up_resuming(problem):
+                    raise
+                await self._connect_again()
+                wrapped = await self._shake_hands(session)
         except (OSError, ValueError) as problem:
             raise session.explain(problem) from problem
         return session.verified(wrapped)
 
+    async def _shake_hands(self, session: TlsSession) -> ssl.SSLSocket:
+        self._socket = wrapped = session.wrap(self._socket)
+        while True:
+            try:
+                wrapped.do_handshake()
+            except ssl.SSLWantReadError:
+                await trio.lowlevel.wait_readable(wrapped)
+            except ssl.SSLWantWriteError:
+                await trio.lowlevel.wait_writable(wrapped)
+            else:
+                return wrapped
+
+    async def _connect_again(self) -> None:
+        """Connect to the same address, when nothing has been said yet."""
+        self._socket.close()
+        with trio.socket.socket(self._socket.family) as sock:
+            await sock.connect(self._peer)
+            trio.SocketStream(sock)  # sets the options that the first one has
+            self._take(socket.socket(fileno=sock.detach()))
+
     def channel_binding(self) -> bytes | None:
-        sock = self._socket
-        # RFC 8446 appendix C.5: not defined for TLS 1.3; what took its place (RFC 9266) cannot be had from Python
-        if not isinstance(sock, ssl.SSLSocket) or sock.version() == "TLSv1.3":
-            return None
-        return sock.get_channel_binding("tls-unique")
+        return None if self._tls is None else self._tls.channel_binding()
 
     def close(self) -> None:
         sock = self._socket
         if isinstance(sock, ssl.SSLSocket):
             with contextlib.suppress(OSError, ValueError):
+                if self._tls is not None:
+                    self._tls.keep()
                 sock.unwrap()  # sends close_notify if it can; the answer is not waited for
         with contextlib.suppress(OSError):
             sock.close()

@@ -9,11 +9,14 @@ import hashlib
 import socket
 import ssl
 import warnings
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import lru_cache
 
 from tui_popretr.config.model import TlsPolicy
 from tui_popretr.engine import tls_trouble
 from tui_popretr.engine.certificate import Certificate, Decoded, chain_shown, name_matches
+from tui_popretr.engine.resumption import Server, Ticket, Tickets
 from tui_popretr.engine.stores import load_client_certificate, load_trust
 from tui_popretr.errors import TlsFailed
 from tui_popretr.facts import TlsDetails
@@ -27,9 +30,31 @@ _VERSIONS = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Trust:
+    """A policy's SSL context, and what its connections may resume: with the one goes the other."""
+
+    context: ssl.SSLContext
+    tickets: Tickets
+
+
 @lru_cache(maxsize=256)
+def trust_for(policy: TlsPolicy) -> Trust:
+    """Return what is the same for equal policies, until it is forgotten. Raises ConfigurationError as context_for()."""
+    return Trust(_context(policy), Tickets())
+
+
 def context_for(policy: TlsPolicy) -> ssl.SSLContext:
     """Return the SSL context of a policy. Raises ConfigurationError where its files cannot be used."""
+    return trust_for(policy).context
+
+
+def forget() -> None:
+    """Read all files anew for what comes next, and resume nothing: they may have changed."""
+    trust_for.cache_clear()
+
+
+def _context(policy: TlsPolicy) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     _set_oldest(context, _VERSIONS[policy.minimum_version])
     # Python versions differ in these two defaults; a certificate is to be judged alike by all of them.
@@ -72,18 +97,41 @@ class TlsSession:
     def __init__(self, policy: TlsPolicy, host: str) -> None:
         self._policy = policy
         self._host = host
-        self._context = context_for(policy)
+        trust = trust_for(policy)
+        self._context = trust.context
+        self._tickets = trust.tickets
         self._sock: ssl.SSLSocket | None = None
-        self._port = ""
+        self._server: Server = ("", 0)
+        # Resumptions that a server cannot do may end in a cut, and a connection on which something has been said
+        # already is not made anew unnoticed. And who asks for our certificate wants to see it each time.
+        self._resumable = not policy.latent and policy.key_store is None
+        self._given_up = False
+        self._ticket: Ticket | None = None  # what is offered
+        self._accepted: tuple[Certificate, datetime, bool] | None = None  # for the next ticket
 
     def wrap(self, sock: socket.socket) -> ssl.SSLSocket:
         """Put TLS on a connected, non-blocking socket; the handshake is the caller's to do."""
-        self._port = str(sock.getpeername()[1])
+        self._server = (self._host.lower(), sock.getpeername()[1])
+        self._ticket = self._tickets.take(self._server, _now()) if self._resumable else None
         # A TLS connection that ends without close_notify must be seen as the cut it is.
         self._sock = self._context.wrap_socket(
-            sock, do_handshake_on_connect=False, suppress_ragged_eofs=False, server_hostname=self._host
+            sock,
+            do_handshake_on_connect=False,
+            suppress_ragged_eofs=False,
+            server_hostname=self._host,
+            session=self._ticket.session if self._ticket else None,
         )
         return self._sock
+
+    def gives_up_resuming(self, problem: Exception) -> bool:
+        """Tell whether a failed handshake is to be tried again, over a new connection and without a ticket.
+
+        Dovecot with ssl_verify_client_cert, for one, gives tickets to all and cuts off who comes back with one.
+        """
+        if self._ticket is None or isinstance(problem, ssl.SSLCertVerificationError):
+            return False
+        self._resumable, self._given_up = False, True
+        return True
 
     def verified(self, sock: ssl.SSLSocket) -> TlsDetails:
         """Return what the connection is. Raises CertificateRejected where it is not the pinned or the expected one."""
@@ -94,13 +142,19 @@ class TlsSession:
             if fingerprint not in policy.fingerprints:
                 raise tls_trouble.not_pinned(fingerprint if der else "", self._host)
             # What was not verified is not told officially; whose certificate it is, the fingerprint has settled.
-            told = (each for each in chain_shown(sock) if each.fingerprint == fingerprint)
+            shown = [self._ticket.certificate] if self._ticket and sock.session_reused else chain_shown(sock)
+            told = (each for each in shown if each.fingerprint == fingerprint)
             certificate = next(told, Certificate(fingerprint=fingerprint))
         else:
             certificate = Certificate.of(_decoded(sock), der)
             expected = policy.peer_name
             if expected not in {None, "-"} and not any(name_matches(name, expected) for name in certificate.names):
                 raise tls_trouble.misnamed(certificate.names, self._host, expected)
+        now, resumed = _now(), bool(sock.session_reused)
+        if self._given_up:
+            self._tickets.unwilling(self._server, now)
+        verified = self._ticket.verified if self._ticket and resumed else now
+        self._accepted = (certificate, verified, bool(policy.fingerprints))
         cipher = sock.cipher()
         return TlsDetails(
             version=sock.version() or "TLS",
@@ -111,13 +165,40 @@ class TlsSession:
             expires=certificate.expires,
             fingerprint=certificate.fingerprint,
             pinned=bool(policy.fingerprints),
+            resumed=resumed,
         )
+
+    def channel_binding(self) -> bytes | None:
+        """Return what only the two ends of this connection know (tls-unique, RFC 5929 §3); None without such."""
+        sock = self._sock
+        # RFC 8446 appendix C.5: not defined for TLS 1.3; what took its place (RFC 9266) cannot be had from Python.
+        # RFC 7627 §6.1: after a resumption it may be known to others.
+        if sock is None or sock.version() == "TLSv1.3" or sock.session_reused:
+            return None
+        self._resumable = False  # the next connection is to have one as well
+        return sock.get_channel_binding("tls-unique")
+
+    def keep(self) -> None:
+        """Keep what another connection may resume; to be called when this one is about to be closed.
+
+        Not earlier: in TLS 1.3 a server gives its tickets at any time after the handshake.
+        """
+        sock, accepted = self._sock, self._accepted
+        if sock is None or accepted is None or not (self._resumable and self._tickets.wanted(self._server, _now())):
+            return
+        session = sock.session
+        if session is not None and session.id:  # else there was no ticket
+            self._tickets.keep(self._server, Ticket(session, *accepted))
 
     def explain(self, problem: Exception) -> TlsFailed:
         """Return the error that says in words why the handshake failed, and what to do about it."""
         chain = chain_shown(self._sock) if self._sock is not None else []
-        attempt = tls_trouble.Attempt(self._policy, self._host, self._port, tuple(chain))
+        attempt = tls_trouble.Attempt(self._policy, self._host, str(self._server[1] or ""), tuple(chain))
         return tls_trouble.explain(problem, attempt)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
 
 
 def _decoded(sock: ssl.SSLSocket) -> Decoded:

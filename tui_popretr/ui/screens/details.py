@@ -132,7 +132,7 @@ def _connection(client: ClientView, wall: datetime) -> Iterator[Part]:
 
 
 def _tls(tls: TlsDetails, wall: datetime) -> Iterator[Part]:
-    yield Pair("TLS", words.join((tls.version, tls.cipher)))
+    yield Pair("TLS", words.join((tls.version, tls.cipher, "resumed" if tls.resumed else "")))
     pinned = " (pinned by its fingerprint)" if tls.pinned else ""
     yield Pair("certificate", f"{visible(tls.subject) or 'not known'}{pinned}")
     if tls.names:
