@@ -82,3 +82,28 @@ def test_importing_loads_no_engine(tmp_path: Path) -> None:
 
 def test_version_loads_next_to_nothing() -> None:
     assert loaded("--version") & (UNWANTED | {"trio", "sqlite3", "ssl", "xml", "tui_popretr.config"}) == set()
+
+
+#: What the first screen does not show: it is loaded when it is wanted.
+LATER = {
+    "tui_popretr.ui.screens",
+    "tui_popretr.ui.widgets.history",
+    "tui_popretr.ui.widgets.log",
+    "tui_popretr.ui.widgets.messages",
+}
+
+
+def test_sessions_need_not_wait_for_what_draws() -> None:
+    modules = "import sys, tui_popretr.cli.run, tui_popretr.ui.run; print(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", modules], capture_output=True, text=True, env=environment(), check=True
+    )
+    assert not {"textual", "rich", "asyncio"} & set(done.stdout.split())
+
+
+def test_the_dashboard_loads_only_its_first_screen() -> None:
+    modules = "import sys, tui_popretr.ui.app, tui_popretr.ui.terminal; print(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", modules], capture_output=True, text=True, env=environment(), check=True
+    )
+    assert not LATER & set(done.stdout.split())

@@ -32,7 +32,7 @@ class Relay:
         self._action: Callable[[], object] = lambda: None
         self._released = trio.Event()
         self._open: set[trio.CancelScope] = set()
-        self._cut_at = b""
+        self._cut_at, self._cuts = b"", 0
 
     def arm(self, action: Callable[[], object], *, down: float = inf, up: float = inf) -> None:
         """Put up the gate. To be called where nothing passes at the moment, or in the relay's own thread."""
@@ -51,9 +51,9 @@ class Relay:
         for scope in self._open:
             scope.cancel()
 
-    def cut_at(self, said: bytes) -> None:
-        """Break the connection at which a client says this; once, and the server does not hear it."""
-        self._cut_at = said
+    def cut_at(self, said: bytes, times: int = 1) -> None:
+        """Break so many connections at which a client says this; the server does not hear it."""
+        self._cut_at, self._cuts = said, times
 
     async def serve(self, *, task_status: trio.TaskStatus[int] = trio.TASK_STATUS_IGNORED) -> None:
         """Serve until cancelled; `started` gives the port."""
@@ -89,8 +89,8 @@ class Relay:
     ) -> None:
         try:
             while data := await source.receive_some(65536):
-                if self._cut_at and way == "up" and self._cut_at in data:
-                    self._cut_at = b""
+                if self._cuts and way == "up" and self._cut_at in data:
+                    self._cuts -= 1
                     break
                 room = int(min(self._left[way], len(data)))
                 self._left[way] -= room

@@ -30,7 +30,7 @@ from tui_popretr.errors import (
     TlsFailed,
 )
 from tui_popretr.facts import Fact, SessionId, TlsDetails
-from tui_popretr.popserver import Maildrop, PopServer, QuitFault
+from tui_popretr.popserver import Maildrop, PipelineFault, PopServer, QuitFault
 
 How = Callable[[Entry], Awaitable[Findings]]
 
@@ -91,6 +91,15 @@ async def test_an_empty_maildrop(autojump_clock: MockClock) -> None:
     look.drop.messages.clear()
     findings = await look()
     assert (findings.problem, findings.messages, findings.octets) == (None, 0, 0)
+
+
+@trio_test
+async def test_it_asks_for_one_thing_at_a_time(autojump_clock: MockClock) -> None:
+    """So it tells what there is also where a server cannot do the PIPELINING that it offers."""
+    look = Look()
+    look.server.faults.pipeline = PipelineFault.CUT
+    findings = await look()
+    assert (findings.problem, findings.messages) == (None, 3)
 
 
 def answers(verb: str, octets: bytes) -> Callable[[Look], None]:

@@ -333,8 +333,8 @@ async def test_limits_and_timeout_are_taken_over_for_all(fleet: Fleet, autojump_
     async with fleet.running(a, b, timeout=30.0):
         await trio.sleep(10.0)
         await reload(fleet, fleet.settings(a, b, timeout=7.0, concurrency=Concurrency(total=1)))
-        fleet.faults("a").stall.add("STAT")
-        fleet.faults("b").stall.add("STAT")
+        fleet.faults("a").stall.add("CAPA")
+        fleet.faults("b").stall.add("CAPA")
         await trio.sleep(150.0)
     seconds = [end - start for name in "ab" for start, end in [(fleet.starts(name)[1], fleet.ends(name)[1])]]
     assert seconds == pytest.approx([7.0, 7.0], abs=0.1)

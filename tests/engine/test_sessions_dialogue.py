@@ -30,7 +30,7 @@ from tui_popretr.facts import (
     SessionStarted,
     Stage,
 )
-from tui_popretr.popserver import QuitFault
+from tui_popretr.popserver import Message, QuitFault
 
 ENTRY = ["USER alice", f"PASS {PASSWORD}", "CAPA", "STAT"]
 
@@ -62,8 +62,58 @@ async def test_pipelining_where_the_server_has_it(world: World, autojump_clock: 
     assert said[:6] == [*ENTRY, "UIDL", "LIST"]
     assert said[6:26] == [f"RETR {number}" for number in range(1, 21)]
     assert said[26:] == [*(f"DELE {number}" for number in range(1, 21)), "QUIT"]
-    assert world.server.tally.pipelined >= 1 + 19  # LIST behind UIDL, and the RETRs behind the first
+    assert world.server.tally.pipelined >= 2 + 19  # UIDL and LIST behind STAT, and the RETRs behind the first
     assert world.arrived() == [mail(number) for number in range(20)]
+
+
+@pytest.mark.parametrize("count", [0, 1, 20])
+@trio_test
+async def test_what_is_sent_at_once(world: World, autojump_clock: MockClock, count: int) -> None:
+    """Three times the server is waited for after CAPA, however many messages there are."""
+    world.add(*map(mail, range(count)))
+    sent: list[bytes] = []
+    world.on_send = sent.append
+    assert (await world.poll()).deleted == count
+    numbers = range(1, count + 1)
+    assert sent[3] == b"STAT\r\nUIDL\r\nLIST\r\n"
+    assert [octets for octets in sent[4:] if b"RETR" in octets] == [b"".join(b"RETR %d\r\n" % n for n in numbers)] * (
+        count > 0
+    )
+    last = b"".join(octets for octets in sent[4:] if b"RETR" not in octets)
+    assert last == b"".join(b"DELE %d\r\n" % n for n in numbers) + b"QUIT\r\n"
+    assert sent[-1].endswith(b"QUIT\r\n")
+    assert sent[-1].startswith(b"DELE" if count else b"QUIT")
+
+
+@pytest.mark.parametrize("undurable", [1, 10**6])
+@pytest.mark.parametrize("commands", [1, 2, 3, 4, 5])
+@trio_test
+async def test_the_commands_in_flight_are_bounded(
+    world: World, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch, commands: int, undurable: int
+) -> None:
+    """Also when they are all DELEs, while there is more to retrieve: QUIT comes when nothing is left."""
+    monkeypatch.setattr("tui_popretr.engine.retrieval.COMMANDS", commands)
+    monkeypatch.setattr("tui_popretr.engine.retrieval.UNDURABLE", undurable)
+    world.add(*map(mail, range(12)))
+    result = await world.poll()
+    assert (result.ok, result.messages, result.deleted) == (True, 12, 12)
+    assert world.server.tally.connections == 1
+
+
+@trio_test
+async def test_quit_waits_for_what_is_not_durable(world: World, autojump_clock: MockClock) -> None:
+    """It goes with the last DELE, and not with one before that."""
+    world.disk_seconds = 1.0
+    world.add(mail(1))
+    late = Message.of(mail(2), "late")
+    world.add(late)
+    world.faults.delay = 2.0
+    sent: list[bytes] = []
+    world.on_send = sent.append
+    assert (await world.poll()).deleted == 2
+    assert [octets for octets in sent if b"QUIT" in octets] == sent[-1:]
+    assert b"DELE 1\r\n" in sent
+    assert sent[-1] == b"DELE 2\r\nQUIT\r\n"
 
 
 @trio_test
@@ -81,7 +131,7 @@ async def test_the_window_is_bounded(world: World, autojump_clock: MockClock, mo
 @trio_test
 async def test_the_capa_option_asks_before_the_login_too(world: World, autojump_clock: MockClock) -> None:
     assert (await world.poll(capa=True)).ok
-    assert world.said() == ["CAPA", *ENTRY, "QUIT"]
+    assert world.said() == ["CAPA", *ENTRY, "UIDL", "LIST", "QUIT"]
     first, second = world.of(CapabilitiesLearned)
     assert "PIPELINING" in first.capabilities
     assert "UIDL" in second.capabilities
@@ -98,11 +148,16 @@ async def test_a_refused_capa_is_harmless(world: World, autojump_clock: MockCloc
     assert len(world.arrived()) == 1
 
 
+@pytest.mark.parametrize("listings", ["+OK\r\n.\r\n", "-ERR there is no mail\r\n"])
+@pytest.mark.parametrize("pipelining", [True, False])
 @trio_test
-async def test_an_empty_maildrop_is_not_listed(world: World, autojump_clock: MockClock) -> None:
+async def test_an_empty_maildrop(world: World, autojump_clock: MockClock, pipelining: bool, listings: str) -> None:
+    """It is listed only where that costs no time, and whatever is answered to that is of no interest."""
+    world.become(pipelining=pipelining)
+    world.faults.answers |= {"UIDL": listings.encode(), "LIST": listings.encode()}
     result = await world.poll()
     assert (result.code, result.messages, result.deleted) == (ExitCode.OK, 0, 0)
-    assert world.said() == [*ENTRY, "QUIT"]
+    assert world.said() == [*ENTRY, *(["UIDL", "LIST"] if pipelining else []), "QUIT"]
     (listed,) = world.of(MaildropListed)
     assert (listed.messages, listed.octets, listed.to_retrieve, listed.to_skip, listed.to_delete) == (0, 0, 0, 0, 0)
 

@@ -6,9 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import trio
 from trio.testing import MockClock, trio_test
 
 from tests.support.worlds import DAY, World, mail, verbs
+from tui_popretr.delivery.sink import Draft
+from tui_popretr.engine.retrieval import Retrieval
 from tui_popretr.errors import ExitCode
 from tui_popretr.facts import Level, MaildropListed, MessageDelivered, MessagesDeleted, Noted
 from tui_popretr.journal.records import State
@@ -101,6 +104,31 @@ async def test_where_top_is_refused_the_message_is_compared_while_retrieving(
     ]
     assert world.arrived() == [mail(1), mail(2)]
     assert world.remaining() == []
+
+
+@pytest.mark.parametrize("seconds", [0.3, 0.7, 1.1])
+@trio_test
+async def test_a_message_that_is_known_again_is_not_forgotten_for_being_the_last(
+    world: World, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch, seconds: float
+) -> None:
+    """Its draft is still being removed when all else is done: its DELE is not given up, and QUIT comes behind it."""
+
+    async def discard(retrieval: Retrieval, draft: Draft) -> None:
+        await trio.sleep(seconds)
+        draft.abort()
+
+    monkeypatch.setattr(Retrieval, "_discard", discard)
+    world.become(top=False)
+    world.disk_seconds = 0.1
+    for old in range(1, 6):
+        world.add(*map(mail, range(old)))
+        world.faults.quit = QuitFault.REFUSED
+        await world.poll()
+        world.faults.quit = QuitFault.NONE
+        world.add(mail(f"new {old}"))
+        result = await world.poll()
+        assert (result.ok, result.messages, result.deleted) == (True, 1, old + 1)
+        assert world.remaining() == []
 
 
 @EACH_WAY

@@ -6,7 +6,7 @@ import re
 import ssl
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +16,14 @@ from tests.hostile.script import Script
 from tests.hostile.server import HostileServer
 from tests.hostile.service import Service
 from tests.support.worlds import mail
+from tui_popretr.engine import manners
 from tui_popretr.errors import ExitCode
 from tui_popretr.facts import Level, Noted
 
 #: Three messages; whatever the server does, in the end each is there once.
 MAILS = {f"uid-{number}": mail(number, b"a line\r\n.a dot\r\n" * 10) for number in (1, 2, 3)}
+#: What is said where the server may have stumbled over PIPELINING.
+ONE_BY_ONE = f"; {manners.ONE_BY_ONE}"
 #: Octets that a server may send in vain: what is read at once, and a little more.
 IN_VAIN = 512 * 1024
 
@@ -50,6 +53,9 @@ class Behaviour:
     mails: Mapping[str, bytes] = field(default_factory=lambda: MAILS)
     #: Fields of ClientSettings and Server.
     client: Mapping[str, Any] = field(default_factory=dict)
+    #: The trouble that the server may have because it had several commands to answer: then it is asked again, for one
+    #: after the other, has the same trouble, and the session ends with that.
+    overasked: str = ""
     #: Replies are mixed up: each message comes whole, but may come twice, or behind a line that is no part of it.
     mixed: bool = False
 
@@ -63,6 +69,8 @@ async def prove(
     tls: ssl.SSLContext | None = None,
 ) -> Service:
     """Hold a session with the hostile server, and another when it is cured. `tls` is the server's, over sockets."""
+    if pipelining and behaviour.overasked:
+        behaviour = _asked_twice(behaviour)
     server = HostileServer(behaviour.mails, behaviour.script, pipelining=pipelining, tls=tls)
     service = Service(folder, server, sockets=sockets)
     if behaviour.before is not None:
@@ -81,6 +89,19 @@ async def prove(
     assert behaviour.notes is None or _same(_warnings(service), behaviour.notes), _warnings(service)
     await recovers(service, behaviour)
     return service
+
+
+def _asked_twice(behaviour: Behaviour) -> Behaviour:
+    trouble = behaviour.overasked
+    return replace(
+        behaviour,
+        says=trouble,
+        code=ExitCode.TEMPORARY if "closed" in trouble or "no progress" in trouble else ExitCode.PROTOCOL,
+        told=2,
+        seconds=2 * behaviour.seconds,
+        sends=2 * behaviour.sends,
+        notes=[trouble + ONE_BY_ONE],
+    )
 
 
 async def _before(service: Service, behaviour: Behaviour) -> None:

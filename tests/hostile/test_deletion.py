@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from trio.testing import MockClock, trio_test
 
-from tests.hostile.behaviour import Behaviour, prove
+from tests.hostile.behaviour import MAILS, Behaviour, prove
 from tests.hostile.script import CUT, ORDINARY, SILENCE, UNSAID, Play, endlessly, part, slowly
 from tests.hostile.service import TIMEOUT
 from tui_popretr.errors import ExitCode
@@ -111,24 +111,29 @@ BREAKS: dict[str, tuple[Play, str, ExitCode]] = {
 async def test_dele_breaks_the_connection(
     play: Play, says: str, code: ExitCode, pipelining: bool, tmp_path: Path, autojump_clock: MockClock
 ) -> None:
-    """That is no message's fault: the client does not connect once more."""
+    """That is no message's fault: the client does not connect once more, unless the server had several to answer."""
     seconds = TIMEOUT if play is SILENCE else 0.0
-    behaviour = Behaviour({"DELE 1": play}, says, code, delivered=None, seconds=seconds)
+    one = {"uid-1": MAILS["uid-1"]}  # so that QUIT is always behind its DELE
+    behaviour = Behaviour({"DELE 1": play}, says, code, delivered=1, seconds=seconds, overasked=says, mails=one)
     service = await prove(behaviour, tmp_path, pipelining=pipelining)
-    assert "QUIT" not in service.server.verbs(0)
+    assert "QUIT" not in service.server.verbs(1 if pipelining else 0)
 
 
 # --- what is owed: TOP shows whether it is the message that was delivered ---------------------------------------------
 
 
+FAILED = "1 message could not be retrieved: "
+
+
 def owing(play: Play, says: str | re.Pattern[str] = "", **changes: Any) -> Behaviour:
     """All were delivered and none deleted; now TOP of the first is answered so."""
     code = ExitCode.TEMPORARY if says else ExitCode.OK
-    broke = {"told": 2, "notes": None} if says else {}
+    broke: dict[str, Any] = {"told": 2, "notes": None} if says else {}
+    if isinstance(says, str) and "in the middle" not in says:
+        broke["overasked"] = says.removeprefix(FAILED)
     return Behaviour({"TOP 1 0": play}, says, code, **{"before": {"QUIT": b"-ERR no\r\n"}, **broke, **changes})
 
 
-FAILED = "1 message could not be retrieved: "
 OWED = {
     "answered": owing(ORDINARY),
     "refused": owing(b"-ERR no\r\n"),

@@ -13,6 +13,7 @@ from tests.hostile.service import TIMEOUT
 from tui_popretr.errors import ExitCode
 
 SIZE = len(MAILS["uid-1"])
+STALLED = "the server has made no progress for 30 s"
 
 
 def rows(*lines: str) -> bytes:
@@ -45,11 +46,12 @@ BEHAVIOURS = {
     "STAT refused": Behaviour(
         {"STAT": b"-ERR no\r\n"}, "the server refuses STAT: no", ExitCode.PROTOCOL, "it is tried again"
     ),
-    "STAT silent": Behaviour(
-        {"STAT": SILENCE}, "the server has made no progress for 30 s", ExitCode.TEMPORARY, seconds=TIMEOUT
-    ),
+    "STAT silent": Behaviour({"STAT": SILENCE}, STALLED, ExitCode.TEMPORARY, seconds=TIMEOUT, overasked=STALLED),
     "STAT cut": Behaviour(
-        {"STAT": CUT}, "the server closed the connection before its answer to STAT", ExitCode.TEMPORARY
+        {"STAT": CUT},
+        "the server closed the connection before its answer to STAT",
+        ExitCode.TEMPORARY,
+        overasked="the server closed the connection before its answer to STAT",
     ),
     "STAT of nothing": Behaviour(stat("0 0")),
     "STAT too low": Behaviour(stat("2 500"), delivered=2),

@@ -13,7 +13,7 @@ from tui_popretr.errors import ExitCode, JournalError
 from tui_popretr.journal import ids, schema
 from tui_popretr.journal import journal as module
 from tui_popretr.journal.journal import Journal
-from tui_popretr.journal.records import DeliveredMark, Identity, Maildrop, Record, SessionRow, State
+from tui_popretr.journal.records import DeliveredMark, Identity, Maildrop, Manners, Record, SessionRow, State
 
 
 def only(journal: Journal, maildrop: int) -> Record:
@@ -222,6 +222,16 @@ def test_trouble_is_counted_until_the_message_is_delivered_or_gone(journal: Jour
     journal.close_session(maildrop, deleted=[], listed={"u3"}, now=NOW)
     assert set(journal.troubles(maildrop)) == {"u3"}
     assert journal.troubles(journal.maildrop(WORK)) == {}
+
+
+def test_of_a_server_the_last_manners_are_known(journal: Journal) -> None:
+    here, there = Manners("pop.example.test", 110, 1, NOW), Manners("pop.example.test", 995, 1, NOW)
+    for manners in (here, there, here._replace(failures=2)):
+        journal.note_manners(manners)
+    assert journal.manners() == [here._replace(failures=2), there]
+    journal.forget_manners("pop.example.test", 110)
+    journal.forget_manners("pop.example.org", 995)
+    assert journal.manners() == [there]
 
 
 def test_a_uid_that_was_used_before_can_be_marked_as_seen(journal: Journal) -> None:

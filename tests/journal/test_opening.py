@@ -17,6 +17,7 @@ from tests.journal.making import HOME, deliver
 from tui_popretr.errors import ExitCode, JournalDamaged, JournalError, JournalFromFuture, JournalLocked
 from tui_popretr.journal import schema
 from tui_popretr.journal.journal import Journal
+from tui_popretr.journal.records import Manners
 
 OPEN_AND_WAIT = """
 import sys
@@ -124,7 +125,7 @@ def test_a_journal_of_version_1_is_brought_up_to_date(path: str) -> None:
     with closing(sqlite3.connect(path)) as connection:
         connection.executescript(
             "DROP TABLE accepted; CREATE TABLE accepted (message INTEGER NOT NULL, address TEXT NOT NULL);"
-            "INSERT INTO accepted VALUES (1, 'a@example.test'); PRAGMA user_version = 1"
+            "INSERT INTO accepted VALUES (1, 'a@example.test'); DROP TABLE manners; PRAGMA user_version = 1"
         )
     for _ in range(2):
         with closing(Journal.open(path)) as journal:
@@ -132,6 +133,28 @@ def test_a_journal_of_version_1_is_brought_up_to_date(path: str) -> None:
             assert journal.acceptances(maildrop) == []
     with closing(sqlite3.connect(path)) as connection:
         assert connection.execute("PRAGMA user_version").fetchone() == (schema.VERSION,)
+
+
+def test_a_journal_of_version_2_is_brought_up_to_date(path: str) -> None:
+    """It knew nothing of servers that cannot do PIPELINING."""
+    with closing(Journal.open(path)) as journal:
+        maildrop = journal.maildrop(HOME)
+        deliver(journal, maildrop, "u1")
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript("DROP TABLE manners; PRAGMA user_version = 2")
+    for known in ([], [Manners("pop.example.test", 110, 1, 5)]):
+        with closing(Journal.open(path)) as journal:
+            assert [record.uid for record in journal.records(maildrop)] == ["u1"]
+            assert journal.manners() == known
+            journal.note_manners(Manners("pop.example.test", 110, 1, 5))
+
+
+def test_of_an_earlier_version_no_table_may_be_missing_that_it_had(path: str) -> None:
+    Journal.open(path).close()
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript("DROP TABLE manners; DROP TABLE accepted; PRAGMA user_version = 2")
+    with pytest.raises(JournalDamaged, match="lacks the table accepted"):
+        Journal.open(path)
 
 
 def _spoil_leaf(content: bytes) -> bytes:

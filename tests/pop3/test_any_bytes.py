@@ -12,10 +12,12 @@ from tui_popretr.pop3 import (
     Capa,
     Command,
     Dele,
+    List,
     LocalProtocolError,
     Noop,
     RemoteProtocolError,
     Retr,
+    Stat,
     State,
     Top,
     Uidl,
@@ -26,11 +28,11 @@ from .dialogue import feed, in_state
 
 WORDS = st.sampled_from(
     [b"+OK", b"-ERR", b"+ ", b"+", b"\r\n", b"\r\n", b"\n", b"\r", b".", b"\r\n.\r\n", b".\r\n", b" ", b"x",
-     b"[IN-USE]", b"1 abc", b"<1@h>", b"\0", b"\xff", b"=", b"PDE+", b"y" * 130]
+     b"[IN-USE]", b"1 abc", b" 0 0", b"<1@h>", b"\0", b"\xff", b"=", b"PDE+", b"y" * 130]
 )  # fmt: skip
 STREAMS = st.lists(WORDS | st.binary(max_size=3), max_size=40).map(b"".join)
 COMMANDS: st.SearchStrategy[list[Command]] = st.lists(
-    st.sampled_from([Retr(1), Top(1, 0), Uidl(max_rows=3), Capa(), Noop(), Dele(1)]), max_size=5
+    st.sampled_from([Retr(1), Top(1, 0), Stat(), Uidl(), List(), Capa(), Noop(), Dele(1)]), max_size=5
 )
 
 
@@ -52,7 +54,7 @@ def test_cuts_do_not_matter(state: State, commands: list[Command], stream: bytes
     assert events_of_cut == events
     assert type(error_of_cut) is type(error)
     assert (cut.state, cut.outstanding, cut.buffered) == (whole.state, whole.outstanding, whole.buffered)
-    assert cut.in_body == whole.in_body
+    assert (cut.in_body, cut.answering) == (whole.in_body, whole.answering)
     if error is None and whole.state in (State.UPDATE, State.CLOSED):
         cut.receive_eof()
     else:

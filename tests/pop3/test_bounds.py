@@ -15,6 +15,7 @@ from tui_popretr.pop3 import (
     Machine,
     Noop,
     RemoteProtocolError,
+    Reply,
     Retr,
     Stat,
     Uidl,
@@ -40,6 +41,14 @@ def flood(machine: Machine, opening: bytes, unit: bytes, bound: int) -> int:
 def with_sent(command: Command) -> Machine:
     machine = greeted() if isinstance(command, Capa | Auth) else logged_in()
     machine.send(command)
+    return machine
+
+
+def counted(command: Command, count: int) -> Machine:
+    """A machine that has sent a command behind STAT, whose answer has come."""
+    machine = logged_in()
+    machine.send_many([Stat(), command])
+    machine.receive(b"+OK %d 1\r\n" % count)
     return machine
 
 
@@ -74,9 +83,9 @@ def test_endless_capabilities() -> None:
 
 
 def test_endless_rows() -> None:
-    for command in (List(max_rows=100), Uidl(max_rows=100)):
-        assert flood(with_sent(command), b"+OK\r\n", b"1 a\r\n", 1000) >= 500
-        assert flood(with_sent(command), b"+OK\r\n", b"\n", 1000) >= 100
+    for command in (List(), Uidl()):
+        assert flood(counted(command, 84), b"+OK\r\n", b"1 a\r\n", 1000) >= 500
+        assert flood(counted(command, 84), b"+OK\r\n", b"\n", 1000) >= 100
 
 
 def test_endless_row() -> None:
@@ -100,10 +109,34 @@ def test_rows_of_the_greatest_length(command: Command, limit: int) -> None:
 
 
 def test_rows_of_the_greatest_number() -> None:
-    for count, fits in ((3, True), (4, False)):
-        events, error = feed(with_sent(List(max_rows=3)), [b"+OK\r\n" + b"1 1\r\n" * count + b".\r\n"])
-        assert (error is None) is fits
-        assert isinstance(events[-1], Listing) is fits
+    """As many as STAT told, and 16."""
+    for count, fits in ((19, True), (20, False)):
+        for machine in (counted(List(), 3), counted(Uidl(), 3)):
+            events, error = feed(machine, [b"+OK\r\n" + b"1 1\r\n" * count + b".\r\n"])
+            assert (error is None) is fits
+            assert isinstance(events[-1], Listing) is fits
+
+
+@pytest.mark.parametrize("stat", [b"+OK 3 1\r\n", b"-ERR 3 1\r\n", b"+OK many\r\n"])
+def test_the_number_may_come_when_all_was_asked_for(stat: bytes) -> None:
+    """It bounds both listings, however the octets are cut; without a number other bounds have to do."""
+    listing = b"+OK\r\n" + b"1 1\r\n" * 19 + b".\r\n"
+    for excess in (0, 1):
+        rows = listing.replace(b".\r\n", b"1 1\r\n" * excess + b".\r\n")
+        wire = stat + listing + rows
+        for pieces in ([wire], [wire[at : at + 1] for at in range(len(wire))], [stat, listing, rows]):
+            machine = logged_in()
+            machine.send_many([Stat(), Uidl(), List()])
+            events, error = feed(machine, pieces)
+            assert (error is None) is (not excess or stat != b"+OK 3 1\r\n")
+            assert [type(event) for event in events[:3]] == [Reply, Reply, Listing]
+
+
+def test_the_last_number_counts() -> None:
+    machine = counted(Stat(), 3)
+    assert feed(machine, [b"+OK 4 1\r\n"])[1] is None
+    machine.send(List())
+    assert feed(machine, [b"+OK\r\n" + b"1 1\r\n" * 20 + b".\r\n"])[1] is None
 
 
 def test_messages_are_not_kept() -> None:

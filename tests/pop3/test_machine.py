@@ -129,6 +129,15 @@ CASES = {
         (ok(Uidl(), more=True), Listing(Uidl(), b"1 a\r\n2 b\r\n"), ok(List(), more=True),
          Listing(List(), b"1 1\r\n2 2\r\n")), T,
     ),
+    "STAT, UIDL and LIST": Case(
+        T, (Stat(), Uidl(), List()), b"+OK 1 1\r\n+OK\r\n1 a\r\n.\r\n+OK\r\n1 1\r\n.\r\n",
+        (ok(Stat(), b"1 1"), ok(Uidl(), more=True), Listing(Uidl(), b"1 a\r\n"), ok(List(), more=True),
+         Listing(List(), b"1 1\r\n")), T,
+    ),
+    "STAT, UIDL and LIST refused": Case(
+        T, (Stat(), Uidl(), List()), b"-ERR no\r\n-ERR\r\n-ERR\r\n",
+        (err(Stat(), b"no"), err(Uidl()), err(List())), T,
+    ),
     "LIST of nothing": Case(
         T, (List(),), b"+OK\r\n.\r\n", (ok(List(), more=True), Listing(List(), b"")), T
     ),

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import tracemalloc
 
+import pytest
 import trio
-from trio.testing import lockstep_stream_pair, memory_stream_pair, trio_test
+from trio.testing import MockClock, lockstep_stream_pair, memory_stream_pair, trio_test
 
 from tests.popserver.dialogue import Client, Tapped, connected
-from tui_popretr.popserver import Maildrop, Message, PopServer
+from tui_popretr.popserver import Faults, Maildrop, Message, PipelineFault, PopServer
 
 
 def _many(count: int, data: bytes) -> Maildrop:
@@ -38,6 +39,34 @@ async def test_a_burst_is_answered_in_order_and_a_half_command_waits() -> None:
         assert (await client.ask("IT")).startswith("+OK")
     assert maildrop.retrieved == maildrop.deleted == [f"uid-{n}" for n in range(1, 501)]
     assert server.tally.pipelined >= 1000
+
+
+@pytest.mark.parametrize(
+    ("fault", "answers"),
+    [
+        (PipelineFault.NONE, ["+OK"] * 3),
+        (PipelineFault.FORGOTTEN, ["+OK", "+OK"]),
+        (PipelineFault.GARBAGE, ["*** buffer overrun ***", "+OK"]),
+        (PipelineFault.REFUSED, ["-ERR unknown command", "+OK"]),
+        (PipelineFault.CUT, []),
+    ],
+)
+@pytest.mark.parametrize("fits", [True, False])
+@trio_test
+async def test_what_goes_wrong_with_several_commands(
+    fault: PipelineFault, answers: list[str], fits: bool, autojump_clock: MockClock
+) -> None:
+    """There is room for one and a half behind the first, or for both."""
+    faults = Faults(pipeline=fault, pipeline_room=2 * len(b"NOOP\r\n") - (not fits))
+    async with connected(PopServer([_many(1, b"x\r\n")], faults=faults)) as client:
+        await client.log_in()
+        assert await client.ask("NOOP") == "+OK"
+        await client.send(b"NOOP\r\n" * 3)
+        if fault is PipelineFault.CUT and not fits:
+            assert await client.rest() == b""
+            return
+        said = (await client.until_silence(1)).decode().splitlines()
+        assert said == (["+OK"] * 3 if fits else answers)
 
 
 @trio_test

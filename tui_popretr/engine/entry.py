@@ -147,9 +147,12 @@ class Entry:
         self.bus.publish(CapabilitiesLearned(self.session, capabilities.lines))
         return capabilities
 
-    async def listing(self, wire: Wire, capabilities: Capabilities | None) -> tuple[list[Listed], int]:
-        """STAT, then UIDL and LIST; returns the messages and their octets in all."""
-        stat = await wire.call(Stat())
+    async def listing(
+        self, wire: Wire, capabilities: Capabilities | None, *, pipelining: bool = False
+    ) -> tuple[list[Listed], int]:
+        """STAT, UIDL and LIST, with `pipelining` all at once; returns the messages and their octets in all."""
+        ask = (Stat(), Uidl(), List())
+        stat, *listings = await wire.call_all(ask if pipelining else ask[:1])
         assert isinstance(stat, Reply)
         if not stat.ok:
             raise _refused("STAT", stat)
@@ -159,11 +162,7 @@ class Entry:
             raise ProtocolViolation(str(problem)) from problem
         if count == 0:
             return [], 0
-        commands = [Uidl(max_rows=count + 16), List(max_rows=count + 16)]
-        if capabilities is not None and capabilities.pipelining:
-            uidl, listing = await wire.call_all(commands)
-        else:
-            uidl, listing = await wire.call(commands[0]), await wire.call(commands[1])
+        uidl, listing = listings or (await wire.call(Uidl()), await wire.call(List()))
         if isinstance(listing, Reply):
             raise _refused("LIST", listing)
         if isinstance(uidl, Reply):

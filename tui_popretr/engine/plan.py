@@ -86,11 +86,12 @@ def make_plan(
     policy: Policy,
     now: float,
     passed_over: frozenset[str] = frozenset(),
+    last: frozenset[str] = frozenset(),
 ) -> Plan:
     """Return what to do with each listed message.
 
     `now` is epoch seconds. `passed_over` holds the trouble keys of messages that broke the connection in this run:
-    they are not tried again in it.
+    they are not tried again in it. `last` holds those of messages that may have done so: they come behind all others.
     """
     plan = Plan()
     known: dict[str, Record] = {}
@@ -123,6 +124,8 @@ def make_plan(
             failed.append((trouble.failures, fetch))
     # Whatever has failed comes behind all the others: what breaks the connection keeps none of them waiting.
     plan.work += [fetch for _, fetch in sorted(failed, key=itemgetter(0))]
+    if last:
+        plan.work.sort(key=lambda each: each.listed.trouble_key in last)
     if policy.max_messages is not None:
         _limit(plan, policy.max_messages)
     return plan

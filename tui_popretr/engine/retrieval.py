@@ -1,8 +1,8 @@
 """Retrieving: a window of commands in flight, messages handed to the committer, DELEs behind its commits.
 
 A reader and a writer share one connection, so neither can block the other (RFC 2449 §6.8). The writer keeps the window
-full; the reader turns replies into drafts; the committer's answers become DELEs. Without PIPELINING the window is one
-command, and everything else is the same.
+full; the reader turns replies into drafts; the committer's answers become DELEs. QUIT goes with the last of these.
+Without PIPELINING the window is one command, and everything else is the same.
 """
 
 from __future__ import annotations
@@ -16,10 +16,12 @@ import trio
 from tui_popretr import faultpoints
 from tui_popretr.delivery.sink import SPILL, Draft
 from tui_popretr.engine.incoming import Incoming, Target
+from tui_popretr.engine.manners import overasked
 from tui_popretr.engine.parcel import Parcel
 from tui_popretr.engine.plan import Check, Fetch, Listed, Plan, to_delete
 from tui_popretr.engine.wire import Wire
 from tui_popretr.errors import (
+    ConnectionCut,
     DeliveryFailed,
     DestinationSilent,
     JournalError,
@@ -30,7 +32,7 @@ from tui_popretr.errors import (
 from tui_popretr.faultpoints import Step
 from tui_popretr.identity import Identity
 from tui_popretr.journal.records import NewRecord, Record, State
-from tui_popretr.pop3 import BodyChunk, BodyEnd, Command, Dele, Event, Reply, Retr, Top
+from tui_popretr.pop3 import BodyChunk, BodyEnd, Command, Dele, Event, Quit, Reply, Retr, Top
 from tui_popretr.text import visible
 
 #: Octets of messages asked for and still to come: enough to fill a line of 200 ms at 300 Mbit/s.
@@ -84,6 +86,9 @@ class Retrieval:
         self._deletes: deque[_Delete] = deque()
         self._expecting: deque[Fetch | Check | _Delete] = deque()
         self._incoming: Incoming | None = None
+        self._leaving = False  # QUIT was sent
+        self._goodbye: Reply | None = None  # and answered
+        self._answered = 0  # commands
         self._asked = 0  # octets asked for and not yet received
         self._undurable = 0  # octets received and not yet durable
         self._parcels = 0  # handed to the committer, unfinished
@@ -130,8 +135,16 @@ class Retrieval:
         head = self._expecting[0] if self._expecting and self._wire.machine.outstanding else None
         return None if head is None or isinstance(head, _Delete) else head.listed
 
+    @property
+    def overasked(self) -> bool:
+        """Whether, where the connection broke, the cause may be that the server had more than one command to answer.
+
+        Not when it has answered more of them than it ever has at once: then it bears that.
+        """
+        return self._answered < COMMANDS and overasked(self._wire)
+
     async def run(self) -> bool:
-        """Do the work; return whether the connection is at rest, so that QUIT can follow.
+        """Do the work; return whether the connection is at rest, so that quit() can follow.
 
         Raises what broke the connection. In every case all messages handed to the committer are settled on return.
         """
@@ -140,6 +153,9 @@ class Retrieval:
                 nursery.start_soon(self._read)
                 try:
                     await self._write()
+                except ConnectionCut:
+                    # What the server said before may still be there; the reader meets the end, and at which message.
+                    await trio.sleep_forever()
                 except PopretrError as problem:
                     self._problem = problem
                 nursery.cancel_scope.cancel()
@@ -154,6 +170,17 @@ class Retrieval:
         if self._problem is not None:
             raise self._problem
         return not self._expecting
+
+    async def quit(self) -> Reply:
+        """Say QUIT, if that was not done behind the last DELEs, and return the answer."""
+        if not self._leaving:
+            reply = await self._wire.call(Quit())
+            assert isinstance(reply, Reply)
+            return reply
+        while self._goodbye is None:
+            for event in await self._wire.events():
+                await self._handle(event)
+        return self._goodbye
 
     # --- writer -------------------------------------------------------------------------------------------------------
 
@@ -197,13 +224,25 @@ class Retrieval:
             ask_header = isinstance(job, Check) and number not in self._again
             commands.append(Top(number, 0) if ask_header else Retr(number))
             self._expecting.append(job)
+        if commands and self._pipelining and self._only_deletes_left:
+            self._leaving = True
+            commands.append(Quit())
         return commands
+
+    @property
+    def _only_deletes_left(self) -> bool:
+        """Whether the answers to come are those to DELEs, and nothing more will be asked after them."""
+        return (
+            self._all_asked_for
+            and not (self._deletes or self._parcels or self._incoming)
+            and all(isinstance(each, _Delete) for each in self._expecting)
+        )
 
     # --- reader -------------------------------------------------------------------------------------------------------
 
     async def _read(self) -> None:
         try:
-            while True:
+            while self._expecting or not self._leaving:  # the answer to QUIT is left to quit()
                 if not self._expecting:
                     self._wire.idle()
                 for event in await self._wire.events():
@@ -224,6 +263,10 @@ class Retrieval:
         elif isinstance(event, BodyEnd):
             await self._received(event)
         elif isinstance(event, Reply):
+            self._answered += 1
+            if not self._expecting:
+                self._goodbye = event
+                return
             job = self._expecting[0]
             if event.more:
                 assert not isinstance(job, _Delete)
@@ -283,8 +326,8 @@ class Retrieval:
         if earlier is None and self._unnamed:
             earlier = self._match_unnamed(incoming.hasher.whole())
         if earlier is not None:
+            self._known_again(listed, earlier)  # before anything is waited for, or it would all seem to be done
             await self._discard(incoming.draft)
-            self._known_again(listed, earlier)
             return
         await self._hand_over(incoming, incoming.draft, identity, event.octets)
 

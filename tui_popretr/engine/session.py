@@ -17,6 +17,7 @@ from tui_popretr.engine.accepted import Accepted
 from tui_popretr.engine.bus import Bus
 from tui_popretr.engine.entry import Connector, Entry
 from tui_popretr.engine.incoming import Target
+from tui_popretr.engine.manners import ONE_BY_ONE, Pipelining, overasked
 from tui_popretr.engine.parcel import Parcel
 from tui_popretr.engine.plan import Fetch, Listed, Plan, Policy, make_plan
 from tui_popretr.engine.retrieval import Observer, Retrieval
@@ -25,10 +26,13 @@ from tui_popretr.engine.tally import Tally
 from tui_popretr.engine.wire import Wire
 from tui_popretr.errors import (
     CommandRefused,
+    ConnectionCut,
     DeliveryFailed,
     JournalError,
     PasswordUnavailable,
     PopretrError,
+    ProtocolViolation,
+    ServerStalled,
     SessionStopped,
 )
 from tui_popretr.facts import (
@@ -53,7 +57,6 @@ from tui_popretr.logs.audit import audit_text
 from tui_popretr.pop3 import (
     Capabilities,
     Quit,
-    Reply,
 )
 from tui_popretr.text import visible
 
@@ -61,6 +64,8 @@ from tui_popretr.text import visible
 TOLD = 100
 #: Seconds for QUIT's answer, and for the journal's note of what failed, when the session was told to end.
 FAREWELL = 1.0
+#: What is said where a message broke the connection.
+GO_ON = "connecting once more to go on after it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,12 +82,19 @@ class Surroundings:
 
 
 class _BrokenError(Exception):
-    """The connection broke while messages were coming."""
+    """The connection broke while the maildrop was being listed, or while messages were coming.
 
-    def __init__(self, problem: PopretrError, suspect: Listed | None) -> None:
+    `overasked`: it may be that the server had more than one command to answer. `listing`: while it was being listed.
+    """
+
+    def __init__(
+        self, problem: PopretrError, suspect: Listed | None, *, overasked: bool, listing: bool = False
+    ) -> None:
         super().__init__(str(problem))
         self.problem = problem
         self.suspect = suspect
+        self.overasked = overasked
+        self.listing = listing
 
 
 class Session(Observer):
@@ -106,6 +118,8 @@ class Session(Observer):
         self._abandoned: PopretrError | None = None
         self._no_place: PopretrError | None = None
         self._accepted = Accepted()
+        stores = around.stores
+        self._pipelining = Pipelining(client.server, stores.experience, stores.keeper, around.clock)
         self._listed: list[str] | None = None  # the UIDs of a complete listing
         self._policy = Policy(
             preserve=client.preserve,
@@ -173,11 +187,25 @@ class Session(Observer):
             except _BrokenError as broken:
                 if self._abandoned is not None or self._stopping:
                     raise broken.problem from broken
-                if not await self._blame(maildrop, broken) or last:
+                if excused := self._excused(broken):
+                    self._pipelining.doubt(broken.suspect, at_first=broken.listing)
+                elif not await self._blame(maildrop, broken):
                     raise broken.problem from broken
-                self._note(Level.WARNING, f"{broken.problem}; connecting once more to go on after it")
+                if last:
+                    raise broken.problem from broken
+                self._warn(f"{broken.problem}; {ONE_BY_ONE if excused else GO_ON}")
             else:
+                if (conclusion := await self._pipelining.conclude()) is not None:
+                    self._warn(conclusion)
                 return
+
+    def _excused(self, broken: _BrokenError) -> bool:
+        """Whether the server may have stumbled over PIPELINING: then no message is blamed that was not asked for alone.
+
+        What has failed before is not excused, so that it cannot go on like that for ever.
+        """
+        suspect = broken.suspect
+        return broken.overasked and (suspect is None or suspect.trouble_key not in self._known_troubles)
 
     async def _blame(self, maildrop: int, broken: _BrokenError) -> bool:
         """Count the failure against the message that broke the connection; return whether there was one."""
@@ -206,7 +234,7 @@ class Session(Observer):
                 self._retrieval.abandon(self._abandoned)
             if self._stopping:
                 self._retrieval.stop()
-            await self._retrieve(wire, self._retrieval, maildrop)
+            await self._retrieve(self._retrieval, maildrop)
         finally:
             self._retrieval = None
             if wire is not None:
@@ -227,9 +255,12 @@ class Session(Observer):
         capabilities = await self._entry.capabilities(wire)
         if capabilities is not None:
             self._heed(capabilities)
-        pipelining = capabilities is not None and capabilities.pipelining
+        pipelining = await self._pipelining.begin(wire, capabilities)
         self._publish(SessionAdvanced(self.id, Stage.LISTING))
-        listing, octets = await self._entry.listing(wire, capabilities)
+        try:
+            listing, octets = await self._entry.listing(wire, capabilities, pipelining=pipelining)
+        except (ConnectionCut, ServerStalled, ProtocolViolation) as problem:
+            raise _BrokenError(problem, None, overasked=overasked(wire), listing=True) from problem
         plan = await self._plan(maildrop, listing)
         await self._make_ready(plan)
         self._publish(
@@ -278,7 +309,7 @@ class Session(Observer):
                 journal.acceptances(maildrop),
             )
         )
-        plan = make_plan(listing, records, troubles, policy, now, frozenset(self._tally.broke))
+        plan = make_plan(listing, records, troubles, policy, now, frozenset(self._tally.broke), self._pipelining.last)
         self._known_troubles = troubles.keys()
         self._accepted = Accepted(acceptances)
         if plan.newly_owed:
@@ -324,12 +355,12 @@ class Session(Observer):
             now=self._around.clock.now,
         )
 
-    async def _retrieve(self, wire: Wire, retrieval: Retrieval, maildrop: int) -> None:
+    async def _retrieve(self, retrieval: Retrieval, maildrop: int) -> None:
         self._publish(SessionAdvanced(self.id, Stage.RETRIEVING))
         try:
             at_rest = await retrieval.run()
         except PopretrError as problem:
-            raise _BrokenError(problem, retrieval.suspect) from problem
+            raise _BrokenError(problem, retrieval.suspect, overasked=retrieval.overasked) from problem
         finally:
             if not self._tally.messages and len(self._troubles) > 1:
                 # All were refused: that is the server's trouble, or the destination's, and none of the messages'.
@@ -337,7 +368,7 @@ class Session(Observer):
             await self._count_troubles(maildrop)
         self._tell_what_stays(retrieval)
         if at_rest:
-            await self._quit(wire, retrieval.deleted, maildrop)
+            await self._quit(retrieval, maildrop)
         if self._no_place is not None:
             raise self._no_place
         if isinstance(retrieval.hopeless, JournalError):  # others are told with their count
@@ -364,23 +395,22 @@ class Session(Observer):
         owes = self._tally.messages and not self._policy.preserve
         return SessionStopped("stopped; deletions on the server are owed" if owes else "stopped")
 
-    async def _quit(self, wire: Wire, deleted: list[int], maildrop: int) -> None:
+    async def _quit(self, retrieval: Retrieval, maildrop: int) -> None:
         self._publish(SessionAdvanced(self.id, Stage.CLOSING))
         reply = None
         with trio.CancelScope() as self._farewell:
             if self._stopping:
                 self._farewell.deadline = trio.current_time() + FAREWELL
-            reply = await wire.call(Quit())
+            reply = await retrieval.quit()
         if reply is None:
             raise self._abandoned or self._stopped_early()
         faultpoints.reached(Step.QUIT_ANSWERED)
-        assert isinstance(reply, Reply)
         if not reply.ok:
             raise CommandRefused(
                 f"the server answered QUIT with an error: {visible(reply.text, 200)}",
                 advice="deletions may not have happened; they are made up for at the next run",
             )
-        now, listed = int(self._now()), self._listed
+        now, listed, deleted = int(self._now()), self._listed, retrieval.deleted
         keep = self._policy.new_only or self._policy.delete_after is not None
         await self._around.stores.keeper.run(
             lambda journal: journal.close_session(maildrop, deleted=deleted, listed=listed, now=now, keep_unnamed=keep)

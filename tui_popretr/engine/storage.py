@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import trio
 
@@ -16,6 +16,7 @@ from tui_popretr.engine.committer import Committer
 from tui_popretr.engine.disk import Disk, Disks
 from tui_popretr.engine.keeper import JournalKeeper, recovery_text
 from tui_popretr.engine.lane import Lane
+from tui_popretr.engine.manners import Experience
 from tui_popretr.engine.passwords import obtain
 from tui_popretr.errors import DeliveryFailed
 from tui_popretr.facts import Dialogue, Direction, SessionId
@@ -37,6 +38,7 @@ class Stores:
     committer: Committer
     disks: Disks
     cleaned: set[str]  # keys of the sinks that were searched for unfinished files of a process that died
+    experience: Experience = field(default_factory=Experience)
 
 
 class Storage:

@@ -26,6 +26,7 @@ from tui_popretr.journal.records import (
     DeliveredMark,
     Identity,
     Maildrop,
+    Manners,
     NewRecord,
     Record,
     SessionRow,
@@ -346,6 +347,26 @@ class Journal:
         """Forget a message's failures."""
         with self._writing() as connection:
             connection.execute("DELETE FROM trouble WHERE maildrop = ? AND uid = ?", (maildrop, uid))
+
+    # --- servers ----------------------------------------------------------------------------------------------------
+
+    def manners(self) -> list[Manners]:
+        """Return the servers that could not do PIPELINING."""
+        with self._reading():
+            rows = self._connection.execute("SELECT host, port, failures, time FROM manners")
+            return [Manners(*row) for row in rows]
+
+    def note_manners(self, manners: Manners) -> None:
+        """Remember a server's manners, in the place of what was known of it."""
+        with self._writing() as connection:
+            connection.execute(
+                "INSERT OR REPLACE INTO manners (host, port, failures, time) VALUES (?, ?, ?, ?)", manners
+            )
+
+    def forget_manners(self, host: str, port: int) -> None:
+        """Forget what was known of a server."""
+        with self._writing() as connection:
+            connection.execute("DELETE FROM manners WHERE host = ? AND port = ?", (host, port))
 
     # --- SMTP: who has accepted -------------------------------------------------------------------------------------
 

@@ -15,6 +15,7 @@ __all__ = [
     "DeliveredMark",
     "Identity",
     "Maildrop",
+    "Manners",
     "NewRecord",
     "Record",
     "SessionRow",
@@ -109,6 +110,15 @@ class Trouble(NamedTuple):
     failures: int
     last: int  # epoch seconds
     reason: str
+
+
+class Manners(NamedTuple):
+    """A server that offers PIPELINING and could not do it."""
+
+    host: str  # lower case
+    port: int
+    failures: int  # in a row
+    time: float  # epoch seconds of the last
 
 
 class SessionRow(NamedTuple):

@@ -12,7 +12,7 @@ from tui_popretr.journal.place import sync_folder, sync_holder
 from tui_popretr.journal.trouble import damaged
 
 APPLICATION_ID: Final = 0x506F7052  # "PopR"
-VERSION: Final = 2
+VERSION: Final = 3
 
 #: Files up to so many octets are checked whole at every opening (about 50 ms); of larger ones the schema and a sample.
 FULL_CHECK_LIMIT: Final = 8 * 1024 * 1024
@@ -91,9 +91,20 @@ CREATE TABLE accepted (
 );
 CREATE INDEX accepted_by_maildrop ON accepted (maildrop);
 """
+# Servers that offer PIPELINING and could not do it.
+_MANNERS = """
+CREATE TABLE manners (
+    host TEXT NOT NULL,
+    port INTEGER NOT NULL,
+    failures INTEGER NOT NULL,
+    time REAL NOT NULL,
+    PRIMARY KEY (host, port)
+) WITHOUT ROWID;
+"""
 #: What makes a journal of the next version out of one of this version.
-_UPGRADES: Final = {1: f"DROP TABLE accepted; {_ACCEPTED}"}
-_NAMES = ("accepted", "journal", "maildrop", "message", "session", "trouble")
+_UPGRADES: Final = {1: f"DROP TABLE accepted; {_ACCEPTED}", 2: _MANNERS}
+#: The tables, and the version that each came with.
+_SINCE: Final = {"accepted": 1, "journal": 1, "maildrop": 1, "manners": 3, "message": 1, "session": 1, "trouble": 1}
 
 
 def create(path: str) -> None:
@@ -114,7 +125,7 @@ def create(path: str) -> None:
             # Nobody knows the file before it is renamed, and it is synced as a whole before that.
             connection.execute("PRAGMA synchronous = OFF")
             connection.execute("PRAGMA journal_mode = MEMORY")
-            connection.executescript(f"BEGIN; {_TABLES} {_ACCEPTED} COMMIT;")
+            connection.executescript(f"BEGIN; {_TABLES} {_ACCEPTED} {_MANNERS} COMMIT;")
             connection.execute("INSERT INTO journal VALUES (?, 0)", (os.urandom(4).hex(),))
             connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
             connection.execute(f"PRAGMA user_version = {VERSION}")
@@ -151,14 +162,15 @@ def check_opened(connection: sqlite3.Connection, path: str) -> None:
     if version < 1:
         raise damaged(path, "is damaged: it has no version")
     tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-    if not tables.issuperset(_NAMES):
-        raise damaged(path, f"is damaged: it lacks the table {min(set(_NAMES) - tables)}")
+    expected = {name for name, since in _SINCE.items() if since <= version}
+    if not tables.issuperset(expected):
+        raise damaged(path, f"is damaged: it lacks the table {min(expected - tables)}")
     if os.path.getsize(path) <= FULL_CHECK_LIMIT:
         verdict = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
         if verdict != "ok":
             raise damaged(path, f"is damaged: {str(verdict).splitlines()[0]}")
     else:
-        for table in _NAMES:
+        for table in expected:
             connection.execute(f"SELECT * FROM {table} LIMIT 100").fetchall()  # noqa: S608 a constant
     if len(connection.execute("SELECT * FROM journal").fetchall()) != 1:
         raise damaged(path, "is damaged: it has no identity")

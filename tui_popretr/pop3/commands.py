@@ -19,8 +19,6 @@ from tui_popretr.text import visible
 MAX_COMMAND_LINE = 255
 #: Octets of a line in a SASL exchange, CRLF included (RFC 4954 §4, taken over by RFC 5034 §4).
 MAX_SASL_LINE = 12_288
-#: Rows a listing may have where the caller does not know the maildrop's count.
-DEFAULT_MAX_ROWS = 1_000_000
 
 _UNSENDABLE = re.compile("[\r\n\0]")
 # RFC 4422 §3.1
@@ -291,7 +289,6 @@ class List(_OpenCommand):
     """Ask for the octets of one message, or of each (RFC 1939 §5); see parse_list."""
 
     message: int | None = None
-    max_rows: int = DEFAULT_MAX_ROWS
 
     def __post_init__(self) -> None:
         _check_message(self.message)
@@ -309,7 +306,6 @@ class Uidl(_OpenCommand):
     """Ask for the unique-id of one message, or of each (RFC 1939 §7); see parse_uidl."""
 
     message: int | None = None
-    max_rows: int = DEFAULT_MAX_ROWS
 
     def __post_init__(self) -> None:
         _check_message(self.message)

@@ -4,7 +4,8 @@
     machine.receive(b"+OK ready\\r\\n")  -> [Greeting(...)]
     machine.send(User("me"))            -> b"USER me\\r\\n"
 
-Several commands may be in flight; replies are matched to them in order (RFC 2449 §6.8).
+Several commands may be in flight; replies are matched to them in order (RFC 2449 §6.8). A listing is bounded by the
+number of messages that STAT has told when the listing begins.
 """
 
 from __future__ import annotations
@@ -12,9 +13,10 @@ from __future__ import annotations
 import re
 from collections import deque
 from collections.abc import Iterable
+from contextlib import suppress
 
 from tui_popretr.pop3.capabilities import Capabilities
-from tui_popretr.pop3.commands import MAX_SASL_LINE, Auth, Capa, Command
+from tui_popretr.pop3.commands import MAX_SASL_LINE, Auth, Capa, Command, Stat
 from tui_popretr.pop3.errors import (
     InjectedPlaintext,
     LocalProtocolError,
@@ -23,6 +25,7 @@ from tui_popretr.pop3.errors import (
     UnsolicitedReply,
 )
 from tui_popretr.pop3.events import BodyChunk, BodyEnd, Continuation, Event, Greeting, Listing, Reply
+from tui_popretr.pop3.listing import parse_stat
 from tui_popretr.pop3.multiline import Collector, take
 from tui_popretr.pop3.states import ANSWERED, OVER, SECRETS_OUT, SENDING, SERVER_SILENT, State
 from tui_popretr.pop3.status import KNOWN_CODES, is_continuation, is_err, is_ok, response_code, split, time_stamp
@@ -33,6 +36,10 @@ from tui_popretr.text import visible
 MAX_STATUS_LINE = 1024
 #: Octets that a secret must have to be starred out once no login is under way: a shorter one is in too much by chance.
 MIN_ECHO = 4
+#: Rows that a listing may have where STAT has not told the number of messages.
+UNCOUNTED_ROWS = 1_000_000
+#: Rows that it may have beyond that number.
+SPARE_ROWS = 16
 
 # what parse_stat reads of a +OK, whatever the password is
 _FIGURES = re.compile(rb"[ \t]*[0-9]+[ \t]+[0-9]+(?![^ \t])")
@@ -57,6 +64,7 @@ class Machine:
         self._secrets: list[bytes] = []
         self._failure: RemoteProtocolError | None = None
         self._capabilities: Capabilities | None = None
+        self._max_rows = UNCOUNTED_ROWS
         self._enter(State.GREETING)
 
     # --- what is going on -------------------------------------------------------------------------------------------
@@ -80,6 +88,11 @@ class Machine:
     def in_body(self) -> Command | None:
         """The RETR or TOP whose message is being received."""
         return self._body if self._body is not None and self._body.streamed else None
+
+    @property
+    def answering(self) -> bool:
+        """Whether the server is in the middle of multi-line data, or was when the dialogue broke."""
+        return self._body is not None
 
     @property
     def buffered(self) -> int:
@@ -242,13 +255,17 @@ class Machine:
             self._body = command
             self._body_begins = True
             self._octets = 0
-            self._collector = None if command.streamed else Collector(command, self._quote)
+            self._collector = None if command.streamed else Collector(command, self._max_rows, self._quote)
             return Reply(command, ok, line, text, code, more=True)
         if self._state is State.CANCELLING and ok:
             raise RemoteProtocolError("the server accepted a login that was cancelled")
         self._expected.popleft()
         if not ok and type(command) is Capa:
             self._capabilities = None
+        elif ok and type(command) is Stat:
+            # LIST and UIDL may have been sent already; their answers come behind this one
+            with suppress(RemoteProtocolError):
+                self._max_rows = parse_stat(text)[0] + SPARE_ROWS
         if self._moves and (state := self._moves.get((type(command), ok))) is not None:
             self._enter(state)
         return Reply(command, ok, line, text, code, more=False)

@@ -72,11 +72,11 @@ def _undecided(buffer: bytes, at: int) -> int:
 class Collector:
     """Collects the data of a listing, and refuses what is longer than any sane one (octets include line ends).
 
-    Bounds: CAPA 64 KiB; LIST and UIDL 12 MiB, the command's max_rows, and 64 or 128 octets a row. `quote` returns the
-    beginning of a row as it may be shown, of so many characters.
+    Bounds: CAPA 64 KiB; LIST and UIDL 12 MiB, `max_rows`, and 64 or 128 octets a row. `quote` returns the beginning of
+    a row as it may be shown, of so many characters.
     """
 
-    def __init__(self, command: Command, quote: Callable[[bytes, int], str]) -> None:
+    def __init__(self, command: Command, max_rows: int, quote: Callable[[bytes, int], str]) -> None:
         self._command = command
         self._quote = quote
         self._max_octets = 64 << 10
@@ -84,7 +84,7 @@ class Collector:
         self._overlong_row: re.Pattern[bytes] | None = None
         if isinstance(command, List | Uidl):
             self._max_octets = 12 << 20
-            self._max_rows = command.max_rows
+            self._max_rows = max_rows
             self._overlong_row = _OVERLONG_LIST_ROW if isinstance(command, List) else _OVERLONG_UIDL_ROW
         self._rows = 0
         self._octets = 0

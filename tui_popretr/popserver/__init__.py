@@ -1,6 +1,6 @@
 """A real, small POP3 server on trio, for the demo and for tests. It is not meant for the network."""
 
-from tui_popretr.popserver.faults import Faults, QuitFault, SaslFault
+from tui_popretr.popserver.faults import Faults, PipelineFault, QuitFault, SaslFault
 from tui_popretr.popserver.maildrop import Maildrop, Message
 from tui_popretr.popserver.policy import CRAM, SSLONLY, STD, Mechanism, Policy
 from tui_popretr.popserver.server import PopServer
@@ -13,6 +13,7 @@ __all__ = [
     "Maildrop",
     "Mechanism",
     "Message",
+    "PipelineFault",
     "Policy",
     "PopServer",
     "QuitFault",

@@ -57,6 +57,15 @@ class Channel:
         binding: bytes | None = stream.get_channel_binding("tls-unique")
         return binding
 
+    @property
+    def waiting(self) -> int:
+        """How many octets were received and not read."""
+        return len(self._received)
+
+    def forget(self, room: int) -> None:
+        """Throw away what was received and not read, but for the lines in its first `room` octets."""
+        del self._received[self._received.rfind(b"\n", 0, room) + 1 :]
+
     async def read_line(self, bound: int) -> bytes:
         """Return the next line without its CRLF (or LF). Raises LineTooLong beyond `bound` octets."""
         self.pipelined = True

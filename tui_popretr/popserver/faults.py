@@ -25,6 +25,16 @@ class QuitFault(Enum):
     CUT_AFTER_UPDATE = "closed without an answer, deletions applied"
 
 
+class PipelineFault(Enum):
+    """What goes wrong when a client has sent more than one command."""
+
+    NONE = "none"
+    FORGOTTEN = "what came behind the first is forgotten"
+    CUT = "closed without an answer"
+    GARBAGE = "answered with what is no answer"
+    REFUSED = "taken for one command, and that is unknown"
+
+
 class SaslFault(Enum):
     """What a server does wrong that does not know the password, or wants to do harm."""
 
@@ -52,6 +62,8 @@ class Faults:
     delay: float = 0.0  # seconds before each reply
     rate: float | None = None  # octets a second
     quit: QuitFault = QuitFault.NONE
+    pipeline: PipelineFault = PipelineFault.NONE
+    pipeline_room: int = 0  # octets of commands behind the first that do no harm
     sasl: SaslFault = SaslFault.NONE
 
     def before(self, verb: str) -> None:

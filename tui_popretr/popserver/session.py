@@ -12,7 +12,7 @@ import trio
 
 from tui_popretr.popserver import sasl
 from tui_popretr.popserver.channel import Channel, LineTooLong
-from tui_popretr.popserver.faults import ConnectionCutOff, Faults, QuitFault, Stalled
+from tui_popretr.popserver.faults import ConnectionCutOff, Faults, PipelineFault, QuitFault, Stalled
 from tui_popretr.popserver.maildrop import Maildrop, MaildropInUse
 from tui_popretr.popserver.policy import Mechanism, Policy
 from tui_popretr.popserver.replies import Refused, Replies
@@ -84,7 +84,7 @@ class Session:
         self._around.tally.said(self._number, "C", line)
         verb, _, argument = sasl.text(line).partition(" ")
         verb = verb.upper()
-        if await self._misbehaved(verb):
+        if await self._overasked() or await self._misbehaved(verb):
             return
         try:
             await self._perform(verb, argument)
@@ -108,6 +108,20 @@ class Session:
             raise Refused("you are logged in already")
         else:
             raise Refused("unknown command")
+
+    async def _overasked(self) -> bool:
+        """Let a fault of pipelining have its way; True when it has answered."""
+        fault, room = self._faults.pipeline, self._faults.pipeline_room
+        if fault is PipelineFault.NONE or self._channel.waiting <= room:
+            return False
+        if fault is PipelineFault.CUT:
+            raise ConnectionCutOff
+        self._channel.forget(room)
+        if fault is PipelineFault.GARBAGE:
+            await self._replies.raw(b"*** buffer overrun ***\r\n")
+        elif fault is PipelineFault.REFUSED:
+            await self._replies.refuse(Refused("unknown command"))
+        return fault is not PipelineFault.FORGOTTEN
 
     async def _misbehaved(self, verb: str) -> bool:
         """Let the faults have their way first; True when they have answered."""
