@@ -11,7 +11,8 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from benchmarks.store import PASSWORD
+from benchmarks.process import Spent
+from benchmarks.store import PASSWORD, Sessions
 
 #: The name of the certificate.
 SERVER: Final = "localhost"
@@ -44,7 +45,8 @@ class Client:
     """A program. `prepare` writes its configuration and returns the command.
 
     `together` says that it is several processes at once. `turns` is how often it has a turn at most: the slow ones
-    would take most of the time. `as_us`: it runs as the user that runs the benchmark, also where that is root.
+    would take most of the time. `as_us`: it runs as the user that runs the benchmark, also where that is root. `spend`
+    runs it otherwise than by that command alone; it is given what tells of the sessions that the server has seen.
     """
 
     name: str
@@ -53,6 +55,7 @@ class Client:
     together: bool = False
     turns: int = 1000
     as_us: bool = False
+    spend: Callable[[Task, Callable[[], Sessions]], Spent] | None = field(default=None, repr=False)
 
     @property
     def installed(self) -> bool:
@@ -63,11 +66,11 @@ class Client:
 # --- tui-popretr ------------------------------------------------------------------------------------------------------
 
 
-def our_configuration(task: Task, clients: str = "", settings: str = "") -> Path:
+def our_configuration(task: Task, clients: str = "", settings: str = "", frequency: str = "0") -> Path:
     """Write a configuration with the logs of a server in use: audit and transcript."""
     ssl = f'<ssl tspath="{task.ca}"/>' if task.ca else ""
     clients = clients or "".join(
-        f'<client id="{account}" recip="{account}" freq="0"><server address="{SERVER}:{task.port}">'
+        f'<client id="{account}" recip="{account}" freq="{frequency}"><server address="{SERVER}:{task.port}">'
         f"<username>{account}</username><password>{PASSWORD}</password><authtypes>SASL_PLAIN</authtypes></server>{ssl}"
         f"<maildir>{task.maildir(account)}</maildir></client>"
         for account in task.accounts

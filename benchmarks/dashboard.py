@@ -83,7 +83,7 @@ def many(plan: Plan, folder: str) -> list[Figure]:
     path = _configure(folder, _waiting(5000), "<delay_start>1h</delay_start>")
     paints, used, idle, memory = [], [], 0.0, 0.0
     for number in range(plan.starts):
-        with on_terminal(["-m", "tui_popretr", path], columns=120, rows=40) as program:
+        with on_terminal([sys.executable, "-m", "tui_popretr", path], columns=120, rows=40) as program:
             paints.append(_first_frame(program) - program.begun)
             used.append(program.cpu)
             if number == plan.starts - 1:
@@ -104,7 +104,7 @@ def idle(plan: Plan, folder: str) -> list[Figure]:
     path = _configure(folder, _waiting(50), "<delay_start>1h</delay_start>")
     figures = []
     for columns, rows in ((80, 24), (200, 60)):
-        with on_terminal(["-m", "tui_popretr", path], columns=columns, rows=rows) as program:
+        with on_terminal([sys.executable, "-m", "tui_popretr", path], columns=columns, rows=rows) as program:
             _first_frame(program)
             program.watch(plan.warm)
             before = program.octets
@@ -147,7 +147,7 @@ def _loaded(
     keys: float | None = None,
 ) -> list[Figure]:
     """Measure a dashboard with probes in it while its sessions run."""
-    with on_terminal(arguments, columns=WIDE[0], rows=WIDE[1]) as program:
+    with on_terminal([sys.executable, *arguments], columns=WIDE[0], rows=WIDE[1]) as program:
         program.wait_for(lambda: "running" in program.text, "the first frame")
         program.press("a")
         program.wait_for(lambda: "all clients" in program.text, "the dialogue of all clients")

@@ -20,7 +20,7 @@ from datetime import datetime
 
 import trio
 
-from tui_popretr.cli.process import settle
+from tui_popretr.cli.process import collect, settle
 from tui_popretr.commands import Command
 from tui_popretr.config.reader import load
 from tui_popretr.engine.bus import Bus
@@ -45,7 +45,7 @@ from tui_popretr.facts import (
     SessionStarted,
     Stage,
 )
-from tui_popretr.ui import run
+from tui_popretr.ui import app, run
 from tui_popretr.ui.app import Dashboard
 from tui_popretr.ui.mailbox import Drained
 from tui_popretr.ui.source import Source
@@ -128,9 +128,9 @@ class Measured(Dashboard):
 
     def on_mount(self) -> None:
         self._probing = asyncio.create_task(self._probe())
-        loop = asyncio.get_running_loop()
-        loop.add_signal_handler(signal.SIGUSR1, self._report)
-        loop.add_signal_handler(signal.SIGUSR2, time.sleep, STALL)
+        # not by the loop: it would take the signals that end the program away from who waits for them
+        signal.signal(signal.SIGUSR1, lambda *_: self._report())
+        signal.signal(signal.SIGUSR2, lambda *_: time.sleep(STALL))
 
     async def _probe(self) -> None:
         screen.begin()
@@ -263,6 +263,7 @@ class Actor:
 def main(path: str, lines: str | None = None) -> int:
     """Run the dashboard until it is ended; return its exit code."""
     settle()
+    collect()
     settings = load(path).settings
     assert settings is not None
     bus = Bus()
@@ -271,7 +272,7 @@ def main(path: str, lines: str | None = None) -> int:
     else:
         engine = Acting(settings, bus, until_done=False)
         Acting.lines = int(lines)
-    setattr(run, Dashboard.__name__, Measured)
+    setattr(app, Dashboard.__name__, Measured)  # run_dashboard imports it late
     return run.run_dashboard(engine, title="benchmark")
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from benchmarks.clients import FETCHMAIL, FETCHMAIL_8, GETMAIL, MPOP, OURS, Client, mpop, ours
-from benchmarks.dashboards import with_dashboard
+from benchmarks.dashboards import daemon, open_dashboard, with_dashboard
 
 #: How a client is named that is mpop with as many processes as serve it best.
 BEST: Final = "mpop at its best"
@@ -89,14 +89,13 @@ def rows(program: str | None = None) -> dict[str, Row]:
         memory=90_000_000,
     )
     far_fleet = fleet.distant(40, {"mpop -P 8": 0.20, BEST: 1.0})
-    dashboard = {we.name: 1.3}
     all_rows = (
         Row("once-empty", "an empty mailbox", "empty", (we, MPOP), cpu=0.25),
         small,
         small.encrypted("small-tls"),
         small.distant(40, {"mpop": 0.25}),
         small.distant(200, {"mpop": 0.20}),
-        Row("small-dashboard", small.what + ", dashboard open", "small", (with_dashboard(we), we), dashboard, memory=0),
+        *_watched(small, we),
         mixed,
         mixed.encrypted("mixed-tls"),
         large,
@@ -105,9 +104,25 @@ def rows(program: str | None = None) -> dict[str, Row]:
         fleet.encrypted("fleet-tls"),
         far_fleet,
         far_fleet.encrypted("fleet-40ms-tls"),
-        Row("fleet-dashboard", fleet.what + ", dashboard open", "fleet", (with_dashboard(we), we), dashboard, memory=0),
+        *_watched(fleet, we),
         Row("growth-2k", "2,000 messages in one mailbox", "growth-a", (we,)),
         Row("growth-20k", "20,000 messages in one mailbox", "growth-b", (we,)),
         Row("growth-100k", "100,000 messages in one mailbox", "growth-c", (we,)),
     )
     return {row.name: row for row in all_rows}
+
+
+def _watched(row: Row, we: Client) -> tuple[Row, Row]:
+    """The same with a dashboard beside the same without: the sessions alone, and the whole process."""
+    waiting = daemon(we)
+    opened = Row(
+        f"{row.name}-open",
+        f"{row.what}, dashboard open",
+        row.corpus,
+        (open_dashboard(we), waiting),
+        {waiting.name: 1.3},
+    )
+    started = Row(
+        f"{row.name}-dashboard", f"{row.what}, dashboard started", row.corpus, (with_dashboard(we), we), {we.name: 1.3}
+    )
+    return replace(opened, memory=0), replace(started, memory=0)

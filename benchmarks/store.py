@@ -8,7 +8,7 @@ import re
 import shutil
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Final
+from typing import Final, NamedTuple
 
 from benchmarks.corpora import Corpus, identify
 from tests.support.dovecot import HOST, Dovecot
@@ -25,7 +25,15 @@ service pop3 {
   process_min_avail = 4
 }
 """
+_BEGUN = re.compile(rb"\bLogin: user=")
 _ENDED = re.compile(rb"Logged out .*\bdel=[1-9]")
+
+
+class Sessions(NamedTuple):
+    """How many have logged in, and how many that deleted something have ended."""
+
+    begun: int
+    ended: int
 
 
 class Store(Dovecot):
@@ -74,20 +82,21 @@ class Store(Dovecot):
         """How many messages are in a corpus's maildrops."""
         return sum(self.count(account) for account in corpus.names)
 
-    def watch_ends(self) -> Callable[[], int]:
-        """Return what tells how many sessions that deleted something have ended since now: the server logs them."""
+    def watch_sessions(self) -> Callable[[], Sessions]:
+        """Return what tells which sessions there have been since now: the server logs them."""
         path = self._folder / "log"
-        at, ended = path.stat().st_size, 0
+        at, begun, ended = path.stat().st_size, 0, 0
 
-        def count() -> int:
-            nonlocal at, ended
+        def count() -> Sessions:
+            nonlocal at, begun, ended
             with path.open("rb") as log:
                 log.seek(at)
                 # a line may be half written
                 whole, end, _ = log.read().rpartition(b"\n")
             at += len(whole) + len(end)
+            begun += len(_BEGUN.findall(whole))
             ended += len(_ENDED.findall(whole))
-            return ended
+            return Sessions(begun, ended)
 
         return count
 

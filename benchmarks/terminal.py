@@ -11,7 +11,6 @@ import select
 import signal
 import struct
 import subprocess
-import sys
 import termios
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -121,8 +120,8 @@ class OnTerminal:
 
 
 @contextmanager
-def on_terminal(arguments: Sequence[str], *, columns: int, rows: int) -> Iterator[OnTerminal]:
-    """Start `python ARGUMENTS` on a terminal of this size; it is killed at the end of the block where it still runs.
+def on_terminal(command: Sequence[str], *, columns: int, rows: int) -> Iterator[OnTerminal]:
+    """Start a command on a terminal of this size; it is killed at the end of the block where it still runs.
 
     The number of a descriptor for reports is in the environment, as REPORTS.
     """
@@ -132,7 +131,7 @@ def on_terminal(arguments: Sequence[str], *, columns: int, rows: int) -> Iterato
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("XDG_", "NO_COLOR"))}
     environment |= {"TERM": "xterm-256color", "REPORTS": str(theirs)}
     process = subprocess.Popen(
-        [sys.executable, *arguments],
+        command,
         stdin=slave,
         stdout=slave,
         stderr=slave,

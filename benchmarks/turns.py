@@ -9,7 +9,6 @@ from pathlib import Path
 
 from benchmarks.clients import Client, Task
 from benchmarks.corpora import Corpus
-from benchmarks.dashboards import has_dashboard, spend_watched
 from benchmarks.process import Spent, spend
 from benchmarks.results import Turn
 from benchmarks.store import Store
@@ -30,11 +29,11 @@ class Course:
         """Have a client retrieve everything from a port. Only its run is measured."""
         task = self._prepare(client, port, tls)
         command = client.prepare(task)
-        ends = self._store.watch_ends()
+        watch = self._store.watch_sessions()
         os.sync()
         try:
-            if has_dashboard(client):
-                spent = spend_watched(task, ends)
+            if client.spend is not None:
+                spent = client.spend(task, watch)
             else:
                 spent = spend(command, self._home, as_us=client.as_us, together=client.together)
         except BenchmarkFailed as failure:

@@ -42,6 +42,16 @@ def test_fewer_can_be_compared_with() -> None:
     assert watched.among(["none"]) == watched
 
 
+def test_the_dashboard_is_compared_with_the_same_without_it() -> None:
+    for name in ("small", "fleet"):
+        opened, started = rows()[f"{name}-open"], rows()[f"{name}-dashboard"]
+        assert [client.name for client in opened.clients] == [f"{OURS}, dashboard open", f"{OURS}, daemon"]
+        assert [client.name for client in started.clients] == [f"{OURS}, dashboard", OURS]
+        # a goal is known by how a client's name begins
+        assert [goal for row in (opened, started) for goal in row.goals] == [f"{OURS}, daemon", OURS]
+        assert opened.corpus == started.corpus == name
+
+
 def test_another_program_can_be_named() -> None:
     assert ours("/other/tui-popretr").program == "/other/tui-popretr"
     assert rows("/other/tui-popretr")["small"].clients[0].name == OURS

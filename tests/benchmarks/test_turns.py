@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -12,7 +12,7 @@ import pytest
 
 from benchmarks.clients import FETCHMAIL, FETCHMAIL_8, MPOP, Client, Task, mpop, ours
 from benchmarks.corpora import Corpus, corpora
-from benchmarks.dashboards import with_dashboard
+from benchmarks.dashboards import daemon, open_dashboard, with_dashboard
 from benchmarks.delayproxy import far_away
 from benchmarks.process import USER
 from benchmarks.results import Turn
@@ -81,6 +81,23 @@ def test_ours_from_far_away(one: Course, store: Store) -> None:
 def test_ours_with_the_dashboard(several: Course, store: Store) -> None:
     turn = several.turn("row", with_dashboard(ours()), 1, store.port, tls=False)
     assert counts(turn), turn
+
+
+@pytest.mark.parametrize("waiting", [open_dashboard, daemon])
+def test_ours_that_waits_before(several: Course, store: Store, waiting: Callable[[Client], Client]) -> None:
+    turn = several.turn("row", waiting(ours()), 1, store.port, tls=False)
+    assert not turn.problem
+    assert turn.seconds > 0
+    assert turn.memory > 1_000_000
+
+
+def test_sessions_are_counted_from_when_they_are_watched(several: Course, store: Store) -> None:
+    before = store.watch_sessions()
+    several.turn("row", ours(), 1, store.port, tls=False)
+    after = store.watch_sessions()
+    assert before().ended == 3
+    assert before().begun >= 3
+    assert after() == (0, 0)
 
 
 def test_an_empty_mailbox(store: Store, shared: Path) -> None:

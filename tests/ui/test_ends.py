@@ -72,6 +72,42 @@ def test_q_asks_while_a_session_runs_and_waits_for_it(tmp_path: Path) -> None:
         assert in_order(tmp_path, server)
 
 
+@contextmanager
+def while_loading(folder: Path) -> Iterator[tuple[OnTerminal, RunningServer, Path]]:
+    """A dashboard that is not loaded before a file is there."""
+    held = folder / "go on"
+    patch = "import os, time, tui_popretr.ui.run as run\nload = run._load\ndef late(*others):\n"
+    patch += (
+        f"    while not os.path.exists({str(held)!r}): time.sleep(0.01)\n    return load(*others)\nrun._load = late"
+    )
+    with running_server([maildrop(500)], policy=ONE_BY_ONE, faults=Faults(delay=0.02)) as server:
+        path = write_configuration(folder / "c.xml", client("isp", server.address), before=BEFORE)
+        with on_terminal(path, patch=patch) as terminal:
+            server.wait_for_line(b"RETR", count=3)
+            yield terminal, server, held
+
+
+def test_sessions_run_while_the_dashboard_is_still_loaded(tmp_path: Path) -> None:
+    with while_loading(tmp_path) as (terminal, server, held):
+        assert terminal.drawn == b""
+        held.touch()
+        terminal.wait_for("retrieving")
+        terminal.send(signal.SIGTERM)
+        assert terminal.ended(within=10) == 0
+        assert in_order(tmp_path, server)
+
+
+def test_a_signal_while_the_dashboard_is_loaded_ends_in_good_order(tmp_path: Path) -> None:
+    with while_loading(tmp_path) as (terminal, server, held):
+        terminal.send(signal.SIGTERM)
+        server.wait_for_line(b"QUIT")
+        held.touch()
+        assert terminal.ended(within=10) == 0
+        assert terminal.insane() == []
+        assert b"\x1b[?1049h" not in terminal.drawn, "a screen was shown that nobody wants"
+        assert in_order(tmp_path, server)
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_signal_ends_in_good_order(tmp_path: Path, number: signal.Signals) -> None:
     with in_mid_session(tmp_path) as (terminal, server):

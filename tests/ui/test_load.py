@@ -19,6 +19,7 @@ from tui_popretr.engine.service import Engine
 from tui_popretr.facts import (
     ClientQueued,
     ClientScheduled,
+    Dialogue,
     DialogueLine,
     Direction,
     Fact,
@@ -47,7 +48,10 @@ class Boxed(ScriptedSource):
 
     def tell(self, *facts: Fact, dropped: int = 0) -> None:
         for fact in facts:
-            self.mailbox(fact)
+            if isinstance(fact, DialogueLine):
+                self.mailbox.hear(Dialogue(fact.session, fact.at, [(fact.direction, fact.text)]))
+            else:
+                self.mailbox(fact)
 
     def drain(self) -> Drained:
         return self.mailbox.drain()

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import threading
+import weakref
+from itertools import pairwise
+
+import pytest
 
 from tests.support.clock import FakeClock
 from tests.support.dashboard import dialogue
 from tui_popretr.facts import (
     ClientScheduled,
+    Dialogue,
     DialogueLine,
+    Direction,
     Fact,
     Level,
     Noted,
@@ -21,6 +27,14 @@ from tui_popretr.ui.mailbox import Drained, Mailbox
 
 NOW = FakeClock().now()
 A, B = SessionId("a", 1), SessionId("b", 1)
+
+
+class Said(list[tuple[Direction, str]]):
+    """A list that can be watched."""
+
+
+def piece(*lines: DialogueLine) -> Dialogue:
+    return Dialogue(lines[0].session, lines[0].at, Said((line.direction, line.text) for line in lines))
 
 
 def drained(*facts: Fact, lines: int = 3) -> Drained:
@@ -74,20 +88,41 @@ def test_the_oldest_lines_are_dropped_and_counted() -> None:
     lines = dialogue("a", NOW, [f"C: {number}" for number in range(5)])
     mailbox = Mailbox(3)
     for line in lines:
-        mailbox(line)
+        mailbox.hear(piece(line))
     assert mailbox.drain() == Drained([], lines[2:], 2)
-    mailbox(lines[0])
+    mailbox.hear(piece(lines[0]))
     assert mailbox.drain() == Drained([], lines[:1], 0)
+
+
+@pytest.mark.parametrize("cuts", [(9,), (4, 9), (1, 2, 9), (7, 9), (5, 6, 9)])
+def test_of_a_piece_that_is_too_long_the_oldest_lines_are_dropped(cuts: tuple[int, ...]) -> None:
+    lines = dialogue("a", NOW, [f"C: {number}" for number in range(9)])
+    mailbox = Mailbox(3)
+    for first, last in pairwise((0, *cuts)):
+        mailbox.hear(piece(*lines[first:last]))
+    assert mailbox.drain() == Drained([], lines[6:], 6)
+
+
+def test_what_waits_is_bounded() -> None:
+    mailbox = Mailbox(3)
+    line = dialogue("a", NOW, ["C: NOOP"])[0]
+    alive = []
+    for _ in range(100):
+        heard = piece(line, line)
+        alive.append(weakref.ref(heard.said))
+        mailbox.hear(heard)
+    del heard
+    assert sum(said() is not None for said in alive) <= 3
 
 
 def test_no_line_is_lost_uncounted_between_two_threads() -> None:
     mailbox = Mailbox(50)
-    line = dialogue("a", NOW, ["C: NOOP"])[0]
+    heard = piece(*dialogue("a", NOW, ["C: NOOP", "S: +OK"]))
     sent = 20_000
 
     def write() -> None:
-        for _ in range(sent):
-            mailbox(line)
+        for _ in range(sent // 2):
+            mailbox.hear(heard)
 
     writer = threading.Thread(target=write)
     writer.start()

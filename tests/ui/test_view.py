@@ -23,6 +23,7 @@ from tui_popretr.facts import (
     MessageSkipped,
     Noted,
     PastSession,
+    RetrievalProgressed,
     SessionAdvanced,
     SessionConnected,
     SessionId,
@@ -126,6 +127,40 @@ def test_totals_count_running_and_failed() -> None:
     script = retrieving("b", NOW, received=1, of=2, octets=100, of_octets=200)
     view = view_of(BAD, ClientScheduled("a", 5.0), *script)
     assert (view.running, view.failed, view.rate(START + 10)) == (1, 1, 10.0)
+
+
+def test_many_facts_at_once_come_to_the_same_as_one_by_one() -> None:
+    session = SessionId("a", 1)
+    message = delivered(100)
+    facts: list[Fact] = [
+        SessionStarted(session, NOW),
+        RetrievalProgressed(session, 1, 100),
+        message,
+        message,
+        SessionAdvanced(session, Stage.RETRIEVING),
+        RetrievalProgressed(session, 2, 200),
+        clients("b", "a"),
+        message,
+        SessionStarted(SessionId("a", 2), NOW),
+        message,
+        RetrievalProgressed(session, 3, 300),
+    ]
+    at_once, one_by_one = View(), View()
+    for view in (at_once, one_by_one):
+        view.apply([clients("a", "b", "gone")], 0.0, NOW)
+    at_once.apply(facts, 1.0, NOW)
+    for fact in facts:
+        one_by_one.apply([fact], 1.0, NOW)
+    assert at_once.clients == one_by_one.clients
+    assert (at_once.clients["a"].delivered, at_once.clients["a"].messages, at_once.clients["a"].received) == (1, 4, 3)
+
+
+def test_what_was_delivered_for_a_client_that_is_gone_is_still_counted() -> None:
+    view = View()
+    view.apply([clients("a", "b")], 0.0, NOW)
+    assert view.apply([delivered(100), clients("b")], 1.0, NOW) == {"a", "b"}
+    assert set(view.clients) == {"b"}
+    assert (view.messages_today, view.octets_today) == (1, 100)
 
 
 def test_history_stands_before_what_has_happened_since() -> None:

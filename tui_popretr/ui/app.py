@@ -5,17 +5,19 @@ from __future__ import annotations
 import os
 from collections.abc import Set
 from concurrent.futures import Future
-from typing import ClassVar, Protocol, cast
+from typing import TYPE_CHECKING, ClassVar, Protocol, cast
 
 from textual import on
 from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container, Horizontal, Vertical
+from textual.css.query import NoMatches
 from textual.driver import Driver
 from textual.events import Resize
-from textual.filter import Monochrome, NoColor
 from textual.geometry import Size
+from textual.reactive import Reactive
 from textual.screen import Screen
+from textual.theme import BUILTIN_THEMES
 from textual.widget import Widget
 from textual.widgets import ContentSwitcher, Input, Label
 
@@ -26,20 +28,16 @@ from tui_popretr.ui.commands import DashboardCommands
 from tui_popretr.ui.layout import Arrangement, arrangement, list_height
 from tui_popretr.ui.ondisk import OnDisk
 from tui_popretr.ui.order import Order
-from tui_popretr.ui.screens.details import ClientDetails
-from tui_popretr.ui.screens.help import HelpScreen
-from tui_popretr.ui.screens.problems import ProblemsScreen
-from tui_popretr.ui.screens.quit import QuitScreen
 from tui_popretr.ui.source import Source
 from tui_popretr.ui.view import Situation, View
 from tui_popretr.ui.widgets.clients import ClientList, FilterInput
-from tui_popretr.ui.widgets.history import HistoryTab
 from tui_popretr.ui.widgets.keybar import KeyBar
-from tui_popretr.ui.widgets.log import LogTab
-from tui_popretr.ui.widgets.messages import MessagesTab
 from tui_popretr.ui.widgets.tabbar import TabBar
 from tui_popretr.ui.widgets.totals import Totals
 from tui_popretr.ui.widgets.transcript import TranscriptPane
+
+if TYPE_CHECKING:
+    from tui_popretr.ui.screens.details import ClientDetails
 
 #: Facts are taken so often, seconds; and what only time changes is drawn so often.
 DRAIN = 0.1
@@ -57,12 +55,24 @@ class Pane(Protocol):
     def refresh_view(self, view: View, changed: Set[str]) -> None: ...
 
 
+def _tab(number: int) -> type[Widget]:
+    """Return one of the tabs behind the first. What is not on the first screen is loaded when it is wanted."""
+    from tui_popretr.ui.widgets.history import HistoryTab
+    from tui_popretr.ui.widgets.log import LogTab
+    from tui_popretr.ui.widgets.messages import MessagesTab
+
+    tabs: tuple[type[Widget], ...] = (MessagesTab, LogTab, HistoryTab)
+    return tabs[number - 1]
+
+
 class Dashboard(App[int]):
     """Shows what a source tells. Returns when the user has ended it, or the source has."""
 
     TITLE = "tui-popretr"
     CSS_PATH = os.path.join(os.path.dirname(__file__), "dashboard.tcss")
     COMMANDS: ClassVar = {DashboardCommands}
+    #: The first one is in force from the start: a change would have the first screen styled and drawn twice.
+    theme = Reactive(next(each for each in THEMES if each in BUILTIN_THEMES))
     TABS: ClassVar = ("Transcript", "Messages", "Log", "History")
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("r", "run_now", "Run now"),
@@ -99,6 +109,7 @@ class Dashboard(App[int]):
         """`title` stands in the line of totals; `history` is the transcript on disk, where one is written."""
         super().__init__(driver_class=driver_class)
         self.animation_level = "none"
+        self._themes = [each for each in THEMES if each in self.available_themes]
         self.source = source
         self.view = View()
         self._heading = title
@@ -108,6 +119,7 @@ class Dashboard(App[int]):
         self._full = False
         self._tab = 0
         self._all_dialogue = False
+        self._details: ClientDetails | None = None
 
     # --- what there is ------------------------------------------------------------------------------------------------
 
@@ -116,27 +128,17 @@ class Dashboard(App[int]):
         with Container(id="body"):
             with Vertical(id="left"):
                 yield ClientList(self.source.boottime, self.source.now)
-                with Horizontal(id="filterbar"):
-                    yield Label("/")
-                    yield FilterInput()
-                    yield Label("", id="matches", markup=False)
+                yield Horizontal(id="filterbar")
             with Vertical(id="right"):
                 yield TabBar(self.TABS)
                 with ContentSwitcher(id="panes", initial="pane-0"):
                     yield Vertical(TranscriptPane(self._history, now=self.source.now), id="pane-0")
-                    yield Vertical(MessagesTab(), id="pane-1")
-                    yield Vertical(LogTab(), id="pane-2")
-                    yield Vertical(HistoryTab(), id="pane-3")
+                    for number in range(1, len(self.TABS)):
+                        yield Vertical(id=f"pane-{number}")
         yield KeyBar()
 
     def on_mount(self) -> None:
         self._main = self.screen
-        self._themes = [each for each in THEMES if each in self.available_themes]
-        if self._themes:
-            self.theme = self._themes[0]
-        if self.no_color:
-            # Textual chose by the theme that was in force before ours: greys are colours too.
-            self._filters = [NoColor() if isinstance(each, Monochrome) else each for each in self._filters]
         self._arrange()
         self._list.focus()
         self.set_interval(DRAIN, self.drain)
@@ -155,7 +157,10 @@ class Dashboard(App[int]):
     @property
     def _shown(self) -> bool:
         """Whether the widgets are there: while the app closes the timers go on for a moment, and they are gone."""
-        return bool(self._main.query(ClientList))
+        try:
+            return self._list.is_attached
+        except NoMatches:
+            return False
 
     @property
     def _transcript(self) -> TranscriptPane:
@@ -163,8 +168,11 @@ class Dashboard(App[int]):
 
     @property
     def _pane(self) -> Widget:
-        """The pane of the tab that is shown."""
-        return self._main.query_one(f"#pane-{self._tab}").children[0]
+        """The pane of the tab that is shown; it is made the first time."""
+        place = self._main.query_one(f"#pane-{self._tab}")
+        if not place.children:
+            place.mount(_tab(self._tab)())
+        return place.children[0]
 
     # --- facts --------------------------------------------------------------------------------------------------------
 
@@ -216,8 +224,8 @@ class Dashboard(App[int]):
             cast("Pane", self._pane).refresh_view(self.view, changed)
 
     def _refresh_details(self, changed: Set[str]) -> None:
-        if isinstance(self.screen, ClientDetails):
-            self.screen.refresh_view(self.view, changed)
+        if self._details is not None and self.screen is self._details:
+            self._details.refresh_view(self.view, changed)
 
     def _tell_reload(self, fact: ConfigurationReloaded | ConfigurationRejected) -> None:
         if isinstance(fact, ConfigurationReloaded):
@@ -230,6 +238,8 @@ class Dashboard(App[int]):
         elif len(fact.problems) == 1:
             self.tell(f"the old configuration stays: {fact.problems[0]}", error=True)
         else:
+            from tui_popretr.ui.screens.problems import ProblemsScreen
+
             self.push_screen(ProblemsScreen("The old configuration stays: the new one has problems.", fact.problems))
 
     # --- commands -----------------------------------------------------------------------------------------------------
@@ -381,12 +391,15 @@ class Dashboard(App[int]):
             self._open(self.selected)
 
     def _open(self, client: str) -> None:
-        self.push_screen(ClientDetails(self.view, client))
+        from tui_popretr.ui.screens.details import ClientDetails
+
+        self._details = ClientDetails(self.view, client)
+        self.push_screen(self._details)
 
     def go_to(self, client: str) -> None:
         """Select a client, wherever it is, and show the list."""
         self._list.select(client)
-        self._main.query_one("#filter", Input).value = self._list.filter
+        self._show_filter()
         self._focus(tabs=False)
 
     def action_sort(self) -> None:
@@ -404,7 +417,10 @@ class Dashboard(App[int]):
 
     def action_filter(self) -> None:
         self._uncover(tabs=False)
-        self._main.query_one("#filterbar").display = True
+        bar = self._main.query_one("#filterbar")
+        if not bar.children:
+            bar.mount(Label("/"), FilterInput(), Label("", id="matches", markup=False))
+        bar.display = True
         self._main.query_one("#filter", Input).focus()
         self._arrange()
         self._show_matches()
@@ -423,9 +439,14 @@ class Dashboard(App[int]):
             self._close_filter()
         self._list.focus()
 
+    def _show_filter(self) -> None:
+        """Have the line of the filter, where there has been one, say what is in force."""
+        for line in self._main.query("#filter").results(Input):
+            line.value = self._list.filter
+
     def _close_filter(self) -> None:
-        self._main.query_one("#filter", Input).value = ""
         self._list.set_filter("")
+        self._show_filter()
         self._main.query_one("#filterbar").display = False
         self._arrange()
         self._list.focus()
@@ -447,11 +468,12 @@ class Dashboard(App[int]):
             self.tell(f"theme {self.theme}")
 
     def action_help(self) -> None:
+        from tui_popretr.ui.screens.details import ClientDetails
+        from tui_popretr.ui.screens.help import HelpScreen
+
         panes = (
             ("Transcript", TranscriptPane),
-            ("Messages", MessagesTab),
-            ("Log", LogTab),
-            ("History", HistoryTab),
+            *((self.TABS[number], _tab(number)) for number in range(1, len(self.TABS))),
             ("Client details", ClientDetails),
         )
         sections = [
@@ -463,6 +485,8 @@ class Dashboard(App[int]):
         self.push_screen(HelpScreen(sections))
 
     def action_ask_quit(self) -> None:
+        from tui_popretr.ui.screens.quit import QuitScreen
+
         if isinstance(self.screen, QuitScreen):
             return
         running = [each for each, client in self.view.clients.items() if client.situation.running]

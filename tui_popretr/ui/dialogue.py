@@ -1,10 +1,10 @@
-"""The dialogue that the dashboard remembers: a bounded store of lines, indexed by client, and plain-text search."""
+"""The dialogue that the dashboard remembers: a bounded store of lines of all clients, and plain-text search."""
 
 from __future__ import annotations
 
 import re
 from collections import Counter, deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -57,8 +57,9 @@ def logged(item: Item) -> str:
 
 
 class Dialogue:
-    """The last lines of all clients. It may be asked for one client's at any time and cheaply.
+    """The last lines of all clients. It may be asked for one client's at any time: it has them looked for then.
 
+    That takes a millisecond, when the user chooses another client; to keep them apart as they come takes far more.
     Lines are numbered as they come. Those beyond the limit are forgotten from the oldest on, and counted.
     """
 
@@ -66,7 +67,6 @@ class Dialogue:
         self._limit = limit
         self._first = 0
         self._lines: list[Line] = []
-        self._index: dict[str, deque[int]] = {}
         self._gaps: deque[tuple[int, int]] = deque()  # the number of the line behind the gap, lines that are missing
         self._forgotten: Counter[str | None] = Counter()
 
@@ -77,27 +77,14 @@ class Dialogue:
             if self._gaps and self._gaps[-1][0] == number:
                 dropped += self._gaps.pop()[1]
             self._gaps.append((number, dropped))
-        for number, line in enumerate(lines, self._first + len(self._lines)):
-            self._lines.append(line)
-            if isinstance(line, DialogueLine):
-                client = line.session.client
-                numbers = self._index.get(client)
-                if numbers is None:
-                    numbers = self._index[client] = deque()
-                numbers.append(number)
+        self._lines += lines
         self._forget(len(self._lines) - self._limit)
 
     def _forget(self, count: int) -> None:
         if count <= 0:
             return
-        for line in self._lines[:count]:
-            if isinstance(line, DialogueLine):
-                client = line.session.client
-                numbers = self._index[client]
-                numbers.popleft()
-                if not numbers:
-                    del self._index[client]
-                self._forgotten[client] += 1
+        gone = self._lines[:count]
+        self._forgotten.update([line.session.client for line in gone if isinstance(line, DialogueLine)])
         del self._lines[:count]
         self._first += count
         self._forgotten[None] += count
@@ -110,12 +97,11 @@ class Dialogue:
 
     def items(self, client: str | None = None) -> list[Item]:
         """Return the lines of a client, of all with None, with gaps where lines are missing, oldest first."""
-        if client is None:
-            numbers: Sequence[int] | deque[int] = range(self._first, self._first + len(self._lines))
-        else:
-            numbers = self._index.get(client, ())
         if not self._gaps:
-            return list(self._lines) if client is None else [self._lines[number - self._first] for number in numbers]
+            return of_client(self._lines, 0, client)
+        numbers: Iterable[int] = range(self._first, self._first + len(self._lines))
+        if client is not None:
+            numbers = [number for number, line in enumerate(self._lines, self._first) if _is_of(line, client)]
         items: list[Item] = []
         gaps = iter(self._gaps)
         gap = next(gaps, None)
@@ -136,8 +122,12 @@ def of_client(lines: Iterable[Line], dropped: int, client: str | None) -> list[I
     if client is None:
         items += lines
     else:
-        items += [line for line in lines if isinstance(line, DialogueLine) and line.session.client == client]
+        items += [line for line in lines if _is_of(line, client)]
     return items
+
+
+def _is_of(line: Line, client: str) -> bool:
+    return isinstance(line, DialogueLine) and line.session.client == client
 
 
 def _append_gap(items: list[Item], count: int) -> None:

@@ -6,7 +6,7 @@ import threading
 from collections import deque
 from dataclasses import dataclass
 
-from tui_popretr.facts import ClientScheduled, DialogueLine, Fact, RetrievalProgressed
+from tui_popretr.facts import ClientScheduled, Dialogue, DialogueLine, Fact, RetrievalProgressed
 from tui_popretr.ui.view import client_of
 
 #: Lines of dialogue that wait for the next drain; older ones are dropped and counted.
@@ -24,27 +24,24 @@ class Drained:
 
 
 class Mailbox:
-    """A bus subscriber that never blocks and never grows without bound, whatever the dashboard does.
+    """Subscribes to a bus, and with hear() listens to the dialogue. Never blocks, nor grows without bound.
 
     Of the facts that come often only a client's latest is kept, as long as nothing else has happened to it; lines of
-    dialogue are dropped from the oldest on.
+    dialogue are dropped from the oldest on. Pieces of dialogue are taken apart by who draws them, not by the sessions.
     """
 
     def __init__(self, lines: int = LINES) -> None:
         self._lock = threading.Lock()
         self._facts: list[Fact] = []
         self._latest: dict[str, int] = {}  # by client: where its latest fact is
-        self._lines: deque[DialogueLine] = deque(maxlen=lines)
+        self._most = lines
+        self._pieces: deque[Dialogue] = deque()
+        self._waiting = 0  # lines, in all pieces
         self._dropped = 0
 
     def __call__(self, fact: Fact) -> None:
         """Take a fact; in the engine's thread."""
         with self._lock:
-            if isinstance(fact, DialogueLine):
-                if len(self._lines) == self._lines.maxlen:
-                    self._dropped += 1
-                self._lines.append(fact)
-                return
             client = client_of(fact)
             if client is not None:
                 known = self._latest.get(client)
@@ -54,12 +51,24 @@ class Mailbox:
                 self._latest[client] = len(self._facts)
             self._facts.append(fact)
 
+    def hear(self, piece: Dialogue) -> None:
+        """Take what was said; in the engine's thread."""
+        with self._lock:
+            self._pieces.append(piece)
+            self._waiting += len(piece.said)
+            while self._waiting - (oldest := len(self._pieces[0].said)) >= self._most:
+                self._pieces.popleft()
+                self._waiting -= oldest
+                self._dropped += oldest
+
     def drain(self) -> Drained:
         """Take everything out; in the dashboard's thread."""
         with self._lock:
-            drained = Drained(self._facts, list(self._lines), self._dropped)
-            self._facts = []
+            facts, self._facts = self._facts, []
+            pieces, self._pieces = self._pieces, deque()
+            dropped, self._dropped = self._dropped, 0
             self._latest.clear()
-            self._lines.clear()
-            self._dropped = 0
-        return drained
+            self._waiting = 0
+        lines = [line for piece in pieces for line in piece.lines()]
+        more = max(0, len(lines) - self._most)  # of the oldest piece, which is not dropped as a whole
+        return Drained(facts, lines[more:], dropped + more)

@@ -5,47 +5,60 @@ from __future__ import annotations
 import contextlib
 import gc
 import sys
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from tui_popretr.ends import Ends
 from tui_popretr.engine.service import Engine
 from tui_popretr.errors import PopretrError
 from tui_popretr.processes import kill_commands
-from tui_popretr.ui.app import Dashboard
 from tui_popretr.ui.engine_thread import EngineThread
 from tui_popretr.ui.logfiles import files_of
 from tui_popretr.ui.mailbox import Mailbox
-from tui_popretr.ui.ondisk import OnDisk
+from tui_popretr.ui.sanity import Sanity
 from tui_popretr.ui.source import EngineSource
-from tui_popretr.ui.terminal import Sanity, Terminal
+
+if TYPE_CHECKING:
+    from tui_popretr.ui.app import Dashboard
+    from tui_popretr.ui.ondisk import OnDisk
 
 
 def run_dashboard(engine: Engine, *, no_mouse: bool = False, title: str = "") -> int:
     """Run the engine and show it until the user, a signal or a lost terminal ends both; return the exit code.
 
-    Whatever happens, running sessions are ended with QUIT and the terminal is as it was. A second SIGTERM or SIGINT
-    ends at once, with 128 + its number. Raises what made the engine or the dashboard end unasked.
+    The engine runs already while what draws is loaded. Whatever happens, running sessions are ended with QUIT and the
+    terminal is as it was. A second SIGTERM or SIGINT ends at once, with 128 + its number. Raises what made the engine
+    or the dashboard end unasked.
     """
     mailbox, sanity = Mailbox(), Sanity()
-    engine.subscribe(mailbox, dialogue=True)
+    engine.subscribe(mailbox)
+    engine.bus.listen(mailbox.hear)
     thread = EngineThread(engine)
-    source = EngineSource(thread, mailbox, engine.clock)
-    app = Dashboard(source, title=title, history=_history(engine), driver_class=Terminal)
+    app: Dashboard | None = None
+    asked = False
+
+    def leave() -> None:
+        nonlocal asked
+        asked = True
+        if app is not None:
+            app.call_later(app.exit, 0)
 
     def begin(_: int) -> None:
         thread.end()
-        app.call_later(app.exit, 0)
+        leave()
 
     def hurry(_: int) -> None:
         thread.cancel()
-        app.call_later(app.exit, 0)
+        leave()
 
     def last() -> None:
         kill_commands()
         sanity.restore()
 
     with Ends(begin, hurry, last=last, over=lambda: not thread.alive) as ends, thread:
-        gc.freeze()  # what there is by now stays to the end: no need to look through it again and again
-        app.run(mouse=not no_mouse)
+        app = _load(engine, EngineSource(thread, mailbox, engine.clock), title)
+        if thread.alive and not asked:
+            app.run(mouse=not no_mouse)
         ends.begun()
         thread.end()
         if app.view.running and thread.alive:
@@ -58,8 +71,31 @@ def run_dashboard(engine: Engine, *, no_mouse: bool = False, title: str = "") ->
     return app.return_value or 0
 
 
+def _load(engine: Engine, source: EngineSource, title: str) -> Dashboard:
+    """Return the dashboard. Only now is what draws imported: that takes as long as all the rest of the start."""
+    with _no_garbage():
+        from tui_popretr.ui.app import Dashboard
+        from tui_popretr.ui.terminal import Terminal
+
+        return Dashboard(source, title=title, history=_history(engine), driver_class=Terminal)
+
+
+@contextlib.contextmanager
+def _no_garbage() -> Iterator[None]:
+    """What is made in here stays to the end: no need to look through it now, or ever again."""
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        if collecting:
+            gc.enable()
+
+
 def _history(engine: Engine) -> OnDisk:
     """Return the transcript on disk: that of the settings in force, which a reload changes."""
+    from tui_popretr.ui.ondisk import OnDisk
 
     def files() -> list[str]:
         log = engine.settings.transcript

@@ -1,36 +1,26 @@
-"""The terminal under the dashboard: a driver that outlives its loss, and the way back to a sane terminal."""
+"""The terminal under the dashboard: a driver that outlives its loss, and is left at once."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import select
 import sys
-import termios
+from codecs import getincrementaldecoder
 from collections.abc import Iterable
 from typing import Any, Final, TextIO
 
+from textual._xterm_parser import XTermParser
 from textual.app import App
 from textual.drivers.linux_driver import LinuxDriver
+from textual.message import Message
+
+from tui_popretr.ui.sanity import output
 
 #: A lost terminal is noticed so often, seconds.
 _WATCH: Final = 0.25
-#: Reports of mouse, focus, paste and size off, keyboard protocol off; wrapping and cursor on; the main screen.
-_SANE: Final = (
-    b"\x1b[?1000l\x1b[?1003l\x1b[?1015l\x1b[?1006l\x1b[?1004l\x1b[?2004l\x1b[?2048l\x1b[?2026l"
-    b"\x1b[<u\x1b[?7h\x1b[0m\x1b[?1049l\x1b[?25h"
-)
-
-
-def output() -> TextIO | None:
-    """Return the stream that a dashboard can be drawn on, None without a terminal."""
-    if sys.__stdin__ is None or not sys.__stdin__.isatty():
-        return None
-    for stream in (sys.__stdout__, sys.__stderr__):
-        if stream is not None and stream.isatty():
-            return stream
-    return None
+#: The parser is asked so often whether a lone escape was the key, milliseconds.
+_TICK: Final = 100
 
 
 class Terminal(LinuxDriver):
@@ -41,8 +31,11 @@ class Terminal(LinuxDriver):
         self._out = _Output(output() or sys.stderr)
         self._file = self._out  # type: ignore[assignment]  # all that the driver asks of it is there
         self._watcher: asyncio.Task[None] | None = None
+        self._waking: tuple[int, int] | None = None
 
     def start_application_mode(self) -> None:
+        self._forget_waking()
+        self._waking = os.pipe()
         super().start_application_mode()  # type: ignore[no-untyped-call]
         self._watcher = self._loop.create_task(self._watch())
 
@@ -55,10 +48,38 @@ class Terminal(LinuxDriver):
         super()._sigcont_application()
 
     def run_input_thread(self) -> None:
+        # Textual's own looks ten times a second whether it is to end, and once more: each end would wait for that.
+        assert self._waking is not None
+        parser, decode = XTermParser(self._debug), getincrementaldecoder("utf-8")("replace").decode
+        waking = self._waking[0]
+        ready = select.poll()
+        for descriptor in (self.fileno, waking):
+            ready.register(descriptor, select.POLLIN)
         try:
-            super().run_input_thread()
+            while waking not in (able := [descriptor for descriptor, _ in ready.poll(_TICK)]):
+                if able:
+                    keys = os.read(self.fileno, 4096)
+                    if not keys:
+                        break
+                    self._process(parser.feed(decode(keys)))
+                self._process(parser.tick())
         except OSError:
             self._out.lost = True
+
+    def _process(self, messages: Iterable[Message]) -> None:
+        for message in messages:
+            self.process_message(message)
+
+    def disable_input(self) -> None:
+        if self._waking is not None:
+            os.write(self._waking[1], b".")
+        super().disable_input()
+
+    def _forget_waking(self) -> None:
+        if self._waking is not None:
+            for descriptor in self._waking:
+                os.close(descriptor)
+        self._waking = None
 
     async def _watch(self) -> None:
         hangup = select.poll()
@@ -72,6 +93,7 @@ class Terminal(LinuxDriver):
         if self._watcher is not None:
             self._watcher.cancel()
         super().stop_application_mode()
+        self._forget_waking()
 
 
 class _Output:
@@ -106,29 +128,3 @@ class _Output:
                 os.set_blocking(self._fd, True)  # somebody who shares the terminal made it so
             except OSError:
                 self.lost = True
-
-
-class Sanity:
-    """The terminal's settings as they were before the dashboard."""
-
-    def __init__(self) -> None:
-        stream = output()
-        self._fd = None if stream is None else stream.fileno()
-        self._attributes = None
-        if self._fd is not None:
-            with contextlib.suppress(termios.error):
-                self._attributes = termios.tcgetattr(self._fd)
-
-    def restore(self) -> None:
-        """Make the terminal sane without the driver's help, and without ever waiting for it."""
-        if self._fd is None:
-            return
-        with contextlib.suppress(OSError, termios.error):
-            if self._attributes is not None:
-                termios.tcflush(self._fd, termios.TCIFLUSH)
-                termios.tcsetattr(self._fd, termios.TCSANOW, self._attributes)
-        with contextlib.suppress(OSError):
-            os.set_blocking(self._fd, False)
-            os.write(self._fd, _SANE)
-        with contextlib.suppress(OSError):
-            os.set_blocking(self._fd, True)

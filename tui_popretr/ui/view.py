@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
@@ -119,6 +119,34 @@ class ClientView:
         return self.received_octets / (now - self.retrieving_since)
 
 
+class _Counts:
+    """What messages change in a client's view. There are thousands in a second: one new view stands for many facts."""
+
+    def __init__(self) -> None:
+        self._delivered = self._octets = 0
+        self._progress: RetrievalProgressed | None = None
+
+    def take(self, fact: RetrievalProgressed | MessageDelivered) -> None:
+        """Count one more, or one step further."""
+        if isinstance(fact, RetrievalProgressed):
+            self._progress = fact
+        else:
+            self._delivered += 1
+            self._octets += fact.octets
+
+    def added_to(self, view: ClientView) -> ClientView:
+        """Return the view after all that was taken."""
+        progress = self._progress
+        return replace(
+            view,
+            received=view.received if progress is None else progress.messages,
+            received_octets=view.received_octets if progress is None else progress.octets,
+            delivered=view.delivered + self._delivered,
+            messages=view.messages + self._delivered,
+            octets=view.octets + self._octets,
+        )
+
+
 def reduce_client(view: ClientView, fact: Fact, now: float) -> ClientView:
     """Return the view after a fact about this client; `now` is boottime."""
     match fact:
@@ -159,10 +187,10 @@ def reduce_client(view: ClientView, fact: Fact, now: float) -> ClientView:
             return replace(view, mechanism=mechanism)
         case MaildropListed(to_retrieve=count, to_retrieve_octets=octets):
             return replace(view, to_retrieve=count, to_retrieve_octets=octets)
-        case RetrievalProgressed(messages=messages, octets=octets):
-            return replace(view, received=messages, received_octets=octets)
-        case MessageDelivered(octets=octets):
-            return replace(view, delivered=view.delivered + 1, messages=view.messages + 1, octets=view.octets + octets)
+        case RetrievalProgressed() | MessageDelivered():
+            counts = _Counts()
+            counts.take(fact)
+            return counts.added_to(view)
         case SessionClosed(result=result):
             situation = view.situation if view.info.enabled else Situation.DISABLED
             past = (*view.past, result)[-PAST:]
@@ -205,12 +233,17 @@ class View:
             self.messages_today = self.octets_today = 0
         self._today = wall.date()
         self.now, self.wall = now, wall
+        counts: defaultdict[str, _Counts] = defaultdict(_Counts)
         for fact in facts:
             self.version += 1
             client = client_of(fact)
             if client is not None and client in self.clients:
-                self.clients[client] = reduce_client(self.clients[client], fact, now)
                 changed.add(client)
+                if isinstance(fact, RetrievalProgressed | MessageDelivered):
+                    counts[client].take(fact)
+                else:
+                    self._settle(client, counts)
+                    self.clients[client] = reduce_client(self.clients[client], fact, now)
             self.notes.extend(story(fact, lambda: wall))
             match fact:
                 case ClientsChanged(infos=infos):
@@ -227,7 +260,16 @@ class View:
                     self.closed.append((session.client, result))
                 case _:
                     pass
+        for client in tuple(counts):
+            self._settle(client, counts)
         return changed
+
+    def _settle(self, client: str, counts: dict[str, _Counts]) -> None:
+        """Have what was counted of a client in its view, unless a reload has removed it."""
+        if client in counts:
+            counted = counts.pop(client)
+            if client in self.clients:
+                self.clients[client] = counted.added_to(self.clients[client])
 
     @property
     def running(self) -> int:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
 from textual.message import Message
@@ -42,12 +41,6 @@ class Prompt(Horizontal):
         super().__init__()
         self._purpose = ""
 
-    def compose(self) -> ComposeResult:
-        yield Label("", markup=False)
-        answer = Input(compact=True, select_on_focus=False)
-        answer.cursor_blink = False  # nothing is written to the terminal while nothing happens
-        yield answer
-
     @property
     def asking(self) -> bool:
         """Whether it is shown."""
@@ -56,6 +49,10 @@ class Prompt(Horizontal):
     def ask(self, purpose: str, question: str, text: str = "") -> None:
         """Show the question, with `text` as the answer to be changed, and take the keys."""
         self._purpose = purpose
+        if not self.children:
+            answer = Input(compact=True, select_on_focus=False)
+            answer.cursor_blink = False  # nothing is written to the terminal while nothing happens
+            self.mount(Label("", markup=False), answer)
         self.add_class("-asking")
         self.query_one(Label).update(question)
         answer = self.query_one(Input)

@@ -1,0 +1,51 @@
+"""Which terminal there is, and how it is made as it was: without the driver's help, and without what draws."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import termios
+from typing import Final, TextIO
+
+#: Reports of mouse, focus, paste and size off, keyboard protocol off; wrapping and cursor on; the main screen.
+_SANE: Final = (
+    b"\x1b[?1000l\x1b[?1003l\x1b[?1015l\x1b[?1006l\x1b[?1004l\x1b[?2004l\x1b[?2048l\x1b[?2026l"
+    b"\x1b[<u\x1b[?7h\x1b[0m\x1b[?1049l\x1b[?25h"
+)
+
+
+def output() -> TextIO | None:
+    """Return the stream that a dashboard can be drawn on, None without a terminal."""
+    if sys.__stdin__ is None or not sys.__stdin__.isatty():
+        return None
+    for stream in (sys.__stdout__, sys.__stderr__):
+        if stream is not None and stream.isatty():
+            return stream
+    return None
+
+
+class Sanity:
+    """The terminal's settings as they were before the dashboard."""
+
+    def __init__(self) -> None:
+        stream = output()
+        self._fd = None if stream is None else stream.fileno()
+        self._attributes = None
+        if self._fd is not None:
+            with contextlib.suppress(termios.error):
+                self._attributes = termios.tcgetattr(self._fd)
+
+    def restore(self) -> None:
+        """Make the terminal sane without the driver's help, and without ever waiting for it."""
+        if self._fd is None:
+            return
+        with contextlib.suppress(OSError, termios.error):
+            if self._attributes is not None:
+                termios.tcflush(self._fd, termios.TCIFLUSH)
+                termios.tcsetattr(self._fd, termios.TCSANOW, self._attributes)
+        with contextlib.suppress(OSError):
+            os.set_blocking(self._fd, False)
+            os.write(self._fd, _SANE)
+        with contextlib.suppress(OSError):
+            os.set_blocking(self._fd, True)
