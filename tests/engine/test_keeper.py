@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from concurrent.futures import Future
+from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -305,3 +306,144 @@ async def test_a_recovery_is_told_in_a_sentence(tmp_path: Path) -> None:
     assert all(text.startswith(f"interrupted delivery of message {record.id} ") for text in texts.values())
     text = recovery_text(Recovered(1, record, Outcome.UNKNOWN, DeliveryFailed("the folder is not there")))
     assert text.endswith("(the folder is not there)")
+
+
+# --- from threads -----------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def counting(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
+    """Count transactions."""
+    real = Journal.together
+    made: list[int] = []
+
+    def together(journal: Journal) -> AbstractContextManager[None]:
+        made.append(len(made))
+        return real(journal)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Journal, "together", together)
+        yield made
+
+
+@trio_test
+async def test_a_thread_gets_result_or_error_when_it_is_durable(tmp_path: Path) -> None:
+    async with kept(tmp_path) as things:
+        number = await trio.to_thread.run_sync(
+            lambda: things.keeper.start(lambda journal: journal.maildrop(things.key)).result(60)
+        )
+        assert await things.keeper.run(lambda journal: journal.maildrop(things.key)) == number
+        with pytest.raises(ZeroDivisionError):
+            things.keeper.start(lambda journal: 1 // 0).result(60)
+        await break_it(things.keeper)
+        with pytest.raises(JournalError):
+            things.keeper.start(lambda journal: journal.own([number])).result(60)
+    with pytest.raises(JournalError, match="not open"):
+        things.keeper.start(lambda journal: journal.id).result(60)
+
+
+@trio_test
+async def test_the_result_is_there_after_the_end_of_the_transaction(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    in_it: list[bool] = []
+    async with kept(tmp_path) as things:
+        real = Journal.together
+
+        @contextmanager
+        def together(journal: Journal) -> Iterator[None]:
+            with real(journal):
+                yield
+                in_it.append(result.done())
+
+        monkeypatch.setattr(Journal, "together", together)
+        go_on = threading.Event()
+        result = things.keeper.start(lambda journal: go_on.wait(60))
+        go_on.set()
+        assert result.result(60)
+    assert in_it == [False]
+
+
+@pytest.mark.parametrize("who", ["threads", "trio"])
+@trio_test
+async def test_what_threads_ask_for_meanwhile_shares_the_next_transaction(
+    who: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inside, go_on = threading.Event(), threading.Event()
+
+    def hold(journal: Journal) -> None:
+        inside.set()
+        go_on.wait(60)
+
+    async with kept(tmp_path) as things:
+        with counting(monkeypatch) as made:
+            first = things.keeper.start(hold)
+            assert await trio.to_thread.run_sync(inside.wait, 60)
+            if who == "trio":
+                monkeypatch.setattr(things.keeper, "_make_asked", lambda: None)
+            others = [things.keeper.start(lambda journal: journal.path) for _ in range(5)]
+            async with trio.open_nursery() as nursery:
+                if who == "trio":
+                    nursery.start_soon(things.keeper.run, lambda journal: journal.path)
+                go_on.set()
+            await trio.to_thread.run_sync(first.result, 60)
+            for each in others:
+                await trio.to_thread.run_sync(each.result, 60)
+            assert len(made) == 2
+
+
+@trio_test
+async def test_trio_and_threads_never_use_it_together(tmp_path: Path) -> None:
+    inside = 0
+
+    def use(journal: Journal) -> None:
+        nonlocal inside
+        inside += 1
+        assert inside == 1
+        time.sleep(0.001)
+        inside -= 1
+
+    async with kept(tmp_path) as things:
+        asked: list[Future[None]] = []
+        async with trio.open_nursery() as nursery:
+            for _ in range(20):
+                nursery.start_soon(things.keeper.run, use)
+                asked.append(things.keeper.start(use))
+        for each in asked:
+            await trio.to_thread.run_sync(each.result, 60)
+
+
+@trio_test
+async def test_a_thread_for_which_there_is_no_other_does_it_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_thread(*arguments: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    async with kept(tmp_path) as things:
+        with monkeypatch.context() as patch:
+            patch.setattr(trio.lowlevel, "start_thread_soon", no_thread)
+            assert things.keeper.start(lambda journal: journal.path).result(0) == things.keeper.journal.path
+
+
+@trio_test
+async def test_what_threads_ask_for_waits_while_it_is_reopened(tmp_path: Path) -> None:
+    inside, go_on = threading.Event(), threading.Event()
+    async with kept(tmp_path) as things:
+        await things.keeper.run(lambda journal: things.interrupted(journal, published=True))
+        await break_it(things.keeper)
+        record = things._record
+
+        def slowly(lines: Sequence[str]) -> None:
+            inside.set()
+            go_on.wait(60)
+            record(lines)
+
+        things.keeper._audit = slowly
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(things.keeper.ensure)
+            assert await trio.to_thread.run_sync(inside.wait, 60)
+            asked = things.keeper.start(lambda journal: journal.records(1))
+            go_on.set()
+        (found,) = await trio.to_thread.run_sync(asked.result, 60)
+        assert found.state is State.DELIVERED

@@ -6,7 +6,10 @@ A journal that broke is reopened and recovered before further use.
 from __future__ import annotations
 
 import os
+import threading
+from collections import deque
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
@@ -62,6 +65,9 @@ class JournalKeeper:
         self._opened = False  # at any time
         self._limiter = trio.CapacityLimiter(1)
         self._turn = trio.Lock()
+        self._alone = threading.Lock()  # held by whoever uses the journal, in whatever thread
+        self._asked: deque[tuple[_Use[Any], Future[Any]]] = deque()  # by threads
+        self._mending = False  # it is being opened: what threads ask for waits
         self._waiting: list[_Use[Any]] = []
         self._working = False
 
@@ -114,6 +120,22 @@ class JournalKeeper:
             raise waiting.problem
         return waiting.result[0]
 
+    def start(self, use: Callable[[Journal], T]) -> Future[T]:
+        """The same for a thread: what is returned at once has the result when that is durable.
+
+        Its callbacks are called in the journal's thread, before another use.
+        """
+        result: Future[T] = Future()
+        self._asked.append((_Use(use), result))
+        self._make_asked()
+        return result
+
+    def _make_asked(self) -> None:
+        try:
+            trio.lowlevel.start_thread_soon(lambda: self._alone_do(self._make_all, []), lambda _: None, "journal")
+        except RuntimeError:  # there is no thread to be had
+            self._alone_do(self._make_all, [])
+
     async def _work(self) -> None:
         """Do what is waited for, until nothing is."""
         try:
@@ -134,6 +156,18 @@ class JournalKeeper:
                 use.problem = problem
 
     def _make_all(self, uses: list[_Use[Any]]) -> None:
+        """Make these and all that threads have asked for, in one transaction."""
+        asked = [] if self._mending else [self._asked.popleft() for _ in range(len(self._asked))]
+        uses = [*uses, *(use for use, _ in asked)]
+        if uses:
+            self._make_together(uses)
+        for use, result in asked:
+            if use.problem is None:
+                result.set_result(use.result[0])
+            else:
+                result.set_exception(use.problem)
+
+    def _make_together(self, uses: list[_Use[Any]]) -> None:
         try:
             journal = self.journal
             with journal.together():
@@ -163,14 +197,23 @@ class JournalKeeper:
 
     async def _in_thread(self, function: Callable[[], T]) -> T:
         # Who is cancelled does not wait for the disk; the next use does, for the limiter's one place.
-        return await trio.to_thread.run_sync(function, limiter=self._limiter, abandon_on_cancel=True)
+        return await trio.to_thread.run_sync(self._alone_do, function, limiter=self._limiter, abandon_on_cancel=True)
+
+    def _alone_do(self, function: Callable[..., T], *arguments: Any) -> T:
+        with self._alone:
+            return function(*arguments)
 
     async def _open(self, opened: Callable[[], None]) -> list[Recovered]:
+        self._mending = True
         try:
             return await self._open_and_recover(opened)
         except Exception:
             await self._in_thread(self._close)  # never here: after a cancellation a thread may still be using it
             raise
+        finally:
+            self._mending = False
+            if self._asked:
+                self._make_asked()
 
     async def _open_and_recover(self, opened: Callable[[], None]) -> list[Recovered]:
         journal, interrupted = await self._in_thread(lambda: self._open_file(opened))

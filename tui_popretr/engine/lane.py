@@ -7,13 +7,13 @@ Groups keep fsync from being the bottleneck: whatever is waiting when the disk i
 overlap: while one group is published, the next is made durable, and what comes behind it is written. One transaction
 carries the *delivered* of one group and the *delivering* of the next.
 
-To a server a message is offered while that transaction is being written, all but its end; and without its end no server
-takes a message. The end is sent when *delivering* is durable.
+What goes to a server or a program has no files, and goes one by one (handover.py).
 """
 
 from __future__ import annotations
 
 import contextlib
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -23,8 +23,9 @@ import trio
 from tui_popretr import faultpoints
 from tui_popretr.delivery.folders import sync_folder
 from tui_popretr.engine.disk import Disk
+from tui_popretr.engine.handover import Failure, Handover
 from tui_popretr.engine.keeper import JournalKeeper
-from tui_popretr.engine.parcel import Parcel, abort
+from tui_popretr.engine.parcel import Parcel, abort, internal_error
 from tui_popretr.engine.turns import Turns
 from tui_popretr.errors import DeliveryFailed, DestinationSilent, JournalError, PartlyAccepted, PopretrError
 from tui_popretr.faultpoints import Step
@@ -105,18 +106,20 @@ class Lane:
 
     async def run(self) -> None:
         """Work until there has been nothing to do for a while."""
-        written, to_sync = trio.open_memory_channel[list[Parcel]](max(self._group // BATCH - 1, 0))
-        prepared, to_publish = trio.open_memory_channel[list[Parcel]](0)
         try:
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(self._write_groups, prepared if self._remote else written)
-                if not self._remote:  # else there are no files
-                    nursery.start_soon(self._sync_groups, to_sync, prepared)
-                nursery.start_soon(self._publish_groups, to_publish)
+            await (self._hand_over_groups() if self._remote else self._work_in_stages())
         finally:
             self._between_commits(False)
             self.running = False
         self._start(self)  # what came when the first stage had ended already
+
+    async def _work_in_stages(self) -> None:
+        written, to_sync = trio.open_memory_channel[list[Parcel]](max(self._group // BATCH - 1, 0))
+        prepared, to_publish = trio.open_memory_channel[list[Parcel]](0)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._write_groups, written)
+            nursery.start_soon(self._sync_groups, to_sync, prepared)
+            nursery.start_soon(self._publish_groups, to_publish)
 
     # --- first stage: the files, into the system's memory -------------------------------------------------------------
 
@@ -125,7 +128,7 @@ class Lane:
         async with written:
             while await self._something_waits():
                 group = self._waiting.take(most)
-                good = group if self._remote else await self._write(group)
+                good = await self._write(group)
                 self._weight -= sum(parcel.weight for parcel in group)
                 self._room.set()
                 if good:
@@ -210,10 +213,7 @@ class Lane:
                     published = []
 
     async def _commit(self, delivering: list[Parcel], delivered: list[Parcel]) -> bool:
-        """One transaction, while which a remote receiver is offered what is to be delivered.
-
-        Where it fails nothing is deleted anywhere: tmp files stay for the recovery to judge.
-        """
+        """One transaction. Where it fails nothing is deleted anywhere: tmp files stay for the recovery to judge."""
         if not delivering and not delivered:
             self._between_commits(False)
             return True
@@ -222,23 +222,18 @@ class Lane:
         if delivering:
             self._between_commits(True)
         problem: JournalError | None = None
-        async with trio.open_nursery() as nursery:
-            if delivering and self._remote:
-                nursery.start_soon(self._disk.run, _offer, delivering)
-            try:
-                await self._shared.keeper.run(lambda journal: journal.commit(records, marks))
-            except JournalError as failure:
-                problem = failure
-            else:
-                if delivering:
-                    faultpoints.reached(Step.DELIVERING)
-                if delivered:
-                    faultpoints.reached(Step.DELIVERED)
-            for parcel in delivered:
-                parcel.finish(problem)
+        try:
+            await self._shared.keeper.run(lambda journal: journal.commit(records, marks))
+        except JournalError as failure:
+            problem = failure
+        else:
+            if delivering:
+                faultpoints.reached(Step.DELIVERING)
+            if delivered:
+                faultpoints.reached(Step.DELIVERED)
+        for parcel in delivered:
+            parcel.finish(problem)
         if problem is not None:
-            if self._remote:
-                await self._abort(delivering)
             self._shared.undecided += delivering
             for parcel in delivering:
                 parcel.finish(problem)
@@ -248,47 +243,32 @@ class Lane:
     async def _publish(self, group: list[Parcel]) -> list[Parcel]:
         """Rename, fsync the folders, write the audit lines; return the parcels for which all that went well."""
         problems: dict[int, PopretrError] = {}
-        if self._remote:
-            await self._disk.run(self._hand_over, group, problems)
-        else:
-            await self._each(group, "publish", problems)
-        refused = [
-            parcel
-            for parcel in group
-            if isinstance(problem := problems.get(parcel.record.id), DeliveryFailed)
-            and not isinstance(problem, DestinationSilent)
-        ]
+        await self._each(group, "publish", problems)
+        refused = [parcel for parcel in group if _is_refusal(problems.get(parcel.record.id))]
         if refused:
             await self._withdraw(refused, problems)
         published = [parcel for parcel in group if parcel.record.id not in problems]
-        if not self._remote:
-            await self._sync_folders({parcel.record.id: parcel.draft.folders_after() for parcel in published}, problems)
-            faultpoints.reached(Step.NEW_SYNCED)
+        await self._sync_folders({parcel.record.id: parcel.draft.folders_after() for parcel in published}, problems)
+        faultpoints.reached(Step.NEW_SYNCED)
         # After a failed fsync the names may be on disk or not: the record stays *delivering* and recovery looks.
+        good = [parcel for parcel in group if parcel.record.id not in problems]
         for parcel in group:
             if parcel.record.id in problems:
                 parcel.finish(problems[parcel.record.id])
-        good = [parcel for parcel in group if parcel.record.id not in problems]
-        if not self._remote:
-            try:
-                await self._shared.audit_disk.run(self._write_audit, good, problems)
-            except DestinationSilent as silence:
-                problems.update((parcel.record.id, silence) for parcel in good)
-            for parcel in good:
-                if parcel.record.id in problems:
-                    parcel.finish(problems[parcel.record.id])
+        try:
+            await self._shared.audit_disk.run(self._write_audit, good, problems)
+        except DestinationSilent as silence:
+            problems.update((parcel.record.id, silence) for parcel in good)
+        for parcel in good:
+            if parcel.record.id in problems:
+                parcel.finish(problems[parcel.record.id])
         return [parcel for parcel in good if parcel.record.id not in problems]
-
-    def _hand_over(self, group: list[Parcel], problems: dict[int, PopretrError]) -> None:
-        """Send, and write the audit line, in one thread: a change of threads takes as long as a small message."""
-        _each(group, "publish", problems)
-        self._write_audit([parcel for parcel in group if parcel.record.id not in problems], problems)
 
     def _write_audit(self, published: list[Parcel], problems: dict[int, PopretrError]) -> None:
         try:
             self._shared.audit([f"{parcel.record.audit}{parcel.draft.receipt()}" for parcel in published])
         except Exception as defect:  # noqa: BLE001 - recovery will write the lines
-            problems.update((parcel.record.id, _internal(defect)) for parcel in published)
+            problems.update((parcel.record.id, internal_error(defect)) for parcel in published)
         else:
             faultpoints.reached(Step.AUDITED)
 
@@ -312,6 +292,53 @@ class Lane:
             await self._abort(failed)
         for parcel in failed:
             parcel.finish(problems[parcel.record.id])
+
+    # --- to a server or program, all three in one ---------------------------------------------------------------------
+
+    async def _hand_over_groups(self) -> None:
+        delivered: list[Parcel] = []
+        while True:
+            if not self._waiting:  # nothing to share the transaction with
+                await self._commit([], delivered)
+                delivered = []
+            if not await self._something_waits():
+                return
+            delivered = await self._hand_over(self._waiting.take(BATCH), delivered)
+
+    async def _hand_over(self, group: list[Parcel], delivered: list[Parcel]) -> list[Parcel]:
+        """Hand these over, and make what was before delivered; return what has become that since."""
+        token = trio.lowlevel.current_trio_token()
+
+        def settled(parcel: Parcel, before: list[Parcel], problem: BaseException | None) -> None:
+            with contextlib.suppress(trio.RunFinishedError):
+                token.run_sync_soon(self._settled, parcel, before, problem)
+
+        self._between_commits(True)
+        handover = Handover(self._shared.keeper, self._shared.audit, settled, deque(group), delivered)
+        try:
+            while (failure := await self._disk.run(handover.run)) is not None:
+                await self._end(failure)
+        finally:
+            handover.stop()  # who is cancelled does not wait for the thread, nor is any more sent
+        self._between_commits(bool(handover.delivered))
+        return handover.delivered
+
+    def _settled(self, parcel: Parcel, before: list[Parcel], problem: BaseException | None) -> None:
+        """Note the end of a transaction."""
+        self._weight -= parcel.weight
+        self._room.set()
+        if problem is None or isinstance(problem, PopretrError):  # else it ends the program
+            for each in before:
+                each.finish(problem)
+
+    async def _end(self, failure: Failure) -> None:
+        """Withdraw what was refused. What may have been delivered stays *delivering*."""
+        parcel, problem = failure.parcel, failure.problem
+        if not failure.recorded:
+            self._shared.undecided.append(parcel)
+        elif _is_refusal(problem):
+            await self._withdraw([parcel], {parcel.record.id: problem})
+        parcel.finish(problem)
 
     # --- helpers ------------------------------------------------------------------------------------------------------
 
@@ -375,11 +402,6 @@ class Lane:
             failures.update((folder, silence) for folder in folders)
 
 
-def _offer(parcels: list[Parcel]) -> None:
-    for parcel in parcels:
-        parcel.draft.offer()
-
-
 def _each(parcels: list[Parcel], step: str, problems: dict[int, PopretrError]) -> None:
     """Do a step for all drafts; one that fails costs the others nothing."""
     for parcel in parcels:
@@ -388,11 +410,12 @@ def _each(parcels: list[Parcel], step: str, problems: dict[int, PopretrError]) -
         except PopretrError as problem:
             problems[parcel.record.id] = problem
         except Exception as defect:  # noqa: BLE001 - of one destination, perhaps
-            problems[parcel.record.id] = _internal(defect)
+            problems[parcel.record.id] = internal_error(defect)
 
 
-def _internal(defect: Exception) -> PopretrError:
-    return PopretrError(f"internal error: {type(defect).__name__}: {defect}", advice="please report this")
+def _is_refusal(problem: PopretrError | None) -> bool:
+    """Whether the message was surely not published."""
+    return isinstance(problem, DeliveryFailed) and not isinstance(problem, DestinationSilent)
 
 
 def _sync_each(folders: list[str]) -> dict[str, PopretrError]:

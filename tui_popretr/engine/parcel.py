@@ -30,6 +30,11 @@ class Parcel:
             self.done(problem)
 
 
+def internal_error(defect: Exception) -> PopretrError:
+    """Return what is told of a defect that costs a message."""
+    return PopretrError(f"internal error: {type(defect).__name__}: {defect}", advice="please report this")
+
+
 def abort(parcels: Iterable[Parcel]) -> None:
     """Leave nothing of the drafts behind. Blocking."""
     for parcel in parcels:

@@ -58,6 +58,7 @@ class Receiver:
     DATA, BODY (when some of the message has come), DOT, RSET, NOOP and QUIT, each used up when its time comes."""
 
     lmtp: bool = False
+    pipelining: bool = True
     port: int = 0
     path: str | None = None
     mails: list[Mail] = field(default_factory=list)
@@ -141,6 +142,12 @@ class _Server(SMTP):
         assert self.transport is not None
         self.transport.close()
 
+    async def handle_EHLO(  # noqa: N802
+        self, server: SMTP, session: Session, envelope: Envelope, hostname: str, responses: list[str]
+    ) -> list[str]:
+        session.host_name = hostname
+        return [responses[0], "250-PIPELINING", *responses[1:]] if self._receiver.pipelining else responses
+
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802
         receiver = self._receiver
         assert isinstance(envelope.content, bytes)
@@ -172,6 +179,7 @@ def judge_login(server: object, session: object, envelope: object, mechanism: st
 def receiving(
     *,
     lmtp: bool = False,
+    pipelining: bool = True,
     path: Path | None = None,
     tls: ssl.SSLContext | None = None,
     starttls: ssl.SSLContext | None = None,
@@ -183,7 +191,7 @@ def receiving(
 
     `tls` is for TLS from the first byte, `starttls` for STARTTLS. `login`: as "me" with "geheim ü".
     """
-    receiver = Receiver(lmtp, path=str(path) if path else None)
+    receiver = Receiver(lmtp, pipelining, path=str(path) if path else None)
     loop = asyncio.new_event_loop()
     servers: list[SMTP] = []
 

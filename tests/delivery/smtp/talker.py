@@ -58,7 +58,7 @@ def _talk(sock: socket.socket, lines: Iterable[Line], heard: list[bytes]) -> Non
                 line(sock)
             else:
                 sock.sendall(line)
-                in_message = line.startswith(b"354")
+                in_message = line.startswith(b"354") or b"\n354" in line
         # Closing with something unread would reset the connection and take away what was said.
         sock.shutdown(socket.SHUT_WR)
         while file.read(65536):

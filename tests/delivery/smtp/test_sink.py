@@ -35,7 +35,7 @@ def test_a_message_arrives() -> None:
 
 
 def test_the_dialogue_is_told() -> None:
-    with receiving() as receiver, sending(receiver.destination(A), client="retriever.test") as sender:
+    with receiving(pipelining=False) as receiver, sending(receiver.destination(A), client="retriever.test") as sender:
         sender.send(b"\x1b[31m\r\n")
     assert sender.said == [
         f"event SMTP Connection to 127.0.0.1 port {receiver.port}",

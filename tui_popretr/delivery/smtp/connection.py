@@ -36,6 +36,7 @@ class Extensions:
     largest: int | None = None  # octets; None: it does not say
     eight_bit: bool = False  # RFC 6152
     utf8: bool = False  # RFC 6531
+    pipelining: bool = False  # RFC 2920
 
     @classmethod
     def of(cls, wire: Wire) -> Extensions:
@@ -47,6 +48,7 @@ class Extensions:
             largest=largest or None,  # 0: no fixed limit
             eight_bit=wire.has_extn("8bitmime"),
             utf8=wire.has_extn("smtputf8"),
+            pipelining=wire.has_extn("pipelining"),
         )
 
 

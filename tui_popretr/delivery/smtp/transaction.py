@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from tui_popretr import faultpoints
 from tui_popretr.delivery.smtp.addresses import envelope_address
+from tui_popretr.delivery.smtp.commands import Commands
 from tui_popretr.delivery.smtp.connection import Extensions
 from tui_popretr.delivery.smtp.encoding import END, DataEncoder
 from tui_popretr.delivery.smtp.reply import Reply
@@ -18,6 +20,7 @@ from tui_popretr.faultpoints import Step
 
 #: Of the message and not of its sender: more storage than there is, or than a message may take (RFC 1870 §6.1).
 _TOO_LARGE = 552
+_NEEDS_UTF8 = Reply(553, (b"the address needs SMTPUTF8, which the server does not offer",))
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,17 +70,22 @@ class Transaction:
         self.at_rest = False
         self._extensions = extensions
         self._lmtp = lmtp
+        self._commands = Commands(wire, (), together=False)
         self._willing: list[str] = []
         self._outcome = Outcome()
         self._held = b""
 
     def begin(self) -> Reply:
-        """Send MAIL and return the answer. Raises DeliveryFailed; MessageRejected where the message is too large."""
+        """Send MAIL and return the answer. Raises DeliveryFailed; MessageRejected where the message is too large.
+
+        A server that offers PIPELINING gets RCPT and DATA with it.
+        """
         letter, offered = self.letter, self._extensions
         octets = letter.message.octets
         check_size(self.wire.name, offered, octets)
         sender = envelope_address(letter.sender)
-        utf8 = offered.utf8 and not all(each.isascii() for each in (sender, *map(envelope_address, letter.recipients)))
+        addresses = {each: envelope_address(each) for each in letter.recipients}
+        utf8 = offered.utf8 and not all(each.isascii() for each in (sender, *addresses.values()))
         if not sender.isascii() and not utf8:
             raise ReceiverRefused(f"{self.wire.name} does not offer SMTPUTF8, which the sender {sender} needs")
         # An answer to MAIL stands behind all that follows: without SMTPUTF8 everything is ASCII.
@@ -89,18 +97,25 @@ class Transaction:
             options += " BODY=8BITMIME"
         if utf8:
             options += " SMTPUTF8"
-        return self.wire.ask(f"MAIL FROM:<{sender}>{options}")
+        self._willing = [each for each, address in addresses.items() if address.isascii() or utf8]
+        self._outcome.refused = {each: _NEEDS_UTF8 for each in addresses if each not in self._willing}
+        recipients = [f"RCPT TO:<{addresses[each]}>" for each in self._willing]
+        lines = [f"MAIL FROM:<{sender}>{options}", *recipients, "DATA"]
+        self._commands = Commands(self.wire, lines, together=offered.pipelining)
+        return self._commands.answer(self.wire.deadlines.answer)
 
     def approach(self, answer: Reply) -> None:
         """Send the rest but for the end, `answer` being begin()'s. Raises DeliveryFailed."""
         if not answer.ok:
+            self._retreat()
             kind = MessageRejected if answer.code == _TOO_LARGE else ReceiverRefused
             raise self._refusal(f"refused the sender {self.letter.sender}", answer, kind)
-        self._willing = [each for each in self.letter.recipients if self._is_willing(each)]
+        self._willing = [each for each in self._willing if self._is_willing(each)]
         if not self._willing:
+            self._retreat()
             return
         faultpoints.reached(Step.ENVELOPE_ACCEPTED)
-        answer = self.wire.ask("DATA", patience=self.wire.deadlines.data)
+        answer = self._commands.answer(self.wire.deadlines.data)
         if answer.code != 354:
             raise self._refusal("refused the message", answer, MessageRejected)
         self.wire.over = True  # whatever is said now, the server takes for a part of the message
@@ -125,16 +140,22 @@ class Transaction:
     # --- inside -------------------------------------------------------------------------------------------------------
 
     def _is_willing(self, recipient: str) -> bool:
-        address = envelope_address(recipient)
-        if not address.isascii() and not self._extensions.utf8:
-            reply = Reply(553, (b"the address needs SMTPUTF8, which the server does not offer",))
-        else:
-            reply = self.wire.ask(f"RCPT TO:<{address}>")
+        reply = self._commands.answer(self.wire.deadlines.answer)
         if reply.leaving:
             raise self._refusal("ended the session", reply, ReceiverRefused)
         if not reply.ok:
             self._outcome.refused[recipient] = reply
         return reply.ok
+
+    def _retreat(self) -> None:
+        """See to what the server makes of the commands behind the refused ones, which it may have already.
+
+        To DATA it may say 354 even so (RFC 2920 §3.1). The dot that is proposed there might be an empty message to a
+        server so confused; without it there is none, and the connection ends.
+        """
+        with contextlib.suppress(DeliveryFailed):  # the connection is over, and the refusal is what there is to say
+            if any(reply.code == 354 for reply in self._commands.skip(self.wire.deadlines.data)):
+                self.wire.over = True
 
     def _send_most(self) -> None:
         """Send the message but its last piece. Raises DeliveryFailed where the server has refused before that."""
@@ -192,6 +213,7 @@ class Transaction:
     def _refusal(self, what: str, reply: Reply, kind: type[DeliveryFailed]) -> DeliveryFailed:
         """Return the error for a refusal; one that may pass is another kind than one for good."""
         if reply.code < 400:
+            self.wire.over = True  # nobody knows any more which answer is to what
             kind = ReceiverConfused
         elif reply.passing:
             kind = ReceiverBroke

@@ -67,6 +67,8 @@ class Wire(smtplib.LMTP):
         #: The connection is of no use any more: something went wrong, or the server said that it closes it. Also while
         #: a message is being sent, since only the answer to its end makes the server listen to commands again.
         self.over = False
+        #: So many commands have been sent and not answered.
+        self.due = 0
         #: The server closed the connection, or it broke.
         self.lost = False
         self.under_tls = False
@@ -147,6 +149,19 @@ class Wire(smtplib.LMTP):
             self._hidden, self._patience = "", self.deadlines.answer
         return self.reply(patience, least_echo=1 if secrets else MIN_ECHO)
 
+    def command(self, *lines: str) -> None:
+        """Send commands, several at once only to a server that offers PIPELINING. Each has a reply(), in this order."""
+        if any("\r" in line or "\n" in line for line in lines):
+            raise DeliveryFailed(f"a command to {self.name} would have a line end in it")
+        if self._buffer:  # a second answer to the command before, or one to this one already
+            whole = bytes(self._buffer).partition(b"\n")[0] if b"\n" in self._buffer else b""  # not half a secret
+            raise self._confused(f"gave more answers than it was asked for: {visible(self._redacted(whole, 1), 200)}")
+        for line in lines:
+            self.say(Direction.OUT, self._hidden or visible(line))
+        self.over = True  # unless the answers come
+        self.due = len(lines)
+        self._send("".join(f"{line}\r\n" for line in lines).encode(self.command_encoding), self._patience)
+
     def reply(self, patience: float, *, least_echo: int = MIN_ECHO) -> Reply:
         """Wait for a reply and return it."""
         self.over = True  # unless it comes
@@ -162,7 +177,8 @@ class Wire(smtplib.LMTP):
             lines.append(line[4:].strip(b" \t"))
             if line[3:4] != b"-":
                 answer = Reply(int(line[:3]), tuple(lines))
-                self.over = answer.leaving
+                self.due = 0 if answer.leaving else max(self.due - 1, 0)
+                self.over = answer.leaving or self.due > 0
                 return answer
 
     def stream(self, data: bytes) -> None:
@@ -201,15 +217,7 @@ class Wire(smtplib.LMTP):
         return answer.code, b"\n".join(answer.lines)
 
     def putcmd(self, cmd: str, args: str = "") -> None:
-        line = f"{cmd} {args}" if args else cmd
-        if "\r" in line or "\n" in line:
-            raise DeliveryFailed(f"a command to {self.name} would have a line end in it")
-        if self._buffer:  # a second answer to the command before, or one to this one already
-            whole = bytes(self._buffer).partition(b"\n")[0] if b"\n" in self._buffer else b""  # not half a secret
-            raise self._confused(f"gave more answers than it was asked for: {visible(self._redacted(whole, 1), 200)}")
-        self.say(Direction.OUT, self._hidden or visible(line))
-        self.over = True  # unless the answer comes
-        self._send(f"{line}\r\n".encode(self.command_encoding), self._patience)
+        self.command(f"{cmd} {args}" if args else cmd)
 
     def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:
         """Connect to the first address that answers, in the order of the resolver."""

@@ -1,0 +1,266 @@
+"""Messages to a server or program: in one thread, each between its two commits; nothing is sent without a record."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+import trio
+from trio.testing import trio_test
+
+from tests.delivery.smtp.receiver import PATIENCE, wait_for
+from tui_popretr.engine.handover import Failure, Handover
+from tui_popretr.engine.keeper import JournalKeeper
+from tui_popretr.engine.parcel import Parcel
+from tui_popretr.errors import JournalError, PopretrError, ReceiverBroke
+from tui_popretr.identity import Identity
+from tui_popretr.journal.journal import Journal
+from tui_popretr.journal.records import DeliveredMark, Maildrop, NewRecord, State
+
+NOW = 1_795_000_000
+
+
+class FakeDraft:
+    """A draft that does at a step what it was told to."""
+
+    def __init__(self, number: int, note: Callable[[str], None]) -> None:
+        self.record_id = number
+        self.tmp: str | None = None
+        self.final: str | None = None
+        self.pending = 10
+        self.spilled = False
+        self.on: dict[str, Callable[[], object]] = {}
+        self._note = note
+
+    def description(self) -> str:
+        return "SMTP=[a]"
+
+    def write(self, data: bytes) -> None:
+        raise AssertionError
+
+    def spill(self) -> None:
+        raise AssertionError
+
+    def write_out(self) -> None:
+        raise AssertionError
+
+    def sync(self) -> None:
+        raise AssertionError
+
+    def prepare(self) -> None:
+        raise AssertionError
+
+    def leave_out(self, recipients: Collection[str]) -> None:
+        raise AssertionError
+
+    def folders_before(self) -> tuple[str, ...]:
+        raise AssertionError
+
+    def folders_after(self) -> tuple[str, ...]:
+        raise AssertionError
+
+    def receipt(self) -> str:
+        return "; Reply=250 ok"
+
+    def offer(self) -> None:
+        self._step("offer")
+
+    def publish(self) -> None:
+        self._step("publish")
+
+    def abort(self) -> None:
+        self._step("abort")
+
+    def _step(self, step: str) -> None:
+        self._note(f"{step} {self.record_id}")
+        self.on.get(step, lambda: None)()
+
+
+class Office:
+    """A handover of three messages with a real journal, and what happened."""
+
+    def __init__(self, keeper: JournalKeeper, maildrop: int) -> None:
+        self.keeper = keeper
+        self._maildrop = maildrop
+        self.steps: list[str] = []
+        self.threads: set[int] = set()
+        self.settled: list[tuple[int, list[int], BaseException | None]] = []
+        self.drafts = {number: FakeDraft(number, self.note) for number in (1, 2, 3)}
+        self.audit_problem: Exception | None = None
+        parcels = deque(self._parcel(draft, maildrop) for draft in self.drafts.values())
+        self.handover = Handover(keeper, self._audit, self._settled, parcels, [])
+
+    def note(self, step: str) -> None:
+        self.threads.add(threading.get_ident())
+        self.steps.append(step)
+
+    def of(self, number: int) -> list[str]:
+        return [step.partition(" ")[0] for step in self.steps if step.endswith(f" {number}")]
+
+    async def run(self) -> Failure | None:
+        return await trio.to_thread.run_sync(self.handover.run)
+
+    async def states(self) -> dict[int, State]:
+        records = await self.keeper.run(lambda journal: journal.records(self._maildrop))
+        return {record.id: record.state for record in records}
+
+    def _parcel(self, draft: FakeDraft, maildrop: int) -> Parcel:
+        number = draft.record_id
+        record = NewRecord(number, maildrop, f"u{number}", 10, Identity(b"d"), True, None, None, f"line {number}", NOW)
+        return Parcel(draft, record, lambda problem: pytest.fail("that is the lane's affair"))
+
+    def _audit(self, lines: Sequence[str]) -> None:
+        (line,) = lines
+        self.note(f"audit {line.split()[1].rstrip(';')}")
+        if self.audit_problem is not None:
+            raise self.audit_problem
+
+    def _settled(self, parcel: Parcel, before: list[Parcel], problem: BaseException | None) -> None:
+        self.settled.append((parcel.record.id, [each.record.id for each in before], problem))
+
+
+@asynccontextmanager
+async def office(folder: Path) -> AsyncIterator[Office]:
+    keeper = JournalKeeper(str(folder / "popretr.sqlite"), lambda lines: None, lambda: NOW)
+    await keeper.open()
+    try:
+        key = Maildrop.of("pop.example.test", 110, "me", "smtp:receiver.test")
+        yield Office(keeper, await keeper.run(lambda journal: journal.maildrop(key)))
+    finally:
+        await keeper.close()
+
+
+def broken_at(monkeypatch: pytest.MonkeyPatch, number: int, problem: Exception) -> None:
+    """Let the journal fail when it is to record this message."""
+    real = Journal.commit
+
+    def commit(journal: Journal, delivering: Sequence[NewRecord], delivered: Sequence[DeliveredMark]) -> None:
+        if delivering[0].id == number:
+            raise problem
+        real(journal, delivering, delivered)
+
+    monkeypatch.setattr(Journal, "commit", commit)
+
+
+def fail_with(problem: Exception) -> Callable[[], object]:
+    def fail() -> None:
+        raise problem
+
+    return fail
+
+
+@trio_test
+async def test_each_goes_the_whole_way_in_one_thread_before_the_next_begins(tmp_path: Path) -> None:
+    async with office(tmp_path) as here:
+        assert await here.run() is None
+        assert here.steps == [f"{step} {number}" for number in (1, 2, 3) for step in ("offer", "publish", "audit")]
+        assert len(here.threads) == 1
+        assert here.settled == [(1, [], None), (2, [1], None), (3, [2], None)]
+        assert [parcel.record.id for parcel in here.handover.delivered] == [3]
+        assert await here.states() == {1: State.DELIVERED, 2: State.DELIVERED, 3: State.DELIVERING}
+
+
+@trio_test
+async def test_it_is_offered_while_the_journal_writes_and_published_when_that_is_durable(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = Journal.commit
+    offered = threading.Event()
+    in_between: list[list[str]] = []
+
+    def commit(journal: Journal, delivering: Sequence[NewRecord], delivered: Sequence[DeliveredMark]) -> None:
+        assert offered.wait(PATIENCE)
+        offered.clear()
+        real(journal, delivering, delivered)
+        in_between.append(list(here.steps))
+
+    monkeypatch.setattr(Journal, "commit", commit)
+    async with office(tmp_path) as here:
+        for draft in here.drafts.values():
+            draft.on["offer"] = offered.set
+            draft.on["publish"] = lambda: in_between.append([f"durable {here.settled[-1][0]}"])
+        assert await here.run() is None
+    assert [steps[-1] for steps in in_between] == [
+        f"{step} {number}" for number in (1, 2, 3) for step in ("offer", "durable")
+    ]
+
+
+@trio_test
+async def test_where_the_record_cannot_be_written_the_offer_is_taken_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who waits for the message before is told at once, however long the offer takes."""
+    problem = JournalError("the disk is full")
+    async with office(tmp_path) as here:
+        broken_at(monkeypatch, 2, problem)
+        told: list[object] = []
+
+        def offer() -> None:
+            wait_for(lambda: len(here.settled) == 2, "word of the failure")
+            told.extend(here.settled[1:])
+
+        here.drafts[2].on["offer"] = offer
+        failure = await here.run()
+        assert failure is not None
+        assert (failure.parcel.record.id, failure.problem, failure.recorded) == (2, problem, False)
+        assert told == [(2, [1], problem)]
+        assert here.of(2) == ["offer", "abort"]
+        assert here.of(3) == []
+        assert await here.run() is None
+        assert here.of(3) == ["offer", "publish", "audit"]
+        assert here.settled[2] == (3, [], None)
+        assert await here.states() == {1: State.DELIVERING, 3: State.DELIVERING}
+
+
+@pytest.mark.parametrize("problem", [ReceiverBroke("not now"), ValueError("a defect")])
+@trio_test
+async def test_what_was_not_taken_is_not_in_the_audit_log_and_the_next_one_is_delivered(
+    problem: Exception, tmp_path: Path
+) -> None:
+    async with office(tmp_path) as here:
+        here.drafts[1].on["publish"] = fail_with(problem)
+        failure = await here.run()
+        assert failure is not None
+        assert failure.recorded
+        assert failure.problem is problem or "internal error: ValueError: a defect" in str(failure.problem)
+        assert here.steps == ["offer 1", "publish 1"]
+        assert await here.run() is None
+        assert here.settled[1] == (2, [], None)
+        assert (await here.states())[1] is State.DELIVERING
+
+
+@trio_test
+async def test_what_is_not_in_the_audit_log_is_not_recorded_as_delivered(tmp_path: Path) -> None:
+    async with office(tmp_path) as here:
+        here.audit_problem = ReceiverBroke("even if it looks like a refusal")
+        failure = await here.run()
+        assert failure is not None
+        assert failure.recorded
+        assert type(failure.problem) is PopretrError, "it would be withdrawn, and sent again"
+        here.audit_problem = None
+        assert await here.run() is None
+        assert here.settled[1] == (2, [], None)
+
+
+@pytest.mark.parametrize("step", ["offer", "publish"])
+@trio_test
+async def test_after_a_stop_nothing_more_is_sent(step: str, tmp_path: Path) -> None:
+    async with office(tmp_path) as here:
+        here.drafts[2].on[step] = here.handover.stop
+        assert await here.run() is None
+        assert here.of(2) == (["offer", "abort"] if step == "offer" else ["offer", "publish", "audit"])
+        assert here.of(3) == []
+        assert [each.record.id for each in here.handover.delivered] == ([] if step == "offer" else [2])
+
+
+@trio_test
+async def test_a_defect_in_the_journal_is_raised(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with office(tmp_path) as here:
+        broken_at(monkeypatch, 1, ZeroDivisionError("a defect"))
+        with pytest.raises(ZeroDivisionError):
+            await here.run()
+        assert here.of(1) == ["offer"]
