@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 _SMALL: Final = (40, 300, 900, 5000)
-_SPILLING: Final = 200_000
+_SPILLING: Final = 800_000
 _LARGE: Final = 2_000_000
 
 

@@ -64,8 +64,8 @@ def test_while_the_program_runs(scene: Scene, wall: Wall) -> None:
 def test_between_runs(scene: Scene, gate: Gate, wall: Wall, preserve: str) -> None:
     """Killed in the middle; what the journal knows holds at any time."""
     scene.configure(address=gate.address, preserve=preserve, newonly=preserve)
-    scene.send(HIT, [*mails(HIT, 3), *mails("large", 1, 600_000), *mails("last", 3)])
-    gate.shut(after=300_000)
+    scene.send(HIT, [*mails(HIT, 3), *mails("large", 1, 2_000_000), *mails("last", 3)])
+    gate.shut(after=1_000_000)
     with scene.running(environ=wall.environ) as process:
         gate.reached()
         wait_for(lambda: len(scene.audited()) == 3, "what has come so far")

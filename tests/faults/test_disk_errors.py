@@ -35,8 +35,8 @@ def tampering() -> None:
 def test_a_message(scene: Scene, gate: Gate, tmp_path: Path, call: str, error: str, sentence: str) -> None:
     """It is not deleted from the server, and comes again; the others of its session come at once."""
     scene.configure(address=gate.address, freq="1s")
-    scene.send(HIT, [*mails(HIT, 3), *mails("large", 1, 600_000), *mails("last", 3)])
-    gate.shut(after=300_000)
+    scene.send(HIT, [*mails(HIT, 3), *mails("large", 1, 2_000_000), *mails("last", 3)])
+    gate.shut(after=1_000_000)
     with scene.running() as process:
         gate.reached()
         wait_for(lambda: scene.deleting(HIT) == 3 and scene.unfinished(HIT), "a message in part")
@@ -45,7 +45,7 @@ def test_a_message(scene: Scene, gate: Gate, tmp_path: Path, call: str, error: s
         with faults.of(process.process.pid):
             scene.send(OTHER, mails(OTHER, 5))
             gate.open()
-            process.wait_for("other: 5 messages", "WARNING hit: message 4 (600.1 kB) stays on the server")
+            process.wait_for("other: 5 messages", "WARNING hit: message 4 (2.0 MB) stays on the server")
             process.wait_for(f"hit: failed: 1 message could not be stored: {sentence.format(path)}; before that 6")
         # a second fsync might claim success for pages that are lost
         assert len(faults.changed()) == 1
@@ -134,8 +134,8 @@ def test_another_disk_is_slow(scene: Scene, gate: Gate, namespace: Namespace, tm
     disk = new_disk(namespace, tmp_path / "disk", "4m")
     scene.maildirs[HIT] = disk.seen / "mail"
     scene.configure(maildir=disk.path / "mail", address=gate.address, freq="1s")
-    scene.send(HIT, mails(HIT, 1, 600_000))
-    gate.shut(after=300_000)
+    scene.send(HIT, mails(HIT, 1, 2_000_000))
+    gate.shut(after=1_000_000)
     with scene.running(wrapper=namespace.wrapper) as process:
         gate.reached()
         wait_for(lambda: scene.unfinished(HIT), "a message in part")

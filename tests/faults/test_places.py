@@ -193,9 +193,9 @@ def test_folders_go_away_in_mid_session(scene: Scene, gate: Gate, tmp_path: Path
     """They are made anew. What they held is the user's affair; the message that was being written comes again."""
     scene.maildirs[HIT] = tmp_path / "disk" / "deep" / "mail"
     scene.configure(address=gate.address)
-    scene.send(HIT, [*mails(HIT, 3), *mails("large", 1, 600_000), *mails("last", 3)])
+    scene.send(HIT, [*mails(HIT, 3), *mails("large", 1, 2_000_000), *mails("last", 3)])
     scene.send(OTHER, mails(OTHER, 5))
-    gate.shut(after=300_000)
+    gate.shut(after=1_000_000)
     with scene.running("--once") as process:
         gate.reached()
         wait_for(lambda: scene.deleting(HIT) == 3 and scene.unfinished(HIT), "a message in part")

@@ -27,7 +27,7 @@ from typing import Final, Protocol
 
 from tui_popretr.config.model import Eol
 
-#: A draft keeps so many octets in memory before it wants to be spilled to its file.
+#: A draft may always keep so many octets in memory before it is spilled to its file.
 SPILL: Final = 128 * 1024
 
 

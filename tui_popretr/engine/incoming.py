@@ -8,7 +8,7 @@ from datetime import datetime
 
 from tui_popretr.delivery.eol import EolConverter
 from tui_popretr.delivery.identity import IdentityHasher
-from tui_popretr.delivery.sink import Draft, Sink
+from tui_popretr.delivery.sink import SPILL, Draft, Sink
 from tui_popretr.engine.accepted import Accepted
 from tui_popretr.engine.disk import Disk
 from tui_popretr.engine.lane import Lane
@@ -18,8 +18,32 @@ from tui_popretr.pop3 import BodyChunk
 
 #: A message that is longer than announced by so much is given up (SPEC 10).
 EXCESS_FACTOR, EXCESS = 4, 16 * 1024 * 1024
+#: Octets of messages that are still coming, in memory, in all sessions together; and of one of them at most.
+TOGETHER = 4 * 1024 * 1024
+ALONE = 512 * 1024
 #: Sizes in listings are not exact: servers count line ends and stuffed dots differently.
 SIZE_SLACK = 64 * 1024
+
+
+class Readers:
+    """The sessions that are receiving: the fewer, the more of a message each may have in memory before it is written.
+
+    Writing takes a change of threads, for which the session waits.
+    """
+
+    def __init__(self) -> None:
+        self._count = 0
+
+    def __enter__(self) -> None:
+        self._count += 1
+
+    def __exit__(self, *problem: object) -> None:
+        self._count -= 1
+
+    @property
+    def share(self) -> int:
+        """Octets of a message that a session may have in memory; SPILL for all of very many."""
+        return max(SPILL, min(ALONE, TOGETHER // max(self._count, 1)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +54,7 @@ class Target:
     sink: Sink
     lane: Lane
     disk: Disk
+    readers: Readers
     accepted: Accepted  # which recipients have which messages already
     next_id: Callable[[], int]
     received: Callable[[], bytes]  # our Received header for a message of now, b"" where it is omitted

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import trio
 
 from tui_popretr import faultpoints
-from tui_popretr.delivery.sink import SPILL, Draft
+from tui_popretr.delivery.sink import Draft
 from tui_popretr.engine.incoming import Incoming, Target
 from tui_popretr.engine.manners import overasked
 from tui_popretr.engine.parcel import Parcel
@@ -148,7 +148,7 @@ class Retrieval:
 
         Raises what broke the connection. In every case all messages handed to the committer are settled on return.
         """
-        with self._scope:
+        with self._target.readers, self._scope:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._read)
                 try:
@@ -258,7 +258,7 @@ class Retrieval:
             incoming = self._incoming
             assert incoming is not None
             incoming.feed(event)
-            if incoming.draft is not None and incoming.draft.pending >= SPILL:
+            if incoming.draft is not None and incoming.draft.pending >= self._target.readers.share:
                 await self._spill(incoming)
         elif isinstance(event, BodyEnd):
             await self._received(event)

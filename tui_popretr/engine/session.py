@@ -347,6 +347,7 @@ class Session(Observer):
             sink=self._storage.sink,
             lane=self._storage.lane,
             disk=self._storage.disk,
+            readers=self._around.stores.readers,
             accepted=self._accepted,
             next_id=self._around.stores.keeper.journal.next_id,
             received=received,

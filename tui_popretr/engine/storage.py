@@ -14,6 +14,7 @@ from tui_popretr.delivery.sinks import Means, sink_for
 from tui_popretr.engine.bus import Bus
 from tui_popretr.engine.committer import Committer
 from tui_popretr.engine.disk import Disk, Disks
+from tui_popretr.engine.incoming import Readers
 from tui_popretr.engine.keeper import JournalKeeper, recovery_text
 from tui_popretr.engine.lane import Lane
 from tui_popretr.engine.manners import Experience
@@ -39,6 +40,7 @@ class Stores:
     disks: Disks
     cleaned: set[str]  # keys of the sinks that were searched for unfinished files of a process that died
     experience: Experience = field(default_factory=Experience)
+    readers: Readers = field(default_factory=Readers)
 
 
 class Storage:
