@@ -287,7 +287,12 @@ _RECORDS = st.lists(
     st.builds(
         lambda uid, state, owed, settled, age, number: record(
             # a deletion that was done is not owed (Journal.close_session)
-            state, uid, id=number, owed=owed and state is not State.DELETED, settled=settled, time=NOW - age
+            state,
+            uid,
+            id=number,
+            owed=owed and state is not State.DELETED,
+            settled=settled,
+            time=NOW - age,
         ),
         _UIDS,
         st.sampled_from(State),
