@@ -875,6 +875,38 @@ async def test_what_was_offered_is_aborted_where_the_commit_fails(
 
 
 @trio_test
+async def test_what_was_handed_over_leaves_room_for_the_next(
+    new_site: Callable[..., Any], autojump_clock: MockClock
+) -> None:
+    async with new_site() as site:
+        site.lane = site.committer.lane(FakeSink("smtp:localhost", remote=True))
+        await site.deliver(1, 2, 3, 4, 5, weight=MEMORY // 2)
+        assert set(site.outcomes().values()) == {None}
+        assert site.lane._weight == 0
+
+
+@trio_test
+async def test_a_message_that_is_being_handed_over_is_between_its_commits(
+    new_site: Callable[..., Any], autojump_clock: MockClock
+) -> None:
+    """A journal that broke is not recovered meanwhile: it would be sent again."""
+    async with new_site(running=False) as site:
+        site.lane = site.committer.lane(FakeSink("smtp:localhost", remote=True))
+        between: list[tuple[str, int]] = []
+        note = site.note
+
+        def watched(step: str, what: int | str) -> None:
+            note(step, what)
+            between.append((step, site.committer._shared.publishing))
+
+        site.note = watched
+        await site.lane.put(site.parcel(1))
+        await site.finish()
+        assert [lanes for step, lanes in between if step in {"delivering", "publish", "audit", "delivered"}] == [1] * 4
+        assert site.committer._shared.publishing == 0
+
+
+@trio_test
 async def test_what_the_receiver_said_stands_in_the_audit_line(
     new_site: Callable[..., Any], autojump_clock: MockClock
 ) -> None:
