@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from concurrent.futures import Future
 from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,7 +16,7 @@ from trio.testing import trio_test
 
 from tui_popretr.config.model import MaildirDestination
 from tui_popretr.delivery.maildir import MaildirSink
-from tui_popretr.engine.keeper import JournalKeeper, recovery_text
+from tui_popretr.engine.keeper import Asked, JournalKeeper, recovery_text
 from tui_popretr.errors import DeliveryFailed, JournalError, JournalLocked
 from tui_popretr.identity import Identity
 from tui_popretr.journal.journal import Journal
@@ -330,16 +329,16 @@ def counting(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
 async def test_a_thread_gets_result_or_error_when_it_is_durable(tmp_path: Path) -> None:
     async with kept(tmp_path) as things:
         number = await trio.to_thread.run_sync(
-            lambda: things.keeper.start(lambda journal: journal.maildrop(things.key)).result(60)
+            lambda: things.keeper.start(lambda journal: journal.maildrop(things.key)).result()
         )
         assert await things.keeper.run(lambda journal: journal.maildrop(things.key)) == number
         with pytest.raises(ZeroDivisionError):
-            things.keeper.start(lambda journal: 1 // 0).result(60)
+            things.keeper.start(lambda journal: 1 // 0).result()
         await break_it(things.keeper)
         with pytest.raises(JournalError):
-            things.keeper.start(lambda journal: journal.own([number])).result(60)
+            things.keeper.start(lambda journal: journal.own([number])).result()
     with pytest.raises(JournalError, match="not open"):
-        things.keeper.start(lambda journal: journal.id).result(60)
+        things.keeper.start(lambda journal: journal.id).result()
 
 
 @trio_test
@@ -354,13 +353,13 @@ async def test_the_result_is_there_after_the_end_of_the_transaction(
         def together(journal: Journal) -> Iterator[None]:
             with real(journal):
                 yield
-                in_it.append(result.done())
+                in_it.append(result._made.is_set())
 
         monkeypatch.setattr(Journal, "together", together)
         go_on = threading.Event()
         result = things.keeper.start(lambda journal: go_on.wait(60))
         go_on.set()
-        assert result.result(60)
+        assert result.result()
     assert in_it == [False]
 
 
@@ -386,9 +385,9 @@ async def test_what_threads_ask_for_meanwhile_shares_the_next_transaction(
                 if who == "trio":
                     nursery.start_soon(things.keeper.run, lambda journal: journal.path)
                 go_on.set()
-            await trio.to_thread.run_sync(first.result, 60)
+            await trio.to_thread.run_sync(first.result)
             for each in others:
-                await trio.to_thread.run_sync(each.result, 60)
+                await trio.to_thread.run_sync(each.result)
             assert len(made) == 2
 
 
@@ -404,13 +403,13 @@ async def test_trio_and_threads_never_use_it_together(tmp_path: Path) -> None:
         inside -= 1
 
     async with kept(tmp_path) as things:
-        asked: list[Future[None]] = []
+        asked: list[Asked[None]] = []
         async with trio.open_nursery() as nursery:
             for _ in range(20):
                 nursery.start_soon(things.keeper.run, use)
                 asked.append(things.keeper.start(use))
         for each in asked:
-            await trio.to_thread.run_sync(each.result, 60)
+            await trio.to_thread.run_sync(each.result)
 
 
 @trio_test
@@ -423,7 +422,7 @@ async def test_a_thread_for_which_there_is_no_other_does_it_itself(
     async with kept(tmp_path) as things:
         with monkeypatch.context() as patch:
             patch.setattr(trio.lowlevel, "start_thread_soon", no_thread)
-            assert things.keeper.start(lambda journal: journal.path).result(0) == things.keeper.journal.path
+            assert things.keeper.start(lambda journal: journal.path).result() == things.keeper.journal.path
 
 
 @trio_test
@@ -445,5 +444,5 @@ async def test_what_threads_ask_for_waits_while_it_is_reopened(tmp_path: Path) -
             assert await trio.to_thread.run_sync(inside.wait, 60)
             asked = things.keeper.start(lambda journal: journal.records(1))
             go_on.set()
-        (found,) = await trio.to_thread.run_sync(asked.result, 60)
+        (found,) = await trio.to_thread.run_sync(asked.result)
         assert found.state is State.DELIVERED

@@ -55,6 +55,7 @@ WORDS: Final = [
 _STATES: Final = list(State)
 #: Octets that are ever held: CAPA's bound, and a piece.
 _HELD: Final = 70 * 1024
+_LISTING: Final = 12 * 1024 * 1024 + _HELD
 _PASSWORD: Final = Secret(PASSWORD)
 _COMMANDS: Final[list[Callable[[], Command]]] = [
     Noop,
@@ -132,6 +133,7 @@ class _Dialogue:
     def __init__(self, given: Material) -> None:
         self._material = given
         self._machine: Machine = in_state(given.choice(_STATES))
+        self._machine._max_rows = 50
         self._exchange: Exchange | None = None
         self._told = False  # the server has the password from us
 
@@ -147,7 +149,8 @@ class _Dialogue:
                 assert self._machine.state is State.BROKEN
                 self._stays_broken(error)
                 return
-            assert self._machine.buffered <= _HELD
+            # a listing may have as many rows as STAT has told
+            assert self._machine.buffered <= max(_HELD, min(_LISTING, 128 * self._machine._max_rows))
             assert self._machine.outstanding >= 0
 
     def _step(self) -> None:

@@ -59,8 +59,10 @@ class Handover:
     def _hand_over(self, parcel: Parcel) -> Failure | None:
         before, self.delivered = self.delivered, []
         marks = [DeliveredMark(each.record.id, each.record.owed) for each in before]
-        written = self.keeper.start(lambda journal: journal.commit([parcel.record], marks))
-        written.add_done_callback(lambda done: self.settled(parcel, before, done.exception()))
+        written = self.keeper.start(
+            lambda journal: journal.commit([parcel.record], marks),
+            lambda problem: self.settled(parcel, before, problem),
+        )
         parcel.draft.offer()
         try:
             written.result()

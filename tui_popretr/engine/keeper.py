@@ -9,7 +9,6 @@ import os
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
@@ -22,6 +21,8 @@ from tui_popretr.journal.records import Maildrop, Record
 from tui_popretr.recovery import Outcome, Recovered, conclude, look_up
 
 T = TypeVar("T")
+#: Told how a use went: what went wrong, or None.
+Told = Callable[[BaseException | None], object]
 
 #: Seconds in which a destination must answer when interrupted deliveries are looked up.
 SETTLING = 15.0
@@ -45,6 +46,28 @@ class _Use(Generic[T]):
             self.problem = problem
 
 
+@dataclass(slots=True, eq=False)
+class Asked(Generic[T]):
+    """A use of the journal that a thread has asked for. `told` is called in the journal's thread when it is made."""
+
+    use: _Use[T]
+    told: Told | None
+    _made: threading.Event = field(default_factory=threading.Event)
+
+    def result(self) -> T:
+        """Wait until it is made, and durable. Raises what JournalKeeper.run() does."""
+        self._made.wait()
+        if self.use.problem is not None:
+            raise self.use.problem
+        return self.use.result[0]
+
+    def made(self) -> None:
+        """Tell of it."""
+        self._made.set()
+        if self.told is not None:
+            self.told(self.use.problem)
+
+
 class JournalKeeper:
     """Owns the open journal.
 
@@ -66,7 +89,7 @@ class JournalKeeper:
         self._limiter = trio.CapacityLimiter(1)
         self._turn = trio.Lock()
         self._alone = threading.Lock()  # held by whoever uses the journal, in whatever thread
-        self._asked: deque[tuple[_Use[Any], Future[Any]]] = deque()  # by threads
+        self._asked: deque[Asked[Any]] = deque()  # by threads
         self._mending = False  # it is being opened: what threads ask for waits
         self._waiting: list[_Use[Any]] = []
         self._working = False
@@ -120,15 +143,15 @@ class JournalKeeper:
             raise waiting.problem
         return waiting.result[0]
 
-    def start(self, use: Callable[[Journal], T]) -> Future[T]:
+    def start(self, use: Callable[[Journal], T], told: Told | None = None) -> Asked[T]:
         """The same for a thread: what is returned at once has the result when that is durable.
 
-        Its callbacks are called in the journal's thread, before another use.
+        `told` is called then, in the journal's thread and before another use, with what went wrong or None.
         """
-        result: Future[T] = Future()
-        self._asked.append((_Use(use), result))
+        asked = Asked(_Use(use), told)
+        self._asked.append(asked)
         self._make_asked()
-        return result
+        return asked
 
     def _make_asked(self) -> None:
         try:
@@ -158,14 +181,11 @@ class JournalKeeper:
     def _make_all(self, uses: list[_Use[Any]]) -> None:
         """Make these and all that threads have asked for, in one transaction."""
         asked = [] if self._mending else [self._asked.popleft() for _ in range(len(self._asked))]
-        uses = [*uses, *(use for use, _ in asked)]
+        uses = [*uses, *(each.use for each in asked)]
         if uses:
             self._make_together(uses)
-        for use, result in asked:
-            if use.problem is None:
-                result.set_result(use.result[0])
-            else:
-                result.set_exception(use.problem)
+        for each in asked:
+            each.made()
 
     def _make_together(self, uses: list[_Use[Any]]) -> None:
         try:
