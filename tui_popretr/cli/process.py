@@ -29,7 +29,6 @@ def settle() -> None:
 
 def collect() -> None:
     """Look for garbage from now on, as often as suits the program; to be called when its modules are loaded."""
-    gc.freeze()  # what is loaded stays
     gc.set_threshold(*_COLLECTIONS)
     gc.enable()
 

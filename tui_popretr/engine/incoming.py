@@ -20,7 +20,7 @@ from tui_popretr.pop3 import BodyChunk
 EXCESS_FACTOR, EXCESS = 4, 16 * 1024 * 1024
 #: Octets of messages that are still coming, in memory, in all sessions together; and of one of them at most.
 TOGETHER = 4 * 1024 * 1024
-ALONE = 512 * 1024
+ALONE = 256 * 1024
 #: Sizes in listings are not exact: servers count line ends and stuffed dots differently.
 SIZE_SLACK = 64 * 1024
 
