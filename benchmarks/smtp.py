@@ -17,7 +17,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -60,8 +60,9 @@ def by_sink(port: int, messages: list[bytes]) -> None:
     sink.close()
 
 
-def by_program(port: int, messages: list[bytes]) -> None:
-    """The whole engine, from a POP3 server in another process."""
+@contextmanager
+def by_program(port: int, messages: list[bytes]) -> Iterator[Callable[[], None]]:
+    """The whole engine, from a POP3 server in another process, which is started before."""
     with serving(count=len(messages), size=SIZE) as address, tempfile.TemporaryDirectory(dir=".") as folder:
         path = Path(folder) / "bench.xml"
         path.write_text(
@@ -73,14 +74,16 @@ def by_program(port: int, messages: list[bytes]) -> None:
         settings = load(str(path)).settings
         assert settings is not None
         engine = Engine(settings.at_once(), Bus())
-        trio.run(engine.run)
+        yield partial(trio.run, engine.run)
         (result,) = engine.results.values()
         assert result.messages == len(messages), result.error
 
 
-WAYS: dict[str, Callable[[int, list[bytes]], None]] = {
-    "plain smtplib loop": plain,
-    "sink": by_sink,
+#: What is to be timed, when all that it needs is there.
+Way = Callable[[int, list[bytes]], AbstractContextManager[Callable[[], None]]]
+WAYS: dict[str, Way] = {
+    "plain smtplib loop": lambda port, messages: nullcontext(partial(plain, port, messages)),
+    "sink": lambda port, messages: nullcontext(partial(by_sink, port, messages)),
     "whole program": by_program,
 }
 
@@ -102,13 +105,11 @@ def real(count: int) -> Iterator[int]:
         assert len(server.mailbox("me", count)) == count
 
 
-def measure(
-    server: Callable[[int], AbstractContextManager[int]], way: Callable[[int, list[bytes]], None], messages: list[bytes]
-) -> float:
+def measure(server: Callable[[int], AbstractContextManager[int]], way: Way, messages: list[bytes]) -> float:
     """Return messages a second."""
-    with server(len(messages)) as port:
+    with server(len(messages)) as port, way(port, messages) as run:
         started = time.perf_counter()
-        way(port, messages)
+        run()
         return len(messages) / (time.perf_counter() - started)
 
 
