@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from tui_popretr.delivery.sink import Draft
 from tui_popretr.errors import PopretrError
@@ -20,14 +20,14 @@ class Parcel:
 
     draft: Draft
     record: NewRecord
-    done: Callable[[PopretrError | None], None]
+    done: Callable[[PopretrError | None], None] | None
     weight: int = 0
-    finished: bool = field(default=False, init=False)
 
     def finish(self, problem: PopretrError | None) -> None:
-        if not self.finished:
-            self.finished = True
-            self.done(problem)
+        # Who made the parcel knows it from within `done`: the two would stay until garbage is looked for.
+        done, self.done = self.done, None
+        if done is not None:
+            done(problem)
 
 
 def internal_error(defect: Exception) -> PopretrError:
