@@ -6,7 +6,6 @@ thread to TARGET.threads. Python 3.11: in later ones a profile cannot be one thr
 
 from __future__ import annotations
 
-import atexit
 import cProfile
 import os
 import pstats
@@ -14,7 +13,7 @@ import sys
 import threading
 from pathlib import Path
 from types import FrameType
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 _TICKS: Final = os.sysconf("SC_CLK_TCK")
 _profiles: list[cProfile.Profile] = []
@@ -46,7 +45,13 @@ def main() -> None:
     if sys.version_info >= (3, 12):
         sys.exit("each thread has a profile of its own in Python 3.11 only")
     profile = cProfile.Profile()
-    atexit.register(_end, profile, target)
+    leave = os._exit
+
+    def end_and_leave(status: int) -> NoReturn:  # the program's way out, which runs nothing at exit
+        _end(profile, target)
+        leave(status)
+
+    os._exit = end_and_leave
     threading.setprofile(_begin)
     profile.enable()
     from tui_popretr.__main__ import main as program
