@@ -45,6 +45,12 @@ class _Use(Generic[T]):
         except BaseException as problem:  # noqa: BLE001 - it is for who waits, and the others do not suffer
             self.problem = problem
 
+    def outcome(self) -> T:
+        """Return or raise what it made, when it is done."""
+        if self.problem is not None:
+            raise self.problem
+        return self.result[0]
+
 
 @dataclass(slots=True, eq=False)
 class Asked(Generic[T]):
@@ -57,9 +63,7 @@ class Asked(Generic[T]):
     def result(self) -> T:
         """Wait until it is made, and durable. Raises what JournalKeeper.run() does."""
         self._made.wait()
-        if self.use.problem is not None:
-            raise self.use.problem
-        return self.use.result[0]
+        return self.use.outcome()
 
     def made(self) -> None:
         """Tell of it."""
@@ -71,9 +75,9 @@ class Asked(Generic[T]):
 class JournalKeeper:
     """Owns the open journal.
 
-    Every use goes through run(): SQLite's calls block, so they are made in a thread, one at a time. What is asked for
-    meanwhile is done next, all in one transaction: an fsync serves everybody who is waiting for one. After a failed
-    write nothing more is written until ensure() has recovered what was unfinished (SPEC 5).
+    Every use goes through run(), or start() from a thread: SQLite's calls block, so they are made in a thread, one at a
+    time. What is asked for meanwhile is done next, all in one transaction: an fsync serves everybody who is waiting for
+    one. After a failed write nothing more is written until ensure() has recovered what was unfinished (SPEC 5).
     """
 
     def __init__(
@@ -139,9 +143,7 @@ class JournalKeeper:
             if waiting in self._waiting:  # not begun
                 self._waiting.remove(waiting)
             raise
-        if waiting.problem is not None:
-            raise waiting.problem
-        return waiting.result[0]
+        return waiting.outcome()
 
     def start(self, use: Callable[[Journal], T], told: Told | None = None) -> Asked[T]:
         """The same for a thread: what is returned at once has the result when that is durable.
@@ -155,9 +157,9 @@ class JournalKeeper:
 
     def _make_asked(self) -> None:
         try:
-            trio.lowlevel.start_thread_soon(lambda: self._alone_do(self._make_all, []), lambda _: None, "journal")
+            trio.lowlevel.start_thread_soon(lambda: self._alone_do(self._make_all), lambda _: None, "journal")
         except RuntimeError:  # there is no thread to be had
-            self._alone_do(self._make_all, [])
+            self._alone_do(self._make_all)
 
     async def _work(self) -> None:
         """Do what is waited for, until nothing is."""
@@ -178,7 +180,7 @@ class JournalKeeper:
             for use in uses:
                 use.problem = problem
 
-    def _make_all(self, uses: list[_Use[Any]]) -> None:
+    def _make_all(self, uses: Sequence[_Use[Any]] = ()) -> None:
         """Make these and all that threads have asked for, in one transaction."""
         asked = [] if self._mending else [self._asked.popleft() for _ in range(len(self._asked))]
         uses = [*uses, *(each.use for each in asked)]
@@ -187,7 +189,7 @@ class JournalKeeper:
         for each in asked:
             each.made()
 
-    def _make_together(self, uses: list[_Use[Any]]) -> None:
+    def _make_together(self, uses: Sequence[_Use[Any]]) -> None:
         try:
             journal = self.journal
             with journal.together():
@@ -219,9 +221,9 @@ class JournalKeeper:
         # Who is cancelled does not wait for the disk; the next use does, for the limiter's one place.
         return await trio.to_thread.run_sync(self._alone_do, function, limiter=self._limiter, abandon_on_cancel=True)
 
-    def _alone_do(self, function: Callable[..., T], *arguments: Any) -> T:
+    def _alone_do(self, function: Callable[[], T]) -> T:
         with self._alone:
-            return function(*arguments)
+            return function()
 
     async def _open(self, opened: Callable[[], None]) -> list[Recovered]:
         self._mending = True
