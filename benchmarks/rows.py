@@ -121,8 +121,14 @@ def _watched(row: Row, we: Client) -> tuple[Row, Row]:
         row.corpus,
         (open_dashboard(we), waiting),
         {waiting.name: 1.3},
+        memory=0,
     )
     started = Row(
-        f"{row.name}-dashboard", f"{row.what}, dashboard started", row.corpus, (with_dashboard(we), we), {we.name: 1.3}
+        f"{row.name}-dashboard",
+        f"{row.what}, dashboard started",
+        row.corpus,
+        (with_dashboard(we), we),
+        {we.name: 1.3},
+        memory=0,
     )
-    return replace(opened, memory=0), replace(started, memory=0)
+    return opened, started

@@ -13,13 +13,14 @@ import trio
 from trio.testing import trio_test
 
 from tests.delivery.smtp.receiver import PATIENCE, wait_for
+from tests.support.keepers import kept_for_smtp
 from tui_popretr.engine.handover import Failure, Handover
 from tui_popretr.engine.keeper import JournalKeeper
 from tui_popretr.engine.parcel import Parcel
 from tui_popretr.errors import JournalError, PopretrError, ReceiverBroke
 from tui_popretr.identity import Identity
 from tui_popretr.journal.journal import Journal
-from tui_popretr.journal.records import DeliveredMark, Maildrop, NewRecord, State
+from tui_popretr.journal.records import DeliveredMark, NewRecord, State
 
 NOW = 1_795_000_000
 
@@ -125,13 +126,8 @@ class Office:
 
 @asynccontextmanager
 async def office(folder: Path) -> AsyncIterator[Office]:
-    keeper = JournalKeeper(str(folder / "popretr.sqlite"), lambda lines: None, lambda: NOW)
-    await keeper.open()
-    try:
-        key = Maildrop.of("pop.example.test", 110, "me", "smtp:receiver.test")
-        yield Office(keeper, await keeper.run(lambda journal: journal.maildrop(key)))
-    finally:
-        await keeper.close()
+    async with kept_for_smtp(folder, NOW) as (keeper, maildrop):
+        yield Office(keeper, maildrop)
 
 
 def broken_at(monkeypatch: pytest.MonkeyPatch, number: int, problem: Exception) -> None:

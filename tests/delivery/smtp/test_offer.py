@@ -19,6 +19,7 @@ from trio.testing import trio_test
 from tests.delivery.smtp.receiver import PATIENCE, SENDER, Drop, Hang, Say, receiving, wait_for
 from tests.delivery.smtp.sending import MESSAGE, Sender, in_a_thread, sending
 from tests.delivery.smtp.talker import Line, talking
+from tests.support.keepers import kept_for_smtp
 from tui_popretr import faultpoints
 from tui_popretr.config.model import SmtpDestination
 from tui_popretr.delivery.smtp.draft import SmtpDraft
@@ -38,7 +39,7 @@ from tui_popretr.errors import (
 from tui_popretr.faultpoints import Step
 from tui_popretr.identity import Identity
 from tui_popretr.journal.journal import Journal
-from tui_popretr.journal.records import DeliveredMark, Maildrop, NewRecord
+from tui_popretr.journal.records import DeliveredMark, NewRecord
 
 A, B = "a@receiver.test", "b@receiver.test"
 NOW = 1_795_000_000
@@ -268,14 +269,8 @@ class Post:
 
 @asynccontextmanager
 async def post(folder: Path) -> AsyncIterator[Post]:
-    keeper = JournalKeeper(str(folder / "popretr.sqlite"), lambda lines: None, lambda: NOW)
-    await keeper.open()
-    try:
-        key = Maildrop.of("pop.example.test", 110, "me", "smtp:receiver.test")
-        maildrop = await keeper.run(lambda journal: journal.maildrop(key))
+    async with kept_for_smtp(folder, NOW) as (keeper, maildrop):
         yield Post(keeper, Committer(keeper, lambda lines: None), maildrop)
-    finally:
-        await keeper.close()
 
 
 @contextmanager
