@@ -216,7 +216,8 @@ class _Dialogue:
             harmless(capabilities.implementation or "")
             assert capabilities.login_delay is None or capabilities.login_delay >= 0
             assert capabilities.expire is not False
-        assert all(1 <= number <= 50 and size >= 0 for number, size in parse_list(listing.data, 50).items())
+        sizes = parse_list(listing.data, 50)
+        assert all(1 <= number <= 50 and (size is None or size >= 0) for number, size in sizes.items())
         uids = parse_uidl(listing.data, 50)
         assert all(1 <= number <= 50 and 1 <= len(uid) <= 70 for number, uid in uids.items())
         assert len(set(uids.values())) == len(uids)

@@ -66,10 +66,9 @@ BEHAVIOURS = {
     "LIST empty": Behaviour({"LIST": rows()}, notes=unlisted(3, 0)),
     "LIST twice": Behaviour({"LIST": rows(*SIZES, *SIZES)}, delivered=3),
     "LIST with wrong sizes": Behaviour({"LIST": rows("1 0", "2 1", "3 99999")}, delivered=3),
-    "LIST with huge sizes": Behaviour(
-        {"LIST": rows(f"1 {2**62}", "2 1", f"3 {2**63}")}, delivered=2, notes=unlisted(3, 2)
-    ),
-    "LIST garbled": Behaviour({"LIST": rows("1 -5", "two 2", "\x003 4", "3")}, notes=unlisted(3, 0)),
+    "LIST with huge sizes": Behaviour({"LIST": rows(f"1 {2**62}", "2 1", f"3 {2**63}")}, delivered=3),
+    "LIST without usable sizes": Behaviour({"LIST": rows("1 %!d(float64=461)", "2 -1", "3")}, delivered=3),
+    "LIST garbled": Behaviour({"LIST": rows("1 -5", "two 2", "\x003 4")}, delivered=1, notes=unlisted(3, 1)),
     "LIST refused": Behaviour({"LIST": b"-ERR no\r\n"}, "the server refuses LIST: no", ExitCode.PROTOCOL),
     "LIST with an overlong row": Behaviour(
         {"LIST": rows("1 " + "9" * 100)},

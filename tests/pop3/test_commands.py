@@ -26,6 +26,7 @@ from tui_popretr.pop3 import (
     Top,
     Uidl,
     User,
+    Utf8,
 )
 from tui_popretr.secret import Secret
 
@@ -37,6 +38,7 @@ S = Secret
     [
         (Capa(), b"CAPA\r\n", "CAPA"),
         (Stls(), b"STLS\r\n", "STLS"),
+        (Utf8(), b"UTF8\r\n", "UTF8"),
         (User("me"), b"USER me\r\n", "USER me"),
         (User("jürgen"), "USER jürgen\r\n".encode(), "USER jürgen"),
         (User("\udce9t\udce9"), b"USER \xe9t\xe9\r\n", r"USER \xe9t\xe9"),

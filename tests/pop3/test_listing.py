@@ -55,12 +55,42 @@ def test_list() -> None:
 
 def test_list_rows_that_make_no_sense() -> None:
     data = b"0 5\r\n4 5\r\n1\r\nx 5\r\n2 -5\r\n-3 5\r\n3 5x\r\n1 99999999999999999999\r\n\r\n2 7\r\n2 8\r\n3 4 \r\n"
-    assert parse_list(data, 3) == {2: 7, 3: 4}
+    assert parse_list(data, 3) == {1: None, 2: 7, 3: 4}
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        b"1 %!d(float64=461)",
+        b"1 -1",
+        b"1",
+        b" 1 ",
+        b"1\t",
+        b"1 +7",
+        b"1 7x",
+        b"1 0x7",
+        b"1 7.5",
+        b"1 4611686018427387905",
+        b"1 " + b"9" * 21,
+        b"1 \xe9",
+        b"1 octets 7",
+    ],
+)
+def test_a_list_row_without_a_usable_size(row: bytes) -> None:
+    assert parse_list(row + b"\r\n2 7\r\n", 2) == {1: None, 2: 7}
+    assert parse_list(b"2 7\n" + row + b"\n", 2) == {1: None, 2: 7}
+    assert parse_list(row + b"\r\n1 8\r\n", 1) == {1: 8}
+    assert parse_list(b"1 8\r\n" + row + b"\r\n", 1) == {1: 8}
+
+
+@pytest.mark.parametrize("row", [b"", b" ", b"x", b"1x 7", b"1x", b"-1 7", b"12345678901 7", b"1\0", b"1. 7"])
+def test_a_list_row_without_a_message_number_is_left_out(row: bytes) -> None:
+    assert parse_list(row + b"\r\n2 7\r\n", 2) == {2: 7}
 
 
 def test_list_rows_are_not_read_across_their_ends() -> None:
-    assert parse_list(b"1\r\n2\r\n3 4\r\n", 3) == {3: 4}
-    assert parse_list(b"1 \r\n5\r\n", 5) == {}
+    assert parse_list(b"1\r\n2\r\n3 4\r\n", 3) == {1: None, 2: None, 3: 4}
+    assert parse_list(b"1 \r\n5\r\n", 5) == {1: None, 5: None}
 
 
 def test_uidl() -> None:
@@ -96,7 +126,9 @@ def test_any_rows(words: list[bytes]) -> None:
         assert uid.isascii()
         assert uid.isprintable()
         assert " " not in uid
-    assert all(1 <= message <= 100 and size >= 0 for message, size in parse_list(data, 100).items())
+    for message, size in parse_list(data, 100).items():
+        assert 1 <= message <= 100
+        assert size is None or size >= 0
 
 
 def test_a_hundred_thousand_rows() -> None:

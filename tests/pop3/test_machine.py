@@ -37,6 +37,7 @@ from tui_popretr.pop3 import (
     UnexpectedEof,
     UnsolicitedReply,
     User,
+    Utf8,
 )
 from tui_popretr.secret import Secret
 
@@ -87,6 +88,11 @@ CASES = {
         (ok(Capa(), b"list follows", more=True), Listing(Capa(), b"TOP\r\nUIDL\r\n")), A,
     ),
     "CAPA refused": Case(A, (Capa(),), b"-ERR what?\r\n", (err(Capa(), b"what?"),), A),
+    "UTF8": Case(A, (Utf8(),), b"+OK\r\n", (ok(Utf8()),), A),
+    "UTF8 refused": Case(A, (Utf8(),), b"-ERR [UTF8] no\r\n", (err(Utf8(), b"[UTF8] no", "UTF8"),), A),
+    "UTF8, USER and PASS at once": Case(
+        A, (Utf8(), User("me"), PASSWORD), b"-ERR\r\n+OK\r\n+OK\r\n", (err(Utf8()), ok(User("me")), ok(PASSWORD)), T
+    ),
     "USER": Case(A, (User("me"),), b"+OK\r\n", (ok(User("me")),), A),
     "USER and PASS at once": Case(
         A, (User("me"), PASSWORD), b"+OK send it\r\n+OK in\r\n", (ok(User("me"), b"send it"), ok(PASSWORD, b"in")), T
@@ -224,11 +230,11 @@ def test_each_command_has_one_final_event(case: Case) -> None:
 
 
 ALL = (
-    Capa(), Stls(), User("u"), PASSWORD, Apop("u", Secret("d")), PLAIN, SaslResponse(Secret("")), Stat(), List(),
-    Uidl(), Retr(1), Top(1, 0), Dele(1), Noop(), Quit(),
+    Capa(), Stls(), Utf8(), User("u"), PASSWORD, Apop("u", Secret("d")), PLAIN, SaslResponse(Secret("")), Stat(),
+    List(), Uidl(), Retr(1), Top(1, 0), Dele(1), Noop(), Quit(),
 )  # fmt: skip
 ALLOWED: dict[State, set[type[Command]]] = {
-    A: {Capa, Stls, User, Pass, Apop, Auth, Quit},
+    A: {Capa, Stls, Utf8, User, Pass, Apop, Auth, Quit},
     State.CHALLENGED: {SaslResponse},
     T: {Capa, Stat, List, Uidl, Retr, Top, Dele, Noop, Quit},
 }
@@ -381,6 +387,57 @@ def test_continuations_belong_to_auth_alone() -> None:
     machine.send_many([Capa(), PLAIN])
     with pytest.raises(RemoteProtocolError):
         machine.receive(b"+ \r\n")
+
+
+# --- stray octets ---------------------------------------------------------------------------------------------------
+
+STRAY = (b"text\r\n", b"x", b"-- \r\n", b"--b\r\n", b"+ go\r\n", b"-OK\r\n", b"+ok\r\n", b".\r\n", b"\0", b"+" * 2000)
+NOT_STRAY = (b"+OK\r\n", b"+OK again\n", b"-ERR shutting down\r\n", b"-ERR" + b"x" * 2000)
+
+
+def test_stray_octets_behind_a_message() -> None:
+    message = CASES["RETR"].fed
+    for commands in ((Retr(1),), (Retr(1), Retr(2)), (Retr(1), Dele(3))):
+        for octets in STRAY:
+            for pieces in ([message + octets], [message, octets], [message, *(octets[i : i + 1] for i in range(2000))]):
+                machine = logged_in()
+                machine.send_many(commands)
+                _, error = feed(machine, [piece for piece in pieces if piece])
+                assert error is not None
+                assert machine.stray_octets
+                assert machine.state is State.BROKEN
+        machine = logged_in()
+        machine.send_many(commands)
+        feed(machine, [message, b"--"])
+        with pytest.raises(RemoteProtocolError):
+            machine.receive_eof()
+        assert machine.stray_octets
+
+
+def test_a_line_that_becomes_stray_by_the_next_command() -> None:
+    for octets, stray in ((b"--", True), (b"-", False), (b"+O", False), (b"-ERR sh", False)):
+        machine = logged_in()
+        machine.receive(octets)
+        with pytest.raises(UnsolicitedReply):
+            machine.send(Noop())
+        assert machine.stray_octets is stray
+
+
+def test_a_status_line_is_never_stray() -> None:
+    for octets in NOT_STRAY:
+        machine = run(CASES["RETR"])
+        _, error = feed(machine, [CASES["RETR"].fed, octets])
+        assert error is not None
+        assert not machine.stray_octets
+
+
+def test_a_connection_that_is_cut_has_no_stray_octets() -> None:
+    for received in (b"", b"+", b"-ER", b"+OK", b"+OK\r\nte", b"+OK\r\nte\r\n.\r\n", b"+OK\r\nte\r\n.\r\n-"):
+        machine = run(CASES["RETR"])
+        machine.receive(received)
+        with pytest.raises(UnexpectedEof):
+            machine.receive_eof()
+        assert not machine.stray_octets
 
 
 # --- views ----------------------------------------------------------------------------------------------------------

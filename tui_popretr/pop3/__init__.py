@@ -20,6 +20,7 @@ from tui_popretr.pop3.commands import (
     Top,
     Uidl,
     User,
+    Utf8,
 )
 from tui_popretr.pop3.errors import (
     InjectedPlaintext,
@@ -73,6 +74,7 @@ __all__ = [
     "UnexpectedEof",
     "UnsolicitedReply",
     "User",
+    "Utf8",
     "apop_digest",
     "begin",
     "parse_list",

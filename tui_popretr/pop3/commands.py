@@ -139,6 +139,14 @@ class Stls(_OpenCommand):
 
 
 @dataclass(frozen=True, slots=True)
+class Utf8(_OpenCommand):
+    """Ask for messages as they are, with UTF-8 in their headers (RFC 6856 §2.1); before the login only."""
+
+    def wire(self) -> bytes:
+        return b"UTF8\r\n"
+
+
+@dataclass(frozen=True, slots=True)
 class User(_OpenCommand):
     """Name the maildrop (RFC 1939 §7)."""
 

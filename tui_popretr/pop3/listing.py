@@ -12,8 +12,8 @@ MAX_COUNT = 2**31
 MAX_OCTETS = 2**62
 
 _STAT = re.compile(rb"[ \t]*([0-9]{1,20})[ \t]+([0-9]{1,20})(?:[ \t].*)?", re.DOTALL)
-# more may follow the octets (RFC 1939 §5, LIST)
-_LIST_ROW = re.compile(rb"^[ \t]*([0-9]{1,10})[ \t]+([0-9]{1,20})(?:[ \t][^\r\n]*)?\r?$", re.MULTILINE)
+# more may follow the octets (RFC 1939 §5, LIST); some servers have no number there
+_LIST_ROW = re.compile(rb"^[ \t]*([0-9]{1,10})(?:[ \t]+([0-9]{1,20})(?![^ \t\r\n]))?(?![^ \t\r\n])", re.MULTILINE)
 _UIDL_ROW = re.compile(rb"^[ \t]*([0-9]{1,10})[ \t]+([^\r\n]*)\r?$", re.MULTILINE)
 #: What a unique-id is made of (RFC 1939 §7).
 UID = re.compile(rb"[!-~]{1,70}")
@@ -29,13 +29,17 @@ def parse_stat(text: bytes) -> tuple[int, int]:
     raise RemoteProtocolError(f"the server's answer to STAT makes no sense: {visible(text, 100)}")
 
 
-def parse_list(data: bytes, count: int) -> dict[int, int]:
-    """Return message number → octets for the messages 1 to `count`. Of several rows for one, the first counts."""
-    sizes: dict[int, int] = {}
+def parse_list(data: bytes, count: int) -> dict[int, int | None]:
+    """Return message number → octets for the messages 1 to `count` that have a row.
+
+    None where no row of a message has a usable size. Of several rows with one, the first counts.
+    """
+    sizes: dict[int, int | None] = {}
     for number, octets in _LIST_ROW.findall(data):
-        message, size = int(number), int(octets)
-        if 1 <= message <= count and size <= MAX_OCTETS:
-            sizes.setdefault(message, size)
+        message = int(number)
+        if 1 <= message <= count and sizes.get(message) is None:
+            size = int(octets) if octets else MAX_OCTETS + 1
+            sizes[message] = size if size <= MAX_OCTETS else None
     return sizes
 
 

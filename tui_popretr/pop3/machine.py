@@ -28,7 +28,16 @@ from tui_popretr.pop3.events import BodyChunk, BodyEnd, Continuation, Event, Gre
 from tui_popretr.pop3.listing import parse_stat
 from tui_popretr.pop3.multiline import Collector, take
 from tui_popretr.pop3.states import ANSWERED, OVER, SECRETS_OUT, SENDING, SERVER_SILENT, State
-from tui_popretr.pop3.status import KNOWN_CODES, is_continuation, is_err, is_ok, response_code, split, time_stamp
+from tui_popretr.pop3.status import (
+    KNOWN_CODES,
+    is_continuation,
+    is_err,
+    is_ok,
+    may_be_status,
+    response_code,
+    split,
+    time_stamp,
+)
 from tui_popretr.secret import STARS
 from tui_popretr.text import visible
 
@@ -63,6 +72,7 @@ class Machine:
         self._collector: Collector | None = None
         self._secrets: list[bytes] = []
         self._failure: RemoteProtocolError | None = None
+        self._stray = False
         self._capabilities: Capabilities | None = None
         self._max_rows = UNCOUNTED_ROWS
         self._enter(State.GREETING)
@@ -93,6 +103,14 @@ class Machine:
     def answering(self) -> bool:
         """Whether the server is in the middle of multi-line data, or was when the dialogue broke."""
         return self._body is not None
+
+    @property
+    def stray_octets(self) -> bool:
+        """Whether the dialogue broke by octets, outside of multi-line data, that are neither +OK nor -ERR.
+
+        Behind a message they may be the rest of it: from a server that does not dot-stuff.
+        """
+        return self._stray
 
     @property
     def buffered(self) -> int:
@@ -184,6 +202,7 @@ class Machine:
         """Say that the server has closed the connection. UnexpectedEof if it may not yet."""
         self.check()
         if self._state not in OVER:
+            self._stray = self._body is None and not may_be_status(self._rest)
             self._break(UnexpectedEof(self._describe_eof()))
             self.check()
         self._enter(State.CLOSED)
@@ -208,6 +227,7 @@ class Machine:
                     # an unfinished line may end in half a secret, which redaction would not recognise
                     raise self._misplaced(buffer[at : at + 1] if self._sought else buffer[at:])
                 if size - at >= self._max_line:
+                    self._stray = not may_be_status(buffer[at:])
                     raise RemoteProtocolError(f"the server sent an endless line: {self._quote(buffer[at:], 40)}")
                 break
             self._read_line(buffer[at:end].removesuffix(b"\r"), events)
@@ -329,7 +349,8 @@ class Machine:
         return visible(text, limit)
 
     def _misplaced(self, line: bytes) -> RemoteProtocolError:
-        """Return the error for a line that is no reply, or one to nothing."""
+        """Return the error for a line, or the beginning of one, that is no reply, or one to nothing."""
+        self._stray = not may_be_status(line)
         quote = self._quote(line) or "an empty line"
         if (self._expected and not self._silent) or self._state is State.GREETING:
             return RemoteProtocolError(f"the server's answer is neither +OK nor -ERR: {quote}")

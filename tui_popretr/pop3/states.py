@@ -28,6 +28,7 @@ from tui_popretr.pop3.commands import (
     Top,
     Uidl,
     User,
+    Utf8,
 )
 
 
@@ -64,6 +65,7 @@ SENDING: dict[State, dict[type[Command], State]] = {
     **dict.fromkeys(State, _NOTHING),
     _S.AUTHORIZATION: {
         Capa: _S.AUTHORIZATION,
+        Utf8: _S.AUTHORIZATION,
         User: _S.AUTHORIZATION,
         Stls: _S.STARTING_TLS,
         Pass: _S.LOGGING_IN,

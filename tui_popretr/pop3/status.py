@@ -24,6 +24,11 @@ def is_err(line: bytes) -> bool:
     return line.startswith(b"-ERR")
 
 
+def may_be_status(line: bytes) -> bool:
+    """Whether a line, or what has come of it, is a status line or the beginning of one."""
+    return any(line.startswith(indicator) or indicator.startswith(line) for indicator in (b"+OK", b"-ERR"))
+
+
 def is_continuation(line: bytes) -> bool:
     """Whether a line in a SASL exchange is a challenge. "+" without its space is accepted, even before "OK...="."""
     return line.startswith(b"+") and not (is_ok(line) and not _BASE64_OCTET.match(line, 3))
