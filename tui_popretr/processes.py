@@ -12,10 +12,23 @@ from typing import Final
 #: Seconds that an end waits for a command that is just being started: longer only where a dead disk has its program.
 _PATIENCE: Final = 0.1
 
+# Until make_private(): for subprocess.Popen -1 means the umask of this process.
+_umask = -1
 _groups: set[int] = set()
 _starts: set[object] = set()
 _changed = threading.Condition()
 _no_more = threading.Event()
+
+
+def make_private() -> None:
+    """Set the umask to 077. Commands keep the one that the program was started with."""
+    global _umask
+    _umask = os.umask(0o077)
+
+
+def umask() -> int:
+    """Return the umask for commands, as subprocess.Popen takes it."""
+    return _umask
 
 
 @contextlib.contextmanager

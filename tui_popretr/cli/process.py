@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import gc
-import os
 import resource
 import sys
 from io import TextIOWrapper
 from typing import Final
+
+from tui_popretr import processes
 
 #: As gc.set_threshold takes them. What lives long here has no cycles, and there is much of it: Python's own thresholds
 #: would have it all looked through several times a second, each time stopping sessions and screen for 0.1 s and more.
@@ -17,7 +18,7 @@ _COLLECTIONS: Final = (10_000, 50, 20)
 
 def settle() -> None:
     """Set umask and limits. A limit that the system does not let us have stays as it is."""
-    os.umask(0o077)
+    processes.make_private()
     # Passwords are in memory, so a crash must leave no picture of it on disk.
     _limit(resource.RLIMIT_CORE, 0)
     # A connection and a file for each session: the usual 1024 is too few for a large fleet.

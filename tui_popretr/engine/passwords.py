@@ -115,6 +115,7 @@ async def _run(argv: tuple[str, ...]) -> tuple[bytes, int]:
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
+        umask=processes.umask(),
     )
     assert process.stdout is not None
     processes.enlist(process.pid)

@@ -86,6 +86,19 @@ def test_signals_do_to_it_what_they_do_to_all() -> None:
     assert not ignored >> (signal.SIGXFSZ - 1) & 1
 
 
+def test_it_has_the_umask_of_this_process_or_that_of_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(processes, "_umask", -1)
+    before = os.umask(0o037)
+    try:
+        assert said("umask") == "0037"
+        os.umask(0o002)
+        processes.make_private()
+        assert said("umask") == "0002"
+        assert os.umask(0) == 0o077
+    finally:
+        os.umask(before)
+
+
 def test_its_environment_is_ours_without_what_is_withheld(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NOTMUCH_CONFIG", "/x")
     monkeypatch.setenv("POP_PASSWORD", "secret")

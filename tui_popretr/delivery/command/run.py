@@ -70,6 +70,7 @@ def run(
             stderr=subprocess.STDOUT,
             env=environ,
             start_new_session=True,
+            umask=processes.umask(),
             bufsize=0,
         )
         processes.enlist(process.pid)
