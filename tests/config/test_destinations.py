@@ -16,6 +16,7 @@ from tui_popretr.config.model import (
     FolderDestination,
     FromFile,
     MaildirDestination,
+    Modes,
     SmtpDestination,
 )
 
@@ -174,6 +175,51 @@ def test_folder(tmp_path: Path) -> None:
     )
     found = destination(tmp_path, "<downloads_directory>d</downloads_directory><eol>native</eol>")
     assert found == FolderDestination(str(tmp_path / "d"), Eol.NATIVE)
+
+
+@pytest.mark.parametrize("name", ["maildir", "downloads_directory"])
+def test_modes_of_a_client(tmp_path: Path, name: str) -> None:
+    found = destination(tmp_path, f'<{name} filemode="0660" foldermode="02770">m</{name}>')
+    assert isinstance(found, MaildirDestination | FolderDestination)
+    assert found.modes == Modes(0o660, 0o2770)
+    found = destination(tmp_path, f'<{name} foldermode="0750">m</{name}>')
+    assert isinstance(found, MaildirDestination | FolderDestination)
+    assert found.modes == Modes(0o600, 0o750)
+
+
+def test_modes_of_the_message_store(tmp_path: Path) -> None:
+    store = '<message_store filemode="0640" foldermode="0750"/>'
+    expected = MaildirDestination(str(tmp_path / "var/ms/user1/Maildir"), "user1", modes=Modes(0o640, 0o750))
+    assert destination(tmp_path, before=store) == expected
+    assert destination(tmp_path, "<maildir>m</maildir>", store) == MaildirDestination(str(tmp_path / "m"))
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ('<maildir filemode="0999">m</maildir>', "filemode: '0999' is not a mode; write it in octal, like 0660"),
+        (
+            '<downloads_directory foldermode="07777">m</downloads_directory>',
+            "foldermode: '07777' has the setuid or the sticky bit; only setgid is allowed, as in 02770",
+        ),
+    ],
+)
+def test_wrong_modes(tmp_path: Path, more: str, message: str) -> None:
+    assert error_of(tmp_path, task(client(more=more))) == message
+
+
+def test_both_wrong_modes_are_reported(tmp_path: Path) -> None:
+    store = '<message_store filemode="0060" foldermode="0660"/>'
+    found = errors(load_text(tmp_path, task(client(), before=store)))
+    assert [message.split(":")[0] for message in found] == ["filemode", "foldermode"]
+
+
+def test_modes_that_let_everybody_write(tmp_path: Path) -> None:
+    more = '<maildir filemode="0666" foldermode="0777">m</maildir>'
+    assert warnings(load_text(tmp_path, task(client(more=more)))) == [
+        "filemode 0666 lets every user of this machine change the mail",
+        "foldermode 0777 lets every user of this machine change the mail",
+    ]
 
 
 def test_an_empty_destination_is_none(tmp_path: Path) -> None:

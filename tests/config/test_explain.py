@@ -155,3 +155,11 @@ def test_octets() -> None:
         "25M",
         "1G",
     ]
+
+
+def test_modes(tmp_path: Path) -> None:
+    text = describe(only_client(tmp_path, client(more='<maildir filemode="0660" foldermode="02770">/m</maildir>')))
+    assert " the Maildir /m, with mode 0660 for files and 02770 for folders that are made. What was" in text
+    more = '<downloads_directory filemode="640">/d</downloads_directory>'
+    text = describe(only_client(tmp_path, client(more=more)))
+    assert " a file in /d, with mode 0640 for files and 0700 for folders that are made. What was" in text

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -92,6 +94,54 @@ def test_count() -> None:
         values.count(1)("0")
     with pytest.raises(InvalidValueError, match="too large"):
         values.count()("9" * 5000)
+
+
+@pytest.mark.parametrize(
+    ("text", "mode"),
+    [("0600", 0o600), ("600", 0o600), ("0660", 0o660), ("640", 0o640), ("0644", 0o644), ("0666", 0o666)],
+)
+def test_file_mode(text: str, mode: int) -> None:
+    assert values.file_mode(text) == mode
+
+
+@pytest.mark.parametrize(
+    ("text", "mode"),
+    [("0700", 0o700), ("770", 0o770), ("0755", 0o755), ("02770", 0o2770), ("2770", 0o2770), ("02700", 0o2700)],
+)
+def test_folder_mode(text: str, mode: int) -> None:
+    assert values.folder_mode(text) == mode
+
+
+NO_MODES = ["0999", "0680", "", "0", "66", "066000", "-660", "0o660", "0x1b0", "rw-rw----", "u=rw", "0660 ", "٠٦٦٠"]
+
+
+@pytest.mark.parametrize("text", NO_MODES)
+@pytest.mark.parametrize("parse", [values.file_mode, values.folder_mode])
+def test_not_a_mode(parse: Callable[[str], int], text: str) -> None:
+    with pytest.raises(InvalidValueError, match="is not a mode; write it in octal, like 0"):
+        parse(text)
+
+
+@pytest.mark.parametrize(
+    ("parse", "text", "words"),
+    [
+        (values.file_mode, "0060", "lacks the owner's right to read and write"),
+        (values.file_mode, "0400", "lacks the owner's right to read and write"),
+        (values.file_mode, "0260", "lacks the owner's right to read and write"),
+        (values.file_mode, "0700", "more than the bits for reading and writing"),
+        (values.file_mode, "02660", "more than the bits for reading and writing"),
+        (values.file_mode, "07777", "more than the bits for reading and writing"),
+        (values.folder_mode, "0660", "lacks a right of the owner"),
+        (values.folder_mode, "02570", "lacks a right of the owner"),
+        (values.folder_mode, "0070", "lacks a right of the owner"),
+        (values.folder_mode, "07777", "only setgid is allowed"),
+        (values.folder_mode, "01777", "only setgid is allowed"),
+        (values.folder_mode, "04700", "only setgid is allowed"),
+    ],
+)
+def test_modes_that_cannot_be_meant(parse: Callable[[str], int], text: str, words: str) -> None:
+    with pytest.raises(InvalidValueError, match=words):
+        parse(text)
 
 
 def test_list() -> None:

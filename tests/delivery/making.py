@@ -16,6 +16,7 @@ from tui_popretr.config.model import (
     Eol,
     FolderDestination,
     MaildirDestination,
+    Modes,
     Server,
 )
 from tui_popretr.delivery.folders import sync_folder
@@ -23,6 +24,7 @@ from tui_popretr.delivery.sink import Draft, Sink
 from tui_popretr.delivery.sinks import Means, sink_for
 
 JOURNAL = "0123abcd"
+PRIVATE = Modes()
 WHEN = datetime(2026, 11, 23, 7, 27, 59, tzinfo=timezone(timedelta(hours=1)))
 
 
@@ -39,13 +41,13 @@ class Place:
     kind: str
     path: Path
 
-    def destination(self, owner: str | None = None) -> Destination:
+    def destination(self, owner: str | None = None, modes: Modes = PRIVATE) -> Destination:
         if self.kind == "maildir":
-            return MaildirDestination(str(self.path), None, Eol.NATIVE, owner)
-        return FolderDestination(str(self.path), Eol.CRLF, owner)
+            return MaildirDestination(str(self.path), None, Eol.NATIVE, owner, modes)
+        return FolderDestination(str(self.path), Eol.CRLF, owner, modes)
 
-    def sink(self, journal: str = JOURNAL, owner: str | None = None) -> Sink:
-        return sink_for(client(self.destination(owner)), journal)
+    def sink(self, journal: str = JOURNAL, owner: str | None = None, modes: Modes = PRIVATE) -> Sink:
+        return sink_for(client(self.destination(owner, modes)), journal)
 
     def finished(self) -> dict[str, bytes]:
         """What readers see."""

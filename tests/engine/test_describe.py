@@ -14,6 +14,7 @@ from tui_popretr.config.model import (
     FromFile,
     Literal,
     MaildirDestination,
+    Modes,
     PasswordSource,
     SmtpDestination,
     TlsPolicy,
@@ -56,6 +57,19 @@ def test_destinations(destination: Destination, shown: str) -> None:
     info = client_info(client_settings(destination=destination), 240.0)
     assert info.destination == dict(info.settings)["destination"] == shown
     assert "hush" not in repr(info)
+
+
+@pytest.mark.parametrize("kind", [MaildirDestination, FolderDestination])
+def test_modes(kind: type[MaildirDestination | FolderDestination]) -> None:
+    shown = dict(client_info(client_settings(destination=kind("/x", modes=Modes(0o660, 0o2770))), 240.0).settings)
+    assert (shown["filemode"], shown["foldermode"]) == ("0660", "02770")
+    shown = dict(client_info(client_settings(destination=kind("/x")), 240.0).settings)
+    assert (shown["filemode"], shown["foldermode"]) == ("0600", "0700")
+
+
+def test_modes_are_of_files() -> None:
+    settings = client_info(client_settings(destination=CommandDestination(("cat",))), 240.0).settings
+    assert not {"filemode", "foldermode"} & dict(settings).keys()
 
 
 @pytest.mark.parametrize(

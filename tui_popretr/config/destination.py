@@ -17,6 +17,7 @@ from tui_popretr.config.model import (
     Eol,
     FolderDestination,
     MaildirDestination,
+    Modes,
     SmtpDestination,
 )
 from tui_popretr.config.paths import Resolver
@@ -39,6 +40,7 @@ class MessageStore(NamedTuple):
     user_path: str
     mail_path: str
     eol: Eol
+    modes: Modes
 
     def maildir(self, name: str) -> str:
         """Return the Maildir of a mailbox; the name has no `/` in it and is not `.` or `..`."""
@@ -69,7 +71,7 @@ def read_local(whole: Section, resolver: Resolver) -> Local:
 
 
 def _read_store(whole: Section, resolver: Resolver) -> MessageStore | None:
-    default = MessageStore(os.path.join(resolver.paths.var, "ms"), "Maildir", Eol.NATIVE)
+    default = MessageStore(os.path.join(resolver.paths.var, "ms"), "Maildir", Eol.NATIVE, Modes())
     section = whole.child("message_store")
     if section is None:
         return default
@@ -79,6 +81,7 @@ def _read_store(whole: Section, resolver: Resolver) -> MessageStore | None:
         section.element("userpath", resolver.path, default.user_path),
         section.element("mailpath", _mail_path, default.mail_path),
         section.element("eol", _eol, default.eol),
+        _modes(section),
     )
 
 
@@ -218,7 +221,7 @@ def _read_maildir(client: Section, recip: str, eol: Eol | None, local: Local) ->
     if section is None or path is None:
         return None
     owner = _owner(client, recip, local)
-    return "maildir", section.place, MaildirDestination(path, None, eol or Eol.NATIVE, owner)
+    return "maildir", section.place, MaildirDestination(path, None, eol or Eol.NATIVE, owner, _modes(section))
 
 
 def _read_folder(client: Section, recip: str, eol: Eol | None, local: Local) -> _Found | None:
@@ -227,7 +230,7 @@ def _read_folder(client: Section, recip: str, eol: Eol | None, local: Local) -> 
     if section is None or path is None:
         return None
     owner = _owner(client, recip, local)
-    return "downloads_directory", section.place, FolderDestination(path, eol or Eol.CRLF, owner)
+    return "downloads_directory", section.place, FolderDestination(path, eol or Eol.CRLF, owner, _modes(section))
 
 
 def _mailbox(client: Section, recip: str, eol: Eol | None, local: Local, store: MessageStore) -> Destination | None:
@@ -238,9 +241,22 @@ def _mailbox(client: Section, recip: str, eol: Eol | None, local: Local, store: 
         return None
     # the users file's spelling, so that whoever reads the mailbox finds it under the name they know
     owner = _owner(client, user.name, local)
-    mailbox = MaildirDestination(store.maildir(user.name), user.name, eol or store.eol, owner)
+    mailbox = MaildirDestination(store.maildir(user.name), user.name, eol or store.eol, owner, store.modes)
     _check_encoding(client, mailbox, client.place)
     return mailbox
+
+
+def _modes(section: Section) -> Modes:
+    """Return `filemode` and `foldermode` of an element."""
+    default = Modes()
+    modes = Modes(
+        section.attribute("filemode", values.file_mode, default.file),
+        section.attribute("foldermode", values.folder_mode, default.folder),
+    )
+    for name, mode in (("filemode", modes.file), ("foldermode", modes.folder)):
+        if mode & 0o002:
+            section.warning(f"{name} 0{mode:o} lets every user of this machine change the mail", section.place_of(name))
+    return modes
 
 
 def _check_encoding(client: Section, destination: Destination, place: Place) -> None:

@@ -13,6 +13,7 @@ from tui_popretr.config.model import (
     FromFile,
     Literal,
     MaildirDestination,
+    Modes,
     PasswordSource,
 )
 from tui_popretr.text import visible
@@ -105,18 +106,23 @@ def _password(source: PasswordSource | None) -> str:
 
 def _target(destination: Destination) -> str:
     match destination:
-        case MaildirDestination(path, mailbox):
-            return (
-                f"delivers it to the mailbox of {mailbox} ({path})" if mailbox else f"delivers it to the Maildir {path}"
-            )
-        case FolderDestination(path):
-            return f"saves each message as a file in {path}"
+        case MaildirDestination(path, mailbox, modes=modes):
+            where = f"the mailbox of {mailbox} ({path})" if mailbox else f"the Maildir {path}"
+            return f"delivers it to {where}{_modes(modes)}"
+        case FolderDestination(path, modes=modes):
+            return f"saves each message as a file in {path}{_modes(modes)}"
         case CommandDestination(argv):
             return f"hands each message to the command {argv[0]}"
         case _:
             protocol = "LMTP" if destination.lmtp else "SMTP"
             where = destination.socket_path or f"{destination.host}:{destination.port}"
             return f"sends it by {protocol} through {where} to {', '.join(destination.recipients)}"
+
+
+def _modes(modes: Modes) -> str:
+    if modes == Modes():
+        return ""
+    return f", with mode 0{modes.file:o} for files and 0{modes.folder:o} for folders that are made"
 
 
 def _afterwards(client: ClientSettings) -> str:

@@ -41,6 +41,7 @@ def _names(words: str) -> frozenset[str]:
 
 _TEXT = Shape(text=True)
 _PASSWORD = Shape(_names("env file command"), text=True)
+_FILES = Shape(_names("filemode foldermode"), text=True)
 _LOG = Shape(_names("enabled rot maxfile buffer flush level"), text=True, ignored=_names("pid tid tname delta"))
 
 _SERVER = Shape(
@@ -73,8 +74,8 @@ _CLIENT = Shape(
         "ssl": _SSL,
         "smtp": _SMTP,
         "mda": Shape(_names("command timeout")),
-        "maildir": _TEXT,
-        "downloads_directory": _TEXT,
+        "maildir": _FILES,
+        "downloads_directory": _FILES,
         "eol": _TEXT,
     },
     repeated=True,
@@ -99,7 +100,9 @@ _SHARED = {
         _names("enabled"), dict.fromkeys(("domains", "users", "aliases", "virtualusers", "plainpass"), _TEXT)
     ),
     "message_store": Shape(
-        _names("enabled"), {"userpath": _TEXT, "mailpath": _TEXT, "eol": _TEXT}, stale={"rootpath": "userpath"}
+        _names("enabled filemode foldermode"),
+        {"userpath": _TEXT, "mailpath": _TEXT, "eol": _TEXT},
+        stale={"rootpath": "userpath"},
     ),
 }
 

@@ -147,6 +147,14 @@ class Server:
 
 
 @dataclass(frozen=True, slots=True)
+class Modes:
+    """Permissions of what is made for delivered mail."""
+
+    file: int = 0o600
+    folder: int = 0o700
+
+
+@dataclass(frozen=True, slots=True)
 class MaildirDestination:
     """Deliver into a Maildir: RECIP's in the message store, or any other."""
 
@@ -154,6 +162,7 @@ class MaildirDestination:
     mailbox: str | None = None  # RECIP where it is the message store's; None: a <maildir> of the client's own
     eol: Eol = Eol.NATIVE
     owner: str | None = None  # virtualusers N: files are given to this system user
+    modes: Modes = Modes()
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +172,7 @@ class FolderDestination:
     path: str  # absolute, %U% replaced
     eol: Eol = Eol.CRLF
     owner: str | None = None
+    modes: Modes = Modes()
 
 
 @dataclass(frozen=True, slots=True)

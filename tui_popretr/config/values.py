@@ -15,6 +15,7 @@ _DURATION = re.compile(
 )
 _SIZE = re.compile(r"([0-9]+)([BKMG]?)", re.ASCII | re.IGNORECASE)
 _UNIT = {"": 1, "B": 1, "K": 1024, "M": 1024**2, "G": 1024**3}
+_MODE = re.compile(r"0?[0-7]{3,4}", re.ASCII)
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -159,6 +160,32 @@ def count(minimum: int = 0) -> Callable[[str], int]:
         return number
 
     return parse
+
+
+def file_mode(text: str) -> int:
+    """Permissions of a message's file, in octal: the owner reads and writes it, and nobody executes it."""
+    mode = _mode(text, "0660")
+    if mode & ~0o666:
+        raise InvalidValueError(f"{quote(text)} has more than the bits for reading and writing; write it like 0660")
+    if mode & 0o600 != 0o600:
+        raise InvalidValueError(f"{quote(text)} lacks the owner's right to read and write; write it like 0660")
+    return mode
+
+
+def folder_mode(text: str) -> int:
+    """Permissions of a folder, in octal: the owner has all of them, and setgid (2000) is allowed."""
+    mode = _mode(text, "0770 or 02770")
+    if mode & ~0o2777:
+        raise InvalidValueError(f"{quote(text)} has the setuid or the sticky bit; only setgid is allowed, as in 02770")
+    if mode & 0o700 != 0o700:
+        raise InvalidValueError(f"{quote(text)} lacks a right of the owner (7 for the owner); write it like 0770")
+    return mode
+
+
+def _mode(text: str, example: str) -> int:
+    if not _MODE.fullmatch(text):
+        raise InvalidValueError(f"{quote(text)} is not a mode; write it in octal, like {example}")
+    return int(text, 8)
 
 
 def items(text: str) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from collections.abc import Collection
 
 from tui_popretr import faultpoints
 from tui_popretr.delivery.folders import Folders
+from tui_popretr.delivery.modes import set_mode
 from tui_popretr.delivery.owner import Owner
 from tui_popretr.delivery.publishing import publish_by_link, publish_by_rename
 from tui_popretr.delivery.trouble import delivery_failed
@@ -30,6 +31,7 @@ class FileDraft:
         "_folders",
         "_inode",
         "_link",
+        "_mode",
         "_owner",
         "_published",
         "_reported",
@@ -52,9 +54,13 @@ class FileDraft:
         description: str,
         folders: Folders,
         owner: Owner | None,
+        mode: int,
         link: bool,
     ) -> None:
-        """`link`: publish by link and unlink, where others may make files of any name; else by rename."""
+        """`mode`: permissions of the file, whatever the umask.
+
+        `link`: publish by link and unlink, where others may make files of any name; else by rename.
+        """
         self.record_id = record_id
         self.tmp = tmp
         self.final = final
@@ -63,6 +69,7 @@ class FileDraft:
         self._description = description
         self._folders = folders
         self._owner = owner
+        self._mode = mode
         self._link = link
         self._chunks: list[bytes] = []
         self._descriptor = -1
@@ -185,9 +192,9 @@ class FileDraft:
         self.spilled = True
         if self._owner is not None:
             self._owner.give(self._descriptor)
-        if self._link:
-            status = os.fstat(self._descriptor)
-            self._inode = (status.st_dev, status.st_ino)
+        # The file is still empty: no octet of the message ever has other permissions.
+        status = set_mode(self._descriptor, self._mode)
+        self._inode = (status.st_dev, status.st_ino)
 
     def _open(self) -> int:
         return os.open(self.tmp, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from tui_popretr.config.model import Eol
+from tui_popretr.config.model import Eol, Modes
 from tui_popretr.delivery.folders import Folders
 from tui_popretr.delivery.owner import Owner
 from tui_popretr.delivery.trouble import delivery_failed
@@ -16,7 +16,15 @@ class FileSink:
     remote = False
 
     def __init__(
-        self, kind: str, path: str, subfolders: tuple[str, ...], *, eol: Eol, owner: str | None, journal_id: str
+        self,
+        kind: str,
+        path: str,
+        subfolders: tuple[str, ...],
+        *,
+        eol: Eol,
+        owner: str | None,
+        modes: Modes,
+        journal_id: str,
     ) -> None:
         self.path = os.path.normpath(path)
         self.key = f"{kind}:{self.path}"
@@ -24,7 +32,8 @@ class FileSink:
         self.lane = self.key
         self._journal_id = journal_id
         self._owner = None if owner is None else Owner(owner)
-        self._folders = Folders(self.path, subfolders, self._owner)
+        self._file_mode = modes.file
+        self._folders = Folders(self.path, subfolders, self._owner, modes.folder)
 
     def make_ready(self, octets: int) -> None:
         self._folders.make_ready(octets)

@@ -18,7 +18,13 @@ class FolderSink(FileSink):
 
     def __init__(self, destination: FolderDestination, client: str, journal_id: str) -> None:
         super().__init__(
-            "folder", destination.path, (), eol=destination.eol, owner=destination.owner, journal_id=journal_id
+            "folder",
+            destination.path,
+            (),
+            eol=destination.eol,
+            owner=destination.owner,
+            modes=destination.modes,
+            journal_id=journal_id,
         )
         self._client = client
 
@@ -32,6 +38,7 @@ class FolderSink(FileSink):
             description=f"File={final}",
             folders=self._folders,
             owner=self._owner,
+            mode=self._file_mode,
             link=True,
         )
 

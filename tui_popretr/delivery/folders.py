@@ -1,4 +1,4 @@
-"""Folders of a destination: made private, given to their owner, and durable."""
+"""Folders of a destination: made with their mode, given to their owner, and durable."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import errno
 import os
 import threading
 
+from tui_popretr.delivery.modes import set_mode
 from tui_popretr.delivery.owner import Owner
 from tui_popretr.delivery.trouble import delivery_failed
 
@@ -42,10 +43,12 @@ class Folders:
     (0711).
     """
 
-    def __init__(self, top: str, subfolders: tuple[str, ...], owner: Owner | None) -> None:
+    def __init__(self, top: str, subfolders: tuple[str, ...], owner: Owner | None, mode: int = 0o700) -> None:
+        """`mode`: permissions of the folders that are made, whatever the umask. Those that exist are not changed."""
         self._top = top
         self._wanted = tuple(os.path.join(top, name) for name in subfolders) or (top,)
         self._owner = owner
+        self._mode = mode
         self._owned_from = top
         while owner is not None and top != os.path.dirname(top):
             if os.path.basename(top) == owner.name:
@@ -57,7 +60,7 @@ class Folders:
         self.unsynced: tuple[str, ...] = ()
 
     def make(self, *, again: bool = False) -> None:
-        """Make what is missing, mode 0700. `again`: look even if all were there before. Raises DeliveryFailed."""
+        """Make what is missing. `again`: look even if all were there before. Raises DeliveryFailed."""
         with self._lock:
             if self._made and not again:
                 return
@@ -91,13 +94,30 @@ class Folders:
             # Also where it was there already: who made it may have been killed, or failed, before it was durable.
             sync_folder(os.path.dirname(above))
             owner = self._owner if f"{path}/".startswith(f"{self._owned_from}/") else None
-            with contextlib.suppress(FileExistsError):
-                os.mkdir(path, 0o711 if self._owner is not None and owner is None else 0o700)
-            if owner is not None:
-                descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
-                try:
-                    owner.give(descriptor)
-                finally:
-                    os.close(descriptor)
+            self._make_one(path, owner, 0o711 if self._owner is not None and owner is None else self._mode)
         except OSError as error:
             raise delivery_failed(error, "make the folder", path) from error
+
+    def _make_one(self, path: str, owner: Owner | None, mode: int) -> None:
+        try:
+            os.mkdir(path, 0o700)
+        except FileExistsError:  # another process was faster
+            if owner is not None:
+                self._settle(path, owner, None)
+            return
+        try:
+            self._settle(path, owner, mode)
+        except BaseException:
+            with contextlib.suppress(OSError):  # the next run would take it for one that is to stay as it is
+                os.rmdir(path)
+            raise
+
+    def _settle(self, path: str, owner: Owner | None, mode: int | None) -> None:
+        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+        try:
+            if owner is not None:
+                owner.give(descriptor)
+            if mode is not None:
+                set_mode(descriptor, mode)
+        finally:
+            os.close(descriptor)

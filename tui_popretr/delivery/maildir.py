@@ -23,6 +23,7 @@ class MaildirSink(FileSink):
             ("tmp", "new", "cur"),
             eol=destination.eol,
             owner=destination.owner,
+            modes=destination.modes,
             journal_id=journal_id,
         )
         self._tmp = os.path.join(self.path, "tmp")
@@ -39,6 +40,7 @@ class MaildirSink(FileSink):
             description=self._description,
             folders=self._folders,
             owner=self._owner,
+            mode=self._file_mode,
             link=False,
         )
 

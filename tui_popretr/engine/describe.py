@@ -60,6 +60,9 @@ def _settings(client: ClientSettings, timeout: float) -> list[tuple[str, str]]:
         ("omitreceivedheader", _yes_no(client.omit_received)),
         ("timeout", duration(timeout)),
     ]
+    match client.destination:
+        case MaildirDestination(modes=modes) | FolderDestination(modes=modes):
+            settings += [("filemode", f"0{modes.file:o}"), ("foldermode", f"0{modes.folder:o}")]
     if client.delete_after is not None:
         settings.append(("deleteafter", duration(client.delete_after)))
     if client.max_size is not None:

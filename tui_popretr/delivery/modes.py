@@ -1,0 +1,48 @@
+"""Permissions of files and folders that are made, as they are configured and not as the umask leaves them."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import stat
+from typing import Final
+
+from tui_popretr.errors import CannotCreate
+
+_REFUSED: Final = frozenset((errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS))
+
+
+def set_mode(descriptor: int, mode: int) -> os.stat_result:
+    """Give an open file or folder that was just made its permissions; return its status of before.
+
+    A setgid bit that a folder has inherited stays: without it, mail in a shared folder would get another group. File
+    systems without permissions of their own (FAT, many network shares) keep those of the mount.
+    Raises OSError, and CannotCreate where the setgid bit alone is forbidden.
+    """
+    status = os.fstat(descriptor)
+    if stat.S_ISDIR(status.st_mode):
+        mode |= status.st_mode & stat.S_ISGID
+    if stat.S_IMODE(status.st_mode) != mode and not _change(descriptor, mode) and mode & stat.S_ISGID:
+        _explain_setgid(descriptor, mode)
+    return status
+
+
+def _change(descriptor: int, mode: int) -> bool:
+    """Set the mode; return whether that was allowed."""
+    try:
+        os.fchmod(descriptor, mode)
+    except OSError as error:
+        if error.errno not in _REFUSED:
+            raise
+        return False
+    return True
+
+
+def _explain_setgid(descriptor: int, mode: int) -> None:
+    with contextlib.suppress(OSError):
+        if _change(descriptor, mode & ~stat.S_ISGID):
+            raise CannotCreate(
+                f"foldermode 0{mode:o} needs the setgid bit, which this process may not set",
+                advice="under systemd: RestrictSUIDSGID=no; or make the folders yourself, and they stay as they are",
+            )
