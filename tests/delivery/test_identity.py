@@ -32,7 +32,7 @@ def header(*chunks: bytes) -> Identity:
 
 def test_the_header_tells_what_is_needed() -> None:
     made = hasher(MESSAGE)
-    assert made.header()[1:] == (False, "m1@example.test", "Mon, 23 Nov 2026 07:27:59 +0000")
+    assert made.header()[1:] == (False, "m1@example.test", "Mon, 23 Nov 2026 07:27:59 +0000", False)
     assert made.sender == "alice@example.test"
 
 
@@ -103,7 +103,7 @@ def test_only_the_first_64_kib_count() -> None:
 
 def test_fields_may_be_folded_and_oddly_spaced() -> None:
     made = hasher(b"MESSAGE-id:\r\n\t<m3@x>\r\nDate :  Mon,\r\n 23 Nov\r\nFrom:\r\n Alice\r\n <a@b>\r\n\r\n")
-    assert made.header()[2:] == ("m3@x", "Mon, 23 Nov")
+    assert made.header()[2:4] == ("m3@x", "Mon, 23 Nov")
     assert made.sender == "a@b"
 
 

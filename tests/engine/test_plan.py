@@ -21,7 +21,7 @@ from tui_popretr.engine.plan import (
     to_delete,
 )
 from tui_popretr.identity import Identity
-from tui_popretr.journal.records import Record, State, Trouble
+from tui_popretr.journal.records import Record, State, Trouble, uid_key
 
 NOW = 1_795_000_000
 DAY = 24 * 3600
@@ -226,13 +226,13 @@ def test_as_many_messages_as_maxmessages_are_all_fetched() -> None:
 # --- troubles ---------------------------------------------------------------------------------------------------------
 
 
-def trouble(failures: int = POISON_FAILURES, age: float = 60, uid: str = "u1") -> dict[str, Trouble]:
-    return {uid: Trouble(uid, 1000, failures, int(NOW - age), "it never ends")}
+def trouble(failures: int = POISON_FAILURES, age: float = 60, key: str = "uid:u1") -> dict[str, Trouble]:
+    return {key: Trouble(key, 1000, failures, 0, int(NOW - age), "it never ends")}
 
 
 def test_whatever_has_failed_comes_behind_what_has_not() -> None:
     listing = [Listed(number, f"u{number}", 10) for number in range(1, 6)]
-    troubles = trouble(2, uid="u1") | trouble(1, uid="u2") | trouble(1, uid="u4")
+    troubles = trouble(2, key="uid:u1") | trouble(1, key="uid:u2") | trouble(1, key="uid:u4")
     assert [each.listed.number for each in plan_for(DELETE, listing=listing, troubles=troubles).work] == [3, 5, 2, 4, 1]
 
 
@@ -265,9 +265,9 @@ def test_its_failures_do_not_keep_what_is_owed_from_being_deleted() -> None:
 
 
 def test_without_a_uid_failures_are_counted_under_the_size() -> None:
-    assert Listed(1, None, 1000).trouble_key == "size 1000"
-    assert Listed(1, "u1", 1000).trouble_key == "u1"
-    plan = plan_for(DELETE, listing=[Listed(1, None, 1000), Listed(2, None, 1001)], troubles=trouble(uid="size 1000"))
+    assert Listed(1, None, 1000).trouble_key == "size:1000"
+    assert Listed(1, "size:1000", 1000).trouble_key == "uid:size:1000", "a UID never equals a size"
+    plan = plan_for(DELETE, listing=[Listed(1, None, 1000), Listed(2, None, 1001)], troubles=trouble(key="size:1000"))
     assert [each.listed.number for each in plan.skips] == [1]
     assert [each.listed.number for each in plan.work] == [2]
 
@@ -275,7 +275,7 @@ def test_without_a_uid_failures_are_counted_under_the_size() -> None:
 @pytest.mark.parametrize("records", [(), (record(),)])
 def test_what_broke_the_connection_in_this_run_is_passed_over(records: tuple[Record, ...]) -> None:
     listing = [Listed(1, "u1", 1000), Listed(2, "u2", 10)]
-    plan = plan_for(DELETE, *records, listing=listing, passed_over=frozenset({"u1"}))
+    plan = plan_for(DELETE, *records, listing=listing, passed_over=frozenset({"uid:u1"}))
     assert [(skip.listed.number, skip.trouble, skip.silent) for skip in plan.skips] == [(1, True, True)]
     assert [each.listed.number for each in plan.work] == [2]
 
@@ -316,17 +316,19 @@ _POLICIES = st.builds(
 )
 _TROUBLES = st.lists(
     st.builds(
-        lambda uid, failures, age: Trouble(uid, 1000, failures, NOW - age, "reason"),
+        lambda uid, failures, age: Trouble(uid_key(uid), 1000, failures, 0, NOW - age, "reason"),
         _UIDS.filter(bool),
         st.integers(1, 5),
         st.integers(0, 3 * DAY),
     ),
     max_size=4,
-).map(lambda troubles: {each.uid: each for each in troubles})
+).map(lambda troubles: {each.key: each for each in troubles})
 
 
 @settings(max_examples=200)
-@given(_LISTINGS, _RECORDS, _TROUBLES, _POLICIES, st.frozensets(_UIDS.filter(bool), max_size=2))
+@given(
+    _LISTINGS, _RECORDS, _TROUBLES, _POLICIES, st.frozensets(_UIDS.map(lambda uid: uid_key(uid or "none")), max_size=2)
+)
 def test_every_message_is_accounted_for_once(
     listing: list[Listed],
     records: list[Record],

@@ -119,7 +119,9 @@ class Program:
         self.ledger.recovering()
         for _, record in journal.delivering():
             if record.uid is not None:
-                self.records[self.ledger.deliveries[record.id].account.number].overcome([record.uid], surely=False)
+                self.records[self.ledger.deliveries[record.id].account.number].overcome(
+                    [f"uid:{record.uid}"], surely=False
+                )
         results = recover(journal, maildrop, now=self.ledger.clock.now, audit=self._audit)
         for each in results:
             self.ledger.deliveries[each.record.id].surely_delivered |= each.outcome.delivered
@@ -200,7 +202,7 @@ class Program:
             delivery = deliveries[parcel.record.id]
             delivery.surely_delivered |= surely
             if parcel.record.uid is not None:
-                self.records[delivery.account.number].overcome([parcel.record.uid], surely=surely)
+                self.records[delivery.account.number].overcome([f"uid:{parcel.record.uid}"], surely=surely)
 
     def _publish(self, group: list[Parcel]) -> list[Parcel]:
         problems: dict[int, PopretrError] = {}

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tests.journal.model_ledger import Account, Ledger
 from tui_popretr.journal.journal import FORGET_AFTER, Journal
-from tui_popretr.journal.records import Record, SessionRow, State
+from tui_popretr.journal.records import Record, SessionRow, State, uid_key
 
 #: The states that may follow; between two looks several steps may have been taken.
 _FOLLOWING = {
@@ -85,7 +85,8 @@ class Records:
             elif listed is not None and surely:
                 self.absent.pop(uid, None)
         if listed is not None:
-            self.overcome([key for key in self.failures if key not in listed], surely=surely)
+            present = set(map(uid_key, listed))
+            self.overcome([key for key in self.failures if key not in present], surely=surely)
 
     def mark(self, uids: Collection[str]) -> None:
         """These UIDs are marked as seen, and stand for other messages than those that were deleted."""

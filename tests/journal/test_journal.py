@@ -13,7 +13,19 @@ from tui_popretr.errors import ExitCode, JournalError
 from tui_popretr.journal import ids, schema
 from tui_popretr.journal import journal as module
 from tui_popretr.journal.journal import Journal
-from tui_popretr.journal.records import DeliveredMark, Identity, Maildrop, Manners, Record, SessionRow, State
+from tui_popretr.journal.records import (
+    DeliveredMark,
+    Identity,
+    Maildrop,
+    Manners,
+    Record,
+    SessionRow,
+    State,
+    Trouble,
+    deletion_key,
+    size_key,
+    uid_key,
+)
 
 
 def only(journal: Journal, maildrop: int) -> Record:
@@ -212,15 +224,16 @@ def test_without_uids_only_what_is_owed_or_just_deleted_stays(journal: Journal) 
 
 def test_trouble_is_counted_until_the_message_is_delivered_or_gone(journal: Journal) -> None:
     maildrop = journal.maildrop(HOME)
-    assert journal.count_trouble(maildrop, "u1", 10, "cut", NOW) == 1
-    assert journal.count_trouble(maildrop, "u1", 12, "stalled", NOW + 5) == 2
-    for uid in ("u2", "u3", "u4"):
-        journal.count_trouble(maildrop, uid, 10, "cut", NOW)
-    assert journal.troubles(maildrop)["u1"] == ("u1", 12, 2, NOW + 5, "stalled")
+    journal.count_troubles(maildrop, [(uid_key("u1"), 10, "cut", False)], NOW)
+    assert journal.troubles(maildrop)["uid:u1"] == Trouble("uid:u1", 10, 1, 0, NOW, "cut")
+    journal.count_troubles(maildrop, [(uid_key("u1"), 12, "refused", True)], NOW + 5)
+    keys = [*map(uid_key, ("u2", "u3", "u4")), deletion_key(uid_key("u3")), deletion_key(uid_key("u4")), size_key(10)]
+    journal.count_troubles(maildrop, [(key, 10, "cut", False) for key in keys], NOW)
+    assert journal.troubles(maildrop)["uid:u1"] == Trouble("uid:u1", 12, 2, 1, NOW + 5, "refused")
     deliver(journal, maildrop, "u1")
-    journal.clear_trouble(maildrop, "u2")
+    journal.clear_troubles(maildrop, [uid_key("u2")])
     journal.close_session(maildrop, deleted=[], listed={"u3"}, now=NOW)
-    assert set(journal.troubles(maildrop)) == {"u3"}
+    assert set(journal.troubles(maildrop)) == {"uid:u3", "dele uid:u3"}
     assert journal.troubles(journal.maildrop(WORK)) == {}
 
 
@@ -409,12 +422,13 @@ def test_sqlite_is_not_left_open_by_a_refused_opening(path: str, journal: Journa
 def test_a_value_that_no_column_takes_breaks_nothing(journal: Journal) -> None:
     maildrop = journal.maildrop(HOME)
     with pytest.raises(JournalError, match="cannot hold a value"):
-        journal.count_trouble(maildrop, "u1", 2**63, "reason", NOW)
+        journal.count_troubles(maildrop, [("uid:u1", 2**63, "reason", False)], NOW)
     with pytest.raises(JournalError, match="cannot hold a value"):
-        journal.count_trouble(maildrop, "u1", 1, "reason \udcff", NOW)
+        journal.count_troubles(maildrop, [("uid:u1", 1, "reason \udcff", False)], NOW)
     assert not journal.broken
     assert journal.troubles(maildrop) == {}
-    assert journal.count_trouble(maildrop, "u1", 1, "reason", NOW) == 1
+    journal.count_troubles(maildrop, [("uid:u1", 1, "reason", False)], NOW)
+    assert journal.troubles(maildrop)["uid:u1"].failures == 1
 
 
 def test_the_deleted_are_left_out_where_nobody_asks_for_them(journal: Journal) -> None:

@@ -13,11 +13,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.journal.making import HOME, deliver
+from tests.journal import versions
+from tests.journal.making import HOME, NOW, deliver
 from tui_popretr.errors import ExitCode, JournalDamaged, JournalError, JournalFromFuture, JournalLocked
 from tui_popretr.journal import schema
 from tui_popretr.journal.journal import Journal
-from tui_popretr.journal.records import Manners
+from tui_popretr.journal.records import Doubt, Identity, State, Trouble
 
 OPEN_AND_WAIT = """
 import sys
@@ -117,42 +118,64 @@ def test_a_journal_from_the_future_is_refused_and_kept(closed: str) -> None:
     assert Path(closed).read_bytes() == before
 
 
-def test_a_journal_of_version_1_is_brought_up_to_date(path: str) -> None:
-    """It kept the recipients that had accepted beside a record, and lost them with it."""
-    with closing(Journal.open(path)) as journal:
-        maildrop = journal.maildrop(HOME)
-        deliver(journal, maildrop, "u1")
-    with closing(sqlite3.connect(path)) as connection:
-        connection.executescript(
-            "DROP TABLE accepted; CREATE TABLE accepted (message INTEGER NOT NULL, address TEXT NOT NULL);"
-            "INSERT INTO accepted VALUES (1, 'a@example.test'); DROP TABLE manners; PRAGMA user_version = 1"
-        )
+@pytest.mark.parametrize("version", versions.TABLES)
+def test_a_journal_of_an_earlier_version_is_brought_up_to_date(path: str, version: int) -> None:
+    versions.make(path, version)
     for _ in range(2):
         with closing(Journal.open(path)) as journal:
-            assert [record.uid for record in journal.records(maildrop)] == ["u1"]
-            assert journal.acceptances(maildrop) == []
+            assert journal.maildrop(HOME) == 1
+            assert [(each.id, each.uid, each.state, each.owed, each.settled) for each in journal.records(1)] == [
+                (1, "seen", State.SEEN, False, False),
+                (2, "coming", State.DELIVERING, True, False),
+                (3, "here", State.DELIVERED, True, False),
+                (4, None, State.DELIVERED, False, True),
+                (5, "gone", State.DELETED, False, True),
+            ]
+            (unfinished,) = journal.delivering_of(1)
+            identity = Identity(b"\x02", False, "m2@x", "today", utf8=False)
+            assert unfinished[:4] == (2, "coming", 102, identity)
+            assert unfinished[7:] == ("/tmp/2", "/new/2", "audit 2", NOW, Doubt.NONE)
+            assert journal.troubles(1) == {
+                "uid:bad": Trouble("uid:bad", 9, 2, 0, NOW, "cut"),
+                "size:9": Trouble("size:9", 9, 3, 0, NOW, "refused"),
+            }
+            assert journal.acceptances(1) == []
+            assert len(journal.sessions("home")) == 1
+            assert journal.next_id() > 7
     with closing(sqlite3.connect(path)) as connection:
         assert connection.execute("PRAGMA user_version").fetchone() == (schema.VERSION,)
+        assert _layout(connection) == _layout_of_new(path)
 
 
-def test_a_journal_of_version_2_is_brought_up_to_date(path: str) -> None:
-    """It knew nothing of servers that cannot do PIPELINING."""
+def _layout(connection: sqlite3.Connection) -> dict[str, list[tuple[object, ...]]]:
+    """The columns of each table, and the indexes, by name."""
+    names = connection.execute("SELECT name FROM sqlite_master WHERE type IN ('table', 'index')").fetchall()
+    return {
+        name: connection.execute(f"SELECT name, type, \"notnull\", pk FROM pragma_table_info('{name}')").fetchall()
+        for (name,) in names
+    }
+
+
+def _layout_of_new(path: str) -> dict[str, list[tuple[object, ...]]]:
+    Journal.open(f"{path}.other").close()
+    with closing(sqlite3.connect(f"{path}.other")) as connection:
+        return _layout(connection)
+
+
+def test_an_upgrade_that_is_interrupted_changes_nothing(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    versions.make(path, 3)
+    monkeypatch.setitem(schema._UPGRADES, 3, schema._UPGRADES[3] + "INSERT INTO nowhere VALUES (1);")
+    with pytest.raises(JournalError):
+        Journal.open(path)
+    monkeypatch.undo()
     with closing(Journal.open(path)) as journal:
-        maildrop = journal.maildrop(HOME)
-        deliver(journal, maildrop, "u1")
-    with closing(sqlite3.connect(path)) as connection:
-        connection.executescript("DROP TABLE manners; PRAGMA user_version = 2")
-    for known in ([], [Manners("pop.example.test", 110, 1, 5)]):
-        with closing(Journal.open(path)) as journal:
-            assert [record.uid for record in journal.records(maildrop)] == ["u1"]
-            assert journal.manners() == known
-            journal.note_manners(Manners("pop.example.test", 110, 1, 5))
+        assert len(journal.records(1)) == 5
 
 
 def test_of_an_earlier_version_no_table_may_be_missing_that_it_had(path: str) -> None:
-    Journal.open(path).close()
+    versions.make(path, 2)
     with closing(sqlite3.connect(path)) as connection:
-        connection.executescript("DROP TABLE manners; DROP TABLE accepted; PRAGMA user_version = 2")
+        connection.executescript("DROP TABLE accepted")
     with pytest.raises(JournalDamaged, match="lacks the table accepted"):
         Journal.open(path)
 

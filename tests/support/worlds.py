@@ -268,7 +268,7 @@ class World:
     def troubles(self) -> dict[str, Trouble]:
         """The journal's troubles of the maildrop, by uid."""
         with self._journal() as journal:
-            return journal.troubles(1)
+            return {key.removeprefix("uid:"): trouble for key, trouble in journal.troubles(1).items()}
 
     @contextmanager
     def _journal(self) -> Iterator[Journal]:

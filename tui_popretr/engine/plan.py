@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import itemgetter
 
-from tui_popretr.journal.records import Record, State, Trouble
+from tui_popretr.journal.records import Record, State, Trouble, size_key, uid_key
 
 #: A message that failed so often is tried last, and at most once in POISON_REST seconds.
 POISON_FAILURES = 3
@@ -23,8 +23,8 @@ class Listed:
 
     @property
     def trouble_key(self) -> str:
-        """What failures are counted under. Without a UID the size must do; no UID contains a space."""
-        return self.uid if self.uid is not None else f"size {self.octets}"
+        """What failures are counted under. Without a UID the size must do."""
+        return uid_key(self.uid) if self.uid is not None else size_key(self.octets)
 
 
 @dataclass(frozen=True, slots=True)

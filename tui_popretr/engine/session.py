@@ -29,6 +29,7 @@ from tui_popretr.errors import (
     ConnectionCut,
     DeliveryFailed,
     JournalError,
+    MessageRejected,
     PasswordUnavailable,
     PopretrError,
     ProtocolViolation,
@@ -107,7 +108,7 @@ class Session(Observer):
         self._publish: Callable[[Fact], None] = around.bus.publish
         self._entry = Entry(self.id, client, around.bus, around.clock, around.connect, around.timeout)
         self._tally = Tally()
-        self._troubles: list[tuple[Listed, str]] = []  # to be counted in the journal
+        self._troubles: list[tuple[str, int, str, bool]] = []  # to be counted in the journal
         self._overcome: list[str] = []  # trouble keys of messages without UID that have arrived after all
         self._known_troubles: Collection[str] = ()
         self._early = trio.CancelScope()  # until there is something to retrieve
@@ -428,11 +429,8 @@ class Session(Observer):
         now = int(self._now())
 
         def count(journal: Journal) -> None:
-            journal.count_troubles(
-                maildrop, ((listed.trouble_key, listed.octets, reason) for listed, reason in troubles), now
-            )
-            for key in overcome:
-                journal.clear_trouble(maildrop, key)
+            journal.count_troubles(maildrop, troubles, now)
+            journal.clear_troubles(maildrop, overcome)
 
         if troubles or overcome:
             with trio.CancelScope(shield=True) as self._counting:
@@ -466,7 +464,8 @@ class Session(Observer):
         self._tally.fail(problem)
         tell = tell and self._tally.failed <= TOLD
         if count:
-            self._troubles.append((listed, str(problem)))
+            rejected = isinstance(problem, MessageRejected)
+            self._troubles.append((listed.trouble_key, listed.octets, str(problem), rejected))
         if tell:
             self._skipped(listed, str(problem), trouble=True)
 

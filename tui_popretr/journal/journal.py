@@ -23,7 +23,9 @@ from tui_popretr.journal.place import make_private_folders
 from tui_popretr.journal.records import (
     UNKNOWN_IDENTITY,
     Acceptance,
+    CapaHistory,
     DeliveredMark,
+    Doubt,
     Identity,
     Maildrop,
     Manners,
@@ -33,6 +35,8 @@ from tui_popretr.journal.records import (
     State,
     Totals,
     Trouble,
+    deletion_key,
+    uid_key,
 )
 from tui_popretr.journal.trouble import damaged, explain
 from tui_popretr.text import visible
@@ -45,14 +49,20 @@ KEPT_SESSIONS: Final = 1000
 #: UIDs in a query; SQLite takes 999 variables in any version.
 _AT_ONCE: Final = 900
 _STATES = tuple(State)
-_COLUMNS = "id, uid, octets, digest, whole, message_id, date, state, owed, settled, tmp, final, audit, time"
-_INSERT = f"INSERT INTO message (maildrop, {_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608
+_DOUBTS = tuple(Doubt)
+_COLUMNS = (
+    "id, uid, octets, digest, whole, message_id, date, utf8, state, owed, settled, tmp, final, audit, time, doubt"
+)
+_INSERT = f"INSERT INTO message (maildrop, {_COLUMNS}) VALUES ({','.join('?' * 17)})"  # noqa: S608
 _UNFINISHED = f"SELECT {_COLUMNS}, maildrop FROM message WHERE state = 1"  # noqa: S608
 _RECORDS = f"SELECT {_COLUMNS} FROM message WHERE maildrop = ?"  # noqa: S608
-# "State" in numbers, as the partial index needs them: 0 seen, 1 delivering, 2 delivered, 3 deleted
+# "State" in numbers, as the partial index needs them: 0 seen, 1 delivering, 2 delivered, 3 deleted, 4 kept, 5 skipped.
+# "doubt": 0 none, 1 unproven, 2 short.
 # One statement for all the messages concerned, named by _ids(): a statement a message costs twice as much.
 _THESE = "id IN (SELECT value FROM json_each(?))"
-_MARK_DELIVERED = f"UPDATE message SET state = 2, owed = ?, tmp = NULL, audit = NULL WHERE state = 1 AND {_THESE}"  # noqa: S608
+_MARK_DELIVERED = (
+    f"UPDATE message SET state = iif(doubt = 2, 4, 2), owed = ?, tmp = NULL, audit = NULL WHERE state = 1 AND {_THESE}"  # noqa: S608
+)
 _FORGET_OLDER = """
 DELETE FROM message WHERE id IN (
     SELECT old.id FROM json_each(?) AS delivered
@@ -61,13 +71,13 @@ DELETE FROM message WHERE id IN (
     WHERE old.id < new.id AND old.state <> 1
 )"""
 _COUNT_TROUBLE = """
-INSERT INTO trouble VALUES (?1, ?2, ?3, 1, ?5, ?4) ON CONFLICT (maildrop, uid) DO UPDATE
-SET octets = ?3, failures = failures + 1, last = ?5, reason = ?4"""
+INSERT INTO trouble VALUES (?1, ?2, ?3, 1, ?5, ?6, ?4) ON CONFLICT (maildrop, key) DO UPDATE
+SET octets = ?3, failures = failures + 1, rejections = rejections + ?5, last = ?6, reason = ?4"""
 _FORGET_TROUBLE = f"""
-DELETE FROM trouble WHERE (maildrop, uid) IN (SELECT maildrop, uid FROM message WHERE {_THESE})"""  # noqa: S608
+DELETE FROM trouble WHERE (maildrop, key) IN (SELECT maildrop, 'uid:' || uid FROM message WHERE {_THESE})"""  # noqa: S608
 _ACCEPT = """
-INSERT INTO accepted (maildrop, uid, digest, whole, message_id, date, address, time)
-SELECT maildrop, uid, digest, whole, message_id, date, ?, time FROM message WHERE id = ? AND state = 1"""
+INSERT INTO accepted (maildrop, uid, digest, whole, message_id, date, utf8, address, time)
+SELECT maildrop, uid, digest, whole, message_id, date, utf8, ?, time FROM message WHERE id = ? AND state = 1"""
 # Without a UID also what is known of identical messages: rather twice than lost.
 _FORGET_ACCEPTED = f"""
 DELETE FROM accepted WHERE (maildrop, coalesce(uid, digest)) IN
@@ -201,7 +211,7 @@ class Journal:
         rows = []
         for new in delivering:
             state = (State.DELIVERING, new.owed, False)
-            rows.append((new.maildrop, new.id, new.uid, new.octets, *new.identity, *state, *new[-4:]))
+            rows.append((new.maildrop, new.id, new.uid, new.octets, *new.identity, *state, *new[-5:]))
         with self._writing() as connection:
             if rows:
                 connection.executemany(_INSERT, rows)
@@ -231,10 +241,21 @@ class Journal:
             connection.execute(f"DELETE FROM message WHERE state = 1 AND {_THESE}", (_ids(ids),))  # noqa: S608
 
     def own(self, ids: Collection[int]) -> None:
-        """Owe the deletion of delivered messages: their deleteafter has passed, or the server has not done it."""
+        """Owe the deletion of delivered messages: their deleteafter has passed, or the server has not done it.
+
+        Or one that was shorter than listed has shown to be whole.
+        """
         with self._writing() as connection:
             connection.execute(
-                f"UPDATE message SET owed = 1, state = 2, absent = NULL WHERE state IN (2, 3) AND {_THESE}",  # noqa: S608
+                f"UPDATE message SET owed = 1, state = 2, doubt = 0, absent = NULL WHERE state IN (2, 3) AND {_THESE}",  # noqa: S608
+                (_ids(ids),),
+            )
+
+    def keep(self, ids: Collection[int]) -> None:
+        """Delete these delivered messages under no setting: they have shown not to be whole."""
+        with self._writing() as connection:
+            connection.execute(
+                f"UPDATE message SET owed = 0, state = 4, doubt = 2 WHERE state = 2 AND {_THESE}",  # noqa: S608
                 (_ids(ids),),
             )
 
@@ -247,7 +268,7 @@ class Journal:
             query = "SELECT uid FROM message WHERE maildrop = ? AND state <> 3"
             known = {row[0] for row in self._connection.execute(query, (maildrop,))}
         rows = [
-            (maildrop, self.next_id(), uid, 0, *UNKNOWN_IDENTITY, State.SEEN, False, False, None, None, None, now)
+            (maildrop, self.next_id(), uid, 0, *UNKNOWN_IDENTITY, State.SEEN, False, False, None, None, None, now, 0)
             for uid in dict.fromkeys(uids)
             if uid not in known
         ]
@@ -316,10 +337,11 @@ class Journal:
         self._connection.executemany("UPDATE message SET absent = NULL WHERE id = ?", appeared)
         self._connection.executemany("UPDATE message SET absent = ? WHERE id = ?", vanished)
         self._connection.executemany("DELETE FROM message WHERE id = ?", forgotten)
-        troubled = self._connection.execute("SELECT uid FROM trouble WHERE maildrop = ?", (maildrop,)).fetchall()
+        troubled = self._connection.execute("SELECT key FROM trouble WHERE maildrop = ?", (maildrop,)).fetchall()
+        listed = {key for uid in present for key in (uid_key(uid), deletion_key(uid_key(uid)))} if troubled else ()
         self._connection.executemany(
-            "DELETE FROM trouble WHERE maildrop = ? AND uid = ?",
-            [(maildrop, uid) for (uid,) in troubled if uid not in present],
+            "DELETE FROM trouble WHERE maildrop = ? AND key = ?",
+            [(maildrop, key) for (key,) in troubled if key not in listed],
         )
 
     def _raise_last_message(self, identifier: int) -> None:
@@ -327,26 +349,23 @@ class Journal:
 
     # --- trouble ----------------------------------------------------------------------------------------------------
 
-    def count_trouble(self, maildrop: int, uid: str, octets: int, reason: str, now: int) -> int:
-        """Count a failure against a message and return how many there have been. `now` is epoch seconds."""
-        self.count_troubles(maildrop, [(uid, octets, reason)], now)
-        return self.troubles(maildrop)[uid].failures
-
-    def count_troubles(self, maildrop: int, troubles: Iterable[tuple[str, int, str]], now: int) -> None:
-        """Count a failure against each (UID, octets, reason), in one transaction. `now` is epoch seconds."""
+    def count_troubles(self, maildrop: int, troubles: Iterable[tuple[str, int, str, bool]], now: int) -> None:
+        """Count a failure against each (key, octets, reason, rejected), in one transaction. `now` is epoch seconds."""
         with self._writing() as connection:
             connection.executemany(_COUNT_TROUBLE, [(maildrop, *trouble, now) for trouble in troubles])
 
     def troubles(self, maildrop: int) -> dict[str, Trouble]:
-        """Return a maildrop's messages that failed and have not been delivered since, by UID."""
-        query = "SELECT uid, octets, failures, last, reason FROM trouble WHERE maildrop = ?"
+        """Return what failed in a maildrop and has not succeeded since, by key."""
+        query = "SELECT key, octets, failures, rejections, last, reason FROM trouble WHERE maildrop = ?"
         with self._reading():
             return {row[0]: Trouble(*row) for row in self._connection.execute(query, (maildrop,))}
 
-    def clear_trouble(self, maildrop: int, uid: str) -> None:
-        """Forget a message's failures."""
+    def clear_troubles(self, maildrop: int, keys: Iterable[str]) -> None:
+        """Forget what failed."""
         with self._writing() as connection:
-            connection.execute("DELETE FROM trouble WHERE maildrop = ? AND uid = ?", (maildrop, uid))
+            connection.executemany(
+                "DELETE FROM trouble WHERE maildrop = ? AND key = ?", [(maildrop, key) for key in keys]
+            )
 
     # --- servers ----------------------------------------------------------------------------------------------------
 
@@ -368,14 +387,31 @@ class Journal:
         with self._writing() as connection:
             connection.execute("DELETE FROM manners WHERE host = ? AND port = ?", (host, port))
 
+    def capa_histories(self) -> list[CapaHistory]:
+        """Return what servers have answered to CAPA."""
+        with self._reading():
+            rows = self._connection.execute("SELECT host, port, utf8, mechanisms, time, broke FROM capa")
+            return [
+                CapaHistory(host, port, utf8 == 1, tuple(words.split()), *times)
+                for host, port, utf8, words, *times in rows
+            ]
+
+    def note_capa(self, history: CapaHistory) -> None:
+        """Remember what a server answered to CAPA, in the place of what was known of it."""
+        with self._writing() as connection:
+            connection.execute(
+                "INSERT OR REPLACE INTO capa (host, port, utf8, mechanisms, time, broke) VALUES (?, ?, ?, ?, ?, ?)",
+                (history.host, history.port, history.utf8, " ".join(history.mechanisms), history.time, history.broke),
+            )
+
     # --- SMTP: who has accepted -------------------------------------------------------------------------------------
 
     def acceptances(self, maildrop: int) -> list[Acceptance]:
         """Return who has accepted which of a maildrop's messages that are not delivered to all."""
-        query = "SELECT uid, digest, whole, message_id, date, address FROM accepted WHERE maildrop = ?"
+        query = "SELECT uid, address, digest, whole, message_id, date, utf8 FROM accepted WHERE maildrop = ?"
         with self._reading():
             rows = self._connection.execute(query, (maildrop,))
-            return [Acceptance(row[0], Identity(row[1], row[2] == 1, row[3], row[4]), row[5]) for row in rows]
+            return [Acceptance(row[0], _identity(*row[2:]), row[1]) for row in rows]
 
     # --- history ----------------------------------------------------------------------------------------------------
 
@@ -508,6 +544,10 @@ def _ids(ids: Iterable[int]) -> str:
 
 
 def _record(row: Any) -> Record:
-    identifier, uid, octets, digest, whole, message_id, date, state, owed, settled, tmp, final, audit, time = row
-    identity = Identity(digest, whole == 1, message_id, date)
-    return Record(identifier, uid, octets, identity, _STATES[state], owed == 1, settled == 1, tmp, final, audit, time)
+    identifier, uid, octets, *identity, state, owed, settled, tmp, final, audit, time, doubt = row
+    known = (_identity(*identity), _STATES[state], owed == 1, settled == 1)
+    return Record(identifier, uid, octets, *known, tmp, final, audit, time, _DOUBTS[doubt])
+
+
+def _identity(digest: bytes, whole: int, message_id: str | None, date: str | None, utf8: int) -> Identity:
+    return Identity(digest, whole == 1, message_id, date, utf8 == 1)

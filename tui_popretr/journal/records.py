@@ -12,7 +12,9 @@ from tui_popretr.identity import UNKNOWN_IDENTITY, Identity
 __all__ = [
     "UNKNOWN_IDENTITY",
     "Acceptance",
+    "CapaHistory",
     "DeliveredMark",
+    "Doubt",
     "Identity",
     "Maildrop",
     "Manners",
@@ -22,6 +24,9 @@ __all__ = [
     "State",
     "Totals",
     "Trouble",
+    "deletion_key",
+    "size_key",
+    "uid_key",
 ]
 
 _POP3S_PORT = 995
@@ -29,12 +34,37 @@ _POP3_PORT = 110
 
 
 class State(IntEnum):
-    """How far a message has come (SPEC 5). The numbers are in the file: never renumber them."""
+    """How far a message has come (docs/durability.md). The numbers are in the file: never renumber them."""
 
     SEEN = 0  # marked by the user: newonly skips it; never a reason to DELE
     DELIVERING = 1  # durable under its unfinished name, about to get its final one
     DELIVERED = 2  # durable at its destination; its deletion is owed or not
     DELETED = 3  # QUIT's +OK came after its DELE
+    KEPT = 4  # delivered, and much shorter than listed: it stays on the server and is not retrieved again
+    SKIPPED = 5  # stays on the server by the user's wish: neither retrieved nor deleted
+
+
+class Doubt(IntEnum):
+    """Whether a message arrived whole, for one that is shorter than listed. The numbers are in the file."""
+
+    NONE = 0
+    UNPROVEN = 1  # the connection ended before the next reply showed that the message had ended: not to be deleted yet
+    SHORT = 2  # certainly not whole: the record becomes KEPT when it is delivered
+
+
+def uid_key(uid: str) -> str:
+    """Return the key under which failures of the message with this UID are counted."""
+    return f"uid:{uid}"
+
+
+def size_key(octets: int | None) -> str:
+    """Return the key for a message without a UID: its size as listed, None where that is unknown."""
+    return f"size:{'?' if octets is None else octets}"
+
+
+def deletion_key(key: str) -> str:
+    """Return the key under which failed deletions are counted of a message that has `key` for its retrieval."""
+    return f"dele {key}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +100,7 @@ class Record(NamedTuple):
     final: str | None  # absolute, as it was at delivery: readers may have moved the file since
     audit: str | None  # the audit line's text; only while DELIVERING
     time: int  # epoch seconds of its retrieval (or marking)
+    doubt: Doubt = Doubt.NONE
 
 
 class NewRecord(NamedTuple):
@@ -85,6 +116,7 @@ class NewRecord(NamedTuple):
     final: str | None
     audit: str | None
     time: int
+    doubt: Doubt = Doubt.NONE
 
 
 class Acceptance(NamedTuple):
@@ -103,11 +135,16 @@ class DeliveredMark(NamedTuple):
 
 
 class Trouble(NamedTuple):
-    """A message that broke the connection or could not be retrieved."""
+    """A message that broke the connection or could not be retrieved, or whose deletion failed.
 
-    uid: str
+    `key` is of uid_key(), size_key() or deletion_key(). `rejections`: how many of the failures were refusals of the
+    message for good by its destination.
+    """
+
+    key: str
     octets: int
     failures: int
+    rejections: int
     last: int  # epoch seconds
     reason: str
 
@@ -119,6 +156,17 @@ class Manners(NamedTuple):
     port: int
     failures: int  # in a row
     time: float  # epoch seconds of the last
+
+
+class CapaHistory(NamedTuple):
+    """What a server has answered to CAPA so far."""
+
+    host: str  # lower case
+    port: int
+    utf8: bool  # it has listed UTF8 (RFC 6856 §2.1)
+    mechanisms: tuple[str, ...]  # the SASL mechanisms that it has listed
+    time: float  # epoch seconds of the last answer that was read, 0 where there was none
+    broke: float  # epoch seconds of when CAPA broke the connection, 0 where it never did
 
 
 class SessionRow(NamedTuple):

@@ -12,7 +12,7 @@ from tui_popretr.journal.place import sync_folder, sync_holder
 from tui_popretr.journal.trouble import damaged
 
 APPLICATION_ID: Final = 0x506F7052  # "PopR"
-VERSION: Final = 3
+VERSION: Final = 4
 
 #: Files up to so many octets are checked whole at every opening (about 50 ms); of larger ones the schema and a sample.
 FULL_CHECK_LIMIT: Final = 8 * 1024 * 1024
@@ -35,35 +35,6 @@ CREATE TABLE maildrop (
     destination TEXT NOT NULL,
     UNIQUE (host, port, user, destination)
 );
-CREATE TABLE message (
-    id INTEGER PRIMARY KEY,
-    maildrop INTEGER NOT NULL REFERENCES maildrop (id),
-    uid TEXT,
-    octets INTEGER NOT NULL,
-    digest BLOB NOT NULL,
-    whole INTEGER NOT NULL,
-    message_id TEXT,
-    date TEXT,
-    state INTEGER NOT NULL CHECK (state BETWEEN 0 AND 3),
-    owed INTEGER NOT NULL DEFAULT 0,
-    settled INTEGER NOT NULL DEFAULT 0,
-    tmp TEXT,
-    final TEXT,
-    audit TEXT,
-    time INTEGER NOT NULL,
-    absent INTEGER
-);
-CREATE INDEX message_by_uid ON message (maildrop, uid);
-CREATE INDEX message_unfinished ON message (maildrop) WHERE state = 1;
-CREATE TABLE trouble (
-    maildrop INTEGER NOT NULL REFERENCES maildrop (id),
-    uid TEXT NOT NULL,
-    octets INTEGER NOT NULL,
-    failures INTEGER NOT NULL,
-    last INTEGER NOT NULL,
-    reason TEXT NOT NULL,
-    PRIMARY KEY (maildrop, uid)
-) WITHOUT ROWID;
 CREATE TABLE session (
     id INTEGER PRIMARY KEY,
     client TEXT NOT NULL,
@@ -76,6 +47,44 @@ CREATE TABLE session (
 );
 CREATE INDEX session_by_client ON session (client, id);
 CREATE INDEX session_by_end ON session (end);
+"""
+# `owed` of an unfinished record (state 1) is what it will be. `doubt` is records.Doubt.
+_MESSAGE = """
+CREATE TABLE message (
+    id INTEGER PRIMARY KEY,
+    maildrop INTEGER NOT NULL REFERENCES maildrop (id),
+    uid TEXT,
+    octets INTEGER NOT NULL,
+    digest BLOB NOT NULL,
+    whole INTEGER NOT NULL,
+    message_id TEXT,
+    date TEXT,
+    utf8 INTEGER NOT NULL DEFAULT 0,
+    state INTEGER NOT NULL CHECK (state BETWEEN 0 AND 5),
+    owed INTEGER NOT NULL DEFAULT 0,
+    settled INTEGER NOT NULL DEFAULT 0,
+    doubt INTEGER NOT NULL DEFAULT 0,
+    tmp TEXT,
+    final TEXT,
+    audit TEXT,
+    time INTEGER NOT NULL,
+    absent INTEGER
+);
+CREATE INDEX message_by_uid ON message (maildrop, uid);
+CREATE INDEX message_unfinished ON message (maildrop) WHERE state = 1;
+"""
+# What failed, by the typed key of records.uid_key() and its like.
+_TROUBLE = """
+CREATE TABLE trouble (
+    maildrop INTEGER NOT NULL REFERENCES maildrop (id),
+    key TEXT NOT NULL,
+    octets INTEGER NOT NULL,
+    failures INTEGER NOT NULL,
+    rejections INTEGER NOT NULL DEFAULT 0,
+    last INTEGER NOT NULL,
+    reason TEXT NOT NULL,
+    PRIMARY KEY (maildrop, key)
+) WITHOUT ROWID;
 """
 # Who has accepted a message that not all recipients have, until it is delivered to all.
 _ACCEPTED = """
@@ -91,6 +100,7 @@ CREATE TABLE accepted (
 );
 CREATE INDEX accepted_by_maildrop ON accepted (maildrop);
 """
+_ACCEPTED_UTF8 = "ALTER TABLE accepted ADD COLUMN utf8 INTEGER NOT NULL DEFAULT 0;"
 # Servers that offer PIPELINING and could not do it.
 _MANNERS = """
 CREATE TABLE manners (
@@ -101,10 +111,54 @@ CREATE TABLE manners (
     PRIMARY KEY (host, port)
 ) WITHOUT ROWID;
 """
+# What servers answered to CAPA. `time`: when it was last read, 0 for never; `broke`: when it broke the connection.
+_CAPA = """
+CREATE TABLE capa (
+    host TEXT NOT NULL,
+    port INTEGER NOT NULL,
+    utf8 INTEGER NOT NULL,
+    mechanisms TEXT NOT NULL,
+    time REAL NOT NULL,
+    broke REAL NOT NULL,
+    PRIMARY KEY (host, port)
+) WITHOUT ROWID;
+"""
+_ALL_TABLES: Final = f"{_TABLES}{_MESSAGE}{_TROUBLE}{_ACCEPTED}{_ACCEPTED_UTF8}{_MANNERS}{_CAPA}"
+
+# A check on a column cannot be changed, nor a primary key: the tables are made again. A key of version 3 with a space
+# in it was a size, because no UID of that version had one.
+_COPIED = (
+    "id, maildrop, uid, octets, digest, whole, message_id, date, state, owed, settled, tmp, final, audit, time, absent"
+)
+_TO_VERSION_4 = f"""
+ALTER TABLE message RENAME TO message_3;
+DROP INDEX message_by_uid;
+DROP INDEX message_unfinished;
+{_MESSAGE}
+INSERT INTO message ({_COPIED}) SELECT {_COPIED} FROM message_3;
+DROP TABLE message_3;
+ALTER TABLE trouble RENAME TO trouble_3;
+{_TROUBLE}
+INSERT INTO trouble (maildrop, key, octets, failures, last, reason)
+    SELECT maildrop, iif(uid LIKE 'size %', 'size:' || substr(uid, 6), 'uid:' || uid), octets, failures, last, reason
+    FROM trouble_3;
+DROP TABLE trouble_3;
+{_ACCEPTED_UTF8}
+{_CAPA}
+"""  # noqa: S608 constants
 #: What makes a journal of the next version out of one of this version.
-_UPGRADES: Final = {1: f"DROP TABLE accepted; {_ACCEPTED}", 2: _MANNERS}
+_UPGRADES: Final = {1: f"DROP TABLE accepted; {_ACCEPTED}", 2: _MANNERS, 3: _TO_VERSION_4}
 #: The tables, and the version that each came with.
-_SINCE: Final = {"accepted": 1, "journal": 1, "maildrop": 1, "manners": 3, "message": 1, "session": 1, "trouble": 1}
+_SINCE: Final = {
+    "accepted": 1,
+    "capa": 4,
+    "journal": 1,
+    "maildrop": 1,
+    "manners": 3,
+    "message": 1,
+    "session": 1,
+    "trouble": 1,
+}
 
 
 def create(path: str) -> None:
@@ -125,7 +179,7 @@ def create(path: str) -> None:
             # Nobody knows the file before it is renamed, and it is synced as a whole before that.
             connection.execute("PRAGMA synchronous = OFF")
             connection.execute("PRAGMA journal_mode = MEMORY")
-            connection.executescript(f"BEGIN; {_TABLES} {_ACCEPTED} {_MANNERS} COMMIT;")
+            connection.executescript(f"BEGIN; {_ALL_TABLES} COMMIT;")
             connection.execute("INSERT INTO journal VALUES (?, 0)", (os.urandom(4).hex(),))
             connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
             connection.execute(f"PRAGMA user_version = {VERSION}")
