@@ -234,6 +234,9 @@ class DeliveryFailed(PopretrError):
     """A message could not be stored; it stays on the server."""
 
     exit_code = ExitCode.IO_ERROR
+    #: Whether the receiver refused this message, or all its recipients, for good (5yz). False for refusals that our own
+    #: configuration causes: a login or TLS that is missing, a sender that is not accepted, relaying that is denied.
+    refused_for_good: ClassVar[bool] = False
 
 
 class CannotCreate(DeliveryFailed):
@@ -274,23 +277,30 @@ class ReceiverBroke(DeliveryFailed):
 
 
 class ReceiverRefused(DeliveryFailed):
-    """The mail server refused for good (5yz) what every message needs: our sender, or all recipients."""
+    """The mail server refused for good (5yz) what every message needs: our sender, or mail from us at all."""
 
     exit_code = ExitCode.UNAVAILABLE
     default_advice = "see the mail server's log; its reasons may lie in sender, recip or the server's own settings"
+
+
+class RecipientsRefused(ReceiverRefused):
+    """The mail server refused all recipients for good (5yz to RCPT), and not because of our configuration."""
+
+    refused_for_good = True
 
 
 class MessageRejected(DeliveryFailed):
     """The mail server refused this very message for good (5yz); other messages are not concerned."""
 
     exit_code = ExitCode.UNAVAILABLE
+    refused_for_good = True
     default_advice = (
         "it is not lost: fetch it from the POP3 server by another program, or change the mail server's rules"
     )
 
 
 class ReceiverLoginFailed(DeliveryFailed):
-    """The mail server did not accept username and password, or offers no login."""
+    """The mail server did not accept username and password, offers no login, or takes no mail without one."""
 
     exit_code = ExitCode.LOGIN
     default_advice = "check <username> and <password> in <smtp>"

@@ -9,7 +9,7 @@ import pytest
 from tests.delivery.smtp import dovecot
 from tests.delivery.smtp.dovecot import LmtpServer
 from tests.delivery.smtp.sending import failure, sending
-from tui_popretr.errors import PartlyAccepted, ReceiverBroke, ReceiverRefused
+from tui_popretr.errors import PartlyAccepted, ReceiverBroke, RecipientsRefused
 
 pytestmark = pytest.mark.dovecot
 
@@ -56,7 +56,7 @@ def test_a_user_that_there_is_not(server: LmtpServer) -> None:
     error = failure(PartlyAccepted, "nobody@receiver.test: 550 5.1.1 ", server.destination("nobody", "e"), MESSAGE)
     assert isinstance(error, PartlyAccepted)
     assert error.accepted == ("e@receiver.test",)
-    failure(ReceiverRefused, "550 5.1.1 ", server.destination("nobody"), MESSAGE)
+    failure(RecipientsRefused, "550 5.1.1 ", server.destination("nobody"), MESSAGE)
     assert [as_sent(stored) for stored in server.mailbox("e")] == [MESSAGE]
 
 

@@ -35,6 +35,7 @@ from tui_popretr.errors import (
     ReceiverBroke,
     ReceiverConfused,
     ReceiverRefused,
+    RecipientsRefused,
 )
 from tui_popretr.faultpoints import Step
 from tui_popretr.identity import Identity
@@ -136,7 +137,7 @@ def test_what_is_not_published_is_never_completed(size: str, how: str, tmp_path:
 
 @pytest.mark.parametrize(
     ("step", "kind"),
-    [("MAIL", ReceiverRefused), (f"RCPT {A}", ReceiverRefused), ("DATA", MessageRejected), ("BODY", MessageRejected)],
+    [("MAIL", ReceiverRefused), (f"RCPT {A}", RecipientsRefused), ("DATA", MessageRejected), ("BODY", MessageRejected)],
 )
 def test_a_refused_offer_is_told_by_publishing(step: str, kind: type[DeliveryFailed], tmp_path: Path) -> None:
     with receiving() as receiver, sending(receiver.destination(A), tmp_path) as sender:

@@ -15,7 +15,14 @@ from tests.delivery.smtp.talker import Line, talking
 from tui_popretr.config.model import SmtpDestination
 from tui_popretr.delivery.smtp.commands import WINDOW
 from tui_popretr.delivery.smtp.deadlines import DEADLINES
-from tui_popretr.errors import DeliveryFailed, PartlyAccepted, ReceiverBroke, ReceiverConfused, ReceiverRefused
+from tui_popretr.errors import (
+    DeliveryFailed,
+    PartlyAccepted,
+    ReceiverBroke,
+    ReceiverConfused,
+    ReceiverRefused,
+    RecipientsRefused,
+)
 
 A, B = "a@receiver.test", "b@receiver.test"
 MAIL, DATA = f"MAIL FROM:<{SENDER}>\r\n".encode(), b"DATA\r\n"
@@ -114,15 +121,15 @@ def test_after_a_refusal_the_connection_goes_on(answers: list[Line], kind: type[
     ("answers", "kind", "words"),
     [
         ([b"550 who\r\n", b"503 no\r\n", b"354 go\r\n", OK], ReceiverRefused, "refused the sender"),
-        ([OK, b"550 a\r\n", b"354 go\r\n", OK], ReceiverRefused, "550 a"),
-        ([OK, b"550 a\r\n", b"421 bye\r\n"], ReceiverRefused, "550 a"),
+        ([OK, b"550 a\r\n", b"354 go\r\n", OK], RecipientsRefused, "550 a"),
+        ([OK, b"550 a\r\n", b"421 bye\r\n"], RecipientsRefused, "550 a"),
         ([OK, b"421 bye\r\n"], ReceiverBroke, "ended the session: 421 bye"),
         ([OK, OK, b"421 bye\r\n"], ReceiverBroke, "refused the message: 421 bye"),
         ([OK, OK], ReceiverBroke, "closed the connection"),
         ([b"550 who\r\n"], ReceiverRefused, "refused the sender"),
         ([OK, OK, b"250 ok\r\n", OK], ReceiverConfused, "refused the message: 250 ok"),
         ([OK + OK, OK, b"354 go\r\n"], ReceiverConfused, "refused the message: 250 ok"),
-        ([OK, b"550 a\r\n" + b"550 b\r\n", b"354 go\r\n"], ReceiverRefused, "550 a"),
+        ([OK, b"550 a\r\n" + b"550 b\r\n", b"354 go\r\n"], RecipientsRefused, "550 a"),
         ([OK, OK, b"354 go\r\n250 ok\r\n"], ReceiverConfused, "accepted a message before it had all of it: 250 ok"),
     ],
 )

@@ -17,7 +17,7 @@ from tests.delivery.smtp.sending import failure, sending
 from tests.dovecot.site import Site, client
 from tests.support.passwords import PASSWORD
 from tests.support.popserver_thread import running_server
-from tui_popretr.errors import MessageRejected, PartlyAccepted, ReceiverRefused
+from tui_popretr.errors import MessageRejected, PartlyAccepted, RecipientsRefused
 from tui_popretr.popserver import Maildrop
 
 pytestmark = pytest.mark.root
@@ -88,7 +88,7 @@ def test_a_user_that_there_is_not(server: Postfix) -> None:
     error = failure(PartlyAccepted, words, destination)
     assert isinstance(error, PartlyAccepted)
     assert error.accepted == ("alice@receiver.test", "bob@receiver.test")
-    failure(ReceiverRefused, "550 5.1.1 <nobody@receiver.test>", server.destination("nobody"))
+    failure(RecipientsRefused, "550 5.1.1 <nobody@receiver.test>", server.destination("nobody"))
     assert len(server.mailbox("alice", 1)) == len(server.mailbox("bob", 1)) == 1
 
 

@@ -19,6 +19,7 @@ from tui_popretr.errors import (
     ReceiverConfused,
     ReceiverRefused,
     ReceiverUnreachable,
+    RecipientsRefused,
 )
 
 A, B, C = "a@receiver.test", "b@receiver.test", "c@receiver.test"
@@ -33,7 +34,7 @@ REFUSALS: list[tuple[str, str, type[DeliveryFailed]]] = [
     ("MAIL", "550 5.7.1 no", ReceiverRefused),
     ("MAIL", "451 4.3.0 not now", ReceiverBroke),
     ("MAIL", "552 5.3.4 too large", MessageRejected),
-    (f"RCPT {A}", "550 5.1.1 no such user", ReceiverRefused),
+    (f"RCPT {A}", "550 5.1.1 no such user", RecipientsRefused),
     (f"RCPT {A}", "450 4.2.0 greylisted", ReceiverBroke),
     ("DATA", "554 5.5.1 no", MessageRejected),
     ("DATA", "451 4.3.0 not now", ReceiverBroke),

@@ -108,9 +108,9 @@ def test_no_mail_and_no_password_without_tls(server_tls: ssl.SSLContext) -> None
         destination = receiver.destination(starttls=True, username="me")
         failure(ReceiverNotTrusted, "offers no STARTTLS", destination, password=password)
     with receiving(login=True, starttls=server_tls) as other:
-        other.on("STARTTLS", Say("454 4.7.0 not now"))
+        other.on("STARTTLS", Say("554 5.7.0 no"))
         destination = other.destination(starttls=True, username="me")
-        failure(ReceiverNotTrusted, "refused STARTTLS: 454", destination, password=password)
+        failure(ReceiverNotTrusted, "refused STARTTLS: 554", destination, password=password)
     assert [each.commands("AUTH") + each.commands("MAIL") for each in (receiver, other)] == [[], []]
 
 

@@ -81,6 +81,7 @@ def establish(wire: Wire, destination: SmtpDestination, password: AskPassword) -
         except PopretrError as problem:
             raise ReceiverLoginFailed(f"cannot log in to {wire.name}: {problem}", advice=problem.advice) from problem
         log_in(wire, destination.username, secret, private=wire.under_tls or _is_here(destination))
+        wire.logged_in = True
     return Extensions.of(wire)
 
 
@@ -106,6 +107,8 @@ def _start_tls(wire: Wire, destination: SmtpDestination) -> None:
             advice="if it speaks TLS from the first byte, use its port 465",
         )
     reply = wire.ask("STARTTLS")
+    if reply.passing:  # 454, "TLS not available due to temporary reason" (RFC 3207 §4)
+        raise ReceiverBroke(f"{wire.name} offers no TLS for now: {reply}")
     if reply.code != 220:
         raise ReceiverNotTrusted(f"{wire.name} refused STARTTLS: {reply}")
     wire.start_tls(tls.context(verified=not _is_here(destination)))

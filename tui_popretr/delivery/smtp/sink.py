@@ -14,6 +14,7 @@ from tui_popretr.delivery.sink import SPILL
 from tui_popretr.delivery.smtp.connection import AskPassword, Extensions, establish, new_wire, server_name
 from tui_popretr.delivery.smtp.deadlines import DEADLINES, Deadlines
 from tui_popretr.delivery.smtp.draft import SmtpDraft
+from tui_popretr.delivery.smtp.refusals import Place, refusal
 from tui_popretr.delivery.smtp.reply import Reply
 from tui_popretr.delivery.smtp.transaction import Letter, Outcome, Transaction, check_size
 from tui_popretr.delivery.smtp.wire import Said, Wire
@@ -22,7 +23,6 @@ from tui_popretr.errors import (
     MessageRejected,
     PartlyAccepted,
     ReceiverBroke,
-    ReceiverRefused,
 )
 from tui_popretr.secret import Secret
 
@@ -237,12 +237,19 @@ class SmtpSink:
             raise PartlyAccepted(f"{name}: {text}", tuple(accepted))
         if problem is not None:
             raise type(problem)(_listed(parts, "; "), advice=problem.advice)
-        kind: type[DeliveryFailed]
-        if any(reply.passing for reply in refused.values()):
-            kind = ReceiverBroke
-        else:
-            kind = MessageRejected if outcome.sent else ReceiverRefused
-        raise kind(f"{name} refused it for {_listed(parts, '; for ')}")
+        raise self._all_refused(f"{name} refused it for {_listed(parts, '; for ')}", outcome)
+
+    def _all_refused(self, text: str, outcome: Outcome) -> DeliveryFailed:
+        """Return the error where each recipient is refused: for good only where each one is refused for good."""
+        if any(reply.passing for reply in outcome.refused.values()):
+            return ReceiverBroke(text)
+        errors = [
+            refusal(text, reply, Place.CONTENT if each in outcome.judged else Place.RCPT, outcome.circumstances)
+            for each, reply in outcome.refused.items()
+        ]
+        ours = (each for each in errors if not each.refused_for_good)
+        of_message = (each for each in errors if isinstance(each, MessageRejected))
+        return next(ours, None) or next(of_message, errors[0])
 
 
 def _receipt(replies: Iterable[Reply]) -> str:

@@ -11,6 +11,7 @@ from tui_popretr.delivery.smtp.addresses import envelope_address
 from tui_popretr.delivery.smtp.commands import Commands
 from tui_popretr.delivery.smtp.connection import Extensions
 from tui_popretr.delivery.smtp.encoding import END, DataEncoder
+from tui_popretr.delivery.smtp.refusals import Circumstances, Place, refusal
 from tui_popretr.delivery.smtp.reply import Reply
 from tui_popretr.delivery.smtp.wire import Wire
 from tui_popretr.delivery.spool import Spool
@@ -18,8 +19,6 @@ from tui_popretr.errors import DeliveryFailed, MessageRejected, ReceiverBroke, R
 from tui_popretr.facts import Direction
 from tui_popretr.faultpoints import Step
 
-#: Of the message and not of its sender: more storage than there is, or than a message may take (RFC 1870 §6.1).
-_TOO_LARGE = 552
 _NEEDS_UTF8 = Reply(553, (b"the address needs SMTPUTF8, which the server does not offer",))
 
 
@@ -39,10 +38,12 @@ class Outcome:
 
     accepted: dict[str, Reply] = field(default_factory=dict)
     refused: dict[str, Reply] = field(default_factory=dict)
-    #: The message was sent whole.
-    sent: bool = False
+    #: Those among the refused who were refused after the message had been sent.
+    judged: set[str] = field(default_factory=set)
     #: Why nobody knows of the rest whether they have it: the connection broke when the message had been sent.
     problem: DeliveryFailed | None = None
+    #: Of the connection.
+    circumstances: Circumstances = field(default_factory=Circumstances)
 
 
 def check_size(name: str, extensions: Extensions, octets: int) -> None:
@@ -72,7 +73,7 @@ class Transaction:
         self._lmtp = lmtp
         self._commands = Commands(wire, (), together=False)
         self._willing: list[str] = []
-        self._outcome = Outcome()
+        self._outcome = Outcome(circumstances=wire.circumstances)
         self._held = b""
 
     def begin(self) -> Reply:
@@ -108,8 +109,7 @@ class Transaction:
         """Send the rest but for the end, `answer` being begin()'s. Raises DeliveryFailed."""
         if not answer.ok:
             self._retreat()
-            kind = MessageRejected if answer.code == _TOO_LARGE else ReceiverRefused
-            raise self._refusal(f"refused the sender {self.letter.sender}", answer, kind)
+            raise self._refusal(f"refused the sender {self.letter.sender}", answer, Place.MAIL)
         self._willing = [each for each in self._willing if self._is_willing(each)]
         if not self._willing:
             self._retreat()
@@ -117,7 +117,7 @@ class Transaction:
         faultpoints.reached(Step.ENVELOPE_ACCEPTED)
         answer = self._commands.answer(self.wire.deadlines.data)
         if answer.code != 354:
-            raise self._refusal("refused the message", answer, MessageRejected)
+            raise self._refusal("refused the message", answer, Place.DATA)
         self.wire.over = True  # whatever is said now, the server takes for a part of the message
         self._send_most()
         self.open = True
@@ -131,7 +131,6 @@ class Transaction:
         self.open = False
         self._expect_silence()
         self._send(self._held)
-        outcome.sent = True
         self.wire.say(Direction.EVENT, f"Sent MessageBody octets={self.letter.message.octets}")
         faultpoints.reached(Step.DOT_SENT)
         self._read_verdicts(outcome)
@@ -142,7 +141,7 @@ class Transaction:
     def _is_willing(self, recipient: str) -> bool:
         reply = self._commands.answer(self.wire.deadlines.answer)
         if reply.leaving:
-            raise self._refusal("ended the session", reply, ReceiverRefused)
+            raise self._refusal("ended the session", reply, Place.RCPT)
         if not reply.ok:
             self._outcome.refused[recipient] = reply
         return reply.ok
@@ -190,7 +189,7 @@ class Transaction:
         self.wire.over = True
         if reply.code < 400:
             return ReceiverConfused(f"{self.wire.name} accepted a message before it had all of it: {reply}")
-        return self._refusal("broke the message off", reply, MessageRejected)
+        return self._refusal("broke the message off", reply, Place.CONTENT)
 
     def _read_verdicts(self, outcome: Outcome) -> None:
         """Read the answer to the message, in LMTP one for each recipient."""
@@ -203,6 +202,8 @@ class Transaction:
                     raise ReceiverConfused(f"{self.wire.name} neither accepted nor refused the message: {reply}")
                 verdicts = outcome.accepted if reply.ok else outcome.refused
                 verdicts.update(dict.fromkeys(concerned, reply))
+                if not reply.ok:
+                    outcome.judged.update(concerned)
                 del waiting[: len(concerned)]
         except DeliveryFailed as problem:
             outcome.problem = problem
@@ -210,11 +211,12 @@ class Transaction:
         faultpoints.reached(Step.DOT_ANSWERED)
         self.at_rest = True
 
-    def _refusal(self, what: str, reply: Reply, kind: type[DeliveryFailed]) -> DeliveryFailed:
+    def _refusal(self, what: str, reply: Reply, place: Place) -> DeliveryFailed:
         """Return the error for a refusal; one that may pass is another kind than one for good."""
+        text = f"{self.wire.name} {what}: {reply}"
         if reply.code < 400:
             self.wire.over = True  # nobody knows any more which answer is to what
-            kind = ReceiverConfused
-        elif reply.passing:
-            kind = ReceiverBroke
-        return kind(f"{self.wire.name} {what}: {reply}")
+            return ReceiverConfused(text)
+        if reply.passing:
+            return ReceiverBroke(text)
+        return refusal(text, reply, place, self.wire.circumstances)

@@ -15,6 +15,7 @@ from typing import Final
 from tui_popretr.delivery.smtp import tls as trust
 from tui_popretr.delivery.smtp.deadlines import Deadlines
 from tui_popretr.delivery.smtp.lookup import Address, Lookup
+from tui_popretr.delivery.smtp.refusals import Circumstances
 from tui_popretr.delivery.smtp.reply import Reply
 from tui_popretr.errors import (
     DeliveryFailed,
@@ -72,6 +73,7 @@ class Wire(smtplib.LMTP):
         #: The server closed the connection, or it broke.
         self.lost = False
         self.under_tls = False
+        self.logged_in = False
         self._protocol = "LMTP" if lmtp else "SMTP"
         self._said = said
         self._implicit = tls
@@ -83,6 +85,10 @@ class Wire(smtplib.LMTP):
         self._guard = threading.Lock()  # for the socket as such, so that interrupt() finds the one that is in use
         self._interrupted = False
         self._lookup = Lookup()
+
+    @property
+    def circumstances(self) -> Circumstances:
+        return Circumstances(self.under_tls, self.logged_in)
 
     # --- opening and ending -------------------------------------------------------------------------------------------
 

@@ -1,0 +1,136 @@
+"""What a permanent refusal (5yz) is about: the message and its recipients, or the configuration of this program.
+
+The distinction matters because a message that is refused often enough may be set aside, and a missing <username> must
+never set aside all mail. Servers name the cause by code (RFC 4954 §4.7, RFC 3207 §4) or in words only, so the words of
+common servers are listed here. Where the cause is doubtful, the configuration is assumed.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import Final
+
+from tui_popretr.delivery.smtp.reply import Reply
+from tui_popretr.errors import (
+    DeliveryFailed,
+    MessageRejected,
+    ReceiverLoginFailed,
+    ReceiverRefused,
+    RecipientsRefused,
+)
+
+
+class Place(Enum):
+    """The step that was refused."""
+
+    MAIL = auto()
+    RCPT = auto()
+    DATA = auto()
+    CONTENT = auto()  # the message was sent, as a whole or in part
+
+
+class Cause(Enum):
+    """What a permanent refusal is about."""
+
+    MESSAGE = auto()  # the message, or the recipient
+    TLS = auto()  # the server wants TLS first
+    LOGIN = auto()  # the server wants a login first, or another one
+    RELAY = auto()  # the server does not take mail for this recipient from us
+    SENDER = auto()  # the envelope sender
+    OURSELVES = auto()  # our host, or a command of ours
+
+
+_TLS_CODES: Final = frozenset((523, 524, 538))
+_LOGIN_CODES: Final = frozenset((530, 534, 535))
+#: Syntax errors and commands out of sequence. Behind a message some servers answer 500 to a line that is too long.
+_COMMAND_CODES: Final = frozenset(range(500, 505))
+#: Of a message and not of its sender (RFC 1870 §6.1, RFC 3463 §3.3, §3.4).
+_TOO_LARGE: Final = 552
+_TOO_LARGE_STATUS: Final = re.compile(r"5\.(2\.3|3\.4)\b")
+_SENDER_STATUS: Final = re.compile(r"5\.(1\.[78]|7\.60)\b")
+#: DKIM, SPF and DMARC speak of authentication, too: that of the message (RFC 7372).
+_MESSAGE_AUTHENTICATION: Final = re.compile(r"5\.7\.2\d\b|\b(dmarc|dkim|spf|arc)\b")
+
+_TLS: Final = re.compile(
+    r"starttls|\b(tls|ssl|encryption|encrypted|secure) (\w+ ){0,3}(required|needed|mandatory|first)\b"
+    r"|\b(require|need|use|must use|requires|needs) (a |an )?(tls|ssl|encryption|encrypted|secure)\b"
+)
+_LOGIN: Final = re.compile(
+    r"\bauth(entication|orization|orisation)? (is )?(required|needed|first)\b"
+    r"|\b(log ?in|logon) (is )?(required|first)\b"
+    r"|\b(must|please|need to|have to|should|first) (first )?(authenticate|log ?in|log on|sign in)\b"
+    r"|\bnot (been |yet )?(authenticated|logged in)\b|\b(require|need|enable|use)s? (smtp[ -]?)?auth(entication)?\b"
+    r"|\bsmtp[ -]auth\b|\bpop[ -]before[ -]smtp\b"
+)
+_RELAY: Final = re.compile(
+    r"\brelaying\b|\brelay (access |is |was )*(denied|not|prohibited|forbidden|disallowed|refused|rejected)\b"
+    r"|\b(not|n't|cannot|unable to|no|never) (\w+ ){0,3}relay\b|\brcpthosts\b"
+)
+_SENDER: Final = re.compile(
+    r"\bsender (address |domain |verify )*(\S+ )?(rejected|not|denied|blocked|refused|failed|invalid|unknown)\b"
+    r"|\bsend (mail )?as\b|\bsend (mail )?on behalf\b|\bfrom address\b.*\bnot\b"
+)
+_OURSELVES: Final = re.compile(
+    r"\b(helo|ehlo|client host|your (ip|host|server|address)|reverse (dns|host\w*)|rdns|ptr|smtputf8)\b"
+    r"|\b(rbl|dnsbl|spamhaus)\b|\bblocked (using|by)\b|\b(black|block|deny) ?list"
+)
+
+#: What to do about it.
+_START_TLS: Final = "the server takes mail under TLS only: add <starttls>Y</starttls> to <smtp>, or use port 465"
+_LOG_IN: Final = "the server takes mail after a login only: add <username> and <password> to <smtp>"
+_OTHER_LOGIN: Final = "the server does not let this account send such mail: check <username> and <password> in <smtp>"
+_NO_RELAY: Final = (
+    "the server is not responsible for the domain of recip and passes nothing on for us: check recip and <address>,"
+    " or add <username> and <password> to <smtp>"
+)
+_NO_SENDER: Final = "check <sender> in <smtp>: the server does not accept it from us"
+
+
+@dataclass(frozen=True, slots=True)
+class Circumstances:
+    """What has been done on the connection, for the advice."""
+
+    under_tls: bool = False
+    logged_in: bool = False
+
+
+def cause_of(reply: Reply, place: Place) -> Cause:
+    """Return what a permanent refusal is about."""
+    text = b" ".join(reply.lines).decode("utf-8", "replace").lower()
+    if place is Place.MAIL and (reply.code == _TOO_LARGE or _TOO_LARGE_STATUS.match(text)):
+        return Cause.MESSAGE
+    if reply.code not in _LOGIN_CODES | _TLS_CODES and _MESSAGE_AUTHENTICATION.search(text):
+        return Cause.MESSAGE if place in (Place.DATA, Place.CONTENT) else Cause.OURSELVES
+    if reply.code in _TLS_CODES or _TLS.search(text):
+        return Cause.TLS
+    if reply.code in _LOGIN_CODES or _LOGIN.search(text):
+        return Cause.LOGIN
+    if _RELAY.search(text):
+        return Cause.RELAY
+    if place is Place.MAIL or _SENDER_STATUS.match(text) or _SENDER.search(text):
+        return Cause.SENDER
+    if place is not Place.CONTENT and (reply.code in _COMMAND_CODES or _OURSELVES.search(text)):
+        return Cause.OURSELVES
+    return Cause.MESSAGE
+
+
+def refusal(text: str, reply: Reply, place: Place, how: Circumstances) -> DeliveryFailed:
+    """Return the error for a permanent refusal. `text` says what happened.
+
+    Its `refused_for_good` is true for refusals of the message or of its recipients only.
+    """
+    match cause_of(reply, place):
+        case Cause.MESSAGE:
+            return RecipientsRefused(text) if place is Place.RCPT else MessageRejected(text)
+        case Cause.TLS if not how.under_tls:
+            return ReceiverRefused(text, advice=_START_TLS)
+        case Cause.LOGIN:
+            return ReceiverLoginFailed(text, advice=_OTHER_LOGIN if how.logged_in else _LOG_IN)
+        case Cause.RELAY if not how.logged_in:
+            return ReceiverRefused(text, advice=_NO_RELAY)
+        case Cause.SENDER if place is not Place.MAIL:
+            return ReceiverRefused(text, advice=_NO_SENDER)
+        case _:
+            return ReceiverRefused(text)
