@@ -9,6 +9,7 @@ import pytest
 from tests.config.helpers import client, error_of, load_text, messages, settings_of, task, warnings
 from tui_popretr.config.model import LogSettings, Rotation
 from tui_popretr.config.problems import Severity
+from tui_popretr.logs.trace import parse_level
 
 
 def log(folder: Path, element: str) -> LogSettings | None:
@@ -57,6 +58,23 @@ def test_a_log_without_a_file_is_off_with_a_warning(tmp_path: Path) -> None:
     loaded = load_text(tmp_path, task(client(), before='<audit rot="daily"/>'))
     assert settings_of(loaded).audit is None
     assert warnings(loaded) == ["<audit> names no file, so it is off"]
+
+
+@pytest.mark.parametrize(
+    ("written", "level"),
+    [
+        *((word, word) for word in ("debug", "info", "warning", "error", "off")),
+        *((word, "debug") for word in ("trace", "TRC", "trc2", "TRC3", "Trc4", "trc5", "ALL")),
+        ("WARN", "warning"),
+        ("Err", "error"),
+    ],
+)
+def test_greylog_levels_are_accepted(tmp_path: Path, written: str, level: str) -> None:
+    loaded = load_text(tmp_path, task(client(), before=f'<trace level="{written}">a.log</trace>'))
+    trace = settings_of(loaded).trace
+    assert trace is not None
+    assert trace.level == level
+    parse_level(trace.level)
 
 
 def test_level_is_for_the_trace_only(tmp_path: Path) -> None:

@@ -33,13 +33,13 @@ def read_client(client: Section, client_id: str | None, local: Local) -> ClientS
     delete_after = client.attribute("deleteafter", values.positive_duration, None)
     max_size = client.attribute("maxsize", values.positive_size, None)
     max_messages = client.attribute("maxmessages", values.count(1), None)
-    if delete_after is not None and not preserve and not client.doubtful("preserve"):
+    if delete_after is not None and not preserve and not client.doubtful_attribute("preserve"):
         client.error(
             'deleteafter goes with preserve="Y"; without it messages are deleted at once',
             client.place_of("deleteafter"),
         )
     server = _read_server(client, local)
-    destination = read_destination(client, recip, local) if recip else None
+    destination = read_destination(client, recip, local)
     if client_id is None or recip is None or server is None or destination is None or client.spoiled:
         return None
     return ClientSettings(
@@ -69,10 +69,8 @@ def _read_server(client: Section, local: Local) -> Server | None:
             client.error("<server> is missing in <client>")
         return None
     address = section.required_attribute("address", values.address)
-    login = read_login(section, tls, local.resolver, uncertain=client.doubtful("ssl"))
-    if address is None:
-        return None
-    host, port = address
+    login = read_login(client, section, tls, local.resolver)
+    host, port = address or ("", None)
     default_port = POP3S_PORT if tls and not tls.latent else POP3_PORT
     found = Server(
         host=host,
@@ -90,4 +88,4 @@ def _read_server(client: Section, local: Local) -> Server | None:
             " folder",
             (ssl or client).place_of("kspath"),
         )
-    return found
+    return found if address else None

@@ -96,8 +96,11 @@ def _eol(text: str) -> Eol:
     return _EOLS[values.choice(_EOLS)(text)]
 
 
-def read_destination(client: Section, recip: str, local: Local) -> Destination | None:
-    """Return the destination of a client; None, and an error, where there is none."""
+def read_destination(client: Section, recip: str | None, local: Local) -> Destination | None:
+    """Return the destination of a client; None, and an error, where there is none.
+
+    `recip` is None where it has been reported as missing or wrong; all that does not depend on it is checked then, too.
+    """
     eol = client.element("eol", _eol, None)
     named = (
         _read_smtp(client, recip, eol, local),
@@ -118,13 +121,13 @@ def read_destination(client: Section, recip: str, local: Local) -> Destination |
     if local.store is None:
         client.error("the client has no destination: message_store is off, so name a maildir or downloads_directory")
         return None
-    return _mailbox(client, recip, eol, local, local.store)
+    return _mailbox(client, recip, eol, local, local.store) if recip else None
 
 
 _Found = tuple[str, Place, Destination]
 
 
-def _read_smtp(client: Section, recip: str, eol: Eol | None, local: Local) -> _Found | None:
+def _read_smtp(client: Section, recip: str | None, eol: Eol | None, local: Local) -> _Found | None:
     section = client.active("smtp")
     if section is None:
         return None
@@ -134,15 +137,7 @@ def _read_smtp(client: Section, recip: str, eol: Eol | None, local: Local) -> _F
     host, port, socket_path = section.element("address", _smtp_address(local.resolver), ("localhost", None, None))
     username = section.element("username", values.one_line, None)
     password = read_password(section, local.resolver)
-    recipients = local.directory.expand(recip)
-    if not recipients:
-        client.error(
-            f"recip {quote(recip)} leads only to the sink: mail would be thrown away", client.place_of("recip")
-        )
-    else:
-        client.attribute("recip", values.mail_address, None)
-        if local.directory.lacks(recip):
-            client.warning(f"recip {quote(recip)} is neither a local user nor an alias", client.place_of("recip"))
+    recipients = _recipients(client, recip, local) if recip else ()
     found = SmtpDestination(
         sender or "",
         recipients,
@@ -159,15 +154,25 @@ def _read_smtp(client: Section, recip: str, eol: Eol | None, local: Local) -> _F
     return "smtp", section.place, found
 
 
+def _recipients(client: Section, recip: str, local: Local) -> tuple[str, ...]:
+    recipients, place = local.directory.expand(recip), client.place_of("recip")
+    if not recipients:
+        client.error(f"recip {quote(recip)} leads only to the sink: mail would be thrown away", place)
+        return ()
+    client.attribute("recip", values.mail_address, None)
+    if local.directory.lacks(recip):
+        client.warning(f"recip {quote(recip)} is neither a local user nor an alias", place)
+    return recipients
+
+
 def _check_smtp(section: Section, found: SmtpDestination) -> None:
     """Report what does not go together."""
     if found.socket_path and not found.lmtp and not section.doubtful("lmtp"):
         section.error("a socket is spoken to in LMTP: add <lmtp>Y</lmtp>")
-    if not section.doubtful("username", "password"):
-        if found.username and not found.password:
-            section.error("<username> needs a <password>")
-        elif found.password and not found.username:
-            section.warning("<password> has no effect without a <username>")
+    if found.username and not found.password and not section.doubtful("password"):
+        section.error("<username> needs a <password>")
+    elif found.password and not found.username and not section.doubtful("username"):
+        section.warning("<password> has no effect without a <username>")
     if section.doubtful("address", "lmtp", "starttls") or found.socket_path:
         return
     if found.starttls and found.implicit_tls:
@@ -190,7 +195,7 @@ def _smtp_address(resolver: Resolver) -> Callable[[str], tuple[str, int | None, 
     return parse
 
 
-def _read_command(client: Section, recip: str, eol: Eol | None) -> _Found | None:
+def _read_command(client: Section, recip: str | None, eol: Eol | None) -> _Found | None:
     section = client.child("mda")
     if section is None:
         return None
@@ -211,22 +216,22 @@ def _read_command(client: Section, recip: str, eol: Eol | None) -> _Found | None
     return (
         "mda",
         section.place,
-        CommandDestination(tuple(word.replace("%U%", recip) for word in argv), timeout, eol or Eol.NATIVE),
+        CommandDestination(tuple(word.replace("%U%", recip or "") for word in argv), timeout, eol or Eol.NATIVE),
     )
 
 
-def _read_maildir(client: Section, recip: str, eol: Eol | None, local: Local) -> _Found | None:
+def _read_maildir(client: Section, recip: str | None, eol: Eol | None, local: Local) -> _Found | None:
     section = client.child("maildir")
-    path = section.text(local.resolver.path_of(recip), None) if section else None
+    path = section.text(local.resolver.path_of(recip or ""), None) if section else None
     if section is None or path is None:
         return None
     owner = _owner(client, recip, local)
     return "maildir", section.place, MaildirDestination(path, None, eol or Eol.NATIVE, owner, _modes(section))
 
 
-def _read_folder(client: Section, recip: str, eol: Eol | None, local: Local) -> _Found | None:
+def _read_folder(client: Section, recip: str | None, eol: Eol | None, local: Local) -> _Found | None:
     section = client.child("downloads_directory")
-    path = section.text(local.resolver.path_of(recip), None) if section else None
+    path = section.text(local.resolver.path_of(recip or ""), None) if section else None
     if section is None or path is None:
         return None
     owner = _owner(client, recip, local)
@@ -277,14 +282,14 @@ def _eol_without_effect(client: Section, eol: Eol | None, destination: str) -> N
         section.warning(f"<eol> has no effect with {destination}")
 
 
-def _owner(client: Section, recip: str, local: Local) -> str | None:
+def _owner(client: Section, recip: str | None, local: Local) -> str | None:
     """Return the system user who gets the files, None where they belong to the process."""
     if local.virtual_users:
         return None
     place = client.place_of("recip")
     if os.geteuid() != 0:
         client.error("virtualusers is N, so files are given to their users, and only root can do that", place)
-    else:
+    elif recip:
         try:
             pwd.getpwnam(recip)
         except KeyError:

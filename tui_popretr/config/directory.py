@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -88,14 +89,25 @@ class Directory:
 def read_directory(domains: str | None, users: str | None, aliases: str | None, report: Report) -> Directory:
     """Read the files named (absolute paths; None: there is no such file) and report what is wrong with them.
 
-    A file that cannot be read is an error at its line 1.
+    A file that cannot be read is an error at its line 1. What an error leaves open is not reported as well: with one in
+    `users` every name is taken for a user, and with one in `aliases` or `domains` no alias is checked.
     """
     known_users = None if users is None else _users(users, report)
     known_domains = _domains(domains, report) if domains else frozenset()
     entries = _aliases(aliases, report) if aliases else {}
+    if users and _failed(users, report):
+        known_users = None
+    if aliases and _failed(aliases, report):
+        known_domains = frozenset()
     directory = Directory(known_domains, known_users, {key: members for key, (members, _) in entries.items()})
-    _check_aliases(directory, {key: place for key, (_, place) in entries.items()}, report)
+    if not any(path and _failed(path, report) for path in (domains, aliases)):
+        _check_aliases(directory, {key: place for key, (_, place) in entries.items()}, report)
     return directory
+
+
+def _failed(path: str, report: Report) -> bool:
+    """Whether an error was found in a file."""
+    return report.has_error_between(Place(path), Place(path, sys.maxsize))
 
 
 def _domains(path: str, report: Report) -> frozenset[str]:

@@ -169,11 +169,14 @@ class _Checker:
             self._ignored.setdefault((node.name, what), []).append(place)
             return
         meant, hint = self._hint(node, shape, name, is_attribute=is_attribute)
-        node.meant.add(meant or UNCLEAR)
+        if meant:
+            node.meant.add(meant)
+        elif not is_attribute:
+            node.meant.add(UNCLEAR)
         self._report.error(place, f"unknown {what} in <{node.name}>{hint}")
 
     def _hint(self, node: Node, shape: Shape, name: str, *, is_attribute: bool) -> tuple[str | None, str]:
-        """Return the right name that was meant in this element, if any, and what to say about it."""
+        """Return the right name that was meant, in this element or in the one named in the words; and the words."""
         if today := shape.stale.get(name):
             return today, f"; it is called {today} today"
         if not is_attribute and (right := shape.near.get(name)):
@@ -184,7 +187,7 @@ class _Checker:
             return name, f'; it is an attribute: <{node.name} {name}="...">'
         home = next(_homes(self._whole, name, is_attribute=is_attribute), None)
         if home:
-            return None, f"; it belongs in <{home}>"
+            return name, f"; it belongs in <{home}>"
         near = suggestion(name, shape.attributes if is_attribute else shape.elements)
         if near is None:
             near = suggestion(name, shape.elements if is_attribute else shape.attributes)

@@ -15,9 +15,10 @@ _LEVELS = {
     "warning": "warning",
     "error": "error",
     "trace": "debug",
-    "trc": "debug",
     "warn": "warning",
     "err": "error",
+    **dict.fromkeys(("trc", "trc2", "trc3", "trc4", "trc5", "all"), "debug"),
+    "off": "off",
 }
 _TRACE = "trace"
 

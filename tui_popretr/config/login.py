@@ -39,16 +39,31 @@ class Login(NamedTuple):
     initial_response: bool
 
 
-def read_login(server: Section, tls: TlsPolicy | None, resolver: Resolver, *, uncertain: bool) -> Login:
-    """Read username, password and authtypes; report where no login method remains usable.
+class _Means(NamedTuple):
+    """What there is to log in with."""
 
-    `uncertain`: an error elsewhere in the client leaves open whether there is TLS, so nothing can be said of that.
-    """
+    username: bool
+    password: bool
+    tls: bool
+    certificate: bool
+
+
+def read_login(client: Section, server: Section, tls: TlsPolicy | None, resolver: Resolver) -> Login:
+    """Read username, password and authtypes; report where no login method remains usable."""
     username = server.element("username", values.one_line, None)
     password = read_password(server, resolver)
     named, initial_response = _auth_types(server)
-    usable, left_out = _usable(named, username, password, tls)
-    if named and not uncertain and not server.doubtful("username", "password", "authtypes"):
+
+    def there(element: str, value: object) -> bool:
+        """Whether an element has a value, or may have one: an error leaves that open, and is reported already."""
+        return value is not None or server.doubtful(element) or client.misplaced(element)
+
+    with_tls, with_certificate = tls is not None, tls is not None and tls.key_store is not None
+    if _tls_is_uncertain(client):
+        with_tls = with_certificate = True
+    means = _Means(there("username", username), there("password", password), with_tls, with_certificate)
+    usable, left_out = _usable(named, means)
+    if named and not server.doubtful("authtypes") and not client.misplaced("authtypes"):
         section = server.child("authtypes")
         place = section.place if section else server.place
         reasons = "; ".join(f"{auth_type.value} {reason}" for auth_type, reason in left_out)
@@ -57,6 +72,14 @@ def read_login(server: Section, tls: TlsPolicy | None, resolver: Resolver, *, un
         elif left_out:
             server.warning(f"a login method is left out: {reasons}", place)
     return Login(username, password, usable, initial_response)
+
+
+def _tls_is_uncertain(client: Section) -> bool:
+    """Whether an error leaves open if there is TLS with a client certificate."""
+    ssl = client.child("ssl")
+    if client.misplaced("ssl", "kspath") or (ssl is None and client.doubtful("ssl")):
+        return True
+    return ssl is not None and ssl.doubtful_attribute("enabled", "kspath", "kstype")
 
 
 def _auth_types(server: Section) -> tuple[tuple[AuthType, ...], bool]:
@@ -85,24 +108,21 @@ def _parse_auth_types(text: str) -> tuple[AuthType, ...]:
     return tuple(found)
 
 
-def _usable(
-    named: tuple[AuthType, ...], username: str | None, password: PasswordSource | None, tls: TlsPolicy | None
-) -> tuple[tuple[AuthType, ...], list[tuple[AuthType, str]]]:
+def _usable(named: tuple[AuthType, ...], means: _Means) -> tuple[tuple[AuthType, ...], list[tuple[AuthType, str]]]:
     usable: list[AuthType] = []
     left_out: list[tuple[AuthType, str]] = []
-    certified = tls is not None and tls.key_store is not None
     for auth_type in named:
         reason = ""
-        if auth_type is AuthType.AUTO and certified:
+        if auth_type is AuthType.AUTO and means.certificate:
             pass  # where username or password are missing, the certificate is enough
         elif auth_type is AuthType.SASL_EXTERNAL:
-            if tls is None:
+            if not means.tls:
                 reason = "needs TLS (<ssl>) and a client certificate (kspath)"
-            elif not certified:
+            elif not means.certificate:
                 reason = "needs a client certificate (kspath in <ssl>)"
-        elif username is None:
+        elif not means.username:
             reason = "needs a username"
-        elif password is None:
+        elif not means.password:
             reason = "needs a password"
         if reason:
             left_out.append((auth_type, reason))

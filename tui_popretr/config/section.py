@@ -56,13 +56,26 @@ class Section:
         """Whether an error was found within this element: what follows from it need not be reported as well."""
         return self.context.report.has_error_between(self.node.place, self.node.end)
 
-    def doubtful(self, *names: str) -> bool:
-        """Whether an error leaves open what one of these attributes or child elements was to say."""
-        if self.node.meant.intersection((UNCLEAR, *names)):
+    def doubtful(self, *elements: str) -> bool:
+        """Whether an error leaves open what one of these child elements was to say."""
+        if self.node.meant.intersection((UNCLEAR, *elements)):
             return True
-        ends = [(child.place, child.end) for child in self.node.children if child.name in names]
-        ends += [(found.place, found.place) for name, found in self.node.attributes.items() if name in names]
-        return any(self.context.report.has_error_between(*span) for span in ends)
+        spans = [(child.place, child.end) for child in self.node.children if child.name in elements]
+        return any(self.context.report.has_error_between(*span) for span in spans)
+
+    def doubtful_attribute(self, *names: str) -> bool:
+        """Whether an error leaves open what one of these attributes was to say."""
+        found = self.node.attributes
+        at_them = any(
+            self.context.report.has_error_between(found[name].place, found[name].place)
+            for name in names
+            if name in found
+        )
+        return at_them or not self.node.meant.isdisjoint(names)
+
+    def misplaced(self, *names: str) -> bool:
+        """Whether one of these names stands, misspelt or in the wrong place, in this element or anywhere within it."""
+        return _misplaced(self.node, frozenset(names))
 
     def place_of(self, name: str) -> Place:
         """Return the place of an attribute, or of this element where it is absent."""
@@ -181,3 +194,7 @@ class Section:
 
     def _reported(self, value: Value) -> bool:
         return self.context.report.has_error_between(value.place, value.place)
+
+
+def _misplaced(node: Node, names: frozenset[str]) -> bool:
+    return not node.meant.isdisjoint(names) or any(_misplaced(child, names) for child in node.children)

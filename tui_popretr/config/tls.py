@@ -30,7 +30,7 @@ def read_tls(section: Section, resolver: Resolver) -> TlsPolicy:
         if path and value and not os.path.exists(path):
             section.warning(f"{name}: there is no file {path}", value.place)
     certificate = section.attribute("cert", values.one_line, None)
-    if certificate and not key_store and not section.doubtful("kspath"):
+    if certificate and not key_store and not section.doubtful_attribute("kspath"):
         section.error("cert names an entry of a key store, but kspath is missing", section.place_of("cert"))
     pins = section.attribute("fingerprint", _fingerprints, ())
     if pins:

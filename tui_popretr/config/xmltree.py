@@ -18,7 +18,7 @@ _TAG_NAME = re.compile(rb"<[^\s/>]+")
 _NEWLINE = re.compile("\r\n|\r|\n")
 
 
-#: In Node.meant: something is misspelt or misplaced, and nobody knows what it was to be.
+#: In Node.meant: there is an unknown element that resembles no known one, so it may be any of those expected there.
 UNCLEAR = "*"
 
 
@@ -39,7 +39,7 @@ class Attribute(NamedTuple):
 
 @dataclass(slots=True, eq=False, repr=False)
 class Node:
-    """An element. `text` is all its character data; `meant` holds right names that somebody misspelt here."""
+    """An element. `text` is all its character data; `meant` holds right names of what is misspelt or misplaced here."""
 
     name: str
     place: Place
