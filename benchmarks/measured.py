@@ -103,6 +103,9 @@ class Counting:
     def perform(self, command: Command) -> Future[str]:
         return self._source.perform(command)
 
+    def report(self, text: str) -> None:
+        self._source.report(text)
+
     @property
     def alive(self) -> bool:
         return self._source.alive

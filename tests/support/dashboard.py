@@ -18,7 +18,9 @@ from tui_popretr.facts import (
     DialogueLine,
     Direction,
     Fact,
+    Level,
     MaildropListed,
+    Noted,
     RetrievalProgressed,
     SessionAdvanced,
     SessionClosed,
@@ -34,12 +36,14 @@ from tui_popretr.ui.mailbox import Drained
 class ScriptedSource:
     """A ui.source.Source: tell() puts facts in, `performed` has the commands that came out.
 
-    A command is answered with its name, or with the ValueError `refusal`.
+    A command is answered with its name, or with the ValueError `refusal`. `reported` has what the dashboard said of its
+    own defects; it becomes a line of the log, too.
     """
 
     def __init__(self, clock: FakeClock | None = None) -> None:
         self.clock = clock or FakeClock()
         self.performed: list[Command] = []
+        self.reported: list[str] = []
         self.refusal: str | None = None
         self.alive = True
         self.problem: BaseException | None = None
@@ -69,6 +73,10 @@ class ScriptedSource:
         else:
             answer.set_exception(ValueError(self.refusal))
         return answer
+
+    def report(self, text: str) -> None:
+        self.reported.append(text)
+        self.tell(Noted(self.now(), Level.ERROR, None, text))
 
     def boottime(self) -> float:
         return self.clock.boottime()
@@ -192,8 +200,9 @@ def play(
     *facts: Fact,
     size: tuple[int, int] = (100, 30),
     source: ScriptedSource | None = None,
+    defects: bool = False,
 ) -> None:
-    """Run a scene with a dashboard that has been told `facts`."""
+    """Run a scene with a dashboard that has been told `facts`; it reports defects only where `defects` says so."""
     source = source or ScriptedSource()
     source.tell(*facts)
 
@@ -204,3 +213,4 @@ def play(
             await scene(played)
 
     asyncio.run(run())
+    assert bool(source.reported) == defects, source.reported

@@ -141,6 +141,20 @@ def test_a_lost_terminal_ends_in_good_order(tmp_path: Path, controlling: bool) -
         assert in_order(tmp_path, server)
 
 
+def test_a_terminal_lost_before_the_first_screen_ends_in_good_order(tmp_path: Path) -> None:
+    held = "import select, tui_popretr.ui.terminal as terminal\nstart = terminal.Terminal.start_application_mode\n"
+    held += "def until_lost(self):\n    start(self)\n    lost = select.poll()\n    lost.register(self.fileno, 0)\n"
+    held += "    while not lost.poll(10): self.write(' ')\nterminal.Terminal.start_application_mode = until_lost"
+    with running_server([maildrop(500)], policy=ONE_BY_ONE, faults=Faults(delay=0.02)) as server:
+        path = write_configuration(tmp_path / "c.xml", client("isp", server.address), before=BEFORE)
+        with on_terminal(path, patch=held, controlling=False) as terminal:
+            server.wait_for_line(b"RETR", count=3)
+            terminal.wait_until(lambda drawn: b"\x1b[?1049h" in drawn)
+            terminal.hang_up()
+            assert terminal.ended(within=10) == 0
+            assert in_order(tmp_path, server)
+
+
 def test_a_stalled_terminal_does_not_keep_a_signal_from_ending(tmp_path: Path) -> None:
     with in_mid_session(tmp_path) as (terminal, server):
         terminal.stall()

@@ -8,7 +8,7 @@ from concurrent.futures import Future
 from typing import TYPE_CHECKING, ClassVar, Protocol, cast
 
 from textual import on
-from textual.app import App, ComposeResult
+from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container, Horizontal, Vertical
 from textual.css.query import NoMatches
@@ -25,6 +25,7 @@ from tui_popretr.commands import Command, PauseClient, PollAll, PollClient, Relo
 from tui_popretr.facts import ClientPaused, ClientScheduled, ConfigurationRejected, ConfigurationReloaded, Fact
 from tui_popretr.text import visible
 from tui_popretr.ui.commands import DashboardCommands
+from tui_popretr.ui.ending import EndingApp
 from tui_popretr.ui.layout import Arrangement, arrangement, list_height
 from tui_popretr.ui.ondisk import OnDisk
 from tui_popretr.ui.order import Order
@@ -65,7 +66,7 @@ def _tab(number: int) -> type[Widget]:
     return tabs[number - 1]
 
 
-class Dashboard(App[int]):
+class Dashboard(EndingApp):
     """Shows what a source tells. Returns when the user has ended it, or the source has."""
 
     TITLE = "tui-popretr"
@@ -138,6 +139,8 @@ class Dashboard(App[int]):
         yield KeyBar()
 
     def on_mount(self) -> None:
+        if self.ending:  # the terminal was lost before all widgets were there
+            return
         self._main = self.screen
         self._arrange()
         self._list.focus()
@@ -505,6 +508,9 @@ class Dashboard(App[int]):
     def crash(self) -> Exception | None:
         """The defect that ended the dashboard."""
         return self._exception
+
+    def report(self, text: str) -> None:
+        self.source.report(text)
 
     def _fatal_error(self) -> None:
         """End without drawing the traceback, whose locals are nobody's business: run_dashboard raises the defect."""

@@ -15,6 +15,7 @@ import trio
 
 from tui_popretr.commands import Command, Shutdown
 from tui_popretr.engine.service import LAST_DEADLINE, Engine
+from tui_popretr.facts import Level
 
 #: A little longer than the engine takes at the most.
 _JOIN = LAST_DEADLINE + 3.0
@@ -87,6 +88,12 @@ class EngineThread:
         except trio.RunFinishedError:
             answer.set_exception(ValueError("the engine has ended"))
         return answer
+
+    def report(self, text: str) -> None:
+        """Put an error into the program's log; once the engine has ended there is none. Any thread, never blocks."""
+        if self._token is not None:
+            with contextlib.suppress(trio.RunFinishedError):
+                self._token.run_sync_soon(self.engine.note, Level.ERROR, text)
 
     def _run(self) -> None:
         async def main() -> None:

@@ -23,6 +23,10 @@ class Source(Protocol):
         """Hand over a command; the future gives the answer in words, or a ValueError."""
         ...
 
+    def report(self, text: str) -> None:
+        """Put a line about a defect of the dashboard into the program's log."""
+        ...
+
     @property
     def alive(self) -> bool:
         """Whether facts still come."""
@@ -55,6 +59,9 @@ class EngineSource:
 
     def perform(self, command: Command) -> Future[str]:
         return self._engine.perform(command)
+
+    def report(self, text: str) -> None:
+        self._engine.report(text)
 
     @property
     def alive(self) -> bool:

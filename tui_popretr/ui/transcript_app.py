@@ -9,12 +9,13 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import ClassVar
 
-from textual.app import App, ComposeResult
+from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 
 from tui_popretr.errors import UsageError, describe_os_error
 from tui_popretr.facts import DialogueLine
 from tui_popretr.ui.dialogue import LIMIT, Line
+from tui_popretr.ui.ending import EndingApp
 from tui_popretr.ui.logfiles import files_like
 from tui_popretr.ui.ondisk import Follower, OnDisk
 from tui_popretr.ui.screens.help import HelpScreen
@@ -27,7 +28,7 @@ POLL = 1.0
 _FIRST = LIMIT // 2
 
 
-class TranscriptViewer(App[int]):
+class TranscriptViewer(EndingApp):
     """Shows a log from its end on and follows it."""
 
     TITLE = "tui-popretr transcript"
@@ -55,6 +56,8 @@ class TranscriptViewer(App[int]):
         yield KeyBar()
 
     def on_mount(self) -> None:
+        if self.ending:
+            return
         self.action_next_theme()
         for number in (signal.SIGTERM, signal.SIGHUP):
             # The terminal has to be restored; where signals are not ours (a test's thread), nobody sends any.

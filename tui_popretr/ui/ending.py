@@ -1,0 +1,35 @@
+"""The end of an app in Textual, checked with version 8.2: what fails while an app ends is no crash."""
+
+from __future__ import annotations
+
+from textual.app import App, ScreenError
+from textual.css.query import QueryError
+from textual.widget import MountError
+
+#: A widget is missing.
+_MISSING = (QueryError, MountError, ScreenError)
+
+
+class EndingApp(App[int]):
+    """An app whose handlers may fail once exit() was called.
+
+    From then on Textual mounts no widget any more, and removes those that are there; but what is in the queue is
+    still handled: the first Mount where the terminal is lost early, keys, timers, results of workers. What misses its
+    widgets then must not turn a lost terminal, or the user's `q`, into a crash of the program.
+    """
+
+    @property
+    def ending(self) -> bool:
+        """Whether exit() was called."""
+        return self._exit
+
+    def report(self, text: str) -> None:
+        """Put a line about a defect into the program's log, where there is one."""
+
+    def _handle_exception(self, error: Exception) -> None:
+        if not self.ending:
+            super()._handle_exception(error)
+            return
+        if not isinstance(error, _MISSING):
+            self.report(f"internal error while the dashboard ended: {type(error).__name__}: {error}")
+        self._close_messages_no_wait()
