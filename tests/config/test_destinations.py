@@ -249,7 +249,7 @@ def test_smtp_settings(tmp_path: Path) -> None:
     sender = "<sender>pop3downloader@localhost</sender>"
     assert destination(tmp_path, f"<smtp>{sender}</smtp>") == SmtpDestination("pop3downloader@localhost", ("user1",))
     more = f"""<smtp enabled="Y">{sender}<address>mail.example.net:587</address><starttls>Y</starttls>
-      <username>u</username><password file="p"/></smtp>"""
+      <username>u</username><password file="p"/><timeout>3m</timeout></smtp>"""
     assert destination(tmp_path, more) == SmtpDestination(
         "pop3downloader@localhost",
         ("user1",),
@@ -258,6 +258,7 @@ def test_smtp_settings(tmp_path: Path) -> None:
         starttls=True,
         username="u",
         password=FromFile(str(tmp_path / "p")),
+        timeout=180.0,
     )
     more = f"<smtp>{sender}<address>/run/lmtp</address><lmtp>Y</lmtp></smtp>"
     assert destination(tmp_path, more) == SmtpDestination(
@@ -273,6 +274,7 @@ def test_smtp_settings(tmp_path: Path) -> None:
         ("<smtp><sender>a</sender><address>::1</address></smtp>", "needs brackets"),
         ("<smtp><sender>a</sender><address>/run/x</address></smtp>", "add <lmtp>Y</lmtp>"),
         ("<smtp><sender>a</sender><username>u</username></smtp>", "<username> needs a <password>"),
+        ("<smtp><sender>a</sender><timeout>0</timeout></smtp>", "the time must be more than 0"),
         ("<mda/>", "attribute command is missing in <mda>"),
         ('<mda command="x \'"/>', "quoting"),
     ],
@@ -293,6 +295,7 @@ def test_wrong_smtp_and_mda_settings(tmp_path: Path, more: str, message: str) ->
         ("<address>mail.example</address><username>u</username><password env='HOME'/>", "mail.example in clear"),
         ("<address>mail.example</address><recip/>", "without a domain, 'me', is for mail.example to interpret"),
         ("<address>mail.example</address><recip/><lmtp>Y</lmtp>", None),
+        ("<timeout>30</timeout>", "timeout is under 5 s (a bare number is milliseconds)"),
     ],
 )
 def test_smtp_settings_that_are_probably_not_meant(tmp_path: Path, inside: str, message: str | None) -> None:

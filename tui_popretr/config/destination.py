@@ -28,7 +28,8 @@ from tui_popretr.text import visible
 
 _EOLS = {eol.value: eol for eol in Eol}
 _SMTP_PORT, _LMTP_PORT = 25, 24
-_COMMAND_TIMEOUT, _SHORTEST_COMMAND = 300.0, 5.0
+_SMTP_TIMEOUT, _COMMAND_TIMEOUT, _SHORTEST_TIMEOUT = 600.0, 300.0, 5.0
+_SHORT_TIMEOUT = f"timeout is under {_SHORTEST_TIMEOUT:g} s (a bare number is milliseconds)"
 # What a shell would not leave as it stands: pipes, lists, redirections, variables, homes. `<` may begin an address.
 _OF_A_SHELL = re.compile(r"[|;&$]|[0-9]*>|~/")
 _OF_FETCHMAIL = ("%T", "%F")
@@ -148,7 +149,10 @@ def _read_smtp(client: Section, recip: str | None, eol: Eol | None, local: Local
         starttls,
         username,
         password,
+        section.element("timeout", values.positive_duration, _SMTP_TIMEOUT),
     )
+    if (value := section.element_value("timeout")) and found.timeout < _SHORTEST_TIMEOUT:
+        section.warning(_SHORT_TIMEOUT, value.place)
     _check_smtp(section, found)
     _eol_without_effect(client, eol, "smtp")
     return "smtp", section.place, found
@@ -201,10 +205,8 @@ def _read_command(client: Section, recip: str | None, eol: Eol | None) -> _Found
         return None
     argv = section.required_attribute("command", command_line) or ()
     timeout = section.attribute("timeout", values.positive_duration, _COMMAND_TIMEOUT)
-    if timeout < _SHORTEST_COMMAND:
-        section.warning(
-            f"timeout is under {_SHORTEST_COMMAND:g} s (a bare number is milliseconds)", section.place_of("timeout")
-        )
+    if timeout < _SHORTEST_TIMEOUT:
+        section.warning(_SHORT_TIMEOUT, section.place_of("timeout"))
     for word in argv:
         if _OF_A_SHELL.match(word):
             section.warning(

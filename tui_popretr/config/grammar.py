@@ -62,6 +62,7 @@ _SMTP = Shape(
         "starttls": _TEXT,
         "username": _TEXT,
         "password": _PASSWORD,
+        "timeout": _TEXT,
     },
     instead="the mail server goes into <address>, and who gets the mail is the client's recip",
 )

@@ -188,6 +188,7 @@ class SmtpDestination:
     starttls: bool = False
     username: str | None = None
     password: PasswordSource | None = None
+    timeout: float = 600.0  # seconds for the answer to the end of a message (RFC 5321 §4.5.3.2.6); others get less
 
     @property
     def implicit_tls(self) -> bool:

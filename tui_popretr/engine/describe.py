@@ -63,6 +63,8 @@ def _settings(client: ClientSettings, timeout: float) -> list[tuple[str, str]]:
     match client.destination:
         case MaildirDestination(modes=modes) | FolderDestination(modes=modes):
             settings += [("filemode", f"0{modes.file:o}"), ("foldermode", f"0{modes.folder:o}")]
+    if isinstance(client.destination, SmtpDestination):
+        settings.append(("timeout (SMTP)", duration(client.destination.timeout)))
     if client.delete_after is not None:
         settings.append(("deleteafter", duration(client.delete_after)))
     if client.max_size is not None:

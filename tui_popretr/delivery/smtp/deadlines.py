@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from typing import Final
 
 
 @dataclass(frozen=True, slots=True)
 class Deadlines:
-    """Seconds to wait for the server; those of the dialogue are RFC 5321's (§4.5.3.2)."""
+    """Seconds to wait for the server. `end` is RFC 5321's (§4.5.3.2.6); the others are shorter than its minima.
+
+    A server that is alive answers a command in seconds, and what it does not answer is tried again at the next run.
+    """
 
     connect: float = 30.0  # finding and reaching it, all its addresses together
     handshake: float = 120.0  # of TLS
-    answer: float = 300.0  # the greeting, and the answer to a command
+    answer: float = 120.0  # the greeting, and the answer to a command
     data: float = 120.0  # the answer to DATA
-    piece: float = 180.0  # the taking of a piece of the message
-    end: float = 600.0  # the answer to its end: who does not wait for it sends it twice
-    farewell: float = 1.0  # the answer to QUIT, and last words, for which nobody wants to wait
+    piece: float = 120.0  # the taking of a piece of the message
+    end: float = 600.0  # the answer to its end: giving up before it comes sends the message twice
+    farewell: float = 1.0  # the answer to QUIT, and last words: worth no longer wait
+
+    @classmethod
+    def within(cls, timeout: float) -> Deadlines:
+        """Return the deadlines for a configured timeout: that of the answer to the end; the others never exceed it."""
+        longest = astuple(cls(end=timeout))
+        return cls(*(min(each, timeout) for each in longest))
 
 
 DEADLINES: Final = Deadlines()

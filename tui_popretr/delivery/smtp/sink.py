@@ -12,7 +12,7 @@ from tui_popretr.config.model import Eol, SmtpDestination
 from tui_popretr.delivery.folders import Folders
 from tui_popretr.delivery.sink import SPILL
 from tui_popretr.delivery.smtp.connection import AskPassword, Extensions, establish, new_wire, server_name
-from tui_popretr.delivery.smtp.deadlines import DEADLINES, Deadlines
+from tui_popretr.delivery.smtp.deadlines import Deadlines
 from tui_popretr.delivery.smtp.draft import SmtpDraft
 from tui_popretr.delivery.smtp.refusals import Place, refusal
 from tui_popretr.delivery.smtp.reply import Reply
@@ -57,9 +57,11 @@ class SmtpSink:
         client: str = "localhost",
         password: AskPassword = lambda: Secret(""),
         said: Said = lambda *_: None,
-        deadlines: Deadlines = DEADLINES,
+        deadlines: Deadlines | None = None,
     ) -> None:
         """`spool` is the folder for messages too large for memory; `client` is how we call ourselves in EHLO.
+
+        `deadlines`: other ones than those of the destination's timeout.
 
         `password` and `said` (see wire.Said) are called in whatever thread make_ready(), offer() and publish() are in,
         the former at most once.
@@ -75,7 +77,7 @@ class SmtpSink:
         self._ask_password = password
         self._password: Secret | None = None
         self._said = said
-        self._deadlines = deadlines
+        self._deadlines = deadlines or Deadlines.within(destination.timeout)
         self._turn = threading.RLock()  # one call at a time
         self._extensions = Extensions()
         self._needs_reset = False
