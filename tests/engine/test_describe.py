@@ -67,6 +67,11 @@ def test_modes(kind: type[MaildirDestination | FolderDestination]) -> None:
     assert (shown["filemode"], shown["foldermode"]) == ("0600", "0700")
 
 
+def test_the_timeout_of_a_mail_server() -> None:
+    destination = SmtpDestination("s@x.test", ("a@x.test",), timeout=90.0)
+    assert ("timeout (SMTP)", "1m30s") in client_info(client_settings(destination=destination), 240.0).settings
+
+
 def test_modes_are_of_files() -> None:
     settings = client_info(client_settings(destination=CommandDestination(("cat",))), 240.0).settings
     assert not {"filemode", "foldermode"} & dict(settings).keys()
