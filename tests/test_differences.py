@@ -93,6 +93,8 @@ SHOWN_BY = {
     "a log that goes quiet": ["engine/test_logbook.py::test_a_quiet_log_reaches_the_disk_within_its_flush"],
     # Decided here
     "SMTP mode": ["config/test_destinations.py::test_smtp_settings"],
+    "the Received header": ["delivery/test_received.py::test_where_it_came_from"],
+    "EHLO and LHLO": ["delivery/smtp/test_hello.py::test_the_name_in_ehlo"],
     "the root folder": [
         "config/test_paths.py::test_root_is_the_parent_of_a_folder_called_conf",
         "config/test_naf.py::test_one_that_is_named_counts_instead_and_root_begins_there",

@@ -32,7 +32,7 @@ from tui_popretr.demo.world import World
 from tui_popretr.errors import CannotCreate
 from tui_popretr.popserver import Faults
 
-_RECEIVED = re.compile(rb"\AReceived: from 127\.0\.0\.1:\d+ \[127\.0\.0\.1\]\r?\n\tby [^\n]+\n\tfor [^\n]+\n")
+_RECEIVED = re.compile(rb"\AReceived: from \[127\.0\.0\.1\] \(\[127\.0\.0\.1\]\)\r?\n\tby [^\n]+\n\tfor [^\n]+\n")
 
 
 def _arguments(*words: str) -> argparse.Namespace:

@@ -17,12 +17,45 @@ NAIVE = WHEN.replace(tzinfo=None)
 
 def test_it_is_as_documented() -> None:
     assert received_header(
-        "pop.example.net:995", "192.0.2.7", "me.example.test", "tui-popretr 1.0", "POP3S", "user1", WHEN
+        "pop.example.net", "192.0.2.7", "me.example.test", "tui-popretr 1.0", "POP3S", "user1", WHEN
     ) == (
-        b"Received: from pop.example.net:995 [192.0.2.7]\r\n"
+        b"Received: from pop.example.net ([192.0.2.7])\r\n"
         b"\tby me.example.test (tui-popretr 1.0) with POP3S\r\n"
         b"\tfor <user1>; Mon, 23 Nov 2026 07:27:59 +0000\r\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("host", "ip", "expected"),
+    [
+        ("pop.example.net", "192.0.2.7", "pop.example.net ([192.0.2.7])"),
+        ("pop.example.net", "2001:db8::1", "pop.example.net ([IPv6:2001:db8::1])"),
+        ("pop.example.net.", "2001:DB8:0::1", "pop.example.net ([IPv6:2001:db8::1])"),
+        ("fe80::1%eth0", "fe80::1%eth0", "[IPv6:fe80::1] ([IPv6:fe80::1])"),
+        ("192.0.2.7", "::ffff:192.0.2.7", "[192.0.2.7] ([192.0.2.7])"),
+        ("pop.example.net", "", "pop.example.net"),
+    ],
+)
+def test_where_it_came_from(host: str, ip: str, expected: str) -> None:
+    header = received_header(host, ip, "me.example.test", "p", "POP3", "user1", WHEN)
+    assert header.startswith(f"Received: from {expected}\r\n\tby me.example.test (p) with ".encode())
+
+
+@pytest.mark.parametrize(
+    ("machine", "shown"),
+    [
+        ("me.example.test", "me.example.test"),
+        ("box", "box"),
+        ("[192.0.2.9]", "[192.0.2.9]"),
+        ("büro pc", "b?ro?pc"),
+        ("a(b;c\r\nX: y", "a?b?c??X:?y"),
+        ("\udce9", "?"),
+        ("", "?"),
+    ],
+)
+def test_the_name_of_this_machine(machine: str, shown: str) -> None:
+    header = received_header("pop.test", "192.0.2.7", machine, "p", "POP3", "user1", WHEN)
+    assert header.split(b"\r\n")[1] == b"\tby " + shown.encode() + b" (p) with POP3"
 
 
 @given(st.lists(st.text(), min_size=6, max_size=6))

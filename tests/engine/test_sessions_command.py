@@ -73,7 +73,7 @@ async def test_our_header_and_the_line_ends(world: CommandWorld, autojump_clock:
         assert (await world.poll(omit_received=False)).ok
         received = world.arrived()[-1].split(end)
         assert received[:2] == [
-            b"Received: from pop.example.test:110 [192.0.2.7]",
+            b"Received: from pop.example.test ([192.0.2.7])",
             b"\tby testhost (tui-popretr test) with POP3",
         ], "and no line of mbox before it"
         assert received[3] == b"Message-ID: <1@example.test>"

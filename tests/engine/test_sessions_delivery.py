@@ -139,7 +139,7 @@ async def test_a_folder_gets_files_with_our_header(world: World, autojump_clock:
     header, _, rest = file.read_bytes().partition(b"\r\nMessage-ID")
     assert b"Message-ID" + rest == mail(1)
     assert header.splitlines() == [
-        b"Received: from pop.example.test:110 [192.0.2.7]",
+        b"Received: from pop.example.test ([192.0.2.7])",
         b"\tby testhost (tui-popretr test) with POP3",
         b"\tfor <user1>; Mon, 23 Nov 2026 07:27:59 +0000",
     ]

@@ -1,4 +1,4 @@
-"""The Received header that delivery puts before a message (SPEC 4, RFC 5321 §4.4)."""
+"""The Received header that delivery puts before a message (RFC 5321 §4.4)."""
 
 from __future__ import annotations
 
@@ -7,21 +7,27 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Final
 
+from tui_popretr.delivery.domains import address_literal
+
 # English whatever the locale (RFC 5322 §3.3)
 _DAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+#: What neither a domain nor an address literal can hold. A machine's name may be any text.
+_NOT_IN_HOST = re.compile(r"[^A-Za-z0-9._:\[\]-]")
 
 
 def received_header(
-    host_port: str, ip: str, announce_host: str, product: str, protocol: str, recip: str, when: datetime
+    host: str, ip: str, announce_host: str, product: str, protocol: str, recip: str, when: datetime
 ) -> bytes:
     """Return the header with CRLF line ends, also at its end.
 
-    `protocol` is POP3, POP3S or POP-to-SMTP; `when` is wall-clock time, its zone's offset is shown. Control characters
-    in a part, line ends among them, become `?`: no part can begin a header of its own.
+    `host` is the server as configured and `ip` its address, or "". `protocol` is POP3, POP3S or POP-to-SMTP; `when` is
+    wall-clock time, its zone's offset is shown. In the names of hosts everything that a domain or an address literal
+    cannot hold becomes `?`, in the other parts control characters do, line ends among them: no part can begin a header
+    of its own.
     """
-    return _before_date(host_port, ip, announce_host, product, protocol, recip) + rfc5322_date(when).encode() + b"\r\n"
+    return _before_date(host, ip, announce_host, product, protocol, recip) + rfc5322_date(when).encode() + b"\r\n"
 
 
 def rfc5322_date(when: datetime) -> str:
@@ -40,8 +46,13 @@ def rfc5322_date(when: datetime) -> str:
 
 
 @lru_cache(maxsize=256)
-def _before_date(host_port: str, ip: str, announce_host: str, product: str, protocol: str, recip: str) -> bytes:
-    parts = (host_port, ip, announce_host, product, protocol, recip)
-    server, address, host, program, by, mailbox = (_CONTROL.sub("?", part) for part in parts)
-    header = f"Received: from {server} [{address}]\r\n\tby {host} ({program}) with {by}\r\n\tfor <{mailbox}>; "
+def _before_date(host: str, ip: str, announce_host: str, product: str, protocol: str, recip: str) -> bytes:
+    program, by, mailbox = (_CONTROL.sub("?", part) for part in (product, protocol, recip))
+    server, address = address_literal(host) or _host(host), address_literal(ip)
+    source = f"{server} ({address})" if address else server
+    header = f"Received: from {source}\r\n\tby {_host(announce_host)} ({program}) with {by}\r\n\tfor <{mailbox}>; "
     return header.encode("utf-8", "replace")
+
+
+def _host(name: str) -> str:
+    return _NOT_IN_HOST.sub("?", name.removesuffix(".")) or "?"

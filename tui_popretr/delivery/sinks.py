@@ -32,7 +32,7 @@ class Means:
     """What destinations that are no files need of the program. The functions are called in a sink's thread."""
 
     spool: str = ""  # folder for messages that are too large to be kept in memory
-    announce_host: str = "localhost"  # how we call ourselves
+    announce_host: str = "localhost"  # the name of our host
     password: Callable[[], Secret] = _no_password  # the destination's; may raise any PopretrError
     said: Callable[[Direction, str], None] = _say_nothing  # told each line of dialogue, safe to show
     withheld: frozenset[str] = frozenset()  # environment variables that hold passwords: not for commands

@@ -330,7 +330,7 @@ class Session(Observer):
             if client.omit_received:
                 return b""
             return received_header(
-                server.address,
+                server.host,
                 wire.stream.remote_ip,
                 paths.announce_host,
                 paths.product_name,

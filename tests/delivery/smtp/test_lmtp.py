@@ -33,7 +33,7 @@ def test_a_message_arrives(receiver: Receiver) -> None:
     assert draft.description() == f"SMTP=[{A}, {B}]"
     assert draft.receipt() == f"; Reply=250 2.0.0 <{A}> has it as M1 | 250 2.0.0 <{B}> has it as M1"
     assert receiver.connections == 1
-    assert ">> LMTP LHLO localhost" in sender.said
+    assert ">> LMTP LHLO [127.0.0.1]" in sender.said
 
 
 @pytest.mark.parametrize("words", ["552 5.2.2 quota exceeded", "452 4.2.2 not now"])

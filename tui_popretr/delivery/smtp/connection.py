@@ -58,7 +58,7 @@ def server_name(destination: SmtpDestination) -> str:
 
 
 def new_wire(destination: SmtpDestination, client: str, said: Said, deadlines: Deadlines) -> Wire:
-    """Return a connection that is still to be opened. `client` is how we call ourselves."""
+    """Return a connection that is still to be opened. `client` is the name of our host."""
     context = tls.context(verified=not _is_here(destination)) if destination.implicit_tls else None
     return Wire(server_name(destination), client, said, deadlines, lmtp=destination.lmtp, tls=context)
 
@@ -86,6 +86,7 @@ def establish(wire: Wire, destination: SmtpDestination, password: AskPassword) -
 
 
 def _hello(wire: Wire, destination: SmtpDestination) -> None:
+    wire.introduce()
     code, message = wire.ehlo()
     if not 200 <= code < 300 and code >= 500 and not destination.lmtp:  # RFC 5321 §3.2: an old server
         code, message = wire.helo()

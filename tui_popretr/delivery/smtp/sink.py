@@ -59,7 +59,7 @@ class SmtpSink:
         said: Said = lambda *_: None,
         deadlines: Deadlines | None = None,
     ) -> None:
-        """`spool` is the folder for messages too large for memory; `client` is how we call ourselves in EHLO.
+        """`spool` is the folder for messages too large for memory; `client` is the name of our host, for EHLO.
 
         `deadlines`: other ones than those of the destination's timeout.
 

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from tui_popretr.delivery.domains import own_name
 from tui_popretr.delivery.smtp import tls as trust
 from tui_popretr.delivery.smtp.deadlines import Deadlines
 from tui_popretr.delivery.smtp.lookup import Address, Lookup
@@ -59,8 +60,9 @@ class Wire(smtplib.LMTP):
         lmtp: bool,
         tls: ssl.SSLContext | None = None,
     ) -> None:
-        """`client` is how we call ourselves; `tls` is for TLS from the first byte."""
+        """`client` is the name of our host; `tls` is for TLS from the first byte."""
         super().__init__(local_hostname=client)
+        self._client = client
         self.name = name
         self.ehlo_msg = "LHLO" if lmtp else "EHLO"
         self.deadlines = deadlines
@@ -105,6 +107,13 @@ class Wire(smtplib.LMTP):
             reason = describe_os_error(error) if isinstance(error, OSError) else str(error)
             raise self._unreachable(reason) from error
         return Reply(code, tuple(message.split(b"\n")))
+
+    def introduce(self) -> None:
+        """See to it that EHLO, LHLO and HELO name a domain, or our address where the host's name is none."""
+        try:
+            self.local_hostname = own_name(self._client, self._usable())
+        except OSError as error:
+            raise self._cut(error) from error
 
     def start_tls(self, context: ssl.SSLContext) -> None:
         """Do the handshake behind STARTTLS's 220; what the server said of itself before is forgotten (RFC 3207)."""

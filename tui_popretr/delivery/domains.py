@@ -1,0 +1,41 @@
+"""Domains and address literals as RFC 5321 §4.1.2 and §4.1.3 write them: in EHLO and in Received."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import socket
+from typing import Final
+
+_LABEL: Final = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+#: At least two labels; a last one of digits only would be an IPv4 address that is none.
+_DOMAIN: Final = re.compile(rf"(?:{_LABEL}\.)+(?![0-9]+$){_LABEL}", re.ASCII)
+_LONGEST: Final = 253
+
+
+def address_literal(address: str) -> str | None:
+    """Return [192.0.2.7] or [IPv6:2001:db8::1]; None for what is no IP address. A zone is left out."""
+    try:
+        ip = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return None
+    if isinstance(ip, ipaddress.IPv6Address) and ip.ipv4_mapped is not None:
+        ip = ip.ipv4_mapped
+    return f"[{ip}]" if ip.version == 4 else f"[IPv6:{ip}]"
+
+
+def own_name(announced: str, sock: socket.socket | None) -> str:
+    """Return how to introduce ourselves over a connection (RFC 5321 §4.1.4).
+
+    It is the announced name where it is a domain of at least two labels or an address literal, else the literal of our
+    own side of the connection. A Unix socket has no address: it leads to this machine.
+    """
+    name = announced.removesuffix(".")
+    if _DOMAIN.fullmatch(name) and len(name) <= _LONGEST:
+        return name
+    if name.startswith("[") and name.endswith("]") and address_literal(name[1:-1].removeprefix("IPv6:")) == name:
+        return name
+    own = ""
+    if sock is not None and sock.family in (socket.AF_INET, socket.AF_INET6):
+        own = sock.getsockname()[0]
+    return address_literal(own) or "[127.0.0.1]"
