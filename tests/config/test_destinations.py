@@ -266,9 +266,17 @@ def test_smtp_settings(tmp_path: Path) -> None:
     )
 
 
+def test_delivered_to_lines_are_dropped_on_request(tmp_path: Path) -> None:
+    for attribute, dropped in (("", False), ('dropdelivered="N"', False), ('dropdelivered="Y"', True)):
+        found = destination(tmp_path, f"<smtp {attribute}><sender>a</sender></smtp>")
+        assert isinstance(found, SmtpDestination)
+        assert found.drop_delivered is dropped
+
+
 @pytest.mark.parametrize(
     ("more", "message"),
     [
+        ('<smtp dropdelivered="maybe"><sender>a</sender></smtp>', "dropdelivered: 'maybe' is neither yes nor no"),
         ("<smtp/>", "<sender> is missing in <smtp>"),
         ("<smtp><sender>a b</sender></smtp>", "is not a mail address"),
         ("<smtp><sender>a</sender><address>::1</address></smtp>", "needs brackets"),

@@ -163,3 +163,10 @@ def test_modes(tmp_path: Path) -> None:
     more = '<downloads_directory filemode="640">/d</downloads_directory>'
     text = describe(only_client(tmp_path, client(more=more)))
     assert " a file in /d, with mode 0640 for files and 0700 for folders that are made. What was" in text
+
+
+def test_delivered_to_lines_that_are_left_out(tmp_path: Path) -> None:
+    more = "<smtp{}><sender>me</sender></smtp>"
+    text = describe(only_client(tmp_path, client(more=more.format(' dropdelivered="Y"'))))
+    assert " through localhost:25 to user1, without its Delivered-To lines. What" in text
+    assert "Delivered-To" not in describe(only_client(tmp_path, client(more=more.format(""))))

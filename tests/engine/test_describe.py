@@ -72,6 +72,13 @@ def test_the_timeout_of_a_mail_server() -> None:
     assert ("timeout (SMTP)", "1m30s") in client_info(client_settings(destination=destination), 240.0).settings
 
 
+@pytest.mark.parametrize("dropped", [True, False])
+def test_delivered_to_lines(dropped: bool) -> None:
+    destination = SmtpDestination("from@x.test", ("a@x.test",), drop_delivered=dropped)
+    shown = dict(client_info(client_settings(destination=destination), 240.0).settings)
+    assert shown["dropdelivered"] == ("Y" if dropped else "N")
+
+
 def test_modes_are_of_files() -> None:
     settings = client_info(client_settings(destination=CommandDestination(("cat",))), 240.0).settings
     assert not {"filemode", "foldermode"} & dict(settings).keys()

@@ -150,6 +150,7 @@ def _read_smtp(client: Section, recip: str | None, eol: Eol | None, local: Local
         username,
         password,
         section.element("timeout", values.positive_duration, _SMTP_TIMEOUT),
+        section.attribute("dropdelivered", values.boolean, False),
     )
     if (value := section.element_value("timeout")) and found.timeout < _SHORTEST_TIMEOUT:
         section.warning(_SHORT_TIMEOUT, value.place)

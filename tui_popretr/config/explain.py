@@ -116,7 +116,8 @@ def _target(destination: Destination) -> str:
         case _:
             protocol = "LMTP" if destination.lmtp else "SMTP"
             where = destination.socket_path or f"{destination.host}:{destination.port}"
-            return f"sends it by {protocol} through {where} to {', '.join(destination.recipients)}"
+            dropping = ", without its Delivered-To lines" if destination.drop_delivered else ""
+            return f"sends it by {protocol} through {where} to {', '.join(destination.recipients)}{dropping}"
 
 
 def _modes(modes: Modes) -> str:

@@ -54,7 +54,7 @@ _SSL = Shape(
     ignored=_names("mandatory clientauth cache expiry shake"),
 )
 _SMTP = Shape(
-    _names("enabled"),
+    _names("enabled dropdelivered"),
     {
         "sender": _TEXT,
         "address": _TEXT,

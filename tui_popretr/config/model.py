@@ -189,6 +189,7 @@ class SmtpDestination:
     username: str | None = None
     password: PasswordSource | None = None
     timeout: float = 600.0  # seconds for the answer to the end of a message (RFC 5321 §4.5.3.2.6); others get less
+    drop_delivered: bool = False  # leave Delivered-To fields out of the header
 
     @property
     def implicit_tls(self) -> bool:

@@ -63,8 +63,8 @@ def _settings(client: ClientSettings, timeout: float) -> list[tuple[str, str]]:
     match client.destination:
         case MaildirDestination(modes=modes) | FolderDestination(modes=modes):
             settings += [("filemode", f"0{modes.file:o}"), ("foldermode", f"0{modes.folder:o}")]
-    if isinstance(client.destination, SmtpDestination):
-        settings.append(("timeout (SMTP)", duration(client.destination.timeout)))
+        case SmtpDestination(drop_delivered=dropping, timeout=patience):
+            settings += [("timeout (SMTP)", duration(patience)), ("dropdelivered", _yes_no(dropping))]
     if client.delete_after is not None:
         settings.append(("deleteafter", duration(client.delete_after)))
     if client.max_size is not None:

@@ -24,6 +24,8 @@ from tui_popretr.config.model import SmtpDestination
 
 DOMAIN = "receiver.test"
 SENDER = f"popretr@{DOMAIN}"
+#: A system user, for whom it delivers by local(8), which looks for loops.
+LOCAL_USER = f"mail@local.{DOMAIN}"
 SIZE_LIMIT = 2_000_000
 
 _MAIN = """\
@@ -34,7 +36,10 @@ data_directory = {folder}/data
 maillog_file = {folder}/log
 maillog_file_prefixes = {folder}
 myhostname = {domain}
-mydestination =
+mydestination = local.{domain}
+local_recipient_maps =
+mail_spool_directory = {folder}/spool/
+biff = no
 inet_interfaces = 127.0.0.1
 inet_protocols = ipv4
 mynetworks = 127.0.0.0/8
@@ -65,6 +70,7 @@ trace unix - - n - 0 bounce
 error unix - - n - - error
 retry unix - - n - - error
 virtual unix - n n - - virtual
+local unix - n n - - local
 anvil unix - - n - 1 anvil
 proxymap unix - - n - - proxymap
 tlsmgr unix - - n 1000? 1 tlsmgr
@@ -96,10 +102,11 @@ class Postfix:
         self._folder.chmod(0o755)
         self._timeout = timeout
         self.port = 0
-        for name in ("conf", "queue", "data", "mail"):
+        for name in ("conf", "queue", "data", "mail", "spool"):
             (self._folder / name).mkdir(0o755)
         shutil.chown(self._folder / "data", "postfix")
         shutil.chown(self._folder / "mail", "mail")
+        shutil.chown(self._folder / "spool", "mail")
         (self._folder / "conf" / "users").write_text("".join(f"{user}@{DOMAIN} {user}/\n" for user in users))
         pem = trustme.CA().issue_cert("localhost").private_key_and_cert_chain_pem
         pem.write_to_path(str(self._folder / "conf" / "tls.pem"))
@@ -118,13 +125,13 @@ class Postfix:
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def destination(self, *users: str, starttls: bool = False) -> SmtpDestination:
-        """Return the settings that lead to these users."""
-        recipients = tuple(f"{user}@{DOMAIN}" for user in users)
+        """Return the settings that lead to these users of DOMAIN, or of another one where they have one."""
+        recipients = tuple(user if "@" in user else f"{user}@{DOMAIN}" for user in users)
         return SmtpDestination(SENDER, recipients, host="127.0.0.1", port=self.port, starttls=starttls)
 
     def mailbox(self, user: str, count: int) -> list[bytes]:
         """Return a user's messages, with LF, when there are so many; what is still in the queue is waited for."""
-        folder = self._folder / "mail" / user / "new"
+        folder = self._folder / ("spool/mail" if user == LOCAL_USER else f"mail/{user}") / "new"
         wait_for(lambda: folder.is_dir() and len(list(folder.iterdir())) >= count, f"{count} messages for {user}")
         return [path.read_bytes() for path in sorted(folder.iterdir())]
 

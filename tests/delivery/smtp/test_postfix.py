@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import dkim
@@ -11,7 +12,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from tests.delivery.smtp import postfix
-from tests.delivery.smtp.postfix import SENDER, SIZE_LIMIT, Postfix
+from tests.delivery.smtp.postfix import LOCAL_USER, SENDER, SIZE_LIMIT, Postfix
 from tests.delivery.smtp.receiver import wait_for
 from tests.delivery.smtp.sending import failure, sending
 from tests.dovecot.site import Site, client
@@ -32,7 +33,9 @@ HEADER = b"Received: from pop.test\r\n" + FIELDS
 @pytest.fixture(scope="module")
 def server() -> Iterator[Postfix]:
     postfix.require()
-    with Postfix("dots", "smuggle", "bytes", "large", "alice", "bob", "utf8", "kept", "dkim", "pop", "tls") as made:
+    with Postfix(
+        "dots", "smuggle", "bytes", "large", "alice", "bob", "utf8", "kept", "dkim", "pop", "tls", "looped", "popretr"
+    ) as made:
         yield made
 
 
@@ -154,3 +157,24 @@ def test_from_a_pop3_server(server: Postfix, tmp_path: Path) -> None:
     assert bodies == sorted(sent)
     assert all(b") with POP-to-SMTP\n" in each for each in stored)
     assert all("; Reply=250 2.0.0 Ok: queued as " in line for line in site.audit())
+
+
+DELIVERED = b"Delivered-To: mail@local.receiver.test\r\n"
+
+
+def test_a_delivered_to_line_of_the_recipients_bounces(server: Postfix) -> None:
+    """It is accepted, so the POP3 server's copy is deleted, and then returned to the sender."""
+    with sending(server.destination(LOCAL_USER)) as sender:
+        receipt = sender.send(DELIVERED + HEADER).receipt()
+    assert receipt.startswith("; Reply=250 2.0.0 Ok: queued as ")
+    (bounce,) = server.mailbox("popretr", 1)
+    assert b"Subject: Undelivered Mail Returned to Sender" in bounce
+    assert b"mail forwarding loop for mail@local.receiver.test" in bounce
+
+
+def test_without_that_line_it_is_delivered(server: Postfix) -> None:
+    with sending(replace(server.destination(LOCAL_USER), drop_delivered=True)) as sender:
+        sender.send(DELIVERED + HEADER.replace(b"Subject", DELIVERED.upper() + b"Subject"))
+        sender.send(HEADER + b"Delivered-To: stays\r\n")
+    stored = server.mailbox(LOCAL_USER, 2)
+    assert sorted(map(as_sent, stored)) == [HEADER, HEADER + b"Delivered-To: stays\r\n"]

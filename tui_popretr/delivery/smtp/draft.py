@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Protocol
 
+from tui_popretr.delivery.dropping import DeliveredToFilter
 from tui_popretr.delivery.smtp.transaction import Letter, Transaction
 from tui_popretr.delivery.spool import Spool
 from tui_popretr.delivery.spooldraft import SpoolDraft
@@ -33,19 +34,32 @@ class Carrier(Protocol):
 class SmtpDraft(SpoolDraft):
     """The Draft of SmtpSink."""
 
-    __slots__ = ("_carrier", "_eight_bit", "_offered", "_problem", "_sender", "waiting")
+    __slots__ = ("_carrier", "_dropping", "_eight_bit", "_offered", "_problem", "_sender", "waiting")
 
-    def __init__(self, record_id: int, sender: str, recipients: tuple[str, ...], spool: str, carrier: Carrier) -> None:
+    def __init__(
+        self,
+        record_id: int,
+        sender: str,
+        recipients: tuple[str, ...],
+        spool: str,
+        carrier: Carrier,
+        *,
+        drop_delivered: bool = False,
+    ) -> None:
+        """`drop_delivered`: leave out the Delivered-To fields of the header."""
         super().__init__(record_id, f"SMTP=[{', '.join(recipients)}]", spool, self._hand_over)
         #: Who is still to get it.
         self.waiting = recipients
         self._sender = sender
         self._carrier = carrier
+        self._dropping = DeliveredToFilter() if drop_delivered else None
         self._eight_bit = False
         self._offered: Transaction | None = None
         self._problem: Exception | None = None  # of the offer
 
     def write(self, data: bytes) -> None:
+        if self._dropping is not None:
+            data = self._dropping.feed(data)
         super().write(data)
         self._eight_bit = self._eight_bit or not data.isascii()
 
@@ -76,4 +90,6 @@ class SmtpDraft(SpoolDraft):
         return self._carrier.transfer(self._letter()) if offered is None else self._carrier.complete(offered)
 
     def _letter(self) -> Letter:
+        if self._dropping is not None and (rest := self._dropping.finish()):
+            super().write(rest)
         return Letter(self._sender, self.waiting, self._message, self._eight_bit)

@@ -88,7 +88,14 @@ class SmtpSink:
 
     def open(self, record_id: int, when: datetime) -> SmtpDraft:  # noqa: ARG002 - no name is made of it
         destination = self._destination
-        return SmtpDraft(record_id, destination.sender, destination.recipients, self._spool, self)
+        return SmtpDraft(
+            record_id,
+            destination.sender,
+            destination.recipients,
+            self._spool,
+            self,
+            drop_delivered=destination.drop_delivered,
+        )
 
     def make_ready(self, octets: int) -> None:
         """Connect and log in, so that nothing is asked for that nobody would take."""

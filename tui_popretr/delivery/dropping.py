@@ -1,0 +1,83 @@
+"""Delivered-To lines left out of a message's header, because a mail server takes its own for a sign of a loop."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+_LINE_END: Final = re.compile(rb"\r\n|\n|\r")
+_NAME: Final = b"delivered-to"
+# White space before the colon is obsolete and still read (RFC 5322 §4.5.3), up to a bound: no more has to be held.
+_BLANKS: Final = 64
+_FIELD: Final = re.compile(_NAME + rb"[ \t]{0,%d}:" % _BLANKS, re.IGNORECASE)
+_BEGINNING: Final = re.compile(_NAME + rb"[ \t]{0,%d}" % _BLANKS, re.IGNORECASE)
+
+
+class DeliveredToFilter:
+    """Passes one message on, chunk by chunk, in constant memory, without the Delivered-To fields of its header.
+
+    A field goes with its folded lines (RFC 5322 §2.2.3). The header ends with the first empty line; everything else
+    stays as it is. A CR or LF that stands alone ends a line, because in SMTP it is sent as CRLF.
+    """
+
+    __slots__ = ("_body", "_dropping", "_held", "_in_line")
+
+    def __init__(self) -> None:
+        self._body = False
+        self._dropping = False  # the current field is left out
+        self._in_line = False  # the beginning of the current line has been judged
+        self._held = b""  # what cannot be judged yet: a line's beginning, or a CR that an LF may follow
+
+    def feed(self, chunk: bytes) -> bytes:
+        """Return the next octets of the message."""
+        if self._body:
+            return chunk
+        data, self._held = self._held + chunk, b""
+        kept = []
+        start = 0
+        for end in _LINE_END.finditer(data):
+            if end.end() == len(data) and end.group() == b"\r":
+                break
+            if not self._in_line:
+                if end.start() == start:  # the empty line
+                    self._body = True
+                    kept.append(data[start:])
+                    return b"".join(kept)
+                self._judge(data, start)
+            if not self._dropping:
+                kept.append(data[start : end.end()])
+            self._in_line = False
+            start = end.end()
+        kept.append(self._begin_line(data[start:]))
+        return b"".join(kept)
+
+    def finish(self) -> bytes:
+        """Return what is still held at the message's end."""
+        rest, self._held = self._held, b""
+        return b"" if self._in_line and self._dropping else rest
+
+    def _judge(self, data: bytes, start: int) -> None:
+        """Say of the line at `start`, which is not empty, whether it is left out."""
+        if data[start] not in b" \t":  # else it belongs to the field before
+            self._dropping = _FIELD.match(data, start) is not None
+        self._in_line = True
+
+    def _begin_line(self, rest: bytes) -> bytes:
+        """Take a line without its end; return what can be passed on of it."""
+        if not rest:
+            return b""
+        if not self._in_line:
+            if _may_become_field(rest) or rest == b"\r":
+                self._held = rest
+                return b""
+            self._judge(rest, 0)
+        if rest.endswith(b"\r"):
+            rest, self._held = rest[:-1], b"\r"
+        return b"" if self._dropping else rest
+
+
+def _may_become_field(beginning: bytes) -> bool:
+    """Whether a line that begins so may be a Delivered-To field, as far as one can see."""
+    if len(beginning) <= len(_NAME):
+        return _NAME.startswith(beginning.lower())
+    return _BEGINNING.fullmatch(beginning) is not None
