@@ -363,6 +363,51 @@ def test_a_command_that_is_probably_not_meant(tmp_path: Path, command: str, mess
     assert message is None or message in found[0]
 
 
+LDA = "/usr/lib/dovecot/dovecot-lda"
+
+
+@pytest.mark.parametrize(
+    ("command", "warned"),
+    [
+        ("dovecot-lda", True),
+        (f"{LDA} -d %U%", True),
+        (f"{LDA} -e -d %U%", False),
+        (f"{LDA} -d %U% -e", False),
+        (f"{LDA} -ke", False),
+        (f"{LDA} -ed me", False),
+        (f"{LDA} -kd me -m INBOX -e", False),
+        (f"{LDA} -d -e", True),
+        (f"{LDA} -dex", True),
+        (f"{LDA} -m e -f -e", True),
+        (f"{LDA} -o x=-e", True),
+        (f"{LDA} -- -e", True),
+        ("/opt/dovecot-2.4/libexec/dovecot/dovecot-lda", True),
+        ("/usr/lib/dovecot/deliver -d me", True),
+        ("/usr/lib/dovecot/deliver -e -d me", False),
+        ("/usr/lib/cyrus/bin/deliver -d me", False),
+        (f"sudo -u vmail {LDA} -d me", True),
+        (f"sudo -u vmail {LDA} -d me -e", False),
+        (f"setpriv -e {LDA}", True),
+        (f"sh -c 'spamc | {LDA} -d me'", True),
+        (f"sh -c 'spamc | {LDA} -e -d me'", False),
+        (f"sh -c 'spamc -e|{LDA}; logger -e'", True),
+        (f"bash -o pipefail -c 'spamc -e | {LDA} -d me 2>&amp;1 -e'", False),
+        (f"sh -c '{LDA} -d me&amp;&amp;touch -e'", True),
+        (f"sh -c 'echo &quot;; {LDA}'", False),
+        ("mydovecot-lda-wrapper -d me", False),
+        ("cat", False),
+    ],
+)
+def test_dovecot_lda_without_e(tmp_path: Path, command: str, warned: bool) -> None:
+    loaded = load_text(tmp_path, task(client(more=f'<mda command="{command}"/>')))
+    found = [message for message in warnings(loaded) if "dovecot-lda without -e" in message]
+    assert len(found) == warned
+    if warned:
+        assert "over quota" in found[0]
+        assert "deleted from the server; add -e" in found[0]
+        assert "what a Sieve script rejects is never stored" in found[0]
+
+
 def test_a_timeout_of_a_command_without_a_unit(tmp_path: Path) -> None:
     found = warnings(load_text(tmp_path, task(client(more='<mda command="x" timeout="300"/>'))))
     assert found == ["timeout is under 5 s (a bare number is milliseconds)"]

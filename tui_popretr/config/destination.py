@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import pwd
-import re
 from collections.abc import Callable
 from typing import NamedTuple
 
 from tui_popretr.config import values
+from tui_popretr.config.command import doubts
 from tui_popretr.config.directory import Directory, read_directory
 from tui_popretr.config.login import command_line, read_password
 from tui_popretr.config.model import (
@@ -30,9 +30,6 @@ _EOLS = {eol.value: eol for eol in Eol}
 _SMTP_PORT, _LMTP_PORT = 25, 24
 _SMTP_TIMEOUT, _COMMAND_TIMEOUT, _SHORTEST_TIMEOUT = 600.0, 300.0, 5.0
 _SHORT_TIMEOUT = f"timeout is under {_SHORTEST_TIMEOUT:g} s (a bare number is milliseconds)"
-# What a shell would not leave as it stands: pipes, lists, redirections, variables, homes. `<` may begin an address.
-_OF_A_SHELL = re.compile(r"[|;&$]|[0-9]*>|~/")
-_OF_FETCHMAIL = ("%T", "%F")
 
 
 class MessageStore(NamedTuple):
@@ -208,14 +205,8 @@ def _read_command(client: Section, recip: str | None, eol: Eol | None) -> _Found
     timeout = section.attribute("timeout", values.positive_duration, _COMMAND_TIMEOUT)
     if timeout < _SHORTEST_TIMEOUT:
         section.warning(_SHORT_TIMEOUT, section.place_of("timeout"))
-    for word in argv:
-        if _OF_A_SHELL.match(word):
-            section.warning(
-                f"no shell runs the command, so {quote(word)} is taken as it stands; write sh -c '...' around it all",
-                section.place_of("command"),
-            )
-        elif word in _OF_FETCHMAIL:
-            section.warning(f"{quote(word)} stands for nothing here; %U% is the recip", section.place_of("command"))
+    for doubt in doubts(argv):
+        section.warning(doubt, section.place_of("command"))
     return (
         "mda",
         section.place,

@@ -62,11 +62,17 @@ def handing(argv: tuple[str, ...], spool: Path, *, timeout: float = 30.0, **mean
 
 
 def failure(
-    kind: type[DeliveryFailed], match: str, argv: tuple[str, ...], spool: Path, **settings: Any
+    kind: type[DeliveryFailed],
+    match: str,
+    argv: tuple[str, ...],
+    spool: Path,
+    *,
+    message: bytes = MESSAGE,
+    **settings: Any,
 ) -> DeliveryFailed:
     """Return the error with which the delivery to a command fails."""
     with handing(argv, spool, **settings) as hand, pytest.raises(kind, match=match) as caught:
-        hand.send()
+        hand.send(message)
     assert type(caught.value) is kind
     return caught.value
 

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from string import Template
+from xml.sax.saxutils import quoteattr
 
 import pytest
 
 from tests.delivery.command.handing import failure, handing
+from tests.dovecot.site import Site, client
 from tests.support import dovecot
+from tests.support.passwords import PASSWORD
+from tests.support.popserver_thread import running_server
+from tui_popretr.config.reader import load
 from tui_popretr.errors import CommandDeferred, CommandFailed
+from tui_popretr.popserver import Maildrop
 
 #: Line ends as the session hands them to a command.
 MESSAGE = b"Received: from pop.test\nSubject: x\nMessage-ID: <1@sender.test>\n\n.\n..\nFrom here\n\xff\n"
@@ -90,6 +97,89 @@ def test_dovecot_lda_puts_off_what_it_cannot_store(lda: tuple[str, ...], folder:
     error = failure(CommandDeferred, r"exit code 75 \(a temporary failure\): ", lda, folder)
     assert "INBOX" in str(error), "its reason"
     (folder / "mail").unlink()
+
+
+QUOTA = {
+    "2.3": "mail_plugins = quota\nplugin {\n  quota = maildir:User quota\n  quota_rule = *:storage=1k\n}\n",
+    "2.4": 'mail_plugins {\n  quota = yes\n}\nquota "User quota" {\n  quota_storage_size = 1k\n}\n',
+}
+
+
+@pytest.fixture
+def full_lda(lda: tuple[str, ...], folder: Path) -> tuple[str, ...]:
+    """A dovecot-lda whose mailbox has no room for LARGE."""
+    configure(folder, QUOTA)
+    return lda
+
+
+def configure(folder: Path, settings: dict[str, str]) -> None:
+    """Add settings, by version, to what Dovecot is configured with."""
+    server = dovecot._program()
+    assert server is not None
+    with (folder / "dovecot.conf").open("a") as configuration:
+        configuration.write(Template(settings[dovecot._version(server)]).substitute(folder=folder))
+
+
+def run_once(command: tuple[str, ...], tmp_path: Path) -> tuple[Maildrop, list[str], str]:
+    """Retrieve a message that is larger than the quota; return its maildrop, the warnings of check and the error."""
+    box = Maildrop("me", PASSWORD)
+    box.add(b"From: x@sender.test\r\n\r\n" + b"x" * 70 + b"\r\n" * 5000)
+    site = Site(tmp_path)
+    with running_server([box]) as pop:
+        mda = f"<mda command={quoteattr(shlex.join(command))}/>"
+        site.configure(client("me", pop.address, password=PASSWORD, inside=mda))
+        warnings = [each.message for each in load(str(site.path)).problems if "dovecot-lda" in each.message]
+        result = site.run().results["me"]
+    return box, warnings, result.error
+
+
+@pytest.mark.dovecot
+def test_over_quota_dovecot_lda_with_e_leaves_the_message(
+    full_lda: tuple[str, ...], folder: Path, tmp_path: Path
+) -> None:
+    failure(
+        CommandFailed, r"exit code 77 \(permission denied\): .*Quota exceeded", (*full_lda, "-e"), folder, message=LARGE
+    )
+    box, warnings, error = run_once((*full_lda, "-e"), tmp_path)
+    assert len(box.messages) == 1
+    assert "exit code 77" in error
+    assert warnings == []
+
+
+@pytest.mark.dovecot
+def test_over_quota_dovecot_lda_without_e_loses_the_message(
+    full_lda: tuple[str, ...], folder: Path, tmp_path: Path
+) -> None:
+    """That is why check warns of it: nothing in what it says or how it ends tells that nothing was stored."""
+    box, warnings, error = run_once(full_lda, tmp_path)
+    assert error == ""
+    assert box.messages == []
+    assert new_in(folder / "mail") == []
+    (warning,) = warnings
+    assert "deleted from the server; add -e" in warning
+
+
+SIEVE = {
+    "2.3": "protocol lda {\n  mail_plugins = sieve\n}\nplugin {\n"
+    "  sieve = file:$folder/scripts;active=$folder/active.sieve\n}\n",
+    "2.4": "protocol lda {\n  mail_plugins {\n    sieve = yes\n  }\n}\nsieve_script personal {\n  driver = file\n"
+    "  path = $folder/scripts\n  active_path = $folder/active.sieve\n}\n",
+}
+
+
+@pytest.mark.dovecot
+@pytest.mark.parametrize("options", [(), ("-e",)])
+def test_what_sieve_rejects_is_never_stored(lda: tuple[str, ...], folder: Path, options: tuple[str, ...]) -> None:
+    """As check says: the exit code is 0 in either case."""
+    if not list(Path("/usr/lib/dovecot").glob("**/lib*_sieve_plugin.so")):
+        reason = "Sieve for Dovecot is not installed (Debian, Ubuntu: apt-get install dovecot-sieve)"
+        (pytest.fail if os.environ.get("CI", "").lower() == "true" else pytest.skip)(reason)
+    configure(folder, SIEVE)
+    (folder / "active.sieve").write_text('require ["reject"];\nreject "no";\n')
+    (folder / "scripts").mkdir(0o755)
+    (receipt,) = deliver((*lda, *options), folder, MESSAGE)
+    assert "reject action: not sending reject message to <>" in receipt
+    assert new_in(folder / "mail") == []
 
 
 # --- maildrop ---------------------------------------------------------------------------------------------------------

@@ -1,0 +1,84 @@
+"""What is probably not meant in the command of <mda>: words for a shell, words of fetchmail, dovecot-lda without -e."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from tui_popretr.config.values import quote
+
+# What a shell would not leave as it stands: pipes, lists, redirections, variables, homes. `<` may begin an address.
+_OF_A_SHELL: Final = re.compile(r"[|;&$]|[0-9]*>|~/")
+_OF_FETCHMAIL: Final = ("%T", "%F")
+_LDA: Final = "dovecot-lda"
+_LDA_OPTIONS_WITH_ARGUMENT: Final = frozenset("acdfimopr")
+# Of a shell's script; a redirection (2>&1, &>file) is none.
+_END_OF_COMMAND: Final = re.compile(r"[|;()\n]|&(?!>)")
+
+
+def doubts(argv: Sequence[str]) -> Iterator[str]:
+    """Yield the warnings about a command."""
+    for word in argv:
+        if _OF_A_SHELL.match(word):
+            yield f"no shell runs the command, so {quote(word)} is taken as it stands; write sh -c '...' around it all"
+        elif word in _OF_FETCHMAIL:
+            yield f"{quote(word)} stands for nothing here; %U% is the recip"
+    if _loses_mail(argv):
+        yield (
+            f"{_LDA} without -e bounces or drops a message that is over quota and ends with exit code 0, so the message"
+            " is deleted from the server; add -e, then it ends with 77 and the message stays (what a Sieve script"
+            f" rejects is never stored, and {_LDA} ends with 0, also with -e)"
+        )
+
+
+def _loses_mail(argv: Sequence[str]) -> bool:
+    """Whether the words, or those of a shell's script among them, call a dovecot-lda without -e."""
+    for number, word in enumerate(argv):
+        if _is_lda(word):
+            if not _has_e(argv[number + 1 :]):
+                return True
+        elif _LDA in word or "/deliver" in word:
+            words = _script(word)
+            if len(words) > 1 and _loses_mail(words):
+                return True
+    return False
+
+
+def _is_lda(word: str) -> bool:
+    """Dovecot-lda by any path, or by its old name as Debian has it: /usr/lib/dovecot/deliver."""
+    if len(word.split()) != 1:  # a script, whose last word may be anything
+        return False
+    name = os.path.basename(word)
+    return name == _LDA or (name == "deliver" and "dovecot" in os.path.dirname(word))
+
+
+def _has_e(words: Sequence[str]) -> bool:
+    """Whether -e is among the options, alone or in a cluster (-ke), and is no option's argument."""
+    rest = iter(words)
+    for word in rest:
+        if word == "--" or _END_OF_COMMAND.match(word):
+            return False
+        if not word.startswith("-"):
+            continue
+        for place, letter in enumerate(word[1:], 1):
+            if letter == "e":
+                return True
+            if letter in _LDA_OPTIONS_WITH_ARGUMENT:
+                if place == len(word) - 1:
+                    next(rest, None)
+                break
+    return False
+
+
+def _script(word: str) -> list[str]:
+    """Return the words of a shell's script; what separates commands is a word."""
+    lexer = shlex.shlex(word, posix=True, punctuation_chars="|;&()<>\n")
+    lexer.whitespace = " \t\r"
+    lexer.whitespace_split = True
+    try:
+        return list(lexer)
+    except ValueError:
+        return []
