@@ -120,11 +120,36 @@ def test_deleteafter_needs_preserve(tmp_path: Path) -> None:
         ("localhost:1110", "<ssl/>", "localhost:1110"),
         ("[::1]", "<ssl/>", "[::1]:995"),
         ("[::1]:1", "", "[::1]:1"),
+        ("pop.straße.example", "<ssl/>", "pop.straße.example:995"),
+        ("pop.example.net.", "<ssl/>", "pop.example.net.:995"),
     ],
 )
 def test_addresses_and_default_ports(tmp_path: Path, address: str, ssl: str, shown: str) -> None:
     found = only_client(tmp_path, client(server=SERVER.replace("127.0.0.1", address), more=ssl))
     assert found.server.address == shown
+
+
+@pytest.mark.parametrize(
+    ("part", "told"),
+    [
+        ("address", "address: '💩.example' is not a host name (IDNA 2008)"),
+        ("recip", "recip: '💩.example' is not a host name (IDNA 2008)"),
+        ("sender", "<sender>: '💩.example' is not a host name (IDNA 2008)"),
+        ("mail server", "<address>: '💩.example' is not a host name (IDNA 2008)"),
+    ],
+)
+def test_what_is_no_host_name_is_told_with_its_place(tmp_path: Path, part: str, told: str) -> None:
+    host = {part: "💩.example"}
+    text = (
+        f'<client id="a"\nrecip="u@{host.get("recip", "x.example")}">\n'
+        f'<server\naddress="{host.get("address", "127.0.0.1")}">'
+        "<username>me</username><password>secret</password></server><smtp>\n"
+        f"<sender>u@{host.get('sender', 'x.example')}</sender>\n"
+        f"<address>{host.get('mail server', 'localhost')}</address></smtp></client>"
+    )
+    (problem,) = load_text(tmp_path, task(text)).problems
+    assert problem.message.startswith(told)
+    assert problem.line == {"recip": 2, "address": 4, "sender": 5, "mail server": 6}[part]
 
 
 def test_a_server_is_mandatory(tmp_path: Path) -> None:

@@ -54,6 +54,23 @@ def test_blank_lines_and_comments_are_skipped(tmp_path: Path) -> None:
     assert directory.aliases == {"info@example.net": ("fred", "Anna")}
 
 
+@pytest.mark.parametrize("domain", ["straße.example", "Straße.Example", "xn--strae-oqa.example", "straße。example"])
+@pytest.mark.parametrize("recip", ["Info@straße.example", "info@xn--strae-oqa.example", "info@STRAßE.example"])
+def test_a_domain_may_be_written_in_any_of_its_forms(tmp_path: Path, domain: str, recip: str) -> None:
+    directory = sound(tmp_path, domains=f"{domain}\n", aliases=f"info@{domain} : fred\n", users="fred\n")
+    assert directory.expand(recip) == (f"fred@{recip.partition('@')[2]}",)
+    assert directory.expand("info@strasse.example") == ("info@strasse.example",)
+    assert directory.lacks(f"nobody@{recip.partition('@')[2]}")
+
+
+def test_what_is_no_domain_is_told_with_its_line(tmp_path: Path) -> None:
+    _, problems = read(tmp_path, domains="ok.example\n💩.example\n", aliases="a@ok.example : b@💩.example\n")
+    assert problems == [
+        "aliases:1:1: error: 'b@💩.example' is neither a name nor an address",
+        "domains:2:1: error: '💩.example' is not a domain; one domain a line is expected",
+    ]
+
+
 def test_names_lose_their_case_and_passwords_keep_everything(tmp_path: Path) -> None:
     directory, _ = read(tmp_path, users="Fred: PassWord:# \n")
     fred = directory.user("FRED")

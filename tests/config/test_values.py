@@ -204,7 +204,9 @@ def test_wrong_environment_variables(text: str, message: str) -> None:
         ("my_host", "my_host", None),
         ("pop.example.net.", "pop.example.net.", None),
         ("Pop.Example.NET", "Pop.Example.NET", None),
-        ("post.müller.example", "post.xn--mller-kva.example", None),
+        ("post.müller.example", "post.müller.example", None),
+        ("post.straße.example.:995", "post.straße.example.", 995),
+        ("１２７.0.0.1", "１２７.0.0.1", None),
         ("3com.example", "3com.example", None),
     ],
 )
@@ -236,6 +238,9 @@ def test_address(text: str, host: str, port: int | None) -> None:
         ("a/b", "not a host name"),
         ("a" * 64 + ".example", "not a host name"),
         ("ü" * 300, "not a host name"),
+        ("💩.example", r"not a host name \(IDNA 2008\); if it has a form in ASCII \(xn--...\), write that"),
+        ("pop.example：995", "not a host name"),
+        ("ü..example", "not a host name"),
         (":110", "not a host name"),
     ],
 )
@@ -244,7 +249,9 @@ def test_not_an_address(text: str, message: str) -> None:
         values.address(text)
 
 
-@pytest.mark.parametrize("host", ["localhost", "LocalHost.", "a.localhost", "127.0.0.1", "127.9.9.9", "::1"])
+@pytest.mark.parametrize(
+    "host", ["localhost", "LocalHost.", "ＬocalHost。", "a.localhost", "127.0.0.1", "127.9.9.9", "::1"]
+)
 def test_loopback(host: str) -> None:
     assert values.is_loopback(host)
 

@@ -50,6 +50,8 @@ from tui_popretr.engine.certificate import Certificate, certificate_names, name_
         ("xn--bcher-kva.example.net", "BÜCHER.example.net", True),
         ("xn--bcher-kva.example.net", "xn--bcher-kva.example.net", True),
         ("*.xn--bcher-kva.example", "pop.bücher.example", True),
+        ("xn--strae-oqa.example", "straße.example", True),
+        ("strasse.example", "straße.example", False),
         ("xn--bcher-kva.example.net", "bücher。example．net", True),
         ("bücher.example.net", "bucher.example.net", False),
         ("pop..example.net", "pop.example.net", False),

@@ -57,6 +57,39 @@ def test_each_part_of_the_key_counts(journal: Journal, other: Maildrop) -> None:
     assert journal.maildrop(other) != journal.maildrop(Maildrop.of("pop.example.test", 110, "me", "x"))
 
 
+SMTP = "smtp:mail.example.test:25/me"
+ROOTED = "smtp:mail.example.test.:25/me"
+
+
+@pytest.mark.parametrize(
+    ("host", "destination"),
+    [("pop.example.test.", SMTP), ("pop.example.test.", ROOTED), ("pop.example.test", ROOTED)],
+)
+def test_what_was_kept_under_a_host_with_its_dot_is_found_without_it(
+    journal: Journal, host: str, destination: str
+) -> None:
+    before = journal.maildrop(Maildrop(host, 110, "me", destination))
+    deliver(journal, before, "u1")
+    key = Maildrop.of("POP.example.test.", 995, "me", SMTP)
+    assert key.host == "pop.example.test"
+    assert journal.maildrop(key) == before
+    assert journal.maildrop(key) == before
+    assert uids(journal, before) == ["u1"]
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (Maildrop("pop.", 110, "me", "x"), Maildrop.of("pop", 110, "me", "x")),  # a search domain makes another host
+        (Maildrop("strasse.example", 110, "me", "x"), Maildrop.of("straße.example", 110, "me", "x")),
+        (Maildrop("pop.example.test.", 110, "me", "x"), Maildrop.of("pop.example.test", 110, "you", "x")),
+        (Maildrop("pop.example.test", 110, "me", "maildir:/a.b:1."), Maildrop.of("pop.example.test", 110, "me", "y")),
+    ],
+)
+def test_nothing_else_is_taken_for_a_former_key(journal: Journal, before: Maildrop, after: Maildrop) -> None:
+    assert journal.maildrop(before) != journal.maildrop(after)
+
+
 def test_delivering_keeps_all_that_recovery_needs(journal: Journal) -> None:
     maildrop = journal.maildrop(HOME)
     new = new_record(journal, maildrop, "u1")

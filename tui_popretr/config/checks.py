@@ -36,7 +36,7 @@ def check_client(section: Section, client: ClientSettings) -> None:
         names = " and ".join(method.value for method in methods)
         server = section.child("server")
         section.warning(
-            f"the password goes to {client.server.host} in clear ({names} without TLS); add <ssl> if it has TLS",
+            f"the password goes to {client.server.written} in clear ({names} without TLS); add <ssl> if it has TLS",
             (server or section).place,
         )
     _check_port(section, client.server)

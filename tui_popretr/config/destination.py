@@ -182,10 +182,10 @@ def _check_smtp(section: Section, found: SmtpDestination) -> None:
     if is_loopback(found.host):
         return
     if found.username and not (found.starttls or found.implicit_tls):
-        section.warning(f"the password may go to {found.host} in clear; add <starttls>Y</starttls>, or use port 465")
+        section.warning(f"the password may go to {found.written} in clear; add <starttls>Y</starttls>, or use port 465")
     local_names = [] if found.lmtp else [quote(each) for each in found.recipients if "@" not in each]
     if local_names:
-        section.warning(f"a recipient without a domain, {local_names[0]}, is for {found.host} to interpret")
+        section.warning(f"a recipient without a domain, {local_names[0]}, is for {found.written} to interpret")
 
 
 def _smtp_address(resolver: Resolver) -> Callable[[str], tuple[str, int | None, str | None]]:

@@ -12,6 +12,7 @@ from tui_popretr.config.problems import Place, Report
 from tui_popretr.config.values import did_you_mean, quote
 from tui_popretr.errors import describe_os_error
 from tui_popretr.files import read_whole
+from tui_popretr.hosts import InvalidHostName, ascii_host, host_key
 from tui_popretr.secret import Secret
 
 SINK = "."
@@ -66,7 +67,7 @@ class Directory:
 
         `parent` is the alias whose member the address is: a user in the alias of the same name is the user's mailbox.
         """
-        local, at, domain = address.lower().rpartition("@")
+        local, at, domain = _parts(address)
         if not at or domain not in self.domains:
             return None
         if parent and local == parent.partition("@")[0] and self.users is not None and local in self.users:
@@ -75,7 +76,7 @@ class Directory:
 
     def lacks(self, address: str) -> bool:
         """Whether an address in a local domain is neither a user's nor an alias; without a users file nobody knows."""
-        local, _, domain = address.lower().rpartition("@")
+        local, _, domain = _parts(address)
         if self.users is None or domain not in self.domains:
             return False
         return local not in self.users and self.alias_of(address) is None
@@ -113,10 +114,10 @@ def _failed(path: str, report: Report) -> bool:
 def _domains(path: str, report: Report) -> frozenset[str]:
     domains: set[str] = set()
     for place, line in _entries(path, report):
-        name = line.strip().lower()
-        if re.search(r"[\s@/:]", name):
+        name = line.strip()
+        if re.search(r"[\s@/:]", name) or not _has_ascii_form(name):
             report.error(place, f"{quote(name)} is not a domain; one domain a line is expected")
-        domains.add(name)
+        domains.add(host_key(name))
     return frozenset(domains)
 
 
@@ -146,17 +147,37 @@ def _aliases(path: str, report: Report) -> dict[str, tuple[tuple[str, ...], Plac
             report.error(place, f"{quote(bad[0] if bad else name)} is neither a name nor an address")
         elif SINK in members and len(members) > 1:
             report.error(place, "the sink . stands alone in an alias")
-        elif name.lower() in aliases:
-            earlier = aliases[name.lower()][1].line
+        elif (key := _key(name)) in aliases:
+            earlier = aliases[key][1].line
             report.error(place, f"the alias {quote(name)} is defined a second time; see line {earlier}")
         else:
-            aliases[name.lower()] = (members, place)
+            aliases[key] = (members, place)
     return aliases
 
 
 def _is_recipient(text: str) -> bool:
     local, at, domain = text.rpartition("@")
-    return not re.search(r"[\s<>/]", text) and not _CONTROL.search(text) and (not at or bool(local and domain))
+    if re.search(r"[\s<>/]", text) or _CONTROL.search(text):
+        return False
+    return not at or bool(local and domain and _has_ascii_form(domain))
+
+
+def _has_ascii_form(domain: str) -> bool:
+    try:
+        ascii_host(domain)
+    except InvalidHostName:
+        return False
+    return True
+
+
+def _parts(address: str) -> tuple[str, str, str]:
+    """Return the local part, the @ if there is one, and the domain, in the form in which they are compared."""
+    local, at, domain = address.rpartition("@")
+    return (local.lower(), at, host_key(domain)) if at else ("", "", address.lower())
+
+
+def _key(name: str) -> str:
+    return "".join(_parts(name))
 
 
 def _entries(path: str, report: Report) -> Iterator[tuple[Place, str]]:

@@ -115,7 +115,7 @@ def _target(destination: Destination) -> str:
             return f"hands each message to the command {argv[0]}"
         case _:
             protocol = "LMTP" if destination.lmtp else "SMTP"
-            where = destination.socket_path or f"{destination.host}:{destination.port}"
+            where = destination.address
             dropping = ", without its Delivered-To lines" if destination.drop_delivered else ""
             return f"sends it by {protocol} through {where} to {', '.join(destination.recipients)}{dropping}"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from enum import Enum
 
+from tui_popretr.hosts import ascii_host, look_up_name, with_port
 from tui_popretr.secret import Secret
 
 
@@ -118,22 +119,39 @@ class TlsPolicy:
     fingerprints: tuple[str, ...] = ()  # SHA-256, 64 lower-case hex digits each
 
 
+def _in_both_forms(host: str, written: str) -> tuple[str, str]:
+    """Return a host in ASCII and as written. One may be given for both, or `written` be of a host replaced since."""
+    name = ascii_host(host)
+    return name, written if written and ascii_host(written) == name else host
+
+
 @dataclass(frozen=True, slots=True)
 class Server:
-    """The POP3 server of a client."""
+    """The POP3 server of a client. A host as written may be given as `host`: each form finds its place."""
 
-    host: str  # as written; an IPv6 address without brackets
+    host: str  # in ASCII, without a trailing dot; an IPv6 address without brackets
     port: int
     username: str | None
     password: PasswordSource | None
     auth_types: tuple[AuthType, ...]  # in order; those unusable (no username, no TLS for EXTERNAL) already left out
     initial_response: bool
     tls: TlsPolicy | None
+    written: str = ""  # the host as the configuration has it, for people
+
+    def __post_init__(self) -> None:
+        host, written = _in_both_forms(self.host, self.written)
+        object.__setattr__(self, "host", host)
+        object.__setattr__(self, "written", written)
 
     @property
     def address(self) -> str:
-        """host:port, with brackets round an IPv6 address."""
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+        """host:port for people, the host as written, with brackets round an IPv6 address."""
+        return with_port(self.written, self.port)
+
+    @property
+    def look_up_name(self) -> str:
+        """What is looked up in DNS: the host, with its trailing dot where one was written."""
+        return look_up_name(self.host, self.written)
 
     @property
     def account(self) -> str:
@@ -190,6 +208,12 @@ class SmtpDestination:
     password: PasswordSource | None = None
     timeout: float = 600.0  # seconds for the answer to the end of a message (RFC 5321 §4.5.3.2.6); others get less
     drop_delivered: bool = False  # leave Delivered-To fields out of the header
+    written: str = ""  # the host as the configuration has it, for people
+
+    def __post_init__(self) -> None:
+        host, written = _in_both_forms(self.host, self.written)
+        object.__setattr__(self, "host", host)
+        object.__setattr__(self, "written", written)
 
     @property
     def implicit_tls(self) -> bool:
@@ -198,8 +222,13 @@ class SmtpDestination:
 
     @property
     def address(self) -> str:
-        """The socket's path, or host:port with brackets round an IPv6 address."""
-        return self.socket_path or (f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}")
+        """The socket's path, or host:port for people."""
+        return self.socket_path or with_port(self.written, self.port)
+
+    @property
+    def look_up_name(self) -> str:
+        """What is looked up in DNS: the host, with its trailing dot where one was written."""
+        return look_up_name(self.host, self.written)
 
 
 @dataclass(frozen=True, slots=True)

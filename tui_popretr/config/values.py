@@ -6,6 +6,7 @@ import ipaddress
 import re
 from collections.abc import Callable, Collection, Mapping
 
+from tui_popretr.hosts import InvalidHostName, ascii_host, host_key, is_host_name
 from tui_popretr.text import visible
 
 _TRUE = frozenset({"Y", "YES", "T", "TRUE", "ON", "1"})
@@ -19,7 +20,6 @@ _MODE = re.compile(r"0?[0-7]{3,4}", re.ASCII)
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
-_HOST_LABEL = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?", re.ASCII)
 
 LONGEST_DURATION = 3650 * 86400.0
 LARGEST_SIZE = 2**62
@@ -257,7 +257,10 @@ def header_comment(text: str) -> str:
 
 
 def address(text: str) -> tuple[str, int | None]:
-    """host, host:port, IPv4, IPv4:port, [IPv6] or [IPv6]:port; returns the host without brackets, and the port."""
+    """host, host:port, IPv4, IPv4:port, [IPv6] or [IPv6]:port; returns the host as written, and the port.
+
+    An IPv6 address is returned without brackets.
+    """
     if "://" in text:
         raise InvalidValueError(f"{quote(text)} is a URL; write only host or host:port")
     if text.startswith("["):
@@ -281,20 +284,23 @@ def _port(text: str) -> int:
 
 
 def _host(host: str) -> str:
-    name = host
-    if not host.isascii():
-        try:
-            name = host.encode("idna").decode("ascii")
-        except UnicodeError:
-            raise InvalidValueError(f"{quote(host)} is not a host name") from None
+    name = _ascii(host)
     if re.fullmatch("[0-9.]+", name):
         if _is_ip(name, 4):
-            return name
+            return host
         raise InvalidValueError(f"{quote(host)} is not an IPv4 address")
-    labels = name.removesuffix(".").split(".")
-    if len(name) > 253 or not all(_HOST_LABEL.fullmatch(label) for label in labels):
+    if not is_host_name(name):
         raise InvalidValueError(f"{quote(host)} is not a host name")
-    return name
+    return host
+
+
+def _ascii(host: str) -> str:
+    try:
+        return ascii_host(host)
+    except InvalidHostName:
+        raise InvalidValueError(
+            f"{quote(host)} is not a host name (IDNA 2008); if it has a form in ASCII (xn--...), write that"
+        ) from None
 
 
 def _is_ip(text: str, version: int) -> bool:
@@ -306,7 +312,7 @@ def _is_ip(text: str, version: int) -> bool:
 
 def is_loopback(host: str) -> bool:
     """Whether a host is this machine by its very name or address; nothing is looked up."""
-    lower = host.lower().removesuffix(".")
+    lower = host_key(host)
     if lower in {"localhost", "ip6-localhost", "localhost.localdomain"} or lower.endswith(".localhost"):
         return True
     try:
@@ -319,6 +325,9 @@ def mail_address(text: str) -> str:
     """An envelope address, with or without a domain: nothing in it that could end an SMTP command."""
     if not re.fullmatch(r"[^\s<>\x00-\x1f\x7f-\x9f]+", text) or text.startswith("@") or text.endswith("@"):
         raise InvalidValueError(f"{quote(text)} is not a mail address")
+    _, at, domain = text.rpartition("@")
+    if at and not domain.isascii():
+        _ascii(domain)
     return text
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from tui_popretr.hosts import host_key
 from tui_popretr.text import visible
 
 #: OpenSSL's dictionary of a certificate, as SSLSocket.getpeercert() documents it.
@@ -92,7 +93,7 @@ def name_matches(pattern: str, name: str) -> bool:
     address = _ip_address(name)
     if address is not None:
         return _ip_address(pattern) == address
-    pattern, name = pattern.lower().removesuffix("."), _a_labels(name)
+    pattern, name = pattern.lower().removesuffix("."), host_key(name)
     if not pattern.startswith("*."):
         return pattern == name
     first, _, parent = name.partition(".")
@@ -104,12 +105,3 @@ def _ip_address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | No
         return ipaddress.ip_address(text.strip())
     except ValueError:
         return None
-
-
-def _a_labels(name: str) -> str:
-    """Return a host name as certificates have it: in lower case and ASCII (RFC 7817 §3), if there is such a form."""
-    try:
-        ascii_name = name.encode("idna").decode("ascii")
-    except UnicodeError:
-        ascii_name = name
-    return ascii_name.lower().removesuffix(".")

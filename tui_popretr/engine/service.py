@@ -62,7 +62,7 @@ Loader = Callable[[], Settings]
 
 async def connect_tcp(server: Server, timeout: float) -> Stream:
     """The ordinary Connector: TCP by Happy Eyeballs."""
-    return await connect(server.host, server.port, timeout=timeout)
+    return await connect(server.look_up_name, server.port, timeout=timeout, shown=server.written)
 
 
 class Engine:

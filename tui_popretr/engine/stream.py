@@ -20,6 +20,7 @@ from tui_popretr.engine.tls import TlsSession
 from tui_popretr.engine.tls_trouble import told_later
 from tui_popretr.errors import ConnectionCut, HostNotFound, ServerUnreachable, describe_os_error
 from tui_popretr.facts import TlsDetails
+from tui_popretr.text import visible
 
 #: Seconds after which the answer to a look-up is no longer waited for by who comes new.
 SLOW = 5.0
@@ -230,22 +231,23 @@ class Resolver(trio.abc.HostnameResolver):
         return await trio.to_thread.run_sync(function, *arguments, limiter=self._limiter, abandon_on_cancel=True)
 
 
-async def connect(host: str, port: int, *, timeout: float) -> SocketStream:
+async def connect(host: str, port: int, *, timeout: float, shown: str = "") -> SocketStream:
     """Connect by Happy Eyeballs (RFC 8305) within `timeout` seconds, DNS included.
 
-    Raises HostNotFound and ServerUnreachable.
+    `shown` is what people call the host. Raises HostNotFound and ServerUnreachable.
     """
+    name = visible(shown or host, 253)
     try:
         with trio.fail_after(timeout):
             stream = await trio.open_tcp_stream(host, port)
     except trio.TooSlowError as problem:
-        raise ServerUnreachable(f"{host} port {port} did not answer within {timeout:g} s") from problem
+        raise ServerUnreachable(f"{name} port {port} did not answer within {timeout:g} s") from problem
     except socket.gaierror as problem:
-        raise HostNotFound(f"no address for {host}: {describe_os_error(problem)}") from problem
+        raise HostNotFound(f"no address for {name}: {describe_os_error(problem)}") from problem
     except UnicodeError as problem:
-        raise HostNotFound(f"{host} is not a possible host name") from problem
+        raise HostNotFound(f"{name} is not a possible host name") from problem
     except OSError as problem:
-        raise ServerUnreachable(f"cannot connect to {host} port {port}: {_reason(problem)}") from problem
+        raise ServerUnreachable(f"cannot connect to {name} port {port}: {_reason(problem)}") from problem
     try:
         sock = socket.socket(fileno=stream.socket.detach())
         try:
@@ -254,7 +256,7 @@ async def connect(host: str, port: int, *, timeout: float) -> SocketStream:
             sock.close()
             raise
     except OSError as problem:  # closed by the server since
-        raise ServerUnreachable(f"cannot connect to {host} port {port}: {describe_os_error(problem)}") from problem
+        raise ServerUnreachable(f"cannot connect to {name} port {port}: {describe_os_error(problem)}") from problem
 
 
 def _reason(problem: OSError) -> str:

@@ -155,19 +155,30 @@ class Journal:
     # --- messages ---------------------------------------------------------------------------------------------------
 
     def maildrop(self, key: Maildrop) -> int:
-        """Return the id of a maildrop, new or known."""
+        """Return the id of a maildrop, new or known. One known by a former key has this one from now on."""
+        known = self._maildrop_id(key)
+        if known is not None:
+            return known
         values = (key.host, key.port, key.user, key.destination)
-        with self._reading():
-            row = self._connection.execute(
-                "SELECT id FROM maildrop WHERE host = ? AND port = ? AND user = ? AND destination = ?", values
-            ).fetchone()
-        if row is not None:
-            return int(row[0])
+        earlier = next((found for each in key.former() if (found := self._maildrop_id(each)) is not None), None)
         with self._writing() as connection:
+            if earlier is not None:
+                connection.execute(
+                    "UPDATE maildrop SET host = ?, port = ?, user = ?, destination = ? WHERE id = ?", (*values, earlier)
+                )
+                return earlier
             cursor = connection.execute(
                 "INSERT INTO maildrop (host, port, user, destination) VALUES (?, ?, ?, ?)", values
             )
             return int(cursor.lastrowid or 0)
+
+    def _maildrop_id(self, key: Maildrop) -> int | None:
+        with self._reading():
+            row = self._connection.execute(
+                "SELECT id FROM maildrop WHERE host = ? AND port = ? AND user = ? AND destination = ?",
+                (key.host, key.port, key.user, key.destination),
+            ).fetchone()
+        return None if row is None else int(row[0])
 
     def records(self, maildrop: int, *, deleted: bool = True) -> list[Record]:
         """Return all that is known of a maildrop's messages, oldest first; `deleted`: those deleted, too."""

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from enum import IntEnum
+from itertools import product
 from typing import NamedTuple
 
 from tui_popretr.errors import ExitCode
+from tui_popretr.hosts import host_key
 from tui_popretr.identity import UNKNOWN_IDENTITY, Identity
 
 __all__ = [
@@ -31,6 +35,8 @@ __all__ = [
 
 _POP3S_PORT = 995
 _POP3_PORT = 110
+# the host in the key of an SMTP destination
+_MAIL_HOST = re.compile(r"^(smtp:[^/:\[]+\.[^/:.]+)(?=:)")
 
 
 class State(IntEnum):
@@ -78,8 +84,16 @@ class Maildrop:
 
     @classmethod
     def of(cls, host: str, port: int, user: str | None, destination: str) -> Maildrop:
-        """Return the key in its one form: lower-case host, and 995 as 110 so that a move to TLS forgets nothing."""
-        return cls(host.lower(), _POP3_PORT if port == _POP3S_PORT else port, user or "", destination)
+        """Return the key in its one form: of the host, and with 995 as 110 so that a move to TLS forgets nothing."""
+        return cls(host_key(host), _POP3_PORT if port == _POP3S_PORT else port, user or "", destination)
+
+    def former(self) -> Iterator[Maildrop]:
+        """Yield the keys that version 0.1 and earlier made where a host was written with a trailing dot."""
+        hosts = (self.host, f"{self.host}.") if "." in self.host else (self.host,)
+        destinations = dict.fromkeys((self.destination, _MAIL_HOST.sub(r"\1.", self.destination)))
+        for host, destination in product(hosts, destinations):
+            if (host, destination) != (self.host, self.destination):
+                yield replace(self, host=host, destination=destination)
 
 
 class Record(NamedTuple):

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from tui_popretr.hosts import host_key
 from tui_popretr.pop3.listing import UID
 from tui_popretr.text import visible
 
@@ -25,8 +26,8 @@ class Account(NamedTuple):
         return visible(f"{self.user}@{self.host}", 254)
 
     def same_as(self, other: Account) -> bool:
-        """Hosts are compared without regard to case; users may differ by it."""
-        return self.user == other.user and self.host.lower() == other.host.lower()
+        """Hosts are compared by their one form; users may differ by case."""
+        return self.user == other.user and host_key(self.host) == host_key(other.host)
 
 
 class BadLine(NamedTuple):

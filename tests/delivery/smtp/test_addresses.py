@@ -14,6 +14,7 @@ from tui_popretr.delivery.smtp.addresses import envelope_address
         ("localuser", "localuser"),
         ("o'neil+x,y(z)@receiver.test", "o'neil+x,y(z)@receiver.test"),
         ("a@bücher.test", "a@xn--bcher-kva.test"),
+        ("a@straße.test", "a@xn--strae-oqa.test"),
         ("jürgen@receiver.test", "jürgen@receiver.test"),
         ("jürgen@bücher.test", "jürgen@bücher.test"),
         ("jürgen", "jürgen"),

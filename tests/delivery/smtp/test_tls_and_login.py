@@ -103,6 +103,40 @@ def test_a_certificate_of_another_machine_is_verified(
         failure(ReceiverNotTrusted, "hostname mismatch", other_name, None)
 
 
+@pytest.mark.usefixtures("elsewhere")
+@pytest.mark.parametrize(
+    ("written", "looked_up", "name"),
+    [
+        ("mail.example.net.", "mail.example.net.", "mail.example.net"),
+        ("mail.straße.example", "mail.xn--strae-oqa.example", "mail.xn--strae-oqa.example"),
+        ("mail.straße.example.", "mail.xn--strae-oqa.example.", "mail.xn--strae-oqa.example"),
+    ],
+)
+def test_the_name_for_look_up_sni_certificate_and_journal(
+    written: str, looked_up: str, name: str, authority: trustme.CA, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    context, names, hosts = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), list[str | None](), list[object]()
+    authority.issue_cert(name).configure_cert(context)
+    context.sni_callback = lambda connection, sni, original: names.append(sni)
+    trust(authority, tmp_path, monkeypatch)
+    tls.context.cache_clear()
+
+    def getaddrinfo(host: object, port: int, *arguments: object, **more: object) -> list[object]:
+        hosts.append(host)
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port))]
+
+    with receiving(starttls=context) as receiver:
+        monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+        destination = SmtpDestination(SENDER, (A,), host=written, port=receiver.port, starttls=True)
+        with sending(destination) as sender:
+            sender.send()
+            assert sender.sink.key == f"smtp:{name}:{receiver.port}/{A}"
+        assert len(receiver.mails) == 1
+    assert hosts == [looked_up]
+    assert names == [name]
+    assert destination.address == f"{written}:{receiver.port}"
+
+
 def test_no_mail_and_no_password_without_tls(server_tls: ssl.SSLContext) -> None:
     with receiving(login=True) as receiver:
         destination = receiver.destination(starttls=True, username="me")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from tui_popretr.hosts import InvalidHostName, ascii_host
+
 _UNSENDABLE = re.compile("[\x00-\x20<>\x7f-\x9f]")
 
 
@@ -19,6 +21,6 @@ def envelope_address(address: str) -> str:
     if not at or address.isascii() or not local.isascii():
         return address
     try:
-        return f"{local}{at}{domain.encode('idna').decode('ascii')}"
-    except UnicodeError:
+        return f"{local}{at}{ascii_host(domain)}"
+    except InvalidHostName:
         return address

@@ -65,7 +65,7 @@ def new_wire(destination: SmtpDestination, client: str, said: Said, deadlines: D
 
 def establish(wire: Wire, destination: SmtpDestination, password: AskPassword) -> Extensions:
     """Take a new connection to where MAIL can be sent. Blocking. Raises DeliveryFailed."""
-    greeting = wire.open(destination.socket_path or destination.host, destination.port)
+    greeting = wire.open(destination.socket_path or destination.look_up_name, destination.port)
     if not greeting.ok:
         what = f"{wire.name} takes no mail{' now' if greeting.passing else ''}: {greeting}"
         raise ReceiverBroke(what) if greeting.passing else ReceiverUnreachable(what)

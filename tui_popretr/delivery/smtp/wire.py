@@ -96,7 +96,7 @@ class Wire(smtplib.LMTP):
 
     def open(self, host: str, port: int) -> Reply:
         """Connect, to a path if `host` begins with a slash, and return the greeting."""
-        self._host_in_certificate = host
+        self._host_in_certificate = host.removesuffix(".")
         if host.startswith("/"):
             self.say(Direction.EVENT, f"Connecting to {visible(host)}")
         try:
