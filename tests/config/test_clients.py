@@ -275,6 +275,70 @@ def test_a_password_in_the_file(tmp_path: Path) -> None:
     assert password(tmp_path, "<password>${$}PW}</password>") == Literal(Secret("${PW}"))
 
 
+@pytest.mark.parametrize("element", ["username", "password"])
+@pytest.mark.parametrize(
+    ("written", "found", "warned"),
+    [
+        ("{} two  spaces {}", "two  spaces", True),
+        ("{}x {}", "x", True),
+        ("{} x{}", "x", True),
+        ("{}\tx{}", "x", True),
+        ("{}x\u00a0{}", "x", True),
+        ("{}\n x\n  {}", "x", False),  # layout
+        ("{}\n x {}", "x", True),
+        ("{}x{}", "x", False),
+        ("{}two  spaces{}", "two  spaces", False),
+    ],
+)
+@pytest.mark.parametrize("section", [("", ""), ("<![CDATA[", "]]>")], ids=["text", "CDATA"])
+def test_spaces_at_the_ends_of_credentials_are_dropped_with_a_warning(
+    tmp_path: Path, element: str, written: str, found: str, warned: bool, section: tuple[str, str]
+) -> None:
+    texts = {"username": "me", "password": "pw"} | {element: written.format(*section)}
+    server = server_with("".join(f"<{name}>{text}</{name}>" for name, text in texts.items()))
+    loaded = load_text(tmp_path, task(client(server=server)))
+    made = settings_of(loaded).clients[0].server
+    assert isinstance(made.password, Literal)
+    assert {"username": made.username, "password": made.password.secret.reveal()}[element] == found
+    told = f'the spaces at the ends of <{element}> are not part of it; where they are, say <{element} xml:space="preser'
+    assert [each.startswith(told) for each in warnings(loaded)] == [True] * warned
+
+
+@pytest.mark.parametrize("text", [" two  spaces ", "x\u00a0", "   ", "\tx", "x"])
+@pytest.mark.parametrize("section", [("", ""), ("<![CDATA[", "]]>")], ids=["text", "CDATA"])
+def test_xml_space_keeps_the_spaces_of_credentials(tmp_path: Path, text: str, section: tuple[str, str]) -> None:
+    inside = "".join(
+        f'<{name} xml:space="preserve">{section[0]}{text}{section[1]}</{name}>' for name in ("username", "password")
+    )
+    loaded = load_text(tmp_path, task(client(server=server_with(inside))))
+    assert warnings(loaded) == []
+    made = settings_of(loaded).clients[0].server
+    assert (made.username, made.password) == (text, Literal(Secret(text)))
+
+
+def test_spaces_of_passwords_in_attributes(tmp_path: Path) -> None:
+    loaded = load_text(tmp_path, task(client(more='<ssl tspass=" x "/>')))
+    assert [each.partition(";")[0] for each in warnings(loaded)] == [
+        "the spaces at the ends of tspass are not part of it"
+    ]
+    assert tls(tmp_path, 'tspass=" x "').trust_password == Secret("x")
+    assert tls(tmp_path, 'tspass=" x " xml:space="preserve"').trust_password == Secret(" x ")
+
+
+def test_xml_space_has_two_values_and_its_places(tmp_path: Path) -> None:
+    server = server_with('<username>me</username><password xml:space="keep">x</password>')
+    assert error_of(tmp_path, task(client(server=server))) == "xml:space: 'keep' is not one of preserve, default"
+    (found,) = load_text(tmp_path, task(client('\nxml:space="preserve"'))).problems
+    assert (found.message, found.line) == ("unknown attribute xml:space in <client>; it belongs in <username>", 2)
+
+
+def test_a_password_with_octets_that_are_not_utf8(tmp_path: Path) -> None:
+    assert password(tmp_path, "<password>${PW}</password>", PW="s\udce9cret") == Literal(Secret("s\udce9cret"))
+    text = client(server=server_with("<username>${PW}</username><password>x</password>"))
+    found = error_of(tmp_path, task(text), environ={"PW": "s\udce9cret"})
+    assert found == "<username>: the environment variable PW is not valid UTF-8"
+
+
 def test_a_password_from_the_environment(tmp_path: Path) -> None:
     assert password(tmp_path, '<password env="PW"/>', PW="x") == FromEnvironment("PW")
     message = error_of(tmp_path, task(client(server=server_with('<username>m</username><password env="hunter=2"/>'))))

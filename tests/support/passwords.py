@@ -10,6 +10,7 @@ import os
 import re
 import stat
 from base64 import b64encode
+from codecs import BOM_UTF8
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -19,6 +20,8 @@ import pytest
 MARK: Final = "Hush-9d1f"
 #: With all that SASL, base64 and shells could stumble over, and nothing that XML would have to escape.
 PASSWORD: Final = f"{MARK}/7+correct=horse"
+#: One that is not UTF-8 (in Latin-1 `§ä/...ÿ`), as octets; the program has it as text with lone surrogates.
+OCTETS: Final = b"\xa7\xe4/" + MARK.encode() + b"\xff"
 
 
 def _coded(mark: bytes) -> Iterator[bytes]:
@@ -80,7 +83,8 @@ def _without_the_known(name: str, data: bytes) -> bytes:
         return _PRINTED.sub(b"", data)
     # the file of a <password file="...">: the password, and perhaps lines that are none
     first, _, rest = data.partition(b"\n")
-    return rest if first.startswith(MARK.encode()) and len(first) < 100 else data
+    begins = (MARK.encode(), BOM_UTF8 + MARK.encode(), OCTETS, BOM_UTF8 + OCTETS)
+    return rest if first.startswith(begins) and len(first) < 100 else data
 
 
 def watched(capture: pytest.CaptureFixture[str]) -> pytest.CaptureFixture[str]:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import sqlite3
 from base64 import b64encode
+from codecs import BOM_UTF8
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from tests.support.passwords import MARK, PASSWORD, discreet, left_in, reveals
+from tests.support.passwords import MARK, OCTETS, PASSWORD, discreet, left_in, reveals
+from tui_popretr.text import visible
 
 
 @pytest.fixture
@@ -34,6 +36,18 @@ def test_a_password_is_recognised_however_it_is_written(before: str) -> None:
     for written in (whole, b64encode(whole), whole.hex().encode()):
         assert reveals(b"-ERR you said " + written + b"\r\n")
     assert not reveals(b64encode(b"\0alice\0another password"))
+
+
+def test_octets_that_are_not_utf8_are_recognised(folder: Path) -> None:
+    text = OCTETS.decode("utf-8", "surrogateescape")
+    for written in (OCTETS, b64encode(b"\0alice\0" + OCTETS), OCTETS.hex().encode(), visible(OCTETS).encode()):
+        assert reveals(b"-ERR you said " + written + b"\r\n")
+    for shown in (text, repr(text), OCTETS.decode("latin-1")):
+        with pytest.raises(AssertionError, match="a password is shown"):
+            discreet(shown)
+    for start in (b"", BOM_UTF8):
+        assert not found_in(folder, "isp.password", start + OCTETS + b"\nsecond line\n")
+        assert found_in(folder, "isp.password", start + OCTETS + b"\n" + OCTETS)
 
 
 def test_it_is_found_in_any_file(folder: Path) -> None:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from tui_popretr.config import values
 from tui_popretr.config.command import doubts
 from tui_popretr.config.directory import Directory, read_directory
-from tui_popretr.config.login import command_line, read_password
+from tui_popretr.config.login import command_line, read_password, read_username
 from tui_popretr.config.model import (
     CommandDestination,
     Destination,
@@ -133,7 +133,7 @@ def _read_smtp(client: Section, recip: str | None, eol: Eol | None, local: Local
     lmtp = section.element("lmtp", values.boolean, False)
     starttls = section.element("starttls", values.boolean, False)
     host, port, socket_path = section.element("address", _smtp_address(local.resolver), ("localhost", None, None))
-    username = section.element("username", values.one_line, None)
+    username = read_username(section)
     password = read_password(section, local.resolver)
     recipients = _recipients(client, recip, local) if recip else ()
     found = SmtpDestination(

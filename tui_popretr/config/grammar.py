@@ -40,17 +40,21 @@ def _names(words: str) -> frozenset[str]:
 
 
 _TEXT = Shape(text=True)
-_PASSWORD = Shape(_names("env file command"), text=True)
+_USERNAME = Shape(_names("xml:space"), text=True)
+_PASSWORD = Shape(_names("env file command xml:space"), text=True)
 _FILES = Shape(_names("filemode foldermode"), text=True)
 _LOG = Shape(_names("enabled rot maxfile buffer flush level"), text=True, ignored=_names("pid tid tname delta"))
 
 _SERVER = Shape(
     _names("address"),
-    {"username": _TEXT, "password": _PASSWORD, "authtypes": Shape(_names("initrsp"), text=True)},
+    {"username": _USERNAME, "password": _PASSWORD, "authtypes": Shape(_names("initrsp"), text=True)},
     stale={"addr": "address"},
 )
 _SSL = Shape(
-    _names("enabled latent tspath tspass tstype peercert cert kspath kspass certpass kstype proto timeout fingerprint"),
+    _names(
+        "enabled latent tspath tspass tstype peercert cert kspath kspass certpass kstype proto timeout fingerprint"
+        " xml:space"
+    ),
     ignored=_names("mandatory clientauth cache expiry shake"),
 )
 _SMTP = Shape(
@@ -60,7 +64,7 @@ _SMTP = Shape(
         "address": _TEXT,
         "lmtp": _TEXT,
         "starttls": _TEXT,
-        "username": _TEXT,
+        "username": _USERNAME,
         "password": _PASSWORD,
         "timeout": _TEXT,
     },

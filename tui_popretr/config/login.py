@@ -50,7 +50,7 @@ class _Means(NamedTuple):
 
 def read_login(client: Section, server: Section, tls: TlsPolicy | None, resolver: Resolver) -> Login:
     """Read username, password and authtypes; report where no login method remains usable."""
-    username = server.element("username", values.one_line, None)
+    username = read_username(server)
     password = read_password(server, resolver)
     named, initial_response = _auth_types(server)
 
@@ -131,12 +131,18 @@ def _usable(named: tuple[AuthType, ...], means: _Means) -> tuple[tuple[AuthType,
     return tuple(usable), left_out
 
 
+def read_username(owner: Section) -> str | None:
+    """Return the text of <username>, None where there is none."""
+    section = owner.child("username")
+    return section.parsed(section.credential(), values.one_line, None) if section else None
+
+
 def read_password(owner: Section, resolver: Resolver) -> PasswordSource | None:
     """Return where the password in <password> comes from, None where there is none."""
     section = owner.child("password")
     if section is None:
         return None
-    text_value = section.own_value()
+    text_value = section.credential(octets=True)
     text = section.parsed(text_value, values.one_line, None)
     name = section.attribute("env", variable_name, None)
     path = section.attribute("file", _credential(section, resolver), None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple, TypeVar
@@ -16,6 +17,7 @@ T = TypeVar("T")
 D = TypeVar("D")
 
 NO_VALUE = "-"
+_SPACE, _SPACES = "xml:space", dict.fromkeys(("preserve", "default"))
 
 
 @dataclass(slots=True, eq=False, repr=False)
@@ -132,10 +134,36 @@ class Section:
         return self._required(name, f"<{name}>", self.element_value(name), parse)
 
     def secret_attribute(self, name: str) -> Secret | None:
-        """Return a secret that stands in the configuration."""
-        value = self.attribute_value(name)
-        text = self._parsed(value, values.one_line, None)
-        return self.secret(value, text)
+        """Return a secret that stands in the configuration; spaces at its ends as credential() has them."""
+        found = self.node.attributes.get(name)
+        if found is None:
+            return None
+        keep = self._keeps_spaces()
+        if not keep and _ends_in_spaces(found.text):
+            self.warning(
+                f'the spaces at the ends of {name} are not part of it; where they are, add xml:space="preserve" to'
+                f" <{self.node.name}>",
+                found.place,
+            )
+        value = self._value(name, found.text, found.place, keep=keep)
+        return self.secret(value, self._parsed(value, values.one_line, None))
+
+    def credential(self, *, octets: bool = False) -> Value:
+        """Return this element's own text as a username or password: a space at its ends may be meant.
+
+        With xml:space="preserve" it stays, else it is dropped with a warning. With `octets` what comes from the
+        environment need not be UTF-8.
+        """
+        raw, keep = self.node.text, self._keeps_spaces()
+        if not keep and _ends_in_spaces(raw):
+            self.warning(
+                f"the spaces at the ends of <{self.node.name}> are not part of it; where they are, say"
+                f' <{self.node.name} xml:space="preserve">'
+            )
+        return self._value(f"<{self.node.name}>", raw, self.node.place, keep=keep, octets=octets)
+
+    def _keeps_spaces(self) -> bool:
+        return self.attribute(_SPACE, values.choice(_SPACES), "default") == "preserve"
 
     def secret(self, value: Value | None, text: str | None) -> Secret | None:
         """Make a secret of a parsed value, and remember whether the file itself holds it."""
@@ -162,10 +190,11 @@ class Section:
         """Return the value of a text got from one of the above."""
         return self._parsed(value, parse, default)
 
-    def _value(self, label: str, raw: str, place: Place) -> Value:
-        raw = raw.strip()
+    def _value(self, label: str, raw: str, place: Place, *, keep: bool = False, octets: bool = False) -> Value:
+        if not keep:
+            raw = raw.strip()
         try:
-            text = values.expand(raw, self.context.environ)
+            text = values.expand(raw, self.context.environ, octets=octets)
         except InvalidValueError as error:
             self.error(f"{label}: {error}", place)
             text = ""
@@ -194,6 +223,12 @@ class Section:
 
     def _reported(self, value: Value) -> bool:
         return self.context.report.has_error_between(value.place, value.place)
+
+
+def _ends_in_spaces(text: str) -> bool:
+    """Whether there are spaces at an end of a text other than those that a line break sets apart: those are layout."""
+    before, behind = text[: len(text) - len(text.lstrip())], text[len(text.rstrip()) :]
+    return any(each and not re.search("[\r\n]", each) for each in (before, behind)) and not text.isspace()
 
 
 def _misplaced(node: Node, names: frozenset[str]) -> bool:

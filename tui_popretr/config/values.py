@@ -49,8 +49,11 @@ def did_you_mean(name: str, known: Collection[str]) -> str:
     return f"; did you mean '{near}'?" if near else ""
 
 
-def expand(text: str, environ: Mapping[str, str]) -> str:
-    """Return text with ${NAME} and ${NAME:default} replaced from the environment, and ${$} by a literal `${`."""
+def expand(text: str, environ: Mapping[str, str], *, octets: bool = False) -> str:
+    """Return text with ${NAME} and ${NAME:default} replaced from the environment, and ${$} by a literal `${`.
+
+    With `octets` a variable that is not UTF-8 is accepted, as Python gives it: with lone surrogates.
+    """
     pieces: list[str] = []
     rest = text
     while (start := rest.find("${")) >= 0:
@@ -58,12 +61,12 @@ def expand(text: str, environ: Mapping[str, str]) -> str:
         if end < 0:
             raise InvalidValueError("a ${ is not closed by }; write ${$} for a literal ${")
         pieces.append(rest[:start])
-        pieces.append(_variable(rest[start + 2 : end], environ))
+        pieces.append(_variable(rest[start + 2 : end], environ, octets))
         rest = rest[end + 1 :]
     return "".join([*pieces, rest])
 
 
-def _variable(inside: str, environ: Mapping[str, str]) -> str:
+def _variable(inside: str, environ: Mapping[str, str], octets: bool) -> str:
     if inside == "$":
         return "${"
     if "${" in inside:
@@ -78,7 +81,7 @@ def _variable(inside: str, environ: Mapping[str, str]) -> str:
                 f"the environment variable {name} is not set; give it a default as in ${{{name}:default}} or set it"
             )
         return default
-    if not is_unicode(value):
+    if not octets and not is_unicode(value):
         raise InvalidValueError(f"the environment variable {name} is not valid UTF-8")
     return value
 

@@ -15,6 +15,8 @@ from tui_popretr.config.problems import Place
 
 _ATTRIBUTE = re.compile(rb"""\s+([^\s=/>]+)\s*=\s*(?:"[^"]*"|'[^']*')""")
 _TAG_NAME = re.compile(rb"<[^\s/>]+")
+# the namespace that the prefix xml: always stands for
+_XML = "{http://www.w3.org/XML/1998/namespace}"
 _NEWLINE = re.compile("\r\n|\r|\n")
 
 
@@ -88,9 +90,8 @@ class _Builder:
     def start(self, name: str, attributes: dict[str, str]) -> None:
         place = self._here()
         where = self._attribute_places(place) if attributes else {}
-        node = Node(
-            name, place, {key: Attribute(text, where.get(key, place)) for key, text in attributes.items()}, end=place
-        )
+        named = ((key.replace(_XML, "xml:"), text) for key, text in attributes.items())
+        node = Node(name, place, {key: Attribute(text, where.get(key, place)) for key, text in named}, end=place)
         if self._open:
             self._open[-1].children.append(node)
         else:

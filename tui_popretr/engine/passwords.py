@@ -6,6 +6,7 @@ import os
 import signal
 import stat
 import subprocess
+from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE
 
 import trio
 
@@ -20,6 +21,7 @@ _commands = trio.CapacityLimiter(8)
 # Nor must a dead network mount that swallows these threads take any from the rest of the program.
 _files = trio.CapacityLimiter(8)
 _FILE_TIMEOUT = 10.0
+_UTF_16 = (BOM_UTF16_LE, BOM_UTF16_BE)
 
 
 async def obtain(source: PasswordSource | None) -> Secret:
@@ -47,15 +49,10 @@ def _first_line(data: bytes, origin: str, advice: str) -> Secret:
     line = data.partition(b"\n")[0].removesuffix(b"\r")
     if not line:
         raise PasswordUnavailable(f"{origin} gave no password", advice=advice)
-    try:
-        text: str | None = line.decode("utf-8")
-    except UnicodeDecodeError:
-        text = None
-    if text is None:  # raised out here: a UnicodeDecodeError carries the whole line, and may not even be a context
-        raise PasswordUnavailable(f"the password from {origin} is not UTF-8 text")
-    if "\0" in text or "\r" in text:
+    if b"\0" in line or b"\r" in line:
         raise PasswordUnavailable(f"the password from {origin} contains a control character")
-    return Secret(text)
+    # RFC 1939 names no charset: octets that are not UTF-8 leave as they have come.
+    return Secret(line.decode("utf-8", "surrogateescape"))
 
 
 async def _from_file(path: str) -> Secret:
@@ -69,7 +66,10 @@ async def _from_file(path: str) -> Secret:
             f"cannot read the password file {path}: {describe_os_error(problem)}",
             advice="see that it is there, and that the user who runs the program may read it (chown, chmod 600)",
         ) from problem
-    return _first_line(data, f"the file {path}", "write the password into its first line")
+    if data.startswith(_UTF_16):
+        raise PasswordUnavailable(f"the password file {path} is in UTF-16", advice="save it as UTF-8")
+    # Editors put the mark there, and nobody means it as part of a password.
+    return _first_line(data.removeprefix(BOM_UTF8), f"the file {path}", "write the password into its first line")
 
 
 def _read_file(path: str) -> bytes:

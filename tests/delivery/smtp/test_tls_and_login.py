@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import ssl
 import threading
-from base64 import b64encode
+from base64 import b64decode, b64encode
 from collections.abc import Iterator
 from pathlib import Path
 from unittest import mock
@@ -135,6 +135,16 @@ def test_the_name_for_look_up_sni_certificate_and_journal(
     assert hosts == [looked_up]
     assert names == [name]
     assert destination.address == f"{written}:{receiver.port}"
+
+
+def test_a_password_that_is_not_utf8_is_sent_as_it_is() -> None:
+    with receiving(login=True) as receiver:
+        destination = receiver.destination(username="me")
+        said: list[str] = []
+        failure(ReceiverLoginFailed, "did not accept", destination, None, said, password=lambda: Secret("x\udcfcy"))
+        (line,) = receiver.commands("AUTH")
+    assert b64decode(line.removeprefix("AUTH PLAIN ")) == b"\0me\0x\xfcy"
+    assert not any("x" + each + "y" in line for line in said for each in ("\udcfc", "\\xfc", "ü"))
 
 
 def test_no_mail_and_no_password_without_tls(server_tls: ssl.SSLContext) -> None:

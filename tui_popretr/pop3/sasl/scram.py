@@ -30,6 +30,8 @@ _ERRORS = frozenset(
         "other-error",
     }
 )
+# octets that are not UTF-8
+_NOT_UNICODE = re.compile("[\ud800-\udfff]")
 _ITERATIONS = re.compile(r",i=([0-9]{1,20})")
 
 
@@ -49,6 +51,11 @@ class Scram(Exchange):
         from scramp import ScramClient, ScramException  # loaded by those who need it, for a quick start of the others
 
         username, password = self._credentials()
+        if _NOT_UNICODE.search(username + password.reveal()):
+            raise LocalProtocolError(
+                "the username or password is not UTF-8, which SCRAM needs: set another password at the server, or name"
+                " another login method in authtypes"
+            )
         binding = self._server.channel_binding
         try:
             self._client = ScramClient(
