@@ -52,6 +52,22 @@ class Hang:
 Action = Say | Drop | Hang
 
 
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a server takes at most, and what it says beyond that. None: any number."""
+
+    recipients: int | None = None  # in a transaction
+    too_many: str = "452 4.5.3 Error: too many recipients"
+    messages: int | None = None  # in a connection
+    at: str = "MAIL"  # the step that refuses the next one: MAIL, RCPT or DATA
+    no_more: str = "452 4.3.2 too many messages in this connection"
+    errors: int | None = None  # in a connection; then it hangs up
+    last_word: str = "421 4.7.0 too many errors"  # "" for none
+    unknown: frozenset[str] = frozenset()  # recipients that there are not
+    #: What comes in one packet with MAIL is thrown away, although PIPELINING is offered.
+    deaf: bool = False
+
+
 @dataclass
 class Receiver:
     """What it does and what came of it. `script` has actions for CONNECT, EHLO, STARTTLS, AUTH, MAIL, RCPT ADDRESS,
@@ -67,6 +83,7 @@ class Receiver:
     script: dict[str, deque[Action]] = field(default_factory=dict)
     #: Of LMTP, answers to the end of a message by recipient; used up as the script.
     verdicts: dict[str, deque[str]] = field(default_factory=dict)
+    limits: Limits = field(default_factory=lambda: Limits())
 
     def on(self, step: str, *actions: Action) -> None:
         """Add actions for the next times that a step is reached."""
@@ -93,6 +110,7 @@ class _Server(SMTP):
 
     def __init__(self, receiver: Receiver, **settings: Any) -> None:
         self._receiver = receiver
+        self._taken = self._errors = 0
         super().__init__(self, hostname="receiver.test", **settings)
         for name in ("EHLO", "STARTTLS", "AUTH", "MAIL", "RCPT", "DATA", "RSET", "NOOP", "QUIT"):
             self._smtp_methods[name] = self._watched(name, self._smtp_methods[name])
@@ -106,7 +124,9 @@ class _Server(SMTP):
         async def watched(argument: str | None) -> None:
             self._receiver.dialogue.append(f"{name} {argument or ''}".strip())
             step = f"RCPT {(argument or '').partition('<')[2].partition('>')[0]}" if name == "RCPT" else name
-            if not await self._acted(step):
+            if name == "MAIL" and self._receiver.limits.deaf:
+                self._reader._buffer.clear()  # type: ignore[attr-defined]
+            if not (await self._acted(step) or await self._limited(step)):
                 if name == "DATA" and (action := self._receiver.next_action("BODY")) is not None:
                     await self.push("354 go on")
                     await self._reader.readuntil(b"\r\n")
@@ -126,6 +146,24 @@ class _Server(SMTP):
         if action is not None:
             await self._act(action)
         return action is not None
+
+    async def _limited(self, step: str) -> bool:
+        """Refuse what is beyond a limit."""
+        limits = self._receiver.limits
+        name, _, recipient = step.partition(" ")
+        if limits.messages is not None and self._taken >= limits.messages and name == limits.at:
+            await self._act(Say(limits.no_more, then_drop=limits.no_more.startswith("421")))
+        elif name == "RCPT" and recipient in limits.unknown:
+            self._errors += 1
+            if limits.errors is not None and self._errors > limits.errors:
+                await self._act(Say(limits.last_word, then_drop=True) if limits.last_word else Drop())
+            else:
+                await self.push("550 5.1.1 no such user")
+        elif name == "RCPT" and self.envelope and len(self.envelope.rcpt_tos) >= (limits.recipients or 1000):
+            await self.push(limits.too_many)
+        else:
+            return False
+        return True
 
     async def _act(self, action: Action) -> None:
         match action:
@@ -165,6 +203,7 @@ class _Server(SMTP):
             answers.append(answer)
             if answer.startswith("250"):
                 have_it.append(recipient)
+        self._taken += 1
         if have_it:
             receiver.mails.append(Mail(str(envelope.mail_from), tuple(have_it), envelope.content, options))
         return "\r\n".join(answers) if receiver.lmtp else f"250 2.0.0 Ok: queued as M{len(receiver.mails)}"

@@ -109,7 +109,7 @@ def test_refused_while_the_message_is_sent(then_drop: bool) -> None:
 @pytest.mark.parametrize("step", STEPS)
 def test_silent(step: str) -> None:
     short = {"DATA": "data", "BODY": "piece", "DOT": "end"}.get(step, "answer")
-    with receiving() as receiver:
+    with receiving(pipelining=False) as receiver:
         with sending(receiver.destination(A), deadlines=replace(DEADLINES, **{short: 0.2})) as sender:
             receiver.on(step, Hang())
             with pytest.raises(ReceiverBroke, match=r"did not answer in time|has taken no data for 0\.2 s") as caught:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import itertools
 import threading
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
+from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
@@ -14,26 +15,24 @@ from tui_popretr.delivery.sink import SPILL
 from tui_popretr.delivery.smtp.connection import AskPassword, Extensions, establish, new_wire, server_name
 from tui_popretr.delivery.smtp.deadlines import Deadlines
 from tui_popretr.delivery.smtp.draft import SmtpDraft
-from tui_popretr.delivery.smtp.refusals import Place, refusal
 from tui_popretr.delivery.smtp.reply import Reply
-from tui_popretr.delivery.smtp.transaction import Letter, Outcome, Transaction, check_size
+from tui_popretr.delivery.smtp.rounds import Letter, Result, Rounds
+from tui_popretr.delivery.smtp.transaction import Transaction, check_size
+from tui_popretr.delivery.smtp.verdict import judge
 from tui_popretr.delivery.smtp.wire import Said, Wire
 from tui_popretr.errors import (
     DeliveryFailed,
-    MessageRejected,
-    PartlyAccepted,
     ReceiverBroke,
 )
+from tui_popretr.facts import Direction
 from tui_popretr.secret import Secret
 
 #: Ports of one server that lead to the same mailboxes (RFC 5321, RFC 6409, RFC 8314).
 _MAIL_PORTS: Final = frozenset((25, 465, 587))
-#: So many recipients of a message are named in an error.
-_NAMED: Final = 10
-#: Characters of the audit line's Reply field.
-_RECEIPT: Final = 512
-
 _numbers = itertools.count(1)
+
+#: Servers that offer PIPELINING and do not answer commands that are sent together, for this process.
+_one_by_one: set[str] = set()
 
 
 class SmtpSink:
@@ -80,6 +79,8 @@ class SmtpSink:
         self._deadlines = deadlines or Deadlines.within(destination.timeout)
         self._turn = threading.RLock()  # one call at a time
         self._extensions = Extensions()
+        self._where = where
+        self._one_by_one = where in _one_by_one
         self._needs_reset = False
         self._guard = threading.Lock()  # of the following, which interrupt() and close() look at
         self._wire: Wire | None = None
@@ -178,24 +179,59 @@ class SmtpSink:
         The connection is the transaction's from then on: whoever uses it before complete() or take_back() ends it.
         """
         with self._turn:
-            transaction: Transaction | None = None
-            try:
-                transaction, answer = self._begin(letter)
-                transaction.approach(answer)
-            finally:
-                self._look_after(transaction)
+            while True:
+                transaction: Transaction | None = None
+                try:
+                    transaction, answer = self._begin(letter)
+                    transaction.approach(answer)
+                    if not self._needs_another(transaction, None):
+                        break
+                except DeliveryFailed as problem:
+                    if not self._needs_another(transaction, problem):
+                        raise
+                finally:
+                    self._look_after(transaction)
+                self._drop()
+            if self._one_by_one and transaction.open:  # that has worked
+                _one_by_one.add(self._where)
             return transaction
 
     def complete(self, transaction: Transaction) -> str:
-        """Send the end of what was offered; return the receipt. Raises DeliveryFailed, PartlyAccepted."""
+        """Send the end of what was offered; return the receipt. Raises DeliveryFailed, PartlyAccepted.
+
+        Recipients who are still without an answer get the message in further transactions.
+        """
+        rounds = Rounds(transaction.letter)
         with self._turn:
-            if transaction.open and transaction.wire is not self._wire:
-                raise ReceiverBroke(f"the connection to {self._name} was closed before the message had been sent whole")
+            letter = rounds.next(self._end(transaction))
             try:
-                outcome = transaction.end()
-            finally:
-                self._look_after(transaction)
-        return self._judge(transaction.letter, outcome)
+                while letter is not None:
+                    letter = rounds.next(self._end(self.offer(letter)))
+            except DeliveryFailed as failure:
+                rounds.outcome.failure = failure
+        return judge(self._name, transaction.letter, rounds)
+
+    def _end(self, transaction: Transaction) -> Result:
+        if transaction.open and transaction.wire is not self._wire:
+            raise ReceiverBroke(f"the connection to {self._name} was closed before the message had been sent whole")
+        try:
+            return transaction.end()
+        finally:
+            self._look_after(transaction)
+
+    def _needs_another(self, transaction: Transaction | None, problem: DeliveryFailed | None) -> bool:
+        """Whether a new connection may do better; at most once for each of the two reasons."""
+        wire = self._wire
+        if wire is None:
+            return False
+        refused = transaction is not None and transaction.refused
+        if wire.deaf and not self._one_by_one:
+            self._one_by_one = True
+            wire.say(Direction.EVENT, "PIPELINING does not work: one command at a time from now on")
+            if problem is not None and not refused:
+                return True
+        worn = wire.served > 0 or (wire.gone and wire.refusals > 0)
+        return transaction is not None and transaction.put_off and worn
 
     def take_back(self, transaction: Transaction) -> None:
         """Close the connection where the server waits for the end of the message: inside of DATA there is no RSET."""
@@ -229,44 +265,5 @@ class SmtpSink:
         return transaction, transaction.begin()
 
     def _transaction(self, wire: Wire, letter: Letter) -> Transaction:
-        return Transaction(wire, self._extensions, letter, lmtp=self._destination.lmtp)
-
-    def _judge(self, letter: Letter, outcome: Outcome) -> str:
-        """Return the receipt where all have accepted; raise what has to be said otherwise."""
-        name = self._name
-        accepted, refused, problem = outcome.accepted, outcome.refused, outcome.problem
-        if len(accepted) == len(letter.recipients):
-            return _receipt(accepted.values())
-        parts = [f"{each}: {reply}" for each, reply in refused.items()]
-        if problem is not None:
-            unknown = [each for each in letter.recipients if each not in accepted and each not in refused]
-            parts.append(f"{problem}, so {_listed(unknown)} may have it nevertheless and get it twice")
-        if accepted:
-            text = f"{_listed(accepted)} accepted it, others did not: {_listed(parts, '; ')}"
-            raise PartlyAccepted(f"{name}: {text}", tuple(accepted))
-        if problem is not None:
-            raise type(problem)(_listed(parts, "; "), advice=problem.advice)
-        raise self._all_refused(f"{name} refused it for {_listed(parts, '; for ')}", outcome)
-
-    def _all_refused(self, text: str, outcome: Outcome) -> DeliveryFailed:
-        """Return the error where each recipient is refused: for good only where each one is refused for good."""
-        if any(reply.passing for reply in outcome.refused.values()):
-            return ReceiverBroke(text)
-        errors = [
-            refusal(text, reply, Place.CONTENT if each in outcome.judged else Place.RCPT, outcome.circumstances)
-            for each, reply in outcome.refused.items()
-        ]
-        ours = (each for each in errors if not each.refused_for_good)
-        of_message = (each for each in errors if isinstance(each, MessageRejected))
-        return next(ours, None) or next(of_message, errors[0])
-
-
-def _receipt(replies: Iterable[Reply]) -> str:
-    """What the server said, as a field of the audit line: the semicolon, which ends a field, is escaped in it."""
-    said = " | ".join(dict.fromkeys(map(str, replies)))
-    return "; Reply=" + said[:_RECEIPT].replace(";", "\\x3b")
-
-
-def _listed(items: Collection[str], between: str = ", ") -> str:
-    more = len(items) - _NAMED
-    return between.join(itertools.islice(items, _NAMED)) + (f" and {more} more" if more > 0 else "")
+        extensions = replace(self._extensions, pipelining=self._extensions.pipelining and not self._one_by_one)
+        return Transaction(wire, extensions, letter, lmtp=self._destination.lmtp)

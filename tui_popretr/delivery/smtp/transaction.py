@@ -3,47 +3,23 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
-from dataclasses import dataclass, field
 
 from tui_popretr import faultpoints
 from tui_popretr.delivery.smtp.addresses import envelope_address
 from tui_popretr.delivery.smtp.commands import Commands
 from tui_popretr.delivery.smtp.connection import Extensions
 from tui_popretr.delivery.smtp.encoding import END, DataEncoder
-from tui_popretr.delivery.smtp.refusals import Circumstances, Place, refusal
+from tui_popretr.delivery.smtp.refusals import Place, refusal
 from tui_popretr.delivery.smtp.reply import Reply
+from tui_popretr.delivery.smtp.rounds import Letter, Outcome, Result
 from tui_popretr.delivery.smtp.wire import Wire
-from tui_popretr.delivery.spool import Spool
 from tui_popretr.errors import DeliveryFailed, MessageRejected, ReceiverBroke, ReceiverConfused, ReceiverRefused
 from tui_popretr.facts import Direction
 from tui_popretr.faultpoints import Step
 
+#: Refusals of a recipient that may be about the connection: of a mailbox they are 450.
+_PUT_OFF = frozenset((451, 452))
 _NEEDS_UTF8 = Reply(553, (b"the address needs SMTPUTF8, which the server does not offer",))
-
-
-@dataclass(frozen=True, slots=True)
-class Letter:
-    """What is to be handed over. The recipients are in the configuration's form."""
-
-    sender: str
-    recipients: Sequence[str]
-    message: Spool
-    eight_bit: bool  # whether there are octets over 127 in it
-
-
-@dataclass(slots=True)
-class Outcome:
-    """What became of it, by recipient."""
-
-    accepted: dict[str, Reply] = field(default_factory=dict)
-    refused: dict[str, Reply] = field(default_factory=dict)
-    #: Those among the refused who were refused after the message had been sent.
-    judged: set[str] = field(default_factory=set)
-    #: Why nobody knows of the rest whether they have it: the connection broke when the message had been sent.
-    problem: DeliveryFailed | None = None
-    #: Of the connection.
-    circumstances: Circumstances = field(default_factory=Circumstances)
 
 
 def check_size(name: str, extensions: Extensions, octets: int) -> None:
@@ -69,10 +45,17 @@ class Transaction:
         self.open = False
         #: Another message can follow without RSET.
         self.at_rest = False
+        #: The server has refused the sender or all recipients, and answered whatever it was asked besides, or not.
+        self.refused = False
+        #: The server has refused for now what it might take over another connection.
+        self.put_off = False
         self._extensions = extensions
         self._lmtp = lmtp
         self._commands = Commands(wire, (), together=False)
         self._willing: list[str] = []
+        self._answers: list[tuple[str, Reply]] = []
+        self._cut_short = False
+        self._utf8 = False
         self._outcome = Outcome(circumstances=wire.circumstances)
         self._held = b""
 
@@ -86,7 +69,8 @@ class Transaction:
         check_size(self.wire.name, offered, octets)
         sender = envelope_address(letter.sender)
         addresses = {each: envelope_address(each) for each in letter.recipients}
-        utf8 = offered.utf8 and not all(each.isascii() for each in (sender, *addresses.values()))
+        in_ascii = all(each.isascii() for each in (sender, *addresses.values()))
+        self._utf8 = utf8 = offered.utf8 and (letter.utf8 or not in_ascii)
         if not sender.isascii() and not utf8:
             raise ReceiverRefused(f"{self.wire.name} does not offer SMTPUTF8, which the sender {sender} needs")
         # An answer to MAIL stands behind all that follows: without SMTPUTF8 everything is ASCII.
@@ -108,41 +92,62 @@ class Transaction:
     def approach(self, answer: Reply) -> None:
         """Send the rest but for the end, `answer` being begin()'s. Raises DeliveryFailed."""
         if not answer.ok:
+            self.put_off = answer.passing
             self._retreat()
             raise self._refusal(f"refused the sender {self.letter.sender}", answer, Place.MAIL)
-        self._willing = [each for each in self._willing if self._is_willing(each)]
-        if not self._willing:
-            self._retreat()
+        try:
+            if not self._is_awaited():
+                return
+        except ReceiverBroke:
+            # After so many refusals that the server hangs up: the others may be reached over another connection.
+            if not self.wire.gone or all(reply.ok for _, reply in self._answers):
+                self.put_off = self.put_off or self.wire.gone
+                raise
+            self._cut_short, self._willing = True, []
             return
-        faultpoints.reached(Step.ENVELOPE_ACCEPTED)
-        answer = self._commands.answer(self.wire.deadlines.data)
-        if answer.code != 354:
-            raise self._refusal("refused the message", answer, Place.DATA)
         self.wire.over = True  # whatever is said now, the server takes for a part of the message
         self._send_most()
         self.open = True
         faultpoints.reached(Step.DATA_SENT)
 
-    def end(self) -> Outcome:
-        """Send the end, where somebody wants the message, and return what has become of it. Raises DeliveryFailed."""
-        outcome = self._outcome
+    def end(self) -> Result:
+        """Send the end, if a recipient waits for it; return what the transaction has come to. Raises DeliveryFailed."""
+        if self._willing:
+            self._finish(self._outcome)
+        could_use_utf8 = self._extensions.utf8 and not self._utf8
+        return Result(self.letter, self._outcome, tuple(self._answers), self._cut_short, could_use_utf8)
+
+    # --- inside -------------------------------------------------------------------------------------------------------
+
+    def _is_awaited(self) -> bool:
+        """Ask for the recipients, and for the message's place; return whether the server waits for the message."""
+        self._willing = [each for each in self._willing if self._is_willing(each)]
         if not self._willing:
-            return outcome
+            self.put_off = bool(self._answers) and all(reply.code in _PUT_OFF for _, reply in self._answers)
+            self._retreat()
+            return False
+        faultpoints.reached(Step.ENVELOPE_ACCEPTED)
+        answer = self._commands.answer(self.wire.deadlines.data)
+        if answer.code != 354:
+            self.put_off = answer.passing
+            raise self._refusal("refused the message", answer, Place.DATA)
+        return True
+
+    def _finish(self, outcome: Outcome) -> None:
         self.open = False
         self._expect_silence()
         self._send(self._held)
         self.wire.say(Direction.EVENT, f"Sent MessageBody octets={self.letter.message.octets}")
         faultpoints.reached(Step.DOT_SENT)
         self._read_verdicts(outcome)
-        return outcome
-
-    # --- inside -------------------------------------------------------------------------------------------------------
 
     def _is_willing(self, recipient: str) -> bool:
         reply = self._commands.answer(self.wire.deadlines.answer)
         if reply.leaving:
             raise self._refusal("ended the session", reply, Place.RCPT)
+        self._answers.append((recipient, reply))
         if not reply.ok:
+            self.wire.refusals += 1
             self._outcome.refused[recipient] = reply
         return reply.ok
 
@@ -152,6 +157,7 @@ class Transaction:
         To DATA it may say 354 even so (RFC 2920 §3.1). The dot that is proposed there might be an empty message to a
         server so confused; without it there is none, and the connection ends.
         """
+        self.refused = True
         with contextlib.suppress(DeliveryFailed):  # the connection is over, and the refusal is what there is to say
             if any(reply.code == 354 for reply in self._commands.skip(self.wire.deadlines.data)):
                 self.wire.over = True
@@ -206,8 +212,10 @@ class Transaction:
                     outcome.judged.update(concerned)
                 del waiting[: len(concerned)]
         except DeliveryFailed as problem:
-            outcome.problem = problem
+            outcome.problem, outcome.doubtful = problem, tuple(waiting)
             return
+        finally:
+            self.wire.served += bool(outcome.accepted)
         faultpoints.reached(Step.DOT_ANSWERED)
         self.at_rest = True
 

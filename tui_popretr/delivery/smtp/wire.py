@@ -74,6 +74,13 @@ class Wire(smtplib.LMTP):
         self.due = 0
         #: The server closed the connection, or it broke.
         self.lost = False
+        #: Or it said that it does so now.
+        self.gone = False
+        #: Messages that were accepted over this connection, and recipients that were refused.
+        self.served = self.refusals = 0
+        #: An answer did not come in time, to one of several commands that were sent together.
+        self.deaf = False
+        self._together = False
         self.under_tls = False
         self.logged_in = False
         self._protocol = "LMTP" if lmtp else "SMTP"
@@ -175,6 +182,7 @@ class Wire(smtplib.LMTP):
             self.say(Direction.OUT, self._hidden or visible(line))
         self.over = True  # unless the answers come
         self.due = len(lines)
+        self._together = len(lines) > 1
         self._send("".join(f"{line}\r\n" for line in lines).encode(self.command_encoding), self._patience)
 
     def reply(self, patience: float, *, least_echo: int = MIN_ECHO) -> Reply:
@@ -194,11 +202,13 @@ class Wire(smtplib.LMTP):
                 answer = Reply(int(line[:3]), tuple(lines))
                 self.due = 0 if answer.leaving else max(self.due - 1, 0)
                 self.over = answer.leaving or self.due > 0
+                self.gone = answer.leaving
                 return answer
 
     def stream(self, data: bytes) -> None:
         """Send a piece of the message."""
         self.over = True
+        self._together = False
         self._send(data, self.deadlines.piece)
 
     def has_spoken(self) -> bool:
@@ -334,6 +344,7 @@ class Wire(smtplib.LMTP):
             sock.settimeout(left)
             data = sock.recv(_RECEIVE)
         except TimeoutError:
+            self.deaf = self._together
             raise ReceiverBroke(f"{self.name} did not answer in time") from None
         except (OSError, ValueError) as error:
             raise self._cut(error) from error
@@ -366,7 +377,7 @@ class Wire(smtplib.LMTP):
     # --- in words -----------------------------------------------------------------------------------------------------
 
     def _cut(self, error: Exception | None) -> ReceiverBroke:
-        self.lost = True
+        self.lost = self.gone = True
         if self._interrupted:
             return self._ended()
         if isinstance(error, ssl.SSLError):

@@ -1,0 +1,141 @@
+"""The transactions that one message needs: until each recipient has an answer, and none without a gain.
+
+A server may take only some recipients in one transaction (RFC 5321 §4.5.3.1.10), hang up after it has refused several
+("421 too many errors"), or want SMTPUTF8 for a header in UTF-8 (RFC 6531 §3.5). The message is then sent again, to
+those who have no answer yet. A recipient who has refused, for now or for good, is not asked twice.
+
+After each transaction there are fewer recipients left, or fewer are asked at once, or SMTPUTF8 is used: this ends.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from tui_popretr.delivery.smtp.refusals import Circumstances
+from tui_popretr.delivery.smtp.reply import Reply
+from tui_popretr.delivery.spool import Spool
+from tui_popretr.errors import DeliveryFailed
+
+_TOO_MANY: Final = frozenset((452, 552))
+_TOO_MANY_STATUS: Final = re.compile(rb"[45]\.5\.3\b")
+#: Of one mailbox, which is full perhaps (RFC 3463 §3.3).
+_MAILBOX_STATUS: Final = re.compile(rb"[45]\.2\.")
+_UTF8_STATUS: Final = re.compile(rb"5\.6\.(7|8|9|10)\b")
+_UTF8: Final = re.compile(rb"smtputf8|utf-?8|internationali[sz]ed|non-?ascii", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """What is to be handed over. The recipients are in the configuration's form."""
+
+    sender: str
+    recipients: tuple[str, ...]
+    message: Spool
+    eight_bit: bool  # whether there are octets over 127 in it
+    utf8: bool = False  # SMTPUTF8 is wanted, whatever the addresses are
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What became of it, by recipient."""
+
+    accepted: dict[str, Reply] = field(default_factory=dict)
+    refused: dict[str, Reply] = field(default_factory=dict)
+    #: Those among the refused who were refused after the message had been sent.
+    judged: set[str] = field(default_factory=set)
+    #: Those who may have it or not: the connection broke when the message had been sent. And why it broke.
+    doubtful: tuple[str, ...] = ()
+    problem: DeliveryFailed | None = None
+    #: Why a further transaction failed.
+    failure: DeliveryFailed | None = None
+    #: Of the last connection.
+    circumstances: Circumstances = field(default_factory=Circumstances)
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What one transaction has come to."""
+
+    letter: Letter
+    outcome: Outcome
+    #: The answers to RCPT, in their order.
+    answers: tuple[tuple[str, Reply], ...] = ()
+    #: The server hung up after it had refused recipients, before it had the message.
+    cut_short: bool = False
+    #: SMTPUTF8 is offered and was not used.
+    could_use_utf8: bool = False
+
+    @property
+    def room(self) -> int:
+        """How many recipients the server took."""
+        return sum(reply.ok for _, reply in self.answers)
+
+    @property
+    def excess(self) -> set[str]:
+        """Recipients who were one too many, and may be taken in another transaction."""
+        last = max((number for number, (_, reply) in enumerate(self.answers, 1) if reply.ok), default=0)
+        return {each for each, reply in self.answers[last:] if last and _is_too_many(reply)}
+
+    @property
+    def wanting_utf8(self) -> set[str]:
+        """Recipients who may be reached with SMTPUTF8."""
+        if not (self.could_use_utf8 and self.letter.eight_bit):
+            return set()
+        return {each for each in self.outcome.judged if _wants_utf8(self.outcome.refused[each])}
+
+
+class Rounds:
+    """Which transaction comes next."""
+
+    def __init__(self, letter: Letter) -> None:
+        self.outcome = Outcome()
+        self._letter = letter
+        self._left = list(letter.recipients)
+        self._most = len(self._left)
+
+    @property
+    def left(self) -> list[str]:
+        """Recipients without any answer."""
+        whole = self.outcome
+        return [each for each in self._left if each not in whole.refused and each not in whole.doubtful]
+
+    def next(self, result: Result) -> Letter | None:
+        """Take in what a transaction has come to; return what the next one is to send, or None."""
+        whole, new = self.outcome, result.outcome
+        for each in result.letter.recipients:  # the newest answer counts
+            whole.refused.pop(each, None)
+            whole.judged.discard(each)
+        whole.accepted.update(new.accepted)
+        whole.refused.update(new.refused)
+        whole.judged |= new.judged
+        whole.problem, whole.doubtful = new.problem, new.doubtful
+        whole.circumstances = new.circumstances
+        before = self._measure
+        excess, wanting_utf8 = result.excess, result.wanting_utf8
+        answered = (new.accepted.keys() | new.refused.keys()) - excess - wanting_utf8
+        self._left = [each for each in self._left if each not in answered]
+        if wanting_utf8:
+            self._letter = replace(self._letter, utf8=True)
+        if excess:
+            self._most = min(self._most, result.room)
+        put_off = not new.accepted and any(new.refused[each].passing for each in new.judged)
+        if not self._left or new.problem is not None or put_off or self._measure >= before:
+            return None
+        return replace(self._letter, recipients=tuple(self._left[: self._most]))
+
+    @property
+    def _measure(self) -> tuple[int, int, bool]:
+        return len(self._left), self._most, not self._letter.utf8
+
+
+def _is_too_many(reply: Reply) -> bool:
+    text = reply.lines[0]
+    if _TOO_MANY_STATUS.match(text):
+        return True
+    return reply.code in _TOO_MANY and not _MAILBOX_STATUS.match(text)
+
+
+def _wants_utf8(reply: Reply) -> bool:
+    return reply.code >= 500 and any(_UTF8_STATUS.match(line) or _UTF8.search(line) for line in reply.lines)

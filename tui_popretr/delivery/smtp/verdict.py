@@ -1,0 +1,68 @@
+"""What is reported of a message in the end: the receipt where all recipients have accepted it, else an error."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Collection, Iterable
+from typing import Final
+
+from tui_popretr.delivery.smtp.refusals import Place, refusal
+from tui_popretr.delivery.smtp.reply import Reply
+from tui_popretr.delivery.smtp.rounds import Letter, Outcome, Rounds
+from tui_popretr.errors import DeliveryFailed, MessageRejected, PartlyAccepted, ReceiverBroke
+
+#: Recipients of a message that an error names.
+_NAMED: Final = 10
+#: Characters of the audit line's Reply field.
+_RECEIPT: Final = 512
+
+
+def judge(name: str, letter: Letter, rounds: Rounds) -> str:
+    """Return the receipt. Raises PartlyAccepted or another DeliveryFailed where not all have accepted.
+
+    `name` is the server's.
+    """
+    outcome, left = rounds.outcome, rounds.left
+    accepted, refused = outcome.accepted, outcome.refused
+    if len(accepted) == len(letter.recipients):
+        return _receipt(accepted.values())
+    parts = [f"{each}: {refused[each]}" for each in letter.recipients if each in refused]
+    if outcome.problem is not None:
+        parts.append(f"{outcome.problem}, so {_listed(outcome.doubtful)} may have it nevertheless and get it twice")
+    if outcome.failure is not None:
+        parts.append(str(outcome.failure))
+    if left:
+        parts.append(f"it was not sent to {_listed(left)}")
+    if accepted:
+        text = f"{_listed(accepted)} accepted it, others did not: {_listed(parts, '; ')}"
+        raise PartlyAccepted(f"{name}: {text}", tuple(accepted))
+    if outcome.problem is not None:
+        raise type(outcome.problem)(_listed(parts, "; "), advice=outcome.problem.advice)
+    put_off = any(reply.passing for reply in refused.values())
+    if (failure := outcome.failure) is not None:
+        kind = ReceiverBroke if failure.refused_for_good and put_off else type(failure)
+        raise kind(_listed(parts, "; "), advice=failure.advice)
+    text = f"{name} refused it for {_listed(parts, '; for ')}"
+    raise ReceiverBroke(text) if put_off or left else _refused_by_all(text, outcome)
+
+
+def _refused_by_all(text: str, outcome: Outcome) -> DeliveryFailed:
+    """Return the error where each recipient is refused for good: of the message only where each refusal is."""
+    errors = [
+        refusal(text, reply, Place.CONTENT if each in outcome.judged else Place.RCPT, outcome.circumstances)
+        for each, reply in outcome.refused.items()
+    ]
+    ours = (each for each in errors if not each.refused_for_good)
+    of_message = (each for each in errors if isinstance(each, MessageRejected))
+    return next(ours, None) or next(of_message, errors[0])
+
+
+def _receipt(replies: Iterable[Reply]) -> str:
+    """What the server said, as a field of the audit line: the semicolon, which ends a field, is escaped in it."""
+    said = " | ".join(dict.fromkeys(map(str, replies)))
+    return "; Reply=" + said[:_RECEIPT].replace(";", "\\x3b")
+
+
+def _listed(items: Collection[str], between: str = ", ") -> str:
+    more = len(items) - _NAMED
+    return between.join(itertools.islice(items, _NAMED)) + (f" and {more} more" if more > 0 else "")
