@@ -46,6 +46,7 @@ from tui_popretr.pop3 import (
     parse_uidl,
 )
 from tui_popretr.secret import Secret
+from tui_popretr.text import visible
 
 WORDS: Final = [
     b"+OK", b"-ERR", b"+ ", b"\r\n", b".\r\n", b"\r\n.\r\n", b"..", b"[IN-USE] ", b"[SYS/TEMP]", b"<1@h>", b"PDE+",
@@ -219,10 +220,11 @@ class _Dialogue:
         sizes = parse_list(listing.data, 50)
         assert all(1 <= number <= 50 and (size is None or size >= 0) for number, size in sizes.items())
         uids = parse_uidl(listing.data, 50)
-        assert all(1 <= number <= 50 and 1 <= len(uid) <= 70 for number, uid in uids.items())
+        assert all(1 <= number <= 50 and 1 <= len(uid) <= 1000 for number, uid in uids.items())
         assert len(set(uids.values())) == len(uids)
         for uid in uids.values():
-            harmless(uid)
+            assert uid.encode("latin-1") in listing.data
+            harmless(visible(uid))
 
     def _keeps_it(self, *things: object) -> None:
         if self._told:

@@ -34,7 +34,7 @@ def one_input(data: bytes) -> None:
             harmless(str(account), longest=255)
             getmail.spelled(account)
             assert len(memory.of(account)) == len(set(memory.of(account)))
-        assert all(UID.fullmatch(uid.encode("ascii")) for uid in recollection.uids)
+        assert all(UID.fullmatch(uid.encode("latin-1")) for uid in recollection.uids)
     remembered = sum(len(recollection.uids) for recollection in memory.recollections)
     assert remembered <= content.count(b"\n") + 1
     assert len(memory.bad) == min(memory.passed_over, NAMED)

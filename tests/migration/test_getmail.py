@@ -19,12 +19,21 @@ def test_a_line_for_each_message() -> None:
     assert memory.passed_over == 0
 
 
+def test_uids_are_read_as_a_server_gives_them() -> None:
+    uids = (b"two words", b"caf\xe9", b"x" * 1000)
+    assert read(PATH, b"".join(b"%b\x001700000000\n" % uid for uid in uids)).of(ME) == [
+        "two words",
+        "caf\xe9",
+        "x" * 1000,
+    ]
+
+
 @pytest.mark.parametrize(
     ("line", "shown"),
     [
         (b"UID1-1", "UID1-1"),
         (b"\x001700000000", "\\x001700000000"),
-        (b"a b\x001700000000", "a b\\x001700000000"),
+        (b"a\tb\x001700000000", "a\\x09b\\x001700000000"),
         (b"a\x00yesterday", "a\\x00yesterday"),
         (b"a\x00", "a\\x00"),
         (b"\x1b]0;x\x07\x001", "\\x1b]0;x\\x07\\x001"),

@@ -45,7 +45,6 @@ def test_line_ends_of_other_systems() -> None:
         (b" 2 pop.example.net me\na\nb\n oops\n", 4, " oops"),
         (b" 2 pop.example.net me\na\nb\n 1 onlyhost\n", 4, " 1 onlyhost"),
         (b"orphan\n 2 pop.example.net me\na\nb\n", 1, "orphan"),
-        (b" 2 pop.example.net me\na\ncaf\xe9\nb\n", 3, "caf\\xe9"),
         (b" 2 pop.example.net me\na\n\x1b[2J\nb\n", 3, "\\x1b[2J"),
         (b" 2 pop.example.net me\na\nc tomorrow\nb\n", 3, "c tomorrow"),
         (b" 2 pop.example.net me\na\nc 1 1\nb\n", 3, "c 1 1"),
@@ -55,6 +54,11 @@ def test_what_makes_no_sense_is_passed_over_counted_and_named(lines: bytes, numb
     memory = read("f", lines)
     assert memory.of(ME) == ["a", "b"]
     assert (memory.passed_over, memory.bad) == (1, [(number, shown)])
+
+
+def test_uids_are_read_as_a_server_gives_them() -> None:
+    memory = read("f", b" 2 pop.example.net me\ncaf\xe9\n" + b"x" * 1000 + b"\n")
+    assert (memory.of(ME), memory.passed_over) == (["caf\xe9", "x" * 1000], 0)
 
 
 def test_uids_behind_a_head_that_makes_no_sense_belong_to_nobody() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -94,15 +96,41 @@ def test_list_rows_are_not_read_across_their_ends() -> None:
 
 
 def test_uidl() -> None:
-    longest = b"x" * 70
+    longest = b"x" * 1000
     data = b"1 whqtswO00WBw418f9t5JxYwZ\r\n2 " + longest + b"\r\n3 !~<>/\\.\r\n"
-    assert parse_uidl(data) == {1: "whqtswO00WBw418f9t5JxYwZ", 2: "x" * 70, 3: r"!~<>/\."}
-    assert parse_uidl(data, 2) == {1: "whqtswO00WBw418f9t5JxYwZ", 2: "x" * 70}
+    assert parse_uidl(data) == {1: "whqtswO00WBw418f9t5JxYwZ", 2: "x" * 1000, 3: r"!~<>/\."}
+    assert parse_uidl(data, 2) == {1: "whqtswO00WBw418f9t5JxYwZ", 2: "x" * 1000}
 
 
-@pytest.mark.parametrize("bad", [b"", b"x" * 71, b"a b", b"a\tb", b"a\x7f", b"\xe9", b"a\x1b", b"a\rb", b"a\0"])
+@pytest.mark.parametrize(
+    ("row", "uid"),
+    [
+        (b"1 " + b"x" * 90, "x" * 90),
+        (b"1 " + b"x" * 130, "x" * 130),
+        (b"1 " + b"x" * 300, "x" * 300),
+        (b"1 two words", "two words"),
+        (b"1  two  words \t", "two  words"),
+        (b"1\ta", "a"),
+        (b" 01 a ", "a"),
+        (b"1 caf\xe9", "caf\xe9"),
+        (b"1 \x80\x9f\xff", "\x80\x9f\xff"),
+        ("1 größe".encode(), "größe".encode().decode("latin-1")),
+        (b"1 size 7", "size 7"),
+        (b"1 \xa0", "\xa0"),
+    ],
+)
+def test_a_uid_is_opaque(row: bytes, uid: str) -> None:
+    for end in (b"\r\n", b"\n"):
+        assert parse_uidl(row + end + b"2 good" + end) == {1: uid, 2: "good"}
+        assert parse_uidl(b"2 good" + end + row + end) == {1: uid, 2: "good"}
+
+
+@pytest.mark.parametrize(
+    "bad", [b"", b" ", b"\t ", b"x" * 1001, b"x" * 3000, b"a\tb", b"a\x7f", b"a\x1b", b"a\rb", b"a\r", b"\0", b"a\x1fb"]
+)
 def test_uids_that_count_as_none(bad: bytes) -> None:
     assert parse_uidl(b"1 " + bad + b"\r\n2 good\r\n") == {2: "good"}
+    assert parse_uidl(b"2 good\r\n1 " + bad + b"\r\n") == {2: "good"}
 
 
 def test_uids_that_are_not_unique_count_as_none() -> None:
@@ -113,7 +141,8 @@ def test_uids_that_are_not_unique_count_as_none() -> None:
 
 def test_repeated_and_impossible_numbers_have_no_uid() -> None:
     assert parse_uidl(b"1 a\r\n1 b\r\n0 c\r\n3 d\r\n-4 e\r\n99999999999 f\r\n") == {3: "d"}
-    assert parse_uidl(b"1 a\r\n1 " + b"x" * 71 + b"\r\n") == {}
+    assert parse_uidl(b"1 a\r\n1 " + b"x" * 1001 + b"\r\n") == {}
+    assert parse_uidl(b"1 a\r\n1\r\n2 b\r\n") == {2: "b"}
 
 
 @settings(max_examples=100)
@@ -122,13 +151,31 @@ def test_any_rows(words: list[bytes]) -> None:
     data = b"".join(words)
     for message, uid in parse_uidl(data, 100).items():
         assert 1 <= message <= 100
-        assert 1 <= len(uid) <= 70
-        assert uid.isascii()
-        assert uid.isprintable()
-        assert " " not in uid
+        assert uid.encode("latin-1") in data
+        assert uid == uid.strip(" \t")
+        assert not re.search("[\x00-\x1f\x7f]", uid)
     for message, size in parse_list(data, 100).items():
         assert 1 <= message <= 100
         assert size is None or size >= 0
+
+
+OTHERS = {2: "b", 3: "two words", 4: "\xe9"}
+
+
+@settings(max_examples=200)
+@given(
+    st.binary(max_size=30) | st.binary(min_size=100, max_size=1100),
+    st.integers(0, 3),
+    st.sampled_from([b"\n", b"\r\n"]),
+)
+def test_a_uidl_row_of_any_octets_concerns_no_other_message(octets: bytes, place: int, end: bytes) -> None:
+    row = b"1 " + octets.replace(b"\n", b" ")
+    rows = [b"%d %b" % (number, uid.encode("latin-1")) for number, uid in OTHERS.items()]
+    rows.insert(place, row)
+    uids = parse_uidl(b"".join(each + end for each in rows), 4)
+    uid = uids.pop(1, None)
+    assert uid is None or uid.encode("latin-1") == octets.replace(b"\n", b" ").removesuffix(b"\r").strip(b" \t")
+    assert uids == OTHERS or octets.strip() in (b"b", b"two words", b"\xe9")
 
 
 def test_a_hundred_thousand_rows() -> None:

@@ -85,8 +85,8 @@ def lines_of(data: bytes) -> Iterator[tuple[int, bytes]]:
 
 
 def uid_of(raw: bytes) -> str | None:
-    """Return a UID, None where no server can have given it (RFC 1939 §7)."""
-    return raw.decode("ascii") if UID.fullmatch(raw) else None
+    """Return a UID as the reader of UIDL does, None where it would be none."""
+    return raw.decode("latin-1") if UID.fullmatch(raw) else None
 
 
 def name_of(raw: bytes) -> str:

@@ -1,4 +1,9 @@
-"""Reading what STAT, LIST and UIDL answer (RFC 1939 §5 and §7). Rows that make no sense are left out."""
+"""Reading what STAT, LIST and UIDL answer (RFC 1939 §5 and §7). Rows that make no sense are left out.
+
+A unique-id is opaque: RFC 1939 allows 1 to 70 characters of 0x21 to 0x7E, but servers give longer ones, some with
+blanks, and some in other charsets. It is what follows the message number and blanks, up to the row's end, without
+trailing blanks. As text it is Latin-1, where each octet is one character: different octets are different texts.
+"""
 
 from __future__ import annotations
 
@@ -14,9 +19,9 @@ MAX_OCTETS = 2**62
 _STAT = re.compile(rb"[ \t]*([0-9]{1,20})[ \t]+([0-9]{1,20})(?:[ \t].*)?", re.DOTALL)
 # more may follow the octets (RFC 1939 §5, LIST); some servers have no number there
 _LIST_ROW = re.compile(rb"^[ \t]*([0-9]{1,10})(?:[ \t]+([0-9]{1,20})(?![^ \t\r\n]))?(?![^ \t\r\n])", re.MULTILINE)
-_UIDL_ROW = re.compile(rb"^[ \t]*([0-9]{1,10})[ \t]+([^\r\n]*)\r?$", re.MULTILINE)
-#: What a unique-id is made of (RFC 1939 §7).
-UID = re.compile(rb"[!-~]{1,70}")
+_UIDL_ROW = re.compile(rb"^[ \t]*([0-9]{1,10})(?![^ \t\r\n])([^\n]*)", re.MULTILINE)
+#: A usable unique-id. 0x80 to 0x9F are no control characters here: they are octets of UTF-8 text.
+UID = re.compile(rb"[^\x00-\x1f\x7f]{1,1000}")
 
 
 def parse_stat(text: bytes) -> tuple[int, int]:
@@ -46,16 +51,16 @@ def parse_list(data: bytes, count: int) -> dict[int, int | None]:
 def parse_uidl(data: bytes, count: int | None = None) -> dict[int, str]:
     """Return message number → unique-id, for the messages 1 to `count` where that is given.
 
-    A message counts as having none where its unique-id is not 1 to 70 characters of 0x21 to 0x7E (RFC 1939 §7), where
-    another row has the same, or where there are several rows for it.
+    A message counts as having none where its unique-id is empty, is longer than 1,000 octets or holds control
+    characters, where another row has the same, or where there are several rows for it. No other message is concerned.
     """
     rows = _UIDL_ROW.findall(data)
     numbers = [int(number) for number, _ in rows]
-    uids = [uid.rstrip(b" \t") for _, uid in rows]
+    uids = [rest.removesuffix(b"\r").strip(b" \t") for _, rest in rows]
     rows_of_number, rows_of_uid = Counter(numbers), Counter(uids)
     highest = MAX_COUNT if count is None else count
     return {
-        number: uid.decode("ascii")
+        number: uid.decode("latin-1")
         for number, uid in zip(numbers, uids, strict=True)
         if 1 <= number <= highest
         and rows_of_number[number] == 1
