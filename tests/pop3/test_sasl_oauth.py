@@ -14,6 +14,17 @@ TOKEN = "vF9dft4qmTc2Nvb3RlckBhbHRhdmlzdGEuY29tCg=="
 NOT_ACCEPTED = "the server does not accept the access token"
 
 
+@pytest.mark.parametrize("initial_response", [False, True])
+@pytest.mark.parametrize("mechanism", ["XOAUTH2", "OAUTHBEARER"])
+def test_an_error_has_to_be_base64(mechanism: str, initial_response: bool) -> None:
+    exchange = begin(mechanism, "me", Secret("token"), initial_response=initial_response)
+    exchange.start()
+    if not initial_response:
+        exchange.answer(challenge(b"go ahead"))
+    assert isinstance(exchange.answer(challenge(b"go away")), SaslCancel)
+    assert exchange.problem == "the server's challenge is not base64"
+
+
 def challenge(payload: bytes) -> Continuation:
     return Continuation(Auth("X"), b"+ ****", payload)
 

@@ -31,6 +31,11 @@ def test_response_code(text: bytes, code: str | None) -> None:
     [
         (b"+OK POP3 server ready <1896.697170952@dbc.mtview.ca.us>", b"<1896.697170952@dbc.mtview.ca.us>"),
         (b"+OK <1f2e.3.5a+/b==.Zm9v@host> ready", b"<1f2e.3.5a+/b==.Zm9v@host>"),
+        (b"+OK <Zm9v+YmFy/YmF6==@host.example>", b"<Zm9v+YmFy/YmF6==@host.example>"),
+        (b"+OK <+@h>", b"<+@h>"),
+        (b"+OK </@h>", b"</@h>"),
+        (b"+OK <=@h>", b"<=@h>"),
+        (b"+OK <q0x+.1/2=@h>, hello", b"<q0x+.1/2=@h>"),
         (b"+OK <1@[192.0.2.1]>", b"<1@[192.0.2.1]>"),
         (b"+OK <a@b> and <c@d>", b"<c@d>"),
         (b"+OK <>", None),

@@ -87,14 +87,15 @@ class Exchange(ABC):
         try:
             if self.problem is not None:
                 raise Refusal(self.problem)
-            challenge = self._decode(continuation.payload)
+            challenge = self.read(continuation.payload)
             opening, self._opening = self._opening, None
             return opening if opening is not None else self.respond(challenge)
         except Refusal as refusal:
             self.problem = str(refusal)
             return SaslCancel()
 
-    def _decode(self, payload: bytes) -> bytes:
+    def read(self, payload: bytes, /) -> bytes:
+        """Return the challenge decoded, or raise Refusal; b"" where it does not matter to the mechanism."""
         try:
             challenge = b64decode(payload.strip(b" "), validate=True)
         except ValueError:

@@ -10,7 +10,17 @@ from tui_popretr.pop3.sasl.exchange import Exchange, Refusal
 from tui_popretr.secret import Secret
 
 
-class Plain(Exchange):
+class _Prompted(Exchange):
+    """A mechanism whose answers do not depend on the challenges.
+
+    Servers send prompts there, some of them not in base64 ("+ go ahead"), so the challenges are not looked at.
+    """
+
+    def read(self, _payload: bytes, /) -> bytes:
+        return b""
+
+
+class Plain(_Prompted):
     """Username and password as they are (RFC 4616)."""
 
     mechanism = "PLAIN"
@@ -20,14 +30,13 @@ class Plain(Exchange):
         return SaslResponse(Secret(f"\0{username}\0{password.reveal()}"), hide=password)
 
 
-class Login(Exchange):
+class Login(_Prompted):
     """Username and password as they are, one after the other: older than SASL, and described nowhere.
 
-    Servers prompt in different words, and some in none, so the prompts are not looked at. It has no initial response.
+    It has no initial response.
     """
 
     mechanism = "LOGIN"
-    max_challenge = 1024
 
     def opening(self) -> None:
         username, password = self._credentials()
@@ -59,7 +68,7 @@ class CramMd5(Exchange):
         return SaslResponse(Secret(f"{username} {digest}"), hide=Secret(digest))
 
 
-class External(Exchange):
+class External(_Prompted):
     """What the TLS client certificate says (RFC 4422 appendix A); the identity to act as is left to the server."""
 
     mechanism = "EXTERNAL"
