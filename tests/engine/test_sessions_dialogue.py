@@ -256,7 +256,7 @@ async def test_a_maildrop_in_use(world: World, autojump_clock: MockClock) -> Non
         ("STAT", b"hello\r\n", "neither +OK nor -ERR"),
         ("LIST", b"-ERR not today\r\n", "LIST"),
         ("LIST", b"+OK\r\n" + b"1 1\r\n" * 100 + b".\r\n", "more than"),
-        ("UIDL", b"+OK\r\n1 " + b"x" * 1000 + b"\r\n.\r\n", "overlong row"),
+        ("UIDL", b"+OK\r\n1 " + b"x" * 9000 + b"\r\n.\r\n", "overlong row"),
     ],
 )
 @trio_test
@@ -287,7 +287,7 @@ async def test_a_refused_uidl_is_no_obstacle(world: World, autojump_clock: MockC
 @trio_test
 async def test_duplicate_and_invalid_uids_count_as_none(world: World, autojump_clock: MockClock) -> None:
     world.add(*map(mail, range(1, 5)))
-    world.faults.answers["UIDL"] = b"+OK\r\n1 same\r\n2 same\r\n3 in valid\r\n4 own\r\n.\r\n"
+    world.faults.answers["UIDL"] = b"+OK\r\n1 same\r\n2 same\r\n3 in\tvalid\r\n4 own\r\n.\r\n"
     assert (await world.poll()).ok
     assert [each.uid for each in world.of(MessageDelivered)] == [None, None, None, "own"]
     assert world.arrived() == [mail(number) for number in range(1, 5)]

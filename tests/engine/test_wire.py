@@ -210,6 +210,105 @@ async def test_4_kib_of_a_message_renew_the_time(
         connection.wire.close()
 
 
+# --- messages whose lines end in LF alone -----------------------------------------------------------------------------
+
+
+async def retrieve(wire: Wire) -> tuple[int, float]:
+    """Return a message's octets, and the seconds until it was complete."""
+    began = trio.current_time()
+    await wire.send([Retr(1)])
+    while True:
+        for event in await wire.events():
+            if isinstance(event, BodyEnd):
+                return event.octets, trio.current_time() - began
+
+
+async def retrieved(connection: Connection, *said: bytes | float) -> tuple[int, float]:
+    """The same of a server that says this, and is silent for so many seconds, when it has heard RETR."""
+
+    async def play() -> None:
+        assert await connection.peer.heard() == "RETR 1"
+        for each in said:
+            if isinstance(each, float):
+                await trio.sleep(each)
+            else:
+                await connection.peer.send(each)
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(play)
+        return await retrieve(connection.wire)
+    raise AssertionError("unreachable")
+
+
+BARE = b"+OK\na: b\n\n..c\n"
+
+
+@pytest.mark.parametrize("end", [b".\n", b".\r\n"])
+@trio_test
+async def test_silence_ends_a_message_of_bare_line_feeds(end: bytes, autojump_clock: MockClock) -> None:
+    connection = Connection(bodies=True)
+    await connection.log_in()
+    octets, seconds = await retrieved(connection, BARE + end)
+    assert (octets, seconds) == (9, 2.0)
+    assert connection.transcript()[2:] == ["<< a: b", "<< ", "<< .c", "event Received MessageBody octets=9"]
+    (reply,) = await connection.ask(Noop(), reply=["+OK"])
+    assert isinstance(reply, Reply)
+
+
+@trio_test
+async def test_what_comes_soon_goes_on_with_the_message(autojump_clock: MockClock) -> None:
+    connection = Connection()
+    await connection.log_in()
+    said = (BARE + b".\n", 1.9, b"more\n.\r\n", 1.9, b"\r\n.\r\n")
+    octets, seconds = await retrieved(connection, *said)
+    assert (octets, round(seconds, 3)) == (22, 3.8)
+
+
+@pytest.mark.parametrize("said", [b"+OK\na\r\nb\n.\n", b"+OK\na\n.\nb", b"+OK\na\n.", b"+OK\na\n.\r"])
+@trio_test
+async def test_silence_anywhere_else_is_a_stall(said: bytes, autojump_clock: MockClock) -> None:
+    connection = Connection()
+    await connection.log_in()
+    await connection.peer.send(said)
+    await fails_after(TIMEOUT, retrieve(connection.wire))
+
+
+@trio_test
+async def test_a_message_that_may_end_buys_no_time(autojump_clock: MockClock) -> None:
+    """Octets that come before the silence is complete do not renew the time until they are progress."""
+    connection = Connection()
+    await connection.log_in()
+
+    async def drip() -> None:
+        with pytest.raises(trio.BrokenResourceError):
+            for _ in range(100):
+                await connection.peer.send(b"a\n.\n")
+                await trio.sleep(1.0)
+
+    async with trio.open_nursery() as nursery:
+        await connection.wire.send([Retr(1)])
+        await connection.peer.send(b"+OK\n")
+        await connection.wire.events()
+        nursery.start_soon(drip)
+        with pytest.raises(ServerStalled):
+            while True:
+                await connection.wire.events()
+        assert trio.current_time() < 2 * TIMEOUT
+        connection.wire.close()
+
+
+@trio_test
+async def test_an_end_of_the_connection_is_no_silence(autojump_clock: MockClock) -> None:
+    connection = Connection()
+    await connection.log_in()
+    await connection.wire.send([Retr(1)])
+    await connection.peer.send(BARE + b".\n")
+    await connection.peer.close()
+    with pytest.raises(ConnectionCut):
+        while True:
+            await connection.wire.events()
+
+
 @trio_test
 async def test_each_reply_renews_the_time(autojump_clock: MockClock) -> None:
     connection = Connection()

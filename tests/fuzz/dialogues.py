@@ -13,6 +13,7 @@ from tests.pop3.dialogue import in_state
 from tui_popretr.pop3 import (
     Apop,
     BodyChunk,
+    BodyEnd,
     Capa,
     Command,
     Continuation,
@@ -40,17 +41,20 @@ from tui_popretr.pop3 import (
     Top,
     Uidl,
     User,
+    Utf8,
     begin,
     parse_list,
     parse_stat,
     parse_uidl,
 )
+from tui_popretr.pop3.collector import MAX_ROW
 from tui_popretr.secret import Secret
 from tui_popretr.text import visible
 
 WORDS: Final = [
     b"+OK", b"-ERR", b"+ ", b"\r\n", b".\r\n", b"\r\n.\r\n", b"..", b"[IN-USE] ", b"[SYS/TEMP]", b"<1@h>", b"PDE+",
-    b"1 1", b"9" * 21, b"SASL ", b"EXPIRE NEVER", b"LOGIN-DELAY 9", PASSWORD.encode(), b"y" * 600, b"\xff", b"\0",
+    b"\n", b"\n.\n", b"\n..", b"1 1", b"9" * 21, b"SASL ", b"EXPIRE NEVER", b"LOGIN-DELAY 9",
+    PASSWORD.encode(), b"y" * 600, b"\xff", b"\0",
 ]  # fmt: skip
 
 _STATES: Final = list(State)
@@ -77,10 +81,11 @@ _COMMANDS: Final[list[Callable[[], Command]]] = [
     lambda: Retr(1),
     lambda: Top(1, 0),
     lambda: Dele(1),
+    Utf8,
 ]
 _MECHANISMS: Final = ["PLAIN", "LOGIN", "CRAM-MD5", "XOAUTH2", "OAUTHBEARER", "EXTERNAL"]
 
-_SEND, _LOG_IN, _TLS, _CLOSE, _ENDLESS, _RECEIVE = range(6)
+_SEND, _LOG_IN, _TLS, _CLOSE, _ENDLESS, _RECEIVE, _QUIET = range(7)
 
 
 def _sending(*indexes: int) -> list[int]:
@@ -109,10 +114,24 @@ SEEDS: Final = [
         for mechanism in range(len(_MECHANISMS))
         for initial in (0, 1)
     ),
+    # rows and messages whose lines end in LF alone, empty lines, and UIDs of any octets
+    _said(State.TRANSACTION, _sending(13, 11), b"\n+OK\n1 two words\n2 \xe9\xff\n.\n\r\n+OK\n1 7\n2\n.\n"),
+    _said(State.TRANSACTION, _sending(13), b"+OK\r\n1 " + b"u" * 500 + b"\r\n2 a\r\n3 a\r\n4 \x1b\r\n.\r\n"),
+    *(
+        material(
+            b"+OK\nh: 1\n\n..\ntext\n" + end + b"\r\n\n+OK\r\n",
+            [_STATES.index(State.TRANSACTION), *_sending(15), *pieces, _QUIET, *_sending(0), _RECEIVE, 9],
+        )
+        for end, pieces in (
+            (b".\n", (_RECEIVE, 4, _RECEIVE, 2)),
+            (b".\r\n", (_RECEIVE, 4, _RECEIVE, 2, _RECEIVE, 0)),
+            (b".\nmore\r\n.\r\n", (_RECEIVE, 9)),
+        )
+    ),
     # the password in the rows of LIST, of which one is too long
     material(
-        b"+OK go\r\n+OK\r\n1 1 " + PASSWORD.encode() + b"x" * 60,
-        [_STATES.index(State.AUTHORIZATION), *_sending(8), _RECEIVE, 3, *_sending(11), _RECEIVE, 9],
+        b"+OK go\r\n+OK\r\n1 1 " + PASSWORD.encode() + b"x" * 67,
+        [_STATES.index(State.AUTHORIZATION), *_sending(8), _RECEIVE, 3, *_sending(11), _RECEIVE, 5, _ENDLESS, 6, 8],
     ),
     # without end: a line, the rows of LIST, those of CAPA, and a message
     material(b"+OK " + b"x" * 60, [_STATES.index(State.GREETING), _ENDLESS, 6, 11]),
@@ -151,7 +170,7 @@ class _Dialogue:
                 self._stays_broken(error)
                 return
             # a listing may have as many rows as STAT has told
-            assert self._machine.buffered <= max(_HELD, min(_LISTING, 128 * self._machine._max_rows))
+            assert self._machine.buffered <= max(_HELD, min(_LISTING, MAX_ROW * self._machine._max_rows))
             assert self._machine.outstanding >= 0
 
     def _step(self) -> None:
@@ -164,6 +183,8 @@ class _Dialogue:
             self._machine.tls_started()
         elif what == _CLOSE and not self._material.number(16):
             self._machine.receive_eof()
+        elif what == _QUIET:
+            self._be_quiet()
         else:
             said = self._material.piece(1 << self._material.number(10))
             if what == _ENDLESS:
@@ -171,6 +192,15 @@ class _Dialogue:
             for event in self._machine.receive(said):
                 self._look_at(event)
             self._machine.check()
+
+    def _be_quiet(self) -> None:
+        complete = self._machine.may_end
+        events = self._machine.quiet()
+        assert bool(events) is complete
+        assert not complete or isinstance(events[-1], BodyEnd)
+        assert not self._machine.may_end
+        for event in events:
+            self._look_at(event)
 
     def _send(self, command: Command) -> None:
         wire = self._machine.send(command)

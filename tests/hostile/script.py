@@ -9,7 +9,7 @@ A key is a whole command line, else its verb; "GREETING" is what comes first, "R
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 
@@ -38,6 +38,7 @@ class Say:
     start: int | None = None  # only those from here on
     stop: int | None = None  # and up to here
     more: bytes = b""  # behind them, in the same segment
+    edit: Callable[[bytes], bytes] = bytes  # as this makes them
     size: int | None = None  # in segments of so many; None: in one piece
     pause: float = TICK  # seconds between two segments
     endless: bool = False  # over and over again
@@ -61,6 +62,11 @@ def part(stop: int) -> Say:
 def rest(start: int) -> Say:
     """The ordinary answer from here on."""
     return Say(start=start)
+
+
+def edited(edit: Callable[[bytes], bytes]) -> Say:
+    """The ordinary answer as `edit` makes it."""
+    return Say(edit=edit)
 
 
 def segments(size: int, octets: bytes | None = None) -> Say:

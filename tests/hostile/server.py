@@ -154,7 +154,8 @@ class _Connection:
     # --- the script's part --------------------------------------------------------------------------------------------
 
     async def _say(self, say: Say, verb: str, line: bytes) -> None:
-        octets = (self._ordinary(verb, line) if say.octets is None else say.octets)[say.start : say.stop] + say.more
+        octets = say.edit(self._ordinary(verb, line) if say.octets is None else say.octets)
+        octets = octets[say.start : say.stop] + say.more
         self._challenged = verb in ("AUTH", "RESPONSE") and octets.startswith(b"+") and not octets.startswith(b"+OK")
         for segment in _segments(octets, say):
             await self._stream.send_all(segment)

@@ -69,7 +69,18 @@ BEHAVIOURS = {
         told=0,
     ),
     "empty": Behaviour(
-        {"GREETING": b"\r\n"}, "the server's answer is neither +OK nor -ERR: an empty line", ExitCode.PROTOCOL, told=0
+        {"GREETING": (b"\r\n", SILENCE)},
+        "the server has made no progress for 30 s",
+        ExitCode.TEMPORARY,
+        PERHAPS_TLS,
+        told=0,
+        seconds=TIMEOUT,
+    ),
+    "empty lines without end": Behaviour(
+        {"GREETING": endlessly(b"\r\n" * 1000)},
+        "the server's answer is neither +OK nor -ERR: more than 8 empty lines",
+        ExitCode.PROTOCOL,
+        told=0,
     ),
     "another protocol": Behaviour(
         {"GREETING": b"SSH-2.0-OpenSSH_9.2\r\n"},

@@ -9,7 +9,8 @@ from trio.testing import MockClock, trio_test
 
 from tests.hostile.behaviour import MAILS, Behaviour, prove
 from tests.hostile.script import CUT, SILENCE, Script, endlessly
-from tests.hostile.service import TIMEOUT
+from tests.hostile.server import HostileServer
+from tests.hostile.service import TIMEOUT, Service
 from tui_popretr.errors import ExitCode
 
 SIZE = len(MAILS["uid-1"])
@@ -71,7 +72,7 @@ BEHAVIOURS = {
     "LIST garbled": Behaviour({"LIST": rows("1 -5", "two 2", "\x003 4")}, delivered=1, notes=unlisted(3, 1)),
     "LIST refused": Behaviour({"LIST": b"-ERR no\r\n"}, "the server refuses LIST: no", ExitCode.PROTOCOL),
     "LIST with an overlong row": Behaviour(
-        {"LIST": rows("1 " + "9" * 100)},
+        {"LIST": rows("1 " + "9" * 9000)},
         "the server's answer to LIST has an overlong row: 1 " + "9" * 38 + "…",
         ExitCode.PROTOCOL,
     ),
@@ -87,13 +88,14 @@ BEHAVIOURS = {
     "UIDL twice the same": Behaviour({"UIDL": rows("1 same", "2 same", "3 uid-3")}, delivered=3),
     "UIDL all the same": Behaviour({"UIDL": rows("1 same", "2 same", "3 same")}, delivered=3),
     "UIDL with two rows for a message": Behaviour({"UIDL": rows(*UIDS, "2 another")}, delivered=3),
-    "UIDL overlong": Behaviour({"UIDL": rows(f"1 {'x' * 71}", *UIDS[1:])}, delivered=3),
+    "UIDL overlong": Behaviour({"UIDL": rows(f"1 {'x' * 1001}", *UIDS[1:])}, delivered=3),
+    "UIDL with a long row": Behaviour({"UIDL": rows(f"1 {'x' * 3000}", *UIDS[1:])}, delivered=3),
     "UIDL with an overlong row": Behaviour(
-        {"UIDL": rows("1 " + "x" * 300)},
+        {"UIDL": rows("1 " + "x" * 9000)},
         "the server's answer to UIDL has an overlong row: 1 " + "x" * 38 + "…",
         ExitCode.PROTOCOL,
     ),
-    "UIDL with what no UID is made of": Behaviour({"UIDL": rows("1 a b", "2 \x1b[31m", "3 \xfc")}, delivered=3),
+    "UIDL with what no UID is made of": Behaviour({"UIDL": rows("1 a\tb", "2 \x1b[31m", "3 \x7f")}, delivered=3),
     "UIDL that are paths": Behaviour({"UIDL": rows("1 ../../x", "2 /etc/passwd", "3 .")}, delivered=3),
     "UIDL refused for now": Behaviour(
         {"UIDL": b"-ERR no\r\n"},
@@ -140,3 +142,32 @@ async def test_a_uid_that_says_nothing(first: bytes, then: bytes, tmp_path: Path
     """It counts as none, and what was delivered under it is known again by all of its octets."""
     before: Script = {"UIDL": first, "QUIT": b"-ERR no\r\n"}
     await prove(Behaviour({"UIDL": then}, before=before), tmp_path)
+
+
+#: UIDs that RFC 1939 does not allow, as octets: each is known again.
+OPAQUE = {
+    "of 90 characters": b"x" * 90,
+    "of 130 characters": b"x" * 130,
+    "of 300 characters": b"x" * 300,
+    "of 1,000 characters": b"x" * 1000,
+    "in Latin-1": b"gr\xf6\xdfe",
+    "in UTF-8": "größe".encode(),
+    "of two words": b"two words",
+    "like a size": b"size 243",
+    "that ends in blanks": b"blanks \t ",
+}
+
+
+@pytest.mark.parametrize("uid", OPAQUE.values(), ids=OPAQUE)
+@trio_test
+async def test_a_uid_is_known_again(uid: bytes, tmp_path: Path, autojump_clock: MockClock) -> None:
+    listing = b"+OK\r\n1 uid-1\r\n2 " + uid + b"\r\n3 uid-3\r\n.\r\n"
+    server = HostileServer(MAILS, {"UIDL": listing})
+    service = Service(tmp_path, server)
+    for retrieved in (3, 0):
+        result = await service.run(preserve=True, new_only=True)
+        assert (result.error, result.messages) == ("", retrieved)
+    assert [verb for verb in server.verbs() if verb in ("RETR", "TOP", "DELE")] == []
+    server.script = {"UIDL": listing.replace(uid, b"other")}
+    result = await service.run(preserve=True, new_only=True)
+    assert (result.error, result.messages) == ("", 1)

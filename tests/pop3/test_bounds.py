@@ -19,7 +19,10 @@ from tui_popretr.pop3 import (
     Retr,
     Stat,
     Uidl,
+    parse_uidl,
 )
+from tui_popretr.pop3.collector import MAX_ROW
+from tui_popretr.pop3.message import HELD
 
 from .dialogue import feed, greeted, logged_in
 
@@ -89,9 +92,9 @@ def test_endless_rows() -> None:
 
 
 def test_endless_row() -> None:
-    for command, limit in ((List(), 64), (Uidl(), 128)):
-        for unit in (b"x", b"x\0", b"\r"):
-            assert flood(with_sent(command), b"+OK\r\n1 1\r\n", unit, 5 + limit) >= limit
+    for command in (List(), Uidl()):
+        for unit in (b"x", b"x\0", b"\r", b"x" * 700):
+            assert flood(with_sent(command), b"+OK\r\n1 1\r\n", unit, 5 + MAX_ROW) >= MAX_ROW - 700
 
 
 def test_listing_of_twelve_megabytes() -> None:
@@ -99,13 +102,29 @@ def test_listing_of_twelve_megabytes() -> None:
     assert flood(with_sent(Uidl()), b"+OK\r\n", row * 1000, 13 << 20) > 11 << 20
 
 
-@pytest.mark.parametrize(("command", "limit"), [(List(), 64), (Uidl(), 128)])
-def test_rows_of_the_greatest_length(command: Command, limit: int) -> None:
-    for length, fits in ((limit, True), (limit + 1, False)):
-        row = b"1 ".ljust(length - 2, b"x") + b"\r\n"
-        wire = b"+OK\r\n" + row + b"1 1\r\n" + row + b".\r\n"
-        for cut in range(len(wire)):
+@pytest.mark.parametrize("command", [List(), Uidl()])
+@pytest.mark.parametrize("end", [b"\r\n", b"\n"])
+def test_rows_of_the_greatest_length(command: Command, end: bytes) -> None:
+    for length, fits in ((MAX_ROW, True), (MAX_ROW + 1, False)):
+        row = b"1 ".ljust(length - len(end), b"x") + end
+        wire = b"+OK\r\n" + row + b"1 1" + end + row + b"." + end
+        ends = [at for at in range(len(wire)) if wire[at : at + 1] == b"\n"]
+        for cut in sorted({0, 100, *(at + near for at in ends for near in range(-3, 4))}):
             assert (feed(with_sent(command), [wire[:cut], wire[cut:]])[1] is None) is fits
+
+
+def test_a_long_row_concerns_one_message() -> None:
+    for length in (90, 130, 300, 1000, 3000, 8000):
+        for octet in (b"x", b"\xe9", b" ", b"\0"):
+            wire = b"+OK\r\n1 " + octet * length + b"\r\n2 b\r\n.\r\n"
+            events, error = feed(with_sent(Uidl()), [wire[at : at + 61] for at in range(0, len(wire), 61)])
+            assert error is None
+            listing = events[-1]
+            assert isinstance(listing, Listing)
+            uids = parse_uidl(listing.data, 2)
+            assert uids.pop(2) == "b"
+            usable = length <= 1000 and octet not in (b" ", b"\0")
+            assert uids == ({1: octet.decode("latin-1") * length} if usable else {})
 
 
 def test_rows_of_the_greatest_number() -> None:
@@ -150,6 +169,18 @@ def test_messages_are_not_kept() -> None:
             assert machine.buffered <= 4
         assert machine.in_body == Retr(1)
         assert received >= 500
+
+
+@pytest.mark.parametrize("unit", [b"\n..", b"\n..x" * 100, b"..\n" * 1000, b"x\n..\n" * 20_000])
+def test_little_of_a_message_with_bare_line_feeds_is_kept(unit: bytes) -> None:
+    machine = with_sent(Retr(1))
+    machine.receive(b"+OK\r\n")
+    received = 0
+    while received < 4 * HELD:
+        machine.receive(unit)
+        received += len(unit)
+        assert machine.buffered <= HELD
+    assert machine.buffered <= 4
 
 
 def test_what_follows_the_end_is_not_kept() -> None:

@@ -285,7 +285,9 @@ def test_no_answer_of_pop3() -> None:
         b"220 mx ESMTP\r\n",
         b"HTTP/1.1 400 Bad\r\n",
         b"\x15\x03\x01",
-        b"\r\n",
+        b"\r\n" * 9,
+        b"\r\r\n",
+        b" \r\n",
         b"+ go\r\n",
         b"-NO\r\n",
         b"+ok\r\n",
@@ -438,6 +440,83 @@ def test_a_connection_that_is_cut_has_no_stray_octets() -> None:
         with pytest.raises(UnexpectedEof):
             machine.receive_eof()
         assert not machine.stray_octets
+
+
+# --- empty lines ----------------------------------------------------------------------------------------------------
+
+BLANKS = (b"\r\n", b"\n", b"\n\r\n\n", b"\r\n" * 8)
+
+
+@pytest.mark.parametrize("blanks", BLANKS)
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
+def test_empty_lines_before_a_status_line_are_skipped(case: Case, blanks: bytes) -> None:
+    for pieces in cuts(blanks + case.fed):
+        machine = run(case)
+        assert feed(machine, pieces) == (list(case.events), None)
+        assert (machine.state, machine.buffered) == (case.after, 0)
+
+
+def test_empty_lines_between_replies_are_skipped() -> None:
+    commands = (Dele(1), Retr(2), Uidl(), Dele(2), Quit())
+    wire = b"+OK\r\n\r\n+OK\r\na\r\n.\r\n\r\n\r\n+OK\r\n1 a\r\n.\r\n\n-ERR\r\n" + b"\n" * 8 + b"+OK\r\n"
+    for pieces in cuts(wire):
+        machine = logged_in()
+        machine.send_many(commands)
+        events, error = feed(machine, pieces)
+        assert error is None
+        assert [event.command for event in events if event.final] == list(commands)  # type: ignore[union-attr]
+        assert machine.state is State.UPDATE
+
+
+@pytest.mark.parametrize("state", [State.GREETING, A, T, State.LOGGING_IN, State.CHALLENGED, State.QUITTING])
+def test_more_than_eight_empty_lines(state: State) -> None:
+    for end in (b"\n", b"\r\n"):
+        machine = in_state(state)
+        assert feed(machine, [end * 8]) == ([], None)
+        with pytest.raises(RemoteProtocolError, match="more than 8 empty lines"):
+            machine.receive(end)
+        assert machine.stray_octets
+
+
+@pytest.mark.parametrize("blanks", [b"\r\n", b"\n", b"\r", b"\r\n" * 8, b"\n" * 7 + b"\r"])
+def test_empty_lines_when_nothing_is_awaited(blanks: bytes) -> None:
+    """They belong to the next reply, however they are cut from it."""
+    rest = b"\n" if blanks.endswith(b"\r") else b""
+    machine = logged_in()
+    for _ in range(3):
+        assert machine.receive(blanks) == []
+        assert machine.idle
+        machine.send(Noop())
+        assert machine.receive(rest + b"+OK\r\n") == [ok(Noop())]
+
+
+def test_empty_lines_behind_a_challenge() -> None:
+    machine = in_state(State.CHALLENGED)
+    assert machine.receive(b"\r\n") == []
+    machine.send(SaslResponse(Secret("x")))
+    assert machine.receive(b"\r\n+ \r\n") == [Continuation(PLAIN, b"+ ", b"")]
+    machine.send(SaslResponse(Secret("x")))
+    assert machine.receive(b"\r\n+OK\r\n") == [ok(PLAIN)]
+    assert machine.state is T
+
+
+def test_an_empty_line_is_no_continuation() -> None:
+    machine = in_state(State.LOGGING_IN)
+    assert machine.receive(b"\r\n") == []
+    assert machine.state is State.LOGGING_IN
+
+
+def test_empty_lines_alone_are_not_stray() -> None:
+    for blanks in (b"\r\n", b"\n\n", b"\r"):
+        machine = logged_in()
+        machine.receive(blanks)
+        with pytest.raises(UnexpectedEof):
+            machine.receive_eof()
+        assert not machine.stray_octets
+        machine = logged_in()
+        _, error = feed(machine, [blanks, b"\nSecond paragraph\r\n"])
+        assert isinstance(error, UnsolicitedReply)
+        assert machine.stray_octets
 
 
 # --- views ----------------------------------------------------------------------------------------------------------

@@ -23,6 +23,7 @@ from tui_popretr.pop3 import (
     User,
     begin,
     parse_stat,
+    parse_uidl,
 )
 from tui_popretr.secret import Secret
 
@@ -217,7 +218,7 @@ def test_half_an_echo_after_the_login() -> None:
 
 def test_echoed_in_an_overlong_row() -> None:
     long = "hunter2" * 5
-    for row in (b"1 320 hunter2 " + b"x" * 60, b"1 " + b"x" * 20 + b" " + long.encode() * 2):
+    for row in (b"1 320 hunter2 " + b"x" * 8200, b"1 " + b"x" * 20 + b" " + long.encode() * 2 + b"x" * 8200):
         machine = greeted()
         machine.send(Pass(Secret("hunter2" if b"hunter2 x" in row else long * 2)))
         machine.receive(b"+OK\r\n")
@@ -225,6 +226,17 @@ def test_echoed_in_an_overlong_row() -> None:
         with pytest.raises(RemoteProtocolError, match=r"has an overlong row: 1 .*\*\*\*\*") as caught:
             feed_all(machine, b"+OK\r\n" + row + b"\r\n.\r\n")
         assert "hunter2" not in str(caught.value)
+
+
+def test_a_secret_in_a_unique_id() -> None:
+    """A long one makes it unusable; a short one is in it by chance."""
+    for password, usable in (("12345678", False), ("1234567", True)):
+        machine = greeted()
+        machine.send(Pass(Secret(password)))
+        machine.receive(b"+OK\r\n")
+        data = b"1 a%bz\r\n2 b\r\n" % password.encode()
+        uids = parse_uidl(data, 2, machine.tells)
+        assert uids == ({1: f"a{password}z", 2: "b"} if usable else {2: "b"})
 
 
 def feed_all(machine: Machine, octets: bytes) -> None:

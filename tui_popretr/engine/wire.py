@@ -38,6 +38,7 @@ from tui_popretr.pop3 import (
     Reply,
     UnexpectedEof,
 )
+from tui_popretr.pop3.machine import QUIET
 from tui_popretr.text import visible
 
 #: So many octets of a body or listing are progress; fewer within the timeout are a stall (SPEC 3).
@@ -120,7 +121,7 @@ class Wire:
         while True:
             # Kept where a sender can reach it: a command sent while we wait starts the clock.
             with trio.CancelScope(deadline=self._deadline) as self._waiting:
-                data = await self.stream.receive()
+                data = await (self._receive_soon() if self.machine.may_end else self.stream.receive())
             if self._waiting.cancelled_caught:
                 raise ServerStalled(f"the server has made no progress for {self.timeout:g} s")
             events = self._feed(data)
@@ -160,12 +161,21 @@ class Wire:
 
     # --- inside -------------------------------------------------------------------------------------------------------
 
-    def _feed(self, data: bytes) -> list[Event]:
+    async def _receive_soon(self) -> bytes | None:
+        """Receive what comes within QUIET seconds; None: nothing, and a message may be complete by that."""
+        with trio.move_on_after(QUIET):
+            return await self.stream.receive()
+        return None
+
+    def _feed(self, data: bytes | None) -> list[Event]:
         with _IN_OUR_WORDS:
-            if not data:
+            if data is None:
+                events, data = self.machine.quiet(), b""
+            elif data:
+                events = self.machine.receive(data)
+            else:
                 self.machine.receive_eof()
                 raise ConnectionCut("the server closed the connection")
-            events = self.machine.receive(data)
         self._progress += len(data)
         # Lines are short by the machine's bounds, so as many octets without an event are a body's or a listing's.
         if self._progress >= PROGRESS or any(not isinstance(event, BodyChunk) for event in events):
@@ -195,9 +205,9 @@ class Wire:
             self._tell(said)
 
     def _body(self, data: bytes) -> list[Said]:
-        *lines, rest = (self._torn + data).split(b"\r\n")
+        *lines, rest = (self._torn + data).split(b"\n")
         self._torn = rest[:PROGRESS]  # of a longer line not even so much is shown
-        return [(Direction.IN, visible(self.machine.redacted(line))) for line in lines]
+        return [(Direction.IN, visible(self.machine.redacted(line.removesuffix(b"\r")))) for line in lines]
 
     def _rows(self, rows: list[bytes]) -> list[Said]:
         shown = rows if self._bodies else rows[:LISTED]

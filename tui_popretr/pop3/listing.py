@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Callable
 
 from tui_popretr.pop3.errors import RemoteProtocolError
 from tui_popretr.text import visible
@@ -48,12 +49,16 @@ def parse_list(data: bytes, count: int) -> dict[int, int | None]:
     return sizes
 
 
-def parse_uidl(data: bytes, count: int | None = None) -> dict[int, str]:
+def parse_uidl(
+    data: bytes, count: int | None = None, tells: Callable[[bytes], bool] = lambda _: False
+) -> dict[int, str]:
     """Return message number → unique-id, for the messages 1 to `count` where that is given.
 
     A message counts as having none where its unique-id is empty, is longer than 1,000 octets or holds control
-    characters, where another row has the same, or where there are several rows for it. No other message is concerned.
+    characters, where another row has the same, where there are several rows for it, or where `tells` says that it
+    holds a secret, which must not be stored. No other message is concerned.
     """
+    secretive = tells(data)
     rows = _UIDL_ROW.findall(data)
     numbers = [int(number) for number, _ in rows]
     uids = [rest.removesuffix(b"\r").strip(b" \t") for _, rest in rows]
@@ -66,4 +71,5 @@ def parse_uidl(data: bytes, count: int | None = None) -> dict[int, str]:
         and rows_of_number[number] == 1
         and rows_of_uid[uid] == 1
         and UID.fullmatch(uid) is not None
+        and not (secretive and tells(uid))
     }

@@ -16,6 +16,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 
 from tui_popretr.pop3.capabilities import Capabilities
+from tui_popretr.pop3.collector import Collector
 from tui_popretr.pop3.commands import MAX_SASL_LINE, Auth, Capa, Command, Stat
 from tui_popretr.pop3.errors import (
     InjectedPlaintext,
@@ -26,13 +27,13 @@ from tui_popretr.pop3.errors import (
 )
 from tui_popretr.pop3.events import BodyChunk, BodyEnd, Continuation, Event, Greeting, Listing, Reply
 from tui_popretr.pop3.listing import parse_stat
-from tui_popretr.pop3.multiline import Collector, take
+from tui_popretr.pop3.message import MessageReader, begins_with_crlf
+from tui_popretr.pop3.multiline import take
 from tui_popretr.pop3.states import ANSWERED, OVER, SECRETS_OUT, SENDING, SERVER_SILENT, State
 from tui_popretr.pop3.status import (
     KNOWN_CODES,
     is_continuation,
     is_err,
-    is_ok,
     may_be_status,
     response_code,
     split,
@@ -45,10 +46,16 @@ from tui_popretr.text import visible
 MAX_STATUS_LINE = 1024
 #: Octets that a secret must have to be starred out once no login is under way: a shorter one is in too much by chance.
 MIN_ECHO = 4
+#: Octets that a secret must have to make a unique-id unusable that holds it: most short ones are there by chance.
+MIN_KEPT_OUT = 8
 #: Rows that a listing may have where STAT has not told the number of messages.
 UNCOUNTED_ROWS = 1_000_000
 #: Rows that it may have beyond that number.
 SPARE_ROWS = 16
+#: Empty lines that are skipped in front of a status line: some servers send one too many.
+MAX_BLANKS = 8
+#: Seconds of silence that end a message whose lines all end in LF alone, where it may end.
+QUIET = 2.0
 
 # what parse_stat reads of a +OK, whatever the password is
 _FIGURES = re.compile(rb"[ \t]*[0-9]+[ \t]+[0-9]+(?![^ \t])")
@@ -67,9 +74,11 @@ class Machine:
         self._expected: deque[Command] = deque()
         self._rest = b""  # received, not yet part of an event
         self._body: Command | None = None  # whose multi-line data are being read
-        self._body_begins = False
         self._octets = 0
-        self._collector: Collector | None = None
+        self._collector: Collector | None = None  # of a listing that is being read
+        self._message_begins = False
+        self._reader: MessageReader | None = None  # of a message whose first line did not end in CRLF
+        self._blanks = 0
         self._secrets: list[bytes] = []
         self._failure: RemoteProtocolError | None = None
         self._stray = False
@@ -100,6 +109,11 @@ class Machine:
         return self._body if self._body is not None and self._body.streamed else None
 
     @property
+    def may_end(self) -> bool:
+        """Whether a message whose lines all end in LF alone is complete if the server is silent now; see quiet()."""
+        return self._reader is not None and self._reader.may_end
+
+    @property
     def answering(self) -> bool:
         """Whether the server is in the middle of multi-line data, or was when the dialogue broke."""
         return self._body is not None
@@ -128,6 +142,10 @@ class Machine:
             text = text.replace(secret, STARS.encode())
         return text
 
+    def tells(self, text: bytes) -> bool:
+        """Whether a text of the server's that would be stored as it is, a unique-id, holds one of our secrets."""
+        return any(len(each) >= MIN_KEPT_OUT and each in text for each in self._sought)
+
     # --- sending ----------------------------------------------------------------------------------------------------
 
     def send(self, command: Command) -> bytes:
@@ -137,7 +155,7 @@ class Machine:
         has broken the protocol.
         """
         self.check()
-        if self._rest and (self.idle or self._state is State.CHALLENGED):
+        if self._rest not in (b"", b"\r") and (self.idle or self._state is State.CHALLENGED):
             # completed later, a line that nobody asked for would pass for the reply to this command
             self._break(self._misplaced(self._rest))
             self.check()
@@ -198,11 +216,24 @@ class Machine:
                 raise
         return events
 
+    def quiet(self) -> list[Event]:
+        """Say that the server has been silent for QUIET seconds; return the events that are complete by that.
+
+        They end a message where `may_end` is set; elsewhere silence means nothing.
+        """
+        self.check()
+        if self._reader is None or self._body is None or not self._reader.may_end:
+            return []
+        command, data = self._body, self._reader.end(self._rest)
+        self._rest, self._reader = b"", None
+        self._octets += len(data)
+        return [*([BodyChunk(command, data, b"\r" not in data)] if data else []), self._finish(command)]
+
     def receive_eof(self) -> None:
         """Say that the server has closed the connection. UnexpectedEof if it may not yet."""
         self.check()
         if self._state not in OVER:
-            self._stray = self._body is None and not may_be_status(self._rest)
+            self._stray = self._body is None and not may_be_status(self._rest.removesuffix(b"\r"))
             self._break(UnexpectedEof(self._describe_eof()))
             self.check()
         self._enter(State.CLOSED)
@@ -223,7 +254,7 @@ class Machine:
                     raise InjectedPlaintext("the server sent bytes in clear behind its answer to STLS")
             end = buffer.find(b"\n", at, at + self._max_line)
             if end < 0:
-                if buffer[at] not in b"+-":
+                if buffer[at] not in b"+-" and buffer[at:] != b"\r":
                     # an unfinished line may end in half a secret, which redaction would not recognise
                     raise self._misplaced(buffer[at : at + 1] if self._sought else buffer[at:])
                 if size - at >= self._max_line:
@@ -236,6 +267,9 @@ class Machine:
 
     def _read_line(self, line: bytes, events: list[Event]) -> None:
         """Turn a line outside of multi-line data into its event."""
+        if not line and self._blanks < MAX_BLANKS:
+            self._blanks += 1
+            return
         if self._silent or not (self._expected or self._state is State.GREETING):
             raise self._misplaced(line)
         if self._state is State.GREETING:
@@ -255,6 +289,7 @@ class Machine:
     def _continuation(self, command: Command, line: bytes) -> Continuation:
         if self._state is not State.LOGGING_IN:
             raise RemoteProtocolError("the server goes on with a login that was cancelled")
+        self._blanks = 0
         self._enter(State.CHALLENGED)
         payload = line[1:].removeprefix(b" ")
         # a password can be guessed from what SCRAM's server says as well as from what we say
@@ -273,9 +308,11 @@ class Machine:
             code = code if code in KNOWN_CODES else None
         if ok and command.multiline:
             self._body = command
-            self._body_begins = True
-            self._octets = 0
-            self._collector = None if command.streamed else Collector(command, self._max_rows, self._quote)
+            if command.streamed:
+                self._octets = 0
+                self._message_begins = True
+            else:
+                self._collector = Collector(command, self._max_rows, self._quote)
             return Reply(command, ok, line, text, code, more=True)
         if self._state is State.CANCELLING and ok:
             raise RemoteProtocolError("the server accepted a login that was cancelled")
@@ -291,31 +328,35 @@ class Machine:
         return Reply(command, ok, line, text, code, more=False)
 
     def _status(self, line: bytes) -> bool:
-        ok = is_ok(line)
+        ok = line.startswith(b"+OK")
         if not ok and not is_err(line):
             raise self._misplaced(line)
+        self._blanks = 0
         return ok
 
     def _read_data(self, command: Command, buffer: bytes, at: int, events: list[Event]) -> tuple[int, bool]:
         """Read multi-line data; return how far the buffer is used up and whether the data are complete."""
-        piece = take(buffer, at, self._body_begins)
-        if piece.after > at:
-            self._body_begins = False
         if self._collector is not None:
-            self._collector.add(piece.data)
-        elif piece.data:
-            self._octets += len(piece.data)
-            events.append(BodyChunk(command, piece.data, piece.canonical))
-        if piece.ended:
+            after, ended = self._collector.take(buffer, at)
+        else:
+            if self._message_begins:
+                self._message_begins = False
+                self._reader = None if begins_with_crlf(buffer, at) else MessageReader()
+            piece = take(buffer, at) if self._reader is None else self._reader.take(buffer, at)
+            if piece.data:
+                self._octets += len(piece.data)
+                events.append(BodyChunk(command, piece.data, piece.canonical))
+            after, ended = piece.after, piece.ended
+        if ended:
             events.append(self._finish(command))
-        return piece.after, piece.ended
+        return after, ended
 
     def _finish(self, command: Command) -> BodyEnd | Listing:
-        collector, self._collector, self._body = self._collector, None, None
+        self._body = None
         self._expected.popleft()
-        if collector is None:
+        if self._collector is None:
             return BodyEnd(command, self._octets)
-        data = collector.finish()
+        data, self._collector = self._collector.finish(), None
         if type(command) is Capa:
             self._capabilities = Capabilities.parse(data, self.redacted)
         return Listing(command, data)
@@ -336,7 +377,7 @@ class Machine:
     def _break(self, error: RemoteProtocolError) -> None:
         self._failure = error
         self._rest = b""
-        self._collector = None
+        self._collector = self._reader = None
         self._enter(State.BROKEN)
 
     def _quote(self, line: bytes, limit: int = 200) -> str:
@@ -350,8 +391,8 @@ class Machine:
 
     def _misplaced(self, line: bytes) -> RemoteProtocolError:
         """Return the error for a line, or the beginning of one, that is no reply, or one to nothing."""
-        self._stray = not may_be_status(line)
-        quote = self._quote(line) or "an empty line"
+        self._stray = not line or not may_be_status(line)
+        quote = self._quote(line) or f"more than {MAX_BLANKS} empty lines"
         if (self._expected and not self._silent) or self._state is State.GREETING:
             return RemoteProtocolError(f"the server's answer is neither +OK nor -ERR: {quote}")
         if is_err(line):

@@ -1,0 +1,93 @@
+"""Collecting the rows of CAPA, LIST and UIDL within bounds. Rows, and the dot behind them, may end in LF alone."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from tui_popretr.pop3.commands import Command, List, Uidl
+from tui_popretr.pop3.errors import RemoteProtocolError
+
+#: Octets of a row of LIST or UIDL, line end included. A row that is too long for use concerns one message, so this is
+#: far above the longest usable unique-id; it ends a listing that is no rows at all.
+MAX_ROW = 8192
+#: Octets of a listing that are kept in one piece.
+_PIECE = 256 * 1024
+
+_DOT = ord(".")
+_END = re.compile(rb"\n\.\r?\n")
+_UNDECIDED = re.compile(rb"\n(?:\.\r?)?\Z")
+# one octet of the bound is the LF, which this leaves out
+_OVERLONG = re.compile(rb"\n[^\n]{%d}" % MAX_ROW)
+
+
+class Collector:
+    """Collects a listing, and refuses one that is longer than any sane one (octets include line ends).
+
+    Bounds: CAPA 64 KiB; LIST and UIDL 12 MiB, `max_rows`, and MAX_ROW octets a row. `quote` returns the beginning of
+    a row as it may be shown, of so many characters.
+    """
+
+    def __init__(self, command: Command, max_rows: int, quote: Callable[[bytes, int], str]) -> None:
+        self._command = command
+        self._quote = quote
+        counted = isinstance(command, List | Uidl)
+        self._max_octets = 12 << 20 if counted else 64 << 10
+        self._max_rows = max_rows if counted else None
+        self._begins = True  # nothing was taken yet
+        self._rows = 0
+        self._octets = 0
+        self._pieces: list[bytes] = []  # whole rows; one buffer that grows would now and then be there twice
+        # what comes behind them; a line feed in front lets the pattern for overlong rows begin with one for every row
+        self._last = bytearray(b"\n")
+
+    def __len__(self) -> int:
+        return self._octets
+
+    def take(self, buffer: bytes, at: int) -> tuple[int, bool]:
+        """Take what is certain from `buffer` at `at`; return how far it is used up and whether the listing is complete.
+
+        RemoteProtocolError when a bound is passed.
+        """
+        if self._begins and buffer[at] == _DOT:
+            opening = buffer[at : at + 3]
+            if opening == b".\r\n" or opening.startswith(b".\n"):
+                return at + opening.index(b"\n") + 1, True
+            if opening in (b".", b".\r"):
+                return at, False
+            at += 1
+            self._begins = False
+        end = _END.search(buffer, at)
+        if end is None:
+            undecided = _UNDECIDED.search(buffer, max(at, len(buffer) - 3))
+            stop = after = len(buffer) if undecided is None else undecided.start()
+        else:
+            stop, after = end.start() + 1, end.end()
+        if stop > at:
+            self._begins = False
+            self._add(buffer[at:stop].replace(b"\n.", b"\n"))
+        return after, end is not None
+
+    def finish(self) -> bytes:
+        """Return all that was collected."""
+        return b"".join([*self._pieces, self._last[1:]])
+
+    def _add(self, data: bytes) -> None:
+        row_start = self._last.rfind(b"\n")
+        self._last += data
+        self._octets += len(data)
+        self._rows += data.count(b"\n")
+        if self._octets > self._max_octets:
+            raise self._excess(f"more than {self._max_octets} octets")
+        if self._max_rows is not None:
+            if self._rows > self._max_rows:
+                raise self._excess(f"more than {self._max_rows} rows")
+            if row := _OVERLONG.search(self._last, row_start):
+                raise self._excess(f"an overlong row: {self._quote(row.group()[1:], 40)}")
+        if len(self._last) > _PIECE and (end := self._last.rfind(b"\n")) > 0:
+            self._pieces.append(bytes(memoryview(self._last)[1 : end + 1]))
+            del self._last[:end]
+
+    def _excess(self, what: str) -> RemoteProtocolError:
+        self._pieces.clear()  # the error's traceback holds us for as long as somebody holds it
+        return RemoteProtocolError(f"the server's answer to {self._command.shown()} has {what}")

@@ -1,0 +1,97 @@
+"""Reading one message: where it ends, also from servers that end lines in LF alone.
+
+A message ends at CR LF . CR LF (RFC 1939 §3), and an LF without CR is an octet like any other. But some servers end all
+lines in LF alone: those of the message, and perhaps that of the final dot. So while no line of a message has ended in
+CRLF, LF . LF and LF . CRLF may be its end as well. Only silence behind them proves it, because a message of a server
+that does not double dots may have such a line in the middle. The reader has no clock: `may_end` says that what was not
+taken ends like that, and end() is called when nothing has followed for a while.
+
+Dots behind LF are doubled by a server that ends all lines in LF. A server that uses CRLF leaves them as they are, also
+in a message that begins with some bare LFs. Which of the two it is shows at the first CRLF or at the end. Until then,
+what begins with LF and two dots is left in the buffer, but no more than HELD octets.
+"""
+
+from __future__ import annotations
+
+import re
+
+from tui_popretr.pop3.multiline import Piece, take
+
+#: So many octets, from LF and two dots on and without a CRLF, are a message of a server that ends all lines in LF.
+HELD = 64 * 1024
+
+_CR, _DOT = b"\r."
+_UNDECIDED = re.compile(rb"(?:\n(?:\.\r?\n?)?|\r)\Z")
+_ENDS = (b"\n.\n", b"\n.\r\n")
+
+
+def begins_with_crlf(buffer: bytes, at: int) -> bool:
+    """Whether the message's first line ends in CRLF and has no dot in front: then multiline.take() is enough for it."""
+    feed = buffer.find(b"\n", at)
+    return feed > at and buffer[feed - 1] == _CR and buffer[at] != _DOT
+
+
+class MessageReader:
+    """Takes one message out of buffers. What was not taken has to be in front of the next buffer."""
+
+    __slots__ = ("_bare", "_begins", "_undotted", "may_end")
+
+    def __init__(self) -> None:
+        #: Whether the message is complete if nothing follows.
+        self.may_end = False
+        self._begins = True  # nothing was taken yet
+        self._bare = True  # no line has ended in CRLF
+        self._undotted = False  # dots behind LF were doubled
+
+    def take(self, buffer: bytes, at: int) -> Piece:
+        """Take what is certain from `buffer` at `at`; there is at least one octet."""
+        if not self._bare:
+            return take(buffer, at)
+        self.may_end = False
+        start = at
+        if self._begins and buffer[at] == _DOT:
+            opening = buffer[at : at + 3]
+            if opening == b".\r\n":
+                return Piece(b"", True, at + 3, True)
+            if opening in (b".", b".\r", b".\n"):
+                self.may_end = opening == b".\n"
+                return Piece(b"", True, at, False)
+            at += 1
+        crlf = buffer.find(b"\r\n", at)
+        if crlf < 0 or (crlf + 2 == len(buffer) and buffer.startswith(b"\n.", max(at, crlf - 2))):
+            piece = self._take_bare(buffer, at, crlf if crlf >= 0 else len(buffer) - 1)
+        else:
+            self._bare = False
+            piece = self._take_up_to_crlf(buffer, at, crlf)
+        self._begins &= piece.after == start
+        return piece
+
+    def end(self, rest: bytes) -> bytes:
+        """Return the last octets of the message, while may_end, from what was not taken."""
+        return _undot(rest[: rest.rindex(b".")])
+
+    def _take_bare(self, buffer: bytes, at: int, last: int) -> Piece:
+        """Take from a buffer without a CRLF, except for the last one of a final dot. `last`: where a CRLF may be."""
+        undecided = _UNDECIDED.search(buffer, max(at, len(buffer) - 4))
+        stop = len(buffer) if undecided is None else undecided.start()
+        self.may_end = buffer[stop:] in _ENDS
+        dots = self._find_dots(buffer, at, stop, last)
+        data = _undot(buffer[at:stop]) if self._undotted else buffer[at : stop if dots < 0 else dots]
+        return Piece(data, b"\r" not in data, stop if self._undotted or dots < 0 else dots, False)
+
+    def _take_up_to_crlf(self, buffer: bytes, at: int, crlf: int) -> Piece:
+        self._find_dots(buffer, at, crlf, crlf)
+        if not self._undotted:
+            return take(buffer, at)
+        bare, piece = buffer[at:crlf], take(buffer, crlf)
+        return Piece(_undot(bare) + piece.data, piece.canonical and b"\r" not in bare, piece.after, piece.ended)
+
+    def _find_dots(self, buffer: bytes, at: int, stop: int, last: int) -> int:
+        """Find the first LF with two dots, -1 where there is none that matters."""
+        dots = -1 if self._undotted else buffer.find(b"\n..", at, stop)
+        self._undotted |= 0 <= dots <= last - HELD
+        return dots
+
+
+def _undot(data: bytes) -> bytes:
+    return data.replace(b"\n..", b"\n.")
