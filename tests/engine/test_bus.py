@@ -2,11 +2,31 @@
 
 from __future__ import annotations
 
+import ast
 from datetime import UTC, datetime
+from pathlib import Path
 
+import pytest
+from trio.testing import trio_test
+
+import tui_popretr
+from tests.engine.making import engine_settings
+from tests.support.clock import FakeClock
+from tests.support.worlds import disk_without_threads
 from tui_popretr.engine.bus import Bus
-from tui_popretr.facts import ClientFinished, ClientPaused, Dialogue, DialogueLine, Direction, Fact, SessionId
+from tui_popretr.engine.service import Engine
+from tui_popretr.facts import (
+    ClientFinished,
+    ClientPaused,
+    ClientsChanged,
+    Dialogue,
+    DialogueLine,
+    Direction,
+    Fact,
+    SessionId,
+)
 
+PACKAGE = Path(tui_popretr.__file__).parent
 FACT, OTHER = ClientPaused("a"), ClientFinished("a")
 SESSION, AT = SessionId("a", 1), datetime(2026, 11, 23, tzinfo=UTC)
 DIALOGUE = Dialogue(SESSION, AT, [(Direction.OUT, "STAT"), (Direction.IN, "+OK 0 0")])
@@ -85,7 +105,8 @@ def test_a_subscriber_that_fails_is_dropped_and_costs_nobody_a_fact() -> None:
 
 
 def test_a_listener_that_fails_is_dropped_in_the_middle_of_a_dialogue() -> None:
-    bus = Bus()
+    failures: list[object] = []
+    bus = Bus(lambda subscriber, _: failures.append(subscriber))
     calls: list[Fact] = []
     heard: list[Fact] = []
 
@@ -98,19 +119,51 @@ def test_a_listener_that_fails_is_dropped_in_the_middle_of_a_dialogue() -> None:
     bus.publish_dialogue(DIALOGUE)
     assert calls == LINES[:1]
     assert heard == LINES
+    assert failures == [broken]
 
 
-def test_without_anybody_to_tell_a_broken_subscriber_is_just_dropped() -> None:
+@pytest.mark.parametrize("dialogue", [False, True], ids=["a fact", "a line of dialogue"])
+def test_without_on_failure_the_publisher_gets_the_exception_and_the_others_the_fact(dialogue: bool) -> None:
     bus = Bus()
     heard: list[Fact] = []
 
-    def broken(fact: Fact) -> None:
-        raise RuntimeError("a broken view")
+    def wrong(fact: Fact) -> None:
+        raise AssertionError(f"{fact} is not what the test wants")
 
-    bus.subscribe(broken)
-    bus.subscribe(heard.append)
-    bus.publish(FACT)
-    assert heard == [FACT]
+    bus.subscribe(wrong, dialogue=True)
+    bus.subscribe(heard.append, dialogue=True)
+    with pytest.raises(AssertionError, match="not what the test wants"):
+        if dialogue:
+            bus.publish_dialogue(DIALOGUE)
+        else:
+            bus.publish(FACT)
+    assert heard == ([LINES[0]] if dialogue else [FACT])
+    bus.publish(OTHER)
+    assert heard[-1] == OTHER
+
+
+@trio_test
+async def test_an_assertion_in_a_subscriber_of_an_engine_fails_the_test(tmp_path: Path) -> None:
+    def wrong(fact: Fact) -> None:
+        assert not isinstance(fact, ClientsChanged), "of the test"
+
+    engine = Engine(engine_settings(tmp_path), Bus(), clock=FakeClock())
+    engine.subscribe(wrong)
+    with disk_without_threads(lambda: 0.0), pytest.raises(ExceptionGroup) as caught:
+        await engine.run()
+    assert caught.group_contains(AssertionError, match="of the test")
+
+
+def test_an_engine_of_the_program_never_fails_with_its_subscribers() -> None:
+    """`check` and `init` have no engine, and no subscriber but their own."""
+    calls = {
+        path.relative_to(PACKAGE).as_posix()
+        for path in PACKAGE.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Bus"
+        if not node.args and not node.keywords
+    }
+    assert calls == {"cli/visiting.py", "cli/init_survey.py"}
 
 
 def test_a_subscriber_may_leave_while_it_is_told_something() -> None:

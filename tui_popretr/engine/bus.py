@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from tui_popretr.facts import Dialogue, Fact
@@ -14,8 +14,10 @@ Listener = Callable[[Dialogue], None]
 class Bus:
     """Hands each fact to every subscriber, in order, in the engine's thread.
 
-    A subscriber must be quick and must not raise; one that does is dropped and reported to `on_failure`, so that a
-    broken view never costs a session. Dialogue is put together only while somebody wants it, and told in pieces: its
+    A subscriber must be quick and must not raise. One that does is dropped and reported to `on_failure`, so that a
+    broken view never costs a session; the others get the fact all the same. Without `on_failure` its exception is
+    raised to the publisher, once the others have the fact: a failed assertion fails its test. An engine of the program
+    has an `on_failure`. Dialogue is put together only while somebody wants it, and told in pieces: its
     lines are by far the most frequent facts.
     """
 
@@ -48,25 +50,28 @@ class Bus:
 
     def publish(self, fact: Fact) -> None:
         """Tell everybody but the listeners to dialogue."""
-        for subscriber in self._all:
-            self._tell(subscriber, fact)
+        self._tell(self._all, fact)
 
     def publish_dialogue(self, dialogue: Dialogue) -> None:
         """Tell the listeners to dialogue, and line by line who wants it so."""
-        for listener in self._listeners:
-            self._tell(listener, dialogue)
+        self._tell(self._listeners, dialogue)
         if self._by_line:
             for line in dialogue.lines():
-                for subscriber in self._by_line:
-                    self._tell(subscriber, line)
+                self._tell(self._by_line, line)
 
     def _look(self) -> None:
         self.wants_dialogue = bool(self._by_line or self._listeners)
 
-    def _tell(self, subscriber: Callable[[Any], None], fact: object) -> None:
-        try:
-            subscriber(fact)
-        except Exception as problem:  # noqa: BLE001 - a broken view must not cost a session
-            self.unsubscribe(subscriber)
-            if self._on_failure is not None:
-                self._on_failure(subscriber, problem)
+    def _tell(self, subscribers: Iterable[Callable[[Any], None]], fact: object) -> None:
+        first: Exception | None = None
+        for subscriber in subscribers:
+            try:
+                subscriber(fact)
+            except Exception as problem:  # noqa: BLE001 - a broken view must not cost a session
+                self.unsubscribe(subscriber)
+                if self._on_failure is not None:
+                    self._on_failure(subscriber, problem)
+                else:
+                    first = first or problem
+        if first is not None:
+            raise first
