@@ -1,13 +1,18 @@
-"""The user's commands that run now: each with its children in a process group, so that all of them can be killed."""
+"""The user's commands that run now: each with its children in a process group, so that all of them can be killed.
+
+From before its start a command is known here. Else an end that waits for nothing could come between start and entry,
+and leave the command behind.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import os
 import signal
+import subprocess
 import threading
-from collections.abc import Iterator
-from typing import Final
+from collections.abc import Iterator, Mapping, Sequence
+from typing import IO, Final
 
 #: Seconds that an end waits for a command that is just being started: longer only where a dead disk has its program.
 _PATIENCE: Final = 0.1
@@ -31,9 +36,32 @@ def umask() -> int:
     return _umask
 
 
+def start(
+    argv: Sequence[str], *, stdin: IO[bytes] | int, stderr: int, environ: Mapping[str, str] | None = None
+) -> subprocess.Popen[bytes]:
+    """Start a command and enlist it, whatever happens to the thread that asked for it. Blocking, in any thread.
+
+    It leads a session of its own: no terminal, no signal of ours. Its standard output is a pipe. Raises OSError where
+    it cannot be started. dismiss() is the caller's.
+    """
+    with _starting():
+        process = subprocess.Popen(  # noqa: S603 - it is the user's own, and no shell sees it
+            list(argv),
+            stdin=stdin,
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            env=environ,
+            start_new_session=True,
+            umask=umask(),
+            bufsize=0,
+        )
+        enlist(process.pid)
+    return process
+
+
 @contextlib.contextmanager
-def starting() -> Iterator[None]:
-    """In the block a command is started and enlisted: until then nobody could kill it."""
+def _starting() -> Iterator[None]:
+    """In the block a command is started and enlisted; kill_commands() waits for its end."""
     start = object()
     with _changed:
         _starts.add(start)

@@ -13,6 +13,7 @@ import trio
 import trio.testing
 from trio.testing import MockClock, trio_test
 
+from tests.support.popserver_thread import PATIENCE
 from tui_popretr import processes
 from tui_popretr.config.model import FromCommand, FromEnvironment, FromFile, Literal, PasswordSource
 from tui_popretr.engine import passwords
@@ -320,3 +321,59 @@ async def test_an_end_that_waits_for_nothing_kills_what_runs(
         processes.kill_commands()
     assert await read_some(alive) == b""
     processes.kill_commands()
+
+
+@pytest.mark.parametrize("where", ["another thread", "the engine's thread"])
+@trio_test
+async def test_an_end_that_waits_for_nothing_kills_what_is_just_being_started(
+    where: str, still_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the engine's thread no task gets a turn meanwhile. Its output ends when its child has ended, too."""
+    enlist, begun = processes.enlist, threading.Event()
+
+    def slowly(group: int) -> None:
+        begun.set()
+        assert processes._no_more.wait(PATIENCE)
+        enlist(group)
+
+    monkeypatch.setattr(processes, "enlist", slowly)
+    monkeypatch.setattr(processes, "_PATIENCE", PATIENCE)
+    async with trio.open_nursery() as nursery:
+
+        async def ask() -> None:
+            assert (
+                await refusal(FromCommand(("sh", "-c", "sleep 600 & sleep 600"), 10.0))
+                == "the password command sh failed (signal 9)"
+            )
+
+        nursery.start_soon(ask)
+        await trio.to_thread.run_sync(begun.wait, PATIENCE)
+        if where == "another thread":
+            await trio.to_thread.run_sync(processes.kill_commands)
+        else:
+            processes.kill_commands()
+        assert not processes._starts
+    assert not processes._groups
+
+
+@trio_test
+async def test_a_command_that_closes_its_output_and_runs_on_is_killed_in_time(
+    tmp_path: Path, still_clock: MockClock
+) -> None:
+    fifo = str(tmp_path / "alive")
+    os.mkfifo(fifo)
+    alive = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        async with trio.open_nursery() as nursery:
+
+            async def ask() -> None:
+                text = await refusal(FromCommand(("sh", "-c", f"exec 3>{fifo} >&-; echo on >&3; exec sleep 600"), 10.0))
+                assert text == "the password command sh took longer than 10 s"
+
+            nursery.start_soon(ask)
+            assert await read_some(alive) == b"on\n"
+            still_clock.jump(10.0)
+        assert await read_some(alive) == b""
+        assert not processes._groups
+    finally:
+        os.close(alive)

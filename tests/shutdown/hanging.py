@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import socket
+import subprocess
 import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tui_popretr import faultpoints
+from tui_popretr import faultpoints, processes
 
 
 def for_ever(marker: str) -> None:
@@ -38,3 +39,16 @@ def step(name: str, marker: str) -> None:
             for_ever(marker)
 
     faultpoints.action = hang
+
+
+def starts() -> None:
+    """A command that was started is not known to the program before an end at once has begun."""
+    begin = subprocess.Popen.__init__
+
+    def hang(process: Any, *arguments: Any, **options: Any) -> None:
+        begin(process, *arguments, **options)
+        if options.get("start_new_session"):  # a command of the user's
+            processes._no_more.wait()
+
+    vars(processes)["_PATIENCE"] = 30.0
+    setattr(subprocess.Popen, "__init__", hang)  # noqa: B010 - not for mypy

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Iterable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from pathlib import Path
 
 import pytest
 
-from tests.cli.program import Program, started
+from tests.cli.program import Program, started, write_configuration
+from tests.shutdown.accounts import wait_until
+from tests.shutdown.places import Asking
 from tests.shutdown.standstill import Standstill, hang, in_every_state, storing
+from tests.support.passwords import PASSWORD
+from tests.support.popserver_thread import running_server
 from tui_popretr.faultpoints import Step
+from tui_popretr.popserver import Maildrop
 
 #: Seconds that an end may take (SPEC 3), and some more for a machine that has other things to do: what hangs here
 #: hangs for ever, and what is waited for in an end in good order takes 8 seconds.
@@ -80,6 +85,23 @@ def test_twice_in_one_breath(tmp_path: Path) -> None:
         program.send(INT)
         assert program.ended(within=AT_ONCE) in (128 + TERM, 128 + INT)
         assert_nothing_is_left(program, still)
+
+
+def test_twice_while_a_password_command_is_started(tmp_path: Path) -> None:
+    with closing(Asking(tmp_path)) as asking, running_server([Maildrop("me", PASSWORD)]) as server:
+        client = (
+            f'<client id="isp" recip="isp"><maildir>%DIRVAR%/mail</maildir><server address="{server.address}">'
+            f'<username>me</username><password command="{asking.command}"/></server></client>'
+        )
+        path = write_configuration(tmp_path / "c.xml", client, before="<delay_start>0</delay_start>")
+        patch = "import tests.shutdown.hanging as hanging\nhanging.starts()"
+        with started(path, "--headless", patch=patch) as program:
+            wait_until(lambda: asking.alive, lambda: "the command is not started")
+            program.send(TERM)
+            program.wait_for("ending")
+            program.send(TERM)
+            assert program.ended(within=AT_ONCE) == 128 + TERM
+        wait_until(lambda: not asking.alive, lambda: "the password command, or its child, runs on")
 
 
 # --- what hangs is our own side ---------------------------------------------------------------------------------------

@@ -7,6 +7,8 @@ import signal
 import stat
 import subprocess
 from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE
+from contextlib import suppress
+from functools import partial
 
 import trio
 
@@ -18,6 +20,8 @@ from tui_popretr.secret import Secret
 _LONGEST = 64 * 1024
 # A fleet's password commands must not starve the disk of threads, nor start a hundred password managers at once.
 _commands = trio.CapacityLimiter(8)
+_starts = trio.CapacityLimiter(8)
+_waits = trio.CapacityLimiter(16)  # one that was cancelled, and the one for the end after SIGKILL
 # Nor must a dead network mount that swallows these threads take any from the rest of the program.
 _files = trio.CapacityLimiter(8)
 _FILE_TIMEOUT = 10.0
@@ -103,35 +107,43 @@ async def _from_command(argv: tuple[str, ...], timeout: float) -> Secret:
 
 
 async def _run(argv: tuple[str, ...]) -> tuple[bytes, int]:
-    """Run a command to its end; return its output and exit code. It is killed with its children if that is not to be.
+    """Run a command to its end; return its output and exit code. If it is cancelled, it is killed with its children.
 
     PasswordUnavailable if it writes more than _LONGEST octets, OSError if it cannot be started.
     """
-    # A session of its own and no terminal: a pinentry must not draw on the dashboard. The arguments may hold something
-    # private, so only the program is named.
-    process = await trio.lowlevel.open_process(
-        list(argv),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-        umask=processes.umask(),
-    )
+    # Nothing is inherited that it could draw on: a pinentry must not draw on the dashboard. Its start is one step in a
+    # thread, of which an end that waits for nothing knows; this task may get no turn any more.
+    start = partial(processes.start, argv, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = await trio.to_thread.run_sync(start, limiter=_starts)
     assert process.stdout is not None
-    processes.enlist(process.pid)
-    try:
-        output = bytearray()
-        async for piece in process.stdout:
-            output += piece
-            if len(output) > _LONGEST:
-                raise PasswordUnavailable(f"the password command {argv[0]} gave more than {_LONGEST // 1024} KiB")
-        return bytes(output), await process.wait()
-    except BaseException:
-        processes.signal_group(process.pid, signal.SIGKILL)
-        with trio.CancelScope(shield=True):
-            await process.wait()
-        raise
-    finally:
-        processes.dismiss(process.pid)
-        with trio.CancelScope(shield=True):
-            await process.stdout.aclose()
+    async with trio.lowlevel.FdStream(os.dup(process.stdout.fileno())) as stdout:
+        process.stdout.close()
+        try:
+            output = bytearray()
+            async for piece in stdout:
+                output += piece
+                if len(output) > _LONGEST:
+                    raise PasswordUnavailable(f"the password command {argv[0]} gave more than {_LONGEST // 1024} KiB")
+            await _ended(process)
+        except BaseException:
+            processes.signal_group(process.pid, signal.SIGKILL)
+            with trio.CancelScope(shield=True):
+                await _ended(process)
+            raise
+        finally:
+            processes.dismiss(process.pid)
+            code = process.wait()  # which has ended
+    return bytes(output), code
+
+
+async def _ended(process: subprocess.Popen[bytes]) -> None:
+    """Wait until a command has ended. It is not reaped: its number stays its own until it is dismissed."""
+
+    def wait() -> None:
+        if hasattr(os, "waitid"):
+            with suppress(ChildProcessError):
+                os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+        else:  # macOS with an older Python
+            process.wait()
+
+    await trio.to_thread.run_sync(wait, limiter=_waits, abandon_on_cancel=True)

@@ -62,18 +62,7 @@ def run(
     Standard input is the file itself: whatever happens to this process, the command never takes a part for the whole.
     Raises OSError where it cannot be started.
     """
-    with processes.starting():
-        process = subprocess.Popen(  # noqa: S603 - it is the user's own, and no shell sees it
-            list(argv),
-            stdin=stdin,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            env=environ,
-            start_new_session=True,
-            umask=processes.umask(),
-            bufsize=0,
-        )
-        processes.enlist(process.pid)
+    process = processes.start(argv, stdin=stdin, stderr=subprocess.STDOUT, environ=environ)
     try:
         return _Run(process, time.monotonic() + timeout, stopped).wait()
     finally:
