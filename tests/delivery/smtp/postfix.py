@@ -94,13 +94,14 @@ def require() -> None:
 class Postfix:
     """Takes mail on `port` for its users, into Maildirs, and from there nowhere. Needs root. STARTTLS is offered.
 
-    `timeout`: seconds of silence after which it closes a connection with 421.
+    `timeout`: seconds of silence after which it closes a connection with 421; `settings`: further lines of main.cf.
     """
 
-    def __init__(self, *users: str, timeout: int = 300) -> None:
+    def __init__(self, *users: str, timeout: int = 300, settings: str = "") -> None:
         self._folder = Path(tempfile.mkdtemp(prefix="postfix-", dir="/tmp"))
         self._folder.chmod(0o755)
         self._timeout = timeout
+        self._settings = settings
         self.port = 0
         for name in ("conf", "queue", "data", "mail", "spool"):
             (self._folder / name).mkdir(0o755)
@@ -158,6 +159,7 @@ class Postfix:
                 limit=SIZE_LIMIT,
                 timeout=self._timeout,
             )
+            + self._settings
         )
         (configuration / "master.cf").write_text(_MASTER.format(port=self.port))
         done = subprocess.run(

@@ -18,7 +18,7 @@ from tests.delivery.smtp.sending import failure, sending
 from tests.dovecot.site import Site, client
 from tests.support.passwords import PASSWORD
 from tests.support.popserver_thread import running_server
-from tui_popretr.errors import MessageRejected, PartlyAccepted, RecipientsRefused
+from tui_popretr.errors import MessageRejected, PartlyAccepted, ReceiverRefused, RecipientsRefused
 from tui_popretr.popserver import Maildrop
 
 pytestmark = pytest.mark.root
@@ -178,3 +178,80 @@ def test_without_that_line_it_is_delivered(server: Postfix) -> None:
         sender.send(HEADER + b"Delivered-To: stays\r\n")
     stored = server.mailbox(LOCAL_USER, 2)
     assert sorted(map(as_sent, stored)) == [HEADER, HEADER + b"Delivered-To: stays\r\n"]
+
+
+# --- strict servers -------------------------------------------------------------------------------------------------
+
+MEMBERS = tuple(f"m{number}" for number in range(25))
+
+
+def test_more_recipients_than_it_takes(tmp_path: Path) -> None:
+    """All members of an alias get each message once, in one run."""
+    postfix.require()
+    box = Maildrop("me", PASSWORD)
+    for number in range(2):
+        box.add(FIELDS + b"%d\r\n" % number)
+    site = Site(tmp_path / "site")
+    (tmp_path / "domains").write_text("receiver.test\n")
+    (tmp_path / "aliases").write_text(f"club : {' : '.join(MEMBERS)}\n")
+    directory = f"<domains>{tmp_path / 'domains'}</domains><aliases>{tmp_path / 'aliases'}</aliases>"
+    strict = Postfix(*MEMBERS, settings="smtpd_recipient_limit = 10\n")
+    with strict as server, running_server([box]) as pop:
+        smtp = f"<smtp><sender>{SENDER}</sender><address>127.0.0.1:{server.port}</address></smtp>"
+        whole = client("id1", pop.address, user="me", password=PASSWORD, recip="club@receiver.test", inside=smtp)
+        site.configure(whole, more=f"<directory>{directory}</directory>")
+        result = site.run().results["id1"]
+        assert result.ok, result.error
+        assert box.messages == []
+        for member in MEMBERS:
+            assert len(server.mailbox(member, 2)) == 2
+    assert site.transcript().count("452 4.5.3 Error: too many recipients") >= 2
+
+
+def test_it_hangs_up_after_too_many_errors() -> None:
+    postfix.require()
+    settings = "smtpd_hard_error_limit = 2\nsmtpd_soft_error_limit = 100\nsmtpd_error_sleep_time = 0\n"
+    with Postfix("alice", "bob", settings=settings) as server:
+        error = failure(
+            PartlyAccepted,
+            "alice@receiver.test, bob@receiver.test accepted it",
+            server.destination("dead1", "dead2", "dead3", "alice", "dead4", "bob"),
+        )
+        assert isinstance(error, PartlyAccepted)
+        assert len(server.mailbox("alice", 1)) == len(server.mailbox("bob", 1)) == 1
+        assert "too many errors after RCPT" in server.log_text()
+
+
+def test_tls_that_is_required() -> None:
+    postfix.require()
+    with Postfix("alice", settings="smtpd_tls_security_level = encrypt\n") as server:
+        error = failure(
+            ReceiverRefused, "530 5.7.0 Must issue a STARTTLS command first", server.destination("alice"), HEADER
+        )
+        assert "<starttls>Y</starttls>" in error.advice
+        assert not error.refused_for_good
+        with sending(server.destination("alice", starttls=True)) as sender:
+            sender.send(HEADER)
+        assert len(server.mailbox("alice", 1)) == 1
+
+
+def test_relaying_that_is_denied() -> None:
+    postfix.require()
+    with Postfix("alice", settings="smtpd_relay_restrictions = reject_unauth_destination\n") as server:
+        elsewhere = replace(server.destination("alice"), recipients=("x@elsewhere.test",))
+        error = failure(ReceiverRefused, "554 5.7.1 <x@elsewhere.test>: Relay access denied", elsewhere, HEADER)
+    assert "add <username> and <password> to <smtp>" in error.advice
+    assert not error.refused_for_good
+
+
+@pytest.mark.parametrize("machine", ["mail.example.test", "box", "büro pc", "my_box.example"])
+def test_it_looks_at_the_name_in_ehlo(machine: str) -> None:
+    postfix.require()
+    settings = (
+        "smtpd_helo_required = yes\n"
+        "smtpd_helo_restrictions = reject_invalid_helo_hostname, reject_non_fqdn_helo_hostname\n"
+    )
+    with Postfix("alice", settings=settings) as server:
+        with sending(server.destination("alice"), client=machine) as sender:
+            sender.send(HEADER)
+        assert len(server.mailbox("alice", 1)) == 1
