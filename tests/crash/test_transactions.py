@@ -1,0 +1,48 @@
+"""Killed between the transactions that one message needs: each recipient gets it, at most one message comes twice."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from tests.cli.program import environment
+from tests.crash.child import Orders
+from tests.delivery.smtp.receiver import Limits, receiving
+from tests.delivery.smtp.test_sessions import retrieving
+from tests.dovecot.site import PATIENCE, wait_for, without_received
+from tui_popretr.faultpoints import Step
+
+_PROJECT = Path(__file__).parents[2]
+#: Three messages for three members, of whom the server takes one at a time.
+MESSAGES = MEMBERS = 3
+STEPS = (Step.ENVELOPE_ACCEPTED, Step.DATA_SENT, Step.DOT_SENT, Step.DOT_ANSWERED)
+
+
+@pytest.mark.parametrize("nth", [2, 3, 5])
+@pytest.mark.parametrize("step", STEPS)
+def test_killed_in_a_later_transaction(step: Step, nth: int, tmp_path: Path) -> None:
+    with receiving() as receiver, retrieving(tmp_path, receiver, MESSAGES) as (site, box):
+        receiver.limits = Limits(recipients=1)
+        command = [sys.executable, "-m", "tests.crash.child", *Orders(step.name, nth).arguments(), str(site.path)]
+        killed = subprocess.run(
+            [*command, "--headless", "--once"],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            env=environment({"PYTHONPATH": str(_PROJECT)}),
+            timeout=PATIENCE,
+            check=False,
+        )
+        assert killed.returncode == -signal.SIGKILL, killed.stderr
+        wait_for(lambda: not box.locked, "the end of the session")
+        assert site.run().results["id1"].ok
+        assert box.messages == []
+        arrived = Counter((mail.recipients, without_received(mail.content)) for mail in receiver.mails)
+    assert len(arrived) == MESSAGES * MEMBERS
+    twice = [message for (_, message), times in arrived.items() if times > 1]
+    assert max(arrived.values()) <= 2
+    assert len(set(twice)) <= 1
