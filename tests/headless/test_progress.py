@@ -210,7 +210,7 @@ async def test_troubles_stay_above_the_living_line(autojump_clock: MockClock) ->
         progress(Noted(NOW, Level.DEBUG, None, "nor this"))
         progress(ClientQueued("isp"))
         assert await shown.step() == [
-            "isp: message 3 (2.0 kB) stays on the server: the server says no\\x1b[2J",
+            "isp: message 3 (UID u3, 2.0 kB) stays on the server: the server says no\\x1b[2J",
             "the disk is slow",
             "isp: internal error",
             "SIGTERM: ending",

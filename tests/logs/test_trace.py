@@ -130,7 +130,7 @@ def test_unknown_level_names(name: str) -> None:
         ),
         (
             MessageSkipped(SESSION, 7, "u7", 26_000_000, "-ERR locked", True),
-            "WARNING id1: message 7 (26.0 MB) stays on the server: -ERR locked",
+            "WARNING id1: message 7 (UID u7, 26.0 MB) stays on the server: -ERR locked",
         ),
         (
             ConfigurationReloaded(("a", "b"), (), ("c",)),

@@ -31,8 +31,8 @@ def delivered(client: str = "work", number: int = 1, *, path: str | None = "/mai
     )
 
 
-def skipped(number: int, reason: str, *, trouble: bool) -> MessageSkipped:
-    return MessageSkipped(SessionId("work", 3), number, None, 40_000_000, reason, trouble)
+def skipped(number: int, reason: str, *, trouble: bool, uid: str | None = None) -> MessageSkipped:
+    return MessageSkipped(SessionId("work", 3), number, uid, 40_000_000, reason, trouble)
 
 
 def noted(level: Level, text: str, client: str | None = None) -> Noted:
@@ -85,14 +85,16 @@ def test_messages_with_their_destination_and_those_left_with_the_reason() -> Non
         await seen.tell(
             delivered(),
             skipped(2, "larger than maxsize", trouble=False),
-            skipped(3, "-ERR corrupt", trouble=True),
+            skipped(3, "-ERR corrupt", trouble=True, uid="u\x1b3"),
             replace(delivered("home"), at=NOW - timedelta(days=1), sender=None),
         )
         titles, first, rule, trouble, last = seen.lines(MessagesTab)
         assert titles.split() == ["Time", "Client", "From", "Size", "To"]
         assert first.split() == ["07:27:59", "work", "someone@example.org", "2", "kB", "Mailbox=user1"]
         assert "- left there: larger than" in rule
+        assert rule.endswith("message 2")
         assert "✗ failed: -ERR corrupt" in trouble
+        assert trouble.endswith("message 3 (UID u\\x1b3)")
         assert last.startswith("›22 Nov 07:27 home")
 
     see(test, "2")

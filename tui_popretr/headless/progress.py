@@ -24,6 +24,7 @@ from tui_popretr.facts import (
     SessionStarted,
     Stage,
 )
+from tui_popretr.logs.story import stays
 from tui_popretr.text import visible
 
 #: The living line is drawn at most so often, seconds.
@@ -88,9 +89,7 @@ class Progress:
                 self._results[session.client] = result
                 self._say(f"{session.client}: {outcome(result)}")
             case MessageSkipped(trouble=True):
-                size = naturalsize(fact.octets)
-                client = fact.session.client
-                self._say(f"{client}: message {fact.number} ({size}) stays on the server: {fact.reason}")
+                self._say(f"{fact.session.client}: {stays(fact)}")
             case Noted(level=Level.WARNING | Level.ERROR) | Noted(level=Level.INFO, client=None):
                 self._say(f"{fact.client}: {fact.text}" if fact.client else fact.text)
             case _:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import datetime
+from typing import Final
 
 from humanize import naturalsize
 
@@ -19,6 +20,10 @@ from tui_popretr.facts import (
     SessionClosed,
     SessionResult,
 )
+from tui_popretr.text import visible
+
+#: Characters of a UID that are shown: all that RFC 1939 allows. Some servers send several times as many.
+_UID: Final = 70
 
 
 def story(fact: Fact, now: Callable[[], datetime]) -> Iterator[Noted]:
@@ -29,9 +34,7 @@ def story(fact: Fact, now: Callable[[], datetime]) -> Iterator[Noted]:
         case SessionClosed():
             yield _session(fact.session.client, fact.result)
         case MessageSkipped(trouble=True):
-            size = naturalsize(fact.octets)
-            text = f"message {fact.number} ({size}) stays on the server: {fact.reason}"
-            yield Noted(now(), Level.WARNING, fact.session.client, text)
+            yield Noted(now(), Level.WARNING, fact.session.client, stays(fact))
         case ClientFinished():
             yield Noted(now(), Level.DEBUG, fact.client, "has done all its runs")
         case ConfigurationReloaded():
@@ -42,6 +45,18 @@ def story(fact: Fact, now: Callable[[], datetime]) -> Iterator[Noted]:
                 yield Noted(now(), Level.ERROR, None, problem)
         case _:
             pass
+
+
+def stays(mail: MessageSkipped) -> str:
+    """Return in words that a message stays on the server, and why. The reason is not neutralised."""
+    return f"{message(mail)} stays on the server: {mail.reason}"
+
+
+def message(mail: MessageSkipped, *, size: bool = True) -> str:
+    """Return which message it is: `message 3 (UID abc123, 2.0 kB)`. The number alone changes from run to run."""
+    marks = [] if mail.uid is None else [f"UID {visible(mail.uid, _UID)}"]
+    marks += [naturalsize(mail.octets)] if size else []
+    return f"message {mail.number} ({', '.join(marks)})" if marks else f"message {mail.number}"
 
 
 def _session(client: str, result: SessionResult) -> Noted:

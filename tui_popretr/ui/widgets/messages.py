@@ -9,6 +9,7 @@ from typing import ClassVar
 from textual.binding import Binding, BindingType
 
 from tui_popretr.facts import MessageDelivered, MessageSkipped
+from tui_popretr.logs.story import message
 from tui_popretr.text import visible
 from tui_popretr.ui import words
 from tui_popretr.ui.screens.message import MessageScreen
@@ -48,7 +49,7 @@ class MessagesTab(Table[Mail]):
             return when, client, Cell(visible(mail.sender or "")), size, Cell(visible(mail.destination))
         style = BAD if mail.trouble else PLAIN
         word = "✗ failed" if mail.trouble else "- left there"
-        return when, client, Cell(f"{word}: {visible(mail.reason)}", style), size, Cell("(on the server)", DIM)
+        return when, client, Cell(f"{word}: {visible(mail.reason)}", style), size, Cell(message(mail, size=False), DIM)
 
     def choose(self, row: Mail) -> None:
         self.app.push_screen(MessageScreen(*row))
