@@ -183,6 +183,27 @@ def test_two_recipients_are_refused_for_good_only_if_each_is(
     assert caught.value.refused_for_good == (kind is RecipientsRefused)
 
 
+@pytest.mark.parametrize("step", ["DATA", "BODY", "DOT"])
+@pytest.mark.parametrize(
+    ("other", "kind"),
+    [
+        ("550 5.1.1 unknown", MessageRejected),
+        ("452 4.5.3 too many recipients", MessageRejected),
+        ("450 4.2.0 greylisted", ReceiverBroke),
+        ("554 5.7.1 Relay access denied", ReceiverRefused),
+    ],
+)
+def test_a_refused_message_with_a_refused_recipient(step: str, other: str, kind: type[DeliveryFailed]) -> None:
+    message = b"x" * 998 + b"\r\n"
+    with receiving() as receiver, sending(receiver.destination(A, B)) as sender:
+        receiver.on(f"RCPT {B}", Say(other))
+        receiver.on(step, *[Say("554 5.7.1 spam")] * 2)
+        with pytest.raises(DeliveryFailed, match=r"554 5\.7\.1 spam") as caught:
+            sender.send(message * 16_000 if step == "BODY" else message)
+    assert type(caught.value) is kind
+    assert caught.value.refused_for_good == (kind is MessageRejected)
+
+
 def test_advice_after_a_login() -> None:
     with receiving(login=True) as receiver:
         destination = receiver.destination(A, username="me")

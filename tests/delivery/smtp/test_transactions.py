@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.delivery.smtp.receiver import SENDER, Drop, Hang, Limits, Receiver, Say, receiving
-from tests.delivery.smtp.sending import MESSAGE, sending
+from tests.delivery.smtp.receiver import SENDER, Drop, Hang, Limits, Receiver, Say, receiving, wait_for
+from tests.delivery.smtp.sending import MESSAGE, in_a_thread, sending
 from tests.delivery.smtp.test_sessions import contents, mail, retrieving
 from tui_popretr.delivery.smtp import sink
 from tui_popretr.delivery.smtp.deadlines import DEADLINES
@@ -117,6 +117,26 @@ def test_a_later_transaction_that_is_cut_at_its_end(how: Drop | Say) -> None:
     if isinstance(how, Drop):
         assert f"so {B} may have it nevertheless" in str(caught.value)
     assert C in str(caught.value)
+
+
+@pytest.mark.parametrize("end", ["interrupt", "close"])
+@pytest.mark.parametrize("step", ["MAIL", f"RCPT {B}", "DATA", "DOT"])
+def test_a_later_transaction_that_is_ended_from_outside(step: str, end: str) -> None:
+    with receiving(pipelining=False) as receiver, sending(receiver.destination(A, B, C)) as sender:
+        receiver.limits = Limits(recipients=1)
+        receiver.on(f"RCPT {B}", Say("452 4.5.3 too many recipients"))
+        draft = sender.draft()
+        draft.offer()
+        receiver.on(step, *[Say("250 2.0.0 ok")] * (step == "DOT"), Hang())
+        with in_a_thread(draft.publish) as ends:
+            wait_for(lambda: not receiver.script[step], step)
+            getattr(sender.sink, end)()
+            wait_for(lambda: ends, "the end of the call")
+        (problem,) = ends
+        assert isinstance(problem, PartlyAccepted)
+        assert problem.accepted == (A,)
+        assert "because the session is being ended" in str(problem)
+        assert (f"so {B} may have it" in str(problem)) == (step == "DOT")
 
 
 def test_the_members_of_an_alias_in_one_run(tmp_path: Path) -> None:
@@ -260,7 +280,7 @@ def test_all_messages_of_a_run(tmp_path: Path) -> None:
 
 
 def test_a_server_that_takes_nothing_for_now_ends_the_fetching(tmp_path: Path) -> None:
-    """After three messages in a row nothing more is asked for; the server sees two connections, not one a message."""
+    """And the server sees one connection, not one for each message."""
     with receiving() as receiver, retrieving(tmp_path, receiver, 30) as (site, box):
         receiver.limits = Limits(messages=0, no_more="452 4.3.1 no room")
         result = site.run().results["id1"]

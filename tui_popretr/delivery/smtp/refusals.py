@@ -8,6 +8,7 @@ common servers are listed here. Where the cause is doubtful, the configuration i
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Final
@@ -16,6 +17,7 @@ from tui_popretr.delivery.smtp.reply import Reply
 from tui_popretr.errors import (
     DeliveryFailed,
     MessageRejected,
+    ReceiverBroke,
     ReceiverLoginFailed,
     ReceiverRefused,
     RecipientsRefused,
@@ -134,3 +136,14 @@ def refusal(text: str, reply: Reply, place: Place, how: Circumstances) -> Delive
             return ReceiverRefused(text, advice=_NO_SENDER)
         case _:
             return ReceiverRefused(text)
+
+
+def common_refusal(text: str, replies: Iterable[tuple[Reply, Place]], how: Circumstances) -> DeliveryFailed:
+    """Return the error for several refusals of one message: for good, and of the message, only where each one is."""
+    refusals = list(replies)
+    if any(reply.passing for reply, _ in refusals):
+        return ReceiverBroke(text)
+    errors = [refusal(text, reply, place, how) for reply, place in refusals]
+    ours = (each for each in errors if not each.refused_for_good)
+    of_message = (each for each in errors if isinstance(each, MessageRejected))
+    return next(ours, None) or next(of_message, errors[0])

@@ -76,7 +76,7 @@ class Result:
     def excess(self) -> set[str]:
         """Recipients who were one too many, and may be taken in another transaction."""
         last = max((number for number, (_, reply) in enumerate(self.answers, 1) if reply.ok), default=0)
-        return {each for each, reply in self.answers[last:] if last and _is_too_many(reply)}
+        return {each for each, reply in self.answers[last:] if last and is_too_many(reply)}
 
     @property
     def wanting_utf8(self) -> set[str]:
@@ -130,7 +130,8 @@ class Rounds:
         return len(self._left), self._most, not self._letter.utf8
 
 
-def _is_too_many(reply: Reply) -> bool:
+def is_too_many(reply: Reply) -> bool:
+    """Whether a refusal of a recipient may be one of its number only (RFC 5321 §4.5.3.1.10)."""
     text = reply.lines[0]
     if _TOO_MANY_STATUS.match(text):
         return True

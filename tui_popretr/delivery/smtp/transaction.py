@@ -9,9 +9,9 @@ from tui_popretr.delivery.smtp.addresses import envelope_address
 from tui_popretr.delivery.smtp.commands import Commands
 from tui_popretr.delivery.smtp.connection import Extensions
 from tui_popretr.delivery.smtp.encoding import END, DataEncoder
-from tui_popretr.delivery.smtp.refusals import Place, refusal
+from tui_popretr.delivery.smtp.refusals import Place, common_refusal
 from tui_popretr.delivery.smtp.reply import Reply
-from tui_popretr.delivery.smtp.rounds import Letter, Outcome, Result
+from tui_popretr.delivery.smtp.rounds import Letter, Outcome, Result, is_too_many
 from tui_popretr.delivery.smtp.wire import Wire
 from tui_popretr.errors import DeliveryFailed, MessageRejected, ReceiverBroke, ReceiverConfused, ReceiverRefused
 from tui_popretr.facts import Direction
@@ -225,6 +225,6 @@ class Transaction:
         if reply.code < 400:
             self.wire.over = True  # nobody knows any more which answer is to what
             return ReceiverConfused(text)
-        if reply.passing:
-            return ReceiverBroke(text)
-        return refusal(text, reply, place, self.wire.circumstances)
+        # Behind DATA it is the message's only if no recipient was refused for now, or because of our configuration.
+        others = ((other, Place.RCPT) for _, other in self._answers if not other.ok and not is_too_many(other))
+        return common_refusal(text, ((reply, place), *others), self.wire.circumstances)

@@ -6,10 +6,10 @@ import itertools
 from collections.abc import Collection, Iterable
 from typing import Final
 
-from tui_popretr.delivery.smtp.refusals import Place, refusal
+from tui_popretr.delivery.smtp.refusals import Place, common_refusal
 from tui_popretr.delivery.smtp.reply import Reply
 from tui_popretr.delivery.smtp.rounds import Letter, Outcome, Rounds
-from tui_popretr.errors import DeliveryFailed, MessageRejected, PartlyAccepted, ReceiverBroke
+from tui_popretr.errors import DeliveryFailed, PartlyAccepted, ReceiverBroke
 
 #: Recipients of a message that an error names.
 _NAMED: Final = 10
@@ -47,14 +47,11 @@ def judge(name: str, letter: Letter, rounds: Rounds) -> str:
 
 
 def _refused_by_all(text: str, outcome: Outcome) -> DeliveryFailed:
-    """Return the error where each recipient is refused for good: of the message only where each refusal is."""
-    errors = [
-        refusal(text, reply, Place.CONTENT if each in outcome.judged else Place.RCPT, outcome.circumstances)
-        for each, reply in outcome.refused.items()
-    ]
-    ours = (each for each in errors if not each.refused_for_good)
-    of_message = (each for each in errors if isinstance(each, MessageRejected))
-    return next(ours, None) or next(of_message, errors[0])
+    """Return the error where each recipient is refused for good."""
+    replies = (
+        (reply, Place.CONTENT if each in outcome.judged else Place.RCPT) for each, reply in outcome.refused.items()
+    )
+    return common_refusal(text, replies, outcome.circumstances)
 
 
 def _receipt(replies: Iterable[Reply]) -> str:
