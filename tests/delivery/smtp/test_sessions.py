@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+import pytest
 
 from tests.delivery.smtp.receiver import SENDER, Drop, Receiver, Say, receiving
 from tests.dovecot.site import Site, client, without_received
@@ -106,3 +109,19 @@ def test_one_message_that_is_refused_costs_the_others_nothing(tmp_path: Path) ->
         assert "554 5.7.1 spam" in result.error
         assert contents(receiver) == [mail(1), mail(2)]
         assert len(box.messages) == 1
+
+
+@pytest.mark.parametrize(("machine", "shown"), [("büro pc", b"b?ro?pc"), ("box", b"box")])
+def test_a_machine_whose_name_is_no_domain(
+    machine: str, shown: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = os.uname()
+    monkeypatch.setattr(os, "uname", lambda: os.uname_result((real[0], machine, *real[2:])))
+    with receiving() as receiver, retrieving(tmp_path, receiver, 1) as (site, _):
+        result = site.run().results["id1"]
+        assert result.ok, result.error
+        assert receiver.dialogue[0] == "EHLO [127.0.0.1]"
+        received = receiver.mails[0].content.split(b"\r\n")[:3]
+        assert received[0] == b"Received: from [127.0.0.1] ([127.0.0.1])"
+        assert received[1].startswith(b"\tby " + shown + b" (")
+        assert received[2].startswith(b"\tfor <info@receiver.test>; ")
