@@ -99,6 +99,7 @@ class SessionResult:
     deleted: int  # on the server, known by QUIT's +OK
     skipped: int  # left on the server by a rule (newonly, maxsize)
     failed: int  # left on the server by trouble
+    kept: int = 0  # delivered, shorter than listed, and therefore left on the server for good
 
     @property
     def ok(self) -> bool:

@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tui_popretr.engine.plan import (
+    LEAST_REST,
+    LONGEST_REST,
     POISON_FAILURES,
-    POISON_REST,
     Check,
     Fetch,
     Listed,
@@ -214,7 +215,7 @@ def test_what_is_owed_is_deleted_however_large() -> None:
 def test_maxmessages_counts_what_is_fetched_and_not_what_is_checked() -> None:
     listing = [Listed(number, f"u{number}", 10) for number in range(1, 7)]
     plan = plan_for(Policy(max_messages=2), record(uid="u1"), record(uid="u6"), listing=listing)
-    assert [(type(each), each.listed.number) for each in plan.work] == [(Check, 1), (Fetch, 2), (Fetch, 3), (Check, 6)]
+    assert [(type(each), each.listed.number) for each in plan.work] == [(Fetch, 2), (Fetch, 3), (Check, 1), (Check, 6)]
     assert plan.unretrieved == 2
 
 
@@ -237,26 +238,45 @@ def test_whatever_has_failed_comes_behind_what_has_not() -> None:
 
 
 def test_a_clock_that_was_put_back_by_days_does_not_prolong_its_rest() -> None:
-    assert verdict(plan_for(DELETE, troubles=trouble(age=-POISON_REST))) == "fetch"
-    assert verdict(plan_for(DELETE, troubles=trouble(age=-POISON_REST + 1))) == "skip"
+    assert verdict(plan_for(DELETE, troubles=trouble(age=-LEAST_REST))) == "fetch"
+    assert verdict(plan_for(DELETE, troubles=trouble(age=-LEAST_REST + 1))) == "skip"
 
 
-def test_a_message_that_failed_three_times_is_named_and_rests_for_a_day() -> None:
-    plan = plan_for(DELETE, troubles=trouble(age=POISON_REST - 1))
-    assert verdict(plan) == "skip"
-    assert plan.skips[0].trouble
-    assert "it never ends" in plan.skips[0].reason
+@pytest.mark.parametrize(
+    ("failures", "minutes", "said"),
+    [
+        (3, 30, "30 min"),
+        (4, 60, "60 min"),
+        (5, 120, "2 h"),
+        (6, 240, "4 h"),
+        (8, 960, "16 h"),
+        (9, 1440, "24 h"),
+        (10, 1440, "24 h"),
+        (5000, 1440, "24 h"),
+    ],
+)
+def test_a_message_that_failed_three_times_rests_for_longer_each_time(failures: int, minutes: int, said: str) -> None:
+    (skip,) = plan_for(DELETE, troubles=trouble(failures, age=0)).skips
+    assert skip.trouble
+    assert skip.reason == f"failed {failures} times (it never ends); the next attempt is in {said}"
+    assert verdict(plan_for(DELETE, troubles=trouble(failures, age=minutes * 60 - 1))) == "skip"
+    assert verdict(plan_for(DELETE, troubles=trouble(failures, age=minutes * 60))) == "fetch"
+
+
+@pytest.mark.parametrize("failures", [1, 2])
+def test_a_message_that_failed_less_often_does_not_rest(failures: int) -> None:
+    assert verdict(plan_for(DELETE, troubles=trouble(failures, age=0))) == "fetch"
 
 
 def test_after_its_rest_it_is_tried_last() -> None:
     listing = [Listed(1, "u1", 1000), Listed(2, "u2", 10), Listed(3, "u3", 10)]
-    plan = plan_for(DELETE, listing=listing, troubles=trouble(age=POISON_REST))
+    plan = plan_for(DELETE, listing=listing, troubles=trouble(age=LONGEST_REST))
     assert [each.listed.number for each in plan.work] == [2, 3, 1]
 
 
 def test_maxmessages_leaves_it_out_first() -> None:
     listing = [Listed(1, "u1", 1000), Listed(2, "u2", 10)]
-    plan = plan_for(Policy(max_messages=1), listing=listing, troubles=trouble(age=POISON_REST))
+    plan = plan_for(Policy(max_messages=1), listing=listing, troubles=trouble(age=LONGEST_REST))
     assert [each.listed.number for each in plan.work] == [2]
 
 
@@ -337,17 +357,20 @@ def test_every_message_is_accounted_for_once(
     passed_over: frozenset[str],
 ) -> None:
     plan = make_plan(listing, records, troubles, policy, NOW, passed_over)
-    named = [each.listed.number for each in [*plan.work, *plan.skips]]
+    named = [each.listed.number for each in [*plan.work, *plan.apart, *plan.skips]]
     assert len(named) == len(set(named))
     assert len(named) + plan.unretrieved == len(listing)
     assert policy.max_messages is None or len(plan.fetches) <= policy.max_messages
-    for work in plan.work:
+    kinds = [isinstance(each, Check) for each in plan.work]
+    assert kinds == sorted(kinds), "what is only to be deleted comes last"
+    assert plan.work or not plan.apart
+    for work in (*plan.work, *plan.apart):
         if isinstance(work, Check):
             assert work.record.uid == work.listed.uid is not None
             # the only messages that are deleted without being delivered
             assert work.record.state in (State.DELIVERED, State.DELETED)
             assert work.record.state is State.DELETED or to_delete(work.record, policy, NOW)
-            assert work.record.owed or work.record.id in plan.newly_owed
+            assert work.record.owed or work.whole or work.record.id in plan.newly_owed
     for skip in plan.skips:
         assert isinstance(skip, Skip)
         assert skip.reason
@@ -357,7 +380,7 @@ def test_every_message_is_accounted_for_once(
         assert not any(known[each].settled and known[each].state is State.DELIVERED for each in plan.newly_owed)
     elif policy.delete_after is None:
         assert plan.newly_owed == []
-    assert all(each.uid is None and each.state is State.DELIVERED for each in plan.unnamed)
+    assert all(each.uid is None and each.state in (State.DELIVERED, State.KEPT) for each in plan.unnamed)
 
 
 @pytest.mark.parametrize("policy", [PRESERVE, NEW_ONLY])

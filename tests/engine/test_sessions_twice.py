@@ -49,7 +49,7 @@ async def test_deletions_that_quit_did_not_do_are_made_up_for(
     assert (result.code, result.messages, result.deleted) == (ExitCode.OK, 1, 3)
     (listed,) = world.of(MaildropListed)
     assert (listed.to_retrieve, listed.to_delete) == (1, 2)
-    assert [line for line in world.said(2) if line.startswith(("TOP", "RETR"))] == ["TOP 1 0", "TOP 2 0", "RETR 3"]
+    assert [line for line in world.said(2) if line.startswith(("TOP", "RETR"))] == ["RETR 3", "TOP 1 0", "TOP 2 0"]
     assert world.arrived() == [mail(1), mail(2), mail(3)]
     assert world.remaining() == []
     assert {record.state for record in world.records()} == {State.DELETED}

@@ -29,6 +29,13 @@ def unlisted(count: int, listed: int) -> list[str]:
     return [f"the server counts {count} messages (STAT) and lists {listed} (LIST): the others stay on it"]
 
 
+def cut_short(number: int, listed: int) -> str:
+    return (
+        f"message {number} was cut short by the server: {SIZE} of its {listed} octets arrived and were delivered."
+        " The message stays on the server and is not retrieved again"
+    )
+
+
 def senseless(text: str, shown: str = "") -> Behaviour:
     return Behaviour(stat(text), f"the server's answer to STAT makes no sense: {shown or text}", ExitCode.PROTOCOL)
 
@@ -66,8 +73,12 @@ BEHAVIOURS = {
     ),
     "LIST empty": Behaviour({"LIST": rows()}, notes=unlisted(3, 0)),
     "LIST twice": Behaviour({"LIST": rows(*SIZES, *SIZES)}, delivered=3),
-    "LIST with wrong sizes": Behaviour({"LIST": rows("1 0", "2 1", "3 99999")}, delivered=3),
-    "LIST with huge sizes": Behaviour({"LIST": rows(f"1 {2**62}", "2 1", f"3 {2**63}")}, delivered=3),
+    "LIST with wrong sizes": Behaviour(
+        {"LIST": rows("1 0", "2 1", "3 99999")}, delivered=3, notes=[cut_short(3, 99999)], kept=("uid-3",)
+    ),
+    "LIST with huge sizes": Behaviour(
+        {"LIST": rows(f"1 {2**62}", "2 1", f"3 {2**63}")}, delivered=3, notes=[cut_short(1, 2**62)], kept=("uid-1",)
+    ),
     "LIST without usable sizes": Behaviour({"LIST": rows("1 %!d(float64=461)", "2 -1", "3")}, delivered=3),
     "LIST garbled": Behaviour({"LIST": rows("1 -5", "two 2", "\x003 4")}, delivered=1, notes=unlisted(3, 1)),
     "LIST refused": Behaviour({"LIST": b"-ERR no\r\n"}, "the server refuses LIST: no", ExitCode.PROTOCOL),

@@ -106,7 +106,7 @@ class Connection:
     def _make_ready(self, sink: Sink, plan: Plan) -> DeliveryFailed | None:
         if plan.fetches:
             try:
-                sink.make_ready(min(each.listed.octets for each in plan.fetches))
+                sink.make_ready(min(each.listed.size for each in plan.fetches))
             except DeliveryFailed as problem:
                 plan.work = [each for each in plan.work if not isinstance(each, Fetch)]
                 return problem
@@ -127,8 +127,9 @@ class Connection:
                     work.appendleft(job)
                 elif job.record.identity.same_as(_hashed(mail.header).header()):
                     self._known_again(mail, job.record)
-                else:
-                    work.append(Fetch(listed))
+                else:  # RETR decides
+                    again[listed.number] = job.record
+                    work.append(job)
                 continue
             try:
                 self._receive(sink, job, again.get(listed.number), unnamed)
@@ -149,7 +150,7 @@ class Connection:
         half = len(mail.content) // 2
         draft = self._program.opened(sink.open(self._program.next_id(), datetime.fromtimestamp(self._now, UTC)))
         draft.write(mail.content[:half])
-        stored = self._spill(draft) if listed.octets % 2 else True
+        stored = self._spill(draft) if listed.size % 2 else True
         if mail.ailment is Ailment.CUT:
             self.cut()
             draft.abort()
@@ -190,7 +191,7 @@ class Connection:
             id=draft.record_id,
             maildrop=self._records.number,
             uid=listed.uid,
-            octets=listed.octets,
+            octets=listed.size,
             identity=identity,
             owed=not self._policy.preserve,
             tmp=draft.tmp,

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from tests.journal.model_records import Records
 from tests.journal.model_server import Mail
-from tui_popretr.engine.plan import POISON_FAILURES, POISON_REST, Check, Listed, Plan, Policy
+from tui_popretr.engine.plan import POISON_FAILURES, Check, Listed, Plan, Policy, rest
 from tui_popretr.journal.records import Record, State
 
 
@@ -30,7 +30,8 @@ class Dues:
             assert not (self.policy.new_only and record and record.state is State.SEEN), "seen before"
             assert each.earlier == (record if record and record.state is State.DELIVERED else None)
             if failures[key].least >= POISON_FAILURES:
-                assert any(abs(now - last) >= POISON_REST for last in self.records.last_failures[key])
+                pause = rest(failures[key].least)
+                assert any(abs(now - last) >= pause for last in self.records.last_failures[key])
         counts = [failures[each.listed.trouble_key] for each in plan.fetches]
         failed = [count.least > 0 for count in counts if count.least or not count.most]
         assert failed == sorted(failed), "what has failed comes last"

@@ -46,7 +46,7 @@ class Troubles:
         self.records.failed(keys, surely=False)
         self.records.overcome(overcome, surely=False)
         journal, maildrop = self.program.journal, self.records.number
-        troubles = [(each.trouble_key, each.octets, "refused", False) for each in failed]
+        troubles = [(each.trouble_key, each.size, "refused", False) for each in failed]
         journal.count_troubles(maildrop, troubles, self.records.ledger.clock.now)
         journal.clear_troubles(maildrop, overcome)
         self.records.failed(keys, surely=True)

@@ -17,6 +17,8 @@ _EMPTY_LINE = re.compile(rb"\n\r?\n")
 # Servers keep flags in these and change them between retrievals.
 _MUTABLE = re.compile(rb"\n(?:status|x-status|x-uidl)[ \t]*:[^\n]*(?:\n[ \t][^\n]*)*", re.IGNORECASE)
 
+_FOLDER_DATA: Final = b"DON'T DELETE THIS MESSAGE -- FOLDER INTERNAL DATA"
+
 
 class IdentityHasher:
     """Fed with a message as received (CRLF line ends, dot-stuffing removed, without our Received), in any chunks.
@@ -25,7 +27,7 @@ class IdentityHasher:
     an empty line at its end.
     """
 
-    __slots__ = ("_beginning", "_complete", "_header", "_searched", "_sender", "_whole")
+    __slots__ = ("_beginning", "_complete", "_folder_data", "_header", "_searched", "_sender", "_whole")
 
     def __init__(self, *, whole: bool = False) -> None:
         """`whole`: the server gives no usable UIDs, so that everything is hashed too."""
@@ -33,6 +35,7 @@ class IdentityHasher:
         self._complete = False
         self._searched = 0
         self._header: Identity | None = None
+        self._folder_data = False
         self._sender: str | None = None
         self._whole = sha256() if whole else None
 
@@ -74,9 +77,17 @@ class IdentityHasher:
         self.header()
         return self._sender
 
+    @property
+    def folder_data(self) -> bool:
+        """Whether it is no mail, but what UW-IMAP notes of an mbox in its first message."""
+        self.header()
+        return self._folder_data
+
     def _read_header(self) -> Identity:
         hashed = header = self._beginning.rstrip(b"\r\n")
         lowered = header.lower()
+        if _FOLDER_DATA in header and (b"\nx-imap:" in lowered or b"\nx-imapbase:" in lowered):
+            self._folder_data = field(header, lowered, b"subject") == _FOLDER_DATA
         if b"\nstatus" in lowered or b"\nx-status" in lowered or b"\nx-uidl" in lowered:
             hashed = _MUTABLE.sub(b"", header).rstrip(b"\r\n")
         for name in (b"from", b"sender"):

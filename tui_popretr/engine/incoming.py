@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
 
+from tui_popretr.delivery.beginning import read_beginning
 from tui_popretr.delivery.eol import EolConverter
 from tui_popretr.delivery.identity import IdentityHasher
 from tui_popretr.delivery.sink import SPILL, Draft, Sink
@@ -14,10 +15,12 @@ from tui_popretr.engine.disk import Disk
 from tui_popretr.engine.lane import Lane
 from tui_popretr.engine.plan import Check, Fetch, Policy
 from tui_popretr.errors import ProtocolViolation
+from tui_popretr.journal.records import Doubt
 from tui_popretr.pop3 import BodyChunk
 
-#: A message that is longer than announced by so much is given up (SPEC 10).
-EXCESS_FACTOR, EXCESS = 4, 16 * 1024 * 1024
+#: A message of more than EXCESS_FACTOR times its announced size and EXCESS octets is given up as endless. The factor is
+#: large because some servers announce the size in their store, which is compressed.
+EXCESS_FACTOR, EXCESS = 64, 16 * 1024 * 1024
 #: Octets of messages that are still coming, in memory, in all sessions together; and of one of them at most.
 TOGETHER = 4 * 1024 * 1024
 ALONE = 256 * 1024
@@ -61,12 +64,14 @@ class Target:
     audit: Callable[[str, str | None, int, str | None], str]  # (destination, Message-ID, octets, sender) -> text
     policy: Policy
     now: Callable[[], datetime]
+    debug: Callable[[str], None]  # notes for the trace log
+    resolve: Callable[[int, Doubt], Awaitable[None]]  # notes in the journal what has become of an UNPROVEN record
 
 
 class Incoming:
     """A message that is being received: hashed as it was sent, stored with the line ends of the destination."""
 
-    __slots__ = ("_eol", "_limit", "draft", "hasher", "job", "record_id", "size")
+    __slots__ = ("_canonical", "_eol", "_limit", "_target", "_undecided", "draft", "hasher", "job", "record_id", "size")
 
     def __init__(self, job: Fetch | Check, target: Target, *, store: bool, whole: bool) -> None:
         self.job = job
@@ -74,32 +79,61 @@ class Incoming:
         self.size = 0
         self.record_id = 0
         self.draft: Draft | None = None
-        self._limit = EXCESS_FACTOR * job.listed.octets + EXCESS
-        if target.policy.max_size is not None:
-            self._limit = min(self._limit, 2 * target.policy.max_size + SIZE_SLACK)
+        self._target = target
+        self._limit = _limit(job.listed.octets, target.policy.max_size)
+        self._undecided: bytes | None = b""  # the beginning, as long as it is not clear what goes before it
+        self._canonical = True  # whether that is, as BodyChunk.canonical
         if store:
             self.record_id = target.next_id()
             self.draft = target.sink.open(self.record_id, target.now())
             self._eol = EolConverter(target.sink.eol)
-            header = target.received()
-            if header:
-                self.draft.write(self._eol.feed(header, canonical=True))
 
     def feed(self, chunk: BodyChunk) -> None:
         """Take the next piece. Raises ProtocolViolation where the message is far longer than announced."""
         self.size += len(chunk.data)
-        if self.size > self._limit:
+        if self._limit is not None and self.size > self._limit:
             raise ProtocolViolation(
                 f"message {self.job.listed.number} does not end: {self.size} octets so far, "
-                f"{self.job.listed.octets} announced"
+                f"{'an unknown number' if self.job.listed.octets is None else self.job.listed.octets} announced"
             )
         self.hasher.update(chunk.data)
-        if self.draft is not None:
+        if self.draft is None:
+            return
+        if self._undecided is None:
             self.draft.write(self._eol.feed(chunk.data, canonical=chunk.canonical))
+        else:
+            self._canonical &= chunk.canonical
+            self._begin(self._undecided + chunk.data, ended=False)
 
     def end(self) -> None:
         """The message is complete."""
         if self.draft is not None:
+            if self._undecided is not None:
+                self._begin(self._undecided, ended=True)
             rest = self._eol.finish()
             if rest:
                 self.draft.write(rest)
+
+    def _begin(self, data: bytes, *, ended: bool) -> None:
+        """Write the beginning, with our Received header before it, as soon as it is clear what belongs there."""
+        assert self.draft is not None
+        beginning = read_beginning(data, ended=ended)
+        if beginning is None:
+            self._undecided = data
+            return
+        self._undecided = None
+        if beginning.dropped:
+            self._target.debug(f"message {self.job.listed.number}: the mbox line before its header is dropped")
+            data = data[beginning.dropped :]
+        header = self._target.received() if beginning.header else b""
+        for part, canonical in ((header, True), (data, self._canonical)):
+            if part:
+                self.draft.write(self._eol.feed(part, canonical=canonical))
+
+
+def _limit(listed: int | None, max_size: int | None) -> int | None:
+    """Return past how many octets a message is given up; None: only the disk ends it."""
+    limits = [] if listed is None else [EXCESS_FACTOR * listed + EXCESS]
+    if max_size is not None:
+        limits.append(2 * max_size + SIZE_SLACK)
+    return min(limits, default=None)

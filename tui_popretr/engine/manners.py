@@ -7,7 +7,6 @@ import trio
 from tui_popretr.clock import Clock
 from tui_popretr.config.model import Server
 from tui_popretr.engine.keeper import JournalKeeper
-from tui_popretr.engine.plan import Listed
 from tui_popretr.engine.wire import Wire
 from tui_popretr.journal.records import Manners
 from tui_popretr.pop3 import Capabilities
@@ -96,13 +95,13 @@ class Pipelining:
                 wire.event("One command at a time: this server could not do PIPELINING")
         return self._used
 
-    def doubt(self, suspect: Listed | None, *, at_first: bool) -> None:
-        """The server may have stumbled over it, at this message: no other connection of the session does it.
+    def doubt(self, suspect: str | None, *, at_first: bool) -> None:
+        """The server may have stumbled over it, at the message with this trouble key: no other connection does it.
 
         `at_first`: at the first commands that were sent together.
         """
         self._doubted, self._at_first = True, at_first
-        self.last = frozenset() if suspect is None else frozenset({suspect.trouble_key})
+        self.last = frozenset() if suspect is None else frozenset({suspect})
 
     async def conclude(self) -> str | None:
         """A connection went well to its end: return what is to be said of the server now. Raises JournalError."""

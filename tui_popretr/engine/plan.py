@@ -1,4 +1,9 @@
-"""What a session does with each message of a maildrop: a pure function of listing, journal and settings (SPEC 3, 5)."""
+"""What a session does with each message of a maildrop: a pure function of listing, journal and settings.
+
+What is to be retrieved comes first, and what has failed behind what has not. What is only to be deleted comes last. A
+deletion that has failed before is left to a connection of its own (Plan.apart): were it to break the connection again,
+the server would forget the deletions before it.
+"""
 
 from __future__ import annotations
 
@@ -6,20 +11,27 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import itemgetter
 
-from tui_popretr.journal.records import Record, State, Trouble, size_key, uid_key
+from tui_popretr.journal.records import Doubt, Record, State, Trouble, deletion_key, size_key, uid_key
 
-#: A message that failed so often is tried last, and at most once in POISON_REST seconds.
+#: After this many failures a message or a deletion rests for LEAST_REST seconds, and with each further failure for
+#: twice as long, up to LONGEST_REST.
 POISON_FAILURES = 3
-POISON_REST = 24 * 3600
+LEAST_REST = 30 * 60
+LONGEST_REST = 24 * 3600
 
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """A message as the server lists it. uid is None where there is no usable one."""
+    """A message as the server lists it. uid and octets are None where there is no usable one."""
 
     number: int
     uid: str | None
-    octets: int
+    octets: int | None
+
+    @property
+    def size(self) -> int:
+        """The octets to reckon with; 0 where they are unknown."""
+        return self.octets or 0
 
     @property
     def trouble_key(self) -> str:
@@ -53,6 +65,11 @@ class Check:
     listed: Listed
     record: Record
 
+    @property
+    def whole(self) -> bool:
+        """Whether all of it is asked for again: it is not certain that the delivered one was all of it."""
+        return self.record.doubt is Doubt.UNPROVEN
+
 
 @dataclass(frozen=True, slots=True)
 class Skip:
@@ -61,18 +78,34 @@ class Skip:
     listed: Listed
     reason: str
     trouble: bool = False
-    silent: bool = False  # nothing worth telling: it was retrieved before
+    silent: bool = False  # not worth a line: it was retrieved before
+    kept: bool = False  # it was delivered, cut short, and stays there for good
+    deletion: bool = False  # it was delivered; its deletion failed
 
 
 @dataclass(slots=True)
 class Plan:
-    """What to do, in order. `unnamed` are delivered records without a UID, to be matched by the hash of the whole."""
+    """What to do, in order. `unnamed` are delivered records without a UID, to be matched by the hash of the whole.
+
+    `apart`: deletions that have failed before, those with the fewest failures first.
+    """
 
     work: list[Fetch | Check] = field(default_factory=list)
+    apart: list[Check] = field(default_factory=list)
     skips: list[Skip] = field(default_factory=list)
     unnamed: list[Record] = field(default_factory=list)
     newly_owed: list[int] = field(default_factory=list)  # records: their deletion was not, or is not any more
     unretrieved: int = 0  # left for the next session by maxmessages
+
+    def only(self, check: Check) -> Plan:
+        """Return the plan of a connection that does nothing but this deletion, where it is still to be done."""
+        return Plan(
+            [
+                each
+                for each in (*self.work, *self.apart)
+                if isinstance(each, Check) and each.record.id == check.record.id
+            ]
+        )
 
     @property
     def fetches(self) -> list[Fetch]:
@@ -90,16 +123,19 @@ def make_plan(
 ) -> Plan:
     """Return what to do with each listed message.
 
-    `now` is epoch seconds. `passed_over` holds the trouble keys of messages that broke the connection in this run:
-    they are not tried again in it. `last` holds those of messages that may have done so: they come behind all others.
+    `now` is epoch seconds. `passed_over` holds the keys of messages and deletions that broke the connection in this
+    run: they are not tried again in it. `last` holds the keys of messages that may have done so: they come behind all
+    others.
     """
     plan = Plan()
+    checks: list[Check] = []
     known: dict[str, Record] = {}
     for record in records:
         if record.uid is not None:
             known[record.uid] = record
-        elif record.state is State.DELIVERED and (
-            to_delete(record, policy, now) or policy.new_only or not record.settled
+        elif record.state is State.KEPT or (
+            record.state is State.DELIVERED
+            and (to_delete(record, policy, now) or policy.new_only or not record.settled)
         ):
             plan.unnamed.append(record)
     failed: list[tuple[int, Fetch]] = []
@@ -108,9 +144,15 @@ def make_plan(
             plan.skips.append(Skip(listed, "it broke the connection just now", trouble=True, silent=True))
             continue
         record_of = known.get(listed.uid) if listed.uid is not None else None
-        if record_of is not None and _settle_known(plan, listed, record_of, policy, now):
-            continue
-        if policy.max_size is not None and listed.octets > policy.max_size:
+        if record_of is not None:
+            decision = _decide(listed, record_of, policy, now)
+            if isinstance(decision, Skip):
+                plan.skips.append(decision)
+                continue
+            if isinstance(decision, Check):
+                checks.append(decision)
+                continue
+        if policy.max_size is not None and listed.size > policy.max_size:
             plan.skips.append(Skip(listed, f"larger than maxsize ({listed.octets} octets)"))
             continue
         fetch = Fetch(listed, record_of if record_of is not None and record_of.state is State.DELIVERED else None)
@@ -118,55 +160,94 @@ def make_plan(
         if trouble is None:
             plan.work.append(fetch)
         elif _rests(trouble, now):
-            reason = f"failed {trouble.failures} times, tried once a day ({trouble.reason})"
-            plan.skips.append(Skip(listed, reason, trouble=True))
+            plan.skips.append(Skip(listed, _rest_text(trouble, now), trouble=True))
         else:
             failed.append((trouble.failures, fetch))
     # Whatever has failed comes behind all the others: what breaks the connection keeps none of them waiting.
     plan.work += [fetch for _, fetch in sorted(failed, key=itemgetter(0))]
     if last:
         plan.work.sort(key=lambda each: each.listed.trouble_key in last)
+    _order_deletions(plan, checks, troubles, now, passed_over)
     if policy.max_messages is not None:
         _limit(plan, policy.max_messages)
     return plan
 
 
+def rest(failures: int) -> int:
+    """Return for how many seconds what has failed so often is not tried."""
+    if failures < POISON_FAILURES:
+        return 0
+    return int(min(LEAST_REST * 2.0 ** min(failures - POISON_FAILURES, 16), LONGEST_REST))
+
+
 def _rests(trouble: Trouble, now: float) -> bool:
-    """Whether a message has failed so often that it is not tried now; a clock that was put back ends its rest."""
-    return trouble.failures >= POISON_FAILURES and -POISON_REST < now - trouble.last < POISON_REST
+    """Whether it has failed so often that it is not tried now; a clock that was put back ends its rest."""
+    pause = rest(trouble.failures)
+    return -pause < now - trouble.last < pause
 
 
-def _settle_known(plan: Plan, listed: Listed, record: Record, policy: Policy, now: float) -> bool:
-    """Decide on a message whose UID has a record; False: it is to be retrieved like a new one."""
+def _rest_text(trouble: Trouble, now: float) -> str:
+    minutes = max(1, round((trouble.last + rest(trouble.failures) - now) / 60))
+    left = f"{minutes} min" if minutes < 120 else f"{round(minutes / 60)} h"
+    return f"failed {trouble.failures} times ({trouble.reason}); the next attempt is in {left}"
+
+
+def _decide(listed: Listed, record: Record, policy: Policy, now: float) -> Check | Skip | None:
+    """Decide on a message whose UID has a record; None: it is to be retrieved like a new one."""
+    if record.state is State.KEPT:
+        return Skip(listed, "kept: it was delivered, and shorter than listed", silent=True, kept=True)
+    if record.state is State.SKIPPED:
+        return Skip(listed, "skipped by you", silent=True)
     if record.state is State.SEEN:
-        if policy.new_only:
-            plan.skips.append(Skip(listed, "seen before", silent=True))
-        return policy.new_only
+        return Skip(listed, "seen before", silent=True) if policy.new_only else None
     if record.state is State.DELETED and record.octets == listed.octets and not policy.preserve:
         # After QUIT's +OK a UID may come back for another message (RFC 1939 §7): then it is new mail. But there are
         # servers that say +OK and keep the message: its deletion is owed still.
-        plan.newly_owed.append(record.id)
-        plan.work.append(Check(listed, record))
-        return True
+        return Check(listed, record)
     if record.state is not State.DELIVERED:
-        return False
+        return None
     if to_delete(record, policy, now):
-        if not record.owed:
-            plan.newly_owed.append(record.id)
-        plan.work.append(Check(listed, record))
-        return True
+        return Check(listed, record)
     if policy.new_only or (policy.preserve and not record.settled):
-        plan.skips.append(Skip(listed, "retrieved before", silent=True))
-        return True
-    return False
+        return Skip(listed, "retrieved before", silent=True)
+    return None
+
+
+def _order_deletions(
+    plan: Plan, checks: list[Check], troubles: Mapping[str, Trouble], now: float, passed_over: frozenset[str]
+) -> None:
+    """Put the messages that were delivered before behind those to retrieve, or apart where that has failed before."""
+    failed: list[tuple[int, Check]] = []
+    for check in checks:
+        key = deletion_key(check.listed.trouble_key)
+        trouble = troubles.get(key)
+        if key in passed_over:
+            reason = "deleting it broke the connection just now"
+            plan.skips.append(Skip(check.listed, reason, trouble=True, silent=True, deletion=True))
+            continue
+        if trouble is not None and _rests(trouble, now):
+            reason = f"it was delivered; deleting it {_rest_text(trouble, now)}"
+            plan.skips.append(Skip(check.listed, reason, trouble=True, deletion=True))
+            continue
+        if not check.record.owed and not check.whole:
+            plan.newly_owed.append(check.record.id)
+        if trouble is None:
+            plan.work.append(check)
+        else:
+            failed.append((trouble.failures, check))
+    plan.apart = [check for _, check in sorted(failed, key=itemgetter(0))]
+    if plan.apart and not plan.work:  # then this connection is one of its own
+        plan.work.append(plan.apart.pop(0))
 
 
 def to_delete(record: Record, policy: Policy, now: float) -> bool:
-    """Whether a delivered message is to go from the server now."""
+    """Whether a delivered message is to go from the server now. One that was cut short never is."""
+    if record.state is State.KEPT:
+        return False
     if policy.preserve:  # suspends what is owed, but for a deletion that the settings themselves ask for
         return policy.delete_after is not None and now - record.time >= policy.delete_after
     # A run under preserve that was cut goes on, after preserve was switched off, without retrieving again.
-    return record.owed or not record.settled
+    return record.owed or not record.settled or record.doubt is Doubt.UNPROVEN
 
 
 def _limit(plan: Plan, count: int) -> None:

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import contextlib
 from collections import deque
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 
 import trio
 
@@ -19,6 +21,7 @@ from tui_popretr.engine.incoming import Incoming, Target
 from tui_popretr.engine.manners import overasked
 from tui_popretr.engine.parcel import Parcel
 from tui_popretr.engine.plan import Check, Fetch, Listed, Plan, to_delete
+from tui_popretr.engine.wholeness import Wholeness, judge
 from tui_popretr.engine.wire import Wire
 from tui_popretr.errors import (
     ConnectionCut,
@@ -28,11 +31,12 @@ from tui_popretr.errors import (
     MessageRefused,
     MessageRejected,
     PopretrError,
+    ServerStalled,
 )
 from tui_popretr.faultpoints import Step
 from tui_popretr.identity import Identity
-from tui_popretr.journal.records import NewRecord, Record, State
-from tui_popretr.pop3 import BodyChunk, BodyEnd, Command, Dele, Event, Quit, Reply, Retr, Top
+from tui_popretr.journal.records import Doubt, NewRecord, Record, State, deletion_key
+from tui_popretr.pop3 import BodyChunk, BodyEnd, Command, Dele, Event, Noop, Quit, Reply, Retr, Top
 from tui_popretr.text import visible
 
 #: Octets of messages asked for and still to come: enough to fill a line of 200 ms at 300 Mbit/s.
@@ -49,6 +53,8 @@ PASSING = frozenset({"SYS/TEMP", "IN-USE"})
 DRAIN = 8.0
 #: And for removing an unfinished file, where the disk hangs; it is removed later.
 DISCARD = 1.0
+#: Why the first message of a UW-IMAP mailbox stays where it is.
+FOLDER_DATA = "no mail, but the mail server's own data about its folder (UW-IMAP)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +63,31 @@ class _Delete:
 
     listed: Listed
     record: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Probe:
+    """A NOOP in flight: its answer shows that the message before it had ended."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """A doubtful message, received to its end, until the next line of the server shows whether it is whole."""
+
+    resolve: Callable[[Doubt], Awaitable[None]]
+    draft: Draft | None
+
+
+@dataclass(frozen=True, slots=True)
+class Suspect:
+    """The message at which a connection broke. Its failures are counted under `key`.
+
+    `deletion`: it had been delivered, and was only to be deleted.
+    """
+
+    listed: Listed
+    key: str
+    deletion: bool
 
 
 class Observer:
@@ -68,6 +99,12 @@ class Observer:
     def failed(self, listed: Listed, problem: PopretrError, *, count: bool, tell: bool = True) -> None:
         """The message stays on the server. `count`: the message itself is to blame; not `tell`: one of very many."""
 
+    def left(self, listed: Listed, reason: str) -> None:
+        """The message stays on the server by a rule."""
+
+    def kept(self) -> None:
+        """A message was cut short and is known as that: it stays on the server."""
+
     def progressed(self, messages: int, octets: int) -> None:
         """So much has been received in all."""
 
@@ -75,17 +112,31 @@ class Observer:
 class Retrieval:
     """Does the work of a plan over one connection."""
 
-    def __init__(self, wire: Wire, plan: Plan, target: Target, observer: Observer, *, pipelining: bool) -> None:
+    def __init__(
+        self,
+        wire: Wire,
+        plan: Plan,
+        target: Target,
+        observer: Observer,
+        *,
+        pipelining: bool,
+        deletions_last: bool = False,
+    ) -> None:
+        """`deletions_last`: send no DELE before all is retrieved, because one has broken a connection in this run."""
         self._wire = wire
         self._target = target
         self._observer = observer
         self._pipelining = pipelining
+        self._deletions_last = deletions_last
         self._work: deque[Fetch | Check] = deque(plan.work)
         self._unnamed = list(plan.unnamed)
-        self._again: dict[int, Record] = {}  # TOP was refused: compare while retrieving
+        # To be compared while it is retrieved: TOP was refused, or shows another header, or does not suffice.
+        self._again = {job.listed.number: job.record for job in plan.work if isinstance(job, Check) and job.whole}
         self._deletes: deque[_Delete] = deque()
-        self._expecting: deque[Fetch | Check | _Delete] = deque()
+        self._expecting: deque[Fetch | Check | _Delete | _Probe] = deque()
         self._incoming: Incoming | None = None
+        self._held: _Held | None = None
+        self._short: Listed | None = None  # the last message, where it is shorter than listed and no reply followed yet
         self._leaving = False  # QUIT was sent
         self._goodbye: Reply | None = None  # and answered
         self._answered = 0  # commands
@@ -100,8 +151,8 @@ class Retrieval:
         self._failures_in_a_row = 0
         self._told = 0.0
         self._problem: PopretrError | None = None
-        #: Journal records of the messages whose DELE was answered +OK.
-        self.deleted: list[int] = []
+        #: Journal records of the messages whose DELE was answered +OK, and the keys of their failures.
+        self.deleted: dict[int, str] = {}
         #: What the server said to each DELE that it refused.
         self.undeleted: list[str] = []
         #: Messages that are listed although the server said, in an earlier session, that it had deleted them.
@@ -129,11 +180,19 @@ class Retrieval:
         self._scope.cancel()
 
     @property
-    def suspect(self) -> Listed | None:
+    def suspect(self) -> Suspect | None:
         """The message whose reply is being received or is next: the one to blame where the connection broke."""
         # What the machine would not send any more was not asked for.
         head = self._expecting[0] if self._expecting and self._wire.machine.outstanding else None
-        return None if head is None or isinstance(head, _Delete) else head.listed
+        if head is None or isinstance(head, _Probe) or self.cut_short is not None:
+            return None
+        key, deletion = head.listed.trouble_key, not isinstance(head, Fetch)
+        return Suspect(head.listed, deletion_key(key) if deletion else key, deletion)
+
+    @property
+    def cut_short(self) -> Listed | None:
+        """The message that the server ended too early, where the rest of it broke the connection."""
+        return self._short if self._wire.machine.stray_octets else None
 
     @property
     def overasked(self) -> bool:
@@ -163,6 +222,8 @@ class Retrieval:
             # What blocks in a socket would keep the parcels waiting. Not where only the POP3 connection broke: what is
             # being handed over is let through, or it would come twice.
             self._target.sink.interrupt()
+            await self._drop_held()
+        await self._release(Doubt.SHORT if self.cut_short else Doubt.UNPROVEN)
         if self._incoming is not None and self._incoming.draft is not None:
             await self._discard(self._incoming.draft)
         while self._parcels:
@@ -195,7 +256,12 @@ class Retrieval:
                 await self._kicked()
 
     def _at_rest(self) -> bool:
-        return self._all_asked_for and not (self._expecting or self._parcels or self._deletes or self._incoming)
+        return self._all_asked_for and not (self._expecting or self._under_way or self._deletes)
+
+    @property
+    def _under_way(self) -> bool:
+        """Whether a message is neither durable nor given up."""
+        return bool(self._parcels or self._incoming or self._held)
 
     @property
     def _all_asked_for(self) -> bool:
@@ -209,7 +275,7 @@ class Retrieval:
         """The commands that may be sent now: what is durable is deleted first, then the window is filled."""
         commands: list[Command] = []
         most = COMMANDS - len(self._expecting) if self._pipelining else int(not self._expecting)
-        while self._deletes and len(commands) < most:
+        while self._deletes and len(commands) < most and self._may_delete:
             delete = self._deletes.popleft()
             commands.append(Dele(delete.listed.number))
             self._expecting.append(delete)
@@ -219,11 +285,14 @@ class Retrieval:
                 break
             job = self._work.popleft()
             number = job.listed.number
-            to_come += job.listed.octets
-            self._asked += job.listed.octets
+            to_come += job.listed.size
+            self._asked += job.listed.size
             ask_header = isinstance(job, Check) and number not in self._again
             commands.append(Top(number, 0) if ask_header else Retr(number))
             self._expecting.append(job)
+        if self._held is not None and not (commands or self._expecting):
+            commands.append(Noop())
+            self._expecting.append(_Probe())
         if commands and self._pipelining and self._only_deletes_left:
             self._leaving = True
             commands.append(Quit())
@@ -232,11 +301,17 @@ class Retrieval:
     @property
     def _only_deletes_left(self) -> bool:
         """Whether the answers to come are those to DELEs, and nothing more will be asked after them."""
+        return not self._deletes and self._all_retrieved
+
+    @property
+    def _all_retrieved(self) -> bool:
         return (
-            self._all_asked_for
-            and not (self._deletes or self._parcels or self._incoming)
-            and all(isinstance(each, _Delete) for each in self._expecting)
+            self._all_asked_for and not self._under_way and all(isinstance(each, _Delete) for each in self._expecting)
         )
+
+    @property
+    def _may_delete(self) -> bool:
+        return not self._deletions_last or self._all_retrieved
 
     # --- reader -------------------------------------------------------------------------------------------------------
 
@@ -250,8 +325,22 @@ class Retrieval:
                 self._progress()
                 self._kick.set()
         except PopretrError as problem:
-            self._problem = problem
+            self._problem = self._explained(problem)
             self._scope.cancel()
+
+    def _explained(self, problem: PopretrError) -> PopretrError:
+        """Return the error for a message that arrived in full while the server did not end it."""
+        incoming = self._incoming
+        if incoming is None or not isinstance(problem, ServerStalled):
+            return problem
+        listed = incoming.job.listed
+        if not 0 < listed.size <= incoming.size + self._wire.machine.buffered:
+            return problem
+        return ServerStalled(
+            f"the server has not ended message {listed.number}: all of its {listed.size} octets arrived,"
+            " but not the line that ends a message",
+            advice="it is tried again at the next run; if that fails as well, tell the server's operator",
+        )
 
     async def _handle(self, event: Event) -> None:
         if isinstance(event, BodyChunk):
@@ -264,18 +353,22 @@ class Retrieval:
             await self._received(event)
         elif isinstance(event, Reply):
             self._answered += 1
+            self._short = None
+            await self._release(Doubt.NONE)
             if not self._expecting:
                 self._goodbye = event
                 return
             job = self._expecting[0]
             if event.more:
-                assert not isinstance(job, _Delete)
+                assert isinstance(job, Fetch | Check)
                 self._begin(job)
                 return
             self._expecting.popleft()
+            if isinstance(job, _Probe):
+                return
             if isinstance(job, _Delete):
                 if event.ok:
-                    self.deleted.append(job.record)
+                    self.deleted[job.record] = deletion_key(job.listed.trouble_key)
                 else:
                     self.undeleted.append(visible(event.text, 200) or "without a reason")
                 faultpoints.reached(Step.DELE_ANSWERED)
@@ -305,34 +398,101 @@ class Retrieval:
         self._expecting.popleft()
         job = incoming.job
         listed = job.listed
-        self._asked -= listed.octets
+        self._asked -= listed.size
         incoming.end()
         # What the message is known by: its header, or all of it where the server gives no usable UID.
         identity = incoming.hasher.header() if listed.uid is not None else incoming.hasher.whole()
-        if isinstance(job, Check) and incoming.draft is None and listed.number not in self._again:
+        draft = incoming.draft
+        if listed.number == 1 and incoming.hasher.folder_data:
+            self._again.pop(listed.number, None)
+            self._observer.left(listed, FOLDER_DATA)
+            if draft is not None:
+                await self._discard(draft)
+            return
+        if isinstance(job, Check) and draft is None and listed.number not in self._again:
             if job.record.identity.same_as(identity):
                 self._known_again(listed, job.record)
-            else:  # another message under a used UID
-                self._work.append(Fetch(listed))
+            else:  # another message under a used UID; or TOP does not show the header that RETR shows
+                self._again[listed.number] = job.record
+                self._work.append(job)
             return
         self.messages += 1
         self.octets += event.octets
         faultpoints.reached(Step.RECEIVED)
-        if incoming.draft is None:  # could not be stored
-            return
         earlier = self._again.pop(listed.number, None)
-        if earlier is not None and not earlier.identity.same_as(identity):
-            earlier = None
+        if draft is None:  # could not be stored
+            return
+        wholeness = judge(listed.octets, event.octets)
+        self._short = None if wholeness is Wholeness.WHOLE else listed
+        if wholeness is Wholeness.EMPTY:
+            problem = MessageRefused(f"the server sent an empty message in place of its {listed.octets} octets")
+            self._observer.failed(listed, problem, count=True)
+            await self._discard(draft)
+            return
+        earlier = self._match(earlier, identity, event.octets)
         if earlier is None and self._unnamed:
             earlier = self._match_unnamed(incoming.hasher.whole())
-        if earlier is not None:
-            self._known_again(listed, earlier)  # before anything is waited for, or it would all seem to be done
-            await self._discard(incoming.draft)
+        # What is left to do is noted before anything is waited for, or it would all seem to be done.
+        if earlier is None:
+            resolve = partial(self._hand_over, incoming, draft, identity, event.octets)
+            await self._judged(wholeness, resolve, draft)
+        elif earlier.doubt is Doubt.UNPROVEN:
+            await self._judged(wholeness, partial(self._resolve_known, listed, earlier), None)
+            await self._discard(draft)
+        else:
+            self._known_again(listed, earlier)
+            await self._discard(draft)
+
+    async def _judged(
+        self, wholeness: Wholeness, resolve: Callable[[Doubt], Awaitable[None]], draft: Draft | None
+    ) -> None:
+        """Go on with a message: at once, or for a doubtful one when the next line of the server has come."""
+        if wholeness is Wholeness.DOUBTFUL:
+            self._held = _Held(resolve, draft)
+        else:
+            await resolve(Doubt.NONE if wholeness is Wholeness.WHOLE else Doubt.SHORT)
+
+    async def _release(self, doubt: Doubt) -> None:
+        held, self._held = self._held, None
+        if held is not None:
+            await held.resolve(doubt)
+
+    async def _drop_held(self) -> None:
+        """Forget a doubtful message: it will come again."""
+        held, self._held = self._held, None
+        if held is not None and held.draft is not None:
+            await self._discard(held.draft)
+
+    def _match(self, record: Record | None, identity: Identity, octets: int) -> Record | None:
+        """Return the record if the message that was retrieved is the one of this record."""
+        if record is None or not record.identity.same_as(identity):
+            return None
+        # Of a message that may have been cut short the header alone proves nothing.
+        return record if record.doubt is Doubt.NONE or record.octets == octets else None
+
+    async def _resolve_known(self, listed: Listed, record: Record, doubt: Doubt) -> None:
+        """Note what has become of a message that may have been cut short when it was delivered."""
+        if doubt is Doubt.UNPROVEN:
             return
-        await self._hand_over(incoming, incoming.draft, identity, event.octets)
+        self._parcels += 1
+        try:
+            await self._target.resolve(record.id, doubt)
+        except JournalError as problem:
+            self._not_stored(listed, problem)
+        else:
+            if doubt is Doubt.SHORT:
+                self._observer.kept()
+            else:
+                self._known_again(listed, record)
+        finally:
+            self._parcels -= 1
+            self._kick.set()
 
     def _known_again(self, listed: Listed, record: Record) -> None:
         """The listed message is the one of this record: it was delivered before."""
+        if record.state is State.KEPT:
+            self._observer.kept()
+            return
         undone = record.state is State.DELETED
         self.undone += undone
         if undone or to_delete(record, self._target.policy, self._target.now().timestamp()):
@@ -355,7 +515,7 @@ class Retrieval:
                 return record
         return None
 
-    async def _hand_over(self, incoming: Incoming, draft: Draft, identity: Identity, octets: int) -> None:
+    async def _hand_over(self, incoming: Incoming, draft: Draft, identity: Identity, octets: int, doubt: Doubt) -> None:
         target, listed = self._target, incoming.job.listed
         sender = incoming.hasher.sender
         record = NewRecord(
@@ -364,11 +524,12 @@ class Retrieval:
             uid=listed.uid,
             octets=octets,
             identity=identity,
-            owed=not target.policy.preserve,
+            owed=not target.policy.preserve and doubt is Doubt.NONE,
             tmp=draft.tmp,
             final=draft.final,
             audit=target.audit(draft.description(), identity.message_id, octets, sender),
             time=self._retrieved_at(incoming.job, identity),
+            doubt=doubt,
         )
 
         def done(problem: PopretrError | None) -> None:
@@ -406,7 +567,7 @@ class Retrieval:
     # --- troubles -----------------------------------------------------------------------------------------------------
 
     def _refused(self, job: Fetch | Check, reply: Reply) -> None:
-        self._asked -= job.listed.octets
+        self._asked -= job.listed.size
         if isinstance(job, Check) and job.listed.number not in self._again:
             self._again[job.listed.number] = job.record  # TOP is optional (RFC 1939 §7)
             self._work.appendleft(job)

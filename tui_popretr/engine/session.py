@@ -1,4 +1,9 @@
-"""A session: from connecting to QUIT's +OK, with one reconnection where a message broke the connection (SPEC 3)."""
+"""A session: from connecting to QUIT's +OK, with a reconnection where a message broke the connection.
+
+A connection that breaks costs the session one reconnection, of which it has RECONNECTIONS. There is one more for each
+message that was cut short and broke the connection by that, since such a message is known to the journal from then on.
+Deletions that have failed in an earlier session get connections of their own behind the others.
+"""
 
 from __future__ import annotations
 
@@ -19,8 +24,8 @@ from tui_popretr.engine.entry import Connector, Entry
 from tui_popretr.engine.incoming import Target
 from tui_popretr.engine.manners import ONE_BY_ONE, Pipelining, overasked
 from tui_popretr.engine.parcel import Parcel
-from tui_popretr.engine.plan import Fetch, Listed, Plan, Policy, make_plan
-from tui_popretr.engine.retrieval import Observer, Retrieval
+from tui_popretr.engine.plan import Check, Fetch, Listed, Plan, Policy, make_plan
+from tui_popretr.engine.retrieval import Observer, Retrieval, Suspect
 from tui_popretr.engine.storage import Storage, Stores, mend_journal
 from tui_popretr.engine.tally import Tally
 from tui_popretr.engine.wire import Wire
@@ -29,6 +34,7 @@ from tui_popretr.errors import (
     ConnectionCut,
     DeliveryFailed,
     JournalError,
+    MessageRefused,
     MessageRejected,
     PasswordUnavailable,
     PopretrError,
@@ -54,6 +60,7 @@ from tui_popretr.facts import (
 )
 from tui_popretr.faultpoints import Step
 from tui_popretr.journal.journal import Journal
+from tui_popretr.journal.records import Doubt
 from tui_popretr.logs.audit import audit_text
 from tui_popretr.pop3 import (
     Capabilities,
@@ -61,12 +68,18 @@ from tui_popretr.pop3 import (
 )
 from tui_popretr.text import visible
 
+#: Times that a session connects again after its connection broke.
+RECONNECTIONS = 1
+#: Deletions that have failed before and are tried in one session, each in a connection of its own.
+APART = 3
 #: So many messages that failed are told one by one; the result has their number.
 TOLD = 100
 #: Seconds for QUIT's answer, and for the journal's note of what failed, when the session was told to end.
 FAREWELL = 1.0
 #: What is said where a message broke the connection.
 GO_ON = "connecting once more to go on after it"
+#: What to do about a violation of the protocol by a server that has logged us in.
+AFTER_LOGIN = "it is tried again at the next run; the transcript shows what the server said"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,16 +99,24 @@ class _BrokenError(Exception):
     """The connection broke while the maildrop was being listed, or while messages were coming.
 
     `overasked`: it may be that the server had more than one command to answer. `listing`: while it was being listed.
+    `cut_short`: the message that the server ended too early, so that the rest of it broke the connection.
     """
 
     def __init__(
-        self, problem: PopretrError, suspect: Listed | None, *, overasked: bool, listing: bool = False
+        self,
+        problem: PopretrError,
+        suspect: Suspect | None = None,
+        *,
+        overasked: bool,
+        listing: bool = False,
+        cut_short: Listed | None = None,
     ) -> None:
         super().__init__(str(problem))
         self.problem = problem
         self.suspect = suspect
         self.overasked = overasked
         self.listing = listing
+        self.cut_short = cut_short
 
 
 class Session(Observer):
@@ -109,7 +130,12 @@ class Session(Observer):
         self._entry = Entry(self.id, client, around.bus, around.clock, around.connect, around.timeout)
         self._tally = Tally()
         self._troubles: list[tuple[str, int, str, bool]] = []  # to be counted in the journal
-        self._overcome: list[str] = []  # trouble keys of messages without UID that have arrived after all
+        self._overcome: list[str] = []  # trouble keys of what has succeeded after all, where the journal cannot know
+        self._reconnections = RECONNECTIONS
+        self._cut_short: set[str] = set()  # trouble keys of messages that broke a connection by being cut short
+        self._named: set[str] = set()  # trouble keys of messages that stay, as an earlier connection has said
+        self._deletions_last = False  # a DELE has broken a connection
+        self._apart: list[Check] = []
         self._known_troubles: Collection[str] = ()
         self._early = trio.CancelScope()  # until there is something to retrieve
         self._farewell = trio.CancelScope()  # while QUIT's answer is awaited
@@ -165,6 +191,8 @@ class Session(Observer):
                 await self._storage.close()
         except PopretrError as error:
             problem = error
+            if self.logged_in and isinstance(error, ProtocolViolation) and error.advice == error.default_advice:
+                error.advice = AFTER_LOGIN
         except Exception as error:  # noqa: BLE001 - a defect of ours must not end the other clients
             problem = PopretrError(f"internal error: {type(error).__name__}: {error}", advice="please report this")
             self._note(Level.ERROR, "".join(traceback.format_exception(error)))
@@ -181,24 +209,54 @@ class Session(Observer):
         )
 
     async def _connections(self) -> None:
-        for last in (False, True):
+        while True:
             maildrop = await self._storage.open_maildrop()
             try:
                 await self._connection(maildrop)
             except _BrokenError as broken:
                 if self._abandoned is not None or self._stopping:
                     raise broken.problem from broken
-                if excused := self._excused(broken):
-                    self._pipelining.doubt(broken.suspect, at_first=broken.listing)
-                elif not await self._blame(maildrop, broken):
-                    raise broken.problem from broken
-                if last:
-                    raise broken.problem from broken
-                self._warn(f"{broken.problem}; {ONE_BY_ONE if excused else GO_ON}")
+                self._warn(f"{broken.problem}; {await self._after_break(maildrop, broken)}")
             else:
-                if (conclusion := await self._pipelining.conclude()) is not None:
-                    self._warn(conclusion)
-                return
+                break
+        if (conclusion := await self._pipelining.conclude()) is not None:
+            self._warn(conclusion)
+        for check in self._apart[:APART]:
+            if not await self._delete_apart(check):
+                break
+
+    async def _after_break(self, maildrop: int, broken: _BrokenError) -> str:
+        """Find who is to blame; return in words what is done now. Raises what broke the connection."""
+        words = GO_ON
+        if broken.cut_short is not None:
+            key = broken.cut_short.trouble_key
+            self._reconnections += key not in self._cut_short
+            self._cut_short.add(key)
+            if broken.cut_short.uid is None:  # it is known again only when it has been retrieved, and would break this
+                self._tally.broke.add(key)
+        elif self._excused(broken):
+            self._pipelining.doubt(broken.suspect.key if broken.suspect else None, at_first=broken.listing)
+            words = ONE_BY_ONE
+        elif not await self._blame(maildrop, broken):
+            raise broken.problem from broken
+        if not self._reconnections:
+            raise broken.problem from broken
+        self._reconnections -= 1
+        return words
+
+    async def _delete_apart(self, check: Check) -> bool:
+        """Delete a message whose deletion has failed before; return whether to go on with the next."""
+        maildrop = await self._storage.open_maildrop()
+        try:
+            await self._connection(maildrop, only=check)
+        except _BrokenError as broken:
+            if self._abandoned is not None or self._stopping:
+                raise broken.problem from broken
+            if not await self._blame(maildrop, broken):
+                raise broken.problem from broken
+            self._warn(str(broken.problem))
+            return False
+        return True
 
     def _excused(self, broken: _BrokenError) -> bool:
         """Whether the server may have stumbled over PIPELINING: then no message is blamed that was not asked for alone.
@@ -206,18 +264,26 @@ class Session(Observer):
         What has failed before is not excused, so that it cannot go on like that for ever.
         """
         suspect = broken.suspect
-        return broken.overasked and (suspect is None or suspect.trouble_key not in self._known_troubles)
+        return broken.overasked and (suspect is None or suspect.key not in self._known_troubles)
 
     async def _blame(self, maildrop: int, broken: _BrokenError) -> bool:
         """Count the failure against the message that broke the connection; return whether there was one."""
-        if broken.suspect is None:
+        suspect, problem = broken.suspect, broken.problem
+        if suspect is None:
             return False
-        self._tally.broke.add(broken.suspect.trouble_key)
-        self.failed(broken.suspect, broken.problem, count=True)
+        self._tally.broke.add(suspect.key)
+        self._deletions_last |= suspect.deletion
+        if suspect.deletion:
+            self._tally.fail_deletion(problem)
+            self._troubles.append((suspect.key, suspect.listed.size, str(problem), False))
+            self._skipped(suspect.listed, f"it was delivered; deleting it failed: {problem}", trouble=True)
+        else:
+            self.failed(suspect.listed, problem, count=True)
         await self._count_troubles(maildrop)
         return True
 
-    async def _connection(self, maildrop: int) -> None:
+    async def _connection(self, maildrop: int, only: Check | None = None) -> None:
+        """Make one connection and do its work; with `only`, no more than this deletion."""
         wire: Wire | None = None
         try:
             self._early = trio.CancelScope()
@@ -225,7 +291,7 @@ class Session(Observer):
                 self._early.cancel()
             with self._early:
                 wire = await self._entry.connect()
-                self._retrieval = await self._prepare(wire, maildrop)
+                self._retrieval = await self._prepare(wire, maildrop, only)
             if wire is None or self._retrieval is None:
                 if self._abandoned is not None:
                     raise self._abandoned
@@ -249,7 +315,7 @@ class Session(Observer):
 
     # --- before retrieving --------------------------------------------------------------------------------------------
 
-    async def _prepare(self, wire: Wire, maildrop: int) -> Retrieval:
+    async def _prepare(self, wire: Wire, maildrop: int, only: Check | None) -> Retrieval:
         """Log in, list, plan."""
         await self._entry.enter(wire)
         self.logged_in = True
@@ -261,30 +327,51 @@ class Session(Observer):
         try:
             listing, octets = await self._entry.listing(wire, capabilities, pipelining=pipelining)
         except (ConnectionCut, ServerStalled, ProtocolViolation) as problem:
-            raise _BrokenError(problem, None, overasked=overasked(wire), listing=True) from problem
+            raise _BrokenError(problem, overasked=overasked(wire), listing=True) from problem
         plan = await self._plan(maildrop, listing)
-        await self._make_ready(plan)
+        if only is None:
+            self._apart = plan.apart
+            await self._make_ready(plan)
+            self._tell_plan(plan, listing, octets)
+        else:
+            plan = plan.only(only)
+        return Retrieval(
+            wire,
+            plan,
+            self._target(wire, maildrop),
+            self,
+            pipelining=pipelining,
+            deletions_last=self._deletions_last,
+        )
+
+    def _tell_plan(self, plan: Plan, listing: list[Listed], octets: int) -> None:
         self._publish(
             MaildropListed(
                 self.id,
                 messages=len(listing),
                 octets=octets,
                 to_retrieve=len(plan.fetches),
-                to_retrieve_octets=sum(each.listed.octets for each in plan.fetches),
+                to_retrieve_octets=sum(each.listed.size for each in plan.fetches),
                 to_skip=len(plan.skips) + plan.unretrieved,
                 to_delete=len(plan.work) - len(plan.fetches),
             )
         )
+        self._tally.skipped = sum(not (skip.trouble or skip.kept) for skip in plan.skips)
+        self._tally.kept = sum(skip.kept for skip in plan.skips)
         for skip in plan.skips:
-            self._tally.skipped += not skip.trouble
-            if not skip.silent:
-                self._skipped(skip.listed, skip.reason, trouble=skip.trouble)
-        return Retrieval(wire, plan, self._target(wire, maildrop), self, pipelining=pipelining)
+            if skip.silent or skip.listed.trouble_key in self._named:
+                continue
+            self._named.add(skip.listed.trouble_key)
+            if skip.deletion:
+                self._tally.fail_deletion(MessageRefused(skip.reason))
+            elif skip.trouble:
+                self._tally.fail(MessageRefused(skip.reason))
+            self._skipped(skip.listed, skip.reason, trouble=skip.trouble)
 
     async def _make_ready(self, plan: Plan) -> None:
         """Ask for nothing that cannot be stored: where that is plain beforehand, only deletions are left to do."""
         if plan.fetches:
-            octets = min(each.listed.octets for each in plan.fetches)
+            octets = min(each.listed.size for each in plan.fetches)
             try:
                 await self._storage.make_ready(octets)
             except (DeliveryFailed, PasswordUnavailable) as problem:
@@ -343,6 +430,10 @@ class Session(Observer):
             user = server.username
             return audit_text(server.address, server.tls is not None, user, destination, message_id, octets, sender)
 
+        async def resolve(record: int, doubt: Doubt) -> None:
+            keeper = self._around.stores.keeper
+            await keeper.run(lambda journal: (journal.keep if doubt is Doubt.SHORT else journal.own)([record]))
+
         return Target(
             maildrop=maildrop,
             sink=self._storage.sink,
@@ -355,6 +446,8 @@ class Session(Observer):
             audit=audit,
             policy=self._policy,
             now=self._around.clock.now,
+            debug=lambda text: self._note(Level.DEBUG, text),
+            resolve=resolve,
         )
 
     async def _retrieve(self, retrieval: Retrieval, maildrop: int) -> None:
@@ -362,7 +455,9 @@ class Session(Observer):
         try:
             at_rest = await retrieval.run()
         except PopretrError as problem:
-            raise _BrokenError(problem, retrieval.suspect, overasked=retrieval.overasked) from problem
+            raise _BrokenError(
+                problem, retrieval.suspect, overasked=retrieval.overasked, cut_short=retrieval.cut_short
+            ) from problem
         finally:
             if not self._tally.messages and len(self._troubles) > 1:
                 # All were refused: that is the server's trouble, or the destination's, and none of the messages'.
@@ -412,11 +507,15 @@ class Session(Observer):
                 f"the server answered QUIT with an error: {visible(reply.text, 200)}",
                 advice="deletions may not have happened; they are made up for at the next run",
             )
-        now, listed, deleted = int(self._now()), self._listed, retrieval.deleted
+        now, listed, deleted = int(self._now()), self._listed, list(retrieval.deleted)
+        overcome = [key for key in retrieval.deleted.values() if key in self._known_troubles]
         keep = self._policy.new_only or self._policy.delete_after is not None
-        await self._around.stores.keeper.run(
-            lambda journal: journal.close_session(maildrop, deleted=deleted, listed=listed, now=now, keep_unnamed=keep)
-        )
+
+        def close(journal: Journal) -> None:
+            journal.close_session(maildrop, deleted=deleted, listed=listed, now=now, keep_unnamed=keep)
+            journal.clear_troubles(maildrop, overcome)
+
+        await self._around.stores.keeper.run(close)
         faultpoints.reached(Step.DELETED)
         self._tally.deleted += len(deleted)
         if deleted:
@@ -459,21 +558,34 @@ class Session(Observer):
                 sender=sender,
             )
         )
+        if record.doubt is Doubt.SHORT:
+            self.kept()
+            self._warn(
+                f"message {listed.number} was cut short by the server: {octets} of its {listed.size} octets arrived and"
+                " were delivered. The message stays on the server and is not retrieved again"
+            )
 
     def failed(self, listed: Listed, problem: PopretrError, *, count: bool, tell: bool = True) -> None:
         self._tally.fail(problem)
         tell = tell and self._tally.failed <= TOLD
         if count:
             rejected = isinstance(problem, MessageRejected)
-            self._troubles.append((listed.trouble_key, listed.octets, str(problem), rejected))
+            self._troubles.append((listed.trouble_key, listed.size, str(problem), rejected))
         if tell:
             self._skipped(listed, str(problem), trouble=True)
+
+    def left(self, listed: Listed, reason: str) -> None:
+        self._tally.skipped += 1
+        self._skipped(listed, reason, trouble=False)
+
+    def kept(self) -> None:
+        self._tally.kept += 1
 
     def progressed(self, messages: int, octets: int) -> None:
         self._publish(RetrievalProgressed(self.id, messages, octets))
 
     def _skipped(self, listed: Listed, reason: str, *, trouble: bool) -> None:
-        self._publish(MessageSkipped(self.id, listed.number, listed.uid, listed.octets, reason, trouble))
+        self._publish(MessageSkipped(self.id, listed.number, listed.uid, listed.size, reason, trouble))
 
     # --- helpers ------------------------------------------------------------------------------------------------------
 

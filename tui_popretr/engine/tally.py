@@ -18,8 +18,11 @@ class Tally:
     deleted: int = 0
     skipped: int = 0  # left on the server by a rule
     failed: int = 0  # left on the server by trouble
-    broke: set[str] = field(default_factory=set)  # trouble keys of messages that broke the connection
+    kept: int = 0  # on the server for good: they were delivered, and shorter than listed
+    undeleted: int = 0  # delivered, and their deletion failed
+    broke: set[str] = field(default_factory=set)  # trouble keys of what broke the connection
     _worst: PopretrError | None = None  # of the failures
+    _undeleted: PopretrError | None = None  # the first failed deletion's
 
     def deliver(self, octets: int) -> None:
         """A message is durable."""
@@ -32,6 +35,11 @@ class Tally:
         known = self._worst
         if known is None or worst([known.exit_code, problem.exit_code]) is not known.exit_code:
             self._worst = problem
+
+    def fail_deletion(self, problem: PopretrError) -> None:
+        """A delivered message stays on the server because of `problem`."""
+        self.undeleted += 1
+        self._undeleted = self._undeleted or problem
 
     def result(self, problem: PopretrError | None, started: datetime, ended: datetime) -> SessionResult:
         """Return how the session went; `problem` is what ended it early."""
@@ -47,12 +55,16 @@ class Tally:
             deleted=self.deleted,
             skipped=self.skipped,
             failed=self.failed,
+            kept=self.kept,
         )
 
     def _left_behind(self) -> PopretrError | None:
         """The error of a session that went well but for some messages."""
         if self._worst is None:
-            return None
+            if self._undeleted is None:
+                return None
+            what = "1 message" if self.undeleted == 1 else f"{self.undeleted} messages"
+            return MessagesSkipped(f"{what} could not be deleted from the server: {self._undeleted}")
         what = "1 message" if self.failed == 1 else f"{self.failed} messages"
         if isinstance(self._worst, DeliveryFailed):  # ours to mend, so its exit code counts
             return type(self._worst)(f"{what} could not be stored: {self._worst}", advice=self._worst.advice)
