@@ -211,6 +211,7 @@ class _Connection:
             "RETR": lambda which: b"+OK\r\n" + _stuffed(self._mail(which)),
             "TOP": lambda which: b"+OK\r\n" + _stuffed(_header(self._mail(which.split()[0]))),
             "DELE": self._dele,
+            "NOOP": lambda _: b"+OK\r\n",
             "QUIT": self._quit,
         }
         return answers[verb](argument)

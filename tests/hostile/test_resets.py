@@ -14,7 +14,8 @@ from tui_popretr.errors import ExitCode
 
 #: Which of these words the system has depends on whether we were about to read or to write.
 BROKE = re.compile(
-    "(. messages? could not be (retrieved|deleted from the server): )?the connection broke: (connection reset by peer|broken pipe)"
+    "(. messages? could not be (retrieved|deleted from the server): )?"
+    "the connection broke: (connection reset by peer|broken pipe)"
 )
 COMMANDS = {"CAPA": 1, "USER": 0, "PASS": 1, "STAT": 1, "UIDL": 1, "LIST": 1}
 LATE = ["RETR", "RETR 1", "RETR 2", "RETR 3", "DELE", "DELE 1", "DELE 3", "QUIT"]

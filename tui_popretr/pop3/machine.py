@@ -34,6 +34,7 @@ from tui_popretr.pop3.status import (
     KNOWN_CODES,
     is_continuation,
     is_err,
+    is_ok,
     may_be_status,
     response_code,
     split,
@@ -157,7 +158,7 @@ class Machine:
         self.check()
         if self._rest not in (b"", b"\r") and (self.idle or self._state is State.CHALLENGED):
             # completed later, a line that nobody asked for would pass for the reply to this command
-            self._break(self._misplaced(self._rest))
+            self._break(self._misplaced(self._rest, whole=False))
             self.check()
         return self._register(command)
 
@@ -328,7 +329,7 @@ class Machine:
         return Reply(command, ok, line, text, code, more=False)
 
     def _status(self, line: bytes) -> bool:
-        ok = line.startswith(b"+OK")
+        ok = is_ok(line)
         if not ok and not is_err(line):
             raise self._misplaced(line)
         self._blanks = 0
@@ -389,9 +390,9 @@ class Machine:
                 text = text[:-size] + STARS.encode()
         return visible(text, limit)
 
-    def _misplaced(self, line: bytes) -> RemoteProtocolError:
-        """Return the error for a line, or the beginning of one, that is no reply, or one to nothing."""
-        self._stray = not line or not may_be_status(line)
+    def _misplaced(self, line: bytes, *, whole: bool = True) -> RemoteProtocolError:
+        """Return the error for a line that is no reply, or one to nothing; not `whole`: for the beginning of a line."""
+        self._stray = not (is_ok(line) or is_err(line) or (not whole and may_be_status(line)))
         quote = self._quote(line) or f"more than {MAX_BLANKS} empty lines"
         if (self._expected and not self._silent) or self._state is State.GREETING:
             return RemoteProtocolError(f"the server's answer is neither +OK nor -ERR: {quote}")
