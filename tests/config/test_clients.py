@@ -397,7 +397,8 @@ def test_tls_defaults(tmp_path: Path) -> None:
     assert only_client(tmp_path, client()).server.tls is None
     assert tls(tmp_path, "") == TlsPolicy()
     assert TlsPolicy().minimum_version == "TLSv1.2"
-    assert TlsPolicy().handshake_timeout == 120.0
+    assert TlsPolicy().handshake_timeout is None
+    assert tls(tmp_path, 'timeout="5m"').handshake_timeout == 300.0
 
 
 def test_tls_settings(tmp_path: Path) -> None:
@@ -429,9 +430,37 @@ def test_switching_the_name_check_off_is_a_warning(tmp_path: Path) -> None:
     assert warnings(loaded) == ['peercert="-" switches the check of the certificate\'s name off']
 
 
-def test_peercert_may_be_an_address(tmp_path: Path) -> None:
-    assert tls(tmp_path, 'peercert="192.0.2.1"').peer_name == "192.0.2.1"
-    assert tls(tmp_path, 'peercert="2001:db8::1"').peer_name == "2001:db8::1"
+@pytest.mark.parametrize(
+    ("written", "name"),
+    [
+        ("mail.example.net", "mail.example.net"),
+        ("mail.example.net:995", "mail.example.net"),
+        ("192.0.2.1", "192.0.2.1"),
+        ("2001:db8::1", "2001:db8::1"),
+        ("[2001:db8::1]:995", "2001:db8::1"),
+        ("straße.example", "straße.example"),
+        # any text that a common name can hold
+        ("server1@localhost", "server1@localhost"),
+        ("not a host", "not a host"),
+        ("Büro: Server 1", "Büro: Server 1"),
+        ("a:b:c", "a:b:c"),
+        ("192.0.2.256", "192.0.2.256"),
+    ],
+)
+def test_peercert_may_be_any_name(tmp_path: Path, written: str, name: str) -> None:
+    assert tls(tmp_path, f'peercert="{written}"').peer_name == name
+
+
+def test_legacy_is_a_warning(tmp_path: Path) -> None:
+    loaded = load_text(tmp_path, task(client(more='<ssl legacy="Y"/>')))
+    policy = settings_of(loaded).clients[0].server.tls
+    assert policy is not None
+    assert policy.legacy
+    assert not tls(tmp_path, 'legacy="N"').legacy
+    (message,) = warnings(loaded)
+    assert message.startswith(
+        'legacy="Y" accepts short keys, SHA-1 signatures and servers without secure renegotiation'
+    )
 
 
 @pytest.mark.parametrize(
@@ -442,7 +471,8 @@ def test_peercert_may_be_an_address(tmp_path: Path) -> None:
         ('latent="x"', "latent: 'x' is neither yes nor no"),
         ('kstype="ZIP"', "kstype: 'ZIP' is not one of PKCS12,"),
         ('cert="me"', "cert names an entry of a key store, but kspath is missing"),
-        ('peercert="not a host"', "peercert: 'not a host' is not a host name"),
+        ('peercert="a&#9;b"', "peercert: a line break or another control character is not allowed in it"),
+        ('legacy="x"', "legacy: 'x' is neither yes nor no"),
         ('fingerprint="abc"', "fingerprint: 'abc' is not a SHA-256 fingerprint"),
     ],
 )

@@ -95,6 +95,7 @@ def test_whose_it_is_until_when_and_its_fingerprint() -> None:
         subject="pop.example.test",
         issuer="Some CA",
         names=("pop.example.test",),
+        texts=("pop.example.test",),
         begins=datetime(2026, 1, 5, 9, 34, 43, tzinfo=UTC),
         expires=datetime(2027, 2, 3, 23, 59, 59, tzinfo=UTC),
         # printf der | sha256sum

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+from typing import Any
 
 import pytest
 
@@ -16,6 +17,27 @@ def test_equal_policies_share_a_context(certificates: Certificates) -> None:
     first = context_for(certificates.policy(trust_password=Secret("x")))
     assert context_for(certificates.policy(trust_password=Secret("x"))) is first
     assert context_for(certificates.policy(trust_password=Secret("y"))) is not first
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "shared"),
+    [
+        ({}, {"latent": True}, True),
+        ({}, {"handshake_timeout": 7.0}, True),
+        ({"peer_name": "a.test"}, {"peer_name": "b.test"}, True),
+        ({"peer_name": "a.test"}, {"peer_name": "-"}, True),
+        ({"fingerprints": ("ab" * 32,)}, {"fingerprints": ("cd" * 32,), "peer_name": "a.test"}, True),
+        ({}, {"peer_name": "a.test"}, False),
+        ({}, {"fingerprints": ("ab" * 32,)}, False),
+        ({}, {"legacy": True}, False),
+        ({}, {"minimum_version": "TLSv1.3"}, False),
+    ],
+)
+def test_policies_that_trust_alike_share_a_context(
+    one: dict[str, Any], other: dict[str, Any], shared: bool, certificates: Certificates
+) -> None:
+    contexts = [context_for(certificates.policy(**each)) for each in (one, other)]
+    assert (contexts[0] is contexts[1]) is shared
 
 
 def test_every_python_judges_a_certificate_alike(certificates: Certificates) -> None:
@@ -38,13 +60,20 @@ def test_nothing_is_verified_by_a_context_only_where_a_pin_takes_its_place(certi
     context = context_for(certificates.policy(fingerprints=("ab" * 32,)))
     assert context.verify_mode is ssl.CERT_NONE
     assert context.get_ca_certs() == []
-    for policy in (TlsPolicy(), TlsPolicy(peer_name="-"), certificates.policy(minimum_version="TLSv1")):
+    for policy in (
+        TlsPolicy(),
+        TlsPolicy(peer_name="-"),
+        TlsPolicy(legacy=True),
+        certificates.policy(minimum_version="TLSv1"),
+    ):
         assert context_for(policy).verify_mode is ssl.CERT_REQUIRED
 
 
+@pytest.mark.parametrize("legacy", [False, True])
 @pytest.mark.parametrize("proto", ["TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3"])
-def test_a_server_cannot_do_without_a_certificate(proto: str) -> None:
-    ciphers = context_for(TlsPolicy(minimum_version=proto, fingerprints=("ab" * 32,))).get_ciphers()
+def test_a_server_cannot_do_without_a_certificate(proto: str, legacy: bool) -> None:
+    policy = TlsPolicy(minimum_version=proto, legacy=legacy, fingerprints=("ab" * 32,))
+    ciphers = context_for(policy).get_ciphers()
     assert ciphers
     assert all(each["auth"] != "auth-null" and each["strength_bits"] for each in ciphers)
 

@@ -238,28 +238,18 @@ async def test_it_is_not_valid_yet(certificates: Certificates) -> None:
 
 
 @pytest.mark.parametrize(
-    ("names", "told", "advised"),
+    ("names", "told"),
     [
-        (["other.example.test"], "other.example.test", 'peercert="other.example.test"'),
-        (["*.other.test", "x.test"], "*.other.test, x.test", 'peercert="x.test"'),
-        (["*.test"], "*.test", None),
-        ([LOOPBACK], LOOPBACK, f'peercert="{LOOPBACK}"'),
-        ([f"{n}.test" for n in range(7)], "0.test, 1.test, 2.test, 3.test, 4.test ...", 'peercert="0.test"'),
+        (["other.example.test"], "other.example.test"),
+        (["*.other.test", "x.test"], "*.other.test, x.test"),
+        ([LOOPBACK], LOOPBACK),
+        ([f"{n}.test" for n in range(7)], "0.test, 1.test, 2.test, 3.test, 4.test ..."),
     ],
 )
 @trio_test
-async def test_it_is_for_somebody_else(
-    names: list[str], told: str, advised: str | None, certificates: Certificates
-) -> None:
-    context = certificates.server_context(*names)
-    found = await rejection(greeter(context), certificates.policy())
+async def test_it_is_for_somebody_else(names: list[str], told: str, certificates: Certificates) -> None:
+    found = await rejection(greeter(certificates.server_context(*names)), certificates.policy())
     assert str(found) == f"the certificate is for {told}, not for {HOST}"
-    assert "check the host name in address" in found.advice
-    if advised is None:
-        assert "peercert" not in found.advice
-    else:
-        assert advised in found.advice
-        await under_tls(greeter(context), certificates.policy(peer_name=advised.split('"')[1]))
 
 
 @trio_test
@@ -283,7 +273,7 @@ async def test_another_name_may_be_expected(certificates: Certificates) -> None:
     assert details.names == ("*.provider.test",)
     found = await rejection(greeter(certificates.server_context(HOST, "more.test")), policy)
     assert str(found) == f"the certificate is for {HOST}, more.test, not for mail.provider.test"
-    assert found.advice.startswith("set peercert to one of")
+    assert found.advice == f"take peercert out of the client's <ssl>: the certificate is for {HOST}"
 
 
 @trio_test
@@ -346,8 +336,17 @@ def only(oldest: ssl.TLSVersion, newest: ssl.TLSVersion) -> Callable[[ssl.SSLCon
 @pytest.mark.parametrize(
     ("proto", "newest", "advice"),
     [
-        ("TLSv1.3", V.TLSv1_2, 'set proto="TLSv1.2" if the server can do no better'),
-        ("TLSv1.2", V.TLSv1_1, 'tell the server\'s operator; proto="TLSv1" would accept older versions, which are no'),
+        ("TLSv1.3", V.TLSv1_2, 'if the server can do no better, use <ssl ... proto="TLSv1.2"/>'),
+        (
+            "TLSv1.2",
+            V.TLSv1_1,
+            'tell the server\'s operator; until it is updated, <ssl ... proto="TLSv1"/> accepts older',
+        ),
+        (
+            "TLSv1.1",
+            V.TLSv1,
+            'tell the server\'s operator; until it is updated, <ssl ... proto="TLSv1"/> accepts older',
+        ),
     ],
 )
 @trio_test
@@ -410,7 +409,10 @@ async def entry(context: ssl.SSLContext, policy: TlsPolicy) -> TlsFailed | Conne
 @pytest.mark.parametrize(
     ("version", "words"),
     [
-        (V.TLSv1_2, "the server ends the TLS handshake: it has no cipher in common with us; or it wants a client cert"),
+        (
+            V.TLSv1_2,
+            "the server ends the TLS handshake: it has no cipher or signature algorithm in common with us; or it",
+        ),
         (V.TLSv1_3, "the server wants a client certificate"),
     ],
 )

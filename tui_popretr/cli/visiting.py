@@ -75,7 +75,7 @@ async def visit_all(settings: Settings, tell: Teller, connector: Connector) -> N
 def _impatient(client: ClientSettings) -> ClientSettings:
     """The client with a TLS handshake that is not waited for any longer than a reply."""
     tls = client.server.tls
-    if tls is None or tls.handshake_timeout <= PATIENCE:
+    if tls is None or tls.patience(PATIENCE) <= PATIENCE:
         return client
     return replace(client, server=replace(client.server, tls=replace(tls, handshake_timeout=PATIENCE)))
 

@@ -81,7 +81,8 @@ def _source(client: ClientSettings) -> str:
     if server.tls is None:
         return f"{server.address} without TLS"
     pinned = ", its certificate pinned" if server.tls.fingerprints else ""
-    return f"{server.address} over TLS{' (STLS)' if server.tls.latent else ''}{pinned}"
+    legacy = ", also where that is outdated" if server.tls.legacy else ""
+    return f"{server.address} over TLS{' (STLS)' if server.tls.latent else ''}{pinned}{legacy}"
 
 
 def _login(client: ClientSettings) -> str:

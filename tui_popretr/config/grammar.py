@@ -52,8 +52,8 @@ _SERVER = Shape(
 )
 _SSL = Shape(
     _names(
-        "enabled latent tspath tspass tstype peercert cert kspath kspass certpass kstype proto timeout fingerprint"
-        " xml:space"
+        "enabled latent tspath tspass tstype peercert cert kspath kspass certpass kstype proto legacy timeout"
+        " fingerprint xml:space"
     ),
     ignored=_names("mandatory clientauth cache expiry shake"),
 )

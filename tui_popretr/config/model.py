@@ -99,6 +99,9 @@ class FromCommand:
     timeout: float = 60.0
 
 
+#: Seconds that a TLS handshake may take where nothing is configured.
+LONGEST_HANDSHAKE = 120.0
+
 PasswordSource = Literal | FromEnvironment | FromFile | FromCommand
 
 
@@ -115,8 +118,13 @@ class TlsPolicy:
     key_store_password: Secret | None = None
     certificate_password: Secret | None = None
     minimum_version: str = "TLSv1.2"  # TLSv1 TLSv1.1 TLSv1.2 TLSv1.3
-    handshake_timeout: float = 120.0
+    legacy: bool = False  # accept what is outdated: short keys, SHA-1, no RFC 5746
+    handshake_timeout: float | None = None  # None: see patience()
     fingerprints: tuple[str, ...] = ()  # SHA-256, 64 lower-case hex digits each
+
+    def patience(self, timeout: float) -> float:
+        """Return how long a handshake may take; `timeout` is how long the server is waited for otherwise."""
+        return min(timeout, LONGEST_HANDSHAKE) if self.handshake_timeout is None else self.handshake_timeout
 
 
 def _in_both_forms(host: str, written: str) -> tuple[str, str]:

@@ -46,6 +46,13 @@ def read_tls(section: Section, resolver: Resolver) -> TlsPolicy:
             f"{minimum} is no longer safe: what is sent may be read, and certificates are checked less strictly",
             section.place_of("proto"),
         )
+    legacy = section.attribute("legacy", values.boolean, _DEFAULTS.legacy)
+    if legacy:
+        section.warning(
+            'legacy="Y" accepts short keys, SHA-1 signatures and servers without secure renegotiation (RFC 5746): what'
+            " is sent may be read on the way",
+            section.place_of("legacy"),
+        )
     return TlsPolicy(
         latent=section.attribute("latent", values.boolean, _DEFAULTS.latent),
         trust_path=trust_path,
@@ -56,7 +63,8 @@ def read_tls(section: Section, resolver: Resolver) -> TlsPolicy:
         key_store_password=section.secret_attribute("kspass"),
         certificate_password=section.secret_attribute("certpass"),
         minimum_version=minimum,
-        handshake_timeout=section.attribute("timeout", values.positive_duration, _DEFAULTS.handshake_timeout),
+        legacy=legacy,
+        handshake_timeout=section.attribute("timeout", values.positive_duration, None),
         fingerprints=pins,
     )
 
@@ -71,7 +79,11 @@ def _peer_name(section: Section, *, pinned: bool) -> str | None:
 
 
 def _certificate_name(text: str) -> str:
-    host, _ = values.address(f"[{text}]" if text.count(":") > 1 and not text.startswith("[") else text)
+    """A host, whose port and brackets do not count; or any other text, since a common name may be that."""
+    try:
+        host, _ = values.address(f"[{text}]" if text.count(":") > 1 and not text.startswith("[") else text)
+    except InvalidValueError:
+        return values.printable(text)
     return host
 
 

@@ -224,6 +224,13 @@ def one_line(text: str) -> str:
     return text
 
 
+def printable(text: str) -> str:
+    """Text without control characters."""
+    if _CONTROL.search(text):
+        raise InvalidValueError("a line break or another control character is not allowed in it")
+    return text
+
+
 def file_name(longest: int) -> Callable[[str], str]:
     """Return a parser of names that may become part of a path: no `/`, no control characters, not `.` or `..`."""
 

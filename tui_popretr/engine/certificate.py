@@ -24,6 +24,7 @@ class Certificate:
     subject: str = ""
     issuer: str = ""
     names: tuple[str, ...] = ()  # as they are written in it, not yet fit for a terminal
+    texts: tuple[str, ...] = ()  # common names and further alternative names, which only peercert can mean
     begins: datetime | None = None
     expires: datetime | None = None
     fingerprint: str = ""
@@ -35,10 +36,23 @@ class Certificate:
             subject=visible(_name(decoded.get("subject", ())), 256),
             issuer=visible(_name(decoded.get("issuer", ())), 256),
             names=tuple(certificate_names(decoded)),
+            texts=tuple(certificate_texts(decoded)),
             begins=_time(decoded.get("notBefore")),
             expires=_time(decoded.get("notAfter")),
             fingerprint=hashlib.sha256(der).hexdigest(),
         )
+
+    def is_for(self, host: str) -> bool:
+        """Whether it is for a host by its names (RFC 7817 §3)."""
+        return any(name_matches(name, host) for name in self.names)
+
+    def is_called(self, text: str) -> bool:
+        """Whether it bears a name that the user has given in peercert: any of its names, or any text in their place.
+
+        The common name counts even beside alternative names, as in Mailismus: the user has named it.
+        """
+        wanted = text.strip().casefold()
+        return self.is_for(text) or any(each.casefold() == wanted or name_matches(each, text) for each in self.texts)
 
 
 def chain_shown(sock: ssl.SSLSocket) -> list[Certificate]:
@@ -83,6 +97,14 @@ def certificate_names(decoded: Decoded) -> list[str]:
     ]
     common = next((value for rdn in decoded.get("subject", ()) for key, value in rdn if key == "commonName"), None)
     return names or ([common] if common else [])
+
+
+def certificate_texts(decoded: Decoded) -> list[str]:
+    """Return the common names, and the alternative names that are neither DNS names nor IP addresses."""
+    common = [value for rdn in decoded.get("subject", ()) for key, value in rdn if key == "commonName"]
+    alternatives = decoded.get("subjectAltName", ())
+    others = [value for kind, value in alternatives if kind not in ("DNS", "IP Address") and isinstance(value, str)]
+    return [*common, *others]
 
 
 def name_matches(pattern: str, name: str) -> bool:

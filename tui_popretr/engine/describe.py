@@ -71,15 +71,16 @@ def _settings(client: ClientSettings, timeout: float) -> list[tuple[str, str]]:
         settings.append(("maxsize", f"{client.max_size} octets"))
     if client.max_messages is not None:
         settings.append(("maxmessages", str(client.max_messages)))
-    return settings + _tls_settings(server.tls)
+    return settings + _tls_settings(server.tls, timeout)
 
 
-def _tls_settings(policy: TlsPolicy | None) -> list[tuple[str, str]]:
+def _tls_settings(policy: TlsPolicy | None, timeout: float) -> list[tuple[str, str]]:
     if policy is None:
         return []
     settings = [
         ("proto", f"{policy.minimum_version} or newer"),
-        ("timeout (TLS)", duration(policy.handshake_timeout)),
+        ("legacy", _yes_no(policy.legacy)),
+        ("timeout (TLS)", duration(policy.patience(timeout))),
     ]
     if policy.fingerprints:  # the other two have no effect then
         settings.append(("fingerprint", " | ".join(policy.fingerprints)))

@@ -11,11 +11,14 @@ from collections.abc import Callable
 
 from tui_popretr.config.model import TlsPolicy
 from tui_popretr.errors import ConfigurationError, describe_os_error
+from tui_popretr.oldtls import outdated
 from tui_popretr.secret import Secret
 from tui_popretr.text import visible
 
 #: A system's whole trust store is a quarter of a megabyte; nothing that a person means is larger than this.
 LARGEST = 16 * 1024 * 1024
+
+_TOO_WEAK = 'its key is too short, or it is signed with SHA-1; a new one is best, and legacy="Y" in <ssl> accepts it'
 
 Encrypted = Callable[[bytes], bytes]  # password -> the private key in PEM
 
@@ -82,6 +85,8 @@ def _why_not(problem: Exception, data: bytes, password: Secret | None) -> str:
         return "there is no certificate in the file (PEM or PKCS#12 is expected)"
     if b"PRIVATE KEY-----" not in data:
         return "there is no private key in the file; certificate and key must be in one"
+    if outdated(problem):
+        return _TOO_WEAK
     if getattr(problem, "reason", None) == "KEY_VALUES_MISMATCH":
         return "the private key does not belong to the first certificate in the file"
     if b"-----BEGIN ENCRYPTED PRIVATE KEY-----" in data or b"Proc-Type: 4,ENCRYPTED" in data:
@@ -102,7 +107,8 @@ def _load_pkcs12(context: ssl.SSLContext, policy: TlsPolicy, path: str, data: by
     try:
         _load_chain_once(context, key(once.encode()) + "".join([certificate, *others]).encode(), once)
     except (ssl.SSLError, OSError) as problem:
-        raise ConfigurationError(f"{path}: cannot use its certificate and private key") from problem
+        why = f": {_TOO_WEAK}" if outdated(problem) else ""
+        raise ConfigurationError(f"{path}: cannot use its certificate and private key{why}") from problem
 
 
 def _load_chain_once(context: ssl.SSLContext, pem: bytes, password: str) -> None:

@@ -1,6 +1,6 @@
 """TLS policies made into SSL contexts, and what a verified connection says about its server.
 
-One context serves all clients with equal policies: loading trust stores is what makes contexts expensive.
+One context serves all clients that trust alike: loading trust stores is what makes contexts expensive.
 """
 
 from __future__ import annotations
@@ -9,17 +9,19 @@ import hashlib
 import socket
 import ssl
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import lru_cache
 
 from tui_popretr.config.model import TlsPolicy
 from tui_popretr.engine import tls_trouble
-from tui_popretr.engine.certificate import Certificate, Decoded, chain_shown, name_matches
+from tui_popretr.engine.certificate import Certificate, Decoded, chain_shown
+from tui_popretr.engine.misnamed import misnamed
 from tui_popretr.engine.resumption import Server, Ticket, Tickets
 from tui_popretr.engine.stores import load_client_certificate, load_trust
 from tui_popretr.errors import TlsFailed
 from tui_popretr.facts import TlsDetails
+from tui_popretr.oldtls import accept_outdated, lower_the_level
 from tui_popretr.text import visible
 
 _VERSIONS = {
@@ -38,9 +40,20 @@ class Trust:
     tickets: Tickets
 
 
-@lru_cache(maxsize=256)
 def trust_for(policy: TlsPolicy) -> Trust:
-    """Return what is the same for equal policies, until it is forgotten. Raises ConfigurationError as context_for()."""
+    """Return the context for a policy, the same for all that trust alike, until it is forgotten.
+
+    Raises ConfigurationError as context_for().
+    """
+    # A context knows whether a name or a pin is compared by us, but not which one.
+    alike = replace(policy, latent=False, handshake_timeout=None, peer_name=None if policy.peer_name is None else "-")
+    if policy.fingerprints:
+        alike = replace(alike, fingerprints=("any",), peer_name=None, trust_path=None, trust_password=None)
+    return _trust(alike)
+
+
+@lru_cache(maxsize=256)
+def _trust(policy: TlsPolicy) -> Trust:
     return Trust(_context(policy), Tickets())
 
 
@@ -51,12 +64,14 @@ def context_for(policy: TlsPolicy) -> ssl.SSLContext:
 
 def forget() -> None:
     """Read all files anew for what comes next, and resume nothing: they may have changed."""
-    trust_for.cache_clear()
+    _trust.cache_clear()
 
 
 def _context(policy: TlsPolicy) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     _set_oldest(context, _VERSIONS[policy.minimum_version])
+    if policy.legacy:
+        accept_outdated(context)
     # Python versions differ in these two defaults; a certificate is to be judged alike by all of them.
     context.verify_flags &= ~ssl.VERIFY_X509_STRICT
     context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
@@ -88,15 +103,17 @@ def _set_oldest(context: ssl.SSLContext, version: ssl.TLSVersion) -> None:
         warnings.simplefilter("ignore", DeprecationWarning)
         context.minimum_version = version
     # OpenSSL 3 has them at its lowest level only, since they sign with MD5 and SHA-1.
-    context.set_ciphers("DEFAULT:!aNULL:!eNULL:@SECLEVEL=0")
+    lower_the_level(context)
 
 
 class TlsSession:
     """One handshake to come: its context, the name it is for, and the verdict on the certificate."""
 
-    def __init__(self, policy: TlsPolicy, host: str) -> None:
+    def __init__(self, policy: TlsPolicy, host: str, shown: str = "") -> None:
+        """`host` is in ASCII, as SNI and certificates have it; `shown` is what people call it."""
         self._policy = policy
         self._host = host
+        self._shown = visible(shown or host, 253)
         trust = trust_for(policy)
         self._context = trust.context
         self._tickets = trust.tickets
@@ -140,7 +157,7 @@ class TlsSession:
         if policy.fingerprints:
             fingerprint = hashlib.sha256(der).hexdigest()
             if fingerprint not in policy.fingerprints:
-                raise tls_trouble.not_pinned(fingerprint if der else "", self._host)
+                raise tls_trouble.not_pinned(fingerprint if der else "", self._shown)
             # What was not verified is not told officially; whose certificate it is, the fingerprint has settled.
             shown = [self._ticket.certificate] if self._ticket and sock.session_reused else chain_shown(sock)
             told = (each for each in shown if each.fingerprint == fingerprint)
@@ -148,8 +165,8 @@ class TlsSession:
         else:
             certificate = Certificate.of(_decoded(sock), der)
             expected = policy.peer_name
-            if expected not in {None, "-"} and not any(name_matches(name, expected) for name in certificate.names):
-                raise tls_trouble.misnamed(certificate.names, self._host, expected)
+            if expected not in {None, "-"} and not certificate.is_called(expected):
+                raise misnamed(certificate, self._host, self._shown, expected)
         now, resumed = _now(), bool(sock.session_reused)
         if self._given_up:
             self._tickets.unwilling(self._server, now)
@@ -192,9 +209,11 @@ class TlsSession:
 
     def explain(self, problem: Exception) -> TlsFailed:
         """Return the error that says in words why the handshake failed, and what to do about it."""
+        return tls_trouble.explain(problem, self._attempt())
+
+    def _attempt(self) -> tls_trouble.Attempt:
         chain = chain_shown(self._sock) if self._sock is not None else []
-        attempt = tls_trouble.Attempt(self._policy, self._host, str(self._server[1] or ""), tuple(chain))
-        return tls_trouble.explain(problem, attempt)
+        return tls_trouble.Attempt(self._policy, self._host, self._shown, str(self._server[1] or ""), tuple(chain))
 
 
 def _now() -> datetime:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import errno
 import ssl
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from typing import Any
 
 from tui_popretr.config.model import TlsPolicy
 from tui_popretr.engine.certificate import Certificate
+from tui_popretr.engine.misnamed import misnamed, pin_it
 from tui_popretr.errors import (
     CertificateRejected,
     ClientCertificateRejected,
@@ -17,7 +19,7 @@ from tui_popretr.errors import (
     TlsFailed,
     describe_os_error,
 )
-from tui_popretr.text import visible
+from tui_popretr.oldtls import NO_VERSION, outdated
 
 # X509_V_ERR_... of OpenSSL's x509_vfy.h, which Python hands on as verify_code
 _NOT_YET_VALID, _EXPIRED = 9, 10
@@ -25,20 +27,14 @@ _SELF_SIGNED = 18
 _UNTRUSTED = {2, 19, 20, 21}  # no issuer found, at one place of the chain or another
 _OTHER_NAME = {62, 64}
 
-# Reasons of OpenSSL's errors; alerts of the server have names that begin with the TLS version that brought them.
+# Reasons of OpenSSL's errors; alerts of the server have names that begin with the TLS version that brought them. Those
+# of old servers are in oldtls.py.
 _IN_CLEAR = {
     "WRONG_VERSION_NUMBER",
     "RECORD_LAYER_FAILURE",
     "UNKNOWN_PROTOCOL",
     "HTTP_REQUEST",
     "PACKET_LENGTH_TOO_LONG",
-}
-_NO_VERSION = {
-    "TLSV1_ALERT_PROTOCOL_VERSION",
-    "UNSUPPORTED_PROTOCOL",
-    "WRONG_SSL_VERSION",
-    "VERSION_TOO_LOW",
-    "TLSV1_ALERT_INSUFFICIENT_SECURITY",
 }
 _NO_CERTIFICATE_OF_OURS = {"TLSV13_ALERT_CERTIFICATE_REQUIRED", "SSLV3_ALERT_NO_CERTIFICATE"}
 _BAD_CERTIFICATE_OF_OURS = {
@@ -57,7 +53,8 @@ class Attempt:
     """A handshake that failed: how and with whom it was tried, and the certificates that were shown, if any."""
 
     policy: TlsPolicy
-    host: str
+    host: str  # in ASCII
+    shown: str  # what people call it
     port: str = ""
     chain: Sequence[Certificate] = ()
 
@@ -72,7 +69,11 @@ def explain(problem: Exception, attempt: Attempt) -> TlsFailed:
         return _rejected(problem, attempt)
     gone = isinstance(problem, OSError) and problem.errno == errno.ENOTCONN
     if gone or isinstance(problem, ssl.SSLEOFError | ConnectionError):
-        return TlsFailed("the server closed the connection during the TLS handshake", advice=_perhaps_stls(attempt))
+        # Schannel, for one, hangs up without an alert where it has nothing in common with us.
+        causes = [_perhaps_stls(attempt), "" if attempt.policy.legacy else _accept_it(attempt.policy, sure=False)]
+        return TlsFailed(
+            "the server closed the connection during the TLS handshake", advice="; ".join(filter(None, causes))
+        )
     if isinstance(problem, ssl.SSLError):
         return _broken(problem, attempt)
     detail = describe_os_error(problem) if isinstance(problem, OSError) else str(problem)
@@ -110,30 +111,16 @@ def not_pinned(fingerprint: str, host: str) -> CertificateRejected:
     )
 
 
-def misnamed(names: Sequence[str], host: str, expected: str | None) -> CertificateRejected:
-    """Return the error for a certificate that is not for the host, or not for the name in peercert."""
-    first = next((name for name in names if not name.startswith("*")), "")
-    advice = "check the host name in address"
-    if expected:
-        advice = "set peercert to one of the certificate's names, in the client's <ssl>, if that is the right server"
-    elif first:
-        advice += f', or set peercert="{visible(first, 253)}" in <ssl> if that is the right server'
-    told = f"for {_listed(names)}, not" if names else "not"
-    return CertificateRejected(f"the certificate is {told} for {expected or host}", advice=advice)
-
-
-def _listed(names: Sequence[str]) -> str:
-    return visible(", ".join(names[:5]) + (" ..." if len(names) > 5 else ""), 300)
-
-
 # --- the server's certificate -----------------------------------------------------------------------------------------
 
 
 def _rejected(problem: ssl.SSLCertVerificationError, attempt: Attempt) -> CertificateRejected:
-    code, policy = problem.verify_code, attempt.policy
+    code = problem.verify_code
     leaf = attempt.chain[0] if attempt.chain else Certificate()
     if code in _OTHER_NAME:
-        return misnamed(leaf.names, attempt.host, policy.peer_name)
+        return misnamed(leaf, attempt.host, attempt.shown, attempt.policy.peer_name)
+    if words := outdated(problem):
+        return CertificateRejected(_too_old(attempt, words), advice=_accept_it(attempt.policy))
     words = problem.verify_message or "it cannot be verified"
     advice = "set tspath to the file of the authority that signed it, in the client's <ssl>, if you trust that"
     if code == _EXPIRED:
@@ -145,12 +132,12 @@ def _rejected(problem: ssl.SSLCertVerificationError, attempt: Attempt) -> Certif
         words, advice = _not_yet_valid(attempt.chain), "see whether this machine's clock is right"
     elif code == _SELF_SIGNED:
         words = "it is self-signed"
-        advice = _pin(leaf) or "set tspath to a file with this very certificate, in the client's <ssl>"
+        advice = pin_it(leaf) or "set tspath to a file with this very certificate, in the client's <ssl>"
     elif code in _UNTRUSTED:
         words, advice = _untrusted(attempt.chain), _trust(leaf)
     fingerprint = leaf.fingerprint if code == _SELF_SIGNED or code in _UNTRUSTED else ""
     return CertificateRejected(
-        f"the certificate of {attempt.host} is rejected: {words}", advice=advice, fingerprint=fingerprint
+        f"the certificate of {attempt.shown} is rejected: {words}", advice=advice, fingerprint=fingerprint
     )
 
 
@@ -186,14 +173,7 @@ def _untrusted(chain: Sequence[Certificate]) -> str:
 
 def _trust(leaf: Certificate) -> str:
     trust = "set tspath to a file with the authority's certificate, in the client's <ssl>, if you trust that"
-    return f"{trust}; or {_pin(leaf)}" if leaf.fingerprint else trust
-
-
-def _pin(leaf: Certificate) -> str:
-    if not leaf.fingerprint:
-        return ""
-    pin = f'pin it with fingerprint="{leaf.fingerprint}"'
-    return f"{pin} in the client's <ssl>, if the server's operator says that this is its fingerprint"
+    return f"{trust}; or {pin_it(leaf)}" if leaf.fingerprint else trust
 
 
 # --- what else --------------------------------------------------------------------------------------------------------
@@ -205,25 +185,55 @@ def _broken(problem: ssl.SSLError, attempt: Attempt) -> TlsFailed:
         if policy.latent:
             return TlsFailed("the server agreed to STLS and then went on in clear", advice="tell the server's operator")
         return TlsFailed(f"the server speaks plain text {attempt.where} and not TLS", advice=_perhaps_stls(attempt))
-    if reason in _NO_VERSION:
+    if reason in NO_VERSION:
         return _no_version(policy)
     if ours := _about_our_certificate(problem):
         return ours
-    words = (reason or str(problem)).lower().replace("_", " ")
-    if reason == "SSLV3_ALERT_HANDSHAKE_FAILURE":
+    if words := outdated(problem):
+        if "_ALERT_" not in reason:
+            return TlsFailed(_too_old(attempt, words), advice=_accept_it(policy))
         wants = "" if policy.key_store else "; or it wants a client certificate (kspath)"
-        return TlsFailed(f"the server ends the TLS handshake: it has no cipher in common with us{wants}")
+        return TlsFailed(f"the server ends the TLS handshake: {words}{wants}", advice=_accept_it(policy, sure=False))
     if reason == "TLSV1_UNRECOGNIZED_NAME":
-        return TlsFailed(f"the server does not know the name {attempt.host}", advice="check the host name in address")
+        return TlsFailed(f"the server does not know the name {attempt.shown}", advice="check the host name in address")
+    words = (reason or str(problem)).lower().replace("_", " ")
     return TlsFailed(f"the TLS handshake failed: {words}")
+
+
+def _too_old(attempt: Attempt, words: str) -> str:
+    return f"{attempt.shown} is too old for a safe connection: {words}"
+
+
+def _accept_it(policy: TlsPolicy, *, sure: bool = True) -> str:
+    if policy.legacy:
+        return "tell the server's operator"
+    when = "tell the server's operator; until it is updated," if sure else "if it is an old server,"
+    return (
+        f"{when} {_written(policy, legacy=True)} accepts what is outdated, and what is sent may then be read on the way"
+    )
+
+
+def _written(policy: TlsPolicy, **changes: Any) -> str:
+    """Return the <ssl> element of a policy with changes, as the configuration has it; `...` stands for the rest."""
+    plain, changed = TlsPolicy(), replace(policy, **changes)
+    kept = replace(changed, latent=False, minimum_version=plain.minimum_version, legacy=False)
+    attributes = {
+        'latent="Y"': changed.latent,
+        "...": kept != plain,
+        f'proto="{changed.minimum_version}"': changed.minimum_version != policy.minimum_version
+        or changed.minimum_version != plain.minimum_version,
+        'legacy="Y"': changed.legacy,
+    }
+    return f"<ssl {' '.join(text for text, there in attributes.items() if there)}/>"
 
 
 def _no_version(policy: TlsPolicy) -> TlsFailed:
     advice = "tell the server's operator"
     if policy.minimum_version == "TLSv1.3":
-        advice = 'set proto="TLSv1.2" if the server can do no better'
-    elif policy.minimum_version == "TLSv1.2":
-        advice = f'{advice}; proto="TLSv1" would accept older versions, which are no longer safe'
+        advice = f"if the server can do no better, use {_written(policy, minimum_version='TLSv1.2')}"
+    elif policy.minimum_version != "TLSv1":
+        older = _written(policy, minimum_version="TLSv1")
+        advice = f"{advice}; until it is updated, {older} accepts older versions, which are no longer safe"
     return TlsFailed(
         f"the server has no version of TLS that is accepted here: {policy.minimum_version} or newer (proto)",
         advice=advice,

@@ -140,10 +140,14 @@ class Wire:
         assert server.tls is not None
         with _IN_OUR_WORDS:
             self.machine.check()  # nothing may have come in clear behind STLS's +OK
-        with trio.move_on_after(server.tls.handshake_timeout) as scope:
-            details = await self.stream.start_tls(TlsSession(server.tls, server.host))
+        patience = server.tls.patience(self.timeout)
+        with trio.move_on_after(patience) as scope:
+            details = await self.stream.start_tls(TlsSession(server.tls, server.host, server.written))
         if scope.cancelled_caught:
-            raise TlsFailed(f"the TLS handshake took longer than {server.tls.handshake_timeout:g} s")
+            raise TlsFailed(
+                f"the TLS handshake took longer than {patience:g} s",
+                advice='if the server is only slow, give it more time: <ssl timeout="2m"/>',
+            )
         if server.tls.latent:
             self.machine.tls_started()
         self._renew()

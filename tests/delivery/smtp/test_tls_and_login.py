@@ -8,6 +8,7 @@ import threading
 from base64 import b64decode, b64encode
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
 import pytest
@@ -16,6 +17,8 @@ import trustme
 from tests.delivery.smtp.receiver import PATIENCE, SENDER, Hang, Say, receiving, wait_for
 from tests.delivery.smtp.sending import failure, in_a_thread, sending
 from tests.delivery.smtp.talker import talking
+from tests.engine.issuing import Authority, weak_context
+from tui_popretr import oldtls
 from tui_popretr.config.model import SmtpDestination
 from tui_popretr.delivery.smtp import connection, tls
 from tui_popretr.errors import (
@@ -135,6 +138,49 @@ def test_the_name_for_look_up_sni_certificate_and_journal(
     assert hosts == [looked_up]
     assert names == [name]
     assert destination.address == f"{written}:{receiver.port}"
+
+
+@pytest.mark.parametrize(
+    ("weak", "words"),
+    [
+        ({"bits": 1024}, "the key of its certificate is too short to be safe"),
+        ({"sha1": True}, "its certificate is signed with an algorithm that is no longer safe, such as SHA-1"),
+    ],
+)
+def test_an_old_mail_server_is_accepted_on_this_machine_alone(
+    weak: dict[str, Any], words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = Authority.root()
+    context = weak_context(root.issue("IP:127.0.0.1", **weak), tmp_path)
+    monkeypatch.setenv("SSL_CERT_FILE", root.trust_file(tmp_path))
+    tls.context.cache_clear()
+    with receiving(starttls=context) as receiver:
+        with sending(receiver.destination(starttls=True)) as sender:
+            sender.send()
+        assert len(receiver.mails) == 1
+        monkeypatch.setattr(connection, "is_loopback", lambda host: False)
+        error = failure(
+            ReceiverNotTrusted, "is too old for a safe connection", receiver.destination(starttls=True), None
+        )
+    assert str(error) == f"the SMTP server 127.0.0.1:{receiver.port} is too old for a safe connection: {words}"
+    assert error.advice.startswith("update it, or hand over to a mail server on this machine")
+    tls.context.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("reason", "words"),
+    [
+        *((each, "x is too old for a safe connection: ") for each in oldtls.REASONS if "_ALERT_" not in each),
+        *((each, "x ends the TLS handshake: it has no cipher") for each in oldtls.REASONS if "_ALERT_" in each),
+        *((each, "x has no version of TLS that is accepted here: TLSv1.2 or newer") for each in oldtls.NO_VERSION),
+    ],
+)
+def test_every_refusal_of_an_old_mail_server_is_explained(reason: str, words: str) -> None:
+    problem = ssl.SSLError(1, f"[SSL: {reason}] whatever")
+    problem.reason = reason
+    error = tls.explain("x", problem)
+    assert str(error).startswith(words)
+    assert error.advice.endswith("for another one no setting accepts it")
 
 
 def test_a_password_that_is_not_utf8_is_sent_as_it_is() -> None:

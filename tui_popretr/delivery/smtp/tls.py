@@ -6,6 +6,9 @@ import ssl
 from functools import lru_cache
 
 from tui_popretr.errors import ReceiverNotTrusted, describe_os_error
+from tui_popretr.oldtls import NO_VERSION, accept_outdated, outdated
+
+_NO_SETTING = "update it, or hand over to a mail server on this machine: for another one no setting accepts it"
 
 
 @lru_cache(maxsize=2)
@@ -25,11 +28,20 @@ def context(*, verified: bool) -> ssl.SSLContext:
     else:
         made.check_hostname = False
         made.verify_mode = ssl.CERT_NONE
+        accept_outdated(made)
     return made
 
 
 def explain(name: str, error: Exception) -> ReceiverNotTrusted:
     """Return the error that says in words why there is no TLS with the server called `name`."""
+    if words := outdated(error):
+        alert = isinstance(error, ssl.SSLError) and "_ALERT_" in (error.reason or "")
+        what = "ends the TLS handshake" if alert else "is too old for a safe connection"
+        return ReceiverNotTrusted(f"{name} {what}: {words}", advice=_NO_SETTING)
+    if isinstance(error, ssl.SSLError) and error.reason in NO_VERSION:
+        return ReceiverNotTrusted(
+            f"{name} has no version of TLS that is accepted here: TLSv1.2 or newer", advice=_NO_SETTING
+        )
     if isinstance(error, ssl.SSLCertVerificationError):
         words = (error.verify_message or "it cannot be verified").lower()
         return ReceiverNotTrusted(

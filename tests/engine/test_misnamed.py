@@ -1,0 +1,136 @@
+"""Certificates for another name: what they are for, and advice that helps wherever it names a setting."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from trio.testing import trio_test
+
+from tests.engine.issuing import Authority, weak_context
+from tests.engine.tls_serving import greeter, under_tls
+from tui_popretr.config.model import TlsPolicy
+from tui_popretr.errors import CertificateRejected
+
+HOST = "pop.example.test"
+CHECK_ADDRESS, CHECK_PEERCERT = "check the host name in address", "check peercert"
+OR_SET = ', or set peercert="{}" in the client\'s <ssl> if that is the right server'
+BY_ITSELF = 'the name stands where it does not count by itself; set peercert="{}" in the client\'s <ssl>'
+OUT = f"take peercert out of the client's <ssl>: the certificate is for {HOST}"
+OF_NO_USE = (
+    "; the certificate's names say nothing about the server, so pin it with fingerprint=\"...\" in the client's <ssl>,"
+    " if the server's operator says that this is its fingerprint"
+)
+
+
+@pytest.fixture(scope="module")
+def authority() -> Authority:
+    return Authority.root()
+
+
+@pytest.mark.parametrize(
+    ("names", "common_name", "host", "peercert", "advice"),
+    [
+        # another name, which may be the server's all the same
+        (["mail.hoster.test"], None, HOST, None, CHECK_ADDRESS + OR_SET.format("mail.hoster.test")),
+        ([], "mail.hoster.test", HOST, None, CHECK_ADDRESS + OR_SET.format("mail.hoster.test")),
+        (["IP:192.0.2.7"], None, HOST, None, CHECK_ADDRESS + OR_SET.format("192.0.2.7")),
+        (["mail.hoster.test"], None, "192.0.2.7", None, CHECK_ADDRESS + OR_SET.format("mail.hoster.test")),
+        (["mail.hoster.test"], None, HOST, "x.test", CHECK_PEERCERT + OR_SET.format("mail.hoster.test")),
+        (["xn--strae-oqa.test"], None, HOST, None, CHECK_ADDRESS + OR_SET.format("xn--strae-oqa.test")),
+        # the one that is most like the host's
+        (["a.test", "web.example.test", "b.test"], None, HOST, None, CHECK_ADDRESS + OR_SET.format("web.example.test")),
+        (["localhost", "mail.hoster.test"], None, HOST, None, CHECK_ADDRESS + OR_SET.format("mail.hoster.test")),
+        (["localhost", "IP:127.0.0.1", "IP:192.0.2.7"], None, HOST, None, CHECK_ADDRESS + OR_SET.format("192.0.2.7")),
+        (["*.hoster.test", "hoster.test"], None, HOST, None, CHECK_ADDRESS + OR_SET.format("hoster.test")),
+        # the right name, where it does not count by itself
+        (["localhost"], HOST, HOST, None, BY_ITSELF.format(HOST)),
+        (["localhost"], "*.example.test", HOST, None, BY_ITSELF.format(HOST)),
+        (["localhost"], HOST, HOST, "x.test", BY_ITSELF.format(HOST)),
+        (["DNS:192.0.2.7", "localhost"], None, "192.0.2.7", None, BY_ITSELF.format("192.0.2.7")),
+        (["*.example.test", "localhost"], None, "my_pop.example.test", None, BY_ITSELF.format("my_pop.example.test")),
+        # the right name, and peercert is wrong
+        (["localhost", HOST], None, HOST, "localhos", OUT),
+        (["*.example.test"], None, HOST, "example.test", OUT),
+        # names that any machine has
+        (["localhost"], None, HOST, None, CHECK_ADDRESS + OF_NO_USE),
+        (["localhost", "IP:127.0.0.1", "localhost.localdomain"], None, HOST, None, CHECK_ADDRESS + OF_NO_USE),
+        ([], "localhost", HOST, None, CHECK_ADDRESS + OF_NO_USE),
+        (["localhost"], None, HOST, "x.test", CHECK_PEERCERT + OF_NO_USE),
+        (["localhost"], None, "127.0.0.1", None, CHECK_ADDRESS + OR_SET.format("localhost")),
+        # nothing to name
+        (["*.hoster.test"], None, HOST, None, CHECK_ADDRESS),
+        (["*.hoster.test", "localhost"], None, HOST, None, CHECK_ADDRESS),
+        ([], None, HOST, None, CHECK_ADDRESS),
+        ([], None, HOST, "x.test", CHECK_PEERCERT),
+    ],
+)
+@trio_test
+async def test_the_advice_helps(
+    names: list[str],
+    common_name: str | None,
+    host: str,
+    peercert: str | None,
+    advice: str,
+    authority: Authority,
+    tmp_path: Path,
+) -> None:
+    server = greeter(weak_context(authority.issue(*names, common_name=common_name), tmp_path))
+    policy = TlsPolicy(trust_path=authority.trust_file(tmp_path), peer_name=peercert)
+    with pytest.raises(CertificateRejected) as caught:
+        await under_tls(server, policy, host)
+    assert re.sub("[0-9a-f]{64}", "...", caught.value.advice) == advice
+    if name := re.search('peercert="([^"]*)"', caught.value.advice):
+        await under_tls(server, TlsPolicy(trust_path=policy.trust_path, peer_name=name[1]), host)
+    elif pin := re.search('fingerprint="([^"]*)"', caught.value.advice):
+        await under_tls(server, TlsPolicy(fingerprints=(pin[1],)), host)
+    elif "take peercert out" in advice:
+        await under_tls(server, TlsPolicy(trust_path=policy.trust_path), host)
+
+
+@pytest.mark.parametrize(
+    ("names", "common_name", "peercert"),
+    [
+        ([], "server1@localhost", "server1@localhost"),
+        (["localhost"], "server1@localhost", "Server1@LOCALHOST"),
+        (["email:server1@localhost"], None, "server1@localhost"),
+        (["localhost"], "Büro Server 1", "büro server 1"),
+        (["localhost"], "büro", "Büro"),
+        (["localhost"], "mail.example.test", "mail.example.test"),
+        (["localhost", "mail.example.test"], "x", "mail.example.test"),
+        (["*.example.test"], "x", "mail.example.test"),
+        (["IP:192.0.2.7"], "x", "192.0.2.7"),
+    ],
+)
+@trio_test
+async def test_peercert_may_be_any_name_in_the_certificate(
+    names: list[str], common_name: str | None, peercert: str, authority: Authority, tmp_path: Path
+) -> None:
+    context = weak_context(authority.issue(*names, common_name=common_name), tmp_path)
+    policy = TlsPolicy(trust_path=authority.trust_file(tmp_path), peer_name=peercert)
+    hosts: list[str | None] = []
+    context.sni_callback = lambda connection, name, original: hosts.append(name)
+    await under_tls(greeter(context), policy, HOST)
+    assert hosts == [HOST]
+
+
+@pytest.mark.parametrize(
+    ("names", "common_name", "peercert"),
+    [
+        (["localhost"], "server1@localhost", "server2@localhost"),
+        (["localhost"], "server1@localhost", "server1"),
+        (["localhost"], "*", "anything"),
+        (["localhost"], "*@localhost", "me@localhost"),
+        (["email:me@mail.example.test"], None, "mail.example.test"),
+        (["localhost"], "mail", "mail.example.test"),
+    ],
+)
+@trio_test
+async def test_and_no_other(
+    names: list[str], common_name: str | None, peercert: str, authority: Authority, tmp_path: Path
+) -> None:
+    context = weak_context(authority.issue(*names, common_name=common_name), tmp_path)
+    policy = TlsPolicy(trust_path=authority.trust_file(tmp_path), peer_name=peercert)
+    with pytest.raises(CertificateRejected, match=f"not for {re.escape(peercert)}$"):
+        await under_tls(greeter(context), policy, HOST)

@@ -1,0 +1,66 @@
+"""Certificates that are for another name than the server's: what they are for, and what a person can do about it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import takewhile
+
+from tui_popretr.config.values import is_loopback
+from tui_popretr.engine.certificate import Certificate
+from tui_popretr.errors import CertificateRejected
+from tui_popretr.hosts import host_key
+from tui_popretr.text import visible
+
+
+def misnamed(certificate: Certificate, host: str, shown: str, expected: str | None) -> CertificateRejected:
+    """Return the error for a certificate that is not for `host`, which people call `shown`, or not called `expected`.
+
+    The latter is what is set in peercert.
+    """
+    told = f"for {_listed(certificate.names)}, not" if certificate.names else "not"
+    return CertificateRejected(
+        f"the certificate is {told} for {visible(expected or shown, 253)}",
+        advice=_right_name(certificate, host, shown, expected),
+    )
+
+
+def pin_it(certificate: Certificate) -> str:
+    """Return how a certificate is pinned; "" where it is not known."""
+    if not certificate.fingerprint:
+        return ""
+    pin = f'pin it with fingerprint="{certificate.fingerprint}"'
+    return f"{pin} in the client's <ssl>, if the server's operator says that this is its fingerprint"
+
+
+def _listed(names: Sequence[str]) -> str:
+    return visible(", ".join(names[:5]) + (" ..." if len(names) > 5 else ""), 300)
+
+
+def _right_name(certificate: Certificate, host: str, shown: str, expected: str | None) -> str:
+    """Return what to do: a name is only suggested where the handshake then succeeds and the name means this server."""
+    if expected and certificate.is_for(host):
+        return f"take peercert out of the client's <ssl>: the certificate is for {shown}"
+    if certificate.is_called(host):
+        # Beside alternative names the common name does not count (RFC 6125 §6.4.4), nor an address written as DNS name.
+        return f'the name stands where it does not count by itself; set peercert="{shown}" in the client\'s <ssl>'
+    check = "check peercert" if expected else "check the host name in address"
+    if name := _telling_name(certificate, host):
+        return f'{check}, or set peercert="{visible(name, 253)}" in the client\'s <ssl> if that is the right server'
+    if certificate.fingerprint and certificate.names and not any("*" in name for name in certificate.names):
+        return f"{check}; the certificate's names say nothing about the server, so {pin_it(certificate)}"
+    return check
+
+
+def _telling_name(certificate: Certificate, host: str) -> str:
+    """Return the name in a certificate that most likely means the server; "" where there is none.
+
+    Every machine is called localhost, so that name says nothing about another one; and a wildcard is no name.
+    """
+    names = [name for name in certificate.names if "*" not in name and (is_loopback(host) or not is_loopback(name))]
+    labels = host_key(host).split(".")[::-1]
+
+    def in_common(name: str) -> int:
+        pairs = zip(labels, host_key(name).split(".")[::-1], strict=False)
+        return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
+
+    return max(names, key=in_common, default="")
