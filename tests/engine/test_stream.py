@@ -7,6 +7,7 @@ import socket
 import ssl
 import threading
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 import trio
@@ -242,6 +243,32 @@ async def test_two_streams_do_not_get_into_each_others_way() -> None:
     async with serving(serve) as port, trio.open_nursery() as nursery:
         for letter in (b"a", b"b", b"c"):
             nursery.start_soon(read, letter, port)
+
+
+class KeyUpdate(ssl.SSLSocket):
+    """A socket that has some octets, then waits for room to send its part of a key update, then has more."""
+
+    answers: list[bytes | None]
+
+    def recv_into(self, buffer: Any, nbytes: int | None = None, flags: int = 0) -> int:
+        octets = self.answers.pop(0)
+        if octets is None:
+            raise ssl.SSLWantWriteError
+        buffer[: len(octets)] = octets
+        return len(octets)
+
+
+@trio_test
+async def test_what_came_before_a_key_update_is_not_lost(autojump_clock: MockClock) -> None:
+    """Neither to another stream that receives meanwhile, nor to a receiver that stops waiting."""
+    stream = SocketStream.__new__(SocketStream)
+    stream._socket = KeyUpdate.__new__(KeyUpdate)
+    stream._socket.answers = [b"first", None, None, b"second", b""]
+    received: list[bytes] = []
+    with trio.move_on_after(0.005):
+        received.append(await stream.receive())
+    received.append(await stream.receive())
+    assert received == [b"first", b"second"]
 
 
 @trio_test

@@ -100,8 +100,10 @@ class SocketStream:
             except ssl.SSLWantWriteError:
                 # A key update waits for room to be sent. The sender may be waiting for the same descriptor, and trio
                 # allows one waiter; this is rare enough to look again a little later.
-                await trio.sleep(0.01)
-                continue
+                if not size:
+                    await trio.sleep(0.01)
+                    continue
+                data = bytes(_view[:size])  # other streams use the buffer while this one waits
             except (OSError, ValueError) as problem:
                 if size:
                     data = bytes(_view[:size])  # the error comes again at the next call
