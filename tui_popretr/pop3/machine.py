@@ -58,6 +58,7 @@ MAX_BLANKS = 8
 #: Seconds of silence that end a message whose lines all end in LF alone, where it may end.
 QUIET = 2.0
 
+_STARS = STARS.encode()
 # what parse_stat reads of a +OK, whatever the password is
 _FIGURES = re.compile(rb"[ \t]*[0-9]+[ \t]+[0-9]+(?![^ \t])")
 
@@ -140,7 +141,7 @@ class Machine:
     def redacted(self, text: bytes) -> bytes:
         """Return a whole line of the server's with our secrets in it starred out, as in the lines of events."""
         for secret in self._sought:
-            text = text.replace(secret, STARS.encode())
+            text = text.replace(secret, _STARS)
         return text
 
     def tells(self, text: bytes) -> bool:
@@ -294,7 +295,7 @@ class Machine:
         self._enter(State.CHALLENGED)
         payload = line[1:].removeprefix(b" ")
         # a password can be guessed from what SCRAM's server says as well as from what we say
-        return Continuation(command, b"+ " + STARS.encode() if payload else line, payload)
+        return Continuation(command, b"+ " + _STARS if payload else line, payload)
 
     def _reply(self, command: Command, line: bytes) -> Reply:
         ok = self._status(line)
@@ -387,7 +388,7 @@ class Machine:
         for secret in self._sought:  # which an unfinished line may have the beginning of
             sizes = range(min(len(secret) - 1, len(text)), MIN_ECHO - 1, -1)
             if size := next((size for size in sizes if text.endswith(secret[:size])), 0):
-                text = text[:-size] + STARS.encode()
+                text = text[:-size] + _STARS
         return visible(text, limit)
 
     def _misplaced(self, line: bytes, *, whole: bool = True) -> RemoteProtocolError:
