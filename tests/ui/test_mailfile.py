@@ -6,7 +6,10 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from tests.ui.nasty import NASTY, TOO_DEEP
 from tui_popretr.ui.mailfile import BEGINNING, Excerpt, MessageGone, excerpt, locate, read
 
 PLAIN = b"From: a@example.net\r\nSubject: hello\r\n\r\nfirst\r\n\tsecond\r\n"
@@ -111,6 +114,47 @@ def test_a_message_without_text() -> None:
     raw = b"Content-Type: application/pdf\r\nContent-Transfer-Encoding: base64\r\n\r\nAAAA\r\n"
     assert of(raw).lines == ()
     assert of(raw).note == "no text in it, only application/pdf"
+
+
+def harmless(shown: Excerpt) -> bool:
+    """Whether nothing in it can do anything to a terminal."""
+    parts = [*shown.lines, shown.note, shown.problem, *(name + value for name, value in shown.header)]
+    return not any(ord(each) < 32 or 0x7F <= ord(each) < 0xA0 for each in "".join(parts))
+
+
+@pytest.mark.parametrize("name", NASTY)
+def test_of_a_nasty_message_at_least_the_header_is_shown(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "message.eml"
+    path.write_bytes(b"Subject: nasty\r\n" + NASTY[name])
+    shown = read(str(path))
+    assert shown.header[0] == ("Subject", "nasty")
+    assert harmless(shown)
+    too_deep = "this message cannot be shown: it is nested too deeply"
+    assert shown.problem == (too_deep if name in TOO_DEEP else "")
+
+
+_BLANK = [b"\r\n", b"\r\n\r\n", b" ", b"--x\r\n", b"--x--\r\n"]
+_FIELDS = [
+    b"Content-Type: multipart/mixed; boundary=x\r\n",
+    b"Content-Type: message/rfc822\r\n",
+    b"Content-Type: message/delivery-status\r\n",
+    b"Content-Type: text/html; charset=",
+    b"Content-Transfer-Encoding: base64\r\n",
+    b"Content-Transfer-Encoding: quoted-printable\r\n",
+    b"Subject: =?utf-8?b?",
+    b"utf-7",
+    b"idna",
+    b"punycode",
+    b"unicode_escape",
+    b"undefined",
+    b"?=",
+]
+
+
+@given(st.lists(st.sampled_from([*_BLANK, *_FIELDS]) | st.binary(max_size=20), max_size=60).map(b"".join))
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of codecs that nobody should use for mail
+def test_any_message_is_shown_in_some_way(raw: bytes) -> None:
+    assert harmless(of(raw))
 
 
 @pytest.mark.parametrize(

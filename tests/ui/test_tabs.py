@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import threading
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import timedelta
@@ -12,8 +14,11 @@ from textual.widgets import Static
 
 from tests.support.clock import FakeClock
 from tests.support.dashboard import Played, clients, closed, play, result
+from tests.support.popserver_thread import PATIENCE
+from tests.ui.nasty import NASTY, TOO_DEEP
 from tui_popretr.errors import ExitCode
 from tui_popretr.facts import HistoryRead, Level, MessageDelivered, MessageSkipped, Noted, PastSession, SessionId
+from tui_popretr.ui import mailfile
 from tui_popretr.ui.screens.message import MessageScreen
 from tui_popretr.ui.screens.sheet import Sheet
 from tui_popretr.ui.widgets.history import HistoryTab
@@ -52,7 +57,9 @@ class Seen(Played):
         return str(self.app.screen.query_one(Static).content)
 
 
-def see(test: Callable[[Seen], Awaitable[None]], tab: str, *, size: tuple[int, int] = (100, 40)) -> None:
+def see(
+    test: Callable[[Seen], Awaitable[None]], tab: str, *, size: tuple[int, int] = (100, 40), defects: bool = False
+) -> None:
     """Run a test on a dashboard with two clients that shows and has focused a tab."""
 
     async def scene(shown: Played) -> None:
@@ -61,7 +68,7 @@ def see(test: Callable[[Seen], Awaitable[None]], tab: str, *, size: tuple[int, i
         assert isinstance(seen.app.focused, TABS[tab])
         await test(seen)
 
-    play(scene, clients("work", "home"), size=size)
+    play(scene, clients("work", "home"), size=size, defects=defects)
 
 
 @pytest.mark.parametrize(
@@ -145,6 +152,93 @@ def test_a_message_without_its_file(path: str | None, said: str) -> None:
         await seen.pilot.pause()
         assert said in seen.sheet
         assert "Mailbox=user1" in seen.sheet
+
+    see(test, "2")
+
+
+async def read(seen: Seen, path: Path) -> None:
+    """Show a message, and wait until it is read."""
+    await seen.tell(delivered(path=str(path)))
+    await seen.press("enter")
+    await seen.app.workers.wait_for_complete()
+    await seen.pilot.pause()
+
+
+@pytest.mark.parametrize("name", NASTY)
+def test_a_message_that_cannot_be_shown_is_a_sentence_on_its_sheet(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "message.eml"
+    path.write_bytes(b"Subject: nasty\r\n" + NASTY[name])
+
+    async def test(seen: Seen) -> None:
+        await read(seen, path)
+        assert seen.sheet.splitlines()[0].split() == ["Subject", "nasty"]
+        if name in TOO_DEEP:
+            assert "this message cannot be shown: it is nested too deeply" in seen.sheet
+        await seen.press("h", "G", "escape")
+        assert isinstance(seen.app.focused, MessagesTab)
+
+    see(test, "2")
+
+
+@pytest.mark.parametrize(
+    ("problem", "words"),
+    [
+        (RecursionError("of the test"), "it is nested too deeply"),
+        (MemoryError(), "there is not enough memory"),
+        (OSError(errno.EIO, "Input/output error"), "input/output error"),
+        (LookupError("of the test"), "internal error (LookupError)"),
+        (RuntimeError("of the test"), "internal error (RuntimeError)"),
+    ],
+    ids=repr,
+)
+@pytest.mark.parametrize(
+    ("module", "function", "defects"),
+    [("mailfile", "_lines", False), ("mailfile", "excerpt", False), ("mailfile", "read", True)],
+)
+def test_whatever_fails_while_a_message_is_shown_ends_nothing(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    module: str,
+    function: str,
+    defects: bool,
+    problem: Exception,
+    words: str,
+) -> None:
+    """What the message brings about is on its sheet; what comes as a surprise is in the log, too."""
+    path = tmp_path / "message.eml"
+    path.write_bytes(b"Subject: well\r\n\r\ntext\r\n")
+
+    def fail(*_: object, **__: object) -> None:
+        raise problem
+
+    monkeypatch.setattr(mailfile, function, fail)
+
+    async def test(seen: Seen) -> None:
+        await read(seen, path)
+        assert f"this message cannot be shown: {words}" in seen.sheet
+        assert ("well" in seen.sheet) == (function == "_lines")
+        await seen.press("escape", "3")
+        log = "\n".join(seen.lines(LogTab))
+        assert ("internal error while showing a message" in log) == defects
+
+    see(test, "2", size=(200, 50), defects=defects)
+
+
+def test_a_sheet_that_is_closed_while_its_message_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    closed, read_it = threading.Event(), mailfile.read
+
+    def slowly(path: str) -> mailfile.Excerpt:
+        assert closed.wait(PATIENCE)
+        return read_it(path)
+
+    monkeypatch.setattr(mailfile, "read", slowly)
+
+    async def test(seen: Seen) -> None:
+        await seen.tell(delivered(path=str(tmp_path / "gone")))
+        await seen.press("enter", "escape")
+        closed.set()
+        await seen.pilot.pause()
+        assert isinstance(seen.app.focused, MessagesTab)
 
     see(test, "2")
 

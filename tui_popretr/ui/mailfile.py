@@ -1,5 +1,6 @@
 """A delivered message read back for the eye: its file, wherever a mail reader has put it, its header and first lines.
 
+Whatever a message is made of, what can be shown of it is shown, and a sentence says what cannot be and why.
 Everything returned is neutralised (text.visible). The functions block on the disk: they are for a thread. The email
 package is imported by them and not before, since most runs of the dashboard never need it.
 """
@@ -9,10 +10,12 @@ from __future__ import annotations
 import os
 import stat
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from tui_popretr.errors import describe_os_error
 from tui_popretr.text import visible
+from tui_popretr.ui.work import reason
 
 if TYPE_CHECKING:
     from email.message import Message
@@ -26,12 +29,13 @@ _FIELDS: Final = 200
 
 @dataclass(frozen=True, slots=True)
 class Excerpt:
-    """The beginning of a message. `note` says what is not shown, "" where all is."""
+    """The beginning of a message. `note` says what is not shown, "" where all is; `problem` why its text is not."""
 
     path: str
     header: tuple[tuple[str, str], ...]
     lines: tuple[str, ...]
     note: str
+    problem: str = ""
 
 
 class MessageGone(Exception):
@@ -56,7 +60,7 @@ def locate(path: str) -> str | None:
 def read(path: str) -> Excerpt:
     """Return the beginning of the message that was delivered as `path`.
 
-    Raises MessageGone where there is no such file any more, or where it cannot be read.
+    Raises MessageGone where there is no such file any more, or where nothing of it can be shown.
     """
     found = locate(path)
     if found is None:
@@ -65,7 +69,10 @@ def read(path: str) -> Excerpt:
         raw, cut = _beginning(found)
     except OSError as problem:
         raise MessageGone(f"cannot read the file: {describe_os_error(problem)}") from problem
-    return excerpt(found, raw, cut=cut)
+    try:
+        return excerpt(found, raw, cut=cut)
+    except Exception as problem:
+        raise MessageGone(_words(problem)) from problem
 
 
 def _beginning(path: str) -> tuple[bytes, bool]:
@@ -80,20 +87,33 @@ def _beginning(path: str) -> tuple[bytes, bool]:
 
 def excerpt(path: str, raw: bytes, *, cut: bool) -> Excerpt:
     """Return what `raw`, the beginning of a message, says; `cut` tells that there is more of it."""
-    import email
+    from email.parser import BytesHeaderParser
 
-    message = email.message_from_bytes(raw)
-    header = tuple((visible(name, 100), _decoded(value)) for name, value in message.raw_items())[:_FIELDS]
-    text, note = _text(message)
-    lines = [visible(line.expandtabs(8), _WIDTH) for line in text.splitlines()]
+    fields = islice(BytesHeaderParser().parsebytes(raw).raw_items(), _FIELDS)
+    header = tuple((visible(name, 100), _decoded(value)) for name, value in fields)
+    try:
+        lines, note = _lines(raw)
+    except Exception as problem:  # noqa: BLE001 - the email package fails for some messages in ways of its own
+        return Excerpt(visible(path), header, (), "", _words(problem))
     if cut or len(lines) > _LINES:
         note = "; ".join(part for part in (note, "only its beginning is shown") if part)
     return Excerpt(visible(path), header, tuple(lines[:_LINES]), note)
 
 
+def _words(problem: Exception) -> str:
+    return f"this message cannot be shown: {reason(problem)}"
+
+
+def _lines(raw: bytes) -> tuple[list[str], str]:
+    """Return the lines of a message's text, and a note on what they stand for. May raise whatever there is."""
+    import email
+
+    text, note = _text(email.message_from_bytes(raw))
+    return [visible(line.expandtabs(8), _WIDTH) for line in islice(text.splitlines(), _LINES + 1)], note
+
+
 def _decoded(value: object) -> str:
     """Return a field's body unfolded, with its encoded words in plain characters (RFC 2047)."""
-    from email.errors import HeaderParseError
     from email.header import decode_header, make_header
 
     # 8-bit octets come as surrogates
@@ -101,7 +121,7 @@ def _decoded(value: object) -> str:
     unfolded = " ".join(text.split())
     try:
         return visible(" ".join(str(make_header(decode_header(unfolded))).split()), _WIDTH)
-    except (HeaderParseError, LookupError, ValueError):
+    except Exception:  # noqa: BLE001 - as it stands, it can be shown
         return visible(unfolded, _WIDTH)
 
 

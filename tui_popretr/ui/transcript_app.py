@@ -14,6 +14,7 @@ from textual.binding import Binding, BindingType
 
 from tui_popretr.errors import UsageError, describe_os_error
 from tui_popretr.facts import DialogueLine
+from tui_popretr.ui import work
 from tui_popretr.ui.dialogue import LIMIT, Line
 from tui_popretr.ui.ending import EndingApp
 from tui_popretr.ui.logfiles import files_like
@@ -50,6 +51,7 @@ class TranscriptViewer(EndingApp):
         self._follower = follower
         self._pane = TranscriptPane(history, title=title)
         self._polling = False
+        self._trouble = ""
 
     def compose(self) -> ComposeResult:
         yield self._pane
@@ -72,12 +74,21 @@ class TranscriptViewer(EndingApp):
         """Take in what has been written to the log."""
         if not self._polling:
             self._polling = True
-            try:
-                lines, dropped = await asyncio.to_thread(self._follower.poll)
-            finally:
-                self._polling = False
-            if lines or dropped:
-                self._pane.add(lines, dropped)
+            await work.guarded(self, "reading the log", self._poll(), self._poll_failed)
+
+    async def _poll(self) -> None:
+        try:
+            lines, dropped = await asyncio.to_thread(self._follower.poll)
+        finally:
+            self._polling = False
+        self._trouble = ""
+        if lines or dropped:
+            self._pane.add(lines, dropped)
+
+    def _poll_failed(self, why: str) -> None:
+        if why != self._trouble:  # it is tried every second
+            self._trouble = why
+            self.notify(f"the log cannot be read: {why}", severity="error", markup=False)
 
     def action_one_client(self) -> None:
         """Show only the client whose line is under the cursor, or all again."""

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from datetime import datetime
 from typing import ClassVar, Final
 
-from textual import work
 from textual.binding import Binding, BindingType
 
 from tui_popretr.facts import MessageDelivered, MessageSkipped
 from tui_popretr.text import visible
-from tui_popretr.ui import mailfile, words
+from tui_popretr.ui import mailfile, words, work
 from tui_popretr.ui.screens.sheet import Heading, Line, Pair, Part, Sheet
 
 #: The fields one reads first; the others by a key.
@@ -37,16 +37,17 @@ class MessageScreen(Sheet):
         elif self._mail.path is None:
             self._read = "It was handed on: there is no file to show."
         else:
-            self._read_file(self._mail.path)
+            work.start(self, "showing a message", self._read_file(self._mail.path), self._failed)
         super().on_mount()
 
-    @work(thread=True)
-    def _read_file(self, path: str) -> None:
+    async def _read_file(self, path: str) -> None:
         try:
-            read: mailfile.Excerpt | str = mailfile.read(path)
+            self._show(await asyncio.to_thread(mailfile.read, path))
         except mailfile.MessageGone as problem:
-            read = str(problem)
-        self.app.call_from_thread(self._show, read)
+            self._show(str(problem))
+
+    def _failed(self, why: str) -> None:
+        self._show(f"this message cannot be shown: {why}")
 
     def _show(self, read: mailfile.Excerpt | str) -> None:
         self._read = read
@@ -76,6 +77,8 @@ class MessageScreen(Sheet):
         yield Line("")
         for line in read.lines:
             yield Line(line)
+        if read.problem:
+            yield Line(read.problem, "red")
         if read.note:
             yield Line(f"({read.note})", "dim")
         yield Heading("Delivery")

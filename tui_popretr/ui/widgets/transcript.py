@@ -21,6 +21,7 @@ from textual.widget import Widget
 from tui_popretr.clock import SystemClock
 from tui_popretr.errors import describe_os_error
 from tui_popretr.text import visible
+from tui_popretr.ui import work
 from tui_popretr.ui.cells import cut, tame, width
 from tui_popretr.ui.dialogue import LIMIT, Dialogue, Gap, Item, Line, Needle, logged, of_client
 from tui_popretr.ui.ondisk import OnDisk, Place
@@ -377,7 +378,10 @@ class TranscriptPane(Vertical):
 
         self._busy = True
         self._tell()
-        self.run_worker(read())
+        work.start(self, "reading the transcript on disk", read(), self._read_failed)
+
+    def _read_failed(self, why: str) -> None:
+        self._notice(f"the transcript on disk cannot be read: {why}", error=True)
 
     async def _place_of_first(self, history: OnDisk) -> Place | None:
         """Return where on disk the first item shown stands; None: nowhere, or there is none and the end is meant."""
@@ -517,7 +521,11 @@ class TranscriptPane(Vertical):
 
     def _save(self, path: str, *, replace: bool) -> None:
         self._path = path
-        self.run_worker(self._write(path, replace=replace))
+        work.start(self, "saving the transcript", self._write(path, replace=replace), self._write_failed)
+
+    def _write_failed(self, why: str) -> None:
+        self._saving = []
+        self._notice(f"{self._path}: {why}", error=True)
 
     async def _write(self, path: str, *, replace: bool) -> None:
         try:
