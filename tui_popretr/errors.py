@@ -236,7 +236,7 @@ class DeliveryFailed(PopretrError):
     exit_code = ExitCode.IO_ERROR
     #: Whether the receiver refused this message, or all its recipients, for good (5yz). False for refusals that our own
     #: configuration causes: a login or TLS that is missing, a sender that is not accepted, relaying that is denied.
-    refused_for_good: ClassVar[bool] = False
+    refused_for_good: bool = False
 
 
 class CannotCreate(DeliveryFailed):
@@ -257,9 +257,13 @@ class PartlyAccepted(DeliveryFailed):
     exit_code = ExitCode.TEMPORARY
     default_advice = "it is sent to the others at the next run"
 
-    def __init__(self, text: str, accepted: tuple[str, ...] = (), *, advice: str | None = None) -> None:
+    def __init__(
+        self, text: str, accepted: tuple[str, ...] = (), *, for_good: bool = False, advice: str | None = None
+    ) -> None:
+        """`for_good`: all the others have refused it for good."""
         super().__init__(text, advice=advice)
         self.accepted = accepted
+        self.refused_for_good = for_good
 
 
 class ReceiverUnreachable(DeliveryFailed):

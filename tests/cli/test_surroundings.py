@@ -136,3 +136,13 @@ def test_check_tells_and_ends_with_0(tmp_path: Path) -> None:
     trouble = f"the password file {tmp_path}/none cannot be read: no such file or directory"
     assert done.err == f"{path}: warning: client isp: {trouble}\n"
     assert run_program("check", path, "--client", "work").err == ""
+
+
+def test_a_folder_for_refused_messages(tmp_path: Path, locked: Path) -> None:
+    smtp = "<smtp><sender>me</sender><rejected>{}</rejected></smtp>"
+    told = [
+        warnings(settings_of(tmp_path, client("isp", "127.0.0.1", more=smtp.format(path))))
+        for path in (tmp_path / "new", locked / "deep/down")
+    ]
+    cannot = f"the folder {locked}/deep/down cannot be made: no permission to write into {locked}"
+    assert told == [[], [f"client isp: refused messages cannot be saved: {cannot}"]]

@@ -266,6 +266,26 @@ def test_smtp_settings(tmp_path: Path) -> None:
     )
 
 
+def test_a_folder_for_refused_messages(tmp_path: Path) -> None:
+    found = destination(tmp_path, "<smtp><sender>a</sender><rejected>%DIRVAR%/no/%U%</rejected></smtp>")
+    assert isinstance(found, SmtpDestination)
+    assert found.rejected == str(tmp_path / "var/no/user1")
+    for element in ("", "<rejected/>", "<rejected>-</rejected>"):
+        found = destination(tmp_path, f"<smtp><sender>a</sender>{element}</smtp>")
+        assert isinstance(found, SmtpDestination)
+        assert found.rejected is None
+    (message,) = errors(
+        load_text(tmp_path, task(client(more="<smtp><sender>a</sender><rejected>%X%</rejected></smtp>")))
+    )
+    assert message.startswith("<rejected>: ")
+
+
+def test_a_folder_for_refused_messages_that_the_journal_cannot_hold(tmp_path: Path) -> None:
+    more = "<smtp><sender>x</sender><rejected>r</rejected></smtp>"
+    (message,) = errors(load_text(tmp_path / NOT_UTF8, task(client(more=more))))
+    assert "/r' is not valid UTF-8" in message
+
+
 def test_delivered_to_lines_are_dropped_on_request(tmp_path: Path) -> None:
     for attribute, dropped in (("", False), ('dropdelivered="N"', False), ('dropdelivered="Y"', True)):
         found = destination(tmp_path, f"<smtp {attribute}><sender>a</sender></smtp>")

@@ -170,3 +170,9 @@ def test_delivered_to_lines_that_are_left_out(tmp_path: Path) -> None:
     text = describe(only_client(tmp_path, client(more=more.format(' dropdelivered="Y"'))))
     assert " through localhost:25 to user1, without its Delivered-To lines. What" in text
     assert "Delivered-To" not in describe(only_client(tmp_path, client(more=more.format(""))))
+
+
+def test_a_folder_for_refused_messages(tmp_path: Path) -> None:
+    more = "<smtp><sender>me</sender><rejected>/r</rejected></smtp>"
+    text = describe(only_client(tmp_path, client(more=more)))
+    assert " through localhost:25 to user1; what is refused for good is saved in /r. What" in text

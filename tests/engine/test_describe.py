@@ -72,6 +72,12 @@ def test_the_timeout_of_a_mail_server() -> None:
     assert ("timeout (SMTP)", "1m30s") in client_info(client_settings(destination=destination), 240.0).settings
 
 
+@pytest.mark.parametrize(("folder", "expected"), [("/r", "/r"), (None, "-")])
+def test_the_folder_for_refused_messages(folder: str | None, expected: str) -> None:
+    destination = SmtpDestination("from@x.test", ("a@x.test",), rejected=folder)
+    assert dict(client_info(client_settings(destination=destination), 240.0).settings)["rejected"] == expected
+
+
 @pytest.mark.parametrize("dropped", [True, False])
 def test_delivered_to_lines(dropped: bool) -> None:
     destination = SmtpDestination("from@x.test", ("a@x.test",), drop_delivered=dropped)

@@ -17,6 +17,7 @@ from tui_popretr.config.model import (
     MaildirDestination,
     PasswordSource,
     Settings,
+    SmtpDestination,
 )
 from tui_popretr.errors import describe_os_error
 from tui_popretr.text import visible
@@ -40,6 +41,8 @@ def _client(client: ClientSettings) -> Iterator[str]:
     if trouble := next(filter(None, map(folder_trouble, _folders(client.destination))), ""):
         yield f"mail cannot be stored: {trouble}"
     match client.destination:
+        case SmtpDestination(rejected=str(path)) if trouble := folder_trouble(path):
+            yield f"refused messages cannot be saved: {trouble}"
         case CommandDestination(argv) if shutil.which(argv[0]) is None:
             yield f"mail cannot be delivered: the command {_name(argv[0])} is not found, or cannot be run"
 

@@ -148,6 +148,7 @@ def _read_smtp(client: Section, recip: str | None, eol: Eol | None, local: Local
         password,
         section.element("timeout", values.positive_duration, _SMTP_TIMEOUT),
         section.attribute("dropdelivered", values.boolean, False),
+        _rejected(section, recip, local),
     )
     if (value := section.element_value("timeout")) and found.timeout < _SHORTEST_TIMEOUT:
         section.warning(_SHORT_TIMEOUT, value.place)
@@ -165,6 +166,11 @@ def _recipients(client: Section, recip: str, local: Local) -> tuple[str, ...]:
     if local.directory.lacks(recip):
         client.warning(f"recip {quote(recip)} is neither a local user nor an alias", place)
     return recipients
+
+
+def _rejected(section: Section, recip: str | None, local: Local) -> str | None:
+    """Return the folder for messages that the destination refuses for good; None where they stay on the server."""
+    return section.element("rejected", local.resolver.path_of(recip or ""), None)
 
 
 def _check_smtp(section: Section, found: SmtpDestination) -> None:
@@ -260,14 +266,19 @@ def _modes(section: Section) -> Modes:
 
 def _check_encoding(client: Section, destination: Destination, place: Place) -> None:
     """Report a path that is not text: the journal keeps the paths of what it delivers as text."""
+    paths: tuple[str | None, ...] = ()
     match destination:
-        case MaildirDestination(path) | FolderDestination(path) | SmtpDestination(socket_path=str(path)):
-            if not values.is_unicode(path):
-                client.error(
-                    f"the path '{visible(path, 4096)}' is not valid UTF-8, so the journal cannot remember what is"
-                    " delivered there; rename that folder or name another",
-                    place,
-                )
+        case MaildirDestination(path) | FolderDestination(path):
+            paths = (path,)
+        case SmtpDestination(socket_path=socket_path, rejected=rejected):
+            paths = (socket_path, rejected)
+    for each in paths:
+        if each is not None and not values.is_unicode(each):
+            client.error(
+                f"the path '{visible(each, 4096)}' is not valid UTF-8, so the journal cannot remember what is"
+                " delivered there; rename that folder or name another",
+                place,
+            )
 
 
 def _eol_without_effect(client: Section, eol: Eol | None, destination: str) -> None:

@@ -118,7 +118,9 @@ def _target(destination: Destination) -> str:
             protocol = "LMTP" if destination.lmtp else "SMTP"
             where = destination.address
             dropping = ", without its Delivered-To lines" if destination.drop_delivered else ""
-            return f"sends it by {protocol} through {where} to {', '.join(destination.recipients)}{dropping}"
+            saving = f"; what is refused for good is saved in {destination.rejected}" if destination.rejected else ""
+            recipients = ", ".join(destination.recipients)
+            return f"sends it by {protocol} through {where} to {recipients}{dropping}{saving}"
 
 
 def _modes(modes: Modes) -> str:

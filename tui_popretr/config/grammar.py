@@ -67,6 +67,7 @@ _SMTP = Shape(
         "username": _USERNAME,
         "password": _PASSWORD,
         "timeout": _TEXT,
+        "rejected": _TEXT,
     },
     instead="the mail server goes into <address>, and who gets the mail is the client's recip",
 )

@@ -216,6 +216,7 @@ class SmtpDestination:
     password: PasswordSource | None = None
     timeout: float = 600.0  # seconds for the answer to the end of a message (RFC 5321 §4.5.3.2.6); others get less
     drop_delivered: bool = False  # leave Delivered-To fields out of the header
+    rejected: str | None = None  # folder for messages that are refused for good, absolute; None: they stay
     written: str = ""  # the host as the configuration has it, for people
 
     def __post_init__(self) -> None:

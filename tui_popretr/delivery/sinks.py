@@ -63,3 +63,11 @@ def sink_for(client: ClientSettings, journal_id: str, means: Means = Means()) ->
             from tui_popretr.delivery.command.sink import CommandSink
 
             return CommandSink(command, spool=means.spool, withheld=means.withheld, said=means.said)
+
+
+def rejected_sink(client: ClientSettings, journal_id: str) -> Sink | None:
+    """Return the sink for messages that the client's destination refuses for good; None where they are not saved."""
+    match client.destination:
+        case SmtpDestination(rejected=str(path)):
+            return FolderSink(FolderDestination(path), client.id, journal_id)
+    return None

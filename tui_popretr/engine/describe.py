@@ -63,8 +63,9 @@ def _settings(client: ClientSettings, timeout: float) -> list[tuple[str, str]]:
     match client.destination:
         case MaildirDestination(modes=modes) | FolderDestination(modes=modes):
             settings += [("filemode", f"0{modes.file:o}"), ("foldermode", f"0{modes.folder:o}")]
-        case SmtpDestination(drop_delivered=dropping, timeout=patience):
+        case SmtpDestination(drop_delivered=dropping, timeout=patience, rejected=rejected):
             settings += [("timeout (SMTP)", duration(patience)), ("dropdelivered", _yes_no(dropping))]
+            settings.append(("rejected", rejected or "-"))
     if client.delete_after is not None:
         settings.append(("deleteafter", duration(client.delete_after)))
     if client.max_size is not None:

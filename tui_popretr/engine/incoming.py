@@ -66,6 +66,15 @@ class Target:
     now: Callable[[], datetime]
     debug: Callable[[str], None]  # notes for the trace log
     resolve: Callable[[int, Doubt], Awaitable[None]]  # notes in the journal what has become of an UNPROVEN record
+    rejected: Target | None = None  # for messages that the sink refuses for good; None: they stay on the server
+
+    def of(self, job: Fetch | Check) -> Target:
+        """Return where the message of a job goes."""
+        return self.rejected if self.rejected is not None and isinstance(job, Fetch) and job.refusal else self
+
+    def disk_of(self, draft: Draft) -> Disk:
+        """Return the threads of a draft's sink. A sink that refuses messages has no files; the folder for them has."""
+        return self.disk if self.rejected is None or draft.final is None else self.rejected.disk
 
 
 class Incoming:

@@ -8,7 +8,7 @@ the server would forget the deletions before it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from operator import itemgetter
 
 from tui_popretr.journal.records import Doubt, Record, State, Trouble, deletion_key, size_key, uid_key
@@ -18,6 +18,8 @@ from tui_popretr.journal.records import Doubt, Record, State, Trouble, deletion_
 POISON_FAILURES = 3
 LEAST_REST = 30 * 60
 LONGEST_REST = 24 * 3600
+#: A message that its destination has refused for good in so many sessions is saved in the folder for such messages.
+REJECTIONS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +54,20 @@ class Policy:
 
 @dataclass(frozen=True, slots=True)
 class Fetch:
-    """Retrieve this message. `earlier` is the record of when it was delivered before: deleteafter counts from that."""
+    """Retrieve this message. `earlier` is the record of when it was delivered before: deleteafter counts from that.
+
+    `rejections`: in how many sessions its destination has refused it for good. `refusal`: that has been often enough,
+    with these words; it is saved in the folder for such messages.
+    """
 
     listed: Listed
     earlier: Record | None = None
+    rejections: int = 0
+    refusal: str = ""
+
+    def to_save(self, refusal: str) -> Fetch | None:
+        """Return the job that saves it after one more refusal for good; None where that is too early."""
+        return replace(self, refusal=refusal) if self.rejections + 1 >= REJECTIONS else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,8 +136,8 @@ def make_plan(
     """Return what to do with each listed message.
 
     `now` is epoch seconds. `passed_over` holds the keys of messages and deletions that broke the connection in this
-    run: they are not tried again in it. `last` holds the keys of messages that may have done so: they come behind all
-    others.
+    run, and of messages that were refused for good in it: they are not tried again in it. `last` holds the keys of
+    messages that may have broken the connection: they come behind all others.
     """
     plan = Plan()
     checks: list[Check] = []
@@ -141,7 +153,7 @@ def make_plan(
     failed: list[tuple[int, Fetch]] = []
     for listed in listing:
         if listed.trouble_key in passed_over:
-            plan.skips.append(Skip(listed, "it broke the connection just now", trouble=True, silent=True))
+            plan.skips.append(Skip(listed, "it has failed just now", trouble=True, silent=True))
             continue
         record_of = known.get(listed.uid) if listed.uid is not None else None
         if record_of is not None:
@@ -162,7 +174,7 @@ def make_plan(
         elif _rests(trouble, now):
             plan.skips.append(Skip(listed, _rest_text(trouble, now), trouble=True))
         else:
-            failed.append((trouble.failures, fetch))
+            failed.append((trouble.failures, replace(fetch, rejections=trouble.rejections)))
     # Whatever has failed comes behind all the others: what breaks the connection keeps none of them waiting.
     plan.work += [fetch for _, fetch in sorted(failed, key=itemgetter(0))]
     if last:

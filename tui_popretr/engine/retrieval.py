@@ -96,8 +96,16 @@ class Observer:
     def delivered(self, listed: Listed, parcel: Parcel, octets: int, sender: str | None) -> None:
         """The message is durable and in the journal."""
 
-    def failed(self, listed: Listed, problem: PopretrError, *, count: bool, tell: bool = True) -> None:
-        """The message stays on the server. `count`: the message itself is to blame; not `tell`: one of very many."""
+    def failed(
+        self, listed: Listed, problem: PopretrError, *, count: bool, rejected: bool = False, tell: bool = True
+    ) -> None:
+        """The message stays on the server. `count`: the message itself is to blame; not `tell`: one of very many.
+
+        `rejected`: its destination has refused it for good.
+        """
+
+    def saved(self, listed: Listed, refusal: str, path: str | None) -> None:
+        """The message, which its destination refuses for good, was saved (and delivered() is told of it, too)."""
 
     def left(self, listed: Listed, reason: str) -> None:
         """The message stays on the server by a rule."""
@@ -379,18 +387,18 @@ class Retrieval:
         number = job.listed.number
         store = isinstance(job, Fetch) or number in self._again
         whole = store and (job.listed.uid is None or bool(self._unnamed))
-        self._incoming = Incoming(job, self._target, store=store, whole=whole)
+        self._incoming = Incoming(job, self._target.of(job), store=store, whole=whole)
 
     async def _spill(self, incoming: Incoming) -> None:
         draft = incoming.draft
         assert draft is not None
         try:
-            await self._target.disk.run(draft.spill)
+            await self._target.disk_of(draft).run(draft.spill)
         except DeliveryFailed as problem:
             # The rest of the message still has to be read; it is only not stored any more.
             incoming.draft = None
             await self._discard(draft)
-            self._not_stored(incoming.job.listed, problem)
+            self._not_stored(incoming.job, problem)
 
     async def _received(self, event: BodyEnd) -> None:
         incoming, self._incoming = self._incoming, None
@@ -437,7 +445,7 @@ class Retrieval:
             resolve = partial(self._hand_over, incoming, draft, identity, event.octets)
             await self._judged(wholeness, resolve, draft)
         elif earlier.doubt is Doubt.UNPROVEN:
-            await self._judged(wholeness, partial(self._resolve_known, listed, earlier), None)
+            await self._judged(wholeness, partial(self._resolve_known, job, earlier), None)
             await self._discard(draft)
         else:
             self._known_again(listed, earlier)
@@ -470,7 +478,7 @@ class Retrieval:
         # Of a message that may have been cut short the header alone proves nothing.
         return record if record.doubt is Doubt.NONE or record.octets == octets else None
 
-    async def _resolve_known(self, listed: Listed, record: Record, doubt: Doubt) -> None:
+    async def _resolve_known(self, job: Fetch | Check, record: Record, doubt: Doubt) -> None:
         """Note what has become of a message that may have been cut short when it was delivered."""
         if doubt is Doubt.UNPROVEN:
             return
@@ -478,12 +486,12 @@ class Retrieval:
         try:
             await self._target.resolve(record.id, doubt)
         except JournalError as problem:
-            self._not_stored(listed, problem)
+            self._not_stored(job, problem)
         else:
             if doubt is Doubt.SHORT:
                 self._observer.kept()
             else:
-                self._known_again(listed, record)
+                self._known_again(job.listed, record)
         finally:
             self._parcels -= 1
             self._kick.set()
@@ -516,7 +524,8 @@ class Retrieval:
         return None
 
     async def _hand_over(self, incoming: Incoming, draft: Draft, identity: Identity, octets: int, doubt: Doubt) -> None:
-        target, listed = self._target, incoming.job.listed
+        job, listed = incoming.job, incoming.job.listed
+        target = self._target.of(job)
         sender = incoming.hasher.sender
         record = NewRecord(
             id=incoming.record_id,
@@ -528,7 +537,7 @@ class Retrieval:
             tmp=draft.tmp,
             final=draft.final,
             audit=target.audit(draft.description(), identity.message_id, octets, sender),
-            time=self._retrieved_at(incoming.job, identity),
+            time=self._retrieved_at(job, identity),
             doubt=doubt,
         )
 
@@ -541,8 +550,10 @@ class Retrieval:
                 if record.owed:
                     self._delete(listed, record.id)
                 self._observer.delivered(listed, parcel, octets, sender)
+                if isinstance(job, Fetch) and job.refusal:
+                    self._observer.saved(listed, job.refusal, draft.final)
             else:
-                self._not_stored(listed, problem)
+                self._not_stored(job, problem)
 
         draft.leave_out(target.accepted.take(listed.uid, identity))
         parcel = Parcel(draft, record, done)
@@ -576,12 +587,26 @@ class Retrieval:
             problem = MessageRefused(f"the server refused to send it: {words}")
             self._observer.failed(job.listed, problem, count=reply.code not in PASSING)
 
-    def _not_stored(self, listed: Listed, problem: PopretrError) -> None:
+    def _not_stored(self, job: Fetch | Check, problem: PopretrError) -> None:
+        listed = job.listed
+        rejected = (
+            self._target.rejected is not None and isinstance(problem, DeliveryFailed) and problem.refused_for_good
+        )
+        if isinstance(job, Fetch) and not isinstance(problem, JournalError):
+            if job.refusal:  # the next session tries again to hand it over, and then to save it
+                certain = not isinstance(problem, DestinationSilent)
+                self._observer.failed(listed, _not_saved(job.refusal, problem), count=certain, rejected=certain)
+                return
+            saving = job.to_save(str(problem)) if rejected else None
+            if saving is not None and not (self._stopping or self.hopeless):
+                self._work.appendleft(saving)
+                self.messages -= 1  # it comes once more
+                return
         if isinstance(problem, MessageRejected):  # the receiver will not have this one; the next may be welcome
-            self._observer.failed(listed, problem, count=True)
+            self._observer.failed(listed, problem, count=True, rejected=True)
             return
         # What was in flight when all became hopeless fails alike: no line for each.
-        self._observer.failed(listed, problem, count=False, tell=self.hopeless is None)
+        self._observer.failed(listed, problem, count=rejected, rejected=rejected, tell=self.hopeless is None)
         self._failures_in_a_row += 1
         if isinstance(problem, JournalError):
             self.hopeless = problem
@@ -594,10 +619,14 @@ class Retrieval:
         with trio.CancelScope(shield=True) as self._discarding, contextlib.suppress(DestinationSilent):
             if self._stopping:
                 self._discarding.deadline = trio.current_time() + DISCARD
-            await self._target.disk.run(draft.abort)
+            await self._target.disk_of(draft).run(draft.abort)
 
     def _progress(self) -> None:
         now = trio.current_time()
         if now - self._told >= 0.25:
             self._told = now
             self._observer.progressed(self.messages, self.octets + (self._incoming.size if self._incoming else 0))
+
+
+def _not_saved(refusal: str, problem: PopretrError) -> PopretrError:
+    return type(problem)(f"{refusal}; and it cannot be saved: {problem}", advice=problem.advice)

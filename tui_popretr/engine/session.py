@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import traceback
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import trio
 
@@ -35,7 +35,6 @@ from tui_popretr.errors import (
     DeliveryFailed,
     JournalError,
     MessageRefused,
-    MessageRejected,
     PasswordUnavailable,
     PopretrError,
     ProtocolViolation,
@@ -62,6 +61,7 @@ from tui_popretr.faultpoints import Step
 from tui_popretr.journal.journal import Journal
 from tui_popretr.journal.records import Doubt
 from tui_popretr.logs.audit import audit_text
+from tui_popretr.logs.story import message
 from tui_popretr.pop3 import (
     Capabilities,
     Quit,
@@ -137,6 +137,7 @@ class Session(Observer):
         self._deletions_last = False  # a DELE has broken a connection
         self._apart: list[Check] = []
         self._known_troubles: Collection[str] = ()
+        self._rejected: set[str] = set()  # trouble keys of messages that were refused for good in this session
         self._early = trio.CancelScope()  # until there is something to retrieve
         self._farewell = trio.CancelScope()  # while QUIT's answer is awaited
         self._counting = trio.CancelScope()  # while the journal notes what failed
@@ -375,8 +376,21 @@ class Session(Observer):
             try:
                 await self._storage.make_ready(octets)
             except (DeliveryFailed, PasswordUnavailable) as problem:
-                self._no_place = problem
-                plan.work = [each for each in plan.work if not isinstance(each, Fetch)]
+                too_large = isinstance(problem, DeliveryFailed) and problem.refused_for_good
+                if too_large and self._storage.saves_rejected:
+                    plan.work = list(filter(None, (self._too_large(each, problem) for each in plan.work)))
+                else:
+                    self._no_place = problem
+                    plan.work = [each for each in plan.work if not isinstance(each, Fetch)]
+
+    def _too_large(self, job: Fetch | Check, problem: PopretrError) -> Fetch | Check | None:
+        """Return what to do about a message that the destination is certain to refuse: nothing, or to save it."""
+        if isinstance(job, Check):
+            return job
+        saving = job.to_save(str(problem))
+        if saving is None:
+            self.failed(job.listed, problem, count=True, rejected=True)
+        return saving
 
     def _heed(self, capabilities: Capabilities) -> None:
         """Draw conclusions from what the server says of its own rules (RFC 2449 §6.5, §6.7)."""
@@ -397,7 +411,8 @@ class Session(Observer):
                 journal.acceptances(maildrop),
             )
         )
-        plan = make_plan(listing, records, troubles, policy, now, frozenset(self._tally.broke), self._pipelining.last)
+        passed_over = frozenset(self._tally.broke | self._rejected)
+        plan = make_plan(listing, records, troubles, policy, now, passed_over, self._pipelining.last)
         self._known_troubles = troubles.keys()
         self._accepted = Accepted(acceptances)
         if plan.newly_owed:
@@ -434,7 +449,7 @@ class Session(Observer):
             keeper = self._around.stores.keeper
             await keeper.run(lambda journal: (journal.keep if doubt is Doubt.SHORT else journal.own)([record]))
 
-        return Target(
+        target = Target(
             maildrop=maildrop,
             sink=self._storage.sink,
             lane=self._storage.lane,
@@ -449,6 +464,7 @@ class Session(Observer):
             debug=lambda text: self._note(Level.DEBUG, text),
             resolve=resolve,
         )
+        return replace(target, rejected=self._storage.for_rejected(target))
 
     async def _retrieve(self, retrieval: Retrieval, maildrop: int) -> None:
         self._publish(SessionAdvanced(self.id, Stage.RETRIEVING))
@@ -460,8 +476,9 @@ class Session(Observer):
             ) from problem
         finally:
             if not self._tally.messages and len(self._troubles) > 1:
-                # All were refused: that is the server's trouble, or the destination's, and none of the messages'.
-                self._troubles.clear()
+                # All were refused: that is the server's trouble, or the destination's, and none of the messages'. But a
+                # message that is saved when it has been refused often enough is not lost by counting.
+                self._troubles = [each for each in self._troubles if each[-1] and self._storage.saves_rejected]
             await self._count_troubles(maildrop)
         self._tell_what_stays(retrieval)
         if at_rest:
@@ -565,11 +582,18 @@ class Session(Observer):
                 " were delivered. The message stays on the server and is not retrieved again"
             )
 
-    def failed(self, listed: Listed, problem: PopretrError, *, count: bool, tell: bool = True) -> None:
+    def saved(self, listed: Listed, refusal: str, path: str | None) -> None:
+        which = message(MessageSkipped(self.id, listed.number, listed.uid, listed.size, refusal, trouble=True))
+        self._warn(f"{which} is refused for good ({refusal}): it is saved as {path}")
+
+    def failed(
+        self, listed: Listed, problem: PopretrError, *, count: bool, rejected: bool = False, tell: bool = True
+    ) -> None:
         self._tally.fail(problem)
         tell = tell and self._tally.failed <= TOLD
+        if rejected:
+            self._rejected.add(listed.trouble_key)
         if count:
-            rejected = isinstance(problem, MessageRejected)
             self._troubles.append((listed.trouble_key, listed.size, str(problem), rejected))
         if tell:
             self._skipped(listed, str(problem), trouble=True)

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import trio
 
 from tui_popretr.clock import Clock
 from tui_popretr.config.model import ClientSettings, Paths, SmtpDestination
-from tui_popretr.delivery.sinks import Means, sink_for
+from tui_popretr.delivery.sink import Sink
+from tui_popretr.delivery.sinks import Means, rejected_sink, sink_for
 from tui_popretr.engine.bus import Bus
 from tui_popretr.engine.committer import Committer
 from tui_popretr.engine.disk import Disk, Disks
-from tui_popretr.engine.incoming import Readers
+from tui_popretr.engine.incoming import Readers, Target
 from tui_popretr.engine.keeper import JournalKeeper, recovery_text
 from tui_popretr.engine.lane import Lane
 from tui_popretr.engine.manners import Experience
@@ -70,11 +71,24 @@ class Storage:
         key = self.sink.key
         # Who talks to a server or a program does so under deadlines of its own.
         self.disk = Disk(key, 1, None) if self.sink.remote else stores.disks.of(key, key)
+        self._rejected = rejected_sink(client, stores.keeper.journal.id)
 
     @property
     def lane(self) -> Lane:
         """The lane of the sink's messages; known for certain after make_ready()."""
         return self._stores.committer.lane(self.sink)
+
+    @property
+    def saves_rejected(self) -> bool:
+        """Whether there is a folder for messages that the sink refuses for good."""
+        return self._rejected is not None
+
+    def for_rejected(self, target: Target) -> Target | None:
+        """Return `target` with the folder for messages that the sink refuses for good, None where there is none."""
+        sink, stores = self._rejected, self._stores
+        if sink is None:
+            return None
+        return replace(target, sink=sink, lane=stores.committer.lane(sink), disk=stores.disks.of(sink.key, sink.key))
 
     async def open_maildrop(self) -> int:
         """Find the maildrop in the journal, and finish what an earlier session or process left unfinished in it.
@@ -89,18 +103,26 @@ class Storage:
             self._warn(recovery_text(recovered))
             if recovered.error is not None:  # it may have been delivered: retrieving it now might be the second time
                 raise recovered.error
-        if self.sink.key not in stores.cleaned:
-            stores.cleaned.add(self.sink.key)
-            try:
-                known = await stores.keeper.run(_unfinished_files)
-            except BaseException:
-                stores.cleaned.discard(self.sink.key)
-                raise
-            try:
-                await self.disk.run(self.sink.clean_orphans, known)
-            except DeliveryFailed as problem:  # no part of the promise; whether mail can be stored shows later
-                self._warn(str(problem))
+        await self._clean(self.sink, self.disk)
+        if (rejected := self._rejected) is not None:
+            await self._clean(rejected, stores.disks.of(rejected.key, rejected.key))
         return maildrop
+
+    async def _clean(self, sink: Sink, disk: Disk) -> None:
+        """Remove what a process that died has left unfinished, once in a process. Raises JournalError."""
+        stores = self._stores
+        if sink.key in stores.cleaned:
+            return
+        stores.cleaned.add(sink.key)
+        try:
+            known = await stores.keeper.run(_unfinished_files)
+        except BaseException:
+            stores.cleaned.discard(sink.key)
+            raise
+        try:
+            await disk.run(sink.clean_orphans, known)
+        except DeliveryFailed as problem:  # no part of the promise; whether mail can be stored shows later
+            self._warn(str(problem))
 
     async def make_ready(self, octets: int) -> None:
         """See that a message of so many octets can be stored. Raises DeliveryFailed, PasswordUnavailable."""

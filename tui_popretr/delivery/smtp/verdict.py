@@ -35,7 +35,9 @@ def judge(name: str, letter: Letter, rounds: Rounds) -> str:
         parts.append(f"it was not sent to {_listed(left)}")
     if accepted:
         text = f"{_listed(accepted)} accepted it, others did not: {_listed(parts, '; ')}"
-        raise PartlyAccepted(f"{name}: {text}", tuple(accepted))
+        certain = not (left or outcome.problem or outcome.failure or any(reply.passing for reply in refused.values()))
+        for_good = certain and _refused_by_all(text, outcome).refused_for_good
+        raise PartlyAccepted(f"{name}: {text}", tuple(accepted), for_good=for_good)
     if outcome.problem is not None:
         raise type(outcome.problem)(_listed(parts, "; "), advice=outcome.problem.advice)
     put_off = any(reply.passing for reply in refused.values())
