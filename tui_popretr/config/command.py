@@ -34,6 +34,14 @@ def doubts(argv: Sequence[str]) -> Iterator[str]:
         )
 
 
+def words_of_place(argv: Sequence[str]) -> tuple[str, ...]:
+    """Return the words that say where a command delivers to: all but the -e of dovecot-lda, which only says how.
+
+    Without that, who follows the advice to add -e would get all mail again that preserve has left on the server.
+    """
+    return tuple(word for word in argv if word != "-e") if any(map(_is_lda, argv)) else tuple(argv)
+
+
 def _loses_mail(argv: Sequence[str]) -> bool:
     """Whether the words, or those of a shell's script among them, call a dovecot-lda without -e."""
     for number, word in enumerate(argv):

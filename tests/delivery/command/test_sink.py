@@ -247,6 +247,21 @@ def test_the_key_names_the_place_and_tells_no_arguments() -> None:
     assert sink(CommandDestination((os.fsdecode(b"caf\xe9"),))).key.startswith(r"command:caf\udce9#")
 
 
+@pytest.mark.parametrize(
+    ("argv", "same"),
+    [
+        (("dovecot-lda", "-d", "me"), True),
+        (("/usr/lib/dovecot/deliver", "-d", "me"), True),
+        (("sudo", "-u", "vmail", "/usr/lib/dovecot/dovecot-lda"), True),
+        (("maildrop", "-d", "me"), False),
+    ],
+)
+def test_dovecot_lda_with_e_is_the_same_place(argv: tuple[str, ...], same: bool) -> None:
+    """check advises to add it: with preserve and newonly that must not bring all mail again."""
+    key = sink(CommandDestination(argv)).key
+    assert (sink(CommandDestination((*argv, "-e"))).key == key) is same
+
+
 def test_it_is_remote_and_has_a_lane_of_its_own() -> None:
     first: Sink = sink(CommandDestination(("a",)))
     second = sink(CommandDestination(("a",), eol=Eol.CRLF))

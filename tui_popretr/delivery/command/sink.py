@@ -13,6 +13,7 @@ from functools import cached_property
 from hashlib import sha256
 from typing import Final
 
+from tui_popretr.config.command import words_of_place
 from tui_popretr.config.model import CommandDestination
 from tui_popretr.delivery.command.run import End, environment, run
 from tui_popretr.delivery.command.verdict import how_it_ended, judge, lines, receipt
@@ -59,7 +60,7 @@ class CommandSink:
 
         `said` is told in what thread publish() is called in, safe to show, what the transcript is to have.
         """
-        words = "\0".join(destination.argv).encode("utf-8", "surrogateescape")
+        words = "\0".join(words_of_place(destination.argv)).encode("utf-8", "surrogateescape")
         self._name = visible(destination.argv[0], 256)
         self.key = f"command:{self._name}#{sha256(words).hexdigest()[:16]}"
         self.lane = f"{self.key}#{next(_numbers)}"
