@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tui_popretr.config.model import Server, SmtpDestination
-from tui_popretr.hosts import InvalidHostName, ascii_host, host_key, is_host_name, look_up_name
+from tui_popretr.hosts import InvalidHostName, ascii_host, host_key, is_host_name, is_loopback, look_up_name
 
 NAMES = [
     # where IDNA 2003 makes another domain (RFC 5894 §7.2)
@@ -118,3 +118,15 @@ def test_a_name_in_ascii_loads_no_tables() -> None:
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert "tui_popretr.hosts" in done.stdout
     assert "idna" not in done.stdout
+
+
+@pytest.mark.parametrize(
+    "host", ["localhost", "LocalHost.", "ＬocalHost。", "a.localhost", "127.0.0.1", "127.9.9.9", "::1"]
+)
+def test_loopback(host: str) -> None:
+    assert is_loopback(host)
+
+
+@pytest.mark.parametrize("host", ["localhost.example", "128.0.0.1", "pop.example.net", "::2", "mylocalhost"])
+def test_not_loopback(host: str) -> None:
+    assert not is_loopback(host)

@@ -10,6 +10,7 @@ A trailing dot says that the name is complete, so that no search domain is appen
 
 from __future__ import annotations
 
+import ipaddress
 import re
 
 _LABEL = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?", re.ASCII)
@@ -69,3 +70,14 @@ def look_up_name(host: str, written: str) -> str:
 def with_port(host: str, port: int) -> str:
     """Return host:port, with brackets round an IPv6 address."""
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host is this machine by its very name or address; nothing is looked up."""
+    lower = host_key(host)
+    if lower in {"localhost", "ip6-localhost", "localhost.localdomain"} or lower.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(lower).is_loopback
+    except ValueError:
+        return False

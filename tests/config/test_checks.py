@@ -67,6 +67,8 @@ def two(first: str, second: str, attributes: str = "", other: str = "") -> str:
         (SERVER, SERVER),
         (SERVER.replace("127.0.0.1", "localhost"), SERVER.replace("127.0.0.1", "LOCALHOST:110")),
         (SERVER.replace("127.0.0.1", "127.0.0.1:110"), SERVER.replace("127.0.0.1", "127.0.0.1:995")),
+        (SERVER.replace("127.0.0.1", "a.localhost."), SERVER.replace("127.0.0.1", "A.localhost")),
+        (SERVER.replace("127.0.0.1", "ß.localhost"), SERVER.replace("127.0.0.1", "xn--zca.localhost:110")),
     ],
 )
 def test_two_clients_on_one_maildrop(tmp_path: Path, first: str, second: str) -> None:

@@ -132,6 +132,12 @@ def test_a_pinned_certificate(tmp_path: Path) -> None:
     assert " from 127.0.0.1:110 over TLS (STLS), its certificate pinned, logging in " in text
 
 
+def test_an_old_server_and_a_name_in_another_script(tmp_path: Path) -> None:
+    server = SERVER.replace("127.0.0.1", "pop.straße.example.")
+    text = describe(only_client(tmp_path, client(server=server, more='<ssl legacy="Y"/>')))
+    assert " from pop.straße.example.:995 over TLS, also where that is outdated, logging in " in text
+
+
 def test_mail_servers_and_commands(tmp_path: Path) -> None:
     text = describe(only_client(tmp_path, client(more="<smtp><sender>x</sender></smtp>")))
     assert "sends it by SMTP through localhost:25 to user1." in text

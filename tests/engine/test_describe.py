@@ -99,6 +99,16 @@ def test_security(policy: TlsPolicy | None, security: str) -> None:
     assert ("proto" in dict(info.settings)) is (policy is not None)
 
 
+@pytest.mark.parametrize(("configured", "timeout", "shown"), [(None, 240.0, "2m"), (None, 5.0, "5s"), (7.0, 5.0, "7s")])
+@pytest.mark.parametrize("legacy", [False, True])
+def test_legacy_and_the_time_for_the_handshake(
+    configured: float | None, timeout: float, shown: str, legacy: bool
+) -> None:
+    server = server_settings(tls=TlsPolicy(handshake_timeout=configured, legacy=legacy))
+    settings = dict(client_info(client_settings(server=server), timeout).settings)
+    assert (settings["timeout (TLS)"], settings["legacy"]) == (shown, "Y" if legacy else "N")
+
+
 def test_secrets_of_tls_are_not_shown() -> None:
     policy = TlsPolicy(
         trust_path="/ca.pem",

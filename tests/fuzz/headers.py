@@ -9,7 +9,8 @@ from typing import Final
 
 from tests.fuzz.expectations import harmless
 from tests.fuzz.material import Material
-from tui_popretr.config.values import InvalidValueError, mail_address
+from tui_popretr.config.addresses import mail_address
+from tui_popretr.config.values import InvalidValueError
 from tui_popretr.delivery.header import SHOWN_LIMIT, address
 from tui_popretr.delivery.identity import IdentityHasher
 from tui_popretr.delivery.received import received_header, rfc5322_date

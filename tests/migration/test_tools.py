@@ -46,6 +46,12 @@ def test_case_counts_in_users_only(tmp_path: Path, name: str) -> None:
     assert memory.of(Account("Me", "pop.example.net")) == []
 
 
+def test_hosts_are_compared_by_their_one_form(name: str) -> None:
+    assert Account("me", "pop.example.net").same_as(Account("me", "pop.example.net."))
+    assert Account("me", "straße.example").same_as(Account("me", "XN--STRAE-OQA.example"))
+    assert not Account("me", "straße.example").same_as(Account("me", "strasse.example"))
+
+
 @given(
     data=st.one_of(
         st.binary(max_size=300),

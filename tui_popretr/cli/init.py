@@ -18,6 +18,7 @@ from tui_popretr.cli.init_interview import Agreed, amount, interview
 from tui_popretr.cli.init_text import configuration_text, shown
 from tui_popretr.cli.places import locate, usual_places
 from tui_popretr.config import values
+from tui_popretr.config.addresses import mail_address, server_address
 from tui_popretr.config.explain import describe
 from tui_popretr.config.login import command_line, variable_name
 from tui_popretr.config.problems import Severity
@@ -29,7 +30,7 @@ from tui_popretr.errors import CannotCreate, ConfigurationError, ExitCode, Popre
 
 _CHECKS: Final[dict[str, Callable[[str], object]]] = {
     "user": needed,
-    "address": values.address,
+    "address": server_address,
     "tspath": needed,
     "fingerprint": values.fingerprint,
     "password_file": needed,
@@ -37,9 +38,9 @@ _CHECKS: Final[dict[str, Callable[[str], object]]] = {
     "password_env": variable_name,
     "maildir": needed,
     "folder": needed,
-    "smtp": values.mail_address,
-    "smtp_server": values.address,
-    "sender": values.mail_address,
+    "smtp": mail_address,
+    "smtp_server": server_address,
+    "sender": mail_address,
     "freq": values.duration,
     "id": values.file_name(128),
     "recip": values.file_name(254),

@@ -16,6 +16,7 @@ from tui_popretr.cli.init_password import Credentials, credentials, other_creden
 from tui_popretr.cli.init_survey import Approach, Trust, Wanted, explore, log_in, ways
 from tui_popretr.cli.init_text import MailFolder, MailServer, Outline, absolute, address, shown
 from tui_popretr.config import values
+from tui_popretr.config.addresses import mail_address, server_address
 from tui_popretr.config.model import PasswordSource, Server
 from tui_popretr.engine.entry import Connector
 from tui_popretr.engine.probe import Findings
@@ -94,8 +95,8 @@ class _Interview:
         _, at, domain = username.rpartition("@")
         text = given
         while True:
-            text = text or talk.asker.ask("POP3 server", f"pop.{domain}" if at else "", check=values.address)
-            host, port = values.address(text)
+            text = text or talk.asker.ask("POP3 server", f"pop.{domain}" if at else "", check=server_address)
+            host, port = server_address(text)
             if self._arguments.offline:
                 return host, next(ways(port))
             talk.say(f"\nLooking at {host} ...")
@@ -191,8 +192,8 @@ class _Interview:
             return MailFolder("maildir", absolute(talk.asker.ask("Maildir", "~/Maildir", check=needed))), recip
         if choice == 2:
             return MailFolder("downloads_directory", absolute(talk.asker.ask("Folder", "~/Mail", check=needed))), recip
-        receiver = talk.asker.ask("Mail address that it is for", check=values.mail_address)
-        return MailServer(talk.asker.ask("Mail server", server, check=values.address), sender), receiver
+        receiver = talk.asker.ask("Mail address that it is for", check=mail_address)
+        return MailServer(talk.asker.ask("Mail server", server, check=server_address), sender), receiver
 
     def _keep(self, approach: Approach, found: Findings | None) -> bool:
         """Return whether the mail stays on the server. Raises UidlUnavailable where it would come again each time."""

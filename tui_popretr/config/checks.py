@@ -10,7 +10,8 @@ from tui_popretr.config.client import POP3_PORT, POP3S_PORT
 from tui_popretr.config.login import CLEAR_TEXT
 from tui_popretr.config.model import AuthType, ClientSettings, Server
 from tui_popretr.config.section import Section
-from tui_popretr.config.values import is_loopback, quote
+from tui_popretr.config.values import quote
+from tui_popretr.hosts import is_loopback
 
 SHORTEST_FREQUENCY = 10.0
 SHORTEST_TIMEOUT = 5.0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tui_popretr.config import values
+from tui_popretr.config.addresses import server_address
 from tui_popretr.config.destination import Local, read_destination
 from tui_popretr.config.login import read_login
 from tui_popretr.config.model import ClientSettings, Server
@@ -68,7 +69,7 @@ def _read_server(client: Section, local: Local) -> Server | None:
         if not client.doubtful("server"):
             client.error("<server> is missing in <client>")
         return None
-    address = section.required_attribute("address", values.address)
+    address = section.required_attribute("address", server_address)
     login = read_login(client, section, tls, local.resolver)
     host, port = address or ("", None)
     default_port = POP3S_PORT if tls and not tls.latent else POP3_PORT

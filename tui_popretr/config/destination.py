@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from tui_popretr.config import values
+from tui_popretr.config.addresses import mail_address, server_address
 from tui_popretr.config.command import doubts
 from tui_popretr.config.directory import Directory, read_directory
 from tui_popretr.config.login import command_line, read_password, read_username
@@ -23,7 +24,8 @@ from tui_popretr.config.model import (
 from tui_popretr.config.paths import Resolver
 from tui_popretr.config.problems import Place
 from tui_popretr.config.section import Section
-from tui_popretr.config.values import InvalidValueError, did_you_mean, is_loopback, quote
+from tui_popretr.config.values import InvalidValueError, did_you_mean, quote
+from tui_popretr.hosts import is_loopback
 from tui_popretr.text import visible
 
 _EOLS = {eol.value: eol for eol in Eol}
@@ -129,7 +131,7 @@ def _read_smtp(client: Section, recip: str | None, eol: Eol | None, local: Local
     section = client.active("smtp")
     if section is None:
         return None
-    sender = section.required_element("sender", values.mail_address)
+    sender = section.required_element("sender", mail_address)
     lmtp = section.element("lmtp", values.boolean, False)
     starttls = section.element("starttls", values.boolean, False)
     host, port, socket_path = section.element("address", _smtp_address(local.resolver), ("localhost", None, None))
@@ -162,7 +164,7 @@ def _recipients(client: Section, recip: str, local: Local) -> tuple[str, ...]:
     if not recipients:
         client.error(f"recip {quote(recip)} leads only to the sink: mail would be thrown away", place)
         return ()
-    client.attribute("recip", values.mail_address, None)
+    client.attribute("recip", mail_address, None)
     if local.directory.lacks(recip):
         client.warning(f"recip {quote(recip)} is neither a local user nor an alias", place)
     return recipients
@@ -198,7 +200,7 @@ def _smtp_address(resolver: Resolver) -> Callable[[str], tuple[str, int | None, 
     def parse(text: str) -> tuple[str, int | None, str | None]:
         if text.startswith(("/", "~", "%")):
             return "localhost", None, resolver.path(text)
-        return (*values.address(text), None)
+        return (*server_address(text), None)
 
     return parse
 

@@ -7,6 +7,7 @@ import shlex
 from collections.abc import Callable
 
 from tui_popretr.config import values
+from tui_popretr.config.addresses import server_address
 from tui_popretr.config.model import TlsPolicy
 from tui_popretr.config.paths import Resolver
 from tui_popretr.config.section import NO_VALUE, Section
@@ -81,7 +82,7 @@ def _peer_name(section: Section, *, pinned: bool) -> str | None:
 def _certificate_name(text: str) -> str:
     """A host, whose port and brackets do not count; or any other text, since a common name may be that."""
     try:
-        host, _ = values.address(f"[{text}]" if text.count(":") > 1 and not text.startswith("[") else text)
+        host, _ = server_address(f"[{text}]" if text.count(":") > 1 and not text.startswith("[") else text)
     except InvalidValueError:
         return values.printable(text)
     return host

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import takewhile
 
-from tui_popretr.config.values import is_loopback
 from tui_popretr.engine.certificate import Certificate
 from tui_popretr.errors import CertificateRejected
-from tui_popretr.hosts import host_key
+from tui_popretr.hosts import host_key, is_loopback
 from tui_popretr.text import visible
 
 

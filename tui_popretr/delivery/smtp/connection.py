@@ -7,7 +7,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from tui_popretr.config.model import SmtpDestination
-from tui_popretr.config.values import is_loopback
 from tui_popretr.delivery.smtp import tls
 from tui_popretr.delivery.smtp.deadlines import Deadlines
 from tui_popretr.delivery.smtp.login import log_in
@@ -22,6 +21,7 @@ from tui_popretr.errors import (
     ReceiverNotTrusted,
     ReceiverUnreachable,
 )
+from tui_popretr.hosts import is_loopback
 from tui_popretr.secret import Secret
 
 #: Gives the password; blocking. May raise any PopretrError.
