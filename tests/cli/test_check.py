@@ -21,11 +21,12 @@ def test_a_configuration_in_order_is_told_in_sentences(tmp_path: Path) -> None:
     isp = (
         "isp: Every 10 minutes, retrieves all mail from pop.example.net:110 without TLS, logging in as me with"
         f" USERPASS, else SASL_PLAIN, and delivers it to the Maildir {tmp_path}/var/mail/isp. What was delivered is"
-        " deleted from the server."
+        " deleted from the server, except messages that arrive cut short."
     )
     work = (
         "work: Once, retrieves all mail from pop.example.org:995 over TLS, logging in as me with USERPASS, else"
-        f" SASL_PLAIN, and delivers it to the Maildir {tmp_path}/m. What was delivered is deleted from the server."
+        f" SASL_PLAIN, and delivers it to the Maildir {tmp_path}/m. What was delivered is deleted from"
+        " the server, except messages that arrive cut short."
     )
     assert done.out.splitlines() == [isp, work, "Disabled: old"]
     assert "secret" not in done.out + done.err

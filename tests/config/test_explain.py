@@ -14,7 +14,7 @@ def test_a_simple_client(tmp_path: Path) -> None:
     assert describe(only_client(tmp_path, client())) == (
         "Every 5 minutes, retrieves all mail from 127.0.0.1:110 without TLS, logging in as me with USERPASS, else"
         f" SASL_PLAIN, and delivers it to the mailbox of user1 ({tmp_path}/var/ms/user1/Maildir)."
-        " What was delivered is deleted from the server."
+        " What was delivered is deleted from the server, except messages that arrive cut short."
     )
 
 
@@ -34,7 +34,8 @@ def test_a_careful_client(tmp_path: Path) -> None:
     assert describe(found) == (
         "Every hour, retrieves new mail (at most 100 messages at a time) from [::1]:110 over TLS (STLS), logging in as"
         " me with APOP (password from the command pass), and delivers it to the Maildir /m. Each message is retrieved"
-        " once, and deleted from the server by the first run after 14 days; what mark-seen or import-seen has marked"
+        " once, and deleted from the server by the first run after 14 days, unless it arrived cut"
+        " short; what mark-seen or import-seen has marked"
         " stays there. Messages larger than 25M are not retrieved and stay on the server."
     )
 
@@ -74,19 +75,22 @@ def test_a_certificate_and_preserve(tmp_path: Path) -> None:
     assert " saves each message as a file in /d. Everything stays on the server" in text
 
 
-DELETED = "What was delivered is deleted from the server."
+DELETED = "What was delivered is deleted from the server, except messages that arrive cut short."
 DELETED_UNLESS_MARKED = (
-    "What was delivered is deleted from the server; what mark-seen or import-seen has marked stays there."
+    "What was delivered is deleted from the server, except messages that arrive cut short; what"
+    " mark-seen or import-seen has marked stays there."
 )
 KEPT = "Everything stays on the server, and the next run retrieves all of it again."
 KEPT_BEGINNING = "Everything stays on the server, and the next run retrieves the same messages again."
 KEPT_ONCE = "Everything stays on the server, and each message is retrieved once."
 FOR_A_TIME = (
-    "What was delivered is deleted from the server by the first run after 14 days; until then each run retrieves it"
+    "What was delivered is deleted from the server by the first run after 14 days, except messages"
+    " that arrive cut short; until then each run retrieves it"
     " again."
 )
 ONCE_FOR_A_TIME = (
-    "Each message is retrieved once, and deleted from the server by the first run after 14 days; what mark-seen or"
+    "Each message is retrieved once, and deleted from the server by the first run after 14 days,"
+    " unless it arrived cut short; what mark-seen or"
     " import-seen has marked stays there."
 )
 TOO_LARGE = "Messages larger than 25M are not retrieved and stay on the server."

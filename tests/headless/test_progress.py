@@ -258,6 +258,7 @@ async def test_a_terminal_that_is_gone_costs_nothing(autojump_clock: MockClock) 
         (result(messages=1, octets=1, deleted=1), "1 message, 1 Byte; deleted 1"),
         (result(messages=12, octets=340_000), "12 messages, 340.0 kB"),
         (result(skipped=2), "no new messages; 2 left on the server"),
+        (result(kept=1), "no new messages; kept 1 that arrived cut short"),
         (result(messages=1, octets=9, skipped=2), "1 message, 9 Bytes; 2 others left on the server"),
         (result(deleted=2), "no messages; deleted 2"),
         (REJECTED, "FAILED login rejected — check username and password"),

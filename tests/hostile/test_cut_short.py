@@ -106,7 +106,7 @@ async def test_a_month_of_a_message_that_was_cut_short(
     assert (result.code, result.messages, result.deleted, result.kept) == (ExitCode.OK, 3, 2, 1)
     (warning,) = warnings(service)
     assert warning == (
-        f"message 2 was cut short by the server: {SIZE} of its 5000000 octets arrived and were delivered."
+        f"message 2 (UID uid-2) was cut short by the server: {SIZE} of its 5000000 octets arrived and were delivered."
         " The message stays on the server and is not retrieved again"
     )
     server.script = {"LIST": sizes(5_000_000)}

@@ -31,7 +31,8 @@ def unlisted(count: int, listed: int) -> list[str]:
 
 def cut_short(number: int, listed: int) -> str:
     return (
-        f"message {number} was cut short by the server: {SIZE} of its {listed} octets arrived and were delivered."
+        f"message {number} (UID uid-{number}) was cut short by the server: {SIZE} of its {listed} octets"
+        " arrived and were delivered."
         " The message stays on the server and is not retrieved again"
     )
 

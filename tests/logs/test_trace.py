@@ -58,9 +58,10 @@ def closed(
     deleted: int = 0,
     skipped: int = 0,
     failed: int = 0,
+    kept: int = 0,
 ) -> SessionClosed:
     return SessionClosed(
-        SESSION, SessionResult(code, error, advice, AT, AT, messages, octets, deleted, skipped, failed)
+        SESSION, SessionResult(code, error, advice, AT, AT, messages, octets, deleted, skipped, failed, kept)
     )
 
 
@@ -118,6 +119,7 @@ def test_unknown_level_names(name: str) -> None:
         (closed(messages=1, octets=5), "INFO id1: 1 message, 5 Bytes, deleted 0"),
         (closed(), "INFO id1: no messages"),
         (closed(deleted=2, skipped=4), "INFO id1: no new messages, deleted 2, 4 left on the server"),
+        (closed(kept=2), "INFO id1: no new messages, kept 2 that arrived cut short"),
         (closed(error="stopped by the user"), "INFO id1: no messages; stopped by the user"),
         (
             closed(ExitCode.LOGIN, "login rejected", "check username and password"),

@@ -105,11 +105,12 @@ def result(
     advice: str = "",
     messages: int = 0,
     octets: int = 0,
+    kept: int = 0,
     seconds: float = 3.0,
 ) -> SessionResult:
     """Return how a session ended."""
     started = ended - timedelta(seconds=seconds)
-    return SessionResult(code, error, advice, started, ended, messages, octets, messages, 0, 0)
+    return SessionResult(code, error, advice, started, ended, messages, octets, messages, 0, 0, kept)
 
 
 def retrieving(

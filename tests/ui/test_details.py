@@ -128,6 +128,12 @@ def test_the_last_error_comes_with_what_to_do() -> None:
     assert "Last error" not in told(replace(CLIENT, last=result(NOW)))
 
 
+def test_kept_messages_are_explained() -> None:
+    text = told(replace(CLIENT, last=result(NOW, messages=1, kept=2)))
+    assert "2 messages delivered, but cut short by the server: the originals stay on it" in text
+    assert "cut short" not in told(replace(CLIENT, last=result(NOW, messages=1)))
+
+
 def test_past_sessions_newest_first() -> None:
     past = tuple(result(NOW - timedelta(minutes=20 - number), messages=number) for number in range(20))
     failed = result(NOW, code=ExitCode.TEMPORARY, error="cut")

@@ -132,6 +132,7 @@ REJECTED = "the server rejected the login (USER/PASS: -ERR [AUTH] go away)"
     ("session", "said", "outcome"),
     [
         (result(NOW), "no new mail", "just now, no new mail"),
+        (result(NOW, kept=1), "no new mail, 1 kept", "just now, no new mail, 1 kept"),
         (
             result(NOW - timedelta(minutes=2), messages=12, octets=340_000),
             "12 messages, 340 kB",

@@ -140,7 +140,7 @@ def _afterwards(client: ClientSettings) -> str:
 def _fate(client: ClientSettings) -> str:
     marked = "; what mark-seen or import-seen has marked stays there" if client.new_only else ""
     if not client.preserve:
-        return f"What was delivered is deleted from the server{marked}."
+        return f"What was delivered is deleted from the server, except messages that arrive cut short{marked}."
     if client.delete_after is None:
         if client.new_only:
             return "Everything stays on the server, and each message is retrieved once."
@@ -148,5 +148,10 @@ def _fate(client: ClientSettings) -> str:
         return f"Everything stays on the server, and the next run retrieves {again} again."
     when = f"by the first run after {span(client.delete_after)}"
     if client.new_only:
-        return f"Each message is retrieved once, and deleted from the server {when}{marked}."
-    return f"What was delivered is deleted from the server {when}; until then each run retrieves it again."
+        return (
+            f"Each message is retrieved once, and deleted from the server {when}, unless it arrived cut short{marked}."
+        )
+    return (
+        f"What was delivered is deleted from the server {when}, except messages that arrive cut short;"
+        " until then each run retrieves it again."
+    )

@@ -578,7 +578,7 @@ class Session(Observer):
         if record.doubt is Doubt.SHORT:
             self.kept()
             self._warn(
-                f"message {listed.number} was cut short by the server: {octets} of its {listed.size} octets arrived and"
+                f"{_named(listed)} was cut short by the server: {octets} of its {listed.size} octets arrived and"
                 " were delivered. The message stays on the server and is not retrieved again"
             )
 
@@ -621,6 +621,11 @@ class Session(Observer):
 
     def _note(self, level: Level, text: str) -> None:
         self._publish(Noted(self._around.clock.now(), level, self._client.id, text))
+
+
+def _named(listed: Listed) -> str:
+    """Return which message it is. Its number alone changes from run to run."""
+    return f"message {listed.number}{'' if listed.uid is None else f' (UID {visible(listed.uid, 80)})'}"
 
 
 def _messages(count: int) -> str:

@@ -167,11 +167,16 @@ class Progress:
 
 def outcome(result: SessionResult) -> str:
     """Return how a session ended: `12 messages, 340 kB; deleted 12`, or `FAILED`, why, and what to do."""
-    done = _amount(result.messages, result.octets) if result.messages or not result.skipped else "no new messages"
+    done = (
+        _amount(result.messages, result.octets)
+        if result.messages or not (result.skipped or result.kept)
+        else "no new messages"
+    )
     parts = [done] if result.messages or result.ok else []
     parts += [f"deleted {result.deleted}"] if result.deleted else []
     others = " others" if result.messages else ""
     parts += [f"{result.skipped}{others} left on the server"] if result.skipped else []
+    parts += [f"kept {result.kept} that arrived cut short"] if result.kept else []
     parts += [result.error] if result.error and result.ok else []
     done = "; ".join(parts)
     if result.ok:

@@ -76,11 +76,13 @@ def _counts(result: SessionResult) -> str:
     if result.messages:
         parts = [f"{result.messages} message{'s' if result.messages > 1 else ''}", naturalsize(result.octets)]
     else:
-        parts = ["no new messages" if result.skipped else "no messages"]
+        parts = ["no new messages" if result.skipped or result.kept else "no messages"]
     if result.deleted or result.messages:
         parts.append(f"deleted {result.deleted}")
     if result.skipped:
         parts.append(f"{result.skipped}{' others' if result.messages else ''} left on the server")
+    if result.kept:
+        parts.append(f"kept {result.kept} that arrived cut short")
     if result.failed:
         parts.append(f"failed {result.failed}")
     return ", ".join(parts)

@@ -133,7 +133,8 @@ def result(session: SessionResult | PastSession) -> str:
         retrieved = f"{count(session.messages, 'message')}, {size(session.octets)}" if session.messages else ""
         if session.error:  # it was stopped
             return f"{retrieved}, {session.error}" if retrieved else session.error
-        return retrieved or "no new mail"
+        kept = f"{session.kept} kept" if isinstance(session, SessionResult) and session.kept else ""
+        return ", ".join(filter(None, (retrieved or "no new mail", kept)))
     if session.messages:
         return f"{count(session.messages, 'message')}; {failure(session)}"
     return failure(session)

@@ -78,6 +78,9 @@ def _present(client: ClientView, now: float, wall: datetime) -> Iterator[Part]:
         yield Pair("" if fraction is not None else "progress", _progress(client, now))
         yield Pair("received", f"{words.size(client.received_octets)} of {words.size(client.to_retrieve_octets)}")
     yield Pair("last result", words.outcome(client.last, wall) or "none yet")
+    if isinstance(client.last, SessionResult) and client.last.kept:
+        what = words.count(client.last.kept, "message")
+        yield Pair("kept", f"{what} delivered, but cut short by the server: the originals stay on it", "yellow")
     yield Pair("since start", f"{words.count(client.messages, 'message')}, {words.size(client.octets)}")
 
 
