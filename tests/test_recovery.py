@@ -22,7 +22,7 @@ from tui_popretr.delivery.sink import Draft
 from tui_popretr.errors import JournalError
 from tui_popretr.identity import Identity
 from tui_popretr.journal.journal import Journal
-from tui_popretr.journal.records import DeliveredMark, Maildrop, NewRecord, Record, State
+from tui_popretr.journal.records import DeliveredMark, Doubt, Maildrop, NewRecord, Record, State
 from tui_popretr.recovery import TAKEN_WITHIN, Outcome, Recovered, recover
 
 HOUR = 3600
@@ -60,19 +60,56 @@ def quiet(texts: Sequence[str]) -> None:
     """An audit log nobody reads."""
 
 
-def interrupted(journal: Journal, place: Place, *, uid: str = "u1", age: int = 0, publish: bool = False) -> Draft:
+def interrupted(
+    journal: Journal,
+    place: Place,
+    *,
+    uid: str = "u1",
+    age: int = 0,
+    publish: bool = False,
+    doubt: Doubt = Doubt.NONE,
+) -> Draft:
     """Leave a delivery behind, recorded as delivering `age` seconds ago, published or not."""
     maildrop = journal.maildrop(Maildrop.of("pop.example.test", 110, "me", str(place.path)))
     draft = place.sink(journal.id).open(journal.next_id(), datetime.now(UTC))
     draft.write(MESSAGE)
     draft.prepare()
     new = NewRecord(
-        draft.record_id, maildrop, uid, 30, Identity(b"x"), True, draft.tmp, draft.final, f"audit {uid}", NOW - age
+        draft.record_id,
+        maildrop,
+        uid,
+        30,
+        Identity(b"x"),
+        doubt is Doubt.NONE,
+        draft.tmp,
+        draft.final,
+        f"audit {uid}",
+        NOW - age,
+        doubt,
     )
     journal.commit([new], [])
     if publish:
         draft.publish()
     return draft
+
+
+@pytest.mark.parametrize(
+    ("doubt", "state", "owed"),
+    [
+        (Doubt.NONE, State.DELIVERED, True),
+        (Doubt.UNPROVEN, State.DELIVERED, False),
+        (Doubt.SHORT, State.KEPT, False),
+    ],
+)
+@pytest.mark.parametrize("publish", [False, True])
+def test_a_message_that_was_cut_short_stays_known_as_that(
+    journal: Journal, place: Place, publish: bool, doubt: Doubt, state: State, owed: bool
+) -> None:
+    """A kill before *delivered* must not make the only whole copy of it one that may be deleted."""
+    interrupted(journal, place, publish=publish, doubt=doubt)
+    recover(journal, None, now=NOW, audit=quiet)
+    (record,) = states(journal, place)
+    assert (record.state, record.owed, record.doubt) == (state, owed, doubt)
 
 
 def only(results: list[Recovered]) -> Recovered:

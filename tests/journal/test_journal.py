@@ -14,7 +14,9 @@ from tui_popretr.journal import ids, schema
 from tui_popretr.journal import journal as module
 from tui_popretr.journal.journal import Journal
 from tui_popretr.journal.records import (
+    CapaHistory,
     DeliveredMark,
+    Doubt,
     Identity,
     Maildrop,
     Manners,
@@ -450,6 +452,37 @@ def test_sqlite_is_not_left_open_by_a_refused_opening(path: str, journal: Journa
     with failing, pytest.raises(JournalError, match=r"cannot be opened: disk I/O error"):
         Journal.open(path)
     Journal.open(path).close()
+
+
+def test_a_doubt_ends_with_the_message_owed_or_kept(journal: Journal) -> None:
+    maildrop = journal.maildrop(HOME)
+    rows = [new_record(journal, maildrop, f"u{n}", owed=False)._replace(doubt=Doubt.UNPROVEN) for n in range(3)]
+    journal.commit(rows, [])
+    journal.commit([], [DeliveredMark(row.id, False) for row in rows])
+    whole, short, neither = (row.id for row in rows)
+    journal.own([whole])
+    journal.keep([short])
+    journal.own([short])
+    assert {each.id: (each.state, each.owed, each.doubt) for each in journal.records(maildrop)} == {
+        whole: (State.DELIVERED, True, Doubt.NONE),
+        short: (State.KEPT, False, Doubt.SHORT),
+        neither: (State.DELIVERED, False, Doubt.UNPROVEN),
+    }
+    journal.close_session(maildrop, deleted=[short], listed=None, now=NOW)
+    assert only_state(journal, maildrop, short) is State.KEPT, "it is deleted under no setting"
+
+
+def only_state(journal: Journal, maildrop: int, identifier: int) -> State:
+    (state,) = [each.state for each in journal.records(maildrop) if each.id == identifier]
+    return state
+
+
+def test_answers_to_capa_are_remembered(journal: Journal) -> None:
+    first = CapaHistory("pop.example.test", 110, True, ("SCRAM-SHA-256", "PLAIN"), 5.0, 0.0)
+    journal.note_capa(first)
+    journal.note_capa(other := CapaHistory("pop.example.test", 995, False, (), 0.0, 7.5))
+    journal.note_capa(changed := first._replace(mechanisms=(), time=6.0))
+    assert sorted(journal.capa_histories()) == sorted([other, changed])
 
 
 def test_a_value_that_no_column_takes_breaks_nothing(journal: Journal) -> None:
