@@ -1,0 +1,157 @@
+"""What an -ERR to a login means, by its words; and what the user can do where the words say so.
+
+RFC 1939 has no codes: -ERR to PASS may mean a wrong password, or that another session has the maildrop's lock.
+RESP-CODES (RFC 2449 §8, RFC 3206) tell these apart, and where a reply has one that counts. Many servers have none;
+their texts are read here. A wrong conclusion costs: a wrong password that counts as temporary is sent again at each run
+until the provider locks the account; a lock that counts as a wrong password doubles the interval.
+
+The questions, in this order:
+
+1. Does the server want TLS? Then the credentials were not judged, whatever else the text says.
+2. Is POP access switched off for the account? Only its owner can change that: rejected.
+3. Is it the command or the mechanism that the server does not have? Rejected, and the next mechanism is tried.
+4. Is the *account* locked, disabled, suspended or blocked? Rejected, and no further mechanism is tried. Where the text
+   speaks of another session it is the maildrop that is locked, whatever it is called.
+5. Does it speak of a lock on the maildrop, of another session, of being in use, busy or unavailable? Temporary.
+6. Does it speak of a password, credentials, authentication, attempts or failures? Rejected. This comes before the next
+   question: "too many failed attempts, try again later" is about the password.
+7. Does it speak of trying again later, of too many connections, of an error of the server's own? Temporary.
+8. Everything else is a rejection, as RFC 1939 means it.
+
+Mail addresses and web addresses in the text do not count, nor does the username: they may hold any word.
+"""
+
+from __future__ import annotations
+
+import re
+from enum import Enum
+
+
+class Refusal(Enum):
+    """What an -ERR to a login is."""
+
+    REJECTED = "the credentials, or the mechanism"
+    LOCKED_OUT = "the account is locked: no mechanism will do"
+    IN_USE = "the maildrop is in use"
+    TEMPORARY = "the server cannot now"
+
+
+def _words(pattern: str) -> re.Pattern[str]:
+    return re.compile(pattern, re.IGNORECASE | re.VERBOSE)
+
+
+_ADDRESS = re.compile(r"\S*(?:@|://)\S*")
+# POP3 has no RESP-CODE for it, so it is read from the words, and from IMAP's code (RFC 5530 §3); Dovecot says [AUTH].
+_WANTS_TLS = _words(
+    r"""\[PRIVACYREQUIRED\]
+    |\b(?:TLS|SSL|STLS|STARTTLS)\b
+    |\b(?:secure|encrypted)\ connection
+    |\bencryption\ (?:is\ )?required
+    |\bplain-?text\ (?:authentication|logins?|passwords?)\ (?:(?:is|are)\ )?
+        (?:disallowed|disabled|forbidden|not\ (?:allowed|permitted))
+    """
+)
+_OFF = r"""(?:(?:not|n't|nicht|pas)\s(?:been\s)?(?:enabled|allowed|activated|permitted|available|aktiviert|activée?)
+    |disabled|deactivated|deaktiviert|désactivée?)\b"""
+_SWITCHED_OFF = _words(rf"\bPOP3?\b.*{_OFF} | {_OFF}\sfor\sPOP3?\b | \b(?:enable|activate|turn\son)\b.*\bPOP3?\b")
+_NO_MECHANISM = _words(
+    r"""\b(?:commands?|mechanisms?|methods?|APOP|AUTH|SASL|auth(?:entication)?\stype)\b.*
+        (?:un(?:known|available|supported|recognized|implemented)|disabled|not\s(?:\w+\s)?
+        (?:available|supported|implemented|recognized|known|allowed|enabled|valid))
+    | \b(?:unknown|unrecognized|unsupported|unimplemented|invalid|bad)\s(?:\w+\s)?(?:command|mechanism|method)\b
+    """
+)
+_ACCOUNT = _words(
+    r"""\baccount\b.*\b(?:locked|disabled|suspended|blocked|deactivated|closed|inactive|not\sactive)\b
+    | \b(?:locked|disabled|suspended|blocked|deactivated)\s(?:\w+\s)?account\b
+    | \b(?:Konto|Benutzerkonto|Zugang)\b.*\bgesperrt\b | \bcompte\b.*\b(?:bloqué|suspendu|désactivé|verrouillé)
+    """
+)
+_SESSION = _words(
+    r"""\b(?:an)?other\s(?:\w+\s){0,2}(?:session|client|user|process|connection|program|login|MUA)\b
+    | \bin\suse\b | \bbeing\sread\b | \bduplicate\slogin\b | \bsession\s(?:is\s)?(?:already\s)?(?:active|open)\b
+    | \balready\s(?:\w+\s){0,2}(?:open|opened|locked|logged\s(?:in|on))\b
+    | \b(?:in\sBenutzung|belegt)\b | \ben\scours\sd.utilisation\b
+    """
+)
+_MAILDROP_LOCK = _words(
+    r"""\b(?:mail\s?box(?:es)?|mail\s?drop|mail\sstore|spool|inbox|folder|POP)\b.*\block(?:ed|ing)?\b
+    | \block(?:ed|ing)?\b.*\b(?:mail\s?box|mail\s?drop|mail\sstore|spool|inbox|folder)\b
+    | \b(?:get|obtain|acquire)\s(?:a\s|the\s)?lock\b | \block\s(?:file|is\s)?\s?busy\b | \bverrouill\w*
+    """
+)
+_BUSY = _words(
+    r"""\bbusy\b | \bunavailable\b | \bnot\s(?:\w+\s)?available\b | \bshutting\sdown\b | \bmaintenance\b
+    | \bnicht\sverf.{1,2}gbar\b | \bindisponible\b | \boverload(?:ed)?\b
+    """
+)
+_CREDENTIALS = _words(
+    r"""pass(?:word|wd|phrase|code|wort)|kennwort | mot\sde\spasse | credential | authenti[cfz] | authori[sz]
+    | \battempts?\b | \bfail(?:ed|ures?|s)?\b | \b(?:user\s?name|user\sid|login\sname)\b | \bbad\slogin\b
+    """
+)
+_LATER = _words(
+    r"""\block(?:ed|ing)?\b | \blater\b | \b(?:try|retry)\b.*\b(?:again|soon)\b | \bwait\b | \btemporar
+    | \b(?:in\sa\s(?:few|moment|minute)|minutes?)\b | \bmoment(?:an)?\b | \btoo\s(?:many|often|frequent|soon)
+    | \b(?:connection|session|login|client|user)s?\s(?:\w+\s){0,2}(?:limit|exceeded|reached)\b
+    | \bmaximum\s(?:\w+\s){0,3}(?:connections?|clients?|sessions?|users?)\b | \blogin\slimit\b
+    | \b(?:internal|system|server|service)\s(?:\w+\s)?(?:error|problem)\b
+    | \bsp.{1,2}ter\b | \b(?:derzeit|zur\s?zeit)\b | \bplus\stard\b | \br.{1,2}essayez\b
+    """
+)
+
+_APP_PASSWORD = _words(r"\bapp(?:lication)?(?:-|\s)(?:specific\s)?passwords?\b")
+_WEB_LOGIN = _words(r"\bweb\s?-?log-?in\b | \blog\sin\svia\s(?:your\s)?(?:web\s)?browser")
+_TOKENS_ONLY = _words(r"\bbasic\s?auth(?:entication)?\b | BasicAuthBlocked")
+
+
+def _stripped(text: str, username: str) -> str:
+    text = _ADDRESS.sub("", text)
+    if username:
+        text = re.sub(rf"(?<!\w){re.escape(username)}(?!\w)", "", text, flags=re.IGNORECASE)
+    return text
+
+
+def wants_tls(text: str) -> bool:
+    """Whether the words are that the server wants TLS first."""
+    return _WANTS_TLS.search(_ADDRESS.sub("", text)) is not None
+
+
+def classify(text: str, username: str = "") -> Refusal:
+    """Return what an -ERR to a login means by its text, which has no RESP-CODE. The theory is in the module's text."""
+    words = _stripped(text, username)
+    session = _SESSION.search(words) is not None
+    if _WANTS_TLS.search(words):
+        return Refusal.REJECTED
+    if _SWITCHED_OFF.search(words) and not _LATER.search(words):
+        return Refusal.REJECTED
+    if _NO_MECHANISM.search(words) and not session and not _MAILDROP_LOCK.search(words):
+        return Refusal.REJECTED
+    if _ACCOUNT.search(words) and not session:
+        return Refusal.LOCKED_OUT
+    if session or _MAILDROP_LOCK.search(words):
+        return Refusal.IN_USE
+    if _BUSY.search(words):
+        return Refusal.TEMPORARY
+    if _CREDENTIALS.search(words):
+        return Refusal.REJECTED
+    return Refusal.TEMPORARY if _LATER.search(words) else Refusal.REJECTED
+
+
+def advice_for(text: str) -> str | None:
+    """Return what to do where the text says what is missing, None where it does not. For every -ERR to a login."""
+    words = _ADDRESS.sub("", text)
+    if _APP_PASSWORD.search(words):
+        return "make an app password in the provider's web pages, and use it here in place of the account's password"
+    if _WEB_LOGIN.search(words):
+        return (
+            "log in once by a web browser and confirm what the provider asks there; where that does not help use an app"
+            " password or an access token (docs/providers.md)"
+        )
+    if _TOKENS_ONLY.search(words):
+        return "the provider takes no passwords any more: use an access token (docs/providers.md)"
+    if _SWITCHED_OFF.search(words) and not _WANTS_TLS.search(words):
+        return "switch POP access on in the provider's web pages (docs/providers.md)"
+    if classify(text) is Refusal.LOCKED_OUT:
+        return "the provider has locked the account: see its web pages, or ask its operator"
+    return None
