@@ -2,7 +2,7 @@
 
 from tui_popretr.popserver.faults import Faults, PipelineFault, QuitFault, SaslFault
 from tui_popretr.popserver.maildrop import Maildrop, Message
-from tui_popretr.popserver.policy import CRAM, SSLONLY, STD, Mechanism, Policy
+from tui_popretr.popserver.policy import CRAM, SSLONLY, STD, Mechanism, Policy, Utf8
 from tui_popretr.popserver.server import PopServer
 
 __all__ = [
@@ -18,4 +18,5 @@ __all__ = [
     "PopServer",
     "QuitFault",
     "SaslFault",
+    "Utf8",
 ]

@@ -58,6 +58,7 @@ class Faults:
     cut: dict[int | str, int] = field(default_factory=dict)  # the connection ends after so many octets of it
     stall_within: dict[int | str, int] = field(default_factory=dict)  # silence after so many octets of it
     stall: set[str] = field(default_factory=set)  # these commands are never answered
+    hang_up: set[str] = field(default_factory=set)  # the connection ends at these commands
     answers: dict[str, bytes] = field(default_factory=dict)  # raw octets instead of obeying the command
     delay: float = 0.0  # seconds before each reply
     rate: float | None = None  # octets a second
@@ -67,9 +68,11 @@ class Faults:
     sasl: SaslFault = SaslFault.NONE
 
     def before(self, verb: str) -> None:
-        """Raise Stalled where the command is never answered."""
+        """Raise Stalled where the command is never answered, ConnectionCutOff where it ends the connection."""
         if verb in self.stall:
             raise Stalled
+        if verb in self.hang_up:
+            raise ConnectionCutOff
 
     def refuses(self, number: int, uid: str) -> bool:
         """Whether RETR of this message fails."""

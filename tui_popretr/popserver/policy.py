@@ -23,6 +23,14 @@ class Mechanism(Enum):
     OAUTHBEARER = "OAUTHBEARER"
 
 
+class Utf8(Enum):
+    """What a server knows of UTF8 (RFC 6856), and what becomes of a message with UTF-8 in its header without it."""
+
+    UNKNOWN = "the command is unknown; messages are sent as they are"
+    SUBSTITUTED = "a notice is sent in place of the message, as Courier does"
+    REFUSED = "the message is refused"
+
+
 ALL = frozenset(Mechanism)
 _FIT_FOR_CLEAR = frozenset(
     {Mechanism.USER, Mechanism.APOP, Mechanism.CRAM_MD5, Mechanism.SCRAM_SHA_1, Mechanism.SCRAM_SHA_256}
@@ -42,6 +50,7 @@ class Policy:
     uidl: bool = True
     top: bool = True
     resp_codes: bool = True  # RFC 2449 §8 and RFC 3206
+    utf8: Utf8 = Utf8.UNKNOWN
     login_delay: float | None = None  # seconds between two logins, enforced
     expire: str | None = None  # CAPA's EXPIRE: days, or NEVER
     implementation: str | None = "tui-popretr-popserver"
@@ -66,6 +75,8 @@ class Policy:
                 return self.top
             case "UIDL":
                 return self.uidl
+            case "UTF8":
+                return self.utf8 is not Utf8.UNKNOWN
         return True
 
 

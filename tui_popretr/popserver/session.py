@@ -14,7 +14,7 @@ from tui_popretr.popserver import sasl
 from tui_popretr.popserver.channel import Channel, LineTooLong
 from tui_popretr.popserver.faults import ConnectionCutOff, Faults, PipelineFault, QuitFault, Stalled
 from tui_popretr.popserver.maildrop import Maildrop, MaildropInUse
-from tui_popretr.popserver.policy import Mechanism, Policy
+from tui_popretr.popserver.policy import Mechanism, Policy, Utf8
 from tui_popretr.popserver.replies import Refused, Replies
 from tui_popretr.popserver.tally import Tally
 from tui_popretr.popserver.transaction import Transaction
@@ -49,6 +49,7 @@ class Session:
         self._ended = False
         self._stamp = ""
         self._user: str | None = None
+        self._utf8 = False  # whether messages are sent with UTF-8 in their headers
 
     async def run(self) -> None:
         """Converse until the client has quit; all replies are sent then.
@@ -157,6 +158,8 @@ class Session:
             yield "AUTH-RESP-CODE"
         if policy.pipelining:
             yield "PIPELINING"
+        if policy.utf8 is not Utf8.UNKNOWN:
+            yield "UTF8"
         if policy.stls and self._around.tls is not None and not self._channel.under_tls and self._transaction is None:
             yield "STLS"
         if Mechanism.USER in mechanisms:
@@ -271,13 +274,19 @@ class Session:
             raise Refused("too soon after the last login", "LOGIN-DELAY")
         faults = self._around.faults if maildrop.faults is None else maildrop.faults
         try:
-            self._transaction = Transaction(maildrop, self._replies, faults)
+            without = Utf8.UNKNOWN if self._utf8 else self._policy.utf8
+            self._transaction = Transaction(maildrop, self._replies, faults, without)
         except MaildropInUse:
             raise Refused("another session has the maildrop open", "IN-USE") from None
         last_login[maildrop.name] = now
         self._faults = faults
         self._channel.rate = faults.rate
         await self._replies.status(f"+OK {self._transaction.count} messages")
+
+    async def _utf8_command(self, _argument: str) -> None:
+        """RFC 6856 §2.1."""
+        self._utf8 = True
+        await self._replies.status("+OK UTF-8 it is")
 
     async def _stls(self, _argument: str) -> None:
         context = self._around.tls
@@ -286,6 +295,7 @@ class Session:
         await self._replies.status("+OK begin")
         # RFC 2595 §4: what the client said before is forgotten
         self._user = None
+        self._utf8 = False
         await self._channel.flush()
         self._faults.before("HANDSHAKE")
         await self._channel.start_tls(context)
@@ -297,4 +307,5 @@ class Session:
         "APOP": _apop,
         "AUTH": _auth,
         "STLS": _stls,
+        "UTF8": _utf8_command,
     }

@@ -7,20 +7,25 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping
 from tui_popretr.popserver import multiline
 from tui_popretr.popserver.faults import Faults
 from tui_popretr.popserver.maildrop import Maildrop, Message
+from tui_popretr.popserver.policy import Utf8
 from tui_popretr.popserver.replies import Refused, Replies
 
 _MAX_DIGITS = 10
 
 
 class Transaction:
-    """Holds the maildrop's lock from its making to close(). Raises MaildropInUse when made on a locked one."""
+    """Holds the maildrop's lock from its making to close(). Raises MaildropInUse when made on a locked one.
 
-    def __init__(self, maildrop: Maildrop, replies: Replies, faults: Faults) -> None:
+    `without_utf8` says what becomes of messages with UTF-8 in their headers.
+    """
+
+    def __init__(self, maildrop: Maildrop, replies: Replies, faults: Faults, without_utf8: Utf8 = Utf8.UNKNOWN) -> None:
         self._messages = maildrop.open()
         self._maildrop = maildrop
         self._replies = replies
         self._faults = faults
         self._deleted: set[int] = set()
+        self._without_utf8 = without_utf8
 
     @property
     def count(self) -> int:
@@ -71,6 +76,7 @@ class Transaction:
         number, message = self._message(argument)
         if self._faults.refuses(number, message.uid):
             raise Refused("this message cannot be read", "SYS/PERM")
+        message = self._shown(message)
         wire = multiline.dot_stuffed(message.chunks())
         await self._replies.body(f"+OK {message.size} octets", self._faults.body(number, message.uid, wire))
         self._maildrop.retrieved.append(message.uid)
@@ -78,8 +84,21 @@ class Transaction:
     async def _top(self, argument: str) -> None:
         which, _, lines = argument.partition(" ")
         _, message = self._message(which)
-        top = multiline.top(message.chunks(), _number(lines))
+        top = multiline.top(self._shown(message).chunks(), _number(lines))
         await self._replies.body("+OK the top of it", multiline.dot_stuffed(top))
+
+    def _shown(self, message: Message) -> Message:
+        """Return what is sent for a message."""
+        if self._without_utf8 is Utf8.UNKNOWN:
+            return message
+        header = b"".join(message.chunks()).partition(b"\r\n\r\n")[0]
+        if header.isascii():
+            return message
+        if self._without_utf8 is Utf8.REFUSED:
+            raise Refused("this message has UTF-8 in its header", "UTF8")
+        kept = [line for line in header.split(b"\r\n") if line.isascii()]
+        notice = [*kept, b"Subject: This message needs UTF8", b"", b"Cannot display Unicode content.", b""]
+        return Message.of(b"\r\n".join(notice), message.uid)
 
     async def _dele(self, argument: str) -> None:
         number, _ = self._message(argument)
