@@ -53,6 +53,8 @@ class PopretrError(Exception):
 
     exit_code: ClassVar[ExitCode] = ExitCode.SOFTWARE
     default_advice: ClassVar[str] = ""
+    #: It is known only by a server's words, which may mean something else.
+    by_words: bool = False
 
     def __init__(self, message: str, *, advice: str | None = None) -> None:
         super().__init__(message)
@@ -218,6 +220,7 @@ class ServerTemporaryFailure(PopretrError):
     """[SYS/TEMP]: the server has a problem that should pass (RFC 3206 §4)."""
 
     exit_code = ExitCode.TEMPORARY
+    default_advice = "it is tried again at the next run"
 
 
 class ServerPermanentFailure(PopretrError):

@@ -50,6 +50,16 @@ def test_a_short_frequency(tmp_path: Path, freq: str, warned: bool) -> None:
     assert found == (["freq is under 10 s (a bare number is milliseconds)"] if warned else [])
 
 
+def test_auto_without_capa(tmp_path: Path) -> None:
+    server = (
+        '<server address="127.0.0.1"><username>me</username><password>p</password><authtypes>{}</authtypes></server>'
+    )
+    told = 'capa="never" leaves AUTO to guess what the server offers; name the method in authtypes'
+    for authtypes, expected in (("AUTO", [told]), ("USERPASS", [])):
+        found = client('capa="never"', server=server.format(authtypes))
+        assert warnings(load_text(tmp_path, task(found))) == expected
+
+
 @pytest.mark.parametrize(("timeout", "warned"), [("240", True), ("4s", True), ("5s", False), ("4m", False)])
 def test_a_short_timeout(tmp_path: Path, timeout: str, warned: bool) -> None:
     found = warnings(load_text(tmp_path, task(client(), before=f"<timeout>{timeout}</timeout>")))

@@ -10,6 +10,7 @@ import pytest
 from tests.config.helpers import SERVER, client, error_of, errors, load_text, only_client, settings_of, task, warnings
 from tui_popretr.config.model import (
     AuthType,
+    CapaUse,
     FromCommand,
     FromEnvironment,
     FromFile,
@@ -36,8 +37,35 @@ def auth(types: str, *, initrsp: str = "N") -> str:
 def test_defaults(tmp_path: Path) -> None:
     found = only_client(tmp_path, client())
     assert (found.id, found.recip, found.frequency, found.runs) == ("a", "user1", 300.0, 0)
-    assert not any((found.preserve, found.capa, found.omit_received, found.full_transcript, found.new_only))
+    assert not any((found.preserve, found.omit_received, found.full_transcript, found.new_only))
     assert (found.delete_after, found.max_size, found.max_messages) == (None, None, None)
+    assert (found.capa, found.pipelining) == (CapaUse.LOGIN, True)
+
+
+@pytest.mark.parametrize(
+    ("written", "capa"),
+    [("Y", CapaUse.STLS), ("1", CapaUse.STLS), ("off", CapaUse.LOGIN), ("never", CapaUse.NEVER), ("", CapaUse.LOGIN)],
+)
+def test_capa(tmp_path: Path, written: str, capa: CapaUse) -> None:
+    assert only_client(tmp_path, client(f'capa="{written}"')).capa is capa
+
+
+@pytest.mark.parametrize(
+    ("written", "several"), [("auto", True), ("AUTO", True), ("Y", True), ("N", False), ("no", False), ("", True)]
+)
+def test_pipelining(tmp_path: Path, written: str, several: bool) -> None:
+    assert only_client(tmp_path, client(f'pipelining="{written}"')).pipelining is several
+
+
+@pytest.mark.parametrize(
+    ("attribute", "message"),
+    [
+        ('capa="newer"', "capa: 'newer' is neither yes nor no; write Y or N, or never"),
+        ('pipelining="many"', "pipelining: 'many' is neither auto nor N"),
+    ],
+)
+def test_what_capa_and_pipelining_cannot_be(tmp_path: Path, attribute: str, message: str) -> None:
+    assert message in error_of(tmp_path, task(client(attribute)))
 
 
 def test_all_attributes(tmp_path: Path) -> None:
@@ -49,7 +77,7 @@ def test_all_attributes(tmp_path: Path) -> None:
         ),
     )
     assert (found.frequency, found.runs) == (5400.0, 3)
-    assert all((found.preserve, found.capa, found.omit_received, found.full_transcript, found.new_only))
+    assert all((found.preserve, found.capa is CapaUse.STLS, found.omit_received, found.full_transcript, found.new_only))
     assert (found.delete_after, found.max_size, found.max_messages) == (14 * 86400.0, 25 * 1024**2, 100)
 
 

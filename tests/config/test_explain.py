@@ -40,6 +40,11 @@ def test_a_careful_client(tmp_path: Path) -> None:
     )
 
 
+def test_how_the_server_is_spoken_to(tmp_path: Path) -> None:
+    words = describe(only_client(tmp_path, client('capa="never" pipelining="N"')))
+    assert "without TLS, one command at a time, never asking for its capabilities, logging in" in words
+
+
 @pytest.mark.parametrize(
     ("attributes", "start"),
     [

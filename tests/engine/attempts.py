@@ -14,11 +14,11 @@ from tests.support.passwords import PASSWORD
 from tests.support.streams import Peer, memory_connection
 from tui_popretr.config.model import AuthType
 from tui_popretr.engine.bus import Bus
-from tui_popretr.engine.login import log_in
+from tui_popretr.engine.login import Manner, log_in
 from tui_popretr.engine.wire import Wire
 from tui_popretr.errors import LoginRejected, PopretrError
 from tui_popretr.facts import SessionId
-from tui_popretr.pop3 import apop_digest
+from tui_popretr.pop3 import Capa, apop_digest
 from tui_popretr.secret import Secret
 
 USERPASS, APOP, PLAIN = AuthType.USERPASS, AuthType.APOP, AuthType.SASL_PLAIN
@@ -51,6 +51,7 @@ class Attempt:
         self._greeting = greeting
         self._address = address
         self.binding: bytes | None = None
+        self.manner = Manner()
         self.rest: list[str] = []  # what was said beyond the dialogue
 
     async def against(self, *dialogue: tuple[str, str], hang_up: bool = False) -> str:
@@ -74,7 +75,11 @@ class Attempt:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(play)
             try:
-                return await log_in(wire, self._server, (await wire.greeting()).stamp)
+                manner = self.manner
+                manner.stamp = (await wire.greeting()).stamp
+                if dialogue and dialogue[0][0] == "CAPA":
+                    await wire.call(Capa())
+                return await log_in(wire, self._server, manner)
             except PopretrError as problem:
                 self.problem = problem
             finally:

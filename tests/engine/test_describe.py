@@ -6,6 +6,7 @@ import pytest
 
 from tests.engine.making import client_settings, server_settings
 from tui_popretr.config.model import (
+    CapaUse,
     CommandDestination,
     Destination,
     FolderDestination,
@@ -139,9 +140,12 @@ def test_what_is_set_is_shown_and_what_is_not_is_left_out() -> None:
     assert settings["runs"] == "3"
     assert settings["preserve"] == settings["newonly"] == "Y"
     assert settings["capa"] == "N"
+    assert settings["pipelining"] == "auto"
     assert settings["deleteafter"] == "14d"
     assert settings["timeout"] == "4m"
     assert "maxsize" not in settings
+    odd = dict(client_info(client_settings(capa=CapaUse.NEVER, pipelining=False), 240.0).settings)
+    assert (odd["capa"], odd["pipelining"]) == ("never", "N")
     limited = dict(client_info(client_settings(max_size=1000, max_messages=5), 240.0).settings)
     assert (limited["maxsize"], limited["maxmessages"], limited["runs"]) == ("1000 octets", "5", "no limit")
     assert "deleteafter" not in limited

@@ -39,7 +39,7 @@ from tests.support.passwords import PASSWORD
 from tests.support.streams import memory_connection
 from tui_popretr.config.model import AuthType, FromCommand, Literal, TlsPolicy
 from tui_popretr.engine.bus import Bus
-from tui_popretr.engine.login import log_in
+from tui_popretr.engine.login import Manner, log_in
 from tui_popretr.engine.wire import Wire
 from tui_popretr.errors import (
     ConnectionCut,
@@ -271,7 +271,7 @@ async def test_a_password_that_was_judged_is_a_rejection_whatever_else_wants_tls
 @trio_test
 async def test_who_hangs_up_after_a_rejection_has_rejected_the_login(autojump_clock: MockClock) -> None:
     text = await Attempt(USERPASS, APOP).fails(*PASS_NO, hang_up=True)
-    assert text.startswith("the server rejected the login (USERPASS: no; APOP: ")
+    assert text.startswith("the server rejected the login (USERPASS: no), and then: the connection broke")
 
 
 @trio_test
@@ -352,9 +352,9 @@ async def test_a_real_server_lets_us_in_with_the_right_password(
         stamp = (await wire.greeting()).stamp
         settings = server_settings(auth_types=(method,))
         if password == PASSWORD:
-            assert await log_in(wire, settings, stamp) == method.value
+            assert await log_in(wire, settings, Manner(stamp)) == method.value
         else:
             with pytest.raises(LoginRejected):
-                await log_in(wire, settings, stamp)
+                await log_in(wire, settings, Manner(stamp))
         wire.close()
     assert server.tally.failures == []

@@ -10,7 +10,7 @@ from trio.testing import MockClock, trio_test
 
 from tests.support.passwords import PASSWORD
 from tests.support.worlds import USER, World, mail
-from tui_popretr.config.model import TlsPolicy
+from tui_popretr.config.model import CapaUse, TlsPolicy
 from tui_popretr.engine.service import Engine
 from tui_popretr.errors import ExitCode
 from tui_popretr.facts import (
@@ -32,7 +32,7 @@ from tui_popretr.facts import (
 )
 from tui_popretr.popserver import Message, QuitFault
 
-ENTRY = ["USER alice", f"PASS {PASSWORD}", "CAPA", "STAT"]
+ENTRY = ["CAPA", "USER alice", f"PASS {PASSWORD}", "STAT"]
 
 
 @pytest.fixture
@@ -129,21 +129,11 @@ async def test_the_window_is_bounded(world: World, autojump_clock: MockClock, mo
 
 
 @trio_test
-async def test_the_capa_option_asks_before_the_login_too(world: World, autojump_clock: MockClock) -> None:
-    assert (await world.poll(capa=True)).ok
-    assert world.said() == ["CAPA", *ENTRY, "UIDL", "LIST", "QUIT"]
-    first, second = world.of(CapabilitiesLearned)
-    assert "PIPELINING" in first.capabilities
-    assert "UIDL" in second.capabilities
-    assert "<< PIPELINING" in world.transcript()
-
-
-@trio_test
 async def test_a_refused_capa_is_harmless(world: World, autojump_clock: MockClock) -> None:
     world.become(capa=False)
     world.add(mail(1))
-    assert (await world.poll(capa=True)).ok
-    assert world.verbs().count("CAPA") == 2
+    assert (await world.poll(capa=CapaUse.STLS)).ok
+    assert world.verbs().count("CAPA") == 1
     assert world.server.tally.pipelined == 0
     assert len(world.arrived()) == 1
 
@@ -231,7 +221,7 @@ async def test_a_rejected_login(world: World, autojump_clock: MockClock) -> None
     world.drop.password = "another"
     result = await world.poll()
     assert result.code is ExitCode.LOGIN
-    assert world.verbs()[:2] == ["USER", "PASS"]
+    assert world.verbs()[:3] == ["CAPA", "USER", "PASS"]
     assert "RETR" not in world.verbs()
 
 
@@ -319,8 +309,8 @@ async def test_the_facts_of_a_session(world: World, autojump_clock: MockClock) -
         SessionAdvanced,
         SessionConnected,
         SessionAdvanced,
-        LoginSucceeded,
         CapabilitiesLearned,
+        LoginSucceeded,
         SessionAdvanced,
         MaildropListed,
         SessionAdvanced,
@@ -358,16 +348,16 @@ async def test_the_transcript_is_in_the_order_of_the_wire(world: World, autojump
     octets = len(mail(1))
     for line in ("<< +OK POP3", "<< +OK what there is", "<< +OK 0 messages"):  # said by the server, not by the test
         lines = [line if each.startswith(line) else each for each in lines]
-    capabilities = lines.index("<< TOP"), lines.index(">> STAT")
+    capabilities = lines.index("<< TOP"), lines.index(">> USER alice")
     del lines[slice(*capabilities)]
     assert lines == [
         "<< +OK POP3",
+        ">> CAPA",
+        "<< +OK what there is",
         ">> USER alice",
         "<< +OK and the password",
         ">> PASS ****",
         "<< +OK 1 messages",
-        ">> CAPA",
-        "<< +OK what there is",
         ">> STAT",
         f"<< +OK 1 {octets}",
         ">> UIDL",

@@ -30,8 +30,6 @@ _NONE: Final[dict[str, Script]] = {
     "greeting": {"GREETING": endlessly(b"+OK " + _FILL)},
     "greetings": {"GREETING": endlessly(b"+OK\r\n" * 10000)},
     "status": {"USER": endlessly(b"-ERR " + _FILL)},
-    "capabilities": {"CAPA": (b"+OK\r\n", endlessly(_LINES))},
-    "a capability": {"CAPA": (b"+OK\r\n", endlessly(_FILL))},
     "a challenge": {"AUTH": (b"+ ", endlessly(b"QUJD" * 16384))},
     "challenges": {"AUTH": endlessly(b"+ QUJD\r\n" * 8192)},
     "UIDs": {"STAT": _MANY, "UIDL": (b"+OK\r\n", endlessly(b"1 uid-1\r\n" * 8192))},
@@ -46,7 +44,11 @@ _OTHERS: Final[dict[str, Script]] = {
     "a header": {"RETR 2": (b"+OK\r\n", endlessly(b"From: (\r\n \x1b\r\n" * 5000))},
     "a message that was announced as large": {"LIST": _LARGE, "RETR 2": (b"+OK\r\n", endlessly(_LINES))},
 }
-_ALL: Final[dict[str, Script]] = {"replies to QUIT": {"QUIT": endlessly(b"+OK\r\n" * 10000)}}
+_ALL: Final[dict[str, Script]] = {
+    "replies to QUIT": {"QUIT": endlessly(b"+OK\r\n" * 10000)},
+    "capabilities": {"CAPA": (b"+OK\r\n", endlessly(_LINES))},  # it is asked for them once
+    "a capability": {"CAPA": (b"+OK\r\n", endlessly(_FILL))},
+}
 POLITE: Final = "polite"
 SCRIPTS: Final[dict[str, Script]] = {POLITE: {}, **_NONE, **_OTHERS, **_ALL}
 #: How many of the three messages come in spite of each stream.

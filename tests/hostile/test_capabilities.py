@@ -8,8 +8,9 @@ import pytest
 from trio.testing import MockClock, trio_test
 
 from tests.hostile.behaviour import Behaviour, prove
-from tests.hostile.script import CUT, SILENCE, endlessly, slowly
-from tests.hostile.service import TIMEOUT
+from tests.hostile.script import CUT, SILENCE, Play, endlessly, slowly
+from tui_popretr.config.model import CapaUse, TlsPolicy
+from tui_popretr.engine.opening import CAPA_PATIENCE
 from tui_popretr.errors import ExitCode
 
 NONSENSE = (
@@ -22,36 +23,6 @@ BEHAVIOURS = {
     "refused": Behaviour({"CAPA": b"-ERR what?\r\n"}, delivered=3),
     "nonsense": Behaviour({"CAPA": NONSENSE}, delivered=3),
     "nothing": Behaviour({"CAPA": b"+OK\r\n.\r\n"}, delivered=3),
-    "no status": Behaviour(
-        {"CAPA": b"TOP\r\nUIDL\r\n.\r\n"}, "the server's answer is neither +OK nor -ERR: TOP", ExitCode.PROTOCOL
-    ),
-    "a row without end": Behaviour(
-        {"CAPA": (b"+OK\r\n", endlessly(b"x" * 60000))},
-        "the server's answer to CAPA has more than 65536 octets",
-        ExitCode.PROTOCOL,
-    ),
-    "rows without end": Behaviour(
-        {"CAPA": (b"+OK\r\n", endlessly(b"X-MORE\r\n" * 5000))},
-        "the server's answer to CAPA has more than 65536 octets",
-        ExitCode.PROTOCOL,
-    ),
-    "never finished": Behaviour(
-        {"CAPA": (b"+OK\r\nTOP\r\n", SILENCE)},
-        "the server has made no progress for 30 s",
-        ExitCode.TEMPORARY,
-        seconds=TIMEOUT,
-    ),
-    "cut": Behaviour(
-        {"CAPA": (b"+OK\r\nTOP\r\n", CUT)},
-        "the server closed the connection in the middle of its answer to CAPA",
-        ExitCode.TEMPORARY,
-    ),
-    "one octet at a time": Behaviour(
-        {"CAPA": slowly(1.0, b"+OK\r\n" + b"X-MORE\r\n" * 1000)},
-        "the server has made no progress for 30 s",
-        ExitCode.TEMPORARY,
-        seconds=TIMEOUT + 4,
-    ),
 }
 
 
@@ -59,3 +30,103 @@ BEHAVIOURS = {
 @trio_test
 async def test_the_capabilities(behaviour: Behaviour, tmp_path: Path, autojump_clock: MockClock) -> None:
     await prove(behaviour, tmp_path)
+
+
+#: What the server does, what is said of that, the exit code where it ends the session, and how long it lasts.
+BREAKS: dict[str, tuple[Play, str, ExitCode, float]] = {
+    "no status": (
+        b"TOP\r\nUIDL\r\n.\r\n",
+        "the server's answer is neither +OK nor -ERR: TOP",
+        ExitCode.PROTOCOL,
+        0.0,
+    ),
+    "a row without end": (
+        (b"+OK\r\n", endlessly(b"x" * 60000)),
+        "the server's answer to CAPA has more than 65536 octets",
+        ExitCode.PROTOCOL,
+        0.0,
+    ),
+    "rows without end": (
+        (b"+OK\r\n", endlessly(b"X-MORE\r\n" * 5000)),
+        "the server's answer to CAPA has more than 65536 octets",
+        ExitCode.PROTOCOL,
+        0.0,
+    ),
+    "no answer": (SILENCE, "the server has not answered CAPA within 30 s", ExitCode.TEMPORARY, CAPA_PATIENCE),
+    "never finished": (
+        (b"+OK\r\nTOP\r\n", SILENCE),
+        "the server has not answered CAPA within 30 s",
+        ExitCode.TEMPORARY,
+        CAPA_PATIENCE,
+    ),
+    "hangs up": (CUT, "the server closed the connection before its answer to CAPA", ExitCode.TEMPORARY, 0.0),
+    "cut": (
+        (b"+OK\r\nTOP\r\n", CUT),
+        "the server closed the connection in the middle of its answer to CAPA",
+        ExitCode.TEMPORARY,
+        0.0,
+    ),
+    "one octet at a time": (
+        slowly(1.0, b"+OK\r\n" + b"X-MORE\r\n" * 1000),
+        "the server has not answered CAPA within 30 s",
+        ExitCode.TEMPORARY,
+        CAPA_PATIENCE,
+    ),
+}
+EACH_BREAK = pytest.mark.parametrize(("play", "says", "code", "seconds"), BREAKS.values(), ids=BREAKS)
+
+
+@EACH_BREAK
+@trio_test
+async def test_a_server_that_cannot_do_capa(
+    play: Play, says: str, code: ExitCode, seconds: float, tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    """It is asked on the first connection, and not on the second, nor at the next run."""
+    notes = [
+        f"{says}; connecting once more without CAPA",
+        'hostile.test:110 cannot do CAPA: it is not asked for a day; with capa="never" in the client, never',
+    ]
+    service = await prove(Behaviour({"CAPA": play}, delivered=3, seconds=seconds, notes=notes), tmp_path)
+    assert service.server.verbs(0) == ["CAPA"]
+    assert "CAPA" not in service.server.verbs(1)
+    assert "CAPA" not in service.server.verbs(2)
+
+
+@EACH_BREAK
+@trio_test
+async def test_a_server_that_has_answered_capa_before(
+    play: Play, says: str, code: ExitCode, seconds: float, tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    """Whatever stands between the server and the client now gains nothing by breaking CAPA."""
+    behaviour = Behaviour(
+        {"CAPA": play},
+        says,
+        code,
+        "the server has answered CAPA before",
+        told=0,
+        seconds=seconds,
+        before={"STAT": b"-ERR no\r\n"},
+    )
+    service = await prove(behaviour, tmp_path)
+    assert service.server.verbs(0) == ["CAPA"]
+
+
+@EACH_BREAK
+@trio_test
+async def test_stls_is_not_left_out_with_capa(
+    play: Play, says: str, code: ExitCode, seconds: float, tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    """Also where CAPA breaks the connection before STLS, the password goes under TLS alone."""
+    latent = {"tls": TlsPolicy(latent=True), "capa": CapaUse.STLS}
+    behaviour = Behaviour(
+        {"CAPA": play, "STLS": b"-ERR no\r\n"},
+        "the server refuses STLS: no",
+        ExitCode.PROTOCOL,
+        told=0,
+        seconds=seconds,
+        notes=[f"{says}; connecting once more without CAPA"],
+        client=latent,
+    )
+    service = await prove(behaviour, tmp_path)
+    assert service.server.verbs(0) == ["CAPA"]
+    assert service.server.verbs(1) == ["STLS"]

@@ -52,13 +52,13 @@ async def test_a_stamp_that_is_none(stamp: str, tmp_path: Path, autojump_clock: 
     says = "no usable login method: APOP: the greeting has no stamp for it"
     behaviour = Behaviour(greeting(stamp), says, ExitCode.LOGIN, told=0, client=APOP)
     service = await prove(behaviour, tmp_path)
-    assert service.server.verbs(0) == []
+    assert service.server.verbs(0) == ["CAPA"]
 
 
 @trio_test
 async def test_without_a_stamp_the_next_method_is_tried(tmp_path: Path, autojump_clock: MockClock) -> None:
     service = await prove(Behaviour(greeting(""), delivered=3, client=APOP_FIRST), tmp_path)
-    assert service.server.verbs(0)[:2] == ["USER", "PASS"]
+    assert service.server.verbs(0)[:3] == ["CAPA", "USER", "PASS"]
 
 
 # --- words that are no answer -----------------------------------------------------------------------------------------
@@ -143,8 +143,9 @@ BEHAVIOURS = {
     ),
     "it hangs up after a rejection": Behaviour(
         {"AUTH": (b"-ERR no\r\n", CUT)},
-        f"{REJECTED} (SASL_CRAM_MD5: no; SASL_PLAIN: the connection broke)",
+        f"{REJECTED} (SASL_CRAM_MD5: no), and then: the connection broke",
         ExitCode.LOGIN,
+        "the server hangs up after it has refused SASL_CRAM_MD5, so that no other method can be tried",
         told=0,
         client=CRAM_FIRST,
     ),

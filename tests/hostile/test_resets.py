@@ -17,7 +17,7 @@ BROKE = re.compile(
     "(. messages? could not be (retrieved|deleted from the server): )?"
     "the connection broke: (connection reset by peer|broken pipe)"
 )
-COMMANDS = {"CAPA": 1, "USER": 0, "PASS": 1, "STAT": 1, "UIDL": 1, "LIST": 1}
+COMMANDS = {"USER": 0, "PASS": 1, "STAT": 1, "UIDL": 1, "LIST": 1}
 LATE = ["RETR", "RETR 1", "RETR 2", "RETR 3", "DELE", "DELE 1", "DELE 3", "QUIT"]
 
 

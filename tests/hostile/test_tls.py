@@ -15,7 +15,7 @@ from tests.hostile.behaviour import MAILS, Behaviour, prove, recovers
 from tests.hostile.script import CUT, DROP, HANDSHAKE, RESET, SILENCE, TICK, Act, Play, endlessly, part, slowly
 from tests.hostile.server import HostileServer
 from tests.hostile.service import HOSTILE, TIMEOUT, Service
-from tui_popretr.config.model import TlsPolicy
+from tui_popretr.config.model import CapaUse, TlsPolicy
 from tui_popretr.errors import ExitCode
 
 TLS_CUT = "the TLS connection broke: it ended without close_notify"
@@ -58,7 +58,9 @@ BEHAVIOURS = {
 @trio_test
 async def test_stls(behaviour: Behaviour, capa: bool, tmp_path: Path, autojump_clock: MockClock) -> None:
     """Whether the server names STLS among its capabilities or not."""
-    service = await prove(replace(behaviour, client={**LATENT, "capa": capa}), tmp_path)
+    service = await prove(
+        replace(behaviour, client={**LATENT, "capa": CapaUse.STLS if capa else CapaUse.LOGIN}), tmp_path
+    )
     assert service.server.verbs(0)[:2] == ["CAPA", "STLS"][not capa :]
     assert not {"USER", "AUTH", "APOP", "PASS"} & set(service.server.verbs(0))
 
@@ -66,7 +68,7 @@ async def test_stls(behaviour: Behaviour, capa: bool, tmp_path: Path, autojump_c
 @trio_test
 async def test_what_was_said_in_clear_is_forgotten(tmp_path: Path, autojump_clock: MockClock) -> None:
     """Capabilities from before TLS may be an attacker's."""
-    behaviour = Behaviour({}, delivered=3, client={**LATENT, "capa": True})
+    behaviour = Behaviour({}, delivered=3, client={**LATENT, "capa": CapaUse.STLS})
     service = await prove(behaviour, tmp_path)
     assert service.server.verbs(0)[:3] == ["CAPA", "STLS", "CAPA"]
 

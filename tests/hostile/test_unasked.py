@@ -21,7 +21,7 @@ SAID = {
 }
 ANYTHING = re.compile(".*")
 #: How often the password is told when the reply comes behind that of a command.
-TOLD = {"GREETING": 0, "USER": 0, "PASS": 1, "CAPA": 1, "STAT": 1, "UIDL": 1, "LIST": 1}
+TOLD = {"GREETING": 0, "USER": 0, "PASS": 1, "CAPA": 0, "STAT": 1, "UIDL": 1, "LIST": 1}
 
 
 @pytest.mark.parametrize("extra", EXTRA)

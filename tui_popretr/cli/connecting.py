@@ -57,6 +57,8 @@ def report(client: ClientSettings, found: Findings, now: datetime) -> Iterator[s
     if found.messages is not None:
         count = "1 message" if found.messages == 1 else f"{found.messages} messages"
         yield _row("maildrop", f"{count}, {naturalsize(found.octets)}" if found.messages else "empty")
+    for warning in found.warnings:
+        yield _row("warning", warning)
     if found.problem is not None:
         yield _row("FAILED", str(found.problem))
         if found.problem.advice:

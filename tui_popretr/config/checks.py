@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from tui_popretr.config.client import POP3_PORT, POP3S_PORT
 from tui_popretr.config.login import CLEAR_TEXT
-from tui_popretr.config.model import AuthType, ClientSettings, Server
+from tui_popretr.config.model import AuthType, CapaUse, ClientSettings, Server
 from tui_popretr.config.section import Section
 from tui_popretr.config.values import quote
 from tui_popretr.hosts import is_loopback
@@ -41,6 +41,11 @@ def check_client(section: Section, client: ClientSettings) -> None:
             (server or section).place,
         )
     _check_port(section, client.server)
+    if client.capa is CapaUse.NEVER and AuthType.AUTO in client.server.auth_types:
+        section.warning(
+            'capa="never" leaves AUTO to guess what the server offers; name the method in authtypes',
+            section.place_of("capa"),
+        )
     repeats = client.runs != 1
     if client.preserve and not client.new_only and repeats:
         again = "every message again at each run"

@@ -6,7 +6,7 @@ from tui_popretr.config import values
 from tui_popretr.config.addresses import server_address
 from tui_popretr.config.destination import Local, read_destination
 from tui_popretr.config.login import read_login
-from tui_popretr.config.model import ClientSettings, Server
+from tui_popretr.config.model import CapaUse, ClientSettings, Server
 from tui_popretr.config.section import Section
 from tui_popretr.config.tls import read_tls
 from tui_popretr.text import visible
@@ -21,13 +21,32 @@ def read_id(client: Section) -> str | None:
     return client.required_attribute("id", values.file_name(_LONGEST_ID))
 
 
+def _capa(text: str) -> CapaUse:
+    if text.lower() == CapaUse.NEVER.value:
+        return CapaUse.NEVER
+    try:
+        return CapaUse.STLS if values.boolean(text) else CapaUse.LOGIN
+    except values.InvalidValueError as error:
+        raise values.InvalidValueError(f"{error}, or never") from None
+
+
+def _pipelining(text: str) -> bool:
+    if text.lower() == "auto":
+        return True
+    try:
+        return values.boolean(text)
+    except values.InvalidValueError:
+        raise values.InvalidValueError(f"{values.quote(text)} is neither auto nor N") from None
+
+
 def read_client(client: Section, client_id: str | None, local: Local) -> ClientSettings | None:
     """Return the settings of an enabled client; None where there was an error."""
     recip = client.required_attribute("recip", values.file_name(_LONGEST_RECIP))
     frequency = client.attribute("freq", values.duration, 300.0)
     runs = client.attribute("runs", values.count(), None)
     preserve = client.attribute("preserve", values.boolean, False)
-    capa = client.attribute("capa", values.boolean, False)
+    capa = client.attribute("capa", _capa, CapaUse.LOGIN)
+    pipelining = client.attribute("pipelining", _pipelining, True)
     omit_received = client.attribute("omitreceivedheader", values.boolean, False)
     full_transcript = client.attribute("fulltrans", values.boolean, False)
     new_only = client.attribute("newonly", values.boolean, False)
@@ -52,6 +71,7 @@ def read_client(client: Section, client_id: str | None, local: Local) -> ClientS
         runs=runs if runs is not None else 1 if frequency == 0 else 0,
         preserve=preserve,
         capa=capa,
+        pipelining=pipelining,
         omit_received=omit_received,
         full_transcript=full_transcript,
         new_only=new_only,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tui_popretr.config.model import (
     AuthType,
+    CapaUse,
     ClientSettings,
     CommandDestination,
     Destination,
@@ -78,11 +79,14 @@ def _what(client: ClientSettings) -> str:
 
 def _source(client: ClientSettings) -> str:
     server = client.server
+    habits = ", one command at a time" if not client.pipelining else ""
+    if client.capa is CapaUse.NEVER:
+        habits += ", never asking for its capabilities"
     if server.tls is None:
-        return f"{server.address} without TLS"
+        return f"{server.address} without TLS{habits}"
     pinned = ", its certificate pinned" if server.tls.fingerprints else ""
     legacy = ", also where that is outdated" if server.tls.legacy else ""
-    return f"{server.address} over TLS{' (STLS)' if server.tls.latent else ''}{pinned}{legacy}"
+    return f"{server.address} over TLS{' (STLS)' if server.tls.latent else ''}{pinned}{legacy}{habits}"
 
 
 def _login(client: ClientSettings) -> str:

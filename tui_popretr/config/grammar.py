@@ -73,7 +73,8 @@ _SMTP = Shape(
 )
 _CLIENT = Shape(
     _names(
-        "enabled id recip freq runs preserve capa omitreceivedheader fulltrans newonly deleteafter maxsize maxmessages"
+        "enabled id recip freq runs preserve capa pipelining omitreceivedheader fulltrans newonly deleteafter maxsize"
+        " maxmessages"
     ),
     {
         "server": _SERVER,

@@ -25,6 +25,14 @@ class AuthType(Enum):
     AUTO = "AUTO"
 
 
+class CapaUse(Enum):
+    """When a server is asked for its capabilities (CAPA)."""
+
+    LOGIN = "N"  # before the login, and again after it where that may tell more
+    STLS = "Y"  # before STLS as well
+    NEVER = "never"
+
+
 class Eol(Enum):
     """Line ends of delivered files: LF, or CRLF as received."""
 
@@ -263,7 +271,8 @@ class ClientSettings:
     frequency: float = 300.0  # seconds from the end of a session to the next start; 0: in succession
     runs: int = 0  # 0: no limit
     preserve: bool = False
-    capa: bool = False
+    capa: CapaUse = CapaUse.LOGIN
+    pipelining: bool = True  # several commands at once where the server offers PIPELINING
     omit_received: bool = False
     full_transcript: bool = False
     new_only: bool = False

@@ -27,10 +27,11 @@ class IdentityHasher:
     an empty line at its end.
     """
 
-    __slots__ = ("_beginning", "_complete", "_folder_data", "_header", "_searched", "_sender", "_whole")
+    __slots__ = ("_beginning", "_complete", "_folder_data", "_header", "_searched", "_sender", "_utf8", "_whole")
 
-    def __init__(self, *, whole: bool = False) -> None:
-        """`whole`: the server gives no usable UIDs, so that everything is hashed too."""
+    def __init__(self, *, whole: bool = False, utf8: bool = False) -> None:
+        """`whole`: the server gives no usable UIDs, so that everything is hashed too. `utf8`: UTF-8 mode."""
+        self._utf8 = utf8
         self._beginning = b"\n"  # so that every field begins with LF, also the first
         self._complete = False
         self._searched = 0
@@ -69,7 +70,7 @@ class IdentityHasher:
         if self._whole is None:
             raise ValueError("the whole was not hashed")
         header = self.header()
-        return Identity(self._whole.digest(), True, header.message_id, header.date)
+        return Identity(self._whole.digest(), True, header.message_id, header.date, self._utf8)
 
     @property
     def sender(self) -> str | None:
@@ -104,4 +105,5 @@ class IdentityHasher:
             False,
             visible(message_id, SHOWN_LIMIT) if message_id else None,
             visible(date, SHOWN_LIMIT) if date else None,
+            self._utf8,
         )

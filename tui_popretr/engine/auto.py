@@ -26,15 +26,27 @@ TOKENS = (AuthType.SASL_XOAUTH2, AuthType.SASL_OAUTHBEARER)
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """What a server has told of itself: its CAPA, None where it has none; whether its greeting has a stamp for APOP."""
+    """What a server has told of itself: its CAPA, None where it has none; whether its greeting has a stamp for APOP.
+
+    Where there is no CAPA, `remembered` are the SASL mechanisms that the server has listed before.
+    """
 
     capabilities: Capabilities | None
     stamp: bool
+    remembered: tuple[str, ...] = ()
 
     @property
     def methods(self) -> tuple[AuthType, ...]:
         """The login methods it offers, strongest first; then those that AUTO never takes."""
-        return tuple(each for each in (*_ORDER, *TOKENS, AuthType.SASL_EXTERNAL) if self._has(each))
+        offered = tuple(each for each in (*_ORDER, *TOKENS, AuthType.SASL_EXTERNAL) if self._has(each))
+        if self.capabilities is not None:
+            return offered
+        return tuple(each for each in offered if not self._weaker(each))
+
+    @property
+    def mechanisms(self) -> tuple[str, ...]:
+        """The SASL mechanisms that it lists, or has listed."""
+        return self.remembered if self.capabilities is None else self.capabilities.sasl
 
     def _has(self, method: AuthType) -> bool:
         capabilities = self.capabilities
@@ -42,9 +54,17 @@ class Offer:
             return self.stamp
         if method is AuthType.USERPASS:
             # every server has it that does not name others (RFC 1939 §7); some do not say so
-            return capabilities is None or capabilities.has("USER") or not capabilities.sasl
+            return (capabilities is not None and capabilities.has("USER")) or not self.mechanisms
+        return self._lists(method)
+
+    def _lists(self, method: AuthType) -> bool:
         name = mechanism(method)
-        return capabilities is not None and not {name, f"{name}-PLUS"}.isdisjoint(capabilities.sasl)
+        return not {name, f"{name}-PLUS"}.isdisjoint(self.mechanisms)
+
+    def _weaker(self, method: AuthType) -> bool:
+        """Whether a method is weaker than one that the server has listed before."""
+        strongest = next((each for each in _ORDER if each not in CLEAR_TEXT and self._lists(each)), None)
+        return strongest is not None and (method not in _ORDER or _ORDER.index(method) > _ORDER.index(strongest))
 
 
 def mechanism(method: AuthType) -> str:
@@ -82,5 +102,5 @@ def choose(offer: Offer, *, private: bool, password: bool) -> tuple[AuthType, ..
             f"the server offers no login by password ({names})",
             advice="if the password is an access token, name the method in authtypes; else get one (OAuth 2)",
         )
-    told = visible(", ".join(offer.capabilities.sasl), 200) if offer.capabilities else ""
+    told = visible(", ".join(offer.mechanisms), 200)
     raise NoUsableMechanism(f"the server offers no login method that is known here ({told})")

@@ -25,6 +25,9 @@ from tui_popretr.facts import (
 
 #: Seconds before a client whose task failed by a defect of ours is tried again.
 AFTER_DEFECT = 60.0
+#: After so many refusals in a row that are temporary only by their words, each counts as a rejected login: the words
+#: may have been misunderstood.
+GUESSES = 3
 
 
 @dataclass(slots=True)
@@ -50,10 +53,12 @@ class ClientRunner:
         self._numbers = 0  # sessions begun, for ID-RUN
         self._runs = 0  # runs that count towards `runs`
         self._rejections = 0
+        self._guesses = 0  # sessions in a row that were turned away by words that mean a temporary trouble
         self._polled = False
         self._ending = False
         self._login_delay = 0
         self._logged_in = False  # in the last session
+        self._guessed = False  # why the last session was turned away
         self._sleep = trio.CancelScope()  # until due
         self._queue = trio.CancelScope()  # until there is a place
 
@@ -62,7 +67,7 @@ class ClientRunner:
     def poll(self) -> None:
         """Run now. Ends a back-off after rejected logins."""
         self._polled = True
-        self._rejections = 0
+        self._rejections = self._guesses = 0
         self._sleep.cancel()
 
     def pause(self) -> None:
@@ -102,7 +107,7 @@ class ClientRunner:
         self.settings = settings
         self.due = due
         self.finished = False
-        self._runs = self._rejections = self._login_delay = 0
+        self._runs = self._rejections = self._guesses = self._login_delay = 0
         self._wake()
 
     # --- life ---------------------------------------------------------------------------------------------------------
@@ -149,13 +154,15 @@ class ClientRunner:
         if session.login_delay is not None:
             self._login_delay = session.login_delay
         self._logged_in = session.logged_in
+        self._guessed = session.by_words
         return result
 
     def _reckon(self, settings: ClientSettings, result: SessionResult) -> None:
         """Draw the conclusions of a session: back-off, the next due time, or the end of the runs."""
         if settings is self.settings:  # else change() has said what follows
             self._runs += 1
-            if result.code is ExitCode.LOGIN:
+            self._guesses = self._guesses + 1 if self._guessed else 0
+            if result.code is ExitCode.LOGIN or self._guesses >= GUESSES:
                 self._rejections += 1
             elif self._logged_in:
                 self._rejections = 0

@@ -1,7 +1,4 @@
-"""The way into a maildrop: connecting, TLS, greeting, login, capabilities, listing (SPEC 3).
-
-A session goes on from there to retrieve; `check --connect` only looks.
-"""
+"""The steps into a maildrop: connecting, greeting, TLS, capabilities, listing. opening.py puts them in order."""
 
 from __future__ import annotations
 
@@ -11,7 +8,7 @@ from dataclasses import dataclass
 from tui_popretr.clock import Clock
 from tui_popretr.config.model import ClientSettings, Server
 from tui_popretr.engine.bus import Bus
-from tui_popretr.engine.login import log_in, turned_away
+from tui_popretr.engine.login import turned_away
 from tui_popretr.engine.plan import Listed
 from tui_popretr.engine.stream import Stream
 from tui_popretr.engine.wire import Wire
@@ -31,7 +28,6 @@ from tui_popretr.facts import (
     Dialogue,
     Direction,
     Level,
-    LoginSucceeded,
     Noted,
     SessionAdvanced,
     SessionConnected,
@@ -97,23 +93,18 @@ class Entry:
             text = f"Connection from {stream.local} to {stream.remote}{secured}"
             bus.publish_dialogue(Dialogue(self.session, now, [(Direction.OPENED, text)]))
 
-    async def enter(self, wire: Wire) -> None:
-        """Greeting, STLS where latent, login."""
-        greeting = await self.greet(wire)
-        self.bus.publish(SessionAdvanced(self.session, Stage.LOGIN))
-        mechanism = await log_in(wire, self.client.server, greeting.stamp)
-        self.bus.publish(LoginSucceeded(self.session, mechanism))
-
     async def greet(self, wire: Wire) -> Greeting:
-        """Greeting, and STLS where latent: all that comes before the login."""
-        client, server = self.client, self.client.server
+        """Wait for a greeting that lets us in."""
         greeting = await self._greeting(wire)
         if not greeting.ok:
             raise turned_away(greeting.text, response_code(greeting.text)) or GreetingRefused(
                 f"the server turns us away: {visible(greeting.text, 200) or 'without a reason'}"
             )
-        if client.capa:
-            await self.capabilities(wire)
+        return greeting
+
+    async def secure(self, wire: Wire) -> None:
+        """STLS, where TLS is latent."""
+        server = self.client.server
         if server.tls is not None and server.tls.latent:
             reply = await wire.call(Stls())
             assert isinstance(reply, Reply)
@@ -122,9 +113,6 @@ class Entry:
             tls = await wire.start_tls(server)
             self.bus.publish(TlsStarted(self.session, tls))
             wire.event(f"TLS started ({tls.version}, {tls.cipher})")
-            if client.capa:
-                await self.capabilities(wire)
-        return greeting
 
     async def _greeting(self, wire: Wire) -> Greeting:
         try:
@@ -138,7 +126,7 @@ class Entry:
             raise
 
     async def capabilities(self, wire: Wire) -> Capabilities | None:
-        """Ask for CAPA; a refusal is harmless."""
+        """Ask for CAPA; None where it is refused."""
         answer = await wire.call(Capa())
         if not isinstance(answer, Listing):
             return None
@@ -148,9 +136,17 @@ class Entry:
         return capabilities
 
     async def listing(
-        self, wire: Wire, capabilities: Capabilities | None, *, pipelining: bool = False
+        self,
+        wire: Wire,
+        capabilities: Capabilities | None,
+        *,
+        pipelining: bool = False,
+        counted: Callable[[int], Awaitable[bool]] | None = None,
     ) -> tuple[list[Listed], int]:
-        """STAT, UIDL and LIST, with `pipelining` all at once; returns the messages and their octets in all."""
+        """STAT, UIDL and LIST, with `pipelining` all at once; returns the messages and their octets in all.
+
+        Without it `counted` is called with the number of messages, and says whether the rest goes at once.
+        """
         ask = (Stat(), Uidl(), List())
         stat, *listings = await wire.call_all(ask if pipelining else ask[:1])
         assert isinstance(stat, Reply)
@@ -162,6 +158,8 @@ class Entry:
             raise ProtocolViolation(str(problem)) from problem
         if count == 0:
             return [], 0
+        if not listings and counted is not None and await counted(count):
+            listings = await wire.call_all(ask[1:])
         uidl, listing = listings or (await wire.call(Uidl()), await wire.call(List()))
         if isinstance(listing, Reply):
             raise _refused("LIST", listing)

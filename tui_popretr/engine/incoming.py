@@ -66,6 +66,8 @@ class Target:
     now: Callable[[], datetime]
     debug: Callable[[str], None]  # notes for the trace log
     resolve: Callable[[int, Doubt], Awaitable[None]]  # notes in the journal what has become of an UNPROVEN record
+    utf8: bool  # the server sends messages in UTF-8 mode
+    utf8_advice: str  # how to have that mode, in brackets behind a space; "" where no setting prevents it
     rejected: Target | None = None  # for messages that the sink refuses for good; None: they stay on the server
 
     def of(self, job: Fetch | Check) -> Target:
@@ -84,7 +86,7 @@ class Incoming:
 
     def __init__(self, job: Fetch | Check, target: Target, *, store: bool, whole: bool) -> None:
         self.job = job
-        self.hasher = IdentityHasher(whole=whole)
+        self.hasher = IdentityHasher(whole=whole, utf8=target.utf8)
         self.size = 0
         self.record_id = 0
         self.draft: Draft | None = None

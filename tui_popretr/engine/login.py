@@ -1,9 +1,13 @@
-"""Logging in: each configured method in its order, once, until one succeeds (SPEC 2, 3, 10)."""
+"""Logging in: each configured method in its order, once, until one succeeds.
+
+What ends the attempts early: a refusal that is not about the credentials (RESP-CODES, or words to that effect, see
+refusals.py); an account that is locked; for AUTO a refusal of the credentials, since each further method is weaker. A
+method that was refused before the server has seen the credentials lets the next one be tried.
+"""
 
 from __future__ import annotations
 
 import ipaddress
-import re
 from dataclasses import dataclass
 from functools import partial
 
@@ -12,6 +16,7 @@ import trio
 from tui_popretr.config.model import AuthType, Server
 from tui_popretr.engine.auto import TOKENS, Offer, choose, mechanism
 from tui_popretr.engine.passwords import obtain
+from tui_popretr.engine.refusals import Refusal, advice_for, classify, wants_tls
 from tui_popretr.engine.wire import Wire
 from tui_popretr.errors import (
     ConnectionCut,
@@ -28,8 +33,7 @@ from tui_popretr.errors import (
 )
 from tui_popretr.pop3 import (
     Apop,
-    Capa,
-    Capabilities,
+    Command,
     Continuation,
     Endpoint,
     Exchange,
@@ -41,6 +45,7 @@ from tui_popretr.pop3 import (
     SaslCancel,
     SaslResponse,
     User,
+    Utf8,
     apop_digest,
     begin,
 )
@@ -54,71 +59,94 @@ _ENDS: dict[str, type[PopretrError]] = {
     "SYS/TEMP": ServerTemporaryFailure,
     "SYS/PERM": ServerPermanentFailure,
 }
-# POP3 has no RESP-CODE for it, so it is told by words, and by IMAP's code (RFC 5530 §3); Dovecot says [AUTH].
-_WANTS_TLS = re.compile(
-    r"""\[PRIVACYREQUIRED\]
-    |\b(?:TLS|SSL|STLS|STARTTLS)\b
-    |\b(?:secure|encrypted)\ connection
-    |\bencryption\ (?:is\ )?required
-    |\bplain-?text\ (?:authentication|logins?|passwords?)\ (?:(?:is|are)\ )?
-        (?:disallowed|disabled|not\ (?:allowed|permitted))
-    """,
-    re.IGNORECASE | re.VERBOSE,
-)
-# Mail and web addresses may hold any word.
-_ADDRESS = re.compile(r"\S*(?:@|://)\S*")
 _SCRAM = (AuthType.SASL_SCRAM_SHA_256, AuthType.SASL_SCRAM_SHA_1)
 # A hostile server can make a SCRAM proof cost seconds of CPU: few at a time, and none of the threads that disks need.
 _proofs = trio.CapacityLimiter(2)
 
 
-async def log_in(wire: Wire, server: Server, stamp: bytes | None) -> str:
-    """Log in and return the name of the method that succeeded.
+@dataclass(slots=True)
+class Manner:
+    """How a connection logs in, and what came of UTF8 (RFC 6856 §2.1).
 
-    `stamp` is the greeting's APOP stamp. Raises LoginRejected, TlsDemanded, ServerUnproven, NoUsableMechanism,
-    PasswordUnavailable, and the errors of the RESP-CODES.
+    `stamp` is the greeting's APOP stamp. `together`: several commands at once. `utf8`: UTF8 is sent first.
+    `remembered` are the SASL mechanisms that the server has listed before, for AUTO where CAPA is not answered now.
+    """
+
+    stamp: bytes | None = None
+    together: bool = False
+    utf8: bool = False
+    remembered: tuple[str, ...] = ()
+    #: The answer to UTF8, None before there is one.
+    utf8_answer: Reply | None = None
+
+
+async def log_in(wire: Wire, server: Server, manner: Manner) -> str:
+    """Log in and return the name of the method that succeeded. What CAPA has said is in the wire's machine.
+
+    Raises LoginRejected, TlsDemanded, ServerUnproven, NoUsableMechanism, PasswordUnavailable, and the errors of the
+    RESP-CODES.
     """
     # A certificate alone logs in by EXTERNAL: no reason to run a password command for it.
     needs_password = any(each is not AuthType.SASL_EXTERNAL for each in server.auth_types)
     password = await obtain(server.password) if needs_password else Secret("")
-    return await _Login(wire, server, password, stamp).run()
+    return await _Login(wire, server, password, manner).run()
 
 
 def turned_away(text: bytes, code: str | None) -> PopretrError | None:
     """Return the error of an -ERR whose RESP-CODE is not about the credentials, None for any other."""
     kind = _ENDS.get(code or "")
-    return None if kind is None else kind(f"the server turns us away: {visible(text, 200)}")
+    words = visible(text, 200)
+    return None if kind is None else kind(f"the server turns us away: {words}", advice=advice_for(words))
+
+
+def _turned_away_in_words(text: bytes, username: str) -> PopretrError | None:
+    """Return the error of an -ERR to a login that is temporary by its words, None for any other."""
+    words = visible(text, 200)
+    kinds: dict[Refusal, type[PopretrError]] = {
+        Refusal.IN_USE: MailboxInUse,
+        Refusal.TEMPORARY: ServerTemporaryFailure,
+    }
+    kind = kinds.get(classify(words, username))
+    if kind is None:
+        return None
+    problem = kind(f"the server turns us away: {words}")
+    problem.by_words = True
+    return problem
 
 
 @dataclass(frozen=True, slots=True)
 class _Refused:
-    """A method that failed: why, whether the server has looked at the credentials, and whether we gave up."""
+    """A method that failed: why, whether the server has seen the credentials, and whether we gave up.
+
+    `final`: no other method will do.
+    """
 
     words: str
     judged: bool = True
     cancelled: bool = False
-
-    @property
-    def wants_tls(self) -> bool:
-        """Whether the server's words are that it wants TLS first."""
-        return _WANTS_TLS.search(_ADDRESS.sub("", self.words)) is not None
+    final: bool = False
 
 
 class _Login:
     """A login on one connection."""
 
-    def __init__(self, wire: Wire, server: Server, password: Secret, stamp: bytes | None) -> None:
+    def __init__(self, wire: Wire, server: Server, password: Secret, manner: Manner) -> None:
         self._wire = wire
         self._server = server
         self._username = server.username or ""
         self._password = password
-        self._stamp = stamp
+        self._manner = manner
+        address = ipaddress.ip_address(wire.stream.remote_ip.partition("%")[0])
+        self._private = server.tls is not None or address.is_loopback
         self._refused: dict[AuthType, _Refused] = {}
         self._passed_over: dict[AuthType, str] = {}
+        self._hung_up = ""  # how the connection ended after a refusal
 
     async def run(self) -> str:
         auto = AuthType.AUTO in self._server.auth_types
-        methods = await self._chosen() if auto else self._server.auth_types
+        methods = self._chosen() if auto else self._server.auth_types
+        if self._manner.utf8 and not self._manner.together:
+            self._heard_utf8(await self._wire.call(Utf8()))
         for method in methods:
             try:
                 outcome = await self._attempt(method)
@@ -128,56 +156,76 @@ class _Login:
             except (ConnectionCut, ProtocolViolation) as trouble:
                 if not self._refused:
                     raise
-                self._refused[method] = _Refused(str(trouble))  # some servers hang up after a rejected login
+                self._hung_up = self._hung_up or str(trouble)  # some servers do that after a rejected login
                 break
             if isinstance(outcome, str):
                 return outcome
             self._refused[method] = outcome
-            if auto and outcome.judged:
+            if self._hung_up or outcome.final or (auto and outcome.judged):
                 break
         if self._refused:
-            told = _told({method: refused.words for method, refused in self._refused.items()})
-            if self._tls_is_wanted():
-                raise TlsDemanded(f"the server allows no login without TLS ({told})")
-            raise LoginRejected(f"the server rejected the login ({told})", advice=self._advice(methods))
+            raise self._rejected(methods)
         raise NoUsableMechanism(f"no usable login method: {_told(self._passed_over)}")
+
+    # --- a rejection --------------------------------------------------------------------------------------------------
+
+    def _rejected(self, methods: tuple[AuthType, ...]) -> LoginRejected:
+        told = _told({method: refused.words for method, refused in self._refused.items()})
+        if self._tls_is_wanted():
+            return TlsDemanded(f"the server allows no login without TLS ({told})")
+        ended = f", and then: {self._hung_up}" if self._hung_up else ""
+        return LoginRejected(f"the server rejected the login ({told}){ended}", advice=self._advice(methods))
 
     def _tls_is_wanted(self) -> bool:
         """Whether it is for want of TLS that the server refused, so that it has not judged the credentials."""
         if self._server.tls is not None:
             return False
         refused = self._refused.values()
-        return any(each.wants_tls for each in refused) and all(each.wants_tls or not each.judged for each in refused)
+        return any(wants_tls(each.words) for each in refused) and all(
+            wants_tls(each.words) or not each.judged for each in refused
+        )
 
     def _advice(self, methods: tuple[AuthType, ...]) -> str | None:
         """Return what to do after a rejection, None for what is always said."""
+        for refused in self._refused.values():
+            if (advice := advice_for(refused.words)) is not None:
+                return advice
         if all(refused.cancelled for refused in self._refused.values()):
             return "the server breaks the rules of this login method: tell its operator, or name another in authtypes"
         if all(each in TOKENS for each in self._refused):
             return "the access token may have expired, or be for another purpose; best is a command that gets a new one"
         left = [each.value for each in methods if each not in self._refused and each not in self._passed_over]
-        if AuthType.AUTO not in self._server.auth_types or not left:
+        tried = " and ".join(each.value for each in self._refused)
+        others = f"name another in authtypes (here: {', '.join(left)})" if left else "name another in authtypes"
+        if self._hung_up and left:
+            return (
+                f"the server hangs up after it has refused {tried}, so that no other method can be tried: if username"
+                f" and password are right, {others}"
+            )
+        if AuthType.AUTO not in self._server.auth_types:
+            return None
+        if list(self._refused) == [AuthType.APOP] and not self._refused[AuthType.APOP].judged:
+            # The only one that AUTO takes without TLS where the server lists no mechanism.
+            return (
+                "the greeting has a stamp for APOP, but the server may not know APOP. If username and password are"
+                f" right, {'add <ssl>, or ' if not self._private else ''}name USERPASS in authtypes"
+                f"{', which sends the password in clear' if not self._private else ''}"
+            )
+        if not left:
             return None
         return (
             "check username and password. AUTO tries the strongest method that the server offers, and no weaker one"
-            f" after it: if they are right, name another in authtypes (here: {', '.join(left)})"
+            f" after it: if they are right, {others}"
         )
 
     # --- what the server offers -------------------------------------------------------------------------------------
 
-    async def _chosen(self) -> tuple[AuthType, ...]:
+    def _chosen(self) -> tuple[AuthType, ...]:
         """Return AUTO's methods."""
-        server, address = self._server, ipaddress.ip_address(self._wire.stream.remote_ip.partition("%")[0])
-        offer = Offer(await self._capabilities(), self._stamp is not None)
+        server, manner = self._server, self._manner
+        offer = Offer(self._wire.machine.capabilities, manner.stamp is not None, manner.remembered)
         password = bool(server.username) and server.password is not None
-        return choose(offer, private=server.tls is not None or address.is_loopback, password=password)
-
-    async def _capabilities(self) -> Capabilities | None:
-        """Return what CAPA says on this connection, asking where nobody has asked yet; None where it is refused."""
-        machine = self._wire.machine
-        if machine.capabilities is None:
-            await self._wire.call(Capa())
-        return machine.capabilities
+        return choose(offer, private=self._private, password=password)
 
     # --- one method -------------------------------------------------------------------------------------------------
 
@@ -191,42 +239,89 @@ class _Login:
 
     async def _user_and_pass(self) -> str | _Refused:
         user, secret = User(self._username), Pass(self._password)
-        reply = _judged(await self._wire.call(user))
-        if reply.ok:
-            reply = _judged(await self._wire.call(secret))
-        return AuthType.USERPASS.value if reply.ok else _Refused(_words(reply))
+        if self._manner.together and self._private:  # if USER is refused PASS has gone too, and nobody can have read it
+            answers = await self._call(user, secret)
+        else:
+            answers = await self._call(user)
+            if isinstance(answers[0], Reply) and answers[0].ok:
+                answers = await self._call(secret)
+        if isinstance(answers[-1], Reply) and answers[-1].ok:
+            return AuthType.USERPASS.value
+        return self._refusal(next(reply for reply in map(self._judged, answers) if not reply.ok))
 
     async def _apop(self) -> str | _Refused:
-        if self._stamp is None:
+        stamp = self._manner.stamp
+        if stamp is None:
             raise LocalProtocolError("the greeting has no stamp for it")
-        reply = _judged(await self._wire.call(Apop(self._username, apop_digest(self._stamp, self._password))))
+        (answer,) = await self._call(Apop(self._username, apop_digest(stamp, self._password)))
+        reply = self._judged(answer)
         # a stamp promises nothing: many servers have one and no APOP, or not for this account
-        return AuthType.APOP.value if reply.ok else _Refused(_words(reply), judged=reply.code == "AUTH")
+        return AuthType.APOP.value if reply.ok else self._refusal(reply, judged=reply.code == "AUTH")
 
     async def _sasl(self, method: AuthType) -> str | _Refused:
-        exchange = await self._exchange(method)
+        exchange = self._exchange(method)
         auth = exchange.start()
-        answer = await self._wire.call(auth)
+        (answer,) = await self._call(auth)
         judged, response = auth.initial is not None and not auth.split, None
         while isinstance(answer, Continuation):
-            judged, response = True, await _response(exchange, answer)
+            response = await _response(exchange, answer)
             if exchange.proof is Proof.WRONG:
                 # whatever else is configured: who does not know the password is not told it
                 await self._wire.send([response])
                 raise ServerUnproven(exchange.problem or exchange.proof.value)
+            judged = judged or not isinstance(response, SaslCancel)
             answer = await self._wire.call(response)
-        reply = _judged(answer)
+        reply = self._judged(answer)
         if reply.ok and exchange.proof is Proof.OWED:
             raise ServerUnproven("the server accepted the login without proving that it knows the password")
         if reply.ok:
             return f"SASL_{exchange.mechanism.replace('-', '_')}"
-        words, judged = exchange.problem or _words(reply), judged or reply.code == "AUTH"
-        return _Refused(words, judged, cancelled=isinstance(response, SaslCancel))
+        cancelled = isinstance(response, SaslCancel)
+        return self._refusal(reply, exchange.problem, judged=judged or reply.code == "AUTH", cancelled=cancelled)
 
-    async def _exchange(self, method: AuthType) -> Exchange:
+    async def _call(self, *commands: Command) -> list[Reply | Listing | Continuation]:
+        """Send commands at once, behind UTF8 where that is still to be sent; return the answers to them.
+
+        Where the connection ends behind a refusal the last answer is that.
+        """
+        ahead = [Utf8()] if self._manner.utf8 and self._manner.utf8_answer is None else []
+        ends: list[Reply | Listing | Continuation] = []
+        try:
+            await self._wire.call_all([*ahead, *commands], ends)
+        except (ConnectionCut, ProtocolViolation) as trouble:
+            if not any(isinstance(each, Reply) and not each.ok for each in ends[len(ahead) :]):
+                raise
+            self._hung_up = str(trouble)
+        if ahead:
+            self._heard_utf8(ends.pop(0))
+        return ends
+
+    def _heard_utf8(self, answer: Reply | Listing | Continuation) -> None:
+        assert isinstance(answer, Reply)
+        self._manner.utf8_answer = answer
+
+    def _judged(self, answer: Reply | Listing | Continuation) -> Reply:
+        """Return the answer to a command of a login. Raises what ends the login, whatever the credentials are."""
+        assert isinstance(answer, Reply)
+        if not answer.ok:
+            problem = turned_away(answer.text, answer.code)
+            if problem is None and answer.code != "AUTH":
+                problem = _turned_away_in_words(answer.text, self._username)
+            if problem is not None:
+                raise problem
+        return answer
+
+    def _refusal(
+        self, reply: Reply, words: str | None = None, *, judged: bool = True, cancelled: bool = False
+    ) -> _Refused:
+        text = visible(reply.text, 200)
+        final = classify(text, self._username) is Refusal.LOCKED_OUT
+        return _Refused(words or text or "refused without a reason", judged, cancelled, final)
+
+    def _exchange(self, method: AuthType) -> Exchange:
         name, binding = mechanism(method), None
         if method in _SCRAM and (binding := self._wire.stream.channel_binding()) is not None:
-            capabilities = await self._capabilities()
+            capabilities = self._wire.machine.capabilities
             if capabilities is None:
                 binding = None  # then the server cannot be told that it offers no -PLUS
             elif f"{name}-PLUS" in capabilities.sasl:
@@ -250,14 +345,3 @@ async def _response(exchange: Exchange, challenge: Continuation) -> SaslResponse
 
 def _told(reasons: dict[AuthType, str]) -> str:
     return "; ".join(f"{method.value}: {reason}" for method, reason in reasons.items())
-
-
-def _words(reply: Reply) -> str:
-    return visible(reply.text, 200) or "refused without a reason"
-
-
-def _judged(answer: Reply | Listing | Continuation) -> Reply:
-    assert isinstance(answer, Reply)
-    if not answer.ok and (problem := turned_away(answer.text, answer.code)) is not None:
-        raise problem
-    return answer

@@ -50,6 +50,8 @@ class Policy:
     delete_after: float | None = None
     max_size: int | None = None
     max_messages: int | None = None
+    #: Nothing is deleted in this session, although the settings ask for it. Goes with preserve.
+    suspended: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,6 +212,10 @@ def _decide(listed: Listed, record: Record, policy: Policy, now: float) -> Check
         return Skip(listed, "kept: it was delivered, and shorter than listed", silent=True, kept=True)
     if record.state is State.SKIPPED:
         return Skip(listed, "skipped by you", silent=True)
+    if policy.suspended and (
+        record.state is State.DELIVERED or (record.state is State.DELETED and record.octets == listed.octets)
+    ):
+        return Skip(listed, "retrieved before", silent=True)
     if record.state is State.SEEN:
         return Skip(listed, "seen before", silent=True) if policy.new_only else None
     if record.state is State.DELETED and record.octets == listed.octets and not policy.preserve:

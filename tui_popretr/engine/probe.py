@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 
 import trio
 
+from tui_popretr.engine.capa import Answers, CapaMemory
 from tui_popretr.engine.entry import Entry
-from tui_popretr.engine.wire import Wire
-from tui_popretr.errors import ConnectionCut, PopretrError
-from tui_popretr.facts import Fact, LoginSucceeded, SessionConnected, TlsDetails, TlsStarted
+from tui_popretr.engine.opening import AFTER_LOGIN, Opening
+from tui_popretr.errors import ConnectionCut, PopretrError, ProtocolViolation
+from tui_popretr.facts import Fact, Level, LoginSucceeded, Noted, SessionConnected, TlsDetails, TlsStarted
 from tui_popretr.pop3 import Capabilities, Quit
 
 
@@ -27,16 +28,21 @@ class Findings:
     messages: int | None = None
     octets: int = 0
     uids: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
     problem: PopretrError | None = None
 
 
 async def probe(entry: Entry) -> Findings:
     """Connect, log in, list, and leave; nothing is retrieved and nothing deleted. Never raises PopretrError."""
 
-    async def look_inside(wire: Wire, findings: Findings) -> None:
-        await entry.enter(wire)
-        findings.capabilities = capabilities = await entry.capabilities(wire)
-        listing, findings.octets = await entry.listing(wire, capabilities)
+    async def look_inside(opening: Opening, findings: Findings) -> None:
+        wire = await opening.enter()
+        findings.capabilities = opening.capabilities
+        try:
+            listing, findings.octets = await entry.listing(wire, opening.capabilities)
+        except ProtocolViolation as problem:
+            problem.advice = AFTER_LOGIN
+            raise
         findings.messages = len(listing)
         findings.uids = [listed.uid for listed in listing if listed.uid is not None]
 
@@ -44,17 +50,17 @@ async def probe(entry: Entry) -> Findings:
 
 
 async def survey(entry: Entry) -> Findings:
-    """Connect, up to TLS, ask what there is, and leave: nobody logs in. Never raises PopretrError."""
+    """Connect, up to TLS, ask what there is, and leave, without a login. Never raises PopretrError."""
 
-    async def look_around(wire: Wire, findings: Findings) -> None:
-        greeting = await entry.greet(wire)
+    async def look_around(opening: Opening, findings: Findings) -> None:
+        greeting = await opening.look()
         findings.apop = greeting.stamp is not None
-        findings.capabilities = await entry.capabilities(wire)
+        findings.capabilities = opening.capabilities
 
     return await _visit(entry, look_around)
 
 
-async def _visit(entry: Entry, look: Callable[[Wire, Findings], Awaitable[None]]) -> Findings:
+async def _visit(entry: Entry, look: Callable[[Opening, Findings], Awaitable[None]]) -> Findings:
     findings = Findings()
 
     def notice(fact: Fact) -> None:
@@ -65,18 +71,20 @@ async def _visit(entry: Entry, look: Callable[[Wire, Findings], Awaitable[None]]
                 findings.tls = tls
             case LoginSucceeded(session=entry.session, mechanism=mechanism):
                 findings.mechanism = mechanism
+            case Noted(level=Level.WARNING, text=text):
+                findings.warnings.append(text)
 
     entry.bus.subscribe(notice)
-    wire = None
+    # The journal stays closed: what is known here is what this visit finds out.
+    opening = Opening(entry, CapaMemory(Answers(), None, entry.clock))
     try:
-        wire = await entry.connect()
-        await look(wire, findings)
+        await look(opening, findings)
+        assert opening.wire is not None
         with trio.move_on_after(5), contextlib.suppress(ConnectionCut):  # there is nothing that QUIT is to do
-            await wire.call(Quit())
+            await opening.wire.call(Quit())
     except PopretrError as problem:
         findings.problem = problem
     finally:
         entry.bus.unsubscribe(notice)
-        if wire is not None:
-            wire.close()
+        opening.close()
     return findings

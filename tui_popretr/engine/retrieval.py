@@ -47,8 +47,8 @@ UNDURABLE = 4 * WINDOW
 COMMANDS = 2048
 #: So many messages in a row that cannot be stored end the retrieval: the next ones would fare no better.
 HOPELESS = 3
-#: Refusals that are not the message's fault (RFC 3206 §4, RFC 2449 §8.1.1).
-PASSING = frozenset({"SYS/TEMP", "IN-USE"})
+#: Refusals that are not the message's fault (RFC 3206 §4, RFC 2449 §8.1.1, RFC 6856 §5).
+PASSING = frozenset({"SYS/TEMP", "IN-USE", "UTF8"})
 #: Seconds that a shutdown leaves for replies in flight (SPEC 3).
 DRAIN = 8.0
 #: And for removing an unfinished file, where the disk hangs; it is removed later.
@@ -584,6 +584,8 @@ class Retrieval:
             self._work.appendleft(job)
         else:
             words = visible(reply.text, 200) or "without a reason"
+            if reply.code == "UTF8":
+                words = f"it is in UTF-8, and UTF-8 mode is off{self._target.utf8_advice}: {words}"
             problem = MessageRefused(f"the server refused to send it: {words}")
             self._observer.failed(job.listed, problem, count=reply.code not in PASSING)
 

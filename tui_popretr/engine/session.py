@@ -16,13 +16,15 @@ import trio
 
 from tui_popretr import faultpoints
 from tui_popretr.clock import Clock
-from tui_popretr.config.model import ClientSettings, Paths, SmtpDestination
+from tui_popretr.config.model import CapaUse, ClientSettings, Paths, SmtpDestination
 from tui_popretr.delivery.received import received_header
 from tui_popretr.engine.accepted import Accepted
 from tui_popretr.engine.bus import Bus
+from tui_popretr.engine.capa import CapaMemory
 from tui_popretr.engine.entry import Connector, Entry
 from tui_popretr.engine.incoming import Target
 from tui_popretr.engine.manners import ONE_BY_ONE, Pipelining, overasked
+from tui_popretr.engine.opening import AFTER_LOGIN, Opening
 from tui_popretr.engine.parcel import Parcel
 from tui_popretr.engine.plan import Check, Fetch, Listed, Plan, Policy, make_plan
 from tui_popretr.engine.retrieval import Observer, Retrieval, Suspect
@@ -78,8 +80,6 @@ TOLD = 100
 FAREWELL = 1.0
 #: What is said where a message broke the connection.
 GO_ON = "connecting once more to go on after it"
-#: What to do about a violation of the protocol by a server that has logged us in.
-AFTER_LOGIN = "it is tried again at the next run; the transcript shows what the server said"
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,17 +147,14 @@ class Session(Observer):
         self._no_place: PopretrError | None = None
         self._accepted = Accepted()
         stores = around.stores
+        self._capa = CapaMemory(stores.answers, stores.keeper, around.clock)
         self._pipelining = Pipelining(client.server, stores.experience, stores.keeper, around.clock)
         self._listed: list[str] | None = None  # the UIDs of a complete listing
-        self._policy = Policy(
-            preserve=client.preserve,
-            new_only=client.new_only,
-            delete_after=client.delete_after,
-            max_size=client.max_size,
-            max_messages=client.max_messages,
-        )
+        self._policy = Policy()  # until the server has let us in
         #: Whether the login succeeded.
         self.logged_in = False
+        #: Whether the login was refused for a reason that is temporary only by its words.
+        self.by_words = False
         #: LOGIN-DELAY of the server in seconds, a floor for the next run (RFC 2449 §6.5); None: not learned.
         self.login_delay: int | None = None
 
@@ -194,6 +191,7 @@ class Session(Observer):
             problem = error
             if self.logged_in and isinstance(error, ProtocolViolation) and error.advice == error.default_advice:
                 error.advice = AFTER_LOGIN
+            self.by_words = error.by_words
         except Exception as error:  # noqa: BLE001 - a defect of ours must not end the other clients
             problem = PopretrError(f"internal error: {type(error).__name__}: {error}", advice="please report this")
             self._note(Level.ERROR, "".join(traceback.format_exception(error)))
@@ -285,14 +283,14 @@ class Session(Observer):
 
     async def _connection(self, maildrop: int, only: Check | None = None) -> None:
         """Make one connection and do its work; with `only`, no more than this deletion."""
-        wire: Wire | None = None
+        opening = Opening(self._entry, self._capa, self._pipelining)
         try:
             self._early = trio.CancelScope()
             if self._stopping or self._abandoned is not None:  # asked for before there was a connection
                 self._early.cancel()
             with self._early:
-                wire = await self._entry.connect()
-                self._retrieval = await self._prepare(wire, maildrop, only)
+                self._retrieval = await self._prepare(opening, maildrop, only)
+            wire = opening.wire
             if wire is None or self._retrieval is None:
                 if self._abandoned is not None:
                     raise self._abandoned
@@ -305,8 +303,7 @@ class Session(Observer):
             await self._retrieve(self._retrieval, maildrop)
         finally:
             self._retrieval = None
-            if wire is not None:
-                wire.close()
+            opening.close()
 
     async def _leave(self, wire: Wire | None) -> None:
         """Say QUIT if the server is waiting for a command; nobody minds if that fails."""
@@ -316,17 +313,17 @@ class Session(Observer):
 
     # --- before retrieving --------------------------------------------------------------------------------------------
 
-    async def _prepare(self, wire: Wire, maildrop: int, only: Check | None) -> Retrieval:
+    async def _prepare(self, opening: Opening, maildrop: int, only: Check | None) -> Retrieval:
         """Log in, list, plan."""
-        await self._entry.enter(wire)
-        self.logged_in = True
-        capabilities = await self._entry.capabilities(wire)
-        if capabilities is not None:
-            self._heed(capabilities)
-        pipelining = await self._pipelining.begin(wire, capabilities)
+        wire = await self._log_in(opening)
+        if opening.capabilities is not None:
+            self._heed(opening.capabilities)
+        self._set_policy(opening.doubtful)
         self._publish(SessionAdvanced(self.id, Stage.LISTING))
         try:
-            listing, octets = await self._entry.listing(wire, capabilities, pipelining=pipelining)
+            listing, octets = await self._entry.listing(
+                wire, opening.capabilities, pipelining=opening.pipelining, counted=opening.counted
+            )
         except (ConnectionCut, ServerStalled, ProtocolViolation) as problem:
             raise _BrokenError(problem, overasked=overasked(wire), listing=True) from problem
         plan = await self._plan(maildrop, listing)
@@ -339,9 +336,9 @@ class Session(Observer):
         return Retrieval(
             wire,
             plan,
-            self._target(wire, maildrop),
+            self._target(wire, maildrop, utf8=opening.utf8),
             self,
-            pipelining=pipelining,
+            pipelining=opening.pipelining,
             deletions_last=self._deletions_last,
         )
 
@@ -368,6 +365,30 @@ class Session(Observer):
             elif skip.trouble:
                 self._tally.fail(MessageRefused(skip.reason))
             self._skipped(skip.listed, skip.reason, trouble=skip.trouble)
+
+    async def _log_in(self, opening: Opening) -> Wire:
+        try:
+            wire = await opening.enter()
+        except PopretrError as problem:
+            if not opening.overasked:
+                raise
+            raise _BrokenError(problem, overasked=True, listing=True) from problem
+        self.logged_in = True
+        return wire
+
+    def _set_policy(self, doubtful: str) -> None:
+        """Take the client's settings; where there is a reason to doubt what comes, nothing is deleted."""
+        client = self._client
+        self._policy = Policy(
+            preserve=client.preserve or bool(doubtful),
+            new_only=client.new_only,
+            delete_after=None if doubtful else client.delete_after,
+            max_size=client.max_size,
+            max_messages=client.max_messages,
+            suspended=bool(doubtful) and not client.preserve,
+        )
+        if doubtful:
+            self._warn(f"nothing is deleted in this session: {doubtful}")
 
     async def _make_ready(self, plan: Plan) -> None:
         """Ask for nothing that cannot be stored: where that is plain beforehand, only deletions are left to do."""
@@ -422,7 +443,7 @@ class Session(Observer):
 
     # --- retrieving ---------------------------------------------------------------------------------------------------
 
-    def _target(self, wire: Wire, maildrop: int) -> Target:
+    def _target(self, wire: Wire, maildrop: int, *, utf8: bool) -> Target:
         client, server, paths = self._client, self._client.server, self._around.paths
         protocol = "POP3" if server.tls is None else "POP3S"
         if isinstance(client.destination, SmtpDestination):
@@ -463,6 +484,8 @@ class Session(Observer):
             now=self._around.clock.now,
             debug=lambda text: self._note(Level.DEBUG, text),
             resolve=resolve,
+            utf8=utf8,
+            utf8_advice=' (leave out capa="never" for one run)' if client.capa is CapaUse.NEVER else "",
         )
         return replace(target, rejected=self._storage.for_rejected(target))
 
@@ -526,10 +549,13 @@ class Session(Observer):
             )
         now, listed, deleted = int(self._now()), self._listed, list(retrieval.deleted)
         overcome = [key for key in retrieval.deleted.values() if key in self._known_troubles]
-        keep = self._policy.new_only or self._policy.delete_after is not None
+        suspended = self._policy.suspended
+        keep = self._policy.new_only or self._policy.delete_after is not None or suspended
 
         def close(journal: Journal) -> None:
-            journal.close_session(maildrop, deleted=deleted, listed=listed, now=now, keep_unnamed=keep)
+            journal.close_session(
+                maildrop, deleted=deleted, listed=listed, now=now, keep_unnamed=keep, settle=not suspended
+            )
             journal.clear_troubles(maildrop, overcome)
 
         await self._around.stores.keeper.run(close)

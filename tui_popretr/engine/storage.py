@@ -13,6 +13,7 @@ from tui_popretr.config.model import ClientSettings, Paths, SmtpDestination
 from tui_popretr.delivery.sink import Sink
 from tui_popretr.delivery.sinks import Means, rejected_sink, sink_for
 from tui_popretr.engine.bus import Bus
+from tui_popretr.engine.capa import Answers
 from tui_popretr.engine.committer import Committer
 from tui_popretr.engine.disk import Disk, Disks
 from tui_popretr.engine.incoming import Readers, Target
@@ -41,6 +42,7 @@ class Stores:
     disks: Disks
     cleaned: set[str]  # keys of the sinks that were searched for unfinished files of a process that died
     experience: Experience = field(default_factory=Experience)
+    answers: Answers = field(default_factory=Answers)
     readers: Readers = field(default_factory=Readers)
 
 

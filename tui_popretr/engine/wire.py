@@ -66,6 +66,8 @@ class Wire:
         self._bodies = bodies
         self._torn = b""  # the beginning of a message's line whose end has not come yet
         self._waiting = trio.CancelScope()
+        #: How many commands went with the last write.
+        self.sent_together = 0
         self._left: float | None = None  # seconds to the deadline, while nobody waits
         self._renew()
 
@@ -82,10 +84,15 @@ class Wire:
         """Send one command and return what ends it (or the continuation of an AUTH)."""
         return (await self.call_all([command]))[0]
 
-    async def call_all(self, commands: Sequence[Command]) -> list[Reply | Listing | Continuation]:
-        """Send commands together and return, in order, what ends each."""
+    async def call_all(
+        self, commands: Sequence[Command], ends: list[Reply | Listing | Continuation] | None = None
+    ) -> list[Reply | Listing | Continuation]:
+        """Send commands together and return, in order, what ends each.
+
+        It is put into `ends` as it comes: so there is what came before an error.
+        """
         await self.send(commands)
-        ends: list[Reply | Listing | Continuation] = []
+        ends = [] if ends is None else ends
         while len(ends) < len(commands):
             ends.extend(
                 event
@@ -100,6 +107,7 @@ class Wire:
             self._renew()
         with _IN_OUR_WORDS:
             data = self.machine.send_many(commands)
+        self.sent_together = len(commands)
         if self._bus.wants_dialogue:
             self._tell([(Direction.OUT, command.shown()) for command in commands])
         with trio.move_on_after(self.timeout) as scope:

@@ -300,8 +300,9 @@ class Journal:
         listed: Collection[str] | None,
         now: int,
         keep_unnamed: bool = False,
+        settle: bool = True,
     ) -> None:
-        """Record that QUIT's +OK came: these are deleted, and every delivery of this maildrop is settled.
+        """Record that QUIT's +OK came: these are deleted and, with `settle`, all deliveries of this maildrop settled.
 
         `listed` is the session's listing where it was complete and with usable UIDs, else None; `now` is epoch seconds.
         With a listing, absences are counted, and what has been absent for FORGET_AFTER is forgotten. `keep_unnamed`:
@@ -314,9 +315,10 @@ class Journal:
                 f"UPDATE message SET state = 3, owed = 0, absent = ? WHERE maildrop = ? AND state = 2 AND {_THESE}",  # noqa: S608
                 (now, maildrop, _ids(deleted)),
             )
-            connection.execute(
-                "UPDATE message SET settled = 1 WHERE maildrop = ? AND state IN (2, 3) AND settled = 0", (maildrop,)
-            )
+            if settle:
+                connection.execute(
+                    "UPDATE message SET settled = 1 WHERE maildrop = ? AND state IN (2, 3) AND settled = 0", (maildrop,)
+                )
             connection.execute(
                 "DELETE FROM message WHERE maildrop = ? AND uid IS NULL AND state = 2 AND owed = 0 AND time <= ?",
                 (maildrop, unnamed),
