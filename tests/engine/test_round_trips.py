@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,12 @@ from trio.testing import MockClock, memory_stream_pair, trio_test
 
 from tests.support.streams import MemoryEnd, MemoryStream
 from tests.support.worlds import World, mail
-from tui_popretr.config.model import Server, TlsPolicy
+from tui_popretr.config.model import AuthType, Server, TlsPolicy
+from tui_popretr.engine.opening import WORTH_ASKING
 from tui_popretr.engine.stream import Stream
 from tui_popretr.engine.tls import TlsSession
 from tui_popretr.facts import TlsDetails
+from tui_popretr.popserver import Utf8
 from tui_popretr.popserver.channel import Channel
 
 #: Seconds that octets take from one end to the other.
@@ -81,27 +84,65 @@ def _tls_without_octets(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Channel, "under_tls", property(lambda channel: channel in secured))
 
 
-async def round_trips(folder: Path, tls: TlsPolicy | None, messages: int, policy: dict[str, Any]) -> float:
+async def round_trips(
+    folder: Path, tls: TlsPolicy | None, messages: int, policy: dict[str, Any], **login: Any
+) -> float:
     world = SlowWorld(folder)
     world.tls = world.server._tls = tls  # type: ignore[assignment]
     world.become(**policy)
     world.add(*map(mail, range(messages)))
-    result = await world.poll(tls=tls)
+    client = world.client(tls=tls)
+    result = (await world.run(replace(client, server=replace(client.server, **login)))).results["a"]
     assert (result.error, result.messages, result.deleted) == ("", messages, messages)
     # the greeting takes one way only
     return ((result.ended - result.started).total_seconds() - ONE_WAY) / (2 * ONE_WAY)
 
 
-#: (security, PIPELINING, messages): what a session of 94c59b2 took, and what it takes now at most.
-BEFORE = {
-    ("plain", True, 0): 0,
+#: (security, PIPELINING, messages): what a session took before CAPA came before the login, and what it takes now.
+TABLE = {
+    ("plain", True, 0): (5, 5),
+    ("plain", True, 3): (6, 6),
+    ("plain", False, 0): (5, 5),
+    ("plain", False, 3): (13, 13),
+    ("STLS", True, 0): (6, 5),
+    ("STLS", True, 3): (7, 6),
+    ("STLS", False, 0): (6, 6),
+    ("STLS", False, 3): (14, 14),
+    ("TLS", True, 0): (5, 4),
+    ("TLS", True, 3): (6, 5),
+    ("TLS", False, 0): (5, 5),
+    ("TLS", False, 3): (13, 13),
 }
 
 
-@pytest.mark.parametrize(("security", "pipelining", "messages"), BEFORE)
+@pytest.mark.parametrize("utf8", [Utf8.UNKNOWN, Utf8.SUBSTITUTED])
+@pytest.mark.parametrize(("security", "pipelining", "messages"), TABLE)
 @trio_test
 async def test_no_more_round_trips_than_before(
-    security: str, pipelining: bool, messages: int, tmp_path: Path, autojump_clock: MockClock
+    security: str, pipelining: bool, messages: int, utf8: Utf8, tmp_path: Path, autojump_clock: MockClock
 ) -> None:
-    count = await round_trips(tmp_path, TLS[security], messages, {"pipelining": pipelining})
-    assert count == BEFORE[security, pipelining, messages]
+    """UTF8 goes with the first command of the login; only without PIPELINING is it waited for."""
+    before, now = TABLE[security, pipelining, messages]
+    count = await round_trips(tmp_path, TLS[security], messages, {"pipelining": pipelining, "utf8": utf8})
+    assert now <= before
+    assert count == now + (utf8 is not Utf8.UNKNOWN and not pipelining)
+
+
+@trio_test
+async def test_auto_asks_for_the_capabilities_once(tmp_path: Path, autojump_clock: MockClock) -> None:
+    """It took 8, since it asked before the login and again after it."""
+    count = await round_trips(tmp_path, None, 0, {}, auth_types=(AuthType.AUTO,))
+    assert count == 7
+
+
+@pytest.mark.parametrize(("messages", "asked"), [(WORTH_ASKING - 1, 1), (WORTH_ASKING, 2)])
+@trio_test
+async def test_capa_again_after_the_login_where_it_can_pay(
+    messages: int, asked: int, tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    """That is where there was no PIPELINING before it, and many messages."""
+    world = SlowWorld(tmp_path)
+    world.become(pipelining=False)
+    world.add(*map(mail, range(messages)))
+    assert (await world.poll()).messages == messages
+    assert world.verbs().count("CAPA") == asked

@@ -97,7 +97,7 @@ def excerpt(folder: DemoFolder, account: Account) -> Iterator[str]:
     if not os.path.exists(folder.transcript):
         return
     with open(folder.transcript, encoding="utf-8", errors="backslashreplace") as file:
-        lines = [line.rstrip() for line in file if line.startswith(f"{account.id}-")]
+        lines = list(_without_capabilities(line.rstrip() for line in file if line.startswith(f"{account.id}-")))
     yield ""
     yield f"The dialogue with account {account.id}, from the transcript:"
     left_out = len(lines) - _FIRST - _LATEST
@@ -105,6 +105,17 @@ def excerpt(folder: DemoFolder, account: Account) -> Iterator[str]:
         lines[_FIRST:-_LATEST] = [f"... {left_out} more lines ..."]
     for line in lines:
         yield "  " + (line if len(line) <= WIDTH - 3 else f"{line[: WIDTH - 6]}...")
+
+
+def _without_capabilities(lines: Iterable[str]) -> Iterator[str]:
+    """Leave out the rows of CAPA's answer, which would be most of what is shown."""
+    asked = inside = False
+    for line in lines:
+        inside = inside or (asked and "<< +OK" not in line)
+        if not inside:
+            yield line
+        asked = line.endswith(">> CAPA") or (asked and not line.endswith("<< ."))
+        inside = inside and asked
 
 
 def next_steps(folder: DemoFolder, *, keep: bool) -> Iterator[str]:
