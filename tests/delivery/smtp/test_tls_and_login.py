@@ -170,9 +170,12 @@ def test_an_old_mail_server_is_accepted_on_this_machine_alone(
 @pytest.mark.parametrize(
     ("reason", "words"),
     [
-        *((each, "x is too old for a safe connection: ") for each in oldtls.REASONS if "_ALERT_" not in each),
-        *((each, "x ends the TLS handshake: it has no cipher") for each in oldtls.REASONS if "_ALERT_" in each),
-        *((each, "x has no version of TLS that is accepted here: TLSv1.2 or newer") for each in oldtls.NO_VERSION),
+        *((each, "x is too old for a safe connection: ") for each in sorted(oldtls.REASONS) if "_ALERT_" not in each),
+        *((each, "x ends the TLS handshake: it has no cipher") for each in sorted(oldtls.REASONS) if "_ALERT_" in each),
+        *(
+            (each, "x has no version of TLS that is accepted here: TLSv1.2 or newer")
+            for each in sorted(oldtls.NO_VERSION)
+        ),
     ],
 )
 def test_every_refusal_of_an_old_mail_server_is_explained(reason: str, words: str) -> None:
