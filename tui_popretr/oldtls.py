@@ -72,6 +72,11 @@ def lower_the_level(context: ssl.SSLContext) -> None:
     context.set_ciphers("DEFAULT:!aNULL:!eNULL:@SECLEVEL=0")
 
 
+def refuse_outdated(context: ssl.SSLContext) -> None:
+    """Let a context refuse servers without RFC 5746, which OpenSSL before version 3 accepts."""
+    context.options &= ~_LEGACY_SERVER_CONNECT
+
+
 def accept_outdated(context: ssl.SSLContext) -> None:
     """Let a context accept all that outdated() has words for."""
     lower_the_level(context)

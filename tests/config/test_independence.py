@@ -84,6 +84,7 @@ MISTAKES = [
     mistake("<sender> is missing", target="<smtp/>"),
     mistake("<address>: 'x y' is not a host name", target=SMTP.format("<address>x y</address>")),
     mistake("<username> needs a <password>", target=SMTP.format("<username>u</username>")),
+    mistake("unknown <usernam> in <smtp>", target=SMTP.format("<usernam>u</usernam><password>p</password>")),
     mistake("a socket is spoken to in LMTP", target=SMTP.format("<address>/run/lmtp</address>")),
     mistake("attribute command is missing", target="<mda/>"),
     mistake("timeout: the time must be more", target='<mda command="x" timeout="0"/>'),

@@ -176,7 +176,9 @@ class _Checker:
             self._ignored.setdefault((node.name, what), []).append(place)
             return
         meant, hint = self._hint(node, shape, name, is_attribute=is_attribute)
-        if meant:
+        if meant == name and name not in shape.attributes and name not in shape.elements:
+            node.misplaced.add(name)
+        elif meant:
             node.meant.add(meant)
         elif not is_attribute:
             node.meant.add(UNCLEAR)

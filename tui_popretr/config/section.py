@@ -76,7 +76,7 @@ class Section:
         return at_them or not self.node.meant.isdisjoint(names)
 
     def misplaced(self, *names: str) -> bool:
-        """Whether one of these names stands, misspelt or in the wrong place, in this element or anywhere within it."""
+        """Whether one of these names stands in the wrong place within this element."""
         return _misplaced(self.node, frozenset(names))
 
     def place_of(self, name: str) -> Place:
@@ -232,4 +232,4 @@ def _ends_in_spaces(text: str) -> bool:
 
 
 def _misplaced(node: Node, names: frozenset[str]) -> bool:
-    return not node.meant.isdisjoint(names) or any(_misplaced(child, names) for child in node.children)
+    return not node.misplaced.isdisjoint(names) or any(_misplaced(child, names) for child in node.children)

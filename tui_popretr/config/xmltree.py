@@ -41,7 +41,7 @@ class Attribute(NamedTuple):
 
 @dataclass(slots=True, eq=False, repr=False)
 class Node:
-    """An element. `text` is all its character data; `meant` holds right names of what is misspelt or misplaced here."""
+    """An element. `text` is all its character data; `meant` holds right names of what is misspelt here."""
 
     name: str
     place: Place
@@ -50,6 +50,7 @@ class Node:
     text: str = ""
     children: list[Node] = field(default_factory=list)
     meant: set[str] = field(default_factory=set)
+    misplaced: set[str] = field(default_factory=set)  # names that belong in another element
 
 
 def parse(data: bytes, path: str) -> Node:

@@ -21,7 +21,7 @@ from tui_popretr.engine.resumption import Server, Ticket, Tickets
 from tui_popretr.engine.stores import load_client_certificate, load_trust
 from tui_popretr.errors import TlsFailed
 from tui_popretr.facts import TlsDetails
-from tui_popretr.oldtls import accept_outdated, lower_the_level
+from tui_popretr.oldtls import accept_outdated, lower_the_level, refuse_outdated
 from tui_popretr.text import visible
 
 _VERSIONS = {
@@ -70,11 +70,12 @@ def forget() -> None:
 def _context(policy: TlsPolicy) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     _set_oldest(context, _VERSIONS[policy.minimum_version])
-    if policy.legacy:
-        accept_outdated(context)
+    (accept_outdated if policy.legacy else refuse_outdated)(context)
     # Python versions differ in these two defaults; a certificate is to be judged alike by all of them.
     context.verify_flags &= ~ssl.VERIFY_X509_STRICT
     context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    # Python 3.11.2, which is Debian 12's, takes a cut for an end, as OpenSSL before version 3 did.
+    context.options &= ~getattr(ssl, "OP_IGNORE_UNEXPECTED_EOF", 0)
     # Without renegotiation a write never has to wait for a read, so reader and writer stay independent.
     context.options |= ssl.OP_NO_RENEGOTIATION
     if policy.fingerprints:

@@ -67,8 +67,7 @@ def explain(problem: Exception, attempt: Attempt) -> TlsFailed:
     """Return the error for a handshake that ended with `problem`."""
     if isinstance(problem, ssl.SSLCertVerificationError):
         return _rejected(problem, attempt)
-    gone = isinstance(problem, OSError) and problem.errno == errno.ENOTCONN
-    if gone or isinstance(problem, ssl.SSLEOFError | ConnectionError):
+    if _hung_up(problem):
         # Schannel, for one, hangs up without an alert where it has nothing in common with us.
         causes = [_perhaps_stls(attempt), "" if attempt.policy.legacy else _accept_it(attempt.policy, sure=False)]
         return TlsFailed(
@@ -78,6 +77,14 @@ def explain(problem: Exception, attempt: Attempt) -> TlsFailed:
         return _broken(problem, attempt)
     detail = describe_os_error(problem) if isinstance(problem, OSError) else str(problem)
     return TlsFailed(f"the TLS handshake failed: {detail}")
+
+
+def _hung_up(problem: Exception) -> bool:
+    if isinstance(problem, ssl.SSLEOFError | ssl.SSLZeroReturnError | ConnectionError):
+        return True
+    if isinstance(problem, ssl.SSLError):  # Python 3.11.2, which is Debian 12's, has no class for it
+        return "UNEXPECTED_EOF" in (problem.reason or "")
+    return isinstance(problem, OSError) and problem.errno == errno.ENOTCONN
 
 
 def told_later(problem: ssl.SSLError) -> ConnectionCut | None:
