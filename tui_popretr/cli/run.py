@@ -31,12 +31,14 @@ def run(arguments: Namespace) -> int:
     settings = configuration.read(file, shown=_shown(verbosity))
     settings = configuration.choose(settings, arguments.clients)
     if not arguments.headless:
+        from tui_popretr.ui.defects import Defects
         from tui_popretr.ui.run import run_dashboard
         from tui_popretr.ui.view import KEPT
 
         reloader = partial(configuration.read_again, file, arguments.clients)
-        engine = Engine(settings, Bus(_report_defect), reloader=reloader, until_done=False, remember=KEPT)
-        return run_dashboard(engine, no_mouse=arguments.no_mouse, title=os.path.basename(file.path))
+        defects, title = Defects(), os.path.basename(file.path)
+        engine = Engine(settings, Bus(defects), reloader=reloader, until_done=False, remember=KEPT)
+        return run_dashboard(engine, no_mouse=arguments.no_mouse, title=title, defects=defects)
     if not arguments.once:
         reloader = partial(configuration.read_again, file, arguments.clients)
         engine = Engine(settings, Bus(_report_defect), reloader=reloader, trace_fallback=_trace(verbosity))

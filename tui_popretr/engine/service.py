@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
@@ -38,7 +39,7 @@ from tui_popretr.engine.schedule import Alarm, first_due
 from tui_popretr.engine.session import Surroundings
 from tui_popretr.engine.storage import Stores
 from tui_popretr.engine.stream import Resolver, Stream, connect
-from tui_popretr.errors import ConfigurationError, ConnectionCut, ExitCode, JournalError, worst
+from tui_popretr.errors import ConfigurationError, ConnectionCut, ExitCode, JournalError, PopretrError, worst
 from tui_popretr.facts import (
     ClientsChanged,
     ConfigurationRejected,
@@ -130,6 +131,9 @@ class Engine:
             await self._work(keeper)
             if self._ended_by_command:
                 self.note(Level.INFO, "ended")
+        except Exception as problem:
+            self._note_defect(problem)
+            raise
         finally:
             await self._save_history(keeper)
             await keeper.close()
@@ -331,6 +335,17 @@ class Engine:
     def note(self, level: Level, text: str) -> None:
         """Put a line into the program's own log."""
         self.bus.publish(Noted(self.clock.now(), level, None, text))
+
+    def _note_defect(self, problem: BaseException) -> None:
+        """Put what ends the program into its log, unless it has words of its own. Its text may hold what is private."""
+        while isinstance(problem, BaseExceptionGroup):
+            problem = problem.exceptions[0]
+        if not isinstance(problem, PopretrError):
+            import traceback
+
+            place = traceback.extract_tb(problem.__traceback__)[-1]
+            where = f"{os.path.basename(place.filename)}, line {place.lineno}"
+            self.note(Level.ERROR, f"internal error: {type(problem).__name__} in {where}; the program ends")
 
     def _report_anywhere(self, text: str) -> None:
         """A log's trouble, noticed in whatever thread: told in the engine's, and never from inside a write."""

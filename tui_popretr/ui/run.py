@@ -12,6 +12,7 @@ from tui_popretr.ends import Ends
 from tui_popretr.engine.service import Engine
 from tui_popretr.errors import PopretrError
 from tui_popretr.processes import kill_commands
+from tui_popretr.ui.defects import Defects
 from tui_popretr.ui.engine_thread import EngineThread
 from tui_popretr.ui.logfiles import files_of
 from tui_popretr.ui.mailbox import Mailbox
@@ -23,17 +24,20 @@ if TYPE_CHECKING:
     from tui_popretr.ui.ondisk import OnDisk
 
 
-def run_dashboard(engine: Engine, *, no_mouse: bool = False, title: str = "") -> int:
+def run_dashboard(engine: Engine, *, no_mouse: bool = False, title: str = "", defects: Defects | None = None) -> int:
     """Run the engine and show it until the user, a signal or a lost terminal ends both; return the exit code.
 
     The engine runs already while what draws is loaded. Whatever happens, running sessions are ended with QUIT and the
-    terminal is as it was. A second SIGTERM or SIGINT ends at once, with 128 + its number. Raises what made the engine
-    or the dashboard end unasked.
+    terminal is as it was. A second SIGTERM or SIGINT ends at once, with 128 + its number. `defects` is the on_failure
+    of the engine's bus: what it has taken is printed when the terminal is as it was. Raises what made the engine or the
+    dashboard end unasked.
     """
+    defects = defects or Defects()
     mailbox, sanity = Mailbox(), Sanity()
     engine.subscribe(mailbox)
     engine.bus.listen(mailbox.hear)
     thread = EngineThread(engine)
+    defects.report = thread.report
     app: Dashboard | None = None
     asked = False
 
@@ -54,8 +58,9 @@ def run_dashboard(engine: Engine, *, no_mouse: bool = False, title: str = "") ->
     def last() -> None:
         kill_commands()
         sanity.restore()
+        defects.tell()
 
-    with Ends(begin, hurry, last=last, over=lambda: not thread.alive) as ends, thread:
+    with defects, Ends(begin, hurry, last=last, over=lambda: not thread.alive) as ends, thread:
         app = _load(engine, EngineSource(thread, mailbox, engine.clock), title)
         if thread.alive and not asked:
             app.run(mouse=not no_mouse)

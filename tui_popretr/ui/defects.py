@@ -1,0 +1,54 @@
+"""Defects of the program while the dashboard draws: a line of its log at once, and standard error afterwards.
+
+While it draws, standard error is the screen, or Textual's, which swallows what is printed there.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import threading
+from collections import deque
+from collections.abc import Callable
+from types import TracebackType
+from typing import Final
+
+#: Only the latest are kept to be printed.
+_KEPT: Final = 20
+
+
+class Defects:
+    """A bus's on_failure; from __enter__ to __exit__ threads that fail are reported here, too. Any thread."""
+
+    def __init__(self) -> None:
+        #: Puts a line into the log, from any thread.
+        self.report: Callable[[str], object] = lambda _: None
+        self._untold: deque[str] = deque(maxlen=_KEPT)
+
+    def __call__(self, subscriber: object, problem: Exception) -> None:
+        """A subscriber has failed and is left out."""
+        self._take(f"{subscriber!r} failed and is left out: {problem!r}")
+
+    def __enter__(self) -> Defects:
+        self._hook_before, threading.excepthook = threading.excepthook, self._thread_failed
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        threading.excepthook = self._hook_before
+        self.tell()
+
+    def tell(self) -> None:
+        """Print what has not been printed: for when the terminal is as it was."""
+        with contextlib.suppress(OSError, IndexError, AttributeError):  # the terminal is gone; all is told; no stderr
+            while True:
+                print(self._untold.popleft(), file=sys.stderr, flush=True)  # noqa: T201 - that is what it is for
+
+    def _thread_failed(self, failure: threading.ExceptHookArgs) -> None:
+        name = "?" if failure.thread is None else failure.thread.name
+        self._take(f"the thread {name!r} failed: {failure.exc_value!r}")
+
+    def _take(self, what: str) -> None:
+        self._untold.append(f"internal error: {what}")
+        self.report(f"internal error: {what}")
