@@ -591,24 +591,23 @@ class Retrieval:
 
     def _not_stored(self, job: Fetch | Check, problem: PopretrError) -> None:
         listed = job.listed
-        rejected = (
-            self._target.rejected is not None and isinstance(problem, DeliveryFailed) and problem.refused_for_good
-        )
+        to_save = self._target.rejected is not None and isinstance(problem, DeliveryFailed) and problem.refused_for_good
         if isinstance(job, Fetch) and not isinstance(problem, JournalError):
             if job.refusal:  # the next session tries again to hand it over, and then to save it
                 certain = not isinstance(problem, DestinationSilent)
                 self._observer.failed(listed, _not_saved(job.refusal, problem), count=certain, rejected=certain)
                 return
-            saving = job.to_save(str(problem)) if rejected else None
+            saving = job.to_save(str(problem)) if to_save else None
             if saving is not None and not (self._stopping or self.hopeless):
                 self._work.appendleft(saving)
                 self.messages -= 1  # it comes once more
                 return
-        if isinstance(problem, MessageRejected):  # the receiver will not have this one; the next may be welcome
+        # The receiver will not have this one; the next may be welcome, or has to be refused as often to be saved.
+        if to_save or isinstance(problem, MessageRejected):
             self._observer.failed(listed, problem, count=True, rejected=True)
             return
         # What was in flight when all became hopeless fails alike: no line for each.
-        self._observer.failed(listed, problem, count=rejected, rejected=rejected, tell=self.hopeless is None)
+        self._observer.failed(listed, problem, count=False, tell=self.hopeless is None)
         self._failures_in_a_row += 1
         if isinstance(problem, JournalError):
             self.hopeless = problem

@@ -192,12 +192,13 @@ def test_without_the_folder_it_stays(tmp_path: Path) -> None:
         assert (world.remaining(), world.saved) == (1, [])
 
 
-def test_several_at_once_though_none_is_accepted(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("step", "say"), [("DOT", SPAM), ("RCPT", Say("550 5.1.1 no such user"))])
+def test_several_at_once_though_none_is_accepted(tmp_path: Path, step: str, say: Say) -> None:
     """Where all messages are refused their failures do not count, but refusals for good do."""
     with rejecting(tmp_path, *map(mail, range(5))) as world:
         for _ in range(2):
-            assert world.session(DOT=SPAM).failed == 5
-        result = world.session(DOT=SPAM)
+            assert world.session(**{step: say}).failed == 5
+        result = world.session(**{step: say})
         assert result.ok, result.error
         assert (result.messages, len(world.saved), world.remaining()) == (5, 5, 0)
         assert sorted(without_received(path.read_bytes()) for path in world.saved) == list(map(mail, range(5)))
