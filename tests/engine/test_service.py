@@ -627,9 +627,9 @@ async def test_a_defect_of_the_engine_itself_is_not_hidden(
 async def test_the_ordinary_connector_goes_to_the_servers_port(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[tuple[str, int, float]] = []
 
-    async def connect(host: str, port: int, *, timeout: float) -> None:
+    async def connect(host: str, port: int, *, timeout: float, shown: str) -> None:
         asked.append((host, port, timeout))
-        raise ServerUnreachable("no")
+        raise ServerUnreachable(f"no {shown}")
 
     monkeypatch.setattr(service, "connect", connect)
     with pytest.raises(PopretrError):
