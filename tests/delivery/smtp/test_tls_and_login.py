@@ -89,6 +89,16 @@ def test_tls_from_the_first_byte(server_tls: ssl.SSLContext, monkeypatch: pytest
         failure(ReceiverNotTrusted, r"TLS handshake with .* failed: .*wrong version", in_clear.destination(), None)
 
 
+@pytest.mark.parametrize("verified", [True, False])
+def test_every_python_judges_a_certificate_alike(verified: bool) -> None:
+    context = tls.context(verified=verified)
+    assert not context.verify_flags & ssl.VERIFY_X509_STRICT
+    assert context.verify_flags & ssl.VERIFY_X509_PARTIAL_CHAIN
+    assert context.check_hostname is verified
+    assert context.verify_mode is (ssl.CERT_REQUIRED if verified else ssl.CERT_NONE)
+    assert bool(context.options & 0x4) is not verified  # SSL_OP_LEGACY_SERVER_CONNECT
+
+
 @pytest.mark.usefixtures("elsewhere")
 def test_a_certificate_of_another_machine_is_verified(
     authority: trustme.CA, server_tls: ssl.SSLContext, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

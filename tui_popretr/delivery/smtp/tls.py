@@ -6,7 +6,7 @@ import ssl
 from functools import lru_cache
 
 from tui_popretr.errors import ReceiverNotTrusted, describe_os_error
-from tui_popretr.oldtls import NO_VERSION, accept_outdated, outdated
+from tui_popretr.oldtls import NO_VERSION, accept_outdated, outdated, refuse_outdated
 
 _NO_SETTING = "update it, or hand over to a mail server on this machine: for another one no setting accepts it"
 
@@ -24,6 +24,7 @@ def context(*, verified: bool) -> ssl.SSLContext:
     made.verify_flags &= ~ssl.VERIFY_X509_STRICT
     made.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
     if verified:
+        refuse_outdated(made)
         made.load_default_certs(ssl.Purpose.SERVER_AUTH)
     else:
         made.check_hostname = False
