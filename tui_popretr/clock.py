@@ -17,6 +17,10 @@ class Clock(Protocol):
         """Seconds on a clock that only goes forward and counts suspend (CLOCK_BOOTTIME). Due times are on it."""
         ...
 
+    def boot(self) -> str:
+        """A name for this start of the machine, "" where there is none. boottime() begins again where it changes."""
+        ...
+
     def now(self) -> datetime:
         """The wall clock as an aware datetime in local time. For people and logs; never for scheduling."""
         ...
@@ -28,9 +32,19 @@ class SystemClock:
     def __init__(self) -> None:
         self._quarter = -1
         self._zone: tzinfo | None = None
+        self._boot: str | None = None
 
     def boottime(self) -> float:
         return time.clock_gettime(_DUE_CLOCK)
+
+    def boot(self) -> str:
+        if self._boot is None:
+            try:
+                with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
+                    self._boot = file.read(64).strip()
+            except (OSError, ValueError):
+                self._boot = ""
+        return self._boot
 
     def now(self) -> datetime:
         # Offsets change at a quarter of an hour, and the time is asked for several times a message.

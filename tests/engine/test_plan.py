@@ -48,12 +48,13 @@ def record(state: State = State.DELIVERED, uid: str | None = "u1", **changes: An
         None,
         None,
         values["time"],
+        born=values["time"],
     )
 
 
 def plan_for(policy: Policy, *records: Record, listing: list[Listed] | None = None, **more: Any) -> Plan:
     listing = [Listed(1, "u1", 1000)] if listing is None else listing
-    return make_plan(listing, records, more.pop("troubles", {}), policy, NOW, **more)
+    return make_plan(listing, records, more.pop("troubles", {}), policy, NOW, NOW, **more)
 
 
 def verdict(plan: Plan) -> str:
@@ -356,7 +357,7 @@ def test_every_message_is_accounted_for_once(
     policy: Policy,
     passed_over: frozenset[str],
 ) -> None:
-    plan = make_plan(listing, records, troubles, policy, NOW, passed_over)
+    plan = make_plan(listing, records, troubles, policy, NOW, NOW, passed_over)
     named = [each.listed.number for each in [*plan.work, *plan.apart, *plan.skips]]
     assert len(named) == len(set(named))
     assert len(named) + plan.unretrieved == len(listing)

@@ -13,7 +13,7 @@ LISTED = Listed(1, "u1", 1000)
 
 def planned(failures: int, rejections: int) -> Fetch:
     trouble = Trouble(uid_key("u1"), 1000, failures, rejections, NOW - 30 * 24 * 3600, "554 spam")
-    (job,) = make_plan([LISTED], (), {uid_key("u1"): trouble}, Policy(), NOW).work
+    (job,) = make_plan([LISTED], (), {uid_key("u1"): trouble}, Policy(), NOW, NOW).work
     assert isinstance(job, Fetch)
     return job
 
@@ -32,6 +32,6 @@ def test_refusals_of_earlier_sessions_count_and_other_failures_do_not(
 
 
 def test_a_new_message_is_never_saved_at_its_first_refusal() -> None:
-    (job,) = make_plan([LISTED], (), {}, Policy(), NOW).work
+    (job,) = make_plan([LISTED], (), {}, Policy(), NOW, NOW).work
     assert isinstance(job, Fetch)
     assert job.to_save("554 spam") is None

@@ -92,7 +92,7 @@ class Connection:
         journal, maildrop = self._program.journal, self._records.number
         records = journal.records(maildrop, deleted=False) + journal.deleted(maildrop, uids)
         troubles = journal.troubles(maildrop)
-        plan = make_plan(listing, records, troubles, self._policy, self._now, self._broke)
+        plan = make_plan(listing, records, troubles, self._policy, self._now, self._now, self._broke)
         self.troubles.known = troubles.keys()
         self._dues = Dues(self._records, self._policy, {each.uid: each for each in records if each.uid is not None})
         self._dues.judge(plan, self._broke)
@@ -198,6 +198,7 @@ class Connection:
             final=draft.final,
             audit=f"audit {draft.record_id}",
             time=earlier.time if earlier is not None and same else self._now,
+            born=earlier.born if earlier is not None and same else self._now,
         )
 
         def done(problem: PopretrError | None) -> None:

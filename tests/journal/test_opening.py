@@ -14,11 +14,12 @@ from pathlib import Path
 import pytest
 
 from tests.journal import versions
-from tests.journal.making import HOME, NOW, deliver
+from tests.journal.making import HOME, deliver
+from tests.journal.versions import NOW
 from tui_popretr.errors import ExitCode, JournalDamaged, JournalError, JournalFromFuture, JournalLocked
 from tui_popretr.journal import schema
 from tui_popretr.journal.journal import Journal
-from tui_popretr.journal.records import Doubt, Identity, State, Trouble
+from tui_popretr.journal.records import LONGEST_STEP, Doubt, Identity, MaildropClock, State, Trouble
 
 OPEN_AND_WAIT = """
 import sys
@@ -134,7 +135,9 @@ def test_a_journal_of_an_earlier_version_is_brought_up_to_date(path: str, versio
             (unfinished,) = journal.delivering_of(1)
             identity = Identity(b"\x02", False, "m2@x", "today", utf8=False)
             assert unfinished[:4] == (2, "coming", 102, identity)
-            assert unfinished[7:] == ("/tmp/2", "/new/2", "audit 2", NOW, Doubt.NONE)
+            assert unfinished[7:] == ("/tmp/2", "/new/2", "audit 2", NOW, Doubt.NONE, unfinished.born)
+            assert unfinished.born == -LONGEST_STEP, "of its age no more is believed"
+            assert journal.maildrop_clock(1) == MaildropClock()
             assert journal.troubles(1) == {
                 "uid:bad": Trouble("uid:bad", 9, 2, 0, NOW, "cut"),
                 "size:9": Trouble("size:9", 9, 3, 0, NOW, "refused"),

@@ -7,7 +7,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import Final
 
-from tests.journal.making import NOW
+#: When its messages were retrieved: long ago.
+NOW: Final = 1_780_000_000
 
 _TABLES: Final = """
 CREATE TABLE journal (

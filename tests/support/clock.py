@@ -18,6 +18,9 @@ class FakeClock:
     def boottime(self) -> float:
         return self.seconds
 
+    def boot(self) -> str:
+        return "this boot"
+
     def now(self) -> datetime:
         return self.wall
 

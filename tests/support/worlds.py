@@ -74,12 +74,18 @@ class RunClock:
 
     def __init__(self) -> None:
         self._ahead = 0.0
+        self.wrong = timedelta()  # of the wall clock
+        self.boots = 1
 
     def boottime(self) -> float:
         return 1000.0 + trio.current_time() + self._ahead
 
+    def boot(self) -> str:
+        return f"boot {self.boots}"
+
     def now(self) -> datetime:
-        return datetime(2026, 11, 23, 7, 27, 59, tzinfo=UTC) + timedelta(seconds=trio.current_time() + self._ahead)
+        right = datetime(2026, 11, 23, 7, 27, 59, tzinfo=UTC) + timedelta(seconds=trio.current_time() + self._ahead)
+        return right + self.wrong
 
     def skip(self, seconds: float) -> None:
         self._ahead += seconds

@@ -64,6 +64,7 @@ class Target:
     audit: Callable[[str, str | None, int, str | None], str]  # (destination, Message-ID, octets, sender) -> text
     policy: Policy
     now: Callable[[], datetime]
+    clock: float  # the seconds of the MaildropClock
     debug: Callable[[str], None]  # notes for the trace log
     resolve: Callable[[int, Doubt], Awaitable[None]]  # notes in the journal what has become of an UNPROVEN record
     utf8: bool  # the server sends messages in UTF-8 mode

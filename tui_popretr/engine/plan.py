@@ -132,14 +132,15 @@ def make_plan(
     troubles: Mapping[str, Trouble],
     policy: Policy,
     now: float,
+    clock: float,
     passed_over: frozenset[str] = frozenset(),
     last: frozenset[str] = frozenset(),
 ) -> Plan:
     """Return what to do with each listed message.
 
-    `now` is epoch seconds. `passed_over` holds the keys of messages and deletions that broke the connection in this
-    run, and of messages that were refused for good in it: they are not tried again in it. `last` holds the keys of
-    messages that may have broken the connection: they come behind all others.
+    `now` is epoch seconds, `clock` the seconds of the MaildropClock. `passed_over` holds the keys of messages and
+    deletions that broke the connection in this run: they are not tried again in it. `last` holds the keys of messages
+    that may have done so: they come behind all others.
     """
     plan = Plan()
     checks: list[Check] = []
@@ -149,7 +150,7 @@ def make_plan(
             known[record.uid] = record
         elif record.state is State.KEPT or (
             record.state is State.DELIVERED
-            and (to_delete(record, policy, now) or policy.new_only or not record.settled)
+            and (to_delete(record, policy, clock) or policy.new_only or not record.settled)
         ):
             plan.unnamed.append(record)
     failed: list[tuple[int, Fetch]] = []
@@ -159,7 +160,7 @@ def make_plan(
             continue
         record_of = known.get(listed.uid) if listed.uid is not None else None
         if record_of is not None:
-            decision = _decide(listed, record_of, policy, now)
+            decision = _decide(listed, record_of, policy, clock)
             if isinstance(decision, Skip):
                 plan.skips.append(decision)
                 continue
@@ -206,7 +207,7 @@ def _rest_text(trouble: Trouble, now: float) -> str:
     return f"failed {trouble.failures} times ({trouble.reason}); the next attempt is in {left}"
 
 
-def _decide(listed: Listed, record: Record, policy: Policy, now: float) -> Check | Skip | None:
+def _decide(listed: Listed, record: Record, policy: Policy, clock: float) -> Check | Skip | None:
     """Decide on a message whose UID has a record; None: it is to be retrieved like a new one."""
     if record.state is State.KEPT:
         return Skip(listed, "kept: it was delivered, and shorter than listed", silent=True, kept=True)
@@ -224,7 +225,7 @@ def _decide(listed: Listed, record: Record, policy: Policy, now: float) -> Check
         return Check(listed, record)
     if record.state is not State.DELIVERED:
         return None
-    if to_delete(record, policy, now):
+    if to_delete(record, policy, clock):
         return Check(listed, record)
     if policy.new_only or (policy.preserve and not record.settled):
         return Skip(listed, "retrieved before", silent=True)
@@ -258,12 +259,12 @@ def _order_deletions(
         plan.work.append(plan.apart.pop(0))
 
 
-def to_delete(record: Record, policy: Policy, now: float) -> bool:
+def to_delete(record: Record, policy: Policy, clock: float) -> bool:
     """Whether a delivered message is to go from the server now. One that was cut short never is."""
     if record.state is State.KEPT:
         return False
     if policy.preserve:  # suspends what is owed, but for a deletion that the settings themselves ask for
-        return policy.delete_after is not None and now - record.time >= policy.delete_after
+        return policy.delete_after is not None and clock - record.born >= policy.delete_after
     # A run under preserve that was cut goes on, after preserve was switched off, without retrieving again.
     return record.owed or not record.settled or record.doubt is Doubt.UNPROVEN
 

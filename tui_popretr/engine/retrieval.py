@@ -503,7 +503,7 @@ class Retrieval:
             return
         undone = record.state is State.DELETED
         self.undone += undone
-        if undone or to_delete(record, self._target.policy, self._target.now().timestamp()):
+        if undone or to_delete(record, self._target.policy, self._target.clock):
             self._delete(listed, record.id)
 
     def _delete(self, listed: Listed, record: int) -> None:
@@ -527,6 +527,7 @@ class Retrieval:
         job, listed = incoming.job, incoming.job.listed
         target = self._target.of(job)
         sender = incoming.hasher.sender
+        time, born = self._retrieved_at(job, identity)
         record = NewRecord(
             id=incoming.record_id,
             maildrop=target.maildrop,
@@ -537,8 +538,9 @@ class Retrieval:
             tmp=draft.tmp,
             final=draft.final,
             audit=target.audit(draft.description(), identity.message_id, octets, sender),
-            time=self._retrieved_at(job, identity),
+            time=time,
             doubt=doubt,
+            born=born,
         )
 
         def done(problem: PopretrError | None) -> None:
@@ -567,13 +569,13 @@ class Retrieval:
             await self._discard(draft)
             raise
 
-    def _retrieved_at(self, job: Fetch | Check, identity: Identity) -> int:
-        """The time for the record: of the first retrieval, where deleteafter would else never pass for a message that
+    def _retrieved_at(self, job: Fetch | Check, identity: Identity) -> tuple[int, float]:
+        """The times for the record: of the first retrieval, where deleteafter would else never pass for a message that
         preserve retrieves again and again."""
         earlier = job.earlier if isinstance(job, Fetch) else None
         if earlier is not None and self._target.policy.delete_after is not None and earlier.identity.same_as(identity):
-            return earlier.time
-        return int(self._target.now().timestamp())
+            return earlier.time, earlier.born
+        return int(self._target.now().timestamp()), self._target.clock
 
     # --- troubles -----------------------------------------------------------------------------------------------------
 

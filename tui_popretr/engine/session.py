@@ -61,7 +61,7 @@ from tui_popretr.facts import (
 )
 from tui_popretr.faultpoints import Step
 from tui_popretr.journal.journal import Journal
-from tui_popretr.journal.records import Doubt
+from tui_popretr.journal.records import Doubt, MaildropClock
 from tui_popretr.logs.audit import audit_text
 from tui_popretr.logs.story import message
 from tui_popretr.pop3 import (
@@ -149,6 +149,7 @@ class Session(Observer):
         stores = around.stores
         self._capa = CapaMemory(stores.answers, stores.keeper, around.clock)
         self._pipelining = Pipelining(client.server, stores.experience, stores.keeper, around.clock)
+        self._clock: MaildropClock | None = None  # None as long as nothing was listed
         self._listed: list[str] | None = None  # the UIDs of a complete listing
         self._policy = Policy()  # until the server has let us in
         #: Whether the login succeeded.
@@ -425,15 +426,20 @@ class Session(Observer):
             return Plan()
         keeper, policy, now = self._around.stores.keeper, self._policy, self._now()
         uids = [each.uid for each in listing if each.uid is not None]
-        records, troubles, acceptances = await keeper.run(
+        clock = self._around.clock
+        before, records, troubles, acceptances = await keeper.run(
             lambda journal: (
+                journal.maildrop_clock(maildrop),
                 journal.records(maildrop, deleted=False) + journal.deleted(maildrop, uids),
                 journal.troubles(maildrop),
                 journal.acceptances(maildrop),
             )
         )
         passed_over = frozenset(self._tally.broke | self._rejected)
-        plan = make_plan(listing, records, troubles, policy, now, passed_over, self._pipelining.last)
+        self._clock = before.advanced(clock.boot(), clock.boottime(), now)
+        plan = make_plan(
+            listing, records, troubles, policy, now, self._clock.seconds, passed_over, self._pipelining.last
+        )
         self._known_troubles = troubles.keys()
         self._accepted = Accepted(acceptances)
         if plan.newly_owed:
@@ -482,6 +488,7 @@ class Session(Observer):
             audit=audit,
             policy=self._policy,
             now=self._around.clock.now,
+            clock=self._clock.seconds if self._clock is not None else 0.0,
             debug=lambda text: self._note(Level.DEBUG, text),
             resolve=resolve,
             utf8=utf8,
@@ -554,7 +561,13 @@ class Session(Observer):
 
         def close(journal: Journal) -> None:
             journal.close_session(
-                maildrop, deleted=deleted, listed=listed, now=now, keep_unnamed=keep, settle=not suspended
+                maildrop,
+                deleted=deleted,
+                listed=listed,
+                now=now,
+                keep_unnamed=keep,
+                settle=not suspended,
+                clock=self._clock,
             )
             journal.clear_troubles(maildrop, overcome)
 

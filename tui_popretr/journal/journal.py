@@ -28,6 +28,7 @@ from tui_popretr.journal.records import (
     Doubt,
     Identity,
     Maildrop,
+    MaildropClock,
     Manners,
     NewRecord,
     Record,
@@ -51,9 +52,9 @@ _AT_ONCE: Final = 900
 _STATES = tuple(State)
 _DOUBTS = tuple(Doubt)
 _COLUMNS = (
-    "id, uid, octets, digest, whole, message_id, date, utf8, state, owed, settled, tmp, final, audit, time, doubt"
+    "id, uid, octets, digest, whole, message_id, date, utf8, state, owed, settled, tmp, final, audit, time, doubt, born"
 )
-_INSERT = f"INSERT INTO message (maildrop, {_COLUMNS}) VALUES ({','.join('?' * 17)})"  # noqa: S608
+_INSERT = f"INSERT INTO message (maildrop, {_COLUMNS}) VALUES ({','.join('?' * 18)})"  # noqa: S608
 _UNFINISHED = f"SELECT {_COLUMNS}, maildrop FROM message WHERE state = 1"  # noqa: S608
 _RECORDS = f"SELECT {_COLUMNS} FROM message WHERE maildrop = ?"  # noqa: S608
 # "State" in numbers, as the partial index needs them: 0 seen, 1 delivering, 2 delivered, 3 deleted, 4 kept, 5 skipped.
@@ -180,6 +181,13 @@ class Journal:
             ).fetchone()
         return None if row is None else int(row[0])
 
+    def maildrop_clock(self, maildrop: int) -> MaildropClock:
+        """Return a maildrop's clock as the last session left it."""
+        query = "SELECT seconds, boot, boottime, wall FROM maildrop WHERE id = ?"
+        with self._reading():
+            row = self._connection.execute(query, (maildrop,)).fetchone()
+        return MaildropClock() if row is None else MaildropClock(*row)
+
     def records(self, maildrop: int, *, deleted: bool = True) -> list[Record]:
         """Return all that is known of a maildrop's messages, oldest first; `deleted`: those deleted, too."""
         with self._reading():
@@ -222,7 +230,7 @@ class Journal:
         rows = []
         for new in delivering:
             state = (State.DELIVERING, new.owed, False)
-            rows.append((new.maildrop, new.id, new.uid, new.octets, *new.identity, *state, *new[-5:]))
+            rows.append((new.maildrop, new.id, new.uid, new.octets, *new.identity, *state, *new[-6:]))
         with self._writing() as connection:
             if rows:
                 connection.executemany(_INSERT, rows)
@@ -279,7 +287,22 @@ class Journal:
             query = "SELECT uid FROM message WHERE maildrop = ? AND state <> 3"
             known = {row[0] for row in self._connection.execute(query, (maildrop,))}
         rows = [
-            (maildrop, self.next_id(), uid, 0, *UNKNOWN_IDENTITY, State.SEEN, False, False, None, None, None, now, 0)
+            (
+                maildrop,
+                self.next_id(),
+                uid,
+                0,
+                *UNKNOWN_IDENTITY,
+                State.SEEN,
+                False,
+                False,
+                None,
+                None,
+                None,
+                now,
+                0,
+                0.0,
+            )
             for uid in dict.fromkeys(uids)
             if uid not in known
         ]
@@ -301,12 +324,14 @@ class Journal:
         now: int,
         keep_unnamed: bool = False,
         settle: bool = True,
+        clock: MaildropClock | None = None,
     ) -> None:
         """Record that QUIT's +OK came: these are deleted and, with `settle`, all deliveries of this maildrop settled.
 
         `listed` is the session's listing where it was complete and with usable UIDs, else None; `now` is epoch seconds.
         With a listing, absences are counted, and what has been absent for FORGET_AFTER is forgotten. `keep_unnamed`:
-        newonly or deleteafter still asks for delivered messages that have no UID.
+        newonly or deleteafter still asks for delivered messages that have no UID. `clock` is the session's, to be
+        advanced from at the next.
         """
         # Without such a setting nothing finds these again, for they are not owed.
         unnamed = now - FORGET_AFTER if keep_unnamed else now
@@ -328,6 +353,10 @@ class Journal:
                 (maildrop, now - FORGET_AFTER),
             )
             connection.execute("DELETE FROM accepted WHERE maildrop = ? AND time <= ?", (maildrop, now - FORGET_AFTER))
+            if clock is not None:
+                connection.execute(
+                    "UPDATE maildrop SET seconds = ?, boot = ?, boottime = ?, wall = ? WHERE id = ?", (*clock, maildrop)
+                )
             if listed is not None:
                 self._count_absences(maildrop, listed, frozenset(deleted), now)
 
@@ -557,9 +586,9 @@ def _ids(ids: Iterable[int]) -> str:
 
 
 def _record(row: Any) -> Record:
-    identifier, uid, octets, *identity, state, owed, settled, tmp, final, audit, time, doubt = row
+    identifier, uid, octets, *identity, state, owed, settled, tmp, final, audit, time, doubt, born = row
     known = (_identity(*identity), _STATES[state], owed == 1, settled == 1)
-    return Record(identifier, uid, octets, *known, tmp, final, audit, time, _DOUBTS[doubt])
+    return Record(identifier, uid, octets, *known, tmp, final, audit, time, _DOUBTS[doubt], born)
 
 
 def _identity(digest: bytes, whole: int, message_id: str | None, date: str | None, utf8: int) -> Identity:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from enum import IntEnum
 from itertools import product
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from tui_popretr.errors import ExitCode
 from tui_popretr.hosts import host_key
@@ -21,6 +21,7 @@ __all__ = [
     "Doubt",
     "Identity",
     "Maildrop",
+    "MaildropClock",
     "Manners",
     "NewRecord",
     "Record",
@@ -96,6 +97,34 @@ class Maildrop:
                 yield replace(self, host=host, destination=destination)
 
 
+#: A step of a MaildropClock is at most this many seconds.
+LONGEST_STEP: Final = 7 * 24 * 3600.0
+
+
+class MaildropClock(NamedTuple):
+    """How long the messages of a maildrop have been known, counted in steps from one session to the next.
+
+    The wall clock may stand at 1970 (machines without a battery) or years ahead. So deleteafter counts on this clock,
+    which believes a step only within bounds: within one start of the machine a step is what CLOCK_BOOTTIME says, else
+    what the wall clock says, and in both cases at most LONGEST_STEP. A message is never deleted too early by that.
+    """
+
+    seconds: float = 0.0
+    boot: str = ""  # the clocks at the last session; "" and 0 before the first
+    boottime: float = 0.0
+    wall: float = 0.0  # epoch seconds
+
+    def advanced(self, boot: str, boottime: float, wall: float) -> MaildropClock:
+        """Return the clock for a session that begins now."""
+        if not self.boot and not self.wall:
+            step = 0.0
+        elif boot and boot == self.boot:
+            step = boottime - self.boottime
+        else:
+            step = wall - self.wall
+        return MaildropClock(self.seconds + min(max(step, 0.0), LONGEST_STEP), boot, boottime, wall)
+
+
 class Record(NamedTuple):
     """One message in the journal.
 
@@ -115,6 +144,7 @@ class Record(NamedTuple):
     audit: str | None  # the audit line's text; only while DELIVERING
     time: int  # epoch seconds of its retrieval (or marking)
     doubt: Doubt = Doubt.NONE
+    born: float = 0.0  # the MaildropClock's seconds at its retrieval
 
 
 class NewRecord(NamedTuple):
@@ -131,6 +161,7 @@ class NewRecord(NamedTuple):
     audit: str | None
     time: int
     doubt: Doubt = Doubt.NONE
+    born: float = 0.0
 
 
 class Acceptance(NamedTuple):

@@ -9,6 +9,7 @@ from typing import Final
 
 from tui_popretr.errors import JournalFromFuture
 from tui_popretr.journal.place import sync_folder, sync_holder
+from tui_popretr.journal.records import LONGEST_STEP
 from tui_popretr.journal.trouble import damaged
 
 APPLICATION_ID: Final = 0x506F7052  # "PopR"
@@ -64,6 +65,7 @@ CREATE TABLE message (
     owed INTEGER NOT NULL DEFAULT 0,
     settled INTEGER NOT NULL DEFAULT 0,
     doubt INTEGER NOT NULL DEFAULT 0,
+    born REAL NOT NULL DEFAULT 0,
     tmp TEXT,
     final TEXT,
     audit TEXT,
@@ -123,10 +125,17 @@ CREATE TABLE capa (
     PRIMARY KEY (host, port)
 ) WITHOUT ROWID;
 """
-_ALL_TABLES: Final = f"{_TABLES}{_MESSAGE}{_TROUBLE}{_ACCEPTED}{_ACCEPTED_UTF8}{_MANNERS}{_CAPA}"
+# records.MaildropClock
+_CLOCK = """
+ALTER TABLE maildrop ADD COLUMN seconds REAL NOT NULL DEFAULT 0;
+ALTER TABLE maildrop ADD COLUMN boot TEXT NOT NULL DEFAULT '';
+ALTER TABLE maildrop ADD COLUMN boottime REAL NOT NULL DEFAULT 0;
+ALTER TABLE maildrop ADD COLUMN wall REAL NOT NULL DEFAULT 0;
+"""
+_ALL_TABLES: Final = f"{_TABLES}{_CLOCK}{_MESSAGE}{_TROUBLE}{_ACCEPTED}{_ACCEPTED_UTF8}{_MANNERS}{_CAPA}"
 
 # A check on a column cannot be changed, nor a primary key: the tables are made again. A key of version 3 with a space
-# in it was a size, because no UID of that version had one.
+# in it was a size, because no UID of that version had one. The age of a message is believed as far as one step is.
 _COPIED = (
     "id, maildrop, uid, octets, digest, whole, message_id, date, state, owed, settled, tmp, final, audit, time, absent"
 )
@@ -136,6 +145,8 @@ DROP INDEX message_by_uid;
 DROP INDEX message_unfinished;
 {_MESSAGE}
 INSERT INTO message ({_COPIED}) SELECT {_COPIED} FROM message_3;
+UPDATE message SET born = -max(0, min(strftime('%s', 'now') - time, {LONGEST_STEP}));
+{_CLOCK}
 DROP TABLE message_3;
 ALTER TABLE trouble RENAME TO trouble_3;
 {_TROUBLE}
