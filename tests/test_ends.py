@@ -123,6 +123,18 @@ def test_sighup_may_ask_for_something_else_until_the_end_begins(start: Start) ->
     assert rest(process) == ["hurry SIGTERM", "last"]
 
 
+@pytest.mark.parametrize("number", [INT, HUP])
+def test_a_signal_that_was_ignored_stays_so(start: Start, number: signal.Signals) -> None:
+    ignored = f"__import__('signal').signal({int(number)}, 1) and None"
+    process = start("never, never, soon", more=LAST + f", hangup={ignored}")
+    process.send_signal(number)
+    process.send_signal(TERM)
+    assert line(process) == "begin SIGTERM"
+    process.send_signal(number)
+    process.send_signal(TERM)
+    assert rest(process) == ["hurry SIGTERM", "last"]
+
+
 def test_last_words_that_hang_are_not_waited_for(start: Start) -> None:
     process = start("soon, never, never", more="last=threading.Event().wait")
     process.send_signal(TERM)

@@ -1,4 +1,4 @@
-"""The program's entry point: settles the process, then does what the command line says."""
+"""The program's entry point: puts the process in order, then does what the command line says."""
 
 from __future__ import annotations
 
@@ -6,17 +6,21 @@ import gc
 import os
 import sys
 
+from tui_popretr.descriptors import occupy
+
 
 def main() -> None:
     """Run the program and exit with its exit code."""
+    occupy()
     gc.disable()  # while modules are loaded there is no garbage, and much to look through
     # Inside, so that ctrl+c while they load is as quiet as later.
     try:
-        from tui_popretr.cli.main import main as command_line
         from tui_popretr.cli.process import settle
+
+        settle()
+        from tui_popretr.cli.main import main as command_line
     except KeyboardInterrupt:
         sys.exit(130)
-    settle()
     code = command_line()
     # What was to be written is with the system (cli.main). Taking the interpreter apart would take a tenth of the time
     # of a run that finds no mail.

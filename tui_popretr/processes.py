@@ -7,18 +7,33 @@ and leave the command behind.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
+import resource
 import signal
 import subprocess
 import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import IO, Final
 
 #: Seconds that an end waits for a command that is just being started: longer only where a dead disk has its program.
 _PATIENCE: Final = 0.1
 
+#: Descriptors that may be opened meanwhile where the limit is lowered for a start: so many, or a quarter of the limit.
+_ROOM: Final = 256
+#: Seconds between two looks at whether a command has ended, at most.
+_LOOK: Final = 0.05
+
+#: The exit code of a command whose exit code the system has thrown away. It is outside of those that there are.
+_LOST: Final = 1000
+
 # Until make_private(): for subprocess.Popen -1 means the umask of this process.
 _umask = -1
+# Until raise_open_files(): the commands' limit is that of this process.
+_open_files: tuple[int, int] | None = None
+_lowered = 0  # starts that need the lower limit now
+_limit_changes = threading.Lock()
 _groups: set[int] = set()
 _starts: set[object] = set()
 _changed = threading.Condition()
@@ -36,6 +51,20 @@ def umask() -> int:
     return _umask
 
 
+def raise_open_files() -> None:
+    """Raise the limit of open files as far as the system allows. Commands keep the one that the program started with.
+
+    Some programs close every descriptor up to the limit when they start, and some use select(), which fails for high
+    numbers.
+    """
+    global _open_files
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        with contextlib.suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+            _open_files = soft, hard
+
+
 def start(
     argv: Sequence[str], *, stdin: IO[bytes] | int, stderr: int, environ: Mapping[str, str] | None = None
 ) -> subprocess.Popen[bytes]:
@@ -44,7 +73,7 @@ def start(
     It leads a session of its own: no terminal, no signal of ours. Its standard output is a pipe. Raises OSError where
     it cannot be started. dismiss() is the caller's.
     """
-    with _starting():
+    with _starting(), _own_limit():
         process = subprocess.Popen(  # noqa: S603 - it is the user's own, and no shell sees it
             list(argv),
             stdin=stdin,
@@ -57,6 +86,48 @@ def start(
         )
         enlist(process.pid)
     return process
+
+
+@contextlib.contextmanager
+def _own_limit() -> Iterator[None]:
+    """In the block, what is started gets the limit of open files that this program was started with.
+
+    A child inherits it at fork. Nothing can be run in the child before its exec (preexec_fn is unsafe beside threads),
+    a shell in between would change the environment and take an empty file for a command that succeeded, and prlimit()
+    on the running child comes too late. So the limit of this process is lowered for the start. That harms nothing:
+    descriptors above it stay open, and new ones get the lowest numbers. Where those are nearly used up, the limit
+    stays, and the command gets the raised one.
+    """
+    global _lowered
+    if _open_files is None or not _has_room(_open_files[0]):
+        yield
+        return
+    soft, hard = _open_files
+    with _limit_changes:
+        _lowered += 1
+        _set_open_files(soft, hard)
+    try:
+        yield
+    finally:
+        with _limit_changes:
+            _lowered -= 1
+            if not _lowered:
+                _set_open_files(hard, hard)
+
+
+def _has_room(limit: int) -> bool:
+    """Return whether the lowest free descriptors are well below a limit."""
+    try:
+        lowest = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    os.close(lowest)
+    return limit == resource.RLIM_INFINITY or lowest + min(_ROOM, limit // 4) <= limit
+
+
+def _set_open_files(soft: int, hard: int) -> None:
+    with contextlib.suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 @contextlib.contextmanager
@@ -83,6 +154,32 @@ def enlist(group: int) -> None:
 def dismiss(group: int) -> None:
     """It has ended, or what is left of it may run on. Any thread."""
     _groups.discard(group)
+
+
+def exit_code(process: subprocess.Popen[bytes]) -> int | None:
+    """Return the exit code of a command, the negative number of the signal that killed it, None while it runs.
+
+    Raises ChildProcessError where the system has thrown the code away, as it does while SIGCHLD is ignored:
+    subprocess.Popen takes that for 0.
+    """
+    if process.returncode is None and hasattr(os, "waitid"):  # macOS has it since Python 3.13
+        try:
+            if os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
+                return None
+        except ChildProcessError:
+            process.returncode = _LOST
+    if process.returncode == _LOST:
+        raise ChildProcessError(errno.ECHILD, os.strerror(errno.ECHILD))
+    return process.poll()
+
+
+def wait(process: subprocess.Popen[bytes], patience: float) -> int | None:
+    """Wait up to so many seconds for the end of a command; return what exit_code() returns. Blocking."""
+    deadline, pause = time.monotonic() + patience, 0.0005
+    while (code := exit_code(process)) is None and (left := deadline - time.monotonic()) > 0:
+        time.sleep(min(pause, left))
+        pause = min(2 * pause, _LOOK)
+    return code
 
 
 def signal_group(group: int, number: int) -> None:

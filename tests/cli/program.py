@@ -32,10 +32,21 @@ class Done:
     err: str
 
 
-def run_program(*arguments: str, environ: Mapping[str, str] | None = None, cwd: Path | None = None) -> Done:
-    """Run the program to its end."""
+def _command(before: str, arguments: tuple[str, ...]) -> list[str]:
+    """The program's command; with `before` through a process that executes this Python first and then becomes it."""
+    command = [sys.executable, "-m", "tui_popretr", *arguments]
+    if not before:
+        return command
+    code = f"import os, resource, signal, sys\n{before}\nos.execv(sys.argv[1], sys.argv[1:])"
+    return [sys.executable, "-S", "-c", code, *command]
+
+
+def run_program(
+    *arguments: str, environ: Mapping[str, str] | None = None, cwd: Path | None = None, before: str = ""
+) -> Done:
+    """Run the program to its end. `before` is Python that a process executes which then becomes the program."""
     done = subprocess.run(
-        [sys.executable, "-m", "tui_popretr", *arguments],
+        _command(before, arguments),
         capture_output=True,
         text=True,
         encoding="utf-8",
@@ -103,12 +114,15 @@ class Program:
 
 
 @contextmanager
-def started(*arguments: str, patch: str = "") -> Iterator[Program]:
-    """Start the program; whatever happens, it has ended when the block has. `patch` is Python to be executed first."""
+def started(*arguments: str, patch: str = "", before: str = "") -> Iterator[Program]:
+    """Start the program; whatever happens, it has ended when the block has.
+
+    `patch` is Python to be executed first in its process, `before` Python that a process executes which then becomes
+    the program.
+    """
     code = f"{patch}\nfrom tui_popretr.__main__ import main\nmain()"
-    how = ["-c", code] if patch else ["-m", "tui_popretr"]
     process = subprocess.Popen(
-        [sys.executable, *how, *arguments],
+        [sys.executable, "-c", code, *arguments] if patch else _command(before, arguments),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,

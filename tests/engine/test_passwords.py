@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import threading
 from collections.abc import Iterator
@@ -250,6 +251,37 @@ async def test_what_a_command_says_on_its_error_output_is_not_kept() -> None:
 async def test_a_command_that_is_not_there() -> None:
     text = await refusal(FromCommand(("/nowhere/pass", "show", "hush")))
     assert text == "cannot run the password command /nowhere/pass: no such file or directory"
+
+
+@trio_test
+async def test_an_exit_code_that_the_system_does_not_give_is_no_success() -> None:
+    before = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    try:
+        text = await refusal(FromCommand(("echo", "hush")))
+    finally:
+        signal.signal(signal.SIGCHLD, before)
+    assert text == "the password command echo ended, but the system did not give its exit code"
+
+
+@trio_test
+async def test_an_agent_that_holds_the_output_is_not_waited_for_and_lives_on(tmp_path: Path) -> None:
+    fifo = str(tmp_path / "orders")
+    os.mkfifo(fifo)
+    # The agent closes nothing, says something when it is asked to, and ends then.
+    agent = f"exec 2>&1; read order <{fifo}; echo $order >{tmp_path}/carried_out; cat {tmp_path}/done"
+    os.mkfifo(tmp_path / "done")
+    assert await obtain(FromCommand(("sh", "-c", f"echo secret; ({agent}) &"), 5.0)) == Secret("secret")
+    with trio.fail_after(PATIENCE):
+        await trio.to_thread.run_sync(Path(fifo).write_text, "order\n")
+        await trio.to_thread.run_sync((tmp_path / "done").write_text, "")
+    assert (tmp_path / "carried_out").read_text() == "order\n"
+
+
+@trio_test
+async def test_a_password_that_is_still_in_the_pipe_at_the_end_is_read() -> None:
+    for _ in range(5):
+        line = await obtain(FromCommand(("sh", "-c", "printf %060000d 7; sleep 600 & kill $!")))
+        assert len(line.reveal()) == 60000
 
 
 @pytest.fixture

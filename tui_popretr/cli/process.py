@@ -1,15 +1,15 @@
-"""What the process is, before it does anything: private files, enough descriptors, no core dumps, few pauses."""
+"""The state of the process before it does anything: signals, private files, descriptors, no core dumps, few pauses."""
 
 from __future__ import annotations
 
 import contextlib
 import gc
 import resource
-import sys
-from io import TextIOWrapper
+import signal
 from typing import Final
 
 from tui_popretr import processes
+from tui_popretr.descriptors import wait_for_readers
 
 #: As gc.set_threshold takes them. What lives long here has no cycles, and there is much of it: Python's own thresholds
 #: would have it all looked through several times a second, each time stopping sessions and screen for 0.1 s and more.
@@ -17,15 +17,18 @@ _COLLECTIONS: Final = (10_000, 50, 20)
 
 
 def settle() -> None:
-    """Set umask and limits. A limit that the system does not let us have stays as it is."""
+    """Set signals, umask, limits and standard streams. A limit that the system refuses stays as it is.
+
+    To be called in the main thread, before there is another one.
+    """
+    _settle_signals()
     processes.make_private()
     # Passwords are in memory, so a crash must leave no picture of it on disk.
-    _limit(resource.RLIMIT_CORE, 0)
+    with contextlib.suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
     # A connection and a file for each session: the usual 1024 is too few for a large fleet.
-    _limit(resource.RLIMIT_NOFILE, None)
-    # A name that the terminal's encoding lacks is shown escaped, as Python does on standard error, not died of.
-    if isinstance(sys.stdout, TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")
+    processes.raise_open_files()
+    wait_for_readers()
 
 
 def collect() -> None:
@@ -34,8 +37,11 @@ def collect() -> None:
     gc.enable()
 
 
-def _limit(which: int, soft: int | None) -> None:
-    """Set the soft limit, to the hard one where `soft` is None."""
-    with contextlib.suppress(OSError, ValueError):
-        hard = resource.getrlimit(which)[1]
-        resource.setrlimit(which, (hard if soft is None else soft, hard))
+def _settle_signals() -> None:
+    """Undo what was inherited and would break the program; exec keeps ignored signals ignored and blocked ones blocked.
+
+    With SIGCHLD ignored, the system throws the exit codes of children away. A blocked SIGTERM would leave SIGKILL as
+    the only end. SIGHUP and SIGINT that are ignored stay so (ends.heeded).
+    """
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())

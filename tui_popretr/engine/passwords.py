@@ -90,6 +90,11 @@ async def _from_command(argv: tuple[str, ...], timeout: float) -> Secret:
             output, code = await _run(argv)
     except trio.TooSlowError:
         raise PasswordUnavailable(f"the password command {argv[0]} took longer than {timeout:g} s") from None
+    except ChildProcessError:
+        # Not even a command that failed is to be told from one that succeeded: what it printed may be anything.
+        raise PasswordUnavailable(
+            f"the password command {argv[0]} ended, but the system did not give its exit code"
+        ) from None
     except OSError as problem:
         raise PasswordUnavailable(
             f"cannot run the password command {argv[0]}: {describe_os_error(problem)}",
@@ -109,7 +114,9 @@ async def _from_command(argv: tuple[str, ...], timeout: float) -> Secret:
 async def _run(argv: tuple[str, ...]) -> tuple[bytes, int]:
     """Run a command to its end; return its output and exit code. If it is cancelled, it is killed with its children.
 
-    PasswordUnavailable if it writes more than _LONGEST octets, OSError if it cannot be started.
+    Its own end counts, not that of its output: an agent that it leaves behind may hold that open, and lives on.
+    PasswordUnavailable if it writes more than _LONGEST octets, OSError if it cannot be started, ChildProcessError if
+    its exit code is lost.
     """
     # Nothing is inherited that it could draw on: a pinentry must not draw on the dashboard. Its start is one step in a
     # thread, of which an end that waits for nothing knows; this task may get no turn any more.
@@ -118,13 +125,18 @@ async def _run(argv: tuple[str, ...]) -> tuple[bytes, int]:
     assert process.stdout is not None
     async with trio.lowlevel.FdStream(os.dup(process.stdout.fileno())) as stdout:
         process.stdout.close()
+        output = bytearray()
         try:
-            output = bytearray()
-            async for piece in stdout:
-                output += piece
-                if len(output) > _LONGEST:
-                    raise PasswordUnavailable(f"the password command {argv[0]} gave more than {_LONGEST // 1024} KiB")
-            await _ended(process)
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(_cancel_at_end, process, nursery.cancel_scope)
+                async for piece in stdout:
+                    output += piece
+                    if len(output) > _LONGEST:
+                        nursery.cancel_scope.cancel()
+                        break
+            _read_rest(stdout.fileno(), output)
+            if len(output) > _LONGEST:
+                raise PasswordUnavailable(f"the password command {argv[0]} gave more than {_LONGEST // 1024} KiB")
         except BaseException:
             processes.signal_group(process.pid, signal.SIGKILL)
             with trio.CancelScope(shield=True):
@@ -132,8 +144,23 @@ async def _run(argv: tuple[str, ...]) -> tuple[bytes, int]:
             raise
         finally:
             processes.dismiss(process.pid)
-            code = process.wait()  # which has ended
+            with suppress(ChildProcessError):
+                processes.exit_code(process)
+    code = processes.exit_code(process)
+    assert code is not None  # it has ended
     return bytes(output), code
+
+
+async def _cancel_at_end(process: subprocess.Popen[bytes], scope: trio.CancelScope) -> None:
+    await _ended(process)
+    scope.cancel()
+
+
+def _read_rest(descriptor: int, output: bytearray) -> None:
+    """Add what is in the pipe of a command that has ended, without waiting for more."""
+    with suppress(BlockingIOError):
+        while len(output) <= _LONGEST and (piece := os.read(descriptor, _LONGEST)):
+            output += piece
 
 
 async def _ended(process: subprocess.Popen[bytes]) -> None:

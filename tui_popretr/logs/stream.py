@@ -9,6 +9,8 @@ import stat
 from threading import Condition, Thread
 from typing import Final
 
+from tui_popretr.descriptors import write
+
 #: Octets that may wait for the reader, beside what the system itself keeps for it.
 QUEUE: Final = 65536
 #: Seconds that settle() waits at most.
@@ -86,7 +88,7 @@ class Stream:
         while chunk := self._next():
             written, problem = 0, None
             try:
-                written = _write(self._descriptor, chunk)
+                written = write(self._descriptor, chunk)
             except OSError as error:
                 problem = error
             with self._changed:
@@ -110,13 +112,3 @@ class Stream:
         if self._owned:
             self._owned = False
             os.close(self._descriptor)
-
-
-def _write(descriptor: int, data: bytes) -> int:
-    while True:
-        try:
-            return os.write(descriptor, data)
-        except BlockingIOError:  # another program has made the terminal non-blocking
-            ready = select.poll()
-            ready.register(descriptor, select.POLLOUT)
-            ready.poll()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
 from collections.abc import Callable
 from contextlib import suppress
 from typing import ClassVar
@@ -12,6 +11,7 @@ from typing import ClassVar
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 
+from tui_popretr.ends import heeded
 from tui_popretr.errors import UsageError, describe_os_error
 from tui_popretr.facts import DialogueLine
 from tui_popretr.ui import work
@@ -61,7 +61,7 @@ class TranscriptViewer(EndingApp):
         if self.ending:
             return
         self.action_next_theme()
-        for number in (signal.SIGTERM, signal.SIGHUP):
+        for number in heeded():
             # The terminal has to be restored; where signals are not ours (a test's thread), nobody sends any.
             with suppress(ValueError, RuntimeError):
                 asyncio.get_running_loop().add_signal_handler(number, self.exit, 0)

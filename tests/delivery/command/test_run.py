@@ -52,6 +52,16 @@ def assert_reaped(process: int) -> None:
         os.waitpid(process, os.WNOHANG)
 
 
+@pytest.mark.parametrize("script", ["echo said", "echo said; exec >&- 2>&-; sleep 0.2", "exit 3", "kill -9 $$"])
+def test_an_exit_code_that_the_system_does_not_give_is_not_known(script: str) -> None:
+    before = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    try:
+        end = end_of(script)
+    finally:
+        signal.signal(signal.SIGCHLD, before)
+    assert (end.code, end.stopped) == (None, False)
+
+
 # --- what it gets -----------------------------------------------------------------------------------------------------
 
 

@@ -33,7 +33,9 @@ _REST: Final = 16
 class End:
     """How a command ended."""
 
-    code: int | None  # exit code, the negative number of the signal that killed it, or None: not even SIGKILL ended it
+    # exit code, or the negative number of the signal that killed it. None: the system has not given it, or, where
+    # `stopped`, not even SIGKILL has ended it
+    code: int | None
     output: bytes  # the last of what it said on standard output and standard error, at most KEPT octets
     stopped: bool = False  # we have ended it, or tried to
 
@@ -84,12 +86,15 @@ class _Run:
         self._open = True  # whether anybody can still say something
 
     def wait(self) -> End:
-        while self._process.poll() is None:
-            if self._stopped() or time.monotonic() >= self._deadline:
-                return self._stop()
-            self._listen()
+        try:
+            while (code := processes.exit_code(self._process)) is None:
+                if self._stopped() or time.monotonic() >= self._deadline:
+                    return self._stop()
+                self._listen()
+        except ChildProcessError:
+            code = None
         self._read_rest()
-        return End(self._process.returncode, self._said)
+        return End(code, self._said)
 
     def _stop(self) -> End:
         processes.signal_group(self._process.pid, signal.SIGTERM)
@@ -98,18 +103,16 @@ class _Run:
         while self._open and time.monotonic() < end:
             self._read(end - time.monotonic())
         processes.signal_group(self._process.pid, signal.SIGKILL)
-        with suppress(subprocess.TimeoutExpired):
-            self._process.wait(_DYING)
+        code = processes.wait(self._process, _DYING)
         self._read_rest()
-        return End(self._process.returncode, self._said, stopped=True)
+        return End(code, self._said, stopped=True)
 
     def _listen(self) -> None:
         """Take what it says; or, where it can say nothing any more, wait for its end."""
         if self._open:
             self._read(_LOOK)
         else:
-            with suppress(subprocess.TimeoutExpired):
-                self._process.wait(_LOOK)
+            processes.wait(self._process, _LOOK)
 
     def _read_rest(self) -> None:
         for _ in range(_REST):
