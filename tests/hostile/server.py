@@ -22,6 +22,7 @@ STAMP = "<1896.697170952@pop.example.test>"
 CHALLENGE = b"<1896.697170952@cram.example.test>"
 
 _PLAIN = b64encode(b"\0%b\0%b" % (USER.encode(), PASSWORD.encode()))
+_LOGIN = [b64encode(USER.encode()), b64encode(PASSWORD.encode())]
 _APOP = hashlib.md5(f"{STAMP}{PASSWORD}".encode()).hexdigest().encode()
 _CRAM = hmac.new(PASSWORD.encode(), CHALLENGE, "md5").hexdigest().encode()
 #: The password in each form that gives it away.
@@ -228,14 +229,18 @@ class _Connection:
         return _rows(name.encode() for name in names)
 
     def _auth(self, argument: bytes) -> bytes:
-        if argument.decode() not in _MECHANISMS:
+        if argument.decode() not in (*_MECHANISMS, "LOGIN"):
             return b"-ERR what?\r\n"
         self._mechanism = argument
+        self._answers: list[bytes] = []
         return b"+ %b\r\n" % (b64encode(CHALLENGE) if argument == b"CRAM-MD5" else b"")
 
     def _response(self, line: bytes) -> bytes:
         if self._mechanism == b"PLAIN":
             return _verdict(line == _PLAIN)
+        if self._mechanism == b"LOGIN":
+            self._answers.append(line)
+            return b"+ \r\n" if len(self._answers) == 1 else _verdict(self._answers == _LOGIN)
         return _verdict(line != b"*" and b64decode(line) == b"%b %b" % (USER.encode(), _CRAM))
 
     def _dele(self, number: bytes) -> bytes:

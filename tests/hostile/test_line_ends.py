@@ -74,7 +74,7 @@ async def test_empty_lines_before_the_answer_to_stls(tmp_path: Path, autojump_cl
     assert "STLS" in service.server.verbs()
 
 
-@pytest.mark.parametrize("verb", ["GREETING", "CAPA", "STAT", "DELE", "QUIT"])
+@pytest.mark.parametrize("verb", ["GREETING", "USER", "STAT", "DELE", "QUIT"])
 @trio_test
 async def test_a_ninth_empty_line_ends_the_session(verb: str, tmp_path: Path, autojump_clock: MockClock) -> None:
     service = Service(tmp_path, HostileServer(MAILS, {verb: behind(b"\r\n" * 9)}))

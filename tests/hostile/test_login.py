@@ -9,7 +9,7 @@ import pytest
 from trio.testing import MockClock, trio_test
 
 from tests.hostile.behaviour import Behaviour, prove
-from tests.hostile.script import CUT, ORDINARY, SILENCE, UNSAID, Script, endlessly, slowly
+from tests.hostile.script import CUT, ORDINARY, SILENCE, UNSAID, Script, edited, endlessly, slowly
 from tests.hostile.service import TIMEOUT
 from tests.support.passwords import PASSWORD
 from tui_popretr.config.model import AuthType
@@ -229,3 +229,28 @@ async def test_the_login(behaviour: Behaviour, tmp_path: Path, autojump_clock: M
     service = await prove(behaviour, tmp_path)
     verbs = service.server.verbs(0)
     assert len([verb for verb in verbs if verb in ("APOP", "AUTH", "PASS")]) <= 3
+
+
+# --- prompts ----------------------------------------------------------------------------------------------------------
+
+
+def prompted(*prompts: bytes) -> Script:
+    """The first challenge, and each that comes behind an answer."""
+    first, *others = (b"+ " + prompt + b"\r\n" for prompt in prompts)
+    return {
+        "AUTH": edited(lambda ordinary: first if ordinary.startswith(b"+") else ordinary),
+        "RESPONSE": edited(lambda ordinary: others[0] if ordinary.startswith(b"+ ") else ordinary),
+    }
+
+
+PROMPTS = {
+    "PLAIN": (AuthType.SASL_PLAIN, prompted(b"go ahead")),
+    "LOGIN": (AuthType.SASL_LOGIN, prompted(b"Username:", b"Password:")),
+    "LOGIN, in other words": (AuthType.SASL_LOGIN, prompted(b"\xff who?", b"=")),
+}
+
+
+@pytest.mark.parametrize(("method", "script"), PROMPTS.values(), ids=PROMPTS)
+@trio_test
+async def test_prompts_in_clear(method: AuthType, script: Script, tmp_path: Path, autojump_clock: MockClock) -> None:
+    await prove(Behaviour(script, delivered=3, client={"auth_types": (method,)}), tmp_path)
