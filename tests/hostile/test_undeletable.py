@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
 import pytest
+import trio
 from trio.testing import MockClock, trio_test
 
 from tests.hostile.script import CUT, ORDINARY, SILENCE, Play, Script
@@ -28,6 +30,13 @@ class BadServer(HostileServer):
         super().__init__({}, {}, pipelining=pipelining)
         self._play = play
         self.bad = bad
+
+        self.on_login: Callable[[], Play] | None = None
+
+    async def serve(self, stream: trio.abc.Stream) -> None:
+        if self.on_login is not None:
+            self.script = {**self.script, "PASS": self.on_login()}
+        await super().serve(stream)
 
     def add(self, name: str) -> None:
         self.mails[name] = mail(name)
@@ -95,6 +104,51 @@ async def test_a_deletion_that_rested_is_made_up_for(
     assert (result.code, result.messages, result.deleted) == (ExitCode.OK, 0, 1)
     assert server.mails == {}
     assert failures(tmp_path) == {}
+
+
+@pytest.mark.parametrize(
+    ("play", "why"),
+    [
+        (b"-ERR [LOGIN-DELAY] wait\r\n", "wait"),
+        (b"-ERR [IN-USE] busy\r\n", "busy"),
+        (CUT, "the server closed the connection before its answer to PASS"),
+    ],
+)
+@trio_test
+async def test_the_connection_of_its_own_cannot_be_had(
+    play: Play, why: str, tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    """The mail of the run has arrived and its deletions are done: only the failed deletion is reported."""
+    server = BadServer(CUT, {"bad"}, pipelining=False)
+    service = Service(tmp_path, server)
+    server.add("bad")
+    await service.run()
+    server.add("good")
+    logins = iter([ORDINARY])
+    server.on_login = lambda: next(logins, play)
+    result = await service.run()
+    assert (result.code, result.messages, result.deleted, result.failed) == (ExitCode.TEMPORARY, 1, 1, 0)
+    assert result.error.startswith("1 message could not be deleted from the server: ")
+    assert why in result.error
+    assert failures(tmp_path) == {"dele uid:bad": 1}
+
+
+@trio_test
+async def test_a_server_that_wants_time_between_logins(tmp_path: Path, autojump_clock: MockClock) -> None:
+    """It gets one connection a run; the deletion that failed is tried when there is nothing else to do."""
+    server = BadServer(CUT, {"bad"}, pipelining=False)
+    service = Service(tmp_path, server)
+    server.add("bad")
+    await service.run()
+    server.bad = set()
+    server.add("good")
+    server.heard.clear()
+    server.script = {"CAPA": b"+OK\r\nUIDL\r\nTOP\r\nLOGIN-DELAY 600\r\n.\r\n"}
+    assert (await service.run()).deleted == 1
+    assert len(server.heard) == 1
+    assert (await service.run()).deleted == 1
+    assert len(server.heard) == 2
+    assert server.mails == {}
 
 
 @trio_test

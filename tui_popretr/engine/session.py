@@ -221,7 +221,8 @@ class Session(Observer):
                 break
         if (conclusion := await self._pipelining.conclude()) is not None:
             self._warn(conclusion)
-        for check in self._apart[:APART]:
+        # A server that wants time between two logins gets no more of them: the next run without mail deletes.
+        for check in [] if self.login_delay else self._apart[:APART]:
             if not await self._delete_apart(check):
                 break
 
@@ -249,12 +250,13 @@ class Session(Observer):
         maildrop = await self._storage.open_maildrop()
         try:
             await self._connection(maildrop, only=check)
-        except _BrokenError as broken:
-            if self._abandoned is not None or self._stopping:
-                raise broken.problem from broken
-            if not await self._blame(maildrop, broken):
-                raise broken.problem from broken
-            self._warn(str(broken.problem))
+        except (_BrokenError, PopretrError) as error:
+            problem = error.problem if isinstance(error, _BrokenError) else error
+            if self._abandoned is not None or self._stopping or isinstance(problem, JournalError):
+                raise problem from error
+            self._warn(f"deleting {_named(check.listed)} failed: {problem}")
+            if not (isinstance(error, _BrokenError) and await self._blame(maildrop, error)):
+                self._tally.fail_deletion(problem)
             return False
         return True
 
