@@ -55,11 +55,20 @@ class Authority:
         made = _signed(_name("test child"), self.certificate.subject, key.public_key(), self.key, ca=True, sha1=sha1)
         return Authority(made, key, (made, *self.chain))
 
-    def issue(self, *names: str, common_name: str | None = None, bits: int = 2048, sha1: bool = False) -> bytes:
+    def issue(
+        self,
+        *names: str,
+        common_name: str | None = None,
+        bits: int = 2048,
+        sha1: bool = False,
+        purpose: x509.ObjectIdentifier | None = None,
+    ) -> bytes:
         """Key and certificates of a server in PEM, its own first."""
         key = rsa_key(bits)
         subject = _name(common_name) if common_name else x509.Name([])
-        made = _signed(subject, self.certificate.subject, key.public_key(), self.key, names=names, sha1=sha1)
+        made = _signed(
+            subject, self.certificate.subject, key.public_key(), self.key, names=names, sha1=sha1, purpose=purpose
+        )
         pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
         return pem + b"".join(each.public_bytes(Encoding.PEM) for each in (made, *self.chain))
 
@@ -92,6 +101,7 @@ def _signed(
     names: Sequence[str] = (),
     ca: bool = False,
     sha1: bool = False,
+    purpose: x509.ObjectIdentifier | None = None,
 ) -> x509.Certificate:
     now = datetime.now(UTC)
     builder = (
@@ -107,6 +117,8 @@ def _signed(
     if names:
         found = x509.SubjectAlternativeName([alternative(name) for name in names])
         builder = builder.add_extension(found, critical=False)
+    if purpose is not None:
+        builder = builder.add_extension(x509.ExtendedKeyUsage([purpose]), critical=False)
     made = builder.sign(signer, SHA256())
     if not sha1:
         return made

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
+from cryptography.x509.oid import ExtendedKeyUsageOID
 from trio.testing import trio_test
 
 from tests.engine.issuing import Authority, weak_context
@@ -87,6 +88,17 @@ async def test_the_advice_helps(
         await under_tls(server, TlsPolicy(fingerprints=(pin[1],)), host)
     elif "take peercert out" in advice:
         await under_tls(server, TlsPolicy(trust_path=policy.trust_path), host)
+
+
+@trio_test
+async def test_what_else_is_wrong_is_no_matter_of_trust(authority: Authority, tmp_path: Path) -> None:
+    pem = authority.issue(HOST, purpose=ExtendedKeyUsageOID.CLIENT_AUTH)
+    server = greeter(weak_context(pem, tmp_path))
+    with pytest.raises(CertificateRejected, match="is rejected: unsuitable certificate purpose") as caught:
+        await under_tls(server, TlsPolicy(trust_path=authority.trust_file(tmp_path)), HOST)
+    pin = re.fullmatch('tell the server\'s operator; or pin it with fingerprint="([^"]*)" in .*', caught.value.advice)
+    assert pin is not None
+    await under_tls(server, TlsPolicy(fingerprints=(pin[1],)), HOST)
 
 
 @pytest.mark.parametrize(

@@ -129,7 +129,8 @@ def _rejected(problem: ssl.SSLCertVerificationError, attempt: Attempt) -> Certif
     if words := outdated(problem):
         return CertificateRejected(_too_old(attempt, words), advice=_accept_it(attempt.policy))
     words = problem.verify_message or "it cannot be verified"
-    advice = "set tspath to the file of the authority that signed it, in the client's <ssl>, if you trust that"
+    # Whatever else is wrong, trusting another authority does not help; a pin always does.
+    advice = "; or ".join(filter(None, ("tell the server's operator", pin_it(leaf))))
     if code == _EXPIRED:
         words, advice = (
             _expired(attempt.chain),
