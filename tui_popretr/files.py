@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from io import BufferedReader
 from typing import NamedTuple
 
 
@@ -23,17 +24,32 @@ class Contents(NamedTuple):
     mode: int
 
 
+def open_regular(path: str) -> BufferedReader:
+    """Open a regular file for reading, without waiting.
+
+    Raises NotRegularError and other OSErrors, and ValueError where `path` cannot be a path.
+    """
+    # Without O_NONBLOCK, opening a FIFO waits for somebody to write into it.
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+    try:
+        mode = os.fstat(descriptor).st_mode
+        if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):  # which open() refuses
+            raise NotRegularError(errno.EINVAL, f"it is a {_kind(mode)}, not a regular file", path)
+        return open(descriptor, "rb")
+    except OSError as error:
+        os.close(descriptor)
+        error.filename = path
+        raise
+
+
 def read_whole(path: str, limit: int) -> Contents:
     """Return what is in a regular file of at most `limit` octets.
 
     Raises NotRegularError, FileTooLargeError and other OSErrors, each with a reason in words as its strerror, and
     ValueError where `path` cannot be a path.
     """
-    # Without O_NONBLOCK, opening a FIFO waits for somebody to write into it.
-    with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK | os.O_NOCTTY)) as file:
+    with open_regular(path) as file:
         mode = os.fstat(file.fileno()).st_mode
-        if not stat.S_ISREG(mode):
-            raise NotRegularError(errno.EINVAL, f"it is a {_kind(mode)}, not a regular file", path)
         data = file.read(limit + 1)
     if len(data) > limit:
         raise FileTooLargeError(errno.EFBIG, "it is too large", path)

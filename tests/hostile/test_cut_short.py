@@ -206,6 +206,22 @@ async def test_a_message_without_a_usable_size(
     await prove(Behaviour(script, delivered=3), tmp_path, pipelining=pipelining)
 
 
+@EACH_WAY
+@trio_test
+async def test_without_sizes_the_server_does_not_stuff_dots(
+    pipelining: bool, tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    """A message of unknown size is doubtful until the next reply."""
+    mails = {"uid-1": mail(1), "dotted": dotted(30, 30), "uid-3": mail(3)}
+    server = HostileServer(
+        mails, {"RETR": UNSTUFFED, "LIST": b"+OK\r\n1\r\n2 -1\r\n3 %!d\r\n.\r\n"}, pipelining=pipelining
+    )
+    service = Service(tmp_path, server)
+    result = await service.run()
+    assert (result.ok, result.messages, result.kept) == (True, 3, 1)
+    assert list(server.mails) == ["dotted"]
+
+
 BREAKS: dict[str, Play] = {"cut": CUT, "silence": SILENCE, "-ERR and cut": (b"-ERR shutting down\r\n", CUT)}
 
 

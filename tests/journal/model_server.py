@@ -89,7 +89,7 @@ class Maildrop:
         uidl = b"".join(b"%d %s\r\n" % (number, mail.uid.encode()) for number, mail in enumerate(mails, 1))
         sizes = b"".join(b"%d %d\r\n" % (number, len(mail.content)) for number, mail in enumerate(mails, 1))
         uids = parse_uidl(uidl, count) if self.uidl else {}
-        return [Listed(number, uids.get(number), octets or 0) for number, octets in parse_list(sizes, count).items()]
+        return [Listed(number, uids.get(number), octets) for number, octets in parse_list(sizes, count).items()]
 
     def cure(self) -> None:
         """All can be retrieved again."""

@@ -63,6 +63,8 @@ def _password_file(path: str) -> str:
         return f"the password file {_name(path)} cannot be read: {describe_os_error(problem)}"
     if stat.S_ISDIR(mode):
         return f"the password file {_name(path)} is a folder"
+    if not stat.S_ISREG(mode):
+        return f"the password file {_name(path)} is not a regular file"
     if not os.access(path, os.R_OK):
         return f"the password file {_name(path)} cannot be read: permission denied"
     if mode & stat.S_IROTH:

@@ -15,6 +15,7 @@ from datetime import date, datetime
 from typing import Final, NamedTuple
 
 from tui_popretr.facts import DialogueLine
+from tui_popretr.files import open_regular
 from tui_popretr.logs.transcript import parse_line
 from tui_popretr.text import visible
 from tui_popretr.ui.dialogue import Item, Line, Needle, Remark, body, logged
@@ -158,7 +159,7 @@ def lines_before(path: str, end: int | None = None) -> Iterator[tuple[Place, byt
 
     Of a long line only the beginning is given. A file that cannot be read has no more lines.
     """
-    with suppress(OSError), open(path, "rb") as file:
+    with suppress(OSError), open_regular(path) as file:
         if end is None:
             end = file.seek(0, os.SEEK_END)
         offset = end
@@ -186,7 +187,7 @@ def lines_behind(path: str, start: int = 0) -> Iterator[tuple[Place, bytes]]:
 
     Of a long line only the beginning is given. A file that cannot be read has no more lines.
     """
-    with suppress(OSError), open(path, "rb") as file:
+    with suppress(OSError), open_regular(path) as file:
         offset = start
         rest = b""
         while block := os.pread(file.fileno(), _BLOCK, offset):
@@ -207,8 +208,8 @@ class Follower:
     def __init__(self, path: str, files: Callable[[], list[str]]) -> None:
         """Follow `path` from its present end on. Raises OSError where it cannot be read."""
         self._files = files
-        with open(path, "rb"):
-            status = os.stat(path)
+        with open_regular(path) as file:
+            status = os.fstat(file.fileno())
         self._path = path
         self._identity = (status.st_dev, status.st_ino)
         place = next((place for place, _ in lines_before(path)), None)
@@ -246,7 +247,7 @@ class Follower:
     def _skip(self, least: int) -> int:
         """Go on to the first line that begins behind octet `least`; return how many lines are passed over."""
         count = 0
-        with suppress(OSError), open(self._path, "rb") as file:
+        with suppress(OSError), open_regular(self._path) as file:
             offset = self._offset
             while block := os.pread(file.fileno(), _BLOCK, offset):
                 inside = least - offset
@@ -267,7 +268,7 @@ class Follower:
 
 
 def _ends_line(path: str, end: int) -> bool:
-    with suppress(OSError), open(path, "rb") as file:
+    with suppress(OSError), open_regular(path) as file:
         return os.pread(file.fileno(), 1, end - 1) == b"\n"
     return False
 
