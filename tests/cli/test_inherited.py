@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import resource
 import signal
+import subprocess
+import sys
+import termios
+from array import array
 from pathlib import Path
 
 import pytest
 
-from tests.cli.program import client, mail, run_program, started, write_configuration
+from tests.cli.program import client, environment, mail, run_program, started, write_configuration
+from tests.delivery.smtp.receiver import wait_for
 from tests.support.passwords import PASSWORD
-from tests.support.popserver_thread import running_server
+from tests.support.popserver_thread import PATIENCE, running_server
 from tui_popretr.popserver import Faults, Maildrop, Policy
 
 ONE_BY_ONE = Policy(pipelining=False)
@@ -154,3 +160,89 @@ def test_commands_have_the_signals_that_programs_expect(tmp_path: Path, before: 
     assert done.code == 0, done.err
     values = [line.split() for line in (tmp_path / "signals").read_text().splitlines()]
     assert {name: int(value, 16) for name, value in values} == {"SigBlk:": 0, "SigIgn:": ignored}
+
+
+# --- standard streams -------------------------------------------------------------------------------------------------
+
+COMBINATIONS = [(0,), (1,), (2,), (0, 1), (0, 2), (1, 2), (0, 1, 2)]
+
+
+def closing(numbers: tuple[int, ...]) -> str:
+    return "\n".join(f"os.close({number})" for number in numbers)
+
+
+@pytest.mark.parametrize("closed", COMBINATIONS)
+def test_closed_standard_streams_are_nothing_and_get_nothing(tmp_path: Path, closed: tuple[int, ...]) -> None:
+    """What the program opens, as its sockets, lies above them."""
+    look = "ls -l /proc/$PPID/fd"
+    mda = f"<mda command=\"sh -c '{look} >{tmp_path}/descriptors; cat >/dev/null'\"/>"
+    box = maildrop()
+    with running_server([box]) as server:
+        path = write_configuration(tmp_path / "c.xml", client("isp", server.address, more=mda))
+        done = run_program(path, "--headless", "--once", before=closing(closed))
+    assert done.code == 0
+    assert box.messages == []
+    assert bool(done.err) == (2 not in closed)
+    lines = (tmp_path / "descriptors").read_text().splitlines()
+    links = dict(line.split()[-3::2] for line in lines if "->" in line)
+    assert [links[str(number)] for number in closed] == ["/dev/null"] * len(closed)
+
+
+@pytest.mark.parametrize("closed", COMBINATIONS)
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (("--version",), 0),
+        (("info",), 0),
+        (("check",), 0),
+        (("run",), 64),
+        (("transcript", "x"), 64),
+        (("check", "x"), 78),
+    ],
+)
+def test_every_command_runs_with_closed_standard_streams(
+    tmp_path: Path, closed: tuple[int, ...], arguments: tuple[str, ...], code: int
+) -> None:
+    path = write_configuration(tmp_path / "c.xml", client("isp", "127.0.0.1:110"))
+    named = (path,) if arguments in (("check",), ("run",), ("info",)) else ()
+    done = run_program(*arguments, *named, before=closing(closed), cwd=tmp_path)
+    assert done.code == code, done
+    assert bool(done.out) == (code == 0 and 1 not in closed)
+    if 2 not in closed:
+        assert bool(done.err) == (code != 0)
+    assert "Traceback" not in done.out + done.err
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize("descriptor", [1, 2])
+def test_output_waits_for_a_slow_reader(tmp_path: Path, descriptor: int, unbuffered: str) -> None:
+    """Non-blocking as ssh and node make it, and not read before it is full."""
+    number = 400
+    if descriptor == 1:
+        clients = [client(f"c{each}", "pop.example.net:995", user=f"u{each}") for each in range(number)]
+    else:
+        clients = [client(f"c{each}", "pop.example.net:995", attributes="bogus='1'") for each in range(number)]
+    path = write_configuration(tmp_path / "c.xml", *clients)
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tui_popretr", "check", path],
+        stdin=subprocess.DEVNULL,
+        stdout=writer if descriptor == 1 else subprocess.DEVNULL,
+        stderr=writer if descriptor == 2 else subprocess.DEVNULL,
+        env=environment({"PYTHONUNBUFFERED": unbuffered}),
+    )
+    os.close(writer)
+    with open(reader, "rb") as file, process:
+        wait_for(lambda: process.poll() is not None or full(reader), "a full pipe")
+        lines = file.read().splitlines()
+        code = process.wait(PATIENCE)
+    assert code == (0 if descriptor == 1 else 78)
+    assert sum(line.startswith(b"c") or b"error: unknown" in line for line in lines) == number
+
+
+def full(descriptor: int) -> bool:
+    """Whether a pipe holds nearly what it can."""
+    waiting = array("i", [0])
+    fcntl.ioctl(descriptor, termios.FIONREAD, waiting)
+    return waiting[0] >= fcntl.fcntl(descriptor, fcntl.F_GETPIPE_SZ) - 4096
