@@ -15,6 +15,7 @@ from tui_popretr.cli.main import main
 from tui_popretr.errors import UsageError
 from tui_popretr.facts import DialogueLine
 from tui_popretr.ui.dialogue import Item, logged
+from tui_popretr.ui.ondisk import Follower, OnDisk
 from tui_popretr.ui.transcript_app import TranscriptViewer, open_viewer
 from tui_popretr.ui.widgets.transcript import TranscriptPane
 
@@ -114,9 +115,26 @@ def test_help_and_theme(tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_read_is_told(tmp_path: Path) -> None:
-    for path, why in ((tmp_path / "none", "no such file"), (tmp_path, "is a directory")):
+    os.mkfifo(tmp_path / "pipe")
+    for path, why in (
+        (tmp_path / "none", "no such file"),
+        (tmp_path, "is a directory"),
+        (tmp_path / "pipe", "it is a pipe, not a regular file"),
+        ("/dev/zero", "it is a device, not a regular file"),
+    ):
         with pytest.raises(UsageError, match=why):
             open_viewer(str(path))
+
+
+def test_a_file_that_a_pipe_has_replaced_is_not_waited_for(tmp_path: Path) -> None:
+    path = write(tmp_path / "t.log", *lines(3))
+    history = OnDisk(lambda: [path])
+    follower = Follower(path, lambda: [path])
+    os.remove(path)
+    os.mkfifo(path)
+    assert history.before(None, 10).lines == []
+    assert history.after(None, 10).lines == []
+    assert [str(getattr(line, "text", line)) for line in follower.poll()[0]] == [f"# {path} begins anew"]
 
 
 def test_without_a_terminal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

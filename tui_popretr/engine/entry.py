@@ -179,8 +179,7 @@ class Entry:
         if len(sizes) < count:
             text = f"the server counts {count} messages (STAT) and lists {len(sizes)} (LIST): the others stay on it"
             self.bus.publish(Noted(self.clock.now(), Level.WARNING, self.session.client, text))
-        # core: Listed.octets becomes optional, then the None of a row without a usable size is passed on
-        return [Listed(number, uids.get(number), size or 0) for number, size in sizes.items()], octets
+        return [Listed(number, uids.get(number), size) for number, size in sizes.items()], octets
 
 
 def _refused(command: str, reply: Reply) -> PopretrError:
