@@ -54,6 +54,11 @@ def test_lines_that_are_passed_over_counted_and_named(line: bytes, shown: str) -
         ("oldmail-pop.example.net-995-me-7-x", ["me-7-x@pop.example.net", "x@pop.example.net-995-me"]),
         ("oldmail-pop-1-x.example.net-995-me", ["me@pop-1-x.example.net", "x.example.net-995-me@pop"]),
         ("oldmail--1-110-me", ["me@-1"]),  # of ::1
+        ("'oldmail-pop.example.net-995-me'", ["me@pop.example.net"]),
+        ('"oldmail-pop.example.net-995-me"', ["me@pop.example.net"]),
+        ("oldmail-'pop.example.net'-995-'me'", ["me@pop.example.net"]),
+        ('oldmail-"pop.example.net"-995-me', ["me@pop.example.net"]),
+        ("'getmailrc'", []),
         ("oldmail-pop.example.net-me", []),
         ("oldmail-110-me", []),
         ("getmailrc", []),
@@ -82,6 +87,7 @@ def test_its_usual_places(tmp_path: Path) -> None:
         (".getmail", "getmailrc"),
         (".config/getmail", "oldmail-h-995-me"),
         ("xdg/getmail", "oldmail-h-995-you"),
+        ("xdg/getmail", "'oldmail-h-995-them'"),
     ):
         (tmp_path / folder).mkdir(parents=True, exist_ok=True)
         (tmp_path / folder / name).touch()
@@ -91,6 +97,7 @@ def test_its_usual_places(tmp_path: Path) -> None:
         ".getmail/oldmail-h-110-me",
     ]
     assert [path.removeprefix(f"{tmp_path}/") for path in places({**home, "XDG_CONFIG_HOME": f"{tmp_path}/xdg"})] == [
+        "xdg/getmail/'oldmail-h-995-them'",
         "xdg/getmail/oldmail-h-995-you",
         ".getmail/oldmail-h-110-me",
     ]

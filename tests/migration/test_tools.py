@@ -40,6 +40,14 @@ def test_a_file_is_read(tmp_path: Path, name: str) -> None:
     assert memory.passed_over == 0
 
 
+def test_an_editors_mark_at_the_beginning_is_no_part_of_the_first_line(tmp_path: Path, name: str) -> None:
+    path = Path(sample(tmp_path, name))
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    memory = TOOLS[name].remember(str(path))
+    assert memory.of(ME) == ["u1", "u2"]
+    assert memory.passed_over == 0
+
+
 def test_case_counts_in_users_only(tmp_path: Path, name: str) -> None:
     memory = TOOLS[name].remember(sample(tmp_path, name))
     assert memory.of(Account("me", "POP.Example.NET")) == ["u1", "u2"]

@@ -13,6 +13,8 @@ USUAL: Final = "the files oldmail-... in ~/.config/getmail and ~/.getmail"
 _PREFIX: Final = "oldmail-"
 _PORT = re.compile("-([0-9]{1,5})-")
 _POP3_PORTS = ("110", "995")
+# A configuration may quote server and user, or the whole name may have been copied from what `ls` shows.
+_QUOTES: Final = "'\""
 # What getmail writes as one hyphen in the names of files.
 _REPLACED = re.compile(r"[/\\:;<>|]+")
 
@@ -27,7 +29,7 @@ def places(environ: Mapping[str, str]) -> list[str]:
         for folder in folders
         if os.path.isdir(folder)
         for name in sorted(os.listdir(folder))
-        if name.startswith(_PREFIX)
+        if name.lstrip(_QUOTES).startswith(_PREFIX)
     ]
 
 
@@ -52,13 +54,14 @@ def read(path: str, data: bytes) -> Memory:
 
 def accounts_of(name: str) -> tuple[Account, ...]:
     """Return whose file it may be: host and user may hold hyphens, and then several readings are possible."""
+    name = name.strip(_QUOTES)
     rest = name.removeprefix(_PREFIX)
     if rest == name:
         return ()
     found: list[tuple[bool, Account]] = []
     start = 0
     while match := _PORT.search(rest, start):
-        host, user = rest[: match.start()], rest[match.end() :]
+        host, user = rest[: match.start()].strip(_QUOTES), rest[match.end() :].strip(_QUOTES)
         if host and user:
             found.append((match[1] not in _POP3_PORTS, Account(user, host)))
         start = match.start() + 1

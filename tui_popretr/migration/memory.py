@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from codecs import BOM_UTF8
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -78,8 +79,8 @@ def home_of(environ: Mapping[str, str]) -> str:
 
 
 def lines_of(data: bytes) -> Iterator[tuple[int, bytes]]:
-    """Yield the lines with their numbers, without their ends; blank ones are left out."""
-    for number, line in enumerate(data.split(b"\n"), start=1):
+    """Yield the lines with their numbers, without their ends and an editor's UTF-8 mark; blank ones are left out."""
+    for number, line in enumerate(data.removeprefix(BOM_UTF8).split(b"\n"), start=1):
         if line.strip():
             yield number, line.removesuffix(b"\r")
 
