@@ -19,15 +19,21 @@ class Appender:
     `size` is the file's, in octets, as of the last write through this object.
     """
 
-    __slots__ = ("_descriptor", "_owned", "size")
+    __slots__ = ("_counts_links", "_descriptor", "_has_name", "_owned", "_path", "size")
 
     #: Lines that write() has taken over and that are not with the system.
     waiting: Final = 0
 
-    def __init__(self, descriptor: int, *, owned: bool) -> None:
+    def __init__(self, descriptor: int, *, owned: bool, path: str | None = None) -> None:
+        """`path` is the file's name, which is watched: see lost()."""
         self._descriptor = descriptor
         self._owned = owned
-        self.size = os.fstat(descriptor).st_size
+        self._path = path
+        status = os.fstat(descriptor)
+        self.size = status.st_size
+        # Some network and FUSE file systems count no links, or give a file another number each time it is asked for.
+        self._counts_links = path is not None and status.st_nlink > 0
+        self._has_name = path is not None and self._is_at(path)
 
     def write(self, lines: bytearray) -> None:
         """Hand `lines` to the system, all in one write where it takes them, and empty it.
@@ -42,6 +48,24 @@ class Appender:
             # a file is opened again after an error, which ends the torn line; a stream just goes on
             del lines[: lines.rfind(b"\n", 0, written) + 1 if self._owned else written]
         self.size = os.fstat(self._descriptor).st_size
+
+    def removed(self) -> bool:
+        """Return whether the file has no name at all any more: what is written goes nowhere."""
+        return self._counts_links and os.fstat(self._descriptor).st_nlink == 0
+
+    def lost(self) -> bool:
+        """Return whether the file has been removed or renamed, or another one has taken its name."""
+        return self.removed() or (self._has_name and self._path is not None and not self._is_at(self._path))
+
+    def _is_at(self, path: str) -> bool:
+        own = os.fstat(self._descriptor)
+        try:
+            found = os.stat(path)
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        except OSError:  # it cannot be seen, which says nothing
+            return True
+        return os.path.samestat(own, found)
 
     def settle(self) -> None:
         """Nothing waits."""
@@ -66,7 +90,7 @@ def open_log(path: str) -> Appender | Stream:
         status = os.fstat(descriptor)
         if stat.S_ISREG(status.st_mode) and status.st_size and os.pread(descriptor, 1, status.st_size - 1) != b"\n":
             os.write(descriptor, b"\n")
-        return Appender(descriptor, owned=True)
+        return Appender(descriptor, owned=True, path=path)
     except OSError:
         os.close(descriptor)
         raise

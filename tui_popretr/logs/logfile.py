@@ -20,6 +20,10 @@ STANDARD_STREAMS = {"%stdout%": 1, "%stderr%": 2}
 
 #: Seconds until a log that could not be written is tried again.
 RETRY_AFTER = 5.0
+#: Seconds between two looks at whether the file still has its name.
+LOOK = 1.0
+#: How often lines are written again because the file was removed at that moment.
+_ATTEMPTS = 5
 #: Octets kept for a log that cannot be written (or its buffer, if that is larger); what comes then is counted and lost.
 HELD = 65536
 # Lines of other threads may be this much older than the newest; they do not bring the file of the last period back.
@@ -51,6 +55,7 @@ class LogFile:
         self._floor = 0  # octets of the file that are no reason to rotate: the banner of a new one
         self._lost = 0  # lines
         self._retry_at = 0.0
+        self._look_at = 0.0
         self._problems: set[int | None] = set()
         self._notes: list[str] = []
         self._closed = False
@@ -84,12 +89,17 @@ class LogFile:
     def write_through(self, lines: Sequence[str], when: datetime | None = None) -> None:
         """Add lines and hand them to the system before returning, whatever the settings' flush says.
 
-        While the log cannot be written they are kept as others are. Blocking, though never for long.
+        While the log cannot be written they are kept as others are. They are never only in a file that was removed.
+        Blocking, though never for long.
         """
         with self._lock:
             if not self._closed:
-                self._add_all(lines, when)
-                self._push()
+                for _ in range(_ATTEMPTS):
+                    self._look_at = 0.0
+                    self._add_all(lines, when)
+                    self._push()
+                    if not self._is_removed():  # since the look
+                        break
             file = self._file
         if file is not None:
             file.settle()
@@ -112,7 +122,8 @@ class LogFile:
         """Close the file and open it again by its name, as after somebody has renamed it away."""
         with self._lock:
             if not self._closed and self._stream is None:
-                self._push()
+                if not self._is_removed():
+                    self._hand_over()
                 self._end("closed")
                 self._begin("opened")
         self._tell()
@@ -121,7 +132,7 @@ class LogFile:
         """Write what is buffered and the closing banner. Later lines are ignored."""
         with self._lock:
             if not self._closed:
-                self._retry_at = 0.0
+                self._retry_at = self._look_at = 0.0
                 self._push()
                 self._end("closed")
                 self._lost += self._pending.count(b"\n")
@@ -190,9 +201,29 @@ class LogFile:
             self._path = path
             self._begin(f"continued from {previous}")
 
-    def _begin(self, how: str) -> None:
+    def _is_removed(self) -> bool:
+        return self._file is not None and self._file.removed()
+
+    def _keep_name(self) -> None:
+        """Go on in a new file where the present one was removed or renamed, as logrotate does it."""
+        now = self._clock.boottime()
+        if self._file is None or now < self._look_at:
+            return
+        self._look_at = now + LOOK
+        if not self._file.lost():
+            return
         try:
-            self._file, self._held_up = self._held_up or self._open(), None
+            file = self._open()
+        except OSError as error:
+            if self._is_removed():  # else lines are better off in the renamed file than lost
+                self._fail(error)
+            return
+        self._end("closed")
+        self._begin("opened", file)
+
+    def _begin(self, how: str, file: Appender | Stream | None = None) -> None:
+        try:
+            self._file, self._held_up = file or self._held_up or self._open(), None
             is_new = self._file.size == 0
             self._mark(how)
             self._floor = self._file.size if is_new else 0
@@ -216,6 +247,12 @@ class LogFile:
         if self._file is None:
             if self._clock.boottime() >= self._retry_at:
                 self._begin("opened again")
+            return
+        self._keep_name()
+        self._hand_over()
+
+    def _hand_over(self) -> None:
+        if self._file is None:
             return
         try:
             self._file.write(self._pending)

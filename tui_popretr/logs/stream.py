@@ -64,6 +64,12 @@ class Stream:
                 self._thread = Thread(target=self._work, name="log stream", daemon=True)
                 self._thread.start()
 
+    def removed(self) -> bool:
+        """Return False: a reader gets what is written whatever becomes of the name."""
+        return False
+
+    lost = removed
+
     def settle(self) -> None:
         """Wait until all has been written, or cannot be; at most PATIENCE, and that only once while nothing moves."""
         with self._changed:
