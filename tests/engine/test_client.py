@@ -147,6 +147,27 @@ async def test_trouble_that_is_no_rejection_neither_begins_nor_ends_a_back_off(
 
 
 @trio_test
+async def test_refusals_that_are_temporary_by_their_words_alone_back_off_from_the_third_on(
+    fleet: Fleet, autojump_clock: MockClock
+) -> None:
+    async with fleet.running(fleet.client(frequency=300.0)):
+        fleet.faults().answers["PASS"] = b"-ERR Your mailbox is already locked\r\n"
+        await trio.sleep(2300.0)
+        fleet.faults().answers.clear()
+        await trio.sleep(3000.0)
+    assert pauses(fleet)[:6] == [300.0, 300.0, 600.0, 1200.0, 300.0, 300.0]
+    assert {result.code for result in fleet.results()} == {ExitCode.TEMPORARY, ExitCode.OK}
+
+
+@trio_test
+async def test_a_response_code_is_believed_for_ever(fleet: Fleet, autojump_clock: MockClock) -> None:
+    async with fleet.running(fleet.client(frequency=300.0)):
+        fleet.faults().answers["PASS"] = b"-ERR [IN-USE] Your mailbox is already locked\r\n"
+        await trio.sleep(3000.0)
+    assert set(pauses(fleet)) == {300.0}
+
+
+@trio_test
 async def test_the_servers_login_delay_is_kept_also_when_it_could_not_be_asked(
     fleet: Fleet, autojump_clock: MockClock
 ) -> None:

@@ -300,6 +300,135 @@ async def test_a_server_that_does_not_answer_is_stalled_also_after_a_rejection(a
         await Attempt(USERPASS, APOP).against(*PASS_NO)
 
 
+# --- what a refusal means by its words --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("Your mailbox is already locked", MailboxInUse),
+        ("unable to lock maildrop", MailboxInUse),
+        ("maildrop already locked", MailboxInUse),
+        ("mail storage services unavailable, wait a few minutes and try again", ServerTemporaryFailure),
+        ("[X-BUSY] server busy", ServerTemporaryFailure),
+    ],
+)
+@pytest.mark.parametrize(
+    "begun",
+    [
+        [("USER alice", "+OK"), (f"PASS {PASSWORD}", "")],
+        [("USER alice", "")],
+        [("AUTH PLAIN", "+ "), (RESPONSE, "")],
+        [(f"APOP alice {DIGEST}", "")],
+    ],
+)
+@trio_test
+async def test_a_temporary_refusal_ends_the_login(
+    begun: list[tuple[str, str]], text: str, problem: type[PopretrError], autojump_clock: MockClock
+) -> None:
+    *before, (last, _) = begun
+    first = {"USER": USERPASS, "AUTH": PLAIN, "APOP": APOP}[begun[0][0].split()[0]]
+    attempt = Attempt(first, CRAM_MD5, APOP, USERPASS)
+    with pytest.raises(problem, match="turns us away") as caught:
+        await attempt.against(*before, (last, f"-ERR {text}"))
+    assert caught.value.exit_code is ExitCode.TEMPORARY
+    assert caught.value.by_words
+    assert caught.value.advice
+    assert attempt.rest == []
+
+
+@pytest.mark.parametrize("code", ["", "[AUTH] "])
+@trio_test
+async def test_an_account_that_is_locked_is_tried_by_no_other_method(code: str, autojump_clock: MockClock) -> None:
+    attempt = Attempt(USERPASS, APOP, PLAIN)
+    text = await attempt.fails(("USER alice", "+OK"), (f"PASS {PASSWORD}", f"-ERR {code}account suspended, try later"))
+    assert "account suspended" in text
+    assert "locked the account" in attempt.problem.advice
+
+
+@trio_test
+async def test_a_code_says_more_than_words(autojump_clock: MockClock) -> None:
+    text = await Attempt(USERPASS).fails(("USER alice", "+OK"), (f"PASS {PASSWORD}", "-ERR [AUTH] busy, try later"))
+    assert "busy" in text
+
+
+@pytest.mark.parametrize(
+    ("refusal", "advice"),
+    [
+        ("[AUTH] Application-specific password required: https://support.google.com/x", "make an app password"),
+        ("[AUTH] Web login required: https://support.google.com/x", "log in once by a web browser"),
+        ("POP3 is not enabled for this account", "switch POP access on"),
+        ("no", "check username and password"),
+    ],
+)
+@trio_test
+async def test_what_to_do_is_said_where_the_server_says_it(
+    refusal: str, advice: str, autojump_clock: MockClock
+) -> None:
+    attempt = Attempt(USERPASS)
+    await attempt.fails(("USER alice", "+OK"), (f"PASS {PASSWORD}", f"-ERR {refusal}"))
+    assert attempt.problem.advice.startswith(advice)
+
+
+@trio_test
+async def test_pop_access_that_is_switched_off_by_gmail(autojump_clock: MockClock) -> None:
+    attempt = Attempt(USERPASS)
+    with pytest.raises(ServerPermanentFailure):
+        await attempt.against(
+            ("USER alice", "+OK"),
+            (f"PASS {PASSWORD}", "-ERR [SYS/PERM] Your account is not enabled for POP access."),
+        )
+    assert attempt.problem.advice.startswith("switch POP access on")
+
+
+# --- a server that hangs up after a refusal ---------------------------------------------------------------------------
+
+
+@trio_test
+async def test_where_the_server_hangs_up_the_advice_names_the_methods(autojump_clock: MockClock) -> None:
+    attempt = Attempt(APOP, USERPASS, PLAIN)
+    text = await attempt.fails(*APOP_NO, hang_up=True)
+    assert text.startswith("the server rejected the login (APOP: no), and then: ")
+    assert "hangs up after it has refused APOP" in attempt.problem.advice
+    assert "authtypes (here: USERPASS, SASL_PLAIN)" in attempt.problem.advice
+
+
+# --- several commands at once -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("where", [{"tls": TlsPolicy()}, {"address": "127.0.0.1"}, {"address": "::1"}])
+@pytest.mark.parametrize(
+    ("user", "passed", "succeeds"),
+    [
+        ("+OK", "+OK", True),
+        ("+OK", "-ERR no", False),
+        ("-ERR who", "-ERR USER first", False),
+        ("-ERR who", "+OK", True),
+    ],
+)
+@trio_test
+async def test_user_and_pass_go_together_where_nobody_listens(
+    user: str, passed: str, succeeds: bool, where: dict[str, object], autojump_clock: MockClock
+) -> None:
+    attempt = Attempt(USERPASS, **where)
+    attempt.manner.together = attempt.manner.utf8 = True
+    dialogue = [("UTF8", "+OK"), ("USER alice", user), (f"PASS {PASSWORD}", passed)]
+    if succeeds:
+        assert await attempt.against(*dialogue) == "USERPASS"
+    else:
+        await attempt.fails(*dialogue)
+    answer = attempt.manner.utf8_answer
+    assert answer is not None
+    assert answer.ok
+
+
+@trio_test
+async def test_pass_waits_for_the_answer_to_user_where_others_may_listen(autojump_clock: MockClock) -> None:
+    attempt = Attempt(USERPASS)
+    attempt.manner.together = True
+    await attempt.fails(*USER_NO)
+
+
 # --- the password -----------------------------------------------------------------------------------------------------
 
 

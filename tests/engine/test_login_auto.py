@@ -157,3 +157,36 @@ async def test_auto_with_a_certificate_alone(autojump_clock: MockClock) -> None:
     settings = {"tls": TlsPolicy(key_store="me.pem")}
     dialogue = [capa("PLAIN EXTERNAL"), *PLAIN_OK]
     assert await Attempt(AUTO, greeting="+OK", **settings).against(*dialogue) == "SASL_PLAIN"
+
+
+@pytest.mark.parametrize(
+    ("settings", "advice"),
+    [
+        ({}, "add <ssl>, or name USERPASS in authtypes, which sends the password in clear"),
+        (TLS, "hangs up after it has refused APOP"),
+    ],
+)
+@trio_test
+async def test_auto_with_a_stamp_and_no_apop(settings: dict[str, Any], advice: str, autojump_clock: MockClock) -> None:
+    attempt = Attempt(AUTO, **settings)
+    await attempt.fails(("CAPA", "-ERR"), *APOP_NO, hang_up=True)
+    assert "APOP" in attempt.problem.advice
+    assert "authtypes" in attempt.problem.advice
+    assert advice in attempt.problem.advice
+
+
+@pytest.mark.parametrize(
+    ("remembered", "dialogue"),
+    [
+        (("SCRAM-SHA-256", "PLAIN"), [("AUTH SCRAM-SHA-256", NO)]),
+        (("CRAM-MD5",), [("AUTH CRAM-MD5", NO)]),
+        (("PLAIN",), [*APOP_NO, ("AUTH PLAIN", NO)]),
+    ],
+)
+@trio_test
+async def test_auto_without_capa_takes_what_was_listed_before_and_nothing_weaker(
+    remembered: tuple[str, ...], dialogue: list[tuple[str, str]], autojump_clock: MockClock
+) -> None:
+    attempt = Attempt(AUTO, **TLS)
+    attempt.manner.remembered = remembered
+    await attempt.fails(*dialogue)

@@ -185,6 +185,31 @@ async def test_nobody_listens_behind_it(autojump_clock: MockClock) -> None:
     assert look.bus._all == [heard.append]
 
 
+@trio_test
+async def test_a_server_that_hangs_up_at_capa_is_visited_without_it(autojump_clock: MockClock) -> None:
+    look = Look()
+    look.server.faults.hang_up.add("CAPA")
+    findings = await look()
+    assert (findings.problem, findings.capabilities, findings.messages) == (None, None, 3)
+    assert findings.warnings[1:] == [
+        'pop.example.test:110 cannot do CAPA: it is not asked for a day; with capa="never" in the client, never'
+    ]
+    survey_of_it = await look(how=survey)
+    assert (survey_of_it.problem, survey_of_it.capabilities, survey_of_it.apop) == (None, None, True)
+
+
+@pytest.mark.parametrize(
+    ("verb", "after_login"), [("STAT", True), ("LIST", True), ("USER", False), ("GREETING", False)]
+)
+@trio_test
+async def test_after_a_login_the_address_is_right(verb: str, after_login: bool, autojump_clock: MockClock) -> None:
+    look = Look()
+    look.server.faults.answers[verb] = b"what?\r\n"
+    problem = (await look()).problem
+    assert isinstance(problem, ProtocolViolation)
+    assert ("check that address and port are those of a POP3 server" in problem.advice) != after_login
+
+
 # --- without a login --------------------------------------------------------------------------------------------------
 
 

@@ -150,3 +150,13 @@ async def test_a_maildrops_faults_are_its_own() -> None:
     async with connected(server) as client:
         await client.log_in("bob")
         assert (await client.ask("RETR 1")).startswith("+OK")
+
+
+@trio_test
+async def test_hang_up() -> None:
+    maildrop = _maildrop(Faults(hang_up={"STAT"}))
+    async with connected(PopServer([maildrop])) as client:
+        await client.log_in()
+        await client.send(b"STAT\r\n")
+        assert await client.rest() == b""
+    assert not maildrop.locked

@@ -10,7 +10,7 @@ import trio
 from trio.testing import MockClock, trio_test
 
 from tests.popserver.dialogue import connected
-from tui_popretr.popserver import CRAM, SSLONLY, Maildrop, Message, Policy, PopServer
+from tui_popretr.popserver import CRAM, SSLONLY, Maildrop, Message, Policy, PopServer, Utf8
 
 
 def _maildrop() -> Maildrop:
@@ -326,3 +326,42 @@ async def test_the_dialogue_is_kept_on_request() -> None:
     assert [line.text for line in server.dialogue if line.sender == "C"] == [b"USER alice", b"PASS secret", b"QUIT"]
     assert [line.text[:3] for line in server.dialogue if line.sender == "S"] == [b"+OK"] * 4
     assert {line.connection for line in server.dialogue} == {1}
+
+
+RAW = "Subject: Prüfung\r\nX-Other: 1\r\n\r\nText\r\n".encode()
+
+
+@pytest.mark.parametrize(
+    ("utf8", "command", "answer"),
+    [
+        (Utf8.UNKNOWN, "", RAW),
+        (Utf8.SUBSTITUTED, "UTF8", RAW),
+        (Utf8.REFUSED, "UTF8", RAW),
+        (
+            Utf8.SUBSTITUTED,
+            "",
+            b"X-Other: 1\r\nSubject: This message needs UTF8\r\n\r\nCannot display Unicode content.\r\n",
+        ),
+        (Utf8.REFUSED, "", None),
+    ],
+)
+@trio_test
+async def test_a_message_with_utf8_in_its_header(utf8: Utf8, command: str, answer: bytes | None) -> None:
+    """RFC 6856 §2.1 and §5."""
+    drop = Maildrop("alice", "secret")
+    drop.add(RAW)
+    async with connected(PopServer([drop], policy=Policy(utf8=utf8))) as client:
+        if command:
+            greeting = await client.line()
+            assert (await client.ask(command)).startswith("+OK")
+            assert "UTF8" in await client.rows("CAPA")
+            assert greeting.startswith("+OK")
+            assert (await client.ask("USER alice")).startswith("+OK")
+            assert (await client.ask("PASS secret")).startswith("+OK")
+        else:
+            await client.log_in()
+        status = await client.ask("RETR 1")
+        if answer is None:
+            assert status.startswith("-ERR [UTF8]")
+        else:
+            assert await client.body() == answer
