@@ -5,6 +5,7 @@ from __future__ import annotations
 from base64 import b64encode
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 import trio
@@ -408,7 +409,7 @@ async def test_where_the_server_hangs_up_the_advice_names_the_methods(autojump_c
 )
 @trio_test
 async def test_user_and_pass_go_together_where_nobody_listens(
-    user: str, passed: str, succeeds: bool, where: dict[str, object], autojump_clock: MockClock
+    user: str, passed: str, succeeds: bool, where: dict[str, Any], autojump_clock: MockClock
 ) -> None:
     attempt = Attempt(USERPASS, **where)
     attempt.manner.together = attempt.manner.utf8 = True

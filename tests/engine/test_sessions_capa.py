@@ -293,7 +293,12 @@ async def test_a_fleet_writes_only_what_has_changed(
 ) -> None:
     written: list[CapaHistory] = []
     note = Journal.note_capa
-    monkeypatch.setattr(Journal, "note_capa", lambda journal, each: (written.append(each), note(journal, each))[1])
+
+    def note_and_count(journal: Journal, each: CapaHistory) -> None:
+        written.append(each)
+        note(journal, each)
+
+    monkeypatch.setattr(Journal, "note_capa", note_and_count)
     fleet = Fleet(tmp_path)
     hosts = ["a.example.test", "b.example.test"]
     async with fleet.running(*(fleet.client(name, frequency=60.0) for name in "ab")):
