@@ -28,7 +28,7 @@ class Appender:
         """`path` is the file's name, which is watched: see lost()."""
         self._descriptor = descriptor
         self._owned = owned
-        self._path = path
+        self._path = path and os.path.abspath(path)
         status = os.fstat(descriptor)
         self.size = status.st_size
         # Some network and FUSE file systems count no links, or give a file another number each time it is asked for.
