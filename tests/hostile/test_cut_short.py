@@ -331,6 +331,6 @@ async def test_a_stall_behind_all_announced_octets(tmp_path: Path, autojump_cloc
     server = HostileServer(MAILS, {"RETR 3": (edited(lambda octets: octets[:-3]), SILENCE)})
     service = Service(tmp_path, server)
     result = await service.run()
-    assert "the server has not ended message 3: all of its" in result.error
+    assert "the server has not ended message 3 (UID uid-3): all of its" in result.error
     assert (result.ended - result.started).total_seconds() == pytest.approx(TIMEOUT, abs=1)
     assert len(service.of(MessageDelivered)) == 2

@@ -154,7 +154,7 @@ OWED = {
     "garbage": owing(b"\x1b\r\n", f"{UNDELETED}the server's answer is neither +OK nor -ERR: \\x1b"),
     "endless": owing(
         (b"+OK\r\n", endlessly(b"x" * 60000)),
-        re.compile(f"{UNDELETED}message 1 does not end: [0-9]+ octets so far, 243 announced"),
+        re.compile(f"{UNDELETED}message 1 \\(UID uid-1\\) does not end: [0-9]+ octets so far, 243 announced"),
         sends=2**20,
     ),
     "of another message": owing(b"+OK\r\nMessage-ID: <new@example.test>\r\n\r\n.\r\n"),

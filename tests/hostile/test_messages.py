@@ -43,7 +43,10 @@ def broken(script: Script, reason: str, *, seconds: float = 0.0, overasked: bool
 
 STALLED = "the server has made no progress for 30 s"
 SIZE = len(MAILS["uid-2"])
-UNENDED = f"the server has not ended message 2: all of its {SIZE} octets arrived, but not the line that ends a message"
+UNENDED = (
+    f"the server has not ended message 2 (UID uid-2): all of its {SIZE} octets arrived,"
+    " but not the line that ends a message"
+)
 
 BEHAVIOURS = {
     "refused": Behaviour(
@@ -141,7 +144,7 @@ async def test_a_message_without_end(
     maxsize = 10**5 if limit == "by maxsize" else None
     most = 2 * maxsize + 64 * 1024 if maxsize else EXCESS_FACTOR * announced + MEGABYTE
     monkeypatch.setattr("tui_popretr.engine.incoming.EXCESS", 8 * MEGABYTE if maxsize else MEGABYTE)
-    reason = f"message 2 does not end: [0-9]+ octets so far, {announced} announced"
+    reason = f"message 2 \\(UID uid-2\\) does not end: [0-9]+ octets so far, {announced} announced"
     behaviour = Behaviour(
         {
             "LIST": f"+OK\r\n1 {SIZE}\r\n2 {announced}\r\n3 {SIZE}\r\n.\r\n".encode(),

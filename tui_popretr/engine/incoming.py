@@ -16,6 +16,7 @@ from tui_popretr.engine.lane import Lane
 from tui_popretr.engine.plan import Check, Fetch, Policy
 from tui_popretr.errors import ProtocolViolation
 from tui_popretr.journal.records import Doubt
+from tui_popretr.logs.story import message
 from tui_popretr.pop3 import BodyChunk
 
 #: A message of more than EXCESS_FACTOR times its announced size and EXCESS octets is given up as endless. The factor is
@@ -104,9 +105,10 @@ class Incoming:
         """Take the next piece. Raises ProtocolViolation where the message is far longer than announced."""
         self.size += len(chunk.data)
         if self._limit is not None and self.size > self._limit:
+            listed = self.job.listed
             raise ProtocolViolation(
-                f"message {self.job.listed.number} does not end: {self.size} octets so far, "
-                f"{'an unknown number' if self.job.listed.octets is None else self.job.listed.octets} announced"
+                f"{message(listed.number, listed.uid)} does not end: {self.size} octets so far, "
+                f"{'an unknown number' if listed.octets is None else listed.octets} announced"
             )
         self.hasher.update(chunk.data)
         if self.draft is None:
@@ -135,7 +137,8 @@ class Incoming:
             return
         self._undecided = None
         if beginning.dropped:
-            self._target.debug(f"message {self.job.listed.number}: the mbox line before its header is dropped")
+            listed = self.job.listed
+            self._target.debug(f"{message(listed.number, listed.uid)}: the mbox line before its header is dropped")
             data = data[beginning.dropped :]
         header = self._target.received() if beginning.header else b""
         for part, canonical in ((header, True), (data, self._canonical)):

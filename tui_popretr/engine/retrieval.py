@@ -36,6 +36,7 @@ from tui_popretr.errors import (
 from tui_popretr.faultpoints import Step
 from tui_popretr.identity import Identity
 from tui_popretr.journal.records import Doubt, NewRecord, Record, State, deletion_key
+from tui_popretr.logs.story import message
 from tui_popretr.pop3 import BodyChunk, BodyEnd, Command, Dele, Event, Noop, Quit, Reply, Retr, Top
 from tui_popretr.text import visible
 
@@ -345,7 +346,7 @@ class Retrieval:
         if not 0 < listed.size <= incoming.size + self._wire.machine.buffered:
             return problem
         return ServerStalled(
-            f"the server has not ended message {listed.number}: all of its {listed.size} octets arrived,"
+            f"the server has not ended {message(listed.number, listed.uid)}: all of its {listed.size} octets arrived,"
             " but not the line that ends a message",
             advice="it is tried again at the next run; if that fails as well, tell the server's operator",
         )

@@ -254,7 +254,7 @@ class Session(Observer):
             problem = error.problem if isinstance(error, _BrokenError) else error
             if self._abandoned is not None or self._stopping or isinstance(problem, JournalError):
                 raise problem from error
-            self._warn(f"deleting {_named(check.listed)} failed: {problem}")
+            self._warn(f"deleting {message(check.listed.number, check.listed.uid)} failed: {problem}")
             if not (isinstance(error, _BrokenError) and await self._blame(maildrop, error)):
                 self._tally.fail_deletion(problem)
             return False
@@ -619,12 +619,12 @@ class Session(Observer):
         if record.doubt is Doubt.SHORT:
             self.kept()
             self._warn(
-                f"{_named(listed)} was cut short by the server: {octets} of its {listed.size} octets arrived and"
-                " were delivered. The message stays on the server and is not retrieved again"
+                f"{message(listed.number, listed.uid)} was cut short by the server: {octets} of its {listed.size}"
+                " octets arrived and were delivered. The message stays on the server and is not retrieved again"
             )
 
     def saved(self, listed: Listed, refusal: str, path: str | None) -> None:
-        which = message(MessageSkipped(self.id, listed.number, listed.uid, listed.size, refusal, trouble=True))
+        which = message(listed.number, listed.uid, listed.size)
         self._warn(f"{which} is refused for good ({refusal}): it is saved as {path}")
 
     def failed(
@@ -662,11 +662,6 @@ class Session(Observer):
 
     def _note(self, level: Level, text: str) -> None:
         self._publish(Noted(self._around.clock.now(), level, self._client.id, text))
-
-
-def _named(listed: Listed) -> str:
-    """Return which message it is. Its number alone changes from run to run."""
-    return f"message {listed.number}{'' if listed.uid is None else f' (UID {visible(listed.uid, 80)})'}"
 
 
 def _messages(count: int) -> str:

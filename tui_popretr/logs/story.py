@@ -49,14 +49,17 @@ def story(fact: Fact, now: Callable[[], datetime]) -> Iterator[Noted]:
 
 def stays(mail: MessageSkipped) -> str:
     """Return in words that a message stays on the server, and why. The reason is not neutralised."""
-    return f"{message(mail)} stays on the server: {mail.reason}"
+    return f"{message(mail.number, mail.uid, mail.octets)} stays on the server: {mail.reason}"
 
 
-def message(mail: MessageSkipped, *, size: bool = True) -> str:
-    """Return which message it is: `message 3 (UID abc123, 2.0 kB)`. The number alone changes from run to run."""
-    marks = [] if mail.uid is None else [f"UID {visible(mail.uid, _UID)}"]
-    marks += [naturalsize(mail.octets)] if size else []
-    return f"message {mail.number} ({', '.join(marks)})" if marks else f"message {mail.number}"
+def message(number: int, uid: str | None, octets: int = 0) -> str:
+    """Return which message it is: `message 3 (UID abc123, 2.0 kB)`. The number alone changes from run to run.
+
+    Without a UID, or `octets` (0 where they are unknown), that is left out.
+    """
+    marks = [] if uid is None else [f"UID {visible(uid, _UID)}"]
+    marks += [naturalsize(octets)] if octets else []
+    return f"message {number} ({', '.join(marks)})" if marks else f"message {number}"
 
 
 def _session(client: str, result: SessionResult) -> Noted:

@@ -49,7 +49,13 @@ class MessagesTab(Table[Mail]):
             return when, client, Cell(visible(mail.sender or "")), size, Cell(visible(mail.destination))
         style = BAD if mail.trouble else PLAIN
         word = "✗ failed" if mail.trouble else "- left there"
-        return when, client, Cell(f"{word}: {visible(mail.reason)}", style), size, Cell(message(mail, size=False), DIM)
+        return (
+            when,
+            client,
+            Cell(f"{word}: {visible(mail.reason)}", style),
+            size,
+            Cell(message(mail.number, mail.uid), DIM),
+        )
 
     def choose(self, row: Mail) -> None:
         self.app.push_screen(MessageScreen(*row))
