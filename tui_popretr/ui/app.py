@@ -161,7 +161,7 @@ class Dashboard(EndingApp):
     def _shown(self) -> bool:
         """Whether the widgets are there: while the app closes the timers go on for a moment, and they are gone."""
         try:
-            return self._list.is_attached
+            return not self.ending and self._list.is_attached
         except NoMatches:
             return False
 

@@ -20,8 +20,8 @@ class EndingApp(App[int]):
 
     @property
     def ending(self) -> bool:
-        """Whether exit() was called."""
-        return self._exit
+        """Whether exit() was called, or widgets are being removed for another reason."""
+        return self._exit or (self._is_mounted and not self._running)
 
     def report(self, text: str) -> None:
         """Put a line about a defect into the program's log, where there is one."""
