@@ -68,6 +68,16 @@ def verdict(plan: Plan) -> str:
 # --- what the journal knows -------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("settled", [True, False])
+@pytest.mark.parametrize("owed", [True, False])
+@pytest.mark.parametrize("state", [State.DELIVERED, State.DELETED])
+def test_what_was_delivered_waits_where_deletions_are_suspended(state: State, owed: bool, settled: bool) -> None:
+    """Retrieved again it would come twice, and what comes now may be a notice in its place."""
+    suspended = Policy(preserve=True, suspended=True)
+    assert verdict(plan_for(suspended, record(state, owed=owed, settled=settled))) == "skip silently"
+    assert verdict(plan_for(suspended)) == "fetch"
+
+
 @pytest.mark.parametrize("policy", [DELETE, PRESERVE, NEW_ONLY, NEW_ONLY_AND_DELETE, FOURTEEN_DAYS])
 def test_an_unknown_message_is_fetched(policy: Policy) -> None:
     assert verdict(plan_for(policy)) == "fetch"
