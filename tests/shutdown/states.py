@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final
 
+from tui_popretr.engine.opening import WORTH_ASKING
 from tui_popretr.popserver import Faults, Policy
 from tui_popretr.popserver.certificates import ca_path
 from tui_popretr.popserver.faults import Stalled
@@ -74,7 +75,7 @@ STATES: Final[dict[str, State]] = {
     "apop-awaited": _silent_at("APOP", login="APOP"),
     "auth-awaited": _silent_at("AUTH", login="SASL_CRAM_MD5"),
     "auth-response": _silent_at("RESPONSE", login="SASL_CRAM_MD5", hears=b"AUTH CRAM-MD5"),
-    "capa-after-login": _silent_after("CAPA"),
+    "capa-after-login": State(b"CAPA", account=Faults(stall={"CAPA"}), sizes=(SMALL,) * WORTH_ASKING),
     "stat-awaited": _silent_after("STAT"),
     "uidl-awaited": _silent_after("UIDL"),
     "list-awaited": _silent_after("LIST"),
@@ -100,6 +101,6 @@ STATES: Final[dict[str, State]] = {
     "second-greeting-awaited": State(
         b"RETR 2", server=SecondCall(), account=Faults(cut={2: 100}), arrived=1, connections=2
     ),
-    "top-awaited": State(b"TOP", account=Faults(cut={2: 100}, stall={"TOP"}), arrived=1, connections=2),
+    "top-awaited": State(b"TOP", account=Faults(cut={2: 100}, stall={"TOP"}), arrived=2, connections=2),
     "slow-but-well": State(b"RETR", account=Faults(delay=0.2), sizes=(SMALL,) * 60, arrived=None, quits=True),
 }
