@@ -14,7 +14,7 @@ import subprocess
 import sys
 import termios
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -154,7 +154,13 @@ class OnTerminal:
 
 @contextmanager
 def on_terminal(
-    *arguments: str, columns: int = 100, rows: int = 30, controlling: bool = True, patch: str = "", term: str = "xterm"
+    *arguments: str,
+    columns: int = 100,
+    rows: int = 30,
+    controlling: bool = True,
+    patch: str = "",
+    term: str = "xterm",
+    environ: Mapping[str, str] | None = None,
 ) -> Iterator[OnTerminal]:
     """Start the program on a terminal; it has ended when the block has.
 
@@ -172,7 +178,7 @@ def on_terminal(
         stdin=slave,
         stdout=slave,
         stderr=slave,
-        env=environment({"TERM": term}),
+        env=environment({"TERM": term, **(environ or {})}),
         start_new_session=not controlling,
     )
     running = OnTerminal(process, master, slave)

@@ -1,1 +1,7 @@
 """The dashboard, in Textual. It runs in the main thread; the engine runs in a thread of its own."""
+
+import os
+
+from tui_popretr.ui.variables import hide
+
+hide(os.environ)  # before any module of this package imports Textual
