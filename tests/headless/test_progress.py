@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import io
 import os
 import pty
+import struct
 import subprocess
 import sys
+import termios
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -193,6 +196,16 @@ async def test_wide_characters_take_two_columns(autojump_clock: MockClock) -> No
         shown.terminal.width = 30
         shown.progress(SessionAdvanced(session("日本"), Stage.CONNECTING))
         assert await shown.step() == ["0 of 1 done · 1 running"]
+
+
+@pytest.mark.parametrize(("columns", "width"), [(120, 120), (0, 300)])
+def test_the_terminals_own_width_counts(columns: int, width: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "300")
+    master, slave = pty.openpty()
+    with open(master, "rb", buffering=0), open(slave, "w", encoding="utf-8") as terminal:
+        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 0, columns, 0, 0))
+        assert Progress(["isp"], terminal)._width() == width
+    assert Progress(["isp"], io.StringIO())._width() == 80
 
 
 @trio_test

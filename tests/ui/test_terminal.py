@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import fcntl
 import os
 import pty
 import queue
+import signal
+import struct
 import sys
 import termios
 import threading
 import tty
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 from textual import events
+from textual.geometry import Size
 from textual.message import Message
 
 from tests.support.dashboard import ScriptedSource
@@ -126,6 +130,108 @@ class Reading:
         self.thread.join(PATIENCE)
         assert not self.thread.is_alive(), "it waits for a key that nobody presses"
         self._driver._forget_waking()
+
+
+class Sizes:
+    """A driver on a terminal whose sizes are the test's, and which sizes it has reported."""
+
+    def __init__(self, slave: int, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._slave = slave
+        self.told: queue.Queue[Message] = queue.Queue()
+        self.set(100, 30)
+        with open(slave, "w", encoding="utf-8", closefd=False) as stream:
+            for each in ("__stdin__", "__stdout__", "__stderr__"):
+                monkeypatch.setattr(sys, each, stream)
+            self.app = Dashboard(ScriptedSource())
+            monkeypatch.setattr(self.app, "_post_message", self._hear)
+            self.driver = Terminal(self.app)
+        self.driver.fileno = slave
+
+    async def _hear(self, message: Message) -> bool:
+        self.told.put(message)
+        return True
+
+    def set(self, columns: int, rows: int) -> None:
+        """Give the terminal a size. No signal comes: it is not the controlling terminal of the tests."""
+        fcntl.ioctl(self._slave, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+
+    async def reported(self, count: int) -> list[tuple[int, int]]:
+        """Wait for so many reports and return them."""
+        messages = [await asyncio.to_thread(self.told.get, timeout=PATIENCE) for _ in range(count)]
+        return [(each.size.width, each.size.height) for each in messages if isinstance(each, events.Resize)]
+
+
+@contextlib.asynccontextmanager
+async def sizes(pair: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Sizes]:
+    """The driver at work, on a terminal of 100x30."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGWINCH, signal.SIGTSTP, signal.SIGCONT)}
+    there = Sizes(pair[1], monkeypatch)
+    there.driver.start_application_mode()
+    try:
+        assert await there.reported(1) == [(100, 30)]
+        there.app._size = Size(100, 30)
+        yield there
+    finally:
+        there.driver.stop_application_mode()
+        there.driver.close()
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def test_a_signal_within_the_reading_of_the_size_does_not_leave_the_older_size(
+    pair: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def resized() -> list[tuple[int, int]]:
+        monkeypatch.setattr(terminal, "_WATCH", 3600)
+        async with sizes(pair, monkeypatch) as there:
+            read = there.driver._get_terminal_size
+
+            def read_and_resized() -> tuple[int, int]:
+                before = read()
+                monkeypatch.setattr(there.driver, "_get_terminal_size", read)
+                there.set(120, 40)
+                signal.raise_signal(signal.SIGWINCH)
+                return before
+
+            monkeypatch.setattr(there.driver, "_get_terminal_size", read_and_resized)
+            there.set(50, 20)
+            signal.raise_signal(signal.SIGWINCH)
+            return await there.reported(2)
+
+    assert asyncio.run(resized()) == [(50, 20), (120, 40)]
+
+
+def test_a_size_without_a_signal_is_found(pair: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
+    async def resized() -> list[tuple[int, int]]:
+        monkeypatch.setattr(terminal, "_WATCH", 0.001)
+        async with sizes(pair, monkeypatch) as there:
+            there.set(50, 20)
+            return await there.reported(3)
+
+    assert asyncio.run(resized()) == [(50, 20)] * 3, "until it is drawn"
+
+
+def test_a_size_that_is_drawn_is_not_reported_again(pair: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
+    async def looked() -> bool:
+        async with sizes(pair, monkeypatch) as there:
+            there.driver._post_size(only_new=True)
+            await asyncio.sleep(0)
+            return there.told.empty()
+
+    assert asyncio.run(looked())
+
+
+def test_a_terminal_that_reports_its_size_among_the_keys_is_not_asked(
+    pair: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def asked() -> bool:
+        async with sizes(pair, monkeypatch) as there:
+            there.driver._in_band_window_resize = True
+            there.set(50, 20)
+            there.driver._post_size()
+            return there.told.empty()
+
+    assert asyncio.run(asked())
 
 
 class _Hearing(Terminal):

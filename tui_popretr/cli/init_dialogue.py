@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import getpass
-import shutil
 import sys
 import textwrap
 import warnings
@@ -13,6 +12,7 @@ from collections.abc import Callable, Sequence
 from tui_popretr.config.values import InvalidValueError, is_unicode
 from tui_popretr.errors import PopretrError, UsageError
 from tui_popretr.secret import Secret
+from tui_popretr.termsize import terminal_size
 from tui_popretr.text import visible
 
 
@@ -28,7 +28,7 @@ def folded(text: str) -> str:
     """
     if not sys.stdout.isatty():
         return text
-    width = max(shutil.get_terminal_size().columns, 40)
+    width = max(terminal_size(sys.stdout.fileno())[0], 40)
     return "\n".join(_fold(line, width) for line in text.split("\n"))
 
 

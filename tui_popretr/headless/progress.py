@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -25,6 +24,7 @@ from tui_popretr.facts import (
     Stage,
 )
 from tui_popretr.logs.story import stays
+from tui_popretr.termsize import terminal_size
 from tui_popretr.text import visible
 
 #: The living line is drawn at most so often, seconds.
@@ -222,8 +222,8 @@ def _cut(text: str, room: int) -> str:
 def _width_of(terminal: TextIO) -> Callable[[], int]:
     def width() -> int:
         try:
-            return os.get_terminal_size(terminal.fileno()).columns or 80
-        except (OSError, ValueError):
+            return terminal_size(terminal.fileno())[0]
+        except (OSError, ValueError):  # it has no descriptor, or is closed
             return 80
 
     return width

@@ -1,10 +1,18 @@
-"""The terminal under the dashboard: a driver that outlives its loss, and is left at once."""
+"""The terminal under the dashboard: a driver that outlives its loss, and is left at once. Checked with Textual 8.2.8.
+
+The size is the terminal's own. Textual reads it in the handler of SIGWINCH. Python runs such a handler within another
+run of itself; where a second signal comes between reading and posting, the older size is posted last and stays. Here
+the handler only has the event loop read it, one reading after the other; and as signals can be lost, for instance while
+the screen is left and entered again, the size is compared with what is drawn a few times a second.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import select
+import signal
 import sys
 from codecs import getincrementaldecoder
 from collections.abc import Iterable
@@ -13,11 +21,14 @@ from typing import Any, Final, TextIO
 from textual._xterm_parser import XTermParser
 from textual.app import App
 from textual.drivers.linux_driver import LinuxDriver
+from textual.events import Resize
+from textual.geometry import Size
 from textual.message import Message
 
+from tui_popretr.termsize import terminal_size
 from tui_popretr.ui.sanity import output
 
-#: A lost terminal is noticed so often, seconds.
+#: Seconds between two looks whether the terminal is lost, or has another size than is drawn.
 _WATCH: Final = 0.25
 #: The parser is asked so often whether a lone escape was the key, milliseconds.
 _TICK: Final = 100
@@ -32,11 +43,14 @@ class Terminal(LinuxDriver):
         self._file = self._out  # type: ignore[assignment]  # all that the driver asks of it is there
         self._watcher: asyncio.Task[None] | None = None
         self._waking: tuple[int, int] | None = None
+        self._size = size or self._get_terminal_size()
+        app.console.size = self._size  # it would take COLUMNS and LINES, before the first event and later
 
     def start_application_mode(self) -> None:
         self._forget_waking()
         self._waking = os.pipe()
         super().start_application_mode()  # type: ignore[no-untyped-call]
+        signal.signal(signal.SIGWINCH, self._on_resized)
         self._watcher = self._loop.create_task(self._watch())
 
     def _sigcont_application(self, *_: object) -> None:
@@ -46,6 +60,22 @@ class Terminal(LinuxDriver):
             self.suspend_application_mode()
             self._must_signal_resume = True
         super()._sigcont_application()
+
+    def _get_terminal_size(self) -> tuple[int, int]:
+        return terminal_size(self._out.fileno())
+
+    def _on_resized(self, *_: object) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop is closed
+            self._loop.call_soon_threadsafe(self._post_size)
+
+    def _post_size(self, *, only_new: bool = False) -> None:
+        """Report the terminal's size; `only_new`: unless it is the one that is drawn. In the event loop's thread."""
+        if self._in_band_window_resize:  # the terminal reports it among the keys
+            return
+        size = Size(*self._get_terminal_size())
+        if not (only_new and size == self._app.size):
+            self._app.console.size = size
+            self.send_message(Resize(size, size))
 
     def run_input_thread(self) -> None:
         # Textual's own looks ten times a second whether it is to end, and once more: each end would wait for that.
@@ -84,7 +114,8 @@ class Terminal(LinuxDriver):
     async def _watch(self) -> None:
         hangup = select.poll()
         hangup.register(self.fileno, 0)  # POLLHUP and POLLERR come unasked
-        while not self._out.lost and not hangup.poll(0):  # noqa: ASYNC110 - a hang-up wakes nobody
+        while not self._out.lost and not hangup.poll(0):
+            self._post_size(only_new=True)
             await asyncio.sleep(_WATCH)
         self._out.lost = True
         self._app.exit(0)

@@ -1,0 +1,35 @@
+"""How large a terminal is: what the terminal itself says (TIOCGWINSZ), not COLUMNS and LINES.
+
+A shell or a script may have exported those for another terminal, and they stand still when this one is resized. They
+count only where the terminal does not know its size, as on a serial line.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Final
+
+_DEFAULT: Final = (80, 24)
+
+
+def terminal_size(descriptor: int, environ: Mapping[str, str] | None = None) -> tuple[int, int]:
+    """Return (columns, rows) of the terminal behind a descriptor, each at least 1.
+
+    What it does not know comes from COLUMNS and LINES, then from 80x24.
+    """
+    environ = os.environ if environ is None else environ
+    try:
+        told = tuple(os.get_terminal_size(descriptor))
+    except (OSError, ValueError):
+        told = (0, 0)
+    columns, rows = (
+        size or _number(environ.get(name, "")) or default
+        for size, name, default in zip(told, ("COLUMNS", "LINES"), _DEFAULT, strict=True)
+    )
+    return columns, rows
+
+
+def _number(text: str) -> int:
+    """Return a plausible size, 0 for anything else."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= 4 else 0
