@@ -85,7 +85,8 @@ def test_a_case(case: Case, request: pytest.FixtureRequest, tmp_path: Path) -> N
         return
     assert [result.messages for result in results] == [len(messages)] + [0] * (case.runs - 1)
     assert server.count(user) == 0
-    stored = sorted(without_received(each) for each in site.mailbox("me"))
+    # Above a message that does not begin with a header there is none of ours.
+    stored = sorted(without_received(each) if each.startswith(b"Received: ") else each for each in site.mailbox("me"))
     assert stored == sorted(in_maildir(each) for each in messages)
 
 
