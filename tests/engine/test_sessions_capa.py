@@ -238,6 +238,19 @@ async def test_a_server_that_hangs_up_at_capa_is_asked_once_a_day(world: World, 
 
 
 @trio_test
+async def test_a_connection_that_capa_broke_is_closed_once(world: World, autojump_clock: MockClock) -> None:
+    world.faults.hang_up.add("CAPA")
+
+    def watch(engine: object, fact: object) -> None:
+        if isinstance(fact, Noted) and "once more without CAPA" in fact.text:
+            world.faults.stall.add("GREETING")
+
+    assert (await world.poll(watch=watch)).code is ExitCode.TEMPORARY
+    assert world.transcript().count("event Disconnect") == 2
+    assert world.server.tally.connections == 2
+
+
+@trio_test
 async def test_only_a_login_proves_that_capa_was_the_reason(world: World, autojump_clock: MockClock) -> None:
     world.faults.hang_up |= {"CAPA", "STAT"}
     world.drop.password = "another"

@@ -71,8 +71,9 @@ class Opening:
 
     def close(self) -> None:
         """Close the connection at once."""
-        if self.wire is not None:
-            self.wire.close()
+        wire, self.wire = self.wire, None
+        if wire is not None:
+            wire.close()
 
     async def enter(self) -> Wire:
         """Connect and log in. Raises what is in the way."""
