@@ -94,7 +94,7 @@ async def test_owed_deletions_are_made_also_where_nothing_can_be_stored(
     await world.poll()
     world.faults.quit = QuitFault.NONE
     world.add(mail(2))
-    monkeypatch.setattr(os, "statvfs", lambda path: os.statvfs_result((4096, 4096, 100, 0, 0, 0, 0, 0, 0, 255)))
+    monkeypatch.setattr(os, "statvfs", lambda path: os.statvfs_result((1, 1, 1, 0, 0, 0, 0, 0, 0, 255)))
     result = await world.poll()
     assert result.code is ExitCode.IO_ERROR
     assert "the disk is full" in result.error

@@ -52,7 +52,6 @@ def test_files_and_folders_are_private(tmp_path: Path) -> None:
         assert {name: mode(path.parent / name) for name in os.listdir(path.parent)} == {
             "popretr.sqlite": 0o600,
             "popretr.sqlite-wal": 0o600,
-            "popretr.sqlite-shm": 0o600,
             "popretr.sqlite.lock": 0o600,
         }
     finally:

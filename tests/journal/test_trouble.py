@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import sqlite3
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -69,11 +70,28 @@ def test_what_sqlite_does_not_tell(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, free: int, flags: int, words: str
 ) -> None:
     """The file system is asked."""
-    found = os.statvfs_result((4096, 4096, 1_000_000, free, free, 1000, 1000, 1000, flags, 255))
+    found = os.statvfs_result((4096, 4096, 10, free, free, 1000, 1000, 1000, flags, 255))
     monkeypatch.setattr(os, "statvfs", lambda path: found)
     for code in (sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY):
         told = explain(from_sqlite(code), f"{tmp_path}/popretr.sqlite", "opened")
         assert str(told).endswith(f"cannot be opened: {words}")
+
+
+def says_nothing_is_free(path: str) -> os.statvfs_result:
+    return os.statvfs_result((4096, 4096, 1_000_000, 0, 0, 1000, 1000, 1000, 0, 255))
+
+
+def does_not_know(path: str) -> os.statvfs_result:
+    raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+
+
+@pytest.mark.parametrize("statvfs", [says_nothing_is_free, does_not_know])
+def test_free_space_is_a_hint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, statvfs: Callable[[str], os.statvfs_result]
+) -> None:
+    monkeypatch.setattr(os, "statvfs", statvfs)
+    told = explain(from_sqlite(sqlite3.SQLITE_IOERR_FSYNC), f"{tmp_path}/popretr.sqlite", "opened")
+    assert str(told).endswith("cannot be opened: the disk reports an input/output error")
 
 
 @pytest.mark.parametrize("code", [sqlite3.SQLITE_BUSY, sqlite3.SQLITE_BUSY_RECOVERY, sqlite3.SQLITE_LOCKED])

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import secrets
+import shutil
 import sqlite3
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
 from unittest.mock import patch
 
@@ -267,9 +269,12 @@ class World:
 
     def delivered_uids(self) -> set[str]:
         """The uids the journal has as delivered, also while an engine has it open."""
-        with closing(sqlite3.connect(self.folder / "popretr.sqlite")) as connection:
-            rows = connection.execute("SELECT uid FROM message WHERE state = ?", (State.DELIVERED,))
-            return {row[0] for row in rows}
+        with TemporaryDirectory() as copy:  # the engine has it for itself
+            for name in ("popretr.sqlite", "popretr.sqlite-wal"):
+                shutil.copy(self.folder / name, copy)
+            with closing(sqlite3.connect(Path(copy, "popretr.sqlite"))) as connection:
+                rows = connection.execute("SELECT uid FROM message WHERE state = ?", (State.DELIVERED,))
+                return {row[0] for row in rows}
 
     def troubles(self) -> dict[str, Trouble]:
         """The journal's troubles of the maildrop, by uid."""

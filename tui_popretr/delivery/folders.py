@@ -3,31 +3,22 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 import threading
 
+from tui_popretr import fs
 from tui_popretr.delivery.modes import set_mode
 from tui_popretr.delivery.owner import Owner
 from tui_popretr.delivery.trouble import delivery_failed
 
 
 def sync_folder(path: str) -> None:
-    """Make what was created, renamed or removed in a folder durable. Blocking. Raises DeliveryFailed."""
+    """Make what was created, renamed or removed in a folder durable, where its file system can do that (fs.py).
+
+    Blocking. Raises DeliveryFailed.
+    """
     try:
-        try:
-            descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-        except PermissionError:
-            # Writable and not readable, as shared spool folders are: only the whole system can be synced then.
-            os.sync()
-            return
-        try:
-            os.fsync(descriptor)
-        except OSError as error:
-            if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # file systems that know no such thing
-                raise
-        finally:
-            os.close(descriptor)
+        fs.sync_folder(path)
     except OSError as error:
         raise delivery_failed(error, "make durable the folder", path) from error
 
@@ -73,10 +64,7 @@ class Folders:
         """Make what is missing and see that there is room for `octets`. Blocking. Raises DeliveryFailed."""
         self.make(again=True)
         try:
-            space = os.statvfs(self._top)
-            free = (space.f_bfree if os.geteuid() == 0 else space.f_bavail) * space.f_frsize
-            if space.f_blocks and free < octets:  # some file systems do not tell
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            fs.want_room(self._wanted[0], octets)
         except OSError as error:
             raise delivery_failed(error, "store mail in", self._top) from error
 

@@ -17,6 +17,7 @@ from typing import Any, Final
 from tui_popretr import faultpoints
 from tui_popretr.errors import ExitCode, JournalError
 from tui_popretr.faultpoints import Step
+from tui_popretr.fs import want_room
 from tui_popretr.journal import lock, schema
 from tui_popretr.journal.ids import ids_of
 from tui_popretr.journal.place import make_private_folders
@@ -39,7 +40,7 @@ from tui_popretr.journal.records import (
     deletion_key,
     uid_key,
 )
-from tui_popretr.journal.trouble import damaged, explain
+from tui_popretr.journal.trouble import LEAST_ROOM, damaged, explain
 from tui_popretr.text import visible
 
 #: A record goes when its UID has been absent from complete listings for so long (SPEC 5).
@@ -124,8 +125,10 @@ class Journal:
                         raise damaged(path, "is gone")
                     schema.create(path)
                 schema.check_before_opening(path)
+                want_room(os.path.dirname(path), LEAST_ROOM)  # else nothing could be recorded
                 connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
                 undo.callback(connection.close)
+                schema.use_no_shared_memory(connection)
                 connection.execute("PRAGMA journal_mode = WAL")
                 connection.execute("PRAGMA synchronous = FULL")
                 connection.execute("PRAGMA foreign_keys = ON")

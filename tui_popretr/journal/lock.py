@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 
+from tui_popretr import fs
 from tui_popretr.errors import JournalLocked
 
 
@@ -17,11 +17,12 @@ def acquire(path: str) -> int:
     """
     descriptor = os.open(path + ".lock", os.O_RDWR | os.O_CREAT, 0o600)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fs.lock(descriptor)
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, b"%d\n" % os.getpid(), 0)
     except BlockingIOError:
-        with contextlib.closing(os.fdopen(descriptor, "rb")) as file:
+        holder = ""
+        with contextlib.closing(os.fdopen(descriptor, "rb")) as file, contextlib.suppress(OSError):  # CIFS: no reading
             holder = file.read(20).decode("ascii", "replace").strip()
         by = f" (process {holder})" if holder.isdecimal() else ""
         raise JournalLocked(f"the journal {path} is in use by another tui-popretr{by}") from None

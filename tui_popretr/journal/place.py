@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
-from typing import Final
 
-#: What may be passed and not read, as /var/lib/private may; and file systems that know no fsync of a folder.
-_NOT_TO_BE_SYNCED: Final = frozenset((errno.EACCES, errno.EPERM, errno.EINVAL, errno.ENOTSUP))
+from tui_popretr.fs import sync_folder
 
 
 def make_private_folders(folder: str) -> None:
@@ -29,18 +26,4 @@ def make_private_folders(folder: str) -> None:
 
 def sync_holder(folder: str) -> None:
     """Make a folder itself durable, by way of the folder that holds it. Raises OSError."""
-    try:
-        sync_folder(os.path.dirname(folder))
-    except OSError as error:
-        if error.errno not in _NOT_TO_BE_SYNCED:
-            raise
-        os.sync()
-
-
-def sync_folder(folder: str) -> None:
-    """Make what was created, renamed or removed in a folder durable. Raises OSError."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    sync_folder(os.path.dirname(folder))

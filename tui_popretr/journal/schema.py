@@ -8,7 +8,8 @@ import sqlite3
 from typing import Final
 
 from tui_popretr.errors import JournalFromFuture
-from tui_popretr.journal.place import sync_folder, sync_holder
+from tui_popretr.fs import sync_folder
+from tui_popretr.journal.place import sync_holder
 from tui_popretr.journal.records import LONGEST_STEP
 from tui_popretr.journal.trouble import damaged
 
@@ -187,6 +188,7 @@ def create(path: str) -> None:
     descriptor = os.open(unfinished, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         with contextlib.closing(sqlite3.connect(unfinished, isolation_level=None)) as connection:
+            use_no_shared_memory(connection)
             # Nobody knows the file before it is renamed, and it is synced as a whole before that.
             connection.execute("PRAGMA synchronous = OFF")
             connection.execute("PRAGMA journal_mode = MEMORY")
@@ -201,6 +203,15 @@ def create(path: str) -> None:
     sync_holder(os.path.dirname(path))
     os.rename(unfinished, path)
     sync_folder(os.path.dirname(path))
+
+
+def use_no_shared_memory(connection: sqlite3.Connection) -> None:
+    """Keep the index of the write-ahead log in memory, and the file locked: to be called before anything is read.
+
+    Not all file systems can map files into shared memory. The process is the only one that uses the file anyway; for
+    as long as it does, it must not open the file otherwise: closing any descriptor of it would end SQLite's lock.
+    """
+    connection.execute("PRAGMA locking_mode = EXCLUSIVE")
 
 
 def check_before_opening(path: str) -> None:

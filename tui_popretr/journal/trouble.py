@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import sqlite3
+import tempfile
 from typing import Final
 
 from tui_popretr.errors import (
@@ -19,14 +21,18 @@ from tui_popretr.errors import (
     JournalMisplaced,
     file_trouble,
 )
+from tui_popretr.fs import NoLocksError, want_classic_lock, want_room
 
-#: SQLite asks for so much at a time: what has less left is full.
-_LEAST_ROOM: Final = 64 * 1024
+#: Octets that a transaction may take: a disk that has less left is full.
+LEAST_ROOM: Final = 64 * 1024
 _DAMAGE: Final = frozenset((sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_FORMAT))
 _REFUSED: Final = FileTrouble(
     BROKEN_DISK.words, "look into the system's log: the disk may be failing, or its quota be used up"
 )
 _BUSY: Final = frozenset((sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED))
+_NO_LOCKS: Final = FileTrouble(
+    "its file system has no file locks that work", "name a place on a local disk in <journal> (docs/file-systems.md)"
+)
 
 
 def damaged(path: str, what: str) -> JournalDamaged:
@@ -43,12 +49,17 @@ def explain(error: sqlite3.Error | OSError, path: str, doing: str) -> JournalErr
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     if code in _DAMAGE:
         return damaged(path, f"is damaged: {error}")
-    if code in _BUSY:
+    if code in _BUSY and not _lacks_locks(os.path.dirname(path)):
         return JournalLocked(
             f"the journal {path} cannot be {doing}: another program has locked it",
             advice="close the program that has it open, such as a database browser; it is tried again at the next run",
         )
-    trouble = file_trouble(error) if isinstance(error, OSError) else _trouble(error, code, os.path.dirname(path))
+    if isinstance(error, NoLocksError):
+        trouble = _NO_LOCKS
+    elif isinstance(error, OSError):
+        trouble = file_trouble(error)
+    else:
+        trouble = _trouble(error, code, os.path.dirname(path))
     kind = JournalMisplaced if trouble.misplaced else JournalError
     advice = "until then nothing is retrieved and nothing is deleted"
     if trouble.advice:
@@ -63,20 +74,38 @@ def _trouble(error: sqlite3.Error, code: int, folder: str) -> FileTrouble:
             return DISK_FULL
         case sqlite3.SQLITE_READONLY:
             return _found(folder) or NO_PERMISSION
+        case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
+            return _NO_LOCKS
         case sqlite3.SQLITE_IOERR:
-            return _found(folder) or _REFUSED
+            return _found(folder) or (_NO_LOCKS if _lacks_locks(folder) else _REFUSED)
         case sqlite3.SQLITE_CANTOPEN:
             return _found(folder) or FileTrouble(str(error))
     return FileTrouble(str(error))
 
 
+def _lacks_locks(folder: str) -> bool:
+    """Whether SQLite could not lock a file there: it reports that as a lock of another program, or as an I/O error."""
+    try:
+        with tempfile.TemporaryFile(dir=folder, prefix=".tui-popretr-") as file:
+            want_classic_lock(file.fileno())
+    except NoLocksError:
+        return True
+    except OSError:
+        pass
+    return False
+
+
 def _found(folder: str) -> FileTrouble | None:
     """Return what is the matter with a folder's file system, as far as it shows."""
-    with contextlib.suppress(FileNotFoundError):
-        space = os.statvfs(folder)
-        if space.f_flag & os.ST_RDONLY:
+    if not os.path.exists(folder):
+        return FileTrouble(f"the folder {folder} is gone", "is its disk mounted?")
+    with contextlib.suppress(OSError):
+        if os.statvfs(folder).f_flag & os.ST_RDONLY:
             return READ_ONLY
-        if space.f_blocks and space.f_bavail * space.f_frsize < _LEAST_ROOM:
-            return DISK_FULL
-        return None if os.access(folder, os.W_OK | os.X_OK) else NO_PERMISSION
-    return FileTrouble(f"the folder {folder} is gone", "is its disk mounted?")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        return NO_PERMISSION
+    try:
+        want_room(folder, LEAST_ROOM)
+    except OSError as error:
+        return file_trouble(error) if error.errno in (errno.ENOSPC, errno.EDQUOT) else None
+    return None
