@@ -18,6 +18,7 @@ import pytest
 from tests.delivery.making import Place
 from tests.killed_delivery import MESSAGE, STEPS, deliver
 from tui_popretr.delivery.folders import sync_folder
+from tui_popretr.delivery.publishing import Resumption, Whereabouts
 from tui_popretr.delivery.sink import Draft
 from tui_popretr.errors import JournalError
 from tui_popretr.identity import Identity
@@ -214,6 +215,100 @@ def test_anothers_file_under_our_name_is_neither_taken_for_ours_nor_replaced(jou
     assert only(recover(journal, None, now=NOW, audit=quiet)).outcome is Outcome.AGAIN
     assert list(place.finished().values()) == [b"a stranger's"]
     assert states(journal, place) == []
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_an_empty_file_beside_the_unfinished_one_is_a_placeholder(
+    journal: Journal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, links: bool
+) -> None:
+    if not links:
+        monkeypatch.delattr(os, "link")
+    place = Place("folder", tmp_path / "mail")
+    draft = interrupted(journal, place)
+    assert draft.final is not None
+    Path(draft.final).touch()
+    assert only(recover(journal, None, now=NOW, audit=quiet)).outcome is Outcome.PUBLISHED
+    assert list(place.finished().values()) == [MESSAGE]
+    assert place.unfinished() == []
+
+
+@pytest.mark.parametrize("error", [errno.EIO, errno.EEXIST])
+def test_a_link_that_was_made_and_reported_to_have_failed(
+    journal: Journal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: int
+) -> None:
+    place = Place("folder", tmp_path / "mail")
+    interrupted(journal, place)
+    link = os.link
+
+    def lose_the_answer(source: str, target: str, *, follow_symlinks: bool = True) -> None:
+        link(source, target, follow_symlinks=follow_symlinks)
+        raise OSError(error, "x")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "link", lose_the_answer)
+        assert only(recover(journal, None, now=NOW, audit=quiet)).outcome is Outcome.PUBLISHED
+    assert list(place.finished().values()) == [MESSAGE]
+    assert place.unfinished() == []
+
+
+def test_an_empty_file_alone_is_no_message(journal: Journal, tmp_path: Path) -> None:
+    """A power cut may leave no more of a rename. It stays: without it, a reader would have taken the message."""
+    place = Place("folder", tmp_path / "mail")
+    draft = interrupted(journal, place, publish=True)
+    assert draft.final is not None
+    os.truncate(draft.final, 0)
+    assert only(recover(journal, None, now=NOW, audit=quiet)).outcome is Outcome.AGAIN
+    assert list(place.finished().values()) == [b""]
+    assert states(journal, place) == []
+
+
+def test_inodes_that_are_made_up(journal: Journal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All files of a file system have one and the same: the unfinished file must not be taken for the other."""
+    place = Place("folder", tmp_path / "mail")
+    monkeypatch.setattr(os.path, "samestat", lambda one, other: True)
+    first, second = interrupted(journal, place, uid="u1"), interrupted(journal, place, uid="u2")
+    assert first.final is not None
+    assert second.final is not None
+    Path(first.final).touch()
+    Path(second.final).write_bytes(b"a stranger's")
+    outcomes = [result.outcome for result in recover(journal, None, now=NOW, audit=quiet)]
+    assert outcomes == [Outcome.PUBLISHED, Outcome.AGAIN]
+    assert sorted(place.finished().values()) == sorted([MESSAGE, b"a stranger's"])
+
+
+@pytest.mark.parametrize(
+    "defect", [AttributeError("link"), ValueError("x"), UnicodeEncodeError("ascii", "x", 0, 1, "y")]
+)
+@pytest.mark.parametrize("at", ["resume", "sync"])
+def test_an_unexpected_error_does_not_cost_the_others(
+    journal: Journal, place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, defect: Exception, at: str
+) -> None:
+    other = Place(place.kind, tmp_path / "other")
+    interrupted(journal, place)
+    interrupted(journal, other)
+    resume = Resumption.resume
+
+    def fail(resumption: Resumption, tmp: str, final: str) -> tuple[Whereabouts, str]:
+        if final.startswith(f"{place.path}/"):
+            raise defect
+        return resume(resumption, tmp, final)
+
+    def fail_to_sync(folder: str) -> None:
+        if folder.startswith(str(place.path)):
+            raise defect
+        sync_folder(folder)
+
+    with monkeypatch.context() as patch:
+        if at == "resume":
+            patch.setattr(Resumption, "resume", fail)
+        else:
+            patch.setattr("tui_popretr.recovery.sync_folder", fail_to_sync)
+        bad, good = recover(journal, None, now=NOW, audit=quiet)
+    assert (bad.outcome, good.outcome) == (Outcome.UNKNOWN, Outcome.PUBLISHED)
+    assert f"internal error: {type(defect).__name__}" in str(bad.error)
+    assert [record.state for record in states(journal, place)] == [State.DELIVERING]
+    expected = Outcome.PUBLISHED if at == "resume" else Outcome.FOUND
+    assert only(recover(journal, None, now=NOW, audit=quiet)).outcome is expected
 
 
 def test_a_place_that_is_not_there_tells_nothing(journal: Journal, place: Place, tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ class Step(Enum):
     IN_TRANSACTION = "the journal wrote its rows and has not committed"
     DELIVERING = "the journal committed delivering"
     LINKED = "a folder's file has both its names"
+    NAME_TAKEN = "an empty file has a folder's final name"
     PUBLISHED = "the file got its final name"
     NEW_SYNCED = "the folder of the final name was fsynced"
     AUDITED = "the audit line was handed to the system"

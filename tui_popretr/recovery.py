@@ -19,6 +19,7 @@ from tui_popretr.errors import DeliveryFailed
 from tui_popretr.faultpoints import Step
 from tui_popretr.journal.journal import Journal
 from tui_popretr.journal.records import DeliveredMark, Record
+from tui_popretr.text import visible
 
 #: Maildir readers clean tmp after 36 hours: a younger message that is nowhere was published and a reader took it.
 TAKEN_WITHIN: Final = 30 * 3600
@@ -107,7 +108,11 @@ def _look_up_one(owner: int, record: Record, resumption: Resumption, now: int) -
         return Recovered(owner, record, Outcome.UNKNOWN, delivery_failed(error, "finish", record.final)), None
     except DeliveryFailed as error:
         return Recovered(owner, record, Outcome.UNKNOWN, error), None
-    if where is Whereabouts.DISPLACED:
+    except Exception as defect:  # noqa: BLE001 - it costs this message's client a session, and the others nothing
+        return Recovered(owner, record, Outcome.UNKNOWN, unexpected(defect, record.final)), None
+    if where is Whereabouts.EMPTY and record.octets == 0:
+        where = Whereabouts.PUBLISHED
+    if where in (Whereabouts.DISPLACED, Whereabouts.EMPTY):
         return Recovered(owner, record, Outcome.AGAIN), None
     if where is Whereabouts.GONE:
         return Recovered(owner, record, Outcome.TAKEN if now - record.time < TAKEN_WITHIN else Outcome.AGAIN), None
@@ -119,4 +124,14 @@ def _sync(folder: str) -> DeliveryFailed | None:
         sync_folder(folder)
     except DeliveryFailed as error:
         return error
+    except Exception as defect:  # noqa: BLE001 - as above
+        return unexpected(defect, folder)
     return None
+
+
+def unexpected(defect: Exception, path: str) -> DeliveryFailed:
+    """Return the error to report for a defect that concerns what is interrupted at a path."""
+    return DeliveryFailed(
+        f"cannot finish {visible(path)}: internal error: {type(defect).__name__}: {defect}",
+        advice="please report this",
+    )

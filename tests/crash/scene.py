@@ -11,9 +11,10 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 
 from tests.cli.program import environment
 from tests.crash.account import Account, EmbeddedAccount, embedded_account
@@ -42,9 +43,18 @@ class Scene:
     """
 
     def __init__(
-        self, top: Path, case: Case, account: Account, place: Place, count: int, relay: RelayThread | None = None
+        self,
+        top: Path,
+        case: Case,
+        account: Account,
+        place: Place,
+        count: int,
+        relay: RelayThread | None = None,
+        environ: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
+        """`environ`: what the program has in its environment beside the usual."""
         self.case = case
+        self._wrapper = ["env", *(f"{name}={value}" for name, value in environ.items())] if environ else []
         self.site = Site(top)
         self.place = place
         self.kills = 0
@@ -113,7 +123,15 @@ class Scene:
         self, arguments: list[str], *, keep: int | None = None, wrapper: Iterable[str] = ()
     ) -> subprocess.Popen[bytes]:
         self._last.unlink(missing_ok=True)
-        command = [*wrapper, sys.executable, "-m", "tests.crash.child", f"--last={self._last}", *arguments]
+        command = [
+            *self._wrapper,
+            *wrapper,
+            sys.executable,
+            "-m",
+            "tests.crash.child",
+            f"--last={self._last}",
+            *arguments,
+        ]
         with (self.site.top / "said").open("ab") as said:
             return subprocess.Popen(
                 [*command, str(self.site.path), "--headless", "--once"],
@@ -204,7 +222,7 @@ class Scene:
         `forgotten`: Message-IDs that recovery must have found undelivered, so that they came again.
         """
         if not self.done:
-            assert self.site.once() == 0, self.site.said[-3000:]
+            assert self.site.once(wrapper=self._wrapper) == 0, self.site.said[-3000:]
             self.look()
         assert self.lost() == Counter()
         assert self.place.unfinished() == []
@@ -251,14 +269,18 @@ def _id_of(message: bytes) -> str:
 
 
 @contextmanager
-def staged(top: Path, case: Case, count: int) -> Iterator[tuple[Scene, EmbeddedAccount]]:
+def staged(
+    top: Path, case: Case, count: int, environ: Mapping[str, str] = MappingProxyType({})
+) -> Iterator[tuple[Scene, EmbeddedAccount]]:
     """A scene with the embedded server."""
     with embedded_account(case.server) as account, place_of(case.kind, top) as place:
-        yield Scene(top, case, account, place, count), account
+        yield Scene(top, case, account, place, count, environ=environ), account
 
 
 @contextmanager
-def relayed(top: Path, case: Case, account: Account, count: int) -> Iterator[tuple[Scene, RelayThread]]:
+def relayed(
+    top: Path, case: Case, account: Account, count: int, environ: Mapping[str, str] = MappingProxyType({})
+) -> Iterator[tuple[Scene, RelayThread]]:
     """A scene with a relay between client and server."""
     with place_of(case.kind, top) as place, RelayThread(Relay(account.host, account.port)) as relay:
-        yield Scene(top, case, account, place, count, relay), relay
+        yield Scene(top, case, account, place, count, relay, environ), relay

@@ -17,7 +17,7 @@ from trio.testing import trio_test
 from tui_popretr.config.model import MaildirDestination
 from tui_popretr.delivery.maildir import MaildirSink
 from tui_popretr.engine.keeper import Asked, JournalKeeper, recovery_text
-from tui_popretr.errors import DeliveryFailed, JournalError, JournalLocked
+from tui_popretr.errors import DeliveryFailed, DestinationSilent, JournalError, JournalLocked
 from tui_popretr.identity import Identity
 from tui_popretr.journal.journal import Journal
 from tui_popretr.journal.records import DeliveredMark, Maildrop, NewRecord, State
@@ -279,6 +279,30 @@ async def test_one_that_cannot_be_recovered_is_not_kept_from_others(tmp_path: Pa
     with pytest.raises(JournalError, match="no audit"):
         await JournalKeeper(str(tmp_path / "popretr.sqlite"), fail, lambda: NOW).open()
     Journal.open(str(tmp_path / "popretr.sqlite")).close()
+
+
+@trio_test
+@pytest.mark.parametrize("problem", [AttributeError("link"), DestinationSilent("no answer")])
+async def test_an_unexpected_error_in_a_recovery_stops_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, problem: Exception
+) -> None:
+    async with kept(tmp_path) as things:
+        await things.keeper.run(lambda journal: things.interrupted(journal, published=False))
+
+    def fail(interrupted: object, now: int) -> list[Recovered]:
+        raise problem
+
+    with monkeypatch.context() as patch:
+        patch.setattr("tui_popretr.engine.keeper.look_up", fail)
+        things = Kept(tmp_path)
+        (recovered,) = await things.keeper.open()
+        assert recovered.outcome is Outcome.UNKNOWN
+        assert str(problem) in str(recovered.error)
+        _, (again,) = await things.keeper.open_maildrop(things.key)
+        assert again.outcome is Outcome.UNKNOWN
+    _, (recovered,) = await things.keeper.open_maildrop(things.key)
+    assert recovered.outcome is Outcome.PUBLISHED
+    await things.keeper.close()
 
 
 @trio_test

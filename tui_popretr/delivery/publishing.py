@@ -6,6 +6,7 @@ import contextlib
 import errno
 import os
 import re
+import stat
 from enum import Enum
 from typing import Final
 
@@ -13,8 +14,6 @@ from tui_popretr import faultpoints
 from tui_popretr.errors import CannotCreate
 from tui_popretr.faultpoints import Step
 
-# Where hard links are not to be had.
-_NO_LINKS: Final = frozenset((errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK))
 # Our part of a name in cur; readers append flags (`:2,S`, on some systems `;2,` or `!2,`) and sizes (`,S=123`).
 _OUR_PART: Final = re.compile(r"[A-Za-z0-9._-]+")
 
@@ -27,17 +26,63 @@ def publish_by_rename(tmp: str, final: str) -> None:
 
 
 def publish_by_link(tmp: str, final: str) -> None:
-    """Link and unlink, where others may make files of any name at any time. Raises OSError, FileExistsError."""
+    """Link and unlink, where others may make files of any name at any time. Raises OSError, FileExistsError.
+
+    Where there are no hard links, for whatever reason, an empty file takes the name first, and is replaced.
+    """
+    try:
+        _link(tmp, final)
+    except OSError as error:
+        if not os.path.lexists(tmp):
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT)) from error
+        # A network file system may have lost the answer, not the deed.
+        if not _is_linked(tmp, final):
+            if isinstance(error, FileExistsError):
+                raise
+            _publish_by_placeholder(tmp, final)
+            return
+    faultpoints.reached(Step.LINKED)
+    with contextlib.suppress(OSError):  # it is published; the other name is cleaned as an orphan
+        os.unlink(tmp)
+
+
+def _link(tmp: str, final: str) -> None:
     try:
         os.link(tmp, final, follow_symlinks=False)
-    except OSError as error:
-        if error.errno not in _NO_LINKS:
-            raise
-        publish_by_rename(tmp, final)
-    else:
-        faultpoints.reached(Step.LINKED)
-        with contextlib.suppress(OSError):  # it is published; the other name is cleaned as an orphan
-            os.unlink(tmp)
+    except (AttributeError, NotImplementedError) as error:  # this Python has none
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS)) from error
+
+
+def _is_linked(tmp: str, final: str) -> bool:
+    """Whether both are names of one file. Some file systems make inodes up, so the sizes must agree, too."""
+    try:
+        one, other = os.lstat(tmp), os.lstat(final)
+    except OSError:
+        return False
+    return os.path.samestat(one, other) and one.st_size == other.st_size
+
+
+def _publish_by_placeholder(tmp: str, final: str) -> None:
+    os.close(os.open(final, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600))
+    faultpoints.reached(Step.NAME_TAKEN)
+    try:
+        _replace_placeholder(tmp, final)
+    except OSError:
+        # Where only the answer was lost, nothing has the unfinished name.
+        with contextlib.suppress(OSError):
+            if os.path.lexists(tmp) and _is_placeholder(os.lstat(final)):
+                os.unlink(final)
+        raise
+
+
+def _replace_placeholder(tmp: str, final: str) -> None:
+    if not _is_placeholder(os.lstat(final)):  # others have written into it
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
+    os.rename(tmp, final)
+
+
+def _is_placeholder(status: os.stat_result) -> bool:
+    return stat.S_ISREG(status.st_mode) and status.st_size == 0
 
 
 class Whereabouts(Enum):
@@ -47,6 +92,7 @@ class Whereabouts(Enum):
     RESUMED = "resumed"  # it has it now
     GONE = "gone"  # neither name exists: a reader took it, or it was lost
     DISPLACED = "displaced"  # something else has its final name: it was never published
+    EMPTY = "empty"  # what has its final name is empty, and the unfinished file is gone
 
 
 class Resumption:
@@ -94,13 +140,17 @@ class Resumption:
             except FileExistsError:
                 return Whereabouts.DISPLACED
             return Whereabouts.RESUMED
-        # Linked and not yet unlinked, or a stranger: as long as the unfinished name is there, the inodes tell.
+        there = os.lstat(final)
         if not os.path.lexists(tmp):
+            return Whereabouts.EMPTY if _is_placeholder(there) else Whereabouts.PUBLISHED
+        # Linked and not yet unlinked, or a placeholder, or a stranger: the inodes tell.
+        if _is_linked(tmp, final):
+            os.unlink(tmp)
             return Whereabouts.PUBLISHED
-        if not os.path.samestat(os.lstat(tmp), os.lstat(final)):
+        if not _is_placeholder(there):
             return Whereabouts.DISPLACED
-        os.unlink(tmp)
-        return Whereabouts.PUBLISHED
+        _replace_placeholder(tmp, final)
+        return Whereabouts.RESUMED
 
     def _names_in(self, cur: str) -> frozenset[str]:
         if cur not in self._cur:

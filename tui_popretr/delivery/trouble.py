@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import os
 
 from tui_popretr.errors import CannotCreate, DeliveryFailed, FileTrouble, file_trouble
 
 _ADVICE = "is its disk mounted, and does something move it or clean it up? it is tried again at the next run"
+
+_TWO_FILE_SYSTEMS = FileTrouble(
+    "tmp and new of the Maildir are on two file systems, or two mounts of one",
+    "both must be on one: mount the disk on the Maildir as a whole, not on one of its folders",
+    misplaced=True,
+)
 
 
 def delivery_failed(error: OSError, doing: str, path: str) -> DeliveryFailed:
@@ -16,5 +23,7 @@ def delivery_failed(error: OSError, doing: str, path: str) -> DeliveryFailed:
     if isinstance(error, FileNotFoundError):
         words = "it is not there" if os.path.isdir(folder) else f"the folder {folder} is gone"
         trouble = FileTrouble(words, _ADVICE, misplaced=True)
+    elif error.errno == errno.EXDEV:
+        trouble = _TWO_FILE_SYSTEMS
     kind = CannotCreate if trouble.misplaced else DeliveryFailed
     return kind(f"cannot {doing} {path}: {trouble.words}", advice=trouble.advice)

@@ -15,10 +15,10 @@ from typing import Any, Generic, TypeVar
 import trio
 
 from tui_popretr.engine.disk import Disks
-from tui_popretr.errors import DestinationSilent, JournalError
+from tui_popretr.errors import DeliveryFailed, DestinationSilent, JournalError
 from tui_popretr.journal.journal import Journal
 from tui_popretr.journal.records import Maildrop, Record
-from tui_popretr.recovery import Outcome, Recovered, conclude, look_up
+from tui_popretr.recovery import Outcome, Recovered, conclude, look_up, unexpected
 
 T = TypeVar("T")
 #: Told how a use went: what went wrong, or None.
@@ -260,11 +260,16 @@ class JournalKeeper:
         results: list[Recovered] = []
 
         async def look(folder: str, entries: list[tuple[int, Record]]) -> None:
-            silence = DestinationSilent(f"{folder} has not answered for {SETTLING:g} s")
-            with trio.move_on_after(SETTLING):
-                results.extend(await self._disks.of(folder, folder).run(look_up, entries, self._now()))
-                return
-            results.extend(Recovered(owner, record, Outcome.UNKNOWN, silence) for owner, record in entries)
+            problem: DeliveryFailed = DestinationSilent(f"{folder} has not answered for {SETTLING:g} s")
+            try:
+                with trio.move_on_after(SETTLING):
+                    results.extend(await self._disks.of(folder, folder).run(look_up, entries, self._now()))
+                    return
+            except DestinationSilent as silence:
+                problem = silence
+            except Exception as defect:  # noqa: BLE001 - it costs the messages of this folder a session, and no others
+                problem = unexpected(defect, folder)
+            results.extend(Recovered(owner, record, Outcome.UNKNOWN, problem) for owner, record in entries)
 
         async with trio.open_nursery() as nursery:
             for folder, entries in folders.items():
