@@ -5,8 +5,11 @@ from __future__ import annotations
 import os
 import shutil
 import stat
-from collections.abc import Iterator
+from functools import partial
 
+from tui_popretr import fs
+from tui_popretr.cli import trials
+from tui_popretr.cli.intime import PATIENCE, call_all
 from tui_popretr.config.model import (
     ClientSettings,
     CommandDestination,
@@ -22,29 +25,49 @@ from tui_popretr.config.model import (
 from tui_popretr.errors import describe_os_error
 from tui_popretr.text import visible
 
+_SILENT = "a file system does not answer; is its disk or server well?"
 
-def warnings(settings: Settings) -> list[str]:
+
+def warnings(settings: Settings, patience: float = PATIENCE) -> list[str]:
     """Return what cannot work on this machine for this user, as things are now; [] where all is well.
 
-    Nothing is made, opened or run. A program that runs as another user may find it otherwise.
+    Nothing is made that stays, and nothing is run. A program that runs as another user may find it otherwise.
+    `patience`: seconds after which a file system that does not answer is given up.
     """
-    told = [f"client {visible(client.id)}: {trouble}" for client in settings.clients for trouble in _client(client)]
+    calls = [partial(_client, client) for client in settings.clients]
+    *clients, files = call_all([*calls, partial(_files, settings)], patience)
+    told = [
+        f"client {visible(client.id)}: {trouble}"
+        for client, found in zip(settings.clients, clients, strict=True)
+        for trouble in ([_SILENT] if found is None else found)
+    ]
+    return told + ([f"the journal and the logs: {_SILENT}"] if files is None else files)
+
+
+def _files(settings: Settings) -> list[str]:
     journal = _file(settings.journal) or folder_trouble(os.path.dirname(settings.journal))
     logs = {"audit log": settings.audit, "transcript": settings.transcript, "trace": settings.trace}
     files = {"journal": journal, **{name: _file(log.path) for name, log in logs.items() if log is not None}}
-    return told + [f"the {name} cannot be written: {trouble}" for name, trouble in files.items() if trouble]
+    told = [f"the {name} cannot be written: {trouble}" for name, trouble in files.items() if trouble]
+    return told if journal else told + trials.of_journal(settings.journal)
 
 
-def _client(client: ClientSettings) -> Iterator[str]:
+def _client(client: ClientSettings) -> list[str]:
+    told = []
     if trouble := _password(client.server.password):
-        yield trouble
+        told.append(trouble)
     if trouble := next(filter(None, map(folder_trouble, _folders(client.destination))), ""):
-        yield f"mail cannot be stored: {trouble}"
+        told.append(f"mail cannot be stored: {trouble}")
+    else:
+        told += trials.of_destination(client.destination)
     match client.destination:
         case SmtpDestination(rejected=str(path)) if trouble := folder_trouble(path):
-            yield f"refused messages cannot be saved: {trouble}"
+            told.append(f"refused messages cannot be saved: {trouble}")
+        case SmtpDestination(rejected=str(path)):
+            told += trials.of_folder(path)
         case CommandDestination(argv) if shutil.which(argv[0]) is None:
-            yield f"mail cannot be delivered: the command {_name(argv[0])} is not found, or cannot be run"
+            told.append(f"mail cannot be delivered: the command {_name(argv[0])} is not found, or cannot be run")
+    return told
 
 
 def _password(source: PasswordSource | None) -> str:
@@ -94,9 +117,7 @@ def _file(path: str) -> str:
 
 def folder_trouble(path: str) -> str:
     """Say what is in the way of making a folder, where it is not there, and of writing into it."""
-    nearest = path
-    while not os.path.lexists(nearest) and nearest != os.path.dirname(nearest):
-        nearest = os.path.dirname(nearest)
+    nearest = fs.nearest_folder(path)
     if not os.path.isdir(nearest):
         return f"{_name(nearest)} is not a folder"
     if os.access(nearest, os.W_OK | os.X_OK):

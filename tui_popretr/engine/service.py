@@ -11,7 +11,7 @@ from functools import partial
 
 import trio
 
-from tui_popretr import __version__
+from tui_popretr import __version__, fs
 from tui_popretr.clock import Clock, SystemClock
 from tui_popretr.commands import (
     Command,
@@ -35,6 +35,7 @@ from tui_popretr.engine.expiry import ExpiryWatch
 from tui_popretr.engine.keeper import CLOSING, JournalKeeper, recovery_text
 from tui_popretr.engine.logbook import Logbook
 from tui_popretr.engine.places import Places
+from tui_popretr.engine.powercuts import unsafe_places
 from tui_popretr.engine.schedule import Alarm, first_due
 from tui_popretr.engine.session import Surroundings
 from tui_popretr.engine.storage import Stores
@@ -167,6 +168,7 @@ class Engine:
         )
         self.bus.subscribe(ExpiryWatch(self.bus, self.clock))
         async with trio.open_nursery() as helpers:
+            helpers.start_soon(self._warn_of_power_cuts)
             helpers.start_soon(alarm.run)
             helpers.start_soon(self._logbook.run)
             helpers.start_soon(self._write_history, keeper)
@@ -177,6 +179,13 @@ class Engine:
                 committer.close()
                 committing.cancel_scope.deadline = trio.current_time() + 0.3
             helpers.cancel_scope.cancel()
+
+    async def _warn_of_power_cuts(self) -> None:
+        # A file system that hangs keeps this thread, and nothing else.
+        limiter = trio.CapacityLimiter(1)
+        places = await trio.to_thread.run_sync(unsafe_places, self.settings, limiter=limiter, abandon_on_cancel=True)
+        if places:
+            self.note(Level.WARNING, fs.unsafe_at_power_cuts(places))
 
     async def _run_clients(self) -> None:
         async with trio.open_nursery() as clients:

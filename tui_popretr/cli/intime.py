@@ -1,0 +1,54 @@
+"""Blocking calls that may never return, because a network file system is gone: each is waited for only so long."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from queue import Empty, SimpleQueue
+from typing import Final, TypeVar
+
+T = TypeVar("T")
+
+#: Seconds in which all the calls must have been made.
+PATIENCE: Final = 10.0
+_THREADS: Final = 8
+
+
+def call_all(calls: Sequence[Callable[[], T]], patience: float = PATIENCE) -> list[T | None]:
+    """Make these calls, a few at a time, and return their results; None for each that has not ended in time.
+
+    Its thread is left behind, and does not keep the process from ending.
+    """
+    waiting: SimpleQueue[int] = SimpleQueue()
+    ended: SimpleQueue[tuple[int, T | BaseException]] = SimpleQueue()
+    for number in range(len(calls)):
+        waiting.put(number)
+
+    def work() -> None:
+        while True:
+            try:
+                number = waiting.get_nowait()
+            except Empty:
+                return
+            try:
+                ended.put((number, calls[number]()))
+            except BaseException as problem:  # noqa: BLE001 - it is for who waits
+                ended.put((number, problem))
+
+    try:
+        for _ in range(min(_THREADS, len(calls))):
+            threading.Thread(target=work, daemon=True).start()
+    except RuntimeError:  # there are no more threads to be had
+        work()
+    results: list[T | None] = [None] * len(calls)
+    deadline = time.monotonic() + patience
+    for _ in calls:
+        try:
+            number, result = ended.get(timeout=max(0.0, deadline - time.monotonic()))
+        except Empty:
+            break
+        if isinstance(result, BaseException):
+            raise result
+        results[number] = result
+    return results

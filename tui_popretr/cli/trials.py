@@ -1,0 +1,129 @@
+"""What the file systems can do on which mail and journal are to be kept: tried out, in private temporary files.
+
+docs/file-systems.md says what follows from each answer.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import mmap
+import os
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+
+from tui_popretr import fs
+from tui_popretr.config.model import Destination, FolderDestination, MaildirDestination
+from tui_popretr.errors import file_trouble
+from tui_popretr.text import visible
+
+
+def of_destination(destination: Destination) -> list[str]:
+    """Return what does not work as usual where messages are stored as files. Blocking."""
+    match destination:
+        case MaildirDestination(path):
+            tmp = os.path.join(path, "tmp")
+            return _try((_power_cuts, _crossing) if os.path.isdir(tmp) else (_power_cuts,), tmp)
+        case FolderDestination(path):
+            return of_folder(path)
+    return []
+
+
+def of_folder(path: str) -> list[str]:
+    """Return what does not work as usual in a folder of one file per message. Blocking."""
+    return _try((_power_cuts, _links), path)
+
+
+def of_journal(path: str) -> list[str]:
+    """Return what does not work as usual where the journal is kept, which is not opened. Blocking."""
+    return _try((_power_cuts, _locks, _shared_memory), os.path.dirname(path))
+
+
+def _try(trials: Iterable[Callable[[str], Iterable[str]]], place: str) -> list[str]:
+    """Make these trials at a place, or where it is going to be made."""
+    folder = fs.nearest_folder(place)
+    told: list[str] = []
+    try:
+        for trial in trials:
+            told += trial(folder)
+    except OSError as error:
+        told.append(f"{_name(folder)} cannot be tried out: {file_trouble(error).words}")
+    return told
+
+
+def _power_cuts(folder: str) -> Iterator[str]:
+    if not fs.sync_folder(folder):
+        yield fs.unsafe_at_power_cuts([folder])
+
+
+def _crossing(tmp: str) -> Iterator[str]:
+    new = os.path.join(os.path.dirname(tmp), "new")
+    if not os.path.isdir(new):
+        return
+    with _private_file(tmp) as (_, path):
+        moved = os.path.join(new, os.path.basename(path))
+        try:
+            os.rename(path, moved)
+        except OSError as error:
+            if error.errno != errno.EXDEV:
+                raise
+            yield f"{_name(tmp)} and {_name(new)} are on two file systems: no message can get from one to the other"
+        else:
+            os.unlink(moved)
+
+
+def _links(folder: str) -> Iterator[str]:
+    with _private_file(folder) as (_, path):
+        other = f"{path}.link"
+        try:
+            os.link(path, other, follow_symlinks=False)
+        except (OSError, AttributeError, NotImplementedError):
+            yield (
+                f"the file system of {_name(folder)} has no hard links: "
+                "the file of a message is there for a moment before the message is in it"
+            )
+        else:
+            os.unlink(other)
+
+
+def _locks(folder: str) -> Iterator[str]:
+    with _private_file(folder) as (descriptor, path), contextlib.closing(open(path, "r+b")) as second:
+        try:
+            fs.lock(descriptor)
+            with contextlib.suppress(BlockingIOError):
+                fs.lock(second.fileno())
+                raise fs.NoLocksError(errno.ENOLCK, "a lock that two can have")
+            fs.want_classic_lock(descriptor)
+        except (fs.NoLocksError, BlockingIOError):
+            yield (
+                f"the journal cannot be kept in {_name(folder)}: its file system has no file locks that work; "
+                "name a place on a local disk in <journal>"
+            )
+
+
+def _shared_memory(folder: str) -> Iterator[str]:
+    with _private_file(folder) as (descriptor, _):
+        os.write(descriptor, b"x")
+        try:
+            mmap.mmap(descriptor, 1).close()
+        except OSError:
+            yield (
+                f"the file system of {_name(folder)} has no shared memory: the journal does without, "
+                "but other programs may not be able to read it"
+            )
+
+
+@contextlib.contextmanager
+def _private_file(folder: str) -> Iterator[tuple[int, str]]:
+    """A file that readers of mail do not see; it is closed and removed at the end, unless it was moved."""
+    descriptor, path = tempfile.mkstemp(dir=folder, prefix=".tui-popretr-", suffix=".part")
+    try:
+        yield descriptor, path
+    finally:
+        os.close(descriptor)
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(path)
+
+
+def _name(path: str) -> str:
+    return visible(path, 4096)

@@ -1,0 +1,33 @@
+"""Which places of a configuration may lose mail at a power cut, because their file systems cannot fsync folders."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+from tui_popretr import fs
+from tui_popretr.config.model import FolderDestination, MaildirDestination, Settings
+
+
+def unsafe_places(settings: Settings) -> list[str]:
+    """Return these places, one of each file system. Blocking."""
+    unsafe = []
+    seen = set()
+    for place in _places(settings):
+        try:
+            folder = fs.nearest_folder(place)
+            device = os.stat(folder).st_dev
+            if device not in seen and not fs.sync_folder(folder):
+                unsafe.append(place)
+            seen.add(device)
+        except (OSError, ValueError):  # whether it can be used at all shows later
+            continue
+    return unsafe
+
+
+def _places(settings: Settings) -> Iterator[str]:
+    yield os.path.dirname(settings.journal)
+    for client in settings.clients:
+        match client.destination:
+            case MaildirDestination(path) | FolderDestination(path):
+                yield path
