@@ -48,7 +48,7 @@ def test_a_report_of_all_there_is() -> None:
         capabilities=Capabilities.parse(b"TOP\r\nUIDL\r\nSASL PLAIN\r\n"),
         messages=12,
         octets=3_400_000,
-        warnings=["pop.example.net:995 cannot do CAPA"],
+        warnings=["pop.example.net:995 cannot handle CAPA"],
     )
     assert list(connecting.report(CLIENT, found, NOW)) == [
         "isp: pop.example.net:995 (192.0.2.7:995)",
@@ -59,7 +59,7 @@ def test_a_report_of_all_there_is() -> None:
         "  login:        USERPASS as me",
         "  capabilities: TOP, UIDL, SASL PLAIN",
         "  maildrop:     12 messages, 3.4 MB",
-        "  warning:      pop.example.net:995 cannot do CAPA",
+        "  warning:      pop.example.net:995 cannot handle CAPA",
     ]
 
 

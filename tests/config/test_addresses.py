@@ -55,7 +55,7 @@ def test_address(text: str, host: str, port: int | None) -> None:
         ("a/b", "not a host name"),
         ("a" * 64 + ".example", "not a host name"),
         ("ü" * 300, "not a host name"),
-        ("💩.example", r"not a host name \(IDNA 2008\); if it has a form in ASCII \(xn--...\), write that"),
+        ("💩.example", r"not a host name \(IDNA 2008\); if it has an ASCII form \(xn--...\), write that"),
         ("pop.example：995", "not a host name"),
         ("ü..example", "not a host name"),
         (":110", "not a host name"),

@@ -328,7 +328,9 @@ def test_spaces_at_the_ends_of_credentials_are_dropped_with_a_warning(
     made = settings_of(loaded).clients[0].server
     assert isinstance(made.password, Literal)
     assert {"username": made.username, "password": made.password.secret.reveal()}[element] == found
-    told = f'the spaces at the ends of <{element}> are not part of it; where they are, say <{element} xml:space="preser'
+    told = (
+        f'the spaces at the ends of <{element}> are dropped; if they belong to it, write <{element} xml:space="preser'
+    )
     assert [each.startswith(told) for each in warnings(loaded)] == [True] * warned
 
 
@@ -346,9 +348,7 @@ def test_xml_space_keeps_the_spaces_of_credentials(tmp_path: Path, text: str, se
 
 def test_spaces_of_passwords_in_attributes(tmp_path: Path) -> None:
     loaded = load_text(tmp_path, task(client(more='<ssl tspass=" x "/>')))
-    assert [each.partition(";")[0] for each in warnings(loaded)] == [
-        "the spaces at the ends of tspass are not part of it"
-    ]
+    assert [each.partition(";")[0] for each in warnings(loaded)] == ["the spaces at the ends of tspass are dropped"]
     assert tls(tmp_path, 'tspass=" x "').trust_password == Secret("x")
     assert tls(tmp_path, 'tspass=" x " xml:space="preserve"').trust_password == Secret(" x ")
 

@@ -425,7 +425,7 @@ def test_dovecot_lda_without_e(tmp_path: Path, command: str, warned: bool) -> No
     if warned:
         assert "over quota" in found[0]
         assert "deleted from the server; add -e" in found[0]
-        assert "what a Sieve script rejects is never stored" in found[0]
+        assert "a message that a Sieve script rejects is never stored" in found[0]
 
 
 def test_a_timeout_of_a_command_without_a_unit(tmp_path: Path) -> None:

@@ -144,7 +144,7 @@ def test_a_pinned_certificate(tmp_path: Path) -> None:
 def test_an_old_server_and_a_name_in_another_script(tmp_path: Path) -> None:
     server = SERVER.replace("127.0.0.1", "pop.straße.example.")
     text = describe(only_client(tmp_path, client(server=server, more='<ssl legacy="Y"/>')))
-    assert " from pop.straße.example.:995 over TLS, also where that is outdated, logging in " in text
+    assert " from pop.straße.example.:995 over TLS, outdated TLS included, logging in " in text
 
 
 def test_mail_servers_and_commands(tmp_path: Path) -> None:
@@ -174,10 +174,10 @@ def test_octets() -> None:
 
 def test_modes(tmp_path: Path) -> None:
     text = describe(only_client(tmp_path, client(more='<maildir filemode="0660" foldermode="02770">/m</maildir>')))
-    assert " the Maildir /m, with mode 0660 for files and 02770 for folders that are made. What was" in text
+    assert " the Maildir /m, with mode 0660 for files and 02770 for new folders. What was" in text
     more = '<downloads_directory filemode="640">/d</downloads_directory>'
     text = describe(only_client(tmp_path, client(more=more)))
-    assert " a file in /d, with mode 0640 for files and 0700 for folders that are made. What was" in text
+    assert " a file in /d, with mode 0640 for files and 0700 for new folders. What was" in text
 
 
 def test_delivered_to_lines_that_are_left_out(tmp_path: Path) -> None:

@@ -202,7 +202,7 @@ async def test_response_codes_end_the_attempt_at_once(
     attempt = Attempt(USERPASS, APOP, PLAIN, CRAM_MD5)
     with pytest.raises(error) as caught:
         await attempt.against(*((command, reply.format(code)) for command, reply in dialogue))
-    assert str(caught.value) == f"the server turns us away: [{code}] \\x07wait"
+    assert str(caught.value) == f"the server refused access: [{code}] \\x07wait"
     assert attempt.rest == []
 
 
@@ -330,7 +330,7 @@ async def test_a_temporary_refusal_ends_the_login(
     *before, (last, _) = begun
     first = {"USER": USERPASS, "AUTH": PLAIN, "APOP": APOP}[begun[0][0].split()[0]]
     attempt = Attempt(first, CRAM_MD5, APOP, USERPASS)
-    with pytest.raises(problem, match="turns us away") as caught:
+    with pytest.raises(problem, match="refused access") as caught:
         await attempt.against(*before, (last, f"-ERR {text}"))
     assert caught.value.exit_code is ExitCode.TEMPORARY
     assert caught.value.by_words
@@ -356,9 +356,9 @@ async def test_a_code_says_more_than_words(autojump_clock: MockClock) -> None:
 @pytest.mark.parametrize(
     ("refusal", "advice"),
     [
-        ("[AUTH] Application-specific password required: https://support.google.com/x", "make an app password"),
-        ("[AUTH] Web login required: https://support.google.com/x", "log in once by a web browser"),
-        ("POP3 is not enabled for this account", "switch POP access on"),
+        ("[AUTH] Application-specific password required: https://support.google.com/x", "create an app password"),
+        ("[AUTH] Web login required: https://support.google.com/x", "log in once with a web browser"),
+        ("POP3 is not enabled for this account", "enable POP access"),
         ("no", "check username and password"),
     ],
 )
@@ -379,7 +379,7 @@ async def test_pop_access_that_is_switched_off_by_gmail(autojump_clock: MockCloc
             ("USER alice", "+OK"),
             (f"PASS {PASSWORD}", "-ERR [SYS/PERM] Your account is not enabled for POP access."),
         )
-    assert attempt.problem.advice.startswith("switch POP access on")
+    assert attempt.problem.advice.startswith("enable POP access")
 
 
 # --- a server that hangs up after a refusal ---------------------------------------------------------------------------
@@ -390,7 +390,7 @@ async def test_where_the_server_hangs_up_the_advice_names_the_methods(autojump_c
     attempt = Attempt(APOP, USERPASS, PLAIN)
     text = await attempt.fails(*APOP_NO, hang_up=True)
     assert text.startswith("the server rejected the login (APOP: no), and then: ")
-    assert "hangs up after it has refused APOP" in attempt.problem.advice
+    assert "closes the connection after it refuses APOP" in attempt.problem.advice
     assert "authtypes (here: USERPASS, SASL_PLAIN)" in attempt.problem.advice
 
 

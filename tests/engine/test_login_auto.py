@@ -163,7 +163,7 @@ async def test_auto_with_a_certificate_alone(autojump_clock: MockClock) -> None:
     ("settings", "advice"),
     [
         ({}, "add <ssl>, or name USERPASS in authtypes, which sends the password in clear"),
-        (TLS, "hangs up after it has refused APOP"),
+        (TLS, "closes the connection after it refuses APOP"),
     ],
 )
 @trio_test

@@ -17,10 +17,13 @@ from tui_popretr.errors import CertificateRejected
 HOST = "pop.example.test"
 CHECK_ADDRESS, CHECK_PEERCERT = "check the host name in address", "check peercert"
 OR_SET = ', or set peercert="{}" in the client\'s <ssl> if that is the right server'
-BY_ITSELF = 'the name stands where it does not count by itself; set peercert="{}" in the client\'s <ssl>'
-OUT = f"take peercert out of the client's <ssl>: the certificate is for {HOST}"
+NOT_CHECKED = (
+    'the certificate has this name only in a field that is not checked by default; set peercert="{}" in the'
+    " client's <ssl>"
+)
+OUT = f"remove peercert from the client's <ssl>: the certificate is for {HOST}"
 OF_NO_USE = (
-    "; the certificate's names say nothing about the server, so pin it with fingerprint=\"...\" in the client's <ssl>,"
+    '; no name in the certificate identifies the server, so pin it with fingerprint="..." in the client\'s <ssl>,'
     " if the server's operator says that this is its fingerprint"
 )
 
@@ -45,12 +48,12 @@ def authority() -> Authority:
         (["localhost", "mail.hoster.test"], None, HOST, None, CHECK_ADDRESS + OR_SET.format("mail.hoster.test")),
         (["localhost", "IP:127.0.0.1", "IP:192.0.2.7"], None, HOST, None, CHECK_ADDRESS + OR_SET.format("192.0.2.7")),
         (["*.hoster.test", "hoster.test"], None, HOST, None, CHECK_ADDRESS + OR_SET.format("hoster.test")),
-        # the right name, where it does not count by itself
-        (["localhost"], HOST, HOST, None, BY_ITSELF.format(HOST)),
-        (["localhost"], "*.example.test", HOST, None, BY_ITSELF.format(HOST)),
-        (["localhost"], HOST, HOST, "x.test", BY_ITSELF.format(HOST)),
-        (["DNS:192.0.2.7", "localhost"], None, "192.0.2.7", None, BY_ITSELF.format("192.0.2.7")),
-        (["*.example.test", "localhost"], None, "my_pop.example.test", None, BY_ITSELF.format("my_pop.example.test")),
+        # the right name, in a field that is not checked by default
+        (["localhost"], HOST, HOST, None, NOT_CHECKED.format(HOST)),
+        (["localhost"], "*.example.test", HOST, None, NOT_CHECKED.format(HOST)),
+        (["localhost"], HOST, HOST, "x.test", NOT_CHECKED.format(HOST)),
+        (["DNS:192.0.2.7", "localhost"], None, "192.0.2.7", None, NOT_CHECKED.format("192.0.2.7")),
+        (["*.example.test", "localhost"], None, "my_pop.example.test", None, NOT_CHECKED.format("my_pop.example.test")),
         # the right name, and peercert is wrong
         (["localhost", HOST], None, HOST, "localhos", OUT),
         (["*.example.test"], None, HOST, "example.test", OUT),
@@ -86,7 +89,7 @@ async def test_the_advice_helps(
         await under_tls(server, TlsPolicy(trust_path=policy.trust_path, peer_name=name[1]), host)
     elif pin := re.search('fingerprint="([^"]*)"', caught.value.advice):
         await under_tls(server, TlsPolicy(fingerprints=(pin[1],)), host)
-    elif "take peercert out" in advice:
+    elif "remove peercert" in advice:
         await under_tls(server, TlsPolicy(trust_path=policy.trust_path), host)
 
 

@@ -24,8 +24,8 @@ from tui_popretr.errors import CertificateRejected, ConfigurationError, ExitCode
 
 V = ssl.TLSVersion
 ACCEPTS = (
-    "tell the server's operator; until it is updated, {} accepts what is outdated, and what is sent may then be read on"
-    " the way"
+    "tell the server's operator; until the server is updated, {} accepts it, but others may then be able to read the"
+    " connection"
 )
 #: Diffie-Hellman's group 2, of 1024 bits (RFC 2409 §6.2), as PKCS#3 in DER: the prime, and 2 for the generator.
 GROUP_2 = bytes.fromhex(
@@ -141,7 +141,7 @@ async def test_nothing_in_common(make: Maker, authority: Authority, tmp_path: Pa
         "the server ends the TLS handshake: it has no cipher or signature algorithm in common with us; or it wants a"
         " client certificate (kspath)"
     )
-    assert found.advice.startswith('if it is an old server, <ssl ... legacy="Y"/> accepts what is outdated')
+    assert found.advice.startswith('if the server is old, <ssl ... legacy="Y"/> accepts it')
     await under_tls(server, TlsPolicy(trust_path=trust, legacy=True))
 
 
@@ -249,8 +249,8 @@ def test_a_server_that_hangs_up_in_the_handshake_may_be_old(problem: Exception) 
     found = explained(problem)
     assert str(found) == "the server closed the connection during the TLS handshake"
     assert 'set latent="Y" (STLS)' in found.advice
-    assert 'if it is an old server, <ssl legacy="Y"/> accepts what is outdated' in found.advice
-    assert explained(problem, latent=True).advice.startswith('if it is an old server, <ssl latent="Y" legacy="Y"/>')
+    assert 'if the server is old, <ssl legacy="Y"/> accepts it' in found.advice
+    assert explained(problem, latent=True).advice.startswith('if the server is old, <ssl latent="Y" legacy="Y"/>')
     assert explained(problem, latent=True, legacy=True).advice == ""
 
 
@@ -261,6 +261,6 @@ def test_a_server_that_hangs_up_in_the_handshake_may_be_old(problem: Exception) 
 def test_a_client_certificate_that_is_too_weak(weak: dict[str, Any], authority: Authority, tmp_path: Path) -> None:
     path = tmp_path / "client.pem"
     path.write_bytes(authority.issue("me.test", **weak))
-    with pytest.raises(ConfigurationError, match=r'its key is too short, or it is signed with SHA-1; .*legacy="Y"'):
+    with pytest.raises(ConfigurationError, match=r'its key is too short, or it is signed with SHA-1: .*legacy="Y"'):
         context_for(TlsPolicy(key_store=str(path)))
     context_for(TlsPolicy(key_store=str(path), legacy=True))

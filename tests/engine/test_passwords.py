@@ -254,13 +254,13 @@ async def test_a_command_that_is_not_there() -> None:
 
 
 @trio_test
-async def test_an_exit_code_that_the_system_does_not_give_is_no_success() -> None:
+async def test_an_exit_code_that_the_system_does_not_report_is_no_success() -> None:
     before = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     try:
         text = await refusal(FromCommand(("echo", "hush")))
     finally:
         signal.signal(signal.SIGCHLD, before)
-    assert text == "the password command echo ended, but the system did not give its exit code"
+    assert text == "the password command echo ended, but the system did not report its exit code"
 
 
 @trio_test

@@ -192,7 +192,10 @@ async def test_a_server_that_hangs_up_at_capa_is_visited_without_it(autojump_clo
     findings = await look()
     assert (findings.problem, findings.capabilities, findings.messages) == (None, None, 3)
     assert findings.warnings[1:] == [
-        'pop.example.test:110 cannot do CAPA: it is not asked for a day; with capa="never" in the client, never'
+        (
+            "pop.example.test:110 cannot handle CAPA: it is not sent again for a day."
+            ' capa="never" in the client switches it off'
+        )
     ]
     survey_of_it = await look(how=survey)
     assert (survey_of_it.problem, survey_of_it.capabilities, survey_of_it.apop) == (None, None, True)

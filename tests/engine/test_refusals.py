@@ -147,8 +147,8 @@ def test_any_text_has_a_class(text: str) -> None:
     [
         ("[AUTH] Application-specific password required: https://support.google.com/x", "app password"),
         ("[AUTH] Web login required: https://support.google.com/x", "web browser"),
-        ("[SYS/PERM] Your account is not enabled for POP access.", "switch POP access on"),
-        ("POP3 ist für dieses Postfach nicht aktiviert", "switch POP access on"),
+        ("[SYS/PERM] Your account is not enabled for POP access.", "enable POP access"),
+        ("POP3 ist für dieses Postfach nicht aktiviert", "enable POP access"),
         ("Authentication failure: LogonDenied-BasicAuthBlocked", "access token"),
         ("[AUTH] account suspended", "locked the account"),
         ("[AUTH] wrong password", None),

@@ -27,7 +27,10 @@ NEVER: dict[str, Any] = {"capa": CapaUse.NEVER}
 SUSPENDED = "nothing is deleted in this session: the server has listed UTF8 and refuses it now (no)"
 #: A server that hangs up at CAPA.
 BROKE = "the server closed the connection before its answer to CAPA; connecting once more without CAPA"
-FOR_A_DAY = 'pop.example.test:110 cannot do CAPA: it is not asked for a day; with capa="never" in the client, never'
+FOR_A_DAY = (
+    "pop.example.test:110 cannot handle CAPA: it is not sent again for a day."
+    ' capa="never" in the client switches it off'
+)
 
 
 @pytest.fixture
@@ -161,7 +164,7 @@ async def test_where_utf8_is_refused_the_setting_that_hides_capa_is_named(
     assert (await world.poll(**NEVER)).deleted == 0
     (told,) = warnings(world)
     assert told.startswith(SUSPENDED)
-    assert 'leave out capa="never" for one run' in told
+    assert 'remove capa="never" for one run' in told
     world.server.faults = Faults()
     world.become(utf8=Utf8.UNKNOWN)  # another server
     assert (await world.poll()).deleted == 1
@@ -208,7 +211,7 @@ async def test_a_message_that_is_sent_in_utf8_mode_only(
     assert (result.code, result.messages, result.deleted) == (ExitCode.TEMPORARY, 1, 1)
     (skipped,) = [each for each in world.of(MessageSkipped) if each.trouble]
     assert "it is in UTF-8, and UTF-8 mode is off" in skipped.reason
-    assert ('leave out capa="never"' in skipped.reason) == named
+    assert ('remove capa="never"' in skipped.reason) == named
     assert world.troubles() == {}
 
 
@@ -271,7 +274,7 @@ async def test_a_server_that_has_answered_capa_is_never_entered_without(
     world.faults.hang_up.add("CAPA")
     result = await world.poll()
     assert result.code is ExitCode.TEMPORARY
-    assert 'use capa="never"' in result.advice
+    assert 'set capa="never"' in result.advice
     assert world.verbs(-1) == ["CAPA"]
     assert (await world.poll(**NEVER)).ok
 

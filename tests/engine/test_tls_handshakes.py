@@ -273,7 +273,7 @@ async def test_another_name_may_be_expected(certificates: Certificates) -> None:
     assert details.names == ("*.provider.test",)
     found = await rejection(greeter(certificates.server_context(HOST, "more.test")), policy)
     assert str(found) == f"the certificate is for {HOST}, more.test, not for mail.provider.test"
-    assert found.advice == f"take peercert out of the client's <ssl>: the certificate is for {HOST}"
+    assert found.advice == f"remove peercert from the client's <ssl>: the certificate is for {HOST}"
 
 
 @trio_test

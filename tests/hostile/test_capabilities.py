@@ -84,7 +84,10 @@ async def test_a_server_that_cannot_do_capa(
     """It is asked on the first connection, and not on the second, nor at the next run."""
     notes = [
         f"{says}; connecting once more without CAPA",
-        'hostile.test:110 cannot do CAPA: it is not asked for a day; with capa="never" in the client, never',
+        (
+            "hostile.test:110 cannot handle CAPA: it is not sent again for a day."
+            ' capa="never" in the client switches it off'
+        ),
     ]
     service = await prove(Behaviour({"CAPA": play}, delivered=3, seconds=seconds, notes=notes), tmp_path)
     assert service.server.verbs(0) == ["CAPA"]

@@ -80,7 +80,7 @@ async def test_an_empty_message_in_place_of_a_listed_one(
     """Some Exchange servers do this for messages that they cannot render."""
     behaviour = Behaviour(
         {"RETR 1": b"+OK\r\n.\r\n"},
-        f"1 message could not be retrieved: the server sent an empty message in place of its {SIZE} octets",
+        f"1 message could not be retrieved: the server sent an empty message instead of the listed {SIZE} octets",
         ExitCode.TEMPORARY,
         delivered=2,
     )

@@ -46,19 +46,19 @@ BEHAVIOURS = {
     ),
     "lines without end": Behaviour(
         {"GREETING": endlessly(b"+OK more\r\n" * 1000)},
-        "the server sent what nobody asked for: +OK more",
+        "the server sent an unexpected line: +OK more",
         ExitCode.PROTOCOL,
         told=0,
     ),
     "refused": Behaviour(
-        {"GREETING": b"-ERR go away\r\n"}, "the server turns us away: go away", ExitCode.UNAVAILABLE, told=0
+        {"GREETING": b"-ERR go away\r\n"}, "the server refused access: go away", ExitCode.UNAVAILABLE, told=0
     ),
     "refused without a reason": Behaviour(
-        {"GREETING": b"-ERR\r\n"}, "the server turns us away: without a reason", ExitCode.UNAVAILABLE, told=0
+        {"GREETING": b"-ERR\r\n"}, "the server refused access: without a reason", ExitCode.UNAVAILABLE, told=0
     ),
     "refused for now": Behaviour(
         {"GREETING": b"-ERR [SYS/TEMP] later\r\n"},
-        "the server turns us away: [SYS/TEMP] later",
+        "the server refused access: [SYS/TEMP] later",
         ExitCode.TEMPORARY,
         told=0,
     ),

@@ -114,13 +114,13 @@ BEHAVIOURS = {
     ),
     "the mailbox is in use": Behaviour(
         {"PASS": b"-ERR [IN-USE] later\r\n"},
-        "the server turns us away: [IN-USE] later",
+        "the server refused access: [IN-USE] later",
         ExitCode.TEMPORARY,
         "another program has the mailbox open",
     ),
     "in use, with other methods left": Behaviour(
         {"RESPONSE": b"-ERR [IN-USE] later\r\n"},
-        "the server turns us away: [IN-USE] later",
+        "the server refused access: [IN-USE] later",
         ExitCode.TEMPORARY,
         told=0,
         client=CRAM_FIRST,
@@ -145,7 +145,7 @@ BEHAVIOURS = {
         {"AUTH": (b"-ERR no\r\n", CUT)},
         f"{REJECTED} (SASL_CRAM_MD5: no), and then: the connection broke",
         ExitCode.LOGIN,
-        "the server hangs up after it has refused SASL_CRAM_MD5, so that no other method can be tried",
+        "the server closes the connection after it refuses SASL_CRAM_MD5, so no other method can be tried",
         told=0,
         client=CRAM_FIRST,
     ),
@@ -188,7 +188,7 @@ BEHAVIOURS = {
     ),
     "several challenges at once": Behaviour(
         {"AUTH": b"+ \r\n+ \r\n"},
-        "the server sent what nobody asked for: + ",
+        "the server sent an unexpected line: + ",
         ExitCode.PROTOCOL,
         told=0,
         client=PLAIN,

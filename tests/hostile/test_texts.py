@@ -36,7 +36,7 @@ def accepting(text: bytes) -> dict[str, Play]:
 def refusing(text: str) -> dict[str, tuple[str, ExitCode, int]]:
     """What is said where one of them is -ERR, with the exit code, and how many messages come."""
     return {
-        "GREETING": (f"the server turns us away: {text}", ExitCode.UNAVAILABLE, 0),
+        "GREETING": (f"the server refused access: {text}", ExitCode.UNAVAILABLE, 0),
         "CAPA": ("", ExitCode.OK, 3),
         "USER": (f"the server rejected the login (USERPASS: {text})", ExitCode.LOGIN, 0),
         "PASS": (f"the server rejected the login (USERPASS: {text})", ExitCode.LOGIN, 0),

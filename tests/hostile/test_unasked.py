@@ -14,10 +14,10 @@ from tui_popretr.errors import ExitCode
 
 EXTRA = {"+OK": b"+OK extra\r\n", "-ERR": b"-ERR extra\r\n", "rows": b"extra 1\r\n.\r\n", "half a line": b"+OK ext"}
 SAID = {
-    "+OK": "the server sent what nobody asked for: +OK extra",
+    "+OK": "the server sent an unexpected line: +OK extra",
     "-ERR": "the server broke off: -ERR extra",
-    "rows": "the server sent what nobody asked for: extra 1",
-    "half a line": "the server sent what nobody asked for: +OK ext",
+    "rows": "the server sent an unexpected line: extra 1",
+    "half a line": "the server sent an unexpected line: +OK ext",
 }
 ANYTHING = re.compile(".*")
 #: How often the password is told when the reply comes behind that of a command.
@@ -65,6 +65,6 @@ async def test_a_reply_in_a_window(command: str, extra: str, tmp_path: Path, aut
 async def test_answers_in_advance(count: int, tmp_path: Path, autojump_clock: MockClock) -> None:
     """+OKs that come before their commands are no answers to DELE and QUIT: what was not deleted is owed."""
     script: dict[str, Play] = {"RETR 3": Say(more=b"+OK\r\n" * count), "DELE": SILENCE}
-    says = "the server sent what nobody asked for: +OK"
+    says = "the server sent an unexpected line: +OK"
     behaviour = Behaviour(script, says, ExitCode.PROTOCOL, delivered=None, told=None, notes=None)
     await prove(behaviour, tmp_path)

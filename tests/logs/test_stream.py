@@ -117,7 +117,7 @@ def test_nobody_reads(pipe: Pipe, log: LogFile, clock: FakeClock, reports: list[
     count = (QUEUE + HELD) // 100 + 300
     for number in range(count):
         log.write(f"{number:04} {LINE[:94]}")
-    assert reports == ["%stderr%: the log cannot be written: nobody reads it"]
+    assert reports == ["%stderr%: the log cannot be written: its reader has stopped reading"]
     pipe.read(filled)
     kept = (QUEUE // 100 + HELD // 100) * 100
     first = pipe.read(QUEUE // 100 * 100)

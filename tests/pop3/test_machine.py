@@ -342,7 +342,7 @@ def test_injected_bytes_are_seen_before_and_after_the_handshake() -> None:
                 call()
 
 
-# --- what nobody asked for ------------------------------------------------------------------------------------------
+# --- unexpected lines -------------------------------------------------------------------------------------------------
 
 
 def test_an_unfinished_line_is_no_reply_to_the_next_command() -> None:

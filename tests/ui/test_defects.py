@@ -53,7 +53,7 @@ def screen(terminal: OnTerminal) -> str:
 @pytest.mark.parametrize(
     ("way", "words"),
     [
-        ("subscriber", "internal error: (a subscriber of the test) failed and is left out: ZeroDivisionError"),
+        ("subscriber", "internal error: (a subscriber of the test) failed and was unsubscribed: ZeroDivisionError"),
         ("thread", "internal error: the thread 'of the test' failed: ZeroDivisionError"),
     ],
 )
@@ -99,7 +99,7 @@ def test_defects_are_printed_once_and_the_hook_is_as_before(capsys: pytest.Captu
     assert threading.excepthook is before
     assert reported == capsys.readouterr().err.splitlines()
     assert reported == [
-        "internal error: 'a view' failed and is left out: ZeroDivisionError('of the test')",
+        "internal error: 'a view' failed and was unsubscribed: ZeroDivisionError('of the test')",
         "internal error: the thread 'of the test' failed: ZeroDivisionError('division by zero')",
     ]
 

@@ -76,4 +76,4 @@ def _trace(verbosity: int) -> LogSettings:
 
 
 def _report_defect(subscriber: object, problem: Exception) -> None:
-    print(f"internal error: {subscriber!r} failed and is left out: {problem!r}", file=sys.stderr)
+    print(f"internal error: {subscriber!r} failed and was unsubscribed: {problem!r}", file=sys.stderr)

@@ -52,7 +52,7 @@ def _ascii(host: str) -> str:
         return ascii_host(host)
     except InvalidHostName:
         raise InvalidValueError(
-            f"{quote(host)} is not a host name (IDNA 2008); if it has a form in ASCII (xn--...), write that"
+            f"{quote(host)} is not a host name (IDNA 2008); if it has an ASCII form (xn--...), write that"
         ) from None
 
 

@@ -29,8 +29,8 @@ def doubts(argv: Sequence[str]) -> Iterator[str]:
     if _loses_mail(argv):
         yield (
             f"{_LDA} without -e bounces or drops a message that is over quota and ends with exit code 0, so the message"
-            " is deleted from the server; add -e, then it ends with 77 and the message stays (what a Sieve script"
-            f" rejects is never stored, and {_LDA} ends with 0, also with -e)"
+            " is deleted from the server; add -e: it then ends with 77, and the message stays (a message that a Sieve"
+            " script rejects is never stored and is deleted from the server, with -e too)"
         )
 
 

@@ -85,7 +85,7 @@ def _source(client: ClientSettings) -> str:
     if server.tls is None:
         return f"{server.address} without TLS{habits}"
     pinned = ", its certificate pinned" if server.tls.fingerprints else ""
-    legacy = ", also where that is outdated" if server.tls.legacy else ""
+    legacy = ", outdated TLS included" if server.tls.legacy else ""
     return f"{server.address} over TLS{' (STLS)' if server.tls.latent else ''}{pinned}{legacy}{habits}"
 
 
@@ -130,7 +130,7 @@ def _target(destination: Destination) -> str:
 def _modes(modes: Modes) -> str:
     if modes == Modes():
         return ""
-    return f", with mode 0{modes.file:o} for files and 0{modes.folder:o} for folders that are made"
+    return f", with mode 0{modes.file:o} for files and 0{modes.folder:o} for new folders"
 
 
 def _afterwards(client: ClientSettings) -> str:

@@ -141,7 +141,7 @@ class Section:
         keep = self._keeps_spaces()
         if not keep and _ends_in_spaces(found.text):
             self.warning(
-                f'the spaces at the ends of {name} are not part of it; where they are, add xml:space="preserve" to'
+                f'the spaces at the ends of {name} are dropped; if they belong to it, add xml:space="preserve" to'
                 f" <{self.node.name}>",
                 found.place,
             )
@@ -157,7 +157,7 @@ class Section:
         raw, keep = self.node.text, self._keeps_spaces()
         if not keep and _ends_in_spaces(raw):
             self.warning(
-                f"the spaces at the ends of <{self.node.name}> are not part of it; where they are, say"
+                f"the spaces at the ends of <{self.node.name}> are dropped; if they belong to it, write"
                 f' <{self.node.name} xml:space="preserve">'
             )
         return self._value(f"<{self.node.name}>", raw, self.node.place, keep=keep, octets=octets)

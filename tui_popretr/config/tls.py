@@ -50,8 +50,8 @@ def read_tls(section: Section, resolver: Resolver) -> TlsPolicy:
     legacy = section.attribute("legacy", values.boolean, _DEFAULTS.legacy)
     if legacy:
         section.warning(
-            'legacy="Y" accepts short keys, SHA-1 signatures and servers without secure renegotiation (RFC 5746): what'
-            " is sent may be read on the way",
+            'legacy="Y" accepts short keys, SHA-1 signatures and servers without secure renegotiation (RFC 5746):'
+            " others may be able to read the connection",
             section.place_of("legacy"),
         )
     return TlsPolicy(

@@ -167,9 +167,9 @@ def file_mode(text: str) -> int:
     """Permissions of a message's file, in octal: the owner reads and writes it, and nobody executes it."""
     mode = _mode(text, "0660")
     if mode & ~0o666:
-        raise InvalidValueError(f"{quote(text)} has more than the bits for reading and writing; write it like 0660")
+        raise InvalidValueError(f"{quote(text)} sets bits other than read and write; use a mode such as 0660")
     if mode & 0o600 != 0o600:
-        raise InvalidValueError(f"{quote(text)} lacks the owner's right to read and write; write it like 0660")
+        raise InvalidValueError(f"{quote(text)} does not let the owner read and write; use a mode such as 0660")
     return mode
 
 
@@ -179,7 +179,7 @@ def folder_mode(text: str) -> int:
     if mode & ~0o2777:
         raise InvalidValueError(f"{quote(text)} has the setuid or the sticky bit; only setgid is allowed, as in 02770")
     if mode & 0o700 != 0o700:
-        raise InvalidValueError(f"{quote(text)} lacks a right of the owner (7 for the owner); write it like 0770")
+        raise InvalidValueError(f"{quote(text)} does not give the owner all rights (7); use a mode such as 0770")
     return mode
 
 

@@ -44,5 +44,5 @@ def _explain_setgid(descriptor: int, mode: int) -> None:
         if _change(descriptor, mode & ~stat.S_ISGID):
             raise CannotCreate(
                 f"foldermode 0{mode:o} needs the setgid bit, which this process may not set",
-                advice="under systemd: RestrictSUIDSGID=no; or make the folders yourself, and they stay as they are",
+                advice="under systemd set RestrictSUIDSGID=no; or create the folders yourself: their mode is kept",
             )

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from tui_popretr.clock import Clock
 from tui_popretr.config.model import ClientSettings, Server
 from tui_popretr.engine.bus import Bus
-from tui_popretr.engine.login import turned_away
+from tui_popretr.engine.login import response_code_error
 from tui_popretr.engine.plan import Listed
 from tui_popretr.engine.stream import Stream
 from tui_popretr.engine.wire import Wire
@@ -97,8 +97,8 @@ class Entry:
         """Wait for a greeting that lets us in."""
         greeting = await self._greeting(wire)
         if not greeting.ok:
-            raise turned_away(greeting.text, response_code(greeting.text)) or GreetingRefused(
-                f"the server turns us away: {visible(greeting.text, 200) or 'without a reason'}"
+            raise response_code_error(greeting.text, response_code(greeting.text)) or GreetingRefused(
+                f"the server refused access: {visible(greeting.text, 200) or 'without a reason'}"
             )
         return greeting
 
@@ -185,6 +185,6 @@ class Entry:
 def _refused(command: str, reply: Reply) -> PopretrError:
     """Return the error for a command without which there is nothing to do."""
     words = visible(reply.text, 200) or "without a reason"
-    return turned_away(reply.text, reply.code) or CommandRefused(
+    return response_code_error(reply.text, reply.code) or CommandRefused(
         f"the server refuses {command}: {words}", advice="it is tried again at the next run"
     )

@@ -92,14 +92,14 @@ async def log_in(wire: Wire, server: Server, manner: Manner) -> str:
     return await _Login(wire, server, password, manner).run()
 
 
-def turned_away(text: bytes, code: str | None) -> PopretrError | None:
+def response_code_error(text: bytes, code: str | None) -> PopretrError | None:
     """Return the error of an -ERR whose RESP-CODE is not about the credentials, None for any other."""
     kind = _ENDS.get(code or "")
     words = visible(text, 200)
-    return None if kind is None else kind(f"the server turns us away: {words}", advice=advice_for(words))
+    return None if kind is None else kind(f"the server refused access: {words}", advice=advice_for(words))
 
 
-def _turned_away_in_words(text: bytes, username: str) -> PopretrError | None:
+def _error_by_words(text: bytes, username: str) -> PopretrError | None:
     """Return the error of an -ERR to a login that is temporary by its words, None for any other."""
     words = visible(text, 200)
     kinds: dict[Refusal, type[PopretrError]] = {
@@ -109,7 +109,7 @@ def _turned_away_in_words(text: bytes, username: str) -> PopretrError | None:
     kind = kinds.get(classify(words, username))
     if kind is None:
         return None
-    problem = kind(f"the server turns us away: {words}")
+    problem = kind(f"the server refused access: {words}")
     problem.by_words = True
     return problem
 
@@ -199,16 +199,16 @@ class _Login:
         others = f"name another in authtypes (here: {', '.join(left)})" if left else "name another in authtypes"
         if self._hung_up and left:
             return (
-                f"the server hangs up after it has refused {tried}, so that no other method can be tried: if username"
-                f" and password are right, {others}"
+                f"the server closes the connection after it refuses {tried}, so no other method can be tried: if"
+                f" username and password are right, {others}"
             )
         if AuthType.AUTO not in self._server.auth_types:
             return None
         if list(self._refused) == [AuthType.APOP] and not self._refused[AuthType.APOP].judged:
             # The only one that AUTO takes without TLS where the server lists no mechanism.
             return (
-                "the greeting has a stamp for APOP, but the server may not know APOP. If username and password are"
-                f" right, {'add <ssl>, or ' if not self._private else ''}name USERPASS in authtypes"
+                "the greeting has a timestamp for APOP, but the server may not support APOP. If username and password"
+                f" are right, {'add <ssl>, or ' if not self._private else ''}name USERPASS in authtypes"
                 f"{', which sends the password in clear' if not self._private else ''}"
             )
         if not left:
@@ -304,9 +304,9 @@ class _Login:
         """Return the answer to a command of a login. Raises what ends the login, whatever the credentials are."""
         assert isinstance(answer, Reply)
         if not answer.ok:
-            problem = turned_away(answer.text, answer.code)
+            problem = response_code_error(answer.text, answer.code)
             if problem is None and answer.code != "AUTH":
-                problem = _turned_away_in_words(answer.text, self._username)
+                problem = _error_by_words(answer.text, self._username)
             if problem is not None:
                 raise problem
         return answer

@@ -38,15 +38,18 @@ def _listed(names: Sequence[str]) -> str:
 def _right_name(certificate: Certificate, host: str, shown: str, expected: str | None) -> str:
     """Return what to do: a name is only suggested where the handshake then succeeds and the name means this server."""
     if expected and certificate.is_for(host):
-        return f"take peercert out of the client's <ssl>: the certificate is for {shown}"
+        return f"remove peercert from the client's <ssl>: the certificate is for {shown}"
     if certificate.is_called(host):
         # Beside alternative names the common name does not count (RFC 6125 §6.4.4), nor an address written as DNS name.
-        return f'the name stands where it does not count by itself; set peercert="{shown}" in the client\'s <ssl>'
+        return (
+            "the certificate has this name only in a field that is not checked by default; set"
+            f' peercert="{shown}" in the client\'s <ssl>'
+        )
     check = "check peercert" if expected else "check the host name in address"
     if name := _telling_name(certificate, host):
         return f'{check}, or set peercert="{visible(name, 253)}" in the client\'s <ssl> if that is the right server'
     if certificate.fingerprint and certificate.names and not any("*" in name for name in certificate.names):
-        return f"{check}; the certificate's names say nothing about the server, so {pin_it(certificate)}"
+        return f"{check}; no name in the certificate identifies the server, so {pin_it(certificate)}"
     return check
 
 

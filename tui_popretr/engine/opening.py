@@ -100,8 +100,8 @@ class Opening:
             problem = broke.problem
         if (await self._memory.of(server)).time:
             problem.advice = (
-                "the server has answered CAPA before, so it is tried again at the next run. If this goes on because the"
-                ' server was replaced by another, use capa="never"'
+                "the server has answered CAPA before, so CAPA is sent again at the next run. If the server was replaced"
+                ' and the error persists, set capa="never" in the client'
             )
             raise problem
         self._warn(f"{problem}; connecting once more without CAPA")
@@ -110,7 +110,8 @@ class Opening:
         if then == self._log_in:
             await self._memory.broke(server)
             self._warn(
-                f'{server.address} cannot do CAPA: it is not asked for a day; with capa="never" in the client, never'
+                f"{server.address} cannot handle CAPA: it is not sent again for a day."
+                ' capa="never" in the client switches it off'
             )
         return wire
 
@@ -129,7 +130,7 @@ class Opening:
             if self.capabilities is not None:
                 await self._memory.answered(client.server, self.capabilities)
         elif not self._never:
-            wire.event("CAPA is left out: this server has closed the connection at it")
+            wire.event("CAPA is not sent: the connection to this server broke at CAPA before")
         await then(wire, greeting)
         return wire
 
@@ -177,7 +178,7 @@ class Opening:
             f"the server has listed UTF8 and refuses it now ({visible(answer.text, 200) or 'without a reason'})"
         )
         if self._never:
-            self.doubtful += ': leave out capa="never" for one run, so that the server is asked whether it still has it'
+            self.doubtful += ': remove capa="never" for one run, so that CAPA shows whether the server still has it'
         elif self.capabilities is None and self._asked:
             await self._memory.refused_utf8(server)
 

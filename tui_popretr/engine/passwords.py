@@ -93,7 +93,7 @@ async def _from_command(argv: tuple[str, ...], timeout: float) -> Secret:
     except ChildProcessError:
         # Not even a command that failed is to be told from one that succeeded: what it printed may be anything.
         raise PasswordUnavailable(
-            f"the password command {argv[0]} ended, but the system did not give its exit code"
+            f"the password command {argv[0]} ended, but the system did not report its exit code"
         ) from None
     except OSError as problem:
         raise PasswordUnavailable(

@@ -142,16 +142,16 @@ def advice_for(text: str) -> str | None:
     """Return what to do where the text says what is missing, None where it does not. For every -ERR to a login."""
     words = _ADDRESS.sub("", text)
     if _APP_PASSWORD.search(words):
-        return "make an app password in the provider's web pages, and use it here in place of the account's password"
+        return "create an app password on the provider's website, and use it here instead of the account's password"
     if _WEB_LOGIN.search(words):
         return (
-            "log in once by a web browser and confirm what the provider asks there; where that does not help use an app"
+            "log in once with a web browser and confirm what the provider asks there; if that does not help, use an app"
             " password or an access token (docs/providers.md)"
         )
     if _TOKENS_ONLY.search(words):
-        return "the provider takes no passwords any more: use an access token (docs/providers.md)"
+        return "the provider no longer accepts passwords: use an access token (docs/providers.md)"
     if _SWITCHED_OFF.search(words) and not _WANTS_TLS.search(words):
-        return "switch POP access on in the provider's web pages (docs/providers.md)"
+        return "enable POP access on the provider's website (docs/providers.md)"
     if classify(text) is Refusal.LOCKED_OUT:
-        return "the provider has locked the account: see its web pages, or ask its operator"
+        return "the provider has locked the account: see its website, or ask its support"
     return None

@@ -55,7 +55,7 @@ DRAIN = 8.0
 #: And for removing an unfinished file, where the disk hangs; it is removed later.
 DISCARD = 1.0
 #: Why the first message of a UW-IMAP mailbox stays where it is.
-FOLDER_DATA = "no mail, but the mail server's own data about its folder (UW-IMAP)"
+FOLDER_DATA = "not a message, but the server's own data about the folder (UW-IMAP)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -434,7 +434,7 @@ class Retrieval:
         wholeness = judge(listed.octets, event.octets)
         self._short = None if wholeness is Wholeness.WHOLE else listed
         if wholeness is Wholeness.EMPTY:
-            problem = MessageRefused(f"the server sent an empty message in place of its {listed.octets} octets")
+            problem = MessageRefused(f"the server sent an empty message instead of the listed {listed.octets} octets")
             self._observer.failed(listed, problem, count=True)
             await self._discard(draft)
             return

@@ -494,7 +494,7 @@ class Session(Observer):
             debug=lambda text: self._note(Level.DEBUG, text),
             resolve=resolve,
             utf8=utf8,
-            utf8_advice=' (leave out capa="never" for one run)' if client.capa is CapaUse.NEVER else "",
+            utf8_advice=' (remove capa="never" for one run)' if client.capa is CapaUse.NEVER else "",
         )
         return replace(target, rejected=self._storage.for_rejected(target))
 

@@ -18,7 +18,7 @@ from tui_popretr.text import visible
 #: A system's whole trust store is a quarter of a megabyte; nothing that a person means is larger than this.
 LARGEST = 16 * 1024 * 1024
 
-_TOO_WEAK = 'its key is too short, or it is signed with SHA-1; a new one is best, and legacy="Y" in <ssl> accepts it'
+_TOO_WEAK = 'its key is too short, or it is signed with SHA-1: get a new one, or accept it with legacy="Y" in <ssl>'
 
 Encrypted = Callable[[bytes], bytes]  # password -> the private key in PEM
 

@@ -215,10 +215,8 @@ def _too_old(attempt: Attempt, words: str) -> str:
 def _accept_it(policy: TlsPolicy, *, sure: bool = True) -> str:
     if policy.legacy:
         return "tell the server's operator"
-    when = "tell the server's operator; until it is updated," if sure else "if it is an old server,"
-    return (
-        f"{when} {_written(policy, legacy=True)} accepts what is outdated, and what is sent may then be read on the way"
-    )
+    when = "tell the server's operator; until the server is updated," if sure else "if the server is old,"
+    return f"{when} {_written(policy, legacy=True)} accepts it, but others may then be able to read the connection"
 
 
 def _written(policy: TlsPolicy, **changes: Any) -> str:

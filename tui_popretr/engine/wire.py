@@ -154,7 +154,7 @@ class Wire:
         if scope.cancelled_caught:
             raise TlsFailed(
                 f"the TLS handshake took longer than {patience:g} s",
-                advice='if the server is only slow, give it more time: <ssl timeout="2m"/>',
+                advice='if the server is only slow, allow more time: <ssl timeout="5m"/>',
             )
         if server.tls.latent:
             self.machine.tls_started()

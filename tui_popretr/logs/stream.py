@@ -56,7 +56,7 @@ class Stream:
             if self._problem is not None:
                 raise self._problem
             if self._queue and len(self._queue) + len(lines) > QUEUE:
-                raise BlockingIOError(errno.EAGAIN, "nobody reads it")
+                raise BlockingIOError(errno.EAGAIN, "its reader has stopped reading")
             self._queue += lines
             del lines[:]
             if self._thread is None and self._queue:

@@ -158,7 +158,7 @@ class Machine:
         """
         self.check()
         if self._rest not in (b"", b"\r") and (self.idle or self._state is State.CHALLENGED):
-            # completed later, a line that nobody asked for would pass for the reply to this command
+            # completed later, an unexpected line would pass for the reply to this command
             self._break(self._misplaced(self._rest, whole=False))
             self.check()
         return self._register(command)
@@ -399,7 +399,7 @@ class Machine:
             return RemoteProtocolError(f"the server's answer is neither +OK nor -ERR: {quote}")
         if is_err(line):
             return UnsolicitedReply(f"the server broke off: {quote}")
-        return UnsolicitedReply(f"the server sent what nobody asked for: {quote}")
+        return UnsolicitedReply(f"the server sent an unexpected line: {quote}")
 
     def _describe_eof(self) -> str:
         if self._state is State.GREETING:

@@ -26,8 +26,8 @@ class Defects:
         self._untold: deque[str] = deque(maxlen=_KEPT)
 
     def __call__(self, subscriber: object, problem: Exception) -> None:
-        """A subscriber has failed and is left out."""
-        self._take(f"{subscriber!r} failed and is left out: {problem!r}")
+        """A subscriber has failed and was unsubscribed."""
+        self._take(f"{subscriber!r} failed and was unsubscribed: {problem!r}")
 
     def __enter__(self) -> Defects:
         self._hook_before, threading.excepthook = threading.excepthook, self._thread_failed

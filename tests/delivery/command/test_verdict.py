@@ -44,7 +44,7 @@ def test_exit_code_0_is_a_delivery_however_it_came() -> None:
             CommandDeferred,
             "lda took longer than 90 s: it ended with exit code 67 (it knows no such user)",
         ),
-        (End(None, b"hi"), CommandDeferred, "lda ended, but the system did not give its exit code: hi"),
+        (End(None, b"hi"), CommandDeferred, "lda ended, but the system did not report its exit code: hi"),
         (End(None, b"", stopped=True), CommandDeferred, "lda took longer than 90 s: it was killed and does not end"),
     ],
 )

@@ -213,7 +213,7 @@ def test_advice_after_a_login() -> None:
             pytest.raises(ReceiverLoginFailed) as caught,
         ):
             sender.send()
-    assert caught.value.advice.startswith("the server does not let this account send such mail")
+    assert caught.value.advice.startswith("the server does not allow this account to send this mail")
 
 
 @pytest.mark.parametrize("code", [421, 450, 454, 499])

@@ -173,7 +173,7 @@ def test_an_old_mail_server_is_accepted_on_this_machine_alone(
             ReceiverNotTrusted, "is too old for a safe connection", receiver.destination(starttls=True), None
         )
     assert str(error) == f"the SMTP server 127.0.0.1:{receiver.port} is too old for a safe connection: {words}"
-    assert error.advice.startswith("update it, or hand over to a mail server on this machine")
+    assert error.advice.startswith("update it, or deliver to a mail server on this machine")
     tls.context.cache_clear()
 
 
@@ -193,7 +193,7 @@ def test_every_refusal_of_an_old_mail_server_is_explained(reason: str, words: st
     problem.reason = reason
     error = tls.explain("x", problem)
     assert str(error).startswith(words)
-    assert error.advice.endswith("for another one no setting accepts it")
+    assert error.advice.endswith("no setting accepts this from another machine")
 
 
 def test_a_password_that_is_not_utf8_is_sent_as_it_is() -> None:

@@ -61,7 +61,7 @@ def judge(name: str, end: End, timeout: float, *, interrupted: bool) -> None:
 def how_it_ended(end: End) -> str:
     """Return the end in words that follow the command's name."""
     if end.code is None:
-        return "was killed and does not end" if end.stopped else "ended, but the system did not give its exit code"
+        return "was killed and does not end" if end.stopped else "ended, but the system did not report its exit code"
     if end.code < 0:
         return f"was killed by {_signal(-end.code)}"
     meaning = f" ({_MEANINGS[end.code]})" if end.code in _MEANINGS else ""

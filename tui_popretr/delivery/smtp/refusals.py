@@ -80,12 +80,14 @@ _OURSELVES: Final = re.compile(
 )
 
 #: What to do about it.
-_START_TLS: Final = "the server takes mail under TLS only: add <starttls>Y</starttls> to <smtp>, or use port 465"
-_LOG_IN: Final = "the server takes mail after a login only: add <username> and <password> to <smtp>"
-_OTHER_LOGIN: Final = "the server does not let this account send such mail: check <username> and <password> in <smtp>"
+_START_TLS: Final = "the server accepts mail only over TLS: add <starttls>Y</starttls> to <smtp>, or use port 465"
+_LOG_IN: Final = "the server accepts mail only after a login: add <username> and <password> to <smtp>"
+_OTHER_LOGIN: Final = (
+    "the server does not allow this account to send this mail: check <username> and <password> in <smtp>"
+)
 _NO_RELAY: Final = (
-    "the server is not responsible for the domain of recip and passes nothing on for us: check recip and <address>,"
-    " or add <username> and <password> to <smtp>"
+    "the domain of recip is not one of the server's own, and the server does not relay for us: check recip and"
+    " <address>, or add <username> and <password> to <smtp>"
 )
 _NO_SENDER: Final = "check <sender> in <smtp>: the server does not accept it from us"
 
