@@ -142,6 +142,14 @@ def test_last_words_that_hang_are_not_waited_for(start: Start) -> None:
     assert process.returncode == 0
 
 
+def test_without_a_thread_for_the_last_words_the_end_comes(start: Start) -> None:
+    no_thread = "threading.Thread.start = lambda _: (_ for _ in ()).throw(RuntimeError())\n    "
+    process = start("soon, never, never", body=no_thread + HANG)
+    process.send_signal(TERM)
+    assert rest(process) == ["begin SIGTERM"]
+    assert process.returncode == 0
+
+
 def test_afterwards_signals_do_what_they_did_before(start: Start) -> None:
     process = start("never, never, never", body="pass\ntell('hanging')\nthreading.Event().wait()")
     process.send_signal(TERM)

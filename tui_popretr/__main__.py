@@ -6,12 +6,14 @@ import gc
 import os
 import sys
 
+from tui_popretr.cli.encoding import use_utf8
 from tui_popretr.descriptors import occupy
 
 
 def main() -> None:
     """Run the program and exit with its exit code."""
     occupy()
+    use_utf8()
     gc.disable()  # while modules are loaded there is no garbage, and much to look through
     # Inside, so that ctrl+c while they load is as quiet as later.
     try:

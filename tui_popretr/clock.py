@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from datetime import datetime, tzinfo
+from datetime import UTC, datetime, tzinfo
 from typing import Protocol
 
 # Linux's monotonic clock stands still while the machine sleeps; a mail due at 8:00 must not wait for that.
@@ -24,6 +24,14 @@ class Clock(Protocol):
     def now(self) -> datetime:
         """The wall clock as an aware datetime in local time. For people and logs; never for scheduling."""
         ...
+
+
+def local_time(when: datetime) -> datetime:
+    """Return a time in local time; in UTC where TZ names an offset of a day or more, which datetime cannot express."""
+    try:
+        return when.astimezone()
+    except ValueError:
+        return when.astimezone(UTC)
 
 
 class SystemClock:
@@ -50,6 +58,6 @@ class SystemClock:
         # Offsets change at a quarter of an hour, and the time is asked for several times a message.
         quarter = int(time.time() // 900)
         if quarter != self._quarter:
-            self._zone = datetime.now().astimezone().tzinfo
+            self._zone = local_time(datetime.now(UTC)).tzinfo
             self._quarter = quarter
         return datetime.now(self._zone)

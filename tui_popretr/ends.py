@@ -110,8 +110,9 @@ class Ends:
             elif self._over():
                 self._deadline = min(self._deadline, now + _AFTERWARDS)
         last = threading.Thread(target=self._last, name="last words", daemon=True)
-        last.start()
-        last.join(_LAST_WORDS)
+        with contextlib.suppress(RuntimeError):  # no thread is to be had
+            last.start()
+            last.join(_LAST_WORDS)
         os._exit(0 if self.second is None else 128 + self.second)
 
     def _receive(self, number: int) -> None:

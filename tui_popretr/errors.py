@@ -366,6 +366,12 @@ class JournalError(PopretrError):
     exit_code = ExitCode.IO_ERROR
 
 
+class JournalWithoutThread(JournalError):
+    """The system starts no thread for the journal: it is as it was."""
+
+    exit_code = ExitCode.TEMPORARY
+
+
 class JournalMisplaced(JournalError):
     """The journal cannot be made or written where it is configured: the place is wrong rather than the moment."""
 
@@ -394,6 +400,24 @@ class SessionStopped(PopretrError):
     """The user or a shutdown ended the session; what was delivered is known to the journal."""
 
     exit_code = ExitCode.OK
+
+
+class SystemLimit(PopretrError):
+    """The system allows the program fewer threads or descriptors than it needs."""
+
+    exit_code = ExitCode.TEMPORARY
+
+
+def out_of_threads(problem: BaseException) -> SystemLimit | None:
+    """Return the error to report where a thread could not be started, None for any other problem."""
+    while isinstance(problem, BaseExceptionGroup) and len(problem.exceptions) == 1:
+        problem = problem.exceptions[0]
+    if not isinstance(problem, RuntimeError) or "can't start new thread" not in str(problem):
+        return None
+    return SystemLimit(
+        "the limit of processes and threads is too low: the system starts no further thread",
+        advice="raise it: ulimit -u, TasksMax= in a service's unit, or the container's limit of processes",
+    )
 
 
 # --- the system's errors --------------------------------------------------------------------------------------------

@@ -221,6 +221,7 @@ def test_a_terminal_that_another_program_has_made_non_blocking(
     eventually(lambda: attempts)
     pipe.read(filled)
     assert pipe.read_lines("one") == ["one"]
+    eventually(lambda: len(attempts) > 1)
     assert attempts == [(b"one\n", False), (b"one\n", True)]
     assert reports == []
 
@@ -253,3 +254,25 @@ def test_a_named_pipe(open_log: OpenLog, tmp_path: Path) -> None:
     finally:
         os.close(reading)
     assert [line for line in lines if not line.startswith("# ")] == ["line"] * 3
+
+
+def test_without_a_thread_lines_are_kept_and_written_later(
+    open_log: OpenLog, clock: FakeClock, reports: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    path = tmp_path / "fifo"
+    os.mkfifo(path)
+    reading = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+
+    def start(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as none_left:
+        none_left.setattr(threading.Thread, "start", start)
+        log = open_log(LogSettings(str(path), flush=0))
+        log.write("one")
+    assert reports == [f"{path}: the log cannot be written: no thread can be started to write it"]
+    clock.advance(RETRY_AFTER)
+    log.write("two")
+    log.close()
+    assert os.read(reading, 65536).splitlines()[-3:-1] == [b"one", b"two"]
+    os.close(reading)

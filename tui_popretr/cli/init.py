@@ -16,7 +16,7 @@ from tui_popretr.cli.init_dialogue import Dialogue, Talk, folded, has_terminal, 
 from tui_popretr.cli.init_file import PrivateFile, already_there
 from tui_popretr.cli.init_interview import Agreed, amount, interview
 from tui_popretr.cli.init_text import configuration_text, shown
-from tui_popretr.cli.places import locate, usual_places
+from tui_popretr.cli.places import locate, own_place
 from tui_popretr.config import values
 from tui_popretr.config.addresses import mail_address, server_address
 from tui_popretr.config.explain import describe
@@ -53,7 +53,7 @@ def run(arguments: Namespace, *, connector: Connector = connect_tcp) -> int:
     Nothing is written unless all went well. Raises UsageError, which names all that is missing where there is nobody to
     ask; CannotCreate where there is a configuration already; the PopretrError of what is wrong with server or login.
     """
-    path = os.path.abspath(arguments.config or usual_places()[0].path)
+    path = os.path.abspath(arguments.config or own_place().path)
     if os.path.lexists(path) and not arguments.force:
         raise already_there(path)
     if trouble := surroundings.folder_trouble(os.path.dirname(os.path.realpath(path))):

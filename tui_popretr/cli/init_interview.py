@@ -18,9 +18,18 @@ from tui_popretr.cli.init_text import MailFolder, MailServer, Outline, absolute,
 from tui_popretr.config import values
 from tui_popretr.config.addresses import mail_address, server_address
 from tui_popretr.config.model import PasswordSource, Server
+from tui_popretr.config.values import InvalidValueError
 from tui_popretr.engine.entry import Connector
 from tui_popretr.engine.probe import Findings
-from tui_popretr.errors import CertificateRejected, LoginFailed, PopretrError, TlsDemanded, TlsFailed, UidlUnavailable
+from tui_popretr.errors import (
+    CertificateRejected,
+    ConfigurationError,
+    LoginFailed,
+    PopretrError,
+    TlsDemanded,
+    TlsFailed,
+    UidlUnavailable,
+)
 from tui_popretr.secret import Secret
 from tui_popretr.text import visible
 
@@ -189,9 +198,9 @@ class _Interview:
         ]
         choice = talk.asker.choose("Where does the mail go?", options)
         if choice == 1:
-            return MailFolder("maildir", absolute(talk.asker.ask("Maildir", "~/Maildir", check=needed))), recip
+            return MailFolder("maildir", absolute(talk.asker.ask("Maildir", "~/Maildir", check=_path))), recip
         if choice == 2:
-            return MailFolder("downloads_directory", absolute(talk.asker.ask("Folder", "~/Mail", check=needed))), recip
+            return MailFolder("downloads_directory", absolute(talk.asker.ask("Folder", "~/Mail", check=_path))), recip
         receiver = talk.asker.ask("Mail address that it is for", check=mail_address)
         return MailServer(talk.asker.ask("Mail server", server, check=server_address), sender), receiver
 
@@ -244,6 +253,15 @@ def client_id_of(host: str) -> str:
     if len(labels) > 2 and len(labels[-1]) == 2 and labels[-2] in _SECOND_LEVELS:
         return labels[-3]
     return labels[-2] if len(labels) > 1 else labels[0]
+
+
+def _path(text: str) -> None:
+    """Raise InvalidValueError where an answer is no path."""
+    needed(text)
+    try:
+        absolute(text)
+    except ConfigurationError as problem:
+        raise InvalidValueError(str(problem)) from None
 
 
 def _local_user() -> str:

@@ -11,6 +11,8 @@ from tui_popretr.cli.init_survey import Approach, Security, Trust
 from tui_popretr.config.client import POP3_PORT, POP3S_PORT
 from tui_popretr.config.login import DEFAULT_AUTH_TYPES
 from tui_popretr.config.model import FromCommand, FromEnvironment, FromFile
+from tui_popretr.errors import ConfigurationError
+from tui_popretr.home import UnknownHomeError, expand, home_folder
 from tui_popretr.text import visible
 
 _FRAME = """\
@@ -105,7 +107,10 @@ def address(host: str, approach: Approach) -> str:
 
 def short(path: str) -> str:
     """Return a path with ~ for the home folder."""
-    home = os.path.expanduser("~").rstrip("/")
+    try:
+        home = home_folder(os.environ).rstrip("/")
+    except UnknownHomeError:
+        return path
     return f"~{path.removeprefix(home)}" if home and path.startswith(f"{home}/") else path
 
 
@@ -115,8 +120,16 @@ def shown(path: str) -> str:
 
 
 def absolute(path: str) -> str:
-    """Return a path absolute, as a shell would understand it; one that begins with a %TOKEN% as it is."""
-    return path if path.startswith("%") else os.path.abspath(os.path.expanduser(path))
+    """Return a path absolute, as a shell would understand it; one that begins with a %TOKEN% as it is.
+
+    Raises ConfigurationError where there is no such home folder.
+    """
+    if path.startswith("%"):
+        return path
+    try:
+        return os.path.abspath(expand(path, os.environ))
+    except UnknownHomeError as error:
+        raise ConfigurationError(str(error)) from None
 
 
 def _login(outline: Outline) -> list[str]:

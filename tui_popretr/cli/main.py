@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from tui_popretr.cli.parser import PROGRAM, build_parser, normalise
 from tui_popretr.cli.process import collect
-from tui_popretr.errors import ExitCode, PopretrError, describe_os_error
+from tui_popretr.errors import ExitCode, PopretrError, describe_os_error, out_of_threads
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -33,6 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _explain(problem: BaseException) -> int:
     """Tell on standard error what went wrong, and return the exit code."""
+    problem = out_of_threads(problem) or problem
     match problem:
         case PopretrError():
             _tell(problem)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from tui_popretr.errors import ConfigurationError, describe_os_error
+from tui_popretr.home import UnknownHomeError, home_folder
 from tui_popretr.text import visible
 
 _NAME: Final = "tui-popretr"
@@ -28,13 +29,35 @@ class ConfigurationFile:
     naf: str | None = None
 
 
-def usual_places() -> tuple[ConfigurationFile, ...]:
-    """Return where a configuration is looked for when none is named, in order (SPEC 7)."""
+def own_place() -> ConfigurationFile:
+    """Return the user's own configuration, which need not be there. Raises ConfigurationError: no home folder."""
     import platformdirs
 
-    folder = platformdirs.user_config_dir(_NAME, appauthor=False)
-    state = platformdirs.user_state_dir(_NAME, appauthor=False)
-    return ConfigurationFile(os.path.join(folder, _FILE), state), ConfigurationFile(_SYSTEM_FILE, _SYSTEM_VAR)
+    try:
+        folder = platformdirs.user_config_dir(_NAME, appauthor=False)
+        state = platformdirs.user_state_dir(_NAME, appauthor=False)
+    except RuntimeError:  # older versions return the path with its ~ instead, or a relative one
+        folder = state = ""
+    if os.path.isabs(folder) and os.path.isabs(state):
+        return ConfigurationFile(os.path.join(folder, _FILE), state)
+    try:
+        home_folder(os.environ)
+        why = f"HOME is '{visible(os.environ.get('HOME', ''), 200)}', which is no absolute path"
+    except UnknownHomeError as error:
+        why = str(error)
+    raise ConfigurationError(
+        f"there is no configuration folder of the user: {why}",
+        advice="set HOME, or name the configuration: tui-popretr check CONFIG",
+    )
+
+
+def usual_places() -> tuple[ConfigurationFile, ...]:
+    """Return where a configuration is looked for when none is named, in order."""
+    system = ConfigurationFile(_SYSTEM_FILE, _SYSTEM_VAR)
+    try:
+        return own_place(), system
+    except ConfigurationError:
+        return (system,)
 
 
 def locate(path: str | None, naf: str | None = None) -> ConfigurationFile:
@@ -49,8 +72,9 @@ def locate(path: str | None, naf: str | None = None) -> ConfigurationFile:
         for place in places:
             if os.path.lexists(place.path):
                 return replace(place, naf=naf)
+        own = own_place()
         raise ConfigurationError(
-            f"no configuration: there is neither {places[0].path} nor {places[1].path}",
+            f"no configuration: there is neither {own.path} nor {_SYSTEM_FILE}",
             advice="make one with: tui-popretr init; or name the one that you have: tui-popretr check CONFIG",
         )
     try:

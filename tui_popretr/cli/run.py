@@ -10,6 +10,7 @@ from typing import Final
 
 from tui_popretr.cli import configuration
 from tui_popretr.cli.places import locate
+from tui_popretr.cli.resources import demand
 from tui_popretr.config.model import LogSettings
 from tui_popretr.config.problems import Severity
 from tui_popretr.engine.bus import Bus
@@ -30,6 +31,7 @@ def run(arguments: Namespace) -> int:
     verbosity = arguments.verbose - arguments.quiet
     settings = configuration.read(file, shown=_shown(verbosity))
     settings = configuration.choose(settings, arguments.clients)
+    demand()
     if not arguments.headless:
         from tui_popretr.ui.defects import Defects
         from tui_popretr.ui.run import run_dashboard

@@ -12,6 +12,7 @@ from tui_popretr.config import values
 from tui_popretr.config.model import Paths
 from tui_popretr.config.section import Section
 from tui_popretr.config.values import InvalidValueError, did_you_mean, quote
+from tui_popretr.home import UnknownHomeError, expand
 
 STANDARD_STREAMS = ("%stdout%", "%stderr%")
 TIME_TOKENS = frozenset({"DT", "Y", "M", "D", "h", "m", "s", "PID"})
@@ -121,12 +122,10 @@ def _absolute(
     if re.search("[\x00-\x1f\x7f]", text):
         raise InvalidValueError("a line break or another control character is not allowed in a path")
     if text.startswith("~"):
-        user, slash, rest = text[1:].partition("/")
-        home = environ.get("HOME", "") if not user else ""
-        home = home or os.path.expanduser("~" + user)
-        if home.startswith("~"):
-            raise InvalidValueError(
-                f"{quote('~' + user)} is not a user of this machine; write ./ in front of such a name"
-            )
+        user, slash, rest = text.partition("/")
+        try:
+            home = expand(user, environ)
+        except UnknownHomeError as error:
+            raise InvalidValueError(str(error)) from None
         return os.path.normpath(os.path.join(home, _replace(rest, tokens, keep)) if slash else home)
     return os.path.normpath(os.path.join(top, _replace(text, tokens, keep)))

@@ -15,7 +15,7 @@ from weakref import WeakValueDictionary
 
 import trio
 
-from tui_popretr.errors import DestinationSilent
+from tui_popretr.errors import DestinationSilent, out_of_threads
 
 T = TypeVar("T")
 
@@ -50,7 +50,14 @@ class Disk:
                     late()
 
         with trio.move_on_after(float("inf") if self._patience is None else self._patience):
-            return await trio.to_thread.run_sync(work, limiter=self._limiter, abandon_on_cancel=True)
+            try:
+                return await trio.to_thread.run_sync(work, limiter=self._limiter, abandon_on_cancel=True)
+            except RuntimeError as problem:
+                if (limit := out_of_threads(problem)) is None:
+                    raise
+                if late is not None:
+                    self.some_day(late)
+                raise DestinationSilent(str(limit), advice=limit.advice) from problem
         with turn:
             given_up = True
             nobody = ended or not begun

@@ -15,7 +15,7 @@ from typing import Any, Generic, TypeVar
 import trio
 
 from tui_popretr.engine.disk import Disks
-from tui_popretr.errors import DeliveryFailed, DestinationSilent, JournalError
+from tui_popretr.errors import DeliveryFailed, DestinationSilent, JournalError, JournalWithoutThread, out_of_threads
 from tui_popretr.journal.journal import Journal
 from tui_popretr.journal.records import Maildrop, Record
 from tui_popretr.recovery import Outcome, Recovered, conclude, look_up, unexpected
@@ -215,11 +215,20 @@ class JournalKeeper:
     async def close(self) -> None:
         """Close the journal; harmless when it is closed. A disk that hangs is not waited for."""
         with trio.move_on_after(CLOSING, shield=True):
-            await self._in_thread(self._close)
+            try:
+                await self._in_thread(self._close)
+            except JournalWithoutThread:
+                self._close()
 
     async def _in_thread(self, function: Callable[[], T]) -> T:
         # Who is cancelled does not wait for the disk; the next use does, for the limiter's one place.
-        return await trio.to_thread.run_sync(self._alone_do, function, limiter=self._limiter, abandon_on_cancel=True)
+        do, limiter = self._alone_do, self._limiter
+        try:
+            return await trio.to_thread.run_sync(do, function, limiter=limiter, abandon_on_cancel=True)
+        except RuntimeError as problem:
+            if (limit := out_of_threads(problem)) is None:
+                raise
+            raise JournalWithoutThread(str(limit), advice=limit.advice) from problem
 
     def _alone_do(self, function: Callable[[], T]) -> T:
         with self._alone:

@@ -6,13 +6,13 @@ import contextlib
 import os
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import partial
 
 import trio
 
 from tui_popretr import __version__, fs
-from tui_popretr.clock import Clock, SystemClock
+from tui_popretr.clock import Clock, SystemClock, local_time
 from tui_popretr.commands import (
     Command,
     PauseClient,
@@ -40,7 +40,15 @@ from tui_popretr.engine.schedule import Alarm, first_due
 from tui_popretr.engine.session import Surroundings
 from tui_popretr.engine.storage import Stores
 from tui_popretr.engine.stream import Resolver, Stream, connect
-from tui_popretr.errors import ConfigurationError, ConnectionCut, ExitCode, JournalError, PopretrError, worst
+from tui_popretr.errors import (
+    ConfigurationError,
+    ConnectionCut,
+    ExitCode,
+    JournalError,
+    PopretrError,
+    out_of_threads,
+    worst,
+)
 from tui_popretr.facts import (
     ClientsChanged,
     ConfigurationRejected,
@@ -183,7 +191,14 @@ class Engine:
     async def _warn_of_power_cuts(self) -> None:
         # A file system that hangs keeps this thread, and nothing else.
         limiter = trio.CapacityLimiter(1)
-        places = await trio.to_thread.run_sync(unsafe_places, self.settings, limiter=limiter, abandon_on_cancel=True)
+        try:
+            places = await trio.to_thread.run_sync(
+                unsafe_places, self.settings, limiter=limiter, abandon_on_cancel=True
+            )
+        except RuntimeError as problem:
+            if out_of_threads(problem) is None:
+                raise
+            return
         if places:
             self.note(Level.WARNING, fs.unsafe_at_power_cuts(places))
 
@@ -391,5 +406,5 @@ class Engine:
 
 
 def _past(row: SessionRow) -> PastSession:
-    started, ended = (datetime.fromtimestamp(each).astimezone() for each in (row.start, row.end))
+    started, ended = (local_time(datetime.fromtimestamp(each, UTC)) for each in (row.start, row.end))
     return PastSession(row.client, started, ended, row.code, row.messages, row.octets, row.error)

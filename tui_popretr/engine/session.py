@@ -42,6 +42,7 @@ from tui_popretr.errors import (
     ProtocolViolation,
     ServerStalled,
     SessionStopped,
+    out_of_threads,
 )
 from tui_popretr.facts import (
     Fact,
@@ -194,8 +195,10 @@ class Session(Observer):
                 error.advice = AFTER_LOGIN
             self.by_words = error.by_words
         except Exception as error:  # noqa: BLE001 - a defect of ours must not end the other clients
-            problem = PopretrError(f"internal error: {type(error).__name__}: {error}", advice="please report this")
-            self._note(Level.ERROR, "".join(traceback.format_exception(error)))
+            problem = out_of_threads(error)
+            if problem is None:
+                problem = PopretrError(f"internal error: {type(error).__name__}: {error}", advice="please report this")
+                self._note(Level.ERROR, "".join(traceback.format_exception(error)))
         result = self._tally.result(problem, started, clock.now())
         self._publish(SessionClosed(self.id, result))
         return result

@@ -57,12 +57,16 @@ class Stream:
                 raise self._problem
             if self._queue and len(self._queue) + len(lines) > QUEUE:
                 raise BlockingIOError(errno.EAGAIN, "its reader has stopped reading")
+            if self._thread is None and lines:
+                # It may hang in a write for ever, which must not keep the process.
+                thread = Thread(target=self._work, name="log stream", daemon=True)
+                try:
+                    thread.start()
+                except RuntimeError:
+                    raise BlockingIOError(errno.EAGAIN, "no thread can be started to write it") from None
+                self._thread = thread
             self._queue += lines
             del lines[:]
-            if self._thread is None and self._queue:
-                # It may hang in a write for ever, which must not keep the process.
-                self._thread = Thread(target=self._work, name="log stream", daemon=True)
-                self._thread.start()
 
     def removed(self) -> bool:
         """Return False: a reader gets what is written whatever becomes of the name."""

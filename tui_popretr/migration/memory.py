@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from codecs import BOM_UTF8
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from tui_popretr.errors import ConfigurationError
+from tui_popretr.home import UnknownHomeError, home_folder
 from tui_popretr.hosts import host_key
 from tui_popretr.pop3.listing import UID
 from tui_popretr.text import visible
@@ -74,8 +75,11 @@ class Memory:
 
 
 def home_of(environ: Mapping[str, str]) -> str:
-    """Return the home folder of the user that runs the program."""
-    return environ.get("HOME") or os.path.expanduser("~")
+    """Return the home folder of the user that runs the program. Raises ConfigurationError where it is not known."""
+    try:
+        return home_folder(environ)
+    except UnknownHomeError as error:
+        raise ConfigurationError(f"the usual place cannot be looked at: {error}", advice="name the file") from None
 
 
 def lines_of(data: bytes) -> Iterator[tuple[int, bytes]]:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import secrets
 from collections.abc import Iterable
 from datetime import datetime
+
+from tui_popretr.home import UnknownHomeError, expand
 
 
 def default_path(folder: str, client: str | None, now: datetime) -> str:
@@ -20,7 +23,10 @@ def save(path: str, lines: Iterable[str], *, replace: bool = False) -> int:
 
     Raises FileExistsError where there is one already, unless it is to be replaced, and any other OSError.
     """
-    path = os.path.expanduser(path)
+    try:
+        path = expand(path, os.environ)
+    except UnknownHomeError as error:
+        raise FileNotFoundError(errno.ENOENT, str(error), path) from None
     target = f"{path}.{secrets.token_hex(4)}.part" if replace else path
     descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     count = 0
