@@ -27,7 +27,7 @@ _USUAL: Final = (
     (Step.NAME_TAKEN, 5, Kind.FOLDER),
     (Step.PUBLISHED, 2, Kind.FOLDER),
     (Step.RECOVERY_LOOKED, 1, Kind.FOLDER),
-    (Step.IN_TRANSACTION, 3, Kind.FOLDER),
+    (Step.IN_TRANSACTION, 4, Kind.FOLDER),
     (Step.DELIVERING, 1, Kind.MAILDIR),
     (Step.RECOVERED, 1, Kind.MAILDIR),
 )

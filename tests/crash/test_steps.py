@@ -26,8 +26,8 @@ def killed_at() -> Iterator[tuple[Step, int, Case]]:
             cases = [case for case in CASES if case.kind is kind and is_in(step, case)]
             if cases and not NIGHTLY:  # each time with another server and another keeping
                 cases = [cases[number % len(cases)]]
-            # The journal is written when the maildrop becomes known, before and after the messages, and at the end.
-            arrivals = (1, 2, 3, 4) if step is Step.IN_TRANSACTION else (1,)
+            # The journal is written when server and maildrop become known, before and after the messages, at the end.
+            arrivals = (1, 2, 3, 4, 5) if step is Step.IN_TRANSACTION else (1,)
             yield from ((step, nth, case) for case in cases for nth in arrivals)
 
 
@@ -60,8 +60,8 @@ def test_killed_at_a_step(step: Step, nth: int, case: Case, tmp_path: Path) -> N
 def test_killed_in_the_middle_of_withdrawing(kind: Kind, tmp_path: Path) -> None:
     """A record without a file would be taken for a message that a reader has taken: so the record goes first."""
     with staged(tmp_path, Case(kind, Server.PIPELINING, Keeping.NOTHING), COUNT) as (scene, _):
-        # Before the withdrawal the journal is written for the maildrop and for the record that is withdrawn.
-        assert scene.killed(Orders(Step.IN_TRANSACTION.name, 3, obstructed=scene.place.obstruct()))
+        # Before that the journal is written for the server's capabilities, the maildrop, and the record.
+        assert scene.killed(Orders(Step.IN_TRANSACTION.name, 4, obstructed=scene.place.obstruct()))
         assert scene.interrupted()
         scene.place.mend()
         # In the folder, the stranger tells that it was never published.

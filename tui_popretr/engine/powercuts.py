@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 
 from tui_popretr import fs
-from tui_popretr.config.model import FolderDestination, MaildirDestination, Settings
+from tui_popretr.config.model import FolderDestination, MaildirDestination, Settings, SmtpDestination
 
 
 def unsafe_places(settings: Settings) -> list[str]:
@@ -29,5 +29,5 @@ def _places(settings: Settings) -> Iterator[str]:
     yield os.path.dirname(settings.journal)
     for client in settings.clients:
         match client.destination:
-            case MaildirDestination(path) | FolderDestination(path):
+            case MaildirDestination(path) | FolderDestination(path) | SmtpDestination(rejected=str(path)):
                 yield path
