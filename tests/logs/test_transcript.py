@@ -136,7 +136,7 @@ def test_what_is_written_is_read_back(client: str, run: int, at: datetime, direc
     moment = at.time().replace(microsecond=at.microsecond // 1000 * 1000)
     day = at.date() if direction is Direction.OPENED else None
     assert "\n" not in line
-    assert parse_line(line) == ParsedLine(fact.session, day, moment, direction, text)
+    assert parse_line(line) == ParsedLine(SessionId(visible(client), run), day, moment, direction, text)
     assert parse_line(line + "\n") == parse_line(line)
 
 

@@ -21,8 +21,11 @@ from tui_popretr.ui.cells import cut, height, is_right_to_left, tame, width, wra
         ("\U0001f44d\U0001f3fd", "\U0001f44d\ufffd"),
         ("\U0001f1e9\U0001f1ea", "\ufffd\ufffd"),
         ("\u0939\u093f", "\u0939\ufffd"),  # a spacing mark
-        ("\ud800", "\ufffd"),
-        ("\U000e0041", ""),
+        ("\ud800", "\\ud800"),
+        ("\u202e\x1b", "\\u202e\\x1b"),
+        ("\u0378", "\ufffd"),  # unassigned
+        ("\U000e0041", "\\U000e0041"),
+        ("\U000e0101", ""),
     ],
 )
 def test_what_terminals_do_not_agree_on_is_replaced(text: str, tamed: str) -> None:

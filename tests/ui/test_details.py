@@ -159,7 +159,7 @@ def test_every_width_is_kept_and_nothing_is_lost() -> None:
 
 def test_text_of_strangers_is_no_markup() -> None:
     parts = (Heading("[red]"), Pair("[b]", "[/b] [link=x]"), Line("[reverse]x\u202e"))
-    assert typeset(parts, 30).plain == "[red]\n[b]  [/b] [link=x]\n[reverse]x\ufffd"
+    assert typeset(parts, 30).plain == "[red]\n[b]  [/b] [link=x]\n[reverse]x\\u202e"
 
 
 # --- on the screen --------------------------------------------------------------------------------------------------

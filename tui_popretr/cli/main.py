@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING
 from tui_popretr.cli.parser import PROGRAM, build_parser, normalise
 from tui_popretr.cli.process import collect
 from tui_popretr.errors import ExitCode, PopretrError, describe_os_error, out_of_threads
+from tui_popretr.text import visible
 
 if TYPE_CHECKING:
     from argparse import Namespace
 
 _INTERRUPTED = 130  # as a shell shows a process that SIGINT ended
 _READER_GONE = 141  # and SIGPIPE
+_LINE_LIMIT = 16384
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -95,9 +97,11 @@ def _load(name: str) -> Callable[[Namespace], int]:
 
 def _tell(problem: PopretrError) -> None:
     with contextlib.suppress(OSError):
-        print(f"{PROGRAM}: {problem}", file=sys.stderr)
-        if problem.advice:
-            print(f"{PROGRAM}: {problem.advice}", file=sys.stderr)
+        for text in (str(problem), problem.advice):
+            if text:
+                # its own line ends stay
+                shown = "\n".join(visible(line, _LINE_LIMIT) for line in text.split("\n"))
+                print(f"{PROGRAM}: {shown}", file=sys.stderr)
 
 
 def _abandon_unwritten() -> None:

@@ -77,5 +77,5 @@ class TraceLog:
         if _SEVERITIES[note.level] < self._threshold:
             return
         start = _PRIORITIES[note.level] if self._journal else f"{date_and_time(note.at)} "
-        subject = f"{note.client}: " if note.client else ""
+        subject = f"{visible(note.client)}: " if note.client else ""
         self._logfile.write(f"{start}{note.level.name} {subject}{visible(note.text, _LINE_LIMIT)}", note.at)

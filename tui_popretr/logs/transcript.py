@@ -9,6 +9,7 @@ from datetime import date, time
 from tui_popretr.facts import Dialogue, DialogueLine, Direction, SessionId
 from tui_popretr.logs.logfile import LogFile
 from tui_popretr.logs.stamps import date_and_time, time_of_day
+from tui_popretr.text import visible
 
 _TIME = r"[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}"
 _LINE = re.compile(
@@ -35,7 +36,7 @@ class ParsedLine:
 def format_dialogue(dialogue: Dialogue) -> list[str]:
     """Return the lines of a dialogue as the transcript shows them (SPEC 6). Their text is neutralised already."""
     session, at = dialogue.session, dialogue.at
-    name = f"{session.client}-{session.run}"
+    name = f"{visible(session.client)}-{session.run}"
     now = time_of_day(at)
     return [
         f"{name} ===== {date_and_time(at)} >> {text}"

@@ -1,7 +1,7 @@
 """Text from outside fitted into terminal cells: characters that terminals measure differently, wrapping, right-to-left.
 
 What text.visible lets through moves no cursor, but terminals and this program may still disagree on how many cells it
-takes; then the rest of the row stands in the wrong place.
+takes; then the rest of the row stands in the wrong place. tame() does both.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ from functools import lru_cache
 from typing import Final
 
 from rich.cells import cell_len, chop_cells, set_cell_size
+
+from tui_popretr.text import visible
 
 #: Ends a run of right-to-left letters: digits that follow in the next column stay where they are (UAX #9, rule W2).
 MARK: Final = "\u200e"
@@ -27,10 +29,13 @@ _NARROW = re.compile("[ -~¡-¬®-˿\u0391-\u03a9\u03b1-\u03c9\u0410-\u044f…\u
 
 
 def tame(text: str) -> str:
-    """Return `text` with what has no width that all terminals agree on replaced by U+FFFD, or left out if invisible."""
-    if text.isascii():
+    """Return `text` neutralised (text.visible), with what has no width that all terminals agree on replaced by U+FFFD.
+
+    Variation selectors are left out.
+    """
+    if text.isascii() and text.isprintable():
         return text
-    return "".join(map(_tame_character, text))
+    return "".join(map(_tame_character, visible(text, 10 * len(text))))
 
 
 def width(text: str) -> int:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, cast
 
 from textual.command import DiscoveryHit, Hit, Hits, Provider
 
+from tui_popretr.ui.cells import tame
+
 if TYPE_CHECKING:
     from tui_popretr.ui.app import Dashboard
 
@@ -33,8 +35,8 @@ class DashboardCommands(Provider):
             text = f"{client} {view.info.server} {view.info.recip}".casefold()
             if offered < _CLIENTS and all(each in text for each in wanted):
                 offered += 1
-                title = f"Go to {client}"
-                explained = f"{view.situation.word} · {view.info.server} · for {view.info.recip}"
+                title = f"Go to {tame(client)}"
+                explained = tame(f"{view.situation.word} · {view.info.server} · for {view.info.recip}")
                 yield Hit(0.5, title, partial(self._dashboard.go_to, client), help=explained)
 
     @property
@@ -44,6 +46,7 @@ class DashboardCommands(Provider):
     def _actions(self) -> Iterator[tuple[str, str, str]]:
         client = self._dashboard.selected
         if client is not None:
+            client = tame(client)
             yield f"Run {client} now", "run_now", "whatever its schedule"
             yield f"Pause or resume {client}", "pause", "a running session goes on"
             yield f"Stop the session of {client}", "stop_session", "in good order: what is in flight is kept"

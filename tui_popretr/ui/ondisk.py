@@ -276,6 +276,7 @@ def _ends_line(path: str, end: int) -> bool:
 def _is_of(raw: bytes, client: str | None) -> bool:
     if client is None:
         return True
+    client = visible(client)  # as the log has it
     if not raw.startswith(f"{client}-".encode()):
         return False
     line = read_line(raw)

@@ -12,6 +12,8 @@ from textual.containers import Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
+from tui_popretr.ui.cells import tame
+
 #: So many sessions are named; the others are counted.
 _NAMED = 5
 
@@ -30,7 +32,7 @@ class QuitScreen(ModalScreen[bool]):
 
     def compose(self) -> ComposeResult:
         many = len(self._sessions) > 1
-        names = ", ".join(self._sessions[:_NAMED])
+        names = tame(", ".join(self._sessions[:_NAMED]))
         more = f" and {len(self._sessions) - _NAMED} more" if len(self._sessions) > _NAMED else ""
         question = Text()
         question.append(f"{len(self._sessions)} sessions run" if many else "A session runs", "bold")

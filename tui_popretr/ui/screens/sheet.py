@@ -121,7 +121,7 @@ class Sheet(ModalScreen[None]):
     def compose(self) -> ComposeResult:
         # a scrolling container takes the keys itself otherwise
         with VerticalScroll(can_focus=False) as box:
-            box.border_title = Content(self._title)
+            box.border_title = Content(tame(self._title))
             box.border_subtitle = self.KEYS
             yield Static(markup=False)
 

@@ -7,6 +7,7 @@ from rich.text import Text
 from textual.widget import Widget
 
 from tui_popretr.ui import words
+from tui_popretr.ui.cells import tame
 from tui_popretr.ui.view import View
 
 
@@ -15,7 +16,7 @@ class Totals(Widget):
 
     def __init__(self, title: str = "") -> None:
         super().__init__(id="totals")
-        self._title = title
+        self._title = tame(title)
         self._parts: tuple[tuple[str, str], ...] = ()
 
     def refresh_view(self, view: View, now: float) -> None:

@@ -56,7 +56,7 @@ class _Title(Widget):
     def render_line(self, y: int) -> Strip:  # noqa: ARG002 - there is only one
         size = self.size.width
         right = f" {self._right} "[: max(size - 4, 0)]
-        left = cut(f" {self._left}", max(size - width(right), 0))
+        left = cut(f" {tame(self._left)}", max(size - width(right), 0))
         return Strip([Segment(left, Style(bold=True)), Segment(right, Style(dim=True))], size)
 
 
