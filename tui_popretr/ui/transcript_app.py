@@ -20,6 +20,7 @@ from tui_popretr.ui.ending import EndingApp
 from tui_popretr.ui.logfiles import files_like
 from tui_popretr.ui.ondisk import Follower, OnDisk
 from tui_popretr.ui.screens.help import HelpScreen
+from tui_popretr.ui.terminal import Terminal
 from tui_popretr.ui.widgets.keybar import KeyBar
 from tui_popretr.ui.widgets.transcript import TranscriptPane
 
@@ -45,7 +46,7 @@ class TranscriptViewer(EndingApp):
 
     def __init__(self, lines: list[Line], history: OnDisk, follower: Follower, *, title: str) -> None:
         """`lines` are the last before the place where the follower begins; `history` has what is before them."""
-        super().__init__()
+        super().__init__(driver_class=Terminal)
         self.animation_level = "none"
         self._lines = lines
         self._follower = follower
