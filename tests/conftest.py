@@ -18,9 +18,16 @@ from tests.support.size import NIGHTLY
 from tui_popretr import processes
 from tui_popretr.engine import tls
 
-# A shell starts what runs in the background with SIGINT ignored, and so would be every program that a test starts.
-if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+# A shell starts what runs in the background with SIGINT ignored, and nohup ignores SIGHUP. Each program that a test
+# starts would inherit that.
+for number, default in (
+    (signal.SIGINT, signal.default_int_handler),
+    (signal.SIGHUP, signal.SIG_DFL),
+    (signal.SIGCHLD, signal.SIG_DFL),
+):
+    if signal.getsignal(number) is signal.SIG_IGN:
+        signal.signal(number, default)
+signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
 # A slow machine is no failure; time limits are pytest-timeout's.
 settings.register_profile("tests", parent=settings.default, deadline=None)
