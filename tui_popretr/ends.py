@@ -31,11 +31,11 @@ _LOOK: Final = 0.1
 _UNASKED: Final = 0
 
 
-def heeded() -> tuple[signal.Signals, ...]:
-    """Return which signals end the program: SIGHUP and SIGINT only where they are not ignored.
+def ending_signals() -> tuple[signal.Signals, ...]:
+    """Return the signals that end the program: SIGTERM, and SIGHUP and SIGINT unless they are ignored.
 
-    nohup ignores the first, and a shell without job control both of them for what it starts with `&`: such a program is
-    to run on.
+    nohup ignores SIGHUP. A shell without job control ignores both for a command that it starts with `&`. Such a program
+    must keep running.
     """
     return tuple(
         number for number in _SIGNALS if number == signal.SIGTERM or signal.getsignal(number) is not signal.SIG_IGN
@@ -79,7 +79,7 @@ class Ends:
         # Handlers run in the main thread, which may hang. trio, where it runs there, does without: what it is to know
         # of signals is handed to it by the thread.
         self._wakeup_before = signal.set_wakeup_fd(self._write, warn_on_full_buffer=False)
-        for number in heeded():
+        for number in ending_signals():
             self._before[number] = signal.signal(number, _heed)
         self._thread.start()
         return self

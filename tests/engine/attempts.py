@@ -14,7 +14,7 @@ from tests.support.passwords import PASSWORD
 from tests.support.streams import Peer, memory_connection
 from tui_popretr.config.model import AuthType
 from tui_popretr.engine.bus import Bus
-from tui_popretr.engine.login import Manner, log_in
+from tui_popretr.engine.login import LoginOptions, log_in
 from tui_popretr.engine.wire import Wire
 from tui_popretr.errors import LoginRejected, PopretrError
 from tui_popretr.facts import SessionId
@@ -51,7 +51,7 @@ class Attempt:
         self._greeting = greeting
         self._address = address
         self.binding: bytes | None = None
-        self.manner = Manner()
+        self.options = LoginOptions()
         self.rest: list[str] = []  # what was said beyond the dialogue
 
     async def against(self, *dialogue: tuple[str, str], hang_up: bool = False) -> str:
@@ -75,11 +75,11 @@ class Attempt:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(play)
             try:
-                manner = self.manner
-                manner.stamp = (await wire.greeting()).stamp
+                options = self.options
+                options.stamp = (await wire.greeting()).stamp
                 if dialogue and dialogue[0][0] == "CAPA":
                     await wire.call(Capa())
-                return await log_in(wire, self._server, manner)
+                return await log_in(wire, self._server, options)
             except PopretrError as problem:
                 self.problem = problem
             finally:

@@ -40,7 +40,7 @@ from tests.support.passwords import PASSWORD
 from tests.support.streams import memory_connection
 from tui_popretr.config.model import AuthType, FromCommand, Literal, TlsPolicy
 from tui_popretr.engine.bus import Bus
-from tui_popretr.engine.login import Manner, log_in
+from tui_popretr.engine.login import LoginOptions, log_in
 from tui_popretr.engine.wire import Wire
 from tui_popretr.errors import (
     ConnectionCut,
@@ -412,13 +412,13 @@ async def test_user_and_pass_go_together_where_nobody_listens(
     user: str, passed: str, succeeds: bool, where: dict[str, Any], autojump_clock: MockClock
 ) -> None:
     attempt = Attempt(USERPASS, **where)
-    attempt.manner.together = attempt.manner.utf8 = True
+    attempt.options.together = attempt.options.utf8 = True
     dialogue = [("UTF8", "+OK"), ("USER alice", user), (f"PASS {PASSWORD}", passed)]
     if succeeds:
         assert await attempt.against(*dialogue) == "USERPASS"
     else:
         await attempt.fails(*dialogue)
-    answer = attempt.manner.utf8_answer
+    answer = attempt.options.utf8_answer
     assert answer is not None
     assert answer.ok
 
@@ -426,7 +426,7 @@ async def test_user_and_pass_go_together_where_nobody_listens(
 @trio_test
 async def test_pass_waits_for_the_answer_to_user_where_others_may_listen(autojump_clock: MockClock) -> None:
     attempt = Attempt(USERPASS)
-    attempt.manner.together = True
+    attempt.options.together = True
     await attempt.fails(*USER_NO)
 
 
@@ -482,9 +482,9 @@ async def test_a_real_server_lets_us_in_with_the_right_password(
         stamp = (await wire.greeting()).stamp
         settings = server_settings(auth_types=(method,))
         if password == PASSWORD:
-            assert await log_in(wire, settings, Manner(stamp)) == method.value
+            assert await log_in(wire, settings, LoginOptions(stamp)) == method.value
         else:
             with pytest.raises(LoginRejected):
-                await log_in(wire, settings, Manner(stamp))
+                await log_in(wire, settings, LoginOptions(stamp))
         wire.close()
     assert server.tally.failures == []

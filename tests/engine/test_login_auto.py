@@ -27,7 +27,7 @@ from tests.support.passwords import PASSWORD
 from tests.support.streams import Peer, memory_connection
 from tui_popretr.config.model import TlsPolicy
 from tui_popretr.engine.bus import Bus
-from tui_popretr.engine.login import Manner, log_in
+from tui_popretr.engine.login import LoginOptions, log_in
 from tui_popretr.engine.wire import Wire
 from tui_popretr.errors import NoUsableMechanism
 from tui_popretr.facts import SessionId
@@ -144,7 +144,7 @@ async def test_auto_knows_what_was_asked_before(autojump_clock: MockClock) -> No
         wire.machine.receive(b"+OK ready\r\n")
         nursery.start_soon(play)
         await wire.call(Capa())
-        assert await log_in(wire, server_settings(auth_types=(AUTO,), **TLS), Manner()) == "SASL_PLAIN"
+        assert await log_in(wire, server_settings(auth_types=(AUTO,), **TLS), LoginOptions()) == "SASL_PLAIN"
         wire.close()
 
 
@@ -188,5 +188,5 @@ async def test_auto_without_capa_takes_what_was_listed_before_and_nothing_weaker
     remembered: tuple[str, ...], dialogue: list[tuple[str, str]], autojump_clock: MockClock
 ) -> None:
     attempt = Attempt(AUTO, **TLS)
-    attempt.manner.remembered = remembered
+    attempt.options.remembered = remembered
     await attempt.fails(*dialogue)

@@ -19,7 +19,7 @@ from tests.support.popserver_thread import running_server
 from tests.support.streams import memory_connection
 from tui_popretr.config.model import AuthType, TlsPolicy
 from tui_popretr.engine.bus import Bus
-from tui_popretr.engine.login import Manner, log_in
+from tui_popretr.engine.login import LoginOptions, log_in
 from tui_popretr.engine.stream import connect
 from tui_popretr.engine.wire import Wire
 from tui_popretr.errors import ExitCode, LoginRejected, PopretrError, ServerUnproven
@@ -50,7 +50,7 @@ class Scram:
             stamp = (await wire.greeting()).stamp
             await wire.call(Capa())
             try:
-                return await log_in(wire, server_settings(auth_types=methods, **settings), Manner(stamp))
+                return await log_in(wire, server_settings(auth_types=methods, **settings), LoginOptions(stamp))
             except PopretrError as error:
                 problem = error
             finally:
@@ -160,7 +160,7 @@ async def _log_in_over_tls(port: int, method: AuthType) -> str:
         await wire.start_tls(server)
         stamp = (await wire.greeting()).stamp
         await wire.call(Capa())
-        return await log_in(wire, server, Manner(stamp))
+        return await log_in(wire, server, LoginOptions(stamp))
     finally:
         wire.close()
 

@@ -38,10 +38,10 @@ def collect() -> None:
 
 
 def _settle_signals() -> None:
-    """Undo what was inherited and would break the program; exec keeps ignored signals ignored and blocked ones blocked.
+    """Reset inherited signal settings that would break the program; ignored and blocked signals survive exec.
 
-    With SIGCHLD ignored, the system throws the exit codes of children away. A blocked SIGTERM would leave SIGKILL as
-    the only end. SIGHUP and SIGINT that are ignored stay so (ends.heeded).
+    With SIGCHLD ignored, the system discards the exit codes of children. With SIGTERM blocked, only SIGKILL would end
+    the program. SIGHUP and SIGINT stay ignored if they are (ends.ending_signals).
     """
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())

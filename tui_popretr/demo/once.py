@@ -16,7 +16,7 @@ from tui_popretr.demo.folder import DemoFolder
 from tui_popretr.demo.progress import Lines
 from tui_popretr.demo.troubles import explained
 from tui_popretr.demo.world import Ports, World
-from tui_popretr.ends import heeded
+from tui_popretr.ends import ending_signals
 from tui_popretr.engine.bus import Bus
 from tui_popretr.engine.service import Engine
 from tui_popretr.errors import ExitCode, PopretrError
@@ -63,7 +63,7 @@ async def _perform(world: World, folder: DemoFolder, out: TextIO, course: _Cours
     """Retrieve once; what goes wrong is noted in the course."""
     ids = [account.id for account in world.accounts]
     progress = Progress(ids, out) if out.isatty() else None
-    with trio.open_signal_receiver(*heeded()) as signals, trio.move_on_after(PATIENCE) as patience:
+    with trio.open_signal_receiver(*ending_signals()) as signals, trio.move_on_after(PATIENCE) as patience:
         try:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(_watch, signals, nursery.cancel_scope, course)

@@ -26,9 +26,9 @@ TOKENS = (AuthType.SASL_XOAUTH2, AuthType.SASL_OAUTHBEARER)
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """What a server has told of itself: its CAPA, None where it has none; whether its greeting has a stamp for APOP.
+    """What a server offers: its capabilities, None without CAPA; `stamp`: its greeting has a timestamp for APOP.
 
-    Where there is no CAPA, `remembered` are the SASL mechanisms that the server has listed before.
+    `remembered`: without CAPA, the SASL mechanisms that the server has listed before.
     """
 
     capabilities: Capabilities | None
@@ -45,7 +45,7 @@ class Offer:
 
     @property
     def mechanisms(self) -> tuple[str, ...]:
-        """The SASL mechanisms that it lists, or has listed."""
+        """The SASL mechanisms that it lists now or, without CAPA, has listed before."""
         return self.remembered if self.capabilities is None else self.capabilities.sasl
 
     def _has(self, method: AuthType) -> bool:

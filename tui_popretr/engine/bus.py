@@ -14,11 +14,11 @@ Listener = Callable[[Dialogue], None]
 class Bus:
     """Hands each fact to every subscriber, in order, in the engine's thread.
 
-    A subscriber must be quick and must not raise. One that does is dropped and reported to `on_failure`, so that a
-    broken view never costs a session; the others get the fact all the same. Without `on_failure` its exception is
-    raised to the publisher, once the others have the fact: a failed assertion fails its test. An engine of the program
-    has an `on_failure`. Dialogue is put together only while somebody wants it, and told in pieces: its
-    lines are by far the most frequent facts.
+    A subscriber must be quick and must not raise. One that raises is unsubscribed and reported to `on_failure`, so that
+    a broken view never breaks a session; the others still get the fact. Without `on_failure` the exception is raised to
+    the publisher, after the others have got the fact: a failed assertion fails its test. The program's engines have an
+    `on_failure`. Dialogue is assembled only while there are subscribers to it, and published in pieces: its lines are
+    by far the most frequent facts.
     """
 
     def __init__(self, on_failure: Callable[[object, Exception], None] | None = None) -> None:

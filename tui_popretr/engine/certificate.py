@@ -24,7 +24,7 @@ class Certificate:
     subject: str = ""
     issuer: str = ""
     names: tuple[str, ...] = ()  # as they are written in it, not yet fit for a terminal
-    texts: tuple[str, ...] = ()  # common names and further alternative names, which only peercert can mean
+    texts: tuple[str, ...] = ()  # common names and other alternative names, which count only for peercert
     begins: datetime | None = None
     expires: datetime | None = None
     fingerprint: str = ""
@@ -47,9 +47,9 @@ class Certificate:
         return any(name_matches(name, host) for name in self.names)
 
     def is_called(self, text: str) -> bool:
-        """Whether it bears a name that the user has given in peercert: any of its names, or any text in their place.
+        """Whether the certificate has a name that the user has set in peercert: one of its names or texts.
 
-        The common name counts even beside alternative names, as in Mailismus: the user has named it.
+        The common name counts even if there are alternative names, as in Mailismus: the user has named it.
         """
         wanted = text.strip().casefold()
         return self.is_for(text) or any(each.casefold() == wanted or name_matches(each, text) for each in self.texts)

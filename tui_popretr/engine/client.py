@@ -25,8 +25,8 @@ from tui_popretr.facts import (
 
 #: Seconds before a client whose task failed by a defect of ours is tried again.
 AFTER_DEFECT = 60.0
-#: After so many refusals in a row that are temporary only by their words, each counts as a rejected login: the words
-#: may have been misunderstood.
+#: From this many refusals in a row on that are temporary only by their text, each counts as a rejected login: the text
+#: may have been misread.
 GUESSES = 3
 
 
@@ -53,12 +53,12 @@ class ClientRunner:
         self._numbers = 0  # sessions begun, for ID-RUN
         self._runs = 0  # runs that count towards `runs`
         self._rejections = 0
-        self._guesses = 0  # sessions in a row that were turned away by words that mean a temporary trouble
+        self._guesses = 0  # sessions in a row whose login was refused with a text that means a temporary failure
         self._polled = False
         self._ending = False
         self._login_delay = 0
         self._logged_in = False  # in the last session
-        self._guessed = False  # why the last session was turned away
+        self._guessed = False  # whether the last session was one of these
         self._sleep = trio.CancelScope()  # until due
         self._queue = trio.CancelScope()  # until there is a place
 

@@ -94,7 +94,7 @@ class Entry:
             bus.publish_dialogue(Dialogue(self.session, now, [(Direction.OPENED, text)]))
 
     async def greet(self, wire: Wire) -> Greeting:
-        """Wait for a greeting that lets us in."""
+        """Wait for the greeting. Raises if it is -ERR."""
         greeting = await self._greeting(wire)
         if not greeting.ok:
             raise response_code_error(greeting.text, response_code(greeting.text)) or GreetingRefused(
@@ -145,7 +145,7 @@ class Entry:
     ) -> tuple[list[Listed], int]:
         """STAT, UIDL and LIST, with `pipelining` all at once; returns the messages and their octets in all.
 
-        Without it `counted` is called with the number of messages, and says whether the rest goes at once.
+        Without it, `counted` is called with the number of messages and returns whether UIDL and LIST go at once.
         """
         ask = (Stat(), Uidl(), List())
         stat, *listings = await wire.call_all(ask if pipelining else ask[:1])

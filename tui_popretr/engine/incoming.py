@@ -19,8 +19,8 @@ from tui_popretr.journal.records import Doubt
 from tui_popretr.logs.story import message
 from tui_popretr.pop3 import BodyChunk
 
-#: A message of more than EXCESS_FACTOR times its announced size and EXCESS octets is given up as endless. The factor is
-#: large because some servers announce the size in their store, which is compressed.
+#: A message that exceeds EXCESS_FACTOR times its announced size plus EXCESS octets is abandoned as endless. The factor
+#: is large because some servers announce the compressed size.
 EXCESS_FACTOR, EXCESS = 64, 16 * 1024 * 1024
 #: Octets of messages that are still coming, in memory, in all sessions together; and of one of them at most.
 TOGETHER = 4 * 1024 * 1024
@@ -67,17 +67,17 @@ class Target:
     now: Callable[[], datetime]
     clock: float  # the seconds of the MaildropClock
     debug: Callable[[str], None]  # notes for the trace log
-    resolve: Callable[[int, Doubt], Awaitable[None]]  # notes in the journal what has become of an UNPROVEN record
+    resolve: Callable[[int, Doubt], Awaitable[None]]  # records the result for an UNPROVEN record in the journal
     utf8: bool  # the server sends messages in UTF-8 mode
-    utf8_advice: str  # how to have that mode, in brackets behind a space; "" where no setting prevents it
+    utf8_advice: str  # how to enable that mode, as " (...)"; "" if no setting prevents it
     rejected: Target | None = None  # for messages that the sink refuses for good; None: they stay on the server
 
     def of(self, job: Fetch | Check) -> Target:
-        """Return where the message of a job goes."""
+        """Return the target for the message of a job."""
         return self.rejected if self.rejected is not None and isinstance(job, Fetch) and job.refusal else self
 
     def disk_of(self, draft: Draft) -> Disk:
-        """Return the threads of a draft's sink. A sink that refuses messages has no files; the folder for them has."""
+        """Return the threads of a draft's sink. Only drafts of the folder for rejected messages have a final path."""
         return self.disk if self.rejected is None or draft.final is None else self.rejected.disk
 
 
@@ -94,8 +94,8 @@ class Incoming:
         self.draft: Draft | None = None
         self._target = target
         self._limit = _limit(job.listed.octets, target.policy.max_size)
-        self._undecided: bytes | None = b""  # the beginning, as long as it is not clear what goes before it
-        self._canonical = True  # whether that is, as BodyChunk.canonical
+        self._undecided: bytes | None = b""  # the beginning, until it is known whether a header may precede it
+        self._canonical = True  # as BodyChunk.canonical, for the beginning
         if store:
             self.record_id = target.next_id()
             self.draft = target.sink.open(self.record_id, target.now())
@@ -129,7 +129,7 @@ class Incoming:
                 self.draft.write(rest)
 
     def _begin(self, data: bytes, *, ended: bool) -> None:
-        """Write the beginning, with our Received header before it, as soon as it is clear what belongs there."""
+        """Write the beginning, after our Received header if there may be one, as soon as that can be decided."""
         assert self.draft is not None
         beginning = read_beginning(data, ended=ended)
         if beginning is None:
@@ -147,7 +147,7 @@ class Incoming:
 
 
 def _limit(listed: int | None, max_size: int | None) -> int | None:
-    """Return past how many octets a message is given up; None: only the disk ends it."""
+    """Return the octets after which a message is abandoned; None: no limit but the disk."""
     limits = [] if listed is None else [EXCESS_FACTOR * listed + EXCESS]
     if max_size is not None:
         limits.append(2 * max_size + SIZE_SLACK)

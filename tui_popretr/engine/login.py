@@ -1,8 +1,8 @@
 """Logging in: each configured method in its order, once, until one succeeds.
 
-What ends the attempts early: a refusal that is not about the credentials (RESP-CODES, or words to that effect, see
-refusals.py); an account that is locked; for AUTO a refusal of the credentials, since each further method is weaker. A
-method that was refused before the server has seen the credentials lets the next one be tried.
+The attempts end early after a refusal that is not about the credentials (by RESP-CODE, or by its text, see
+refusals.py), after one that says that the account is locked, and for AUTO after a refusal of the credentials, because
+each further method is weaker. If a method is refused before the server has seen the credentials, the next one is tried.
 """
 
 from __future__ import annotations
@@ -65,11 +65,11 @@ _proofs = trio.CapacityLimiter(2)
 
 
 @dataclass(slots=True)
-class Manner:
-    """How a connection logs in, and what came of UTF8 (RFC 6856 §2.1).
+class LoginOptions:
+    """How to log in over a connection, and the answer to UTF8 (RFC 6856 §2.1).
 
-    `stamp` is the greeting's APOP stamp. `together`: several commands at once. `utf8`: UTF8 is sent first.
-    `remembered` are the SASL mechanisms that the server has listed before, for AUTO where CAPA is not answered now.
+    `stamp` is the greeting's timestamp for APOP. `together`: send several commands at once. `utf8`: send UTF8 first.
+    `remembered`: the SASL mechanisms that the server has listed before, for AUTO if CAPA is not answered now.
     """
 
     stamp: bytes | None = None
@@ -80,8 +80,8 @@ class Manner:
     utf8_answer: Reply | None = None
 
 
-async def log_in(wire: Wire, server: Server, manner: Manner) -> str:
-    """Log in and return the name of the method that succeeded. What CAPA has said is in the wire's machine.
+async def log_in(wire: Wire, server: Server, options: LoginOptions) -> str:
+    """Log in and return the name of the method that succeeded. The wire's machine has the capabilities.
 
     Raises LoginRejected, TlsDemanded, ServerUnproven, NoUsableMechanism, PasswordUnavailable, and the errors of the
     RESP-CODES.
@@ -89,7 +89,7 @@ async def log_in(wire: Wire, server: Server, manner: Manner) -> str:
     # A certificate alone logs in by EXTERNAL: no reason to run a password command for it.
     needs_password = any(each is not AuthType.SASL_EXTERNAL for each in server.auth_types)
     password = await obtain(server.password) if needs_password else Secret("")
-    return await _Login(wire, server, password, manner).run()
+    return await _Login(wire, server, password, options).run()
 
 
 def response_code_error(text: bytes, code: str | None) -> PopretrError | None:
@@ -100,7 +100,7 @@ def response_code_error(text: bytes, code: str | None) -> PopretrError | None:
 
 
 def _error_by_words(text: bytes, username: str) -> PopretrError | None:
-    """Return the error of an -ERR to a login that is temporary by its words, None for any other."""
+    """Return the error for an -ERR to a login that is temporary by its text, None for any other."""
     words = visible(text, 200)
     kinds: dict[Refusal, type[PopretrError]] = {
         Refusal.IN_USE: MailboxInUse,
@@ -116,9 +116,9 @@ def _error_by_words(text: bytes, username: str) -> PopretrError | None:
 
 @dataclass(frozen=True, slots=True)
 class _Refused:
-    """A method that failed: why, whether the server has seen the credentials, and whether we gave up.
+    """A method that failed: why, whether the server has seen the credentials, and whether we cancelled it.
 
-    `final`: no other method will do.
+    `final`: no other method can succeed.
     """
 
     words: str
@@ -130,12 +130,12 @@ class _Refused:
 class _Login:
     """A login on one connection."""
 
-    def __init__(self, wire: Wire, server: Server, password: Secret, manner: Manner) -> None:
+    def __init__(self, wire: Wire, server: Server, password: Secret, options: LoginOptions) -> None:
         self._wire = wire
         self._server = server
         self._username = server.username or ""
         self._password = password
-        self._manner = manner
+        self._options = options
         address = ipaddress.ip_address(wire.stream.remote_ip.partition("%")[0])
         self._private = server.tls is not None or address.is_loopback
         self._refused: dict[AuthType, _Refused] = {}
@@ -145,7 +145,7 @@ class _Login:
     async def run(self) -> str:
         auto = AuthType.AUTO in self._server.auth_types
         methods = self._chosen() if auto else self._server.auth_types
-        if self._manner.utf8 and not self._manner.together:
+        if self._options.utf8 and not self._options.together:
             self._heard_utf8(await self._wire.call(Utf8()))
         for method in methods:
             try:
@@ -156,7 +156,7 @@ class _Login:
             except (ConnectionCut, ProtocolViolation) as trouble:
                 if not self._refused:
                     raise
-                self._hung_up = self._hung_up or str(trouble)  # some servers do that after a rejected login
+                self._hung_up = self._hung_up or str(trouble)  # some servers close it after a rejected login
                 break
             if isinstance(outcome, str):
                 return outcome
@@ -205,7 +205,7 @@ class _Login:
         if AuthType.AUTO not in self._server.auth_types:
             return None
         if list(self._refused) == [AuthType.APOP] and not self._refused[AuthType.APOP].judged:
-            # The only one that AUTO takes without TLS where the server lists no mechanism.
+            # The only method that AUTO takes without TLS if the server lists no mechanism.
             return (
                 "the greeting has a timestamp for APOP, but the server may not support APOP. If username and password"
                 f" are right, {'add <ssl>, or ' if not self._private else ''}name USERPASS in authtypes"
@@ -222,8 +222,8 @@ class _Login:
 
     def _chosen(self) -> tuple[AuthType, ...]:
         """Return AUTO's methods."""
-        server, manner = self._server, self._manner
-        offer = Offer(self._wire.machine.capabilities, manner.stamp is not None, manner.remembered)
+        server, options = self._server, self._options
+        offer = Offer(self._wire.machine.capabilities, options.stamp is not None, options.remembered)
         password = bool(server.username) and server.password is not None
         return choose(offer, private=self._private, password=password)
 
@@ -239,7 +239,9 @@ class _Login:
 
     async def _user_and_pass(self) -> str | _Refused:
         user, secret = User(self._username), Pass(self._password)
-        if self._manner.together and self._private:  # if USER is refused PASS has gone too, and nobody can have read it
+        if (
+            self._options.together and self._private
+        ):  # PASS goes even if USER is refused, so the connection must be private
             answers = await self._call(user, secret)
         else:
             answers = await self._call(user)
@@ -250,7 +252,7 @@ class _Login:
         return self._refusal(next(reply for reply in map(self._judged, answers) if not reply.ok))
 
     async def _apop(self) -> str | _Refused:
-        stamp = self._manner.stamp
+        stamp = self._options.stamp
         if stamp is None:
             raise LocalProtocolError("the greeting has no stamp for it")
         (answer,) = await self._call(Apop(self._username, apop_digest(stamp, self._password)))
@@ -280,11 +282,11 @@ class _Login:
         return self._refusal(reply, exchange.problem, judged=judged or reply.code == "AUTH", cancelled=cancelled)
 
     async def _call(self, *commands: Command) -> list[Reply | Listing | Continuation]:
-        """Send commands at once, behind UTF8 where that is still to be sent; return the answers to them.
+        """Send commands together, after UTF8 if that is still to be sent; return the answers to them.
 
-        Where the connection ends behind a refusal the last answer is that.
+        If the connection ends after a refusal, the refusal is the last answer.
         """
-        ahead = [Utf8()] if self._manner.utf8 and self._manner.utf8_answer is None else []
+        ahead = [Utf8()] if self._options.utf8 and self._options.utf8_answer is None else []
         ends: list[Reply | Listing | Continuation] = []
         try:
             await self._wire.call_all([*ahead, *commands], ends)
@@ -298,10 +300,10 @@ class _Login:
 
     def _heard_utf8(self, answer: Reply | Listing | Continuation) -> None:
         assert isinstance(answer, Reply)
-        self._manner.utf8_answer = answer
+        self._options.utf8_answer = answer
 
     def _judged(self, answer: Reply | Listing | Continuation) -> Reply:
-        """Return the answer to a command of a login. Raises what ends the login, whatever the credentials are."""
+        """Return the answer to a command of a login. Raises if the refusal is not about the credentials."""
         assert isinstance(answer, Reply)
         if not answer.ok:
             problem = response_code_error(answer.text, answer.code)

@@ -1,4 +1,4 @@
-"""Certificates that are for another name than the server's: what they are for, and what a person can do about it."""
+"""Certificates for another name than the server's: the error, and the advice for it."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from tui_popretr.text import visible
 
 
 def misnamed(certificate: Certificate, host: str, shown: str, expected: str | None) -> CertificateRejected:
-    """Return the error for a certificate that is not for `host`, which people call `shown`, or not called `expected`.
+    """Return the error for a certificate that is not for `host`, or not for `expected`, the name in peercert.
 
-    The latter is what is set in peercert.
+    `shown` is the host as written in the configuration.
     """
     told = f"for {_listed(certificate.names)}, not" if certificate.names else "not"
     return CertificateRejected(
@@ -24,7 +24,7 @@ def misnamed(certificate: Certificate, host: str, shown: str, expected: str | No
 
 
 def pin_it(certificate: Certificate) -> str:
-    """Return how a certificate is pinned; "" where it is not known."""
+    """Return the advice to pin a certificate; "" if its fingerprint is unknown."""
     if not certificate.fingerprint:
         return ""
     pin = f'pin it with fingerprint="{certificate.fingerprint}"'
@@ -36,11 +36,12 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def _right_name(certificate: Certificate, host: str, shown: str, expected: str | None) -> str:
-    """Return what to do: a name is only suggested where the handshake then succeeds and the name means this server."""
+    """Return the advice. It suggests a name only if the handshake then succeeds and the name identifies this server."""
     if expected and certificate.is_for(host):
         return f"remove peercert from the client's <ssl>: the certificate is for {shown}"
     if certificate.is_called(host):
-        # Beside alternative names the common name does not count (RFC 6125 §6.4.4), nor an address written as DNS name.
+        # If there are alternative names, the common name does not count (RFC 6125 §6.4.4); nor does an address that is
+        # written as a DNS name.
         return (
             "the certificate has this name only in a field that is not checked by default; set"
             f' peercert="{shown}" in the client\'s <ssl>'
@@ -54,9 +55,9 @@ def _right_name(certificate: Certificate, host: str, shown: str, expected: str |
 
 
 def _telling_name(certificate: Certificate, host: str) -> str:
-    """Return the name in a certificate that most likely means the server; "" where there is none.
+    """Return the name in a certificate that most likely identifies the server; "" if there is none.
 
-    Every machine is called localhost, so that name says nothing about another one; and a wildcard is no name.
+    Every machine is called localhost, so that name identifies only this one; and a wildcard is not a name.
     """
     names = [name for name in certificate.names if "*" not in name and (is_loopback(host) or not is_loopback(name))]
     labels = host_key(host).split(".")[::-1]

@@ -1,12 +1,12 @@
-"""How a connection gets into its maildrop, and what it takes along from there.
+"""Opening a maildrop: from connecting to the login, with CAPA and UTF8.
 
-The order: greeting, STLS where TLS is latent, CAPA, UTF8, login. CAPA comes before the login, because UTF8 (RFC 6856
-§2.1) and the choice of a mechanism depend on it; under TLS it is asked for inside. Servers may say more of themselves
-after the login. They are asked again only where they announce so (LOGIN-DELAY or EXPIRE with USER, RFC 2449 §6.5 and
-§6.7), or where PIPELINING was missing and there are enough messages for it to pay.
+The order: greeting, STLS if TLS is latent, CAPA, UTF8, login. CAPA comes before the login, because UTF8 (RFC 6856
+§2.1) and the choice of a mechanism depend on it, and after TLS has begun. Servers may list more after the login. CAPA
+is sent again only if they announce that (LOGIN-DELAY or EXPIRE with USER, RFC 2449 §6.5 and §6.7), or if PIPELINING was
+missing and there are enough messages for it to pay off.
 
-Some servers close the connection at CAPA, or never answer it. Then there is one more connection, without CAPA and
-otherwise the same: TLS that is asked for is begun there too. What is concluded from that is in capa.py.
+Some servers close the connection at CAPA, or never answer it. Then a second connection is made, without CAPA and
+otherwise the same: with TLS if that is configured. capa.py says what is remembered of it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import trio
 from tui_popretr.config.model import CapaUse
 from tui_popretr.engine.capa import CapaMemory
 from tui_popretr.engine.entry import Entry
-from tui_popretr.engine.login import Manner, log_in
+from tui_popretr.engine.login import LoginOptions, log_in
 from tui_popretr.engine.manners import Pipelining
 from tui_popretr.engine.wire import Wire
 from tui_popretr.errors import ConnectionCut, PopretrError, ProtocolViolation, ServerStalled
@@ -29,9 +29,9 @@ from tui_popretr.text import visible
 
 #: Seconds for the answer to CAPA.
 CAPA_PATIENCE: Final = 30.0
-#: So many messages must there be for a second CAPA to pay, where the first had no PIPELINING.
+#: With at least this many messages a second CAPA pays off, if the first had no PIPELINING.
 WORTH_ASKING: Final = 8
-#: What to do where a server has broken the protocol after it has logged us in.
+#: The advice if a server breaks the protocol after the login.
 AFTER_LOGIN: Final = "it is tried again at the next run; the transcript shows what the server said"
 
 _Then = Callable[[Wire, Greeting], Awaitable[None]]
@@ -47,26 +47,26 @@ class _CapaBrokeError(Exception):
 
 
 class Opening:
-    """Opens a client's maildrop over one connection, or over a second where CAPA broke the first."""
+    """Opens a client's maildrop over one connection, or over a second if CAPA broke the first."""
 
     def __init__(self, entry: Entry, memory: CapaMemory, pipelining: Pipelining | None = None) -> None:
-        """Without `pipelining` there is always one command at a time."""
+        """Without `pipelining`, commands are sent one at a time."""
         self._entry = entry
         self._memory = memory
         self._manners = pipelining
         self._never = entry.client.capa is CapaUse.NEVER
         self._asked = False  # CAPA, on this connection
-        #: The connection that there is now; close() ends it.
+        #: The current connection; close() closes it.
         self.wire: Wire | None = None
-        #: What the server has said of itself; None where it was not asked or has refused.
+        #: The server's capabilities; None if CAPA was not sent or was refused.
         self.capabilities: Capabilities | None = None
         #: Whether several commands are sent at once.
         self.pipelining = False
         #: Whether the server sends messages in UTF-8 mode (RFC 6856 §2.1).
         self.utf8 = False
-        #: Why nothing may be deleted: UTF8 was refused by a server that has listed it. "" where that is not so.
+        #: Why nothing may be deleted: a server that has listed UTF8 refused it. "" if that did not happen.
         self.doubtful = ""
-        #: Whether the connection broke while the server had more than one command of the login to answer.
+        #: Whether the connection broke while more than one command of the login was unanswered.
         self.overasked = False
 
     def close(self) -> None:
@@ -76,11 +76,11 @@ class Opening:
             wire.close()
 
     async def enter(self) -> Wire:
-        """Connect and log in. Raises what is in the way."""
+        """Connect and log in. Raises PopretrError if that fails."""
         return await self._with_or_without_capa(self._log_in)
 
     async def look(self) -> Greeting:
-        """Connect, as far as one gets without logging in; return the greeting."""
+        """Connect, up to the step before the login; return the greeting."""
         greeting: list[Greeting] = []
 
         async def look(_: Wire, seen: Greeting) -> None:
@@ -140,7 +140,7 @@ class Opening:
                 return await self._entry.capabilities(wire)
             raise ServerStalled(f"the server has not answered CAPA within {CAPA_PATIENCE:g} s")
         except _BREAKS as problem:
-            if not wire.machine.outstanding:  # it was broken before
+            if not wire.machine.outstanding:  # it broke before CAPA was sent
                 raise
             raise _CapaBrokeError(problem) from problem
 
@@ -151,24 +151,24 @@ class Opening:
         history = await self._memory.of(server)
         self.pipelining = await self._begin(wire)
         listed = self.capabilities is not None and self.capabilities.has("UTF8")
-        manner = Manner(
+        options = LoginOptions(
             greeting.stamp,
             together=self.pipelining,
             utf8=listed or (self.capabilities is None and history.utf8),
             remembered=history.mechanisms if self.capabilities is None else (),
         )
         try:
-            mechanism = await log_in(wire, server, manner)
+            mechanism = await log_in(wire, server, options)
         except _BREAKS:
             self.overasked = wire.sent_together > 1 and wire.machine.outstanding > 0
             raise
         entry.bus.publish(LoginSucceeded(entry.session, mechanism))
-        await self._conclude_utf8(manner)
+        await self._conclude_utf8(options)
         if self.capabilities is not None and _differs_later(self.capabilities):
             self.capabilities = await entry.capabilities(wire) or self.capabilities
 
-    async def _conclude_utf8(self, manner: Manner) -> None:
-        answer = manner.utf8_answer
+    async def _conclude_utf8(self, options: LoginOptions) -> None:
+        answer = options.utf8_answer
         self.utf8 = answer is not None and answer.ok
         self.doubtful = ""
         if answer is None or answer.ok:
@@ -188,7 +188,7 @@ class Opening:
         return await self._manners.begin(wire, self.capabilities)
 
     async def counted(self, messages: int) -> bool:
-        """Decide, when the messages are counted, whether from here on several commands are sent at once."""
+        """Return, when the number of messages is known, whether several commands are sent at once from here on."""
         wire, server = self.wire, self._entry.client.server
         assert wire is not None
         if (
@@ -214,5 +214,5 @@ class Opening:
 
 
 def _differs_later(capabilities: Capabilities) -> bool:
-    """Whether the server announces that a limit may be another for this user (RFC 2449 §6.5 and §6.7)."""
+    """Whether the server announces that a limit may differ for this user (RFC 2449 §6.5 and §6.7)."""
     return any("USER" in map(str.upper, capabilities.params(name)[1:]) for name in ("LOGIN-DELAY", "EXPIRE"))

@@ -21,7 +21,7 @@ _LONGEST = 64 * 1024
 # A fleet's password commands must not starve the disk of threads, nor start a hundred password managers at once.
 _commands = trio.CapacityLimiter(8)
 _starts = trio.CapacityLimiter(8)
-_waits = trio.CapacityLimiter(16)  # one that was cancelled, and the one for the end after SIGKILL
+_waits = trio.CapacityLimiter(16)  # for each command a wait that was cancelled, and the wait after SIGKILL
 # Nor must a dead network mount that swallows these threads take any from the rest of the program.
 _files = trio.CapacityLimiter(8)
 _FILE_TIMEOUT = 10.0
@@ -55,7 +55,7 @@ def _first_line(data: bytes, origin: str, advice: str) -> Secret:
         raise PasswordUnavailable(f"{origin} gave no password", advice=advice)
     if b"\0" in line or b"\r" in line:
         raise PasswordUnavailable(f"the password from {origin} contains a control character")
-    # RFC 1939 names no charset: octets that are not UTF-8 leave as they have come.
+    # RFC 1939 names no charset: octets that are not UTF-8 are sent unchanged.
     return Secret(line.decode("utf-8", "surrogateescape"))
 
 
@@ -72,7 +72,7 @@ async def _from_file(path: str) -> Secret:
         ) from problem
     if data.startswith(_UTF_16):
         raise PasswordUnavailable(f"the password file {path} is in UTF-16", advice="save it as UTF-8")
-    # Editors put the mark there, and nobody means it as part of a password.
+    # Some editors write a byte order mark; it is never part of a password.
     return _first_line(data.removeprefix(BOM_UTF8), f"the file {path}", "write the password into its first line")
 
 
@@ -91,7 +91,7 @@ async def _from_command(argv: tuple[str, ...], timeout: float) -> Secret:
     except trio.TooSlowError:
         raise PasswordUnavailable(f"the password command {argv[0]} took longer than {timeout:g} s") from None
     except ChildProcessError:
-        # Not even a command that failed is to be told from one that succeeded: what it printed may be anything.
+        # The command may have failed, so its output cannot be used.
         raise PasswordUnavailable(
             f"the password command {argv[0]} ended, but the system did not report its exit code"
         ) from None
@@ -114,12 +114,12 @@ async def _from_command(argv: tuple[str, ...], timeout: float) -> Secret:
 async def _run(argv: tuple[str, ...]) -> tuple[bytes, int]:
     """Run a command to its end; return its output and exit code. If it is cancelled, it is killed with its children.
 
-    Its own end counts, not that of its output: an agent that it leaves behind may hold that open, and lives on.
+    The end of its own process counts, not that of its output: an agent that it has started may keep the output open.
     PasswordUnavailable if it writes more than _LONGEST octets, OSError if it cannot be started, ChildProcessError if
     its exit code is lost.
     """
-    # Nothing is inherited that it could draw on: a pinentry must not draw on the dashboard. Its start is one step in a
-    # thread, of which an end that waits for nothing knows; this task may get no turn any more.
+    # It gets no terminal: a pinentry must not draw on the dashboard. It is started and registered in one step in a
+    # thread, so that an immediate end of the program kills it; this task may not run again by then.
     start = partial(processes.start, argv, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     process = await trio.to_thread.run_sync(start, limiter=_starts)
     assert process.stdout is not None
@@ -157,14 +157,14 @@ async def _cancel_at_end(process: subprocess.Popen[bytes], scope: trio.CancelSco
 
 
 def _read_rest(descriptor: int, output: bytearray) -> None:
-    """Add what is in the pipe of a command that has ended, without waiting for more."""
+    """Read what is left in the pipe of a command that has ended, without waiting for more."""
     with suppress(BlockingIOError):
         while len(output) <= _LONGEST and (piece := os.read(descriptor, _LONGEST)):
             output += piece
 
 
 async def _ended(process: subprocess.Popen[bytes]) -> None:
-    """Wait until a command has ended. It is not reaped: its number stays its own until it is dismissed."""
+    """Wait until a command has ended. It is not reaped: its process id stays in use until it is dismissed."""
 
     def wait() -> None:
         if hasattr(os, "waitid"):

@@ -11,7 +11,7 @@ from typing import ClassVar
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 
-from tui_popretr.ends import heeded
+from tui_popretr.ends import ending_signals
 from tui_popretr.errors import UsageError, describe_os_error
 from tui_popretr.facts import DialogueLine
 from tui_popretr.ui import work
@@ -62,7 +62,7 @@ class TranscriptViewer(EndingApp):
         if self.ending:
             return
         self.action_next_theme()
-        for number in heeded():
+        for number in ending_signals():
             # The terminal has to be restored; where signals are not ours (a test's thread), nobody sends any.
             with suppress(ValueError, RuntimeError):
                 asyncio.get_running_loop().add_signal_handler(number, self.exit, 0)
