@@ -24,6 +24,16 @@ class Contents(NamedTuple):
     mode: int
 
 
+def refuse_irregular(path: str) -> None:
+    """Raise NotRegularError where a path leads to a pipe, a device or a socket; it need not exist. Raises OSError."""
+    try:
+        mode = os.stat(path).st_mode
+    except FileNotFoundError:
+        return
+    if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+        raise NotRegularError(errno.EINVAL, f"it is a {_kind(mode)}, not a regular file", path)
+
+
 def open_regular(path: str) -> BufferedReader:
     """Open a regular file for reading, without waiting.
 
@@ -57,4 +67,4 @@ def read_whole(path: str, limit: int) -> Contents:
 
 
 def _kind(mode: int) -> str:
-    return "pipe" if stat.S_ISFIFO(mode) else "device"
+    return "pipe" if stat.S_ISFIFO(mode) else "socket" if stat.S_ISSOCK(mode) else "device"

@@ -69,6 +69,10 @@ def as_password_file(folder: Path, path: str) -> Done:
     return run_program("check", str(configuration))
 
 
+def as_journal(folder: Path, path: str) -> Done:
+    return run_program("--headless", "--once", plain(folder, f"<journal>{path}</journal>"))
+
+
 @pytest.mark.parametrize(
     ("read", "code"),
     [
@@ -77,6 +81,7 @@ def as_password_file(folder: Path, path: str) -> Done:
         (as_users_file, 78),
         (as_memory, 64),
         (as_trust_file, 78),
+        (as_journal, 73),
         (as_password_file, 0),  # a warning: it may be another when the program runs
     ],
 )
@@ -85,7 +90,8 @@ def test_it_is_refused_in_words(tmp_path: Path, kind: Kind, read: Callable[[Path
     done = read(tmp_path, path)
     assert done.code == code, done
     assert path in done.err
-    assert words in done.err or "regular file" in done.err or "is a folder" in done.err
+    assert words in done.err or "regular file" in done.err or "a folder" in done.err
+    assert not os.path.exists(f"{path}.lock") or os.path.isdir(path)
     assert "Traceback" not in done.err
 
 

@@ -17,6 +17,7 @@ from typing import Any, Final
 from tui_popretr import faultpoints
 from tui_popretr.errors import ExitCode, JournalError
 from tui_popretr.faultpoints import Step
+from tui_popretr.files import refuse_irregular
 from tui_popretr.fs import want_room
 from tui_popretr.journal import lock, schema
 from tui_popretr.journal.ids import ids_of
@@ -117,6 +118,7 @@ class Journal:
         path = os.path.realpath(path)
         try:
             with contextlib.ExitStack() as undo:
+                refuse_irregular(path)
                 make_private_folders(os.path.dirname(path))
                 lock_descriptor = lock.acquire(path)
                 undo.callback(os.close, lock_descriptor)

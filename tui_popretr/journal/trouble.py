@@ -19,8 +19,10 @@ from tui_popretr.errors import (
     JournalError,
     JournalLocked,
     JournalMisplaced,
+    describe_os_error,
     file_trouble,
 )
+from tui_popretr.files import NotRegularError
 from tui_popretr.fs import NoLocksError, want_classic_lock, want_room
 
 #: Octets that a transaction may take: a disk that has less left is full.
@@ -56,6 +58,8 @@ def explain(error: sqlite3.Error | OSError, path: str, doing: str) -> JournalErr
         )
     if isinstance(error, NoLocksError):
         trouble = _NO_LOCKS
+    elif isinstance(error, NotRegularError):
+        trouble = FileTrouble(describe_os_error(error), "name another file in <journal>", True)
     elif isinstance(error, OSError):
         trouble = file_trouble(error)
     else:
