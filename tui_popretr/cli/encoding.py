@@ -7,27 +7,31 @@ C and Python takes UTF-8. Only a new start of the interpreter can change it.
 
 from __future__ import annotations
 
+import contextlib
 import locale
 import os
 import sys
 
 _STREAMS = "PYTHONIOENCODING"
-#: An option of ours for the interpreter (-X): the environment variable was not the user's.
-_MARK = "tui_popretr_streams"
+#: An option of ours for the interpreter (-X): this is the second start. Its value tells whether _STREAMS is ours, too.
+_MARK = "tui_popretr_start"
 
 
 def use_utf8() -> None:
     """Start the interpreter again where it does not use UTF-8; what is shown keeps the locale's encoding.
 
-    Names from the command line and the environment that are not UTF-8 keep their octets. Raises OSError where that
-    cannot be done.
+    Names from the command line and the environment that are not UTF-8 keep their octets. Where that cannot be done, or
+    does not help, all stays as it is.
     """
-    if sys._xoptions.pop(_MARK, None):
+    mark = sys._xoptions.get(_MARK)
+    if mark == "streams":
         os.environ.pop(_STREAMS, None)
-    if sys.getfilesystemencoding() == "utf-8" or not sys.executable:
+    if sys.getfilesystemencoding() == "utf-8" or mark is not None or not sys.executable:
         return
-    environ, options = dict(os.environ), ["-X", "utf8"]
+    environ, mark = dict(os.environ), "plain"
     if _STREAMS not in environ:
         environ[_STREAMS] = locale.getencoding()
-        options += ["-X", _MARK]
-    os.execve(sys.executable, [sys.executable, *options, *sys.orig_argv[1:]], environ)  # noqa: S606 - no shell is wanted
+        mark = "streams"
+    command = [sys.executable, "-X", "utf8", "-X", f"{_MARK}={mark}", *sys.orig_argv[1:]]
+    with contextlib.suppress(OSError):
+        os.execve(sys.executable, command, environ)  # noqa: S606 - no shell is wanted
