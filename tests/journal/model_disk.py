@@ -86,6 +86,8 @@ class Disk:
         self.mail.mkdir()
         self._elsewhere.mkdir()
         self.var.mkdir()
+        #: Whether the file system has hard links.
+        self.links = True
         #: Called when somebody comes by.
         self.visit: Callable[[], None] = lambda: None
         self.power_cut = False
@@ -198,14 +200,20 @@ class Disk:
         _mkdir(path, mode)
 
     def _rename(self, old: str, new: str) -> None:
+        replaced = os.lstat(new).st_ino if os.path.lexists(new) else None
         self._name(_rename, old, new)
+        if replaced is not None:
+            self._durability.removed(replaced)
 
     def _link(self, old: str, new: str, **options: Any) -> None:
+        if not self.links:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
         self._name(partial(_link, **options), old, new)
 
     def _name(self, do: Callable[[str, str], None], old: str, new: str) -> None:
         happening = self.step(Step.NAME)
-        if happening is Happening.STRANGER and new.endswith(".eml"):  # nobody makes files of a Maildir's names
+        # Nobody makes files of a Maildir's names, or writes into an empty one of ours just before it is replaced.
+        if happening is Happening.STRANGER and new.endswith(".eml") and not os.path.lexists(new):
             Path(new).write_bytes(STRANGERS)
             self.strangers.append(Path(new))
             self._durability.have(Path(new))

@@ -45,11 +45,13 @@ class Account:
         return FolderDestination(str(self.path), Eol.CRLF)
 
     def finished(self) -> Iterator[tuple[int, Path]]:
-        """Record ids and paths of our files that readers see, in the order of ids."""
+        """Record ids and paths of our files that readers see, in the order of ids; empty ones are no messages yet."""
         folders = [self.path / "new", self.path / "cur"] if self.kind == "maildir" else [self.path]
         files = [path for folder in folders if folder.is_dir() for path in folder.iterdir()]
         found = [(match, path) for path in files if path.name[0] != "." and (match := _OURS.search(path.name))]
-        yield from sorted((int(match[1] or match[2]), path) for match, path in found if not is_strangers(path))
+        yield from sorted(
+            (int(match[1] or match[2]), path) for match, path in found if path.stat().st_size and not is_strangers(path)
+        )
 
     def unfinished(self) -> list[Path]:
         return sorted(self.path.glob("tmp/*" if self.kind == "maildir" else ".*"))

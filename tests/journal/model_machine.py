@@ -20,7 +20,7 @@ from unittest.mock import patch
 
 from hypothesis import currently_in_test_context, note
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from tests.journal.making import NOW
 from tests.journal.model_choices import ACCOUNTS, DAY, DICE, DOWN, ENDS, TROUBLES, VISITORS, VISITS, Letter, Run, runs
@@ -60,6 +60,10 @@ class MailMachine(RuleBasedStateMachine):
         self.sessions = 0
         self.letters = 0
         self.earliest = 0  # the clock is not put back behind this
+
+    @initialize(links=st.booleans())
+    def file_system_has_links_or_not(self, links: bool) -> None:
+        self.disk.links = links
 
     # --- the program --------------------------------------------------------------------------------------------------
 
