@@ -1,8 +1,8 @@
 """What a session does with each message of a maildrop: a pure function of listing, journal and settings.
 
-What is to be retrieved comes first, and what has failed behind what has not. What is only to be deleted comes last. A
-deletion that has failed before is left to a connection of its own (Plan.apart): were it to break the connection again,
-the server would forget the deletions before it.
+Messages to retrieve come first, those that failed before after the others. Messages that are only to be deleted come
+last. A deletion that failed before gets a separate connection (Plan.apart): if it breaks the connection again, the
+server forgets all deletions of that connection.
 """
 
 from __future__ import annotations
@@ -13,18 +13,18 @@ from operator import itemgetter
 
 from tui_popretr.journal.records import Doubt, Record, State, Trouble, deletion_key, size_key, uid_key
 
-#: After this many failures a message or a deletion rests for LEAST_REST seconds, and with each further failure for
-#: twice as long, up to LONGEST_REST.
+#: After this many failures a message or a deletion is not tried for LEAST_REST seconds, and after each further failure
+#: for twice as long, up to LONGEST_REST.
 POISON_FAILURES = 3
 LEAST_REST = 30 * 60
 LONGEST_REST = 24 * 3600
-#: A message that its destination has refused for good in so many sessions is saved in the folder for such messages.
+#: A message that its destination has refused for good in this many sessions is saved in the folder for such messages.
 REJECTIONS = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """A message as the server lists it. uid and octets are None where there is no usable one."""
+    """A message as the server lists it. uid and octets are None if the listed value is not usable."""
 
     number: int
     uid: str | None
@@ -32,12 +32,12 @@ class Listed:
 
     @property
     def size(self) -> int:
-        """The octets to reckon with; 0 where they are unknown."""
+        """The octets for counting; 0 if they are unknown."""
         return self.octets or 0
 
     @property
     def trouble_key(self) -> str:
-        """What failures are counted under. Without a UID the size must do."""
+        """The key under which failures are counted: of the UID, or of the size if there is no UID."""
         return uid_key(self.uid) if self.uid is not None else size_key(self.octets)
 
 
@@ -56,10 +56,10 @@ class Policy:
 
 @dataclass(frozen=True, slots=True)
 class Fetch:
-    """Retrieve this message. `earlier` is the record of when it was delivered before: deleteafter counts from that.
+    """Retrieve this message. `earlier` is the record of its earlier delivery: deleteafter counts from that.
 
-    `rejections`: in how many sessions its destination has refused it for good. `refusal`: that has been often enough,
-    with these words; it is saved in the folder for such messages.
+    `rejections`: the number of sessions in which its destination has refused it for good. `refusal`: the text of the
+    last refusal, if the message is to be saved in the folder for refused messages.
     """
 
     listed: Listed
@@ -68,7 +68,7 @@ class Fetch:
     refusal: str = ""
 
     def to_save(self, refusal: str) -> Fetch | None:
-        """Return the job that saves it after one more refusal for good; None where that is too early."""
+        """Return the job that saves the message after one more refusal for good; None if there are too few of them."""
         return replace(self, refusal=refusal) if self.rejections + 1 >= REJECTIONS else None
 
 
@@ -81,7 +81,7 @@ class Check:
 
     @property
     def whole(self) -> bool:
-        """Whether all of it is asked for again: it is not certain that the delivered one was all of it."""
+        """Whether the whole message is retrieved again, because the delivered one may have been incomplete."""
         return self.record.doubt is Doubt.UNPROVEN
 
 
@@ -92,9 +92,9 @@ class Skip:
     listed: Listed
     reason: str
     trouble: bool = False
-    silent: bool = False  # not worth a line: it was retrieved before
-    kept: bool = False  # it was delivered, cut short, and stays there for good
-    deletion: bool = False  # it was delivered; its deletion failed
+    silent: bool = False  # no line in the log: it was retrieved before
+    kept: bool = False  # it was delivered but cut short, and stays on the server for good
+    deletion: bool = False  # it was delivered, but its deletion failed
 
 
 @dataclass(slots=True)
@@ -112,7 +112,7 @@ class Plan:
     unretrieved: int = 0  # left for the next session by maxmessages
 
     def only(self, check: Check) -> Plan:
-        """Return the plan of a connection that does nothing but this deletion, where it is still to be done."""
+        """Return the plan of a connection for this deletion only; empty if it is not to be done any more."""
         return Plan(
             [
                 each
@@ -189,14 +189,14 @@ def make_plan(
 
 
 def rest(failures: int) -> int:
-    """Return for how many seconds what has failed so often is not tried."""
+    """Return the seconds for which a message or deletion with this many failures is not tried."""
     if failures < POISON_FAILURES:
         return 0
     return int(min(LEAST_REST * 2.0 ** min(failures - POISON_FAILURES, 16), LONGEST_REST))
 
 
 def _rests(trouble: Trouble, now: float) -> bool:
-    """Whether it has failed so often that it is not tried now; a clock that was put back ends its rest."""
+    """Whether it has failed too often to be tried now; a clock that was set back ends the wait."""
     pause = rest(trouble.failures)
     return -pause < now - trouble.last < pause
 
@@ -235,7 +235,7 @@ def _decide(listed: Listed, record: Record, policy: Policy, clock: float) -> Che
 def _order_deletions(
     plan: Plan, checks: list[Check], troubles: Mapping[str, Trouble], now: float, passed_over: frozenset[str]
 ) -> None:
-    """Put the messages that were delivered before behind those to retrieve, or apart where that has failed before."""
+    """Add the deletions after the messages to retrieve, or to plan.apart if they have failed before."""
     failed: list[tuple[int, Check]] = []
     for check in checks:
         key = deletion_key(check.listed.trouble_key)
@@ -255,12 +255,12 @@ def _order_deletions(
         else:
             failed.append((trouble.failures, check))
     plan.apart = [check for _, check in sorted(failed, key=itemgetter(0))]
-    if plan.apart and not plan.work:  # then this connection is one of its own
+    if plan.apart and not plan.work:  # then this connection has no other work
         plan.work.append(plan.apart.pop(0))
 
 
 def to_delete(record: Record, policy: Policy, clock: float) -> bool:
-    """Whether a delivered message is to go from the server now. One that was cut short never is."""
+    """Whether a delivered message is to be deleted from the server now. One that was cut short never is."""
     if record.state is State.KEPT:
         return False
     if policy.preserve:  # suspends what is owed, but for a deletion that the settings themselves ask for

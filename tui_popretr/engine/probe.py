@@ -50,7 +50,7 @@ async def probe(entry: Entry) -> Findings:
 
 
 async def survey(entry: Entry) -> Findings:
-    """Connect, up to TLS, ask what there is, and leave, without a login. Never raises PopretrError."""
+    """Connect, start TLS, send CAPA and QUIT, without a login. Never raises PopretrError."""
 
     async def look_around(opening: Opening, findings: Findings) -> None:
         greeting = await opening.look()
@@ -75,7 +75,7 @@ async def _visit(entry: Entry, look: Callable[[Opening, Findings], Awaitable[Non
                 findings.warnings.append(text)
 
     entry.bus.subscribe(notice)
-    # The journal stays closed: what is known here is what this visit finds out.
+    # Without the journal: only this connection's own findings count.
     opening = Opening(entry, CapaMemory(Answers(), None, entry.clock))
     try:
         await look(opening, findings)

@@ -1,24 +1,24 @@
-"""What an -ERR to a login means, by its words; and what the user can do where the words say so.
+"""The meaning of an -ERR to a login by its text, and the advice for it.
 
 RFC 1939 has no codes: -ERR to PASS may mean a wrong password, or that another session has the maildrop's lock.
-RESP-CODES (RFC 2449 §8, RFC 3206) tell these apart, and where a reply has one that counts. Many servers have none;
-their texts are read here. A wrong conclusion costs: a wrong password that counts as temporary is sent again at each run
-until the provider locks the account; a lock that counts as a wrong password doubles the interval.
+RESP-CODES (RFC 2449 §8, RFC 3206) distinguish these, and take precedence. Many servers have no RESP-CODES; this module
+reads their texts. An error has a cost: a wrong password that counts as temporary is sent again at each run until the
+provider locks the account; a lock that counts as a wrong password doubles the interval.
 
 The questions, in this order:
 
-1. Does the server want TLS? Then the credentials were not judged, whatever else the text says.
-2. Is POP access switched off for the account? Only its owner can change that: rejected.
-3. Is it the command or the mechanism that the server does not have? Rejected, and the next mechanism is tried.
-4. Is the *account* locked, disabled, suspended or blocked? Rejected, and no further mechanism is tried. Where the text
-   speaks of another session it is the maildrop that is locked, whatever it is called.
-5. Does it speak of a lock on the maildrop, of another session, of being in use, busy or unavailable? Temporary.
-6. Does it speak of a password, credentials, authentication, attempts or failures? Rejected. This comes before the next
+1. Does the server want TLS? Then it did not check the credentials, whatever else the text says.
+2. Is POP access disabled for the account? Only the owner can change that: rejected.
+3. Does the server not have the command or mechanism? Rejected, and the next mechanism is tried.
+4. Is the *account* locked, disabled, suspended or blocked? Rejected, and no other mechanism is tried. If the text
+   mentions another session, the maildrop is locked, even if the text says "account".
+5. Does it mention a lock on the maildrop, another session, or that it is in use, busy or unavailable? Temporary.
+6. Does it mention a password, credentials, authentication, attempts or failures? Rejected. This comes before the next
    question: "too many failed attempts, try again later" is about the password.
-7. Does it speak of trying again later, of too many connections, of an error of the server's own? Temporary.
-8. Everything else is a rejection, as RFC 1939 means it.
+7. Does it mention a later attempt, too many connections, or an error of the server? Temporary.
+8. Everything else is a rejection, as in RFC 1939.
 
-Mail addresses and web addresses in the text do not count, nor does the username: they may hold any word.
+Mail and web addresses in the text are ignored, and so is the username: they may contain any word.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ from enum import Enum
 
 
 class Refusal(Enum):
-    """What an -ERR to a login is."""
+    """The kinds of -ERR to a login."""
 
     REJECTED = "the credentials, or the mechanism"
-    LOCKED_OUT = "the account is locked: no mechanism will do"
+    LOCKED_OUT = "the account is locked: no mechanism can succeed"
     IN_USE = "the maildrop is in use"
-    TEMPORARY = "the server cannot now"
+    TEMPORARY = "a temporary failure of the server"
 
 
 def _words(pattern: str) -> re.Pattern[str]:
@@ -113,12 +113,12 @@ def _stripped(text: str, username: str) -> str:
 
 
 def wants_tls(text: str) -> bool:
-    """Whether the words are that the server wants TLS first."""
+    """Whether the text says that the server wants TLS first."""
     return _WANTS_TLS.search(_ADDRESS.sub("", text)) is not None
 
 
 def classify(text: str, username: str = "") -> Refusal:
-    """Return what an -ERR to a login means by its text, which has no RESP-CODE. The theory is in the module's text."""
+    """Return the meaning of an -ERR to a login that has no RESP-CODE. The module's docstring has the rules."""
     words = _stripped(text, username)
     session = _SESSION.search(words) is not None
     if _WANTS_TLS.search(words):
@@ -139,7 +139,7 @@ def classify(text: str, username: str = "") -> Refusal:
 
 
 def advice_for(text: str) -> str | None:
-    """Return what to do where the text says what is missing, None where it does not. For every -ERR to a login."""
+    """Return the advice if the text of an -ERR to a login says what is missing, else None."""
     words = _ADDRESS.sub("", text)
     if _APP_PASSWORD.search(words):
         return "create an app password on the provider's website, and use it here instead of the account's password"

@@ -54,7 +54,7 @@ PASSING = frozenset({"SYS/TEMP", "IN-USE", "UTF8"})
 DRAIN = 8.0
 #: And for removing an unfinished file, where the disk hangs; it is removed later.
 DISCARD = 1.0
-#: Why the first message of a UW-IMAP mailbox stays where it is.
+#: Why the first message of a UW-IMAP mailbox stays on the server.
 FOLDER_DATA = "not a message, but the server's own data about the folder (UW-IMAP)"
 
 
@@ -68,12 +68,12 @@ class _Delete:
 
 @dataclass(frozen=True, slots=True)
 class _Probe:
-    """A NOOP in flight: its answer shows that the message before it had ended."""
+    """A NOOP in flight: a status line in answer shows that the message before it had ended."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Held:
-    """A doubtful message, received to its end, until the next line of the server shows whether it is whole."""
+    """A doubtful message, received to its end, held until the server's next line shows whether it is whole."""
 
     resolve: Callable[[Doubt], Awaitable[None]]
     draft: Draft | None
@@ -83,7 +83,7 @@ class _Held:
 class Suspect:
     """The message at which a connection broke. Its failures are counted under `key`.
 
-    `deletion`: it had been delivered, and was only to be deleted.
+    `deletion`: it was already delivered, and was only to be deleted.
     """
 
     listed: Listed
@@ -106,13 +106,13 @@ class Observer:
         """
 
     def saved(self, listed: Listed, refusal: str, path: str | None) -> None:
-        """The message, which its destination refuses for good, was saved (and delivered() is told of it, too)."""
+        """The message, which its destination refuses for good, was saved. delivered() is called for it, too."""
 
     def left(self, listed: Listed, reason: str) -> None:
-        """The message stays on the server by a rule."""
+        """The message stays on the server, and this is not an error."""
 
     def kept(self) -> None:
-        """A message was cut short and is known as that: it stays on the server."""
+        """A message was cut short, and is kept on the server."""
 
     def progressed(self, messages: int, octets: int) -> None:
         """So much has been received in all."""
@@ -131,7 +131,7 @@ class Retrieval:
         pipelining: bool,
         deletions_last: bool = False,
     ) -> None:
-        """`deletions_last`: send no DELE before all is retrieved, because one has broken a connection in this run."""
+        """`deletions_last`: send DELE only when all is retrieved, because one has broken a connection in this run."""
         self._wire = wire
         self._target = target
         self._observer = observer
@@ -139,13 +139,15 @@ class Retrieval:
         self._deletions_last = deletions_last
         self._work: deque[Fetch | Check] = deque(plan.work)
         self._unnamed = list(plan.unnamed)
-        # To be compared while it is retrieved: TOP was refused, or shows another header, or does not suffice.
+        # Records to compare with messages during RETR: TOP was refused, or shows another header, or does not suffice.
         self._again = {job.listed.number: job.record for job in plan.work if isinstance(job, Check) and job.whole}
         self._deletes: deque[_Delete] = deque()
         self._expecting: deque[Fetch | Check | _Delete | _Probe] = deque()
         self._incoming: Incoming | None = None
         self._held: _Held | None = None
-        self._short: Listed | None = None  # the last message, where it is shorter than listed and no reply followed yet
+        self._short: Listed | None = (
+            None  # the last message, if it is shorter than listed and no reply has followed yet
+        )
         self._leaving = False  # QUIT was sent
         self._goodbye: Reply | None = None  # and answered
         self._answered = 0  # commands
@@ -200,7 +202,7 @@ class Retrieval:
 
     @property
     def cut_short(self) -> Listed | None:
-        """The message that the server ended too early, where the rest of it broke the connection."""
+        """The message that the server ended too early, if the rest of it broke the connection."""
         return self._short if self._wire.machine.stray_octets else None
 
     @property
@@ -269,7 +271,7 @@ class Retrieval:
 
     @property
     def _under_way(self) -> bool:
-        """Whether a message is neither durable nor given up."""
+        """Whether a message is received that is neither durable nor abandoned yet."""
         return bool(self._parcels or self._incoming or self._held)
 
     @property
@@ -338,7 +340,7 @@ class Retrieval:
             self._scope.cancel()
 
     def _explained(self, problem: PopretrError) -> PopretrError:
-        """Return the error for a message that arrived in full while the server did not end it."""
+        """Return `problem`, or a better error if all octets of a message arrived but not its end."""
         incoming = self._incoming
         if incoming is None or not isinstance(problem, ServerStalled):
             return problem
@@ -441,7 +443,7 @@ class Retrieval:
         earlier = self._match(earlier, identity, event.octets)
         if earlier is None and self._unnamed:
             earlier = self._match_unnamed(incoming.hasher.whole())
-        # What is left to do is noted before anything is waited for, or it would all seem to be done.
+        # The remaining work is recorded before the first await; otherwise the retrieval would seem to be finished.
         if earlier is None:
             resolve = partial(self._hand_over, incoming, draft, identity, event.octets)
             await self._judged(wholeness, resolve, draft)
@@ -455,7 +457,7 @@ class Retrieval:
     async def _judged(
         self, wholeness: Wholeness, resolve: Callable[[Doubt], Awaitable[None]], draft: Draft | None
     ) -> None:
-        """Go on with a message: at once, or for a doubtful one when the next line of the server has come."""
+        """Continue with a message: at once, or with a doubtful one when the server's next line has arrived."""
         if wholeness is Wholeness.DOUBTFUL:
             self._held = _Held(resolve, draft)
         else:
@@ -467,7 +469,7 @@ class Retrieval:
             await held.resolve(doubt)
 
     async def _drop_held(self) -> None:
-        """Forget a doubtful message: it will come again."""
+        """Discard a doubtful message: it is retrieved again later."""
         held, self._held = self._held, None
         if held is not None and held.draft is not None:
             await self._discard(held.draft)
@@ -476,11 +478,11 @@ class Retrieval:
         """Return the record if the message that was retrieved is the one of this record."""
         if record is None or not record.identity.same_as(identity):
             return None
-        # Of a message that may have been cut short the header alone proves nothing.
+        # If the message may have been cut short, an equal header does not prove that it is whole.
         return record if record.doubt is Doubt.NONE or record.octets == octets else None
 
     async def _resolve_known(self, job: Fetch | Check, record: Record, doubt: Doubt) -> None:
-        """Note what has become of a message that may have been cut short when it was delivered."""
+        """Record whether a message that may have been cut short when it was delivered is whole."""
         if doubt is Doubt.UNPROVEN:
             return
         self._parcels += 1
@@ -571,8 +573,8 @@ class Retrieval:
             raise
 
     def _retrieved_at(self, job: Fetch | Check, identity: Identity) -> tuple[int, float]:
-        """The times for the record: of the first retrieval, where deleteafter would else never pass for a message that
-        preserve retrieves again and again."""
+        """Return the times for the record: of the first retrieval if deleteafter is set, because it would never pass
+        for a message that preserve retrieves at each run."""
         earlier = job.earlier if isinstance(job, Fetch) else None
         if earlier is not None and self._target.policy.delete_after is not None and earlier.identity.same_as(identity):
             return earlier.time, earlier.born
@@ -596,16 +598,16 @@ class Retrieval:
         listed = job.listed
         to_save = self._target.rejected is not None and isinstance(problem, DeliveryFailed) and problem.refused_for_good
         if isinstance(job, Fetch) and not isinstance(problem, JournalError):
-            if job.refusal:  # the next session tries again to hand it over, and then to save it
+            if job.refusal:  # the next session tries to deliver it again, and then to save it
                 certain = not isinstance(problem, DestinationSilent)
                 self._observer.failed(listed, _not_saved(job.refusal, problem), count=certain, rejected=certain)
                 return
             saving = job.to_save(str(problem)) if to_save else None
             if saving is not None and not (self._stopping or self.hopeless):
                 self._work.appendleft(saving)
-                self.messages -= 1  # it comes once more
+                self.messages -= 1  # it is retrieved again
                 return
-        # The receiver will not have this one; the next may be welcome, or has to be refused as often to be saved.
+        # The destination refuses this message; it may accept the next, or must refuse it as often before it is saved.
         if to_save or isinstance(problem, MessageRejected):
             self._observer.failed(listed, problem, count=True, rejected=True)
             return

@@ -361,7 +361,7 @@ class Engine:
         self.bus.publish(Noted(self.clock.now(), level, None, text))
 
     def _note_defect(self, problem: BaseException) -> None:
-        """Put what ends the program into its log, unless it has words of its own. Its text may hold what is private."""
+        """Log the exception that ends the program, except a PopretrError. Not its text, which may be private."""
         while isinstance(problem, BaseExceptionGroup):
             problem = problem.exceptions[0]
         if not isinstance(problem, PopretrError):

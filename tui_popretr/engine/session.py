@@ -1,8 +1,8 @@
 """A session: from connecting to QUIT's +OK, with a reconnection where a message broke the connection.
 
-A connection that breaks costs the session one reconnection, of which it has RECONNECTIONS. There is one more for each
-message that was cut short and broke the connection by that, since such a message is known to the journal from then on.
-Deletions that have failed in an earlier session get connections of their own behind the others.
+After a connection breaks, the session connects again, RECONNECTIONS times at most. Each message that was cut short and
+thereby broke the connection allows one more, because the journal knows such a message from then on. Deletions that
+failed in an earlier session get separate connections at the end.
 """
 
 from __future__ import annotations
@@ -71,9 +71,9 @@ from tui_popretr.pop3 import (
 )
 from tui_popretr.text import visible
 
-#: Times that a session connects again after its connection broke.
+#: How often a session connects again after its connection broke.
 RECONNECTIONS = 1
-#: Deletions that have failed before and are tried in one session, each in a connection of its own.
+#: How many deletions that failed before are tried in one session, each in a separate connection.
 APART = 3
 #: So many messages that failed are told one by one; the result has their number.
 TOLD = 100
@@ -131,14 +131,14 @@ class Session(Observer):
         self._entry = Entry(self.id, client, around.bus, around.clock, around.connect, around.timeout)
         self._tally = Tally()
         self._troubles: list[tuple[str, int, str, bool]] = []  # to be counted in the journal
-        self._overcome: list[str] = []  # trouble keys of what has succeeded after all, where the journal cannot know
+        self._overcome: list[str] = []  # trouble keys that have succeeded since, and that the journal cannot know of
         self._reconnections = RECONNECTIONS
         self._cut_short: set[str] = set()  # trouble keys of messages that broke a connection by being cut short
-        self._named: set[str] = set()  # trouble keys of messages that stay, as an earlier connection has said
+        self._named: set[str] = set()  # trouble keys of messages that were already reported to stay
         self._deletions_last = False  # a DELE has broken a connection
         self._apart: list[Check] = []
         self._known_troubles: Collection[str] = ()
-        self._rejected: set[str] = set()  # trouble keys of messages that were refused for good in this session
+        self._rejected: set[str] = set()  # trouble keys of messages refused for good in this session
         self._early = trio.CancelScope()  # until there is something to retrieve
         self._farewell = trio.CancelScope()  # while QUIT's answer is awaited
         self._counting = trio.CancelScope()  # while the journal notes what failed
@@ -150,12 +150,12 @@ class Session(Observer):
         stores = around.stores
         self._capa = CapaMemory(stores.answers, stores.keeper, around.clock)
         self._pipelining = Pipelining(client.server, stores.experience, stores.keeper, around.clock)
-        self._clock: MaildropClock | None = None  # None as long as nothing was listed
+        self._clock: MaildropClock | None = None  # None before the first listing
         self._listed: list[str] | None = None  # the UIDs of a complete listing
-        self._policy = Policy()  # until the server has let us in
+        self._policy = Policy()  # until the login
         #: Whether the login succeeded.
         self.logged_in = False
-        #: Whether the login was refused for a reason that is temporary only by its words.
+        #: Whether the login was refused with a text that means a temporary failure, without a RESP-CODE.
         self.by_words = False
         #: LOGIN-DELAY of the server in seconds, a floor for the next run (RFC 2449 §6.5); None: not learned.
         self.login_delay: int | None = None
@@ -224,19 +224,19 @@ class Session(Observer):
                 break
         if (conclusion := await self._pipelining.conclude()) is not None:
             self._warn(conclusion)
-        # A server that wants time between two logins gets no more of them: the next run without mail deletes.
+        # A server with LOGIN-DELAY gets no further logins in this run: a later run without mail deletes.
         for check in [] if self.login_delay else self._apart[:APART]:
             if not await self._delete_apart(check):
                 break
 
     async def _after_break(self, maildrop: int, broken: _BrokenError) -> str:
-        """Find who is to blame; return in words what is done now. Raises what broke the connection."""
+        """Find the cause; return a text on what is done now. Raises the error if there is nothing left to do."""
         words = GO_ON
         if broken.cut_short is not None:
             key = broken.cut_short.trouble_key
             self._reconnections += key not in self._cut_short
             self._cut_short.add(key)
-            if broken.cut_short.uid is None:  # it is known again only when it has been retrieved, and would break this
+            if broken.cut_short.uid is None:  # it is recognised only after RETR, which would break the connection again
                 self._tally.broke.add(key)
         elif self._excused(broken):
             self._pipelining.doubt(broken.suspect.key if broken.suspect else None, at_first=broken.listing)
@@ -249,7 +249,7 @@ class Session(Observer):
         return words
 
     async def _delete_apart(self, check: Check) -> bool:
-        """Delete a message whose deletion has failed before; return whether to go on with the next."""
+        """Delete a message whose deletion failed before; return whether to continue with the next."""
         maildrop = await self._storage.open_maildrop()
         try:
             await self._connection(maildrop, only=check)
@@ -288,7 +288,7 @@ class Session(Observer):
         return True
 
     async def _connection(self, maildrop: int, only: Check | None = None) -> None:
-        """Make one connection and do its work; with `only`, no more than this deletion."""
+        """Make one connection and do its work; with `only`, just this deletion."""
         opening = Opening(self._entry, self._capa, self._pipelining)
         try:
             self._early = trio.CancelScope()
@@ -383,7 +383,7 @@ class Session(Observer):
         return wire
 
     def _set_policy(self, doubtful: str) -> None:
-        """Take the client's settings; where there is a reason to doubt what comes, nothing is deleted."""
+        """Set the policy from the client's settings; with a reason to doubt the messages, nothing is deleted."""
         client = self._client
         self._policy = Policy(
             preserve=client.preserve or bool(doubtful),
@@ -411,7 +411,7 @@ class Session(Observer):
                     plan.work = [each for each in plan.work if not isinstance(each, Fetch)]
 
     def _too_large(self, job: Fetch | Check, problem: PopretrError) -> Fetch | Check | None:
-        """Return what to do about a message that the destination is certain to refuse: nothing, or to save it."""
+        """Return the job for a message that is too large for the destination: to save it, or None."""
         if isinstance(job, Check):
             return job
         saving = job.to_save(str(problem))
@@ -511,8 +511,8 @@ class Session(Observer):
             ) from problem
         finally:
             if not self._tally.messages and len(self._troubles) > 1:
-                # All were refused: that is the server's trouble, or the destination's, and none of the messages'. But a
-                # message that is saved when it has been refused often enough is not lost by counting.
+                # If all were refused, the server or the destination has failed, and not the messages. But refusals for
+                # good still count if such messages are saved, because then no message is lost.
                 self._troubles = [each for each in self._troubles if each[-1] and self._storage.saves_rejected]
             await self._count_troubles(maildrop)
         self._tell_what_stays(retrieval)

@@ -111,7 +111,7 @@ class Storage:
         return maildrop
 
     async def _clean(self, sink: Sink, disk: Disk) -> None:
-        """Remove what a process that died has left unfinished, once in a process. Raises JournalError."""
+        """Remove unfinished files of a process that died, once in each process. Raises JournalError."""
         stores = self._stores
         if sink.key in stores.cleaned:
             return

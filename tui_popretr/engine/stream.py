@@ -236,7 +236,7 @@ class Resolver(trio.abc.HostnameResolver):
 async def connect(host: str, port: int, *, timeout: float, shown: str = "") -> SocketStream:
     """Connect by Happy Eyeballs (RFC 8305) within `timeout` seconds, DNS included.
 
-    `shown` is what people call the host. Raises HostNotFound and ServerUnreachable.
+    `shown` is the host as written, for errors. Raises HostNotFound and ServerUnreachable.
     """
     name = visible(shown or host, 253)
     try:

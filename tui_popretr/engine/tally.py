@@ -18,11 +18,11 @@ class Tally:
     deleted: int = 0
     skipped: int = 0  # left on the server by a rule
     failed: int = 0  # left on the server by trouble
-    kept: int = 0  # on the server for good: they were delivered, and shorter than listed
-    undeleted: int = 0  # delivered, and their deletion failed
+    kept: int = 0  # on the server for good: they were delivered, but shorter than listed
+    undeleted: int = 0  # delivered, but their deletion failed
     broke: set[str] = field(default_factory=set)  # trouble keys of what broke the connection
     _worst: PopretrError | None = None  # of the failures
-    _undeleted: PopretrError | None = None  # the first failed deletion's
+    _undeleted: PopretrError | None = None  # of the first failed deletion
 
     def deliver(self, octets: int) -> None:
         """A message is durable."""

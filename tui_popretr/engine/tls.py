@@ -1,6 +1,6 @@
 """TLS policies made into SSL contexts, and what a verified connection says about its server.
 
-One context serves all clients that trust alike: loading trust stores is what makes contexts expensive.
+Clients with the same trust settings share one context, because loading trust stores is expensive.
 """
 
 from __future__ import annotations
@@ -41,11 +41,11 @@ class Trust:
 
 
 def trust_for(policy: TlsPolicy) -> Trust:
-    """Return the context for a policy, the same for all that trust alike, until it is forgotten.
+    """Return the context for a policy, shared by all policies with the same trust settings until forget().
 
     Raises ConfigurationError as context_for().
     """
-    # A context knows whether a name or a pin is compared by us, but not which one.
+    # A context depends on whether a name or a pin is compared by us, but not on which one.
     alike = replace(policy, latent=False, handshake_timeout=None, peer_name=None if policy.peer_name is None else "-")
     if policy.fingerprints:
         alike = replace(alike, fingerprints=("any",), peer_name=None, trust_path=None, trust_password=None)
@@ -74,7 +74,7 @@ def _context(policy: TlsPolicy) -> ssl.SSLContext:
     # Python versions differ in these two defaults; a certificate is to be judged alike by all of them.
     context.verify_flags &= ~ssl.VERIFY_X509_STRICT
     context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
-    # Python 3.11.2, which is Debian 12's, takes a cut for an end, as OpenSSL before version 3 did.
+    # Python 3.11.2, which is Debian 12's, treats a cut connection as a regular end, as OpenSSL before version 3 did.
     context.options &= ~getattr(ssl, "OP_IGNORE_UNEXPECTED_EOF", 0)
     # Without renegotiation a write never has to wait for a read, so reader and writer stay independent.
     context.options |= ssl.OP_NO_RENEGOTIATION
@@ -111,7 +111,7 @@ class TlsSession:
     """One handshake to come: its context, the name it is for, and the verdict on the certificate."""
 
     def __init__(self, policy: TlsPolicy, host: str, shown: str = "") -> None:
-        """`host` is in ASCII, as SNI and certificates have it; `shown` is what people call it."""
+        """`host` is in ASCII, as in SNI and certificates; `shown` is the host as written, for errors."""
         self._policy = policy
         self._host = host
         self._shown = visible(shown or host, 253)

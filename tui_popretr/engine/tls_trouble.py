@@ -54,7 +54,7 @@ class Attempt:
 
     policy: TlsPolicy
     host: str  # in ASCII
-    shown: str  # what people call it
+    shown: str  # as written, for errors
     port: str = ""
     chain: Sequence[Certificate] = ()
 
@@ -68,7 +68,7 @@ def explain(problem: Exception, attempt: Attempt) -> TlsFailed:
     if isinstance(problem, ssl.SSLCertVerificationError):
         return _rejected(problem, attempt)
     if _hung_up(problem):
-        # Schannel, for one, hangs up without an alert where it has nothing in common with us.
+        # Schannel, for example, closes the connection without an alert if there is no common cipher.
         causes = [_perhaps_stls(attempt), "" if attempt.policy.legacy else _accept_it(attempt.policy, sure=False)]
         return TlsFailed(
             "the server closed the connection during the TLS handshake", advice="; ".join(filter(None, causes))
@@ -82,7 +82,7 @@ def explain(problem: Exception, attempt: Attempt) -> TlsFailed:
 def _hung_up(problem: Exception) -> bool:
     if isinstance(problem, ssl.SSLEOFError | ssl.SSLZeroReturnError | ConnectionError):
         return True
-    if isinstance(problem, ssl.SSLError):  # Python 3.11.2, which is Debian 12's, has no class for it
+    if isinstance(problem, ssl.SSLError):  # Python 3.11.2, which is Debian 12's, has no exception class for it
         return "UNEXPECTED_EOF" in (problem.reason or "")
     return isinstance(problem, OSError) and problem.errno == errno.ENOTCONN
 
@@ -129,7 +129,7 @@ def _rejected(problem: ssl.SSLCertVerificationError, attempt: Attempt) -> Certif
     if words := outdated(problem):
         return CertificateRejected(_too_old(attempt, words), advice=_accept_it(attempt.policy))
     words = problem.verify_message or "it cannot be verified"
-    # Whatever else is wrong, trusting another authority does not help; a pin always does.
+    # For all other reasons trusting another authority does not help, but a pin always does.
     advice = "; or ".join(filter(None, ("tell the server's operator", pin_it(leaf))))
     if code == _EXPIRED:
         words, advice = (
@@ -220,7 +220,7 @@ def _accept_it(policy: TlsPolicy, *, sure: bool = True) -> str:
 
 
 def _written(policy: TlsPolicy, **changes: Any) -> str:
-    """Return the <ssl> element of a policy with changes, as the configuration has it; `...` stands for the rest."""
+    """Return the <ssl> element of a policy with changes, as it is written; `...` stands for its other attributes."""
     plain, changed = TlsPolicy(), replace(policy, **changes)
     kept = replace(changed, latent=False, minimum_version=plain.minimum_version, legacy=False)
     attributes = {

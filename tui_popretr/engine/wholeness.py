@@ -1,17 +1,17 @@
 """Whether a message arrived whole, judged by its size in LIST and by what follows it.
 
-Sizes in LIST are not exact: servers count line ends, stuffed dots and headers of their own differently. So a message
-that is a little shorter than listed is usually whole. But there are servers that end a message early:
+Sizes in LIST are not exact: servers count line ends, stuffed dots and their own headers differently. So a message that
+is a little shorter than listed is usually whole. But some servers end a message early:
 
 - with an empty or much shorter text, for a message that they cannot render (some versions of Exchange);
-- at a line of a single dot inside the message, because they do not stuff dots (RFC 1939 section 3). What they send
-  behind it is the rest of the message, where the next reply is due.
+- at a line of a single dot inside the message, because they do not stuff dots (RFC 1939 §3). The rest of the message
+  then arrives in place of the next reply.
 
-The original is then the only whole copy. It must not be deleted, whatever the settings ask for.
+The original is then the only whole copy. It must not be deleted, whatever the settings are.
 
 Terms: a message is *short* when it has fewer octets than listed. A short one is *doubtful* until the next line of the
 server is a status line (+OK or -ERR), which shows that the message had ended. It is *cut short* when it has less than
-half of its listed size, or when something else than a status line follows it. A message that was cut short is
+half of its listed size, or when anything but a status line follows it. A message that was cut short is
 delivered, but *kept* on the server and not retrieved again.
 """
 
@@ -20,17 +20,17 @@ from __future__ import annotations
 from enum import Enum
 from typing import Final
 
-#: A message that lacks fewer octets than this is never taken as cut short for its size alone.
+#: A message that lacks fewer octets than this never counts as cut short by its size alone.
 LEAST_MISSING: Final = 1024
 
 
 class Wholeness(Enum):
-    """What its size says of a message that has been received to its end."""
+    """What the size of a message says, when it has been received to its end."""
 
     WHOLE = "whole"
     DOUBTFUL = "doubtful"  # shorter than listed, or the size is unknown: the next reply decides
     CUT_SHORT = "cut short"
-    EMPTY = "empty"  # nothing came: the same as a refusal
+    EMPTY = "empty"  # no octet arrived: the same as a refusal
 
 
 def judge(listed: int | None, octets: int) -> Wholeness:

@@ -66,7 +66,7 @@ class Wire:
         self._bodies = bodies
         self._torn = b""  # the beginning of a message's line whose end has not come yet
         self._waiting = trio.CancelScope()
-        #: How many commands went with the last write.
+        #: The number of commands in the last write.
         self.sent_together = 0
         self._left: float | None = None  # seconds to the deadline, while nobody waits
         self._renew()
@@ -87,9 +87,9 @@ class Wire:
     async def call_all(
         self, commands: Sequence[Command], ends: list[Reply | Listing | Continuation] | None = None
     ) -> list[Reply | Listing | Continuation]:
-        """Send commands together and return, in order, what ends each.
+        """Send commands together and return, in order, the event that ends each.
 
-        It is put into `ends` as it comes: so there is what came before an error.
+        The events are added to `ends` as they arrive, so that those before an error are not lost.
         """
         await self.send(commands)
         ends = [] if ends is None else ends
@@ -174,7 +174,7 @@ class Wire:
     # --- inside -------------------------------------------------------------------------------------------------------
 
     async def _receive_soon(self) -> bytes | None:
-        """Receive what comes within QUIET seconds; None: nothing, and a message may be complete by that."""
+        """Receive what arrives within QUIET seconds; None: nothing did, so a message may be complete."""
         with trio.move_on_after(QUIET):
             return await self.stream.receive()
         return None
