@@ -1,9 +1,9 @@
-"""The beginning of a message: whether a header may be put before it, and whether its first line is dropped.
+"""The beginning of a message: whether a header may be added before it, and whether its first line is dropped.
 
-Some servers send what stands in their files: an mbox line (`From joe@example.test Wed Nov 23 11:38:42 2005`, or quoted
-`>From ...`) before the header, or no header at all. A Received header before such a line would end the header there for
-every reader. So an mbox line is dropped where a header field follows it; and nothing is put before a message that
-begins with neither a header field nor an empty line.
+Some servers send the content of their files unchanged: with an mbox line
+(`From joe@example.test Wed Nov 23 11:38:42 2005`, or quoted `>From ...`) before the header, or without header. After a
+Received header, such a line would end the header for every reader. So an mbox line is dropped if a header field
+follows it, and no header is added to a message that begins with neither a header field nor an empty line.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from typing import Final, NamedTuple
 
-#: Octets of a first line, and of a field's name, that are looked at.
+#: Octets of the first line, and of a field name, that are read at most.
 LIMIT: Final = 1000
 
 # RFC 5322 §2.2: a field name is printable and has no colon; white space before the colon is obsolete (§4.5)
@@ -28,9 +28,9 @@ class Beginning(NamedTuple):
 
 
 def read_beginning(data: bytes, *, ended: bool = False) -> Beginning | None:
-    """Return how the message begins, None where more of it is needed; not more than twice LIMIT octets ever are.
+    """Return how the message begins, None if more of it is needed; 2 * LIMIT octets are always enough.
 
-    `data` is all of it so far, `ended`: there is no more. Lines end in LF or CRLF.
+    `data` is the message so far; `ended`: it is complete. Lines end with LF or CRLF.
     """
     first = _begins_header(data, 0, ended)
     if first is None or first:
@@ -47,7 +47,7 @@ def read_beginning(data: bytes, *, ended: bool = False) -> Beginning | None:
 
 
 def _begins_header(data: bytes, at: int, ended: bool, *, empty: bool = True) -> bool | None:
-    """Whether a header field, or where `empty` an empty line, begins here; None where that is not clear yet."""
+    """Whether a header field, or with `empty` an empty line, begins here; None if that is not known yet."""
     if _FIELD.match(data, at, at + LIMIT):
         return True
     rest = data[at : at + 2]

@@ -8,13 +8,13 @@ import socket
 from typing import Final
 
 _LABEL: Final = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
-#: At least two labels; a last one of digits only would be an IPv4 address that is none.
+#: At least two labels. The last one is not all digits: that would look like an IPv4 address.
 _DOMAIN: Final = re.compile(rf"(?:{_LABEL}\.)+(?![0-9]+$){_LABEL}", re.ASCII)
 _LONGEST: Final = 253
 
 
 def address_literal(address: str) -> str | None:
-    """Return [192.0.2.7] or [IPv6:2001:db8::1]; None for what is no IP address. A zone is left out."""
+    """Return [192.0.2.7] or [IPv6:2001:db8::1], without a zone; None if the text is not an IP address."""
     try:
         ip = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:
@@ -25,10 +25,10 @@ def address_literal(address: str) -> str | None:
 
 
 def own_name(announced: str, sock: socket.socket | None) -> str:
-    """Return how to introduce ourselves over a connection (RFC 5321 §4.1.4).
+    """Return our name for EHLO over a connection (RFC 5321 §4.1.4).
 
-    It is the announced name where it is a domain of at least two labels or an address literal, else the literal of our
-    own side of the connection. A Unix socket has no address: it leads to this machine.
+    It is the announced name if that is a domain of at least two labels or an address literal, else the literal of the
+    connection's local address. For a Unix socket, which has no address, it is [127.0.0.1].
     """
     name = announced.removesuffix(".")
     if _DOMAIN.fullmatch(name) and len(name) <= _LONGEST:

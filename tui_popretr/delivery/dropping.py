@@ -1,4 +1,4 @@
-"""Delivered-To lines left out of a message's header, because a mail server takes its own for a sign of a loop."""
+"""Removing Delivered-To fields from a message's header: a mail server that finds its own assumes a mail loop."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Final
 
 _LINE_END: Final = re.compile(rb"\r\n|\n|\r")
 _NAME: Final = b"delivered-to"
-# White space before the colon is obsolete and still read (RFC 5322 §4.5.3), up to a bound: no more has to be held.
+# White space before the colon is obsolete but accepted (RFC 5322 §4.5.3), up to a bound that limits what is held.
 _BLANKS: Final = 64
 _FIELD: Final = re.compile(_NAME + rb"[ \t]{0,%d}:" % _BLANKS, re.IGNORECASE)
 _BEGINNING: Final = re.compile(_NAME + rb"[ \t]{0,%d}" % _BLANKS, re.IGNORECASE)
@@ -16,17 +16,17 @@ _BEGINNING: Final = re.compile(_NAME + rb"[ \t]{0,%d}" % _BLANKS, re.IGNORECASE)
 class DeliveredToFilter:
     """Passes one message on, chunk by chunk, in constant memory, without the Delivered-To fields of its header.
 
-    A field goes with its folded lines (RFC 5322 §2.2.3). The header ends with the first empty line; everything else
-    stays as it is. A CR or LF that stands alone ends a line, because in SMTP it is sent as CRLF.
+    A field includes its folded lines (RFC 5322 §2.2.3). The header ends with the first empty line; everything else
+    is unchanged. A bare CR or LF ends a line, because in SMTP it is sent as CRLF.
     """
 
     __slots__ = ("_body", "_dropping", "_held", "_in_line")
 
     def __init__(self) -> None:
         self._body = False
-        self._dropping = False  # the current field is left out
-        self._in_line = False  # the beginning of the current line has been judged
-        self._held = b""  # what cannot be judged yet: a line's beginning, or a CR that an LF may follow
+        self._dropping = False  # the current field is removed
+        self._in_line = False  # the beginning of the current line is decided
+        self._held = b""  # what cannot be decided yet: a line's beginning, or a CR that an LF may follow
 
     def feed(self, chunk: bytes) -> bytes:
         """Return the next octets of the message."""
@@ -57,13 +57,13 @@ class DeliveredToFilter:
         return b"" if self._in_line and self._dropping else rest
 
     def _judge(self, data: bytes, start: int) -> None:
-        """Say of the line at `start`, which is not empty, whether it is left out."""
+        """Decide whether the line at `start`, which is not empty, is removed."""
         if data[start] not in b" \t":  # else it belongs to the field before
             self._dropping = _FIELD.match(data, start) is not None
         self._in_line = True
 
     def _begin_line(self, rest: bytes) -> bytes:
-        """Take a line without its end; return what can be passed on of it."""
+        """Take a line without its end; return the part of it that can be passed on."""
         if not rest:
             return b""
         if not self._in_line:
@@ -77,7 +77,7 @@ class DeliveredToFilter:
 
 
 def _may_become_field(beginning: bytes) -> bool:
-    """Whether a line that begins so may be a Delivered-To field, as far as one can see."""
+    """Whether a line with this beginning may still be a Delivered-To field."""
     if len(beginning) <= len(_NAME):
         return _NAME.startswith(beginning.lower())
     return _BEGINNING.fullmatch(beginning) is not None

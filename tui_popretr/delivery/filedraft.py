@@ -192,7 +192,7 @@ class FileDraft:
         self.spilled = True
         if self._owner is not None:
             self._owner.give(self._descriptor)
-        # The file is still empty: no octet of the message ever has other permissions.
+        # The file is still empty, so the message never has other permissions.
         status = set_mode(self._descriptor, self._mode)
         self._inode = (status.st_dev, status.st_ino)
 

@@ -35,7 +35,7 @@ class Folders:
     """
 
     def __init__(self, top: str, subfolders: tuple[str, ...], owner: Owner | None, mode: int = 0o700) -> None:
-        """`mode`: permissions of the folders that are made, whatever the umask. Those that exist are not changed."""
+        """`mode`: permissions of new folders, whatever the umask. Existing folders are not changed."""
         self._top = top
         self._wanted = tuple(os.path.join(top, name) for name in subfolders) or (top,)
         self._owner = owner
@@ -96,7 +96,7 @@ class Folders:
         try:
             self._settle(path, owner, mode)
         except BaseException:
-            with contextlib.suppress(OSError):  # the next run would take it for one that is to stay as it is
+            with contextlib.suppress(OSError):  # the next run would not change its mode
                 os.rmdir(path)
             raise
 

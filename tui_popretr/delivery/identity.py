@@ -80,7 +80,7 @@ class IdentityHasher:
 
     @property
     def folder_data(self) -> bool:
-        """Whether it is no mail, but what UW-IMAP notes of an mbox in its first message."""
+        """Whether it is not mail, but the data that UW-IMAP keeps in the first message of an mbox."""
         self.header()
         return self._folder_data
 

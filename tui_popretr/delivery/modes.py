@@ -1,4 +1,4 @@
-"""Permissions of files and folders that are made, as they are configured and not as the umask leaves them."""
+"""Permissions of new files and folders: as configured, whatever the umask is."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ _REFUSED: Final = frozenset((errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno
 
 
 def set_mode(descriptor: int, mode: int) -> os.stat_result:
-    """Give an open file or folder that was just made its permissions; return its status of before.
+    """Set the permissions of an open file or folder that was just created; return its status before.
 
-    A setgid bit that a folder has inherited stays: without it, mail in a shared folder would get another group. File
-    systems without permissions of their own (FAT, many network shares) keep those of the mount.
-    Raises OSError, and CannotCreate where the setgid bit alone is forbidden.
+    A setgid bit that a folder has inherited is kept: without it, mail in a shared folder would get another group. File
+    systems without permissions (FAT, many network shares) keep those of the mount.
+    Raises OSError, and CannotCreate if only the setgid bit is forbidden.
     """
     status = os.fstat(descriptor)
     if stat.S_ISDIR(status.st_mode):

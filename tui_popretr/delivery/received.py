@@ -13,7 +13,7 @@ from tui_popretr.delivery.domains import address_literal
 _DAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
-#: What neither a domain nor an address literal can hold. A machine's name may be any text.
+#: Characters that neither a domain nor an address literal can have. A machine's name may be any text.
 _NOT_IN_HOST = re.compile(r"[^A-Za-z0-9._:\[\]-]")
 
 
@@ -23,9 +23,8 @@ def received_header(
     """Return the header with CRLF line ends, also at its end.
 
     `host` is the server as configured and `ip` its address, or "". `protocol` is POP3, POP3S or POP-to-SMTP; `when` is
-    wall-clock time, its zone's offset is shown. In the names of hosts everything that a domain or an address literal
-    cannot hold becomes `?`, in the other parts control characters do, line ends among them: no part can begin a header
-    of its own.
+    wall-clock time, its zone's offset is shown. In host names, characters that neither a domain nor an address literal
+    can have become `?`; in the other parts, control characters and line ends do. So no part can begin another header.
     """
     return _before_date(host, ip, announce_host, product, protocol, recip) + rfc5322_date(when).encode() + b"\r\n"
 

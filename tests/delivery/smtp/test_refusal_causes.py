@@ -12,7 +12,7 @@ from tests.delivery.smtp.receiver import Say, receiving
 from tests.delivery.smtp.sending import sending
 from tests.delivery.smtp.talker import talking
 from tui_popretr.config.model import SmtpDestination
-from tui_popretr.delivery.smtp.refusals import Cause, Circumstances, Place, cause_of, refusal
+from tui_popretr.delivery.smtp.refusals import Cause, Circumstances, Phase, cause_of, refusal
 from tui_popretr.delivery.smtp.reply import Reply
 from tui_popretr.errors import (
     DeliveryFailed,
@@ -26,10 +26,10 @@ from tui_popretr.errors import (
 from tui_popretr.secret import Secret
 
 A, B = "a@receiver.test", "b@receiver.test"
-MAIL, RCPT, DATA, CONTENT = Place
+MAIL, RCPT, DATA, CONTENT = Phase
 
 #: Texts as servers say them.
-CAUSES: list[tuple[Place, str, Cause]] = [
+CAUSES: list[tuple[Phase, str, Cause]] = [
     (MAIL, "530 5.7.0 Must issue a STARTTLS command first", Cause.TLS),
     (RCPT, "530 5.7.0 Must issue a STARTTLS command first.", Cause.TLS),
     (DATA, "530 Must issue a STARTTLS command first", Cause.TLS),
@@ -91,28 +91,28 @@ def reply(text: str) -> Reply:
     return Reply(int(text[:3]), (text[4:].encode(),))
 
 
-@pytest.mark.parametrize(("place", "text", "cause"), CAUSES)
-def test_cause(place: Place, text: str, cause: Cause) -> None:
-    assert cause_of(reply(text), place) is cause
-    error = refusal("it", reply(text), place, Circumstances())
+@pytest.mark.parametrize(("phase", "text", "cause"), CAUSES)
+def test_cause(phase: Phase, text: str, cause: Cause) -> None:
+    assert cause_of(reply(text), phase) is cause
+    error = refusal("it", reply(text), phase, Circumstances())
     assert error.refused_for_good == (cause is Cause.MESSAGE)
 
 
 @given(
     st.sampled_from((530, 534, 535, 538, 523, 524)),
     st.binary(max_size=40),
-    st.sampled_from(Place),
+    st.sampled_from(Phase),
     st.builds(Circumstances, st.booleans(), st.booleans()),
 )
 def test_a_code_for_login_or_tls_is_never_the_message(
-    code: int, text: bytes, place: Place, circumstances: Circumstances
+    code: int, text: bytes, phase: Phase, circumstances: Circumstances
 ) -> None:
-    assert not refusal("it", Reply(code, (text,)), place, circumstances).refused_for_good
+    assert not refusal("it", Reply(code, (text,)), phase, circumstances).refused_for_good
 
 
-@given(st.integers(500, 599), st.binary(max_size=40), st.sampled_from(Place))
-def test_any_reply_has_a_cause(code: int, text: bytes, place: Place) -> None:
-    error = refusal("it", Reply(code, (text,)), place, Circumstances())
+@given(st.integers(500, 599), st.binary(max_size=40), st.sampled_from(Phase))
+def test_any_reply_has_a_cause(code: int, text: bytes, phase: Phase) -> None:
+    error = refusal("it", Reply(code, (text,)), phase, Circumstances())
     assert error.exit_code in (ExitCode.UNAVAILABLE, ExitCode.LOGIN)
     assert error.refused_for_good == isinstance(error, RecipientsRefused | MessageRejected)
 

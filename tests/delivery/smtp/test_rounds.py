@@ -122,7 +122,7 @@ def test_which_refusals_mean_another_transaction(reply: str, again: bool, positi
 
 
 @pytest.mark.parametrize("code", [451, 452, 554])
-def test_a_message_that_is_put_off_is_not_sent_again_at_once(code: int) -> None:
+def test_a_message_that_is_deferred_is_not_sent_again_at_once(code: int) -> None:
     sent = letter(["a", "b"])
     refused = {"a": Reply(code, (b"no",)), "b": TOO_MANY}
     rounds = Rounds(sent)

@@ -82,7 +82,7 @@ def test_spam_for_many_is_refused_for_good() -> None:
     assert len(receiver.commands("DATA")) == 2
 
 
-def test_a_message_that_is_put_off_is_sent_once() -> None:
+def test_a_message_that_is_deferred_is_sent_once() -> None:
     with receiving() as receiver, sending(receiver.destination(*MEMBERS)) as sender:
         receiver.limits = Limits(recipients=10)
         receiver.on("DOT", Say("451 4.3.0 later"))

@@ -33,7 +33,7 @@ _REST: Final = 16
 class End:
     """How a command ended."""
 
-    # exit code, or the negative number of the signal that killed it. None: the system has not given it, or, where
+    # exit code, or the negative number of the signal that killed it. None: the system did not report it, or, with
     # `stopped`, not even SIGKILL has ended it
     code: int | None
     output: bytes  # the last of what it said on standard output and standard error, at most KEPT octets

@@ -8,9 +8,9 @@ from typing import Final
 
 @dataclass(frozen=True, slots=True)
 class Deadlines:
-    """Seconds to wait for the server. `end` is RFC 5321's (§4.5.3.2.6); the others are shorter than its minima.
+    """Seconds to wait for the server. `end` is RFC 5321's (§4.5.3.2.6); the others are shorter than its minimums.
 
-    A server that is alive answers a command in seconds, and what it does not answer is tried again at the next run.
+    A working server answers a command in seconds. A message that is not answered is sent again at the next run.
     """
 
     connect: float = 30.0  # finding and reaching it, all its addresses together
@@ -18,12 +18,12 @@ class Deadlines:
     answer: float = 120.0  # the greeting, and the answer to a command
     data: float = 120.0  # the answer to DATA
     piece: float = 120.0  # the taking of a piece of the message
-    end: float = 600.0  # the answer to its end: giving up before it comes sends the message twice
-    farewell: float = 1.0  # the answer to QUIT, and last words: worth no longer wait
+    end: float = 600.0  # the answer to its end: without it the message is sent twice
+    farewell: float = 1.0  # the answer to QUIT, and a last answer before the server closes the connection
 
     @classmethod
     def within(cls, timeout: float) -> Deadlines:
-        """Return the deadlines for a configured timeout: that of the answer to the end; the others never exceed it."""
+        """Return the deadlines for a configured timeout: `end` is that timeout, and no other deadline exceeds it."""
         longest = astuple(cls(end=timeout))
         return cls(*(min(each, timeout) for each in longest))
 

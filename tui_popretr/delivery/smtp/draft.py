@@ -47,7 +47,7 @@ class SmtpDraft(SpoolDraft):
         *,
         drop_delivered: bool = False,
     ) -> None:
-        """`drop_delivered`: leave out the Delivered-To fields of the header."""
+        """`drop_delivered`: remove the Delivered-To fields of the header."""
         super().__init__(record_id, f"SMTP=[{', '.join(recipients)}]", spool, self._hand_over)
         #: Who is still to get it.
         self.waiting = recipients

@@ -1,8 +1,8 @@
-"""What a permanent refusal (5yz) is about: the message and its recipients, or the configuration of this program.
+"""The cause of a permanent refusal (5yz): the message and its recipients, or the configuration of this program.
 
-The distinction matters because a message that is refused often enough may be set aside, and a missing <username> must
-never set aside all mail. Servers name the cause by code (RFC 4954 §4.7, RFC 3207 §4) or in words only, so the words of
-common servers are listed here. Where the cause is doubtful, the configuration is assumed.
+The distinction matters because a message that is refused often enough may be saved in a folder, and a missing
+<username> must never do that to all mail. Servers give the cause as a code (RFC 4954 §4.7, RFC 3207 §4) or as text:
+the texts of common servers are listed here. If the cause is uncertain, the configuration is assumed.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from tui_popretr.errors import (
 )
 
 
-class Place(Enum):
-    """The step that was refused."""
+class Phase(Enum):
+    """The step of a transaction that was refused."""
 
     MAIL = auto()
     RCPT = auto()
@@ -34,25 +34,25 @@ class Place(Enum):
 
 
 class Cause(Enum):
-    """What a permanent refusal is about."""
+    """The cause of a permanent refusal."""
 
     MESSAGE = auto()  # the message, or the recipient
     TLS = auto()  # the server wants TLS first
     LOGIN = auto()  # the server wants a login first, or another one
-    RELAY = auto()  # the server does not take mail for this recipient from us
+    RELAY = auto()  # the server does not relay mail for this recipient
     SENDER = auto()  # the envelope sender
-    OURSELVES = auto()  # our host, or a command of ours
+    OURSELVES = auto()  # our host, or one of our commands
 
 
 _TLS_CODES: Final = frozenset((523, 524, 538))
 _LOGIN_CODES: Final = frozenset((530, 534, 535))
-#: Syntax errors and commands out of sequence. Behind a message some servers answer 500 to a line that is too long.
+#: Syntax errors and commands out of sequence. After a message some servers answer 500 to a line that is too long.
 _COMMAND_CODES: Final = frozenset(range(500, 505))
 #: Of a message and not of its sender (RFC 1870 §6.1, RFC 3463 §3.3, §3.4).
 _TOO_LARGE: Final = 552
 _TOO_LARGE_STATUS: Final = re.compile(r"5\.(2\.3|3\.4)\b")
 _SENDER_STATUS: Final = re.compile(r"5\.(1\.[78]|7\.60)\b")
-#: DKIM, SPF and DMARC speak of authentication, too: that of the message (RFC 7372).
+#: DKIM, SPF and DMARC refusals mention authentication, too: that of the message (RFC 7372).
 _MESSAGE_AUTHENTICATION: Final = re.compile(r"5\.7\.2\d\b|\b(dmarc|dkim|spf|arc)\b")
 
 _TLS: Final = re.compile(
@@ -79,7 +79,7 @@ _OURSELVES: Final = re.compile(
     r"|\b(rbl|dnsbl|spamhaus)\b|\bblocked (using|by)\b|\b(black|block|deny) ?list"
 )
 
-#: What to do about it.
+#: The advice.
 _START_TLS: Final = "the server accepts mail only over TLS: add <starttls>Y</starttls> to <smtp>, or use port 465"
 _LOG_IN: Final = "the server accepts mail only after a login: add <username> and <password> to <smtp>"
 _OTHER_LOGIN: Final = (
@@ -94,58 +94,58 @@ _NO_SENDER: Final = "check <sender> in <smtp>: the server does not accept it fro
 
 @dataclass(frozen=True, slots=True)
 class Circumstances:
-    """What has been done on the connection, for the advice."""
+    """What has succeeded on the connection, for the advice."""
 
     under_tls: bool = False
     logged_in: bool = False
 
 
-def cause_of(reply: Reply, place: Place) -> Cause:
-    """Return what a permanent refusal is about."""
+def cause_of(reply: Reply, phase: Phase) -> Cause:
+    """Return the cause of a permanent refusal."""
     text = b" ".join(reply.lines).decode("utf-8", "replace").lower()
-    if place is Place.MAIL and (reply.code == _TOO_LARGE or _TOO_LARGE_STATUS.match(text)):
+    if phase is Phase.MAIL and (reply.code == _TOO_LARGE or _TOO_LARGE_STATUS.match(text)):
         return Cause.MESSAGE
     if reply.code not in _LOGIN_CODES | _TLS_CODES and _MESSAGE_AUTHENTICATION.search(text):
-        return Cause.MESSAGE if place in (Place.DATA, Place.CONTENT) else Cause.OURSELVES
+        return Cause.MESSAGE if phase in (Phase.DATA, Phase.CONTENT) else Cause.OURSELVES
     if reply.code in _TLS_CODES or _TLS.search(text):
         return Cause.TLS
     if reply.code in _LOGIN_CODES or _LOGIN.search(text):
         return Cause.LOGIN
     if _RELAY.search(text):
         return Cause.RELAY
-    if place is Place.MAIL or _SENDER_STATUS.match(text) or _SENDER.search(text):
+    if phase is Phase.MAIL or _SENDER_STATUS.match(text) or _SENDER.search(text):
         return Cause.SENDER
-    if place is not Place.CONTENT and (reply.code in _COMMAND_CODES or _OURSELVES.search(text)):
+    if phase is not Phase.CONTENT and (reply.code in _COMMAND_CODES or _OURSELVES.search(text)):
         return Cause.OURSELVES
     return Cause.MESSAGE
 
 
-def refusal(text: str, reply: Reply, place: Place, how: Circumstances) -> DeliveryFailed:
+def refusal(text: str, reply: Reply, phase: Phase, how: Circumstances) -> DeliveryFailed:
     """Return the error for a permanent refusal. `text` says what happened.
 
     Its `refused_for_good` is true for refusals of the message or of its recipients only.
     """
-    match cause_of(reply, place):
+    match cause_of(reply, phase):
         case Cause.MESSAGE:
-            return RecipientsRefused(text) if place is Place.RCPT else MessageRejected(text)
+            return RecipientsRefused(text) if phase is Phase.RCPT else MessageRejected(text)
         case Cause.TLS if not how.under_tls:
             return ReceiverRefused(text, advice=_START_TLS)
         case Cause.LOGIN:
             return ReceiverLoginFailed(text, advice=_OTHER_LOGIN if how.logged_in else _LOG_IN)
         case Cause.RELAY if not how.logged_in:
             return ReceiverRefused(text, advice=_NO_RELAY)
-        case Cause.SENDER if place is not Place.MAIL:
+        case Cause.SENDER if phase is not Phase.MAIL:
             return ReceiverRefused(text, advice=_NO_SENDER)
         case _:
             return ReceiverRefused(text)
 
 
-def common_refusal(text: str, replies: Iterable[tuple[Reply, Place]], how: Circumstances) -> DeliveryFailed:
-    """Return the error for several refusals of one message: for good, and of the message, only where each one is."""
+def common_refusal(text: str, replies: Iterable[tuple[Reply, Phase]], how: Circumstances) -> DeliveryFailed:
+    """Return the error for several refusals of one message: permanent, or about the message, only if all are."""
     refusals = list(replies)
     if any(reply.passing for reply, _ in refusals):
         return ReceiverBroke(text)
-    errors = [refusal(text, reply, place, how) for reply, place in refusals]
+    errors = [refusal(text, reply, phase, how) for reply, phase in refusals]
     ours = (each for each in errors if not each.refused_for_good)
     of_message = (each for each in errors if isinstance(each, MessageRejected))
     return next(ours, None) or next(of_message, errors[0])

@@ -1,10 +1,11 @@
-"""The transactions that one message needs: until each recipient has an answer, and none without a gain.
+"""The transactions that one message needs, until each recipient has an answer.
 
-A server may take only some recipients in one transaction (RFC 5321 §4.5.3.1.10), hang up after it has refused several
-("421 too many errors"), or want SMTPUTF8 for a header in UTF-8 (RFC 6531 §3.5). The message is then sent again, to
-those who have no answer yet. A recipient who has refused, for now or for good, is not asked twice.
+A server may accept only some recipients in one transaction (RFC 5321 §4.5.3.1.10), close the connection after it has
+refused several ("421 too many errors"), or require SMTPUTF8 for a header in UTF-8 (RFC 6531 §3.5). The message is then
+sent again to the recipients without an answer. A recipient that was refused, for now or for good, is not tried twice.
 
-After each transaction there are fewer recipients left, or fewer are asked at once, or SMTPUTF8 is used: this ends.
+Each transaction leaves fewer recipients, sends to fewer at once, or is the first with SMTPUTF8; so their number is
+limited.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from tui_popretr.errors import DeliveryFailed
 
 _TOO_MANY: Final = frozenset((452, 552))
 _TOO_MANY_STATUS: Final = re.compile(rb"[45]\.5\.3\b")
-#: Of one mailbox, which is full perhaps (RFC 3463 §3.3).
+#: About one mailbox, for example a full one (RFC 3463 §3.3).
 _MAILBOX_STATUS: Final = re.compile(rb"[45]\.2\.")
 _UTF8_STATUS: Final = re.compile(rb"5\.6\.(7|8|9|10)\b")
 _UTF8: Final = re.compile(rb"smtputf8|utf-?8|internationali[sz]ed|non-?ascii", re.IGNORECASE)
@@ -28,7 +29,7 @@ _UTF8: Final = re.compile(rb"smtputf8|utf-?8|internationali[sz]ed|non-?ascii", r
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """What is to be handed over. The recipients are in the configuration's form."""
+    """A message to be sent. The recipients are as in the configuration."""
 
     sender: str
     recipients: tuple[str, ...]
@@ -39,13 +40,13 @@ class Letter:
 
 @dataclass(slots=True)
 class Outcome:
-    """What became of it, by recipient."""
+    """The results, by recipient."""
 
     accepted: dict[str, Reply] = field(default_factory=dict)
     refused: dict[str, Reply] = field(default_factory=dict)
-    #: Those among the refused who were refused after the message had been sent.
+    #: Those of the refused recipients that were refused after the message had been sent.
     judged: set[str] = field(default_factory=set)
-    #: Those who may have it or not: the connection broke when the message had been sent. And why it broke.
+    #: Recipients for which the result is unknown: the connection broke after the message had been sent. And why.
     doubtful: tuple[str, ...] = ()
     problem: DeliveryFailed | None = None
     #: Why a further transaction failed.
@@ -56,13 +57,13 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What one transaction has come to."""
+    """The result of one transaction."""
 
     letter: Letter
     outcome: Outcome
     #: The answers to RCPT, in their order.
     answers: tuple[tuple[str, Reply], ...] = ()
-    #: The server hung up after it had refused recipients, before it had the message.
+    #: The server closed the connection after it had refused recipients, before it had the message.
     cut_short: bool = False
     #: SMTPUTF8 is offered and was not used.
     could_use_utf8: bool = False
@@ -74,20 +75,20 @@ class Result:
 
     @property
     def excess(self) -> set[str]:
-        """Recipients who were one too many, and may be taken in another transaction."""
+        """Recipients beyond the server's limit, which another transaction may reach."""
         last = max((number for number, (_, reply) in enumerate(self.answers, 1) if reply.ok), default=0)
         return {each for each, reply in self.answers[last:] if last and is_too_many(reply)}
 
     @property
     def wanting_utf8(self) -> set[str]:
-        """Recipients who may be reached with SMTPUTF8."""
+        """Recipients that may accept the message with SMTPUTF8."""
         if not (self.could_use_utf8 and self.letter.eight_bit):
             return set()
         return {each for each in self.outcome.judged if _wants_utf8(self.outcome.refused[each])}
 
 
 class Rounds:
-    """Which transaction comes next."""
+    """Decides which transaction comes next."""
 
     def __init__(self, letter: Letter) -> None:
         self.outcome = Outcome()
@@ -102,7 +103,7 @@ class Rounds:
         return [each for each in self._left if each not in whole.refused and each not in whole.doubtful]
 
     def next(self, result: Result) -> Letter | None:
-        """Take in what a transaction has come to; return what the next one is to send, or None."""
+        """Take the result of a transaction; return what the next one sends, None if it was the last."""
         whole, new = self.outcome, result.outcome
         for each in result.letter.recipients:  # the newest answer counts
             whole.refused.pop(each, None)
@@ -120,8 +121,8 @@ class Rounds:
             self._letter = replace(self._letter, utf8=True)
         if excess:
             self._most = min(self._most, result.room)
-        put_off = not new.accepted and any(new.refused[each].passing for each in new.judged)
-        if not self._left or new.problem is not None or put_off or self._measure >= before:
+        deferred = not new.accepted and any(new.refused[each].passing for each in new.judged)
+        if not self._left or new.problem is not None or deferred or self._measure >= before:
             return None
         return replace(self._letter, recipients=tuple(self._left[: self._most]))
 
@@ -131,7 +132,7 @@ class Rounds:
 
 
 def is_too_many(reply: Reply) -> bool:
-    """Whether a refusal of a recipient may be one of its number only (RFC 5321 §4.5.3.1.10)."""
+    """Whether a recipient may have been refused only because there are too many (RFC 5321 §4.5.3.1.10)."""
     text = reply.lines[0]
     if _TOO_MANY_STATUS.match(text):
         return True

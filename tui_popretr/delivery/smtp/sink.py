@@ -60,7 +60,7 @@ class SmtpSink:
     ) -> None:
         """`spool` is the folder for messages too large for memory; `client` is the name of our host, for EHLO.
 
-        `deadlines`: other ones than those of the destination's timeout.
+        `deadlines`: instead of those for the destination's timeout.
 
         `password` and `said` (see wire.Said) are called in whatever thread make_ready(), offer() and publish() are in,
         the former at most once.
@@ -192,14 +192,14 @@ class SmtpSink:
                 finally:
                     self._look_after(transaction)
                 self._drop()
-            if self._one_by_one and transaction.open:  # that has worked
+            if self._one_by_one and transaction.open:  # one command at a time has worked
                 _one_by_one.add(self._where)
             return transaction
 
     def complete(self, transaction: Transaction) -> str:
         """Send the end of what was offered; return the receipt. Raises DeliveryFailed, PartlyAccepted.
 
-        Recipients who are still without an answer get the message in further transactions.
+        Recipients without an answer get the message in further transactions.
         """
         rounds = Rounds(transaction.letter)
         with self._turn:
@@ -220,7 +220,7 @@ class SmtpSink:
             self._look_after(transaction)
 
     def _needs_another(self, transaction: Transaction | None, problem: DeliveryFailed | None) -> bool:
-        """Whether a new connection may do better; at most once for each of the two reasons."""
+        """Whether to try a new connection; at most once for each of the two reasons."""
         wire = self._wire
         if wire is None:
             return False
@@ -231,7 +231,7 @@ class SmtpSink:
             if problem is not None and not refused:
                 return True
         worn = wire.served > 0 or (wire.gone and wire.refusals > 0)
-        return transaction is not None and transaction.put_off and worn
+        return transaction is not None and transaction.deferred and worn
 
     def take_back(self, transaction: Transaction) -> None:
         """Close the connection where the server waits for the end of the message: inside of DATA there is no RSET."""

@@ -9,7 +9,7 @@ from tui_popretr.delivery.smtp.addresses import envelope_address
 from tui_popretr.delivery.smtp.commands import Commands
 from tui_popretr.delivery.smtp.connection import Extensions
 from tui_popretr.delivery.smtp.encoding import END, DataEncoder
-from tui_popretr.delivery.smtp.refusals import Place, common_refusal
+from tui_popretr.delivery.smtp.refusals import Phase, common_refusal
 from tui_popretr.delivery.smtp.reply import Reply
 from tui_popretr.delivery.smtp.rounds import Letter, Outcome, Result, is_too_many
 from tui_popretr.delivery.smtp.wire import Wire
@@ -17,8 +17,8 @@ from tui_popretr.errors import DeliveryFailed, MessageRejected, ReceiverBroke, R
 from tui_popretr.facts import Direction
 from tui_popretr.faultpoints import Step
 
-#: Refusals of a recipient that may be about the connection: of a mailbox they are 450.
-_PUT_OFF = frozenset((451, 452))
+#: Refusals of a recipient that may be about the connection: those about a mailbox are 450.
+_DEFERRED = frozenset((451, 452))
 _NEEDS_UTF8 = Reply(553, (b"the address needs SMTPUTF8, which the server does not offer",))
 
 
@@ -45,10 +45,10 @@ class Transaction:
         self.open = False
         #: Another message can follow without RSET.
         self.at_rest = False
-        #: The server has refused the sender or all recipients, and answered whatever it was asked besides, or not.
+        #: The server has refused the sender or all recipients, whether or not it has answered the other commands.
         self.refused = False
-        #: The server has refused for now what it might take over another connection.
-        self.put_off = False
+        #: The server has refused for now what it may accept over another connection.
+        self.deferred = False
         self._extensions = extensions
         self._lmtp = lmtp
         self._commands = Commands(wire, (), together=False)
@@ -92,16 +92,16 @@ class Transaction:
     def approach(self, answer: Reply) -> None:
         """Send the rest but for the end, `answer` being begin()'s. Raises DeliveryFailed."""
         if not answer.ok:
-            self.put_off = answer.passing
+            self.deferred = answer.passing
             self._retreat()
-            raise self._refusal(f"refused the sender {self.letter.sender}", answer, Place.MAIL)
+            raise self._refusal(f"refused the sender {self.letter.sender}", answer, Phase.MAIL)
         try:
             if not self._is_awaited():
                 return
         except ReceiverBroke:
-            # After so many refusals that the server hangs up: the others may be reached over another connection.
+            # The server has closed the connection after refused recipients; another connection may reach the others.
             if not self.wire.gone or all(reply.ok for _, reply in self._answers):
-                self.put_off = self.put_off or self.wire.gone
+                self.deferred = self.deferred or self.wire.gone
                 raise
             self._cut_short, self._willing = True, []
             return
@@ -111,7 +111,7 @@ class Transaction:
         faultpoints.reached(Step.DATA_SENT)
 
     def end(self) -> Result:
-        """Send the end, if a recipient waits for it; return what the transaction has come to. Raises DeliveryFailed."""
+        """Send the end, if a recipient waits for it; return the result of the transaction. Raises DeliveryFailed."""
         if self._willing:
             self._finish(self._outcome)
         could_use_utf8 = self._extensions.utf8 and not self._utf8
@@ -120,17 +120,17 @@ class Transaction:
     # --- inside -------------------------------------------------------------------------------------------------------
 
     def _is_awaited(self) -> bool:
-        """Ask for the recipients, and for the message's place; return whether the server waits for the message."""
+        """Read the answers to RCPT and DATA; return whether the server waits for the message."""
         self._willing = [each for each in self._willing if self._is_willing(each)]
         if not self._willing:
-            self.put_off = bool(self._answers) and all(reply.code in _PUT_OFF for _, reply in self._answers)
+            self.deferred = bool(self._answers) and all(reply.code in _DEFERRED for _, reply in self._answers)
             self._retreat()
             return False
         faultpoints.reached(Step.ENVELOPE_ACCEPTED)
         answer = self._commands.answer(self.wire.deadlines.data)
         if answer.code != 354:
-            self.put_off = answer.passing
-            raise self._refusal("refused the message", answer, Place.DATA)
+            self.deferred = answer.passing
+            raise self._refusal("refused the message", answer, Phase.DATA)
         return True
 
     def _finish(self, outcome: Outcome) -> None:
@@ -144,7 +144,7 @@ class Transaction:
     def _is_willing(self, recipient: str) -> bool:
         reply = self._commands.answer(self.wire.deadlines.answer)
         if reply.leaving:
-            raise self._refusal("ended the session", reply, Place.RCPT)
+            raise self._refusal("ended the session", reply, Phase.RCPT)
         self._answers.append((recipient, reply))
         if not reply.ok:
             self.wire.refusals += 1
@@ -195,7 +195,7 @@ class Transaction:
         self.wire.over = True
         if reply.code < 400:
             return ReceiverConfused(f"{self.wire.name} accepted a message before it had all of it: {reply}")
-        return self._refusal("broke the message off", reply, Place.CONTENT)
+        return self._refusal("broke the message off", reply, Phase.CONTENT)
 
     def _read_verdicts(self, outcome: Outcome) -> None:
         """Read the answer to the message, in LMTP one for each recipient."""
@@ -219,12 +219,12 @@ class Transaction:
         faultpoints.reached(Step.DOT_ANSWERED)
         self.at_rest = True
 
-    def _refusal(self, what: str, reply: Reply, place: Place) -> DeliveryFailed:
+    def _refusal(self, what: str, reply: Reply, phase: Phase) -> DeliveryFailed:
         """Return the error for a refusal; one that may pass is another kind than one for good."""
         text = f"{self.wire.name} {what}: {reply}"
         if reply.code < 400:
             self.wire.over = True  # nobody knows any more which answer is to what
             return ReceiverConfused(text)
-        # Behind DATA it is the message's only if no recipient was refused for now, or because of our configuration.
-        others = ((other, Place.RCPT) for _, other in self._answers if not other.ok and not is_too_many(other))
-        return common_refusal(text, ((reply, place), *others), self.wire.circumstances)
+        # After DATA the refusal is about the message only if no recipient was refused for now or for our configuration.
+        others = ((other, Phase.RCPT) for _, other in self._answers if not other.ok and not is_too_many(other))
+        return common_refusal(text, ((reply, phase), *others), self.wire.circumstances)

@@ -1,4 +1,4 @@
-"""What is reported of a message in the end: the receipt where all recipients have accepted it, else an error."""
+"""The final report on a message: the receipt if all recipients have accepted it, else an error."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Collection, Iterable
 from typing import Final
 
-from tui_popretr.delivery.smtp.refusals import Place, common_refusal
+from tui_popretr.delivery.smtp.refusals import Phase, common_refusal
 from tui_popretr.delivery.smtp.reply import Reply
 from tui_popretr.delivery.smtp.rounds import Letter, Outcome, Rounds
 from tui_popretr.errors import DeliveryFailed, PartlyAccepted, ReceiverBroke
@@ -18,7 +18,7 @@ _RECEIPT: Final = 512
 
 
 def judge(name: str, letter: Letter, rounds: Rounds) -> str:
-    """Return the receipt. Raises PartlyAccepted or another DeliveryFailed where not all have accepted.
+    """Return the receipt. Raises PartlyAccepted or another DeliveryFailed unless all have accepted.
 
     `name` is the server's.
     """
@@ -40,18 +40,18 @@ def judge(name: str, letter: Letter, rounds: Rounds) -> str:
         raise PartlyAccepted(f"{name}: {text}", tuple(accepted), for_good=for_good)
     if outcome.problem is not None:
         raise type(outcome.problem)(_listed(parts, "; "), advice=outcome.problem.advice)
-    put_off = any(reply.passing for reply in refused.values())
+    deferred = any(reply.passing for reply in refused.values())
     if (failure := outcome.failure) is not None:
-        kind = ReceiverBroke if failure.refused_for_good and put_off else type(failure)
+        kind = ReceiverBroke if failure.refused_for_good and deferred else type(failure)
         raise kind(_listed(parts, "; "), advice=failure.advice)
     text = f"{name} refused it for {_listed(parts, '; for ')}"
-    raise ReceiverBroke(text) if put_off or left else _refused_by_all(text, outcome)
+    raise ReceiverBroke(text) if deferred or left else _refused_by_all(text, outcome)
 
 
 def _refused_by_all(text: str, outcome: Outcome) -> DeliveryFailed:
-    """Return the error where each recipient is refused for good."""
+    """Return the error if each recipient is refused for good."""
     replies = (
-        (reply, Place.CONTENT if each in outcome.judged else Place.RCPT) for each, reply in outcome.refused.items()
+        (reply, Phase.CONTENT if each in outcome.judged else Phase.RCPT) for each, reply in outcome.refused.items()
     )
     return common_refusal(text, replies, outcome.circumstances)
 

@@ -74,9 +74,9 @@ class Wire(smtplib.LMTP):
         self.due = 0
         #: The server closed the connection, or it broke.
         self.lost = False
-        #: Or it said that it does so now.
+        #: Or the server has announced that it closes it (421).
         self.gone = False
-        #: Messages that were accepted over this connection, and recipients that were refused.
+        #: The number of messages accepted, and of recipients refused, over this connection.
         self.served = self.refusals = 0
         #: An answer did not come in time, to one of several commands that were sent together.
         self.deaf = False
@@ -116,7 +116,7 @@ class Wire(smtplib.LMTP):
         return Reply(code, tuple(message.split(b"\n")))
 
     def introduce(self) -> None:
-        """See to it that EHLO, LHLO and HELO name a domain, or our address where the host's name is none."""
+        """Set the name for EHLO, LHLO and HELO: our host's name if it is a domain, else our address."""
         try:
             self.local_hostname = own_name(self._client, self._usable())
         except OSError as error:
