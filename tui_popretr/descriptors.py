@@ -1,4 +1,4 @@
-"""Descriptors 0 to 2: open whatever the program was started with, and written to the end even where they do not block.
+"""Descriptors 0 to 2: always open, and written to the end even where they do not block.
 
 `2>&-` starts a program with descriptor 2 closed. The next file, socket or epoll instance would get that number, and
 everything printed to standard error would go into it.

@@ -39,7 +39,7 @@ def open_regular(path: str) -> BufferedReader:
 
     Raises NotRegularError and other OSErrors, and ValueError where `path` cannot be a path.
     """
-    # Without O_NONBLOCK, opening a FIFO waits for somebody to write into it.
+    # Without O_NONBLOCK, opening a FIFO waits for a writer.
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
     try:
         mode = os.fstat(descriptor).st_mode

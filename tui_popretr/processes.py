@@ -20,7 +20,7 @@ from typing import IO, Final
 #: Seconds that an end waits for a command that is just being started: longer only where a dead disk has its program.
 _PATIENCE: Final = 0.1
 
-#: Descriptors that may be opened meanwhile where the limit is lowered for a start: so many, or a quarter of the limit.
+#: Descriptors that can be opened while the limit is lowered: this number, or a quarter of the limit.
 _ROOM: Final = 256
 #: Seconds between two looks at whether a command has ended, at most.
 _LOOK: Final = 0.05
@@ -174,7 +174,7 @@ def exit_code(process: subprocess.Popen[bytes]) -> int | None:
 
 
 def wait(process: subprocess.Popen[bytes], patience: float) -> int | None:
-    """Wait up to so many seconds for the end of a command; return what exit_code() returns. Blocking."""
+    """Wait up to `patience` seconds for the end of a command; return what exit_code() returns. Blocking."""
     deadline, pause = time.monotonic() + patience, 0.0005
     while (code := exit_code(process)) is None and (left := deadline - time.monotonic()) > 0:
         time.sleep(min(pause, left))

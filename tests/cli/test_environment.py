@@ -26,7 +26,7 @@ def maildrop(messages: int = 1) -> Maildrop:
 
 
 def as_user(number: int, before: str = "") -> str:
-    """Python that goes on as a user without an entry in the user database, who may read what root may."""
+    """Python that goes on as a user without an entry in the user database; it may still read root's files."""
     options = ["--reuid", str(number), "--regid", str(number), "--clear-groups"]
     options += ["--inh-caps", "+dac_override", "--ambient-caps", "+dac_override"]
     return f"{before}\nos.execvp('setpriv', ['setpriv', *{options}, *sys.argv[1:]])"

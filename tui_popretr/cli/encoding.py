@@ -1,4 +1,4 @@
-"""The file system's encoding: UTF-8, whatever the locale says.
+"""The file system's encoding: UTF-8 in every locale.
 
 The configuration is Unicode, and names on disk are octets. In a locale of Latin-1 or EUC-JP Python could not name a
 Maildir with other characters; and the same configuration would mean other folders than under cron, where the locale is
