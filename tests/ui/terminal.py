@@ -116,8 +116,10 @@ class OnTerminal:
 
     def hang_up(self) -> None:
         """Take the terminal away."""
-        os.close(self._slave)
         os.close(self._master)
+        with contextlib.suppress(OSError):
+            os.write(self._slave, b" ")  # a reader that waits still has the other side
+        os.close(self._slave)
         self._slave = self._master = -1
 
     def ended(self, within: float = PATIENCE) -> int:
@@ -135,8 +137,8 @@ class OnTerminal:
         return wrong
 
     def _settle(self) -> None:
-        """Wait until the reader has what the ended process wrote."""
-        marker = b"\x1b]9;all\x07"
+        """Wait until the reader has what the process wrote before it ended or stopped."""
+        marker = b"\x1b]9;all %d\x07" % len(self.drawn)
         os.write(self._slave, marker)
         with self._changed:
             assert self._changed.wait_for(lambda: marker in self._drawn, PATIENCE)

@@ -6,6 +6,8 @@ import argparse
 import os
 import sys
 
+from tui_popretr import job
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `demo`."""
@@ -39,8 +41,12 @@ def run(arguments: argparse.Namespace) -> int:
 
         return run_once(make_folder(arguments.folder), sys.stdout, keep=arguments.keep)
     from tui_popretr.demo.watched import run_watched
+    from tui_popretr.ui.sanity import Sanity
 
-    return run_watched(make_folder(arguments.folder), sys.stdout, keep=arguments.keep, no_mouse=arguments.no_mouse)
+    folder = make_folder(arguments.folder)
+    return job.run(
+        lambda: run_watched(folder, sys.stdout, keep=arguments.keep, no_mouse=arguments.no_mouse), mend=Sanity().restore
+    )
 
 
 def _has_terminal() -> bool:

@@ -8,6 +8,7 @@ from argparse import Namespace
 from functools import partial
 from typing import Final
 
+from tui_popretr import job
 from tui_popretr.cli import configuration
 from tui_popretr.cli.places import locate
 from tui_popretr.cli.resources import demand
@@ -35,12 +36,16 @@ def run(arguments: Namespace) -> int:
     if not arguments.headless:
         from tui_popretr.ui.defects import Defects
         from tui_popretr.ui.run import run_dashboard
+        from tui_popretr.ui.sanity import Sanity
         from tui_popretr.ui.view import KEPT
 
-        reloader = partial(configuration.read_again, file, arguments.clients)
-        defects, title = Defects(), os.path.basename(file.path)
-        engine = Engine(settings, Bus(defects), reloader=reloader, until_done=False, remember=KEPT)
-        return run_dashboard(engine, no_mouse=arguments.no_mouse, title=title, defects=defects)
+        def dashboard() -> int:
+            reloader = partial(configuration.read_again, file, arguments.clients)
+            defects, title = Defects(), os.path.basename(file.path)
+            engine = Engine(settings, Bus(defects), reloader=reloader, until_done=False, remember=KEPT)
+            return run_dashboard(engine, no_mouse=arguments.no_mouse, title=title, defects=defects)
+
+        return job.run(dashboard, mend=Sanity().restore)
     if not arguments.once:
         reloader = partial(configuration.read_again, file, arguments.clients)
         engine = Engine(settings, Bus(_report_defect), reloader=reloader, trace_fallback=_trace(verbosity))

@@ -97,6 +97,7 @@ class Dashboard(EndingApp):
         Binding("question_mark", "help", "Help", key_display="?"),
         Binding("q,ctrl+c", "ask_quit", "Quit", key_display="q"),
         Binding("ctrl+q", "ask_quit", "Quit", show=False, priority=True),
+        Binding("ctrl+z", "suspend_process", "To the shell; fg comes back", show=False, priority=True),
     ]
 
     def __init__(

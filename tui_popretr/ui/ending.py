@@ -6,6 +6,8 @@ from textual.app import App, ScreenError
 from textual.css.query import QueryError
 from textual.widget import MountError
 
+from tui_popretr import job
+
 #: A widget is missing.
 _MISSING = (QueryError, MountError, ScreenError)
 
@@ -22,6 +24,13 @@ class EndingApp(App[int]):
     def ending(self) -> bool:
         """Whether exit() was called, or widgets are being removed for another reason."""
         return self._exit or (self._is_mounted and not self._running)
+
+    def action_suspend_process(self) -> None:
+        """Give the terminal to the shell (ctrl+z)."""
+        if job.has_shell():
+            super().action_suspend_process()
+        else:
+            self.notify("there is no shell with job control to return to", severity="warning", markup=False)
 
     def report(self, text: str) -> None:
         """Put a line about a defect into the program's log, where there is one."""

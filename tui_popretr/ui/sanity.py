@@ -36,9 +36,16 @@ class Sanity:
             with contextlib.suppress(termios.error):
                 self._attributes = termios.tcgetattr(self._fd)
 
+    def _is_ours(self) -> bool:
+        """Return whether the shell has not taken the terminal: changing its settings would stop this process."""
+        try:
+            return self._fd is not None and os.tcgetpgrp(self._fd) == os.getpgrp()
+        except OSError:  # another session's, as in a test; or gone
+            return True
+
     def restore(self) -> None:
         """Make the terminal sane without the driver's help, and without ever waiting for it."""
-        if self._fd is None:
+        if self._fd is None or not self._is_ours():
             return
         with contextlib.suppress(OSError, termios.error):
             if self._attributes is not None:

@@ -25,6 +25,7 @@ from textual.events import Resize
 from textual.geometry import Size
 from textual.message import Message
 
+from tui_popretr import job
 from tui_popretr.termsize import terminal_size
 from tui_popretr.ui.sanity import output
 
@@ -32,6 +33,9 @@ from tui_popretr.ui.sanity import output
 _WATCH: Final = 0.25
 #: The parser is asked so often whether a lone escape was the key, milliseconds.
 _TICK: Final = 100
+
+#: Said where the shell's prompt comes next.
+_SUSPENDED: Final = "tui-popretr: retrieval goes on; `fg` brings the dashboard back\n"
 
 
 class Terminal(LinuxDriver):
@@ -43,6 +47,7 @@ class Terminal(LinuxDriver):
         self._file = self._out  # type: ignore[assignment]  # all that the driver asks of it is there
         self._watcher: asyncio.Task[None] | None = None
         self._waking: tuple[int, int] | None = None
+        self._suspended = False
         self._size = size or self._get_terminal_size()
         app.console.size = self._size  # it would take COLUMNS and LINES, before the first event and later
 
@@ -53,7 +58,42 @@ class Terminal(LinuxDriver):
         signal.signal(signal.SIGWINCH, self._on_resized)
         self._watcher = self._loop.create_task(self._watch())
 
+    def _sigtstp_application(self, *_: object) -> None:
+        if not job.is_kept():
+            super()._sigtstp_application()
+            return
+        try:
+            self._loop.call_soon_threadsafe(self._suspend)
+        except RuntimeError:  # the loop is closed, and the screen left
+            job.give_up_terminal()
+
+    def _suspend(self) -> None:
+        """Leave the screen and give the terminal up; this process goes on."""
+        if not self._suspended:
+            self.suspend_application_mode()
+            self._suspended = True
+            self._out.write(_SUSPENDED)
+            self._out.flush()
+        job.give_up_terminal()
+
+    def _go_on(self) -> None:
+        """The terminal is back: enter the screen and draw it whole."""
+        if not self._suspended:  # the process was stopped without notice
+            self.suspend_application_mode()
+        self._suspended = False
+        self._must_signal_resume = True
+        self.resume_application_mode()
+
+    def resume_application_mode(self) -> None:
+        super().resume_application_mode()
+        # Textual draws what has changed; the screen is empty now.
+        self._app.call_later(self._app.refresh, layout=True)
+
     def _sigcont_application(self, *_: object) -> None:
+        if job.is_kept():
+            with contextlib.suppress(RuntimeError):  # the loop is closed
+                self._loop.call_soon_threadsafe(self._go_on)
+            return
         # Textual takes every SIGCONT for the end of a SIGTSTP. After a mere SIGSTOP the terminal is still in use; set
         # up a second time it would lose its settings, and leave a thread behind that the process waits for.
         if self._auto_restart and not self._must_signal_resume:
@@ -101,9 +141,15 @@ class Terminal(LinuxDriver):
             self.process_message(message)
 
     def disable_input(self) -> None:
+        if self._suspended:
+            return
         if self._waking is not None:
             os.write(self._waking[1], b".")
         super().disable_input()
+
+    def write(self, data: str) -> None:
+        if not self._suspended:
+            super().write(data)
 
     def _forget_waking(self) -> None:
         if self._waking is not None:
@@ -121,6 +167,8 @@ class Terminal(LinuxDriver):
         self._app.exit(0)
 
     def stop_application_mode(self) -> None:
+        if self._suspended:  # the shell has the terminal
+            return
         if self._watcher is not None:
             self._watcher.cancel()
         super().stop_application_mode()

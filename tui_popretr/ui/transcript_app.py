@@ -40,6 +40,7 @@ class TranscriptViewer(EndingApp):
         Binding("t", "next_theme", "Theme", show=False),
         Binding("question_mark", "help", "Help", key_display="?"),
         Binding("q,ctrl+c,ctrl+q", "ask_quit", "Quit", key_display="q"),
+        Binding("ctrl+z", "suspend_process", "To the shell; fg comes back", show=False, priority=True),
     ]
     ENABLE_COMMAND_PALETTE = False
     THEMES: ClassVar = ("ansi-dark", "ansi-light", "textual-dark", "textual-light")
