@@ -1,4 +1,4 @@
-"""The program's entry point: puts the process in order, then does what the command line says."""
+"""The program's entry point: sets up the process, then runs the command line."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ class Clock(Protocol):
         ...
 
     def boot(self) -> str:
-        """A name for this start of the machine, "" where there is none. boottime() begins again where it changes."""
+        """An identifier of this boot of the machine, "" if unknown. When it changes, boottime() has begun again."""
         ...
 
     def now(self) -> datetime:

@@ -1,4 +1,4 @@
-"""Descriptors 0 to 2: always open, and written to the end even where they do not block.
+"""Descriptors 0 to 2: always open, and written completely even if they are non-blocking.
 
 `2>&-` starts a program with descriptor 2 closed. The next file, socket or epoll instance would get that number, and
 everything printed to standard error would go into it.
@@ -19,9 +19,9 @@ _STANDARD: Final = (0, 1, 2)
 
 
 def occupy() -> None:
-    """Open /dev/null on those of descriptors 0 to 2 that are closed; to be called before anything else is opened.
+    """Open /dev/null on those of descriptors 0 to 2 that are closed. Must be called before anything else is opened.
 
-    The streams of `sys` that Python left out are made for them. Children inherit the descriptors.
+    The streams that Python has set to None in `sys` are created for them. Children inherit the descriptors.
     """
     closed = [number for number in _STANDARD if not _is_open(number)]
     for number in closed:
@@ -45,7 +45,7 @@ def _is_open(descriptor: int) -> bool:
 def _open_nothing(number: int) -> None:
     try:
         found = os.open(os.devnull, os.O_RDWR)
-    except OSError:  # a chroot without /dev: what is written fails, but gets nowhere else
+    except OSError:  # a chroot without /dev: writes fail, but go nowhere else
         found = os.open("/", os.O_RDONLY)
     if found == number:
         os.set_inheritable(number, True)
@@ -55,9 +55,9 @@ def _open_nothing(number: int) -> None:
 
 
 def write(descriptor: int, data: ReadableBuffer) -> int:
-    """Write at least one octet, waiting where the descriptor does not block; return how many. Raises OSError.
+    """Write at least one octet, waiting if the descriptor is non-blocking; return how many. Raises OSError.
 
-    The flag belongs to the open file: any program that shares a terminal or pipe can set it at any time.
+    O_NONBLOCK belongs to the open file: any program that shares a terminal or pipe can set it at any time.
     """
     while True:
         try:
@@ -69,9 +69,9 @@ def write(descriptor: int, data: ReadableBuffer) -> int:
 
 
 def wait_for_readers() -> None:
-    """Have `sys.stdout` and `sys.stderr` wait for a slow reader, whether their descriptors block or not.
+    """Make `sys.stdout` and `sys.stderr` wait for a slow reader, also with non-blocking descriptors.
 
-    Characters that their encoding lacks are escaped. What is not Python's own stream, as in a test, stays as it is.
+    Characters that their encoding lacks are escaped. A replaced stream, as in a test, is not changed.
     """
     sys.stdout = _waiting(sys.stdout, 1)
     sys.stderr = _waiting(sys.stderr, 2)
@@ -95,7 +95,7 @@ def _waiting(stream: TextIO, descriptor: int) -> TextIO:
 
 
 class _Patient(io.FileIO):
-    """A file that takes all of what is written, however long that takes."""
+    """A file whose write() writes everything, however long that takes."""
 
     def write(self, data: ReadableBuffer, /) -> int:
         rest = memoryview(data).cast("B")

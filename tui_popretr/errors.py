@@ -53,7 +53,7 @@ class PopretrError(Exception):
 
     exit_code: ClassVar[ExitCode] = ExitCode.SOFTWARE
     default_advice: ClassVar[str] = ""
-    #: It is known only by a server's words, which may mean something else.
+    #: The error was concluded from a server's text only, which may mean something else.
     by_words: bool = False
 
     def __init__(self, message: str, *, advice: str | None = None) -> None:
@@ -237,8 +237,8 @@ class DeliveryFailed(PopretrError):
     """A message could not be stored; it stays on the server."""
 
     exit_code = ExitCode.IO_ERROR
-    #: Whether the receiver refused this message, or all its recipients, for good (5yz). False for refusals that our own
-    #: configuration causes: a login or TLS that is missing, a sender that is not accepted, relaying that is denied.
+    #: Whether the receiver refused this message, or all its recipients, for good (5yz). False if our configuration is
+    #: the cause: no login or TLS, a sender that is not accepted, relaying that is denied.
     refused_for_good: bool = False
 
 

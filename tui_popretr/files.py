@@ -37,7 +37,7 @@ def refuse_irregular(path: str) -> None:
 def open_regular(path: str) -> BufferedReader:
     """Open a regular file for reading, without waiting.
 
-    Raises NotRegularError and other OSErrors, and ValueError where `path` cannot be a path.
+    Raises NotRegularError and other OSErrors, and ValueError if `path` cannot be a path.
     """
     # Without O_NONBLOCK, opening a FIFO waits for a writer.
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)

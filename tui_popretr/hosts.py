@@ -1,11 +1,11 @@
-"""Host names in their one form: every host of the program goes through here before it is used.
+"""The canonical form of host names: every host is converted here before it is used.
 
-Terminology: a host *as written* is what the configuration says, in any script, and is what people are shown. Its *ASCII
-form* is what DNS, SNI, certificates, the journal and headers have: A-labels (`xn--...`) by IDNA 2008 (RFC 5891), mapped
-as UTS 46 does without transitional processing, and without a trailing dot. IDNA 2003, which Python has built in, makes
-another domain of some names (`straße` becomes `strasse`), and another domain may have another owner.
+Terminology: a host *as written* is the text of the configuration, in any script; people see this form. Its *ASCII
+form* is for DNS, SNI, certificates, the journal and headers: A-labels (`xn--...`) by IDNA 2008 (RFC 5891), mapped by
+UTS 46 without transitional processing, and without a trailing dot. IDNA 2003, which is built into Python, turns some
+names into another domain (`straße` becomes `strasse`), and another domain may have another owner.
 
-A trailing dot says that the name is complete, so that no search domain is appended. It matters for the look-up alone.
+A trailing dot says that the name is complete, so that no search domain is appended. It matters only for the look-up.
 """
 
 from __future__ import annotations
@@ -19,43 +19,43 @@ _LONGEST = 253
 
 
 class InvalidHostName(ValueError):
-    """The text is no host name."""
+    """The text is not a host name."""
 
 
 def ascii_host(host: str) -> str:
     """Return the ASCII form of a host name or address.
 
-    One in ASCII only loses its trailing dot. Raises InvalidHostName for one in another script that is no host name.
+    A name in ASCII only loses its trailing dot. Raises InvalidHostName for a name in another script that is not valid.
     """
     name = host if host.isascii() else _in_ascii(host)
     return name.removesuffix(".") or name
 
 
 def _in_ascii(host: str) -> str:
-    from idna import alabel, uts46_remap  # its tables take time to load, and few names need them
+    from idna import alabel, uts46_remap  # imported here because its tables load slowly and few names need them
 
     try:
         mapped = uts46_remap(host, std3_rules=False)
-        # Labels in ASCII are left alone: IDNA knows no underscore, and some real names have one.
+        # Labels in ASCII are not changed: IDNA does not allow the underscore, and some real names have one.
         name = ".".join(
             label if label.isascii() and not label.startswith("xn--") else alabel(label).decode("ascii")
             for label in mapped.split(".")
         )
     except UnicodeError:
         raise InvalidHostName(host) from None
-    if not is_host_name(name):  # U+FF1A has become a colon, U+2100 `a/c`
+    if not is_host_name(name):  # for example, U+FF1A has become a colon, and U+2100 `a/c`
         raise InvalidHostName(host)
     return name
 
 
 def is_host_name(name: str) -> bool:
-    """Whether a text in ASCII is a host name, with or without a trailing dot (RFC 1123 §2.1); underscores are borne."""
+    """Whether a text in ASCII is a host name, perhaps with a trailing dot (RFC 1123 §2.1). Underscores are allowed."""
     bare = name.removesuffix(".")
     return len(bare) <= _LONGEST and all(_LABEL.fullmatch(label) for label in bare.split("."))
 
 
 def host_key(host: str) -> str:
-    """Return what hosts are compared by: the ASCII form in lower case, or the text in lower case if there is none."""
+    """Return the form for comparing hosts: the ASCII form in lower case, or the text in lower case if there is none."""
     try:
         return ascii_host(host).lower()
     except InvalidHostName:
@@ -63,7 +63,7 @@ def host_key(host: str) -> str:
 
 
 def look_up_name(host: str, written: str) -> str:
-    """Return what is looked up in DNS: the ASCII form, with a trailing dot where the name as written has one."""
+    """Return the name for the DNS look-up: the ASCII form, with a trailing dot if the name as written has one."""
     return f"{host}." if written.endswith(_DOTS) else host
 
 
@@ -73,7 +73,7 @@ def with_port(host: str, port: int) -> str:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a host is this machine by its very name or address; nothing is looked up."""
+    """Whether a host is this machine by its name or address, without a look-up."""
     lower = host_key(host)
     if lower in {"localhost", "ip6-localhost", "localhost.localdomain"} or lower.endswith(".localhost"):
         return True

@@ -10,7 +10,7 @@ class Identity(NamedTuple):
 
     `digest` is the SHA-256 of the header as received, or of the whole message where `whole` is set; Message-ID and Date
     are the header's, None where absent. `utf8`: it was received in UTF-8 mode (RFC 6856 §2.1); without that mode some
-    servers send a notice under the same Message-ID in place of a message.
+    servers send a notice with the same Message-ID instead of the message.
     """
 
     digest: bytes
@@ -22,8 +22,8 @@ class Identity(NamedTuple):
     def same_as(self, other: Identity) -> bool:
         """Is it the same message? Equal digest, or equal Message-ID and Date where both are of headers.
 
-        The second, because some servers rewrite MIME headers at each retrieval. It does not count where only one of the
-        two was received in UTF-8 mode. An unknown identity is like no other.
+        The second, because some servers rewrite MIME headers at each retrieval. It does not count if only one of the
+        two was received in UTF-8 mode. An unknown identity equals no other.
         """
         if self.whole is not other.whole:
             return False

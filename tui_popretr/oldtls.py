@@ -1,7 +1,7 @@
-"""What OpenSSL refuses in servers of older days, in words; `legacy="Y"` in <ssl> accepts all of it.
+"""Texts for what OpenSSL refuses in outdated servers; `legacy="Y"` in <ssl> accepts all of it.
 
-At its default security level OpenSSL asks for 112 bits: keys of 2048 bits, and signatures with SHA-256. Since version 3
-it also refuses servers without RFC 5746, which cannot bind a renegotiation to the connection that it is made on.
+At its default security level OpenSSL requires 112 bits: keys of 2048 bits, and signatures with SHA-256. Since version 3
+it also refuses servers without RFC 5746, which cannot bind a renegotiation to its connection.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _WEAK_CHAIN = "its certificate is signed with an algorithm that is no longer saf
 _WEAK_SIGNATURE = "it signs with an algorithm that is no longer safe, such as SHA-1"
 _NOTHING_IN_COMMON = "it has no cipher or signature algorithm in common with us"
 
-#: Reasons of errors in a handshake; in the words the server is "it".
+#: Texts for the reasons of handshake errors; "it" is the server.
 REASONS: Final[Mapping[str, str]] = MappingProxyType(
     {
         "UNSAFE_LEGACY_RENEGOTIATION_DISABLED": _NO_RFC_5746,
@@ -36,15 +36,15 @@ REASONS: Final[Mapping[str, str]] = MappingProxyType(
         "NO_CIPHERS_AVAILABLE": _NOTHING_IN_COMMON,
         "WRONG_CIPHER_RETURNED": _NOTHING_IN_COMMON,
         "UNKNOWN_CIPHER_RETURNED": _NOTHING_IN_COMMON,
-        # What the server says where it is the one that finds nothing.
+        # Alerts of a server that finds nothing in common.
         "SSLV3_ALERT_HANDSHAKE_FAILURE": _NOTHING_IN_COMMON,
         "TLSV1_ALERT_INSUFFICIENT_SECURITY": _NOTHING_IN_COMMON,
     }
 )
-#: X509_V_ERR_... of OpenSSL's x509_vfy.h, which Python hands on as verify_code.
+#: X509_V_ERR_... of OpenSSL's x509_vfy.h, which is Python's verify_code.
 VERIFY_CODES: Final[Mapping[int, str]] = MappingProxyType({66: _SHORT_KEY, 67: _SHORT_CA_KEY, 68: _WEAK_CHAIN})
 
-#: Reasons for which the server has no version of TLS that is accepted here.
+#: Reasons of errors if the server has no accepted version of TLS.
 NO_VERSION: Final = frozenset(
     {
         "TLSV1_ALERT_PROTOCOL_VERSION",
@@ -61,23 +61,23 @@ _LEGACY_SERVER_CONNECT = 0x4
 
 
 def outdated(problem: Exception) -> str:
-    """Return what is outdated in the server, in words; "" where that is not why the handshake failed."""
+    """Return a text on what is outdated in the server; "" if the handshake failed for another reason."""
     if isinstance(problem, ssl.SSLCertVerificationError):
         return VERIFY_CODES.get(problem.verify_code, "")
     return REASONS.get((problem.reason or "").upper(), "") if isinstance(problem, ssl.SSLError) else ""
 
 
 def lower_the_level(context: ssl.SSLContext) -> None:
-    """Let a context use ciphers, keys and signatures of any strength; servers still need a certificate."""
+    """Allow ciphers, keys and signatures of any strength in a context; servers still need a certificate."""
     context.set_ciphers("DEFAULT:!aNULL:!eNULL:@SECLEVEL=0")
 
 
 def refuse_outdated(context: ssl.SSLContext) -> None:
-    """Let a context refuse servers without RFC 5746, which OpenSSL before version 3 accepts."""
+    """Make a context refuse servers without RFC 5746, which OpenSSL before version 3 accepts."""
     context.options &= ~_LEGACY_SERVER_CONNECT
 
 
 def accept_outdated(context: ssl.SSLContext) -> None:
-    """Let a context accept all that outdated() has words for."""
+    """Make a context accept everything that outdated() has a text for."""
     lower_the_level(context)
     context.options |= _LEGACY_SERVER_CONNECT

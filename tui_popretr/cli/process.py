@@ -19,7 +19,7 @@ _COLLECTIONS: Final = (10_000, 50, 20)
 def settle() -> None:
     """Set signals, umask, limits and standard streams. A limit that the system refuses stays as it is.
 
-    To be called in the main thread, before there is another one.
+    Must be called in the main thread, before another thread is started.
     """
     _settle_signals()
     processes.make_private()

@@ -1,4 +1,4 @@
-"""What is probably not meant in the command of <mda>: words for a shell, words of fetchmail, dovecot-lda without -e."""
+"""Probable mistakes in the command of <mda>: shell syntax, placeholders of fetchmail, dovecot-lda without -e."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from typing import Final
 
 from tui_popretr.config.values import quote
 
-# What a shell would not leave as it stands: pipes, lists, redirections, variables, homes. `<` may begin an address.
+# Shell syntax: pipes, lists, redirections, variables, home folders. Not `<`, which may begin an address.
 _OF_A_SHELL: Final = re.compile(r"[|;&$]|[0-9]*>|~/")
 _OF_FETCHMAIL: Final = ("%T", "%F")
 _LDA: Final = "dovecot-lda"
 _LDA_OPTIONS_WITH_ARGUMENT: Final = frozenset("acdfimopr")
-# Of a shell's script; a redirection (2>&1, &>file) is none.
+# In a shell script; not a redirection (2>&1, &>file).
 _END_OF_COMMAND: Final = re.compile(r"[|;()\n]|&(?!>)")
 
 
@@ -35,15 +35,15 @@ def doubts(argv: Sequence[str]) -> Iterator[str]:
 
 
 def words_of_place(argv: Sequence[str]) -> tuple[str, ...]:
-    """Return the words that say where a command delivers to: all but the -e of dovecot-lda, which only says how.
+    """Return the words that identify the destination: all but the -e of dovecot-lda.
 
-    Without that, who follows the advice to add -e would get all mail again that preserve has left on the server.
+    Otherwise a user who adds -e, as advised, would get all mail again that preserve has left on the server.
     """
     return tuple(word for word in argv if word != "-e") if any(map(_is_lda, argv)) else tuple(argv)
 
 
 def _loses_mail(argv: Sequence[str]) -> bool:
-    """Whether the words, or those of a shell's script among them, call a dovecot-lda without -e."""
+    """Whether the words, or a shell script among them, call dovecot-lda without -e."""
     for number, word in enumerate(argv):
         if _is_lda(word):
             if not _has_e(argv[number + 1 :]):
@@ -57,14 +57,14 @@ def _loses_mail(argv: Sequence[str]) -> bool:
 
 def _is_lda(word: str) -> bool:
     """Dovecot-lda by any path, or by its old name as Debian has it: /usr/lib/dovecot/deliver."""
-    if len(word.split()) != 1:  # a script, whose last word may be anything
+    if len(word.split()) != 1:  # a script, not a path
         return False
     name = os.path.basename(word)
     return name == _LDA or (name == "deliver" and "dovecot" in os.path.dirname(word))
 
 
 def _has_e(words: Sequence[str]) -> bool:
-    """Whether -e is among the options, alone or in a cluster (-ke), and is no option's argument."""
+    """Whether -e is among the options, alone or in a cluster (-ke), and not the argument of an option."""
     rest = iter(words)
     for word in rest:
         if word == "--" or _END_OF_COMMAND.match(word):
@@ -82,7 +82,7 @@ def _has_e(words: Sequence[str]) -> bool:
 
 
 def _script(word: str) -> list[str]:
-    """Return the words of a shell's script; what separates commands is a word."""
+    """Return the words of a shell script; separators of commands are words, too."""
     lexer = shlex.shlex(word, posix=True, punctuation_chars="|;&()<>\n")
     lexer.whitespace = " \t\r"
     lexer.whitespace_split = True

@@ -97,9 +97,9 @@ def _eol(text: str) -> Eol:
 
 
 def read_destination(client: Section, recip: str | None, local: Local) -> Destination | None:
-    """Return the destination of a client; None, and an error, where there is none.
+    """Return the destination of a client; None, with an error reported, if there is none.
 
-    `recip` is None where it has been reported as missing or wrong; all that does not depend on it is checked then, too.
+    `recip` is None if it has been reported as missing or wrong; everything that does not depend on it is still checked.
     """
     eol = client.element("eol", _eol, None)
     named = (
@@ -171,7 +171,7 @@ def _recipients(client: Section, recip: str, local: Local) -> tuple[str, ...]:
 
 
 def _rejected(section: Section, recip: str | None, local: Local) -> str | None:
-    """Return the folder for messages that the destination refuses for good; None where they stay on the server."""
+    """Return the folder for messages that the destination refuses for good; None if they stay on the server."""
     return section.element("rejected", local.resolver.path_of(recip or ""), None)
 
 

@@ -90,8 +90,8 @@ class Directory:
 def read_directory(domains: str | None, users: str | None, aliases: str | None, report: Report) -> Directory:
     """Read the files named (absolute paths; None: there is no such file) and report what is wrong with them.
 
-    A file that cannot be read is an error at its line 1. What an error leaves open is not reported as well: with one in
-    `users` every name is taken for a user, and with one in `aliases` or `domains` no alias is checked.
+    A file that cannot be read is an error at its line 1. Consequences of an error are not reported: after one in
+    `users` every name counts as a user, and after one in `aliases` or `domains` no alias is checked.
     """
     known_users = None if users is None else _users(users, report)
     known_domains = _domains(domains, report) if domains else frozenset()
@@ -171,7 +171,7 @@ def _has_ascii_form(domain: str) -> bool:
 
 
 def _parts(address: str) -> tuple[str, str, str]:
-    """Return the local part, the @ if there is one, and the domain, in the form in which they are compared."""
+    """Return the local part, the @ if there is one, and the domain, in the form for comparison."""
     local, at, domain = address.rpartition("@")
     return (local.lower(), at, host_key(domain)) if at else ("", "", address.lower())
 

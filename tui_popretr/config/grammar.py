@@ -185,7 +185,7 @@ class _Checker:
         self._report.error(place, f"unknown {what} in <{node.name}>{hint}")
 
     def _hint(self, node: Node, shape: Shape, name: str, *, is_attribute: bool) -> tuple[str | None, str]:
-        """Return the right name that was meant, in this element or in the one named in the words; and the words."""
+        """Return the intended name, of this element or of the one that the hint names; and the hint."""
         if today := shape.stale.get(name):
             return today, f"; it is called {today} today"
         if not is_attribute and (right := shape.near.get(name)):

@@ -40,7 +40,7 @@ class Login(NamedTuple):
 
 
 class _Means(NamedTuple):
-    """What there is to log in with."""
+    """What the configuration has for a login."""
 
     username: bool
     password: bool
@@ -55,7 +55,7 @@ def read_login(client: Section, server: Section, tls: TlsPolicy | None, resolver
     named, initial_response = _auth_types(server)
 
     def there(element: str, value: object) -> bool:
-        """Whether an element has a value, or may have one: an error leaves that open, and is reported already."""
+        """Whether an element has a value, or may have one because of an error that is already reported."""
         return value is not None or server.doubtful(element) or client.misplaced(element)
 
     with_tls, with_certificate = tls is not None, tls is not None and tls.key_store is not None
@@ -75,7 +75,7 @@ def read_login(client: Section, server: Section, tls: TlsPolicy | None, resolver
 
 
 def _tls_is_uncertain(client: Section) -> bool:
-    """Whether an error leaves open if there is TLS with a client certificate."""
+    """Whether, because of an error, it is unknown if there is TLS with a client certificate."""
     ssl = client.child("ssl")
     if client.misplaced("ssl", "kspath") or (ssl is None and client.doubtful("ssl")):
         return True
@@ -132,7 +132,7 @@ def _usable(named: tuple[AuthType, ...], means: _Means) -> tuple[tuple[AuthType,
 
 
 def read_username(owner: Section) -> str | None:
-    """Return the text of <username>, None where there is none."""
+    """Return the text of <username>, None if there is none."""
     section = owner.child("username")
     return section.parsed(section.credential(), values.one_line, None) if section else None
 

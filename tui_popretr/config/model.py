@@ -26,10 +26,10 @@ class AuthType(Enum):
 
 
 class CapaUse(Enum):
-    """When a server is asked for its capabilities (CAPA)."""
+    """When CAPA is sent."""
 
-    LOGIN = "N"  # before the login, and again after it where that may tell more
-    STLS = "Y"  # before STLS as well
+    LOGIN = "N"  # before the login, and again after it if the answer may differ
+    STLS = "Y"  # before STLS, too
     NEVER = "never"
 
 
@@ -107,7 +107,7 @@ class FromCommand:
     timeout: float = 60.0
 
 
-#: Seconds that a TLS handshake may take where nothing is configured.
+#: Seconds that a TLS handshake may take by default.
 LONGEST_HANDSHAKE = 120.0
 
 PasswordSource = Literal | FromEnvironment | FromFile | FromCommand
@@ -131,19 +131,19 @@ class TlsPolicy:
     fingerprints: tuple[str, ...] = ()  # SHA-256, 64 lower-case hex digits each
 
     def patience(self, timeout: float) -> float:
-        """Return how long a handshake may take; `timeout` is how long the server is waited for otherwise."""
+        """Return the seconds that a handshake may take; `timeout` is the session's timeout for the server."""
         return min(timeout, LONGEST_HANDSHAKE) if self.handshake_timeout is None else self.handshake_timeout
 
 
 def _in_both_forms(host: str, written: str) -> tuple[str, str]:
-    """Return a host in ASCII and as written. One may be given for both, or `written` be of a host replaced since."""
+    """Return a host in ASCII and as written. `written` is ignored if it is empty or another host."""
     name = ascii_host(host)
     return name, written if written and ascii_host(written) == name else host
 
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """The POP3 server of a client. A host as written may be given as `host`: each form finds its place."""
+    """The POP3 server of a client. `host` may be given as written: the ASCII form is derived from it."""
 
     host: str  # in ASCII, without a trailing dot; an IPv6 address without brackets
     port: int
@@ -152,7 +152,7 @@ class Server:
     auth_types: tuple[AuthType, ...]  # in order; those unusable (no username, no TLS for EXTERNAL) already left out
     initial_response: bool
     tls: TlsPolicy | None
-    written: str = ""  # the host as the configuration has it, for people
+    written: str = ""  # the host as in the configuration, for people
 
     def __post_init__(self) -> None:
         host, written = _in_both_forms(self.host, self.written)
@@ -166,7 +166,7 @@ class Server:
 
     @property
     def look_up_name(self) -> str:
-        """What is looked up in DNS: the host, with its trailing dot where one was written."""
+        """The name for the DNS look-up: the host, with a trailing dot if one was written."""
         return look_up_name(self.host, self.written)
 
     @property
@@ -182,7 +182,7 @@ class Server:
 
 @dataclass(frozen=True, slots=True)
 class Modes:
-    """Permissions of what is made for delivered mail."""
+    """Permissions of new files and folders of delivered mail."""
 
     file: int = 0o600
     folder: int = 0o700
@@ -223,9 +223,9 @@ class SmtpDestination:
     username: str | None = None
     password: PasswordSource | None = None
     timeout: float = 600.0  # seconds for the answer to the end of a message (RFC 5321 §4.5.3.2.6); others get less
-    drop_delivered: bool = False  # leave Delivered-To fields out of the header
+    drop_delivered: bool = False  # remove Delivered-To fields from the header
     rejected: str | None = None  # folder for messages that are refused for good, absolute; None: they stay
-    written: str = ""  # the host as the configuration has it, for people
+    written: str = ""  # the host as in the configuration, for people
 
     def __post_init__(self) -> None:
         host, written = _in_both_forms(self.host, self.written)
@@ -244,7 +244,7 @@ class SmtpDestination:
 
     @property
     def look_up_name(self) -> str:
-        """What is looked up in DNS: the host, with its trailing dot where one was written."""
+        """The name for the DNS look-up: the host, with a trailing dot if one was written."""
         return look_up_name(self.host, self.written)
 
 

@@ -59,14 +59,14 @@ class Section:
         return self.context.report.has_error_between(self.node.place, self.node.end)
 
     def doubtful(self, *elements: str) -> bool:
-        """Whether an error leaves open what one of these child elements was to say."""
+        """Whether the value of one of these child elements is unknown because of an error."""
         if self.node.meant.intersection((UNCLEAR, *elements)):
             return True
         spans = [(child.place, child.end) for child in self.node.children if child.name in elements]
         return any(self.context.report.has_error_between(*span) for span in spans)
 
     def doubtful_attribute(self, *names: str) -> bool:
-        """Whether an error leaves open what one of these attributes was to say."""
+        """Whether the value of one of these attributes is unknown because of an error."""
         found = self.node.attributes
         at_them = any(
             self.context.report.has_error_between(found[name].place, found[name].place)
@@ -76,7 +76,7 @@ class Section:
         return at_them or not self.node.meant.isdisjoint(names)
 
     def misplaced(self, *names: str) -> bool:
-        """Whether one of these names stands in the wrong place within this element."""
+        """Whether one of these names is in the wrong place within this element."""
         return _misplaced(self.node, frozenset(names))
 
     def place_of(self, name: str) -> Place:
@@ -134,7 +134,7 @@ class Section:
         return self._required(name, f"<{name}>", self.element_value(name), parse)
 
     def secret_attribute(self, name: str) -> Secret | None:
-        """Return a secret that stands in the configuration; spaces at its ends as credential() has them."""
+        """Return a secret attribute; for spaces at its ends see credential()."""
         found = self.node.attributes.get(name)
         if found is None:
             return None
@@ -149,10 +149,10 @@ class Section:
         return self.secret(value, self._parsed(value, values.one_line, None))
 
     def credential(self, *, octets: bool = False) -> Value:
-        """Return this element's own text as a username or password: a space at its ends may be meant.
+        """Return this element's own text as a username or password.
 
-        With xml:space="preserve" it stays, else it is dropped with a warning. With `octets` what comes from the
-        environment need not be UTF-8.
+        Spaces at its ends are kept with xml:space="preserve", else dropped with a warning. With `octets`, values from
+        the environment need not be UTF-8.
         """
         raw, keep = self.node.text, self._keeps_spaces()
         if not keep and _ends_in_spaces(raw):
@@ -226,7 +226,7 @@ class Section:
 
 
 def _ends_in_spaces(text: str) -> bool:
-    """Whether there are spaces at an end of a text other than those that a line break sets apart: those are layout."""
+    """Whether a text begins or ends with spaces; spaces with a line break among them are layout and do not count."""
     before, behind = text[: len(text) - len(text.lstrip())], text[len(text.rstrip()) :]
     return any(each and not re.search("[\r\n]", each) for each in (before, behind)) and not text.isspace()
 

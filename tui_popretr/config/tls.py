@@ -80,7 +80,7 @@ def _peer_name(section: Section, *, pinned: bool) -> str | None:
 
 
 def _certificate_name(text: str) -> str:
-    """A host, whose port and brackets do not count; or any other text, since a common name may be that."""
+    """A host, whose port and brackets are ignored; or any other text, because a common name may be any text."""
     try:
         host, _ = server_address(f"[{text}]" if text.count(":") > 1 and not text.startswith("[") else text)
     except InvalidValueError:

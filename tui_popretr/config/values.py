@@ -50,7 +50,7 @@ def did_you_mean(name: str, known: Collection[str]) -> str:
 def expand(text: str, environ: Mapping[str, str], *, octets: bool = False) -> str:
     """Return text with ${NAME} and ${NAME:default} replaced from the environment, and ${$} by a literal `${`.
 
-    With `octets` a variable that is not UTF-8 is accepted, as Python gives it: with lone surrogates.
+    With `octets`, a variable that is not UTF-8 is accepted, with lone surrogates as in os.environ.
     """
     pieces: list[str] = []
     rest = text
@@ -164,7 +164,7 @@ def count(minimum: int = 0) -> Callable[[str], int]:
 
 
 def file_mode(text: str) -> int:
-    """Permissions of a message's file, in octal: the owner reads and writes it, and nobody executes it."""
+    """Permissions of a message's file, in octal: read and write for the owner, and no execute bit."""
     mode = _mode(text, "0660")
     if mode & ~0o666:
         raise InvalidValueError(f"{quote(text)} sets bits other than read and write; use a mode such as 0660")
@@ -174,7 +174,7 @@ def file_mode(text: str) -> int:
 
 
 def folder_mode(text: str) -> int:
-    """Permissions of a folder, in octal: the owner has all of them, and setgid (2000) is allowed."""
+    """Permissions of a folder, in octal: all rights for the owner, and perhaps setgid (2000)."""
     mode = _mode(text, "0770 or 02770")
     if mode & ~0o2777:
         raise InvalidValueError(f"{quote(text)} has the setuid or the sticky bit; only setgid is allowed, as in 02770")

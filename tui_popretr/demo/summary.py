@@ -108,7 +108,7 @@ def excerpt(folder: DemoFolder, account: Account) -> Iterator[str]:
 
 
 def _without_capabilities(lines: Iterable[str]) -> Iterator[str]:
-    """Leave out the rows of CAPA's answer, which would be most of what is shown."""
+    """Remove the rows of the answer to CAPA, which would fill most of the excerpt."""
     asked = inside = False
     for line in lines:
         inside = inside or (asked and "<< +OK" not in line)

@@ -161,7 +161,7 @@ class Journal:
     # --- messages ---------------------------------------------------------------------------------------------------
 
     def maildrop(self, key: Maildrop) -> int:
-        """Return the id of a maildrop, new or known. One known by a former key has this one from now on."""
+        """Return the id of a maildrop, new or known. A former key of it is replaced with this one."""
         known = self._maildrop_id(key)
         if known is not None:
             return known
@@ -187,7 +187,7 @@ class Journal:
         return None if row is None else int(row[0])
 
     def maildrop_clock(self, maildrop: int) -> MaildropClock:
-        """Return a maildrop's clock as the last session left it."""
+        """Return a maildrop's clock at its last session."""
         query = "SELECT seconds, boot, boottime, wall FROM maildrop WHERE id = ?"
         with self._reading():
             row = self._connection.execute(query, (maildrop,)).fetchone()
@@ -265,10 +265,8 @@ class Journal:
             connection.execute(f"DELETE FROM message WHERE state = 1 AND {_THESE}", (_ids(ids),))  # noqa: S608
 
     def own(self, ids: Collection[int]) -> None:
-        """Owe the deletion of delivered messages: their deleteafter has passed, or the server has not done it.
-
-        Or one that was shorter than listed has shown to be whole.
-        """
+        """Owe the deletion of delivered messages: their deleteafter has passed, or the server has not done it, or a
+        message that was shorter than listed has proved to be whole."""
         with self._writing() as connection:
             connection.execute(
                 f"UPDATE message SET owed = 1, state = 2, doubt = 0, absent = NULL WHERE state IN (2, 3) AND {_THESE}",  # noqa: S608
@@ -276,7 +274,7 @@ class Journal:
             )
 
     def keep(self, ids: Collection[int]) -> None:
-        """Delete these delivered messages under no setting: they have shown not to be whole."""
+        """Never delete these delivered messages from the server: they have proved not to be whole."""
         with self._writing() as connection:
             connection.execute(
                 f"UPDATE message SET owed = 0, state = 4, doubt = 2 WHERE state = 2 AND {_THESE}",  # noqa: S608
@@ -331,12 +329,12 @@ class Journal:
         settle: bool = True,
         clock: MaildropClock | None = None,
     ) -> None:
-        """Record that QUIT's +OK came: these are deleted and, with `settle`, all deliveries of this maildrop settled.
+        """Record QUIT's +OK: these are deleted and, with `settle`, all deliveries of this maildrop are settled.
 
         `listed` is the session's listing where it was complete and with usable UIDs, else None; `now` is epoch seconds.
         With a listing, absences are counted, and what has been absent for FORGET_AFTER is forgotten. `keep_unnamed`:
-        newonly or deleteafter still asks for delivered messages that have no UID. `clock` is the session's, to be
-        advanced from at the next.
+        newonly or deleteafter still needs delivered messages that have no UID. `clock` is the clock of this session,
+        from which the next one advances.
         """
         # Without such a setting nothing finds these again, for they are not owed.
         unnamed = now - FORGET_AFTER if keep_unnamed else now
@@ -402,13 +400,13 @@ class Journal:
             connection.executemany(_COUNT_TROUBLE, [(maildrop, *trouble, now) for trouble in troubles])
 
     def troubles(self, maildrop: int) -> dict[str, Trouble]:
-        """Return what failed in a maildrop and has not succeeded since, by key."""
+        """Return the failures of a maildrop that have not succeeded since, by key."""
         query = "SELECT key, octets, failures, rejections, last, reason FROM trouble WHERE maildrop = ?"
         with self._reading():
             return {row[0]: Trouble(*row) for row in self._connection.execute(query, (maildrop,))}
 
     def clear_troubles(self, maildrop: int, keys: Iterable[str]) -> None:
-        """Forget what failed."""
+        """Forget the failures of these keys."""
         with self._writing() as connection:
             connection.executemany(
                 "DELETE FROM trouble WHERE maildrop = ? AND key = ?", [(maildrop, key) for key in keys]
@@ -435,7 +433,7 @@ class Journal:
             connection.execute("DELETE FROM manners WHERE host = ? AND port = ?", (host, port))
 
     def capa_histories(self) -> list[CapaHistory]:
-        """Return what servers have answered to CAPA."""
+        """Return the histories of answers to CAPA."""
         with self._reading():
             rows = self._connection.execute("SELECT host, port, utf8, mechanisms, time, broke FROM capa")
             return [
@@ -444,7 +442,7 @@ class Journal:
             ]
 
     def note_capa(self, history: CapaHistory) -> None:
-        """Remember what a server answered to CAPA, in the place of what was known of it."""
+        """Replace the history of a server's answers to CAPA."""
         with self._writing() as connection:
             connection.execute(
                 "INSERT OR REPLACE INTO capa (host, port, utf8, mechanisms, time, broke) VALUES (?, ?, ?, ?, ?, ?)",

@@ -47,12 +47,12 @@ class State(IntEnum):
     DELIVERING = 1  # durable under its unfinished name, about to get its final one
     DELIVERED = 2  # durable at its destination; its deletion is owed or not
     DELETED = 3  # QUIT's +OK came after its DELE
-    KEPT = 4  # delivered, and much shorter than listed: it stays on the server and is not retrieved again
-    SKIPPED = 5  # stays on the server by the user's wish: neither retrieved nor deleted
+    KEPT = 4  # delivered, but cut short: it stays on the server and is not retrieved again
+    SKIPPED = 5  # stays on the server at the user's request: neither retrieved nor deleted
 
 
 class Doubt(IntEnum):
-    """Whether a message arrived whole, for one that is shorter than listed. The numbers are in the file."""
+    """Whether a message that is shorter than listed arrived whole. The numbers are in the file."""
 
     NONE = 0
     UNPROVEN = 1  # the connection ended before the next reply showed that the message had ended: not to be deleted yet
@@ -65,12 +65,12 @@ def uid_key(uid: str) -> str:
 
 
 def size_key(octets: int | None) -> str:
-    """Return the key for a message without a UID: its size as listed, None where that is unknown."""
+    """Return the key for a message without a UID, from its listed size; None: the size is unknown."""
     return f"size:{'?' if octets is None else octets}"
 
 
 def deletion_key(key: str) -> str:
-    """Return the key under which failed deletions are counted of a message that has `key` for its retrieval."""
+    """Return the key for failed deletions of a message; `key` is its key for failed retrievals."""
     return f"dele {key}"
 
 
@@ -85,11 +85,11 @@ class Maildrop:
 
     @classmethod
     def of(cls, host: str, port: int, user: str | None, destination: str) -> Maildrop:
-        """Return the key in its one form: of the host, and with 995 as 110 so that a move to TLS forgets nothing."""
+        """Return the key in canonical form: the host by host_key(), and 995 as 110 so that a move to TLS keeps it."""
         return cls(host_key(host), _POP3_PORT if port == _POP3S_PORT else port, user or "", destination)
 
     def former(self) -> Iterator[Maildrop]:
-        """Yield the keys that version 0.1 and earlier made where a host was written with a trailing dot."""
+        """Yield the keys that version 0.1 and earlier made for hosts written with a trailing dot."""
         hosts = (self.host, f"{self.host}.") if "." in self.host else (self.host,)
         destinations = dict.fromkeys((self.destination, _MAIL_HOST.sub(r"\1.", self.destination)))
         for host, destination in product(hosts, destinations):
@@ -102,11 +102,11 @@ LONGEST_STEP: Final = 7 * 24 * 3600.0
 
 
 class MaildropClock(NamedTuple):
-    """How long the messages of a maildrop have been known, counted in steps from one session to the next.
+    """A clock for deleteafter, which advances by a bounded step from one session to the next.
 
-    The wall clock may stand at 1970 (machines without a battery) or years ahead. So deleteafter counts on this clock,
-    which believes a step only within bounds: within one start of the machine a step is what CLOCK_BOOTTIME says, else
-    what the wall clock says, and in both cases at most LONGEST_STEP. A message is never deleted too early by that.
+    The wall clock may be at 1970 (machines without a battery) or years ahead. Within one boot of the machine a step is
+    measured by CLOCK_BOOTTIME, otherwise by the wall clock, and it is at most LONGEST_STEP in both cases. So a message
+    is never deleted too early.
     """
 
     seconds: float = 0.0
@@ -182,8 +182,8 @@ class DeliveredMark(NamedTuple):
 class Trouble(NamedTuple):
     """A message that broke the connection or could not be retrieved, or whose deletion failed.
 
-    `key` is of uid_key(), size_key() or deletion_key(). `rejections`: how many of the failures were refusals of the
-    message for good by its destination.
+    `key` is from uid_key(), size_key() or deletion_key(). `rejections`: how many of the failures were refusals for good
+    by the message's destination.
     """
 
     key: str
@@ -204,14 +204,14 @@ class Manners(NamedTuple):
 
 
 class CapaHistory(NamedTuple):
-    """What a server has answered to CAPA so far."""
+    """The history of a server's answers to CAPA."""
 
     host: str  # lower case
     port: int
     utf8: bool  # it has listed UTF8 (RFC 6856 §2.1)
     mechanisms: tuple[str, ...]  # the SASL mechanisms that it has listed
-    time: float  # epoch seconds of the last answer that was read, 0 where there was none
-    broke: float  # epoch seconds of when CAPA broke the connection, 0 where it never did
+    time: float  # epoch seconds of the last answer, 0 if there was none
+    broke: float  # epoch seconds when CAPA broke the connection, 0 if it did not
 
 
 class SessionRow(NamedTuple):

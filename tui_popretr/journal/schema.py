@@ -76,7 +76,7 @@ CREATE TABLE message (
 CREATE INDEX message_by_uid ON message (maildrop, uid);
 CREATE INDEX message_unfinished ON message (maildrop) WHERE state = 1;
 """
-# What failed, by the typed key of records.uid_key() and its like.
+# Failures, by the keys of records.uid_key(), size_key() and deletion_key().
 _TROUBLE = """
 CREATE TABLE trouble (
     maildrop INTEGER NOT NULL REFERENCES maildrop (id),
@@ -114,7 +114,7 @@ CREATE TABLE manners (
     PRIMARY KEY (host, port)
 ) WITHOUT ROWID;
 """
-# What servers answered to CAPA. `time`: when it was last read, 0 for never; `broke`: when it broke the connection.
+# Answers to CAPA. `time`: of the last answer, 0 for none; `broke`: when CAPA broke the connection, 0 for never.
 _CAPA = """
 CREATE TABLE capa (
     host TEXT NOT NULL,
@@ -135,8 +135,8 @@ ALTER TABLE maildrop ADD COLUMN wall REAL NOT NULL DEFAULT 0;
 """
 _ALL_TABLES: Final = f"{_TABLES}{_CLOCK}{_MESSAGE}{_TROUBLE}{_ACCEPTED}{_ACCEPTED_UTF8}{_MANNERS}{_CAPA}"
 
-# A check on a column cannot be changed, nor a primary key: the tables are made again. A key of version 3 with a space
-# in it was a size, because no UID of that version had one. The age of a message is believed as far as one step is.
+# SQLite cannot change a check or a primary key, so the tables are created again. In version 3 a key with a space was a
+# size, because no UID of that version had one. The age of a message counts up to one step of the clock.
 _COPIED = (
     "id, maildrop, uid, octets, digest, whole, message_id, date, state, owed, settled, tmp, final, audit, time, absent"
 )

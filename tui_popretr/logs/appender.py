@@ -25,13 +25,13 @@ class Appender:
     waiting: Final = 0
 
     def __init__(self, descriptor: int, *, owned: bool, path: str | None = None) -> None:
-        """`path` is the file's name, which is watched: see lost()."""
+        """`path` is the file's name, for lost()."""
         self._descriptor = descriptor
         self._owned = owned
         self._path = path and os.path.abspath(path)
         status = os.fstat(descriptor)
         self.size = status.st_size
-        # Some network and FUSE file systems count no links, or give a file another number each time it is asked for.
+        # Some network and FUSE file systems do not count links, or report another inode number each time.
         self._counts_links = path is not None and status.st_nlink > 0
         self._has_name = path is not None and self._is_at(path)
 
@@ -50,11 +50,11 @@ class Appender:
         self.size = os.fstat(self._descriptor).st_size
 
     def removed(self) -> bool:
-        """Return whether the file has no name at all any more: what is written goes nowhere."""
+        """Return whether the file has no name any more, so that written lines would be lost."""
         return self._counts_links and os.fstat(self._descriptor).st_nlink == 0
 
     def lost(self) -> bool:
-        """Return whether the file has been removed or renamed, or another one has taken its name."""
+        """Return whether the file has been removed or renamed, or another file has its name."""
         return self.removed() or (self._has_name and self._path is not None and not self._is_at(self._path))
 
     def _is_at(self, path: str) -> bool:
@@ -63,7 +63,7 @@ class Appender:
             found = os.stat(path)
         except (FileNotFoundError, NotADirectoryError):
             return False
-        except OSError:  # it cannot be seen, which says nothing
+        except OSError:  # unknown: assume that it is there
             return True
         return os.path.samestat(own, found)
 

@@ -20,9 +20,9 @@ STANDARD_STREAMS = {"%stdout%": 1, "%stderr%": 2}
 
 #: Seconds until a log that could not be written is tried again.
 RETRY_AFTER = 5.0
-#: Seconds between two looks at whether the file still has its name.
+#: Seconds between two checks whether the file still has its name.
 LOOK = 1.0
-#: How often lines are written again because the file was removed at that moment.
+#: How often lines are written again if the file was removed meanwhile.
 _ATTEMPTS = 5
 #: Octets kept for a log that cannot be written (or its buffer, if that is larger); what comes then is counted and lost.
 HELD = 65536
@@ -89,8 +89,8 @@ class LogFile:
     def write_through(self, lines: Sequence[str], when: datetime | None = None) -> None:
         """Add lines and hand them to the system before returning, whatever the settings' flush says.
 
-        While the log cannot be written they are kept as others are. They are never only in a file that was removed.
-        Blocking, though never for long.
+        While the log cannot be written, the lines are kept like others. They are never written only to a removed file.
+        Blocking, but never for long.
         """
         with self._lock:
             if not self._closed:
@@ -98,7 +98,7 @@ class LogFile:
                     self._look_at = 0.0
                     self._add_all(lines, when)
                     self._push()
-                    if not self._is_removed():  # since the look
+                    if not self._is_removed():  # since the check
                         break
             file = self._file
         if file is not None:
@@ -205,7 +205,7 @@ class LogFile:
         return self._file is not None and self._file.removed()
 
     def _keep_name(self) -> None:
-        """Go on in a new file where the present one was removed or renamed, as logrotate does it."""
+        """Continue in a new file if the current one was removed or renamed, for example by logrotate."""
         now = self._clock.boottime()
         if self._file is None or now < self._look_at:
             return
@@ -215,7 +215,7 @@ class LogFile:
         try:
             file = self._open()
         except OSError as error:
-            if self._is_removed():  # else lines are better off in the renamed file than lost
+            if self._is_removed():  # otherwise the lines go to the renamed file
                 self._fail(error)
             return
         self._end("closed")

@@ -22,7 +22,7 @@ from tui_popretr.facts import (
 )
 from tui_popretr.text import visible
 
-#: Characters of a UID that are shown: all that RFC 1939 allows. Some servers send several times as many.
+#: Characters of a UID that are shown: as many as RFC 1939 allows. Some servers send many more.
 _UID: Final = 70
 
 
@@ -48,14 +48,14 @@ def story(fact: Fact, now: Callable[[], datetime]) -> Iterator[Noted]:
 
 
 def stays(mail: MessageSkipped) -> str:
-    """Return in words that a message stays on the server, and why. The reason is not neutralised."""
+    """Return the text that a message stays on the server, and why. The reason is not neutralised."""
     return f"{message(mail.number, mail.uid, mail.octets)} stays on the server: {mail.reason}"
 
 
 def message(number: int, uid: str | None, octets: int = 0) -> str:
-    """Return which message it is: `message 3 (UID abc123, 2.0 kB)`. The number alone changes from run to run.
+    """Return a text that identifies a message: `message 3 (UID abc123, 2.0 kB)`. Numbers change from run to run.
 
-    Without a UID, or `octets` (0 where they are unknown), that is left out.
+    The UID is omitted if it is None, and the size if `octets` is 0.
     """
     marks = [] if uid is None else [f"UID {visible(uid, _UID)}"]
     marks += [naturalsize(octets)] if octets else []

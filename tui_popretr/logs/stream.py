@@ -69,7 +69,7 @@ class Stream:
             del lines[:]
 
     def removed(self) -> bool:
-        """Return False: a reader gets what is written whatever becomes of the name."""
+        """Return False: the reader gets what is written even without the name."""
         return False
 
     lost = removed

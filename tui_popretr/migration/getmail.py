@@ -13,7 +13,7 @@ USUAL: Final = "the files oldmail-... in ~/.config/getmail and ~/.getmail"
 _PREFIX: Final = "oldmail-"
 _PORT = re.compile("-([0-9]{1,5})-")
 _POP3_PORTS = ("110", "995")
-# A configuration may quote server and user, or the whole name may have been copied from what `ls` shows.
+# A configuration may quote server and user, or the name may have been copied from the output of `ls`.
 _QUOTES: Final = "'\""
 # What getmail writes as one hyphen in the names of files.
 _REPLACED = re.compile(r"[/\\:;<>|]+")

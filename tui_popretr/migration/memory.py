@@ -28,7 +28,7 @@ class Account(NamedTuple):
         return visible(f"{self.user}@{self.host}", 254)
 
     def same_as(self, other: Account) -> bool:
-        """Hosts are compared by their one form; users may differ by case."""
+        """Hosts are compared by host_key(); users may differ by case."""
         return self.user == other.user and host_key(self.host) == host_key(other.host)
 
 
@@ -83,14 +83,14 @@ def home_of(environ: Mapping[str, str]) -> str:
 
 
 def lines_of(data: bytes) -> Iterator[tuple[int, bytes]]:
-    """Yield the lines with their numbers, without their ends and an editor's UTF-8 mark; blank ones are left out."""
+    """Yield the non-blank lines with their numbers, without line ends and without a byte order mark."""
     for number, line in enumerate(data.removeprefix(BOM_UTF8).split(b"\n"), start=1):
         if line.strip():
             yield number, line.removesuffix(b"\r")
 
 
 def uid_of(raw: bytes) -> str | None:
-    """Return a UID as the reader of UIDL does, None where it would be none."""
+    """Return a UID as parse_uidl() does, None if it is not usable."""
     return raw.decode("latin-1") if UID.fullmatch(raw) else None
 
 
