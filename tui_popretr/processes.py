@@ -1,7 +1,7 @@
-"""The user's commands that run now: each with its children in a process group, so that all of them can be killed.
+"""The user's running commands: each with its children in a process group, so that all of them can be killed.
 
-From before its start a command is known here. Else an end that waits for nothing could come between start and entry,
-and leave the command behind.
+A command is known here before it is started. Otherwise an immediate end of the program could come between its start and
+its registration, and leave the command running.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ _PATIENCE: Final = 0.1
 
 #: Descriptors that can be opened while the limit is lowered: this number, or a quarter of the limit.
 _ROOM: Final = 256
-#: Seconds between two looks at whether a command has ended, at most.
+#: Seconds between two checks whether a command has ended, at most.
 _LOOK: Final = 0.05
 
-#: The exit code of a command whose exit code the system has thrown away. It is outside of those that there are.
+#: Stands for an exit code that the system has discarded. Real exit codes are smaller.
 _LOST: Final = 1000
 
-# Until make_private(): for subprocess.Popen -1 means the umask of this process.
+# -1 until make_private(); for subprocess.Popen that is the umask of this process.
 _umask = -1
-# Until raise_open_files(): the commands' limit is that of this process.
+# None until raise_open_files(): commands have the limit of this process.
 _open_files: tuple[int, int] | None = None
-_lowered = 0  # starts that need the lower limit now
+_lowered = 0  # the number of starts that need the lower limit now
 _limit_changes = threading.Lock()
 _groups: set[int] = set()
 _starts: set[object] = set()
@@ -68,10 +68,10 @@ def raise_open_files() -> None:
 def start(
     argv: Sequence[str], *, stdin: IO[bytes] | int, stderr: int, environ: Mapping[str, str] | None = None
 ) -> subprocess.Popen[bytes]:
-    """Start a command and enlist it, whatever happens to the thread that asked for it. Blocking, in any thread.
+    """Start a command and enlist it in one step. Blocking, in any thread.
 
-    It leads a session of its own: no terminal, no signal of ours. Its standard output is a pipe. Raises OSError where
-    it cannot be started. dismiss() is the caller's.
+    It has its own session: no terminal, and none of our signals. Its standard output is a pipe. Raises OSError if it
+    cannot be started. The caller must call dismiss().
     """
     with _starting(), _own_limit():
         process = subprocess.Popen(  # noqa: S603 - it is the user's own, and no shell sees it
@@ -90,13 +90,11 @@ def start(
 
 @contextlib.contextmanager
 def _own_limit() -> Iterator[None]:
-    """In the block, what is started gets the limit of open files that this program was started with.
+    """In the block, a started command gets the limit of open files that this program was started with.
 
-    A child inherits it at fork. Nothing can be run in the child before its exec (preexec_fn is unsafe beside threads),
-    a shell in between would change the environment and take an empty file for a command that succeeded, and prlimit()
-    on the running child comes too late. So the limit of this process is lowered for the start. That harms nothing:
-    descriptors above it stay open, and new ones get the lowest numbers. Where those are nearly used up, the limit
-    stays, and the command gets the raised one.
+    A child inherits the limit at fork, so the limit of this process is lowered for the start. Descriptors above it stay
+    open, and new ones get the lowest numbers. If those are nearly used up, the limit is not lowered, and the command
+    gets the raised one. docs/decisions/0016-the-process.md has the alternatives that were rejected.
     """
     global _lowered
     if _open_files is None or not _has_room(_open_files[0]):
@@ -116,7 +114,7 @@ def _own_limit() -> Iterator[None]:
 
 
 def _has_room(limit: int) -> bool:
-    """Return whether the lowest free descriptors are well below a limit."""
+    """Return whether the lowest free descriptor is well below a limit."""
     try:
         lowest = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
@@ -159,8 +157,8 @@ def dismiss(group: int) -> None:
 def exit_code(process: subprocess.Popen[bytes]) -> int | None:
     """Return the exit code of a command, the negative number of the signal that killed it, None while it runs.
 
-    Raises ChildProcessError where the system has thrown the code away, as it does while SIGCHLD is ignored:
-    subprocess.Popen takes that for 0.
+    Raises ChildProcessError if the system has discarded the code, as it does while SIGCHLD is ignored:
+    subprocess.Popen returns 0 then.
     """
     if process.returncode is None and hasattr(os, "waitid"):  # macOS has it since Python 3.13
         try:

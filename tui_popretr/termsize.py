@@ -1,7 +1,7 @@
-"""How large a terminal is: what the terminal itself says (TIOCGWINSZ), not COLUMNS and LINES.
+"""The size of a terminal: as the terminal reports it (TIOCGWINSZ), not COLUMNS and LINES.
 
-A shell or a script may have exported those for another terminal, and they stand still when this one is resized. They
-count only where the terminal does not know its size, as on a serial line.
+A shell or a script may have exported those for another terminal, and they do not change when this one is resized. They
+are used only if the terminal does not know its size, as on a serial line.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _DEFAULT: Final = (80, 24)
 def terminal_size(descriptor: int, environ: Mapping[str, str] | None = None) -> tuple[int, int]:
     """Return (columns, rows) of the terminal behind a descriptor, each at least 1.
 
-    What it does not know comes from COLUMNS and LINES, then from 80x24.
+    A value that the terminal does not know is taken from COLUMNS or LINES, else from 80x24.
     """
     environ = os.environ if environ is None else environ
     try:

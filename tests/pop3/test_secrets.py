@@ -235,7 +235,7 @@ def test_a_secret_in_a_unique_id() -> None:
         machine.send(Pass(Secret(password)))
         machine.receive(b"+OK\r\n")
         data = b"1 a%bz\r\n2 b\r\n" % password.encode()
-        uids = parse_uidl(data, 2, machine.tells)
+        uids = parse_uidl(data, 2, machine.contains_secret)
         assert uids == ({1: f"a{password}z", 2: "b"} if usable else {2: "b"})
 
 

@@ -172,7 +172,7 @@ class Entry:
             if capabilities is not None and capabilities.uidl:
                 raise ServerTemporaryFailure(f"{refusal}, although it offers it")
         assert isinstance(listing, Listing)
-        uids = parse_uidl(uidl.data, count, wire.machine.tells) if isinstance(uidl, Listing) else {}
+        uids = parse_uidl(uidl.data, count, wire.machine.contains_secret) if isinstance(uidl, Listing) else {}
         if not uids and (self.client.new_only or self.client.delete_after is not None):
             raise UidlUnavailable("the server gives no usable UIDs (UIDL)")
         sizes = parse_list(listing.data, count)

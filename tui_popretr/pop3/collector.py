@@ -1,4 +1,4 @@
-"""Collecting the rows of CAPA, LIST and UIDL within bounds. Rows, and the dot behind them, may end in LF alone."""
+"""Collecting the rows of CAPA, LIST and UIDL within bounds. Rows, and the final dot, may end with LF alone."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from collections.abc import Callable
 from tui_popretr.pop3.commands import Command, List, Uidl
 from tui_popretr.pop3.errors import RemoteProtocolError
 
-#: Octets of a row of LIST or UIDL, line end included. A row that is too long for use concerns one message, so this is
-#: far above the longest usable unique-id; it ends a listing that is no rows at all.
+#: Octets of a row of LIST or UIDL, line end included. An overlong unique-id affects one message only, so this is far
+#: above the longest usable one; it rejects a listing without line ends.
 MAX_ROW = 8192
 #: Octets of a listing that are kept in one piece.
 _PIECE = 256 * 1024
@@ -22,10 +22,10 @@ _OVERLONG = re.compile(rb"\n[^\n]{%d}" % MAX_ROW)
 
 
 class Collector:
-    """Collects a listing, and refuses one that is longer than any sane one (octets include line ends).
+    """Collects a listing, and rejects one that exceeds the bounds (octets include line ends).
 
     Bounds: CAPA 64 KiB; LIST and UIDL 12 MiB, `max_rows`, and MAX_ROW octets a row. `quote` returns the beginning of
-    a row as it may be shown, of so many characters.
+    a row as it may be shown, with at most the given number of characters.
     """
 
     def __init__(self, command: Command, max_rows: int, quote: Callable[[bytes, int], str]) -> None:
@@ -38,16 +38,16 @@ class Collector:
         self._rows = 0
         self._octets = 0
         self._pieces: list[bytes] = []  # whole rows; one buffer that grows would now and then be there twice
-        # what comes behind them; a line feed in front lets the pattern for overlong rows begin with one for every row
+        # what follows them; with a line feed in front, so that the pattern for overlong rows can begin with one
         self._last = bytearray(b"\n")
 
     def __len__(self) -> int:
         return self._octets
 
     def take(self, buffer: bytes, at: int) -> tuple[int, bool]:
-        """Take what is certain from `buffer` at `at`; return how far it is used up and whether the listing is complete.
+        """Take what is certain from `buffer` at `at`; return where it ends and whether the listing is complete.
 
-        RemoteProtocolError when a bound is passed.
+        Raises RemoteProtocolError if a bound is exceeded.
         """
         if self._begins and buffer[at] == _DOT:
             opening = buffer[at : at + 3]
@@ -89,5 +89,5 @@ class Collector:
             del self._last[:end]
 
     def _excess(self, what: str) -> RemoteProtocolError:
-        self._pieces.clear()  # the error's traceback holds us for as long as somebody holds it
+        self._pieces.clear()  # the error's traceback keeps a reference to this object
         return RemoteProtocolError(f"the server's answer to {self._command.shown()} has {what}")

@@ -140,7 +140,7 @@ class Stls(_OpenCommand):
 
 @dataclass(frozen=True, slots=True)
 class Utf8(_OpenCommand):
-    """Ask for messages as they are, with UTF-8 in their headers (RFC 6856 §2.1); before the login only."""
+    """Switch to UTF-8 mode: messages may have UTF-8 in their headers (RFC 6856 §2.1). Only before the login."""
 
     def wire(self) -> bytes:
         return b"UTF8\r\n"

@@ -1,8 +1,8 @@
-"""Reading what STAT, LIST and UIDL answer (RFC 1939 §5 and §7). Rows that make no sense are left out.
+"""Parsing the answers to STAT, LIST and UIDL (RFC 1939 §5 and §7). Invalid rows are skipped.
 
 A unique-id is opaque: RFC 1939 allows 1 to 70 characters of 0x21 to 0x7E, but servers give longer ones, some with
-blanks, and some in other charsets. It is what follows the message number and blanks, up to the row's end, without
-trailing blanks. As text it is Latin-1, where each octet is one character: different octets are different texts.
+blanks, and some in other charsets. It is the rest of the row after the message number and blanks, without trailing
+blanks. It is decoded as Latin-1, where each octet is one character, so different octets are different texts.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ MAX_COUNT = 2**31
 MAX_OCTETS = 2**62
 
 _STAT = re.compile(rb"[ \t]*([0-9]{1,20})[ \t]+([0-9]{1,20})(?:[ \t].*)?", re.DOTALL)
-# more may follow the octets (RFC 1939 §5, LIST); some servers have no number there
+# more may follow the octets (RFC 1939 §5, LIST); some servers have no number in their place
 _LIST_ROW = re.compile(rb"^[ \t]*([0-9]{1,10})(?:[ \t]+([0-9]{1,20})(?![^ \t\r\n]))?(?![^ \t\r\n])", re.MULTILINE)
 _UIDL_ROW = re.compile(rb"^[ \t]*([0-9]{1,10})(?![^ \t\r\n])([^\n]*)", re.MULTILINE)
-#: A usable unique-id. 0x80 to 0x9F are no control characters here: they are octets of UTF-8 text.
+#: A usable unique-id. 0x80 to 0x9F are allowed: they are octets of UTF-8 text, not control characters.
 UID = re.compile(rb"[^\x00-\x1f\x7f]{1,1000}")
 
 
@@ -38,7 +38,7 @@ def parse_stat(text: bytes) -> tuple[int, int]:
 def parse_list(data: bytes, count: int) -> dict[int, int | None]:
     """Return message number → octets for the messages 1 to `count` that have a row.
 
-    None where no row of a message has a usable size. Of several rows with one, the first counts.
+    None if no row of the message has a usable size. If several rows have one, the first counts.
     """
     sizes: dict[int, int | None] = {}
     for number, octets in _LIST_ROW.findall(data):
@@ -50,15 +50,15 @@ def parse_list(data: bytes, count: int) -> dict[int, int | None]:
 
 
 def parse_uidl(
-    data: bytes, count: int | None = None, tells: Callable[[bytes], bool] = lambda _: False
+    data: bytes, count: int | None = None, contains_secret: Callable[[bytes], bool] = lambda _: False
 ) -> dict[int, str]:
     """Return message number → unique-id, for the messages 1 to `count` where that is given.
 
-    A message counts as having none where its unique-id is empty, is longer than 1,000 octets or holds control
-    characters, where another row has the same, where there are several rows for it, or where `tells` says that it
-    holds a secret, which must not be stored. No other message is concerned.
+    A message has none if its unique-id is empty, longer than 1,000 octets or contains control characters, if another
+    row has the same, if there are several rows for the message, or if `contains_secret` is true for it, because it must
+    not be stored then. Other messages are not affected.
     """
-    secretive = tells(data)
+    suspicious = contains_secret(data)
     rows = _UIDL_ROW.findall(data)
     numbers = [int(number) for number, _ in rows]
     uids = [rest.removesuffix(b"\r").strip(b" \t") for _, rest in rows]
@@ -71,5 +71,5 @@ def parse_uidl(
         and rows_of_number[number] == 1
         and rows_of_uid[uid] == 1
         and UID.fullmatch(uid) is not None
-        and not (secretive and tells(uid))
+        and not (suspicious and contains_secret(uid))
     }

@@ -47,15 +47,15 @@ from tui_popretr.text import visible
 MAX_STATUS_LINE = 1024
 #: Octets that a secret must have to be starred out once no login is under way: a shorter one is in too much by chance.
 MIN_ECHO = 4
-#: Octets that a secret must have to make a unique-id unusable that holds it: most short ones are there by chance.
+#: Octets of the shortest secret that makes a unique-id unusable: shorter ones are often in it by chance.
 MIN_KEPT_OUT = 8
 #: Rows that a listing may have where STAT has not told the number of messages.
 UNCOUNTED_ROWS = 1_000_000
 #: Rows that it may have beyond that number.
 SPARE_ROWS = 16
-#: Empty lines that are skipped in front of a status line: some servers send one too many.
+#: Empty lines that are skipped before a status line: some servers send an extra one.
 MAX_BLANKS = 8
-#: Seconds of silence that end a message whose lines all end in LF alone, where it may end.
+#: Seconds of silence that end a message whose lines all end with LF alone; see may_end.
 QUIET = 2.0
 
 _STARS = STARS.encode()
@@ -79,7 +79,7 @@ class Machine:
         self._octets = 0
         self._collector: Collector | None = None  # of a listing that is being read
         self._message_begins = False
-        self._reader: MessageReader | None = None  # of a message whose first line did not end in CRLF
+        self._reader: MessageReader | None = None  # of a message whose first line did not end with CRLF
         self._blanks = 0
         self._secrets: list[bytes] = []
         self._failure: RemoteProtocolError | None = None
@@ -112,7 +112,7 @@ class Machine:
 
     @property
     def may_end(self) -> bool:
-        """Whether a message whose lines all end in LF alone is complete if the server is silent now; see quiet()."""
+        """Whether a message whose lines all end with LF alone is complete if the server sends no more; see quiet()."""
         return self._reader is not None and self._reader.may_end
 
     @property
@@ -122,9 +122,9 @@ class Machine:
 
     @property
     def stray_octets(self) -> bool:
-        """Whether the dialogue broke by octets, outside of multi-line data, that are neither +OK nor -ERR.
+        """Whether the dialogue broke at octets, outside of multi-line data, that are neither +OK nor -ERR.
 
-        Behind a message they may be the rest of it: from a server that does not dot-stuff.
+        After a message they may be the rest of it, from a server that does not stuff dots.
         """
         return self._stray
 
@@ -144,8 +144,8 @@ class Machine:
             text = text.replace(secret, _STARS)
         return text
 
-    def tells(self, text: bytes) -> bool:
-        """Whether a text of the server's that would be stored as it is, a unique-id, holds one of our secrets."""
+    def contains_secret(self, text: bytes) -> bool:
+        """Whether a text of the server that would be stored unchanged, a unique-id, contains one of our secrets."""
         return any(len(each) >= MIN_KEPT_OUT and each in text for each in self._sought)
 
     # --- sending ----------------------------------------------------------------------------------------------------
@@ -219,9 +219,9 @@ class Machine:
         return events
 
     def quiet(self) -> list[Event]:
-        """Say that the server has been silent for QUIET seconds; return the events that are complete by that.
+        """Report that the server has been silent for QUIET seconds; return the events that this completes.
 
-        They end a message where `may_end` is set; elsewhere silence means nothing.
+        They end a message if `may_end` is set; otherwise silence has no meaning.
         """
         self.check()
         if self._reader is None or self._body is None or not self._reader.may_end:
@@ -392,7 +392,7 @@ class Machine:
         return visible(text, limit)
 
     def _misplaced(self, line: bytes, *, whole: bool = True) -> RemoteProtocolError:
-        """Return the error for a line that is no reply, or one to nothing; not `whole`: for the beginning of a line."""
+        """Return the error for a line that is not a reply, or not an expected one; `whole`: the line is complete."""
         self._stray = not (is_ok(line) or is_err(line) or (not whole and may_be_status(line)))
         quote = self._quote(line) or f"more than {MAX_BLANKS} empty lines"
         if (self._expected and not self._silent) or self._state is State.GREETING:

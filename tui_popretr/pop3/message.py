@@ -1,14 +1,14 @@
-"""Reading one message: where it ends, also from servers that end lines in LF alone.
+"""Finding the end of one message, also from servers that end lines with LF alone.
 
-A message ends at CR LF . CR LF (RFC 1939 §3), and an LF without CR is an octet like any other. But some servers end all
-lines in LF alone: those of the message, and perhaps that of the final dot. So while no line of a message has ended in
-CRLF, LF . LF and LF . CRLF may be its end as well. Only silence behind them proves it, because a message of a server
-that does not double dots may have such a line in the middle. The reader has no clock: `may_end` says that what was not
-taken ends like that, and end() is called when nothing has followed for a while.
+A message ends at CR LF . CR LF (RFC 1939 §3), and an LF without CR is an ordinary octet. But some servers end all lines
+with LF alone: those of the message, and perhaps that of the final dot. So while no line of a message has ended with
+CRLF, LF . LF and LF . CRLF may be its end, too. Only silence after them proves it, because a server that does not
+double dots may send such a line in the middle. The reader has no clock: `may_end` says that the buffer ends like that,
+and end() is called when nothing has followed for a while.
 
-Dots behind LF are doubled by a server that ends all lines in LF. A server that uses CRLF leaves them as they are, also
-in a message that begins with some bare LFs. Which of the two it is shows at the first CRLF or at the end. Until then,
-what begins with LF and two dots is left in the buffer, but no more than HELD octets.
+A server that ends all lines with LF doubles dots after LF. A server that uses CRLF does not, even in a message that
+begins with some bare LFs. The first CRLF or the end shows which of the two it is. Until then, text from LF and two dots
+on is left in the buffer, up to HELD octets.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import re
 
 from tui_popretr.pop3.multiline import Piece, take
 
-#: So many octets, from LF and two dots on and without a CRLF, are a message of a server that ends all lines in LF.
+#: After this many octets from LF and two dots on without a CRLF, the server counts as one that ends all lines with LF.
 HELD = 64 * 1024
 
 _CR, _DOT = b"\r."
@@ -26,13 +26,13 @@ _ENDS = (b"\n.\n", b"\n.\r\n")
 
 
 def begins_with_crlf(buffer: bytes, at: int) -> bool:
-    """Whether the message's first line ends in CRLF and has no dot in front: then multiline.take() is enough for it."""
+    """Whether the message's first line ends with CRLF and has no leading dot: then multiline.take() is enough."""
     feed = buffer.find(b"\n", at)
     return feed > at and buffer[feed - 1] == _CR and buffer[at] != _DOT
 
 
 class MessageReader:
-    """Takes one message out of buffers. What was not taken has to be in front of the next buffer."""
+    """Takes one message from buffers. Octets that were not taken must begin the next buffer."""
 
     __slots__ = ("_bare", "_begins", "_undotted", "may_end")
 
@@ -40,11 +40,11 @@ class MessageReader:
         #: Whether the message is complete if nothing follows.
         self.may_end = False
         self._begins = True  # nothing was taken yet
-        self._bare = True  # no line has ended in CRLF
-        self._undotted = False  # dots behind LF were doubled
+        self._bare = True  # no line has ended with CRLF
+        self._undotted = False  # dots after LF were doubled
 
     def take(self, buffer: bytes, at: int) -> Piece:
-        """Take what is certain from `buffer` at `at`; there is at least one octet."""
+        """Take what is certain from `buffer` at `at`, where there is at least one octet."""
         if not self._bare:
             return take(buffer, at)
         self.may_end = False
@@ -67,11 +67,11 @@ class MessageReader:
         return piece
 
     def end(self, rest: bytes) -> bytes:
-        """Return the last octets of the message, while may_end, from what was not taken."""
+        """Return the last octets of the message from `rest`, the octets that were not taken. Only while may_end."""
         return _undot(rest[: rest.rindex(b".")])
 
     def _take_bare(self, buffer: bytes, at: int, last: int) -> Piece:
-        """Take from a buffer without a CRLF, except for the last one of a final dot. `last`: where a CRLF may be."""
+        """Take from a buffer without a CRLF, except one after a final dot. `last`: where a CRLF may be."""
         undecided = _UNDECIDED.search(buffer, max(at, len(buffer) - 4))
         stop = len(buffer) if undecided is None else undecided.start()
         self.may_end = buffer[stop:] in _ENDS
@@ -87,7 +87,7 @@ class MessageReader:
         return Piece(_undot(bare) + piece.data, piece.canonical and b"\r" not in bare, piece.after, piece.ended)
 
     def _find_dots(self, buffer: bytes, at: int, stop: int, last: int) -> int:
-        """Find the first LF with two dots, -1 where there is none that matters."""
+        """Return the position of the first LF with two dots, -1 if there is none that matters."""
         dots = -1 if self._undotted else buffer.find(b"\n..", at, stop)
         self._undotted |= 0 <= dots <= last - HELD
         return dots

@@ -1,4 +1,4 @@
-"""A message's lines (RFC 1939 §3): finding their end and removing dot-stuffing, at the speed of a search."""
+"""The lines of a message (RFC 1939 §3): finding their end and removing dot-stuffing, as fast as a search."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ class Piece:
 
 
 def take(buffer: bytes, at: int) -> Piece:
-    """Take all of a message from `buffer` at `at` that is certain, behind its first octets (see message.py).
+    """Take all of a message that is certain from `buffer` at `at`, after its first octets (see message.py).
 
-    Nothing but CR LF . CR LF ends it. What might yet become that (at most 4 octets) is left in the buffer.
+    Only CR LF . CR LF ends it. A possible beginning of that (at most 4 octets) is left in the buffer.
     """
     stop = len(buffer) - _undecided(buffer, at)
     special = _SPECIAL.search(buffer, at, stop)

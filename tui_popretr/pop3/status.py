@@ -25,7 +25,7 @@ def is_err(line: bytes) -> bool:
 
 
 def may_be_status(line: bytes) -> bool:
-    """Whether a line, or what has come of it, is a status line or the beginning of one."""
+    """Whether a line, perhaps incomplete, is a status line or the beginning of one."""
     return any(line.startswith(indicator) or indicator.startswith(line) for indicator in (b"+OK", b"-ERR"))
 
 

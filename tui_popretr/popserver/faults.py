@@ -68,7 +68,7 @@ class Faults:
     sasl: SaslFault = SaslFault.NONE
 
     def before(self, verb: str) -> None:
-        """Raise Stalled where the command is never answered, ConnectionCutOff where it ends the connection."""
+        """Raise Stalled if the command is never answered, ConnectionCutOff if it ends the connection."""
         if verb in self.stall:
             raise Stalled
         if verb in self.hang_up:

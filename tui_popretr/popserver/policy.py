@@ -24,10 +24,10 @@ class Mechanism(Enum):
 
 
 class Utf8(Enum):
-    """What a server knows of UTF8 (RFC 6856), and what becomes of a message with UTF-8 in its header without it."""
+    """Whether a server has UTF8 (RFC 6856), and what it does without it with a message that has a UTF-8 header."""
 
     UNKNOWN = "the command is unknown; messages are sent as they are"
-    SUBSTITUTED = "a notice is sent in place of the message, as Courier does"
+    SUBSTITUTED = "a notice is sent instead of the message, as Courier does"
     REFUSED = "the message is refused"
 
 

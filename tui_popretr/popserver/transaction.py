@@ -16,7 +16,7 @@ _MAX_DIGITS = 10
 class Transaction:
     """Holds the maildrop's lock from its making to close(). Raises MaildropInUse when made on a locked one.
 
-    `without_utf8` says what becomes of messages with UTF-8 in their headers.
+    `without_utf8` decides what is sent for messages with UTF-8 in their headers.
     """
 
     def __init__(self, maildrop: Maildrop, replies: Replies, faults: Faults, without_utf8: Utf8 = Utf8.UNKNOWN) -> None:

@@ -1,6 +1,6 @@
-"""Defects of the program while the dashboard draws: a line of its log at once, and standard error afterwards.
+"""Bugs that show while the dashboard runs: logged at once, and printed to standard error afterwards.
 
-While it draws, standard error is the screen, or Textual's, which swallows what is printed there.
+While the dashboard runs, standard error is the screen, or Textual's own stream, which discards what is printed.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _KEPT: Final = 20
 
 
 class Defects:
-    """A bus's on_failure; from __enter__ to __exit__ threads that fail are reported here, too. Any thread."""
+    """A bus's on_failure; from __enter__ to __exit__, threads that fail are reported here, too. Any thread."""
 
     def __init__(self) -> None:
         #: Puts a line into the log, from any thread.
@@ -26,7 +26,7 @@ class Defects:
         self._untold: deque[str] = deque(maxlen=_KEPT)
 
     def __call__(self, subscriber: object, problem: Exception) -> None:
-        """A subscriber has failed and was unsubscribed."""
+        """Report that a subscriber has failed and was unsubscribed."""
         self._take(f"{subscriber!r} failed and was unsubscribed: {problem!r}")
 
     def __enter__(self) -> Defects:
@@ -40,10 +40,10 @@ class Defects:
         self.tell()
 
     def tell(self) -> None:
-        """Print what has not been printed: for when the terminal is as it was."""
-        with contextlib.suppress(OSError, IndexError, AttributeError):  # the terminal is gone; all is told; no stderr
+        """Print what has not been printed yet. To be called when the terminal is restored."""
+        with contextlib.suppress(OSError, IndexError, AttributeError):  # no terminal; no more; no stderr
             while True:
-                print(self._untold.popleft(), file=sys.stderr, flush=True)  # noqa: T201 - that is what it is for
+                print(self._untold.popleft(), file=sys.stderr, flush=True)  # noqa: T201 - its purpose
 
     def _thread_failed(self, failure: threading.ExceptHookArgs) -> None:
         name = "?" if failure.thread is None else failure.thread.name

@@ -1,4 +1,4 @@
-"""The end of an app in Textual, checked with version 8.2: what fails while an app ends is no crash."""
+"""The end of an app in Textual, checked with version 8.2: an exception while an app ends is not a crash."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ _MISSING = (QueryError, MountError, ScreenError)
 class EndingApp(App[int]):
     """An app whose handlers may fail once exit() was called.
 
-    From then on Textual mounts no widget any more, and removes those that are there; but what is in the queue is
-    still handled: the first Mount where the terminal is lost early, keys, timers, results of workers. What misses its
-    widgets then must not turn a lost terminal, or the user's `q`, into a crash of the program.
+    From then on Textual mounts no widgets and removes the existing ones, but still handles queued events: the first
+    Mount if the terminal is lost early, keys, timers, results of workers. A handler that then misses its widgets must
+    not turn a lost terminal, or the user's `q`, into a crash of the program.
     """
 
     @property
@@ -33,7 +33,7 @@ class EndingApp(App[int]):
             self.notify("there is no shell with job control to return to", severity="warning", markup=False)
 
     def report(self, text: str) -> None:
-        """Put a line about a defect into the program's log, where there is one."""
+        """Log a line about a bug, if the program has a log."""
 
     def _handle_exception(self, error: Exception) -> None:
         if not self.ending:

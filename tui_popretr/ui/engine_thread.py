@@ -90,7 +90,7 @@ class EngineThread:
         return answer
 
     def report(self, text: str) -> None:
-        """Put an error into the program's log; once the engine has ended there is none. Any thread, never blocks."""
+        """Log an error; does nothing after the engine has ended. Any thread, never blocks."""
         if self._token is not None:
             with contextlib.suppress(trio.RunFinishedError):
                 self._token.run_sync_soon(self.engine.note, Level.ERROR, text)

@@ -1,6 +1,6 @@
 """A delivered message read back for the eye: its file, wherever a mail reader has put it, its header and first lines.
 
-Whatever a message is made of, what can be shown of it is shown, and a sentence says what cannot be and why.
+As much of a message is shown as possible, and a sentence says what cannot be shown and why.
 Everything returned is neutralised (text.visible). The functions block on the disk: they are for a thread. The email
 package is imported by them and not before, since most runs of the dashboard never need it.
 """
@@ -29,7 +29,7 @@ _FIELDS: Final = 200
 
 @dataclass(frozen=True, slots=True)
 class Excerpt:
-    """The beginning of a message. `note` says what is not shown, "" where all is; `problem` why its text is not."""
+    """The beginning of a message. `note` says what is not shown, `problem` why its text is not; "" if all is shown."""
 
     path: str
     header: tuple[tuple[str, str], ...]
@@ -60,7 +60,7 @@ def locate(path: str) -> str | None:
 def read(path: str) -> Excerpt:
     """Return the beginning of the message that was delivered as `path`.
 
-    Raises MessageGone where there is no such file any more, or where nothing of it can be shown.
+    Raises MessageGone if the file is not there any more, or nothing of it can be shown.
     """
     found = locate(path)
     if found is None:
@@ -105,7 +105,7 @@ def _words(problem: Exception) -> str:
 
 
 def _lines(raw: bytes) -> tuple[list[str], str]:
-    """Return the lines of a message's text, and a note on what they stand for. May raise whatever there is."""
+    """Return the lines of a message's text, and a note on them. May raise any exception of the email package."""
     import email
 
     text, note = _text(email.message_from_bytes(raw))
@@ -121,7 +121,7 @@ def _decoded(value: object) -> str:
     unfolded = " ".join(text.split())
     try:
         return visible(" ".join(str(make_header(decode_header(unfolded))).split()), _WIDTH)
-    except Exception:  # noqa: BLE001 - as it stands, it can be shown
+    except Exception:  # noqa: BLE001 - it can be shown undecoded
         return visible(unfolded, _WIDTH)
 
 

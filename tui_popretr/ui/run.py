@@ -29,8 +29,8 @@ def run_dashboard(engine: Engine, *, no_mouse: bool = False, title: str = "", de
 
     The engine runs already while what draws is loaded. Whatever happens, running sessions are ended with QUIT and the
     terminal is as it was. A second SIGTERM or SIGINT ends at once, with 128 + its number. `defects` is the on_failure
-    of the engine's bus: what it has taken is printed when the terminal is as it was. Raises what made the engine or the
-    dashboard end unasked.
+    of the engine's bus: what it has collected is printed when the terminal is restored. Raises what made the engine or
+    the dashboard end unexpectedly.
     """
     defects = defects or Defects()
     mailbox, sanity = Mailbox(), Sanity()

@@ -24,7 +24,7 @@ class Source(Protocol):
         ...
 
     def report(self, text: str) -> None:
-        """Put a line about a defect of the dashboard into the program's log."""
+        """Log a line about a bug in the dashboard."""
         ...
 
     @property

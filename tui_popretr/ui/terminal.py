@@ -1,9 +1,9 @@
 """The terminal under the dashboard: a driver that outlives its loss, and is left at once. Checked with Textual 8.2.8.
 
-The size is the terminal's own. Textual reads it in the handler of SIGWINCH. Python runs such a handler within another
-run of itself; where a second signal comes between reading and posting, the older size is posted last and stays. Here
-the handler only has the event loop read it, one reading after the other; and as signals can be lost, for instance while
-the screen is left and entered again, the size is compared with what is drawn a few times a second.
+The size is the terminal's own. Textual reads it in the handler of SIGWINCH, which a second signal can interrupt between
+reading and posting, so that the older size is posted last and stays. Here the handler only schedules the reading in the
+event loop. Signals can be lost, for example while the screen is left and entered again, so the size is also compared
+with the drawn size a few times a second.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from tui_popretr import job
 from tui_popretr.termsize import terminal_size
 from tui_popretr.ui.sanity import output
 
-#: Seconds between two looks whether the terminal is lost, or has another size than is drawn.
+#: Seconds between two checks whether the terminal is lost, or has another size than the drawn one.
 _WATCH: Final = 0.25
 #: The parser is asked so often whether a lone escape was the key, milliseconds.
 _TICK: Final = 100
@@ -49,7 +49,7 @@ class Terminal(LinuxDriver):
         self._waking: tuple[int, int] | None = None
         self._suspended = False
         self._size = size or self._get_terminal_size()
-        app.console.size = self._size  # it would take COLUMNS and LINES, before the first event and later
+        app.console.size = self._size  # otherwise it uses COLUMNS and LINES, before the first event and later
 
     def start_application_mode(self) -> None:
         self._forget_waking()
@@ -109,7 +109,7 @@ class Terminal(LinuxDriver):
             self._loop.call_soon_threadsafe(self._post_size)
 
     def _post_size(self, *, only_new: bool = False) -> None:
-        """Report the terminal's size; `only_new`: unless it is the one that is drawn. In the event loop's thread."""
+        """Post the terminal's size; `only_new`: only if it differs from the drawn one. In the event loop's thread."""
         if self._in_band_window_resize:  # the terminal reports it among the keys
             return
         size = Size(*self._get_terminal_size())

@@ -1,7 +1,7 @@
-"""Work beside the drawing: coroutines, mostly with a thread for the disk, whose failure ends nothing else.
+"""Background work of the dashboard: coroutines, mostly with a thread for the disk, whose failure is contained.
 
-Textual ends the app where a worker raises, and with it the retrieval of mail. Therefore all workers of the dashboard
-are started here; a test looks for others.
+If a worker raises, Textual ends the app, and with it the retrieval of mail. So all workers of the dashboard are started
+here; a test finds others.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ def start(node: DOMNode, doing: str, work: Coroutine[None, None, None], failed: 
 async def guarded(
     node: DOMNode, doing: str, work: Coroutine[None, None, None], failed: Callable[[str], object]
 ) -> None:
-    """Do `work`. Its exception becomes a line of the program's log (`internal error while DOING: ...`).
+    """Do `work`. Its exception is logged (`internal error while DOING: ...`).
 
-    `failed` is then called with the reason in words, to show it where the result would be.
+    `failed` is then called with the reason as text, to show it in place of the result.
     """
     try:
         await work
@@ -35,7 +35,7 @@ async def guarded(
 
 
 def reason(problem: Exception) -> str:
-    """Return in words why something could not be done."""
+    """Return a text on why something could not be done."""
     match problem:
         case RecursionError():
             return "it is nested too deeply"

@@ -95,7 +95,7 @@ class Exchange(ABC):
             return SaslCancel()
 
     def read(self, payload: bytes, /) -> bytes:
-        """Return the challenge decoded, or raise Refusal; b"" where it does not matter to the mechanism."""
+        """Return the decoded challenge, b"" if the mechanism ignores it. Raises Refusal."""
         try:
             challenge = b64decode(payload.strip(b" "), validate=True)
         except ValueError:

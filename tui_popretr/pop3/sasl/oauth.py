@@ -37,7 +37,7 @@ class _Bearer(Exchange):
         return response
 
     def read(self, payload: bytes, /) -> bytes:
-        # before the first answer the server has nothing to say, and some say it in clear ("+ go ahead")
+        # the first challenge is empty, but some servers send a text that is not base64 ("+ go ahead")
         return b"" if self._opening is not None else super().read(payload)
 
     @abstractmethod

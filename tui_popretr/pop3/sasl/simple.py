@@ -13,7 +13,7 @@ from tui_popretr.secret import Secret
 class _Prompted(Exchange):
     """A mechanism whose answers do not depend on the challenges.
 
-    Servers send prompts there, some of them not in base64 ("+ go ahead"), so the challenges are not looked at.
+    Servers send prompts as challenges, some of them not in base64 ("+ go ahead"), so challenges are ignored.
     """
 
     def read(self, _payload: bytes, /) -> bytes:
