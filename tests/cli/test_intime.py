@@ -23,7 +23,7 @@ def test_what_does_not_end_is_left_behind() -> None:
         answer.set()
 
 
-def test_an_error_is_for_who_waits() -> None:
+def test_an_error_is_raised_to_the_caller() -> None:
     def fail() -> None:
         raise ValueError("x")
 

@@ -33,7 +33,7 @@ def call_all(calls: Sequence[Callable[[], T]], patience: float = PATIENCE) -> li
                 return
             try:
                 ended.put((number, calls[number]()))
-            except BaseException as problem:  # noqa: BLE001 - it is for who waits
+            except BaseException as problem:  # noqa: BLE001 - raised to the caller
                 ended.put((number, problem))
 
     try:
