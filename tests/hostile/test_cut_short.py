@@ -298,6 +298,22 @@ async def test_without_uids_it_is_known_by_all_of_its_octets(tmp_path: Path, aut
     assert list(server.mails) == ["uid-2"]
 
 
+@trio_test
+async def test_without_uids_a_doubtful_message_is_remembered_beyond_a_session_that_could_not_ask(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    script: Script = {**NO_UIDS, "LIST": sizes(SIZE + 10, SIZE + 10, SIZE + 10)}
+    server = HostileServer(MAILS, {**script, "NOOP": CUT})
+    service = Service(tmp_path, server)
+    await service.run()
+    server.script = {**script, "RETR 3": b"-ERR [SYS/TEMP] later\r\n"}
+    await service.run()
+    server.script = {**NO_UIDS, "LIST": sizes(SIZE + 10)}
+    result = await service.run()
+    assert (result.ok, result.messages, result.deleted) == (True, 0, 1)
+    assert service.arrived() == Counter(MAILS.values())
+
+
 @EACH_WAY
 @trio_test
 async def test_without_uids_the_server_does_not_stuff_dots(

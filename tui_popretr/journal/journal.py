@@ -336,7 +336,7 @@ class Journal:
         newonly or deleteafter still needs delivered messages that have no UID. `clock` is the clock of this session,
         from which the next one advances.
         """
-        # Without such a setting nothing finds these again, for they are not owed.
+        # Without such a setting nothing finds these again, for they are not owed; but for those that are in doubt.
         unnamed = now - FORGET_AFTER if keep_unnamed else now
         with self._writing() as connection:
             connection.execute(
@@ -348,8 +348,9 @@ class Journal:
                     "UPDATE message SET settled = 1 WHERE maildrop = ? AND state IN (2, 3) AND settled = 0", (maildrop,)
                 )
             connection.execute(
-                "DELETE FROM message WHERE maildrop = ? AND uid IS NULL AND state = 2 AND owed = 0 AND time <= ?",
-                (maildrop, unnamed),
+                "DELETE FROM message WHERE maildrop = ?1 AND uid IS NULL AND state = 2 AND owed = 0"
+                " AND time <= iif(doubt = 0, ?2, ?3)",
+                (maildrop, unnamed, now - FORGET_AFTER),
             )
             connection.execute(
                 "DELETE FROM message WHERE maildrop = ? AND uid IS NULL AND state = 3 AND absent <= ?",
