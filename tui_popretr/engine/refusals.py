@@ -12,11 +12,13 @@ The questions, in this order:
 3. Does the server not have the command or mechanism? Rejected, and the next mechanism is tried.
 4. Is the *account* locked, disabled, suspended or blocked? Rejected, and no other mechanism is tried. If the text
    mentions another session, the maildrop is locked, even if the text says "account".
-5. Does it mention a lock on the maildrop, another session, or that it is in use, busy or unavailable? Temporary.
-6. Does it mention a password, credentials, authentication, attempts or failures? Rejected. This comes before the next
+5. Does it say that the password is wrong, or that attempts failed? Rejected, even if the text then mentions a lock:
+   "wrong password, your mailbox will be locked".
+6. Does it mention a lock on the maildrop, another session, or that it is in use, busy or unavailable? Temporary.
+7. Does it mention a password, credentials, authentication, attempts or failures? Rejected. This comes before the next
    question: "too many failed attempts, try again later" is about the password.
-7. Does it mention a later attempt, too many connections, or an error of the server? Temporary.
-8. Everything else is a rejection, as in RFC 1939.
+8. Does it mention a later attempt, too many connections, or an error of the server? Temporary.
+9. Everything else is a rejection, as in RFC 1939.
 
 Mail and web addresses in the text are ignored, and so is the username: they may contain any word.
 """
@@ -85,6 +87,13 @@ _BUSY = _words(
     | \bnicht\sverf.{1,2}gbar\b | \bindisponible\b | \boverload(?:ed)?\b
     """
 )
+_NAMES = r"(?:passwords?|passwd|passphrase|passwort|kennwort|credentials?|log-?ins?|log-?ons?)"
+_WRONG = _words(
+    rf"""\b(?:wrong|invalid|incorrect|bad|failed(?!\sto\b)|falsches?)\s(?:\w+\s){{0,3}}(?:{_NAMES}|attempts?)\b
+    | \b{_NAMES}\s(?:(?:is|are|was|has|have|ist)\s)?(?:wrong|incorrect|invalid|falsch|expired|not\s(?:correct|valid))\b
+    | \b{_NAMES}\s(?:attempts|failures)\b
+    """
+)
 _CREDENTIALS = _words(
     r"""pass(?:word|wd|phrase|code|wort)|kennwort | mot\sde\spasse | credential | authenti[cfz] | authori[sz]
     | \battempts?\b | \bfail(?:ed|ures?|s)?\b | \b(?:user\s?name|user\sid|login\sname)\b | \bbad\slogin\b
@@ -129,6 +138,8 @@ def classify(text: str, username: str = "") -> Refusal:
         return Refusal.REJECTED
     if _ACCOUNT.search(words) and not session:
         return Refusal.LOCKED_OUT
+    if _WRONG.search(words):
+        return Refusal.REJECTED
     if session or _MAILDROP_LOCK.search(words):
         return Refusal.IN_USE
     if _BUSY.search(words):
