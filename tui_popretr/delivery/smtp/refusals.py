@@ -41,7 +41,7 @@ class Cause(Enum):
     LOGIN = auto()  # the server wants a login first, or another one
     RELAY = auto()  # the server does not relay mail for this recipient
     SENDER = auto()  # the envelope sender
-    OURSELVES = auto()  # our host, or one of our commands
+    OURSELVES = auto()  # our host, our account, or one of our commands; or the server accepts no mail at all
 
 
 _TLS_CODES: Final = frozenset((523, 524, 538))
@@ -77,6 +77,14 @@ _SENDER: Final = re.compile(
 _OURSELVES: Final = re.compile(
     r"\b(helo|ehlo|client host|your (ip|host|server|address)|reverse (dns|host\w*)|rdns|ptr|smtputf8)\b"
     r"|\b(rbl|dnsbl|spamhaus)\b|\bblocked (using|by)\b|\b(black|block|deny) ?list"
+)
+#: Of no single message: a limit of what may be sent, the account, the server as a whole (RFC 3463 §3.4, §3.5).
+_NO_MAIL_AT_ALL: Final = re.compile(
+    r"5\.(3\.[125]|4\.5)\b"
+    r"|\b(send(ing)?|submission|outgoing|outbound|daily|hourly|rate|relay|bandwidth) (\w+ ){0,3}(limits?|quota)\b"
+    r"|\bexceeded your (\w+ ){0,3}(limits?|quota)\b"
+    r"|\b(your|this) account (\w+ ){0,3}(suspended|disabled|blocked|locked|restricted|not allowed)\b"
+    r"|\bno smtp service\b"
 )
 
 #: The advice.
@@ -115,6 +123,8 @@ def cause_of(reply: Reply, phase: Phase) -> Cause:
         return Cause.RELAY
     if phase is Phase.MAIL or _SENDER_STATUS.match(text) or _SENDER.search(text):
         return Cause.SENDER
+    if _NO_MAIL_AT_ALL.search(text):
+        return Cause.OURSELVES
     if phase is not Phase.CONTENT and (reply.code in _COMMAND_CODES or _OURSELVES.search(text)):
         return Cause.OURSELVES
     return Cause.MESSAGE
