@@ -9,9 +9,13 @@ from trio.testing import MockClock, trio_test
 
 from tests.hostile.behaviour import Behaviour, prove
 from tests.hostile.script import CUT, SILENCE, Play, endlessly, slowly
+from tests.hostile.server import HostileServer
+from tests.hostile.service import Service
+from tests.support.worlds import mail
 from tui_popretr.config.model import CapaUse, TlsPolicy
 from tui_popretr.engine.opening import CAPA_PATIENCE
 from tui_popretr.errors import ExitCode
+from tui_popretr.facts import Level, Noted
 
 NONSENSE = (
     b"+OK\r\n\x00\xff\r\n\x1b]0;owned\x07\r\n \r\nLOGIN-DELAY soon\r\nEXPIRE -1\r\nSASL\r\n"
@@ -133,3 +137,51 @@ async def test_stls_is_not_left_out_with_capa(
     service = await prove(behaviour, tmp_path)
     assert service.server.verbs(0) == ["CAPA"]
     assert service.server.verbs(1) == ["STLS"]
+
+
+class CapaTwice(dict[str, Play]):
+    """A script with one answer to CAPA before the login, and another one after it."""
+
+    def __init__(self, server: HostileServer, before: bytes, after: Play) -> None:
+        super().__init__()
+        self._server, self._before, self._after = server, before, after
+
+    def get(self, key: str, default: Play | None = None) -> Play | None:  # type: ignore[override]
+        if key != "CAPA":
+            return default
+        return self._after if any(line.startswith(b"PASS") for line in self._server.heard[-1]) else self._before
+
+
+@pytest.mark.parametrize(
+    ("before", "messages"),
+    [
+        (b"-ERR what?\r\n", 8),
+        (b"+OK\r\nTOP\r\nUIDL\r\n.\r\n", 8),
+        (b"+OK\r\nTOP\r\nUIDL\r\nEXPIRE 30 USER\r\n.\r\n", 1),
+    ],
+    ids=["refused before", "answered before", "limits of the user"],
+)
+@EACH_BREAK
+@trio_test
+async def test_capa_after_the_login_that_breaks(
+    play: Play,
+    says: str,
+    code: ExitCode,
+    seconds: float,
+    before: bytes,
+    messages: int,
+    tmp_path: Path,
+    autojump_clock: MockClock,
+) -> None:
+    """Mail arrives in the same session, over a second connection that asks for it before the login only."""
+    mails = {f"uid-{number}": mail(number) for number in range(messages)}
+    server = HostileServer(mails, {})
+    server.script = CapaTwice(server, before, play)
+    service = Service(tmp_path, server)
+    result = await service.run()
+    assert (result.code, result.messages, result.deleted) == (ExitCode.OK, messages, messages)
+    (warning,) = [each.text for each in service.of(Noted) if each.level is Level.WARNING]
+    assert warning == f"{says}; connecting once more, without CAPA after the login"
+    assert server.verbs(0)[-1] == "CAPA"
+    assert server.verbs(1).count("CAPA") == 1
+    assert server.told == 2

@@ -34,6 +34,7 @@ class Answers:
         self.known: dict[_Key, CapaHistory] | None = None
         self.reading = trio.Lock()
         self.silent_later: set[_Key] = set()  # servers that do not list PIPELINING after the login either
+        self.breaking_later: set[_Key] = set()  # CAPA after the login breaks the connection
 
 
 class CapaMemory:
@@ -71,6 +72,14 @@ class CapaMemory:
         history = await self.of(server)
         if history.utf8 and abs(self._now() - history.time) >= REPLACED:
             await self._note(history._replace(utf8=False))
+
+    def answers_later(self, server: Server) -> bool:
+        """Whether a server may be asked for CAPA after the login."""
+        return _key(server) not in self._answers.breaking_later
+
+    def broke_later(self, server: Server) -> None:
+        """CAPA after the login broke the connection."""
+        self._answers.breaking_later.add(_key(server))
 
     def says_more_later(self, server: Server) -> bool:
         """Whether a server that lists no PIPELINING before the login may list it after the login."""

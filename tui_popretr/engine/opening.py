@@ -68,6 +68,8 @@ class Opening:
         self.doubtful = ""
         #: Whether the connection broke while more than one command of the login was unanswered.
         self.overasked = False
+        #: Whether the connection broke at CAPA after the login: the next one does not ask for it there.
+        self.broke_later = False
 
     def close(self) -> None:
         """Close the connection at once."""
@@ -144,6 +146,15 @@ class Opening:
                 raise
             raise _CapaBrokeError(problem) from problem
 
+    async def _capa_later(self, wire: Wire) -> Capabilities | None:
+        """Ask for CAPA after the login. Where that breaks the connection, this process asks that server no more."""
+        try:
+            return await self._capa(wire)
+        except _CapaBrokeError as broke:
+            self._memory.broke_later(self._entry.client.server)
+            self.broke_later = True
+            raise broke.problem from broke
+
     # --- the login ----------------------------------------------------------------------------------------------------
 
     async def _log_in(self, wire: Wire, greeting: Greeting) -> None:
@@ -164,8 +175,9 @@ class Opening:
             raise
         entry.bus.publish(LoginSucceeded(entry.session, mechanism))
         await self._conclude_utf8(options)
-        if self.capabilities is not None and _differs_later(self.capabilities):
-            self.capabilities = await entry.capabilities(wire) or self.capabilities
+        asks_later = self._memory.answers_later(server)
+        if self.capabilities is not None and asks_later and _differs_later(self.capabilities):
+            self.capabilities = await self._capa_later(wire) or self.capabilities
 
     async def _conclude_utf8(self, options: LoginOptions) -> None:
         answer = options.utf8_answer
@@ -197,10 +209,10 @@ class Opening:
             or not self._entry.client.pipelining
             or messages < WORTH_ASKING
             or (self.capabilities is not None and self.capabilities.pipelining)
-            or not self._memory.says_more_later(server)
+            or not (self._memory.answers_later(server) and self._memory.says_more_later(server))
         ):
             return self.pipelining
-        later = await self._entry.capabilities(wire)
+        later = await self._capa_later(wire)
         if later is None or not later.pipelining:
             self._memory.said_no_more(server)
         if later is not None:

@@ -81,6 +81,8 @@ TOLD = 100
 FAREWELL = 1.0
 #: What is said where a message broke the connection.
 GO_ON = "connecting once more to go on after it"
+#: What is said where CAPA after the login broke the connection.
+NO_CAPA = "connecting once more, without CAPA after the login"
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +103,7 @@ class _BrokenError(Exception):
 
     `overasked`: it may be that the server had more than one command to answer. `listing`: while it was being listed.
     `cut_short`: the message that the server ended too early, so that the rest of it broke the connection.
+    `at_capa`: at CAPA after the login, for which the next connection does not ask.
     """
 
     def __init__(
@@ -110,6 +113,7 @@ class _BrokenError(Exception):
         *,
         overasked: bool,
         listing: bool = False,
+        at_capa: bool = False,
         cut_short: Listed | None = None,
     ) -> None:
         super().__init__(str(problem))
@@ -117,6 +121,7 @@ class _BrokenError(Exception):
         self.suspect = suspect
         self.overasked = overasked
         self.listing = listing
+        self.at_capa = at_capa
         self.cut_short = cut_short
 
 
@@ -232,7 +237,9 @@ class Session(Observer):
     async def _after_break(self, maildrop: int, broken: _BrokenError) -> str:
         """Find the cause; return a text on what is done now. Raises the error if there is nothing left to do."""
         words = GO_ON
-        if broken.cut_short is not None:
+        if broken.at_capa:
+            words = NO_CAPA
+        elif broken.cut_short is not None:
             key = broken.cut_short.trouble_key
             self._reconnections += key not in self._cut_short
             self._cut_short.add(key)
@@ -331,7 +338,8 @@ class Session(Observer):
                 wire, opening.capabilities, pipelining=opening.pipelining, counted=opening.counted
             )
         except (ConnectionCut, ServerStalled, ProtocolViolation) as problem:
-            raise _BrokenError(problem, overasked=overasked(wire), listing=True) from problem
+            at_capa = opening.broke_later
+            raise _BrokenError(problem, overasked=overasked(wire), listing=True, at_capa=at_capa) from problem
         plan = await self._plan(maildrop, listing)
         if only is None:
             self._apart = plan.apart
@@ -376,9 +384,11 @@ class Session(Observer):
         try:
             wire = await opening.enter()
         except PopretrError as problem:
-            if not opening.overasked:
+            if not (opening.overasked or opening.broke_later):
                 raise
-            raise _BrokenError(problem, overasked=True, listing=True) from problem
+            raise _BrokenError(
+                problem, overasked=opening.overasked, listing=True, at_capa=opening.broke_later
+            ) from problem
         self.logged_in = True
         return wire
 
