@@ -136,6 +136,16 @@ def test_rows_of_the_greatest_number() -> None:
             assert isinstance(events[-1], Listing) is fits
 
 
+@pytest.mark.parametrize("command", [List(), Uidl()])
+def test_the_number_in_stat_is_believed_up_to_a_bound(command: Command) -> None:
+    """Reading millions of rows would keep all clients waiting, and so many messages do not fit into the octets."""
+    _, error = feed(counted(command, 2**31), [b"+OK\r\n", b"1\n" * 1_000_016, b".\n"])
+    assert error is None
+    _, error = feed(counted(command, 2**31), [b"+OK\r\n", b"1\n" * 1_000_017, b".\n"])
+    assert "more than 1000016 rows" in str(error)
+    assert len(b"%d 300\r\n" % 1_000_016) * 1_000_016 > 12 << 20
+
+
 @pytest.mark.parametrize("stat", [b"+OK 3 1\r\n", b"-ERR 3 1\r\n", b"+OK many\r\n"])
 def test_the_number_may_come_when_all_was_asked_for(stat: bytes) -> None:
     """It bounds both listings, however the octets are cut; without a number other bounds have to do."""

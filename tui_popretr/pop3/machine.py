@@ -49,7 +49,8 @@ MAX_STATUS_LINE = 1024
 MIN_ECHO = 4
 #: Octets of the shortest secret that makes a unique-id unusable: shorter ones are often in it by chance.
 MIN_KEPT_OUT = 8
-#: Rows that a listing may have where STAT has not told the number of messages.
+#: Rows that a listing may have where STAT has not told the number of messages, and at most: more rows with a number and
+#: a size or unique-id do not fit into its octets, and reading millions of others would take long.
 UNCOUNTED_ROWS = 1_000_000
 #: Rows that it may have beyond that number.
 SPARE_ROWS = 16
@@ -324,7 +325,7 @@ class Machine:
         elif ok and type(command) is Stat:
             # LIST and UIDL may have been sent already; their answers come behind this one
             with suppress(RemoteProtocolError):
-                self._max_rows = parse_stat(text)[0] + SPARE_ROWS
+                self._max_rows = min(parse_stat(text)[0], UNCOUNTED_ROWS) + SPARE_ROWS
         if self._moves and (state := self._moves.get((type(command), ok))) is not None:
             self._enter(state)
         return Reply(command, ok, line, text, code, more=False)
