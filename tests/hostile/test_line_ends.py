@@ -129,6 +129,24 @@ async def test_messages(script: Script, tmp_path: Path, autojump_clock: MockCloc
     await one_session(server, tmp_path, seconds=3 * QUIET + 1, expected=BARE)
 
 
+@pytest.mark.parametrize("script", MESSAGES.values(), ids=MESSAGES)
+@trio_test
+async def test_messages_of_a_server_that_offers_pipelining(
+    script: Script, tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    """The replies behind a message leave no silence at its end: one command at a time, on a second connection at most.
+
+    The octets of several messages are never taken for one.
+    """
+    server = HostileServer(MAILS, {**script, **LISTED}, pipelining=True)
+    service = Service(tmp_path, server)
+    result = await service.run()
+    assert (result.error, result.code, result.messages, result.failed) == ("", ExitCode.OK, 3, 0)
+    assert service.arrived() == Counter(BARE.values())
+    assert server.mails == {}
+    assert len(server.heard) == 1 + ("GREETING" not in script)
+
+
 @trio_test
 async def test_what_is_owed_is_recognised(tmp_path: Path, autojump_clock: MockClock) -> None:
     """The header that TOP shows ends in the same way."""

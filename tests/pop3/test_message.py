@@ -148,15 +148,46 @@ def test_a_connection_that_is_cut_ends_no_message() -> None:
 
 
 def test_messages_in_a_row() -> None:
-    machine = retrieving(Retr(1), Retr(2), Top(3, 0), Noop())
+    machine = retrieving(Retr(1))
     events: list[Event] = []
-    for sent in (b"one\n.\n", b"two\r\n.\r\n", b"\n+OK\nthree\n..\n.\r\n"):
+    for sent, command in (
+        (b"one\n.\n", Retr(2)),
+        (b"two\r\n.\r\n", Top(3, 0)),
+        (b"\n+OK\nthree\n..\n.\r\n", Noop()),
+    ):
         events += fed(machine, [(STATUS if sent[0] > 32 else b"") + sent])
         events += machine.quiet()
+        machine.send(command)
     events += fed(machine, [STATUS])
     assert octets(events) == b"one\ntwo\r\nthree\n.\n"
     assert [event.octets for event in events if isinstance(event, BodyEnd)] == [4, 5, 8]
     assert machine.outstanding == 0
+
+
+@pytest.mark.parametrize("end", [b"\n.\n", b"\n.\r\n"])
+def test_silence_ends_no_message_while_further_replies_are_due(end: bytes) -> None:
+    """It may be the silence behind the last of them: several messages are never taken for one."""
+    machine = retrieving(Retr(1), Retr(2))
+    assert octets([*fed(machine, [b"+OK\none\n"]), *machine.quiet()]) == b"one"
+    assert not machine.passed_an_end
+    fed(machine, [end[1:] + b"+OK\ntwo" + end])
+    assert machine.passed_an_end
+    assert machine.quiet() == []
+    assert machine.outstanding == 2
+
+
+def test_a_line_of_a_dot_in_an_ordinary_message_is_no_end_that_was_passed() -> None:
+    for sent in (b"a\r\n.\n", b"a\r\nb\n.\nc\r\n", b"a\r\n..\r\nc", b"a\nb\r\n"):
+        machine = retrieving(Retr(1), Retr(2))
+        fed(machine, [STATUS + sent])
+        assert not machine.passed_an_end, sent
+
+
+def test_a_status_line_that_ends_in_lf_alone() -> None:
+    for sent in (b"+OK\r\n", b"\n+OK\r\n", b"+OK\n"):
+        machine = in_state(State.GREETING)
+        machine.receive(sent)
+        assert machine.bare_lines is (sent == b"+OK\n")
 
 
 def test_a_message_begins_anew_without_what_the_last_one_was() -> None:

@@ -25,9 +25,10 @@ def overasked(wire: Wire) -> bool:
     """Whether, where a connection broke, the cause may be that the server had more than one command to answer.
 
     Servers that cannot do that forget what came behind the first, hang up, or answer something else. In the middle of a
-    message or a listing that is not the cause.
+    message or a listing that is not the cause; but for a message that only silence would have ended.
     """
-    return wire.machine.outstanding > 1 and not wire.machine.answering
+    machine = wire.machine
+    return machine.outstanding > 1 and (machine.passed_an_end or not machine.answering)
 
 
 class Experience:

@@ -197,7 +197,8 @@ class Opening:
     async def _begin(self, wire: Wire) -> bool:
         if self._manners is None or not self._entry.client.pipelining:
             return False
-        return await self._manners.begin(wire, self.capabilities)
+        # Replies that follow at once would hide the silence that ends the messages of such a server.
+        return await self._manners.begin(wire, None if wire.machine.bare_lines else self.capabilities)
 
     async def counted(self, messages: int) -> bool:
         """Return, when the number of messages is known, whether several commands are sent at once from here on."""

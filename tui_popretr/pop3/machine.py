@@ -59,6 +59,7 @@ MAX_BLANKS = 8
 #: Seconds of silence that end a message whose lines all end with LF alone; see may_end.
 QUIET = 2.0
 
+_CR = ord("\r")
 _STARS = STARS.encode()
 # what parse_stat reads of a +OK, whatever the password is
 _FIGURES = re.compile(rb"[ \t]*[0-9]+[ \t]+[0-9]+(?![^ \t])")
@@ -85,6 +86,7 @@ class Machine:
         self._secrets: list[bytes] = []
         self._failure: RemoteProtocolError | None = None
         self._stray = False
+        self._bare_lines = False
         self._capabilities: Capabilities | None = None
         self._max_rows = UNCOUNTED_ROWS
         self._enter(State.GREETING)
@@ -115,6 +117,17 @@ class Machine:
     def may_end(self) -> bool:
         """Whether a message whose lines all end with LF alone is complete if the server sends no more; see quiet()."""
         return self._reader is not None and self._reader.may_end
+
+    @property
+    def bare_lines(self) -> bool:
+        """Whether a status line has ended in LF alone: then the end of a message may be known by silence only."""
+        return self._bare_lines
+
+    @property
+    def passed_an_end(self) -> bool:
+        """Whether the message being received has had a line of a dot that ends a message where silence follows it."""
+        reader = self._reader
+        return self._body is not None and reader is not None and (reader.may_end or reader.passed_an_end)
 
     @property
     def answering(self) -> bool:
@@ -222,10 +235,11 @@ class Machine:
     def quiet(self) -> list[Event]:
         """Report that the server has been silent for QUIET seconds; return the events that this completes.
 
-        They end a message if `may_end` is set; otherwise silence has no meaning.
+        They end a message if `may_end` is set and no other reply is due; otherwise silence has no meaning. Octets that
+        came without a pause may belong to several messages.
         """
         self.check()
-        if self._reader is None or self._body is None or not self._reader.may_end:
+        if self._reader is None or self._body is None or not self._reader.may_end or len(self._expected) > 1:
             return []
         command, data = self._body, self._reader.end(self._rest)
         self._rest, self._reader = b"", None
@@ -264,6 +278,7 @@ class Machine:
                     self._stray = not may_be_status(buffer[at:])
                     raise RemoteProtocolError(f"the server sent an endless line: {self._quote(buffer[at:], 40)}")
                 break
+            self._bare_lines |= end > at and buffer[end - 1] != _CR
             self._read_line(buffer[at:end].removesuffix(b"\r"), events)
             at = end + 1
         return at

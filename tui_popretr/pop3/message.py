@@ -23,6 +23,7 @@ HELD = 64 * 1024
 _CR, _DOT = b"\r."
 _UNDECIDED = re.compile(rb"(?:\n(?:\.\r?\n?)?|\r)\Z")
 _ENDS = (b"\n.\n", b"\n.\r\n")
+_PASSED = re.compile(rb"(?<!\r)\n\.\r?\n")
 
 
 def begins_with_crlf(buffer: bytes, at: int) -> bool:
@@ -34,11 +35,13 @@ def begins_with_crlf(buffer: bytes, at: int) -> bool:
 class MessageReader:
     """Takes one message from buffers. Octets that were not taken must begin the next buffer."""
 
-    __slots__ = ("_bare", "_begins", "_undotted", "may_end")
+    __slots__ = ("_bare", "_begins", "_undotted", "may_end", "passed_an_end")
 
     def __init__(self) -> None:
         #: Whether the message is complete if nothing follows.
         self.may_end = False
+        #: Whether it could have been complete before: LF . LF, or LF . CRLF before any other CRLF, has been taken.
+        self.passed_an_end = False
         self._begins = True  # nothing was taken yet
         self._bare = True  # no line has ended with CRLF
         self._undotted = False  # dots after LF were doubled
@@ -63,6 +66,7 @@ class MessageReader:
         else:
             self._bare = False
             piece = self._take_up_to_crlf(buffer, at, crlf)
+        self.passed_an_end |= _PASSED.search(buffer, start, piece.after) is not None
         self._begins &= piece.after == start
         return piece
 
