@@ -67,6 +67,20 @@ def test_what_a_size_says(listed: int | None, octets: int, wholeness: Wholeness)
     assert judge(listed, octets) is wholeness
 
 
+@pytest.mark.parametrize(
+    ("listed", "octets", "feeds", "wholeness"),
+    [
+        (100, 100, 9, Wholeness.WHOLE),  # a line end counts as two octets
+        (91, 100, 9, Wholeness.WHOLE),  # as one
+        (91, 96, 8, Wholeness.DOUBTFUL),  # of the latter the last line is missing
+        (99, 100, 9, Wholeness.DOUBTFUL),  # neither
+        (90, 100, 9, Wholeness.WHOLE),
+    ],
+)
+def test_a_line_end_may_count_as_one_octet(listed: int, octets: int, feeds: int, wholeness: Wholeness) -> None:
+    assert judge(listed, octets, feeds) is wholeness
+
+
 @given(st.integers(0, 10**7), st.integers(0, 10**7))
 def test_only_a_message_of_its_size_is_whole_at_once(listed: int, octets: int) -> None:
     assert (judge(listed, octets) is Wholeness.WHOLE) is (octets >= listed)
@@ -296,6 +310,26 @@ async def test_without_uids_it_is_known_by_all_of_its_octets(tmp_path: Path, aut
         assert (result.ok, result.messages, result.kept) == (True, 0, 1)
     assert service.arrived() == Counter(MAILS.values())
     assert list(server.mails) == ["uid-2"]
+
+
+@EACH_WAY
+@trio_test
+async def test_a_server_that_counts_a_line_end_as_one_octet_and_does_not_stuff_dots(
+    pipelining: bool, tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    """What arrives of the message may have more octets than are listed."""
+    mails = {"uid-1": mail(1), "dotted": dotted(200, 3), "uid-3": mail(3)}
+    listed = {uid: len(each.replace(b"\r\n", b"\n")) for uid, each in mails.items()}
+    server = HostileServer(mails, {"LIST": sizes(*listed.values()), "RETR": UNSTUFFED}, pipelining=pipelining)
+    service = Service(tmp_path, server)
+    result = await service.run()
+    assert (result.ok, result.messages, result.failed, result.kept) == (True, 3, 0, 1)
+    assert "message 2 (UID dotted) was cut short by the server: 1" in warnings(service)[0]
+    assert " of its " not in warnings(service)[0]
+    server.script = {"LIST": sizes(listed["dotted"]), "RETR": UNSTUFFED}
+    assert (await service.run()).kept == 1
+    assert list(server.mails) == ["dotted"]
+    assert sum(service.arrived().values()) == 3
 
 
 @trio_test

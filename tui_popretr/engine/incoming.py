@@ -84,12 +84,25 @@ class Target:
 class Incoming:
     """A message that is being received: hashed as it was sent, stored with the line ends of the destination."""
 
-    __slots__ = ("_canonical", "_eol", "_limit", "_target", "_undecided", "draft", "hasher", "job", "record_id", "size")
+    __slots__ = (
+        "_canonical",
+        "_eol",
+        "_limit",
+        "_target",
+        "_undecided",
+        "draft",
+        "feeds",
+        "hasher",
+        "job",
+        "record_id",
+        "size",
+    )
 
     def __init__(self, job: Fetch | Check, target: Target, *, store: bool, whole: bool) -> None:
         self.job = job
         self.hasher = IdentityHasher(whole=whole, utf8=target.utf8)
         self.size = 0
+        self.feeds = 0  # its line feeds
         self.record_id = 0
         self.draft: Draft | None = None
         self._target = target
@@ -104,6 +117,7 @@ class Incoming:
     def feed(self, chunk: BodyChunk) -> None:
         """Take the next piece. Raises ProtocolViolation where the message is far longer than announced."""
         self.size += len(chunk.data)
+        self.feeds += chunk.data.count(b"\n")
         if self._limit is not None and self.size > self._limit:
             listed = self.job.listed
             raise ProtocolViolation(

@@ -433,7 +433,7 @@ class Retrieval:
         earlier = self._again.pop(listed.number, None)
         if draft is None:  # could not be stored
             return
-        wholeness = judge(listed.octets, event.octets)
+        wholeness = judge(listed.octets, event.octets, incoming.feeds)
         self._short = None if wholeness is Wholeness.WHOLE else listed
         if wholeness is Wholeness.EMPTY:
             problem = MessageRefused(f"the server sent an empty message instead of the listed {listed.octets} octets")

@@ -631,8 +631,9 @@ class Session(Observer):
         )
         if record.doubt is Doubt.SHORT:
             self.kept()
+            of_all = f" of its {listed.size}" if octets < listed.size else ""
             self._warn(
-                f"{message(listed.number, listed.uid)} was cut short by the server: {octets} of its {listed.size}"
+                f"{message(listed.number, listed.uid)} was cut short by the server: {octets}{of_all}"
                 " octets arrived and were delivered. The message stays on the server and is not retrieved again"
             )
 

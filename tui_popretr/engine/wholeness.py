@@ -33,12 +33,18 @@ class Wholeness(Enum):
     EMPTY = "empty"  # no octet arrived: the same as a refusal
 
 
-def judge(listed: int | None, octets: int) -> Wholeness:
-    """Judge a message of `octets` whose size in LIST was `listed`; None where LIST gave no usable size."""
+def judge(listed: int | None, octets: int, feeds: int = 0) -> Wholeness:
+    """Judge a message of `octets` whose size in LIST was `listed`; None where LIST gave no usable size.
+
+    `feeds` are its line feeds. Some servers count a line end as one octet and send two. So a message with more octets
+    than listed is whole only if it has as many when counted like that.
+    """
     if listed is None:
         return Wholeness.DOUBTFUL
-    if octets >= listed:
+    if octets == listed or octets - feeds >= listed:
         return Wholeness.WHOLE
+    if octets > listed:
+        return Wholeness.DOUBTFUL
     if octets == 0:
         return Wholeness.EMPTY
     if octets * 2 < listed and listed - octets >= LEAST_MISSING:
