@@ -124,7 +124,10 @@ class OnTerminal:
 
     def ended(self, within: float = PATIENCE) -> int:
         """Wait for the end, and for all that was written, and return the exit code."""
-        return self.process.wait(within)
+        code = self.process.wait(within)
+        if self._slave >= 0 and self._reads.is_set():
+            self._settle()
+        return code
 
     def insane(self) -> list[str]:
         """Return what is wrong with the terminal: nothing, if all is well."""
