@@ -56,8 +56,8 @@ def give_up_terminal() -> None:
 def run(body: Callable[[], int], *, mend: Callable[[], object] = lambda: None) -> int:
     """Run `body` in a worker where a shell can take the terminal, else here; return its exit code.
 
-    `mend` puts the terminal in order where the worker was killed. To be called before there are threads. Raises in the
-    process that runs `body` what it raises; the other process returns the exit code then.
+    `mend` puts the terminal in order where the worker was killed, or stopped without notice. To be called before there
+    are threads. Raises in the process that runs `body` what it raises; the other process returns the exit code then.
     """
     if not _in_foreground():
         return body()
@@ -68,6 +68,8 @@ def run(body: Callable[[], int], *, mend: Callable[[], object] = lambda: None) -
     try:
         worker = os.fork()
     except OSError:  # no more processes: it works without, too
+        for each in ready:
+            os.close(each)
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
         return body()
     if worker == 0:
@@ -75,12 +77,9 @@ def run(body: Callable[[], int], *, mend: Callable[[], object] = lambda: None) -
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
         return body()
     os.close(ready[0])
-    code = _Keeper(worker, ready[1]).keep()
-    if code < 0:
-        mend()
-        code = 128 - code
+    code = _Keeper(worker, ready[1], mend).keep()
     signal.pthread_sigmask(signal.SIG_SETMASK, before)
-    return code
+    return code if code >= 0 else 128 - code
 
 
 def _in_foreground() -> bool:
@@ -108,8 +107,9 @@ def _become_worker(ready: tuple[int, int]) -> None:
 
 
 class _Keeper:
-    def __init__(self, worker: int, ready: int) -> None:
+    def __init__(self, worker: int, ready: int, mend: Callable[[], object]) -> None:
         self._worker = worker
+        self._mend = mend
         self._waiting = False  # whether the worker waits for the terminal
         with contextlib.suppress(OSError):
             os.setpgid(worker, worker)  # both do it, whichever comes first
@@ -124,8 +124,10 @@ class _Keeper:
             if number == signal.SIGCHLD:
                 if (code := self._ended()) is not None:
                     self._hand_over(os.getpgrp())
+                    if code < 0:
+                        self._mend()
                     return code
-            elif number == signal.SIGUSR1:
+            elif told is not None and number == signal.SIGUSR1 and told.si_pid == self._worker:
                 self._stop()
             elif number in _PASSED_ON:
                 with contextlib.suppress(ProcessLookupError):
@@ -136,7 +138,9 @@ class _Keeper:
         process, status = os.waitpid(self._worker, os.WNOHANG | os.WUNTRACED)
         if process == 0:
             return None
-        if os.WIFSTOPPED(status):  # from outside, or before it could do better
+        if os.WIFSTOPPED(status):  # without notice
+            self._hand_over(os.getpgrp())
+            self._mend()
             self._stop()
             return None
         return os.waitstatus_to_exitcode(status)

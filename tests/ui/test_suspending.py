@@ -55,6 +55,11 @@ def wait_for_screen(shell: Shell, number: int, text: bytes = b"History") -> None
     )
 
 
+def worker(shell: Shell) -> int:
+    """Return the process that draws."""
+    return int(Path(f"/proc/{shell.job}/task/{shell.job}/children").read_text())
+
+
 def goes_on(server: RunningServer) -> None:
     """Wait until many more messages were asked for."""
     server.wait_for_line(b"RETR", count=sum(line.startswith(b"RETR") for line in server.said()) + 10)
@@ -140,9 +145,21 @@ def test_a_killed_keeper_ends_the_sessions_in_good_order(tmp_path: Path) -> None
 def test_a_killed_dashboard_leaves_a_sane_terminal(tmp_path: Path) -> None:
     with in_shell(at_rest(tmp_path)) as shell:
         shell.terminal.wait_for("waiting")
-        worker = int(Path(f"/proc/{shell.job}/task/{shell.job}/children").read_text())
-        os.kill(worker, signal.SIGKILL)
+        os.kill(worker(shell), signal.SIGKILL)
         assert shell.says() == "exited 137"
+        assert shell.terminal.insane() == []
+
+
+def test_a_dashboard_stopped_without_notice_leaves_a_sane_terminal_and_comes_back(tmp_path: Path) -> None:
+    with in_shell(at_rest(tmp_path)) as shell:
+        shell.terminal.wait_for("waiting")
+        os.kill(worker(shell), signal.SIGSTOP)
+        assert shell.says() == STOPPED
+        assert shell.terminal.insane() == []
+        shell.ask("fg")
+        wait_for_screen(shell, 2)
+        shell.terminal.press("q")
+        assert shell.says() == "exited 0"
         assert shell.terminal.insane() == []
 
 
@@ -161,6 +178,19 @@ def test_where_no_shell_is_it_says_so(tmp_path: Path) -> None:
         terminal.press("\x1a")
         terminal.wait_for("there is no shell with job control")
         terminal.press("q")
+        assert terminal.ended(within=10) == 0
+        assert terminal.insane() == []
+
+
+def test_without_a_shell_a_signal_from_outside_stops_it_until_it_may_go_on(tmp_path: Path) -> None:
+    with on_terminal(at_rest(tmp_path)) as terminal:
+        terminal.wait_for("waiting")
+        terminal.send(signal.SIGTSTP)
+        os.waitid(os.P_PID, terminal.process.pid, os.WSTOPPED | os.WNOWAIT)
+        assert terminal.insane() == []
+        terminal.send(signal.SIGCONT)
+        terminal.wait_until(lambda drawn: b"History" in drawn.rpartition(b"\x1b[?1049h")[2] and b"?1049l" in drawn)
+        terminal.send(signal.SIGTERM)
         assert terminal.ended(within=10) == 0
         assert terminal.insane() == []
 
