@@ -1,6 +1,6 @@
-"""What file systems differ in: some cannot fsync a folder, lock a file, or tell how much room they have.
+"""Differences between file systems: some cannot fsync a folder, lock a file, or report their free space.
 
-docs/file-systems.md says which, and what that means for mail and journal.
+docs/file-systems.md lists them, and what that means for mail and journal.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from typing import Final
 
 from tui_popretr.text import visible
 
-#: What fsync of a folder fails with where there is no such operation (EINVAL: CIFS and Ceph of some kernels; ENOTSUP,
-#: ENOSYS: FUSE; EBADF: what was opened for reading only). Errors of a disk are others.
+#: Errors of fsync on a folder if the file system does not have it (EINVAL: CIFS and Ceph of some kernels; ENOTSUP,
+#: ENOSYS: FUSE; EBADF: the folder is open for reading only). A failing disk has other errors.
 _NO_FOLDER_SYNC: Final = frozenset((errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EBADF))
-#: What a lock fails with that another process holds; EACCES on CIFS.
+#: Errors of a lock that another process holds; EACCES on CIFS.
 _HELD: Final = frozenset((errno.EAGAIN, errno.EWOULDBLOCK, errno.EACCES))
 _NO_LOCKS: Final = frozenset((errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL))
 _OFD_SETLK: Final[int | None] = getattr(fcntl, "F_OFD_SETLK", None)
 #: struct flock: type, whence, start, length, process; a length of 0 is the whole file.
 _WHOLE_FILE: Final = struct.pack("@hhqqi4x", fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
-#: A file that is written for trial has at most so many octets.
+#: Octets of a test file, at most.
 _TRIAL: Final = 4 * 1024 * 1024
 _PIECE: Final = bytes(64 * 1024)
 
@@ -36,14 +36,14 @@ class NoLocksError(OSError):
 
 
 def sync_folder(path: str) -> bool:
-    """Make what was created, renamed or removed in a folder durable. Blocking. Raises OSError.
+    """Make changes of names in a folder durable. Blocking. Raises OSError.
 
-    Returns False where the file system has no such operation: a killed program loses nothing there, a power cut may.
+    Returns False if the file system cannot do that: then a power cut may lose names, but a kill does not.
     """
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
     except PermissionError:
-        # Passable and not readable, as /var/lib/private and shared spools are: only the whole system can be synced.
+        # The folder can be entered but not read, like /var/lib/private and shared spools: only sync(2) helps.
         os.sync()
         return True
     try:
@@ -58,14 +58,17 @@ def sync_folder(path: str) -> bool:
 
 
 def unsafe_at_power_cuts(folders: Sequence[str]) -> str:
-    """Return the sentence about folders that sync_folder() cannot make durable."""
+    """Return the warning about folders that sync_folder() cannot make durable."""
     named = ", ".join(visible(folder, 4096) for folder in folders[:3])
     more = f" and {len(folders) - 3} more places" if len(folders) > 3 else ""
-    return f"{named}{more}: the file system cannot fsync folders; a killed program loses nothing there, a power cut may"
+    return (
+        f"{named}{more}: the file system cannot fsync folders; nothing is lost if the program is killed, but a power"
+        " cut may lose mail"
+    )
 
 
 def nearest_folder(path: str) -> str:
-    """Return the nearest of a path and what is above it that is there. Blocking."""
+    """Return the path, or the nearest folder above it that exists. Blocking."""
     while not os.path.lexists(path) and path != os.path.dirname(path):
         path = os.path.dirname(path)
     return path
@@ -74,9 +77,9 @@ def nearest_folder(path: str) -> str:
 def lock(descriptor: int) -> None:
     """Lock an open file until it is closed or the process dies, without waiting.
 
-    Raises BlockingIOError where another process has it, NoLocksError, OSError. Where flock(2) is not to be had, a lock
-    of the open file description is taken. The classic ones of fcntl(2) are of no use: one goes as soon as the process
-    closes any descriptor of the file.
+    Raises BlockingIOError if another process holds the lock, NoLocksError, OSError. Without flock(2) it is an open file
+    description lock. The classic locks of fcntl(2) cannot be used: they end when the process closes any descriptor of
+    the file.
     """
     try:
         _want(lambda: fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB))
@@ -91,7 +94,7 @@ def lock(descriptor: int) -> None:
 
 
 def want_classic_lock(descriptor: int) -> None:
-    """See whether a file can have the classic locks, which SQLite uses. Raises NoLocksError, OSError."""
+    """Test whether a file can have the classic locks, which SQLite uses. Raises NoLocksError, OSError."""
     with contextlib.suppress(BlockingIOError):
         _want(lambda: fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB))
         fcntl.lockf(descriptor, fcntl.LOCK_UN)
@@ -109,10 +112,10 @@ def _want(take: Callable[[], object]) -> None:
 
 
 def want_room(folder: str, octets: int) -> None:
-    """See whether so many octets can be written into a folder. Blocking. Raises OSError where they cannot.
+    """Test whether this number of octets can be written into a folder. Blocking. Raises OSError if not.
 
-    What the file system says of its free space is a hint, and is wrong on some (btrfs may say 0): where it says too
-    little, a file without a name is written, and that decides.
+    The reported free space is only a hint (btrfs may report 0). If it is too small, a file without a name is written,
+    and that decides.
     """
     total, free = _space(folder)
     if octets <= free:
@@ -127,7 +130,7 @@ def want_room(folder: str, octets: int) -> None:
 
 
 def _space(folder: str) -> tuple[float, float]:
-    """Return the octets of a file system and those that are free, as far as it tells; infinite where it does not."""
+    """Return the total and the free octets of a file system; infinite if it does not report them."""
     try:
         space = os.statvfs(folder)
     except (OSError, AttributeError):  # some systems have no such function

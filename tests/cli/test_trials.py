@@ -16,9 +16,9 @@ from tui_popretr.config.reader import load
 
 MAILDIR = "<maildir>{}/mail</maildir>"
 FOLDER = "<downloads_directory>{}/mail</downloads_directory>"
-POWER = "the file system cannot fsync folders; a killed program loses nothing there, a power cut may"
-LOCKS = "its file system has no file locks that work; name a place on a local disk in <journal>"
-LINKS = "has no hard links: the file of a message is there for a moment before the message is in it"
+POWER = "the file system cannot fsync folders; nothing is lost if the program is killed, but a power cut may lose mail"
+LOCKS = "its file system has no file locks that work; name a file on a local disk in <journal>"
+LINKS = "has no hard links: the file of a message exists, empty, for a moment before the message replaces it"
 
 
 def check(tmp_path: Path, inside: str, environ: dict[str, str]) -> list[str]:
@@ -75,7 +75,7 @@ def test_locks_that_two_can_have(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 def test_shared_memory(tmp_path: Path) -> None:
     (told,) = check(tmp_path, MAILDIR, shim.file_system(tmp_path, mmap=errno.ENODEV))
-    assert told.startswith(f"the file system of {tmp_path} has no shared memory: the journal does without")
+    assert told.startswith(f"the file system of {tmp_path} has no shared memory: the journal works without it")
 
 
 def test_a_maildir_on_two_file_systems(tmp_path: Path) -> None:
@@ -83,7 +83,7 @@ def test_a_maildir_on_two_file_systems(tmp_path: Path) -> None:
         (tmp_path / "mail" / name).mkdir(parents=True)
     (told,) = check(tmp_path, MAILDIR, shim.file_system(tmp_path, cross=errno.EXDEV))
     folders = f"{tmp_path}/mail/tmp and {tmp_path}/mail/new"
-    assert told == f"client isp: {folders} are on two file systems: no message can get from one to the other"
+    assert told == f"client isp: {folders} are on two file systems: no message can be moved from one to the other"
 
 
 def test_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -91,7 +91,7 @@ def test_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         raise OSError(errno.ENOSPC, "x")
 
     monkeypatch.setattr("tempfile.mkstemp", full)
-    assert trials.of_journal(f"{tmp_path}/var/journal") == [f"{tmp_path} cannot be tried out: the disk is full"]
+    assert trials.of_journal(f"{tmp_path}/var/journal") == [f"{tmp_path} cannot be tested: the disk is full"]
 
 
 def test_a_file_system_that_does_not_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -104,4 +104,4 @@ def test_a_file_system_that_does_not_answer(tmp_path: Path, monkeypatch: pytest.
         *_, told = warnings(settings, patience=0.1)
     finally:
         answer.set()
-    assert told == "the journal and the logs: a file system does not answer; is its disk or server well?"
+    assert told == "the journal and the logs: a file system does not answer; check its disk or server"

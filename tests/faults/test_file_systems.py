@@ -15,7 +15,7 @@ from tui_popretr.errors import ExitCode
 from tui_popretr.faultpoints import Step
 
 COUNT = 6
-POWER = "the file system cannot fsync folders; a killed program loses nothing there, a power cut may"
+POWER = "the file system cannot fsync folders; nothing is lost if the program is killed, but a power cut may lose mail"
 
 
 def case_of(kind: Kind) -> Case:

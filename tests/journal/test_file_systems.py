@@ -38,7 +38,7 @@ WORKS: list[str] = ["open"]
 LOCAL = [
     "74",
     "cannot be opened: its file system has no file locks that work",
-    f"name a place on a local disk in <journal> (docs/file-systems.md); {UNTIL_THEN}",
+    f"name a file on a local disk in <journal> (docs/file-systems.md); {UNTIL_THEN}",
 ]
 IN_USE = [
     "75",

@@ -13,15 +13,15 @@ import os
 import sys
 
 _STREAMS = "PYTHONIOENCODING"
-#: An option of ours for the interpreter (-X): this is the second start. Its value tells whether _STREAMS is ours, too.
+#: Our own -X option for the interpreter, which marks the second start. Its value tells whether _STREAMS is ours, too.
 _MARK = "tui_popretr_start"
 
 
 def use_utf8() -> None:
-    """Start the interpreter again where it does not use UTF-8; what is shown keeps the locale's encoding.
+    """Start the interpreter again if it does not use UTF-8; output keeps the locale's encoding.
 
-    Names from the command line and the environment that are not UTF-8 keep their octets. Where that cannot be done, or
-    does not help, all stays as it is.
+    Names from the command line and the environment that are not UTF-8 keep their octets. If that is not possible, or
+    does not help, nothing changes.
     """
     mark = sys._xoptions.get(_MARK)
     if mark == "streams":

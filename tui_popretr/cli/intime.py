@@ -1,4 +1,4 @@
-"""Blocking calls that may never return, because a network file system is gone: each is waited for only so long."""
+"""Blocking calls with a timeout: a call on a dead network file system may never return."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from typing import Final, TypeVar
 
 T = TypeVar("T")
 
-#: Seconds in which all the calls must have been made.
+#: Seconds for all the calls together.
 PATIENCE: Final = 10.0
 _THREADS: Final = 8
 
 
 def call_all(calls: Sequence[Callable[[], T]], patience: float = PATIENCE) -> list[T | None]:
-    """Make these calls, a few at a time, and return their results; None for each that has not ended in time.
+    """Make these calls, a few at a time, and return their results; None for a call that has not returned in time.
 
     Its thread is left behind, and does not keep the process from ending.
     """
@@ -39,7 +39,7 @@ def call_all(calls: Sequence[Callable[[], T]], patience: float = PATIENCE) -> li
     try:
         for _ in range(min(_THREADS, len(calls))):
             threading.Thread(target=work, daemon=True).start()
-    except RuntimeError:  # there are no more threads to be had
+    except RuntimeError:  # no more threads can be started
         work()
     results: list[T | None] = [None] * len(calls)
     deadline = time.monotonic() + patience

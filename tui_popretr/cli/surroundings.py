@@ -25,7 +25,7 @@ from tui_popretr.config.model import (
 from tui_popretr.errors import describe_os_error
 from tui_popretr.text import visible
 
-_SILENT = "a file system does not answer; is its disk or server well?"
+_SILENT = "a file system does not answer; check its disk or server"
 
 
 def warnings(settings: Settings, patience: float = PATIENCE) -> list[str]:

@@ -1,4 +1,4 @@
-"""What the file systems can do on which mail and journal are to be kept: tried out, in private temporary files.
+"""Tests of the file systems for mail and journal, with private temporary files.
 
 docs/file-systems.md says what follows from each answer.
 """
@@ -19,7 +19,7 @@ from tui_popretr.text import visible
 
 
 def of_destination(destination: Destination) -> list[str]:
-    """Return what does not work as usual where messages are stored as files. Blocking."""
+    """Return warnings about the file systems of a destination. Blocking."""
     match destination:
         case MaildirDestination(path):
             tmp = os.path.join(path, "tmp")
@@ -30,24 +30,24 @@ def of_destination(destination: Destination) -> list[str]:
 
 
 def of_folder(path: str) -> list[str]:
-    """Return what does not work as usual in a folder of one file per message. Blocking."""
+    """Return warnings about the file system of a folder with one file per message. Blocking."""
     return _try((_power_cuts, _links), path)
 
 
 def of_journal(path: str) -> list[str]:
-    """Return what does not work as usual where the journal is kept, which is not opened. Blocking."""
+    """Return warnings about the file system of the journal, which is not opened. Blocking."""
     return _try((_power_cuts, _locks, _shared_memory), os.path.dirname(path))
 
 
 def _try(trials: Iterable[Callable[[str], Iterable[str]]], place: str) -> list[str]:
-    """Make these trials at a place, or where it is going to be made."""
+    """Run these tests in a folder, or in the nearest existing one."""
     folder = fs.nearest_folder(place)
     told: list[str] = []
     try:
         for trial in trials:
             told += trial(folder)
     except OSError as error:
-        told.append(f"{_name(folder)} cannot be tried out: {file_trouble(error).words}")
+        told.append(f"{_name(folder)} cannot be tested: {file_trouble(error).words}")
     return told
 
 
@@ -67,7 +67,9 @@ def _crossing(tmp: str) -> Iterator[str]:
         except OSError as error:
             if error.errno != errno.EXDEV:
                 raise
-            yield f"{_name(tmp)} and {_name(new)} are on two file systems: no message can get from one to the other"
+            yield (
+                f"{_name(tmp)} and {_name(new)} are on two file systems: no message can be moved from one to the other"
+            )
         else:
             os.unlink(moved)
 
@@ -80,7 +82,7 @@ def _links(folder: str) -> Iterator[str]:
         except (OSError, AttributeError, NotImplementedError):
             yield (
                 f"the file system of {_name(folder)} has no hard links: "
-                "the file of a message is there for a moment before the message is in it"
+                "the file of a message exists, empty, for a moment before the message replaces it"
             )
         else:
             os.unlink(other)
@@ -97,7 +99,7 @@ def _locks(folder: str) -> Iterator[str]:
         except (fs.NoLocksError, BlockingIOError):
             yield (
                 f"the journal cannot be kept in {_name(folder)}: its file system has no file locks that work; "
-                "name a place on a local disk in <journal>"
+                "name a file on a local disk in <journal>"
             )
 
 
@@ -108,14 +110,14 @@ def _shared_memory(folder: str) -> Iterator[str]:
             mmap.mmap(descriptor, 1).close()
         except OSError:
             yield (
-                f"the file system of {_name(folder)} has no shared memory: the journal does without, "
+                f"the file system of {_name(folder)} has no shared memory: the journal works without it, "
                 "but other programs may not be able to read it"
             )
 
 
 @contextlib.contextmanager
 def _private_file(folder: str) -> Iterator[tuple[int, str]]:
-    """A file that readers of mail do not see; it is closed and removed at the end, unless it was moved."""
+    """A file that mail readers ignore; at the end it is closed, and removed unless it was moved."""
     descriptor, path = tempfile.mkstemp(dir=folder, prefix=".tui-popretr-", suffix=".part")
     try:
         yield descriptor, path

@@ -13,7 +13,7 @@ from tui_popretr.delivery.trouble import delivery_failed
 
 
 def sync_folder(path: str) -> None:
-    """Make what was created, renamed or removed in a folder durable, where its file system can do that (fs.py).
+    """Make changes of names in a folder durable, if its file system can do that (fs.py).
 
     Blocking. Raises DeliveryFailed.
     """

@@ -26,16 +26,16 @@ def publish_by_rename(tmp: str, final: str) -> None:
 
 
 def publish_by_link(tmp: str, final: str) -> None:
-    """Link and unlink, where others may make files of any name at any time. Raises OSError, FileExistsError.
+    """Link and unlink, because other programs may create files of any name. Raises OSError, FileExistsError.
 
-    Where there are no hard links, for whatever reason, an empty file takes the name first, and is replaced.
+    Without hard links, an empty file gets the name first, and is then replaced.
     """
     try:
         _link(tmp, final)
     except OSError as error:
         if not os.path.lexists(tmp):
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT)) from error
-        # A network file system may have lost the answer, not the deed.
+        # On a network file system the call may have succeeded, and only its answer was lost.
         if not _is_linked(tmp, final):
             if isinstance(error, FileExistsError):
                 raise
@@ -54,7 +54,7 @@ def _link(tmp: str, final: str) -> None:
 
 
 def _is_linked(tmp: str, final: str) -> bool:
-    """Whether both are names of one file. Some file systems make inodes up, so the sizes must agree, too."""
+    """Whether both are names of one file. Some file systems invent inode numbers, so the sizes must agree, too."""
     try:
         one, other = os.lstat(tmp), os.lstat(final)
     except OSError:
@@ -68,7 +68,7 @@ def _publish_by_placeholder(tmp: str, final: str) -> None:
     try:
         _replace_placeholder(tmp, final)
     except OSError:
-        # Where only the answer was lost, nothing has the unfinished name.
+        # If only the answer was lost, there is no file with the unfinished name.
         with contextlib.suppress(OSError):
             if os.path.lexists(tmp) and _is_placeholder(os.lstat(final)):
                 os.unlink(final)
@@ -76,7 +76,7 @@ def _publish_by_placeholder(tmp: str, final: str) -> None:
 
 
 def _replace_placeholder(tmp: str, final: str) -> None:
-    if not _is_placeholder(os.lstat(final)):  # others have written into it
+    if not _is_placeholder(os.lstat(final)):  # another program has written into it
         raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
     os.rename(tmp, final)
 
@@ -92,7 +92,7 @@ class Whereabouts(Enum):
     RESUMED = "resumed"  # it has it now
     GONE = "gone"  # neither name exists: a reader took it, or it was lost
     DISPLACED = "displaced"  # something else has its final name: it was never published
-    EMPTY = "empty"  # what has its final name is empty, and the unfinished file is gone
+    EMPTY = "empty"  # the file with the final name is empty, and the unfinished file is gone
 
 
 class Resumption:
@@ -143,7 +143,7 @@ class Resumption:
         there = os.lstat(final)
         if not os.path.lexists(tmp):
             return Whereabouts.EMPTY if _is_placeholder(there) else Whereabouts.PUBLISHED
-        # Linked and not yet unlinked, or a placeholder, or a stranger: the inodes tell.
+        # Linked and not yet unlinked, or a placeholder, or a file of another program: compare the inodes.
         if _is_linked(tmp, final):
             os.unlink(tmp)
             return Whereabouts.PUBLISHED

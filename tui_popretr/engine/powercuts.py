@@ -1,4 +1,4 @@
-"""Which places of a configuration may lose mail at a power cut, because their file systems cannot fsync folders."""
+"""The folders of a configuration that may lose mail in a power cut: their file systems cannot fsync folders."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tui_popretr.config.model import FolderDestination, MaildirDestination, Sett
 
 
 def unsafe_places(settings: Settings) -> list[str]:
-    """Return these places, one of each file system. Blocking."""
+    """Return these folders, one for each file system. Blocking."""
     unsafe = []
     seen = set()
     for place in _places(settings):
@@ -20,7 +20,7 @@ def unsafe_places(settings: Settings) -> list[str]:
             if device not in seen and not fs.sync_folder(folder):
                 unsafe.append(place)
             seen.add(device)
-        except (OSError, ValueError):  # whether it can be used at all shows later
+        except (OSError, ValueError):  # an unusable folder is reported later
             continue
     return unsafe
 

@@ -206,10 +206,10 @@ def create(path: str) -> None:
 
 
 def use_no_shared_memory(connection: sqlite3.Connection) -> None:
-    """Keep the index of the write-ahead log in memory, and the file locked: to be called before anything is read.
+    """Keep the index of the write-ahead log in memory, and the file locked. Must be called before the first read.
 
-    Not all file systems can map files into shared memory. The process is the only one that uses the file anyway; for
-    as long as it does, it must not open the file otherwise: closing any descriptor of it would end SQLite's lock.
+    Not all file systems can map files into shared memory. No other process uses the file anyway. Meanwhile
+    this process must not open it elsewhere: closing any descriptor of the file would end SQLite's lock.
     """
     connection.execute("PRAGMA locking_mode = EXCLUSIVE")
 

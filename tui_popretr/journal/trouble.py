@@ -25,7 +25,7 @@ from tui_popretr.errors import (
 from tui_popretr.files import NotRegularError
 from tui_popretr.fs import NoLocksError, want_classic_lock, want_room
 
-#: Octets that a transaction may take: a disk that has less left is full.
+#: Octets that a transaction may take: a disk with less free space is full.
 LEAST_ROOM: Final = 64 * 1024
 _DAMAGE: Final = frozenset((sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_FORMAT))
 _REFUSED: Final = FileTrouble(
@@ -33,7 +33,7 @@ _REFUSED: Final = FileTrouble(
 )
 _BUSY: Final = frozenset((sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED))
 _NO_LOCKS: Final = FileTrouble(
-    "its file system has no file locks that work", "name a place on a local disk in <journal> (docs/file-systems.md)"
+    "its file system has no file locks that work", "name a file on a local disk in <journal> (docs/file-systems.md)"
 )
 
 
