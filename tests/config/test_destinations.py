@@ -214,7 +214,7 @@ def test_both_wrong_modes_are_reported(tmp_path: Path) -> None:
     assert [message.split(":")[0] for message in found] == ["filemode", "foldermode"]
 
 
-def test_modes_that_let_everybody_write(tmp_path: Path) -> None:
+def test_modes_that_let_every_user_write(tmp_path: Path) -> None:
     more = '<maildir filemode="0666" foldermode="0777">m</maildir>'
     assert warnings(load_text(tmp_path, task(client(more=more)))) == [
         "filemode 0666 lets every user of this machine change the mail",

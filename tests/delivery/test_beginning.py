@@ -1,4 +1,4 @@
-"""How a message begins: what is dropped, and whether a header may be put before it."""
+"""How a message begins: what is dropped, and whether a header may be added before it."""
 
 from __future__ import annotations
 

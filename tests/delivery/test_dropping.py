@@ -1,4 +1,4 @@
-"""Delivered-To lines left out of a header."""
+"""Delivered-To fields removed from a header."""
 
 from __future__ import annotations
 

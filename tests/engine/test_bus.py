@@ -123,7 +123,7 @@ def test_a_listener_that_fails_is_dropped_in_the_middle_of_a_dialogue() -> None:
 
 
 @pytest.mark.parametrize("dialogue", [False, True], ids=["a fact", "a line of dialogue"])
-def test_without_on_failure_the_publisher_gets_the_exception_and_the_others_the_fact(dialogue: bool) -> None:
+def test_without_on_failure_the_publisher_gets_the_exception_and_the_other_subscribers_the_fact(dialogue: bool) -> None:
     bus = Bus()
     heard: list[Fact] = []
 

@@ -408,7 +408,7 @@ async def test_where_the_server_hangs_up_the_advice_names_the_methods(autojump_c
     ],
 )
 @trio_test
-async def test_user_and_pass_go_together_where_nobody_listens(
+async def test_user_and_pass_go_together_on_a_private_connection(
     user: str, passed: str, succeeds: bool, where: dict[str, Any], autojump_clock: MockClock
 ) -> None:
     attempt = Attempt(USERPASS, **where)
@@ -424,7 +424,7 @@ async def test_user_and_pass_go_together_where_nobody_listens(
 
 
 @trio_test
-async def test_pass_waits_for_the_answer_to_user_where_others_may_listen(autojump_clock: MockClock) -> None:
+async def test_pass_waits_for_the_answer_to_user_on_a_public_connection(autojump_clock: MockClock) -> None:
     attempt = Attempt(USERPASS)
     attempt.options.together = True
     await attempt.fails(*USER_NO)

@@ -1,4 +1,4 @@
-"""Servers of older days: refused with the setting that accepts them, as it is written, and accepted with that."""
+"""Outdated servers: refused with the setting that accepts them, as it is written, and accepted with that."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ def world(tmp_path: Path) -> World:
 
 
 async def passes(world: World, days: int) -> int:
-    """Let so many days pass, with a session each day; return how many messages were deleted."""
+    """Let this number of days pass, with a session each day; return how many messages were deleted."""
     deleted = 0
     for _ in range(days):
         world.clock.skip(DAY)

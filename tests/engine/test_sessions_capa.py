@@ -290,7 +290,7 @@ async def test_capa_never_asks_nothing(world: World, autojump_clock: MockClock) 
 
 @trio_test
 async def test_without_capa_auto_takes_no_weaker_mechanism_than_before(world: World, autojump_clock: MockClock) -> None:
-    """Here the server has lost SCRAM, or somebody on the way says so: the digest of APOP is not given away either."""
+    """The server no longer lists SCRAM, or an attacker hides it: the digest of APOP is not sent either."""
     auto = replace(world.client().server, auth_types=(AuthType.AUTO,))
     assert (await world.poll(server=auto)).ok
     assert (await world.poll(server=auto, **NEVER)).ok
@@ -399,7 +399,7 @@ async def test_a_login_that_is_sent_at_once_and_rejected(
     password: str | None,
     hang_up: bool,
 ) -> None:
-    """The password is told once, also where the server hangs up behind the first refusal."""
+    """The password is sent once, even if the server closes the connection after the first refusal."""
     monkeypatch.setattr(MemoryStream, "remote_ip", "127.0.0.1")
     world.drop.password = password
     if password is None:

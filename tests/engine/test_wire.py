@@ -224,7 +224,7 @@ async def retrieve(wire: Wire) -> tuple[int, float]:
 
 
 async def retrieved(connection: Connection, *said: bytes | float) -> tuple[int, float]:
-    """The same of a server that says this, and is silent for so many seconds, when it has heard RETR."""
+    """The same for a server that answers RETR with this, and then is silent for this number of seconds."""
 
     async def play() -> None:
         assert await connection.peer.heard() == "RETR 1"

@@ -67,7 +67,7 @@ async def test_empty_lines(script: Script, pipelining: bool, tmp_path: Path, aut
 
 @trio_test
 async def test_empty_lines_before_the_answer_to_stls(tmp_path: Path, autojump_clock: MockClock) -> None:
-    """Behind it they would be octets in clear that nobody asked for."""
+    """After it they would be unexpected octets in clear."""
     server = HostileServer(MAILS, {"GREETING": behind(b"\r\n"), "STLS": (behind(b"\n"), HANDSHAKE)})
     service = await one_session(server, tmp_path, seconds=0.1, tls=TlsPolicy(latent=True))
     assert server.told_in_clear == 0

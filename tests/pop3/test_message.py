@@ -190,7 +190,7 @@ def test_a_status_line_that_ends_in_lf_alone() -> None:
         assert machine.bare_lines is (sent == b"+OK\n")
 
 
-def test_a_message_begins_anew_without_what_the_last_one_was() -> None:
+def test_a_message_begins_without_the_state_of_the_last_one() -> None:
     machine = retrieving()
     fed(machine, [STATUS + b"a\n.\n"])
     machine.quiet()

@@ -141,7 +141,7 @@ def test_a_lost_terminal_ends_in_good_order(tmp_path: Path, controlling: bool) -
         assert in_order(tmp_path, server)
 
 
-def test_a_terminal_lost_before_the_first_screen_ends_in_good_order(tmp_path: Path) -> None:
+def test_a_terminal_lost_before_the_first_screen_ends_with_code_0(tmp_path: Path) -> None:
     held = "import select, tui_popretr.ui.terminal as terminal\nstart = terminal.Terminal.start_application_mode\n"
     held += "def until_lost(self):\n    start(self)\n    lost = select.poll()\n    lost.register(self.fileno, 0)\n"
     held += "    while not lost.poll(10): self.write(' ')\nterminal.Terminal.start_application_mode = until_lost"

@@ -156,7 +156,7 @@ class Sizes:
         fcntl.ioctl(self._slave, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
 
     async def reported(self, count: int) -> list[tuple[int, int]]:
-        """Wait for so many reports and return them."""
+        """Wait for this number of reports and return them."""
         messages = [await asyncio.to_thread(self.told.get, timeout=PATIENCE) for _ in range(count)]
         return [(each.size.width, each.size.height) for each in messages if isinstance(each, events.Resize)]
 

@@ -140,7 +140,7 @@ class Dashboard(EndingApp):
         yield KeyBar()
 
     def on_mount(self) -> None:
-        if self.ending:  # the terminal was lost before all widgets were there
+        if self.ending:  # the terminal was lost before all widgets were mounted
             return
         self._main = self.screen
         self._arrange()

@@ -1,4 +1,4 @@
-"""Delivered-To lines are left out of what a mail server gets, where that is asked for."""
+"""Delivered-To fields are removed before a message is sent, if that is configured."""
 
 from __future__ import annotations
 

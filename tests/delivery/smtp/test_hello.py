@@ -1,4 +1,4 @@
-"""How we introduce ourselves to the mail server."""
+"""Our name in EHLO, LHLO and HELO."""
 
 from __future__ import annotations
 

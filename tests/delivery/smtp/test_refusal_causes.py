@@ -1,4 +1,4 @@
-"""What a refusal for good is about: the message and its recipients, or our own configuration."""
+"""The cause of a refusal for good: the message and its recipients, or our own configuration."""
 
 from __future__ import annotations
 

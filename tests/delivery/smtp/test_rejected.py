@@ -1,4 +1,4 @@
-"""<rejected>: what the mail server refuses for good at three sessions is saved, and counts as delivered."""
+"""<rejected>: a message that the mail server refuses for good in three sessions is saved and counts as delivered."""
 
 from __future__ import annotations
 

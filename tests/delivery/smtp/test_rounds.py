@@ -25,7 +25,7 @@ def letter(recipients: list[str], *, eight_bit: bool = False) -> Letter:
 
 @dataclass
 class Model:
-    """A mail server: how many recipients it takes at once, and how many refusals it bears in a connection."""
+    """A mail server: how many recipients it accepts at once, and how many refusals it allows in a connection."""
 
     most: int
     patience: int
@@ -83,7 +83,7 @@ def test_each_recipient_gets_it_once_and_has_an_answer(
         assert transactions <= 2 * count + 2
         following = rounds.next(server.transact(following))
     whole = rounds.outcome
-    assert len(server.has) == len(set(server.has)), "nobody has it twice"
+    assert len(server.has) == len(set(server.has)), "no recipient has it twice"
     assert set(server.has) == set(whole.accepted) == {each for each in recipients if each not in server.answers}
     assert {each: reply for each, reply in whole.refused.items() if each not in whole.accepted} == {
         each: server.answers[each] for each in recipients if each in server.answers

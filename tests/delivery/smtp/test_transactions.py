@@ -191,7 +191,7 @@ def test_the_living_get_it(order: str, pipelining: bool, last_word: str) -> None
     assert len(asked) == 1, "an answer for good is final"
 
 
-def test_a_server_that_accepts_nobody_comes_to_an_end() -> None:
+def test_a_server_that_accepts_no_recipient_ends_the_attempts() -> None:
     many = tuple(f"dead{number}@receiver.test" for number in range(30))
     with receiving() as receiver, sending(receiver.destination(*many)) as sender:
         receiver.limits = Limits(errors=1, unknown=frozenset(many))
@@ -232,7 +232,7 @@ def test_too_many_recipients_count_as_errors() -> None:
     assert receiver.connections == 2
 
 
-# --- so many messages in a connection ---------------------------------------------------------------------------------
+# --- a limit of messages per connection -------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("pipelining", [False, True])
