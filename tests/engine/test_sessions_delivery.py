@@ -94,7 +94,14 @@ async def test_owed_deletions_are_made_also_where_nothing_can_be_stored(
     await world.poll()
     world.faults.quit = QuitFault.NONE
     world.add(mail(2))
-    monkeypatch.setattr(os, "statvfs", lambda path: os.statvfs_result((1, 1, 1, 0, 0, 0, 0, 0, 0, 255)))
+    real = os.statvfs
+
+    def statvfs(path: str) -> os.statvfs_result:  # the journal is on another disk
+        return (
+            os.statvfs_result((1, 1, 1, 0, 0, 0, 0, 0, 0, 255)) if path.startswith(str(world.maildir)) else real(path)
+        )
+
+    monkeypatch.setattr(os, "statvfs", statvfs)
     result = await world.poll()
     assert result.code is ExitCode.IO_ERROR
     assert "the disk is full" in result.error
