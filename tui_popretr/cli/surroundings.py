@@ -32,7 +32,7 @@ def warnings(settings: Settings, patience: float = PATIENCE) -> list[str]:
     """Return what cannot work on this machine for this user, as things are now; [] where all is well.
 
     Nothing is made that stays, and nothing is run. A program that runs as another user may find it otherwise.
-    `patience`: seconds after which a file system that does not answer is given up.
+    `patience`: seconds after which a file system that does not answer is skipped.
     """
     calls = [partial(_client, client) for client in settings.clients]
     *clients, files = call_all([*calls, partial(_files, settings)], patience)
