@@ -123,7 +123,9 @@ def test_control_characters_are_shown_as_such() -> None:
 
 def test_a_server_of_another_protocol() -> None:
     with talking([b"+OK POP3 ready\r\n"]) as port:
-        error = failure(ReceiverConfused, r"an answer that is none: \+OK POP3 ready", destination(port), None)
+        error = failure(
+            ReceiverConfused, r"an answer that is not an SMTP reply: \+OK POP3 ready", destination(port), None
+        )
     assert "<address>" in error.advice
 
 

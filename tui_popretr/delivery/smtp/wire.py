@@ -194,7 +194,7 @@ class Wire(smtplib.LMTP):
             line = self._redacted(self._line(deadline), least_echo)
             self.say(Direction.IN, visible(line))
             if not _CODE.match(line):
-                raise self._confused(f"gave an answer that is none: {visible(line, 200)}")
+                raise self._confused(f"gave an answer that is not an SMTP reply: {visible(line, 200)}")
             if len(lines) == MAX_LINES:
                 raise self._confused(f"gave an answer of more than {MAX_LINES} lines")
             lines.append(line[4:].strip(b" \t"))
