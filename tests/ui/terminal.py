@@ -22,6 +22,8 @@ from tests.cli.program import environment
 from tests.support.popserver_thread import PATIENCE
 
 _SEQUENCE = re.compile(rb"\x1b(?:\[[0-9;?<>=]*\$?[A-Za-z~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[()][0-9A-B]|[=>])")
+#: Written by the tests themselves, behind the last that an ended program has written.
+_MARKER = re.compile(rb"\x1b]9;all [0-9]+\x07")
 #: What a dashboard switches on, and what has to be switched off again.
 _MODES = (
     (b"\x1b[?1049h", b"\x1b[?1049l"),
@@ -65,7 +67,7 @@ class OnTerminal:
     def drawn(self) -> bytes:
         """All that was written to the terminal."""
         with self._changed:
-            return bytes(self._drawn)
+            return _MARKER.sub(b"", self._drawn)
 
     @property
     def text(self) -> str:
