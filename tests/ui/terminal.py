@@ -143,7 +143,7 @@ class OnTerminal:
 
     def _settle(self) -> None:
         """Wait until the reader has what the process wrote before it ended or stopped."""
-        marker = b"\x1b]9;all %d\x07" % len(self.drawn)
+        marker = b"\x1b]9;all %d\x07" % len(self._drawn)
         os.write(self._slave, marker)
         with self._changed:
             assert self._changed.wait_for(lambda: marker in self._drawn, PATIENCE)
