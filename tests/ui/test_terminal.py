@@ -23,6 +23,7 @@ from textual.message import Message
 
 from tests.support.dashboard import ScriptedSource
 from tests.support.popserver_thread import PATIENCE
+from tui_popretr import job
 from tui_popretr.ui import sanity, terminal
 from tui_popretr.ui.app import Dashboard
 from tui_popretr.ui.sanity import Sanity
@@ -232,6 +233,28 @@ def test_a_terminal_that_reports_its_size_among_the_keys_is_not_asked(
             return there.told.empty()
 
     assert asyncio.run(asked())
+
+
+def test_a_signal_while_the_output_is_locked_waits_for_nothing(
+    pair: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given_up: list[bool] = []
+
+    async def stopped() -> list[bool]:
+        monkeypatch.setattr(job, "is_kept", lambda: True)
+        async with sizes(pair, monkeypatch) as there:
+            monkeypatch.setattr(job, "give_up_terminal", lambda: given_up.append(there.driver._suspended))
+            assert there.driver._writer_thread is not None
+            states = []
+            for number in (signal.SIGTSTP, signal.SIGCONT, signal.SIGTSTP, signal.SIGCONT):
+                with there.driver._writer_thread._queue.mutex:
+                    signal.raise_signal(number)
+                await asyncio.sleep(0)
+                states.append(there.driver._suspended)
+            return states
+
+    assert asyncio.run(stopped()) == [True, False, True, False]
+    assert given_up == [True, True]
 
 
 class _Hearing(Terminal):

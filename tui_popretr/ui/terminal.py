@@ -58,48 +58,51 @@ class Terminal(LinuxDriver):
         signal.signal(signal.SIGWINCH, self._on_resized)
         self._watcher = self._loop.create_task(self._watch())
 
+    # Textual leaves and enters the screen within the handlers of SIGTSTP and SIGCONT. Those interrupt the main thread
+    # anywhere, also where it holds the lock of the output's queue, which they then wait for, for ever. So the handlers
+    # leave it to the event loop.
+
     def _sigtstp_application(self, *_: object) -> None:
-        if not job.is_kept():
-            super()._sigtstp_application()
-            return
         try:
             self._loop.call_soon_threadsafe(self._suspend)
         except RuntimeError:  # the loop is closed, and the screen left
-            job.give_up_terminal()
+            self._stop()
+
+    def _sigcont_application(self, *_: object) -> None:
+        with contextlib.suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(self._go_on)
 
     def _suspend(self) -> None:
-        """Leave the screen and give the terminal up; this process goes on."""
-        if not self._suspended:
+        """Leave the screen and give the terminal up."""
+        if not self._suspended and self._writer_thread is not None:
             self.suspend_application_mode()
             self._suspended = True
-            self._out.write(_SUSPENDED)
-            self._out.flush()
-        job.give_up_terminal()
+            if job.is_kept():
+                self._out.write(_SUSPENDED)
+                self._out.flush()
+        self._stop()
+
+    def _stop(self) -> None:
+        """Have the keeper stop, while this process goes on; without one, stop."""
+        if job.is_kept():
+            job.give_up_terminal()
+        else:
+            os.kill(os.getpid(), signal.SIGSTOP)
 
     def _go_on(self) -> None:
-        """The terminal is back: enter the screen and draw it whole."""
-        if not self._suspended:  # the process was stopped without notice
+        """Enter the screen and draw it whole: the terminal is back, or the process was stopped without notice."""
+        if self._app._exit or self._writer_thread is None:
+            return
+        if not self._suspended:
             self.suspend_application_mode()
         self._suspended = False
         self._must_signal_resume = True
         self.resume_application_mode()
-
-    def resume_application_mode(self) -> None:
-        super().resume_application_mode()
+        if not self._writer_thread.is_alive():  # in the background: the terminal was not to be had
+            self._suspended = True
+            return
         # Textual draws what has changed; the screen is empty now.
         self._app.call_later(self._app.refresh, layout=True)
-
-    def _sigcont_application(self, *_: object) -> None:
-        if job.is_kept():
-            with contextlib.suppress(RuntimeError):  # the loop is closed
-                self._loop.call_soon_threadsafe(self._go_on)
-            return
-        # Textual takes every SIGCONT for the end of a SIGTSTP. After a mere SIGSTOP the terminal is still in use; set
-        # up a second time it would lose its settings, and leave a thread behind that the process waits for.
-        if self._auto_restart and not self._must_signal_resume:
-            self.suspend_application_mode()
-            self._must_signal_resume = True
-        super()._sigcont_application()
 
     def _get_terminal_size(self) -> tuple[int, int]:
         return terminal_size(self._out.fileno())
