@@ -127,8 +127,14 @@ class _Keeper:
                     if code < 0:
                         self._mend()
                     return code
-            elif told is not None and number == signal.SIGUSR1 and told.si_pid == self._worker:
+            elif told is not None and number == signal.SIGUSR1:
+                if told.si_pid == self._worker:
+                    self._stop()
+            elif number == signal.SIGTSTP and self._waiting:  # the worker has given the terminal up already
                 self._stop()
+            elif number == signal.SIGCONT:
+                # After a SIGSTOP to this process the shell has taken the terminal from the worker.
+                self._waiting = self._waiting or not self._has_terminal(self._worker)
             elif number in _PASSED_ON:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(self._worker, signal.Signals(number))
@@ -155,11 +161,17 @@ class _Keeper:
 
     def _return_terminal(self) -> None:
         """Let the worker go on where the shell has given the terminal to the job."""
-        with contextlib.suppress(OSError):
-            if self._waiting and os.tcgetpgrp(_TERMINAL) == os.getpgrp():
-                self._hand_over(self._worker)
-                self._waiting = False
+        if self._waiting and self._has_terminal(os.getpgrp()):
+            self._hand_over(self._worker)
+            self._waiting = False
+            with contextlib.suppress(OSError):
                 os.kill(self._worker, signal.SIGCONT)
+
+    def _has_terminal(self, group: int) -> bool:
+        try:
+            return os.tcgetpgrp(_TERMINAL) == group
+        except OSError:  # the terminal is gone
+            return False
 
     def _hand_over(self, group: int) -> None:
         with contextlib.suppress(OSError):  # the terminal is gone

@@ -21,7 +21,8 @@ from tests.support.popserver_thread import PATIENCE
 from tests.ui.terminal import OnTerminal
 
 #: Says on descriptor `said` how the job is: its pid, `stopped SIGNAL`, `exited CODE`; and does what `asked` gives: `fg`
-#: as for a stopped job, `bg`, `fg again` as for a job that runs in the background already, without a SIGCONT.
+#: as for a stopped job, `bg`, `fg again` as for a job that runs in the background already, without a SIGCONT, `bg and
+#: wait`, which says `running`, and then what becomes of the job.
 _SHELL = """
 import os, signal, sys
 said, asked = int(sys.argv[1]), int(sys.argv[2])
@@ -46,6 +47,8 @@ while True:
             os.tcsetpgrp(0, job)
         if order != "fg again":
             os.killpg(job, signal.SIGCONT)
+        if order == "bg and wait":
+            os.write(said, b"running\\n")
         if order != "bg":
             break
 """

@@ -163,6 +163,75 @@ def test_a_dashboard_stopped_without_notice_leaves_a_sane_terminal_and_comes_bac
         assert shell.terminal.insane() == []
 
 
+@pytest.mark.parametrize("way", [from_outside, lambda shell: shell.send(signal.SIGSTOP)], ids=["TSTP", "STOP"])
+def test_a_job_in_the_background_stops_again(tmp_path: Path, way: Callable[[Shell], None]) -> None:
+    with in_shell(at_rest(tmp_path)) as shell:
+        shell.terminal.wait_for("waiting")
+        stop(shell)
+        shell.ask("bg and wait")
+        assert shell.says() == "running"
+        way(shell)
+        assert shell.says().startswith("stopped")
+        shell.ask("fg")
+        wait_for_screen(shell, 2)
+        shell.terminal.press("q")
+        assert shell.says() == "exited 0"
+        assert shell.terminal.insane() == []
+
+
+def test_two_signals_to_the_worker_stop_the_job_once(tmp_path: Path) -> None:
+    twice = """
+from tui_popretr.ui.terminal import Terminal
+suspend = Terminal._suspend
+Terminal._suspend = lambda self: (suspend(self), __import__("time").sleep(0.1), suspend(self))
+"""
+    with in_shell(at_rest(tmp_path), patch=twice) as shell:
+        shell.terminal.wait_for("waiting")
+        for number in (2, 3):
+            stop(shell)
+            shell.ask("fg")
+            wait_for_screen(shell, number)
+        shell.terminal.press("q")
+        assert shell.says() == "exited 0"
+        assert shell.terminal.insane() == []
+
+
+def test_a_job_stopped_by_sigstop_comes_back(tmp_path: Path) -> None:
+    with in_shell(at_rest(tmp_path)) as shell:
+        shell.terminal.wait_for("waiting")
+        shell.send(signal.SIGSTOP)
+        assert shell.says() == f"stopped {signal.SIGSTOP.value}"
+        shell.ask("fg")
+        wait_for_screen(shell, 2)
+        shell.terminal.press("q")
+        assert shell.says() == "exited 0"
+        assert shell.terminal.insane() == []
+
+
+def test_a_dashboard_that_ends_when_the_terminal_comes_back_leaves_it_sane(tmp_path: Path) -> None:
+    back_at_the_end = """
+import os, time
+from tui_popretr.ui.terminal import Terminal
+suspend, close = Terminal._suspend, Terminal.close
+def exit_and_suspend(self):
+    self._app.exit(0)
+    suspend(self)
+def close_and_go_on(self):
+    close(self)
+    if self._suspended:
+        while os.tcgetpgrp(0) != os.getpgrp():
+            time.sleep(0.01)
+        self._go_on()
+Terminal._suspend, Terminal.close = exit_and_suspend, close_and_go_on
+"""
+    with in_shell(at_rest(tmp_path), patch=back_at_the_end) as shell:
+        shell.terminal.wait_for("waiting")
+        stop(shell)
+        shell.ask("fg")
+        assert shell.says() == "exited 0"
+        assert shell.terminal.insane() == []
+
+
 def test_an_exit_code_passes(tmp_path: Path) -> None:
     (tmp_path / "var").mkdir()
     (tmp_path / "var/popretr.sqlite").write_bytes(b"this is no database" * 100)
