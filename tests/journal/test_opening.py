@@ -109,6 +109,15 @@ def test_another_name_for_the_same_file_is_no_way_round_the_lock(path: str, tmp_
         journal.close()
 
 
+@pytest.mark.parametrize("version", versions.TABLES)
+def test_of_a_message_retrieved_while_the_clock_was_not_set_no_age_is_believed(path: str, version: int) -> None:
+    versions.make(path, version)
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("UPDATE message SET time = 3600")
+    with closing(Journal.open(path)) as journal:
+        assert {record.born for record in journal.records(1)} == {0.0}
+
+
 def test_a_journal_from_the_future_is_refused_and_kept(closed: str) -> None:
     with closing(sqlite3.connect(closed)) as connection:
         connection.execute(f"PRAGMA user_version = {schema.VERSION + 1}")

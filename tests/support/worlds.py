@@ -77,13 +77,19 @@ class RunClock:
     def __init__(self) -> None:
         self._ahead = 0.0
         self.wrong = timedelta()  # of the wall clock
-        self.boots = 1
+        self._boots = 1
+        self._booted = 0.0
 
     def boottime(self) -> float:
-        return 1000.0 + trio.current_time() + self._ahead
+        return 1000.0 + trio.current_time() + self._ahead - self._booted
 
     def boot(self) -> str:
-        return f"boot {self.boots}"
+        return f"boot {self._boots}"
+
+    def reboot(self) -> None:
+        """Start the machine again: boottime() begins again."""
+        self._boots += 1
+        self._booted = trio.current_time() + self._ahead
 
     def now(self) -> datetime:
         right = datetime(2026, 11, 23, 7, 27, 59, tzinfo=UTC) + timedelta(seconds=trio.current_time() + self._ahead)

@@ -99,14 +99,16 @@ class Maildrop:
 
 #: A step of a MaildropClock is at most this many seconds.
 LONGEST_STEP: Final = 7 * 24 * 3600.0
+#: Epoch seconds, 2020-01-01: a wall clock before that has not been set since the machine started.
+EARLIEST: Final = 1577836800.0
 
 
 class MaildropClock(NamedTuple):
     """A clock for deleteafter, which advances by a bounded step from one session to the next.
 
     The wall clock may be at 1970 (machines without a battery) or years ahead. Within one boot of the machine a step is
-    measured by CLOCK_BOOTTIME, otherwise by the wall clock, and it is at most LONGEST_STEP in both cases. So a message
-    is never deleted too early.
+    measured by CLOCK_BOOTTIME, otherwise by the wall clock, and it is at most LONGEST_STEP in both cases. From or to a
+    wall clock that was never set, only the time since the boot counts. So a message is never deleted too early.
     """
 
     seconds: float = 0.0
@@ -120,6 +122,8 @@ class MaildropClock(NamedTuple):
             step = 0.0
         elif boot and boot == self.boot:
             step = boottime - self.boottime
+        elif min(self.wall, wall) < EARLIEST:
+            step = boottime if boot and self.boot else 0.0
         else:
             step = wall - self.wall
         return MaildropClock(self.seconds + min(max(step, 0.0), LONGEST_STEP), boot, boottime, wall)

@@ -10,7 +10,7 @@ from typing import Final
 from tui_popretr.errors import JournalFromFuture
 from tui_popretr.fs import sync_folder
 from tui_popretr.journal.place import sync_holder
-from tui_popretr.journal.records import LONGEST_STEP
+from tui_popretr.journal.records import EARLIEST, LONGEST_STEP
 from tui_popretr.journal.trouble import damaged
 
 APPLICATION_ID: Final = 0x506F7052  # "PopR"
@@ -136,7 +136,8 @@ ALTER TABLE maildrop ADD COLUMN wall REAL NOT NULL DEFAULT 0;
 _ALL_TABLES: Final = f"{_TABLES}{_CLOCK}{_MESSAGE}{_TROUBLE}{_ACCEPTED}{_ACCEPTED_UTF8}{_MANNERS}{_CAPA}"
 
 # SQLite cannot change a check or a primary key, so the tables are created again. In version 3 a key with a space was a
-# size, because no UID of that version had one. The age of a message counts up to one step of the clock.
+# size, because no UID of that version had one. The age of a message counts up to one step of the clock
+# if the wall clock was set at its retrieval.
 _COPIED = (
     "id, maildrop, uid, octets, digest, whole, message_id, date, state, owed, settled, tmp, final, audit, time, absent"
 )
@@ -146,7 +147,7 @@ DROP INDEX message_by_uid;
 DROP INDEX message_unfinished;
 {_MESSAGE}
 INSERT INTO message ({_COPIED}) SELECT {_COPIED} FROM message_3;
-UPDATE message SET born = -max(0, min(strftime('%s', 'now') - time, {LONGEST_STEP}));
+UPDATE message SET born = -max(0, min(strftime('%s', 'now') - time, {LONGEST_STEP})) WHERE time >= {EARLIEST};
 {_CLOCK}
 DROP TABLE message_3;
 ALTER TABLE trouble RENAME TO trouble_3;
