@@ -18,6 +18,8 @@ from tui_popretr.faultpoints import Step
 #: The disk is started on a large message each time so many octets are written, so that the fsync at its end is short
 #: and the page cache is left to others.
 _WRITEBACK = 4 * 1024 * 1024
+#: The permissions that a file is made with. No usual umask takes any of them away.
+_PRIVATE = 0o600
 
 
 class FileDraft:
@@ -192,12 +194,13 @@ class FileDraft:
         self.spilled = True
         if self._owner is not None:
             self._owner.give(self._descriptor)
-        # The file is still empty, so the message never has other permissions.
-        status = set_mode(self._descriptor, self._mode)
-        self._inode = (status.st_dev, status.st_ino)
+        if self._link or self._mode != _PRIVATE:  # else it has its mode, and its inode is of no interest
+            # The file is still empty, so the message never has other permissions.
+            status = set_mode(self._descriptor, self._mode)
+            self._inode = (status.st_dev, status.st_ino)
 
     def _open(self) -> int:
-        return os.open(self.tmp, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+        return os.open(self.tmp, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, _PRIVATE)
 
     def _start_writeback(self) -> None:
         # Linux begins to write dirty pages when told that they are not needed, and does not wait.

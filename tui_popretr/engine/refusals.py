@@ -27,6 +27,7 @@ from __future__ import annotations
 
 import re
 from enum import Enum
+from functools import cached_property
 
 
 class Refusal(Enum):
@@ -38,13 +39,23 @@ class Refusal(Enum):
     TEMPORARY = "a temporary failure of the server"
 
 
-def _words(pattern: str) -> re.Pattern[str]:
-    return re.compile(pattern, re.IGNORECASE | re.VERBOSE)
+class _Words:
+    """A pattern, compiled when it is first needed: most programs never see a refusal, and all wait for their start."""
+
+    def __init__(self, pattern: str) -> None:
+        self._pattern = pattern
+
+    def search(self, text: str) -> re.Match[str] | None:
+        return self._compiled.search(text)
+
+    @cached_property
+    def _compiled(self) -> re.Pattern[str]:
+        return re.compile(self._pattern, re.IGNORECASE | re.VERBOSE)
 
 
 _ADDRESS = re.compile(r"\S*(?:@|://)\S*")
 # POP3 has no RESP-CODE for it, so it is read from the words, and from IMAP's code (RFC 5530 §3); Dovecot says [AUTH].
-_WANTS_TLS = _words(
+_WANTS_TLS = _Words(
     r"""\[PRIVACYREQUIRED\]
     |\b(?:TLS|SSL|STLS|STARTTLS)\b
     |\b(?:secure|encrypted)\ connection
@@ -55,51 +66,51 @@ _WANTS_TLS = _words(
 )
 _OFF = r"""(?:(?:not|n't|nicht|pas)\s(?:been\s)?(?:enabled|allowed|activated|permitted|available|aktiviert|activée?)
     |disabled|deactivated|deaktiviert|désactivée?)\b"""
-_SWITCHED_OFF = _words(rf"\bPOP3?\b.*{_OFF} | {_OFF}\sfor\sPOP3?\b | \b(?:enable|activate|turn\son)\b.*\bPOP3?\b")
-_NO_MECHANISM = _words(
+_SWITCHED_OFF = _Words(rf"\bPOP3?\b.*{_OFF} | {_OFF}\sfor\sPOP3?\b | \b(?:enable|activate|turn\son)\b.*\bPOP3?\b")
+_NO_MECHANISM = _Words(
     r"""\b(?:commands?|mechanisms?|methods?|APOP|AUTH|SASL|auth(?:entication)?\stype)\b.*
         (?:un(?:known|available|supported|recognized|implemented)|disabled|not\s(?:\w+\s)?
         (?:available|supported|implemented|recognized|known|allowed|enabled|valid))
     | \b(?:unknown|unrecognized|unsupported|unimplemented|invalid|bad)\s(?:\w+\s)?(?:command|mechanism|method)\b
     """
 )
-_ACCOUNT = _words(
+_ACCOUNT = _Words(
     r"""\baccount\b.*\b(?:locked|disabled|suspended|blocked|deactivated|closed|inactive|not\sactive)\b
     | \b(?:locked|disabled|suspended|blocked|deactivated)\s(?:\w+\s)?account\b
     | \b(?:Konto|Benutzerkonto|Zugang)\b.*\bgesperrt\b | \bcompte\b.*\b(?:bloqué|suspendu|désactivé|verrouillé)
     """
 )
-_SESSION = _words(
+_SESSION = _Words(
     r"""\b(?:an)?other\s(?:\w+\s){0,2}(?:session|client|user|process|connection|program|login|MUA)\b
     | \bin\suse\b | \bbeing\sread\b | \bduplicate\slogin\b | \bsession\s(?:is\s)?(?:already\s)?(?:active|open)\b
     | \balready\s(?:\w+\s){0,2}(?:open|opened|locked|logged\s(?:in|on))\b
     | \b(?:in\sBenutzung|belegt)\b | \ben\scours\sd.utilisation\b
     """
 )
-_MAILDROP_LOCK = _words(
+_MAILDROP_LOCK = _Words(
     r"""\b(?:mail\s?box(?:es)?|mail\s?drop|mail\sstore|spool|inbox|folder|POP)\b.*\block(?:ed|ing)?\b
     | \block(?:ed|ing)?\b.*\b(?:mail\s?box|mail\s?drop|mail\sstore|spool|inbox|folder)\b
     | \b(?:get|obtain|acquire)\s(?:a\s|the\s)?lock\b | \block\s(?:file|is\s)?\s?busy\b | \bverrouill\w*
     """
 )
-_BUSY = _words(
+_BUSY = _Words(
     r"""\bbusy\b | \bunavailable\b | \bnot\s(?:\w+\s)?available\b | \bshutting\sdown\b | \bmaintenance\b
     | \bnicht\sverf.{1,2}gbar\b | \bindisponible\b | \boverload(?:ed)?\b
     """
 )
 _NAMES = r"(?:passwords?|passwd|passphrase|passwort|kennwort|credentials?|log-?ins?|log-?ons?)"
-_WRONG = _words(
+_WRONG = _Words(
     rf"""\b(?:wrong|invalid|incorrect|bad|failed(?!\sto\b)|falsches?)\s(?:\w+\s){{0,3}}(?:{_NAMES}|attempts?)\b
     | \b{_NAMES}\s(?:(?:is|are|was|has|have|ist)\s)?(?:wrong|incorrect|invalid|falsch|expired|not\s(?:correct|valid))\b
     | \b{_NAMES}\s(?:attempts|failures)\b
     """
 )
-_CREDENTIALS = _words(
+_CREDENTIALS = _Words(
     r"""pass(?:word|wd|phrase|code|wort)|kennwort | mot\sde\spasse | credential | authenti[cfz] | authori[sz]
     | \battempts?\b | \bfail(?:ed|ures?|s)?\b | \b(?:user\s?name|user\sid|login\sname)\b | \bbad\slogin\b
     """
 )
-_LATER = _words(
+_LATER = _Words(
     r"""\block(?:ed|ing)?\b | \blater\b | \b(?:try|retry)\b.*\b(?:again|soon)\b | \bwait\b | \btemporar
     | \b(?:in\sa\s(?:few|moment|minute)|minutes?)\b | \bmoment(?:an)?\b | \btoo\s(?:many|often|frequent|soon)
     | \b(?:connection|session|login|client|user)s?\s(?:\w+\s){0,2}(?:limit|exceeded|reached)\b
@@ -109,9 +120,9 @@ _LATER = _words(
     """
 )
 
-_APP_PASSWORD = _words(r"\bapp(?:lication)?(?:-|\s)(?:specific\s)?passwords?\b")
-_WEB_LOGIN = _words(r"\bweb\s?-?log-?in\b | \blog\sin\svia\s(?:your\s)?(?:web\s)?browser")
-_TOKENS_ONLY = _words(r"\bbasic\s?auth(?:entication)?\b | BasicAuthBlocked")
+_APP_PASSWORD = _Words(r"\bapp(?:lication)?(?:-|\s)(?:specific\s)?passwords?\b")
+_WEB_LOGIN = _Words(r"\bweb\s?-?log-?in\b | \blog\sin\svia\s(?:your\s)?(?:web\s)?browser")
+_TOKENS_ONLY = _Words(r"\bbasic\s?auth(?:entication)?\b | BasicAuthBlocked")
 
 
 def _stripped(text: str, username: str) -> str:
