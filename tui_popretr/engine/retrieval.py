@@ -162,8 +162,8 @@ class Retrieval:
         self._failures_in_a_row = 0
         self._told = 0.0
         self._problem: PopretrError | None = None
-        #: Journal records of the messages whose DELE was answered +OK, and the keys of their failures.
-        self.deleted: dict[int, str] = {}
+        #: The messages whose DELE was answered +OK, by their journal record.
+        self.deleted: dict[int, Listed] = {}
         #: What the server said to each DELE that it refused.
         self.undeleted: list[str] = []
         #: Messages that are listed although the server said, in an earlier session, that it had deleted them.
@@ -296,8 +296,9 @@ class Retrieval:
                 break
             job = self._work.popleft()
             number = job.listed.number
-            to_come += job.listed.size
-            self._asked += job.listed.size
+            size = job.listed.size
+            to_come += size
+            self._asked += size
             ask_header = isinstance(job, Check) and number not in self._again
             commands.append(Top(number, 0) if ask_header else Retr(number))
             self._expecting.append(job)
@@ -365,7 +366,8 @@ class Retrieval:
         elif isinstance(event, Reply):
             self._answered += 1
             self._short = None
-            await self._release(Doubt.NONE)
+            if self._held is not None:
+                await self._release(Doubt.NONE)
             if not self._expecting:
                 self._goodbye = event
                 return
@@ -379,7 +381,7 @@ class Retrieval:
                 return
             if isinstance(job, _Delete):
                 if event.ok:
-                    self.deleted[job.record] = deletion_key(job.listed.trouble_key)
+                    self.deleted[job.record] = job.listed
                 else:
                     self.undeleted.append(visible(event.text, 200) or "without a reason")
                 faultpoints.reached(Step.DELE_ANSWERED)

@@ -62,7 +62,7 @@ from tui_popretr.facts import (
 )
 from tui_popretr.faultpoints import Step
 from tui_popretr.journal.journal import Journal
-from tui_popretr.journal.records import Doubt, MaildropClock
+from tui_popretr.journal.records import Doubt, MaildropClock, deletion_key
 from tui_popretr.logs.audit import audit_text
 from tui_popretr.logs.story import message
 from tui_popretr.pop3 import (
@@ -570,7 +570,9 @@ class Session(Observer):
                 advice="deletions may not have happened; they are made up for at the next run",
             )
         now, listed, deleted = int(self._now()), self._listed, list(retrieval.deleted)
-        overcome = [key for key in retrieval.deleted.values() if key in self._known_troubles]
+        known = self._known_troubles
+        keys = (deletion_key(each.trouble_key) for each in retrieval.deleted.values()) if known else ()
+        overcome = [key for key in keys if key in known]
         suspended = self._policy.suspended
         keep = self._policy.new_only or self._policy.delete_after is not None or suspended
 
