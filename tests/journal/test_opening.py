@@ -16,7 +16,14 @@ import pytest
 from tests.journal import versions
 from tests.journal.making import HOME, deliver
 from tests.journal.versions import NOW
-from tui_popretr.errors import ExitCode, JournalDamaged, JournalError, JournalFromFuture, JournalLocked
+from tui_popretr.errors import (
+    ExitCode,
+    JournalDamaged,
+    JournalError,
+    JournalFromFuture,
+    JournalLocked,
+    JournalMisplaced,
+)
 from tui_popretr.journal import schema
 from tui_popretr.journal.journal import Journal
 from tui_popretr.journal.records import LONGEST_STEP, Doubt, Identity, MaildropClock, State, Trouble
@@ -107,6 +114,28 @@ def test_another_name_for_the_same_file_is_no_way_round_the_lock(path: str, tmp_
             Journal.open(str(tmp_path / "link"))
     finally:
         journal.close()
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda lock, other: lock.symlink_to(other),
+        lambda lock, other: lock.symlink_to("/dev/null"),
+        lambda lock, _: os.mkfifo(lock),
+        lambda lock, _: lock.mkdir(),
+    ],
+    ids=["link", "link to a device", "pipe", "folder"],
+)
+def test_a_lock_file_that_is_no_regular_file_is_refused(
+    path: str, tmp_path: Path, make: Callable[[Path, Path], None]
+) -> None:
+    other = tmp_path / "other"
+    other.write_text("precious", encoding="utf-8")
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    make(Path(f"{path}.lock"), other)
+    with pytest.raises(JournalMisplaced, match=r"its lock file .*\.lock is not a regular file"):
+        Journal.open(path)
+    assert other.read_text(encoding="utf-8") == "precious"
 
 
 @pytest.mark.parametrize("version", versions.TABLES)

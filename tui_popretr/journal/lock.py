@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
+import stat
 
 from tui_popretr import fs
 from tui_popretr.errors import JournalLocked
+from tui_popretr.files import NotRegularError
 
 
 def acquire(path: str) -> int:
     """Lock PATH.lock and return its descriptor, to be closed with the journal. The file itself is never removed.
 
     (A removed lock file could be locked by two: one through the old inode, one through the new.)
-    Raises JournalLocked, OSError.
+    Raises JournalLocked, NotRegularError, OSError.
     """
-    descriptor = os.open(path + ".lock", os.O_RDWR | os.O_CREAT, 0o600)
+    descriptor = _open(path + ".lock")
     try:
         fs.lock(descriptor)
         os.ftruncate(descriptor, 0)
@@ -30,3 +33,16 @@ def acquire(path: str) -> int:
         os.close(descriptor)
         raise
     return descriptor
+
+
+def _open(path: str) -> int:
+    """Open a lock file, which is written to: never what a link leads to."""
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o600)
+        if stat.S_ISREG(os.fstat(descriptor).st_mode):
+            return descriptor
+        os.close(descriptor)
+    except OSError as error:
+        if error.errno not in (errno.ELOOP, errno.EMLINK, errno.EISDIR, errno.ENXIO):
+            raise
+    raise NotRegularError(errno.EINVAL, f"its lock file {path} is not a regular file", path)
