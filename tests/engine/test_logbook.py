@@ -131,6 +131,15 @@ def test_closing_writes_everything_out(logs: Logs) -> None:
     assert logs.lines("transcript") == ["said x"]
 
 
+@pytest.mark.parametrize("name", ["audit", "transcript"])
+def test_lines_that_are_lost_at_the_end_are_in_the_trace(logs: Logs, name: str) -> None:
+    (logs.folder / name).symlink_to("/dev/full")
+    logs.book.apply(logs.settings(**{name: logs.place(name)}, trace=logs.place("trace")))
+    logs.happen("x")
+    logs.book.close()
+    assert "the log is closed without its last lines, 1 are lost" in (logs.folder / "trace").read_text()
+
+
 def test_an_audit_line_does_not_wait_for_the_flush(logs: Logs) -> None:
     logs.book.apply(logs.settings(audit=replace(logs.place("audit"), flush=3600.0)))
     logs.book.audit(["delivered x", "delivered y"])

@@ -12,6 +12,7 @@ from tui_popretr import __version__
 from tui_popretr.clock import Clock
 from tui_popretr.config.model import LogSettings, Settings
 from tui_popretr.engine.bus import Bus, Listener, Subscriber
+from tui_popretr.facts import Level, Noted
 from tui_popretr.logs.audit import AuditLog
 from tui_popretr.logs.logfile import LogFile
 from tui_popretr.logs.trace import TraceLog, is_journal, parse_level
@@ -38,6 +39,7 @@ class Logbook:
         self._files: list[LogFile] = []
         self._subscribers: list[Subscriber | Listener] = []
         self._audit: AuditLog | None = None
+        self._closing = False
 
     def audit(self, texts: Sequence[str]) -> None:
         """Write audit lines through to the system; from any thread. Without an audit log they go nowhere."""
@@ -78,11 +80,12 @@ class Logbook:
             self._flush_due()
 
     def close(self) -> None:
-        """Write everything out and close."""
+        """Write everything out and close; the trace last, so that it has the errors of the others."""
+        self._closing = True
+        for file in reversed(self._files):
+            file.close()
         for subscriber in self._subscribers:
             self._bus.unsubscribe(subscriber)
-        for file in self._files:
-            file.close()
         self._files, self._subscribers, self._audit = [], [], None
 
     def _flush_due(self) -> None:
@@ -93,9 +96,15 @@ class Logbook:
                 file.flush()
 
     def _open(self, settings: LogSettings, name: str) -> LogFile:
-        file = LogFile(settings, self._clock, banner=f"tui-popretr {__version__} {name} log", report=self._report)
+        file = LogFile(settings, self._clock, banner=f"tui-popretr {__version__} {name} log", report=self._tell)
         self._files.append(file)
         return file
+
+    def _tell(self, text: str) -> None:
+        if self._closing:  # what is reported later comes too late
+            self._bus.publish(Noted(self._clock.now(), Level.ERROR, None, text))
+        else:
+            self._report(text)
 
     def _subscribe_trace(self, settings: LogSettings) -> None:
         descriptor = {"%stdout%": 1, "%stderr%": 2}.get(settings.path)
