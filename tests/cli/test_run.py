@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import fcntl
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from tests.cli.program import client, mail, run_program, write_configuration
+from tests.cli.program import client, environment, mail, run_program, write_configuration
 from tests.support.passwords import PASSWORD
-from tests.support.popserver_thread import running_server
+from tests.support.popserver_thread import PATIENCE, running_server
 from tui_popretr.engine.retrieval import HOPELESS
 from tui_popretr.popserver import Faults, Maildrop
 
@@ -239,3 +241,14 @@ def test_files_are_private(tmp_path: Path) -> None:
     made = list((tmp_path / "var").rglob("*"))
     assert made
     assert [path for path in made if path.stat().st_mode & 0o077] == []
+
+
+def test_warnings_that_cannot_be_written_do_not_stop_retrieval(tmp_path: Path) -> None:
+    box = Maildrop("me", PASSWORD)
+    box.add(mail())
+    with running_server([box]) as server, open("/dev/full", "wb") as full:
+        path = write_configuration(tmp_path / "c.xml", client("a", server.address, attributes='preserve="Y"'))
+        command = [sys.executable, "-m", "tui_popretr", path, "--headless", "--once"]
+        done = subprocess.run(command, stderr=full, env=environment(), timeout=PATIENCE, check=False)
+    assert done.returncode == 0
+    assert len(list((tmp_path / "var/mail/a/new").iterdir())) == 1

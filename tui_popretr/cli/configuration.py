@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from collections import Counter
 from collections.abc import Sequence
@@ -18,19 +19,21 @@ from tui_popretr.text import visible
 _PLURALS = {Severity.ERROR: "errors", Severity.WARNING: "warnings", Severity.NOTE: "notes"}
 
 
-def read(file: ConfigurationFile, *, shown: frozenset[Severity]) -> Settings:
+def read(file: ConfigurationFile, *, shown: frozenset[Severity], must_tell: bool = True) -> Settings:
     """Return the settings, and tell the problems of the kinds `shown` on standard error, with their counts.
 
-    Raises ConfigurationError, whose text has the counts, when there are errors.
+    Raises ConfigurationError, whose text has the counts, when there are errors; with `must_tell` also OSError if
+    standard error cannot be written.
     """
     loaded = load(file.path, var=file.var, naf=file.naf)
     problems = [problem for problem in loaded.problems if problem.severity in shown]
-    for problem in problems:
-        print(problem, file=sys.stderr)
+    with contextlib.suppress(*(() if must_tell else (OSError,))):
+        for problem in problems:
+            print(problem, file=sys.stderr)
+        if problems and loaded.settings is not None:
+            print(f"{visible(file.path)}: {counts(problems)}", file=sys.stderr)
     if loaded.settings is None:
         raise ConfigurationError(f"{visible(file.path)} cannot be used: {counts(problems)}", advice="")
-    if problems:
-        print(f"{visible(file.path)}: {counts(problems)}", file=sys.stderr)
     return loaded.settings
 
 

@@ -30,7 +30,8 @@ def run(arguments: Namespace) -> int:
     if not arguments.headless:
         _want_terminal(arguments)
     verbosity = arguments.verbose - arguments.quiet
-    settings = configuration.read(file, shown=_shown(verbosity))
+    # A full disk under the log of a cron job must not keep mail on the servers.
+    settings = configuration.read(file, shown=_shown(verbosity), must_tell=False)
     settings = configuration.choose(settings, arguments.clients)
     demand()
     if not arguments.headless:
