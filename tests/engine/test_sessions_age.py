@@ -13,6 +13,7 @@ from trio.testing import MockClock, trio_test
 
 from tests.support.worlds import DAY, World, mail
 from tui_popretr.journal.records import LONGEST_STEP, MaildropClock
+from tui_popretr.popserver import QuitFault
 
 SETTINGS: dict[str, Any] = {"preserve": True, "new_only": True, "delete_after": 14 * DAY}
 TO_1970, AHEAD = timedelta(days=-20780), timedelta(days=3653)
@@ -72,6 +73,23 @@ async def test_a_clock_that_jumps_at_each_reboot(world: World, autojump_clock: M
         deleted += await passes(world, 1)
     assert deleted == 0, "twelve days have passed"
     assert await passes(world, 10) == 1
+
+
+@trio_test
+async def test_a_session_that_was_cut_at_1970(world: World, autojump_clock: MockClock) -> None:
+    """The message was retrieved under that clock, although the session did not come to its end."""
+    await passes(world, 1)
+    world.clock.skip(5 * DAY)
+    world.clock.reboot()
+    world.clock.wrong = TO_1970
+    world.add(mail(2))
+    world.faults.quit = QuitFault.CUT_BEFORE_UPDATE
+    assert (await world.poll(**SETTINGS)).messages == 1
+    world.faults.quit = QuitFault.NONE
+    world.clock.reboot()
+    world.clock.wrong = timedelta()
+    await world.poll(**{**SETTINGS, "delete_after": 2 * DAY})
+    assert "uid-2" in world.remaining()
 
 
 @trio_test

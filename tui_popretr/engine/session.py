@@ -451,7 +451,9 @@ class Session(Observer):
             )
         )
         passed_over = frozenset(self._tally.broke | self._rejected)
-        self._clock = before.advanced(clock.boot(), clock.boottime(), now)
+        self._clock = after = before.advanced(clock.boot(), clock.boottime(), now)
+        if after.boot != before.boot:  # a cut session must not hide which clock its messages were retrieved under
+            await keeper.run(lambda journal: journal.set_maildrop_clock(maildrop, after))
         plan = make_plan(
             listing, records, troubles, policy, now, self._clock.seconds, passed_over, self._pipelining.last
         )

@@ -193,6 +193,13 @@ class Journal:
             row = self._connection.execute(query, (maildrop,)).fetchone()
         return MaildropClock() if row is None else MaildropClock(*row)
 
+    def set_maildrop_clock(self, maildrop: int, clock: MaildropClock) -> None:
+        """Record a maildrop's clock."""
+        with self._writing() as connection:
+            connection.execute(
+                "UPDATE maildrop SET seconds = ?, boot = ?, boottime = ?, wall = ? WHERE id = ?", (*clock, maildrop)
+            )
+
     def records(self, maildrop: int, *, deleted: bool = True) -> list[Record]:
         """Return all that is known of a maildrop's messages, oldest first; `deleted`: those deleted, too."""
         with self._reading():
@@ -358,9 +365,7 @@ class Journal:
             )
             connection.execute("DELETE FROM accepted WHERE maildrop = ? AND time <= ?", (maildrop, now - FORGET_AFTER))
             if clock is not None:
-                connection.execute(
-                    "UPDATE maildrop SET seconds = ?, boot = ?, boottime = ?, wall = ? WHERE id = ?", (*clock, maildrop)
-                )
+                self.set_maildrop_clock(maildrop, clock)
             if listed is not None:
                 self._count_absences(maildrop, listed, frozenset(deleted), now)
 
