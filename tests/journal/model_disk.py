@@ -212,7 +212,7 @@ class Disk:
 
     def _name(self, do: Callable[[str, str], None], old: str, new: str) -> None:
         happening = self.step(Step.NAME)
-        # Nobody makes files of a Maildir's names, or writes into an empty one of ours just before it is replaced.
+        # No other program makes files of these names, or writes into an empty one of ours just before it is replaced.
         if happening is Happening.STRANGER and new.endswith(".eml") and not os.path.lexists(new):
             Path(new).write_bytes(STRANGERS)
             self.strangers.append(Path(new))

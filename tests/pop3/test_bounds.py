@@ -138,7 +138,7 @@ def test_rows_of_the_greatest_number() -> None:
 
 @pytest.mark.parametrize("command", [List(), Uidl()])
 def test_the_number_in_stat_is_believed_up_to_a_bound(command: Command) -> None:
-    """Reading millions of rows would keep all clients waiting, and so many messages do not fit into the octets."""
+    """Reading millions of rows would keep all clients waiting, and the octets have no room for that many messages."""
     _, error = feed(counted(command, 2**31), [b"+OK\r\n", b"1\n" * 1_000_016, b".\n"])
     assert error is None
     _, error = feed(counted(command, 2**31), [b"+OK\r\n", b"1\n" * 1_000_017, b".\n"])

@@ -152,7 +152,7 @@ _FIELDS = [
 
 
 @given(st.lists(st.sampled_from([*_BLANK, *_FIELDS]) | st.binary(max_size=20), max_size=60).map(b"".join))
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of codecs that nobody should use for mail
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of codecs that are not for mail
 def test_any_message_is_shown_in_some_way(raw: bytes) -> None:
     assert harmless(of(raw))
 

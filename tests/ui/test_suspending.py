@@ -49,7 +49,7 @@ def stop(shell: Shell, way: Callable[[Shell], None] = key) -> None:
 
 
 def wait_for_screen(shell: Shell, number: int, text: bytes = b"History") -> None:
-    """Wait until the screen was entered so many times, and then drawn whole, with a text that does not change."""
+    """Wait until the screen was entered that often, and then drawn whole, with a text that does not change."""
     shell.terminal.wait_until(
         lambda drawn: drawn.count(b"\x1b[?1049h") == number and text in drawn.rpartition(b"\x1b[?1049h")[2]
     )

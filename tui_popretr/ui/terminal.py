@@ -74,7 +74,7 @@ class Terminal(LinuxDriver):
 
     def _suspend(self) -> None:
         """Leave the screen and give the terminal up."""
-        if self._suspended and job.is_kept():  # it is given up; the keeper stops by itself when it is told to again
+        if self._suspended and job.is_kept():  # given up: the keeper stops by itself at the next request
             return
         if not self._suspended and self._writer_thread is not None:
             self.suspend_application_mode()
