@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import traceback
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import trio
@@ -22,6 +22,7 @@ from tui_popretr.engine.accepted import Accepted
 from tui_popretr.engine.bus import Bus
 from tui_popretr.engine.capa import CapaMemory
 from tui_popretr.engine.entry import Connector, Entry
+from tui_popretr.engine.failures import Failures
 from tui_popretr.engine.incoming import Target
 from tui_popretr.engine.manners import ONE_BY_ONE, Pipelining, overasked
 from tui_popretr.engine.opening import AFTER_LOGIN, Opening
@@ -135,18 +136,14 @@ class Session(Observer):
         self._publish: Callable[[Fact], None] = around.bus.publish
         self._entry = Entry(self.id, client, around.bus, around.clock, around.connect, around.timeout)
         self._tally = Tally()
-        self._troubles: list[tuple[str, int, str, bool]] = []  # to be counted in the journal
-        self._overcome: list[str] = []  # trouble keys that have succeeded since, and that the journal cannot know of
+        self._failures = Failures(around.stores.keeper, around.clock)
         self._reconnections = RECONNECTIONS
         self._cut_short: set[str] = set()  # trouble keys of messages that broke a connection by being cut short
         self._named: set[str] = set()  # trouble keys of messages that were already reported to stay
         self._deletions_last = False  # a DELE has broken a connection
         self._apart: list[Check] = []
-        self._known_troubles: Collection[str] = ()
-        self._rejected: set[str] = set()  # trouble keys of messages refused for good in this session
         self._early = trio.CancelScope()  # until there is something to retrieve
         self._farewell = trio.CancelScope()  # while QUIT's answer is awaited
-        self._counting = trio.CancelScope()  # while the journal notes what failed
         self._retrieval: Retrieval | None = None
         self._stopping = False
         self._abandoned: PopretrError | None = None
@@ -169,7 +166,8 @@ class Session(Observer):
         """End soon: drain, commit, DELE, QUIT; before anything is in flight just leave."""
         self._stopping = True
         self._early.cancel()
-        self._farewell.deadline = self._counting.deadline = trio.current_time() + FAREWELL
+        self._farewell.deadline = trio.current_time() + FAREWELL
+        self._failures.hurry(FAREWELL)
         if self._retrieval is not None:
             self._retrieval.stop()
 
@@ -244,7 +242,7 @@ class Session(Observer):
             self._reconnections += key not in self._cut_short
             self._cut_short.add(key)
             if broken.cut_short.uid is None:  # it is recognised only after RETR, which would break the connection again
-                self._tally.broke.add(key)
+                self._failures.broke.add(key)
         elif self._excused(broken):
             self._pipelining.doubt(broken.suspect.key if broken.suspect else None, at_first=broken.listing)
             words = ONE_BY_ONE
@@ -276,22 +274,22 @@ class Session(Observer):
         What has failed before is not excused, so that it cannot go on like that for ever.
         """
         suspect = broken.suspect
-        return broken.overasked and (suspect is None or suspect.key not in self._known_troubles)
+        return broken.overasked and (suspect is None or suspect.key not in self._failures.known)
 
     async def _blame(self, maildrop: int, broken: _BrokenError) -> bool:
         """Count the failure against the message that broke the connection; return whether there was one."""
         suspect, problem = broken.suspect, broken.problem
         if suspect is None:
             return False
-        self._tally.broke.add(suspect.key)
+        self._failures.broke.add(suspect.key)
         self._deletions_last |= suspect.deletion
         if suspect.deletion:
             self._tally.fail_deletion(problem)
-            self._troubles.append((suspect.key, suspect.listed.size, str(problem), False))
+            self._failures.add(suspect.key, suspect.listed.size, str(problem))
             self._skipped(suspect.listed, f"it was delivered; deleting it failed: {problem}", trouble=True)
         else:
             self.failed(suspect.listed, problem, count=True)
-        await self._count_troubles(maildrop)
+        await self._failures.count(maildrop)
         return True
 
     async def _connection(self, maildrop: int, only: Check | None = None) -> None:
@@ -450,14 +448,14 @@ class Session(Observer):
                 journal.acceptances(maildrop),
             )
         )
-        passed_over = frozenset(self._tally.broke | self._rejected)
+        passed_over = frozenset(self._failures.broke | self._failures.rejected)
         self._clock = after = before.advanced(clock.boot(), clock.boottime(), now)
         if after.boot != before.boot:  # a cut session must not hide which clock its messages were retrieved under
             await keeper.run(lambda journal: journal.set_maildrop_clock(maildrop, after))
         plan = make_plan(
             listing, records, troubles, policy, now, self._clock.seconds, passed_over, self._pipelining.last
         )
-        self._known_troubles = troubles.keys()
+        self._failures.known = troubles.keys()
         self._accepted = Accepted(acceptances)
         if plan.newly_owed:
             await keeper.run(lambda journal: journal.own(plan.newly_owed))
@@ -522,11 +520,9 @@ class Session(Observer):
                 problem, retrieval.suspect, overasked=retrieval.overasked, cut_short=retrieval.cut_short
             ) from problem
         finally:
-            if not self._tally.messages and len(self._troubles) > 1:
-                # If all were refused, the server or the destination has failed, and not the messages. But refusals for
-                # good still count if such messages are saved, because then no message is lost.
-                self._troubles = [each for each in self._troubles if each[-1] and self._storage.saves_rejected]
-            await self._count_troubles(maildrop)
+            if not self._tally.messages:  # all were refused; refusals for good count if such messages are saved
+                self._failures.forgive(but_rejected=self._storage.saves_rejected)
+            await self._failures.count(maildrop)
         self._tell_what_stays(retrieval)
         if at_rest:
             await self._quit(retrieval, maildrop)
@@ -572,7 +568,7 @@ class Session(Observer):
                 advice="deletions may not have happened; they are made up for at the next run",
             )
         now, listed, deleted = int(self._now()), self._listed, list(retrieval.deleted)
-        known = self._known_troubles
+        known = self._failures.known
         keys = (deletion_key(each.trouble_key) for each in retrieval.deleted.values()) if known else ()
         overcome = [key for key in keys if key in known]
         suspended = self._policy.suspended
@@ -596,30 +592,13 @@ class Session(Observer):
         if deleted:
             self._publish(MessagesDeleted(self.id, len(deleted)))
 
-    async def _count_troubles(self, maildrop: int) -> None:
-        """Note in the journal which messages failed: it is done also when the session is being ended."""
-        troubles, self._troubles = self._troubles, []
-        overcome, self._overcome = self._overcome, []
-        now = int(self._now())
-
-        def count(journal: Journal) -> None:
-            journal.count_troubles(maildrop, troubles, now)
-            journal.clear_troubles(maildrop, overcome)
-
-        if troubles or overcome:
-            with trio.CancelScope(shield=True) as self._counting:
-                if self._stopping:
-                    self._counting.deadline = trio.current_time() + FAREWELL
-                await self._around.stores.keeper.run(count)
-            faultpoints.reached(Step.TROUBLE_COUNTED)
-
     # --- what a retrieval tells ---------------------------------------------------------------------------------------
 
     def delivered(self, listed: Listed, parcel: Parcel, octets: int, sender: str | None) -> None:
         self._tally.deliver(octets)
         record = parcel.record
-        if listed.uid is None and listed.trouble_key in self._known_troubles:  # with a UID the journal does it itself
-            self._overcome.append(listed.trouble_key)
+        if listed.uid is None:  # with a UID the journal does it itself
+            self._failures.overcome(listed.trouble_key)
         self._publish(
             MessageDelivered(
                 self.id,
@@ -651,9 +630,9 @@ class Session(Observer):
         self._tally.fail(problem)
         tell = tell and self._tally.failed <= TOLD
         if rejected:
-            self._rejected.add(listed.trouble_key)
+            self._failures.rejected.add(listed.trouble_key)
         if count:
-            self._troubles.append((listed.trouble_key, listed.size, str(problem), rejected))
+            self._failures.add(listed.trouble_key, listed.size, str(problem), rejected=rejected)
         if tell:
             self._skipped(listed, str(problem), trouble=True)
 

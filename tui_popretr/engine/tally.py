@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 
 from tui_popretr.errors import DeliveryFailed, ExitCode, MessagesSkipped, PopretrError, worst
@@ -20,7 +20,6 @@ class Tally:
     failed: int = 0  # left on the server by trouble
     kept: int = 0  # on the server for good: they were delivered, but shorter than listed
     undeleted: int = 0  # delivered, but their deletion failed
-    broke: set[str] = field(default_factory=set)  # trouble keys of what broke the connection
     _worst: PopretrError | None = None  # of the failures
     _undeleted: PopretrError | None = None  # of the first failed deletion
 

@@ -1,0 +1,69 @@
+"""What failed in a session: collected under the journal's keys, and counted in the journal in one go."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from math import inf
+
+import trio
+
+from tui_popretr import faultpoints
+from tui_popretr.clock import Clock
+from tui_popretr.engine.keeper import JournalKeeper
+from tui_popretr.faultpoints import Step
+from tui_popretr.journal.journal import Journal
+
+
+class Failures:
+    """Of one session. Keys are those of journal.records.uid_key() and its like."""
+
+    def __init__(self, keeper: JournalKeeper, clock: Clock) -> None:
+        #: What had failed in earlier sessions.
+        self.known: Collection[str] = ()
+        #: What broke a connection of this session: it is not tried again in it.
+        self.broke: set[str] = set()
+        #: Messages that the destination has refused for good in this session.
+        self.rejected: set[str] = set()
+        self._keeper = keeper
+        self._clock = clock
+        self._failed: list[tuple[str, int, str, bool]] = []
+        self._overcome: list[str] = []
+        self._patience = inf
+        self._counting = trio.CancelScope()
+
+    def add(self, key: str, octets: int, reason: str, *, rejected: bool = False) -> None:
+        """Have a failure counted at the next count()."""
+        self._failed.append((key, octets, reason, rejected))
+
+    def overcome(self, key: str) -> None:
+        """Have earlier failures forgotten at the next count(), where the journal cannot know of the success."""
+        if key in self.known:
+            self._overcome.append(key)
+
+    def forgive(self, *, but_rejected: bool) -> None:
+        """Count none of several failures: the server or the destination has failed, and not each message.
+
+        `but_rejected`: refusals for good are counted all the same.
+        """
+        if len(self._failed) > 1:
+            self._failed = [each for each in self._failed if each[-1] and but_rejected]
+
+    def hurry(self, seconds: float) -> None:
+        """Give count() no longer than this, from now or from its beginning."""
+        self._patience = seconds
+        self._counting.deadline = trio.current_time() + seconds
+
+    async def count(self, maildrop: int) -> None:
+        """Count what has failed, also when the session is being ended. Raises JournalError."""
+        failed, self._failed = self._failed, []
+        overcome, self._overcome = self._overcome, []
+        now = int(self._clock.now().timestamp())
+
+        def count(journal: Journal) -> None:
+            journal.count_troubles(maildrop, failed, now)
+            journal.clear_troubles(maildrop, overcome)
+
+        if failed or overcome:
+            with trio.CancelScope(shield=True, deadline=trio.current_time() + self._patience) as self._counting:
+                await self._keeper.run(count)
+            faultpoints.reached(Step.TROUBLE_COUNTED)
