@@ -60,8 +60,8 @@ def test_killed_at_a_step(step: Step, nth: int, case: Case, tmp_path: Path) -> N
 def test_killed_in_the_middle_of_withdrawing(kind: Kind, tmp_path: Path) -> None:
     """A record without a file would be taken for a message that a reader has taken: so the record goes first."""
     with staged(tmp_path, Case(kind, Server.PIPELINING, Keeping.NOTHING), COUNT) as (scene, _):
-        # Before that the journal is written for the capabilities, the maildrop, its clock, and the record.
-        assert scene.killed(Orders(Step.IN_TRANSACTION.name, 5, obstructed=scene.place.obstruct()))
+        # Before that the journal is written for the server's capabilities, the maildrop, and the record.
+        assert scene.killed(Orders(Step.IN_TRANSACTION.name, 4, obstructed=scene.place.obstruct()))
         assert scene.interrupted()
         scene.place.mend()
         # In the folder, the stranger tells that it was never published.

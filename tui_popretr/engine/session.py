@@ -450,7 +450,7 @@ class Session(Observer):
         )
         passed_over = frozenset(self._failures.broke | self._failures.rejected)
         self._clock = after = before.advanced(clock.boot(), clock.boottime(), now)
-        if after.boot != before.boot:  # a cut session must not hide which clock its messages were retrieved under
+        if before.boot not in ("", after.boot):  # a session that is cut must not hide the clock of its messages
             await keeper.run(lambda journal: journal.set_maildrop_clock(maildrop, after))
         plan = make_plan(
             listing, records, troubles, policy, now, self._clock.seconds, passed_over, self._pipelining.last
