@@ -36,9 +36,9 @@ from tui_popretr.demo.folder import make_folder
 from tui_popretr.demo.world import HOST, Ports, World
 from tui_popretr.engine.bus import Bus
 from tui_popretr.engine.service import Engine
-from tui_popretr.engine.stream import Stream
-from tui_popretr.engine.tls import TlsSession, context_for
 from tui_popretr.facts import ClientInfo, ClientsChanged, DialogueLine, Fact, TlsDetails
+from tui_popretr.net.stream import Stream
+from tui_popretr.net.tls import TlsSession, context_for
 from tui_popretr.ui.app import Dashboard
 from tui_popretr.ui.mailbox import Drained
 

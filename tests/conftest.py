@@ -8,15 +8,17 @@ from collections import Counter
 from collections.abc import Generator, Iterator
 
 import pytest
+import trustme
 from _pytest.reports import TestReport
 from hypothesis import settings
 from trio.testing import MockClock
 
 from tests.support import passwords
+from tests.support.certificates import Certificates
 from tests.support.dovecot import Dovecot, require
 from tests.support.size import NIGHTLY
 from tui_popretr import processes
-from tui_popretr.engine import tls
+from tui_popretr.net import tls
 
 # A shell starts what runs in the background with SIGINT ignored, and nohup ignores SIGHUP. Each program that a test
 # starts would inherit that.
@@ -39,6 +41,13 @@ settings.load_profile("nightly" if NIGHTLY else "tests")
 def autojump_clock() -> MockClock:
     """A trio clock that jumps over every wait: for tests decorated with trio_test."""
     return MockClock(autojump_threshold=0)
+
+
+@pytest.fixture(scope="session")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
+    """An authority that the tests trust, and another that they do not."""
+    folder = tmp_path_factory.mktemp("certificates")
+    return Certificates(folder, trustme.CA(organization_name="trusted"), trustme.CA(organization_name="stranger"))
 
 
 @pytest.fixture(autouse=True)

@@ -22,10 +22,10 @@ from tui_popretr.cli import connecting, visiting
 from tui_popretr.config.model import ClientSettings, MaildirDestination, Server, Settings
 from tui_popretr.config.reader import load
 from tui_popretr.engine.probe import Findings
-from tui_popretr.engine.stream import Stream
-from tui_popretr.engine.tls import TlsSession
 from tui_popretr.errors import ExitCode, LoginRejected, ServerUnreachable
 from tui_popretr.facts import TlsDetails
+from tui_popretr.net.stream import Stream
+from tui_popretr.net.tls import TlsSession
 from tui_popretr.pop3 import Capabilities
 from tui_popretr.popserver import Faults, Maildrop, Policy
 from tui_popretr.popserver.certificates import ca_path, server_context

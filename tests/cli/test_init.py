@@ -25,8 +25,8 @@ from tui_popretr.cli.parser import build_parser, normalise
 from tui_popretr.config.model import AuthType, ClientSettings, FolderDestination, MaildirDestination, Server
 from tui_popretr.config.problems import Severity
 from tui_popretr.config.reader import load
-from tui_popretr.engine.stream import Stream, connect
 from tui_popretr.errors import PopretrError, ServerUnreachable, TlsDemanded, TlsFailed, UidlUnavailable
+from tui_popretr.net.stream import Stream, connect
 from tui_popretr.popserver import Faults, Maildrop, Policy
 from tui_popretr.popserver.certificates import ca_path, server_context
 from tui_popretr.popserver.policy import CRAM, STD, Mechanism

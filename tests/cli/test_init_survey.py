@@ -11,7 +11,6 @@ from tests.support.popserver_thread import running_server
 from tui_popretr.cli.init_survey import Approach, Security, Trust, Wanted, explore, offered_logins, ways
 from tui_popretr.config.model import AuthType, Server
 from tui_popretr.engine.probe import Findings
-from tui_popretr.engine.stream import Stream, connect
 from tui_popretr.errors import (
     CertificateRejected,
     ConnectionCut,
@@ -25,6 +24,7 @@ from tui_popretr.errors import (
     StlsRefused,
     TlsFailed,
 )
+from tui_popretr.net.stream import Stream, connect
 from tui_popretr.pop3 import Capabilities
 from tui_popretr.popserver import Faults, Maildrop, Policy
 from tui_popretr.popserver.certificates import ca_path, server_context

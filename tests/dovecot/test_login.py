@@ -16,10 +16,10 @@ from tests.dovecot.relay import Relay
 from tests.dovecot.site import PASSWORD, Run, Site, client, wait_for, without_received
 from tests.support.dovecot import HOST, Dovecot
 from tui_popretr.config.model import Server
-from tui_popretr.engine.stream import Stream, connect
-from tui_popretr.engine.tls import context_for
 from tui_popretr.errors import ExitCode
 from tui_popretr.facts import LoginSucceeded, SessionConnected, TlsDetails, TlsStarted
+from tui_popretr.net.stream import Stream, connect
+from tui_popretr.net.tls import context_for
 
 PASSWORDS = (
     "USERPASS",

@@ -18,10 +18,10 @@ from tui_popretr.commands import Command, Shutdown
 from tui_popretr.config.model import ClientSettings, Server, Settings
 from tui_popretr.engine.bus import Bus
 from tui_popretr.engine.service import Engine
-from tui_popretr.engine.tls import TlsSession
 from tui_popretr.errors import ServerUnreachable
 from tui_popretr.facts import Fact, SessionAdvanced, SessionClosed, SessionResult, SessionStarted, Stage, TlsDetails
 from tui_popretr.journal.journal import Journal
+from tui_popretr.net.tls import TlsSession
 from tui_popretr.popserver import Faults, Maildrop, PopServer
 
 F = TypeVar("F")

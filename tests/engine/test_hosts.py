@@ -16,10 +16,10 @@ import trio
 from trio.testing import MockClock, trio_test
 
 from tests.config.helpers import load_text, settings_of, task
-from tests.engine.certificates import Certificates
 from tests.engine.making import client_settings, server_settings
-from tests.engine.tls_serving import greeter, serving
+from tests.support.certificates import Certificates
 from tests.support.clock import FakeClock
+from tests.support.tls_serving import greeter, serving
 from tests.support.worlds import World, mail
 from tui_popretr.cli.seen import mark
 from tui_popretr.config.model import Concurrency, FolderDestination

@@ -20,10 +20,10 @@ from tests.support.streams import memory_connection
 from tui_popretr.config.model import AuthType, TlsPolicy
 from tui_popretr.engine.bus import Bus
 from tui_popretr.engine.login import LoginOptions, log_in
-from tui_popretr.engine.stream import connect
 from tui_popretr.engine.wire import Wire
 from tui_popretr.errors import ExitCode, LoginRejected, PopretrError, ServerUnproven
 from tui_popretr.facts import SessionId
+from tui_popretr.net.stream import connect
 from tui_popretr.pop3 import Capa
 from tui_popretr.pop3.sasl.exchange import Refusal
 from tui_popretr.popserver import Faults, Maildrop, Policy, PopServer, SaslFault

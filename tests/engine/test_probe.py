@@ -16,7 +16,6 @@ from tui_popretr.config.model import Server, TlsPolicy
 from tui_popretr.engine.bus import Bus
 from tui_popretr.engine.entry import Entry
 from tui_popretr.engine.probe import Findings, probe, survey
-from tui_popretr.engine.tls import TlsSession
 from tui_popretr.errors import (
     CommandRefused,
     GreetingRefused,
@@ -30,6 +29,7 @@ from tui_popretr.errors import (
     TlsFailed,
 )
 from tui_popretr.facts import Fact, SessionId, TlsDetails
+from tui_popretr.net.tls import TlsSession
 from tui_popretr.popserver import Maildrop, PipelineFault, PopServer, QuitFault
 
 How = Callable[[Entry], Awaitable[Findings]]

@@ -15,9 +15,9 @@ from tests.support.streams import MemoryEnd, MemoryStream
 from tests.support.worlds import World, mail
 from tui_popretr.config.model import AuthType, Server, TlsPolicy
 from tui_popretr.engine.opening import WORTH_ASKING
-from tui_popretr.engine.stream import Stream
-from tui_popretr.engine.tls import TlsSession
 from tui_popretr.facts import TlsDetails
+from tui_popretr.net.stream import Stream
+from tui_popretr.net.tls import TlsSession
 from tui_popretr.popserver import Utf8
 from tui_popretr.popserver.channel import Channel
 

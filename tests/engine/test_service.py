@@ -23,7 +23,6 @@ from tui_popretr.engine import service
 from tui_popretr.engine.bus import Bus
 from tui_popretr.engine.client import ClientRunner
 from tui_popretr.engine.service import LAST_DEADLINE, Engine, connect_tcp
-from tui_popretr.engine.tls import context_for
 from tui_popretr.errors import ConfigurationError, ExitCode, JournalLocked, PopretrError, ServerUnreachable
 from tui_popretr.facts import (
     ClientFinished,
@@ -38,6 +37,7 @@ from tui_popretr.facts import (
     Stage,
 )
 from tui_popretr.journal.journal import Journal
+from tui_popretr.net.tls import context_for
 
 
 @pytest.fixture

@@ -14,10 +14,10 @@ from tests.support.clock import FakeClock
 from tests.support.streams import MemoryStream, Peer, memory_connection
 from tui_popretr.config.model import TlsPolicy
 from tui_popretr.engine.bus import Bus
-from tui_popretr.engine.tls import TlsSession
 from tui_popretr.engine.wire import LISTED, PROGRESS, Wire
 from tui_popretr.errors import ConnectionCut, PlaintextInjected, ProtocolViolation, ServerStalled, TlsFailed
 from tui_popretr.facts import Dialogue, DialogueLine, SessionId, TlsDetails
+from tui_popretr.net.tls import TlsSession
 from tui_popretr.pop3 import (
     Auth,
     BodyEnd,

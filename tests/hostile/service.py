@@ -22,9 +22,9 @@ from tui_popretr.clock import Clock, SystemClock
 from tui_popretr.config.model import AuthType, ClientSettings, Literal, LogSettings, Server
 from tui_popretr.engine.bus import Bus
 from tui_popretr.engine.service import Engine
-from tui_popretr.engine.stream import Stream, connect
 from tui_popretr.errors import TlsFailed
 from tui_popretr.facts import DialogueLine, Fact, Noted, SessionClosed, SessionResult, TlsDetails
+from tui_popretr.net.stream import Stream, connect
 from tui_popretr.popserver import Maildrop, PopServer
 from tui_popretr.secret import Secret
 

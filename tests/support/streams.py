@@ -8,9 +8,9 @@ from typing import Any
 import trio
 from trio.testing import memory_stream_pair
 
-from tui_popretr.engine.tls import TlsSession
 from tui_popretr.errors import ConnectionCut
 from tui_popretr.facts import TlsDetails
+from tui_popretr.net.tls import TlsSession
 
 #: One end of a memory_stream_pair().
 MemoryEnd = trio.StapledStream[Any, Any]

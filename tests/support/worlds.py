@@ -35,10 +35,10 @@ from tui_popretr.config.reader import Loaded, load
 from tui_popretr.delivery import names
 from tui_popretr.engine.bus import Bus
 from tui_popretr.engine.service import Engine
-from tui_popretr.engine.stream import Stream
 from tui_popretr.facts import DialogueLine, Direction, Fact, SessionResult
 from tui_popretr.journal.journal import Journal
 from tui_popretr.journal.records import Record, State, Trouble
+from tui_popretr.net.stream import Stream
 from tui_popretr.popserver import STD, Faults, Maildrop, Message, Policy, PopServer
 from tui_popretr.secret import Secret
 

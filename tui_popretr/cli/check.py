@@ -10,8 +10,8 @@ from tui_popretr.cli.places import locate
 from tui_popretr.config.explain import describe
 from tui_popretr.config.model import Settings
 from tui_popretr.config.problems import Severity
-from tui_popretr.engine.tls import context_for
 from tui_popretr.errors import ConfigurationError, ExitCode
+from tui_popretr.net.tls import context_for
 from tui_popretr.text import visible
 
 

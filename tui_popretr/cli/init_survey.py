@@ -16,7 +16,6 @@ from tui_popretr.config.model import AuthType, ClientSettings, FolderDestination
 from tui_popretr.engine.bus import Bus
 from tui_popretr.engine.entry import Connector, Entry
 from tui_popretr.engine.probe import Findings, probe, survey
-from tui_popretr.engine.stream import Resolver
 from tui_popretr.errors import (
     CertificateRejected,
     ConnectionCut,
@@ -32,6 +31,7 @@ from tui_popretr.errors import (
 )
 from tui_popretr.facts import SessionId, TlsDetails
 from tui_popretr.hosts import is_loopback
+from tui_popretr.net.stream import Resolver
 
 #: So long is a server waited for at each step, seconds: somebody looks on.
 PATIENCE = 15.0

@@ -16,8 +16,8 @@ from tui_popretr.engine.entry import Connector, Entry
 from tui_popretr.engine.places import Places
 from tui_popretr.engine.probe import Findings, probe
 from tui_popretr.engine.service import connect_tcp
-from tui_popretr.engine.stream import Resolver
 from tui_popretr.facts import SessionId
+from tui_popretr.net.stream import Resolver
 from tui_popretr.text import visible
 
 #: So many servers are visited at once.

@@ -10,7 +10,6 @@ from tui_popretr.config.model import ClientSettings, Server
 from tui_popretr.engine.bus import Bus
 from tui_popretr.engine.login import response_code_error
 from tui_popretr.engine.plan import Listed
-from tui_popretr.engine.stream import Stream
 from tui_popretr.engine.wire import Wire
 from tui_popretr.errors import (
     CommandRefused,
@@ -36,6 +35,7 @@ from tui_popretr.facts import (
     TlsDetails,
     TlsStarted,
 )
+from tui_popretr.net.stream import Stream
 from tui_popretr.pop3 import (
     Capa,
     Capabilities,

@@ -24,7 +24,6 @@ from tui_popretr.commands import (
     StopSession,
 )
 from tui_popretr.config.model import LogSettings, Server, Settings
-from tui_popretr.engine import tls
 from tui_popretr.engine.bus import Bus, Subscriber
 from tui_popretr.engine.client import ClientRunner, Services
 from tui_popretr.engine.committer import Committer
@@ -39,7 +38,6 @@ from tui_popretr.engine.powercuts import unsafe_places
 from tui_popretr.engine.schedule import Alarm, first_due
 from tui_popretr.engine.session import Surroundings
 from tui_popretr.engine.storage import Stores
-from tui_popretr.engine.stream import Resolver, Stream, connect
 from tui_popretr.errors import (
     ConfigurationError,
     ConnectionCut,
@@ -60,6 +58,8 @@ from tui_popretr.facts import (
     SessionResult,
 )
 from tui_popretr.journal.records import SessionRow
+from tui_popretr.net import tls
+from tui_popretr.net.stream import Resolver, Stream, connect
 from tui_popretr.text import visible
 
 #: A shutdown ends everything after so many seconds, drained or not (SPEC 3: within 10 s).

@@ -11,8 +11,6 @@ from tui_popretr import faultpoints
 from tui_popretr.clock import Clock
 from tui_popretr.config.model import Server
 from tui_popretr.engine.bus import Bus
-from tui_popretr.engine.stream import Stream
-from tui_popretr.engine.tls import TlsSession
 from tui_popretr.errors import (
     ConnectionCut,
     PlaintextInjected,
@@ -22,6 +20,8 @@ from tui_popretr.errors import (
 )
 from tui_popretr.facts import Dialogue, Direction, Said, SessionId, TlsDetails
 from tui_popretr.faultpoints import Step
+from tui_popretr.net.stream import Stream
+from tui_popretr.net.tls import TlsSession
 from tui_popretr.pop3 import (
     BodyChunk,
     BodyEnd,

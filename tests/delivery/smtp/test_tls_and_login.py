@@ -17,8 +17,7 @@ import trustme
 from tests.delivery.smtp.receiver import PATIENCE, SENDER, Hang, Say, receiving, wait_for
 from tests.delivery.smtp.sending import failure, in_a_thread, sending
 from tests.delivery.smtp.talker import talking
-from tests.engine.issuing import Authority, weak_context
-from tui_popretr import oldtls
+from tests.support.issuing import Authority, weak_context
 from tui_popretr.config.model import SmtpDestination
 from tui_popretr.delivery.smtp import connection, tls
 from tui_popretr.errors import (
@@ -30,6 +29,7 @@ from tui_popretr.errors import (
     ReceiverNotTrusted,
     ReceiverRefused,
 )
+from tui_popretr.net import legacy
 from tui_popretr.secret import Secret
 
 PASSWORD = "geheim ü"
@@ -180,11 +180,11 @@ def test_an_old_mail_server_is_accepted_on_this_machine_alone(
 @pytest.mark.parametrize(
     ("reason", "words"),
     [
-        *((each, "x is too old for a safe connection: ") for each in sorted(oldtls.REASONS) if "_ALERT_" not in each),
-        *((each, "x ends the TLS handshake: it has no cipher") for each in sorted(oldtls.REASONS) if "_ALERT_" in each),
+        *((each, "x is too old for a safe connection: ") for each in sorted(legacy.REASONS) if "_ALERT_" not in each),
+        *((each, "x ends the TLS handshake: it has no cipher") for each in sorted(legacy.REASONS) if "_ALERT_" in each),
         *(
             (each, "x has no version of TLS that is accepted here: TLSv1.2 or newer")
-            for each in sorted(oldtls.NO_VERSION)
+            for each in sorted(legacy.NO_VERSION)
         ),
     ],
 )

@@ -6,7 +6,7 @@ import ssl
 from functools import lru_cache
 
 from tui_popretr.errors import ReceiverNotTrusted, describe_os_error
-from tui_popretr.oldtls import NO_VERSION, accept_outdated, outdated, refuse_outdated
+from tui_popretr.net.legacy import NO_VERSION, accept_outdated, outdated, refuse_outdated
 
 _NO_SETTING = "update it, or deliver to a mail server on this machine: no setting accepts this from another machine"
 

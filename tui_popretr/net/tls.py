@@ -14,14 +14,14 @@ from datetime import UTC, datetime
 from functools import lru_cache
 
 from tui_popretr.config.model import TlsPolicy
-from tui_popretr.engine import tls_trouble
-from tui_popretr.engine.certificate import Certificate, Decoded, chain_shown
-from tui_popretr.engine.misnamed import misnamed
-from tui_popretr.engine.resumption import Server, Ticket, Tickets
-from tui_popretr.engine.stores import load_client_certificate, load_trust
 from tui_popretr.errors import TlsFailed
 from tui_popretr.facts import TlsDetails
-from tui_popretr.oldtls import accept_outdated, lower_the_level, refuse_outdated
+from tui_popretr.net import tls_errors
+from tui_popretr.net.certificate import Certificate, Decoded, chain_shown
+from tui_popretr.net.keystores import load_client_certificate, load_trust
+from tui_popretr.net.legacy import accept_outdated, lower_the_level, refuse_outdated
+from tui_popretr.net.name_mismatch import misnamed
+from tui_popretr.net.tickets import Server, Ticket, Tickets
 from tui_popretr.text import visible
 
 _VERSIONS = {
@@ -158,7 +158,7 @@ class TlsSession:
         if policy.fingerprints:
             fingerprint = hashlib.sha256(der).hexdigest()
             if fingerprint not in policy.fingerprints:
-                raise tls_trouble.not_pinned(fingerprint if der else "", self._shown)
+                raise tls_errors.not_pinned(fingerprint if der else "", self._shown)
             # What was not verified is not told officially; whose certificate it is, the fingerprint has settled.
             shown = [self._ticket.certificate] if self._ticket and sock.session_reused else chain_shown(sock)
             told = (each for each in shown if each.fingerprint == fingerprint)
@@ -210,11 +210,11 @@ class TlsSession:
 
     def explain(self, problem: Exception) -> TlsFailed:
         """Return the error that says in words why the handshake failed, and what to do about it."""
-        return tls_trouble.explain(problem, self._attempt())
+        return tls_errors.explain(problem, self._attempt())
 
-    def _attempt(self) -> tls_trouble.Attempt:
+    def _attempt(self) -> tls_errors.Attempt:
         chain = chain_shown(self._sock) if self._sock is not None else []
-        return tls_trouble.Attempt(self._policy, self._host, self._shown, str(self._server[1] or ""), tuple(chain))
+        return tls_errors.Attempt(self._policy, self._host, self._shown, str(self._server[1] or ""), tuple(chain))
 
 
 def _now() -> datetime:

@@ -13,16 +13,16 @@ import pytest
 import trio
 from trio.testing import trio_test
 
-from tests.engine.certificates import HOST, Certificates
-from tests.engine.tls_serving import LOOPBACK, Server, alerting, connected, greeter, serving
+from tests.support.certificates import HOST, Certificates
+from tests.support.tls_serving import LOOPBACK, Server, alerting, connected, greeter, serving
 from tui_popretr.config.model import TlsPolicy
-from tui_popretr.engine import tls
-from tui_popretr.engine.certificate import Certificate
-from tui_popretr.engine.resumption import DAY, EACH, SERVERS, Ticket, Tickets
-from tui_popretr.engine.stream import SocketStream, connect
-from tui_popretr.engine.tls import TlsSession, forget, trust_for
 from tui_popretr.errors import CertificateRejected, TlsFailed
 from tui_popretr.facts import TlsDetails
+from tui_popretr.net import tls
+from tui_popretr.net.certificate import Certificate
+from tui_popretr.net.stream import SocketStream, connect
+from tui_popretr.net.tickets import DAY, EACH, SERVERS, Ticket, Tickets
+from tui_popretr.net.tls import TlsSession, forget, trust_for
 from tui_popretr.secret import Secret
 
 V = ssl.TLSVersion

@@ -10,8 +10,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 from tui_popretr.config.model import TlsPolicy
-from tui_popretr.engine.certificate import Certificate
-from tui_popretr.engine.misnamed import misnamed, pin_it
 from tui_popretr.errors import (
     CertificateRejected,
     ClientCertificateRejected,
@@ -19,7 +17,9 @@ from tui_popretr.errors import (
     TlsFailed,
     describe_os_error,
 )
-from tui_popretr.oldtls import NO_VERSION, outdated
+from tui_popretr.net.certificate import Certificate
+from tui_popretr.net.legacy import NO_VERSION, outdated
+from tui_popretr.net.name_mismatch import misnamed, pin_it
 
 # X509_V_ERR_... of OpenSSL's x509_vfy.h, which Python hands on as verify_code
 _NOT_YET_VALID, _EXPIRED = 9, 10
@@ -28,7 +28,7 @@ _UNTRUSTED = {2, 19, 20, 21}  # no issuer found, at one place of the chain or an
 _OTHER_NAME = {62, 64}
 
 # Reasons of OpenSSL's errors; alerts of the server have names that begin with the TLS version that brought them. Those
-# of old servers are in oldtls.py.
+# of old servers are in net/legacy.py.
 _IN_CLEAR = {
     "WRONG_VERSION_NUMBER",
     "RECORD_LAYER_FAILURE",

@@ -13,11 +13,11 @@ import pytest
 import trio
 from trio.testing import MockClock, trio_test
 
-from tests.engine.certificates import HOST, Certificates
-from tests.engine.tls_serving import LOOPBACK, connected, greeter, serving, under_tls
-from tui_popretr.engine.stream import SLOW, Resolver, SocketStream, connect
-from tui_popretr.engine.tls import TlsSession
+from tests.support.certificates import HOST, Certificates
+from tests.support.tls_serving import LOOPBACK, connected, greeter, serving, under_tls
 from tui_popretr.errors import ConnectionCut, HostNotFound, ServerUnreachable, TlsFailed
+from tui_popretr.net.stream import SLOW, Resolver, SocketStream, connect
+from tui_popretr.net.tls import TlsSession
 from tui_popretr.secret import Secret
 
 
@@ -194,7 +194,7 @@ async def test_a_connection_that_is_gone_at_once_leaves_no_socket_open(monkeypat
         raise OSError(107, "Transport endpoint is not connected")
 
     async with serving(echo) as port:
-        monkeypatch.setattr("tui_popretr.engine.stream.SocketStream", gone)
+        monkeypatch.setattr("tui_popretr.net.stream.SocketStream", gone)
         with pytest.raises(ServerUnreachable, match="endpoint is not connected"):
             await connect(LOOPBACK, port, timeout=30.0)
         gc.collect()  # a socket left open would be a warning, and so an error

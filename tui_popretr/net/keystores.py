@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from tui_popretr.config.model import TlsPolicy
 from tui_popretr.errors import ConfigurationError, describe_os_error
-from tui_popretr.oldtls import outdated
+from tui_popretr.net.legacy import outdated
 from tui_popretr.secret import Secret
 from tui_popretr.text import visible
 

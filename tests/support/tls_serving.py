@@ -10,12 +10,12 @@ from contextlib import asynccontextmanager, suppress
 
 import trio
 
-from tests.engine.certificates import HOST
+from tests.support.certificates import HOST
 from tui_popretr.config.model import TlsPolicy
-from tui_popretr.engine.stream import SocketStream, connect
-from tui_popretr.engine.tls import TlsSession
 from tui_popretr.errors import TlsFailed
 from tui_popretr.facts import TlsDetails
+from tui_popretr.net.stream import SocketStream, connect
+from tui_popretr.net.tls import TlsSession
 
 LOOPBACK = "127.0.0.1"
 

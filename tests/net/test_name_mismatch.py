@@ -9,8 +9,8 @@ import pytest
 from cryptography.x509.oid import ExtendedKeyUsageOID
 from trio.testing import trio_test
 
-from tests.engine.issuing import Authority, weak_context
-from tests.engine.tls_serving import greeter, under_tls
+from tests.support.issuing import Authority, weak_context
+from tests.support.tls_serving import greeter, under_tls
 from tui_popretr.config.model import TlsPolicy
 from tui_popretr.errors import CertificateRejected
 

@@ -20,13 +20,13 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import ExtensionOID
 from trio.testing import trio_test
 
-from tests.engine.certificates import HOST, Certificates
-from tests.engine.tls_serving import LOOPBACK, Server, alerting, connected, greeter, under_tls
+from tests.support.certificates import HOST, Certificates
+from tests.support.tls_serving import LOOPBACK, Server, alerting, connected, greeter, under_tls
 from tui_popretr.config.model import TlsPolicy
-from tui_popretr.engine import tls
-from tui_popretr.engine.certificate import Certificate
-from tui_popretr.engine.tls import TlsSession
 from tui_popretr.errors import CertificateRejected, ClientCertificateRejected, ConnectionCut, ExitCode, TlsFailed
+from tui_popretr.net import tls
+from tui_popretr.net.certificate import Certificate
+from tui_popretr.net.tls import TlsSession
 
 V = ssl.TLSVersion
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from tui_popretr.engine.certificate import Certificate, certificate_names, name_matches
+from tui_popretr.net.certificate import Certificate, certificate_names, name_matches
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from tui_popretr.engine.certificate import Certificate
+from tui_popretr.net.certificate import Certificate
 
 #: Host and port.
 Server = tuple[str, int]

@@ -10,7 +10,7 @@ from ctypes.util import find_library
 import pytest
 import trio
 
-from tests.engine.tls_serving import Server
+from tests.support.tls_serving import Server
 
 _SERVER, _PEM, _CERTIFICATE = 1, 1, 1  # GNUTLS_SERVER, GNUTLS_X509_FMT_PEM, GNUTLS_CRD_CERTIFICATE
 

@@ -9,11 +9,11 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.engine.certificates import Certificates
+from tests.support.certificates import Certificates
 from tui_popretr.config.model import TlsPolicy
-from tui_popretr.engine.stores import LARGEST, is_pkcs12
-from tui_popretr.engine.tls import context_for
 from tui_popretr.errors import ConfigurationError, ExitCode
+from tui_popretr.net.keystores import LARGEST, is_pkcs12
+from tui_popretr.net.tls import context_for
 from tui_popretr.secret import Secret
 
 

@@ -12,15 +12,14 @@ from typing import Any
 import pytest
 from trio.testing import trio_test
 
-from tests.engine import gnutls
-from tests.engine.certificates import HOST
-from tests.engine.issuing import Authority, weak_context
-from tests.engine.tls_serving import Server, alerting, greeter, under_tls
-from tui_popretr import oldtls
+from tests.net import gnutls
+from tests.support.certificates import HOST
+from tests.support.issuing import Authority, weak_context
+from tests.support.tls_serving import Server, alerting, greeter, under_tls
 from tui_popretr.config.model import TlsPolicy
-from tui_popretr.engine import tls_trouble
-from tui_popretr.engine.tls import context_for
 from tui_popretr.errors import CertificateRejected, ConfigurationError, ExitCode, TlsFailed
+from tui_popretr.net import legacy, tls_errors
+from tui_popretr.net.tls import context_for
 
 V = ssl.TLSVersion
 ACCEPTS = (
@@ -184,10 +183,10 @@ def unverified(code: int) -> ssl.SSLCertVerificationError:
 
 
 def explained(problem: Exception, **policy: Any) -> TlsFailed:
-    return tls_trouble.explain(problem, tls_trouble.Attempt(TlsPolicy(**policy), HOST, HOST))
+    return tls_errors.explain(problem, tls_errors.Attempt(TlsPolicy(**policy), HOST, HOST))
 
 
-PROBLEMS = [*map(failed, oldtls.REASONS), *map(unverified, oldtls.VERIFY_CODES)]
+PROBLEMS = [*map(failed, legacy.REASONS), *map(unverified, legacy.VERIFY_CODES)]
 
 
 @pytest.mark.parametrize("problem", PROBLEMS, ids=lambda each: getattr(each, "reason", None) or each.verify_code)
@@ -211,7 +210,7 @@ def test_every_refusal_names_the_setting_as_it_is_written(
     assert explained(problem, **policy, legacy=True).advice == "tell the server's operator"
 
 
-@pytest.mark.parametrize("reason", sorted(oldtls.NO_VERSION))
+@pytest.mark.parametrize("reason", sorted(legacy.NO_VERSION))
 @pytest.mark.parametrize(
     ("policy", "written"),
     [
@@ -229,9 +228,9 @@ def test_older_versions_are_explained_by_the_setting(reason: str, policy: dict[s
 
 
 def test_other_reasons_have_their_own_words() -> None:
-    assert oldtls.outdated(failed("TLSV1_ALERT_INTERNAL_ERROR")) == ""
-    assert oldtls.outdated(unverified(10)) == ""
-    assert oldtls.outdated(OSError(1, "x")) == ""
+    assert legacy.outdated(failed("TLSV1_ALERT_INTERNAL_ERROR")) == ""
+    assert legacy.outdated(unverified(10)) == ""
+    assert legacy.outdated(OSError(1, "x")) == ""
     assert "legacy" not in explained(failed("TLSV1_ALERT_INTERNAL_ERROR")).advice
 
 

@@ -16,10 +16,10 @@ from typing import Any, Protocol
 
 import trio
 
-from tui_popretr.engine.tls import TlsSession
-from tui_popretr.engine.tls_trouble import told_later
 from tui_popretr.errors import ConnectionCut, HostNotFound, ServerUnreachable, describe_os_error
 from tui_popretr.facts import TlsDetails
+from tui_popretr.net.tls import TlsSession
+from tui_popretr.net.tls_errors import told_later
 from tui_popretr.text import visible
 
 #: Seconds after which the answer to a look-up is no longer waited for by who comes new.

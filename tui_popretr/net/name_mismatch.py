@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import takewhile
 
-from tui_popretr.engine.certificate import Certificate
 from tui_popretr.errors import CertificateRejected
 from tui_popretr.hosts import host_key, is_loopback
+from tui_popretr.net.certificate import Certificate
 from tui_popretr.text import visible
 
 

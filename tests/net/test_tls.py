@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from tests.engine.certificates import Certificates
+from tests.support.certificates import Certificates
 from tui_popretr.config.model import TlsPolicy
-from tui_popretr.engine.tls import context_for, forget
+from tui_popretr.net.tls import context_for, forget
 from tui_popretr.secret import Secret
 
 

@@ -1,0 +1,1 @@
+"""How octets reach us: connections, TLS, and what certificates say."""
