@@ -14,9 +14,9 @@ from trio.testing import trio_test
 from tests.engine.making import server_settings
 from tests.support.clock import FakeClock
 from tests.support.streams import memory_connection
+from tui_popretr.commit.keeper import JournalKeeper
 from tui_popretr.config.model import Server
 from tui_popretr.engine.bus import Bus
-from tui_popretr.engine.keeper import JournalKeeper
 from tui_popretr.engine.manners import Experience, Pipelining
 from tui_popretr.engine.wire import Wire
 from tui_popretr.errors import JournalError

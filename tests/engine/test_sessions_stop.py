@@ -12,8 +12,8 @@ from trio.testing import MockClock, trio_test
 
 from tests.support.worlds import Watcher, World, mail
 from tui_popretr.commands import Command, Shutdown, StopSession
+from tui_popretr.commit.keeper import CLOSING, JournalKeeper
 from tui_popretr.config.model import ClientSettings
-from tui_popretr.engine.keeper import CLOSING, JournalKeeper
 from tui_popretr.engine.retrieval import DRAIN
 from tui_popretr.engine.service import LAST_DEADLINE, Engine
 from tui_popretr.errors import ExitCode
@@ -162,8 +162,8 @@ async def test_told_to_end_while_messages_wait_for_room(
     world: World, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The committer has no room for a message that was received: it is forgotten, and nobody waits for it."""
-    monkeypatch.setattr("tui_popretr.engine.lane.MEMORY", 3 * len(mail(1)))
-    monkeypatch.setattr("tui_popretr.engine.committer.GROUP", 1)
+    monkeypatch.setattr("tui_popretr.commit.lane.MEMORY", 3 * len(mail(1)))
+    monkeypatch.setattr("tui_popretr.commit.committer.GROUP", 1)
     world.add(*map(mail, range(1, 11)))
 
     def watch(engine: Engine, fact: Fact) -> None:

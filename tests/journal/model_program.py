@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from tests.journal.model_disk import Disk, Happening, Step
 from tests.journal.model_ledger import Account, Ledger
 from tests.journal.model_records import Records
+from tui_popretr.commit.recovery import Recovered, recover
 from tui_popretr.config.model import ClientSettings, Server
 from tui_popretr.delivery.filedraft import FileDraft
 from tui_popretr.delivery.folders import sync_folder
@@ -19,7 +20,6 @@ from tui_popretr.errors import DeliveryFailed, JournalError, PopretrError
 from tui_popretr.journal import ids
 from tui_popretr.journal.journal import Journal
 from tui_popretr.journal.records import DeliveredMark, Maildrop, NewRecord
-from tui_popretr.recovery import Recovered, recover
 
 HOSTS, USER = {110: "Pop.example.test", 995: "pop.Example.test"}, "me"
 

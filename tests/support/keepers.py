@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from tui_popretr.engine.keeper import JournalKeeper
+from tui_popretr.commit.keeper import JournalKeeper
 from tui_popretr.journal.records import Maildrop
 
 

@@ -12,8 +12,8 @@ from __future__ import annotations
 import trio
 
 from tui_popretr.clock import Clock
+from tui_popretr.commit.keeper import JournalKeeper
 from tui_popretr.config.model import AuthType, Server
-from tui_popretr.engine.keeper import JournalKeeper
 from tui_popretr.journal.records import CapaHistory
 from tui_popretr.pop3 import Capabilities
 

@@ -9,7 +9,7 @@ import trio
 
 from tui_popretr import faultpoints
 from tui_popretr.clock import Clock
-from tui_popretr.engine.keeper import JournalKeeper
+from tui_popretr.commit.keeper import JournalKeeper
 from tui_popretr.faultpoints import Step
 from tui_popretr.journal.journal import Journal
 

@@ -6,13 +6,13 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
 
+from tui_popretr.commit.accepted import Accepted
+from tui_popretr.commit.disk import Disk
+from tui_popretr.commit.lane import Lane
 from tui_popretr.delivery.beginning import read_beginning
 from tui_popretr.delivery.eol import EolConverter
 from tui_popretr.delivery.identity import IdentityHasher
 from tui_popretr.delivery.sink import SPILL, Draft, Sink
-from tui_popretr.engine.accepted import Accepted
-from tui_popretr.engine.disk import Disk
-from tui_popretr.engine.lane import Lane
 from tui_popretr.engine.plan import Check, Fetch, Policy
 from tui_popretr.errors import ProtocolViolation
 from tui_popretr.journal.records import Doubt

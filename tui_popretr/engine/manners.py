@@ -5,8 +5,8 @@ from __future__ import annotations
 import trio
 
 from tui_popretr.clock import Clock
+from tui_popretr.commit.keeper import JournalKeeper
 from tui_popretr.config.model import Server
-from tui_popretr.engine.keeper import JournalKeeper
 from tui_popretr.engine.wire import Wire
 from tui_popretr.journal.records import Manners
 from tui_popretr.pop3 import Capabilities

@@ -16,10 +16,10 @@ from functools import partial
 import trio
 
 from tui_popretr import faultpoints
+from tui_popretr.commit.parcel import Parcel
 from tui_popretr.delivery.sink import Draft
 from tui_popretr.engine.incoming import Incoming, Target
 from tui_popretr.engine.manners import overasked
-from tui_popretr.engine.parcel import Parcel
 from tui_popretr.engine.plan import Check, Fetch, Listed, Plan, to_delete
 from tui_popretr.engine.wholeness import Wholeness, judge
 from tui_popretr.engine.wire import Wire

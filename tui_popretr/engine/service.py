@@ -23,15 +23,15 @@ from tui_popretr.commands import (
     Shutdown,
     StopSession,
 )
+from tui_popretr.commit.committer import Committer
+from tui_popretr.commit.disk import Disks
+from tui_popretr.commit.keeper import CLOSING, JournalKeeper, recovery_text
 from tui_popretr.config.model import LogSettings, Server, Settings
 from tui_popretr.engine.bus import Bus, Subscriber
 from tui_popretr.engine.client import ClientRunner, Services
-from tui_popretr.engine.committer import Committer
 from tui_popretr.engine.describe import client_info, disabled_info, duration
-from tui_popretr.engine.disk import Disks
 from tui_popretr.engine.entry import Connector
 from tui_popretr.engine.expiry import ExpiryWatch
-from tui_popretr.engine.keeper import CLOSING, JournalKeeper, recovery_text
 from tui_popretr.engine.logbook import Logbook
 from tui_popretr.engine.places import Places
 from tui_popretr.engine.powercuts import unsafe_places

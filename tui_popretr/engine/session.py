@@ -16,9 +16,10 @@ import trio
 
 from tui_popretr import faultpoints
 from tui_popretr.clock import Clock
+from tui_popretr.commit.accepted import Accepted
+from tui_popretr.commit.parcel import Parcel
 from tui_popretr.config.model import CapaUse, ClientSettings, Paths, SmtpDestination
 from tui_popretr.delivery.received import received_header
-from tui_popretr.engine.accepted import Accepted
 from tui_popretr.engine.bus import Bus
 from tui_popretr.engine.capa import CapaMemory
 from tui_popretr.engine.entry import Connector, Entry
@@ -26,7 +27,6 @@ from tui_popretr.engine.failures import Failures
 from tui_popretr.engine.incoming import Target
 from tui_popretr.engine.manners import ONE_BY_ONE, Pipelining, overasked
 from tui_popretr.engine.opening import AFTER_LOGIN, Opening
-from tui_popretr.engine.parcel import Parcel
 from tui_popretr.engine.plan import Check, Fetch, Listed, Plan, Policy, make_plan
 from tui_popretr.engine.retrieval import Observer, Retrieval, Suspect
 from tui_popretr.engine.storage import Storage, Stores, mend_journal

@@ -9,16 +9,16 @@ from dataclasses import dataclass, field, replace
 import trio
 
 from tui_popretr.clock import Clock
+from tui_popretr.commit.committer import Committer
+from tui_popretr.commit.disk import Disk, Disks
+from tui_popretr.commit.keeper import JournalKeeper, recovery_text
+from tui_popretr.commit.lane import Lane
 from tui_popretr.config.model import ClientSettings, Paths, SmtpDestination
 from tui_popretr.delivery.sink import Sink
 from tui_popretr.delivery.sinks import Means, rejected_sink, sink_for
 from tui_popretr.engine.bus import Bus
 from tui_popretr.engine.capa import Answers
-from tui_popretr.engine.committer import Committer
-from tui_popretr.engine.disk import Disk, Disks
 from tui_popretr.engine.incoming import Readers, Target
-from tui_popretr.engine.keeper import JournalKeeper, recovery_text
-from tui_popretr.engine.lane import Lane
 from tui_popretr.engine.manners import Experience
 from tui_popretr.engine.passwords import obtain
 from tui_popretr.errors import DeliveryFailed

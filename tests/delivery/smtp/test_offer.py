@@ -21,11 +21,11 @@ from tests.delivery.smtp.sending import MESSAGE, Sender, in_a_thread, sending
 from tests.delivery.smtp.talker import Line, talking
 from tests.support.keepers import kept_for_smtp
 from tui_popretr import faultpoints
+from tui_popretr.commit.committer import Committer
+from tui_popretr.commit.keeper import JournalKeeper
+from tui_popretr.commit.parcel import Parcel
 from tui_popretr.config.model import SmtpDestination
 from tui_popretr.delivery.smtp.draft import SmtpDraft
-from tui_popretr.engine.committer import Committer
-from tui_popretr.engine.keeper import JournalKeeper
-from tui_popretr.engine.parcel import Parcel
 from tui_popretr.errors import (
     DeliveryFailed,
     JournalError,

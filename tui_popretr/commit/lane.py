@@ -21,12 +21,12 @@ from functools import partial
 import trio
 
 from tui_popretr import faultpoints
+from tui_popretr.commit.disk import Disk
+from tui_popretr.commit.handover import Failure, Handover
+from tui_popretr.commit.keeper import JournalKeeper
+from tui_popretr.commit.parcel import Parcel, abort, internal_error
+from tui_popretr.commit.turns import Turns
 from tui_popretr.delivery.folders import sync_folder
-from tui_popretr.engine.disk import Disk
-from tui_popretr.engine.handover import Failure, Handover
-from tui_popretr.engine.keeper import JournalKeeper
-from tui_popretr.engine.parcel import Parcel, abort, internal_error
-from tui_popretr.engine.turns import Turns
 from tui_popretr.errors import DeliveryFailed, DestinationSilent, JournalError, PartlyAccepted, PopretrError
 from tui_popretr.faultpoints import Step
 from tui_popretr.journal.records import DeliveredMark

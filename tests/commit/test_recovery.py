@@ -17,6 +17,7 @@ import pytest
 
 from tests.delivery.making import Place
 from tests.killed_delivery import MESSAGE, STEPS, deliver
+from tui_popretr.commit.recovery import TAKEN_WITHIN, Outcome, Recovered, recover
 from tui_popretr.delivery.folders import sync_folder
 from tui_popretr.delivery.publishing import Resumption, Whereabouts
 from tui_popretr.delivery.sink import Draft
@@ -24,7 +25,6 @@ from tui_popretr.errors import JournalError
 from tui_popretr.identity import Identity
 from tui_popretr.journal.journal import Journal
 from tui_popretr.journal.records import DeliveredMark, Doubt, Maildrop, NewRecord, Record, State
-from tui_popretr.recovery import TAKEN_WITHIN, Outcome, Recovered, recover
 
 HOUR = 3600
 NOW = int(datetime.now(UTC).timestamp())
@@ -302,7 +302,7 @@ def test_an_unexpected_error_does_not_cost_the_others(
         if at == "resume":
             patch.setattr(Resumption, "resume", fail)
         else:
-            patch.setattr("tui_popretr.recovery.sync_folder", fail_to_sync)
+            patch.setattr("tui_popretr.commit.recovery.sync_folder", fail_to_sync)
         bad, good = recover(journal, None, now=NOW, audit=quiet)
     assert (bad.outcome, good.outcome) == (Outcome.UNKNOWN, Outcome.PUBLISHED)
     assert f"internal error: {type(defect).__name__}" in str(bad.error)
@@ -368,7 +368,7 @@ def test_the_audit_line_comes_after_the_fsync_and_before_the_record(journal: Jou
         assert [record.state for record in states(journal, place)] == [State.DELIVERING]
         raise OSError(errno.ENOSPC, "no room for the line")
 
-    with mock.patch("tui_popretr.recovery.sync_folder", sync), pytest.raises(OSError, match="no room"):
+    with mock.patch("tui_popretr.commit.recovery.sync_folder", sync), pytest.raises(OSError, match="no room"):
         recover(journal, None, now=NOW, audit=audit)
     assert only(recover(journal, None, now=NOW, audit=quiet)).outcome is Outcome.FOUND
     assert recover(journal, None, now=NOW, audit=quiet) == []

@@ -11,7 +11,7 @@ import trio
 from trio.testing import MockClock, trio_test, wait_all_tasks_blocked
 
 from tests.support.worlds import disk_without_threads
-from tui_popretr.engine.keeper import JournalKeeper
+from tui_popretr.commit.keeper import JournalKeeper
 from tui_popretr.errors import JournalError
 from tui_popretr.identity import Identity
 from tui_popretr.journal.journal import Journal

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict, deque
 
-from tui_popretr.engine.parcel import Parcel
+from tui_popretr.commit.parcel import Parcel
 
 
 class Turns:

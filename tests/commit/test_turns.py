@@ -8,10 +8,10 @@ from typing import cast
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tui_popretr.commit.lane import BATCH
+from tui_popretr.commit.parcel import Parcel
+from tui_popretr.commit.turns import Turns
 from tui_popretr.delivery.sink import Draft
-from tui_popretr.engine.lane import BATCH
-from tui_popretr.engine.parcel import Parcel
-from tui_popretr.engine.turns import Turns
 from tui_popretr.identity import Identity
 from tui_popretr.journal.records import NewRecord
 

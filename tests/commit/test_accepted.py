@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tui_popretr.engine.accepted import Accepted
+from tui_popretr.commit.accepted import Accepted
 from tui_popretr.identity import Identity
 from tui_popretr.journal.records import Acceptance
 

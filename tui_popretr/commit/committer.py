@@ -12,11 +12,11 @@ from weakref import WeakValueDictionary
 
 import trio
 
+from tui_popretr.commit.disk import Disk
+from tui_popretr.commit.keeper import JournalKeeper
+from tui_popretr.commit.lane import Lane, Shared
+from tui_popretr.commit.parcel import Parcel, abort
 from tui_popretr.delivery.sink import Sink
-from tui_popretr.engine.disk import Disk
-from tui_popretr.engine.keeper import JournalKeeper
-from tui_popretr.engine.lane import Lane, Shared
-from tui_popretr.engine.parcel import Parcel, abort
 from tui_popretr.journal.journal import Journal
 
 #: A group is at most so many messages, and a 16th of the files that the process may have open (a lane has up to twice

@@ -14,11 +14,11 @@ from typing import Any, Generic, TypeVar
 
 import trio
 
-from tui_popretr.engine.disk import Disks
+from tui_popretr.commit.disk import Disks
+from tui_popretr.commit.recovery import Outcome, Recovered, conclude, look_up, unexpected
 from tui_popretr.errors import DeliveryFailed, DestinationSilent, JournalError, JournalWithoutThread, out_of_threads
 from tui_popretr.journal.journal import Journal
 from tui_popretr.journal.records import Maildrop, Record
-from tui_popretr.recovery import Outcome, Recovered, conclude, look_up, unexpected
 
 T = TypeVar("T")
 #: Told how a use went: what went wrong, or None.

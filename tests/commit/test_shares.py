@@ -19,7 +19,7 @@ SMALL = [f"small{number}" for number in range(GROUP)]
 async def test_who_has_little_is_served_with_the_next_groups(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, autojump_clock: MockClock
 ) -> None:
-    monkeypatch.setattr("tui_popretr.engine.committer.GROUP", GROUP)
+    monkeypatch.setattr("tui_popretr.commit.committer.GROUP", GROUP)
     fleet = Fleet(tmp_path)
     fleet.disk = 1.0
     big = fleet.client("big", mails=1000, frequency=1e6)

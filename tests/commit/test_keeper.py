@@ -14,14 +14,14 @@ import trio
 import trio.lowlevel
 from trio.testing import trio_test
 
+from tui_popretr.commit.keeper import Asked, JournalKeeper, recovery_text
+from tui_popretr.commit.recovery import Outcome, Recovered
 from tui_popretr.config.model import MaildirDestination
 from tui_popretr.delivery.maildir import MaildirSink
-from tui_popretr.engine.keeper import Asked, JournalKeeper, recovery_text
 from tui_popretr.errors import DeliveryFailed, DestinationSilent, JournalError, JournalLocked
 from tui_popretr.identity import Identity
 from tui_popretr.journal.journal import Journal
 from tui_popretr.journal.records import DeliveredMark, Maildrop, NewRecord, State
-from tui_popretr.recovery import Outcome, Recovered
 
 NOW = 1_795_000_000
 
@@ -293,7 +293,7 @@ async def test_an_unexpected_error_in_a_recovery_stops_nothing_else(
         raise problem
 
     with monkeypatch.context() as patch:
-        patch.setattr("tui_popretr.engine.keeper.look_up", fail)
+        patch.setattr("tui_popretr.commit.keeper.look_up", fail)
         things = Kept(tmp_path)
         (recovered,) = await things.keeper.open()
         assert recovered.outcome is Outcome.UNKNOWN

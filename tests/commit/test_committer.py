@@ -16,13 +16,13 @@ import trio
 from trio.testing import MockClock, trio_test, wait_all_tasks_blocked
 
 from tests.support.worlds import disk_without_threads
+from tui_popretr.commit import lane as lane_module
+from tui_popretr.commit.committer import GROUP, Committer
+from tui_popretr.commit.keeper import JournalKeeper
+from tui_popretr.commit.lane import BATCH, IDLE, MEMORY
+from tui_popretr.commit.parcel import Parcel
 from tui_popretr.config.model import MaildirDestination
 from tui_popretr.delivery.maildir import MaildirSink
-from tui_popretr.engine import lane as lane_module
-from tui_popretr.engine.committer import GROUP, Committer
-from tui_popretr.engine.keeper import JournalKeeper
-from tui_popretr.engine.lane import BATCH, IDLE, MEMORY
-from tui_popretr.engine.parcel import Parcel
 from tui_popretr.errors import (
     CannotCreate,
     DeliveryFailed,
