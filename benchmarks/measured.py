@@ -20,10 +20,10 @@ from datetime import datetime
 
 import trio
 
+from tui_popretr.bus import Bus
 from tui_popretr.cli.process import collect, settle
 from tui_popretr.commands import Command
 from tui_popretr.config.reader import load
-from tui_popretr.engine.bus import Bus
 from tui_popretr.engine.describe import client_info
 from tui_popretr.engine.service import Engine
 from tui_popretr.errors import ExitCode

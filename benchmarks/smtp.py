@@ -28,10 +28,10 @@ from tests.delivery.smtp.postfix import Postfix
 from tests.scale.mailserver import taking
 from tests.scale.popserver import USER, serving
 from tests.support.passwords import PASSWORD
+from tui_popretr.bus import Bus
 from tui_popretr.config.model import SmtpDestination
 from tui_popretr.config.reader import load
 from tui_popretr.delivery.smtp.sink import SmtpSink
-from tui_popretr.engine.bus import Bus
 from tui_popretr.engine.service import Engine
 from tui_popretr.popserver import Message
 

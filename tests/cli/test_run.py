@@ -13,8 +13,8 @@ import pytest
 from tests.cli.program import client, environment, mail, run_program, write_configuration
 from tests.support.passwords import PASSWORD
 from tests.support.popserver_thread import PATIENCE, running_server
-from tui_popretr.engine.retrieval import HOPELESS
 from tui_popretr.popserver import Faults, Maildrop
+from tui_popretr.session.retrieval import HOPELESS
 
 #: Nobody listens on it: it is reserved, and nothing but root could.
 NOWHERE = "127.0.0.1:1"

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from trio.testing import MockClock, trio_test
 
-from tests.engine.running import Fleet
+from tests.support.running import Fleet
 from tui_popretr.commands import PollClient
 from tui_popretr.facts import Fact, MaildropListed, MessageDelivered
 

@@ -17,15 +17,15 @@ from xml.sax.saxutils import escape, quoteattr
 import trio
 
 from tests.support.passwords import MARK
+from tui_popretr.bus import Bus, Subscriber
 from tui_popretr.config.model import Settings
 from tui_popretr.config.reader import load
-from tui_popretr.engine.bus import Bus, Subscriber
-from tui_popretr.engine.entry import Connector
 from tui_popretr.engine.service import Engine, connect_tcp
 from tui_popretr.errors import ExitCode
 from tui_popretr.facts import Fact, SessionResult
 from tui_popretr.journal.journal import Journal
 from tui_popretr.journal.records import Record
+from tui_popretr.session.setup import Connector
 
 PASSWORD = f"{MARK}:b ö %u {{PLAIN}} #1"
 #: Seconds after which a test no longer waits.

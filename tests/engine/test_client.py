@@ -10,13 +10,12 @@ import pytest
 import trio
 from trio.testing import MockClock, trio_test
 
-from tests.engine.running import Fleet
 from tests.support.passwords import PASSWORD
+from tests.support.running import Fleet
 from tui_popretr.commands import PauseClient, PollAll, PollClient, ResumeClient, StopSession
 from tui_popretr.config.model import ClientSettings, Concurrency
 from tui_popretr.engine.client import AFTER_DEFECT
 from tui_popretr.engine.service import Engine
-from tui_popretr.engine.session import Session
 from tui_popretr.errors import ExitCode
 from tui_popretr.facts import (
     ClientFinished,
@@ -28,6 +27,7 @@ from tui_popretr.facts import (
     SessionClosed,
     SessionStarted,
 )
+from tui_popretr.session.session import Session
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.engine.making import client_settings, server_settings
+from tests.support.making import client_settings, server_settings
 from tui_popretr.config.model import (
     CapaUse,
     CommandDestination,

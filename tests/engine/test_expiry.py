@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from tests.support.clock import FakeClock, local
-from tui_popretr.engine.bus import Bus
+from tui_popretr.bus import Bus
 from tui_popretr.engine.expiry import ExpiryWatch
 from tui_popretr.facts import Fact, Level, Noted, SessionConnected, SessionId, TlsDetails, TlsStarted
 

@@ -16,22 +16,22 @@ import trio
 from trio.testing import MockClock, trio_test
 
 from tests.config.helpers import load_text, settings_of, task
-from tests.engine.making import client_settings, server_settings
 from tests.support.certificates import Certificates
 from tests.support.clock import FakeClock
+from tests.support.making import client_settings, server_settings
 from tests.support.tls_serving import greeter, serving
 from tests.support.worlds import World, mail
+from tui_popretr.bus import Bus
 from tui_popretr.cli.seen import mark
 from tui_popretr.config.model import Concurrency, FolderDestination
 from tui_popretr.delivery.sinks import sink_for
-from tui_popretr.engine.bus import Bus
-from tui_popretr.engine.entry import Entry
 from tui_popretr.engine.places import Places
 from tui_popretr.engine.service import connect_tcp
 from tui_popretr.errors import HostNotFound
 from tui_popretr.facts import SessionId
 from tui_popretr.journal.journal import Journal
 from tui_popretr.journal.records import Maildrop
+from tui_popretr.session.setup import Entry
 
 #: As written, as looked up, and in the one form for SNI, certificates and the journal.
 NAMES = [

@@ -9,11 +9,11 @@ import pytest
 import trio
 from trio.testing import MockClock, trio_test
 
-from tests.engine.making import engine_settings
 from tests.support.clock import FakeClock
+from tests.support.making import engine_settings
 from tests.support.worlds import RunClock
+from tui_popretr.bus import Bus
 from tui_popretr.config.model import LogSettings, Settings
-from tui_popretr.engine.bus import Bus
 from tui_popretr.engine.logbook import Logbook
 from tui_popretr.facts import Dialogue, Direction, Level, Noted, SessionId
 

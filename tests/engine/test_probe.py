@@ -8,13 +8,12 @@ import pytest
 import trio
 from trio.testing import MockClock, trio_test
 
-from tests.engine.making import client_settings, server_settings
 from tests.support.clock import FakeClock
+from tests.support.making import client_settings, server_settings
 from tests.support.passwords import PASSWORD
 from tests.support.streams import MemoryStream, memory_connection
+from tui_popretr.bus import Bus
 from tui_popretr.config.model import Server, TlsPolicy
-from tui_popretr.engine.bus import Bus
-from tui_popretr.engine.entry import Entry
 from tui_popretr.engine.probe import Findings, probe, survey
 from tui_popretr.errors import (
     CommandRefused,
@@ -31,6 +30,7 @@ from tui_popretr.errors import (
 from tui_popretr.facts import Fact, SessionId, TlsDetails
 from tui_popretr.net.tls import TlsSession
 from tui_popretr.popserver import Maildrop, PipelineFault, PopServer, QuitFault
+from tui_popretr.session.setup import Entry
 
 How = Callable[[Entry], Awaitable[Findings]]
 

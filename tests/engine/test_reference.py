@@ -16,7 +16,7 @@ import trustme
 from trio.testing import trio_test
 
 from tests.support.worlds import load_text, settings_of
-from tui_popretr.engine.bus import Bus
+from tui_popretr.bus import Bus
 from tui_popretr.engine.service import Engine
 from tui_popretr.errors import ExitCode
 from tui_popretr.facts import Fact, LoginSucceeded, SessionClosed, TlsStarted

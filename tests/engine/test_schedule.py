@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from trio.testing import MockClock, trio_test
 
-from tests.engine.making import client_settings
 from tests.support.clock import FakeClock, local
+from tests.support.making import client_settings
 from tui_popretr.engine.schedule import BREATH, LONGEST_BACKOFF, TICK, Alarm, Outcome, first_due, interval
 from tui_popretr.errors import ExitCode
 

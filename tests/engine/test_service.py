@@ -12,15 +12,15 @@ import pytest
 import trio
 from trio.testing import MockClock, trio_test
 
-from tests.engine.making import client_settings
-from tests.engine.running import Fleet
 from tests.support.clock import FakeClock
+from tests.support.making import client_settings
 from tests.support.passwords import PASSWORD
+from tests.support.running import Fleet
 from tests.support.worlds import disk_without_threads
+from tui_popretr.bus import Bus
 from tui_popretr.commands import PauseClient, PollClient, Reload, Shutdown, StopSession
 from tui_popretr.config.model import Concurrency, LogSettings, Settings, TlsPolicy
 from tui_popretr.engine import service
-from tui_popretr.engine.bus import Bus
 from tui_popretr.engine.client import ClientRunner
 from tui_popretr.engine.service import LAST_DEADLINE, Engine, connect_tcp
 from tui_popretr.errors import ConfigurationError, ExitCode, JournalLocked, PopretrError, ServerUnreachable

@@ -13,14 +13,14 @@ from typing import Any, TypeVar
 
 import trio
 
-from tests.engine.making import client_settings, engine_settings
 from tests.hostile.server import HELLO, SECRETS, USER, HostileServer
+from tests.support.making import client_settings, engine_settings
 from tests.support.passwords import PASSWORD
 from tests.support.streams import memory_connection
 from tests.support.worlds import RunClock, another_process, disk_without_threads, mail
+from tui_popretr.bus import Bus
 from tui_popretr.clock import Clock, SystemClock
 from tui_popretr.config.model import AuthType, ClientSettings, Literal, LogSettings, Server
-from tui_popretr.engine.bus import Bus
 from tui_popretr.engine.service import Engine
 from tui_popretr.errors import TlsFailed
 from tui_popretr.facts import DialogueLine, Fact, Noted, SessionClosed, SessionResult, TlsDetails

@@ -13,9 +13,9 @@ from tests.hostile.server import HostileServer
 from tests.hostile.service import Service
 from tests.support.worlds import mail
 from tui_popretr.config.model import CapaUse, TlsPolicy
-from tui_popretr.engine.opening import CAPA_PATIENCE
 from tui_popretr.errors import ExitCode
 from tui_popretr.facts import Level, Noted
+from tui_popretr.session.opening import CAPA_PATIENCE
 
 NONSENSE = (
     b"+OK\r\n\x00\xff\r\n\x1b]0;owned\x07\r\n \r\nLOGIN-DELAY soon\r\nEXPIRE -1\r\nSASL\r\n"

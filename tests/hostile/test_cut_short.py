@@ -17,11 +17,11 @@ from tests.hostile.script import CUT, ORDINARY, SILENCE, Play, Script, edited
 from tests.hostile.server import HostileServer
 from tests.hostile.service import TIMEOUT, Service
 from tests.support.worlds import mail
-from tui_popretr.engine.wholeness import Wholeness, judge
 from tui_popretr.errors import ExitCode
 from tui_popretr.facts import Level, MessageDelivered, MessageSkipped, Noted
 from tui_popretr.journal.journal import Journal
 from tui_popretr.journal.records import Doubt, Record, State
+from tui_popretr.session.wholeness import Wholeness, judge
 
 EACH_WAY = pytest.mark.parametrize("pipelining", [False, True])
 SIZE = len(MAILS["uid-1"])

@@ -99,7 +99,7 @@ async def test_a_deletion_that_rested_is_made_up_for(
     assert (result.messages, result.deleted) == (1, 1)
     assert "it was delivered; deleting it failed 3 times" in result.error
     assert len(server.heard) == connections + 1
-    monkeypatch.setattr("tui_popretr.engine.plan.LEAST_REST", 0)
+    monkeypatch.setattr("tui_popretr.session.plan.LEAST_REST", 0)
     result = await service.run()
     assert (result.code, result.messages, result.deleted) == (ExitCode.OK, 0, 1)
     assert server.mails == {}
@@ -246,7 +246,7 @@ async def test_sizes_of_a_compressed_store(
     factor: int, pipelining: bool, tmp_path: Path, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It lists 1,000,000 octets and sends 40,000,000; here a hundredth of that, with a smaller allowance besides."""
-    monkeypatch.setattr("tui_popretr.engine.incoming.EXCESS", 0)
+    monkeypatch.setattr("tui_popretr.session.incoming.EXCESS", 0)
     content = mail(1, b"text\r\n" * 6000 * factor)
     server = HostileServer(
         {"uid-1": content}, {"LIST": b"+OK\r\n1 %d\r\n.\r\n" % (len(content) // factor)}, pipelining=pipelining

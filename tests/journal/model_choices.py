@@ -10,7 +10,7 @@ from tests.journal.model_disk import FAILING, FAILING_AFTER, Happening, Moment, 
 from tests.journal.model_errand import Errand
 from tests.journal.model_ledger import HOUR
 from tests.journal.model_server import Ailment, Farewell, Naming
-from tui_popretr.engine.plan import Policy
+from tui_popretr.session.plan import Policy
 
 DAY = 24 * HOUR
 

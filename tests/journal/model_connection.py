@@ -14,7 +14,6 @@ from tests.journal.model_server import Ailment, Farewell, Mail
 from tests.journal.model_troubles import Troubles
 from tui_popretr.delivery.identity import IdentityHasher
 from tui_popretr.delivery.sink import Draft, Sink
-from tui_popretr.engine.plan import Check, Fetch, Listed, Plan, make_plan, to_delete
 from tui_popretr.errors import (
     CommandRefused,
     ConnectionCut,
@@ -25,6 +24,7 @@ from tui_popretr.errors import (
 )
 from tui_popretr.identity import Identity
 from tui_popretr.journal.records import NewRecord, Record, State
+from tui_popretr.session.plan import Check, Fetch, Listed, Plan, make_plan, to_delete
 
 #: So many messages in a row that cannot be stored end the retrieval.
 HOPELESS = 3

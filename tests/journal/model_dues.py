@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 from tests.journal.model_records import Records
 from tests.journal.model_server import Mail
-from tui_popretr.engine.plan import POISON_FAILURES, Check, Listed, Plan, Policy, rest
 from tui_popretr.journal.records import Record, State
+from tui_popretr.session.plan import POISON_FAILURES, Check, Listed, Plan, Policy, rest
 
 
 @dataclass(slots=True)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tests.journal.model_server import Farewell
-from tui_popretr.engine.plan import Listed, Policy
 from tui_popretr.errors import PopretrError
+from tui_popretr.session.plan import Listed, Policy
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,9 +10,9 @@ from pathlib import Path
 from tests.journal.model_disk import STRANGERS, Disk
 from tests.journal.model_server import Mail, Maildrop
 from tui_popretr.config.model import Destination, Eol, FolderDestination, MaildirDestination
-from tui_popretr.engine.plan import Policy
 from tui_popretr.journal.journal import FORGET_AFTER
 from tui_popretr.journal.records import NewRecord
+from tui_popretr.session.plan import Policy
 
 HOUR = 3600
 #: Readers clean tmp of what is older; a message that is nowhere counts as taken by one for less.

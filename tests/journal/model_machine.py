@@ -32,8 +32,8 @@ from tests.journal.model_records import Records
 from tests.journal.model_server import content_of
 from tests.journal.model_session import Session
 from tui_popretr.delivery import names
-from tui_popretr.engine.plan import Policy
 from tui_popretr.errors import JournalError, PopretrError
+from tui_popretr.session.plan import Policy
 
 NOT_AT_RANDOM = random.Random(0)
 #: What a power cut leaves is worked out; a disk in memory is as good, and many times faster where SQLite syncs.

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import Enum
 
-from tui_popretr.engine.plan import Listed
 from tui_popretr.pop3 import parse_list, parse_uidl
+from tui_popretr.session.plan import Listed
 
 
 class Farewell(Enum):

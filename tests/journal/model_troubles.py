@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from tests.journal.model_errand import Tally
 from tests.journal.model_program import Program
 from tests.journal.model_records import Records
-from tui_popretr.engine.plan import Listed
+from tui_popretr.session.plan import Listed
 
 
 @dataclass(slots=True)

@@ -17,7 +17,7 @@ from tests.journal.model_errand import Errand
 from tests.journal.model_machine import NOT_AT_RANDOM, MailMachine
 from tests.journal.model_server import Naming
 from tests.support.size import NIGHTLY
-from tui_popretr.engine.plan import Policy
+from tui_popretr.session.plan import Policy
 
 # For a change always the same ones: what is found by chance is for the nights. What has failed is made small first,
 # which takes Hypothesis five minutes at most.

@@ -18,6 +18,7 @@ import trio
 
 from tests.support.passwords import PASSWORD, discreet
 from tests.support.streams import memory_connection
+from tui_popretr.bus import Bus
 from tui_popretr.config.model import (
     AuthType,
     ClientSettings,
@@ -33,7 +34,6 @@ from tui_popretr.config.model import (
 )
 from tui_popretr.config.reader import Loaded, load
 from tui_popretr.delivery import names
-from tui_popretr.engine.bus import Bus
 from tui_popretr.engine.service import Engine
 from tui_popretr.facts import DialogueLine, Direction, Fact, SessionResult
 from tui_popretr.journal.journal import Journal

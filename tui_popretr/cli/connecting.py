@@ -11,11 +11,11 @@ from humanize.filesize import naturalsize
 from tui_popretr.cli.visiting import visit_all
 from tui_popretr.clock import SystemClock
 from tui_popretr.config.model import ClientSettings, Settings
-from tui_popretr.engine.entry import Connector
 from tui_popretr.engine.probe import Findings
 from tui_popretr.engine.service import connect_tcp
 from tui_popretr.errors import ExitCode, worst
 from tui_popretr.facts import TlsDetails
+from tui_popretr.session.setup import Connector
 from tui_popretr.text import visible
 
 

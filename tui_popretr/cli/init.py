@@ -24,9 +24,9 @@ from tui_popretr.config.login import command_line, variable_name
 from tui_popretr.config.problems import Severity
 from tui_popretr.config.reader import load
 from tui_popretr.config.values import InvalidValueError
-from tui_popretr.engine.entry import Connector
 from tui_popretr.engine.service import connect_tcp
 from tui_popretr.errors import CannotCreate, ConfigurationError, ExitCode, PopretrError, UsageError
+from tui_popretr.session.setup import Connector
 
 _CHECKS: Final[dict[str, Callable[[str], object]]] = {
     "user": needed,

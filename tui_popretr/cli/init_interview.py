@@ -19,7 +19,6 @@ from tui_popretr.config import values
 from tui_popretr.config.addresses import mail_address, server_address
 from tui_popretr.config.model import PasswordSource, Server
 from tui_popretr.config.values import InvalidValueError
-from tui_popretr.engine.entry import Connector
 from tui_popretr.engine.probe import Findings
 from tui_popretr.errors import (
     CertificateRejected,
@@ -31,6 +30,7 @@ from tui_popretr.errors import (
     UidlUnavailable,
 )
 from tui_popretr.secret import Secret
+from tui_popretr.session.setup import Connector
 from tui_popretr.text import visible
 
 _FREQUENCY: Final = "5m"

@@ -9,12 +9,11 @@ from enum import Enum
 
 import trio
 
+from tui_popretr.bus import Bus
 from tui_popretr.clock import SystemClock
 from tui_popretr.config.client import POP3_PORT, POP3S_PORT
 from tui_popretr.config.login import CLEAR_TEXT, DEFAULT_AUTH_TYPES
 from tui_popretr.config.model import AuthType, ClientSettings, FolderDestination, Server, TlsPolicy
-from tui_popretr.engine.bus import Bus
-from tui_popretr.engine.entry import Connector, Entry
 from tui_popretr.engine.probe import Findings, probe, survey
 from tui_popretr.errors import (
     CertificateRejected,
@@ -32,6 +31,7 @@ from tui_popretr.errors import (
 from tui_popretr.facts import SessionId, TlsDetails
 from tui_popretr.hosts import is_loopback
 from tui_popretr.net.stream import Resolver
+from tui_popretr.session.setup import Connector, Entry
 
 #: So long is a server waited for at each step, seconds: somebody looks on.
 PATIENCE = 15.0

@@ -9,12 +9,12 @@ from functools import partial
 from typing import Final
 
 from tui_popretr import job
+from tui_popretr.bus import Bus
 from tui_popretr.cli import configuration
 from tui_popretr.cli.places import locate
 from tui_popretr.cli.resources import demand
 from tui_popretr.config.model import LogSettings
 from tui_popretr.config.problems import Severity
-from tui_popretr.engine.bus import Bus
 from tui_popretr.engine.service import Engine
 from tui_popretr.errors import UsageError
 from tui_popretr.headless.progress import Progress

@@ -8,6 +8,7 @@ from typing import TextIO
 
 import trio
 
+from tui_popretr.bus import Bus
 from tui_popretr.clock import SystemClock
 from tui_popretr.demo import summary
 from tui_popretr.demo.accounts import Account, Security
@@ -17,7 +18,6 @@ from tui_popretr.demo.progress import Lines
 from tui_popretr.demo.troubles import explained
 from tui_popretr.demo.world import Ports, World
 from tui_popretr.ends import ending_signals
-from tui_popretr.engine.bus import Bus
 from tui_popretr.engine.service import Engine
 from tui_popretr.errors import ExitCode, PopretrError
 from tui_popretr.facts import SessionResult

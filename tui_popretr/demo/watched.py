@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from functools import partial
 from typing import TextIO
 
+from tui_popretr.bus import Bus
 from tui_popretr.clock import SystemClock
 from tui_popretr.demo import summary
 from tui_popretr.demo.configuration import read_configuration, write_configuration
@@ -14,7 +15,6 @@ from tui_popretr.demo.folder import DemoFolder
 from tui_popretr.demo.stage import Stage
 from tui_popretr.demo.troubles import explained
 from tui_popretr.demo.world import World
-from tui_popretr.engine.bus import Bus
 from tui_popretr.engine.service import Engine
 from tui_popretr.errors import ExitCode, PopretrError
 from tui_popretr.ui.run import run_dashboard

@@ -11,7 +11,6 @@ import trio
 from tui_popretr.config.model import ClientSettings
 from tui_popretr.engine.places import Place, Places
 from tui_popretr.engine.schedule import Alarm, Outcome, interval
-from tui_popretr.engine.session import Session, Surroundings
 from tui_popretr.errors import ExitCode, PopretrError
 from tui_popretr.facts import (
     ClientFinished,
@@ -22,6 +21,7 @@ from tui_popretr.facts import (
     Noted,
     SessionResult,
 )
+from tui_popretr.session.session import Session, Surroundings
 
 #: Seconds before a client whose task failed by a defect of ours is tried again.
 AFTER_DEFECT = 60.0

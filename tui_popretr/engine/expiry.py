@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from tui_popretr.bus import Bus
 from tui_popretr.clock import Clock
-from tui_popretr.engine.bus import Bus
 from tui_popretr.facts import Fact, Level, Noted, SessionConnected, SessionId, TlsDetails, TlsStarted
 
 

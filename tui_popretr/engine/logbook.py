@@ -9,9 +9,9 @@ from dataclasses import replace
 import trio
 
 from tui_popretr import __version__
+from tui_popretr.bus import Bus, Listener, Subscriber
 from tui_popretr.clock import Clock
 from tui_popretr.config.model import LogSettings, Settings
-from tui_popretr.engine.bus import Bus, Listener, Subscriber
 from tui_popretr.facts import Level, Noted
 from tui_popretr.logs.audit import AuditLog
 from tui_popretr.logs.logfile import LogFile

@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 
 import trio
 
-from tui_popretr.engine.capa import Answers, CapaMemory
-from tui_popretr.engine.entry import Entry
-from tui_popretr.engine.opening import AFTER_LOGIN, Opening
 from tui_popretr.errors import ConnectionCut, PopretrError, ProtocolViolation
 from tui_popretr.facts import Fact, Level, LoginSucceeded, Noted, SessionConnected, TlsDetails, TlsStarted
 from tui_popretr.pop3 import Capabilities, Quit
+from tui_popretr.session.capa import Answers, CapaMemory
+from tui_popretr.session.opening import AFTER_LOGIN, Opening
+from tui_popretr.session.setup import Entry
 
 
 @dataclass(slots=True)

@@ -12,6 +12,7 @@ from functools import partial
 import trio
 
 from tui_popretr import __version__, fs
+from tui_popretr.bus import Bus, Subscriber
 from tui_popretr.clock import Clock, SystemClock, local_time
 from tui_popretr.commands import (
     Command,
@@ -27,17 +28,13 @@ from tui_popretr.commit.committer import Committer
 from tui_popretr.commit.disk import Disks
 from tui_popretr.commit.keeper import CLOSING, JournalKeeper, recovery_text
 from tui_popretr.config.model import LogSettings, Server, Settings
-from tui_popretr.engine.bus import Bus, Subscriber
 from tui_popretr.engine.client import ClientRunner, Services
 from tui_popretr.engine.describe import client_info, disabled_info, duration
-from tui_popretr.engine.entry import Connector
 from tui_popretr.engine.expiry import ExpiryWatch
 from tui_popretr.engine.logbook import Logbook
 from tui_popretr.engine.places import Places
 from tui_popretr.engine.powercuts import unsafe_places
 from tui_popretr.engine.schedule import Alarm, first_due
-from tui_popretr.engine.session import Surroundings
-from tui_popretr.engine.storage import Stores
 from tui_popretr.errors import (
     ConfigurationError,
     ConnectionCut,
@@ -60,6 +57,9 @@ from tui_popretr.facts import (
 from tui_popretr.journal.records import SessionRow
 from tui_popretr.net import tls
 from tui_popretr.net.stream import Resolver, Stream, connect
+from tui_popretr.session.session import Surroundings
+from tui_popretr.session.setup import Connector
+from tui_popretr.session.storage import Stores
 from tui_popretr.text import visible
 
 #: A shutdown ends everything after so many seconds, drained or not (SPEC 3: within 10 s).

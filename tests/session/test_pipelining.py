@@ -1,0 +1,167 @@
+"""What is remembered of servers that cannot do PIPELINING, and for how long."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+import trio
+from trio.testing import trio_test
+
+from tests.support.clock import FakeClock
+from tests.support.making import server_settings
+from tests.support.streams import memory_connection
+from tui_popretr.bus import Bus
+from tui_popretr.commit.keeper import JournalKeeper
+from tui_popretr.config.model import Server
+from tui_popretr.errors import JournalError
+from tui_popretr.facts import SessionId
+from tui_popretr.journal.records import Manners
+from tui_popretr.pop3 import Capabilities
+from tui_popretr.session.connection import Wire
+from tui_popretr.session.pipelining import Experience, Pipelining
+
+SERVER = server_settings()
+
+
+class Remembered:
+    """An experience in a journal, and a clock."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = str(path / "popretr.sqlite")
+        self.clock = FakeClock()
+
+    @asynccontextmanager
+    async def process(self) -> AsyncIterator[None]:
+        """A process that has the journal open."""
+        self.experience, self.keeper = Experience(), JournalKeeper(self.path, lambda lines: None, lambda: 0)
+        await self.keeper.open()
+        try:
+            yield
+        finally:
+            await self.keeper.close()
+
+    async def pipelining(self, server: Server = SERVER) -> bool:
+        return await self.experience.trusts(server, self.keeper, self.clock)
+
+    async def failed(self, server: Server = SERVER, *, began: float = 0.0, at_first: bool = True) -> int:
+        """`began`: so many seconds ago."""
+        since = self.clock.now().timestamp() - began
+        return await self.experience.failed(server, self.keeper, self.clock, since=since, at_first=at_first)
+
+    async def succeeded(self, server: Server = SERVER) -> None:
+        await self.experience.succeeded(server, self.keeper)
+
+    async def journal(self) -> list[Manners]:
+        return await self.keeper.run(lambda journal: journal.manners())
+
+
+@pytest.fixture
+def remembered(tmp_path: Path) -> Remembered:
+    return Remembered(tmp_path)
+
+
+@trio_test
+async def test_it_rests_for_a_day_and_then_for_thirty(remembered: Remembered) -> None:
+    for days in (1, 30, 30):
+        async with remembered.process():
+            assert await remembered.pipelining()
+            assert await remembered.failed() == days
+            assert not await remembered.pipelining()
+        async with remembered.process():
+            assert not await remembered.pipelining()
+            remembered.clock.advance(days * 24 * 3600 - 1)
+            assert not await remembered.pipelining()
+            remembered.clock.advance(1)
+            assert await remembered.pipelining()
+
+
+@trio_test
+async def test_later_than_at_the_first_commands_it_must_happen_twice_in_a_row(remembered: Remembered) -> None:
+    async with remembered.process():
+        for days in (0, 1):
+            assert await remembered.pipelining()
+            assert await remembered.failed(at_first=False) == days
+        assert not await remembered.pipelining()
+        remembered.clock.advance(24 * 3600)
+        assert await remembered.failed(at_first=False) == 30
+        await remembered.succeeded()
+        assert await remembered.failed(at_first=False) == 0
+
+
+@trio_test
+async def test_a_success_ends_it(remembered: Remembered) -> None:
+    async with remembered.process():
+        assert await remembered.pipelining()
+        await remembered.failed()
+        await remembered.succeeded()
+        assert await remembered.pipelining()
+        assert await remembered.journal() == []
+        assert await remembered.failed() == 1
+
+
+@trio_test
+async def test_what_several_clients_meet_at_the_same_time_is_one_failure(remembered: Remembered) -> None:
+    async with remembered.process():
+        assert await remembered.pipelining()
+        for at_first, days in ((False, 0), (True, 1)):
+            remembered.clock.advance(60)
+            assert [await remembered.failed(began=5.0, at_first=at_first) for _ in range(5)] == [days] * 5
+            remembered.clock.advance(4)
+            assert await remembered.failed(began=5.0, at_first=at_first) == days
+
+
+@trio_test
+async def test_it_is_a_matter_of_host_and_port(remembered: Remembered) -> None:
+    """A middlebox may understand what is said in clear on 110, and nothing on 995."""
+    async with remembered.process():
+        assert await remembered.pipelining()
+        await remembered.failed(server_settings("POP.Example.TEST"))
+        assert not await remembered.pipelining(server_settings("pop.example.test", user="another"))
+        assert await remembered.pipelining(server_settings(port=995))
+        assert await remembered.pipelining(server_settings("pop.example.org"))
+
+
+@trio_test
+async def test_a_clock_that_was_put_back_ends_it(remembered: Remembered) -> None:
+    async with remembered.process():
+        assert await remembered.pipelining()
+        await remembered.failed()
+        remembered.clock.set(wall=remembered.clock.wall - timedelta(days=365))
+        assert await remembered.pipelining()
+
+
+@trio_test
+async def test_the_journal_is_read_once_and_written_only_where_something_changes(remembered: Remembered) -> None:
+    async with remembered.process():
+        async with trio.open_nursery() as nursery:
+            for _ in range(3):
+                nursery.start_soon(remembered.pipelining)
+        remembered.keeper.journal.close()  # whoever uses it now fails
+        assert await remembered.pipelining()
+        await remembered.succeeded()
+        with pytest.raises(JournalError):
+            await remembered.failed()
+
+
+@trio_test
+async def test_sessions_that_break_at_the_same_time_are_one_failure(remembered: Remembered) -> None:
+    """What counts is when the connection with pipelining was begun, and not the one after it."""
+    capabilities = Capabilities.parse(b"PIPELINING\r\n")
+    stream, _ = memory_connection()
+    wire = Wire(stream, SessionId("a", 1), Bus(), remembered.clock, timeout=30.0)
+    async with remembered.process():
+        sessions = [Pipelining(SERVER, remembered.experience, remembered.keeper, remembered.clock) for _ in range(3)]
+        for session in sessions:
+            assert await session.begin(wire, capabilities)
+        remembered.clock.advance(10)
+        for session in sessions:
+            session.doubt(None, at_first=False)
+            assert not await session.begin(wire, capabilities)
+            remembered.clock.advance(10)
+            assert await session.conclude() is None
+        assert await remembered.pipelining()
+    wire.close()

@@ -1,0 +1,401 @@
+"""What is done with each message of a maildrop (SPEC 3, 5)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tui_popretr.identity import Identity
+from tui_popretr.journal.records import Record, State, Trouble, uid_key
+from tui_popretr.session.plan import (
+    LEAST_REST,
+    LONGEST_REST,
+    POISON_FAILURES,
+    Check,
+    Fetch,
+    Listed,
+    Plan,
+    Policy,
+    Skip,
+    make_plan,
+    to_delete,
+)
+
+NOW = 1_795_000_000
+DAY = 24 * 3600
+
+DELETE, PRESERVE, NEW_ONLY = Policy(), Policy(preserve=True), Policy(preserve=True, new_only=True)
+NEW_ONLY_AND_DELETE = Policy(new_only=True)
+FOURTEEN_DAYS = Policy(preserve=True, new_only=True, delete_after=14.0 * DAY)
+PRESERVE_FOURTEEN_DAYS = Policy(preserve=True, delete_after=14.0 * DAY)
+
+
+def record(state: State = State.DELIVERED, uid: str | None = "u1", **changes: Any) -> Record:
+    """A record of an hour ago, owed and not settled."""
+    values: dict[str, Any] = {"id": 7, "owed": True, "settled": False, "time": NOW - 3600, "digest": b"d"} | changes
+    return Record(
+        values["id"],
+        uid,
+        1000,
+        Identity(values["digest"], whole=uid is None),
+        state,
+        values["owed"],
+        values["settled"],
+        None,
+        None,
+        None,
+        values["time"],
+        born=values["time"],
+    )
+
+
+def plan_for(policy: Policy, *records: Record, listing: list[Listed] | None = None, **more: Any) -> Plan:
+    listing = [Listed(1, "u1", 1000)] if listing is None else listing
+    return make_plan(listing, records, more.pop("troubles", {}), policy, NOW, NOW, **more)
+
+
+def verdict(plan: Plan) -> str:
+    """What becomes of the one message of a plan, in a word."""
+    assert len(plan.work) + len(plan.skips) == 1
+    if plan.skips:
+        return "skip silently" if plan.skips[0].silent else "skip"
+    return "check" if isinstance(plan.work[0], Check) else "fetch"
+
+
+# --- what the journal knows -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("settled", [True, False])
+@pytest.mark.parametrize("owed", [True, False])
+@pytest.mark.parametrize("state", [State.DELIVERED, State.DELETED])
+def test_what_was_delivered_waits_where_deletions_are_suspended(state: State, owed: bool, settled: bool) -> None:
+    """Retrieved again it would come twice, and what comes now may be a notice in its place."""
+    suspended = Policy(preserve=True, suspended=True)
+    assert verdict(plan_for(suspended, record(state, owed=owed, settled=settled))) == "skip silently"
+    assert verdict(plan_for(suspended)) == "fetch"
+
+
+@pytest.mark.parametrize("policy", [DELETE, PRESERVE, NEW_ONLY, NEW_ONLY_AND_DELETE, FOURTEEN_DAYS])
+def test_an_unknown_message_is_fetched(policy: Policy) -> None:
+    assert verdict(plan_for(policy)) == "fetch"
+
+
+@pytest.mark.parametrize(
+    ("policy", "expected"),
+    [
+        (DELETE, "fetch"),
+        (PRESERVE, "fetch"),
+        (NEW_ONLY, "skip silently"),
+        (NEW_ONLY_AND_DELETE, "skip silently"),
+        (FOURTEEN_DAYS, "skip silently"),
+        (PRESERVE_FOURTEEN_DAYS, "fetch"),
+    ],
+)
+def test_a_message_marked_as_seen_is_skipped_by_newonly_alone_and_never_deleted(policy: Policy, expected: str) -> None:
+    seen = record(State.SEEN, time=NOW - 100 * DAY)
+    assert verdict(plan_for(policy, seen)) == expected
+
+
+@pytest.mark.parametrize("state", [State.DELETED, State.DELIVERING])
+@pytest.mark.parametrize("policy", [PRESERVE, NEW_ONLY, FOURTEEN_DAYS])
+def test_under_preserve_a_uid_that_comes_back_is_new_mail(state: State, policy: Policy) -> None:
+    assert verdict(plan_for(policy, record(state, time=NOW - 100 * DAY))) == "fetch"
+
+
+@pytest.mark.parametrize("policy", [DELETE, NEW_ONLY_AND_DELETE])
+@pytest.mark.parametrize(("octets", "expected"), [(1000, "check"), (1001, "fetch")])
+def test_of_a_uid_that_comes_back_after_its_deletion_it_is_asked_whose_it_is(
+    policy: Policy, octets: int, expected: str
+) -> None:
+    plan = plan_for(policy, record(State.DELETED, settled=True, owed=False), listing=[Listed(1, "u1", octets)])
+    assert verdict(plan) == expected
+    assert plan.newly_owed == ([7] if expected == "check" else [])
+
+
+@pytest.mark.parametrize(
+    ("policy", "owed", "settled", "expected"),
+    [
+        (DELETE, True, False, "check"),
+        (DELETE, True, True, "check"),
+        (DELETE, False, False, "check"),  # of a run under preserve that was cut
+        (DELETE, False, True, "fetch"),
+        (NEW_ONLY_AND_DELETE, True, False, "check"),
+        (NEW_ONLY_AND_DELETE, False, True, "skip silently"),
+        # preserve suspends a deletion that is owed
+        (PRESERVE, True, False, "skip silently"),
+        (PRESERVE, True, True, "fetch"),
+        (PRESERVE, False, False, "skip silently"),
+        (PRESERVE, False, True, "fetch"),
+        (NEW_ONLY, True, True, "skip silently"),
+        (NEW_ONLY, False, True, "skip silently"),
+        (FOURTEEN_DAYS, True, True, "skip silently"),
+        (FOURTEEN_DAYS, False, True, "skip silently"),
+        (PRESERVE_FOURTEEN_DAYS, False, True, "fetch"),
+        (PRESERVE_FOURTEEN_DAYS, False, False, "skip silently"),
+    ],
+)
+def test_a_delivered_message(policy: Policy, owed: bool, settled: bool, expected: str) -> None:
+    assert verdict(plan_for(policy, record(owed=owed, settled=settled))) == expected
+
+
+@pytest.mark.parametrize("policy", [FOURTEEN_DAYS, PRESERVE_FOURTEEN_DAYS])
+@pytest.mark.parametrize(("owed", "newly"), [(False, [7]), (True, [])])
+def test_deleteafter_owes_a_deletion_when_its_time_has_come(policy: Policy, owed: bool, newly: list[int]) -> None:
+    due = record(owed=owed, settled=True, time=NOW - 14 * DAY)
+    plan = plan_for(policy, due)
+    assert plan.work == [Check(Listed(1, "u1", 1000), due)]
+    assert plan.newly_owed == newly
+
+
+def test_a_second_before_its_time_deleteafter_owes_nothing() -> None:
+    plan = plan_for(FOURTEEN_DAYS, record(owed=False, time=NOW - 14 * DAY + 1))
+    assert (verdict(plan), plan.newly_owed) == ("skip silently", [])
+
+
+@pytest.mark.parametrize(("state", "kept"), [(State.DELIVERED, True), (State.DELETED, False), (State.SEEN, False)])
+def test_what_is_fetched_again_is_known_by_its_first_delivery(state: State, kept: bool) -> None:
+    earlier = record(state, settled=True)
+    assert plan_for(PRESERVE, earlier).work == [Fetch(Listed(1, "u1", 1000), earlier if kept else None)]
+
+
+def test_of_several_records_of_a_uid_the_newest_counts() -> None:
+    newest = record(id=9)
+    plan = plan_for(DELETE, record(State.DELETED, id=8), newest)
+    assert plan.work == [Check(Listed(1, "u1", 1000), newest)]
+
+
+# --- without UIDs -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("policy", "owed", "settled", "matched"),
+    [
+        (DELETE, True, False, True),
+        (DELETE, True, True, True),
+        (DELETE, False, True, False),
+        (DELETE, False, False, True),  # a run that was cut goes on without repeats
+        (PRESERVE, False, False, True),
+        (PRESERVE, True, True, False),
+        (NEW_ONLY, False, True, True),
+    ],
+)
+def test_messages_without_a_uid_are_fetched_and_matched_by_their_hash(
+    policy: Policy, owed: bool, settled: bool, matched: bool
+) -> None:
+    unnamed = record(uid=None, owed=owed, settled=settled)
+    plan = plan_for(policy, unnamed, listing=[Listed(1, None, 1000)])
+    assert verdict(plan) == "fetch"
+    assert plan.unnamed == ([unnamed] if matched else [])
+
+
+@pytest.mark.parametrize("state", [State.DELETED, State.SEEN, State.DELIVERING])
+def test_only_delivered_messages_are_matched_by_their_hash(state: State) -> None:
+    assert plan_for(NEW_ONLY, record(state, uid=None)).unnamed == []
+
+
+def test_two_identical_messages_are_two_records_to_match() -> None:
+    twins = record(uid=None, id=1), record(uid=None, id=2)
+    assert plan_for(DELETE, *twins).unnamed == list(twins)
+
+
+def test_a_record_with_a_uid_does_not_match_a_message_without_one() -> None:
+    plan = plan_for(DELETE, record(), listing=[Listed(1, None, 1000), Listed(2, "u1", 1000)])
+    assert [type(each) for each in plan.work] == [Fetch, Check]
+
+
+# --- limits -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("octets", "expected"), [(1000, "fetch"), (1001, "skip")])
+def test_maxsize(octets: int, expected: str) -> None:
+    plan = plan_for(Policy(max_size=1000), listing=[Listed(1, "u1", octets)])
+    assert verdict(plan) == expected
+    if expected == "skip":
+        assert "maxsize" in plan.skips[0].reason
+        assert "1001" in plan.skips[0].reason
+        assert not plan.skips[0].trouble
+
+
+def test_what_is_owed_is_deleted_however_large() -> None:
+    assert verdict(plan_for(Policy(max_size=10), record())) == "check"
+
+
+def test_maxmessages_counts_what_is_fetched_and_not_what_is_checked() -> None:
+    listing = [Listed(number, f"u{number}", 10) for number in range(1, 7)]
+    plan = plan_for(Policy(max_messages=2), record(uid="u1"), record(uid="u6"), listing=listing)
+    assert [(type(each), each.listed.number) for each in plan.work] == [(Fetch, 2), (Fetch, 3), (Check, 1), (Check, 6)]
+    assert plan.unretrieved == 2
+
+
+def test_as_many_messages_as_maxmessages_are_all_fetched() -> None:
+    plan = plan_for(Policy(max_messages=1))
+    assert (len(plan.fetches), plan.unretrieved) == (1, 0)
+
+
+# --- troubles ---------------------------------------------------------------------------------------------------------
+
+
+def trouble(failures: int = POISON_FAILURES, age: float = 60, key: str = "uid:u1") -> dict[str, Trouble]:
+    return {key: Trouble(key, 1000, failures, 0, int(NOW - age), "it never ends")}
+
+
+def test_whatever_has_failed_comes_behind_what_has_not() -> None:
+    listing = [Listed(number, f"u{number}", 10) for number in range(1, 6)]
+    troubles = trouble(2, key="uid:u1") | trouble(1, key="uid:u2") | trouble(1, key="uid:u4")
+    assert [each.listed.number for each in plan_for(DELETE, listing=listing, troubles=troubles).work] == [3, 5, 2, 4, 1]
+
+
+def test_a_clock_that_was_put_back_by_days_does_not_prolong_its_rest() -> None:
+    assert verdict(plan_for(DELETE, troubles=trouble(age=-LEAST_REST))) == "fetch"
+    assert verdict(plan_for(DELETE, troubles=trouble(age=-LEAST_REST + 1))) == "skip"
+
+
+@pytest.mark.parametrize(
+    ("failures", "minutes", "said"),
+    [
+        (3, 30, "30 min"),
+        (4, 60, "60 min"),
+        (5, 120, "2 h"),
+        (6, 240, "4 h"),
+        (8, 960, "16 h"),
+        (9, 1440, "24 h"),
+        (10, 1440, "24 h"),
+        (5000, 1440, "24 h"),
+    ],
+)
+def test_a_message_that_failed_three_times_rests_for_longer_each_time(failures: int, minutes: int, said: str) -> None:
+    (skip,) = plan_for(DELETE, troubles=trouble(failures, age=0)).skips
+    assert skip.trouble
+    assert skip.reason == f"failed {failures} times (it never ends); the next attempt is in {said}"
+    assert verdict(plan_for(DELETE, troubles=trouble(failures, age=minutes * 60 - 1))) == "skip"
+    assert verdict(plan_for(DELETE, troubles=trouble(failures, age=minutes * 60))) == "fetch"
+
+
+@pytest.mark.parametrize("failures", [1, 2])
+def test_a_message_that_failed_less_often_does_not_rest(failures: int) -> None:
+    assert verdict(plan_for(DELETE, troubles=trouble(failures, age=0))) == "fetch"
+
+
+def test_after_its_rest_it_is_tried_last() -> None:
+    listing = [Listed(1, "u1", 1000), Listed(2, "u2", 10), Listed(3, "u3", 10)]
+    plan = plan_for(DELETE, listing=listing, troubles=trouble(age=LONGEST_REST))
+    assert [each.listed.number for each in plan.work] == [2, 3, 1]
+
+
+def test_maxmessages_leaves_it_out_first() -> None:
+    listing = [Listed(1, "u1", 1000), Listed(2, "u2", 10)]
+    plan = plan_for(Policy(max_messages=1), listing=listing, troubles=trouble(age=LONGEST_REST))
+    assert [each.listed.number for each in plan.work] == [2]
+
+
+def test_its_failures_do_not_keep_what_is_owed_from_being_deleted() -> None:
+    assert verdict(plan_for(DELETE, record(), troubles=trouble())) == "check"
+
+
+def test_without_a_uid_failures_are_counted_under_the_size() -> None:
+    assert Listed(1, None, 1000).trouble_key == "size:1000"
+    assert Listed(1, "size:1000", 1000).trouble_key == "uid:size:1000", "a UID never equals a size"
+    plan = plan_for(DELETE, listing=[Listed(1, None, 1000), Listed(2, None, 1001)], troubles=trouble(key="size:1000"))
+    assert [each.listed.number for each in plan.skips] == [1]
+    assert [each.listed.number for each in plan.work] == [2]
+
+
+@pytest.mark.parametrize("records", [(), (record(),)])
+def test_what_broke_the_connection_in_this_run_is_passed_over(records: tuple[Record, ...]) -> None:
+    listing = [Listed(1, "u1", 1000), Listed(2, "u2", 10)]
+    plan = plan_for(DELETE, *records, listing=listing, passed_over=frozenset({"uid:u1"}))
+    assert [(skip.listed.number, skip.trouble, skip.silent) for skip in plan.skips] == [(1, True, True)]
+    assert [each.listed.number for each in plan.work] == [2]
+
+
+# --- whatever comes ---------------------------------------------------------------------------------------------------
+
+_UIDS = st.sampled_from([None, "a", "b", "c", "d", "e", "f", "g"])
+_RECORDS = st.lists(
+    st.builds(
+        lambda uid, state, owed, settled, age, number: record(
+            # a deletion that was done is not owed (Journal.close_session)
+            state,
+            uid,
+            id=number,
+            owed=owed and state is not State.DELETED,
+            settled=settled,
+            time=NOW - age,
+        ),
+        _UIDS,
+        st.sampled_from(State),
+        st.booleans(),
+        st.booleans(),
+        st.integers(-DAY, 40 * DAY),
+        st.integers(1, 10**6),
+    ),
+    max_size=10,
+)
+_LISTINGS = st.lists(st.tuples(_UIDS, st.integers(0, 2000)), max_size=10).map(
+    lambda rows: [Listed(number, uid, octets) for number, (uid, octets) in enumerate(rows, 1)]
+)
+_POLICIES = st.builds(
+    Policy,
+    preserve=st.booleans(),
+    new_only=st.booleans(),
+    delete_after=st.none() | st.floats(0, 30 * DAY),
+    max_size=st.none() | st.integers(1, 2000),
+    max_messages=st.none() | st.integers(1, 5),
+)
+_TROUBLES = st.lists(
+    st.builds(
+        lambda uid, failures, age: Trouble(uid_key(uid), 1000, failures, 0, NOW - age, "reason"),
+        _UIDS.filter(bool),
+        st.integers(1, 5),
+        st.integers(0, 3 * DAY),
+    ),
+    max_size=4,
+).map(lambda troubles: {each.key: each for each in troubles})
+
+
+@settings(max_examples=200)
+@given(
+    _LISTINGS, _RECORDS, _TROUBLES, _POLICIES, st.frozensets(_UIDS.map(lambda uid: uid_key(uid or "none")), max_size=2)
+)
+def test_every_message_is_accounted_for_once(
+    listing: list[Listed],
+    records: list[Record],
+    troubles: dict[str, Trouble],
+    policy: Policy,
+    passed_over: frozenset[str],
+) -> None:
+    plan = make_plan(listing, records, troubles, policy, NOW, NOW, passed_over)
+    named = [each.listed.number for each in [*plan.work, *plan.apart, *plan.skips]]
+    assert len(named) == len(set(named))
+    assert len(named) + plan.unretrieved == len(listing)
+    assert policy.max_messages is None or len(plan.fetches) <= policy.max_messages
+    kinds = [isinstance(each, Check) for each in plan.work]
+    assert kinds == sorted(kinds), "what is only to be deleted comes last"
+    assert plan.work or not plan.apart
+    for work in (*plan.work, *plan.apart):
+        if isinstance(work, Check):
+            assert work.record.uid == work.listed.uid is not None
+            # the only messages that are deleted without being delivered
+            assert work.record.state in (State.DELIVERED, State.DELETED)
+            assert work.record.state is State.DELETED or to_delete(work.record, policy, NOW)
+            assert work.record.owed or work.whole or work.record.id in plan.newly_owed
+    for skip in plan.skips:
+        assert isinstance(skip, Skip)
+        assert skip.reason
+    known = {each.id: each for each in records}
+    assert all(not known[each].owed for each in plan.newly_owed)
+    if not policy.preserve:
+        assert not any(known[each].settled and known[each].state is State.DELIVERED for each in plan.newly_owed)
+    elif policy.delete_after is None:
+        assert plan.newly_owed == []
+    assert all(each.uid is None and each.state in (State.DELIVERED, State.KEPT) for each in plan.unnamed)
+
+
+@pytest.mark.parametrize("policy", [PRESERVE, NEW_ONLY])
+@pytest.mark.parametrize("state", list(State))
+def test_preserve_deletes_nothing(policy: Policy, state: State) -> None:
+    plan = plan_for(policy, record(state, time=0))
+    assert not any(isinstance(each, Check) for each in plan.work)

@@ -1,0 +1,1 @@
+"""What one session does: connect, greet, log in, plan, retrieve, delete, QUIT."""

@@ -1,0 +1,250 @@
+"""One POP3 connection: the machine, its stream, the deadlines, and the transcript of what is said."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import inf
+
+import trio
+
+from tui_popretr import faultpoints
+from tui_popretr.bus import Bus
+from tui_popretr.clock import Clock
+from tui_popretr.config.model import Server
+from tui_popretr.errors import (
+    ConnectionCut,
+    PlaintextInjected,
+    ProtocolViolation,
+    ServerStalled,
+    TlsFailed,
+)
+from tui_popretr.facts import Dialogue, Direction, Said, SessionId, TlsDetails
+from tui_popretr.faultpoints import Step
+from tui_popretr.net.stream import Stream
+from tui_popretr.net.tls import TlsSession
+from tui_popretr.pop3 import (
+    BodyChunk,
+    BodyEnd,
+    Command,
+    Continuation,
+    Dele,
+    Event,
+    Greeting,
+    InjectedPlaintext,
+    Listing,
+    Machine,
+    Quit,
+    RemoteProtocolError,
+    Reply,
+    UnexpectedEof,
+)
+from tui_popretr.pop3.machine import QUIET
+from tui_popretr.text import visible
+
+#: So many octets of a body or listing are progress; fewer within the timeout are a stall (SPEC 3).
+PROGRESS = 4096
+#: So many rows of a listing are shown in the transcript; of a full one (fulltrans) all.
+LISTED = 100
+
+
+class Wire:
+    """Speaks POP3 over a stream. Every wait for the server is under `timeout` seconds.
+
+    The time starts when a command is sent to an idle server and again with each complete reply and each 4 KiB of a
+    body; single bytes buy no time. Raises ServerStalled, ConnectionCut and ProtocolViolation.
+    """
+
+    def __init__(
+        self, stream: Stream, session: SessionId, bus: Bus, clock: Clock, *, timeout: float, bodies: bool = False
+    ) -> None:
+        self.stream = stream
+        self.machine = Machine()
+        self.timeout = timeout
+        self._session = session
+        self._bus = bus
+        self._clock = clock
+        self._bodies = bodies
+        self._torn = b""  # the beginning of a message's line whose end has not come yet
+        self._waiting = trio.CancelScope()
+        #: The number of commands in the last write.
+        self.sent_together = 0
+        self._left: float | None = None  # seconds to the deadline, while nobody waits
+        self._renew()
+
+    # --- the dialogue -------------------------------------------------------------------------------------------------
+
+    async def greeting(self) -> Greeting:
+        """Wait for the server's first line."""
+        event = (await self.events())[0]
+        if not isinstance(event, Greeting):  # the machine gives nothing else first
+            raise ProtocolViolation("the server did not greet")
+        return event
+
+    async def call(self, command: Command) -> Reply | Listing | Continuation:
+        """Send one command and return what ends it (or the continuation of an AUTH)."""
+        return (await self.call_all([command]))[0]
+
+    async def call_all(
+        self, commands: Sequence[Command], ends: list[Reply | Listing | Continuation] | None = None
+    ) -> list[Reply | Listing | Continuation]:
+        """Send commands together and return, in order, the event that ends each.
+
+        The events are added to `ends` as they arrive, so that those before an error are not lost.
+        """
+        await self.send(commands)
+        ends = [] if ends is None else ends
+        while len(ends) < len(commands):
+            ends.extend(
+                event
+                for event in await self.events()
+                if isinstance(event, (Listing, Continuation)) or (isinstance(event, Reply) and not event.more)
+            )
+        return ends
+
+    async def send(self, commands: Sequence[Command]) -> None:
+        """Send commands, in one piece."""
+        if self.machine.outstanding == 0:
+            self._renew()
+        with _IN_OUR_WORDS:
+            data = self.machine.send_many(commands)
+        self.sent_together = len(commands)
+        if self._bus.wants_dialogue:
+            self._tell([(Direction.OUT, command.shown()) for command in commands])
+        with trio.move_on_after(self.timeout) as scope:
+            await self.stream.send_all(data)
+        if scope.cancelled_caught:
+            raise ServerStalled(f"the server has taken no data for {self.timeout:g} s")
+        for kind, step in ((Dele, Step.DELE_SENT), (Quit, Step.QUIT_SENT)):
+            if any(isinstance(command, kind) for command in commands):
+                faultpoints.reached(step)
+
+    async def events(self) -> list[Event]:
+        """Wait for the server and return the next events, at least one."""
+        with _IN_OUR_WORDS:
+            self.machine.check()
+        if (
+            self._left is not None
+        ):  # our own work since, a slow disk's or a suspended process', is not the server's time
+            self._deadline, self._left = trio.current_time() + self._left, None
+        while True:
+            # Kept where a sender can reach it: a command sent while we wait starts the clock.
+            with trio.CancelScope(deadline=self._deadline) as self._waiting:
+                data = await (self._receive_soon() if self.machine.may_end else self.stream.receive())
+            if self._waiting.cancelled_caught:
+                raise ServerStalled(f"the server has made no progress for {self.timeout:g} s")
+            events = self._feed(data)
+            if events:
+                self._left = self._deadline - trio.current_time()
+                return events
+
+    def idle(self) -> None:
+        """Stop the clock: nothing is expected of the server until the next command."""
+        self._deadline, self._left = inf, None
+
+    # --- TLS ----------------------------------------------------------------------------------------------------------
+
+    async def start_tls(self, server: Server) -> TlsDetails:
+        """Do the handshake. Raises TlsFailed where it takes longer than the policy allows."""
+        assert server.tls is not None
+        with _IN_OUR_WORDS:
+            self.machine.check()  # nothing may have come in clear behind STLS's +OK
+        patience = server.tls.patience(self.timeout)
+        with trio.move_on_after(patience) as scope:
+            details = await self.stream.start_tls(TlsSession(server.tls, server.host, server.written))
+        if scope.cancelled_caught:
+            raise TlsFailed(
+                f"the TLS handshake took longer than {patience:g} s",
+                advice='if the server is only slow, allow more time: <ssl timeout="5m"/>',
+            )
+        if server.tls.latent:
+            self.machine.tls_started()
+        self._renew()
+        return details
+
+    def close(self) -> None:
+        """Close the connection at once."""
+        self.stream.close()
+        self.event("Disconnect")
+
+    def event(self, text: str) -> None:
+        """Put a remark of ours into the transcript."""
+        if self._bus.wants_dialogue:
+            self._tell([(Direction.EVENT, text)])
+
+    # --- inside -------------------------------------------------------------------------------------------------------
+
+    async def _receive_soon(self) -> bytes | None:
+        """Receive what arrives within QUIET seconds; None: nothing did, so a message may be complete."""
+        with trio.move_on_after(QUIET):
+            return await self.stream.receive()
+        return None
+
+    def _feed(self, data: bytes | None) -> list[Event]:
+        with _IN_OUR_WORDS:
+            if data is None:
+                events, data = self.machine.quiet(), b""
+            elif data:
+                events = self.machine.receive(data)
+            else:
+                self.machine.receive_eof()
+                raise ConnectionCut("the server closed the connection")
+        self._progress += len(data)
+        # Lines are short by the machine's bounds, so as many octets without an event are a body's or a listing's.
+        if self._progress >= PROGRESS or any(not isinstance(event, BodyChunk) for event in events):
+            self._renew()
+        if self._bus.wants_dialogue:
+            self._transcribe(events)
+        return events
+
+    def _renew(self) -> None:
+        self._deadline = self._waiting.deadline = trio.current_time() + self.timeout
+        self._left = None
+        self._progress = 0
+
+    def _transcribe(self, events: list[Event]) -> None:
+        said: list[Said] = []
+        for event in events:
+            if isinstance(event, BodyChunk):
+                if self._bodies:
+                    said += self._body(event.data)
+            elif isinstance(event, BodyEnd):
+                said.append((Direction.EVENT, f"Received MessageBody octets={event.octets}"))
+            elif isinstance(event, Listing):
+                said += self._rows(event.data.splitlines())
+            else:
+                said.append((Direction.IN, visible(event.line)))
+        if said:
+            self._tell(said)
+
+    def _body(self, data: bytes) -> list[Said]:
+        *lines, rest = (self._torn + data).split(b"\n")
+        self._torn = rest[:PROGRESS]  # of a longer line not even so much is shown
+        return [(Direction.IN, visible(self.machine.redacted(line.removesuffix(b"\r")))) for line in lines]
+
+    def _rows(self, rows: list[bytes]) -> list[Said]:
+        shown = rows if self._bodies else rows[:LISTED]
+        said = [(Direction.IN, visible(self.machine.redacted(row))) for row in shown]
+        if len(rows) > len(shown):
+            said.append((Direction.EVENT, f"{len(rows) - len(shown)} more rows"))
+        return [*said, (Direction.IN, ".")]
+
+    def _tell(self, said: list[Said]) -> None:
+        self._bus.publish_dialogue(Dialogue(self._session, self._clock.now(), said))
+
+
+class _InOurWords:
+    """Maps the machine's errors to those of the program, here and nowhere else."""
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, problem: BaseException | None, trace: object) -> None:
+        if isinstance(problem, InjectedPlaintext):
+            raise PlaintextInjected(str(problem)) from problem
+        if isinstance(problem, UnexpectedEof):
+            raise ConnectionCut(str(problem)) from problem
+        if isinstance(problem, RemoteProtocolError):
+            raise ProtocolViolation(str(problem)) from problem
+
+
+_IN_OUR_WORDS = _InOurWords()  # entered for each reply: a generator's context costs more than what is inside

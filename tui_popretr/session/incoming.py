@@ -1,0 +1,168 @@
+"""A message that is being received: hashed, converted, and written to its draft as it comes."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from tui_popretr.commit.accepted import Accepted
+from tui_popretr.commit.disk import Disk
+from tui_popretr.commit.lane import Lane
+from tui_popretr.delivery.beginning import read_beginning
+from tui_popretr.delivery.eol import EolConverter
+from tui_popretr.delivery.identity import IdentityHasher
+from tui_popretr.delivery.sink import SPILL, Draft, Sink
+from tui_popretr.errors import ProtocolViolation
+from tui_popretr.journal.records import Doubt
+from tui_popretr.logs.story import message
+from tui_popretr.pop3 import BodyChunk
+from tui_popretr.session.plan import Check, Fetch, Policy
+
+#: A message that exceeds EXCESS_FACTOR times its announced size plus EXCESS octets is abandoned as endless. The factor
+#: is large because some servers announce the compressed size.
+EXCESS_FACTOR, EXCESS = 64, 16 * 1024 * 1024
+#: Octets of messages that are still coming, in memory, in all sessions together; and of one of them at most.
+TOGETHER = 4 * 1024 * 1024
+ALONE = 256 * 1024
+#: Sizes in listings are not exact: servers count line ends and stuffed dots differently.
+SIZE_SLACK = 64 * 1024
+
+
+class Readers:
+    """The sessions that are receiving: the fewer, the more of a message each may have in memory before it is written.
+
+    Writing takes a change of threads, for which the session waits.
+    """
+
+    def __init__(self) -> None:
+        self._count = 0
+
+    def __enter__(self) -> None:
+        self._count += 1
+
+    def __exit__(self, *problem: object) -> None:
+        self._count -= 1
+
+    @property
+    def share(self) -> int:
+        """Octets of a message that a session may have in memory; SPILL for all of very many."""
+        return max(SPILL, min(ALONE, TOGETHER // max(self._count, 1)))
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where the messages of a session go, and what is written about them."""
+
+    maildrop: int  # the journal's number for it
+    sink: Sink
+    lane: Lane
+    disk: Disk
+    readers: Readers
+    accepted: Accepted  # which recipients have which messages already
+    next_id: Callable[[], int]
+    received: Callable[[], bytes]  # our Received header for a message of now, b"" where it is omitted
+    audit: Callable[[str, str | None, int, str | None], str]  # (destination, Message-ID, octets, sender) -> text
+    policy: Policy
+    now: Callable[[], datetime]
+    clock: float  # the seconds of the MaildropClock
+    debug: Callable[[str], None]  # notes for the trace log
+    resolve: Callable[[int, Doubt], Awaitable[None]]  # records the result for an UNPROVEN record in the journal
+    utf8: bool  # the server sends messages in UTF-8 mode
+    utf8_advice: str  # how to enable that mode, as " (...)"; "" if no setting prevents it
+    rejected: Target | None = None  # for messages that the sink refuses for good; None: they stay on the server
+
+    def of(self, job: Fetch | Check) -> Target:
+        """Return the target for the message of a job."""
+        return self.rejected if self.rejected is not None and isinstance(job, Fetch) and job.refusal else self
+
+    def disk_of(self, draft: Draft) -> Disk:
+        """Return the threads of a draft's sink. Only drafts of the folder for rejected messages have a final path."""
+        return self.disk if self.rejected is None or draft.final is None else self.rejected.disk
+
+
+class Incoming:
+    """A message that is being received: hashed as it was sent, stored with the line ends of the destination."""
+
+    __slots__ = (
+        "_canonical",
+        "_eol",
+        "_limit",
+        "_target",
+        "_undecided",
+        "draft",
+        "feeds",
+        "hasher",
+        "job",
+        "record_id",
+        "size",
+    )
+
+    def __init__(self, job: Fetch | Check, target: Target, *, store: bool, whole: bool) -> None:
+        self.job = job
+        self.hasher = IdentityHasher(whole=whole, utf8=target.utf8)
+        self.size = 0
+        self.feeds = 0  # its line feeds
+        self.record_id = 0
+        self.draft: Draft | None = None
+        self._target = target
+        self._limit = _limit(job.listed.octets, target.policy.max_size)
+        self._undecided: bytes | None = b""  # the beginning, until it is known whether a header may precede it
+        self._canonical = True  # as BodyChunk.canonical, for the beginning
+        if store:
+            self.record_id = target.next_id()
+            self.draft = target.sink.open(self.record_id, target.now())
+            self._eol = EolConverter(target.sink.eol)
+
+    def feed(self, chunk: BodyChunk) -> None:
+        """Take the next piece. Raises ProtocolViolation where the message is far longer than announced."""
+        self.size += len(chunk.data)
+        self.feeds += chunk.data.count(b"\n")
+        if self._limit is not None and self.size > self._limit:
+            listed = self.job.listed
+            raise ProtocolViolation(
+                f"{message(listed.number, listed.uid)} does not end: {self.size} octets so far, "
+                f"{'an unknown number' if listed.octets is None else listed.octets} announced"
+            )
+        self.hasher.update(chunk.data)
+        if self.draft is None:
+            return
+        if self._undecided is None:
+            self.draft.write(self._eol.feed(chunk.data, canonical=chunk.canonical))
+        else:
+            self._canonical &= chunk.canonical
+            self._begin(self._undecided + chunk.data, ended=False)
+
+    def end(self) -> None:
+        """The message is complete."""
+        if self.draft is not None:
+            if self._undecided is not None:
+                self._begin(self._undecided, ended=True)
+            rest = self._eol.finish()
+            if rest:
+                self.draft.write(rest)
+
+    def _begin(self, data: bytes, *, ended: bool) -> None:
+        """Write the beginning, after our Received header if there may be one, as soon as that can be decided."""
+        assert self.draft is not None
+        beginning = read_beginning(data, ended=ended)
+        if beginning is None:
+            self._undecided = data
+            return
+        self._undecided = None
+        if beginning.dropped:
+            listed = self.job.listed
+            self._target.debug(f"{message(listed.number, listed.uid)}: the mbox line before its header is dropped")
+            data = data[beginning.dropped :]
+        header = self._target.received() if beginning.header else b""
+        for part, canonical in ((header, True), (data, self._canonical)):
+            if part:
+                self.draft.write(self._eol.feed(part, canonical=canonical))
+
+
+def _limit(listed: int | None, max_size: int | None) -> int | None:
+    """Return the octets after which a message is abandoned; None: no limit but the disk."""
+    limits = [] if listed is None else [EXCESS_FACTOR * listed + EXCESS]
+    if max_size is not None:
+        limits.append(2 * max_size + SIZE_SLACK)
+    return min(limits, default=None)

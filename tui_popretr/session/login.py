@@ -1,0 +1,349 @@
+"""Logging in: each configured method in its order, once, until one succeeds.
+
+The attempts end early after a refusal that is not about the credentials (by RESP-CODE, or by its text, see
+refusals.py), after one that says that the account is locked, and for AUTO after a refusal of the credentials, because
+each further method is weaker. If a method is refused before the server has seen the credentials, the next one is tried.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass
+from functools import partial
+
+import trio
+
+from tui_popretr.config.model import AuthType, Server
+from tui_popretr.errors import (
+    ConnectionCut,
+    LoginDelayed,
+    LoginRejected,
+    MailboxInUse,
+    NoUsableMechanism,
+    PopretrError,
+    ProtocolViolation,
+    ServerPermanentFailure,
+    ServerTemporaryFailure,
+    ServerUnproven,
+    TlsDemanded,
+)
+from tui_popretr.pop3 import (
+    Apop,
+    Command,
+    Continuation,
+    Endpoint,
+    Exchange,
+    Listing,
+    LocalProtocolError,
+    Pass,
+    Proof,
+    Reply,
+    SaslCancel,
+    SaslResponse,
+    User,
+    Utf8,
+    apop_digest,
+    begin,
+)
+from tui_popretr.secret import Secret
+from tui_popretr.session.auto import TOKENS, Offer, choose, mechanism
+from tui_popretr.session.connection import Wire
+from tui_popretr.session.passwords import obtain
+from tui_popretr.session.refusals import Refusal, advice_for, classify, wants_tls
+from tui_popretr.text import visible
+
+# RESP-CODES that are not about the credentials (RFC 2449 §8.1, RFC 3206 §4): trying further would burn attempts.
+_ENDS: dict[str, type[PopretrError]] = {
+    "IN-USE": MailboxInUse,
+    "LOGIN-DELAY": LoginDelayed,
+    "SYS/TEMP": ServerTemporaryFailure,
+    "SYS/PERM": ServerPermanentFailure,
+}
+_SCRAM = (AuthType.SASL_SCRAM_SHA_256, AuthType.SASL_SCRAM_SHA_1)
+# A hostile server can make a SCRAM proof cost seconds of CPU: few at a time, and none of the threads that disks need.
+_proofs = trio.CapacityLimiter(2)
+
+
+@dataclass(slots=True)
+class LoginOptions:
+    """How to log in over a connection, and the answer to UTF8 (RFC 6856 §2.1).
+
+    `stamp` is the greeting's timestamp for APOP. `together`: send several commands at once. `utf8`: send UTF8 first.
+    `remembered`: the SASL mechanisms that the server has listed before, for AUTO if CAPA is not answered now.
+    """
+
+    stamp: bytes | None = None
+    together: bool = False
+    utf8: bool = False
+    remembered: tuple[str, ...] = ()
+    #: The answer to UTF8, None before there is one.
+    utf8_answer: Reply | None = None
+
+
+async def log_in(wire: Wire, server: Server, options: LoginOptions) -> str:
+    """Log in and return the name of the method that succeeded. The wire's machine has the capabilities.
+
+    Raises LoginRejected, TlsDemanded, ServerUnproven, NoUsableMechanism, PasswordUnavailable, and the errors of the
+    RESP-CODES.
+    """
+    # A certificate alone logs in by EXTERNAL: no reason to run a password command for it.
+    needs_password = any(each is not AuthType.SASL_EXTERNAL for each in server.auth_types)
+    password = await obtain(server.password) if needs_password else Secret("")
+    return await _Login(wire, server, password, options).run()
+
+
+def response_code_error(text: bytes, code: str | None) -> PopretrError | None:
+    """Return the error of an -ERR whose RESP-CODE is not about the credentials, None for any other."""
+    kind = _ENDS.get(code or "")
+    words = visible(text, 200)
+    return None if kind is None else kind(f"the server refused access: {words}", advice=advice_for(words))
+
+
+def _error_by_words(text: bytes, username: str) -> PopretrError | None:
+    """Return the error for an -ERR to a login that is temporary by its text, None for any other."""
+    words = visible(text, 200)
+    kinds: dict[Refusal, type[PopretrError]] = {
+        Refusal.IN_USE: MailboxInUse,
+        Refusal.TEMPORARY: ServerTemporaryFailure,
+    }
+    kind = kinds.get(classify(words, username))
+    if kind is None:
+        return None
+    problem = kind(f"the server refused access: {words}")
+    problem.by_words = True
+    return problem
+
+
+@dataclass(frozen=True, slots=True)
+class _Refused:
+    """A method that failed: why, whether the server has seen the credentials, and whether we cancelled it.
+
+    `final`: no other method can succeed.
+    """
+
+    words: str
+    judged: bool = True
+    cancelled: bool = False
+    final: bool = False
+
+
+class _Login:
+    """A login on one connection."""
+
+    def __init__(self, wire: Wire, server: Server, password: Secret, options: LoginOptions) -> None:
+        self._wire = wire
+        self._server = server
+        self._username = server.username or ""
+        self._password = password
+        self._options = options
+        address = ipaddress.ip_address(wire.stream.remote_ip.partition("%")[0])
+        self._private = server.tls is not None or address.is_loopback
+        self._refused: dict[AuthType, _Refused] = {}
+        self._passed_over: dict[AuthType, str] = {}
+        self._hung_up = ""  # how the connection ended after a refusal
+
+    async def run(self) -> str:
+        auto = AuthType.AUTO in self._server.auth_types
+        methods = self._chosen() if auto else self._server.auth_types
+        if self._options.utf8 and not self._options.together:
+            self._heard_utf8(await self._wire.call(Utf8()))
+        for method in methods:
+            try:
+                outcome = await self._attempt(method)
+            except LocalProtocolError as problem:
+                self._passed_over[method] = str(problem)
+                continue
+            except (ConnectionCut, ProtocolViolation) as trouble:
+                if not self._refused:
+                    raise
+                self._hung_up = self._hung_up or str(trouble)  # some servers close it after a rejected login
+                break
+            if isinstance(outcome, str):
+                return outcome
+            self._refused[method] = outcome
+            if self._hung_up or outcome.final or (auto and outcome.judged):
+                break
+        if self._refused:
+            raise self._rejected(methods)
+        raise NoUsableMechanism(f"no usable login method: {_told(self._passed_over)}")
+
+    # --- a rejection --------------------------------------------------------------------------------------------------
+
+    def _rejected(self, methods: tuple[AuthType, ...]) -> LoginRejected:
+        told = _told({method: refused.words for method, refused in self._refused.items()})
+        if self._tls_is_wanted():
+            return TlsDemanded(f"the server allows no login without TLS ({told})")
+        ended = f", and then: {self._hung_up}" if self._hung_up else ""
+        return LoginRejected(f"the server rejected the login ({told}){ended}", advice=self._advice(methods))
+
+    def _tls_is_wanted(self) -> bool:
+        """Whether it is for want of TLS that the server refused, so that it has not judged the credentials."""
+        if self._server.tls is not None:
+            return False
+        refused = self._refused.values()
+        return any(wants_tls(each.words) for each in refused) and all(
+            wants_tls(each.words) or not each.judged for each in refused
+        )
+
+    def _advice(self, methods: tuple[AuthType, ...]) -> str | None:
+        """Return what to do after a rejection, None for what is always said."""
+        for refused in self._refused.values():
+            if (advice := advice_for(refused.words)) is not None:
+                return advice
+        if all(refused.cancelled for refused in self._refused.values()):
+            return "the server breaks the rules of this login method: tell its operator, or name another in authtypes"
+        if all(each in TOKENS for each in self._refused):
+            return "the access token may have expired, or be for another purpose; best is a command that gets a new one"
+        left = [each.value for each in methods if each not in self._refused and each not in self._passed_over]
+        tried = " and ".join(each.value for each in self._refused)
+        others = f"name another in authtypes (here: {', '.join(left)})" if left else "name another in authtypes"
+        if self._hung_up and left:
+            return (
+                f"the server closes the connection after it refuses {tried}, so no other method can be tried: if"
+                f" username and password are right, {others}"
+            )
+        if AuthType.AUTO not in self._server.auth_types:
+            return None
+        if list(self._refused) == [AuthType.APOP] and not self._refused[AuthType.APOP].judged:
+            # The only method that AUTO takes without TLS if the server lists no mechanism.
+            return (
+                "the greeting has a timestamp for APOP, but the server may not support APOP. If username and password"
+                f" are right, {'add <ssl>, or ' if not self._private else ''}name USERPASS in authtypes"
+                f"{', which sends the password in clear' if not self._private else ''}"
+            )
+        if not left:
+            return None
+        return (
+            "check username and password. AUTO tries the strongest method that the server offers, and no weaker one"
+            f" after it: if they are right, {others}"
+        )
+
+    # --- what the server offers -------------------------------------------------------------------------------------
+
+    def _chosen(self) -> tuple[AuthType, ...]:
+        """Return AUTO's methods."""
+        server, options = self._server, self._options
+        offer = Offer(self._wire.machine.capabilities, options.stamp is not None, options.remembered)
+        password = bool(server.username) and server.password is not None
+        return choose(offer, private=self._private, password=password)
+
+    # --- one method -------------------------------------------------------------------------------------------------
+
+    async def _attempt(self, method: AuthType) -> str | _Refused:
+        """Try one method; return the name of what succeeded. LocalProtocolError where nothing was sent."""
+        if method is AuthType.USERPASS:
+            return await self._user_and_pass()
+        if method is AuthType.APOP:
+            return await self._apop()
+        return await self._sasl(method)
+
+    async def _user_and_pass(self) -> str | _Refused:
+        user, secret = User(self._username), Pass(self._password)
+        if (
+            self._options.together and self._private
+        ):  # PASS goes even if USER is refused, so the connection must be private
+            answers = await self._call(user, secret)
+        else:
+            answers = await self._call(user)
+            if isinstance(answers[0], Reply) and answers[0].ok:
+                answers = await self._call(secret)
+        if isinstance(answers[-1], Reply) and answers[-1].ok:
+            return AuthType.USERPASS.value
+        return self._refusal(next(reply for reply in map(self._judged, answers) if not reply.ok))
+
+    async def _apop(self) -> str | _Refused:
+        stamp = self._options.stamp
+        if stamp is None:
+            raise LocalProtocolError("the greeting has no stamp for it")
+        (answer,) = await self._call(Apop(self._username, apop_digest(stamp, self._password)))
+        reply = self._judged(answer)
+        # a stamp promises nothing: many servers have one and no APOP, or not for this account
+        return AuthType.APOP.value if reply.ok else self._refusal(reply, judged=reply.code == "AUTH")
+
+    async def _sasl(self, method: AuthType) -> str | _Refused:
+        exchange = self._exchange(method)
+        auth = exchange.start()
+        (answer,) = await self._call(auth)
+        judged, response = auth.initial is not None and not auth.split, None
+        while isinstance(answer, Continuation):
+            response = await _response(exchange, answer)
+            if exchange.proof is Proof.WRONG:
+                # whatever else is configured: who does not know the password is not told it
+                await self._wire.send([response])
+                raise ServerUnproven(exchange.problem or exchange.proof.value)
+            judged = judged or not isinstance(response, SaslCancel)
+            answer = await self._wire.call(response)
+        reply = self._judged(answer)
+        if reply.ok and exchange.proof is Proof.OWED:
+            raise ServerUnproven("the server accepted the login without proving that it knows the password")
+        if reply.ok:
+            return f"SASL_{exchange.mechanism.replace('-', '_')}"
+        cancelled = isinstance(response, SaslCancel)
+        return self._refusal(reply, exchange.problem, judged=judged or reply.code == "AUTH", cancelled=cancelled)
+
+    async def _call(self, *commands: Command) -> list[Reply | Listing | Continuation]:
+        """Send commands together, after UTF8 if that is still to be sent; return the answers to them.
+
+        If the connection ends after a refusal, the refusal is the last answer.
+        """
+        ahead = [Utf8()] if self._options.utf8 and self._options.utf8_answer is None else []
+        ends: list[Reply | Listing | Continuation] = []
+        try:
+            await self._wire.call_all([*ahead, *commands], ends)
+        except (ConnectionCut, ProtocolViolation) as trouble:
+            if not any(isinstance(each, Reply) and not each.ok for each in ends[len(ahead) :]):
+                raise
+            self._hung_up = str(trouble)
+        if ahead:
+            self._heard_utf8(ends.pop(0))
+        return ends
+
+    def _heard_utf8(self, answer: Reply | Listing | Continuation) -> None:
+        assert isinstance(answer, Reply)
+        self._options.utf8_answer = answer
+
+    def _judged(self, answer: Reply | Listing | Continuation) -> Reply:
+        """Return the answer to a command of a login. Raises if the refusal is not about the credentials."""
+        assert isinstance(answer, Reply)
+        if not answer.ok:
+            problem = response_code_error(answer.text, answer.code)
+            if problem is None and answer.code != "AUTH":
+                problem = _error_by_words(answer.text, self._username)
+            if problem is not None:
+                raise problem
+        return answer
+
+    def _refusal(
+        self, reply: Reply, words: str | None = None, *, judged: bool = True, cancelled: bool = False
+    ) -> _Refused:
+        text = visible(reply.text, 200)
+        final = classify(text, self._username) is Refusal.LOCKED_OUT
+        return _Refused(words or text or "refused without a reason", judged, cancelled, final)
+
+    def _exchange(self, method: AuthType) -> Exchange:
+        name, binding = mechanism(method), None
+        if method in _SCRAM and (binding := self._wire.stream.channel_binding()) is not None:
+            capabilities = self._wire.machine.capabilities
+            if capabilities is None:
+                binding = None  # then the server cannot be told that it offers no -PLUS
+            elif f"{name}-PLUS" in capabilities.sasl:
+                name += "-PLUS"
+        server = self._server
+        return begin(
+            name,
+            self._username,
+            self._password,
+            initial_response=server.initial_response,
+            server=Endpoint(server.host, server.port, binding),
+        )
+
+
+async def _response(exchange: Exchange, challenge: Continuation) -> SaslResponse | SaslCancel:
+    work = partial(exchange.answer, challenge)
+    if exchange.slow:
+        return await trio.to_thread.run_sync(work, limiter=_proofs, abandon_on_cancel=True)
+    return work()
+
+
+def _told(reasons: dict[AuthType, str]) -> str:
+    return "; ".join(f"{method.value}: {reason}" for method, reason in reasons.items())

@@ -1,0 +1,640 @@
+"""Retrieving: a window of commands in flight, messages handed to the committer, DELEs behind its commits.
+
+A reader and a writer share one connection, so neither can block the other (RFC 2449 §6.8). The writer keeps the window
+full; the reader turns replies into drafts; the committer's answers become DELEs. QUIT goes with the last of these.
+Without PIPELINING the window is one command, and everything else is the same.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections import deque
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from functools import partial
+
+import trio
+
+from tui_popretr import faultpoints
+from tui_popretr.commit.parcel import Parcel
+from tui_popretr.delivery.sink import Draft
+from tui_popretr.errors import (
+    ConnectionCut,
+    DeliveryFailed,
+    DestinationSilent,
+    JournalError,
+    MessageRefused,
+    MessageRejected,
+    PopretrError,
+    ServerStalled,
+)
+from tui_popretr.faultpoints import Step
+from tui_popretr.identity import Identity
+from tui_popretr.journal.records import Doubt, NewRecord, Record, State, deletion_key
+from tui_popretr.logs.story import message
+from tui_popretr.pop3 import BodyChunk, BodyEnd, Command, Dele, Event, Noop, Quit, Reply, Retr, Top
+from tui_popretr.session.connection import Wire
+from tui_popretr.session.incoming import Incoming, Target
+from tui_popretr.session.pipelining import overasked
+from tui_popretr.session.plan import Check, Fetch, Listed, Plan, to_delete
+from tui_popretr.session.wholeness import Wholeness, judge
+from tui_popretr.text import visible
+
+#: Octets of messages asked for and still to come: enough to fill a line of 200 ms at 300 Mbit/s.
+WINDOW = 8 * 1024 * 1024
+#: Octets received and not yet durable, beyond which no more is asked for: a disk that hangs must not fill up.
+UNDURABLE = 4 * WINDOW
+#: Commands in flight; a reply costs the server memory, too.
+COMMANDS = 2048
+#: So many messages in a row that cannot be stored end the retrieval: the next ones would fare no better.
+HOPELESS = 3
+#: Refusals that are not the message's fault (RFC 3206 §4, RFC 2449 §8.1.1, RFC 6856 §5).
+PASSING = frozenset({"SYS/TEMP", "IN-USE", "UTF8"})
+#: Seconds that a shutdown leaves for replies in flight (SPEC 3).
+DRAIN = 8.0
+#: And for removing an unfinished file, where the disk hangs; it is removed later.
+DISCARD = 1.0
+#: Why the first message of a UW-IMAP mailbox stays on the server.
+FOLDER_DATA = "not a message, but the server's own data about the folder (UW-IMAP)"
+
+
+@dataclass(frozen=True, slots=True)
+class _Delete:
+    """A DELE in flight, and the journal's record of the message."""
+
+    listed: Listed
+    record: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Probe:
+    """A NOOP in flight: a status line in answer shows that the message before it had ended."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """A doubtful message, received to its end, held until the server's next line shows whether it is whole."""
+
+    resolve: Callable[[Doubt], Awaitable[None]]
+    draft: Draft | None
+
+
+@dataclass(frozen=True, slots=True)
+class Suspect:
+    """The message at which a connection broke. Its failures are counted under `key`.
+
+    `deletion`: it was already delivered, and was only to be deleted.
+    """
+
+    listed: Listed
+    key: str
+    deletion: bool
+
+
+class Observer:
+    """What a retrieval tells its session, in the engine's thread. The session overrides what it wants to know."""
+
+    def delivered(self, listed: Listed, parcel: Parcel, octets: int, sender: str | None) -> None:
+        """The message is durable and in the journal."""
+
+    def failed(
+        self, listed: Listed, problem: PopretrError, *, count: bool, rejected: bool = False, tell: bool = True
+    ) -> None:
+        """The message stays on the server. `count`: the message itself is to blame; not `tell`: one of very many.
+
+        `rejected`: its destination has refused it for good.
+        """
+
+    def saved(self, listed: Listed, refusal: str, path: str | None) -> None:
+        """The message, which its destination refuses for good, was saved. delivered() is called for it, too."""
+
+    def left(self, listed: Listed, reason: str) -> None:
+        """The message stays on the server, and this is not an error."""
+
+    def kept(self) -> None:
+        """A message was cut short, and is kept on the server."""
+
+    def progressed(self, messages: int, octets: int) -> None:
+        """So much has been received in all."""
+
+
+class Retrieval:
+    """Does the work of a plan over one connection."""
+
+    def __init__(
+        self,
+        wire: Wire,
+        plan: Plan,
+        target: Target,
+        observer: Observer,
+        *,
+        pipelining: bool,
+        deletions_last: bool = False,
+    ) -> None:
+        """`deletions_last`: send DELE only when all is retrieved, because one has broken a connection in this run."""
+        self._wire = wire
+        self._target = target
+        self._observer = observer
+        self._pipelining = pipelining
+        self._deletions_last = deletions_last
+        self._work: deque[Fetch | Check] = deque(plan.work)
+        self._unnamed = list(plan.unnamed)
+        # Records to compare with messages during RETR: TOP was refused, or shows another header, or does not suffice.
+        self._again = {job.listed.number: job.record for job in plan.work if isinstance(job, Check) and job.whole}
+        self._deletes: deque[_Delete] = deque()
+        self._expecting: deque[Fetch | Check | _Delete | _Probe] = deque()
+        self._incoming: Incoming | None = None
+        self._held: _Held | None = None
+        self._short: Listed | None = (
+            None  # the last message, if it is shorter than listed and no reply has followed yet
+        )
+        self._leaving = False  # QUIT was sent
+        self._goodbye: Reply | None = None  # and answered
+        self._answered = 0  # commands
+        self._asked = 0  # octets asked for and not yet received
+        self._undurable = 0  # octets received and not yet durable
+        self._parcels = 0  # handed to the committer, unfinished
+        self._kick = trio.Event()
+        self._scope = trio.CancelScope()
+        self._discarding = trio.CancelScope()
+        self._stopping = False
+        self._given_up = False
+        self._failures_in_a_row = 0
+        self._told = 0.0
+        self._problem: PopretrError | None = None
+        #: The messages whose DELE was answered +OK, by their journal record.
+        self.deleted: dict[int, Listed] = {}
+        #: What the server said to each DELE that it refused.
+        self.undeleted: list[str] = []
+        #: Messages that are listed although the server said, in an earlier session, that it had deleted them.
+        self.undone = 0
+        #: Messages and octets received.
+        self.messages = 0
+        self.octets = 0
+        #: Why retrieval ended early although the connection is well.
+        self.hopeless: PopretrError | None = None
+
+    # --- from outside -------------------------------------------------------------------------------------------------
+
+    def stop(self, drain: float = DRAIN) -> None:
+        """Send no further RETR; leave `drain` seconds for what is in flight."""
+        if not self._stopping:
+            self._stopping = True
+            self._scope.deadline = trio.current_time() + drain
+            self._discarding.deadline = trio.current_time() + DISCARD
+            self._kick.set()
+
+    def abandon(self, problem: PopretrError) -> None:
+        """Give up the connection at once; run() raises `problem`."""
+        self._problem = problem
+        self._given_up = True
+        self._scope.cancel()
+
+    @property
+    def suspect(self) -> Suspect | None:
+        """The message whose reply is being received or is next: the one to blame where the connection broke."""
+        # What the machine would not send any more was not asked for.
+        head = self._expecting[0] if self._expecting and self._wire.machine.outstanding else None
+        if head is None or isinstance(head, _Probe) or self.cut_short is not None:
+            return None
+        key, deletion = head.listed.trouble_key, not isinstance(head, Fetch)
+        return Suspect(head.listed, deletion_key(key) if deletion else key, deletion)
+
+    @property
+    def cut_short(self) -> Listed | None:
+        """The message that the server ended too early, if the rest of it broke the connection."""
+        return self._short if self._wire.machine.stray_octets else None
+
+    @property
+    def overasked(self) -> bool:
+        """Whether, where the connection broke, the cause may be that the server had more than one command to answer.
+
+        Not when it has answered more of them than it ever has at once: then it bears that.
+        """
+        return self._answered < COMMANDS and overasked(self._wire)
+
+    async def run(self) -> bool:
+        """Do the work; return whether the connection is at rest, so that quit() can follow.
+
+        Raises what broke the connection. In every case all messages handed to the committer are settled on return.
+        """
+        with self._target.readers, self._scope:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._read)
+                try:
+                    await self._write()
+                except ConnectionCut:
+                    # What the server said before may still be there; the reader meets the end, and at which message.
+                    await trio.sleep_forever()
+                except PopretrError as problem:
+                    self._problem = problem
+                nursery.cancel_scope.cancel()
+        if self._given_up or trio.current_time() >= self._scope.deadline:
+            # What blocks in a socket would keep the parcels waiting. Not where only the POP3 connection broke: what is
+            # being handed over is let through, or it would come twice.
+            self._target.sink.interrupt()
+            await self._drop_held()
+        await self._release(Doubt.SHORT if self.cut_short else Doubt.UNPROVEN)
+        if self._incoming is not None and self._incoming.draft is not None:
+            await self._discard(self._incoming.draft)
+        while self._parcels:
+            await self._kicked()
+        if self._problem is not None:
+            raise self._problem
+        return not self._expecting
+
+    async def quit(self) -> Reply:
+        """Say QUIT, if that was not done behind the last DELEs, and return the answer."""
+        if not self._leaving:
+            reply = await self._wire.call(Quit())
+            assert isinstance(reply, Reply)
+            return reply
+        while self._goodbye is None:
+            for event in await self._wire.events():
+                await self._handle(event)
+        return self._goodbye
+
+    # --- writer -------------------------------------------------------------------------------------------------------
+
+    async def _write(self) -> None:
+        while self._problem is None:
+            commands = self._next_commands()
+            if commands:
+                await self._wire.send(commands)
+            elif self._at_rest():
+                return
+            else:
+                await self._kicked()
+
+    def _at_rest(self) -> bool:
+        return self._all_asked_for and not (self._expecting or self._under_way or self._deletes)
+
+    @property
+    def _under_way(self) -> bool:
+        """Whether a message is received that is neither durable nor abandoned yet."""
+        return bool(self._parcels or self._incoming or self._held)
+
+    @property
+    def _all_asked_for(self) -> bool:
+        return self._stopping or self.hopeless is not None or not self._work
+
+    async def _kicked(self) -> None:
+        await self._kick.wait()
+        self._kick = trio.Event()
+
+    def _next_commands(self) -> list[Command]:
+        """The commands that may be sent now: what is durable is deleted first, then the window is filled."""
+        commands: list[Command] = []
+        most = COMMANDS - len(self._expecting) if self._pipelining else int(not self._expecting)
+        while self._deletes and len(commands) < most and self._may_delete:
+            delete = self._deletes.popleft()
+            commands.append(Dele(delete.listed.number))
+            self._expecting.append(delete)
+        to_come = self._asked - (self._incoming.size if self._incoming else 0)
+        while not self._all_asked_for and len(commands) < most:
+            if to_come >= WINDOW or self._undurable >= UNDURABLE:
+                break
+            job = self._work.popleft()
+            number = job.listed.number
+            size = job.listed.size
+            to_come += size
+            self._asked += size
+            ask_header = isinstance(job, Check) and number not in self._again
+            commands.append(Top(number, 0) if ask_header else Retr(number))
+            self._expecting.append(job)
+        if self._held is not None and not (commands or self._expecting):
+            commands.append(Noop())
+            self._expecting.append(_Probe())
+        if commands and self._pipelining and self._only_deletes_left:
+            self._leaving = True
+            commands.append(Quit())
+        return commands
+
+    @property
+    def _only_deletes_left(self) -> bool:
+        """Whether the answers to come are those to DELEs, and nothing more will be asked after them."""
+        return not self._deletes and self._all_retrieved
+
+    @property
+    def _all_retrieved(self) -> bool:
+        return (
+            self._all_asked_for and not self._under_way and all(isinstance(each, _Delete) for each in self._expecting)
+        )
+
+    @property
+    def _may_delete(self) -> bool:
+        return not self._deletions_last or self._all_retrieved
+
+    # --- reader -------------------------------------------------------------------------------------------------------
+
+    async def _read(self) -> None:
+        try:
+            while self._expecting or not self._leaving:  # the answer to QUIT is left to quit()
+                if not self._expecting:
+                    self._wire.idle()
+                for event in await self._wire.events():
+                    await self._handle(event)
+                self._progress()
+                self._kick.set()
+        except PopretrError as problem:
+            self._problem = self._explained(problem)
+            self._scope.cancel()
+
+    def _explained(self, problem: PopretrError) -> PopretrError:
+        """Return `problem`, or a better error if all octets of a message arrived but not its end."""
+        incoming = self._incoming
+        if incoming is None or not isinstance(problem, ServerStalled):
+            return problem
+        listed = incoming.job.listed
+        if not 0 < listed.size <= incoming.size + self._wire.machine.buffered:
+            return problem
+        return ServerStalled(
+            f"the server has not ended {message(listed.number, listed.uid)}: all of its {listed.size} octets arrived,"
+            " but not the line that ends a message",
+            advice="it is tried again at the next run; if that fails as well, tell the server's operator",
+        )
+
+    async def _handle(self, event: Event) -> None:
+        if isinstance(event, BodyChunk):
+            incoming = self._incoming
+            assert incoming is not None
+            incoming.feed(event)
+            if incoming.draft is not None and incoming.draft.pending >= self._target.readers.share:
+                await self._spill(incoming)
+        elif isinstance(event, BodyEnd):
+            await self._received(event)
+        elif isinstance(event, Reply):
+            self._answered += 1
+            self._short = None
+            if self._held is not None:
+                await self._release(Doubt.NONE)
+            if not self._expecting:
+                self._goodbye = event
+                return
+            job = self._expecting[0]
+            if event.more:
+                assert isinstance(job, Fetch | Check)
+                self._begin(job)
+                return
+            self._expecting.popleft()
+            if isinstance(job, _Probe):
+                return
+            if isinstance(job, _Delete):
+                if event.ok:
+                    self.deleted[job.record] = job.listed
+                else:
+                    self.undeleted.append(visible(event.text, 200) or "without a reason")
+                faultpoints.reached(Step.DELE_ANSWERED)
+            else:
+                self._refused(job, event)
+
+    def _begin(self, job: Fetch | Check) -> None:
+        number = job.listed.number
+        store = isinstance(job, Fetch) or number in self._again
+        whole = store and (job.listed.uid is None or bool(self._unnamed))
+        self._incoming = Incoming(job, self._target.of(job), store=store, whole=whole)
+
+    async def _spill(self, incoming: Incoming) -> None:
+        draft = incoming.draft
+        assert draft is not None
+        try:
+            await self._target.disk_of(draft).run(draft.spill)
+        except DeliveryFailed as problem:
+            # The rest of the message still has to be read; it is only not stored any more.
+            incoming.draft = None
+            await self._discard(draft)
+            self._not_stored(incoming.job, problem)
+
+    async def _received(self, event: BodyEnd) -> None:
+        incoming, self._incoming = self._incoming, None
+        assert incoming is not None
+        self._expecting.popleft()
+        job = incoming.job
+        listed = job.listed
+        self._asked -= listed.size
+        incoming.end()
+        # What the message is known by: its header, or all of it where the server gives no usable UID.
+        identity = incoming.hasher.header() if listed.uid is not None else incoming.hasher.whole()
+        draft = incoming.draft
+        if listed.number == 1 and incoming.hasher.folder_data:
+            self._again.pop(listed.number, None)
+            self._observer.left(listed, FOLDER_DATA)
+            if draft is not None:
+                await self._discard(draft)
+            return
+        if isinstance(job, Check) and draft is None and listed.number not in self._again:
+            if job.record.identity.same_as(identity):
+                self._known_again(listed, job.record)
+            else:  # another message under a used UID; or TOP does not show the header that RETR shows
+                self._again[listed.number] = job.record
+                self._work.append(job)
+            return
+        self.messages += 1
+        self.octets += event.octets
+        faultpoints.reached(Step.RECEIVED)
+        earlier = self._again.pop(listed.number, None)
+        if draft is None:  # could not be stored
+            return
+        wholeness = judge(listed.octets, event.octets, incoming.feeds)
+        self._short = None if wholeness is Wholeness.WHOLE else listed
+        if wholeness is Wholeness.EMPTY:
+            problem = MessageRefused(f"the server sent an empty message instead of the listed {listed.octets} octets")
+            self._observer.failed(listed, problem, count=True)
+            await self._discard(draft)
+            return
+        earlier = self._match(earlier, identity, event.octets)
+        if earlier is None and self._unnamed:
+            earlier = self._match_unnamed(incoming.hasher.whole())
+        # The remaining work is recorded before the first await; otherwise the retrieval would seem to be finished.
+        if earlier is None:
+            resolve = partial(self._hand_over, incoming, draft, identity, event.octets)
+            await self._judged(wholeness, resolve, draft)
+        elif earlier.doubt is Doubt.UNPROVEN:
+            await self._judged(wholeness, partial(self._resolve_known, job, earlier), None)
+            await self._discard(draft)
+        else:
+            self._known_again(listed, earlier)
+            await self._discard(draft)
+
+    async def _judged(
+        self, wholeness: Wholeness, resolve: Callable[[Doubt], Awaitable[None]], draft: Draft | None
+    ) -> None:
+        """Continue with a message: at once, or with a doubtful one when the server's next line has arrived."""
+        if wholeness is Wholeness.DOUBTFUL:
+            self._held = _Held(resolve, draft)
+        else:
+            await resolve(Doubt.NONE if wholeness is Wholeness.WHOLE else Doubt.SHORT)
+
+    async def _release(self, doubt: Doubt) -> None:
+        held, self._held = self._held, None
+        if held is not None:
+            await held.resolve(doubt)
+
+    async def _drop_held(self) -> None:
+        """Discard a doubtful message: it is retrieved again later."""
+        held, self._held = self._held, None
+        if held is not None and held.draft is not None:
+            await self._discard(held.draft)
+
+    def _match(self, record: Record | None, identity: Identity, octets: int) -> Record | None:
+        """Return the record if the message that was retrieved is the one of this record."""
+        if record is None or not record.identity.same_as(identity):
+            return None
+        # If the message may have been cut short, an equal header does not prove that it is whole.
+        return record if record.doubt is Doubt.NONE or record.octets == octets else None
+
+    async def _resolve_known(self, job: Fetch | Check, record: Record, doubt: Doubt) -> None:
+        """Record whether a message that may have been cut short when it was delivered is whole."""
+        if doubt is Doubt.UNPROVEN:
+            return
+        self._parcels += 1
+        try:
+            await self._target.resolve(record.id, doubt)
+        except JournalError as problem:
+            self._not_stored(job, problem)
+        else:
+            if doubt is Doubt.SHORT:
+                self._observer.kept()
+            else:
+                self._known_again(job.listed, record)
+        finally:
+            self._parcels -= 1
+            self._kick.set()
+
+    def _known_again(self, listed: Listed, record: Record) -> None:
+        """The listed message is the one of this record: it was delivered before."""
+        if record.state is State.KEPT:
+            self._observer.kept()
+            return
+        undone = record.state is State.DELETED
+        self.undone += undone
+        if undone or to_delete(record, self._target.policy, self._target.clock):
+            self._delete(listed, record.id)
+
+    def _delete(self, listed: Listed, record: int) -> None:
+        """Have a DELE sent; not when the journal has failed: what it holds must be read anew first (SPEC 5)."""
+        if not isinstance(self.hopeless, JournalError):
+            self._deletes.append(_Delete(listed, record))
+
+    def _match_unnamed(self, whole: Identity) -> Record | None:
+        """Use up one record of an equal message: two identical mails are two.
+
+        Records made when there were UIDs are not matched: equal headers of equal sizes are no proof, and where a server
+        withdraws UIDL after an unclean session a message comes rather twice than never.
+        """
+        for record in self._unnamed:
+            if record.identity.same_as(whole):
+                self._unnamed.remove(record)
+                return record
+        return None
+
+    async def _hand_over(self, incoming: Incoming, draft: Draft, identity: Identity, octets: int, doubt: Doubt) -> None:
+        job, listed = incoming.job, incoming.job.listed
+        target = self._target.of(job)
+        sender = incoming.hasher.sender
+        time, born = self._retrieved_at(job, identity)
+        record = NewRecord(
+            id=incoming.record_id,
+            maildrop=target.maildrop,
+            uid=listed.uid,
+            octets=octets,
+            identity=identity,
+            owed=not target.policy.preserve and doubt is Doubt.NONE,
+            tmp=draft.tmp,
+            final=draft.final,
+            audit=target.audit(draft.description(), identity.message_id, octets, sender),
+            time=time,
+            doubt=doubt,
+            born=born,
+        )
+
+        def done(problem: PopretrError | None) -> None:
+            self._parcels -= 1
+            self._undurable -= octets
+            self._kick.set()
+            if problem is None:
+                self._failures_in_a_row = 0
+                if record.owed:
+                    self._delete(listed, record.id)
+                self._observer.delivered(listed, parcel, octets, sender)
+                if isinstance(job, Fetch) and job.refusal:
+                    self._observer.saved(listed, job.refusal, draft.final)
+            else:
+                self._not_stored(job, problem)
+
+        draft.leave_out(target.accepted.take(listed.uid, identity))
+        parcel = Parcel(draft, record, done)
+        self._parcels += 1
+        self._undurable += octets
+        try:
+            await target.lane.put(parcel)
+        except trio.Cancelled:  # the committer had no room for it yet, and never hears of it
+            self._parcels -= 1
+            self._undurable -= octets
+            await self._discard(draft)
+            raise
+
+    def _retrieved_at(self, job: Fetch | Check, identity: Identity) -> tuple[int, float]:
+        """Return the times for the record: of the first retrieval if deleteafter is set, because it would never pass
+        for a message that preserve retrieves at each run."""
+        earlier = job.earlier if isinstance(job, Fetch) else None
+        if earlier is not None and self._target.policy.delete_after is not None and earlier.identity.same_as(identity):
+            return earlier.time, earlier.born
+        return int(self._target.now().timestamp()), self._target.clock
+
+    # --- troubles -----------------------------------------------------------------------------------------------------
+
+    def _refused(self, job: Fetch | Check, reply: Reply) -> None:
+        self._asked -= job.listed.size
+        if isinstance(job, Check) and job.listed.number not in self._again:
+            self._again[job.listed.number] = job.record  # TOP is optional (RFC 1939 §7)
+            self._work.appendleft(job)
+        else:
+            words = visible(reply.text, 200) or "without a reason"
+            if reply.code == "UTF8":
+                words = f"it is in UTF-8, and UTF-8 mode is off{self._target.utf8_advice}: {words}"
+            problem = MessageRefused(f"the server refused to send it: {words}")
+            self._observer.failed(job.listed, problem, count=reply.code not in PASSING)
+
+    def _not_stored(self, job: Fetch | Check, problem: PopretrError) -> None:
+        listed = job.listed
+        to_save = self._target.rejected is not None and isinstance(problem, DeliveryFailed) and problem.refused_for_good
+        if isinstance(job, Fetch) and not isinstance(problem, JournalError):
+            if job.refusal:  # the next session tries to deliver it again, and then to save it
+                certain = not isinstance(problem, DestinationSilent)
+                self._observer.failed(listed, _not_saved(job.refusal, problem), count=certain, rejected=certain)
+                return
+            saving = job.to_save(str(problem)) if to_save else None
+            if saving is not None and not (self._stopping or self.hopeless):
+                self._work.appendleft(saving)
+                self.messages -= 1  # it is retrieved again
+                return
+        # The destination refuses this message; it may accept the next, or must refuse it as often before it is saved.
+        if to_save or isinstance(problem, MessageRejected):
+            self._observer.failed(listed, problem, count=True, rejected=True)
+            return
+        # What was in flight when all became hopeless fails alike: no line for each.
+        self._observer.failed(listed, problem, count=False, tell=self.hopeless is None)
+        self._failures_in_a_row += 1
+        if isinstance(problem, JournalError):
+            self.hopeless = problem
+            self._deletes.clear()
+        elif self._failures_in_a_row >= HOPELESS:
+            self.hopeless = self.hopeless or problem
+
+    async def _discard(self, draft: Draft) -> None:
+        # After a call that was left behind this one waits for it: a draft is never used in two threads.
+        with trio.CancelScope(shield=True) as self._discarding, contextlib.suppress(DestinationSilent):
+            if self._stopping:
+                self._discarding.deadline = trio.current_time() + DISCARD
+            await self._target.disk_of(draft).run(draft.abort)
+
+    def _progress(self) -> None:
+        now = trio.current_time()
+        if now - self._told >= 0.25:
+            self._told = now
+            self._observer.progressed(self.messages, self.octets + (self._incoming.size if self._incoming else 0))
+
+
+def _not_saved(refusal: str, problem: PopretrError) -> PopretrError:
+    return type(problem)(f"{refusal}; and it cannot be saved: {problem}", advice=problem.advice)

@@ -1,0 +1,190 @@
+"""The steps into a maildrop: connecting, greeting, TLS, capabilities, listing. opening.py puts them in order."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from tui_popretr.bus import Bus
+from tui_popretr.clock import Clock
+from tui_popretr.config.model import ClientSettings, Server
+from tui_popretr.errors import (
+    CommandRefused,
+    ConnectionCut,
+    GreetingRefused,
+    PopretrError,
+    ProtocolViolation,
+    ServerStalled,
+    ServerTemporaryFailure,
+    StlsRefused,
+    UidlUnavailable,
+)
+from tui_popretr.facts import (
+    CapabilitiesLearned,
+    Dialogue,
+    Direction,
+    Level,
+    Noted,
+    SessionAdvanced,
+    SessionConnected,
+    SessionId,
+    Stage,
+    TlsDetails,
+    TlsStarted,
+)
+from tui_popretr.net.stream import Stream
+from tui_popretr.pop3 import (
+    Capa,
+    Capabilities,
+    Greeting,
+    List,
+    Listing,
+    RemoteProtocolError,
+    Reply,
+    Stat,
+    Stls,
+    Uidl,
+    parse_list,
+    parse_stat,
+    parse_uidl,
+)
+from tui_popretr.pop3.status import response_code
+from tui_popretr.session.connection import Wire
+from tui_popretr.session.login import response_code_error
+from tui_popretr.session.plan import Listed
+from tui_popretr.text import visible
+
+_PERHAPS_TLS = 'if this port speaks TLS from the first byte (as 995 does), use <ssl latent="N"/>'
+
+Connector = Callable[[Server, float], Awaitable[Stream]]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """Opens one connection of one client. `connector` makes the stream; `timeout` is in seconds."""
+
+    session: SessionId
+    client: ClientSettings
+    bus: Bus
+    clock: Clock
+    connector: Connector
+    timeout: float
+
+    async def connect(self) -> Wire:
+        """Connect, and do the handshake of implicit TLS."""
+        server, bodies = self.client.server, self.client.full_transcript
+        self.bus.publish(SessionAdvanced(self.session, Stage.CONNECTING))
+        stream = await self.connector(server, self.timeout)
+        wire = Wire(stream, self.session, self.bus, self.clock, timeout=self.timeout, bodies=bodies)
+        try:
+            tls = await wire.start_tls(server) if server.tls is not None and not server.tls.latent else None
+        except BaseException:
+            stream.close()
+            raise
+        self._announce(wire, tls)
+        return wire
+
+    def _announce(self, wire: Wire, tls: TlsDetails | None) -> None:
+        now = self.clock.now()
+        stream, bus = wire.stream, self.bus
+        self.bus.publish(SessionConnected(self.session, now, stream.local, stream.remote, tls))
+        if bus.wants_dialogue:
+            secured = f" ({tls.version})" if tls else ""
+            text = f"Connection from {stream.local} to {stream.remote}{secured}"
+            bus.publish_dialogue(Dialogue(self.session, now, [(Direction.OPENED, text)]))
+
+    async def greet(self, wire: Wire) -> Greeting:
+        """Wait for the greeting. Raises if it is -ERR."""
+        greeting = await self._greeting(wire)
+        if not greeting.ok:
+            raise response_code_error(greeting.text, response_code(greeting.text)) or GreetingRefused(
+                f"the server refused access: {visible(greeting.text, 200) or 'without a reason'}"
+            )
+        return greeting
+
+    async def secure(self, wire: Wire) -> None:
+        """STLS, where TLS is latent."""
+        server = self.client.server
+        if server.tls is not None and server.tls.latent:
+            reply = await wire.call(Stls())
+            assert isinstance(reply, Reply)
+            if not reply.ok:
+                raise StlsRefused(f"the server refuses STLS: {visible(reply.text, 200)}")
+            tls = await wire.start_tls(server)
+            self.bus.publish(TlsStarted(self.session, tls))
+            wire.event(f"TLS started ({tls.version}, {tls.cipher})")
+
+    async def _greeting(self, wire: Wire) -> Greeting:
+        try:
+            return await wire.greeting()
+        except (ConnectionCut, ServerStalled, ProtocolViolation) as problem:
+            tls = self.client.server.tls
+            if tls is None or tls.latent:
+                # A server that waits for our ClientHello is silent, or gives up waiting, and may tell so by an alert.
+                other = f"{problem.advice}; " if isinstance(problem, ProtocolViolation) else ""
+                problem.advice = f"{other}{_PERHAPS_TLS}"
+            raise
+
+    async def capabilities(self, wire: Wire) -> Capabilities | None:
+        """Ask for CAPA; None where it is refused."""
+        answer = await wire.call(Capa())
+        if not isinstance(answer, Listing):
+            return None
+        capabilities = wire.machine.capabilities
+        assert capabilities is not None  # it was a listing
+        self.bus.publish(CapabilitiesLearned(self.session, capabilities.lines))
+        return capabilities
+
+    async def listing(
+        self,
+        wire: Wire,
+        capabilities: Capabilities | None,
+        *,
+        pipelining: bool = False,
+        counted: Callable[[int], Awaitable[bool]] | None = None,
+    ) -> tuple[list[Listed], int]:
+        """STAT, UIDL and LIST, with `pipelining` all at once; returns the messages and their octets in all.
+
+        Without it, `counted` is called with the number of messages and returns whether UIDL and LIST go at once.
+        """
+        ask = (Stat(), Uidl(), List())
+        stat, *listings = await wire.call_all(ask if pipelining else ask[:1])
+        assert isinstance(stat, Reply)
+        if not stat.ok:
+            raise _refused("STAT", stat)
+        try:
+            count, octets = parse_stat(stat.text)
+        except RemoteProtocolError as problem:
+            raise ProtocolViolation(str(problem)) from problem
+        if count == 0:
+            return [], 0
+        if not listings and counted is not None and await counted(count):
+            listings = await wire.call_all(ask[1:])
+        uidl, listing = listings or (await wire.call(Uidl()), await wire.call(List()))
+        if isinstance(listing, Reply):
+            raise _refused("LIST", listing)
+        if isinstance(uidl, Reply):
+            refusal = _refused("UIDL", uidl)
+            # Without UIDs what was delivered in a session that was cut would come a second time: who has them to give
+            # is asked again later.
+            if not isinstance(refusal, CommandRefused):
+                raise refusal
+            if capabilities is not None and capabilities.uidl:
+                raise ServerTemporaryFailure(f"{refusal}, although it offers it")
+        assert isinstance(listing, Listing)
+        uids = parse_uidl(uidl.data, count, wire.machine.contains_secret) if isinstance(uidl, Listing) else {}
+        if not uids and (self.client.new_only or self.client.delete_after is not None):
+            raise UidlUnavailable("the server gives no usable UIDs (UIDL)")
+        sizes = parse_list(listing.data, count)
+        if len(sizes) < count:
+            text = f"the server counts {count} messages (STAT) and lists {len(sizes)} (LIST): the others stay on it"
+            self.bus.publish(Noted(self.clock.now(), Level.WARNING, self.session.client, text))
+        return [Listed(number, uids.get(number), size) for number, size in sizes.items()], octets
+
+
+def _refused(command: str, reply: Reply) -> PopretrError:
+    """Return the error for a command without which there is nothing to do."""
+    words = visible(reply.text, 200) or "without a reason"
+    return response_code_error(reply.text, reply.code) or CommandRefused(
+        f"the server refuses {command}: {words}", advice="it is tried again at the next run"
+    )

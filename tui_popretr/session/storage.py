@@ -1,0 +1,167 @@
+"""Where the messages of a session go: its sink, and what earlier sessions or processes left unfinished there."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+import trio
+
+from tui_popretr.bus import Bus
+from tui_popretr.clock import Clock
+from tui_popretr.commit.committer import Committer
+from tui_popretr.commit.disk import Disk, Disks
+from tui_popretr.commit.keeper import JournalKeeper, recovery_text
+from tui_popretr.commit.lane import Lane
+from tui_popretr.config.model import ClientSettings, Paths, SmtpDestination
+from tui_popretr.delivery.sink import Sink
+from tui_popretr.delivery.sinks import Means, rejected_sink, sink_for
+from tui_popretr.errors import DeliveryFailed
+from tui_popretr.facts import Dialogue, Direction, SessionId
+from tui_popretr.journal.journal import Journal
+from tui_popretr.journal.records import Maildrop
+from tui_popretr.secret import Secret
+from tui_popretr.session.capa import Answers
+from tui_popretr.session.incoming import Readers, Target
+from tui_popretr.session.passwords import obtain
+from tui_popretr.session.pipelining import Experience
+
+#: Seconds for what the sink has to say at the end (QUIT to an SMTP server).
+FAREWELL = 1.0
+
+Warn = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Stores:
+    """What the storage of all sessions of a process shares."""
+
+    keeper: JournalKeeper
+    committer: Committer
+    disks: Disks
+    cleaned: set[str]  # keys of the sinks that were searched for unfinished files of a process that died
+    experience: Experience = field(default_factory=Experience)
+    answers: Answers = field(default_factory=Answers)
+    readers: Readers = field(default_factory=Readers)
+
+
+class Storage:
+    """The destination of one session. `warn` is told in words what was recovered."""
+
+    def __init__(
+        self,
+        client: ClientSettings,
+        session: SessionId,
+        stores: Stores,
+        bus: Bus,
+        clock: Clock,
+        paths: Paths,
+        withheld: frozenset[str],
+        warn: Warn,
+    ) -> None:
+        """`withheld`: environment variables that commands do not get. Raises JournalError where there is no journal."""
+        self._client = client
+        self._session = session
+        self._stores = stores
+        self._bus = bus
+        self._clock = clock
+        self._warn = warn
+        self._token = trio.lowlevel.current_trio_token()
+        means = Means(paths.tmp, paths.announce_host, self._password, self._said, withheld)
+        self.sink = sink_for(client, stores.keeper.journal.id, means)
+        key = self.sink.key
+        # Who talks to a server or a program does so under deadlines of its own.
+        self.disk = Disk(key, 1, None) if self.sink.remote else stores.disks.of(key, key)
+        self._rejected = rejected_sink(client, stores.keeper.journal.id)
+
+    @property
+    def lane(self) -> Lane:
+        """The lane of the sink's messages; known for certain after make_ready()."""
+        return self._stores.committer.lane(self.sink)
+
+    @property
+    def saves_rejected(self) -> bool:
+        """Whether there is a folder for messages that the sink refuses for good."""
+        return self._rejected is not None
+
+    def for_rejected(self, target: Target) -> Target | None:
+        """Return `target` with the folder for messages that the sink refuses for good, None where there is none."""
+        sink, stores = self._rejected, self._stores
+        if sink is None:
+            return None
+        return replace(target, sink=sink, lane=stores.committer.lane(sink), disk=stores.disks.of(sink.key, sink.key))
+
+    async def open_maildrop(self) -> int:
+        """Find the maildrop in the journal, and finish what an earlier session or process left unfinished in it.
+
+        Raises JournalError; DeliveryFailed where a message may have been delivered and it cannot be seen.
+        """
+        stores, server = self._stores, self._client.server
+        await mend_journal(stores, self._warn)
+        key = Maildrop.of(server.host, server.port, server.account, self.sink.key)
+        maildrop, recoveries = await stores.keeper.open_maildrop(key)
+        for recovered in recoveries:
+            self._warn(recovery_text(recovered))
+            if recovered.error is not None:  # it may have been delivered: retrieving it now might be the second time
+                raise recovered.error
+        await self._clean(self.sink, self.disk)
+        if (rejected := self._rejected) is not None:
+            await self._clean(rejected, stores.disks.of(rejected.key, rejected.key))
+        return maildrop
+
+    async def _clean(self, sink: Sink, disk: Disk) -> None:
+        """Remove unfinished files of a process that died, once in each process. Raises JournalError."""
+        stores = self._stores
+        if sink.key in stores.cleaned:
+            return
+        stores.cleaned.add(sink.key)
+        try:
+            known = await stores.keeper.run(_unfinished_files)
+        except BaseException:
+            stores.cleaned.discard(sink.key)
+            raise
+        try:
+            await disk.run(sink.clean_orphans, known)
+        except DeliveryFailed as problem:  # no part of the promise; whether mail can be stored shows later
+            self._warn(str(problem))
+
+    async def make_ready(self, octets: int) -> None:
+        """See that a message of so many octets can be stored. Raises DeliveryFailed, PasswordUnavailable."""
+        try:
+            await self.disk.run(self.sink.make_ready, octets)
+        except trio.Cancelled:
+            self.sink.interrupt()  # or it would go on connecting
+            raise
+
+    async def close(self) -> None:
+        """End what the sink has opened (a connection to an SMTP server)."""
+        if self.sink.remote:
+            with trio.move_on_after(FAREWELL, shield=True), contextlib.suppress(DeliveryFailed):
+                await self.disk.run(self.sink.close)
+
+    # --- for sinks, in their threads ----------------------------------------------------------------------------------
+
+    def _password(self) -> Secret:
+        destination = self._client.destination
+        assert isinstance(destination, SmtpDestination)
+        return trio.from_thread.run(obtain, destination.password, trio_token=self._token)
+
+    def _said(self, direction: Direction, text: str) -> None:
+        if self._bus.wants_dialogue:
+            dialogue = Dialogue(self._session, self._clock.now(), [(direction, text)])
+            with contextlib.suppress(trio.RunFinishedError):
+                self._token.run_sync_soon(self._bus.publish_dialogue, dialogue)
+
+
+async def mend_journal(stores: Stores, warn: Warn) -> None:
+    """Where a write to the journal has failed, find out what is in it before it is relied upon (SPEC 5)."""
+    if not stores.keeper.sound:
+        await stores.committer.quiet()
+        for recovered in await stores.keeper.ensure():
+            warn(recovery_text(recovered))
+    await stores.committer.settle()
+
+
+def _unfinished_files(journal: Journal) -> list[str]:
+    return [record.tmp for _, record in journal.delivering() if record.tmp is not None]
