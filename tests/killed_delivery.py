@@ -11,9 +11,9 @@ from unittest import mock
 
 from tests.delivery.making import Place
 from tui_popretr.delivery.folders import sync_folder
-from tui_popretr.identity import Identity
 from tui_popretr.journal.journal import Journal
 from tui_popretr.journal.records import DeliveredMark, Maildrop, NewRecord
+from tui_popretr.mail.identity import Identity
 
 #: In their order; "linked" is in the middle of publishing, and only where that is done by link and unlink.
 STEPS = (

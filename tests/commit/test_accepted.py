@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from tui_popretr.commit.accepted import Accepted
-from tui_popretr.identity import Identity
 from tui_popretr.journal.records import Acceptance
+from tui_popretr.mail.identity import Identity
 
 A, B = "a@receiver.test", "b@receiver.test"
 WHOLE = Identity(b"1" * 32, whole=True)

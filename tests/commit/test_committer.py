@@ -31,9 +31,9 @@ from tui_popretr.errors import (
     PartlyAccepted,
     PopretrError,
 )
-from tui_popretr.identity import Identity
 from tui_popretr.journal.journal import Journal
 from tui_popretr.journal.records import DeliveredMark, Maildrop, NewRecord, State
+from tui_popretr.mail.identity import Identity
 
 NOW = 1_795_000_000
 

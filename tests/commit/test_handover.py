@@ -18,9 +18,9 @@ from tui_popretr.commit.handover import Failure, Handover
 from tui_popretr.commit.keeper import JournalKeeper
 from tui_popretr.commit.parcel import Parcel
 from tui_popretr.errors import JournalError, PopretrError, ReceiverBroke
-from tui_popretr.identity import Identity
 from tui_popretr.journal.journal import Journal
 from tui_popretr.journal.records import DeliveredMark, NewRecord, State
+from tui_popretr.mail.identity import Identity
 
 NOW = 1_795_000_000
 

@@ -19,9 +19,9 @@ from tui_popretr.commit.recovery import Outcome, Recovered
 from tui_popretr.config.model import MaildirDestination
 from tui_popretr.delivery.maildir import MaildirSink
 from tui_popretr.errors import DeliveryFailed, DestinationSilent, JournalError, JournalLocked
-from tui_popretr.identity import Identity
 from tui_popretr.journal.journal import Journal
 from tui_popretr.journal.records import DeliveredMark, Maildrop, NewRecord, State
+from tui_popretr.mail.identity import Identity
 
 NOW = 1_795_000_000
 

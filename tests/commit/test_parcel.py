@@ -9,8 +9,8 @@ from typing import cast
 from tui_popretr.commit.parcel import Parcel
 from tui_popretr.delivery.sink import Draft
 from tui_popretr.errors import PopretrError
-from tui_popretr.identity import Identity
 from tui_popretr.journal.records import NewRecord
+from tui_popretr.mail.identity import Identity
 
 
 class Owner:

@@ -22,9 +22,9 @@ from tui_popretr.delivery.folders import sync_folder
 from tui_popretr.delivery.publishing import Resumption, Whereabouts
 from tui_popretr.delivery.sink import Draft
 from tui_popretr.errors import JournalError
-from tui_popretr.identity import Identity
 from tui_popretr.journal.journal import Journal
 from tui_popretr.journal.records import DeliveredMark, Doubt, Maildrop, NewRecord, Record, State
+from tui_popretr.mail.identity import Identity
 
 HOUR = 3600
 NOW = int(datetime.now(UTC).timestamp())

@@ -13,9 +13,9 @@ from trio.testing import MockClock, trio_test, wait_all_tasks_blocked
 from tests.support.worlds import disk_without_threads
 from tui_popretr.commit.keeper import JournalKeeper
 from tui_popretr.errors import JournalError
-from tui_popretr.identity import Identity
 from tui_popretr.journal.journal import Journal
 from tui_popretr.journal.records import DeliveredMark, Maildrop, NewRecord, State
+from tui_popretr.mail.identity import Identity
 
 NOW = 1_795_000_000
 

@@ -12,8 +12,8 @@ from tui_popretr.commit.lane import BATCH
 from tui_popretr.commit.parcel import Parcel
 from tui_popretr.commit.turns import Turns
 from tui_popretr.delivery.sink import Draft
-from tui_popretr.identity import Identity
 from tui_popretr.journal.records import NewRecord
+from tui_popretr.mail.identity import Identity
 
 
 def parcel(maildrop: int, number: int) -> Parcel:

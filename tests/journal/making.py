@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from tui_popretr.identity import Identity
 from tui_popretr.journal.journal import Journal
 from tui_popretr.journal.records import DeliveredMark, Maildrop, NewRecord
+from tui_popretr.mail.identity import Identity
 
 NOW = 1_795_000_000
 DAY = 24 * 3600

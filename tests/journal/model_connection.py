@@ -12,7 +12,6 @@ from tests.journal.model_errand import BrokenError, Errand, Tally
 from tests.journal.model_program import Parcel, Program
 from tests.journal.model_server import Ailment, Farewell, Mail
 from tests.journal.model_troubles import Troubles
-from tui_popretr.delivery.identity import IdentityHasher
 from tui_popretr.delivery.sink import Draft, Sink
 from tui_popretr.errors import (
     CommandRefused,
@@ -22,8 +21,9 @@ from tui_popretr.errors import (
     PopretrError,
     UidlUnavailable,
 )
-from tui_popretr.identity import Identity
 from tui_popretr.journal.records import NewRecord, Record, State
+from tui_popretr.mail.hasher import IdentityHasher
+from tui_popretr.mail.identity import Identity
 from tui_popretr.session.plan import Check, Fetch, Listed, Plan, make_plan, to_delete
 
 #: So many messages in a row that cannot be stored end the retrieval.

@@ -17,9 +17,9 @@ from tests.journal.making import NOW
 from tests.support.size import NIGHTLY
 from tui_popretr.commit.accepted import Accepted
 from tui_popretr.commit.recovery import recover
-from tui_popretr.identity import Identity
 from tui_popretr.journal.journal import Journal
 from tui_popretr.journal.records import DeliveredMark, Maildrop, NewRecord
+from tui_popretr.mail.identity import Identity
 
 RECIPIENTS = ("a@receiver.test", "b@receiver.test", "c@receiver.test")
 _SOME = st.sampled_from((set(), {RECIPIENTS[0]}, {RECIPIENTS[0]}, {RECIPIENTS[0], RECIPIENTS[1]}, set(RECIPIENTS)))

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tui_popretr.identity import Identity
 from tui_popretr.journal.records import Record, State, Trouble, uid_key
+from tui_popretr.mail.identity import Identity
 from tui_popretr.session.plan import (
     LEAST_REST,
     LONGEST_REST,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from tui_popretr.identity import Identity
 from tui_popretr.journal.records import Acceptance
+from tui_popretr.mail.identity import Identity
 
 
 class Accepted:

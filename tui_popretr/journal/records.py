@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 
 from tui_popretr.errors import ExitCode
 from tui_popretr.hosts import host_key
-from tui_popretr.identity import UNKNOWN_IDENTITY, Identity
+from tui_popretr.mail.identity import UNKNOWN_IDENTITY, Identity
 
 __all__ = [
     "UNKNOWN_IDENTITY",

@@ -9,13 +9,13 @@ from datetime import datetime
 from tui_popretr.commit.accepted import Accepted
 from tui_popretr.commit.disk import Disk
 from tui_popretr.commit.lane import Lane
-from tui_popretr.delivery.beginning import read_beginning
-from tui_popretr.delivery.eol import EolConverter
-from tui_popretr.delivery.identity import IdentityHasher
 from tui_popretr.delivery.sink import SPILL, Draft, Sink
 from tui_popretr.errors import ProtocolViolation
 from tui_popretr.journal.records import Doubt
 from tui_popretr.logs.story import message
+from tui_popretr.mail.beginning import read_beginning
+from tui_popretr.mail.hasher import IdentityHasher
+from tui_popretr.mail.line_ends import EolConverter
 from tui_popretr.pop3 import BodyChunk
 from tui_popretr.session.plan import Check, Fetch, Policy
 

@@ -20,7 +20,6 @@ from tui_popretr.clock import Clock
 from tui_popretr.commit.accepted import Accepted
 from tui_popretr.commit.parcel import Parcel
 from tui_popretr.config.model import CapaUse, ClientSettings, Paths, SmtpDestination
-from tui_popretr.delivery.received import received_header
 from tui_popretr.errors import (
     CommandRefused,
     ConnectionCut,
@@ -55,6 +54,7 @@ from tui_popretr.journal.journal import Journal
 from tui_popretr.journal.records import Doubt, MaildropClock, deletion_key
 from tui_popretr.logs.audit import audit_text
 from tui_popretr.logs.story import message
+from tui_popretr.mail.received import received_header
 from tui_popretr.pop3 import (
     Capabilities,
     Quit,

@@ -38,9 +38,9 @@ from tui_popretr.errors import (
     RecipientsRefused,
 )
 from tui_popretr.faultpoints import Step
-from tui_popretr.identity import Identity
 from tui_popretr.journal.journal import Journal
 from tui_popretr.journal.records import DeliveredMark, NewRecord
+from tui_popretr.mail.identity import Identity
 
 A, B = "a@receiver.test", "b@receiver.test"
 NOW = 1_795_000_000

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Protocol
 
-from tui_popretr.delivery.dropping import DeliveredToFilter
 from tui_popretr.delivery.smtp.rounds import Letter
 from tui_popretr.delivery.smtp.transaction import Transaction
 from tui_popretr.delivery.spool import Spool
 from tui_popretr.delivery.spooldraft import SpoolDraft
+from tui_popretr.mail.delivered_to import DeliveredToFilter
 
 
 class Carrier(Protocol):

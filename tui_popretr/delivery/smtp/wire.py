@@ -12,7 +12,6 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from tui_popretr.delivery.domains import own_name
 from tui_popretr.delivery.smtp import tls as trust
 from tui_popretr.delivery.smtp.deadlines import Deadlines
 from tui_popretr.delivery.smtp.lookup import Address, Lookup
@@ -27,6 +26,7 @@ from tui_popretr.errors import (
     describe_os_error,
 )
 from tui_popretr.facts import Direction
+from tui_popretr.mail.domains import own_name
 from tui_popretr.secret import STARS
 from tui_popretr.text import visible
 

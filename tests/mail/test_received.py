@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tui_popretr.delivery.received import received_header, rfc5322_date
+from tui_popretr.mail.received import received_header, rfc5322_date
 
 WHEN = datetime(2026, 11, 23, 7, 27, 59, 107000, tzinfo=UTC)
 NAIVE = WHEN.replace(tzinfo=None)

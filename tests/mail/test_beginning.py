@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tui_popretr.delivery.beginning import LIMIT, Beginning, read_beginning
+from tui_popretr.mail.beginning import LIMIT, Beginning, read_beginning
 
 AT_ONCE, NOTHING_BEFORE = Beginning(0, header=True), Beginning(0, header=False)
 MBOX = b"From joe@example.test Wed Nov 23 11:38:42 2005"

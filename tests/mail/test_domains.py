@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tui_popretr.delivery.domains import address_literal, own_name
+from tui_popretr.mail.domains import address_literal, own_name
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from tui_popretr.delivery.dropping import DeliveredToFilter
+from tui_popretr.mail.delivered_to import DeliveredToFilter
 
 
 def filtered(*chunks: bytes) -> bytes:

@@ -7,7 +7,7 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Final
 
-from tui_popretr.delivery.domains import address_literal
+from tui_popretr.mail.domains import address_literal
 
 # English whatever the locale (RFC 5322 §3.3)
 _DAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")

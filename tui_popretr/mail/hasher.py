@@ -6,8 +6,8 @@ import re
 from hashlib import sha256
 from typing import Final
 
-from tui_popretr.delivery.header import SHOWN_LIMIT, address, field
-from tui_popretr.identity import Identity
+from tui_popretr.mail.header import SHOWN_LIMIT, address, field
+from tui_popretr.mail.identity import Identity
 from tui_popretr.text import visible
 
 #: So much of a header is looked at, octets.
