@@ -13,9 +13,8 @@ from tui_popretr.config.addresses import mail_address
 from tui_popretr.config.values import InvalidValueError
 from tui_popretr.delivery.smtp.addresses import envelope_address
 from tui_popretr.logs.audit import audit_text
-from tui_popretr.mail.hasher import IdentityHasher
 from tui_popretr.mail.header import SHOWN_LIMIT, address
-from tui_popretr.mail.identity import Identity
+from tui_popretr.mail.identity import Identity, IdentityHasher
 from tui_popretr.mail.received import received_header, rfc5322_date
 
 SEEDS: Final = [

@@ -22,8 +22,7 @@ from tui_popretr.errors import (
     UidlUnavailable,
 )
 from tui_popretr.journal.records import NewRecord, Record, State
-from tui_popretr.mail.hasher import IdentityHasher
-from tui_popretr.mail.identity import Identity
+from tui_popretr.mail.identity import Identity, IdentityHasher
 from tui_popretr.session.plan import Check, Fetch, Listed, Plan, make_plan, to_delete
 
 #: So many messages in a row that cannot be stored end the retrieval.

@@ -9,9 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tui_popretr.mail.hasher import HEADER_LIMIT, IdentityHasher
 from tui_popretr.mail.header import address
-from tui_popretr.mail.identity import Identity
+from tui_popretr.mail.identity import HEADER_LIMIT, Identity, IdentityHasher
 
 HEADER = (
     b"From: Alice <alice@example.test>\r\nMessage-ID: <m1@example.test>\r\nDate: Mon, 23 Nov 2026 07:27:59 +0000\r\n"

@@ -1,8 +1,22 @@
-"""What tells one message from another, whatever its UID (SPEC 5): made by delivery, kept by the journal."""
+"""The identity of a message, whatever its UID: the hash of its header as received, its Message-ID and Date."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import re
+from hashlib import sha256
+from typing import Final, NamedTuple
+
+from tui_popretr.mail.header import SHOWN_LIMIT, address, field
+from tui_popretr.text import visible
+
+#: So much of a header is looked at, octets.
+HEADER_LIMIT: Final = 64 * 1024
+
+_EMPTY_LINE = re.compile(rb"\n\r?\n")
+# Servers keep flags in these and change them between retrievals.
+_MUTABLE = re.compile(rb"\n(?:status|x-status|x-uidl)[ \t]*:[^\n]*(?:\n[ \t][^\n]*)*", re.IGNORECASE)
+
+_FOLDER_DATA: Final = b"DON'T DELETE THIS MESSAGE -- FOLDER INTERNAL DATA"
 
 
 class Identity(NamedTuple):
@@ -40,3 +54,92 @@ class Identity(NamedTuple):
 
 UNKNOWN_IDENTITY = Identity(b"")
 """Of a message that was marked as seen and never retrieved."""
+
+
+class IdentityHasher:
+    """Fed with a message as received (CRLF line ends, dot-stuffing removed, without our Received), in any chunks.
+
+    Memory stays within HEADER_LIMIT and a chunk. RETR and `TOP n 0` of a message give the same header, with or without
+    an empty line at its end.
+    """
+
+    __slots__ = ("_beginning", "_complete", "_folder_data", "_header", "_searched", "_sender", "_utf8", "_whole")
+
+    def __init__(self, *, whole: bool = False, utf8: bool = False) -> None:
+        """`whole`: the server gives no usable UIDs, so that everything is hashed too. `utf8`: UTF-8 mode."""
+        self._utf8 = utf8
+        self._beginning = b"\n"  # so that every field begins with LF, also the first
+        self._complete = False
+        self._searched = 0
+        self._header: Identity | None = None
+        self._folder_data = False
+        self._sender: str | None = None
+        self._whole = sha256() if whole else None
+
+    def update(self, chunk: bytes) -> None:
+        """Take the next octets of the message."""
+        if self._whole is not None:
+            self._whole.update(chunk)
+        if self._complete:
+            return
+        self._beginning += chunk[: HEADER_LIMIT + 1 - len(self._beginning)]
+        end = _EMPTY_LINE.search(self._beginning, self._searched)
+        if end is not None:
+            self._beginning = self._beginning[: end.start()]
+            self._complete = True
+        elif len(self._beginning) > HEADER_LIMIT:
+            self._complete = True
+        self._searched = max(0, len(self._beginning) - 2)
+
+    def header(self) -> Identity:
+        """Return the identity by the header; to be called when it, or the whole message, has been fed.
+
+        Its Message-ID is without angle brackets. The texts are safe to show and of bounded length.
+        """
+        if self._header is None:
+            self._complete = True
+            self._header = self._read_header()
+        return self._header
+
+    def whole(self) -> Identity:
+        """Return the identity by all that was fed. Raises ValueError unless made with whole=True."""
+        if self._whole is None:
+            raise ValueError("the whole was not hashed")
+        header = self.header()
+        return Identity(self._whole.digest(), True, header.message_id, header.date, self._utf8)
+
+    @property
+    def sender(self) -> str | None:
+        """The address of From, else of Sender, else None; safe to show."""
+        self.header()
+        return self._sender
+
+    @property
+    def folder_data(self) -> bool:
+        """Whether it is not mail, but the data that UW-IMAP keeps in the first message of an mbox."""
+        self.header()
+        return self._folder_data
+
+    def _read_header(self) -> Identity:
+        hashed = header = self._beginning.rstrip(b"\r\n")
+        lowered = header.lower()
+        if _FOLDER_DATA in header and (b"\nx-imap:" in lowered or b"\nx-imapbase:" in lowered):
+            self._folder_data = field(header, lowered, b"subject") == _FOLDER_DATA
+        if b"\nstatus" in lowered or b"\nx-status" in lowered or b"\nx-uidl" in lowered:
+            hashed = _MUTABLE.sub(b"", header).rstrip(b"\r\n")
+        for name in (b"from", b"sender"):
+            value = field(header, lowered, name)
+            self._sender = address(value) if value else None
+            if self._sender is not None:
+                break
+        message_id = field(header, lowered, b"message-id")
+        if message_id is not None and message_id.startswith(b"<") and message_id.endswith(b">"):
+            message_id = message_id[1:-1].strip()
+        date = field(header, lowered, b"date")
+        return Identity(
+            sha256(hashed).digest(),
+            False,
+            visible(message_id, SHOWN_LIMIT) if message_id else None,
+            visible(date, SHOWN_LIMIT) if date else None,
+            self._utf8,
+        )

@@ -14,7 +14,7 @@ from tui_popretr.errors import ProtocolViolation
 from tui_popretr.journal.records import Doubt
 from tui_popretr.logs.story import message
 from tui_popretr.mail.beginning import read_beginning
-from tui_popretr.mail.hasher import IdentityHasher
+from tui_popretr.mail.identity import IdentityHasher
 from tui_popretr.mail.line_ends import EolConverter
 from tui_popretr.pop3 import BodyChunk
 from tui_popretr.session.plan import Check, Fetch, Policy
