@@ -21,7 +21,6 @@ from datetime import datetime
 import trio
 
 from tui_popretr.bus import Bus
-from tui_popretr.cli.process import collect, settle
 from tui_popretr.commands import Command
 from tui_popretr.config.reader import load
 from tui_popretr.engine.describe import client_info
@@ -45,6 +44,7 @@ from tui_popretr.facts import (
     SessionStarted,
     Stage,
 )
+from tui_popretr.process.setup import collect, settle
 from tui_popretr.ui import app, run
 from tui_popretr.ui.app import Dashboard
 from tui_popretr.ui.mailbox import Drained

@@ -17,8 +17,8 @@ from tests.support import passwords
 from tests.support.certificates import Certificates
 from tests.support.dovecot import Dovecot, require
 from tests.support.size import NIGHTLY
-from tui_popretr import processes
 from tui_popretr.net import tls
+from tui_popretr.process import children
 
 # A shell starts what runs in the background with SIGINT ignored, and nohup ignores SIGHUP. Each program that a test
 # starts would inherit that.
@@ -54,7 +54,7 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
 def a_process_that_has_not_ended() -> Iterator[None]:
     """An end that waits for nothing is for good; the next test's commands begin in what stands for another process."""
     yield
-    processes._no_more.clear()
+    children._no_more.clear()
 
 
 @pytest.fixture(autouse=True)

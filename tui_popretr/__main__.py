@@ -6,8 +6,8 @@ import gc
 import os
 import sys
 
-from tui_popretr.cli.encoding import use_utf8
-from tui_popretr.descriptors import occupy
+from tui_popretr.process.descriptors import occupy
+from tui_popretr.process.encoding import use_utf8
 
 
 def main() -> None:
@@ -17,7 +17,7 @@ def main() -> None:
     gc.disable()  # while modules are loaded there is no garbage, and much to look through
     # Inside, so that ctrl+c while they load is as quiet as later.
     try:
-        from tui_popretr.cli.process import settle
+        from tui_popretr.process.setup import settle
 
         settle()
         from tui_popretr.cli.main import main as command_line

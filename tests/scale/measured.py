@@ -20,7 +20,7 @@ def peak_memory() -> int:
 if __name__ == "__main__":
     target = Path(sys.argv.pop(1))
     from tui_popretr.cli.main import main
-    from tui_popretr.cli.process import settle
+    from tui_popretr.process.setup import settle
 
     settle()
     code = main()

@@ -15,9 +15,9 @@ import trio.testing
 from trio.testing import MockClock, trio_test
 
 from tests.support.popserver_thread import PATIENCE
-from tui_popretr import processes
 from tui_popretr.config.model import FromCommand, FromEnvironment, FromFile, Literal, PasswordSource
 from tui_popretr.errors import ExitCode, PasswordUnavailable
+from tui_popretr.process import children
 from tui_popretr.secret import Secret
 from tui_popretr.session import passwords
 from tui_popretr.session.passwords import obtain
@@ -348,11 +348,11 @@ async def test_an_end_that_waits_for_nothing_kills_what_runs(
 
         nursery.start_soon(ask)
         assert await read_some(alive) == b"child\n"
-        while not processes._groups:  # it may say hello before its start is known here
+        while not children._groups:  # it may say hello before its start is known here
             await trio.lowlevel.checkpoint()
-        processes.kill_commands()
+        children.kill_commands()
     assert await read_some(alive) == b""
-    processes.kill_commands()
+    children.kill_commands()
 
 
 @pytest.mark.parametrize("where", ["another thread", "the engine's thread"])
@@ -361,15 +361,15 @@ async def test_an_end_that_waits_for_nothing_kills_what_is_just_being_started(
     where: str, still_clock: MockClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In the engine's thread no task gets a turn meanwhile. Its output ends when its child has ended, too."""
-    enlist, begun = processes.enlist, threading.Event()
+    enlist, begun = children.enlist, threading.Event()
 
     def slowly(group: int) -> None:
         begun.set()
-        assert processes._no_more.wait(PATIENCE)
+        assert children._no_more.wait(PATIENCE)
         enlist(group)
 
-    monkeypatch.setattr(processes, "enlist", slowly)
-    monkeypatch.setattr(processes, "_PATIENCE", PATIENCE)
+    monkeypatch.setattr(children, "enlist", slowly)
+    monkeypatch.setattr(children, "_PATIENCE", PATIENCE)
     async with trio.open_nursery() as nursery:
 
         async def ask() -> None:
@@ -381,11 +381,11 @@ async def test_an_end_that_waits_for_nothing_kills_what_is_just_being_started(
         nursery.start_soon(ask)
         await trio.to_thread.run_sync(begun.wait, PATIENCE)
         if where == "another thread":
-            await trio.to_thread.run_sync(processes.kill_commands)
+            await trio.to_thread.run_sync(children.kill_commands)
         else:
-            processes.kill_commands()
-        assert not processes._starts
-    assert not processes._groups
+            children.kill_commands()
+        assert not children._starts
+    assert not children._groups
 
 
 @trio_test
@@ -406,6 +406,6 @@ async def test_a_command_that_closes_its_output_and_runs_on_is_killed_in_time(
             assert await read_some(alive) == b"on\n"
             still_clock.jump(10.0)
         assert await read_some(alive) == b""
-        assert not processes._groups
+        assert not children._groups
     finally:
         os.close(alive)

@@ -9,7 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tui_popretr import faultpoints, processes
+from tui_popretr import faultpoints
+from tui_popretr.process import children
 
 
 def for_ever(marker: str) -> None:
@@ -48,7 +49,7 @@ def starts() -> None:
     def hang(process: Any, *arguments: Any, **options: Any) -> None:
         begin(process, *arguments, **options)
         if options.get("start_new_session"):  # a command of the user's
-            processes._no_more.wait()
+            children._no_more.wait()
 
-    vars(processes)["_PATIENCE"] = 30.0
+    vars(children)["_PATIENCE"] = 30.0
     setattr(subprocess.Popen, "__init__", hang)  # noqa: B010 - not for mypy

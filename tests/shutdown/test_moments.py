@@ -20,7 +20,7 @@ from tui_popretr.popserver import Faults
 
 #: One in so many steps is tried: a session has some hundred.
 STRIDE = 23
-#: Seconds. Where nothing hangs, the last resort of the process (tui_popretr.ends) is never needed. Where the disk does,
+#: Seconds. Where nothing hangs, process.signals never has to end the process. Where the disk does,
 #: what is done in spite of the last deadline is bounded: the next session would find it done, or does it.
 LIMIT, HANGING_LIMIT = 9.5, 13.0
 #: The second has to be written to its file before it has come whole.

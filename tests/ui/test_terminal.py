@@ -23,10 +23,10 @@ from textual.message import Message
 
 from tests.support.dashboard import ScriptedSource
 from tests.support.popserver_thread import PATIENCE
-from tui_popretr import job
-from tui_popretr.ui import sanity, terminal
+from tui_popretr.process import job, terminal_state
+from tui_popretr.process.terminal_state import Sanity
+from tui_popretr.ui import terminal
 from tui_popretr.ui.app import Dashboard
-from tui_popretr.ui.sanity import Sanity
 from tui_popretr.ui.terminal import Terminal, _Output
 
 
@@ -94,7 +94,7 @@ def test_sanity_is_restored_even_where_nobody_reads(pair: tuple[int, int], monke
 def test_without_a_terminal_there_is_nothing_to_restore(monkeypatch: pytest.MonkeyPatch) -> None:
     with open(os.devnull, encoding="utf-8") as nowhere:
         monkeypatch.setattr(sys, "__stdin__", nowhere)
-        assert sanity.output() is None
+        assert terminal_state.output() is None
         Sanity().restore()
 
 

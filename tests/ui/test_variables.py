@@ -40,7 +40,7 @@ HIDDEN = {
 }
 #: What the terminal is, and what its user wants.
 RESPECTED = {"NO_COLOR", "TERM", "COLORTERM", "TERM_PROGRAM", "LC_TERMINAL", "ESCDELAY", "UNICODE_VERSION"}
-#: Only where the terminal does not know its size (tests/test_termsize.py).
+#: Only where the terminal does not know its size (tests/process/test_terminal_size.py).
 SIZE = {"COLUMNS", "LINES"}
 #: For Jupyter, for textual-web, and for output that may be no terminal: all that is drawn here goes to one.
 ELSEWHERE = {

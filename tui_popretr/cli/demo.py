@@ -6,7 +6,7 @@ import argparse
 import os
 import sys
 
-from tui_popretr import job
+from tui_popretr.process import job
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -41,7 +41,7 @@ def run(arguments: argparse.Namespace) -> int:
 
         return run_once(make_folder(arguments.folder), sys.stdout, keep=arguments.keep)
     from tui_popretr.demo.watched import run_watched
-    from tui_popretr.ui.sanity import Sanity
+    from tui_popretr.process.terminal_state import Sanity
 
     folder = make_folder(arguments.folder)
     return job.run(

@@ -11,8 +11,8 @@ from collections.abc import Callable, Sequence
 
 from tui_popretr.config.values import InvalidValueError, is_unicode
 from tui_popretr.errors import PopretrError, UsageError
+from tui_popretr.process.terminal_size import terminal_size
 from tui_popretr.secret import Secret
-from tui_popretr.termsize import terminal_size
 from tui_popretr.text import visible
 
 

@@ -8,17 +8,17 @@ from argparse import Namespace
 from functools import partial
 from typing import Final
 
-from tui_popretr import job
 from tui_popretr.bus import Bus
 from tui_popretr.cli import configuration
 from tui_popretr.cli.places import locate
-from tui_popretr.cli.resources import demand
 from tui_popretr.config.model import LogSettings
 from tui_popretr.config.problems import Severity
 from tui_popretr.engine.service import Engine
 from tui_popretr.errors import UsageError
 from tui_popretr.headless.progress import Progress
 from tui_popretr.headless.run import run_headless
+from tui_popretr.process import job
+from tui_popretr.process.resources import demand
 
 _LEVELS: Final = ("error", "warning", "info", "debug")
 _NORMAL: Final = 2
@@ -35,9 +35,9 @@ def run(arguments: Namespace) -> int:
     settings = configuration.choose(settings, arguments.clients)
     demand()
     if not arguments.headless:
+        from tui_popretr.process.terminal_state import Sanity
         from tui_popretr.ui.defects import Defects
         from tui_popretr.ui.run import run_dashboard
-        from tui_popretr.ui.sanity import Sanity
         from tui_popretr.ui.view import KEPT
 
         def dashboard() -> int:

@@ -17,11 +17,11 @@ from tui_popretr.demo.folder import DemoFolder
 from tui_popretr.demo.progress import Lines
 from tui_popretr.demo.troubles import explained
 from tui_popretr.demo.world import Ports, World
-from tui_popretr.ends import ending_signals
 from tui_popretr.engine.service import Engine
 from tui_popretr.errors import ExitCode, PopretrError
 from tui_popretr.facts import SessionResult
 from tui_popretr.headless.progress import Progress
+from tui_popretr.process.signals import ending_signals
 
 #: The demo is given up after so many seconds: something hangs that should not.
 PATIENCE = 60.0

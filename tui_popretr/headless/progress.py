@@ -24,7 +24,7 @@ from tui_popretr.facts import (
     Stage,
 )
 from tui_popretr.logs.story import stays
-from tui_popretr.termsize import terminal_size
+from tui_popretr.process.terminal_size import terminal_size
 from tui_popretr.text import visible
 
 #: The living line is drawn at most so often, seconds.

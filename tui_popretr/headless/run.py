@@ -11,12 +11,12 @@ from functools import partial
 import trio
 
 from tui_popretr.commands import Reload, Shutdown
-from tui_popretr.ends import Ends
 from tui_popretr.engine.service import Engine
 from tui_popretr.errors import PopretrError
 from tui_popretr.facts import Level
 from tui_popretr.headless.progress import Progress
-from tui_popretr.processes import kill_commands
+from tui_popretr.process.children import kill_commands
+from tui_popretr.process.signals import Ends
 
 
 def run_headless(engine: Engine, *, once: bool = False, progress: Progress | None = None) -> int:

@@ -9,7 +9,7 @@ import stat
 from threading import Condition, Thread
 from typing import Final
 
-from tui_popretr.descriptors import write
+from tui_popretr.process.descriptors import write
 
 #: Octets that may wait for the reader, beside what the system itself keeps for it.
 QUEUE: Final = 65536

@@ -12,9 +12,9 @@ from functools import partial
 
 import trio
 
-from tui_popretr import processes
 from tui_popretr.config.model import FromCommand, FromEnvironment, FromFile, Literal, PasswordSource
 from tui_popretr.errors import PasswordUnavailable, describe_os_error
+from tui_popretr.process import children
 from tui_popretr.secret import Secret
 
 _LONGEST = 64 * 1024
@@ -120,7 +120,7 @@ async def _run(argv: tuple[str, ...]) -> tuple[bytes, int]:
     """
     # It gets no terminal: a pinentry must not draw on the dashboard. It is started and registered in one step in a
     # thread, so that an immediate end of the program kills it; this task may not run again by then.
-    start = partial(processes.start, argv, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    start = partial(children.start, argv, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     process = await trio.to_thread.run_sync(start, limiter=_starts)
     assert process.stdout is not None
     async with trio.lowlevel.FdStream(os.dup(process.stdout.fileno())) as stdout:
@@ -138,15 +138,15 @@ async def _run(argv: tuple[str, ...]) -> tuple[bytes, int]:
             if len(output) > _LONGEST:
                 raise PasswordUnavailable(f"the password command {argv[0]} gave more than {_LONGEST // 1024} KiB")
         except BaseException:
-            processes.signal_group(process.pid, signal.SIGKILL)
+            children.signal_group(process.pid, signal.SIGKILL)
             with trio.CancelScope(shield=True):
                 await _ended(process)
             raise
         finally:
-            processes.dismiss(process.pid)
+            children.dismiss(process.pid)
             with suppress(ChildProcessError):
-                processes.exit_code(process)
-    code = processes.exit_code(process)
+                children.exit_code(process)
+    code = children.exit_code(process)
     assert code is not None  # it has ended
     return bytes(output), code
 

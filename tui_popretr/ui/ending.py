@@ -6,7 +6,7 @@ from textual.app import App, ScreenError
 from textual.css.query import QueryError
 from textual.widget import MountError
 
-from tui_popretr import job
+from tui_popretr.process import job
 
 #: A widget is missing.
 _MISSING = (QueryError, MountError, ScreenError)

@@ -8,15 +8,15 @@ import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from tui_popretr.ends import Ends
 from tui_popretr.engine.service import Engine
 from tui_popretr.errors import PopretrError
-from tui_popretr.processes import kill_commands
+from tui_popretr.process.children import kill_commands
+from tui_popretr.process.signals import Ends
+from tui_popretr.process.terminal_state import Sanity
 from tui_popretr.ui.defects import Defects
 from tui_popretr.ui.engine_thread import EngineThread
 from tui_popretr.ui.logfiles import files_of
 from tui_popretr.ui.mailbox import Mailbox
-from tui_popretr.ui.sanity import Sanity
 from tui_popretr.ui.source import EngineSource
 
 if TYPE_CHECKING:

@@ -25,9 +25,9 @@ from textual.events import Resize
 from textual.geometry import Size
 from textual.message import Message
 
-from tui_popretr import job
-from tui_popretr.termsize import terminal_size
-from tui_popretr.ui.sanity import output
+from tui_popretr.process import job
+from tui_popretr.process.terminal_size import terminal_size
+from tui_popretr.process.terminal_state import output
 
 #: Seconds between two checks whether the terminal is lost, or has another size than the drawn one.
 _WATCH: Final = 0.25

@@ -11,9 +11,9 @@ from typing import ClassVar
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 
-from tui_popretr.ends import ending_signals
 from tui_popretr.errors import UsageError, describe_os_error
 from tui_popretr.facts import DialogueLine
+from tui_popretr.process.signals import ending_signals
 from tui_popretr.ui import work
 from tui_popretr.ui.dialogue import LIMIT, Line
 from tui_popretr.ui.ending import EndingApp

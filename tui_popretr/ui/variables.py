@@ -7,7 +7,7 @@ imported, in the main thread, before there is another one. Commands that the pro
 
 Variables that describe the terminal or the user's preferences stay: NO_COLOR, TERM, COLORTERM, TERM_PROGRAM,
 LC_TERMINAL, ESCDELAY, UNICODE_VERSION. COLUMNS and LINES stay for a terminal that does not know its size
-(tui_popretr.termsize).
+(tui_popretr.process.terminal_size).
 """
 
 from __future__ import annotations

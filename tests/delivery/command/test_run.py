@@ -16,9 +16,9 @@ import pytest
 
 from tests.delivery.command.handing import Lifeline, shell
 from tests.delivery.smtp.receiver import PATIENCE, wait_for
-from tui_popretr import processes
 from tui_popretr.delivery.command import run as running
 from tui_popretr.delivery.command.run import KEPT, End, environment, run
+from tui_popretr.process import children
 
 
 def never() -> bool:
@@ -97,12 +97,12 @@ def test_signals_do_to_it_what_they_do_to_all() -> None:
 
 
 def test_it_has_the_umask_of_this_process_or_that_of_before(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(processes, "_umask", -1)
+    monkeypatch.setattr(children, "_umask", -1)
     before = os.umask(0o037)
     try:
         assert said("umask") == "0037"
         os.umask(0o002)
-        processes.make_private()
+        children.make_private()
         assert said("umask") == "0002"
         assert os.umask(0) == 0o077
     finally:
@@ -254,7 +254,7 @@ def test_it_is_ended_when_it_is_to_be(lifeline: Lifeline) -> None:
 
 def test_one_that_cannot_be_killed_keeps_nobody_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     """As one is that is set-user-id, or hangs in a dead disk."""
-    monkeypatch.setattr(processes, "signal_group", lambda group, number: None)
+    monkeypatch.setattr(children, "signal_group", lambda group, number: None)
     for name in ("GRACE", "_DYING"):
         monkeypatch.setattr(running, name, 0.1)
     with pytest.warns(ResourceWarning, match="is still running"):
@@ -262,7 +262,7 @@ def test_one_that_cannot_be_killed_keeps_nobody_waiting(monkeypatch: pytest.Monk
     assert (end.code, end.stopped) == (None, True)
     process = int(end.output)
     monkeypatch.undo()
-    processes.signal_group(process, signal.SIGKILL)
+    children.signal_group(process, signal.SIGKILL)
     wait_for(lambda: b"Z" in Path(f"/proc/{process}/stat").read_bytes().rpartition(b")")[2][:3], "its end")
     said("true")
     assert_reaped(process)
@@ -273,13 +273,13 @@ def test_who_may_not_be_signalled_is_passed_over(monkeypatch: pytest.MonkeyPatch
         raise PermissionError
 
     monkeypatch.setattr(os, "killpg", killpg)
-    processes.signal_group(1, signal.SIGKILL)
+    children.signal_group(1, signal.SIGKILL)
 
 
 @pytest.fixture
 def last(monkeypatch: pytest.MonkeyPatch) -> None:
     """The process is to end, for a test."""
-    monkeypatch.setattr(processes, "_no_more", threading.Event())
+    monkeypatch.setattr(children, "_no_more", threading.Event())
 
 
 @pytest.mark.usefixtures("last")
@@ -289,45 +289,45 @@ def test_all_that_run_are_killed_at_the_last(lifeline: Lifeline) -> None:
     thread = threading.Thread(target=lambda: ends.append(end_of(script)))
     thread.start()
     wait_for(lambda: lifeline.begun, "the command")
-    processes.kill_commands()
+    children.kill_commands()
     thread.join(PATIENCE)
     assert ends == [End(-signal.SIGKILL, b"")]
     wait_for(lambda: not lifeline.alive, "the end of all of them")
-    assert not processes._groups
+    assert not children._groups
 
 
 @pytest.mark.usefixtures("last")
 def test_one_that_is_started_then_is_killed_too() -> None:
-    processes.kill_commands()
+    children.kill_commands()
     assert end_of("trap '' TERM; sleep 1000") == End(-signal.SIGKILL, b"")
 
 
 @pytest.mark.usefixtures("last")
 def test_one_that_is_being_started_is_waited_for(monkeypatch: pytest.MonkeyPatch, lifeline: Lifeline) -> None:
     """Else the process would be gone when it can be killed."""
-    enlist, begun, killing = processes.enlist, threading.Event(), threading.Event()
+    enlist, begun, killing = children.enlist, threading.Event(), threading.Event()
 
     def slowly(group: int) -> None:
         begun.set()
         killing.wait(PATIENCE)
         enlist(group)
 
-    monkeypatch.setattr(processes, "enlist", slowly)
-    monkeypatch.setattr(processes, "_PATIENCE", PATIENCE)
+    monkeypatch.setattr(children, "enlist", slowly)
+    monkeypatch.setattr(children, "_PATIENCE", PATIENCE)
     thread = threading.Thread(target=end_of, args=(f"{lifeline.grip}; sleep 1000",))
     thread.start()
     assert begun.wait(PATIENCE)
-    last = threading.Thread(target=processes.kill_commands)
+    last = threading.Thread(target=children.kill_commands)
     last.start()
-    wait_for(processes._no_more.is_set, "the end")
+    wait_for(children._no_more.is_set, "the end")
     assert last.is_alive()
     killing.set()
     last.join(PATIENCE)
     thread.join(PATIENCE)
     wait_for(lambda: not lifeline.alive, "the command's end")
-    assert not processes._starts
+    assert not children._starts
 
 
 def test_what_has_ended_is_killed_no_more() -> None:
     said("true")
-    assert not processes._groups
+    assert not children._groups

@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import IO, Final
 
-from tui_popretr import processes
+from tui_popretr.process import children
 
 #: Octets that are kept of what a command says: the last ones, where the reason mostly is.
 KEPT: Final = 4096
@@ -64,11 +64,11 @@ def run(
     Standard input is the file itself: whatever happens to this process, the command never takes a part for the whole.
     Raises OSError where it cannot be started.
     """
-    process = processes.start(argv, stdin=stdin, stderr=subprocess.STDOUT, environ=environ)
+    process = children.start(argv, stdin=stdin, stderr=subprocess.STDOUT, environ=environ)
     try:
         return _Run(process, time.monotonic() + timeout, stopped).wait()
     finally:
-        processes.dismiss(process.pid)
+        children.dismiss(process.pid)
         assert process.stdout is not None
         process.stdout.close()
 
@@ -87,7 +87,7 @@ class _Run:
 
     def wait(self) -> End:
         try:
-            while (code := processes.exit_code(self._process)) is None:
+            while (code := children.exit_code(self._process)) is None:
                 if self._stopped() or time.monotonic() >= self._deadline:
                     return self._stop()
                 self._listen()
@@ -97,13 +97,13 @@ class _Run:
         return End(code, self._said)
 
     def _stop(self) -> End:
-        processes.signal_group(self._process.pid, signal.SIGTERM)
+        children.signal_group(self._process.pid, signal.SIGTERM)
         end = time.monotonic() + GRACE
         # Who has ended has closed its output. It is not reaped before the last signal is sent.
         while self._open and time.monotonic() < end:
             self._read(end - time.monotonic())
-        processes.signal_group(self._process.pid, signal.SIGKILL)
-        code = processes.wait(self._process, _DYING)
+        children.signal_group(self._process.pid, signal.SIGKILL)
+        code = children.wait(self._process, _DYING)
         self._read_rest()
         return End(code, self._said, stopped=True)
 
@@ -112,7 +112,7 @@ class _Run:
         if self._open:
             self._read(_LOOK)
         else:
-            processes.wait(self._process, _LOOK)
+            children.wait(self._process, _LOOK)
 
     def _read_rest(self) -> None:
         for _ in range(_REST):

@@ -12,7 +12,7 @@ from tests.support.popserver_thread import PATIENCE
 PROCESS = """
 import json, os, resource, subprocess
 from concurrent.futures import ThreadPoolExecutor
-from tui_popretr import processes
+from tui_popretr.process import children
 
 def own():
     return resource.getrlimit(resource.RLIMIT_NOFILE)[0]

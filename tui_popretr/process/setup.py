@@ -8,8 +8,8 @@ import resource
 import signal
 from typing import Final
 
-from tui_popretr import processes
-from tui_popretr.descriptors import wait_for_readers
+from tui_popretr.process import children
+from tui_popretr.process.descriptors import wait_for_readers
 
 #: As gc.set_threshold takes them. What lives long here has no cycles, and there is much of it: Python's own thresholds
 #: would have it all looked through several times a second, each time stopping sessions and screen for 0.1 s and more.
@@ -22,12 +22,12 @@ def settle() -> None:
     Must be called in the main thread, before another thread is started.
     """
     _settle_signals()
-    processes.make_private()
+    children.make_private()
     # Passwords are in memory, so a crash must leave no picture of it on disk.
     with contextlib.suppress(OSError, ValueError):
         resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
     # A connection and a file for each session: the usual 1024 is too few for a large fleet.
-    processes.raise_open_files()
+    children.raise_open_files()
     wait_for_readers()
 
 

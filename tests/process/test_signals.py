@@ -17,7 +17,7 @@ TERM, INT, HUP = signal.SIGTERM, signal.SIGINT, signal.SIGHUP
 #: With the times that it says, and everything that is called telling so. No signal reaches the main thread.
 PROCESS = """
 import signal, threading
-from tui_popretr import ends
+from tui_popretr.process import signals
 never, soon = 1000.0, 0.1
 ends._LAST_RESORT, ends._AFTERWARDS, ends._AT_ONCE = {times}
 tell = lambda *words: print(*words, flush=True)

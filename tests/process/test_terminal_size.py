@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tui_popretr.termsize import terminal_size
+from tui_popretr.process.terminal_size import terminal_size
 
 
 @pytest.fixture

@@ -1,0 +1,1 @@
+"""The process itself: its signals, children, descriptors, limits, its terminal and its place in a shell."""
