@@ -13,8 +13,8 @@ from textual.app import ComposeResult
 from tests.support.dashboard import ScriptedSource, clients
 from tests.ui.lines import lines
 from tui_popretr.facts import SessionId, SessionStarted
+from tui_popretr.logs.items import logged
 from tui_popretr.ui.app import Dashboard
-from tui_popretr.ui.dialogue import logged
 from tui_popretr.ui.ending import EndingApp
 from tui_popretr.ui.transcript_app import TranscriptViewer, open_viewer
 

@@ -28,7 +28,8 @@ from tui_popretr.facts import (
     SessionClosed,
     SessionId,
 )
-from tui_popretr.ui.dialogue import LIMIT, Gap, Item
+from tui_popretr.logs.items import Gap, Item
+from tui_popretr.ui.dialogue import LIMIT
 from tui_popretr.ui.engine_thread import EngineThread
 from tui_popretr.ui.mailbox import LINES, Drained, Mailbox
 from tui_popretr.ui.view import View

@@ -25,10 +25,10 @@ from tui_popretr.errors import ExitCode
 from tui_popretr.facts import Dialogue, DialogueLine, Direction, Fact, Level
 from tui_popretr.headless.progress import Progress
 from tui_popretr.logs.logfile import LogFile
+from tui_popretr.logs.reading import OnDisk
 from tui_popretr.logs.trace import TraceLog
 from tui_popretr.logs.transcript import TranscriptLog
 from tui_popretr.ui.app import Dashboard
-from tui_popretr.ui.ondisk import OnDisk
 
 #: An override, an escape sequence, an isolate, a joiner, a soft hyphen and a line separator.
 MARK = "a\u202eb\x1b[7mc\u2066d\u200de\xadf\u2028g"

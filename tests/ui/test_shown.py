@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.ui.lines import line
-from tui_popretr.ui.dialogue import Gap, Item, Needle, Remark
+from tui_popretr.logs.items import Gap, Item, Needle, Remark
 from tui_popretr.ui.shown import Shown
 
 operations = st.lists(

@@ -14,8 +14,8 @@ from tests.ui.lines import line, lines
 from tui_popretr.cli.main import main
 from tui_popretr.errors import UsageError
 from tui_popretr.facts import DialogueLine
-from tui_popretr.ui.dialogue import Item, logged
-from tui_popretr.ui.ondisk import Follower, OnDisk
+from tui_popretr.logs.items import Item, logged
+from tui_popretr.logs.reading import Follower, OnDisk
 from tui_popretr.ui.transcript_app import TranscriptViewer, open_viewer
 from tui_popretr.ui.widgets.transcript import TranscriptPane
 

@@ -18,8 +18,8 @@ from tests.ui.test_transcript import PaneApp, disk
 from tests.ui.test_transcript import play as play_pane
 from tests.ui.test_transcript_app import play as play_viewer
 from tests.ui.test_transcript_app import texts, write
+from tui_popretr.logs.reading import Follower, OnDisk
 from tui_popretr.ui import work
-from tui_popretr.ui.ondisk import Follower, OnDisk
 from tui_popretr.ui.transcript_app import TranscriptViewer
 from tui_popretr.ui.widgets import transcript
 from tui_popretr.ui.widgets.transcript import TranscriptPane

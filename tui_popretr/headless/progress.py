@@ -23,7 +23,7 @@ from tui_popretr.facts import (
     SessionStarted,
     Stage,
 )
-from tui_popretr.logs.story import stays
+from tui_popretr.logs.lines import stays
 from tui_popretr.process.terminal_size import terminal_size
 from tui_popretr.text import visible
 

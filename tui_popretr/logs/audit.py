@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from tui_popretr.clock import Clock
 from tui_popretr.logs.logfile import LogFile
-from tui_popretr.logs.stamps import date_and_time
+from tui_popretr.logs.timestamps import date_and_time
 from tui_popretr.text import visible
 
 _DESTINATION_LIMIT = 4096

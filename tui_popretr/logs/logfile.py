@@ -13,8 +13,8 @@ from tui_popretr.config.model import LogSettings, Rotation
 from tui_popretr.errors import file_trouble
 from tui_popretr.logs.appender import Appender, open_log, standard_stream, with_room
 from tui_popretr.logs.naming import expand, period_start
-from tui_popretr.logs.stamps import date_and_time
 from tui_popretr.logs.stream import Stream
+from tui_popretr.logs.timestamps import date_and_time
 
 STANDARD_STREAMS = {"%stdout%": 1, "%stderr%": 2}
 

@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from tui_popretr.clock import Clock
 from tui_popretr.config.model import LogSettings
 from tui_popretr.facts import Fact, Level, Noted
+from tui_popretr.logs.lines import story
 from tui_popretr.logs.logfile import LogFile
-from tui_popretr.logs.stamps import date_and_time
-from tui_popretr.logs.story import story
+from tui_popretr.logs.timestamps import date_and_time
 from tui_popretr.text import visible
 
 #: Where the trace goes when the configuration names no file.

@@ -8,7 +8,7 @@ from datetime import date, time
 
 from tui_popretr.facts import Dialogue, DialogueLine, Direction, SessionId
 from tui_popretr.logs.logfile import LogFile
-from tui_popretr.logs.stamps import date_and_time, time_of_day
+from tui_popretr.logs.timestamps import date_and_time, time_of_day
 from tui_popretr.text import visible
 
 _TIME = r"[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}"

@@ -12,7 +12,7 @@ from tui_popretr.commit.lane import Lane
 from tui_popretr.delivery.sink import SPILL, Draft, Sink
 from tui_popretr.errors import ProtocolViolation
 from tui_popretr.journal.records import Doubt
-from tui_popretr.logs.story import message
+from tui_popretr.logs.lines import message
 from tui_popretr.mail.beginning import read_beginning
 from tui_popretr.mail.identity import IdentityHasher
 from tui_popretr.mail.line_ends import EolConverter

@@ -30,7 +30,7 @@ from tui_popretr.errors import (
 )
 from tui_popretr.faultpoints import Step
 from tui_popretr.journal.records import Doubt, NewRecord, Record, State, deletion_key
-from tui_popretr.logs.story import message
+from tui_popretr.logs.lines import message
 from tui_popretr.mail.identity import Identity
 from tui_popretr.pop3 import BodyChunk, BodyEnd, Command, Dele, Event, Noop, Quit, Reply, Retr, Top
 from tui_popretr.session.connection import Wire

@@ -53,7 +53,7 @@ from tui_popretr.faultpoints import Step
 from tui_popretr.journal.journal import Journal
 from tui_popretr.journal.records import Doubt, MaildropClock, deletion_key
 from tui_popretr.logs.audit import audit_text
-from tui_popretr.logs.story import message
+from tui_popretr.logs.lines import message
 from tui_popretr.mail.received import received_header
 from tui_popretr.pop3 import (
     Capabilities,

@@ -23,11 +23,11 @@ from textual.widgets import ContentSwitcher, Input, Label
 
 from tui_popretr.commands import Command, PauseClient, PollAll, PollClient, Reload, ResumeClient, StopSession
 from tui_popretr.facts import ClientPaused, ClientScheduled, ConfigurationRejected, ConfigurationReloaded, Fact
+from tui_popretr.logs.reading import OnDisk
 from tui_popretr.text import visible
 from tui_popretr.ui.commands import DashboardCommands
 from tui_popretr.ui.ending import EndingApp
 from tui_popretr.ui.layout import Arrangement, arrangement, list_height
-from tui_popretr.ui.ondisk import OnDisk
 from tui_popretr.ui.order import Order
 from tui_popretr.ui.source import Source
 from tui_popretr.ui.view import Situation, View

@@ -10,18 +10,18 @@ from typing import TYPE_CHECKING
 
 from tui_popretr.engine.service import Engine
 from tui_popretr.errors import PopretrError
+from tui_popretr.logs.files import files_of
 from tui_popretr.process.children import kill_commands
 from tui_popretr.process.signals import Ends
 from tui_popretr.process.terminal_state import Sanity
 from tui_popretr.ui.defects import Defects
 from tui_popretr.ui.engine_thread import EngineThread
-from tui_popretr.ui.logfiles import files_of
 from tui_popretr.ui.mailbox import Mailbox
 from tui_popretr.ui.source import EngineSource
 
 if TYPE_CHECKING:
+    from tui_popretr.logs.reading import OnDisk
     from tui_popretr.ui.app import Dashboard
-    from tui_popretr.ui.ondisk import OnDisk
 
 
 def run_dashboard(engine: Engine, *, no_mouse: bool = False, title: str = "", defects: Defects | None = None) -> int:
@@ -100,7 +100,7 @@ def _no_garbage() -> Iterator[None]:
 
 def _history(engine: Engine) -> OnDisk:
     """Return the transcript on disk: that of the settings in force, which a reload changes."""
-    from tui_popretr.ui.ondisk import OnDisk
+    from tui_popretr.logs.reading import OnDisk
 
     def files() -> list[str]:
         log = engine.settings.transcript

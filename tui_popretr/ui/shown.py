@@ -10,7 +10,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Sequence
 from itertools import accumulate
 
-from tui_popretr.ui.dialogue import Gap, Item, Needle, body
+from tui_popretr.logs.items import Gap, Item, Needle, body
 
 Measure = Callable[[Item], int]
 

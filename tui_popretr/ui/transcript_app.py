@@ -13,12 +13,13 @@ from textual.binding import Binding, BindingType
 
 from tui_popretr.errors import UsageError, describe_os_error
 from tui_popretr.facts import DialogueLine
+from tui_popretr.logs.files import files_like
+from tui_popretr.logs.items import Line
+from tui_popretr.logs.reading import Follower, OnDisk
 from tui_popretr.process.signals import ending_signals
 from tui_popretr.ui import work
-from tui_popretr.ui.dialogue import LIMIT, Line
+from tui_popretr.ui.dialogue import LIMIT
 from tui_popretr.ui.ending import EndingApp
-from tui_popretr.ui.logfiles import files_like
-from tui_popretr.ui.ondisk import Follower, OnDisk
 from tui_popretr.ui.screens.help import HelpScreen
 from tui_popretr.ui.terminal import Terminal
 from tui_popretr.ui.widgets.keybar import KeyBar

@@ -36,7 +36,7 @@ from tui_popretr.facts import (
     TlsDetails,
     TlsStarted,
 )
-from tui_popretr.logs.story import story
+from tui_popretr.logs.lines import story
 
 #: Past sessions kept per client, for its sparkline and its details.
 PAST = 40

@@ -9,7 +9,7 @@ from typing import ClassVar
 from textual.binding import Binding, BindingType
 
 from tui_popretr.facts import MessageDelivered, MessageSkipped
-from tui_popretr.logs.story import message
+from tui_popretr.logs.lines import message
 from tui_popretr.text import visible
 from tui_popretr.ui import words
 from tui_popretr.ui.screens.message import MessageScreen

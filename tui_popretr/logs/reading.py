@@ -16,9 +16,9 @@ from typing import Final, NamedTuple
 
 from tui_popretr.facts import DialogueLine
 from tui_popretr.files import open_regular
+from tui_popretr.logs.items import Item, Line, Needle, Remark, body, logged
 from tui_popretr.logs.transcript import parse_line
 from tui_popretr.text import visible
-from tui_popretr.ui.dialogue import Item, Line, Needle, Remark, body, logged
 
 _BLOCK: Final = 65536
 #: Octets of a line that are looked at.

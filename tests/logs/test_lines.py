@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tui_popretr.facts import MessageSkipped, SessionId
-from tui_popretr.logs.story import message, stays
+from tui_popretr.logs.lines import message, stays
 
 
 def skipped(uid: str | None, octets: int = 2000, reason: str = "larger than maxsize") -> MessageSkipped:

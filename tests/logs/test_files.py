@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tui_popretr.config.model import LogSettings
-from tui_popretr.ui.logfiles import files_like, files_of
+from tui_popretr.logs.files import files_like, files_of
 
 
 def make(folder: Path, *names: str) -> None:

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.support.clock import local
-from tui_popretr.logs.stamps import date_and_time, time_of_day
+from tui_popretr.logs.timestamps import date_and_time, time_of_day
 
 
 def test_milliseconds_are_cut_off_not_rounded() -> None:

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from tests.ui.lines import line, lines
 from tui_popretr.facts import DialogueLine, Direction
+from tui_popretr.logs import reading
+from tui_popretr.logs.items import Item, Line, Needle, Remark, logged
+from tui_popretr.logs.reading import Follower, OnDisk, Place, lines_before, lines_behind, read_line
 from tui_popretr.logs.transcript import format_line
-from tui_popretr.ui import ondisk
-from tui_popretr.ui.dialogue import Item, Line, Needle, Remark, logged
-from tui_popretr.ui.ondisk import Follower, OnDisk, Place, lines_before, lines_behind, read_line
 
 BANNER = "# 2026-11-23 07:00:00.000 tui-popretr transcript: opened"
 
@@ -41,7 +41,7 @@ def test_both_ways_give_the_lines_of_the_file(raws: list[bytes], ended: bool) ->
     whole = [raw + b"\n" for raw in whole]
     expected = [*whole, rest] if rest else whole
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ondisk, "_BLOCK", 5)
+        patch.setattr(reading, "_BLOCK", 5)
         path = Path(os.environ["PYTEST_ONDISK"])
         path.write_bytes(content)
         backward = list(lines_before(str(path)))
@@ -108,7 +108,7 @@ def test_pieces_of_one_client(tmp_path: Path) -> None:
 
 
 def test_a_request_reads_only_so_much(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ondisk, "SCAN", 100)
+    monkeypatch.setattr(reading, "SCAN", 100)
     log = disk(write(tmp_path / "1", line("wanted", "one"), *lines(20, "two")))
     piece = log.before(None, 9, "one")
     assert (piece.lines, piece.complete) == ([], False)
@@ -174,8 +174,8 @@ class TestFollower:
     def test_counts_what_is_too_much(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         path = write(tmp_path / "1", *lines(1))
         follower = Follower(path, lambda: [path])
-        monkeypatch.setattr(ondisk, "CATCH_UP", 200)
-        monkeypatch.setattr(ondisk, "_BLOCK", 64)
+        monkeypatch.setattr(reading, "CATCH_UP", 200)
+        monkeypatch.setattr(reading, "_BLOCK", 64)
         write(tmp_path / "1", *lines(100))
         new, dropped = follower.poll()
         assert texts(new)[-1] == "line 99"

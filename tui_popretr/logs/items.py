@@ -1,0 +1,72 @@
+"""What a transcript view shows: dialogue, other lines of the log, and gaps; and a plain-text search in them."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from tui_popretr.facts import DialogueLine, Direction
+from tui_popretr.logs.timestamps import date_and_time
+from tui_popretr.logs.transcript import format_line
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Here `count` lines of dialogue, of whatever client, came faster than they could be shown."""
+
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Remark:
+    """A line of a log file that is no dialogue, neutralised: a banner, or somebody else's line."""
+
+    text: str
+
+
+Line = DialogueLine | Remark
+Item = DialogueLine | Remark | Gap
+
+
+def body(item: Item) -> str:
+    """Return the text of an item as it is shown and searched, without time stamp, client and direction."""
+    match item:
+        case DialogueLine(direction=Direction.OPENED, session=session, at=at, text=text):
+            return f"{session} {date_and_time(at)} {text}"
+        case Gap(count=count):
+            return f"… {count:,} line{'' if count == 1 else 's'} not shown …"
+        case _:
+            return item.text
+
+
+def logged(item: Item) -> str:
+    """Return an item as the transcript log has it (SPEC 6): for copying and saving."""
+    match item:
+        case DialogueLine():
+            return format_line(item)
+        case Gap():
+            return f"# {body(item)}"
+        case _:
+            return item.text
+
+
+class Needle:
+    """What is searched: plain text, in either case unless it has a capital letter."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self._pattern = re.compile(re.escape(text), 0 if text != text.lower() else re.IGNORECASE)
+
+    def is_in(self, text: str) -> bool:
+        """Return whether it occurs in `text`."""
+        return self._pattern.search(text) is not None
+
+    def spans(self, text: str) -> list[tuple[int, int]]:
+        """Return start and end of each occurrence in `text`."""
+        return [match.span() for match in self._pattern.finditer(text)]
+
+    def octets(self) -> re.Pattern[bytes]:
+        """Return a pattern that finds every line of a log file (UTF-8) that may have it: a quick first look."""
+        if not self.text.isascii():
+            return re.compile(b"")
+        return re.compile(re.escape(self.text.encode()), self._pattern.flags & re.IGNORECASE)
