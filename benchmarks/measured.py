@@ -45,10 +45,10 @@ from tui_popretr.facts import (
     Stage,
 )
 from tui_popretr.process.setup import collect, settle
-from tui_popretr.ui import app, run
-from tui_popretr.ui.app import Dashboard
-from tui_popretr.ui.mailbox import Drained
-from tui_popretr.ui.source import Source
+from tui_popretr.ui.model.mailbox import Drained
+from tui_popretr.ui.shell import app, run
+from tui_popretr.ui.shell.app import Dashboard
+from tui_popretr.ui.shell.source import Source
 
 #: The probes sleep so long, seconds: what they sleep longer is lag.
 NAP = 0.01

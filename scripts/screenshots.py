@@ -39,8 +39,8 @@ from tui_popretr.engine.service import Engine
 from tui_popretr.facts import ClientInfo, ClientsChanged, DialogueLine, Fact, TlsDetails
 from tui_popretr.net.stream import Stream
 from tui_popretr.net.tls import TlsSession, context_for
-from tui_popretr.ui.app import Dashboard
-from tui_popretr.ui.mailbox import Drained
+from tui_popretr.ui.model.mailbox import Drained
+from tui_popretr.ui.shell.app import Dashboard
 
 PORTS = Ports(110, 995)
 #: When RunClock and FakeClock begin.

@@ -95,7 +95,7 @@ LATER = {
 
 
 def test_sessions_need_not_wait_for_what_draws() -> None:
-    modules = "import sys, tui_popretr.cli.run, tui_popretr.ui.run; print(*sys.modules)"
+    modules = "import sys, tui_popretr.cli.run, tui_popretr.ui.shell.run; print(*sys.modules)"
     done = subprocess.run(
         [sys.executable, "-c", modules], capture_output=True, text=True, env=environment(), check=True
     )
@@ -103,7 +103,7 @@ def test_sessions_need_not_wait_for_what_draws() -> None:
 
 
 def test_the_dashboard_loads_only_its_first_screen() -> None:
-    modules = "import sys, tui_popretr.ui.app, tui_popretr.ui.terminal; print(*sys.modules)"
+    modules = "import sys, tui_popretr.ui.shell.app, tui_popretr.ui.shell.terminal; print(*sys.modules)"
     done = subprocess.run(
         [sys.executable, "-c", modules], capture_output=True, text=True, env=environment(), check=True
     )

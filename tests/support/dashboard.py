@@ -29,8 +29,8 @@ from tui_popretr.facts import (
     SessionStarted,
     Stage,
 )
-from tui_popretr.ui.app import Dashboard
-from tui_popretr.ui.mailbox import Drained
+from tui_popretr.ui.model.mailbox import Drained
+from tui_popretr.ui.shell.app import Dashboard
 
 
 class ScriptedSource:

@@ -19,11 +19,11 @@ from tui_popretr.facts import (
     SessionId,
     SessionStarted,
 )
-from tui_popretr.ui.app import Dashboard
 from tui_popretr.ui.screens.details import ClientDetails
 from tui_popretr.ui.screens.help import HelpScreen
 from tui_popretr.ui.screens.problems import ProblemsScreen
 from tui_popretr.ui.screens.quit import QuitScreen
+from tui_popretr.ui.shell.app import Dashboard
 
 NOW = FakeClock().now()
 START = FakeClock().boottime()

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from tui_popretr.text import visible
-from tui_popretr.ui.cells import cut, height, is_right_to_left, tame, width, wrapped
+from tui_popretr.ui.model.cells import cut, height, is_right_to_left, tame, width, wrapped
 
 
 @pytest.mark.parametrize(

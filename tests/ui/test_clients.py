@@ -22,7 +22,7 @@ from tui_popretr.facts import (
     SessionStarted,
     Stage,
 )
-from tui_popretr.ui.layout import GUTTER, Column, Wanted, columns
+from tui_popretr.ui.model.layout import GUTTER, Column, Wanted, columns
 
 NOW = FakeClock().now()
 START = FakeClock().boottime()

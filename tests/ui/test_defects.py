@@ -11,7 +11,7 @@ import pytest
 
 from tests.cli.program import client, write_configuration
 from tests.ui.terminal import OnTerminal, on_terminal
-from tui_popretr.ui.defects import Defects
+from tui_popretr.ui.shell.defects import Defects
 
 LOG = "<trace flush='0'>%DIRVAR%/trace.log</trace>"
 

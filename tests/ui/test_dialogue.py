@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from tests.ui.lines import line, lines
 from tui_popretr.facts import DialogueLine, Direction
 from tui_popretr.logs.items import Gap, Item, Needle, Remark, body, logged
-from tui_popretr.ui.dialogue import Dialogue, of_client
+from tui_popretr.ui.model.dialogue import Dialogue, of_client
 
 
 def texts(items: list[Item]) -> list[str]:

@@ -76,7 +76,7 @@ def test_q_asks_while_a_session_runs_and_waits_for_it(tmp_path: Path) -> None:
 def while_loading(folder: Path) -> Iterator[tuple[OnTerminal, RunningServer, Path]]:
     """A dashboard that is not loaded before a file is there."""
     held = folder / "go on"
-    patch = "import os, time, tui_popretr.ui.run as run\nload = run._load\ndef late(*others):\n"
+    patch = "import os, time, tui_popretr.ui.shell.run as run\nload = run._load\ndef late(*others):\n"
     patch += (
         f"    while not os.path.exists({str(held)!r}): time.sleep(0.01)\n    return load(*others)\nrun._load = late"
     )
@@ -142,7 +142,9 @@ def test_a_lost_terminal_ends_in_good_order(tmp_path: Path, controlling: bool) -
 
 
 def test_a_terminal_lost_before_the_first_screen_ends_with_code_0(tmp_path: Path) -> None:
-    held = "import select, tui_popretr.ui.terminal as terminal\nstart = terminal.Terminal.start_application_mode\n"
+    held = (
+        "import select, tui_popretr.ui.shell.terminal as terminal\nstart = terminal.Terminal.start_application_mode\n"
+    )
     held += "def until_lost(self):\n    start(self)\n    lost = select.poll()\n    lost.register(self.fileno, 0)\n"
     held += "    while not lost.poll(10): self.write(' ')\nterminal.Terminal.start_application_mode = until_lost"
     with running_server([maildrop(500)], policy=ONE_BY_ONE, faults=Faults(delay=0.02)) as server:
@@ -176,7 +178,7 @@ def test_stopping_and_continuing_leaves_the_terminal_sane(tmp_path: Path) -> Non
 
 
 def test_a_crash_of_the_dashboard_is_told_when_all_has_ended(tmp_path: Path) -> None:
-    crash = "import tui_popretr.ui.app as app\ndef crash(self): raise ZeroDivisionError('of the test')\n"
+    crash = "import tui_popretr.ui.shell.app as app\ndef crash(self): raise ZeroDivisionError('of the test')\n"
     crash += "app.Dashboard.tick = crash"
     with running_server([maildrop(500)], policy=ONE_BY_ONE, faults=Faults(delay=0.02)) as server:
         path = write_configuration(tmp_path / "c.xml", client("isp", server.address), before=BEFORE)

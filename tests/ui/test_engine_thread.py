@@ -17,7 +17,7 @@ from tui_popretr.engine.service import Engine
 from tui_popretr.errors import ExitCode, JournalDamaged
 from tui_popretr.facts import ClientsChanged, Fact, SessionClosed
 from tui_popretr.popserver import Faults, Maildrop
-from tui_popretr.ui.engine_thread import EngineThread
+from tui_popretr.ui.shell.engine_thread import EngineThread
 
 
 class Told:

@@ -29,10 +29,10 @@ from tui_popretr.facts import (
     SessionId,
 )
 from tui_popretr.logs.items import Gap, Item
-from tui_popretr.ui.dialogue import LIMIT
-from tui_popretr.ui.engine_thread import EngineThread
-from tui_popretr.ui.mailbox import LINES, Drained, Mailbox
-from tui_popretr.ui.view import View
+from tui_popretr.ui.model.dialogue import LIMIT
+from tui_popretr.ui.model.mailbox import LINES, Drained, Mailbox
+from tui_popretr.ui.model.view import View
+from tui_popretr.ui.shell.engine_thread import EngineThread
 from tui_popretr.ui.widgets.clients import ClientList
 from tui_popretr.ui.widgets.transcript import TranscriptPane
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.ui.nasty import NASTY, TOO_DEEP
-from tui_popretr.ui.mailfile import BEGINNING, Excerpt, MessageGone, excerpt, locate, read
+from tui_popretr.ui.model.mailfile import BEGINNING, Excerpt, MessageGone, excerpt, locate, read
 
 PLAIN = b"From: a@example.net\r\nSubject: hello\r\n\r\nfirst\r\n\tsecond\r\n"
 

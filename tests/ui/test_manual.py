@@ -10,10 +10,10 @@ from typing import Final
 import pytest
 from textual.binding import Binding, BindingType
 
-from tui_popretr.ui.app import Dashboard
+from tui_popretr.ui.model.view import Situation
 from tui_popretr.ui.screens.details import ClientDetails
 from tui_popretr.ui.screens.message import MessageScreen
-from tui_popretr.ui.view import Situation
+from tui_popretr.ui.shell.app import Dashboard
 from tui_popretr.ui.widgets.clients import ClientList
 from tui_popretr.ui.widgets.history import HistoryTab
 from tui_popretr.ui.widgets.log import LogTab

@@ -28,7 +28,7 @@ from tui_popretr.logs.logfile import LogFile
 from tui_popretr.logs.reading import OnDisk
 from tui_popretr.logs.trace import TraceLog
 from tui_popretr.logs.transcript import TranscriptLog
-from tui_popretr.ui.app import Dashboard
+from tui_popretr.ui.shell.app import Dashboard
 
 #: An override, an escape sequence, an isolate, a joiner, a soft hyphen and a line separator.
 MARK = "a\u202eb\x1b[7mc\u2066d\u200de\xadf\u2028g"

@@ -181,7 +181,7 @@ def test_a_job_in_the_background_stops_again(tmp_path: Path, way: Callable[[Shel
 
 def test_two_signals_to_the_worker_stop_the_job_once(tmp_path: Path) -> None:
     twice = """
-from tui_popretr.ui.terminal import Terminal
+from tui_popretr.ui.shell.terminal import Terminal
 suspend = Terminal._suspend
 Terminal._suspend = lambda self: (suspend(self), __import__("time").sleep(0.1), suspend(self))
 """
@@ -211,7 +211,7 @@ def test_a_job_stopped_by_sigstop_comes_back(tmp_path: Path) -> None:
 def test_a_dashboard_that_ends_when_the_terminal_comes_back_leaves_it_sane(tmp_path: Path) -> None:
     back_at_the_end = """
 import os, time
-from tui_popretr.ui.terminal import Terminal
+from tui_popretr.ui.shell.terminal import Terminal
 suspend, close = Terminal._suspend, Terminal.close
 def exit_and_suspend(self):
     self._app.exit(0)

@@ -18,7 +18,7 @@ from tests.support.popserver_thread import PATIENCE
 from tests.ui.nasty import NASTY, TOO_DEEP
 from tui_popretr.errors import ExitCode
 from tui_popretr.facts import HistoryRead, Level, MessageDelivered, MessageSkipped, Noted, PastSession, SessionId
-from tui_popretr.ui import mailfile
+from tui_popretr.ui.model import mailfile
 from tui_popretr.ui.screens.message import MessageScreen
 from tui_popretr.ui.screens.sheet import Sheet
 from tui_popretr.ui.widgets.history import HistoryTab

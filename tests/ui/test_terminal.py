@@ -25,9 +25,9 @@ from tests.support.dashboard import ScriptedSource
 from tests.support.popserver_thread import PATIENCE
 from tui_popretr.process import job, terminal_state
 from tui_popretr.process.terminal_state import Sanity
-from tui_popretr.ui import terminal
-from tui_popretr.ui.app import Dashboard
-from tui_popretr.ui.terminal import Terminal, _Output
+from tui_popretr.ui.shell import terminal
+from tui_popretr.ui.shell.app import Dashboard
+from tui_popretr.ui.shell.terminal import Terminal, _Output
 
 
 @pytest.fixture

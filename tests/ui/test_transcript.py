@@ -18,7 +18,7 @@ from tests.ui.lines import NOW, line, lines
 from tui_popretr.facts import DialogueLine
 from tui_popretr.logs.items import Item, Remark, logged
 from tui_popretr.logs.reading import OnDisk
-from tui_popretr.ui.dialogue import LIMIT
+from tui_popretr.ui.model.dialogue import LIMIT
 from tui_popretr.ui.widgets import transcript
 from tui_popretr.ui.widgets.transcript import TranscriptPane
 from tui_popretr.ui.widgets.transcript_view import TranscriptView

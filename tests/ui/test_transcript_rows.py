@@ -11,7 +11,7 @@ from tests.ui.lines import line
 from tui_popretr.facts import DialogueLine, Direction
 from tui_popretr.logs.items import Gap, Item, Needle, Remark
 from tui_popretr.text import visible
-from tui_popretr.ui.cells import MARK
+from tui_popretr.ui.model.cells import MARK
 from tui_popretr.ui.widgets.transcript_rows import Columns, draw, fitted, reversed_between
 
 

@@ -11,7 +11,7 @@ import textual
 
 from tests.cli.program import client, write_configuration
 from tests.ui.terminal import on_terminal
-from tui_popretr.ui.variables import SWITCH, hide
+from tui_popretr.ui.shell.variables import SWITCH, hide
 
 #: For developers of Textual.
 HIDDEN = {

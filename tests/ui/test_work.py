@@ -16,11 +16,12 @@ from tests.support.dashboard import Played, ScriptedSource, clients, play
 from tests.ui.lines import lines
 from tests.ui.test_transcript import PaneApp, disk
 from tests.ui.test_transcript import play as play_pane
-from tests.ui.test_transcript_app import play as play_viewer
-from tests.ui.test_transcript_app import texts, write
+from tests.ui.test_viewer import play as play_viewer
+from tests.ui.test_viewer import texts, write
 from tui_popretr.logs.reading import Follower, OnDisk
 from tui_popretr.ui import work
-from tui_popretr.ui.transcript_app import TranscriptViewer
+from tui_popretr.ui.model.formatting import failure_reason
+from tui_popretr.ui.shell.viewer import TranscriptViewer
 from tui_popretr.ui.widgets import transcript
 from tui_popretr.ui.widgets.transcript import TranscriptPane
 
@@ -75,7 +76,7 @@ def test_work_that_fails_is_a_line_of_the_log_and_words_for_its_place(problem: E
         work.start(shown.app.screen, "testing", fail(), said.append)
         await shown.app.workers.wait_for_complete()
         await shown.press("3")
-        assert said == [work.reason(problem)]
+        assert said == [failure_reason(problem)]
         assert f"internal error while testing: {type(problem).__name__}" in shown.text
         assert not shown.app._exit
 
@@ -123,7 +124,7 @@ def test_a_log_on_disk_that_cannot_be_read_is_a_notice(
         await pilot.press("g", "up")
         await app.settle(pilot)
         assert [each.message for each in app._notifications] == [
-            f"the transcript on disk cannot be read: {work.reason(problem)}"
+            f"the transcript on disk cannot be read: {failure_reason(problem)}"
         ]
         await pilot.press("up")  # it can be tried again
         await app.settle(pilot)
@@ -156,7 +157,7 @@ def test_a_log_that_cannot_be_followed_is_one_notice(
             patch.setattr(Follower, "poll", failing(problem))
             await app.poll()
             await app.poll()
-        assert [each.message for each in app._notifications] == [f"the log cannot be read: {work.reason(problem)}"]
+        assert [each.message for each in app._notifications] == [f"the log cannot be read: {failure_reason(problem)}"]
         write(tmp_path / "t.log", *lines(1, first=3))
         await app.poll()
         assert texts(pane)[-1] == "line 3"

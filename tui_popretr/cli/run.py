@@ -36,9 +36,9 @@ def run(arguments: Namespace) -> int:
     demand()
     if not arguments.headless:
         from tui_popretr.process.terminal_state import Sanity
-        from tui_popretr.ui.defects import Defects
-        from tui_popretr.ui.run import run_dashboard
-        from tui_popretr.ui.view import KEPT
+        from tui_popretr.ui.model.view import KEPT
+        from tui_popretr.ui.shell.defects import Defects
+        from tui_popretr.ui.shell.run import run_dashboard
 
         def dashboard() -> int:
             reloader = partial(configuration.read_again, file, arguments.clients)

@@ -15,6 +15,6 @@ def run(arguments: Namespace) -> int:
     terminal = all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr))
     if not terminal or os.environ.get("TERM", "dumb") in ("", "dumb"):
         raise UsageError("transcript needs a terminal to draw on", advice=f"without one: less {arguments.file}")
-    from tui_popretr.ui.transcript_app import run_transcript
+    from tui_popretr.ui.shell.viewer import run_transcript
 
     return run_transcript(arguments.file, no_mouse=arguments.no_mouse)

@@ -17,8 +17,8 @@ from tui_popretr.demo.troubles import explained
 from tui_popretr.demo.world import World
 from tui_popretr.engine.service import Engine
 from tui_popretr.errors import ExitCode, PopretrError
-from tui_popretr.ui.run import run_dashboard
-from tui_popretr.ui.view import KEPT
+from tui_popretr.ui.model.view import KEPT
+from tui_popretr.ui.shell.run import run_dashboard
 
 
 def run_watched(folder: DemoFolder, out: TextIO, *, keep: bool, no_mouse: bool = False) -> int:

@@ -2,6 +2,6 @@
 
 import os
 
-from tui_popretr.ui.variables import hide
+from tui_popretr.ui.shell.variables import hide
 
 hide(os.environ)  # before any module of this package imports Textual

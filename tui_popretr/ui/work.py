@@ -10,8 +10,8 @@ from collections.abc import Callable, Coroutine
 
 from textual.dom import DOMNode
 
-from tui_popretr.errors import describe_os_error
 from tui_popretr.ui.ending import EndingApp
+from tui_popretr.ui.model.formatting import failure_reason
 
 
 def start(node: DOMNode, doing: str, work: Coroutine[None, None, None], failed: Callable[[str], object]) -> None:
@@ -24,24 +24,11 @@ async def guarded(
 ) -> None:
     """Do `work`. Its exception is logged (`internal error while DOING: ...`).
 
-    `failed` is then called with the reason as text, to show it in place of the result.
+    `failed` is then called with the failure_reason as text, to show it in place of the result.
     """
     try:
         await work
     except Exception as problem:  # noqa: BLE001 - the retrieval of mail goes on
         if isinstance(node.app, EndingApp):
             node.app.report(f"internal error while {doing}: {type(problem).__name__}: {problem}")
-        failed(reason(problem))
-
-
-def reason(problem: Exception) -> str:
-    """Return a text on why something could not be done."""
-    match problem:
-        case RecursionError():
-            return "it is nested too deeply"
-        case MemoryError():
-            return "there is not enough memory"
-        case OSError():
-            return describe_os_error(problem)
-        case _:
-            return f"internal error ({type(problem).__name__})"
+        failed(failure_reason(problem))

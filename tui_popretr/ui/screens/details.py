@@ -11,9 +11,9 @@ from textual.binding import Binding, BindingType
 from tui_popretr.errors import ExitCode
 from tui_popretr.facts import SessionResult, TlsDetails
 from tui_popretr.text import visible
-from tui_popretr.ui import words
+from tui_popretr.ui.model import formatting
+from tui_popretr.ui.model.view import ClientView, Situation, View
 from tui_popretr.ui.screens.sheet import Heading, Line, Pair, Part, Sheet
-from tui_popretr.ui.view import ClientView, Situation, View
 
 _BAR = 20
 #: So many past sessions are told in words.
@@ -66,7 +66,7 @@ def _present(client: ClientView, now: float, wall: datetime) -> Iterator[Part]:
     situation = client.situation
     state = f"{situation.glyph} {situation.word}"
     if client.session is not None and situation.running:
-        since = f" for {words.duration(now - client.session_began)}" if client.session_began is not None else ""
+        since = f" for {formatting.duration(now - client.session_began)}" if client.session_began is not None else ""
         state += f"{since} (session {client.session})"
     yield Pair("state", state, "bold red" if situation is Situation.FAILED else "bold")
     if client.due is not None:
@@ -74,22 +74,24 @@ def _present(client: ClientView, now: float, wall: datetime) -> Iterator[Part]:
     if situation is Situation.RETRIEVING and client.to_retrieve:
         fraction = client.fraction
         if fraction is not None:
-            yield Pair("progress", words.bar(fraction, _BAR).rstrip(), "cyan")
+            yield Pair("progress", formatting.bar(fraction, _BAR).rstrip(), "cyan")
         yield Pair("" if fraction is not None else "progress", _progress(client, now))
-        yield Pair("received", f"{words.size(client.received_octets)} of {words.size(client.to_retrieve_octets)}")
-    yield Pair("last result", words.outcome(client.last, wall) or "none yet")
+        yield Pair(
+            "received", f"{formatting.size(client.received_octets)} of {formatting.size(client.to_retrieve_octets)}"
+        )
+    yield Pair("last result", formatting.outcome(client.last, wall) or "none yet")
     if isinstance(client.last, SessionResult) and client.last.kept:
-        what = words.count(client.last.kept, "message")
+        what = formatting.count(client.last.kept, "message")
         yield Pair("kept", f"{what} delivered, but cut short by the server: the originals stay on it", "yellow")
-    yield Pair("since start", f"{words.count(client.messages, 'message')}, {words.size(client.octets)}")
+    yield Pair("since start", f"{formatting.count(client.messages, 'message')}, {formatting.size(client.octets)}")
 
 
 def _due(seconds: float) -> str:
-    return f"in {words.countdown(seconds)}" if seconds > 0 else "now"
+    return f"in {formatting.countdown(seconds)}" if seconds > 0 else "now"
 
 
 def _progress(client: ClientView, now: float) -> str:
-    return words.progress(client.received, client.to_retrieve, client.fraction, client.rate(now))
+    return formatting.progress(client.received, client.to_retrieve, client.fraction, client.rate(now))
 
 
 def _error(client: ClientView) -> Iterator[Part]:
@@ -97,7 +99,7 @@ def _error(client: ClientView) -> Iterator[Part]:
     if last is None or last.code is ExitCode.OK:
         return
     yield Heading("Last error")
-    yield Line(visible(last.error or words.failure(last), 4096), "red")
+    yield Line(visible(last.error or formatting.failure(last), 4096), "red")
     advice = last.advice if isinstance(last, SessionResult) else ""
     if advice:
         yield Line(f"→ {visible(advice, 4096)}", "bold")
@@ -108,15 +110,19 @@ def _past(client: ClientView, wall: datetime) -> Iterator[Part]:
         return
     yield Heading("Past sessions")
     failed = sum(session.code is not ExitCode.OK for session in client.past)
-    yield Line(words.sparkline(client.past, len(client.past)), "cyan")
+    yield Line(formatting.sparkline(client.past, len(client.past)), "cyan")
     mails = sum(session.messages for session in client.past)
-    told = words.count(len(client.past), "session"), words.count(mails, "message"), f"{failed} failed" if failed else ""
-    yield Line(words.join(told), "dim")
+    told = (
+        formatting.count(len(client.past), "session"),
+        formatting.count(mails, "message"),
+        f"{failed} failed" if failed else "",
+    )
+    yield Line(formatting.join(told), "dim")
     for session in reversed(client.past[-_TOLD:]):
         ok = session.code is ExitCode.OK
-        took = words.duration((session.ended - session.started).total_seconds())
-        text = f"{'✓' if ok else '✗'} {visible(words.result(session))}, in {took}"
-        yield Pair(words.moment(session.started, wall), text, "" if ok else "red")
+        took = formatting.duration((session.ended - session.started).total_seconds())
+        text = f"{'✓' if ok else '✗'} {visible(formatting.result(session))}, in {took}"
+        yield Pair(formatting.moment(session.started, wall), text, "" if ok else "red")
 
 
 def _connection(client: ClientView, wall: datetime) -> Iterator[Part]:
@@ -135,7 +141,7 @@ def _connection(client: ClientView, wall: datetime) -> Iterator[Part]:
 
 
 def _tls(tls: TlsDetails, wall: datetime) -> Iterator[Part]:
-    yield Pair("TLS", words.join((tls.version, tls.cipher, "resumed" if tls.resumed else "")))
+    yield Pair("TLS", formatting.join((tls.version, tls.cipher, "resumed" if tls.resumed else "")))
     pinned = " (pinned by its fingerprint)" if tls.pinned else ""
     yield Pair("certificate", f"{visible(tls.subject) or 'not known'}{pinned}")
     if tls.names:
@@ -143,7 +149,7 @@ def _tls(tls: TlsDetails, wall: datetime) -> Iterator[Part]:
     if tls.issuer:
         yield Pair("issued by", visible(tls.issuer))
     warn = tls.expires_soon(wall)
-    until = words.expiry(tls.expires, wall)
+    until = formatting.expiry(tls.expires, wall)
     yield Pair("valid", f"! {until}" if warn else until, "bold red" if warn else "")
     if tls.fingerprint:
         yield Pair("SHA-256", tls.fingerprint)

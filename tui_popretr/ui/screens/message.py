@@ -11,7 +11,8 @@ from textual.binding import Binding, BindingType
 
 from tui_popretr.facts import MessageDelivered, MessageSkipped
 from tui_popretr.text import visible
-from tui_popretr.ui import mailfile, words, work
+from tui_popretr.ui import work
+from tui_popretr.ui.model import formatting, mailfile
 from tui_popretr.ui.screens.sheet import Heading, Line, Pair, Part, Sheet
 
 #: The fields one reads first; the others by a key.
@@ -89,7 +90,7 @@ class MessageScreen(Sheet):
         mail = self._mail
         yield Pair("time", f"{self._at:%Y-%m-%d %H:%M:%S}")
         yield Pair("session", str(mail.session))
-        yield Pair("size", f"{words.size(mail.octets)} ({mail.octets:,} octets)")
+        yield Pair("size", f"{formatting.size(mail.octets)} ({mail.octets:,} octets)")
         if mail.uid is not None:
             yield Pair("UID", visible(mail.uid))
         if isinstance(mail, MessageSkipped):

@@ -12,7 +12,7 @@ from textual.containers import VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
-from tui_popretr.ui.cells import tame
+from tui_popretr.ui.model.cells import tame
 
 
 class ProblemsScreen(ModalScreen[None]):

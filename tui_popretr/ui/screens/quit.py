@@ -12,7 +12,7 @@ from textual.containers import Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
-from tui_popretr.ui.cells import tame
+from tui_popretr.ui.model.cells import tame
 
 #: So many sessions are named; the others are counted.
 _NAMED = 5

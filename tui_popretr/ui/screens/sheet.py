@@ -16,8 +16,8 @@ from textual.geometry import Size
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
-from tui_popretr.ui import words
-from tui_popretr.ui.cells import tame
+from tui_popretr.ui.model import formatting
+from tui_popretr.ui.model.cells import tame
 from tui_popretr.ui.widgets.columns import fitted
 
 
@@ -65,10 +65,10 @@ def typeset(parts: Iterable[Part], columns: int) -> Text:
                 name = fitted(name, min(max(1, columns - 4), max(indent - 2, cell_len(name))))
                 text.append(name, "dim").append("  ")
                 start = cell_len(name) + 2
-                lines = words.wrap(tame(value), max(2, columns - start))
+                lines = formatting.wrap(tame(value), max(2, columns - start))
                 text.append(("\n" + " " * start).join(lines), style)
             case Line(line, style):
-                text.append("\n".join(words.wrap(tame(line), max(2, columns))), style)
+                text.append("\n".join(formatting.wrap(tame(line), max(2, columns))), style)
     return text
 
 

@@ -14,10 +14,10 @@ from rich.style import Style
 
 from tui_popretr.errors import ExitCode
 from tui_popretr.facts import PastSession, SessionResult
-from tui_popretr.ui import words
-from tui_popretr.ui.layout import GUTTER, PROGRESS, Column, Placed
-from tui_popretr.ui.order import Order
-from tui_popretr.ui.view import ClientView, Situation
+from tui_popretr.ui.model import formatting
+from tui_popretr.ui.model.layout import GUTTER, PROGRESS, Column, Placed
+from tui_popretr.ui.model.order import Order
+from tui_popretr.ui.model.view import ClientView, Situation
 from tui_popretr.ui.widgets.columns import fitted
 
 _STYLES = {
@@ -139,9 +139,9 @@ def _cell(client: ClientView, placed: Placed) -> str:
         case Column.MESSAGES:
             text = f"{client.messages}"
         case Column.OCTETS:
-            text = words.size(client.octets)
+            text = formatting.size(client.octets)
         case Column.PAST:
-            text = words.sparkline(client.past, width)
+            text = formatting.sparkline(client.past, width)
         case _:
             raise AssertionError(placed.column)
     return fitted(text, width, right=placed.column in _NUMBERS)
@@ -152,27 +152,27 @@ def _timed(client: ClientView, placed: Placed, at: Moment, *, alone: bool) -> st
         return _last(client.last, at.wall)
     if client.situation is Situation.RETRIEVING:
         return _progress(client, at.boottime, placed.width)
-    text = words.countdown(client.due - at.boottime) if client.due is not None else ""
-    return words.join((text, _last(client.last, at.wall))) if alone else text
+    text = formatting.countdown(client.due - at.boottime) if client.due is not None else ""
+    return formatting.join((text, _last(client.last, at.wall))) if alone else text
 
 
 def _last(last: SessionResult | PastSession | None, wall: datetime) -> str:
     if last is None:
         return ""
     past = (wall - last.ended).total_seconds()
-    return words.outcome(last, last.ended + timedelta(seconds=past - past % _STEP if 0 < past < 60 else past))
+    return formatting.outcome(last, last.ended + timedelta(seconds=past - past % _STEP if 0 < past < 60 else past))
 
 
 def _progress(client: ClientView, now: float, width: int) -> str:
     """Return how far retrieving is, in what fits: a bar, and count, share and rate."""
     if not client.to_retrieve:
         return ""
-    told = words.progress(client.received, client.to_retrieve, client.fraction, client.rate(now))
+    told = formatting.progress(client.received, client.to_retrieve, client.fraction, client.rate(now))
     if cell_len(told) > width:
-        told = words.progress(client.received, client.to_retrieve, client.fraction, 0.0)
+        told = formatting.progress(client.received, client.to_retrieve, client.fraction, 0.0)
     room = width - cell_len(told) - 1
     if client.fraction is not None and room >= _BAR_LEAST:
-        return f"{words.bar(client.fraction, min(room, _BAR_MOST)).replace(' ', '·')} {told}"
+        return f"{formatting.bar(client.fraction, min(room, _BAR_MOST)).replace(' ', '·')} {told}"
     return told
 
 

@@ -17,9 +17,9 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 from textual.widgets import Input
 
-from tui_popretr.ui.layout import Placed, Wanted, columns
-from tui_popretr.ui.order import Order, listed
-from tui_popretr.ui.view import View
+from tui_popretr.ui.model.layout import Placed, Wanted, columns
+from tui_popretr.ui.model.order import Order, listed
+from tui_popretr.ui.model.view import View
 from tui_popretr.ui.widgets.client_rows import Cell, Moment, row, segments, timed, titles
 
 

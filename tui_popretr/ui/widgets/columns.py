@@ -8,7 +8,7 @@ from typing import Final
 
 from rich.style import Style
 
-from tui_popretr.ui.cells import MARK, cut, is_right_to_left, tame, width
+from tui_popretr.ui.model.cells import MARK, cut, is_right_to_left, tame, width
 
 #: The mark of the row under the cursor.
 GUTTER: Final = 1

@@ -11,9 +11,9 @@ from textual.binding import Binding, BindingType
 from tui_popretr.errors import ExitCode
 from tui_popretr.facts import PastSession, SessionResult
 from tui_popretr.text import visible
-from tui_popretr.ui import words
+from tui_popretr.ui.model import formatting
+from tui_popretr.ui.model.view import View
 from tui_popretr.ui.screens.sheet import Line, Pair, Part, Sheet
-from tui_popretr.ui.view import View
 from tui_popretr.ui.widgets.clients import ClientList
 from tui_popretr.ui.widgets.columns import PLAIN, Cell, Column
 from tui_popretr.ui.widgets.tables import BAD, DIM, GOOD, Table, same
@@ -85,12 +85,12 @@ class HistoryTab(Table[Ended]):
         client, session = row
         ok = session.code is ExitCode.OK
         return (
-            Cell(words.moment(session.started, self.today), DIM),
+            Cell(formatting.moment(session.started, self.today), DIM),
             Cell(client),
-            Cell(words.duration((session.ended - session.started).total_seconds())),
+            Cell(formatting.duration((session.ended - session.started).total_seconds())),
             Cell(f"{session.messages:,}"),
-            Cell(words.size(session.octets)),
-            Cell(f"{'✓' if ok else '✗'} {visible(words.result(session))}", _style(session)),
+            Cell(formatting.size(session.octets)),
+            Cell(f"{'✓' if ok else '✗'} {visible(formatting.result(session))}", _style(session)),
         )
 
     def choose(self, row: Ended) -> None:
@@ -113,15 +113,15 @@ class ResultScreen(Sheet):
     def parts(self) -> Iterator[Part]:
         session = self._session
         yield Pair("started", f"{session.started:%Y-%m-%d %H:%M:%S}")
-        yield Pair("took", words.duration((session.ended - session.started).total_seconds()))
-        yield Pair("delivered", f"{words.count(session.messages, 'message')}, {words.size(session.octets)}")
+        yield Pair("took", formatting.duration((session.ended - session.started).total_seconds()))
+        yield Pair("delivered", f"{formatting.count(session.messages, 'message')}, {formatting.size(session.octets)}")
         if isinstance(session, SessionResult):
             yield Pair("deleted on the server", f"{session.deleted:,}")
             if session.skipped:
                 yield Pair("left by a rule", f"{session.skipped:,}")
             if session.failed:
                 yield Pair("failed", f"{session.failed:,}", "bold red")
-        yield Pair("result", words.result(session), "" if session.code is ExitCode.OK else "bold red")
+        yield Pair("result", formatting.result(session), "" if session.code is ExitCode.OK else "bold red")
         if session.error:
             yield Line("")
             yield Line(visible(session.error, 4096))

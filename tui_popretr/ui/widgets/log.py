@@ -9,9 +9,9 @@ from textual.binding import Binding, BindingType
 
 from tui_popretr.facts import Level, Noted
 from tui_popretr.text import visible
-from tui_popretr.ui import words
+from tui_popretr.ui.model import formatting
+from tui_popretr.ui.model.view import View
 from tui_popretr.ui.screens.sheet import Line, Pair, Part, Sheet
-from tui_popretr.ui.view import View
 from tui_popretr.ui.widgets.columns import PLAIN, Cell, Column
 from tui_popretr.ui.widgets.tables import BAD, DIM, WARN, Table, same
 
@@ -71,7 +71,7 @@ class LogTab(Table[Noted]):
     def cells(self, row: Noted) -> Sequence[Cell]:
         style = _STYLES[row.level]
         return (
-            Cell(words.moment(row.at, self.today), DIM),
+            Cell(formatting.moment(row.at, self.today), DIM),
             Cell(f"{_GLYPHS[row.level]} {row.level.value}", style),
             Cell(row.client or ""),
             Cell(visible(row.text), style),

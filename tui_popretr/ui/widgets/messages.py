@@ -11,9 +11,9 @@ from textual.binding import Binding, BindingType
 from tui_popretr.facts import MessageDelivered, MessageSkipped
 from tui_popretr.logs.lines import message
 from tui_popretr.text import visible
-from tui_popretr.ui import words
+from tui_popretr.ui.model import formatting
+from tui_popretr.ui.model.view import View
 from tui_popretr.ui.screens.message import MessageScreen
-from tui_popretr.ui.view import View
 from tui_popretr.ui.widgets.columns import PLAIN, Cell, Column
 from tui_popretr.ui.widgets.tables import BAD, DIM, Table, same
 
@@ -43,8 +43,8 @@ class MessagesTab(Table[Mail]):
 
     def cells(self, row: Mail) -> Sequence[Cell]:
         at, mail = row
-        when = Cell(words.moment(at, self.today), DIM)
-        client, size = Cell(mail.session.client), Cell(words.size(mail.octets))
+        when = Cell(formatting.moment(at, self.today), DIM)
+        client, size = Cell(mail.session.client), Cell(formatting.size(mail.octets))
         if isinstance(mail, MessageDelivered):
             return when, client, Cell(visible(mail.sender or "")), size, Cell(visible(mail.destination))
         style = BAD if mail.trouble else PLAIN

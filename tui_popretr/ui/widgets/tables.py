@@ -19,7 +19,7 @@ from textual.geometry import Region, Size
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from tui_popretr.ui import words
+from tui_popretr.ui.model import formatting
 from tui_popretr.ui.widgets.columns import GUTTER, PLAIN, Cell, Column, fitted, lay_out
 
 DIM: Final = Style(dim=True)
@@ -232,7 +232,7 @@ class Table(ScrollView, Generic[Row], can_focus=True):
         return Strip(segments)
 
     def _empty_line(self, line: int) -> Strip:
-        lines = words.wrap(self.empty(), max(1, self._width - 2 * GUTTER))
+        lines = formatting.wrap(self.empty(), max(1, self._width - 2 * GUTTER))
         text = lines[line] if 0 <= line < len(lines) else ""
         return Strip([Segment(" " * GUTTER + text, DIM)])
 

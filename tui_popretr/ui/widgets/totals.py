@@ -6,9 +6,9 @@ from rich.cells import cell_len
 from rich.text import Text
 from textual.widget import Widget
 
-from tui_popretr.ui import words
-from tui_popretr.ui.cells import tame
-from tui_popretr.ui.view import View
+from tui_popretr.ui.model import formatting
+from tui_popretr.ui.model.cells import tame
+from tui_popretr.ui.model.view import View
 
 
 class Totals(Widget):
@@ -23,11 +23,11 @@ class Totals(Widget):
         """Draw the totals where they changed; `now` is boottime."""
         running, failed, rate = view.running, view.failed, view.rate(now)
         parts = (
-            (words.count(len(view.clients), "client"), "bold"),
+            (formatting.count(len(view.clients), "client"), "bold"),
             (f"↓ {running} running", "cyan" if running else ""),
             (f"✗ {failed} failed", "bold red" if failed else ""),
-            (f"today {words.count(view.messages_today, 'message')}, {words.size(view.octets_today)}", ""),
-            (words.rate(rate) if rate else "", "cyan"),
+            (f"today {formatting.count(view.messages_today, 'message')}, {formatting.size(view.octets_today)}", ""),
+            (formatting.rate(rate) if rate else "", "cyan"),
         )
         if parts != self._parts:
             self._parts = parts

@@ -24,9 +24,9 @@ from tui_popretr.logs.items import Gap, Item, Line, Needle, logged
 from tui_popretr.logs.reading import OnDisk, Place
 from tui_popretr.text import visible
 from tui_popretr.ui import work
-from tui_popretr.ui.cells import cut, tame, width
-from tui_popretr.ui.dialogue import LIMIT, Dialogue, of_client
-from tui_popretr.ui.saving import default_path, save
+from tui_popretr.ui.model.cells import cut, tame, width
+from tui_popretr.ui.model.dialogue import LIMIT, Dialogue, of_client
+from tui_popretr.ui.model.saving import default_path, save
 from tui_popretr.ui.widgets.prompt import Prompt
 from tui_popretr.ui.widgets.transcript_view import TranscriptView
 

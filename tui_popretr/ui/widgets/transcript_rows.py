@@ -13,8 +13,8 @@ from textual.strip import Strip
 from tui_popretr.facts import DialogueLine, Direction
 from tui_popretr.logs.items import Item, Needle, body
 from tui_popretr.logs.timestamps import time_of_day
-from tui_popretr.ui.cells import MARK, cut, height, is_right_to_left, tame, width, wrapped
-from tui_popretr.ui.shown import Measure, one_row
+from tui_popretr.ui.model.cells import MARK, cut, height, is_right_to_left, tame, width, wrapped
+from tui_popretr.ui.model.line_index import Measure, one_row
 
 #: The column of the cursor's mark.
 GUTTER: Final = 1

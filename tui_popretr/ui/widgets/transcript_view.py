@@ -17,8 +17,8 @@ from textual.strip import Strip
 
 from tui_popretr.facts import DialogueLine
 from tui_popretr.logs.items import Item, Needle, logged
-from tui_popretr.ui.cells import cut, width
-from tui_popretr.ui.shown import Shown
+from tui_popretr.ui.model.cells import cut, width
+from tui_popretr.ui.model.line_index import Shown
 from tui_popretr.ui.widgets.transcript_rows import DIM, PLAIN, Columns, Row, draw, fitted, reversed_between
 
 #: The row above the first item tells what was before it.

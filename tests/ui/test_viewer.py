@@ -16,7 +16,7 @@ from tui_popretr.errors import UsageError
 from tui_popretr.facts import DialogueLine
 from tui_popretr.logs.items import Item, logged
 from tui_popretr.logs.reading import Follower, OnDisk
-from tui_popretr.ui.transcript_app import TranscriptViewer, open_viewer
+from tui_popretr.ui.shell.viewer import TranscriptViewer, open_viewer
 from tui_popretr.ui.widgets.transcript import TranscriptPane
 
 Script = Callable[[TranscriptViewer, TranscriptPane, Pilot[int]], Awaitable[None]]

@@ -14,14 +14,14 @@ from tui_popretr.logs.files import files_of
 from tui_popretr.process.children import kill_commands
 from tui_popretr.process.signals import Ends
 from tui_popretr.process.terminal_state import Sanity
-from tui_popretr.ui.defects import Defects
-from tui_popretr.ui.engine_thread import EngineThread
-from tui_popretr.ui.mailbox import Mailbox
-from tui_popretr.ui.source import EngineSource
+from tui_popretr.ui.model.mailbox import Mailbox
+from tui_popretr.ui.shell.defects import Defects
+from tui_popretr.ui.shell.engine_thread import EngineThread
+from tui_popretr.ui.shell.source import EngineSource
 
 if TYPE_CHECKING:
     from tui_popretr.logs.reading import OnDisk
-    from tui_popretr.ui.app import Dashboard
+    from tui_popretr.ui.shell.app import Dashboard
 
 
 def run_dashboard(engine: Engine, *, no_mouse: bool = False, title: str = "", defects: Defects | None = None) -> int:
@@ -79,8 +79,8 @@ def run_dashboard(engine: Engine, *, no_mouse: bool = False, title: str = "", de
 def _load(engine: Engine, source: EngineSource, title: str) -> Dashboard:
     """Return the dashboard. Only now is what draws imported: that takes as long as all the rest of the start."""
     with _no_garbage():
-        from tui_popretr.ui.app import Dashboard
-        from tui_popretr.ui.terminal import Terminal
+        from tui_popretr.ui.shell.app import Dashboard
+        from tui_popretr.ui.shell.terminal import Terminal
 
         return Dashboard(source, title=title, history=_history(engine), driver_class=Terminal)
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from enum import Enum
 
-from tui_popretr.ui.layout import Column
-from tui_popretr.ui.view import ClientView, Situation
+from tui_popretr.ui.model.layout import Column
+from tui_popretr.ui.model.view import ClientView, Situation
 
 
 class Order(Enum):

@@ -25,12 +25,12 @@ from tui_popretr.commands import Command, PauseClient, PollAll, PollClient, Relo
 from tui_popretr.facts import ClientPaused, ClientScheduled, ConfigurationRejected, ConfigurationReloaded, Fact
 from tui_popretr.logs.reading import OnDisk
 from tui_popretr.text import visible
-from tui_popretr.ui.commands import DashboardCommands
 from tui_popretr.ui.ending import EndingApp
-from tui_popretr.ui.layout import Arrangement, arrangement, list_height
-from tui_popretr.ui.order import Order
-from tui_popretr.ui.source import Source
-from tui_popretr.ui.view import Situation, View
+from tui_popretr.ui.model.layout import Arrangement, arrangement, list_height
+from tui_popretr.ui.model.order import Order
+from tui_popretr.ui.model.view import Situation, View
+from tui_popretr.ui.shell.palette import DashboardCommands
+from tui_popretr.ui.shell.source import Source
 from tui_popretr.ui.widgets.clients import ClientList, FilterInput
 from tui_popretr.ui.widgets.keybar import KeyBar
 from tui_popretr.ui.widgets.tabbar import TabBar

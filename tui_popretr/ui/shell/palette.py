@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, cast
 
 from textual.command import DiscoveryHit, Hit, Hits, Provider
 
-from tui_popretr.ui.cells import tame
+from tui_popretr.ui.model.cells import tame
 
 if TYPE_CHECKING:
-    from tui_popretr.ui.app import Dashboard
+    from tui_popretr.ui.shell.app import Dashboard
 
 #: So many clients are offered at once; more letters narrow them down.
 _CLIENTS = 50

@@ -11,7 +11,7 @@ from tests.support.clock import local
 from tests.support.dashboard import result
 from tui_popretr.errors import ExitCode
 from tui_popretr.facts import PastSession, SessionResult, TlsDetails
-from tui_popretr.ui import words
+from tui_popretr.ui.model import formatting
 
 NOW = local(2026, 11, 23, 12, 0, 0)
 
@@ -34,7 +34,7 @@ NOW = local(2026, 11, 23, 12, 0, 0)
     ],
 )
 def test_countdown(seconds: float, said: str) -> None:
-    assert words.countdown(seconds) == said
+    assert formatting.countdown(seconds) == said
 
 
 @pytest.mark.parametrize(
@@ -53,7 +53,7 @@ def test_countdown(seconds: float, said: str) -> None:
     ],
 )
 def test_ago(seconds: float, said: str) -> None:
-    assert words.ago(seconds) == said
+    assert formatting.ago(seconds) == said
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ def test_ago(seconds: float, said: str) -> None:
     ],
 )
 def test_duration(seconds: float, said: str) -> None:
-    assert words.duration(seconds) == said
+    assert formatting.duration(seconds) == said
 
 
 @pytest.mark.parametrize(
@@ -83,7 +83,7 @@ def test_duration(seconds: float, said: str) -> None:
     ],
 )
 def test_moment(at: datetime, said: str) -> None:
-    assert words.moment(at, NOW) == said
+    assert formatting.moment(at, NOW) == said
 
 
 @pytest.mark.parametrize(
@@ -104,25 +104,27 @@ def test_moment(at: datetime, said: str) -> None:
     ],
 )
 def test_sizes(octets: int, said: str, short: str) -> None:
-    assert words.size(octets) == said
-    assert words.short_size(octets) == short
-    assert words.rate(octets) == f"{said}/s"
-    assert words.short_rate(octets) == f"{short}/s"
+    assert formatting.size(octets) == said
+    assert formatting.short_size(octets) == short
+    assert formatting.rate(octets) == f"{said}/s"
+    assert formatting.short_rate(octets) == f"{short}/s"
 
 
 def test_short_sizes_never_take_more_than_four_columns() -> None:
-    assert all(len(words.short_size(10**power * digits // 1000)) <= 4 for power in range(19) for digits in range(1000))
+    assert all(
+        len(formatting.short_size(10**power * digits // 1000)) <= 4 for power in range(19) for digits in range(1000)
+    )
 
 
 def test_counts_and_lists() -> None:
-    assert [words.count(number, "message") for number in (0, 1, 2, 1234)] == [
+    assert [formatting.count(number, "message") for number in (0, 1, 2, 1234)] == [
         "0 messages",
         "1 message",
         "2 messages",
         "1,234 messages",
     ]
-    assert words.join(("a", "", "b")) == "a · b"
-    assert words.join(()) == ""
+    assert formatting.join(("a", "", "b")) == "a · b"
+    assert formatting.join(()) == ""
 
 
 REJECTED = "the server rejected the login (USER/PASS: -ERR [AUTH] go away)"
@@ -159,13 +161,13 @@ REJECTED = "the server rejected the login (USER/PASS: -ERR [AUTH] go away)"
     ],
 )
 def test_how_a_session_ended(session: SessionResult | PastSession, said: str, outcome: str | None) -> None:
-    assert words.result(session) == said
+    assert formatting.result(session) == said
     if outcome is not None:
-        assert words.outcome(session, NOW) == outcome
+        assert formatting.outcome(session, NOW) == outcome
 
 
 def test_there_is_no_outcome_before_the_first_session() -> None:
-    assert words.outcome(None, NOW) == ""
+    assert formatting.outcome(None, NOW) == ""
 
 
 @pytest.mark.parametrize(
@@ -178,7 +180,7 @@ def test_there_is_no_outcome_before_the_first_session() -> None:
     ],
 )
 def test_progress(done: int, total: int, fraction: float | None, rate: float, said: str) -> None:
-    assert words.progress(done, total, fraction, rate) == said
+    assert formatting.progress(done, total, fraction, rate) == said
 
 
 @pytest.mark.parametrize(
@@ -195,8 +197,8 @@ def test_progress(done: int, total: int, fraction: float | None, rate: float, sa
     ],
 )
 def test_bar(fraction: float, width: int, drawn: str, plain: str) -> None:
-    assert words.bar(fraction, width) == drawn
-    assert words.bar(fraction, width, plain=True) == plain
+    assert formatting.bar(fraction, width) == drawn
+    assert formatting.bar(fraction, width, plain=True) == plain
 
 
 def test_a_sparkline_tells_failures_from_little_mail_without_colour() -> None:
@@ -207,12 +209,12 @@ def test_a_sparkline_tells_failures_from_little_mail_without_colour() -> None:
         result(NOW, messages=8),
         result(NOW, code=ExitCode.LOGIN),
     ]
-    assert words.sparkline(sessions, 10) == "▁▂▅█✗"
-    assert words.sparkline(sessions, 10, plain=True) == "_.=#!"
-    assert words.sparkline(sessions, 2) == "█✗"
-    assert words.sparkline(sessions[:1] * 3, 10) == "▁▁▁"
-    assert words.sparkline(sessions, 0) == ""
-    assert words.sparkline([], 10) == ""
+    assert formatting.sparkline(sessions, 10) == "▁▂▅█✗"
+    assert formatting.sparkline(sessions, 10, plain=True) == "_.=#!"
+    assert formatting.sparkline(sessions, 2) == "█✗"
+    assert formatting.sparkline(sessions[:1] * 3, 10) == "▁▁▁"
+    assert formatting.sparkline(sessions, 0) == ""
+    assert formatting.sparkline([], 10) == ""
 
 
 @pytest.mark.parametrize(
@@ -228,12 +230,12 @@ def test_a_sparkline_tells_failures_from_little_mail_without_colour() -> None:
     ],
 )
 def test_certificates(left: timedelta, said: str, warned: bool) -> None:
-    assert words.expiry(NOW + left, NOW) == said
+    assert formatting.expiry(NOW + left, NOW) == said
     assert TlsDetails("TLSv1.3", "", "", "", (), NOW + left).expires_soon(NOW) is warned
 
 
 def test_a_certificate_without_a_known_end() -> None:
-    assert words.expiry(None, NOW) == "not known"
+    assert formatting.expiry(None, NOW) == "not known"
     assert not TlsDetails("TLSv1.3", "", "", "", (), None).expires_soon(NOW)
 
 
@@ -251,12 +253,12 @@ def test_a_certificate_without_a_known_end() -> None:
     ],
 )
 def test_wrap(text: str, width: int, lines: list[str]) -> None:
-    assert words.wrap(text, width) == lines
+    assert formatting.wrap(text, width) == lines
 
 
 def test_wrapped_lines_never_exceed_their_width_and_lose_no_word() -> None:
     text = "  a bb  ccc 日本語テキスト e\u0301e\u0301e\u0301 " + "x" * 30
     for width in range(2, 40):
-        lines = words.wrap(text, width)
+        lines = formatting.wrap(text, width)
         assert max(map(cell_len, lines)) <= width
         assert "".join(lines).replace(" ", "") == text.replace(" ", "")

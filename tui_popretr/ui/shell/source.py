@@ -8,8 +8,8 @@ from typing import Protocol
 
 from tui_popretr.clock import Clock, SystemClock
 from tui_popretr.commands import Command
-from tui_popretr.ui.engine_thread import EngineThread
-from tui_popretr.ui.mailbox import Drained, Mailbox
+from tui_popretr.ui.model.mailbox import Drained, Mailbox
+from tui_popretr.ui.shell.engine_thread import EngineThread
 
 
 class Source(Protocol):

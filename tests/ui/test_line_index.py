@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from tests.ui.lines import line
 from tui_popretr.logs.items import Gap, Item, Needle, Remark
-from tui_popretr.ui.shown import Shown
+from tui_popretr.ui.model.line_index import Shown
 
 operations = st.lists(
     st.tuples(st.sampled_from(("append", "prepend", "drop_first", "drop_last")), st.integers(0, 4)), max_size=15

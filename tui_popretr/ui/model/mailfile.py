@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from tui_popretr.errors import describe_os_error
 from tui_popretr.text import visible
-from tui_popretr.ui.work import reason
+from tui_popretr.ui.model.formatting import failure_reason
 
 if TYPE_CHECKING:
     from email.message import Message
@@ -101,7 +101,7 @@ def excerpt(path: str, raw: bytes, *, cut: bool) -> Excerpt:
 
 
 def _words(problem: Exception) -> str:
-    return f"this message cannot be shown: {reason(problem)}"
+    return f"this message cannot be shown: {failure_reason(problem)}"
 
 
 def _lines(raw: bytes) -> tuple[list[str], str]:

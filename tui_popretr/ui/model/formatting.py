@@ -10,7 +10,7 @@ from typing import Final
 from humanize import naturalsize
 from rich.cells import cell_len, chop_cells
 
-from tui_popretr.errors import ExitCode
+from tui_popretr.errors import ExitCode, describe_os_error
 from tui_popretr.facts import PastSession, SessionResult
 
 #: Marks a failed session in a sparkline.
@@ -151,7 +151,7 @@ def failure(session: SessionResult | PastSession) -> str:
 
 
 def outcome(session: SessionResult | PastSession | None, now: datetime) -> str:
-    """Return a client's last result: "2 min ago, 12 messages, 340 kB"; of a failure, the reason first.
+    """Return a client's last result: "2 min ago, 12 messages, 340 kB"; of a failure, the failure_reason first.
 
     "" where there has been no session yet.
     """
@@ -249,3 +249,16 @@ def wrap(text: str, width: int) -> list[str]:
         *whole, line = chop_cells(word, max(2, width)) or [""]
         lines += whole
     return [*lines, line]
+
+
+def failure_reason(problem: Exception) -> str:
+    """Return a text on why something could not be done."""
+    match problem:
+        case RecursionError():
+            return "it is nested too deeply"
+        case MemoryError():
+            return "there is not enough memory"
+        case OSError():
+            return describe_os_error(problem)
+        case _:
+            return f"internal error ({type(problem).__name__})"

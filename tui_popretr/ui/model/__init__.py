@@ -1,0 +1,1 @@
+"""What the dashboard knows and how it is worded and laid out: pure, without Textual."""
