@@ -28,7 +28,7 @@ from tui_popretr.demo import accounts as accounts_module
 from tui_popretr.demo import once, watched
 from tui_popretr.demo.accounts import Account, make_accounts
 from tui_popretr.demo.folder import DemoFolder, make_folder
-from tui_popretr.demo.world import World
+from tui_popretr.demo.server import World
 from tui_popretr.errors import CannotCreate
 from tui_popretr.popserver import Faults
 

@@ -19,7 +19,7 @@ from tests.cli.program import Done, environment, mail, run_program
 from tests.support.passwords import PASSWORD
 from tests.support.popserver_thread import PATIENCE, RunningServer, running_server
 from tui_popretr.cli import init, init_arguments
-from tui_popretr.cli.init_interview import client_id_of
+from tui_popretr.cli.init_questions import client_id_of
 from tui_popretr.cli.main import main
 from tui_popretr.cli.parser import build_parser, normalise
 from tui_popretr.config.model import AuthType, ClientSettings, FolderDestination, MaildirDestination, Server

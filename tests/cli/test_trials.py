@@ -11,7 +11,7 @@ import pytest
 from tests.cli.program import client, run_program, write_configuration
 from tests.support import shim
 from tui_popretr.cli import trials
-from tui_popretr.cli.surroundings import warnings
+from tui_popretr.cli.preflight import warnings
 from tui_popretr.config.reader import load
 
 MAILDIR = "<maildir>{}/mail</maildir>"

@@ -13,7 +13,7 @@ from tui_popretr.config.reader import load
 from tui_popretr.demo.accounts import Account, make_accounts
 from tui_popretr.demo.configuration import address_of, read_configuration, write_configuration
 from tui_popretr.demo.folder import DemoFolder, make_folder
-from tui_popretr.demo.world import Ports
+from tui_popretr.demo.server import Ports
 from tui_popretr.errors import ConfigurationError
 
 PORTS = Ports(40110, 40995)

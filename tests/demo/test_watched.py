@@ -12,7 +12,7 @@ from tests.demo.terminal import Terminal
 from tui_popretr.demo import accounts as accounts_module
 from tui_popretr.demo import watched
 from tui_popretr.demo.folder import DemoFolder, make_folder
-from tui_popretr.demo.world import World
+from tui_popretr.demo.server import World
 from tui_popretr.engine.service import Engine
 from tui_popretr.errors import JournalError
 

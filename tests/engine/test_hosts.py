@@ -22,11 +22,11 @@ from tests.support.making import client_settings, server_settings
 from tests.support.tls_serving import greeter, serving
 from tests.support.worlds import World, mail
 from tui_popretr.bus import Bus
-from tui_popretr.cli.seen import mark
+from tui_popretr.cli.marking import mark
 from tui_popretr.config.model import Concurrency, FolderDestination
 from tui_popretr.delivery.sinks import sink_for
-from tui_popretr.engine.places import Places
 from tui_popretr.engine.service import connect_tcp
+from tui_popretr.engine.slots import Places
 from tui_popretr.errors import HostNotFound
 from tui_popretr.facts import SessionId
 from tui_popretr.journal.journal import Journal

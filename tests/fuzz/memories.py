@@ -8,7 +8,7 @@ from typing import Final
 from tests.fuzz.expectations import harmless
 from tests.fuzz.material import Material
 from tui_popretr.migration import fetchmail, getmail, mpop
-from tui_popretr.migration.memory import NAMED, Account, Memory
+from tui_popretr.migration.seen_file import NAMED, Account, Memory
 from tui_popretr.pop3.listing import UID
 
 SEEDS: Final = [

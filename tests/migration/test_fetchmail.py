@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tui_popretr.migration.fetchmail import places, read
-from tui_popretr.migration.memory import Account
+from tui_popretr.migration.seen_file import Account
 
 
 def accounts(data: bytes) -> dict[str, list[str]]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tui_popretr.migration.getmail import accounts_of, places, read, spelled
-from tui_popretr.migration.memory import Account
+from tui_popretr.migration.seen_file import Account
 
 PATH = "/home/me/.getmail/oldmail-pop.example.net-995-me"
 ME = Account("me", "pop.example.net")

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tui_popretr.files import FileTooLargeError
 from tui_popretr.migration import tools
-from tui_popretr.migration.memory import NAMED, Account
+from tui_popretr.migration.seen_file import NAMED, Account
 from tui_popretr.migration.tools import TOOLS
 
 #: For each program a file of two messages of me@pop.example.net, whose UIDs are u1 and u2.

@@ -5,8 +5,8 @@ from __future__ import annotations
 import sys
 from argparse import Namespace
 
-from tui_popretr.cli import configuration, surroundings
-from tui_popretr.cli.places import locate
+from tui_popretr.cli import configuration, preflight
+from tui_popretr.cli.config_path import locate
 from tui_popretr.config.explain import describe
 from tui_popretr.config.model import Settings
 from tui_popretr.config.problems import Severity
@@ -19,13 +19,13 @@ def run(arguments: Namespace) -> int:
     """Check a configuration and return the exit code. Raises PopretrError."""
     everything = configuration.read(locate(arguments.config, arguments.naf), shown=frozenset(Severity))
     settings = configuration.choose(everything, arguments.clients)
-    for warning in surroundings.warnings(settings):
+    for warning in preflight.warnings(settings):
         print(f"{visible(settings.path)}: warning: {warning}", file=sys.stderr)
     _make_contexts(settings)
     if arguments.connect:
-        from tui_popretr.cli import connecting
+        from tui_popretr.cli import check_connect
 
-        return connecting.check(settings)
+        return check_connect.check(settings)
     for client in settings.clients:
         print(f"{visible(client.id)}: {describe(client)}")
     if settings.disabled and not arguments.clients:

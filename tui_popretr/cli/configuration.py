@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
-from tui_popretr.cli.places import ConfigurationFile
+from tui_popretr.cli.config_path import ConfigurationFile
 from tui_popretr.config.model import Settings
 from tui_popretr.config.problems import Problem, Severity
 from tui_popretr.config.reader import load

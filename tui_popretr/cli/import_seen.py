@@ -10,12 +10,12 @@ from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
 
-from tui_popretr.cli import seen
+from tui_popretr.cli import marking
 from tui_popretr.config.model import ClientSettings
 from tui_popretr.config.values import did_you_mean
 from tui_popretr.errors import ConfigurationError, ExitCode, UsageError, describe_os_error
 from tui_popretr.journal.journal import Journal
-from tui_popretr.migration.memory import Account, Memory
+from tui_popretr.migration.seen_file import Account, Memory
 from tui_popretr.migration.tools import TOOLS, Tool
 from tui_popretr.text import visible
 
@@ -34,7 +34,7 @@ class _Match:
 
     def __str__(self) -> str:
         where = ", ".join(visible(path, 4096) for path in self.paths)
-        return f"{visible(self.client.id)}: {seen.count(len(self.uids), 'message')} of {self.account} in {where}"
+        return f"{visible(self.client.id)}: {marking.count(len(self.uids), 'message')} of {self.account} in {where}"
 
 
 def run(arguments: Namespace) -> int:
@@ -45,7 +45,7 @@ def run(arguments: Namespace) -> int:
     """
     tool, files = _source(arguments.source)
     try:
-        settings = seen.read_settings(arguments)
+        settings = marking.read_settings(arguments)
     except ConfigurationError as problem:
         if arguments.config is None and files:
             problem.advice = f"the configuration stands before --from: what stands behind it is a file of {tool.name}'s"
@@ -60,8 +60,8 @@ def run(arguments: Namespace) -> int:
         return ExitCode.OK
     with closing(Journal.open(settings.journal)) as journal:
         for match in matches:
-            new = seen.mark(journal, match.client, match.uids)
-            print(f"{match}: {seen.outcome(new, len(match.uids))}")
+            new = marking.mark(journal, match.client, match.uids)
+            print(f"{match}: {marking.outcome(new, len(match.uids))}")
     return ExitCode.OK
 
 
@@ -87,7 +87,7 @@ def _remember(tool: Tool, files: Sequence[str]) -> list[Memory]:
         for line in memory.bad:
             _warn(f"{visible(memory.path, 4096)}:{line.number}: warning: passed over, it makes no sense: '{line.text}'")
         if more := memory.passed_over - len(memory.bad):
-            _warn(f"{visible(memory.path, 4096)}: warning: {seen.count(more, 'further line')} passed over")
+            _warn(f"{visible(memory.path, 4096)}: warning: {marking.count(more, 'further line')} passed over")
     return memories
 
 
@@ -140,7 +140,7 @@ def _match(tool: Tool, client: ClientSettings, named: str | None, memories: Sequ
         for each in memory.recollections:
             if each.accounts:
                 accounts[str(each.accounts[0])] += len(each.uids)
-    names = [f"{name} ({seen.count(number, 'message')})" for name, number in accounts.most_common(_NAMED)]
+    names = [f"{name} ({marking.count(number, 'message')})" for name, number in accounts.most_common(_NAMED)]
     if more := len(accounts) - len(names):
         names.append(f"{more} more")
     where = ", ".join(visible(memory.path, 200) for memory in memories[:3]) + (", ..." if len(memories) > 3 else "")

@@ -12,7 +12,7 @@ from argparse import Namespace
 from collections.abc import Iterator
 
 from tui_popretr import __version__
-from tui_popretr.cli.places import locate
+from tui_popretr.cli.config_path import locate
 from tui_popretr.config.reader import load
 from tui_popretr.errors import ConfigurationError, ExitCode
 from tui_popretr.text import visible

@@ -11,12 +11,12 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Final
 
-from tui_popretr.cli import surroundings
+from tui_popretr.cli import preflight
+from tui_popretr.cli.config_path import locate, own_place
 from tui_popretr.cli.init_dialogue import Dialogue, Talk, folded, has_terminal, needed, plain
 from tui_popretr.cli.init_file import PrivateFile, already_there
-from tui_popretr.cli.init_interview import Agreed, amount, interview
+from tui_popretr.cli.init_questions import Agreed, amount, interview
 from tui_popretr.cli.init_text import configuration_text, shown
-from tui_popretr.cli.places import locate, own_place
 from tui_popretr.config import values
 from tui_popretr.config.addresses import mail_address, server_address
 from tui_popretr.config.explain import describe
@@ -56,7 +56,7 @@ def run(arguments: Namespace, *, connector: Connector = connect_tcp) -> int:
     path = os.path.abspath(arguments.config or own_place().path)
     if os.path.lexists(path) and not arguments.force:
         raise already_there(path)
-    if trouble := surroundings.folder_trouble(os.path.dirname(os.path.realpath(path))):
+    if trouble := preflight.folder_trouble(os.path.dirname(os.path.realpath(path))):
         raise CannotCreate(f"{shown(path)} cannot be written: {trouble}", advice="name another file: init FILE")
     _check_arguments(arguments)
     talk = Talk(Dialogue() if has_terminal() else None, quiet=bool(arguments.quiet))
@@ -158,7 +158,7 @@ def _tell_what_is_next(path: str, agreed: Agreed) -> None:
     for problem in loaded.problems:
         if problem.severity is Severity.WARNING:
             print(problem, file=sys.stderr)
-    for warning in surroundings.warnings(settings):
+    for warning in preflight.warnings(settings):
         print(f"{shown(path)}: warning: {warning}", file=sys.stderr)
     name = "" if _is_found(settings.path) else f" {shlex.quote(path)}"
     if agreed.outline.keep and (agreed.found is None or agreed.found.messages):

@@ -8,9 +8,9 @@ import secrets
 from types import TracebackType
 from typing import Self
 
+from tui_popretr.delivery.errors import delivery_failed
 from tui_popretr.delivery.folders import Folders, sync_folder
 from tui_popretr.delivery.publishing import publish_by_link
-from tui_popretr.delivery.trouble import delivery_failed
 from tui_popretr.errors import CannotCreate
 
 

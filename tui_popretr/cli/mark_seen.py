@@ -7,8 +7,8 @@ from argparse import Namespace
 from contextlib import closing
 from dataclasses import replace
 
-from tui_popretr.cli import seen
-from tui_popretr.cli.visiting import visit
+from tui_popretr.cli import marking
+from tui_popretr.cli.probing import visit
 from tui_popretr.config.model import ClientSettings
 from tui_popretr.engine.probe import Findings
 from tui_popretr.errors import ExitCode, PopretrError, UidlUnavailable, worst
@@ -21,7 +21,7 @@ def run(arguments: Namespace) -> int:
 
     Raises UsageError, ConfigurationError and JournalError. Nothing is retrieved, and nothing deleted.
     """
-    settings = seen.read_settings(arguments)
+    settings = marking.read_settings(arguments)
     with closing(Journal.open(settings.journal)) as journal:  # before anybody is called on: a daemon may have it
         found: list[tuple[ClientSettings, Findings]] = []
         # A missing UIDL is told in this command's own words.
@@ -41,11 +41,11 @@ def _mark(journal: Journal, client: ClientSettings, found: Findings) -> ExitCode
     if not found.messages:
         print(f"{visible(client.id)}: the maildrop is empty, so there is nothing to mark")
         return ExitCode.OK
-    new = seen.mark(journal, client, found.uids)
-    print(f"{visible(client.id)}: {seen.count(number, 'message')} in the maildrop: {seen.outcome(new, number)}")
+    new = marking.mark(journal, client, found.uids)
+    print(f"{visible(client.id)}: {marking.count(number, 'message')} in the maildrop: {marking.outcome(new, number)}")
     if unmarked := found.messages - number:
         print(
-            f"{visible(client.id)}: {seen.count(unmarked, 'further message')} cannot be marked: the server gives no"
+            f"{visible(client.id)}: {marking.count(unmarked, 'further message')} cannot be marked: the server gives no"
             " usable UID",
             file=sys.stderr,
         )

@@ -10,7 +10,7 @@ from typing import Final
 
 from tui_popretr.bus import Bus
 from tui_popretr.cli import configuration
-from tui_popretr.cli.places import locate
+from tui_popretr.cli.config_path import locate
 from tui_popretr.config.model import LogSettings
 from tui_popretr.config.problems import Severity
 from tui_popretr.engine.service import Engine

@@ -7,11 +7,11 @@ import os
 from collections.abc import Collection
 
 from tui_popretr import faultpoints
+from tui_popretr.delivery.errors import delivery_failed
 from tui_popretr.delivery.folders import Folders
 from tui_popretr.delivery.modes import set_mode
 from tui_popretr.delivery.owner import Owner
 from tui_popretr.delivery.publishing import publish_by_link, publish_by_rename
-from tui_popretr.delivery.trouble import delivery_failed
 from tui_popretr.errors import DeliveryFailed
 from tui_popretr.faultpoints import Step
 

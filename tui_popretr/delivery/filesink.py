@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 
 from tui_popretr.config.model import Eol, Modes
+from tui_popretr.delivery.errors import delivery_failed
 from tui_popretr.delivery.folders import Folders
 from tui_popretr.delivery.owner import Owner
-from tui_popretr.delivery.trouble import delivery_failed
 
 
 class FileSink:

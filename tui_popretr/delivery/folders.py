@@ -7,9 +7,9 @@ import os
 import threading
 
 from tui_popretr import fs
+from tui_popretr.delivery.errors import delivery_failed
 from tui_popretr.delivery.modes import set_mode
 from tui_popretr.delivery.owner import Owner
-from tui_popretr.delivery.trouble import delivery_failed
 
 
 def sync_folder(path: str) -> None:

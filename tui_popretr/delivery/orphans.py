@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Collection
 
 from tui_popretr.delivery import names
-from tui_popretr.delivery.trouble import delivery_failed
+from tui_popretr.delivery.errors import delivery_failed
 
 
 def remove_left_behind(folder: str, tag_of: Callable[[str], str], journal_id: str, known: Collection[str]) -> list[str]:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import IO
 
 from tui_popretr import faultpoints
-from tui_popretr.delivery.trouble import delivery_failed
+from tui_popretr.delivery.errors import delivery_failed
 from tui_popretr.errors import DeliveryFailed
 from tui_popretr.faultpoints import Step
 

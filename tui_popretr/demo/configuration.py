@@ -12,7 +12,7 @@ from tui_popretr.config.reader import load
 from tui_popretr.demo import folder as layout
 from tui_popretr.demo.accounts import Account, Security
 from tui_popretr.demo.folder import DemoFolder
-from tui_popretr.demo.world import HOST, Ports
+from tui_popretr.demo.server import HOST, Ports
 from tui_popretr.errors import ConfigurationError
 from tui_popretr.popserver.certificates import ca_path
 

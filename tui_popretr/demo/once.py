@@ -15,8 +15,8 @@ from tui_popretr.demo.accounts import Account, Security
 from tui_popretr.demo.configuration import read_configuration, write_configuration
 from tui_popretr.demo.folder import DemoFolder
 from tui_popretr.demo.progress import Lines
+from tui_popretr.demo.server import Ports, World
 from tui_popretr.demo.troubles import explained
-from tui_popretr.demo.world import Ports, World
 from tui_popretr.engine.service import Engine
 from tui_popretr.errors import ExitCode, PopretrError
 from tui_popretr.facts import SessionResult

@@ -13,7 +13,7 @@ from tui_popretr.demo.accounts import Account
 from tui_popretr.demo.configuration import address_of
 from tui_popretr.demo.folder import DemoFolder
 from tui_popretr.demo.progress import seconds
-from tui_popretr.demo.world import Ports
+from tui_popretr.demo.server import Ports
 from tui_popretr.errors import ExitCode
 from tui_popretr.facts import SessionResult
 

@@ -12,9 +12,9 @@ from tui_popretr.clock import SystemClock
 from tui_popretr.demo import summary
 from tui_popretr.demo.configuration import read_configuration, write_configuration
 from tui_popretr.demo.folder import DemoFolder
-from tui_popretr.demo.stage import Stage
+from tui_popretr.demo.server import World
+from tui_popretr.demo.server_thread import Stage
 from tui_popretr.demo.troubles import explained
-from tui_popretr.demo.world import World
 from tui_popretr.engine.service import Engine
 from tui_popretr.errors import ExitCode, PopretrError
 from tui_popretr.ui.model.view import KEPT

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import trio
 
 from tui_popretr.config.model import ClientSettings
-from tui_popretr.engine.places import Place, Places
 from tui_popretr.engine.schedule import Alarm, Outcome, interval
+from tui_popretr.engine.slots import Place, Places
 from tui_popretr.errors import ExitCode, PopretrError
 from tui_popretr.facts import (
     ClientFinished,

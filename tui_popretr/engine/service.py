@@ -31,10 +31,10 @@ from tui_popretr.config.model import LogSettings, Server, Settings
 from tui_popretr.engine.client import ClientRunner, Services
 from tui_popretr.engine.describe import client_info, disabled_info, duration
 from tui_popretr.engine.expiry import ExpiryWatch
-from tui_popretr.engine.logbook import Logbook
-from tui_popretr.engine.places import Places
+from tui_popretr.engine.logfiles import Logbook
 from tui_popretr.engine.powercuts import unsafe_places
 from tui_popretr.engine.schedule import Alarm, first_due
+from tui_popretr.engine.slots import Places
 from tui_popretr.errors import (
     ConfigurationError,
     ConnectionCut,

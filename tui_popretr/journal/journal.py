@@ -20,6 +20,7 @@ from tui_popretr.faultpoints import Step
 from tui_popretr.files import refuse_irregular
 from tui_popretr.fs import want_room
 from tui_popretr.journal import lock, schema
+from tui_popretr.journal.errors import LEAST_ROOM, damaged, explain
 from tui_popretr.journal.ids import ids_of
 from tui_popretr.journal.place import make_private_folders
 from tui_popretr.journal.records import (
@@ -41,7 +42,6 @@ from tui_popretr.journal.records import (
     deletion_key,
     uid_key,
 )
-from tui_popretr.journal.trouble import LEAST_ROOM, damaged, explain
 from tui_popretr.text import visible
 
 #: A record goes when its UID has been absent from complete listings for so long (SPEC 5).

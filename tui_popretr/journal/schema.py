@@ -9,9 +9,9 @@ from typing import Final
 
 from tui_popretr.errors import JournalFromFuture
 from tui_popretr.fs import sync_folder
+from tui_popretr.journal.errors import damaged
 from tui_popretr.journal.place import sync_holder
 from tui_popretr.journal.records import EARLIEST, LONGEST_STEP
-from tui_popretr.journal.trouble import damaged
 
 APPLICATION_ID: Final = 0x506F7052  # "PopR"
 VERSION: Final = 4

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
-from tui_popretr.migration.memory import Account, Memory, Recollection, home_of, lines_of, name_of, uid_of
+from tui_popretr.migration.seen_file import Account, Memory, Recollection, home_of, lines_of, name_of, uid_of
 
 USUAL: Final = "the files in ~/.mpop_uidls"
 _HEAD = re.compile(rb" ([0-9]{1,9}) ([^ ]+) ([^ ]+)")

@@ -8,7 +8,7 @@ from typing import Final
 
 from tui_popretr.files import read_whole
 from tui_popretr.migration import fetchmail, getmail, mpop
-from tui_popretr.migration.memory import Account, Memory
+from tui_popretr.migration.seen_file import Account, Memory
 
 # 100,000 messages of an account are 10 MB at most.
 _LARGEST = 256 * 1024**2

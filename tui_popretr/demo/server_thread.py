@@ -9,8 +9,8 @@ from types import TracebackType
 import trio
 
 from tui_popretr.clock import Clock
+from tui_popretr.demo.server import Ports, World
 from tui_popretr.demo.troubles import explained
-from tui_popretr.demo.world import Ports, World
 
 #: The world has nothing to save: it ends at once, or hangs.
 _JOIN = 5.0

@@ -8,7 +8,7 @@ from argparse import Namespace
 from collections.abc import Collection
 
 from tui_popretr.cli import configuration
-from tui_popretr.cli.places import locate
+from tui_popretr.cli.config_path import locate
 from tui_popretr.config.model import ClientSettings, Settings
 from tui_popretr.config.problems import Severity
 from tui_popretr.delivery.sinks import sink_for

@@ -9,8 +9,8 @@ import platformdirs
 import pytest
 
 from tests.cli.program import client, run_program, write_configuration
-from tui_popretr.cli import places
-from tui_popretr.cli.places import ConfigurationFile, locate
+from tui_popretr.cli import config_path
+from tui_popretr.cli.config_path import ConfigurationFile, locate
 from tui_popretr.errors import ConfigurationError, ExitCode
 
 
@@ -30,7 +30,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
     monkeypatch.setattr(platformdirs, "user_config_dir", config)
     monkeypatch.setattr(platformdirs, "user_state_dir", state)
-    monkeypatch.setattr(places, "_SYSTEM_FILE", str(tmp_path / "etc/tui-popretr.xml"))
+    monkeypatch.setattr(config_path, "_SYSTEM_FILE", str(tmp_path / "etc/tui-popretr.xml"))
     return tmp_path
 
 

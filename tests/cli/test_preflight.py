@@ -9,7 +9,7 @@ import pytest
 
 from tests.cli.program import client, run_program, write_configuration
 from tests.support.passwords import PASSWORD
-from tui_popretr.cli.surroundings import warnings
+from tui_popretr.cli.preflight import warnings
 from tui_popretr.config.model import Settings
 from tui_popretr.config.reader import load
 

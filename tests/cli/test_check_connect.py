@@ -18,7 +18,7 @@ from tests.cli.program import client, environment, mail, run_program, started, w
 from tests.support.passwords import PASSWORD
 from tests.support.popserver_thread import running_server
 from tests.support.streams import memory_connection
-from tui_popretr.cli import connecting, visiting
+from tui_popretr.cli import check_connect, probing
 from tui_popretr.config.model import ClientSettings, MaildirDestination, Server, Settings
 from tui_popretr.config.reader import load
 from tui_popretr.engine.probe import Findings
@@ -50,7 +50,7 @@ def test_a_report_of_all_there_is() -> None:
         octets=3_400_000,
         warnings=["pop.example.net:995 cannot handle CAPA"],
     )
-    assert list(connecting.report(CLIENT, found, NOW)) == [
+    assert list(check_connect.report(CLIENT, found, NOW)) == [
         "isp: pop.example.net:995 (192.0.2.7:995)",
         "  TLS:          TLSv1.3, TLS_AES_256_GCM_SHA384",
         "  certificate:  pop.example.net, issued by Some CA",
@@ -65,13 +65,13 @@ def test_a_report_of_all_there_is() -> None:
 
 def test_a_report_ends_where_the_visit_ended() -> None:
     found = Findings(remote="192.0.2.7:110", problem=LoginRejected("the server rejected the login"))
-    assert list(connecting.report(CLIENT, found, NOW)) == [
+    assert list(check_connect.report(CLIENT, found, NOW)) == [
         "isp: pop.example.net:995 (192.0.2.7:110)",
         "  TLS:          none",
         "  FAILED:       the server rejected the login",
         "  what to do:   check username and password",
     ]
-    assert list(connecting.report(CLIENT, Findings(problem=ServerUnreachable("no", advice="")), NOW)) == [
+    assert list(check_connect.report(CLIENT, Findings(problem=ServerUnreachable("no", advice="")), NOW)) == [
         "isp: pop.example.net:995",
         "  FAILED:       no",
     ]
@@ -80,18 +80,18 @@ def test_a_report_ends_where_the_visit_ended() -> None:
 def test_small_numbers_are_told_as_people_do() -> None:
     tls = replace(TLS, subject="", issuer="", names=(), expires=datetime(2026, 11, 25, 11, 0, tzinfo=UTC))
     found = Findings(remote="x:1", tls=tls, mechanism="APOP", messages=1, octets=1)
-    rows = list(connecting.report(CLIENT, found, NOW))
+    rows = list(check_connect.report(CLIENT, found, NOW))
     assert "  certificate:  without a subject, issued by nobody named" in rows
     assert "  names:        none" in rows
     assert "  expires:      ! in 1 day, on 2026-11-25" in rows
     assert "  capabilities: not told (no CAPA)" in rows
     assert "  maildrop:     1 message, 1 Byte" in rows
-    assert "  maildrop:     empty" in list(connecting.report(CLIENT, replace(found, messages=0), NOW))
+    assert "  maildrop:     empty" in list(check_connect.report(CLIENT, replace(found, messages=0), NOW))
 
 
 def test_a_pinned_certificate_with_its_fingerprint() -> None:
     tls = replace(TLS, fingerprint="ab" * 32, pinned=True, expires=datetime(2026, 11, 20, 11, 0, tzinfo=UTC))
-    rows = list(connecting.report(CLIENT, Findings(remote="x:1", tls=tls), NOW))
+    rows = list(check_connect.report(CLIENT, Findings(remote="x:1", tls=tls), NOW))
     assert "  certificate:  pop.example.net, issued by Some CA (pinned)" in rows
     assert "  EXPIRED:      on 2026-11-20" in rows
     assert f"  SHA-256:      {'ab' * 32}" in rows
@@ -162,8 +162,8 @@ def test_only_so_many_are_visited_at_once(tmp_path: Path, capsys: pytest.Capture
         raise ServerUnreachable("not today")
 
     settings = settings_of(tmp_path, *(client(f"c{number}", f"h{number}.test") for number in range(20)))
-    assert connecting.check(settings, connector=connector) == 69
-    assert most == visiting.AT_ONCE
+    assert check_connect.check(settings, connector=connector) == 69
+    assert most == probing.AT_ONCE
     assert sorted(reported(capsys)) == sorted(f"c{n}" for n in range(20))
 
 
@@ -188,7 +188,7 @@ async def test_a_stalled_server_withholds_nothing(
         raise ServerUnreachable("not today")
 
     settings = settings_of(tmp_path, client("silent", "silent.test"), client("quick", "quick.test"))
-    assert await connecting.check_all(settings, connector) is ExitCode.UNAVAILABLE
+    assert await check_connect.check_all(settings, connector) is ExitCode.UNAVAILABLE
     assert reported(capsys) == ["quick", "silent"]
     # no longer than somebody waits, whatever <timeout> says
     assert (settings.timeout, ended) == (240.0, [30.0, 30.0])
@@ -205,7 +205,7 @@ async def test_a_tls_handshake_is_waited_for_no_longer(tmp_path: Path, autojump_
         return memory_connection(handshake=handshake)[0]
 
     settings = settings_of(tmp_path, client("isp", "pop.test", more="<ssl/><maildir>m</maildir>"))
-    assert await connecting.check_all(settings, connector) is ExitCode.PROTOCOL
+    assert await check_connect.check_all(settings, connector) is ExitCode.PROTOCOL
     assert trio.current_time() == pytest.approx(30.0)
 
 
@@ -218,10 +218,10 @@ async def test_on_a_terminal_it_tells_whom_it_waits_for(
         raise ServerUnreachable("not today")
 
     settings = settings_of(tmp_path, *(client(f"c{wait}", f"h{wait}.test") for wait in (1, 17, 12)))
-    await connecting.check_all(settings, connector)
+    await check_connect.check_all(settings, connector)
     assert capsys.readouterr().err == ""
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
-    await connecting.check_all(settings, connector)
+    await check_connect.check_all(settings, connector)
     assert capsys.readouterr().err.splitlines() == ["still waiting for: c17, c12", "still waiting for: c17"]
 
 
@@ -246,7 +246,7 @@ async def test_a_server_without_a_greeting_may_be_waiting_for_tls(
         return stream
 
     settings = settings_of(tmp_path, client("isp", "127.0.0.1", more=f"{more}<maildir>m</maildir>"))
-    assert await connecting.check_all(settings, connector) is ExitCode.TEMPORARY
+    assert await check_connect.check_all(settings, connector) is ExitCode.TEMPORARY
     advice = 'if this port speaks TLS from the first byte (as 995 does), use <ssl latent="N"/>'
     assert (f"  what to do:   {advice}\n" in capsys.readouterr().out) == advised
 

@@ -12,8 +12,8 @@ import trio
 
 from tests.support.clock import FakeClock, local
 from tests.support.popserver_thread import PATIENCE
-from tui_popretr.demo.stage import Stage
-from tui_popretr.demo.world import HOST, Ports, World
+from tui_popretr.demo.server import HOST, Ports, World
+from tui_popretr.demo.server_thread import Stage
 
 NEWEST = local(2026, 11, 23)
 

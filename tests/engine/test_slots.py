@@ -8,7 +8,7 @@ from collections import Counter
 import pytest
 
 from tui_popretr.config.model import AuthType, Concurrency, Server, TlsPolicy
-from tui_popretr.engine.places import Place, Places
+from tui_popretr.engine.slots import Place, Places
 
 
 def server(host: str = "one.test", port: int = 110, user: str | None = "me") -> Server:

@@ -8,7 +8,7 @@ from datetime import datetime
 import trio
 from humanize.filesize import naturalsize
 
-from tui_popretr.cli.visiting import visit_all
+from tui_popretr.cli.probing import visit_all
 from tui_popretr.clock import SystemClock
 from tui_popretr.config.model import ClientSettings, Settings
 from tui_popretr.engine.probe import Findings

@@ -9,7 +9,7 @@ from functools import partial
 
 from tui_popretr import fs
 from tui_popretr.cli import trials
-from tui_popretr.cli.intime import PATIENCE, call_all
+from tui_popretr.cli.timeouts import PATIENCE, call_all
 from tui_popretr.config.model import (
     ClientSettings,
     CommandDestination,

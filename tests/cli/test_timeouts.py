@@ -7,7 +7,7 @@ from functools import partial
 
 import pytest
 
-from tui_popretr.cli.intime import call_all
+from tui_popretr.cli.timeouts import call_all
 
 
 def test_results_are_in_the_order_of_the_calls() -> None:

@@ -14,7 +14,7 @@ from tests.support.making import engine_settings
 from tests.support.worlds import RunClock
 from tui_popretr.bus import Bus
 from tui_popretr.config.model import LogSettings, Settings
-from tui_popretr.engine.logbook import Logbook
+from tui_popretr.engine.logfiles import Logbook
 from tui_popretr.facts import Dialogue, Direction, Level, Noted, SessionId
 
 

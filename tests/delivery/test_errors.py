@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tui_popretr.delivery.trouble import delivery_failed
+from tui_popretr.delivery.errors import delivery_failed
 from tui_popretr.errors import CannotCreate, ExitCode
 
 

@@ -10,8 +10,8 @@ import trio
 from trio.testing import MockClock, trio_test
 
 from tests.support.clock import local
-from tui_popretr.demo import world as world_module
-from tui_popretr.demo.world import HOST, Ports, World
+from tui_popretr.demo import server as world_module
+from tui_popretr.demo.server import HOST, Ports, World
 from tui_popretr.popserver.certificates import ca_path
 
 NEWEST = local(2026, 11, 23)

@@ -12,9 +12,9 @@ import trio
 from tui_popretr.bus import Bus
 from tui_popretr.clock import SystemClock
 from tui_popretr.config.model import ClientSettings, Settings
-from tui_popretr.engine.places import Places
 from tui_popretr.engine.probe import Findings, probe
 from tui_popretr.engine.service import connect_tcp
+from tui_popretr.engine.slots import Places
 from tui_popretr.facts import SessionId
 from tui_popretr.net.stream import Resolver
 from tui_popretr.session.setup import Connector, Entry

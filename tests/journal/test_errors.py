@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tui_popretr.errors import ExitCode, JournalDamaged, JournalLocked
-from tui_popretr.journal.trouble import explain
+from tui_popretr.journal.errors import explain
 
 UNTIL_THEN = "until then nothing is retrieved and nothing is deleted"
 
