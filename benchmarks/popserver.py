@@ -6,7 +6,7 @@ import sys
 
 import trio
 
-from tui_popretr.popserver import Faults, Maildrop, Message, PopServer
+from tui_popretr.popserver import Faults, Message, PopServer, ServedMaildrop
 
 PASSWORD = "secret"
 MESSAGES = 400
@@ -20,7 +20,7 @@ async def serve(accounts: int, delay: float) -> None:
     After the login each reply takes `delay` seconds, a third more or less, so that sessions get out of step.
     """
     maildrops = [
-        Maildrop(f"user{number}", PASSWORD, faults=Faults(delay=delay * (2 / 3 + 2 / 3 * number / accounts)))
+        ServedMaildrop(f"user{number}", PASSWORD, faults=Faults(delay=delay * (2 / 3 + 2 / 3 * number / accounts)))
         for number in range(accounts)
     ]
     message = Message.of(_TEXT)

@@ -34,7 +34,7 @@ from tui_popretr.commands import Command
 from tui_popretr.config.model import Server
 from tui_popretr.demo.configuration import read_configuration, write_configuration
 from tui_popretr.demo.folder import make_folder
-from tui_popretr.demo.server import HOST, Ports, World
+from tui_popretr.demo.server import HOST, DemoServer, Ports
 from tui_popretr.engine.service import Engine
 from tui_popretr.facts import ClientInfo, ClientsChanged, DialogueLine, Fact, TlsDetails
 from tui_popretr.net.stream import Stream
@@ -109,7 +109,7 @@ def play(seconds: float) -> list[tuple[float, Fact]]:
 
 async def _perform(path: str, seconds: float, record: list[tuple[float, Fact]]) -> None:
     clock = RunClock()
-    world = World(BEGIN, watched=True)
+    world = DemoServer(BEGIN, watched=True)
     folder = make_folder(path)
     write_configuration(folder, world.accounts, PORTS)
     numbers = itertools.count(1)

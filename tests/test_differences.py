@@ -14,7 +14,7 @@ from tests.config.helpers import client as a_client
 from tests.config.helpers import load_text, settings_of, task
 from tests.support.passwords import PASSWORD
 from tests.support.popserver_thread import running_server
-from tui_popretr.popserver import Maildrop
+from tui_popretr.popserver import ServedMaildrop
 
 ROOT = Path(__file__).parents[1]
 DOCUMENT = ROOT / "docs/differences.md"
@@ -188,7 +188,7 @@ SENT = (
 
 def test_a_message_arrives_as_it_was_sent(tmp_path: Path) -> None:
     """Its dots without the stuffing, its addresses with their capitals, and nothing added but the Received header."""
-    box = Maildrop("me", PASSWORD)
+    box = ServedMaildrop("me", PASSWORD)
     box.add(SENT)
     with running_server([box]) as server:
         more = "<downloads_directory>%DIRVAR%/mail</downloads_directory>"

@@ -180,13 +180,13 @@ class LoginRejected(LoginFailed):
     default_advice = "check username and password"
 
 
-class TlsDemanded(LoginRejected):
+class TlsRequired(LoginRejected):
     """The server lets nobody log in without TLS, and none is configured."""
 
     default_advice = 'add <ssl latent="Y"/> to the client, or <ssl/> where the server has TLS at port 995'
 
 
-class ServerUnproven(LoginFailed):
+class ServerNotAuthenticated(LoginFailed):
     """The server did not prove that it knows the password (SCRAM): it may not be the one that it claims to be."""
 
     default_advice = "somebody may be between you and the server; ask its operator before you use another authtype"
@@ -248,7 +248,7 @@ class CannotCreate(DeliveryFailed):
     exit_code = ExitCode.CANT_CREATE
 
 
-class DestinationSilent(DeliveryFailed):
+class DestinationTimeout(DeliveryFailed):
     """The destination does not answer: a network file system is gone, or a disk hangs. Nobody knows what it did."""
 
     exit_code = ExitCode.TEMPORARY
@@ -269,28 +269,28 @@ class PartlyAccepted(DeliveryFailed):
         self.refused_for_good = for_good
 
 
-class ReceiverUnreachable(DeliveryFailed):
+class SmtpServerUnreachable(DeliveryFailed):
     """The mail server that is to take the messages (SMTP, LMTP) cannot be reached, or takes none."""
 
     exit_code = ExitCode.UNAVAILABLE
     default_advice = "see whether the mail server runs, and whether <address> in <smtp> is right"
 
 
-class ReceiverBroke(DeliveryFailed):
+class SmtpTemporaryFailure(DeliveryFailed):
     """The mail server put something off (4yz), did not answer in time, or closed the connection."""
 
     exit_code = ExitCode.TEMPORARY
     default_advice = "it is tried again at the next run"
 
 
-class ReceiverRefused(DeliveryFailed):
+class SmtpServerRefused(DeliveryFailed):
     """The mail server refused for good (5yz) what every message needs: our sender, or mail from us at all."""
 
     exit_code = ExitCode.UNAVAILABLE
     default_advice = "see the mail server's log; its reasons may lie in sender, recip or the server's own settings"
 
 
-class RecipientsRefused(ReceiverRefused):
+class RecipientsRefused(SmtpServerRefused):
     """The mail server refused all recipients for good (5yz to RCPT), and not because of our configuration."""
 
     refused_for_good = True
@@ -306,20 +306,20 @@ class MessageRejected(DeliveryFailed):
     )
 
 
-class ReceiverLoginFailed(DeliveryFailed):
+class SmtpLoginFailed(DeliveryFailed):
     """The mail server did not accept username and password, offers no login, or takes no mail without one."""
 
     exit_code = ExitCode.LOGIN
     default_advice = "check <username> and <password> in <smtp>"
 
 
-class ReceiverNotTrusted(DeliveryFailed):
+class SmtpServerNotTrusted(DeliveryFailed):
     """No TLS with the mail server where TLS is configured; nothing secret was sent."""
 
     exit_code = ExitCode.PROTOCOL
 
 
-class ReceiverConfused(DeliveryFailed):
+class SmtpProtocolError(DeliveryFailed):
     """The mail server sent what its protocol does not allow, or more of it than is sane."""
 
     exit_code = ExitCode.PROTOCOL
@@ -423,7 +423,7 @@ def out_of_threads(problem: BaseException) -> SystemLimit | None:
 # --- the system's errors --------------------------------------------------------------------------------------------
 
 
-class FileTrouble(NamedTuple):
+class FileUnusable(NamedTuple):
     """What an error of the system means for a file that was to be written."""
 
     words: str
@@ -431,39 +431,39 @@ class FileTrouble(NamedTuple):
     misplaced: bool = False  # the place is wrong rather than the moment
 
 
-DISK_FULL: Final = FileTrouble("the disk is full", "make room on the disk; it is tried again at the next run")
-READ_ONLY: Final = FileTrouble("the file system is read-only", "mount it writable, and look why it is not", True)
-NO_PERMISSION: Final = FileTrouble("permission denied", "give the program's user the right to write there", True)
-BROKEN_DISK: Final = FileTrouble(
+DISK_FULL: Final = FileUnusable("the disk is full", "make room on the disk; it is tried again at the next run")
+READ_ONLY: Final = FileUnusable("the file system is read-only", "mount it writable, and look why it is not", True)
+NO_PERMISSION: Final = FileUnusable("permission denied", "give the program's user the right to write there", True)
+BROKEN_DISK: Final = FileUnusable(
     "the disk reports an input/output error", "look into the system's log: the disk may be failing"
 )
 
 _FILE_TROUBLES: Final = {
     errno.ENOSPC: DISK_FULL,
-    errno.EDQUOT: FileTrouble(
+    errno.EDQUOT: FileUnusable(
         "the disk quota is used up", "make room or raise the quota; it is tried again at the next run"
     ),
     errno.EROFS: READ_ONLY,
     errno.EACCES: NO_PERMISSION,
     errno.EPERM: NO_PERMISSION,
-    errno.ENOTDIR: FileTrouble(
+    errno.ENOTDIR: FileUnusable(
         "a part of the path is not a folder", "move the file away that stands in the folder's place", True
     ),
-    errno.EISDIR: FileTrouble("there is a folder of that name", "name another file, or move the folder away", True),
-    errno.EEXIST: FileTrouble("there is something of that name already", "", True),
-    errno.ENOENT: FileTrouble("it does not exist", "", True),
-    errno.ELOOP: FileTrouble("a symbolic link stands in the way", "", True),
-    errno.ENAMETOOLONG: FileTrouble("the name is too long", "choose a shorter path", True),
+    errno.EISDIR: FileUnusable("there is a folder of that name", "name another file, or move the folder away", True),
+    errno.EEXIST: FileUnusable("there is something of that name already", "", True),
+    errno.ENOENT: FileUnusable("it does not exist", "", True),
+    errno.ELOOP: FileUnusable("a symbolic link stands in the way", "", True),
+    errno.ENAMETOOLONG: FileUnusable("the name is too long", "choose a shorter path", True),
     errno.EIO: BROKEN_DISK,
-    errno.EFBIG: FileTrouble("the file is larger than the system allows"),
-    errno.EMFILE: FileTrouble("too many open files", "raise the limit of open files (ulimit -n)"),
-    errno.ENFILE: FileTrouble("too many open files in the whole system"),
+    errno.EFBIG: FileUnusable("the file is larger than the system allows"),
+    errno.EMFILE: FileUnusable("too many open files", "raise the limit of open files (ulimit -n)"),
+    errno.ENFILE: FileUnusable("too many open files in the whole system"),
 }
 
 
-def file_trouble(error: OSError) -> FileTrouble:
+def file_unusable(error: OSError) -> FileUnusable:
     """Return what an OSError means for a file that was to be written, in words that fit behind "cannot write FILE:"."""
-    return _FILE_TROUBLES.get(error.errno or 0, FileTrouble(describe_os_error(error)))
+    return _FILE_TROUBLES.get(error.errno or 0, FileUnusable(describe_os_error(error)))
 
 
 def describe_os_error(error: OSError) -> str:

@@ -27,7 +27,7 @@ from tui_popretr.facts import TlsDetails
 from tui_popretr.net.stream import Stream
 from tui_popretr.net.tls import TlsSession
 from tui_popretr.pop3 import Capabilities
-from tui_popretr.popserver import Faults, Maildrop, Policy
+from tui_popretr.popserver import Faults, ServedMaildrop, ServerPolicy
 from tui_popretr.popserver.certificates import ca_path, server_context
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
@@ -98,9 +98,9 @@ def test_a_pinned_certificate_with_its_fingerprint() -> None:
 
 
 def test_the_servers_are_visited_and_the_worst_is_the_exit_code(tmp_path: Path) -> None:
-    box = Maildrop("me", PASSWORD)
+    box = ServedMaildrop("me", PASSWORD)
     box.add(mail())
-    with running_server([box, Maildrop("work", PASSWORD)], tls=server_context()) as server:
+    with running_server([box, ServedMaildrop("work", PASSWORD)], tls=server_context()) as server:
         more = f'<ssl tspath="{ca_path()}"/><maildir>m</maildir>'
         path = write_configuration(
             tmp_path / "c.xml",
@@ -133,7 +133,7 @@ def test_the_servers_are_visited_and_the_worst_is_the_exit_code(tmp_path: Path) 
 
 
 def test_two_clients_of_one_maildrop_do_not_lock_each_other_out(tmp_path: Path) -> None:
-    with running_server([Maildrop("me", PASSWORD)], policy=Policy(capa=False)) as server:
+    with running_server([ServedMaildrop("me", PASSWORD)], policy=ServerPolicy(capa=False)) as server:
         attributes = 'preserve="Y" newonly="Y"'
         path = write_configuration(
             tmp_path / "c.xml",
@@ -252,7 +252,7 @@ async def test_a_server_without_a_greeting_may_be_waiting_for_tls(
 
 
 def test_ctrl_c_ends_it_in_a_word(tmp_path: Path) -> None:
-    with running_server([Maildrop("me", PASSWORD)], faults=Faults(stall={"STAT"})) as server:
+    with running_server([ServedMaildrop("me", PASSWORD)], faults=Faults(stall={"STAT"})) as server:
         path = write_configuration(tmp_path / "c.xml", client("isp", server.address))
         with started("check", path, "--connect") as program:
             server.wait_for_line(b"STAT")

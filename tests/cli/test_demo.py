@@ -26,9 +26,9 @@ from tests.ui.terminal import OnTerminal, on_terminal
 from tui_popretr.cli import demo
 from tui_popretr.demo import accounts as accounts_module
 from tui_popretr.demo import once, watched
-from tui_popretr.demo.accounts import Account, make_accounts
+from tui_popretr.demo.accounts import DemoAccount, make_accounts
 from tui_popretr.demo.folder import DemoFolder, make_folder
-from tui_popretr.demo.server import World
+from tui_popretr.demo.server import DemoServer
 from tui_popretr.errors import CannotCreate
 from tui_popretr.popserver import Faults
 
@@ -51,7 +51,7 @@ def _quick() -> Iterator[None]:
         yield
 
 
-def _expected(account: Account) -> list[str]:
+def _expected(account: DemoAccount) -> list[str]:
     """Hashes of the messages that have to arrive, as they have to lie on the disk."""
     hashes = []
     for message in account.maildrop.messages:
@@ -61,7 +61,7 @@ def _expected(account: Account) -> list[str]:
     return sorted(hashes)
 
 
-def _arrived(folder: DemoFolder, account: Account) -> list[str]:
+def _arrived(folder: DemoFolder, account: DemoAccount) -> list[str]:
     """Hashes of the messages that did arrive, without our Received."""
     where = Path(folder.mail_of(account))
     files = [path.read_bytes() for path in where.iterdir()] if where.exists() else []
@@ -88,7 +88,7 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> Played:
     return Played(folder, once.run_once(folder, out, keep=True), out.getvalue())
 
 
-def _accounts() -> tuple[Account, ...]:
+def _accounts() -> tuple[DemoAccount, ...]:
     return make_accounts(FakeClock().now())
 
 
@@ -175,12 +175,12 @@ def test_a_folder_in_use_is_refused(tmp_path: Path) -> None:
 
 
 def test_an_unexpected_end_is_explained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    class Troubled(World):
+    class Troubled(DemoServer):
         def __init__(self, newest: datetime) -> None:
             super().__init__(newest)
             self.busy.faults = Faults(refuse={7})
 
-    monkeypatch.setattr(once, "World", Troubled)
+    monkeypatch.setattr(once, "DemoServer", Troubled)
     out = io.StringIO()
     assert once.run_once(make_folder(str(tmp_path / "demo")), out, keep=True) == 70
     told = out.getvalue().partition("Not everything went as it should")[2]
@@ -190,11 +190,11 @@ def test_an_unexpected_end_is_explained(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 def test_a_server_that_cannot_listen_is_explained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    class Deaf(World):
+    class Deaf(DemoServer):
         async def serve(self, *, task_status: object = None) -> None:
             raise OSError(98, "Address already in use")
 
-    monkeypatch.setattr(once, "World", Deaf)
+    monkeypatch.setattr(once, "DemoServer", Deaf)
     out = io.StringIO()
     assert once.run_once(make_folder(str(tmp_path / "demo")), out, keep=False) == 70
     assert "  address already in use\n" in out.getvalue()

@@ -15,11 +15,11 @@ import pytest
 from tests.cli.program import client, environment, mail, run_program, write_configuration
 from tests.support.passwords import PASSWORD, discreet
 from tests.support.popserver_thread import PATIENCE, RunningServer, running_server
-from tui_popretr.popserver import Maildrop
+from tui_popretr.popserver import ServedMaildrop
 
 
-def maildrop(messages: int = 1) -> Maildrop:
-    box = Maildrop("me", PASSWORD)
+def maildrop(messages: int = 1) -> ServedMaildrop:
+    box = ServedMaildrop("me", PASSWORD)
     for number in range(messages):
         box.add(mail(f"m{number}"))
     return box
@@ -192,7 +192,7 @@ def clients_with_names(server: RunningServer, folder: Path) -> list[str]:
 
 @pytest.mark.parametrize("name", [*LOCALES, "C", "POSIX", "C.UTF-8", "not-there"])
 def test_locales(locales: Path, tmp_path: Path, name: str) -> None:
-    boxes = [Maildrop(user, PASSWORD) for user in "abc"]
+    boxes = [ServedMaildrop(user, PASSWORD) for user in "abc"]
     for box in boxes:
         box.add(mail())
     there = tmp_path / "日本"

@@ -12,8 +12,8 @@ from tests.cli.program import Done, client, mail, run_program, started, write_co
 from tests.support.passwords import PASSWORD
 from tests.support.popserver_thread import running_server
 from tui_popretr.journal.journal import Journal
-from tui_popretr.journal.records import State
-from tui_popretr.popserver import Faults, Maildrop
+from tui_popretr.journal.records import MessageState
+from tui_popretr.popserver import Faults, ServedMaildrop
 
 NEW_ONLY = 'newonly="Y"'
 HOST = "pop.example.net"
@@ -49,7 +49,7 @@ def imported(folder: Path, *arguments: str, config: str | None = None) -> Done:
 def seen(folder: Path, maildrop: int = 1) -> list[str | None]:
     with closing(Journal.open(str(folder / "var/popretr.sqlite"))) as journal:
         records = journal.records(maildrop)
-    assert all(record.state is State.SEEN for record in records)
+    assert all(record.state is MessageState.SEEN for record in records)
     return [record.uid for record in records]
 
 
@@ -67,7 +67,7 @@ def test_the_usual_place_is_found(tmp_path: Path, tool: str) -> None:
 
 @pytest.mark.parametrize("tool", MEMORIES)
 def test_what_was_imported_does_not_come_again_and_stays(tmp_path: Path, tool: str) -> None:
-    box = Maildrop("me", PASSWORD, uid_prefix="u")
+    box = ServedMaildrop("me", PASSWORD, uid_prefix="u")
     for number in range(1, 4):
         box.add(mail(f"number {number}"))
     with running_server([box]) as server:
@@ -96,7 +96,7 @@ def test_files_that_are_named(tmp_path: Path, tool: str) -> None:
 
 def test_a_dry_run_touches_nothing_and_may_be_made_beside_a_daemon(tmp_path: Path) -> None:
     file = remembered(tmp_path, "fetchmail", "127.0.0.1")
-    with running_server([Maildrop("me", PASSWORD)], faults=Faults(stall={"STAT"})) as server:
+    with running_server([ServedMaildrop("me", PASSWORD)], faults=Faults(stall={"STAT"})) as server:
         path = configured(tmp_path, client("isp", server.address, attributes=NEW_ONLY))
         done = imported(tmp_path, "--from", "fetchmail", "--dry-run")
         assert not (tmp_path / "var").exists()

@@ -25,22 +25,22 @@ from tui_popretr.cli.parser import build_parser, normalise
 from tui_popretr.config.model import AuthType, ClientSettings, FolderDestination, MaildirDestination, Server
 from tui_popretr.config.problems import Severity
 from tui_popretr.config.reader import load
-from tui_popretr.errors import PopretrError, ServerUnreachable, TlsDemanded, TlsFailed, UidlUnavailable
+from tui_popretr.errors import PopretrError, ServerUnreachable, TlsFailed, TlsRequired, UidlUnavailable
 from tui_popretr.net.stream import Stream, connect
-from tui_popretr.popserver import Faults, Maildrop, Policy
+from tui_popretr.popserver import Faults, ServedMaildrop, ServerPolicy
 from tui_popretr.popserver.certificates import ca_path, server_context
 from tui_popretr.popserver.policy import CRAM, STD, Mechanism
 
 
 @pytest.fixture
-def box() -> Maildrop:
-    box = Maildrop("me@example.test", PASSWORD)
+def box() -> ServedMaildrop:
+    box = ServedMaildrop("me@example.test", PASSWORD)
     box.add(mail())
     return box
 
 
 @pytest.fixture
-def server(box: Maildrop) -> Iterator[RunningServer]:
+def server(box: ServedMaildrop) -> Iterator[RunningServer]:
     with running_server([box], tls=server_context()) as server:
         yield server
 
@@ -104,7 +104,9 @@ def nothing_in(home: Path) -> bool:
 # --- all goes well ----------------------------------------------------------------------------------------------------
 
 
-def test_from_nothing_to_mail_in_two_commands(tmp_path: Path, server: RunningServer, box: Maildrop, run: Run) -> None:
+def test_from_nothing_to_mail_in_two_commands(
+    tmp_path: Path, server: RunningServer, box: ServedMaildrop, run: Run
+) -> None:
     done = run(server.tls_address)
     assert (done.code, done.err) == (0, "")
     assert box.retrieved == []
@@ -398,7 +400,7 @@ def test_nobody_listens(tmp_path: Path, run: Run) -> None:
     assert nothing_in(tmp_path)
 
 
-def test_ctrl_c_leaves_no_trace(tmp_path: Path, box: Maildrop) -> None:
+def test_ctrl_c_leaves_no_trace(tmp_path: Path, box: ServedMaildrop) -> None:
     with running_server([box], tls=server_context(), faults=Faults(stall={"PASS"})) as server:
         more = ("--tspath", ca_path(), "--password-file", str(tmp_path / "secret"))
         (tmp_path / "secret").write_text(PASSWORD)
@@ -420,7 +422,7 @@ def test_ctrl_c_leaves_no_trace(tmp_path: Path, box: Maildrop) -> None:
 # --- servers as they are ----------------------------------------------------------------------------------------------
 
 
-ONLY_USER = Policy(clear=frozenset({Mechanism.USER}), tls=frozenset({Mechanism.USER}))
+ONLY_USER = ServerPolicy(clear=frozenset({Mechanism.USER}), tls=frozenset({Mechanism.USER}))
 
 
 class Provider:
@@ -458,15 +460,15 @@ def test_the_safest_way_is_tried_first(tmp_path: Path, server: RunningServer) ->
     ("policy", "expected"),
     [
         (CRAM, (AuthType.SASL_CRAM_MD5,)),
-        (Policy(clear=frozenset({Mechanism.USER, Mechanism.APOP})), (AuthType.APOP,)),
+        (ServerPolicy(clear=frozenset({Mechanism.USER, Mechanism.APOP})), (AuthType.APOP,)),
         (
-            Policy(clear=frozenset({Mechanism.USER, Mechanism.APOP, Mechanism.CRAM_MD5})),
+            ServerPolicy(clear=frozenset({Mechanism.USER, Mechanism.APOP, Mechanism.CRAM_MD5})),
             (AuthType.SASL_CRAM_MD5, AuthType.APOP),
         ),
     ],
 )
 def test_without_tls_the_password_stays_off_the_wire(
-    tmp_path: Path, box: Maildrop, policy: Policy, expected: tuple[AuthType, ...]
+    tmp_path: Path, box: ServedMaildrop, policy: ServerPolicy, expected: tuple[AuthType, ...]
 ) -> None:
     with running_server([box], policy=policy) as server:
         provider = Provider(server)
@@ -478,7 +480,7 @@ def test_without_tls_the_password_stays_off_the_wire(
     assert b"PASS" not in said
 
 
-def test_a_password_in_clear_needs_consent(tmp_path: Path, box: Maildrop) -> None:
+def test_a_password_in_clear_needs_consent(tmp_path: Path, box: ServedMaildrop) -> None:
     with running_server([box], policy=ONLY_USER) as server:
         provider = Provider(server)
         with pytest.raises(TlsFailed, match="offers no TLS, and only logins that show the password") as raised:
@@ -489,16 +491,16 @@ def test_a_password_in_clear_needs_consent(tmp_path: Path, box: Maildrop) -> Non
         assert provider.init(tmp_path, "--clear-text").tls is None
 
 
-def test_with_consent_it_is_the_last_resort(tmp_path: Path, box: Maildrop) -> None:
+def test_with_consent_it_is_the_last_resort(tmp_path: Path, box: ServedMaildrop) -> None:
     with running_server([box], policy=replace(ONLY_USER, tls=STD.tls)) as server:
         provider = Provider(server)
-        with pytest.raises(TlsDemanded, match="only under TLS"):
+        with pytest.raises(TlsRequired, match="only under TLS"):
             provider.init(tmp_path)  # there is a stamp for APOP in the greeting, which turns out to be of no use
         found = provider.init(tmp_path, "--clear-text")
     assert found.auth_types == (AuthType.APOP, AuthType.USERPASS, AuthType.SASL_PLAIN)
 
 
-def test_a_server_that_tells_nothing_is_given_user_and_pass(tmp_path: Path, box: Maildrop) -> None:
+def test_a_server_that_tells_nothing_is_given_user_and_pass(tmp_path: Path, box: ServedMaildrop) -> None:
     with running_server([box], policy=replace(ONLY_USER, capa=False)) as server:
         found = Provider(server).init(tmp_path, "--clear-text")
     assert found.auth_types == (AuthType.USERPASS, AuthType.SASL_PLAIN)
@@ -506,10 +508,10 @@ def test_a_server_that_tells_nothing_is_given_user_and_pass(tmp_path: Path, box:
 
 @pytest.mark.parametrize("mails", [0, 1])
 def test_mail_cannot_stay_where_it_would_come_again(tmp_path: Path, mails: int) -> None:
-    box = Maildrop("me@example.test", PASSWORD)
+    box = ServedMaildrop("me@example.test", PASSWORD)
     for _ in range(mails):
         box.add(mail())
-    with running_server([box], policy=Policy(uidl=False)) as server:
+    with running_server([box], policy=ServerPolicy(uidl=False)) as server:
         provider = Provider(server)
         with pytest.raises(UidlUnavailable, match="does not tell old mail from new") as raised:
             provider.init(tmp_path)

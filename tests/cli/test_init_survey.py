@@ -26,7 +26,7 @@ from tui_popretr.errors import (
 )
 from tui_popretr.net.stream import Stream, connect
 from tui_popretr.pop3 import Capabilities
-from tui_popretr.popserver import Faults, Maildrop, Policy
+from tui_popretr.popserver import Faults, ServedMaildrop, ServerPolicy
 from tui_popretr.popserver.certificates import ca_path, server_context
 from tui_popretr.popserver.policy import Mechanism
 
@@ -115,7 +115,7 @@ def test_these_end_it_at_once(problem: PopretrError) -> None:
 @pytest.mark.parametrize("tampered", [b"+OK begin\r\n+OK welcome\r\n", b"-ERR\r\n"])
 def test_who_tampers_with_stls_gets_no_login_that_shows_the_password(tampered: bytes) -> None:
     faults = Faults(answers={"STLS": tampered})
-    with running_server([Maildrop("me", PASSWORD)], tls=server_context(), faults=faults) as server:
+    with running_server([ServedMaildrop("me", PASSWORD)], tls=server_context(), faults=faults) as server:
 
         async def connector(wanted: Server, timeout: float) -> Stream:
             if wanted.port == 995:
@@ -156,9 +156,9 @@ def test_what_a_server_offers(found: Findings, expected: set[AuthType]) -> None:
     assert offered_logins(found) == expected
 
 
-def explored(policy: Policy, *, host: str = "localhost", clear_text: bool = False) -> Approach:
+def explored(policy: ServerPolicy, *, host: str = "localhost", clear_text: bool = False) -> Approach:
     """What is proposed for a server with this policy, whose TLS is from the first byte."""
-    with running_server([Maildrop("me", PASSWORD)], tls=server_context(), policy=policy) as server:
+    with running_server([ServedMaildrop("me", PASSWORD)], tls=server_context(), policy=policy) as server:
 
         async def connector(wanted: Server, timeout: float) -> Stream:
             return await connect("127.0.0.1", server.tls_port, timeout=timeout)
@@ -181,13 +181,13 @@ def explored(policy: Policy, *, host: str = "localhost", clear_text: bool = Fals
     ],
 )
 def test_under_tls_what_is_most_usual_is_proposed(offered: set[Mechanism], expected: tuple[AuthType, ...]) -> None:
-    found = explored(Policy(clear=frozenset(), tls=frozenset(offered)))
+    found = explored(ServerPolicy(clear=frozenset(), tls=frozenset(offered)))
     assert (found.security, found.auth_types, found.exposed) == (TLS, expected, False)
 
 
 def test_a_server_with_nothing_that_is_known() -> None:
     with pytest.raises(NoUsableMechanism, match="EXTERNAL"):
-        explored(Policy(clear=frozenset(), tls=frozenset({Mechanism.EXTERNAL})))
+        explored(ServerPolicy(clear=frozenset(), tls=frozenset({Mechanism.EXTERNAL})))
 
 
 @pytest.mark.parametrize(
@@ -200,7 +200,7 @@ def test_a_server_with_nothing_that_is_known() -> None:
 )
 def test_in_clear_the_strongest_comes_first(answer: bytes, expected: tuple[AuthType, ...], exposed: bool) -> None:
     faults = Faults(answers={"CAPA": b"+OK\r\n" + answer + b"\r\n.\r\n", "GREETING": b"+OK no stamp\r\n"})
-    with running_server([Maildrop("me", PASSWORD)], faults=faults) as server:
+    with running_server([ServedMaildrop("me", PASSWORD)], faults=faults) as server:
 
         async def connector(wanted: Server, timeout: float) -> Stream:
             return await connect("127.0.0.1", server.port, timeout=timeout)

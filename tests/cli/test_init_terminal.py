@@ -14,7 +14,7 @@ from tests.support.passwords import PASSWORD
 from tests.support.popserver_thread import RunningServer, running_server
 from tui_popretr.config.model import ClientSettings, FromCommand, FromEnvironment, FromFile, MaildirDestination
 from tui_popretr.config.reader import load
-from tui_popretr.popserver import Maildrop, Policy
+from tui_popretr.popserver import ServedMaildrop, ServerPolicy
 from tui_popretr.popserver.certificates import ca_path, server_context
 
 WHO, SERVER, PASSWORD_FROM = "mail address: ", "POP3 server [pop.example.test]: ", "Number [1]: "
@@ -23,14 +23,14 @@ AGAIN = "(y/n) [y]: "
 
 
 @pytest.fixture
-def box() -> Maildrop:
-    box = Maildrop("me@example.test", PASSWORD)
+def box() -> ServedMaildrop:
+    box = ServedMaildrop("me@example.test", PASSWORD)
     box.add(mail())
     return box
 
 
 @pytest.fixture
-def server(box: Maildrop) -> Iterator[RunningServer]:
+def server(box: ServedMaildrop) -> Iterator[RunningServer]:
     with running_server([box], tls=server_context()) as server:
         yield server
 
@@ -260,8 +260,8 @@ def test_whoever_leaves_leaves_no_trace(
     assert written(tmp_path) == []
 
 
-def test_mail_that_would_come_again_is_explained(tmp_path: Path, box: Maildrop) -> None:
-    with running_server([box], policy=Policy(uidl=False), tls=server_context()) as server:
+def test_mail_that_would_come_again_is_explained(tmp_path: Path, box: ServedMaildrop) -> None:
+    with running_server([box], policy=ServerPolicy(uidl=False), tls=server_context()) as server:
         more = ["--user", "me@example.test", "--address", server.tls_address, "--maildir", "m"]
         more += ["--password-command", f"echo {PASSWORD}"]
         refused = converse(tmp_path, [*INIT, *more], [(DELETE, "n")])

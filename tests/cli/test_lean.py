@@ -9,7 +9,7 @@ from pathlib import Path
 from tests.cli.program import client, environment, mail, write_configuration
 from tests.support.passwords import PASSWORD
 from tests.support.popserver_thread import running_server
-from tui_popretr.popserver import Maildrop
+from tui_popretr.popserver import ServedMaildrop
 from tui_popretr.popserver.certificates import ca_path, server_context
 
 #: Never for retrieving mail: the dashboard, and what would cost more time to load than a session takes.
@@ -57,7 +57,7 @@ def loaded(*arguments: str) -> set[str]:
 
 
 def test_a_single_run_loads_no_dashboard_and_nothing_heavy(tmp_path: Path) -> None:
-    box = Maildrop("me", PASSWORD)
+    box = ServedMaildrop("me", PASSWORD)
     box.add(mail())
     with running_server([box], tls=server_context()) as server:
         more = f'<ssl tspath="{ca_path()}"/><maildir>m</maildir>'

@@ -11,15 +11,15 @@ from tests.cli.program import Done, client, mail, run_program, started, write_co
 from tests.support.passwords import PASSWORD
 from tests.support.popserver_thread import RunningServer, running_server
 from tui_popretr.journal.journal import Journal
-from tui_popretr.journal.records import State
-from tui_popretr.popserver import Faults, Maildrop, Policy
+from tui_popretr.journal.records import MessageState
+from tui_popretr.popserver import Faults, ServedMaildrop, ServerPolicy
 
 NEW_ONLY = 'newonly="Y"'
 
 
-def box_of(*texts: str, user: str = "me") -> Maildrop:
+def box_of(*texts: str, user: str = "me") -> ServedMaildrop:
     """A maildrop with a message for each text."""
-    box = Maildrop(user, PASSWORD)
+    box = ServedMaildrop(user, PASSWORD)
     for text in texts:
         box.add(mail(text))
     return box
@@ -30,7 +30,7 @@ def delivered(folder: Path, name: str = "isp") -> list[str]:
     return sorted(path.read_text().splitlines()[-1] for path in (folder / "var/mail" / name).glob("new/*"))
 
 
-def states(folder: Path) -> list[State]:
+def states(folder: Path) -> list[MessageState]:
     with closing(Journal.open(str(folder / "var/popretr.sqlite"))) as journal:
         return [record.state for record in journal.records(1)]
 
@@ -56,7 +56,7 @@ def test_only_later_mail_is_retrieved_and_what_was_marked_is_never_deleted(
         done = mark(path, "isp")
         assert (done.code, done.err) == (0, "")
         assert done.out == "isp: 2 messages in the maildrop: 2 marked as seen\n"
-        assert states(tmp_path) == [State.SEEN] * 2
+        assert states(tmp_path) == [MessageState.SEEN] * 2
         box.add(mail("three"))
         for _ in range(3):
             assert run_program(path, "--headless", "--once").code == 0
@@ -74,7 +74,7 @@ def test_marking_again_tells_what_was_known(tmp_path: Path) -> None:
         box.add(mail("two"))
         assert mark(path, "isp").out == "isp: 2 messages in the maildrop: 1 marked as seen, 1 was known already\n"
         assert mark(path, "isp").out == "isp: 2 messages in the maildrop: 0 marked as seen, 2 were known already\n"
-    assert states(tmp_path) == [State.DELIVERED, State.SEEN]
+    assert states(tmp_path) == [MessageState.DELIVERED, MessageState.SEEN]
 
 
 def test_an_empty_maildrop(tmp_path: Path) -> None:
@@ -110,7 +110,7 @@ def test_without_newonly_it_is_said_that_marks_have_no_effect(tmp_path: Path) ->
 @pytest.mark.parametrize("uidl", [None, b"+OK\r\n1 same\r\n2 same\r\n.\r\n"], ids=["refused", "repeated"])
 def test_without_uids_there_is_nothing_to_mark_by(tmp_path: Path, attributes: str, uidl: bytes | None) -> None:
     faults = Faults(answers={} if uidl is None else {"UIDL": uidl})
-    with running_server([box_of("one", "two")], policy=Policy(uidl=uidl is not None), faults=faults) as server:
+    with running_server([box_of("one", "two")], policy=ServerPolicy(uidl=uidl is not None), faults=faults) as server:
         path = write_configuration(tmp_path / "c.xml", client("isp", server.address, attributes=attributes))
         done = mark(path, "isp")
     assert (done.code, done.out) == (76, "")

@@ -8,7 +8,7 @@ from pathlib import Path
 from tests.cli.program import client, mail, run_program, started, write_configuration
 from tests.support.passwords import PASSWORD
 from tests.support.popserver_thread import running_server
-from tui_popretr.popserver import Maildrop
+from tui_popretr.popserver import ServedMaildrop
 
 MAIL = "<maildir>%DIRVAR%/mail</maildir>"
 
@@ -21,7 +21,7 @@ def write_naf(folder: Path, var: str) -> str:
 
 def test_every_command_finds_the_same_journal(tmp_path: Path) -> None:
     naf = write_naf(tmp_path, str(tmp_path / "data"))
-    box = Maildrop("me", PASSWORD)
+    box = ServedMaildrop("me", PASSWORD)
     box.add(mail())
     with running_server([box]) as server:
         attributes = 'preserve="Y" newonly="Y"'
@@ -49,7 +49,7 @@ def test_a_usual_place_may_have_one_too(tmp_path: Path) -> None:
 
 def test_a_reload_reads_it_again(tmp_path: Path) -> None:
     naf = write_naf(tmp_path, str(tmp_path / "one"))
-    box = Maildrop("me", PASSWORD)
+    box = ServedMaildrop("me", PASSWORD)
     box.add(mail("one"))
     with running_server([box]) as server:
         isp = client("isp", server.address, attributes='freq="100ms"', more=MAIL)

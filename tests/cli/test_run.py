@@ -13,15 +13,15 @@ import pytest
 from tests.cli.program import client, environment, mail, run_program, write_configuration
 from tests.support.passwords import PASSWORD
 from tests.support.popserver_thread import PATIENCE, running_server
-from tui_popretr.popserver import Faults, Maildrop
+from tui_popretr.popserver import Faults, ServedMaildrop
 from tui_popretr.session.retrieval import HOPELESS
 
 #: Nobody listens on it: it is reserved, and nothing but root could.
 NOWHERE = "127.0.0.1:1"
 
 
-def maildrop(name: str = "me", *, messages: int = 0) -> Maildrop:
-    box = Maildrop(name, PASSWORD)
+def maildrop(name: str = "me", *, messages: int = 0) -> ServedMaildrop:
+    box = ServedMaildrop(name, PASSWORD)
     for number in range(messages):
         box.add(mail(f"{name}{number}"))
     return box
@@ -244,7 +244,7 @@ def test_files_are_private(tmp_path: Path) -> None:
 
 
 def test_warnings_that_cannot_be_written_do_not_stop_retrieval(tmp_path: Path) -> None:
-    box = Maildrop("me", PASSWORD)
+    box = ServedMaildrop("me", PASSWORD)
     box.add(mail())
     with running_server([box]) as server, open("/dev/full", "wb") as full:
         path = write_configuration(tmp_path / "c.xml", client("a", server.address, attributes='preserve="Y"'))

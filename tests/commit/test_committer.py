@@ -26,13 +26,13 @@ from tui_popretr.delivery.maildir import MaildirSink
 from tui_popretr.errors import (
     CannotCreate,
     DeliveryFailed,
-    DestinationSilent,
+    DestinationTimeout,
     JournalError,
     PartlyAccepted,
     PopretrError,
 )
 from tui_popretr.journal.journal import Journal
-from tui_popretr.journal.records import DeliveredMark, Maildrop, NewRecord, State
+from tui_popretr.journal.records import DeliveredMark, Maildrop, MessageState, NewRecord
 from tui_popretr.mail.identity import Identity
 
 NOW = 1_795_000_000
@@ -107,7 +107,7 @@ class WatchedJournal:
         self._site = site
 
     def together(self) -> AbstractContextManager[None]:
-        return self._journal.together()
+        return self._journal.transaction()
 
     def commit(self, delivering: Sequence[NewRecord], delivered: Sequence[DeliveredMark]) -> None:
         for mark in delivered:
@@ -230,7 +230,7 @@ class Site:
                 await self._ended.wait()
                 self._ended = trio.Event()
 
-    async def states(self) -> dict[int, State]:
+    async def states(self) -> dict[int, MessageState]:
         records = await self.keeper.run(lambda journal: Journal.records(unwatched(journal), self.maildrop))
         return {record.id: record.state for record in records}
 
@@ -296,7 +296,7 @@ async def test_each_message_goes_the_whole_way_in_order(
             ("done", 1),
         ]
         assert site.outcomes() == {1: None}
-        assert await site.states() == {1: State.DELIVERED}
+        assert await site.states() == {1: MessageState.DELIVERED}
         assert site.audited == ["line 1"]
 
 
@@ -330,7 +330,7 @@ async def test_one_transaction_carries_two_groups(new_site: Callable[..., Any], 
         assert set(site.outcomes().values()) == {None}
         for number in numbers:
             assert site.steps_of(number) == ALL_STEPS
-        assert set((await site.states()).values()) == {State.DELIVERED}
+        assert set((await site.states()).values()) == {MessageState.DELIVERED}
 
 
 @trio_test
@@ -359,7 +359,7 @@ async def test_a_message_that_cannot_be_written_costs_only_itself(
         assert str(problem) in str(outcomes[2])
         assert site.steps_of(2)[-2:] == ["abort", "done"]
         assert "delivering" not in site.steps_of(2)
-        assert await site.states() == {1: State.DELIVERED, 3: State.DELIVERED}
+        assert await site.states() == {1: MessageState.DELIVERED, 3: MessageState.DELIVERED}
         assert ("abort", 1) not in site.steps
 
 
@@ -373,7 +373,7 @@ async def test_a_folder_that_cannot_be_made_durable_costs_what_is_in_it(
             await site.lane.put(site.parcel(number, folder=folder))
         await site.finish()
         assert site.outcomes() == {1: None, 2: problem, 3: problem, 4: None}
-        assert await site.states() == {1: State.DELIVERED, 4: State.DELIVERED}
+        assert await site.states() == {1: MessageState.DELIVERED, 4: MessageState.DELIVERED}
         assert [what for step, what in site.steps if step == "abort"] == [2, 3]
         assert ("fsync", "/mail/bad/new") not in site.steps
 
@@ -387,7 +387,7 @@ async def test_what_cannot_be_published_is_withdrawn_and_then_aborted(
         await site.deliver(1, 2, 3)
         assert site.outcomes() == {1: None, 2: problem, 3: None}
         assert site.steps_of(2) == ["write", "sync", "delivering", "publish", "withdraw", "abort", "done"]
-        assert await site.states() == {1: State.DELIVERED, 3: State.DELIVERED}
+        assert await site.states() == {1: MessageState.DELIVERED, 3: MessageState.DELIVERED}
         assert site.audited == ["line 1", "line 3"]
 
 
@@ -400,7 +400,7 @@ async def test_what_cannot_be_withdrawn_keeps_its_file(new_site: Callable[..., A
         await site.deliver(1, 2)
         assert site.outcomes()[2] is problem
         assert "abort" not in site.steps_of(2)
-        assert (await site.states())[2] is State.DELIVERING
+        assert (await site.states())[2] is MessageState.DELIVERING
 
 
 @trio_test
@@ -413,7 +413,7 @@ async def test_a_defect_in_publishing_leaves_the_judgement_to_recovery(
         assert site.outcomes()[1] is None
         assert "a defect" in str(site.outcomes()[2])
         assert site.steps_of(2) == ["write", "sync", "delivering", "publish", "done"]
-        assert await site.states() == {1: State.DELIVERED, 2: State.DELIVERING}
+        assert await site.states() == {1: MessageState.DELIVERED, 2: MessageState.DELIVERING}
 
 
 @trio_test
@@ -429,7 +429,7 @@ async def test_after_publication_a_failed_fsync_leaves_the_record_to_recovery(
         assert "abort" not in site.steps_of(2)
         assert "withdraw" not in site.steps_of(2)
         assert "audit" not in site.steps_of(2)
-        assert await site.states() == {1: State.DELIVERED, 2: State.DELIVERING}
+        assert await site.states() == {1: MessageState.DELIVERED, 2: MessageState.DELIVERING}
 
 
 @trio_test
@@ -440,7 +440,7 @@ async def test_without_its_audit_line_nothing_is_delivered(
         site.fail("audit", 0, RuntimeError("a defect"))
         await site.deliver(1, 2)
         assert all("a defect" in str(problem) for problem in site.outcomes().values())
-        assert await site.states() == {1: State.DELIVERING, 2: State.DELIVERING}
+        assert await site.states() == {1: MessageState.DELIVERING, 2: MessageState.DELIVERING}
         assert not any(step in ("delivered", "abort", "withdraw") for step, _ in site.steps)
         site.failures.clear()
         await site.deliver(3)  # and it goes on
@@ -469,7 +469,7 @@ async def test_when_delivered_cannot_be_committed_nobody_is_told_so(
         await site.deliver(1)
         assert site.outcomes() == {1: problem}
         assert "abort" not in site.steps_of(1)
-        assert await site.states() == {1: State.DELIVERING}
+        assert await site.states() == {1: MessageState.DELIVERING}
 
 
 @trio_test
@@ -707,18 +707,18 @@ class Store:
 
 def failing_commit(monkeypatch: pytest.MonkeyPatch, *, committed: bool) -> None:
     """Let the journal's next transaction fail as in COMMIT: with the records on disk or without."""
-    whole = Journal.together
+    whole = Journal.transaction
 
     @contextmanager
     def together(journal: Journal) -> Iterator[None]:
-        monkeypatch.setattr(Journal, "together", whole)
+        monkeypatch.setattr(Journal, "transaction", whole)
         with whole(journal):
             yield
             journal.broken = not committed  # then it is rolled back
         journal.broken = True
         raise JournalError("the disk reports an error")
 
-    monkeypatch.setattr(Journal, "together", together)
+    monkeypatch.setattr(Journal, "transaction", together)
 
 
 @pytest.mark.parametrize(("committed", "files"), [(False, (0, 0)), (True, (0, 1))])
@@ -798,7 +798,7 @@ async def test_a_destination_that_hangs_keeps_only_its_own_waiting(
             await site.deliver(2, 3)
             await site.settled(1)
             assert {2: None, 3: None}.items() <= site.outcomes().items()
-            assert isinstance(site.outcomes()[1], DestinationSilent)
+            assert isinstance(site.outcomes()[1], DestinationTimeout)
             assert ("abort", 1) not in site.steps
             release.set()
             with trio.fail_after(60):
@@ -871,7 +871,7 @@ async def test_what_was_offered_is_aborted_where_the_commit_fails(
         steps = site.steps_of(2)
         assert sorted(steps[:2]) == ["delivering", "offer"]
         assert steps[2:] == ["abort", "done"]
-        assert await site.states() == {1: State.DELIVERING}
+        assert await site.states() == {1: MessageState.DELIVERING}
 
 
 @trio_test

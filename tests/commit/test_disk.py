@@ -10,7 +10,7 @@ import trio
 from trio.testing import MockClock, trio_test
 
 from tui_popretr.commit.disk import Disk, Disks
-from tui_popretr.errors import DeliveryFailed, DestinationSilent, ExitCode
+from tui_popretr.errors import DeliveryFailed, DestinationTimeout, ExitCode
 
 SOON = 0.05
 
@@ -34,7 +34,7 @@ async def test_it_returns_what_the_call_returns_and_raises_what_it_raises() -> N
 @trio_test
 async def test_a_call_that_does_not_answer_is_left_behind(release: threading.Event) -> None:
     disk = Disk("folder:/mail", 1, SOON)
-    with pytest.raises(DestinationSilent, match=r"folder:/mail has not answered for 0\.05 s") as caught:
+    with pytest.raises(DestinationTimeout, match=r"folder:/mail has not answered for 0\.05 s") as caught:
         await disk.run(release.wait, 60)
     assert isinstance(caught.value, DeliveryFailed)
     assert caught.value.exit_code is ExitCode.TEMPORARY
@@ -52,7 +52,7 @@ async def test_a_call_left_behind_keeps_its_thread_until_it_ends(release: thread
         release.wait(60)
 
     for _ in range(3):
-        with pytest.raises(DestinationSilent):
+        with pytest.raises(DestinationTimeout):
             await disk.run(hang)
     assert ran == ["call"]
     release.set()
@@ -60,7 +60,7 @@ async def test_a_call_left_behind_keeps_its_thread_until_it_ends(release: thread
         while True:
             try:
                 await disk.run(ran.append, "later")
-            except DestinationSilent:
+            except DestinationTimeout:
                 continue
             break
     assert ran == ["call", "later"]
@@ -76,7 +76,7 @@ async def test_each_destination_has_a_thread_of_its_own(release: threading.Event
     disks = Disks(SOON)
     hanging, well = disks.of("folder:/gone", "folder:/gone"), disks.of("folder:/here", "folder:/here")
     assert disks.of("folder:/gone", "folder:/gone") is hanging
-    with pytest.raises(DestinationSilent):
+    with pytest.raises(DestinationTimeout):
         await hanging.run(release.wait, 60)
     assert await well.run(divmod, 7, 2) == (3, 1)
 
@@ -90,9 +90,9 @@ async def test_what_is_to_be_done_after_a_call_that_was_given_up_is_done_when_it
         release.wait(60)
         done.append("call")
 
-    with pytest.raises(DestinationSilent):
+    with pytest.raises(DestinationTimeout):
         await disk.run(hang, late=lambda: done.append("late"))
-    with pytest.raises(DestinationSilent):  # there is no thread for it
+    with pytest.raises(DestinationTimeout):  # there is no thread for it
         await disk.run(done.append, "never", late=lambda: done.append("instead"))
     assert done == []
     release.set()

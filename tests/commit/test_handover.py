@@ -17,9 +17,9 @@ from tests.support.keepers import kept_for_smtp
 from tui_popretr.commit.handover import Failure, Handover
 from tui_popretr.commit.keeper import JournalKeeper
 from tui_popretr.commit.parcel import Parcel
-from tui_popretr.errors import JournalError, PopretrError, ReceiverBroke
+from tui_popretr.errors import JournalError, PopretrError, SmtpTemporaryFailure
 from tui_popretr.journal.journal import Journal
-from tui_popretr.journal.records import DeliveredMark, NewRecord, State
+from tui_popretr.journal.records import DeliveredMark, MessageState, NewRecord
 from tui_popretr.mail.identity import Identity
 
 NOW = 1_795_000_000
@@ -105,7 +105,7 @@ class Office:
     async def run(self) -> Failure | None:
         return await trio.to_thread.run_sync(self.handover.run)
 
-    async def states(self) -> dict[int, State]:
+    async def states(self) -> dict[int, MessageState]:
         records = await self.keeper.run(lambda journal: journal.records(self._maildrop))
         return {record.id: record.state for record in records}
 
@@ -157,7 +157,7 @@ async def test_each_goes_the_whole_way_in_one_thread_before_the_next_begins(tmp_
         assert len(here.threads) == 1
         assert here.settled == [(1, [], None), (2, [1], None), (3, [2], None)]
         assert [parcel.record.id for parcel in here.handover.delivered] == [3]
-        assert await here.states() == {1: State.DELIVERED, 2: State.DELIVERED, 3: State.DELIVERING}
+        assert await here.states() == {1: MessageState.DELIVERED, 2: MessageState.DELIVERED, 3: MessageState.DELIVERING}
 
 
 @trio_test
@@ -209,10 +209,10 @@ async def test_where_the_record_cannot_be_written_the_offer_is_taken_back(
         assert await here.run() is None
         assert here.of(3) == ["offer", "publish", "audit"]
         assert here.settled[2] == (3, [], None)
-        assert await here.states() == {1: State.DELIVERING, 3: State.DELIVERING}
+        assert await here.states() == {1: MessageState.DELIVERING, 3: MessageState.DELIVERING}
 
 
-@pytest.mark.parametrize("problem", [ReceiverBroke("not now"), ValueError("a defect")])
+@pytest.mark.parametrize("problem", [SmtpTemporaryFailure("not now"), ValueError("a defect")])
 @trio_test
 async def test_what_was_not_taken_is_not_in_the_audit_log_and_the_next_one_is_delivered(
     problem: Exception, tmp_path: Path
@@ -226,13 +226,13 @@ async def test_what_was_not_taken_is_not_in_the_audit_log_and_the_next_one_is_de
         assert here.steps == ["offer 1", "publish 1"]
         assert await here.run() is None
         assert here.settled[1] == (2, [], None)
-        assert (await here.states())[1] is State.DELIVERING
+        assert (await here.states())[1] is MessageState.DELIVERING
 
 
 @trio_test
 async def test_what_is_not_in_the_audit_log_is_not_recorded_as_delivered(tmp_path: Path) -> None:
     async with office(tmp_path) as here:
-        here.audit_problem = ReceiverBroke("even if it looks like a refusal")
+        here.audit_problem = SmtpTemporaryFailure("even if it looks like a refusal")
         failure = await here.run()
         assert failure is not None
         assert failure.recorded

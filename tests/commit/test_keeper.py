@@ -15,12 +15,12 @@ import trio.lowlevel
 from trio.testing import trio_test
 
 from tui_popretr.commit.keeper import Asked, JournalKeeper, recovery_text
-from tui_popretr.commit.recovery import Outcome, Recovered
+from tui_popretr.commit.recovery import Recovered, RecoveryResult
 from tui_popretr.config.model import MaildirDestination
 from tui_popretr.delivery.maildir import MaildirSink
-from tui_popretr.errors import DeliveryFailed, DestinationSilent, JournalError, JournalLocked
+from tui_popretr.errors import DeliveryFailed, DestinationTimeout, JournalError, JournalLocked
 from tui_popretr.journal.journal import Journal
-from tui_popretr.journal.records import DeliveredMark, Maildrop, NewRecord, State
+from tui_popretr.journal.records import DeliveredMark, Maildrop, MessageState, NewRecord
 from tui_popretr.mail.identity import Identity
 
 NOW = 1_795_000_000
@@ -147,7 +147,7 @@ async def test_opening_finishes_what_a_crash_left(tmp_path: Path) -> None:
         record = await things.keeper.run(lambda journal: things.interrupted(journal, published=False))
     again = Kept(tmp_path)
     recovered = await again.keeper.open()
-    assert [(each.record.id, each.outcome) for each in recovered] == [(record.id, Outcome.PUBLISHED)]
+    assert [(each.record.id, each.outcome) for each in recovered] == [(record.id, RecoveryResult.PUBLISHED)]
     assert again.audit == ["line (recovered)"]
     assert again.delivered() == 1
     await again.keeper.close()
@@ -159,10 +159,10 @@ async def test_opening_a_maildrop_finishes_what_a_session_left(tmp_path: Path) -
         record = await things.keeper.run(lambda journal: things.interrupted(journal, published=True))
         number, recovered = await things.keeper.open_maildrop(things.key)
         assert number == record.maildrop
-        assert [each.outcome for each in recovered] == [Outcome.FOUND]
+        assert [each.outcome for each in recovered] == [RecoveryResult.FOUND]
         assert await things.keeper.open_maildrop(things.key) == (number, [])
         records = await things.keeper.run(lambda journal: journal.records(number))
-        assert [each.state for each in records] == [State.DELIVERED]
+        assert [each.state for each in records] == [MessageState.DELIVERED]
     assert things.audit == ["line (recovered)"]
 
 
@@ -182,10 +182,10 @@ async def test_a_broken_journal_is_reopened_and_recovered(tmp_path: Path) -> Non
         await break_it(things.keeper)
         with pytest.raises(JournalError):
             await things.keeper.run(lambda journal: journal.commit([], [DeliveredMark(record.id, True)]))
-        assert [each.outcome for each in await things.keeper.ensure()] == [Outcome.FOUND]
+        assert [each.outcome for each in await things.keeper.ensure()] == [RecoveryResult.FOUND]
         assert things.keeper.journal is not journal
         assert things.audit == ["line (recovered)"]
-        await things.keeper.run(lambda journal: journal.own([record.id]))
+        await things.keeper.run(lambda journal: journal.mark_delete_pending([record.id]))
 
 
 @trio_test
@@ -282,7 +282,7 @@ async def test_one_that_cannot_be_recovered_is_not_kept_from_others(tmp_path: Pa
 
 
 @trio_test
-@pytest.mark.parametrize("problem", [AttributeError("link"), DestinationSilent("no answer")])
+@pytest.mark.parametrize("problem", [AttributeError("link"), DestinationTimeout("no answer")])
 async def test_an_unexpected_error_in_a_recovery_stops_nothing_else(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, problem: Exception
 ) -> None:
@@ -296,12 +296,12 @@ async def test_an_unexpected_error_in_a_recovery_stops_nothing_else(
         patch.setattr("tui_popretr.commit.keeper.look_up", fail)
         things = Kept(tmp_path)
         (recovered,) = await things.keeper.open()
-        assert recovered.outcome is Outcome.UNKNOWN
+        assert recovered.outcome is RecoveryResult.UNKNOWN
         assert str(problem) in str(recovered.error)
         _, (again,) = await things.keeper.open_maildrop(things.key)
-        assert again.outcome is Outcome.UNKNOWN
+        assert again.outcome is RecoveryResult.UNKNOWN
     _, (recovered,) = await things.keeper.open_maildrop(things.key)
-    assert recovered.outcome is Outcome.PUBLISHED
+    assert recovered.outcome is RecoveryResult.PUBLISHED
     await things.keeper.close()
 
 
@@ -324,10 +324,10 @@ async def test_a_recovery_is_told_in_a_sentence(tmp_path: Path) -> None:
     async with kept(tmp_path) as things:
         await things.keeper.run(lambda journal: things.interrupted(journal, published=True))
         (record,) = await things.keeper.run(lambda journal: journal.delivering_of(1))
-    texts = {outcome: recovery_text(Recovered(1, record, outcome)) for outcome in Outcome}
-    assert len(set(texts.values())) == len(Outcome)
+    texts = {outcome: recovery_text(Recovered(1, record, outcome)) for outcome in RecoveryResult}
+    assert len(set(texts.values())) == len(RecoveryResult)
     assert all(text.startswith(f"interrupted delivery of message {record.id} ") for text in texts.values())
-    text = recovery_text(Recovered(1, record, Outcome.UNKNOWN, DeliveryFailed("the folder is not there")))
+    text = recovery_text(Recovered(1, record, RecoveryResult.UNKNOWN, DeliveryFailed("the folder is not there")))
     assert text.endswith("(the folder is not there)")
 
 
@@ -337,7 +337,7 @@ async def test_a_recovery_is_told_in_a_sentence(tmp_path: Path) -> None:
 @contextmanager
 def counting(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
     """Count transactions."""
-    real = Journal.together
+    real = Journal.transaction
     made: list[int] = []
 
     def together(journal: Journal) -> AbstractContextManager[None]:
@@ -345,7 +345,7 @@ def counting(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
         return real(journal)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Journal, "together", together)
+        patch.setattr(Journal, "transaction", together)
         yield made
 
 
@@ -360,7 +360,7 @@ async def test_a_thread_gets_result_or_error_when_it_is_durable(tmp_path: Path) 
             things.keeper.start(lambda journal: 1 // 0).result()
         await break_it(things.keeper)
         with pytest.raises(JournalError):
-            things.keeper.start(lambda journal: journal.own([number])).result()
+            things.keeper.start(lambda journal: journal.mark_delete_pending([number])).result()
     with pytest.raises(JournalError, match="not open"):
         things.keeper.start(lambda journal: journal.id).result()
 
@@ -371,7 +371,7 @@ async def test_the_result_is_there_after_the_end_of_the_transaction(
 ) -> None:
     in_it: list[bool] = []
     async with kept(tmp_path) as things:
-        real = Journal.together
+        real = Journal.transaction
 
         @contextmanager
         def together(journal: Journal) -> Iterator[None]:
@@ -379,7 +379,7 @@ async def test_the_result_is_there_after_the_end_of_the_transaction(
                 yield
                 in_it.append(result._made.is_set())
 
-        monkeypatch.setattr(Journal, "together", together)
+        monkeypatch.setattr(Journal, "transaction", together)
         go_on = threading.Event()
         result = things.keeper.start(lambda journal: go_on.wait(60))
         go_on.set()
@@ -469,4 +469,4 @@ async def test_what_threads_ask_for_waits_while_it_is_reopened(tmp_path: Path) -
             asked = things.keeper.start(lambda journal: journal.records(1))
             go_on.set()
         (found,) = await trio.to_thread.run_sync(asked.result)
-        assert found.state is State.DELIVERED
+        assert found.state is MessageState.DELIVERED

@@ -17,13 +17,13 @@ import pytest
 
 from tests.delivery.making import Place
 from tests.killed_delivery import MESSAGE, STEPS, deliver
-from tui_popretr.commit.recovery import TAKEN_WITHIN, Outcome, Recovered, recover
+from tui_popretr.commit.recovery import TAKEN_WITHIN, Recovered, RecoveryResult, recover
 from tui_popretr.delivery.folders import sync_folder
-from tui_popretr.delivery.publishing import Resumption, Whereabouts
+from tui_popretr.delivery.publishing import FileState, InterruptedPublish
 from tui_popretr.delivery.sink import Draft
 from tui_popretr.errors import JournalError
 from tui_popretr.journal.journal import Journal
-from tui_popretr.journal.records import DeliveredMark, Doubt, Maildrop, NewRecord, Record, State
+from tui_popretr.journal.records import DeliveredMark, Doubt, Maildrop, MessageState, NewRecord, Record
 from tui_popretr.mail.identity import Identity
 
 HOUR = 3600
@@ -36,11 +36,11 @@ EXPECTED = {
     "written out": None,
     "synced": None,
     "folders synced": None,
-    "delivering": Outcome.PUBLISHED,
-    "linked": Outcome.FOUND,
-    "published": Outcome.FOUND,
-    "folder synced": Outcome.FOUND,
-    "audited": Outcome.FOUND,
+    "delivering": RecoveryResult.PUBLISHED,
+    "linked": RecoveryResult.FOUND,
+    "published": RecoveryResult.FOUND,
+    "folder synced": RecoveryResult.FOUND,
+    "audited": RecoveryResult.FOUND,
     "delivered": None,
 }
 
@@ -97,14 +97,14 @@ def interrupted(
 @pytest.mark.parametrize(
     ("doubt", "state", "owed"),
     [
-        (Doubt.NONE, State.DELIVERED, True),
-        (Doubt.UNPROVEN, State.DELIVERED, False),
-        (Doubt.SHORT, State.KEPT, False),
+        (Doubt.NONE, MessageState.DELIVERED, True),
+        (Doubt.UNPROVEN, MessageState.DELIVERED, False),
+        (Doubt.SHORT, MessageState.KEPT, False),
     ],
 )
 @pytest.mark.parametrize("publish", [False, True])
 def test_a_message_that_was_cut_short_stays_known_as_that(
-    journal: Journal, place: Place, publish: bool, doubt: Doubt, state: State, owed: bool
+    journal: Journal, place: Place, publish: bool, doubt: Doubt, state: MessageState, owed: bool
 ) -> None:
     """A kill before *delivered* must not make the only whole copy of it one that may be deleted."""
     interrupted(journal, place, publish=publish, doubt=doubt)
@@ -155,7 +155,7 @@ def test_killed_after_each_step(place: Place, step: str, tmp_path: Path) -> None
         if not journal.records(maildrop):
             deliver(journal, place, "to the end", audit)
         (record,) = journal.records(maildrop)
-        assert (record.state, record.owed) == (State.DELIVERED, True)
+        assert (record.state, record.owed) == (MessageState.DELIVERED, True)
         assert list(place.finished().values()) == [MESSAGE]
         assert place.unfinished() == []
         lines = audit.read_text().splitlines()
@@ -171,8 +171,8 @@ def test_a_message_that_a_reader_has_moved_to_cur(journal: Journal, tmp_path: Pa
     draft = interrupted(journal, place, publish=True, age=1000 * HOUR)
     assert draft.final is not None
     os.rename(draft.final, place.path / "cur" / name.format(os.path.basename(draft.final)))
-    assert only(recover(journal, None, now=NOW, audit=quiet)).outcome is Outcome.FOUND
-    assert [record.state for record in states(journal, place)] == [State.DELIVERED]
+    assert only(recover(journal, None, now=NOW, audit=quiet)).outcome is RecoveryResult.FOUND
+    assert [record.state for record in states(journal, place)] == [MessageState.DELIVERED]
 
 
 def test_a_name_that_only_begins_like_it_is_another(journal: Journal, tmp_path: Path) -> None:
@@ -180,22 +180,22 @@ def test_a_name_that_only_begins_like_it_is_another(journal: Journal, tmp_path: 
     draft = interrupted(journal, place, publish=True, age=1000 * HOUR)
     assert draft.final is not None
     os.rename(draft.final, place.path / "cur" / (os.path.basename(draft.final) + "x:2,S"))
-    assert only(recover(journal, None, now=NOW, audit=quiet)).outcome is Outcome.AGAIN
+    assert only(recover(journal, None, now=NOW, audit=quiet)).outcome is RecoveryResult.AGAIN
 
 
 @pytest.mark.parametrize(
     ("age", "outcome"),
-    [(0, Outcome.TAKEN), (TAKEN_WITHIN - 1, Outcome.TAKEN), (TAKEN_WITHIN, Outcome.AGAIN)],
+    [(0, RecoveryResult.TAKEN), (TAKEN_WITHIN - 1, RecoveryResult.TAKEN), (TAKEN_WITHIN, RecoveryResult.AGAIN)],
 )
-def test_a_message_that_is_nowhere(journal: Journal, place: Place, age: int, outcome: Outcome) -> None:
+def test_a_message_that_is_nowhere(journal: Journal, place: Place, age: int, outcome: RecoveryResult) -> None:
     draft = interrupted(journal, place, publish=True, age=age)
     assert draft.final is not None
     os.unlink(draft.final)
     lines: list[str] = []
     assert only(recover(journal, None, now=NOW, audit=lines.extend)).outcome is outcome
-    if outcome is Outcome.TAKEN:
+    if outcome is RecoveryResult.TAKEN:
         assert lines == ["audit u1 (recovered)"]
-        assert [record.state for record in states(journal, place)] == [State.DELIVERED]
+        assert [record.state for record in states(journal, place)] == [MessageState.DELIVERED]
     else:
         assert lines == []
         assert states(journal, place) == []
@@ -203,7 +203,7 @@ def test_a_message_that_is_nowhere(journal: Journal, place: Place, age: int, out
 
 def test_an_old_message_still_in_tmp_is_published(journal: Journal, place: Place) -> None:
     interrupted(journal, place, age=1000 * HOUR)
-    assert only(recover(journal, None, now=NOW, audit=quiet)).outcome is Outcome.PUBLISHED
+    assert only(recover(journal, None, now=NOW, audit=quiet)).outcome is RecoveryResult.PUBLISHED
     assert list(place.finished().values()) == [MESSAGE]
 
 
@@ -212,7 +212,7 @@ def test_anothers_file_under_our_name_is_neither_taken_for_ours_nor_replaced(jou
     draft = interrupted(journal, place)
     assert draft.final is not None
     Path(draft.final).write_bytes(b"a stranger's")
-    assert only(recover(journal, None, now=NOW, audit=quiet)).outcome is Outcome.AGAIN
+    assert only(recover(journal, None, now=NOW, audit=quiet)).outcome is RecoveryResult.AGAIN
     assert list(place.finished().values()) == [b"a stranger's"]
     assert states(journal, place) == []
 
@@ -227,7 +227,7 @@ def test_an_empty_file_beside_the_unfinished_one_is_a_placeholder(
     draft = interrupted(journal, place)
     assert draft.final is not None
     Path(draft.final).touch()
-    assert only(recover(journal, None, now=NOW, audit=quiet)).outcome is Outcome.PUBLISHED
+    assert only(recover(journal, None, now=NOW, audit=quiet)).outcome is RecoveryResult.PUBLISHED
     assert list(place.finished().values()) == [MESSAGE]
     assert place.unfinished() == []
 
@@ -246,7 +246,7 @@ def test_a_link_that_was_made_and_reported_to_have_failed(
 
     with monkeypatch.context() as patch:
         patch.setattr(os, "link", lose_the_answer)
-        assert only(recover(journal, None, now=NOW, audit=quiet)).outcome is Outcome.PUBLISHED
+        assert only(recover(journal, None, now=NOW, audit=quiet)).outcome is RecoveryResult.PUBLISHED
     assert list(place.finished().values()) == [MESSAGE]
     assert place.unfinished() == []
 
@@ -257,7 +257,7 @@ def test_an_empty_file_alone_is_no_message(journal: Journal, tmp_path: Path) -> 
     draft = interrupted(journal, place, publish=True)
     assert draft.final is not None
     os.truncate(draft.final, 0)
-    assert only(recover(journal, None, now=NOW, audit=quiet)).outcome is Outcome.AGAIN
+    assert only(recover(journal, None, now=NOW, audit=quiet)).outcome is RecoveryResult.AGAIN
     assert list(place.finished().values()) == [b""]
     assert states(journal, place) == []
 
@@ -272,7 +272,7 @@ def test_inodes_that_are_made_up(journal: Journal, tmp_path: Path, monkeypatch: 
     Path(first.final).touch()
     Path(second.final).write_bytes(b"a stranger's")
     outcomes = [result.outcome for result in recover(journal, None, now=NOW, audit=quiet)]
-    assert outcomes == [Outcome.PUBLISHED, Outcome.AGAIN]
+    assert outcomes == [RecoveryResult.PUBLISHED, RecoveryResult.AGAIN]
     assert sorted(place.finished().values()) == sorted([MESSAGE, b"a stranger's"])
 
 
@@ -286,9 +286,9 @@ def test_an_unexpected_error_does_not_cost_the_others(
     other = Place(place.kind, tmp_path / "other")
     interrupted(journal, place)
     interrupted(journal, other)
-    resume = Resumption.resume
+    resume = InterruptedPublish.resume
 
-    def fail(resumption: Resumption, tmp: str, final: str) -> tuple[Whereabouts, str]:
+    def fail(resumption: InterruptedPublish, tmp: str, final: str) -> tuple[FileState, str]:
         if final.startswith(f"{place.path}/"):
             raise defect
         return resume(resumption, tmp, final)
@@ -300,14 +300,14 @@ def test_an_unexpected_error_does_not_cost_the_others(
 
     with monkeypatch.context() as patch:
         if at == "resume":
-            patch.setattr(Resumption, "resume", fail)
+            patch.setattr(InterruptedPublish, "resume", fail)
         else:
             patch.setattr("tui_popretr.commit.recovery.sync_folder", fail_to_sync)
         bad, good = recover(journal, None, now=NOW, audit=quiet)
-    assert (bad.outcome, good.outcome) == (Outcome.UNKNOWN, Outcome.PUBLISHED)
+    assert (bad.outcome, good.outcome) == (RecoveryResult.UNKNOWN, RecoveryResult.PUBLISHED)
     assert f"internal error: {type(defect).__name__}" in str(bad.error)
-    assert [record.state for record in states(journal, place)] == [State.DELIVERING]
-    expected = Outcome.PUBLISHED if at == "resume" else Outcome.FOUND
+    assert [record.state for record in states(journal, place)] == [MessageState.DELIVERING]
+    expected = RecoveryResult.PUBLISHED if at == "resume" else RecoveryResult.FOUND
     assert only(recover(journal, None, now=NOW, audit=quiet)).outcome is expected
 
 
@@ -317,11 +317,11 @@ def test_a_place_that_is_not_there_tells_nothing(journal: Journal, place: Place,
     os.rename(place.path, tmp_path / "unmounted")
     lines: list[str] = []
     result = only(recover(journal, None, now=NOW, audit=lines.extend))
-    assert result.outcome is Outcome.UNKNOWN
+    assert result.outcome is RecoveryResult.UNKNOWN
     assert "is not there" in str(result.error)
-    assert (lines, [record.state for record in states(journal, place)]) == ([], [State.DELIVERING])
+    assert (lines, [record.state for record in states(journal, place)]) == ([], [MessageState.DELIVERING])
     os.rename(tmp_path / "unmounted", place.path)
-    assert only(recover(journal, None, now=NOW, audit=quiet)).outcome is Outcome.FOUND
+    assert only(recover(journal, None, now=NOW, audit=quiet)).outcome is RecoveryResult.FOUND
 
 
 def test_what_cannot_be_made_durable_is_not_recorded(journal: Journal, place: Place) -> None:
@@ -329,9 +329,9 @@ def test_what_cannot_be_made_durable_is_not_recorded(journal: Journal, place: Pl
     lines: list[str] = []
     with mock.patch("os.fsync", side_effect=OSError(errno.EIO, "x")):
         result = only(recover(journal, None, now=NOW, audit=lines.extend))
-    assert result.outcome is Outcome.UNKNOWN
+    assert result.outcome is RecoveryResult.UNKNOWN
     assert "input/output error" in str(result.error)
-    assert (lines, [record.state for record in states(journal, place)]) == ([], [State.DELIVERING])
+    assert (lines, [record.state for record in states(journal, place)]) == ([], [MessageState.DELIVERING])
 
 
 def test_one_bad_place_does_not_cost_the_others(journal: Journal, place: Place, tmp_path: Path) -> None:
@@ -340,8 +340,8 @@ def test_one_bad_place_does_not_cost_the_others(journal: Journal, place: Place, 
     interrupted(journal, other)
     shutil.rmtree(place.path)
     assert [result.outcome for result in recover(journal, None, now=NOW, audit=quiet)] == [
-        Outcome.UNKNOWN,
-        Outcome.PUBLISHED,
+        RecoveryResult.UNKNOWN,
+        RecoveryResult.PUBLISHED,
     ]
 
 
@@ -365,12 +365,12 @@ def test_the_audit_line_comes_after_the_fsync_and_before_the_record(journal: Jou
     def audit(texts: Sequence[str]) -> None:
         assert list(texts) == ["audit u1 (recovered)"]
         assert synced == [str(place.path / "new" if place.kind == "maildir" else place.path)]
-        assert [record.state for record in states(journal, place)] == [State.DELIVERING]
+        assert [record.state for record in states(journal, place)] == [MessageState.DELIVERING]
         raise OSError(errno.ENOSPC, "no room for the line")
 
     with mock.patch("tui_popretr.commit.recovery.sync_folder", sync), pytest.raises(OSError, match="no room"):
         recover(journal, None, now=NOW, audit=audit)
-    assert only(recover(journal, None, now=NOW, audit=quiet)).outcome is Outcome.FOUND
+    assert only(recover(journal, None, now=NOW, audit=quiet)).outcome is RecoveryResult.FOUND
     assert recover(journal, None, now=NOW, audit=quiet) == []
 
 
@@ -379,7 +379,7 @@ def test_without_files_it_is_delivered_again(journal: Journal, tmp_path: Path) -
     maildrop = journal.maildrop(Maildrop.of("pop.example.test", 110, "me", "smtp:localhost"))
     new = NewRecord(journal.next_id(), maildrop, "u1", 30, Identity(b"x"), True, None, None, None, NOW)
     journal.commit([new], [])
-    assert only(recover(journal, None, now=NOW, audit=quiet)).outcome is Outcome.SENDING
+    assert only(recover(journal, None, now=NOW, audit=quiet)).outcome is RecoveryResult.SENDING
     assert journal.records(maildrop) == []
 
 
@@ -393,7 +393,7 @@ def test_a_commit_that_failed_is_decided_by_recovery(journal: Journal, place: Pl
     journal.close()
     again = Journal.open(str(tmp_path / "journal"))
     try:
-        assert only(recover(again, None, now=NOW, audit=quiet)).outcome is Outcome.PUBLISHED
+        assert only(recover(again, None, now=NOW, audit=quiet)).outcome is RecoveryResult.PUBLISHED
         draft.abort()
         assert list(place.finished().values()) == [MESSAGE]
     finally:
@@ -405,6 +405,6 @@ def test_many_at_once_each_in_its_place(journal: Journal, place: Place) -> None:
     lines: list[str] = []
     results = recover(journal, None, now=NOW, audit=lines.extend)
     assert [result.record.id for result in results] == [draft.record_id for draft in drafts]
-    assert [result.outcome for result in results] == [Outcome.FOUND, Outcome.PUBLISHED] * 5
+    assert [result.outcome for result in results] == [RecoveryResult.FOUND, RecoveryResult.PUBLISHED] * 5
     assert lines == [f"audit u{n} (recovered)" for n in range(10)]
     assert len(place.finished()) == 10

@@ -14,7 +14,7 @@ from tests.support.worlds import disk_without_threads
 from tui_popretr.commit.keeper import JournalKeeper
 from tui_popretr.errors import JournalError
 from tui_popretr.journal.journal import Journal
-from tui_popretr.journal.records import DeliveredMark, Maildrop, NewRecord, State
+from tui_popretr.journal.records import DeliveredMark, Maildrop, MessageState, NewRecord
 from tui_popretr.mail.identity import Identity
 
 NOW = 1_795_000_000
@@ -28,7 +28,7 @@ class Site:
         self.transactions: list[tuple[list[int], list[int]]] = []
         self.keeper = JournalKeeper(self.path, lambda lines: None, lambda: NOW)
         self.maildrop = 0
-        together, commit = Journal.together, Journal.commit
+        together, commit = Journal.transaction, Journal.commit
 
         @contextmanager
         def noted(journal: Journal) -> Iterator[None]:
@@ -41,7 +41,7 @@ class Site:
             self.transactions[-1][1].extend(each.id for each in delivered)
             commit(journal, new, delivered)
 
-        monkeypatch.setattr(Journal, "together", noted)
+        monkeypatch.setattr(Journal, "transaction", noted)
         monkeypatch.setattr(Journal, "commit", note)
 
     async def open(self) -> None:
@@ -56,7 +56,7 @@ class Site:
     def record(self, number: int, octets: int = 9) -> NewRecord:
         return NewRecord(number, self.maildrop, f"u{number}", octets, Identity(b"d"), True, "/t", "/n", None, NOW)
 
-    def states(self) -> dict[int, State]:
+    def states(self) -> dict[int, MessageState]:
         with closing(Journal.open(self.path)) as journal:
             return {record.id: record.state for record in journal.records(self.maildrop)}
 
@@ -78,10 +78,10 @@ async def test_what_comes_during_a_transaction_goes_into_the_next_one_together(
         await site.keeper.close()
     assert site.transactions == [([1], []), ([2, 3, 4], [1]), ([], [2])]
     assert site.states() == {
-        1: State.DELIVERED,
-        2: State.DELIVERED,
-        3: State.DELIVERING,
-        4: State.DELIVERING,
+        1: MessageState.DELIVERED,
+        2: MessageState.DELIVERED,
+        3: MessageState.DELIVERING,
+        4: MessageState.DELIVERING,
     }
 
 

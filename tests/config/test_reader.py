@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tests.config.helpers import SERVER, client, error_of, errors, load_text, settings_of, task, warnings
 from tui_popretr.config.model import Concurrency
-from tui_popretr.config.problems import Place, Problem, Report, Severity
+from tui_popretr.config.problems import Position, Problem, Report, Severity
 from tui_popretr.config.reader import Loaded, load
 
 MISTAKES = """\
@@ -81,9 +81,9 @@ def test_all_mistakes_at_once_each_at_its_place(tmp_path: Path) -> None:
 def test_problems_are_sorted_by_place_with_further_files_behind() -> None:
     report = Report("b.xml")
     for path, line, column in [("a", 1, 1), ("b.xml", 2, 1), ("b.xml", 1, 9), ("b.xml", 1, 10)]:
-        report.warning(Place(path, line, column), "x")
-    report.error(Place("b.xml", 1, 1), "y")
-    report.error(Place("b.xml", 1, 1), "y")
+        report.warning(Position(path, line, column), "x")
+    report.error(Position("b.xml", 1, 1), "y")
+    report.error(Position("b.xml", 1, 1), "y")
     assert [(found.path, found.line, found.column) for found in report.problems()] == [
         ("b.xml", 1, 1),
         ("b.xml", 1, 9),
@@ -96,7 +96,7 @@ def test_problems_are_sorted_by_place_with_further_files_behind() -> None:
 def test_the_form_of_a_problem() -> None:
     assert str(Problem("f.xml", 3, 7, Severity.NOTE, "hm")) == "f.xml:3:7: note: hm"
     report = Report("f")
-    report.error(Place("f"), "an \x1b[2J escape")
+    report.error(Position("f"), "an \x1b[2J escape")
     assert report.problems()[0].message == "an \\x1b[2J escape"
 
 

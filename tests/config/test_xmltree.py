@@ -6,13 +6,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tui_popretr.config.problems import Place
+from tui_popretr.config.problems import Position
 from tui_popretr.config.xmltree import MalformedXmlError, Node, parse
 
 
 def at(node_or_attribute: object) -> tuple[int, int]:
     place = getattr(node_or_attribute, "place")  # noqa: B009
-    assert isinstance(place, Place)
+    assert isinstance(place, Position)
     return place.line, place.column
 
 

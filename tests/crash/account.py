@@ -12,7 +12,7 @@ from tests.crash.cases import Server
 from tests.dovecot.site import PASSWORD, wait_for
 from tests.support.dovecot import Dovecot
 from tests.support.popserver_thread import RunningServer, running_server
-from tui_popretr.popserver import Maildrop
+from tui_popretr.popserver import ServedMaildrop
 
 USER = "me"
 
@@ -48,7 +48,7 @@ class EmbeddedAccount:
     name = USER
     host = "127.0.0.1"
 
-    def __init__(self, running: RunningServer, maildrop: Maildrop) -> None:
+    def __init__(self, running: RunningServer, maildrop: ServedMaildrop) -> None:
         self.port = running.port
         self.running = running
         self._maildrop = maildrop
@@ -67,7 +67,7 @@ class EmbeddedAccount:
 @contextmanager
 def embedded_account(server: Server) -> Iterator[EmbeddedAccount]:
     """An account of an embedded server of a kind, empty."""
-    maildrop = Maildrop(USER, PASSWORD)
+    maildrop = ServedMaildrop(USER, PASSWORD)
     with running_server([maildrop], policy=server.value) as running:
         yield EmbeddedAccount(running, maildrop)
 

@@ -7,7 +7,7 @@ from enum import Enum
 from itertools import product
 from typing import Final
 
-from tui_popretr.popserver import Policy
+from tui_popretr.popserver import ServerPolicy
 
 
 class Kind(Enum):
@@ -27,11 +27,11 @@ class Kind(Enum):
 class Server(Enum):
     """A kind of server, as the embedded one plays it."""
 
-    PIPELINING = Policy()
+    PIPELINING = ServerPolicy()
     #: An old one: one command at a time, and what is owed is compared by retrieving it.
-    ONE_BY_ONE = Policy(pipelining=False, top=False)
+    ONE_BY_ONE = ServerPolicy(pipelining=False, top=False)
     #: Only the whole of a message tells what it is.
-    NO_UIDL = Policy(uidl=False)
+    NO_UIDL = ServerPolicy(uidl=False)
 
 
 class Keeping(Enum):

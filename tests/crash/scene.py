@@ -26,7 +26,7 @@ from tests.crash.place import Place, place_of
 from tests.dovecot.relay import Relay, RelayThread
 from tests.dovecot.site import PATIENCE, Site, client
 from tui_popretr.journal.journal import Journal
-from tui_popretr.journal.records import Record, State
+from tui_popretr.journal.records import MessageState, Record
 
 _PROJECT = Path(__file__).parents[2]
 #: Handed over, it ends with what the server or the command said.
@@ -189,7 +189,7 @@ class Scene:
 
     def interrupted(self) -> list[Record]:
         """What the journal says is between its two commits; from a copy, so that the program finds it as it was."""
-        return [record for record in self._records() if record.state is State.DELIVERING]
+        return [record for record in self._records() if record.state is MessageState.DELIVERING]
 
     def _records(self) -> list[Record]:
         if not self.site.journal.exists():

@@ -21,7 +21,7 @@ from tui_popretr.config.model import (
 )
 from tui_popretr.delivery.folders import sync_folder
 from tui_popretr.delivery.sink import Draft, Sink
-from tui_popretr.delivery.sinks import Means, sink_for
+from tui_popretr.delivery.sinks import SinkEnvironment, sink_for
 
 JOURNAL = "0123abcd"
 PRIVATE = Modes()
@@ -70,7 +70,9 @@ class MailServerPlace:
     sinks: list[Sink] = field(default_factory=list)
 
     def sink(self) -> Sink:
-        self.sinks.append(sink := sink_for(client(self.receiver.destination()), JOURNAL, Means(spool=str(self.path))))
+        self.sinks.append(
+            sink := sink_for(client(self.receiver.destination()), JOURNAL, SinkEnvironment(spool=str(self.path)))
+        )
         return sink
 
     def close(self) -> None:
@@ -100,7 +102,7 @@ class CommandPlace:
         self.taken.mkdir(exist_ok=True)
         save = 'file=$(mktemp "$0/XXXXXXXX") && cat >"$file"'
         destination = CommandDestination(("sh", "-c", save, str(self.taken)))
-        return sink_for(client(destination), JOURNAL, Means(spool=str(self.path)))
+        return sink_for(client(destination), JOURNAL, SinkEnvironment(spool=str(self.path)))
 
     def finished(self) -> dict[str, bytes]:
         return {path.name: path.read_bytes() for path in self.taken.iterdir()}

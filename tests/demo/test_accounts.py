@@ -7,14 +7,14 @@ from dataclasses import replace
 import pytest
 
 from tests.support.clock import local
-from tui_popretr.demo.accounts import Account, make_accounts
+from tui_popretr.demo.accounts import DemoAccount, make_accounts
 from tui_popretr.errors import ExitCode
 from tui_popretr.facts import SessionResult
 
 NEWEST = local(2026, 11, 23)
 
 
-def _account(account_id: str) -> Account:
+def _account(account_id: str) -> DemoAccount:
     return next(account for account in make_accounts(NEWEST) if account.id == account_id)
 
 
@@ -22,7 +22,7 @@ def _result(messages: int, *, code: ExitCode = ExitCode.OK, error: str = "") -> 
     return SessionResult(code, error, "", NEWEST, NEWEST, messages, messages * 100, messages, 0, 0)
 
 
-def _retrieved(account: Account) -> Account:
+def _retrieved(account: DemoAccount) -> DemoAccount:
     account.maildrop.update(account.maildrop.messages[: account.arrives])
     return account
 

@@ -10,7 +10,7 @@ import pytest
 from tests.support.clock import local
 from tui_popretr.config.model import AuthType, FolderDestination, Literal, MaildirDestination, Settings
 from tui_popretr.config.reader import load
-from tui_popretr.demo.accounts import Account, make_accounts
+from tui_popretr.demo.accounts import DemoAccount, make_accounts
 from tui_popretr.demo.configuration import address_of, read_configuration, write_configuration
 from tui_popretr.demo.folder import DemoFolder, make_folder
 from tui_popretr.demo.server import Ports
@@ -20,7 +20,7 @@ PORTS = Ports(40110, 40995)
 
 
 @pytest.fixture(scope="module")
-def accounts() -> tuple[Account, ...]:
+def accounts() -> tuple[DemoAccount, ...]:
     return make_accounts(local(2026, 11, 23))
 
 
@@ -31,7 +31,7 @@ def folder(request: pytest.FixtureRequest, tmp_path: Path) -> DemoFolder:
 
 
 @pytest.fixture
-def settings(folder: DemoFolder, accounts: tuple[Account, ...]) -> Settings:
+def settings(folder: DemoFolder, accounts: tuple[DemoAccount, ...]) -> Settings:
     loaded = load(write_configuration(folder, accounts, PORTS))
     assert loaded.problems == ()
     assert loaded.settings is not None
@@ -43,7 +43,7 @@ def test_nobody_else_may_read_it(folder: DemoFolder, settings: Settings) -> None
 
 
 def test_everything_lies_where_the_folder_says(
-    folder: DemoFolder, settings: Settings, accounts: tuple[Account, ...]
+    folder: DemoFolder, settings: Settings, accounts: tuple[DemoAccount, ...]
 ) -> None:
     assert settings.path == folder.configuration
     assert settings.paths.top == folder.path
@@ -60,7 +60,7 @@ def test_everything_lies_where_the_folder_says(
         assert str(new) == folder.mail_of(account)
 
 
-def test_the_accounts_are_in_it(folder: DemoFolder, settings: Settings, accounts: tuple[Account, ...]) -> None:
+def test_the_accounts_are_in_it(folder: DemoFolder, settings: Settings, accounts: tuple[DemoAccount, ...]) -> None:
     assert [client.id for client in settings.clients] == [account.id for account in accounts]
     for client, account in zip(settings.clients, accounts, strict=True):
         server = client.server
@@ -81,7 +81,7 @@ def test_the_accounts_are_in_it(folder: DemoFolder, settings: Settings, accounts
     assert by_id["stls"].server.auth_types == (AuthType.SASL_CRAM_MD5, AuthType.APOP)
 
 
-def test_an_older_configuration_is_not_overwritten(folder: DemoFolder, accounts: tuple[Account, ...]) -> None:
+def test_an_older_configuration_is_not_overwritten(folder: DemoFolder, accounts: tuple[DemoAccount, ...]) -> None:
     Path(folder.configuration).write_text("mine")
     with pytest.raises(FileExistsError):
         write_configuration(folder, accounts, PORTS)

@@ -11,7 +11,7 @@ from trio.testing import MockClock, trio_test
 
 from tests.support.clock import local
 from tui_popretr.demo import server as world_module
-from tui_popretr.demo.server import HOST, Ports, World
+from tui_popretr.demo.server import HOST, DemoServer, Ports
 from tui_popretr.popserver.certificates import ca_path
 
 NEWEST = local(2026, 11, 23)
@@ -35,7 +35,7 @@ async def test_the_accounts_are_served_in_clear_and_under_tls() -> None:
         in_clear = _count(poplib.POP3(HOST, ports.clear, timeout=20), "alice")
         return in_clear, _count(poplib.POP3_SSL(HOST, ports.tls, timeout=20, context=context), "bella")
 
-    world = World(NEWEST)
+    world = DemoServer(NEWEST)
     async with trio.open_nursery() as nursery:
         ports = await nursery.start(world.serve)
         assert await trio.to_thread.run_sync(counts, ports) == (120, 12)
@@ -45,7 +45,7 @@ async def test_the_accounts_are_served_in_clear_and_under_tls() -> None:
 
 @trio_test
 async def test_mail_keeps_arriving(autojump_clock: MockClock) -> None:
-    world = World(NEWEST)
+    world = DemoServer(NEWEST)
     before = list(world.busy.messages)
     with trio.move_on_after(60):
         await world.arrivals(lambda: NEWEST)
@@ -59,7 +59,7 @@ async def test_mail_keeps_arriving(autojump_clock: MockClock) -> None:
 
 @trio_test
 async def test_mail_arrives_everywhere_but_where_nobody_gets_in(autojump_clock: MockClock) -> None:
-    world = World(NEWEST)
+    world = DemoServer(NEWEST)
     before = {account.id: len(account.maildrop.messages) for account in world.accounts}
     with trio.move_on_after(130):
         await world.arrivals(lambda: NEWEST)
@@ -71,7 +71,7 @@ async def test_mail_arrives_everywhere_but_where_nobody_gets_in(autojump_clock: 
 
 @trio_test
 async def test_huge_mail_stops_before_the_disk_is_full(autojump_clock: MockClock) -> None:
-    world = World(NEWEST)
+    world = DemoServer(NEWEST)
     (huge,) = [account for account in world.accounts if account.huge]
     with trio.move_on_after(3600):
         await world.arrivals(lambda: NEWEST)
@@ -84,7 +84,7 @@ async def test_mail_stops_arriving_when_nobody_fetches_it(
     autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(world_module, "MOST_WAITING", 125)
-    world = World(NEWEST)
+    world = DemoServer(NEWEST)
     with trio.move_on_after(60):
         await world.arrivals(lambda: NEWEST)
     assert len(world.busy.messages) == 125

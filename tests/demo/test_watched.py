@@ -12,7 +12,7 @@ from tests.demo.terminal import Terminal
 from tui_popretr.demo import accounts as accounts_module
 from tui_popretr.demo import watched
 from tui_popretr.demo.folder import DemoFolder, make_folder
-from tui_popretr.demo.server import World
+from tui_popretr.demo.server import DemoServer
 from tui_popretr.engine.service import Engine
 from tui_popretr.errors import JournalError
 
@@ -99,12 +99,12 @@ def test_a_terminal_that_is_gone_is_not_written_to(folder: DemoFolder, dashboard
 def test_a_failure_of_the_demo_s_server_is_told(
     folder: DemoFolder, dashboard: Dashboard, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    class Ailing(World):
+    class Ailing(DemoServer):
         def __init__(self, newest: datetime, *, watched: bool) -> None:
             super().__init__(newest, watched=watched)
             self.server.tally.failures.append(KeyError("alice"))
 
-    monkeypatch.setattr(watched, "World", Ailing)
+    monkeypatch.setattr(watched, "DemoServer", Ailing)
     out = Terminal()
     assert watched.run_watched(folder, out, keep=True) == 70
     assert "  the demo's server failed: KeyError('alice')\n" in out.getvalue()
@@ -114,11 +114,11 @@ def test_a_failure_of_the_demo_s_server_is_told(
 def test_a_server_that_cannot_listen_is_explained(
     folder: DemoFolder, dashboard: Dashboard, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    class Deaf(World):
+    class Deaf(DemoServer):
         async def serve(self, *, task_status: object = None) -> None:
             raise OSError(98, "Address already in use")
 
-    monkeypatch.setattr(watched, "World", Deaf)
+    monkeypatch.setattr(watched, "DemoServer", Deaf)
     out = Terminal()
     assert watched.run_watched(folder, out, keep=False) == 70
     assert "  address already in use\n" in out.getvalue()

@@ -12,7 +12,7 @@ from tests.dovecot.mixed import mixed_messages
 from tests.dovecot.relay import Relay
 from tests.dovecot.site import PASSWORD, Run, Site, client
 from tests.support.dovecot import Dovecot
-from tui_popretr.journal.records import State
+from tui_popretr.journal.records import MessageState
 
 COUNT = 120  # every kind of message is among them
 
@@ -46,7 +46,7 @@ def test_deleteafter(dovecot: Dovecot, site: Site, messages: list[bytes]) -> Non
     # each was looked at once more before it was deleted, and none was retrieved again
     assert said(site, "me-1", "RETR ") == COUNT
     assert said(site, "me-1", "TOP ") == COUNT
-    assert {record.state for record in site.records()} == {State.DELETED}
+    assert {record.state for record in site.records()} == {MessageState.DELETED}
 
 
 def test_a_connection_that_is_cut_before_quit_is_answered(dovecot: Dovecot, site: Site, messages: list[bytes]) -> None:

@@ -14,7 +14,7 @@ from tests.dovecot.mixed import MEGABYTE, mixed_messages
 from tests.dovecot.site import PASSWORD, Run, Site, client, without_received
 from tests.support.dovecot import Dovecot, as_retrieved
 from tui_popretr.facts import MaildropListed, MessageDelivered, MessagesDeleted
-from tui_popretr.journal.records import State
+from tui_popretr.journal.records import MessageState
 
 COUNT = 500
 
@@ -143,7 +143,7 @@ def test_no_log_knows_the_password(site: Site, done: Run) -> None:
 def test_the_journal_says_deleted(site: Site, done: Run) -> None:
     records = site.records()
     assert len(records) == 2 * COUNT
-    assert {record.state for record in records} == {State.DELETED}
+    assert {record.state for record in records} == {MessageState.DELETED}
 
 
 def test_a_second_run_retrieves_nothing(site: Site, done: Run) -> None:

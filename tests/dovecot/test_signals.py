@@ -18,7 +18,7 @@ import pytest
 from tests.dovecot.relay import Relay, RelayThread
 from tests.dovecot.site import PASSWORD, PATIENCE, Site, client, wait_for, without_received
 from tests.support.dovecot import Dovecot
-from tui_popretr.journal.records import State
+from tui_popretr.journal.records import MessageState
 
 COUNT, SIZE = 300, 100_000  # more than what is asked for ahead
 #: Seconds that the process may take to end, and what it takes to start the next one on a busy machine.
@@ -97,7 +97,7 @@ def test_ending_in_mid_session(
     assert 50 <= arrived < COUNT
     assert commands.count(f"DELE {arrived}") == 1
     assert dovecot.count(user) == COUNT - arrived
-    assert {record.state for record in site.records()} == {State.DELETED}
+    assert {record.state for record in site.records()} == {MessageState.DELETED}
     assert_the_rest_comes_once(dovecot, site, user, messages)
 
 
@@ -122,7 +122,7 @@ def test_ending_while_the_server_stays_silent(dovecot: Dovecot, site: Site, rela
     assert dovecot.count(user) == len(messages)
     before = stored(site)
     assert 20 < before.total() < len(messages)
-    assert {(record.state, record.owed) for record in site.records()} == {(State.DELIVERED, True)}
+    assert {(record.state, record.owed) for record in site.records()} == {(MessageState.DELIVERED, True)}
     relay.call(relay.relay.release)
     assert_the_rest_comes_once(dovecot, site, user, messages)
 

@@ -26,12 +26,12 @@ from tui_popretr.cli.marking import mark
 from tui_popretr.config.model import Concurrency, FolderDestination
 from tui_popretr.delivery.sinks import sink_for
 from tui_popretr.engine.service import connect_tcp
-from tui_popretr.engine.slots import Places
+from tui_popretr.engine.slots import SessionSlots
 from tui_popretr.errors import HostNotFound
 from tui_popretr.facts import SessionId
 from tui_popretr.journal.journal import Journal
 from tui_popretr.journal.records import Maildrop
-from tui_popretr.session.setup import Entry
+from tui_popretr.session.setup import ConnectionSetup
 
 #: As written, as looked up, and in the one form for SNI, certificates and the journal.
 NAMES = [
@@ -85,7 +85,9 @@ async def test_look_up_sni_and_certificate(
     policy = certificates.policy(peer_name=written if peer else None)
     async with serving(greeter(context)) as port:
         server = server_settings(written, port, tls=policy)
-        entry = Entry(SessionId("a", 1), client_settings(server=server), Bus(), FakeClock(), connect_tcp, 30.0)
+        entry = ConnectionSetup(
+            SessionId("a", 1), client_settings(server=server), Bus(), FakeClock(), connect_tcp, 30.0
+        )
         wire = await entry.connect()
         wire.close()
     assert resolver.names == [looked_up]
@@ -115,7 +117,7 @@ def test_journal_and_places_know_one_form(written: str, looked_up: str, name: st
         mark(journal, client, ["u1"])
         key = Maildrop(name, 110, "me", sink_for(client, journal.id).key)
         assert len(journal.records(journal.maildrop(key))) == 1
-    places = Places(Concurrency(total=9, per_server=1))
+    places = SessionSlots(Concurrency(total=9, per_server=1))
     assert places.request(client.server).granted.is_set()
     assert not places.request(server_settings(name, user="somebody else")).granted.is_set()
 

@@ -14,7 +14,7 @@ from tests.support.making import engine_settings
 from tests.support.worlds import RunClock
 from tui_popretr.bus import Bus
 from tui_popretr.config.model import LogSettings, Settings
-from tui_popretr.engine.logfiles import Logbook
+from tui_popretr.engine.logfiles import LogFiles
 from tui_popretr.facts import Dialogue, Direction, Level, Noted, SessionId
 
 
@@ -26,7 +26,7 @@ class Logs:
         self.clock = FakeClock()
         self.bus = Bus()
         self.reports: list[str] = []
-        self.book = Logbook(self.bus, self.clock, self.reports.append, fallback)
+        self.book = LogFiles(self.bus, self.clock, self.reports.append, fallback)
 
     def place(self, name: str) -> LogSettings:
         return LogSettings(str(self.folder / name), flush=0.0)
@@ -151,7 +151,7 @@ def test_an_audit_line_does_not_wait_for_the_flush(logs: Logs) -> None:
 async def test_a_quiet_log_reaches_the_disk_within_its_flush(tmp_path: Path, autojump_clock: MockClock) -> None:
     logs = Logs(tmp_path)
     clock = RunClock()
-    logs.book = Logbook(logs.bus, clock, logs.reports.append, None)
+    logs.book = LogFiles(logs.bus, clock, logs.reports.append, None)
     logs.book.apply(logs.settings(transcript=replace(logs.place("transcript"), flush=2.0)))
     async with trio.open_nursery() as nursery:
         nursery.start_soon(logs.book.run)
@@ -170,7 +170,7 @@ async def test_a_log_that_cannot_be_written_is_reported_and_tried_again(
     tmp_path: Path, autojump_clock: MockClock
 ) -> None:
     logs = Logs(tmp_path)
-    logs.book = Logbook(logs.bus, RunClock(), logs.reports.append, None)
+    logs.book = LogFiles(logs.bus, RunClock(), logs.reports.append, None)
     in_the_way = tmp_path / "sub"
     in_the_way.write_bytes(b"")
     logs.book.apply(logs.settings(audit=logs.place("sub/audit")))

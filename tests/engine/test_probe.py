@@ -29,17 +29,17 @@ from tui_popretr.errors import (
 )
 from tui_popretr.facts import Fact, SessionId, TlsDetails
 from tui_popretr.net.tls import TlsSession
-from tui_popretr.popserver import Maildrop, PipelineFault, PopServer, QuitFault
-from tui_popretr.session.setup import Entry
+from tui_popretr.popserver import PipelineFault, PopServer, QuitFault, ServedMaildrop
+from tui_popretr.session.setup import ConnectionSetup
 
-How = Callable[[Entry], Awaitable[Findings]]
+How = Callable[[ConnectionSetup], Awaitable[Findings]]
 
 
 class Look:
     """A server, and a look at it."""
 
     def __init__(self) -> None:
-        self.drop = Maildrop("alice", PASSWORD)
+        self.drop = ServedMaildrop("alice", PASSWORD)
         for number in range(3):
             self.drop.add(b"Subject: %d\r\n\r\ntext\r\n" % number)
         self.server = PopServer([self.drop], keep_dialogue=True)
@@ -62,7 +62,7 @@ class Look:
                 nursery.start_soon(self.server.serve_stream, end)
                 return stream
 
-            entry = Entry(SessionId("a", 1), client, self.bus, FakeClock(), connect, 30.0)
+            entry = ConnectionSetup(SessionId("a", 1), client, self.bus, FakeClock(), connect, 30.0)
             findings = await how(entry)
         assert all(stream.closed for stream in self.streams)
         assert self.drop.retrieved == self.drop.deleted == []

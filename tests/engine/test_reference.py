@@ -20,7 +20,7 @@ from tui_popretr.bus import Bus
 from tui_popretr.engine.service import Engine
 from tui_popretr.errors import ExitCode
 from tui_popretr.facts import Fact, LoginSucceeded, SessionClosed, TlsStarted
-from tui_popretr.popserver import CRAM, SSLONLY, STD, Maildrop, Policy, PopServer
+from tui_popretr.popserver import CRAM, SSLONLY, STD, PopServer, ServedMaildrop, ServerPolicy
 
 USER, PASSWORD = "user1", "a good one"
 OK = ExitCode.OK
@@ -44,7 +44,7 @@ class Case:
     """
 
     name: str
-    server: Policy | None
+    server: ServerPolicy | None
     auth: str
     runs: tuple[int, ...] = ()
     code: ExitCode = OK
@@ -192,7 +192,7 @@ def test_there_are_nineteen() -> None:
 @pytest.mark.parametrize("case", [pytest.param(case, id=case.name) for case in CASES])
 @trio_test
 async def test_case(case: Case, tmp_path: Path, server_tls: ssl.SSLContext) -> None:
-    drop = Maildrop(USER, PASSWORD)
+    drop = ServedMaildrop(USER, PASSWORD)
     for message in case.messages:
         drop.add(message)
     server = PopServer([drop], policy=case.server, tls=server_tls, keep_dialogue=True) if case.server else None
@@ -236,7 +236,7 @@ async def test_case(case: Case, tmp_path: Path, server_tls: ssl.SSLContext) -> N
 @trio_test
 async def test_what_is_audited_of_the_three_messages(tmp_path: Path, server_tls: ssl.SSLContext) -> None:
     (case,) = (each for each in CASES if each.messages is THREE)
-    drop = Maildrop(USER, PASSWORD)
+    drop = ServedMaildrop(USER, PASSWORD)
     for message in case.messages:
         drop.add(message)
     async with listening(PopServer([drop], tls=server_tls)) as port:

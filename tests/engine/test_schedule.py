@@ -10,10 +10,18 @@ from trio.testing import MockClock, trio_test
 
 from tests.support.clock import FakeClock, local
 from tests.support.making import client_settings
-from tui_popretr.engine.schedule import BREATH, LONGEST_BACKOFF, TICK, Alarm, Outcome, first_due, interval
+from tui_popretr.engine.schedule import (
+    LONGEST_BACKOFF,
+    MIN_INTERVAL,
+    TICK,
+    BoottimeTimer,
+    SessionOutcome,
+    first_due,
+    interval,
+)
 from tui_popretr.errors import ExitCode
 
-OK, REJECTED = Outcome(ExitCode.OK), Outcome(ExitCode.LOGIN)
+OK, REJECTED = SessionOutcome(ExitCode.OK), SessionOutcome(ExitCode.LOGIN)
 
 
 # --- first starts -----------------------------------------------------------------------------------------------------
@@ -44,7 +52,7 @@ def test_the_spread_is_at_most_freq(frequency: float, span: float) -> None:
 
 
 @pytest.mark.parametrize(
-    ("frequency", "runs", "expected"), [(300.0, 0, 300.0), (0.25, 0, 0.25), (0.0, 3, 0.0), (0.0, 0, BREATH)]
+    ("frequency", "runs", "expected"), [(300.0, 0, 300.0), (0.25, 0, 0.25), (0.0, 3, 0.0), (0.0, 0, MIN_INTERVAL)]
 )
 def test_the_interval_is_freq_and_at_least_a_breath_where_runs_have_no_end(
     frequency: float, runs: int, expected: float
@@ -72,11 +80,11 @@ def test_back_off_also_begins_where_freq_is_0(runs: int) -> None:
 
 @pytest.mark.parametrize(("delay", "expected"), [(0, 300.0), (299, 300.0), (900, 900.0)])
 def test_the_servers_login_delay_is_a_floor(delay: int, expected: float) -> None:
-    assert interval(client_settings(frequency=300.0), Outcome(ExitCode.OK, delay), 0) == expected
+    assert interval(client_settings(frequency=300.0), SessionOutcome(ExitCode.OK, delay), 0) == expected
 
 
 def test_login_delay_is_a_floor_under_back_off_too() -> None:
-    assert interval(client_settings(frequency=0.0), Outcome(ExitCode.LOGIN, 5000), 2) == 5000.0
+    assert interval(client_settings(frequency=0.0), SessionOutcome(ExitCode.LOGIN, 5000), 2) == 5000.0
 
 
 @settings(max_examples=100)
@@ -85,7 +93,7 @@ def test_intervals_grow_with_rejections_and_keep_their_floors(
     frequency: float, runs: int, rejections: int, delay: int
 ) -> None:
     client = client_settings(frequency=frequency, runs=runs)
-    waits = [interval(client, Outcome(ExitCode.LOGIN, delay), count) for count in (rejections, rejections + 1)]
+    waits = [interval(client, SessionOutcome(ExitCode.LOGIN, delay), count) for count in (rejections, rejections + 1)]
     assert max(frequency, delay) <= waits[0] <= waits[1] <= max(frequency, delay, LONGEST_BACKOFF)
 
 
@@ -106,7 +114,7 @@ class MachineClock(FakeClock):
 class Sleeper:
     """Waits for a due time and notes when it woke, in seconds of trio's clock."""
 
-    def __init__(self, alarm: Alarm, due: float) -> None:
+    def __init__(self, alarm: BoottimeTimer, due: float) -> None:
         self._alarm = alarm
         self._due = due
         self.woke: float | None = None
@@ -119,15 +127,15 @@ class Sleeper:
 @trio_test
 async def test_what_is_due_already_does_not_wait(autojump_clock: MockClock) -> None:
     clock = MachineClock()
-    await Alarm(clock).wait_until(clock.boottime())
-    await Alarm(clock).wait_until(0.0)
+    await BoottimeTimer(clock).wait_until(clock.boottime())
+    await BoottimeTimer(clock).wait_until(0.0)
     assert trio.current_time() == 0.0
 
 
 @trio_test
 async def test_it_wakes_at_the_due_time(autojump_clock: MockClock) -> None:
     clock = MachineClock()
-    alarm = Alarm(clock)
+    alarm = BoottimeTimer(clock)
     sleeper = Sleeper(alarm, clock.boottime() + 100.0)
     await sleeper()
     assert sleeper.woke == pytest.approx(100.0)
@@ -137,7 +145,7 @@ async def test_it_wakes_at_the_due_time(autojump_clock: MockClock) -> None:
 async def test_after_a_suspend_who_is_overdue_wakes_at_the_next_tick(autojump_clock: MockClock) -> None:
     clock = MachineClock()
     resumed: list[float] = []
-    alarm = Alarm(clock, lambda: resumed.append(trio.current_time()))
+    alarm = BoottimeTimer(clock, lambda: resumed.append(trio.current_time()))
     overdue, later = Sleeper(alarm, 5000.0 + 3600.0), Sleeper(alarm, 5000.0 + 7200.0)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(alarm.run)
@@ -160,7 +168,7 @@ async def test_after_a_suspend_who_is_overdue_wakes_at_the_next_tick(autojump_cl
 async def test_who_was_open_hears_of_the_suspend_before_who_is_overdue_begins(autojump_clock: MockClock) -> None:
     clock = MachineClock()
     order: list[str] = []
-    alarm = Alarm(clock, lambda: order.append("resumed"))
+    alarm = BoottimeTimer(clock, lambda: order.append("resumed"))
 
     async def overdue() -> None:
         await alarm.wait_until(clock.boottime() + 3600.0)
@@ -181,7 +189,7 @@ async def test_who_was_open_hears_of_the_suspend_before_who_is_overdue_begins(au
 async def test_every_suspend_is_noticed(autojump_clock: MockClock) -> None:
     clock = MachineClock()
     resumed: list[float] = []
-    alarm = Alarm(clock, lambda: resumed.append(trio.current_time()))
+    alarm = BoottimeTimer(clock, lambda: resumed.append(trio.current_time()))
     async with trio.open_nursery() as nursery:
         nursery.start_soon(alarm.run)
         for _ in range(3):
@@ -196,7 +204,7 @@ async def test_every_suspend_is_noticed(autojump_clock: MockClock) -> None:
 async def test_a_moment_between_the_clocks_is_no_suspend(autojump_clock: MockClock) -> None:
     clock = MachineClock()
     resumed: list[float] = []
-    alarm = Alarm(clock, lambda: resumed.append(trio.current_time()))
+    alarm = BoottimeTimer(clock, lambda: resumed.append(trio.current_time()))
     async with trio.open_nursery() as nursery:
         nursery.start_soon(alarm.run)
         for _ in range(100):  # they may drift apart for ever
@@ -210,7 +218,7 @@ async def test_a_moment_between_the_clocks_is_no_suspend(autojump_clock: MockClo
 async def test_the_wall_clock_jumping_changes_nothing(autojump_clock: MockClock) -> None:
     clock = MachineClock()
     resumed: list[float] = []
-    alarm = Alarm(clock, lambda: resumed.append(trio.current_time()))
+    alarm = BoottimeTimer(clock, lambda: resumed.append(trio.current_time()))
     sleeper = Sleeper(alarm, clock.boottime() + 100.0)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(alarm.run)

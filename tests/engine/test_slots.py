@@ -1,4 +1,4 @@
-"""Places under the concurrency limits (SPEC 2)."""
+"""Slots for sessions under the concurrency limits."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from collections import Counter
 import pytest
 
 from tui_popretr.config.model import AuthType, Concurrency, Server, TlsPolicy
-from tui_popretr.engine.slots import Place, Places
+from tui_popretr.engine.slots import SessionSlot, SessionSlots
 
 
 def server(host: str = "one.test", port: int = 110, user: str | None = "me") -> Server:
     return Server(host, port, user, None, (AuthType.USERPASS,), False, None)
 
 
-def granted(*places: Place) -> list[bool]:
+def granted(*places: SessionSlot) -> list[bool]:
     return [place.granted.is_set() for place in places]
 
 
 def test_a_place_is_granted_at_once_while_there_is_one() -> None:
-    places = Places(Concurrency(total=2, per_server=8))
+    places = SessionSlots(Concurrency(total=2, per_server=8))
     asked = [places.request(server(user=name)) for name in "abc"]
     assert granted(*asked) == [True, True, False]
     asked[0].release()
@@ -28,7 +28,7 @@ def test_a_place_is_granted_at_once_while_there_is_one() -> None:
 
 
 def test_a_server_has_a_limit_of_its_own() -> None:
-    places = Places(Concurrency(total=10, per_server=1))
+    places = SessionSlots(Concurrency(total=10, per_server=1))
     first, second = places.request(server(user="a")), places.request(server(user="b"))
     elsewhere = places.request(server("two.test"))
     assert granted(first, second, elsewhere) == [True, False, True]
@@ -37,14 +37,14 @@ def test_a_server_has_a_limit_of_its_own() -> None:
 
 
 def test_a_servers_name_has_no_case() -> None:
-    places = Places(Concurrency(per_server=1))
+    places = SessionSlots(Concurrency(per_server=1))
     places.request(server("One.Test", user="a"))
     assert granted(places.request(server("one.test", user="b"))) == [False]
 
 
 @pytest.mark.parametrize(("port", "other", "together"), [(110, 995, False), (110, 110, False), (110, 2110, True)])
 def test_sessions_on_one_maildrop_never_overlap(port: int, other: int, together: bool) -> None:
-    places = Places(Concurrency())
+    places = SessionSlots(Concurrency())
     first, second = places.request(server(port=port)), places.request(server(port=other))
     assert granted(first, second) == [True, together]
     first.release()
@@ -52,13 +52,13 @@ def test_sessions_on_one_maildrop_never_overlap(port: int, other: int, together:
 
 
 def test_without_a_username_a_server_is_one_maildrop() -> None:
-    places = Places(Concurrency())
+    places = SessionSlots(Concurrency())
     places.request(server(user=None))
     assert granted(places.request(server(user=None)), places.request(server(user="me"))) == [False, True]
 
 
 def test_without_a_username_the_certificate_tells_maildrops_apart() -> None:
-    places = Places(Concurrency())
+    places = SessionSlots(Concurrency())
     first, again, other = (
         Server("one.test", 995, None, None, (AuthType.SASL_EXTERNAL,), False, TlsPolicy(key_store=path))
         for path in ("/a.pem", "/a.pem", "/b.pem")
@@ -68,13 +68,13 @@ def test_without_a_username_the_certificate_tells_maildrops_apart() -> None:
 
 
 def test_a_maildrop_in_use_keeps_nobody_else_waiting() -> None:
-    places = Places(Concurrency())
+    places = SessionSlots(Concurrency())
     asked = [places.request(server(user=name)) for name in ("a", "a", "b")]
     assert granted(*asked) == [True, False, True]
 
 
 def test_within_a_server_first_come_is_first_served() -> None:
-    places = Places(Concurrency(total=10, per_server=1))
+    places = SessionSlots(Concurrency(total=10, per_server=1))
     asked = [places.request(server(user=name)) for name in "abc"]
     asked[0].release()
     assert granted(*asked[1:]) == [True, False]
@@ -83,7 +83,7 @@ def test_within_a_server_first_come_is_first_served() -> None:
 
 
 def test_servers_take_turns() -> None:
-    places = Places(Concurrency(total=1, per_server=8))
+    places = SessionSlots(Concurrency(total=1, per_server=8))
     running = places.request(server(user="first"))
     many = [places.request(server("busy.test", user=str(number))) for number in range(3)]
     few = [places.request(server("quiet.test", user=str(number))) for number in range(3)]
@@ -98,7 +98,7 @@ def test_servers_take_turns() -> None:
 
 
 def test_who_stops_waiting_is_forgotten() -> None:
-    places = Places(Concurrency(total=1))
+    places = SessionSlots(Concurrency(total=1))
     first, second, third = (places.request(server(user=name)) for name in "abc")
     second.release()
     first.release()
@@ -108,7 +108,7 @@ def test_who_stops_waiting_is_forgotten() -> None:
 
 
 def test_higher_limits_hand_out_places_at_once() -> None:
-    places = Places(Concurrency(total=1))
+    places = SessionSlots(Concurrency(total=1))
     places.request(server(user="a"))
     waiting = [places.request(server(user=name)) for name in "bc"]
     places.limits = Concurrency(total=2)
@@ -117,7 +117,7 @@ def test_higher_limits_hand_out_places_at_once() -> None:
 
 
 def test_lower_limits_take_nothing_away_and_hold_from_then_on() -> None:
-    places = Places(Concurrency(total=3))
+    places = SessionSlots(Concurrency(total=3))
     running = [places.request(server(user=name)) for name in "abc"]
     places.limits = Concurrency(total=1)
     waiting = places.request(server(user="d"))
@@ -129,7 +129,7 @@ def test_lower_limits_take_nothing_away_and_hold_from_then_on() -> None:
 
 
 def test_a_busy_server_does_not_starve_a_quiet_one() -> None:
-    places = Places(Concurrency(total=2, per_server=2))
+    places = SessionSlots(Concurrency(total=2, per_server=2))
     busy = [places.request(server("busy.test", user=str(number))) for number in range(20)]
     quiet = places.request(server("quiet.test"))
     releases = 0
@@ -144,9 +144,9 @@ def test_a_busy_server_does_not_starve_a_quiet_one() -> None:
 def test_a_random_walk_keeps_the_limits_and_starves_nobody(seed: int) -> None:
     chance = random.Random(seed)
     limits = Concurrency(chance.randint(1, 6), chance.randint(1, 3))
-    places = Places(limits)
-    running: list[Place] = []
-    waiting: list[Place] = []
+    places = SessionSlots(limits)
+    running: list[SessionSlot] = []
+    waiting: list[SessionSlot] = []
     for _ in range(600):
         if chance.random() < 0.5 and len(waiting) < 30:
             host = f"host{min(chance.randint(0, 5), chance.randint(0, 5))}"

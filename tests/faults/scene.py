@@ -18,7 +18,7 @@ from tests.dovecot.relay import Relay, RelayThread
 from tests.dovecot.site import client, wait_for, without_received
 from tests.support.passwords import PASSWORD
 from tests.support.popserver_thread import PATIENCE, RunningServer
-from tui_popretr.popserver import Maildrop
+from tui_popretr.popserver import ServedMaildrop
 
 #: The client that the fault is to hit, and the one that is to go on.
 HIT, OTHER = "hit", "other"
@@ -26,9 +26,9 @@ HIT, OTHER = "hit", "other"
 _PROJECT = Path(__file__).parents[2]
 
 
-def accounts() -> list[Maildrop]:
+def accounts() -> list[ServedMaildrop]:
     """The two maildrops, empty."""
-    return [Maildrop(name, PASSWORD, uid_prefix=f"{name}-") for name in (HIT, OTHER)]
+    return [ServedMaildrop(name, PASSWORD, uid_prefix=f"{name}-") for name in (HIT, OTHER)]
 
 
 def mails(name: str, count: int, size: int = 100) -> list[bytes]:

@@ -8,7 +8,7 @@ from typing import Final
 from tests.fuzz.expectations import harmless
 from tests.fuzz.material import Material
 from tui_popretr.migration import fetchmail, getmail, mpop
-from tui_popretr.migration.seen_file import NAMED, Account, Memory
+from tui_popretr.migration.seen_file import NAMED, SeenAccountName, SeenFile
 from tui_popretr.pop3.listing import UID
 
 SEEDS: Final = [
@@ -18,7 +18,7 @@ SEEDS: Final = [
 ]
 WORDS: Final = [b"\n", b"\r\n", b" ", b"\t", b"@", b"\0", b"#", b" 1 h u\n", b"9" * 12, b"\xff", b"\x1b[2J", b"x" * 80]
 
-_READERS: Final[list[Callable[[str, bytes], Memory]]] = [fetchmail.read, getmail.read, mpop.read]
+_READERS: Final[list[Callable[[str, bytes], SeenFile]]] = [fetchmail.read, getmail.read, mpop.read]
 _NAMES: Final = ["oldmail-h-995-u", "oldmail-a-110-b-995-c", "oldmail-", "x", "oldmail-\udcff-110-\x1b"]
 
 
@@ -40,4 +40,4 @@ def one_input(data: bytes) -> None:
     assert len(memory.bad) == min(memory.passed_over, NAMED)
     for line in memory.bad:
         harmless(line.text, longest=61)
-    assert memory.of(Account("nobody", "nowhere.example.test")) == [] or b"nowhere" in content
+    assert memory.of(SeenAccountName("nobody", "nowhere.example.test")) == [] or b"nowhere" in content

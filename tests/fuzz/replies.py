@@ -9,8 +9,8 @@ from tests.fuzz.material import Material
 from tui_popretr.delivery.smtp.connection import Extensions
 from tui_popretr.delivery.smtp.deadlines import DEADLINES
 from tui_popretr.delivery.smtp.login import log_in
-from tui_popretr.delivery.smtp.reply import SHOWN, Reply
-from tui_popretr.delivery.smtp.wire import MAX_LINE, Wire
+from tui_popretr.delivery.smtp.reply import SHOWN, SmtpReply
+from tui_popretr.delivery.smtp.wire import MAX_LINE, SmtpConnection
 from tui_popretr.errors import DeliveryFailed
 from tui_popretr.facts import Direction
 from tui_popretr.secret import Secret
@@ -33,7 +33,7 @@ WORDS: Final = [
 ]  # fmt: skip
 
 
-class _Scripted(Wire):
+class _Scripted(SmtpConnection):
     """A wire without a socket: what it sends goes nowhere, and what it receives are lines of the input."""
 
     def __init__(self, material: Material, *, lmtp: bool) -> None:
@@ -72,7 +72,7 @@ def one_input(data: bytes) -> None:
             discreet(error)
 
 
-def _take(step: int, wire: Wire) -> None:
+def _take(step: int, wire: SmtpConnection) -> None:
     match step:
         case 0:
             wire.ehlo()
@@ -84,7 +84,7 @@ def _take(step: int, wire: Wire) -> None:
             _check(wire.ask(f"X {PASSWORD}", shown="X ****", secrets=(_TOLD,)))
 
 
-def _check(reply: Reply) -> None:
+def _check(reply: SmtpReply) -> None:
     assert 200 <= reply.code <= 599
     assert reply.lines
     harmless(str(reply), longest=SHOWN + 1)

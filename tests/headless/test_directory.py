@@ -9,7 +9,7 @@ from tests.cli.program import client, mail, started, write_configuration
 from tests.delivery.smtp.receiver import Receiver, receiving, wait_for
 from tests.support.passwords import PASSWORD
 from tests.support.popserver_thread import RunningServer, running_server
-from tui_popretr.popserver import Maildrop
+from tui_popretr.popserver import ServedMaildrop
 
 FILES = {
     "domains": "home.test\n",
@@ -32,7 +32,7 @@ def sends_on(server: RunningServer, receiver: Receiver, recip: str) -> str:
 
 
 def test_mail_goes_to_whom_the_alias_names_now(tmp_path: Path) -> None:
-    box = Maildrop("me", PASSWORD)
+    box = ServedMaildrop("me", PASSWORD)
     box.add(mail("one"))
     before = f"<delay_start>0</delay_start>{write_files(tmp_path)}"
     with receiving() as receiver, running_server([box]) as server:
@@ -67,7 +67,7 @@ def test_mail_goes_to_whom_the_alias_names_now(tmp_path: Path) -> None:
 
 
 def test_a_mailbox_that_the_users_file_no_longer_has_is_refused(tmp_path: Path) -> None:
-    box = Maildrop("me", PASSWORD)
+    box = ServedMaildrop("me", PASSWORD)
     box.add(mail("one"))
     before = f"<delay_start>0</delay_start>{write_files(tmp_path)}"
     more = "<eol>native</eol>"  # so that nothing but the message store is named

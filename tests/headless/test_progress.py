@@ -39,7 +39,7 @@ from tui_popretr.facts import (
     Stage,
 )
 from tui_popretr.headless.progress import INTERVAL, Progress, outcome
-from tui_popretr.popserver import Maildrop
+from tui_popretr.popserver import ServedMaildrop
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 
@@ -305,7 +305,7 @@ def on_a_terminal(*arguments: str) -> tuple[int, str]:
 
 
 def test_the_real_program_on_a_real_terminal(tmp_path: Path) -> None:
-    box = Maildrop("me", PASSWORD)
+    box = ServedMaildrop("me", PASSWORD)
     box.add(mail())
     with running_server([box]) as server:
         path = write_configuration(

@@ -9,14 +9,14 @@ from pathlib import Path
 from tests.cli.program import client, mail, started, write_configuration
 from tests.support.passwords import PASSWORD
 from tests.support.popserver_thread import RunningServer, running_server
-from tui_popretr.popserver import Faults, Maildrop, Policy
+from tui_popretr.popserver import Faults, ServedMaildrop, ServerPolicy
 
 #: With pipelining all messages would be in flight, and an end in good order waits for those.
-ONE_BY_ONE = Policy(pipelining=False)
+ONE_BY_ONE = ServerPolicy(pipelining=False)
 
 
-def maildrop(name: str = "me", *, messages: int = 0, faults: Faults | None = None) -> Maildrop:
-    box = Maildrop(name, PASSWORD, faults=faults)
+def maildrop(name: str = "me", *, messages: int = 0, faults: Faults | None = None) -> ServedMaildrop:
+    box = ServedMaildrop(name, PASSWORD, faults=faults)
     for number in range(messages):
         box.add(mail(f"{name}{number}"))
     return box

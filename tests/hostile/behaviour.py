@@ -55,7 +55,7 @@ class Behaviour:
     client: Mapping[str, Any] = field(default_factory=dict)
     #: The trouble that the server may have because it had several commands to answer: then it is asked again, for one
     #: after the other, has the same trouble, and the session ends with that.
-    overasked: str = ""
+    broke_by_pipelining: str = ""
     #: Replies are mixed up: each message comes whole, but may come twice, or behind a line that is no part of it.
     mixed: bool = False
     kept: tuple[str, ...] = ()  # UIDs of messages that seem to be cut short: they stay on the server
@@ -70,7 +70,7 @@ async def prove(
     tls: ssl.SSLContext | None = None,
 ) -> Service:
     """Hold a session with the hostile server, and another when it is cured. `tls` is the server's, over sockets."""
-    if pipelining and behaviour.overasked:
+    if pipelining and behaviour.broke_by_pipelining:
         behaviour = _asked_twice(behaviour)
     server = HostileServer(behaviour.mails, behaviour.script, pipelining=pipelining, tls=tls)
     service = Service(folder, server, sockets=sockets)
@@ -93,7 +93,7 @@ async def prove(
 
 
 def _asked_twice(behaviour: Behaviour) -> Behaviour:
-    trouble = behaviour.overasked
+    trouble = behaviour.broke_by_pipelining
     return replace(
         behaviour,
         says=trouble,

@@ -25,7 +25,7 @@ from tui_popretr.engine.service import Engine
 from tui_popretr.errors import TlsFailed
 from tui_popretr.facts import DialogueLine, Fact, Noted, SessionClosed, SessionResult, TlsDetails
 from tui_popretr.net.stream import Stream, connect
-from tui_popretr.popserver import Maildrop, PopServer
+from tui_popretr.popserver import PopServer, ServedMaildrop
 from tui_popretr.secret import Secret
 
 #: Seconds of <timeout>.
@@ -51,7 +51,7 @@ class Service:
         self._folder = folder
         self._sockets = sockets
         self._clock: Clock = SystemClock() if sockets else RunClock()
-        self._neighbour = Maildrop("neighbour", "open")
+        self._neighbour = ServedMaildrop("neighbour", "open")
         self._neighbours = PopServer([self._neighbour])
         self._neighbour_mails: list[bytes] = []
         self._ports: dict[str, int] = {}

@@ -20,7 +20,7 @@ from tests.support.worlds import mail
 from tui_popretr.errors import ExitCode
 from tui_popretr.facts import Level, MessageDelivered, MessageSkipped, Noted
 from tui_popretr.journal.journal import Journal
-from tui_popretr.journal.records import Doubt, Record, State
+from tui_popretr.journal.records import Doubt, MessageState, Record
 from tui_popretr.session.wholeness import Wholeness, judge
 
 EACH_WAY = pytest.mark.parametrize("pipelining", [False, True])
@@ -132,7 +132,7 @@ async def test_a_month_of_a_message_that_was_cut_short(
         assert not {"RETR", "TOP", "DELE"} & set(server.verbs())
     assert service.arrived() == Counter(MAILS.values())
     assert list(server.mails) == ["uid-2"]
-    assert records(tmp_path)["uid-2"].state is State.KEPT
+    assert records(tmp_path)["uid-2"].state is MessageState.KEPT
 
 
 def dotted(before: int, behind: int) -> bytes:
@@ -251,7 +251,7 @@ async def test_a_cut_before_the_next_reply(play: Play, tmp_path: Path, autojump_
     assert (result.messages, result.deleted, result.kept) == (1, 0, 0)
     assert list(server.mails) == ["uid-1"]
     record = records(tmp_path)["uid-1"]
-    assert (record.state, record.owed, record.doubt) == (State.DELIVERED, False, Doubt.UNPROVEN)
+    assert (record.state, record.owed, record.doubt) == (MessageState.DELIVERED, False, Doubt.UNPROVEN)
 
     server.script = {"LIST": sizes(SIZE + 10)}
     result = await service.run()
@@ -292,7 +292,7 @@ async def test_a_doubtful_message_that_proves_to_be_cut_short(tmp_path: Path, au
         result = await service.run()
         assert (result.ok, result.messages, result.deleted, result.kept) == (True, 0, 0, 1)
     assert list(server.mails) == ["uid-1"]
-    assert records(tmp_path)["uid-1"].state is State.KEPT
+    assert records(tmp_path)["uid-1"].state is MessageState.KEPT
 
 
 NO_UIDS: Script = {"CAPA": b"-ERR what?\r\n", "UIDL": b"-ERR what?\r\n"}

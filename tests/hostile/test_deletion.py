@@ -123,7 +123,7 @@ async def test_dele_breaks_the_connection(
         told=2,
         seconds=seconds,
         notes=[f"{says}; connecting once more to go on after it"],
-        overasked=says,
+        broke_by_pipelining=says,
         mails=one,
     )
     service = await prove(behaviour, tmp_path, pipelining=pipelining)
@@ -139,7 +139,7 @@ def owing(play: Play, says: str | re.Pattern[str] = "", **changes: Any) -> Behav
     code = ExitCode.TEMPORARY if says else ExitCode.OK
     broke: dict[str, Any] = {"told": 2, "notes": None} if says else {}
     if isinstance(says, str) and "in the middle" not in says:
-        broke["overasked"] = says.removeprefix(UNDELETED)
+        broke["broke_by_pipelining"] = says.removeprefix(UNDELETED)
     return Behaviour({"TOP 1 0": play}, says, code, **{"before": {"QUIT": b"-ERR no\r\n"}, **broke, **changes})
 
 

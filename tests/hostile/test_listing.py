@@ -55,12 +55,14 @@ BEHAVIOURS = {
     "STAT refused": Behaviour(
         {"STAT": b"-ERR no\r\n"}, "the server refuses STAT: no", ExitCode.PROTOCOL, "it is tried again"
     ),
-    "STAT silent": Behaviour({"STAT": SILENCE}, STALLED, ExitCode.TEMPORARY, seconds=TIMEOUT, overasked=STALLED),
+    "STAT silent": Behaviour(
+        {"STAT": SILENCE}, STALLED, ExitCode.TEMPORARY, seconds=TIMEOUT, broke_by_pipelining=STALLED
+    ),
     "STAT cut": Behaviour(
         {"STAT": CUT},
         "the server closed the connection before its answer to STAT",
         ExitCode.TEMPORARY,
-        overasked="the server closed the connection before its answer to STAT",
+        broke_by_pipelining="the server closed the connection before its answer to STAT",
     ),
     "STAT of nothing": Behaviour(stat("0 0")),
     "STAT too low": Behaviour(stat("2 500"), delivered=2),

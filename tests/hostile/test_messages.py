@@ -23,10 +23,10 @@ EACH_WAY = pytest.mark.parametrize("pipelining", [False, True])
 AGAIN = "; connecting once more to go on after it"
 
 
-def broken(script: Script, reason: str, *, seconds: float = 0.0, overasked: bool = False) -> Behaviour:
+def broken(script: Script, reason: str, *, seconds: float = 0.0, broke_by_pipelining: bool = False) -> Behaviour:
     """The second message breaks the connection: the client reconnects once and goes on after it.
 
-    `overasked`: it may also be that the server stumbled over PIPELINING; then it is asked for once more, at the end.
+    `broke_by_pipelining`: PIPELINING may be the cause as well; then the message is requested once more, at the end.
     """
     return Behaviour(
         script,
@@ -37,7 +37,7 @@ def broken(script: Script, reason: str, *, seconds: float = 0.0, overasked: bool
         seconds=seconds,
         sends=MEGABYTE,
         notes=[reason + AGAIN],
-        overasked=reason if overasked else "",
+        broke_by_pipelining=reason if broke_by_pipelining else "",
     )
 
 
@@ -66,12 +66,12 @@ BEHAVIOURS = {
         "3 messages could not be retrieved: the server refused to send it: no",
         ExitCode.TEMPORARY,
     ),
-    "no answer": broken({"RETR 2": SILENCE}, STALLED, seconds=TIMEOUT, overasked=True),
+    "no answer": broken({"RETR 2": SILENCE}, STALLED, seconds=TIMEOUT, broke_by_pipelining=True),
     "cut": broken(
         {"RETR 2": (part(60), CUT)}, "the server closed the connection in the middle of its answer to RETR 2"
     ),
     "cut at once": broken(
-        {"RETR 2": CUT}, "the server closed the connection before its answer to RETR 2", overasked=True
+        {"RETR 2": CUT}, "the server closed the connection before its answer to RETR 2", broke_by_pipelining=True
     ),
     "cut before the last octet": broken(
         {"RETR 2": (part(-1), CUT)}, "the server closed the connection in the middle of its answer to RETR 2"
@@ -83,12 +83,12 @@ BEHAVIOURS = {
     "not its status": broken(
         {"RETR 2": b"Subject: x\r\n\r\n.\r\n"},
         "the server's answer is neither +OK nor -ERR: Subject: x",
-        overasked=True,
+        broke_by_pipelining=True,
     ),
     "an endless status": broken(
         {"RETR 2": endlessly(b"+OK " + b"x" * 60000)},
         "the server sent an endless line: +OK " + "x" * 36 + "…",
-        overasked=True,
+        broke_by_pipelining=True,
     ),
 }
 
@@ -118,7 +118,7 @@ async def test_a_message_that_breaks_every_connection(
         with closing(Journal.open(str(tmp_path / "popretr.sqlite"))) as journal:
             (troubles,) = filter(None, (journal.troubles(maildrop) for maildrop in (1, 2)))
             assert {key: trouble.failures for key, trouble in troubles.items()} == {"uid:uid-2": failures}
-            assert journal.manners() == []
+            assert journal.pipelining_failures() == []
         assert service.arrived() == Counter([MAILS["uid-1"], MAILS["uid-3"]])
         assert list(server.mails) == ["uid-2"] or (pipelining and failures == 1)
         assert len(server.heard) == 2 * failures

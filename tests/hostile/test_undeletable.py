@@ -17,7 +17,7 @@ from tests.hostile.service import Service
 from tests.support.worlds import mail
 from tui_popretr.errors import ExitCode
 from tui_popretr.journal.journal import Journal
-from tui_popretr.journal.records import Trouble
+from tui_popretr.journal.records import MessageFailure
 
 EACH_WAY = pytest.mark.parametrize("pipelining", [False, True])
 BREAKS: dict[str, Play] = {"cut": CUT, "an empty line and silence": (b"\r\n", SILENCE), "garbage": b"what?\r\n"}
@@ -45,7 +45,7 @@ class BadServer(HostileServer):
 
 def failures(folder: Path) -> dict[str, int]:
     with closing(Journal.open(str(folder / "popretr.sqlite"))) as journal:
-        troubles: list[Trouble] = [each for number in (1, 2) for each in journal.troubles(number).values()]
+        troubles: list[MessageFailure] = [each for number in (1, 2) for each in journal.troubles(number).values()]
         return {each.key: each.failures for each in troubles}
 
 

@@ -21,9 +21,9 @@ from tui_popretr.errors import (
     PopretrError,
     UidlUnavailable,
 )
-from tui_popretr.journal.records import NewRecord, Record, State
+from tui_popretr.journal.records import MessageState, NewRecord, Record
 from tui_popretr.mail.identity import Identity, IdentityHasher
-from tui_popretr.session.plan import Check, Fetch, Listed, Plan, make_plan, to_delete
+from tui_popretr.session.plan import Fetch, Listed, Plan, Verify, make_plan, to_delete
 
 #: So many messages in a row that cannot be stored end the retrieval.
 HOPELESS = 3
@@ -98,7 +98,7 @@ class Connection:
         self._dues.demand(self._present, listing)
         if plan.newly_owed:
             self._ledger.own(plan.newly_owed, surely=False)
-            journal.own(plan.newly_owed)
+            journal.mark_delete_pending(plan.newly_owed)
             self._ledger.own(plan.newly_owed, surely=True)
         return plan
 
@@ -120,7 +120,7 @@ class Connection:
             job = work.popleft()
             listed = job.listed
             mail = self._present[listed.number - 1]
-            if isinstance(job, Check) and listed.number not in again:
+            if isinstance(job, Verify) and listed.number not in again:
                 if not self._drop.top:
                     again[listed.number] = job.record
                     work.appendleft(job)
@@ -138,7 +138,7 @@ class Connection:
             yield
         yield from self._flush()
 
-    def _receive(self, sink: Sink, job: Fetch | Check, earlier: Record | None, unnamed: list[Record]) -> None:
+    def _receive(self, sink: Sink, job: Fetch | Verify, earlier: Record | None, unnamed: list[Record]) -> None:
         listed = job.listed
         mail = self._present[listed.number - 1]
         self._program.disk.step(Step.SPEAK)
@@ -181,7 +181,7 @@ class Connection:
             return False
         return True
 
-    def _hand_over(self, draft: Draft, job: Fetch | Check, identity: Identity) -> None:
+    def _hand_over(self, draft: Draft, job: Fetch | Verify, identity: Identity) -> None:
         listed = job.listed
         mail = self._present[listed.number - 1]
         earlier = job.earlier if isinstance(job, Fetch) else None
@@ -223,7 +223,7 @@ class Connection:
             yield
 
     def _known_again(self, mail: Mail, record: Record) -> None:
-        if record.state is State.DELETED or to_delete(record, self._policy, self._now):
+        if record.state is MessageState.DELETED or to_delete(record, self._policy, self._now):
             self._delete(mail, record.id)
 
     def _delete(self, mail: Mail, record: int) -> None:

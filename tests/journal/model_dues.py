@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 from tests.journal.model_records import Records
 from tests.journal.model_server import Mail
-from tui_popretr.journal.records import Record, State
-from tui_popretr.session.plan import POISON_FAILURES, Check, Listed, Plan, Policy, rest
+from tui_popretr.journal.records import MessageState, Record
+from tui_popretr.session.plan import POISON_FAILURES, Listed, Plan, Policy, Verify, rest
 
 
 @dataclass(slots=True)
@@ -27,15 +27,15 @@ class Dues:
         for each in plan.fetches:
             key, record = each.listed.trouble_key, self.known.get(each.listed.uid)
             assert key not in broke
-            assert not (self.policy.new_only and record and record.state is State.SEEN), "seen before"
-            assert each.earlier == (record if record and record.state is State.DELIVERED else None)
+            assert not (self.policy.new_only and record and record.state is MessageState.SEEN), "seen before"
+            assert each.earlier == (record if record and record.state is MessageState.DELIVERED else None)
             if failures[key].least >= POISON_FAILURES:
                 pause = rest(failures[key].least)
                 assert any(abs(now - last) >= pause for last in self.records.last_failures[key])
         counts = [failures[each.listed.trouble_key] for each in plan.fetches]
         failed = [count.least > 0 for count in counts if count.least or not count.most]
         assert failed == sorted(failed), "what has failed comes last"
-        for check in (each for each in plan.work if isinstance(each, Check)):
+        for check in (each for each in plan.work if isinstance(each, Verify)):
             assert check.record.owed or check.record.id in plan.newly_owed
         assert self.policy.max_messages is None or len(plan.fetches) <= self.policy.max_messages
 

@@ -9,14 +9,17 @@ from pathlib import Path
 
 from tests.journal.model_ledger import Account, Ledger
 from tui_popretr.journal.journal import FORGET_AFTER, Journal
-from tui_popretr.journal.records import Record, SessionRow, State, uid_key
+from tui_popretr.journal.records import MessageState, Record, SessionRow, uid_key
 
 #: The states that may follow; between two looks several steps may have been taken.
 _FOLLOWING = {
-    State.SEEN: {State.SEEN},
-    State.DELIVERING: {State.DELIVERING, State.DELIVERED, State.DELETED},
-    State.DELIVERED: {State.DELIVERED, State.DELETED},
-    State.DELETED: {State.DELETED, State.DELIVERED},  # there are servers that keep what they said they had deleted
+    MessageState.SEEN: {MessageState.SEEN},
+    MessageState.DELIVERING: {MessageState.DELIVERING, MessageState.DELIVERED, MessageState.DELETED},
+    MessageState.DELIVERED: {MessageState.DELIVERED, MessageState.DELETED},
+    MessageState.DELETED: {
+        MessageState.DELETED,
+        MessageState.DELIVERED,
+    },  # there are servers that keep what they said they had deleted
 }
 
 
@@ -109,9 +112,11 @@ class Records:
             return
         records = journal.records(self.maildrop)
         now = {each.id: each for each in records}
-        assert journal.records(self.maildrop, deleted=False) == [x for x in records if x.state is not State.DELETED]
-        assert journal.delivering_of(self.maildrop) == [x for x in records if x.state is State.DELIVERING]
-        named = [each.uid for each in records if each.uid is not None and each.state is not State.DELIVERING]
+        assert journal.records(self.maildrop, deleted=False) == [
+            x for x in records if x.state is not MessageState.DELETED
+        ]
+        assert journal.delivering_of(self.maildrop) == [x for x in records if x.state is MessageState.DELIVERING]
+        named = [each.uid for each in records if each.uid is not None and each.state is not MessageState.DELIVERING]
         assert len(set(named)) == len(named), "two records of one UID"
         for identifier, before in self.known.items():
             if identifier in now:
@@ -130,13 +135,13 @@ class Records:
         assert now[:4] == before[:4]  # id, UID, octets, identity
         assert (now.final, now.time) == (before.final, before.time)
         assert now.settled >= before.settled
-        assert now.owed >= before.owed or now.state is State.DELETED or before.state is State.DELIVERING
+        assert now.owed >= before.owed or now.state is MessageState.DELETED or before.state is MessageState.DELIVERING
 
     def _may_go(self, gone: Record, others: Collection[Record]) -> bool:
         delivery = self.ledger.deliveries.get(gone.id)
         if delivery is not None and delivery.perhaps_deleted is not None and gone.uid in self.marked:
             return True
-        if delivery is not None and gone.state is State.DELIVERING:
+        if delivery is not None and gone.state is MessageState.DELIVERING:
             displaced = gone.final is not None and Path(gone.final) in self.ledger.disk.strangers
             if delivery.withdrawn or delivery.perhaps_forgotten or displaced:
                 return True
@@ -144,11 +149,11 @@ class Records:
                 return False
         if gone.uid is None:
             return delivery is not None and delivery.perhaps_forgotten
-        replaced = any(x.uid == gone.uid and x.id > gone.id and x.state > State.DELIVERING for x in others)
+        replaced = any(x.uid == gone.uid and x.id > gone.id and x.state > MessageState.DELIVERING for x in others)
         return replaced or gone.uid in self.perhaps_forgotten
 
     def _check_record(self, record: Record, there: Collection[int]) -> None:
-        if record.state is State.SEEN:
+        if record.state is MessageState.SEEN:
             assert record.uid in self.marked
             assert not record.owed
             assert not record.settled
@@ -163,7 +168,7 @@ class Records:
             new.time,
         )
         assert record.final == new.final
-        if record.state is State.DELIVERING:
+        if record.state is MessageState.DELIVERING:
             assert (record.tmp, record.audit) == (new.tmp, new.audit)
             assert not delivery.surely_delivered
             return
@@ -171,7 +176,7 @@ class Records:
         assert record.settled <= delivery.perhaps_settled
         assert record.settled >= delivery.surely_settled
         self.ledger.check_delivered(delivery, there)
-        if record.state is State.DELETED:
+        if record.state is MessageState.DELETED:
             assert not record.owed
             assert delivery.perhaps_deleted is not None
         else:

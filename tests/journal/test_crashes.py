@@ -14,7 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from tests.journal.making import DAY, HOME, NOW, WORK, new_record
 from tui_popretr.journal import ids
 from tui_popretr.journal.journal import Journal
-from tui_popretr.journal.records import DeliveredMark, Record, State
+from tui_popretr.journal.records import DeliveredMark, MessageState, Record
 
 UIDS = ("a", "b", "c", None)
 
@@ -38,7 +38,7 @@ class JournalMachine(RuleBasedStateMachine):
         self.home, self.work = self.journal.maildrop(HOME), self.journal.maildrop(WORK)
         self.model = {self.home: {}, self.work: {}}
 
-    def some(self, data: Any, maildrop: int, *states: State) -> list[Record]:
+    def some(self, data: Any, maildrop: int, *states: MessageState) -> list[Record]:
         candidates = [r for r in self.model[maildrop].values() if r.state in states]
         return data.draw(st.lists(st.sampled_from(candidates), unique=True)) if candidates else []
 
@@ -46,27 +46,31 @@ class JournalMachine(RuleBasedStateMachine):
     def commit(self, data: Any, which: bool, uids: list[str | None], owed: bool) -> None:
         maildrop = self.home if which else self.work
         rows = self.model[maildrop]
-        marked = self.some(data, maildrop, State.DELIVERING)
+        marked = self.some(data, maildrop, MessageState.DELIVERING)
         new = [new_record(self.journal, maildrop, uid, owed=owed, time=self.now) for uid in uids]
         assert self.used.isdisjoint(row.id for row in new)
         self.used.update(row.id for row in new)
         self.journal.commit(new, [DeliveredMark(r.id, owed) for r in marked])
         for row in new:
             rows[row.id] = Record(
-                row.id, row.uid, row.octets, row.identity, State.DELIVERING, owed, False, row.tmp, row.final, row.audit,
-                row.time,
+                row.id, row.uid, row.octets, row.identity, MessageState.DELIVERING, owed, False, row.tmp, row.final,
+                row.audit, row.time,
             )  # fmt: skip
         for record in marked:
-            rows[record.id] = record._replace(state=State.DELIVERED, owed=owed, tmp=None, audit=None)
+            rows[record.id] = record._replace(state=MessageState.DELIVERED, owed=owed, tmp=None, audit=None)
         for record in marked:
             for old in list(rows.values()):
-                if old.uid == record.uid is not None and old.id < record.id and old.state is not State.DELIVERING:
+                if (
+                    old.uid == record.uid is not None
+                    and old.id < record.id
+                    and old.state is not MessageState.DELIVERING
+                ):
                     del rows[old.id]
 
     @rule(data=st.data(), which=st.booleans())
     def withdraw(self, data: Any, which: bool) -> None:
         maildrop = self.home if which else self.work
-        chosen = self.some(data, maildrop, State.DELIVERING)
+        chosen = self.some(data, maildrop, MessageState.DELIVERING)
         self.journal.withdraw([r.id for r in chosen])
         for record in chosen:
             del self.model[maildrop][record.id]
@@ -76,11 +80,11 @@ class JournalMachine(RuleBasedStateMachine):
         maildrop = self.home if which else self.work
         self.journal.mark_seen(maildrop, [uid], now=self.now)
         known = self.model[maildrop]
-        if all(record.uid != uid or record.state is State.DELETED for record in known.values()):
+        if all(record.uid != uid or record.state is MessageState.DELETED for record in known.values()):
             for number in [number for number, record in known.items() if record.uid == uid]:
                 del known[number]
             (record,) = (r for r in self.journal.records(maildrop) if r.uid == uid)
-            assert (record.state, record.owed) == (State.SEEN, False)
+            assert (record.state, record.owed) == (MessageState.SEEN, False)
             self.model[maildrop][record.id] = record
             self.used.add(record.id)
 
@@ -93,20 +97,20 @@ class JournalMachine(RuleBasedStateMachine):
     def close_session(self, data: Any, which: bool, listed: set[str] | None, days: int) -> None:
         maildrop = self.home if which else self.work
         self.now += days * DAY
-        deleted = {r.id for r in self.some(data, maildrop, State.DELIVERED)}
+        deleted = {r.id for r in self.some(data, maildrop, MessageState.DELIVERED)}
         self.journal.close_session(maildrop, deleted=sorted(deleted), listed=listed, now=self.now)
         rows = self.model[maildrop]
         for record in list(rows.values()):
             if record.id in deleted:
-                record = record._replace(state=State.DELETED, owed=False)
+                record = record._replace(state=MessageState.DELETED, owed=False)
                 self.absent[record.id] = self.now
-            if record.state in (State.DELIVERED, State.DELETED):
+            if record.state in (MessageState.DELIVERED, MessageState.DELETED):
                 record = record._replace(settled=True)
             rows[record.id] = record
-            if record.state is State.DELIVERING:
+            if record.state is MessageState.DELIVERING:
                 continue
             if record.uid is None:
-                if record.state is State.DELIVERED:
+                if record.state is MessageState.DELIVERED:
                     forget = not record.owed
                 else:
                     forget = self.absent[record.id] <= self.now - 90 * DAY
@@ -148,7 +152,10 @@ class JournalMachine(RuleBasedStateMachine):
         for maildrop, rows in self.model.items():
             assert self.journal.records(maildrop) == sorted(rows.values())
         unfinished = [
-            (maildrop, r) for maildrop, rows in self.model.items() for r in rows.values() if r.state is State.DELIVERING
+            (maildrop, r)
+            for maildrop, rows in self.model.items()
+            for r in rows.values()
+            if r.state is MessageState.DELIVERING
         ]
         assert self.journal.delivering() == sorted(unfinished, key=lambda pair: pair[1].id)
 

@@ -19,11 +19,11 @@ from tui_popretr.journal.records import (
     Doubt,
     Identity,
     Maildrop,
-    Manners,
+    MessageFailure,
+    MessageState,
+    PipeliningFailure,
     Record,
     SessionRow,
-    State,
-    Trouble,
     deletion_key,
     size_key,
     uid_key,
@@ -97,7 +97,7 @@ def test_delivering_keeps_all_that_recovery_needs(journal: Journal) -> None:
     new = new_record(journal, maildrop, "u1")
     journal.commit([new], [])
     expected = Record(
-        new.id, "u1", new.octets, new.identity, State.DELIVERING, True, False, new.tmp, new.final, new.audit, NOW
+        new.id, "u1", new.octets, new.identity, MessageState.DELIVERING, True, False, new.tmp, new.final, new.audit, NOW
     )
     assert journal.delivering() == [(maildrop, expected)]
     assert journal.delivering_of(maildrop) == [expected] == journal.records(maildrop)
@@ -110,7 +110,7 @@ def test_delivered_clears_what_was_only_for_recovery(journal: Journal) -> None:
     journal.commit([new], [])
     journal.commit([], [DeliveredMark(new.id, False)])
     record = only(journal, maildrop)
-    assert (record.state, record.owed, record.settled) == (State.DELIVERED, False, False)
+    assert (record.state, record.owed, record.settled) == (MessageState.DELIVERED, False, False)
     assert (record.tmp, record.final, record.audit) == (None, new.final, None)
     assert journal.delivering() == []
 
@@ -120,7 +120,7 @@ def test_one_transaction_carries_two_groups(journal: Journal) -> None:
     first, second = new_record(journal, maildrop, "u1"), new_record(journal, maildrop, "u2")
     journal.commit([first], [])
     journal.commit([second], [DeliveredMark(first.id, True)])
-    assert [r.state for r in journal.records(maildrop)] == [State.DELIVERED, State.DELIVERING]
+    assert [r.state for r in journal.records(maildrop)] == [MessageState.DELIVERED, MessageState.DELIVERING]
 
 
 def test_a_delivery_replaces_what_was_known_under_its_uid_there(journal: Journal) -> None:
@@ -161,7 +161,7 @@ def test_own_only_concerns_the_delivered(journal: Journal) -> None:
     journal.mark_seen(maildrop, ["seen"])
     seen = only(journal, maildrop).id
     (delivered,) = deliver(journal, maildrop, "u1", owed=False)
-    journal.own([seen, delivered])
+    journal.mark_delete_pending([seen, delivered])
     assert {r.uid: r.owed for r in journal.records(maildrop)} == {"seen": False, "u1": True}
 
 
@@ -170,9 +170,9 @@ def test_mark_seen_leaves_what_is_known(journal: Journal) -> None:
     deliver(journal, maildrop, "u1")
     assert journal.mark_seen(maildrop, ["u1", "u2", "u2", "u3"]) == 2
     assert [(r.uid, r.state) for r in journal.records(maildrop)] == [
-        ("u1", State.DELIVERED),
-        ("u2", State.SEEN),
-        ("u3", State.SEEN),
+        ("u1", MessageState.DELIVERED),
+        ("u2", MessageState.SEEN),
+        ("u3", MessageState.SEEN),
     ]
     assert journal.mark_seen(maildrop, ["u2"]) == 0
     seen = journal.records(maildrop)[1].identity
@@ -188,9 +188,9 @@ def test_quit_deletes_and_settles(journal: Journal) -> None:
     journal.close_session(home, deleted=[gone, unfinished.id], listed=None, now=NOW)
     states = {r.id: (r.state, r.owed, r.settled) for r in journal.records(home)}
     assert states == {
-        gone: (State.DELETED, False, True),
-        kept: (State.DELIVERED, True, True),
-        unfinished.id: (State.DELIVERING, True, False),
+        gone: (MessageState.DELETED, False, True),
+        kept: (MessageState.DELIVERED, True, True),
+        unfinished.id: (MessageState.DELIVERING, True, False),
     }
     assert not only(journal, work).settled
 
@@ -225,7 +225,7 @@ def test_a_deleted_message_is_remembered_for_90_days(journal: Journal) -> None:
     (gone,) = deliver(journal, maildrop, "u1")
     journal.close_session(maildrop, deleted=[gone], listed={"u1"}, now=NOW)
     journal.close_session(maildrop, deleted=[], listed=set(), now=NOW + 89 * DAY)
-    assert only(journal, maildrop).state is State.DELETED
+    assert only(journal, maildrop).state is MessageState.DELETED
     journal.close_session(maildrop, deleted=[], listed=set(), now=NOW + 90 * DAY)
     assert journal.records(maildrop) == []
 
@@ -260,11 +260,11 @@ def test_without_uids_only_what_is_owed_or_just_deleted_stays(journal: Journal) 
 def test_trouble_is_counted_until_the_message_is_delivered_or_gone(journal: Journal) -> None:
     maildrop = journal.maildrop(HOME)
     journal.count_troubles(maildrop, [(uid_key("u1"), 10, "cut", False)], NOW)
-    assert journal.troubles(maildrop)["uid:u1"] == Trouble("uid:u1", 10, 1, 0, NOW, "cut")
+    assert journal.troubles(maildrop)["uid:u1"] == MessageFailure("uid:u1", 10, 1, 0, NOW, "cut")
     journal.count_troubles(maildrop, [(uid_key("u1"), 12, "refused", True)], NOW + 5)
     keys = [*map(uid_key, ("u2", "u3", "u4")), deletion_key(uid_key("u3")), deletion_key(uid_key("u4")), size_key(10)]
     journal.count_troubles(maildrop, [(key, 10, "cut", False) for key in keys], NOW)
-    assert journal.troubles(maildrop)["uid:u1"] == Trouble("uid:u1", 12, 2, 1, NOW + 5, "refused")
+    assert journal.troubles(maildrop)["uid:u1"] == MessageFailure("uid:u1", 12, 2, 1, NOW + 5, "refused")
     deliver(journal, maildrop, "u1")
     journal.clear_troubles(maildrop, [uid_key("u2")])
     journal.close_session(maildrop, deleted=[], listed={"u3"}, now=NOW)
@@ -273,13 +273,13 @@ def test_trouble_is_counted_until_the_message_is_delivered_or_gone(journal: Jour
 
 
 def test_of_a_server_the_last_manners_are_known(journal: Journal) -> None:
-    here, there = Manners("pop.example.test", 110, 1, NOW), Manners("pop.example.test", 995, 1, NOW)
-    for manners in (here, there, here._replace(failures=2)):
-        journal.note_manners(manners)
-    assert journal.manners() == [here._replace(failures=2), there]
-    journal.forget_manners("pop.example.test", 110)
-    journal.forget_manners("pop.example.org", 995)
-    assert journal.manners() == [there]
+    here, there = PipeliningFailure("pop.example.test", 110, 1, NOW), PipeliningFailure("pop.example.test", 995, 1, NOW)
+    for failure in (here, there, here._replace(failures=2)):
+        journal.note_pipelining_failure(failure)
+    assert journal.pipelining_failures() == [here._replace(failures=2), there]
+    journal.forget_pipelining_failure("pop.example.test", 110)
+    journal.forget_pipelining_failure("pop.example.org", 995)
+    assert journal.pipelining_failures() == [there]
 
 
 def test_a_uid_that_was_used_before_can_be_marked_as_seen(journal: Journal) -> None:
@@ -288,7 +288,7 @@ def test_a_uid_that_was_used_before_can_be_marked_as_seen(journal: Journal) -> N
     (record,) = journal.records(maildrop)
     journal.close_session(maildrop, deleted=[record.id], listed={"u1"}, now=NOW)
     assert journal.mark_seen(maildrop, ["u1"], now=NOW) == 1
-    assert [each.state for each in journal.records(maildrop)] == [State.SEEN]
+    assert [each.state for each in journal.records(maildrop)] == [MessageState.SEEN]
     assert journal.mark_seen(maildrop, ["u1"], now=NOW) == 0
 
 
@@ -373,7 +373,7 @@ def test_a_failed_commit_is_not_retried_as_if_it_had_worked(journal: Journal, pa
     with pytest.raises(JournalError, match="no such table: nowhere"):
         journal.commit([new], [])
     with pytest.raises(JournalError, match="no such table: nowhere"):
-        journal.own([new.id])
+        journal.mark_delete_pending([new.id])
     journal.close()
     again = Journal.open(path)
     try:
@@ -460,19 +460,19 @@ def test_a_doubt_ends_with_the_message_owed_or_kept(journal: Journal) -> None:
     journal.commit(rows, [])
     journal.commit([], [DeliveredMark(row.id, False) for row in rows])
     whole, short, neither = (row.id for row in rows)
-    journal.own([whole])
+    journal.mark_delete_pending([whole])
     journal.keep([short])
-    journal.own([short])
+    journal.mark_delete_pending([short])
     assert {each.id: (each.state, each.owed, each.doubt) for each in journal.records(maildrop)} == {
-        whole: (State.DELIVERED, True, Doubt.NONE),
-        short: (State.KEPT, False, Doubt.SHORT),
-        neither: (State.DELIVERED, False, Doubt.UNPROVEN),
+        whole: (MessageState.DELIVERED, True, Doubt.NONE),
+        short: (MessageState.KEPT, False, Doubt.SHORT),
+        neither: (MessageState.DELIVERED, False, Doubt.UNPROVEN),
     }
     journal.close_session(maildrop, deleted=[short], listed=None, now=NOW)
-    assert only_state(journal, maildrop, short) is State.KEPT, "it is deleted under no setting"
+    assert only_state(journal, maildrop, short) is MessageState.KEPT, "it is deleted under no setting"
 
 
-def only_state(journal: Journal, maildrop: int, identifier: int) -> State:
+def only_state(journal: Journal, maildrop: int, identifier: int) -> MessageState:
     (state,) = [each.state for each in journal.records(maildrop) if each.id == identifier]
     return state
 

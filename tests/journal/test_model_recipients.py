@@ -15,7 +15,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from tests.journal.making import NOW
 from tests.support.size import NIGHTLY
-from tui_popretr.commit.accepted import Accepted
+from tui_popretr.commit.accepted import AcceptedRecipients
 from tui_popretr.commit.recovery import recover
 from tui_popretr.journal.journal import Journal
 from tui_popretr.journal.records import DeliveredMark, Maildrop, NewRecord
@@ -60,7 +60,7 @@ class RecipientsMachine(RuleBasedStateMachine):
     @rule(refusals=st.lists(_SOME, max_size=4), killed=st.sampled_from((None, None, None, 0, 1, 2)))
     def session(self, refusals: list[set[str]], killed: int | None) -> None:
         """`refusals`: who refuses the first message, the second, ...; `killed`: while which is handed over."""
-        accepted = Accepted(self.journal.acceptances(self.maildrop))
+        accepted = AcceptedRecipients(self.journal.acceptances(self.maildrop))
         for place, mail in enumerate(list(self.server)):
             refuse = refusals[place] if place < len(refusals) else set()
             waiting = set(RECIPIENTS) - set(accepted.take(mail.uid, mail.identity))

@@ -26,7 +26,7 @@ from tui_popretr.errors import (
 )
 from tui_popretr.journal import schema
 from tui_popretr.journal.journal import Journal
-from tui_popretr.journal.records import LONGEST_STEP, Doubt, Identity, MaildropClock, State, Trouble
+from tui_popretr.journal.records import LONGEST_STEP, Doubt, Identity, MaildropClock, MessageFailure, MessageState
 
 OPEN_AND_WAIT = """
 import sys
@@ -163,11 +163,11 @@ def test_a_journal_of_an_earlier_version_is_brought_up_to_date(path: str, versio
         with closing(Journal.open(path)) as journal:
             assert journal.maildrop(HOME) == 1
             assert [(each.id, each.uid, each.state, each.owed, each.settled) for each in journal.records(1)] == [
-                (1, "seen", State.SEEN, False, False),
-                (2, "coming", State.DELIVERING, True, False),
-                (3, "here", State.DELIVERED, True, False),
-                (4, None, State.DELIVERED, False, True),
-                (5, "gone", State.DELETED, False, True),
+                (1, "seen", MessageState.SEEN, False, False),
+                (2, "coming", MessageState.DELIVERING, True, False),
+                (3, "here", MessageState.DELIVERED, True, False),
+                (4, None, MessageState.DELIVERED, False, True),
+                (5, "gone", MessageState.DELETED, False, True),
             ]
             (unfinished,) = journal.delivering_of(1)
             identity = Identity(b"\x02", False, "m2@x", "today", utf8=False)
@@ -176,8 +176,8 @@ def test_a_journal_of_an_earlier_version_is_brought_up_to_date(path: str, versio
             assert unfinished.born == -LONGEST_STEP, "of its age no more is believed"
             assert journal.maildrop_clock(1) == MaildropClock()
             assert journal.troubles(1) == {
-                "uid:bad": Trouble("uid:bad", 9, 2, 0, NOW, "cut"),
-                "size:9": Trouble("size:9", 9, 3, 0, NOW, "refused"),
+                "uid:bad": MessageFailure("uid:bad", 9, 2, 0, NOW, "cut"),
+                "size:9": MessageFailure("size:9", 9, 3, 0, NOW, "refused"),
             }
             assert journal.acceptances(1) == []
             assert len(journal.sessions("home")) == 1

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from tests.ui.lines import line, lines
 from tui_popretr.facts import DialogueLine, Direction
 from tui_popretr.logs import reading
-from tui_popretr.logs.items import Item, Line, Needle, Remark, logged
-from tui_popretr.logs.reading import Follower, OnDisk, Place, lines_before, lines_behind, read_line
+from tui_popretr.logs.items import Item, Line, Remark, SearchPattern, logged
+from tui_popretr.logs.reading import Follower, LinePosition, TranscriptFiles, lines_before, lines_behind, read_line
 from tui_popretr.logs.transcript import format_line
 
 BANNER = "# 2026-11-23 07:00:00.000 tui-popretr transcript: opened"
@@ -29,8 +29,8 @@ def texts(items: list[Line]) -> list[str]:
     return [item.text for item in items]
 
 
-def disk(*paths: str) -> OnDisk:
-    return OnDisk(lambda: list(paths))
+def disk(*paths: str) -> TranscriptFiles:
+    return TranscriptFiles(lambda: list(paths))
 
 
 @settings(max_examples=150)
@@ -122,11 +122,11 @@ def test_a_request_reads_only_so_much(tmp_path: Path, monkeypatch: pytest.Monkey
 
 def test_search_on_disk(tmp_path: Path) -> None:
     log = disk(write(tmp_path / "1", line("Needle", "one"), line("needle 2", "two"), *lines(5)))
-    assert texts(log.before(None, 1, None, Needle("needle")).lines) == ["needle 2"]
-    assert texts(log.before(None, 1, None, Needle("Needle")).lines) == ["Needle"]
-    assert texts(log.before(None, 1, "one", Needle("needle")).lines) == ["Needle"]
+    assert texts(log.before(None, 1, None, SearchPattern("needle")).lines) == ["needle 2"]
+    assert texts(log.before(None, 1, None, SearchPattern("Needle")).lines) == ["Needle"]
+    assert texts(log.before(None, 1, "one", SearchPattern("needle")).lines) == ["Needle"]
     # what stands before the text is not searched
-    assert log.before(None, 1, None, Needle("one-1")).lines == []
+    assert log.before(None, 1, None, SearchPattern("one-1")).lines == []
 
 
 def test_the_place_of_what_is_shown_is_found(tmp_path: Path) -> None:
@@ -153,8 +153,8 @@ def test_the_place_is_found_among_other_clients(tmp_path: Path) -> None:
 
 def test_a_file_that_is_gone_has_no_lines(tmp_path: Path) -> None:
     log = disk(write(tmp_path / "1", *lines(3)))
-    assert log.before(Place("/gone", 5, 9), 5).lines == []
-    assert log.after(Place("/gone", 5, 9), 5).complete
+    assert log.before(LinePosition("/gone", 5, 9), 5).lines == []
+    assert log.after(LinePosition("/gone", 5, 9), 5).complete
     assert list(lines_before(str(tmp_path))) == []
 
 

@@ -17,7 +17,7 @@ from tests.logs.conftest import OpenLog
 from tests.support.clock import FakeClock
 from tui_popretr.config.model import LogSettings
 from tui_popretr.logs.logfile import HELD, RETRY_AFTER, LogFile
-from tui_popretr.logs.stream import PATIENCE, QUEUE, Stream, is_stream
+from tui_popretr.logs.stream import PATIENCE, QUEUE, LogStream, is_stream
 
 #: Seconds after which a test no longer waits.
 DEADLINE = 20.0
@@ -147,7 +147,7 @@ def test_write_through_waits_once_for_a_reader_who_does_not_come(pipe: Pipe, log
     filled = pipe.fill()
     log.write_through(["first"])
     stream = log._file
-    assert isinstance(stream, Stream)
+    assert isinstance(stream, LogStream)
     assert stream._stuck
     began = time.monotonic()
     for _ in range(100):
@@ -182,7 +182,7 @@ def test_the_reader_is_gone(pipe: Pipe, log: LogFile, clock: FakeClock, reports:
     pipe.close_reading()
     log.write("one")
     stream = log._file
-    assert isinstance(stream, Stream)
+    assert isinstance(stream, LogStream)
     eventually(lambda: stream._problem)
     for _ in range(5):
         log.write("more")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tui_popretr.migration.fetchmail import places, read
-from tui_popretr.migration.seen_file import Account
+from tui_popretr.migration.seen_file import SeenAccountName
 
 
 def accounts(data: bytes) -> dict[str, list[str]]:
@@ -56,14 +56,14 @@ def test_lines_that_are_read(line: bytes, account: str, uid: str) -> None:
 )
 def test_lines_that_are_passed_over_counted_and_named(line: bytes, shown: str) -> None:
     memory = read("f", b"me@h 1\n" + line + b"\nme@h 2\n")
-    assert memory.of(Account("me", "h")) == ["1", "2"]
+    assert memory.of(SeenAccountName("me", "h")) == ["1", "2"]
     assert memory.passed_over == 1
     assert memory.bad == [(2, shown)]
 
 
 def test_an_account_that_is_no_text_harms_nobody() -> None:
     memory = read("f", b"\xff\x1b@h 1\nme@h 2\n")
-    assert memory.of(Account("me", "h")) == ["2"]
+    assert memory.of(SeenAccountName("me", "h")) == ["2"]
     assert str(memory.recollections[0].accounts[0]) == "\\udcff\\x1b@h"
 
 

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from tui_popretr.migration.getmail import accounts_of, places, read, spelled
-from tui_popretr.migration.seen_file import Account
+from tui_popretr.migration.seen_file import SeenAccountName
 
 PATH = "/home/me/.getmail/oldmail-pop.example.net-995-me"
-ME = Account("me", "pop.example.net")
+ME = SeenAccountName("me", "pop.example.net")
 
 
 def test_a_line_for_each_message() -> None:
@@ -71,13 +71,13 @@ def test_the_name_tells_whose_it_is(name: str, accounts: list[str]) -> None:
 
 def test_every_reading_of_a_name_is_found() -> None:
     memory = read("oldmail-pop-1-x.example.net-995-me", b"7\x001\n")
-    assert memory.of(Account("me", "POP-1-x.example.net")) == ["7"]
-    assert memory.of(Account("me", "x.example.net")) == []
+    assert memory.of(SeenAccountName("me", "POP-1-x.example.net")) == ["7"]
+    assert memory.of(SeenAccountName("me", "x.example.net")) == []
 
 
 def test_characters_that_are_not_in_names_of_files() -> None:
-    account = spelled(Account("dom\\me:x|<y>", "::1"))
-    assert account == Account("dom-me-x-y-", "-1")
+    account = spelled(SeenAccountName("dom\\me:x|<y>", "::1"))
+    assert account == SeenAccountName("dom-me-x-y-", "-1")
     assert read("oldmail--1-110-dom-me-x-y-", b"7\x001\n").of(account) == ["7"]
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tui_popretr.files import FileTooLargeError
 from tui_popretr.migration import tools
-from tui_popretr.migration.seen_file import NAMED, Account
+from tui_popretr.migration.seen_file import NAMED, SeenAccountName
 from tui_popretr.migration.tools import TOOLS
 
 #: For each program a file of two messages of me@pop.example.net, whose UIDs are u1 and u2.
@@ -21,7 +21,7 @@ SAMPLES = {
     "getmail": ("oldmail-pop.example.net-995-me", b"u1\x001700000000\nu2\x001700000000\n"),
     "mpop": ("me_at_pop.example.net", b"# mpop\n 2 pop.example.net me\nu1\nu2\n"),
 }
-ME = Account("me", "pop.example.net")
+ME = SeenAccountName("me", "pop.example.net")
 
 pytestmark = pytest.mark.parametrize("name", TOOLS)
 
@@ -50,14 +50,14 @@ def test_an_editors_mark_at_the_beginning_is_no_part_of_the_first_line(tmp_path:
 
 def test_case_counts_in_users_only(tmp_path: Path, name: str) -> None:
     memory = TOOLS[name].remember(sample(tmp_path, name))
-    assert memory.of(Account("me", "POP.Example.NET")) == ["u1", "u2"]
-    assert memory.of(Account("Me", "pop.example.net")) == []
+    assert memory.of(SeenAccountName("me", "POP.Example.NET")) == ["u1", "u2"]
+    assert memory.of(SeenAccountName("Me", "pop.example.net")) == []
 
 
 def test_hosts_are_compared_by_their_one_form(name: str) -> None:
-    assert Account("me", "pop.example.net").same_as(Account("me", "pop.example.net."))
-    assert Account("me", "straße.example").same_as(Account("me", "XN--STRAE-OQA.example"))
-    assert not Account("me", "straße.example").same_as(Account("me", "strasse.example"))
+    assert SeenAccountName("me", "pop.example.net").same_as(SeenAccountName("me", "pop.example.net."))
+    assert SeenAccountName("me", "straße.example").same_as(SeenAccountName("me", "XN--STRAE-OQA.example"))
+    assert not SeenAccountName("me", "straße.example").same_as(SeenAccountName("me", "strasse.example"))
 
 
 @given(

@@ -17,12 +17,12 @@ from tui_popretr.pop3 import (
     begin,
 )
 from tui_popretr.pop3.sasl.scram import MAX_ITERATIONS, Scram
-from tui_popretr.popserver import Maildrop, Mechanism, SaslFault
+from tui_popretr.popserver import Mechanism, SaslFault, ServedMaildrop
 from tui_popretr.popserver.sasl import MECHANISMS, CredentialsRejected, Gate
 from tui_popretr.secret import Secret
 
 PENCIL = Secret("pencil")
-MAILDROPS = {"alice": Maildrop("alice", "pencil")}
+MAILDROPS = {"alice": ServedMaildrop("alice", "pencil")}
 
 # RFC 5802 §5
 SHA_1 = (

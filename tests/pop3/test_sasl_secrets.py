@@ -8,7 +8,7 @@ import pytest
 
 from tui_popretr.pop3 import Command, Continuation, Endpoint, Event, Machine, Noop, Reply, SaslCancel, User, begin
 from tui_popretr.pop3.sasl import EXCHANGES
-from tui_popretr.popserver import Maildrop, Mechanism
+from tui_popretr.popserver import Mechanism, ServedMaildrop
 from tui_popretr.popserver.sasl import MECHANISMS, Gate
 from tui_popretr.secret import Secret
 
@@ -38,7 +38,10 @@ class Dialogue:
             server=Endpoint("pop.example.test", 995, b"binding"),
         )
         server = MECHANISMS[Mechanism(mechanism)](
-            Gate({"alice": Maildrop("alice", password)}, binding=b"binding" if mechanism.endswith("-PLUS") else None)
+            Gate(
+                {"alice": ServedMaildrop("alice", password)},
+                binding=b"binding" if mechanism.endswith("-PLUS") else None,
+            )
         )
         auth = exchange.start()
         self._send(auth)

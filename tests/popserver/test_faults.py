@@ -7,11 +7,11 @@ import trio
 from trio.testing import MockClock, trio_test
 
 from tests.popserver.dialogue import connected
-from tui_popretr.popserver import Faults, Maildrop, PopServer, QuitFault
+from tui_popretr.popserver import Faults, PopServer, QuitFault, ServedMaildrop
 
 
-def _maildrop(faults: Faults | None = None) -> Maildrop:
-    maildrop = Maildrop("alice", "secret", faults)
+def _maildrop(faults: Faults | None = None) -> ServedMaildrop:
+    maildrop = ServedMaildrop("alice", "secret", faults)
     for number in range(1, 4):
         maildrop.add(b"Subject: %d\r\n\r\n" % number + b"x" * 1000 + b"\r\n")
     return maildrop
@@ -144,7 +144,7 @@ async def test_quit(fault: QuitFault, answer: bytes, applied: bool) -> None:
 
 @trio_test
 async def test_a_maildrops_faults_are_its_own() -> None:
-    bob = Maildrop("bob", "secret")
+    bob = ServedMaildrop("bob", "secret")
     bob.add(b"x\r\n")
     server = PopServer([_maildrop(Faults(refuse={1})), bob])
     async with connected(server) as client:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tui_popretr.popserver import Maildrop, Message
+from tui_popretr.popserver import Message, ServedMaildrop
 from tui_popretr.popserver.maildrop import MaildropInUse
 
 
@@ -36,7 +36,7 @@ def test_a_generated_message_needs_room() -> None:
 
 
 def test_uids_are_given_and_never_given_again() -> None:
-    maildrop = Maildrop("alice", uid_prefix="a")
+    maildrop = ServedMaildrop("alice", uid_prefix="a")
     first = maildrop.add(b"one")
     maildrop.add(Message.of(b"two", uid="own"))
     maildrop.update([first])
@@ -45,7 +45,7 @@ def test_uids_are_given_and_never_given_again() -> None:
 
 
 def test_the_lock_is_exclusive() -> None:
-    maildrop = Maildrop("alice")
+    maildrop = ServedMaildrop("alice")
     maildrop.open()
     with pytest.raises(MaildropInUse):
         maildrop.open()
@@ -55,7 +55,7 @@ def test_the_lock_is_exclusive() -> None:
 
 
 def test_update_removes_these_very_messages_even_among_equal_uids() -> None:
-    maildrop = Maildrop("alice")
+    maildrop = ServedMaildrop("alice")
     twins = [maildrop.add(Message.of(b"same", uid="same")) for _ in range(2)]
     seen = maildrop.open()
     maildrop.add(b"came later")

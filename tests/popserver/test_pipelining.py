@@ -9,11 +9,11 @@ import trio
 from trio.testing import MockClock, lockstep_stream_pair, memory_stream_pair, trio_test
 
 from tests.popserver.dialogue import Client, Tapped, connected
-from tui_popretr.popserver import Faults, Maildrop, Message, PipelineFault, PopServer
+from tui_popretr.popserver import Faults, Message, PipelineFault, PopServer, ServedMaildrop
 
 
-def _many(count: int, data: bytes) -> Maildrop:
-    maildrop = Maildrop("alice", "secret")
+def _many(count: int, data: bytes) -> ServedMaildrop:
+    maildrop = ServedMaildrop("alice", "secret")
     for _ in range(count):
         maildrop.add(data)
     return maildrop
@@ -107,7 +107,7 @@ async def test_one_command_at_a_time_is_not_pipelined() -> None:
 @trio_test
 async def test_a_huge_message_needs_no_memory() -> None:
     size = 64 * 1024 * 1024
-    maildrop = Maildrop("alice", "secret")
+    maildrop = ServedMaildrop("alice", "secret")
     maildrop.add(Message.generated(size))
     # in lockstep nothing gathers between the two ends
     near, far = lockstep_stream_pair()

@@ -12,19 +12,19 @@ import pytest
 from trio.testing import trio_test
 
 from tests.popserver.dialogue import connected
-from tui_popretr.popserver import CRAM, Maildrop, Mechanism, Policy, PopServer, SaslFault
+from tui_popretr.popserver import CRAM, Mechanism, PopServer, SaslFault, ServedMaildrop, ServerPolicy
 from tui_popretr.popserver.sasl import MECHANISMS, CredentialsRejected, Exchange, Gate, MalformedResponse
 
 #: All of SASL in clear, so that octets can be looked at.
-OPEN = Policy(clear=frozenset(Mechanism))
+OPEN = ServerPolicy(clear=frozenset(Mechanism))
 
 
 def _b64(raw: bytes) -> str:
     return base64.b64encode(raw).decode()
 
 
-def _server(policy: Policy = OPEN) -> PopServer:
-    return PopServer([Maildrop("alice", "sëcret"), Maildrop("robot")], policy=policy)
+def _server(policy: ServerPolicy = OPEN) -> PopServer:
+    return PopServer([ServedMaildrop("alice", "sëcret"), ServedMaildrop("robot")], policy=policy)
 
 
 GOOD = _b64("\0alice\0sëcret".encode())
@@ -190,7 +190,7 @@ def _scram(mechanism: Mechanism, name: str, password: str, gate: Gate, *, c: str
 
 @pytest.mark.parametrize("mechanism", [Mechanism.SCRAM_SHA_1, Mechanism.SCRAM_SHA_256])
 def test_scram(mechanism: Mechanism) -> None:
-    gate = Gate({"alice": Maildrop("alice", "sëcret"), "robot": Maildrop("robot")})
+    gate = Gate({"alice": ServedMaildrop("alice", "sëcret"), "robot": ServedMaildrop("robot")})
     assert _scram(mechanism, "alice", "sëcret", gate) != _scram(mechanism, "alice", "sëcret", gate)
     for name, password in (("alice", "secret"), ("robot", ""), ("eve", "sëcret")):
         with pytest.raises(CredentialsRejected):
@@ -198,7 +198,7 @@ def test_scram(mechanism: Mechanism) -> None:
 
 
 def test_scram_with_a_channel_binding() -> None:
-    gate = Gate({"alice": Maildrop("alice", "x")}, binding=b"bound")
+    gate = Gate({"alice": ServedMaildrop("alice", "x")}, binding=b"bound")
     plus, plain = Mechanism.SCRAM_SHA_256_PLUS, Mechanism.SCRAM_SHA_256
     bound = b"p=tls-unique,,bound"
     _scram(plus, "alice", "x", gate, c=_b64(bound))
@@ -216,7 +216,7 @@ def test_scram_with_a_channel_binding() -> None:
 
 
 def test_a_server_without_the_password_signs_wrongly() -> None:
-    gate = Gate({"alice": Maildrop("alice", "x")}, fault=SaslFault.WRONG_SIGNATURE)
+    gate = Gate({"alice": ServedMaildrop("alice", "x")}, fault=SaslFault.WRONG_SIGNATURE)
     assert _scram(Mechanism.SCRAM_SHA_256, "alice", "x", gate).startswith("v=")
 
 
@@ -243,7 +243,7 @@ def _external(gate: Gate) -> Exchange:
 
 @pytest.mark.parametrize("wanted", [b"", b"robot"])
 def test_external_is_whom_the_certificate_names(wanted: bytes) -> None:
-    robot = Maildrop("robot")
+    robot = ServedMaildrop("robot")
     with pytest.raises(StopIteration) as finished:
         _external(Gate({"robot": robot}, "robot")).send(wanted)
     assert finished.value.value is robot
@@ -251,7 +251,7 @@ def test_external_is_whom_the_certificate_names(wanted: bytes) -> None:
 
 @pytest.mark.parametrize(("name", "wanted"), [(None, b""), (None, b"robot"), ("robot", b"alice"), ("eve", b"")])
 def test_external_is_nobody_else(name: str | None, wanted: bytes) -> None:
-    maildrops = {"robot": Maildrop("robot"), "alice": Maildrop("alice", "x")}
+    maildrops = {"robot": ServedMaildrop("robot"), "alice": ServedMaildrop("alice", "x")}
     with pytest.raises(CredentialsRejected):
         _external(Gate(maildrops, name)).send(wanted)
 

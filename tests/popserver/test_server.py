@@ -15,12 +15,12 @@ import trustme
 from trio.testing import MockClock, trio_test
 
 from tests.popserver.dialogue import Client, connected, listening
-from tui_popretr.popserver import SSLONLY, Faults, Maildrop, Message, PopServer
+from tui_popretr.popserver import SSLONLY, Faults, Message, PopServer, ServedMaildrop
 from tui_popretr.popserver.certificates import ca_path, server_context
 
 
-def _maildrop(name: str = "alice", password: str | None = "secret") -> Maildrop:
-    maildrop = Maildrop(name, password)
+def _maildrop(name: str = "alice", password: str | None = "secret") -> ServedMaildrop:
+    maildrop = ServedMaildrop(name, password)
     maildrop.add(b"Subject: 1\r\n\r\n.One\r\n..\r\n")
     maildrop.add(b"Subject: 2\r\n\r\nTwo\r\n")
     return maildrop

@@ -10,11 +10,11 @@ import trio
 from trio.testing import MockClock, trio_test
 
 from tests.popserver.dialogue import connected
-from tui_popretr.popserver import CRAM, SSLONLY, Maildrop, Message, Policy, PopServer, Utf8
+from tui_popretr.popserver import CRAM, SSLONLY, Message, PopServer, ServedMaildrop, ServerPolicy, Utf8Support
 
 
-def _maildrop() -> Maildrop:
-    maildrop = Maildrop("alice", "secret")
+def _maildrop() -> ServedMaildrop:
+    maildrop = ServedMaildrop("alice", "secret")
     maildrop.add(b"Subject: 1\r\n\r\nOne\r\n.\r\nlast\r\n")
     maildrop.add(b"Subject: 2\r\n\r\nTwo\r\n")
     maildrop.add(b"Subject: 3\r\n\r\nThree\r\n")
@@ -131,7 +131,7 @@ async def test_after_login_these_fail(command: str) -> None:
 
 @trio_test
 async def test_user_does_not_tell_who_exists_and_pass_says_auth() -> None:
-    async with connected(PopServer([_maildrop(), Maildrop("robot")])) as client:
+    async with connected(PopServer([_maildrop(), ServedMaildrop("robot")])) as client:
         await client.line()
         for name, password in (("alice", "wrong"), ("nobody", "secret"), ("robot", ""), ("robot", "None")):
             assert (await client.ask(f"USER {name}")).startswith("+OK")
@@ -141,7 +141,7 @@ async def test_user_does_not_tell_who_exists_and_pass_says_auth() -> None:
 
 @trio_test
 async def test_a_password_may_hold_spaces_and_umlauts() -> None:
-    async with connected(PopServer([Maildrop("alice", "  zwei Wörter ")])) as client:
+    async with connected(PopServer([ServedMaildrop("alice", "  zwei Wörter ")])) as client:
         await client.log_in(password="  zwei Wörter ")
 
 
@@ -171,7 +171,7 @@ async def test_without_apop_there_is_no_stamp() -> None:
 
 @trio_test
 async def test_capabilities() -> None:
-    policy = Policy(login_delay=30, expire="NEVER", implementation="test")
+    policy = ServerPolicy(login_delay=30, expire="NEVER", implementation="test")
     async with connected(PopServer([_maildrop()], policy=policy)) as client:
         await client.line()
         expected = [
@@ -192,7 +192,7 @@ async def test_capabilities() -> None:
 
 @trio_test
 async def test_a_poor_server() -> None:
-    policy = Policy(uidl=False, top=False, pipelining=False, resp_codes=False, implementation=None)
+    policy = ServerPolicy(uidl=False, top=False, pipelining=False, resp_codes=False, implementation=None)
     async with connected(PopServer([_maildrop()], policy=policy)) as client:
         await client.line()
         assert await client.rows("CAPA") == ["USER", "SASL CRAM-MD5 SCRAM-SHA-1 SCRAM-SHA-256"]
@@ -202,7 +202,7 @@ async def test_a_poor_server() -> None:
         await client.ask("PASS secret")
         assert (await client.ask("UIDL")).startswith("-ERR")
         assert (await client.ask("TOP 1 0")).startswith("-ERR")
-    async with connected(PopServer([_maildrop()], policy=Policy(capa=False, stls=False))) as client:
+    async with connected(PopServer([_maildrop()], policy=ServerPolicy(capa=False, stls=False))) as client:
         await client.line()
         assert (await client.ask("CAPA")).startswith("-ERR")
         assert (await client.ask("STLS")).startswith("-ERR")
@@ -220,7 +220,7 @@ async def test_sslonly_lets_nobody_in_without_tls() -> None:
 
 @trio_test
 async def test_login_delay(autojump_clock: MockClock) -> None:
-    server = PopServer([_maildrop()], policy=Policy(login_delay=30))
+    server = PopServer([_maildrop()], policy=ServerPolicy(login_delay=30))
 
     async def attempt() -> str:
         async with connected(server) as client:
@@ -259,7 +259,7 @@ async def test_a_line_may_end_with_lf_alone() -> None:
 @trio_test
 async def test_a_silent_client_is_dropped_without_update(autojump_clock: MockClock) -> None:
     maildrop = _maildrop()
-    async with connected(PopServer([maildrop], policy=Policy(idle_timeout=600))) as client:
+    async with connected(PopServer([maildrop], policy=ServerPolicy(idle_timeout=600))) as client:
         await client.log_in()
         await client.ask("DELE 1")
         await trio.sleep(599)
@@ -298,7 +298,7 @@ async def test_mail_that_arrives_is_for_the_next_session() -> None:
 )
 @trio_test
 async def test_octets_are_sent_as_they_are(data: bytes, wire: bytes) -> None:
-    maildrop = Maildrop("alice", "secret")
+    maildrop = ServedMaildrop("alice", "secret")
     maildrop.add(data)
     async with connected(PopServer([maildrop])) as client:
         await client.log_in()
@@ -309,7 +309,7 @@ async def test_octets_are_sent_as_they_are(data: bytes, wire: bytes) -> None:
 
 @trio_test
 async def test_a_message_may_lie_about_its_size_and_uid() -> None:
-    maildrop = Maildrop("alice", "secret")
+    maildrop = ServedMaildrop("alice", "secret")
     maildrop.add(Message(7, lambda: [b"much more than seven\r\n"], uid="a b"))
     async with connected(PopServer([maildrop])) as client:
         await client.log_in()
@@ -334,23 +334,23 @@ RAW = "Subject: Prüfung\r\nX-Other: 1\r\n\r\nText\r\n".encode()
 @pytest.mark.parametrize(
     ("utf8", "command", "answer"),
     [
-        (Utf8.UNKNOWN, "", RAW),
-        (Utf8.SUBSTITUTED, "UTF8", RAW),
-        (Utf8.REFUSED, "UTF8", RAW),
+        (Utf8Support.UNKNOWN, "", RAW),
+        (Utf8Support.SUBSTITUTED, "UTF8", RAW),
+        (Utf8Support.REFUSED, "UTF8", RAW),
         (
-            Utf8.SUBSTITUTED,
+            Utf8Support.SUBSTITUTED,
             "",
             b"X-Other: 1\r\nSubject: This message needs UTF8\r\n\r\nCannot display Unicode content.\r\n",
         ),
-        (Utf8.REFUSED, "", None),
+        (Utf8Support.REFUSED, "", None),
     ],
 )
 @trio_test
-async def test_a_message_with_utf8_in_its_header(utf8: Utf8, command: str, answer: bytes | None) -> None:
+async def test_a_message_with_utf8_in_its_header(utf8: Utf8Support, command: str, answer: bytes | None) -> None:
     """RFC 6856 §2.1 and §5."""
-    drop = Maildrop("alice", "secret")
+    drop = ServedMaildrop("alice", "secret")
     drop.add(RAW)
-    async with connected(PopServer([drop], policy=Policy(utf8=utf8))) as client:
+    async with connected(PopServer([drop], policy=ServerPolicy(utf8=utf8))) as client:
         if command:
             greeting = await client.line()
             assert (await client.ask(command)).startswith("+OK")

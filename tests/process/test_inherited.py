@@ -18,15 +18,15 @@ from tests.cli.program import client, environment, mail, run_program, started, w
 from tests.delivery.smtp.receiver import wait_for
 from tests.support.passwords import PASSWORD
 from tests.support.popserver_thread import PATIENCE, running_server
-from tui_popretr.popserver import Faults, Maildrop, Policy
+from tui_popretr.popserver import Faults, ServedMaildrop, ServerPolicy
 
-ONE_BY_ONE = Policy(pipelining=False)
+ONE_BY_ONE = ServerPolicy(pipelining=False)
 MESSAGES = 12
 CHLD_IGNORED = "signal.signal(signal.SIGCHLD, signal.SIG_IGN)"
 
 
-def maildrop(messages: int = 1) -> Maildrop:
-    box = Maildrop("me", PASSWORD)
+def maildrop(messages: int = 1) -> ServedMaildrop:
+    box = ServedMaildrop("me", PASSWORD)
     for number in range(messages):
         box.add(mail(f"m{number}"))
     return box

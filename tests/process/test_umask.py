@@ -12,7 +12,7 @@ import pytest
 from tests.cli.program import client, environment, mail, write_configuration
 from tests.support.passwords import PASSWORD
 from tests.support.popserver_thread import PATIENCE, running_server
-from tui_popretr.popserver import Maildrop
+from tui_popretr.popserver import ServedMaildrop
 
 
 def run_with_umask(mask: int, configuration: str) -> None:
@@ -36,7 +36,7 @@ def mode(path: Path) -> int:
 def test_commands_have_the_umask_of_before(tmp_path: Path, mask: int) -> None:
     (tmp_path / "word").write_text(f"#!/bin/sh\numask >{tmp_path}/asked\necho '{PASSWORD}'\n")
     (tmp_path / "word").chmod(0o700)
-    box = Maildrop("me", PASSWORD)
+    box = ServedMaildrop("me", PASSWORD)
     box.add(mail())
     mda = f"<mda command=\"sh -c 'umask >{tmp_path}/handed; cat >{tmp_path}/mail'\"/>"
     with running_server([box]) as server:
@@ -49,7 +49,7 @@ def test_commands_have_the_umask_of_before(tmp_path: Path, mask: int) -> None:
 
 @pytest.mark.parametrize("mask", [0o000, 0o077])
 def test_only_mail_is_shared(tmp_path: Path, mask: int) -> None:
-    box = Maildrop("me", PASSWORD)
+    box = ServedMaildrop("me", PASSWORD)
     box.add(mail())
     logs = "<audit>%DIRLOG%/audit.log</audit><transcript>%DIRLOG%/transcript.log</transcript>"
     with running_server([box]) as server:

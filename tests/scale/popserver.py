@@ -10,7 +10,7 @@ from contextlib import contextmanager
 import trio
 
 from tests.support.passwords import PASSWORD
-from tui_popretr.popserver import Maildrop, Message, PopServer
+from tui_popretr.popserver import Message, PopServer, ServedMaildrop
 
 USER = "me"
 
@@ -29,7 +29,7 @@ def serving(*, count: int, size: int) -> Iterator[str]:
 
 async def serve(count: int, size: int) -> None:
     """Serve until killed, and say the port first."""
-    maildrop = Maildrop(USER, PASSWORD)
+    maildrop = ServedMaildrop(USER, PASSWORD)
     for number in range(count):
         maildrop.add(Message.generated(size, header=b"Message-ID: <%d@scale.test>\r\n" % number))
     async with trio.open_nursery() as nursery:

@@ -11,7 +11,7 @@ import trio
 from tests.dovecot.site import PASSWORD, PATIENCE, Site, client
 from tui_popretr.commands import Shutdown
 from tui_popretr.facts import ClientScheduled, Fact, SessionClosed
-from tui_popretr.popserver import Maildrop, PopServer
+from tui_popretr.popserver import PopServer, ServedMaildrop
 
 SERVERS, EACH = 20, 10  # clients of each
 TOTAL, PER_SERVER = 32, 4
@@ -29,7 +29,7 @@ class Fleet:
         """No server greets before there are so many sessions."""
         self.active = Counter[str]()
         self.most = Counter[str]()
-        self.drops = [Maildrop(name(server, n), PASSWORD) for server in range(SERVERS) for n in range(EACH)]
+        self.drops = [ServedMaildrop(name(server, n), PASSWORD) for server in range(SERVERS) for n in range(EACH)]
         for drop in self.drops:
             for number in range(3):
                 drop.add(b"Message-ID: <%d-%b@fleet.test>\r\n\r\ntext\r\n" % (number, drop.name.encode()))

@@ -18,7 +18,7 @@ from tui_popretr.errors import LoginRejected, PopretrError
 from tui_popretr.facts import SessionId
 from tui_popretr.pop3 import Capa, apop_digest
 from tui_popretr.secret import Secret
-from tui_popretr.session.connection import Wire
+from tui_popretr.session.connection import Pop3Connection
 from tui_popretr.session.login import LoginOptions, log_in
 
 USERPASS, APOP, PLAIN = AuthType.USERPASS, AuthType.APOP, AuthType.SASL_PLAIN
@@ -58,7 +58,7 @@ class Attempt:
         stream, end = memory_connection()
         stream.remote_ip, stream.binding = self._address, self.binding
         peer = Peer(end)
-        wire = Wire(stream, SessionId("a", 1), Bus(), FakeClock(), timeout=30.0)
+        wire = Pop3Connection(stream, SessionId("a", 1), Bus(), FakeClock(), timeout=30.0)
 
         async def play() -> None:
             await peer.say(self._greeting)

@@ -18,8 +18,8 @@ from tui_popretr.config.model import AuthType, CapaUse
 from tui_popretr.errors import ExitCode
 from tui_popretr.facts import Level, MessageSkipped, Noted
 from tui_popretr.journal.journal import Journal
-from tui_popretr.journal.records import CapaHistory, State
-from tui_popretr.popserver import Faults, PipelineFault, Utf8
+from tui_popretr.journal.records import CapaHistory, MessageState
+from tui_popretr.popserver import Faults, PipelineFault, Utf8Support
 from tui_popretr.session.capa import REPLACED
 
 RAW = mail("raw").replace(b"Subject: raw", "Subject: Prüfung".encode())
@@ -51,10 +51,10 @@ def history(world: World) -> CapaHistory | None:
 
 
 @pytest.mark.parametrize("pipelining", [True, False])
-@pytest.mark.parametrize("without", [Utf8.SUBSTITUTED, Utf8.REFUSED])
+@pytest.mark.parametrize("without", [Utf8Support.SUBSTITUTED, Utf8Support.REFUSED])
 @trio_test
 async def test_a_message_with_utf8_in_its_header_comes_whole(
-    world: World, autojump_clock: MockClock, without: Utf8, pipelining: bool
+    world: World, autojump_clock: MockClock, without: Utf8Support, pipelining: bool
 ) -> None:
     world.become(utf8=without, pipelining=pipelining)
     world.add(RAW, mail(1))
@@ -71,7 +71,7 @@ async def test_a_message_with_utf8_in_its_header_comes_whole(
 async def test_records_tell_whether_utf8_was_on(world: World, autojump_clock: MockClock) -> None:
     world.add(RAW)
     await world.poll(preserve=True)
-    world.become(utf8=Utf8.SUBSTITUTED)
+    world.become(utf8=Utf8Support.SUBSTITUTED)
     world.add(mail(1))
     await world.poll(preserve=True, new_only=True)
     assert [record.identity.utf8 for record in world.records()] == [False, True]
@@ -82,7 +82,7 @@ async def test_records_tell_whether_utf8_was_on(world: World, autojump_clock: Mo
 async def test_utf8_goes_with_the_first_command_of_each_method(
     world: World, autojump_clock: MockClock, auth: AuthType
 ) -> None:
-    world.become(utf8=Utf8.SUBSTITUTED)
+    world.become(utf8=Utf8Support.SUBSTITUTED)
     world.add(RAW)
     sent: list[bytes] = []
     world.on_send = sent.append
@@ -96,7 +96,7 @@ async def test_without_capa_utf8_is_sent_to_a_server_that_has_listed_it(
     world: World, autojump_clock: MockClock
 ) -> None:
     """Each poll is a process of its own, so that it is the journal that remembers."""
-    world.become(utf8=Utf8.SUBSTITUTED)
+    world.become(utf8=Utf8Support.SUBSTITUTED)
     assert (await world.poll()).ok
     world.add(RAW)
     result = await world.poll(**NEVER)
@@ -107,7 +107,7 @@ async def test_without_capa_utf8_is_sent_to_a_server_that_has_listed_it(
 
 @trio_test
 async def test_a_refused_capa_forgets_no_utf8(world: World, autojump_clock: MockClock) -> None:
-    world.become(utf8=Utf8.SUBSTITUTED)
+    world.become(utf8=Utf8Support.SUBSTITUTED)
     assert (await world.poll()).ok
     world.become(capa=False)
     world.add(RAW)
@@ -118,9 +118,9 @@ async def test_a_refused_capa_forgets_no_utf8(world: World, autojump_clock: Mock
 
 @trio_test
 async def test_a_server_that_lists_utf8_no_more_is_sent_none(world: World, autojump_clock: MockClock) -> None:
-    world.become(utf8=Utf8.SUBSTITUTED)
+    world.become(utf8=Utf8Support.SUBSTITUTED)
     assert (await world.poll()).ok
-    world.become(utf8=Utf8.UNKNOWN)
+    world.become(utf8=Utf8Support.UNKNOWN)
     world.add(mail(1))
     assert (await world.poll()).deleted == 1
     assert "UTF8" not in world.verbs(-1)
@@ -131,7 +131,7 @@ async def test_a_server_that_lists_utf8_no_more_is_sent_none(world: World, autoj
 @trio_test
 async def test_where_utf8_is_refused_nothing_is_deleted(world: World, autojump_clock: MockClock, uidl: bool) -> None:
     """What comes then may be a notice in place of a message: it is judged when UTF8 is possible again."""
-    world.become(utf8=Utf8.SUBSTITUTED, uidl=uidl)
+    world.become(utf8=Utf8Support.SUBSTITUTED, uidl=uidl)
     assert (await world.poll()).ok
     world.add(RAW, mail(1), mail(2))
     world.faults.answers["UTF8"] = b"-ERR no\r\n"
@@ -157,7 +157,7 @@ async def test_where_utf8_is_refused_nothing_is_deleted(world: World, autojump_c
 async def test_where_utf8_is_refused_the_setting_that_hides_capa_is_named(
     world: World, autojump_clock: MockClock
 ) -> None:
-    world.become(utf8=Utf8.SUBSTITUTED)
+    world.become(utf8=Utf8Support.SUBSTITUTED)
     assert (await world.poll()).ok
     world.faults.answers["UTF8"] = b"-ERR no\r\n"
     world.add(mail(1))
@@ -166,13 +166,13 @@ async def test_where_utf8_is_refused_the_setting_that_hides_capa_is_named(
     assert told.startswith(SUSPENDED)
     assert 'remove capa="never" for one run' in told
     world.server.faults = Faults()
-    world.become(utf8=Utf8.UNKNOWN)  # another server
+    world.become(utf8=Utf8Support.UNKNOWN)  # another server
     assert (await world.poll()).deleted == 1
 
 
 @trio_test
 async def test_what_is_owed_waits_where_utf8_is_refused(world: World, autojump_clock: MockClock) -> None:
-    world.become(utf8=Utf8.SUBSTITUTED)
+    world.become(utf8=Utf8Support.SUBSTITUTED)
     world.add(mail(1))
     world.faults.answers["QUIT"] = b"-ERR not now\r\n"
     assert (await world.poll()).deleted == 0
@@ -189,9 +189,9 @@ async def test_what_is_owed_waits_where_utf8_is_refused(world: World, autojump_c
 async def test_a_server_that_refuses_capa_and_utf8_for_long_is_another_one(
     world: World, autojump_clock: MockClock, days: float, deleted: int
 ) -> None:
-    world.become(utf8=Utf8.SUBSTITUTED)
+    world.become(utf8=Utf8Support.SUBSTITUTED)
     assert (await world.poll()).ok
-    world.become(utf8=Utf8.UNKNOWN, capa=False)
+    world.become(utf8=Utf8Support.UNKNOWN, capa=False)
     world.clock.skip(days * DAY)
     world.add(mail(1))
     assert (await world.poll()).deleted == 0
@@ -203,7 +203,7 @@ async def test_a_server_that_refuses_capa_and_utf8_for_long_is_another_one(
 async def test_a_message_that_is_sent_in_utf8_mode_only(
     world: World, autojump_clock: MockClock, capa: CapaUse, named: bool
 ) -> None:
-    world.become(utf8=Utf8.REFUSED)
+    world.become(utf8=Utf8Support.REFUSED)
     if capa is CapaUse.LOGIN:
         world.become(capa=False)
     world.add(RAW, mail(1))
@@ -340,7 +340,7 @@ async def test_what_may_differ_for_the_user_is_asked_again(world: World, autojum
 
 @trio_test
 async def test_pipelining_can_be_switched_off(world: World, autojump_clock: MockClock) -> None:
-    world.become(utf8=Utf8.SUBSTITUTED)
+    world.become(utf8=Utf8Support.SUBSTITUTED)
     world.add(*map(mail, range(20)))
     assert (await world.poll(pipelining=False)).deleted == 20
     assert world.server.tally.pipelined == 0
@@ -414,9 +414,9 @@ async def test_a_login_that_is_sent_at_once_and_rejected(
 
 @trio_test
 async def test_records_stay_unsettled_where_nothing_may_be_deleted(world: World, autojump_clock: MockClock) -> None:
-    world.become(utf8=Utf8.SUBSTITUTED)
+    world.become(utf8=Utf8Support.SUBSTITUTED)
     world.faults.answers["UTF8"] = b"-ERR no\r\n"
     world.add(mail(1))
     await world.poll()
     (record,) = world.records()
-    assert (record.state, record.owed, record.settled) == (State.DELIVERED, False, False)
+    assert (record.state, record.owed, record.settled) == (MessageState.DELIVERED, False, False)

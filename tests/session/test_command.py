@@ -13,7 +13,7 @@ from tests.support.worlds import World, mail
 from tui_popretr.config.model import CommandDestination, Eol, FromEnvironment
 from tui_popretr.errors import ExitCode
 from tui_popretr.facts import MessageDelivered, MessageSkipped
-from tui_popretr.journal.records import State
+from tui_popretr.journal.records import MessageState
 from tui_popretr.popserver import QuitFault
 
 #: Saves a message as $1/NUMBER, in their order.
@@ -60,7 +60,7 @@ async def test_what_it_accepts_is_deleted(world: CommandWorld, autojump_clock: M
     assert world.arrived() == list(map(stored, messages))
     assert world.remaining() == []
     assert [(each.destination, each.path) for each in world.of(MessageDelivered)] == [("Command=sh", None)] * 3
-    assert {record.state for record in world.records()} == {State.DELETED}
+    assert {record.state for record in world.records()} == {MessageState.DELETED}
     assert (await world.poll()).messages == 0
     assert not list(world.folder.glob("tmp*")), "nothing of the spool is left"
 

@@ -38,14 +38,14 @@ from tui_popretr.pop3 import (
     User,
 )
 from tui_popretr.secret import Secret
-from tui_popretr.session.connection import LISTED, PROGRESS, Wire
+from tui_popretr.session.connection import LISTED, PROGRESS, Pop3Connection
 
 TIMEOUT = 30.0
 DETAILS = TlsDetails("TLSv1.3", "TLS_AES_256_GCM_SHA384", "pop.example.test", "Test CA", ("pop.example.test",), None)
 
 
 class Connection:
-    """A Wire, its peer, and the transcript."""
+    """A Pop3Connection, its peer, and the transcript."""
 
     def __init__(
         self, *, bodies: bool = False, handshake: Callable[[TlsSession], Awaitable[TlsDetails]] | None = None
@@ -56,7 +56,9 @@ class Connection:
         self.bus = Bus()
         self.lines: list[DialogueLine] = []
         self.bus.listen(self._said)
-        self.wire = Wire(self.stream, SessionId("a", 1), self.bus, FakeClock(), timeout=TIMEOUT, bodies=bodies)
+        self.wire = Pop3Connection(
+            self.stream, SessionId("a", 1), self.bus, FakeClock(), timeout=TIMEOUT, bodies=bodies
+        )
 
     def _said(self, dialogue: Dialogue) -> None:
         self.lines += dialogue.lines()
@@ -124,7 +126,7 @@ async def test_calls_are_answered_in_order(autojump_clock: MockClock) -> None:
 async def test_commands_that_are_called_together_leave_in_one_piece(autojump_clock: MockClock) -> None:
     sent: list[bytes] = []
     stream, end = memory_connection(on_send=sent.append)
-    wire = Wire(stream, SessionId("a", 1), Bus(), FakeClock(), timeout=TIMEOUT)
+    wire = Pop3Connection(stream, SessionId("a", 1), Bus(), FakeClock(), timeout=TIMEOUT)
     await Peer(end).say("+OK")
     await wire.greeting()
     await wire.send([Capa(), User("me")])
@@ -213,7 +215,7 @@ async def test_4_kib_of_a_message_renew_the_time(
 # --- messages whose lines end in LF alone -----------------------------------------------------------------------------
 
 
-async def retrieve(wire: Wire) -> tuple[int, float]:
+async def retrieve(wire: Pop3Connection) -> tuple[int, float]:
     """Return a message's octets, and the seconds until it was complete."""
     began = trio.current_time()
     await wire.send([Retr(1)])

@@ -15,7 +15,7 @@ from tui_popretr.config.model import Eol, FolderDestination, MaildirDestination
 from tui_popretr.errors import ExitCode, JournalError
 from tui_popretr.facts import MessageDelivered, MessageSkipped, Noted
 from tui_popretr.journal.journal import Journal
-from tui_popretr.journal.records import DeliveredMark, NewRecord, State
+from tui_popretr.journal.records import DeliveredMark, MessageState, NewRecord
 from tui_popretr.popserver import QuitFault
 from tui_popretr.session.retrieval import HOPELESS
 
@@ -264,7 +264,7 @@ async def test_what_may_have_been_delivered_is_looked_up_before_the_second_conne
     await world.poll()
     assert sorted(world.arrived()) == [mail(1), mail(2), mail(3)]
     assert world.remaining() == []
-    assert {record.state for record in world.records()} == {State.DELETED}
+    assert {record.state for record in world.records()} == {MessageState.DELETED}
 
 
 @trio_test

@@ -53,13 +53,13 @@ from tui_popretr.errors import (
     ServerPermanentFailure,
     ServerStalled,
     ServerTemporaryFailure,
-    TlsDemanded,
+    TlsRequired,
 )
 from tui_popretr.facts import SessionId
 from tui_popretr.pop3 import apop_digest
-from tui_popretr.popserver import Maildrop, Mechanism, Policy, PopServer
+from tui_popretr.popserver import Mechanism, PopServer, ServedMaildrop, ServerPolicy
 from tui_popretr.secret import Secret
-from tui_popretr.session.connection import Wire
+from tui_popretr.session.connection import Pop3Connection
 from tui_popretr.session.login import LoginOptions, log_in
 
 # --- order ------------------------------------------------------------------------------------------------------------
@@ -232,7 +232,7 @@ DOVECOT = "[AUTH] Plaintext authentication disallowed on non-secure (SSL/TLS) co
 @trio_test
 async def test_a_server_that_wants_tls_first_is_told_as_that(words: str, autojump_clock: MockClock) -> None:
     attempt = Attempt(USERPASS, PLAIN)
-    with pytest.raises(TlsDemanded) as caught:
+    with pytest.raises(TlsRequired) as caught:
         await attempt.against(("USER alice", f"-ERR {words}"), ("AUTH PLAIN", "-ERR unknown"))
     assert caught.value.exit_code is ExitCode.LOGIN
     assert "allows no login without TLS" in str(caught.value)
@@ -474,11 +474,11 @@ async def test_without_a_password_nothing_is_said(tmp_path: Path) -> None:
 async def test_a_real_server_lets_us_in_with_the_right_password(
     method: AuthType, password: str, autojump_clock: MockClock
 ) -> None:
-    server = PopServer([Maildrop("alice", password)], policy=Policy(clear=frozenset(Mechanism)))
+    server = PopServer([ServedMaildrop("alice", password)], policy=ServerPolicy(clear=frozenset(Mechanism)))
     stream, end = memory_connection()
     async with trio.open_nursery() as nursery:
         nursery.start_soon(server.serve_stream, end)
-        wire = Wire(stream, SessionId("a", 1), Bus(), FakeClock(), timeout=30.0)
+        wire = Pop3Connection(stream, SessionId("a", 1), Bus(), FakeClock(), timeout=30.0)
         stamp = (await wire.greeting()).stamp
         settings = server_settings(auth_types=(method,))
         if password == PASSWORD:

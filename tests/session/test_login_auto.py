@@ -30,7 +30,7 @@ from tui_popretr.config.model import TlsPolicy
 from tui_popretr.errors import NoUsableMechanism
 from tui_popretr.facts import SessionId
 from tui_popretr.pop3 import Capa
-from tui_popretr.session.connection import Wire
+from tui_popretr.session.connection import Pop3Connection
 from tui_popretr.session.login import LoginOptions, log_in
 
 NO_AUTH = "-ERR [AUTH] no"
@@ -135,7 +135,7 @@ async def test_auto_sends_no_password_in_clear_either_when_all_else_is_refused(
 @trio_test
 async def test_auto_knows_what_was_asked_before(autojump_clock: MockClock) -> None:
     stream, end = memory_connection()
-    wire = Wire(stream, SessionId("a", 1), Bus(), FakeClock(), timeout=30.0)
+    wire = Pop3Connection(stream, SessionId("a", 1), Bus(), FakeClock(), timeout=30.0)
     async with trio.open_nursery() as nursery:
 
         async def play() -> None:

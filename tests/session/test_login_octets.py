@@ -17,8 +17,8 @@ from tests.support.worlds import USER, World, mail
 from tui_popretr.config.model import AuthType, FromCommand, FromEnvironment, FromFile, PasswordSource
 from tui_popretr.errors import ExitCode
 from tui_popretr.facts import LoginSucceeded
-from tui_popretr.popserver import Maildrop, PopServer
-from tui_popretr.popserver.policy import ALL, Policy
+from tui_popretr.popserver import PopServer, ServedMaildrop
+from tui_popretr.popserver.policy import ALL, ServerPolicy
 
 TEXT = OCTETS.decode("utf-8", "surrogateescape")
 VARIABLE = "TUI_POPRETR_TEST_PASSWORD"
@@ -40,8 +40,8 @@ def world(tmp_path: Path) -> World:
 
 
 def serve(world: World, password: str) -> None:
-    world.drop = Maildrop(USER, password)
-    world.server = PopServer([world.drop], policy=Policy(clear=ALL), keep_dialogue=True)
+    world.drop = ServedMaildrop(USER, password)
+    world.server = PopServer([world.drop], policy=ServerPolicy(clear=ALL), keep_dialogue=True)
 
 
 def file_with(world: World, data: bytes) -> FromFile:

@@ -19,15 +19,15 @@ from tests.support.popserver_thread import running_server
 from tests.support.streams import memory_connection
 from tui_popretr.bus import Bus
 from tui_popretr.config.model import AuthType, TlsPolicy
-from tui_popretr.errors import ExitCode, LoginRejected, PopretrError, ServerUnproven
+from tui_popretr.errors import ExitCode, LoginRejected, PopretrError, ServerNotAuthenticated
 from tui_popretr.facts import SessionId
 from tui_popretr.net.stream import connect
 from tui_popretr.pop3 import Capa
 from tui_popretr.pop3.sasl.exchange import Refusal
-from tui_popretr.popserver import Faults, Maildrop, Policy, PopServer, SaslFault
+from tui_popretr.popserver import Faults, PopServer, SaslFault, ServedMaildrop, ServerPolicy
 from tui_popretr.popserver.certificates import ca_path, server_context
 from tui_popretr.popserver.policy import ALL
-from tui_popretr.session.connection import Wire
+from tui_popretr.session.connection import Pop3Connection
 from tui_popretr.session.login import LoginOptions, log_in
 
 
@@ -37,7 +37,7 @@ class Scram:
     def __init__(self, fault: SaslFault = SaslFault.NONE) -> None:
         self.faults = Faults(sasl=fault)
         self.server = PopServer(
-            [Maildrop("alice", PASSWORD)], policy=Policy(clear=ALL), faults=self.faults, keep_dialogue=True
+            [ServedMaildrop("alice", PASSWORD)], policy=ServerPolicy(clear=ALL), faults=self.faults, keep_dialogue=True
         )
 
     async def log_in(self, *methods: AuthType, binding: bytes | None = None, **settings: Any) -> str:
@@ -46,7 +46,7 @@ class Scram:
         problem: PopretrError | None = None
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self.server.serve_stream, end)
-            wire = Wire(stream, SessionId("a", 1), Bus(), FakeClock(), timeout=30.0)
+            wire = Pop3Connection(stream, SessionId("a", 1), Bus(), FakeClock(), timeout=30.0)
             stamp = (await wire.greeting()).stamp
             await wire.call(Capa())
             try:
@@ -79,7 +79,7 @@ async def test_a_server_that_cannot_prove_itself_is_refused_and_told_no_password
 ) -> None:
     scram = Scram(fault)
     methods = (method,) if method is AUTO else (method, PLAIN, USERPASS)
-    with pytest.raises(ServerUnproven, match="password") as caught:
+    with pytest.raises(ServerNotAuthenticated, match="password") as caught:
         await scram.log_in(*methods)
     assert "between you and the server" in caught.value.advice
     assert caught.value.exit_code is ExitCode.LOGIN
@@ -155,7 +155,9 @@ async def test_where_nothing_is_known_of_the_server_nothing_is_said_of_binding(
 
 async def _log_in_over_tls(port: int, method: AuthType) -> str:
     server = server_settings("localhost", port, auth_types=(method,), tls=TlsPolicy(trust_path=ca_path()))
-    wire = Wire(await connect("localhost", port, timeout=30), SessionId("a", 1), Bus(), FakeClock(), timeout=30.0)
+    wire = Pop3Connection(
+        await connect("localhost", port, timeout=30), SessionId("a", 1), Bus(), FakeClock(), timeout=30.0
+    )
     try:
         await wire.start_tls(server)
         stamp = (await wire.greeting()).stamp
@@ -170,7 +172,7 @@ async def _log_in_over_tls(port: int, method: AuthType) -> str:
 def test_over_real_tls(method: AuthType, version: ssl.TLSVersion) -> None:
     context = server_context()
     context.minimum_version = context.maximum_version = version
-    with running_server([Maildrop("alice", PASSWORD)], tls=context) as server:
+    with running_server([ServedMaildrop("alice", PASSWORD)], tls=context) as server:
         succeeded = trio.run(_log_in_over_tls, server.tls_port, method)
     expected = "SASL_SCRAM_SHA_1" if method is SCRAM_1 else "SASL_SCRAM_SHA_256"
     # TLS 1.3 has no channel binding that Python could give us
@@ -182,7 +184,7 @@ def test_a_server_whose_plus_was_taken_out_on_the_way_refuses() -> None:
     context = server_context()
     context.maximum_version = ssl.TLSVersion.TLSv1_2
     faults = Faults(answers={"CAPA": b"+OK\r\nSASL PLAIN SCRAM-SHA-256\r\n.\r\n"})
-    with running_server([Maildrop("alice", PASSWORD)], tls=context, faults=faults) as server:
+    with running_server([ServedMaildrop("alice", PASSWORD)], tls=context, faults=faults) as server:
         with pytest.raises(LoginRejected):
             trio.run(_log_in_over_tls, server.tls_port, AUTO)
         assert [line for line in server.said() if line.startswith((b"AUTH", b"USER"))] == [b"AUTH SCRAM-SHA-256"]

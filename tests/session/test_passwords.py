@@ -361,7 +361,7 @@ async def test_an_end_that_waits_for_nothing_kills_what_is_just_being_started(
     where: str, still_clock: MockClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In the engine's thread no task gets a turn meanwhile. Its output ends when its child has ended, too."""
-    enlist, begun = children.enlist, threading.Event()
+    enlist, begun = children.register, threading.Event()
 
     def slowly(group: int) -> None:
         begun.set()

@@ -19,10 +19,10 @@ from tui_popretr.commit.keeper import JournalKeeper
 from tui_popretr.config.model import Server
 from tui_popretr.errors import JournalError
 from tui_popretr.facts import SessionId
-from tui_popretr.journal.records import Manners
+from tui_popretr.journal.records import PipeliningFailure
 from tui_popretr.pop3 import Capabilities
-from tui_popretr.session.connection import Wire
-from tui_popretr.session.pipelining import Experience, Pipelining
+from tui_popretr.session.connection import Pop3Connection
+from tui_popretr.session.pipelining import Pipelining, PipeliningHistory
 
 SERVER = server_settings()
 
@@ -37,7 +37,7 @@ class Remembered:
     @asynccontextmanager
     async def process(self) -> AsyncIterator[None]:
         """A process that has the journal open."""
-        self.experience, self.keeper = Experience(), JournalKeeper(self.path, lambda lines: None, lambda: 0)
+        self.experience, self.keeper = PipeliningHistory(), JournalKeeper(self.path, lambda lines: None, lambda: 0)
         await self.keeper.open()
         try:
             yield
@@ -55,8 +55,8 @@ class Remembered:
     async def succeeded(self, server: Server = SERVER) -> None:
         await self.experience.succeeded(server, self.keeper)
 
-    async def journal(self) -> list[Manners]:
-        return await self.keeper.run(lambda journal: journal.manners())
+    async def journal(self) -> list[PipeliningFailure]:
+        return await self.keeper.run(lambda journal: journal.pipelining_failures())
 
 
 @pytest.fixture
@@ -152,7 +152,7 @@ async def test_sessions_that_break_at_the_same_time_are_one_failure(remembered: 
     """What counts is when the connection with pipelining was begun, and not the one after it."""
     capabilities = Capabilities.parse(b"PIPELINING\r\n")
     stream, _ = memory_connection()
-    wire = Wire(stream, SessionId("a", 1), Bus(), remembered.clock, timeout=30.0)
+    wire = Pop3Connection(stream, SessionId("a", 1), Bus(), remembered.clock, timeout=30.0)
     async with remembered.process():
         sessions = [Pipelining(SERVER, remembered.experience, remembered.keeper, remembered.clock) for _ in range(3)]
         for session in sessions:

@@ -8,18 +8,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tui_popretr.journal.records import Record, State, Trouble, uid_key
+from tui_popretr.journal.records import MessageFailure, MessageState, Record, uid_key
 from tui_popretr.mail.identity import Identity
 from tui_popretr.session.plan import (
     LEAST_REST,
     LONGEST_REST,
     POISON_FAILURES,
-    Check,
     Fetch,
     Listed,
     Plan,
     Policy,
     Skip,
+    Verify,
     make_plan,
     to_delete,
 )
@@ -33,7 +33,7 @@ FOURTEEN_DAYS = Policy(preserve=True, new_only=True, delete_after=14.0 * DAY)
 PRESERVE_FOURTEEN_DAYS = Policy(preserve=True, delete_after=14.0 * DAY)
 
 
-def record(state: State = State.DELIVERED, uid: str | None = "u1", **changes: Any) -> Record:
+def record(state: MessageState = MessageState.DELIVERED, uid: str | None = "u1", **changes: Any) -> Record:
     """A record of an hour ago, owed and not settled."""
     values: dict[str, Any] = {"id": 7, "owed": True, "settled": False, "time": NOW - 3600, "digest": b"d"} | changes
     return Record(
@@ -62,7 +62,7 @@ def verdict(plan: Plan) -> str:
     assert len(plan.work) + len(plan.skips) == 1
     if plan.skips:
         return "skip silently" if plan.skips[0].silent else "skip"
-    return "check" if isinstance(plan.work[0], Check) else "fetch"
+    return "check" if isinstance(plan.work[0], Verify) else "fetch"
 
 
 # --- what the journal knows -------------------------------------------------------------------------------------------
@@ -70,8 +70,8 @@ def verdict(plan: Plan) -> str:
 
 @pytest.mark.parametrize("settled", [True, False])
 @pytest.mark.parametrize("owed", [True, False])
-@pytest.mark.parametrize("state", [State.DELIVERED, State.DELETED])
-def test_what_was_delivered_waits_where_deletions_are_suspended(state: State, owed: bool, settled: bool) -> None:
+@pytest.mark.parametrize("state", [MessageState.DELIVERED, MessageState.DELETED])
+def test_what_was_delivered_waits_where_deletions_are_suspended(state: MessageState, owed: bool, settled: bool) -> None:
     """Retrieved again it would come twice, and what comes now may be a notice in its place."""
     suspended = Policy(preserve=True, suspended=True)
     assert verdict(plan_for(suspended, record(state, owed=owed, settled=settled))) == "skip silently"
@@ -95,13 +95,13 @@ def test_an_unknown_message_is_fetched(policy: Policy) -> None:
     ],
 )
 def test_a_message_marked_as_seen_is_skipped_by_newonly_alone_and_never_deleted(policy: Policy, expected: str) -> None:
-    seen = record(State.SEEN, time=NOW - 100 * DAY)
+    seen = record(MessageState.SEEN, time=NOW - 100 * DAY)
     assert verdict(plan_for(policy, seen)) == expected
 
 
-@pytest.mark.parametrize("state", [State.DELETED, State.DELIVERING])
+@pytest.mark.parametrize("state", [MessageState.DELETED, MessageState.DELIVERING])
 @pytest.mark.parametrize("policy", [PRESERVE, NEW_ONLY, FOURTEEN_DAYS])
-def test_under_preserve_a_uid_that_comes_back_is_new_mail(state: State, policy: Policy) -> None:
+def test_under_preserve_a_uid_that_comes_back_is_new_mail(state: MessageState, policy: Policy) -> None:
     assert verdict(plan_for(policy, record(state, time=NOW - 100 * DAY))) == "fetch"
 
 
@@ -110,7 +110,7 @@ def test_under_preserve_a_uid_that_comes_back_is_new_mail(state: State, policy: 
 def test_of_a_uid_that_comes_back_after_its_deletion_it_is_asked_whose_it_is(
     policy: Policy, octets: int, expected: str
 ) -> None:
-    plan = plan_for(policy, record(State.DELETED, settled=True, owed=False), listing=[Listed(1, "u1", octets)])
+    plan = plan_for(policy, record(MessageState.DELETED, settled=True, owed=False), listing=[Listed(1, "u1", octets)])
     assert verdict(plan) == expected
     assert plan.newly_owed == ([7] if expected == "check" else [])
 
@@ -146,7 +146,7 @@ def test_a_delivered_message(policy: Policy, owed: bool, settled: bool, expected
 def test_deleteafter_owes_a_deletion_when_its_time_has_come(policy: Policy, owed: bool, newly: list[int]) -> None:
     due = record(owed=owed, settled=True, time=NOW - 14 * DAY)
     plan = plan_for(policy, due)
-    assert plan.work == [Check(Listed(1, "u1", 1000), due)]
+    assert plan.work == [Verify(Listed(1, "u1", 1000), due)]
     assert plan.newly_owed == newly
 
 
@@ -155,16 +155,18 @@ def test_a_second_before_its_time_deleteafter_owes_nothing() -> None:
     assert (verdict(plan), plan.newly_owed) == ("skip silently", [])
 
 
-@pytest.mark.parametrize(("state", "kept"), [(State.DELIVERED, True), (State.DELETED, False), (State.SEEN, False)])
-def test_what_is_fetched_again_is_known_by_its_first_delivery(state: State, kept: bool) -> None:
+@pytest.mark.parametrize(
+    ("state", "kept"), [(MessageState.DELIVERED, True), (MessageState.DELETED, False), (MessageState.SEEN, False)]
+)
+def test_what_is_fetched_again_is_known_by_its_first_delivery(state: MessageState, kept: bool) -> None:
     earlier = record(state, settled=True)
     assert plan_for(PRESERVE, earlier).work == [Fetch(Listed(1, "u1", 1000), earlier if kept else None)]
 
 
 def test_of_several_records_of_a_uid_the_newest_counts() -> None:
     newest = record(id=9)
-    plan = plan_for(DELETE, record(State.DELETED, id=8), newest)
-    assert plan.work == [Check(Listed(1, "u1", 1000), newest)]
+    plan = plan_for(DELETE, record(MessageState.DELETED, id=8), newest)
+    assert plan.work == [Verify(Listed(1, "u1", 1000), newest)]
 
 
 # --- without UIDs -----------------------------------------------------------------------------------------------------
@@ -191,8 +193,8 @@ def test_messages_without_a_uid_are_fetched_and_matched_by_their_hash(
     assert plan.unnamed == ([unnamed] if matched else [])
 
 
-@pytest.mark.parametrize("state", [State.DELETED, State.SEEN, State.DELIVERING])
-def test_only_delivered_messages_are_matched_by_their_hash(state: State) -> None:
+@pytest.mark.parametrize("state", [MessageState.DELETED, MessageState.SEEN, MessageState.DELIVERING])
+def test_only_delivered_messages_are_matched_by_their_hash(state: MessageState) -> None:
     assert plan_for(NEW_ONLY, record(state, uid=None)).unnamed == []
 
 
@@ -203,7 +205,7 @@ def test_two_identical_messages_are_two_records_to_match() -> None:
 
 def test_a_record_with_a_uid_does_not_match_a_message_without_one() -> None:
     plan = plan_for(DELETE, record(), listing=[Listed(1, None, 1000), Listed(2, "u1", 1000)])
-    assert [type(each) for each in plan.work] == [Fetch, Check]
+    assert [type(each) for each in plan.work] == [Fetch, Verify]
 
 
 # --- limits -----------------------------------------------------------------------------------------------------------
@@ -226,7 +228,12 @@ def test_what_is_owed_is_deleted_however_large() -> None:
 def test_maxmessages_counts_what_is_fetched_and_not_what_is_checked() -> None:
     listing = [Listed(number, f"u{number}", 10) for number in range(1, 7)]
     plan = plan_for(Policy(max_messages=2), record(uid="u1"), record(uid="u6"), listing=listing)
-    assert [(type(each), each.listed.number) for each in plan.work] == [(Fetch, 2), (Fetch, 3), (Check, 1), (Check, 6)]
+    assert [(type(each), each.listed.number) for each in plan.work] == [
+        (Fetch, 2),
+        (Fetch, 3),
+        (Verify, 1),
+        (Verify, 6),
+    ]
     assert plan.unretrieved == 2
 
 
@@ -238,8 +245,8 @@ def test_as_many_messages_as_maxmessages_are_all_fetched() -> None:
 # --- troubles ---------------------------------------------------------------------------------------------------------
 
 
-def trouble(failures: int = POISON_FAILURES, age: float = 60, key: str = "uid:u1") -> dict[str, Trouble]:
-    return {key: Trouble(key, 1000, failures, 0, int(NOW - age), "it never ends")}
+def trouble(failures: int = POISON_FAILURES, age: float = 60, key: str = "uid:u1") -> dict[str, MessageFailure]:
+    return {key: MessageFailure(key, 1000, failures, 0, int(NOW - age), "it never ends")}
 
 
 def test_whatever_has_failed_comes_behind_what_has_not() -> None:
@@ -321,12 +328,12 @@ _RECORDS = st.lists(
             state,
             uid,
             id=number,
-            owed=owed and state is not State.DELETED,
+            owed=owed and state is not MessageState.DELETED,
             settled=settled,
             time=NOW - age,
         ),
         _UIDS,
-        st.sampled_from(State),
+        st.sampled_from(MessageState),
         st.booleans(),
         st.booleans(),
         st.integers(-DAY, 40 * DAY),
@@ -347,7 +354,7 @@ _POLICIES = st.builds(
 )
 _TROUBLES = st.lists(
     st.builds(
-        lambda uid, failures, age: Trouble(uid_key(uid), 1000, failures, 0, NOW - age, "reason"),
+        lambda uid, failures, age: MessageFailure(uid_key(uid), 1000, failures, 0, NOW - age, "reason"),
         _UIDS.filter(bool),
         st.integers(1, 5),
         st.integers(0, 3 * DAY),
@@ -363,7 +370,7 @@ _TROUBLES = st.lists(
 def test_every_message_is_accounted_for_once(
     listing: list[Listed],
     records: list[Record],
-    troubles: dict[str, Trouble],
+    troubles: dict[str, MessageFailure],
     policy: Policy,
     passed_over: frozenset[str],
 ) -> None:
@@ -372,15 +379,15 @@ def test_every_message_is_accounted_for_once(
     assert len(named) == len(set(named))
     assert len(named) + plan.unretrieved == len(listing)
     assert policy.max_messages is None or len(plan.fetches) <= policy.max_messages
-    kinds = [isinstance(each, Check) for each in plan.work]
+    kinds = [isinstance(each, Verify) for each in plan.work]
     assert kinds == sorted(kinds), "what is only to be deleted comes last"
     assert plan.work or not plan.apart
     for work in (*plan.work, *plan.apart):
-        if isinstance(work, Check):
+        if isinstance(work, Verify):
             assert work.record.uid == work.listed.uid is not None
             # the only messages that are deleted without being delivered
-            assert work.record.state in (State.DELIVERED, State.DELETED)
-            assert work.record.state is State.DELETED or to_delete(work.record, policy, NOW)
+            assert work.record.state in (MessageState.DELIVERED, MessageState.DELETED)
+            assert work.record.state is MessageState.DELETED or to_delete(work.record, policy, NOW)
             assert work.record.owed or work.whole or work.record.id in plan.newly_owed
     for skip in plan.skips:
         assert isinstance(skip, Skip)
@@ -388,14 +395,14 @@ def test_every_message_is_accounted_for_once(
     known = {each.id: each for each in records}
     assert all(not known[each].owed for each in plan.newly_owed)
     if not policy.preserve:
-        assert not any(known[each].settled and known[each].state is State.DELIVERED for each in plan.newly_owed)
+        assert not any(known[each].settled and known[each].state is MessageState.DELIVERED for each in plan.newly_owed)
     elif policy.delete_after is None:
         assert plan.newly_owed == []
-    assert all(each.uid is None and each.state in (State.DELIVERED, State.KEPT) for each in plan.unnamed)
+    assert all(each.uid is None and each.state in (MessageState.DELIVERED, MessageState.KEPT) for each in plan.unnamed)
 
 
 @pytest.mark.parametrize("policy", [PRESERVE, NEW_ONLY])
-@pytest.mark.parametrize("state", list(State))
-def test_preserve_deletes_nothing(policy: Policy, state: State) -> None:
+@pytest.mark.parametrize("state", list(MessageState))
+def test_preserve_deletes_nothing(policy: Policy, state: MessageState) -> None:
     plan = plan_for(policy, record(state, time=0))
-    assert not any(isinstance(each, Check) for each in plan.work)
+    assert not any(isinstance(each, Verify) for each in plan.work)

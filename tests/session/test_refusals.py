@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tui_popretr.session.refusals import Refusal, advice_for, classify, wants_tls
+from tui_popretr.session.refusals import LoginRefusal, advice_for, classify, wants_tls
 
-REJECTED, LOCKED_OUT, IN_USE, TEMPORARY = Refusal
+REJECTED, LOCKED_OUT, IN_USE, TEMPORARY = LoginRefusal
 
 #: (product or source, text behind -ERR without RESP-CODE, its class), from public sources: programs' sources, bug
 #: reports, help pages.
@@ -118,7 +118,7 @@ TEXTS = [
 
 
 @pytest.mark.parametrize(("product", "text", "expected"), TEXTS, ids=[f"{each[0]}: {each[1]}" for each in TEXTS])
-def test_what_servers_send(product: str, text: str, expected: Refusal) -> None:
+def test_what_servers_send(product: str, text: str, expected: LoginRefusal) -> None:
     assert classify(text) is expected
     assert classify(text.upper()) is expected
 
@@ -133,20 +133,20 @@ def test_what_servers_send(product: str, text: str, expected: Refusal) -> None:
     ],
 )
 def test_names_and_addresses_are_no_reason(text: str, username: str) -> None:
-    assert classify(text, username) is Refusal.REJECTED
+    assert classify(text, username) is LoginRefusal.REJECTED
 
 
 @given(st.sampled_from(["wrong password", "invalid credentials", "authentication failed", "3 attempts", "5 failures"]))
 def test_words_of_the_credentials_come_before_later(words: str) -> None:
     for text in (f"{words}, try again later", f"please wait and try again: {words}"):
-        assert classify(text) is Refusal.REJECTED
+        assert classify(text) is LoginRefusal.REJECTED
 
 
 @pytest.mark.parametrize("state", ["locked", "disabled", "suspended", "blocked"])
 def test_an_account_that_is_locked(state: str) -> None:
     for text in (f"account {state}", f"Your account has been {state}, try again later", f"{state} account"):
-        assert classify(text) is Refusal.LOCKED_OUT
-    assert classify(f"account {state} by another session") is Refusal.IN_USE
+        assert classify(text) is LoginRefusal.LOCKED_OUT
+    assert classify(f"account {state} by another session") is LoginRefusal.IN_USE
 
 
 @given(st.text(max_size=300))

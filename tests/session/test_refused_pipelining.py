@@ -14,7 +14,7 @@ from tui_popretr.engine.service import Engine
 from tui_popretr.errors import ExitCode
 from tui_popretr.facts import Fact, Level, MessageSkipped, Noted
 from tui_popretr.journal.journal import Journal
-from tui_popretr.journal.records import Manners
+from tui_popretr.journal.records import PipeliningFailure
 from tui_popretr.popserver import Faults, PipelineFault
 from tui_popretr.session.pipelining import ONE_BY_ONE
 
@@ -34,10 +34,10 @@ def warnings(world: World) -> list[str]:
     return [note.text for note in world.of(Noted) if note.level is Level.WARNING]
 
 
-def manners(world: World) -> list[Manners]:
+def pipelining_failures(world: World) -> list[PipeliningFailure]:
     journal = Journal.open(str(world.folder / "popretr.sqlite"))
     try:
-        return journal.manners()
+        return journal.pipelining_failures()
     finally:
         journal.close()
 
@@ -65,7 +65,7 @@ async def test_it_goes_on_one_by_one_and_this_is_remembered(
         "pop.example.test:110 offers PIPELINING and cannot do it: it gets one command at a time, which is slower,"
         " and is tried again in 1 day"
     )
-    (remembered,) = manners(world)
+    (remembered,) = pipelining_failures(world)
     assert remembered[:2] == ("pop.example.test", 110)
 
     pipelined = world.server.tally.pipelined
@@ -109,7 +109,7 @@ async def test_a_session_that_goes_well_in_between_makes_it_begin_anew(world: Wo
         assert len(warnings(world)) == 1
         world.server.faults = Faults()
         assert (await world.poll()).ok
-        assert manners(world) == []
+        assert pipelining_failures(world) == []
 
 
 @trio_test
@@ -123,7 +123,7 @@ async def test_deletions_that_break_the_connection_are_made_up_for(world: World,
     assert warnings(world)[0] == f"the server closed the connection before its answer to DELE 1; {ONE_BY_ONE}"
     assert world.remaining() == []
     assert sorted(world.arrived()) == [mail(number) for number in range(6)]
-    assert len(manners(world)) == 1
+    assert len(pipelining_failures(world)) == 1
 
 
 @trio_test
@@ -143,7 +143,7 @@ async def test_it_is_tried_again_after_a_day_then_after_thirty_and_forgotten_whe
     world.server.faults = Faults()
     assert (await world.poll()).ok
     assert EVENT not in world.transcript()
-    assert manners(world) == []
+    assert pipelining_failures(world) == []
 
 
 @trio_test
@@ -167,7 +167,7 @@ async def test_what_breaks_in_the_middle_of_a_message_is_no_matter_of_pipelining
     world.add(*map(mail, range(5)))
     getattr(world.faults, fault)["uid-3"] = 10
     assert not (await world.poll()).ok
-    assert manners(world) == []
+    assert pipelining_failures(world) == []
     assert world.troubles()["uid-3"].failures == 1
     assert ONE_BY_ONE not in "".join(warnings(world))
     assert EVENT not in world.transcript()
@@ -184,7 +184,7 @@ async def test_what_breaks_one_by_one_as_well_says_nothing_of_pipelining(
     assert result.code is ExitCode.TEMPORARY
     assert "no progress" in result.error
     assert world.server.tally.connections == 2
-    assert manners(world) == []
+    assert pipelining_failures(world) == []
     world.faults.stall.clear()
     assert (await world.poll()).ok
     assert EVENT not in world.transcript()
@@ -230,4 +230,4 @@ async def test_told_to_stop_it_does_not_connect_once_more(world: World, autojump
 
     await world.poll(watch=watch)
     assert world.server.tally.connections == 1
-    assert manners(world) == []
+    assert pipelining_failures(world) == []

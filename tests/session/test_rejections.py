@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tui_popretr.journal.records import Trouble, uid_key
+from tui_popretr.journal.records import MessageFailure, uid_key
 from tui_popretr.session.plan import Fetch, Listed, Policy, make_plan
 
 NOW = 1_795_000_000
@@ -12,7 +12,7 @@ LISTED = Listed(1, "u1", 1000)
 
 
 def planned(failures: int, rejections: int) -> Fetch:
-    trouble = Trouble(uid_key("u1"), 1000, failures, rejections, NOW - 30 * 24 * 3600, "554 spam")
+    trouble = MessageFailure(uid_key("u1"), 1000, failures, rejections, NOW - 30 * 24 * 3600, "554 spam")
     (job,) = make_plan([LISTED], (), {uid_key("u1"): trouble}, Policy(), NOW, NOW).work
     assert isinstance(job, Fetch)
     return job

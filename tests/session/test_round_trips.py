@@ -17,7 +17,7 @@ from tui_popretr.config.model import AuthType, Server, TlsPolicy
 from tui_popretr.facts import TlsDetails
 from tui_popretr.net.stream import Stream
 from tui_popretr.net.tls import TlsSession
-from tui_popretr.popserver import Utf8
+from tui_popretr.popserver import Utf8Support
 from tui_popretr.popserver.channel import Channel
 from tui_popretr.session.opening import WORTH_ASKING
 
@@ -115,17 +115,17 @@ TABLE = {
 }
 
 
-@pytest.mark.parametrize("utf8", [Utf8.UNKNOWN, Utf8.SUBSTITUTED])
+@pytest.mark.parametrize("utf8", [Utf8Support.UNKNOWN, Utf8Support.SUBSTITUTED])
 @pytest.mark.parametrize(("security", "pipelining", "messages"), TABLE)
 @trio_test
 async def test_no_more_round_trips_than_before(
-    security: str, pipelining: bool, messages: int, utf8: Utf8, tmp_path: Path, autojump_clock: MockClock
+    security: str, pipelining: bool, messages: int, utf8: Utf8Support, tmp_path: Path, autojump_clock: MockClock
 ) -> None:
     """UTF8 goes with the first command of the login; only without PIPELINING is it waited for."""
     before, now = TABLE[security, pipelining, messages]
     count = await round_trips(tmp_path, TLS[security], messages, {"pipelining": pipelining, "utf8": utf8})
     assert now <= before
-    assert count == now + (utf8 is not Utf8.UNKNOWN and not pipelining)
+    assert count == now + (utf8 is not Utf8Support.UNKNOWN and not pipelining)
 
 
 @trio_test

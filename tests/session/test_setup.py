@@ -13,7 +13,7 @@ from tui_popretr.bus import Bus
 from tui_popretr.config.model import Server, TlsPolicy
 from tui_popretr.errors import PopretrError
 from tui_popretr.facts import SessionId
-from tui_popretr.session.setup import Entry
+from tui_popretr.session.setup import ConnectionSetup
 
 ALERT = b"\x15\x03\x03\x00\x02\x02\x28"  # handshake_failure (RFC 8446 §6.2)
 
@@ -37,7 +37,7 @@ async def test_a_server_that_waits_for_tls(
     async def connect(server: Server, timeout: float) -> MemoryStream:
         return stream
 
-    entry = Entry(
+    entry = ConnectionSetup(
         SessionId("a", 1), client_settings(server=server_settings(tls=tls)), Bus(), FakeClock(), connect, 30.0
     )
     wire = await entry.connect()

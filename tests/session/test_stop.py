@@ -17,7 +17,7 @@ from tui_popretr.config.model import ClientSettings
 from tui_popretr.engine.service import LAST_DEADLINE, Engine
 from tui_popretr.errors import ExitCode
 from tui_popretr.facts import DialogueLine, Direction, Fact, MessageDelivered, SessionAdvanced, SessionStarted, Stage
-from tui_popretr.journal.records import Maildrop, State
+from tui_popretr.journal.records import Maildrop, MessageState
 from tui_popretr.session.retrieval import DRAIN
 
 COMMANDS = pytest.mark.parametrize("command", [Shutdown(), StopSession("a")], ids=["shutdown", "stop"])
@@ -268,4 +268,4 @@ async def test_a_client_that_ends_disturbs_no_other(world: World, autojump_clock
     assert set(engine.results) == {"a", "b", "c"}
     assert engine.exit_code is ExitCode.OK
     assert world.arrived() == [mail(1)]
-    assert {record.state for record in world.records()} == {State.DELETED}
+    assert {record.state for record in world.records()} == {MessageState.DELETED}

@@ -13,7 +13,7 @@ from tests.support.worlds import DAY, World, mail, verbs
 from tui_popretr.delivery.sink import Draft
 from tui_popretr.errors import ExitCode
 from tui_popretr.facts import Level, MaildropListed, MessageDelivered, MessagesDeleted, Noted
-from tui_popretr.journal.records import State
+from tui_popretr.journal.records import MessageState
 from tui_popretr.popserver import Message, QuitFault
 from tui_popretr.session.retrieval import Retrieval
 
@@ -52,7 +52,7 @@ async def test_deletions_that_quit_did_not_do_are_made_up_for(
     assert [line for line in world.said(2) if line.startswith(("TOP", "RETR"))] == ["RETR 3", "TOP 1 0", "TOP 2 0"]
     assert world.arrived() == [mail(1), mail(2), mail(3)]
     assert world.remaining() == []
-    assert {record.state for record in world.records()} == {State.DELETED}
+    assert {record.state for record in world.records()} == {MessageState.DELETED}
 
 
 @trio_test

@@ -12,7 +12,7 @@ from pathlib import Path
 from tests.shutdown.states import IMPLICIT_TLS, State
 from tests.support.passwords import PASSWORD
 from tests.support.popserver_thread import PATIENCE, RunningServer, running_server
-from tui_popretr.popserver import Faults, Maildrop
+from tui_popretr.popserver import Faults, ServedMaildrop
 from tui_popretr.popserver.certificates import server_context
 
 
@@ -38,7 +38,7 @@ class Account:
         self.state = state
         self._mail = folder / "var/mail" / name
         self._messages = [_message(name, number, size) for number, size in enumerate(state.sizes)]
-        self._drop = Maildrop(name, PASSWORD, copy.deepcopy(state.account))
+        self._drop = ServedMaildrop(name, PASSWORD, copy.deepcopy(state.account))
         for each in self._messages:
             self._drop.add(each)
         self.server: RunningServer = servers.enter_context(

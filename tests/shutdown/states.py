@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final
 
-from tui_popretr.popserver import Faults, Policy
+from tui_popretr.popserver import Faults, ServerPolicy
 from tui_popretr.popserver.certificates import ca_path
 from tui_popretr.popserver.faults import Stalled
 from tui_popretr.session.opening import WORTH_ASKING
@@ -14,7 +14,7 @@ IMPLICIT_TLS = f'<ssl tspath="{ca_path()}"/>'
 STLS = f'<ssl latent="Y" tspath="{ca_path()}"/>'
 SMALL, LARGE = 200, 400_000
 #: With pipelining all messages would be in flight together.
-ONE_BY_ONE = Policy(pipelining=False)
+ONE_BY_ONE = ServerPolicy(pipelining=False)
 
 
 @dataclass(slots=True)
@@ -40,7 +40,7 @@ class State:
     hears: bytes = b""
     server: Faults = field(default_factory=Faults)  # up to the login
     account: Faults = field(default_factory=Faults)  # and from there on
-    policy: Policy = ONE_BY_ONE
+    policy: ServerPolicy = ONE_BY_ONE
     sizes: tuple[int, ...] = (SMALL, SMALL, SMALL)  # of the messages, about
     arrived: int | None = 0  # None: whatever
     connections: int = 1
@@ -56,7 +56,7 @@ def _silent_at(verb: str, *, ssl: str = "", login: str = "USERPASS", hears: byte
     return State(verb.encode() if hears is None else hears, server=Faults(stall={verb}), ssl=ssl, login=login)
 
 
-def _silent_after(verb: str, *, arrived: int = 0, policy: Policy = ONE_BY_ONE) -> State:
+def _silent_after(verb: str, *, arrived: int = 0, policy: ServerPolicy = ONE_BY_ONE) -> State:
     """After the login."""
     return State(verb.encode(), account=Faults(stall={verb}), arrived=arrived, policy=policy)
 
@@ -79,14 +79,14 @@ STATES: Final[dict[str, State]] = {
     "stat-awaited": _silent_after("STAT"),
     "uidl-awaited": _silent_after("UIDL"),
     "list-awaited": _silent_after("LIST"),
-    "both-listings-awaited": _silent_after("UIDL", policy=Policy()),
+    "both-listings-awaited": _silent_after("UIDL", policy=ServerPolicy()),
     "half-of-uidl": State(b"UIDL", account=Faults(answers={"UIDL": b"+OK\r\n1 uid-1\r\n2 ui"})),
     "half-of-list": State(b"LIST", account=Faults(answers={"LIST": b"+OK\r\n1 100\r\n"})),
     "retr-awaited": _silent_after("RETR"),
-    "retrs-awaited": _silent_after("RETR", policy=Policy()),
+    "retrs-awaited": _silent_after("RETR", policy=ServerPolicy()),
     "in-a-message": State(b"RETR 3", account=Faults(stall_within={3: 100}), arrived=2),
     "in-a-message-with-more-behind": State(
-        b"RETR 3", account=Faults(stall_within={3: 100}), sizes=(SMALL,) * 5, arrived=2, policy=Policy()
+        b"RETR 3", account=Faults(stall_within={3: 100}), sizes=(SMALL,) * 5, arrived=2, policy=ServerPolicy()
     ),
     "in-a-large-message": State(
         b"RETR 2", account=Faults(stall_within={2: LARGE // 2}), sizes=(SMALL, LARGE), arrived=1
@@ -96,7 +96,7 @@ STATES: Final[dict[str, State]] = {
     ),
     "message-in-drops": State(b"RETR", account=Faults(rate=1000.0), sizes=(LARGE,)),
     "dele-awaited": State(b"DELE", account=Faults(stall={"DELE"}), sizes=(SMALL,), arrived=1),
-    "deles-awaited": _silent_after("DELE", arrived=3, policy=Policy()),
+    "deles-awaited": _silent_after("DELE", arrived=3, policy=ServerPolicy()),
     "quit-awaited": _silent_after("QUIT", arrived=3),
     "second-greeting-awaited": State(
         b"RETR 2", server=SecondCall(), account=Faults(cut={2: 100}), arrived=1, connections=2

@@ -16,7 +16,7 @@ from tests.shutdown.standstill import Standstill, hang, in_every_state, storing
 from tests.support.passwords import PASSWORD
 from tests.support.popserver_thread import running_server
 from tui_popretr.faultpoints import Step
-from tui_popretr.popserver import Maildrop
+from tui_popretr.popserver import ServedMaildrop
 
 #: Seconds that an end may take (SPEC 3), and some more for a machine that has other things to do: what hangs here
 #: hangs for ever, and what is waited for in an end in good order takes 8 seconds.
@@ -88,7 +88,7 @@ def test_twice_in_one_breath(tmp_path: Path) -> None:
 
 
 def test_twice_while_a_password_command_is_started(tmp_path: Path) -> None:
-    with closing(Asking(tmp_path)) as asking, running_server([Maildrop("me", PASSWORD)]) as server:
+    with closing(Asking(tmp_path)) as asking, running_server([ServedMaildrop("me", PASSWORD)]) as server:
         client = (
             f'<client id="isp" recip="isp"><maildir>%DIRVAR%/mail</maildir><server address="{server.address}">'
             f'<username>me</username><password command="{asking.command}"/></server></client>'

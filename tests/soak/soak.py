@@ -22,7 +22,7 @@ from pathlib import Path
 from tests.dovecot.site import PASSWORD, Site, client, without_received
 from tests.support.dovecot import Dovecot
 from tests.support.popserver_thread import RunningServer, running_server
-from tui_popretr.popserver import Faults, Maildrop, Message, Policy, QuitFault
+from tui_popretr.popserver import Faults, Message, QuitFault, ServedMaildrop, ServerPolicy
 
 DOVECOT_ACCOUNTS, SERVER_ACCOUNTS = 20, 15
 #: Seconds that the program may take, when all faults have ended, to retrieve what is left.
@@ -108,8 +108,8 @@ class Soak:
             self._servers = [
                 stack.enter_context(
                     running_server(
-                        [Maildrop(account.name, PASSWORD) for account in accounts],
-                        policy=Policy(pipelining=number == 0),
+                        [ServedMaildrop(account.name, PASSWORD) for account in accounts],
+                        policy=ServerPolicy(pipelining=number == 0),
                         keep_dialogue=False,
                     )
                 )
@@ -184,7 +184,7 @@ class Soak:
         self._dovecot.fill(account.name, messages)
 
     @staticmethod
-    def _maildrop(server: RunningServer, account: Account) -> Maildrop:
+    def _maildrop(server: RunningServer, account: Account) -> ServedMaildrop:
         return server.server.maildrops[account.name]
 
     def _misbehave(self, server: RunningServer, accounts: list[Account]) -> None:
@@ -284,7 +284,7 @@ class Soak:
         return folder.iterdir() if folder.exists() else iter(())
 
 
-def _add(maildrop: Maildrop, messages: list[bytes]) -> None:
+def _add(maildrop: ServedMaildrop, messages: list[bytes]) -> None:
     for each in messages:
         maildrop.add(Message.of(each))
 

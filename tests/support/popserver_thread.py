@@ -10,8 +10,8 @@ from typing import TypeVar
 
 import trio
 
-from tui_popretr.popserver import STD, Faults, Maildrop, Policy, PopServer
-from tui_popretr.popserver.tally import Line
+from tui_popretr.popserver import STD, Faults, PopServer, ServedMaildrop, ServerPolicy
+from tui_popretr.popserver.tally import ServerLine
 
 T = TypeVar("T")
 
@@ -19,14 +19,14 @@ T = TypeVar("T")
 PATIENCE = 30.0
 
 
-class _Watched(list[Line]):
+class _Watched(list[ServerLine]):
     """A dialogue that tells when a line is added."""
 
     def __init__(self) -> None:
         super().__init__()
         self.changed = threading.Condition()
 
-    def append(self, line: Line) -> None:
+    def append(self, line: ServerLine) -> None:
         with self.changed:
             super().append(line)
             self.changed.notify_all()
@@ -101,9 +101,9 @@ class RunningServer:
 
 @contextmanager
 def running_server(
-    maildrops: Iterable[Maildrop],
+    maildrops: Iterable[ServedMaildrop],
     *,
-    policy: Policy = STD,
+    policy: ServerPolicy = STD,
     tls: ssl.SSLContext | None = None,
     faults: Faults | None = None,
     keep_dialogue: bool = True,

@@ -22,7 +22,7 @@ from tui_popretr.errors import ServerUnreachable
 from tui_popretr.facts import Fact, SessionAdvanced, SessionClosed, SessionResult, SessionStarted, Stage, TlsDetails
 from tui_popretr.journal.journal import Journal
 from tui_popretr.net.tls import TlsSession
-from tui_popretr.popserver import Faults, Maildrop, PopServer
+from tui_popretr.popserver import Faults, PopServer, ServedMaildrop
 
 F = TypeVar("F")
 
@@ -49,13 +49,13 @@ class Fleet:
 
     def client(self, name: str = "a", *, mails: int = 0, password: str = PASSWORD, **changes: Any) -> ClientSettings:
         """A client, and its account; `password` is the one the server wants, `changes` are fields of ClientSettings."""
-        drop = Maildrop(name, password)
+        drop = ServedMaildrop(name, password)
         for number in range(mails):
             drop.add(mail(f"{name}{number}"))
         self.servers[name] = PopServer([drop], keep_dialogue=True)
         return client_settings(name, self.folder, **changes)
 
-    def drop(self, name: str = "a") -> Maildrop:
+    def drop(self, name: str = "a") -> ServedMaildrop:
         return self.servers[name].maildrops[name]
 
     def faults(self, name: str = "a") -> Faults:

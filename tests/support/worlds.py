@@ -37,9 +37,9 @@ from tui_popretr.delivery import names
 from tui_popretr.engine.service import Engine
 from tui_popretr.facts import DialogueLine, Direction, Fact, SessionResult
 from tui_popretr.journal.journal import Journal
-from tui_popretr.journal.records import Record, State, Trouble
+from tui_popretr.journal.records import MessageFailure, MessageState, Record
 from tui_popretr.net.stream import Stream
-from tui_popretr.popserver import STD, Faults, Maildrop, Message, Policy, PopServer
+from tui_popretr.popserver import STD, Faults, Message, PopServer, ServedMaildrop, ServerPolicy
 from tui_popretr.secret import Secret
 
 USER = "alice"
@@ -138,7 +138,7 @@ class World:
     """
 
     folder: Path
-    policy: Policy = STD
+    policy: ServerPolicy = STD
     timeout: float = 30.0
     destination: Destination | None = None  # None: `maildir`, with the line ends as received
     facts: list[Fact] = field(default_factory=list)
@@ -147,7 +147,7 @@ class World:
     on_send: Callable[[bytes], None] | None = None
 
     def __post_init__(self) -> None:
-        self.drop = Maildrop(USER, PASSWORD)
+        self.drop = ServedMaildrop(USER, PASSWORD)
         self.clock = RunClock()
         self.server = PopServer([self.drop], policy=self.policy, keep_dialogue=True)
         self.maildir = self.folder / "Maildir"
@@ -279,10 +279,10 @@ class World:
             for name in ("popretr.sqlite", "popretr.sqlite-wal"):
                 shutil.copy(self.folder / name, copy)
             with closing(sqlite3.connect(Path(copy, "popretr.sqlite"))) as connection:
-                rows = connection.execute("SELECT uid FROM message WHERE state = ?", (State.DELIVERED,))
+                rows = connection.execute("SELECT uid FROM message WHERE state = ?", (MessageState.DELIVERED,))
                 return {row[0] for row in rows}
 
-    def troubles(self) -> dict[str, Trouble]:
+    def troubles(self) -> dict[str, MessageFailure]:
         """The journal's troubles of the maildrop, by uid."""
         with self._journal() as journal:
             return {key.removeprefix("uid:"): trouble for key, trouble in journal.troubles(1).items()}

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from tui_popretr.text import visible
-from tui_popretr.ui.model.cells import cut, height, is_right_to_left, tame, width, wrapped
+from tui_popretr.ui.model.cells import cut, height, is_right_to_left, sanitize, width, wrapped
 
 
 @pytest.mark.parametrize(
@@ -29,13 +29,13 @@ from tui_popretr.ui.model.cells import cut, height, is_right_to_left, tame, widt
     ],
 )
 def test_what_terminals_do_not_agree_on_is_replaced(text: str, tamed: str) -> None:
-    assert tame(text) == tamed
+    assert sanitize(text) == tamed
 
 
 @settings(max_examples=200)
 @given(st.text(max_size=60), st.integers(2, 20))
 def test_pieces_fit_and_nothing_is_lost(text: str, cells: int) -> None:
-    tamed = tame(visible(text))
+    tamed = sanitize(visible(text))
     pieces = wrapped(tamed, cells)
     assert "".join(pieces) == tamed
     assert len(pieces) == height(tamed, cells) >= 1
@@ -45,7 +45,7 @@ def test_pieces_fit_and_nothing_is_lost(text: str, cells: int) -> None:
 @settings(max_examples=100)
 @given(st.text(max_size=20), st.integers(0, 12))
 def test_cut_is_exact(text: str, cells: int) -> None:
-    assert cell_len(cut(tame(visible(text)), cells)) == cells
+    assert cell_len(cut(sanitize(visible(text)), cells)) == cells
 
 
 def test_a_cut_is_marked() -> None:

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from tests.ui.lines import line, lines
 from tui_popretr.facts import DialogueLine, Direction
-from tui_popretr.logs.items import Gap, Item, Needle, Remark, body, logged
-from tui_popretr.ui.model.dialogue import Dialogue, of_client
+from tui_popretr.logs.items import Gap, Item, Remark, SearchPattern, body, logged
+from tui_popretr.ui.model.dialogue import DialogueStore, of_client
 
 
 def texts(items: list[Item]) -> list[str]:
@@ -17,7 +17,7 @@ def texts(items: list[Item]) -> list[str]:
 
 
 def test_the_oldest_lines_are_forgotten_and_counted() -> None:
-    dialogue = Dialogue(limit=3)
+    dialogue = DialogueStore(limit=3)
     dialogue.add([line("a", "one"), line("b", "two"), line("c", "one")])
     assert dialogue.forgotten() == 0
     dialogue.add([line("d", "two"), line("e", "two")])
@@ -29,14 +29,14 @@ def test_the_oldest_lines_are_forgotten_and_counted() -> None:
 
 
 def test_a_batch_larger_than_the_limit_leaves_its_end() -> None:
-    dialogue = Dialogue(limit=3)
+    dialogue = DialogueStore(limit=3)
     dialogue.add(lines(10))
     assert texts(dialogue.items()) == ["line 7", "line 8", "line 9"]
     assert dialogue.forgotten() == 7
 
 
 def test_dropped_lines_leave_a_gap_in_their_place() -> None:
-    dialogue = Dialogue()
+    dialogue = DialogueStore()
     dialogue.add([line("a", "one"), line("b", "two")])
     dialogue.add([line("c", "one")], dropped=5)
     dialogue.add([], dropped=1)
@@ -48,7 +48,7 @@ def test_dropped_lines_leave_a_gap_in_their_place() -> None:
 
 
 def test_a_gap_is_forgotten_with_the_lines_around_it() -> None:
-    dialogue = Dialogue(limit=2)
+    dialogue = DialogueStore(limit=2)
     dialogue.add([line("a")], dropped=7)
     dialogue.add([line("b"), line("c")])
     assert texts(dialogue.items()) == ["b", "c"]
@@ -56,14 +56,14 @@ def test_a_gap_is_forgotten_with_the_lines_around_it() -> None:
 
 
 def test_a_gap_right_before_the_first_line_stays() -> None:
-    dialogue = Dialogue(limit=2)
+    dialogue = DialogueStore(limit=2)
     dialogue.add([line("a")])
     dialogue.add([line("b"), line("c")], dropped=7)
     assert texts(dialogue.items()) == ["gap 7", "b", "c"]
 
 
 def test_remarks_are_of_no_client() -> None:
-    dialogue = Dialogue(limit=2)
+    dialogue = DialogueStore(limit=2)
     dialogue.add([Remark("# opened"), line("a")])
     assert texts(dialogue.items()) == ["# opened", "a"]
     assert texts(dialogue.items("id1")) == ["a"]
@@ -79,7 +79,7 @@ batches = st.lists(
 @settings(max_examples=60)
 @given(batches, st.integers(1, 8))
 def test_the_index_agrees_with_the_lines(given_batches: list[tuple[list[str], int]], limit: int) -> None:
-    dialogue = Dialogue(limit)
+    dialogue = DialogueStore(limit)
     everything: list[DialogueLine] = []
     dropped = 0
     for clients, lost in given_batches:
@@ -129,10 +129,10 @@ def test_what_is_shown_and_what_is_saved() -> None:
     ],
 )
 def test_search_is_plain_text_and_minds_only_capitals(needle: str, text: str, spans: list[tuple[int, int]]) -> None:
-    assert Needle(needle).spans(text) == spans
-    assert Needle(needle).is_in(text) == bool(spans)
+    assert SearchPattern(needle).spans(text) == spans
+    assert SearchPattern(needle).is_in(text) == bool(spans)
 
 
 @pytest.mark.parametrize(("needle", "raw", "found"), [("ok", b"+OK", True), ("OK", b"+ok", False), ("ä", b"x", True)])
 def test_the_quick_look_misses_nothing(needle: str, raw: bytes, found: bool) -> None:
-    assert (Needle(needle).octets().search(raw) is not None) == found
+    assert (SearchPattern(needle).octets().search(raw) is not None) == found

@@ -15,15 +15,15 @@ from tests.cli.program import client, mail, run_program, write_configuration
 from tests.support.passwords import PASSWORD
 from tests.support.popserver_thread import RunningServer, running_server
 from tests.ui.terminal import OnTerminal, on_terminal
-from tui_popretr.popserver import Faults, Maildrop, Policy
+from tui_popretr.popserver import Faults, ServedMaildrop, ServerPolicy
 
 BEFORE = "<delay_start>0</delay_start>"
 #: With pipelining all messages would be in flight, and an end in good order waits for those.
-ONE_BY_ONE = Policy(pipelining=False)
+ONE_BY_ONE = ServerPolicy(pipelining=False)
 
 
-def maildrop(messages: int, faults: Faults | None = None) -> Maildrop:
-    box = Maildrop("me", PASSWORD, faults=faults)
+def maildrop(messages: int, faults: Faults | None = None) -> ServedMaildrop:
+    box = ServedMaildrop("me", PASSWORD, faults=faults)
     for number in range(messages):
         box.add(mail(f"me{number}"))
     return box

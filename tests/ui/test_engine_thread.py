@@ -16,7 +16,7 @@ from tui_popretr.config.reader import load
 from tui_popretr.engine.service import Engine
 from tui_popretr.errors import ExitCode, JournalDamaged
 from tui_popretr.facts import ClientsChanged, Fact, SessionClosed
-from tui_popretr.popserver import Faults, Maildrop
+from tui_popretr.popserver import Faults, ServedMaildrop
 from tui_popretr.ui.shell.engine_thread import EngineThread
 
 
@@ -51,8 +51,8 @@ def engine_of(folder: Path, address: str = "127.0.0.1:1") -> tuple[Engine, Told]
     return engine, told
 
 
-def maildrop(faults: Faults | None = None) -> Maildrop:
-    box = Maildrop("me", PASSWORD, faults=faults)
+def maildrop(faults: Faults | None = None) -> ServedMaildrop:
+    box = ServedMaildrop("me", PASSWORD, faults=faults)
     box.add(mail("one"))
     return box
 

@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.ui.lines import line
-from tui_popretr.logs.items import Gap, Item, Needle, Remark
-from tui_popretr.ui.model.line_index import Shown
+from tui_popretr.logs.items import Gap, Item, Remark, SearchPattern
+from tui_popretr.ui.model.line_index import LineIndex
 
 operations = st.lists(
     st.tuples(st.sampled_from(("append", "prepend", "drop_first", "drop_last")), st.integers(0, 4)), max_size=15
@@ -21,8 +21,8 @@ def tall(item: Item) -> int:
 @settings(max_examples=100)
 @given(operations, st.randoms(use_true_random=False))
 def test_rows_and_matches_agree_with_the_items(steps: list[tuple[str, int]], random: object) -> None:
-    shown = Shown(measure=tall)
-    shown.search(Needle("xxx"))
+    shown = LineIndex(measure=tall)
+    shown.search(SearchPattern("xxx"))
     model: dict[int, Item] = {}
     first = end = 0
     for step, count in steps:
@@ -62,15 +62,15 @@ def test_rows_and_matches_agree_with_the_items(steps: list[tuple[str, int]], ran
 
 
 def test_gaps_that_meet_are_one() -> None:
-    shown = Shown([line("a"), Gap(2)], measure=tall)
+    shown = LineIndex([line("a"), Gap(2)], measure=tall)
     shown.append([Gap(3), line("b")])
     assert shown.items == [line("a"), Gap(5), line("b")]
     assert shown.rows == 3
 
 
 def test_next_and_previous_match_stay_right_while_lines_come_and_go() -> None:
-    shown = Shown([line(text) for text in ("ok", "no", "ok", "no", "ok")])
-    shown.search(Needle("ok"))
+    shown = LineIndex([line(text) for text in ("ok", "no", "ok", "no", "ok")])
+    shown.search(SearchPattern("ok"))
     assert shown.next_match(0) == 2
     assert shown.previous_match(2) == 0
     shown.drop_first(1)
@@ -86,7 +86,7 @@ def test_next_and_previous_match_stay_right_while_lines_come_and_go() -> None:
 
 
 def test_a_change_of_measure_keeps_the_numbers() -> None:
-    shown = Shown([Remark("xx"), Remark("xxx")])
+    shown = LineIndex([Remark("xx"), Remark("xxx")])
     shown.drop_first(1)
     shown.set_measure(tall)
     assert (shown.rows, shown.at_row(2)) == (3, (1, 2))

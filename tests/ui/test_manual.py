@@ -10,7 +10,7 @@ from typing import Final
 import pytest
 from textual.binding import Binding, BindingType
 
-from tui_popretr.ui.model.view import Situation
+from tui_popretr.ui.model.view import ClientState
 from tui_popretr.ui.screens.details import ClientDetails
 from tui_popretr.ui.screens.message import MessageScreen
 from tui_popretr.ui.shell.app import Dashboard
@@ -59,5 +59,5 @@ def test_the_manual_has_every_key_and_no_other(section: str) -> None:
 
 
 def test_the_manual_has_every_state() -> None:
-    for situation in Situation:
+    for situation in ClientState:
         assert f"`{situation.glyph}` {situation.word}" in MANUAL

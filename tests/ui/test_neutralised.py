@@ -25,7 +25,7 @@ from tui_popretr.errors import ExitCode
 from tui_popretr.facts import Dialogue, DialogueLine, Direction, Fact, Level
 from tui_popretr.headless.progress import Progress
 from tui_popretr.logs.logfile import LogFile
-from tui_popretr.logs.reading import OnDisk
+from tui_popretr.logs.reading import TranscriptFiles
 from tui_popretr.logs.trace import TraceLog
 from tui_popretr.logs.transcript import TranscriptLog
 from tui_popretr.ui.shell.app import Dashboard
@@ -178,7 +178,7 @@ def test_the_log_on_disk_is_found_by_the_client(tmp_path: Path) -> None:
     assert isinstance(log, TranscriptLog)
     line = marked(DialogueLine)
     log(Dialogue(line.session, line.at, [(Direction.OPENED, "first"), (Direction.IN, "second")]))
-    on_disk = OnDisk(lambda: [str(tmp_path / "transcript")])
+    on_disk = TranscriptFiles(lambda: [str(tmp_path / "transcript")])
     assert [getattr(each, "text", "") for each in on_disk.before(None, 10, MARK).lines] == ["first", "second"]
 
 

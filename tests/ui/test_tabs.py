@@ -20,7 +20,7 @@ from tui_popretr.errors import ExitCode
 from tui_popretr.facts import HistoryRead, Level, MessageDelivered, MessageSkipped, Noted, PastSession, SessionId
 from tui_popretr.ui.model import mailfile
 from tui_popretr.ui.screens.message import MessageScreen
-from tui_popretr.ui.screens.sheet import Sheet
+from tui_popretr.ui.screens.sheet import TextDialog
 from tui_popretr.ui.widgets.history import HistoryTab
 from tui_popretr.ui.widgets.log import LogTab
 from tui_popretr.ui.widgets.messages import MessagesTab
@@ -53,7 +53,7 @@ class Seen(Played):
 
     @property
     def sheet(self) -> str:
-        assert isinstance(self.app.screen, Sheet)
+        assert isinstance(self.app.screen, TextDialog)
         return str(self.app.screen.query_one(Static).content)
 
 
@@ -79,7 +79,7 @@ def test_an_empty_tab_says_so(tab: str, said: str) -> None:
     async def test(seen: Seen) -> None:
         assert any(said in line for line in seen.lines(TABS[tab]))
         await seen.press("enter")
-        assert not isinstance(seen.app.screen, Sheet)
+        assert not isinstance(seen.app.screen, TextDialog)
 
     see(test, tab)
 

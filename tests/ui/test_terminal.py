@@ -24,7 +24,7 @@ from textual.message import Message
 from tests.support.dashboard import ScriptedSource
 from tests.support.popserver_thread import PATIENCE
 from tui_popretr.process import job, terminal_state
-from tui_popretr.process.terminal_state import Sanity
+from tui_popretr.process.terminal_state import TerminalState
 from tui_popretr.ui.shell import terminal
 from tui_popretr.ui.shell.app import Dashboard
 from tui_popretr.ui.shell.terminal import Terminal, _Output
@@ -74,7 +74,7 @@ def test_sanity_is_restored_even_where_nobody_reads(pair: tuple[int, int], monke
         monkeypatch.setattr(sys, "__stdin__", stream)
         monkeypatch.setattr(sys, "__stdout__", stream)
         before = termios.tcgetattr(slave)
-        mind = Sanity()
+        mind = TerminalState()
         tty.setraw(slave)
         assert termios.tcgetattr(slave) != before
         mind.restore()
@@ -95,7 +95,7 @@ def test_without_a_terminal_there_is_nothing_to_restore(monkeypatch: pytest.Monk
     with open(os.devnull, encoding="utf-8") as nowhere:
         monkeypatch.setattr(sys, "__stdin__", nowhere)
         assert terminal_state.output() is None
-        Sanity().restore()
+        TerminalState().restore()
 
 
 class Reading:

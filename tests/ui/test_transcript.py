@@ -17,7 +17,7 @@ from textual.widgets import Input
 from tests.ui.lines import NOW, line, lines
 from tui_popretr.facts import DialogueLine
 from tui_popretr.logs.items import Item, Remark, logged
-from tui_popretr.logs.reading import OnDisk
+from tui_popretr.logs.reading import TranscriptFiles
 from tui_popretr.ui.model.dialogue import LIMIT
 from tui_popretr.ui.widgets import transcript
 from tui_popretr.ui.widgets.transcript import TranscriptPane
@@ -29,7 +29,7 @@ Script = Callable[["PaneApp", Pilot[None]], Awaitable[None]]
 class PaneApp(App[None]):
     """Nothing but the pane."""
 
-    def __init__(self, history: OnDisk | None = None, folder: str = "") -> None:
+    def __init__(self, history: TranscriptFiles | None = None, folder: str = "") -> None:
         super().__init__()
         self.animation_level = "none"
         self.pane = TranscriptPane(history, folder=folder, now=lambda: NOW)
@@ -431,9 +431,9 @@ def test_it_draws_without_colour_too(monkeypatch: pytest.MonkeyPatch) -> None:
 # --- the log on disk ------------------------------------------------------------------------------------------------
 
 
-def disk(path: Path, *items: Item) -> OnDisk:
+def disk(path: Path, *items: Item) -> TranscriptFiles:
     path.write_text("".join(f"{logged(each)}\n" for each in items))
-    return OnDisk(lambda: [str(path)])
+    return TranscriptFiles(lambda: [str(path)])
 
 
 @pytest.fixture
@@ -562,4 +562,4 @@ def test_reading_on_while_lines_come(tmp_path: Path) -> None:
         assert len(app.pane.view.shown) == LIMIT
         assert shown(app)[-1] == f"line {4 * LIMIT}"
 
-    play(script, PaneApp(OnDisk(partial(list, [str(log)]))))
+    play(script, PaneApp(TranscriptFiles(partial(list, [str(log)]))))

@@ -9,14 +9,16 @@ from rich.cells import cell_len
 
 from tests.ui.lines import line
 from tui_popretr.facts import DialogueLine, Direction
-from tui_popretr.logs.items import Gap, Item, Needle, Remark
+from tui_popretr.logs.items import Gap, Item, Remark, SearchPattern
 from tui_popretr.text import visible
 from tui_popretr.ui.model.cells import MARK
 from tui_popretr.ui.widgets.transcript_rows import Columns, draw, fitted, reversed_between
 
 
 def row(item: Item, part: int = 0, columns: Columns | None = None, needle: str = "", *, cursor: bool = False) -> str:
-    drawn = draw(item, part, columns or Columns(60), Needle(needle) if needle else None, cursor=cursor, selected=False)
+    drawn = draw(
+        item, part, columns or Columns(60), SearchPattern(needle) if needle else None, cursor=cursor, selected=False
+    )
     return drawn.strip.text.rstrip()
 
 
@@ -64,7 +66,7 @@ def test_no_text_breaks_the_layout(raw: str | bytes, direction: Direction, width
     columns = Columns(width, wrap, label=label)
     for part in range(columns.measure()(item)):
         for x in (0, 3):
-            strip = fitted(draw(item, part, columns, Needle("a"), cursor=True, selected=False), x, width)
+            strip = fitted(draw(item, part, columns, SearchPattern("a"), cursor=True, selected=False), x, width)
             assert strip.cell_length == width == cell_len(strip.text)
             assert all(character >= " " for character in strip.text)
 
@@ -97,7 +99,7 @@ def test_what_is_found_is_shown_reversed_also_across_rows() -> None:
     item = line("x" * 25 + "needle" + "y")
     found = []
     for part in (0, 1):
-        strip = draw(item, part, columns, Needle("needle"), cursor=False, selected=False).strip
+        strip = draw(item, part, columns, SearchPattern("needle"), cursor=False, selected=False).strip
         found.append([text for text, style, _ in strip if style is not None and style.reverse])
     assert found == [["ne"], ["edle"]]
 

@@ -32,7 +32,7 @@ from tui_popretr.facts import (
     TlsDetails,
     TlsStarted,
 )
-from tui_popretr.ui.model.view import KEPT, PAST, ClientView, Situation, View
+from tui_popretr.ui.model.view import KEPT, PAST, ClientState, ClientView, View
 
 CLOCK = FakeClock()
 NOW, START = CLOCK.now(), CLOCK.boottime()
@@ -66,20 +66,20 @@ GOOD = closed("a", result(NOW, messages=1))
 @pytest.mark.parametrize(
     ("facts", "situation"),
     [
-        ([], Situation.WAITING),
-        ([ClientQueued("a")], Situation.QUEUED),
-        ([ClientPaused("a")], Situation.PAUSED),
-        ([SessionStarted(A, NOW)], Situation.CONNECTING),
-        ([SessionAdvanced(A, Stage.CLOSING)], Situation.CLOSING),
-        ([GOOD, ClientScheduled("a", 5.0)], Situation.WAITING),
-        ([BAD, ClientScheduled("a", 5.0)], Situation.FAILED),
-        ([BAD, GOOD, ClientScheduled("a", 5.0)], Situation.WAITING),
-        ([GOOD, ClientFinished("a")], Situation.DONE),
-        ([BAD, ClientFinished("a")], Situation.FAILED),
-        ([BAD, ClientPaused("a")], Situation.PAUSED),
+        ([], ClientState.WAITING),
+        ([ClientQueued("a")], ClientState.QUEUED),
+        ([ClientPaused("a")], ClientState.PAUSED),
+        ([SessionStarted(A, NOW)], ClientState.CONNECTING),
+        ([SessionAdvanced(A, Stage.CLOSING)], ClientState.CLOSING),
+        ([GOOD, ClientScheduled("a", 5.0)], ClientState.WAITING),
+        ([BAD, ClientScheduled("a", 5.0)], ClientState.FAILED),
+        ([BAD, GOOD, ClientScheduled("a", 5.0)], ClientState.WAITING),
+        ([GOOD, ClientFinished("a")], ClientState.DONE),
+        ([BAD, ClientFinished("a")], ClientState.FAILED),
+        ([BAD, ClientPaused("a")], ClientState.PAUSED),
     ],
 )
-def test_the_situation_follows_the_facts(facts: list[Fact], situation: Situation) -> None:
+def test_the_situation_follows_the_facts(facts: list[Fact], situation: ClientState) -> None:
     assert client(*facts).situation is situation
 
 
@@ -204,17 +204,17 @@ def test_a_reload_keeps_what_is_known_in_the_new_order() -> None:
 
 
 def test_a_client_that_a_reload_disables_is_shown_so_once_its_session_is_over() -> None:
-    def situations(*facts: Fact) -> list[Situation]:
+    def situations(*facts: Fact) -> list[ClientState]:
         view.apply(facts, START, NOW)
         return [each.situation for each in view.clients.values()]
 
     view = view_of(ClientScheduled("a", 5.0), SessionStarted(SessionId("b", 1), NOW))
     disabled = clients(info("a", enabled=False), info("b", enabled=False))
-    assert situations(disabled) == [Situation.DISABLED, Situation.CONNECTING]
+    assert situations(disabled) == [ClientState.DISABLED, ClientState.CONNECTING]
     assert view.clients["a"].due is None
-    assert situations(closed("b", result(NOW))) == [Situation.DISABLED, Situation.DISABLED]
-    assert situations(clients("a", "b"), ClientScheduled("a", 9.0))[0] is Situation.WAITING
+    assert situations(closed("b", result(NOW))) == [ClientState.DISABLED, ClientState.DISABLED]
+    assert situations(clients("a", "b"), ClientScheduled("a", 9.0))[0] is ClientState.WAITING
 
 
 def test_each_situation_has_a_word_and_a_glyph_of_its_own() -> None:
-    assert len({each.word for each in Situation}) == len({each.glyph for each in Situation}) == len(Situation)
+    assert len({each.word for each in ClientState}) == len({each.glyph for each in ClientState}) == len(ClientState)

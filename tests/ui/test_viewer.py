@@ -15,7 +15,7 @@ from tui_popretr.cli.main import main
 from tui_popretr.errors import UsageError
 from tui_popretr.facts import DialogueLine
 from tui_popretr.logs.items import Item, logged
-from tui_popretr.logs.reading import Follower, OnDisk
+from tui_popretr.logs.reading import Follower, TranscriptFiles
 from tui_popretr.ui.shell.viewer import TranscriptViewer, open_viewer
 from tui_popretr.ui.widgets.transcript import TranscriptPane
 
@@ -128,7 +128,7 @@ def test_what_cannot_be_read_is_told(tmp_path: Path) -> None:
 
 def test_a_file_that_a_pipe_has_replaced_is_not_waited_for(tmp_path: Path) -> None:
     path = write(tmp_path / "t.log", *lines(3))
-    history = OnDisk(lambda: [path])
+    history = TranscriptFiles(lambda: [path])
     follower = Follower(path, lambda: [path])
     os.remove(path)
     os.mkfifo(path)

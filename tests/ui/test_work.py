@@ -18,7 +18,7 @@ from tests.ui.test_transcript import PaneApp, disk
 from tests.ui.test_transcript import play as play_pane
 from tests.ui.test_viewer import play as play_viewer
 from tests.ui.test_viewer import texts, write
-from tui_popretr.logs.reading import Follower, OnDisk
+from tui_popretr.logs.reading import Follower, TranscriptFiles
 from tui_popretr.ui import work
 from tui_popretr.ui.model.formatting import failure_reason
 from tui_popretr.ui.shell.viewer import TranscriptViewer
@@ -115,8 +115,8 @@ def test_work_of_a_widget_that_is_removed_is_cancelled() -> None:
 def test_a_log_on_disk_that_cannot_be_read_is_a_notice(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, problem: Exception
 ) -> None:
-    monkeypatch.setattr(OnDisk, "before", failing(problem))
-    monkeypatch.setattr(OnDisk, "find", failing(problem))
+    monkeypatch.setattr(TranscriptFiles, "before", failing(problem))
+    monkeypatch.setattr(TranscriptFiles, "find", failing(problem))
 
     async def script(app: PaneApp, pilot: Pilot[None]) -> None:
         app.pane.add(lines(5, first=15), 0)

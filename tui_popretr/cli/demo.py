@@ -41,11 +41,12 @@ def run(arguments: argparse.Namespace) -> int:
 
         return run_once(make_folder(arguments.folder), sys.stdout, keep=arguments.keep)
     from tui_popretr.demo.watched import run_watched
-    from tui_popretr.process.terminal_state import Sanity
+    from tui_popretr.process.terminal_state import TerminalState
 
     folder = make_folder(arguments.folder)
     return job.run(
-        lambda: run_watched(folder, sys.stdout, keep=arguments.keep, no_mouse=arguments.no_mouse), mend=Sanity().restore
+        lambda: run_watched(folder, sys.stdout, keep=arguments.keep, no_mouse=arguments.no_mouse),
+        mend=TerminalState().restore,
     )
 
 

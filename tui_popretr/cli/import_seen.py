@@ -15,7 +15,7 @@ from tui_popretr.config.model import ClientSettings
 from tui_popretr.config.values import did_you_mean
 from tui_popretr.errors import ConfigurationError, ExitCode, UsageError, describe_os_error
 from tui_popretr.journal.journal import Journal
-from tui_popretr.migration.seen_file import Account, Memory
+from tui_popretr.migration.seen_file import SeenAccountName, SeenFile
 from tui_popretr.migration.tools import TOOLS, Tool
 from tui_popretr.text import visible
 
@@ -28,7 +28,7 @@ class _Match:
     """What was found for a client."""
 
     client: ClientSettings
-    account: Account
+    account: SeenAccountName
     uids: tuple[str, ...]
     paths: tuple[str, ...]
 
@@ -80,7 +80,7 @@ def _source(words: Sequence[str]) -> tuple[Tool, Sequence[str]]:
 # --- reading ----------------------------------------------------------------------------------------------------------
 
 
-def _remember(tool: Tool, files: Sequence[str]) -> list[Memory]:
+def _remember(tool: Tool, files: Sequence[str]) -> list[SeenFile]:
     """Read the files, the usual ones where none is named, and tell on standard error of what could not be read."""
     memories = _read_named(tool, files) if files else _read_usual(tool)
     for memory in memories:
@@ -91,7 +91,7 @@ def _remember(tool: Tool, files: Sequence[str]) -> list[Memory]:
     return memories
 
 
-def _read_named(tool: Tool, files: Sequence[str]) -> list[Memory]:
+def _read_named(tool: Tool, files: Sequence[str]) -> list[SeenFile]:
     try:
         return [tool.remember(path) for path in files]
     except OSError as problem:
@@ -100,8 +100,8 @@ def _read_named(tool: Tool, files: Sequence[str]) -> list[Memory]:
         ) from problem
 
 
-def _read_usual(tool: Tool) -> list[Memory]:
-    memories: list[Memory] = []
+def _read_usual(tool: Tool) -> list[SeenFile]:
+    memories: list[SeenFile] = []
     try:
         for path in tool.places(os.environ):
             try:
@@ -127,7 +127,7 @@ def _warn(text: str) -> None:
 # --- whose it is ------------------------------------------------------------------------------------------------------
 
 
-def _match(tool: Tool, client: ClientSettings, named: str | None, memories: Sequence[Memory]) -> _Match:
+def _match(tool: Tool, client: ClientSettings, named: str | None, memories: Sequence[SeenFile]) -> _Match:
     """Return what the files have of a client's account. Raises UsageError where that is nothing."""
     account = _account_of(client) if named is None else _account(named)
     spelled = tool.spelled(account)
@@ -152,18 +152,18 @@ def _match(tool: Tool, client: ClientSettings, named: str | None, memories: Sequ
     )
 
 
-def _account_of(client: ClientSettings) -> Account:
+def _account_of(client: ClientSettings) -> SeenAccountName:
     server = client.server
     if server.username is None:
         raise UsageError(
             f"client {visible(client.id)} logs in without a username",
             advice="say whose mail is meant: --account USER@HOST",
         )
-    return Account(server.username, server.host)
+    return SeenAccountName(server.username, server.host)
 
 
-def _account(text: str) -> Account:
+def _account(text: str) -> SeenAccountName:
     user, _, host = text.rpartition("@")
     if not user or not host:
         raise UsageError(f"--account is USER@HOST, which '{visible(text, 60)}' is not")
-    return Account(user, host)
+    return SeenAccountName(user, host)

@@ -25,8 +25,8 @@ from tui_popretr.errors import (
     ConfigurationError,
     LoginFailed,
     PopretrError,
-    TlsDemanded,
     TlsFailed,
+    TlsRequired,
     UidlUnavailable,
 )
 from tui_popretr.secret import Secret
@@ -163,7 +163,7 @@ class _Interview:
                 talk.tell("it works", amount(found) if found.messages else "no mail there")
                 return username, found_in, found
             talk.tell("it failed", str(found.problem))
-            if isinstance(found.problem, TlsDemanded):  # which was looked for
+            if isinstance(found.problem, TlsRequired):  # which was looked for
                 found.problem.advice = (
                     "ask your provider for a server with TLS; with --clear-text more logins are tried"
                 )

@@ -31,7 +31,7 @@ from tui_popretr.errors import (
 from tui_popretr.facts import SessionId, TlsDetails
 from tui_popretr.hosts import is_loopback
 from tui_popretr.net.stream import Resolver
-from tui_popretr.session.setup import Connector, Entry
+from tui_popretr.session.setup import ConnectionSetup, Connector
 
 #: So long is a server waited for at each step, seconds: somebody looks on.
 PATIENCE = 15.0
@@ -196,6 +196,6 @@ async def _log_in(server: Server, connector: Connector) -> Findings:
     return await probe(_entry(server, connector))
 
 
-def _entry(server: Server, connector: Connector) -> Entry:
+def _entry(server: Server, connector: Connector) -> ConnectionSetup:
     client = ClientSettings("init", "init", server, FolderDestination("/"))
-    return Entry(SessionId("init", 1), client, Bus(), SystemClock(), connector, PATIENCE)
+    return ConnectionSetup(SessionId("init", 1), client, Bus(), SystemClock(), connector, PATIENCE)

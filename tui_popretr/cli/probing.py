@@ -14,10 +14,10 @@ from tui_popretr.clock import SystemClock
 from tui_popretr.config.model import ClientSettings, Settings
 from tui_popretr.engine.probe import Findings, probe
 from tui_popretr.engine.service import connect_tcp
-from tui_popretr.engine.slots import Places
+from tui_popretr.engine.slots import SessionSlots
 from tui_popretr.facts import SessionId
 from tui_popretr.net.stream import Resolver
-from tui_popretr.session.setup import Connector, Entry
+from tui_popretr.session.setup import ConnectionSetup, Connector
 from tui_popretr.text import visible
 
 #: So many servers are visited at once.
@@ -41,7 +41,7 @@ async def visit_all(settings: Settings, tell: Teller, connector: Connector) -> N
     trio.socket.set_custom_hostname_resolver(Resolver())
     clock = SystemClock()
     limits = replace(settings.concurrency, total=min(settings.concurrency.total, AT_ONCE))
-    places = Places(limits)
+    places = SessionSlots(limits)
     timeout = min(settings.timeout, PATIENCE)
     waiting = [client.id for client in settings.clients]
     untold: list[OSError] = []
@@ -50,7 +50,7 @@ async def visit_all(settings: Settings, tell: Teller, connector: Connector) -> N
         place = places.request(client.server)  # two clients of one maildrop would lock each other out
         try:
             await place.granted.wait()
-            entry = Entry(SessionId(client.id, 1), _impatient(client), Bus(), clock, connector, timeout)
+            entry = ConnectionSetup(SessionId(client.id, 1), _impatient(client), Bus(), clock, connector, timeout)
             found = await probe(entry)
         finally:
             place.release()

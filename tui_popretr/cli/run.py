@@ -35,7 +35,7 @@ def run(arguments: Namespace) -> int:
     settings = configuration.choose(settings, arguments.clients)
     demand()
     if not arguments.headless:
-        from tui_popretr.process.terminal_state import Sanity
+        from tui_popretr.process.terminal_state import TerminalState
         from tui_popretr.ui.model.view import KEPT
         from tui_popretr.ui.shell.defects import Defects
         from tui_popretr.ui.shell.run import run_dashboard
@@ -46,7 +46,7 @@ def run(arguments: Namespace) -> int:
             engine = Engine(settings, Bus(defects), reloader=reloader, until_done=False, remember=KEPT)
             return run_dashboard(engine, no_mouse=arguments.no_mouse, title=title, defects=defects)
 
-        return job.run(dashboard, mend=Sanity().restore)
+        return job.run(dashboard, mend=TerminalState().restore)
     if not arguments.once:
         reloader = partial(configuration.read_again, file, arguments.clients)
         engine = Engine(settings, Bus(_report_defect), reloader=reloader, trace_fallback=_trace(verbosity))

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from tui_popretr import fs
 from tui_popretr.config.model import Destination, FolderDestination, MaildirDestination
-from tui_popretr.errors import file_trouble
+from tui_popretr.errors import file_unusable
 from tui_popretr.text import visible
 
 
@@ -47,7 +47,7 @@ def _try(trials: Iterable[Callable[[str], Iterable[str]]], place: str) -> list[s
         for trial in trials:
             told += trial(folder)
     except OSError as error:
-        told.append(f"{_name(folder)} cannot be tested: {file_trouble(error).words}")
+        told.append(f"{_name(folder)} cannot be tested: {file_unusable(error).words}")
     return told
 
 

@@ -8,7 +8,7 @@ from tui_popretr.journal.records import Acceptance
 from tui_popretr.mail.identity import Identity
 
 
-class Accepted:
+class AcceptedRecipients:
     """What the journal knows of it, for one connection."""
 
     def __init__(self, acceptances: Iterable[Acceptance] = ()) -> None:

@@ -15,7 +15,7 @@ from weakref import WeakValueDictionary
 
 import trio
 
-from tui_popretr.errors import DestinationSilent, out_of_threads
+from tui_popretr.errors import DestinationTimeout, out_of_threads
 
 T = TypeVar("T")
 
@@ -29,7 +29,7 @@ class Disk:
         self._limiter = trio.CapacityLimiter(threads)
 
     async def run(self, function: Callable[..., T], *arguments: object, late: Callable[[], object] | None = None) -> T:
-        """Call it; raises DestinationSilent when there was no answer in time, and what the call raises.
+        """Call it; raises DestinationTimeout when there was no answer in time, and what the call raises.
 
         After that, and after a cancellation, the call may still be going on. `late` is called in a thread after a call
         that was given up: when it ends, or where it had not begun, some day when there is a thread for it.
@@ -57,13 +57,13 @@ class Disk:
                     raise
                 if late is not None:
                     self.some_day(late)
-                raise DestinationSilent(str(limit), advice=limit.advice) from problem
+                raise DestinationTimeout(str(limit), advice=limit.advice) from problem
         with turn:
             given_up = True
             nobody = ended or not begun
         if nobody and late is not None:
             self.some_day(late)
-        raise DestinationSilent(
+        raise DestinationTimeout(
             f"{self._name} has not answered for {self._patience:g} s",
             advice="see whether its disk or network file system is well; the messages stay on the server until then",
         )

@@ -15,8 +15,8 @@ from typing import Any, Generic, TypeVar
 import trio
 
 from tui_popretr.commit.disk import Disks
-from tui_popretr.commit.recovery import Outcome, Recovered, conclude, look_up, unexpected
-from tui_popretr.errors import DeliveryFailed, DestinationSilent, JournalError, JournalWithoutThread, out_of_threads
+from tui_popretr.commit.recovery import Recovered, RecoveryResult, look_up, record_results, unexpected
+from tui_popretr.errors import DeliveryFailed, DestinationTimeout, JournalError, JournalWithoutThread, out_of_threads
 from tui_popretr.journal.journal import Journal
 from tui_popretr.journal.records import Maildrop, Record
 
@@ -192,7 +192,7 @@ class JournalKeeper:
     def _make_together(self, uses: Sequence[_Use[Any]]) -> None:
         try:
             journal = self.journal
-            with journal.together():
+            with journal.transaction():
                 for use in uses:
                     use.make(journal)
         except BaseException as problem:  # noqa: BLE001 - as above
@@ -209,7 +209,7 @@ class JournalKeeper:
         number, interrupted = await self.run(find)
         results = await self._look_up(interrupted)
         if results:
-            await self.run(lambda journal: conclude(journal, results, self._audit))
+            await self.run(lambda journal: record_results(journal, results, self._audit))
         return number, results
 
     async def close(self) -> None:
@@ -250,7 +250,7 @@ class JournalKeeper:
         journal, interrupted = await self._in_thread(lambda: self._open_file(opened))
         results = await self._look_up(interrupted)
         if results:
-            await self._in_thread(lambda: conclude(journal, results, self._audit))
+            await self._in_thread(lambda: record_results(journal, results, self._audit))
         self._journal, self._opening = journal, None
         return results
 
@@ -269,16 +269,16 @@ class JournalKeeper:
         results: list[Recovered] = []
 
         async def look(folder: str, entries: list[tuple[int, Record]]) -> None:
-            problem: DeliveryFailed = DestinationSilent(f"{folder} has not answered for {SETTLING:g} s")
+            problem: DeliveryFailed = DestinationTimeout(f"{folder} has not answered for {SETTLING:g} s")
             try:
                 with trio.move_on_after(SETTLING):
                     results.extend(await self._disks.of(folder, folder).run(look_up, entries, self._now()))
                     return
-            except DestinationSilent as silence:
+            except DestinationTimeout as silence:
                 problem = silence
             except Exception as defect:  # noqa: BLE001 - it costs the messages of this folder a session, and no others
                 problem = unexpected(defect, folder)
-            results.extend(Recovered(owner, record, Outcome.UNKNOWN, problem) for owner, record in entries)
+            results.extend(Recovered(owner, record, RecoveryResult.UNKNOWN, problem) for owner, record in entries)
 
         async with trio.open_nursery() as nursery:
             for folder, entries in folders.items():
@@ -294,12 +294,12 @@ class JournalKeeper:
 
 
 _RECOVERIES = {
-    Outcome.FOUND: "was delivered already",
-    Outcome.PUBLISHED: "is delivered now",
-    Outcome.TAKEN: "was delivered already and a mail reader has taken it",
-    Outcome.AGAIN: "was not delivered and will come again",
-    Outcome.SENDING: "was being handed over, the receiving server or command may have it; it is sent again",
-    Outcome.UNKNOWN: "may have been delivered, its place cannot be looked at",
+    RecoveryResult.FOUND: "was delivered already",
+    RecoveryResult.PUBLISHED: "is delivered now",
+    RecoveryResult.TAKEN: "was delivered already and a mail reader has taken it",
+    RecoveryResult.AGAIN: "was not delivered and will come again",
+    RecoveryResult.SENDING: "was being handed over, the receiving server or command may have it; it is sent again",
+    RecoveryResult.UNKNOWN: "may have been delivered, its place cannot be looked at",
 }
 
 

@@ -27,7 +27,7 @@ from tui_popretr.commit.keeper import JournalKeeper
 from tui_popretr.commit.parcel import Parcel, abort, internal_error
 from tui_popretr.commit.turns import Turns
 from tui_popretr.delivery.folders import sync_folder
-from tui_popretr.errors import DeliveryFailed, DestinationSilent, JournalError, PartlyAccepted, PopretrError
+from tui_popretr.errors import DeliveryFailed, DestinationTimeout, JournalError, PartlyAccepted, PopretrError
 from tui_popretr.faultpoints import Step
 from tui_popretr.journal.records import DeliveredMark
 
@@ -181,7 +181,7 @@ class Lane:
         synced = [parcel for parcel in group if parcel.record.id not in problems]
         await self._sync_folders({parcel.record.id: parcel.draft.folders_before() for parcel in synced}, problems)
         faultpoints.reached(Step.FOLDER_SYNCED)
-        if silent := [parcel for parcel in synced if isinstance(problems.get(parcel.record.id), DestinationSilent)]:
+        if silent := [parcel for parcel in synced if isinstance(problems.get(parcel.record.id), DestinationTimeout)]:
             self._disk.some_day(partial(abort, silent))
         return await self._good(group, problems)
 
@@ -257,7 +257,7 @@ class Lane:
                 parcel.finish(problems[parcel.record.id])
         try:
             await self._shared.audit_disk.run(self._write_audit, good, problems)
-        except DestinationSilent as silence:
+        except DestinationTimeout as silence:
             problems.update((parcel.record.id, silence) for parcel in good)
         for parcel in good:
             if parcel.record.id in problems:
@@ -346,7 +346,7 @@ class Lane:
         """Return the parcels without a problem; the others are ended, and nothing of them stays behind."""
         failed = [parcel for parcel in group if parcel.record.id in problems]
         if failed:
-            await self._abort([each for each in failed if not isinstance(problems[each.record.id], DestinationSilent)])
+            await self._abort([each for each in failed if not isinstance(problems[each.record.id], DestinationTimeout)])
             for parcel in failed:
                 parcel.finish(problems[parcel.record.id])
         return [parcel for parcel in group if parcel.record.id not in problems]
@@ -369,14 +369,14 @@ class Lane:
         found: dict[int, PopretrError] = {}
         try:
             await self._disk.run(_each, parcels, step, found, late=late and partial(late, parcels))
-        except DestinationSilent as silence:
+        except DestinationTimeout as silence:
             problems.update((parcel.record.id, silence) for parcel in parcels)
         else:
             problems.update(found)
 
     async def _abort(self, parcels: list[Parcel]) -> None:
         if parcels:
-            with contextlib.suppress(DestinationSilent):
+            with contextlib.suppress(DestinationTimeout):
                 await self._disk.run(abort, parcels, late=partial(abort, parcels))
 
     async def _sync_folders(self, wanted: dict[int, Iterable[str]], problems: dict[int, PopretrError]) -> None:
@@ -398,7 +398,7 @@ class Lane:
     async def _sync_share(self, folders: list[str], failures: dict[str, PopretrError]) -> None:
         try:
             failures.update(await self._disk.run(_sync_each, folders))
-        except DestinationSilent as silence:
+        except DestinationTimeout as silence:
             failures.update((folder, silence) for folder in folders)
 
 
@@ -415,7 +415,7 @@ def _each(parcels: list[Parcel], step: str, problems: dict[int, PopretrError]) -
 
 def _is_refusal(problem: PopretrError | None) -> bool:
     """Whether the message was surely not published."""
-    return isinstance(problem, DeliveryFailed) and not isinstance(problem, DestinationSilent)
+    return isinstance(problem, DeliveryFailed) and not isinstance(problem, DestinationTimeout)
 
 
 def _sync_each(folders: list[str]) -> dict[str, PopretrError]:

@@ -1,7 +1,7 @@
 """What becomes of interrupted deliveries: the journal's *delivering* records, looked up on disk (SPEC 5).
 
 In three steps, because the disk of a destination may hang, and the journal must not hang with it: journal.delivering(),
-look_up() without the journal, conclude().
+look_up() without the journal, record_results().
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Final
 from tui_popretr import faultpoints
 from tui_popretr.delivery.errors import delivery_failed
 from tui_popretr.delivery.folders import sync_folder
-from tui_popretr.delivery.publishing import Resumption, Whereabouts
+from tui_popretr.delivery.publishing import FileState, InterruptedPublish
 from tui_popretr.errors import DeliveryFailed
 from tui_popretr.faultpoints import Step
 from tui_popretr.journal.journal import Journal
@@ -25,7 +25,7 @@ from tui_popretr.text import visible
 TAKEN_WITHIN: Final = 30 * 3600
 
 
-class Outcome(Enum):
+class RecoveryResult(Enum):
     """What recovery found out, and did."""
 
     FOUND = "found"  # published and only not recorded: delivered
@@ -37,7 +37,7 @@ class Outcome(Enum):
 
     @property
     def delivered(self) -> bool:
-        return self in (Outcome.FOUND, Outcome.PUBLISHED, Outcome.TAKEN)
+        return self in (RecoveryResult.FOUND, RecoveryResult.PUBLISHED, RecoveryResult.TAKEN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class Recovered:
 
     maildrop: int
     record: Record
-    outcome: Outcome
+    outcome: RecoveryResult
     error: DeliveryFailed | None = None
 
 
@@ -63,20 +63,20 @@ def recover(
     """
     interrupted = [(owner, record) for owner, record in journal.delivering() if maildrop is None or owner == maildrop]
     results = look_up(interrupted, now)
-    conclude(journal, results, audit)
+    record_results(journal, results, audit)
     return results
 
 
 def look_up(interrupted: Iterable[tuple[int, Record]], now: int) -> list[Recovered]:
     """Find what became of interrupted deliveries, and publish what is still unfinished, durably. Blocking."""
-    resumption = Resumption()
+    resumption = InterruptedPublish()
     found = [_look_up_one(owner, record, resumption, now) for owner, record in interrupted]
     # Each folder once, and only when the last name has been given in it: a later one would not be durable.
     failures = {folder: _sync(folder) for folder in dict.fromkeys(folder for _, folder in found if folder is not None)}
     results = [
         result
         if (failure := failures.get(folder or "")) is None
-        else replace(result, outcome=Outcome.UNKNOWN, error=failure)
+        else replace(result, outcome=RecoveryResult.UNKNOWN, error=failure)
         for result, folder in found
     ]
     if results:
@@ -84,39 +84,43 @@ def look_up(interrupted: Iterable[tuple[int, Record]], now: int) -> list[Recover
     return results
 
 
-def conclude(journal: Journal, results: Sequence[Recovered], audit: Callable[[Sequence[str]], None]) -> None:
+def record_results(journal: Journal, results: Sequence[Recovered], audit: Callable[[Sequence[str]], None]) -> None:
     """Record what was found. Blocking. Raises JournalError, and what `audit` raises."""
     delivered = [result.record for result in results if result.outcome.delivered]
     if delivered:
         audit([f"{record.audit} (recovered)" for record in delivered if record.audit is not None])
         faultpoints.reached(Step.RECOVERY_AUDITED)
         journal.commit((), [DeliveredMark(record.id, record.owed) for record in delivered])
-    again = [result.record.id for result in results if result.outcome in (Outcome.AGAIN, Outcome.SENDING)]
+    again = [result.record.id for result in results if result.outcome in (RecoveryResult.AGAIN, RecoveryResult.SENDING)]
     if again:
         journal.withdraw(again)
     if delivered or again:
         faultpoints.reached(Step.RECOVERED)
 
 
-def _look_up_one(owner: int, record: Record, resumption: Resumption, now: int) -> tuple[Recovered, str | None]:
+def _look_up_one(owner: int, record: Record, resumption: InterruptedPublish, now: int) -> tuple[Recovered, str | None]:
     """What became of one, and the folder to be fsynced before that is true."""
     if record.tmp is None or record.final is None:  # SMTP or a command
-        return Recovered(owner, record, Outcome.SENDING), None
+        return Recovered(owner, record, RecoveryResult.SENDING), None
     try:
         where, folder = resumption.resume(record.tmp, record.final)
     except OSError as error:
-        return Recovered(owner, record, Outcome.UNKNOWN, delivery_failed(error, "finish", record.final)), None
+        return Recovered(owner, record, RecoveryResult.UNKNOWN, delivery_failed(error, "finish", record.final)), None
     except DeliveryFailed as error:
-        return Recovered(owner, record, Outcome.UNKNOWN, error), None
+        return Recovered(owner, record, RecoveryResult.UNKNOWN, error), None
     except Exception as defect:  # noqa: BLE001 - it costs this message's client a session, and the others nothing
-        return Recovered(owner, record, Outcome.UNKNOWN, unexpected(defect, record.final)), None
-    if where is Whereabouts.EMPTY and record.octets == 0:
-        where = Whereabouts.PUBLISHED
-    if where in (Whereabouts.DISPLACED, Whereabouts.EMPTY):
-        return Recovered(owner, record, Outcome.AGAIN), None
-    if where is Whereabouts.GONE:
-        return Recovered(owner, record, Outcome.TAKEN if now - record.time < TAKEN_WITHIN else Outcome.AGAIN), None
-    return Recovered(owner, record, Outcome.PUBLISHED if where is Whereabouts.RESUMED else Outcome.FOUND), folder
+        return Recovered(owner, record, RecoveryResult.UNKNOWN, unexpected(defect, record.final)), None
+    if where is FileState.EMPTY and record.octets == 0:
+        where = FileState.PUBLISHED
+    if where in (FileState.DISPLACED, FileState.EMPTY):
+        return Recovered(owner, record, RecoveryResult.AGAIN), None
+    if where is FileState.GONE:
+        return Recovered(
+            owner, record, RecoveryResult.TAKEN if now - record.time < TAKEN_WITHIN else RecoveryResult.AGAIN
+        ), None
+    return Recovered(
+        owner, record, RecoveryResult.PUBLISHED if where is FileState.RESUMED else RecoveryResult.FOUND
+    ), folder
 
 
 def _sync(folder: str) -> DeliveryFailed | None:

@@ -21,8 +21,8 @@ from tui_popretr.config.model import (
     Modes,
     SmtpDestination,
 )
-from tui_popretr.config.paths import Resolver
-from tui_popretr.config.problems import Place
+from tui_popretr.config.paths import PathResolver
+from tui_popretr.config.problems import Position
 from tui_popretr.config.section import Section
 from tui_popretr.config.values import InvalidValueError, did_you_mean, quote
 from tui_popretr.hosts import is_loopback
@@ -50,13 +50,13 @@ class MessageStore(NamedTuple):
 class Local(NamedTuple):
     """What all clients share on the delivering side."""
 
-    resolver: Resolver
+    resolver: PathResolver
     directory: Directory
     virtual_users: bool
     store: MessageStore | None
 
 
-def read_local(whole: Section, resolver: Resolver) -> Local:
+def read_local(whole: Section, resolver: PathResolver) -> Local:
     """Read `directory`, with its files, and `message_store`."""
     section = whole.active("directory")
     directory, virtual_users = Directory(), True
@@ -70,7 +70,7 @@ def read_local(whole: Section, resolver: Resolver) -> Local:
     return Local(resolver, directory, virtual_users, _read_store(whole, resolver))
 
 
-def _read_store(whole: Section, resolver: Resolver) -> MessageStore | None:
+def _read_store(whole: Section, resolver: PathResolver) -> MessageStore | None:
     default = MessageStore(os.path.join(resolver.paths.var, "ms"), "Maildir", Eol.NATIVE, Modes())
     section = whole.child("message_store")
     if section is None:
@@ -124,7 +124,7 @@ def read_destination(client: Section, recip: str | None, local: Local) -> Destin
     return _mailbox(client, recip, eol, local, local.store) if recip else None
 
 
-_Found = tuple[str, Place, Destination]
+_Found = tuple[str, Position, Destination]
 
 
 def _read_smtp(client: Section, recip: str | None, eol: Eol | None, local: Local) -> _Found | None:
@@ -196,7 +196,7 @@ def _check_smtp(section: Section, found: SmtpDestination) -> None:
         section.warning(f"a recipient without a domain, {local_names[0]}, is for {found.written} to interpret")
 
 
-def _smtp_address(resolver: Resolver) -> Callable[[str], tuple[str, int | None, str | None]]:
+def _smtp_address(resolver: PathResolver) -> Callable[[str], tuple[str, int | None, str | None]]:
     def parse(text: str) -> tuple[str, int | None, str | None]:
         if text.startswith(("/", "~", "%")):
             return "localhost", None, resolver.path(text)
@@ -266,7 +266,7 @@ def _modes(section: Section) -> Modes:
     return modes
 
 
-def _check_encoding(client: Section, destination: Destination, place: Place) -> None:
+def _check_encoding(client: Section, destination: Destination, place: Position) -> None:
     """Report a path that is not text: the journal keeps the paths of what it delivers as text."""
     paths: tuple[str | None, ...] = ()
     match destination:

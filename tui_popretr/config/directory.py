@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from tui_popretr.config.problems import Place, Report
+from tui_popretr.config.problems import Position, Report
 from tui_popretr.config.values import did_you_mean, quote
 from tui_popretr.errors import describe_os_error
 from tui_popretr.files import read_whole
@@ -108,7 +108,7 @@ def read_directory(domains: str | None, users: str | None, aliases: str | None, 
 
 def _failed(path: str, report: Report) -> bool:
     """Whether an error was found in a file."""
-    return report.has_error_between(Place(path), Place(path, sys.maxsize))
+    return report.has_error_between(Position(path), Position(path, sys.maxsize))
 
 
 def _domains(path: str, report: Report) -> frozenset[str]:
@@ -135,8 +135,8 @@ def _users(path: str, report: Report) -> dict[str, User]:
     return users
 
 
-def _aliases(path: str, report: Report) -> dict[str, tuple[tuple[str, ...], Place]]:
-    aliases: dict[str, tuple[tuple[str, ...], Place]] = {}
+def _aliases(path: str, report: Report) -> dict[str, tuple[tuple[str, ...], Position]]:
+    aliases: dict[str, tuple[tuple[str, ...], Position]] = {}
     for place, line in _entries(path, report):
         name, colon, rest = (part.strip() for part in line.partition(":"))
         members = tuple(member.strip() for member in rest.split(":"))
@@ -180,16 +180,16 @@ def _key(name: str) -> str:
     return "".join(_parts(name))
 
 
-def _entries(path: str, report: Report) -> Iterator[tuple[Place, str]]:
+def _entries(path: str, report: Report) -> Iterator[tuple[Position, str]]:
     """Yield the lines that are neither blank nor a comment, without their line ends."""
     try:
         data = read_whole(path, _LARGEST).data
     except (OSError, ValueError) as error:
         reason = describe_os_error(error) if isinstance(error, OSError) else "not a path"
-        report.error(Place(path), f"cannot be read: {reason}")
+        report.error(Position(path), f"cannot be read: {reason}")
         return
     for number, raw in enumerate(data.removeprefix(b"\xef\xbb\xbf").split(b"\n"), start=1):
-        place = Place(path, number)
+        place = Position(path, number)
         try:
             line = raw.removesuffix(b"\r").decode()
         except UnicodeDecodeError:
@@ -199,7 +199,7 @@ def _entries(path: str, report: Report) -> Iterator[tuple[Place, str]]:
             yield place, line
 
 
-def _check_aliases(directory: Directory, places: Mapping[str, Place], report: Report) -> None:
+def _check_aliases(directory: Directory, places: Mapping[str, Position], report: Report) -> None:
     """Report loops, aliases without effect and members that nobody knows, each at the alias in question."""
     if places and not directory.domains:
         first = min(places.values(), key=lambda place: place.line)
@@ -207,7 +207,7 @@ def _check_aliases(directory: Directory, places: Mapping[str, Place], report: Re
         return
     representatives = _representatives(directory)
     finder = _LoopFinder(directory)
-    unknown: dict[tuple[Place, str], None] = {}
+    unknown: dict[tuple[Position, str], None] = {}
     for key, place in places.items():
         local, at, own = key.rpartition("@")
         if at and own not in directory.domains:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from tui_popretr.config.problems import Place, Report
+from tui_popretr.config.problems import Position, Report
 from tui_popretr.config.values import quote, suggestion
 from tui_popretr.config.xmltree import UNCLEAR, Node
 
@@ -139,7 +139,7 @@ class _Checker:
     def __init__(self, report: Report, whole: Shape) -> None:
         self._report = report
         self._whole = whole
-        self._ignored: dict[tuple[str, str], list[Place]] = {}
+        self._ignored: dict[tuple[str, str], list[Position]] = {}
 
     def run(self, root: Node, shape: Shape) -> None:
         self._check(root, shape)
@@ -169,7 +169,7 @@ class _Checker:
             instead = f"; {shape.instead}" if shape.instead else ""
             self._report.error(node.place, f"<{node.name}> holds text, but only elements are expected in it{instead}")
 
-    def _unexpected(self, node: Node, shape: Shape, name: str, place: Place, *, is_attribute: bool) -> None:
+    def _unexpected(self, node: Node, shape: Shape, name: str, place: Position, *, is_attribute: bool) -> None:
         shown = quote(name)[1:-1]
         what = f"attribute {shown}" if is_attribute else f"<{shown}>"
         if name in shape.ignored or _KNOB.fullmatch(name):

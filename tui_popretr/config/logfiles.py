@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tui_popretr.config import values
 from tui_popretr.config.model import LogSettings, Rotation
-from tui_popretr.config.paths import Resolver
+from tui_popretr.config.paths import PathResolver
 from tui_popretr.config.section import Section
 
 _ROTATIONS = {rotation.value: rotation for rotation in Rotation}
@@ -23,7 +23,7 @@ _LEVELS = {
 _TRACE = "trace"
 
 
-def read_log(task: Section, name: str, resolver: Resolver) -> LogSettings | None:
+def read_log(task: Section, name: str, resolver: PathResolver) -> LogSettings | None:
     """Return the settings of a log, None where it is absent or switched off."""
     section = task.active(name)
     if section is None:

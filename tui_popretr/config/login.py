@@ -18,7 +18,7 @@ from tui_popretr.config.model import (
     PasswordSource,
     TlsPolicy,
 )
-from tui_popretr.config.paths import Resolver
+from tui_popretr.config.paths import PathResolver
 from tui_popretr.config.section import Section
 from tui_popretr.config.values import InvalidValueError, did_you_mean, quote
 
@@ -48,7 +48,7 @@ class _Means(NamedTuple):
     certificate: bool
 
 
-def read_login(client: Section, server: Section, tls: TlsPolicy | None, resolver: Resolver) -> Login:
+def read_login(client: Section, server: Section, tls: TlsPolicy | None, resolver: PathResolver) -> Login:
     """Read username, password and authtypes; report where no login method remains usable."""
     username = read_username(server)
     password = read_password(server, resolver)
@@ -137,7 +137,7 @@ def read_username(owner: Section) -> str | None:
     return section.parsed(section.credential(), values.one_line, None) if section else None
 
 
-def read_password(owner: Section, resolver: Resolver) -> PasswordSource | None:
+def read_password(owner: Section, resolver: PathResolver) -> PasswordSource | None:
     """Return where the password in <password> comes from, None where there is none."""
     section = owner.child("password")
     if section is None:
@@ -172,7 +172,7 @@ def variable_name(text: str) -> str:
     return text
 
 
-def _credential(section: Section, resolver: Resolver) -> Callable[[str], str]:
+def _credential(section: Section, resolver: PathResolver) -> Callable[[str], str]:
     """Return a parser of paths of secrets: a bare name is one of systemd's credentials where there are any."""
     folder = section.context.environ.get("CREDENTIALS_DIRECTORY")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from tui_popretr.config.problems import Place
+from tui_popretr.config.problems import Position
 from tui_popretr.config.section import Context, Section
 from tui_popretr.config.values import did_you_mean, quote
 from tui_popretr.config.xmltree import MalformedXmlError, parse
@@ -33,7 +33,7 @@ def read_naf(path: str, context: Context) -> Section | None:
         root = parse(read_whole(path, _LARGEST).data, path)
     except (OSError, ValueError) as error:
         reason = describe_os_error(error) if isinstance(error, OSError) else "not a path"
-        report.error(Place(path), f"the framework's file cannot be read: {reason}")
+        report.error(Position(path), f"the framework's file cannot be read: {reason}")
         return None
     except MalformedXmlError as error:
         report.error(error.place, str(error))

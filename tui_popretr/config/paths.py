@@ -19,7 +19,7 @@ TIME_TOKENS = frozenset({"DT", "Y", "M", "D", "h", "m", "s", "PID"})
 _TOKEN = re.compile("%([A-Za-z]+)%")
 
 
-class Resolver:
+class PathResolver:
     """Makes absolute paths of what a configuration says."""
 
     def __init__(self, paths: Paths, environ: Mapping[str, str]) -> None:
@@ -58,7 +58,7 @@ class Resolver:
 
 def read_paths(
     whole: Section, naf: Section | None = None, *, environ: Mapping[str, str], var: str | None, host: str | None
-) -> Resolver:
+) -> PathResolver:
     """Read `application`, and the `dirpaths` of the configuration and, behind them, of the framework's file.
 
     `var` replaces the default of the var folder, `host` the machine's name. In each file root is relative to its own
@@ -92,7 +92,7 @@ def read_paths(
     var = folder_of("var", "DIRVAR", os.path.abspath(var) if var else os.path.join(top, "var"))
     logs = folder_of("logs", "DIRLOG", os.path.join(var, "logs"))
     tmp = folder_of("tmp", "DIRTMP", os.path.join(var, "tmp"))
-    return Resolver(Paths(top, config, var, logs, tmp, system_name, announce_host, product_name), environ)
+    return PathResolver(Paths(top, config, var, logs, tmp, system_name, announce_host, product_name), environ)
 
 
 def _home(file: Section) -> str:

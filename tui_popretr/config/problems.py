@@ -18,7 +18,7 @@ class Severity(Enum):
     NOTE = "note"
 
 
-class Place(NamedTuple):
+class Position(NamedTuple):
     """A position in a file; line and column count from 1, columns in characters."""
 
     path: str
@@ -51,24 +51,24 @@ class Report:
         self._found: dict[Problem, None] = {}
         self._errors: dict[str, list[tuple[int, int]]] = {}  # sorted places of the errors in each file
 
-    def error(self, place: Place, message: str) -> None:
+    def error(self, place: Position, message: str) -> None:
         insort(self._errors.setdefault(place.path, []), (place.line, place.column))
         self._add(place, Severity.ERROR, message)
 
-    def warning(self, place: Place, message: str) -> None:
+    def warning(self, place: Position, message: str) -> None:
         self._add(place, Severity.WARNING, message)
 
-    def note(self, place: Place, message: str) -> None:
+    def note(self, place: Position, message: str) -> None:
         self._add(place, Severity.NOTE, message)
 
-    def _add(self, place: Place, severity: Severity, message: str) -> None:
+    def _add(self, place: Position, severity: Severity, message: str) -> None:
         self._found[Problem(place.path, place.line, place.column, severity, visible(message, 2000))] = None
 
     @property
     def has_errors(self) -> bool:
         return bool(self._errors)
 
-    def has_error_between(self, first: Place, last: Place) -> bool:
+    def has_error_between(self, first: Position, last: Position) -> bool:
         """Whether an error lies in that stretch of a file: what follows from it need not be told as well."""
         errors = self._errors.get(first.path, [])
         return bisect_left(errors, (first.line, first.column)) < bisect_right(errors, (last.line, last.column))

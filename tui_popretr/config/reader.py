@@ -13,8 +13,8 @@ from tui_popretr.config.grammar import check_names
 from tui_popretr.config.logfiles import read_log
 from tui_popretr.config.model import ClientSettings, Concurrency, Settings
 from tui_popretr.config.naf import beside, read_naf
-from tui_popretr.config.paths import Resolver, read_paths
-from tui_popretr.config.problems import Place, Problem, Report, Severity
+from tui_popretr.config.paths import PathResolver, read_paths
+from tui_popretr.config.problems import Position, Problem, Report, Severity
 from tui_popretr.config.section import Context, Section
 from tui_popretr.config.values import quote
 from tui_popretr.config.xmltree import MalformedXmlError, parse
@@ -61,7 +61,7 @@ def _load(path: str, context: Context, host: str | None, var: str | None, naf: s
         data, mode = read_whole(path, _LARGEST)
     except (OSError, ValueError) as error:
         reason = describe_os_error(error) if isinstance(error, OSError) else "not a path"
-        report.error(Place(path), f"the configuration cannot be read: {reason}")
+        report.error(Position(path), f"the configuration cannot be read: {reason}")
         return None
     try:
         root = parse(data, path)
@@ -84,7 +84,7 @@ def _load(path: str, context: Context, host: str | None, var: str | None, naf: s
     return settings
 
 
-def _read_task(task: Section, path: str, resolver: Resolver, local: Local) -> Settings:
+def _read_task(task: Section, path: str, resolver: PathResolver, local: Local) -> Settings:
     timeout = task.element("timeout", values.positive_duration, 240.0)
     checks.check_timeout(task, timeout)
     limits = task.child("concurrency")
@@ -116,7 +116,7 @@ def _read_clients(task: Section, local: Local) -> tuple[tuple[ClientSettings, ..
     group = task.child("clients")
     found: list[tuple[Section, ClientSettings]] = []
     disabled: list[str] = []
-    places: dict[str, Place] = {}
+    places: dict[str, Position] = {}
     any_enabled = False
     for section in group.children("client") if group else ():
         if not section.enabled():

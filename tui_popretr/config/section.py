@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, TypeVar
 
 from tui_popretr.config import values
-from tui_popretr.config.problems import Place, Report
+from tui_popretr.config.problems import Position, Report
 from tui_popretr.config.values import InvalidValueError
 from tui_popretr.config.xmltree import UNCLEAR, Node
 from tui_popretr.secret import Secret
@@ -26,7 +26,7 @@ class Context:
 
     report: Report
     environ: Mapping[str, str]
-    secrets: list[Place] = field(default_factory=list)  # where a secret stands in the file itself
+    secrets: list[Position] = field(default_factory=list)  # where a secret stands in the file itself
 
 
 class Value(NamedTuple):
@@ -34,7 +34,7 @@ class Value(NamedTuple):
 
     label: str  # how messages call it
     text: str
-    place: Place
+    place: Position
     literal: bool  # nothing of it came from the environment
 
 
@@ -50,7 +50,7 @@ class Section:
         self.context = context
 
     @property
-    def place(self) -> Place:
+    def place(self) -> Position:
         return self.node.place
 
     @property
@@ -79,15 +79,15 @@ class Section:
         """Whether one of these names is in the wrong place within this element."""
         return _misplaced(self.node, frozenset(names))
 
-    def place_of(self, name: str) -> Place:
+    def place_of(self, name: str) -> Position:
         """Return the place of an attribute, or of this element where it is absent."""
         found = self.node.attributes.get(name)
         return found.place if found else self.place
 
-    def error(self, message: str, place: Place | None = None) -> None:
+    def error(self, message: str, place: Position | None = None) -> None:
         self.context.report.error(place or self.place, message)
 
-    def warning(self, message: str, place: Place | None = None) -> None:
+    def warning(self, message: str, place: Position | None = None) -> None:
         self.context.report.warning(place or self.place, message)
 
     # --- elements ---------------------------------------------------------------------------------------------------
@@ -190,7 +190,7 @@ class Section:
         """Return the value of a text got from one of the above."""
         return self._parsed(value, parse, default)
 
-    def _value(self, label: str, raw: str, place: Place, *, keep: bool = False, octets: bool = False) -> Value:
+    def _value(self, label: str, raw: str, place: Position, *, keep: bool = False, octets: bool = False) -> Value:
         if not keep:
             raw = raw.strip()
         try:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from tui_popretr.config import values
 from tui_popretr.config.addresses import server_address
 from tui_popretr.config.model import TlsPolicy
-from tui_popretr.config.paths import Resolver
+from tui_popretr.config.paths import PathResolver
 from tui_popretr.config.section import NO_VALUE, Section
 from tui_popretr.config.values import InvalidValueError
 
@@ -22,7 +22,7 @@ _EXTENSIONS = {".jks": _JKS, ".jceks": _JKS}
 _MAGIC = {b"\xfe\xed\xfe\xed": _JKS, b"\xce\xce\xce\xce": _JKS}
 
 
-def read_tls(section: Section, resolver: Resolver) -> TlsPolicy:
+def read_tls(section: Section, resolver: PathResolver) -> TlsPolicy:
     """Return the policy of an <ssl> element that is present and enabled."""
     trust_path = section.attribute("tspath", _store(section, "tstype", resolver), None)
     key_store = section.attribute("kspath", _store(section, "kstype", resolver), None)
@@ -92,7 +92,7 @@ def _fingerprints(text: str) -> tuple[str, ...]:
     return tuple(values.fingerprint(item) for item in values.items(text))
 
 
-def _store(section: Section, type_name: str, resolver: Resolver) -> Callable[[str], str]:
+def _store(section: Section, type_name: str, resolver: PathResolver) -> Callable[[str], str]:
     """Return a parser of paths of key stores that refuses Java's own format."""
     kind = section.attribute(type_name, values.choice(_STORE_TYPES), None)
 

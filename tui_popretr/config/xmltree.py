@@ -11,7 +11,7 @@ from xml.parsers.expat import errors as expat_errors
 from defusedxml.common import DefusedXmlException
 from defusedxml.ElementTree import DefusedXMLParser
 
-from tui_popretr.config.problems import Place
+from tui_popretr.config.problems import Position
 
 _ATTRIBUTE = re.compile(rb"""\s+([^\s=/>]+)\s*=\s*(?:"[^"]*"|'[^']*')""")
 _TAG_NAME = re.compile(rb"<[^\s/>]+")
@@ -27,7 +27,7 @@ UNCLEAR = "*"
 class MalformedXmlError(Exception):
     """The file is not XML that is accepted here; `place` is where that shows."""
 
-    def __init__(self, place: Place, message: str) -> None:
+    def __init__(self, place: Position, message: str) -> None:
         super().__init__(message)
         self.place = place
 
@@ -36,7 +36,7 @@ class Attribute(NamedTuple):
     """An attribute's value and the place of its name."""
 
     text: str
-    place: Place
+    place: Position
 
 
 @dataclass(slots=True, eq=False, repr=False)
@@ -44,9 +44,9 @@ class Node:
     """An element. `text` is all its character data; `meant` holds right names of what is misspelt here."""
 
     name: str
-    place: Place
+    place: Position
     attributes: dict[str, Attribute]
-    end: Place
+    end: Position
     text: str = ""
     children: list[Node] = field(default_factory=list)
     meant: set[str] = field(default_factory=set)
@@ -81,9 +81,9 @@ class _Builder:
             ) from None
         except (ValueError, LookupError) as error:
             # pyexpat asks Python for encodings that expat does not know
-            raise MalformedXmlError(Place(self._path), f"the encoding of the file cannot be read: {error}") from None
+            raise MalformedXmlError(Position(self._path), f"the encoding of the file cannot be read: {error}") from None
         if self._root is None:
-            raise MalformedXmlError(Place(self._path), "no element found")
+            raise MalformedXmlError(Position(self._path), "no element found")
         return self._root
 
     # --- called by the parser ---------------------------------------------------------------------------------------
@@ -113,15 +113,15 @@ class _Builder:
 
     # --- places -----------------------------------------------------------------------------------------------------
 
-    def _here(self) -> Place:
+    def _here(self) -> Position:
         expat = self._parser.parser
-        return Place(self._path, expat.CurrentLineNumber, expat.CurrentColumnNumber + 1)
+        return Position(self._path, expat.CurrentLineNumber, expat.CurrentColumnNumber + 1)
 
-    def _attribute_places(self, tag: Place) -> dict[str, Place]:
+    def _attribute_places(self, tag: Position) -> dict[str, Position]:
         """Find the attributes in the source: expat tells only where the tag begins. {} in UTF-16."""
         start = self._parser.parser.CurrentByteIndex
         name = _TAG_NAME.match(self._data, start)
-        places: dict[str, Place] = {}
+        places: dict[str, Position] = {}
         position = name.end() if name else len(self._data)
         while match := _ATTRIBUTE.match(self._data, position):
             before = self._data[start : match.start(1)].decode("utf-8", "replace")
@@ -129,11 +129,11 @@ class _Builder:
             position = match.end()
         return places
 
-    def _doctype_place(self) -> Place:
+    def _doctype_place(self) -> Position:
         start = self._data.rfind(b"<!DOCTYPE", 0, self._parser.parser.CurrentByteIndex + len(b"<!DOCTYPE"))
         if start < 0:
             return self._here()
-        return _advance(Place(self._path), self._data[:start].decode("utf-8", "replace"))
+        return _advance(Position(self._path), self._data[:start].decode("utf-8", "replace"))
 
     def _refuse(self, error: ParseError) -> NoReturn:
         line, column = error.position
@@ -145,7 +145,7 @@ class _Builder:
         elif self._open:
             innermost = self._open[-1]
             reason += f"; <{innermost.name}> of line {innermost.place.line} is still open"
-        raise MalformedXmlError(Place(self._path, line, column + 1), reason) from None
+        raise MalformedXmlError(Position(self._path, line, column + 1), reason) from None
 
 
 _HINTED = {
@@ -154,9 +154,9 @@ _HINTED = {
 }
 
 
-def _advance(place: Place, text: str) -> Place:
+def _advance(place: Position, text: str) -> Position:
     """Return the place behind `text` that begins at `place`."""
     lines = _NEWLINE.split(text)
     if len(lines) == 1:
-        return Place(place.path, place.line, place.column + len(text))
-    return Place(place.path, place.line + len(lines) - 1, len(lines[-1]) + 1)
+        return Position(place.path, place.line, place.column + len(text))
+    return Position(place.path, place.line + len(lines) - 1, len(lines[-1]) + 1)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import errno
 import os
 
-from tui_popretr.errors import CannotCreate, DeliveryFailed, FileTrouble, file_trouble
+from tui_popretr.errors import CannotCreate, DeliveryFailed, FileUnusable, file_unusable
 
 _ADVICE = "is its disk mounted, and does something move it or clean it up? it is tried again at the next run"
 
-_TWO_FILE_SYSTEMS = FileTrouble(
+_TWO_FILE_SYSTEMS = FileUnusable(
     "tmp and new of the Maildir are on two file systems, or two mounts of one",
     "both must be on one: mount the disk on the Maildir as a whole, not on one of its folders",
     misplaced=True,
@@ -18,11 +18,11 @@ _TWO_FILE_SYSTEMS = FileTrouble(
 
 def delivery_failed(error: OSError, doing: str, path: str) -> DeliveryFailed:
     """Return the error to raise: CannotCreate or DeliveryFailed. `doing` as in "cannot DOING PATH"."""
-    trouble = file_trouble(error)
+    trouble = file_unusable(error)
     folder = os.path.dirname(path)
     if isinstance(error, FileNotFoundError):
         words = "it is not there" if os.path.isdir(folder) else f"the folder {folder} is gone"
-        trouble = FileTrouble(words, _ADVICE, misplaced=True)
+        trouble = FileUnusable(words, _ADVICE, misplaced=True)
     elif error.errno == errno.EXDEV:
         trouble = _TWO_FILE_SYSTEMS
     kind = CannotCreate if trouble.misplaced else DeliveryFailed

@@ -85,7 +85,7 @@ def _is_placeholder(status: os.stat_result) -> bool:
     return stat.S_ISREG(status.st_mode) and status.st_size == 0
 
 
-class Whereabouts(Enum):
+class FileState(Enum):
     """Where a message is whose delivery was interrupted."""
 
     PUBLISHED = "published"  # it had its final name
@@ -95,13 +95,13 @@ class Whereabouts(Enum):
     EMPTY = "empty"  # the file with the final name is empty, and the unfinished file is gone
 
 
-class Resumption:
+class InterruptedPublish:
     """Looks for interrupted deliveries and publishes those that are still unfinished. Each cur is listed once."""
 
     def __init__(self) -> None:
         self._cur: dict[str, frozenset[str]] = {}
 
-    def resume(self, tmp: str, final: str) -> tuple[Whereabouts, str]:
+    def resume(self, tmp: str, final: str) -> tuple[FileState, str]:
         """Return where the message is, and the folder that must be fsynced before it counts as delivered.
 
         Blocking. Raises OSError; CannotCreate where the destination itself is not there, which tells nothing about the
@@ -118,39 +118,39 @@ class Resumption:
             return self._resume_in_folder(tmp, final), folder
         return self._resume_in_maildir(tmp, final)
 
-    def _resume_in_maildir(self, tmp: str, final: str) -> tuple[Whereabouts, str]:
+    def _resume_in_maildir(self, tmp: str, final: str) -> tuple[FileState, str]:
         new = os.path.dirname(final)
         if os.path.lexists(final):
-            return Whereabouts.PUBLISHED, new
+            return FileState.PUBLISHED, new
         cur = os.path.join(os.path.dirname(new), "cur")
         if os.path.basename(final) in self._names_in(cur):
-            return Whereabouts.PUBLISHED, cur
+            return FileState.PUBLISHED, cur
         try:
             publish_by_rename(tmp, final)
         except FileNotFoundError:
-            return Whereabouts.GONE, new
-        return Whereabouts.RESUMED, new
+            return FileState.GONE, new
+        return FileState.RESUMED, new
 
-    def _resume_in_folder(self, tmp: str, final: str) -> Whereabouts:
+    def _resume_in_folder(self, tmp: str, final: str) -> FileState:
         if not os.path.lexists(final):
             try:
                 publish_by_link(tmp, final)
             except FileNotFoundError:
-                return Whereabouts.GONE
+                return FileState.GONE
             except FileExistsError:
-                return Whereabouts.DISPLACED
-            return Whereabouts.RESUMED
+                return FileState.DISPLACED
+            return FileState.RESUMED
         there = os.lstat(final)
         if not os.path.lexists(tmp):
-            return Whereabouts.EMPTY if _is_placeholder(there) else Whereabouts.PUBLISHED
+            return FileState.EMPTY if _is_placeholder(there) else FileState.PUBLISHED
         # Linked and not yet unlinked, or a placeholder, or a file of another program: compare the inodes.
         if _is_linked(tmp, final):
             os.unlink(tmp)
-            return Whereabouts.PUBLISHED
+            return FileState.PUBLISHED
         if not _is_placeholder(there):
-            return Whereabouts.DISPLACED
+            return FileState.DISPLACED
         _replace_placeholder(tmp, final)
-        return Whereabouts.RESUMED
+        return FileState.RESUMED
 
     def _names_in(self, cur: str) -> frozenset[str]:
         if cur not in self._cur:

@@ -28,7 +28,7 @@ def _say_nothing(direction: Direction, text: str) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Means:
+class SinkEnvironment:
     """What destinations that are no files need of the program. The functions are called in a sink's thread."""
 
     spool: str = ""  # folder for messages that are too large to be kept in memory
@@ -38,7 +38,7 @@ class Means:
     withheld: frozenset[str] = frozenset()  # environment variables that hold passwords: not for commands
 
 
-def sink_for(client: ClientSettings, journal_id: str, means: Means = Means()) -> Sink:
+def sink_for(client: ClientSettings, journal_id: str, means: SinkEnvironment = SinkEnvironment()) -> Sink:
     """Return the client's sink, for one session; no I/O. `journal_id` marks our files.
 
     Without `means` it is good for its key, and to deliver into files.

@@ -9,7 +9,7 @@ from enum import Enum
 from tui_popretr.demo.mails import correspondence, huge_mail, mail
 from tui_popretr.errors import ExitCode
 from tui_popretr.facts import SessionResult
-from tui_popretr.popserver import Faults, Maildrop, Message
+from tui_popretr.popserver import Faults, Message, ServedMaildrop
 
 BUSY_MESSAGES = 120
 HUGE_OCTETS = 60_000_000
@@ -40,12 +40,12 @@ class Arrivals:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Account:
+class DemoAccount:
     """One account: what the configuration says of it, the server's side of it, and how retrieving once has to end."""
 
     id: str
     about: str  # what it shows, in ASCII without `--`: it stands in an XML comment
-    maildrop: Maildrop
+    maildrop: ServedMaildrop
     frequency: str  # as configured, for whoever lets the demo run on
     arrives: int  # messages
     arrivals: Arrivals | None = None  # while somebody watches
@@ -87,7 +87,7 @@ class Account:
         return ""
 
 
-def make_accounts(newest: datetime, *, watched: bool = False) -> tuple[Account, ...]:
+def make_accounts(newest: datetime, *, watched: bool = False) -> tuple[DemoAccount, ...]:
     """Return the accounts with their mail, none of it later than `newest` (aware); the same for the same time.
 
     Where they are `watched`, what goes on takes long enough to be seen.
@@ -99,7 +99,7 @@ def make_accounts(newest: datetime, *, watched: bool = False) -> tuple[Account, 
     refusing = _maildrop("grace", 8, newest)
     refusing.faults = Faults(refuse={refusing.messages[3].uid})
     accounts = (
-        Account(
+        DemoAccount(
             "busy",
             "A busy mailbox: many messages, retrieved in one go.",
             _maildrop("alice", BUSY_MESSAGES, newest),
@@ -107,7 +107,7 @@ def make_accounts(newest: datetime, *, watched: bool = False) -> tuple[Account, 
             arrives=BUSY_MESSAGES,
             arrivals=Arrivals(1, 2, most=20_000),
         ),
-        Account(
+        DemoAccount(
             "tls",
             "TLS from the first byte; the server's certificate is checked.",
             _maildrop("bella", 12, newest),
@@ -117,7 +117,7 @@ def make_accounts(newest: datetime, *, watched: bool = False) -> tuple[Account, 
             security=Security.TLS,
             auth_types="SASL_PLAIN",
         ),
-        Account(
+        DemoAccount(
             "stls",
             "TLS after the greeting, a login that never sends the password, into a folder.",
             _maildrop("carol", 9, newest),
@@ -128,7 +128,7 @@ def make_accounts(newest: datetime, *, watched: bool = False) -> tuple[Account, 
             auth_types="SASL_CRAM_MD5 | APOP",
             downloads=True,
         ),
-        Account(
+        DemoAccount(
             "slow",
             "A slow line: the others do not wait for it.",
             slow,
@@ -136,7 +136,7 @@ def make_accounts(newest: datetime, *, watched: bool = False) -> tuple[Account, 
             arrives=6,
             arrivals=Arrivals(3, 9),
         ),
-        Account(
+        DemoAccount(
             "wrongpass",
             "A wrong password, on purpose: it fails, waits longer each time, and disturbs nobody else.",
             _maildrop("erin", 4, newest),
@@ -146,7 +146,7 @@ def make_accounts(newest: datetime, *, watched: bool = False) -> tuple[Account, 
             stays=4,
             ends=ExitCode.LOGIN,
         ),
-        Account(
+        DemoAccount(
             "huge",
             "One huge message: streamed, never held in memory.",
             huge,
@@ -155,7 +155,7 @@ def make_accounts(newest: datetime, *, watched: bool = False) -> tuple[Account, 
             arrivals=Arrivals(90, 120, most=3),
             huge=True,
         ),
-        Account(
+        DemoAccount(
             "refusing",
             "The server refuses to send one message; the others arrive all the same.",
             refusing,
@@ -173,12 +173,12 @@ def make_accounts(newest: datetime, *, watched: bool = False) -> tuple[Account, 
     return accounts
 
 
-def _octets(maildrop: Maildrop) -> int:
+def _octets(maildrop: ServedMaildrop) -> int:
     return sum(message.size for message in maildrop.messages)
 
 
-def _maildrop(owner: str, count: int, newest: datetime) -> Maildrop:
-    maildrop = Maildrop(owner, f"{owner}-in-wonderland", uid_prefix=f"{owner}-")
+def _maildrop(owner: str, count: int, newest: datetime) -> ServedMaildrop:
+    maildrop = ServedMaildrop(owner, f"{owner}-in-wonderland", uid_prefix=f"{owner}-")
     for letter in correspondence(owner, count, newest):
         maildrop.add(letter)
     return maildrop

@@ -10,7 +10,7 @@ from html import escape
 from tui_popretr.config.model import Settings
 from tui_popretr.config.reader import load
 from tui_popretr.demo import folder as layout
-from tui_popretr.demo.accounts import Account, Security
+from tui_popretr.demo.accounts import DemoAccount, Security
 from tui_popretr.demo.folder import DemoFolder
 from tui_popretr.demo.server import HOST, Ports
 from tui_popretr.errors import ConfigurationError
@@ -62,7 +62,7 @@ _SSL = '      <ssl latent="{latent}" tspath="{authority}"/>\n'
 _DOWNLOADS = "      <downloads_directory>{downloads}/%U%</downloads_directory>\n"
 
 
-def write_configuration(folder: DemoFolder, accounts: Iterable[Account], ports: Ports) -> str:
+def write_configuration(folder: DemoFolder, accounts: Iterable[DemoAccount], ports: Ports) -> str:
     """Write the configuration and the authority's certificate into the folder; return the configuration's path.
 
     The configuration holds passwords and is for its owner only (0600). Raises OSError.
@@ -96,12 +96,12 @@ def read_configuration(folder: DemoFolder) -> Settings:
     return loaded.settings
 
 
-def address_of(account: Account, ports: Ports) -> str:
+def address_of(account: DemoAccount, ports: Ports) -> str:
     """Return where an account is served, as host:port."""
     return f"{HOST}:{ports.tls if account.security is Security.TLS else ports.clear}"
 
 
-def _client(account: Account, ports: Ports) -> str:
+def _client(account: DemoAccount, ports: Ports) -> str:
     extras = ""
     if account.security is not Security.CLEAR:
         extras += _SSL.format(latent="Y" if account.security is Security.STLS else "N", authority=layout.AUTHORITY)

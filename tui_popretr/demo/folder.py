@@ -8,7 +8,7 @@ import shutil
 import tempfile
 from dataclasses import dataclass
 
-from tui_popretr.demo.accounts import Account
+from tui_popretr.demo.accounts import DemoAccount
 from tui_popretr.errors import CannotCreate, describe_os_error
 
 PREFIX = "tui-popretr-demo-"
@@ -47,7 +47,7 @@ class DemoFolder:
         """The program's own log."""
         return os.path.join(self.path, LOGS, TRACE)
 
-    def mail_of(self, account: Account) -> str:
+    def mail_of(self, account: DemoAccount) -> str:
         """The folder that an account's new mail lies in: of a Maildir, its `new`."""
         if account.downloads:
             return os.path.join(self.path, DOWNLOADS, account.owner)

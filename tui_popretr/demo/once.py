@@ -11,11 +11,11 @@ import trio
 from tui_popretr.bus import Bus
 from tui_popretr.clock import SystemClock
 from tui_popretr.demo import summary
-from tui_popretr.demo.accounts import Account, Security
+from tui_popretr.demo.accounts import DemoAccount, Security
 from tui_popretr.demo.configuration import read_configuration, write_configuration
 from tui_popretr.demo.folder import DemoFolder
 from tui_popretr.demo.progress import Lines
-from tui_popretr.demo.server import Ports, World
+from tui_popretr.demo.server import DemoServer, Ports
 from tui_popretr.demo.troubles import explained
 from tui_popretr.engine.service import Engine
 from tui_popretr.errors import ExitCode, PopretrError
@@ -43,7 +43,7 @@ def run_once(folder: DemoFolder, out: TextIO, *, keep: bool) -> int:
     OK when everything went as scripted (the failing accounts' failures are), SOFTWARE when not, 128 + the number of a
     signal that ended it. Without `keep` the folder is removed in the end, in every case.
     """
-    world = World(SystemClock().now())
+    world = DemoServer(SystemClock().now())
     course = _Course()
     try:
         summary.tell(out, summary.introduction(world.accounts, folder))
@@ -59,7 +59,7 @@ def run_once(folder: DemoFolder, out: TextIO, *, keep: bool) -> int:
     return ExitCode.SOFTWARE if course.troubles else ExitCode.OK
 
 
-async def _perform(world: World, folder: DemoFolder, out: TextIO, course: _Course) -> None:
+async def _perform(world: DemoServer, folder: DemoFolder, out: TextIO, course: _Course) -> None:
     """Retrieve once; what goes wrong is noted in the course."""
     ids = [account.id for account in world.accounts]
     progress = Progress(ids, out) if out.isatty() else None
@@ -93,7 +93,7 @@ async def _watch(signals: AsyncIterator[int], everything: trio.CancelScope, cour
         return
 
 
-def _deviations(world: World, course: _Course) -> list[str]:
+def _deviations(world: DemoServer, course: _Course) -> list[str]:
     """Return how the demo differs from its script."""
     found = [f"the demo's server failed: {failure!r}" for failure in world.server.tally.failures]
     for account in world.accounts:
@@ -105,7 +105,7 @@ def _deviations(world: World, course: _Course) -> list[str]:
     return found
 
 
-def _summed_up(world: World, folder: DemoFolder, course: _Course, *, keep: bool) -> Iterable[str]:
+def _summed_up(world: DemoServer, folder: DemoFolder, course: _Course, *, keep: bool) -> Iterable[str]:
     if course.ports is not None:
         yield ""
         yield from summary.table(world.accounts, course.results, course.ports)
@@ -120,5 +120,5 @@ def _summed_up(world: World, folder: DemoFolder, course: _Course, *, keep: bool)
         yield from summary.next_steps(folder, keep=keep)
 
 
-def _with_tls(accounts: Iterable[Account]) -> Account:
+def _with_tls(accounts: Iterable[DemoAccount]) -> DemoAccount:
     return next(account for account in accounts if account.security is Security.TLS)

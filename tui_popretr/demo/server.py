@@ -9,8 +9,8 @@ from datetime import datetime
 
 import trio
 
-from tui_popretr.demo.accounts import Account, make_accounts
-from tui_popretr.popserver import Maildrop, PopServer
+from tui_popretr.demo.accounts import DemoAccount, make_accounts
+from tui_popretr.popserver import PopServer, ServedMaildrop
 from tui_popretr.popserver.certificates import server_context
 
 HOST = "127.0.0.1"
@@ -26,18 +26,18 @@ class Ports:
     tls: int
 
 
-class World:
+class DemoServer:
     """A POP3 server on loopback with the demo's accounts, whose mail is from the days before `newest` (aware).
 
     Where it is `watched`, it takes its time.
     """
 
     def __init__(self, newest: datetime, *, watched: bool = False) -> None:
-        self.accounts: tuple[Account, ...] = make_accounts(newest, watched=watched)
+        self.accounts: tuple[DemoAccount, ...] = make_accounts(newest, watched=watched)
         self.server = PopServer([account.maildrop for account in self.accounts], tls=server_context())
 
     @property
-    def busy(self) -> Maildrop:
+    def busy(self) -> ServedMaildrop:
         """The maildrop of the busy account."""
         return self.accounts[0].maildrop
 
@@ -60,7 +60,7 @@ class World:
             for account in self.accounts:
                 nursery.start_soon(self._arrivals, account, now)
 
-    async def _arrivals(self, account: Account, now: Callable[[], datetime]) -> None:
+    async def _arrivals(self, account: DemoAccount, now: Callable[[], datetime]) -> None:
         arrivals = account.arrivals
         if arrivals is None:
             return

@@ -9,17 +9,17 @@ from types import TracebackType
 import trio
 
 from tui_popretr.clock import Clock
-from tui_popretr.demo.server import Ports, World
+from tui_popretr.demo.server import DemoServer, Ports
 from tui_popretr.demo.troubles import explained
 
 #: The world has nothing to save: it ends at once, or hangs.
 _JOIN = 5.0
 
 
-class Stage:
+class DemoServerThread:
     """Serves a world, mail arriving all the time, from __enter__ to __exit__."""
 
-    def __init__(self, world: World, clock: Clock) -> None:
+    def __init__(self, world: DemoServer, clock: Clock) -> None:
         self._world = world
         self._problem: BaseException | None = None
         self._clock = clock
@@ -29,7 +29,7 @@ class Stage:
         self._open = threading.Event()
         self._thread = threading.Thread(target=self._run, name="demo world", daemon=True)
 
-    def __enter__(self) -> Stage:
+    def __enter__(self) -> DemoServerThread:
         """Return when the server listens. Raises what hinders it."""
         self._thread.start()
         self._open.wait()

@@ -9,7 +9,7 @@ from typing import TextIO
 
 from humanize import naturalsize
 
-from tui_popretr.demo.accounts import Account
+from tui_popretr.demo.accounts import DemoAccount
 from tui_popretr.demo.configuration import address_of
 from tui_popretr.demo.folder import DemoFolder
 from tui_popretr.demo.progress import seconds
@@ -31,7 +31,7 @@ def tell(out: TextIO, lines: Iterable[str]) -> None:
     out.flush()
 
 
-def introduction(accounts: Iterable[Account], folder: DemoFolder) -> Iterator[str]:
+def introduction(accounts: Iterable[DemoAccount], folder: DemoFolder) -> Iterator[str]:
     """Yield the lines that tell what is going to happen."""
     accounts = tuple(accounts)
     yield from wrap(
@@ -45,7 +45,7 @@ def introduction(accounts: Iterable[Account], folder: DemoFolder) -> Iterator[st
     yield f"Retrieving into {folder.path}"
 
 
-def table(accounts: Iterable[Account], results: Mapping[str, SessionResult], ports: Ports) -> Iterator[str]:
+def table(accounts: Iterable[DemoAccount], results: Mapping[str, SessionResult], ports: Ports) -> Iterator[str]:
     """Yield a row for each account, and what is to be said about them."""
     yield _row(_HEADINGS)
     yield _row("-" * width for width in (*_COLUMNS, _LAST))
@@ -75,7 +75,7 @@ def verdict(result: SessionResult) -> str:
     return "FAILED: " + ("login rejected" if result.code is ExitCode.LOGIN else result.error)
 
 
-def places(folder: DemoFolder, accounts: Iterable[Account]) -> Iterator[str]:
+def places(folder: DemoFolder, accounts: Iterable[DemoAccount]) -> Iterator[str]:
     """Yield where the mail, the logs and the configuration lie."""
     yield "The mail, one file a message (Maildirs, and a folder of .eml files):"
     delivered = [account for account in accounts if _holds_mail(folder.mail_of(account))]
@@ -92,7 +92,7 @@ def places(folder: DemoFolder, accounts: Iterable[Account]) -> Iterator[str]:
     )
 
 
-def excerpt(folder: DemoFolder, account: Account) -> Iterator[str]:
+def excerpt(folder: DemoFolder, account: DemoAccount) -> Iterator[str]:
     """Yield the beginning and the end of an account's dialogue from the transcript; nothing where there is none."""
     if not os.path.exists(folder.transcript):
         return
@@ -146,7 +146,7 @@ def deviations(found: Iterable[str], folder: DemoFolder, *, keep: bool) -> Itera
 # --- layout ---------------------------------------------------------------------------------------------------------
 
 
-def _explanation(account: Account, result: SessionResult) -> Iterator[str]:
+def _explanation(account: DemoAccount, result: SessionResult) -> Iterator[str]:
     text = f"{account.id}: {result.error}."
     if result.advice:
         text += f" What to do: {result.advice}."

@@ -12,8 +12,8 @@ from tui_popretr.clock import SystemClock
 from tui_popretr.demo import summary
 from tui_popretr.demo.configuration import read_configuration, write_configuration
 from tui_popretr.demo.folder import DemoFolder
-from tui_popretr.demo.server import World
-from tui_popretr.demo.server_thread import Stage
+from tui_popretr.demo.server import DemoServer
+from tui_popretr.demo.server_thread import DemoServerThread
 from tui_popretr.demo.troubles import explained
 from tui_popretr.engine.service import Engine
 from tui_popretr.errors import ExitCode, PopretrError
@@ -28,13 +28,13 @@ def run_watched(folder: DemoFolder, out: TextIO, *, keep: bool, no_mouse: bool =
     the end, in every case. Raises what the dashboard raises.
     """
     clock = SystemClock()
-    world = World(clock.now(), watched=True)
+    world = DemoServer(clock.now(), watched=True)
     troubles: list[str] = []
     code = int(ExitCode.OK)
     try:
         with contextlib.ExitStack() as stack:
             try:
-                stage = stack.enter_context(Stage(world, clock))
+                stage = stack.enter_context(DemoServerThread(world, clock))
                 write_configuration(folder, world.accounts, stage.ports)
                 settings = read_configuration(folder)
             except* (PopretrError, OSError) as problems:
@@ -53,7 +53,7 @@ def run_watched(folder: DemoFolder, out: TextIO, *, keep: bool, no_mouse: bool =
     return ExitCode.SOFTWARE if troubles else code
 
 
-def _summed_up(world: World, folder: DemoFolder, troubles: list[str], *, keep: bool) -> Iterator[str]:
+def _summed_up(world: DemoServer, folder: DemoFolder, troubles: list[str], *, keep: bool) -> Iterator[str]:
     if keep and not troubles:
         yield from summary.places(folder, world.accounts)
         yield ""

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import trio
 
 from tui_popretr.config.model import ClientSettings
-from tui_popretr.engine.schedule import Alarm, Outcome, interval
-from tui_popretr.engine.slots import Place, Places
+from tui_popretr.engine.schedule import BoottimeTimer, SessionOutcome, interval
+from tui_popretr.engine.slots import SessionSlot, SessionSlots
 from tui_popretr.errors import ExitCode, PopretrError
 from tui_popretr.facts import (
     ClientFinished,
@@ -21,7 +21,7 @@ from tui_popretr.facts import (
     Noted,
     SessionResult,
 )
-from tui_popretr.session.session import Session, Surroundings
+from tui_popretr.session.session import Session, SessionContext
 
 #: Seconds before a client whose task failed by a defect of ours is tried again.
 AFTER_DEFECT = 60.0
@@ -34,9 +34,9 @@ GUESSES = 3
 class Services:
     """What the engine lends its clients. `around` is replaced at a reload; a session keeps the one it began with."""
 
-    around: Surroundings
-    places: Places
-    alarm: Alarm
+    around: SessionContext
+    places: SessionSlots
+    alarm: BoottimeTimer
     closed: Callable[[ClientRunner, SessionResult], None]
 
 
@@ -134,7 +134,7 @@ class ClientRunner:
             finally:
                 place.release()
 
-    async def _admitted(self, place: Place) -> bool:
+    async def _admitted(self, place: SessionSlot) -> bool:
         """Wait for the place; False when something changed meanwhile."""
         if place.granted.is_set():
             return True
@@ -166,7 +166,7 @@ class ClientRunner:
                 self._rejections += 1
             elif self._logged_in:
                 self._rejections = 0
-            outcome = Outcome(result.code, self._login_delay)
+            outcome = SessionOutcome(result.code, self._login_delay)
             self.due = self._services.around.clock.boottime() + interval(settings, outcome, self._rejections)
             self.finished = 0 < settings.runs <= self._runs
         self._services.closed(self, result)

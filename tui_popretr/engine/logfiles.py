@@ -22,7 +22,7 @@ from tui_popretr.logs.transcript import TranscriptLog
 _LOOK = 0.25
 
 
-class Logbook:
+class LogFiles:
     """Audit, transcript and trace of one process.
 
     `fallback` is where the trace goes when the configuration names no place for it (standard error when headless), or

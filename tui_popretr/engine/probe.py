@@ -13,7 +13,7 @@ from tui_popretr.facts import Fact, Level, LoginSucceeded, Noted, SessionConnect
 from tui_popretr.pop3 import Capabilities, Quit
 from tui_popretr.session.capa import Answers, CapaMemory
 from tui_popretr.session.opening import AFTER_LOGIN, Opening
-from tui_popretr.session.setup import Entry
+from tui_popretr.session.setup import ConnectionSetup
 
 
 @dataclass(slots=True)
@@ -32,7 +32,7 @@ class Findings:
     problem: PopretrError | None = None
 
 
-async def probe(entry: Entry) -> Findings:
+async def probe(entry: ConnectionSetup) -> Findings:
     """Connect, log in, list, and leave; nothing is retrieved and nothing deleted. Never raises PopretrError."""
 
     async def look_inside(opening: Opening, findings: Findings) -> None:
@@ -49,7 +49,7 @@ async def probe(entry: Entry) -> Findings:
     return await _visit(entry, look_inside)
 
 
-async def survey(entry: Entry) -> Findings:
+async def survey(entry: ConnectionSetup) -> Findings:
     """Connect, start TLS, send CAPA and QUIT, without a login. Never raises PopretrError."""
 
     async def look_around(opening: Opening, findings: Findings) -> None:
@@ -60,7 +60,7 @@ async def survey(entry: Entry) -> Findings:
     return await _visit(entry, look_around)
 
 
-async def _visit(entry: Entry, look: Callable[[Opening, Findings], Awaitable[None]]) -> Findings:
+async def _visit(entry: ConnectionSetup, look: Callable[[Opening, Findings], Awaitable[None]]) -> Findings:
     findings = Findings()
 
     def notice(fact: Fact) -> None:

@@ -12,7 +12,7 @@ from tui_popretr.config.model import ClientSettings
 from tui_popretr.errors import ExitCode
 
 #: Between two sessions of a client with freq=0 and no limit of runs.
-BREATH = 1.0
+MIN_INTERVAL = 1.0
 #: First starts of a large fleet are spread over at most so long.
 SPREAD = 60.0
 #: A rejected login doubles the interval up to this.
@@ -30,27 +30,27 @@ def first_due(index: int, count: int, client: ClientSettings, start: float, dela
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class SessionOutcome:
     """What of a finished session bears on the next start. login_delay is the server's, in seconds."""
 
     code: ExitCode
     login_delay: int = 0
 
 
-def interval(client: ClientSettings, outcome: Outcome, rejections: int) -> float:
+def interval(client: ClientSettings, outcome: SessionOutcome, rejections: int) -> float:
     """Return the seconds from the end of a session to the next start.
 
     `rejections` counts the rejected logins in a row, this one included.
     """
     wait = client.frequency
     if not wait and not client.runs:
-        wait = BREATH
+        wait = MIN_INTERVAL
     if rejections:
-        wait = min(max(wait, BREATH) * 2.0 ** min(rejections, 20), max(LONGEST_BACKOFF, wait))
+        wait = min(max(wait, MIN_INTERVAL) * 2.0 ** min(rejections, 20), max(LONGEST_BACKOFF, wait))
     return max(wait, float(outcome.login_delay))
 
 
-class Alarm:
+class BoottimeTimer:
     """Waits for due times on the machine's boottime clock.
 
     trio's clock stands still while the machine is suspended. A ticker compares the two; after a suspend it calls

@@ -31,10 +31,10 @@ from tui_popretr.config.model import LogSettings, Server, Settings
 from tui_popretr.engine.client import ClientRunner, Services
 from tui_popretr.engine.describe import client_info, disabled_info, duration
 from tui_popretr.engine.expiry import ExpiryWatch
-from tui_popretr.engine.logfiles import Logbook
+from tui_popretr.engine.logfiles import LogFiles
 from tui_popretr.engine.powercuts import unsafe_places
-from tui_popretr.engine.schedule import Alarm, first_due
-from tui_popretr.engine.slots import Places
+from tui_popretr.engine.schedule import BoottimeTimer, first_due
+from tui_popretr.engine.slots import SessionSlots
 from tui_popretr.errors import (
     ConfigurationError,
     ConnectionCut,
@@ -57,9 +57,9 @@ from tui_popretr.facts import (
 from tui_popretr.journal.records import SessionRow
 from tui_popretr.net import tls
 from tui_popretr.net.stream import Resolver, Stream, connect
-from tui_popretr.session.session import Surroundings
+from tui_popretr.session.session import SessionContext
 from tui_popretr.session.setup import Connector
-from tui_popretr.session.storage import Stores
+from tui_popretr.session.storage import DeliveryServices
 from tui_popretr.text import visible
 
 #: A shutdown ends everything after so many seconds, drained or not (SPEC 3: within 10 s).
@@ -104,7 +104,7 @@ class Engine:
         self._reloader = reloader
         self._until_done = until_done
         self._remember = remember
-        self._logbook = Logbook(bus, self.clock, self._report_anywhere, trace_fallback)
+        self._logbook = LogFiles(bus, self.clock, self._report_anywhere, trace_fallback)
         self._runners: dict[str, ClientRunner] = {}
         self._retired: list[ClientRunner] = []  # of clients that a reload removed: a session may still be running
         self._history: list[SessionRow] = []
@@ -159,18 +159,18 @@ class Engine:
 
     async def _work(self, keeper: JournalKeeper) -> None:
         committer = Committer(keeper, self._logbook.audit, self.settings.timeout)
-        alarm = Alarm(self.clock, self._resume)
+        alarm = BoottimeTimer(self.clock, self._resume)
         self._services = Services(
-            around=Surroundings(
+            around=SessionContext(
                 bus=self.bus,
                 clock=self.clock,
-                stores=Stores(keeper, committer, self._disks, cleaned=set()),
+                stores=DeliveryServices(keeper, committer, self._disks, cleaned=set()),
                 connect=self._connector,
                 paths=self.settings.paths,
                 timeout=self.settings.timeout,
                 withheld=self.settings.password_variables,
             ),
-            places=Places(self.settings.concurrency),
+            places=SessionSlots(self.settings.concurrency),
             alarm=alarm,
             closed=self._closed,
         )

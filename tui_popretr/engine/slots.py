@@ -1,4 +1,4 @@
-"""Places for sessions: so many at once in all, so many on a server, and never two on one maildrop (SPEC 2)."""
+"""Slots for sessions: limits for all sessions and for each server, and never two sessions on one maildrop."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import trio
 from tui_popretr.config.model import Concurrency, Server
 
 
-class Place:
+class SessionSlot:
     """A place asked for: wait for `granted`, and release it in every case."""
 
     __slots__ = ("_places", "granted", "host", "maildrop")
 
-    def __init__(self, places: Places, server: Server) -> None:
+    def __init__(self, places: SessionSlots, server: Server) -> None:
         self._places = places
         self.granted = trio.Event()
         self.host = server.host.lower()
@@ -26,7 +26,7 @@ class Place:
         self._places.release(self)
 
 
-class Places:
+class SessionSlots:
     """Hands out places first come, first served within a server and in turns between servers.
 
     A server whose places are all taken, or a maildrop in use, keeps nobody else waiting.
@@ -37,7 +37,7 @@ class Places:
         self._used = 0
         self._by_host: Counter[str] = Counter()
         self._maildrops: set[tuple[str, int, str]] = set()
-        self._waiting: OrderedDict[str, deque[Place]] = OrderedDict()
+        self._waiting: OrderedDict[str, deque[SessionSlot]] = OrderedDict()
 
     @property
     def limits(self) -> Concurrency:
@@ -49,14 +49,14 @@ class Places:
         self._limits = limits
         self._hand_out()
 
-    def request(self, server: Server) -> Place:
+    def request(self, server: Server) -> SessionSlot:
         """Ask for a place; it may be granted at once."""
-        place = Place(self, server)
+        place = SessionSlot(self, server)
         self._waiting.setdefault(place.host, deque()).append(place)
         self._hand_out()
         return place
 
-    def release(self, place: Place) -> None:
+    def release(self, place: SessionSlot) -> None:
         """Take a place back."""
         if place.granted.is_set():
             self._used -= 1
@@ -80,12 +80,12 @@ class Places:
                     self._grant(place)
                     found = True
 
-    def _next_of(self, host: str) -> Place | None:
+    def _next_of(self, host: str) -> SessionSlot | None:
         if self._by_host[host] >= self._limits.per_server:
             return None
         return next((each for each in self._waiting[host] if each.maildrop not in self._maildrops), None)
 
-    def _grant(self, place: Place) -> None:
+    def _grant(self, place: SessionSlot) -> None:
         self._remove(place)
         if place.host in self._waiting:
             self._waiting.move_to_end(place.host)  # the next place goes to another server
@@ -94,7 +94,7 @@ class Places:
         self._maildrops.add(place.maildrop)
         place.granted.set()
 
-    def _remove(self, place: Place) -> None:
+    def _remove(self, place: SessionSlot) -> None:
         queue = self._waiting[place.host]
         queue.remove(place)
         if not queue:

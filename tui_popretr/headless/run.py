@@ -16,7 +16,7 @@ from tui_popretr.errors import PopretrError
 from tui_popretr.facts import Level
 from tui_popretr.headless.progress import Progress
 from tui_popretr.process.children import kill_commands
-from tui_popretr.process.signals import Ends
+from tui_popretr.process.signals import SignalWatcher
 
 
 def run_headless(engine: Engine, *, once: bool = False, progress: Progress | None = None) -> int:
@@ -58,7 +58,7 @@ async def _main(engine: Engine, once: bool, progress: Progress | None) -> int:
         os._exit(128 + number)
 
     problems: list[PopretrError] = []
-    with Ends(begin, lambda number: soon(partial(leave, number)), last=last, hangup=None if once else reload):
+    with SignalWatcher(begin, lambda number: soon(partial(leave, number)), last=last, hangup=None if once else reload):
         async with trio.open_nursery() as nursery:
             if progress is not None:
                 engine.subscribe(progress)

@@ -14,13 +14,13 @@ from tui_popretr.errors import (
     DISK_FULL,
     NO_PERMISSION,
     READ_ONLY,
-    FileTrouble,
+    FileUnusable,
     JournalDamaged,
     JournalError,
     JournalLocked,
     JournalMisplaced,
     describe_os_error,
-    file_trouble,
+    file_unusable,
 )
 from tui_popretr.files import NotRegularError
 from tui_popretr.fs import NoLocksError, want_classic_lock, want_room
@@ -28,11 +28,11 @@ from tui_popretr.fs import NoLocksError, want_classic_lock, want_room
 #: Octets that a transaction may take: a disk with less free space is full.
 LEAST_ROOM: Final = 64 * 1024
 _DAMAGE: Final = frozenset((sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_FORMAT))
-_REFUSED: Final = FileTrouble(
+_REFUSED: Final = FileUnusable(
     BROKEN_DISK.words, "look into the system's log: the disk may be failing, or its quota be used up"
 )
 _BUSY: Final = frozenset((sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED))
-_NO_LOCKS: Final = FileTrouble(
+_NO_LOCKS: Final = FileUnusable(
     "its file system has no file locks that work", "name a file on a local disk in <journal> (docs/file-systems.md)"
 )
 
@@ -59,9 +59,9 @@ def explain(error: sqlite3.Error | OSError, path: str, doing: str) -> JournalErr
     if isinstance(error, NoLocksError):
         trouble = _NO_LOCKS
     elif isinstance(error, NotRegularError):
-        trouble = FileTrouble(describe_os_error(error), "name another file in <journal>", True)
+        trouble = FileUnusable(describe_os_error(error), "name another file in <journal>", True)
     elif isinstance(error, OSError):
-        trouble = file_trouble(error)
+        trouble = file_unusable(error)
     else:
         trouble = _trouble(error, code, os.path.dirname(path))
     kind = JournalMisplaced if trouble.misplaced else JournalError
@@ -71,7 +71,7 @@ def explain(error: sqlite3.Error | OSError, path: str, doing: str) -> JournalErr
     return kind(f"the journal {path} cannot be {doing}: {trouble.words}", advice=advice)
 
 
-def _trouble(error: sqlite3.Error, code: int, folder: str) -> FileTrouble:
+def _trouble(error: sqlite3.Error, code: int, folder: str) -> FileUnusable:
     """SQLite keeps the system's error to itself, so the file system is asked."""
     match code:
         case sqlite3.SQLITE_FULL:
@@ -83,8 +83,8 @@ def _trouble(error: sqlite3.Error, code: int, folder: str) -> FileTrouble:
         case sqlite3.SQLITE_IOERR:
             return _found(folder) or (_NO_LOCKS if _lacks_locks(folder) else _REFUSED)
         case sqlite3.SQLITE_CANTOPEN:
-            return _found(folder) or FileTrouble(str(error))
-    return FileTrouble(str(error))
+            return _found(folder) or FileUnusable(str(error))
+    return FileUnusable(str(error))
 
 
 def _lacks_locks(folder: str) -> bool:
@@ -99,10 +99,10 @@ def _lacks_locks(folder: str) -> bool:
     return False
 
 
-def _found(folder: str) -> FileTrouble | None:
+def _found(folder: str) -> FileUnusable | None:
     """Return what is the matter with a folder's file system, as far as it shows."""
     if not os.path.exists(folder):
-        return FileTrouble(f"the folder {folder} is gone", "is its disk mounted?")
+        return FileUnusable(f"the folder {folder} is gone", "is its disk mounted?")
     with contextlib.suppress(OSError):
         if os.statvfs(folder).f_flag & os.ST_RDONLY:
             return READ_ONLY
@@ -111,5 +111,5 @@ def _found(folder: str) -> FileTrouble | None:
     try:
         want_room(folder, LEAST_ROOM)
     except OSError as error:
-        return file_trouble(error) if error.errno in (errno.ENOSPC, errno.EDQUOT) else None
+        return file_unusable(error) if error.errno in (errno.ENOSPC, errno.EDQUOT) else None
     return None

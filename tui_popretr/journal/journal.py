@@ -2,7 +2,7 @@
 
 Synchronous, and one call at a time (from whatever thread); only next_id() may be called at any time from anywhere.
 Every method that writes returns when the change is durable (WAL, synchronous=FULL), and raises JournalError when it may
-not be; those that are called inside of together() become durable at its end.
+not be; those that are called inside of transaction() become durable at its end.
 """
 
 from __future__ import annotations
@@ -30,15 +30,15 @@ from tui_popretr.journal.records import (
     DeliveredMark,
     Doubt,
     Identity,
+    JournalTotals,
     Maildrop,
     MaildropClock,
-    Manners,
+    MessageFailure,
+    MessageState,
     NewRecord,
+    PipeliningFailure,
     Record,
     SessionRow,
-    State,
-    Totals,
-    Trouble,
     deletion_key,
     uid_key,
 )
@@ -51,7 +51,7 @@ KEPT_SESSIONS: Final = 1000
 
 #: UIDs in a query; SQLite takes 999 variables in any version.
 _AT_ONCE: Final = 900
-_STATES = tuple(State)
+_STATES = tuple(MessageState)
 _DOUBTS = tuple(Doubt)
 _COLUMNS = (
     "id, uid, octets, digest, whole, message_id, date, utf8, state, owed, settled, tmp, final, audit, time, doubt, born"
@@ -59,7 +59,7 @@ _COLUMNS = (
 _INSERT = f"INSERT INTO message (maildrop, {_COLUMNS}) VALUES ({','.join('?' * 18)})"  # noqa: S608
 _UNFINISHED = f"SELECT {_COLUMNS}, maildrop FROM message WHERE state = 1"  # noqa: S608
 _RECORDS = f"SELECT {_COLUMNS} FROM message WHERE maildrop = ?"  # noqa: S608
-# "State" in numbers, as the partial index needs them: 0 seen, 1 delivering, 2 delivered, 3 deleted, 4 kept, 5 skipped.
+# "state" in numbers, as the partial index needs them: 0 seen, 1 delivering, 2 delivered, 3 deleted, 4 kept, 5 skipped.
 # "doubt": 0 none, 1 unproven, 2 short.
 # One statement for all the messages concerned, named by _ids(): a statement a message costs twice as much.
 _THESE = "id IN (SELECT value FROM json_each(?))"
@@ -241,7 +241,7 @@ class Journal:
         """
         rows = []
         for new in delivering:
-            state = (State.DELIVERING, new.owed, False)
+            state = (MessageState.DELIVERING, new.owed, False)
             rows.append((new.maildrop, new.id, new.uid, new.octets, *new.identity, *state, *new[-6:]))
         with self._writing() as connection:
             if rows:
@@ -271,7 +271,7 @@ class Journal:
                 connection.executemany(_ACCEPT, rows)
             connection.execute(f"DELETE FROM message WHERE state = 1 AND {_THESE}", (_ids(ids),))  # noqa: S608
 
-    def own(self, ids: Collection[int]) -> None:
+    def mark_delete_pending(self, ids: Collection[int]) -> None:
         """Owe the deletion of delivered messages: their deleteafter has passed, or the server has not done it, or a
         message that was shorter than listed has proved to be whole."""
         with self._writing() as connection:
@@ -303,7 +303,7 @@ class Journal:
                 uid,
                 0,
                 *UNKNOWN_IDENTITY,
-                State.SEEN,
+                MessageState.SEEN,
                 False,
                 False,
                 None,
@@ -405,11 +405,11 @@ class Journal:
         with self._writing() as connection:
             connection.executemany(_COUNT_TROUBLE, [(maildrop, *trouble, now) for trouble in troubles])
 
-    def troubles(self, maildrop: int) -> dict[str, Trouble]:
+    def troubles(self, maildrop: int) -> dict[str, MessageFailure]:
         """Return the failures of a maildrop that have not succeeded since, by key."""
         query = "SELECT key, octets, failures, rejections, last, reason FROM trouble WHERE maildrop = ?"
         with self._reading():
-            return {row[0]: Trouble(*row) for row in self._connection.execute(query, (maildrop,))}
+            return {row[0]: MessageFailure(*row) for row in self._connection.execute(query, (maildrop,))}
 
     def clear_troubles(self, maildrop: int, keys: Iterable[str]) -> None:
         """Forget the failures of these keys."""
@@ -420,20 +420,20 @@ class Journal:
 
     # --- servers ----------------------------------------------------------------------------------------------------
 
-    def manners(self) -> list[Manners]:
+    def pipelining_failures(self) -> list[PipeliningFailure]:
         """Return the servers that could not do PIPELINING."""
         with self._reading():
             rows = self._connection.execute("SELECT host, port, failures, time FROM manners")
-            return [Manners(*row) for row in rows]
+            return [PipeliningFailure(*row) for row in rows]
 
-    def note_manners(self, manners: Manners) -> None:
+    def note_pipelining_failure(self, failure: PipeliningFailure) -> None:
         """Remember a server's manners, in the place of what was known of it."""
         with self._writing() as connection:
             connection.execute(
-                "INSERT OR REPLACE INTO manners (host, port, failures, time) VALUES (?, ?, ?, ?)", manners
+                "INSERT OR REPLACE INTO manners (host, port, failures, time) VALUES (?, ?, ?, ?)", failure
             )
 
-    def forget_manners(self, host: str, port: int) -> None:
+    def forget_pipelining_failure(self, host: str, port: int) -> None:
         """Forget what was known of a server."""
         with self._writing() as connection:
             connection.execute("DELETE FROM manners WHERE host = ? AND port = ?", (host, port))
@@ -496,16 +496,16 @@ class Journal:
             rows = self._connection.execute(query, (limit,)).fetchall()
         return [SessionRow(*row)._replace(code=ExitCode(row[3])) for row in reversed(rows)]
 
-    def totals(self, since: int) -> Totals:
+    def totals(self, since: int) -> JournalTotals:
         """Return what the kept sessions delivered that ended at or after `since` (epoch seconds)."""
         query = "SELECT coalesce(sum(messages), 0), coalesce(sum(octets), 0) FROM session WHERE end >= ?"
         with self._reading():
-            return Totals(*self._connection.execute(query, (since,)).fetchone())
+            return JournalTotals(*self._connection.execute(query, (since,)).fetchone())
 
     # --- the connection ---------------------------------------------------------------------------------------------
 
     @contextlib.contextmanager
-    def together(self) -> Iterator[None]:
+    def transaction(self) -> Iterator[None]:
         """Make one transaction of all that is written inside, durable at the end.
 
         Raises JournalError there when it may not be, or when any write inside has broken the journal: then nothing that
@@ -516,7 +516,7 @@ class Journal:
             yield
             self._refuse_if_broken()
             if self._connection.in_transaction:
-                with self._breaking():
+                with self._poison_on_error():
                     faultpoints.reached(Step.IN_TRANSACTION)
                     self._connection.execute("COMMIT")
         finally:
@@ -527,13 +527,13 @@ class Journal:
 
     @contextlib.contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
-        """One transaction, durable at its end; inside of together() a part of one."""
+        """One transaction, durable at its end; inside of transaction() a part of one."""
         if not self._together:
-            with self.together(), self._writing() as connection:
+            with self.transaction(), self._writing() as connection:
                 yield connection
             return
         self._refuse_if_broken()
-        with self._breaking():
+        with self._poison_on_error():
             if not self._connection.in_transaction:
                 self._look_for_file()
                 self._connection.execute("BEGIN IMMEDIATE")
@@ -552,7 +552,7 @@ class Journal:
             raise JournalError(f"the journal {self.path} was given up after an error; it must be reopened first")
 
     @contextlib.contextmanager
-    def _breaking(self) -> Iterator[None]:
+    def _poison_on_error(self) -> Iterator[None]:
         """After an error of SQLite's the journal is broken for good."""
         try:
             yield

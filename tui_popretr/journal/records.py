@@ -20,15 +20,15 @@ __all__ = [
     "DeliveredMark",
     "Doubt",
     "Identity",
+    "JournalTotals",
     "Maildrop",
     "MaildropClock",
-    "Manners",
+    "MessageFailure",
+    "MessageState",
     "NewRecord",
+    "PipeliningFailure",
     "Record",
     "SessionRow",
-    "State",
-    "Totals",
-    "Trouble",
     "deletion_key",
     "size_key",
     "uid_key",
@@ -40,7 +40,7 @@ _POP3_PORT = 110
 _MAIL_HOST = re.compile(r"^(smtp:[^/:\[]+\.[^/:.]+)(?=:)")
 
 
-class State(IntEnum):
+class MessageState(IntEnum):
     """How far a message has come (docs/durability.md). The numbers are in the file: never renumber them."""
 
     SEEN = 0  # marked by the user: newonly skips it; never a reason to DELE
@@ -140,7 +140,7 @@ class Record(NamedTuple):
     uid: str | None  # None: the server gives no usable UIDs
     octets: int
     identity: Identity
-    state: State
+    state: MessageState
     owed: bool  # its deletion on the server; for DELIVERING what it will be
     settled: bool
     tmp: str | None  # absolute; only while DELIVERING
@@ -183,7 +183,7 @@ class DeliveredMark(NamedTuple):
     owed: bool
 
 
-class Trouble(NamedTuple):
+class MessageFailure(NamedTuple):
     """A message that broke the connection or could not be retrieved, or whose deletion failed.
 
     `key` is from uid_key(), size_key() or deletion_key(). `rejections`: how many of the failures were refusals for good
@@ -198,7 +198,7 @@ class Trouble(NamedTuple):
     reason: str
 
 
-class Manners(NamedTuple):
+class PipeliningFailure(NamedTuple):
     """A server that offers PIPELINING and could not do it."""
 
     host: str  # lower case
@@ -230,7 +230,7 @@ class SessionRow(NamedTuple):
     error: str
 
 
-class Totals(NamedTuple):
+class JournalTotals(NamedTuple):
     """What sessions delivered."""
 
     messages: int

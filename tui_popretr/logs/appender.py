@@ -8,7 +8,7 @@ import stat
 from typing import Final
 
 from tui_popretr.logs.naming import number_of, numbered
-from tui_popretr.logs.stream import Stream, is_stream
+from tui_popretr.logs.stream import LogStream, is_stream
 
 _FLAGS = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOCTTY
 
@@ -77,7 +77,7 @@ class Appender:
             os.close(self._descriptor)
 
 
-def open_log(path: str) -> Appender | Stream:
+def open_log(path: str) -> Appender | LogStream:
     """Open `path`, made with mode 0600 and its missing folders with 0700. Raises OSError.
 
     A line that a full disk or a power cut left unfinished is ended, so that the next one begins a line of its own.
@@ -86,7 +86,7 @@ def open_log(path: str) -> Appender | Stream:
     descriptor = os.open(path, _FLAGS, 0o600)
     try:
         if is_stream(descriptor):
-            return Stream(descriptor, owned=True)
+            return LogStream(descriptor, owned=True)
         status = os.fstat(descriptor)
         if stat.S_ISREG(status.st_mode) and status.st_size and os.pread(descriptor, 1, status.st_size - 1) != b"\n":
             os.write(descriptor, b"\n")
@@ -96,9 +96,9 @@ def open_log(path: str) -> Appender | Stream:
         raise
 
 
-def standard_stream(descriptor: int) -> Appender | Stream:
+def standard_stream(descriptor: int) -> Appender | LogStream:
     """Return what writes to standard output or standard error, which may be a file. Raises OSError."""
-    return (Stream if is_stream(descriptor) else Appender)(descriptor, owned=False)
+    return (LogStream if is_stream(descriptor) else Appender)(descriptor, owned=False)
 
 
 def make_folders(folder: str) -> None:

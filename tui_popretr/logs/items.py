@@ -50,7 +50,7 @@ def logged(item: Item) -> str:
             return item.text
 
 
-class Needle:
+class SearchPattern:
     """What is searched: plain text, in either case unless it has a capital letter."""
 
     def __init__(self, text: str) -> None:

@@ -10,10 +10,10 @@ from threading import Lock
 
 from tui_popretr.clock import Clock
 from tui_popretr.config.model import LogSettings, Rotation
-from tui_popretr.errors import file_trouble
+from tui_popretr.errors import file_unusable
 from tui_popretr.logs.appender import Appender, open_log, standard_stream, with_room
 from tui_popretr.logs.naming import expand, period_start
-from tui_popretr.logs.stream import Stream
+from tui_popretr.logs.stream import LogStream
 from tui_popretr.logs.timestamps import date_and_time
 
 STANDARD_STREAMS = {"%stdout%": 1, "%stderr%": 2}
@@ -48,8 +48,8 @@ class LogFile:
         self._max_size = 0 if self._stream is not None else settings.max_size or 0
         self._rotation = Rotation.NEVER if self._max_size or self._stream is not None else settings.rotation
 
-        self._file: Appender | Stream | None = None
-        self._held_up: Stream | None = None  # what _file was until it could not be written
+        self._file: Appender | LogStream | None = None
+        self._held_up: LogStream | None = None  # what _file was until it could not be written
         self._pending = bytearray()
         self._due: float | None = None
         self._floor = 0  # octets of the file that are no reason to rotate: the banner of a new one
@@ -221,7 +221,7 @@ class LogFile:
         self._end("closed")
         self._begin("opened", file)
 
-    def _begin(self, how: str, file: Appender | Stream | None = None) -> None:
+    def _begin(self, how: str, file: Appender | LogStream | None = None) -> None:
         try:
             self._file, self._held_up = file or self._held_up or self._open(), None
             is_new = self._file.size == 0
@@ -240,7 +240,7 @@ class LogFile:
             self._problems.clear()
         self._lost = 0
 
-    def _open(self) -> Appender | Stream:
+    def _open(self) -> Appender | LogStream:
         return open_log(self._path) if self._stream is None else standard_stream(self._stream)
 
     def _push(self) -> None:
@@ -281,7 +281,7 @@ class LogFile:
             self._file.write(bytearray(line.encode("utf-8", "backslashreplace")))
 
     def _fail(self, error: OSError) -> None:
-        if isinstance(self._file, Stream):  # there is no other to be had, and lines wait in it
+        if isinstance(self._file, LogStream):  # there is no other to be had, and lines wait in it
             self._held_up = self._file
         elif self._file is not None:
             with suppress(OSError):
@@ -290,7 +290,7 @@ class LogFile:
         self._due = self._retry_at = self._clock.boottime() + RETRY_AFTER
         if error.errno not in self._problems:
             self._problems.add(error.errno)
-            self._notes.append(f"{self._path}: the log cannot be written: {file_trouble(error).words}")
+            self._notes.append(f"{self._path}: the log cannot be written: {file_unusable(error).words}")
 
     # --- and in this one it is not ----------------------------------------------------------------------------------
 

@@ -16,7 +16,7 @@ from typing import Final, NamedTuple
 
 from tui_popretr.facts import DialogueLine
 from tui_popretr.files import open_regular
-from tui_popretr.logs.items import Item, Line, Needle, Remark, body, logged
+from tui_popretr.logs.items import Item, Line, Remark, SearchPattern, body, logged
 from tui_popretr.logs.transcript import parse_line
 from tui_popretr.text import visible
 
@@ -35,7 +35,7 @@ _CHARACTERS: Final = 200
 _UNDATED: Final = date(1, 1, 1)
 
 
-class Place(NamedTuple):
+class LinePosition(NamedTuple):
     """Where a line stands: its file, and the octets from its first to behind its newline."""
 
     path: str
@@ -44,15 +44,15 @@ class Place(NamedTuple):
 
 
 @dataclass(slots=True)
-class Piece:
+class Chunk:
     """Lines in the order of the log, each with its place. `reached` is the last line that was looked at, wanted or not.
 
     `complete`: there is nothing beyond it.
     """
 
     lines: list[Line] = field(default_factory=list)
-    places: list[Place] = field(default_factory=list)
-    reached: Place | None = None
+    places: list[LinePosition] = field(default_factory=list)
+    reached: LinePosition | None = None
     complete: bool = False
 
 
@@ -66,7 +66,7 @@ def read_line(raw: bytes) -> Line:
     return DialogueLine(parsed.session, at, parsed.direction, parsed.text)
 
 
-class OnDisk:
+class TranscriptFiles:
     """A log of several files; `files` tells which, oldest first, each time anew. No method raises OSError."""
 
     def __init__(self, files: Callable[[], list[str]]) -> None:
@@ -76,7 +76,7 @@ class OnDisk:
         """Return whether there is any file; quickly."""
         return bool(self._files())
 
-    def find(self, items: Sequence[Item], client: str | None = None) -> Place | None:
+    def find(self, items: Sequence[Item], client: str | None = None) -> LinePosition | None:
         """Return the place of the first of `items`, which follow each other (in the dialogue of `client`).
 
         The place nearest to the end is meant. None where the end of the log, as far as it is looked at, has none.
@@ -84,7 +84,7 @@ class OnDisk:
         wanted = [_comparable(logged(item)) for item in items[:_COMPARED]]
         if not wanted:
             return None
-        last: deque[tuple[str, Place]] = deque(maxlen=len(wanted))
+        last: deque[tuple[str, LinePosition]] = deque(maxlen=len(wanted))
         budget = SCAN
         for place, raw in self._backward(None):
             budget -= place.end - place.start
@@ -96,12 +96,14 @@ class OnDisk:
                     return place
         return None
 
-    def before(self, place: Place | None, count: int, client: str | None = None, needle: Needle | None = None) -> Piece:
+    def before(
+        self, place: LinePosition | None, count: int, client: str | None = None, needle: SearchPattern | None = None
+    ) -> Chunk:
         """Return the `count` lines (of a client, of all with None) before a place, before the log's end with None.
 
         With a needle: those from the next line on that has it in its body, `count` being lines at the most.
         """
-        piece = Piece(complete=True)
+        piece = Chunk(complete=True)
         wanted = None if needle is None else _finder(needle)
         budget = SCAN
         for found, raw in self._backward(place):
@@ -118,9 +120,9 @@ class OnDisk:
         piece.places.reverse()
         return piece
 
-    def after(self, place: Place | None, count: int, client: str | None = None) -> Piece:
+    def after(self, place: LinePosition | None, count: int, client: str | None = None) -> Chunk:
         """Return the `count` lines (of a client, of all with None) behind a place, behind none from the beginning."""
-        piece = Piece(complete=True)
+        piece = Chunk(complete=True)
         budget = SCAN
         for found, raw in self._forward(place):
             if len(piece.lines) == count or budget < 0:
@@ -133,7 +135,7 @@ class OnDisk:
                 piece.places.append(found)
         return piece
 
-    def _backward(self, place: Place | None) -> Iterator[tuple[Place, bytes]]:
+    def _backward(self, place: LinePosition | None) -> Iterator[tuple[LinePosition, bytes]]:
         files = self._files()
         end: int | None = None
         if place is not None:
@@ -143,7 +145,7 @@ class OnDisk:
             yield from lines_before(path, end)
             end = None
 
-    def _forward(self, place: Place | None) -> Iterator[tuple[Place, bytes]]:
+    def _forward(self, place: LinePosition | None) -> Iterator[tuple[LinePosition, bytes]]:
         files = self._files()
         start = 0
         if place is not None:
@@ -154,7 +156,7 @@ class OnDisk:
             start = 0
 
 
-def lines_before(path: str, end: int | None = None) -> Iterator[tuple[Place, bytes]]:
+def lines_before(path: str, end: int | None = None) -> Iterator[tuple[LinePosition, bytes]]:
     """Yield the lines of a file that end at octet `end` (None: the file's last) or before, backwards.
 
     Of a long line only the beginning is given. A file that cannot be read has no more lines.
@@ -173,16 +175,16 @@ def lines_before(path: str, end: int | None = None) -> Iterator[tuple[Place, byt
             # The newline that ends the line is not the one that ended the line before it.
             while (newline := block.rfind(b"\n", 0, min(len(block), end - 1 - offset))) >= 0:
                 start = offset + newline + 1
-                yield Place(path, start, end), (block[newline + 1 :] + rest)[:_KEPT]
+                yield LinePosition(path, start, end), (block[newline + 1 :] + rest)[:_KEPT]
                 rest = b""
                 block = block[: newline + 1]
                 end = start
             rest = (block + rest)[:_KEPT]
         if end > 0:
-            yield Place(path, 0, end), rest
+            yield LinePosition(path, 0, end), rest
 
 
-def lines_behind(path: str, start: int = 0) -> Iterator[tuple[Place, bytes]]:
+def lines_behind(path: str, start: int = 0) -> Iterator[tuple[LinePosition, bytes]]:
     """Yield the lines of a file from octet `start` on, where a line begins; the last only if its newline is there.
 
     Of a long line only the beginning is given. A file that cannot be read has no more lines.
@@ -194,7 +196,7 @@ def lines_behind(path: str, start: int = 0) -> Iterator[tuple[Place, bytes]]:
             at = 0
             while (newline := block.find(b"\n", at)) >= 0:
                 end = offset + newline + 1
-                yield Place(path, start, end), (rest + block[at : min(newline + 1, at + _KEPT)])[:_KEPT]
+                yield LinePosition(path, start, end), (rest + block[at : min(newline + 1, at + _KEPT)])[:_KEPT]
                 rest = b""
                 start = end
                 at = newline + 1
@@ -219,9 +221,9 @@ class Follower:
             self._offset = place.end if _ends_line(path, place.end) else place.start
 
     @property
-    def place(self) -> Place:
+    def place(self) -> LinePosition:
         """What has been read ends here."""
-        return Place(self._path, self._offset, self._offset)
+        return LinePosition(self._path, self._offset, self._offset)
 
     def poll(self) -> tuple[list[Line], int]:
         """Return the lines that have come since, and how many before them were too many to be taken in."""
@@ -283,7 +285,7 @@ def _is_of(raw: bytes, client: str | None) -> bool:
     return isinstance(line, DialogueLine) and line.session.client == client
 
 
-def _finder(needle: Needle) -> Callable[[bytes], bool]:
+def _finder(needle: SearchPattern) -> Callable[[bytes], bool]:
     pattern = needle.octets()
 
     def finds(raw: bytes) -> bool:

@@ -23,7 +23,7 @@ def is_stream(descriptor: int) -> bool:
     return stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode) or os.isatty(descriptor)
 
 
-class Stream:
+class LogStream:
     """Has what Appender has, for what is_stream(). Every method may be called from any thread.
 
     write() never waits: it hands over to the thread. Trouble that the thread has is raised by the writes that follow,

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
-from tui_popretr.migration.seen_file import Account, Memory, Recollection, home_of, lines_of, name_of, uid_of
+from tui_popretr.migration.seen_file import SeenAccount, SeenAccountName, SeenFile, home_of, lines_of, name_of, uid_of
 
 USUAL: Final = "~/.fetchids"
 # Debian's system-wide service
@@ -23,10 +23,10 @@ def places(environ: Mapping[str, str]) -> list[str]:
     return [os.path.join(home, ".fetchids"), _OF_THE_SYSTEM]
 
 
-def read(path: str, data: bytes) -> Memory:
+def read(path: str, data: bytes) -> SeenFile:
     """Return what the file says."""
-    memory = Memory(path)
-    accounts: dict[Account, Recollection] = {}
+    memory = SeenFile(path)
+    accounts: dict[SeenAccountName, SeenAccount] = {}
     for number, line in lines_of(data):
         match = _LINE.fullmatch(line.strip())
         user, _, host = match[1].rpartition(b"@") if match else (b"", b"", b"")
@@ -34,9 +34,9 @@ def read(path: str, data: bytes) -> Memory:
         if not user or not host or uid is None:
             memory.pass_over(number, line)
             continue
-        account = Account(name_of(user), name_of(host))
+        account = SeenAccountName(name_of(user), name_of(host))
         if account not in accounts:
-            accounts[account] = Recollection((account,))
+            accounts[account] = SeenAccount((account,))
             memory.recollections.append(accounts[account])
         accounts[account].uids.append(uid)
     return memory

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
-from tui_popretr.migration.seen_file import Account, Memory, Recollection, home_of, lines_of, uid_of
+from tui_popretr.migration.seen_file import SeenAccount, SeenAccountName, SeenFile, home_of, lines_of, uid_of
 
 USUAL: Final = "the files oldmail-... in ~/.config/getmail and ~/.getmail"
 _PREFIX: Final = "oldmail-"
@@ -33,15 +33,15 @@ def places(environ: Mapping[str, str]) -> list[str]:
     ]
 
 
-def spelled(account: Account) -> Account:
+def spelled(account: SeenAccountName) -> SeenAccountName:
     """Return the account as the name of its file has it."""
-    return Account(_REPLACED.sub("-", account.user), _REPLACED.sub("-", account.host))
+    return SeenAccountName(_REPLACED.sub("-", account.user), _REPLACED.sub("-", account.host))
 
 
-def read(path: str, data: bytes) -> Memory:
+def read(path: str, data: bytes) -> SeenFile:
     """Return what the file says, under each account that its name can mean."""
-    recollection = Recollection(accounts_of(os.path.basename(path)))
-    memory = Memory(path, [recollection])
+    recollection = SeenAccount(accounts_of(os.path.basename(path)))
+    memory = SeenFile(path, [recollection])
     for number, line in lines_of(data):
         raw, nul, time = line.strip().partition(b"\0")
         uid = uid_of(raw)
@@ -52,17 +52,17 @@ def read(path: str, data: bytes) -> Memory:
     return memory
 
 
-def accounts_of(name: str) -> tuple[Account, ...]:
+def accounts_of(name: str) -> tuple[SeenAccountName, ...]:
     """Return whose file it may be: host and user may hold hyphens, and then several readings are possible."""
     name = name.strip(_QUOTES)
     rest = name.removeprefix(_PREFIX)
     if rest == name:
         return ()
-    found: list[tuple[bool, Account]] = []
+    found: list[tuple[bool, SeenAccountName]] = []
     start = 0
     while match := _PORT.search(rest, start):
         host, user = rest[: match.start()].strip(_QUOTES), rest[match.end() :].strip(_QUOTES)
         if host and user:
-            found.append((match[1] not in _POP3_PORTS, Account(user, host)))
+            found.append((match[1] not in _POP3_PORTS, SeenAccountName(user, host)))
         start = match.start() + 1
     return tuple(account for _, account in sorted(found, key=lambda pair: pair[0]))

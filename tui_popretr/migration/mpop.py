@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
-from tui_popretr.migration.seen_file import Account, Memory, Recollection, home_of, lines_of, name_of, uid_of
+from tui_popretr.migration.seen_file import SeenAccount, SeenAccountName, SeenFile, home_of, lines_of, name_of, uid_of
 
 USUAL: Final = "the files in ~/.mpop_uidls"
 _HEAD = re.compile(rb" ([0-9]{1,9}) ([^ ]+) ([^ ]+)")
@@ -22,10 +22,10 @@ def places(environ: Mapping[str, str]) -> list[str]:
     return [os.path.join(folder, name) for name in sorted(os.listdir(folder))]
 
 
-def read(path: str, data: bytes) -> Memory:
+def read(path: str, data: bytes) -> SeenFile:
     """Return what the file says. A list that is shorter or longer than its head says is told of, and used."""
-    memory = Memory(path)
-    current: Recollection | None = None
+    memory = SeenFile(path)
+    current: SeenAccount | None = None
     announced = (0, b"", 0)  # number and text of the head's line, and its count
 
     def close() -> None:
@@ -44,7 +44,7 @@ def read(path: str, data: bytes) -> Memory:
                 current = None
                 memory.pass_over(number, line)
                 continue
-            current = Recollection((Account(name_of(head[3]), name_of(head[2])),))
+            current = SeenAccount((SeenAccountName(name_of(head[3]), name_of(head[2])),))
             announced = (number, line, int(head[1]))
             memory.recollections.append(current)
             continue

@@ -17,7 +17,7 @@ from tui_popretr.text import visible
 NAMED = 10
 
 
-class Account(NamedTuple):
+class SeenAccountName(NamedTuple):
     """Whose maildrop it is, as the other program writes it. Bytes that are no UTF-8 are lone surrogates here."""
 
     user: str
@@ -27,7 +27,7 @@ class Account(NamedTuple):
         """USER@HOST, safe to show."""
         return visible(f"{self.user}@{self.host}", 254)
 
-    def same_as(self, other: Account) -> bool:
+    def same_as(self, other: SeenAccountName) -> bool:
         """Hosts are compared by host_key(); users may differ by case."""
         return self.user == other.user and host_key(self.host) == host_key(other.host)
 
@@ -40,29 +40,29 @@ class BadLine(NamedTuple):
 
 
 @dataclass(slots=True)
-class Recollection:
+class SeenAccount:
     """The UIDs of one account.
 
     `accounts` has several entries where the file leaves open which of them it is, the likeliest first.
     """
 
-    accounts: tuple[Account, ...]
+    accounts: tuple[SeenAccountName, ...]
     uids: list[str] = field(default_factory=list)
 
-    def belongs_to(self, account: Account) -> bool:
+    def belongs_to(self, account: SeenAccountName) -> bool:
         return any(account.same_as(each) for each in self.accounts)
 
 
 @dataclass(slots=True)
-class Memory:
+class SeenFile:
     """What one file says. `passed_over` counts its bad lines, of which `bad` has the first."""
 
     path: str
-    recollections: list[Recollection] = field(default_factory=list)
+    recollections: list[SeenAccount] = field(default_factory=list)
     bad: list[BadLine] = field(default_factory=list)
     passed_over: int = 0
 
-    def of(self, account: Account) -> list[str]:
+    def of(self, account: SeenAccountName) -> list[str]:
         """Return the UIDs of an account, each once, in the file's order."""
         found = (each.uids for each in self.recollections if each.belongs_to(account))
         return list(dict.fromkeys(uid for uids in found for uid in uids))

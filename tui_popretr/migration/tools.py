@@ -8,7 +8,7 @@ from typing import Final
 
 from tui_popretr.files import read_whole
 from tui_popretr.migration import fetchmail, getmail, mpop
-from tui_popretr.migration.seen_file import Account, Memory
+from tui_popretr.migration.seen_file import SeenAccountName, SeenFile
 
 # 100,000 messages of an account are 10 MB at most.
 _LARGEST = 256 * 1024**2
@@ -23,11 +23,11 @@ class Tool:
     usual: str
     #: The paths to look at, of which some may not be there. Raises OSError where a folder cannot be read.
     places: Callable[[Mapping[str, str]], list[str]]
-    _read: Callable[[str, bytes], Memory]
+    _read: Callable[[str, bytes], SeenFile]
     #: The account as the program writes it.
-    spelled: Callable[[Account], Account] = lambda account: account
+    spelled: Callable[[SeenAccountName], SeenAccountName] = lambda account: account
 
-    def remember(self, path: str) -> Memory:
+    def remember(self, path: str) -> SeenFile:
         """Return what a file of the program's says. Raises OSError and, where it cannot be a path, ValueError."""
         return self._read(path, read_whole(path, _LARGEST).data)
 

@@ -21,7 +21,7 @@ class Message:
     """One stored message: raw octets, made anew by `source` for each RETR, so that a huge one need not be in memory.
 
     Lines end with CRLF; whatever else it holds (bare CR or LF, NUL, any length) is sent as it is. `size` is what LIST
-    announces, in octets without dot-stuffing; it may lie. `uid` is UIDL's; where empty, Maildrop.add gives one.
+    announces, in octets without dot-stuffing; it may lie. `uid` is UIDL's; where empty, ServedMaildrop.add gives one.
     Two messages are never equal, whatever they hold.
     """
 
@@ -66,7 +66,7 @@ class Message:
 
 
 @dataclass(slots=True, eq=False)
-class Maildrop:
+class ServedMaildrop:
     """One account. `password` None: no login by password, only by a client certificate whose CN is `name`.
 
     `faults` are those of sessions on this maildrop, from the login on; None: the server's. The counters are for tests:

@@ -23,7 +23,7 @@ class Mechanism(Enum):
     OAUTHBEARER = "OAUTHBEARER"
 
 
-class Utf8(Enum):
+class Utf8Support(Enum):
     """Whether a server has UTF8 (RFC 6856), and what it does without it with a message that has a UTF-8 header."""
 
     UNKNOWN = "the command is unknown; messages are sent as they are"
@@ -39,7 +39,7 @@ _BOUND = frozenset({Mechanism.SCRAM_SHA_1_PLUS, Mechanism.SCRAM_SHA_256_PLUS})
 
 
 @dataclass(frozen=True, slots=True)
-class Policy:
+class ServerPolicy:
     """What a server offers. Without a TLS context on the server, STLS is not offered whatever stands here."""
 
     clear: frozenset[Mechanism] = _FIT_FOR_CLEAR
@@ -50,7 +50,7 @@ class Policy:
     uidl: bool = True
     top: bool = True
     resp_codes: bool = True  # RFC 2449 §8 and RFC 3206
-    utf8: Utf8 = Utf8.UNKNOWN
+    utf8: Utf8Support = Utf8Support.UNKNOWN
     login_delay: float | None = None  # seconds between two logins, enforced
     expire: str | None = None  # CAPA's EXPIRE: days, or NEVER
     implementation: str | None = "tui-popretr-popserver"
@@ -76,15 +76,15 @@ class Policy:
             case "UIDL":
                 return self.uidl
             case "UTF8":
-                return self.utf8 is not Utf8.UNKNOWN
+                return self.utf8 is not Utf8Support.UNKNOWN
         return True
 
 
 #: Every mechanism; those of SASL that show a password, and EXTERNAL, only under TLS; STLS offered.
-STD = Policy()
+STD = ServerPolicy()
 
 #: Every mechanism, but only under TLS.
-SSLONLY = Policy(clear=frozenset())
+SSLONLY = ServerPolicy(clear=frozenset())
 
 #: Only CRAM-MD5, and no TLS.
-CRAM = Policy(clear=frozenset({Mechanism.CRAM_MD5}), tls=frozenset({Mechanism.CRAM_MD5}), stls=False)
+CRAM = ServerPolicy(clear=frozenset({Mechanism.CRAM_MD5}), tls=frozenset({Mechanism.CRAM_MD5}), stls=False)

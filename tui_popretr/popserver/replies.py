@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from tui_popretr.popserver.channel import Channel
 from tui_popretr.popserver.multiline import CRLF, dot_stuffed
-from tui_popretr.popserver.tally import Tally
+from tui_popretr.popserver.tally import ServerCounters
 
 
 class Refused(Exception):
@@ -20,7 +20,7 @@ class Refused(Exception):
 class Replies:
     """Writes the replies of one connection. All methods raise Disconnected when the client is gone."""
 
-    def __init__(self, channel: Channel, tally: Tally, number: int, *, resp_codes: bool) -> None:
+    def __init__(self, channel: Channel, tally: ServerCounters, number: int, *, resp_codes: bool) -> None:
         self._channel = channel
         self._tally = tally
         self._number = number

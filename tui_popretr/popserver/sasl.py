@@ -13,10 +13,10 @@ from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 
 from tui_popretr.popserver.faults import SaslFault
-from tui_popretr.popserver.maildrop import Maildrop
+from tui_popretr.popserver.maildrop import ServedMaildrop
 from tui_popretr.popserver.policy import Mechanism
 
-Exchange = Generator[bytes, bytes, Maildrop]
+Exchange = Generator[bytes, bytes, ServedMaildrop]
 
 
 class CredentialsRejected(Exception):
@@ -34,30 +34,30 @@ class Gate:
     An account's password serves as its access token, too.
     """
 
-    maildrops: Mapping[str, Maildrop]
+    maildrops: Mapping[str, ServedMaildrop]
     certificate_name: str | None = None
     binding: bytes | None = None  # of the channel, where SCRAM's -PLUS is offered
     fault: SaslFault = SaslFault.NONE
 
-    def by_password(self, name: str, password: str) -> Maildrop:
+    def by_password(self, name: str, password: str) -> ServedMaildrop:
         """Return the maildrop. Raises CredentialsRejected."""
         return self.by_proof(name, lambda expected: expected, password)
 
-    def by_proof(self, name: str, proof: Callable[[str], str], given: str) -> Maildrop:
+    def by_proof(self, name: str, proof: Callable[[str], str], given: str) -> ServedMaildrop:
         """Return the maildrop if `given` is what `proof` makes of its password. Raises CredentialsRejected."""
         maildrop, password = self.account(name)
         if not hmac.compare_digest(_octets(proof(password)), _octets(given)):
             raise CredentialsRejected
         return maildrop
 
-    def account(self, name: str) -> tuple[Maildrop, str]:
+    def account(self, name: str) -> tuple[ServedMaildrop, str]:
         """Return the maildrop and its password. Raises CredentialsRejected where there is none."""
         maildrop = self.maildrops.get(name)
         if maildrop is None or maildrop.password is None:
             raise CredentialsRejected
         return maildrop, maildrop.password
 
-    def by_certificate(self, wanted: str) -> Maildrop:
+    def by_certificate(self, wanted: str) -> ServedMaildrop:
         """Return the maildrop named by the certificate; `wanted` is "" or the same name. Raises CredentialsRejected."""
         if self.certificate_name is None or wanted not in ("", self.certificate_name):
             raise CredentialsRejected

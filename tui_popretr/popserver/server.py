@@ -11,10 +11,10 @@ import trio
 
 from tui_popretr.popserver.channel import Channel, Disconnected
 from tui_popretr.popserver.faults import ConnectionCutOff, Faults, Stalled
-from tui_popretr.popserver.maildrop import Maildrop
-from tui_popretr.popserver.policy import STD, Policy
-from tui_popretr.popserver.session import Session, Surroundings
-from tui_popretr.popserver.tally import Line, Tally
+from tui_popretr.popserver.maildrop import ServedMaildrop
+from tui_popretr.popserver.policy import STD, ServerPolicy
+from tui_popretr.popserver.session import ServerSession, ServerState
+from tui_popretr.popserver.tally import ServerCounters, ServerLine
 
 _log = logging.getLogger(__name__)
 
@@ -26,15 +26,15 @@ class PopServer:
 
     It knows no accounts but the given maildrops (`maildrops` may be changed while it serves), keeps everything in
     memory and does nothing against guessing. `tls` is the context for STLS and implicit TLS; for EXTERNAL it must ask
-    for client certificates (ssl.CERT_OPTIONAL). `clock` gives the seconds that Policy.login_delay is measured with.
+    for client certificates (ssl.CERT_OPTIONAL). `clock` returns seconds; ServerPolicy.login_delay is measured with it.
     With `keep_dialogue` the lines of all sessions are kept in `dialogue`, passwords included.
     """
 
     def __init__(
         self,
-        maildrops: Iterable[Maildrop],
+        maildrops: Iterable[ServedMaildrop],
         *,
-        policy: Policy = STD,
+        policy: ServerPolicy = STD,
         tls: ssl.SSLContext | None = None,
         faults: Faults | None = None,
         keep_dialogue: bool = False,
@@ -43,12 +43,12 @@ class PopServer:
         self.maildrops = {maildrop.name: maildrop for maildrop in maildrops}
         self.policy = policy
         self.faults = Faults() if faults is None else faults
-        self.tally = Tally(dialogue=[] if keep_dialogue else None)
+        self.tally = ServerCounters(dialogue=[] if keep_dialogue else None)
         self._tls = tls
         self._clock = clock
 
     @property
-    def dialogue(self) -> list[Line]:
+    def dialogue(self) -> list[ServerLine]:
         """The lines said so far; empty unless keep_dialogue was asked for."""
         return self.tally.dialogue or []
 
@@ -90,8 +90,8 @@ class PopServer:
 
     async def _converse(self, channel: Channel, number: int, implicit_tls: bool) -> bool:
         """Hold the session; return whether the connection is to be closed properly."""
-        around = Surroundings(self.maildrops, self.policy, self._tls, self.faults, self.tally, self._clock)
-        session = Session(around, channel, number)
+        around = ServerState(self.maildrops, self.policy, self._tls, self.faults, self.tally, self._clock)
+        session = ServerSession(around, channel, number)
         try:
             try:
                 if implicit_tls and self._tls is not None:

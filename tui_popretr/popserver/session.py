@@ -13,39 +13,39 @@ import trio
 from tui_popretr.popserver import sasl
 from tui_popretr.popserver.channel import Channel, LineTooLong
 from tui_popretr.popserver.faults import ConnectionCutOff, Faults, PipelineFault, QuitFault, Stalled
-from tui_popretr.popserver.maildrop import Maildrop, MaildropInUse
-from tui_popretr.popserver.policy import Mechanism, Policy, Utf8
+from tui_popretr.popserver.maildrop import MaildropInUse, ServedMaildrop
+from tui_popretr.popserver.policy import Mechanism, ServerPolicy, Utf8Support
 from tui_popretr.popserver.replies import Refused, Replies
-from tui_popretr.popserver.tally import Tally
-from tui_popretr.popserver.transaction import Transaction
+from tui_popretr.popserver.tally import ServerCounters
+from tui_popretr.popserver.transaction import TransactionState
 
 _COMMAND_BOUND = 8192
 _RESPONSE_BOUND = 12288  # RFC 4954 §4
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
+class ServerState:
     """What all sessions of a server share."""
 
-    maildrops: Mapping[str, Maildrop]
-    policy: Policy
+    maildrops: Mapping[str, ServedMaildrop]
+    policy: ServerPolicy
     tls: ssl.SSLContext | None
     faults: Faults
-    tally: Tally
+    tally: ServerCounters
     clock: Callable[[], float]
 
 
-class Session:
+class ServerSession:
     """The dialogue over one channel; with a transaction it is in the TRANSACTION state, else in AUTHORIZATION."""
 
-    def __init__(self, around: Surroundings, channel: Channel, number: int) -> None:
+    def __init__(self, around: ServerState, channel: Channel, number: int) -> None:
         self._around = around
         self._policy = around.policy
         self._faults = around.faults
         self._channel = channel
         self._number = number
         self._replies = Replies(channel, around.tally, number, resp_codes=around.policy.resp_codes)
-        self._transaction: Transaction | None = None
+        self._transaction: TransactionState | None = None
         self._ended = False
         self._stamp = ""
         self._user: str | None = None
@@ -99,11 +99,11 @@ class Session:
             raise Refused("unknown command")
         if verb in self._ANY_STATE:
             await self._ANY_STATE[verb](self, argument)
-        elif self._transaction is not None and verb in Transaction.COMMANDS:
-            await Transaction.COMMANDS[verb](self._transaction, argument)
+        elif self._transaction is not None and verb in TransactionState.COMMANDS:
+            await TransactionState.COMMANDS[verb](self._transaction, argument)
         elif self._transaction is None and verb in self._AUTHORIZATION:
             await self._AUTHORIZATION[verb](self, argument)
-        elif verb in Transaction.COMMANDS:
+        elif verb in TransactionState.COMMANDS:
             raise Refused("log in first")
         elif verb in self._AUTHORIZATION:
             raise Refused("you are logged in already")
@@ -158,7 +158,7 @@ class Session:
             yield "AUTH-RESP-CODE"
         if policy.pipelining:
             yield "PIPELINING"
-        if policy.utf8 is not Utf8.UNKNOWN:
+        if policy.utf8 is not Utf8Support.UNKNOWN:
             yield "UTF8"
         if policy.stls and self._around.tls is not None and not self._channel.under_tls and self._transaction is None:
             yield "STLS"
@@ -247,7 +247,7 @@ class Session:
             raise Refused("that is not a response of this mechanism") from None
         await self._login(maildrop)
 
-    async def _exchange(self, exchange: sasl.Exchange, initial: bytes) -> Maildrop:
+    async def _exchange(self, exchange: sasl.Exchange, initial: bytes) -> ServedMaildrop:
         """Carry challenges and responses to and fro (RFC 5034 §4)."""
         try:
             challenge = next(exchange)
@@ -264,18 +264,18 @@ class Session:
                 self._faults.before("RESPONSE")
                 challenge = exchange.send(sasl.decode(line))
         except StopIteration as finished:
-            maildrop: Maildrop = finished.value
+            maildrop: ServedMaildrop = finished.value
             return maildrop
 
-    async def _login(self, maildrop: Maildrop) -> None:
+    async def _login(self, maildrop: ServedMaildrop) -> None:
         last_login, delay = self._around.tally.last_login, self._policy.login_delay
         now = self._around.clock()
         if delay is not None and maildrop.name in last_login and now - last_login[maildrop.name] < delay:
             raise Refused("too soon after the last login", "LOGIN-DELAY")
         faults = self._around.faults if maildrop.faults is None else maildrop.faults
         try:
-            without = Utf8.UNKNOWN if self._utf8 else self._policy.utf8
-            self._transaction = Transaction(maildrop, self._replies, faults, without)
+            without = Utf8Support.UNKNOWN if self._utf8 else self._policy.utf8
+            self._transaction = TransactionState(maildrop, self._replies, faults, without)
         except MaildropInUse:
             raise Refused("another session has the maildrop open", "IN-USE") from None
         last_login[maildrop.name] = now
@@ -300,8 +300,8 @@ class Session:
         self._faults.before("HANDSHAKE")
         await self._channel.start_tls(context)
 
-    _ANY_STATE: Mapping[str, Callable[[Session, str], Awaitable[None]]] = {"CAPA": _capa, "QUIT": _quit}
-    _AUTHORIZATION: Mapping[str, Callable[[Session, str], Awaitable[None]]] = {
+    _ANY_STATE: Mapping[str, Callable[[ServerSession, str], Awaitable[None]]] = {"CAPA": _capa, "QUIT": _quit}
+    _AUTHORIZATION: Mapping[str, Callable[[ServerSession, str], Awaitable[None]]] = {
         "USER": _user_command,
         "PASS": _pass_command,
         "APOP": _apop,

@@ -6,20 +6,26 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping
 
 from tui_popretr.popserver import multiline
 from tui_popretr.popserver.faults import Faults
-from tui_popretr.popserver.maildrop import Maildrop, Message
-from tui_popretr.popserver.policy import Utf8
+from tui_popretr.popserver.maildrop import Message, ServedMaildrop
+from tui_popretr.popserver.policy import Utf8Support
 from tui_popretr.popserver.replies import Refused, Replies
 
 _MAX_DIGITS = 10
 
 
-class Transaction:
+class TransactionState:
     """Holds the maildrop's lock from its making to close(). Raises MaildropInUse when made on a locked one.
 
     `without_utf8` decides what is sent for messages with UTF-8 in their headers.
     """
 
-    def __init__(self, maildrop: Maildrop, replies: Replies, faults: Faults, without_utf8: Utf8 = Utf8.UNKNOWN) -> None:
+    def __init__(
+        self,
+        maildrop: ServedMaildrop,
+        replies: Replies,
+        faults: Faults,
+        without_utf8: Utf8Support = Utf8Support.UNKNOWN,
+    ) -> None:
         self._messages = maildrop.open()
         self._maildrop = maildrop
         self._replies = replies
@@ -89,12 +95,12 @@ class Transaction:
 
     def _shown(self, message: Message) -> Message:
         """Return what is sent for a message."""
-        if self._without_utf8 is Utf8.UNKNOWN:
+        if self._without_utf8 is Utf8Support.UNKNOWN:
             return message
         header = b"".join(message.chunks()).partition(b"\r\n\r\n")[0]
         if header.isascii():
             return message
-        if self._without_utf8 is Utf8.REFUSED:
+        if self._without_utf8 is Utf8Support.REFUSED:
             raise Refused("this message has UTF-8 in its header", "UTF8")
         kept = [line for line in header.split(b"\r\n") if line.isascii()]
         notice = [*kept, b"Subject: This message needs UTF8", b"", b"Cannot display Unicode content.", b""]
@@ -113,7 +119,7 @@ class Transaction:
         await self._replies.status(f"+OK {self.count} messages")
 
     #: The commands of this state alone.
-    COMMANDS: Mapping[str, Callable[[Transaction, str], Awaitable[None]]] = {
+    COMMANDS: Mapping[str, Callable[[TransactionState, str], Awaitable[None]]] = {
         "STAT": _stat,
         "LIST": _list,
         "UIDL": _uidl,

@@ -68,10 +68,10 @@ def raise_open_files() -> None:
 def start(
     argv: Sequence[str], *, stdin: IO[bytes] | int, stderr: int, environ: Mapping[str, str] | None = None
 ) -> subprocess.Popen[bytes]:
-    """Start a command and enlist it in one step. Blocking, in any thread.
+    """Start a command and register it in one step. Blocking, in any thread.
 
     It has its own session: no terminal, and none of our signals. Its standard output is a pipe. Raises OSError if it
-    cannot be started. The caller must call dismiss().
+    cannot be started. The caller must call unregister().
     """
     with _starting(), _own_limit():
         process = subprocess.Popen(  # noqa: S603 - it is the user's own, and no shell sees it
@@ -84,7 +84,7 @@ def start(
             umask=umask(),
             bufsize=0,
         )
-        enlist(process.pid)
+        register(process.pid)
     return process
 
 
@@ -142,14 +142,14 @@ def _starting() -> Iterator[None]:
             _changed.notify_all()
 
 
-def enlist(group: int) -> None:
+def register(group: int) -> None:
     """A command was started as the leader of a process group (start_new_session). Any thread."""
     _groups.add(group)
     if _no_more.is_set():
         signal_group(group, signal.SIGKILL)
 
 
-def dismiss(group: int) -> None:
+def unregister(group: int) -> None:
     """It has ended, or what is left of it may run on. Any thread."""
     _groups.discard(group)
 

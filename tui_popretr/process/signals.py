@@ -42,7 +42,7 @@ def ending_signals() -> tuple[signal.Signals, ...]:
     )
 
 
-class Ends:
+class SignalWatcher:
     """From __enter__, in the main thread, to __exit__: the first signal begins the end and the second one ends at once.
 
     A second SIGHUP counts for nothing: the system and the shell both send one when a terminal goes. All functions are
@@ -73,7 +73,7 @@ class Ends:
         self._thread = threading.Thread(target=self._watch, name="ends", daemon=True)
         self._before: dict[int, Callable[[int, FrameType | None], object] | int | None] = {}
 
-    def __enter__(self) -> Ends:
+    def __enter__(self) -> SignalWatcher:
         self._read, self._write = os.pipe()
         os.set_blocking(self._write, False)
         # Handlers run in the main thread, which may hang. trio, where it runs there, does without: what it is to know

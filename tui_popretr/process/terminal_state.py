@@ -25,7 +25,7 @@ def output() -> TextIO | None:
     return None
 
 
-class Sanity:
+class TerminalState:
     """The terminal's settings as they were before the dashboard."""
 
     def __init__(self) -> None:

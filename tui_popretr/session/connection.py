@@ -47,7 +47,7 @@ PROGRESS = 4096
 LISTED = 100
 
 
-class Wire:
+class Pop3Connection:
     """Speaks POP3 over a stream. Every wait for the server is under `timeout` seconds.
 
     The time starts when a command is sent to an idle server and again with each complete reply and each 4 KiB of a
@@ -64,11 +64,11 @@ class Wire:
         self._bus = bus
         self._clock = clock
         self._bodies = bodies
-        self._torn = b""  # the beginning of a message's line whose end has not come yet
+        self._partial_line = b""  # the beginning of a message's line whose end has not come yet
         self._waiting = trio.CancelScope()
         #: The number of commands in the last write.
         self.sent_together = 0
-        self._left: float | None = None  # seconds to the deadline, while nobody waits
+        self._remaining: float | None = None  # seconds to the deadline, while nobody waits
         self._renew()
 
     # --- the dialogue -------------------------------------------------------------------------------------------------
@@ -123,9 +123,9 @@ class Wire:
         with _IN_OUR_WORDS:
             self.machine.check()
         if (
-            self._left is not None
+            self._remaining is not None
         ):  # our own work since, a slow disk's or a suspended process', is not the server's time
-            self._deadline, self._left = trio.current_time() + self._left, None
+            self._deadline, self._remaining = trio.current_time() + self._remaining, None
         while True:
             # Kept where a sender can reach it: a command sent while we wait starts the clock.
             with trio.CancelScope(deadline=self._deadline) as self._waiting:
@@ -134,12 +134,12 @@ class Wire:
                 raise ServerStalled(f"the server has made no progress for {self.timeout:g} s")
             events = self._feed(data)
             if events:
-                self._left = self._deadline - trio.current_time()
+                self._remaining = self._deadline - trio.current_time()
                 return events
 
     def idle(self) -> None:
         """Stop the clock: nothing is expected of the server until the next command."""
-        self._deadline, self._left = inf, None
+        self._deadline, self._remaining = inf, None
 
     # --- TLS ----------------------------------------------------------------------------------------------------------
 
@@ -198,7 +198,7 @@ class Wire:
 
     def _renew(self) -> None:
         self._deadline = self._waiting.deadline = trio.current_time() + self.timeout
-        self._left = None
+        self._remaining = None
         self._progress = 0
 
     def _transcribe(self, events: list[Event]) -> None:
@@ -217,8 +217,8 @@ class Wire:
             self._tell(said)
 
     def _body(self, data: bytes) -> list[Said]:
-        *lines, rest = (self._torn + data).split(b"\n")
-        self._torn = rest[:PROGRESS]  # of a longer line not even so much is shown
+        *lines, rest = (self._partial_line + data).split(b"\n")
+        self._partial_line = rest[:PROGRESS]  # of a longer line not even so much is shown
         return [(Direction.IN, visible(self.machine.redacted(line.removesuffix(b"\r")))) for line in lines]
 
     def _rows(self, rows: list[bytes]) -> list[Said]:
@@ -232,7 +232,7 @@ class Wire:
         self._bus.publish_dialogue(Dialogue(self._session, self._clock.now(), said))
 
 
-class _InOurWords:
+class _ProtocolErrorMapping:
     """Maps the machine's errors to those of the program, here and nowhere else."""
 
     def __enter__(self) -> None:
@@ -247,4 +247,4 @@ class _InOurWords:
             raise ProtocolViolation(str(problem)) from problem
 
 
-_IN_OUR_WORDS = _InOurWords()  # entered for each reply: a generator's context costs more than what is inside
+_IN_OUR_WORDS = _ProtocolErrorMapping()  # entered for each reply: a generator's context costs more than what is inside

@@ -10,7 +10,7 @@ from tui_popretr.facts import SessionResult
 
 
 @dataclass(slots=True)
-class Tally:
+class SessionCounters:
     """The counts of a session so far."""
 
     messages: int = 0  # delivered

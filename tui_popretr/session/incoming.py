@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from tui_popretr.commit.accepted import Accepted
+from tui_popretr.commit.accepted import AcceptedRecipients
 from tui_popretr.commit.disk import Disk
 from tui_popretr.commit.lane import Lane
 from tui_popretr.delivery.sink import SPILL, Draft, Sink
@@ -17,7 +17,7 @@ from tui_popretr.mail.beginning import read_beginning
 from tui_popretr.mail.identity import IdentityHasher
 from tui_popretr.mail.line_ends import EolConverter
 from tui_popretr.pop3 import BodyChunk
-from tui_popretr.session.plan import Check, Fetch, Policy
+from tui_popretr.session.plan import Fetch, Policy, Verify
 
 #: A message that exceeds EXCESS_FACTOR times its announced size plus EXCESS octets is abandoned as endless. The factor
 #: is large because some servers announce the compressed size.
@@ -29,7 +29,7 @@ ALONE = 256 * 1024
 SIZE_SLACK = 64 * 1024
 
 
-class Readers:
+class ReceiveBudget:
     """The sessions that are receiving: the fewer, the more of a message each may have in memory before it is written.
 
     Writing takes a change of threads, for which the session waits.
@@ -51,15 +51,15 @@ class Readers:
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class DeliveryContext:
     """Where the messages of a session go, and what is written about them."""
 
     maildrop: int  # the journal's number for it
     sink: Sink
     lane: Lane
     disk: Disk
-    readers: Readers
-    accepted: Accepted  # which recipients have which messages already
+    readers: ReceiveBudget
+    accepted: AcceptedRecipients  # which recipients have which messages already
     next_id: Callable[[], int]
     received: Callable[[], bytes]  # our Received header for a message of now, b"" where it is omitted
     audit: Callable[[str, str | None, int, str | None], str]  # (destination, Message-ID, octets, sender) -> text
@@ -70,9 +70,11 @@ class Target:
     resolve: Callable[[int, Doubt], Awaitable[None]]  # records the result for an UNPROVEN record in the journal
     utf8: bool  # the server sends messages in UTF-8 mode
     utf8_advice: str  # how to enable that mode, as " (...)"; "" if no setting prevents it
-    rejected: Target | None = None  # for messages that the sink refuses for good; None: they stay on the server
+    rejected: DeliveryContext | None = (
+        None  # for messages that the sink refuses for good; None: they stay on the server
+    )
 
-    def of(self, job: Fetch | Check) -> Target:
+    def of(self, job: Fetch | Verify) -> DeliveryContext:
         """Return the target for the message of a job."""
         return self.rejected if self.rejected is not None and isinstance(job, Fetch) and job.refusal else self
 
@@ -98,7 +100,7 @@ class Incoming:
         "size",
     )
 
-    def __init__(self, job: Fetch | Check, target: Target, *, store: bool, whole: bool) -> None:
+    def __init__(self, job: Fetch | Verify, target: DeliveryContext, *, store: bool, whole: bool) -> None:
         self.job = job
         self.hasher = IdentityHasher(whole=whole, utf8=target.utf8)
         self.size = 0

@@ -22,10 +22,10 @@ from tui_popretr.errors import (
     NoUsableMechanism,
     PopretrError,
     ProtocolViolation,
+    ServerNotAuthenticated,
     ServerPermanentFailure,
     ServerTemporaryFailure,
-    ServerUnproven,
-    TlsDemanded,
+    TlsRequired,
 )
 from tui_popretr.pop3 import (
     Apop,
@@ -47,9 +47,9 @@ from tui_popretr.pop3 import (
 )
 from tui_popretr.secret import Secret
 from tui_popretr.session.auto import TOKENS, Offer, choose, mechanism
-from tui_popretr.session.connection import Wire
+from tui_popretr.session.connection import Pop3Connection
 from tui_popretr.session.passwords import obtain
-from tui_popretr.session.refusals import Refusal, advice_for, classify, wants_tls
+from tui_popretr.session.refusals import LoginRefusal, advice_for, classify, wants_tls
 from tui_popretr.text import visible
 
 # RESP-CODES that are not about the credentials (RFC 2449 §8.1, RFC 3206 §4): trying further would burn attempts.
@@ -80,11 +80,11 @@ class LoginOptions:
     utf8_answer: Reply | None = None
 
 
-async def log_in(wire: Wire, server: Server, options: LoginOptions) -> str:
+async def log_in(wire: Pop3Connection, server: Server, options: LoginOptions) -> str:
     """Log in and return the name of the method that succeeded. The wire's machine has the capabilities.
 
-    Raises LoginRejected, TlsDemanded, ServerUnproven, NoUsableMechanism, PasswordUnavailable, and the errors of the
-    RESP-CODES.
+    Raises LoginRejected, TlsRequired, ServerNotAuthenticated, NoUsableMechanism, PasswordUnavailable, and the errors
+    of the response codes (RFC 2449 §8, RFC 3206).
     """
     # A certificate alone logs in by EXTERNAL: no reason to run a password command for it.
     needs_password = any(each is not AuthType.SASL_EXTERNAL for each in server.auth_types)
@@ -102,9 +102,9 @@ def response_code_error(text: bytes, code: str | None) -> PopretrError | None:
 def _error_by_words(text: bytes, username: str) -> PopretrError | None:
     """Return the error for an -ERR to a login that is temporary by its text, None for any other."""
     words = visible(text, 200)
-    kinds: dict[Refusal, type[PopretrError]] = {
-        Refusal.IN_USE: MailboxInUse,
-        Refusal.TEMPORARY: ServerTemporaryFailure,
+    kinds: dict[LoginRefusal, type[PopretrError]] = {
+        LoginRefusal.IN_USE: MailboxInUse,
+        LoginRefusal.TEMPORARY: ServerTemporaryFailure,
     }
     kind = kinds.get(classify(words, username))
     if kind is None:
@@ -130,7 +130,7 @@ class _Refused:
 class _Login:
     """A login on one connection."""
 
-    def __init__(self, wire: Wire, server: Server, password: Secret, options: LoginOptions) -> None:
+    def __init__(self, wire: Pop3Connection, server: Server, password: Secret, options: LoginOptions) -> None:
         self._wire = wire
         self._server = server
         self._username = server.username or ""
@@ -172,7 +172,7 @@ class _Login:
     def _rejected(self, methods: tuple[AuthType, ...]) -> LoginRejected:
         told = _told({method: refused.words for method, refused in self._refused.items()})
         if self._tls_is_wanted():
-            return TlsDemanded(f"the server allows no login without TLS ({told})")
+            return TlsRequired(f"the server allows no login without TLS ({told})")
         ended = f", and then: {self._hung_up}" if self._hung_up else ""
         return LoginRejected(f"the server rejected the login ({told}){ended}", advice=self._advice(methods))
 
@@ -270,12 +270,12 @@ class _Login:
             if exchange.proof is Proof.WRONG:
                 # whatever else is configured: who does not know the password is not told it
                 await self._wire.send([response])
-                raise ServerUnproven(exchange.problem or exchange.proof.value)
+                raise ServerNotAuthenticated(exchange.problem or exchange.proof.value)
             judged = judged or not isinstance(response, SaslCancel)
             answer = await self._wire.call(response)
         reply = self._judged(answer)
         if reply.ok and exchange.proof is Proof.OWED:
-            raise ServerUnproven("the server accepted the login without proving that it knows the password")
+            raise ServerNotAuthenticated("the server accepted the login without proving that it knows the password")
         if reply.ok:
             return f"SASL_{exchange.mechanism.replace('-', '_')}"
         cancelled = isinstance(response, SaslCancel)
@@ -317,7 +317,7 @@ class _Login:
         self, reply: Reply, words: str | None = None, *, judged: bool = True, cancelled: bool = False
     ) -> _Refused:
         text = visible(reply.text, 200)
-        final = classify(text, self._username) is Refusal.LOCKED_OUT
+        final = classify(text, self._username) is LoginRefusal.LOCKED_OUT
         return _Refused(words or text or "refused without a reason", judged, cancelled, final)
 
     def _exchange(self, method: AuthType) -> Exchange:

@@ -21,10 +21,10 @@ from tui_popretr.errors import ConnectionCut, PopretrError, ProtocolViolation, S
 from tui_popretr.facts import Level, LoginSucceeded, Noted, SessionAdvanced, Stage
 from tui_popretr.pop3 import Capabilities, Greeting
 from tui_popretr.session.capa import CapaMemory
-from tui_popretr.session.connection import Wire
+from tui_popretr.session.connection import Pop3Connection
 from tui_popretr.session.login import LoginOptions, log_in
 from tui_popretr.session.pipelining import Pipelining
-from tui_popretr.session.setup import Entry
+from tui_popretr.session.setup import ConnectionSetup
 from tui_popretr.text import visible
 
 #: Seconds for the answer to CAPA.
@@ -34,7 +34,7 @@ WORTH_ASKING: Final = 8
 #: The advice if a server breaks the protocol after the login.
 AFTER_LOGIN: Final = "it is tried again at the next run; the transcript shows what the server said"
 
-_Then = Callable[[Wire, Greeting], Awaitable[None]]
+_Then = Callable[[Pop3Connection, Greeting], Awaitable[None]]
 _BREAKS = (ConnectionCut, ServerStalled, ProtocolViolation)
 
 
@@ -49,7 +49,7 @@ class _CapaBrokeError(Exception):
 class Opening:
     """Opens a client's maildrop over one connection, or over a second if CAPA broke the first."""
 
-    def __init__(self, entry: Entry, memory: CapaMemory, pipelining: Pipelining | None = None) -> None:
+    def __init__(self, entry: ConnectionSetup, memory: CapaMemory, pipelining: Pipelining | None = None) -> None:
         """Without `pipelining`, commands are sent one at a time."""
         self._entry = entry
         self._memory = memory
@@ -57,7 +57,7 @@ class Opening:
         self._never = entry.client.capa is CapaUse.NEVER
         self._asked = False  # CAPA, on this connection
         #: The current connection; close() closes it.
-        self.wire: Wire | None = None
+        self.wire: Pop3Connection | None = None
         #: The server's capabilities; None if CAPA was not sent or was refused.
         self.capabilities: Capabilities | None = None
         #: Whether several commands are sent at once.
@@ -67,7 +67,7 @@ class Opening:
         #: Why nothing may be deleted: a server that has listed UTF8 refused it. "" if that did not happen.
         self.doubtful = ""
         #: Whether the connection broke while more than one command of the login was unanswered.
-        self.overasked = False
+        self.broke_by_pipelining = False
         #: Whether the connection broke at CAPA after the login: the next one does not ask for it there.
         self.broke_later = False
 
@@ -77,7 +77,7 @@ class Opening:
         if wire is not None:
             wire.close()
 
-    async def enter(self) -> Wire:
+    async def enter(self) -> Pop3Connection:
         """Connect and log in. Raises PopretrError if that fails."""
         return await self._with_or_without_capa(self._log_in)
 
@@ -85,7 +85,7 @@ class Opening:
         """Connect, up to the step before the login; return the greeting."""
         greeting: list[Greeting] = []
 
-        async def look(_: Wire, seen: Greeting) -> None:
+        async def look(_: Pop3Connection, seen: Greeting) -> None:
             greeting.append(seen)
 
         await self._with_or_without_capa(look)
@@ -93,7 +93,7 @@ class Opening:
 
     # --- with CAPA, or without ----------------------------------------------------------------------------------------
 
-    async def _with_or_without_capa(self, then: _Then) -> Wire:
+    async def _with_or_without_capa(self, then: _Then) -> Pop3Connection:
         server = self._entry.client.server
         ask = not self._never and not await self._memory.rests(server)
         try:
@@ -117,7 +117,7 @@ class Opening:
             )
         return wire
 
-    async def _once(self, then: _Then, *, ask: bool) -> Wire:
+    async def _once(self, then: _Then, *, ask: bool) -> Pop3Connection:
         entry, client = self._entry, self._entry.client
         self._asked, self.capabilities = ask, None
         self.wire = wire = await entry.connect()
@@ -136,7 +136,7 @@ class Opening:
         await then(wire, greeting)
         return wire
 
-    async def _capa(self, wire: Wire) -> Capabilities | None:
+    async def _capa(self, wire: Pop3Connection) -> Capabilities | None:
         try:
             with trio.move_on_after(CAPA_PATIENCE):
                 return await self._entry.capabilities(wire)
@@ -146,7 +146,7 @@ class Opening:
                 raise
             raise _CapaBrokeError(problem) from problem
 
-    async def _capa_later(self, wire: Wire) -> Capabilities | None:
+    async def _capa_later(self, wire: Pop3Connection) -> Capabilities | None:
         """Ask for CAPA after the login. Where that breaks the connection, this process asks that server no more."""
         try:
             return await self._capa(wire)
@@ -157,7 +157,7 @@ class Opening:
 
     # --- the login ----------------------------------------------------------------------------------------------------
 
-    async def _log_in(self, wire: Wire, greeting: Greeting) -> None:
+    async def _log_in(self, wire: Pop3Connection, greeting: Greeting) -> None:
         entry, server = self._entry, self._entry.client.server
         history = await self._memory.of(server)
         self.pipelining = await self._begin(wire)
@@ -171,7 +171,7 @@ class Opening:
         try:
             mechanism = await log_in(wire, server, options)
         except _BREAKS:
-            self.overasked = wire.sent_together > 1 and wire.machine.outstanding > 0
+            self.broke_by_pipelining = wire.sent_together > 1 and wire.machine.outstanding > 0
             raise
         entry.bus.publish(LoginSucceeded(entry.session, mechanism))
         await self._conclude_utf8(options)
@@ -194,7 +194,7 @@ class Opening:
         elif self.capabilities is None and self._asked:
             await self._memory.refused_utf8(server)
 
-    async def _begin(self, wire: Wire) -> bool:
+    async def _begin(self, wire: Pop3Connection) -> bool:
         if self._manners is None or not self._entry.client.pipelining:
             return False
         # Replies that follow at once would hide the silence that ends the messages of such a server.

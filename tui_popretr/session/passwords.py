@@ -143,7 +143,7 @@ async def _run(argv: tuple[str, ...]) -> tuple[bytes, int]:
                 await _ended(process)
             raise
         finally:
-            children.dismiss(process.pid)
+            children.unregister(process.pid)
             with suppress(ChildProcessError):
                 children.exit_code(process)
     code = children.exit_code(process)

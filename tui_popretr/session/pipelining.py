@@ -7,9 +7,9 @@ import trio
 from tui_popretr.clock import Clock
 from tui_popretr.commit.keeper import JournalKeeper
 from tui_popretr.config.model import Server
-from tui_popretr.journal.records import Manners
+from tui_popretr.journal.records import PipeliningFailure
 from tui_popretr.pop3 import Capabilities
-from tui_popretr.session.connection import Wire
+from tui_popretr.session.connection import Pop3Connection
 
 DAY = 24 * 3600
 #: Days that a server gets one command at a time after so many failures in a row. Networks break, too: what happened
@@ -21,7 +21,7 @@ AT_FIRST = 2
 ONE_BY_ONE = "it had several commands to answer, as it offers (PIPELINING): connecting once more, one command at a time"
 
 
-def overasked(wire: Wire) -> bool:
+def broke_by_pipelining(wire: Pop3Connection) -> bool:
     """Whether, where a connection broke, the cause may be that the server had more than one command to answer.
 
     Servers that cannot do that forget what came behind the first, hang up, or answer something else. In the middle of a
@@ -31,27 +31,27 @@ def overasked(wire: Wire) -> bool:
     return machine.outstanding > 1 and (machine.passed_an_end or not machine.answering)
 
 
-class Experience:
+class PipeliningHistory:
     """Which servers could not do it: what the journal knows, for all sessions of a process."""
 
     def __init__(self) -> None:
-        self._known: dict[tuple[str, int], Manners] | None = None
+        self._known: dict[tuple[str, int], PipeliningFailure] | None = None
         self._reading = trio.Lock()
 
     async def trusts(self, server: Server, keeper: JournalKeeper, clock: Clock) -> bool:
         """Whether a server that offers PIPELINING is sent several commands at once. Raises JournalError."""
         async with self._reading:
             if self._known is None:
-                rows = await keeper.run(lambda journal: journal.manners())
+                rows = await keeper.run(lambda journal: journal.pipelining_failures())
                 self._known = {(row.host, row.port): row for row in rows}
-        manners = self._known.get(_key(server))
-        return manners is None or not _rests(manners, _now(clock))
+        failure = self._known.get(_key(server))
+        return failure is None or not _rests(failure, _now(clock))
 
     async def succeeded(self, server: Server, keeper: JournalKeeper) -> None:
         """A connection with pipelining went well to its end. Raises JournalError."""
         if self._known and self._known.pop(_key(server), None) is not None:
             host, port = _key(server)
-            await keeper.run(lambda journal: journal.forget_manners(host, port))
+            await keeper.run(lambda journal: journal.forget_pipelining_failure(host, port))
 
     async def failed(self, server: Server, keeper: JournalKeeper, clock: Clock, *, since: float, at_first: bool) -> int:
         """A connection with pipelining, begun at `since` (epoch seconds), broke, and one without went well to its end.
@@ -65,16 +65,16 @@ class Experience:
         # Several clients may have had to do with the server at the same time: that is one failure.
         if before is None or since >= before.time:
             failures += 1
-        manners = Manners(*_key(server), max(failures, AT_FIRST * at_first), _now(clock))
-        self._known[_key(server)] = manners
-        await keeper.run(lambda journal: journal.note_manners(manners))
-        return _days(manners)
+        failure = PipeliningFailure(*_key(server), max(failures, AT_FIRST * at_first), _now(clock))
+        self._known[_key(server)] = failure
+        await keeper.run(lambda journal: journal.note_pipelining_failure(failure))
+        return _days(failure)
 
 
 class Pipelining:
     """Whether a session sends several commands at once, and what it learns of its server by that."""
 
-    def __init__(self, server: Server, experience: Experience, keeper: JournalKeeper, clock: Clock) -> None:
+    def __init__(self, server: Server, experience: PipeliningHistory, keeper: JournalKeeper, clock: Clock) -> None:
         self._server = server
         self._experience = experience
         self._keeper = keeper
@@ -85,7 +85,7 @@ class Pipelining:
         #: The trouble key of the message at which the server may have stumbled over it: it is asked for last.
         self.last: frozenset[str] = frozenset()
 
-    async def begin(self, wire: Wire, capabilities: Capabilities | None) -> bool:
+    async def begin(self, wire: Pop3Connection, capabilities: Capabilities | None) -> bool:
         """Return whether a new connection does it. Raises JournalError."""
         self._used = False
         if not self._doubted:
@@ -120,13 +120,13 @@ class Pipelining:
         return None
 
 
-def _days(manners: Manners) -> int:
-    return RESTS[min(manners.failures, len(RESTS)) - 1]
+def _days(failure: PipeliningFailure) -> int:
+    return RESTS[min(failure.failures, len(RESTS)) - 1]
 
 
-def _rests(manners: Manners, now: float) -> bool:
+def _rests(failure: PipeliningFailure, now: float) -> bool:
     """Whether a server is not to be tried yet; a clock that was put back ends that."""
-    return abs(now - manners.time) < _days(manners) * DAY
+    return abs(now - failure.time) < _days(failure) * DAY
 
 
 def _key(server: Server) -> tuple[str, int]:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from operator import itemgetter
 
-from tui_popretr.journal.records import Doubt, Record, State, Trouble, deletion_key, size_key, uid_key
+from tui_popretr.journal.records import Doubt, MessageFailure, MessageState, Record, deletion_key, size_key, uid_key
 
 #: After this many failures a message or a deletion is not tried for LEAST_REST seconds, and after each further failure
 #: for twice as long, up to LONGEST_REST.
@@ -73,7 +73,7 @@ class Fetch:
 
 
 @dataclass(frozen=True, slots=True)
-class Check:
+class Verify:
     """Ask whether this is still the message of `record`; if so it was delivered and is deleted, else it is fetched."""
 
     listed: Listed
@@ -104,20 +104,20 @@ class Plan:
     `apart`: deletions that have failed before, those with the fewest failures first.
     """
 
-    work: list[Fetch | Check] = field(default_factory=list)
-    apart: list[Check] = field(default_factory=list)
+    work: list[Fetch | Verify] = field(default_factory=list)
+    apart: list[Verify] = field(default_factory=list)
     skips: list[Skip] = field(default_factory=list)
     unnamed: list[Record] = field(default_factory=list)
     newly_owed: list[int] = field(default_factory=list)  # records: their deletion was not, or is not any more
     unretrieved: int = 0  # left for the next session by maxmessages
 
-    def only(self, check: Check) -> Plan:
+    def only(self, check: Verify) -> Plan:
         """Return the plan of a connection for this deletion only; empty if it is not to be done any more."""
         return Plan(
             [
                 each
                 for each in (*self.work, *self.apart)
-                if isinstance(each, Check) and each.record.id == check.record.id
+                if isinstance(each, Verify) and each.record.id == check.record.id
             ]
         )
 
@@ -129,7 +129,7 @@ class Plan:
 def make_plan(
     listing: Sequence[Listed],
     records: Iterable[Record],
-    troubles: Mapping[str, Trouble],
+    troubles: Mapping[str, MessageFailure],
     policy: Policy,
     now: float,
     clock: float,
@@ -143,13 +143,13 @@ def make_plan(
     that may have done so: they come behind all others.
     """
     plan = Plan()
-    checks: list[Check] = []
+    checks: list[Verify] = []
     known: dict[str, Record] = {}
     for record in records:
         if record.uid is not None:
             known[record.uid] = record
-        elif record.state is State.KEPT or (
-            record.state is State.DELIVERED
+        elif record.state is MessageState.KEPT or (
+            record.state is MessageState.DELIVERED
             and (to_delete(record, policy, clock) or policy.new_only or not record.settled)
         ):
             plan.unnamed.append(record)
@@ -164,13 +164,15 @@ def make_plan(
             if isinstance(decision, Skip):
                 plan.skips.append(decision)
                 continue
-            if isinstance(decision, Check):
+            if isinstance(decision, Verify):
                 checks.append(decision)
                 continue
         if policy.max_size is not None and listed.size > policy.max_size:
             plan.skips.append(Skip(listed, f"larger than maxsize ({listed.octets} octets)"))
             continue
-        fetch = Fetch(listed, record_of if record_of is not None and record_of.state is State.DELIVERED else None)
+        fetch = Fetch(
+            listed, record_of if record_of is not None and record_of.state is MessageState.DELIVERED else None
+        )
         trouble = troubles.get(listed.trouble_key)
         if trouble is None:
             plan.work.append(fetch)
@@ -195,48 +197,49 @@ def rest(failures: int) -> int:
     return int(min(LEAST_REST * 2.0 ** min(failures - POISON_FAILURES, 16), LONGEST_REST))
 
 
-def _rests(trouble: Trouble, now: float) -> bool:
+def _rests(trouble: MessageFailure, now: float) -> bool:
     """Whether it has failed too often to be tried now; a clock that was set back ends the wait."""
     pause = rest(trouble.failures)
     return -pause < now - trouble.last < pause
 
 
-def _rest_text(trouble: Trouble, now: float) -> str:
+def _rest_text(trouble: MessageFailure, now: float) -> str:
     minutes = max(1, round((trouble.last + rest(trouble.failures) - now) / 60))
     left = f"{minutes} min" if minutes < 120 else f"{round(minutes / 60)} h"
     return f"failed {trouble.failures} times ({trouble.reason}); the next attempt is in {left}"
 
 
-def _decide(listed: Listed, record: Record, policy: Policy, clock: float) -> Check | Skip | None:
+def _decide(listed: Listed, record: Record, policy: Policy, clock: float) -> Verify | Skip | None:
     """Decide on a message whose UID has a record; None: it is to be retrieved like a new one."""
-    if record.state is State.KEPT:
+    if record.state is MessageState.KEPT:
         return Skip(listed, "kept: it was delivered, and shorter than listed", silent=True, kept=True)
-    if record.state is State.SKIPPED:
+    if record.state is MessageState.SKIPPED:
         return Skip(listed, "skipped by you", silent=True)
     if policy.suspended and (
-        record.state is State.DELIVERED or (record.state is State.DELETED and record.octets == listed.octets)
+        record.state is MessageState.DELIVERED
+        or (record.state is MessageState.DELETED and record.octets == listed.octets)
     ):
         return Skip(listed, "retrieved before", silent=True)
-    if record.state is State.SEEN:
+    if record.state is MessageState.SEEN:
         return Skip(listed, "seen before", silent=True) if policy.new_only else None
-    if record.state is State.DELETED and record.octets == listed.octets and not policy.preserve:
+    if record.state is MessageState.DELETED and record.octets == listed.octets and not policy.preserve:
         # After QUIT's +OK a UID may come back for another message (RFC 1939 §7): then it is new mail. But there are
         # servers that say +OK and keep the message: its deletion is owed still.
-        return Check(listed, record)
-    if record.state is not State.DELIVERED:
+        return Verify(listed, record)
+    if record.state is not MessageState.DELIVERED:
         return None
     if to_delete(record, policy, clock):
-        return Check(listed, record)
+        return Verify(listed, record)
     if policy.new_only or (policy.preserve and not record.settled):
         return Skip(listed, "retrieved before", silent=True)
     return None
 
 
 def _order_deletions(
-    plan: Plan, checks: list[Check], troubles: Mapping[str, Trouble], now: float, passed_over: frozenset[str]
+    plan: Plan, checks: list[Verify], troubles: Mapping[str, MessageFailure], now: float, passed_over: frozenset[str]
 ) -> None:
     """Add the deletions after the messages to retrieve, or to plan.apart if they have failed before."""
-    failed: list[tuple[int, Check]] = []
+    failed: list[tuple[int, Verify]] = []
     for check in checks:
         key = deletion_key(check.listed.trouble_key)
         trouble = troubles.get(key)
@@ -261,7 +264,7 @@ def _order_deletions(
 
 def to_delete(record: Record, policy: Policy, clock: float) -> bool:
     """Whether a delivered message is to be deleted from the server now. One that was cut short never is."""
-    if record.state is State.KEPT:
+    if record.state is MessageState.KEPT:
         return False
     if policy.preserve:  # suspends what is owed, but for a deletion that the settings themselves ask for
         return policy.delete_after is not None and clock - record.born >= policy.delete_after
@@ -270,7 +273,7 @@ def to_delete(record: Record, policy: Policy, clock: float) -> bool:
 
 
 def _limit(plan: Plan, count: int) -> None:
-    kept: list[Fetch | Check] = []
+    kept: list[Fetch | Verify] = []
     fetches = 0
     for each in plan.work:
         if isinstance(each, Fetch):

@@ -30,7 +30,7 @@ from enum import Enum
 from functools import cached_property
 
 
-class Refusal(Enum):
+class LoginRefusal(Enum):
     """The kinds of -ERR to a login."""
 
     REJECTED = "the credentials, or the mechanism"
@@ -137,27 +137,27 @@ def wants_tls(text: str) -> bool:
     return _WANTS_TLS.search(_ADDRESS.sub("", text)) is not None
 
 
-def classify(text: str, username: str = "") -> Refusal:
+def classify(text: str, username: str = "") -> LoginRefusal:
     """Return the meaning of an -ERR to a login that has no RESP-CODE. The module's docstring has the rules."""
     words = _stripped(text, username)
     session = _SESSION.search(words) is not None
     if _WANTS_TLS.search(words):
-        return Refusal.REJECTED
+        return LoginRefusal.REJECTED
     if _SWITCHED_OFF.search(words) and not _LATER.search(words):
-        return Refusal.REJECTED
+        return LoginRefusal.REJECTED
     if _NO_MECHANISM.search(words) and not session and not _MAILDROP_LOCK.search(words):
-        return Refusal.REJECTED
+        return LoginRefusal.REJECTED
     if _ACCOUNT.search(words) and not session:
-        return Refusal.LOCKED_OUT
+        return LoginRefusal.LOCKED_OUT
     if _WRONG.search(words):
-        return Refusal.REJECTED
+        return LoginRefusal.REJECTED
     if session or _MAILDROP_LOCK.search(words):
-        return Refusal.IN_USE
+        return LoginRefusal.IN_USE
     if _BUSY.search(words):
-        return Refusal.TEMPORARY
+        return LoginRefusal.TEMPORARY
     if _CREDENTIALS.search(words):
-        return Refusal.REJECTED
-    return Refusal.TEMPORARY if _LATER.search(words) else Refusal.REJECTED
+        return LoginRefusal.REJECTED
+    return LoginRefusal.TEMPORARY if _LATER.search(words) else LoginRefusal.REJECTED
 
 
 def advice_for(text: str) -> str | None:
@@ -174,6 +174,6 @@ def advice_for(text: str) -> str | None:
         return "the provider no longer accepts passwords: use an access token (docs/providers.md)"
     if _SWITCHED_OFF.search(words) and not _WANTS_TLS.search(words):
         return "enable POP access on the provider's website (docs/providers.md)"
-    if classify(text) is Refusal.LOCKED_OUT:
+    if classify(text) is LoginRefusal.LOCKED_OUT:
         return "the provider has locked the account: see its website, or ask its support"
     return None

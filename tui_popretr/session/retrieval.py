@@ -21,7 +21,7 @@ from tui_popretr.delivery.sink import Draft
 from tui_popretr.errors import (
     ConnectionCut,
     DeliveryFailed,
-    DestinationSilent,
+    DestinationTimeout,
     JournalError,
     MessageRefused,
     MessageRejected,
@@ -29,14 +29,14 @@ from tui_popretr.errors import (
     ServerStalled,
 )
 from tui_popretr.faultpoints import Step
-from tui_popretr.journal.records import Doubt, NewRecord, Record, State, deletion_key
+from tui_popretr.journal.records import Doubt, MessageState, NewRecord, Record, deletion_key
 from tui_popretr.logs.lines import message
 from tui_popretr.mail.identity import Identity
 from tui_popretr.pop3 import BodyChunk, BodyEnd, Command, Dele, Event, Noop, Quit, Reply, Retr, Top
-from tui_popretr.session.connection import Wire
-from tui_popretr.session.incoming import Incoming, Target
-from tui_popretr.session.pipelining import overasked
-from tui_popretr.session.plan import Check, Fetch, Listed, Plan, to_delete
+from tui_popretr.session.connection import Pop3Connection
+from tui_popretr.session.incoming import DeliveryContext, Incoming
+from tui_popretr.session.pipelining import broke_by_pipelining
+from tui_popretr.session.plan import Fetch, Listed, Plan, Verify, to_delete
 from tui_popretr.session.wholeness import Wholeness, judge
 from tui_popretr.text import visible
 
@@ -123,9 +123,9 @@ class Retrieval:
 
     def __init__(
         self,
-        wire: Wire,
+        wire: Pop3Connection,
         plan: Plan,
-        target: Target,
+        target: DeliveryContext,
         observer: Observer,
         *,
         pipelining: bool,
@@ -137,12 +137,12 @@ class Retrieval:
         self._observer = observer
         self._pipelining = pipelining
         self._deletions_last = deletions_last
-        self._work: deque[Fetch | Check] = deque(plan.work)
+        self._work: deque[Fetch | Verify] = deque(plan.work)
         self._unnamed = list(plan.unnamed)
         # Records to compare with messages during RETR: TOP was refused, or shows another header, or does not suffice.
-        self._again = {job.listed.number: job.record for job in plan.work if isinstance(job, Check) and job.whole}
+        self._again = {job.listed.number: job.record for job in plan.work if isinstance(job, Verify) and job.whole}
         self._deletes: deque[_Delete] = deque()
-        self._expecting: deque[Fetch | Check | _Delete | _Probe] = deque()
+        self._expecting: deque[Fetch | Verify | _Delete | _Probe] = deque()
         self._incoming: Incoming | None = None
         self._held: _Held | None = None
         self._short: Listed | None = (
@@ -206,12 +206,12 @@ class Retrieval:
         return self._short if self._wire.machine.stray_octets else None
 
     @property
-    def overasked(self) -> bool:
+    def broke_by_pipelining(self) -> bool:
         """Whether, where the connection broke, the cause may be that the server had more than one command to answer.
 
         Not when it has answered more of them than it ever has at once: then it bears that.
         """
-        return self._answered < COMMANDS and overasked(self._wire)
+        return self._answered < COMMANDS and broke_by_pipelining(self._wire)
 
     async def run(self) -> bool:
         """Do the work; return whether the connection is at rest, so that quit() can follow.
@@ -299,7 +299,7 @@ class Retrieval:
             size = job.listed.size
             to_come += size
             self._asked += size
-            ask_header = isinstance(job, Check) and number not in self._again
+            ask_header = isinstance(job, Verify) and number not in self._again
             commands.append(Top(number, 0) if ask_header else Retr(number))
             self._expecting.append(job)
         if self._held is not None and not (commands or self._expecting):
@@ -373,7 +373,7 @@ class Retrieval:
                 return
             job = self._expecting[0]
             if event.more:
-                assert isinstance(job, Fetch | Check)
+                assert isinstance(job, Fetch | Verify)
                 self._begin(job)
                 return
             self._expecting.popleft()
@@ -388,7 +388,7 @@ class Retrieval:
             else:
                 self._refused(job, event)
 
-    def _begin(self, job: Fetch | Check) -> None:
+    def _begin(self, job: Fetch | Verify) -> None:
         number = job.listed.number
         store = isinstance(job, Fetch) or number in self._again
         whole = store and (job.listed.uid is None or bool(self._unnamed))
@@ -422,7 +422,7 @@ class Retrieval:
             if draft is not None:
                 await self._discard(draft)
             return
-        if isinstance(job, Check) and draft is None and listed.number not in self._again:
+        if isinstance(job, Verify) and draft is None and listed.number not in self._again:
             if job.record.identity.same_as(identity):
                 self._known_again(listed, job.record)
             else:  # another message under a used UID; or TOP does not show the header that RETR shows
@@ -483,7 +483,7 @@ class Retrieval:
         # If the message may have been cut short, an equal header does not prove that it is whole.
         return record if record.doubt is Doubt.NONE or record.octets == octets else None
 
-    async def _resolve_known(self, job: Fetch | Check, record: Record, doubt: Doubt) -> None:
+    async def _resolve_known(self, job: Fetch | Verify, record: Record, doubt: Doubt) -> None:
         """Record whether a message that may have been cut short when it was delivered is whole."""
         if doubt is Doubt.UNPROVEN:
             return
@@ -503,10 +503,10 @@ class Retrieval:
 
     def _known_again(self, listed: Listed, record: Record) -> None:
         """The listed message is the one of this record: it was delivered before."""
-        if record.state is State.KEPT:
+        if record.state is MessageState.KEPT:
             self._observer.kept()
             return
-        undone = record.state is State.DELETED
+        undone = record.state is MessageState.DELETED
         self.undone += undone
         if undone or to_delete(record, self._target.policy, self._target.clock):
             self._delete(listed, record.id)
@@ -574,7 +574,7 @@ class Retrieval:
             await self._discard(draft)
             raise
 
-    def _retrieved_at(self, job: Fetch | Check, identity: Identity) -> tuple[int, float]:
+    def _retrieved_at(self, job: Fetch | Verify, identity: Identity) -> tuple[int, float]:
         """Return the times for the record: of the first retrieval if deleteafter is set, because it would never pass
         for a message that preserve retrieves at each run."""
         earlier = job.earlier if isinstance(job, Fetch) else None
@@ -584,9 +584,9 @@ class Retrieval:
 
     # --- troubles -----------------------------------------------------------------------------------------------------
 
-    def _refused(self, job: Fetch | Check, reply: Reply) -> None:
+    def _refused(self, job: Fetch | Verify, reply: Reply) -> None:
         self._asked -= job.listed.size
-        if isinstance(job, Check) and job.listed.number not in self._again:
+        if isinstance(job, Verify) and job.listed.number not in self._again:
             self._again[job.listed.number] = job.record  # TOP is optional (RFC 1939 §7)
             self._work.appendleft(job)
         else:
@@ -596,12 +596,12 @@ class Retrieval:
             problem = MessageRefused(f"the server refused to send it: {words}")
             self._observer.failed(job.listed, problem, count=reply.code not in PASSING)
 
-    def _not_stored(self, job: Fetch | Check, problem: PopretrError) -> None:
+    def _not_stored(self, job: Fetch | Verify, problem: PopretrError) -> None:
         listed = job.listed
         to_save = self._target.rejected is not None and isinstance(problem, DeliveryFailed) and problem.refused_for_good
         if isinstance(job, Fetch) and not isinstance(problem, JournalError):
             if job.refusal:  # the next session tries to deliver it again, and then to save it
-                certain = not isinstance(problem, DestinationSilent)
+                certain = not isinstance(problem, DestinationTimeout)
                 self._observer.failed(listed, _not_saved(job.refusal, problem), count=certain, rejected=certain)
                 return
             saving = job.to_save(str(problem)) if to_save else None
@@ -624,7 +624,7 @@ class Retrieval:
 
     async def _discard(self, draft: Draft) -> None:
         # After a call that was left behind this one waits for it: a draft is never used in two threads.
-        with trio.CancelScope(shield=True) as self._discarding, contextlib.suppress(DestinationSilent):
+        with trio.CancelScope(shield=True) as self._discarding, contextlib.suppress(DestinationTimeout):
             if self._stopping:
                 self._discarding.deadline = trio.current_time() + DISCARD
             await self._target.disk_of(draft).run(draft.abort)

@@ -17,7 +17,7 @@ import trio
 from tui_popretr import faultpoints
 from tui_popretr.bus import Bus
 from tui_popretr.clock import Clock
-from tui_popretr.commit.accepted import Accepted
+from tui_popretr.commit.accepted import AcceptedRecipients
 from tui_popretr.commit.parcel import Parcel
 from tui_popretr.config.model import CapaUse, ClientSettings, Paths, SmtpDestination
 from tui_popretr.errors import (
@@ -60,16 +60,16 @@ from tui_popretr.pop3 import (
     Quit,
 )
 from tui_popretr.session.capa import CapaMemory
-from tui_popretr.session.connection import Wire
-from tui_popretr.session.counters import Tally
+from tui_popretr.session.connection import Pop3Connection
+from tui_popretr.session.counters import SessionCounters
 from tui_popretr.session.failures import Failures
-from tui_popretr.session.incoming import Target
+from tui_popretr.session.incoming import DeliveryContext
 from tui_popretr.session.opening import AFTER_LOGIN, Opening
-from tui_popretr.session.pipelining import ONE_BY_ONE, Pipelining, overasked
-from tui_popretr.session.plan import Check, Fetch, Listed, Plan, Policy, make_plan
+from tui_popretr.session.pipelining import ONE_BY_ONE, Pipelining, broke_by_pipelining
+from tui_popretr.session.plan import Fetch, Listed, Plan, Policy, Verify, make_plan
 from tui_popretr.session.retrieval import Observer, Retrieval, Suspect
-from tui_popretr.session.setup import Connector, Entry
-from tui_popretr.session.storage import Storage, Stores, mend_journal
+from tui_popretr.session.setup import ConnectionSetup, Connector
+from tui_popretr.session.storage import DeliveryServices, Storage, recover_journal
 from tui_popretr.text import visible
 
 #: How often a session connects again after its connection broke.
@@ -79,7 +79,7 @@ APART = 3
 #: So many messages that failed are told one by one; the result has their number.
 TOLD = 100
 #: Seconds for QUIT's answer, and for the journal's note of what failed, when the session was told to end.
-FAREWELL = 1.0
+QUIT_TIMEOUT = 1.0
 #: What is said where a message broke the connection.
 GO_ON = "connecting once more to go on after it"
 #: What is said where CAPA after the login broke the connection.
@@ -87,22 +87,22 @@ NO_CAPA = "connecting once more, without CAPA after the login"
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
+class SessionContext:
     """What all sessions of a process share."""
 
     bus: Bus
     clock: Clock
-    stores: Stores
+    stores: DeliveryServices
     connect: Connector
     paths: Paths
     timeout: float
     withheld: frozenset[str]  # environment variables that commands do not get
 
 
-class _BrokenError(Exception):
+class _ConnectionBrokeError(Exception):
     """The connection broke while the maildrop was being listed, or while messages were coming.
 
-    `overasked`: it may be that the server had more than one command to answer. `listing`: while it was being listed.
+    `broke_by_pipelining`: several commands were in flight, which may be the cause. `listing`: during the listing.
     `cut_short`: the message that the server ended too early, so that the rest of it broke the connection.
     `at_capa`: at CAPA after the login, for which the next connection does not ask.
     """
@@ -112,7 +112,7 @@ class _BrokenError(Exception):
         problem: PopretrError,
         suspect: Suspect | None = None,
         *,
-        overasked: bool,
+        broke_by_pipelining: bool,
         listing: bool = False,
         at_capa: bool = False,
         cut_short: Listed | None = None,
@@ -120,7 +120,7 @@ class _BrokenError(Exception):
         super().__init__(str(problem))
         self.problem = problem
         self.suspect = suspect
-        self.overasked = overasked
+        self.broke_by_pipelining = broke_by_pipelining
         self.listing = listing
         self.at_capa = at_capa
         self.cut_short = cut_short
@@ -129,26 +129,26 @@ class _BrokenError(Exception):
 class Session(Observer):
     """One run of one client. run() never raises but for cancellation; what went wrong is in its result."""
 
-    def __init__(self, client: ClientSettings, run: int, around: Surroundings) -> None:
+    def __init__(self, client: ClientSettings, run: int, around: SessionContext) -> None:
         self.id = SessionId(client.id, run)
         self._client = client
         self._around = around
         self._publish: Callable[[Fact], None] = around.bus.publish
-        self._entry = Entry(self.id, client, around.bus, around.clock, around.connect, around.timeout)
-        self._tally = Tally()
+        self._entry = ConnectionSetup(self.id, client, around.bus, around.clock, around.connect, around.timeout)
+        self._tally = SessionCounters()
         self._failures = Failures(around.stores.keeper, around.clock)
         self._reconnections = RECONNECTIONS
         self._cut_short: set[str] = set()  # trouble keys of messages that broke a connection by being cut short
         self._named: set[str] = set()  # trouble keys of messages that were already reported to stay
         self._deletions_last = False  # a DELE has broken a connection
-        self._apart: list[Check] = []
+        self._apart: list[Verify] = []
         self._early = trio.CancelScope()  # until there is something to retrieve
         self._farewell = trio.CancelScope()  # while QUIT's answer is awaited
         self._retrieval: Retrieval | None = None
         self._stopping = False
         self._abandoned: PopretrError | None = None
         self._no_place: PopretrError | None = None
-        self._accepted = Accepted()
+        self._accepted = AcceptedRecipients()
         stores = around.stores
         self._capa = CapaMemory(stores.answers, stores.keeper, around.clock)
         self._pipelining = Pipelining(client.server, stores.experience, stores.keeper, around.clock)
@@ -166,8 +166,8 @@ class Session(Observer):
         """End soon: drain, commit, DELE, QUIT; before anything is in flight just leave."""
         self._stopping = True
         self._early.cancel()
-        self._farewell.deadline = trio.current_time() + FAREWELL
-        self._failures.hurry(FAREWELL)
+        self._farewell.deadline = trio.current_time() + QUIT_TIMEOUT
+        self._failures.hurry(QUIT_TIMEOUT)
         if self._retrieval is not None:
             self._retrieval.stop()
 
@@ -186,7 +186,7 @@ class Session(Observer):
         self._publish(SessionStarted(self.id, started))
         problem: PopretrError | None = None
         try:
-            await mend_journal(self._around.stores, self._warn)
+            await recover_journal(self._around.stores, self._warn)
             self._storage = self._open_storage()
             try:
                 await self._connections()
@@ -219,7 +219,7 @@ class Session(Observer):
             maildrop = await self._storage.open_maildrop()
             try:
                 await self._connection(maildrop)
-            except _BrokenError as broken:
+            except _ConnectionBrokeError as broken:
                 if self._abandoned is not None or self._stopping:
                     raise broken.problem from broken
                 self._warn(f"{broken.problem}; {await self._after_break(maildrop, broken)}")
@@ -232,7 +232,7 @@ class Session(Observer):
             if not await self._delete_apart(check):
                 break
 
-    async def _after_break(self, maildrop: int, broken: _BrokenError) -> str:
+    async def _after_break(self, maildrop: int, broken: _ConnectionBrokeError) -> str:
         """Find the cause; return a text on what is done now. Raises the error if there is nothing left to do."""
         words = GO_ON
         if broken.at_capa:
@@ -243,40 +243,40 @@ class Session(Observer):
             self._cut_short.add(key)
             if broken.cut_short.uid is None:  # it is recognised only after RETR, which would break the connection again
                 self._failures.broke.add(key)
-        elif self._excused(broken):
+        elif self._is_server_fault(broken):
             self._pipelining.doubt(broken.suspect.key if broken.suspect else None, at_first=broken.listing)
             words = ONE_BY_ONE
-        elif not await self._blame(maildrop, broken):
+        elif not await self._count_against(maildrop, broken):
             raise broken.problem from broken
         if not self._reconnections:
             raise broken.problem from broken
         self._reconnections -= 1
         return words
 
-    async def _delete_apart(self, check: Check) -> bool:
+    async def _delete_apart(self, check: Verify) -> bool:
         """Delete a message whose deletion failed before; return whether to continue with the next."""
         maildrop = await self._storage.open_maildrop()
         try:
             await self._connection(maildrop, only=check)
-        except (_BrokenError, PopretrError) as error:
-            problem = error.problem if isinstance(error, _BrokenError) else error
+        except (_ConnectionBrokeError, PopretrError) as error:
+            problem = error.problem if isinstance(error, _ConnectionBrokeError) else error
             if self._abandoned is not None or self._stopping or isinstance(problem, JournalError):
                 raise problem from error
             self._warn(f"deleting {message(check.listed.number, check.listed.uid)} failed: {problem}")
-            if not (isinstance(error, _BrokenError) and await self._blame(maildrop, error)):
+            if not (isinstance(error, _ConnectionBrokeError) and await self._count_against(maildrop, error)):
                 self._tally.fail_deletion(problem)
             return False
         return True
 
-    def _excused(self, broken: _BrokenError) -> bool:
+    def _is_server_fault(self, broken: _ConnectionBrokeError) -> bool:
         """Whether the server may have stumbled over PIPELINING: then no message is blamed that was not asked for alone.
 
         What has failed before is not excused, so that it cannot go on like that for ever.
         """
         suspect = broken.suspect
-        return broken.overasked and (suspect is None or suspect.key not in self._failures.known)
+        return broken.broke_by_pipelining and (suspect is None or suspect.key not in self._failures.known)
 
-    async def _blame(self, maildrop: int, broken: _BrokenError) -> bool:
+    async def _count_against(self, maildrop: int, broken: _ConnectionBrokeError) -> bool:
         """Count the failure against the message that broke the connection; return whether there was one."""
         suspect, problem = broken.suspect, broken.problem
         if suspect is None:
@@ -292,7 +292,7 @@ class Session(Observer):
         await self._failures.count(maildrop)
         return True
 
-    async def _connection(self, maildrop: int, only: Check | None = None) -> None:
+    async def _connection(self, maildrop: int, only: Verify | None = None) -> None:
         """Make one connection and do its work; with `only`, just this deletion."""
         opening = Opening(self._entry, self._capa, self._pipelining)
         try:
@@ -316,19 +316,19 @@ class Session(Observer):
             self._retrieval = None
             opening.close()
 
-    async def _leave(self, wire: Wire | None) -> None:
+    async def _leave(self, wire: Pop3Connection | None) -> None:
         """Say QUIT if the server is waiting for a command; nobody minds if that fails."""
         if wire is not None and wire.machine.idle:
-            with trio.move_on_after(FAREWELL), contextlib.suppress(PopretrError):
+            with trio.move_on_after(QUIT_TIMEOUT), contextlib.suppress(PopretrError):
                 await wire.call(Quit())
 
     # --- before retrieving --------------------------------------------------------------------------------------------
 
-    async def _prepare(self, opening: Opening, maildrop: int, only: Check | None) -> Retrieval:
+    async def _prepare(self, opening: Opening, maildrop: int, only: Verify | None) -> Retrieval:
         """Log in, list, plan."""
         wire = await self._log_in(opening)
         if opening.capabilities is not None:
-            self._heed(opening.capabilities)
+            self._apply_capabilities(opening.capabilities)
         self._set_policy(opening.doubtful)
         self._publish(SessionAdvanced(self.id, Stage.LISTING))
         try:
@@ -337,7 +337,9 @@ class Session(Observer):
             )
         except (ConnectionCut, ServerStalled, ProtocolViolation) as problem:
             at_capa = opening.broke_later
-            raise _BrokenError(problem, overasked=overasked(wire), listing=True, at_capa=at_capa) from problem
+            raise _ConnectionBrokeError(
+                problem, broke_by_pipelining=broke_by_pipelining(wire), listing=True, at_capa=at_capa
+            ) from problem
         plan = await self._plan(maildrop, listing)
         if only is None:
             self._apart = plan.apart
@@ -378,14 +380,14 @@ class Session(Observer):
                 self._tally.fail(MessageRefused(skip.reason))
             self._skipped(skip.listed, skip.reason, trouble=skip.trouble)
 
-    async def _log_in(self, opening: Opening) -> Wire:
+    async def _log_in(self, opening: Opening) -> Pop3Connection:
         try:
             wire = await opening.enter()
         except PopretrError as problem:
-            if not (opening.overasked or opening.broke_later):
+            if not (opening.broke_by_pipelining or opening.broke_later):
                 raise
-            raise _BrokenError(
-                problem, overasked=opening.overasked, listing=True, at_capa=opening.broke_later
+            raise _ConnectionBrokeError(
+                problem, broke_by_pipelining=opening.broke_by_pipelining, listing=True, at_capa=opening.broke_later
             ) from problem
         self.logged_in = True
         return wire
@@ -418,16 +420,16 @@ class Session(Observer):
                     self._no_place = problem
                     plan.work = [each for each in plan.work if not isinstance(each, Fetch)]
 
-    def _too_large(self, job: Fetch | Check, problem: PopretrError) -> Fetch | Check | None:
+    def _too_large(self, job: Fetch | Verify, problem: PopretrError) -> Fetch | Verify | None:
         """Return the job for a message that is too large for the destination: to save it, or None."""
-        if isinstance(job, Check):
+        if isinstance(job, Verify):
             return job
         saving = job.to_save(str(problem))
         if saving is None:
             self.failed(job.listed, problem, count=True, rejected=True)
         return saving
 
-    def _heed(self, capabilities: Capabilities) -> None:
+    def _apply_capabilities(self, capabilities: Capabilities) -> None:
         """Draw conclusions from what the server says of its own rules (RFC 2449 §6.5, §6.7)."""
         self.login_delay = capabilities.login_delay or 0
         if capabilities.expire == 0 and self._client.preserve:
@@ -456,15 +458,15 @@ class Session(Observer):
             listing, records, troubles, policy, now, self._clock.seconds, passed_over, self._pipelining.last
         )
         self._failures.known = troubles.keys()
-        self._accepted = Accepted(acceptances)
+        self._accepted = AcceptedRecipients(acceptances)
         if plan.newly_owed:
-            await keeper.run(lambda journal: journal.own(plan.newly_owed))
+            await keeper.run(lambda journal: journal.mark_delete_pending(plan.newly_owed))
         self._listed = uids if len(uids) == len(listing) else None
         return plan
 
     # --- retrieving ---------------------------------------------------------------------------------------------------
 
-    def _target(self, wire: Wire, maildrop: int, *, utf8: bool) -> Target:
+    def _target(self, wire: Pop3Connection, maildrop: int, *, utf8: bool) -> DeliveryContext:
         client, server, paths = self._client, self._client.server, self._around.paths
         protocol = "POP3" if server.tls is None else "POP3S"
         if isinstance(client.destination, SmtpDestination):
@@ -489,9 +491,10 @@ class Session(Observer):
 
         async def resolve(record: int, doubt: Doubt) -> None:
             keeper = self._around.stores.keeper
-            await keeper.run(lambda journal: (journal.keep if doubt is Doubt.SHORT else journal.own)([record]))
+            mark = Journal.keep if doubt is Doubt.SHORT else Journal.mark_delete_pending
+            await keeper.run(lambda journal: mark(journal, [record]))
 
-        target = Target(
+        target = DeliveryContext(
             maildrop=maildrop,
             sink=self._storage.sink,
             lane=self._storage.lane,
@@ -516,8 +519,11 @@ class Session(Observer):
         try:
             at_rest = await retrieval.run()
         except PopretrError as problem:
-            raise _BrokenError(
-                problem, retrieval.suspect, overasked=retrieval.overasked, cut_short=retrieval.cut_short
+            raise _ConnectionBrokeError(
+                problem,
+                retrieval.suspect,
+                broke_by_pipelining=retrieval.broke_by_pipelining,
+                cut_short=retrieval.cut_short,
             ) from problem
         finally:
             if not self._tally.messages:  # all were refused; refusals for good count if such messages are saved
@@ -557,7 +563,7 @@ class Session(Observer):
         reply = None
         with trio.CancelScope() as self._farewell:
             if self._stopping:
-                self._farewell.deadline = trio.current_time() + FAREWELL
+                self._farewell.deadline = trio.current_time() + QUIT_TIMEOUT
             reply = await retrieval.quit()
         if reply is None:
             raise self._abandoned or self._stopped_early()

@@ -49,7 +49,7 @@ from tui_popretr.pop3 import (
     parse_uidl,
 )
 from tui_popretr.pop3.status import response_code
-from tui_popretr.session.connection import Wire
+from tui_popretr.session.connection import Pop3Connection
 from tui_popretr.session.login import response_code_error
 from tui_popretr.session.plan import Listed
 from tui_popretr.text import visible
@@ -60,7 +60,7 @@ Connector = Callable[[Server, float], Awaitable[Stream]]
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class ConnectionSetup:
     """Opens one connection of one client. `connector` makes the stream; `timeout` is in seconds."""
 
     session: SessionId
@@ -70,12 +70,12 @@ class Entry:
     connector: Connector
     timeout: float
 
-    async def connect(self) -> Wire:
+    async def connect(self) -> Pop3Connection:
         """Connect, and do the handshake of implicit TLS."""
         server, bodies = self.client.server, self.client.full_transcript
         self.bus.publish(SessionAdvanced(self.session, Stage.CONNECTING))
         stream = await self.connector(server, self.timeout)
-        wire = Wire(stream, self.session, self.bus, self.clock, timeout=self.timeout, bodies=bodies)
+        wire = Pop3Connection(stream, self.session, self.bus, self.clock, timeout=self.timeout, bodies=bodies)
         try:
             tls = await wire.start_tls(server) if server.tls is not None and not server.tls.latent else None
         except BaseException:
@@ -84,7 +84,7 @@ class Entry:
         self._announce(wire, tls)
         return wire
 
-    def _announce(self, wire: Wire, tls: TlsDetails | None) -> None:
+    def _announce(self, wire: Pop3Connection, tls: TlsDetails | None) -> None:
         now = self.clock.now()
         stream, bus = wire.stream, self.bus
         self.bus.publish(SessionConnected(self.session, now, stream.local, stream.remote, tls))
@@ -93,7 +93,7 @@ class Entry:
             text = f"Connection from {stream.local} to {stream.remote}{secured}"
             bus.publish_dialogue(Dialogue(self.session, now, [(Direction.OPENED, text)]))
 
-    async def greet(self, wire: Wire) -> Greeting:
+    async def greet(self, wire: Pop3Connection) -> Greeting:
         """Wait for the greeting. Raises if it is -ERR."""
         greeting = await self._greeting(wire)
         if not greeting.ok:
@@ -102,7 +102,7 @@ class Entry:
             )
         return greeting
 
-    async def secure(self, wire: Wire) -> None:
+    async def secure(self, wire: Pop3Connection) -> None:
         """STLS, where TLS is latent."""
         server = self.client.server
         if server.tls is not None and server.tls.latent:
@@ -114,7 +114,7 @@ class Entry:
             self.bus.publish(TlsStarted(self.session, tls))
             wire.event(f"TLS started ({tls.version}, {tls.cipher})")
 
-    async def _greeting(self, wire: Wire) -> Greeting:
+    async def _greeting(self, wire: Pop3Connection) -> Greeting:
         try:
             return await wire.greeting()
         except (ConnectionCut, ServerStalled, ProtocolViolation) as problem:
@@ -125,7 +125,7 @@ class Entry:
                 problem.advice = f"{other}{_PERHAPS_TLS}"
             raise
 
-    async def capabilities(self, wire: Wire) -> Capabilities | None:
+    async def capabilities(self, wire: Pop3Connection) -> Capabilities | None:
         """Ask for CAPA; None where it is refused."""
         answer = await wire.call(Capa())
         if not isinstance(answer, Listing):
@@ -137,7 +137,7 @@ class Entry:
 
     async def listing(
         self,
-        wire: Wire,
+        wire: Pop3Connection,
         capabilities: Capabilities | None,
         *,
         pipelining: bool = False,

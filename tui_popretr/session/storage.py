@@ -16,34 +16,34 @@ from tui_popretr.commit.keeper import JournalKeeper, recovery_text
 from tui_popretr.commit.lane import Lane
 from tui_popretr.config.model import ClientSettings, Paths, SmtpDestination
 from tui_popretr.delivery.sink import Sink
-from tui_popretr.delivery.sinks import Means, rejected_sink, sink_for
+from tui_popretr.delivery.sinks import SinkEnvironment, rejected_sink, sink_for
 from tui_popretr.errors import DeliveryFailed
 from tui_popretr.facts import Dialogue, Direction, SessionId
 from tui_popretr.journal.journal import Journal
 from tui_popretr.journal.records import Maildrop
 from tui_popretr.secret import Secret
 from tui_popretr.session.capa import Answers
-from tui_popretr.session.incoming import Readers, Target
+from tui_popretr.session.incoming import DeliveryContext, ReceiveBudget
 from tui_popretr.session.passwords import obtain
-from tui_popretr.session.pipelining import Experience
+from tui_popretr.session.pipelining import PipeliningHistory
 
 #: Seconds for what the sink has to say at the end (QUIT to an SMTP server).
-FAREWELL = 1.0
+QUIT_TIMEOUT = 1.0
 
 Warn = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Stores:
+class DeliveryServices:
     """What the storage of all sessions of a process shares."""
 
     keeper: JournalKeeper
     committer: Committer
     disks: Disks
     cleaned: set[str]  # keys of the sinks that were searched for unfinished files of a process that died
-    experience: Experience = field(default_factory=Experience)
+    experience: PipeliningHistory = field(default_factory=PipeliningHistory)
     answers: Answers = field(default_factory=Answers)
-    readers: Readers = field(default_factory=Readers)
+    readers: ReceiveBudget = field(default_factory=ReceiveBudget)
 
 
 class Storage:
@@ -53,7 +53,7 @@ class Storage:
         self,
         client: ClientSettings,
         session: SessionId,
-        stores: Stores,
+        stores: DeliveryServices,
         bus: Bus,
         clock: Clock,
         paths: Paths,
@@ -68,7 +68,7 @@ class Storage:
         self._clock = clock
         self._warn = warn
         self._token = trio.lowlevel.current_trio_token()
-        means = Means(paths.tmp, paths.announce_host, self._password, self._said, withheld)
+        means = SinkEnvironment(paths.tmp, paths.announce_host, self._password, self._said, withheld)
         self.sink = sink_for(client, stores.keeper.journal.id, means)
         key = self.sink.key
         # Who talks to a server or a program does so under deadlines of its own.
@@ -85,7 +85,7 @@ class Storage:
         """Whether there is a folder for messages that the sink refuses for good."""
         return self._rejected is not None
 
-    def for_rejected(self, target: Target) -> Target | None:
+    def for_rejected(self, target: DeliveryContext) -> DeliveryContext | None:
         """Return `target` with the folder for messages that the sink refuses for good, None where there is none."""
         sink, stores = self._rejected, self._stores
         if sink is None:
@@ -98,7 +98,7 @@ class Storage:
         Raises JournalError; DeliveryFailed where a message may have been delivered and it cannot be seen.
         """
         stores, server = self._stores, self._client.server
-        await mend_journal(stores, self._warn)
+        await recover_journal(stores, self._warn)
         key = Maildrop.of(server.host, server.port, server.account, self.sink.key)
         maildrop, recoveries = await stores.keeper.open_maildrop(key)
         for recovered in recoveries:
@@ -137,7 +137,7 @@ class Storage:
     async def close(self) -> None:
         """End what the sink has opened (a connection to an SMTP server)."""
         if self.sink.remote:
-            with trio.move_on_after(FAREWELL, shield=True), contextlib.suppress(DeliveryFailed):
+            with trio.move_on_after(QUIT_TIMEOUT, shield=True), contextlib.suppress(DeliveryFailed):
                 await self.disk.run(self.sink.close)
 
     # --- for sinks, in their threads ----------------------------------------------------------------------------------
@@ -154,7 +154,7 @@ class Storage:
                 self._token.run_sync_soon(self._bus.publish_dialogue, dialogue)
 
 
-async def mend_journal(stores: Stores, warn: Warn) -> None:
+async def recover_journal(stores: DeliveryServices, warn: Warn) -> None:
     """Where a write to the journal has failed, find out what is in it before it is relied upon (SPEC 5)."""
     if not stores.keeper.sound:
         await stores.committer.quiet()

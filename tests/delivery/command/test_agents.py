@@ -20,7 +20,7 @@ from tests.support.passwords import PASSWORD
 from tests.support.popserver_thread import running_server
 from tui_popretr.config.reader import load
 from tui_popretr.errors import CommandDeferred, CommandFailed
-from tui_popretr.popserver import Maildrop
+from tui_popretr.popserver import ServedMaildrop
 
 #: Line ends as the session hands them to a command.
 MESSAGE = b"Received: from pop.test\nSubject: x\nMessage-ID: <1@sender.test>\n\n.\n..\nFrom here\n\xff\n"
@@ -120,9 +120,9 @@ def configure(folder: Path, settings: dict[str, str]) -> None:
         configuration.write(Template(settings[dovecot._version(server)]).substitute(folder=folder))
 
 
-def run_once(command: tuple[str, ...], tmp_path: Path) -> tuple[Maildrop, list[str], str]:
+def run_once(command: tuple[str, ...], tmp_path: Path) -> tuple[ServedMaildrop, list[str], str]:
     """Retrieve a message that is larger than the quota; return its maildrop, the warnings of check and the error."""
-    box = Maildrop("me", PASSWORD)
+    box = ServedMaildrop("me", PASSWORD)
     box.add(b"From: x@sender.test\r\n\r\n" + b"x" * 70 + b"\r\n" * 5000)
     site = Site(tmp_path)
     with running_server([box]) as pop:

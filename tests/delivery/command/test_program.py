@@ -17,7 +17,7 @@ from tests.delivery.command.handing import Lifeline
 from tests.delivery.smtp.receiver import wait_for
 from tests.support.passwords import PASSWORD
 from tests.support.popserver_thread import RunningServer, running_server
-from tui_popretr.popserver import Maildrop
+from tui_popretr.popserver import ServedMaildrop
 
 #: As in tests/shutdown.
 IN_ORDER, AT_ONCE = 10.0 + 3.0, 6.0
@@ -39,7 +39,7 @@ class Stage:
     """A program whose client delivers to a command that hangs."""
 
     folder: Path
-    box: Maildrop
+    box: ServedMaildrop
     server: RunningServer
     lifeline: Lifeline
     configuration: str
@@ -79,7 +79,7 @@ def stage(tmp_path: Path, lifeline: Lifeline) -> Iterator[Stage]:
     program = tmp_path / "save"
     program.write_text(SCRIPT.format(grip=lifeline.grip))
     program.chmod(0o700)
-    box = Maildrop("me", PASSWORD)
+    box = ServedMaildrop("me", PASSWORD)
     for name in "abc":
         box.add(mail(name))
     with running_server([box]) as server:

@@ -305,7 +305,7 @@ def test_one_that_is_started_then_is_killed_too() -> None:
 @pytest.mark.usefixtures("last")
 def test_one_that_is_being_started_is_waited_for(monkeypatch: pytest.MonkeyPatch, lifeline: Lifeline) -> None:
     """Else the process would be gone when it can be killed."""
-    enlist, begun, killing = children.enlist, threading.Event(), threading.Event()
+    enlist, begun, killing = children.register, threading.Event(), threading.Event()
 
     def slowly(group: int) -> None:
         begun.set()

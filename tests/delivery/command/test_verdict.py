@@ -7,7 +7,7 @@ import signal
 import pytest
 
 from tui_popretr.delivery.command.run import End
-from tui_popretr.delivery.command.verdict import LINES, SHOWN, judge, lines, receipt
+from tui_popretr.delivery.command.verdict import LINES, SHOWN, lines, raise_for_exit_code, receipt
 from tui_popretr.errors import CommandDeferred, CommandFailed, DeliveryFailed, ExitCode
 
 Kind = type[DeliveryFailed]
@@ -15,14 +15,14 @@ Kind = type[DeliveryFailed]
 
 def problem(end: End, *, interrupted: bool = False) -> DeliveryFailed:
     with pytest.raises(DeliveryFailed) as caught:
-        judge("lda", end, 90.0, interrupted=interrupted)
+        raise_for_exit_code("lda", end, 90.0, interrupted=interrupted)
     return caught.value
 
 
 def test_exit_code_0_is_a_delivery_however_it_came() -> None:
-    judge("lda", End(0, b"nonsense"), 90.0, interrupted=False)
-    judge("lda", End(0, b"", stopped=True), 90.0, interrupted=False)
-    judge("lda", End(0, b"", stopped=True), 90.0, interrupted=True)
+    raise_for_exit_code("lda", End(0, b"nonsense"), 90.0, interrupted=False)
+    raise_for_exit_code("lda", End(0, b"", stopped=True), 90.0, interrupted=False)
+    raise_for_exit_code("lda", End(0, b"", stopped=True), 90.0, interrupted=True)
 
 
 @pytest.mark.parametrize(

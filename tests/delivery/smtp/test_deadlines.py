@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tests.delivery.smtp.receiver import Hang, receiving
 from tests.delivery.smtp.sending import sending
 from tui_popretr.delivery.smtp.deadlines import DEADLINES, Deadlines
-from tui_popretr.errors import ReceiverBroke
+from tui_popretr.errors import SmtpTemporaryFailure
 
 
 def test_defaults() -> None:
@@ -33,5 +33,5 @@ def test_the_configured_timeout_counts_at_each_step(step: str) -> None:
     with receiving(pipelining=False) as receiver:
         destination = replace(receiver.destination(), timeout=0.2)
         receiver.on(step, Hang())
-        with sending(destination) as sender, pytest.raises(ReceiverBroke, match="did not answer in time"):
+        with sending(destination) as sender, pytest.raises(SmtpTemporaryFailure, match="did not answer in time"):
             sender.send()

@@ -9,7 +9,7 @@ import pytest
 from tests.delivery.smtp import dovecot
 from tests.delivery.smtp.dovecot import LmtpServer
 from tests.delivery.smtp.sending import failure, sending
-from tui_popretr.errors import PartlyAccepted, ReceiverBroke, RecipientsRefused
+from tui_popretr.errors import PartlyAccepted, RecipientsRefused, SmtpTemporaryFailure
 
 pytestmark = pytest.mark.dovecot
 
@@ -45,7 +45,7 @@ def test_one_of_three_refused_after_the_end(server: LmtpServer) -> None:
     error = failure(PartlyAccepted, words, server.destination("a", "b", "c"), MESSAGE)
     assert isinstance(error, PartlyAccepted)
     assert error.accepted == ("a@receiver.test", "c@receiver.test")
-    failure(ReceiverBroke, r"refused it for b@receiver\.test: 4", server.destination("b"), MESSAGE)
+    failure(SmtpTemporaryFailure, r"refused it for b@receiver\.test: 4", server.destination("b"), MESSAGE)
     server.mend("b")
     with sending(server.destination("a", "b", "c")) as sender:
         sender.send(MESSAGE, leave_out=error.accepted)

@@ -13,7 +13,7 @@ from tests.dovecot.site import Site, client
 from tests.support.passwords import PASSWORD
 from tests.support.popserver_thread import running_server
 from tui_popretr.delivery.sink import SPILL
-from tui_popretr.popserver import Faults, Maildrop, QuitFault
+from tui_popretr.popserver import Faults, QuitFault, ServedMaildrop
 
 DELIVERED = b"Delivered-To: a@receiver.test\r\n folded\r\n"
 FIELDS = b"From: x@sender.test\r\nMessage-ID: <1@sender.test>\r\n"
@@ -78,7 +78,7 @@ def test_a_large_message_is_spooled_without_them(tmp_path: Path) -> None:
 
 def test_what_is_remembered_is_the_message_as_received(tmp_path: Path) -> None:
     """The deletion is owed after the first run; the second recognises the message by its hash, and deletes it."""
-    box = Maildrop("me", PASSWORD)
+    box = ServedMaildrop("me", PASSWORD)
     message = FIELDS.replace(b"Message-ID", b"X-ID") + DELIVERED + BODY
     box.add(message)
     site = Site(tmp_path / "site")

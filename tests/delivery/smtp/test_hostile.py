@@ -17,7 +17,13 @@ from tests.delivery.smtp.talker import Line, talking
 from tui_popretr.config.model import SmtpDestination
 from tui_popretr.delivery.smtp.deadlines import DEADLINES
 from tui_popretr.delivery.smtp.wire import MAX_LINE, MAX_LINES
-from tui_popretr.errors import MessageRejected, ReceiverBroke, ReceiverConfused, ReceiverRefused, ReceiverUnreachable
+from tui_popretr.errors import (
+    MessageRejected,
+    SmtpProtocolError,
+    SmtpServerRefused,
+    SmtpServerUnreachable,
+    SmtpTemporaryFailure,
+)
 
 A = "a@receiver.test"
 READY: list[Line] = [b"220 hi\r\n", b"250 hi\r\n"]
@@ -52,7 +58,7 @@ ODDITIES: dict[str, Line] = {
 def test_what_no_server_should_say(step: int, oddity: str) -> None:
     said: list[str] = []
     with talking([*ACCEPTING[:step], ODDITIES[oddity]]) as port:
-        error = failure(ReceiverConfused, "gave an answer", destination(port), said=said)
+        error = failure(SmtpProtocolError, "gave an answer", destination(port), said=said)
     assert len(str(error)) < 400
     assert sum(map(len, said)) < 2 * MAX_LINES * 1100
 
@@ -75,16 +81,16 @@ def test_single_octets_buy_no_time() -> None:
 
     short = replace(DEADLINES, answer=0.3)
     with talking([b"220 hi\r\n", drip]) as port:
-        failure(ReceiverBroke, "did not answer in time", destination(port), None, deadlines=short)
+        failure(SmtpTemporaryFailure, "did not answer in time", destination(port), None, deadlines=short)
         stop.set()
 
 
 def test_more_answers_than_questions() -> None:
     """An answer that was there before the question is none: else a server could accept what it has never seen."""
     with talking([*READY, b"250 ok\r\n250 ok\r\n"]) as port:
-        failure(ReceiverConfused, "more answers than it was asked for: 250 ok", destination(port))
+        failure(SmtpProtocolError, "more answers than it was asked for: 250 ok", destination(port))
     with talking([*ACCEPTING[:-1], b"354 go\r\n250 accepted\r\n"]) as port:
-        failure(ReceiverConfused, "accepted a message before it had all of it: 250 accepted", destination(port))
+        failure(SmtpProtocolError, "accepted a message before it had all of it: 250 accepted", destination(port))
 
 
 def test_a_refusal_before_the_end_of_the_message() -> None:
@@ -116,7 +122,7 @@ def test_control_characters_are_shown_as_such() -> None:
     nasty = b"550-\x1b]0;title\x07\xe2\x80\xae\r\n550 \xff\0\x9b31m\r\n"
     said: list[str] = []
     with talking([*READY, nasty]) as port:
-        error = failure(ReceiverRefused, "refused the sender", destination(port), said=said)
+        error = failure(SmtpServerRefused, "refused the sender", destination(port), said=said)
     assert r"550 \x1b]0;title\x07\u202e \xff\x00\x9b31m" in str(error)
     assert not any(re.search("[\x00-\x1f\x7f-\x9f]", text) for text in (str(error), *said))
 
@@ -124,7 +130,7 @@ def test_control_characters_are_shown_as_such() -> None:
 def test_a_server_of_another_protocol() -> None:
     with talking([b"+OK POP3 ready\r\n"]) as port:
         error = failure(
-            ReceiverConfused, r"an answer that is not an SMTP reply: \+OK POP3 ready", destination(port), None
+            SmtpProtocolError, r"an answer that is not an SMTP reply: \+OK POP3 ready", destination(port), None
         )
     assert "<address>" in error.advice
 
@@ -141,7 +147,7 @@ def test_a_server_that_takes_nothing_more() -> None:
     message = b"x" * 998 + b"\r\n"
     with talking([*ACCEPTING[:-1], stand_still]) as port:
         words = r"has taken no data for 0\.2 s"
-        failure(ReceiverBroke, words, destination(port), message * 32 * 1024, deadlines=short)
+        failure(SmtpTemporaryFailure, words, destination(port), message * 32 * 1024, deadlines=short)
         ended.set()
 
 
@@ -168,7 +174,7 @@ def test_a_resolver_that_is_dead(monkeypatch: pytest.MonkeyPatch) -> None:
             wait_for(lambda: ends, "the end of the call")
         assert "the session is being ended" in str(ends[0])
         short = replace(DEADLINES, connect=0.2)
-        failure(ReceiverUnreachable, r"resolver did not answer within 0\.2 s", destination(25), None, deadlines=short)
+        failure(SmtpServerUnreachable, r"resolver did not answer within 0\.2 s", destination(25), None, deadlines=short)
     finally:
         ended.set()
 
@@ -192,13 +198,13 @@ def test_a_host_that_swallows_everything() -> None:
     try:
         where = destination(listener.getsockname()[1])
         short = replace(DEADLINES, connect=0.3)
-        failure(ReceiverUnreachable, r"no answer within 0\.3 s", where, None, deadlines=short)
+        failure(SmtpServerUnreachable, r"no answer within 0\.3 s", where, None, deadlines=short)
         started = time.monotonic()
         with sending(where) as sender, in_a_thread(lambda: sender.sink.make_ready(0)) as ends:
             wait_for(lambda: sender.sink._wire and sender.sink._wire.sock, "the attempt to connect")
             sender.sink.interrupt()
             wait_for(lambda: ends, "the end of the call")
-        assert isinstance(ends[0], ReceiverBroke)
+        assert isinstance(ends[0], SmtpTemporaryFailure)
         assert "the session is being ended" in str(ends[0])
         assert time.monotonic() - started < DEADLINES.connect, "no deadline passed"
     finally:

@@ -12,7 +12,7 @@ from tests.delivery.smtp.receiver import SENDER, Drop, Mail, Receiver, Say, rece
 from tests.delivery.smtp.sending import MESSAGE, sending
 from tests.delivery.smtp.talker import talking
 from tui_popretr.config.model import SmtpDestination
-from tui_popretr.errors import MessageRejected, PartlyAccepted, ReceiverBroke, ReceiverConfused
+from tui_popretr.errors import MessageRejected, PartlyAccepted, SmtpProtocolError, SmtpTemporaryFailure
 
 A, B, C = "a@receiver.test", "b@receiver.test", "c@receiver.test"
 
@@ -66,7 +66,7 @@ def test_all_refused_after_the_end(receiver: Receiver) -> None:
     with sending(receiver.destination(A, B)) as sender:
         with pytest.raises(MessageRejected, match=f"refused it for {A}: 552 5.2.2 quota; for {B}: 550 5.7.1 no"):
             sender.send()
-        with pytest.raises(ReceiverBroke, match=r"452 .* later"):
+        with pytest.raises(SmtpTemporaryFailure, match=r"452 .* later"):
             sender.send()
         sender.send()
     assert (receiver.connections, len(receiver.mails)) == (1, 1)
@@ -74,7 +74,10 @@ def test_all_refused_after_the_end(receiver: Receiver) -> None:
 
 def test_dropped_at_the_end(receiver: Receiver) -> None:
     receiver.on("DOT", Drop())
-    with sending(receiver.destination(A, B)) as sender, pytest.raises(ReceiverBroke, match=f"so {A}, {B} may have it"):
+    with (
+        sending(receiver.destination(A, B)) as sender,
+        pytest.raises(SmtpTemporaryFailure, match=f"so {A}, {B} may have it"),
+    ):
         sender.send()
 
 
@@ -96,12 +99,12 @@ def test_the_other_protocol() -> None:
         destination = SmtpDestination(SENDER, (A,), host="127.0.0.1", port=smtp.port, lmtp=True)
         with (
             sending(destination) as sender,
-            pytest.raises(ReceiverConfused, match="did not accept our greeting") as caught,
+            pytest.raises(SmtpProtocolError, match="did not accept our greeting") as caught,
         ):
             sender.sink.make_ready(0)
         assert "take <lmtp> out" in caught.value.advice
     with receiving(lmtp=True) as lmtp:
         destination = SmtpDestination(SENDER, (A,), host="127.0.0.1", port=lmtp.port)
-        with sending(destination) as sender, pytest.raises(ReceiverConfused) as caught:
+        with sending(destination) as sender, pytest.raises(SmtpProtocolError) as caught:
             sender.sink.make_ready(0)
         assert "<lmtp>Y</lmtp>" in caught.value.advice

@@ -32,10 +32,10 @@ from tui_popretr.errors import (
     MessageRejected,
     PartlyAccepted,
     PopretrError,
-    ReceiverBroke,
-    ReceiverConfused,
-    ReceiverRefused,
     RecipientsRefused,
+    SmtpProtocolError,
+    SmtpServerRefused,
+    SmtpTemporaryFailure,
 )
 from tui_popretr.faultpoints import Step
 from tui_popretr.journal.journal import Journal
@@ -137,7 +137,12 @@ def test_what_is_not_published_is_never_completed(size: str, how: str, tmp_path:
 
 @pytest.mark.parametrize(
     ("step", "kind"),
-    [("MAIL", ReceiverRefused), (f"RCPT {A}", RecipientsRefused), ("DATA", MessageRejected), ("BODY", MessageRejected)],
+    [
+        ("MAIL", SmtpServerRefused),
+        (f"RCPT {A}", RecipientsRefused),
+        ("DATA", MessageRejected),
+        ("BODY", MessageRejected),
+    ],
 )
 def test_a_refused_offer_is_told_by_publishing(step: str, kind: type[DeliveryFailed], tmp_path: Path) -> None:
     with receiving() as receiver, sending(receiver.destination(A), tmp_path) as sender:
@@ -168,8 +173,8 @@ def test_an_offer_that_some_refuse() -> None:
 @pytest.mark.parametrize(
     ("answer", "kind", "words"),
     [
-        (b"421 4.4.2 you are slow\r\n", ReceiverBroke, "broke the message off: 421 4.4.2 you are slow"),
-        (b"250 ok\r\n", ReceiverConfused, "accepted a message before it had all of it: 250 ok"),
+        (b"421 4.4.2 you are slow\r\n", SmtpTemporaryFailure, "broke the message off: 421 4.4.2 you are slow"),
+        (b"250 ok\r\n", SmtpProtocolError, "accepted a message before it had all of it: 250 ok"),
     ],
 )
 def test_a_server_that_answers_between_offer_and_end(answer: bytes, kind: type[DeliveryFailed], words: str) -> None:
@@ -215,7 +220,7 @@ def test_an_offer_that_hangs_can_be_ended(step: str, end: str) -> None:
             getattr(sender.sink, end)()
             wait_for(lambda: ends, "the end of the offer")
         assert ends == [None]
-        with pytest.raises(ReceiverBroke, match="because the session is being ended"):
+        with pytest.raises(SmtpTemporaryFailure, match="because the session is being ended"):
             draft.publish()
         draft.abort()
     assert receiver.mails == []
@@ -233,7 +238,7 @@ def test_an_offer_that_comes_through_after_the_end_leaves_no_connection(monkeypa
         draft = sender.draft()
         draft.offer()
         assert sender.sink._wire is None
-        with pytest.raises(ReceiverBroke):
+        with pytest.raises(SmtpTemporaryFailure):
             draft.publish()
         draft.abort()
     assert receiver.mails == []

@@ -18,10 +18,10 @@ from tui_popretr.delivery.smtp.deadlines import DEADLINES
 from tui_popretr.errors import (
     DeliveryFailed,
     PartlyAccepted,
-    ReceiverBroke,
-    ReceiverConfused,
-    ReceiverRefused,
     RecipientsRefused,
+    SmtpProtocolError,
+    SmtpServerRefused,
+    SmtpTemporaryFailure,
 )
 
 A, B = "a@receiver.test", "b@receiver.test"
@@ -99,11 +99,19 @@ def test_answers_that_come_octet_by_octet() -> None:
     ("answers", "kind", "words"),
     [
         # MAIL, RCPT a, RCPT b, DATA; what is to be told
-        ([b"550 who\r\n", b"503 no\r\n", b"503 no\r\n", b"503 no\r\n"], ReceiverRefused, "the sender popretr@receiver"),
-        ([b"450 now\r\n", b"503 no\r\n", b"503 no\r\n", b"503 no\r\n"], ReceiverBroke, "the sender popretr@receiver"),
-        ([OK, b"550 a\r\n", b"551 b\r\n", b"554 none\r\n"], ReceiverRefused, f"for {A}: 550 a; for {B}: 551 b"),
-        ([OK, b"550 a\r\n", b"450 b\r\n", b"503 none\r\n"], ReceiverBroke, f"for {A}: 550 a; for {B}: 450 b"),
-        ([OK, OK, OK, b"451 full\r\n"], ReceiverBroke, "refused the message: 451 full"),
+        (
+            [b"550 who\r\n", b"503 no\r\n", b"503 no\r\n", b"503 no\r\n"],
+            SmtpServerRefused,
+            "the sender popretr@receiver",
+        ),
+        (
+            [b"450 now\r\n", b"503 no\r\n", b"503 no\r\n", b"503 no\r\n"],
+            SmtpTemporaryFailure,
+            "the sender popretr@receiver",
+        ),
+        ([OK, b"550 a\r\n", b"551 b\r\n", b"554 none\r\n"], SmtpServerRefused, f"for {A}: 550 a; for {B}: 551 b"),
+        ([OK, b"550 a\r\n", b"450 b\r\n", b"503 none\r\n"], SmtpTemporaryFailure, f"for {A}: 550 a; for {B}: 450 b"),
+        ([OK, OK, OK, b"451 full\r\n"], SmtpTemporaryFailure, "refused the message: 451 full"),
     ],
 )
 def test_after_a_refusal_the_connection_goes_on(answers: list[Line], kind: type[DeliveryFailed], words: str) -> None:
@@ -120,17 +128,17 @@ def test_after_a_refusal_the_connection_goes_on(answers: list[Line], kind: type[
 @pytest.mark.parametrize(
     ("answers", "kind", "words"),
     [
-        ([b"550 who\r\n", b"503 no\r\n", b"354 go\r\n", OK], ReceiverRefused, "refused the sender"),
+        ([b"550 who\r\n", b"503 no\r\n", b"354 go\r\n", OK], SmtpServerRefused, "refused the sender"),
         ([OK, b"550 a\r\n", b"354 go\r\n", OK], RecipientsRefused, "550 a"),
         ([OK, b"550 a\r\n", b"421 bye\r\n"], RecipientsRefused, "550 a"),
-        ([OK, b"421 bye\r\n"], ReceiverBroke, "ended the session: 421 bye"),
-        ([OK, OK, b"421 bye\r\n"], ReceiverBroke, "refused the message: 421 bye"),
-        ([OK, OK], ReceiverBroke, "closed the connection"),
-        ([b"550 who\r\n"], ReceiverRefused, "refused the sender"),
-        ([OK, OK, b"250 ok\r\n", OK], ReceiverConfused, "refused the message: 250 ok"),
-        ([OK + OK, OK, b"354 go\r\n"], ReceiverConfused, "refused the message: 250 ok"),
+        ([OK, b"421 bye\r\n"], SmtpTemporaryFailure, "ended the session: 421 bye"),
+        ([OK, OK, b"421 bye\r\n"], SmtpTemporaryFailure, "refused the message: 421 bye"),
+        ([OK, OK], SmtpTemporaryFailure, "closed the connection"),
+        ([b"550 who\r\n"], SmtpServerRefused, "refused the sender"),
+        ([OK, OK, b"250 ok\r\n", OK], SmtpProtocolError, "refused the message: 250 ok"),
+        ([OK + OK, OK, b"354 go\r\n"], SmtpProtocolError, "refused the message: 250 ok"),
         ([OK, b"550 a\r\n" + b"550 b\r\n", b"354 go\r\n"], RecipientsRefused, "550 a"),
-        ([OK, OK, b"354 go\r\n250 ok\r\n"], ReceiverConfused, "accepted a message before it had all of it: 250 ok"),
+        ([OK, OK, b"354 go\r\n250 ok\r\n"], SmtpProtocolError, "accepted a message before it had all of it: 250 ok"),
     ],
 )
 def test_a_connection_that_cannot_go_on_is_closed_without_an_end(
@@ -156,8 +164,8 @@ def until_closed(sock: socket.socket) -> None:
 @pytest.mark.parametrize(
     ("answers", "kind", "words"),
     [
-        ([b"550 who\r\n", b"503 no\r\n"], ReceiverRefused, "550 who"),
-        ([OK, b"550 a\r\n"], ReceiverRefused, "550 a"),
+        ([b"550 who\r\n", b"503 no\r\n"], SmtpServerRefused, "550 who"),
+        ([OK, b"550 a\r\n"], SmtpServerRefused, "550 a"),
     ],
 )
 def test_a_server_that_answers_too_few_is_given_up(answers: list[Line], kind: type[DeliveryFailed], words: str) -> None:
@@ -184,7 +192,7 @@ def test_a_server_that_is_leaving_is_not_asked_for_the_other_answers() -> None:
     with (
         talking([*GREETING, b"421 no\r\n", b"", until_closed]) as port,
         sending(destination(port)) as sender,
-        pytest.raises(ReceiverBroke, match="421 no"),
+        pytest.raises(SmtpTemporaryFailure, match="421 no"),
     ):
         sender.send()
 
@@ -242,7 +250,7 @@ def test_where_nobody_is_willing_what_is_not_sent_yet_is_not_sent() -> None:
     with (
         talking([*GREETING, OK, *[b"550 no\r\n"] * 40], heard=heard) as port,
         sending(destination(port, *recipients)) as sender,
-        pytest.raises(ReceiverRefused, match="550 no"),
+        pytest.raises(SmtpServerRefused, match="550 no"),
     ):
         sender.send()
     assert DATA not in heard

@@ -18,8 +18,8 @@ from tests.delivery.smtp.sending import failure, sending
 from tests.dovecot.site import Site, client
 from tests.support.passwords import PASSWORD
 from tests.support.popserver_thread import running_server
-from tui_popretr.errors import MessageRejected, PartlyAccepted, ReceiverRefused, RecipientsRefused
-from tui_popretr.popserver import Maildrop
+from tui_popretr.errors import MessageRejected, PartlyAccepted, RecipientsRefused, SmtpServerRefused
+from tui_popretr.popserver import ServedMaildrop
 
 pytestmark = pytest.mark.root
 
@@ -141,7 +141,7 @@ def test_a_signature_holds(server: Postfix) -> None:
 
 
 def test_from_a_pop3_server(server: Postfix, tmp_path: Path) -> None:
-    box = Maildrop("me", PASSWORD)
+    box = ServedMaildrop("me", PASSWORD)
     sent = [FIELDS + b".\xff %d\r\n" % number for number in range(50)]
     for message in sent:
         box.add(message)
@@ -188,7 +188,7 @@ MEMBERS = tuple(f"m{number}" for number in range(25))
 def test_more_recipients_than_it_takes(tmp_path: Path) -> None:
     """All members of an alias get each message once, in one run."""
     postfix.require()
-    box = Maildrop("me", PASSWORD)
+    box = ServedMaildrop("me", PASSWORD)
     for number in range(2):
         box.add(FIELDS + b"%d\r\n" % number)
     site = Site(tmp_path / "site")
@@ -226,7 +226,7 @@ def test_tls_that_is_required() -> None:
     postfix.require()
     with Postfix("alice", settings="smtpd_tls_security_level = encrypt\n") as server:
         error = failure(
-            ReceiverRefused, "530 5.7.0 Must issue a STARTTLS command first", server.destination("alice"), HEADER
+            SmtpServerRefused, "530 5.7.0 Must issue a STARTTLS command first", server.destination("alice"), HEADER
         )
         assert "<starttls>Y</starttls>" in error.advice
         assert not error.refused_for_good
@@ -239,7 +239,7 @@ def test_relaying_that_is_denied() -> None:
     postfix.require()
     with Postfix("alice", settings="smtpd_relay_restrictions = reject_unauth_destination\n") as server:
         elsewhere = replace(server.destination("alice"), recipients=("x@elsewhere.test",))
-        error = failure(ReceiverRefused, "554 5.7.1 <x@elsewhere.test>: Relay access denied", elsewhere, HEADER)
+        error = failure(SmtpServerRefused, "554 5.7.1 <x@elsewhere.test>: Relay access denied", elsewhere, HEADER)
     assert "add <username> and <password> to <smtp>" in error.advice
     assert not error.refused_for_good
 

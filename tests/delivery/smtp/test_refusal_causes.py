@@ -13,15 +13,15 @@ from tests.delivery.smtp.sending import sending
 from tests.delivery.smtp.talker import talking
 from tui_popretr.config.model import SmtpDestination
 from tui_popretr.delivery.smtp.refusals import Cause, Circumstances, Phase, cause_of, refusal
-from tui_popretr.delivery.smtp.reply import Reply
+from tui_popretr.delivery.smtp.reply import SmtpReply
 from tui_popretr.errors import (
     DeliveryFailed,
     ExitCode,
     MessageRejected,
-    ReceiverBroke,
-    ReceiverLoginFailed,
-    ReceiverRefused,
     RecipientsRefused,
+    SmtpLoginFailed,
+    SmtpServerRefused,
+    SmtpTemporaryFailure,
 )
 from tui_popretr.secret import Secret
 
@@ -97,8 +97,8 @@ CAUSES: list[tuple[Phase, str, Cause]] = [
 ]
 
 
-def reply(text: str) -> Reply:
-    return Reply(int(text[:3]), (text[4:].encode(),))
+def reply(text: str) -> SmtpReply:
+    return SmtpReply(int(text[:3]), (text[4:].encode(),))
 
 
 @pytest.mark.parametrize(("phase", "text", "cause"), CAUSES)
@@ -117,24 +117,24 @@ def test_cause(phase: Phase, text: str, cause: Cause) -> None:
 def test_a_code_for_login_or_tls_is_never_the_message(
     code: int, text: bytes, phase: Phase, circumstances: Circumstances
 ) -> None:
-    assert not refusal("it", Reply(code, (text,)), phase, circumstances).refused_for_good
+    assert not refusal("it", SmtpReply(code, (text,)), phase, circumstances).refused_for_good
 
 
 @given(st.integers(500, 599), st.binary(max_size=40), st.sampled_from(Phase))
 def test_any_reply_has_a_cause(code: int, text: bytes, phase: Phase) -> None:
-    error = refusal("it", Reply(code, (text,)), phase, Circumstances())
+    error = refusal("it", SmtpReply(code, (text,)), phase, Circumstances())
     assert error.exit_code in (ExitCode.UNAVAILABLE, ExitCode.LOGIN)
     assert error.refused_for_good == isinstance(error, RecipientsRefused | MessageRejected)
 
 
 #: The words of the refusal, the error, and what its advice names.
 OURS: list[tuple[str, type[DeliveryFailed], str]] = [
-    ("530 5.7.0 Must issue a STARTTLS command first", ReceiverRefused, "<starttls>Y</starttls>"),
-    ("530 5.7.0 Authentication required", ReceiverLoginFailed, "<username> and <password>"),
-    ("534 5.7.9 mechanism too weak", ReceiverLoginFailed, "<username> and <password>"),
-    ("535 5.7.8 credentials invalid", ReceiverLoginFailed, "<username> and <password>"),
-    ("538 5.7.11 Encryption required", ReceiverRefused, "<starttls>Y</starttls>"),
-    ("554 5.7.1 Relay access denied", ReceiverRefused, "check recip and <address>"),
+    ("530 5.7.0 Must issue a STARTTLS command first", SmtpServerRefused, "<starttls>Y</starttls>"),
+    ("530 5.7.0 Authentication required", SmtpLoginFailed, "<username> and <password>"),
+    ("534 5.7.9 mechanism too weak", SmtpLoginFailed, "<username> and <password>"),
+    ("535 5.7.8 credentials invalid", SmtpLoginFailed, "<username> and <password>"),
+    ("538 5.7.11 Encryption required", SmtpServerRefused, "<starttls>Y</starttls>"),
+    ("554 5.7.1 Relay access denied", SmtpServerRefused, "check recip and <address>"),
 ]
 
 
@@ -176,9 +176,9 @@ def test_the_message_or_its_recipients(step: str, words: str, kind: type[Deliver
     ("first", "second", "kind"),
     [
         ("550 unknown", "551 unknown", RecipientsRefused),
-        ("550 unknown", "450 greylisted", ReceiverBroke),
-        ("550 unknown", "554 relay access denied", ReceiverRefused),
-        ("530 Authentication required", "550 unknown", ReceiverLoginFailed),
+        ("550 unknown", "450 greylisted", SmtpTemporaryFailure),
+        ("550 unknown", "554 relay access denied", SmtpServerRefused),
+        ("530 Authentication required", "550 unknown", SmtpLoginFailed),
     ],
 )
 def test_two_recipients_are_refused_for_good_only_if_each_is(
@@ -199,8 +199,8 @@ def test_two_recipients_are_refused_for_good_only_if_each_is(
     [
         ("550 5.1.1 unknown", MessageRejected),
         ("452 4.5.3 too many recipients", MessageRejected),
-        ("450 4.2.0 greylisted", ReceiverBroke),
-        ("554 5.7.1 Relay access denied", ReceiverRefused),
+        ("450 4.2.0 greylisted", SmtpTemporaryFailure),
+        ("554 5.7.1 Relay access denied", SmtpServerRefused),
     ],
 )
 def test_a_refused_message_with_a_refused_recipient(step: str, other: str, kind: type[DeliveryFailed]) -> None:
@@ -220,7 +220,7 @@ def test_advice_after_a_login() -> None:
         receiver.on("MAIL", Say("535 5.7.8 not this account"))
         with (
             sending(destination, password=lambda: Secret("geheim ü")) as sender,
-            pytest.raises(ReceiverLoginFailed) as caught,
+            pytest.raises(SmtpLoginFailed) as caught,
         ):
             sender.send()
     assert caught.value.advice.startswith("the server does not allow this account to send this mail")
@@ -231,6 +231,6 @@ def test_starttls_that_is_refused_for_now(code: int) -> None:
     answers = [b"220 hi\r\n", b"250-hi\r\n250 STARTTLS\r\n", b"%d 4.7.0 TLS not available\r\n" % code]
     with talking(answers) as port:
         destination = SmtpDestination("s@x.test", (A,), host="127.0.0.1", port=port, starttls=True)
-        with sending(destination) as sender, pytest.raises(ReceiverBroke, match=f"{code} 4.7.0 TLS") as caught:
+        with sending(destination) as sender, pytest.raises(SmtpTemporaryFailure, match=f"{code} 4.7.0 TLS") as caught:
             sender.send()
     assert caught.value.exit_code is ExitCode.TEMPORARY

@@ -15,11 +15,11 @@ from tui_popretr.errors import (
     ExitCode,
     MessageRejected,
     PartlyAccepted,
-    ReceiverBroke,
-    ReceiverConfused,
-    ReceiverRefused,
-    ReceiverUnreachable,
     RecipientsRefused,
+    SmtpProtocolError,
+    SmtpServerRefused,
+    SmtpServerUnreachable,
+    SmtpTemporaryFailure,
 )
 
 A, B, C = "a@receiver.test", "b@receiver.test", "c@receiver.test"
@@ -28,20 +28,20 @@ STEPS = ["CONNECT", "EHLO", "MAIL", f"RCPT {A}", "DATA", "BODY", "DOT"]
 LONG = b"".join(b"%d\r\n" % number for number in range(200_000)) * 16
 
 REFUSALS: list[tuple[str, str, type[DeliveryFailed]]] = [
-    ("CONNECT", "554 5.3.2 no service", ReceiverUnreachable),
-    ("CONNECT", "421 4.3.2 no service now", ReceiverBroke),
-    ("EHLO", "421 4.3.2 no service now", ReceiverBroke),
-    ("MAIL", "550 5.7.1 no", ReceiverRefused),
-    ("MAIL", "451 4.3.0 not now", ReceiverBroke),
+    ("CONNECT", "554 5.3.2 no service", SmtpServerUnreachable),
+    ("CONNECT", "421 4.3.2 no service now", SmtpTemporaryFailure),
+    ("EHLO", "421 4.3.2 no service now", SmtpTemporaryFailure),
+    ("MAIL", "550 5.7.1 no", SmtpServerRefused),
+    ("MAIL", "451 4.3.0 not now", SmtpTemporaryFailure),
     ("MAIL", "552 5.3.4 too large", MessageRejected),
     (f"RCPT {A}", "550 5.1.1 no such user", RecipientsRefused),
-    (f"RCPT {A}", "450 4.2.0 greylisted", ReceiverBroke),
+    (f"RCPT {A}", "450 4.2.0 greylisted", SmtpTemporaryFailure),
     ("DATA", "554 5.5.1 no", MessageRejected),
-    ("DATA", "451 4.3.0 not now", ReceiverBroke),
+    ("DATA", "451 4.3.0 not now", SmtpTemporaryFailure),
     ("DOT", "554 5.7.1 spam", MessageRejected),
-    ("DOT", "452 4.3.1 no room", ReceiverBroke),
-    ("DOT", "300 what", ReceiverConfused),
-    ("DATA", "250 what", ReceiverConfused),
+    ("DOT", "452 4.3.1 no room", SmtpTemporaryFailure),
+    ("DOT", "300 what", SmtpProtocolError),
+    ("DATA", "250 what", SmtpProtocolError),
 ]
 
 
@@ -64,7 +64,7 @@ def test_refused(step: str, words: str, kind: type[DeliveryFailed]) -> None:
 def test_dropped(step: str) -> None:
     with receiving() as receiver, sending(receiver.destination(A)) as sender:
         receiver.on(step, Drop())
-        with pytest.raises(ReceiverBroke, match=r"closed the connection|the connection .* broke") as caught:
+        with pytest.raises(SmtpTemporaryFailure, match=r"closed the connection|the connection .* broke") as caught:
             sender.send(LONG if step == "BODY" else MESSAGE)
         assert (f"so {A} may have it nevertheless and get it twice" in str(caught.value)) == (step == "DOT")
         assert receiver.mails == []
@@ -76,7 +76,7 @@ def test_dropped(step: str) -> None:
 def test_421_in_the_middle(step: str) -> None:
     with receiving() as receiver, sending(receiver.destination(A)) as sender:
         receiver.on(step, Say("421 4.3.2 shutting down", then_drop=True))
-        with pytest.raises(ReceiverBroke, match=r"421 .* shutting down"):
+        with pytest.raises(SmtpTemporaryFailure, match=r"421 .* shutting down"):
             sender.send(LONG if step == "BODY" else MESSAGE)
         assert receiver.mails == []
         sender.send()
@@ -86,7 +86,7 @@ def test_421_in_the_middle(step: str) -> None:
 def test_421_to_the_first_of_two() -> None:
     with receiving(pipelining=False) as receiver, sending(receiver.destination(A, B)) as sender:
         receiver.on(f"RCPT {A}", Say("421 4.3.2 shutting down", then_drop=True))
-        with pytest.raises(ReceiverBroke, match=r"421 .* shutting down"):
+        with pytest.raises(SmtpTemporaryFailure, match=r"421 .* shutting down"):
             sender.send()
         assert len(receiver.commands("RCPT")) == 1
 
@@ -101,7 +101,7 @@ def test_refused_while_the_message_is_sent(then_drop: bool) -> None:
         sender.send()
         assert (receiver.connections, len(receiver.mails)) == (2, 1)
         receiver.on("BODY", Say("250 fine"))
-        with pytest.raises(ReceiverConfused, match="accepted a message before it had all of it"):
+        with pytest.raises(SmtpProtocolError, match="accepted a message before it had all of it"):
             sender.send(LONG)
         assert (receiver.connections, len(receiver.mails)) == (2, 1)
 
@@ -112,7 +112,9 @@ def test_silent(step: str) -> None:
     with receiving(pipelining=False) as receiver:
         with sending(receiver.destination(A), deadlines=replace(DEADLINES, **{short: 0.2})) as sender:
             receiver.on(step, Hang())
-            with pytest.raises(ReceiverBroke, match=r"did not answer in time|has taken no data for 0\.2 s") as caught:
+            with pytest.raises(
+                SmtpTemporaryFailure, match=r"did not answer in time|has taken no data for 0\.2 s"
+            ) as caught:
                 sender.send(LONG if step == "BODY" else MESSAGE)
             assert ("get it twice" in str(caught.value)) == (step == "DOT")
             receiver.script.clear()
@@ -131,10 +133,10 @@ def test_silent_and_interrupted(step: str) -> None:
             wait_for(lambda: step in receiver.script and not receiver.script[step], step)
             sender.sink.interrupt()
             wait_for(lambda: ends, "the end of the call")
-        assert isinstance(ends[0], ReceiverBroke)
+        assert isinstance(ends[0], SmtpTemporaryFailure)
         assert "was broken off, because the session is being ended" in str(ends[0])
         assert ("get it twice" in str(ends[0])) == (step == "DOT")
-        with pytest.raises(ReceiverBroke, match="nothing is handed to the SMTP server"):
+        with pytest.raises(SmtpTemporaryFailure, match="nothing is handed to the SMTP server"):
             sender.send()
         sender.sink.make_ready(0)
         sender.send()
@@ -149,7 +151,7 @@ def test_close_does_not_wait_for_a_call_that_blocks() -> None:
             wait_for(lambda: receiver.commands("MAIL"), "MAIL")
             sender.sink.close()
             wait_for(lambda: ends, "the end of the call")
-        assert isinstance(ends[0], ReceiverBroke)
+        assert isinstance(ends[0], SmtpTemporaryFailure)
 
 
 # --- several recipients ---------------------------------------------------------------------------------------------
@@ -176,7 +178,7 @@ def test_all_refused_each_for_its_reason(pipelining: bool) -> None:
     with receiving(pipelining=pipelining) as receiver, sending(receiver.destination(A, B)) as sender:
         receiver.on(f"RCPT {A}", Say("550 unknown"))
         receiver.on(f"RCPT {B}", Say("450 greylisted"))
-        with pytest.raises(ReceiverBroke, match=f"refused it for {A}: 550 unknown; for {B}: 450 greylisted"):
+        with pytest.raises(SmtpTemporaryFailure, match=f"refused it for {A}: 550 unknown; for {B}: 450 greylisted"):
             sender.send()
         assert receiver.commands("DATA") == (["DATA"] if pipelining else [])
         sender.send()
@@ -200,7 +202,7 @@ def test_the_end_lost_for_some() -> None:
     with receiving() as receiver, sending(receiver.destination(A, B, C)) as sender:
         receiver.on(f"RCPT {B}", Say("550 unknown"))
         receiver.on("DOT", Drop())
-        with pytest.raises(ReceiverBroke, match=f"{B}: 550 unknown; .*so {A}, {C} may have it nevertheless"):
+        with pytest.raises(SmtpTemporaryFailure, match=f"{B}: 550 unknown; .*so {A}, {C} may have it nevertheless"):
             sender.send()
 
 
@@ -208,7 +210,7 @@ def test_a_draft_that_failed_is_not_sent_again() -> None:
     with receiving() as receiver, sending(receiver.destination(A)) as sender:
         receiver.on("DOT", Drop())
         draft = sender.draft()
-        with pytest.raises(ReceiverBroke):
+        with pytest.raises(SmtpTemporaryFailure):
             draft.publish()
         with pytest.raises(DeliveryFailed, match="an earlier step failed"):
             draft.publish()

@@ -16,7 +16,7 @@ from tests.support.passwords import PASSWORD
 from tests.support.popserver_thread import RunningServer, running_server
 from tui_popretr.facts import MessageDelivered, Noted, SessionResult
 from tui_popretr.journal.journal import Journal
-from tui_popretr.popserver import STD, Faults, Maildrop, Policy
+from tui_popretr.popserver import STD, Faults, ServedMaildrop, ServerPolicy
 
 A, B = "a@receiver.test", "b@receiver.test"
 SPAM = Say("554 5.7.1 spam message rejected")
@@ -29,7 +29,7 @@ def mail(number: int, body: bytes = b"") -> bytes:
 class Rejecting:
     """A client with <rejected>, its account and its mail server."""
 
-    def __init__(self, folder: Path, receiver: Receiver, server: RunningServer, box: Maildrop) -> None:
+    def __init__(self, folder: Path, receiver: Receiver, server: RunningServer, box: ServedMaildrop) -> None:
         self.folder = folder / "rejected" / "info@receiver.test"
         self.receiver = receiver
         self.box = box
@@ -90,10 +90,10 @@ def rejecting(
     *messages: bytes,
     lmtp: bool = False,
     size_limit: int | None = None,
-    policy: Policy = STD,
+    policy: ServerPolicy = STD,
     faults: Faults | None = None,
 ) -> Iterator[Rejecting]:
-    box = Maildrop("me", PASSWORD)
+    box = ServedMaildrop("me", PASSWORD)
     for message in messages:
         box.add(message)
     with (
@@ -262,8 +262,10 @@ def test_a_folder_that_cannot_be_written_keeps_the_message(tmp_path: Path) -> No
         world.folder.parent.unlink()
 
 
-@pytest.mark.parametrize("policy", [Policy(pipelining=False), Policy(uidl=False), Policy(pipelining=False, top=False)])
-def test_with_any_server(tmp_path: Path, policy: Policy) -> None:
+@pytest.mark.parametrize(
+    "policy", [ServerPolicy(pipelining=False), ServerPolicy(uidl=False), ServerPolicy(pipelining=False, top=False)]
+)
+def test_with_any_server(tmp_path: Path, policy: ServerPolicy) -> None:
     messages = [mail(number, b"x" * number + b"\r\n") for number in range(4)]
     with rejecting(tmp_path, *messages, policy=policy) as world:
         for _ in range(3):
@@ -276,7 +278,7 @@ def test_with_any_server(tmp_path: Path, policy: Policy) -> None:
 def test_two_connections_of_a_session_count_once(tmp_path: Path) -> None:
     """The second message breaks the connection; the first is not handed over again over the next one."""
     faults = Faults(cut={2: 5})
-    with rejecting(tmp_path, mail(1), mail(2), faults=faults, policy=Policy(pipelining=False)) as world:
+    with rejecting(tmp_path, mail(1), mail(2), faults=faults, policy=ServerPolicy(pipelining=False)) as world:
         for _ in range(2):
             world.session(DOT=SPAM)
             assert len(world.receiver.commands("DATA")) == 1

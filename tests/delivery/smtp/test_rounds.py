@@ -8,15 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tui_popretr.delivery.smtp.reply import Reply
-from tui_popretr.delivery.smtp.rounds import Letter, Outcome, Result, Rounds
+from tui_popretr.delivery.smtp.reply import SmtpReply
+from tui_popretr.delivery.smtp.rounds import Letter, RecipientOutcome, Result, Rounds
 from tui_popretr.delivery.spool import Spool
-from tui_popretr.errors import ReceiverBroke
+from tui_popretr.errors import SmtpTemporaryFailure
 
-OK = Reply(250, (b"ok",))
-NO = Reply(550, (b"5.1.1 unknown",))
-LATER = Reply(450, (b"4.2.0 later",))
-TOO_MANY = Reply(452, (b"4.5.3 too many recipients",))
+OK = SmtpReply(250, (b"ok",))
+NO = SmtpReply(550, (b"5.1.1 unknown",))
+LATER = SmtpReply(450, (b"4.2.0 later",))
+TOO_MANY = SmtpReply(452, (b"4.5.3 too many recipients",))
 
 
 def letter(recipients: list[str], *, eight_bit: bool = False) -> Letter:
@@ -29,7 +29,7 @@ class Model:
 
     most: int
     patience: int
-    answers: dict[str, Reply]
+    answers: dict[str, SmtpReply]
     counts_excess: bool
     has: list[str] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)
@@ -42,8 +42,8 @@ class Model:
         return result
 
     def _transact(self, sent: Letter) -> Result:
-        outcome = Outcome()
-        answers: list[tuple[str, Reply]] = []
+        outcome = RecipientOutcome()
+        answers: list[tuple[str, SmtpReply]] = []
         willing: list[str] = []
         for each in sent.recipients:
             reply = self.answers.get(each, OK)
@@ -71,7 +71,7 @@ class Model:
     st.dictionaries(st.integers(0, 39), st.sampled_from((NO, LATER))),
 )
 def test_each_recipient_gets_it_once_and_has_an_answer(
-    count: int, most: int, patience: int, counts_excess: bool, refusals: dict[int, Reply]
+    count: int, most: int, patience: int, counts_excess: bool, refusals: dict[int, SmtpReply]
 ) -> None:
     recipients = [f"u{number}" for number in range(count)]
     server = Model(most, patience, {f"u{number}": reply for number, reply in refusals.items()}, counts_excess)
@@ -108,14 +108,14 @@ def test_each_recipient_gets_it_once_and_has_an_answer(
 )
 @pytest.mark.parametrize("position", ["behind accepted ones", "before an accepted one", "alone"])
 def test_which_refusals_mean_another_transaction(reply: str, again: bool, position: str) -> None:
-    refusal = Reply(int(reply[:3]), (reply[4:].encode(),))
+    refusal = SmtpReply(int(reply[:3]), (reply[4:].encode(),))
     answers = {
         "behind accepted ones": (("a", OK), ("x", refusal)),
         "before an accepted one": (("x", refusal), ("a", OK)),
         "alone": (("x", refusal),),
     }[position]
     sent = letter([each for each, _ in answers])
-    outcome = Outcome({each: OK for each, each_reply in answers if each_reply.ok}, {"x": refusal})
+    outcome = RecipientOutcome({each: OK for each, each_reply in answers if each_reply.ok}, {"x": refusal})
     following = Rounds(sent).next(Result(sent, outcome, answers))
     assert (following is not None) == (again and position == "behind accepted ones")
     assert following is None or following.recipients == ("x",)
@@ -124,16 +124,16 @@ def test_which_refusals_mean_another_transaction(reply: str, again: bool, positi
 @pytest.mark.parametrize("code", [451, 452, 554])
 def test_a_message_that_is_deferred_is_not_sent_again_at_once(code: int) -> None:
     sent = letter(["a", "b"])
-    refused = {"a": Reply(code, (b"no",)), "b": TOO_MANY}
+    refused = {"a": SmtpReply(code, (b"no",)), "b": TOO_MANY}
     rounds = Rounds(sent)
-    following = rounds.next(Result(sent, Outcome({}, refused, {"a"}), (("a", OK), ("b", TOO_MANY))))
+    following = rounds.next(Result(sent, RecipientOutcome({}, refused, {"a"}), (("a", OK), ("b", TOO_MANY))))
     assert (following is None) == (code < 500)
     assert rounds.outcome.refused == refused
 
 
 def test_after_a_broken_end_there_is_no_other_transaction() -> None:
     sent = letter(["a", "b"])
-    broken = Outcome({}, {"b": TOO_MANY}, doubtful=("a",), problem=ReceiverBroke("gone"))
+    broken = RecipientOutcome({}, {"b": TOO_MANY}, doubtful=("a",), problem=SmtpTemporaryFailure("gone"))
     rounds = Rounds(sent)
     assert rounds.next(Result(sent, broken, (("a", OK), ("b", TOO_MANY)))) is None
     assert rounds.left == []
@@ -154,10 +154,12 @@ def test_after_a_broken_end_there_is_no_other_transaction() -> None:
 )
 def test_smtputf8_is_tried_once(reply: str, wanted: bool, offered: bool, eight_bit: bool) -> None:
     sent = letter(["a"], eight_bit=eight_bit)
-    refusal = Reply(int(reply[:3]), (reply[4:].encode(),))
+    refusal = SmtpReply(int(reply[:3]), (reply[4:].encode(),))
     rounds = Rounds(sent)
-    following = rounds.next(Result(sent, Outcome({}, {"a": refusal}, {"a"}), (("a", OK),), could_use_utf8=offered))
+    following = rounds.next(
+        Result(sent, RecipientOutcome({}, {"a": refusal}, {"a"}), (("a", OK),), could_use_utf8=offered)
+    )
     assert (following is not None) == (wanted and offered and eight_bit)
     if following is not None:
         assert following.utf8
-        assert rounds.next(Result(following, Outcome({}, {"a": refusal}, {"a"}), (("a", OK),))) is None
+        assert rounds.next(Result(following, RecipientOutcome({}, {"a": refusal}, {"a"}), (("a", OK),))) is None

@@ -14,7 +14,7 @@ from tests.delivery.smtp.receiver import SENDER, Drop, Receiver, Say, receiving
 from tests.dovecot.site import Site, client, without_received
 from tests.support.passwords import PASSWORD
 from tests.support.popserver_thread import running_server
-from tui_popretr.popserver import Maildrop
+from tui_popretr.popserver import ServedMaildrop
 
 A, B, C = "a@receiver.test", "b@receiver.test", "c@receiver.test"
 ALIASES = f"info : {A} : {B} : {C}\n"
@@ -29,9 +29,9 @@ def contents(receiver: Receiver) -> list[bytes]:
 
 
 @contextmanager
-def retrieving(folder: Path, receiver: Receiver, count: int) -> Iterator[tuple[Site, Maildrop]]:
+def retrieving(folder: Path, receiver: Receiver, count: int) -> Iterator[tuple[Site, ServedMaildrop]]:
     """A site whose client retrieves `count` messages for info@receiver.test."""
-    box = Maildrop("me", PASSWORD)
+    box = ServedMaildrop("me", PASSWORD)
     for number in range(count):
         box.add(mail(number))
     site = Site(folder / "site")

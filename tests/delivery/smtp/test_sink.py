@@ -16,7 +16,13 @@ from tests.delivery.smtp.sending import MESSAGE, sending
 from tui_popretr.config.model import Eol, SmtpDestination
 from tui_popretr.delivery.sink import SPILL, Sink
 from tui_popretr.delivery.smtp.sink import SmtpSink
-from tui_popretr.errors import DeliveryFailed, MessageRejected, ReceiverBroke, ReceiverRefused, ReceiverUnreachable
+from tui_popretr.errors import (
+    DeliveryFailed,
+    MessageRejected,
+    SmtpServerRefused,
+    SmtpServerUnreachable,
+    SmtpTemporaryFailure,
+)
 
 A, B = "a@receiver.test", "b@receiver.test"
 
@@ -120,7 +126,7 @@ def test_a_connection_that_was_closed_in_between_is_made_anew(step: str, how: Dr
         sender.send()
         if step == "RSET":
             receiver.on(f"RCPT {A}", Say("450 later"))
-            with pytest.raises(ReceiverBroke, match="450 later"):
+            with pytest.raises(SmtpTemporaryFailure, match="450 later"):
                 sender.send()
         receiver.on(step, how)
         if step == "NOOP":
@@ -133,7 +139,7 @@ def test_it_is_made_anew_once() -> None:
     with receiving() as receiver, sending(receiver.destination()) as sender:
         sender.send()
         receiver.on("MAIL", Drop(), Drop(), Drop())
-        with pytest.raises(ReceiverBroke, match="closed the connection"):
+        with pytest.raises(SmtpTemporaryFailure, match="closed the connection"):
             sender.send()
         assert receiver.connections == 2
 
@@ -141,16 +147,16 @@ def test_it_is_made_anew_once() -> None:
 def test_make_ready_needs_a_server_that_takes_mail() -> None:
     with receiving() as receiver:
         gone = receiver.destination()
-    with sending(gone) as sender, pytest.raises(ReceiverUnreachable, match="connection refused") as caught:
+    with sending(gone) as sender, pytest.raises(SmtpServerUnreachable, match="connection refused") as caught:
         sender.sink.make_ready(0)
     assert f"cannot reach the SMTP server 127.0.0.1:{gone.port}" in str(caught.value)
     assert caught.value.exit_code == 69
     nowhere = SmtpDestination(SENDER, (A,), host="no-such-host.invalid")
-    with sending(nowhere) as sender, pytest.raises(ReceiverUnreachable, match="no address was found"):
+    with sending(nowhere) as sender, pytest.raises(SmtpServerUnreachable, match="no address was found"):
         sender.sink.make_ready(0)
     nowhere = SmtpDestination(SENDER, (A,), socket_path="/nonexistent/lmtp", lmtp=True)
     words = "LMTP server /nonexistent/lmtp: no such file"
-    with sending(nowhere) as sender, pytest.raises(ReceiverUnreachable, match=words):
+    with sending(nowhere) as sender, pytest.raises(SmtpServerUnreachable, match=words):
         sender.sink.make_ready(0)
 
 
@@ -173,9 +179,9 @@ def test_after_close_there_is_no_new_connection() -> None:
     with receiving() as receiver, sending(receiver.destination()) as sender:
         sender.send()
         sender.sink.close()
-        with pytest.raises(ReceiverBroke, match="the session is being ended"):
+        with pytest.raises(SmtpTemporaryFailure, match="the session is being ended"):
             sender.send()
-        with pytest.raises(ReceiverBroke):
+        with pytest.raises(SmtpTemporaryFailure):
             sender.sink.make_ready(0)
     assert receiver.connections == 1
 
@@ -239,12 +245,12 @@ def test_an_address_that_needs_what_the_server_does_not_offer() -> None:
     with receiving() as receiver:
         words = r"jürgen@receiver\.test: 553 the address needs SMTPUTF8"
         with sending(receiver.destination("jürgen@receiver.test")) as sender:
-            with pytest.raises(ReceiverRefused, match=words):
+            with pytest.raises(SmtpServerRefused, match=words):
                 sender.send()
             assert receiver.commands("RCPT") == []
         words = r"SMTPUTF8, which the sender ü@x\.test needs"
         with sending(receiver.destination(A, sender="ü@x.test")) as sender:
-            with pytest.raises(ReceiverRefused, match=words):
+            with pytest.raises(SmtpServerRefused, match=words):
                 sender.send()
             assert receiver.commands("MAIL") == [f"MAIL FROM:<{SENDER}>"]
     assert receiver.mails == []

@@ -24,10 +24,10 @@ from tui_popretr.errors import (
     DeliveryFailed,
     ExitCode,
     PasswordUnavailable,
-    ReceiverBroke,
-    ReceiverLoginFailed,
-    ReceiverNotTrusted,
-    ReceiverRefused,
+    SmtpLoginFailed,
+    SmtpServerNotTrusted,
+    SmtpServerRefused,
+    SmtpTemporaryFailure,
 )
 from tui_popretr.net import legacy
 from tui_popretr.secret import Secret
@@ -86,7 +86,7 @@ def test_tls_from_the_first_byte(server_tls: ssl.SSLContext, monkeypatch: pytest
         assert len(receiver.mails) == 1
         assert receiver.commands("STARTTLS") == []
     with receiving() as in_clear:
-        failure(ReceiverNotTrusted, r"TLS handshake with .* failed: .*wrong version", in_clear.destination(), None)
+        failure(SmtpServerNotTrusted, r"TLS handshake with .* failed: .*wrong version", in_clear.destination(), None)
 
 
 @pytest.mark.parametrize("verified", [True, False])
@@ -105,7 +105,7 @@ def test_a_certificate_of_another_machine_is_verified(
 ) -> None:
     with receiving(starttls=server_tls) as receiver:
         destination = receiver.destination(starttls=True)
-        error = failure(ReceiverNotTrusted, r"certificate of .* is rejected: .*issuer", destination, None)
+        error = failure(SmtpServerNotTrusted, r"certificate of .* is rejected: .*issuer", destination, None)
         assert error.exit_code is ExitCode.PROTOCOL
         trust(authority, tmp_path, monkeypatch)
         tls.context.cache_clear()
@@ -113,7 +113,7 @@ def test_a_certificate_of_another_machine_is_verified(
             sender.send()
         assert len(receiver.mails) == 1
         other_name = SmtpDestination(SENDER, (A,), host="localhost", port=receiver.port, starttls=True)
-        failure(ReceiverNotTrusted, "hostname mismatch", other_name, None)
+        failure(SmtpServerNotTrusted, "hostname mismatch", other_name, None)
 
 
 @pytest.mark.usefixtures("elsewhere")
@@ -170,7 +170,7 @@ def test_an_old_mail_server_is_accepted_on_this_machine_alone(
         assert len(receiver.mails) == 1
         monkeypatch.setattr(connection, "is_loopback", lambda host: False)
         error = failure(
-            ReceiverNotTrusted, "is too old for a safe connection", receiver.destination(starttls=True), None
+            SmtpServerNotTrusted, "is too old for a safe connection", receiver.destination(starttls=True), None
         )
     assert str(error) == f"the SMTP server 127.0.0.1:{receiver.port} is too old for a safe connection: {words}"
     assert error.advice.startswith("update it, or deliver to a mail server on this machine")
@@ -200,7 +200,7 @@ def test_a_password_that_is_not_utf8_is_sent_as_it_is() -> None:
     with receiving(login=True) as receiver:
         destination = receiver.destination(username="me")
         said: list[str] = []
-        failure(ReceiverLoginFailed, "did not accept", destination, None, said, password=lambda: Secret("x\udcfcy"))
+        failure(SmtpLoginFailed, "did not accept", destination, None, said, password=lambda: Secret("x\udcfcy"))
         (line,) = receiver.commands("AUTH")
     assert b64decode(line.removeprefix("AUTH PLAIN ")) == b"\0me\0x\xfcy"
     assert not any("x" + each + "y" in line for line in said for each in ("\udcfc", "\\xfc", "ü"))
@@ -209,11 +209,11 @@ def test_a_password_that_is_not_utf8_is_sent_as_it_is() -> None:
 def test_no_mail_and_no_password_without_tls(server_tls: ssl.SSLContext) -> None:
     with receiving(login=True) as receiver:
         destination = receiver.destination(starttls=True, username="me")
-        failure(ReceiverNotTrusted, "offers no STARTTLS", destination, password=password)
+        failure(SmtpServerNotTrusted, "offers no STARTTLS", destination, password=password)
     with receiving(login=True, starttls=server_tls) as other:
         other.on("STARTTLS", Say("554 5.7.0 no"))
         destination = other.destination(starttls=True, username="me")
-        failure(ReceiverNotTrusted, "refused STARTTLS: 554", destination, password=password)
+        failure(SmtpServerNotTrusted, "refused STARTTLS: 554", destination, password=password)
     assert [each.commands("AUTH") + each.commands("MAIL") for each in (receiver, other)] == [[], []]
 
 
@@ -221,13 +221,13 @@ def test_bytes_in_clear_behind_starttls() -> None:
     said = [b"220 hi\r\n", b"250-hi\r\n250 STARTTLS\r\n", b"220 go\r\n250 injected\r\n"]
     with talking(said) as port:
         destination = SmtpDestination(SENDER, (A,), host="127.0.0.1", port=port, starttls=True)
-        failure(ReceiverNotTrusted, "bytes in clear", destination, None)
+        failure(SmtpServerNotTrusted, "bytes in clear", destination, None)
 
 
 def test_a_handshake_that_is_cut() -> None:
     with talking([b"220 hi\r\n", b"250-hi\r\n250 STARTTLS\r\n", b"220 go\r\n", socket.socket.close]) as port:
         destination = SmtpDestination(SENDER, (A,), host="127.0.0.1", port=port, starttls=True)
-        failure(ReceiverNotTrusted, "the TLS handshake with", destination, None)
+        failure(SmtpServerNotTrusted, "the TLS handshake with", destination, None)
 
 
 def test_a_handshake_that_is_interrupted() -> None:
@@ -243,7 +243,7 @@ def test_a_handshake_that_is_interrupted() -> None:
             sender.sink.interrupt()
             wait_for(lambda: ends, "the end of the call")
         ended.set()
-    assert isinstance(ends[0], ReceiverBroke)
+    assert isinstance(ends[0], SmtpTemporaryFailure)
 
 
 def test_an_interrupted_connection_stays_encrypted(server_tls: ssl.SSLContext) -> None:
@@ -266,7 +266,7 @@ def test_an_interrupted_connection_stays_encrypted(server_tls: ssl.SSLContext) -
             with mock.patch.object(socket.socket, "shutdown", shutdown):
                 sender.sink.interrupt()
             wait_for(lambda: ends, "the end of the call")
-        assert isinstance(ends[0], ReceiverBroke)
+        assert isinstance(ends[0], SmtpTemporaryFailure)
         assert interrupted_under_tls == ["TLSv1.3"]
 
 
@@ -335,8 +335,8 @@ def test_without_tls_the_password_stays_off_the_wire_where_that_can_be() -> None
 @pytest.mark.parametrize(
     ("answer", "kind", "code"),
     [
-        ("535 5.7.8 no", ReceiverLoginFailed, ExitCode.LOGIN),
-        ("454 4.7.0 not now", ReceiverBroke, ExitCode.TEMPORARY),
+        ("535 5.7.8 no", SmtpLoginFailed, ExitCode.LOGIN),
+        ("454 4.7.0 not now", SmtpTemporaryFailure, ExitCode.TEMPORARY),
     ],
 )
 def test_a_login_that_fails(answer: str, kind: type[DeliveryFailed], code: ExitCode) -> None:
@@ -351,7 +351,7 @@ def test_a_login_that_fails(answer: str, kind: type[DeliveryFailed], code: ExitC
 def test_a_wrong_password() -> None:
     with receiving(login=True) as receiver:
         destination = receiver.destination(username="me")
-        failure(ReceiverLoginFailed, "535", destination, None, password=lambda: Secret("wrong"))
+        failure(SmtpLoginFailed, "535", destination, None, password=lambda: Secret("wrong"))
         with sending(destination, password=password) as sender:
             sender.send()
         assert len(receiver.mails) == 1
@@ -360,11 +360,11 @@ def test_a_wrong_password() -> None:
 def test_no_login_to_be_had() -> None:
     with receiving() as receiver:
         words = "offers no login, and a <username> is configured"
-        error = failure(ReceiverLoginFailed, words, receiver.destination(username="me"), None, password=password)
+        error = failure(SmtpLoginFailed, words, receiver.destination(username="me"), None, password=password)
     assert "<starttls>Y</starttls>" in error.advice
     with talking([b"220 hi\r\n", b"250-hi\r\n250 AUTH NTLM\r\n"]) as port:
         destination = SmtpDestination(SENDER, (A,), host="127.0.0.1", port=port, username="me")
-        failure(ReceiverLoginFailed, "no login method that is known here", destination, None, password=password)
+        failure(SmtpLoginFailed, "no login method that is known here", destination, None, password=password)
 
 
 def test_a_password_that_is_not_to_be_had() -> None:
@@ -373,7 +373,7 @@ def test_a_password_that_is_not_to_be_had() -> None:
 
     with receiving(login=True) as receiver:
         words = "the file x gave no password"
-        error = failure(ReceiverLoginFailed, words, receiver.destination(username="me"), None, password=none)
+        error = failure(SmtpLoginFailed, words, receiver.destination(username="me"), None, password=none)
     assert error.advice == "write one"
 
 
@@ -403,7 +403,7 @@ def test_a_server_that_echoes_the_password() -> None:
     offers = b"250-hi\r\n250 AUTH PLAIN\r\n"
     with talking([b"220 hi\r\n", offers, echo], [b"220 hi\r\n", offers, b"235 in\r\n", later]) as port:
         destination = SmtpDestination(SENDER, (A,), host="127.0.0.1", port=port, username="me")
-        cases = ((ReceiverLoginFailed, r"you said \*{4}, which means \*{4}"), (ReceiverRefused, r"550 \*{4}"))
+        cases = ((SmtpLoginFailed, r"you said \*{4}, which means \*{4}"), (SmtpServerRefused, r"550 \*{4}"))
         for kind, words in cases:
             said: list[str] = []
             error = failure(kind, words, destination, said=said, password=password)
@@ -413,4 +413,4 @@ def test_a_server_that_echoes_the_password() -> None:
 def test_a_password_that_cannot_be_sent() -> None:
     with receiving(login=True) as receiver:
         destination = receiver.destination(username="me")
-        failure(ReceiverLoginFailed, "contains a NUL", destination, None, password=lambda: Secret("a\0b"))
+        failure(SmtpLoginFailed, "contains a NUL", destination, None, password=lambda: Secret("a\0b"))

@@ -14,7 +14,7 @@ from tests.delivery.smtp.sending import MESSAGE, in_a_thread, sending
 from tests.delivery.smtp.test_sessions import contents, mail, retrieving
 from tui_popretr.delivery.smtp import sink
 from tui_popretr.delivery.smtp.deadlines import DEADLINES
-from tui_popretr.errors import MessageRejected, PartlyAccepted, ReceiverBroke, RecipientsRefused
+from tui_popretr.errors import MessageRejected, PartlyAccepted, RecipientsRefused, SmtpTemporaryFailure
 
 MEMBERS = tuple(f"m{number}@receiver.test" for number in range(25))
 DEAD = tuple(f"dead{number}@receiver.test" for number in range(5))
@@ -86,7 +86,7 @@ def test_a_message_that_is_deferred_is_sent_once() -> None:
     with receiving() as receiver, sending(receiver.destination(*MEMBERS)) as sender:
         receiver.limits = Limits(recipients=10)
         receiver.on("DOT", Say("451 4.3.0 later"))
-        with pytest.raises(ReceiverBroke, match=r"451 4\.3\.0 later"):
+        with pytest.raises(SmtpTemporaryFailure, match=r"451 4\.3\.0 later"):
             sender.send()
     assert len(receiver.commands("DATA")) == 1
 
@@ -204,7 +204,7 @@ def test_a_server_that_accepts_no_recipient_ends_the_attempts() -> None:
 def test_a_server_that_hangs_up_before_any_answer_is_asked_once() -> None:
     with receiving(pipelining=False) as receiver, sending(receiver.destination(*MEMBERS)) as sender:
         receiver.on(f"RCPT {MEMBERS[0]}", *[Say("421 4.7.0 no", then_drop=True)] * 5)
-        with pytest.raises(ReceiverBroke, match=r"421 4\.7\.0 no"):
+        with pytest.raises(SmtpTemporaryFailure, match=r"421 4\.7\.0 no"):
             sender.send()
     assert receiver.connections == 1
 
@@ -254,7 +254,7 @@ def test_what_is_refused_on_a_new_connection_is_refused(words: str, at: str) -> 
         sender.send()
         receiver.limits = Limits(messages=0, at=at, no_more=words)
         for _ in range(5):
-            with pytest.raises(ReceiverBroke, match=words):
+            with pytest.raises(SmtpTemporaryFailure, match=words):
                 sender.send()
     assert (receiver.connections, len(receiver.mails)) == (2, 1)
 
@@ -326,7 +326,7 @@ def test_a_server_that_never_answers_is_not_remembered() -> None:
         quick = replace(DEADLINES, answer=0.3)
         with sending(receiver.destination(A), deadlines=quick) as sender:
             receiver.on(f"RCPT {A}", Hang())
-            with pytest.raises(ReceiverBroke, match="did not answer in time"):
+            with pytest.raises(SmtpTemporaryFailure, match="did not answer in time"):
                 sender.send()
         assert receiver.connections == 2
         assert sink._one_by_one == set()

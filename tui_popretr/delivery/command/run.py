@@ -68,7 +68,7 @@ def run(
     try:
         return _Run(process, time.monotonic() + timeout, stopped).wait()
     finally:
-        children.dismiss(process.pid)
+        children.unregister(process.pid)
         assert process.stdout is not None
         process.stdout.close()
 

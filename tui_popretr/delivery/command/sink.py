@@ -16,7 +16,7 @@ from typing import Final
 from tui_popretr.config.command import words_of_place
 from tui_popretr.config.model import CommandDestination
 from tui_popretr.delivery.command.run import End, environment, run
-from tui_popretr.delivery.command.verdict import how_it_ended, judge, lines, receipt
+from tui_popretr.delivery.command.verdict import describe_exit, lines, raise_for_exit_code, receipt
 from tui_popretr.delivery.folders import Folders
 from tui_popretr.delivery.spool import Spool
 from tui_popretr.delivery.spooldraft import SpoolDraft
@@ -131,13 +131,13 @@ class CommandSink:
             except OSError as error:
                 raise self._unusable(error) from error
             self._tell(end)
-        judge(self._name, end, self._destination.timeout, interrupted=self._interrupted.is_set())
+        raise_for_exit_code(self._name, end, self._destination.timeout, interrupted=self._interrupted.is_set())
         return receipt(end)
 
     def _tell(self, end: End) -> None:
         for line in lines(end):
             self._said(Direction.IN, f"MDA {line}")
-        self._said(Direction.EVENT, f"MDA {self._name} {how_it_ended(end)}")
+        self._said(Direction.EVENT, f"MDA {self._name} {describe_exit(end)}")
 
     def _unusable(self, error: OSError) -> DeliveryFailed:
         if words := _FAULTS.get(error.errno or 0):

@@ -38,7 +38,7 @@ _MEANINGS: Final = {
 }
 
 
-def judge(name: str, end: End, timeout: float, *, interrupted: bool) -> None:
+def raise_for_exit_code(name: str, end: End, timeout: float, *, interrupted: bool) -> None:
     """Raise the error for an end that is not that of an accepted message: CommandFailed or CommandDeferred.
 
     Only the exit code counts: a command may have enough before it has read the whole message, or accept it in the
@@ -51,14 +51,14 @@ def judge(name: str, end: End, timeout: float, *, interrupted: bool) -> None:
         raise CommandDeferred(f"{name} had not accepted the message when the session was ended{said}")
     if end.stopped:
         raise CommandDeferred(
-            f"{name} took longer than {timeout:g} s: it {how_it_ended(end)}{said}",
+            f"{name} took longer than {timeout:g} s: it {describe_exit(end)}{said}",
             advice="it is tried again at the next run; if the command is only slow, raise timeout in <mda>",
         )
     kind = CommandFailed if end.code is not None and end.code >= 0 and end.code != _TEMPORARY else CommandDeferred
-    raise kind(f"{name} {how_it_ended(end)}{said}")
+    raise kind(f"{name} {describe_exit(end)}{said}")
 
 
-def how_it_ended(end: End) -> str:
+def describe_exit(end: End) -> str:
     """Return the end in words that follow the command's name."""
     if end.code is None:
         return "was killed and does not end" if end.stopped else "ended, but the system did not report its exit code"

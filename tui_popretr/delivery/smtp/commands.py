@@ -6,8 +6,8 @@ from collections import deque
 from collections.abc import Iterable
 from typing import Final
 
-from tui_popretr.delivery.smtp.reply import Reply
-from tui_popretr.delivery.smtp.wire import Wire
+from tui_popretr.delivery.smtp.reply import SmtpReply
+from tui_popretr.delivery.smtp.wire import SmtpConnection
 
 #: Octets of commands that are sent before their answers are read, if it is more than one command: so much fits into any
 #: TCP window, so that client and server never wait for each other to read (RFC 2920 §3.1).
@@ -20,18 +20,18 @@ class Commands:
     The last one may be DATA, which ends a group (RFC 2920 §3.1).
     """
 
-    def __init__(self, wire: Wire, lines: Iterable[str], *, together: bool) -> None:
+    def __init__(self, wire: SmtpConnection, lines: Iterable[str], *, together: bool) -> None:
         self._wire = wire
         self._lines = deque(lines)
         self._window = WINDOW if together else 0
 
-    def answer(self, patience: float) -> Reply:
+    def answer(self, patience: float) -> SmtpReply:
         """Return the answer to the next command."""
         if not self._wire.due:
             self._wire.command(*self._next_group())
         return self._wire.reply(patience)
 
-    def skip(self, patience: float) -> list[Reply]:
+    def skip(self, patience: float) -> list[SmtpReply]:
         """Send nothing more; return the answers to what has been sent."""
         self._lines.clear()
         answers = []

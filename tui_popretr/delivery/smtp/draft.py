@@ -6,7 +6,7 @@ from collections.abc import Collection
 from typing import Protocol
 
 from tui_popretr.delivery.smtp.rounds import Letter
-from tui_popretr.delivery.smtp.transaction import Transaction
+from tui_popretr.delivery.smtp.transaction import SmtpTransaction
 from tui_popretr.delivery.spool import Spool
 from tui_popretr.delivery.spooldraft import SpoolDraft
 from tui_popretr.mail.delivered_to import DeliveredToFilter
@@ -15,11 +15,11 @@ from tui_popretr.mail.delivered_to import DeliveredToFilter
 class Carrier(Protocol):
     """Who hands letters over: the sink. All of it blocking."""
 
-    def offer(self, letter: Letter) -> Transaction:
+    def offer(self, letter: Letter) -> SmtpTransaction:
         """Send all but the end. Raises DeliveryFailed."""
         ...
 
-    def complete(self, transaction: Transaction) -> str:
+    def complete(self, transaction: SmtpTransaction) -> str:
         """Send the end of what was offered; return the receipt. Raises DeliveryFailed, PartlyAccepted."""
         ...
 
@@ -27,7 +27,7 @@ class Carrier(Protocol):
         """Both, with nobody else's letter in between."""
         ...
 
-    def take_back(self, transaction: Transaction) -> None:
+    def take_back(self, transaction: SmtpTransaction) -> None:
         """See that what was offered is never completed; harmless at any time. Never raises."""
         ...
 
@@ -55,7 +55,7 @@ class SmtpDraft(SpoolDraft):
         self._carrier = carrier
         self._dropping = DeliveredToFilter() if drop_delivered else None
         self._eight_bit = False
-        self._offered: Transaction | None = None
+        self._offered: SmtpTransaction | None = None
         self._problem: Exception | None = None  # of the offer
 
     def write(self, data: bytes) -> None:

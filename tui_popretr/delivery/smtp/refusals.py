@@ -13,14 +13,14 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Final
 
-from tui_popretr.delivery.smtp.reply import Reply
+from tui_popretr.delivery.smtp.reply import SmtpReply
 from tui_popretr.errors import (
     DeliveryFailed,
     MessageRejected,
-    ReceiverBroke,
-    ReceiverLoginFailed,
-    ReceiverRefused,
     RecipientsRefused,
+    SmtpLoginFailed,
+    SmtpServerRefused,
+    SmtpTemporaryFailure,
 )
 
 
@@ -108,7 +108,7 @@ class Circumstances:
     logged_in: bool = False
 
 
-def cause_of(reply: Reply, phase: Phase) -> Cause:
+def cause_of(reply: SmtpReply, phase: Phase) -> Cause:
     """Return the cause of a permanent refusal."""
     text = b" ".join(reply.lines).decode("utf-8", "replace").lower()
     if phase is Phase.MAIL and (reply.code == _TOO_LARGE or _TOO_LARGE_STATUS.match(text)):
@@ -130,7 +130,7 @@ def cause_of(reply: Reply, phase: Phase) -> Cause:
     return Cause.MESSAGE
 
 
-def refusal(text: str, reply: Reply, phase: Phase, how: Circumstances) -> DeliveryFailed:
+def refusal(text: str, reply: SmtpReply, phase: Phase, how: Circumstances) -> DeliveryFailed:
     """Return the error for a permanent refusal. `text` says what happened.
 
     Its `refused_for_good` is true for refusals of the message or of its recipients only.
@@ -139,22 +139,22 @@ def refusal(text: str, reply: Reply, phase: Phase, how: Circumstances) -> Delive
         case Cause.MESSAGE:
             return RecipientsRefused(text) if phase is Phase.RCPT else MessageRejected(text)
         case Cause.TLS if not how.under_tls:
-            return ReceiverRefused(text, advice=_START_TLS)
+            return SmtpServerRefused(text, advice=_START_TLS)
         case Cause.LOGIN:
-            return ReceiverLoginFailed(text, advice=_OTHER_LOGIN if how.logged_in else _LOG_IN)
+            return SmtpLoginFailed(text, advice=_OTHER_LOGIN if how.logged_in else _LOG_IN)
         case Cause.RELAY if not how.logged_in:
-            return ReceiverRefused(text, advice=_NO_RELAY)
+            return SmtpServerRefused(text, advice=_NO_RELAY)
         case Cause.SENDER if phase is not Phase.MAIL:
-            return ReceiverRefused(text, advice=_NO_SENDER)
+            return SmtpServerRefused(text, advice=_NO_SENDER)
         case _:
-            return ReceiverRefused(text)
+            return SmtpServerRefused(text)
 
 
-def common_refusal(text: str, replies: Iterable[tuple[Reply, Phase]], how: Circumstances) -> DeliveryFailed:
+def common_refusal(text: str, replies: Iterable[tuple[SmtpReply, Phase]], how: Circumstances) -> DeliveryFailed:
     """Return the error for several refusals of one message: permanent, or about the message, only if all are."""
     refusals = list(replies)
     if any(reply.passing for reply, _ in refusals):
-        return ReceiverBroke(text)
+        return SmtpTemporaryFailure(text)
     errors = [refusal(text, reply, phase, how) for reply, phase in refusals]
     ours = (each for each in errors if not each.refused_for_good)
     of_message = (each for each in errors if isinstance(each, MessageRejected))

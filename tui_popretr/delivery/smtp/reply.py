@@ -11,7 +11,7 @@ SHOWN = 300
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class SmtpReply:
     """A whole reply. `lines` are as received, without the code, secrets starred out."""
 
     code: int

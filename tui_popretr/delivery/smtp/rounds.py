@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from tui_popretr.delivery.smtp.refusals import Circumstances
-from tui_popretr.delivery.smtp.reply import Reply
+from tui_popretr.delivery.smtp.reply import SmtpReply
 from tui_popretr.delivery.spool import Spool
 from tui_popretr.errors import DeliveryFailed
 
@@ -39,11 +39,11 @@ class Letter:
 
 
 @dataclass(slots=True)
-class Outcome:
+class RecipientOutcome:
     """The results, by recipient."""
 
-    accepted: dict[str, Reply] = field(default_factory=dict)
-    refused: dict[str, Reply] = field(default_factory=dict)
+    accepted: dict[str, SmtpReply] = field(default_factory=dict)
+    refused: dict[str, SmtpReply] = field(default_factory=dict)
     #: Those of the refused recipients that were refused after the message had been sent.
     judged: set[str] = field(default_factory=set)
     #: Recipients for which the result is unknown: the connection broke after the message had been sent. And why.
@@ -60,9 +60,9 @@ class Result:
     """The result of one transaction."""
 
     letter: Letter
-    outcome: Outcome
+    outcome: RecipientOutcome
     #: The answers to RCPT, in their order.
-    answers: tuple[tuple[str, Reply], ...] = ()
+    answers: tuple[tuple[str, SmtpReply], ...] = ()
     #: The server closed the connection after it had refused recipients, before it had the message.
     cut_short: bool = False
     #: SMTPUTF8 is offered and was not used.
@@ -91,7 +91,7 @@ class Rounds:
     """Decides which transaction comes next."""
 
     def __init__(self, letter: Letter) -> None:
-        self.outcome = Outcome()
+        self.outcome = RecipientOutcome()
         self._letter = letter
         self._left = list(letter.recipients)
         self._most = len(self._left)
@@ -131,7 +131,7 @@ class Rounds:
         return len(self._left), self._most, not self._letter.utf8
 
 
-def is_too_many(reply: Reply) -> bool:
+def is_too_many(reply: SmtpReply) -> bool:
     """Whether a recipient may have been refused only because there are too many (RFC 5321 §4.5.3.1.10)."""
     text = reply.lines[0]
     if _TOO_MANY_STATUS.match(text):
@@ -139,5 +139,5 @@ def is_too_many(reply: Reply) -> bool:
     return reply.code in _TOO_MANY and not _MAILBOX_STATUS.match(text)
 
 
-def _wants_utf8(reply: Reply) -> bool:
+def _wants_utf8(reply: SmtpReply) -> bool:
     return reply.code >= 500 and any(_UTF8_STATUS.match(line) or _UTF8.search(line) for line in reply.lines)

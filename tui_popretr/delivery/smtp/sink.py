@@ -15,14 +15,14 @@ from tui_popretr.delivery.sink import SPILL
 from tui_popretr.delivery.smtp.connection import AskPassword, Extensions, establish, new_wire, server_name
 from tui_popretr.delivery.smtp.deadlines import Deadlines
 from tui_popretr.delivery.smtp.draft import SmtpDraft
-from tui_popretr.delivery.smtp.reply import Reply
+from tui_popretr.delivery.smtp.reply import SmtpReply
 from tui_popretr.delivery.smtp.rounds import Letter, Result, Rounds
-from tui_popretr.delivery.smtp.transaction import Transaction, check_size
+from tui_popretr.delivery.smtp.transaction import SmtpTransaction, check_size
 from tui_popretr.delivery.smtp.verdict import judge
-from tui_popretr.delivery.smtp.wire import Said, Wire
+from tui_popretr.delivery.smtp.wire import Said, SmtpConnection
 from tui_popretr.errors import (
     DeliveryFailed,
-    ReceiverBroke,
+    SmtpTemporaryFailure,
 )
 from tui_popretr.facts import Direction
 from tui_popretr.secret import Secret
@@ -83,7 +83,7 @@ class SmtpSink:
         self._one_by_one = where in _one_by_one
         self._needs_reset = False
         self._guard = threading.Lock()  # of the following, which interrupt() and close() look at
-        self._wire: Wire | None = None
+        self._wire: SmtpConnection | None = None
         self._interrupted = False
         self._closed = False
 
@@ -135,17 +135,19 @@ class SmtpSink:
 
     # --- the connection -----------------------------------------------------------------------------------------------
 
-    def _is_alive(self, wire: Wire) -> bool:
+    def _is_alive(self, wire: SmtpConnection) -> bool:
         try:
             return not wire.over and not wire.has_spoken() and wire.ask("NOOP").ok
         except DeliveryFailed:
             return False
 
-    def _connect(self) -> Wire:
+    def _connect(self) -> SmtpConnection:
         wire = new_wire(self._destination, self._client, self._said, self._deadlines)
         with self._guard:
             if self._interrupted or self._closed:
-                raise ReceiverBroke(f"nothing is handed to {self._name} any more, because the session is being ended")
+                raise SmtpTemporaryFailure(
+                    f"nothing is handed to {self._name} any more, because the session is being ended"
+                )
             self._wire = wire
         try:
             self._extensions = establish(wire, self._destination, self._get_password)
@@ -173,14 +175,14 @@ class SmtpSink:
         with self._turn:
             return self.complete(self.offer(letter))
 
-    def offer(self, letter: Letter) -> Transaction:
+    def offer(self, letter: Letter) -> SmtpTransaction:
         """Take a message to where only its end is missing, or all recipients have refused. Raises DeliveryFailed.
 
         The connection is the transaction's from then on: whoever uses it before complete() or take_back() ends it.
         """
         with self._turn:
             while True:
-                transaction: Transaction | None = None
+                transaction: SmtpTransaction | None = None
                 try:
                     transaction, answer = self._begin(letter)
                     transaction.approach(answer)
@@ -196,7 +198,7 @@ class SmtpSink:
                 _one_by_one.add(self._where)
             return transaction
 
-    def complete(self, transaction: Transaction) -> str:
+    def complete(self, transaction: SmtpTransaction) -> str:
         """Send the end of what was offered; return the receipt. Raises DeliveryFailed, PartlyAccepted.
 
         Recipients without an answer get the message in further transactions.
@@ -211,15 +213,17 @@ class SmtpSink:
                 rounds.outcome.failure = failure
         return judge(self._name, transaction.letter, rounds)
 
-    def _end(self, transaction: Transaction) -> Result:
+    def _end(self, transaction: SmtpTransaction) -> Result:
         if transaction.open and transaction.wire is not self._wire:
-            raise ReceiverBroke(f"the connection to {self._name} was closed before the message had been sent whole")
+            raise SmtpTemporaryFailure(
+                f"the connection to {self._name} was closed before the message had been sent whole"
+            )
         try:
             return transaction.end()
         finally:
             self._look_after(transaction)
 
-    def _needs_another(self, transaction: Transaction | None, problem: DeliveryFailed | None) -> bool:
+    def _needs_another(self, transaction: SmtpTransaction | None, problem: DeliveryFailed | None) -> bool:
         """Whether to try a new connection; at most once for each of the two reasons."""
         wire = self._wire
         if wire is None:
@@ -233,20 +237,20 @@ class SmtpSink:
         worn = wire.served > 0 or (wire.gone and wire.refusals > 0)
         return transaction is not None and transaction.deferred and worn
 
-    def take_back(self, transaction: Transaction) -> None:
+    def take_back(self, transaction: SmtpTransaction) -> None:
         """Close the connection where the server waits for the end of the message: inside of DATA there is no RSET."""
         with self._turn:
             if transaction.open and transaction.wire is self._wire:
                 self._drop()
 
-    def _look_after(self, transaction: Transaction | None) -> None:
+    def _look_after(self, transaction: SmtpTransaction | None) -> None:
         """See what a step has left of the connection."""
         self._needs_reset = transaction is None or not transaction.at_rest
         offered = transaction is not None and transaction.open and not self._closed
         if self._wire is not None and self._wire.over and not offered:
             self._drop()
 
-    def _begin(self, letter: Letter) -> tuple[Transaction, Reply]:
+    def _begin(self, letter: Letter) -> tuple[SmtpTransaction, SmtpReply]:
         """Send MAIL over the open connection, or over a new one where the server has closed that in between."""
         if self._wire is not None and self._wire.over:  # in the middle of a message that nobody has completed
             self._drop()
@@ -257,13 +261,13 @@ class SmtpSink:
                     answer = transaction.begin()
                     if not answer.leaving:
                         return transaction, answer
-            except ReceiverBroke:
+            except SmtpTemporaryFailure:
                 if not self._wire.lost:
                     raise
             self._drop()
         transaction = self._transaction(self._connect(), letter)
         return transaction, transaction.begin()
 
-    def _transaction(self, wire: Wire, letter: Letter) -> Transaction:
+    def _transaction(self, wire: SmtpConnection, letter: Letter) -> SmtpTransaction:
         extensions = replace(self._extensions, pipelining=self._extensions.pipelining and not self._one_by_one)
-        return Transaction(wire, extensions, letter, lmtp=self._destination.lmtp)
+        return SmtpTransaction(wire, extensions, letter, lmtp=self._destination.lmtp)

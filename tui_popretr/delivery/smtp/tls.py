@@ -5,7 +5,7 @@ from __future__ import annotations
 import ssl
 from functools import lru_cache
 
-from tui_popretr.errors import ReceiverNotTrusted, describe_os_error
+from tui_popretr.errors import SmtpServerNotTrusted, describe_os_error
 from tui_popretr.net.legacy import NO_VERSION, accept_outdated, outdated, refuse_outdated
 
 _NO_SETTING = "update it, or deliver to a mail server on this machine: no setting accepts this from another machine"
@@ -33,19 +33,19 @@ def context(*, verified: bool) -> ssl.SSLContext:
     return made
 
 
-def explain(name: str, error: Exception) -> ReceiverNotTrusted:
+def explain(name: str, error: Exception) -> SmtpServerNotTrusted:
     """Return the error that says in words why there is no TLS with the server called `name`."""
     if words := outdated(error):
         alert = isinstance(error, ssl.SSLError) and "_ALERT_" in (error.reason or "")
         what = "ends the TLS handshake" if alert else "is too old for a safe connection"
-        return ReceiverNotTrusted(f"{name} {what}: {words}", advice=_NO_SETTING)
+        return SmtpServerNotTrusted(f"{name} {what}: {words}", advice=_NO_SETTING)
     if isinstance(error, ssl.SSLError) and error.reason in NO_VERSION:
-        return ReceiverNotTrusted(
+        return SmtpServerNotTrusted(
             f"{name} has no version of TLS that is accepted here: TLSv1.2 or newer", advice=_NO_SETTING
         )
     if isinstance(error, ssl.SSLCertVerificationError):
         words = (error.verify_message or "it cannot be verified").lower()
-        return ReceiverNotTrusted(
+        return SmtpServerNotTrusted(
             f"the certificate of {name} is rejected: {words}",
             advice="give the host name that is in the certificate, and let this system trust its authority",
         )
@@ -53,4 +53,4 @@ def explain(name: str, error: Exception) -> ReceiverNotTrusted:
         words = (error.reason or str(error)).lower().replace("_", " ")
     else:
         words = describe_os_error(error) if isinstance(error, OSError) else str(error)
-    return ReceiverNotTrusted(f"the TLS handshake with {name} failed: {words}")
+    return SmtpServerNotTrusted(f"the TLS handshake with {name} failed: {words}")

@@ -10,16 +10,22 @@ from tui_popretr.delivery.smtp.commands import Commands
 from tui_popretr.delivery.smtp.connection import Extensions
 from tui_popretr.delivery.smtp.encoding import END, DataEncoder
 from tui_popretr.delivery.smtp.refusals import Phase, common_refusal
-from tui_popretr.delivery.smtp.reply import Reply
-from tui_popretr.delivery.smtp.rounds import Letter, Outcome, Result, is_too_many
-from tui_popretr.delivery.smtp.wire import Wire
-from tui_popretr.errors import DeliveryFailed, MessageRejected, ReceiverBroke, ReceiverConfused, ReceiverRefused
+from tui_popretr.delivery.smtp.reply import SmtpReply
+from tui_popretr.delivery.smtp.rounds import Letter, RecipientOutcome, Result, is_too_many
+from tui_popretr.delivery.smtp.wire import SmtpConnection
+from tui_popretr.errors import (
+    DeliveryFailed,
+    MessageRejected,
+    SmtpProtocolError,
+    SmtpServerRefused,
+    SmtpTemporaryFailure,
+)
 from tui_popretr.facts import Direction
 from tui_popretr.faultpoints import Step
 
 #: Refusals of a recipient that may be about the connection: those about a mailbox are 450.
 _DEFERRED = frozenset((451, 452))
-_NEEDS_UTF8 = Reply(553, (b"the address needs SMTPUTF8, which the server does not offer",))
+_NEEDS_UTF8 = SmtpReply(553, (b"the address needs SMTPUTF8, which the server does not offer",))
 
 
 def check_size(name: str, extensions: Extensions, octets: int) -> None:
@@ -31,14 +37,14 @@ def check_size(name: str, extensions: Extensions, octets: int) -> None:
         )
 
 
-class Transaction:
+class SmtpTransaction:
     """One message over one connection. Blocking.
 
     begin() first: when the server has closed an idle connection, it shows there. Then approach(), and end(), before
     which the server cannot accept the message. Where DeliveryFailed is raised, nobody has it.
     """
 
-    def __init__(self, wire: Wire, extensions: Extensions, letter: Letter, *, lmtp: bool) -> None:
+    def __init__(self, wire: SmtpConnection, extensions: Extensions, letter: Letter, *, lmtp: bool) -> None:
         self.wire = wire
         self.letter = letter
         #: The server waits for the rest of the message; there is no way back but to end the connection.
@@ -53,13 +59,13 @@ class Transaction:
         self._lmtp = lmtp
         self._commands = Commands(wire, (), together=False)
         self._willing: list[str] = []
-        self._answers: list[tuple[str, Reply]] = []
+        self._answers: list[tuple[str, SmtpReply]] = []
         self._cut_short = False
         self._utf8 = False
-        self._outcome = Outcome(circumstances=wire.circumstances)
+        self._outcome = RecipientOutcome(circumstances=wire.circumstances)
         self._held = b""
 
-    def begin(self) -> Reply:
+    def begin(self) -> SmtpReply:
         """Send MAIL and return the answer. Raises DeliveryFailed; MessageRejected where the message is too large.
 
         A server that offers PIPELINING gets RCPT and DATA with it.
@@ -72,7 +78,7 @@ class Transaction:
         in_ascii = all(each.isascii() for each in (sender, *addresses.values()))
         self._utf8 = utf8 = offered.utf8 and (letter.utf8 or not in_ascii)
         if not sender.isascii() and not utf8:
-            raise ReceiverRefused(f"{self.wire.name} does not offer SMTPUTF8, which the sender {sender} needs")
+            raise SmtpServerRefused(f"{self.wire.name} does not offer SMTPUTF8, which the sender {sender} needs")
         # An answer to MAIL stands behind all that follows: without SMTPUTF8 everything is ASCII.
         self.wire.command_encoding = "utf-8" if utf8 else "ascii"
         options = ""
@@ -89,7 +95,7 @@ class Transaction:
         self._commands = Commands(self.wire, lines, together=offered.pipelining)
         return self._commands.answer(self.wire.deadlines.answer)
 
-    def approach(self, answer: Reply) -> None:
+    def approach(self, answer: SmtpReply) -> None:
         """Send the rest but for the end, `answer` being begin()'s. Raises DeliveryFailed."""
         if not answer.ok:
             self.deferred = answer.passing
@@ -98,7 +104,7 @@ class Transaction:
         try:
             if not self._is_awaited():
                 return
-        except ReceiverBroke:
+        except SmtpTemporaryFailure:
             # The server has closed the connection after refused recipients; another connection may reach the others.
             if not self.wire.gone or all(reply.ok for _, reply in self._answers):
                 self.deferred = self.deferred or self.wire.gone
@@ -133,7 +139,7 @@ class Transaction:
             raise self._refusal("refused the message", answer, Phase.DATA)
         return True
 
-    def _finish(self, outcome: Outcome) -> None:
+    def _finish(self, outcome: RecipientOutcome) -> None:
         self.open = False
         self._expect_silence()
         self._send(self._held)
@@ -177,7 +183,7 @@ class Transaction:
         try:
             if data:
                 wire.stream(data)
-        except ReceiverBroke as broken:
+        except SmtpTemporaryFailure as broken:
             if not wire.lost:
                 raise
             try:
@@ -190,14 +196,14 @@ class Transaction:
         if self.wire.has_spoken():
             raise self._broken_off(self.wire.reply(self.wire.deadlines.farewell))
 
-    def _broken_off(self, reply: Reply) -> DeliveryFailed:
+    def _broken_off(self, reply: SmtpReply) -> DeliveryFailed:
         """Return the error for an answer to a message that the server has only in part."""
         self.wire.over = True
         if reply.code < 400:
-            return ReceiverConfused(f"{self.wire.name} accepted a message before it had all of it: {reply}")
+            return SmtpProtocolError(f"{self.wire.name} accepted a message before it had all of it: {reply}")
         return self._refusal("broke the message off", reply, Phase.CONTENT)
 
-    def _read_verdicts(self, outcome: Outcome) -> None:
+    def _read_verdicts(self, outcome: RecipientOutcome) -> None:
         """Read the answer to the message, in LMTP one for each recipient."""
         waiting = list(self._willing)
         try:
@@ -205,7 +211,7 @@ class Transaction:
                 reply = self.wire.reply(self.wire.deadlines.end)
                 concerned = waiting[:1] if self._lmtp else waiting
                 if 300 <= reply.code < 400:
-                    raise ReceiverConfused(f"{self.wire.name} neither accepted nor refused the message: {reply}")
+                    raise SmtpProtocolError(f"{self.wire.name} neither accepted nor refused the message: {reply}")
                 verdicts = outcome.accepted if reply.ok else outcome.refused
                 verdicts.update(dict.fromkeys(concerned, reply))
                 if not reply.ok:
@@ -219,12 +225,12 @@ class Transaction:
         faultpoints.reached(Step.DOT_ANSWERED)
         self.at_rest = True
 
-    def _refusal(self, what: str, reply: Reply, phase: Phase) -> DeliveryFailed:
+    def _refusal(self, what: str, reply: SmtpReply, phase: Phase) -> DeliveryFailed:
         """Return the error for a refusal; one that may pass is another kind than one for good."""
         text = f"{self.wire.name} {what}: {reply}"
         if reply.code < 400:
             self.wire.over = True  # nobody knows any more which answer is to what
-            return ReceiverConfused(text)
+            return SmtpProtocolError(text)
         # After DATA the refusal is about the message only if no recipient was refused for now or for our configuration.
         others = ((other, Phase.RCPT) for _, other in self._answers if not other.ok and not is_too_many(other))
         return common_refusal(text, ((reply, phase), *others), self.wire.circumstances)

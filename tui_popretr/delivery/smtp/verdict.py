@@ -7,9 +7,9 @@ from collections.abc import Collection, Iterable
 from typing import Final
 
 from tui_popretr.delivery.smtp.refusals import Phase, common_refusal
-from tui_popretr.delivery.smtp.reply import Reply
-from tui_popretr.delivery.smtp.rounds import Letter, Outcome, Rounds
-from tui_popretr.errors import DeliveryFailed, PartlyAccepted, ReceiverBroke
+from tui_popretr.delivery.smtp.reply import SmtpReply
+from tui_popretr.delivery.smtp.rounds import Letter, RecipientOutcome, Rounds
+from tui_popretr.errors import DeliveryFailed, PartlyAccepted, SmtpTemporaryFailure
 
 #: Recipients of a message that an error names.
 _NAMED: Final = 10
@@ -42,13 +42,13 @@ def judge(name: str, letter: Letter, rounds: Rounds) -> str:
         raise type(outcome.problem)(_listed(parts, "; "), advice=outcome.problem.advice)
     deferred = any(reply.passing for reply in refused.values())
     if (failure := outcome.failure) is not None:
-        kind = ReceiverBroke if failure.refused_for_good and deferred else type(failure)
+        kind = SmtpTemporaryFailure if failure.refused_for_good and deferred else type(failure)
         raise kind(_listed(parts, "; "), advice=failure.advice)
     text = f"{name} refused it for {_listed(parts, '; for ')}"
-    raise ReceiverBroke(text) if deferred or left else _refused_by_all(text, outcome)
+    raise SmtpTemporaryFailure(text) if deferred or left else _refused_by_all(text, outcome)
 
 
-def _refused_by_all(text: str, outcome: Outcome) -> DeliveryFailed:
+def _refused_by_all(text: str, outcome: RecipientOutcome) -> DeliveryFailed:
     """Return the error if each recipient is refused for good."""
     replies = (
         (reply, Phase.CONTENT if each in outcome.judged else Phase.RCPT) for each, reply in outcome.refused.items()
@@ -56,7 +56,7 @@ def _refused_by_all(text: str, outcome: Outcome) -> DeliveryFailed:
     return common_refusal(text, replies, outcome.circumstances)
 
 
-def _receipt(replies: Iterable[Reply]) -> str:
+def _receipt(replies: Iterable[SmtpReply]) -> str:
     """What the server said, as a field of the audit line: the semicolon, which ends a field, is escaped in it."""
     said = " | ".join(dict.fromkeys(map(str, replies)))
     return "; Reply=" + said[:_RECEIPT].replace(";", "\\x3b")

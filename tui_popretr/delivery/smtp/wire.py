@@ -16,13 +16,13 @@ from tui_popretr.delivery.smtp import tls as trust
 from tui_popretr.delivery.smtp.deadlines import Deadlines
 from tui_popretr.delivery.smtp.lookup import Address, Lookup
 from tui_popretr.delivery.smtp.refusals import Circumstances
-from tui_popretr.delivery.smtp.reply import Reply
+from tui_popretr.delivery.smtp.reply import SmtpReply
 from tui_popretr.errors import (
     DeliveryFailed,
-    ReceiverBroke,
-    ReceiverConfused,
-    ReceiverNotTrusted,
-    ReceiverUnreachable,
+    SmtpProtocolError,
+    SmtpServerNotTrusted,
+    SmtpServerUnreachable,
+    SmtpTemporaryFailure,
     describe_os_error,
 )
 from tui_popretr.facts import Direction
@@ -43,7 +43,7 @@ _RECEIVE: Final = 16 * 1024
 _CODE: Final = re.compile(rb"[2-5][0-9][0-9](?![^ -])")
 
 
-class Wire(smtplib.LMTP):
+class SmtpConnection(smtplib.LMTP):
     """A connection to be opened with connect(). LMTP is the class of smtplib that can open Unix sockets, too.
 
     Each wait is for a whole reply and has a deadline; single octets buy no time. What goes wrong is a DeliveryFailed
@@ -101,7 +101,7 @@ class Wire(smtplib.LMTP):
 
     # --- opening and ending -------------------------------------------------------------------------------------------
 
-    def open(self, host: str, port: int) -> Reply:
+    def open(self, host: str, port: int) -> SmtpReply:
         """Connect, to a path if `host` begins with a slash, and return the greeting."""
         self._host_in_certificate = host.removesuffix(".")
         if host.startswith("/"):
@@ -113,7 +113,7 @@ class Wire(smtplib.LMTP):
         except (OSError, ValueError) as error:
             reason = describe_os_error(error) if isinstance(error, OSError) else str(error)
             raise self._unreachable(reason) from error
-        return Reply(code, tuple(message.split(b"\n")))
+        return SmtpReply(code, tuple(message.split(b"\n")))
 
     def introduce(self) -> None:
         """Set the name for EHLO, LHLO and HELO: our host's name if it is a domain, else our address."""
@@ -125,7 +125,7 @@ class Wire(smtplib.LMTP):
     def start_tls(self, context: ssl.SSLContext) -> None:
         """Do the handshake behind STARTTLS's 220; what the server said of itself before is forgotten (RFC 3207)."""
         if self._buffer:
-            raise ReceiverNotTrusted(
+            raise SmtpServerNotTrusted(
                 f"{self.name} sent bytes in clear behind its answer to STARTTLS: somebody may be tampering"
             )
         self._secure(context)
@@ -159,7 +159,7 @@ class Wire(smtplib.LMTP):
 
     def ask(
         self, line: str, *, patience: float | None = None, shown: str | None = None, secrets: tuple[bytes, ...] = ()
-    ) -> Reply:
+    ) -> SmtpReply:
         """Send a command and return the answer. With a secret in it, `shown` is what may be shown of it."""
         patience = self.deadlines.answer if patience is None else patience
         if secrets:
@@ -185,7 +185,7 @@ class Wire(smtplib.LMTP):
         self._together = len(lines) > 1
         self._send("".join(f"{line}\r\n" for line in lines).encode(self.command_encoding), self._patience)
 
-    def reply(self, patience: float, *, least_echo: int = MIN_ECHO) -> Reply:
+    def reply(self, patience: float, *, least_echo: int = MIN_ECHO) -> SmtpReply:
         """Wait for a reply and return it."""
         self.over = True  # unless it comes
         deadline = time.monotonic() + patience
@@ -199,7 +199,7 @@ class Wire(smtplib.LMTP):
                 raise self._confused(f"gave an answer of more than {MAX_LINES} lines")
             lines.append(line[4:].strip(b" \t"))
             if line[3:4] != b"-":
-                answer = Reply(int(line[:3]), tuple(lines))
+                answer = SmtpReply(int(line[:3]), tuple(lines))
                 self.due = 0 if answer.leaving else max(self.due - 1, 0)
                 self.over = answer.leaving or self.due > 0
                 self.gone = answer.leaving
@@ -214,7 +214,7 @@ class Wire(smtplib.LMTP):
     def has_spoken(self) -> bool:
         """Whether the server has said something unasked: that it will not have a message, or that it has waited enough.
 
-        Does not wait. Raises ReceiverBroke where it has closed the connection.
+        Does not wait. Raises SmtpTemporaryFailure where it has closed the connection.
         """
         if self._buffer:
             return True
@@ -345,7 +345,7 @@ class Wire(smtplib.LMTP):
             data = sock.recv(_RECEIVE)
         except TimeoutError:
             self.deaf = self._together
-            raise ReceiverBroke(f"{self.name} did not answer in time") from None
+            raise SmtpTemporaryFailure(f"{self.name} did not answer in time") from None
         except (OSError, ValueError) as error:
             raise self._cut(error) from error
         if not data:
@@ -364,7 +364,7 @@ class Wire(smtplib.LMTP):
             sock.settimeout(patience)
             sock.sendall(data)
         except TimeoutError:
-            raise ReceiverBroke(f"{self.name} has taken no data for {patience:g} s") from None
+            raise SmtpTemporaryFailure(f"{self.name} has taken no data for {patience:g} s") from None
         except (OSError, ValueError) as error:
             raise self._cut(error) from error
 
@@ -376,7 +376,7 @@ class Wire(smtplib.LMTP):
 
     # --- in words -----------------------------------------------------------------------------------------------------
 
-    def _cut(self, error: Exception | None) -> ReceiverBroke:
+    def _cut(self, error: Exception | None) -> SmtpTemporaryFailure:
         self.lost = self.gone = True
         if self._interrupted:
             return self._ended()
@@ -386,20 +386,22 @@ class Wire(smtplib.LMTP):
             why = f"the connection to {self.name} broke: {describe_os_error(error)}"
         else:
             why = f"{self.name} closed the connection"
-        return ReceiverBroke(why)
+        return SmtpTemporaryFailure(why)
 
-    def _ended(self) -> ReceiverBroke:
-        return ReceiverBroke(f"the delivery to {self.name} was broken off, because the session is being ended")
+    def _ended(self) -> SmtpTemporaryFailure:
+        return SmtpTemporaryFailure(f"the delivery to {self.name} was broken off, because the session is being ended")
 
-    def _confused(self, what: str) -> ReceiverConfused:
-        return ReceiverConfused(f"{self.name} {what}")
+    def _confused(self, what: str) -> SmtpProtocolError:
+        return SmtpProtocolError(f"{self.name} {what}")
 
     def _unreachable(self, why: str) -> DeliveryFailed:
-        return self._ended() if self._interrupted else ReceiverUnreachable(f"cannot reach {self.name}: {why}")
+        return self._ended() if self._interrupted else SmtpServerUnreachable(f"cannot reach {self.name}: {why}")
 
     def _tls_failed(self, error: Exception) -> DeliveryFailed:
         if self._interrupted:
             return self._ended()
         if isinstance(error, TimeoutError):
-            return ReceiverBroke(f"the TLS handshake with {self.name} took longer than {self.deadlines.handshake:g} s")
+            return SmtpTemporaryFailure(
+                f"the TLS handshake with {self.name} took longer than {self.deadlines.handshake:g} s"
+            )
         return trust.explain(self.name, error)

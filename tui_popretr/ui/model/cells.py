@@ -1,7 +1,7 @@
 """Text from outside fitted into terminal cells: characters that terminals measure differently, wrapping, right-to-left.
 
 What text.visible lets through moves no cursor, but terminals and this program may still disagree on how many cells it
-takes; then the rest of the row stands in the wrong place. tame() does both.
+takes; then the rest of the row stands in the wrong place. sanitize() does both.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _UNKNOWN = "\ufffd"
 _NARROW = re.compile("[ -~¡-¬®-˿\u0391-\u03a9\u03b1-\u03c9\u0410-\u044f…\ufffd]*")
 
 
-def tame(text: str) -> str:
+def sanitize(text: str) -> str:
     """Return `text` neutralised (text.visible), with what has no width that all terminals agree on replaced by U+FFFD.
 
     Variation selectors are left out.

@@ -13,7 +13,7 @@ from tui_popretr.logs.items import Gap, Item, Line
 LIMIT: Final = 10_000
 
 
-class Dialogue:
+class DialogueStore:
     """The last lines of all clients. It may be asked for one client's at any time: it has them looked for then.
 
     That takes a millisecond, when the user chooses another client; to keep them apart as they come takes far more.
@@ -74,7 +74,7 @@ class Dialogue:
 
 
 def of_client(lines: Iterable[Line], dropped: int, client: str | None) -> list[Item]:
-    """Return what a batch, as given to Dialogue.add, adds to the items of a client, of all with None."""
+    """Return what a batch, as given to DialogueStore.add, adds to the items of a client, of all with None."""
     items: list[Item] = [Gap(dropped)] if dropped else []
     if client is None:
         items += lines

@@ -10,7 +10,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Sequence
 from itertools import accumulate
 
-from tui_popretr.logs.items import Gap, Item, Needle, body
+from tui_popretr.logs.items import Gap, Item, SearchPattern, body
 
 Measure = Callable[[Item], int]
 
@@ -20,7 +20,7 @@ def one_row(item: Item) -> int:  # noqa: ARG001 - it is a Measure
     return 1
 
 
-class Shown:
+class LineIndex:
     """Items in their order. Rows are counted from 0 at the first item; `measure` tells how many an item takes."""
 
     def __init__(self, items: Iterable[Item] = (), measure: Measure = one_row) -> None:
@@ -30,7 +30,7 @@ class Shown:
         # the row behind each item, on a scale on which the first item begins at _top
         self._ends: list[int] = []
         self._top = 0
-        self._needle: Needle | None = None
+        self._needle: SearchPattern | None = None
         self._matches: list[int] = []
         self.append(items)
 
@@ -118,11 +118,11 @@ class Shown:
     # --- search -------------------------------------------------------------------------------------------------------
 
     @property
-    def needle(self) -> Needle | None:
+    def needle(self) -> SearchPattern | None:
         """What is searched."""
         return self._needle
 
-    def search(self, needle: Needle | None) -> None:
+    def search(self, needle: SearchPattern | None) -> None:
         """Find all items that have `needle` in their body; new items are looked at as they come. None ends it."""
         self._needle = needle
         self._matches = [] if needle is None else _found(self.items, self.first, needle)
@@ -143,5 +143,5 @@ class Shown:
         return self._matches[index - 1] if index else None
 
 
-def _found(items: Sequence[Item], first: int, needle: Needle) -> list[int]:
+def _found(items: Sequence[Item], first: int, needle: SearchPattern) -> list[int]:
     return [number for number, item in enumerate(items, first) if needle.is_in(body(item))]

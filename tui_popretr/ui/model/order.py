@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from enum import Enum
 
 from tui_popretr.ui.model.layout import Column
-from tui_popretr.ui.model.view import ClientView, Situation
+from tui_popretr.ui.model.view import ClientState, ClientView
 
 
 class Order(Enum):
@@ -36,17 +36,17 @@ class Order(Enum):
 
 #: What needs attention first: running, failed, queued, paused, waiting, done, disabled.
 _RANKS = {
-    Situation.RETRIEVING: 0,
-    Situation.LISTING: 1,
-    Situation.LOGIN: 2,
-    Situation.CONNECTING: 3,
-    Situation.CLOSING: 4,
-    Situation.FAILED: 5,
-    Situation.QUEUED: 6,
-    Situation.PAUSED: 7,
-    Situation.WAITING: 8,
-    Situation.DONE: 9,
-    Situation.DISABLED: 10,
+    ClientState.RETRIEVING: 0,
+    ClientState.LISTING: 1,
+    ClientState.LOGIN: 2,
+    ClientState.CONNECTING: 3,
+    ClientState.CLOSING: 4,
+    ClientState.FAILED: 5,
+    ClientState.QUEUED: 6,
+    ClientState.PAUSED: 7,
+    ClientState.WAITING: 8,
+    ClientState.DONE: 9,
+    ClientState.DISABLED: 10,
 }
 
 
@@ -78,6 +78,6 @@ def _matches(client: ClientView, wanted: list[str]) -> bool:
 def _due(client: ClientView) -> tuple[int, float]:
     if client.situation.running:
         return 0, 0.0
-    if client.situation is Situation.QUEUED:
+    if client.situation is ClientState.QUEUED:
         return 1, 0.0
     return (2, client.due) if client.due is not None else (3, 0.0)

@@ -44,7 +44,7 @@ PAST = 40
 KEPT = 2000
 
 
-class Situation(Enum):
+class ClientState(Enum):
     """A client's state in a word, with a glyph that tells it without colour."""
 
     WAITING = ("waiting", "·")
@@ -70,14 +70,14 @@ class Situation(Enum):
 
 
 _RUNNING = frozenset(
-    {Situation.CONNECTING, Situation.LOGIN, Situation.LISTING, Situation.RETRIEVING, Situation.CLOSING}
+    {ClientState.CONNECTING, ClientState.LOGIN, ClientState.LISTING, ClientState.RETRIEVING, ClientState.CLOSING}
 )
 _STAGES = {
-    Stage.CONNECTING: Situation.CONNECTING,
-    Stage.LOGIN: Situation.LOGIN,
-    Stage.LISTING: Situation.LISTING,
-    Stage.RETRIEVING: Situation.RETRIEVING,
-    Stage.CLOSING: Situation.CLOSING,
+    Stage.CONNECTING: ClientState.CONNECTING,
+    Stage.LOGIN: ClientState.LOGIN,
+    Stage.LISTING: ClientState.LISTING,
+    Stage.RETRIEVING: ClientState.RETRIEVING,
+    Stage.CLOSING: ClientState.CLOSING,
 }
 
 
@@ -86,7 +86,7 @@ class ClientView:
     """One client as the dashboard shows it. Times in seconds on the boottime clock, sizes in octets."""
 
     info: ClientInfo
-    situation: Situation = Situation.WAITING
+    situation: ClientState = ClientState.WAITING
     due: float | None = None
     session: SessionId | None = None
     session_began: float | None = None
@@ -108,7 +108,7 @@ class ClientView:
     @property
     def fraction(self) -> float | None:
         """How much of what is to be retrieved has been, 0 to 1; None where that says nothing."""
-        if self.situation is not Situation.RETRIEVING or not self.to_retrieve_octets:
+        if self.situation is not ClientState.RETRIEVING or not self.to_retrieve_octets:
             return None
         return min(1.0, self.received_octets / self.to_retrieve_octets)
 
@@ -152,18 +152,18 @@ def reduce_client(view: ClientView, fact: Fact, now: float) -> ClientView:
     match fact:
         case ClientScheduled(due=due):
             failed = view.last is not None and view.last.code is not ExitCode.OK
-            return replace(view, situation=Situation.FAILED if failed else Situation.WAITING, due=due)
+            return replace(view, situation=ClientState.FAILED if failed else ClientState.WAITING, due=due)
         case ClientQueued():
-            return replace(view, situation=Situation.QUEUED, due=None)
+            return replace(view, situation=ClientState.QUEUED, due=None)
         case ClientPaused():
-            return replace(view, situation=Situation.PAUSED, due=None)
+            return replace(view, situation=ClientState.PAUSED, due=None)
         case ClientFinished():
             failed = view.last is not None and view.last.code is not ExitCode.OK
-            return replace(view, situation=Situation.FAILED if failed else Situation.DONE, due=None)
+            return replace(view, situation=ClientState.FAILED if failed else ClientState.DONE, due=None)
         case SessionStarted(session=session):
             return replace(
                 view,
-                situation=Situation.CONNECTING,
+                situation=ClientState.CONNECTING,
                 due=None,
                 session=session,
                 session_began=now,
@@ -192,7 +192,7 @@ def reduce_client(view: ClientView, fact: Fact, now: float) -> ClientView:
             counts.take(fact)
             return counts.added_to(view)
         case SessionClosed(result=result):
-            situation = view.situation if view.info.enabled else Situation.DISABLED
+            situation = view.situation if view.info.enabled else ClientState.DISABLED
             past = (*view.past, result)[-PAST:]
             return replace(view, situation=situation, session=None, retrieving_since=None, last=result, past=past)
         case _:
@@ -277,7 +277,7 @@ class View:
 
     @property
     def failed(self) -> int:
-        return sum(client.situation is Situation.FAILED for client in self.clients.values())
+        return sum(client.situation is ClientState.FAILED for client in self.clients.values())
 
     def rate(self, now: float) -> float:
         """Octets a second of all sessions that are retrieving."""
@@ -289,7 +289,7 @@ class View:
             known = self.clients.get(info.id)
             client = ClientView(info) if known is None else replace(known, info=info)
             if not info.enabled and not client.situation.running:
-                client = replace(client, situation=Situation.DISABLED, due=None)
+                client = replace(client, situation=ClientState.DISABLED, due=None)
             clients[info.id] = client
         changed = set(clients) | set(self.clients)
         self.clients = clients

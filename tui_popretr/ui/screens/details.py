@@ -12,15 +12,15 @@ from tui_popretr.errors import ExitCode
 from tui_popretr.facts import SessionResult, TlsDetails
 from tui_popretr.text import visible
 from tui_popretr.ui.model import formatting
-from tui_popretr.ui.model.view import ClientView, Situation, View
-from tui_popretr.ui.screens.sheet import Heading, Line, Pair, Part, Sheet
+from tui_popretr.ui.model.view import ClientState, ClientView, View
+from tui_popretr.ui.screens.sheet import Heading, Line, Pair, Part, TextDialog
 
 _BAR = 20
 #: So many past sessions are told in words.
 _TOLD = 8
 
 
-class ClientDetails(Sheet):
+class ClientDetails(TextDialog):
     """Shows a client live. It closes when the client is no longer configured."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -28,7 +28,7 @@ class ClientDetails(Sheet):
         Binding("r", "app.run_now", "Run now"),
         Binding("p", "app.pause", "Pause/resume"),
         Binding("x", "app.stop_session", "Stop session"),
-        *Sheet.BINDINGS,
+        *TextDialog.BINDINGS,
     ]
     KEYS: ClassVar[str] = "r run · p pause · x stop · esc back"
 
@@ -68,10 +68,10 @@ def _present(client: ClientView, now: float, wall: datetime) -> Iterator[Part]:
     if client.session is not None and situation.running:
         since = f" for {formatting.duration(now - client.session_began)}" if client.session_began is not None else ""
         state += f"{since} (session {client.session})"
-    yield Pair("state", state, "bold red" if situation is Situation.FAILED else "bold")
+    yield Pair("state", state, "bold red" if situation is ClientState.FAILED else "bold")
     if client.due is not None:
         yield Pair("next run", _due(client.due - now))
-    if situation is Situation.RETRIEVING and client.to_retrieve:
+    if situation is ClientState.RETRIEVING and client.to_retrieve:
         fraction = client.fraction
         if fraction is not None:
             yield Pair("progress", formatting.bar(fraction, _BAR).rstrip(), "cyan")

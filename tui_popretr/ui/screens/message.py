@@ -13,16 +13,16 @@ from tui_popretr.facts import MessageDelivered, MessageSkipped
 from tui_popretr.text import visible
 from tui_popretr.ui import work
 from tui_popretr.ui.model import formatting, mailfile
-from tui_popretr.ui.screens.sheet import Heading, Line, Pair, Part, Sheet
+from tui_popretr.ui.screens.sheet import Heading, Line, Pair, Part, TextDialog
 
 #: The fields one reads first; the others by a key.
 _USUAL: Final = ("from", "to", "cc", "reply-to", "date", "subject")
 
 
-class MessageScreen(Sheet):
+class MessageScreen(TextDialog):
     """Reads the message's file in a thread and shows its beginning."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("h", "toggle_header", "Whole header"), *Sheet.BINDINGS]
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("h", "toggle_header", "Whole header"), *TextDialog.BINDINGS]
     KEYS: ClassVar[str] = "esc back · h whole header"
 
     def __init__(self, at: datetime, mail: MessageDelivered | MessageSkipped) -> None:

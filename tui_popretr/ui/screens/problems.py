@@ -12,7 +12,7 @@ from textual.containers import VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
-from tui_popretr.ui.model.cells import tame
+from tui_popretr.ui.model.cells import sanitize
 
 
 class ProblemsScreen(ModalScreen[None]):
@@ -29,7 +29,7 @@ class ProblemsScreen(ModalScreen[None]):
         with VerticalScroll():
             text = Text(f"{self._title}\n\n", "bold")
             for problem in self._problems:
-                text.append(f"✗ {tame(problem)}\n", "not bold")
+                text.append(f"✗ {sanitize(problem)}\n", "not bold")
             text.append("\nesc", "bold reverse")
             text.append(" close", "not bold")
             yield Static(text)

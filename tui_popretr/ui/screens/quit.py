@@ -12,7 +12,7 @@ from textual.containers import Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
-from tui_popretr.ui.model.cells import tame
+from tui_popretr.ui.model.cells import sanitize
 
 #: So many sessions are named; the others are counted.
 _NAMED = 5
@@ -32,7 +32,7 @@ class QuitScreen(ModalScreen[bool]):
 
     def compose(self) -> ComposeResult:
         many = len(self._sessions) > 1
-        names = tame(", ".join(self._sessions[:_NAMED]))
+        names = sanitize(", ".join(self._sessions[:_NAMED]))
         more = f" and {len(self._sessions) - _NAMED} more" if len(self._sessions) > _NAMED else ""
         question = Text()
         question.append(f"{len(self._sessions)} sessions run" if many else "A session runs", "bold")

@@ -17,7 +17,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from tui_popretr.ui.model import formatting
-from tui_popretr.ui.model.cells import tame
+from tui_popretr.ui.model.cells import sanitize
 from tui_popretr.ui.widgets.columns import fitted
 
 
@@ -65,21 +65,21 @@ def typeset(parts: Iterable[Part], columns: int) -> Text:
                 name = fitted(name, min(max(1, columns - 4), max(indent - 2, cell_len(name))))
                 text.append(name, "dim").append("  ")
                 start = cell_len(name) + 2
-                lines = formatting.wrap(tame(value), max(2, columns - start))
+                lines = formatting.wrap(sanitize(value), max(2, columns - start))
                 text.append(("\n" + " " * start).join(lines), style)
             case Line(line, style):
-                text.append("\n".join(formatting.wrap(tame(line), max(2, columns))), style)
+                text.append("\n".join(formatting.wrap(sanitize(line), max(2, columns))), style)
     return text
 
 
-class Sheet(ModalScreen[None]):
+class TextDialog(ModalScreen[None]):
     """Shows parts(). A subclass calls redraw() when they have changed."""
 
     DEFAULT_CSS = """
-    Sheet {
+    TextDialog {
         align: center middle;
     }
-    Sheet > VerticalScroll {
+    TextDialog > VerticalScroll {
         width: 100%;
         max-width: 104;
         height: auto;
@@ -90,7 +90,7 @@ class Sheet(ModalScreen[None]):
         background: $background;
         scrollbar-size-vertical: 1;
     }
-    Sheet Static {
+    TextDialog Static {
         width: 100%;
         height: auto;
     }
@@ -121,7 +121,7 @@ class Sheet(ModalScreen[None]):
     def compose(self) -> ComposeResult:
         # a scrolling container takes the keys itself otherwise
         with VerticalScroll(can_focus=False) as box:
-            box.border_title = Content(tame(self._title))
+            box.border_title = Content(sanitize(self._title))
             box.border_subtitle = self.KEYS
             yield Static(markup=False)
 

@@ -23,18 +23,18 @@ from textual.widgets import ContentSwitcher, Input, Label
 
 from tui_popretr.commands import Command, PauseClient, PollAll, PollClient, Reload, ResumeClient, StopSession
 from tui_popretr.facts import ClientPaused, ClientScheduled, ConfigurationRejected, ConfigurationReloaded, Fact
-from tui_popretr.logs.reading import OnDisk
+from tui_popretr.logs.reading import TranscriptFiles
 from tui_popretr.text import visible
 from tui_popretr.ui.ending import EndingApp
 from tui_popretr.ui.model.layout import Arrangement, arrangement, list_height
 from tui_popretr.ui.model.order import Order
-from tui_popretr.ui.model.view import Situation, View
+from tui_popretr.ui.model.view import ClientState, View
 from tui_popretr.ui.shell.palette import DashboardCommands
 from tui_popretr.ui.shell.source import Source
 from tui_popretr.ui.widgets.clients import ClientList, FilterInput
 from tui_popretr.ui.widgets.keybar import KeyBar
 from tui_popretr.ui.widgets.tabbar import TabBar
-from tui_popretr.ui.widgets.totals import Totals
+from tui_popretr.ui.widgets.totals import TotalsBar
 from tui_popretr.ui.widgets.transcript import TranscriptPane
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ class Dashboard(EndingApp):
         source: Source,
         *,
         title: str = "",
-        history: OnDisk | None = None,
+        history: TranscriptFiles | None = None,
         driver_class: type[Driver] | None = None,
     ) -> None:
         """`title` stands in the line of totals; `history` is the transcript on disk, where one is written."""
@@ -126,7 +126,7 @@ class Dashboard(EndingApp):
     # --- what there is ------------------------------------------------------------------------------------------------
 
     def compose(self) -> ComposeResult:
-        yield Totals(self._heading)
+        yield TotalsBar(self._heading)
         with Container(id="body"):
             with Vertical(id="left"):
                 yield ClientList(self.source.boottime, self.source.now)
@@ -209,7 +209,7 @@ class Dashboard(EndingApp):
                 case _:
                     pass
         self._list.refresh_view(self.view, changed)
-        self._main.query_one(Totals).refresh_view(self.view, now)
+        self._main.query_one(TotalsBar).refresh_view(self.view, now)
         self._refresh_pane(changed)
         self._refresh_details(changed)
         self._show_matches()
@@ -220,7 +220,7 @@ class Dashboard(EndingApp):
             return
         self.view.apply((), self.source.boottime(), self.source.now())
         self._list.tick()
-        self._main.query_one(Totals).refresh_view(self.view, self.source.boottime())
+        self._main.query_one(TotalsBar).refresh_view(self.view, self.source.boottime())
         self._refresh_details(set())
 
     def _refresh_pane(self, changed: Set[str]) -> None:
@@ -280,7 +280,7 @@ class Dashboard(EndingApp):
         if (client := self.selected) is None:
             return
         situation = self.view.clients[client].situation
-        if situation is Situation.PAUSED or client in self._pausing:
+        if situation is ClientState.PAUSED or client in self._pausing:
             self._pausing.discard(client)
             self.perform(ResumeClient(client))
         else:

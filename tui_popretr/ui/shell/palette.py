@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, cast
 
 from textual.command import DiscoveryHit, Hit, Hits, Provider
 
-from tui_popretr.ui.model.cells import tame
+from tui_popretr.ui.model.cells import sanitize
 
 if TYPE_CHECKING:
     from tui_popretr.ui.shell.app import Dashboard
@@ -35,8 +35,8 @@ class DashboardCommands(Provider):
             text = f"{client} {view.info.server} {view.info.recip}".casefold()
             if offered < _CLIENTS and all(each in text for each in wanted):
                 offered += 1
-                title = f"Go to {tame(client)}"
-                explained = tame(f"{view.situation.word} · {view.info.server} · for {view.info.recip}")
+                title = f"Go to {sanitize(client)}"
+                explained = sanitize(f"{view.situation.word} · {view.info.server} · for {view.info.recip}")
                 yield Hit(0.5, title, partial(self._dashboard.go_to, client), help=explained)
 
     @property
@@ -46,7 +46,7 @@ class DashboardCommands(Provider):
     def _actions(self) -> Iterator[tuple[str, str, str]]:
         client = self._dashboard.selected
         if client is not None:
-            client = tame(client)
+            client = sanitize(client)
             yield f"Run {client} now", "run_now", "whatever its schedule"
             yield f"Pause or resume {client}", "pause", "a running session goes on"
             yield f"Stop the session of {client}", "stop_session", "in good order: what is in flight is kept"

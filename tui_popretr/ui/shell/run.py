@@ -12,15 +12,15 @@ from tui_popretr.engine.service import Engine
 from tui_popretr.errors import PopretrError
 from tui_popretr.logs.files import files_of
 from tui_popretr.process.children import kill_commands
-from tui_popretr.process.signals import Ends
-from tui_popretr.process.terminal_state import Sanity
+from tui_popretr.process.signals import SignalWatcher
+from tui_popretr.process.terminal_state import TerminalState
 from tui_popretr.ui.model.mailbox import Mailbox
 from tui_popretr.ui.shell.defects import Defects
 from tui_popretr.ui.shell.engine_thread import EngineThread
 from tui_popretr.ui.shell.source import EngineSource
 
 if TYPE_CHECKING:
-    from tui_popretr.logs.reading import OnDisk
+    from tui_popretr.logs.reading import TranscriptFiles
     from tui_popretr.ui.shell.app import Dashboard
 
 
@@ -33,7 +33,7 @@ def run_dashboard(engine: Engine, *, no_mouse: bool = False, title: str = "", de
     the dashboard end unexpectedly.
     """
     defects = defects or Defects()
-    mailbox, sanity = Mailbox(), Sanity()
+    mailbox, sanity = Mailbox(), TerminalState()
     engine.subscribe(mailbox)
     engine.bus.listen(mailbox.hear)
     thread = EngineThread(engine)
@@ -60,7 +60,7 @@ def run_dashboard(engine: Engine, *, no_mouse: bool = False, title: str = "", de
         sanity.restore()
         defects.tell()
 
-    with defects, Ends(begin, hurry, last=last, over=lambda: not thread.alive) as ends, thread:
+    with defects, SignalWatcher(begin, hurry, last=last, over=lambda: not thread.alive) as ends, thread:
         app = _load(engine, EngineSource(thread, mailbox, engine.clock), title)
         if thread.alive and not asked:
             app.run(mouse=not no_mouse)
@@ -98,15 +98,15 @@ def _no_garbage() -> Iterator[None]:
             gc.enable()
 
 
-def _history(engine: Engine) -> OnDisk:
+def _history(engine: Engine) -> TranscriptFiles:
     """Return the transcript on disk: that of the settings in force, which a reload changes."""
-    from tui_popretr.logs.reading import OnDisk
+    from tui_popretr.logs.reading import TranscriptFiles
 
     def files() -> list[str]:
         log = engine.settings.transcript
         return [] if log is None else files_of(log)
 
-    return OnDisk(files)
+    return TranscriptFiles(files)
 
 
 def _say(running: int) -> None:

@@ -15,7 +15,7 @@ from tui_popretr.errors import UsageError, describe_os_error
 from tui_popretr.facts import DialogueLine
 from tui_popretr.logs.files import files_like
 from tui_popretr.logs.items import Line
-from tui_popretr.logs.reading import Follower, OnDisk
+from tui_popretr.logs.reading import Follower, TranscriptFiles
 from tui_popretr.process.signals import ending_signals
 from tui_popretr.ui import work
 from tui_popretr.ui.ending import EndingApp
@@ -46,7 +46,7 @@ class TranscriptViewer(EndingApp):
     ENABLE_COMMAND_PALETTE = False
     THEMES: ClassVar = ("ansi-dark", "ansi-light", "textual-dark", "textual-light")
 
-    def __init__(self, lines: list[Line], history: OnDisk, follower: Follower, *, title: str) -> None:
+    def __init__(self, lines: list[Line], history: TranscriptFiles, follower: Follower, *, title: str) -> None:
         """`lines` are the last before the place where the follower begins; `history` has what is before them."""
         super().__init__(driver_class=Terminal)
         self.animation_level = "none"
@@ -138,7 +138,7 @@ def open_viewer(path: str, files: Callable[[str], list[str]] = files_like) -> Tr
         follower = Follower(path, of_interest)
     except OSError as error:
         raise UsageError(f"cannot read {path}: {describe_os_error(error)}") from None
-    history = OnDisk(of_interest)
+    history = TranscriptFiles(of_interest)
     piece = history.before(follower.place, _FIRST)
     return TranscriptViewer(piece.lines, history, follower, title=os.path.basename(path))
 

@@ -17,21 +17,21 @@ from tui_popretr.facts import PastSession, SessionResult
 from tui_popretr.ui.model import formatting
 from tui_popretr.ui.model.layout import GUTTER, PROGRESS, Column, Placed
 from tui_popretr.ui.model.order import Order
-from tui_popretr.ui.model.view import ClientView, Situation
+from tui_popretr.ui.model.view import ClientState, ClientView
 from tui_popretr.ui.widgets.columns import fitted
 
 _STYLES = {
-    Situation.WAITING: Style.null(),
-    Situation.QUEUED: Style(color="yellow"),
-    Situation.CONNECTING: Style(color="cyan"),
-    Situation.LOGIN: Style(color="cyan"),
-    Situation.LISTING: Style(color="cyan"),
-    Situation.RETRIEVING: Style(color="cyan", bold=True),
-    Situation.CLOSING: Style(color="cyan"),
-    Situation.PAUSED: Style(color="yellow"),
-    Situation.FAILED: Style(color="red", bold=True),
-    Situation.DONE: Style(color="green"),
-    Situation.DISABLED: Style(dim=True),
+    ClientState.WAITING: Style.null(),
+    ClientState.QUEUED: Style(color="yellow"),
+    ClientState.CONNECTING: Style(color="cyan"),
+    ClientState.LOGIN: Style(color="cyan"),
+    ClientState.LISTING: Style(color="cyan"),
+    ClientState.RETRIEVING: Style(color="cyan", bold=True),
+    ClientState.CLOSING: Style(color="cyan"),
+    ClientState.PAUSED: Style(color="yellow"),
+    ClientState.FAILED: Style(color="red", bold=True),
+    ClientState.DONE: Style(color="green"),
+    ClientState.DISABLED: Style(dim=True),
 }
 _PLAIN: Final = Style.null()
 _BOLD: Final = Style(bold=True)
@@ -63,7 +63,7 @@ class Moment:
 def timed(client: ClientView, columns: Sequence[Placed], at: Moment) -> list[Cell]:
     """Return the cells that time alone changes. A retrieval is told across the last result where room is scarce."""
     placed = [each for each in columns if each.column in _TIMED]
-    if client.situation is Situation.RETRIEVING and len(placed) > 1 and placed[0].width < PROGRESS:
+    if client.situation is ClientState.RETRIEVING and len(placed) > 1 and placed[0].width < PROGRESS:
         when, last = placed
         placed = [Placed(Column.WHEN, when.x, last.x + last.width - when.x)]
     alone = len(placed) == 1
@@ -150,7 +150,7 @@ def _cell(client: ClientView, placed: Placed) -> str:
 def _timed(client: ClientView, placed: Placed, at: Moment, *, alone: bool) -> str:
     if placed.column is Column.LAST:
         return _last(client.last, at.wall)
-    if client.situation is Situation.RETRIEVING:
+    if client.situation is ClientState.RETRIEVING:
         return _progress(client, at.boottime, placed.width)
     text = formatting.countdown(client.due - at.boottime) if client.due is not None else ""
     return formatting.join((text, _last(client.last, at.wall))) if alone else text
@@ -177,7 +177,7 @@ def _progress(client: ClientView, now: float, width: int) -> str:
 
 
 def _style(client: ClientView, column: Column) -> Style:
-    if client.situation is Situation.DISABLED:
+    if client.situation is ClientState.DISABLED:
         return _DIM
     match column:
         case Column.STATE:

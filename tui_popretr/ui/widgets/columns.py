@@ -8,7 +8,7 @@ from typing import Final
 
 from rich.style import Style
 
-from tui_popretr.ui.model.cells import MARK, cut, is_right_to_left, tame, width
+from tui_popretr.ui.model.cells import MARK, cut, is_right_to_left, sanitize, width
 
 #: The mark of the row under the cursor.
 GUTTER: Final = 1
@@ -83,7 +83,7 @@ def lay_out(columns: tuple[Column, ...], room: int) -> tuple[Placed, ...]:
 
 def fitted(text: str, columns: int, *, right: bool = False) -> str:
     """Return text from outside in exactly so many columns: padded behind or, `right`, before it, or cut."""
-    text = tame(text)
+    text = sanitize(text)
     if right:
         text = " " * (columns - width(text)) + text
     return cut(text, columns) + (MARK if is_right_to_left(text) else "")

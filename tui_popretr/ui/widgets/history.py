@@ -13,7 +13,7 @@ from tui_popretr.facts import PastSession, SessionResult
 from tui_popretr.text import visible
 from tui_popretr.ui.model import formatting
 from tui_popretr.ui.model.view import View
-from tui_popretr.ui.screens.sheet import Line, Pair, Part, Sheet
+from tui_popretr.ui.screens.sheet import Line, Pair, Part, TextDialog
 from tui_popretr.ui.widgets.clients import ClientList
 from tui_popretr.ui.widgets.columns import PLAIN, Cell, Column
 from tui_popretr.ui.widgets.tables import BAD, DIM, GOOD, Table, same
@@ -103,7 +103,7 @@ def _style(session: SessionResult | PastSession) -> Style:
     return GOOD if session.messages else PLAIN
 
 
-class ResultScreen(Sheet):
+class ResultScreen(TextDialog):
     """How a session ended, in full."""
 
     def __init__(self, client: str, session: SessionResult | PastSession) -> None:

@@ -11,7 +11,7 @@ from tui_popretr.facts import Level, Noted
 from tui_popretr.text import visible
 from tui_popretr.ui.model import formatting
 from tui_popretr.ui.model.view import View
-from tui_popretr.ui.screens.sheet import Line, Pair, Part, Sheet
+from tui_popretr.ui.screens.sheet import Line, Pair, Part, TextDialog
 from tui_popretr.ui.widgets.columns import PLAIN, Cell, Column
 from tui_popretr.ui.widgets.tables import BAD, DIM, WARN, Table, same
 
@@ -81,7 +81,7 @@ class LogTab(Table[Noted]):
         self.app.push_screen(NoteScreen(row))
 
 
-class NoteScreen(Sheet):
+class NoteScreen(TextDialog):
     """A line of the log in full."""
 
     def __init__(self, note: Noted) -> None:

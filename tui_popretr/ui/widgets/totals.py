@@ -7,16 +7,16 @@ from rich.text import Text
 from textual.widget import Widget
 
 from tui_popretr.ui.model import formatting
-from tui_popretr.ui.model.cells import tame
+from tui_popretr.ui.model.cells import sanitize
 from tui_popretr.ui.model.view import View
 
 
-class Totals(Widget):
+class TotalsBar(Widget):
     """One line; what does not fit is left out, the least important first."""
 
     def __init__(self, title: str = "") -> None:
         super().__init__(id="totals")
-        self._title = tame(title)
+        self._title = sanitize(title)
         self._parts: tuple[tuple[str, str], ...] = ()
 
     def refresh_view(self, view: View, now: float) -> None:

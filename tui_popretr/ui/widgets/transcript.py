@@ -20,12 +20,12 @@ from textual.widget import Widget
 
 from tui_popretr.clock import SystemClock
 from tui_popretr.errors import describe_os_error
-from tui_popretr.logs.items import Gap, Item, Line, Needle, logged
-from tui_popretr.logs.reading import OnDisk, Place
+from tui_popretr.logs.items import Gap, Item, Line, SearchPattern, logged
+from tui_popretr.logs.reading import LinePosition, TranscriptFiles
 from tui_popretr.text import visible
 from tui_popretr.ui import work
-from tui_popretr.ui.model.cells import cut, tame, width
-from tui_popretr.ui.model.dialogue import LIMIT, Dialogue, of_client
+from tui_popretr.ui.model.cells import cut, sanitize, width
+from tui_popretr.ui.model.dialogue import LIMIT, DialogueStore, of_client
 from tui_popretr.ui.model.saving import default_path, save
 from tui_popretr.ui.widgets.prompt import Prompt
 from tui_popretr.ui.widgets.transcript_view import TranscriptView
@@ -57,7 +57,7 @@ class _Title(Widget):
     def render_line(self, y: int) -> Strip:  # noqa: ARG002 - there is only one
         size = self.size.width
         right = f" {self._right} "[: max(size - 4, 0)]
-        left = cut(f" {tame(self._left)}", max(size - width(right), 0))
+        left = cut(f" {sanitize(self._left)}", max(size - width(right), 0))
         return Strip([Segment(left, Style(bold=True)), Segment(right, Style(dim=True))], size)
 
 
@@ -90,7 +90,7 @@ class TranscriptPane(Vertical):
 
     def __init__(
         self,
-        history: OnDisk | None = None,
+        history: TranscriptFiles | None = None,
         *,
         folder: str | None = None,
         title: str = "",
@@ -103,14 +103,14 @@ class TranscriptPane(Vertical):
         super().__init__()
         self.history = history
         self.folder = folder
-        self.dialogue = Dialogue()
+        self.dialogue = DialogueStore()
         self.client: str | None = None
         self.frozen = False
         self._title = title
         self._now = now or SystemClock().now
         self._waiting: list[Item] = []  # what has come while frozen or selecting
         self._unseen = 0
-        self._places: dict[int, Place] = {}  # of the items shown that come from the disk
+        self._places: dict[int, LinePosition] = {}  # of the items shown that come from the disk
         self._beginning = False  # whether the first item shown is the log's first
         self._lost = False  # whether no log on disk has what is shown
         self._busy = False
@@ -222,7 +222,7 @@ class TranscriptPane(Vertical):
             at = ""
             if view.cursor is not None and (index := _index(matches, view.cursor)) is not None:
                 at = f"{index + 1:,}/"
-            words.append(f"/{tame(visible(needle.text))} {at}{len(matches):,}")
+            words.append(f"/{sanitize(visible(needle.text))} {at}{len(matches):,}")
         if view.selecting:
             words.append("selecting")
         if self.frozen:
@@ -311,7 +311,7 @@ class TranscriptPane(Vertical):
     def on_prompt_typed(self, event: Prompt.Typed) -> None:
         event.stop()
         if event.purpose == "search":
-            self.view.search(Needle(event.text) if event.text else None)
+            self.view.search(SearchPattern(event.text) if event.text else None)
             self._tell()
 
     def on_prompt_answered(self, event: Prompt.Answered) -> None:
@@ -329,7 +329,7 @@ class TranscriptPane(Vertical):
 
     def _begin_search(self, text: str | None) -> None:
         view = self.view
-        view.search(Needle(text) if text else None)
+        view.search(SearchPattern(text) if text else None)
         if text:
             here = view.shown.end if view.cursor is None else view.cursor
             found = view.shown.next_match(here - 1)
@@ -384,7 +384,7 @@ class TranscriptPane(Vertical):
     def _read_failed(self, why: str) -> None:
         self._notice(f"the transcript on disk cannot be read: {why}", error=True)
 
-    async def _place_of_first(self, history: OnDisk) -> Place | None:
+    async def _place_of_first(self, history: TranscriptFiles) -> LinePosition | None:
         """Return where on disk the first item shown stands; None: nowhere, or there is none and the end is meant."""
         shown, client = self.view.shown, self.client
         place = self._places.get(shown.first)
@@ -401,7 +401,7 @@ class TranscriptPane(Vertical):
         self._lost = place is None
         return place
 
-    async def _read_older(self, history: OnDisk) -> None:
+    async def _read_older(self, history: TranscriptFiles) -> None:
         client, first = self.client, self.view.shown.first
         place = await self._place_of_first(history)
         if self._lost:
@@ -429,7 +429,7 @@ class TranscriptPane(Vertical):
         self._waiting.clear()
         view.drop_last(view.shown.end - end)
 
-    async def _read_newer(self, history: OnDisk) -> None:
+    async def _read_newer(self, history: TranscriptFiles) -> None:
         view, client = self.view, self.client
         last = view.shown.end - 1
         place = self._places.get(last)
@@ -452,11 +452,11 @@ class TranscriptPane(Vertical):
             self._places.pop(number, None)
             self._beginning = False
 
-    async def _read_beginning(self, history: OnDisk) -> None:
+    async def _read_beginning(self, history: TranscriptFiles) -> None:
         await self._show_from(history, None)
         self.view.to_top()
 
-    async def _search_older(self, history: OnDisk, needle: Needle) -> None:
+    async def _search_older(self, history: TranscriptFiles, needle: SearchPattern) -> None:
         client = self.client
         place = await self._place_of_first(history)
         for _ in range(_SEARCHED):
@@ -471,16 +471,16 @@ class TranscriptPane(Vertical):
             place = piece.reached
         self._notice("no match further up, in the log on disk either")
 
-    async def _show_from(self, history: OnDisk, place: Place | None) -> None:
+    async def _show_from(self, history: TranscriptFiles, place: LinePosition | None) -> None:
         """Show the log on disk around a place, from its beginning with None, instead of what is shown."""
         client = self.client
         lines: list[Line] = []
-        places: list[Place] = []
+        places: list[LinePosition] = []
         beginning = place is None
         if place is not None:
             before = await asyncio.to_thread(history.before, place, PIECE // 4, client)
             lines, places, beginning = before.lines, before.places, before.complete
-            place = Place(place.path, place.start, place.start)
+            place = LinePosition(place.path, place.start, place.start)
         at = len(lines)
         after = await asyncio.to_thread(history.after, place, PIECE, client)
         if client != self.client:

@@ -11,9 +11,9 @@ from rich.style import Style
 from textual.strip import Strip
 
 from tui_popretr.facts import DialogueLine, Direction
-from tui_popretr.logs.items import Item, Needle, body
+from tui_popretr.logs.items import Item, SearchPattern, body
 from tui_popretr.logs.timestamps import time_of_day
-from tui_popretr.ui.model.cells import MARK, cut, height, is_right_to_left, tame, width, wrapped
+from tui_popretr.ui.model.cells import MARK, cut, height, is_right_to_left, sanitize, width, wrapped
 from tui_popretr.ui.model.line_index import Measure, one_row
 
 #: The column of the cursor's mark.
@@ -83,13 +83,13 @@ class Columns:
                 text = item.text
                 if len(text) <= plain and text.isascii():
                     return 1
-            return height(tame(body(item)), self.room(item))
+            return height(sanitize(body(item)), self.room(item))
 
         return rows
 
     def cells(self, item: Item) -> int:
         """Return how many cells an item takes where it is not wrapped."""
-        return self.indent(item) + width(tame(body(item)))
+        return self.indent(item) + width(sanitize(body(item)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,9 +101,9 @@ class Row:
     right_to_left: bool
 
 
-def draw(item: Item, part: int, columns: Columns, needle: Needle | None, *, cursor: bool, selected: bool) -> Row:
+def draw(item: Item, part: int, columns: Columns, needle: SearchPattern | None, *, cursor: bool, selected: bool) -> Row:
     """Return row `part` of an item."""
-    text = tame(body(item))
+    text = sanitize(body(item))
     start = 0
     if columns.wrap:
         pieces = wrapped(text, columns.room(item))
@@ -170,7 +170,7 @@ def _head(segments: list[Segment], line: DialogueLine, columns: Columns, *, firs
         if columns.stamp:
             segments.append(Segment(f"{time_of_day(line.at)[: columns.stamp]} ", DIM))
         if columns.label:
-            segments.append(Segment(f"{cut(tame(str(line.session)), columns.label)} ", _LABEL))
+            segments.append(Segment(f"{cut(sanitize(str(line.session)), columns.label)} ", _LABEL))
     segments.append(Segment(f"{glyph} ", glyph_style))
     return style
 

@@ -16,9 +16,9 @@ from textual.selection import SELECT_ALL, Selection
 from textual.strip import Strip
 
 from tui_popretr.facts import DialogueLine
-from tui_popretr.logs.items import Item, Needle, logged
+from tui_popretr.logs.items import Item, SearchPattern, logged
 from tui_popretr.ui.model.cells import cut, width
-from tui_popretr.ui.model.line_index import Shown
+from tui_popretr.ui.model.line_index import LineIndex
 from tui_popretr.ui.widgets.transcript_rows import DIM, PLAIN, Columns, Row, draw, fitted, reversed_between
 
 #: The row above the first item tells what was before it.
@@ -51,7 +51,7 @@ class TranscriptView(ScrollView, can_focus=True, inherit_bindings=False):
 
     def __init__(self) -> None:
         super().__init__()
-        self.shown = Shown()
+        self.shown = LineIndex()
         #: The number of the item under the cursor; None while following.
         self.cursor: int | None = None
         #: Whether what is shown ends where the dialogue does.
@@ -87,7 +87,7 @@ class TranscriptView(ScrollView, can_focus=True, inherit_bindings=False):
         """Show these items instead, from their end on; `labels`: with the session before each line."""
         needle = self.shown.needle
         # _lay_out measures them: how wide they are is known only then
-        self.shown = Shown(items)
+        self.shown = LineIndex(items)
         self.shown.search(needle)
         self._labels = labels
         self.cursor = None
@@ -137,7 +137,7 @@ class TranscriptView(ScrollView, can_focus=True, inherit_bindings=False):
             self._unseen = count
             self.refresh(Region(0, self.size.height - 1, self.size.width, 1))
 
-    def search(self, needle: Needle | None) -> None:
+    def search(self, needle: SearchPattern | None) -> None:
         """Look for `needle` and show where it is; None ends it."""
         self.shown.search(needle)
         self._redraw()
