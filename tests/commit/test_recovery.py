@@ -17,7 +17,7 @@ import pytest
 
 from tests.delivery.making import Place
 from tests.killed_delivery import MESSAGE, STEPS, deliver
-from tui_popretr.commit.recovery import TAKEN_WITHIN, Recovered, RecoveryResult, recover
+from tui_popretr.commit.recovery import CONSUMED_WITHIN, Recovered, RecoveryResult, recover
 from tui_popretr.delivery.folders import sync_folder
 from tui_popretr.delivery.publishing import FileState, InterruptedPublish
 from tui_popretr.delivery.sink import Draft
@@ -95,7 +95,7 @@ def interrupted(
 
 
 @pytest.mark.parametrize(
-    ("doubt", "state", "owed"),
+    ("doubt", "state", "delete_pending"),
     [
         (Doubt.NONE, MessageState.DELIVERED, True),
         (Doubt.UNPROVEN, MessageState.DELIVERED, False),
@@ -104,13 +104,13 @@ def interrupted(
 )
 @pytest.mark.parametrize("publish", [False, True])
 def test_a_message_that_was_cut_short_stays_known_as_that(
-    journal: Journal, place: Place, publish: bool, doubt: Doubt, state: MessageState, owed: bool
+    journal: Journal, place: Place, publish: bool, doubt: Doubt, state: MessageState, delete_pending: bool
 ) -> None:
     """A kill before *delivered* must not make the only whole copy of it one that may be deleted."""
     interrupted(journal, place, publish=publish, doubt=doubt)
     recover(journal, None, now=NOW, audit=quiet)
     (record,) = states(journal, place)
-    assert (record.state, record.owed, record.doubt) == (state, owed, doubt)
+    assert (record.state, record.delete_pending, record.doubt) == (state, delete_pending, doubt)
 
 
 def only(results: list[Recovered]) -> Recovered:
@@ -155,7 +155,7 @@ def test_killed_after_each_step(place: Place, step: str, tmp_path: Path) -> None
         if not journal.records(maildrop):
             deliver(journal, place, "to the end", audit)
         (record,) = journal.records(maildrop)
-        assert (record.state, record.owed) == (MessageState.DELIVERED, True)
+        assert (record.state, record.delete_pending) == (MessageState.DELIVERED, True)
         assert list(place.finished().values()) == [MESSAGE]
         assert place.unfinished() == []
         lines = audit.read_text().splitlines()
@@ -180,12 +180,16 @@ def test_a_name_that_only_begins_like_it_is_another(journal: Journal, tmp_path: 
     draft = interrupted(journal, place, publish=True, age=1000 * HOUR)
     assert draft.final is not None
     os.rename(draft.final, place.path / "cur" / (os.path.basename(draft.final) + "x:2,S"))
-    assert only(recover(journal, None, now=NOW, audit=quiet)).outcome is RecoveryResult.AGAIN
+    assert only(recover(journal, None, now=NOW, audit=quiet)).outcome is RecoveryResult.REDELIVER
 
 
 @pytest.mark.parametrize(
     ("age", "outcome"),
-    [(0, RecoveryResult.TAKEN), (TAKEN_WITHIN - 1, RecoveryResult.TAKEN), (TAKEN_WITHIN, RecoveryResult.AGAIN)],
+    [
+        (0, RecoveryResult.CONSUMED),
+        (CONSUMED_WITHIN - 1, RecoveryResult.CONSUMED),
+        (CONSUMED_WITHIN, RecoveryResult.REDELIVER),
+    ],
 )
 def test_a_message_that_is_nowhere(journal: Journal, place: Place, age: int, outcome: RecoveryResult) -> None:
     draft = interrupted(journal, place, publish=True, age=age)
@@ -193,7 +197,7 @@ def test_a_message_that_is_nowhere(journal: Journal, place: Place, age: int, out
     os.unlink(draft.final)
     lines: list[str] = []
     assert only(recover(journal, None, now=NOW, audit=lines.extend)).outcome is outcome
-    if outcome is RecoveryResult.TAKEN:
+    if outcome is RecoveryResult.CONSUMED:
         assert lines == ["audit u1 (recovered)"]
         assert [record.state for record in states(journal, place)] == [MessageState.DELIVERED]
     else:
@@ -212,7 +216,7 @@ def test_anothers_file_under_our_name_is_neither_taken_for_ours_nor_replaced(jou
     draft = interrupted(journal, place)
     assert draft.final is not None
     Path(draft.final).write_bytes(b"a stranger's")
-    assert only(recover(journal, None, now=NOW, audit=quiet)).outcome is RecoveryResult.AGAIN
+    assert only(recover(journal, None, now=NOW, audit=quiet)).outcome is RecoveryResult.REDELIVER
     assert list(place.finished().values()) == [b"a stranger's"]
     assert states(journal, place) == []
 
@@ -257,7 +261,7 @@ def test_an_empty_file_alone_is_no_message(journal: Journal, tmp_path: Path) -> 
     draft = interrupted(journal, place, publish=True)
     assert draft.final is not None
     os.truncate(draft.final, 0)
-    assert only(recover(journal, None, now=NOW, audit=quiet)).outcome is RecoveryResult.AGAIN
+    assert only(recover(journal, None, now=NOW, audit=quiet)).outcome is RecoveryResult.REDELIVER
     assert list(place.finished().values()) == [b""]
     assert states(journal, place) == []
 
@@ -272,7 +276,7 @@ def test_inodes_that_are_made_up(journal: Journal, tmp_path: Path, monkeypatch: 
     Path(first.final).touch()
     Path(second.final).write_bytes(b"a stranger's")
     outcomes = [result.outcome for result in recover(journal, None, now=NOW, audit=quiet)]
-    assert outcomes == [RecoveryResult.PUBLISHED, RecoveryResult.AGAIN]
+    assert outcomes == [RecoveryResult.PUBLISHED, RecoveryResult.REDELIVER]
     assert sorted(place.finished().values()) == sorted([MESSAGE, b"a stranger's"])
 
 
@@ -379,7 +383,7 @@ def test_without_files_it_is_delivered_again(journal: Journal, tmp_path: Path) -
     maildrop = journal.maildrop(Maildrop.of("pop.example.test", 110, "me", "smtp:localhost"))
     new = NewRecord(journal.next_id(), maildrop, "u1", 30, Identity(b"x"), True, None, None, None, NOW)
     journal.commit([new], [])
-    assert only(recover(journal, None, now=NOW, audit=quiet)).outcome is RecoveryResult.SENDING
+    assert only(recover(journal, None, now=NOW, audit=quiet)).outcome is RecoveryResult.IN_DOUBT
     assert journal.records(maildrop) == []
 
 

@@ -214,7 +214,7 @@ class Scene:
         records = self._records()
         if self.case.server is Server.NO_UIDL:  # at that end they are forgotten
             return not records and bool(self.place.look())
-        return any(record.settled for record in records)
+        return any(record.quit_confirmed for record in records)
 
     def finish(self, *, forgotten: Collection[str] = ()) -> None:
         """Run it once more, undisturbed, and count.

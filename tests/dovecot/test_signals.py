@@ -122,7 +122,7 @@ def test_ending_while_the_server_stays_silent(dovecot: Dovecot, site: Site, rela
     assert dovecot.count(user) == len(messages)
     before = stored(site)
     assert 20 < before.total() < len(messages)
-    assert {(record.state, record.owed) for record in site.records()} == {(MessageState.DELIVERED, True)}
+    assert {(record.state, record.delete_pending) for record in site.records()} == {(MessageState.DELIVERED, True)}
     relay.call(relay.relay.release)
     assert_the_rest_comes_once(dovecot, site, user, messages)
 

@@ -251,7 +251,7 @@ async def test_a_cut_before_the_next_reply(play: Play, tmp_path: Path, autojump_
     assert (result.messages, result.deleted, result.kept) == (1, 0, 0)
     assert list(server.mails) == ["uid-1"]
     record = records(tmp_path)["uid-1"]
-    assert (record.state, record.owed, record.doubt) == (MessageState.DELIVERED, False, Doubt.UNPROVEN)
+    assert (record.state, record.delete_pending, record.doubt) == (MessageState.DELIVERED, False, Doubt.UNPROVEN)
 
     server.script = {"LIST": sizes(SIZE + 10)}
     result = await service.run()

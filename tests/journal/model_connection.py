@@ -192,7 +192,7 @@ class Connection:
             uid=listed.uid,
             octets=listed.size,
             identity=identity,
-            owed=not self._policy.preserve,
+            delete_pending=not self._policy.preserve,
             tmp=draft.tmp,
             final=draft.final,
             audit=f"audit {draft.record_id}",
@@ -209,7 +209,7 @@ class Connection:
             self._tally.delivered += 1
             self._tally.octets += record.octets
             self.troubles.delivered(listed)
-            if record.owed:
+            if record.delete_pending:
                 self._delete(mail, record.id)
 
         self._ledger.retrieved(self._account, mail, record, self._policy, self._number)

@@ -36,7 +36,7 @@ class Dues:
         failed = [count.least > 0 for count in counts if count.least or not count.most]
         assert failed == sorted(failed), "what has failed comes last"
         for check in (each for each in plan.work if isinstance(each, Verify)):
-            assert check.record.owed or check.record.id in plan.newly_owed
+            assert check.record.delete_pending or check.record.id in plan.newly_owed
         assert self.policy.max_messages is None or len(plan.fetches) <= self.policy.max_messages
 
     def demand(self, mails: Sequence[Mail], listing: Sequence[Listed]) -> None:
@@ -53,7 +53,7 @@ class Dues:
         record = self.known.get(listed.uid)
         if record is None or self.policy.preserve:
             return False
-        return record.id in [each.record.id for each in before if each.owed]
+        return record.id in [each.record.id for each in before if each.delete_pending]
 
     def _demand(self, mail: Mail, listed: Listed) -> None:
         policy = self.policy

@@ -68,7 +68,7 @@ class Delivery:
     session: int
     time: int  # of its retrieval
     excused: bool  # it may come although it has come before
-    owed: bool
+    delete_pending: bool
     perhaps_owed: bool
     seen: bool = False  # its file has had its final name
     taken: bool = False  # a reader has removed it since
@@ -112,12 +112,12 @@ class Ledger:
         before = self.deliveries.get(record.id)
         assert before is None or not before.recorded, "an id was used twice"
         earlier = self.of(account, mail.content)
-        owed = not policy.preserve
+        delete_pending = not policy.preserve
         if sum(each.content == mail.content for each in account.arrived) == 1:
             earlier = earlier[-1:]
         excused = any(self._may_come_again(each, record.uid, policy) for each in earlier)
         self.deliveries[record.id] = Delivery(
-            record, account, mail, policy, session, self.clock.now, excused, owed, owed
+            record, account, mail, policy, session, self.clock.now, excused, delete_pending, delete_pending
         )
 
     def _may_come_again(self, earlier: Delivery, uid: str | None, policy: Policy) -> bool:
@@ -131,7 +131,7 @@ class Ledger:
             return False
         if policy.preserve:
             return earlier.perhaps_settled
-        return not earlier.owed and earlier.perhaps_settled  # switching preserve off owes nothing for before
+        return not earlier.delete_pending and earlier.perhaps_settled  # switching preserve off owes nothing for before
 
     def look(self) -> None:
         """See what has arrived: whole, and not twice."""
@@ -175,7 +175,7 @@ class Ledger:
         """deleteafter has passed for these, and the journal is told so."""
         for each in ids:
             self.deliveries[each].perhaps_owed = True
-            self.deliveries[each].owed |= surely
+            self.deliveries[each].delete_pending |= surely
 
     def removed(
         self, account: Account, mails: Collection[Mail], uids: Mapping[Mail, str | None], policy: Policy, session: int
@@ -212,7 +212,7 @@ class Ledger:
                 if each.record.uid is None:
                     old = self.clock.now - each.record.time >= FORGET_AFTER
                     gone = each.perhaps_deleted is not None and self.clock.now - each.perhaps_deleted >= FORGET_AFTER
-                    each.perhaps_forgotten |= gone or (not each.owed and (old or not kept))
+                    each.perhaps_forgotten |= gone or (not each.delete_pending and (old or not kept))
 
     # --- what always holds --------------------------------------------------------------------------------------------
 

@@ -180,7 +180,7 @@ class Program:
         return [parcel for parcel in group if parcel.record.id not in problems]
 
     def _commit(self, delivering: list[Parcel], delivered: list[Parcel]) -> bool:
-        marks = [DeliveredMark(parcel.record.id, parcel.record.owed) for parcel in delivered]
+        marks = [DeliveredMark(parcel.record.id, parcel.record.delete_pending) for parcel in delivered]
         self._note_commit([], delivered, surely=False)
         try:
             self.journal.commit([parcel.record for parcel in delivering], marks)

@@ -134,8 +134,12 @@ class Records:
         assert now.state in _FOLLOWING[before.state], f"{before} became {now}"
         assert now[:4] == before[:4]  # id, UID, octets, identity
         assert (now.final, now.time) == (before.final, before.time)
-        assert now.settled >= before.settled
-        assert now.owed >= before.owed or now.state is MessageState.DELETED or before.state is MessageState.DELIVERING
+        assert now.quit_confirmed >= before.quit_confirmed
+        assert (
+            now.delete_pending >= before.delete_pending
+            or now.state is MessageState.DELETED
+            or before.state is MessageState.DELIVERING
+        )
 
     def _may_go(self, gone: Record, others: Collection[Record]) -> bool:
         delivery = self.ledger.deliveries.get(gone.id)
@@ -155,8 +159,8 @@ class Records:
     def _check_record(self, record: Record, there: Collection[int]) -> None:
         if record.state is MessageState.SEEN:
             assert record.uid in self.marked
-            assert not record.owed
-            assert not record.settled
+            assert not record.delete_pending
+            assert not record.quit_confirmed
             return
         delivery = self.ledger.deliveries[record.id]
         delivery.recorded = True
@@ -173,14 +177,14 @@ class Records:
             assert not delivery.surely_delivered
             return
         assert record.tmp is record.audit is None
-        assert record.settled <= delivery.perhaps_settled
-        assert record.settled >= delivery.surely_settled
+        assert record.quit_confirmed <= delivery.perhaps_settled
+        assert record.quit_confirmed >= delivery.surely_settled
         self.ledger.check_delivered(delivery, there)
         if record.state is MessageState.DELETED:
-            assert not record.owed
+            assert not record.delete_pending
             assert delivery.perhaps_deleted is not None
         else:
-            assert delivery.owed <= record.owed <= delivery.perhaps_owed
+            assert delivery.delete_pending <= record.delete_pending <= delivery.perhaps_owed
 
     def _check_troubles(self, journal: Journal) -> None:
         assert self.maildrop is not None

@@ -42,22 +42,29 @@ class JournalMachine(RuleBasedStateMachine):
         candidates = [r for r in self.model[maildrop].values() if r.state in states]
         return data.draw(st.lists(st.sampled_from(candidates), unique=True)) if candidates else []
 
-    @rule(data=st.data(), which=st.booleans(), uids=st.lists(st.sampled_from(UIDS), max_size=3), owed=st.booleans())
-    def commit(self, data: Any, which: bool, uids: list[str | None], owed: bool) -> None:
+    @rule(
+        data=st.data(),
+        which=st.booleans(),
+        uids=st.lists(st.sampled_from(UIDS), max_size=3),
+        delete_pending=st.booleans(),
+    )
+    def commit(self, data: Any, which: bool, uids: list[str | None], delete_pending: bool) -> None:
         maildrop = self.home if which else self.work
         rows = self.model[maildrop]
         marked = self.some(data, maildrop, MessageState.DELIVERING)
-        new = [new_record(self.journal, maildrop, uid, owed=owed, time=self.now) for uid in uids]
+        new = [new_record(self.journal, maildrop, uid, delete_pending=delete_pending, time=self.now) for uid in uids]
         assert self.used.isdisjoint(row.id for row in new)
         self.used.update(row.id for row in new)
-        self.journal.commit(new, [DeliveredMark(r.id, owed) for r in marked])
+        self.journal.commit(new, [DeliveredMark(r.id, delete_pending) for r in marked])
         for row in new:
             rows[row.id] = Record(
-                row.id, row.uid, row.octets, row.identity, MessageState.DELIVERING, owed, False, row.tmp, row.final,
-                row.audit, row.time,
+                row.id, row.uid, row.octets, row.identity, MessageState.DELIVERING, delete_pending, False, row.tmp,
+                row.final, row.audit, row.time,
             )  # fmt: skip
         for record in marked:
-            rows[record.id] = record._replace(state=MessageState.DELIVERED, owed=owed, tmp=None, audit=None)
+            rows[record.id] = record._replace(
+                state=MessageState.DELIVERED, delete_pending=delete_pending, tmp=None, audit=None
+            )
         for record in marked:
             for old in list(rows.values()):
                 if (
@@ -84,7 +91,7 @@ class JournalMachine(RuleBasedStateMachine):
             for number in [number for number, record in known.items() if record.uid == uid]:
                 del known[number]
             (record,) = (r for r in self.journal.records(maildrop) if r.uid == uid)
-            assert (record.state, record.owed) == (MessageState.SEEN, False)
+            assert (record.state, record.delete_pending) == (MessageState.SEEN, False)
             self.model[maildrop][record.id] = record
             self.used.add(record.id)
 
@@ -102,16 +109,16 @@ class JournalMachine(RuleBasedStateMachine):
         rows = self.model[maildrop]
         for record in list(rows.values()):
             if record.id in deleted:
-                record = record._replace(state=MessageState.DELETED, owed=False)
+                record = record._replace(state=MessageState.DELETED, delete_pending=False)
                 self.absent[record.id] = self.now
             if record.state in (MessageState.DELIVERED, MessageState.DELETED):
-                record = record._replace(settled=True)
+                record = record._replace(quit_confirmed=True)
             rows[record.id] = record
             if record.state is MessageState.DELIVERING:
                 continue
             if record.uid is None:
                 if record.state is MessageState.DELIVERED:
-                    forget = not record.owed
+                    forget = not record.delete_pending
                 else:
                     forget = self.absent[record.id] <= self.now - 90 * DAY
             elif listed is None or record.id in deleted:

@@ -106,11 +106,11 @@ def test_delivering_keeps_all_that_recovery_needs(journal: Journal) -> None:
 
 def test_delivered_clears_what_was_only_for_recovery(journal: Journal) -> None:
     maildrop = journal.maildrop(HOME)
-    new = new_record(journal, maildrop, "u1", owed=True)
+    new = new_record(journal, maildrop, "u1", delete_pending=True)
     journal.commit([new], [])
     journal.commit([], [DeliveredMark(new.id, False)])
     record = only(journal, maildrop)
-    assert (record.state, record.owed, record.settled) == (MessageState.DELIVERED, False, False)
+    assert (record.state, record.delete_pending, record.quit_confirmed) == (MessageState.DELIVERED, False, False)
     assert (record.tmp, record.final, record.audit) == (None, new.final, None)
     assert journal.delivering() == []
 
@@ -160,9 +160,9 @@ def test_own_only_concerns_the_delivered(journal: Journal) -> None:
     maildrop = journal.maildrop(HOME)
     journal.mark_seen(maildrop, ["seen"])
     seen = only(journal, maildrop).id
-    (delivered,) = deliver(journal, maildrop, "u1", owed=False)
+    (delivered,) = deliver(journal, maildrop, "u1", delete_pending=False)
     journal.mark_delete_pending([seen, delivered])
-    assert {r.uid: r.owed for r in journal.records(maildrop)} == {"seen": False, "u1": True}
+    assert {r.uid: r.delete_pending for r in journal.records(maildrop)} == {"seen": False, "u1": True}
 
 
 def test_mark_seen_leaves_what_is_known(journal: Journal) -> None:
@@ -186,18 +186,18 @@ def test_quit_deletes_and_settles(journal: Journal) -> None:
     unfinished = new_record(journal, home, "u3")
     journal.commit([unfinished], [])
     journal.close_session(home, deleted=[gone, unfinished.id], listed=None, now=NOW)
-    states = {r.id: (r.state, r.owed, r.settled) for r in journal.records(home)}
+    states = {r.id: (r.state, r.delete_pending, r.quit_confirmed) for r in journal.records(home)}
     assert states == {
         gone: (MessageState.DELETED, False, True),
         kept: (MessageState.DELIVERED, True, True),
         unfinished.id: (MessageState.DELIVERING, True, False),
     }
-    assert not only(journal, work).settled
+    assert not only(journal, work).quit_confirmed
 
 
 def test_what_was_absent_for_90_days_is_forgotten(journal: Journal) -> None:
     maildrop = journal.maildrop(HOME)
-    deliver(journal, maildrop, "stays", "goes", "returns", owed=False)
+    deliver(journal, maildrop, "stays", "goes", "returns", delete_pending=False)
     journal.mark_seen(maildrop, ["seen"])
 
     def close(day: float, *listed: str) -> list[str | None]:
@@ -249,12 +249,12 @@ def test_an_unfinished_record_is_never_forgotten(journal: Journal) -> None:
 
 def test_without_uids_only_what_is_owed_or_just_deleted_stays(journal: Journal) -> None:
     maildrop = journal.maildrop(HOME)
-    owed, gone = deliver(journal, maildrop, None, None)
-    deliver(journal, maildrop, None, owed=False)
+    delete_pending, gone = deliver(journal, maildrop, None, None)
+    deliver(journal, maildrop, None, delete_pending=False)
     journal.close_session(maildrop, deleted=[gone], listed=None, now=NOW)
-    assert [r.id for r in journal.records(maildrop)] == [owed, gone]
+    assert [r.id for r in journal.records(maildrop)] == [delete_pending, gone]
     journal.close_session(maildrop, deleted=[], listed=None, now=NOW + 90 * DAY)
-    assert [r.id for r in journal.records(maildrop)] == [owed]
+    assert [r.id for r in journal.records(maildrop)] == [delete_pending]
 
 
 def test_trouble_is_counted_until_the_message_is_delivered_or_gone(journal: Journal) -> None:
@@ -456,14 +456,16 @@ def test_sqlite_is_not_left_open_by_a_refused_opening(path: str, journal: Journa
 
 def test_a_doubt_ends_with_the_message_owed_or_kept(journal: Journal) -> None:
     maildrop = journal.maildrop(HOME)
-    rows = [new_record(journal, maildrop, f"u{n}", owed=False)._replace(doubt=Doubt.UNPROVEN) for n in range(3)]
+    rows = [
+        new_record(journal, maildrop, f"u{n}", delete_pending=False)._replace(doubt=Doubt.UNPROVEN) for n in range(3)
+    ]
     journal.commit(rows, [])
     journal.commit([], [DeliveredMark(row.id, False) for row in rows])
     whole, short, neither = (row.id for row in rows)
     journal.mark_delete_pending([whole])
     journal.keep([short])
     journal.mark_delete_pending([short])
-    assert {each.id: (each.state, each.owed, each.doubt) for each in journal.records(maildrop)} == {
+    assert {each.id: (each.state, each.delete_pending, each.doubt) for each in journal.records(maildrop)} == {
         whole: (MessageState.DELIVERED, True, Doubt.NONE),
         short: (MessageState.KEPT, False, Doubt.SHORT),
         neither: (MessageState.DELIVERED, False, Doubt.UNPROVEN),

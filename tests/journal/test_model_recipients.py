@@ -79,7 +79,7 @@ class RecipientsMachine(RuleBasedStateMachine):
             elif waiting & refuse:
                 self.journal.withdraw([record.id], {record.id: waiting - refuse})
             else:
-                self.journal.commit([], [DeliveredMark(record.id, owed=True)])
+                self.journal.commit([], [DeliveredMark(record.id, delete_pending=True)])
                 self.server.remove(mail)
                 self.deleted[mail.content] += 1
 

@@ -162,7 +162,9 @@ def test_a_journal_of_an_earlier_version_is_brought_up_to_date(path: str, versio
     for _ in range(2):
         with closing(Journal.open(path)) as journal:
             assert journal.maildrop(HOME) == 1
-            assert [(each.id, each.uid, each.state, each.owed, each.settled) for each in journal.records(1)] == [
+            assert [
+                (each.id, each.uid, each.state, each.delete_pending, each.quit_confirmed) for each in journal.records(1)
+            ] == [
                 (1, "seen", MessageState.SEEN, False, False),
                 (2, "coming", MessageState.DELIVERING, True, False),
                 (3, "here", MessageState.DELIVERED, True, False),

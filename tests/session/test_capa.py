@@ -140,7 +140,7 @@ async def test_where_utf8_is_refused_nothing_is_deleted(world: World, autojump_c
         assert (result.error, result.messages, result.deleted) == ("", messages, 0)
         assert warnings(world) == [SUSPENDED]
     assert len(world.remaining()) == 3
-    assert not any(record.owed for record in world.records())
+    assert not any(record.delete_pending for record in world.records())
     assert "DELE" not in world.verbs()
     world.add(mail(3))
     assert (await world.poll()).messages == 1
@@ -419,4 +419,4 @@ async def test_records_stay_unsettled_where_nothing_may_be_deleted(world: World,
     world.add(mail(1))
     await world.poll()
     (record,) = world.records()
-    assert (record.state, record.owed, record.settled) == (MessageState.DELIVERED, False, False)
+    assert (record.state, record.delete_pending, record.quit_confirmed) == (MessageState.DELIVERED, False, False)

@@ -35,15 +35,21 @@ PRESERVE_FOURTEEN_DAYS = Policy(preserve=True, delete_after=14.0 * DAY)
 
 def record(state: MessageState = MessageState.DELIVERED, uid: str | None = "u1", **changes: Any) -> Record:
     """A record of an hour ago, owed and not settled."""
-    values: dict[str, Any] = {"id": 7, "owed": True, "settled": False, "time": NOW - 3600, "digest": b"d"} | changes
+    values: dict[str, Any] = {
+        "id": 7,
+        "delete_pending": True,
+        "quit_confirmed": False,
+        "time": NOW - 3600,
+        "digest": b"d",
+    } | changes
     return Record(
         values["id"],
         uid,
         1000,
         Identity(values["digest"], whole=uid is None),
         state,
-        values["owed"],
-        values["settled"],
+        values["delete_pending"],
+        values["quit_confirmed"],
         None,
         None,
         None,
@@ -68,13 +74,18 @@ def verdict(plan: Plan) -> str:
 # --- what the journal knows -------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("settled", [True, False])
-@pytest.mark.parametrize("owed", [True, False])
+@pytest.mark.parametrize("quit_confirmed", [True, False])
+@pytest.mark.parametrize("delete_pending", [True, False])
 @pytest.mark.parametrize("state", [MessageState.DELIVERED, MessageState.DELETED])
-def test_what_was_delivered_waits_where_deletions_are_suspended(state: MessageState, owed: bool, settled: bool) -> None:
+def test_what_was_delivered_waits_where_deletions_are_suspended(
+    state: MessageState, delete_pending: bool, quit_confirmed: bool
+) -> None:
     """Retrieved again it would come twice, and what comes now may be a notice in its place."""
     suspended = Policy(preserve=True, suspended=True)
-    assert verdict(plan_for(suspended, record(state, owed=owed, settled=settled))) == "skip silently"
+    assert (
+        verdict(plan_for(suspended, record(state, delete_pending=delete_pending, quit_confirmed=quit_confirmed)))
+        == "skip silently"
+    )
     assert verdict(plan_for(suspended)) == "fetch"
 
 
@@ -110,13 +121,17 @@ def test_under_preserve_a_uid_that_comes_back_is_new_mail(state: MessageState, p
 def test_of_a_uid_that_comes_back_after_its_deletion_it_is_asked_whose_it_is(
     policy: Policy, octets: int, expected: str
 ) -> None:
-    plan = plan_for(policy, record(MessageState.DELETED, settled=True, owed=False), listing=[Listed(1, "u1", octets)])
+    plan = plan_for(
+        policy,
+        record(MessageState.DELETED, quit_confirmed=True, delete_pending=False),
+        listing=[Listed(1, "u1", octets)],
+    )
     assert verdict(plan) == expected
     assert plan.newly_owed == ([7] if expected == "check" else [])
 
 
 @pytest.mark.parametrize(
-    ("policy", "owed", "settled", "expected"),
+    ("policy", "delete_pending", "quit_confirmed", "expected"),
     [
         (DELETE, True, False, "check"),
         (DELETE, True, True, "check"),
@@ -137,21 +152,23 @@ def test_of_a_uid_that_comes_back_after_its_deletion_it_is_asked_whose_it_is(
         (PRESERVE_FOURTEEN_DAYS, False, False, "skip silently"),
     ],
 )
-def test_a_delivered_message(policy: Policy, owed: bool, settled: bool, expected: str) -> None:
-    assert verdict(plan_for(policy, record(owed=owed, settled=settled))) == expected
+def test_a_delivered_message(policy: Policy, delete_pending: bool, quit_confirmed: bool, expected: str) -> None:
+    assert verdict(plan_for(policy, record(delete_pending=delete_pending, quit_confirmed=quit_confirmed))) == expected
 
 
 @pytest.mark.parametrize("policy", [FOURTEEN_DAYS, PRESERVE_FOURTEEN_DAYS])
-@pytest.mark.parametrize(("owed", "newly"), [(False, [7]), (True, [])])
-def test_deleteafter_owes_a_deletion_when_its_time_has_come(policy: Policy, owed: bool, newly: list[int]) -> None:
-    due = record(owed=owed, settled=True, time=NOW - 14 * DAY)
+@pytest.mark.parametrize(("delete_pending", "newly"), [(False, [7]), (True, [])])
+def test_deleteafter_owes_a_deletion_when_its_time_has_come(
+    policy: Policy, delete_pending: bool, newly: list[int]
+) -> None:
+    due = record(delete_pending=delete_pending, quit_confirmed=True, time=NOW - 14 * DAY)
     plan = plan_for(policy, due)
     assert plan.work == [Verify(Listed(1, "u1", 1000), due)]
     assert plan.newly_owed == newly
 
 
 def test_a_second_before_its_time_deleteafter_owes_nothing() -> None:
-    plan = plan_for(FOURTEEN_DAYS, record(owed=False, time=NOW - 14 * DAY + 1))
+    plan = plan_for(FOURTEEN_DAYS, record(delete_pending=False, time=NOW - 14 * DAY + 1))
     assert (verdict(plan), plan.newly_owed) == ("skip silently", [])
 
 
@@ -159,7 +176,7 @@ def test_a_second_before_its_time_deleteafter_owes_nothing() -> None:
     ("state", "kept"), [(MessageState.DELIVERED, True), (MessageState.DELETED, False), (MessageState.SEEN, False)]
 )
 def test_what_is_fetched_again_is_known_by_its_first_delivery(state: MessageState, kept: bool) -> None:
-    earlier = record(state, settled=True)
+    earlier = record(state, quit_confirmed=True)
     assert plan_for(PRESERVE, earlier).work == [Fetch(Listed(1, "u1", 1000), earlier if kept else None)]
 
 
@@ -173,7 +190,7 @@ def test_of_several_records_of_a_uid_the_newest_counts() -> None:
 
 
 @pytest.mark.parametrize(
-    ("policy", "owed", "settled", "matched"),
+    ("policy", "delete_pending", "quit_confirmed", "matched"),
     [
         (DELETE, True, False, True),
         (DELETE, True, True, True),
@@ -185,9 +202,9 @@ def test_of_several_records_of_a_uid_the_newest_counts() -> None:
     ],
 )
 def test_messages_without_a_uid_are_fetched_and_matched_by_their_hash(
-    policy: Policy, owed: bool, settled: bool, matched: bool
+    policy: Policy, delete_pending: bool, quit_confirmed: bool, matched: bool
 ) -> None:
-    unnamed = record(uid=None, owed=owed, settled=settled)
+    unnamed = record(uid=None, delete_pending=delete_pending, quit_confirmed=quit_confirmed)
     plan = plan_for(policy, unnamed, listing=[Listed(1, None, 1000)])
     assert verdict(plan) == "fetch"
     assert plan.unnamed == ([unnamed] if matched else [])
@@ -323,13 +340,13 @@ def test_what_broke_the_connection_in_this_run_is_passed_over(records: tuple[Rec
 _UIDS = st.sampled_from([None, "a", "b", "c", "d", "e", "f", "g"])
 _RECORDS = st.lists(
     st.builds(
-        lambda uid, state, owed, settled, age, number: record(
+        lambda uid, state, delete_pending, quit_confirmed, age, number: record(
             # a deletion that was done is not owed (Journal.close_session)
             state,
             uid,
             id=number,
-            owed=owed and state is not MessageState.DELETED,
-            settled=settled,
+            delete_pending=delete_pending and state is not MessageState.DELETED,
+            quit_confirmed=quit_confirmed,
             time=NOW - age,
         ),
         _UIDS,
@@ -388,14 +405,16 @@ def test_every_message_is_accounted_for_once(
             # the only messages that are deleted without being delivered
             assert work.record.state in (MessageState.DELIVERED, MessageState.DELETED)
             assert work.record.state is MessageState.DELETED or to_delete(work.record, policy, NOW)
-            assert work.record.owed or work.whole or work.record.id in plan.newly_owed
+            assert work.record.delete_pending or work.whole or work.record.id in plan.newly_owed
     for skip in plan.skips:
         assert isinstance(skip, Skip)
         assert skip.reason
     known = {each.id: each for each in records}
-    assert all(not known[each].owed for each in plan.newly_owed)
+    assert all(not known[each].delete_pending for each in plan.newly_owed)
     if not policy.preserve:
-        assert not any(known[each].settled and known[each].state is MessageState.DELIVERED for each in plan.newly_owed)
+        assert not any(
+            known[each].quit_confirmed and known[each].state is MessageState.DELIVERED for each in plan.newly_owed
+        )
     elif policy.delete_after is None:
         assert plan.newly_owed == []
     assert all(each.uid is None and each.state in (MessageState.DELIVERED, MessageState.KEPT) for each in plan.unnamed)

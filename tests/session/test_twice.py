@@ -41,7 +41,7 @@ async def test_deletions_that_quit_did_not_do_are_made_up_for(
     assert not result.ok
     assert (result.messages, result.deleted) == (2, 0)
     assert world.of(MessagesDeleted) == []
-    assert [record.owed for record in world.records()] == [True, True]
+    assert [record.delete_pending for record in world.records()] == [True, True]
 
     world.faults.quit = QuitFault.NONE
     world.add(mail(3))
@@ -76,7 +76,7 @@ async def test_a_refused_dele_is_made_up_for(world: World, autojump_clock: MockC
     assert (result.messages, result.deleted) == (2, 0)
     assert world.said()[-1] == "QUIT"
     assert [note.text for note in world.of(Noted) if "refused to delete 2 messages (not today)" in note.text]
-    assert [record.owed for record in world.records()] == [True, True]
+    assert [record.delete_pending for record in world.records()] == [True, True]
     world.faults.answers.clear()
     result = await world.poll()
     assert (result.messages, result.deleted) == (0, 2)

@@ -58,7 +58,7 @@ class Handover:
 
     def _hand_over(self, parcel: Parcel) -> Failure | None:
         before, self.delivered = self.delivered, []
-        marks = [DeliveredMark(each.record.id, each.record.owed) for each in before]
+        marks = [DeliveredMark(each.record.id, each.record.delete_pending) for each in before]
         written = self.keeper.start(
             lambda journal: journal.commit([parcel.record], marks),
             lambda problem: self.settled(parcel, before, problem),

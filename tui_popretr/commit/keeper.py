@@ -296,9 +296,9 @@ class JournalKeeper:
 _RECOVERIES = {
     RecoveryResult.FOUND: "was delivered already",
     RecoveryResult.PUBLISHED: "is delivered now",
-    RecoveryResult.TAKEN: "was delivered already and a mail reader has taken it",
-    RecoveryResult.AGAIN: "was not delivered and will come again",
-    RecoveryResult.SENDING: "was being handed over, the receiving server or command may have it; it is sent again",
+    RecoveryResult.CONSUMED: "was delivered already and a mail reader has taken it",
+    RecoveryResult.REDELIVER: "was not delivered and will come again",
+    RecoveryResult.IN_DOUBT: "was being handed over, the receiving server or command may have it; it is sent again",
     RecoveryResult.UNKNOWN: "may have been delivered, its place cannot be looked at",
 }
 

@@ -218,7 +218,7 @@ class Lane:
             self._between_commits(False)
             return True
         records = [parcel.record for parcel in delivering]
-        marks = [DeliveredMark(parcel.record.id, parcel.record.owed) for parcel in delivered]
+        marks = [DeliveredMark(parcel.record.id, parcel.record.delete_pending) for parcel in delivered]
         if delivering:
             self._between_commits(True)
         problem: JournalError | None = None

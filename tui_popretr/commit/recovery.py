@@ -22,7 +22,7 @@ from tui_popretr.journal.records import DeliveredMark, Record
 from tui_popretr.text import visible
 
 #: Maildir readers clean tmp after 36 hours: a younger message that is nowhere was published and a reader took it.
-TAKEN_WITHIN: Final = 30 * 3600
+CONSUMED_WITHIN: Final = 30 * 3600
 
 
 class RecoveryResult(Enum):
@@ -30,14 +30,14 @@ class RecoveryResult(Enum):
 
     FOUND = "found"  # published and only not recorded: delivered
     PUBLISHED = "published"  # it was still unfinished: published now, delivered
-    TAKEN = "taken"  # nowhere, and young: a reader took it, delivered
-    AGAIN = "again"  # nowhere, and old, or never published: forgotten, it will be delivered again
-    SENDING = "sending"  # it was being handed to a server or command that may have it: forgotten, it may come twice
+    CONSUMED = "consumed"  # nowhere, and young: a reader took it, delivered
+    REDELIVER = "redeliver"  # nowhere, and old, or never published: forgotten, it will be delivered again
+    IN_DOUBT = "in doubt"  # it was being handed to a server or command that may have it: forgotten, it may come twice
     UNKNOWN = "unknown"  # its place cannot be looked at: the record stays, its message must wait
 
     @property
     def delivered(self) -> bool:
-        return self in (RecoveryResult.FOUND, RecoveryResult.PUBLISHED, RecoveryResult.TAKEN)
+        return self in (RecoveryResult.FOUND, RecoveryResult.PUBLISHED, RecoveryResult.CONSUMED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +90,10 @@ def record_results(journal: Journal, results: Sequence[Recovered], audit: Callab
     if delivered:
         audit([f"{record.audit} (recovered)" for record in delivered if record.audit is not None])
         faultpoints.reached(Step.RECOVERY_AUDITED)
-        journal.commit((), [DeliveredMark(record.id, record.owed) for record in delivered])
-    again = [result.record.id for result in results if result.outcome in (RecoveryResult.AGAIN, RecoveryResult.SENDING)]
+        journal.commit((), [DeliveredMark(record.id, record.delete_pending) for record in delivered])
+    again = [
+        result.record.id for result in results if result.outcome in (RecoveryResult.REDELIVER, RecoveryResult.IN_DOUBT)
+    ]
     if again:
         journal.withdraw(again)
     if delivered or again:
@@ -101,7 +103,7 @@ def record_results(journal: Journal, results: Sequence[Recovered], audit: Callab
 def _look_up_one(owner: int, record: Record, resumption: InterruptedPublish, now: int) -> tuple[Recovered, str | None]:
     """What became of one, and the folder to be fsynced before that is true."""
     if record.tmp is None or record.final is None:  # SMTP or a command
-        return Recovered(owner, record, RecoveryResult.SENDING), None
+        return Recovered(owner, record, RecoveryResult.IN_DOUBT), None
     try:
         where, folder = resumption.resume(record.tmp, record.final)
     except OSError as error:
@@ -113,10 +115,10 @@ def _look_up_one(owner: int, record: Record, resumption: InterruptedPublish, now
     if where is FileState.EMPTY and record.octets == 0:
         where = FileState.PUBLISHED
     if where in (FileState.DISPLACED, FileState.EMPTY):
-        return Recovered(owner, record, RecoveryResult.AGAIN), None
+        return Recovered(owner, record, RecoveryResult.REDELIVER), None
     if where is FileState.GONE:
         return Recovered(
-            owner, record, RecoveryResult.TAKEN if now - record.time < TAKEN_WITHIN else RecoveryResult.AGAIN
+            owner, record, RecoveryResult.CONSUMED if now - record.time < CONSUMED_WITHIN else RecoveryResult.REDELIVER
         ), None
     return Recovered(
         owner, record, RecoveryResult.PUBLISHED if where is FileState.RESUMED else RecoveryResult.FOUND

@@ -241,16 +241,17 @@ class Journal:
         """
         rows = []
         for new in delivering:
-            state = (MessageState.DELIVERING, new.owed, False)
+            state = (MessageState.DELIVERING, new.delete_pending, False)
             rows.append((new.maildrop, new.id, new.uid, new.octets, *new.identity, *state, *new[-6:]))
         with self._writing() as connection:
             if rows:
                 connection.executemany(_INSERT, rows)
                 self._raise_last_message(max(new.id for new in delivering))
             if delivered:
-                for owed in {mark.owed for mark in delivered}:
+                for delete_pending in {mark.delete_pending for mark in delivered}:
                     connection.execute(
-                        _MARK_DELIVERED, (owed, _ids(mark.id for mark in delivered if mark.owed is owed))
+                        _MARK_DELIVERED,
+                        (delete_pending, _ids(mark.id for mark in delivered if mark.delete_pending is delete_pending)),
                     )
                 ids = _ids(mark.id for mark in delivered)
                 connection.execute(_FORGET_OLDER, (ids,))
@@ -595,8 +596,10 @@ def _ids(ids: Iterable[int]) -> str:
 
 
 def _record(row: Any) -> Record:
-    identifier, uid, octets, *identity, state, owed, settled, tmp, final, audit, time, doubt, born = row
-    known = (_identity(*identity), _STATES[state], owed == 1, settled == 1)
+    identifier, uid, octets, *identity, state, delete_pending, quit_confirmed, tmp, final, audit, time, doubt, born = (
+        row
+    )
+    known = (_identity(*identity), _STATES[state], delete_pending == 1, quit_confirmed == 1)
     return Record(identifier, uid, octets, *known, tmp, final, audit, time, _DOUBTS[doubt], born)
 
 

@@ -132,8 +132,8 @@ class MaildropClock(NamedTuple):
 class Record(NamedTuple):
     """One message in the journal.
 
-    `settled`: QUIT's +OK came after the delivery. preserve without newonly retrieves a settled message again, and an
-    unsettled one not: a run that was cut goes on without repeats. A named tuple, because there may be 100,000 of them.
+    preserve without newonly retrieves a message again only if `quit_confirmed` is true: after an interrupted run the
+    next one retrieves only the rest. A named tuple, because a maildrop may have 100,000 of them.
     """
 
     id: int
@@ -141,8 +141,8 @@ class Record(NamedTuple):
     octets: int
     identity: Identity
     state: MessageState
-    owed: bool  # its deletion on the server; for DELIVERING what it will be
-    settled: bool
+    delete_pending: bool  # to be deleted from the server; for DELIVERING: what recovery will set
+    quit_confirmed: bool  # a QUIT was answered +OK after the delivery
     tmp: str | None  # absolute; only while DELIVERING
     final: str | None  # absolute, as it was at delivery: readers may have moved the file since
     audit: str | None  # the audit line's text; only while DELIVERING
@@ -159,7 +159,7 @@ class NewRecord(NamedTuple):
     uid: str | None
     octets: int
     identity: Identity
-    owed: bool  # what recovery will set if everything stops here
+    delete_pending: bool  # what recovery will set after a crash
     tmp: str | None
     final: str | None
     audit: str | None
@@ -180,7 +180,7 @@ class DeliveredMark(NamedTuple):
     """A message that is published and durable, and has its audit line."""
 
     id: int
-    owed: bool
+    delete_pending: bool
 
 
 class MessageFailure(NamedTuple):

@@ -50,7 +50,7 @@ CREATE TABLE session (
 CREATE INDEX session_by_client ON session (client, id);
 CREATE INDEX session_by_end ON session (end);
 """
-# `owed` of an unfinished record (state 1) is what it will be. `doubt` is records.Doubt.
+# `owed` and `settled` are Record.delete_pending and Record.quit_confirmed. `doubt` is records.Doubt.
 _MESSAGE = """
 CREATE TABLE message (
     id INTEGER PRIMARY KEY,

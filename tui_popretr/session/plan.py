@@ -150,7 +150,7 @@ def make_plan(
             known[record.uid] = record
         elif record.state is MessageState.KEPT or (
             record.state is MessageState.DELIVERED
-            and (to_delete(record, policy, clock) or policy.new_only or not record.settled)
+            and (to_delete(record, policy, clock) or policy.new_only or not record.quit_confirmed)
         ):
             plan.unnamed.append(record)
     failed: list[tuple[int, Fetch]] = []
@@ -230,7 +230,7 @@ def _decide(listed: Listed, record: Record, policy: Policy, clock: float) -> Ver
         return None
     if to_delete(record, policy, clock):
         return Verify(listed, record)
-    if policy.new_only or (policy.preserve and not record.settled):
+    if policy.new_only or (policy.preserve and not record.quit_confirmed):
         return Skip(listed, "retrieved before", silent=True)
     return None
 
@@ -251,7 +251,7 @@ def _order_deletions(
             reason = f"it was delivered; deleting it {_rest_text(trouble, now)}"
             plan.skips.append(Skip(check.listed, reason, trouble=True, deletion=True))
             continue
-        if not check.record.owed and not check.whole:
+        if not check.record.delete_pending and not check.whole:
             plan.newly_owed.append(check.record.id)
         if trouble is None:
             plan.work.append(check)
@@ -269,7 +269,7 @@ def to_delete(record: Record, policy: Policy, clock: float) -> bool:
     if policy.preserve:  # suspends what is owed, but for a deletion that the settings themselves ask for
         return policy.delete_after is not None and clock - record.born >= policy.delete_after
     # A run under preserve that was cut goes on, after preserve was switched off, without retrieving again.
-    return record.owed or not record.settled or record.doubt is Doubt.UNPROVEN
+    return record.delete_pending or not record.quit_confirmed or record.doubt is Doubt.UNPROVEN
 
 
 def _limit(plan: Plan, count: int) -> None:

@@ -539,7 +539,7 @@ class Retrieval:
             uid=listed.uid,
             octets=octets,
             identity=identity,
-            owed=not target.policy.preserve and doubt is Doubt.NONE,
+            delete_pending=not target.policy.preserve and doubt is Doubt.NONE,
             tmp=draft.tmp,
             final=draft.final,
             audit=target.audit(draft.description(), identity.message_id, octets, sender),
@@ -554,7 +554,7 @@ class Retrieval:
             self._kick.set()
             if problem is None:
                 self._failures_in_a_row = 0
-                if record.owed:
+                if record.delete_pending:
                     self._delete(listed, record.id)
                 self._observer.delivered(listed, parcel, octets, sender)
                 if isinstance(job, Fetch) and job.refusal:
