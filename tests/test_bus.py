@@ -163,7 +163,7 @@ def test_an_engine_of_the_program_never_fails_with_its_subscribers() -> None:
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Bus"
         if not node.args and not node.keywords
     }
-    assert calls == {"cli/probing.py", "cli/init_survey.py"}
+    assert calls == {"cli/probing.py", "cli/init/explore.py"}
 
 
 def test_a_subscriber_may_leave_while_it_is_told_something() -> None:

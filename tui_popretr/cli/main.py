@@ -79,7 +79,7 @@ def _load(name: str) -> Callable[[Namespace], int]:
         case "run":
             from tui_popretr.cli.run import run
         case "init":
-            from tui_popretr.cli.init import run
+            from tui_popretr.cli.init.command import run
         case "check":
             from tui_popretr.cli.check import run
         case "mark-seen":

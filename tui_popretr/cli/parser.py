@@ -10,8 +10,8 @@ from itertools import takewhile
 from typing import Final, NoReturn
 
 from tui_popretr import __version__
-from tui_popretr.cli import init_arguments
 from tui_popretr.cli.demo import add_arguments as demo_arguments
+from tui_popretr.cli.init import arguments as init_arguments
 from tui_popretr.errors import UsageError
 
 PROGRAM: Final = "tui-popretr"

@@ -11,9 +11,9 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from tests.config.helpers import load_text, settings_of
-from tui_popretr.cli.init_dialogue import plain
-from tui_popretr.cli.init_survey import Approach, Security, Trust
-from tui_popretr.cli.init_text import MailFolder, MailServer, Outline, absolute, configuration_text, short
+from tui_popretr.cli.init.console import plain
+from tui_popretr.cli.init.explore import Approach, Security, Trust
+from tui_popretr.cli.init.write import MailFolder, MailServer, Outline, absolute, configuration_text, short
 from tui_popretr.config.model import AuthType, FromCommand, FromEnvironment, FromFile, SmtpDestination, TlsPolicy
 
 TLS = Approach(995, Security.TLS)

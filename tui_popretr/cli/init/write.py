@@ -7,7 +7,7 @@ import shlex
 from dataclasses import dataclass
 from xml.sax.saxutils import escape, quoteattr
 
-from tui_popretr.cli.init_survey import Approach, Security, Trust
+from tui_popretr.cli.init.explore import Approach, Security, Trust
 from tui_popretr.config.client import POP3_PORT, POP3S_PORT
 from tui_popretr.config.login import DEFAULT_AUTH_TYPES
 from tui_popretr.config.model import FromCommand, FromEnvironment, FromFile

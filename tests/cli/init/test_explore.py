@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.passwords import PASSWORD
 from tests.support.popserver_thread import running_server
-from tui_popretr.cli.init_survey import Approach, Security, Trust, Wanted, explore, offered_logins, ways
+from tui_popretr.cli.init.explore import Approach, Security, Trust, Wanted, explore, offered_logins, ways
 from tui_popretr.config.model import AuthType, Server
 from tui_popretr.engine.probe import Findings
 from tui_popretr.errors import (

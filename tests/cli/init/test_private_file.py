@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tui_popretr.cli.init_file import PrivateFile
+from tui_popretr.cli.init.private_file import PrivateFile
 from tui_popretr.errors import CannotCreate, DeliveryFailed
 
 

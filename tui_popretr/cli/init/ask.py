@@ -11,10 +11,10 @@ from typing import Final
 
 from humanize.filesize import naturalsize
 
-from tui_popretr.cli.init_dialogue import Talk, needed
-from tui_popretr.cli.init_password import Credentials, credentials, other_credentials
-from tui_popretr.cli.init_survey import Approach, Trust, Wanted, explore, log_in, ways
-from tui_popretr.cli.init_text import MailFolder, MailServer, Outline, absolute, address, shown
+from tui_popretr.cli.init.console import Talk, needed
+from tui_popretr.cli.init.explore import Approach, Trust, Wanted, explore, log_in, ways
+from tui_popretr.cli.init.password import Credentials, credentials, other_credentials
+from tui_popretr.cli.init.write import MailFolder, MailServer, Outline, absolute, address, shown
 from tui_popretr.config import values
 from tui_popretr.config.addresses import mail_address, server_address
 from tui_popretr.config.model import PasswordSource, Server

@@ -18,8 +18,9 @@ import pytest
 from tests.cli.program import Done, environment, mail, run_program
 from tests.support.passwords import PASSWORD
 from tests.support.popserver_thread import PATIENCE, RunningServer, running_server
-from tui_popretr.cli import init, init_arguments
-from tui_popretr.cli.init_questions import client_id_of
+from tui_popretr.cli.init import arguments as init_arguments
+from tui_popretr.cli.init import command as init
+from tui_popretr.cli.init.ask import client_id_of
 from tui_popretr.cli.main import main
 from tui_popretr.cli.parser import build_parser, normalise
 from tui_popretr.config.model import AuthType, ClientSettings, FolderDestination, MaildirDestination, Server
@@ -540,7 +541,7 @@ def test_the_id_is_a_name_that_people_would_give(host: str, expected: str) -> No
 
 
 def test_every_argument_is_in_the_document() -> None:
-    document = (Path(__file__).parents[2] / "docs/command-line.md").read_text(encoding="utf-8")
+    document = (Path(__file__).parents[3] / "docs/command-line.md").read_text(encoding="utf-8")
     section = document.partition("\n## init\n")[2].partition("\n## ")[0]
     parser = argparse.ArgumentParser()
     init_arguments.add_arguments(parser)

@@ -13,10 +13,10 @@ from typing import Final
 
 from tui_popretr.cli import preflight
 from tui_popretr.cli.config_path import locate, own_place
-from tui_popretr.cli.init_dialogue import Dialogue, Talk, folded, has_terminal, needed, plain
-from tui_popretr.cli.init_file import PrivateFile, already_there
-from tui_popretr.cli.init_questions import Agreed, amount, interview
-from tui_popretr.cli.init_text import configuration_text, shown
+from tui_popretr.cli.init.ask import Agreed, amount, interview
+from tui_popretr.cli.init.console import Dialogue, Talk, folded, has_terminal, needed, plain
+from tui_popretr.cli.init.private_file import PrivateFile, already_there
+from tui_popretr.cli.init.write import configuration_text, shown
 from tui_popretr.config import values
 from tui_popretr.config.addresses import mail_address, server_address
 from tui_popretr.config.explain import describe

@@ -7,8 +7,8 @@ import shlex
 from argparse import Namespace
 from dataclasses import dataclass
 
-from tui_popretr.cli.init_dialogue import Talk
-from tui_popretr.cli.init_text import Password, absolute, shown
+from tui_popretr.cli.init.console import Talk
+from tui_popretr.cli.init.write import Password, absolute, shown
 from tui_popretr.config.login import command_line, variable_name
 from tui_popretr.config.model import FromCommand, FromEnvironment, FromFile, Literal, PasswordSource
 from tui_popretr.secret import Secret
