@@ -37,8 +37,8 @@ def auth(types: str, *, initrsp: str = "N") -> str:
 def test_defaults(tmp_path: Path) -> None:
     found = only_client(tmp_path, client())
     assert (found.id, found.recip, found.frequency, found.runs) == ("a", "user1", 300.0, 0)
-    assert not any((found.preserve, found.omit_received, found.full_transcript, found.new_only))
-    assert (found.delete_after, found.max_size, found.max_messages) == (None, None, None)
+    assert not any((found.retention.preserve, found.omit_received, found.full_transcript, found.retention.new_only))
+    assert (found.retention.delete_after, found.retention.max_size, found.retention.max_messages) == (None, None, None)
     assert (found.capa, found.pipelining) == (CapaUse.LOGIN, True)
 
 
@@ -77,8 +77,20 @@ def test_all_attributes(tmp_path: Path) -> None:
         ),
     )
     assert (found.frequency, found.runs) == (5400.0, 3)
-    assert all((found.preserve, found.capa is CapaUse.STLS, found.omit_received, found.full_transcript, found.new_only))
-    assert (found.delete_after, found.max_size, found.max_messages) == (14 * 86400.0, 25 * 1024**2, 100)
+    assert all(
+        (
+            found.retention.preserve,
+            found.capa is CapaUse.STLS,
+            found.omit_received,
+            found.full_transcript,
+            found.retention.new_only,
+        )
+    )
+    assert (found.retention.delete_after, found.retention.max_size, found.retention.max_messages) == (
+        14 * 86400.0,
+        25 * 1024**2,
+        100,
+    )
 
 
 @pytest.mark.parametrize(

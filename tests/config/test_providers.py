@@ -42,7 +42,7 @@ def test_a_sample_is_accepted_and_safe(text: str, tmp_path: Path) -> None:
     assert server.tls.latent == (server.port == 110)
     assert clear_text_logins(client) == ()
     assert isinstance(server.password, FromCommand)
-    assert client.preserve == client.new_only
+    assert client.retention.preserve == client.retention.new_only
 
 
 def test_every_provider_has_one(tmp_path: Path) -> None:

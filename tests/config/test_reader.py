@@ -169,14 +169,14 @@ def test_an_empty_value_is_the_default(tmp_path: Path) -> None:
     text = task(client('freq="" runs=" " maxsize="" preserve=""'), before="<timeout> </timeout><delay_start/>")
     found = settings_of(load_text(tmp_path, text))
     assert (found.timeout, found.delay_start) == (240.0, 60.0)
-    assert (found.clients[0].frequency, found.clients[0].runs, found.clients[0].max_size) == (300.0, 0, None)
+    assert (found.clients[0].frequency, found.clients[0].runs, found.clients[0].retention.max_size) == (300.0, 0, None)
 
 
 def test_a_lone_dash_is_no_value(tmp_path: Path) -> None:
     text = task(client('maxsize="-" deleteafter="-"', more="<maildir>-</maildir>"), before="<audit>-</audit>")
     found = settings_of(load_text(tmp_path, text))
     assert found.audit is None
-    assert (found.clients[0].max_size, found.clients[0].delete_after) == (None, None)
+    assert (found.clients[0].retention.max_size, found.clients[0].retention.delete_after) == (None, None)
 
 
 def test_path_is_the_real_path(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from tui_popretr.config.model import (
     MaildirDestination,
     Modes,
     PasswordSource,
+    Retention,
     SmtpDestination,
     TlsPolicy,
 )
@@ -134,7 +135,7 @@ def test_of_a_pinned_certificate_only_the_pin_is_shown() -> None:
 
 
 def test_what_is_set_is_shown_and_what_is_not_is_left_out() -> None:
-    client = client_settings(frequency=90.0, runs=3, preserve=True, new_only=True, delete_after=14 * 86400.0)
+    client = client_settings(frequency=90.0, runs=3, retention=Retention(True, True, 14 * 86400.0))
     settings = dict(client_info(client, 240.0).settings)
     assert settings["freq"] == "1m30s"
     assert settings["runs"] == "3"
@@ -146,7 +147,7 @@ def test_what_is_set_is_shown_and_what_is_not_is_left_out() -> None:
     assert "maxsize" not in settings
     odd = dict(client_info(client_settings(capa=CapaUse.NEVER, pipelining=False), 240.0).settings)
     assert (odd["capa"], odd["pipelining"]) == ("never", "N")
-    limited = dict(client_info(client_settings(max_size=1000, max_messages=5), 240.0).settings)
+    limited = dict(client_info(client_settings(retention=Retention(max_size=1000, max_messages=5)), 240.0).settings)
     assert (limited["maxsize"], limited["maxmessages"], limited["runs"]) == ("1000 octets", "5", "no limit")
     assert "deleteafter" not in limited
 

@@ -19,7 +19,7 @@ from tests.support.running import Fleet
 from tests.support.worlds import disk_without_threads
 from tui_popretr.bus import Bus
 from tui_popretr.commands import PauseClient, PollClient, Reload, Shutdown, StopSession
-from tui_popretr.config.model import Concurrency, LogSettings, Settings, TlsPolicy
+from tui_popretr.config.model import Concurrency, LogSettings, Retention, Settings, TlsPolicy
 from tui_popretr.engine import service
 from tui_popretr.engine.client import ClientRunner
 from tui_popretr.engine.service import LAST_DEADLINE, Engine, connect_tcp
@@ -247,7 +247,9 @@ async def test_a_running_session_finishes_under_the_settings_it_began_with(
     fleet.faults().delay = 3.0
     async with fleet.running(client):
         await trio.sleep(5.0)
-        await reload(fleet, fleet.settings(replace(client, preserve=True, frequency=60.0), timeout=7.0))
+        await reload(
+            fleet, fleet.settings(replace(client, retention=Retention(preserve=True), frequency=60.0), timeout=7.0)
+        )
         await trio.sleep(200.0)
         first = fleet.results()[0]
         assert (first.messages, first.deleted) == (3, 3)
@@ -320,7 +322,9 @@ async def test_a_queued_client_takes_its_new_settings(fleet: Fleet, autojump_clo
     async with fleet.running(a, b, concurrency=Concurrency(total=1)):
         await trio.sleep(35.0)
         assert len(fleet.of(ClientQueued)) == 1
-        await reload(fleet, fleet.settings(a, replace(b, preserve=True), concurrency=Concurrency(total=2)))
+        await reload(
+            fleet, fleet.settings(a, replace(b, retention=Retention(preserve=True)), concurrency=Concurrency(total=2))
+        )
         assert len(fleet.starts("b")) == 1
         await trio.sleep(250.0)
     assert fleet.results("b")[0].messages == 1

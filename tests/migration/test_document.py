@@ -33,7 +33,7 @@ def test_an_example_loads_without_a_warning(number: int, tmp_path: Path) -> None
     loaded = load_text(tmp_path, EXAMPLES[number], environ={"HOME": str(tmp_path)})
     assert messages(loaded, Severity.WARNING) == []
     # with it the memory of another program can be taken over
-    assert all(client.new_only for client in settings_of(loaded).clients)
+    assert all(client.retention.new_only for client in settings_of(loaded).clients)
 
 
 @pytest.mark.parametrize("number", range(len(EXAMPLES)))

@@ -25,7 +25,10 @@ def run(arguments: Namespace) -> int:
     with closing(Journal.open(settings.journal)) as journal:  # before anybody is called on: a daemon may have it
         found: list[tuple[ClientSettings, Findings]] = []
         # A missing UIDL is told in this command's own words.
-        plain = tuple(replace(client, new_only=False, delete_after=None) for client in settings.clients)
+        plain = tuple(
+            replace(client, retention=replace(client.retention, new_only=False, delete_after=None))
+            for client in settings.clients
+        )
         visit(replace(settings, clients=plain), lambda client, findings: found.append((client, findings)))
         return worst([_mark(journal, client, findings) for client, findings in found])
 

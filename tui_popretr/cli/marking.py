@@ -33,7 +33,7 @@ def read_settings(arguments: Namespace) -> Settings:
         )
     chosen = configuration.choose(everything, arguments.clients)
     for client in chosen.clients:
-        if not client.new_only:
+        if not client.retention.new_only:
             print(
                 f"{visible(chosen.path)}: warning: client {visible(client.id)}: marks have no effect until the client"
                 ' has newonly="Y"',

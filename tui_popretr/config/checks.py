@@ -46,12 +46,12 @@ def check_client(section: Section, client: ClientSettings) -> None:
             'capa="never" leaves AUTO to guess what the server offers; name the method in authtypes',
             section.place_of("capa"),
         )
-    repeats = client.runs != 1
-    if client.preserve and not client.new_only and repeats:
+    retention = client.retention
+    if retention.preserve and not retention.new_only and client.runs != 1:
         again = "every message again at each run"
-        if client.max_messages is not None and client.delete_after is None:
-            # A session begins with the first message, and nothing tells it that it has had that before.
-            again = f"the first {client.max_messages} messages again at each run, and never the others (maxmessages)"
+        if retention.max_messages is not None and retention.delete_after is None:
+            # each session starts with the first message again
+            again = f"the first {retention.max_messages} messages again at each run, and never the others (maxmessages)"
         section.warning(f'preserve without newonly retrieves {again}; add newonly="Y"', section.place_of("preserve"))
     if 0 < client.frequency < SHORTEST_FREQUENCY:
         section.warning(
@@ -73,7 +73,7 @@ def check_maildrops(clients: Sequence[tuple[Section, ClientSettings]]) -> None:
     first: dict[tuple[str, int, str], ClientSettings] = {}
     for section, client in clients:
         other = first.setdefault(maildrop(client), client)
-        if other is client or all(each.preserve and each.new_only for each in (client, other)):
+        if other is client or all(each.retention.preserve and each.retention.new_only for each in (client, other)):
             continue
         section.warning(
             f"clients {quote(other.id)} and {quote(client.id)} poll the same maildrop, so each message reaches only one"

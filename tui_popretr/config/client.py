@@ -6,7 +6,7 @@ from tui_popretr.config import values
 from tui_popretr.config.addresses import server_address
 from tui_popretr.config.destination import Local, read_destination
 from tui_popretr.config.login import read_login
-from tui_popretr.config.model import CapaUse, ClientSettings, Server
+from tui_popretr.config.model import CapaUse, ClientSettings, Retention, Server
 from tui_popretr.config.section import Section
 from tui_popretr.config.tls import read_tls
 from tui_popretr.text import visible
@@ -69,15 +69,11 @@ def read_client(client: Section, client_id: str | None, local: Local) -> ClientS
         destination=destination,
         frequency=frequency,
         runs=runs if runs is not None else 1 if frequency == 0 else 0,
-        preserve=preserve,
+        retention=Retention(preserve, new_only, delete_after, max_size, max_messages),
         capa=capa,
         pipelining=pipelining,
         omit_received=omit_received,
         full_transcript=full_transcript,
-        new_only=new_only,
-        delete_after=delete_after,
-        max_size=max_size,
-        max_messages=max_messages,
     )
 
 

@@ -70,10 +70,10 @@ def _single(seconds: float) -> bool:
 
 
 def _what(client: ClientSettings) -> str:
-    what = "new mail" if client.new_only else "all mail"
-    if client.max_messages is None:
+    what = "new mail" if client.retention.new_only else "all mail"
+    if client.retention.max_messages is None:
         return what
-    number = "1 message" if client.max_messages == 1 else f"{client.max_messages} messages"
+    number = "1 message" if client.retention.max_messages == 1 else f"{client.retention.max_messages} messages"
     return f"{what} (at most {number}{'' if client.runs == 1 else ' at a time'})"
 
 
@@ -136,22 +136,22 @@ def _modes(modes: Modes) -> str:
 def _afterwards(client: ClientSettings) -> str:
     """What becomes of the mail on the server, and whether it is retrieved again."""
     fate = _fate(client)
-    if client.max_size is None:
+    if client.retention.max_size is None:
         return fate
-    return f"{fate} Messages larger than {octets(client.max_size)} are not retrieved and stay on the server."
+    return f"{fate} Messages larger than {octets(client.retention.max_size)} are not retrieved and stay on the server."
 
 
 def _fate(client: ClientSettings) -> str:
-    marked = "; what mark-seen or import-seen has marked stays there" if client.new_only else ""
-    if not client.preserve:
+    marked = "; what mark-seen or import-seen has marked stays there" if client.retention.new_only else ""
+    if not client.retention.preserve:
         return f"What was delivered is deleted from the server, except messages that arrive cut short{marked}."
-    if client.delete_after is None:
-        if client.new_only:
+    if client.retention.delete_after is None:
+        if client.retention.new_only:
             return "Everything stays on the server, and each message is retrieved once."
-        again = "all of it" if client.max_messages is None else "the same messages"
+        again = "all of it" if client.retention.max_messages is None else "the same messages"
         return f"Everything stays on the server, and the next run retrieves {again} again."
-    when = f"by the first run after {span(client.delete_after)}"
-    if client.new_only:
+    when = f"by the first run after {span(client.retention.delete_after)}"
+    if client.retention.new_only:
         return (
             f"Each message is retrieved once, and deleted from the server {when}, unless it arrived cut short{marked}."
         )

@@ -261,6 +261,17 @@ Destination = MaildirDestination | FolderDestination | SmtpDestination | Command
 
 
 @dataclass(frozen=True, slots=True)
+class Retention:
+    """Which messages are retrieved, and how long they stay on the server. Sizes are octets, times seconds."""
+
+    preserve: bool = False
+    new_only: bool = False
+    delete_after: float | None = None  # from the retrieval; only with preserve
+    max_size: int | None = None  # larger messages are not retrieved
+    max_messages: int | None = None  # in one session
+
+
+@dataclass(frozen=True, slots=True)
 class ClientSettings:
     """One client: an account to poll and where its mail goes."""
 
@@ -270,15 +281,11 @@ class ClientSettings:
     destination: Destination
     frequency: float = 300.0  # seconds from the end of a session to the next start; 0: in succession
     runs: int = 0  # 0: no limit
-    preserve: bool = False
+    retention: Retention = Retention()
     capa: CapaUse = CapaUse.LOGIN
     pipelining: bool = True  # several commands at once where the server offers PIPELINING
     omit_received: bool = False
     full_transcript: bool = False
-    new_only: bool = False
-    delete_after: float | None = None
-    max_size: int | None = None
-    max_messages: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

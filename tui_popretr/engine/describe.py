@@ -53,8 +53,8 @@ def _settings(client: ClientSettings, timeout: float) -> list[tuple[str, str]]:
         ("destination", _destination(client.destination)),
         ("freq", duration(client.frequency)),
         ("runs", str(client.runs) if client.runs else "no limit"),
-        ("preserve", _yes_no(client.preserve)),
-        ("newonly", _yes_no(client.new_only)),
+        ("preserve", _yes_no(client.retention.preserve)),
+        ("newonly", _yes_no(client.retention.new_only)),
         ("capa", client.capa.value),
         ("pipelining", "auto" if client.pipelining else "N"),
         ("fulltrans", _yes_no(client.full_transcript)),
@@ -67,12 +67,12 @@ def _settings(client: ClientSettings, timeout: float) -> list[tuple[str, str]]:
         case SmtpDestination(drop_delivered=dropping, timeout=patience, rejected=rejected):
             settings += [("timeout (SMTP)", duration(patience)), ("dropdelivered", _yes_no(dropping))]
             settings.append(("rejected", rejected or "-"))
-    if client.delete_after is not None:
-        settings.append(("deleteafter", duration(client.delete_after)))
-    if client.max_size is not None:
-        settings.append(("maxsize", f"{client.max_size} octets"))
-    if client.max_messages is not None:
-        settings.append(("maxmessages", str(client.max_messages)))
+    if client.retention.delete_after is not None:
+        settings.append(("deleteafter", duration(client.retention.delete_after)))
+    if client.retention.max_size is not None:
+        settings.append(("maxsize", f"{client.retention.max_size} octets"))
+    if client.retention.max_messages is not None:
+        settings.append(("maxmessages", str(client.retention.max_messages)))
     return settings + _tls_settings(server.tls, timeout)
 
 

@@ -8,9 +8,10 @@ server forgets all deletions of that connection.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import astuple, dataclass, field, replace
 from operator import itemgetter
 
+from tui_popretr.config.model import Retention
 from tui_popretr.journal.records import Doubt, MessageFailure, MessageState, Record, deletion_key, size_key, uid_key
 
 #: After this many failures a message or a deletion is not tried for LEAST_REST seconds, and after each further failure
@@ -42,16 +43,21 @@ class Listed:
 
 
 @dataclass(frozen=True, slots=True)
-class Policy:
-    """The settings of a client that bear on the plan. Sizes are octets, times seconds."""
+class Policy(Retention):
+    """The client's retention as it applies to one session.
 
-    preserve: bool = False
-    new_only: bool = False
-    delete_after: float | None = None
-    max_size: int | None = None
-    max_messages: int | None = None
-    #: Nothing is deleted in this session, although the settings ask for it. Goes with preserve.
+    `suspended`: the settings ask for deletions, but this session deletes nothing. It implies `preserve`.
+    """
+
     suspended: bool = False
+
+    @classmethod
+    def of(cls, retention: Retention, *, keep_all: bool = False) -> Policy:
+        """Return the policy of a session; with `keep_all` it deletes nothing."""
+        policy = cls(*astuple(retention))
+        if keep_all:
+            policy = replace(policy, preserve=True, delete_after=None, suspended=not retention.preserve)
+        return policy
 
 
 @dataclass(frozen=True, slots=True)

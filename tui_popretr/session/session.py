@@ -394,15 +394,7 @@ class Session(Observer):
 
     def _set_policy(self, doubtful: str) -> None:
         """Set the policy from the client's settings; with a reason to doubt the messages, nothing is deleted."""
-        client = self._client
-        self._policy = Policy(
-            preserve=client.preserve or bool(doubtful),
-            new_only=client.new_only,
-            delete_after=None if doubtful else client.delete_after,
-            max_size=client.max_size,
-            max_messages=client.max_messages,
-            suspended=bool(doubtful) and not client.preserve,
-        )
+        self._policy = Policy.of(self._client.retention, keep_all=bool(doubtful))
         if doubtful:
             self._warn(f"nothing is deleted in this session: {doubtful}")
 
@@ -432,7 +424,7 @@ class Session(Observer):
     def _apply_capabilities(self, capabilities: Capabilities) -> None:
         """Draw conclusions from what the server says of its own rules (RFC 2449 §6.5, §6.7)."""
         self.login_delay = capabilities.login_delay or 0
-        if capabilities.expire == 0 and self._client.preserve:
+        if capabilities.expire == 0 and self._client.retention.preserve:
             self._note(Level.WARNING, "the server says EXPIRE 0: it deletes what was retrieved, in spite of preserve")
 
     async def _plan(self, maildrop: int, listing: list[Listed]) -> Plan:

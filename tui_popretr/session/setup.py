@@ -173,7 +173,7 @@ class ConnectionSetup:
                 raise ServerTemporaryFailure(f"{refusal}, although it offers it")
         assert isinstance(listing, Listing)
         uids = parse_uidl(uidl.data, count, wire.machine.contains_secret) if isinstance(uidl, Listing) else {}
-        if not uids and (self.client.new_only or self.client.delete_after is not None):
+        if not uids and (self.client.retention.new_only or self.client.retention.delete_after is not None):
             raise UidlUnavailable("the server gives no usable UIDs (UIDL)")
         sizes = parse_list(listing.data, count)
         if len(sizes) < count:

@@ -150,10 +150,10 @@ def test_files_and_folders_are_private(tmp_path: Path, server: RunningServer, ru
 def test_mail_stays_unless_it_is_to_be_deleted(tmp_path: Path, server: RunningServer, run: Run) -> None:
     assert run(server.tls_address).code == 0
     client = only_client(tmp_path)
-    assert (client.preserve, client.new_only) == (True, True)
+    assert (client.retention.preserve, client.retention.new_only) == (True, True)
     assert run(server.tls_address, "--delete", "--force").code == 0
     client = only_client(tmp_path)
-    assert (client.preserve, client.new_only) == (False, False)
+    assert (client.retention.preserve, client.retention.new_only) == (False, False)
 
 
 def test_stls_where_there_is_no_tls_from_the_first_byte(tmp_path: Path, server: RunningServer, run: Run) -> None:
@@ -519,7 +519,7 @@ def test_mail_cannot_stay_where_it_would_come_again(tmp_path: Path, mails: int) 
         assert "--delete" in raised.value.advice
         assert nothing_in(tmp_path)
         provider.init(tmp_path, "--delete")
-    assert not only_client(tmp_path, tmp_path / "mail.xml").preserve
+    assert not only_client(tmp_path, tmp_path / "mail.xml").retention.preserve
 
 
 @pytest.mark.parametrize(

@@ -72,7 +72,7 @@ def test_all_the_questions(tmp_path: Path, server: RunningServer) -> None:
     secret = tmp_path / ".config/tui-popretr/localhost.password"
     assert client.server.password == FromFile(str(secret))
     assert client.destination == MaildirDestination(f"{tmp_path}/Maildir")
-    assert (client.preserve, client.new_only) == (True, True)
+    assert (client.retention.preserve, client.retention.new_only) == (True, True)
     assert secret.read_text() == f"{PASSWORD}\n"
     assert stat.S_IMODE(secret.stat().st_mode) == 0o600
     assert written(tmp_path) == [
@@ -102,7 +102,7 @@ def test_the_other_answers(tmp_path: Path, server: RunningServer) -> None:
     client = only_client(tmp_path)
     assert client.server.password == FromCommand(("echo", PASSWORD))
     assert getattr(client.destination, "path", None) == f"{tmp_path}/Mail/all"
-    assert not client.preserve
+    assert not client.retention.preserve
 
 
 def test_a_variable_and_a_mail_server(tmp_path: Path, server: RunningServer) -> None:
@@ -270,4 +270,4 @@ def test_mail_that_would_come_again_is_explained(tmp_path: Path, box: ServedMail
         assert written(tmp_path) == []
         talk = converse(tmp_path, [*INIT, *more], [(DELETE, "y")])
         assert talk.code == 0
-    assert not only_client(tmp_path).preserve
+    assert not only_client(tmp_path).retention.preserve
