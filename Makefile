@@ -25,10 +25,10 @@ test: .venv/ready-for-dev ## run the tests (PYTEST_ARGS="-k word" narrows them)
 	@echo "Running the tests ..."
 	@$(BIN)/pytest --numprocesses $(PYTEST_WORKERS) --maxprocesses 8 $(PYTEST_ARGS)
 
-nightly: .venv/ready-for-dev ## run the tests in their long size: 1,000 kills, a long soak, many examples (an hour or two)
+nightly: .venv/ready-for-dev ## run the tests in their long size: 1,000 kills, a long soak, many examples; measures coverage (an hour or two)
 	@scripts/test-servers
 	@TEST_SIZE=nightly SOAK_SECONDS=$${SOAK_SECONDS:-600} \
-		$(BIN)/pytest --numprocesses $(PYTEST_WORKERS) --maxprocesses 8 --timeout 1800 $(PYTEST_ARGS)
+		$(BIN)/pytest --numprocesses $(PYTEST_WORKERS) --maxprocesses 8 --timeout 1800 --cov $(PYTEST_ARGS)
 
 fuzz: .venv/ready-for-fuzz ## fuzz what reads from outside, guided by coverage (FUZZ_RUNS or FUZZ_SECONDS for each target; FUZZ_ARGS="logins")
 	@$(BIN)/python -m tests.fuzz --runs $${FUZZ_RUNS:-150000} --seconds $${FUZZ_SECONDS:-0} $(FUZZ_ARGS)
