@@ -36,7 +36,7 @@ from tui_popretr.demo.configuration import read_configuration, write_configurati
 from tui_popretr.demo.folder import make_folder
 from tui_popretr.demo.server import HOST, DemoServer, Ports
 from tui_popretr.engine.service import Engine
-from tui_popretr.facts import ClientInfo, ClientsChanged, DialogueLine, Fact, TlsDetails
+from tui_popretr.facts import ClientInfo, ClientsChanged, Dialogue, DialogueLine, Fact, TlsDetails
 from tui_popretr.net.stream import Stream
 from tui_popretr.net.tls import TlsSession, context_for
 from tui_popretr.ui.model.mailbox import Drained
@@ -125,8 +125,13 @@ async def _perform(path: str, seconds: float, record: list[tuple[float, Fact]]) 
             fact = replace(fact, infos=tuple(_moved(info, folder.path) for info in fact.infos))
         record.append((trio.current_time(), fact))
 
+    def note_lines(dialogue: Dialogue) -> None:
+        for line in dialogue.lines():
+            note(line)
+
     engine = Engine(read_configuration(folder), Bus(_fail), clock=clock, connector=connect, until_done=False)
-    engine.subscribe(note, dialogue=True)
+    engine.subscribe(note)
+    engine.bus.subscribe_dialogue(note_lines)
     with trio.move_on_after(seconds):
         async with trio.open_nursery() as nursery:
             nursery.start_soon(world.arrivals, clock.now)

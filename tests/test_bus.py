@@ -1,4 +1,4 @@
-"""Facts fan out to whoever listens."""
+"""The bus passes facts to its subscribers."""
 
 from __future__ import annotations
 
@@ -20,20 +20,22 @@ from tui_popretr.facts import (
     ClientPaused,
     ClientsChanged,
     Dialogue,
-    DialogueLine,
     Direction,
     Fact,
+    Level,
+    Noted,
     SessionId,
+    SessionStarted,
+    client_of,
 )
 
 PACKAGE = Path(tui_popretr.__file__).parent
 FACT, OTHER = ClientPaused("a"), ClientFinished("a")
 SESSION, AT = SessionId("a", 1), datetime(2026, 11, 23, tzinfo=UTC)
 DIALOGUE = Dialogue(SESSION, AT, [(Direction.OUT, "STAT"), (Direction.IN, "+OK 0 0")])
-LINES = [DialogueLine(SESSION, AT, Direction.OUT, "STAT"), DialogueLine(SESSION, AT, Direction.IN, "+OK 0 0")]
 
 
-def test_every_subscriber_hears_every_fact_in_order() -> None:
+def test_every_subscriber_gets_every_fact_in_order() -> None:
     bus = Bus()
     first: list[Fact] = []
     second: list[Fact] = []
@@ -44,106 +46,127 @@ def test_every_subscriber_hears_every_fact_in_order() -> None:
     assert first == second == [FACT, OTHER]
 
 
-def test_dialogue_is_heard_by_those_who_asked_for_it() -> None:
+def test_dialogue_goes_to_its_own_subscribers() -> None:
     bus = Bus()
-    plain: list[Fact] = []
-    both: list[Fact] = []
-    only: list[Dialogue] = []
-    bus.subscribe(plain.append)
-    bus.subscribe(both.append, dialogue=True)
-    bus.listen(only.append)
+    facts: list[Fact] = []
+    dialogue: list[Dialogue] = []
+    bus.subscribe(facts.append)
+    bus.subscribe_dialogue(dialogue.append)
     bus.publish(FACT)
     bus.publish_dialogue(DIALOGUE)
-    assert (plain, both, only) == ([FACT], [FACT, *LINES], [DIALOGUE])
+    assert (facts, dialogue) == ([FACT], [DIALOGUE])
 
 
-def test_dialogue_is_wanted_while_somebody_listens_to_it() -> None:
+def test_dialogue_is_wanted_while_it_has_subscribers() -> None:
     bus = Bus()
-    heard: list[Dialogue] = []
+    received: list[Dialogue] = []
     wanted = []
     bus.subscribe(lambda fact: None)
     wanted.append(bus.wants_dialogue)
-    bus.listen(heard.append)
+    bus.subscribe_dialogue(received.append)
     wanted.append(bus.wants_dialogue)
-    bus.unsubscribe(heard.append)
+    bus.unsubscribe(received.append)
     wanted.append(bus.wants_dialogue)
     assert wanted == [False, True, False]
     bus.publish_dialogue(DIALOGUE)
-    assert heard == []
+    assert received == []
 
 
 def test_unsubscribing_twice_is_harmless() -> None:
     bus = Bus()
-    heard: list[Fact] = []
-    bus.subscribe(heard.append, dialogue=True)
-    bus.unsubscribe(heard.append)
-    bus.unsubscribe(heard.append)
+    received: list[object] = []
+    bus.subscribe(received.append)
+    bus.subscribe_dialogue(received.append)
+    bus.unsubscribe(received.append)
+    bus.unsubscribe(received.append)
     bus.publish(FACT)
-    assert heard == []
+    bus.publish_dialogue(DIALOGUE)
+    assert received == []
 
 
-def test_a_subscriber_that_fails_is_dropped_and_costs_nobody_a_fact() -> None:
+def test_a_subscriber_that_raises_is_removed() -> None:
     failures: list[tuple[object, Exception]] = []
     bus = Bus(lambda subscriber, problem: failures.append((subscriber, problem)))
     calls: list[Fact] = []
-    heard: list[Fact] = []
+    received: list[Fact] = []
     problem = RuntimeError("a broken view")
 
     def broken(fact: Fact) -> None:
         calls.append(fact)
         raise problem
 
-    bus.subscribe(broken, dialogue=True)
-    bus.subscribe(heard.append)
+    bus.subscribe(broken)
+    bus.subscribe(received.append)
     bus.publish(FACT)
     bus.publish(OTHER)
-    bus.publish_dialogue(DIALOGUE)
     assert calls == [FACT]
-    assert heard == [FACT, OTHER]
+    assert received == [FACT, OTHER]
     assert failures == [(broken, problem)]
-    assert not bus.wants_dialogue
 
 
-def test_a_listener_that_fails_is_dropped_in_the_middle_of_a_dialogue() -> None:
+def test_a_dialogue_subscriber_that_raises_is_removed() -> None:
     failures: list[object] = []
     bus = Bus(lambda subscriber, _: failures.append(subscriber))
-    calls: list[Fact] = []
-    heard: list[Fact] = []
+    calls: list[Dialogue] = []
+    received: list[Dialogue] = []
 
-    def broken(fact: Fact) -> None:
-        calls.append(fact)
+    def broken(dialogue: Dialogue) -> None:
+        calls.append(dialogue)
         raise RuntimeError("a broken view")
 
-    bus.subscribe(broken, dialogue=True)
-    bus.subscribe(heard.append, dialogue=True)
+    bus.subscribe_dialogue(broken)
+    bus.subscribe_dialogue(received.append)
     bus.publish_dialogue(DIALOGUE)
-    assert calls == LINES[:1]
-    assert heard == LINES
+    bus.publish_dialogue(DIALOGUE)
+    assert calls == [DIALOGUE]
+    assert received == [DIALOGUE, DIALOGUE]
     assert failures == [broken]
 
 
-@pytest.mark.parametrize("dialogue", [False, True], ids=["a fact", "a line of dialogue"])
-def test_without_on_failure_the_publisher_gets_the_exception_and_the_other_subscribers_the_fact(dialogue: bool) -> None:
+@pytest.mark.parametrize("dialogue", [False, True], ids=["a fact", "dialogue"])
+def test_without_on_failure_the_publisher_gets_the_exception(dialogue: bool) -> None:
+    """The other subscribers still get the fact."""
     bus = Bus()
-    heard: list[Fact] = []
+    received: list[object] = []
 
-    def wrong(fact: Fact) -> None:
+    def wrong(fact: object) -> None:
         raise AssertionError(f"{fact} is not what the test wants")
 
-    bus.subscribe(wrong, dialogue=True)
-    bus.subscribe(heard.append, dialogue=True)
-    with pytest.raises(AssertionError, match="not what the test wants"):
+    for subscriber in (wrong, received.append):
+        if dialogue:
+            bus.subscribe_dialogue(subscriber)
+        else:
+            bus.subscribe(subscriber)
+
+    def publish() -> None:
         if dialogue:
             bus.publish_dialogue(DIALOGUE)
         else:
             bus.publish(FACT)
-    assert heard == ([LINES[0]] if dialogue else [FACT])
-    bus.publish(OTHER)
-    assert heard[-1] == OTHER
+
+    with pytest.raises(AssertionError, match="not what the test wants"):
+        publish()
+    assert received == [DIALOGUE if dialogue else FACT]
+    publish()
+    assert len(received) == 2
+
+
+@pytest.mark.parametrize(
+    ("fact", "client"),
+    [
+        (FACT, "a"),
+        (SessionStarted(SESSION, AT), "a"),
+        (ClientsChanged(("a",)), None),
+        (Noted(AT, Level.INFO, "a", "a line"), None),
+    ],
+    ids=["client", "session", "program", "log line"],
+)
+def test_a_fact_names_its_client(fact: Fact, client: str | None) -> None:
+    assert client_of(fact) == client
 
 
 @trio_test
-async def test_an_assertion_in_a_subscriber_of_an_engine_fails_the_test(tmp_path: Path) -> None:
+async def test_an_assertion_in_an_engines_subscriber_fails_the_test(tmp_path: Path) -> None:
     def wrong(fact: Fact) -> None:
         assert not isinstance(fact, ClientsChanged), "of the test"
 
@@ -154,8 +177,8 @@ async def test_an_assertion_in_a_subscriber_of_an_engine_fails_the_test(tmp_path
     assert caught.group_contains(AssertionError, match="of the test")
 
 
-def test_an_engine_of_the_program_never_fails_with_its_subscribers() -> None:
-    """`check` and `init` have no engine, and no subscriber but their own."""
+def test_the_programs_engines_survive_failing_subscribers() -> None:
+    """Only `check` and `init`, which have no engine, make a Bus without `on_failure`."""
     calls = {
         path.relative_to(PACKAGE).as_posix()
         for path in PACKAGE.rglob("*.py")
@@ -166,16 +189,16 @@ def test_an_engine_of_the_program_never_fails_with_its_subscribers() -> None:
     assert calls == {"cli/probing.py", "cli/init/explore.py"}
 
 
-def test_a_subscriber_may_leave_while_it_is_told_something() -> None:
+def test_a_subscriber_may_unsubscribe_while_it_is_called() -> None:
     bus = Bus()
-    heard: list[Fact] = []
+    received: list[Fact] = []
 
     def once(fact: Fact) -> None:
-        heard.append(fact)
+        received.append(fact)
         bus.unsubscribe(once)
 
     bus.subscribe(once)
-    bus.subscribe(heard.append)
+    bus.subscribe(received.append)
     bus.publish(FACT)
     bus.publish(OTHER)
-    assert heard == [FACT, FACT, OTHER]
+    assert received == [FACT, FACT, OTHER]

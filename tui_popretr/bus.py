@@ -1,4 +1,4 @@
-"""The bus: facts fan out from the engine to whoever listens. Nothing decides here, and nothing comes back."""
+"""The bus: the engine publishes facts, and any number of subscribers receive them. Nothing is decided here."""
 
 from __future__ import annotations
 
@@ -8,66 +8,57 @@ from typing import Any
 from tui_popretr.facts import Dialogue, Fact
 
 Subscriber = Callable[[Fact], None]
-Listener = Callable[[Dialogue], None]
+DialogueSubscriber = Callable[[Dialogue], None]
 
 
 class Bus:
-    """Hands each fact to every subscriber, in order, in the engine's thread.
+    """Passes each fact to all subscribers, in order, in the engine's thread.
 
-    A subscriber must be quick and must not raise. One that raises is unsubscribed and reported to `on_failure`, so that
-    a broken view never breaks a session; the others still get the fact. Without `on_failure` the exception is raised to
-    the publisher, after the others have got the fact: a failed assertion fails its test. The program's engines have an
-    `on_failure`. Dialogue is assembled only while there are subscribers to it, and published in pieces: its lines are
-    by far the most frequent facts.
+    A subscriber must be quick and must not raise. A subscriber that raises is removed and reported to `on_failure`, so
+    that an error in a view never breaks a session; the others still get the fact. Without `on_failure` the exception is
+    raised to the publisher, after the others have got the fact: a failed assertion fails its test. The program's
+    engines have an `on_failure`.
+
+    Dialogue is by far the most frequent fact. It is assembled only while it has subscribers.
     """
 
     def __init__(self, on_failure: Callable[[object, Exception], None] | None = None) -> None:
-        self._all: list[Subscriber] = []
-        self._by_line: list[Subscriber] = []
-        self._listeners: list[Listener] = []
+        self._subscribers: list[Subscriber] = []
+        self._dialogue_subscribers: list[DialogueSubscriber] = []
         self._on_failure = on_failure
-        #: True while somebody listens to the dialogue.
-        self.wants_dialogue = False
 
-    def subscribe(self, subscriber: Subscriber, *, dialogue: bool = False) -> None:
-        """Add a subscriber for all facts, with the dialogue line by line (DialogueLine) or without it."""
-        self._all.append(subscriber)
-        if dialogue:
-            self._by_line.append(subscriber)
-        self._look()
+    @property
+    def wants_dialogue(self) -> bool:
+        """Whether dialogue has subscribers."""
+        return bool(self._dialogue_subscribers)
 
-    def listen(self, listener: Listener) -> None:
-        """Add a listener to the dialogue, which is told in pieces, and nothing else."""
-        self._listeners.append(listener)
-        self._look()
+    def subscribe(self, subscriber: Subscriber) -> None:
+        """Add a subscriber to all facts but the dialogue."""
+        self._subscribers.append(subscriber)
 
-    def unsubscribe(self, subscriber: Subscriber | Listener) -> None:
-        """Remove a subscriber or listener; unknown ones are ignored."""
-        self._all = [each for each in self._all if each != subscriber]
-        self._by_line = [each for each in self._by_line if each != subscriber]
-        self._listeners = [each for each in self._listeners if each != subscriber]
-        self._look()
+    def subscribe_dialogue(self, subscriber: DialogueSubscriber) -> None:
+        """Add a subscriber to the dialogue alone."""
+        self._dialogue_subscribers.append(subscriber)
+
+    def unsubscribe(self, subscriber: Subscriber | DialogueSubscriber) -> None:
+        """Remove a subscriber of either kind; unknown ones are ignored."""
+        self._subscribers = [each for each in self._subscribers if each != subscriber]
+        self._dialogue_subscribers = [each for each in self._dialogue_subscribers if each != subscriber]
 
     def publish(self, fact: Fact) -> None:
-        """Tell everybody but the listeners to dialogue."""
-        self._tell(self._all, fact)
+        """Pass a fact to its subscribers."""
+        self._pass(self._subscribers, fact)
 
     def publish_dialogue(self, dialogue: Dialogue) -> None:
-        """Tell the listeners to dialogue, and line by line who wants it so."""
-        self._tell(self._listeners, dialogue)
-        if self._by_line:
-            for line in dialogue.lines():
-                self._tell(self._by_line, line)
+        """Pass a piece of dialogue to its subscribers."""
+        self._pass(self._dialogue_subscribers, dialogue)
 
-    def _look(self) -> None:
-        self.wants_dialogue = bool(self._by_line or self._listeners)
-
-    def _tell(self, subscribers: Iterable[Callable[[Any], None]], fact: object) -> None:
+    def _pass(self, subscribers: Iterable[Callable[[Any], None]], fact: object) -> None:
         first: Exception | None = None
         for subscriber in subscribers:
             try:
                 subscriber(fact)
-            except Exception as problem:  # noqa: BLE001 - a broken view must not cost a session
+            except Exception as problem:  # noqa: BLE001 - an error in a view must not end a session
                 self.unsubscribe(subscriber)
                 if self._on_failure is not None:
                     self._on_failure(subscriber, problem)

@@ -1,7 +1,7 @@
-"""What has happened: the engine says it in these words to transcript, trace, dashboard and control socket.
+"""Facts: what has happened. The engine publishes them for the logs, the dashboard and other subscribers.
 
-Facts are in the past tense and carry no secrets. `at` is wall-clock local time for people; due times are seconds on
-Clock.boottime(). Sizes are octets. Server text in a fact is as received but already neutralised (text.visible).
+Names are in the past tense. Facts contain no secrets. `at` is local wall-clock time for people; due times are seconds
+on Clock.boottime(). Sizes are octets. Server text is escaped (text.visible).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Final
 
 from tui_popretr.errors import ExitCode
 
-#: Fewer days before its end a certificate has to be warned of.
+#: A certificate that expires in fewer days than this needs a warning.
 CERTIFICATE_DAYS: Final = 14
 
 
@@ -29,7 +29,7 @@ class Stage(Enum):
 
 
 class Direction(Enum):
-    """Which way a line of dialogue went; EVENT is ours, not on the wire."""
+    """The direction of a line of dialogue; EVENT is a remark of the program, not on the wire."""
 
     OPENED = "opened"
     IN = "<<"
@@ -38,7 +38,7 @@ class Direction(Enum):
 
 
 class Level(Enum):
-    """How much a line of the program's own log matters."""
+    """The level of a line in the trace log."""
 
     DEBUG = "debug"
     INFO = "info"
@@ -59,10 +59,10 @@ class SessionId:
 
 @dataclass(frozen=True, slots=True)
 class TlsDetails:
-    """The TLS of a session. `expires` is the end of the server certificate's validity, `fingerprint` its SHA-256.
+    """The TLS of a session, and the server's certificate: `expires` ends its validity, `fingerprint` is its SHA-256.
 
-    `pinned`: it was accepted for its fingerprint, and nothing else in it was checked. `resumed`: it was checked in an
-    earlier connection, at most a day ago.
+    `pinned`: the certificate was accepted by its fingerprint, and nothing else was checked. `resumed`: the certificate
+    was checked in an earlier connection, at most a day ago.
     """
 
     version: str
@@ -76,18 +76,18 @@ class TlsDetails:
     resumed: bool = False
 
     def days_left(self, now: datetime) -> int | None:
-        """Return the whole days until the certificate's end, negative behind it; None where that is not known."""
+        """Return the whole days until the certificate expires, negative after that; None if unknown."""
         return None if self.expires is None else (self.expires - now).days
 
     def expires_soon(self, now: datetime) -> bool:
-        """Tell whether people have to be warned of the certificate's end."""
+        """Whether the certificate needs a warning."""
         left = self.days_left(now)
         return left is not None and left < CERTIFICATE_DAYS
 
 
 @dataclass(frozen=True, slots=True)
 class SessionResult:
-    """How a session ended. error is "" after a success; advice may say what to do."""
+    """The result of a session. `error` is "" after success; `advice` may say what to do."""
 
     code: ExitCode
     error: str
@@ -96,10 +96,10 @@ class SessionResult:
     ended: datetime
     messages: int  # delivered
     octets: int  # of the delivered, as received
-    deleted: int  # on the server, known by QUIT's +OK
+    deleted: int  # from the server, confirmed by QUIT's +OK
     skipped: int  # left on the server by a rule (newonly, maxsize)
-    failed: int  # left on the server by trouble
-    kept: int = 0  # delivered, shorter than listed, and therefore left on the server for good
+    failed: int  # left on the server by an error
+    kept: int = 0  # delivered, but cut short, and therefore never deleted
 
     @property
     def ok(self) -> bool:
@@ -119,7 +119,7 @@ class ClientScheduled:
 
 @dataclass(frozen=True, slots=True)
 class ClientQueued:
-    """The client is due and waits for a place under the concurrency limits, or for its maildrop."""
+    """The client is due and waits for a slot under the concurrency limits, or for its maildrop."""
 
     client: str
 
@@ -131,14 +131,14 @@ class ClientPaused:
 
 @dataclass(frozen=True, slots=True)
 class ClientFinished:
-    """The client has done all its runs."""
+    """The client has completed its runs."""
 
     client: str
 
 
 @dataclass(frozen=True, slots=True)
 class ClientInfo:
-    """What a client is, for people: no secrets. `settings` are names and values in the configuration's own words."""
+    """A client's settings for people, without secrets. `settings` are names and values as in the configuration."""
 
     id: str
     server: str  # host:port
@@ -153,7 +153,7 @@ class ClientInfo:
 
 @dataclass(frozen=True, slots=True)
 class ClientsChanged:
-    """The set of clients after start-up or a reload, in the order of the configuration; `infos` has them all."""
+    """The clients after start-up or a reload, in the order of the configuration; `infos` includes disabled ones."""
 
     clients: tuple[str, ...]
     infos: tuple[ClientInfo, ...] = ()
@@ -161,7 +161,7 @@ class ClientsChanged:
 
 @dataclass(frozen=True, slots=True)
 class HistoryRead:
-    """What the journal remembers of earlier sessions, oldest first, told once after start-up."""
+    """The earlier sessions in the journal, oldest first; published once after start-up."""
 
     sessions: tuple[PastSession, ...]
     messages_today: int
@@ -198,7 +198,7 @@ class SessionAdvanced:
 
 @dataclass(frozen=True, slots=True)
 class SessionConnected:
-    """A connection is up, for implicit TLS with its handshake done. Addresses are `host:port`."""
+    """A connection is open, with implicit TLS after the handshake. Addresses are `host:port`."""
 
     session: SessionId
     at: datetime
@@ -229,7 +229,7 @@ class LoginSucceeded:
 
 @dataclass(frozen=True, slots=True)
 class MaildropListed:
-    """The maildrop's counts, and what of it this session means to do."""
+    """The maildrop's counts, and the session's plan."""
 
     session: SessionId
     messages: int
@@ -237,12 +237,12 @@ class MaildropListed:
     to_retrieve: int
     to_retrieve_octets: int
     to_skip: int
-    to_delete: int  # delivered earlier, deletion still owed
+    to_delete: int  # delivered earlier, deletion pending
 
 
 @dataclass(frozen=True, slots=True)
 class RetrievalProgressed:
-    """Now and then while retrieving: so much has been received in this session."""
+    """What the session has received so far; published at intervals while retrieving."""
 
     session: SessionId
     messages: int
@@ -251,7 +251,7 @@ class RetrievalProgressed:
 
 @dataclass(frozen=True, slots=True)
 class MessageDelivered:
-    """The message is durable at its destination and the journal knows it."""
+    """The message is durable at its destination, and recorded in the journal."""
 
     session: SessionId
     at: datetime
@@ -266,19 +266,19 @@ class MessageDelivered:
 
 @dataclass(frozen=True, slots=True)
 class MessageSkipped:
-    """The message stays on the server; `trouble` tells a failure from a rule."""
+    """The message stays on the server: after a failure, or by a rule such as maxsize."""
 
     session: SessionId
     number: int
     uid: str | None
     octets: int
     reason: str
-    trouble: bool
+    failure: bool
 
 
 @dataclass(frozen=True, slots=True)
 class MessagesDeleted:
-    """QUIT's +OK came: these many messages are gone from the server."""
+    """The server has deleted `count` messages, confirmed by QUIT's +OK."""
 
     session: SessionId
     count: int
@@ -292,7 +292,7 @@ class SessionClosed:
 
 @dataclass(slots=True)
 class DialogueLine:
-    """One line of the transcript. Not frozen: it is made for every command and reply."""
+    """One line of the transcript. Not frozen, for speed: one is made for each command and reply."""
 
     session: SessionId
     at: datetime
@@ -305,14 +305,14 @@ Said = tuple[Direction, str]
 
 @dataclass(slots=True)
 class Dialogue:
-    """What was said at one moment of a session, several lines as a rule: by far the most frequent fact."""
+    """The lines that a session sent or received at one moment. By far the most frequent fact."""
 
     session: SessionId
     at: datetime
     said: Sequence[Said]
 
     def lines(self) -> list[DialogueLine]:
-        """Return it line by line."""
+        """Return the lines."""
         return [DialogueLine(self.session, self.at, direction, text) for direction, text in self.said]
 
 
@@ -321,7 +321,7 @@ class Dialogue:
 
 @dataclass(frozen=True, slots=True)
 class Noted:
-    """A line of the program's own log (trace)."""
+    """A line of the trace log."""
 
     at: datetime
     level: Level
@@ -338,19 +338,14 @@ class ConfigurationReloaded:
 
 @dataclass(frozen=True, slots=True)
 class ConfigurationRejected:
-    """A reload failed; the old configuration stays. One line per problem."""
+    """A reload failed; the old configuration stays in use. One text per problem."""
 
     problems: tuple[str, ...]
 
 
-Fact = (
-    ClientScheduled
-    | ClientQueued
-    | ClientPaused
-    | ClientFinished
-    | ClientsChanged
-    | HistoryRead
-    | SessionStarted
+ClientFact = ClientScheduled | ClientQueued | ClientPaused | ClientFinished
+SessionFact = (
+    SessionStarted
     | SessionAdvanced
     | SessionConnected
     | TlsStarted
@@ -363,7 +358,13 @@ Fact = (
     | MessagesDeleted
     | SessionClosed
     | DialogueLine
-    | Noted
-    | ConfigurationReloaded
-    | ConfigurationRejected
 )
+ProgramFact = ClientsChanged | HistoryRead | Noted | ConfigurationReloaded | ConfigurationRejected
+Fact = ClientFact | SessionFact | ProgramFact
+
+
+def client_of(fact: Fact) -> str | None:
+    """Return the id of the client that a fact is about; None for a ProgramFact."""
+    if isinstance(fact, ClientFact):
+        return fact.client
+    return fact.session.client if isinstance(fact, SessionFact) else None

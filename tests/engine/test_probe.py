@@ -182,7 +182,7 @@ async def test_nobody_listens_behind_it(autojump_clock: MockClock) -> None:
     look.bus.subscribe(heard.append)
     await look()
     assert heard
-    assert look.bus._all == [heard.append]
+    assert look.bus._subscribers == [heard.append]
 
 
 @trio_test

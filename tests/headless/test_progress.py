@@ -214,8 +214,8 @@ async def test_troubles_stay_above_the_living_line(autojump_clock: MockClock) ->
         progress = shown.progress
         progress(SessionStarted(session("isp"), NOW))
         await shown.step()
-        progress(MessageSkipped(session("isp"), 3, "u3", 2000, "the server says no\x1b[2J", trouble=True))
-        progress(MessageSkipped(session("isp"), 4, "u4", 2000, "larger than maxsize", trouble=False))
+        progress(MessageSkipped(session("isp"), 3, "u3", 2000, "the server says no\x1b[2J", failure=True))
+        progress(MessageSkipped(session("isp"), 4, "u4", 2000, "larger than maxsize", failure=False))
         progress(Noted(NOW, Level.WARNING, None, "the disk is slow"))
         progress(Noted(NOW, Level.ERROR, "isp", "internal error"))
         progress(Noted(NOW, Level.INFO, None, "SIGTERM: ending"))

@@ -23,7 +23,7 @@ from tui_popretr.clock import Clock, SystemClock
 from tui_popretr.config.model import AuthType, ClientSettings, Literal, LogSettings, Server
 from tui_popretr.engine.service import Engine
 from tui_popretr.errors import TlsFailed
-from tui_popretr.facts import DialogueLine, Fact, Noted, SessionClosed, SessionResult, TlsDetails
+from tui_popretr.facts import Dialogue, DialogueLine, Fact, Noted, SessionClosed, SessionResult, TlsDetails
 from tui_popretr.net.stream import Stream, connect
 from tui_popretr.popserver import PopServer, ServedMaildrop
 from tui_popretr.secret import Secret
@@ -76,7 +76,8 @@ class Service:
                 clock=self._clock,
                 connector=self._connect_by_socket if self._sockets else self._connect,
             )
-            engine.subscribe(self._told, dialogue=True)
+            engine.subscribe(self._on_fact)
+            engine.bus.subscribe_dialogue(self._on_dialogue)
             began = self._clock.now()
             self._send_to_neighbour()
             with ExitStack() as stack:
@@ -141,7 +142,10 @@ class Service:
         port: int = listener.socket.getsockname()[1]
         return port
 
-    def _told(self, fact: Fact) -> None:
+    def _on_dialogue(self, dialogue: Dialogue) -> None:
+        self.facts += dialogue.lines()
+
+    def _on_fact(self, fact: Fact) -> None:
         self.facts.append(fact)
         if isinstance(fact, SessionClosed) and fact.session.client == "neighbour":
             self._send_to_neighbour()

@@ -11,7 +11,7 @@ from tui_popretr.logs.lines import message, stays
 
 
 def skipped(uid: str | None, octets: int = 2000, reason: str = "larger than maxsize") -> MessageSkipped:
-    return MessageSkipped(SessionId("isp", 1), 3, uid, octets, reason, trouble=True)
+    return MessageSkipped(SessionId("isp", 1), 3, uid, octets, reason, failure=True)
 
 
 @pytest.mark.parametrize(

@@ -209,7 +209,7 @@ async def test_a_message_that_is_sent_in_utf8_mode_only(
     world.add(RAW, mail(1))
     result = await world.poll(capa=capa)
     assert (result.code, result.messages, result.deleted) == (ExitCode.TEMPORARY, 1, 1)
-    (skipped,) = [each for each in world.of(MessageSkipped) if each.trouble]
+    (skipped,) = [each for each in world.of(MessageSkipped) if each.failure]
     assert "it is in UTF-8, and UTF-8 mode is off" in skipped.reason
     assert ('remove capa="never"' in skipped.reason) == named
     assert world.troubles() == {}

@@ -55,7 +55,7 @@ class Connection:
         self.peer = Peer(end)
         self.bus = Bus()
         self.lines: list[DialogueLine] = []
-        self.bus.listen(self._said)
+        self.bus.subscribe_dialogue(self._said)
         self.wire = Pop3Connection(
             self.stream, SessionId("a", 1), self.bus, FakeClock(), timeout=TIMEOUT, bodies=bodies
         )

@@ -52,7 +52,7 @@ async def test_a_message_that_cannot_be_stored_leaves_the_others_delivered(
     assert world.remaining() == ["uid-2", "uid-4"]
     assert (result.code, result.messages, result.deleted, result.failed) == (ExitCode.IO_ERROR, 3, 3, 2)
     assert "the disk is full" in result.error
-    assert {each.uid for each in world.of(MessageSkipped) if each.trouble} == {"uid-2", "uid-4"}
+    assert {each.uid for each in world.of(MessageSkipped) if each.failure} == {"uid-2", "uid-4"}
     assert world.troubles() == {}, "the disk is to blame and not the message"
 
 
@@ -81,7 +81,7 @@ async def test_what_was_in_flight_when_all_became_hopeless_is_told_as_a_number(
     result = await world.poll()
     assert (result.code, result.failed) == (ExitCode.IO_ERROR, 40)
     assert result.error.startswith("40 messages could not be stored: ")
-    assert len([each for each in world.of(MessageSkipped) if each.trouble]) == HOPELESS
+    assert len([each for each in world.of(MessageSkipped) if each.failure]) == HOPELESS
     assert len(world.remaining()) == 40
 
 

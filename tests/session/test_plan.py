@@ -235,7 +235,7 @@ def test_maxsize(octets: int, expected: str) -> None:
     if expected == "skip":
         assert "maxsize" in plan.skips[0].reason
         assert "1001" in plan.skips[0].reason
-        assert not plan.skips[0].trouble
+        assert not plan.skips[0].failure
 
 
 def test_what_is_owed_is_deleted_however_large() -> None:
@@ -292,7 +292,7 @@ def test_a_clock_that_was_put_back_by_days_does_not_prolong_its_rest() -> None:
 )
 def test_a_message_that_failed_three_times_rests_for_longer_each_time(failures: int, minutes: int, said: str) -> None:
     (skip,) = plan_for(DELETE, troubles=trouble(failures, age=0)).skips
-    assert skip.trouble
+    assert skip.failure
     assert skip.reason == f"failed {failures} times (it never ends); the next attempt is in {said}"
     assert verdict(plan_for(DELETE, troubles=trouble(failures, age=minutes * 60 - 1))) == "skip"
     assert verdict(plan_for(DELETE, troubles=trouble(failures, age=minutes * 60))) == "fetch"
@@ -331,7 +331,7 @@ def test_without_a_uid_failures_are_counted_under_the_size() -> None:
 def test_what_broke_the_connection_in_this_run_is_passed_over(records: tuple[Record, ...]) -> None:
     listing = [Listed(1, "u1", 1000), Listed(2, "u2", 10)]
     plan = plan_for(DELETE, *records, listing=listing, passed_over=frozenset({"uid:u1"}))
-    assert [(skip.listed.number, skip.trouble, skip.silent) for skip in plan.skips] == [(1, True, True)]
+    assert [(skip.listed.number, skip.failure, skip.silent) for skip in plan.skips] == [(1, True, True)]
     assert [each.listed.number for each in plan.work] == [2]
 
 

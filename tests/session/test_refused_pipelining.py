@@ -58,7 +58,7 @@ async def test_it_goes_on_one_by_one_and_this_is_remembered(
     assert world.remaining() == []
     assert world.server.tally.connections == 2
     assert world.troubles() == {}
-    assert not any(skipped.trouble for skipped in world.of(MessageSkipped))
+    assert not any(skipped.failure for skipped in world.of(MessageSkipped))
     noticed, concluded = warnings(world)
     assert noticed.endswith(f"; {ONE_BY_ONE}")
     assert concluded == (

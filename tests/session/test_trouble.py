@@ -36,7 +36,7 @@ async def test_a_refused_message_leaves_the_others_delivered_and_deleted(
     assert (result.code, result.messages, result.deleted, result.failed) == (ExitCode.TEMPORARY, 4, 4, 1)
     assert "refused to send it" in result.error
     (skipped,) = world.of(MessageSkipped)
-    assert (skipped.number, skipped.uid, skipped.trouble) == (2, "uid-2", True)
+    assert (skipped.number, skipped.uid, skipped.failure) == (2, "uid-2", True)
     assert world.troubles()["uid-2"].failures == 1
 
 
@@ -73,7 +73,7 @@ async def test_a_message_that_breaks_the_connection(
     assert (result.code, result.messages, result.deleted, result.failed) == (ExitCode.TEMPORARY, 4, 4, 1)
     assert "RETR 3" not in world.said(2)
     assert world.said(2)[-1] == "QUIT"
-    assert [each.uid for each in world.of(MessageSkipped) if each.trouble] == ["bad"]
+    assert [each.uid for each in world.of(MessageSkipped) if each.failure] == ["bad"]
     assert any("connecting once more" in note.text for note in world.of(Noted))
     seconds = (result.ended - result.started).total_seconds()
     assert seconds == pytest.approx(world.timeout if fault.startswith("stalled") else 0, abs=0.5)
@@ -177,7 +177,7 @@ async def test_after_three_failures_a_message_is_tried_last_and_once_a_day(
     assert rested.messages == 1
     assert (world.of(MaildropListed)[0].to_retrieve, world.of(MaildropListed)[0].to_skip) == (1, 1)
     (named,) = world.of(MessageSkipped)
-    assert (named.uid, named.trouble) == ("uid-1", True)
+    assert (named.uid, named.failure) == ("uid-1", True)
     assert "3 times" in named.reason
     assert world.server.tally.connections == 7
 
@@ -227,7 +227,7 @@ async def test_maxsize_leaves_larger_ones_and_says_so(world: World, autojump_clo
     assert world.arrived() == [mail(1), mail(3)]
     assert world.remaining() == ["uid-2"]
     (skipped,) = world.of(MessageSkipped)
-    assert (skipped.uid, skipped.trouble) == ("uid-2", False)
+    assert (skipped.uid, skipped.failure) == ("uid-2", False)
     assert "maxsize" in skipped.reason
 
 

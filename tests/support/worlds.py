@@ -35,7 +35,7 @@ from tui_popretr.config.model import (
 from tui_popretr.config.reader import Loaded, load
 from tui_popretr.delivery import names
 from tui_popretr.engine.service import Engine
-from tui_popretr.facts import DialogueLine, Direction, Fact, SessionResult
+from tui_popretr.facts import Dialogue, DialogueLine, Direction, Fact, SessionResult
 from tui_popretr.journal.journal import Journal
 from tui_popretr.journal.records import MessageFailure, MessageState, Record
 from tui_popretr.net.stream import Stream
@@ -207,8 +207,13 @@ class World:
             if watch is not None:
                 watch(engine, fact)
 
+        def record_lines(dialogue: Dialogue) -> None:
+            for line in dialogue.lines():
+                record(line)
+
         self.facts.clear()
-        engine.subscribe(record, dialogue=True)
+        engine.subscribe(record)
+        engine.bus.subscribe_dialogue(record_lines)
         async with trio.open_nursery() as self._peers:
             with disk_without_threads(self.disk), another_process():
                 await engine.run()

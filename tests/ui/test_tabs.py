@@ -36,8 +36,8 @@ def delivered(client: str = "work", number: int = 1, *, path: str | None = "/mai
     )
 
 
-def skipped(number: int, reason: str, *, trouble: bool, uid: str | None = None) -> MessageSkipped:
-    return MessageSkipped(SessionId("work", 3), number, uid, 40_000_000, reason, trouble)
+def skipped(number: int, reason: str, *, failure: bool, uid: str | None = None) -> MessageSkipped:
+    return MessageSkipped(SessionId("work", 3), number, uid, 40_000_000, reason, failure)
 
 
 def noted(level: Level, text: str, client: str | None = None) -> Noted:
@@ -91,8 +91,8 @@ def test_messages_with_their_destination_and_those_left_with_the_reason() -> Non
     async def test(seen: Seen) -> None:
         await seen.tell(
             delivered(),
-            skipped(2, "larger than maxsize", trouble=False),
-            skipped(3, "-ERR corrupt", trouble=True, uid="u\x1b3"),
+            skipped(2, "larger than maxsize", failure=False),
+            skipped(3, "-ERR corrupt", failure=True, uid="u\x1b3"),
             replace(delivered("home"), at=NOW - timedelta(days=1), sender=None),
         )
         titles, first, rule, trouble, last = seen.lines(MessagesTab)
@@ -245,7 +245,7 @@ def test_a_sheet_that_is_closed_while_its_message_is_read(tmp_path: Path, monkey
 
 def test_enter_on_a_message_that_was_left_tells_why() -> None:
     async def test(seen: Seen) -> None:
-        await seen.tell(skipped(3, "-ERR a long reason " * 8, trouble=True))
+        await seen.tell(skipped(3, "-ERR a long reason " * 8, failure=True))
         await seen.press("enter")
         assert "failed, still on the server" in seen.sheet
         assert seen.sheet.count("-ERR") == 8

@@ -9,7 +9,7 @@ from dataclasses import replace
 import trio
 
 from tui_popretr import __version__
-from tui_popretr.bus import Bus, Listener, Subscriber
+from tui_popretr.bus import Bus, DialogueSubscriber, Subscriber
 from tui_popretr.clock import Clock
 from tui_popretr.config.model import LogSettings, Settings
 from tui_popretr.facts import Level, Noted
@@ -37,7 +37,7 @@ class LogFiles:
         self._fallback = fallback
         self._settings: tuple[LogSettings | None, ...] | None = None
         self._files: list[LogFile] = []
-        self._subscribers: list[Subscriber | Listener] = []
+        self._subscribers: list[Subscriber | DialogueSubscriber] = []
         self._audit: AuditLog | None = None
         self._closing = False
 
@@ -66,7 +66,7 @@ class LogFiles:
         self._audit = AuditLog(self._open(audit, "audit"), self._clock) if audit else None
         if transcript:
             log = TranscriptLog(self._open(transcript, "transcript"))
-            self._bus.listen(log)
+            self._bus.subscribe_dialogue(log)
             self._subscribers.append(log)
         for subscriber in old_subscribers:
             self._bus.unsubscribe(subscriber)

@@ -352,9 +352,9 @@ class Engine:
 
     # --- telling ------------------------------------------------------------------------------------------------------
 
-    def subscribe(self, subscriber: Subscriber, *, dialogue: bool = False) -> None:
-        """Listen to the engine's facts."""
-        self.bus.subscribe(subscriber, dialogue=dialogue)
+    def subscribe(self, subscriber: Subscriber) -> None:
+        """Subscribe to the engine's facts."""
+        self.bus.subscribe(subscriber)
 
     def note(self, level: Level, text: str) -> None:
         """Put a line into the program's own log."""

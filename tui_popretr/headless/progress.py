@@ -88,7 +88,7 @@ class Progress:
                 self._running.pop(session.client, None)
                 self._results[session.client] = result
                 self._say(f"{session.client}: {outcome(result)}")
-            case MessageSkipped(trouble=True):
+            case MessageSkipped(failure=True):
                 self._say(f"{fact.session.client}: {stays(fact)}")
             case Noted(level=Level.WARNING | Level.ERROR) | Noted(level=Level.INFO, client=None):
                 self._say(f"{fact.client}: {fact.text}" if fact.client else fact.text)

@@ -33,7 +33,7 @@ def story(fact: Fact, now: Callable[[], datetime]) -> Iterator[Noted]:
             yield fact
         case SessionClosed():
             yield _session(fact.session.client, fact.result)
-        case MessageSkipped(trouble=True):
+        case MessageSkipped(failure=True):
             yield Noted(now(), Level.WARNING, fact.session.client, stays(fact))
         case ClientFinished():
             yield Noted(now(), Level.DEBUG, fact.client, "has done all its runs")

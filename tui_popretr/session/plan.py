@@ -97,7 +97,7 @@ class Skip:
 
     listed: Listed
     reason: str
-    trouble: bool = False
+    failure: bool = False
     silent: bool = False  # no line in the log: it was retrieved before
     kept: bool = False  # it was delivered but cut short, and stays on the server for good
     deletion: bool = False  # it was delivered, but its deletion failed
@@ -162,7 +162,7 @@ def make_plan(
     failed: list[tuple[int, Fetch]] = []
     for listed in listing:
         if listed.trouble_key in passed_over:
-            plan.skips.append(Skip(listed, "it has failed just now", trouble=True, silent=True))
+            plan.skips.append(Skip(listed, "it has failed just now", failure=True, silent=True))
             continue
         record_of = known.get(listed.uid) if listed.uid is not None else None
         if record_of is not None:
@@ -183,7 +183,7 @@ def make_plan(
         if trouble is None:
             plan.work.append(fetch)
         elif _rests(trouble, now):
-            plan.skips.append(Skip(listed, _rest_text(trouble, now), trouble=True))
+            plan.skips.append(Skip(listed, _rest_text(trouble, now), failure=True))
         else:
             failed.append((trouble.failures, replace(fetch, rejections=trouble.rejections)))
     # Whatever has failed comes behind all the others: what breaks the connection keeps none of them waiting.
@@ -251,11 +251,11 @@ def _order_deletions(
         trouble = troubles.get(key)
         if key in passed_over:
             reason = "deleting it broke the connection just now"
-            plan.skips.append(Skip(check.listed, reason, trouble=True, silent=True, deletion=True))
+            plan.skips.append(Skip(check.listed, reason, failure=True, silent=True, deletion=True))
             continue
         if trouble is not None and _rests(trouble, now):
             reason = f"it was delivered; deleting it {_rest_text(trouble, now)}"
-            plan.skips.append(Skip(check.listed, reason, trouble=True, deletion=True))
+            plan.skips.append(Skip(check.listed, reason, failure=True, deletion=True))
             continue
         if not check.record.delete_pending and not check.whole:
             plan.newly_owed.append(check.record.id)

@@ -286,7 +286,7 @@ class Session(Observer):
         if suspect.deletion:
             self._tally.fail_deletion(problem)
             self._failures.add(suspect.key, suspect.listed.size, str(problem))
-            self._skipped(suspect.listed, f"it was delivered; deleting it failed: {problem}", trouble=True)
+            self._skipped(suspect.listed, f"it was delivered; deleting it failed: {problem}", failure=True)
         else:
             self.failed(suspect.listed, problem, count=True)
         await self._failures.count(maildrop)
@@ -368,7 +368,7 @@ class Session(Observer):
                 to_delete=len(plan.work) - len(plan.fetches),
             )
         )
-        self._tally.skipped = sum(not (skip.trouble or skip.kept) for skip in plan.skips)
+        self._tally.skipped = sum(not (skip.failure or skip.kept) for skip in plan.skips)
         self._tally.kept = sum(skip.kept for skip in plan.skips)
         for skip in plan.skips:
             if skip.silent or skip.listed.trouble_key in self._named:
@@ -376,9 +376,9 @@ class Session(Observer):
             self._named.add(skip.listed.trouble_key)
             if skip.deletion:
                 self._tally.fail_deletion(MessageRefused(skip.reason))
-            elif skip.trouble:
+            elif skip.failure:
                 self._tally.fail(MessageRefused(skip.reason))
-            self._skipped(skip.listed, skip.reason, trouble=skip.trouble)
+            self._skipped(skip.listed, skip.reason, failure=skip.failure)
 
     async def _log_in(self, opening: Opening) -> Pop3Connection:
         try:
@@ -632,11 +632,11 @@ class Session(Observer):
         if count:
             self._failures.add(listed.trouble_key, listed.size, str(problem), rejected=rejected)
         if tell:
-            self._skipped(listed, str(problem), trouble=True)
+            self._skipped(listed, str(problem), failure=True)
 
     def left(self, listed: Listed, reason: str) -> None:
         self._tally.skipped += 1
-        self._skipped(listed, reason, trouble=False)
+        self._skipped(listed, reason, failure=False)
 
     def kept(self) -> None:
         self._tally.kept += 1
@@ -644,8 +644,8 @@ class Session(Observer):
     def progressed(self, messages: int, octets: int) -> None:
         self._publish(RetrievalProgressed(self.id, messages, octets))
 
-    def _skipped(self, listed: Listed, reason: str, *, trouble: bool) -> None:
-        self._publish(MessageSkipped(self.id, listed.number, listed.uid, listed.size, reason, trouble))
+    def _skipped(self, listed: Listed, reason: str, *, failure: bool) -> None:
+        self._publish(MessageSkipped(self.id, listed.number, listed.uid, listed.size, reason, failure))
 
     # --- helpers ------------------------------------------------------------------------------------------------------
 

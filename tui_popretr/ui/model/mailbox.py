@@ -6,8 +6,7 @@ import threading
 from collections import deque
 from dataclasses import dataclass
 
-from tui_popretr.facts import ClientScheduled, Dialogue, DialogueLine, Fact, RetrievalProgressed
-from tui_popretr.ui.model.view import client_of
+from tui_popretr.facts import ClientScheduled, Dialogue, DialogueLine, Fact, RetrievalProgressed, client_of
 
 #: Lines of dialogue that wait for the next drain; older ones are dropped and counted.
 LINES = 2000

@@ -35,6 +35,7 @@ from tui_popretr.facts import (
     Stage,
     TlsDetails,
     TlsStarted,
+    client_of,
 )
 from tui_popretr.logs.lines import story
 
@@ -197,15 +198,6 @@ def reduce_client(view: ClientView, fact: Fact, now: float) -> ClientView:
             return replace(view, situation=situation, session=None, retrieving_since=None, last=result, past=past)
         case _:
             return view
-
-
-def client_of(fact: Fact) -> str | None:
-    """Return the id of the client a fact is about, None for those of the program."""
-    session = getattr(fact, "session", None)
-    if session is not None:
-        return str(session.client)
-    client = getattr(fact, "client", None)
-    return client if isinstance(client, str) and not isinstance(fact, Noted) else None
 
 
 class View:

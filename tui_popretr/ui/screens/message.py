@@ -94,7 +94,7 @@ class MessageScreen(TextDialog):
         if mail.uid is not None:
             yield Pair("UID", visible(mail.uid))
         if isinstance(mail, MessageSkipped):
-            yield Pair("result", "failed, still on the server" if mail.trouble else "left on the server by a rule")
+            yield Pair("result", "failed, still on the server" if mail.failure else "left on the server by a rule")
             yield Pair("reason", visible(mail.reason), "bold")
             return
         yield Pair("delivered to", visible(mail.destination))

@@ -35,7 +35,7 @@ def run_dashboard(engine: Engine, *, no_mouse: bool = False, title: str = "", de
     defects = defects or Defects()
     mailbox, sanity = Mailbox(), TerminalState()
     engine.subscribe(mailbox)
-    engine.bus.listen(mailbox.hear)
+    engine.bus.subscribe_dialogue(mailbox.hear)
     thread = EngineThread(engine)
     defects.report = thread.report
     app: Dashboard | None = None

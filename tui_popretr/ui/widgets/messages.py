@@ -47,8 +47,8 @@ class MessagesTab(Table[Mail]):
         client, size = Cell(mail.session.client), Cell(formatting.size(mail.octets))
         if isinstance(mail, MessageDelivered):
             return when, client, Cell(visible(mail.sender or "")), size, Cell(visible(mail.destination))
-        style = BAD if mail.trouble else PLAIN
-        word = "✗ failed" if mail.trouble else "- left there"
+        style = BAD if mail.failure else PLAIN
+        word = "✗ failed" if mail.failure else "- left there"
         return (
             when,
             client,
