@@ -55,7 +55,8 @@ def by_sink(port: int, messages: list[bytes]) -> None:
     for number, message in enumerate(messages):
         draft = sink.open(number, now)
         draft.write(message)
-        draft.prepare()
+        draft.write_out()
+        draft.sync()
         draft.publish()
     sink.close()
 

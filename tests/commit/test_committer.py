@@ -47,7 +47,6 @@ class FakeDraft:
         self.tmp: str | None = f"/mail/tmp/{number}"
         self.final: str | None = f"/mail/new/{number}"
         self.pending = weight
-        self.spilled = False
         self._folder = folder
 
     def description(self) -> str:
@@ -106,7 +105,7 @@ class WatchedJournal:
         self._journal = journal
         self._site = site
 
-    def together(self) -> AbstractContextManager[None]:
+    def transaction(self) -> AbstractContextManager[None]:
         return self._journal.transaction()
 
     def commit(self, delivering: Sequence[NewRecord], delivered: Sequence[DeliveredMark]) -> None:
@@ -710,7 +709,7 @@ def failing_commit(monkeypatch: pytest.MonkeyPatch, *, committed: bool) -> None:
     whole = Journal.transaction
 
     @contextmanager
-    def together(journal: Journal) -> Iterator[None]:
+    def transaction(journal: Journal) -> Iterator[None]:
         monkeypatch.setattr(Journal, "transaction", whole)
         with whole(journal):
             yield
@@ -718,7 +717,7 @@ def failing_commit(monkeypatch: pytest.MonkeyPatch, *, committed: bool) -> None:
         journal.broken = True
         raise JournalError("the disk reports an error")
 
-    monkeypatch.setattr(Journal, "transaction", together)
+    monkeypatch.setattr(Journal, "transaction", transaction)
 
 
 @pytest.mark.parametrize(("committed", "files"), [(False, (0, 0)), (True, (0, 1))])

@@ -33,7 +33,6 @@ class FakeDraft:
         self.tmp: str | None = None
         self.final: str | None = None
         self.pending = 10
-        self.spilled = False
         self.on: dict[str, Callable[[], object]] = {}
         self._note = note
 

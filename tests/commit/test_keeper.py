@@ -57,7 +57,8 @@ class Kept:
         sink = MaildirSink(MaildirDestination(str(self.folder / "Maildir")), journal.id)
         draft = sink.open(journal.next_id(), time_of_day())
         draft.write(b"Subject: x\n\n")
-        draft.prepare()
+        draft.write_out()
+        draft.sync()
         record = NewRecord(
             draft.record_id,
             journal.maildrop(self.key),
@@ -323,7 +324,7 @@ async def test_without_a_thread_it_is_an_error_and_not_the_end(tmp_path: Path, m
 async def test_a_recovery_is_told_in_a_sentence(tmp_path: Path) -> None:
     async with kept(tmp_path) as things:
         await things.keeper.run(lambda journal: things.interrupted(journal, published=True))
-        (record,) = await things.keeper.run(lambda journal: journal.delivering_of(1))
+        ((_, record),) = await things.keeper.run(lambda journal: journal.delivering())
     texts = {outcome: recovery_text(Recovered(1, record, outcome)) for outcome in RecoveryResult}
     assert len(set(texts.values())) == len(RecoveryResult)
     assert all(text.startswith(f"interrupted delivery of message {record.id} ") for text in texts.values())
@@ -340,12 +341,12 @@ def counting(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
     real = Journal.transaction
     made: list[int] = []
 
-    def together(journal: Journal) -> AbstractContextManager[None]:
+    def transaction(journal: Journal) -> AbstractContextManager[None]:
         made.append(len(made))
         return real(journal)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Journal, "transaction", together)
+        patch.setattr(Journal, "transaction", transaction)
         yield made
 
 
@@ -374,12 +375,12 @@ async def test_the_result_is_there_after_the_end_of_the_transaction(
         real = Journal.transaction
 
         @contextmanager
-        def together(journal: Journal) -> Iterator[None]:
+        def transaction(journal: Journal) -> Iterator[None]:
             with real(journal):
                 yield
                 in_it.append(result._made.is_set())
 
-        monkeypatch.setattr(Journal, "transaction", together)
+        monkeypatch.setattr(Journal, "transaction", transaction)
         go_on = threading.Event()
         result = things.keeper.start(lambda journal: go_on.wait(60))
         go_on.set()

@@ -15,9 +15,10 @@ from unittest import mock
 
 import pytest
 
+from tests.commit.recovering import recover
 from tests.delivery.making import Place
 from tests.killed_delivery import MESSAGE, STEPS, deliver
-from tui_popretr.commit.recovery import CONSUMED_WITHIN, Recovered, RecoveryResult, recover
+from tui_popretr.commit.recovery import CONSUMED_WITHIN, Recovered, RecoveryResult
 from tui_popretr.delivery.folders import sync_folder
 from tui_popretr.delivery.publishing import FileState, InterruptedPublish
 from tui_popretr.delivery.sink import Draft
@@ -74,7 +75,8 @@ def interrupted(
     maildrop = journal.maildrop(Maildrop.of("pop.example.test", 110, "me", str(place.path)))
     draft = place.sink(journal.id).open(journal.next_id(), datetime.now(UTC))
     draft.write(MESSAGE)
-    draft.prepare()
+    draft.write_out()
+    draft.sync()
     new = NewRecord(
         draft.record_id,
         maildrop,

@@ -114,9 +114,15 @@ class CommandPlace:
         return (p for p in self.path.rglob("*") if p.is_file())
 
 
+def prepare(draft: Draft) -> None:
+    """Make a draft durable under its unfinished name."""
+    draft.write_out()
+    draft.sync()
+
+
 def finish(draft: Draft) -> None:
     """Take a draft with all its octets to its final name, as the committer does."""
-    draft.prepare()
+    prepare(draft)
     for folder in draft.folders_before():
         sync_folder(folder)
     draft.publish()

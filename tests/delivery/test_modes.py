@@ -12,7 +12,7 @@ from unittest import mock
 
 import pytest
 
-from tests.delivery.making import WHEN, Place, finish, path_of
+from tests.delivery.making import WHEN, Place, finish, path_of, prepare
 from tui_popretr.config.model import Modes
 from tui_popretr.delivery.sink import SPILL
 from tui_popretr.errors import CannotCreate, DeliveryFailed
@@ -118,7 +118,7 @@ def test_a_mode_that_cannot_be_set_fails_the_delivery(place: Place) -> None:
     draft = sink.open(7, WHEN)
     failing = mock.patch("os.fchmod", side_effect=OSError(errno.EIO, os.strerror(errno.EIO)))
     with failing, pytest.raises(DeliveryFailed, match="input/output error"):
-        draft.prepare()
+        prepare(draft)
     draft.abort()
     assert list(place.all_files()) == []
 

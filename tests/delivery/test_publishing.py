@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.delivery.making import WHEN, Place, finish, path_of
+from tests.delivery.making import WHEN, Place, finish, path_of, prepare
 from tui_popretr.delivery.publishing import publish_by_link, publish_by_rename
 from tui_popretr.delivery.sink import Draft
 from tui_popretr.errors import CannotCreate, DeliveryFailed
@@ -34,7 +34,7 @@ def draft(place: Place) -> Draft:
     """Ready to be published."""
     made = place.sink().open(7, WHEN)
     made.write(b"message")
-    made.prepare()
+    prepare(made)
     return made
 
 
@@ -151,7 +151,7 @@ def test_what_is_gone_is_gone(tmp_path: Path, no_links: None) -> None:
 def test_a_maildir_on_two_file_systems(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     place = Place("maildir", tmp_path / "mail")
     draft = place.sink().open(7, WHEN)
-    draft.prepare()
+    prepare(draft)
     with monkeypatch.context() as patch:
         patch.setattr(os, "rename", failing(OSError(errno.EXDEV, "Invalid cross-device link")))
         with pytest.raises(CannotCreate, match="tmp and new of the Maildir are on two file systems") as raised:

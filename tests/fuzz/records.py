@@ -72,8 +72,9 @@ def one_input(data: bytes) -> None:
         material.text(),
         320,
         material.text(),
-        recovered=bool(material.number(2)),
     )
+    if material.number(2):
+        audited += " (recovered)"
     error, advice = material.text(), material.text()
     result = SessionResult(ExitCode.TEMPORARY, error or "x", advice, _WHEN, _WHEN, 1, 2, 3, 4, 5)
     facts: list[Fact] = [

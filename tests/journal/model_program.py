@@ -7,10 +7,11 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from tests.commit.recovering import recover
 from tests.journal.model_disk import Disk, Happening, Step
 from tests.journal.model_ledger import Account, Ledger
 from tests.journal.model_records import Records
-from tui_popretr.commit.recovery import Recovered, recover
+from tui_popretr.commit.recovery import Recovered
 from tui_popretr.config.model import ClientSettings, Server
 from tui_popretr.delivery.filedraft import FileDraft
 from tui_popretr.delivery.folders import sync_folder

@@ -115,7 +115,8 @@ class Records:
         assert journal.records(self.maildrop, deleted=False) == [
             x for x in records if x.state is not MessageState.DELETED
         ]
-        assert journal.delivering_of(self.maildrop) == [x for x in records if x.state is MessageState.DELIVERING]
+        unfinished = [record for owner, record in journal.delivering() if owner == self.maildrop]
+        assert unfinished == [x for x in records if x.state is MessageState.DELIVERING]
         named = [each.uid for each in records if each.uid is not None and each.state is not MessageState.DELIVERING]
         assert len(set(named)) == len(named), "two records of one UID"
         for identifier, before in self.known.items():
@@ -195,7 +196,7 @@ class Records:
             self.failures[key] = _Count(count, count)
 
     def _check_history(self, journal: Journal) -> None:
-        rows = journal.sessions(self.client)[::-1]
+        rows = [each for each in journal.recent_sessions(10_000) if each.client == self.client]
         self.sessions = [row for row in self.sessions if row in rows or row not in self.unsure]
         self.unsure.clear()
         assert rows == self.sessions

@@ -13,10 +13,10 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
+from tests.commit.recovering import recover
 from tests.journal.making import NOW
 from tests.support.size import NIGHTLY
 from tui_popretr.commit.accepted import AcceptedRecipients
-from tui_popretr.commit.recovery import recover
 from tui_popretr.journal.journal import Journal
 from tui_popretr.journal.records import DeliveredMark, Maildrop, NewRecord
 from tui_popretr.mail.identity import Identity

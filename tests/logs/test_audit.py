@@ -33,9 +33,9 @@ def test_plain_connection_and_what_is_absent() -> None:
     )
 
 
-def test_recovered_delivery() -> None:
-    text = audit_text(SERVER, True, "me", "File=/mail/x.eml", "m@x", 7, "a@x", recovered=True)
-    assert text.endswith(" => File=/mail/x.eml; MsgID=m@x; Size=7; Sender=a@x (recovered)")
+def test_a_message_id_without_brackets() -> None:
+    text = audit_text(SERVER, True, "me", "File=/mail/x.eml", "m@x", 7, "a@x")
+    assert text.endswith(" => File=/mail/x.eml; MsgID=m@x; Size=7; Sender=a@x")
 
 
 @pytest.mark.parametrize("message_id", ["", "  ", "<>", "< >"])

@@ -50,23 +50,6 @@ class Recovered:
     error: DeliveryFailed | None = None
 
 
-def recover(
-    journal: Journal, maildrop: int | None, *, now: int, audit: Callable[[Sequence[str]], None]
-) -> list[Recovered]:
-    """Finish the interrupted deliveries of a maildrop, or of all where it is None. Blocking; harmless to repeat.
-
-    Nothing of the maildrop may be under way. `now` is epoch seconds. `audit` is given the stored audit texts, marked
-    "(recovered)", when the messages are durable and before the journal says so; it is to hand them to the system.
-
-    Returns what was done, one entry per record. A client with an UNKNOWN outcome must not retrieve: the message may
-    have been delivered. Raises JournalError, and what `audit` raises.
-    """
-    interrupted = [(owner, record) for owner, record in journal.delivering() if maildrop is None or owner == maildrop]
-    results = look_up(interrupted, now)
-    record_results(journal, results, audit)
-    return results
-
-
 def look_up(interrupted: Iterable[tuple[int, Record]], now: int) -> list[Recovered]:
     """Find what became of interrupted deliveries, and publish what is still unfinished, durably. Blocking."""
     resumption = InterruptedPublish()

@@ -27,6 +27,7 @@ class FileDraft:
 
     __slots__ = (
         "_chunks",
+        "_created",
         "_description",
         "_descriptor",
         "_failed",
@@ -43,7 +44,6 @@ class FileDraft:
         "final",
         "pending",
         "record_id",
-        "spilled",
         "tmp",
     )
 
@@ -67,7 +67,7 @@ class FileDraft:
         self.tmp = tmp
         self.final = final
         self.pending = 0
-        self.spilled = False
+        self._created = False
         self._description = description
         self._folders = folders
         self._owner = owner
@@ -99,7 +99,7 @@ class FileDraft:
     def spill(self) -> None:
         self._check()
         try:
-            if not self.spilled:
+            if not self._created:
                 self._create()
             chunks, self._chunks, self.pending = self._chunks, [], 0
             data = memoryview(chunks[0] if len(chunks) == 1 else b"".join(chunks))
@@ -133,10 +133,6 @@ class FileDraft:
             raise delivery_failed(error, "make durable", self.tmp) from error
         self._synced = True
         faultpoints.reached(Step.SYNCED)
-
-    def prepare(self) -> None:
-        self.write_out()
-        self.sync()
 
     def folders_before(self) -> tuple[str, ...]:
         self._reported = (os.path.dirname(self.tmp), *self._folders.unsynced)
@@ -176,7 +172,7 @@ class FileDraft:
             with contextlib.suppress(OSError):
                 os.close(self._descriptor)
             self._descriptor = -1
-        if self.spilled:
+        if self._created:
             with contextlib.suppress(OSError):
                 os.unlink(self.tmp)
 
@@ -191,7 +187,7 @@ class FileDraft:
         except FileNotFoundError:
             self._folders.make(again=True)
             self._descriptor = self._open()
-        self.spilled = True
+        self._created = True
         if self._owner is not None:
             self._owner.give(self._descriptor)
         if self._link or self._mode != _PRIVATE:  # else it has its mode, and its inode is of no interest

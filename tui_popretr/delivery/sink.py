@@ -52,11 +52,6 @@ class Draft(Protocol):
         """Octets that are in memory only."""
         ...
 
-    @property
-    def spilled(self) -> bool:
-        """Whether there is an unfinished file already."""
-        ...
-
     def description(self) -> str:
         """Return the destination as the audit line names it: Mailbox=user1, Maildir=/path, File=/path/name.eml."""
         ...
@@ -78,10 +73,6 @@ class Draft(Protocol):
 
     def sync(self) -> None:
         """Wait until the unfinished file is on disk. Blocking. Raises DeliveryFailed, and has then failed for good."""
-        ...
-
-    def prepare(self) -> None:
-        """write_out() and sync()."""
         ...
 
     def leave_out(self, recipients: Collection[str]) -> None:

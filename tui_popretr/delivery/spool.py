@@ -32,11 +32,6 @@ class Spool:
         self._chunks: list[bytes] = []
         self._file: IO[bytes] | None = None
 
-    @property
-    def spilled(self) -> bool:
-        """Whether there is a file."""
-        return self._file is not None
-
     def write(self, data: bytes) -> None:
         """Add octets, in memory only."""
         self._chunks.append(data)

@@ -32,10 +32,6 @@ class SpoolDraft:
     def pending(self) -> int:
         return self._message.pending
 
-    @property
-    def spilled(self) -> bool:
-        return self._message.spilled
-
     def description(self) -> str:
         return self._description
 
@@ -54,9 +50,6 @@ class SpoolDraft:
         self._check()
 
     def sync(self) -> None:
-        self._check()
-
-    def prepare(self) -> None:
         self._check()
 
     def leave_out(self, recipients: Collection[str]) -> None:

@@ -38,7 +38,7 @@ _NO_LOCKS: Final = FileUnusable(
 
 
 def damaged(path: str, what: str) -> JournalDamaged:
-    """Return the error for a journal that must not be used. The file stays where it is: see schema.set_aside()."""
+    """Return the error for a journal that must not be used. The file stays where it is (docs/durability.md)."""
     return JournalDamaged(
         f"the journal {path} {what}; nothing was retrieved or deleted",
         advice=f"restore it from a backup (stop the program first), or, to begin a new one, move {path}, {path}-wal "

@@ -229,10 +229,6 @@ class Journal:
         unfinished.sort(key=lambda pair: pair[1].id)  # ordered by id, SQLite would not use the index
         return unfinished
 
-    def delivering_of(self, maildrop: int) -> list[Record]:
-        """Return the unfinished records of one maildrop, oldest first."""
-        return [record for owner, record in self.delivering() if owner == maildrop]
-
     def commit(self, delivering: Sequence[NewRecord], delivered: Sequence[DeliveredMark]) -> None:
         """Record in one transaction what is about to be published and what has been.
 
@@ -479,16 +475,6 @@ class Journal:
                 " (SELECT id FROM session WHERE client = ?1 ORDER BY id DESC LIMIT 1 OFFSET ?2)",
                 [(client, KEPT_SESSIONS) for client in {row.client for row in rows}],
             )
-
-    def sessions(self, client: str, limit: int = KEPT_SESSIONS) -> list[SessionRow]:
-        """Return a client's last sessions, newest first."""
-        query = (
-            "SELECT client, start, end, code, messages, octets, error FROM session WHERE client = ?"
-            " ORDER BY id DESC LIMIT ?"
-        )
-        with self._reading():
-            rows = self._connection.execute(query, (client, limit))
-            return [SessionRow(*row)._replace(code=ExitCode(row[3])) for row in rows]
 
     def recent_sessions(self, limit: int) -> list[SessionRow]:
         """Return the last sessions of all clients together, oldest first."""

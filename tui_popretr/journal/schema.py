@@ -264,18 +264,3 @@ def upgrade(connection: sqlite3.Connection) -> None:
             with contextlib.suppress(sqlite3.Error):
                 connection.rollback()
             raise
-
-
-def set_aside(path: str, timestamp: str) -> str:
-    """Rename a journal to PATH.damaged-TIMESTAMP together with what SQLite keeps beside it; return the new path.
-
-    Only ever on the user's word: a program that did so by itself would find no journal at its next start, begin a new
-    one, and deliver again what this one knows to be delivered. Raises OSError.
-    """
-    aside = f"{path}.damaged-{timestamp}"
-    # The database first: if everything stops in between, a log without its database is noticed at the next start.
-    os.rename(path, aside)
-    for suffix in ("-wal", "-shm", "-journal"):
-        with contextlib.suppress(FileNotFoundError):
-            os.rename(path + suffix, aside + suffix)
-    return aside

@@ -22,22 +22,18 @@ def audit_text(
     message_id: str | None,
     octets: int,
     sender: str | None,
-    *,
-    recovered: bool = False,
 ) -> str:
     """Return the audit line of a delivered message, from behind its time stamp (SPEC 6).
 
     `server` is host:port, `destination` its own words (`Mailbox=user1`, `File=/path`, `SMTP=[a, b]`), `octets` the size
-    as received. `recovered` marks a delivery that an earlier process made and the journal found afterwards. What the
-    message says of itself is made visible and bounded, and cannot pretend to be another field.
+    as received. What the message says of itself is made visible and bounded, and cannot pretend to be another field.
     """
     account = f"{server}-SSL/{visible(user or 'null')}" if tls else f"{server}/{visible(user or 'null')}"
-    line = (
+    return (
         f"Downloaded {account} => {visible(destination, _DESTINATION_LIMIT)};"
         f" MsgID={_claim((message_id or '').strip().removeprefix('<').removesuffix('>'), _MESSAGE_ID_LIMIT)};"
         f" Size={octets}; Sender={_claim(sender or '', _SENDER_LIMIT)}"
     )
-    return f"{line} (recovered)" if recovered else line
 
 
 def _claim(text: str, limit: int) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.delivery.making import WHEN
+from tests.delivery.making import WHEN, prepare
 from tui_popretr.config.model import CommandDestination
 from tui_popretr.delivery.command.sink import CommandSink
 from tui_popretr.delivery.spooldraft import SpoolDraft
@@ -37,7 +37,7 @@ class Hand:
         """Deliver a message, as the committer does it."""
         draft = self.sink.open(7, WHEN)
         draft.write(message)
-        draft.prepare()
+        prepare(draft)
         try:
             draft.publish()
         except PopretrError:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.delivery.making import WHEN
+from tests.delivery.making import WHEN, prepare
 from tests.delivery.smtp.receiver import PATIENCE
 from tui_popretr.config.model import SmtpDestination
 from tui_popretr.delivery.smtp.draft import SmtpDraft
@@ -33,7 +33,7 @@ class Sender:
         """A draft that is ready to be published."""
         draft = self.sink.open(7, WHEN)
         draft.write(message)
-        draft.prepare()
+        prepare(draft)
         draft.leave_out(leave_out)
         return draft
 

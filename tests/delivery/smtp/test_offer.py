@@ -123,7 +123,7 @@ def test_what_is_not_published_is_never_completed(size: str, how: str, tmp_path:
             with pytest.raises(DeliveryFailed):
                 draft.publish()
             draft.abort()
-            assert not draft.spilled
+            assert list(draft._message.pieces()) == []
             sender.sink.close()
             wait_for(lambda: b"" in heard, "the end of the connection")
             wait_for(lambda: open_files() <= before + 2, "the end of the files")
@@ -336,7 +336,7 @@ async def test_where_the_commit_fails_the_connection_is_closed_without_the_end(
             assert isinstance(end, JournalError)
             wait_for(lambda: heard[-1] == b"", "the end of the connection")
             assert END not in heard
-            assert not draft.spilled
+            assert list(draft._message.pieces()) == []
             with pytest.raises(DeliveryFailed, match="an earlier step failed"):
                 draft.publish()
 
