@@ -13,6 +13,8 @@ from __future__ import annotations
 import ipaddress
 import re
 
+POP3_PORT, POP3S_PORT = 110, 995
+
 _LABEL = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?", re.ASCII)
 _DOTS = (".", "\u3002", "\uff0e", "\uff61")  # RFC 3490 §3.1
 _LONGEST = 253
@@ -60,6 +62,14 @@ def host_key(host: str) -> str:
         return ascii_host(host).lower()
     except InvalidHostName:
         return host.lower()
+
+
+def account_key(host: str, port: int, user: str) -> tuple[str, int, str]:
+    """Return the key of an account on a POP3 server, for comparison: host_key(), port, user.
+
+    Ports 110 and 995 lead to the same mail. The key has 110 for both, so that a move to TLS does not change it.
+    """
+    return host_key(host), POP3_PORT if port == POP3S_PORT else port, user
 
 
 def look_up_name(host: str, written: str) -> str:

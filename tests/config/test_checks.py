@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.config.helpers import SERVER, client, load_text, only_client, task, warnings
-from tui_popretr.config.checks import clear_text_logins, maildrop
+from tui_popretr.config.checks import clear_text_logins
 from tui_popretr.config.model import AuthType
 
 REMOTE = SERVER.replace("127.0.0.1", "pop.example.net")
@@ -101,7 +101,7 @@ def test_two_maildrops(tmp_path: Path, second: str) -> None:
 def test_without_a_username_the_certificate_tells_maildrops_apart(tmp_path: Path) -> None:
     server = '<server address="localhost"><authtypes>SASL_EXTERNAL</authtypes></server>'
     drops = {
-        maildrop(only_client(tmp_path, client(server=server, more=f'<ssl kspath="{path}" cert="{name}"/>')))
+        only_client(tmp_path, client(server=server, more=f'<ssl kspath="{path}" cert="{name}"/>')).server.account_key
         for path, name in (("rc.xml", "x"), ("rc.xml", "y"), (".", "x"))
     }
     assert len(drops) == 3

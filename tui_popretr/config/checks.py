@@ -6,12 +6,11 @@ import os
 import stat
 from collections.abc import Sequence
 
-from tui_popretr.config.client import POP3_PORT, POP3S_PORT
 from tui_popretr.config.login import CLEAR_TEXT
 from tui_popretr.config.model import AuthType, CapaUse, ClientSettings, Server
 from tui_popretr.config.section import Section
 from tui_popretr.config.values import quote
-from tui_popretr.hosts import is_loopback
+from tui_popretr.hosts import POP3_PORT, POP3S_PORT, is_loopback
 
 SHORTEST_FREQUENCY = 10.0
 SHORTEST_TIMEOUT = 5.0
@@ -22,13 +21,6 @@ def clear_text_logins(client: ClientSettings) -> tuple[AuthType, ...]:
     if client.server.tls is not None or is_loopback(client.server.host):
         return ()
     return tuple(auth_type for auth_type in client.server.auth_types if auth_type in CLEAR_TEXT)
-
-
-def maildrop(client: ClientSettings) -> tuple[str, int, str]:
-    """Return what tells one maildrop from another; ports 110 and 995 lead to the same."""
-    server = client.server
-    port = POP3_PORT if server.port == POP3S_PORT else server.port
-    return server.host.lower(), port, server.account
 
 
 def check_client(section: Section, client: ClientSettings) -> None:
@@ -72,7 +64,7 @@ def check_maildrops(clients: Sequence[tuple[Section, ClientSettings]]) -> None:
     """Warn about clients that would take each other's mail."""
     first: dict[tuple[str, int, str], ClientSettings] = {}
     for section, client in clients:
-        other = first.setdefault(maildrop(client), client)
+        other = first.setdefault(client.server.account_key, client)
         if other is client or all(each.retention.preserve and each.retention.new_only for each in (client, other)):
             continue
         section.warning(

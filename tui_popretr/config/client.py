@@ -9,9 +9,9 @@ from tui_popretr.config.login import read_login
 from tui_popretr.config.model import CapaUse, ClientSettings, Retention, Server
 from tui_popretr.config.section import Section
 from tui_popretr.config.tls import read_tls
+from tui_popretr.hosts import POP3_PORT, POP3S_PORT
 from tui_popretr.text import visible
 
-POP3_PORT, POP3S_PORT = 110, 995
 _LONGEST_ID = 128
 _LONGEST_RECIP = 254
 

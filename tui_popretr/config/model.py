@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from enum import Enum
 
-from tui_popretr.hosts import ascii_host, look_up_name, with_port
+from tui_popretr.hosts import account_key, ascii_host, look_up_name, with_port
 from tui_popretr.secret import Secret
 
 
@@ -168,6 +168,11 @@ class Server:
     def look_up_name(self) -> str:
         """The name for the DNS look-up: the host, with a trailing dot if one was written."""
         return look_up_name(self.host, self.written)
+
+    @property
+    def account_key(self) -> tuple[str, int, str]:
+        """The key of the account, for comparison."""
+        return account_key(self.host, self.port, self.account)
 
     @property
     def account(self) -> str:

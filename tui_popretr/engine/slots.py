@@ -18,8 +18,7 @@ class SessionSlot:
         self._places = places
         self.granted = trio.Event()
         self.host = server.host.lower()
-        # 110 and 995 lead to one maildrop.
-        self.maildrop = (self.host, 110 if server.port == 995 else server.port, server.account)
+        self.maildrop = server.account_key
 
     def release(self) -> None:
         """Give the place back, or stop waiting for it."""

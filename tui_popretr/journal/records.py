@@ -10,7 +10,7 @@ from itertools import product
 from typing import Final, NamedTuple
 
 from tui_popretr.errors import ExitCode
-from tui_popretr.hosts import host_key
+from tui_popretr.hosts import account_key
 from tui_popretr.mail.identity import UNKNOWN_IDENTITY, Identity
 
 __all__ = [
@@ -34,8 +34,6 @@ __all__ = [
     "uid_key",
 ]
 
-_POP3S_PORT = 995
-_POP3_PORT = 110
 # the host in the key of an SMTP destination
 _MAIL_HOST = re.compile(r"^(smtp:[^/:\[]+\.[^/:.]+)(?=:)")
 
@@ -85,8 +83,8 @@ class Maildrop:
 
     @classmethod
     def of(cls, host: str, port: int, user: str | None, destination: str) -> Maildrop:
-        """Return the key in canonical form: the host by host_key(), and 995 as 110 so that a move to TLS keeps it."""
-        return cls(host_key(host), _POP3_PORT if port == _POP3S_PORT else port, user or "", destination)
+        """Return the key with the account in the form of account_key()."""
+        return cls(*account_key(host, port, user or ""), destination)
 
     def former(self) -> Iterator[Maildrop]:
         """Yield the keys that version 0.1 and earlier made for hosts written with a trailing dot."""

@@ -11,7 +11,6 @@ import trio
 
 from tui_popretr.bus import Bus
 from tui_popretr.clock import SystemClock
-from tui_popretr.config.client import POP3_PORT, POP3S_PORT
 from tui_popretr.config.login import CLEAR_TEXT, DEFAULT_AUTH_TYPES
 from tui_popretr.config.model import AuthType, ClientSettings, FolderDestination, Server, TlsPolicy
 from tui_popretr.engine.probe import Findings, probe, survey
@@ -29,7 +28,7 @@ from tui_popretr.errors import (
     TlsFailed,
 )
 from tui_popretr.facts import SessionId, TlsDetails
-from tui_popretr.hosts import is_loopback
+from tui_popretr.hosts import POP3_PORT, POP3S_PORT, is_loopback
 from tui_popretr.net.stream import Resolver
 from tui_popretr.session.setup import ConnectionSetup, Connector
 

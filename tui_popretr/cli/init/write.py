@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from xml.sax.saxutils import escape, quoteattr
 
 from tui_popretr.cli.init.explore import Approach, Security, Trust
-from tui_popretr.config.client import POP3_PORT, POP3S_PORT
 from tui_popretr.config.login import DEFAULT_AUTH_TYPES
 from tui_popretr.config.model import FromCommand, FromEnvironment, FromFile
 from tui_popretr.errors import ConfigurationError
 from tui_popretr.home import UnknownHomeError, expand, home_folder
+from tui_popretr.hosts import POP3_PORT, POP3S_PORT
 from tui_popretr.text import visible
 
 _FRAME = """\
