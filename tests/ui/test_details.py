@@ -60,7 +60,7 @@ def line(client: ClientView, name: str) -> str:
         ("certificate", "pop.example.net"),
         ("names", "pop.example.net, *.example.net"),
         ("issued by", "Example CA"),
-        ("valid", "60 days (22 Jan 2027)"),
+        ("expires", "in 60 days, on 2027-01-22"),
         ("SHA-256", "ab" * 32),
         ("capabilities", "TOP, UIDL"),
         ("password", "****"),
@@ -73,9 +73,9 @@ def test_a_waiting_client(name: str, value: str) -> None:
 
 def test_a_certificate_that_ends_soon_is_marked() -> None:
     soon = replace(CLIENT, tls=replace(TLS, expires=NOW + timedelta(days=13)))
-    assert line(soon, "valid") == "! 13 days (6 Dec 2026)"
+    assert line(soon, "expires") == "! in 13 days, on 2026-12-06"
     gone = replace(CLIENT, tls=replace(TLS, expires=NOW - timedelta(days=2, hours=1)))
-    assert line(gone, "valid") == "! EXPIRED 2 days ago (21 Nov 2026)"
+    assert line(gone, "EXPIRED") == "! 2 days ago, on 2026-11-21"
 
 
 def test_a_pinned_certificate_is_told_to_be_one() -> None:

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Final
 
-from humanize import naturalsize
 from rich.cells import cell_len, chop_cells
 
+from tui_popretr import wording
 from tui_popretr.errors import ExitCode, describe_os_error
 from tui_popretr.facts import PastSession, SessionResult
 
@@ -21,12 +21,6 @@ _MINUTE, _HOUR, _DAY, _WEEK = 60, 3600, 86_400, 604_800
 _EIGHTHS: Final = " ▏▎▍▌▋▊▉█"
 _HEIGHTS: Final = "▁▂▃▄▅▆▇█"
 _ASCII_HEIGHTS: Final = "_.-:=+*#"
-#: What an error comes down to where there is room for a few words: how its text begins, and what is said instead.
-_IN_SHORT: Final = (
-    ("the server rejected the login", "login rejected: check the password"),
-    ("the server allows no login without TLS", "no login without TLS: add <ssl>"),
-)
-
 
 # --- times ----------------------------------------------------------------------------------------------------------
 
@@ -63,20 +57,6 @@ def ago(seconds: float) -> str:
     return f"{past // _WEEK} weeks ago"
 
 
-def duration(seconds: float) -> str:
-    """Return how long something took: "0.4 s", "12 s", "2 min 5 s", "1 h 3 min", "2 d 3 h"."""
-    if seconds < 9.95:
-        return f"{max(seconds, 0.0):.1f} s"
-    whole = round(seconds)
-    if whole < _MINUTE:
-        return f"{whole} s"
-    if whole < _HOUR:
-        return f"{whole // 60} min {whole % 60} s"
-    if whole < _DAY:
-        return f"{whole // _HOUR} h {whole % _HOUR // 60} min"
-    return f"{whole // _DAY} d {whole % _DAY // _HOUR} h"
-
-
 def moment(at: datetime, now: datetime) -> str:
     """Return a wall-clock time in at most 12 columns: "07:27:59" of today, else "23 Nov 07:27", else "23 Nov 2025"."""
     if at.date() == now.date():
@@ -85,12 +65,6 @@ def moment(at: datetime, now: datetime) -> str:
 
 
 # --- sizes ----------------------------------------------------------------------------------------------------------
-
-
-def size(octets: float) -> str:
-    """Return a number of octets: "5 B", "1.5 kB", "340 kB", "12.3 MB"."""
-    number, _, unit = naturalsize(octets).partition(" ")
-    return f"{number.removesuffix('.0')} {'B' if unit.startswith('Byte') else unit}"
 
 
 def short_size(octets: float) -> str:
@@ -106,17 +80,12 @@ def short_size(octets: float) -> str:
 
 def rate(octets_a_second: float) -> str:
     """Return a speed: "1.2 MB/s"."""
-    return f"{size(round(octets_a_second))}/s"
+    return f"{wording.size(round(octets_a_second))}/s"
 
 
 def short_rate(octets_a_second: float) -> str:
     """Return a speed in at most six columns: "1.2M/s"."""
     return f"{short_size(round(octets_a_second))}/s"
-
-
-def count(number: int, thing: str) -> str:
-    """Return a number of things, whose plural takes an s: "1 message", "12 messages", "1,234 messages"."""
-    return f"{number:,} {thing}{'' if number == 1 else 's'}"
 
 
 def join(parts: Iterable[str]) -> str:
@@ -127,31 +96,8 @@ def join(parts: Iterable[str]) -> str:
 # --- sessions -------------------------------------------------------------------------------------------------------
 
 
-def result(session: SessionResult | PastSession) -> str:
-    """Return how a session ended: "12 messages, 340 kB", "no new mail", "login rejected: check the password"."""
-    if session.code is ExitCode.OK:
-        retrieved = f"{count(session.messages, 'message')}, {size(session.octets)}" if session.messages else ""
-        if session.error:  # it was stopped
-            return f"{retrieved}, {session.error}" if retrieved else session.error
-        kept = f"{session.kept} kept" if isinstance(session, SessionResult) and session.kept else ""
-        return ", ".join(filter(None, (retrieved or "no new mail", kept)))
-    if session.messages:
-        return f"{count(session.messages, 'message')}; {failure(session)}"
-    return failure(session)
-
-
-def failure(session: SessionResult | PastSession) -> str:
-    """Return in a few words why a session failed, "" where it did not."""
-    if session.code is ExitCode.OK:
-        return ""
-    for beginning, instead in _IN_SHORT:
-        if session.error.startswith(beginning):
-            return instead
-    return session.error or f"failed (code {session.code.value})"
-
-
 def outcome(session: SessionResult | PastSession | None, now: datetime) -> str:
-    """Return a client's last result: "2 min ago, 12 messages, 340 kB"; of a failure, the failure_reason first.
+    """Return a client's last result: "2 min ago, 12 messages, 340 kB"; a failure comes before its time.
 
     "" where there has been no session yet.
     """
@@ -159,8 +105,8 @@ def outcome(session: SessionResult | PastSession | None, now: datetime) -> str:
         return ""
     when = ago((now - session.ended).total_seconds())
     if session.code is ExitCode.OK:
-        return f"{when}, {result(session)}"
-    return f"{result(session)} ({when})"
+        return f"{when}, {wording.session_summary(session)}"
+    return f"{wording.session_summary(session)} ({when})"
 
 
 def progress(done: int, total: int, fraction: float | None, octets_a_second: float) -> str:
@@ -205,27 +151,6 @@ def sparkline(sessions: Sequence[SessionResult | PastSession], width: int, *, pl
         return heights[math.ceil(session.messages * (len(heights) - 1) / most)] if most else heights[0]
 
     return "".join(map(mark, shown))
-
-
-# --- certificates ---------------------------------------------------------------------------------------------------
-
-
-def days_left(expires: datetime, now: datetime) -> int:
-    """Return the whole days a certificate is still valid, negative when it has expired."""
-    return math.floor((expires - now).total_seconds() / _DAY)
-
-
-def expiry(expires: datetime | None, now: datetime) -> str:
-    """Return until when a certificate is valid: "41 days (3 Jan 2027)", "EXPIRED 2 days ago (21 Nov 2026)"."""
-    if expires is None:
-        return "not known"
-    day = f"{expires.day} {expires:%b %Y}"
-    left = days_left(expires, now)
-    if left < 0:
-        gone = -left - 1
-        when = "today" if gone == 0 else f"{count(gone, 'day')} ago"
-        return f"EXPIRED {when} ({day})"
-    return f"{count(left, 'day') if left else 'less than a day'} ({day})"
 
 
 # --- lines -----------------------------------------------------------------------------------------------------------

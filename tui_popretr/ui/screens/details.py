@@ -8,6 +8,7 @@ from typing import ClassVar
 
 from textual.binding import Binding, BindingType
 
+from tui_popretr import wording
 from tui_popretr.errors import ExitCode
 from tui_popretr.facts import SessionResult, TlsDetails
 from tui_popretr.text import visible
@@ -66,7 +67,7 @@ def _present(client: ClientView, now: float, wall: datetime) -> Iterator[Part]:
     situation = client.situation
     state = f"{situation.glyph} {situation.word}"
     if client.session is not None and situation.running:
-        since = f" for {formatting.duration(now - client.session_began)}" if client.session_began is not None else ""
+        since = f" for {wording.duration(now - client.session_began)}" if client.session_began is not None else ""
         state += f"{since} (session {client.session})"
     yield Pair("state", state, "bold red" if situation is ClientState.FAILED else "bold")
     if client.due is not None:
@@ -76,14 +77,12 @@ def _present(client: ClientView, now: float, wall: datetime) -> Iterator[Part]:
         if fraction is not None:
             yield Pair("progress", formatting.bar(fraction, _BAR).rstrip(), "cyan")
         yield Pair("" if fraction is not None else "progress", _progress(client, now))
-        yield Pair(
-            "received", f"{formatting.size(client.received_octets)} of {formatting.size(client.to_retrieve_octets)}"
-        )
+        yield Pair("received", f"{wording.size(client.received_octets)} of {wording.size(client.to_retrieve_octets)}")
     yield Pair("last result", formatting.outcome(client.last, wall) or "none yet")
     if isinstance(client.last, SessionResult) and client.last.kept:
-        what = formatting.count(client.last.kept, "message")
+        what = wording.plural(client.last.kept, "message")
         yield Pair("kept", f"{what} delivered, but cut short by the server: the originals stay on it", "yellow")
-    yield Pair("since start", f"{formatting.count(client.messages, 'message')}, {formatting.size(client.octets)}")
+    yield Pair("since start", f"{wording.plural(client.messages, 'message')}, {wording.size(client.octets)}")
 
 
 def _due(seconds: float) -> str:
@@ -99,7 +98,7 @@ def _error(client: ClientView) -> Iterator[Part]:
     if last is None or last.code is ExitCode.OK:
         return
     yield Heading("Last error")
-    yield Line(visible(last.error or formatting.failure(last), 4096), "red")
+    yield Line(visible(last.error or wording.session_failure(last), 4096), "red")
     advice = last.advice if isinstance(last, SessionResult) else ""
     if advice:
         yield Line(f"→ {visible(advice, 4096)}", "bold")
@@ -113,15 +112,15 @@ def _past(client: ClientView, wall: datetime) -> Iterator[Part]:
     yield Line(formatting.sparkline(client.past, len(client.past)), "cyan")
     mails = sum(session.messages for session in client.past)
     told = (
-        formatting.count(len(client.past), "session"),
-        formatting.count(mails, "message"),
+        wording.plural(len(client.past), "session"),
+        wording.plural(mails, "message"),
         f"{failed} failed" if failed else "",
     )
     yield Line(formatting.join(told), "dim")
     for session in reversed(client.past[-_TOLD:]):
         ok = session.code is ExitCode.OK
-        took = formatting.duration((session.ended - session.started).total_seconds())
-        text = f"{'✓' if ok else '✗'} {visible(formatting.result(session))}, in {took}"
+        took = wording.duration((session.ended - session.started).total_seconds())
+        text = f"{'✓' if ok else '✗'} {visible(wording.session_summary(session))}, in {took}"
         yield Pair(formatting.moment(session.started, wall), text, "" if ok else "red")
 
 
@@ -148,8 +147,10 @@ def _tls(tls: TlsDetails, wall: datetime) -> Iterator[Part]:
         yield Pair("names", ", ".join(map(visible, tls.names)))
     if tls.issuer:
         yield Pair("issued by", visible(tls.issuer))
-    warn = tls.expires_soon(wall)
-    until = formatting.expiry(tls.expires, wall)
-    yield Pair("valid", f"! {until}" if warn else until, "bold red" if warn else "")
+    if tls.expires is not None:
+        warn = tls.expires_soon(wall)
+        when = wording.certificate_date(tls.expires, wall)
+        label = "EXPIRED" if tls.expires < wall else "expires"
+        yield Pair(label, f"! {when}" if warn else when, "bold red" if warn else "")
     if tls.fingerprint:
         yield Pair("SHA-256", tls.fingerprint)

@@ -9,10 +9,11 @@ from typing import ClassVar, Final
 
 from textual.binding import Binding, BindingType
 
+from tui_popretr import wording
 from tui_popretr.facts import MessageDelivered, MessageSkipped
 from tui_popretr.text import visible
 from tui_popretr.ui import work
-from tui_popretr.ui.model import formatting, mailfile
+from tui_popretr.ui.model import mailfile
 from tui_popretr.ui.screens.sheet import Heading, Line, Pair, Part, TextDialog
 
 #: The fields one reads first; the others by a key.
@@ -90,7 +91,7 @@ class MessageScreen(TextDialog):
         mail = self._mail
         yield Pair("time", f"{self._at:%Y-%m-%d %H:%M:%S}")
         yield Pair("session", str(mail.session))
-        yield Pair("size", f"{formatting.size(mail.octets)} ({mail.octets:,} octets)")
+        yield Pair("size", f"{wording.size(mail.octets)} ({mail.octets:,} octets)")
         if mail.uid is not None:
             yield Pair("UID", visible(mail.uid))
         if isinstance(mail, MessageSkipped):

@@ -12,6 +12,7 @@ from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
 
+from tui_popretr import wording
 from tui_popretr.errors import ExitCode
 from tui_popretr.facts import PastSession, SessionResult
 from tui_popretr.ui.model import formatting
@@ -139,7 +140,7 @@ def _cell(client: ClientView, placed: Placed) -> str:
         case Column.MESSAGES:
             text = f"{client.messages}"
         case Column.OCTETS:
-            text = formatting.size(client.octets)
+            text = wording.size(client.octets)
         case Column.PAST:
             text = formatting.sparkline(client.past, width)
         case _:

@@ -8,6 +8,7 @@ from typing import ClassVar
 from rich.style import Style
 from textual.binding import Binding, BindingType
 
+from tui_popretr import wording
 from tui_popretr.errors import ExitCode
 from tui_popretr.facts import PastSession, SessionResult
 from tui_popretr.text import visible
@@ -87,10 +88,10 @@ class HistoryTab(Table[Ended]):
         return (
             Cell(formatting.moment(session.started, self.today), DIM),
             Cell(client),
-            Cell(formatting.duration((session.ended - session.started).total_seconds())),
+            Cell(wording.duration((session.ended - session.started).total_seconds())),
             Cell(f"{session.messages:,}"),
-            Cell(formatting.size(session.octets)),
-            Cell(f"{'✓' if ok else '✗'} {visible(formatting.result(session))}", _style(session)),
+            Cell(wording.size(session.octets)),
+            Cell(f"{'✓' if ok else '✗'} {visible(wording.session_summary(session))}", _style(session)),
         )
 
     def choose(self, row: Ended) -> None:
@@ -113,15 +114,15 @@ class ResultScreen(TextDialog):
     def parts(self) -> Iterator[Part]:
         session = self._session
         yield Pair("started", f"{session.started:%Y-%m-%d %H:%M:%S}")
-        yield Pair("took", formatting.duration((session.ended - session.started).total_seconds()))
-        yield Pair("delivered", f"{formatting.count(session.messages, 'message')}, {formatting.size(session.octets)}")
+        yield Pair("took", wording.duration((session.ended - session.started).total_seconds()))
+        yield Pair("delivered", f"{wording.plural(session.messages, 'message')}, {wording.size(session.octets)}")
         if isinstance(session, SessionResult):
             yield Pair("deleted on the server", f"{session.deleted:,}")
             if session.skipped:
                 yield Pair("left by a rule", f"{session.skipped:,}")
             if session.failed:
                 yield Pair("failed", f"{session.failed:,}", "bold red")
-        yield Pair("result", formatting.result(session), "" if session.code is ExitCode.OK else "bold red")
+        yield Pair("result", wording.session_summary(session), "" if session.code is ExitCode.OK else "bold red")
         if session.error:
             yield Line("")
             yield Line(visible(session.error, 4096))

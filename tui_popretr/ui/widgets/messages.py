@@ -8,6 +8,7 @@ from typing import ClassVar
 
 from textual.binding import Binding, BindingType
 
+from tui_popretr import wording
 from tui_popretr.facts import MessageDelivered, MessageSkipped
 from tui_popretr.logs.lines import message
 from tui_popretr.text import visible
@@ -44,7 +45,7 @@ class MessagesTab(Table[Mail]):
     def cells(self, row: Mail) -> Sequence[Cell]:
         at, mail = row
         when = Cell(formatting.moment(at, self.today), DIM)
-        client, size = Cell(mail.session.client), Cell(formatting.size(mail.octets))
+        client, size = Cell(mail.session.client), Cell(wording.size(mail.octets))
         if isinstance(mail, MessageDelivered):
             return when, client, Cell(visible(mail.sender or "")), size, Cell(visible(mail.destination))
         style = BAD if mail.failure else PLAIN

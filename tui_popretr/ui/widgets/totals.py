@@ -6,6 +6,7 @@ from rich.cells import cell_len
 from rich.text import Text
 from textual.widget import Widget
 
+from tui_popretr import wording
 from tui_popretr.ui.model import formatting
 from tui_popretr.ui.model.cells import sanitize
 from tui_popretr.ui.model.view import View
@@ -23,10 +24,10 @@ class TotalsBar(Widget):
         """Draw the totals where they changed; `now` is boottime."""
         running, failed, rate = view.running, view.failed, view.rate(now)
         parts = (
-            (formatting.count(len(view.clients), "client"), "bold"),
+            (wording.plural(len(view.clients), "client"), "bold"),
             (f"↓ {running} running", "cyan" if running else ""),
             (f"✗ {failed} failed", "bold red" if failed else ""),
-            (f"today {formatting.count(view.messages_today, 'message')}, {formatting.size(view.octets_today)}", ""),
+            (f"today {wording.plural(view.messages_today, 'message')}, {wording.size(view.octets_today)}", ""),
             (formatting.rate(rate) if rate else "", "cyan"),
         )
         if parts != self._parts:
