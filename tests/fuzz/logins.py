@@ -10,8 +10,8 @@ import pytest
 from tests.fuzz.expectations import PASSWORD, discreet, harmless
 from tests.fuzz.material import Material, material
 from tui_popretr.pop3 import Auth, Continuation, Endpoint, Exchange, Proof, SaslCancel, SaslResponse, begin
-from tui_popretr.pop3.sasl import EXCHANGES
-from tui_popretr.pop3.sasl.scram import Scram
+from tui_popretr.sasl import EXCHANGES
+from tui_popretr.sasl.scram import Scram
 from tui_popretr.secret import Secret
 
 WORDS: Final = [

@@ -20,7 +20,7 @@ from tui_popretr.pop3 import (
     apop_digest,
     begin,
 )
-from tui_popretr.pop3.sasl import EXCHANGES
+from tui_popretr.sasl import EXCHANGES
 from tui_popretr.secret import Secret
 
 from .dialogue import greeted

@@ -7,7 +7,7 @@ from base64 import b64decode, b64encode
 import pytest
 
 from tui_popretr.pop3 import Command, Continuation, Endpoint, Event, Machine, Noop, Reply, SaslCancel, User, begin
-from tui_popretr.pop3.sasl import EXCHANGES
+from tui_popretr.sasl import EXCHANGES
 from tui_popretr.popserver import Mechanism, ServedMaildrop
 from tui_popretr.popserver.sasl import MECHANISMS, Gate
 from tui_popretr.secret import Secret

@@ -23,7 +23,7 @@ from tui_popretr.errors import ExitCode, LoginRejected, PopretrError, ServerNotA
 from tui_popretr.facts import SessionId
 from tui_popretr.net.stream import connect
 from tui_popretr.pop3 import Capa
-from tui_popretr.pop3.sasl.exchange import Refusal
+from tui_popretr.sasl.exchange import Refusal
 from tui_popretr.popserver import Faults, PopServer, SaslFault, ServedMaildrop, ServerPolicy
 from tui_popretr.popserver.certificates import ca_path, server_context
 from tui_popretr.popserver.policy import ALL
@@ -109,7 +109,7 @@ async def test_nobody_waits_for_a_proof(monkeypatch: pytest.MonkeyPatch) -> None
         end.wait(60)
         raise Refusal("enough")
 
-    monkeypatch.setattr("tui_popretr.pop3.sasl.scram.Scram.respond", slow)
+    monkeypatch.setattr("tui_popretr.sasl.scram.Scram.respond", slow)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(Scram().log_in, SCRAM_256)
         assert await trio.to_thread.run_sync(begun.wait, 60)
@@ -134,7 +134,7 @@ async def test_nobody_waits_for_a_proof(monkeypatch: pytest.MonkeyPatch) -> None
 async def test_the_connection_is_bound_in_where_the_server_can_do_that(
     mechanisms: str, plus: str, flag: str, method: AuthType, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tui_popretr.pop3.sasl.scram.Scram.nonce", lambda _: "nonce")
+    monkeypatch.setattr("tui_popretr.sasl.scram.Scram.nonce", lambda _: "nonce")
     attempt = Attempt(method, initial_response=True, tls=TlsPolicy())
     attempt.binding = b"binding"
     initial = b64encode(f"{flag},,n=alice,r=nonce".encode()).decode()
@@ -145,7 +145,7 @@ async def test_the_connection_is_bound_in_where_the_server_can_do_that(
 async def test_where_nothing_is_known_of_the_server_nothing_is_said_of_binding(
     autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tui_popretr.pop3.sasl.scram.Scram.nonce", lambda _: "nonce")
+    monkeypatch.setattr("tui_popretr.sasl.scram.Scram.nonce", lambda _: "nonce")
     initial = b64encode(b"n,,n=alice,r=nonce").decode()
     for binding, asked in ((b"binding", [("CAPA", NO)]), (None, [])):
         attempt = Attempt(SCRAM_256, initial_response=True, tls=TlsPolicy())

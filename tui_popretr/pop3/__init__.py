@@ -32,7 +32,7 @@ from tui_popretr.pop3.errors import (
 from tui_popretr.pop3.events import BodyChunk, BodyEnd, Continuation, Event, Greeting, Listing, Reply
 from tui_popretr.pop3.listing import parse_list, parse_stat, parse_uidl
 from tui_popretr.pop3.machine import Machine
-from tui_popretr.pop3.sasl import Endpoint, Exchange, Proof, apop_digest, begin
+from tui_popretr.sasl import Endpoint, Exchange, Proof, apop_digest, begin
 from tui_popretr.pop3.states import State
 
 __all__ = [

@@ -10,7 +10,7 @@ from tui_popretr.errors import SmtpLoginFailed, SmtpTemporaryFailure
 from tui_popretr.pop3.commands import Auth, SaslCancel, SaslResponse
 from tui_popretr.pop3.errors import LocalProtocolError
 from tui_popretr.pop3.events import Continuation
-from tui_popretr.pop3.sasl import Exchange, begin
+from tui_popretr.sasl import Exchange, begin
 from tui_popretr.secret import Secret
 
 _SAFE: Final = ("PLAIN", "LOGIN", "CRAM-MD5")

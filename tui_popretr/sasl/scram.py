@@ -7,7 +7,7 @@ import secrets
 
 from tui_popretr.pop3.commands import SaslResponse
 from tui_popretr.pop3.errors import LocalProtocolError
-from tui_popretr.pop3.sasl.exchange import Exchange, Proof, Refusal
+from tui_popretr.sasl.exchange import Exchange, Proof, Refusal
 from tui_popretr.secret import Secret
 from tui_popretr.text import visible
 

@@ -6,7 +6,7 @@ import hashlib
 import hmac
 
 from tui_popretr.pop3.commands import SaslResponse
-from tui_popretr.pop3.sasl.exchange import Exchange, Refusal
+from tui_popretr.sasl.exchange import Exchange, Refusal
 from tui_popretr.secret import Secret
 
 

@@ -16,7 +16,7 @@ from tui_popretr.pop3 import (
     SaslCancel,
     begin,
 )
-from tui_popretr.pop3.sasl.scram import MAX_ITERATIONS, Scram
+from tui_popretr.sasl.scram import MAX_ITERATIONS, Scram
 from tui_popretr.popserver import Mechanism, SaslFault, ServedMaildrop
 from tui_popretr.popserver.sasl import MECHANISMS, CredentialsRejected, Gate
 from tui_popretr.secret import Secret
@@ -165,7 +165,7 @@ def test_a_first_message_that_is_wrong_is_cancelled(exchange: Exchange, message:
 
 
 def test_as_many_rounds_as_allowed(exchange: Exchange, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tui_popretr.pop3.sasl.scram.MAX_ITERATIONS", 5000)
+    monkeypatch.setattr("tui_popretr.sasl.scram.MAX_ITERATIONS", 5000)
     assert said(exchange, FIRST.replace("i=4096", "i=5000")).startswith("c=biws,r=")
 
 

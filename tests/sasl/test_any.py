@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tui_popretr.pop3 import Auth, Continuation, Endpoint, Proof, SaslCancel, SaslResponse, begin
-from tui_popretr.pop3.sasl import EXCHANGES
-from tui_popretr.pop3.sasl.scram import Scram
+from tui_popretr.sasl import EXCHANGES
+from tui_popretr.sasl.scram import Scram
 from tui_popretr.secret import Secret
 
 PASSWORD = "correct-horse-battery"

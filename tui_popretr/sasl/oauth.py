@@ -9,7 +9,7 @@ from typing import ClassVar
 
 from tui_popretr.pop3.commands import SaslResponse
 from tui_popretr.pop3.errors import LocalProtocolError
-from tui_popretr.pop3.sasl.exchange import Exchange, Refusal
+from tui_popretr.sasl.exchange import Exchange, Refusal
 from tui_popretr.secret import STARS, Secret
 from tui_popretr.text import visible
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from tui_popretr.pop3.errors import LocalProtocolError
-from tui_popretr.pop3.sasl.exchange import Endpoint, Exchange, Proof
-from tui_popretr.pop3.sasl.oauth import OAuthBearer, XOAuth2
-from tui_popretr.pop3.sasl.scram import ScramSha1, ScramSha1Plus, ScramSha256, ScramSha256Plus
-from tui_popretr.pop3.sasl.simple import CramMd5, External, Login, Plain, apop_digest
+from tui_popretr.sasl.exchange import Endpoint, Exchange, Proof
+from tui_popretr.sasl.oauth import OAuthBearer, XOAuth2
+from tui_popretr.sasl.scram import ScramSha1, ScramSha1Plus, ScramSha256, ScramSha256Plus
+from tui_popretr.sasl.simple import CramMd5, External, Login, Plain, apop_digest
 from tui_popretr.secret import Secret
 from tui_popretr.text import visible
 
