@@ -12,15 +12,14 @@ from tests.fuzz.material import Material, material
 from tests.pop3.dialogue import in_state
 from tui_popretr.pop3 import (
     Apop,
+    Authentication,
     BodyChunk,
     BodyEnd,
     Capa,
     Command,
     Continuation,
     Dele,
-    Endpoint,
     Event,
-    Exchange,
     Greeting,
     List,
     Listing,
@@ -42,12 +41,12 @@ from tui_popretr.pop3 import (
     Uidl,
     User,
     Utf8,
-    begin,
     parse_list,
     parse_stat,
     parse_uidl,
 )
 from tui_popretr.pop3.collector import MAX_ROW
+from tui_popretr.sasl import Endpoint, Response, begin
 from tui_popretr.secret import Secret
 from tui_popretr.text import visible
 
@@ -73,7 +72,7 @@ _COMMANDS: Final[list[Callable[[], Command]]] = [
     lambda: User("me"),
     lambda: Pass(_PASSWORD),
     lambda: Apop("me", _PASSWORD),
-    lambda: SaslResponse(_PASSWORD),
+    lambda: SaslResponse(Response(_PASSWORD)),
     List,
     lambda: List(1),
     Uidl,
@@ -154,7 +153,7 @@ class _Dialogue:
         self._material = given
         self._machine: Machine = in_state(given.choice(_STATES))
         self._machine._max_rows = 50
-        self._exchange: Exchange | None = None
+        self._authentication: Authentication | None = None
         self._told = False  # the server has the password from us
 
     def run(self) -> None:
@@ -211,26 +210,21 @@ class _Dialogue:
         discreet(command.shown(), command)
 
     def _log_in(self) -> None:
-        exchange = begin(
-            self._material.choice(_MECHANISMS),
-            "me",
-            _PASSWORD,
-            initial_response=bool(self._material.number(2)),
-            server=Endpoint("pop.example.test", 995),
-        )
-        self._send(exchange.start())
-        self._exchange = exchange
+        mechanism, initial_response = self._material.choice(_MECHANISMS), bool(self._material.number(2))
+        exchange = begin(mechanism, "me", _PASSWORD, Endpoint("pop.example.test", 995))
+        self._authentication = Authentication(exchange, initial_response=initial_response)
+        self._send(self._authentication.start())
 
     def _look_at(self, event: Event) -> None:
         if isinstance(event, Reply | Greeting | Continuation):
             self._keeps_it(event)
         if isinstance(event, BodyChunk):
             assert event.data
-        elif isinstance(event, Continuation) and self._exchange is not None:
+        elif isinstance(event, Continuation) and self._authentication is not None:
             if self._machine.state is State.CHALLENGED:  # it may have moved on with what came behind
-                self._send(self._exchange.answer(event))
-            harmless(self._exchange.problem or "", longest=400)
-            discreet(self._exchange.problem)
+                self._send(self._authentication.answer(event))
+            harmless(self._authentication.exchange.problem or "", longest=400)
+            discreet(self._authentication.exchange.problem)
         elif isinstance(event, Listing):
             self._read(event)
         elif isinstance(event, Reply) and type(event.command) is Stat and event.ok:

@@ -9,8 +9,8 @@ import pytest
 
 from tests.fuzz.expectations import PASSWORD, discreet, harmless
 from tests.fuzz.material import Material, material
-from tui_popretr.pop3 import Auth, Continuation, Endpoint, Exchange, Proof, SaslCancel, SaslResponse, begin
-from tui_popretr.sasl import EXCHANGES
+from tui_popretr.pop3 import Auth, Authentication, Continuation, SaslCancel, SaslResponse
+from tui_popretr.sasl import EXCHANGES, Endpoint, Proof, begin
 from tui_popretr.sasl.scram import Scram
 from tui_popretr.secret import Secret
 
@@ -44,8 +44,9 @@ SEEDS: Final = [
 def one_input(data: bytes) -> None:
     """Answer each line of the input as a challenge."""
     given = Material(data)
-    exchange = _begin(given)
-    start = exchange.start()
+    authentication = _begin(given)
+    exchange = authentication.exchange
+    start = authentication.start()
     discreet(start, start.shown())
     cancelled = False
     for _ in range(6):
@@ -55,7 +56,7 @@ def one_input(data: bytes) -> None:
         payload = challenge if given.number(8) == _RAW else b64encode(challenge)
         if challenge.find(b",i=") >= 0 and _rounds(payload) > 5000:
             payload = b64encode(b"e=other-error")  # each round costs time, and nothing can be learned of them
-        answer = exchange.answer(Continuation(Auth("X"), b"+ ****", payload))
+        answer = authentication.answer(Continuation(Auth("X"), b"+ ****", payload))
         assert isinstance(answer, SaslCancel if cancelled else SaslCancel | SaslResponse)
         assert len(answer.wire()) <= 12_288
         discreet(answer, answer.shown(), exchange.problem)
@@ -67,12 +68,13 @@ def one_input(data: bytes) -> None:
     assert wrong or exchange.proof is (Proof.OWED if isinstance(exchange, Scram) else Proof.NOT_ASKED)
 
 
-def _begin(given: Material) -> Exchange:
+def _begin(given: Material) -> Authentication:
     mechanism = given.choice(_MECHANISMS)
     initial_response = bool(given.number(2))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Scram, "nonce", lambda _: _NONCE)  # so that an input means the same every time
-        return begin(mechanism, "me", Secret(PASSWORD), initial_response=initial_response, server=_ENDPOINT)
+        exchange = begin(mechanism, "me", Secret(PASSWORD), _ENDPOINT)
+    return Authentication(exchange, initial_response=initial_response)
 
 
 def _rounds(payload: bytes) -> int:

@@ -4,7 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from tui_popretr.pop3 import Apop, Auth, BodyChunk, Event, Machine, Quit, RemoteProtocolError, SaslCancel, State, Stls
+from tui_popretr.pop3 import (
+    Apop,
+    Auth,
+    Authentication,
+    BodyChunk,
+    Event,
+    Machine,
+    Quit,
+    RemoteProtocolError,
+    SaslCancel,
+    State,
+    Stls,
+)
+from tui_popretr.sasl import Endpoint, begin
 from tui_popretr.secret import Secret
 
 
@@ -21,6 +34,18 @@ def logged_in() -> Machine:
     machine.send(Apop("me", Secret("c4c9334bac560ecc979e58001b3e22fb")))
     machine.receive(b"+OK\r\n")
     return machine
+
+
+def authentication(
+    mechanism: str,
+    username: str | None,
+    password: Secret | None,
+    *,
+    initial_response: bool = False,
+    server: Endpoint | None = None,
+) -> Authentication:
+    """Return a new exchange in POP3's form."""
+    return Authentication(begin(mechanism, username, password, server), initial_response=initial_response)
 
 
 def in_state(state: State) -> Machine:

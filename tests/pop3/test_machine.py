@@ -39,6 +39,7 @@ from tui_popretr.pop3 import (
     User,
     Utf8,
 )
+from tui_popretr.sasl import Response
 from tui_popretr.secret import Secret
 
 from .dialogue import cuts, feed, greeted, in_state, logged_in, merged
@@ -107,7 +108,7 @@ CASES = {
         (err(Apop("me", Secret("c4")), b"[in-use] wait", "IN-USE"),), A,
     ),
     "AUTH in one step": Case(
-        A, (Auth("PLAIN", Secret("\0u\0p")),), b"+OK\r\n", (ok(Auth("PLAIN", Secret("\0u\0p"))),), T
+        A, (Auth("PLAIN", Response(Secret("\0u\0p"))),), b"+OK\r\n", (ok(Auth("PLAIN", Response(Secret("\0u\0p")))),), T
     ),
     "AUTH refused": Case(A, (PLAIN,), b"-ERR no such mechanism\r\n", (err(PLAIN, b"no such mechanism"),), A),
     "AUTH challenged": Case(
@@ -230,8 +231,8 @@ def test_each_command_has_one_final_event(case: Case) -> None:
 
 
 ALL = (
-    Capa(), Stls(), Utf8(), User("u"), PASSWORD, Apop("u", Secret("d")), PLAIN, SaslResponse(Secret("")), Stat(),
-    List(), Uidl(), Retr(1), Top(1, 0), Dele(1), Noop(), Quit(),
+    Capa(), Stls(), Utf8(), User("u"), PASSWORD, Apop("u", Secret("d")), PLAIN, SaslResponse(Response(Secret(""))),
+    Stat(), List(), Uidl(), Retr(1), Top(1, 0), Dele(1), Noop(), Quit(),
 )  # fmt: skip
 ALLOWED: dict[State, set[type[Command]]] = {
     A: {Capa, Stls, Utf8, User, Pass, Apop, Auth, Quit},
@@ -350,7 +351,7 @@ def test_an_unfinished_line_is_no_reply_to_the_next_command() -> None:
         machine = in_state(state)
         assert machine.receive(b"+OK lo") == []
         with pytest.raises(UnsolicitedReply, match="lo"):
-            machine.send(SaslResponse(Secret("x")) if state is State.CHALLENGED else Capa())
+            machine.send(SaslResponse(Response(Secret("x"))) if state is State.CHALLENGED else Capa())
         assert machine.state is State.BROKEN
 
 
@@ -493,9 +494,9 @@ def test_empty_lines_when_nothing_is_awaited(blanks: bytes) -> None:
 def test_empty_lines_behind_a_challenge() -> None:
     machine = in_state(State.CHALLENGED)
     assert machine.receive(b"\r\n") == []
-    machine.send(SaslResponse(Secret("x")))
+    machine.send(SaslResponse(Response(Secret("x"))))
     assert machine.receive(b"\r\n+ \r\n") == [Continuation(PLAIN, b"+ ", b"")]
-    machine.send(SaslResponse(Secret("x")))
+    machine.send(SaslResponse(Response(Secret("x"))))
     assert machine.receive(b"\r\n+OK\r\n") == [ok(PLAIN)]
     assert machine.state is T
 

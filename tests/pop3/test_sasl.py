@@ -8,22 +8,19 @@ import pytest
 
 from tui_popretr.pop3 import (
     Auth,
+    Authentication,
     Continuation,
-    Endpoint,
-    Exchange,
-    LocalProtocolError,
     Machine,
     Reply,
     SaslCancel,
     SaslResponse,
     State,
     apop_digest,
-    begin,
 )
-from tui_popretr.sasl import EXCHANGES
+from tui_popretr.sasl import EXCHANGES, Endpoint, Exchange, MechanismUnusable, Response
 from tui_popretr.secret import Secret
 
-from .dialogue import greeted
+from .dialogue import authentication, greeted
 
 S = Secret("tanstaaftanstaaf")
 
@@ -39,47 +36,47 @@ def test_apop_digest_of_the_rfc() -> None:
 
 
 def test_cram_md5_of_the_rfc() -> None:
-    exchange = begin("CRAM-MD5", "tim", S)
-    assert exchange.start() == Auth("CRAM-MD5")
-    answer = exchange.answer(challenge(b"PDE4OTYuNjk3MTcwOTUyQHBvc3RvZmZpY2UucmVzdG9uLm1jaS5uZXQ+"))
+    auth = authentication("CRAM-MD5", "tim", S)
+    assert auth.start() == Auth("CRAM-MD5")
+    answer = auth.answer(challenge(b"PDE4OTYuNjk3MTcwOTUyQHBvc3RvZmZpY2UucmVzdG9uLm1jaS5uZXQ+"))
     assert answer.wire() == b"dGltIGI5MTNhNjAyYzdlZGE3YTQ5NWI0ZTZlNzMzNGQzODkw\r\n"
-    assert exchange.problem is None
+    assert auth.exchange.problem is None
     # asked once more, it has nothing to say
-    assert isinstance(exchange.answer(challenge(b"PDE+")), SaslCancel)
-    assert exchange.problem is not None
+    assert isinstance(auth.answer(challenge(b"PDE+")), SaslCancel)
+    assert auth.exchange.problem is not None
 
 
 def test_cram_md5_has_no_initial_response() -> None:
-    assert begin("CRAM-MD5", "tim", S, initial_response=True).start().wire() == b"AUTH CRAM-MD5\r\n"
+    assert authentication("CRAM-MD5", "tim", S, initial_response=True).start().wire() == b"AUTH CRAM-MD5\r\n"
 
 
 def test_plain() -> None:
-    exchange = begin("PLAIN", "me", Secret("pw"))
-    assert exchange.start().wire() == b"AUTH PLAIN\r\n"
-    assert exchange.answer(challenge(b"")).wire() == b64encode(b"\0me\0pw") + b"\r\n"
-    assert isinstance(exchange.answer(challenge(b"")), SaslCancel)
+    auth = authentication("PLAIN", "me", Secret("pw"))
+    assert auth.start().wire() == b"AUTH PLAIN\r\n"
+    assert auth.answer(challenge(b"")).wire() == b64encode(b"\0me\0pw") + b"\r\n"
+    assert isinstance(auth.answer(challenge(b"")), SaslCancel)
 
 
 def test_plain_with_initial_response() -> None:
-    exchange = begin("PLAIN", "me", Secret("pw"), initial_response=True)
-    assert exchange.start().wire() == b"AUTH PLAIN " + b64encode(b"\0me\0pw") + b"\r\n"
-    assert isinstance(exchange.answer(challenge(b"")), SaslCancel)
+    auth = authentication("PLAIN", "me", Secret("pw"), initial_response=True)
+    assert auth.start().wire() == b"AUTH PLAIN " + b64encode(b"\0me\0pw") + b"\r\n"
+    assert isinstance(auth.answer(challenge(b"")), SaslCancel)
 
 
 def test_plain_too_long_for_one_line() -> None:
-    exchange = begin("PLAIN", "me", Secret("p" * 300), initial_response=True)
-    assert exchange.start().wire() == b"AUTH PLAIN\r\n"
-    assert exchange.answer(challenge(b"")).wire() == b64encode(b"\0me\0" + b"p" * 300) + b"\r\n"
+    auth = authentication("PLAIN", "me", Secret("p" * 300), initial_response=True)
+    assert auth.start().wire() == b"AUTH PLAIN\r\n"
+    assert auth.answer(challenge(b"")).wire() == b64encode(b"\0me\0" + b"p" * 300) + b"\r\n"
 
 
 @pytest.mark.parametrize("prompts", [(b"Username:", b"Password:"), (b"User Name", b"who knows?"), (b"", b"")])
 @pytest.mark.parametrize("initial_response", [False, True])
 def test_login(prompts: tuple[bytes, bytes], initial_response: bool) -> None:
-    exchange = begin("LOGIN", "me", Secret("pw"), initial_response=initial_response)
-    assert exchange.start().wire() == b"AUTH LOGIN\r\n"
-    answers = [exchange.answer(challenge(b64encode(prompt))).wire() for prompt in (*prompts, b"Any more?")]
+    auth = authentication("LOGIN", "me", Secret("pw"), initial_response=initial_response)
+    assert auth.start().wire() == b"AUTH LOGIN\r\n"
+    answers = [auth.answer(challenge(b64encode(prompt))).wire() for prompt in (*prompts, b"Any more?")]
     assert answers == [b64encode(b"me") + b"\r\n", b64encode(b"pw") + b"\r\n", b"*\r\n"]
-    assert exchange.problem is not None
+    assert auth.exchange.problem is not None
 
 
 PROMPTS = (b"", b"go ahead", b"Username:", b"VXNlcm5hbWU6", b"?", b"=", b"\xff\xfe", b"PDE", b"x" * 10_000, b"a\0b")
@@ -88,34 +85,34 @@ PROMPTS = (b"", b"go ahead", b"Username:", b"VXNlcm5hbWU6", b"?", b"=", b"\xff\x
 @pytest.mark.parametrize("prompt", PROMPTS)
 @pytest.mark.parametrize("mechanism", ["PLAIN", "LOGIN", "EXTERNAL", "XOAUTH2", "OAUTHBEARER"])
 def test_prompts_are_not_looked_at(mechanism: str, prompt: bytes) -> None:
-    exchange, same = begin(mechanism, "me", S), begin(mechanism, "me", S)
-    assert exchange.start().wire() == b"AUTH %b\r\n" % mechanism.encode()
+    auth, same = authentication(mechanism, "me", S), authentication(mechanism, "me", S)
+    assert auth.start().wire() == b"AUTH %b\r\n" % mechanism.encode()
     for _ in range(2 if mechanism == "LOGIN" else 1):
-        answer = exchange.answer(challenge(prompt))
+        answer = auth.answer(challenge(prompt))
         assert isinstance(answer, SaslResponse)
         assert answer.wire() == same.answer(challenge(b"")).wire()
-    assert exchange.problem is None
+    assert auth.exchange.problem is None
 
 
 @pytest.mark.parametrize("mechanism", ["PLAIN", "LOGIN", "EXTERNAL"])
 def test_a_prompt_too_many_is_cancelled(mechanism: str) -> None:
-    exchange = begin(mechanism, "me", S)
-    exchange.start()
+    auth = authentication(mechanism, "me", S)
+    auth.start()
     for _ in range(2 if mechanism == "LOGIN" else 1):
-        exchange.answer(challenge(b"go ahead"))
-    assert exchange.answer(challenge(b"go ahead")).wire() == b"*\r\n"
-    assert exchange.problem is not None
-    assert "goes on asking" in exchange.problem
+        auth.answer(challenge(b"go ahead"))
+    assert auth.answer(challenge(b"go ahead")).wire() == b"*\r\n"
+    assert auth.exchange.problem is not None
+    assert "continues" in auth.exchange.problem
 
 
 @pytest.mark.parametrize("username", [None, "me"])
 def test_external(username: str | None) -> None:
-    exchange = begin("EXTERNAL", username, None)
-    assert exchange.start().wire() == b"AUTH EXTERNAL\r\n"
-    assert exchange.answer(challenge(b"")).wire() == b"\r\n"
-    exchange = begin("EXTERNAL", username, None, initial_response=True)
-    assert exchange.start().wire() == b"AUTH EXTERNAL =\r\n"
-    assert isinstance(exchange.answer(challenge(b"")), SaslCancel)
+    auth = authentication("EXTERNAL", username, None)
+    assert auth.start().wire() == b"AUTH EXTERNAL\r\n"
+    assert auth.answer(challenge(b"")).wire() == b"\r\n"
+    auth = authentication("EXTERNAL", username, None, initial_response=True)
+    assert auth.start().wire() == b"AUTH EXTERNAL =\r\n"
+    assert isinstance(auth.answer(challenge(b"")), SaslCancel)
 
 
 @pytest.mark.parametrize(
@@ -127,9 +124,9 @@ def test_external(username: str | None) -> None:
 def test_what_passes_the_length_of_a_command_goes_in_an_answer_of_its_own(
     mechanism: str, token: int, length: int
 ) -> None:
-    exchange = begin(mechanism, "me", Secret("t" * token), initial_response=True)
-    line = exchange.start().wire()
-    answer = exchange.answer(challenge(b""))
+    auth = authentication(mechanism, "me", Secret("t" * token), initial_response=True)
+    line = auth.start().wire()
+    answer = auth.answer(challenge(b""))
     assert len(line) == length
     if length < 255:
         assert line == b"AUTH %b\r\n" % mechanism.encode()
@@ -138,12 +135,12 @@ def test_what_passes_the_length_of_a_command_goes_in_an_answer_of_its_own(
 
 @pytest.mark.parametrize("mechanism", ["PLAIN", "LOGIN", "XOAUTH2", "OAUTHBEARER"])
 def test_as_much_as_a_line_can_hold(mechanism: str) -> None:
-    exchange = begin(mechanism, "me", Secret("x" * 9100))
-    exchange.start()
-    wires = [exchange.answer(challenge(b"")).wire() for _ in range(2)]
+    auth = authentication(mechanism, "me", Secret("x" * 9100))
+    auth.start()
+    wires = [auth.answer(challenge(b"")).wire() for _ in range(2)]
     assert 12_000 < max(map(len, wires)) <= 12_288
-    with pytest.raises(LocalProtocolError, match="longer than 12288"):
-        begin(mechanism, "me", Secret("x" * 9300))
+    with pytest.raises(MechanismUnusable, match="longer than 12288"):
+        authentication(mechanism, "me", Secret("x" * 9300))
 
 
 @pytest.mark.parametrize(
@@ -161,52 +158,52 @@ def test_as_much_as_a_line_can_hold(mechanism: str) -> None:
     ],
 )
 def test_bad_challenges_are_cancelled(mechanism: str, payload: bytes, problem: str) -> None:
-    exchange = begin(mechanism, "me", S)
-    exchange.start()
-    answer = exchange.answer(challenge(payload))
+    auth = authentication(mechanism, "me", S)
+    auth.start()
+    answer = auth.answer(challenge(payload))
     assert answer.wire() == b"*\r\n"
-    assert exchange.problem is not None
-    assert problem in exchange.problem
+    assert auth.exchange.problem is not None
+    assert problem in auth.exchange.problem
     # and it stays so
-    assert isinstance(exchange.answer(challenge(b"PDE+")), SaslCancel)
-    assert problem in exchange.problem
+    assert isinstance(auth.answer(challenge(b"PDE+")), SaslCancel)
+    assert problem in auth.exchange.problem
 
 
 @pytest.mark.parametrize("mechanism", sorted(EXCHANGES.keys() - {"EXTERNAL"}))
 def test_missing_credentials(mechanism: str) -> None:
     for username, password in ((None, S), ("", S), ("me", None), ("m\0e", S), ("me", Secret("p\0w"))):
-        with pytest.raises(LocalProtocolError):
-            begin(mechanism, username, password, server=Endpoint(channel_binding=b"x"))
+        with pytest.raises(MechanismUnusable):
+            authentication(mechanism, username, password, server=Endpoint(channel_binding=b"x"))
 
 
 def test_unknown_mechanism() -> None:
-    with pytest.raises(LocalProtocolError):
-        begin("KERBEROS_V4", "me", S)
+    with pytest.raises(MechanismUnusable):
+        authentication("KERBEROS_V4", "me", S)
 
 
 def test_digests_are_secrets() -> None:
-    exchange = begin("CRAM-MD5", "tim", S)
-    exchange.start()
-    answer = exchange.answer(challenge(b"PDE4OTYuNjk3MTcwOTUyQHBvc3RvZmZpY2UucmVzdG9uLm1jaS5uZXQ+"))
+    auth = authentication("CRAM-MD5", "tim", S)
+    auth.start()
+    answer = auth.answer(challenge(b"PDE4OTYuNjk3MTcwOTUyQHBvc3RvZmZpY2UucmVzdG9uLm1jaS5uZXQ+"))
     assert "b913a602" not in repr(answer)
     assert b"b913a602c7eda7a495b4e6e7334d3890" in answer.secrets()
 
 
-def converse(machine: Machine, exchange: Exchange, lines: list[bytes]) -> tuple[list[bytes], Reply | None]:
-    """Play an exchange against the server's lines; return what we sent and the outcome."""
-    sent = [machine.send(exchange.start())]
+def converse(machine: Machine, auth: Authentication, lines: list[bytes]) -> tuple[list[bytes], Reply | None]:
+    """Play an auth against the server's lines; return what we sent and the outcome."""
+    sent = [machine.send(auth.start())]
     for line in lines:
         (event,) = machine.receive(line)
         if isinstance(event, Reply):
             return sent, event
         assert isinstance(event, Continuation)
-        sent.append(machine.send(exchange.answer(event)))
+        sent.append(machine.send(auth.answer(event)))
     return sent, None
 
 
 def test_a_whole_login() -> None:
     machine = greeted()
-    sent, reply = converse(machine, begin("PLAIN", "me", Secret("pw")), [b"+ \r\n", b"+OK in\r\n"])
+    sent, reply = converse(machine, authentication("PLAIN", "me", Secret("pw")), [b"+ \r\n", b"+OK in\r\n"])
     assert sent == [b"AUTH PLAIN\r\n", b"AG1lAHB3\r\n"]
     assert reply is not None
     assert reply.ok
@@ -216,11 +213,11 @@ def test_a_whole_login() -> None:
 
 def test_a_cancelled_login_leaves_the_next_one_free() -> None:
     machine = greeted()
-    sent, reply = converse(machine, begin("CRAM-MD5", "me", S), [b"+ \r\n", b"-ERR cancelled\r\n"])
+    sent, reply = converse(machine, authentication("CRAM-MD5", "me", S), [b"+ \r\n", b"-ERR cancelled\r\n"])
     assert sent == [b"AUTH CRAM-MD5\r\n", b"*\r\n"]
     assert reply is not None
     assert not reply.ok
-    sent, reply = converse(machine, begin("PLAIN", "me", Secret("pw"), initial_response=True), [b"+OK\r\n"])
+    sent, reply = converse(machine, authentication("PLAIN", "me", Secret("pw"), initial_response=True), [b"+OK\r\n"])
     assert machine.state is State.TRANSACTION
 
 
@@ -228,13 +225,13 @@ def test_a_mechanism_can_be_added(monkeypatch: pytest.MonkeyPatch) -> None:
     class TwoSteps(Exchange):
         mechanism = "X-TWO"
 
-        def opening(self) -> None:
+        def prepare(self) -> None:
             return None
 
-        def respond(self, challenge: bytes, /) -> SaslResponse:
-            return SaslResponse(Secret(challenge.decode()[::-1]))
+        def answer(self, challenge: bytes, /) -> Response:
+            return Response(Secret(challenge.decode()[::-1]))
 
     monkeypatch.setitem(EXCHANGES, "X-TWO", TwoSteps)
-    sent, reply = converse(greeted(), begin("X-TWO", None, None), [b"+ YWI=\r\n", b"+ Y2Q=\r\n", b"+OK\r\n"])
+    sent, reply = converse(greeted(), authentication("X-TWO", None, None), [b"+ YWI=\r\n", b"+ Y2Q=\r\n", b"+OK\r\n"])
     assert sent == [b"AUTH X-TWO\r\n", b"YmE=\r\n", b"ZGM=\r\n"]
     assert reply is not None

@@ -6,13 +6,13 @@ from base64 import b64decode, b64encode
 
 import pytest
 
-from tui_popretr.pop3 import Command, Continuation, Endpoint, Event, Machine, Noop, Reply, SaslCancel, User, begin
-from tui_popretr.sasl import EXCHANGES
+from tui_popretr.pop3 import Command, Continuation, Event, Machine, Noop, Reply, SaslCancel, User
 from tui_popretr.popserver import Mechanism, ServedMaildrop
 from tui_popretr.popserver.sasl import MECHANISMS, Gate
+from tui_popretr.sasl import EXCHANGES, Endpoint
 from tui_popretr.secret import Secret
 
-from .dialogue import greeted
+from .dialogue import authentication, greeted
 
 PASSWORD = "hunter2"
 #: Answers of ours that are no secret.
@@ -30,7 +30,7 @@ class Dialogue:
         self.shown: list[str] = []
         self.said: list[bytes] = []  # our answers, decoded
         self.heard: list[bytes] = []  # the challenges, decoded
-        exchange = begin(
+        authenticating = authentication(
             mechanism,
             "alice",
             Secret(PASSWORD),
@@ -43,7 +43,7 @@ class Dialogue:
                 binding=b"binding" if mechanism.endswith("-PLUS") else None,
             )
         )
-        auth = exchange.start()
+        auth = authenticating.start()
         self._send(auth)
         asked = next(server)
         try:
@@ -54,8 +54,8 @@ class Dialogue:
                 self.heard.append(asked)
                 (event,) = self.receive(b"+ " + b64encode(asked) + b"\r\n")
                 assert isinstance(event, Continuation)
-                answer = exchange.answer(event)
-                assert not isinstance(answer, SaslCancel), exchange.problem
+                answer = authenticating.answer(event)
+                assert not isinstance(answer, SaslCancel), authenticating.exchange.problem
                 self._send(answer)
                 self.said.append(b64decode(answer.wire()))
                 asked = server.send(self.said[-1])
@@ -124,12 +124,12 @@ def test_a_server_that_repeats_us_in_a_challenge(mechanism: str) -> None:
 
 def test_a_username_is_no_secret() -> None:
     machine: Machine = greeted()
-    exchange = begin("LOGIN", "alice", Secret(PASSWORD))
-    machine.send(exchange.start())
+    authenticating = authentication("LOGIN", "alice", Secret(PASSWORD))
+    machine.send(authenticating.start())
     for prompt in (b"VXNlcm5hbWU6", b"UGFzc3dvcmQ6"):
         (event,) = machine.receive(b"+ " + prompt + b"\r\n")
         assert isinstance(event, Continuation)
-        machine.send(exchange.answer(event))
+        machine.send(authenticating.answer(event))
     (event,) = machine.receive(b"-ERR alice is locked, hunter2\r\n")
     assert isinstance(event, Reply)
     assert event.text == b"alice is locked, ****"

@@ -21,13 +21,13 @@ from tui_popretr.pop3 import (
     SaslResponse,
     Stat,
     User,
-    begin,
     parse_stat,
     parse_uidl,
 )
+from tui_popretr.sasl import Response
 from tui_popretr.secret import Secret
 
-from .dialogue import cuts, feed, greeted
+from .dialogue import authentication, cuts, feed, greeted
 
 PASSWORD = "hunter2"
 RAW = f"\0me\0{PASSWORD}"
@@ -35,7 +35,7 @@ CODED = b64encode(RAW.encode())
 HIDDEN = (PASSWORD, RAW, CODED.decode(), repr(RAW))
 USERPASS: tuple[Command, ...] = (User("me"), Pass(Secret(PASSWORD)))
 APOP: tuple[Command, ...] = (Apop("me", Secret(PASSWORD)),)
-SASL: tuple[Command, ...] = (begin("PLAIN", "me", Secret(PASSWORD), initial_response=True).start(),)
+SASL: tuple[Command, ...] = (authentication("PLAIN", "me", Secret(PASSWORD), initial_response=True).start(),)
 LOGINS = {"USERPASS": USERPASS, "APOP": APOP, "SASL": SASL}
 ECHOES = [PASSWORD.encode(), b"PASS hunter2 PASS hunter2"]
 SASL_ECHOES = [*ECHOES, RAW.encode(), CODED]
@@ -99,23 +99,23 @@ def test_echoed_in_a_challenge() -> None:
     machine = greeted()
     machine.send(Auth("PLAIN"))
     machine.receive(b"+ \r\n")
-    machine.send(SaslResponse(Secret(RAW), hide=Secret(PASSWORD)))
+    machine.send(SaslResponse(Response(Secret(RAW), hide=Secret(PASSWORD))))
     (event,) = machine.receive(b"+ " + CODED + b"\r\n")
     assert isinstance(event, Continuation)
     assert event.line == b"+ ****"
     assert event.payload == CODED
     assert_clean(event)
-    machine.send(SaslResponse(Secret("")))
+    machine.send(SaslResponse(Response(Secret(""))))
     (event,) = machine.receive(b"-ERR hunter2 " + CODED + b"\r\n")
     assert_clean(event)
 
 
 def test_cram_digest_echoed() -> None:
-    machine, exchange = greeted(), begin("CRAM-MD5", "me", Secret(PASSWORD))
-    machine.send(exchange.start())
+    machine, authenticating = greeted(), authentication("CRAM-MD5", "me", Secret(PASSWORD))
+    machine.send(authenticating.start())
     (event,) = machine.receive(b"+ PDE+\r\n")
     assert isinstance(event, Continuation)
-    answer = exchange.answer(event)
+    answer = authenticating.answer(event)
     machine.send(answer)
     digest = answer.secrets()[-1]
     assert len(digest) == 32
@@ -259,7 +259,7 @@ def test_half_an_echo_in_an_endless_line_and_at_the_end() -> None:
 
 
 def test_errors_of_ours_show_no_secret() -> None:
-    for command in (Pass(Secret(PASSWORD)), Apop("me", Secret(PASSWORD)), SaslResponse(Secret(PASSWORD))):
+    for command in (Pass(Secret(PASSWORD)), Apop("me", Secret(PASSWORD)), SaslResponse(Response(Secret(PASSWORD)))):
         with pytest.raises(LocalProtocolError) as caught:
             Machine().send(command)
         assert_clean(caught.value)

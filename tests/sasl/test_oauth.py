@@ -7,7 +7,7 @@ from base64 import b64decode, b64encode
 
 import pytest
 
-from tui_popretr.pop3 import Auth, Continuation, Endpoint, Exchange, LocalProtocolError, SaslCancel, begin
+from tui_popretr.sasl import Cancelled, Endpoint, Exchange, MechanismUnusable, begin
 from tui_popretr.secret import Secret
 
 TOKEN = "vF9dft4qmTc2Nvb3RlckBhbHRhdmlzdGEuY29tCg=="
@@ -17,24 +17,28 @@ NOT_ACCEPTED = "the server does not accept the access token"
 @pytest.mark.parametrize("initial_response", [False, True])
 @pytest.mark.parametrize("mechanism", ["XOAUTH2", "OAUTHBEARER"])
 def test_an_error_has_to_be_base64(mechanism: str, initial_response: bool) -> None:
-    exchange = begin(mechanism, "me", Secret("token"), initial_response=initial_response)
-    exchange.start()
+    exchange = begin(mechanism, "me", Secret("token"))
+    exchange.start(initial_response=initial_response)
     if not initial_response:
-        exchange.answer(challenge(b"go ahead"))
-    assert isinstance(exchange.answer(challenge(b"go away")), SaslCancel)
+        exchange.respond(None)
+    assert responded(exchange, None) == "*"
     assert exchange.problem == "the server's challenge is not base64"
 
 
-def challenge(payload: bytes) -> Continuation:
-    return Continuation(Auth("X"), b"+ ****", payload)
+def responded(exchange: Exchange, challenge: bytes | None = b"") -> str:
+    """Return the response to a challenge, "*" if the exchange is cancelled."""
+    try:
+        return exchange.respond(challenge).text.reveal()
+    except Cancelled:
+        return "*"
 
 
-def refused(mechanism: str, explanation: bytes, token: str = TOKEN) -> tuple[Exchange, bytes]:
-    """Return an exchange whose token was not accepted, and its answer to the server's explanation."""
+def refused(mechanism: str, explanation: bytes, token: str = TOKEN) -> tuple[Exchange, str]:
+    """Return an exchange whose token was not accepted, and its response to the server's explanation."""
     exchange = begin(mechanism, "me", Secret(token))
-    exchange.start()
-    assert b64decode(exchange.answer(challenge(b"")).wire()).endswith(f"auth=Bearer {token}\1\1".encode())
-    return exchange, exchange.answer(challenge(b64encode(explanation))).wire()
+    exchange.start(initial_response=False)
+    assert responded(exchange).endswith(f"auth=Bearer {token}\1\1")
+    return exchange, responded(exchange, explanation)
 
 
 @pytest.mark.parametrize("initial_response", [False, True])
@@ -45,19 +49,16 @@ def test_oauthbearer_of_the_rfc(initial_response: bool) -> None:
         b"Mk52YjNSbGNrQmhiSFJoZG1semRHRXVZMjl0Q2c9PQEB"
     )
     server = Endpoint("server.example.com", 143)
-    exchange = begin("OAUTHBEARER", "user@example.com", Secret(TOKEN), initial_response=initial_response, server=server)
-    if initial_response:
-        assert exchange.start().wire() == b"AUTH OAUTHBEARER " + sent + b"\r\n"
-    else:
-        assert exchange.start().wire() == b"AUTH OAUTHBEARER\r\n"
-        assert exchange.answer(challenge(b"")).wire() == sent + b"\r\n"
+    exchange = begin("OAUTHBEARER", "user@example.com", Secret(TOKEN), server)
+    response = exchange.start(initial_response=initial_response) or exchange.respond(b"")
+    assert response.encoded() == sent
     error = (
         b"eyJzdGF0dXMiOiJpbnZhbGlkX3Rva2VuIiwic2NvcGUiOiJleGFtcGxlX3Njb3BlIiwib3BlbmlkLWNvbmZpZ3VyYXRpb24iOiJodHRw"
         b"czovL2V4YW1wbGUuY29tLy53ZWxsLWtub3duL29wZW5pZC1jb25maWd1cmF0aW9uIn0="
     )
-    assert exchange.answer(challenge(error)).wire() == b"AQ==\r\n"
+    assert responded(exchange, b64decode(error)) == "\1"
     assert exchange.problem == f"{NOT_ACCEPTED} (status invalid_token, scope example_scope)"
-    assert isinstance(exchange.answer(challenge(b"")), SaslCancel)
+    assert responded(exchange) == "*"
 
 
 @pytest.mark.parametrize("initial_response", [False, True])
@@ -67,21 +68,19 @@ def test_xoauth2_as_google_describes_it(initial_response: bool) -> None:
         b"Mjl0Q2cBAQ=="
     )
     token = Secret("ya29.vF9dft4qmTc2Nvb3RlckBhdHRhdmlzdGEuY29tCg")
-    exchange = begin("XOAUTH2", "someuser@example.com", token, initial_response=initial_response)
-    if initial_response:
-        assert exchange.start().wire() == b"AUTH XOAUTH2 " + sent + b"\r\n"
-    else:
-        assert exchange.start().wire() == b"AUTH XOAUTH2\r\n"
-        assert exchange.answer(challenge(b"")).wire() == sent + b"\r\n"
+    exchange = begin("XOAUTH2", "someuser@example.com", token)
+    response = exchange.start(initial_response=initial_response) or exchange.respond(b"")
+    assert response.encoded() == sent
     error = b"eyJzdGF0dXMiOiI0MDEiLCJzY2hlbWVzIjoiYmVhcmVyIG1hYyIsInNjb3BlIjoiaHR0cHM6Ly9tYWlsLmdvb2dsZS5jb20vIn0K"
-    assert exchange.answer(challenge(error)).wire() == b"\r\n"
+    assert responded(exchange, b64decode(error)) == ""
     assert exchange.problem == f"{NOT_ACCEPTED} (status 401, scope https://mail.google.com/)"
-    assert isinstance(exchange.answer(challenge(b"")), SaslCancel)
+    assert responded(exchange) == "*"
 
 
 def test_a_username_is_coded_in_oauthbearer() -> None:
     exchange = begin("OAUTHBEARER", "a=b,c", Secret("t"))
-    assert b64decode(exchange.answer(challenge(b"")).wire()) == b"n,a=a=3Db=2Cc,\1auth=Bearer t\1\1"
+    assert exchange.initial is not None
+    assert exchange.initial.octets() == b"n,a=a=3Db=2Cc,\1auth=Bearer t\1\1"
 
 
 @pytest.mark.parametrize("mechanism", ["XOAUTH2", "OAUTHBEARER"])
@@ -100,7 +99,7 @@ def test_a_username_is_coded_in_oauthbearer() -> None:
 def test_what_the_server_explains(mechanism: str, explanation: dict[str, object], words: str) -> None:
     exchange, answer = refused(mechanism, json.dumps(explanation).encode())
     assert exchange.problem == NOT_ACCEPTED + words
-    assert answer == (b"AQ==\r\n" if mechanism == "OAUTHBEARER" else b"\r\n")
+    assert answer == ("\1" if mechanism == "OAUTHBEARER" else "")
 
 
 @pytest.mark.parametrize("mechanism", ["XOAUTH2", "OAUTHBEARER"])
@@ -109,14 +108,14 @@ def test_what_the_server_explains(mechanism: str, explanation: dict[str, object]
 )
 def test_an_explanation_that_is_none_is_cancelled(mechanism: str, explanation: bytes) -> None:
     exchange, answer = refused(mechanism, explanation)
-    assert answer == b"*\r\n"
+    assert answer == "*"
     assert exchange.problem == f"{NOT_ACCEPTED}, and its reason is not JSON"
 
 
 @pytest.mark.parametrize("mechanism", ["XOAUTH2", "OAUTHBEARER"])
 def test_no_explanation_at_all(mechanism: str) -> None:
     exchange, answer = refused(mechanism, b"")
-    assert answer != b"*\r\n"
+    assert answer != "*"
     assert exchange.problem == NOT_ACCEPTED
 
 
@@ -137,5 +136,5 @@ def test_a_token_in_the_explanation_is_not_told(mechanism: str) -> None:
     ("username", "token"), [("me", "a b"), ("me", "a\x01b"), ("me", "ä"), ("m\x01e", "a"), ("me", "")]
 )
 def test_what_would_end_a_field_is_told_before_anything_is_sent(mechanism: str, username: str, token: str) -> None:
-    with pytest.raises(LocalProtocolError):
+    with pytest.raises(MechanismUnusable):
         begin(mechanism, username, Secret(token))

@@ -37,6 +37,7 @@ from tui_popretr.pop3 import (
     Uidl,
     User,
 )
+from tui_popretr.sasl import Response
 from tui_popretr.secret import Secret
 from tui_popretr.session.connection import LISTED, PROGRESS, Pop3Connection
 
@@ -138,7 +139,7 @@ async def test_a_continuation_is_an_answer_too(autojump_clock: MockClock) -> Non
     connection = await greeted(Connection())
     (challenge,) = await connection.ask(Auth("PLAIN"), reply=["+ "])
     assert isinstance(challenge, Continuation)
-    (answer,) = await connection.ask(SaslResponse(Secret("\0me\0hush")), reply=["+OK"])
+    (answer,) = await connection.ask(SaslResponse(Response(Secret("\0me\0hush"))), reply=["+OK"])
     assert isinstance(answer, Reply)
     assert answer.ok
 
@@ -534,12 +535,13 @@ async def test_both_sides_are_in_the_transcript(autojump_clock: MockClock) -> No
 @trio_test
 async def test_secrets_never_appear_in_it_even_when_the_server_echoes_them(autojump_clock: MockClock) -> None:
     connection = await greeted(Connection())
-    response, hide = Secret("\0me\0hush"), Secret("hush")
+    hide = Secret("hush")
+    response = Response(Secret("\0me\0hush"), hide=hide)
     await connection.ask(User("me"), reply=["+OK"])
     await connection.ask(Pass(hide), reply=["-ERR hush is wrong"])
     await connection.ask(Auth("PLAIN"), reply=["+ "])
-    await connection.ask(SaslResponse(response, hide=hide), reply=["-ERR \0me\0hush AG1lAGh1c2g= hush"])
-    await connection.ask(Auth("PLAIN", response, hide=hide), reply=["-ERR aHVzaA== AG1lAGh1c2g="])
+    await connection.ask(SaslResponse(response), reply=["-ERR \0me\0hush AG1lAGh1c2g= hush"])
+    await connection.ask(Auth("PLAIN", response), reply=["-ERR aHVzaA== AG1lAGh1c2g="])
     text = "\n".join(connection.transcript())
     for secret in ("hush", "aHVzaA", "AG1lAGh1c2g"):
         assert secret not in text

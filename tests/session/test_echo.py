@@ -16,7 +16,8 @@ from tests.support.passwords import PASSWORD
 from tests.support.worlds import USER, World, mail
 from tui_popretr.config.model import AuthType
 from tui_popretr.errors import ExitCode
-from tui_popretr.pop3 import Endpoint, begin
+from tui_popretr.pop3 import Authentication
+from tui_popretr.sasl import Endpoint, begin
 from tui_popretr.secret import Secret
 
 WITH_ALL_AT_ONCE = [AuthType.SASL_PLAIN, AuthType.SASL_XOAUTH2, AuthType.SASL_OAUTHBEARER]
@@ -36,8 +37,8 @@ def world(tmp_path: Path) -> World:
 @trio_test
 async def test_the_initial_response_comes_back(world: World, autojump_clock: MockClock, auth_type: AuthType) -> None:
     server = Endpoint("pop.example.test", 110)
-    exchange = begin(MECHANISMS[auth_type], USER, Secret(PASSWORD), initial_response=True, server=server)
-    sent = exchange.start().wire().rstrip()
+    exchange = begin(MECHANISMS[auth_type], USER, Secret(PASSWORD), server)
+    sent = Authentication(exchange, initial_response=True).start().wire().rstrip()
     world.faults.answers["AUTH"] = b"-ERR unknown command: " + sent + b", " + PASSWORD.encode() + b"\r\n"
     login = replace(world.client().server, auth_types=(auth_type,), initial_response=True)
     result = await world.poll(server=login)

@@ -1,5 +1,6 @@
 """The client side of POP3 as a pure state machine: commands in and bytes out, bytes in and events out."""
 
+from tui_popretr.pop3.authentication import Authentication
 from tui_popretr.pop3.capabilities import NEVER, Capabilities, Never
 from tui_popretr.pop3.commands import (
     Apop,
@@ -21,6 +22,7 @@ from tui_popretr.pop3.commands import (
     Uidl,
     User,
     Utf8,
+    apop_digest,
 )
 from tui_popretr.pop3.errors import (
     InjectedPlaintext,
@@ -32,13 +34,13 @@ from tui_popretr.pop3.errors import (
 from tui_popretr.pop3.events import BodyChunk, BodyEnd, Continuation, Event, Greeting, Listing, Reply
 from tui_popretr.pop3.listing import parse_list, parse_stat, parse_uidl
 from tui_popretr.pop3.machine import Machine
-from tui_popretr.sasl import Endpoint, Exchange, Proof, apop_digest, begin
 from tui_popretr.pop3.states import State
 
 __all__ = [
     "NEVER",
     "Apop",
     "Auth",
+    "Authentication",
     "BodyChunk",
     "BodyEnd",
     "Capa",
@@ -46,9 +48,7 @@ __all__ = [
     "Command",
     "Continuation",
     "Dele",
-    "Endpoint",
     "Event",
-    "Exchange",
     "Greeting",
     "InjectedPlaintext",
     "List",
@@ -58,7 +58,6 @@ __all__ = [
     "Never",
     "Noop",
     "Pass",
-    "Proof",
     "Quit",
     "RemoteProtocolError",
     "Reply",
@@ -76,7 +75,6 @@ __all__ = [
     "User",
     "Utf8",
     "apop_digest",
-    "begin",
     "parse_list",
     "parse_stat",
     "parse_uidl",

@@ -6,19 +6,18 @@ LocalProtocolError for an argument that cannot stand on a line, without repeatin
 
 from __future__ import annotations
 
+import hashlib
 import re
 from abc import ABC, abstractmethod
-from base64 import b64encode
 from dataclasses import dataclass
 
 from tui_popretr.pop3.errors import LocalProtocolError
+from tui_popretr.sasl import Response
 from tui_popretr.secret import STARS, Secret
 from tui_popretr.text import visible
 
 #: Octets of a command line, CRLF included (RFC 2449 §4).
 MAX_COMMAND_LINE = 255
-#: Octets of a line in a SASL exchange, CRLF included (RFC 4954 §4, taken over by RFC 5034 §4).
-MAX_SASL_LINE = 12_288
 
 _UNSENDABLE = re.compile("[\r\n\0]")
 # RFC 4422 §3.1
@@ -199,78 +198,62 @@ class Apop(Command):
         return (_octets(self.digest.reveal()),)
 
 
+def apop_digest(stamp: bytes, password: Secret) -> Secret:
+    """Return APOP's digest of the greeting's stamp, angle brackets included, and the password (RFC 1939 §7)."""
+    octets = _octets(password.reveal())
+    # The RFC prescribes MD5; without the flag, systems whose policy bars MD5 raise an error.
+    return Secret(hashlib.md5(stamp + octets, usedforsecurity=False).hexdigest())
+
+
 @dataclass(frozen=True, slots=True)
 class Auth(Command):
     """Begin a SASL exchange (RFC 5034 §4). All its continuations and its one final Reply belong to this command.
 
-    `initial` is the first response in plain text: wire() encodes it in base64, and an empty one as "=". None is the
-    two-step form. An initial response that does not fit on a command line is left out (`split`); then it answers the
-    first continuation, as an Exchange does. `hide` is the part of `initial` that must not be shown on its own either.
+    `initial` is the initial response; an empty one is sent as "=". Without it the server sends a continuation first.
     """
 
     mechanism: str
-    initial: Secret | None = None
-    hide: Secret | None = None
+    initial: Response | None = None
 
     def __post_init__(self) -> None:
         if not _MECHANISM.fullmatch(self.mechanism):
             raise LocalProtocolError(f"{visible(self.mechanism)} cannot be the name of a SASL mechanism")
-        if self.initial is not None:
-            _check_encodable(self.initial.reveal(), "initial response")
+        if self.initial is not None and not self.fits(self.mechanism, self.initial):
+            raise LocalProtocolError("the initial response is too long for a command line")
 
-    def _whole(self) -> bytes:
-        if self.initial is None:
-            return b"AUTH %b\r\n" % self.mechanism.encode()
-        return b"AUTH %b %b\r\n" % (self.mechanism.encode(), b64encode(_octets(self.initial.reveal())) or b"=")
-
-    @property
-    def split(self) -> bool:
-        """Whether the initial response is too long for the line and goes in an answer of its own."""
-        return self.initial is not None and len(self._whole()) > MAX_COMMAND_LINE
+    @staticmethod
+    def fits(mechanism: str, initial: Response) -> bool:
+        """Whether mechanism and initial response fit on a command line."""
+        return len(f"AUTH {mechanism} \r\n") + len(initial.encoded()) <= MAX_COMMAND_LINE
 
     def wire(self) -> bytes:
-        line = self._whole()
-        return line if len(line) <= MAX_COMMAND_LINE else b"AUTH %b\r\n" % self.mechanism.encode()
+        if self.initial is None:
+            return b"AUTH %b\r\n" % self.mechanism.encode()
+        return b"AUTH %b %b\r\n" % (self.mechanism.encode(), self.initial.encoded() or b"=")
 
     def shown(self) -> str:
-        if self.initial is None or self.split:
+        if self.initial is None:
             return f"AUTH {self.mechanism}"
-        return f"AUTH {self.mechanism} {STARS if self.initial else '='}"
+        return f"AUTH {self.mechanism} {STARS if self.initial.text else '='}"
 
     def secrets(self) -> tuple[bytes, ...]:
-        return _sasl_secrets(self.initial, self.hide)
+        return () if self.initial is None else self.initial.secrets()
 
 
 @dataclass(frozen=True, slots=True)
 class SaslResponse(Command):
-    """Answer a Continuation. `data` is plain text, encoded in base64 by wire(); `hide` as in Auth.
+    """Answer a Continuation. It is a part of the AUTH command: it has no Reply of its own. It is never shown."""
 
-    It is a part of the AUTH command: it has no Reply of its own. It is never shown; but what is `public` in itself, a
-    username, may stand in what the server says.
-    """
-
-    data: Secret
-    hide: Secret | None = None
-    public: bool = False
-
-    def __post_init__(self) -> None:
-        _check_encodable(self.data.reveal(), "SASL response")
-        if len(self.wire()) > MAX_SASL_LINE:
-            raise LocalProtocolError(f"the SASL response is longer than {MAX_SASL_LINE} octets")
+    response: Response
 
     def wire(self) -> bytes:
-        return b64encode(_octets(self.data.reveal())) + b"\r\n"
+        return self.response.encoded() + b"\r\n"
 
     def shown(self) -> str:
         return STARS
 
     def secrets(self) -> tuple[bytes, ...]:
-        return _sasl_secrets(None if self.public else self.data, self.hide)
-
-
-def _sasl_secrets(data: Secret | None, hide: Secret | None) -> tuple[bytes, ...]:
-    plain = [_octets(secret.reveal()) for secret in (data, hide) if secret]
-    return tuple(b64encode(octets) for octets in plain) + tuple(plain)
+        return self.response.secrets()
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from contextlib import suppress
 
 from tui_popretr.pop3.capabilities import Capabilities
 from tui_popretr.pop3.collector import Collector
-from tui_popretr.pop3.commands import MAX_SASL_LINE, Auth, Capa, Command, Stat
+from tui_popretr.pop3.commands import Auth, Capa, Command, Stat
 from tui_popretr.pop3.errors import (
     InjectedPlaintext,
     LocalProtocolError,
@@ -40,6 +40,7 @@ from tui_popretr.pop3.status import (
     split,
     time_stamp,
 )
+from tui_popretr.sasl import MAX_LINE
 from tui_popretr.secret import STARS
 from tui_popretr.text import visible
 
@@ -388,7 +389,7 @@ class Machine:
         self._moves = ANSWERED[state]
         self._silent = state in SERVER_SILENT
         self._hiding = state in SECRETS_OUT
-        self._max_line = MAX_SASL_LINE if self._hiding else MAX_STATUS_LINE
+        self._max_line = MAX_LINE if self._hiding else MAX_STATUS_LINE
         least = 1 if self._hiding else MIN_ECHO
         self._sought = sorted((each for each in self._secrets if len(each) >= least), key=len, reverse=True)
 

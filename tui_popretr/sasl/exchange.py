@@ -1,16 +1,14 @@
-"""What all SASL mechanisms have in common: a command to begin with, then an answer to each challenge (RFC 5034 §4)."""
+"""The parts common to all SASL mechanisms: an exchange of challenges and responses (RFC 4422 §3)."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from base64 import b64decode
 from dataclasses import dataclass
 from enum import Enum
 from typing import ClassVar
 
-from tui_popretr.pop3.commands import MAX_SASL_LINE, Auth, SaslCancel, SaslResponse
-from tui_popretr.pop3.errors import LocalProtocolError
-from tui_popretr.pop3.events import Continuation
+from tui_popretr.sasl.errors import Cancelled, MechanismUnusable
+from tui_popretr.sasl.response import MAX_LINE, Response
 from tui_popretr.secret import Secret
 
 
@@ -35,82 +33,74 @@ class Endpoint:
 class Exchange(ABC):
     """One attempt to log in with one mechanism.
 
-    Send start(), then answer() for every Continuation; the Reply to the Auth command decides, but a +OK is none while
-    `proof` is OWED or WRONG. After a SaslCancel `problem` says why; it may also say why the -ERR that follows is to be
-    expected. `initial_response` asks for the one-step form where the client speaks first (RFC 5034 §4).
-    LocalProtocolError where the mechanism cannot be used with these credentials.
+    Call start(), then respond() for each challenge. The server's final reply decides, but a positive one counts only
+    if `proof` is NOT_ASKED or GIVEN. `problem` says why the client cancelled; it may also explain a negative reply that
+    is still to come. MechanismUnusable if the mechanism cannot be used with these credentials.
     """
 
-    #: The name in AUTH and CAPA.
+    #: The registered name.
     mechanism: ClassVar[str]
-    #: The longest challenge that is answered, in octets after decoding.
-    max_challenge: ClassVar[int] = MAX_SASL_LINE
-    #: answer() may compute for a second or two: not to be called where others would wait for it.
+    #: The longest challenge that is answered, in octets.
+    max_challenge: ClassVar[int] = MAX_LINE
+    #: respond() may compute for one or two seconds: call it in a thread.
     slow: ClassVar[bool] = False
 
-    def __init__(
-        self,
-        username: str | None,
-        password: Secret | None,
-        *,
-        initial_response: bool = False,
-        server: Endpoint | None = None,
-    ) -> None:
+    def __init__(self, username: str | None, password: Secret | None, server: Endpoint | None = None) -> None:
         self.problem: str | None = None
         self.proof = Proof.NOT_ASKED
         self._username = username
         self._password = password
-        self._initial_response = initial_response
         self._server = server or Endpoint()
-        self._opening = self.opening()
+        #: The initial response, None if the server begins.
+        self.initial = self.prepare()
+        self._initial_owed = self.initial is not None
 
     @abstractmethod
-    def opening(self) -> SaslResponse | None:
-        """Return what the client says first, None where the mechanism begins with the server."""
+    def prepare(self) -> Response | None:
+        """Check the credentials; return the initial response, None if the server begins."""
 
-    def respond(self, _challenge: bytes, /) -> SaslResponse:
-        """Answer a decoded challenge, or raise Refusal."""
-        raise Refusal("the server goes on asking where the mechanism has nothing more to say")
+    def start(self, *, initial_response: bool = True) -> Response | None:
+        """Return the response to send together with the mechanism's name, if there is one.
 
-    def start(self) -> Auth:
-        """Return the command that begins the exchange."""
-        opening = self._opening
-        if opening is None or not self._initial_response:
-            return Auth(self.mechanism)
-        auth = Auth(self.mechanism, opening.data, opening.hide)
-        if not auth.split:
-            self._opening = None
-        return auth
+        With initial_response=False it answers the server's first challenge instead.
+        """
+        if not initial_response:
+            return None
+        self._initial_owed = False
+        return self.initial
 
-    def answer(self, continuation: Continuation) -> SaslResponse | SaslCancel:
-        """Return the answer to a challenge: a response, or the end of the exchange, told in `problem`."""
+    def respond(self, challenge: bytes | None) -> Response:
+        """Return the response to a decoded challenge, None for one that cannot be decoded. May raise Cancelled.
+
+        After that, each further challenge raises Cancelled for the same reason.
+        """
         try:
             if self.problem is not None:
-                raise Refusal(self.problem)
-            challenge = self.read(continuation.payload)
-            opening, self._opening = self._opening, None
-            return opening if opening is not None else self.respond(challenge)
-        except Refusal as refusal:
-            self.problem = str(refusal)
-            return SaslCancel()
+                raise Cancelled(self.problem)
+            checked = self.check(challenge)
+            if self._initial_owed and self.initial is not None:
+                self._initial_owed = False
+                return self.initial
+            return self.answer(checked)
+        except Cancelled as reason:
+            self.problem = str(reason)
+            raise
 
-    def read(self, payload: bytes, /) -> bytes:
-        """Return the decoded challenge, b"" if the mechanism ignores it. Raises Refusal."""
-        try:
-            challenge = b64decode(payload.strip(b" "), validate=True)
-        except ValueError:
-            raise Refusal("the server's challenge is not base64") from None
+    def check(self, challenge: bytes | None, /) -> bytes:
+        """Return the challenge, b"" if the mechanism ignores it. May raise Cancelled."""
+        if challenge is None:
+            raise Cancelled("the server's challenge is not base64")
         if len(challenge) > self.max_challenge:
-            raise Refusal("the server's challenge is too long")
+            raise Cancelled("the server's challenge is too long")
         return challenge
+
+    def answer(self, _challenge: bytes, /) -> Response:
+        """Return the response to a challenge that was checked. May raise Cancelled."""
+        raise Cancelled("the server continues after the mechanism's last response")
 
     def _credentials(self) -> tuple[str, Secret]:
         if not self._username or self._password is None:
-            raise LocalProtocolError(f"{self.mechanism} needs a username and a password")
+            raise MechanismUnusable(f"{self.mechanism} needs a username and a password")
         if "\0" in self._username or "\0" in self._password.reveal():
-            raise LocalProtocolError("the username or password contains a NUL")
+            raise MechanismUnusable("the username or password contains a NUL")
         return self._username, self._password
-
-
-class Refusal(Exception):
-    """The exchange cannot go on; str(error) says why."""

@@ -1,4 +1,4 @@
-"""Logins by OAuth 2 access tokens: OAUTHBEARER (RFC 7628) and XOAUTH2, which came before it."""
+"""Logins by OAuth 2 access tokens: OAUTHBEARER (RFC 7628) and the older XOAUTH2 of Google and Microsoft."""
 
 from __future__ import annotations
 
@@ -7,60 +7,60 @@ import re
 from abc import abstractmethod
 from typing import ClassVar
 
-from tui_popretr.pop3.commands import SaslResponse
-from tui_popretr.pop3.errors import LocalProtocolError
-from tui_popretr.sasl.exchange import Exchange, Refusal
+from tui_popretr.sasl.errors import Cancelled, MechanismUnusable
+from tui_popretr.sasl.exchange import Exchange
+from tui_popretr.sasl.response import Response
 from tui_popretr.secret import STARS, Secret
 from tui_popretr.text import visible
 
-# RFC 6750 §2.1, and a little more that does no harm; what would end the field is not among it
+# RFC 6750 §2.1 allows fewer characters; these cannot end the field either.
 _TOKEN = re.compile(r"[\x21-\x7e]+")
 
 
 class _Bearer(Exchange):
-    """The common part: a first answer with the token; then, after a rejection, one that ends the exchange.
+    """The common part: a response with the token and, after a rejection, one that ends the exchange.
 
     The server explains a rejection in JSON (RFC 7628 §3.2.2); `problem` says it in words.
     """
 
-    #: The answer to the explanation, which lets the server come to its -ERR.
+    #: The response to the explanation, after which the server sends its negative reply.
     acknowledgement: ClassVar[str]
 
-    def opening(self) -> SaslResponse:
+    def prepare(self) -> Response:
         username, token = self._credentials()
         if not _TOKEN.fullmatch(token.reveal()):
-            raise LocalProtocolError("the password is no access token: it has characters that none can have")
+            raise MechanismUnusable("the password is not an access token: it has characters that no token can have")
         if "\x01" in username:
-            raise LocalProtocolError("the username contains a control character")
-        response = SaslResponse(Secret(self.message(username, token.reveal())), hide=token)
+            raise MechanismUnusable("the username contains a control character")
+        response = Response(Secret(self.message(username, token.reveal())), hide=token)
         self._sent = response.secrets()
         return response
 
-    def read(self, payload: bytes, /) -> bytes:
-        # the first challenge is empty, but some servers send a text that is not base64 ("+ go ahead")
-        return b"" if self._opening is not None else super().read(payload)
+    def check(self, challenge: bytes | None, /) -> bytes:
+        # The first challenge is empty, but some servers send a text that is not base64 ("+ go ahead").
+        return b"" if self._initial_owed else super().check(challenge)
 
     @abstractmethod
     def message(self, username: str, token: str) -> str:
-        """Return the first answer."""
+        """Return the initial response."""
 
-    def respond(self, challenge: bytes, /) -> SaslResponse:
-        self.problem = self._words(challenge)
-        return SaslResponse(Secret(self.acknowledgement), public=True)
+    def answer(self, challenge: bytes, /) -> Response:
+        self.problem = self._explain(challenge)
+        return Response(Secret(self.acknowledgement), public=True)
 
-    def _words(self, challenge: bytes) -> str:
+    def _explain(self, challenge: bytes) -> str:
         if not challenge.strip():
             return "the server does not accept the access token"
         try:
-            told = json.loads(challenge)
+            explanation = json.loads(challenge)
         except (ValueError, RecursionError):
-            told = None
-        if not isinstance(told, dict):
-            raise Refusal("the server does not accept the access token, and its reason is not JSON")
+            explanation = None
+        if not isinstance(explanation, dict):
+            raise Cancelled("the server does not accept the access token, and its reason is not JSON")
         details = [
             f"{name} {self._clean(str(value))}"
             for name in ("status", "scope")
-            if isinstance(value := told.get(name), str | int) and value != ""
+            if isinstance(value := explanation.get(name), str | int) and value != ""
         ]
         return "the server does not accept the access token" + (f" ({', '.join(details)})" if details else "")
 
@@ -85,7 +85,7 @@ class OAuthBearer(_Bearer):
 
 
 class XOAuth2(_Bearer):
-    """As Google and Microsoft describe it."""
+    """As documented by Google and Microsoft."""
 
     mechanism = "XOAUTH2"
     acknowledgement = ""

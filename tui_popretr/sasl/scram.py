@@ -1,20 +1,20 @@
-"""SCRAM (RFC 5802, RFC 7677): a login in which the server has to prove, too, that it knows the password."""
+"""SCRAM (RFC 5802, RFC 7677): a login in which the server also proves that it knows the password."""
 
 from __future__ import annotations
 
 import re
 import secrets
 
-from tui_popretr.pop3.commands import SaslResponse
-from tui_popretr.pop3.errors import LocalProtocolError
-from tui_popretr.sasl.exchange import Exchange, Proof, Refusal
+from tui_popretr.sasl.errors import Cancelled, MechanismUnusable
+from tui_popretr.sasl.exchange import Exchange, Proof
+from tui_popretr.sasl.response import Response
 from tui_popretr.secret import Secret
 from tui_popretr.text import visible
 
-#: The most rounds of hashing that a server may ask for: three times what is advised today, some seconds of a slow CPU.
+#: The most iterations that a server may ask for: three times today's recommendation, some seconds of a slow CPU.
 MAX_ITERATIONS = 2_000_000
 
-# RFC 5802 §7. Whatever else a server says there is not repeated: it may be what it knows of the password
+# RFC 5802 §7. Other texts are not repeated: they may contain what the server knows of the password.
 _ERRORS = frozenset(
     {
         "invalid-encoding",
@@ -30,16 +30,17 @@ _ERRORS = frozenset(
         "other-error",
     }
 )
-# octets that are not UTF-8
+# Octets that are not UTF-8 arrive as surrogates.
 _NOT_UNICODE = re.compile("[\ud800-\udfff]")
 _ITERATIONS = re.compile(r",i=([0-9]{1,20})")
 
 
 class Scram(Exchange):
-    """The common part. Username and password are prepared by SASLprep (RFC 4013) and must pass it.
+    """The common part. Username and password are prepared by SASLprep (RFC 4013).
 
-    `proof` is OWED until the server's signature was verified. With a channel binding, the mechanisms without -PLUS tell
-    the server that they would have used it: one whose -PLUS was struck out on the way then refuses (RFC 5802 §6).
+    `proof` is OWED until the server's signature is verified. With a channel binding, the mechanisms without -PLUS send
+    the flag that the client supports it. A server that offered -PLUS then refuses the login, because somebody between
+    the two has removed the offer (RFC 5802 §6).
     """
 
     max_challenge = 4096
@@ -47,12 +48,12 @@ class Scram(Exchange):
 
     _challenges = 0
 
-    def opening(self) -> SaslResponse:
-        from scramp import ScramClient, ScramException  # loaded by those who need it, for a quick start of the others
+    def prepare(self) -> Response:
+        from scramp import ScramClient, ScramException  # imported here because it loads slowly and few need it
 
         username, password = self._credentials()
         if _NOT_UNICODE.search(username + password.reveal()):
-            raise LocalProtocolError(
+            raise MechanismUnusable(
                 "the username or password is not UTF-8, which SCRAM needs: set another password at the server, or name"
                 " another login method in authtypes"
             )
@@ -67,50 +68,50 @@ class Scram(Exchange):
             )
             first = self._client.get_client_first()
         except ScramException:
-            raise LocalProtocolError("the username or password has characters that SCRAM does not allow") from None
+            raise MechanismUnusable("the username or password has characters that SCRAM does not allow") from None
         self.proof = Proof.OWED
-        return SaslResponse(Secret(first))
+        return Response(Secret(first))
 
     def nonce(self) -> str:
-        """Return our part of the nonce."""
+        """Return the client's part of the nonce."""
         return secrets.token_urlsafe(24)
 
-    def respond(self, challenge: bytes, /) -> SaslResponse:
+    def answer(self, challenge: bytes, /) -> Response:
         self._challenges += 1
         if self._challenges > 2:
-            return super().respond(challenge)
+            return super().answer(challenge)
         try:
             message = challenge.decode()
         except UnicodeDecodeError:
-            raise Refusal("the server's SCRAM message is not text") from None
+            raise Cancelled("the server's SCRAM message is not text") from None
         if message.startswith("e="):
-            self.problem = f"the server says {message[2:] if message[2:] in _ERRORS else 'that there is an error'}"
-            return SaslResponse(Secret(""))  # and then comes its -ERR
+            self.problem = f"the server reports {message[2:] if message[2:] in _ERRORS else 'an error'}"
+            return Response(Secret(""))  # a negative reply follows
         return self._prove(message) if self._challenges == 1 else self._verify(message)
 
-    def _prove(self, message: str) -> SaslResponse:
+    def _prove(self, message: str) -> Response:
         from scramp import ScramException
 
         if any(int(each) > MAX_ITERATIONS for each in _ITERATIONS.findall(message)):
-            raise Refusal(f"the server asks for more than {MAX_ITERATIONS:,} rounds of hashing")
+            raise Cancelled(f"the server asks for more than {MAX_ITERATIONS:,} iterations")
         try:
             self._client.set_server_first(message)
             final: str = self._client.get_client_final()
         except ScramException as problem:
             words = visible(str(problem.args[0]), 120).rstrip(".")
-            raise Refusal(f"the server's SCRAM message is wrong ({words})") from None
-        return SaslResponse(Secret(final), hide=Secret(final.rpartition(",p=")[2]))
+            raise Cancelled(f"the server's SCRAM message is wrong ({words})") from None
+        return Response(Secret(final), hide=Secret(final.rpartition(",p=")[2]))
 
-    def _verify(self, message: str) -> SaslResponse:
+    def _verify(self, message: str) -> Response:
         from scramp import ScramException
 
         try:
             self._client.set_server_final(message)
         except ScramException:
             self.proof = Proof.WRONG
-            raise Refusal("the server's signature is wrong: it does not know the password") from None
+            raise Cancelled("the server's signature is wrong: it does not know the password") from None
         self.proof = Proof.GIVEN
-        return SaslResponse(Secret(""))
+        return Response(Secret(""))
 
 
 class ScramSha1(Scram):
@@ -122,12 +123,12 @@ class ScramSha256(Scram):
 
 
 class _Plus(Scram):
-    """With the TLS connection bound in: who sits in the middle of two of them is found out."""
+    """With channel binding, which detects an attacker between two TLS connections."""
 
-    def opening(self) -> SaslResponse:
+    def prepare(self) -> Response:
         if self._server.channel_binding is None:
-            raise LocalProtocolError(f"{self.mechanism} needs a channel binding")
-        return super().opening()
+            raise MechanismUnusable(f"{self.mechanism} needs a channel binding")
+        return super().prepare()
 
 
 class ScramSha1Plus(_Plus):

@@ -1,49 +1,47 @@
-"""The mechanisms that say all they have in one or two answers: PLAIN, LOGIN, CRAM-MD5, EXTERNAL; and APOP's digest."""
+"""The mechanisms with one or two responses: PLAIN, LOGIN, CRAM-MD5, EXTERNAL."""
 
 from __future__ import annotations
 
 import hashlib
 import hmac
 
-from tui_popretr.pop3.commands import SaslResponse
-from tui_popretr.sasl.exchange import Exchange, Refusal
+from tui_popretr.sasl.errors import Cancelled
+from tui_popretr.sasl.exchange import Exchange
+from tui_popretr.sasl.response import Response, octets
 from tui_popretr.secret import Secret
 
 
 class _Prompted(Exchange):
-    """A mechanism whose answers do not depend on the challenges.
+    """A mechanism whose responses do not depend on the challenges.
 
     Servers send prompts as challenges, some of them not in base64 ("+ go ahead"), so challenges are ignored.
     """
 
-    def read(self, _payload: bytes, /) -> bytes:
+    def check(self, _challenge: bytes | None, /) -> bytes:
         return b""
 
 
 class Plain(_Prompted):
-    """Username and password as they are (RFC 4616)."""
+    """Username and password in one response (RFC 4616)."""
 
     mechanism = "PLAIN"
 
-    def opening(self) -> SaslResponse:
+    def prepare(self) -> Response:
         username, password = self._credentials()
-        return SaslResponse(Secret(f"\0{username}\0{password.reveal()}"), hide=password)
+        return Response(Secret(f"\0{username}\0{password.reveal()}"), hide=password)
 
 
 class Login(_Prompted):
-    """Username and password as they are, one after the other: older than SASL, and described nowhere.
-
-    It has no initial response.
-    """
+    """Username and password in two responses. No RFC defines it. It has no initial response."""
 
     mechanism = "LOGIN"
 
-    def opening(self) -> None:
+    def prepare(self) -> None:
         username, password = self._credentials()
-        self._answers = [SaslResponse(Secret(username), public=True), SaslResponse(password)]
+        self._responses = [Response(Secret(username), public=True), Response(password)]
 
-    def respond(self, challenge: bytes, /) -> SaslResponse:
-        return self._answers.pop(0) if self._answers else super().respond(challenge)
+    def answer(self, challenge: bytes, /) -> Response:
+        return self._responses.pop(0) if self._responses else super().answer(challenge)
 
 
 class CramMd5(Exchange):
@@ -54,38 +52,29 @@ class CramMd5(Exchange):
 
     _answered = False
 
-    def opening(self) -> None:
+    def prepare(self) -> None:
         self._credentials()
 
-    def respond(self, challenge: bytes, /) -> SaslResponse:
+    def answer(self, challenge: bytes, /) -> Response:
         if self._answered:
-            return super().respond(challenge)
+            return super().answer(challenge)
         if not challenge:
-            raise Refusal("the server's challenge is empty")
+            raise Cancelled("the server's challenge is empty")
         self._answered = True
         username, password = self._credentials()
-        digest = hmac.new(_octets(password), challenge, _md5).hexdigest()
-        return SaslResponse(Secret(f"{username} {digest}"), hide=Secret(digest))
+        digest = hmac.new(octets(password), challenge, _md5).hexdigest()
+        return Response(Secret(f"{username} {digest}"), hide=Secret(digest))
 
 
 class External(_Prompted):
-    """What the TLS client certificate says (RFC 4422 appendix A); the identity to act as is left to the server."""
+    """The identity in the TLS client certificate (RFC 4422 appendix A); no other identity is requested."""
 
     mechanism = "EXTERNAL"
 
-    def opening(self) -> SaslResponse:
-        return SaslResponse(Secret(""))
+    def prepare(self) -> Response:
+        return Response(Secret(""))
 
 
-def apop_digest(stamp: bytes, password: Secret) -> Secret:
-    """Return APOP's digest of the greeting's stamp, angle brackets included, and the password (RFC 1939 §7)."""
-    return Secret(_md5(stamp + _octets(password)).hexdigest())
-
-
-def _octets(password: Secret) -> bytes:
-    return password.reveal().encode("utf-8", "surrogateescape")
-
-
-# RFC 1939 and RFC 2195 leave no choice; where MD5 is barred by policy these logins would otherwise crash
+# RFC 2195 prescribes MD5; without this flag, systems whose policy bars MD5 raise an error.
 def _md5(data: bytes = b"") -> hashlib._Hash:
     return hashlib.md5(data, usedforsecurity=False)

@@ -29,22 +29,19 @@ from tui_popretr.errors import (
 )
 from tui_popretr.pop3 import (
     Apop,
+    Authentication,
     Command,
     Continuation,
-    Endpoint,
-    Exchange,
     Listing,
     LocalProtocolError,
     Pass,
-    Proof,
     Reply,
     SaslCancel,
-    SaslResponse,
     User,
     Utf8,
     apop_digest,
-    begin,
 )
+from tui_popretr.sasl import Endpoint, Exchange, MechanismUnusable, Proof, begin
 from tui_popretr.secret import Secret
 from tui_popretr.session.auto import TOKENS, Offer, choose, mechanism
 from tui_popretr.session.connection import Pop3Connection
@@ -150,7 +147,7 @@ class _Login:
         for method in methods:
             try:
                 outcome = await self._attempt(method)
-            except LocalProtocolError as problem:
+            except (LocalProtocolError, MechanismUnusable) as problem:
                 self._passed_over[method] = str(problem)
                 continue
             except (ConnectionCut, ProtocolViolation) as trouble:
@@ -262,11 +259,12 @@ class _Login:
 
     async def _sasl(self, method: AuthType) -> str | _Refused:
         exchange = self._exchange(method)
-        auth = exchange.start()
+        authentication = Authentication(exchange, initial_response=self._server.initial_response)
+        auth = authentication.start()
         (answer,) = await self._call(auth)
-        judged, response = auth.initial is not None and not auth.split, None
+        judged, response = auth.initial is not None, None
         while isinstance(answer, Continuation):
-            response = await _response(exchange, answer)
+            response = await _answer(authentication, answer)
             if exchange.proof is Proof.WRONG:
                 # whatever else is configured: who does not know the password is not told it
                 await self._wire.send([response])
@@ -329,18 +327,12 @@ class _Login:
             elif f"{name}-PLUS" in capabilities.sasl:
                 name += "-PLUS"
         server = self._server
-        return begin(
-            name,
-            self._username,
-            self._password,
-            initial_response=server.initial_response,
-            server=Endpoint(server.host, server.port, binding),
-        )
+        return begin(name, self._username, self._password, Endpoint(server.host, server.port, binding))
 
 
-async def _response(exchange: Exchange, challenge: Continuation) -> SaslResponse | SaslCancel:
-    work = partial(exchange.answer, challenge)
-    if exchange.slow:
+async def _answer(authentication: Authentication, challenge: Continuation) -> Command:
+    work = partial(authentication.answer, challenge)
+    if authentication.exchange.slow:
         return await trio.to_thread.run_sync(work, limiter=_proofs, abandon_on_cancel=True)
     return work()
 

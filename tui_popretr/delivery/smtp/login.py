@@ -1,20 +1,20 @@
-"""Logging in to the mail server (RFC 4954), with the SASL exchanges of the POP3 side."""
+"""Logging in to the mail server (RFC 4954)."""
 
 from __future__ import annotations
 
 from collections.abc import Collection
 from typing import Final
 
+from tui_popretr.delivery.smtp.reply import SmtpReply
 from tui_popretr.delivery.smtp.wire import SmtpConnection
 from tui_popretr.errors import SmtpLoginFailed, SmtpTemporaryFailure
-from tui_popretr.pop3.commands import Auth, SaslCancel, SaslResponse
-from tui_popretr.pop3.errors import LocalProtocolError
-from tui_popretr.pop3.events import Continuation
-from tui_popretr.sasl import Exchange, begin
-from tui_popretr.secret import Secret
+from tui_popretr.sasl import Cancelled, Exchange, MechanismUnusable, begin, decode_challenge
+from tui_popretr.secret import STARS, Secret
 
 _SAFE: Final = ("PLAIN", "LOGIN", "CRAM-MD5")
 _IN_CLEAR: Final = ("CRAM-MD5", "PLAIN", "LOGIN")
+# Octets of a command without CRLF. RFC 5321 §4.5.3.1.4 allows 510; a shorter line costs one round trip at most.
+_LONGEST_COMMAND: Final = 253
 
 
 def log_in(wire: SmtpConnection, username: str, password: Secret, *, private: bool) -> None:
@@ -29,17 +29,9 @@ def log_in(wire: SmtpConnection, username: str, password: Secret, *, private: bo
     if mechanism is None:
         raise SmtpLoginFailed(_nothing_usable(wire, offered), advice=_how_to_get_one(wire, offered))
     try:
-        exchange = Login(username, password) if mechanism == "LOGIN" else _begin(mechanism, username, password)
-        start = exchange.start()
-        command: Auth | SaslResponse | SaslCancel = start
-        while True:
-            line = command.wire().decode("ascii").removesuffix("\r\n")
-            reply = wire.ask(line, shown=command.shown(), secrets=command.secrets())
-            if reply.code != 334:
-                break
-            challenge = b"334 " + reply.lines[0]
-            command = exchange.answer(Continuation(start, challenge, reply.lines[0]))
-    except LocalProtocolError as problem:
+        exchange = begin(mechanism, username, password)
+        reply = _authenticate(wire, exchange)
+    except MechanismUnusable as problem:
         raise SmtpLoginFailed(f"cannot log in to {wire.name}: {problem}") from None
     if reply.ok:
         return
@@ -47,8 +39,25 @@ def log_in(wire: SmtpConnection, username: str, password: Secret, *, private: bo
     raise SmtpTemporaryFailure(why) if reply.passing else SmtpLoginFailed(why)
 
 
-def _begin(mechanism: str, username: str, password: Secret) -> Exchange:
-    return begin(mechanism, username, password, initial_response=True)
+def _authenticate(wire: SmtpConnection, exchange: Exchange) -> SmtpReply:
+    """Send AUTH and the response to each challenge; return the final reply."""
+    line = f"AUTH {exchange.mechanism}"
+    initial = exchange.initial
+    one_step = initial is not None and len(line) + 1 + len(initial.encoded()) <= _LONGEST_COMMAND
+    response = exchange.start(initial_response=one_step)
+    if response is None:
+        reply = wire.ask(line)
+    else:
+        text = response.encoded().decode("ascii")
+        reply = wire.ask(f"{line} {text}", shown=f"{line} {STARS}", secrets=response.secrets())
+    while reply.code == 334:
+        try:
+            response = exchange.respond(decode_challenge(reply.lines[0]))
+        except Cancelled:
+            reply = wire.ask("*")
+        else:
+            reply = wire.ask(response.encoded().decode("ascii"), shown=STARS, secrets=response.secrets())
+    return reply
 
 
 def _nothing_usable(wire: SmtpConnection, offered: Collection[str]) -> str:
@@ -61,20 +70,3 @@ def _how_to_get_one(wire: SmtpConnection, offered: Collection[str]) -> str:
     if offered or wire.under_tls:
         return "take <username> and <password> out of <smtp> where it takes mail without them"
     return "many servers offer a login under TLS only: add <starttls>Y</starttls>, or use port 465"
-
-
-class Login(Exchange):
-    """Username, then password, each when asked for; never standardised, and the only one that some servers offer."""
-
-    mechanism = "LOGIN"
-
-    def __init__(self, username: str, password: Secret) -> None:
-        super().__init__(username, password)
-        self._answers = [Secret(username), password]
-
-    def opening(self) -> None:
-        """The server begins."""
-
-    def respond(self, challenge: bytes, /) -> SaslResponse:
-        # What it asks is not looked at: each server words it differently.
-        return SaslResponse(self._answers.pop(0)) if self._answers else super().respond(challenge)
