@@ -20,7 +20,7 @@ from tui_popretr.commit import lane as lane_module
 from tui_popretr.commit.committer import GROUP, Committer
 from tui_popretr.commit.keeper import JournalKeeper
 from tui_popretr.commit.lane import BATCH, IDLE, MEMORY
-from tui_popretr.commit.parcel import Parcel
+from tui_popretr.commit.pending import Parcel
 from tui_popretr.config.model import MaildirDestination
 from tui_popretr.delivery.maildir import MaildirSink
 from tui_popretr.errors import (

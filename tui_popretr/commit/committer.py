@@ -12,10 +12,10 @@ from weakref import WeakValueDictionary
 
 import trio
 
-from tui_popretr.commit.disk import Disk
+from tui_popretr.commit.blocking import Disk
 from tui_popretr.commit.keeper import JournalKeeper
 from tui_popretr.commit.lane import Lane, Shared
-from tui_popretr.commit.parcel import Parcel, abort
+from tui_popretr.commit.pending import Parcel, abort
 from tui_popretr.delivery.sink import Sink
 from tui_popretr.journal.journal import Journal
 

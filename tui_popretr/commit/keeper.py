@@ -14,7 +14,7 @@ from typing import Any, Generic, TypeVar
 
 import trio
 
-from tui_popretr.commit.disk import Disks
+from tui_popretr.commit.blocking import Disks
 from tui_popretr.commit.recovery import Recovered, RecoveryResult, look_up, record_results, unexpected
 from tui_popretr.errors import DeliveryFailed, DestinationTimeout, JournalError, JournalWithoutThread, out_of_threads
 from tui_popretr.journal.journal import Journal

@@ -21,11 +21,11 @@ from functools import partial
 import trio
 
 from tui_popretr import faultpoints
-from tui_popretr.commit.disk import Disk
-from tui_popretr.commit.handover import Failure, Handover
+from tui_popretr.commit.blocking import Disk
+from tui_popretr.commit.fair_queue import Turns
 from tui_popretr.commit.keeper import JournalKeeper
-from tui_popretr.commit.parcel import Parcel, abort, internal_error
-from tui_popretr.commit.turns import Turns
+from tui_popretr.commit.pending import Parcel, abort, internal_error
+from tui_popretr.commit.remote import Failure, Handover
 from tui_popretr.delivery.folders import sync_folder
 from tui_popretr.errors import DeliveryFailed, DestinationTimeout, JournalError, PartlyAccepted, PopretrError
 from tui_popretr.faultpoints import Step

@@ -24,8 +24,8 @@ from tui_popretr.commands import (
     Shutdown,
     StopSession,
 )
+from tui_popretr.commit.blocking import Disks
 from tui_popretr.commit.committer import Committer
-from tui_popretr.commit.disk import Disks
 from tui_popretr.commit.keeper import CLOSING, JournalKeeper, recovery_text
 from tui_popretr.config.model import LogSettings, Server, Settings
 from tui_popretr.engine.client import ClientRunner, Services

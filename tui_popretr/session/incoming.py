@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from tui_popretr.commit.accepted import AcceptedRecipients
-from tui_popretr.commit.disk import Disk
+from tui_popretr.commit.blocking import Disk
 from tui_popretr.commit.lane import Lane
 from tui_popretr.delivery.sink import SPILL, Draft, Sink
 from tui_popretr.errors import ProtocolViolation

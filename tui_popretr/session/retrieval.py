@@ -16,7 +16,7 @@ from functools import partial
 import trio
 
 from tui_popretr import faultpoints
-from tui_popretr.commit.parcel import Parcel
+from tui_popretr.commit.pending import Parcel
 from tui_popretr.delivery.sink import Draft
 from tui_popretr.errors import (
     ConnectionCut,

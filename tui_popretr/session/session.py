@@ -18,7 +18,7 @@ from tui_popretr import faultpoints
 from tui_popretr.bus import Bus
 from tui_popretr.clock import Clock
 from tui_popretr.commit.accepted import AcceptedRecipients
-from tui_popretr.commit.parcel import Parcel
+from tui_popretr.commit.pending import Parcel
 from tui_popretr.config.model import CapaUse, ClientSettings, Paths, SmtpDestination
 from tui_popretr.errors import (
     CommandRefused,

@@ -10,8 +10,8 @@ import trio
 
 from tui_popretr.bus import Bus
 from tui_popretr.clock import Clock
+from tui_popretr.commit.blocking import Disk, Disks
 from tui_popretr.commit.committer import Committer
-from tui_popretr.commit.disk import Disk, Disks
 from tui_popretr.commit.keeper import JournalKeeper, recovery_text
 from tui_popretr.commit.lane import Lane
 from tui_popretr.config.model import ClientSettings, Paths, SmtpDestination

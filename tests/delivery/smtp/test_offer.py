@@ -23,7 +23,7 @@ from tests.support.keepers import kept_for_smtp
 from tui_popretr import faultpoints
 from tui_popretr.commit.committer import Committer
 from tui_popretr.commit.keeper import JournalKeeper
-from tui_popretr.commit.parcel import Parcel
+from tui_popretr.commit.pending import Parcel
 from tui_popretr.config.model import SmtpDestination
 from tui_popretr.delivery.smtp.draft import SmtpDraft
 from tui_popretr.errors import (

@@ -15,8 +15,8 @@ from typing import Final
 
 from tui_popretr.config.command import words_of_place
 from tui_popretr.config.model import CommandDestination
+from tui_popretr.delivery.command.exit_status import describe_exit, lines, raise_for_exit_code, receipt
 from tui_popretr.delivery.command.run import End, environment, run
-from tui_popretr.delivery.command.verdict import describe_exit, lines, raise_for_exit_code, receipt
 from tui_popretr.delivery.folders import Folders
 from tui_popretr.delivery.spool import Spool
 from tui_popretr.delivery.spooldraft import SpoolDraft

@@ -16,9 +16,9 @@ from tui_popretr.delivery.smtp.connection import AskPassword, Extensions, establ
 from tui_popretr.delivery.smtp.deadlines import Deadlines
 from tui_popretr.delivery.smtp.draft import SmtpDraft
 from tui_popretr.delivery.smtp.reply import SmtpReply
+from tui_popretr.delivery.smtp.report import judge
 from tui_popretr.delivery.smtp.rounds import Letter, Result, Rounds
 from tui_popretr.delivery.smtp.transaction import SmtpTransaction, check_size
-from tui_popretr.delivery.smtp.verdict import judge
 from tui_popretr.delivery.smtp.wire import Said, SmtpConnection
 from tui_popretr.errors import (
     DeliveryFailed,

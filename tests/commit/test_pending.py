@@ -6,7 +6,7 @@ import gc
 import weakref
 from typing import cast
 
-from tui_popretr.commit.parcel import Parcel
+from tui_popretr.commit.pending import Parcel
 from tui_popretr.delivery.sink import Draft
 from tui_popretr.errors import PopretrError
 from tui_popretr.journal.records import NewRecord

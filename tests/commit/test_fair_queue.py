@@ -8,9 +8,9 @@ from typing import cast
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tui_popretr.commit.fair_queue import Turns
 from tui_popretr.commit.lane import BATCH
-from tui_popretr.commit.parcel import Parcel
-from tui_popretr.commit.turns import Turns
+from tui_popretr.commit.pending import Parcel
 from tui_popretr.delivery.sink import Draft
 from tui_popretr.journal.records import NewRecord
 from tui_popretr.mail.identity import Identity

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from tui_popretr import faultpoints
 from tui_popretr.commit.keeper import JournalKeeper
-from tui_popretr.commit.parcel import Parcel, internal_error
+from tui_popretr.commit.pending import Parcel, internal_error
 from tui_popretr.errors import JournalError, PopretrError
 from tui_popretr.faultpoints import Step
 from tui_popretr.journal.records import DeliveredMark

@@ -14,9 +14,9 @@ from trio.testing import trio_test
 
 from tests.delivery.smtp.receiver import PATIENCE, wait_for
 from tests.support.keepers import kept_for_smtp
-from tui_popretr.commit.handover import Failure, Handover
 from tui_popretr.commit.keeper import JournalKeeper
-from tui_popretr.commit.parcel import Parcel
+from tui_popretr.commit.pending import Parcel
+from tui_popretr.commit.remote import Failure, Handover
 from tui_popretr.errors import JournalError, PopretrError, SmtpTemporaryFailure
 from tui_popretr.journal.journal import Journal
 from tui_popretr.journal.records import DeliveredMark, MessageState, NewRecord

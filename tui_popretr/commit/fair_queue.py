@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict, deque
 
-from tui_popretr.commit.parcel import Parcel
+from tui_popretr.commit.pending import Parcel
 
 
 class Turns:

@@ -6,8 +6,8 @@ import signal
 
 import pytest
 
+from tui_popretr.delivery.command.exit_status import LINES, SHOWN, lines, raise_for_exit_code, receipt
 from tui_popretr.delivery.command.run import End
-from tui_popretr.delivery.command.verdict import LINES, SHOWN, lines, raise_for_exit_code, receipt
 from tui_popretr.errors import CommandDeferred, CommandFailed, DeliveryFailed, ExitCode
 
 Kind = type[DeliveryFailed]

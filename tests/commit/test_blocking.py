@@ -9,7 +9,7 @@ import pytest
 import trio
 from trio.testing import MockClock, trio_test
 
-from tui_popretr.commit.disk import Disk, Disks
+from tui_popretr.commit.blocking import Disk, Disks
 from tui_popretr.errors import DeliveryFailed, DestinationTimeout, ExitCode
 
 SOON = 0.05
