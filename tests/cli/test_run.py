@@ -45,7 +45,7 @@ def test_once_retrieves_all_mail_and_ends_with_0(tmp_path: Path) -> None:
     assert done.code == 0, done.err
     assert done.out == ""
     assert "isp1: 3 messages" in done.err
-    assert "isp2: no messages" in done.err
+    assert "isp2: no new messages" in done.err
     assert len(os.listdir(tmp_path / "var/mail/isp1/new")) == 3
     assert boxes[0].deleted == ["uid-1", "uid-2", "uid-3"]
     assert [box.logins for box in boxes] == [1, 1]

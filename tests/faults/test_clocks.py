@@ -47,12 +47,12 @@ def test_while_the_program_runs(scene: Scene, wall: Wall) -> None:
     scene.configure(freq="1s", freq_of_hit="1h")
     scene.send(HIT, mails(HIT, 3))
     with scene.running(environ=wall.environ) as process:
-        process.wait_for("hit: 3 messages", "other: no messages")
+        process.wait_for("hit: 3 messages", "other: no new messages")
         for number, offset in enumerate(("+3d", "-3d", "+0"), 1):
             wall.set(offset)
             scene.send(OTHER, mails(f"other{offset}", 3))
             process.wait_for("other: 3 messages", count=number)
-        process.wait_for("other: no messages", count=process.said.count("other: no messages") + 1)
+        process.wait_for("other: no new messages", count=process.said.count("other: no new messages") + 1)
         assert process.said.count(" INFO hit: ") == 1, process.said
         days = {line[:10] for line in process.said.splitlines() if "other: 3 messages" in line}
         assert len(days) == 3, "the clock has not been set"

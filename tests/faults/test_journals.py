@@ -18,7 +18,7 @@ from tui_popretr.journal.schema import VERSION
 def test_another_process_of_ours_has_it(scene: Scene) -> None:
     scene.configure(freq="1s")
     with scene.running() as first:
-        first.wait_for("hit: no messages", "other: no messages")
+        first.wait_for("hit: no new messages", "other: no new messages")
         done = scene.once()
         assert done.code == 75, done.said
         in_use = f"the journal {scene.journal} is in use by another tui-popretr (process {first.process.pid})"

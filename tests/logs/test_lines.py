@@ -17,13 +17,13 @@ def skipped(uid: str | None, octets: int = 2000, reason: str = "larger than maxs
 @pytest.mark.parametrize(
     ("uid", "named", "short"),
     [
-        ("abc123", "message 3 (UID abc123, 2.0 kB)", "message 3 (UID abc123)"),
-        (None, "message 3 (2.0 kB)", "message 3"),
-        ("two words", "message 3 (UID two words, 2.0 kB)", "message 3 (UID two words)"),
-        ("\x1b]0;title\x07", "message 3 (UID \\x1b]0;title\\x07, 2.0 kB)", "message 3 (UID \\x1b]0;title\\x07)"),
-        ("a\u202eb", "message 3 (UID a\\u202eb, 2.0 kB)", "message 3 (UID a\\u202eb)"),
-        ("x" * 70, f"message 3 (UID {'x' * 70}, 2.0 kB)", f"message 3 (UID {'x' * 70})"),
-        ("x" * 300, f"message 3 (UID {'x' * 70}…, 2.0 kB)", f"message 3 (UID {'x' * 70}…)"),
+        ("abc123", "message 3 (UID abc123, 2 kB)", "message 3 (UID abc123)"),
+        (None, "message 3 (2 kB)", "message 3"),
+        ("two words", "message 3 (UID two words, 2 kB)", "message 3 (UID two words)"),
+        ("\x1b]0;title\x07", "message 3 (UID \\x1b]0;title\\x07, 2 kB)", "message 3 (UID \\x1b]0;title\\x07)"),
+        ("a\u202eb", "message 3 (UID a\\u202eb, 2 kB)", "message 3 (UID a\\u202eb)"),
+        ("x" * 70, f"message 3 (UID {'x' * 70}, 2 kB)", f"message 3 (UID {'x' * 70})"),
+        ("x" * 300, f"message 3 (UID {'x' * 70}…, 2 kB)", f"message 3 (UID {'x' * 70}…)"),
     ],
 )
 def test_number_and_uid(uid: str | None, named: str, short: str) -> None:
@@ -36,6 +36,6 @@ def test_number_and_uid(uid: str | None, named: str, short: str) -> None:
 def test_any_uid_makes_one_short_line(uid: str) -> None:
     text = message(3, uid, 2000)
     assert text.startswith("message 3 (UID ")
-    assert text.endswith(", 2.0 kB)")
+    assert text.endswith(", 2 kB)")
     assert len(text) < 100
     assert not any(ord(each) < 32 or 0x7F <= ord(each) < 0xA0 for each in text)

@@ -93,5 +93,5 @@ def test_a_listing_of_twenty_thousand(tmp_path: Path) -> None:
                 journal.mark_seen(journal.maildrop(key), [f"uid-{number + 1}" for number in range(count)])
             peaks[count] = peak_of_a_run(site)
         assert not (site.top / "mail").exists()
-        assert f"no new messages, {count} left on the server" in site.trace(), site.trace()
+        assert f"no new messages, {count:,} left on the server" in site.trace(), site.trace()
     assert peaks[COUNT] - peaks[1] < 40 * MEGABYTE, peaks

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Final, TextIO
 
 import trio
-from humanize.filesize import naturalsize
 
+from tui_popretr import wording
 from tui_popretr.facts import (
     Fact,
     Level,
@@ -52,7 +52,7 @@ class _Running:
 
     def __str__(self) -> str:
         if self.stage is Stage.RETRIEVING and self.wanted:
-            return f" {self.messages}/{self.wanted} ({naturalsize(self.octets)})"
+            return f" {self.messages}/{self.wanted} ({wording.size(self.octets)})"
         return f": {_STAGES[self.stage]}"
 
 
@@ -87,7 +87,7 @@ class Progress:
             case SessionClosed(session=session, result=result):
                 self._running.pop(session.client, None)
                 self._results[session.client] = result
-                self._say(f"{session.client}: {outcome(result)}")
+                self._say(f"{session.client}: {wording.session_result(result)}")
             case MessageSkipped(failure=True):
                 self._say(f"{fact.session.client}: {stays(fact)}")
             case Noted(level=Level.WARNING | Level.ERROR) | Noted(level=Level.INFO, client=None):
@@ -132,7 +132,7 @@ class Progress:
         failed = sum(not result.ok for result in results)
         missing = len(self._clients) - len(self._results)
         messages, octets = sum(each.messages for each in results), sum(each.octets for each in results)
-        parts = [f"{_count(len(self._clients), 'client')}: {_amount(messages, octets)}"]
+        parts = [f"{wording.plural(len(self._clients), 'client')}: {wording.mail_volume(messages, octets)}"]
         parts += [f"{failed} failed"] if failed else []
         parts += [f"{missing} not finished"] if missing else []
         return "; ".join(parts)
@@ -163,35 +163,6 @@ class Progress:
             self._terminal.flush()
         except (OSError, ValueError):
             self._finished = True
-
-
-def outcome(result: SessionResult) -> str:
-    """Return how a session ended: `12 messages, 340 kB; deleted 12`, or `FAILED`, why, and what to do."""
-    done = (
-        _amount(result.messages, result.octets)
-        if result.messages or not (result.skipped or result.kept)
-        else "no new messages"
-    )
-    parts = [done] if result.messages or result.ok else []
-    parts += [f"deleted {result.deleted}"] if result.deleted else []
-    others = " others" if result.messages else ""
-    parts += [f"{result.skipped}{others} left on the server"] if result.skipped else []
-    parts += [f"kept {result.kept} that arrived cut short"] if result.kept else []
-    parts += [result.error] if result.error and result.ok else []
-    done = "; ".join(parts)
-    if result.ok:
-        return done
-    failure = f"FAILED {result.error}"
-    failure += f" — {result.advice}" if result.advice else ""
-    return f"{failure} (before that: {done})" if done else failure
-
-
-def _amount(messages: int, octets: int) -> str:
-    return f"{_count(messages, 'message')}, {naturalsize(octets)}" if messages else "no messages"
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'s' if number != 1 else ''}"
 
 
 def _erasing(drawn: str) -> str:

@@ -6,8 +6,7 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Final
 
-from humanize import naturalsize
-
+from tui_popretr import wording
 from tui_popretr.errors import ExitCode
 from tui_popretr.facts import (
     ClientFinished,
@@ -53,42 +52,18 @@ def stays(mail: MessageSkipped) -> str:
 
 
 def message(number: int, uid: str | None, octets: int = 0) -> str:
-    """Return a text that identifies a message: `message 3 (UID abc123, 2.0 kB)`. Numbers change from run to run.
+    """Return a text that identifies a message: `message 3 (UID abc123, 2 kB)`. Numbers change from run to run.
 
     The UID is omitted if it is None, and the size if `octets` is 0.
     """
     marks = [] if uid is None else [f"UID {visible(uid, _UID)}"]
-    marks += [naturalsize(octets)] if octets else []
+    marks += [wording.size(octets)] if octets else []
     return f"message {number} ({', '.join(marks)})" if marks else f"message {number}"
 
 
 def _session(client: str, result: SessionResult) -> Noted:
-    done = _counts(result)
-    if result.ok:
-        text = f"{done}; {result.error}" if result.error else done
-        return Noted(result.ended, Level.INFO, client, text)
-    level = Level.WARNING if result.code is ExitCode.TEMPORARY else Level.ERROR
-    text = f"failed: {result.error} ({result.advice})" if result.advice else f"failed: {result.error}"
-    if result.messages or result.deleted:
-        text = f"{text}; before that {done}"
-    return Noted(result.ended, level, client, text)
-
-
-def _counts(result: SessionResult) -> str:
-    """Return what a session did: `3 messages, 12.3 kB, deleted 3`, `no new messages, 6 left on the server`."""
-    if result.messages:
-        parts = [f"{result.messages} message{'s' if result.messages > 1 else ''}", naturalsize(result.octets)]
-    else:
-        parts = ["no new messages" if result.skipped or result.kept else "no messages"]
-    if result.deleted or result.messages:
-        parts.append(f"deleted {result.deleted}")
-    if result.skipped:
-        parts.append(f"{result.skipped}{' others' if result.messages else ''} left on the server")
-    if result.kept:
-        parts.append(f"kept {result.kept} that arrived cut short")
-    if result.failed:
-        parts.append(f"failed {result.failed}")
-    return ", ".join(parts)
+    level = Level.INFO if result.ok else Level.WARNING if result.code is ExitCode.TEMPORARY else Level.ERROR
+    return Noted(result.ended, level, client, wording.session_result(result))
 
 
 def _changes(fact: ConfigurationReloaded) -> str:
