@@ -9,7 +9,7 @@ import pytest
 import trio
 from trio.testing import MockClock, trio_test
 
-from tui_popretr.commit.blocking import Disk, Disks
+from tui_popretr.commit.blocking import BlockingWorker, BlockingWorkers
 from tui_popretr.errors import DeliveryFailed, DestinationTimeout, ExitCode
 
 SOON = 0.05
@@ -25,7 +25,7 @@ def release() -> Iterator[threading.Event]:
 
 @trio_test
 async def test_it_returns_what_the_call_returns_and_raises_what_it_raises() -> None:
-    disk = Disk("folder:/mail", 2, 60.0)
+    disk = BlockingWorker("folder:/mail", 2, 60.0)
     assert await disk.run(divmod, 7, 2) == (3, 1)
     with pytest.raises(ZeroDivisionError):
         await disk.run(divmod, 7, 0)
@@ -33,7 +33,7 @@ async def test_it_returns_what_the_call_returns_and_raises_what_it_raises() -> N
 
 @trio_test
 async def test_a_call_that_does_not_answer_is_left_behind(release: threading.Event) -> None:
-    disk = Disk("folder:/mail", 1, SOON)
+    disk = BlockingWorker("folder:/mail", 1, SOON)
     with pytest.raises(DestinationTimeout, match=r"folder:/mail has not answered for 0\.05 s") as caught:
         await disk.run(release.wait, 60)
     assert isinstance(caught.value, DeliveryFailed)
@@ -44,7 +44,7 @@ async def test_a_call_that_does_not_answer_is_left_behind(release: threading.Eve
 @trio_test
 async def test_a_call_left_behind_keeps_its_thread_until_it_ends(release: threading.Event) -> None:
     """Or each session would leave one more thread behind."""
-    disk = Disk("folder:/mail", 1, SOON)
+    disk = BlockingWorker("folder:/mail", 1, SOON)
     ran: list[str] = []
 
     def hang() -> None:
@@ -68,12 +68,12 @@ async def test_a_call_left_behind_keeps_its_thread_until_it_ends(release: thread
 
 @trio_test
 async def test_calls_that_end_by_themselves_are_waited_for(autojump_clock: MockClock) -> None:
-    assert await Disk("smtp:localhost", 1, None).run(divmod, 7, 2) == (3, 1)
+    assert await BlockingWorker("smtp:localhost", 1, None).run(divmod, 7, 2) == (3, 1)
 
 
 @trio_test
 async def test_each_destination_has_a_thread_of_its_own(release: threading.Event) -> None:
-    disks = Disks(SOON)
+    disks = BlockingWorkers(SOON)
     hanging, well = disks.of("folder:/gone", "folder:/gone"), disks.of("folder:/here", "folder:/here")
     assert disks.of("folder:/gone", "folder:/gone") is hanging
     with pytest.raises(DestinationTimeout):
@@ -83,7 +83,7 @@ async def test_each_destination_has_a_thread_of_its_own(release: threading.Event
 
 @trio_test
 async def test_what_is_to_be_done_after_a_call_that_was_given_up_is_done_when_it_ends(release: threading.Event) -> None:
-    disk = Disk("folder:/mail", 1, SOON)
+    disk = BlockingWorker("folder:/mail", 1, SOON)
     done: list[str] = []
 
     def hang() -> None:
@@ -91,19 +91,19 @@ async def test_what_is_to_be_done_after_a_call_that_was_given_up_is_done_when_it
         done.append("call")
 
     with pytest.raises(DestinationTimeout):
-        await disk.run(hang, late=lambda: done.append("late"))
+        await disk.run(hang, cleanup=lambda: done.append("cleanup"))
     with pytest.raises(DestinationTimeout):  # there is no thread for it
-        await disk.run(done.append, "never", late=lambda: done.append("instead"))
+        await disk.run(done.append, "never", cleanup=lambda: done.append("instead"))
     assert done == []
     release.set()
     with trio.fail_after(60):
         while len(done) < 3:
             await trio.to_thread.run_sync(lambda: None)
-    assert done == ["call", "late", "instead"]
+    assert done == ["call", "cleanup", "instead"]
 
 
 @trio_test
 async def test_of_what_is_done_some_day_nobody_hears() -> None:
-    disk = Disk("folder:/mail", 1, 60.0)
-    disk.some_day(lambda: 1 // 0)
+    disk = BlockingWorker("folder:/mail", 1, 60.0)
+    disk.run_in_background(lambda: 1 // 0)
     assert await disk.run(divmod, 7, 2) == (3, 1)

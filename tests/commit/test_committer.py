@@ -20,7 +20,7 @@ from tui_popretr.commit import lane as lane_module
 from tui_popretr.commit.committer import GROUP, Committer
 from tui_popretr.commit.keeper import JournalKeeper
 from tui_popretr.commit.lane import BATCH, IDLE, MEMORY
-from tui_popretr.commit.pending import Parcel
+from tui_popretr.commit.pending import PendingDelivery
 from tui_popretr.config.model import MaildirDestination
 from tui_popretr.delivery.maildir import MaildirSink
 from tui_popretr.errors import (
@@ -41,12 +41,12 @@ NOW = 1_795_000_000
 class FakeDraft:
     """A draft that notes its steps, and fails where it is told to."""
 
-    def __init__(self, site: Site, number: int, *, weight: int = 10, folder: str = "") -> None:
+    def __init__(self, site: Site, number: int, *, buffered: int = 10, folder: str = "") -> None:
         self._site = site
         self.record_id = number
         self.tmp: str | None = f"/mail/tmp/{number}"
         self.final: str | None = f"/mail/new/{number}"
-        self.pending = weight
+        self.pending = buffered
         self._folder = folder
 
     def description(self) -> str:
@@ -181,8 +181,8 @@ class Site:
         journal = unwatched(self.keeper.journal)
         return journal.maildrop(Maildrop.of("pop.example.test", 110, user, "maildir:/mail"))
 
-    def parcel(self, number: int, *, maildrop: int | None = None, **draft: Any) -> Parcel:
-        made = FakeDraft(self, number, **draft)
+    def delivery(self, number: int, *, maildrop: int | None = None, **draft: Any) -> PendingDelivery:
+        set_done = FakeDraft(self, number, **draft)
         record = NewRecord(
             number,
             maildrop or self.maildrop,
@@ -190,8 +190,8 @@ class Site:
             10,
             Identity(b"d"),
             True,
-            made.tmp,
-            made.final,
+            set_done.tmp,
+            set_done.final,
             f"line {number}",
             NOW,
         )
@@ -201,21 +201,21 @@ class Site:
             self.done.setdefault(number, []).append(problem)
             self._ended.set()
 
-        return Parcel(made, record, done)
+        return PendingDelivery(set_done, record, done)
 
     async def deliver(self, *numbers: int, **draft: Any) -> None:
         """Put messages, all in one group, and wait until each is done."""
         for number in numbers:
-            await self.lane.put(self.parcel(number, **draft))
-        await self.settled(*numbers)
+            await self.lane.put(self.delivery(number, **draft))
+        await self.on_commit(*numbers)
 
     async def finish(self, *, slow_publication: bool = False) -> None:
         """Run the committer until all that was put is done; with a slow publication the next group is ready by then."""
         each = self.lane._each
 
-        async def slower(parcels: Any, step: Any, *rest: Any, **options: Any) -> None:
+        async def slower(deliveries: Any, step: Any, *rest: Any, **options: Any) -> None:
             await trio.sleep(10.0 if step == "publish" else 0.0)
-            await each(parcels, step, *rest, **options)
+            await each(deliveries, step, *rest, **options)
 
         if slow_publication:
             self.lane._each = slower  # type: ignore[method-assign]
@@ -223,7 +223,7 @@ class Site:
             nursery.start_soon(self.committer.run)
             self.committer.close()
 
-    async def settled(self, *numbers: int) -> None:
+    async def on_commit(self, *numbers: int) -> None:
         with trio.fail_after(60):
             while not all(number in self.done for number in numbers):
                 await self._ended.wait()
@@ -320,7 +320,7 @@ async def test_one_transaction_carries_two_groups(new_site: Callable[..., Any], 
     async with new_site(running=False) as site:
         numbers = range(1, 3 * GROUP + 1)
         for number in numbers:
-            await site.lane.put(site.parcel(number))
+            await site.lane.put(site.delivery(number))
         await site.finish(slow_publication=True)
         assert [number for delivering, _ in site.commits for number in delivering] == list(numbers)
         assert all(delivered == before for (before, _), (_, delivered) in pairwise(site.commits))
@@ -369,7 +369,7 @@ async def test_a_folder_that_cannot_be_made_durable_costs_what_is_in_it(
     async with new_site(running=False) as site:
         problem = site.fail("fsync", "/mail/bad/tmp")
         for number, folder in ((1, ""), (2, "/bad"), (3, "/bad"), (4, "")):
-            await site.lane.put(site.parcel(number, folder=folder))
+            await site.lane.put(site.delivery(number, folder=folder))
         await site.finish()
         assert site.outcomes() == {1: None, 2: problem, 3: problem, 4: None}
         assert await site.states() == {1: MessageState.DELIVERED, 4: MessageState.DELIVERED}
@@ -422,7 +422,7 @@ async def test_after_publication_a_failed_fsync_leaves_the_record_to_recovery(
     async with new_site(running=False) as site:
         problem = site.fail("fsync", "/mail/bad/new")
         for number, folder in ((1, ""), (2, "/bad")):
-            await site.lane.put(site.parcel(number, folder=folder))
+            await site.lane.put(site.delivery(number, folder=folder))
         await site.finish()
         assert site.outcomes() == {1: None, 2: problem}
         assert "abort" not in site.steps_of(2)
@@ -478,7 +478,7 @@ async def test_a_transaction_that_fails_costs_both_its_groups_and_no_other(
     async with new_site(running=False) as site:
         problem = site.fail("commit", 2, JournalError("the disk is full"))
         for number in range(1, 3 * GROUP + 1):
-            await site.lane.put(site.parcel(number))
+            await site.lane.put(site.delivery(number))
         await site.finish(slow_publication=True)
         outcomes = site.outcomes()
         delivering, delivered = site.commits[1]
@@ -500,17 +500,17 @@ async def test_who_brings_too_much_waits_until_there_is_room(
 ) -> None:
     async with new_site(running=False) as site:
         for number in (1, 2):
-            await site.lane.put(site.parcel(number, weight=MEMORY // 2))
+            await site.lane.put(site.delivery(number, buffered=MEMORY // 2))
         async with trio.open_nursery() as nursery:
             for number in (3, 4):
-                nursery.start_soon(site.lane.put, site.parcel(number, weight=MEMORY // 2))
+                nursery.start_soon(site.lane.put, site.delivery(number, buffered=MEMORY // 2))
             await wait_all_tasks_blocked()
-            assert site.lane._weight == MEMORY
+            assert site.lane._buffered == MEMORY
             nursery.start_soon(site.committer.run)
-            await site.settled(1, 2, 3, 4)
+            await site.on_commit(1, 2, 3, 4)
             nursery.cancel_scope.cancel()
         assert set(site.outcomes().values()) == {None}
-        assert site.lane._weight == 0
+        assert site.lane._buffered == 0
 
 
 @trio_test
@@ -518,16 +518,16 @@ async def test_a_message_larger_than_all_the_room_is_taken_alone(
     new_site: Callable[..., Any], autojump_clock: MockClock
 ) -> None:
     async with new_site() as site:
-        await site.deliver(1, 2, weight=2 * MEMORY)
+        await site.deliver(1, 2, buffered=2 * MEMORY)
         assert site.outcomes() == {1: None, 2: None}
 
 
 @trio_test
 async def test_who_stops_waiting_for_room_is_not_taken(new_site: Callable[..., Any], autojump_clock: MockClock) -> None:
     async with new_site(running=False) as site:
-        await site.lane.put(site.parcel(1, weight=MEMORY))
+        await site.lane.put(site.delivery(1, buffered=MEMORY))
         with trio.move_on_after(10) as scope:
-            await site.lane.put(site.parcel(2, weight=MEMORY))
+            await site.lane.put(site.delivery(2, buffered=MEMORY))
         assert scope.cancelled_caught
         await site.finish()
         assert site.outcomes() == {1: None}
@@ -543,10 +543,10 @@ async def test_who_has_much_waiting_keeps_nobody_waiting(
 ) -> None:
     async with new_site(running=False) as site:
         for number in range(1, 20 * BATCH):
-            await site.lane.put(site.parcel(number))
+            await site.lane.put(site.delivery(number))
         small = {10_000 + each: site.other_maildrop(f"small{each}") for each in range(50)}
         for number, maildrop in small.items():
-            await site.lane.put(site.parcel(number, maildrop=maildrop))
+            await site.lane.put(site.delivery(number, maildrop=maildrop))
         await site.finish()
         written = [what for step, what in site.steps if step == "write"]
         assert small.keys() <= set(written[: 2 * BATCH])
@@ -554,26 +554,26 @@ async def test_who_has_much_waiting_keeps_nobody_waiting(
         assert set(site.outcomes().values()) == {None}
 
 
-@pytest.mark.parametrize("weight", [MEMORY // 2048, MEMORY // 16])
+@pytest.mark.parametrize("buffered", [MEMORY // 2048, MEMORY // 16])
 @trio_test
-async def test_room_is_given_in_turn(weight: int, new_site: Callable[..., Any], autojump_clock: MockClock) -> None:
+async def test_room_is_given_in_turn(buffered: int, new_site: Callable[..., Any], autojump_clock: MockClock) -> None:
     """Nor is what does not fit yet overtaken, again and again, by smaller messages that do."""
     taken: list[int] = []
     async with new_site(running=False) as site:
 
-        async def put(*parcels: Parcel) -> None:
-            for parcel in parcels:
-                await site.lane.put(parcel)
-                taken.append(parcel.record.id)
+        async def put(*deliveries: PendingDelivery) -> None:
+            for delivery in deliveries:
+                await site.lane.put(delivery)
+                taken.append(delivery.record.id)
 
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(put, *(site.parcel(number, weight=MEMORY // 2048) for number in range(1, 5_000)))
+            nursery.start_soon(put, *(site.delivery(number, buffered=MEMORY // 2048) for number in range(1, 5_000)))
             await wait_all_tasks_blocked()
             assert taken[-1] == 2048
-            nursery.start_soon(put, site.parcel(10_000, maildrop=site.other_maildrop("small"), weight=weight))
+            nursery.start_soon(put, site.delivery(10_000, maildrop=site.other_maildrop("small"), buffered=buffered))
             await wait_all_tasks_blocked()
             nursery.start_soon(site.committer.run)
-            await site.settled(10_000)
+            await site.on_commit(10_000)
             nursery.cancel_scope.cancel()
         assert taken.index(10_000) <= 2048 + BATCH
 
@@ -584,11 +584,11 @@ async def test_room_is_given_in_turn(weight: int, new_site: Callable[..., Any], 
 @trio_test
 async def test_closing_finishes_what_is_there(new_site: Callable[..., Any], autojump_clock: MockClock) -> None:
     async with new_site(running=False) as site:
-        await site.lane.put(site.parcel(1))
+        await site.lane.put(site.delivery(1))
         async with trio.open_nursery() as nursery:
             nursery.start_soon(site.committer.run)
             await wait_all_tasks_blocked()
-            await site.lane.put(site.parcel(2))
+            await site.lane.put(site.delivery(2))
             site.committer.close()
         assert site.outcomes() == {1: None, 2: None}
 
@@ -609,7 +609,7 @@ async def test_cancelled_at_any_step_it_tells_nobody_that_anything_was_delivered
     step: str, new_site: Callable[..., Any], autojump_clock: MockClock
 ) -> None:
     async with new_site(running=False) as site:
-        await site.lane.put(site.parcel(1))
+        await site.lane.put(site.delivery(1))
         with trio.CancelScope() as scope:
             for disk in (site.lane._disk, site.committer._shared.audit_disk):
                 disk.run = cancelling(disk.run, scope, site, step)
@@ -647,9 +647,9 @@ async def test_a_disk_that_hangs_does_not_keep_it_from_ending(tmp_path: Path, mo
     try:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(site.committer.run)
-            parcel = site.parcel(1)
-            parcel.draft = Hanging(site, 1)
-            await site.lane.put(parcel)
+            delivery = site.delivery(1)
+            delivery.draft = Hanging(site, 1)
+            await site.lane.put(delivery)
             await hanging.wait()
             nursery.cancel_scope.cancel()
         assert site.done == {}
@@ -678,12 +678,12 @@ class Store:
         self._sink = MaildirSink(MaildirDestination(str(self.folder / "mail")), self.keeper.journal.id)
         self.lane = self.committer.lane(self._sink)
 
-    def parcel(self) -> Parcel:
+    def delivery(self) -> PendingDelivery:
         draft = self._sink.open(self.keeper.journal.next_id(), datetime.fromtimestamp(NOW, UTC))
         draft.write(b"Subject: x\n\n")
         places = draft.tmp, draft.final
         record = NewRecord(draft.record_id, self.maildrop, None, 12, Identity(b"d", True), True, *places, "line", NOW)
-        return Parcel(draft, record, self.problems.append)
+        return PendingDelivery(draft, record, self.problems.append)
 
     def files(self) -> tuple[int, int]:
         """How many files there are in tmp and in new."""
@@ -695,10 +695,10 @@ class Store:
         here, away = self.folder / "mail", self.folder / "away"
         (here if here.exists() else away).rename(away if here.exists() else here)
 
-    async def commit(self, *parcels: Parcel) -> None:
+    async def commit(self, *deliveries: PendingDelivery) -> None:
         """Take these messages as far as they come, with a committer that is ended then."""
-        for parcel in parcels:
-            await self.lane.put(parcel)
+        for delivery in deliveries:
+            await self.lane.put(delivery)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self.committer.run)
             self.committer.close()
@@ -729,16 +729,16 @@ async def test_what_the_journal_failed_over_is_removed_when_recovery_has_decided
     with disk_without_threads(lambda: 0.0):
         await store.open()
         failing_commit(monkeypatch, committed=committed)
-        await store.commit(store.parcel())
+        await store.commit(store.delivery())
         assert isinstance(store.problems[0], JournalError)
         assert store.files() == (1, 0)
         with pytest.raises(JournalError):  # nothing is known yet
-            await store.committer.settle()
+            await store.committer.abort_undecided()
         assert store.files() == (1, 0)
-        await store.keeper.ensure()
-        await store.committer.settle()
+        await store.keeper.reopen_if_broken()
+        await store.committer.abort_undecided()
         assert store.files() == files
-        await store.committer.settle()
+        await store.committer.abort_undecided()
         await store.keeper.close()
 
 
@@ -751,16 +751,16 @@ async def test_a_record_that_recovery_had_to_leave_keeps_its_file(
     with disk_without_threads(lambda: 0.0):
         await store.open()
         failing_commit(monkeypatch, committed=True)
-        await store.commit(store.parcel())
+        await store.commit(store.delivery())
         store.hide()
-        (recovered,) = await store.keeper.ensure()
+        (recovered,) = await store.keeper.reopen_if_broken()
         assert recovered.error is not None
         store.hide()
-        await store.committer.settle()
+        await store.committer.abort_undecided()
         assert store.files() == (1, 0)
         await store.keeper.open_maildrop(Maildrop.of("pop.example.test", 110, "me", "maildir:/mail"))
         assert store.files() == (0, 1)
-        await store.committer.settle()
+        await store.committer.abort_undecided()
         assert store.files() == (0, 1)
         await store.keeper.close()
 
@@ -776,7 +776,7 @@ async def test_a_destination_that_hangs_keeps_only_its_own_waiting(
     site = Site(tmp_path)
     release = threading.Event()
     monkeypatch.setattr(lane_module, "_sync_each", site.sync_each)
-    site.committer = Committer(site.keeper, site._audit, patience=1.0)
+    site.committer = Committer(site.keeper, site._audit, timeout=1.0)
 
     class Hanging(FakeDraft):
         def write_out(self) -> None:
@@ -791,11 +791,11 @@ async def test_a_destination_that_hangs_keeps_only_its_own_waiting(
             hanging = site.committer.lane(FakeSink("device:1"))
             site.lane = site.committer.lane(FakeSink("device:2"))
             assert hanging is not site.lane
-            parcel = site.parcel(1)
-            parcel.draft = Hanging(site, 1)
-            await hanging.put(parcel)
+            delivery = site.delivery(1)
+            delivery.draft = Hanging(site, 1)
+            await hanging.put(delivery)
             await site.deliver(2, 3)
-            await site.settled(1)
+            await site.on_commit(1)
             assert {2: None, 3: None}.items() <= site.outcomes().items()
             assert isinstance(site.outcomes()[1], DestinationTimeout)
             assert ("abort", 1) not in site.steps
@@ -820,7 +820,7 @@ async def test_a_process_that_may_open_few_files_has_small_groups(
         assert lane._group == 16
         site.lane = lane
         for number in range(1, 101):
-            await lane.put(site.parcel(number))
+            await lane.put(site.delivery(number))
         await site.finish(slow_publication=True)
         assert max(len(delivering) for delivering, _ in site.commits) <= 16
         assert set(site.outcomes().values()) == {None}
@@ -834,7 +834,7 @@ async def test_a_remote_destination_has_one_message_between_two_commits(
     async with new_site(running=False) as site:
         site.lane = site.committer.lane(FakeSink("smtp:localhost", remote=True))
         for number in (1, 2, 3):
-            await site.lane.put(site.parcel(number))
+            await site.lane.put(site.delivery(number))
         await site.finish()
         assert site.commits == [([1], []), ([2], [1]), ([3], [2]), ([], [3])]
         assert site.outcomes() == {1: None, 2: None, 3: None}
@@ -863,7 +863,7 @@ async def test_what_was_offered_is_aborted_where_the_commit_fails(
         site.lane = site.committer.lane(FakeSink("smtp:localhost", remote=True))
         problem = site.fail("commit", 2, JournalError("the disk is full"))
         for number in (1, 2):
-            await site.lane.put(site.parcel(number))
+            await site.lane.put(site.delivery(number))
         await site.finish()
         assert site.outcomes() == {1: problem, 2: problem}
         assert "abort" not in site.steps_of(1)
@@ -879,9 +879,9 @@ async def test_what_was_handed_over_leaves_room_for_the_next(
 ) -> None:
     async with new_site() as site:
         site.lane = site.committer.lane(FakeSink("smtp:localhost", remote=True))
-        await site.deliver(1, 2, 3, 4, 5, weight=MEMORY // 2)
+        await site.deliver(1, 2, 3, 4, 5, buffered=MEMORY // 2)
         assert set(site.outcomes().values()) == {None}
-        assert site.lane._weight == 0
+        assert site.lane._buffered == 0
 
 
 @trio_test
@@ -899,7 +899,7 @@ async def test_a_message_that_is_being_handed_over_is_between_its_commits(
             between.append((step, site.committer._shared.publishing))
 
         site.note = watched
-        await site.lane.put(site.parcel(1))
+        await site.lane.put(site.delivery(1))
         await site.finish()
         assert [lanes for step, lanes in between if step in {"delivering", "publish", "audit", "delivered"}] == [1] * 4
         assert site.committer._shared.publishing == 0
@@ -947,12 +947,12 @@ async def test_a_broken_journal_is_recovered_when_no_lane_is_between_its_commits
 ) -> None:
     """Recovery would take a message that is being sent for one that a crash interrupted, and send it again."""
     async with new_site(running=False) as site:
-        await site.lane.put(site.parcel(1))
+        await site.lane.put(site.delivery(1))
         quiet: list[float] = []
 
         async def wait() -> None:
             await trio.sleep(5.0)  # the publication takes ten
-            await site.committer.quiet()
+            await site.committer.wait_until_none_publishing()
             quiet.append(trio.current_time())
 
         async with trio.open_nursery() as nursery:

@@ -8,28 +8,28 @@ from typing import cast
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tui_popretr.commit.fair_queue import Turns
+from tui_popretr.commit.fair_queue import FairQueue
 from tui_popretr.commit.lane import BATCH
-from tui_popretr.commit.pending import Parcel
+from tui_popretr.commit.pending import PendingDelivery
 from tui_popretr.delivery.sink import Draft
 from tui_popretr.journal.records import NewRecord
 from tui_popretr.mail.identity import Identity
 
 
-def parcel(maildrop: int, number: int) -> Parcel:
+def delivery(maildrop: int, number: int) -> PendingDelivery:
     record = NewRecord(number, maildrop, None, 9, Identity(b"d"), True, None, None, None, 0)
-    return Parcel(cast("Draft", None), record, lambda problem: None)
+    return PendingDelivery(cast("Draft", None), record, lambda problem: None)
 
 
-def taken(turns: Turns, most: int) -> list[tuple[int, int]]:
+def taken(turns: FairQueue, most: int) -> list[tuple[int, int]]:
     return [(each.record.maildrop, each.record.id) for each in turns.take(most)]
 
 
-def turns_of(counts: dict[int, int]) -> Turns:
-    turns = Turns()
+def turns_of(counts: dict[int, int]) -> FairQueue:
+    turns = FairQueue()
     for maildrop, count in counts.items():
         for number in range(count):
-            turns.append(parcel(maildrop, number))
+            turns.append(delivery(maildrop, number))
     return turns
 
 
@@ -60,7 +60,7 @@ def test_a_group_is_of_few_maildrops_where_each_has_many() -> None:
 @given(st.lists(st.integers(1, 5) | st.none(), max_size=60), st.integers(1, 6))
 def test_nobody_is_overtaken_by_more_than_a_share(events: list[int | None], most: int) -> None:
     """`events`: a parcel of this maildrop comes, or (None) a group is taken."""
-    turns, waiting, overtaken = Turns(), dict[int, list[int]](), dict[int, Counter[int]]()
+    turns, waiting, overtaken = FairQueue(), dict[int, list[int]](), dict[int, Counter[int]]()
 
     def take() -> None:
         group = taken(turns, most)
@@ -76,7 +76,7 @@ def test_nobody_is_overtaken_by_more_than_a_share(events: list[int | None], most
         if maildrop is None:
             take()
         else:
-            turns.append(parcel(maildrop, number))
+            turns.append(delivery(maildrop, number))
             waiting.setdefault(maildrop, []).append(number)
     while turns:
         take()

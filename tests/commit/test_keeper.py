@@ -14,7 +14,7 @@ import trio
 import trio.lowlevel
 from trio.testing import trio_test
 
-from tui_popretr.commit.keeper import Asked, JournalKeeper, recovery_text
+from tui_popretr.commit.keeper import JournalFuture, JournalKeeper, recovery_text
 from tui_popretr.commit.recovery import Recovered, RecoveryResult
 from tui_popretr.config.model import MaildirDestination
 from tui_popretr.delivery.maildir import MaildirSink
@@ -171,7 +171,7 @@ async def test_opening_a_maildrop_finishes_what_a_session_left(tmp_path: Path) -
 async def test_a_sound_journal_is_left_alone(tmp_path: Path) -> None:
     async with kept(tmp_path) as things:
         journal = things.keeper.journal
-        assert await things.keeper.ensure() == []
+        assert await things.keeper.reopen_if_broken() == []
         assert things.keeper.journal is journal
 
 
@@ -183,7 +183,7 @@ async def test_a_broken_journal_is_reopened_and_recovered(tmp_path: Path) -> Non
         await break_it(things.keeper)
         with pytest.raises(JournalError):
             await things.keeper.run(lambda journal: journal.commit([], [DeliveredMark(record.id, True)]))
-        assert [each.outcome for each in await things.keeper.ensure()] == [RecoveryResult.FOUND]
+        assert [each.outcome for each in await things.keeper.reopen_if_broken()] == [RecoveryResult.FOUND]
         assert things.keeper.journal is not journal
         assert things.audit == ["line (recovered)"]
         await things.keeper.run(lambda journal: journal.mark_delete_pending([record.id]))
@@ -197,7 +197,7 @@ async def test_sessions_that_need_a_broken_journal_together_reopen_it_once(tmp_p
         seen: list[tuple[Journal, int]] = []
 
         async def need() -> None:
-            recovered = await things.keeper.ensure()
+            recovered = await things.keeper.reopen_if_broken()
             seen.append((things.keeper.journal, len(recovered)))
 
         async with trio.open_nursery() as nursery:
@@ -214,7 +214,7 @@ async def test_no_id_is_given_twice_whatever_becomes_of_the_journal(tmp_path: Pa
         ids = [before() for _ in range(5)]  # none of them is in the journal yet
         await break_it(things.keeper)
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(things.keeper.ensure)
+            nursery.start_soon(things.keeper.reopen_if_broken)
             for _ in range(50):
                 ids.append(before())
                 await trio.lowlevel.checkpoint()
@@ -230,11 +230,11 @@ async def test_while_it_cannot_be_reopened_nothing_is_used(tmp_path: Path) -> No
         mend = things.spoil()
         for _ in range(2):
             with pytest.raises(JournalError):
-                await things.keeper.ensure()
+                await things.keeper.reopen_if_broken()
         with pytest.raises(JournalError):
             await things.keeper.run(lambda journal: journal.id)
         mend()
-        assert await things.keeper.ensure() == []
+        assert await things.keeper.reopen_if_broken() == []
         assert await things.keeper.run(lambda journal: journal.records(1)) == []
 
 
@@ -339,31 +339,31 @@ async def test_a_recovery_is_told_in_a_sentence(tmp_path: Path) -> None:
 def counting(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
     """Count transactions."""
     real = Journal.transaction
-    made: list[int] = []
+    set_done: list[int] = []
 
     def transaction(journal: Journal) -> AbstractContextManager[None]:
-        made.append(len(made))
+        set_done.append(len(set_done))
         return real(journal)
 
     with monkeypatch.context() as patch:
         patch.setattr(Journal, "transaction", transaction)
-        yield made
+        yield set_done
 
 
 @trio_test
 async def test_a_thread_gets_result_or_error_when_it_is_durable(tmp_path: Path) -> None:
     async with kept(tmp_path) as things:
         number = await trio.to_thread.run_sync(
-            lambda: things.keeper.start(lambda journal: journal.maildrop(things.key)).result()
+            lambda: things.keeper.submit(lambda journal: journal.maildrop(things.key)).result()
         )
         assert await things.keeper.run(lambda journal: journal.maildrop(things.key)) == number
         with pytest.raises(ZeroDivisionError):
-            things.keeper.start(lambda journal: 1 // 0).result()
+            things.keeper.submit(lambda journal: 1 // 0).result()
         await break_it(things.keeper)
         with pytest.raises(JournalError):
-            things.keeper.start(lambda journal: journal.mark_delete_pending([number])).result()
+            things.keeper.submit(lambda journal: journal.mark_delete_pending([number])).result()
     with pytest.raises(JournalError, match="not open"):
-        things.keeper.start(lambda journal: journal.id).result()
+        things.keeper.submit(lambda journal: journal.id).result()
 
 
 @trio_test
@@ -378,11 +378,11 @@ async def test_the_result_is_there_after_the_end_of_the_transaction(
         def transaction(journal: Journal) -> Iterator[None]:
             with real(journal):
                 yield
-                in_it.append(result._made.is_set())
+                in_it.append(result._is_done.is_set())
 
         monkeypatch.setattr(Journal, "transaction", transaction)
         go_on = threading.Event()
-        result = things.keeper.start(lambda journal: go_on.wait(60))
+        result = things.keeper.submit(lambda journal: go_on.wait(60))
         go_on.set()
         assert result.result()
     assert in_it == [False]
@@ -400,12 +400,12 @@ async def test_what_threads_ask_for_meanwhile_shares_the_next_transaction(
         go_on.wait(60)
 
     async with kept(tmp_path) as things:
-        with counting(monkeypatch) as made:
-            first = things.keeper.start(hold)
+        with counting(monkeypatch) as set_done:
+            first = things.keeper.submit(hold)
             assert await trio.to_thread.run_sync(inside.wait, 60)
             if who == "trio":
-                monkeypatch.setattr(things.keeper, "_make_asked", lambda: None)
-            others = [things.keeper.start(lambda journal: journal.path) for _ in range(5)]
+                monkeypatch.setattr(things.keeper, "_start_submitted", lambda: None)
+            others = [things.keeper.submit(lambda journal: journal.path) for _ in range(5)]
             async with trio.open_nursery() as nursery:
                 if who == "trio":
                     nursery.start_soon(things.keeper.run, lambda journal: journal.path)
@@ -413,7 +413,7 @@ async def test_what_threads_ask_for_meanwhile_shares_the_next_transaction(
             await trio.to_thread.run_sync(first.result)
             for each in others:
                 await trio.to_thread.run_sync(each.result)
-            assert len(made) == 2
+            assert len(set_done) == 2
 
 
 @trio_test
@@ -428,12 +428,12 @@ async def test_trio_and_threads_never_use_it_together(tmp_path: Path) -> None:
         inside -= 1
 
     async with kept(tmp_path) as things:
-        asked: list[Asked[None]] = []
+        futures: list[JournalFuture[None]] = []
         async with trio.open_nursery() as nursery:
             for _ in range(20):
                 nursery.start_soon(things.keeper.run, use)
-                asked.append(things.keeper.start(use))
-        for each in asked:
+                futures.append(things.keeper.submit(use))
+        for each in futures:
             await trio.to_thread.run_sync(each.result)
 
 
@@ -447,7 +447,7 @@ async def test_a_thread_for_which_there_is_no_other_does_it_itself(
     async with kept(tmp_path) as things:
         with monkeypatch.context() as patch:
             patch.setattr(trio.lowlevel, "start_thread_soon", no_thread)
-            assert things.keeper.start(lambda journal: journal.path).result() == things.keeper.journal.path
+            assert things.keeper.submit(lambda journal: journal.path).result() == things.keeper.journal.path
 
 
 @trio_test
@@ -465,9 +465,9 @@ async def test_what_threads_ask_for_waits_while_it_is_reopened(tmp_path: Path) -
 
         things.keeper._audit = slowly
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(things.keeper.ensure)
+            nursery.start_soon(things.keeper.reopen_if_broken)
             assert await trio.to_thread.run_sync(inside.wait, 60)
-            asked = things.keeper.start(lambda journal: journal.records(1))
+            futures = things.keeper.submit(lambda journal: journal.records(1))
             go_on.set()
-        (found,) = await trio.to_thread.run_sync(asked.result)
+        (found,) = await trio.to_thread.run_sync(futures.result)
         assert found.state is MessageState.DELIVERED

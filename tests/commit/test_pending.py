@@ -6,7 +6,7 @@ import gc
 import weakref
 from typing import cast
 
-from tui_popretr.commit.pending import Parcel
+from tui_popretr.commit.pending import PendingDelivery
 from tui_popretr.delivery.sink import Draft
 from tui_popretr.errors import PopretrError
 from tui_popretr.journal.records import NewRecord
@@ -17,34 +17,34 @@ class Owner:
     """Makes a parcel and knows it from within what it is to be told, as a retrieval does."""
 
     def __init__(self) -> None:
-        self.told: list[PopretrError | None] = []
+        self.callback: list[PopretrError | None] = []
 
-    def make(self) -> Parcel:
+    def run(self) -> PendingDelivery:
         def done(problem: PopretrError | None) -> None:
-            assert parcel.record.id == 1
-            self.told.append(problem)
+            assert delivery.record.id == 1
+            self.callback.append(problem)
 
         record = NewRecord(1, 1, "u1", 9, Identity(b"d"), True, None, None, None, 0)
-        parcel = Parcel(cast("Draft", Draft), record, done)
-        return parcel
+        delivery = PendingDelivery(cast("Draft", Draft), record, done)
+        return delivery
 
 
 def test_its_end_is_told_once() -> None:
     owner = Owner()
-    parcel = owner.make()
-    parcel.finish(None)
-    parcel.finish(PopretrError("too late"))
-    assert owner.told == [None]
+    delivery = owner.run()
+    delivery.finish(None)
+    delivery.finish(PopretrError("too late"))
+    assert owner.callback == [None]
 
 
 def test_what_is_finished_does_not_wait_for_the_garbage_collection() -> None:
     gc.disable()
     try:
         owner = Owner()
-        parcel = owner.make()
-        done = weakref.ref(parcel.done)
-        parcel.finish(None)
-        del parcel
+        delivery = owner.run()
+        done = weakref.ref(delivery.done)
+        delivery.finish(None)
+        del delivery
         assert done() is None
     finally:
         gc.enable()

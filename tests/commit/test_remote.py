@@ -15,8 +15,8 @@ from trio.testing import trio_test
 from tests.delivery.smtp.receiver import PATIENCE, wait_for
 from tests.support.keepers import kept_for_smtp
 from tui_popretr.commit.keeper import JournalKeeper
-from tui_popretr.commit.pending import Parcel
-from tui_popretr.commit.remote import Failure, Handover
+from tui_popretr.commit.pending import PendingDelivery
+from tui_popretr.commit.remote import RemoteDelivery, RemoteFailure
 from tui_popretr.errors import JournalError, PopretrError, SmtpTemporaryFailure
 from tui_popretr.journal.journal import Journal
 from tui_popretr.journal.records import DeliveredMark, MessageState, NewRecord
@@ -88,11 +88,11 @@ class Office:
         self._maildrop = maildrop
         self.steps: list[str] = []
         self.threads: set[int] = set()
-        self.settled: list[tuple[int, list[int], BaseException | None]] = []
+        self.on_commit: list[tuple[int, list[int], BaseException | None]] = []
         self.drafts = {number: FakeDraft(number, self.note) for number in (1, 2, 3)}
         self.audit_problem: Exception | None = None
-        parcels = deque(self._parcel(draft, maildrop) for draft in self.drafts.values())
-        self.handover = Handover(keeper, self._audit, self._settled, parcels, [])
+        deliveries = deque(self._parcel(draft, maildrop) for draft in self.drafts.values())
+        self.remote = RemoteDelivery(keeper, self._audit, self._on_commit, deliveries, [])
 
     def note(self, step: str) -> None:
         self.threads.add(threading.get_ident())
@@ -101,17 +101,17 @@ class Office:
     def of(self, number: int) -> list[str]:
         return [step.partition(" ")[0] for step in self.steps if step.endswith(f" {number}")]
 
-    async def run(self) -> Failure | None:
-        return await trio.to_thread.run_sync(self.handover.run)
+    async def run(self) -> RemoteFailure | None:
+        return await trio.to_thread.run_sync(self.remote.run)
 
     async def states(self) -> dict[int, MessageState]:
         records = await self.keeper.run(lambda journal: journal.records(self._maildrop))
         return {record.id: record.state for record in records}
 
-    def _parcel(self, draft: FakeDraft, maildrop: int) -> Parcel:
+    def _parcel(self, draft: FakeDraft, maildrop: int) -> PendingDelivery:
         number = draft.record_id
         record = NewRecord(number, maildrop, f"u{number}", 10, Identity(b"d"), True, None, None, f"line {number}", NOW)
-        return Parcel(draft, record, lambda problem: pytest.fail("that is the lane's affair"))
+        return PendingDelivery(draft, record, lambda problem: pytest.fail("that is the lane's affair"))
 
     def _audit(self, lines: Sequence[str]) -> None:
         (line,) = lines
@@ -119,8 +119,10 @@ class Office:
         if self.audit_problem is not None:
             raise self.audit_problem
 
-    def _settled(self, parcel: Parcel, before: list[Parcel], problem: BaseException | None) -> None:
-        self.settled.append((parcel.record.id, [each.record.id for each in before], problem))
+    def _on_commit(
+        self, delivery: PendingDelivery, before: list[PendingDelivery], problem: BaseException | None
+    ) -> None:
+        self.on_commit.append((delivery.record.id, [each.record.id for each in before], problem))
 
 
 @asynccontextmanager
@@ -154,8 +156,8 @@ async def test_each_goes_the_whole_way_in_one_thread_before_the_next_begins(tmp_
         assert await here.run() is None
         assert here.steps == [f"{step} {number}" for number in (1, 2, 3) for step in ("offer", "publish", "audit")]
         assert len(here.threads) == 1
-        assert here.settled == [(1, [], None), (2, [1], None), (3, [2], None)]
-        assert [parcel.record.id for parcel in here.handover.delivered] == [3]
+        assert here.on_commit == [(1, [], None), (2, [1], None), (3, [2], None)]
+        assert [delivery.record.id for delivery in here.remote.delivered] == [3]
         assert await here.states() == {1: MessageState.DELIVERED, 2: MessageState.DELIVERED, 3: MessageState.DELIVERING}
 
 
@@ -177,7 +179,7 @@ async def test_it_is_offered_while_the_journal_writes_and_published_when_that_is
     async with office(tmp_path) as here:
         for draft in here.drafts.values():
             draft.on["offer"] = offered.set
-            draft.on["publish"] = lambda: in_between.append([f"durable {here.settled[-1][0]}"])
+            draft.on["publish"] = lambda: in_between.append([f"durable {here.on_commit[-1][0]}"])
         assert await here.run() is None
     assert [steps[-1] for steps in in_between] == [
         f"{step} {number}" for number in (1, 2, 3) for step in ("offer", "durable")
@@ -192,22 +194,22 @@ async def test_where_the_record_cannot_be_written_the_offer_is_taken_back(
     problem = JournalError("the disk is full")
     async with office(tmp_path) as here:
         broken_at(monkeypatch, 2, problem)
-        told: list[object] = []
+        callback: list[object] = []
 
         def offer() -> None:
-            wait_for(lambda: len(here.settled) == 2, "word of the failure")
-            told.extend(here.settled[1:])
+            wait_for(lambda: len(here.on_commit) == 2, "word of the failure")
+            callback.extend(here.on_commit[1:])
 
         here.drafts[2].on["offer"] = offer
         failure = await here.run()
         assert failure is not None
-        assert (failure.parcel.record.id, failure.problem, failure.recorded) == (2, problem, False)
-        assert told == [(2, [1], problem)]
+        assert (failure.delivery.record.id, failure.problem, failure.recorded) == (2, problem, False)
+        assert callback == [(2, [1], problem)]
         assert here.of(2) == ["offer", "abort"]
         assert here.of(3) == []
         assert await here.run() is None
         assert here.of(3) == ["offer", "publish", "audit"]
-        assert here.settled[2] == (3, [], None)
+        assert here.on_commit[2] == (3, [], None)
         assert await here.states() == {1: MessageState.DELIVERING, 3: MessageState.DELIVERING}
 
 
@@ -224,7 +226,7 @@ async def test_what_was_not_taken_is_not_in_the_audit_log_and_the_next_one_is_de
         assert failure.problem is problem or "internal error: ValueError: a defect" in str(failure.problem)
         assert here.steps == ["offer 1", "publish 1"]
         assert await here.run() is None
-        assert here.settled[1] == (2, [], None)
+        assert here.on_commit[1] == (2, [], None)
         assert (await here.states())[1] is MessageState.DELIVERING
 
 
@@ -238,18 +240,18 @@ async def test_what_is_not_in_the_audit_log_is_not_recorded_as_delivered(tmp_pat
         assert type(failure.problem) is PopretrError, "it would be withdrawn, and sent again"
         here.audit_problem = None
         assert await here.run() is None
-        assert here.settled[1] == (2, [], None)
+        assert here.on_commit[1] == (2, [], None)
 
 
 @pytest.mark.parametrize("step", ["offer", "publish"])
 @trio_test
 async def test_after_a_stop_nothing_more_is_sent(step: str, tmp_path: Path) -> None:
     async with office(tmp_path) as here:
-        here.drafts[2].on[step] = here.handover.stop
+        here.drafts[2].on[step] = here.remote.stop
         assert await here.run() is None
         assert here.of(2) == (["offer", "abort"] if step == "offer" else ["offer", "publish", "audit"])
         assert here.of(3) == []
-        assert [each.record.id for each in here.handover.delivered] == ([] if step == "offer" else [2])
+        assert [each.record.id for each in here.remote.delivered] == ([] if step == "offer" else [2])
 
 
 @trio_test

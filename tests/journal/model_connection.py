@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from tests.journal.model_disk import Step
 from tests.journal.model_dues import Dues
 from tests.journal.model_errand import BrokenError, Errand, Tally
-from tests.journal.model_program import Parcel, Program
+from tests.journal.model_program import PendingDelivery, Program
 from tests.journal.model_server import Ailment, Farewell, Mail
 from tests.journal.model_troubles import Troubles
 from tui_popretr.delivery.sink import Draft, Sink
@@ -214,7 +214,7 @@ class Connection:
 
         self._ledger.retrieved(self._account, mail, record, self._policy, self._number)
         self._parcels += 1
-        self._program.put(Parcel(draft, record, done))
+        self._program.put(PendingDelivery(draft, record, done))
 
     def _flush(self) -> Iterator[None]:
         """Wait until all that was handed over is durable, or has failed."""

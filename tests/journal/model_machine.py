@@ -161,7 +161,7 @@ class MailMachine(RuleBasedStateMachine):
             self.processes += 1
             self.program = Program(self.disk, self.ledger, self.records)
             try:
-                self.program.ensure()
+                self.program.reopen_if_broken()
             except (PopretrError, OSError) as problem:
                 tell(f"not started: {problem}")
         return self.program

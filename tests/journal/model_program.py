@@ -26,7 +26,7 @@ HOSTS, USER = {110: "Pop.example.test", 995: "pop.Example.test"}, "me"
 
 
 @dataclass(slots=True, eq=False)
-class Parcel:
+class PendingDelivery:
     """A message received whole. `done` is called with None when it is durable and the journal knows it."""
 
     draft: Draft
@@ -46,9 +46,9 @@ class Program:
         self._path = str(disk.var / "popretr.sqlite")
         self._journal: Journal | None = None
         self._drafts: list[Draft] = []
-        self._waiting: list[Parcel] = []
-        self._published: list[Parcel] = []
-        self._undecided: list[Parcel] = []
+        self._waiting: list[PendingDelivery] = []
+        self._published: list[PendingDelivery] = []
+        self._undecided: list[PendingDelivery] = []
         self._cleaned: set[str] = set()
         self._ids: set[int] = set()
         ids._COUNTERS.clear()
@@ -77,7 +77,7 @@ class Program:
 
     # --- keeper -------------------------------------------------------------------------------------------------------
 
-    def ensure(self) -> None:
+    def reopen_if_broken(self) -> None:
         """Open the journal if there is none or it broke, and finish what was interrupted, of all accounts."""
         if self.sound:
             return
@@ -97,7 +97,7 @@ class Program:
 
     def open_maildrop(self, account: Account, port: int) -> Sink:
         """Find the maildrop in the journal and finish what was interrupted in it."""
-        self.ensure()
+        self.reopen_if_broken()
         self._settle()
         server = Server(HOSTS[port], port, USER, None, (), False, None)
         sink = sink_for(ClientSettings("c", "r", server, account.destination), self.journal.id)
@@ -134,9 +134,9 @@ class Program:
     def _settle(self) -> None:
         """Remove the files of messages over which the journal failed, now that it was recovered."""
         unfinished = {record.id for _, record in self.journal.delivering()}
-        for parcel in self._undecided:
-            if parcel.record.id not in unfinished:
-                parcel.draft.abort()
+        for pending in self._undecided:
+            if pending.record.id not in unfinished:
+                pending.draft.abort()
         self._undecided = [each for each in self._undecided if each.record.id in unfinished]
 
     def _audit(self, lines: Sequence[str | None]) -> None:
@@ -156,79 +156,81 @@ class Program:
         self._drafts.append(draft)
         return draft
 
-    def put(self, parcel: Parcel) -> None:
+    def put(self, pending: PendingDelivery) -> None:
         """Hand a message over; a group of them is begun when it is complete, or when somebody waits."""
-        self._waiting.append(parcel)
+        self._waiting.append(pending)
         if len(self._waiting) >= self.group:
             self.work()
 
     def work(self) -> None:
         """Take the next group all the way but for its *delivered*, which goes into the next transaction."""
-        parcels, self._waiting = self._waiting[: self.group], self._waiting[self.group :]
-        good = self._write(parcels)
+        group, self._waiting = self._waiting[: self.group], self._waiting[self.group :]
+        good = self._write(group)
         if good or self._published:
             self._published = self._publish(good) if self._commit(good, self._published) else []
 
-    def _write(self, group: list[Parcel]) -> list[Parcel]:
+    def _write(self, group: list[PendingDelivery]) -> list[PendingDelivery]:
         problems: dict[int, PopretrError] = {}
         self._each(group, "write_out", problems)
         self._each(group, "sync", problems)
         self._sync_folders(group, lambda draft: draft.folders_before(), problems)
-        for parcel in group:
-            if parcel.record.id in problems:
-                parcel.draft.abort()
-                parcel.done(problems[parcel.record.id])
-        return [parcel for parcel in group if parcel.record.id not in problems]
+        for pending in group:
+            if pending.record.id in problems:
+                pending.draft.abort()
+                pending.done(problems[pending.record.id])
+        return [pending for pending in group if pending.record.id not in problems]
 
-    def _commit(self, delivering: list[Parcel], delivered: list[Parcel]) -> bool:
-        marks = [DeliveredMark(parcel.record.id, parcel.record.delete_pending) for parcel in delivered]
+    def _commit(self, delivering: list[PendingDelivery], delivered: list[PendingDelivery]) -> bool:
+        marks = [DeliveredMark(pending.record.id, pending.record.delete_pending) for pending in delivered]
         self._note_commit([], delivered, surely=False)
         try:
-            self.journal.commit([parcel.record for parcel in delivering], marks)
+            self.journal.commit([pending.record for pending in delivering], marks)
         except JournalError as problem:
             self._undecided += delivering
-            for parcel in [*delivered, *delivering]:
-                parcel.done(problem)
+            for pending in [*delivered, *delivering]:
+                pending.done(problem)
             return False
         self._note_commit(delivering, delivered, surely=True)
-        for parcel in delivered:
-            parcel.done(None)
+        for pending in delivered:
+            pending.done(None)
         return True
 
-    def _note_commit(self, delivering: list[Parcel], delivered: list[Parcel], *, surely: bool) -> None:
+    def _note_commit(
+        self, delivering: list[PendingDelivery], delivered: list[PendingDelivery], *, surely: bool
+    ) -> None:
         deliveries = self.ledger.deliveries
-        for parcel in delivering:
-            deliveries[parcel.record.id].recorded = True
-        for parcel in delivered:
-            delivery = deliveries[parcel.record.id]
+        for pending in delivering:
+            deliveries[pending.record.id].recorded = True
+        for pending in delivered:
+            delivery = deliveries[pending.record.id]
             delivery.surely_delivered |= surely
-            if parcel.record.uid is not None:
-                self.records[delivery.account.number].overcome([f"uid:{parcel.record.uid}"], surely=surely)
+            if pending.record.uid is not None:
+                self.records[delivery.account.number].overcome([f"uid:{pending.record.uid}"], surely=surely)
 
-    def _publish(self, group: list[Parcel]) -> list[Parcel]:
+    def _publish(self, group: list[PendingDelivery]) -> list[PendingDelivery]:
         problems: dict[int, PopretrError] = {}
         self._each(group, "publish", problems)
-        refused = [parcel for parcel in group if parcel.record.id in problems]
+        refused = [pending for pending in group if pending.record.id in problems]
         if refused:
             self._withdraw(refused)
         self._sync_folders(
             [x for x in group if x.record.id not in problems], lambda draft: draft.folders_after(), problems
         )
-        for parcel in group:
-            if parcel.record.id in problems:
-                parcel.done(problems[parcel.record.id])
-        good = [parcel for parcel in group if parcel.record.id not in problems]
+        for pending in group:
+            if pending.record.id in problems:
+                pending.done(problems[pending.record.id])
+        good = [pending for pending in group if pending.record.id not in problems]
         if good:
             try:
-                self._audit([parcel.record.audit for parcel in good])
+                self._audit([pending.record.audit for pending in good])
             except OSError as error:
-                for parcel in good:
-                    parcel.done(PopretrError(f"internal error: {error}"))
+                for pending in good:
+                    pending.done(PopretrError(f"internal error: {error}"))
                 return []
         return good
 
-    def _withdraw(self, failed: list[Parcel]) -> None:
-        numbers = [parcel.record.id for parcel in failed]
+    def _withdraw(self, failed: list[PendingDelivery]) -> None:
+        numbers = [pending.record.id for pending in failed]
         for each in numbers:
             self.ledger.deliveries[each].withdrawn = True
         try:
@@ -236,25 +238,25 @@ class Program:
         except JournalError:
             self._undecided += failed
         else:
-            for parcel in failed:
-                parcel.draft.abort()
+            for pending in failed:
+                pending.draft.abort()
 
-    def _each(self, group: list[Parcel], step: str, problems: dict[int, PopretrError]) -> None:
-        for parcel in group:
-            if parcel.record.id not in problems:
+    def _each(self, group: list[PendingDelivery], step: str, problems: dict[int, PopretrError]) -> None:
+        for pending in group:
+            if pending.record.id not in problems:
                 try:
-                    getattr(parcel.draft, step)()
+                    getattr(pending.draft, step)()
                 except PopretrError as problem:
-                    problems[parcel.record.id] = problem
+                    problems[pending.record.id] = problem
 
     def _sync_folders(
         self,
-        group: list[Parcel],
+        group: list[PendingDelivery],
         folders: Callable[[Draft], tuple[str, ...]],
         problems: dict[int, PopretrError],
     ) -> None:
-        good = [parcel for parcel in group if parcel.record.id not in problems]
-        users = {parcel.record.id: folders(parcel.draft) for parcel in good}
+        good = [pending for pending in group if pending.record.id not in problems]
+        users = {pending.record.id: folders(pending.draft) for pending in good}
         for folder in dict.fromkeys(folder for each in users.values() for folder in each):
             try:
                 sync_folder(folder)

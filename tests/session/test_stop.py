@@ -12,7 +12,7 @@ from trio.testing import MockClock, trio_test
 
 from tests.support.worlds import Watcher, World, mail
 from tui_popretr.commands import Command, Shutdown, StopSession
-from tui_popretr.commit.keeper import CLOSING, JournalKeeper
+from tui_popretr.commit.keeper import CLOSE_TIMEOUT, JournalKeeper
 from tui_popretr.config.model import ClientSettings
 from tui_popretr.engine.service import LAST_DEADLINE, Engine
 from tui_popretr.errors import ExitCode
@@ -149,7 +149,7 @@ async def test_a_shutdown_does_not_wait_for_a_disk_that_hangs(world: World, auto
             engine.perform(Shutdown())
 
     engine = await world.run(world.client(), watch=watch)
-    assert trio.current_time() - told[0] < LAST_DEADLINE + CLOSING + 0.5
+    assert trio.current_time() - told[0] < LAST_DEADLINE + CLOSE_TIMEOUT + 0.5
     assert engine.exit_code is ExitCode.OK
     assert "DELE" not in world.verbs()
     world.disk_seconds = 0.0

@@ -1,8 +1,8 @@
-"""Blocking calls for a destination: so many at once, and one that does not answer in time is left behind.
+"""Blocking calls for a destination, in a limited number of threads and with a timeout.
 
-A destination that hangs (a network file system that is gone) must cost the clients of other destinations nothing: each
-has threads of its own. A call that was left behind keeps its place until it ends, so that a destination that hangs for
-days holds a few threads, and not one more for each session.
+A destination that hangs (for example a network file system whose server is gone) must not delay the clients of other
+destinations, so each destination has its own threads. A call that has timed out keeps its thread until it ends: a
+destination that hangs for days holds a few threads, not one more for each session.
 """
 
 from __future__ import annotations
@@ -20,19 +20,21 @@ from tui_popretr.errors import DestinationTimeout, out_of_threads
 T = TypeVar("T")
 
 
-class Disk:
-    """Runs blocking calls in threads. `patience` is in seconds, None for calls that end by themselves."""
+class BlockingWorker:
+    """Runs blocking calls in threads. `timeout` is in seconds, None for calls that have their own deadlines."""
 
-    def __init__(self, name: str, threads: int, patience: float | None) -> None:
+    def __init__(self, name: str, threads: int, timeout: float | None) -> None:
         self._name = name
-        self._patience = patience
+        self._timeout = timeout
         self._limiter = trio.CapacityLimiter(threads)
 
-    async def run(self, function: Callable[..., T], *arguments: object, late: Callable[[], object] | None = None) -> T:
-        """Call it; raises DestinationTimeout when there was no answer in time, and what the call raises.
+    async def run(
+        self, function: Callable[..., T], *arguments: object, cleanup: Callable[[], object] | None = None
+    ) -> T:
+        """Call the function. Raises DestinationTimeout when the timeout expires, and what the call raises.
 
-        After that, and after a cancellation, the call may still be going on. `late` is called in a thread after a call
-        that was given up: when it ends, or where it had not begun, some day when there is a thread for it.
+        After a timeout or a cancellation the call may still be running. `cleanup` is then called in a thread: when the
+        call ends, or, if it has not begun, when a thread is free.
         """
         turn = Lock()
         begun = ended = given_up = False
@@ -46,48 +48,48 @@ class Disk:
                 with turn:
                     ended = True
                     is_late = given_up
-                if is_late and late is not None:
-                    late()
+                if is_late and cleanup is not None:
+                    cleanup()
 
-        with trio.move_on_after(float("inf") if self._patience is None else self._patience):
+        with trio.move_on_after(float("inf") if self._timeout is None else self._timeout):
             try:
                 return await trio.to_thread.run_sync(work, limiter=self._limiter, abandon_on_cancel=True)
             except RuntimeError as problem:
                 if (limit := out_of_threads(problem)) is None:
                     raise
-                if late is not None:
-                    self.some_day(late)
+                if cleanup is not None:
+                    self.run_in_background(cleanup)
                 raise DestinationTimeout(str(limit), advice=limit.advice) from problem
         with turn:
             given_up = True
-            nobody = ended or not begun
-        if nobody and late is not None:
-            self.some_day(late)
+            no_thread = ended or not begun
+        if no_thread and cleanup is not None:
+            self.run_in_background(cleanup)
         raise DestinationTimeout(
-            f"{self._name} has not answered for {self._patience:g} s",
+            f"{self._name} has not answered for {self._timeout:g} s",
             advice="see whether its disk or network file system is well; the messages stay on the server until then",
         )
 
-    def some_day(self, function: Callable[[], object]) -> None:
-        """Call it when there is a thread for it; nobody waits for that, or hears of what goes wrong."""
-        trio.lowlevel.spawn_system_task(self._some_day, function)
+    def run_in_background(self, function: Callable[[], object]) -> None:
+        """Call the function when a thread is free. Its result and its errors are ignored."""
+        trio.lowlevel.spawn_system_task(self._run_in_background, function)
 
-    async def _some_day(self, function: Callable[[], object]) -> None:
+    async def _run_in_background(self, function: Callable[[], object]) -> None:
         with contextlib.suppress(Exception):
             await trio.to_thread.run_sync(function, limiter=self._limiter, abandon_on_cancel=True)
 
 
-class Disks:
-    """The threads of all destinations: one each, and only while somebody uses it."""
+class BlockingWorkers:
+    """The workers of all destinations: one thread each, kept while a session uses it."""
 
-    def __init__(self, patience: float) -> None:
-        #: Seconds after which a destination counts as silent.
-        self.patience = patience
-        self._disks: WeakValueDictionary[str, Disk] = WeakValueDictionary()
+    def __init__(self, timeout: float) -> None:
+        #: Seconds after which a call raises DestinationTimeout.
+        self.timeout = timeout
+        self._disks: WeakValueDictionary[str, BlockingWorker] = WeakValueDictionary()
 
-    def of(self, key: str, name: str) -> Disk:
-        """Return the thread of a destination: one, so that what uses one draft never does so in two threads."""
+    def of(self, key: str, name: str) -> BlockingWorker:
+        """Return the worker of a destination. It has one thread, so a draft is never used in two threads at once."""
         disk = self._disks.get(key)
         if disk is None:
-            self._disks[key] = disk = Disk(name, 1, self.patience)
+            self._disks[key] = disk = BlockingWorker(name, 1, self.timeout)
         return disk

@@ -12,10 +12,10 @@ from weakref import WeakValueDictionary
 
 import trio
 
-from tui_popretr.commit.blocking import Disk
+from tui_popretr.commit.blocking import BlockingWorker
 from tui_popretr.commit.keeper import JournalKeeper
 from tui_popretr.commit.lane import Lane, Shared
-from tui_popretr.commit.pending import Parcel, abort
+from tui_popretr.commit.pending import PendingDelivery, abort
 from tui_popretr.delivery.sink import Sink
 from tui_popretr.journal.journal import Journal
 
@@ -28,15 +28,15 @@ THREADS = 4
 class Committer:
     """One a process. `audit` writes audit lines through to the system before it returns; it is called in a thread.
 
-    `patience`: seconds after which a device that does not answer is given up for the messages concerned.
+    `timeout`: seconds after which a device that does not answer is given up for the messages concerned.
     """
 
     def __init__(
-        self, keeper: JournalKeeper, audit: Callable[[Sequence[str]], None], patience: float | None = None
+        self, keeper: JournalKeeper, audit: Callable[[Sequence[str]], None], timeout: float | None = None
     ) -> None:
         self._keeper = keeper
-        self._shared = Shared(keeper, audit, Disk("the audit log", 1, patience))
-        self._patience = patience
+        self._shared = Shared(keeper, audit, BlockingWorker("the audit log", 1, timeout))
+        self._timeout = timeout
         self._lanes: WeakValueDictionary[str, Lane] = WeakValueDictionary()
         self._started = trio.Event()
         self._closing = trio.Event()
@@ -47,7 +47,7 @@ class Committer:
         lane = self._lanes.get(sink.lane)
         if lane is None:
             threads, group = (1, 1) if sink.remote else (THREADS, _group())
-            disk = Disk(sink.key, threads, None if sink.remote else self._patience)
+            disk = BlockingWorker(sink.key, threads, None if sink.remote else self._timeout)
             self._lanes[sink.lane] = lane = Lane(
                 self._shared, disk, self._start, remote=sink.remote, group=group, threads=threads
             )
@@ -69,12 +69,12 @@ class Committer:
         for lane in list(self._lanes.values()):
             lane.close()
 
-    async def quiet(self) -> None:
+    async def wait_until_none_publishing(self) -> None:
         """Return when no message is between its two commits: before a journal that broke is reopened and recovered."""
         while self._shared.publishing:
             await self._shared.published.wait()
 
-    async def settle(self) -> None:
+    async def abort_undecided(self) -> None:
         """Remove the files of messages over which the journal failed, once it has been reopened and recovered.
 
         Recovery has published what the journal has records of (SPEC 5); where it could not, the file stays. Raises
@@ -103,4 +103,4 @@ def _unfinished(journal: Journal) -> set[int]:
     return {record.id for _, record in journal.delivering()}
 
 
-__all__ = ["GROUP", "THREADS", "Committer", "Parcel"]
+__all__ = ["GROUP", "THREADS", "Committer", "PendingDelivery"]

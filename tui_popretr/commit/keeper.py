@@ -14,7 +14,7 @@ from typing import Any, Generic, TypeVar
 
 import trio
 
-from tui_popretr.commit.blocking import Disks
+from tui_popretr.commit.blocking import BlockingWorkers
 from tui_popretr.commit.recovery import Recovered, RecoveryResult, look_up, record_results, unexpected
 from tui_popretr.errors import DeliveryFailed, DestinationTimeout, JournalError, JournalWithoutThread, out_of_threads
 from tui_popretr.journal.journal import Journal
@@ -22,16 +22,16 @@ from tui_popretr.journal.records import Maildrop, Record
 
 T = TypeVar("T")
 #: Told how a use went: what went wrong, or None.
-Told = Callable[[BaseException | None], object]
+JobCallback = Callable[[BaseException | None], object]
 
 #: Seconds in which a destination must answer when interrupted deliveries are looked up.
-SETTLING = 15.0
+LOOKUP_TIMEOUT = 15.0
 #: Seconds for closing.
-CLOSING = 1.0
+CLOSE_TIMEOUT = 1.0
 
 
 @dataclass(slots=True, eq=False)
-class _Use(Generic[T]):
+class _Job(Generic[T]):
     """A use of the journal that somebody waits for."""
 
     function: Callable[[Journal], T]
@@ -39,7 +39,7 @@ class _Use(Generic[T]):
     result: list[T] = field(default_factory=list)  # one, or none yet
     problem: BaseException | None = None
 
-    def make(self, journal: Journal) -> None:
+    def run(self, journal: Journal) -> None:
         try:
             self.result.append(self.function(journal))
         except BaseException as problem:  # noqa: BLE001 - it is for who waits, and the others do not suffer
@@ -53,49 +53,53 @@ class _Use(Generic[T]):
 
 
 @dataclass(slots=True, eq=False)
-class Asked(Generic[T]):
-    """A use of the journal that a thread has asked for. `told` is called in the journal's thread when it is made."""
+class JournalFuture(Generic[T]):
+    """The result of a job that another thread has submitted. `callback` is called in the journal's thread."""
 
-    use: _Use[T]
-    told: Told | None
-    _made: threading.Event = field(default_factory=threading.Event)
+    use: _Job[T]
+    callback: JobCallback | None
+    _is_done: threading.Event = field(default_factory=threading.Event)
 
     def result(self) -> T:
         """Wait until it is made, and durable. Raises what JournalKeeper.run() does."""
-        self._made.wait()
+        self._is_done.wait()
         return self.use.outcome()
 
-    def made(self) -> None:
+    def set_done(self) -> None:
         """Tell of it."""
-        self._made.set()
-        if self.told is not None:
-            self.told(self.use.problem)
+        self._is_done.set()
+        if self.callback is not None:
+            self.callback(self.use.problem)
 
 
 class JournalKeeper:
     """Owns the open journal.
 
-    Every use goes through run(), or start() from a thread: SQLite's calls block, so they are made in a thread, one at a
-    time. What is asked for meanwhile is done next, all in one transaction: an fsync serves everybody who is waiting for
-    one. After a failed write nothing more is written until ensure() has recovered what was unfinished (SPEC 5).
+    Every access is a job: run() from trio, submit() from another thread. SQLite's calls block, so jobs run in a thread,
+    one transaction at a time. Jobs that arrive meanwhile share the next transaction, and therefore one fsync. After a
+    failed write nothing more is written until reopen_if_broken() has recovered the unfinished deliveries.
     """
 
     def __init__(
-        self, path: str, audit: Callable[[Sequence[str]], None], now: Callable[[], int], disks: Disks | None = None
+        self,
+        path: str,
+        audit: Callable[[Sequence[str]], None],
+        now: Callable[[], int],
+        disks: BlockingWorkers | None = None,
     ) -> None:
         self._path = path
         self._audit = audit
         self._now = now
-        self._disks = disks or Disks(SETTLING)
+        self._disks = disks or BlockingWorkers(LOOKUP_TIMEOUT)
         self._journal: Journal | None = None
         self._opening: Journal | None = None  # open, and not recovered yet
         self._opened = False  # at any time
         self._limiter = trio.CapacityLimiter(1)
         self._turn = trio.Lock()
-        self._alone = threading.Lock()  # held by whoever uses the journal, in whatever thread
-        self._asked: deque[Asked[Any]] = deque()  # by threads
-        self._mending = False  # it is being opened: what threads ask for waits
-        self._waiting: list[_Use[Any]] = []
+        self._exclusive = threading.Lock()  # held by whoever uses the journal, in whatever thread
+        self._submitted: deque[JournalFuture[Any]] = deque()  # by threads
+        self._recovering = False  # it is being opened: what threads ask for waits
+        self._waiting: list[_Job[Any]] = []
         self._working = False
 
     @property
@@ -118,10 +122,10 @@ class JournalKeeper:
         async with self._turn:
             return await self._open(opened)
 
-    async def ensure(self) -> list[Recovered]:
+    async def reopen_if_broken(self) -> list[Recovered]:
         """Reopen and recover the journal if it broke. Raises JournalError where that fails.
 
-        Nothing may be between its two commits (Committer.quiet()).
+        Nothing may be between its two commits (Committer.wait_until_none_publishing()).
         """
         async with self._turn:  # another session may have done it meanwhile
             return [] if self.sound else await self._open(lambda: None)
@@ -131,7 +135,7 @@ class JournalKeeper:
 
         Raises JournalError, and what `use` raises. After an error some of it may have been written.
         """
-        waiting = _Use(use)
+        waiting = _Job(use)
         self._waiting.append(waiting)
         if not self._working:
             self._working = True
@@ -145,21 +149,21 @@ class JournalKeeper:
             raise
         return waiting.outcome()
 
-    def start(self, use: Callable[[Journal], T], told: Told | None = None) -> Asked[T]:
+    def submit(self, use: Callable[[Journal], T], callback: JobCallback | None = None) -> JournalFuture[T]:
         """The same for a thread: what is returned at once has the result when that is durable.
 
-        `told` is called then, in the journal's thread and before another use, with what went wrong or None.
+        `callback` is called then, in the journal's thread and before another use, with what went wrong or None.
         """
-        asked = Asked(_Use(use), told)
-        self._asked.append(asked)
-        self._make_asked()
-        return asked
+        futures = JournalFuture(_Job(use), callback)
+        self._submitted.append(futures)
+        self._start_submitted()
+        return futures
 
-    def _make_asked(self) -> None:
+    def _start_submitted(self) -> None:
         try:
-            trio.lowlevel.start_thread_soon(lambda: self._alone_do(self._make_all), lambda _: None, "journal")
+            trio.lowlevel.start_thread_soon(lambda: self._exclusively(self._run_all), lambda _: None, "journal")
         except RuntimeError:  # there is no thread to be had
-            self._alone_do(self._make_all)
+            self._exclusively(self._run_all)
 
     async def _work(self) -> None:
         """Do what is waited for, until nothing is."""
@@ -167,34 +171,34 @@ class JournalKeeper:
             while self._waiting:
                 async with self._turn:
                     uses, self._waiting = self._waiting, []
-                    await self._make_in_thread(uses)
+                    await self._run_in_thread(uses)
                 for use in uses:
                     use.done.set()
         finally:
             self._working = False
 
-    async def _make_in_thread(self, uses: list[_Use[Any]]) -> None:
+    async def _run_in_thread(self, uses: list[_Job[Any]]) -> None:
         try:
-            await self._in_thread(lambda: self._make_all(uses))
+            await self._in_thread(lambda: self._run_all(uses))
         except Exception as problem:  # noqa: BLE001 - there is no thread to be had: not the end of the program
             for use in uses:
                 use.problem = problem
 
-    def _make_all(self, uses: Sequence[_Use[Any]] = ()) -> None:
+    def _run_all(self, uses: Sequence[_Job[Any]] = ()) -> None:
         """Make these and all that threads have asked for, in one transaction."""
-        asked = [] if self._mending else [self._asked.popleft() for _ in range(len(self._asked))]
-        uses = [*uses, *(each.use for each in asked)]
+        futures = [] if self._recovering else [self._submitted.popleft() for _ in range(len(self._submitted))]
+        uses = [*uses, *(each.use for each in futures)]
         if uses:
-            self._make_together(uses)
-        for each in asked:
-            each.made()
+            self._run_in_transaction(uses)
+        for each in futures:
+            each.set_done()
 
-    def _make_together(self, uses: Sequence[_Use[Any]]) -> None:
+    def _run_in_transaction(self, uses: Sequence[_Job[Any]]) -> None:
         try:
             journal = self.journal
             with journal.transaction():
                 for use in uses:
-                    use.make(journal)
+                    use.run(journal)
         except BaseException as problem:  # noqa: BLE001 - as above
             for use in uses:
                 use.problem = use.problem or problem
@@ -214,7 +218,7 @@ class JournalKeeper:
 
     async def close(self) -> None:
         """Close the journal; harmless when it is closed. A disk that hangs is not waited for."""
-        with trio.move_on_after(CLOSING, shield=True):
+        with trio.move_on_after(CLOSE_TIMEOUT, shield=True):
             try:
                 await self._in_thread(self._close)
             except JournalWithoutThread:
@@ -222,7 +226,7 @@ class JournalKeeper:
 
     async def _in_thread(self, function: Callable[[], T]) -> T:
         # Who is cancelled does not wait for the disk; the next use does, for the limiter's one place.
-        do, limiter = self._alone_do, self._limiter
+        do, limiter = self._exclusively, self._limiter
         try:
             return await trio.to_thread.run_sync(do, function, limiter=limiter, abandon_on_cancel=True)
         except RuntimeError as problem:
@@ -230,21 +234,21 @@ class JournalKeeper:
                 raise
             raise JournalWithoutThread(str(limit), advice=limit.advice) from problem
 
-    def _alone_do(self, function: Callable[[], T]) -> T:
-        with self._alone:
+    def _exclusively(self, function: Callable[[], T]) -> T:
+        with self._exclusive:
             return function()
 
     async def _open(self, opened: Callable[[], None]) -> list[Recovered]:
-        self._mending = True
+        self._recovering = True
         try:
             return await self._open_and_recover(opened)
         except Exception:
             await self._in_thread(self._close)  # never here: after a cancellation a thread may still be using it
             raise
         finally:
-            self._mending = False
-            if self._asked:
-                self._make_asked()
+            self._recovering = False
+            if self._submitted:
+                self._start_submitted()
 
     async def _open_and_recover(self, opened: Callable[[], None]) -> list[Recovered]:
         journal, interrupted = await self._in_thread(lambda: self._open_file(opened))
@@ -269,9 +273,9 @@ class JournalKeeper:
         results: list[Recovered] = []
 
         async def look(folder: str, entries: list[tuple[int, Record]]) -> None:
-            problem: DeliveryFailed = DestinationTimeout(f"{folder} has not answered for {SETTLING:g} s")
+            problem: DeliveryFailed = DestinationTimeout(f"{folder} has not answered for {LOOKUP_TIMEOUT:g} s")
             try:
-                with trio.move_on_after(SETTLING):
+                with trio.move_on_after(LOOKUP_TIMEOUT):
                     results.extend(await self._disks.of(folder, folder).run(look_up, entries, self._now()))
                     return
             except DestinationTimeout as silence:

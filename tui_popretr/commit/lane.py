@@ -21,11 +21,11 @@ from functools import partial
 import trio
 
 from tui_popretr import faultpoints
-from tui_popretr.commit.blocking import Disk
-from tui_popretr.commit.fair_queue import Turns
+from tui_popretr.commit.blocking import BlockingWorker
+from tui_popretr.commit.fair_queue import FairQueue
 from tui_popretr.commit.keeper import JournalKeeper
-from tui_popretr.commit.pending import Parcel, abort, internal_error
-from tui_popretr.commit.remote import Failure, Handover
+from tui_popretr.commit.pending import PendingDelivery, abort, internal_error
+from tui_popretr.commit.remote import RemoteDelivery, RemoteFailure
 from tui_popretr.delivery.folders import sync_folder
 from tui_popretr.errors import DeliveryFailed, DestinationTimeout, JournalError, PartlyAccepted, PopretrError
 from tui_popretr.faultpoints import Step
@@ -45,9 +45,9 @@ class Shared:
 
     keeper: JournalKeeper
     audit: Callable[[Sequence[str]], None]
-    audit_disk: Disk
+    audit_disk: BlockingWorker
     #: The journal failed over them: it may have their records or not.
-    undecided: list[Parcel] = field(default_factory=list)
+    undecided: list[PendingDelivery] = field(default_factory=list)
     #: So many lanes have messages between their two commits; `published` is set when that changes.
     publishing: int = 0
     published: trio.Event = field(default_factory=trio.Event)
@@ -62,7 +62,14 @@ class Lane:
     """Made by the committer. It works while there is something to do: `start` is asked for that."""
 
     def __init__(
-        self, shared: Shared, disk: Disk, start: Callable[[Lane], None], *, remote: bool, group: int, threads: int
+        self,
+        shared: Shared,
+        disk: BlockingWorker,
+        start: Callable[[Lane], None],
+        *,
+        remote: bool,
+        group: int,
+        threads: int,
     ) -> None:
         self.running = False
         self._remote = remote
@@ -71,11 +78,11 @@ class Lane:
         self._group = group
         self._threads = threads
         self._start = start
-        self._waiting = Turns()
+        self._waiting = FairQueue()
         self._arrived = trio.Event()
         self._room = trio.Event()
-        self._door = trio.StrictFIFOLock()
-        self._weight = 0
+        self._admission = trio.StrictFIFOLock()
+        self._buffered = 0
         self._closing = False
         self._publishing = False
 
@@ -83,21 +90,21 @@ class Lane:
     def waiting(self) -> bool:
         return bool(self._waiting)
 
-    async def put(self, parcel: Parcel) -> None:
+    async def put(self, delivery: PendingDelivery) -> None:
         """Hand a message over; waits while too much is waiting in memory."""
-        parcel.weight = parcel.draft.pending
-        if self._full_with(parcel):
-            async with self._door:  # who has filled the room comes back to the end of the queue
-                while self._full_with(parcel):
+        delivery.buffered = delivery.draft.pending
+        if self._full_with(delivery):
+            async with self._admission:  # who has filled the room comes back to the end of the queue
+                while self._full_with(delivery):
                     self._room = trio.Event()
                     await self._room.wait()
-        self._weight += parcel.weight
-        self._waiting.append(parcel)
+        self._buffered += delivery.buffered
+        self._waiting.append(delivery)
         self._arrived.set()
         self._start(self)
 
-    def _full_with(self, parcel: Parcel) -> bool:
-        return bool(self._weight) and self._weight + parcel.weight > MEMORY
+    def _full_with(self, delivery: PendingDelivery) -> bool:
+        return bool(self._buffered) and self._buffered + delivery.buffered > MEMORY
 
     def close(self) -> None:
         """No further parcel comes: the lane ends when all are done."""
@@ -109,13 +116,13 @@ class Lane:
         try:
             await (self._hand_over_groups() if self._remote else self._work_in_stages())
         finally:
-            self._between_commits(False)
+            self._set_publishing(False)
             self.running = False
         self._start(self)  # what came when the first stage had ended already
 
     async def _work_in_stages(self) -> None:
-        written, to_sync = trio.open_memory_channel[list[Parcel]](max(self._group // BATCH - 1, 0))
-        prepared, to_publish = trio.open_memory_channel[list[Parcel]](0)
+        written, to_sync = trio.open_memory_channel[list[PendingDelivery]](max(self._group // BATCH - 1, 0))
+        prepared, to_publish = trio.open_memory_channel[list[PendingDelivery]](0)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._write_groups, written)
             nursery.start_soon(self._sync_groups, to_sync, prepared)
@@ -123,13 +130,13 @@ class Lane:
 
     # --- first stage: the files, into the system's memory -------------------------------------------------------------
 
-    async def _write_groups(self, written: trio.MemorySendChannel[list[Parcel]]) -> None:
+    async def _write_groups(self, written: trio.MemorySendChannel[list[PendingDelivery]]) -> None:
         most = min(self._group, BATCH)
         async with written:
             while await self._something_waits():
                 group = self._waiting.take(most)
                 good = await self._write(group)
-                self._weight -= sum(parcel.weight for parcel in group)
+                self._buffered -= sum(delivery.buffered for delivery in group)
                 self._room.set()
                 if good:
                     await written.send(good)
@@ -146,16 +153,18 @@ class Lane:
                 return False
         return True
 
-    async def _write(self, group: list[Parcel]) -> list[Parcel]:
+    async def _write(self, group: list[PendingDelivery]) -> list[PendingDelivery]:
         """Write the files, which starts the disk on them; return the parcels for which that went well."""
         problems: dict[int, PopretrError] = {}
-        await self._each(group, "write_out", problems, late=abort)
+        await self._each(group, "write_out", problems, cleanup=abort)
         return await self._good(group, problems)
 
     # --- second stage: the files, onto the disk -----------------------------------------------------------------------
 
     async def _sync_groups(
-        self, to_sync: trio.MemoryReceiveChannel[list[Parcel]], prepared: trio.MemorySendChannel[list[Parcel]]
+        self,
+        to_sync: trio.MemoryReceiveChannel[list[PendingDelivery]],
+        prepared: trio.MemorySendChannel[list[PendingDelivery]],
     ) -> None:
         async with to_sync, prepared:
             async for group in to_sync:
@@ -168,7 +177,7 @@ class Lane:
                 if good:
                     await prepared.send(good)
 
-    async def _sync(self, group: list[Parcel]) -> list[Parcel]:
+    async def _sync(self, group: list[PendingDelivery]) -> list[PendingDelivery]:
         """fsync the files and the folders they are in; return the parcels that are durable so far."""
         problems: dict[int, PopretrError] = {}
         # With the first, the file system's journal goes to disk for all of them: what is left is short, and the disk
@@ -178,20 +187,22 @@ class Lane:
         async with trio.open_nursery() as nursery:
             for start in range(1, len(group), share):
                 nursery.start_soon(self._sync_files, group[start : start + share], problems)
-        synced = [parcel for parcel in group if parcel.record.id not in problems]
-        await self._sync_folders({parcel.record.id: parcel.draft.folders_before() for parcel in synced}, problems)
+        synced = [delivery for delivery in group if delivery.record.id not in problems]
+        await self._sync_folders({delivery.record.id: delivery.draft.folders_before() for delivery in synced}, problems)
         faultpoints.reached(Step.FOLDER_SYNCED)
-        if silent := [parcel for parcel in synced if isinstance(problems.get(parcel.record.id), DestinationTimeout)]:
-            self._disk.some_day(partial(abort, silent))
+        if silent := [
+            delivery for delivery in synced if isinstance(problems.get(delivery.record.id), DestinationTimeout)
+        ]:
+            self._disk.run_in_background(partial(abort, silent))
         return await self._good(group, problems)
 
-    async def _sync_files(self, parcels: list[Parcel], problems: dict[int, PopretrError]) -> None:
-        await self._each(parcels, "sync", problems, late=abort)
+    async def _sync_files(self, deliveries: list[PendingDelivery], problems: dict[int, PopretrError]) -> None:
+        await self._each(deliveries, "sync", problems, cleanup=abort)
 
     # --- third stage: journal and publication -------------------------------------------------------------------------
 
-    async def _publish_groups(self, prepared: trio.MemoryReceiveChannel[list[Parcel]]) -> None:
-        published: list[Parcel] = []
+    async def _publish_groups(self, prepared: trio.MemoryReceiveChannel[list[PendingDelivery]]) -> None:
+        published: list[PendingDelivery] = []
         async with prepared:
             while True:
                 try:
@@ -212,15 +223,15 @@ class Lane:
                 else:
                     published = []
 
-    async def _commit(self, delivering: list[Parcel], delivered: list[Parcel]) -> bool:
+    async def _commit(self, delivering: list[PendingDelivery], delivered: list[PendingDelivery]) -> bool:
         """One transaction. Where it fails nothing is deleted anywhere: tmp files stay for the recovery to judge."""
         if not delivering and not delivered:
-            self._between_commits(False)
+            self._set_publishing(False)
             return True
-        records = [parcel.record for parcel in delivering]
-        marks = [DeliveredMark(parcel.record.id, parcel.record.delete_pending) for parcel in delivered]
+        records = [delivery.record for delivery in delivering]
+        marks = [DeliveredMark(delivery.record.id, delivery.record.delete_pending) for delivery in delivered]
         if delivering:
-            self._between_commits(True)
+            self._set_publishing(True)
         problem: JournalError | None = None
         try:
             await self._shared.keeper.run(lambda journal: journal.commit(records, marks))
@@ -231,58 +242,60 @@ class Lane:
                 faultpoints.reached(Step.DELIVERING)
             if delivered:
                 faultpoints.reached(Step.DELIVERED)
-        for parcel in delivered:
-            parcel.finish(problem)
+        for delivery in delivered:
+            delivery.finish(problem)
         if problem is not None:
             self._shared.undecided += delivering
-            for parcel in delivering:
-                parcel.finish(problem)
-        self._between_commits(bool(delivering) and problem is None)
+            for delivery in delivering:
+                delivery.finish(problem)
+        self._set_publishing(bool(delivering) and problem is None)
         return problem is None
 
-    async def _publish(self, group: list[Parcel]) -> list[Parcel]:
+    async def _publish(self, group: list[PendingDelivery]) -> list[PendingDelivery]:
         """Rename, fsync the folders, write the audit lines; return the parcels for which all that went well."""
         problems: dict[int, PopretrError] = {}
         await self._each(group, "publish", problems)
-        refused = [parcel for parcel in group if _is_refusal(problems.get(parcel.record.id))]
+        refused = [delivery for delivery in group if _is_refusal(problems.get(delivery.record.id))]
         if refused:
             await self._withdraw(refused, problems)
-        published = [parcel for parcel in group if parcel.record.id not in problems]
-        await self._sync_folders({parcel.record.id: parcel.draft.folders_after() for parcel in published}, problems)
+        published = [delivery for delivery in group if delivery.record.id not in problems]
+        await self._sync_folders(
+            {delivery.record.id: delivery.draft.folders_after() for delivery in published}, problems
+        )
         faultpoints.reached(Step.NEW_SYNCED)
         # After a failed fsync the names may be on disk or not: the record stays *delivering* and recovery looks.
-        good = [parcel for parcel in group if parcel.record.id not in problems]
-        for parcel in group:
-            if parcel.record.id in problems:
-                parcel.finish(problems[parcel.record.id])
+        good = [delivery for delivery in group if delivery.record.id not in problems]
+        for delivery in group:
+            if delivery.record.id in problems:
+                delivery.finish(problems[delivery.record.id])
         try:
             await self._shared.audit_disk.run(self._write_audit, good, problems)
         except DestinationTimeout as silence:
-            problems.update((parcel.record.id, silence) for parcel in good)
-        for parcel in good:
-            if parcel.record.id in problems:
-                parcel.finish(problems[parcel.record.id])
-        return [parcel for parcel in good if parcel.record.id not in problems]
+            problems.update((delivery.record.id, silence) for delivery in good)
+        for delivery in good:
+            if delivery.record.id in problems:
+                delivery.finish(problems[delivery.record.id])
+        return [delivery for delivery in good if delivery.record.id not in problems]
 
-    def _write_audit(self, published: list[Parcel], problems: dict[int, PopretrError]) -> None:
+    def _write_audit(self, published: list[PendingDelivery], problems: dict[int, PopretrError]) -> None:
         try:
-            self._shared.audit([f"{parcel.record.audit}{parcel.draft.receipt()}" for parcel in published])
+            self._shared.audit([f"{delivery.record.audit}{delivery.draft.receipt()}" for delivery in published])
         except Exception as defect:  # noqa: BLE001 - recovery will write the lines
-            problems.update((parcel.record.id, internal_error(defect)) for parcel in published)
+            problems.update((delivery.record.id, internal_error(defect)) for delivery in published)
         else:
             faultpoints.reached(Step.AUDITED)
 
-    async def _withdraw(self, failed: list[Parcel], problems: dict[int, PopretrError]) -> None:
+    async def _withdraw(self, failed: list[PendingDelivery], problems: dict[int, PopretrError]) -> None:
         """Take back what could not be published: first the record, then the file.
 
         The other way round a crash in between would look to recovery like a message that a mail reader took.
         """
         accepted = {
-            parcel.record.id: problem.accepted
-            for parcel in failed
-            if isinstance(problem := problems[parcel.record.id], PartlyAccepted)
+            delivery.record.id: problem.accepted
+            for delivery in failed
+            if isinstance(problem := problems[delivery.record.id], PartlyAccepted)
         }
-        ids = [parcel.record.id for parcel in failed]
+        ids = [delivery.record.id for delivery in failed]
         try:
             await self._shared.keeper.run(lambda journal: journal.withdraw(ids, accepted))
         except JournalError:
@@ -290,68 +303,70 @@ class Lane:
         else:
             faultpoints.reached(Step.WITHDRAWN)
             await self._abort(failed)
-        for parcel in failed:
-            parcel.finish(problems[parcel.record.id])
+        for delivery in failed:
+            delivery.finish(problems[delivery.record.id])
 
     # --- to a server or program, all three in one ---------------------------------------------------------------------
 
     async def _hand_over_groups(self) -> None:
-        delivered: list[Parcel] = []
+        delivered: list[PendingDelivery] = []
         while True:
             if not self._waiting:  # nothing to share the transaction with
                 await self._commit([], delivered)
                 delivered = []
             if not await self._something_waits():
                 return
-            delivered = await self._hand_over(self._waiting.take(BATCH), delivered)
+            delivered = await self._deliver(self._waiting.take(BATCH), delivered)
 
-    async def _hand_over(self, group: list[Parcel], delivered: list[Parcel]) -> list[Parcel]:
+    async def _deliver(self, group: list[PendingDelivery], delivered: list[PendingDelivery]) -> list[PendingDelivery]:
         """Hand these over, and make what was before delivered; return what has become that since."""
         token = trio.lowlevel.current_trio_token()
 
-        def settled(parcel: Parcel, before: list[Parcel], problem: BaseException | None) -> None:
+        def on_commit(delivery: PendingDelivery, before: list[PendingDelivery], problem: BaseException | None) -> None:
             with contextlib.suppress(trio.RunFinishedError):
-                token.run_sync_soon(self._settled, parcel, before, problem)
+                token.run_sync_soon(self._on_commit, delivery, before, problem)
 
-        self._between_commits(True)
-        handover = Handover(self._shared.keeper, self._shared.audit, settled, deque(group), delivered)
+        self._set_publishing(True)
+        remote = RemoteDelivery(self._shared.keeper, self._shared.audit, on_commit, deque(group), delivered)
         try:
-            while (failure := await self._disk.run(handover.run)) is not None:
+            while (failure := await self._disk.run(remote.run)) is not None:
                 await self._end(failure)
         finally:
-            handover.stop()  # who is cancelled does not wait for the thread, nor is any more sent
-        self._between_commits(bool(handover.delivered))
-        return handover.delivered
+            remote.stop()  # who is cancelled does not wait for the thread, nor is any more sent
+        self._set_publishing(bool(remote.delivered))
+        return remote.delivered
 
-    def _settled(self, parcel: Parcel, before: list[Parcel], problem: BaseException | None) -> None:
+    def _on_commit(
+        self, delivery: PendingDelivery, before: list[PendingDelivery], problem: BaseException | None
+    ) -> None:
         """Note the end of a transaction."""
-        self._weight -= parcel.weight
+        self._buffered -= delivery.buffered
         self._room.set()
         if problem is None or isinstance(problem, PopretrError):  # else it ends the program
             for each in before:
                 each.finish(problem)
 
-    async def _end(self, failure: Failure) -> None:
+    async def _end(self, failure: RemoteFailure) -> None:
         """Withdraw what was refused. What may have been delivered stays *delivering*."""
-        parcel, problem = failure.parcel, failure.problem
+        delivery, problem = failure.delivery, failure.problem
         if not failure.recorded:
-            self._shared.undecided.append(parcel)
+            self._shared.undecided.append(delivery)
         elif _is_refusal(problem):
-            await self._withdraw([parcel], {parcel.record.id: problem})
-        parcel.finish(problem)
+            await self._withdraw([delivery], {delivery.record.id: problem})
+        delivery.finish(problem)
 
     # --- helpers ------------------------------------------------------------------------------------------------------
 
-    async def _good(self, group: list[Parcel], problems: dict[int, PopretrError]) -> list[Parcel]:
+    async def _good(self, group: list[PendingDelivery], problems: dict[int, PopretrError]) -> list[PendingDelivery]:
         """Return the parcels without a problem; the others are ended, and nothing of them stays behind."""
-        failed = [parcel for parcel in group if parcel.record.id in problems]
+        failed = [delivery for delivery in group if delivery.record.id in problems]
         if failed:
             await self._abort([each for each in failed if not isinstance(problems[each.record.id], DestinationTimeout)])
-            for parcel in failed:
-                parcel.finish(problems[parcel.record.id])
-        return [parcel for parcel in group if parcel.record.id not in problems]
+            for delivery in failed:
+                delivery.finish(problems[delivery.record.id])
+        return [delivery for delivery in group if delivery.record.id not in problems]
 
-    def _between_commits(self, now: bool) -> None:
+    def _set_publishing(self, now: bool) -> None:
         if now and not self._publishing:
             self._shared.publishing += 1
         elif self._publishing and not now:
@@ -360,24 +375,24 @@ class Lane:
 
     async def _each(
         self,
-        parcels: list[Parcel],
+        deliveries: list[PendingDelivery],
         step: str,
         problems: dict[int, PopretrError],
-        late: Callable[[list[Parcel]], None] | None = None,
+        cleanup: Callable[[list[PendingDelivery]], None] | None = None,
     ) -> None:
-        """Do a step for all drafts. `late` cleans up after a call that nobody waits for any more."""
+        """Do a step for all drafts. `cleanup` cleans up after a call that nobody waits for any more."""
         found: dict[int, PopretrError] = {}
         try:
-            await self._disk.run(_each, parcels, step, found, late=late and partial(late, parcels))
+            await self._disk.run(_each, deliveries, step, found, cleanup=cleanup and partial(cleanup, deliveries))
         except DestinationTimeout as silence:
-            problems.update((parcel.record.id, silence) for parcel in parcels)
+            problems.update((delivery.record.id, silence) for delivery in deliveries)
         else:
             problems.update(found)
 
-    async def _abort(self, parcels: list[Parcel]) -> None:
-        if parcels:
+    async def _abort(self, deliveries: list[PendingDelivery]) -> None:
+        if deliveries:
             with contextlib.suppress(DestinationTimeout):
-                await self._disk.run(abort, parcels, late=partial(abort, parcels))
+                await self._disk.run(abort, deliveries, cleanup=partial(abort, deliveries))
 
     async def _sync_folders(self, wanted: dict[int, Iterable[str]], problems: dict[int, PopretrError]) -> None:
         """fsync each folder once; note a failure for every message that needed it."""
@@ -402,15 +417,15 @@ class Lane:
             failures.update((folder, silence) for folder in folders)
 
 
-def _each(parcels: list[Parcel], step: str, problems: dict[int, PopretrError]) -> None:
+def _each(deliveries: list[PendingDelivery], step: str, problems: dict[int, PopretrError]) -> None:
     """Do a step for all drafts; one that fails costs the others nothing."""
-    for parcel in parcels:
+    for delivery in deliveries:
         try:
-            getattr(parcel.draft, step)()
+            getattr(delivery.draft, step)()
         except PopretrError as problem:
-            problems[parcel.record.id] = problem
+            problems[delivery.record.id] = problem
         except Exception as defect:  # noqa: BLE001 - of one destination, perhaps
-            problems[parcel.record.id] = internal_error(defect)
+            problems[delivery.record.id] = internal_error(defect)
 
 
 def _is_refusal(problem: PopretrError | None) -> bool:

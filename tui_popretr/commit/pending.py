@@ -11,7 +11,7 @@ from tui_popretr.journal.records import NewRecord
 
 
 @dataclass(slots=True, eq=False)
-class Parcel:
+class PendingDelivery:
     """A draft and its record for the journal.
 
     `done` is called once, in the engine's thread: with None when it is durable and the journal knows it, else with why
@@ -21,7 +21,7 @@ class Parcel:
     draft: Draft
     record: NewRecord
     done: Callable[[PopretrError | None], None] | None
-    weight: int = 0
+    buffered: int = 0
 
     def finish(self, problem: PopretrError | None) -> None:
         # Who made the parcel knows it from within `done`: the two would stay until garbage is looked for.
@@ -35,7 +35,7 @@ def internal_error(defect: Exception) -> PopretrError:
     return PopretrError(f"internal error: {type(defect).__name__}: {defect}", advice="please report this")
 
 
-def abort(parcels: Iterable[Parcel]) -> None:
+def abort(deliveries: Iterable[PendingDelivery]) -> None:
     """Leave nothing of the drafts behind. Blocking."""
-    for parcel in parcels:
-        parcel.draft.abort()
+    for delivery in deliveries:
+        delivery.draft.abort()

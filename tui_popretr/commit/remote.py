@@ -13,41 +13,41 @@ from dataclasses import dataclass, field
 
 from tui_popretr import faultpoints
 from tui_popretr.commit.keeper import JournalKeeper
-from tui_popretr.commit.pending import Parcel, internal_error
+from tui_popretr.commit.pending import PendingDelivery, internal_error
 from tui_popretr.errors import JournalError, PopretrError
 from tui_popretr.faultpoints import Step
 from tui_popretr.journal.records import DeliveredMark
 
 #: Told of each transaction, in the journal's thread: the message whose *delivering* was in it, those whose *delivered*
 #: was, and why it failed, or None.
-Settled = Callable[[Parcel, list[Parcel], BaseException | None], None]
+OnCommit = Callable[[PendingDelivery, list[PendingDelivery], BaseException | None], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Failure:
+class RemoteFailure:
     """A message that was not delivered, and why. `recorded`: the journal has it as *delivering*; else nobody knows."""
 
-    parcel: Parcel
+    delivery: PendingDelivery
     problem: PopretrError
     recorded: bool
 
 
 @dataclass(slots=True)
-class Handover:
+class RemoteDelivery:
     """A row of messages, for one thread at a time."""
 
     keeper: JournalKeeper
     audit: Callable[[Sequence[str]], None]
-    settled: Settled
-    waiting: deque[Parcel]
+    on_commit: OnCommit
+    waiting: deque[PendingDelivery]
     #: The message that has been handed over and is not recorded as delivered yet, if there is one.
-    delivered: list[Parcel]
+    delivered: list[PendingDelivery]
     _stopped: bool = field(default=False, init=False)
 
-    def run(self) -> Failure | None:
+    def run(self) -> RemoteFailure | None:
         """Hand over all that is waiting; after a failure, which is returned, call it again for the rest. Blocking."""
         while self.waiting and not self._stopped:
-            failure = self._hand_over(self.waiting.popleft())
+            failure = self._deliver(self.waiting.popleft())
             if failure is not None:
                 return failure
         return None
@@ -56,35 +56,35 @@ class Handover:
         """Let no further message be sent. From any thread."""
         self._stopped = True
 
-    def _hand_over(self, parcel: Parcel) -> Failure | None:
+    def _deliver(self, delivery: PendingDelivery) -> RemoteFailure | None:
         before, self.delivered = self.delivered, []
         marks = [DeliveredMark(each.record.id, each.record.delete_pending) for each in before]
-        written = self.keeper.start(
-            lambda journal: journal.commit([parcel.record], marks),
-            lambda problem: self.settled(parcel, before, problem),
+        written = self.keeper.submit(
+            lambda journal: journal.commit([delivery.record], marks),
+            lambda problem: self.on_commit(delivery, before, problem),
         )
-        parcel.draft.offer()
+        delivery.draft.offer()
         try:
             written.result()
         except JournalError as problem:
-            parcel.draft.abort()
-            return Failure(parcel, problem, recorded=False)
+            delivery.draft.abort()
+            return RemoteFailure(delivery, problem, recorded=False)
         faultpoints.reached(Step.DELIVERING)
         if before:
             faultpoints.reached(Step.DELIVERED)
         if self._stopped:
-            parcel.draft.abort()
+            delivery.draft.abort()
             return None
         try:
-            parcel.draft.publish()
+            delivery.draft.publish()
         except PopretrError as problem:
-            return Failure(parcel, problem, recorded=True)
+            return RemoteFailure(delivery, problem, recorded=True)
         except Exception as defect:  # noqa: BLE001 - of one destination, perhaps
-            return Failure(parcel, internal_error(defect), recorded=True)
+            return RemoteFailure(delivery, internal_error(defect), recorded=True)
         try:
-            self.audit([f"{parcel.record.audit}{parcel.draft.receipt()}"])
+            self.audit([f"{delivery.record.audit}{delivery.draft.receipt()}"])
         except Exception as defect:  # noqa: BLE001 - recovery will write the line
-            return Failure(parcel, internal_error(defect), recorded=True)
+            return RemoteFailure(delivery, internal_error(defect), recorded=True)
         faultpoints.reached(Step.AUDITED)
-        self.delivered = [parcel]
+        self.delivered = [delivery]
         return None

@@ -24,9 +24,9 @@ from tui_popretr.commands import (
     Shutdown,
     StopSession,
 )
-from tui_popretr.commit.blocking import Disks
+from tui_popretr.commit.blocking import BlockingWorkers
 from tui_popretr.commit.committer import Committer
-from tui_popretr.commit.keeper import CLOSING, JournalKeeper, recovery_text
+from tui_popretr.commit.keeper import CLOSE_TIMEOUT, JournalKeeper, recovery_text
 from tui_popretr.config.model import LogSettings, Server, Settings
 from tui_popretr.engine.client import ClientRunner, Services
 from tui_popretr.engine.describe import client_info, disabled_info, duration
@@ -128,7 +128,7 @@ class Engine:
         """Run until shutdown, or until all is done. Raises JournalError where there is no journal to work with."""
         self._token = trio.lowlevel.current_trio_token()
         trio.socket.set_custom_hostname_resolver(Resolver())
-        self._disks = Disks(self.settings.timeout)
+        self._disks = BlockingWorkers(self.settings.timeout)
         keeper = JournalKeeper(
             self.settings.journal, self._logbook.audit, lambda: int(self.clock.now().timestamp()), self._disks
         )
@@ -399,7 +399,7 @@ class Engine:
         rows, self._history = self._history, []
         if rows:
             try:
-                with trio.move_on_after(CLOSING, shield=True):
+                with trio.move_on_after(CLOSE_TIMEOUT, shield=True):
                     await keeper.run(lambda journal: journal.record_sessions(rows))
             except JournalError:
                 pass  # no part of the promise, and the trouble is told by whoever needs the journal

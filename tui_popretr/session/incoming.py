@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from tui_popretr.commit.accepted import AcceptedRecipients
-from tui_popretr.commit.blocking import Disk
+from tui_popretr.commit.blocking import BlockingWorker
 from tui_popretr.commit.lane import Lane
 from tui_popretr.delivery.sink import SPILL, Draft, Sink
 from tui_popretr.errors import ProtocolViolation
@@ -57,7 +57,7 @@ class DeliveryContext:
     maildrop: int  # the journal's number for it
     sink: Sink
     lane: Lane
-    disk: Disk
+    disk: BlockingWorker
     readers: ReceiveBudget
     accepted: AcceptedRecipients  # which recipients have which messages already
     next_id: Callable[[], int]
@@ -78,7 +78,7 @@ class DeliveryContext:
         """Return the target for the message of a job."""
         return self.rejected if self.rejected is not None and isinstance(job, Fetch) and job.refusal else self
 
-    def disk_of(self, draft: Draft) -> Disk:
+    def disk_of(self, draft: Draft) -> BlockingWorker:
         """Return the threads of a draft's sink. Only drafts of the folder for rejected messages have a final path."""
         return self.disk if self.rejected is None or draft.final is None else self.rejected.disk
 

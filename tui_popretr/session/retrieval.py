@@ -16,7 +16,7 @@ from functools import partial
 import trio
 
 from tui_popretr import faultpoints
-from tui_popretr.commit.pending import Parcel
+from tui_popretr.commit.pending import PendingDelivery
 from tui_popretr.delivery.sink import Draft
 from tui_popretr.errors import (
     ConnectionCut,
@@ -94,7 +94,7 @@ class Suspect:
 class Observer:
     """What a retrieval tells its session, in the engine's thread. The session overrides what it wants to know."""
 
-    def delivered(self, listed: Listed, parcel: Parcel, octets: int, sender: str | None) -> None:
+    def delivered(self, listed: Listed, delivery: PendingDelivery, octets: int, sender: str | None) -> None:
         """The message is durable and in the journal."""
 
     def failed(
@@ -556,18 +556,18 @@ class Retrieval:
                 self._failures_in_a_row = 0
                 if record.delete_pending:
                     self._delete(listed, record.id)
-                self._observer.delivered(listed, parcel, octets, sender)
+                self._observer.delivered(listed, delivery, octets, sender)
                 if isinstance(job, Fetch) and job.refusal:
                     self._observer.saved(listed, job.refusal, draft.final)
             else:
                 self._not_stored(job, problem)
 
         draft.leave_out(target.accepted.take(listed.uid, identity))
-        parcel = Parcel(draft, record, done)
+        delivery = PendingDelivery(draft, record, done)
         self._parcels += 1
         self._undurable += octets
         try:
-            await target.lane.put(parcel)
+            await target.lane.put(delivery)
         except trio.Cancelled:  # the committer had no room for it yet, and never hears of it
             self._parcels -= 1
             self._undurable -= octets

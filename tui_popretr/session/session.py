@@ -18,7 +18,7 @@ from tui_popretr import faultpoints
 from tui_popretr.bus import Bus
 from tui_popretr.clock import Clock
 from tui_popretr.commit.accepted import AcceptedRecipients
-from tui_popretr.commit.pending import Parcel
+from tui_popretr.commit.pending import PendingDelivery
 from tui_popretr.config.model import CapaUse, ClientSettings, Paths, SmtpDestination
 from tui_popretr.errors import (
     CommandRefused,
@@ -592,9 +592,9 @@ class Session(Observer):
 
     # --- what a retrieval tells ---------------------------------------------------------------------------------------
 
-    def delivered(self, listed: Listed, parcel: Parcel, octets: int, sender: str | None) -> None:
+    def delivered(self, listed: Listed, delivery: PendingDelivery, octets: int, sender: str | None) -> None:
         self._tally.deliver(octets)
-        record = parcel.record
+        record = delivery.record
         if listed.uid is None:  # with a UID the journal does it itself
             self._failures.overcome(listed.trouble_key)
         self._publish(
@@ -604,7 +604,7 @@ class Session(Observer):
                 number=listed.number,
                 uid=listed.uid,
                 octets=octets,
-                destination=parcel.draft.description(),
+                destination=delivery.draft.description(),
                 path=record.final,
                 message_id=record.identity.message_id,
                 sender=sender,

@@ -10,7 +10,7 @@ import trio
 
 from tui_popretr.bus import Bus
 from tui_popretr.clock import Clock
-from tui_popretr.commit.blocking import Disk, Disks
+from tui_popretr.commit.blocking import BlockingWorker, BlockingWorkers
 from tui_popretr.commit.committer import Committer
 from tui_popretr.commit.keeper import JournalKeeper, recovery_text
 from tui_popretr.commit.lane import Lane
@@ -39,7 +39,7 @@ class DeliveryServices:
 
     keeper: JournalKeeper
     committer: Committer
-    disks: Disks
+    disks: BlockingWorkers
     cleaned: set[str]  # keys of the sinks that were searched for unfinished files of a process that died
     experience: PipeliningHistory = field(default_factory=PipeliningHistory)
     answers: Answers = field(default_factory=Answers)
@@ -72,7 +72,7 @@ class Storage:
         self.sink = sink_for(client, stores.keeper.journal.id, means)
         key = self.sink.key
         # Who talks to a server or a program does so under deadlines of its own.
-        self.disk = Disk(key, 1, None) if self.sink.remote else stores.disks.of(key, key)
+        self.disk = BlockingWorker(key, 1, None) if self.sink.remote else stores.disks.of(key, key)
         self._rejected = rejected_sink(client, stores.keeper.journal.id)
 
     @property
@@ -110,7 +110,7 @@ class Storage:
             await self._clean(rejected, stores.disks.of(rejected.key, rejected.key))
         return maildrop
 
-    async def _clean(self, sink: Sink, disk: Disk) -> None:
+    async def _clean(self, sink: Sink, disk: BlockingWorker) -> None:
         """Remove unfinished files of a process that died, once in each process. Raises JournalError."""
         stores = self._stores
         if sink.key in stores.cleaned:
@@ -157,10 +157,10 @@ class Storage:
 async def recover_journal(stores: DeliveryServices, warn: Warn) -> None:
     """Where a write to the journal has failed, find out what is in it before it is relied upon (SPEC 5)."""
     if not stores.keeper.sound:
-        await stores.committer.quiet()
-        for recovered in await stores.keeper.ensure():
+        await stores.committer.wait_until_none_publishing()
+        for recovered in await stores.keeper.reopen_if_broken():
             warn(recovery_text(recovered))
-    await stores.committer.settle()
+    await stores.committer.abort_undecided()
 
 
 def _unfinished_files(journal: Journal) -> list[str]:

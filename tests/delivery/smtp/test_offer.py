@@ -23,7 +23,7 @@ from tests.support.keepers import kept_for_smtp
 from tui_popretr import faultpoints
 from tui_popretr.commit.committer import Committer
 from tui_popretr.commit.keeper import JournalKeeper
-from tui_popretr.commit.pending import Parcel
+from tui_popretr.commit.pending import PendingDelivery
 from tui_popretr.config.model import SmtpDestination
 from tui_popretr.delivery.smtp.draft import SmtpDraft
 from tui_popretr.errors import (
@@ -263,7 +263,7 @@ class Post:
             record = NewRecord(
                 draft.record_id, self.maildrop, f"u{draft.record_id}", 10, Identity(b"d"), True, None, None, "line", NOW
             )
-            await lane.put(Parcel(draft, record, self.ends.append))
+            await lane.put(PendingDelivery(draft, record, self.ends.append))
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self.committer.run)
             self.committer.close()
