@@ -54,7 +54,7 @@ class PopretrError(Exception):
     exit_code: ClassVar[ExitCode] = ExitCode.SOFTWARE
     default_advice: ClassVar[str] = ""
     #: The error was concluded from a server's text only, which may mean something else.
-    by_words: bool = False
+    judged_by_text: bool = False
 
     def __init__(self, message: str, *, advice: str | None = None) -> None:
         super().__init__(message)

@@ -14,7 +14,7 @@ from tests.cli.program import client, environment, mail, run_program, write_conf
 from tests.support.passwords import PASSWORD
 from tests.support.popserver_thread import PATIENCE, running_server
 from tui_popretr.popserver import Faults, ServedMaildrop
-from tui_popretr.session.retrieval import HOPELESS
+from tui_popretr.session.retrieval import MAX_DELIVERY_FAILURES
 
 #: Nobody listens on it: it is reserved, and nothing but root could.
 NOWHERE = "127.0.0.1:1"
@@ -82,7 +82,7 @@ def test_nobody_listens_69(tmp_path: Path) -> None:
 
 
 def test_a_destination_that_cannot_be_made_73(tmp_path: Path) -> None:
-    box = maildrop(messages=HOPELESS)
+    box = maildrop(messages=MAX_DELIVERY_FAILURES)
     (tmp_path / "file").touch()
     with running_server([box]) as server:
         more = f"<maildir>{tmp_path}/file/mail</maildir>"

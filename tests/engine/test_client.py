@@ -14,7 +14,7 @@ from tests.support.passwords import PASSWORD
 from tests.support.running import Fleet
 from tui_popretr.commands import PauseClient, PollAll, PollClient, ResumeClient, StopSession
 from tui_popretr.config.model import ClientSettings, Concurrency
-from tui_popretr.engine.client import AFTER_DEFECT
+from tui_popretr.engine.client import RETRY_AFTER_DEFECT
 from tui_popretr.engine.service import Engine
 from tui_popretr.errors import ExitCode
 from tui_popretr.facts import (
@@ -343,7 +343,7 @@ async def test_a_defect_of_one_client_costs_the_others_nothing(
     monkeypatch.setattr("tui_popretr.engine.client.Session", DefectiveSession)
     a, b = fleet.client("a", frequency=10.0, mails=1), fleet.client("b", frequency=10.0, mails=1)
     async with fleet.running(a, b, concurrency=Concurrency(total=1)):
-        await trio.sleep(AFTER_DEFECT - 1)
+        await trio.sleep(RETRY_AFTER_DEFECT - 1)
         assert len(fleet.ends("a")) == 6  # and the place was given back
         assert fleet.starts("b") == []
         (note,) = [note for note in fleet.of(Noted) if note.client == "b"]
@@ -368,9 +368,9 @@ async def test_a_defect_before_the_session_does_not_spin_when_polled(
             assert defects < 100, "it spins"
             raise RuntimeError("a defect")
 
-        monkeypatch.setattr(engine._services.places, "request", request)
+        monkeypatch.setattr(engine._services.slots, "request", request)
         await fleet.perform(PollClient("a"))
-        await trio.sleep(2.5 * AFTER_DEFECT)
+        await trio.sleep(2.5 * RETRY_AFTER_DEFECT)
         assert defects == 3
 
 
@@ -381,7 +381,7 @@ async def test_a_defect_inside_a_session_is_its_result(
     def broken(self: Session) -> None:
         raise ZeroDivisionError("a defect")
 
-    monkeypatch.setattr(Session, "_connections", broken)
+    monkeypatch.setattr(Session, "_run_connections", broken)
     engine = await fleet.until_done(fleet.client(frequency=0.0, runs=1))
     (result,) = fleet.results()
     assert result.code is ExitCode.SOFTWARE is engine.exit_code

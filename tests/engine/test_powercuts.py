@@ -11,7 +11,7 @@ import pytest
 from tests.cli.program import client, write_configuration
 from tui_popretr.config.model import Settings
 from tui_popretr.config.reader import load
-from tui_popretr.engine.powercuts import unsafe_places
+from tui_popretr.engine.powercuts import unsafe_folders
 
 INSIDE = (
     "<maildir>{}/a/Maildir</maildir>",
@@ -31,7 +31,7 @@ def settings(tmp_path: Path) -> Settings:
 
 
 def test_one_place_of_each_file_system(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert unsafe_places(settings) == []
+    assert unsafe_folders(settings) == []
     devices = {"a": 1, "b": 2, "c": 3, "d": 1}
     for name in devices:
         (tmp_path / name).mkdir()
@@ -42,7 +42,7 @@ def test_one_place_of_each_file_system(settings: Settings, tmp_path: Path, monke
 
     monkeypatch.setattr("tui_popretr.engine.powercuts.os.stat", device_of)
     monkeypatch.setattr("tui_popretr.fs.sync_folder", lambda folder: folder.endswith("/b"))
-    assert unsafe_places(settings) == [f"{tmp_path}/d", f"{tmp_path}/c/refused"]
+    assert unsafe_folders(settings) == [f"{tmp_path}/d", f"{tmp_path}/c/refused"]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "b", "c", "c.xml", "d"]
 
 
@@ -53,4 +53,4 @@ def test_places_that_cannot_be_looked_at(settings: Settings, monkeypatch: pytest
         raise OSError(errno.EIO, folder)
 
     monkeypatch.setattr("tui_popretr.fs.sync_folder", fail)
-    assert unsafe_places(settings) == []
+    assert unsafe_folders(settings) == []

@@ -114,8 +114,8 @@ class MachineClock(FakeClock):
 class Sleeper:
     """Waits for a due time and notes when it woke, in seconds of trio's clock."""
 
-    def __init__(self, alarm: BoottimeTimer, due: float) -> None:
-        self._alarm = alarm
+    def __init__(self, timer: BoottimeTimer, due: float) -> None:
+        self._alarm = timer
         self._due = due
         self.woke: float | None = None
 
@@ -135,8 +135,8 @@ async def test_what_is_due_already_does_not_wait(autojump_clock: MockClock) -> N
 @trio_test
 async def test_it_wakes_at_the_due_time(autojump_clock: MockClock) -> None:
     clock = MachineClock()
-    alarm = BoottimeTimer(clock)
-    sleeper = Sleeper(alarm, clock.boottime() + 100.0)
+    timer = BoottimeTimer(clock)
+    sleeper = Sleeper(timer, clock.boottime() + 100.0)
     await sleeper()
     assert sleeper.woke == pytest.approx(100.0)
 
@@ -145,10 +145,10 @@ async def test_it_wakes_at_the_due_time(autojump_clock: MockClock) -> None:
 async def test_after_a_suspend_who_is_overdue_wakes_at_the_next_tick(autojump_clock: MockClock) -> None:
     clock = MachineClock()
     resumed: list[float] = []
-    alarm = BoottimeTimer(clock, lambda: resumed.append(trio.current_time()))
-    overdue, later = Sleeper(alarm, 5000.0 + 3600.0), Sleeper(alarm, 5000.0 + 7200.0)
+    timer = BoottimeTimer(clock, lambda: resumed.append(trio.current_time()))
+    overdue, later = Sleeper(timer, 5000.0 + 3600.0), Sleeper(timer, 5000.0 + 7200.0)
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(alarm.run)
+        nursery.start_soon(timer.run)
         nursery.start_soon(overdue)
         nursery.start_soon(later)
         await trio.sleep(20.0)
@@ -168,14 +168,14 @@ async def test_after_a_suspend_who_is_overdue_wakes_at_the_next_tick(autojump_cl
 async def test_who_was_open_hears_of_the_suspend_before_who_is_overdue_begins(autojump_clock: MockClock) -> None:
     clock = MachineClock()
     order: list[str] = []
-    alarm = BoottimeTimer(clock, lambda: order.append("resumed"))
+    timer = BoottimeTimer(clock, lambda: order.append("resumed"))
 
     async def overdue() -> None:
-        await alarm.wait_until(clock.boottime() + 3600.0)
+        await timer.wait_until(clock.boottime() + 3600.0)
         order.append("overdue")
 
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(alarm.run)
+        nursery.start_soon(timer.run)
         for _ in range(20):
             nursery.start_soon(overdue)
         await trio.sleep(1.0)
@@ -189,9 +189,9 @@ async def test_who_was_open_hears_of_the_suspend_before_who_is_overdue_begins(au
 async def test_every_suspend_is_noticed(autojump_clock: MockClock) -> None:
     clock = MachineClock()
     resumed: list[float] = []
-    alarm = BoottimeTimer(clock, lambda: resumed.append(trio.current_time()))
+    timer = BoottimeTimer(clock, lambda: resumed.append(trio.current_time()))
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(alarm.run)
+        nursery.start_soon(timer.run)
         for _ in range(3):
             await trio.sleep(101.0)
             clock.suspended += 1000.0
@@ -204,9 +204,9 @@ async def test_every_suspend_is_noticed(autojump_clock: MockClock) -> None:
 async def test_a_moment_between_the_clocks_is_no_suspend(autojump_clock: MockClock) -> None:
     clock = MachineClock()
     resumed: list[float] = []
-    alarm = BoottimeTimer(clock, lambda: resumed.append(trio.current_time()))
+    timer = BoottimeTimer(clock, lambda: resumed.append(trio.current_time()))
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(alarm.run)
+        nursery.start_soon(timer.run)
         for _ in range(100):  # they may drift apart for ever
             await trio.sleep(TICK)
             clock.suspended += 0.5
@@ -218,10 +218,10 @@ async def test_a_moment_between_the_clocks_is_no_suspend(autojump_clock: MockClo
 async def test_the_wall_clock_jumping_changes_nothing(autojump_clock: MockClock) -> None:
     clock = MachineClock()
     resumed: list[float] = []
-    alarm = BoottimeTimer(clock, lambda: resumed.append(trio.current_time()))
-    sleeper = Sleeper(alarm, clock.boottime() + 100.0)
+    timer = BoottimeTimer(clock, lambda: resumed.append(trio.current_time()))
+    sleeper = Sleeper(timer, clock.boottime() + 100.0)
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(alarm.run)
+        nursery.start_soon(timer.run)
         nursery.start_soon(sleeper)
         for year in (2001, 2040, 1970):
             await trio.sleep(20.0)

@@ -15,67 +15,67 @@ def server(host: str = "one.test", port: int = 110, user: str | None = "me") -> 
     return Server(host, port, user, None, (AuthType.USERPASS,), False, None)
 
 
-def granted(*places: SessionSlot) -> list[bool]:
-    return [place.granted.is_set() for place in places]
+def granted(*slots: SessionSlot) -> list[bool]:
+    return [slot.granted.is_set() for slot in slots]
 
 
 def test_a_place_is_granted_at_once_while_there_is_one() -> None:
-    places = SessionSlots(Concurrency(total=2, per_server=8))
-    asked = [places.request(server(user=name)) for name in "abc"]
+    slots = SessionSlots(Concurrency(total=2, per_server=8))
+    asked = [slots.request(server(user=name)) for name in "abc"]
     assert granted(*asked) == [True, True, False]
     asked[0].release()
     assert granted(*asked) == [True, True, True]
 
 
 def test_a_server_has_a_limit_of_its_own() -> None:
-    places = SessionSlots(Concurrency(total=10, per_server=1))
-    first, second = places.request(server(user="a")), places.request(server(user="b"))
-    elsewhere = places.request(server("two.test"))
+    slots = SessionSlots(Concurrency(total=10, per_server=1))
+    first, second = slots.request(server(user="a")), slots.request(server(user="b"))
+    elsewhere = slots.request(server("two.test"))
     assert granted(first, second, elsewhere) == [True, False, True]
     first.release()
     assert granted(second) == [True]
 
 
 def test_a_servers_name_has_no_case() -> None:
-    places = SessionSlots(Concurrency(per_server=1))
-    places.request(server("One.Test", user="a"))
-    assert granted(places.request(server("one.test", user="b"))) == [False]
+    slots = SessionSlots(Concurrency(per_server=1))
+    slots.request(server("One.Test", user="a"))
+    assert granted(slots.request(server("one.test", user="b"))) == [False]
 
 
 @pytest.mark.parametrize(("port", "other", "together"), [(110, 995, False), (110, 110, False), (110, 2110, True)])
 def test_sessions_on_one_maildrop_never_overlap(port: int, other: int, together: bool) -> None:
-    places = SessionSlots(Concurrency())
-    first, second = places.request(server(port=port)), places.request(server(port=other))
+    slots = SessionSlots(Concurrency())
+    first, second = slots.request(server(port=port)), slots.request(server(port=other))
     assert granted(first, second) == [True, together]
     first.release()
     assert granted(second) == [True]
 
 
 def test_without_a_username_a_server_is_one_maildrop() -> None:
-    places = SessionSlots(Concurrency())
-    places.request(server(user=None))
-    assert granted(places.request(server(user=None)), places.request(server(user="me"))) == [False, True]
+    slots = SessionSlots(Concurrency())
+    slots.request(server(user=None))
+    assert granted(slots.request(server(user=None)), slots.request(server(user="me"))) == [False, True]
 
 
 def test_without_a_username_the_certificate_tells_maildrops_apart() -> None:
-    places = SessionSlots(Concurrency())
+    slots = SessionSlots(Concurrency())
     first, again, other = (
         Server("one.test", 995, None, None, (AuthType.SASL_EXTERNAL,), False, TlsPolicy(key_store=path))
         for path in ("/a.pem", "/a.pem", "/b.pem")
     )
-    asked = [places.request(each) for each in (first, again, other)]
+    asked = [slots.request(each) for each in (first, again, other)]
     assert granted(*asked) == [True, False, True]
 
 
 def test_a_maildrop_in_use_keeps_nobody_else_waiting() -> None:
-    places = SessionSlots(Concurrency())
-    asked = [places.request(server(user=name)) for name in ("a", "a", "b")]
+    slots = SessionSlots(Concurrency())
+    asked = [slots.request(server(user=name)) for name in ("a", "a", "b")]
     assert granted(*asked) == [True, False, True]
 
 
 def test_within_a_server_first_come_is_first_served() -> None:
-    places = SessionSlots(Concurrency(total=10, per_server=1))
-    asked = [places.request(server(user=name)) for name in "abc"]
+    slots = SessionSlots(Concurrency(total=10, per_server=1))
+    asked = [slots.request(server(user=name)) for name in "abc"]
     asked[0].release()
     assert granted(*asked[1:]) == [True, False]
     asked[1].release()
@@ -83,59 +83,59 @@ def test_within_a_server_first_come_is_first_served() -> None:
 
 
 def test_servers_take_turns() -> None:
-    places = SessionSlots(Concurrency(total=1, per_server=8))
-    running = places.request(server(user="first"))
-    many = [places.request(server("busy.test", user=str(number))) for number in range(3)]
-    few = [places.request(server("quiet.test", user=str(number))) for number in range(3)]
+    slots = SessionSlots(Concurrency(total=1, per_server=8))
+    running = slots.request(server(user="first"))
+    many = [slots.request(server("busy.test", user=str(number))) for number in range(3)]
+    few = [slots.request(server("quiet.test", user=str(number))) for number in range(3)]
     order = []
     waiting = [*many, *few]
     while waiting:
         running.release()
-        running = next(place for place in waiting if place.granted.is_set())
+        running = next(slot for slot in waiting if slot.granted.is_set())
         waiting.remove(running)
         order.append(running.host[0])
     assert "".join(order) == "bqbqbq"
 
 
 def test_who_stops_waiting_is_forgotten() -> None:
-    places = SessionSlots(Concurrency(total=1))
-    first, second, third = (places.request(server(user=name)) for name in "abc")
+    slots = SessionSlots(Concurrency(total=1))
+    first, second, third = (slots.request(server(user=name)) for name in "abc")
     second.release()
     first.release()
     assert granted(second, third) == [False, True]
     third.release()
-    assert granted(places.request(server(user="d"))) == [True]
+    assert granted(slots.request(server(user="d"))) == [True]
 
 
 def test_higher_limits_hand_out_places_at_once() -> None:
-    places = SessionSlots(Concurrency(total=1))
-    places.request(server(user="a"))
-    waiting = [places.request(server(user=name)) for name in "bc"]
-    places.limits = Concurrency(total=2)
+    slots = SessionSlots(Concurrency(total=1))
+    slots.request(server(user="a"))
+    waiting = [slots.request(server(user=name)) for name in "bc"]
+    slots.limits = Concurrency(total=2)
     assert granted(*waiting) == [True, False]
-    assert places.limits == Concurrency(total=2)
+    assert slots.limits == Concurrency(total=2)
 
 
 def test_lower_limits_take_nothing_away_and_hold_from_then_on() -> None:
-    places = SessionSlots(Concurrency(total=3))
-    running = [places.request(server(user=name)) for name in "abc"]
-    places.limits = Concurrency(total=1)
-    waiting = places.request(server(user="d"))
-    for place in running[:2]:
-        place.release()
+    slots = SessionSlots(Concurrency(total=3))
+    running = [slots.request(server(user=name)) for name in "abc"]
+    slots.limits = Concurrency(total=1)
+    waiting = slots.request(server(user="d"))
+    for slot in running[:2]:
+        slot.release()
     assert granted(*running, waiting) == [True, True, True, False]
     running[2].release()
     assert granted(waiting) == [True]
 
 
 def test_a_busy_server_does_not_starve_a_quiet_one() -> None:
-    places = SessionSlots(Concurrency(total=2, per_server=2))
-    busy = [places.request(server("busy.test", user=str(number))) for number in range(20)]
-    quiet = places.request(server("quiet.test"))
+    slots = SessionSlots(Concurrency(total=2, per_server=2))
+    busy = [slots.request(server("busy.test", user=str(number))) for number in range(20)]
+    quiet = slots.request(server("quiet.test"))
     releases = 0
     while not quiet.granted.is_set():
         busy.pop(0).release()
-        busy.append(places.request(server("busy.test", user=f"again {releases}")))
+        busy.append(slots.request(server("busy.test", user=f"again {releases}")))
         releases += 1
     assert releases <= 2
 
@@ -144,29 +144,29 @@ def test_a_busy_server_does_not_starve_a_quiet_one() -> None:
 def test_a_random_walk_keeps_the_limits_and_starves_nobody(seed: int) -> None:
     chance = random.Random(seed)
     limits = Concurrency(chance.randint(1, 6), chance.randint(1, 3))
-    places = SessionSlots(limits)
+    slots = SessionSlots(limits)
     running: list[SessionSlot] = []
     waiting: list[SessionSlot] = []
     for _ in range(600):
         if chance.random() < 0.5 and len(waiting) < 30:
             host = f"host{min(chance.randint(0, 5), chance.randint(0, 5))}"
-            waiting.append(places.request(server(host, chance.choice([110, 995]), f"user{chance.randint(0, 3)}")))
+            waiting.append(slots.request(server(host, chance.choice([110, 995]), f"user{chance.randint(0, 3)}")))
         elif running and chance.random() < 0.9:
             running.pop(chance.randrange(len(running))).release()
         elif waiting:
             waiting.pop(chance.randrange(len(waiting))).release()
-        running += [place for place in waiting if place.granted.is_set()]
-        waiting = [place for place in waiting if not place.granted.is_set()]
+        running += [slot for slot in waiting if slot.granted.is_set()]
+        waiting = [slot for slot in waiting if not slot.granted.is_set()]
 
         assert len(running) <= limits.total
-        assert max(Counter(place.host for place in running).values(), default=0) <= limits.per_server
-        maildrops = Counter(place.maildrop for place in running)
+        assert max(Counter(slot.host for slot in running).values(), default=0) <= limits.per_server
+        maildrops = Counter(slot.maildrop for slot in running)
         assert max(maildrops.values(), default=0) <= 1
-        hosts = Counter(place.host for place in running)
-        for place in waiting:  # nobody waits for a place that is free
-            busy = len(running) == limits.total or hosts[place.host] == limits.per_server or maildrops[place.maildrop]
+        hosts = Counter(slot.host for slot in running)
+        for slot in waiting:  # nobody waits for a place that is free
+            busy = len(running) == limits.total or hosts[slot.host] == limits.per_server or maildrops[slot.maildrop]
             assert busy
     while running or waiting:  # and when all go on, everybody gets a turn
         running.pop(0).release()
-        running += [place for place in waiting if place.granted.is_set()]
-        waiting = [place for place in waiting if not place.granted.is_set()]
+        running += [slot for slot in waiting if slot.granted.is_set()]
+        waiting = [slot for slot in waiting if not slot.granted.is_set()]

@@ -18,12 +18,12 @@ from tests.hostile.service import Service
 from tests.support.worlds import mail
 from tui_popretr.errors import ExitCode
 from tui_popretr.facts import Level, Noted
-from tui_popretr.session.pipelining import ONE_BY_ONE as PROPOSAL
+from tui_popretr.session.pipelining import RECONNECT_UNPIPELINED as PROPOSAL
 
 #: Three messages; whatever the server does, in the end each is there once.
 MAILS = {f"uid-{number}": mail(number, b"a line\r\n.a dot\r\n" * 10) for number in (1, 2, 3)}
 #: What is said where the server may have stumbled over PIPELINING.
-ONE_BY_ONE = f"; {PROPOSAL}"
+RECONNECT_UNPIPELINED = f"; {PROPOSAL}"
 #: Octets that a server may send in vain: what is read at once, and a little more.
 IN_VAIN = 512 * 1024
 
@@ -101,7 +101,7 @@ def _asked_twice(behaviour: Behaviour) -> Behaviour:
         told=2,
         seconds=2 * behaviour.seconds,
         sends=2 * behaviour.sends,
-        notes=[trouble + ONE_BY_ONE],
+        notes=[trouble + RECONNECT_UNPIPELINED],
     )
 
 

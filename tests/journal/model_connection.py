@@ -96,10 +96,10 @@ class Connection:
         self._dues = Dues(self._records, self._policy, {each.uid: each for each in records if each.uid is not None})
         self._dues.judge(plan, self._broke)
         self._dues.demand(self._present, listing)
-        if plan.newly_owed:
-            self._ledger.own(plan.newly_owed, surely=False)
-            journal.mark_delete_pending(plan.newly_owed)
-            self._ledger.own(plan.newly_owed, surely=True)
+        if plan.to_mark_for_deletion:
+            self._ledger.own(plan.to_mark_for_deletion, surely=False)
+            journal.mark_delete_pending(plan.to_mark_for_deletion)
+            self._ledger.own(plan.to_mark_for_deletion, surely=True)
         return plan
 
     def _make_ready(self, sink: Sink, plan: Plan) -> DeliveryFailed | None:
@@ -114,7 +114,7 @@ class Connection:
     # --- retrieving ---------------------------------------------------------------------------------------------------
 
     def _retrieve(self, sink: Sink, plan: Plan) -> Iterator[None]:
-        work, unnamed = deque(plan.work), list(plan.unnamed)
+        work, without_uid = deque(plan.work), list(plan.without_uid)
         again: dict[int, Record] = {}  # TOP was refused: compare while retrieving
         while work and self._hopeless is None:
             job = work.popleft()
@@ -131,14 +131,14 @@ class Connection:
                     work.append(job)
                 continue
             try:
-                self._receive(sink, job, again.get(listed.number), unnamed)
+                self._receive(sink, job, again.get(listed.number), without_uid)
             except BrokenError:
                 yield from self._flush()
                 raise
             yield
         yield from self._flush()
 
-    def _receive(self, sink: Sink, job: Fetch | Verify, earlier: Record | None, unnamed: list[Record]) -> None:
+    def _receive(self, sink: Sink, job: Fetch | Verify, earlier: Record | None, without_uid: list[Record]) -> None:
         listed = job.listed
         mail = self._present[listed.number - 1]
         self._program.disk.step(Step.SPEAK)
@@ -163,9 +163,9 @@ class Connection:
         if earlier is not None and not earlier.identity.same_as(identity):
             earlier = None
         if earlier is None:
-            earlier = next((each for each in unnamed if each.identity.same_as(hasher.whole())), None)
+            earlier = next((each for each in without_uid if each.identity.same_as(hasher.whole())), None)
             if earlier is not None:
-                unnamed.remove(earlier)
+                without_uid.remove(earlier)
         if earlier is not None:
             draft.abort()
             self._known_again(mail, earlier)

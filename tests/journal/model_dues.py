@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from tests.journal.model_records import Records
 from tests.journal.model_server import Mail
 from tui_popretr.journal.records import MessageState, Record
-from tui_popretr.session.plan import POISON_FAILURES, Listed, Plan, Policy, Verify, rest
+from tui_popretr.session.plan import POISON_FAILURES, Listed, Plan, Policy, Verify, backoff
 
 
 @dataclass(slots=True)
@@ -25,18 +25,18 @@ class Dues:
         """Judge a plan. `broke`: trouble keys of messages that broke the connection in this run."""
         failures, now = self.records.failures, self.records.ledger.clock.now
         for each in plan.fetches:
-            key, record = each.listed.trouble_key, self.known.get(each.listed.uid)
+            key, record = each.listed.failure_key, self.known.get(each.listed.uid)
             assert key not in broke
             assert not (self.policy.new_only and record and record.state is MessageState.SEEN), "seen before"
             assert each.earlier == (record if record and record.state is MessageState.DELIVERED else None)
             if failures[key].least >= POISON_FAILURES:
-                pause = rest(failures[key].least)
+                pause = backoff(failures[key].least)
                 assert any(abs(now - last) >= pause for last in self.records.last_failures[key])
-        counts = [failures[each.listed.trouble_key] for each in plan.fetches]
+        counts = [failures[each.listed.failure_key] for each in plan.fetches]
         failed = [count.least > 0 for count in counts if count.least or not count.most]
         assert failed == sorted(failed), "what has failed comes last"
         for check in (each for each in plan.work if isinstance(each, Verify)):
-            assert check.record.delete_pending or check.record.id in plan.newly_owed
+            assert check.record.delete_pending or check.record.id in plan.to_mark_for_deletion
         assert self.policy.max_messages is None or len(plan.fetches) <= self.policy.max_messages
 
     def demand(self, mails: Sequence[Mail], listing: Sequence[Listed]) -> None:
@@ -45,7 +45,7 @@ class Dues:
         for mail, listed in zip(mails, listing, strict=True):
             if self._is_owed(mail, listed):
                 self.to_delete.append(mail)
-            if self.policy.max_messages is None and not self.records.failures[listed.trouble_key].most:
+            if self.policy.max_messages is None and not self.records.failures[listed.failure_key].most:
                 self._demand(mail, listed)
 
     def _is_owed(self, mail: Mail, listed: Listed) -> bool:

@@ -55,7 +55,7 @@ class Session:
                 self._connection.troubles.blame(broken.suspect)
                 if broke:
                     raise ConnectionCut("the connection was cut") from None
-                broke.add(broken.suspect.trouble_key)
+                broke.add(broken.suspect.failure_key)
                 yield
             else:
                 return

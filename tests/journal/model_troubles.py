@@ -24,8 +24,8 @@ class Troubles:
 
     def delivered(self, listed: Listed) -> None:
         """With a UID the journal sees that by itself."""
-        if listed.uid is None and listed.trouble_key in self.known:
-            self._overcome.append(listed.trouble_key)
+        if listed.uid is None and listed.failure_key in self.known:
+            self._overcome.append(listed.failure_key)
 
     def blame(self, suspect: Listed) -> None:
         """A message broke the connection."""
@@ -42,11 +42,11 @@ class Troubles:
             self._count(failed, overcome)
 
     def _count(self, failed: list[Listed], overcome: list[str]) -> None:
-        keys = [each.trouble_key for each in failed]
+        keys = [each.failure_key for each in failed]
         self.records.failed(keys, surely=False)
         self.records.overcome(overcome, surely=False)
         journal, maildrop = self.program.journal, self.records.number
-        troubles = [(each.trouble_key, each.size, "refused", False) for each in failed]
+        troubles = [(each.failure_key, each.size, "refused", False) for each in failed]
         journal.count_troubles(maildrop, troubles, self.records.ledger.clock.now)
         journal.clear_troubles(maildrop, overcome)
         self.records.failed(keys, surely=True)

@@ -58,7 +58,7 @@ class Attempt:
         stream, end = memory_connection()
         stream.remote_ip, stream.binding = self._address, self.binding
         peer = Peer(end)
-        wire = Pop3Connection(stream, SessionId("a", 1), Bus(), FakeClock(), timeout=30.0)
+        connection = Pop3Connection(stream, SessionId("a", 1), Bus(), FakeClock(), timeout=30.0)
 
         async def play() -> None:
             await peer.say(self._greeting)
@@ -76,10 +76,10 @@ class Attempt:
             nursery.start_soon(play)
             try:
                 options = self.options
-                options.stamp = (await wire.greeting()).stamp
+                options.stamp = (await connection.greeting()).stamp
                 if dialogue and dialogue[0][0] == "CAPA":
-                    await wire.call(Capa())
-                return await log_in(wire, self._server, options)
+                    await connection.call(Capa())
+                return await log_in(connection, self._server, options)
             except PopretrError as problem:
                 self.problem = problem
             finally:

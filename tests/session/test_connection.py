@@ -57,7 +57,7 @@ class Connection:
         self.bus = Bus()
         self.lines: list[DialogueLine] = []
         self.bus.subscribe_dialogue(self._said)
-        self.wire = Pop3Connection(
+        self.pop3 = Pop3Connection(
             self.stream, SessionId("a", 1), self.bus, FakeClock(), timeout=TIMEOUT, bodies=bodies
         )
 
@@ -73,7 +73,7 @@ class Connection:
         async with trio.open_nursery() as nursery:
 
             async def call() -> None:
-                ends.extend(await self.wire.call_all(commands))
+                ends.extend(await self.pop3.call_all(commands))
 
             nursery.start_soon(call)
             for _ in commands:
@@ -91,7 +91,7 @@ class Connection:
 
 async def greeted(connection: Connection) -> Connection:
     await connection.peer.say("+OK ready")
-    await connection.wire.greeting()
+    await connection.pop3.greeting()
     return connection
 
 
@@ -127,10 +127,10 @@ async def test_calls_are_answered_in_order(autojump_clock: MockClock) -> None:
 async def test_commands_that_are_called_together_leave_in_one_piece(autojump_clock: MockClock) -> None:
     sent: list[bytes] = []
     stream, end = memory_connection(on_send=sent.append)
-    wire = Pop3Connection(stream, SessionId("a", 1), Bus(), FakeClock(), timeout=TIMEOUT)
+    pop3 = Pop3Connection(stream, SessionId("a", 1), Bus(), FakeClock(), timeout=TIMEOUT)
     await Peer(end).say("+OK")
-    await wire.greeting()
-    await wire.send([Capa(), User("me")])
+    await pop3.greeting()
+    await pop3.send([Capa(), User("me")])
     assert sent == [b"CAPA\r\nUSER me\r\n"]
 
 
@@ -149,14 +149,14 @@ async def test_a_continuation_is_an_answer_too(autojump_clock: MockClock) -> Non
 
 @trio_test
 async def test_a_server_that_does_not_greet_is_stalled(autojump_clock: MockClock) -> None:
-    await fails_after(TIMEOUT, Connection().wire.greeting())
+    await fails_after(TIMEOUT, Connection().pop3.greeting())
 
 
 @trio_test
 async def test_a_command_that_is_not_answered_is_a_stall(autojump_clock: MockClock) -> None:
     connection = await greeted(Connection())
     await trio.sleep(100)  # our own time costs the server nothing
-    await fails_after(TIMEOUT, connection.wire.call(Capa()))
+    await fails_after(TIMEOUT, connection.pop3.call(Capa()))
 
 
 @trio_test
@@ -171,8 +171,8 @@ async def test_a_line_that_comes_octet_by_octet_buys_no_time(autojump_clock: Moc
 
     async with trio.open_nursery() as nursery:
         nursery.start_soon(drip)
-        await fails_after(TIMEOUT, connection.wire.greeting())
-        connection.wire.close()
+        await fails_after(TIMEOUT, connection.pop3.greeting())
+        connection.pop3.close()
 
 
 @pytest.mark.parametrize(
@@ -198,9 +198,9 @@ async def test_4_kib_of_a_message_renew_the_time(
             assert stalls
 
     async def read() -> int:
-        await connection.wire.send([Retr(1)])
+        await connection.pop3.send([Retr(1)])
         while True:
-            for event in await connection.wire.events():
+            for event in await connection.pop3.events():
                 if isinstance(event, BodyEnd):
                     return event.octets
 
@@ -210,18 +210,18 @@ async def test_4_kib_of_a_message_renew_the_time(
             await fails_after(TIMEOUT, read())
         else:
             assert await read() == 20 * octets + 2
-        connection.wire.close()
+        connection.pop3.close()
 
 
 # --- messages whose lines end in LF alone -----------------------------------------------------------------------------
 
 
-async def retrieve(wire: Pop3Connection) -> tuple[int, float]:
+async def retrieve(pop3: Pop3Connection) -> tuple[int, float]:
     """Return a message's octets, and the seconds until it was complete."""
     began = trio.current_time()
-    await wire.send([Retr(1)])
+    await pop3.send([Retr(1)])
     while True:
-        for event in await wire.events():
+        for event in await pop3.events():
             if isinstance(event, BodyEnd):
                 return event.octets, trio.current_time() - began
 
@@ -239,7 +239,7 @@ async def retrieved(connection: Connection, *said: bytes | float) -> tuple[int, 
 
     async with trio.open_nursery() as nursery:
         nursery.start_soon(play)
-        return await retrieve(connection.wire)
+        return await retrieve(connection.pop3)
     raise AssertionError("unreachable")
 
 
@@ -273,7 +273,7 @@ async def test_silence_anywhere_else_is_a_stall(said: bytes, autojump_clock: Moc
     connection = Connection()
     await connection.log_in()
     await connection.peer.send(said)
-    await fails_after(TIMEOUT, retrieve(connection.wire))
+    await fails_after(TIMEOUT, retrieve(connection.pop3))
 
 
 @trio_test
@@ -289,27 +289,27 @@ async def test_a_message_that_may_end_buys_no_time(autojump_clock: MockClock) ->
                 await trio.sleep(1.0)
 
     async with trio.open_nursery() as nursery:
-        await connection.wire.send([Retr(1)])
+        await connection.pop3.send([Retr(1)])
         await connection.peer.send(b"+OK\n")
-        await connection.wire.events()
+        await connection.pop3.events()
         nursery.start_soon(drip)
         with pytest.raises(ServerStalled):
             while True:
-                await connection.wire.events()
+                await connection.pop3.events()
         assert trio.current_time() < 2 * TIMEOUT
-        connection.wire.close()
+        connection.pop3.close()
 
 
 @trio_test
 async def test_an_end_of_the_connection_is_no_silence(autojump_clock: MockClock) -> None:
     connection = Connection()
     await connection.log_in()
-    await connection.wire.send([Retr(1)])
+    await connection.pop3.send([Retr(1)])
     await connection.peer.send(BARE + b".\n")
     await connection.peer.close()
     with pytest.raises(ConnectionCut):
         while True:
-            await connection.wire.events()
+            await connection.pop3.events()
 
 
 @trio_test
@@ -325,37 +325,37 @@ async def test_each_reply_renews_the_time(autojump_clock: MockClock) -> None:
 
     async with trio.open_nursery() as nursery:
         nursery.start_soon(slow)
-        assert len(await connection.wire.call_all([Noop()] * 5)) == 5
+        assert len(await connection.pop3.call_all([Noop()] * 5)) == 5
 
 
 @trio_test
 async def test_an_idle_server_has_all_the_time_until_something_is_sent(autojump_clock: MockClock) -> None:
     connection = Connection()
     await connection.log_in()
-    connection.wire.idle()
+    connection.pop3.idle()
     async with trio.open_nursery() as nursery:
 
         async def read() -> None:
-            await fails_after(1000.0 + TIMEOUT, connection.wire.events())
+            await fails_after(1000.0 + TIMEOUT, connection.pop3.events())
 
         nursery.start_soon(read)
         await trio.sleep(1000.0)
-        await connection.wire.send([Noop()])
+        await connection.pop3.send([Noop()])
 
 
 @trio_test
 async def test_what_is_sent_behind_a_command_does_not_renew_its_time(autojump_clock: MockClock) -> None:
     connection = Connection()
     await connection.log_in()
-    await connection.wire.send([Noop()])
+    await connection.pop3.send([Noop()])
     async with trio.open_nursery() as nursery:
 
         async def read() -> None:
-            await fails_after(TIMEOUT, connection.wire.events())
+            await fails_after(TIMEOUT, connection.pop3.events())
 
         nursery.start_soon(read)
         await trio.sleep(TIMEOUT - 1)
-        await connection.wire.send([Noop()])
+        await connection.pop3.send([Noop()])
 
 
 @trio_test
@@ -366,16 +366,16 @@ async def test_a_server_that_takes_no_data_is_stalled(autojump_clock: MockClock)
 
     connection = Connection()
     await connection.log_in()
-    connection.wire.stream = Full(connection.stream._end)
-    await fails_after(TIMEOUT, connection.wire.send([Noop()]))
+    connection.pop3.stream = Full(connection.stream._end)
+    await fails_after(TIMEOUT, connection.pop3.send([Noop()]))
 
 
 @trio_test
 async def test_the_timeout_may_be_shortened_for_a_farewell(autojump_clock: MockClock) -> None:
     connection = Connection()
     await connection.log_in()
-    connection.wire.timeout = 1.0
-    await fails_after(1.0, connection.wire.call(Quit()))
+    connection.pop3.timeout = 1.0
+    await fails_after(1.0, connection.pop3.call(Quit()))
 
 
 # --- errors in our words ----------------------------------------------------------------------------------------------
@@ -388,12 +388,12 @@ async def test_the_timeout_may_be_shortened_for_a_farewell(autojump_clock: MockC
 async def test_an_end_in_the_middle_is_a_cut(commands: list[Command], octets: bytes, autojump_clock: MockClock) -> None:
     connection = Connection()
     await connection.log_in()
-    await connection.wire.send(commands)
+    await connection.pop3.send(commands)
     await connection.peer.send(octets)
     await connection.peer.close()
     with pytest.raises(ConnectionCut):
         for _ in range(3):
-            await connection.wire.events()
+            await connection.pop3.events()
 
 
 @trio_test
@@ -401,7 +401,7 @@ async def test_an_end_instead_of_a_greeting_is_a_cut(autojump_clock: MockClock) 
     connection = Connection()
     await connection.peer.close()
     with pytest.raises(ConnectionCut, match="greeting"):
-        await connection.wire.greeting()
+        await connection.pop3.greeting()
 
 
 @trio_test
@@ -413,7 +413,7 @@ async def test_an_end_behind_quits_answer_is_a_cut_too_for_who_still_waits(autoj
     assert isinstance(reply, Reply)
     assert reply.ok
     with pytest.raises(ConnectionCut):
-        await connection.wire.events()
+        await connection.pop3.events()
 
 
 @trio_test
@@ -421,7 +421,7 @@ async def test_a_broken_connection_is_a_cut(autojump_clock: MockClock) -> None:
     connection = await greeted(Connection())
     connection.stream.close()
     with pytest.raises(ConnectionCut):
-        await connection.wire.call(Capa())
+        await connection.pop3.call(Capa())
 
 
 @pytest.mark.parametrize("octets", [b"HTTP/1.1 400 Bad Request\r\n", b"+OK" + 2000 * b"x", b"\x16\x03\x01\x00\xee"])
@@ -430,7 +430,7 @@ async def test_what_is_not_pop3_is_a_violation(octets: bytes, autojump_clock: Mo
     connection = Connection()
     await connection.peer.send(octets)
     with pytest.raises(ProtocolViolation):
-        await connection.wire.greeting()
+        await connection.pop3.greeting()
 
 
 @trio_test
@@ -438,9 +438,9 @@ async def test_a_violation_behind_a_reply_is_told_at_the_next_step(autojump_cloc
     connection = await greeted(Connection())
     await connection.ask(Capa(), reply=["-ERR no", "+OK nobody asked for this"])
     with pytest.raises(ProtocolViolation):
-        await connection.wire.call(Capa())
+        await connection.pop3.call(Capa())
     with pytest.raises(ProtocolViolation):
-        await connection.wire.events()
+        await connection.pop3.events()
 
 
 # --- TLS --------------------------------------------------------------------------------------------------------------
@@ -459,7 +459,7 @@ async def test_the_dialogue_goes_on_under_tls(latent: bool, autojump_clock: Mock
     if latent:
         await greeted(connection)
         await connection.ask(Stls(), reply=["+OK begin"])
-    assert await connection.wire.start_tls(server) is DETAILS
+    assert await connection.pop3.start_tls(server) is DETAILS
     if not latent:
         await greeted(connection)
     await connection.ask(Capa(), reply=["-ERR no"])
@@ -484,9 +484,9 @@ async def test_how_long_a_handshake_may_take(
         return DETAILS
 
     connection = Connection(handshake=never)
-    connection.wire.timeout = timeout
+    connection.pop3.timeout = timeout
     with pytest.raises(TlsFailed, match=f"took longer than {patience:g} s"):
-        await connection.wire.start_tls(server_settings(tls=TlsPolicy(handshake_timeout=configured)))
+        await connection.pop3.start_tls(server_settings(tls=TlsPolicy(handshake_timeout=configured)))
     assert trio.current_time() == pytest.approx(patience)
 
 
@@ -497,8 +497,8 @@ async def test_the_time_of_the_handshake_is_not_the_greetings(autojump_clock: Mo
         return DETAILS
 
     connection = Connection(handshake=slow)
-    await connection.wire.start_tls(server_settings(tls=TlsPolicy(handshake_timeout=TIMEOUT + 20)))
-    await fails_after(TIMEOUT, connection.wire.greeting())
+    await connection.pop3.start_tls(server_settings(tls=TlsPolicy(handshake_timeout=TIMEOUT + 20)))
+    await fails_after(TIMEOUT, connection.pop3.greeting())
 
 
 @trio_test
@@ -506,7 +506,7 @@ async def test_octets_in_clear_behind_stls_end_it_before_the_handshake(autojump_
     connection = await greeted(Connection(handshake=succeed))
     await connection.ask(Stls(), reply=["+OK begin", "+OK injected"])
     with pytest.raises(PlaintextInjected):
-        await connection.wire.start_tls(server_settings(tls=TlsPolicy(latent=True)))
+        await connection.pop3.start_tls(server_settings(tls=TlsPolicy(latent=True)))
 
 
 # --- the transcript ---------------------------------------------------------------------------------------------------
@@ -516,8 +516,8 @@ async def test_octets_in_clear_behind_stls_end_it_before_the_handshake(autojump_
 async def test_both_sides_are_in_the_transcript(autojump_clock: MockClock) -> None:
     connection = await greeted(Connection())
     await connection.ask(Capa(), reply=["+OK", "TOP", "UIDL", "."])
-    connection.wire.event("a remark")
-    connection.wire.close()
+    connection.pop3.event("a remark")
+    connection.pop3.close()
     assert connection.transcript() == [
         "<< +OK ready",
         ">> CAPA",
@@ -552,20 +552,20 @@ async def test_secrets_never_appear_in_it_even_when_the_server_echoes_them(autoj
 async def test_server_text_is_neutralised(autojump_clock: MockClock) -> None:
     connection = Connection()
     await connection.peer.say("+OK \x1b[2J\x07 ready")
-    await connection.wire.greeting()
+    await connection.pop3.greeting()
     assert connection.transcript() == ["<< +OK \\x1b[2J\\x07 ready"]
 
 
 async def transcript_of_a_message(connection: Connection, *pieces: bytes) -> list[str]:
     """The transcript of a message that comes in these pieces, without its first two lines."""
     await connection.log_in()
-    await connection.wire.send([Retr(1)])
+    await connection.pop3.send([Retr(1)])
     await connection.peer.say("+OK message follows")
     for piece in pieces:
-        await connection.wire.events()
+        await connection.pop3.events()
         await connection.peer.send(piece)
-    while not connection.wire.machine.idle:
-        await connection.wire.events()
+    while not connection.pop3.machine.idle:
+        await connection.pop3.events()
     lines = connection.transcript()
     assert lines[:2] == [">> RETR 1", "<< +OK message follows"]
     return lines[2:]
@@ -618,7 +618,7 @@ async def test_nothing_is_made_for_nobody(autojump_clock: MockClock, monkeypatch
     monkeypatch.setattr("tui_popretr.session.connection.Dialogue", made)
     await greeted(connection)
     await connection.ask(Capa(), reply=["+OK", "TOP", "."])
-    connection.wire.close()
+    connection.pop3.close()
 
 
 # --- what a server repeats --------------------------------------------------------------------------------------------
@@ -629,15 +629,15 @@ async def test_a_password_in_rows_and_in_a_body_is_not_shown() -> None:
     connection = Connection(bodies=True)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(connection.peer.say, "+OK")
-        await connection.wire.greeting()
+        await connection.pop3.greeting()
     await connection.ask(Pass(Secret("hunter2")), reply=["+OK"])
     (listing,) = await connection.ask(Uidl(), reply=["+OK", "1 hunter2", "2 b", "."])
     assert isinstance(listing, Listing)
     assert listing.data == b"1 hunter2\r\n2 b\r\n"  # it is still the message's name
     await connection.ask(Capa(), reply=["+OK", "X-YOU-SAID hunter2", "."])
-    await connection.wire.send([Retr(1)])
+    await connection.pop3.send([Retr(1)])
     await connection.peer.say("+OK", "Your password is hunter2.", ".")
-    while not any(isinstance(event, BodyEnd) for event in await connection.wire.events()):
+    while not any(isinstance(event, BodyEnd) for event in await connection.pop3.events()):
         pass
     shown = connection.transcript()
     assert [line for line in shown if "****" in line] == [

@@ -17,7 +17,7 @@ from tui_popretr.facts import MessageDelivered, MessageSkipped, Noted
 from tui_popretr.journal.journal import Journal
 from tui_popretr.journal.records import DeliveredMark, MessageState, NewRecord
 from tui_popretr.popserver import QuitFault
-from tui_popretr.session.retrieval import HOPELESS
+from tui_popretr.session.retrieval import MAX_DELIVERY_FAILURES
 
 EACH_WAY = pytest.mark.parametrize("pipelining", [True, False])
 
@@ -81,7 +81,7 @@ async def test_what_was_in_flight_when_all_became_hopeless_is_told_as_a_number(
     result = await world.poll()
     assert (result.code, result.failed) == (ExitCode.IO_ERROR, 40)
     assert result.error.startswith("40 messages could not be stored: ")
-    assert len([each for each in world.of(MessageSkipped) if each.failure]) == HOPELESS
+    assert len([each for each in world.of(MessageSkipped) if each.failure]) == MAX_DELIVERY_FAILURES
     assert len(world.remaining()) == 40
 
 

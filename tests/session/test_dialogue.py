@@ -92,8 +92,8 @@ async def test_the_commands_in_flight_are_bounded(
     world: World, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch, commands: int, undurable: int
 ) -> None:
     """Also when they are all DELEs, while there is more to retrieve: QUIT comes when nothing is left."""
-    monkeypatch.setattr("tui_popretr.session.retrieval.COMMANDS", commands)
-    monkeypatch.setattr("tui_popretr.session.retrieval.UNDURABLE", undurable)
+    monkeypatch.setattr("tui_popretr.session.retrieval.MAX_COMMANDS", commands)
+    monkeypatch.setattr("tui_popretr.session.retrieval.MAX_UNDURABLE", undurable)
     world.add(*map(mail, range(12)))
     result = await world.poll()
     assert (result.ok, result.messages, result.deleted) == (True, 12, 12)

@@ -333,7 +333,7 @@ async def test_a_temporary_refusal_ends_the_login(
     with pytest.raises(problem, match="refused access") as caught:
         await attempt.against(*before, (last, f"-ERR {text}"))
     assert caught.value.exit_code is ExitCode.TEMPORARY
-    assert caught.value.by_words
+    assert caught.value.judged_by_text
     assert caught.value.advice
     assert attempt.rest == []
 
@@ -478,13 +478,13 @@ async def test_a_real_server_lets_us_in_with_the_right_password(
     stream, end = memory_connection()
     async with trio.open_nursery() as nursery:
         nursery.start_soon(server.serve_stream, end)
-        wire = Pop3Connection(stream, SessionId("a", 1), Bus(), FakeClock(), timeout=30.0)
-        stamp = (await wire.greeting()).stamp
+        connection = Pop3Connection(stream, SessionId("a", 1), Bus(), FakeClock(), timeout=30.0)
+        stamp = (await connection.greeting()).stamp
         settings = server_settings(auth_types=(method,))
         if password == PASSWORD:
-            assert await log_in(wire, settings, LoginOptions(stamp)) == method.value
+            assert await log_in(connection, settings, LoginOptions(stamp)) == method.value
         else:
             with pytest.raises(LoginRejected):
-                await log_in(wire, settings, LoginOptions(stamp))
-        wire.close()
+                await log_in(connection, settings, LoginOptions(stamp))
+        connection.close()
     assert server.tally.failures == []

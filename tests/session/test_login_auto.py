@@ -135,17 +135,17 @@ async def test_auto_sends_no_password_in_clear_either_when_all_else_is_refused(
 @trio_test
 async def test_auto_knows_what_was_asked_before(autojump_clock: MockClock) -> None:
     stream, end = memory_connection()
-    wire = Pop3Connection(stream, SessionId("a", 1), Bus(), FakeClock(), timeout=30.0)
+    connection = Pop3Connection(stream, SessionId("a", 1), Bus(), FakeClock(), timeout=30.0)
     async with trio.open_nursery() as nursery:
 
         async def play() -> None:
             await Peer(end).answer(capa("PLAIN"), *PLAIN_OK)
 
-        wire.machine.receive(b"+OK ready\r\n")
+        connection.machine.receive(b"+OK ready\r\n")
         nursery.start_soon(play)
-        await wire.call(Capa())
-        assert await log_in(wire, server_settings(auth_types=(AUTO,), **TLS), LoginOptions()) == "SASL_PLAIN"
-        wire.close()
+        await connection.call(Capa())
+        assert await log_in(connection, server_settings(auth_types=(AUTO,), **TLS), LoginOptions()) == "SASL_PLAIN"
+        connection.close()
 
 
 @trio_test

@@ -46,15 +46,15 @@ class Scram:
         problem: PopretrError | None = None
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self.server.serve_stream, end)
-            wire = Pop3Connection(stream, SessionId("a", 1), Bus(), FakeClock(), timeout=30.0)
-            stamp = (await wire.greeting()).stamp
-            await wire.call(Capa())
+            connection = Pop3Connection(stream, SessionId("a", 1), Bus(), FakeClock(), timeout=30.0)
+            stamp = (await connection.greeting()).stamp
+            await connection.call(Capa())
             try:
-                return await log_in(wire, server_settings(auth_types=methods, **settings), LoginOptions(stamp))
+                return await log_in(connection, server_settings(auth_types=methods, **settings), LoginOptions(stamp))
             except PopretrError as error:
                 problem = error
             finally:
-                wire.close()
+                connection.close()
         assert problem is not None
         raise problem
 
@@ -155,16 +155,16 @@ async def test_where_nothing_is_known_of_the_server_nothing_is_said_of_binding(
 
 async def _log_in_over_tls(port: int, method: AuthType) -> str:
     server = server_settings("localhost", port, auth_types=(method,), tls=TlsPolicy(trust_path=ca_path()))
-    wire = Pop3Connection(
+    connection = Pop3Connection(
         await connect("localhost", port, timeout=30), SessionId("a", 1), Bus(), FakeClock(), timeout=30.0
     )
     try:
-        await wire.start_tls(server)
-        stamp = (await wire.greeting()).stamp
-        await wire.call(Capa())
-        return await log_in(wire, server, LoginOptions(stamp))
+        await connection.start_tls(server)
+        stamp = (await connection.greeting()).stamp
+        await connection.call(Capa())
+        return await log_in(connection, server, LoginOptions(stamp))
     finally:
-        wire.close()
+        connection.close()
 
 
 @pytest.mark.parametrize("method", [SCRAM_256, SCRAM_1, AUTO])

@@ -361,14 +361,14 @@ async def test_an_end_that_waits_for_nothing_kills_what_is_just_being_started(
     where: str, still_clock: MockClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In the engine's thread no task gets a turn meanwhile. Its output ends when its child has ended, too."""
-    enlist, begun = children.register, threading.Event()
+    register, begun = children.register, threading.Event()
 
     def slowly(group: int) -> None:
         begun.set()
         assert children._no_more.wait(PATIENCE)
-        enlist(group)
+        register(group)
 
-    monkeypatch.setattr(children, "enlist", slowly)
+    monkeypatch.setattr(children, "register", slowly)
     monkeypatch.setattr(children, "_PATIENCE", PATIENCE)
     async with trio.open_nursery() as nursery:
 

@@ -37,7 +37,10 @@ class Remembered:
     @asynccontextmanager
     async def process(self) -> AsyncIterator[None]:
         """A process that has the journal open."""
-        self.experience, self.keeper = PipeliningHistory(), JournalKeeper(self.path, lambda lines: None, lambda: 0)
+        self.pipelining_history, self.keeper = (
+            PipeliningHistory(),
+            JournalKeeper(self.path, lambda lines: None, lambda: 0),
+        )
         await self.keeper.open()
         try:
             yield
@@ -45,15 +48,15 @@ class Remembered:
             await self.keeper.close()
 
     async def pipelining(self, server: Server = SERVER) -> bool:
-        return await self.experience.trusts(server, self.keeper, self.clock)
+        return await self.pipelining_history.trusts(server, self.keeper, self.clock)
 
     async def failed(self, server: Server = SERVER, *, began: float = 0.0, at_first: bool = True) -> int:
         """`began`: so many seconds ago."""
         since = self.clock.now().timestamp() - began
-        return await self.experience.failed(server, self.keeper, self.clock, since=since, at_first=at_first)
+        return await self.pipelining_history.failed(server, self.keeper, self.clock, since=since, at_first=at_first)
 
     async def succeeded(self, server: Server = SERVER) -> None:
-        await self.experience.succeeded(server, self.keeper)
+        await self.pipelining_history.succeeded(server, self.keeper)
 
     async def journal(self) -> list[PipeliningFailure]:
         return await self.keeper.run(lambda journal: journal.pipelining_failures())
@@ -152,16 +155,18 @@ async def test_sessions_that_break_at_the_same_time_are_one_failure(remembered: 
     """What counts is when the connection with pipelining was begun, and not the one after it."""
     capabilities = Capabilities.parse(b"PIPELINING\r\n")
     stream, _ = memory_connection()
-    wire = Pop3Connection(stream, SessionId("a", 1), Bus(), remembered.clock, timeout=30.0)
+    connection = Pop3Connection(stream, SessionId("a", 1), Bus(), remembered.clock, timeout=30.0)
     async with remembered.process():
-        sessions = [Pipelining(SERVER, remembered.experience, remembered.keeper, remembered.clock) for _ in range(3)]
+        sessions = [
+            Pipelining(SERVER, remembered.pipelining_history, remembered.keeper, remembered.clock) for _ in range(3)
+        ]
         for session in sessions:
-            assert await session.begin(wire, capabilities)
+            assert await session.begin(connection, capabilities)
         remembered.clock.advance(10)
         for session in sessions:
-            session.doubt(None, at_first=False)
-            assert not await session.begin(wire, capabilities)
+            session.suspect_server(None, at_first=False)
+            assert not await session.begin(connection, capabilities)
             remembered.clock.advance(10)
-            assert await session.conclude() is None
+            assert await session.record_outcome() is None
         assert await remembered.pipelining()
-    wire.close()
+    connection.close()

@@ -127,7 +127,7 @@ def test_of_a_uid_that_comes_back_after_its_deletion_it_is_asked_whose_it_is(
         listing=[Listed(1, "u1", octets)],
     )
     assert verdict(plan) == expected
-    assert plan.newly_owed == ([7] if expected == "check" else [])
+    assert plan.to_mark_for_deletion == ([7] if expected == "check" else [])
 
 
 @pytest.mark.parametrize(
@@ -164,12 +164,12 @@ def test_deleteafter_owes_a_deletion_when_its_time_has_come(
     due = record(delete_pending=delete_pending, quit_confirmed=True, time=NOW - 14 * DAY)
     plan = plan_for(policy, due)
     assert plan.work == [Verify(Listed(1, "u1", 1000), due)]
-    assert plan.newly_owed == newly
+    assert plan.to_mark_for_deletion == newly
 
 
 def test_a_second_before_its_time_deleteafter_owes_nothing() -> None:
     plan = plan_for(FOURTEEN_DAYS, record(delete_pending=False, time=NOW - 14 * DAY + 1))
-    assert (verdict(plan), plan.newly_owed) == ("skip silently", [])
+    assert (verdict(plan), plan.to_mark_for_deletion) == ("skip silently", [])
 
 
 @pytest.mark.parametrize(
@@ -204,20 +204,20 @@ def test_of_several_records_of_a_uid_the_newest_counts() -> None:
 def test_messages_without_a_uid_are_fetched_and_matched_by_their_hash(
     policy: Policy, delete_pending: bool, quit_confirmed: bool, matched: bool
 ) -> None:
-    unnamed = record(uid=None, delete_pending=delete_pending, quit_confirmed=quit_confirmed)
-    plan = plan_for(policy, unnamed, listing=[Listed(1, None, 1000)])
+    without_uid = record(uid=None, delete_pending=delete_pending, quit_confirmed=quit_confirmed)
+    plan = plan_for(policy, without_uid, listing=[Listed(1, None, 1000)])
     assert verdict(plan) == "fetch"
-    assert plan.unnamed == ([unnamed] if matched else [])
+    assert plan.without_uid == ([without_uid] if matched else [])
 
 
 @pytest.mark.parametrize("state", [MessageState.DELETED, MessageState.SEEN, MessageState.DELIVERING])
 def test_only_delivered_messages_are_matched_by_their_hash(state: MessageState) -> None:
-    assert plan_for(NEW_ONLY, record(state, uid=None)).unnamed == []
+    assert plan_for(NEW_ONLY, record(state, uid=None)).without_uid == []
 
 
 def test_two_identical_messages_are_two_records_to_match() -> None:
     twins = record(uid=None, id=1), record(uid=None, id=2)
-    assert plan_for(DELETE, *twins).unnamed == list(twins)
+    assert plan_for(DELETE, *twins).without_uid == list(twins)
 
 
 def test_a_record_with_a_uid_does_not_match_a_message_without_one() -> None:
@@ -320,8 +320,8 @@ def test_its_failures_do_not_keep_what_is_owed_from_being_deleted() -> None:
 
 
 def test_without_a_uid_failures_are_counted_under_the_size() -> None:
-    assert Listed(1, None, 1000).trouble_key == "size:1000"
-    assert Listed(1, "size:1000", 1000).trouble_key == "uid:size:1000", "a UID never equals a size"
+    assert Listed(1, None, 1000).failure_key == "size:1000"
+    assert Listed(1, "size:1000", 1000).failure_key == "uid:size:1000", "a UID never equals a size"
     plan = plan_for(DELETE, listing=[Listed(1, None, 1000), Listed(2, None, 1001)], troubles=trouble(key="size:1000"))
     assert [each.listed.number for each in plan.skips] == [1]
     assert [each.listed.number for each in plan.work] == [2]
@@ -330,7 +330,7 @@ def test_without_a_uid_failures_are_counted_under_the_size() -> None:
 @pytest.mark.parametrize("records", [(), (record(),)])
 def test_what_broke_the_connection_in_this_run_is_passed_over(records: tuple[Record, ...]) -> None:
     listing = [Listed(1, "u1", 1000), Listed(2, "u2", 10)]
-    plan = plan_for(DELETE, *records, listing=listing, passed_over=frozenset({"uid:u1"}))
+    plan = plan_for(DELETE, *records, listing=listing, skipped=frozenset({"uid:u1"}))
     assert [(skip.listed.number, skip.failure, skip.silent) for skip in plan.skips] == [(1, True, True)]
     assert [each.listed.number for each in plan.work] == [2]
 
@@ -389,35 +389,38 @@ def test_every_message_is_accounted_for_once(
     records: list[Record],
     troubles: dict[str, MessageFailure],
     policy: Policy,
-    passed_over: frozenset[str],
+    skipped: frozenset[str],
 ) -> None:
-    plan = make_plan(listing, records, troubles, policy, NOW, NOW, passed_over)
-    named = [each.listed.number for each in [*plan.work, *plan.apart, *plan.skips]]
+    plan = make_plan(listing, records, troubles, policy, NOW, NOW, skipped)
+    named = [each.listed.number for each in [*plan.work, *plan.separate_deletions, *plan.skips]]
     assert len(named) == len(set(named))
     assert len(named) + plan.unretrieved == len(listing)
     assert policy.max_messages is None or len(plan.fetches) <= policy.max_messages
     kinds = [isinstance(each, Verify) for each in plan.work]
     assert kinds == sorted(kinds), "what is only to be deleted comes last"
-    assert plan.work or not plan.apart
-    for work in (*plan.work, *plan.apart):
+    assert plan.work or not plan.separate_deletions
+    for work in (*plan.work, *plan.separate_deletions):
         if isinstance(work, Verify):
             assert work.record.uid == work.listed.uid is not None
             # the only messages that are deleted without being delivered
             assert work.record.state in (MessageState.DELIVERED, MessageState.DELETED)
             assert work.record.state is MessageState.DELETED or to_delete(work.record, policy, NOW)
-            assert work.record.delete_pending or work.whole or work.record.id in plan.newly_owed
+            assert work.record.delete_pending or work.whole or work.record.id in plan.to_mark_for_deletion
     for skip in plan.skips:
         assert isinstance(skip, Skip)
         assert skip.reason
     known = {each.id: each for each in records}
-    assert all(not known[each].delete_pending for each in plan.newly_owed)
+    assert all(not known[each].delete_pending for each in plan.to_mark_for_deletion)
     if not policy.preserve:
         assert not any(
-            known[each].quit_confirmed and known[each].state is MessageState.DELIVERED for each in plan.newly_owed
+            known[each].quit_confirmed and known[each].state is MessageState.DELIVERED
+            for each in plan.to_mark_for_deletion
         )
     elif policy.delete_after is None:
-        assert plan.newly_owed == []
-    assert all(each.uid is None and each.state in (MessageState.DELIVERED, MessageState.KEPT) for each in plan.unnamed)
+        assert plan.to_mark_for_deletion == []
+    assert all(
+        each.uid is None and each.state in (MessageState.DELIVERED, MessageState.KEPT) for each in plan.without_uid
+    )
 
 
 @pytest.mark.parametrize("policy", [PRESERVE, NEW_ONLY])

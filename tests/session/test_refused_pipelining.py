@@ -16,7 +16,7 @@ from tui_popretr.facts import Fact, Level, MessageSkipped, Noted
 from tui_popretr.journal.journal import Journal
 from tui_popretr.journal.records import PipeliningFailure
 from tui_popretr.popserver import Faults, PipelineFault
-from tui_popretr.session.pipelining import ONE_BY_ONE
+from tui_popretr.session.pipelining import RECONNECT_UNPIPELINED
 
 #: What fits behind STAT, and not behind many RETRs.
 LISTINGS = len(b"UIDL\r\nLIST\r\n")
@@ -60,7 +60,7 @@ async def test_it_goes_on_one_by_one_and_this_is_remembered(
     assert world.troubles() == {}
     assert not any(skipped.failure for skipped in world.of(MessageSkipped))
     noticed, concluded = warnings(world)
-    assert noticed.endswith(f"; {ONE_BY_ONE}")
+    assert noticed.endswith(f"; {RECONNECT_UNPIPELINED}")
     assert concluded == (
         "pop.example.test:110 offers PIPELINING and cannot do it: it gets one command at a time, which is slower,"
         " and is tried again in 1 day"
@@ -120,7 +120,9 @@ async def test_deletions_that_break_the_connection_are_made_up_for(world: World,
     world.server.faults = Faults(pipeline=PipelineFault.CUT, pipeline_room=HEADERS)
     result = await world.poll()
     assert (result.ok, result.messages, result.deleted) == (True, 0, 6)
-    assert warnings(world)[0] == f"the server closed the connection before its answer to DELE 1; {ONE_BY_ONE}"
+    assert (
+        warnings(world)[0] == f"the server closed the connection before its answer to DELE 1; {RECONNECT_UNPIPELINED}"
+    )
     assert world.remaining() == []
     assert sorted(world.arrived()) == [mail(number) for number in range(6)]
     assert len(pipelining_failures(world)) == 1
@@ -169,7 +171,7 @@ async def test_what_breaks_in_the_middle_of_a_message_is_no_matter_of_pipelining
     assert not (await world.poll()).ok
     assert pipelining_failures(world) == []
     assert world.troubles()["uid-3"].failures == 1
-    assert ONE_BY_ONE not in "".join(warnings(world))
+    assert RECONNECT_UNPIPELINED not in "".join(warnings(world))
     assert EVENT not in world.transcript()
     assert world.server.tally.pipelined > 6  # on the second connection, too
 
@@ -195,7 +197,7 @@ async def test_long_after_many_answers_it_is_no_matter_of_pipelining(
     world: World, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """More were answered than are ever asked for at once."""
-    monkeypatch.setattr("tui_popretr.session.retrieval.COMMANDS", 4)
+    monkeypatch.setattr("tui_popretr.session.retrieval.MAX_COMMANDS", 4)
     world.faults.answers["DELE"] = b"what?\r\n"
     world.add(*map(mail, range(6)))
     assert not (await world.poll()).ok

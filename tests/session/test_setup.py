@@ -40,14 +40,14 @@ async def test_a_server_that_waits_for_tls(
     entry = ConnectionSetup(
         SessionId("a", 1), client_settings(server=server_settings(tls=tls)), Bus(), FakeClock(), connect, 30.0
     )
-    wire = await entry.connect()
+    connection = await entry.connect()
     peer = Peer(end)
     await peer.send(octets)
     if closes:
         await peer.close()
     with pytest.raises(PopretrError) as caught, trio.fail_after(60):
-        await entry.greet(wire)
-    wire.close()
+        await entry.greet(connection)
+    connection.close()
     assert caught.value.advice.endswith(
         'if this port speaks TLS from the first byte (as 995 does), use <ssl latent="N"/>'
     )

@@ -18,9 +18,9 @@ from tui_popretr.engine.service import LAST_DEADLINE, Engine
 from tui_popretr.errors import ExitCode
 from tui_popretr.facts import DialogueLine, Direction, Fact, MessageDelivered, SessionAdvanced, SessionStarted, Stage
 from tui_popretr.journal.records import Maildrop, MessageState
-from tui_popretr.session.retrieval import DRAIN
+from tui_popretr.session.retrieval import DRAIN_TIMEOUT
 
-COMMANDS = pytest.mark.parametrize("command", [Shutdown(), StopSession("a")], ids=["shutdown", "stop"])
+MAX_COMMANDS = pytest.mark.parametrize("command", [Shutdown(), StopSession("a")], ids=["shutdown", "stop"])
 EACH_WAY = pytest.mark.parametrize("pipelining", [True, False])
 
 
@@ -50,7 +50,7 @@ def at(stage: Stage) -> Callable[[Fact], bool]:
 
 
 @EACH_WAY
-@COMMANDS
+@MAX_COMMANDS
 @trio_test
 async def test_what_is_in_flight_is_drained_committed_deleted_and_quit_is_said(
     world: World, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch, command: Command, pipelining: bool
@@ -73,7 +73,7 @@ async def test_what_is_in_flight_is_drained_committed_deleted_and_quit_is_said(
     assert world.arrived() == [mail(number) for number in range(1, 31)]
 
 
-@COMMANDS
+@MAX_COMMANDS
 @trio_test
 async def test_a_stalled_server_is_left_without_quit_and_made_up_for(
     world: World, autojump_clock: MockClock, command: Command
@@ -82,7 +82,7 @@ async def test_a_stalled_server_is_left_without_quit_and_made_up_for(
     world.add(mail(1), mail(2), mail(3))
     world.faults.stall_within["uid-3"] = 10
     result = await world.poll(watch=when(lambda fact: isinstance(fact, MessageDelivered), command))
-    assert (result.ended - result.started).total_seconds() == pytest.approx(DRAIN, abs=0.1)
+    assert (result.ended - result.started).total_seconds() == pytest.approx(DRAIN_TIMEOUT, abs=0.1)
     assert result.code is ExitCode.OK
     assert "QUIT" not in world.verbs()
     assert (result.messages, result.deleted) == (2, 0)
@@ -94,7 +94,7 @@ async def test_a_stalled_server_is_left_without_quit_and_made_up_for(
     assert world.remaining() == []
 
 
-@COMMANDS
+@MAX_COMMANDS
 @pytest.mark.parametrize("verb", ["GREETING", "PASS", "CAPA", "STAT", "UIDL", "LIST"])
 @trio_test
 async def test_before_anything_is_in_flight_it_just_leaves(
@@ -113,7 +113,7 @@ async def test_before_anything_is_in_flight_it_just_leaves(
     assert (await world.poll()).messages == 1
 
 
-@COMMANDS
+@MAX_COMMANDS
 @trio_test
 async def test_told_to_end_before_it_has_connected(world: World, autojump_clock: MockClock, command: Command) -> None:
     """It comes while the journal is being asked; a server that then does not answer would hold it up."""

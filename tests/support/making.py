@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from tui_popretr.config.model import (
     Literal,
     MaildirDestination,
     Paths,
+    Retention,
     Server,
     Settings,
     TlsPolicy,
@@ -40,8 +41,13 @@ def client_settings(
     """A client that delivers into `folder`/name and polls the account `name` on a server of its own."""
     server = server or server_settings(f"{name}.example.test", user=name)
     destination = MaildirDestination(f"{folder}/{name}", eol=Eol.CRLF)
-    client = ClientSettings(name, "user1", server, destination, omit_received=True)
-    return replace(client, **changes)
+    return changed_client(ClientSettings(name, "user1", server, destination, omit_received=True), **changes)
+
+
+def changed_client(client: ClientSettings, **changes: Any) -> ClientSettings:
+    """Return a client with these fields changed, of ClientSettings or of its Retention."""
+    kept = {each.name: changes.pop(each.name) for each in fields(Retention) if each.name in changes}
+    return replace(client, retention=replace(changes.pop("retention", client.retention), **kept), **changes)
 
 
 def engine_settings(folder: Path, *clients: ClientSettings, **changes: Any) -> Settings:

@@ -16,6 +16,7 @@ from unittest.mock import patch
 
 import trio
 
+from tests.support.making import changed_client
 from tests.support.passwords import PASSWORD, discreet
 from tests.support.streams import memory_connection
 from tui_popretr.bus import Bus
@@ -168,11 +169,11 @@ class World:
         self.server.policy = replace(self.server.policy, **policy)
 
     def client(self, *, tls: TlsPolicy | None = None, **changes: Any) -> ClientSettings:
-        """A client that runs once; `changes` are fields of ClientSettings."""
+        """A client that runs once; `changes` are fields of ClientSettings or Retention."""
         server = Server("pop.example.test", 110, USER, Literal(Secret(PASSWORD)), (AuthType.USERPASS,), False, tls)
         destination = self.destination or MaildirDestination(str(self.maildir), eol=Eol.CRLF)
         client = ClientSettings("a", "user1", server, destination, frequency=0.0, runs=1, omit_received=True)
-        return replace(client, **changes)
+        return changed_client(client, **changes)
 
     def settings(self, *clients: ClientSettings) -> Settings:
         folder = str(self.folder)

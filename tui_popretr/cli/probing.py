@@ -50,8 +50,8 @@ async def visit_all(settings: Settings, tell: Teller, connector: Connector) -> N
         place = places.request(client.server)  # two clients of one maildrop would lock each other out
         try:
             await place.granted.wait()
-            entry = ConnectionSetup(SessionId(client.id, 1), _impatient(client), Bus(), clock, connector, timeout)
-            found = await probe(entry)
+            setup = ConnectionSetup(SessionId(client.id, 1), _impatient(client), Bus(), clock, connector, timeout)
+            found = await probe(setup)
         finally:
             place.release()
         waiting.remove(client.id)

@@ -24,19 +24,19 @@ from tui_popretr.facts import (
 from tui_popretr.session.session import Session, SessionContext
 
 #: Seconds before a client whose task failed by a defect of ours is tried again.
-AFTER_DEFECT = 60.0
+RETRY_AFTER_DEFECT = 60.0
 #: From this many refusals in a row on that are temporary only by their text, each counts as a rejected login: the text
 #: may have been misread.
-GUESSES = 3
+MAX_TEXT_REFUSALS = 3
 
 
 @dataclass(slots=True)
 class Services:
-    """What the engine lends its clients. `around` is replaced at a reload; a session keeps the one it began with."""
+    """What the engine lends its clients. `context` is replaced at a reload; a session keeps the one it began with."""
 
-    around: SessionContext
-    places: SessionSlots
-    alarm: BoottimeTimer
+    context: SessionContext
+    slots: SessionSlots
+    timer: BoottimeTimer
     closed: Callable[[ClientRunner, SessionResult], None]
 
 
@@ -50,15 +50,17 @@ class ClientRunner:
         self.finished = False
         self.session: Session | None = None
         self._services = services
-        self._numbers = 0  # sessions begun, for ID-RUN
+        self._sessions_started = 0  # sessions begun, for ID-RUN
         self._runs = 0  # runs that count towards `runs`
         self._rejections = 0
-        self._guesses = 0  # sessions in a row whose login was refused with a text that means a temporary failure
+        self._text_rejections = (
+            0  # sessions in a row whose login was refused with a text that means a temporary failure
+        )
         self._polled = False
-        self._ending = False
+        self._stopping = False
         self._login_delay = 0
         self._logged_in = False  # in the last session
-        self._guessed = False  # whether the last session was one of these
+        self._refused_by_text = False  # whether the last session was one of these
         self._sleep = trio.CancelScope()  # until due
         self._queue = trio.CancelScope()  # until there is a place
 
@@ -67,7 +69,7 @@ class ClientRunner:
     def poll(self) -> None:
         """Run now. Ends a back-off after rejected logins."""
         self._polled = True
-        self._rejections = self._guesses = 0
+        self._rejections = self._text_rejections = 0
         self._sleep.cancel()
 
     def pause(self) -> None:
@@ -91,15 +93,15 @@ class ClientRunner:
         if self.session is not None:
             self.session.abandon(problem)
 
-    def end(self) -> None:
+    def stop(self) -> None:
         """Run no more, and end the running session gently."""
-        self._ending = True
+        self._stopping = True
         self.stop_session()
         self._wake()
 
     def retire(self) -> None:
         """Run no more; a running session finishes in peace."""
-        self._ending = True
+        self._stopping = True
         self._wake()
 
     def change(self, settings: ClientSettings, due: float) -> None:
@@ -107,46 +109,46 @@ class ClientRunner:
         self.settings = settings
         self.due = due
         self.finished = False
-        self._runs = self._rejections = self._guesses = self._login_delay = 0
+        self._runs = self._rejections = self._text_rejections = self._login_delay = 0
         self._wake()
 
     # --- life ---------------------------------------------------------------------------------------------------------
 
     async def run(self) -> None:
-        """Live until end()."""
-        while not self._ending:
+        """Live until stop()."""
+        while not self._stopping:
             try:
-                await self._live()
+                await self._run_sessions()
             except Exception as defect:  # noqa: BLE001 - one client never ends the others
                 self._note(Level.ERROR, "internal error: " + "".join(traceback.format_exception(defect)))
                 self._polled = False
-                self.due = self._services.around.clock.boottime() + AFTER_DEFECT
+                self.due = self._services.context.clock.boottime() + RETRY_AFTER_DEFECT
 
-    async def _live(self) -> None:
-        while await self._turn():
+    async def _run_sessions(self) -> None:
+        while await self._wait_until_due():
             settings = self.settings
-            place = self._services.places.request(settings.server)
+            slot = self._services.slots.request(settings.server)
             try:
-                if await self._admitted(place):
+                if await self._wait_for_slot(slot):
                     self._polled = False
                     result = await self._session(settings)
-                    self._reckon(settings, result)
+                    self._schedule_next(settings, result)
             finally:
-                place.release()
+                slot.release()
 
-    async def _admitted(self, place: SessionSlot) -> bool:
+    async def _wait_for_slot(self, slot: SessionSlot) -> bool:
         """Wait for the place; False when something changed meanwhile."""
-        if place.granted.is_set():
+        if slot.granted.is_set():
             return True
-        self._services.around.bus.publish(ClientQueued(self.settings.id))
+        self._services.context.bus.publish(ClientQueued(self.settings.id))
         self._queue = trio.CancelScope()
         with self._queue:
-            await place.granted.wait()
+            await slot.granted.wait()
         return not self._queue.cancel_called  # it may have been granted and cancelled at once
 
     async def _session(self, settings: ClientSettings) -> SessionResult:
-        self._numbers += 1
-        self.session = session = Session(settings, self._numbers, self._services.around)
+        self._sessions_started += 1
+        self.session = session = Session(settings, self._sessions_started, self._services.context)
         try:
             result = await session.run()
         finally:
@@ -154,27 +156,27 @@ class ClientRunner:
         if session.login_delay is not None:
             self._login_delay = session.login_delay
         self._logged_in = session.logged_in
-        self._guessed = session.by_words
+        self._refused_by_text = session.judged_by_text
         return result
 
-    def _reckon(self, settings: ClientSettings, result: SessionResult) -> None:
+    def _schedule_next(self, settings: ClientSettings, result: SessionResult) -> None:
         """Draw the conclusions of a session: back-off, the next due time, or the end of the runs."""
         if settings is self.settings:  # else change() has said what follows
             self._runs += 1
-            self._guesses = self._guesses + 1 if self._guessed else 0
-            if result.code is ExitCode.LOGIN or self._guesses >= GUESSES:
+            self._text_rejections = self._text_rejections + 1 if self._refused_by_text else 0
+            if result.code is ExitCode.LOGIN or self._text_rejections >= MAX_TEXT_REFUSALS:
                 self._rejections += 1
             elif self._logged_in:
                 self._rejections = 0
             outcome = SessionOutcome(result.code, self._login_delay)
-            self.due = self._services.around.clock.boottime() + interval(settings, outcome, self._rejections)
+            self.due = self._services.context.clock.boottime() + interval(settings, outcome, self._rejections)
             self.finished = 0 < settings.runs <= self._runs
         self._services.closed(self, result)
 
-    async def _turn(self) -> bool:
+    async def _wait_until_due(self) -> bool:
         """Wait until the client is to run; False when it is to end."""
-        publish = self._services.around.bus.publish
-        while not self._ending:
+        publish = self._services.context.bus.publish
+        while not self._stopping:
             if self._polled:
                 return True
             self._sleep = trio.CancelScope()
@@ -187,7 +189,7 @@ class ClientRunner:
                     await trio.sleep_forever()
                 else:
                     publish(ClientScheduled(self.settings.id, self.due))
-                    await self._services.alarm.wait_until(self.due)
+                    await self._services.timer.wait_until(self.due)
                     return True
         return False
 
@@ -197,5 +199,5 @@ class ClientRunner:
         self._queue.cancel()
 
     def _note(self, level: Level, text: str) -> None:
-        around = self._services.around
-        around.bus.publish(Noted(around.clock.now(), level, self.settings.id, text))
+        context = self._services.context
+        context.bus.publish(Noted(context.clock.now(), level, self.settings.id, text))

@@ -9,11 +9,11 @@ from tui_popretr import fs
 from tui_popretr.config.model import FolderDestination, MaildirDestination, Settings, SmtpDestination
 
 
-def unsafe_places(settings: Settings) -> list[str]:
+def unsafe_folders(settings: Settings) -> list[str]:
     """Return these folders, one for each file system. Blocking."""
     unsafe = []
     seen = set()
-    for place in _places(settings):
+    for place in _folders(settings):
         try:
             folder = fs.nearest_folder(place)
             device = os.stat(folder).st_dev
@@ -25,7 +25,7 @@ def unsafe_places(settings: Settings) -> list[str]:
     return unsafe
 
 
-def _places(settings: Settings) -> Iterator[str]:
+def _folders(settings: Settings) -> Iterator[str]:
     yield os.path.dirname(settings.journal)
     for client in settings.clients:
         match client.destination:

@@ -11,7 +11,7 @@ import trio
 from tui_popretr.errors import ConnectionCut, PopretrError, ProtocolViolation
 from tui_popretr.facts import Fact, Level, LoginSucceeded, Noted, SessionConnected, TlsDetails, TlsStarted
 from tui_popretr.pop3 import Capabilities, Quit
-from tui_popretr.session.capa import Answers, CapaMemory
+from tui_popretr.session.capa import CapaHistories, CapaMemory
 from tui_popretr.session.opening import AFTER_LOGIN, Opening
 from tui_popretr.session.setup import ConnectionSetup
 
@@ -32,24 +32,24 @@ class Findings:
     problem: PopretrError | None = None
 
 
-async def probe(entry: ConnectionSetup) -> Findings:
+async def probe(setup: ConnectionSetup) -> Findings:
     """Connect, log in, list, and leave; nothing is retrieved and nothing deleted. Never raises PopretrError."""
 
     async def look_inside(opening: Opening, findings: Findings) -> None:
-        wire = await opening.enter()
+        connection = await opening.enter()
         findings.capabilities = opening.capabilities
         try:
-            listing, findings.octets = await entry.listing(wire, opening.capabilities)
+            listing, findings.octets = await setup.listing(connection, opening.capabilities)
         except ProtocolViolation as problem:
             problem.advice = AFTER_LOGIN
             raise
         findings.messages = len(listing)
         findings.uids = [listed.uid for listed in listing if listed.uid is not None]
 
-    return await _visit(entry, look_inside)
+    return await _visit(setup, look_inside)
 
 
-async def survey(entry: ConnectionSetup) -> Findings:
+async def survey(setup: ConnectionSetup) -> Findings:
     """Connect, start TLS, send CAPA and QUIT, without a login. Never raises PopretrError."""
 
     async def look_around(opening: Opening, findings: Findings) -> None:
@@ -57,34 +57,34 @@ async def survey(entry: ConnectionSetup) -> Findings:
         findings.apop = greeting.stamp is not None
         findings.capabilities = opening.capabilities
 
-    return await _visit(entry, look_around)
+    return await _visit(setup, look_around)
 
 
-async def _visit(entry: ConnectionSetup, look: Callable[[Opening, Findings], Awaitable[None]]) -> Findings:
+async def _visit(setup: ConnectionSetup, look: Callable[[Opening, Findings], Awaitable[None]]) -> Findings:
     findings = Findings()
 
     def notice(fact: Fact) -> None:
         match fact:
-            case SessionConnected(session=entry.session, remote=remote, tls=tls):
+            case SessionConnected(session=setup.session, remote=remote, tls=tls):
                 findings.remote, findings.tls = remote, tls
-            case TlsStarted(session=entry.session, tls=tls):
+            case TlsStarted(session=setup.session, tls=tls):
                 findings.tls = tls
-            case LoginSucceeded(session=entry.session, mechanism=mechanism):
+            case LoginSucceeded(session=setup.session, mechanism=mechanism):
                 findings.mechanism = mechanism
             case Noted(level=Level.WARNING, text=text):
                 findings.warnings.append(text)
 
-    entry.bus.subscribe(notice)
+    setup.bus.subscribe(notice)
     # Without the journal: only this connection's own findings count.
-    opening = Opening(entry, CapaMemory(Answers(), None, entry.clock))
+    opening = Opening(setup, CapaMemory(CapaHistories(), None, setup.clock))
     try:
         await look(opening, findings)
-        assert opening.wire is not None
+        assert opening.connection is not None
         with trio.move_on_after(5), contextlib.suppress(ConnectionCut):  # there is nothing that QUIT is to do
-            await opening.wire.call(Quit())
+            await opening.connection.call(Quit())
     except PopretrError as problem:
         findings.problem = problem
     finally:
-        entry.bus.unsubscribe(notice)
+        setup.bus.unsubscribe(notice)
         opening.close()
     return findings

@@ -32,7 +32,7 @@ from tui_popretr.engine.client import ClientRunner, Services
 from tui_popretr.engine.describe import client_info, disabled_info, duration
 from tui_popretr.engine.expiry import ExpiryWatch
 from tui_popretr.engine.logfiles import LogFiles
-from tui_popretr.engine.powercuts import unsafe_places
+from tui_popretr.engine.powercuts import unsafe_folders
 from tui_popretr.engine.schedule import BoottimeTimer, first_due
 from tui_popretr.engine.slots import SessionSlots
 from tui_popretr.errors import (
@@ -65,7 +65,7 @@ from tui_popretr.text import visible
 #: A shutdown ends everything after so many seconds, drained or not (SPEC 3: within 10 s).
 LAST_DEADLINE = 9.3
 #: Past sessions go to the journal at most so often, seconds.
-HISTORY = 10.0
+HISTORY_INTERVAL = 10.0
 
 Loader = Callable[[], Settings]
 
@@ -104,12 +104,12 @@ class Engine:
         self._reloader = reloader
         self._until_done = until_done
         self._remember = remember
-        self._logbook = LogFiles(bus, self.clock, self._report_anywhere, trace_fallback)
+        self._log_files = LogFiles(bus, self.clock, self._report_from_thread, trace_fallback)
         self._runners: dict[str, ClientRunner] = {}
         self._retired: list[ClientRunner] = []  # of clients that a reload removed: a session may still be running
-        self._history: list[SessionRow] = []
-        self._ending = trio.Event()
-        self._ended_by_command = False
+        self._unsaved_sessions: list[SessionRow] = []
+        self._stopping = trio.Event()
+        self._stopped_by_command = False
         self._token: trio.lowlevel.TrioToken | None = None
         self._reloading = False
         self._reload_again = False
@@ -118,7 +118,7 @@ class Engine:
     @property
     def exit_code(self) -> ExitCode:
         """The worst client's exit code by its last session; OK after a shutdown that was asked for."""
-        if self._ended_by_command:
+        if self._stopped_by_command:
             return ExitCode.OK
         return worst([result.code for result in self.results.values()])
 
@@ -130,15 +130,15 @@ class Engine:
         trio.socket.set_custom_hostname_resolver(Resolver())
         self._disks = BlockingWorkers(self.settings.timeout)
         keeper = JournalKeeper(
-            self.settings.journal, self._logbook.audit, lambda: int(self.clock.now().timestamp()), self._disks
+            self.settings.journal, self._log_files.audit, lambda: int(self.clock.now().timestamp()), self._disks
         )
         try:
             # A process that finds the journal in use leaves the other one's logs alone.
-            for recovered in await keeper.open(lambda: self._logbook.apply(self.settings)):
+            for recovered in await keeper.open(lambda: self._log_files.apply(self.settings)):
                 self.note(Level.WARNING, recovery_text(recovered))
-            self._greet()
-            await self._work(keeper)
-            if self._ended_by_command:
+            self._log_start()
+            await self._run_services(keeper)
+            if self._stopped_by_command:
                 self.note(Level.INFO, "ended")
         except Exception as problem:
             self._note_defect(problem)
@@ -146,9 +146,9 @@ class Engine:
         finally:
             await self._save_history(keeper)
             await keeper.close()
-            self._logbook.close()
+            self._log_files.close()
 
-    def _greet(self) -> None:
+    def _log_start(self) -> None:
         """Say what is going to happen: with delay_start nothing else would for a while."""
         count = len(self.settings.clients)
         what = f"tui-popretr {__version__}: {count} client{'' if count == 1 else 's'}"
@@ -157,30 +157,30 @@ class Engine:
         else:
             self.note(Level.DEBUG, what)
 
-    async def _work(self, keeper: JournalKeeper) -> None:
-        committer = Committer(keeper, self._logbook.audit, self.settings.timeout)
-        alarm = BoottimeTimer(self.clock, self._resume)
+    async def _run_services(self, keeper: JournalKeeper) -> None:
+        committer = Committer(keeper, self._log_files.audit, self.settings.timeout)
+        timer = BoottimeTimer(self.clock, self._on_resume)
         self._services = Services(
-            around=SessionContext(
+            context=SessionContext(
                 bus=self.bus,
                 clock=self.clock,
-                stores=DeliveryServices(keeper, committer, self._disks, cleaned=set()),
+                services=DeliveryServices(keeper, committer, self._disks, cleaned=set()),
                 connect=self._connector,
                 paths=self.settings.paths,
                 timeout=self.settings.timeout,
                 withheld=self.settings.password_variables,
             ),
-            places=SessionSlots(self.settings.concurrency),
-            alarm=alarm,
-            closed=self._closed,
+            slots=SessionSlots(self.settings.concurrency),
+            timer=timer,
+            closed=self._session_closed,
         )
         self.bus.subscribe(ExpiryWatch(self.bus, self.clock))
         async with trio.open_nursery() as helpers:
             helpers.start_soon(self._warn_of_power_cuts)
-            helpers.start_soon(alarm.run)
-            helpers.start_soon(self._logbook.run)
+            helpers.start_soon(timer.run)
+            helpers.start_soon(self._log_files.run)
             helpers.start_soon(self._write_history, keeper)
-            helpers.start_soon(self._tell_history, keeper)
+            helpers.start_soon(self._publish_history, keeper)
             async with trio.open_nursery() as committing:
                 committing.start_soon(committer.run)
                 await self._run_clients()
@@ -193,7 +193,7 @@ class Engine:
         limiter = trio.CapacityLimiter(1)
         try:
             places = await trio.to_thread.run_sync(
-                unsafe_places, self.settings, limiter=limiter, abandon_on_cancel=True
+                unsafe_folders, self.settings, limiter=limiter, abandon_on_cancel=True
             )
         except RuntimeError as problem:
             if out_of_threads(problem) is None:
@@ -210,21 +210,21 @@ class Engine:
                 delay, total = self.settings.delay_start, self.settings.concurrency.total
                 due = first_due(index, count, client, start, delay, total)
                 self._runners[client.id] = ClientRunner(client, self._services, due)
-            self._tell_clients()
+            self._publish_clients()
             for runner in self._runners.values():
                 clients.start_soon(runner.run)
-            self._look_whether_done()
-            await self._ending.wait()
+            self._check_done()
+            await self._stopping.wait()
             clients.cancel_scope.deadline = trio.current_time() + LAST_DEADLINE
             for runner in self._all_runners():
-                runner.end()
+                runner.stop()
 
     def _all_runners(self) -> list[ClientRunner]:
         return [*self._runners.values(), *self._retired]
 
-    def _closed(self, runner: ClientRunner, result: SessionResult) -> None:
+    def _session_closed(self, runner: ClientRunner, result: SessionResult) -> None:
         self.results[runner.settings.id] = result
-        self._history.append(
+        self._unsaved_sessions.append(
             SessionRow(
                 client=runner.settings.id,
                 start=int(result.started.timestamp()),
@@ -235,13 +235,13 @@ class Engine:
                 error=visible(result.error),
             )
         )
-        self._look_whether_done()
+        self._check_done()
 
-    def _look_whether_done(self) -> None:
+    def _check_done(self) -> None:
         if self._until_done and all(runner.finished for runner in self._runners.values()):
-            self._ending.set()
+            self._stopping.set()
 
-    def _resume(self) -> None:
+    def _on_resume(self) -> None:
         """Close what was open across a suspend; called before overdue clients begin anew."""
         self.note(Level.INFO, "the machine was suspended; overdue clients run now")
         for runner in self._all_runners():
@@ -253,28 +253,30 @@ class Engine:
         """Carry out a user's command; return in words what happens. Raises ValueError for an unknown client."""
         match command:
             case PollClient(client):
-                self._runner(client).poll()
+                self._runner_of(client).poll()
                 return f"{client} runs now"
             case PollAll():
                 for runner in self._runners.values():
                     runner.poll()
                 return "all clients run now"
             case PauseClient(client):
-                self._runner(client).pause()
+                self._runner_of(client).pause()
                 return f"{client} is paused"
             case ResumeClient(client):
-                self._runner(client).resume()
+                self._runner_of(client).resume()
                 return f"{client} goes on"
             case StopSession(client):
-                return f"the session of {client} ends" if self._runner(client).stop_session() else f"{client} has none"
+                return (
+                    f"the session of {client} ends" if self._runner_of(client).stop_session() else f"{client} has none"
+                )
             case Reload():
                 return self._start_reload()
             case Shutdown():
-                self._ended_by_command = True
-                self._ending.set()
+                self._stopped_by_command = True
+                self._stopping.set()
                 return "ending"
 
-    def _runner(self, client: str) -> ClientRunner:
+    def _runner_of(self, client: str) -> ClientRunner:
         try:
             return self._runners[client]
         except KeyError:
@@ -298,22 +300,22 @@ class Engine:
         except Exception as defect:  # noqa: BLE001 - it must not end the sessions
             self.bus.publish(ConfigurationRejected((f"internal error: {type(defect).__name__}: {defect}",)))
         else:
-            if not self._ending.is_set():
-                self._take_over(settings, clients)
+            if not self._stopping.is_set():
+                self._apply_settings(settings, clients)
         finally:
             self._reloading = False
         if self._reload_again:
             self._start_reload()
 
-    def _take_over(self, settings: Settings, clients: trio.Nursery) -> None:
+    def _apply_settings(self, settings: Settings, clients: trio.Nursery) -> None:
         old, self.settings = self.settings, settings
         if settings.journal != old.journal:
             self.note(Level.WARNING, f"the journal stays {old.journal} until the program is started again")
         tls.forget()  # certificates may have been renewed
-        self._logbook.apply(settings)
-        self._services.places.limits = settings.concurrency
-        self._services.around = replace(
-            self._services.around,
+        self._log_files.apply(settings)
+        self._services.slots.limits = settings.concurrency
+        self._services.context = replace(
+            self._services.context,
             paths=settings.paths,
             timeout=settings.timeout,
             withheld=settings.password_variables,
@@ -335,16 +337,16 @@ class Engine:
             self._runners[each] = runner = ClientRunner(wanted[each], self._services, now)
             clients.start_soon(runner.run)
         self._runners = {each: self._runners[each] for each in wanted}
-        self._tell_clients()
+        self._publish_clients()
         self.bus.publish(ConfigurationReloaded(added, removed, changed))
         if self._runners:  # without any, the next reload is waited for
-            self._look_whether_done()
+            self._check_done()
 
     def close_logs(self) -> None:
         """Write the logs out and close them: for an end that cannot wait for run()."""
-        self._logbook.close()
+        self._log_files.close()
 
-    def _tell_clients(self) -> None:
+    def _publish_clients(self) -> None:
         timeout = self.settings.timeout
         infos = [client_info(runner.settings, timeout) for runner in self._runners.values()]
         infos += [disabled_info(each) for each in self.settings.disabled]
@@ -371,13 +373,13 @@ class Engine:
             where = f"{os.path.basename(place.filename)}, line {place.lineno}"
             self.note(Level.ERROR, f"internal error: {type(problem).__name__} in {where}; the program ends")
 
-    def _report_anywhere(self, text: str) -> None:
+    def _report_from_thread(self, text: str) -> None:
         """A log's trouble, noticed in whatever thread: told in the engine's, and never from inside a write."""
         if self._token is not None:
             with contextlib.suppress(trio.RunFinishedError):
                 self._token.run_sync_soon(partial(self.note, Level.ERROR, text))
 
-    async def _tell_history(self, keeper: JournalKeeper) -> None:
+    async def _publish_history(self, keeper: JournalKeeper) -> None:
         if not self._remember:
             return
         midnight = self.clock.now().replace(hour=0, minute=0, second=0, microsecond=0)
@@ -392,11 +394,11 @@ class Engine:
 
     async def _write_history(self, keeper: JournalKeeper) -> None:
         while True:
-            await trio.sleep(HISTORY)
+            await trio.sleep(HISTORY_INTERVAL)
             await self._save_history(keeper)
 
     async def _save_history(self, keeper: JournalKeeper) -> None:
-        rows, self._history = self._history, []
+        rows, self._unsaved_sessions = self._unsaved_sessions, []
         if rows:
             try:
                 with trio.move_on_after(CLOSE_TIMEOUT, shield=True):

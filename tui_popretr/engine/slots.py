@@ -12,17 +12,17 @@ from tui_popretr.config.model import Concurrency, Server
 class SessionSlot:
     """A place asked for: wait for `granted`, and release it in every case."""
 
-    __slots__ = ("_places", "granted", "host", "maildrop")
+    __slots__ = ("_slots", "granted", "host", "maildrop")
 
-    def __init__(self, places: SessionSlots, server: Server) -> None:
-        self._places = places
+    def __init__(self, slots: SessionSlots, server: Server) -> None:
+        self._slots = slots
         self.granted = trio.Event()
         self.host = server.host.lower()
         self.maildrop = server.account_key
 
     def release(self) -> None:
         """Give the place back, or stop waiting for it."""
-        self._places.release(self)
+        self._slots.release(self)
 
 
 class SessionSlots:
@@ -46,37 +46,37 @@ class SessionSlots:
     def limits(self, limits: Concurrency) -> None:
         """Change the limits; sessions that run keep their places."""
         self._limits = limits
-        self._hand_out()
+        self._grant_waiting()
 
     def request(self, server: Server) -> SessionSlot:
         """Ask for a place; it may be granted at once."""
-        place = SessionSlot(self, server)
-        self._waiting.setdefault(place.host, deque()).append(place)
-        self._hand_out()
-        return place
+        slot = SessionSlot(self, server)
+        self._waiting.setdefault(slot.host, deque()).append(slot)
+        self._grant_waiting()
+        return slot
 
-    def release(self, place: SessionSlot) -> None:
+    def release(self, slot: SessionSlot) -> None:
         """Take a place back."""
-        if place.granted.is_set():
+        if slot.granted.is_set():
             self._used -= 1
-            self._by_host[place.host] -= 1
-            if not self._by_host[place.host]:
-                del self._by_host[place.host]
-            self._maildrops.discard(place.maildrop)
+            self._by_host[slot.host] -= 1
+            if not self._by_host[slot.host]:
+                del self._by_host[slot.host]
+            self._maildrops.discard(slot.maildrop)
         else:
-            self._remove(place)
-        self._hand_out()
+            self._remove(slot)
+        self._grant_waiting()
 
-    def _hand_out(self) -> None:
+    def _grant_waiting(self) -> None:
         found = True
         while found and self._used < self._limits.total:
             found = False
             for host in list(self._waiting):
                 if self._used >= self._limits.total:
                     break
-                place = self._next_of(host)
-                if place is not None:
-                    self._grant(place)
+                slot = self._next_of(host)
+                if slot is not None:
+                    self._grant(slot)
                     found = True
 
     def _next_of(self, host: str) -> SessionSlot | None:
@@ -84,17 +84,17 @@ class SessionSlots:
             return None
         return next((each for each in self._waiting[host] if each.maildrop not in self._maildrops), None)
 
-    def _grant(self, place: SessionSlot) -> None:
-        self._remove(place)
-        if place.host in self._waiting:
-            self._waiting.move_to_end(place.host)  # the next place goes to another server
+    def _grant(self, slot: SessionSlot) -> None:
+        self._remove(slot)
+        if slot.host in self._waiting:
+            self._waiting.move_to_end(slot.host)  # the next place goes to another server
         self._used += 1
-        self._by_host[place.host] += 1
-        self._maildrops.add(place.maildrop)
-        place.granted.set()
+        self._by_host[slot.host] += 1
+        self._maildrops.add(slot.maildrop)
+        slot.granted.set()
 
-    def _remove(self, place: SessionSlot) -> None:
-        queue = self._waiting[place.host]
-        queue.remove(place)
+    def _remove(self, slot: SessionSlot) -> None:
+        queue = self._waiting[slot.host]
+        queue.remove(slot)
         if not queue:
-            del self._waiting[place.host]
+            del self._waiting[slot.host]

@@ -27,21 +27,21 @@ _KNOWN = frozenset(each.value.removeprefix("SASL_").replace("_", "-") for each i
 _Key = tuple[str, int]
 
 
-class Answers:
+class CapaHistories:
     """The histories of all servers, shared by all sessions of a process. `known` is None until the journal is read."""
 
     def __init__(self) -> None:
         self.known: dict[_Key, CapaHistory] | None = None
         self.reading = trio.Lock()
-        self.silent_later: set[_Key] = set()  # servers that do not list PIPELINING after the login either
-        self.breaking_later: set[_Key] = set()  # CAPA after the login breaks the connection
+        self.useless_second_capa: set[_Key] = set()  # servers that do not list PIPELINING after the login either
+        self.breaking_second_capa: set[_Key] = set()  # CAPA after the login breaks the connection
 
 
 class CapaMemory:
     """Reads and writes the histories of servers. Without a keeper they are kept in memory only."""
 
-    def __init__(self, answers: Answers, keeper: JournalKeeper | None, clock: Clock) -> None:
-        self._answers = answers
+    def __init__(self, capa_histories: CapaHistories, keeper: JournalKeeper | None, clock: Clock) -> None:
+        self._histories = capa_histories
         self._keeper = keeper
         self._clock = clock
 
@@ -50,7 +50,7 @@ class CapaMemory:
         host, port = _key(server)
         return (await self._all()).get((host, port), CapaHistory(host, port, False, (), 0.0, 0.0))
 
-    async def rests(self, server: Server) -> bool:
+    async def backing_off(self, server: Server) -> bool:
         """Whether CAPA is not to be sent to a server yet; a clock that was set back ends that. Raises JournalError."""
         history = await self.of(server)
         return history.broke > 0 and abs(self._now() - history.broke) < DAY
@@ -73,29 +73,29 @@ class CapaMemory:
         if history.utf8 and abs(self._now() - history.time) >= REPLACED:
             await self._note(history._replace(utf8=False))
 
-    def answers_later(self, server: Server) -> bool:
+    def second_capa_allowed(self, server: Server) -> bool:
         """Whether a server may be asked for CAPA after the login."""
-        return _key(server) not in self._answers.breaking_later
+        return _key(server) not in self._histories.breaking_second_capa
 
-    def broke_later(self, server: Server) -> None:
+    def broke_at_second_capa(self, server: Server) -> None:
         """CAPA after the login broke the connection."""
-        self._answers.breaking_later.add(_key(server))
+        self._histories.breaking_second_capa.add(_key(server))
 
-    def says_more_later(self, server: Server) -> bool:
+    def second_capa_useful(self, server: Server) -> bool:
         """Whether a server that lists no PIPELINING before the login may list it after the login."""
-        return _key(server) not in self._answers.silent_later
+        return _key(server) not in self._histories.useless_second_capa
 
-    def said_no_more(self, server: Server) -> None:
+    def second_capa_useless(self, server: Server) -> None:
         """Record that a server listed no PIPELINING after the login either."""
-        self._answers.silent_later.add(_key(server))
+        self._histories.useless_second_capa.add(_key(server))
 
     async def _all(self) -> dict[_Key, CapaHistory]:
-        answers = self._answers
-        async with answers.reading:
-            if answers.known is None:
+        capa_histories = self._histories
+        async with capa_histories.reading:
+            if capa_histories.known is None:
                 rows = await self._keeper.run(lambda journal: journal.capa_histories()) if self._keeper else []
-                answers.known = {(row.host, row.port): row for row in rows}
-        return answers.known
+                capa_histories.known = {(row.host, row.port): row for row in rows}
+        return capa_histories.known
 
     async def _note(self, history: CapaHistory) -> None:
         histories = await self._all()

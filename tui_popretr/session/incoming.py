@@ -58,7 +58,7 @@ class DeliveryContext:
     sink: Sink
     lane: Lane
     disk: BlockingWorker
-    readers: ReceiveBudget
+    receive_budget: ReceiveBudget
     accepted: AcceptedRecipients  # which recipients have which messages already
     next_id: Callable[[], int]
     received: Callable[[], bytes]  # our Received header for a message of now, b"" where it is omitted
@@ -88,9 +88,9 @@ class Incoming:
 
     __slots__ = (
         "_canonical",
+        "_delivery",
         "_eol",
         "_limit",
-        "_target",
         "_undecided",
         "draft",
         "feeds",
@@ -100,21 +100,21 @@ class Incoming:
         "size",
     )
 
-    def __init__(self, job: Fetch | Verify, target: DeliveryContext, *, store: bool, whole: bool) -> None:
+    def __init__(self, job: Fetch | Verify, delivery: DeliveryContext, *, store: bool, whole: bool) -> None:
         self.job = job
-        self.hasher = IdentityHasher(whole=whole, utf8=target.utf8)
+        self.hasher = IdentityHasher(whole=whole, utf8=delivery.utf8)
         self.size = 0
         self.feeds = 0  # its line feeds
         self.record_id = 0
         self.draft: Draft | None = None
-        self._target = target
-        self._limit = _limit(job.listed.octets, target.policy.max_size)
+        self._delivery = delivery
+        self._limit = _limit(job.listed.octets, delivery.policy.max_size)
         self._undecided: bytes | None = b""  # the beginning, until it is known whether a header may precede it
         self._canonical = True  # as BodyChunk.canonical, for the beginning
         if store:
-            self.record_id = target.next_id()
-            self.draft = target.sink.open(self.record_id, target.now())
-            self._eol = EolConverter(target.sink.eol)
+            self.record_id = delivery.next_id()
+            self.draft = delivery.sink.open(self.record_id, delivery.now())
+            self._eol = EolConverter(delivery.sink.eol)
 
     def feed(self, chunk: BodyChunk) -> None:
         """Take the next piece. Raises ProtocolViolation where the message is far longer than announced."""
@@ -154,9 +154,9 @@ class Incoming:
         self._undecided = None
         if beginning.dropped:
             listed = self.job.listed
-            self._target.debug(f"{message(listed.number, listed.uid)}: the mbox line before its header is dropped")
+            self._delivery.debug(f"{message(listed.number, listed.uid)}: the mbox line before its header is dropped")
             data = data[beginning.dropped :]
-        header = self._target.received() if beginning.header else b""
+        header = self._delivery.received() if beginning.header else b""
         for part, canonical in ((header, True), (data, self._canonical)):
             if part:
                 self.draft.write(self._eol.feed(part, canonical=canonical))

@@ -77,7 +77,7 @@ class LoginOptions:
     utf8_answer: Reply | None = None
 
 
-async def log_in(wire: Pop3Connection, server: Server, options: LoginOptions) -> str:
+async def log_in(connection: Pop3Connection, server: Server, options: LoginOptions) -> str:
     """Log in and return the name of the method that succeeded. The wire's machine has the capabilities.
 
     Raises LoginRejected, TlsRequired, ServerNotAuthenticated, NoUsableMechanism, PasswordUnavailable, and the errors
@@ -86,28 +86,28 @@ async def log_in(wire: Pop3Connection, server: Server, options: LoginOptions) ->
     # A certificate alone logs in by EXTERNAL: no reason to run a password command for it.
     needs_password = any(each is not AuthType.SASL_EXTERNAL for each in server.auth_types)
     password = await obtain(server.password) if needs_password else Secret("")
-    return await _Login(wire, server, password, options).run()
+    return await _Login(connection, server, password, options).run()
 
 
 def response_code_error(text: bytes, code: str | None) -> PopretrError | None:
     """Return the error of an -ERR whose RESP-CODE is not about the credentials, None for any other."""
     kind = _ENDS.get(code or "")
-    words = visible(text, 200)
-    return None if kind is None else kind(f"the server refused access: {words}", advice=advice_for(words))
+    reason = visible(text, 200)
+    return None if kind is None else kind(f"the server refused access: {reason}", advice=advice_for(reason))
 
 
-def _error_by_words(text: bytes, username: str) -> PopretrError | None:
+def _error_by_text(text: bytes, username: str) -> PopretrError | None:
     """Return the error for an -ERR to a login that is temporary by its text, None for any other."""
-    words = visible(text, 200)
+    reason = visible(text, 200)
     kinds: dict[LoginRefusal, type[PopretrError]] = {
         LoginRefusal.IN_USE: MailboxInUse,
         LoginRefusal.TEMPORARY: ServerTemporaryFailure,
     }
-    kind = kinds.get(classify(words, username))
+    kind = kinds.get(classify(reason, username))
     if kind is None:
         return None
-    problem = kind(f"the server refused access: {words}")
-    problem.by_words = True
+    problem = kind(f"the server refused access: {reason}")
+    problem.judged_by_text = True
     return problem
 
 
@@ -118,8 +118,8 @@ class _Refused:
     `final`: no other method can succeed.
     """
 
-    words: str
-    judged: bool = True
+    reason: str
+    credentials_seen: bool = True
     cancelled: bool = False
     final: bool = False
 
@@ -127,81 +127,83 @@ class _Refused:
 class _Login:
     """A login on one connection."""
 
-    def __init__(self, wire: Pop3Connection, server: Server, password: Secret, options: LoginOptions) -> None:
-        self._wire = wire
+    def __init__(self, connection: Pop3Connection, server: Server, password: Secret, options: LoginOptions) -> None:
+        self._connection = connection
         self._server = server
         self._username = server.username or ""
         self._password = password
         self._options = options
-        address = ipaddress.ip_address(wire.stream.remote_ip.partition("%")[0])
+        address = ipaddress.ip_address(connection.stream.remote_ip.partition("%")[0])
         self._private = server.tls is not None or address.is_loopback
         self._refused: dict[AuthType, _Refused] = {}
-        self._passed_over: dict[AuthType, str] = {}
-        self._hung_up = ""  # how the connection ended after a refusal
+        self._unusable: dict[AuthType, str] = {}
+        self._closed_after_refusal = ""  # how the connection ended after a refusal
 
     async def run(self) -> str:
         auto = AuthType.AUTO in self._server.auth_types
         methods = self._chosen() if auto else self._server.auth_types
         if self._options.utf8 and not self._options.together:
-            self._heard_utf8(await self._wire.call(Utf8()))
+            self._store_utf8_reply(await self._connection.call(Utf8()))
         for method in methods:
             try:
                 outcome = await self._attempt(method)
             except (LocalProtocolError, MechanismUnusable) as problem:
-                self._passed_over[method] = str(problem)
+                self._unusable[method] = str(problem)
                 continue
             except (ConnectionCut, ProtocolViolation) as trouble:
                 if not self._refused:
                     raise
-                self._hung_up = self._hung_up or str(trouble)  # some servers close it after a rejected login
+                self._closed_after_refusal = self._closed_after_refusal or str(
+                    trouble
+                )  # some servers close it after a rejected login
                 break
             if isinstance(outcome, str):
                 return outcome
             self._refused[method] = outcome
-            if self._hung_up or outcome.final or (auto and outcome.judged):
+            if self._closed_after_refusal or outcome.final or (auto and outcome.credentials_seen):
                 break
         if self._refused:
             raise self._rejected(methods)
-        raise NoUsableMechanism(f"no usable login method: {_told(self._passed_over)}")
+        raise NoUsableMechanism(f"no usable login method: {_join_reasons(self._unusable)}")
 
     # --- a rejection --------------------------------------------------------------------------------------------------
 
     def _rejected(self, methods: tuple[AuthType, ...]) -> LoginRejected:
-        told = _told({method: refused.words for method, refused in self._refused.items()})
+        reasons = _join_reasons({method: refused.reason for method, refused in self._refused.items()})
         if self._tls_is_wanted():
-            return TlsRequired(f"the server allows no login without TLS ({told})")
-        ended = f", and then: {self._hung_up}" if self._hung_up else ""
-        return LoginRejected(f"the server rejected the login ({told}){ended}", advice=self._advice(methods))
+            return TlsRequired(f"the server allows no login without TLS ({reasons})")
+        ended = f", and then: {self._closed_after_refusal}" if self._closed_after_refusal else ""
+        return LoginRejected(f"the server rejected the login ({reasons}){ended}", advice=self._advice(methods))
 
     def _tls_is_wanted(self) -> bool:
         """Whether it is for want of TLS that the server refused, so that it has not judged the credentials."""
         if self._server.tls is not None:
             return False
         refused = self._refused.values()
-        return any(wants_tls(each.words) for each in refused) and all(
-            wants_tls(each.words) or not each.judged for each in refused
+        return any(wants_tls(each.reason) for each in refused) and all(
+            wants_tls(each.reason) or not each.credentials_seen for each in refused
         )
 
     def _advice(self, methods: tuple[AuthType, ...]) -> str | None:
         """Return what to do after a rejection, None for what is always said."""
         for refused in self._refused.values():
-            if (advice := advice_for(refused.words)) is not None:
+            if (advice := advice_for(refused.reason)) is not None:
                 return advice
         if all(refused.cancelled for refused in self._refused.values()):
             return "the server breaks the rules of this login method: tell its operator, or name another in authtypes"
         if all(each in TOKENS for each in self._refused):
             return "the access token may have expired, or be for another purpose; best is a command that gets a new one"
-        left = [each.value for each in methods if each not in self._refused and each not in self._passed_over]
+        left = [each.value for each in methods if each not in self._refused and each not in self._unusable]
         tried = " and ".join(each.value for each in self._refused)
         others = f"name another in authtypes (here: {', '.join(left)})" if left else "name another in authtypes"
-        if self._hung_up and left:
+        if self._closed_after_refusal and left:
             return (
                 f"the server closes the connection after it refuses {tried}, so no other method can be tried: if"
                 f" username and password are right, {others}"
             )
         if AuthType.AUTO not in self._server.auth_types:
             return None
-        if list(self._refused) == [AuthType.APOP] and not self._refused[AuthType.APOP].judged:
+        if list(self._refused) == [AuthType.APOP] and not self._refused[AuthType.APOP].credentials_seen:
             # The only method that AUTO takes without TLS if the server lists no mechanism.
             return (
                 "the greeting has a timestamp for APOP, but the server may not support APOP. If username and password"
@@ -220,7 +222,7 @@ class _Login:
     def _chosen(self) -> tuple[AuthType, ...]:
         """Return AUTO's methods."""
         server, options = self._server, self._options
-        offer = Offer(self._wire.machine.capabilities, options.stamp is not None, options.remembered)
+        offer = Offer(self._connection.machine.capabilities, options.stamp is not None, options.remembered)
         password = bool(server.username) and server.password is not None
         return choose(offer, private=self._private, password=password)
 
@@ -246,38 +248,40 @@ class _Login:
                 answers = await self._call(secret)
         if isinstance(answers[-1], Reply) and answers[-1].ok:
             return AuthType.USERPASS.value
-        return self._refusal(next(reply for reply in map(self._judged, answers) if not reply.ok))
+        return self._refusal(next(reply for reply in map(self._require_reply, answers) if not reply.ok))
 
     async def _apop(self) -> str | _Refused:
         stamp = self._options.stamp
         if stamp is None:
             raise LocalProtocolError("the greeting has no stamp for it")
         (answer,) = await self._call(Apop(self._username, apop_digest(stamp, self._password)))
-        reply = self._judged(answer)
+        reply = self._require_reply(answer)
         # a stamp promises nothing: many servers have one and no APOP, or not for this account
-        return AuthType.APOP.value if reply.ok else self._refusal(reply, judged=reply.code == "AUTH")
+        return AuthType.APOP.value if reply.ok else self._refusal(reply, credentials_seen=reply.code == "AUTH")
 
     async def _sasl(self, method: AuthType) -> str | _Refused:
         exchange = self._exchange(method)
         authentication = Authentication(exchange, initial_response=self._server.initial_response)
         auth = authentication.start()
         (answer,) = await self._call(auth)
-        judged, response = auth.initial is not None, None
+        credentials_seen, response = auth.initial is not None, None
         while isinstance(answer, Continuation):
             response = await _answer(authentication, answer)
             if exchange.proof is Proof.WRONG:
                 # whatever else is configured: who does not know the password is not told it
-                await self._wire.send([response])
+                await self._connection.send([response])
                 raise ServerNotAuthenticated(exchange.problem or exchange.proof.value)
-            judged = judged or not isinstance(response, SaslCancel)
-            answer = await self._wire.call(response)
-        reply = self._judged(answer)
+            credentials_seen = credentials_seen or not isinstance(response, SaslCancel)
+            answer = await self._connection.call(response)
+        reply = self._require_reply(answer)
         if reply.ok and exchange.proof is Proof.OWED:
             raise ServerNotAuthenticated("the server accepted the login without proving that it knows the password")
         if reply.ok:
             return f"SASL_{exchange.mechanism.replace('-', '_')}"
         cancelled = isinstance(response, SaslCancel)
-        return self._refusal(reply, exchange.problem, judged=judged or reply.code == "AUTH", cancelled=cancelled)
+        return self._refusal(
+            reply, exchange.problem, credentials_seen=credentials_seen or reply.code == "AUTH", cancelled=cancelled
+        )
 
     async def _call(self, *commands: Command) -> list[Reply | Listing | Continuation]:
         """Send commands together, after UTF8 if that is still to be sent; return the answers to them.
@@ -287,41 +291,41 @@ class _Login:
         ahead = [Utf8()] if self._options.utf8 and self._options.utf8_answer is None else []
         ends: list[Reply | Listing | Continuation] = []
         try:
-            await self._wire.call_all([*ahead, *commands], ends)
+            await self._connection.call_all([*ahead, *commands], ends)
         except (ConnectionCut, ProtocolViolation) as trouble:
             if not any(isinstance(each, Reply) and not each.ok for each in ends[len(ahead) :]):
                 raise
-            self._hung_up = str(trouble)
+            self._closed_after_refusal = str(trouble)
         if ahead:
-            self._heard_utf8(ends.pop(0))
+            self._store_utf8_reply(ends.pop(0))
         return ends
 
-    def _heard_utf8(self, answer: Reply | Listing | Continuation) -> None:
+    def _store_utf8_reply(self, answer: Reply | Listing | Continuation) -> None:
         assert isinstance(answer, Reply)
         self._options.utf8_answer = answer
 
-    def _judged(self, answer: Reply | Listing | Continuation) -> Reply:
+    def _require_reply(self, answer: Reply | Listing | Continuation) -> Reply:
         """Return the answer to a command of a login. Raises if the refusal is not about the credentials."""
         assert isinstance(answer, Reply)
         if not answer.ok:
             problem = response_code_error(answer.text, answer.code)
             if problem is None and answer.code != "AUTH":
-                problem = _error_by_words(answer.text, self._username)
+                problem = _error_by_text(answer.text, self._username)
             if problem is not None:
                 raise problem
         return answer
 
     def _refusal(
-        self, reply: Reply, words: str | None = None, *, judged: bool = True, cancelled: bool = False
+        self, reply: Reply, reason: str | None = None, *, credentials_seen: bool = True, cancelled: bool = False
     ) -> _Refused:
         text = visible(reply.text, 200)
         final = classify(text, self._username) is LoginRefusal.LOCKED_OUT
-        return _Refused(words or text or "refused without a reason", judged, cancelled, final)
+        return _Refused(reason or text or "refused without a reason", credentials_seen, cancelled, final)
 
     def _exchange(self, method: AuthType) -> Exchange:
         name, binding = mechanism(method), None
-        if method in _SCRAM and (binding := self._wire.stream.channel_binding()) is not None:
-            capabilities = self._wire.machine.capabilities
+        if method in _SCRAM and (binding := self._connection.stream.channel_binding()) is not None:
+            capabilities = self._connection.machine.capabilities
             if capabilities is None:
                 binding = None  # then the server cannot be told that it offers no -PLUS
             elif f"{name}-PLUS" in capabilities.sasl:
@@ -337,5 +341,5 @@ async def _answer(authentication: Authentication, challenge: Continuation) -> Co
     return work()
 
 
-def _told(reasons: dict[AuthType, str]) -> str:
+def _join_reasons(reasons: dict[AuthType, str]) -> str:
     return "; ".join(f"{method.value}: {reason}" for method, reason in reasons.items())

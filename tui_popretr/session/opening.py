@@ -49,33 +49,33 @@ class _CapaBrokeError(Exception):
 class Opening:
     """Opens a client's maildrop over one connection, or over a second if CAPA broke the first."""
 
-    def __init__(self, entry: ConnectionSetup, memory: CapaMemory, pipelining: Pipelining | None = None) -> None:
+    def __init__(self, setup: ConnectionSetup, memory: CapaMemory, pipelining: Pipelining | None = None) -> None:
         """Without `pipelining`, commands are sent one at a time."""
-        self._entry = entry
+        self._setup = setup
         self._memory = memory
-        self._manners = pipelining
-        self._never = entry.client.capa is CapaUse.NEVER
+        self._pipelining = pipelining
+        self._never = setup.client.capa is CapaUse.NEVER
         self._asked = False  # CAPA, on this connection
         #: The current connection; close() closes it.
-        self.wire: Pop3Connection | None = None
+        self.connection: Pop3Connection | None = None
         #: The server's capabilities; None if CAPA was not sent or was refused.
         self.capabilities: Capabilities | None = None
         #: Whether several commands are sent at once.
-        self.pipelining = False
+        self.pipelined = False
         #: Whether the server sends messages in UTF-8 mode (RFC 6856 §2.1).
         self.utf8 = False
         #: Why nothing may be deleted: a server that has listed UTF8 refused it. "" if that did not happen.
-        self.doubtful = ""
+        self.no_deletion_reason = ""
         #: Whether the connection broke while more than one command of the login was unanswered.
         self.broke_by_pipelining = False
         #: Whether the connection broke at CAPA after the login: the next one does not ask for it there.
-        self.broke_later = False
+        self.broke_at_second_capa = False
 
     def close(self) -> None:
         """Close the connection at once."""
-        wire, self.wire = self.wire, None
-        if wire is not None:
-            wire.close()
+        connection, self.connection = self.connection, None
+        if connection is not None:
+            connection.close()
 
     async def enter(self) -> Pop3Connection:
         """Connect and log in. Raises PopretrError if that fails."""
@@ -94,8 +94,8 @@ class Opening:
     # --- with CAPA, or without ----------------------------------------------------------------------------------------
 
     async def _with_or_without_capa(self, then: _Then) -> Pop3Connection:
-        server = self._entry.client.server
-        ask = not self._never and not await self._memory.rests(server)
+        server = self._setup.client.server
+        ask = not self._never and not await self._memory.backing_off(server)
         try:
             return await self._once(then, ask=ask)
         except _CapaBrokeError as broke:
@@ -108,124 +108,126 @@ class Opening:
             raise problem
         self._warn(f"{problem}; connecting once more without CAPA")
         self.close()
-        wire = await self._once(then, ask=False)
+        connection = await self._once(then, ask=False)
         if then == self._log_in:
             await self._memory.broke(server)
             self._warn(
                 f"{server.address} cannot handle CAPA: it is not sent again for a day."
                 ' capa="never" in the client switches it off'
             )
-        return wire
+        return connection
 
     async def _once(self, then: _Then, *, ask: bool) -> Pop3Connection:
-        entry, client = self._entry, self._entry.client
+        setup, client = self._setup, self._setup.client
         self._asked, self.capabilities = ask, None
-        self.wire = wire = await entry.connect()
-        greeting = await entry.greet(wire)
+        self.connection = connection = await setup.connect()
+        greeting = await setup.greet(connection)
         latent = client.server.tls is not None and client.server.tls.latent
         if ask and latent and client.capa is CapaUse.STLS:
-            await self._capa(wire)
-        await entry.secure(wire)
-        entry.bus.publish(SessionAdvanced(entry.session, Stage.LOGIN))
+            await self._capa(connection)
+        await setup.secure(connection)
+        setup.bus.publish(SessionAdvanced(setup.session, Stage.LOGIN))
         if ask:
-            self.capabilities = await self._capa(wire)
+            self.capabilities = await self._capa(connection)
             if self.capabilities is not None:
                 await self._memory.answered(client.server, self.capabilities)
         elif not self._never:
-            wire.event("CAPA is not sent: the connection to this server broke at CAPA before")
-        await then(wire, greeting)
-        return wire
+            connection.event("CAPA is not sent: the connection to this server broke at CAPA before")
+        await then(connection, greeting)
+        return connection
 
-    async def _capa(self, wire: Pop3Connection) -> Capabilities | None:
+    async def _capa(self, connection: Pop3Connection) -> Capabilities | None:
         try:
             with trio.move_on_after(CAPA_PATIENCE):
-                return await self._entry.capabilities(wire)
+                return await self._setup.capabilities(connection)
             raise ServerStalled(f"the server has not answered CAPA within {CAPA_PATIENCE:g} s")
         except _BREAKS as problem:
-            if not wire.machine.outstanding:  # it broke before CAPA was sent
+            if not connection.machine.outstanding:  # it broke before CAPA was sent
                 raise
             raise _CapaBrokeError(problem) from problem
 
-    async def _capa_later(self, wire: Pop3Connection) -> Capabilities | None:
+    async def _second_capa(self, connection: Pop3Connection) -> Capabilities | None:
         """Ask for CAPA after the login. Where that breaks the connection, this process asks that server no more."""
         try:
-            return await self._capa(wire)
+            return await self._capa(connection)
         except _CapaBrokeError as broke:
-            self._memory.broke_later(self._entry.client.server)
-            self.broke_later = True
+            self._memory.broke_at_second_capa(self._setup.client.server)
+            self.broke_at_second_capa = True
             raise broke.problem from broke
 
     # --- the login ----------------------------------------------------------------------------------------------------
 
-    async def _log_in(self, wire: Pop3Connection, greeting: Greeting) -> None:
-        entry, server = self._entry, self._entry.client.server
+    async def _log_in(self, connection: Pop3Connection, greeting: Greeting) -> None:
+        setup, server = self._setup, self._setup.client.server
         history = await self._memory.of(server)
-        self.pipelining = await self._begin(wire)
+        self.pipelined = await self._begin(connection)
         listed = self.capabilities is not None and self.capabilities.has("UTF8")
         options = LoginOptions(
             greeting.stamp,
-            together=self.pipelining,
+            together=self.pipelined,
             utf8=listed or (self.capabilities is None and history.utf8),
             remembered=history.mechanisms if self.capabilities is None else (),
         )
         try:
-            mechanism = await log_in(wire, server, options)
+            mechanism = await log_in(connection, server, options)
         except _BREAKS:
-            self.broke_by_pipelining = wire.sent_together > 1 and wire.machine.outstanding > 0
+            self.broke_by_pipelining = connection.sent_together > 1 and connection.machine.outstanding > 0
             raise
-        entry.bus.publish(LoginSucceeded(entry.session, mechanism))
-        await self._conclude_utf8(options)
-        asks_later = self._memory.answers_later(server)
-        if self.capabilities is not None and asks_later and _differs_later(self.capabilities):
-            self.capabilities = await self._capa_later(wire) or self.capabilities
+        setup.bus.publish(LoginSucceeded(setup.session, mechanism))
+        await self._evaluate_utf8_reply(options)
+        asks_later = self._memory.second_capa_allowed(server)
+        if self.capabilities is not None and asks_later and _announces_changes(self.capabilities):
+            self.capabilities = await self._second_capa(connection) or self.capabilities
 
-    async def _conclude_utf8(self, options: LoginOptions) -> None:
+    async def _evaluate_utf8_reply(self, options: LoginOptions) -> None:
         answer = options.utf8_answer
         self.utf8 = answer is not None and answer.ok
-        self.doubtful = ""
+        self.no_deletion_reason = ""
         if answer is None or answer.ok:
             return
-        server = self._entry.client.server
-        self.doubtful = (
+        server = self._setup.client.server
+        self.no_deletion_reason = (
             f"the server has listed UTF8 and refuses it now ({visible(answer.text, 200) or 'without a reason'})"
         )
         if self._never:
-            self.doubtful += ': remove capa="never" for one run, so that CAPA shows whether the server still has it'
+            self.no_deletion_reason += (
+                ': remove capa="never" for one run, so that CAPA shows whether the server still has it'
+            )
         elif self.capabilities is None and self._asked:
             await self._memory.refused_utf8(server)
 
-    async def _begin(self, wire: Pop3Connection) -> bool:
-        if self._manners is None or not self._entry.client.pipelining:
+    async def _begin(self, connection: Pop3Connection) -> bool:
+        if self._pipelining is None or not self._setup.client.pipelining:
             return False
         # Replies that follow at once would hide the silence that ends the messages of such a server.
-        return await self._manners.begin(wire, None if wire.machine.bare_lines else self.capabilities)
+        return await self._pipelining.begin(connection, None if connection.machine.bare_lines else self.capabilities)
 
     async def counted(self, messages: int) -> bool:
         """Return, when the number of messages is known, whether several commands are sent at once from here on."""
-        wire, server = self.wire, self._entry.client.server
-        assert wire is not None
+        connection, server = self.connection, self._setup.client.server
+        assert connection is not None
         if (
             not self._asked
-            or self._manners is None
-            or not self._entry.client.pipelining
+            or self._pipelining is None
+            or not self._setup.client.pipelining
             or messages < WORTH_ASKING
             or (self.capabilities is not None and self.capabilities.pipelining)
-            or not (self._memory.answers_later(server) and self._memory.says_more_later(server))
+            or not (self._memory.second_capa_allowed(server) and self._memory.second_capa_useful(server))
         ):
-            return self.pipelining
-        later = await self._capa_later(wire)
+            return self.pipelined
+        later = await self._second_capa(connection)
         if later is None or not later.pipelining:
-            self._memory.said_no_more(server)
+            self._memory.second_capa_useless(server)
         if later is not None:
             self.capabilities = later
-            self.pipelining = await self._begin(wire)
-        return self.pipelining
+            self.pipelined = await self._begin(connection)
+        return self.pipelined
 
     def _warn(self, text: str) -> None:
-        entry = self._entry
-        entry.bus.publish(Noted(entry.clock.now(), Level.WARNING, entry.session.client, text))
+        setup = self._setup
+        setup.bus.publish(Noted(setup.clock.now(), Level.WARNING, setup.session.client, text))
 
 
-def _differs_later(capabilities: Capabilities) -> bool:
+def _announces_changes(capabilities: Capabilities) -> bool:
     """Whether the server announces that a limit may differ for this user (RFC 2449 §6.5 and §6.7)."""
     return any("USER" in map(str.upper, capabilities.params(name)[1:]) for name in ("LOGIN-DELAY", "EXPIRE"))

@@ -18,16 +18,18 @@ RESTS = (0, 1, 30)
 #: A failure at the first commands that were sent together counts like so many: there a server that cannot do it fails.
 AT_FIRST = 2
 #: What is said where a server may have stumbled over it.
-ONE_BY_ONE = "it had several commands to answer, as it offers (PIPELINING): connecting once more, one command at a time"
+RECONNECT_UNPIPELINED = (
+    "it had several commands to answer, as it offers (PIPELINING): connecting once more, one command at a time"
+)
 
 
-def broke_by_pipelining(wire: Pop3Connection) -> bool:
+def broke_by_pipelining(connection: Pop3Connection) -> bool:
     """Whether, where a connection broke, the cause may be that the server had more than one command to answer.
 
     Servers that cannot do that forget what came behind the first, hang up, or answer something else. In the middle of a
     message or a listing that is not the cause; but for a message that only silence would have ended.
     """
-    machine = wire.machine
+    machine = connection.machine
     return machine.outstanding > 1 and (machine.passed_an_end or not machine.answering)
 
 
@@ -45,7 +47,7 @@ class PipeliningHistory:
                 rows = await keeper.run(lambda journal: journal.pipelining_failures())
                 self._known = {(row.host, row.port): row for row in rows}
         failure = self._known.get(_key(server))
-        return failure is None or not _rests(failure, _now(clock))
+        return failure is None or not _backing_off(failure, _now(clock))
 
     async def succeeded(self, server: Server, keeper: JournalKeeper) -> None:
         """A connection with pipelining went well to its end. Raises JournalError."""
@@ -74,42 +76,44 @@ class PipeliningHistory:
 class Pipelining:
     """Whether a session sends several commands at once, and what it learns of its server by that."""
 
-    def __init__(self, server: Server, experience: PipeliningHistory, keeper: JournalKeeper, clock: Clock) -> None:
+    def __init__(
+        self, server: Server, pipelining_history: PipeliningHistory, keeper: JournalKeeper, clock: Clock
+    ) -> None:
         self._server = server
-        self._experience = experience
+        self._history = pipelining_history
         self._keeper = keeper
         self._clock = clock
         self._used = False  # on the connection that there is, or was last
         self._since = 0.0  # when that was begun
-        self._doubted = self._at_first = False
+        self._suspected = self._at_first = False
         #: The trouble key of the message at which the server may have stumbled over it: it is asked for last.
         self.last: frozenset[str] = frozenset()
 
-    async def begin(self, wire: Pop3Connection, capabilities: Capabilities | None) -> bool:
+    async def begin(self, connection: Pop3Connection, capabilities: Capabilities | None) -> bool:
         """Return whether a new connection does it. Raises JournalError."""
         self._used = False
-        if not self._doubted:
+        if not self._suspected:
             self._since = _now(self._clock)
-        if capabilities is not None and capabilities.pipelining and not self._doubted:
-            self._used = await self._experience.trusts(self._server, self._keeper, self._clock)
+        if capabilities is not None and capabilities.pipelining and not self._suspected:
+            self._used = await self._history.trusts(self._server, self._keeper, self._clock)
             if not self._used:
-                wire.event("One command at a time: this server could not do PIPELINING")
+                connection.event("One command at a time: this server could not do PIPELINING")
         return self._used
 
-    def doubt(self, suspect: str | None, *, at_first: bool) -> None:
+    def suspect_server(self, suspect: str | None, *, at_first: bool) -> None:
         """The server may have stumbled over it, at the message with this trouble key: no other connection does it.
 
         `at_first`: at the first commands that were sent together.
         """
-        self._doubted, self._at_first = True, at_first
+        self._suspected, self._at_first = True, at_first
         self.last = frozenset() if suspect is None else frozenset({suspect})
 
-    async def conclude(self) -> str | None:
+    async def record_outcome(self) -> str | None:
         """A connection went well to its end: return what is to be said of the server now. Raises JournalError."""
         if self._used:
-            await self._experience.succeeded(self._server, self._keeper)
-        elif self._doubted:
-            days = await self._experience.failed(
+            await self._history.succeeded(self._server, self._keeper)
+        elif self._suspected:
+            days = await self._history.failed(
                 self._server, self._keeper, self._clock, since=self._since, at_first=self._at_first
             )
             if days:
@@ -124,7 +128,7 @@ def _days(failure: PipeliningFailure) -> int:
     return RESTS[min(failure.failures, len(RESTS)) - 1]
 
 
-def _rests(failure: PipeliningFailure, now: float) -> bool:
+def _backing_off(failure: PipeliningFailure, now: float) -> bool:
     """Whether a server is not to be tried yet; a clock that was put back ends that."""
     return abs(now - failure.time) < _days(failure) * DAY
 

@@ -37,7 +37,7 @@ class Listed:
         return self.octets or 0
 
     @property
-    def trouble_key(self) -> str:
+    def failure_key(self) -> str:
         """The key under which failures are counted: of the UID, or of the size if there is no UID."""
         return uid_key(self.uid) if self.uid is not None else size_key(self.octets)
 
@@ -105,16 +105,16 @@ class Skip:
 
 @dataclass(slots=True)
 class Plan:
-    """What to do, in order. `unnamed` are delivered records without a UID, to be matched by the hash of the whole.
+    """What to do, in order. `without_uid` are delivered records without a UID, to be matched by the hash of the whole.
 
-    `apart`: deletions that have failed before, those with the fewest failures first.
+    `separate_deletions`: deletions that have failed before, those with the fewest failures first.
     """
 
     work: list[Fetch | Verify] = field(default_factory=list)
-    apart: list[Verify] = field(default_factory=list)
+    separate_deletions: list[Verify] = field(default_factory=list)
     skips: list[Skip] = field(default_factory=list)
-    unnamed: list[Record] = field(default_factory=list)
-    newly_owed: list[int] = field(default_factory=list)  # records: their deletion was not, or is not any more
+    without_uid: list[Record] = field(default_factory=list)
+    to_mark_for_deletion: list[int] = field(default_factory=list)  # records: their deletion was not, or is not any more
     unretrieved: int = 0  # left for the next session by maxmessages
 
     def only(self, check: Verify) -> Plan:
@@ -122,7 +122,7 @@ class Plan:
         return Plan(
             [
                 each
-                for each in (*self.work, *self.apart)
+                for each in (*self.work, *self.separate_deletions)
                 if isinstance(each, Verify) and each.record.id == check.record.id
             ]
         )
@@ -139,12 +139,12 @@ def make_plan(
     policy: Policy,
     now: float,
     clock: float,
-    passed_over: frozenset[str] = frozenset(),
+    skipped: frozenset[str] = frozenset(),
     last: frozenset[str] = frozenset(),
 ) -> Plan:
     """Return what to do with each listed message.
 
-    `now` is epoch seconds, `clock` the seconds of the MaildropClock. `passed_over` holds the keys of messages and
+    `now` is epoch seconds, `clock` the seconds of the MaildropClock. `skipped` holds the keys of messages and
     deletions that broke the connection in this run: they are not tried again in it. `last` holds the keys of messages
     that may have done so: they come behind all others.
     """
@@ -158,10 +158,10 @@ def make_plan(
             record.state is MessageState.DELIVERED
             and (to_delete(record, policy, clock) or policy.new_only or not record.quit_confirmed)
         ):
-            plan.unnamed.append(record)
+            plan.without_uid.append(record)
     failed: list[tuple[int, Fetch]] = []
     for listed in listing:
-        if listed.trouble_key in passed_over:
+        if listed.failure_key in skipped:
             plan.skips.append(Skip(listed, "it has failed just now", failure=True, silent=True))
             continue
         record_of = known.get(listed.uid) if listed.uid is not None else None
@@ -179,38 +179,38 @@ def make_plan(
         fetch = Fetch(
             listed, record_of if record_of is not None and record_of.state is MessageState.DELIVERED else None
         )
-        trouble = troubles.get(listed.trouble_key)
+        trouble = troubles.get(listed.failure_key)
         if trouble is None:
             plan.work.append(fetch)
-        elif _rests(trouble, now):
-            plan.skips.append(Skip(listed, _rest_text(trouble, now), failure=True))
+        elif _backing_off(trouble, now):
+            plan.skips.append(Skip(listed, _backoff_text(trouble, now), failure=True))
         else:
             failed.append((trouble.failures, replace(fetch, rejections=trouble.rejections)))
     # Whatever has failed comes behind all the others: what breaks the connection keeps none of them waiting.
     plan.work += [fetch for _, fetch in sorted(failed, key=itemgetter(0))]
     if last:
-        plan.work.sort(key=lambda each: each.listed.trouble_key in last)
-    _order_deletions(plan, checks, troubles, now, passed_over)
+        plan.work.sort(key=lambda each: each.listed.failure_key in last)
+    _order_deletions(plan, checks, troubles, now, skipped)
     if policy.max_messages is not None:
         _limit(plan, policy.max_messages)
     return plan
 
 
-def rest(failures: int) -> int:
+def backoff(failures: int) -> int:
     """Return the seconds for which a message or deletion with this many failures is not tried."""
     if failures < POISON_FAILURES:
         return 0
     return int(min(LEAST_REST * 2.0 ** min(failures - POISON_FAILURES, 16), LONGEST_REST))
 
 
-def _rests(trouble: MessageFailure, now: float) -> bool:
+def _backing_off(trouble: MessageFailure, now: float) -> bool:
     """Whether it has failed too often to be tried now; a clock that was set back ends the wait."""
-    pause = rest(trouble.failures)
+    pause = backoff(trouble.failures)
     return -pause < now - trouble.last < pause
 
 
-def _rest_text(trouble: MessageFailure, now: float) -> str:
-    minutes = max(1, round((trouble.last + rest(trouble.failures) - now) / 60))
+def _backoff_text(trouble: MessageFailure, now: float) -> str:
+    minutes = max(1, round((trouble.last + backoff(trouble.failures) - now) / 60))
     left = f"{minutes} min" if minutes < 120 else f"{round(minutes / 60)} h"
     return f"failed {trouble.failures} times ({trouble.reason}); the next attempt is in {left}"
 
@@ -242,30 +242,30 @@ def _decide(listed: Listed, record: Record, policy: Policy, clock: float) -> Ver
 
 
 def _order_deletions(
-    plan: Plan, checks: list[Verify], troubles: Mapping[str, MessageFailure], now: float, passed_over: frozenset[str]
+    plan: Plan, checks: list[Verify], troubles: Mapping[str, MessageFailure], now: float, skipped: frozenset[str]
 ) -> None:
     """Add the deletions after the messages to retrieve, or to plan.apart if they have failed before."""
     failed: list[tuple[int, Verify]] = []
     for check in checks:
-        key = deletion_key(check.listed.trouble_key)
+        key = deletion_key(check.listed.failure_key)
         trouble = troubles.get(key)
-        if key in passed_over:
+        if key in skipped:
             reason = "deleting it broke the connection just now"
             plan.skips.append(Skip(check.listed, reason, failure=True, silent=True, deletion=True))
             continue
-        if trouble is not None and _rests(trouble, now):
-            reason = f"it was delivered; deleting it {_rest_text(trouble, now)}"
+        if trouble is not None and _backing_off(trouble, now):
+            reason = f"it was delivered; deleting it {_backoff_text(trouble, now)}"
             plan.skips.append(Skip(check.listed, reason, failure=True, deletion=True))
             continue
         if not check.record.delete_pending and not check.whole:
-            plan.newly_owed.append(check.record.id)
+            plan.to_mark_for_deletion.append(check.record.id)
         if trouble is None:
             plan.work.append(check)
         else:
             failed.append((trouble.failures, check))
-    plan.apart = [check for _, check in sorted(failed, key=itemgetter(0))]
-    if plan.apart and not plan.work:  # then this connection has no other work
-        plan.work.append(plan.apart.pop(0))
+    plan.separate_deletions = [check for _, check in sorted(failed, key=itemgetter(0))]
+    if plan.separate_deletions and not plan.work:  # then this connection has no other work
+        plan.work.append(plan.separate_deletions.pop(0))
 
 
 def to_delete(record: Record, policy: Policy, clock: float) -> bool:

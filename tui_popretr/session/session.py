@@ -65,7 +65,7 @@ from tui_popretr.session.counters import SessionCounters
 from tui_popretr.session.failures import Failures
 from tui_popretr.session.incoming import DeliveryContext
 from tui_popretr.session.opening import AFTER_LOGIN, Opening
-from tui_popretr.session.pipelining import ONE_BY_ONE, Pipelining, broke_by_pipelining
+from tui_popretr.session.pipelining import RECONNECT_UNPIPELINED, Pipelining, broke_by_pipelining
 from tui_popretr.session.plan import Fetch, Listed, Plan, Policy, Verify, make_plan
 from tui_popretr.session.retrieval import Observer, Retrieval, Suspect
 from tui_popretr.session.setup import ConnectionSetup, Connector
@@ -75,15 +75,15 @@ from tui_popretr.text import visible
 #: How often a session connects again after its connection broke.
 RECONNECTIONS = 1
 #: How many deletions that failed before are tried in one session, each in a separate connection.
-APART = 3
+MAX_SEPARATE_DELETIONS = 3
 #: So many messages that failed are told one by one; the result has their number.
-TOLD = 100
+MAX_REPORTS = 100
 #: Seconds for QUIT's answer, and for the journal's note of what failed, when the session was told to end.
 QUIT_TIMEOUT = 1.0
 #: What is said where a message broke the connection.
-GO_ON = "connecting once more to go on after it"
+RECONNECT_AFTER_MESSAGE = "connecting once more to go on after it"
 #: What is said where CAPA after the login broke the connection.
-NO_CAPA = "connecting once more, without CAPA after the login"
+RECONNECT_WITHOUT_CAPA = "connecting once more, without CAPA after the login"
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +92,7 @@ class SessionContext:
 
     bus: Bus
     clock: Clock
-    stores: DeliveryServices
+    services: DeliveryServices
     connect: Connector
     paths: Paths
     timeout: float
@@ -129,44 +129,44 @@ class _ConnectionBrokeError(Exception):
 class Session(Observer):
     """One run of one client. run() never raises but for cancellation; what went wrong is in its result."""
 
-    def __init__(self, client: ClientSettings, run: int, around: SessionContext) -> None:
+    def __init__(self, client: ClientSettings, run: int, context: SessionContext) -> None:
         self.id = SessionId(client.id, run)
         self._client = client
-        self._around = around
-        self._publish: Callable[[Fact], None] = around.bus.publish
-        self._entry = ConnectionSetup(self.id, client, around.bus, around.clock, around.connect, around.timeout)
-        self._tally = SessionCounters()
-        self._failures = Failures(around.stores.keeper, around.clock)
+        self._context = context
+        self._publish: Callable[[Fact], None] = context.bus.publish
+        self._setup = ConnectionSetup(self.id, client, context.bus, context.clock, context.connect, context.timeout)
+        self._counters = SessionCounters()
+        self._failures = Failures(context.services.keeper, context.clock)
         self._reconnections = RECONNECTIONS
         self._cut_short: set[str] = set()  # trouble keys of messages that broke a connection by being cut short
-        self._named: set[str] = set()  # trouble keys of messages that were already reported to stay
+        self._reported: set[str] = set()  # trouble keys of messages that were already reported to stay
         self._deletions_last = False  # a DELE has broken a connection
-        self._apart: list[Verify] = []
-        self._early = trio.CancelScope()  # until there is something to retrieve
-        self._farewell = trio.CancelScope()  # while QUIT's answer is awaited
+        self._separate_deletions: list[Verify] = []
+        self._preparing = trio.CancelScope()  # until there is something to retrieve
+        self._quitting = trio.CancelScope()  # while QUIT's answer is awaited
         self._retrieval: Retrieval | None = None
         self._stopping = False
         self._abandoned: PopretrError | None = None
-        self._no_place: PopretrError | None = None
+        self._destination_error: PopretrError | None = None
         self._accepted = AcceptedRecipients()
-        stores = around.stores
-        self._capa = CapaMemory(stores.answers, stores.keeper, around.clock)
-        self._pipelining = Pipelining(client.server, stores.experience, stores.keeper, around.clock)
+        services = context.services
+        self._capa = CapaMemory(services.capa_histories, services.keeper, context.clock)
+        self._pipelining = Pipelining(client.server, services.pipelining_history, services.keeper, context.clock)
         self._clock: MaildropClock | None = None  # None before the first listing
         self._listed: list[str] | None = None  # the UIDs of a complete listing
         self._policy = Policy()  # until the login
         #: Whether the login succeeded.
         self.logged_in = False
         #: Whether the login was refused with a text that means a temporary failure, without a RESP-CODE.
-        self.by_words = False
+        self.judged_by_text = False
         #: LOGIN-DELAY of the server in seconds, a floor for the next run (RFC 2449 §6.5); None: not learned.
         self.login_delay: int | None = None
 
     def stop(self) -> None:
         """End soon: drain, commit, DELE, QUIT; before anything is in flight just leave."""
         self._stopping = True
-        self._early.cancel()
-        self._farewell.deadline = trio.current_time() + QUIT_TIMEOUT
+        self._preparing.cancel()
+        self._quitting.deadline = trio.current_time() + QUIT_TIMEOUT
         self._failures.hurry(QUIT_TIMEOUT)
         if self._retrieval is not None:
             self._retrieval.stop()
@@ -174,97 +174,104 @@ class Session(Observer):
     def abandon(self, problem: PopretrError) -> None:
         """Give up the connection at once, because of `problem`; what was delivered is known to the journal."""
         self._abandoned = problem
-        self._early.cancel()
-        self._farewell.cancel()
+        self._preparing.cancel()
+        self._quitting.cancel()
         if self._retrieval is not None:
             self._retrieval.abandon(problem)
 
     async def run(self) -> SessionResult:
         """Run the session and return how it went."""
-        clock = self._around.clock
+        clock = self._context.clock
         started = clock.now()
         self._publish(SessionStarted(self.id, started))
         problem: PopretrError | None = None
         try:
-            await recover_journal(self._around.stores, self._warn)
+            await recover_journal(self._context.services, self._warn)
             self._storage = self._open_storage()
             try:
-                await self._connections()
+                await self._run_connections()
             finally:
                 await self._storage.close()
         except PopretrError as error:
             problem = error
             if self.logged_in and isinstance(error, ProtocolViolation) and error.advice == error.default_advice:
                 error.advice = AFTER_LOGIN
-            self.by_words = error.by_words
+            self.judged_by_text = error.judged_by_text
         except Exception as error:  # noqa: BLE001 - a defect of ours must not end the other clients
             problem = out_of_threads(error)
             if problem is None:
                 problem = PopretrError(f"internal error: {type(error).__name__}: {error}", advice="please report this")
                 self._note(Level.ERROR, "".join(traceback.format_exception(error)))
-        result = self._tally.result(problem, started, clock.now())
+        result = self._counters.result(problem, started, clock.now())
         self._publish(SessionClosed(self.id, result))
         return result
 
     # --- connections --------------------------------------------------------------------------------------------------
 
     def _open_storage(self) -> Storage:
-        around = self._around
+        context = self._context
         return Storage(
-            self._client, self.id, around.stores, around.bus, around.clock, around.paths, around.withheld, self._warn
+            self._client,
+            self.id,
+            context.services,
+            context.bus,
+            context.clock,
+            context.paths,
+            context.withheld,
+            self._warn,
         )
 
-    async def _connections(self) -> None:
+    async def _run_connections(self) -> None:
         while True:
             maildrop = await self._storage.open_maildrop()
             try:
-                await self._connection(maildrop)
+                await self._run_connection(maildrop)
             except _ConnectionBrokeError as broken:
                 if self._abandoned is not None or self._stopping:
                     raise broken.problem from broken
                 self._warn(f"{broken.problem}; {await self._after_break(maildrop, broken)}")
             else:
                 break
-        if (conclusion := await self._pipelining.conclude()) is not None:
+        if (conclusion := await self._pipelining.record_outcome()) is not None:
             self._warn(conclusion)
         # A server with LOGIN-DELAY gets no further logins in this run: a later run without mail deletes.
-        for check in [] if self.login_delay else self._apart[:APART]:
+        for check in [] if self.login_delay else self._separate_deletions[:MAX_SEPARATE_DELETIONS]:
             if not await self._delete_apart(check):
                 break
 
     async def _after_break(self, maildrop: int, broken: _ConnectionBrokeError) -> str:
         """Find the cause; return a text on what is done now. Raises the error if there is nothing left to do."""
-        words = GO_ON
+        reason = RECONNECT_AFTER_MESSAGE
         if broken.at_capa:
-            words = NO_CAPA
+            reason = RECONNECT_WITHOUT_CAPA
         elif broken.cut_short is not None:
-            key = broken.cut_short.trouble_key
+            key = broken.cut_short.failure_key
             self._reconnections += key not in self._cut_short
             self._cut_short.add(key)
             if broken.cut_short.uid is None:  # it is recognised only after RETR, which would break the connection again
                 self._failures.broke.add(key)
         elif self._is_server_fault(broken):
-            self._pipelining.doubt(broken.suspect.key if broken.suspect else None, at_first=broken.listing)
-            words = ONE_BY_ONE
+            self._pipelining.suspect_server(broken.suspect.key if broken.suspect else None, at_first=broken.listing)
+            reason = RECONNECT_UNPIPELINED
         elif not await self._count_against(maildrop, broken):
             raise broken.problem from broken
         if not self._reconnections:
             raise broken.problem from broken
         self._reconnections -= 1
-        return words
+        return reason
 
     async def _delete_apart(self, check: Verify) -> bool:
         """Delete a message whose deletion failed before; return whether to continue with the next."""
         maildrop = await self._storage.open_maildrop()
         try:
-            await self._connection(maildrop, only=check)
+            await self._run_connection(maildrop, only=check)
         except (_ConnectionBrokeError, PopretrError) as error:
             problem = error.problem if isinstance(error, _ConnectionBrokeError) else error
             if self._abandoned is not None or self._stopping or isinstance(problem, JournalError):
                 raise problem from error
             self._warn(f"deleting {message(check.listed.number, check.listed.uid)} failed: {problem}")
             if not (isinstance(error, _ConnectionBrokeError) and await self._count_against(maildrop, error)):
-                self._tally.fail_deletion(problem)
+                self._counters.fail_deletion(problem)
             return False
         return True
 
@@ -284,7 +291,7 @@ class Session(Observer):
         self._failures.broke.add(suspect.key)
         self._deletions_last |= suspect.deletion
         if suspect.deletion:
-            self._tally.fail_deletion(problem)
+            self._counters.fail_deletion(problem)
             self._failures.add(suspect.key, suspect.listed.size, str(problem))
             self._skipped(suspect.listed, f"it was delivered; deleting it failed: {problem}", failure=True)
         else:
@@ -292,20 +299,20 @@ class Session(Observer):
         await self._failures.count(maildrop)
         return True
 
-    async def _connection(self, maildrop: int, only: Verify | None = None) -> None:
+    async def _run_connection(self, maildrop: int, only: Verify | None = None) -> None:
         """Make one connection and do its work; with `only`, just this deletion."""
-        opening = Opening(self._entry, self._capa, self._pipelining)
+        opening = Opening(self._setup, self._capa, self._pipelining)
         try:
-            self._early = trio.CancelScope()
+            self._preparing = trio.CancelScope()
             if self._stopping or self._abandoned is not None:  # asked for before there was a connection
-                self._early.cancel()
-            with self._early:
+                self._preparing.cancel()
+            with self._preparing:
                 self._retrieval = await self._prepare(opening, maildrop, only)
-            wire = opening.wire
-            if wire is None or self._retrieval is None:
+            connection = opening.connection
+            if connection is None or self._retrieval is None:
                 if self._abandoned is not None:
                     raise self._abandoned
-                await self._leave(wire)
+                await self._leave(connection)
                 raise SessionStopped("stopped before anything was retrieved")
             if self._abandoned is not None:  # asked for when the last step before retrieving was just done
                 self._retrieval.abandon(self._abandoned)
@@ -316,47 +323,47 @@ class Session(Observer):
             self._retrieval = None
             opening.close()
 
-    async def _leave(self, wire: Pop3Connection | None) -> None:
+    async def _leave(self, connection: Pop3Connection | None) -> None:
         """Say QUIT if the server is waiting for a command; nobody minds if that fails."""
-        if wire is not None and wire.machine.idle:
+        if connection is not None and connection.machine.idle:
             with trio.move_on_after(QUIT_TIMEOUT), contextlib.suppress(PopretrError):
-                await wire.call(Quit())
+                await connection.call(Quit())
 
     # --- before retrieving --------------------------------------------------------------------------------------------
 
     async def _prepare(self, opening: Opening, maildrop: int, only: Verify | None) -> Retrieval:
         """Log in, list, plan."""
-        wire = await self._log_in(opening)
+        connection = await self._log_in(opening)
         if opening.capabilities is not None:
-            self._apply_capabilities(opening.capabilities)
-        self._set_policy(opening.doubtful)
+            self._apply_server_limits(opening.capabilities)
+        self._set_policy(opening.no_deletion_reason)
         self._publish(SessionAdvanced(self.id, Stage.LISTING))
         try:
-            listing, octets = await self._entry.listing(
-                wire, opening.capabilities, pipelining=opening.pipelining, counted=opening.counted
+            listing, octets = await self._setup.listing(
+                connection, opening.capabilities, pipelining=opening.pipelined, counted=opening.counted
             )
         except (ConnectionCut, ServerStalled, ProtocolViolation) as problem:
-            at_capa = opening.broke_later
+            at_capa = opening.broke_at_second_capa
             raise _ConnectionBrokeError(
-                problem, broke_by_pipelining=broke_by_pipelining(wire), listing=True, at_capa=at_capa
+                problem, broke_by_pipelining=broke_by_pipelining(connection), listing=True, at_capa=at_capa
             ) from problem
         plan = await self._plan(maildrop, listing)
         if only is None:
-            self._apart = plan.apart
-            await self._make_ready(plan)
-            self._tell_plan(plan, listing, octets)
+            self._separate_deletions = plan.separate_deletions
+            await self._check_destination(plan)
+            self._publish_plan(plan, listing, octets)
         else:
             plan = plan.only(only)
         return Retrieval(
-            wire,
+            connection,
             plan,
-            self._target(wire, maildrop, utf8=opening.utf8),
+            self._delivery(connection, maildrop, utf8=opening.utf8),
             self,
-            pipelining=opening.pipelining,
+            pipelining=opening.pipelined,
             deletions_last=self._deletions_last,
         )
 
-    def _tell_plan(self, plan: Plan, listing: list[Listed], octets: int) -> None:
+    def _publish_plan(self, plan: Plan, listing: list[Listed], octets: int) -> None:
         self._publish(
             MaildropListed(
                 self.id,
@@ -368,37 +375,40 @@ class Session(Observer):
                 to_delete=len(plan.work) - len(plan.fetches),
             )
         )
-        self._tally.skipped = sum(not (skip.failure or skip.kept) for skip in plan.skips)
-        self._tally.kept = sum(skip.kept for skip in plan.skips)
+        self._counters.skipped = sum(not (skip.failure or skip.kept) for skip in plan.skips)
+        self._counters.kept = sum(skip.kept for skip in plan.skips)
         for skip in plan.skips:
-            if skip.silent or skip.listed.trouble_key in self._named:
+            if skip.silent or skip.listed.failure_key in self._reported:
                 continue
-            self._named.add(skip.listed.trouble_key)
+            self._reported.add(skip.listed.failure_key)
             if skip.deletion:
-                self._tally.fail_deletion(MessageRefused(skip.reason))
+                self._counters.fail_deletion(MessageRefused(skip.reason))
             elif skip.failure:
-                self._tally.fail(MessageRefused(skip.reason))
+                self._counters.fail(MessageRefused(skip.reason))
             self._skipped(skip.listed, skip.reason, failure=skip.failure)
 
     async def _log_in(self, opening: Opening) -> Pop3Connection:
         try:
-            wire = await opening.enter()
+            connection = await opening.enter()
         except PopretrError as problem:
-            if not (opening.broke_by_pipelining or opening.broke_later):
+            if not (opening.broke_by_pipelining or opening.broke_at_second_capa):
                 raise
             raise _ConnectionBrokeError(
-                problem, broke_by_pipelining=opening.broke_by_pipelining, listing=True, at_capa=opening.broke_later
+                problem,
+                broke_by_pipelining=opening.broke_by_pipelining,
+                listing=True,
+                at_capa=opening.broke_at_second_capa,
             ) from problem
         self.logged_in = True
-        return wire
+        return connection
 
-    def _set_policy(self, doubtful: str) -> None:
+    def _set_policy(self, no_deletion_reason: str) -> None:
         """Set the policy from the client's settings; with a reason to doubt the messages, nothing is deleted."""
-        self._policy = Policy.of(self._client.retention, keep_all=bool(doubtful))
-        if doubtful:
-            self._warn(f"nothing is deleted in this session: {doubtful}")
+        self._policy = Policy.of(self._client.retention, keep_all=bool(no_deletion_reason))
+        if no_deletion_reason:
+            self._warn(f"nothing is deleted in this session: {no_deletion_reason}")
 
-    async def _make_ready(self, plan: Plan) -> None:
+    async def _check_destination(self, plan: Plan) -> None:
         """Ask for nothing that cannot be stored: where that is plain beforehand, only deletions are left to do."""
         if plan.fetches:
             octets = min(each.listed.size for each in plan.fetches)
@@ -407,12 +417,12 @@ class Session(Observer):
             except (DeliveryFailed, PasswordUnavailable) as problem:
                 too_large = isinstance(problem, DeliveryFailed) and problem.refused_for_good
                 if too_large and self._storage.saves_rejected:
-                    plan.work = list(filter(None, (self._too_large(each, problem) for each in plan.work)))
+                    plan.work = list(filter(None, (self._save_too_large(each, problem) for each in plan.work)))
                 else:
-                    self._no_place = problem
+                    self._destination_error = problem
                     plan.work = [each for each in plan.work if not isinstance(each, Fetch)]
 
-    def _too_large(self, job: Fetch | Verify, problem: PopretrError) -> Fetch | Verify | None:
+    def _save_too_large(self, job: Fetch | Verify, problem: PopretrError) -> Fetch | Verify | None:
         """Return the job for a message that is too large for the destination: to save it, or None."""
         if isinstance(job, Verify):
             return job
@@ -421,7 +431,7 @@ class Session(Observer):
             self.failed(job.listed, problem, count=True, rejected=True)
         return saving
 
-    def _apply_capabilities(self, capabilities: Capabilities) -> None:
+    def _apply_server_limits(self, capabilities: Capabilities) -> None:
         """Draw conclusions from what the server says of its own rules (RFC 2449 §6.5, §6.7)."""
         self.login_delay = capabilities.login_delay or 0
         if capabilities.expire == 0 and self._client.retention.preserve:
@@ -431,9 +441,9 @@ class Session(Observer):
         if not listing:
             self._listed = []
             return Plan()
-        keeper, policy, now = self._around.stores.keeper, self._policy, self._now()
+        keeper, policy, now = self._context.services.keeper, self._policy, self._now()
         uids = [each.uid for each in listing if each.uid is not None]
-        clock = self._around.clock
+        clock = self._context.clock
         before, records, troubles, acceptances = await keeper.run(
             lambda journal: (
                 journal.maildrop_clock(maildrop),
@@ -442,24 +452,22 @@ class Session(Observer):
                 journal.acceptances(maildrop),
             )
         )
-        passed_over = frozenset(self._failures.broke | self._failures.rejected)
+        skipped = frozenset(self._failures.broke | self._failures.rejected)
         self._clock = after = before.advanced(clock.boot(), clock.boottime(), now)
         if before.boot not in ("", after.boot):  # a session that is cut must not hide the clock of its messages
             await keeper.run(lambda journal: journal.set_maildrop_clock(maildrop, after))
-        plan = make_plan(
-            listing, records, troubles, policy, now, self._clock.seconds, passed_over, self._pipelining.last
-        )
+        plan = make_plan(listing, records, troubles, policy, now, self._clock.seconds, skipped, self._pipelining.last)
         self._failures.known = troubles.keys()
         self._accepted = AcceptedRecipients(acceptances)
-        if plan.newly_owed:
-            await keeper.run(lambda journal: journal.mark_delete_pending(plan.newly_owed))
+        if plan.to_mark_for_deletion:
+            await keeper.run(lambda journal: journal.mark_delete_pending(plan.to_mark_for_deletion))
         self._listed = uids if len(uids) == len(listing) else None
         return plan
 
     # --- retrieving ---------------------------------------------------------------------------------------------------
 
-    def _target(self, wire: Pop3Connection, maildrop: int, *, utf8: bool) -> DeliveryContext:
-        client, server, paths = self._client, self._client.server, self._around.paths
+    def _delivery(self, connection: Pop3Connection, maildrop: int, *, utf8: bool) -> DeliveryContext:
+        client, server, paths = self._client, self._client.server, self._context.paths
         protocol = "POP3" if server.tls is None else "POP3S"
         if isinstance(client.destination, SmtpDestination):
             protocol = "POP-to-SMTP"
@@ -469,12 +477,12 @@ class Session(Observer):
                 return b""
             return received_header(
                 server.host,
-                wire.stream.remote_ip,
+                connection.stream.remote_ip,
                 paths.announce_host,
                 paths.product_name,
                 protocol,
                 client.recip,
-                self._around.clock.now(),
+                self._context.clock.now(),
             )
 
         def audit(destination: str, message_id: str | None, octets: int, sender: str | None) -> str:
@@ -482,29 +490,29 @@ class Session(Observer):
             return audit_text(server.address, server.tls is not None, user, destination, message_id, octets, sender)
 
         async def resolve(record: int, doubt: Doubt) -> None:
-            keeper = self._around.stores.keeper
+            keeper = self._context.services.keeper
             mark = Journal.keep if doubt is Doubt.SHORT else Journal.mark_delete_pending
             await keeper.run(lambda journal: mark(journal, [record]))
 
-        target = DeliveryContext(
+        delivery = DeliveryContext(
             maildrop=maildrop,
             sink=self._storage.sink,
             lane=self._storage.lane,
             disk=self._storage.disk,
-            readers=self._around.stores.readers,
+            receive_budget=self._context.services.receive_budget,
             accepted=self._accepted,
-            next_id=self._around.stores.keeper.journal.next_id,
+            next_id=self._context.services.keeper.journal.next_id,
             received=received,
             audit=audit,
             policy=self._policy,
-            now=self._around.clock.now,
+            now=self._context.clock.now,
             clock=self._clock.seconds if self._clock is not None else 0.0,
             debug=lambda text: self._note(Level.DEBUG, text),
             resolve=resolve,
             utf8=utf8,
             utf8_advice=' (remove capa="never" for one run)' if client.capa is CapaUse.NEVER else "",
         )
-        return replace(target, rejected=self._storage.for_rejected(target))
+        return replace(delivery, rejected=self._storage.for_rejected(delivery))
 
     async def _retrieve(self, retrieval: Retrieval, maildrop: int) -> None:
         self._publish(SessionAdvanced(self.id, Stage.RETRIEVING))
@@ -518,44 +526,44 @@ class Session(Observer):
                 cut_short=retrieval.cut_short,
             ) from problem
         finally:
-            if not self._tally.messages:  # all were refused; refusals for good count if such messages are saved
+            if not self._counters.messages:  # all were refused; refusals for good count if such messages are saved
                 self._failures.forgive(but_rejected=self._storage.saves_rejected)
             await self._failures.count(maildrop)
-        self._tell_what_stays(retrieval)
+        self._warn_of_undeleted(retrieval)
         if at_rest:
             await self._quit(retrieval, maildrop)
-        if self._no_place is not None:
-            raise self._no_place
-        if isinstance(retrieval.hopeless, JournalError):  # others are told with their count
-            raise retrieval.hopeless
+        if self._destination_error is not None:
+            raise self._destination_error
+        if isinstance(retrieval.gave_up, JournalError):  # others are told with their count
+            raise retrieval.gave_up
         if self._stopping:
             raise SessionStopped("stopped") if at_rest else self._stopped_early()
 
-    def _tell_what_stays(self, retrieval: Retrieval) -> None:
+    def _warn_of_undeleted(self, retrieval: Retrieval) -> None:
         """Say of which messages the server has not deleted what it should have."""
-        if retrieval.undeleted:
-            count, words = len(retrieval.undeleted), retrieval.undeleted[0]
+        if retrieval.refused_deletions:
+            count, reason = len(retrieval.refused_deletions), retrieval.refused_deletions[0]
             self._note(
                 Level.WARNING,
-                f"the server refused to delete {_messages(count)} ({words}): the next run asks it again",
+                f"the server refused to delete {_messages(count)} ({reason}): the next run asks it again",
             )
-        if retrieval.undone:
+        if retrieval.reappeared:
             self._note(
                 Level.WARNING,
-                f"the server lists {_messages(retrieval.undone)} that it said it had deleted: not retrieved again, and"
-                ' deleted once more. If this is said at every run use preserve="Y" newonly="Y"',
+                f"the server lists {_messages(retrieval.reappeared)} that it said it had deleted: not retrieved again,"
+                ' and deleted once more. If this is said at every run use preserve="Y" newonly="Y"',
             )
 
     def _stopped_early(self) -> SessionStopped:
-        owes = self._tally.messages and not self._policy.preserve
+        owes = self._counters.messages and not self._policy.preserve
         return SessionStopped("stopped; deletions on the server are owed" if owes else "stopped")
 
     async def _quit(self, retrieval: Retrieval, maildrop: int) -> None:
         self._publish(SessionAdvanced(self.id, Stage.CLOSING))
         reply = None
-        with trio.CancelScope() as self._farewell:
+        with trio.CancelScope() as self._quitting:
             if self._stopping:
-                self._farewell.deadline = trio.current_time() + QUIT_TIMEOUT
+                self._quitting.deadline = trio.current_time() + QUIT_TIMEOUT
             reply = await retrieval.quit()
         if reply is None:
             raise self._abandoned or self._stopped_early()
@@ -567,7 +575,7 @@ class Session(Observer):
             )
         now, listed, deleted = int(self._now()), self._listed, list(retrieval.deleted)
         known = self._failures.known
-        keys = (deletion_key(each.trouble_key) for each in retrieval.deleted.values()) if known else ()
+        keys = (deletion_key(each.failure_key) for each in retrieval.deleted.values()) if known else ()
         overcome = [key for key in keys if key in known]
         suspended = self._policy.suspended
         keep = self._policy.new_only or self._policy.delete_after is not None or suspended
@@ -584,27 +592,27 @@ class Session(Observer):
             )
             journal.clear_troubles(maildrop, overcome)
 
-        await self._around.stores.keeper.run(close)
+        await self._context.services.keeper.run(close)
         faultpoints.reached(Step.DELETED)
-        self._tally.deleted += len(deleted)
+        self._counters.deleted += len(deleted)
         if deleted:
             self._publish(MessagesDeleted(self.id, len(deleted)))
 
     # --- what a retrieval tells ---------------------------------------------------------------------------------------
 
-    def delivered(self, listed: Listed, delivery: PendingDelivery, octets: int, sender: str | None) -> None:
-        self._tally.deliver(octets)
-        record = delivery.record
+    def delivered(self, listed: Listed, pending: PendingDelivery, octets: int, sender: str | None) -> None:
+        self._counters.deliver(octets)
+        record = pending.record
         if listed.uid is None:  # with a UID the journal does it itself
-            self._failures.overcome(listed.trouble_key)
+            self._failures.overcome(listed.failure_key)
         self._publish(
             MessageDelivered(
                 self.id,
-                at=self._around.clock.now(),
+                at=self._context.clock.now(),
                 number=listed.number,
                 uid=listed.uid,
                 octets=octets,
-                destination=delivery.draft.description(),
+                destination=pending.draft.description(),
                 path=record.final,
                 message_id=record.identity.message_id,
                 sender=sender,
@@ -623,23 +631,23 @@ class Session(Observer):
         self._warn(f"{which} is refused for good ({refusal}): it is saved as {path}")
 
     def failed(
-        self, listed: Listed, problem: PopretrError, *, count: bool, rejected: bool = False, tell: bool = True
+        self, listed: Listed, problem: PopretrError, *, count: bool, rejected: bool = False, report: bool = True
     ) -> None:
-        self._tally.fail(problem)
-        tell = tell and self._tally.failed <= TOLD
+        self._counters.fail(problem)
+        report = report and self._counters.failed <= MAX_REPORTS
         if rejected:
-            self._failures.rejected.add(listed.trouble_key)
+            self._failures.rejected.add(listed.failure_key)
         if count:
-            self._failures.add(listed.trouble_key, listed.size, str(problem), rejected=rejected)
-        if tell:
+            self._failures.add(listed.failure_key, listed.size, str(problem), rejected=rejected)
+        if report:
             self._skipped(listed, str(problem), failure=True)
 
     def left(self, listed: Listed, reason: str) -> None:
-        self._tally.skipped += 1
+        self._counters.skipped += 1
         self._skipped(listed, reason, failure=False)
 
     def kept(self) -> None:
-        self._tally.kept += 1
+        self._counters.kept += 1
 
     def progressed(self, messages: int, octets: int) -> None:
         self._publish(RetrievalProgressed(self.id, messages, octets))
@@ -650,13 +658,13 @@ class Session(Observer):
     # --- helpers ------------------------------------------------------------------------------------------------------
 
     def _now(self) -> float:
-        return self._around.clock.now().timestamp()
+        return self._context.clock.now().timestamp()
 
     def _warn(self, text: str) -> None:
         self._note(Level.WARNING, text)
 
     def _note(self, level: Level, text: str) -> None:
-        self._publish(Noted(self._around.clock.now(), level, self._client.id, text))
+        self._publish(Noted(self._context.clock.now(), level, self._client.id, text))
 
 
 def _messages(count: int) -> str:

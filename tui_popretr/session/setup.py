@@ -75,48 +75,48 @@ class ConnectionSetup:
         server, bodies = self.client.server, self.client.full_transcript
         self.bus.publish(SessionAdvanced(self.session, Stage.CONNECTING))
         stream = await self.connector(server, self.timeout)
-        wire = Pop3Connection(stream, self.session, self.bus, self.clock, timeout=self.timeout, bodies=bodies)
+        connection = Pop3Connection(stream, self.session, self.bus, self.clock, timeout=self.timeout, bodies=bodies)
         try:
-            tls = await wire.start_tls(server) if server.tls is not None and not server.tls.latent else None
+            tls = await connection.start_tls(server) if server.tls is not None and not server.tls.latent else None
         except BaseException:
             stream.close()
             raise
-        self._announce(wire, tls)
-        return wire
+        self._announce(connection, tls)
+        return connection
 
-    def _announce(self, wire: Pop3Connection, tls: TlsDetails | None) -> None:
+    def _announce(self, connection: Pop3Connection, tls: TlsDetails | None) -> None:
         now = self.clock.now()
-        stream, bus = wire.stream, self.bus
+        stream, bus = connection.stream, self.bus
         self.bus.publish(SessionConnected(self.session, now, stream.local, stream.remote, tls))
         if bus.wants_dialogue:
             secured = f" ({tls.version})" if tls else ""
             text = f"Connection from {stream.local} to {stream.remote}{secured}"
             bus.publish_dialogue(Dialogue(self.session, now, [(Direction.OPENED, text)]))
 
-    async def greet(self, wire: Pop3Connection) -> Greeting:
+    async def greet(self, connection: Pop3Connection) -> Greeting:
         """Wait for the greeting. Raises if it is -ERR."""
-        greeting = await self._greeting(wire)
+        greeting = await self._greeting(connection)
         if not greeting.ok:
             raise response_code_error(greeting.text, response_code(greeting.text)) or GreetingRefused(
                 f"the server refused access: {visible(greeting.text, 200) or 'without a reason'}"
             )
         return greeting
 
-    async def secure(self, wire: Pop3Connection) -> None:
+    async def secure(self, connection: Pop3Connection) -> None:
         """STLS, where TLS is latent."""
         server = self.client.server
         if server.tls is not None and server.tls.latent:
-            reply = await wire.call(Stls())
+            reply = await connection.call(Stls())
             assert isinstance(reply, Reply)
             if not reply.ok:
                 raise StlsRefused(f"the server refuses STLS: {visible(reply.text, 200)}")
-            tls = await wire.start_tls(server)
+            tls = await connection.start_tls(server)
             self.bus.publish(TlsStarted(self.session, tls))
-            wire.event(f"TLS started ({tls.version}, {tls.cipher})")
+            connection.event(f"TLS started ({tls.version}, {tls.cipher})")
 
-    async def _greeting(self, wire: Pop3Connection) -> Greeting:
+    async def _greeting(self, connection: Pop3Connection) -> Greeting:
         try:
-            return await wire.greeting()
+            return await connection.greeting()
         except (ConnectionCut, ServerStalled, ProtocolViolation) as problem:
             tls = self.client.server.tls
             if tls is None or tls.latent:
@@ -125,19 +125,19 @@ class ConnectionSetup:
                 problem.advice = f"{other}{_PERHAPS_TLS}"
             raise
 
-    async def capabilities(self, wire: Pop3Connection) -> Capabilities | None:
+    async def capabilities(self, connection: Pop3Connection) -> Capabilities | None:
         """Ask for CAPA; None where it is refused."""
-        answer = await wire.call(Capa())
+        answer = await connection.call(Capa())
         if not isinstance(answer, Listing):
             return None
-        capabilities = wire.machine.capabilities
+        capabilities = connection.machine.capabilities
         assert capabilities is not None  # it was a listing
         self.bus.publish(CapabilitiesLearned(self.session, capabilities.lines))
         return capabilities
 
     async def listing(
         self,
-        wire: Pop3Connection,
+        connection: Pop3Connection,
         capabilities: Capabilities | None,
         *,
         pipelining: bool = False,
@@ -148,7 +148,7 @@ class ConnectionSetup:
         Without it, `counted` is called with the number of messages and returns whether UIDL and LIST go at once.
         """
         ask = (Stat(), Uidl(), List())
-        stat, *listings = await wire.call_all(ask if pipelining else ask[:1])
+        stat, *listings = await connection.call_all(ask if pipelining else ask[:1])
         assert isinstance(stat, Reply)
         if not stat.ok:
             raise _refused("STAT", stat)
@@ -159,8 +159,8 @@ class ConnectionSetup:
         if count == 0:
             return [], 0
         if not listings and counted is not None and await counted(count):
-            listings = await wire.call_all(ask[1:])
-        uidl, listing = listings or (await wire.call(Uidl()), await wire.call(List()))
+            listings = await connection.call_all(ask[1:])
+        uidl, listing = listings or (await connection.call(Uidl()), await connection.call(List()))
         if isinstance(listing, Reply):
             raise _refused("LIST", listing)
         if isinstance(uidl, Reply):
@@ -172,7 +172,7 @@ class ConnectionSetup:
             if capabilities is not None and capabilities.uidl:
                 raise ServerTemporaryFailure(f"{refusal}, although it offers it")
         assert isinstance(listing, Listing)
-        uids = parse_uidl(uidl.data, count, wire.machine.contains_secret) if isinstance(uidl, Listing) else {}
+        uids = parse_uidl(uidl.data, count, connection.machine.contains_secret) if isinstance(uidl, Listing) else {}
         if not uids and (self.client.retention.new_only or self.client.retention.delete_after is not None):
             raise UidlUnavailable("the server gives no usable UIDs (UIDL)")
         sizes = parse_list(listing.data, count)

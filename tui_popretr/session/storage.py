@@ -22,7 +22,7 @@ from tui_popretr.facts import Dialogue, Direction, SessionId
 from tui_popretr.journal.journal import Journal
 from tui_popretr.journal.records import Maildrop
 from tui_popretr.secret import Secret
-from tui_popretr.session.capa import Answers
+from tui_popretr.session.capa import CapaHistories
 from tui_popretr.session.incoming import DeliveryContext, ReceiveBudget
 from tui_popretr.session.passwords import obtain
 from tui_popretr.session.pipelining import PipeliningHistory
@@ -41,9 +41,9 @@ class DeliveryServices:
     committer: Committer
     disks: BlockingWorkers
     cleaned: set[str]  # keys of the sinks that were searched for unfinished files of a process that died
-    experience: PipeliningHistory = field(default_factory=PipeliningHistory)
-    answers: Answers = field(default_factory=Answers)
-    readers: ReceiveBudget = field(default_factory=ReceiveBudget)
+    pipelining_history: PipeliningHistory = field(default_factory=PipeliningHistory)
+    capa_histories: CapaHistories = field(default_factory=CapaHistories)
+    receive_budget: ReceiveBudget = field(default_factory=ReceiveBudget)
 
 
 class Storage:
@@ -53,7 +53,7 @@ class Storage:
         self,
         client: ClientSettings,
         session: SessionId,
-        stores: DeliveryServices,
+        services: DeliveryServices,
         bus: Bus,
         clock: Clock,
         paths: Paths,
@@ -63,63 +63,65 @@ class Storage:
         """`withheld`: environment variables that commands do not get. Raises JournalError where there is no journal."""
         self._client = client
         self._session = session
-        self._stores = stores
+        self._services = services
         self._bus = bus
         self._clock = clock
         self._warn = warn
         self._token = trio.lowlevel.current_trio_token()
         means = SinkEnvironment(paths.tmp, paths.announce_host, self._password, self._said, withheld)
-        self.sink = sink_for(client, stores.keeper.journal.id, means)
+        self.sink = sink_for(client, services.keeper.journal.id, means)
         key = self.sink.key
         # Who talks to a server or a program does so under deadlines of its own.
-        self.disk = BlockingWorker(key, 1, None) if self.sink.remote else stores.disks.of(key, key)
-        self._rejected = rejected_sink(client, stores.keeper.journal.id)
+        self.disk = BlockingWorker(key, 1, None) if self.sink.remote else services.disks.of(key, key)
+        self._rejected = rejected_sink(client, services.keeper.journal.id)
 
     @property
     def lane(self) -> Lane:
         """The lane of the sink's messages; known for certain after make_ready()."""
-        return self._stores.committer.lane(self.sink)
+        return self._services.committer.lane(self.sink)
 
     @property
     def saves_rejected(self) -> bool:
         """Whether there is a folder for messages that the sink refuses for good."""
         return self._rejected is not None
 
-    def for_rejected(self, target: DeliveryContext) -> DeliveryContext | None:
-        """Return `target` with the folder for messages that the sink refuses for good, None where there is none."""
-        sink, stores = self._rejected, self._stores
+    def for_rejected(self, delivery: DeliveryContext) -> DeliveryContext | None:
+        """Return `delivery` with the folder for messages that the sink refuses for good, None where there is none."""
+        sink, services = self._rejected, self._services
         if sink is None:
             return None
-        return replace(target, sink=sink, lane=stores.committer.lane(sink), disk=stores.disks.of(sink.key, sink.key))
+        return replace(
+            delivery, sink=sink, lane=services.committer.lane(sink), disk=services.disks.of(sink.key, sink.key)
+        )
 
     async def open_maildrop(self) -> int:
         """Find the maildrop in the journal, and finish what an earlier session or process left unfinished in it.
 
         Raises JournalError; DeliveryFailed where a message may have been delivered and it cannot be seen.
         """
-        stores, server = self._stores, self._client.server
-        await recover_journal(stores, self._warn)
+        services, server = self._services, self._client.server
+        await recover_journal(services, self._warn)
         key = Maildrop.of(server.host, server.port, server.account, self.sink.key)
-        maildrop, recoveries = await stores.keeper.open_maildrop(key)
+        maildrop, recoveries = await services.keeper.open_maildrop(key)
         for recovered in recoveries:
             self._warn(recovery_text(recovered))
             if recovered.error is not None:  # it may have been delivered: retrieving it now might be the second time
                 raise recovered.error
         await self._clean(self.sink, self.disk)
         if (rejected := self._rejected) is not None:
-            await self._clean(rejected, stores.disks.of(rejected.key, rejected.key))
+            await self._clean(rejected, services.disks.of(rejected.key, rejected.key))
         return maildrop
 
     async def _clean(self, sink: Sink, disk: BlockingWorker) -> None:
         """Remove unfinished files of a process that died, once in each process. Raises JournalError."""
-        stores = self._stores
-        if sink.key in stores.cleaned:
+        services = self._services
+        if sink.key in services.cleaned:
             return
-        stores.cleaned.add(sink.key)
+        services.cleaned.add(sink.key)
         try:
-            known = await stores.keeper.run(_unfinished_files)
+            known = await services.keeper.run(_unfinished_files)
         except BaseException:
-            stores.cleaned.discard(sink.key)
+            services.cleaned.discard(sink.key)
             raise
         try:
             await disk.run(sink.clean_orphans, known)
@@ -154,13 +156,13 @@ class Storage:
                 self._token.run_sync_soon(self._bus.publish_dialogue, dialogue)
 
 
-async def recover_journal(stores: DeliveryServices, warn: Warn) -> None:
+async def recover_journal(services: DeliveryServices, warn: Warn) -> None:
     """Where a write to the journal has failed, find out what is in it before it is relied upon (SPEC 5)."""
-    if not stores.keeper.sound:
-        await stores.committer.wait_until_none_publishing()
-        for recovered in await stores.keeper.reopen_if_broken():
+    if not services.keeper.sound:
+        await services.committer.wait_until_none_publishing()
+        for recovered in await services.keeper.reopen_if_broken():
             warn(recovery_text(recovered))
-    await stores.committer.abort_undecided()
+    await services.committer.abort_undecided()
 
 
 def _unfinished_files(journal: Journal) -> list[str]:

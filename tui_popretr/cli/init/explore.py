@@ -107,9 +107,9 @@ async def _explore(wanted: Wanted, tell: Teller, connector: Connector) -> Approa
         if way.security is Security.CLEAR and not (problems and isinstance(problems[-1], StlsRefused)):
             continue
         server = Server(wanted.host, way.port, None, None, (), initial_response=False, tls=way.policy(wanted.trust))
-        entry = _entry(server, connector)
-        found = await survey(entry)
-        what = str(found.problem) if found.problem else _certificate(found.tls, entry.clock.now())
+        setup = _entry(server, connector)
+        found = await survey(setup)
+        what = str(found.problem) if found.problem else _certificate(found.tls, setup.clock.now())
         tell(f"port {way.port}, {way.security.value}", what)
         if found.problem is None:
             return _with_logins(way, wanted, found)
