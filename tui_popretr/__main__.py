@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import sys
 
 from tui_popretr.process.descriptors import occupy
 from tui_popretr.process.encoding import use_utf8
+from tui_popretr.process.interpreter import collect_later
 
 
 def main() -> None:
     """Run the program and exit with its exit code."""
     occupy()
     use_utf8()
-    gc.disable()  # while modules are loaded there is no garbage, and much to look through
+    collect_later()
     # Inside, so that ctrl+c while they load is as quiet as later.
     try:
         from tui_popretr.process.setup import settle

@@ -20,17 +20,17 @@ def own():
 def limit_of_a_command(number):
     argv = ["sh", "-c", "ulimit -n"] if number % 5 else ["/nowhere/command"]
     try:
-        process = processes.start(argv, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        process = children.start(argv, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     except FileNotFoundError:
         return None
     with process:
         said = int(process.stdout.read())
-    processes.dismiss(process.pid)
+    children.unregister(process.pid)
     return said
 
 hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
 resource.setrlimit(resource.RLIMIT_NOFILE, (SOFT, hard))
-processes.raise_open_files()
+children.raise_open_files()
 taken = [os.open("/", os.O_RDONLY) for _ in range(TAKEN)]
 with ThreadPoolExecutor(8) as pool:
     limits = list(pool.map(limit_of_a_command, range(40)))

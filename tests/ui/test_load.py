@@ -211,7 +211,7 @@ def test_clients_out_of_view_are_not_drawn(monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_garbage_is_looked_for_more_rarely_than_by_default() -> None:
     """A round over all that a busy dashboard keeps takes 0.1 s and more, in which everything stands still."""
-    code = "import gc; before = gc.get_threshold(); from tui_popretr.process.setup import collect; collect(); "
+    code = "import gc; before = gc.get_threshold(); from tui_popretr.process.interpreter import collect; collect(); "
     code += "print(*(after / before for after, before in zip(gc.get_threshold()[:2], before)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert all(float(times) >= 5 for times in done.stdout.split())

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from tui_popretr.cli.parser import PROGRAM, build_parser, normalise
 from tui_popretr.errors import ExitCode, PopretrError, describe_os_error, out_of_threads
-from tui_popretr.process.setup import collect
+from tui_popretr.process.interpreter import collect
 from tui_popretr.text import visible
 
 if TYPE_CHECKING:

@@ -3,17 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import gc
 import resource
 import signal
-from typing import Final
 
 from tui_popretr.process import children
 from tui_popretr.process.descriptors import wait_for_readers
-
-#: As gc.set_threshold takes them. What lives long here has no cycles, and there is much of it: Python's own thresholds
-#: would have it all looked through several times a second, each time stopping sessions and screen for 0.1 s and more.
-_COLLECTIONS: Final = (10_000, 50, 20)
 
 
 def settle() -> None:
@@ -29,12 +23,6 @@ def settle() -> None:
     # A connection and a file for each session: the usual 1024 is too few for a large fleet.
     children.raise_open_files()
     wait_for_readers()
-
-
-def collect() -> None:
-    """Look for garbage from now on, as often as suits the program; to be called when its modules are loaded."""
-    gc.set_threshold(*_COLLECTIONS)
-    gc.enable()
 
 
 def _settle_signals() -> None:

@@ -6,7 +6,6 @@ However the dashboard ends, leaving the context ends the engine in good order: Q
 from __future__ import annotations
 
 import contextlib
-import sys
 import threading
 from concurrent.futures import Future
 from types import TracebackType
@@ -16,11 +15,10 @@ import trio
 from tui_popretr.commands import Command, Shutdown
 from tui_popretr.engine.service import LAST_DEADLINE, Engine
 from tui_popretr.facts import Level
+from tui_popretr.process.interpreter import responsive_threads
 
 #: A little longer than the engine takes at the most.
 _JOIN = LAST_DEADLINE + 3.0
-#: A session that has something to do waits at most about so long, seconds, while the screen is drawn.
-_TURN = 0.0005
 
 
 class EngineThread:
@@ -35,10 +33,10 @@ class EngineThread:
         self._running = threading.Event()
         self._everything = trio.CancelScope()
         self._to_end = False
-        self._turn_before = sys.getswitchinterval()
+        self._interpreter = contextlib.ExitStack()
 
     def __enter__(self) -> EngineThread:
-        sys.setswitchinterval(_TURN)
+        self._interpreter.enter_context(responsive_threads())
         self._thread.start()
         self._running.wait()
         return self
@@ -48,7 +46,7 @@ class EngineThread:
     ) -> None:
         self.end()
         self._thread.join(_JOIN)
-        sys.setswitchinterval(self._turn_before)
+        self._interpreter.close()
 
     @property
     def alive(self) -> bool:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import gc
 import sys
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from tui_popretr.engine.service import Engine
 from tui_popretr.errors import PopretrError
 from tui_popretr.logs.files import files_of
 from tui_popretr.process.children import kill_commands
+from tui_popretr.process.interpreter import permanent
 from tui_popretr.process.signals import SignalWatcher
 from tui_popretr.process.terminal_state import TerminalState
 from tui_popretr.ui.model.mailbox import Mailbox
@@ -78,24 +77,11 @@ def run_dashboard(engine: Engine, *, no_mouse: bool = False, title: str = "", de
 
 def _load(engine: Engine, source: EngineSource, title: str) -> Dashboard:
     """Return the dashboard. Only now is what draws imported: that takes as long as all the rest of the start."""
-    with _no_garbage():
+    with permanent():
         from tui_popretr.ui.shell.app import Dashboard
         from tui_popretr.ui.shell.terminal import Terminal
 
         return Dashboard(source, title=title, history=_history(engine), driver_class=Terminal)
-
-
-@contextlib.contextmanager
-def _no_garbage() -> Iterator[None]:
-    """What is made in here stays to the end: no need to look through it now, or ever again."""
-    collecting = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.freeze()
-        if collecting:
-            gc.enable()
 
 
 def _history(engine: Engine) -> TranscriptFiles:
