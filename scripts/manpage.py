@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from tui_popretr import __version__
+from tui_popretr.cli.argparse_private import actions, commands, may_be_repeated
 from tui_popretr.cli.parser import COMMANDS, PROGRAM, build_parser
 
 PAGE = Path(__file__).parents[1] / "docs" / f"{PROGRAM}.1"
@@ -39,7 +40,7 @@ _EVERYWHERE = frozenset(("help", "verbose", "quiet"))
 def page() -> str:
     """Return the manual page."""
     parser = build_parser()
-    commands = _commands(parser)
+    parsers = commands(parser)
     about = [paragraph for paragraph in str(parser.epilog).split("\n\n") if not paragraph.startswith(_EXIT_CODES)]
     lines = [
         ".\\\" Made from the program's parser by: python -m scripts.manpage",
@@ -49,7 +50,7 @@ def page() -> str:
         ".SH NAME",
         f"{_text(PROGRAM)} \\- retrieve mail from many POP3 accounts at once",
         ".SH SYNOPSIS",
-        *_synopsis(f"{PROGRAM} [run]", commands["run"]),
+        *_synopsis(f"{PROGRAM} [run]", parsers["run"]),
         ".br",
         f".B {_text(PROGRAM)}",
         "\\fICOMMAND\\fR ...",
@@ -59,11 +60,11 @@ def page() -> str:
         ".SH OPTIONS",
         *_arguments(parser),
         "The following can be given to every command.",
-        *_arguments(commands["run"], _EVERYWHERE - {"help"}),
+        *_arguments(parsers["run"], _EVERYWHERE - {"help"}),
         ".SH COMMANDS",
     ]
     for name, summary in COMMANDS.items():
-        command = commands[name]
+        command = parsers[name]
         lines += [f".SS {_text(name)} \\- {_text(summary)}", *_synopsis(f"{PROGRAM} {name}", command), ".PP"]
         lines += [_text(command.description), *_arguments(command), *_paragraphs((command.epilog or "").split("\n\n"))]
     lines += [".SH EXIT STATUS", *_exit_codes(str(parser.epilog))]
@@ -71,38 +72,27 @@ def page() -> str:
     return "\n".join(lines) + "\n"
 
 
-def _commands(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:
-    for action in parser._actions:
-        if isinstance(action, argparse._SubParsersAction):
-            return dict(action.choices)
-    raise LookupError("there are no commands")
-
-
 def _synopsis(command: str, parser: argparse.ArgumentParser) -> Iterator[str]:
     yield f".B {_text(command)}"
     for action in _own(parser):
         shown = f"{_names(action, ' | ')} {_value(action)}".strip()
-        again = "..." if isinstance(action, argparse._AppendAction) else ""
+        again = "..." if may_be_repeated(action) else ""
         yield (shown if action.required and not again else f"[{shown}]") + again
 
 
 def _arguments(parser: argparse.ArgumentParser, only: frozenset[str] | None = None) -> Iterator[str]:
-    for action in _own(parser) if only is None else parser._actions:
+    for action in _own(parser) if only is None else actions(parser):
         if only is None or action.dest in only:
-            # Some versions of argparse add a default by themselves.
-            words = re.sub(r" \(default: .*\)$", "", action.help or "")
+            # Before Python 3.13, BooleanOptionalAction adds this.
+            words = (action.help or "").removesuffix(" (default: %(default)s)")
             yield from (".TP", f"{_names(action, ', ')} {_value(action)}".strip(), _text(words))
     yield ".PP"
 
 
 def _own(parser: argparse.ArgumentParser) -> list[argparse.Action]:
-    """Return the arguments that not every command has, with what is no option in front."""
-    actions = [
-        action
-        for action in parser._actions
-        if action.dest not in _EVERYWHERE and not isinstance(action, argparse._SubParsersAction)
-    ]
-    return sorted(actions, key=lambda action: bool(action.option_strings))
+    """Return the arguments that not every command has, those without a dash first."""
+    own = [action for action in actions(parser) if action.dest not in _EVERYWHERE]
+    return sorted(own, key=lambda action: bool(action.option_strings))
 
 
 def _names(action: argparse.Action, between: str) -> str:

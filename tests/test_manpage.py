@@ -11,15 +11,13 @@ from collections.abc import Iterator
 import pytest
 
 from scripts.manpage import PAGE, page
+from tui_popretr.cli.argparse_private import all_actions
 from tui_popretr.cli.parser import build_parser
 
 
 def options(parser: argparse.ArgumentParser) -> Iterator[str]:
-    for action in parser._actions:
+    for action in all_actions(parser):
         yield from action.option_strings
-        if isinstance(action, argparse._SubParsersAction):
-            for command in action.choices.values():
-                yield from options(command)
 
 
 def test_it_is_current() -> None:

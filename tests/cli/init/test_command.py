@@ -18,6 +18,7 @@ import pytest
 from tests.cli.program import Done, environment, mail, run_program
 from tests.support.passwords import PASSWORD
 from tests.support.popserver_thread import PATIENCE, RunningServer, running_server
+from tui_popretr.cli.argparse_private import actions
 from tui_popretr.cli.init import arguments as init_arguments
 from tui_popretr.cli.init import command as init
 from tui_popretr.cli.init.ask import client_id_of
@@ -219,7 +220,7 @@ def test_a_file_that_is_there_is_used_as_it_is(tmp_path: Path, server: RunningSe
 def test_a_file_that_is_not_there_yet_is_no_obstacle(tmp_path: Path, server: RunningServer, run: Run) -> None:
     done = run(server.tls_address, "--password-file", "~/later")
     assert done.code == 0
-    assert "~/later is not there yet" in done.out
+    assert "~/later does not exist yet" in done.out
     assert "tui-popretr check --connect\n" in done.out
     assert f"the password file {tmp_path}/later cannot be read" in done.err
     assert not (tmp_path / "later").exists()
@@ -280,7 +281,7 @@ def test_all_that_is_missing_is_named_at_once(tmp_path: Path) -> None:
         (("--id", "a/b"), "--id: 'a/b' has a / in it"),
         (("--recip", ".."), "--recip: it cannot be '..'"),
         (("--user", " "), "--user: an answer is needed"),
-        (("--user", "a\x1b[0m"), "--user: there is a character in it that cannot be part of it"),
+        (("--user", "a\x1b[0m"), "--user: it contains a character that is not allowed there"),
         (("--address", "::1"), "--address: an IPv6 address needs brackets"),
         (("--password-command", "'"), "--password-command: the quoting of the command is wrong"),
         (("--password-env", "A-B"), "--password-env: the value of env is not the name"),
@@ -312,7 +313,7 @@ def test_a_configuration_that_is_there_stays(tmp_path: Path, server: RunningServ
     path.write_text("mine")
     done = run(server.tls_address)
     assert done.code == 73
-    assert f"there is {path} already" in done.err
+    assert f"{path} exists already" in done.err
     assert "--force" in done.err
     assert path.read_text() == "mine"
     assert server.said() == []
@@ -388,9 +389,9 @@ def test_another_certificate_than_the_pinned_one_ends_it(tmp_path: Path, server:
 
 def test_the_first_run_is_told_of(tmp_path: Path, server: RunningServer, run: Run) -> None:
     kept = " ".join(run(server.tls_address).out.split())
-    assert f"The first run retrieves all that is there now: 1 message, {len(mail())} Bytes." in kept
+    assert f"The first run retrieves all mail that is on the server: 1 message, {len(mail())} Bytes." in kept
     assert "tui-popretr mark-seen --client localhost" in kept
-    assert "all that is there now. " in " ".join(run("pop.example.test", "a.xml", "--offline").out.split())
+    assert "all mail that is on the server. " in " ".join(run("pop.example.test", "a.xml", "--offline").out.split())
     assert "mark-seen" not in run(server.tls_address, "--delete", "b.xml").out
 
 
@@ -484,7 +485,9 @@ def test_without_tls_the_password_stays_off_the_wire(
 def test_a_password_in_clear_needs_consent(tmp_path: Path, box: ServedMaildrop) -> None:
     with running_server([box], policy=ONLY_USER) as server:
         provider = Provider(server)
-        with pytest.raises(TlsFailed, match="offers no TLS, and only logins that show the password") as raised:
+        with pytest.raises(
+            TlsFailed, match="offers no TLS, and only logins that send the password unencrypted"
+        ) as raised:
             provider.init(tmp_path)
         assert "--clear-text" in raised.value.advice
         assert not any(line.startswith((b"USER", b"PASS")) for line in server.said())
@@ -514,7 +517,7 @@ def test_mail_cannot_stay_where_it_would_come_again(tmp_path: Path, mails: int) 
         box.add(mail())
     with running_server([box], policy=ServerPolicy(uidl=False)) as server:
         provider = Provider(server)
-        with pytest.raises(UidlUnavailable, match="does not tell old mail from new") as raised:
+        with pytest.raises(UidlUnavailable, match="does not have UIDL") as raised:
             provider.init(tmp_path)
         assert "--delete" in raised.value.advice
         assert nothing_in(tmp_path)
@@ -545,5 +548,5 @@ def test_every_argument_is_in_the_document() -> None:
     section = document.partition("\n## init\n")[2].partition("\n## ")[0]
     parser = argparse.ArgumentParser()
     init_arguments.add_arguments(parser)
-    options = {option for action in parser._actions for option in action.option_strings} - {"-h", "--help"}
+    options = {option for action in actions(parser) for option in action.option_strings} - {"-h", "--help"}
     assert {option for option in options if f"`{option}" not in section} == set()

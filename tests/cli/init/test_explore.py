@@ -8,9 +8,8 @@ import pytest
 
 from tests.support.passwords import PASSWORD
 from tests.support.popserver_thread import running_server
-from tui_popretr.cli.init.explore import Approach, Security, Trust, Wanted, explore, offered_logins, ways
-from tui_popretr.config.model import AuthType, Server
-from tui_popretr.engine.probe import Findings
+from tui_popretr.cli.init.explore import Explored, candidates, explore, propose_logins, security
+from tui_popretr.config.model import AuthType, Server, TlsPolicy
 from tui_popretr.errors import (
     CertificateRejected,
     ConnectionCut,
@@ -29,8 +28,14 @@ from tui_popretr.pop3 import Capabilities
 from tui_popretr.popserver import Faults, ServedMaildrop, ServerPolicy
 from tui_popretr.popserver.certificates import ca_path, server_context
 from tui_popretr.popserver.policy import Mechanism
+from tui_popretr.session.auto import Offer
 
-TLS, STLS, CLEAR = Security.TLS, Security.STLS, Security.CLEAR
+TLS, STLS, CLEAR = "TLS from the first byte", "TLS after STLS", "without TLS"
+SYSTEM, OURS = TlsPolicy(), TlsPolicy(trust_path=ca_path())
+
+
+def quiet(what: str, result: str) -> None:
+    """Report nothing."""
 
 
 @pytest.mark.parametrize(
@@ -42,25 +47,24 @@ TLS, STLS, CLEAR = Security.TLS, Security.STLS, Security.CLEAR
         (1110, [(1110, TLS), (1110, STLS), (1110, CLEAR)]),
     ],
 )
-def test_the_ways_in_their_order(port: int | None, expected: list[tuple[int, Security]]) -> None:
-    assert [(way.port, way.security) for way in ways(port)] == expected
+def test_the_ways_in_their_order(port: int | None, expected: list[tuple[int, str]]) -> None:
+    assert [(each.port, security(each.tls)) for each in candidates("pop.example.test", port, SYSTEM)] == expected
 
 
 class Network:
-    """Servers that cannot be reached, each for its own reason; what was tried and told."""
+    """Servers that cannot be reached, each for its own reason; what was tried and reported."""
 
-    def __init__(self, problems: Mapping[tuple[int, Security], PopretrError]) -> None:
-        self.tried: list[tuple[int, Security]] = []
-        self.told: list[tuple[str, str]] = []
+    def __init__(self, problems: Mapping[tuple[int, str], PopretrError]) -> None:
+        self.tried: list[tuple[int, str]] = []
+        self.reported: list[tuple[str, str]] = []
         self._problems = problems
 
     async def __call__(self, server: Server, timeout: float) -> Stream:
-        security = CLEAR if server.tls is None else STLS if server.tls.latent else TLS
-        self.tried.append((server.port, security))
-        raise self._problems[server.port, security]
+        self.tried.append((server.port, security(server.tls)))
+        raise self._problems[self.tried[-1]]
 
     def explore(self) -> None:
-        explore(Wanted("pop.example.test", None), lambda what, outcome: self.told.append((what, outcome)), self)
+        explore("pop.example.test", None, SYSTEM, lambda *report: self.reported.append(report), self)
 
 
 REFUSED = ServerUnreachable("connection refused")
@@ -84,7 +88,7 @@ def test_without_stls_there_is_no_way_in_clear_unless_the_server_says_so(
         network.explore()
     assert raised.value is first  # what a server said of itself comes before what nobody said
     assert network.tried == [(995, TLS), (110, STLS)]
-    assert network.told == [
+    assert network.reported == [
         ("port 995, TLS from the first byte", str(first)),
         ("port 110, TLS after STLS", str(second)),
     ]
@@ -122,48 +126,69 @@ def test_who_tampers_with_stls_gets_no_login_that_shows_the_password(tampered: b
                 raise REFUSED
             return await connect("127.0.0.1", server.port, timeout=timeout)
 
-        wanted = Wanted("pop.example.test", None, Trust(ca_path()))
         if b"welcome" in tampered:
             with pytest.raises(PlaintextInjected):
-                explore(wanted, lambda *_: None, connector)
+                explore("pop.example.test", None, OURS, quiet, connector)
         else:
-            found = explore(wanted, lambda *_: None, connector)
-            assert (found.security, found.exposed) == (CLEAR, False)
-            assert AuthType.USERPASS not in found.auth_types
+            found = explore("pop.example.test", None, OURS, quiet, connector)
+            assert (found.server.tls, found.exposes_password) == (None, False)
+            assert AuthType.USERPASS not in found.server.auth_types
 
 
 # --- logins -----------------------------------------------------------------------------------------------------------
 
 
-def findings(*lines: bytes, apop: bool = False) -> Findings:
-    capabilities = Capabilities.parse(b"\r\n".join(lines)) if lines else None
-    return Findings(apop=apop, capabilities=capabilities)
+def offer(*lines: bytes, stamp: bool = False) -> Offer:
+    return Offer(Capabilities.parse(b"\r\n".join(lines)) if lines else None, stamp)
+
+
+USUAL = (AuthType.USERPASS, AuthType.SASL_PLAIN)
 
 
 @pytest.mark.parametrize(
-    ("found", "expected"),
+    ("offered", "expected"),
     [
-        (findings(), {AuthType.USERPASS}),
-        (findings(apop=True), {AuthType.USERPASS, AuthType.APOP}),
-        (findings(b"TOP", b"UIDL"), {AuthType.USERPASS}),
-        (findings(b"USER"), {AuthType.USERPASS}),
-        (findings(b"SASL PLAIN CRAM-MD5"), {AuthType.SASL_PLAIN, AuthType.SASL_CRAM_MD5}),
-        (findings(b"USER", b"SASL scram-sha-256 NTLM"), {AuthType.USERPASS, AuthType.SASL_SCRAM_SHA_256}),
-        (findings(b"SASL XOAUTH2"), {AuthType.SASL_XOAUTH2}),
+        (offer(), USUAL),
+        (offer(stamp=True), USUAL),
+        (offer(b"TOP", b"UIDL"), USUAL),
+        (offer(b"USER"), USUAL),
+        (offer(b"SASL PLAIN CRAM-MD5"), (AuthType.SASL_PLAIN,)),
+        (offer(b"SASL LOGIN"), (AuthType.SASL_LOGIN,)),
+        (offer(b"USER", b"SASL scram-sha-256 NTLM"), (AuthType.SASL_SCRAM_SHA_256, *USUAL)),
+        (offer(b"SASL XOAUTH2", stamp=True), (AuthType.APOP,)),
     ],
 )
-def test_what_a_server_offers(found: Findings, expected: set[AuthType]) -> None:
-    assert offered_logins(found) == expected
+def test_the_logins_proposed_on_a_private_connection(offered: Offer, expected: tuple[AuthType, ...]) -> None:
+    assert propose_logins(offered, private=True) == expected
 
 
-def explored(policy: ServerPolicy, *, host: str = "localhost", clear_text: bool = False) -> Approach:
+@pytest.mark.parametrize(
+    ("offered", "clear_text", "expected"),
+    [
+        (offer(), False, USUAL),
+        (offer(stamp=True), False, (AuthType.APOP,)),
+        (offer(stamp=True), True, (AuthType.APOP, *USUAL)),
+        (offer(b"SASL PLAIN CRAM-MD5"), False, (AuthType.SASL_CRAM_MD5,)),
+    ],
+)
+def test_the_logins_proposed_in_clear(offered: Offer, clear_text: bool, expected: tuple[AuthType, ...]) -> None:
+    assert propose_logins(offered, private=False, clear_text=clear_text) == expected
+
+
+@pytest.mark.parametrize("names", [b"XOAUTH2", b"EXTERNAL", b"NTLM"])
+def test_methods_that_init_cannot_propose(names: bytes) -> None:
+    with pytest.raises(NoUsableMechanism, match=names.decode()):
+        propose_logins(offer(b"SASL " + names), private=True)
+
+
+def explored(policy: ServerPolicy) -> Explored:
     """What is proposed for a server with this policy, whose TLS is from the first byte."""
     with running_server([ServedMaildrop("me", PASSWORD)], tls=server_context(), policy=policy) as server:
 
         async def connector(wanted: Server, timeout: float) -> Stream:
             return await connect("127.0.0.1", server.tls_port, timeout=timeout)
 
-        return explore(Wanted(host, 995, Trust(ca_path()), clear_text), lambda *_: None, connector)
+        return explore("localhost", 995, OURS, quiet, connector)
 
 
 @pytest.mark.parametrize(
@@ -182,7 +207,8 @@ def explored(policy: ServerPolicy, *, host: str = "localhost", clear_text: bool 
 )
 def test_under_tls_what_is_most_usual_is_proposed(offered: set[Mechanism], expected: tuple[AuthType, ...]) -> None:
     found = explored(ServerPolicy(clear=frozenset(), tls=frozenset(offered)))
-    assert (found.security, found.auth_types, found.exposed) == (TLS, expected, False)
+    assert security(found.server.tls) == TLS
+    assert (found.server.auth_types, found.exposes_password) == (expected, False)
 
 
 def test_a_server_with_nothing_that_is_known() -> None:
@@ -205,5 +231,5 @@ def test_in_clear_the_strongest_comes_first(answer: bytes, expected: tuple[AuthT
         async def connector(wanted: Server, timeout: float) -> Stream:
             return await connect("127.0.0.1", server.port, timeout=timeout)
 
-        found = explore(Wanted("pop.example.test", 110), lambda *_: None, connector)
-    assert (found.security, found.auth_types, found.exposed) == (CLEAR, expected, exposed)
+        found = explore("pop.example.test", 110, SYSTEM, quiet, connector)
+    assert (found.server.tls, found.server.auth_types, found.exposes_password) == (None, expected, exposed)

@@ -1,26 +1,28 @@
-"""The arguments of `init`; the parser of every command passes through this module, so that it loads nothing."""
+"""The arguments of `init`. Imports little, because the parser of every command uses this module."""
 
 from __future__ import annotations
 
 import argparse
 from typing import Final
 
+from tui_popretr.cli.argparse_private import Container
+
 DESCRIPTION: Final = (
-    "Makes a configuration for one account: asks what it needs to know, looks at the server, tries the login."
+    "Makes a configuration for one account: asks for what it needs, tests the server and the login, writes the file."
 )
 
 EPILOG: Final = """\
 examples:
-  tui-popretr init                               asks for everything
+  tui-popretr init                               ask for everything
   tui-popretr init --user me@example.net --address pop.example.net --maildir ~/Maildir
-                                                 asks for the rest
+                                                 ask for the rest
   tui-popretr init mail.xml --user me --address pop.example.net --maildir ~/Maildir \\
-      --password-command "pass show mail/isp"    asks for nothing, as in scripts
+      --password-command "pass show mail/isp"    ask for nothing, for scripts
 
-The server is looked at on port 995 (TLS from the first byte), then on 110 (STLS). No password is sent before TLS is up
-and the certificate verified, unless you agree; a server on this machine needs no TLS. What is typed as a password is
-not shown, and is kept only where you say. Nothing is retrieved, nothing deleted, and nothing written unless all went
-well."""
+init tries port 995 (TLS from the first byte), then port 110 (STLS). It sends no password before TLS is established
+and the certificate is verified, unless you agree; a server on this machine needs no TLS. A password that you type is
+not shown, and is stored only in the file that you choose. init retrieves and deletes no mail, and writes nothing
+unless every step succeeds."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,55 +31,63 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "config",
         metavar="CONFIG",
         nargs="?",
-        help="the file to write; when left out, where the other commands look for it in your configuration folder",
+        help="the file to write (default: the configuration file in your configuration folder)",
     )
-    parser.add_argument("--force", action="store_true", help="replace the file if it is there already")
+    parser.add_argument("--force", action="store_true", help="replace the file if it exists")
+    _add_account(parser.add_argument_group("account"))
+    _add_password(parser.add_argument_group("password").add_mutually_exclusive_group())
+    _add_mail(parser.add_argument_group("mail"))
 
-    account = parser.add_argument_group("the account")
+
+def _add_account(account: Container) -> None:
     account.add_argument("--user", metavar="NAME", help="user name at the server, often the whole mail address")
     account.add_argument(
-        "--address", metavar="HOST[:PORT]", help="the POP3 server; without a port, what it offers is found out"
+        "--address", metavar="HOST[:PORT]", help="the POP3 server; without a port, 995 and 110 are tried"
     )
     trust = account.add_mutually_exclusive_group()
     trust.add_argument("--tspath", metavar="FILE", help="the certificates to trust (PEM), instead of the system's")
     trust.add_argument(
         "--fingerprint",
         metavar="SHA256",
-        help="accept the server's certificate by its fingerprint alone, as where it is self-signed",
+        help="accept only the server certificate with this fingerprint, for example a self-signed one",
     )
     account.add_argument(
         "--clear-text",
         action="store_true",
-        help="go on where there is no TLS and the password can be read by everybody on the way",
+        help="without TLS, also use logins that send the password unencrypted",
     )
-    account.add_argument("--no-login", action="store_true", help="look at the server, but do not try the login")
+    account.add_argument("--no-login", action="store_true", help="test the server, but not the login")
     account.add_argument(
         "--offline",
         action="store_true",
-        help="do not look at the server: TLS from the first byte is taken for granted, at port 110 STLS",
+        help="do not connect: assume TLS from the first byte, or STLS at port 110",
     )
 
-    password = parser.add_argument_group("the password").add_mutually_exclusive_group()
+
+def _add_password(password: Container) -> None:
     password.add_argument(
         "--password-file",
         metavar="FILE",
-        help="its first line is the password; a file that is not there is made, with what you type",
+        help="its first line is the password; if it does not exist, it is created with the password that you type",
     )
-    password.add_argument("--password-command", metavar="COMMAND", help="the first line that it prints is the password")
-    password.add_argument("--password-env", metavar="NAME", help="a variable of the environment holds it")
+    password.add_argument("--password-command", metavar="COMMAND", help="a command that prints the password")
+    password.add_argument("--password-env", metavar="NAME", help="an environment variable that holds the password")
 
-    where = parser.add_argument_group("the mail")
-    target = where.add_mutually_exclusive_group()
-    target.add_argument("--maildir", metavar="DIR", help="deliver into this Maildir")
-    target.add_argument("--folder", metavar="DIR", help="save each message as a file in this folder")
-    target.add_argument("--smtp", metavar="ADDRESS", help="send it on to this mail address")
-    where.add_argument("--smtp-server", metavar="HOST[:PORT]", help="with --smtp: through it; otherwise localhost:25")
-    where.add_argument(
-        "--sender", metavar="ADDRESS", help="with --smtp: the envelope sender; otherwise pop3downloader@localhost"
+
+def _add_mail(mail: Container) -> None:
+    destination = mail.add_mutually_exclusive_group()
+    destination.add_argument("--maildir", metavar="DIR", help="deliver into this Maildir")
+    destination.add_argument("--folder", metavar="DIR", help="save each message as a file in this folder")
+    destination.add_argument("--smtp", metavar="ADDRESS", help="send the mail to this mail address")
+    mail.add_argument(
+        "--smtp-server", metavar="HOST[:PORT]", help="with --smtp: the mail server (default: localhost:25)"
     )
-    fate = where.add_mutually_exclusive_group()
-    fate.add_argument("--keep", action="store_true", help="leave the mail on the server; the default")
-    fate.add_argument("--delete", action="store_true", help="delete it there as soon as it is safe here")
-    where.add_argument("--freq", metavar="TIME", help="from one session to the next; otherwise 5m")
-    where.add_argument("--id", metavar="ID", help="the client's id; otherwise made from the server's name")
-    where.add_argument("--recip", metavar="NAME", help="the local user it is for; otherwise you")
+    mail.add_argument(
+        "--sender", metavar="ADDRESS", help="with --smtp: the envelope sender (default: pop3downloader@localhost)"
+    )
+    kept = mail.add_mutually_exclusive_group()
+    kept.add_argument("--keep", action="store_true", help="leave the mail on the server (default)")
+    kept.add_argument("--delete", action="store_true", help="delete it from the server as soon as it is stored here")
+    mail.add_argument("--freq", metavar="TIME", help="time from one session to the next (default: 5m)")
+    mail.add_argument("--id", metavar="ID", help="id of the client (default: made from the server's name)")
+    mail.add_argument("--recip", metavar="NAME", help="local user who receives the mail (default: you)")

@@ -1,4 +1,4 @@
-"""What `init` has to know: from the command line, from the user, and from the server."""
+"""The wizard: gets what a first configuration needs from the arguments, the server and the user."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ import os
 import pwd
 import re
 from argparse import Namespace
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from humanize.filesize import naturalsize
 
-from tui_popretr.cli.init.console import Talk, needed
-from tui_popretr.cli.init.explore import Approach, Trust, Wanted, explore, log_in, ways
-from tui_popretr.cli.init.password import Credentials, credentials, other_credentials
-from tui_popretr.cli.init.write import MailFolder, MailServer, Outline, absolute, address, shown
+from tui_popretr.cli.init.console import Console, required
+from tui_popretr.cli.init.explore import Explored, candidates, explore, log_in
+from tui_popretr.cli.init.password import Credentials, get_credentials, other_credentials
+from tui_popretr.cli.init.text import NewClient, NewDestination, absolute, address, shown
 from tui_popretr.config import values
 from tui_popretr.config.addresses import mail_address, server_address
-from tui_popretr.config.model import PasswordSource, Server
+from tui_popretr.config.model import FolderDestination, FromFile, MaildirDestination, SmtpDestination, TlsPolicy
 from tui_popretr.config.values import InvalidValueError
 from tui_popretr.engine.probe import Findings
 from tui_popretr.errors import (
@@ -36,217 +36,214 @@ from tui_popretr.text import visible
 _FREQUENCY: Final = "5m"
 _SENDER: Final = "pop3downloader@localhost"
 _MAIL_SERVER: Final = "localhost:25"
-# Host names begin with what they serve, and in some countries a second level says nothing either.
+_SMTP_PORT: Final = 25
+# The first label of a host name often names the service, and in some countries the second level has no meaning either.
 _SERVICE: Final = re.compile(r"(pops?3?s?|e?mail|imaps?|in|incoming|inbound|mx|secure|ssl)\d*")
 _SECOND_LEVELS: Final = frozenset(("ac", "co", "com", "edu", "gov", "ne", "net", "or", "org"))
 
 
 @dataclass(frozen=True, slots=True)
-class Agreed:
-    """All that is to be written."""
+class WizardResult:
+    """What is to be written, and what the login showed."""
 
-    outline: Outline
-    server: Server  # as the configuration has to be read
-    password_file: tuple[str, Secret] | None  # a password that was typed, and where it is to be kept
-    found: Findings | None  # behind the login; None where none was tried
+    client: NewClient
+    typed_password: Secret | None  # to be written to the client's password file
+    found: Findings | None  # None: no login was tried
 
-
-def interview(arguments: Namespace, path: str, talk: Talk, connector: Connector) -> Agreed:
-    """Return what was agreed upon for a configuration at `path`; what the arguments do not say is asked.
-
-    Raises UsageError where the answers end, and the PopretrError of what is wrong with server or login.
-    """
-    return _Interview(arguments, path, talk, connector).run()
+    @property
+    def password_file(self) -> str | None:
+        """The file that the typed password is written to."""
+        source = self.client.server.password
+        return source.path if self.typed_password is not None and isinstance(source, FromFile) else None
 
 
-class _Interview:
-    def __init__(self, arguments: Namespace, path: str, talk: Talk, connector: Connector) -> None:
+class Wizard:
+    """Gets a client for a configuration at `path`. Asks for what the arguments do not give."""
+
+    def __init__(self, arguments: Namespace, path: str, console: Console, connector: Connector) -> None:
         self._arguments = arguments
         self._path = path
-        self._talk = talk
+        self._console = console
         self._connector = connector
-        pin = values.fingerprint(arguments.fingerprint) if arguments.fingerprint else ""
-        self._trust = Trust(absolute(arguments.tspath) if arguments.tspath else None, pin)
+        self._trust = TlsPolicy(
+            trust_path=absolute(arguments.tspath) if arguments.tspath else None,
+            fingerprints=(values.fingerprint(arguments.fingerprint),) if arguments.fingerprint else (),
+        )
 
-    def run(self) -> Agreed:
-        arguments, talk = self._arguments, self._talk
-        talk.say(f"A configuration for one account: {shown(self._path)}")
-        talk.say("Nothing is retrieved or deleted, and ctrl+c leaves no trace.")
+    def run(self) -> WizardResult:
+        """Return the client. Raises UsageError at the end of input, and the PopretrError of the server or login."""
+        arguments, console = self._arguments, self._console
+        console.say(f"A configuration for one account: {shown(self._path)}")
+        console.say("Nothing is retrieved or deleted, and ctrl+c leaves no trace.")
         username = arguments.user
         if username is None:
-            talk.say()
-            username = talk.asker.ask("User name at the server, often the whole mail address", check=needed)
-        host, approach = self._server(username)
-        self._want_consent(host, approach)
-        client_id = arguments.id or client_id_of(host)
-        username, secrets, found = self._login(username, client_id, host, approach)
-        target, recip = self._target()
-        outline = Outline(
-            client_id=client_id,
+            console.say()
+            username = console.ask("User name at the server, often the whole mail address", check=required)
+        explored = self._find_server(username)
+        self._require_consent(explored)
+        client_id = arguments.id or client_id_of(explored.server.written)
+        username, credentials, found = self._log_in(username, client_id, explored)
+        destination, recip = self._choose_destination()
+        client = NewClient(
+            id=client_id,
             recip=recip,
-            host=host,
-            approach=approach,
-            trust=self._trust,
-            username=username,
-            password=secrets.source,
-            target=target,
-            keep=self._keep(approach, found),
+            server=replace(explored.server, username=username, password=credentials.source),
+            destination=destination,
+            keep=self._keeps_mail(explored, found),
             frequency=arguments.freq or _FREQUENCY,
         )
-        server = self._settings(host, approach, username, secrets.source)
-        return Agreed(outline, server, secrets.file, found)
+        return WizardResult(client, credentials.typed, found)
 
-    # --- the server ---------------------------------------------------------------------------------------------------
+    # --- server -------------------------------------------------------------------------------------------------------
 
-    def _server(self, username: str) -> tuple[str, Approach]:
-        """Return the host, and how it is best reached."""
-        given, talk = self._arguments.address, self._talk
+    def _find_server(self, username: str) -> Explored:
+        given, console = self._arguments.address, self._console
         _, at, domain = username.rpartition("@")
         text = given
         while True:
-            text = text or talk.asker.ask("POP3 server", f"pop.{domain}" if at else "", check=server_address)
+            text = text or console.ask("POP3 server", f"pop.{domain}" if at else "", check=server_address)
             host, port = server_address(text)
             if self._arguments.offline:
-                return host, next(ways(port))
-            talk.say(f"\nLooking at {host} ...")
-            wanted = Wanted(host, port, self._trust, self._arguments.clear_text)
+                return Explored(next(candidates(host, port, self._trust)))
+            console.say(f"\nLooking at {host} ...")
+            clear_text = self._arguments.clear_text
             try:
-                approach = explore(wanted, talk.tell, self._connector)
+                explored = explore(host, port, self._trust, console.report, self._connector, clear_text=clear_text)
             except PopretrError as problem:
                 if isinstance(problem, CertificateRejected):
-                    if self._accepts(problem):
-                        self._trust = Trust(fingerprint=problem.fingerprint)
+                    if self._accepts_certificate(problem):
+                        self._trust = TlsPolicy(fingerprints=(problem.fingerprint,))
                         continue
-                    _name_the_options(problem, self._trust)
-                if given or not talk.again(problem.advice, "Try another server?"):
+                    _advise_options(problem, self._trust)
+                if given or not console.offer_retry(problem.advice, "Try another server?"):
                     raise
                 text = None
             else:
-                talk.tell("logins", ", ".join(each.value for each in approach.auth_types))
-                return host, approach
+                console.report("logins", ", ".join(each.value for each in explored.server.auth_types))
+                return explored
 
-    def _accepts(self, problem: CertificateRejected) -> bool:
-        """Whether the user has compared the certificate's fingerprint and wants it pinned; False where nobody can."""
-        if self._talk.silent or not problem.fingerprint:
+    def _accepts_certificate(self, problem: CertificateRejected) -> bool:
+        """Whether the user has compared the fingerprint and wants to pin the certificate."""
+        if not self._console.interactive or not problem.fingerprint:
             return False
-        print(f"\nThe certificate that was shown has the SHA-256 fingerprint\n\n  {problem.fingerprint}\n")
-        print("Compare it with what the server's operator says it is: somebody between you and")
-        print("the server would show one, too. Then this certificate alone is accepted.")
-        return self._talk.asker.ask("Type yes if you have compared and it is the same").lower() == "yes"
+        print(f"\nThe server's certificate has the SHA-256 fingerprint\n\n  {problem.fingerprint}\n")
+        print("Compare it with the one that the server's operator publishes: an attacker between you and")
+        print("the server would also present a certificate. Then only this certificate is accepted.")
+        return self._console.ask("Type yes if you have compared and it is the same").lower() == "yes"
 
-    def _want_consent(self, host: str, approach: Approach) -> None:
-        """See that nobody's password is shown to the network unasked. Raises TlsFailed."""
-        if not approach.exposed or self._arguments.clear_text:
+    def _require_consent(self, explored: Explored) -> None:
+        """Raise TlsFailed unless the user agrees to a password that can be read on the network."""
+        if not explored.exposes_password or self._arguments.clear_text:
             return
         problem = TlsFailed(
-            f"{host} offers no TLS, and only logins that show the password to everybody on the way",
-            advice="ask your provider for a server with TLS; with --clear-text init goes on all the same",
+            f"{explored.server.written} offers no TLS, and only logins that send the password unencrypted",
+            advice="ask your provider for a server with TLS; --clear-text sends the password unencrypted",
         )
-        if not self._talk.agrees(problem, "Go on all the same?"):
+        if not self._console.accepts(problem, "Send the password unencrypted?"):
             raise problem
 
-    # --- the login ----------------------------------------------------------------------------------------------------
+    # --- login --------------------------------------------------------------------------------------------------------
 
-    def _login(
-        self, username: str, client_id: str, host: str, approach: Approach
-    ) -> tuple[str, Credentials, Findings | None]:
-        """Return user name, password, and what was found behind the login: None where none was tried."""
-        arguments, talk = self._arguments, self._talk
+    def _log_in(self, username: str, client_id: str, explored: Explored) -> tuple[str, Credentials, Findings | None]:
+        """Return the user name, the password and what the login showed; None if no login was tried."""
+        arguments, console, server = self._arguments, self._console, explored.server
         file = os.path.join(os.path.dirname(self._path), f"{client_id}.password")
-        found_in = credentials(arguments, talk, file)
+        credentials = get_credentials(arguments, console, file)
         while True:
-            if arguments.offline or arguments.no_login or found_in.trial is None:
-                return username, found_in, None
-            talk.say(f"\nLogging in to {address(host, approach)} as {visible(username)} ...")
-            found = log_in(self._settings(host, approach, username, found_in.trial), self._connector)
+            if arguments.offline or arguments.no_login or credentials.trial is None:
+                return username, credentials, None
+            console.say(f"\nLogging in to {address(server)} as {visible(username)} ...")
+            found = log_in(replace(server, username=username, password=credentials.trial), self._connector)
             if found.problem is None:
-                talk.tell("it works", amount(found) if found.messages else "no mail there")
-                return username, found_in, found
-            talk.tell("it failed", str(found.problem))
-            if isinstance(found.problem, TlsRequired):  # which was looked for
+                console.report("it works", amount(found) if found.messages else "no mail there")
+                return username, credentials, found
+            console.report("it failed", str(found.problem))
+            if isinstance(found.problem, TlsRequired):  # TLS was tried before
                 found.problem.advice = (
                     "ask your provider for a server with TLS; with --clear-text more logins are tried"
                 )
                 raise found.problem
-            if not isinstance(found.problem, LoginFailed) or not talk.again(found.problem.advice, "Try again?"):
+            if not isinstance(found.problem, LoginFailed) or not console.offer_retry(
+                found.problem.advice, "Try again?"
+            ):
                 raise found.problem
-            username = talk.asker.ask("User name", username, check=needed)
-            found_in = other_credentials(talk, found_in)
+            username = console.ask("User name", username, check=required)
+            credentials = other_credentials(console, credentials)
 
-    def _settings(self, host: str, approach: Approach, username: str, password: PasswordSource) -> Server:
-        tls = approach.policy(self._trust)
-        return Server(host, approach.port, username, password, approach.auth_types, initial_response=False, tls=tls)
+    # --- mail ---------------------------------------------------------------------------------------------------------
 
-    # --- where to, and what stays -------------------------------------------------------------------------------------
-
-    def _target(self) -> tuple[MailFolder | MailServer, str]:
-        """Return where the mail goes, and the recip."""
-        arguments, talk = self._arguments, self._talk
+    def _choose_destination(self) -> tuple[NewDestination, str]:
+        """Return the destination and the recip."""
+        arguments, console = self._arguments, self._console
         recip = arguments.recip or _local_user()
-        sender, server = arguments.sender or _SENDER, arguments.smtp_server or _MAIL_SERVER
+        mail_server = arguments.smtp_server or _MAIL_SERVER
         if arguments.maildir:
-            return MailFolder("maildir", absolute(arguments.maildir)), recip
+            return MaildirDestination(absolute(arguments.maildir)), recip
         if arguments.folder:
-            return MailFolder("downloads_directory", absolute(arguments.folder)), recip
+            return FolderDestination(absolute(arguments.folder)), recip
         if arguments.smtp:
-            return MailServer(server, sender), arguments.smtp
-        talk.say()
+            return self._smtp(arguments.smtp, mail_server), arguments.smtp
+        console.say()
         options = [
             "into a Maildir, which mail programs and IMAP servers read",
-            "into a folder, a file for each message",
+            "into a folder, one file per message",
             "to a mail server, by SMTP",
         ]
-        choice = talk.asker.choose("Where does the mail go?", options)
+        choice = console.choose("Where does the mail go?", options)
         if choice == 1:
-            return MailFolder("maildir", absolute(talk.asker.ask("Maildir", "~/Maildir", check=_path))), recip
+            return MaildirDestination(absolute(console.ask("Maildir", "~/Maildir", check=_path))), recip
         if choice == 2:
-            return MailFolder("downloads_directory", absolute(talk.asker.ask("Folder", "~/Mail", check=_path))), recip
-        receiver = talk.asker.ask("Mail address that it is for", check=mail_address)
-        return MailServer(talk.asker.ask("Mail server", server, check=server_address), sender), receiver
+            return FolderDestination(absolute(console.ask("Folder", "~/Mail", check=_path))), recip
+        receiver = console.ask("Mail address of the recipient", check=mail_address)
+        return self._smtp(receiver, console.ask("Mail server", mail_server, check=server_address)), receiver
 
-    def _keep(self, approach: Approach, found: Findings | None) -> bool:
-        """Return whether the mail stays on the server. Raises UidlUnavailable where it would come again each time."""
-        arguments, talk = self._arguments, self._talk
+    def _smtp(self, receiver: str, mail_server: str) -> SmtpDestination:
+        host, port = server_address(mail_server)
+        return SmtpDestination(self._arguments.sender or _SENDER, (receiver,), host, port or _SMTP_PORT)
+
+    def _keeps_mail(self, explored: Explored, found: Findings | None) -> bool:
+        """Return whether the mail stays on the server. Raises UidlUnavailable if it would be retrieved repeatedly."""
+        arguments, console = self._arguments, self._console
         if arguments.delete:
             return False
-        question = "Delete mail from the server as soon as it is safe here?"
-        if found.uids if found is not None and found.messages else approach.uidl:
-            if arguments.keep or talk.silent:
+        question = "Delete mail from the server as soon as it is stored here?"
+        if found.uids if found is not None and found.messages else explored.uidl:
+            if arguments.keep or not console.interactive:
                 return True
-            talk.say()
-            return not talk.asker.agree(question)
+            console.say()
+            return not console.confirm(question)
         problem = UidlUnavailable(
-            "this server does not tell old mail from new (UIDL): what stays there would come again at each run",
-            advice="with --delete it is deleted there as soon as it is safe here",
+            "this server does not have UIDL, so mail that stays on it would be retrieved again at each run",
+            advice="with --delete, mail is deleted from the server as soon as it is stored here",
         )
-        if arguments.keep or not talk.agrees(problem, question):
+        if arguments.keep or not console.accepts(problem, question):
             raise problem
         return False
 
 
 def amount(found: Findings) -> str:
-    """Return how much mail there is on the server, "" where that is not known."""
+    """Return how much mail is on the server, "" if that is unknown."""
     if found.messages is None:
         return ""
     count = "1 message" if found.messages == 1 else f"{found.messages} messages"
     return f"{count}, {naturalsize(found.octets)}"
 
 
-def _name_the_options(problem: CertificateRejected, trust: Trust) -> None:
-    """Make the advice one for this command: what belongs into <ssl> elsewhere is an option here."""
+def _advise_options(problem: CertificateRejected, trust: TlsPolicy) -> None:
+    """Replace advice about the configuration by advice about the options of this command."""
     if problem.fingerprint:
         problem.advice = (
-            "if the server's operator says that this is its fingerprint, add"
+            "if the server's operator confirms this fingerprint, add"
             f" --fingerprint {problem.fingerprint}; or name a file with the certificates to trust: --tspath FILE"
         )
-    elif trust.fingerprint:
-        problem.advice = "somebody may be between you and the server: ask its operator what to give as --fingerprint"
+    elif trust.fingerprints:
+        problem.advice = "an attacker may be between you and the server: ask its operator what to give as --fingerprint"
 
 
 def client_id_of(host: str) -> str:
-    """Return an id that a person would give to the account on a host: gmx for pop.gmx.net."""
+    """Return a short id for the account on a host: `gmx` for pop.gmx.net."""
     labels = host.lower().rstrip(".").split(".")
-    if ":" in host or labels[-1].isdigit():  # an address
+    if ":" in host or labels[-1].isdigit():  # an IP address
         return "mail"
     while len(labels) > 2 and _SERVICE.fullmatch(labels[0]):
         labels = labels[1:]
@@ -256,8 +253,8 @@ def client_id_of(host: str) -> str:
 
 
 def _path(text: str) -> None:
-    """Raise InvalidValueError where an answer is no path."""
-    needed(text)
+    """Raise InvalidValueError for a text that is not a path."""
+    required(text)
     try:
         absolute(text)
     except ConfigurationError as problem:
@@ -267,5 +264,5 @@ def _path(text: str) -> None:
 def _local_user() -> str:
     try:
         return pwd.getpwuid(os.getuid()).pw_name
-    except KeyError:  # in containers there may be no such user
+    except KeyError:  # a container may not have the user
         return "me"

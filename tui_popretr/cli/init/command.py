@@ -1,4 +1,4 @@
-"""`init`: a first configuration, from a few answers and a look at the server."""
+"""`init`: makes a first configuration from a few answers and a test of the server."""
 
 from __future__ import annotations
 
@@ -8,15 +8,14 @@ import shlex
 import sys
 from argparse import Namespace
 from collections.abc import Callable
-from contextlib import ExitStack
 from typing import Final
 
 from tui_popretr.cli import preflight
 from tui_popretr.cli.config_path import locate, own_place
-from tui_popretr.cli.init.ask import Agreed, amount, interview
-from tui_popretr.cli.init.console import Dialogue, Talk, folded, has_terminal, needed, plain
-from tui_popretr.cli.init.private_file import PrivateFile, already_there
-from tui_popretr.cli.init.write import configuration_text, shown
+from tui_popretr.cli.init.ask import Wizard, WizardResult, amount
+from tui_popretr.cli.init.console import Console, folded, has_terminal, plain, required
+from tui_popretr.cli.init.text import shown
+from tui_popretr.cli.init.write import already_exists, write
 from tui_popretr.config import values
 from tui_popretr.config.addresses import mail_address, server_address
 from tui_popretr.config.explain import describe
@@ -29,15 +28,15 @@ from tui_popretr.errors import CannotCreate, ConfigurationError, ExitCode, Popre
 from tui_popretr.session.setup import Connector
 
 _CHECKS: Final[dict[str, Callable[[str], object]]] = {
-    "user": needed,
+    "user": required,
     "address": server_address,
-    "tspath": needed,
+    "tspath": required,
     "fingerprint": values.fingerprint,
-    "password_file": needed,
+    "password_file": required,
     "password_command": command_line,
     "password_env": variable_name,
-    "maildir": needed,
-    "folder": needed,
+    "maildir": required,
+    "folder": required,
     "smtp": mail_address,
     "smtp_server": server_address,
     "sender": mail_address,
@@ -45,36 +44,43 @@ _CHECKS: Final[dict[str, Callable[[str], object]]] = {
     "id": values.file_name(128),
     "recip": values.file_name(254),
 }
+# Without a terminal, one of each group has to be given.
+_REQUIRED: Final = (
+    ("address",),
+    ("user",),
+    ("password_file", "password_command", "password_env"),
+    ("maildir", "folder", "smtp"),
+)
 
 
 def run(arguments: Namespace, *, connector: Connector = connect_tcp) -> int:
-    """Ask what the arguments do not say, look at the server, try the login, write the configuration; return 0.
+    """Ask for what the arguments do not give, test the server and the login, write the configuration; return 0.
 
-    Nothing is written unless all went well. Raises UsageError, which names all that is missing where there is nobody to
-    ask; CannotCreate where there is a configuration already; the PopretrError of what is wrong with server or login.
+    Nothing is written unless all of it succeeds. Raises UsageError, which names every missing argument if there is no
+    terminal; CannotCreate if the configuration exists; the PopretrError of the server or login.
     """
     path = os.path.abspath(arguments.config or own_place().path)
     if os.path.lexists(path) and not arguments.force:
-        raise already_there(path)
+        raise already_exists(path)
     if trouble := preflight.folder_trouble(os.path.dirname(os.path.realpath(path))):
         raise CannotCreate(f"{shown(path)} cannot be written: {trouble}", advice="name another file: init FILE")
     _check_arguments(arguments)
-    talk = Talk(Dialogue() if has_terminal() else None, quiet=bool(arguments.quiet))
-    if talk.silent:
-        _refuse_missing(arguments)
+    console = Console(interactive=has_terminal(), quiet=bool(arguments.quiet))
+    if not console.interactive:
+        _require_arguments(arguments)
     try:
-        agreed = interview(arguments, path, talk, connector)
+        result = Wizard(arguments, path, console, connector).run()
     except PopretrError as problem:
-        talk.shorten(problem)
+        console.shorten(problem)
         raise
-    _write(path, agreed, force=arguments.force)
+    write(path, result.client, result.typed_password, force=arguments.force)
     if not arguments.quiet:
-        _tell_what_is_next(path, agreed)
+        _explain_next_steps(path, result)
     return ExitCode.OK
 
 
 def _check_arguments(arguments: Namespace) -> None:
-    """Make the arguments fit for a configuration. Raises UsageError: before anybody is asked or called on."""
+    """Check and strip the arguments, before anything is asked or connected. Raises UsageError."""
     for name, check in _CHECKS.items():
         text = getattr(arguments, name)
         if text is None:
@@ -82,101 +88,54 @@ def _check_arguments(arguments: Namespace) -> None:
         try:
             setattr(arguments, name, plain(text.strip(), check))
         except InvalidValueError as problem:
-            raise UsageError(f"--{name.replace('_', '-')}: {problem}") from None
+            raise UsageError(f"{_option(name)}: {problem}") from None
     if (arguments.sender or arguments.smtp_server) and (arguments.maildir or arguments.folder):
         raise UsageError("--sender and --smtp-server go with --smtp")
 
 
-def _refuse_missing(arguments: Namespace) -> None:
-    wanted = {
-        "--address": [arguments.address],
-        "--user": [arguments.user],
-        "one of --password-file, --password-command, --password-env": [
-            arguments.password_file,
-            arguments.password_command,
-            arguments.password_env,
-        ],
-        "one of --maildir, --folder, --smtp": [arguments.maildir, arguments.folder, arguments.smtp],
-    }
-    missing = [option for option, given in wanted.items() if not any(given)]
+def _require_arguments(arguments: Namespace) -> None:
+    missing = [group for group in _REQUIRED if not any(getattr(arguments, name) for name in group)]
     if missing:
+        named = [("one of " if len(group) > 1 else "") + ", ".join(map(_option, group)) for group in missing]
         raise UsageError(
-            f"there is no terminal to ask on, so these are missing: {'; '.join(missing)}",
+            f"there is no terminal to ask on, so these are missing: {'; '.join(named)}",
             advice="tui-popretr init --help explains them",
         )
 
 
-def _write(path: str, agreed: Agreed, *, force: bool) -> None:
-    """Write the configuration and, where a password was typed, its file: both or neither.
-
-    Raises ConfigurationError where an answer cannot stand in a configuration, DeliveryFailed and CannotCreate.
-    """
-    try:
-        data = configuration_text(agreed.outline).encode()
-    except UnicodeEncodeError:
-        raise ConfigurationError("a path cannot stand in a configuration: it is not valid UTF-8") from None
-    with ExitStack() as unfinished:
-        configuration = unfinished.enter_context(PrivateFile(path, data))
-        _check(configuration.unfinished, agreed)
-        made = ""
-        if agreed.password_file is not None:
-            name, secret = agreed.password_file
-            password = unfinished.enter_context(PrivateFile(name, f"{secret.reveal()}\n".encode()))
-            made = "" if os.path.lexists(name) else name
-            password.publish(replace=True)
-        try:
-            configuration.publish(replace=force)
-        except BaseException:
-            if made:
-                with contextlib.suppress(OSError):
-                    os.unlink(made)
-            raise
+def _option(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
 
 
-def _check(path: str, agreed: Agreed) -> None:
-    """See whether the configuration means what was agreed. Raises ConfigurationError."""
-    loaded = load(path)
-    if loaded.settings is None:
-        errors = "; ".join(problem.message for problem in loaded.problems if problem.severity is Severity.ERROR)
-        raise ConfigurationError(f"such a configuration cannot be used: {errors}")
-    outline, (client,) = agreed.outline, loaded.settings.clients
-    if (client.id, client.recip, client.server) != (outline.client_id, outline.recip, agreed.server):
-        raise ConfigurationError("an answer cannot stand in a configuration: it would be read as something else")
-
-
-def _tell_what_is_next(path: str, agreed: Agreed) -> None:
-    file = locate(path)
+def _explain_next_steps(path: str, result: WizardResult) -> None:
+    file, client = locate(path), result.client
     loaded = load(file.path, var=file.var)
     if loaded.settings is None:
         raise ConfigurationError("\n".join(str(problem) for problem in loaded.problems))
-    settings = loaded.settings
     print(f"\nWritten: {shown(path)}")
-    if agreed.password_file is not None:
-        print(f"         {shown(agreed.password_file[0])}, which holds the password")
-    for client in settings.clients:
-        print(folded(f"\n{describe(client)}"))
+    if (password_file := result.password_file) is not None:
+        print(f"         {shown(password_file)}, which holds the password")
+    for each in loaded.settings.clients:
+        print(folded(f"\n{describe(each)}"))
     for problem in loaded.problems:
         if problem.severity is Severity.WARNING:
             print(problem, file=sys.stderr)
-    for warning in preflight.warnings(settings):
+    for warning in preflight.warnings(loaded.settings):
         print(f"{shown(path)}: warning: {warning}", file=sys.stderr)
-    name = "" if _is_found(settings.path) else f" {shlex.quote(path)}"
-    if agreed.outline.keep and (agreed.found is None or agreed.found.messages):
-        there = f": {amount(agreed.found)}" if agreed.found is not None else ""
-        mark = f"tui-popretr mark-seen{name} --client {shlex.quote(agreed.outline.client_id)}"
-        print(
-            folded(f"\nThe first run retrieves all that is there now{there}. To begin with what comes next, first run:")
-        )
-        print(f"  {mark}")
+    name = "" if _is_found_unnamed(loaded.settings.path) else f" {shlex.quote(path)}"
+    if client.keep and (result.found is None or result.found.messages):
+        existing = f": {amount(result.found)}" if result.found is not None else ""
+        print(folded(f"\nThe first run retrieves all mail that is on the server{existing}. To skip it, first run:"))
+        print(f"  tui-popretr mark-seen{name} --client {shlex.quote(client.id)}")
     print("\nNext:")
-    if agreed.found is None:
-        print(f"  tui-popretr check{name} --connect\n      tries server and password")
-    print(f"  tui-popretr{name}\n      opens the dashboard; R retrieves at once, ? shows the keys, q ends it")
+    if result.found is None:
+        print(f"  tui-popretr check{name} --connect\n      tests the server and the password")
+    print(f"  tui-popretr{name}\n      opens the dashboard; R retrieves at once, ? shows the keys, q quits")
     print(f"  tui-popretr{name} --headless --once\n      retrieves once, without a dashboard")
 
 
-def _is_found(path: str) -> bool:
-    """Whether a configuration, by its real path, is found without being named."""
+def _is_found_unnamed(path: str) -> bool:
+    """Whether a configuration, by its real path, is the one used when none is named."""
     with contextlib.suppress(ConfigurationError):
         return os.path.realpath(locate(None).path) == path
     return False

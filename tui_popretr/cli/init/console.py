@@ -1,4 +1,4 @@
-"""Questions on a terminal, and their answers."""
+"""Questions on a terminal and their answers, and what is printed in between."""
 
 from __future__ import annotations
 
@@ -17,14 +17,119 @@ from tui_popretr.text import visible
 
 
 def has_terminal() -> bool:
-    """Whether somebody can be asked."""
+    """Whether questions can be asked."""
     return all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout))
 
 
-def folded(text: str) -> str:
-    """Return text with lines that a terminal would break in the middle of a word broken between words.
+class Console:
+    """Prints and asks. The methods that ask raise UsageError at the end of input (ctrl+d).
 
-    What follows on an indented line begins two columns further right. Where no terminal shows it, it stays as it is.
+    `interactive`: questions can be asked. `quiet`: print only questions and what they need.
+    """
+
+    def __init__(self, *, interactive: bool, quiet: bool) -> None:
+        self.interactive = interactive
+        self._quiet = quiet
+        self._reported: set[str] = set()
+        if interactive:
+            with contextlib.suppress(ImportError):
+                import readline  # noqa: F401 - arrow keys, in input()
+
+    # --- output -------------------------------------------------------------------------------------------------------
+
+    def say(self, text: str = "") -> None:
+        """Print a text, unless quiet."""
+        if not self._quiet:
+            print(folded(text), flush=True)
+
+    def report(self, what: str, result: str) -> None:
+        """Print the result of a step, unless quiet."""
+        self.say(f"  {what}: {visible(result, 4096)}")
+        if not self._quiet:
+            self._reported.add(result)
+
+    def shorten(self, problem: PopretrError) -> None:
+        """Remove from an error what the user has just read."""
+        if self.interactive and str(problem) in self._reported:
+            problem.args = ("nothing was written, for the reason above",)
+            if problem.advice in self._reported:
+                problem.advice = ""
+
+    # --- questions ----------------------------------------------------------------------------------------------------
+
+    def ask(self, question: str, default: str = "", *, check: Callable[[str], object] = str) -> str:
+        """Return an answer, `default` if it is empty; ask again while `check` raises InvalidValueError."""
+        self._assert_interactive()
+        prompt = f"{question} [{default}]: " if default else f"{question}: "
+        while True:
+            try:
+                return plain(_read(lambda: input(prompt)).strip() or default, check)
+            except InvalidValueError as problem:
+                print(f"  {problem}")
+
+    def choose(self, question: str, options: Sequence[str], default: int = 1) -> int:
+        """Return the number of the option chosen, from 1."""
+        self._assert_interactive()
+        print(question)
+        for number, option in enumerate(options, start=1):
+            print(f"  {number}  {option}")
+
+        def check(text: str) -> None:
+            if text not in {str(number) for number in range(1, len(options) + 1)}:
+                raise InvalidValueError(f"a number from 1 to {len(options)} is expected")
+
+        return int(self.ask("Number", str(default), check=check))
+
+    def confirm(self, question: str, *, default: bool = False) -> bool:
+        """Return whether the answer is yes, `default` if it is empty."""
+
+        def check(text: str) -> None:
+            if text.lower() not in {"y", "yes", "n", "no"}:
+                raise InvalidValueError("y or n is expected")
+
+        return self.ask(f"{question} (y/n)", "y" if default else "n", check=check).lower().startswith("y")
+
+    def ask_secret(self, question: str) -> Secret:
+        """Return what is typed, without echo; never empty. Raises UsageError if the terminal cannot hide it."""
+        self._assert_interactive()
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", getpass.GetPassWarning)  # getpass would go on with echo
+            while True:
+                try:
+                    return Secret(plain(_read(lambda: getpass.getpass(f"{question} (not shown): ")), required))
+                except InvalidValueError as problem:
+                    print(f"  {problem}")
+                except getpass.GetPassWarning:
+                    raise UsageError(
+                        "this terminal would show the password, so it is not asked for",
+                        advice="use --password-command, --password-file or --password-env",
+                    ) from None
+
+    def offer_retry(self, advice: str, question: str) -> bool:
+        """Whether the user wants to try again after a failure; False without a terminal."""
+        if not self.interactive:
+            return False
+        if advice:
+            self._reported.add(advice)
+            print(folded(f"  what to do: {advice}"))
+        return self.confirm(question, default=True)
+
+    def accepts(self, problem: PopretrError, question: str) -> bool:
+        """Whether the user goes on in spite of a problem; False without a terminal."""
+        if not self.interactive:
+            return False
+        text = str(problem)
+        print(folded(f"\n{text[:1].upper()}{text[1:]}."))
+        return self.confirm(question)
+
+    def _assert_interactive(self) -> None:
+        assert self.interactive, "without a terminal the arguments have to hold every answer"
+
+
+def folded(text: str) -> str:
+    """Return text with long lines wrapped between words for the terminal, and unchanged without one.
+
+    The continuation of an indented line is indented by 2 more columns.
     """
     if not sys.stdout.isatty():
         return text
@@ -38,124 +143,16 @@ def _fold(line: str, width: int) -> str:
     return textwrap.fill(line, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
 
 
-class Dialogue:
-    """Asks until an answer can be used. Every method raises UsageError where the answers end (ctrl+d)."""
-
-    def __init__(self) -> None:
-        with contextlib.suppress(ImportError):
-            import readline  # noqa: F401 - arrow keys, in input()
-
-    def ask(self, question: str, default: str = "", *, check: Callable[[str], object] = str) -> str:
-        """Return an answer that `check` does not refuse with InvalidValueError; `default` where it was empty."""
-        prompt = f"{question} [{default}]: " if default else f"{question}: "
-        while True:
-            try:
-                return plain(_read(lambda: input(prompt)).strip() or default, check)
-            except InvalidValueError as problem:
-                print(f"  {problem}")
-
-    def choose(self, question: str, options: Sequence[str], default: int = 1) -> int:
-        """Return the number of one of the options, which count from 1."""
-        print(question)
-        for number, option in enumerate(options, start=1):
-            print(f"  {number}  {option}")
-
-        def check(text: str) -> None:
-            if text not in {str(number) for number in range(1, len(options) + 1)}:
-                raise InvalidValueError(f"a number from 1 to {len(options)} is expected")
-
-        return int(self.ask("Number", str(default), check=check))
-
-    def agree(self, question: str, *, default: bool = False) -> bool:
-        """Return whether the answer is yes; `default` where it was empty."""
-
-        def check(text: str) -> None:
-            if text.lower() not in {"y", "yes", "n", "no"}:
-                raise InvalidValueError("y or n is expected")
-
-        return self.ask(f"{question} (y/n)", "y" if default else "n", check=check).lower().startswith("y")
-
-    def ask_secret(self, question: str) -> Secret:
-        """Return what is typed and not shown; it is something."""
-        with warnings.catch_warnings():
-            # It would go on with echo.
-            warnings.simplefilter("error", getpass.GetPassWarning)
-            while True:
-                try:
-                    return Secret(plain(_read(lambda: getpass.getpass(f"{question} (not shown): ")), needed))
-                except InvalidValueError as problem:
-                    print(f"  {problem}")
-                except getpass.GetPassWarning:
-                    raise UsageError(
-                        "this terminal would show the password, so it is not asked for",
-                        advice="use --password-command, --password-file or --password-env",
-                    ) from None
-
-
-class Talk:
-    """What is said to the user and asked; `dialogue` is None where nobody can be asked."""
-
-    def __init__(self, dialogue: Dialogue | None, *, quiet: bool) -> None:
-        self._dialogue = dialogue
-        self._quiet = quiet
-        self._told: set[str] = set()
-
-    @property
-    def silent(self) -> bool:
-        """Whether nobody can be asked."""
-        return self._dialogue is None
-
-    @property
-    def asker(self) -> Dialogue:
-        """Whom to ask. Raises AssertionError where that is nobody: what is needed was to be seen to before."""
-        assert self._dialogue is not None
-        return self._dialogue
-
-    def say(self, text: str = "") -> None:
-        if not self._quiet:
-            print(folded(text), flush=True)
-
-    def tell(self, what: str, outcome: str) -> None:
-        """Say what came of something."""
-        self.say(f"  {what}: {visible(outcome, 4096)}")
-        if not self._quiet:
-            self._told.add(outcome)
-
-    def shorten(self, problem: PopretrError) -> None:
-        """Take out of an error what the user, who is looking on, has been told before."""
-        if not self.silent and str(problem) in self._told:
-            problem.args = ("nothing was written, for the reason above",)
-            if problem.advice in self._told:
-                problem.advice = ""
-
-    def again(self, advice: str, question: str) -> bool:
-        """Whether the user wants to try again what failed; False where there is nobody to ask."""
-        if self._dialogue is None:
-            return False
-        if advice:
-            self._told.add(advice)
-            print(folded(f"  what to do: {advice}"))
-        return self._dialogue.agree(question, default=True)
-
-    def agrees(self, problem: PopretrError, question: str) -> bool:
-        """Whether the user goes on in spite of a problem; False where there is nobody to ask."""
-        if self._dialogue is None:
-            return False
-        text = str(problem)
-        print(folded(f"\n{text[:1].upper()}{text[1:]}."))
-        return self._dialogue.agree(question)
-
-
 def plain(text: str, check: Callable[[str], object] = str) -> str:
-    """Return text that can stand in a configuration. Raises InvalidValueError, which does not show it, or check's."""
+    """Return text if a configuration can hold it. Raises InvalidValueError, which does not show it, or check's."""
     if any(ord(character) < 0x20 or ord(character) == 0x7F for character in text) or not is_unicode(text):
-        raise InvalidValueError("there is a character in it that cannot be part of it")
+        raise InvalidValueError("it contains a character that is not allowed there")
     check(text)
     return text
 
 
-def needed(text: str) -> None:
-    """Raise InvalidValueError where there is no text."""
+def required(text: str) -> None:
+    """Raise InvalidValueError for an empty text."""
     if not text.strip():
         raise InvalidValueError("an answer is needed")
 
@@ -165,6 +162,6 @@ def _read(read: Callable[[], str]) -> str:
         return read()
     except EOFError:
         print()
-        raise UsageError("the answers ended too early; nothing was written") from None
+        raise UsageError("the input ended before the last answer; nothing was written") from None
     except UnicodeDecodeError:
-        raise InvalidValueError("these are no characters in this terminal's encoding") from None
+        raise InvalidValueError("it is not valid in this terminal's encoding") from None

@@ -1,11 +1,10 @@
-"""How a server is best reached: TLS from the first byte, else STLS, else in clear; and which logins it offers there."""
+"""The safest connection that a POP3 server offers, and the login methods to use on it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
-from enum import Enum
 
 import trio
 
@@ -30,171 +29,139 @@ from tui_popretr.errors import (
 from tui_popretr.facts import SessionId, TlsDetails
 from tui_popretr.hosts import POP3_PORT, POP3S_PORT, is_loopback
 from tui_popretr.net.stream import Resolver
+from tui_popretr.session import auto
 from tui_popretr.session.setup import ConnectionSetup, Connector
+from tui_popretr.text import visible
 
-#: So long is a server waited for at each step, seconds: somebody looks on.
-PATIENCE = 15.0
+#: Timeout of each step in seconds, short because the user is waiting.
+TIMEOUT = 15.0
 
-# After these something else may work. A certificate that is wrong here is wrong everywhere, and whoever puts words into
-# the server's mouth is not to be given a second chance.
-_NOT_THIS_WAY = (ServerUnreachable, TlsFailed, ConnectionCut, ServerStalled, ProtocolViolation)
-_NO_WAY_AT_ALL = (HostNotFound, CertificateRejected, PlaintextInjected)
+# After these errors the next connection is tried. A wrong certificate is wrong on every port, and a server or attacker
+# that injects replies before TLS gets no second chance.
+_TRY_NEXT = (ServerUnreachable, TlsFailed, ConnectionCut, ServerStalled, ProtocolViolation)
+_GIVE_UP = (HostNotFound, CertificateRejected, PlaintextInjected)
 
-# Those that keep the password off the wire, the strongest first.
-_DIGESTS = (AuthType.SASL_SCRAM_SHA_256, AuthType.SASL_SCRAM_SHA_1, AuthType.SASL_CRAM_MD5, AuthType.APOP)
-
-
-class Security(Enum):
-    """How a connection is protected, in words that fit behind "port N, "."""
-
-    TLS = "TLS from the first byte"
-    STLS = "TLS after STLS"
-    CLEAR = "without TLS"
+#: Called with what was tried and its result.
+Report = Callable[[str, str], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Trust:
-    """Which certificates are accepted: those verified by the file at `path`, or by the system's, or the pinned one."""
+class Explored:
+    """A server that answers, as far as it can be known before a login."""
 
-    path: str | None = None  # None: the system's
-    fingerprint: str = ""  # SHA-256, 64 lower-case hex digits; "": none is pinned
-
-
-@dataclass(frozen=True, slots=True)
-class Approach:
-    """A way to a server that works, and how to log in there."""
-
-    port: int
-    security: Security
-    auth_types: tuple[AuthType, ...] = DEFAULT_AUTH_TYPES
-    exposed: bool = False  # whoever listens reads the password off the wire
-    uidl: bool = True  # as far as the server tells before a login
-
-    def policy(self, trust: Trust) -> TlsPolicy | None:
-        """Return the policy of its TLS, None where there is none."""
-        if self.security is Security.CLEAR:
-            return None
-        pins = (trust.fingerprint,) if trust.fingerprint else ()
-        return TlsPolicy(self.security is Security.STLS, trust.path, fingerprints=pins)
+    server: Server  # without username and password
+    exposes_password: bool = False  # the password can be read on the network
+    uidl: bool = True
 
 
-#: Told what is tried, and what came of it.
-Teller = Callable[[str, str], None]
+def explore(
+    host: str, port: int | None, trust: TlsPolicy, report: Report, connector: Connector, *, clear_text: bool = False
+) -> Explored:
+    """Try the candidates in order and return the first that works. Does not log in.
 
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """The server that is looked for."""
-
-    host: str
-    port: int | None  # None: one of the usual two
-    trust: Trust = Trust()
-    clear_text: bool = False  # logins that show the password may be used without TLS
-
-
-def explore(wanted: Wanted, tell: Teller, connector: Connector) -> Approach:
-    """Try the ways to a server in order and return the first that works; nobody logs in.
-
-    Raises the PopretrError that is in the way where none works, and NoUsableMechanism.
+    `trust`: the certificates to accept. `clear_text`: without TLS, also propose logins that show the password. Raises
+    NoUsableMechanism, or the PopretrError that explains best why no connection works.
     """
-    return trio.run(_explore, wanted, tell, connector)
+
+    async def explore_candidates() -> Explored:
+        trio.socket.set_custom_hostname_resolver(Resolver())
+        problems: list[PopretrError] = []
+        for server in candidates(host, port, trust):
+            if server.tls is None and not (problems and isinstance(problems[-1], StlsRefused)):
+                continue
+            setup = _setup(server, connector)
+            found = await survey(setup)
+            result = str(found.problem) if found.problem else _describe_tls(found.tls, setup.clock.now())
+            report(f"port {server.port}, {security(server.tls)}", result)
+            if found.problem is None:
+                return _with_logins(server, found, clear_text=clear_text)
+            if isinstance(found.problem, _GIVE_UP) or not isinstance(found.problem, _TRY_NEXT):
+                raise found.problem
+            problems.append(found.problem)
+        # An error that a server reports explains more than a port without a server.
+        raise min(problems, key=lambda problem: isinstance(problem, ServerUnreachable))
+
+    return trio.run(explore_candidates)
 
 
-async def _explore(wanted: Wanted, tell: Teller, connector: Connector) -> Approach:
-    trio.socket.set_custom_hostname_resolver(Resolver())
-    problems: list[PopretrError] = []
-    for way in ways(wanted.port):
-        if way.security is Security.CLEAR and not (problems and isinstance(problems[-1], StlsRefused)):
-            continue
-        server = Server(wanted.host, way.port, None, None, (), initial_response=False, tls=way.policy(wanted.trust))
-        setup = _entry(server, connector)
-        found = await survey(setup)
-        what = str(found.problem) if found.problem else _certificate(found.tls, setup.clock.now())
-        tell(f"port {way.port}, {way.security.value}", what)
-        if found.problem is None:
-            return _with_logins(way, wanted, found)
-        if isinstance(found.problem, _NO_WAY_AT_ALL) or not isinstance(found.problem, _NOT_THIS_WAY):
-            raise found.problem
-        problems.append(found.problem)
-    # What a server said of itself says more than that nobody listens at another port.
-    raise min(problems, key=lambda problem: isinstance(problem, ServerUnreachable))
-
-
-def ways(port: int | None) -> Iterator[Approach]:
-    """Yield the ways to be tried, the safest first."""
+def candidates(host: str, port: int | None, trust: TlsPolicy) -> Iterator[Server]:
+    """Yield the connections to try, the safest first: implicit TLS, STLS, no TLS. `port` None: the usual ports."""
     if port != POP3_PORT:
-        yield Approach(port or POP3S_PORT, Security.TLS)
+        yield _server(host, port or POP3S_PORT, replace(trust, latent=False))
     if port != POP3S_PORT:
-        yield Approach(port or POP3_PORT, Security.STLS)
-        yield Approach(port or POP3_PORT, Security.CLEAR)
+        yield _server(host, port or POP3_PORT, replace(trust, latent=True))
+        yield _server(host, port or POP3_PORT, None)
 
 
-def _certificate(tls: TlsDetails | None, now: datetime) -> str:
+def _server(host: str, port: int, tls: TlsPolicy | None) -> Server:
+    return Server(host, port, None, None, DEFAULT_AUTH_TYPES, initial_response=False, tls=tls)
+
+
+def security(tls: TlsPolicy | None) -> str:
+    """Return how a connection is protected, in words that follow "port N, "."""
+    if tls is None:
+        return "without TLS"
+    return "TLS after STLS" if tls.latent else "TLS from the first byte"
+
+
+def _describe_tls(tls: TlsDetails | None, now: datetime) -> str:
     if tls is None:
         return "it answers; the server offers no TLS"
     subject = tls.subject or ", ".join(tls.names[:1]) or "without a name"
     verified = "pinned" if tls.pinned else "verified"
-    told = f"{tls.version}, {verified} certificate of {subject}, issued by {tls.issuer or 'nobody named'}"
+    text = f"{tls.version}, {verified} certificate of {subject}, issued by {tls.issuer or 'an unnamed issuer'}"
     if tls.expires is None:
-        return told
+        return text
     days = (tls.expires - now).days
-    return f"{told}, good for {days} day{'' if days == 1 else 's'}"
+    return f"{text}, good for {days} day{'' if days == 1 else 's'}"
 
 
-# --- logins -----------------------------------------------------------------------------------------------------------
+def _with_logins(server: Server, found: Findings, *, clear_text: bool) -> Explored:
+    offer = auto.Offer(found.capabilities, found.apop)
+    private = server.tls is not None or is_loopback(server.host)
+    methods = propose_logins(offer, private=private, clear_text=clear_text)
+    return Explored(
+        replace(server, auth_types=methods),
+        exposes_password=not private and not CLEAR_TEXT.isdisjoint(methods),
+        uidl=found.capabilities is None or found.capabilities.uidl,
+    )
 
 
-def _with_logins(way: Approach, wanted: Wanted, found: Findings) -> Approach:
-    """Complete an approach with what the server offers there. Raises NoUsableMechanism."""
-    offered = offered_logins(found)
-    digests = tuple(each for each in _DIGESTS if each in offered)
-    plain = tuple(each for each in (*DEFAULT_AUTH_TYPES, AuthType.SASL_LOGIN) if each in offered)
+def propose_logins(offer: auto.Offer, *, private: bool, clear_text: bool = False) -> tuple[AuthType, ...]:
+    """Return the login methods to write into a configuration, in order. Raises NoUsableMechanism.
+
+    Unlike AUTO, which is strongest first: on a `private` connection all are equally safe, and USER and PASS or PLAIN
+    are the ones that servers support best.
+    """
+    offered = [each for each in offer.methods if each not in (*auto.TOKENS, AuthType.SASL_EXTERNAL)]
+    digests = tuple(each for each in offered if each not in CLEAR_TEXT)
+    plain: tuple[AuthType, ...] = tuple(each for each in (*DEFAULT_AUTH_TYPES, AuthType.SASL_LOGIN) if each in offered)
     if AuthType.USERPASS in plain:
         plain = DEFAULT_AUTH_TYPES
-    if way.security is not Security.CLEAR or is_loopback(wanted.host):
-        # Here all are equally safe, and servers are most used to the two that nearly every one has. Some name USER out
-        # of habit: not so where mechanisms are named, and PLAIN is none of them.
-        named = bool(found.capabilities and found.capabilities.sasl) and AuthType.SASL_PLAIN not in offered
-        chosen, exposed = (digests + plain if named else plain or digests), False
+    if private:
+        # Some servers list USER out of habit. They do not mean it if they list mechanisms, and PLAIN is not among them.
+        doubtful = bool(offer.mechanisms) and AuthType.SASL_PLAIN not in offered
+        chosen = digests + plain if doubtful else plain or digests
     else:
-        chosen = digests + plain if wanted.clear_text else digests or plain
-        exposed = not CLEAR_TEXT.isdisjoint(chosen)
+        chosen = digests + plain if clear_text else digests or plain
     if not chosen:
-        names = ", ".join(found.capabilities.sasl) if found.capabilities else ""
         raise NoUsableMechanism(
-            f"the server offers no login method that init knows ({names or 'it names none'})",
+            f"the server offers no login method that init knows ({visible(', '.join(offer.mechanisms), 200)})",
             advice="write the configuration yourself; docs/configuration.md explains authtypes",
         )
-    uidl = found.capabilities is None or found.capabilities.uidl
-    return Approach(way.port, way.security, chosen, exposed, uidl)
-
-
-def offered_logins(found: Findings) -> set[AuthType]:
-    """Return the login methods that a server offers; every server is taken to have USER and PASS that does not tell."""
-    offered = {AuthType.APOP} if found.apop else set()
-    capabilities = found.capabilities
-    if capabilities is None or capabilities.has("USER") or not capabilities.sasl:
-        offered.add(AuthType.USERPASS)
-    for mechanism in capabilities.sasl if capabilities else ():
-        name = f"SASL_{mechanism.replace('-', '_')}"
-        if name in AuthType.__members__:
-            offered.add(AuthType[name])
-    return offered
-
-
-# --- a login ----------------------------------------------------------------------------------------------------------
+    return chosen
 
 
 def log_in(server: Server, connector: Connector) -> Findings:
-    """Log in, see how much mail there is, and leave. Nothing is retrieved; never raises PopretrError."""
-    return trio.run(_log_in, server, connector)
+    """Log in, list the mail, and quit. Retrieves nothing; never raises PopretrError."""
+
+    async def probe_server() -> Findings:
+        trio.socket.set_custom_hostname_resolver(Resolver())
+        return await probe(_setup(server, connector))
+
+    return trio.run(probe_server)
 
 
-async def _log_in(server: Server, connector: Connector) -> Findings:
-    trio.socket.set_custom_hostname_resolver(Resolver())
-    return await probe(_entry(server, connector))
-
-
-def _entry(server: Server, connector: Connector) -> ConnectionSetup:
+def _setup(server: Server, connector: Connector) -> ConnectionSetup:
     client = ClientSettings("init", "init", server, FolderDestination("/"))
-    return ConnectionSetup(SessionId("init", 1), client, Bus(), SystemClock(), connector, PATIENCE)
+    return ConnectionSetup(SessionId("init", 1), client, Bus(), SystemClock(), connector, TIMEOUT)

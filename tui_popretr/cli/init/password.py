@@ -1,4 +1,4 @@
-"""Where the password of a first configuration comes from: a file of its own, a command, or the environment."""
+"""The source of the password: a file, a command, or an environment variable."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import shlex
 from argparse import Namespace
 from dataclasses import dataclass
 
-from tui_popretr.cli.init.console import Talk
-from tui_popretr.cli.init.write import Password, absolute, shown
+from tui_popretr.cli.init.console import Console
+from tui_popretr.cli.init.text import absolute, shown
 from tui_popretr.config.login import command_line, variable_name
 from tui_popretr.config.model import FromCommand, FromEnvironment, FromFile, Literal, PasswordSource
 from tui_popretr.secret import Secret
@@ -16,72 +16,68 @@ from tui_popretr.secret import Secret
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """Where the password will come from."""
+    """The source to write into the configuration, and the one to try a login with now, if there is one."""
 
-    source: Password
-    trial: PasswordSource | None  # what a login can be tried with, if it can
-    typed: Secret | None = None
+    source: FromFile | FromCommand | FromEnvironment
+    trial: PasswordSource | None
 
     @property
-    def file(self) -> tuple[str, Secret] | None:
-        """The file to be written, with the password that was typed for it."""
-        if self.typed is None or not isinstance(self.source, FromFile):
-            return None
-        return self.source.path, self.typed
+    def typed(self) -> Secret | None:
+        """The password that was typed, to be written to the file of `source`."""
+        return self.trial.secret if isinstance(self.trial, Literal) else None
 
 
-def credentials(arguments: Namespace, talk: Talk, file: str) -> Credentials:
-    """Return what the arguments say, else what the user does. `file` is where a typed password would be kept.
+def get_credentials(arguments: Namespace, console: Console, file: str) -> Credentials:
+    """Return the credentials of the arguments or ask for them. A typed password would be kept in `file`.
 
     Raises UsageError.
     """
     if arguments.password_command:
         return _from_command(arguments.password_command)
     if arguments.password_env:
-        return _from_environment(talk, arguments.password_env)
+        return _from_environment(console, arguments.password_env)
     if arguments.password_file:
-        return _from_file(talk, absolute(arguments.password_file))
-    talk.say()
-    choice = talk.asker.choose(
+        return _from_file(console, absolute(arguments.password_file))
+    console.say()
+    choice = console.choose(
         "Where does the password come from?",
         [
             f"I type it now; it is kept in a file that only I can read, {shown(file)}",
-            "a command prints it, as password managers do: pass show mail/isp",
-            "a variable of the environment",
+            "a command prints it, for example a password manager: pass show mail/isp",
+            "an environment variable",
         ],
     )
     if choice == 1:
-        return _from_file(talk, file)
+        return _from_file(console, file)
     if choice == 2:
-        return _from_command(talk.asker.ask("Command", check=command_line))
-    return _from_environment(talk, talk.asker.ask("Variable", check=variable_name))
+        return _from_command(console.ask("Command", check=command_line))
+    return _from_environment(console, console.ask("Variable", check=variable_name))
 
 
-def other_credentials(talk: Talk, failed: Credentials) -> Credentials:
-    """Return what the user wants to try after a login that failed."""
+def other_credentials(console: Console, failed: Credentials) -> Credentials:
+    """Ask for the credentials to try after a login that failed."""
     match failed.source:
         case FromFile() as source:
-            return _typed(talk, source)
+            return _typed(console, source)
         case FromCommand(argv):
-            return _from_command(talk.asker.ask("Command", shlex.join(argv), check=command_line))
+            return _from_command(console.ask("Command", shlex.join(argv), check=command_line))
         case _:
             return failed
 
 
-def _from_file(talk: Talk, path: str) -> Credentials:
+def _from_file(console: Console, path: str) -> Credentials:
     source = FromFile(path)
     if os.path.lexists(path):
-        talk.say(f"The password file {shown(path)} is there already, and stays as it is.")
+        console.say(f"The password file {shown(path)} exists already and is not changed.")
         return Credentials(source, source)
-    if talk.silent:
-        talk.say(f"{shown(path)} is not there yet: its first line has to be the password (then chmod 600).")
+    if not console.interactive:
+        console.say(f"{shown(path)} does not exist yet: its first line has to be the password (then chmod 600).")
         return Credentials(source, None)
-    return _typed(talk, source)
+    return _typed(console, source)
 
 
-def _typed(talk: Talk, source: FromFile) -> Credentials:
-    typed = talk.asker.ask_secret("Password")
-    return Credentials(source, Literal(typed), typed)
+def _typed(console: Console, source: FromFile) -> Credentials:
+    return Credentials(source, Literal(console.ask_secret("Password")))
 
 
 def _from_command(text: str) -> Credentials:
@@ -89,9 +85,9 @@ def _from_command(text: str) -> Credentials:
     return Credentials(source, source)
 
 
-def _from_environment(talk: Talk, name: str) -> Credentials:
+def _from_environment(console: Console, name: str) -> Credentials:
     source = FromEnvironment(name)
     if name in os.environ:
         return Credentials(source, source)
-    talk.say(f"{name} is not set now, so no login is tried.")
+    console.say(f"{name} is not set now, so no login is tried.")
     return Credentials(source, None)

@@ -1,0 +1,196 @@
+"""The text of a first configuration, with comments that explain how to go on from there."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from dataclasses import dataclass
+from xml.sax.saxutils import escape, quoteattr
+
+from tui_popretr.config.login import DEFAULT_AUTH_TYPES
+from tui_popretr.config.model import (
+    FolderDestination,
+    FromCommand,
+    FromEnvironment,
+    FromFile,
+    MaildirDestination,
+    PasswordSource,
+    Server,
+    SmtpDestination,
+    TlsPolicy,
+)
+from tui_popretr.errors import ConfigurationError
+from tui_popretr.home import UnknownHomeError, expand, home_folder
+from tui_popretr.hosts import POP3_PORT, POP3S_PORT, with_port
+from tui_popretr.text import visible
+
+_FRAME = """\
+<?xml version="1.0" encoding="UTF-8"?>
+<!-- The accounts that tui-popretr retrieves mail from, and where the mail goes. "tui-popretr init" wrote this file;
+     edit it as you like. After a change, "tui-popretr check" reports mistakes and explains what each client does. -->
+<pop3download>
+
+  <!-- Logs: a line for each delivered message, and the dialogue with the server, without passwords. -->
+  <audit rot="monthly">%DIRLOG%/audit-%DT%.log</audit>
+  <transcript maxfile="10M">%DIRLOG%/transcript.log</transcript>
+
+  <clients>
+{client}
+
+    <!-- To retrieve another account, add another client with a different id. -->
+  </clients>
+</pop3download>
+"""
+_CLIENT = """\
+{about}
+    <client {attributes}>
+      <server address={address}>
+{login}
+      </server>
+{security}
+{destination}
+    </client>"""
+
+_KEEPS = """\
+    <!-- freq: the time from one session to the next. preserve and newonly: all mail stays on the server, and each
+         message is retrieved once. With deleteafter="30d" in addition, a message is deleted there 30 days after it was
+         retrieved. Without preserve and newonly, it is deleted as soon as it is stored here. -->"""
+_DELETES = """\
+    <!-- freq: the time from one session to the next. Mail is deleted from the server as soon as it is stored here; with
+         preserve="Y" newonly="Y" it stays there, and each message is still retrieved only once. -->"""
+
+NewDestination = MaildirDestination | FolderDestination | SmtpDestination
+
+
+@dataclass(frozen=True, slots=True)
+class NewClient:
+    """A client to be written. Paths are absolute; the password is not a Literal."""
+
+    id: str
+    recip: str
+    server: Server
+    destination: NewDestination
+    keep: bool  # leave the mail on the server
+    frequency: str
+
+
+def configuration_text(client: NewClient) -> str:
+    """Return a configuration with one client, to be written in UTF-8."""
+    return _FRAME.format(client=client_text(client))
+
+
+def client_text(client: NewClient) -> str:
+    """Return the element of a client with its comments, indented, without a line end."""
+    attributes = {"id": client.id, "recip": client.recip, "freq": client.frequency}
+    if client.keep:
+        attributes |= {"preserve": "Y", "newonly": "Y"}
+    return _CLIENT.format(
+        about=_KEEPS if client.keep else _DELETES,
+        attributes=" ".join(f"{name}={_attribute(value)}" for name, value in attributes.items()),
+        address=_attribute(address(client.server)),
+        login="\n".join(f"        {line}" for line in _login(client.server)),
+        security="\n".join(f"      {line}" for line in _security(client.server.tls)),
+        destination="\n".join(f"      {line}" for line in _destination(client.destination)),
+    )
+
+
+def address(server: Server) -> str:
+    """Return the address of a server, with its port if it is not the usual one."""
+    usual = POP3S_PORT if server.tls is not None and not server.tls.latent else POP3_PORT
+    if server.port != usual:
+        return server.address
+    return f"[{server.written}]" if ":" in server.written else server.written
+
+
+def _login(server: Server) -> list[str]:
+    lines = [f"<username>{_text(server.username or '')}</username>", *_password(server.password)]
+    if server.auth_types != DEFAULT_AUTH_TYPES:
+        names = " | ".join(each.value for each in server.auth_types)
+        lines += ["<!-- What this server offers; they are tried in this order. -->", f"<authtypes>{names}</authtypes>"]
+    return lines
+
+
+def _password(source: PasswordSource | None) -> list[str]:
+    match source:
+        case FromFile(path):
+            return ["<!-- The first line of this file. -->", f"<password file={_attribute(short(path))}/>"]
+        case FromCommand(argv):
+            return [
+                "<!-- The first line that this command prints. It is run at each session, without a shell. -->",
+                f"<password command={_attribute(shlex.join(argv))}/>",
+            ]
+        case FromEnvironment(name):
+            return [
+                "<!-- An environment variable, which must be set when the program starts. -->",
+                f"<password env={_attribute(name)}/>",
+            ]
+        case _:
+            raise AssertionError("a password itself is never written into a configuration")
+
+
+def _security(tls: TlsPolicy | None) -> list[str]:
+    if tls is None:
+        return ["<!-- No TLS: the server offers none. As soon as it does, put <ssl/> here. -->"]
+    trusted, verified = "", "the certificate is verified"
+    if tls.fingerprints:
+        trusted, verified = f" fingerprint={_attribute(tls.fingerprints[0])}", "only this certificate is accepted"
+    elif tls.trust_path:
+        trusted = f" tspath={_attribute(short(tls.trust_path))}"
+    if tls.latent:
+        return [f"<!-- TLS by STLS, before the login; {verified}. -->", f'<ssl latent="Y"{trusted}/>']
+    return [f"<!-- TLS from the first byte; {verified}. -->", f"<ssl{trusted}/>"]
+
+
+def _destination(destination: NewDestination) -> list[str]:
+    match destination:
+        case MaildirDestination(path):
+            return [f"<maildir>{_text(short(path))}</maildir>"]
+        case FolderDestination(path):
+            return [f"<downloads_directory>{_text(short(path))}</downloads_directory>"]
+        case SmtpDestination():
+            return [
+                "<!-- Mail is sent by SMTP to the address in recip. The mail server reports errors to the sender. -->",
+                "<smtp>",
+                f"  <sender>{_text(destination.sender)}</sender>",
+                f"  <address>{_text(with_port(destination.written, destination.port))}</address>",
+                "</smtp>",
+            ]
+
+
+def _text(value: str) -> str:
+    """Return a value as the text of an element. `${` begins an environment variable there; `${$}` stands for `${`."""
+    return escape(value.replace("${", "${$}"))
+
+
+def _attribute(value: str) -> str:
+    return quoteattr(value.replace("${", "${$}"))
+
+
+# --- paths ------------------------------------------------------------------------------------------------------------
+
+
+def short(path: str) -> str:
+    """Return a path with ~ for the home folder."""
+    try:
+        home = home_folder(os.environ).rstrip("/")
+    except UnknownHomeError:
+        return path
+    return f"~{path.removeprefix(home)}" if home and path.startswith(f"{home}/") else path
+
+
+def shown(path: str) -> str:
+    """Return a path for people."""
+    return visible(short(path), 4096)
+
+
+def absolute(path: str) -> str:
+    """Return the absolute path, with ~ expanded as in a shell. A path that begins with a %TOKEN% is not changed.
+
+    Raises ConfigurationError if there is no such home folder.
+    """
+    if path.startswith("%"):
+        return path
+    try:
+        return os.path.abspath(expand(path, os.environ))
+    except UnknownHomeError as error:
+        raise ConfigurationError(str(error)) from None
