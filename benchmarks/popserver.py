@@ -6,7 +6,7 @@ import sys
 
 import trio
 
-from tui_popretr.popserver import Faults, Message, PopServer, ServedMaildrop
+from tests.support.popserver import Faults, Message, PopServer, ServedMaildrop
 
 PASSWORD = "secret"
 MESSAGES = 400

@@ -28,12 +28,12 @@ from tests.delivery.smtp.postfix import Postfix
 from tests.scale.mailserver import taking
 from tests.scale.popserver import USER, serving
 from tests.support.passwords import PASSWORD
+from tests.support.popserver import generated_message
 from tui_popretr.bus import Bus
 from tui_popretr.config.model import SmtpDestination
 from tui_popretr.config.reader import load
 from tui_popretr.delivery.smtp.sink import SmtpSink
 from tui_popretr.engine.service import Engine
-from tui_popretr.popserver import Message
 
 SENDER, RECIPIENT = "x@receiver.test", "me@receiver.test"
 SIZE = 10_000
@@ -120,7 +120,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--postfix", action="store_true", help="deliver into a real Postfix")
     chosen = parser.parse_args()
-    message = b"".join(Message.generated(SIZE, header=b"Message-ID: <0@bench.test>\r\n").chunks())
+    message = b"".join(generated_message(SIZE, header=b"Message-ID: <0@bench.test>\r\n").chunks())
     server = real if chosen.postfix else nothing_kept
     runs = {name: partial(measure, server, way, [message] * chosen.messages) for name, way in WAYS.items()}
     rates: dict[str, list[float]] = {name: [] for name in runs}

@@ -13,8 +13,8 @@ from tests.cli.program import client, run_program, write_configuration
 from tests.config.helpers import client as a_client
 from tests.config.helpers import load_text, settings_of, task
 from tests.support.passwords import PASSWORD
+from tests.support.popserver import ServedMaildrop
 from tests.support.popserver_thread import running_server
-from tui_popretr.popserver import ServedMaildrop
 
 ROOT = Path(__file__).parents[1]
 DOCUMENT = ROOT / "docs/differences.md"

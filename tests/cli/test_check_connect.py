@@ -16,6 +16,7 @@ from trio.testing import MockClock, trio_test
 
 from tests.cli.program import client, environment, mail, run_program, started, write_configuration
 from tests.support.passwords import PASSWORD
+from tests.support.popserver import Faults, ServedMaildrop, ServerPolicy
 from tests.support.popserver_thread import running_server
 from tests.support.streams import memory_connection
 from tui_popretr.cli import check_connect, probing
@@ -27,7 +28,6 @@ from tui_popretr.facts import TlsDetails
 from tui_popretr.net.stream import Stream
 from tui_popretr.net.tls import TlsSession
 from tui_popretr.pop3 import Capabilities
-from tui_popretr.popserver import Faults, ServedMaildrop, ServerPolicy
 from tui_popretr.popserver.certificates import ca_path, server_context
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)

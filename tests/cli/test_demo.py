@@ -30,7 +30,6 @@ from tui_popretr.demo.accounts import DemoAccount, make_accounts
 from tui_popretr.demo.folder import DemoFolder, make_folder
 from tui_popretr.demo.server import DemoServer
 from tui_popretr.errors import CannotCreate
-from tui_popretr.popserver import Faults
 
 _RECEIVED = re.compile(rb"\AReceived: from \[127\.0\.0\.1\] \(\[127\.0\.0\.1\]\)\r?\n\tby [^\n]+\n\tfor [^\n]+\n")
 
@@ -55,7 +54,7 @@ def _expected(account: DemoAccount) -> list[str]:
     """Hashes of the messages that have to arrive, as they have to lie on the disk."""
     hashes = []
     for message in account.maildrop.messages:
-        if not account.wrong_password and not (account.maildrop.faults or Faults()).refuses(0, message.uid):
+        if not account.wrong_password and message.uid not in account.maildrop.unreadable:
             octets = b"".join(message.chunks())
             hashes.append(_hash(octets if account.downloads else octets.replace(b"\r\n", b"\n")))
     return sorted(hashes)
@@ -178,7 +177,8 @@ def test_an_unexpected_end_is_explained(tmp_path: Path, monkeypatch: pytest.Monk
     class Troubled(DemoServer):
         def __init__(self, newest: datetime) -> None:
             super().__init__(newest)
-            self.busy.faults = Faults(refuse={7})
+            busy = self.accounts[0].maildrop
+            busy.unreadable.add(busy.messages[6].uid)
 
     monkeypatch.setattr(once, "DemoServer", Troubled)
     out = io.StringIO()

@@ -14,8 +14,8 @@ import pytest
 
 from tests.cli.program import client, environment, mail, run_program, write_configuration
 from tests.support.passwords import PASSWORD, discreet
+from tests.support.popserver import ServedMaildrop
 from tests.support.popserver_thread import PATIENCE, RunningServer, running_server
-from tui_popretr.popserver import ServedMaildrop
 
 
 def maildrop(messages: int = 1) -> ServedMaildrop:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from tests.cli.program import client, environment, mail, write_configuration
 from tests.support.passwords import PASSWORD
+from tests.support.popserver import ServedMaildrop
 from tests.support.popserver_thread import running_server
-from tui_popretr.popserver import ServedMaildrop
 from tui_popretr.popserver.certificates import ca_path, server_context
 
 #: Never for retrieving mail: the dashboard, and what would cost more time to load than a session takes.

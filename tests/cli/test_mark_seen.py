@@ -9,10 +9,10 @@ import pytest
 
 from tests.cli.program import Done, client, mail, run_program, started, write_configuration
 from tests.support.passwords import PASSWORD
+from tests.support.popserver import Faults, ServedMaildrop, ServerPolicy
 from tests.support.popserver_thread import RunningServer, running_server
 from tui_popretr.journal.journal import Journal
 from tui_popretr.journal.records import MessageState
-from tui_popretr.popserver import Faults, ServedMaildrop, ServerPolicy
 
 NEW_ONLY = 'newonly="Y"'
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from tests.cli.program import client, mail, run_program, started, write_configuration
 from tests.support.passwords import PASSWORD
+from tests.support.popserver import ServedMaildrop
 from tests.support.popserver_thread import running_server
-from tui_popretr.popserver import ServedMaildrop
 
 MAIL = "<maildir>%DIRVAR%/mail</maildir>"
 

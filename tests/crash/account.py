@@ -11,8 +11,8 @@ from typing import Protocol
 from tests.crash.cases import Server
 from tests.dovecot.site import PASSWORD, wait_for
 from tests.support.dovecot import Dovecot
+from tests.support.popserver import ServedMaildrop
 from tests.support.popserver_thread import RunningServer, running_server
-from tui_popretr.popserver import ServedMaildrop
 
 USER = "me"
 

@@ -7,7 +7,7 @@ from enum import Enum
 from itertools import product
 from typing import Final
 
-from tui_popretr.popserver import ServerPolicy
+from tests.support.popserver import ServerPolicy
 
 
 class Kind(Enum):

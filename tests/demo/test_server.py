@@ -40,7 +40,7 @@ async def test_the_accounts_are_served_in_clear_and_under_tls() -> None:
         ports = await nursery.start(world.serve)
         assert await trio.to_thread.run_sync(counts, ports) == (120, 12)
         nursery.cancel_scope.cancel()
-    assert world.server.tally.failures == []
+    assert world.server.failures == []
 
 
 @trio_test

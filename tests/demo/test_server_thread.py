@@ -82,5 +82,5 @@ def test_a_crash_is_kept_for_the_end() -> None:
 def test_a_session_that_failed_on_the_server_is_told() -> None:
     world = DemoServer(NEWEST)
     with DemoServerThread(world, FakeClock()) as stage:
-        world.server.tally.failures.append(KeyError("alice"))
+        world.server.failures.append(KeyError("alice"))
     assert stage.failures == ["KeyError('alice')"]

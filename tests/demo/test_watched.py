@@ -102,7 +102,7 @@ def test_a_failure_of_the_demo_s_server_is_told(
     class Ailing(DemoServer):
         def __init__(self, newest: datetime, *, watched: bool) -> None:
             super().__init__(newest, watched=watched)
-            self.server.tally.failures.append(KeyError("alice"))
+            self.server.failures.append(KeyError("alice"))
 
     monkeypatch.setattr(watched, "DemoServer", Ailing)
     out = Terminal()

@@ -11,6 +11,7 @@ from trio.testing import MockClock, trio_test
 from tests.support.clock import FakeClock
 from tests.support.making import client_settings, server_settings
 from tests.support.passwords import PASSWORD
+from tests.support.popserver import PipelineFault, PopServer, QuitFault, ServedMaildrop
 from tests.support.streams import MemoryStream, memory_connection
 from tui_popretr.bus import Bus
 from tui_popretr.config.model import Server, TlsPolicy
@@ -29,7 +30,6 @@ from tui_popretr.errors import (
 )
 from tui_popretr.facts import Fact, SessionId, TlsDetails
 from tui_popretr.net.tls import TlsSession
-from tui_popretr.popserver import PipelineFault, PopServer, QuitFault, ServedMaildrop
 from tui_popretr.session.setup import ConnectionSetup
 
 How = Callable[[ConnectionSetup], Awaitable[Findings]]

@@ -15,12 +15,12 @@ import trio
 import trustme
 from trio.testing import trio_test
 
+from tests.support.popserver import CRAM, SSLONLY, STD, PopServer, ServedMaildrop, ServerPolicy
 from tests.support.worlds import load_text, settings_of
 from tui_popretr.bus import Bus
 from tui_popretr.engine.service import Engine
 from tui_popretr.errors import ExitCode
 from tui_popretr.facts import Fact, LoginSucceeded, SessionClosed, TlsStarted
-from tui_popretr.popserver import CRAM, SSLONLY, STD, PopServer, ServedMaildrop, ServerPolicy
 
 USER, PASSWORD = "user1", "a good one"
 OK = ExitCode.OK
@@ -162,7 +162,7 @@ async def listening(server: PopServer | None) -> AsyncIterator[int]:
     async with trio.open_nursery() as nursery:
         yield await nursery.start(server.serve)
         nursery.cancel_scope.cancel()
-    assert server.tally.failures == []
+    assert server.failures == []
 
 
 def expected(message: bytes) -> bytes:

@@ -17,8 +17,8 @@ from tests.cli.program import environment
 from tests.dovecot.relay import Relay, RelayThread
 from tests.dovecot.site import client, wait_for, without_received
 from tests.support.passwords import PASSWORD
+from tests.support.popserver import ServedMaildrop
 from tests.support.popserver_thread import PATIENCE, RunningServer
-from tui_popretr.popserver import ServedMaildrop
 
 #: The client that the fault is to hit, and the one that is to go on.
 HIT, OTHER = "hit", "other"

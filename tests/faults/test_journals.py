@@ -104,11 +104,11 @@ def test_it_is_damaged(scene: Scene, tmp_path: Path, damage: Callable[[Path], No
     found = scene.journal.read_bytes() if scene.journal.exists() else None
     scene.send(HIT, mails("new", 3))
     scene.send(OTHER, mails("other.new", 3))
-    connections = scene.server.server.tally.connections
+    connections = scene.server.server.connections
     for _ in range(2):
         done = scene.once()
         assert done.code == 74, done.said
-        assert scene.server.server.tally.connections == connections, "no server is asked for anything"
+        assert scene.server.server.connections == connections, "no server is asked for anything"
         assert f"tui-popretr: the journal {scene.journal} {words}" in done.said, done.said
         assert "tui-popretr: restore it from a backup (stop the program first), or, to begin a new one" in done.said
         assert (scene.journal.read_bytes() if scene.journal.exists() else None) == found

@@ -8,8 +8,8 @@ from pathlib import Path
 from tests.cli.program import client, mail, started, write_configuration
 from tests.delivery.smtp.receiver import Receiver, receiving, wait_for
 from tests.support.passwords import PASSWORD
+from tests.support.popserver import ServedMaildrop
 from tests.support.popserver_thread import RunningServer, running_server
-from tui_popretr.popserver import ServedMaildrop
 
 FILES = {
     "domains": "home.test\n",

@@ -22,6 +22,7 @@ from trio.testing import MockClock, trio_test
 
 from tests.cli.program import client, environment, mail, write_configuration
 from tests.support.passwords import PASSWORD
+from tests.support.popserver import ServedMaildrop
 from tests.support.popserver_thread import running_server
 from tui_popretr.errors import ExitCode
 from tui_popretr.facts import (
@@ -39,7 +40,6 @@ from tui_popretr.facts import (
     Stage,
 )
 from tui_popretr.headless.progress import INTERVAL, Progress
-from tui_popretr.popserver import ServedMaildrop
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 

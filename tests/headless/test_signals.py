@@ -8,8 +8,8 @@ from pathlib import Path
 
 from tests.cli.program import client, mail, started, write_configuration
 from tests.support.passwords import PASSWORD
+from tests.support.popserver import Faults, ServedMaildrop, ServerPolicy
 from tests.support.popserver_thread import RunningServer, running_server
-from tui_popretr.popserver import Faults, ServedMaildrop, ServerPolicy
 
 #: With pipelining all messages would be in flight, and an end in good order waits for those.
 ONE_BY_ONE = ServerPolicy(pipelining=False)

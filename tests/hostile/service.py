@@ -16,6 +16,7 @@ import trio
 from tests.hostile.server import HELLO, SECRETS, USER, HostileServer
 from tests.support.making import client_settings, engine_settings
 from tests.support.passwords import PASSWORD
+from tests.support.popserver import PopServer, ServedMaildrop
 from tests.support.streams import memory_connection
 from tests.support.worlds import RunClock, another_process, disk_without_threads, mail
 from tui_popretr.bus import Bus
@@ -25,7 +26,6 @@ from tui_popretr.engine.service import Engine
 from tui_popretr.errors import TlsFailed
 from tui_popretr.facts import Dialogue, DialogueLine, Fact, Noted, SessionClosed, SessionResult, TlsDetails
 from tui_popretr.net.stream import Stream, connect
-from tui_popretr.popserver import PopServer, ServedMaildrop
 from tui_popretr.secret import Secret
 
 #: Seconds of <timeout>.
@@ -89,7 +89,7 @@ class Service:
                 await self.server.left()
             self._peers.cancel_scope.cancel()
         assert failures == []
-        assert self._neighbours.tally.failures == []
+        assert self._neighbours.failures == []
         self._check_neighbour(began)
         self._check_words()
         self._check_files()

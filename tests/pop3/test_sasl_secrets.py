@@ -6,9 +6,9 @@ from base64 import b64decode, b64encode
 
 import pytest
 
+from tests.support.popserver import Mechanism, ServedMaildrop
+from tests.support.popserver.sasl import MECHANISMS, Gate
 from tui_popretr.pop3 import Command, Continuation, Event, Machine, Noop, Reply, SaslCancel, User
-from tui_popretr.popserver import Mechanism, ServedMaildrop
-from tui_popretr.popserver.sasl import MECHANISMS, Gate
 from tui_popretr.sasl import EXCHANGES, Endpoint
 from tui_popretr.secret import Secret
 

@@ -110,7 +110,7 @@ async def connected(server: PopServer) -> AsyncIterator[Client]:
         nursery.start_soon(server.serve_stream, far)
         yield Client(near)
         await near.aclose()
-    assert server.tally.failures == []
+    assert server.failures == []
 
 
 @asynccontextmanager
@@ -120,7 +120,7 @@ async def listening(server: PopServer, *, implicit_tls: bool = False) -> AsyncIt
         port: int = await nursery.start(lambda task_status: _serve(server, implicit_tls, task_status))
         yield port
         nursery.cancel_scope.cancel()
-    assert server.tally.failures == []
+    assert server.failures == []
 
 
 async def _serve(server: PopServer, implicit_tls: bool, task_status: trio.TaskStatus[int]) -> None:

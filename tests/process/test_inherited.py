@@ -17,8 +17,8 @@ import pytest
 from tests.cli.program import client, environment, mail, run_program, started, write_configuration
 from tests.delivery.smtp.receiver import wait_for
 from tests.support.passwords import PASSWORD
+from tests.support.popserver import Faults, ServedMaildrop, ServerPolicy
 from tests.support.popserver_thread import PATIENCE, running_server
-from tui_popretr.popserver import Faults, ServedMaildrop, ServerPolicy
 
 ONE_BY_ONE = ServerPolicy(pipelining=False)
 MESSAGES = 12

@@ -11,8 +11,8 @@ import pytest
 
 from tests.cli.program import client, environment, mail, write_configuration
 from tests.support.passwords import PASSWORD
+from tests.support.popserver import ServedMaildrop
 from tests.support.popserver_thread import PATIENCE, running_server
-from tui_popretr.popserver import ServedMaildrop
 
 
 def run_with_umask(mask: int, configuration: str) -> None:

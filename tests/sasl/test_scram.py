@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from tui_popretr.popserver import Mechanism, SaslFault, ServedMaildrop
-from tui_popretr.popserver.sasl import MECHANISMS, CredentialsRejected, Gate
+from tests.support.popserver import Mechanism, SaslFault, ServedMaildrop
+from tests.support.popserver.sasl import MECHANISMS, Gate
+from tui_popretr.popserver.sasl import CredentialsRejected
 from tui_popretr.sasl import Cancelled, Endpoint, Exchange, MechanismUnusable, Proof, begin
 from tui_popretr.sasl.scram import MAX_ITERATIONS, Scram
 from tui_popretr.secret import Secret

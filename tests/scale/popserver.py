@@ -10,7 +10,7 @@ from contextlib import contextmanager
 import trio
 
 from tests.support.passwords import PASSWORD
-from tui_popretr.popserver import Message, PopServer, ServedMaildrop
+from tests.support.popserver import PopServer, ServedMaildrop, generated_message
 
 USER = "me"
 
@@ -31,7 +31,7 @@ async def serve(count: int, size: int) -> None:
     """Serve until killed, and say the port first."""
     maildrop = ServedMaildrop(USER, PASSWORD)
     for number in range(count):
-        maildrop.add(Message.generated(size, header=b"Message-ID: <%d@scale.test>\r\n" % number))
+        maildrop.add(generated_message(size, header=b"Message-ID: <%d@scale.test>\r\n" % number))
     async with trio.open_nursery() as nursery:
         port = await nursery.start(PopServer([maildrop]).serve)
         sys.stdout.write(f"{port}\n")

@@ -9,9 +9,9 @@ from pathlib import Path
 import trio
 
 from tests.dovecot.site import PASSWORD, PATIENCE, Site, client
+from tests.support.popserver import PopServer, ServedMaildrop
 from tui_popretr.commands import Shutdown
 from tui_popretr.facts import ClientScheduled, Fact, SessionClosed
-from tui_popretr.popserver import PopServer, ServedMaildrop
 
 SERVERS, EACH = 20, 10  # clients of each
 TOTAL, PER_SERVER = 32, 4

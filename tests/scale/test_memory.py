@@ -13,10 +13,10 @@ import pytest
 from tests.dovecot.site import PATIENCE, Site, client
 from tests.scale.popserver import USER, serving
 from tests.support.passwords import PASSWORD
+from tests.support.popserver import Message, generated_message
 from tui_popretr.delivery.sinks import sink_for
 from tui_popretr.journal.journal import Journal
 from tui_popretr.journal.records import Maildrop
-from tui_popretr.popserver import Message
 
 MEGABYTE = 2**20
 HUGE, SMALL = 1024 * MEGABYTE, 10_000
@@ -63,7 +63,7 @@ def test_a_message_of_a_gigabyte(tmp_path: Path) -> None:
             assert len(site.audit()) == 1
             assert f"Size={size};" in site.audit()[0]
         (file,) = (site.top / "mail").iterdir()
-        sent = Message.generated(size, header=b"Message-ID: <0@scale.test>\r\n")
+        sent = generated_message(size, header=b"Message-ID: <0@scale.test>\r\n")
         assert holds(file, sent)
         file.unlink()
     assert peaks[HUGE] - peaks[SMALL] < 20 * MEGABYTE, peaks

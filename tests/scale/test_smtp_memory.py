@@ -12,7 +12,7 @@ from tests.scale.mailserver import taking
 from tests.scale.popserver import USER, serving
 from tests.scale.test_memory import MEGABYTE, SMALL, peak_of_a_run
 from tests.support.passwords import PASSWORD
-from tui_popretr.popserver import Message
+from tests.support.popserver import generated_message
 
 LARGE = 100 * MEGABYTE
 
@@ -29,7 +29,7 @@ def test_a_message_of_a_hundred_megabytes(tmp_path: Path) -> None:
             site.configure(whole)
             peaks[size] = peak_of_a_run(site)
             expected = sha256()
-            for chunk in Message.generated(size, header=b"Message-ID: <0@scale.test>\r\n").chunks():
+            for chunk in generated_message(size, header=b"Message-ID: <0@scale.test>\r\n").chunks():
                 expected.update(chunk)
             assert server.next_message() == (size, expected.hexdigest())
             assert len(site.audit()) == 1

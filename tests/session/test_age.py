@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from trio.testing import MockClock, trio_test
 
+from tests.support.popserver import QuitFault
 from tests.support.worlds import DAY, World, mail
 from tui_popretr.journal.records import LONGEST_STEP, MaildropClock
-from tui_popretr.popserver import QuitFault
 
 SETTINGS: dict[str, Any] = {"preserve": True, "new_only": True, "delete_after": 14 * DAY}
 TO_1970, AHEAD = timedelta(days=-20780), timedelta(days=3653)

@@ -11,6 +11,7 @@ import pytest
 import trio
 from trio.testing import MockClock, trio_test
 
+from tests.support.popserver import Faults, PipelineFault, Utf8Support
 from tests.support.running import Fleet
 from tests.support.streams import MemoryStream
 from tests.support.worlds import DAY, USER, World, mail
@@ -19,7 +20,6 @@ from tui_popretr.errors import ExitCode
 from tui_popretr.facts import Level, MessageSkipped, Noted
 from tui_popretr.journal.journal import Journal
 from tui_popretr.journal.records import CapaHistory, MessageState
-from tui_popretr.popserver import Faults, PipelineFault, Utf8Support
 from tui_popretr.session.capa import REPLACED
 
 RAW = mail("raw").replace(b"Subject: raw", "Subject: Prüfung".encode())
@@ -225,11 +225,11 @@ async def test_a_server_that_hangs_up_at_capa_is_asked_once_a_day(world: World, 
         world.add(mail(day))
         assert (await world.poll()).deleted == 1
         assert warnings(world) == [BROKE, FOR_A_DAY]
-        connections = world.server.tally.connections
+        connections = world.server.connections
         world.clock.skip(DAY - 3600)
         assert (await world.poll()).ok
         assert warnings(world) == []
-        assert world.server.tally.connections == connections + 1
+        assert world.server.connections == connections + 1
         assert "CAPA" not in world.verbs(-1)
         world.clock.skip(3600)
     world.server.faults = Faults()
@@ -250,7 +250,7 @@ async def test_a_connection_that_capa_broke_is_closed_once(world: World, autojum
 
     assert (await world.poll(watch=watch)).code is ExitCode.TEMPORARY
     assert world.transcript().count("event Disconnect") == 2
-    assert world.server.tally.connections == 2
+    assert world.server.connections == 2
 
 
 @trio_test
@@ -285,7 +285,7 @@ async def test_capa_never_asks_nothing(world: World, autojump_clock: MockClock) 
     world.add(*map(mail, range(20)))
     assert (await world.poll(**NEVER)).deleted == 20
     assert "CAPA" not in world.verbs()
-    assert world.server.tally.pipelined == 0
+    assert world.server.pipelined == 0
 
 
 @trio_test
@@ -343,7 +343,7 @@ async def test_pipelining_can_be_switched_off(world: World, autojump_clock: Mock
     world.become(utf8=Utf8Support.SUBSTITUTED)
     world.add(*map(mail, range(20)))
     assert (await world.poll(pipelining=False)).deleted == 20
-    assert world.server.tally.pipelined == 0
+    assert world.server.pipelined == 0
     assert world.verbs().count("CAPA") == 1
 
 
@@ -361,7 +361,7 @@ async def test_pipelining_that_is_listed_after_the_login_is_used(world: World, a
     world.on_send = later
     assert (await world.poll()).deleted == 20
     assert world.verbs()[:7] == ["CAPA", "USER", "PASS", "STAT", "CAPA", "UIDL", "LIST"]
-    assert world.server.tally.pipelined > 19
+    assert world.server.pipelined > 19
 
 
 FAULTS = [fault for fault in PipelineFault if fault is not PipelineFault.NONE]
@@ -381,11 +381,11 @@ async def test_a_login_that_is_sent_at_once_may_show_that_a_server_cannot_do_pip
     result = await world.poll()
     assert (result.error, result.deleted) == ("", 1)
     assert sent[1].startswith(b"USER alice\r\nPASS ")
-    assert world.server.tally.connections == 2
+    assert world.server.connections == 2
     assert warnings(world)[1].startswith("pop.example.test:110 offers PIPELINING and cannot do it")
-    pipelined = world.server.tally.pipelined
+    pipelined = world.server.pipelined
     assert (await world.poll()).ok
-    assert world.server.tally.pipelined == pipelined
+    assert world.server.pipelined == pipelined
 
 
 @pytest.mark.parametrize(("name", "password"), [(USER, "another"), ("nobody", None)])
@@ -401,14 +401,14 @@ async def test_a_login_that_is_sent_at_once_and_rejected(
 ) -> None:
     """The password is sent once, even if the server closes the connection after the first refusal."""
     monkeypatch.setattr(MemoryStream, "remote_ip", "127.0.0.1")
-    world.drop.password = password
+    world.drop.password = password or "unknown"
     if password is None:
         world.faults.answers["USER"] = b"-ERR no such user\r\n"
         if hang_up:
             world.faults.hang_up.add("PASS")
     result = await world.poll(server=replace(world.client().server, username=name))
     assert result.code is ExitCode.LOGIN
-    assert world.server.tally.connections == 1
+    assert world.server.connections == 1
     assert ("and then: " in result.error) == (hang_up and password is None)
 
 

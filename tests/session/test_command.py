@@ -9,12 +9,12 @@ import pytest
 from trio.testing import MockClock, trio_test
 
 from tests.support.passwords import PASSWORD
+from tests.support.popserver import QuitFault
 from tests.support.worlds import World, mail
 from tui_popretr.config.model import CommandDestination, Eol, FromEnvironment
 from tui_popretr.errors import ExitCode
 from tui_popretr.facts import MessageDelivered, MessageSkipped
 from tui_popretr.journal.records import MessageState
-from tui_popretr.popserver import QuitFault
 
 #: Saves a message as $1/NUMBER, in their order.
 SAVE = 'cat >"$1/$(ls "$1" | wc -l)"'

@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 from trio.testing import MockClock, trio_test
 
+from tests.support.popserver import QuitFault
 from tests.support.worlds import World, mail
 from tui_popretr.config.model import Eol, FolderDestination, MaildirDestination
 from tui_popretr.errors import ExitCode, JournalError
 from tui_popretr.facts import MessageDelivered, MessageSkipped, Noted
 from tui_popretr.journal.journal import Journal
 from tui_popretr.journal.records import DeliveredMark, MessageState, NewRecord
-from tui_popretr.popserver import QuitFault
 from tui_popretr.session.retrieval import MAX_DELIVERY_FAILURES
 
 EACH_WAY = pytest.mark.parametrize("pipelining", [True, False])
@@ -259,7 +259,7 @@ async def test_what_may_have_been_delivered_is_looked_up_before_the_second_conne
     world.faults.cut["uid-2"] = 10
     await world.poll()
     assert failures == []
-    assert world.server.tally.connections == 2
+    assert world.server.connections == 2
     world.faults.cut.clear()
     await world.poll()
     assert sorted(world.arrived()) == [mail(1), mail(2), mail(3)]

@@ -37,6 +37,7 @@ from tests.session.attempts import (
 from tests.support.clock import FakeClock
 from tests.support.making import server_settings
 from tests.support.passwords import PASSWORD
+from tests.support.popserver import Mechanism, PopServer, ServedMaildrop, ServerPolicy
 from tests.support.streams import memory_connection
 from tui_popretr.bus import Bus
 from tui_popretr.config.model import AuthType, FromCommand, Literal, TlsPolicy
@@ -57,7 +58,6 @@ from tui_popretr.errors import (
 )
 from tui_popretr.facts import SessionId
 from tui_popretr.pop3 import apop_digest
-from tui_popretr.popserver import Mechanism, PopServer, ServedMaildrop, ServerPolicy
 from tui_popretr.secret import Secret
 from tui_popretr.session.connection import Pop3Connection
 from tui_popretr.session.login import LoginOptions, log_in
@@ -487,4 +487,4 @@ async def test_a_real_server_lets_us_in_with_the_right_password(
             with pytest.raises(LoginRejected):
                 await log_in(connection, settings, LoginOptions(stamp))
         connection.close()
-    assert server.tally.failures == []
+    assert server.failures == []

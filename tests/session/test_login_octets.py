@@ -13,12 +13,12 @@ import pytest
 from trio.testing import MockClock, trio_test
 
 from tests.support.passwords import OCTETS, PASSWORD
+from tests.support.popserver import PopServer, ServedMaildrop
+from tests.support.popserver.policy import ALL, ServerPolicy
 from tests.support.worlds import USER, World, mail
 from tui_popretr.config.model import AuthType, FromCommand, FromEnvironment, FromFile, PasswordSource
 from tui_popretr.errors import ExitCode
 from tui_popretr.facts import LoginSucceeded
-from tui_popretr.popserver import PopServer, ServedMaildrop
-from tui_popretr.popserver.policy import ALL, ServerPolicy
 
 TEXT = OCTETS.decode("utf-8", "surrogateescape")
 VARIABLE = "TUI_POPRETR_TEST_PASSWORD"

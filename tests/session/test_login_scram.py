@@ -15,6 +15,8 @@ from tests.session.attempts import AUTO, NO, PLAIN, SCRAM_1, SCRAM_256, USERPASS
 from tests.support.clock import FakeClock
 from tests.support.making import server_settings
 from tests.support.passwords import PASSWORD
+from tests.support.popserver import Faults, PopServer, SaslFault, ServedMaildrop, ServerPolicy
+from tests.support.popserver.policy import ALL
 from tests.support.popserver_thread import running_server
 from tests.support.streams import memory_connection
 from tui_popretr.bus import Bus
@@ -23,9 +25,7 @@ from tui_popretr.errors import ExitCode, LoginRejected, PopretrError, ServerNotA
 from tui_popretr.facts import SessionId
 from tui_popretr.net.stream import connect
 from tui_popretr.pop3 import Capa
-from tui_popretr.popserver import Faults, PopServer, SaslFault, ServedMaildrop, ServerPolicy
 from tui_popretr.popserver.certificates import ca_path, server_context
-from tui_popretr.popserver.policy import ALL
 from tui_popretr.sasl import Cancelled
 from tui_popretr.session.connection import Pop3Connection
 from tui_popretr.session.login import LoginOptions, log_in

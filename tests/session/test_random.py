@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from trio.testing import MockClock, trio_test
 
+from tests.support.popserver import Faults, Message, QuitFault
 from tests.support.worlds import DAY, World, mail
 from tui_popretr.errors import ExitCode
-from tui_popretr.popserver import Faults, Message, QuitFault
 
 MESSAGES = 40
 TROUBLED_SESSIONS = 8

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from trio.testing import MockClock, trio_test
 
+from tests.support.popserver import Faults, PipelineFault
 from tests.support.running import Fleet
 from tests.support.worlds import DAY, World, mail
 from tui_popretr.commands import StopSession
@@ -15,7 +16,6 @@ from tui_popretr.errors import ExitCode
 from tui_popretr.facts import Fact, Level, MessageSkipped, Noted
 from tui_popretr.journal.journal import Journal
 from tui_popretr.journal.records import PipeliningFailure
-from tui_popretr.popserver import Faults, PipelineFault
 from tui_popretr.session.pipelining import RECONNECT_UNPIPELINED
 
 #: What fits behind STAT, and not behind many RETRs.
@@ -56,7 +56,7 @@ async def test_it_goes_on_one_by_one_and_this_is_remembered(
     assert (result.ok, result.messages, result.deleted, result.failed) == (True, 5, 5, 0)
     assert sorted(world.arrived()) == [mail(number) for number in range(5)]
     assert world.remaining() == []
-    assert world.server.tally.connections == 2
+    assert world.server.connections == 2
     assert world.troubles() == {}
     assert not any(skipped.failure for skipped in world.of(MessageSkipped))
     noticed, concluded = warnings(world)
@@ -68,13 +68,13 @@ async def test_it_goes_on_one_by_one_and_this_is_remembered(
     (remembered,) = pipelining_failures(world)
     assert remembered[:2] == ("pop.example.test", 110)
 
-    pipelined = world.server.tally.pipelined
+    pipelined = world.server.pipelined
     world.add(*map(mail, range(5, 10)))
     result = await world.poll()
     assert (result.ok, result.messages, result.deleted) == (True, 5, 5)
     assert result.started == result.ended
-    assert world.server.tally.connections == 3
-    assert world.server.tally.pipelined == pipelined
+    assert world.server.connections == 3
+    assert world.server.pipelined == pipelined
     assert warnings(world) == []
     assert EVENT in world.transcript()
 
@@ -94,7 +94,7 @@ async def test_where_only_many_commands_are_too_many_it_must_happen_twice(
         result = await world.poll(preserve=True, new_only=True)
         assert (result.ok, result.messages, result.failed) == (True, 5, 0)
         assert len(world.arrived()) == len(set(world.arrived())) == 5 * run
-        assert world.server.tally.connections == connections
+        assert world.server.connections == connections
         assert len(warnings(world)) == told
         assert world.troubles() == {}
     assert EVENT in world.transcript()
@@ -134,13 +134,13 @@ async def test_it_is_tried_again_after_a_day_then_after_thirty_and_forgotten_whe
 ) -> None:
     world.faults.pipeline = PipelineFault.FORGOTTEN
     for days in (1, 30, 30):
-        connections = world.server.tally.connections
+        connections = world.server.connections
         assert (await world.poll()).ok
-        assert world.server.tally.connections == connections + 2
+        assert world.server.connections == connections + 2
         assert warnings(world)[1].endswith(f"tried again in {days} day{'s' if days > 1 else ''}")
         world.clock.skip(days * DAY - 3600)
         assert (await world.poll()).ok
-        assert world.server.tally.connections == connections + 3
+        assert world.server.connections == connections + 3
         world.clock.skip(3600)
     world.server.faults = Faults()
     assert (await world.poll()).ok
@@ -156,9 +156,9 @@ async def test_a_process_remembers_what_it_has_learnt(tmp_path: Path, autojump_c
     fleet.faults("a").pipeline = PipelineFault.FORGOTTEN
     await fleet.until_done(a, other, timeout=30.0)
     assert [end - start for start, end in zip(fleet.starts(), fleet.ends(), strict=True)] == [30.0, 0.0, 0.0]
-    assert fleet.servers["a"].tally.connections == 4
-    assert fleet.servers["other"].tally.connections == 1
-    assert fleet.servers["other"].tally.pipelined == 2
+    assert fleet.servers["a"].connections == 4
+    assert fleet.servers["other"].connections == 1
+    assert fleet.servers["other"].pipelined == 2
 
 
 @pytest.mark.parametrize("fault", ["cut", "stall_within"])
@@ -173,7 +173,7 @@ async def test_what_breaks_in_the_middle_of_a_message_is_no_matter_of_pipelining
     assert world.troubles()["uid-3"].failures == 1
     assert RECONNECT_UNPIPELINED not in "".join(warnings(world))
     assert EVENT not in world.transcript()
-    assert world.server.tally.pipelined > 6  # on the second connection, too
+    assert world.server.pipelined > 6  # on the second connection, too
 
 
 @trio_test
@@ -185,7 +185,7 @@ async def test_what_breaks_one_by_one_as_well_says_nothing_of_pipelining(
     result = await world.poll()
     assert result.code is ExitCode.TEMPORARY
     assert "no progress" in result.error
-    assert world.server.tally.connections == 2
+    assert world.server.connections == 2
     assert pipelining_failures(world) == []
     world.faults.stall.clear()
     assert (await world.poll()).ok
@@ -231,5 +231,5 @@ async def test_told_to_stop_it_does_not_connect_once_more(world: World, autojump
             engine.perform(StopSession("a"))
 
     await world.poll(watch=watch)
-    assert world.server.tally.connections == 1
+    assert world.server.connections == 1
     assert pipelining_failures(world) == []

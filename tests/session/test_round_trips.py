@@ -11,13 +11,13 @@ import pytest
 import trio
 from trio.testing import MockClock, memory_stream_pair, trio_test
 
+from tests.support.popserver import Utf8Support
 from tests.support.streams import MemoryEnd, MemoryStream
 from tests.support.worlds import World, mail
 from tui_popretr.config.model import AuthType, Server, TlsPolicy
 from tui_popretr.facts import TlsDetails
 from tui_popretr.net.stream import Stream
 from tui_popretr.net.tls import TlsSession
-from tui_popretr.popserver import Utf8Support
 from tui_popretr.popserver.channel import Channel
 from tui_popretr.session.opening import WORTH_ASKING
 
@@ -88,7 +88,7 @@ async def round_trips(
     folder: Path, tls: TlsPolicy | None, messages: int, policy: dict[str, Any], **login: Any
 ) -> float:
     world = SlowWorld(folder)
-    world.tls = world.server._tls = tls  # type: ignore[assignment]
+    world.tls = world.server.tls = tls  # type: ignore[assignment]
     world.become(**policy)
     world.add(*map(mail, range(messages)))
     client = world.client(tls=tls)

@@ -121,7 +121,7 @@ async def test_told_to_end_before_it_has_connected(world: World, autojump_clock:
     world.faults.stall.add("GREETING")
     result = await world.poll(watch=when(lambda fact: isinstance(fact, SessionStarted), command))
     assert (result.ended - result.started).total_seconds() < 1.5
-    assert world.server.tally.connections <= 1
+    assert world.server.connections <= 1
     assert (result.code, "stopped" in result.error) == (ExitCode.OK, True)
 
 
@@ -218,7 +218,7 @@ async def test_a_session_across_a_suspend_is_closed_and_made_up_for(world: World
     assert trio.current_time() - start < 20
     assert result.code is ExitCode.TEMPORARY
     assert "suspended" in result.error
-    assert world.server.tally.connections == 1
+    assert world.server.connections == 1
     assert "QUIT" not in world.verbs()
     assert world.troubles() == {}
     world.faults.stall_within.clear()

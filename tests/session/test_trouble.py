@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from trio.testing import MockClock, trio_test
 
+from tests.support.popserver import Message
 from tests.support.worlds import DAY, World, mail
 from tui_popretr.errors import ConnectionCut, ExitCode
 from tui_popretr.facts import MaildropListed, MessageDelivered, MessageSkipped, Noted
-from tui_popretr.popserver import Message
 
 EACH_WAY = pytest.mark.parametrize("pipelining", [True, False])
 
@@ -66,7 +66,7 @@ async def test_a_message_that_breaks_the_connection(
     elif fault.startswith("stalled"):
         world.faults.stall_within["bad"] = 40 if fault == "stalled" else 0
     result = await world.poll()
-    assert world.server.tally.connections == 2
+    assert world.server.connections == 2
     assert world.arrived() == [mail(number) for number in (1, 2, 4, 5)]
     assert world.remaining() == ["bad"]
     assert world.troubles()["bad"].failures == 1
@@ -84,7 +84,7 @@ async def test_it_reconnects_only_once(world: World, autojump_clock: MockClock) 
     world.add(*map(mail, range(1, 6)))
     world.faults.cut.update({"uid-2": 10, "uid-4": 10})
     result = await world.poll()
-    assert world.server.tally.connections == 2
+    assert world.server.connections == 2
     assert result.code is ExitCode.TEMPORARY
     assert result.failed == 2
     assert world.arrived() == [mail(1), mail(3)]
@@ -128,7 +128,7 @@ async def test_a_dele_that_breaks_the_connection_is_counted(
     world.faults.answers["DELE"] = b"what?\r\n"
     result = await world.poll()
     assert not result.ok
-    assert world.server.tally.connections == 2
+    assert world.server.connections == 2
     assert {key: trouble.failures for key, trouble in world.troubles().items()} == {"dele uid:uid-1": 1}
     world.faults.answers.clear()
     assert (await world.poll()).ok
@@ -179,11 +179,11 @@ async def test_after_three_failures_a_message_is_tried_last_and_once_a_day(
     (named,) = world.of(MessageSkipped)
     assert (named.uid, named.failure) == ("uid-1", True)
     assert "3 times" in named.reason
-    assert world.server.tally.connections == 7
+    assert world.server.connections == 7
 
     world.clock.skip(DAY + 1)
     world.add(mail("late"))
-    connections = world.server.tally.connections
+    connections = world.server.connections
     again = await world.poll()
     assert not again.ok
     first = [line for line in world.said(connections + 1) if line.startswith("RETR")]

@@ -9,12 +9,12 @@ import pytest
 import trio
 from trio.testing import MockClock, trio_test
 
+from tests.support.popserver import Message, QuitFault
 from tests.support.worlds import DAY, World, mail, verbs
 from tui_popretr.delivery.sink import Draft
 from tui_popretr.errors import ExitCode
 from tui_popretr.facts import Level, MaildropListed, MessageDelivered, MessagesDeleted, Noted
 from tui_popretr.journal.records import MessageState
-from tui_popretr.popserver import Message, QuitFault
 from tui_popretr.session.retrieval import Retrieval
 
 EACH_WAY = pytest.mark.parametrize("pipelining", [True, False])

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from tests.shutdown.states import IMPLICIT_TLS, State
 from tests.support.passwords import PASSWORD
+from tests.support.popserver import Faults, ServedMaildrop
 from tests.support.popserver_thread import PATIENCE, RunningServer, running_server
-from tui_popretr.popserver import Faults, ServedMaildrop
 from tui_popretr.popserver.certificates import server_context
 
 
@@ -38,7 +38,7 @@ class Account:
         self.state = state
         self._mail = folder / "var/mail" / name
         self._messages = [_message(name, number, size) for number, size in enumerate(state.sizes)]
-        self._drop = ServedMaildrop(name, PASSWORD, copy.deepcopy(state.account))
+        self._drop = ServedMaildrop(name, PASSWORD, faults=copy.deepcopy(state.account))
         for each in self._messages:
             self._drop.add(each)
         self.server: RunningServer = servers.enter_context(
@@ -66,7 +66,7 @@ class Account:
         """Whether the session is in its state, as far as the server can tell."""
         state = self.state
         return (
-            self.server.server.tally.connections >= state.connections
+            self.server.server.connections >= state.connections
             and (not state.hears or any(line.startswith(state.hears) for line in self.server.said()))
             and state.arrived in (None, len(self._files()))
         )

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final
 
-from tui_popretr.popserver import Faults, ServerPolicy
+from tests.support.popserver import Faults, ServerPolicy
+from tests.support.popserver.faults import Stalled
 from tui_popretr.popserver.certificates import ca_path
-from tui_popretr.popserver.faults import Stalled
 from tui_popretr.session.opening import WORTH_ASKING
 
 IMPLICIT_TLS = f'<ssl tspath="{ca_path()}"/>'

@@ -14,9 +14,9 @@ from tests.shutdown.accounts import wait_until
 from tests.shutdown.places import Asking
 from tests.shutdown.standstill import Standstill, hang, in_every_state, storing
 from tests.support.passwords import PASSWORD
+from tests.support.popserver import ServedMaildrop
 from tests.support.popserver_thread import running_server
 from tui_popretr.faultpoints import Step
-from tui_popretr.popserver import ServedMaildrop
 
 #: Seconds that an end may take (SPEC 3), and some more for a machine that has other things to do: what hangs here
 #: hangs for ever, and what is waited for in an end in good order takes 8 seconds.

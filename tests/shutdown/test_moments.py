@@ -11,12 +11,12 @@ import trio
 from trio.testing import MockClock, trio_test
 
 from tests.shutdown.states import SecondCall
+from tests.support.popserver import Faults
 from tests.support.worlds import World, mail
 from tui_popretr.commands import Shutdown, StopSession
 from tui_popretr.engine.service import Engine
 from tui_popretr.errors import ExitCode
 from tui_popretr.facts import Fact, SessionStarted
-from tui_popretr.popserver import Faults
 
 #: One in so many steps is tried: a session has some hundred.
 STRIDE = 23

@@ -21,8 +21,8 @@ from pathlib import Path
 
 from tests.dovecot.site import PASSWORD, Site, client, without_received
 from tests.support.dovecot import Dovecot
+from tests.support.popserver import Faults, Message, QuitFault, ServedMaildrop, ServerPolicy
 from tests.support.popserver_thread import RunningServer, running_server
-from tui_popretr.popserver import Faults, Message, QuitFault, ServedMaildrop, ServerPolicy
 
 DOVECOT_ACCOUNTS, SERVER_ACCOUNTS = 20, 15
 #: Seconds that the program may take, when all faults have ended, to retrieve what is left.

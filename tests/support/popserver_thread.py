@@ -10,8 +10,7 @@ from typing import TypeVar
 
 import trio
 
-from tui_popretr.popserver import STD, Faults, PopServer, ServedMaildrop, ServerPolicy
-from tui_popretr.popserver.tally import ServerLine
+from tests.support.popserver import STD, Faults, PopServer, ServedMaildrop, ServerLine, ServerPolicy
 
 T = TypeVar("T")
 
@@ -110,7 +109,7 @@ def running_server(
 ) -> Iterator[RunningServer]:
     """Run a server in a thread while the block runs; its dialogue is kept. A defect of the server fails the test."""
     server = PopServer(maildrops, policy=policy, tls=tls, faults=faults, keep_dialogue=keep_dialogue)
-    server.tally.dialogue = dialogue = _Watched()
+    server.dialogue = dialogue = _Watched()
     running = RunningServer(server, dialogue)
     thread = threading.Thread(target=running._thread, args=(tls is not None,), name="popserver")
     thread.start()
@@ -123,4 +122,4 @@ def running_server(
             running._token.run_sync_soon(running._scope.cancel)
         thread.join()
     running._check()
-    assert not server.tally.failures
+    assert not server.failures

@@ -12,6 +12,7 @@ import trio
 
 from tests.support.making import client_settings, engine_settings
 from tests.support.passwords import PASSWORD, discreet
+from tests.support.popserver import Faults, PopServer, ServedMaildrop
 from tests.support.streams import MemoryStream, memory_connection
 from tests.support.worlds import RunClock, disk_without_threads, mail
 from tui_popretr.bus import Bus
@@ -22,7 +23,6 @@ from tui_popretr.errors import ServerUnreachable
 from tui_popretr.facts import Fact, SessionAdvanced, SessionClosed, SessionResult, SessionStarted, Stage, TlsDetails
 from tui_popretr.journal.journal import Journal
 from tui_popretr.net.tls import TlsSession
-from tui_popretr.popserver import Faults, PopServer, ServedMaildrop
 
 F = TypeVar("F")
 
@@ -94,7 +94,7 @@ class Fleet:
                 self._peers.cancel_scope.cancel()
         assert self.defects == []
         discreet(*(repr(fact) for _, fact in self.facts))
-        assert all(server.tally.failures == [] for server in self.servers.values())
+        assert all(server.failures == [] for server in self.servers.values())
 
     async def until_done(self, *clients: ClientSettings, **settings: Any) -> Engine:
         """Run an engine until its clients have done their runs."""

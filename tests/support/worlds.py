@@ -18,6 +18,7 @@ import trio
 
 from tests.support.making import changed_client
 from tests.support.passwords import PASSWORD, discreet
+from tests.support.popserver import STD, Faults, Message, PopServer, ServedMaildrop, ServerPolicy
 from tests.support.streams import memory_connection
 from tui_popretr.bus import Bus
 from tui_popretr.config.model import (
@@ -40,7 +41,6 @@ from tui_popretr.facts import Dialogue, DialogueLine, Direction, Fact, SessionRe
 from tui_popretr.journal.journal import Journal
 from tui_popretr.journal.records import MessageFailure, MessageState, Record
 from tui_popretr.net.stream import Stream
-from tui_popretr.popserver import STD, Faults, Message, PopServer, ServedMaildrop, ServerPolicy
 from tui_popretr.secret import Secret
 
 USER = "alice"
@@ -219,7 +219,7 @@ class World:
             with disk_without_threads(self.disk), another_process():
                 await engine.run()
             self._peers.cancel_scope.cancel()
-        assert self.server.tally.failures == []
+        assert self.server.failures == []
         assert failures == []
         discreet(*map(repr, self.facts))
         return engine
@@ -251,7 +251,7 @@ class World:
     def said(self, connection: int | None = None) -> list[str]:
         """What the client said to the server, over one connection (the first is 1, the last -1) or over all."""
         if connection is not None and connection < 0:
-            connection += self.server.tally.connections + 1
+            connection += self.server.connections + 1
         return [
             line.text.decode()
             for line in self.server.dialogue

@@ -13,9 +13,9 @@ import pytest
 
 from tests.cli.program import client, mail, run_program, write_configuration
 from tests.support.passwords import PASSWORD
+from tests.support.popserver import Faults, ServedMaildrop, ServerPolicy
 from tests.support.popserver_thread import RunningServer, running_server
 from tests.ui.terminal import OnTerminal, on_terminal
-from tui_popretr.popserver import Faults, ServedMaildrop, ServerPolicy
 
 BEFORE = "<delay_start>0</delay_start>"
 #: With pipelining all messages would be in flight, and an end in good order waits for those.

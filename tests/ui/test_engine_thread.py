@@ -9,6 +9,7 @@ import pytest
 
 from tests.cli.program import client, mail
 from tests.support.passwords import PASSWORD
+from tests.support.popserver import Faults, ServedMaildrop
 from tests.support.popserver_thread import PATIENCE, RunningServer, running_server
 from tui_popretr.bus import Bus
 from tui_popretr.commands import PauseClient, PollClient
@@ -16,7 +17,6 @@ from tui_popretr.config.reader import load
 from tui_popretr.engine.service import Engine
 from tui_popretr.errors import ExitCode, JournalDamaged
 from tui_popretr.facts import ClientsChanged, Fact, SessionClosed
-from tui_popretr.popserver import Faults, ServedMaildrop
 from tui_popretr.ui.shell.engine_thread import EngineThread
 
 

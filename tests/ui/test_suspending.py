@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 from tests.cli.program import client, write_configuration
+from tests.support.popserver import Faults
 from tests.support.popserver_thread import RunningServer, running_server
 from tests.ui.shell import Shell, in_shell
 from tests.ui.terminal import on_terminal
 from tests.ui.test_ends import BEFORE, ONE_BY_ONE, at_rest, in_order, maildrop
-from tui_popretr.popserver import Faults
 
 SENTENCE = "retrieval goes on; `fg` brings the dashboard back"
 STOPPED = f"stopped {signal.SIGTSTP.value}"

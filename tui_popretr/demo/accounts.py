@@ -9,7 +9,7 @@ from enum import Enum
 from tui_popretr.demo.mails import correspondence, huge_mail, mail
 from tui_popretr.errors import ExitCode
 from tui_popretr.facts import SessionResult
-from tui_popretr.popserver import Faults, Message, ServedMaildrop
+from tui_popretr.popserver import Message, ServedMaildrop
 
 BUSY_MESSAGES = 120
 HUGE_OCTETS = 60_000_000
@@ -93,11 +93,11 @@ def make_accounts(newest: datetime, *, watched: bool = False) -> tuple[DemoAccou
     Where they are `watched`, what goes on takes long enough to be seen.
     """
     slow = _maildrop("dan", 6, newest)
-    slow.faults = Faults(rate=_octets(slow) / SLOW_SECONDS)
+    slow.rate = _octets(slow) / SLOW_SECONDS
     huge = _maildrop("frank", 0, newest)
     huge.add(huge_mail("frank", HUGE_OCTETS, newest))
     refusing = _maildrop("grace", 8, newest)
-    refusing.faults = Faults(refuse={refusing.messages[3].uid})
+    refusing.unreadable.add(refusing.messages[3].uid)
     accounts = (
         DemoAccount(
             "busy",
@@ -169,7 +169,7 @@ def make_accounts(newest: datetime, *, watched: bool = False) -> tuple[DemoAccou
     if watched:
         for account in accounts:
             if (seconds := WATCHED_SECONDS.get(account.id)) is not None:
-                account.maildrop.faults = Faults(rate=_octets(account.maildrop) / seconds)
+                account.maildrop.rate = _octets(account.maildrop) / seconds
     return accounts
 
 

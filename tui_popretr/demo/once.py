@@ -95,7 +95,7 @@ async def _watch(signals: AsyncIterator[int], everything: trio.CancelScope, cour
 
 def _deviations(world: DemoServer, course: _Course) -> list[str]:
     """Return how the demo differs from its script."""
-    found = [f"the demo's server failed: {failure!r}" for failure in world.server.tally.failures]
+    found = [f"the demo's server failed: {failure!r}" for failure in world.server.failures]
     for account in world.accounts:
         result = course.results.get(account.id)
         if result is None and course.troubles:  # which have told why

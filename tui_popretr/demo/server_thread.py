@@ -56,7 +56,7 @@ class DemoServerThread:
     @property
     def failures(self) -> list[str]:
         """Why the world ended, if it was not to, and what failed in single sessions of its server."""
-        failures: list[BaseException] = [*self._world.server.tally.failures]
+        failures: list[BaseException] = [*self._world.server.failures]
         if self._problem is not None:
             failures.append(self._problem)
         return [reason for failure in failures for reason in explained(failure)]

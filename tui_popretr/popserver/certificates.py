@@ -1,4 +1,4 @@
-"""TLS for the demo: a throw-away certificate that comes with the program, good for loopback and nothing else."""
+"""TLS for the demo: a certificate that comes with the program and is valid for loopback only."""
 
 from __future__ import annotations
 
@@ -13,15 +13,12 @@ def ca_path() -> str:
     return os.path.join(_HERE, "demo-ca.pem")
 
 
-def server_context(client_ca: str | None = None) -> ssl.SSLContext:
+def server_context() -> ssl.SSLContext:
     """Return the demo server's TLS settings, for localhost, 127.0.0.1 and ::1, TLS 1.2 and later.
 
-    `client_ca` is a PEM file; with it clients are asked for a certificate of that authority (EXTERNAL needs that) but
-    may have none. The server's private key is public: what this context protects, it protects from nobody.
+    The server's private key is published with the program, so this context protects nothing.
     """
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=client_ca)
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.load_cert_chain(os.path.join(_HERE, "demo-server.pem"))
-    if client_ca is not None:
-        context.verify_mode = ssl.CERT_OPTIONAL
     return context

@@ -1,37 +1,40 @@
-"""One connection as lines in and octets out: replies are gathered while further commands are already waiting."""
+"""One connection as lines in and replies out. Replies are sent together while further commands are waiting."""
 
 from __future__ import annotations
 
 import ssl
+from collections.abc import Iterable
 
 import trio
 
-_RECEIVE = 65536
-_GATHER = 65536
-_TLS_PATIENCE = 60.0
+from tui_popretr.popserver.multiline import CRLF, dot_stuffed
+
+IDLE_TIMEOUT = 600.0  # seconds; RFC 1939 §3 asks for at least ten minutes
+_RECEIVE_SIZE = 65536
+_SEND_THRESHOLD = 65536
+_HANDSHAKE_TIMEOUT = 60.0
 
 
 class Disconnected(Exception):
-    """The client is gone: closed, broken, silent or not reading for too long."""
+    """The client has closed or broken the connection, or neither sent nor read for too long."""
 
 
 class LineTooLong(Exception):
-    """A line beyond its bound."""
+    """A line exceeds its limit."""
 
 
 class Channel:
     """Reads command lines and writes replies over a stream.
 
-    What is written is held back until a read has to wait for the client, or until 64 KiB have gathered. Every wait for
-    the client is bounded by `patience` seconds. All methods that read or write raise Disconnected.
+    Written octets are buffered until a read has to wait for the client, or until 64 KiB are buffered. Every wait for
+    the client is limited to `timeout` seconds. All methods that read or write raise Disconnected.
     """
 
-    def __init__(self, stream: trio.abc.Stream, patience: float) -> None:
+    def __init__(self, stream: trio.abc.Stream, timeout: float = IDLE_TIMEOUT) -> None:
         self.stream = stream
-        self.rate: float | None = None  # octets a second
-        self.pipelined = False  # whether the last line read was already there when it was asked for
-        self._patience = patience
-        self._received = bytearray()
+        self.rate: float | None = None  # octets per second
+        self.received = bytearray()
+        self._timeout = timeout
         self._unsent: list[bytes] = []
         self._unsent_octets = 0
 
@@ -39,57 +42,42 @@ class Channel:
     def under_tls(self) -> bool:
         return isinstance(self.stream, trio.SSLStream)
 
-    @property
-    def certificate_name(self) -> str | None:
-        """The CN of the client's certificate, verified by the TLS layer; None without one."""
-        if not isinstance(self.stream, trio.SSLStream):
-            return None
-        certificate = self.stream.getpeercert() or {}
-        names = [value for rdn in certificate.get("subject", ()) for key, value in rdn if key == "commonName"]
-        return names[-1] if names else None
-
-    @property
-    def binding(self) -> bytes | None:
-        """The channel binding tls-unique (RFC 5929 §3); None where there is none: in clear, and under TLS 1.3."""
-        stream = self.stream
-        if not isinstance(stream, trio.SSLStream) or stream.version() == "TLSv1.3":
-            return None
-        binding: bytes | None = stream.get_channel_binding("tls-unique")
-        return binding
-
-    @property
-    def waiting(self) -> int:
-        """How many octets were received and not read."""
-        return len(self._received)
-
-    def forget(self, room: int) -> None:
-        """Throw away what was received and not read, but for the lines in its first `room` octets."""
-        del self._received[self._received.rfind(b"\n", 0, room) + 1 :]
-
-    async def read_line(self, bound: int) -> bytes:
-        """Return the next line without its CRLF (or LF). Raises LineTooLong beyond `bound` octets."""
-        self.pipelined = True
+    async def read_line(self, limit: int) -> bytes:
+        """Return the next line without its CRLF or LF. Raises LineTooLong beyond `limit` octets."""
         searched = 0
-        while (end := self._received.find(b"\n", searched, bound)) < 0:
-            if len(self._received) >= bound:
+        while (end := self.received.find(b"\n", searched, limit)) < 0:
+            if len(self.received) >= limit:
                 raise LineTooLong
-            searched = len(self._received)
-            self.pipelined = False
+            searched = len(self.received)
             await self.flush()
-            self._received += await self._receive()
-        line = bytes(self._received[:end])
-        del self._received[: end + 1]
+            self.received += await self._receive()
+        line = bytes(self.received[:end])
+        del self.received[: end + 1]
         return line.removesuffix(b"\r")
 
+    async def reply(self, text: str) -> None:
+        """Write a reply of one line."""
+        await self.write(encoded(text) + CRLF)
+
+    async def multiline(self, status: str, wire: Iterable[bytes]) -> None:
+        """Write a status line and octets that are already dot-stuffed and terminated."""
+        await self.reply(status)
+        for piece in wire:
+            await self.write(piece)
+
+    async def listing(self, status: str, rows: Iterable[str]) -> None:
+        """Write a status line and a multi-line response of these rows."""
+        await self.multiline(status, dot_stuffed((encoded("".join(f"{row}\r\n" for row in rows)),)))
+
     async def write(self, octets: bytes) -> None:
-        """Queue octets for sending, and send when enough have gathered."""
+        """Buffer octets, and send when enough are buffered."""
         self._unsent.append(octets)
         self._unsent_octets += len(octets)
-        if self._unsent_octets >= _GATHER:
+        if self._unsent_octets >= _SEND_THRESHOLD:
             await self.flush()
 
     async def flush(self) -> None:
-        """Send what is queued."""
+        """Send the buffered octets, at `rate`."""
         if not self._unsent:
             return
         octets = b"".join(self._unsent)
@@ -105,12 +93,11 @@ class Channel:
             await trio.sleep(len(piece) / self.rate)
 
     async def start_tls(self, context: ssl.SSLContext) -> None:
-        """Do the server's side of a TLS handshake; what the client sent ahead of it in clear is thrown away."""
+        """Do the server's side of a TLS handshake. Octets received in clear before it are discarded."""
         await self.flush()
-        # RFC 2595 §4: nothing that came without protection may count as said under it
-        self._received.clear()
+        self.received.clear()  # RFC 2595 §4
         stream = trio.SSLStream(self.stream, context, server_side=True)
-        with trio.move_on_after(min(self._patience, _TLS_PATIENCE)):
+        with trio.move_on_after(min(self._timeout, _HANDSHAKE_TIMEOUT)):
             try:
                 await stream.do_handshake()
             except (trio.BrokenResourceError, trio.ClosedResourceError, ssl.SSLError, OSError) as error:
@@ -119,17 +106,10 @@ class Channel:
             return
         raise Disconnected
 
-    async def discard(self) -> None:
-        """Send what is queued, then read and ignore until the client is gone."""
-        await self.flush()
-        self._received.clear()
-        while True:
-            await self._receive()
-
     async def _receive(self) -> bytes:
-        with trio.move_on_after(self._patience):
+        with trio.move_on_after(self._timeout):
             try:
-                octets = await self.stream.receive_some(_RECEIVE)
+                octets = await self.stream.receive_some(_RECEIVE_SIZE)
             except (trio.BrokenResourceError, trio.ClosedResourceError, ssl.SSLError, OSError) as error:
                 raise Disconnected from error
             if octets:
@@ -137,10 +117,20 @@ class Channel:
         raise Disconnected
 
     async def _send(self, octets: bytes) -> None:
-        with trio.move_on_after(self._patience):
+        with trio.move_on_after(self._timeout):
             try:
                 await self.stream.send_all(octets)
             except (trio.BrokenResourceError, trio.ClosedResourceError, ssl.SSLError, OSError) as error:
                 raise Disconnected from error
             return
         raise Disconnected
+
+
+def encoded(text: str) -> bytes:
+    """Return the octets of a text that decoded() has returned."""
+    return text.encode("utf-8", "surrogateescape")
+
+
+def decoded(octets: bytes) -> str:
+    """Return octets from the wire as text. Octets that are not UTF-8 survive and match no name or password."""
+    return octets.decode("utf-8", "surrogateescape")

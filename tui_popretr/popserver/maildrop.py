@@ -1,13 +1,9 @@
-"""Messages and the maildrops they lie in: what one account of the server holds, and what has become of it."""
+"""Messages, and the maildrop of one account that holds them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from tui_popretr.popserver.faults import Faults
 
 _PIECE = 65536
 
@@ -18,11 +14,11 @@ class MaildropInUse(Exception):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Message:
-    """One stored message: raw octets, made anew by `source` for each RETR, so that a huge one need not be in memory.
+    """One stored message. `source` yields its raw octets for each RETR, so that a huge one need not be in memory.
 
-    Lines end with CRLF; whatever else it holds (bare CR or LF, NUL, any length) is sent as it is. `size` is what LIST
-    announces, in octets without dot-stuffing; it may lie. `uid` is UIDL's; where empty, ServedMaildrop.add gives one.
-    Two messages are never equal, whatever they hold.
+    Lines end with CRLF; other octets (bare CR or LF, NUL, any length) are sent unchanged. `size` is the size that LIST
+    announces, in octets without dot-stuffing; it may be wrong. `uid` is UIDL's; ServedMaildrop.add replaces an empty
+    one.
     """
 
     size: int
@@ -31,34 +27,10 @@ class Message:
 
     @classmethod
     def of(cls, data: bytes, uid: str = "") -> Message:
-        """Return the message that holds these octets; its size counts the CRLF that a last line without one gets."""
+        """Return the message that holds these octets. Its size includes a missing CRLF at the end of the last line."""
         pieces = [data[start : start + _PIECE] for start in range(0, len(data), _PIECE)]
-        unended = bool(data) and not data.endswith(b"\r\n")
-        return cls(len(data) + 2 * unended, lambda: pieces, uid)
-
-    @classmethod
-    def generated(cls, size: int, uid: str = "", header: bytes = b"Subject: generated\r\n") -> Message:
-        """Return a message of exactly `size` octets whose body is made up while it is sent.
-
-        The header is followed by the empty line and by lines of 76 letters, the last of them shorter or a little
-        longer. Raises ValueError where `size` leaves no room for that.
-        """
-        body = size - len(header) - 2
-        if body < 2:
-            raise ValueError("size is too small for the header")
-        line = b"x" * 76 + b"\r\n"
-        block = line * (_PIECE // len(line))
-
-        def source() -> Iterator[bytes]:
-            yield header + b"\r\n"
-            whole, rest = divmod(body - 2, len(block))
-            for _ in range(whole):
-                yield block
-            last = (line * (rest // len(line) + 1))[:rest]
-            # the cut may have parted a CR from its LF
-            yield last.rstrip(b"\r\n").ljust(rest, b"x") + b"\r\n"
-
-        return cls(size, source, uid)
+        unterminated = bool(data) and not data.endswith(b"\r\n")
+        return cls(len(data) + 2 * unterminated, lambda: pieces, uid)
 
     def chunks(self) -> Iterator[bytes]:
         """Yield the message's raw octets, as stored."""
@@ -67,25 +39,19 @@ class Message:
 
 @dataclass(slots=True, eq=False)
 class ServedMaildrop:
-    """One account. `password` None: no login by password, only by a client certificate whose CN is `name`.
-
-    `faults` are those of sessions on this maildrop, from the login on; None: the server's. The counters are for tests:
-    `logins` that succeeded, uids `retrieved` (RETR sent whole) and `deleted` (by an UPDATE), in order.
-    """
+    """One account. Its sessions send `rate` octets per second, and answer RETR of `unreadable` uids with -ERR."""
 
     name: str
-    password: str | None = None
-    faults: Faults | None = None
+    password: str
     uid_prefix: str = "uid-"
+    rate: float | None = None
+    unreadable: set[str] = field(default_factory=set)
     messages: list[Message] = field(default_factory=list)
-    logins: int = 0
-    retrieved: list[str] = field(default_factory=list)
-    deleted: list[str] = field(default_factory=list)
     locked: bool = False
     _next_uid: int = 1
 
     def add(self, message: bytes | Message) -> Message:
-        """Append a message and return it with its uid; a session that is already open does not see it."""
+        """Append a message and return it with its uid. Sessions that are already open do not see it."""
         if isinstance(message, bytes):
             message = Message.of(message)
         if not message.uid:
@@ -99,15 +65,12 @@ class ServedMaildrop:
         if self.locked:
             raise MaildropInUse
         self.locked = True
-        self.logins += 1
         return tuple(self.messages)
 
     def update(self, deleted: Iterable[Message]) -> None:
         """Remove the messages that were marked as deleted (RFC 1939 §6)."""
-        doomed = tuple(deleted)
-        self.deleted.extend(message.uid for message in doomed)
-        gone = {id(message) for message in doomed}
-        self.messages[:] = [message for message in self.messages if id(message) not in gone]
+        removed = {id(message) for message in deleted}
+        self.messages[:] = [message for message in self.messages if id(message) not in removed]
 
     def close(self) -> None:
         """Release the lock."""

@@ -1,4 +1,4 @@
-"""Multi-line responses (RFC 1939 §3): dot-stuffing and the part of a message that TOP sends, piece by piece."""
+"""Multi-line responses (RFC 1939 §3): dot-stuffing, and the part of a message that TOP sends, piece by piece."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ TERMINATOR = b".\r\n"
 
 
 def dot_stuffed(pieces: Iterable[bytes]) -> Iterator[bytes]:
-    """Yield a multi-line body as it goes over the wire, with the terminator.
+    """Yield a multi-line body as it is sent, with the terminator.
 
     A dot at the beginning of a line is doubled; a line begins after CRLF, not after a bare CR or LF. A body that does
-    not end with CRLF gets one before the terminator. Never more than one piece is held.
+    not end with CRLF gets one before the terminator. At most one piece is buffered.
     """
     tail = CRLF
     for piece in pieces:
@@ -25,7 +25,7 @@ def dot_stuffed(pieces: Iterable[bytes]) -> Iterator[bytes]:
 def top(pieces: Iterable[bytes], lines: int) -> Iterator[bytes]:
     """Yield the header, the empty line and the first `lines` lines of the body (RFC 1939 §7, TOP).
 
-    Here LF alone ends a line too: the header of a message that has only those must end somewhere.
+    Here a bare LF ends a line too, so that the header of a message without CRLF has an end.
     """
     left: int | None = None  # None: still in the header
     line = b""  # the current line's first two octets, enough to see that it is empty

@@ -1,254 +1,174 @@
-"""One POP3 session, server side: greeting, the commands of AUTHORIZATION, and those of both states (RFC 1939 §3)."""
+"""One POP3 session on the server's side: the AUTHORIZATION state, and the commands of both states (RFC 1939 §3)."""
 
 from __future__ import annotations
 
 import base64
 import hashlib
 import ssl
-from collections.abc import Awaitable, Callable, Iterator, Mapping
-from dataclasses import dataclass
-
-import trio
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 
 from tui_popretr.popserver import sasl
-from tui_popretr.popserver.channel import Channel, LineTooLong
-from tui_popretr.popserver.faults import ConnectionCutOff, Faults, PipelineFault, QuitFault, Stalled
+from tui_popretr.popserver.channel import Channel, LineTooLong, decoded, encoded
 from tui_popretr.popserver.maildrop import MaildropInUse, ServedMaildrop
-from tui_popretr.popserver.policy import Mechanism, ServerPolicy, Utf8Support
-from tui_popretr.popserver.replies import Refused, Replies
-from tui_popretr.popserver.tally import ServerCounters
-from tui_popretr.popserver.transaction import TransactionState
+from tui_popretr.popserver.transaction import Handler, Refused, Transaction
 
-_COMMAND_BOUND = 8192
-_RESPONSE_BOUND = 12288  # RFC 4954 §4
-
-
-@dataclass(frozen=True, slots=True)
-class ServerState:
-    """What all sessions of a server share."""
-
-    maildrops: Mapping[str, ServedMaildrop]
-    policy: ServerPolicy
-    tls: ssl.SSLContext | None
-    faults: Faults
-    tally: ServerCounters
-    clock: Callable[[], float]
+_COMMAND_LIMIT = 8192  # octets
+_RESPONSE_LIMIT = 12288  # RFC 4954 §4
 
 
 class ServerSession:
-    """The dialogue over one channel; with a transaction it is in the TRANSACTION state, else in AUTHORIZATION."""
+    """The dialogue over one channel. With a `transaction` it is in the TRANSACTION state, else in AUTHORIZATION.
 
-    def __init__(self, around: ServerState, channel: Channel, number: int) -> None:
-        self._around = around
-        self._policy = around.policy
-        self._faults = around.faults
-        self._channel = channel
-        self._number = number
-        self._replies = Replies(channel, around.tally, number, resp_codes=around.policy.resp_codes)
-        self._transaction: TransactionState | None = None
-        self._ended = False
-        self._stamp = ""
-        self._user: str | None = None
-        self._utf8 = False  # whether messages are sent with UTF-8 in their headers
+    Each command is a method. A subclass can change what the server offers: greeting(), capabilities(), mechanisms(),
+    commands() and perform().
+    """
 
-    async def run(self) -> None:
-        """Converse until the client has quit; all replies are sent then.
+    def __init__(self, maildrops: Mapping[str, ServedMaildrop], tls: ssl.SSLContext | None, channel: Channel) -> None:
+        self.maildrops = maildrops
+        self.tls = tls
+        self.channel = channel
+        self.transaction: Transaction | None = None
+        self.timestamp = sasl.timestamp()
+        self.user: str | None = None
+        self.ended = False
 
-        Raises Disconnected when the client goes away, and ConnectionCutOff where the faults want it. Whatever happens,
-        the maildrop's lock is released; deletions are applied by QUIT alone.
+    async def run(self, *, implicit_tls: bool = False) -> None:
+        """Serve the client until QUIT and send all replies. Raises Disconnected when the client is gone.
+
+        The maildrop's lock is released in every case; only QUIT applies deletions.
         """
-        self._channel.rate = self._faults.rate
         try:
-            await self._greet()
-            while not self._ended:
-                await self._obey(await self._channel.read_line(_COMMAND_BOUND))
-        except LineTooLong:
-            await self._replies.status("-ERR the line is too long")
-        except Stalled:
-            # with the lock held, as a server that hangs would
-            await self._channel.discard()
+            await self.converse(implicit_tls=implicit_tls)
+            await self.channel.flush()
         finally:
-            self._release()
-        await self._channel.flush()
+            self.close_maildrop()
 
-    async def _greet(self) -> None:
-        if await self._misbehaved("GREETING"):
-            return
-        greeting = "+OK POP3 for demonstration, loopback only"
-        if Mechanism.APOP in self._policy.clear | self._policy.tls:
-            self._stamp = sasl.timestamp()
-            greeting = f"{greeting} {self._stamp}"
-        await self._replies.status(greeting)
-
-    async def _obey(self, line: bytes) -> None:
-        self._around.tally.pipelined += self._channel.pipelined
-        self._around.tally.said(self._number, "C", line)
-        verb, _, argument = sasl.text(line).partition(" ")
-        verb = verb.upper()
-        if await self._overasked() or await self._misbehaved(verb):
-            return
+    async def converse(self, *, implicit_tls: bool) -> None:
+        """Hold the dialogue, from the TLS handshake to QUIT."""
+        if implicit_tls:
+            await self.start_tls()
+        await self.greet()
         try:
-            await self._perform(verb, argument)
+            while not self.ended:
+                await self.obey(await self.channel.read_line(_COMMAND_LIMIT))
+        except LineTooLong:
+            await self.channel.reply("-ERR the line is too long")
+
+    async def greet(self) -> None:
+        await self.channel.reply(self.greeting())
+
+    def greeting(self) -> str:
+        return f"+OK POP3 for demonstration, loopback only {self.timestamp}"
+
+    async def obey(self, line: bytes) -> None:
+        """Execute one command line and reply to it."""
+        verb, _, argument = decoded(line).partition(" ")
+        try:
+            await self.perform(verb.upper(), argument)
         except Refused as refused:
-            await self._replies.refuse(refused)
+            await self.refuse(refused)
         except sasl.CredentialsRejected:
-            await self._replies.refuse(Refused("no such name and password here", "AUTH"))
+            await self.refuse(Refused("wrong user name or password", "AUTH"))
 
-    async def _perform(self, verb: str, argument: str) -> None:
-        if not self._policy.knows(verb):
-            raise Refused("unknown command")
-        if verb in self._ANY_STATE:
-            await self._ANY_STATE[verb](self, argument)
-        elif self._transaction is not None and verb in TransactionState.COMMANDS:
-            await TransactionState.COMMANDS[verb](self._transaction, argument)
-        elif self._transaction is None and verb in self._AUTHORIZATION:
-            await self._AUTHORIZATION[verb](self, argument)
-        elif verb in TransactionState.COMMANDS:
-            raise Refused("log in first")
-        elif verb in self._AUTHORIZATION:
-            raise Refused("you are logged in already")
-        else:
-            raise Refused("unknown command")
+    async def perform(self, verb: str, argument: str) -> None:
+        """Execute a command. Raises Refused and CredentialsRejected."""
+        command = self.commands().get(verb)
+        if command is None:
+            raise Refused("unknown command, or not valid in this state")
+        await command(argument)
 
-    async def _overasked(self) -> bool:
-        """Let a fault of pipelining have its way; True when it has answered."""
-        fault, room = self._faults.pipeline, self._faults.pipeline_room
-        if fault is PipelineFault.NONE or self._channel.waiting <= room:
-            return False
-        if fault is PipelineFault.CUT:
-            raise ConnectionCutOff
-        self._channel.forget(room)
-        if fault is PipelineFault.GARBAGE:
-            await self._replies.raw(b"*** buffer overrun ***\r\n")
-        elif fault is PipelineFault.REFUSED:
-            await self._replies.refuse(Refused("unknown command"))
-        return fault is not PipelineFault.FORGOTTEN
+    def commands(self) -> Mapping[str, Handler]:
+        """Return the commands that are valid in the current state."""
+        both = {"CAPA": self.capa, "QUIT": self.quit}
+        if self.transaction is not None:
+            return {**both, **self.transaction.commands()}
+        return {
+            **both,
+            "USER": self.user_name,
+            "PASS": self.password,
+            "APOP": self.apop,
+            "AUTH": self.auth,
+            "STLS": self.stls,
+        }
 
-    async def _misbehaved(self, verb: str) -> bool:
-        """Let the faults have their way first; True when they have answered."""
-        if self._faults.delay:
-            await self._channel.flush()
-            await trio.sleep(self._faults.delay)
-        self._faults.before(verb)
-        answer = self._faults.answers.get(verb)
-        if answer is None:
-            return False
-        await self._replies.raw(answer)
-        return True
+    async def refuse(self, refused: Refused) -> None:
+        code = f"[{refused.code}] " if refused.code else ""
+        await self.channel.reply(f"-ERR {code}{refused}")
 
-    def _release(self) -> None:
-        transaction, self._transaction = self._transaction, None
+    def close_maildrop(self) -> None:
+        transaction, self.transaction = self.transaction, None
         if transaction is not None:
             transaction.close()
 
     # --- both states ------------------------------------------------------------------------------------------------
 
-    async def _capa(self, _argument: str) -> None:
-        await self._replies.rows("+OK what there is", self._capabilities())
+    async def capa(self, _argument: str) -> None:
+        await self.channel.listing("+OK capabilities follow", self.capabilities())
 
-    def _capabilities(self) -> Iterator[str]:
-        """RFC 2449 §6, RFC 2595 §4, RFC 3206 §6, RFC 5034 §3."""
-        policy, mechanisms = self._policy, self._mechanisms()
-        if policy.top:
-            yield "TOP"
-        if policy.uidl:
-            yield "UIDL"
-        if policy.resp_codes:
-            yield "RESP-CODES"
-            yield "AUTH-RESP-CODE"
-        if policy.pipelining:
-            yield "PIPELINING"
-        if policy.utf8 is not Utf8Support.UNKNOWN:
-            yield "UTF8"
-        if policy.stls and self._around.tls is not None and not self._channel.under_tls and self._transaction is None:
+    def capabilities(self) -> Iterator[str]:
+        """Yield the rows of CAPA (RFC 2449 §6, RFC 2595 §4, RFC 3206 §6, RFC 5034 §3)."""
+        yield from ("TOP", "UIDL", "RESP-CODES", "AUTH-RESP-CODE", "PIPELINING")
+        if self.stls_offered:
             yield "STLS"
-        if Mechanism.USER in mechanisms:
-            yield "USER"
-        names = [mechanism.value for mechanism in sasl.MECHANISMS if mechanism in mechanisms]
-        if names:
-            yield " ".join(("SASL", *names))
-        if policy.login_delay is not None:
-            yield f"LOGIN-DELAY {policy.login_delay:.0f}"
-        if policy.expire is not None:
-            yield f"EXPIRE {policy.expire}"
-        if policy.implementation is not None:
-            yield f"IMPLEMENTATION {policy.implementation}"
+        yield "USER"
+        yield " ".join(("SASL", *self.mechanisms()))
+        yield "IMPLEMENTATION tui-popretr-popserver"
 
-    async def _quit(self, _argument: str) -> None:
-        self._ended = True
-        if self._transaction is not None:
-            fault = self._faults.quit
-            if fault is QuitFault.REFUSED:
-                raise Refused("the deleted messages are not removed", "SYS/TEMP")
-            if fault is QuitFault.CUT_BEFORE_UPDATE:
-                raise ConnectionCutOff
-            if fault is not QuitFault.KEEP:
-                self._transaction.update()
-            # before the answer: who has seen it may log in again at once
-            self._release()
-            if fault is QuitFault.CUT_AFTER_UPDATE:
-                raise ConnectionCutOff
-        await self._replies.status("+OK good-bye")
+    @property
+    def stls_offered(self) -> bool:
+        return self.tls is not None and not self.channel.under_tls and self.transaction is None
+
+    async def quit(self, _argument: str) -> None:
+        self.ended = True
+        if self.transaction is not None:
+            self.transaction.update()
+            # before the reply, since a client that has seen it may log in again at once
+            self.close_maildrop()
+        await self.channel.reply("+OK good-bye")
 
     # --- AUTHORIZATION ----------------------------------------------------------------------------------------------
 
-    def _mechanisms(self) -> frozenset[Mechanism]:
-        channel = self._channel
-        return self._policy.mechanisms(under_tls=channel.under_tls, bound=channel.binding is not None)
+    def mechanisms(self) -> Mapping[str, Callable[[], sasl.Exchange]]:
+        """Return the SASL mechanisms that are offered on this connection."""
+        cram_md5 = {"CRAM-MD5": partial(sasl.cram_md5, self.maildrops)}
+        return {"PLAIN": partial(sasl.plain, self.maildrops), **cram_md5} if self.channel.under_tls else cram_md5
 
-    def _require(self, mechanism: Mechanism) -> None:
-        if mechanism in self._mechanisms():
-            return
-        wants_tls = not self._channel.under_tls and mechanism in self._policy.tls
-        raise Refused("only under TLS" if wants_tls else "this mechanism is not offered")
-
-    def _gate(self) -> sasl.Gate:
-        channel = self._channel
-        plus = any(each.value.endswith("-PLUS") for each in self._mechanisms())
-        return sasl.Gate(
-            self._around.maildrops, channel.certificate_name, channel.binding if plus else None, self._faults.sasl
-        )
-
-    async def _user_command(self, argument: str) -> None:
-        self._require(Mechanism.USER)
+    async def user_name(self, argument: str) -> None:
         if not argument:
-            raise Refused("USER wants a name")
-        self._user = argument
-        await self._replies.status("+OK and the password")
+            raise Refused("USER requires a name")
+        self.user = argument
+        await self.channel.reply("+OK send the password")
 
-    async def _pass_command(self, argument: str) -> None:
-        self._require(Mechanism.USER)
-        if self._user is None:
+    async def password(self, argument: str) -> None:
+        if self.user is None:
             raise Refused("USER comes first")
-        name, self._user = self._user, None
-        await self._login(self._gate().by_password(name, argument))
+        name, self.user = self.user, None
+        await self.log_in(sasl.by_password(self.maildrops, name, argument))
 
-    async def _apop(self, argument: str) -> None:
-        self._require(Mechanism.APOP)
+    async def apop(self, argument: str) -> None:
         name, space, digest = argument.rpartition(" ")
         if not space:
-            raise Refused("APOP wants a name and a digest")
+            raise Refused("APOP requires a name and a digest")
 
         def proof(password: str) -> str:
-            octets = (self._stamp + password).encode("utf-8", "surrogateescape")
-            return hashlib.md5(octets, usedforsecurity=False).hexdigest()
+            return hashlib.md5(encoded(self.timestamp + password), usedforsecurity=False).hexdigest()
 
-        await self._login(self._gate().by_proof(name, proof, digest.lower()))
+        await self.log_in(sasl.by_proof(self.maildrops, name, proof, digest.lower()))
 
-    async def _auth(self, argument: str) -> None:
+    async def auth(self, argument: str) -> None:
         name, _, initial = argument.partition(" ")
-        mechanism = next((known for known in sasl.MECHANISMS if known.value == name.upper()), None)
+        mechanism = self.mechanisms().get(name.upper())
         if mechanism is None:
-            raise Refused("no such mechanism")
-        self._require(mechanism)
+            raise Refused("this mechanism is not offered")
         try:
-            maildrop = await self._exchange(sasl.MECHANISMS[mechanism](self._gate()), initial.encode(errors="replace"))
+            maildrop = await self._exchange(mechanism(), initial.encode(errors="replace"))
         except sasl.MalformedResponse:
-            raise Refused("that is not a response of this mechanism") from None
-        await self._login(maildrop)
+            raise Refused("the response does not have the mechanism's form") from None
+        await self.log_in(maildrop)
 
     async def _exchange(self, exchange: sasl.Exchange, initial: bytes) -> ServedMaildrop:
-        """Carry challenges and responses to and fro (RFC 5034 §4)."""
+        """Send challenges and receive responses (RFC 5034 §4)."""
         try:
             challenge = next(exchange)
             if initial:
@@ -256,56 +176,40 @@ class ServerSession:
                     raise Refused("this mechanism takes no initial response")
                 challenge = exchange.send(sasl.decode(initial))
             while True:
-                await self._replies.status(f"+ {base64.b64encode(challenge).decode()}")
-                line = await self._channel.read_line(_RESPONSE_BOUND)
-                self._around.tally.said(self._number, "C", line)
-                if line == b"*":
-                    raise Refused("cancelled")
-                self._faults.before("RESPONSE")
-                challenge = exchange.send(sasl.decode(line))
+                await self.channel.reply(f"+ {base64.b64encode(challenge).decode()}")
+                challenge = exchange.send(sasl.decode(await self.read_response()))
         except StopIteration as finished:
             maildrop: ServedMaildrop = finished.value
             return maildrop
 
-    async def _login(self, maildrop: ServedMaildrop) -> None:
-        last_login, delay = self._around.tally.last_login, self._policy.login_delay
-        now = self._around.clock()
-        if delay is not None and maildrop.name in last_login and now - last_login[maildrop.name] < delay:
-            raise Refused("too soon after the last login", "LOGIN-DELAY")
-        faults = self._around.faults if maildrop.faults is None else maildrop.faults
+    async def read_response(self) -> bytes:
+        """Return the client's response to a challenge. Raises Refused if the client cancels."""
+        line = await self.channel.read_line(_RESPONSE_LIMIT)
+        if line == b"*":
+            raise Refused("cancelled")
+        return line
+
+    async def log_in(self, maildrop: ServedMaildrop) -> None:
+        """Enter the TRANSACTION state."""
         try:
-            without = Utf8Support.UNKNOWN if self._utf8 else self._policy.utf8
-            self._transaction = TransactionState(maildrop, self._replies, faults, without)
+            self.transaction = self.open_maildrop(maildrop)
         except MaildropInUse:
             raise Refused("another session has the maildrop open", "IN-USE") from None
-        last_login[maildrop.name] = now
-        self._faults = faults
-        self._channel.rate = faults.rate
-        await self._replies.status(f"+OK {self._transaction.count} messages")
+        await self.channel.reply(f"+OK {len(self.transaction.messages)} messages")
 
-    async def _utf8_command(self, _argument: str) -> None:
-        """RFC 6856 §2.1."""
-        self._utf8 = True
-        await self._replies.status("+OK UTF-8 it is")
+    def open_maildrop(self, maildrop: ServedMaildrop) -> Transaction:
+        """Return the transaction on a maildrop. Raises MaildropInUse."""
+        self.channel.rate = maildrop.rate
+        return Transaction(maildrop, self.channel)
 
-    async def _stls(self, _argument: str) -> None:
-        context = self._around.tls
-        if context is None or self._channel.under_tls:
-            raise Refused("no TLS to be had")
-        await self._replies.status("+OK begin")
-        # RFC 2595 §4: what the client said before is forgotten
-        self._user = None
-        self._utf8 = False
-        await self._channel.flush()
-        self._faults.before("HANDSHAKE")
-        await self._channel.start_tls(context)
+    async def stls(self, _argument: str) -> None:
+        if not self.stls_offered:
+            raise Refused("TLS is not available")
+        await self.channel.reply("+OK begin TLS")
+        self.user = None  # RFC 2595 §4
+        await self.channel.flush()
+        await self.start_tls()
 
-    _ANY_STATE: Mapping[str, Callable[[ServerSession, str], Awaitable[None]]] = {"CAPA": _capa, "QUIT": _quit}
-    _AUTHORIZATION: Mapping[str, Callable[[ServerSession, str], Awaitable[None]]] = {
-        "USER": _user_command,
-        "PASS": _pass_command,
-        "APOP": _apop,
-        "AUTH": _auth,
-        "STLS": _stls,
-        "UTF8": _utf8_command,
-    }
+    async def start_tls(self) -> None:
+        assert self.tls is not None
+        await self.channel.start_tls(self.tls)

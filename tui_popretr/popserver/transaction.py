@@ -1,137 +1,119 @@
-"""The TRANSACTION state and UPDATE (RFC 1939 §5 and §6): one opened maildrop as one session sees it."""
+"""The TRANSACTION state and UPDATE (RFC 1939 §5 and §6): one maildrop as one session sees it."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 
-from tui_popretr.popserver import multiline
-from tui_popretr.popserver.faults import Faults
+from tui_popretr.popserver.channel import Channel
 from tui_popretr.popserver.maildrop import Message, ServedMaildrop
-from tui_popretr.popserver.policy import Utf8Support
-from tui_popretr.popserver.replies import Refused, Replies
+from tui_popretr.popserver.multiline import dot_stuffed, top
 
 _MAX_DIGITS = 10
 
+#: Executes a command; the parameter is what follows the verb. Raises Refused.
+Handler = Callable[[str], Awaitable[None]]
 
-class TransactionState:
-    """Holds the maildrop's lock from its making to close(). Raises MaildropInUse when made on a locked one.
 
-    `without_utf8` decides what is sent for messages with UTF-8 in their headers.
-    """
+class Refused(Exception):
+    """The command gets -ERR. `code` is a response code of RFC 2449 §8 or RFC 3206, without brackets."""
 
-    def __init__(
-        self,
-        maildrop: ServedMaildrop,
-        replies: Replies,
-        faults: Faults,
-        without_utf8: Utf8Support = Utf8Support.UNKNOWN,
-    ) -> None:
-        self._messages = maildrop.open()
-        self._maildrop = maildrop
-        self._replies = replies
-        self._faults = faults
-        self._deleted: set[int] = set()
-        self._without_utf8 = without_utf8
+    def __init__(self, text: str, code: str | None = None) -> None:
+        super().__init__(text)
+        self.code = code
 
-    @property
-    def count(self) -> int:
-        """How many messages there were at login."""
-        return len(self._messages)
+
+class Transaction:
+    """Holds the maildrop's lock until close(). The constructor raises MaildropInUse."""
+
+    def __init__(self, maildrop: ServedMaildrop, channel: Channel) -> None:
+        self.messages = maildrop.open()
+        self.maildrop = maildrop
+        self.channel = channel
+        self.deleted: set[int] = set()
 
     def update(self) -> None:
-        """Remove what was marked as deleted. Only QUIT may do so."""
-        self._maildrop.update(message for n, message in enumerate(self._messages, 1) if n in self._deleted)
+        """Remove the messages that are marked as deleted."""
+        self.maildrop.update(self.messages[number - 1] for number in sorted(self.deleted))
 
     def close(self) -> None:
-        """Release the lock; what was not updated stays."""
-        self._maildrop.close()
+        """Release the lock, without an update."""
+        self.maildrop.close()
 
-    def _present(self) -> Iterator[tuple[int, Message]]:
-        return ((n, message) for n, message in enumerate(self._messages, 1) if n not in self._deleted)
+    def commands(self) -> Mapping[str, Handler]:
+        """Return the commands of the TRANSACTION state, without those of both states."""
+        return {
+            "STAT": self.stat,
+            "LIST": self.list,
+            "UIDL": self.uidl,
+            "RETR": self.retr,
+            "TOP": self.top,
+            "DELE": self.dele,
+            "NOOP": self.noop,
+            "RSET": self.rset,
+        }
 
-    def _message(self, argument: str) -> tuple[int, Message]:
-        number = _number(argument)
-        if not 1 <= number <= len(self._messages) or number in self._deleted:
+    def present(self) -> Iterator[tuple[int, Message]]:
+        """Yield the messages that are not marked as deleted, with their numbers."""
+        return ((n, message) for n, message in enumerate(self.messages, 1) if n not in self.deleted)
+
+    def find(self, argument: str) -> tuple[int, Message]:
+        """Return the number and the message that an argument names. Raises Refused."""
+        number = number_of(argument)
+        if not 1 <= number <= len(self.messages) or number in self.deleted:
             raise Refused("no such message")
-        return number, self._messages[number - 1]
+        return number, self.messages[number - 1]
 
-    def _totals(self) -> tuple[int, int]:
-        sizes = [message.size for _, message in self._present()]
+    def totals(self) -> tuple[int, int]:
+        """Return the number of present messages, and their octets."""
+        sizes = [message.size for _, message in self.present()]
         return len(sizes), sum(sizes)
 
-    async def _stat(self, _argument: str) -> None:
-        count, octets = self._totals()
-        await self._replies.status(f"+OK {count} {octets}")
+    async def stat(self, _argument: str) -> None:
+        count, octets = self.totals()
+        await self.channel.reply(f"+OK {count} {octets}")
 
-    async def _list(self, argument: str) -> None:
+    async def list(self, argument: str) -> None:
         if argument:
-            number, message = self._message(argument)
-            await self._replies.status(f"+OK {number} {message.size}")
+            number, message = self.find(argument)
+            await self.channel.reply(f"+OK {number} {message.size}")
         else:
-            count, octets = self._totals()
-            await self._replies.rows(f"+OK {count} ({octets} octets)", (f"{n} {m.size}" for n, m in self._present()))
+            count, octets = self.totals()
+            rows = (f"{n} {message.size}" for n, message in self.present())
+            await self.channel.listing(f"+OK {count} ({octets} octets)", rows)
 
-    async def _uidl(self, argument: str) -> None:
+    async def uidl(self, argument: str) -> None:
         if argument:
-            number, message = self._message(argument)
-            await self._replies.status(f"+OK {number} {message.uid}")
+            number, message = self.find(argument)
+            await self.channel.reply(f"+OK {number} {message.uid}")
         else:
-            await self._replies.rows("+OK", (f"{n} {m.uid}" for n, m in self._present()))
+            await self.channel.listing("+OK", (f"{n} {message.uid}" for n, message in self.present()))
 
-    async def _retr(self, argument: str) -> None:
-        number, message = self._message(argument)
-        if self._faults.refuses(number, message.uid):
+    async def retr(self, argument: str) -> None:
+        _, message = self.find(argument)
+        if message.uid in self.maildrop.unreadable:
             raise Refused("this message cannot be read", "SYS/PERM")
-        message = self._shown(message)
-        wire = multiline.dot_stuffed(message.chunks())
-        await self._replies.body(f"+OK {message.size} octets", self._faults.body(number, message.uid, wire))
-        self._maildrop.retrieved.append(message.uid)
+        await self.channel.multiline(f"+OK {message.size} octets", dot_stuffed(message.chunks()))
 
-    async def _top(self, argument: str) -> None:
-        which, _, lines = argument.partition(" ")
-        _, message = self._message(which)
-        top = multiline.top(self._shown(message).chunks(), _number(lines))
-        await self._replies.body("+OK the top of it", multiline.dot_stuffed(top))
+    async def top(self, argument: str) -> None:
+        number, _, lines = argument.partition(" ")
+        _, message = self.find(number)
+        await self.channel.multiline("+OK", dot_stuffed(top(message.chunks(), number_of(lines))))
 
-    def _shown(self, message: Message) -> Message:
-        """Return what is sent for a message."""
-        if self._without_utf8 is Utf8Support.UNKNOWN:
-            return message
-        header = b"".join(message.chunks()).partition(b"\r\n\r\n")[0]
-        if header.isascii():
-            return message
-        if self._without_utf8 is Utf8Support.REFUSED:
-            raise Refused("this message has UTF-8 in its header", "UTF8")
-        kept = [line for line in header.split(b"\r\n") if line.isascii()]
-        notice = [*kept, b"Subject: This message needs UTF8", b"", b"Cannot display Unicode content.", b""]
-        return Message.of(b"\r\n".join(notice), message.uid)
+    async def dele(self, argument: str) -> None:
+        number, _ = self.find(argument)
+        self.deleted.add(number)
+        await self.channel.reply("+OK marked as deleted")
 
-    async def _dele(self, argument: str) -> None:
-        number, _ = self._message(argument)
-        self._deleted.add(number)
-        await self._replies.status("+OK marked as deleted")
+    async def noop(self, _argument: str) -> None:
+        await self.channel.reply("+OK")
 
-    async def _noop(self, _argument: str) -> None:
-        await self._replies.status("+OK")
-
-    async def _rset(self, _argument: str) -> None:
-        self._deleted.clear()
-        await self._replies.status(f"+OK {self.count} messages")
-
-    #: The commands of this state alone.
-    COMMANDS: Mapping[str, Callable[[TransactionState, str], Awaitable[None]]] = {
-        "STAT": _stat,
-        "LIST": _list,
-        "UIDL": _uidl,
-        "RETR": _retr,
-        "TOP": _top,
-        "DELE": _dele,
-        "NOOP": _noop,
-        "RSET": _rset,
-    }
+    async def rset(self, _argument: str) -> None:
+        self.deleted.clear()
+        await self.channel.reply(f"+OK {len(self.messages)} messages")
 
 
-def _number(argument: str) -> int:
+def number_of(argument: str) -> int:
+    """Return the number in an argument. Raises Refused."""
     if argument.isascii() and argument.isdigit() and len(argument) <= _MAX_DIGITS:
         return int(argument)
-    raise Refused("a number is wanted")
+    raise Refused("a number is required")

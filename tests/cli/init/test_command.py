@@ -17,6 +17,8 @@ import pytest
 
 from tests.cli.program import Done, environment, mail, run_program
 from tests.support.passwords import PASSWORD
+from tests.support.popserver import Faults, ServedMaildrop, ServerPolicy
+from tests.support.popserver.policy import CRAM, STD, Mechanism
 from tests.support.popserver_thread import PATIENCE, RunningServer, running_server
 from tui_popretr.cli.argparse_private import actions
 from tui_popretr.cli.init import arguments as init_arguments
@@ -29,9 +31,7 @@ from tui_popretr.config.problems import Severity
 from tui_popretr.config.reader import load
 from tui_popretr.errors import PopretrError, ServerUnreachable, TlsFailed, TlsRequired, UidlUnavailable
 from tui_popretr.net.stream import Stream, connect
-from tui_popretr.popserver import Faults, ServedMaildrop, ServerPolicy
 from tui_popretr.popserver.certificates import ca_path, server_context
-from tui_popretr.popserver.policy import CRAM, STD, Mechanism
 
 
 @pytest.fixture

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 import pytest
 
 from tests.support.passwords import PASSWORD
+from tests.support.popserver import Faults, ServedMaildrop, ServerPolicy
+from tests.support.popserver.policy import Mechanism
 from tests.support.popserver_thread import running_server
 from tui_popretr.cli.init.explore import Explored, candidates, explore, propose_logins, security
 from tui_popretr.config.model import AuthType, Server, TlsPolicy
@@ -25,9 +27,7 @@ from tui_popretr.errors import (
 )
 from tui_popretr.net.stream import Stream, connect
 from tui_popretr.pop3 import Capabilities
-from tui_popretr.popserver import Faults, ServedMaildrop, ServerPolicy
 from tui_popretr.popserver.certificates import ca_path, server_context
-from tui_popretr.popserver.policy import Mechanism
 from tui_popretr.session.auto import Offer
 
 TLS, STLS, CLEAR = "TLS from the first byte", "TLS after STLS", "without TLS"

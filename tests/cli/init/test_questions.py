@@ -11,10 +11,10 @@ import pytest
 from tests.cli.conversation import CTRL_C, CTRL_D, converse
 from tests.cli.program import mail, run_program
 from tests.support.passwords import PASSWORD
+from tests.support.popserver import ServedMaildrop, ServerPolicy
 from tests.support.popserver_thread import RunningServer, running_server
 from tui_popretr.config.model import ClientSettings, FromCommand, FromEnvironment, FromFile, MaildirDestination
 from tui_popretr.config.reader import load
-from tui_popretr.popserver import ServedMaildrop, ServerPolicy
 from tui_popretr.popserver.certificates import ca_path, server_context
 
 WHO, SERVER, PASSWORD_FROM = "mail address: ", "POP3 server [pop.example.test]: ", "Number [1]: "

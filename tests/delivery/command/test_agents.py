@@ -17,10 +17,10 @@ from tests.delivery.command.handing import failure, handing
 from tests.dovecot.site import Site, client
 from tests.support import dovecot
 from tests.support.passwords import PASSWORD
+from tests.support.popserver import ServedMaildrop
 from tests.support.popserver_thread import running_server
 from tui_popretr.config.reader import load
 from tui_popretr.errors import CommandDeferred, CommandFailed
-from tui_popretr.popserver import ServedMaildrop
 
 #: Line ends as the session hands them to a command.
 MESSAGE = b"Received: from pop.test\nSubject: x\nMessage-ID: <1@sender.test>\n\n.\n..\nFrom here\n\xff\n"

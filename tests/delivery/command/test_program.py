@@ -16,8 +16,8 @@ from tests.cli.program import Program, client, mail, run_program, started, write
 from tests.delivery.command.handing import Lifeline
 from tests.delivery.smtp.receiver import wait_for
 from tests.support.passwords import PASSWORD
+from tests.support.popserver import ServedMaildrop
 from tests.support.popserver_thread import RunningServer, running_server
-from tui_popretr.popserver import ServedMaildrop
 
 #: As in tests/shutdown.
 IN_ORDER, AT_ONCE = 10.0 + 3.0, 6.0

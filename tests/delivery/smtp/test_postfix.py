@@ -17,9 +17,9 @@ from tests.delivery.smtp.receiver import wait_for
 from tests.delivery.smtp.sending import failure, sending
 from tests.dovecot.site import Site, client
 from tests.support.passwords import PASSWORD
+from tests.support.popserver import ServedMaildrop
 from tests.support.popserver_thread import running_server
 from tui_popretr.errors import MessageRejected, PartlyAccepted, RecipientsRefused, SmtpServerRefused
-from tui_popretr.popserver import ServedMaildrop
 
 pytestmark = pytest.mark.root
 

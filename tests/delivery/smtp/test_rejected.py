@@ -13,10 +13,10 @@ import pytest
 from tests.delivery.smtp.receiver import SENDER, Receiver, Say, receiving
 from tests.dovecot.site import Site, client, without_received
 from tests.support.passwords import PASSWORD
+from tests.support.popserver import STD, Faults, ServedMaildrop, ServerPolicy
 from tests.support.popserver_thread import RunningServer, running_server
 from tui_popretr.facts import MessageDelivered, Noted, SessionResult
 from tui_popretr.journal.journal import Journal
-from tui_popretr.popserver import STD, Faults, ServedMaildrop, ServerPolicy
 
 A, B = "a@receiver.test", "b@receiver.test"
 SPAM = Say("554 5.7.1 spam message rejected")

@@ -13,8 +13,8 @@ import pytest
 from tests.delivery.smtp.receiver import SENDER, Drop, Receiver, Say, receiving
 from tests.dovecot.site import Site, client, without_received
 from tests.support.passwords import PASSWORD
+from tests.support.popserver import ServedMaildrop
 from tests.support.popserver_thread import running_server
-from tui_popretr.popserver import ServedMaildrop
 
 A, B, C = "a@receiver.test", "b@receiver.test", "c@receiver.test"
 ALIASES = f"info : {A} : {B} : {C}\n"

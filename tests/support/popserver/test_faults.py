@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import ssl
+from functools import partial
+
 import pytest
 import trio
 from trio.testing import MockClock, trio_test
 
-from tests.popserver.dialogue import connected
-from tui_popretr.popserver import Faults, PopServer, QuitFault, ServedMaildrop
+from tests.popserver.dialogue import Client, connected
+from tests.support.popserver import Faults, PipelineFault, PopServer, QuitFault, ServedMaildrop
+from tui_popretr.popserver.certificates import ca_path, server_context
 
 
 def _maildrop(faults: Faults | None = None) -> ServedMaildrop:
-    maildrop = ServedMaildrop("alice", "secret", faults)
+    maildrop = ServedMaildrop("alice", "secret", faults=faults)
     for number in range(1, 4):
         maildrop.add(b"Subject: %d\r\n\r\n" % number + b"x" * 1000 + b"\r\n")
     return maildrop
@@ -86,7 +90,7 @@ async def test_a_stall_ends_with_the_idle_timeout(autojump_clock: MockClock) -> 
 
 
 @trio_test
-async def test_answers_instead_of_obedience() -> None:
+async def test_fixed_answers() -> None:
     faults = Faults(answers={"GREETING": b"+OK odd\r\n", "DELE": b"-ERR [SYS/PERM] no\r\n", "NOOP": b"rubbish\0\r\n"})
     maildrop = _maildrop()
     async with connected(PopServer([maildrop], faults=faults)) as client:
@@ -100,7 +104,7 @@ async def test_answers_instead_of_obedience() -> None:
 
 
 @trio_test
-async def test_delay_and_coalescing_stay_apart(autojump_clock: MockClock) -> None:
+async def test_each_reply_is_delayed(autojump_clock: MockClock) -> None:
     async with connected(PopServer([_maildrop(Faults(delay=2.0))])) as client:
         await client.log_in()
         start = trio.current_time()
@@ -143,7 +147,7 @@ async def test_quit(fault: QuitFault, answer: bytes, applied: bool) -> None:
 
 
 @trio_test
-async def test_a_maildrops_faults_are_its_own() -> None:
+async def test_a_maildrop_has_its_own_faults() -> None:
     bob = ServedMaildrop("bob", "secret")
     bob.add(b"x\r\n")
     server = PopServer([_maildrop(Faults(refuse={1})), bob])
@@ -160,3 +164,63 @@ async def test_hang_up() -> None:
         await client.send(b"STAT\r\n")
         assert await client.rest() == b""
     assert not maildrop.locked
+
+
+@pytest.mark.parametrize("implicit_tls", [True, False])
+@trio_test
+async def test_a_handshake_can_stall(implicit_tls: bool, autojump_clock: MockClock) -> None:
+    context = ssl.create_default_context(cafile=ca_path())
+    server = PopServer([], tls=server_context(), faults=Faults(stall={"HANDSHAKE"}))
+    near, far = trio.testing.memory_stream_pair()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(partial(server.serve_stream, far, implicit_tls=implicit_tls))
+        if not implicit_tls:
+            client = Client(near)
+            await client.line()
+            await client.ask("STLS")
+        with trio.move_on_after(100) as patience:
+            await trio.SSLStream(near, context, server_hostname="localhost").do_handshake()
+        assert patience.cancelled_caught
+        await near.aclose()
+    assert server.failures == []
+
+
+@pytest.mark.parametrize(
+    ("fault", "answers"),
+    [
+        (PipelineFault.NONE, ["+OK"] * 3),
+        (PipelineFault.FORGOTTEN, ["+OK", "+OK"]),
+        (PipelineFault.GARBAGE, ["*** buffer overrun ***", "+OK"]),
+        (PipelineFault.REFUSED, ["-ERR unknown command", "+OK"]),
+        (PipelineFault.CUT, []),
+    ],
+)
+@pytest.mark.parametrize("fits", [True, False])
+@trio_test
+async def test_faults_of_pipelining(
+    fault: PipelineFault, answers: list[str], fits: bool, autojump_clock: MockClock
+) -> None:
+    """There is room for one and a half behind the first, or for both."""
+    faults = Faults(pipeline=fault, pipeline_room=2 * len(b"NOOP\r\n") - (not fits))
+    async with connected(PopServer([_maildrop()], faults=faults)) as client:
+        await client.log_in()
+        assert await client.ask("NOOP") == "+OK"
+        await client.send(b"NOOP\r\n" * 3)
+        if fault is PipelineFault.CUT and not fits:
+            assert await client.rest() == b""
+            return
+        said = (await client.until_silence(1)).decode().splitlines()
+        assert said == (["+OK"] * 3 if fits else answers)
+
+
+@trio_test
+async def test_a_cut_sends_no_close_notify(server_tls: ssl.SSLContext, client_tls: ssl.SSLContext) -> None:
+    server = PopServer([_maildrop(Faults(cut={1: 5}))], tls=server_tls)
+    near, far = trio.testing.memory_stream_pair()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(partial(server.serve_stream, far, implicit_tls=True))
+        client = Client(trio.SSLStream(near, client_tls, server_hostname="localhost"))
+        await client.log_in()
+        assert (await client.ask("RETR 1")).startswith("+OK")
+        with pytest.raises(trio.BrokenResourceError):
+            await client.rest()

@@ -26,7 +26,7 @@ class Mechanism(Enum):
 class Utf8Support(Enum):
     """Whether a server has UTF8 (RFC 6856), and what it does without it with a message that has a UTF-8 header."""
 
-    UNKNOWN = "the command is unknown; messages are sent as they are"
+    UNKNOWN = "the command is unknown; messages are sent unchanged"
     SUBSTITUTED = "a notice is sent instead of the message, as Courier does"
     REFUSED = "the message is refused"
 
@@ -40,7 +40,7 @@ _BOUND = frozenset({Mechanism.SCRAM_SHA_1_PLUS, Mechanism.SCRAM_SHA_256_PLUS})
 
 @dataclass(frozen=True, slots=True)
 class ServerPolicy:
-    """What a server offers. Without a TLS context on the server, STLS is not offered whatever stands here."""
+    """What a server offers. STLS is only offered by a server that has a TLS context."""
 
     clear: frozenset[Mechanism] = _FIT_FOR_CLEAR
     tls: frozenset[Mechanism] = ALL
@@ -54,10 +54,10 @@ class ServerPolicy:
     login_delay: float | None = None  # seconds between two logins, enforced
     expire: str | None = None  # CAPA's EXPIRE: days, or NEVER
     implementation: str | None = "tui-popretr-popserver"
-    idle_timeout: float = 600.0  # seconds; RFC 1939 §3 wants at least ten minutes
+    idle_timeout: float = 600.0  # seconds
 
     def mechanisms(self, *, under_tls: bool, bound: bool = False) -> frozenset[Mechanism]:
-        """Return the mechanisms offered on such a connection; `bound`: it has a channel binding.
+        """Return the mechanisms that are offered on a connection; `bound`: it has a channel binding.
 
         Never EXTERNAL in clear, as it needs a certificate, nor SCRAM's -PLUS without a channel binding.
         """
@@ -65,7 +65,7 @@ class ServerPolicy:
         return offered if bound else offered - _BOUND
 
     def knows(self, verb: str) -> bool:
-        """Whether a command exists at all on this server."""
+        """Whether this server has a command at all."""
         match verb:
             case "CAPA":
                 return self.capa
@@ -80,7 +80,7 @@ class ServerPolicy:
         return True
 
 
-#: Every mechanism; those of SASL that show a password, and EXTERNAL, only under TLS; STLS offered.
+#: Every mechanism; PLAIN, LOGIN, the token mechanisms and EXTERNAL only under TLS; STLS offered.
 STD = ServerPolicy()
 
 #: Every mechanism, but only under TLS.

@@ -1,4 +1,4 @@
-"""Misbehaviour on demand: what a server does wrong, for tests and for the demo's troubled accounts."""
+"""Faults on demand: what a server does wrong."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from enum import Enum
 
 
 class ConnectionCutOff(Exception):
-    """The server is to close the connection now, without a word and without TLS's close_notify."""
+    """The server closes the connection now, without a reply and without TLS's close_notify."""
 
 
 class Stalled(Exception):
-    """The server is to say nothing more on this connection."""
+    """The server sends nothing more on this connection."""
 
 
 class QuitFault(Enum):
@@ -21,47 +21,47 @@ class QuitFault(Enum):
     NONE = "none"
     KEEP = "+OK, deletions not applied"
     REFUSED = "-ERR, deletions not applied"
-    CUT_BEFORE_UPDATE = "closed without an answer, deletions not applied"
-    CUT_AFTER_UPDATE = "closed without an answer, deletions applied"
+    CUT_BEFORE_UPDATE = "closed without a reply, deletions not applied"
+    CUT_AFTER_UPDATE = "closed without a reply, deletions applied"
 
 
 class PipelineFault(Enum):
     """What goes wrong when a client has sent more than one command."""
 
     NONE = "none"
-    FORGOTTEN = "what came behind the first is forgotten"
-    CUT = "closed without an answer"
-    GARBAGE = "answered with what is no answer"
-    REFUSED = "taken for one command, and that is unknown"
+    FORGOTTEN = "the commands behind the first are discarded"
+    CUT = "closed without a reply"
+    GARBAGE = "the reply is no POP3 reply"
+    REFUSED = "all commands are taken for one, which is unknown"
 
 
 class SaslFault(Enum):
-    """What a server does wrong that does not know the password, or wants to do harm."""
+    """What a server does wrong that does not know the password, or that is hostile."""
 
     NONE = "none"
-    WRONG_SIGNATURE = "SCRAM: a proof that does not prove"
-    NO_SIGNATURE = "SCRAM: +OK without a proof"
+    WRONG_SIGNATURE = "SCRAM: a wrong server signature"
+    NO_SIGNATURE = "SCRAM: +OK without a server signature"
     CHANGED_NONCE = "SCRAM: a nonce that does not begin with the client's"
-    HUGE_ITERATIONS = "SCRAM: a thousand million rounds of hashing"
+    HUGE_ITERATIONS = "SCRAM: 10^9 iterations"
 
 
 @dataclass(slots=True)
 class Faults:
-    """A well-behaved server, unless told otherwise; may be changed while the server runs.
+    """A server without faults by default. The fields may be changed while the server runs.
 
-    Messages are named by number (int) or by uid (str), commands by their verb in capitals; pseudo-verbs are GREETING,
-    HANDSHAKE (TLS's) and, to be stalled alone, RESPONSE (to a challenge of AUTH). Octets of a message are counted on
-    the wire, behind RETR's status line.
+    Messages are named by number (int) or by uid (str), commands by their verb in capitals. Pseudo-verbs are GREETING,
+    HANDSHAKE (TLS's) and, only for `stall` and `hang_up`, RESPONSE (to a challenge of AUTH). Octets of a message are
+    counted on the wire, after RETR's status line.
     """
 
     refuse: set[int | str] = field(default_factory=set)  # RETR of these is answered with -ERR
-    cut: dict[int | str, int] = field(default_factory=dict)  # the connection ends after so many octets of it
-    stall_within: dict[int | str, int] = field(default_factory=dict)  # silence after so many octets of it
+    cut: dict[int | str, int] = field(default_factory=dict)  # the connection ends after this number of octets
+    stall_within: dict[int | str, int] = field(default_factory=dict)  # nothing more is sent after this number of octets
     stall: set[str] = field(default_factory=set)  # these commands are never answered
     hang_up: set[str] = field(default_factory=set)  # the connection ends at these commands
-    answers: dict[str, bytes] = field(default_factory=dict)  # raw octets instead of obeying the command
+    answers: dict[str, bytes] = field(default_factory=dict)  # raw octets instead of the command's effect
     delay: float = 0.0  # seconds before each reply
-    rate: float | None = None  # octets a second
+    rate: float | None = None  # octets per second
     quit: QuitFault = QuitFault.NONE
     pipeline: PipelineFault = PipelineFault.NONE
     pipeline_room: int = 0  # octets of commands behind the first that do no harm
@@ -79,20 +79,20 @@ class Faults:
         return number in self.refuse or uid in self.refuse
 
     def body(self, number: int, uid: str, pieces: Iterable[bytes]) -> Iterator[bytes]:
-        """Yield a message as far as it is to be sent, then raise what is to happen instead of its end."""
+        """Yield the part of a message that is sent, then raise the fault that replaces its end."""
         limits = (
             (self.cut.get(number, self.cut.get(uid)), ConnectionCutOff),
             (self.stall_within.get(number, self.stall_within.get(uid)), Stalled),
         )
-        planned = [(limit, what) for limit, what in limits if limit is not None]
+        planned = [(limit, fault) for limit, fault in limits if limit is not None]
         if not planned:
             yield from pieces
             return
-        left, what = min(planned, key=lambda plan: plan[0])
+        left, fault = min(planned, key=lambda plan: plan[0])
         for piece in pieces:
             if len(piece) > left:
                 yield piece[:left]
                 break
             yield piece
             left -= len(piece)
-        raise what
+        raise fault
