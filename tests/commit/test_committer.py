@@ -67,7 +67,7 @@ class FakeDraft:
     def prepare(self) -> None:
         raise AssertionError("a group is written before any of it is synced")
 
-    def leave_out(self, recipients: Collection[str]) -> None:
+    def exclude_recipients(self, recipients: Collection[str]) -> None:
         raise AssertionError("that is the retrieval's affair")
 
     def receipt(self) -> str:

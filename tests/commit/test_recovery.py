@@ -285,19 +285,19 @@ def test_inodes_that_are_made_up(journal: Journal, tmp_path: Path, monkeypatch: 
 @pytest.mark.parametrize(
     "defect", [AttributeError("link"), ValueError("x"), UnicodeEncodeError("ascii", "x", 0, 1, "y")]
 )
-@pytest.mark.parametrize("at", ["resume", "sync"])
+@pytest.mark.parametrize("at", ["finish_publish", "sync"])
 def test_an_unexpected_error_does_not_cost_the_others(
     journal: Journal, place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, defect: Exception, at: str
 ) -> None:
     other = Place(place.kind, tmp_path / "other")
     interrupted(journal, place)
     interrupted(journal, other)
-    resume = InterruptedPublish.resume
+    finish_publish = InterruptedPublish.finish_publish
 
-    def fail(resumption: InterruptedPublish, tmp: str, final: str) -> tuple[FileState, str]:
+    def fail(publishes: InterruptedPublish, tmp: str, final: str) -> tuple[FileState, str]:
         if final.startswith(f"{place.path}/"):
             raise defect
-        return resume(resumption, tmp, final)
+        return finish_publish(publishes, tmp, final)
 
     def fail_to_sync(folder: str) -> None:
         if folder.startswith(str(place.path)):
@@ -305,15 +305,15 @@ def test_an_unexpected_error_does_not_cost_the_others(
         sync_folder(folder)
 
     with monkeypatch.context() as patch:
-        if at == "resume":
-            patch.setattr(InterruptedPublish, "resume", fail)
+        if at == "finish_publish":
+            patch.setattr(InterruptedPublish, "finish_publish", fail)
         else:
             patch.setattr("tui_popretr.commit.recovery.sync_folder", fail_to_sync)
         bad, good = recover(journal, None, now=NOW, audit=quiet)
     assert (bad.outcome, good.outcome) == (RecoveryResult.UNKNOWN, RecoveryResult.PUBLISHED)
     assert f"internal error: {type(defect).__name__}" in str(bad.error)
     assert [record.state for record in states(journal, place)] == [MessageState.DELIVERING]
-    expected = RecoveryResult.PUBLISHED if at == "resume" else RecoveryResult.FOUND
+    expected = RecoveryResult.PUBLISHED if at == "finish_publish" else RecoveryResult.FOUND
     assert only(recover(journal, None, now=NOW, audit=quiet)).outcome is expected
 
 

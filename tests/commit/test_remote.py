@@ -54,7 +54,7 @@ class FakeDraft:
     def prepare(self) -> None:
         raise AssertionError
 
-    def leave_out(self, recipients: Collection[str]) -> None:
+    def exclude_recipients(self, recipients: Collection[str]) -> None:
         raise AssertionError
 
     def folders_before(self) -> tuple[str, ...]:

@@ -62,7 +62,7 @@ def test_every_kind_keeps_the_contract(anywhere: Anywhere) -> None:
     for part in (b"Subject: x\r", b"\n\r\n", b".\r\n..\r\ntext\r\n"):
         draft.write(part)
     assert draft.pending == 27
-    draft.leave_out(())
+    draft.exclude_recipients(())
     assert draft.receipt() == ""
     finish(draft)
     assert list(anywhere.finished().values()) == [b"Subject: x\r\n\r\n.\r\n..\r\ntext\r\n"]

@@ -52,8 +52,8 @@ class Recovered:
 
 def look_up(interrupted: Iterable[tuple[int, Record]], now: int) -> list[Recovered]:
     """Find what became of interrupted deliveries, and publish what is still unfinished, durably. Blocking."""
-    resumption = InterruptedPublish()
-    found = [_look_up_one(owner, record, resumption, now) for owner, record in interrupted]
+    publishes = InterruptedPublish()
+    found = [_look_up_one(owner, record, publishes, now) for owner, record in interrupted]
     # Each folder once, and only when the last name has been given in it: a later one would not be durable.
     failures = {folder: _sync(folder) for folder in dict.fromkeys(folder for _, folder in found if folder is not None)}
     results = [
@@ -83,12 +83,12 @@ def record_results(journal: Journal, results: Sequence[Recovered], audit: Callab
         faultpoints.reached(Step.RECOVERED)
 
 
-def _look_up_one(owner: int, record: Record, resumption: InterruptedPublish, now: int) -> tuple[Recovered, str | None]:
+def _look_up_one(owner: int, record: Record, publishes: InterruptedPublish, now: int) -> tuple[Recovered, str | None]:
     """What became of one, and the folder to be fsynced before that is true."""
     if record.tmp is None or record.final is None:  # SMTP or a command
         return Recovered(owner, record, RecoveryResult.IN_DOUBT), None
     try:
-        where, folder = resumption.resume(record.tmp, record.final)
+        where, folder = publishes.finish_publish(record.tmp, record.final)
     except OSError as error:
         return Recovered(owner, record, RecoveryResult.UNKNOWN, delivery_failed(error, "finish", record.final)), None
     except DeliveryFailed as error:
@@ -104,7 +104,7 @@ def _look_up_one(owner: int, record: Record, resumption: InterruptedPublish, now
             owner, record, RecoveryResult.CONSUMED if now - record.time < CONSUMED_WITHIN else RecoveryResult.REDELIVER
         ), None
     return Recovered(
-        owner, record, RecoveryResult.PUBLISHED if where is FileState.RESUMED else RecoveryResult.FOUND
+        owner, record, RecoveryResult.PUBLISHED if where is FileState.FINISHED else RecoveryResult.FOUND
     ), folder
 
 

@@ -86,7 +86,7 @@ class FileDraft:
     def description(self) -> str:
         return self._description
 
-    def leave_out(self, recipients: Collection[str]) -> None:
+    def exclude_recipients(self, recipients: Collection[str]) -> None:
         """A file has one recipient."""
 
     def receipt(self) -> str:

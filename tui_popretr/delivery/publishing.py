@@ -89,7 +89,7 @@ class FileState(Enum):
     """Where a message is whose delivery was interrupted."""
 
     PUBLISHED = "published"  # it had its final name
-    RESUMED = "resumed"  # it has it now
+    FINISHED = "finished"  # it has its final name now
     GONE = "gone"  # neither name exists: a reader took it, or it was lost
     DISPLACED = "displaced"  # something else has its final name: it was never published
     EMPTY = "empty"  # the file with the final name is empty, and the unfinished file is gone
@@ -101,7 +101,7 @@ class InterruptedPublish:
     def __init__(self) -> None:
         self._cur: dict[str, frozenset[str]] = {}
 
-    def resume(self, tmp: str, final: str) -> tuple[FileState, str]:
+    def finish_publish(self, tmp: str, final: str) -> tuple[FileState, str]:
         """Return where the message is, and the folder that must be fsynced before it counts as delivered.
 
         Blocking. Raises OSError; CannotCreate where the destination itself is not there, which tells nothing about the
@@ -115,10 +115,10 @@ class InterruptedPublish:
                     advice="is its disk mounted?",
                 )
         if os.path.dirname(tmp) == folder:
-            return self._resume_in_folder(tmp, final), folder
-        return self._resume_in_maildir(tmp, final)
+            return self._finish_in_folder(tmp, final), folder
+        return self._finish_in_maildir(tmp, final)
 
-    def _resume_in_maildir(self, tmp: str, final: str) -> tuple[FileState, str]:
+    def _finish_in_maildir(self, tmp: str, final: str) -> tuple[FileState, str]:
         new = os.path.dirname(final)
         if os.path.lexists(final):
             return FileState.PUBLISHED, new
@@ -129,9 +129,9 @@ class InterruptedPublish:
             publish_by_rename(tmp, final)
         except FileNotFoundError:
             return FileState.GONE, new
-        return FileState.RESUMED, new
+        return FileState.FINISHED, new
 
-    def _resume_in_folder(self, tmp: str, final: str) -> FileState:
+    def _finish_in_folder(self, tmp: str, final: str) -> FileState:
         if not os.path.lexists(final):
             try:
                 publish_by_link(tmp, final)
@@ -139,7 +139,7 @@ class InterruptedPublish:
                 return FileState.GONE
             except FileExistsError:
                 return FileState.DISPLACED
-            return FileState.RESUMED
+            return FileState.FINISHED
         there = os.lstat(final)
         if not os.path.lexists(tmp):
             return FileState.EMPTY if _is_placeholder(there) else FileState.PUBLISHED
@@ -150,7 +150,7 @@ class InterruptedPublish:
         if not _is_placeholder(there):
             return FileState.DISPLACED
         _replace_placeholder(tmp, final)
-        return FileState.RESUMED
+        return FileState.FINISHED
 
     def _names_in(self, cur: str) -> frozenset[str]:
         if cur not in self._cur:

@@ -75,7 +75,7 @@ class Draft(Protocol):
         """Wait until the unfinished file is on disk. Blocking. Raises DeliveryFailed, and has then failed for good."""
         ...
 
-    def leave_out(self, recipients: Collection[str]) -> None:
+    def exclude_recipients(self, recipients: Collection[str]) -> None:
         """Do not send to these: they have accepted the message in an earlier session. Before publish()."""
         ...
 

@@ -52,7 +52,7 @@ class SpoolDraft:
     def sync(self) -> None:
         self._check()
 
-    def leave_out(self, recipients: Collection[str]) -> None:
+    def exclude_recipients(self, recipients: Collection[str]) -> None:
         """Who takes the message as a whole has one recipient."""
 
     def folders_before(self) -> tuple[str, ...]:

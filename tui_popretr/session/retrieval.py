@@ -564,7 +564,7 @@ class Retrieval:
             else:
                 self._not_stored(job, problem)
 
-        draft.leave_out(delivery.accepted.take(listed.uid, identity))
+        draft.exclude_recipients(delivery.accepted.take(listed.uid, identity))
         pending = PendingDelivery(draft, record, done)
         self._pending += 1
         self._undurable += octets

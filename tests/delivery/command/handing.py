@@ -84,7 +84,7 @@ class Lifeline:
         self.path = folder / "lifeline"
         os.mkfifo(self.path)
         self._reading = os.open(self.path, os.O_RDONLY | os.O_NONBLOCK)
-        self._said = b""
+        self._tail = b""
         #: What a command does to hang on it, and to say that it has begun.
         self.grip = f"exec 9>{self.path}; echo begun >&9"
 
@@ -95,13 +95,13 @@ class Lifeline:
             data = os.read(self._reading, 1000)
         except BlockingIOError:
             return True
-        self._said += data
+        self._tail += data
         return bool(data)
 
     @property
     def begun(self) -> bool:
         """Whether somebody has begun."""
-        return self.alive and b"begun" in self._said
+        return self.alive and b"begun" in self._tail
 
     def close(self) -> None:
         os.close(self._reading)

@@ -17,7 +17,7 @@ import pytest
 from tests.delivery.command.handing import Lifeline, shell
 from tests.delivery.smtp.receiver import PATIENCE, wait_for
 from tui_popretr.delivery.command import run as running
-from tui_popretr.delivery.command.run import KEPT, End, environment, run
+from tui_popretr.delivery.command.run import KEPT, CommandEnd, environment, run
 from tui_popretr.process import children
 
 
@@ -31,7 +31,7 @@ def end_of(
     message: bytes = b"",
     timeout: float = PATIENCE,
     stopped: Callable[[], bool] = never,
-) -> End:
+) -> CommandEnd:
     """Run a script with a message."""
     with TemporaryFile() as file:
         file.write(message)
@@ -142,15 +142,15 @@ def test_its_environment_has_what_delivery_needs(monkeypatch: pytest.MonkeyPatch
 
 @pytest.mark.parametrize("code", [0, 1, 75, 255])
 def test_its_exit_code(code: int) -> None:
-    assert end_of("exit $1", code) == End(code, b"")
+    assert end_of("exit $1", code) == CommandEnd(code, b"")
 
 
 def test_a_signal_that_killed_it() -> None:
-    assert end_of("kill -SEGV $$") == End(-signal.SIGSEGV, b"")
+    assert end_of("kill -SEGV $$") == CommandEnd(-signal.SIGSEGV, b"")
 
 
 def test_what_it_says_is_kept_in_order() -> None:
-    assert end_of("echo one; echo two >&2; echo three; exit 1") == End(1, b"one\ntwo\nthree\n")
+    assert end_of("echo one; echo two >&2; echo three; exit 1") == CommandEnd(1, b"one\ntwo\nthree\n")
 
 
 def test_the_last_of_it_is_kept() -> None:
@@ -160,13 +160,13 @@ def test_the_last_of_it_is_kept() -> None:
 
 
 def test_it_need_not_read_the_message() -> None:
-    assert end_of("exec <&-; exit 0", message=b"x" * 1_000_000) == End(0, b"")
-    assert end_of("head -c 1 | wc -c; exit 0", message=b"x" * 1_000_000) == End(0, b"1\n")
+    assert end_of("exec <&-; exit 0", message=b"x" * 1_000_000) == CommandEnd(0, b"")
+    assert end_of("head -c 1 | wc -c; exit 0", message=b"x" * 1_000_000) == CommandEnd(0, b"1\n")
 
 
 def test_its_end_counts_and_not_that_of_its_output() -> None:
     assert end_of("exec >&- 2>&-; kill -STOP $$; exit 3", timeout=0.2).stopped
-    assert end_of("exec >&- 2>&-; exit 3") == End(3, b"")
+    assert end_of("exec >&- 2>&-; exit 3") == CommandEnd(3, b"")
 
 
 def test_a_child_that_keeps_its_output_open_keeps_nobody_waiting(lifeline: Lifeline) -> None:
@@ -195,7 +195,7 @@ def test_nor_does_one_that_talks_faster_than_we_listen() -> None:
 
     with open("/dev/zero", "rb", buffering=0) as zeros:
         ended: Any = Ended(zeros)
-        assert running._Run(ended, 0.0, never).wait() == End(0, bytes(KEPT))
+        assert running._Run(ended, 0.0, never).wait() == CommandEnd(0, bytes(KEPT))
 
 
 def test_it_is_no_zombie() -> None:
@@ -242,7 +242,7 @@ def test_a_child_that_does_not_heed_sigterm_is_killed_also_where_the_command_has
 def test_it_can_put_things_in_order_before(tmp_path: Path) -> None:
     lock = tmp_path / "lock"
     end = end_of('touch "$1"; trap \'rm "$1"; echo put in order; exit 75\' TERM; sleep 1000 & wait', lock, timeout=0.3)
-    assert end == End(75, b"put in order\n", stopped=True)
+    assert end == CommandEnd(75, b"put in order\n", stopped=True)
     assert not lock.exists()
 
 
@@ -255,7 +255,7 @@ def test_it_is_ended_when_it_is_to_be(lifeline: Lifeline) -> None:
 def test_one_that_cannot_be_killed_keeps_nobody_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     """As one is that is set-user-id, or hangs in a dead disk."""
     monkeypatch.setattr(children, "signal_group", lambda group, number: None)
-    for name in ("GRACE", "_DYING"):
+    for name in ("GRACE", "_KILL_TIMEOUT"):
         monkeypatch.setattr(running, name, 0.1)
     with pytest.warns(ResourceWarning, match="is still running"):
         end = end_of("echo $$; sleep 1000", timeout=0.1)
@@ -284,14 +284,14 @@ def last(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("last")
 def test_all_that_run_are_killed_at_the_last(lifeline: Lifeline) -> None:
-    ends: list[End] = []
+    ends: list[CommandEnd] = []
     script = f"trap '' TERM; {lifeline.grip}; sleep 1000 & sleep 1000"
     thread = threading.Thread(target=lambda: ends.append(end_of(script)))
     thread.start()
     wait_for(lambda: lifeline.begun, "the command")
     children.kill_commands()
     thread.join(PATIENCE)
-    assert ends == [End(-signal.SIGKILL, b"")]
+    assert ends == [CommandEnd(-signal.SIGKILL, b"")]
     wait_for(lambda: not lifeline.alive, "the end of all of them")
     assert not children._groups
 
@@ -299,20 +299,20 @@ def test_all_that_run_are_killed_at_the_last(lifeline: Lifeline) -> None:
 @pytest.mark.usefixtures("last")
 def test_one_that_is_started_then_is_killed_too() -> None:
     children.kill_commands()
-    assert end_of("trap '' TERM; sleep 1000") == End(-signal.SIGKILL, b"")
+    assert end_of("trap '' TERM; sleep 1000") == CommandEnd(-signal.SIGKILL, b"")
 
 
 @pytest.mark.usefixtures("last")
 def test_one_that_is_being_started_is_waited_for(monkeypatch: pytest.MonkeyPatch, lifeline: Lifeline) -> None:
     """Else the process would be gone when it can be killed."""
-    enlist, begun, killing = children.register, threading.Event(), threading.Event()
+    register, begun, killing = children.register, threading.Event(), threading.Event()
 
     def slowly(group: int) -> None:
         begun.set()
         killing.wait(PATIENCE)
-        enlist(group)
+        register(group)
 
-    monkeypatch.setattr(children, "enlist", slowly)
+    monkeypatch.setattr(children, "register", slowly)
     monkeypatch.setattr(children, "_PATIENCE", PATIENCE)
     thread = threading.Thread(target=end_of, args=(f"{lifeline.grip}; sleep 1000",))
     thread.start()

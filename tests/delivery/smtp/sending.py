@@ -29,12 +29,12 @@ class Sender:
     sink: SmtpSink
     said: list[str] = field(default_factory=list)
 
-    def draft(self, message: bytes = MESSAGE, *, leave_out: tuple[str, ...] = ()) -> SmtpDraft:
+    def draft(self, message: bytes = MESSAGE, *, exclude_recipients: tuple[str, ...] = ()) -> SmtpDraft:
         """A draft that is ready to be published."""
         draft = self.sink.open(7, WHEN)
         draft.write(message)
         prepare(draft)
-        draft.leave_out(leave_out)
+        draft.exclude_recipients(exclude_recipients)
         return draft
 
     def send(self, message: bytes = MESSAGE, **how: Any) -> SmtpDraft:

@@ -48,7 +48,7 @@ def test_one_of_three_refused_after_the_end(server: LmtpServer) -> None:
     failure(SmtpTemporaryFailure, r"refused it for b@receiver\.test: 4", server.destination("b"), MESSAGE)
     server.mend("b")
     with sending(server.destination("a", "b", "c")) as sender:
-        sender.send(MESSAGE, leave_out=error.accepted)
+        sender.send(MESSAGE, exclude_recipients=error.accepted)
     assert [len(server.mailbox(user)) for user in "abc"] == [1, 1, 1]
 
 

@@ -46,7 +46,7 @@ def test_one_of_three_refused_after_the_end(receiver: Receiver, words: str) -> N
             sender.send()
         assert caught.value.accepted == (A, C)
     with sending(receiver.destination(A, B, C)) as sender:
-        sender.send(leave_out=(A, C))
+        sender.send(exclude_recipients=(A, C))
     assert receiver.mails == [Mail(SENDER, (A, C), MESSAGE), Mail(SENDER, (B,), MESSAGE)]
 
 

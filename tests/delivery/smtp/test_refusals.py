@@ -166,9 +166,9 @@ def test_one_of_three_refused(words: str) -> None:
                 sender.send()
             assert caught.value.accepted == (A, C)
             with pytest.raises(DeliveryFailed, match=words):
-                sender.send(leave_out=(A, C))
+                sender.send(exclude_recipients=(A, C))
         with sending(receiver.destination(A, B, C)) as sender:
-            draft = sender.send(leave_out=(A, C))
+            draft = sender.send(exclude_recipients=(A, C))
             assert draft.description() == f"SMTP=[{A}, {B}, {C}]"
     assert receiver.mails == [Mail(SENDER, (A, C), MESSAGE), Mail(SENDER, (B,), MESSAGE)]
 

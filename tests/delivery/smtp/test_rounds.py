@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tui_popretr.delivery.smtp.reply import SmtpReply
-from tui_popretr.delivery.smtp.rounds import Letter, RecipientOutcome, Result, Rounds
+from tui_popretr.delivery.smtp.rounds import Envelope, RecipientOutcome, Result, Rounds
 from tui_popretr.delivery.spool import Spool
 from tui_popretr.errors import SmtpTemporaryFailure
 
@@ -19,8 +19,8 @@ LATER = SmtpReply(450, (b"4.2.0 later",))
 TOO_MANY = SmtpReply(452, (b"4.5.3 too many recipients",))
 
 
-def letter(recipients: list[str], *, eight_bit: bool = False) -> Letter:
-    return Letter("s@x.test", tuple(recipients), Spool("/nonexistent"), eight_bit)
+def envelope(recipients: list[str], *, eight_bit: bool = False) -> Envelope:
+    return Envelope("s@x.test", tuple(recipients), Spool("/nonexistent"), eight_bit)
 
 
 @dataclass
@@ -35,13 +35,13 @@ class Model:
     asked: list[str] = field(default_factory=list)
     errors: int = 0
 
-    def transact(self, sent: Letter) -> Result:
+    def transact(self, sent: Envelope) -> Result:
         result = self._transact(sent)
         if result.cut_short and all(reply.ok for _, reply in result.answers):  # the sink takes a new connection
             result = self._transact(sent)
         return result
 
-    def _transact(self, sent: Letter) -> Result:
+    def _transact(self, sent: Envelope) -> Result:
         outcome = RecipientOutcome()
         answers: list[tuple[str, SmtpReply]] = []
         willing: list[str] = []
@@ -75,8 +75,8 @@ def test_each_recipient_gets_it_once_and_has_an_answer(
 ) -> None:
     recipients = [f"u{number}" for number in range(count)]
     server = Model(most, patience, {f"u{number}": reply for number, reply in refusals.items()}, counts_excess)
-    rounds = Rounds(letter(recipients))
-    following: Letter | None = letter(recipients)
+    rounds = Rounds(envelope(recipients))
+    following: Envelope | None = envelope(recipients)
     transactions = 0
     while following is not None:
         transactions += 1
@@ -114,7 +114,7 @@ def test_which_refusals_mean_another_transaction(reply: str, again: bool, positi
         "before an accepted one": (("x", refusal), ("a", OK)),
         "alone": (("x", refusal),),
     }[position]
-    sent = letter([each for each, _ in answers])
+    sent = envelope([each for each, _ in answers])
     outcome = RecipientOutcome({each: OK for each, each_reply in answers if each_reply.ok}, {"x": refusal})
     following = Rounds(sent).next(Result(sent, outcome, answers))
     assert (following is not None) == (again and position == "behind accepted ones")
@@ -123,7 +123,7 @@ def test_which_refusals_mean_another_transaction(reply: str, again: bool, positi
 
 @pytest.mark.parametrize("code", [451, 452, 554])
 def test_a_message_that_is_deferred_is_not_sent_again_at_once(code: int) -> None:
-    sent = letter(["a", "b"])
+    sent = envelope(["a", "b"])
     refused = {"a": SmtpReply(code, (b"no",)), "b": TOO_MANY}
     rounds = Rounds(sent)
     following = rounds.next(Result(sent, RecipientOutcome({}, refused, {"a"}), (("a", OK), ("b", TOO_MANY))))
@@ -132,7 +132,7 @@ def test_a_message_that_is_deferred_is_not_sent_again_at_once(code: int) -> None
 
 
 def test_after_a_broken_end_there_is_no_other_transaction() -> None:
-    sent = letter(["a", "b"])
+    sent = envelope(["a", "b"])
     broken = RecipientOutcome({}, {"b": TOO_MANY}, doubtful=("a",), problem=SmtpTemporaryFailure("gone"))
     rounds = Rounds(sent)
     assert rounds.next(Result(sent, broken, (("a", OK), ("b", TOO_MANY)))) is None
@@ -153,7 +153,7 @@ def test_after_a_broken_end_there_is_no_other_transaction() -> None:
     ],
 )
 def test_smtputf8_is_tried_once(reply: str, wanted: bool, offered: bool, eight_bit: bool) -> None:
-    sent = letter(["a"], eight_bit=eight_bit)
+    sent = envelope(["a"], eight_bit=eight_bit)
     refusal = SmtpReply(int(reply[:3]), (reply[4:].encode(),))
     rounds = Rounds(sent)
     following = rounds.next(

@@ -170,7 +170,7 @@ def test_make_ready_needs_room_in_the_spool(tmp_path: Path) -> None:
 
 def test_nothing_is_sent_where_nobody_is_left() -> None:
     with receiving() as receiver, sending(receiver.destination(A, B)) as sender:
-        draft = sender.send(leave_out=(B.upper(), A))
+        draft = sender.send(exclude_recipients=(B.upper(), A))
         assert draft.receipt() == ""
     assert (receiver.connections, receiver.mails) == (0, [])
 

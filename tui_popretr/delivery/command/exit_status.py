@@ -6,7 +6,7 @@ import re
 import signal
 from typing import Final
 
-from tui_popretr.delivery.command.run import End
+from tui_popretr.delivery.command.run import CommandEnd
 from tui_popretr.errors import CommandDeferred, CommandFailed
 from tui_popretr.text import visible
 
@@ -38,7 +38,7 @@ _MEANINGS: Final = {
 }
 
 
-def raise_for_exit_code(name: str, end: End, timeout: float, *, interrupted: bool) -> None:
+def raise_for_exit_code(name: str, end: CommandEnd, timeout: float, *, interrupted: bool) -> None:
     """Raise the error for an end that is not that of an accepted message: CommandFailed or CommandDeferred.
 
     Only the exit code counts: a command may have enough before it has read the whole message, or accept it in the
@@ -46,7 +46,7 @@ def raise_for_exit_code(name: str, end: End, timeout: float, *, interrupted: boo
     """
     if end.code == 0:
         return
-    said = f": {text}" if (text := _last_words(end)) else ""
+    said = f": {text}" if (text := _output_tail(end)) else ""
     if end.stopped and interrupted:
         raise CommandDeferred(f"{name} had not accepted the message when the session was ended{said}")
     if end.stopped:
@@ -58,7 +58,7 @@ def raise_for_exit_code(name: str, end: End, timeout: float, *, interrupted: boo
     raise kind(f"{name} {describe_exit(end)}{said}")
 
 
-def describe_exit(end: End) -> str:
+def describe_exit(end: CommandEnd) -> str:
     """Return the end in words that follow the command's name."""
     if end.code is None:
         return "was killed and does not end" if end.stopped else "ended, but the system did not report its exit code"
@@ -68,19 +68,19 @@ def describe_exit(end: End) -> str:
     return f"ended with exit code {end.code}{meaning}"
 
 
-def receipt(end: End) -> str:
+def receipt(end: CommandEnd) -> str:
     """Return what the command said, as a field of the audit line: the semicolon, which ends a field, is escaped."""
-    said = _last_words(end).replace(";", "\\x3b")
+    said = _output_tail(end).replace(";", "\\x3b")
     return f"; Output={said}" if said else ""
 
 
-def lines(end: End) -> list[str]:
+def lines(end: CommandEnd) -> list[str]:
     """Return the last lines of what the command said, safe to show."""
     said = [line.strip() for line in re.split(rb"[\r\n]+", end.output)]
     return [visible(line) for line in said if line][-LINES:]
 
 
-def _last_words(end: End) -> str:
+def _output_tail(end: CommandEnd) -> str:
     said = " | ".join(lines(end))
     return said if len(said) <= SHOWN else f"…{said[-SHOWN:]}"
 

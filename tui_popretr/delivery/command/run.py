@@ -21,16 +21,16 @@ KEPT: Final = 4096
 #: Seconds between SIGTERM, which lets it remove its locks, and SIGKILL.
 GRACE: Final = 0.5
 #: Seconds that a command that was killed may take to end: one that the system has in a dead disk's hands does not.
-_DYING: Final = 1.0
+_KILL_TIMEOUT: Final = 1.0
 #: How often it is looked whether a command has ended whose output somebody else still has open, seconds.
-_LOOK: Final = 0.05
+_POLL_INTERVAL: Final = 0.05
 _READ: Final = 64 * 1024
 #: What is in the pipe when a command has ended is read, but not what its children add for ever.
-_REST: Final = 16
+_REST_READS: Final = 16
 
 
 @dataclass(frozen=True, slots=True)
-class End:
+class CommandEnd:
     """How a command ended."""
 
     # exit code, or the negative number of the signal that killed it. None: the system did not report it, or, with
@@ -57,7 +57,7 @@ def environment(withheld: Collection[str]) -> dict[str, str]:
 
 def run(
     argv: Sequence[str], stdin: IO[bytes], environ: Mapping[str, str], *, timeout: float, stopped: Callable[[], bool]
-) -> End:
+) -> CommandEnd:
     """Run a command to its end, or end it, after `timeout` seconds or when `stopped` says so. Blocking.
 
     It has a session of its own: no terminal, no signal of ours. Its children may outlive it, unless it is stopped.
@@ -80,12 +80,12 @@ class _Run:
         self._deadline = deadline
         self._stopped = stopped
         self._output = process.stdout.fileno()
-        self._said = b""
+        self._tail = b""
         self._poll = select.poll()
         self._poll.register(self._output, select.POLLIN)
         self._open = True  # whether anybody can still say something
 
-    def wait(self) -> End:
+    def wait(self) -> CommandEnd:
         try:
             while (code := children.exit_code(self._process)) is None:
                 if self._stopped() or time.monotonic() >= self._deadline:
@@ -94,28 +94,28 @@ class _Run:
         except ChildProcessError:
             code = None
         self._read_rest()
-        return End(code, self._said)
+        return CommandEnd(code, self._tail)
 
-    def _stop(self) -> End:
+    def _stop(self) -> CommandEnd:
         children.signal_group(self._process.pid, signal.SIGTERM)
         end = time.monotonic() + GRACE
         # Who has ended has closed its output. It is not reaped before the last signal is sent.
         while self._open and time.monotonic() < end:
             self._read(end - time.monotonic())
         children.signal_group(self._process.pid, signal.SIGKILL)
-        code = children.wait(self._process, _DYING)
+        code = children.wait(self._process, _KILL_TIMEOUT)
         self._read_rest()
-        return End(code, self._said, stopped=True)
+        return CommandEnd(code, self._tail, stopped=True)
 
     def _listen(self) -> None:
         """Take what it says; or, where it can say nothing any more, wait for its end."""
         if self._open:
-            self._read(_LOOK)
+            self._read(_POLL_INTERVAL)
         else:
-            children.wait(self._process, _LOOK)
+            children.wait(self._process, _POLL_INTERVAL)
 
     def _read_rest(self) -> None:
-        for _ in range(_REST):
+        for _ in range(_REST_READS):
             if not (self._open and self._read(0.0)):
                 return
 
@@ -124,6 +124,6 @@ class _Run:
         if not self._poll.poll(max(0.0, patience) * 1000):
             return False
         data = os.read(self._output, _READ)
-        self._said = (self._said + data)[-KEPT:]
+        self._tail = (self._tail + data)[-KEPT:]
         self._open = bool(data)
         return self._open

@@ -16,7 +16,7 @@ from typing import Final
 from tui_popretr.config.command import words_of_place
 from tui_popretr.config.model import CommandDestination
 from tui_popretr.delivery.command.exit_status import describe_exit, lines, raise_for_exit_code, receipt
-from tui_popretr.delivery.command.run import End, environment, run
+from tui_popretr.delivery.command.run import CommandEnd, environment, run
 from tui_popretr.delivery.folders import Folders
 from tui_popretr.delivery.spool import Spool
 from tui_popretr.delivery.spooldraft import SpoolDraft
@@ -25,9 +25,9 @@ from tui_popretr.facts import Direction
 from tui_popretr.text import visible
 
 #: Seconds that close() waits for the end of a command that is to end.
-_FAREWELL: Final = 0.8
+_CLOSE_TIMEOUT: Final = 0.8
 #: Errors of starting a command that lie in the command, with words that say more than the system's.
-_FAULTS: Final = {
+_START_ERRORS: Final = {
     errno.ENOENT: "it is not there, or the interpreter that its first line names is not",
     errno.EACCES: "it may not be executed",
     errno.ENOTDIR: "a part of its path is not a folder",
@@ -93,7 +93,7 @@ class CommandSink:
     def close(self) -> None:
         self._closed = True
         self.interrupt()
-        if self._turn.acquire(timeout=_FAREWELL):
+        if self._turn.acquire(timeout=_CLOSE_TIMEOUT):
             self._turn.release()
 
     # --- inside -------------------------------------------------------------------------------------------------------
@@ -112,7 +112,7 @@ class CommandSink:
             return f"there is no such program in the PATH of this process, {visible(self._environment['PATH'], 256)}"
         if os.path.isdir(program):
             return "it is a folder"
-        return _FAULTS[errno.EACCES if os.path.exists(program) else errno.ENOENT]
+        return _START_ERRORS[errno.EACCES if os.path.exists(program) else errno.ENOENT]
 
     def _deliver(self, message: Spool) -> str:
         """Run the command with a message; return the receipt. Raises DeliveryFailed."""
@@ -130,16 +130,16 @@ class CommandSink:
                 )
             except OSError as error:
                 raise self._unusable(error) from error
-            self._tell(end)
+            self._log(end)
         raise_for_exit_code(self._name, end, self._destination.timeout, interrupted=self._interrupted.is_set())
         return receipt(end)
 
-    def _tell(self, end: End) -> None:
+    def _log(self, end: CommandEnd) -> None:
         for line in lines(end):
             self._said(Direction.IN, f"MDA {line}")
         self._said(Direction.EVENT, f"MDA {self._name} {describe_exit(end)}")
 
     def _unusable(self, error: OSError) -> DeliveryFailed:
-        if words := _FAULTS.get(error.errno or 0):
+        if words := _START_ERRORS.get(error.errno or 0):
             return CommandUnusable(f"cannot run {self._name}: {words}")
         return CommandDeferred(f"cannot run {self._name}: {describe_os_error(error)}")

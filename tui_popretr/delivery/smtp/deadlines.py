@@ -19,7 +19,7 @@ class Deadlines:
     data: float = 120.0  # the answer to DATA
     piece: float = 120.0  # the taking of a piece of the message
     end: float = 600.0  # the answer to its end: without it the message is sent twice
-    farewell: float = 1.0  # the answer to QUIT, and a last answer before the server closes the connection
+    quit: float = 1.0  # the answer to QUIT, and a last answer before the server closes the connection
 
     @classmethod
     def within(cls, timeout: float) -> Deadlines:

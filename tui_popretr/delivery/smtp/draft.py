@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Protocol
 
-from tui_popretr.delivery.smtp.rounds import Letter
+from tui_popretr.delivery.smtp.rounds import Envelope
 from tui_popretr.delivery.smtp.transaction import SmtpTransaction
 from tui_popretr.delivery.spool import Spool
 from tui_popretr.delivery.spooldraft import SpoolDraft
 from tui_popretr.mail.delivered_to import DeliveredToFilter
 
 
-class Carrier(Protocol):
+class Transport(Protocol):
     """Who hands letters over: the sink. All of it blocking."""
 
-    def offer(self, letter: Letter) -> SmtpTransaction:
+    def offer(self, envelope: Envelope) -> SmtpTransaction:
         """Send all but the end. Raises DeliveryFailed."""
         ...
 
@@ -23,7 +23,7 @@ class Carrier(Protocol):
         """Send the end of what was offered; return the receipt. Raises DeliveryFailed, PartlyAccepted."""
         ...
 
-    def transfer(self, letter: Letter) -> str:
+    def transfer(self, envelope: Envelope) -> str:
         """Both, with nobody else's letter in between."""
         ...
 
@@ -35,7 +35,7 @@ class Carrier(Protocol):
 class SmtpDraft(SpoolDraft):
     """The Draft of SmtpSink."""
 
-    __slots__ = ("_carrier", "_dropping", "_eight_bit", "_offered", "_problem", "_sender", "waiting")
+    __slots__ = ("_dropping", "_eight_bit", "_offered", "_problem", "_sender", "_transport", "waiting")
 
     def __init__(
         self,
@@ -43,7 +43,7 @@ class SmtpDraft(SpoolDraft):
         sender: str,
         recipients: tuple[str, ...],
         spool: str,
-        carrier: Carrier,
+        transport: Transport,
         *,
         drop_delivered: bool = False,
     ) -> None:
@@ -52,7 +52,7 @@ class SmtpDraft(SpoolDraft):
         #: Who is still to get it.
         self.waiting = recipients
         self._sender = sender
-        self._carrier = carrier
+        self._transport = transport
         self._dropping = DeliveredToFilter() if drop_delivered else None
         self._eight_bit = False
         self._offered: SmtpTransaction | None = None
@@ -64,7 +64,7 @@ class SmtpDraft(SpoolDraft):
         super().write(data)
         self._eight_bit = self._eight_bit or not data.isascii()
 
-    def leave_out(self, recipients: Collection[str]) -> None:
+    def exclude_recipients(self, recipients: Collection[str]) -> None:
         have_it = {each.lower() for each in recipients}
         self.waiting = tuple(each for each in self.waiting if each.lower() not in have_it)
 
@@ -72,14 +72,14 @@ class SmtpDraft(SpoolDraft):
         if self._failed or not self.waiting:
             return
         try:
-            self._offered = self._carrier.offer(self._letter())
+            self._offered = self._transport.offer(self._envelope())
         except Exception as problem:  # noqa: BLE001 - publish() raises it
             self._problem = problem
 
     def abort(self) -> None:
         offered, self._offered = self._offered, None
         if offered is not None:
-            self._carrier.take_back(offered)
+            self._transport.take_back(offered)
         super().abort()
 
     def _hand_over(self, message: Spool) -> str:  # noqa: ARG002 - the letter has it
@@ -88,9 +88,9 @@ class SmtpDraft(SpoolDraft):
         if not self.waiting:
             return ""
         offered, self._offered = self._offered, None
-        return self._carrier.transfer(self._letter()) if offered is None else self._carrier.complete(offered)
+        return self._transport.transfer(self._envelope()) if offered is None else self._transport.complete(offered)
 
-    def _letter(self) -> Letter:
+    def _envelope(self) -> Envelope:
         if self._dropping is not None and (rest := self._dropping.finish()):
             super().write(rest)
-        return Letter(self._sender, self.waiting, self._message, self._eight_bit)
+        return Envelope(self._sender, self.waiting, self._message, self._eight_bit)

@@ -8,7 +8,7 @@ from typing import Final
 
 from tui_popretr.delivery.smtp.refusals import Phase, common_refusal
 from tui_popretr.delivery.smtp.reply import SmtpReply
-from tui_popretr.delivery.smtp.rounds import Letter, RecipientOutcome, Rounds
+from tui_popretr.delivery.smtp.rounds import Envelope, RecipientOutcome, Rounds
 from tui_popretr.errors import DeliveryFailed, PartlyAccepted, SmtpTemporaryFailure
 
 #: Recipients of a message that an error names.
@@ -17,16 +17,16 @@ _NAMED: Final = 10
 _RECEIPT: Final = 512
 
 
-def judge(name: str, letter: Letter, rounds: Rounds) -> str:
+def receipt_or_error(name: str, envelope: Envelope, rounds: Rounds) -> str:
     """Return the receipt. Raises PartlyAccepted or another DeliveryFailed unless all have accepted.
 
     `name` is the server's.
     """
     outcome, left = rounds.outcome, rounds.left
     accepted, refused = outcome.accepted, outcome.refused
-    if len(accepted) == len(letter.recipients):
+    if len(accepted) == len(envelope.recipients):
         return _receipt(accepted.values())
-    parts = [f"{each}: {refused[each]}" for each in letter.recipients if each in refused]
+    parts = [f"{each}: {refused[each]}" for each in envelope.recipients if each in refused]
     if outcome.problem is not None:
         parts.append(f"{outcome.problem}, so {_listed(outcome.doubtful)} may have it nevertheless and get it twice")
     if outcome.failure is not None:

@@ -28,7 +28,7 @@ _UTF8: Final = re.compile(rb"smtputf8|utf-?8|internationali[sz]ed|non-?ascii", r
 
 
 @dataclass(frozen=True, slots=True)
-class Letter:
+class Envelope:
     """A message to be sent. The recipients are as in the configuration."""
 
     sender: str
@@ -59,7 +59,7 @@ class RecipientOutcome:
 class Result:
     """The result of one transaction."""
 
-    letter: Letter
+    envelope: Envelope
     outcome: RecipientOutcome
     #: The answers to RCPT, in their order.
     answers: tuple[tuple[str, SmtpReply], ...] = ()
@@ -82,7 +82,7 @@ class Result:
     @property
     def wanting_utf8(self) -> set[str]:
         """Recipients that may accept the message with SMTPUTF8."""
-        if not (self.could_use_utf8 and self.letter.eight_bit):
+        if not (self.could_use_utf8 and self.envelope.eight_bit):
             return set()
         return {each for each in self.outcome.judged if _wants_utf8(self.outcome.refused[each])}
 
@@ -90,10 +90,10 @@ class Result:
 class Rounds:
     """Decides which transaction comes next."""
 
-    def __init__(self, letter: Letter) -> None:
+    def __init__(self, envelope: Envelope) -> None:
         self.outcome = RecipientOutcome()
-        self._letter = letter
-        self._left = list(letter.recipients)
+        self._envelope = envelope
+        self._left = list(envelope.recipients)
         self._most = len(self._left)
 
     @property
@@ -102,10 +102,10 @@ class Rounds:
         whole = self.outcome
         return [each for each in self._left if each not in whole.refused and each not in whole.doubtful]
 
-    def next(self, result: Result) -> Letter | None:
+    def next(self, result: Result) -> Envelope | None:
         """Take the result of a transaction; return what the next one sends, None if it was the last."""
         whole, new = self.outcome, result.outcome
-        for each in result.letter.recipients:  # the newest answer counts
+        for each in result.envelope.recipients:  # the newest answer counts
             whole.refused.pop(each, None)
             whole.judged.discard(each)
         whole.accepted.update(new.accepted)
@@ -118,17 +118,17 @@ class Rounds:
         answered = (new.accepted.keys() | new.refused.keys()) - excess - wanting_utf8
         self._left = [each for each in self._left if each not in answered]
         if wanting_utf8:
-            self._letter = replace(self._letter, utf8=True)
+            self._envelope = replace(self._envelope, utf8=True)
         if excess:
             self._most = min(self._most, result.room)
         deferred = not new.accepted and any(new.refused[each].passing for each in new.judged)
         if not self._left or new.problem is not None or deferred or self._measure >= before:
             return None
-        return replace(self._letter, recipients=tuple(self._left[: self._most]))
+        return replace(self._envelope, recipients=tuple(self._left[: self._most]))
 
     @property
     def _measure(self) -> tuple[int, int, bool]:
-        return len(self._left), self._most, not self._letter.utf8
+        return len(self._left), self._most, not self._envelope.utf8
 
 
 def is_too_many(reply: SmtpReply) -> bool:

@@ -16,8 +16,8 @@ from tui_popretr.delivery.smtp.connection import AskPassword, Extensions, establ
 from tui_popretr.delivery.smtp.deadlines import Deadlines
 from tui_popretr.delivery.smtp.draft import SmtpDraft
 from tui_popretr.delivery.smtp.reply import SmtpReply
-from tui_popretr.delivery.smtp.report import judge
-from tui_popretr.delivery.smtp.rounds import Letter, Result, Rounds
+from tui_popretr.delivery.smtp.report import receipt_or_error
+from tui_popretr.delivery.smtp.rounds import Envelope, Result, Rounds
 from tui_popretr.delivery.smtp.transaction import SmtpTransaction, check_size
 from tui_popretr.delivery.smtp.wire import Said, SmtpConnection
 from tui_popretr.errors import (
@@ -123,10 +123,10 @@ class SmtpSink:
     def close(self) -> None:
         with self._guard:
             self._closed = True
-        if self._turn.acquire(timeout=self._deadlines.farewell):
+        if self._turn.acquire(timeout=self._deadlines.quit):
             try:
                 if self._wire is not None:
-                    self._wire.farewell()
+                    self._wire.send_quit()
                 self._drop()
             finally:
                 self._turn.release()
@@ -170,12 +170,12 @@ class SmtpSink:
 
     # --- messages -----------------------------------------------------------------------------------------------------
 
-    def transfer(self, letter: Letter) -> str:
+    def transfer(self, envelope: Envelope) -> str:
         """Hand a message over; return the receipt. Raises DeliveryFailed, PartlyAccepted."""
         with self._turn:
-            return self.complete(self.offer(letter))
+            return self.complete(self.offer(envelope))
 
-    def offer(self, letter: Letter) -> SmtpTransaction:
+    def offer(self, envelope: Envelope) -> SmtpTransaction:
         """Take a message to where only its end is missing, or all recipients have refused. Raises DeliveryFailed.
 
         The connection is the transaction's from then on: whoever uses it before complete() or take_back() ends it.
@@ -184,15 +184,15 @@ class SmtpSink:
             while True:
                 transaction: SmtpTransaction | None = None
                 try:
-                    transaction, answer = self._begin(letter)
-                    transaction.approach(answer)
+                    transaction, answer = self._begin(envelope)
+                    transaction.send_data(answer)
                     if not self._needs_another(transaction, None):
                         break
                 except DeliveryFailed as problem:
                     if not self._needs_another(transaction, problem):
                         raise
                 finally:
-                    self._look_after(transaction)
+                    self._after_step(transaction)
                 self._drop()
             if self._one_by_one and transaction.open:  # one command at a time has worked
                 _one_by_one.add(self._where)
@@ -203,15 +203,15 @@ class SmtpSink:
 
         Recipients without an answer get the message in further transactions.
         """
-        rounds = Rounds(transaction.letter)
+        rounds = Rounds(transaction.envelope)
         with self._turn:
-            letter = rounds.next(self._end(transaction))
+            envelope = rounds.next(self._end(transaction))
             try:
-                while letter is not None:
-                    letter = rounds.next(self._end(self.offer(letter)))
+                while envelope is not None:
+                    envelope = rounds.next(self._end(self.offer(envelope)))
             except DeliveryFailed as failure:
                 rounds.outcome.failure = failure
-        return judge(self._name, transaction.letter, rounds)
+        return receipt_or_error(self._name, transaction.envelope, rounds)
 
     def _end(self, transaction: SmtpTransaction) -> Result:
         if transaction.open and transaction.wire is not self._wire:
@@ -221,7 +221,7 @@ class SmtpSink:
         try:
             return transaction.end()
         finally:
-            self._look_after(transaction)
+            self._after_step(transaction)
 
     def _needs_another(self, transaction: SmtpTransaction | None, problem: DeliveryFailed | None) -> bool:
         """Whether to try a new connection; at most once for each of the two reasons."""
@@ -243,21 +243,21 @@ class SmtpSink:
             if transaction.open and transaction.wire is self._wire:
                 self._drop()
 
-    def _look_after(self, transaction: SmtpTransaction | None) -> None:
+    def _after_step(self, transaction: SmtpTransaction | None) -> None:
         """See what a step has left of the connection."""
         self._needs_reset = transaction is None or not transaction.at_rest
         offered = transaction is not None and transaction.open and not self._closed
         if self._wire is not None and self._wire.over and not offered:
             self._drop()
 
-    def _begin(self, letter: Letter) -> tuple[SmtpTransaction, SmtpReply]:
+    def _begin(self, envelope: Envelope) -> tuple[SmtpTransaction, SmtpReply]:
         """Send MAIL over the open connection, or over a new one where the server has closed that in between."""
         if self._wire is not None and self._wire.over:  # in the middle of a message that nobody has completed
             self._drop()
         if self._wire is not None:
             try:
                 if not self._wire.has_spoken() and (not self._needs_reset or self._wire.ask("RSET").ok):
-                    transaction = self._transaction(self._wire, letter)
+                    transaction = self._transaction(self._wire, envelope)
                     answer = transaction.begin()
                     if not answer.leaving:
                         return transaction, answer
@@ -265,9 +265,9 @@ class SmtpSink:
                 if not self._wire.lost:
                     raise
             self._drop()
-        transaction = self._transaction(self._connect(), letter)
+        transaction = self._transaction(self._connect(), envelope)
         return transaction, transaction.begin()
 
-    def _transaction(self, wire: SmtpConnection, letter: Letter) -> SmtpTransaction:
+    def _transaction(self, wire: SmtpConnection, envelope: Envelope) -> SmtpTransaction:
         extensions = replace(self._extensions, pipelining=self._extensions.pipelining and not self._one_by_one)
-        return SmtpTransaction(wire, extensions, letter, lmtp=self._destination.lmtp)
+        return SmtpTransaction(wire, extensions, envelope, lmtp=self._destination.lmtp)

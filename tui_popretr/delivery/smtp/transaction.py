@@ -11,7 +11,7 @@ from tui_popretr.delivery.smtp.connection import Extensions
 from tui_popretr.delivery.smtp.encoding import END, DataEncoder
 from tui_popretr.delivery.smtp.refusals import Phase, common_refusal
 from tui_popretr.delivery.smtp.reply import SmtpReply
-from tui_popretr.delivery.smtp.rounds import Letter, RecipientOutcome, Result, is_too_many
+from tui_popretr.delivery.smtp.rounds import Envelope, RecipientOutcome, Result, is_too_many
 from tui_popretr.delivery.smtp.wire import SmtpConnection
 from tui_popretr.errors import (
     DeliveryFailed,
@@ -40,13 +40,13 @@ def check_size(name: str, extensions: Extensions, octets: int) -> None:
 class SmtpTransaction:
     """One message over one connection. Blocking.
 
-    begin() first: when the server has closed an idle connection, it shows there. Then approach(), and end(), before
+    begin() first: when the server has closed an idle connection, it shows there. Then send_data(), and end(), before
     which the server cannot accept the message. Where DeliveryFailed is raised, nobody has it.
     """
 
-    def __init__(self, wire: SmtpConnection, extensions: Extensions, letter: Letter, *, lmtp: bool) -> None:
+    def __init__(self, wire: SmtpConnection, extensions: Extensions, envelope: Envelope, *, lmtp: bool) -> None:
         self.wire = wire
-        self.letter = letter
+        self.envelope = envelope
         #: The server waits for the rest of the message; there is no way back but to end the connection.
         self.open = False
         #: Another message can follow without RSET.
@@ -70,13 +70,13 @@ class SmtpTransaction:
 
         A server that offers PIPELINING gets RCPT and DATA with it.
         """
-        letter, offered = self.letter, self._extensions
-        octets = letter.message.octets
+        envelope, offered = self.envelope, self._extensions
+        octets = envelope.message.octets
         check_size(self.wire.name, offered, octets)
-        sender = envelope_address(letter.sender)
-        addresses = {each: envelope_address(each) for each in letter.recipients}
+        sender = envelope_address(envelope.sender)
+        addresses = {each: envelope_address(each) for each in envelope.recipients}
         in_ascii = all(each.isascii() for each in (sender, *addresses.values()))
-        self._utf8 = utf8 = offered.utf8 and (letter.utf8 or not in_ascii)
+        self._utf8 = utf8 = offered.utf8 and (envelope.utf8 or not in_ascii)
         if not sender.isascii() and not utf8:
             raise SmtpServerRefused(f"{self.wire.name} does not offer SMTPUTF8, which the sender {sender} needs")
         # An answer to MAIL stands behind all that follows: without SMTPUTF8 everything is ASCII.
@@ -84,7 +84,7 @@ class SmtpTransaction:
         options = ""
         if offered.size:
             options += f" SIZE={octets}"
-        if offered.eight_bit and letter.eight_bit:
+        if offered.eight_bit and envelope.eight_bit:
             options += " BODY=8BITMIME"
         if utf8:
             options += " SMTPUTF8"
@@ -95,12 +95,12 @@ class SmtpTransaction:
         self._commands = Commands(self.wire, lines, together=offered.pipelining)
         return self._commands.answer(self.wire.deadlines.answer)
 
-    def approach(self, answer: SmtpReply) -> None:
+    def send_data(self, answer: SmtpReply) -> None:
         """Send the rest but for the end, `answer` being begin()'s. Raises DeliveryFailed."""
         if not answer.ok:
             self.deferred = answer.passing
-            self._retreat()
-            raise self._refusal(f"refused the sender {self.letter.sender}", answer, Phase.MAIL)
+            self._abort_pipeline()
+            raise self._refusal(f"refused the sender {self.envelope.sender}", answer, Phase.MAIL)
         try:
             if not self._is_awaited():
                 return
@@ -121,7 +121,7 @@ class SmtpTransaction:
         if self._willing:
             self._finish(self._outcome)
         could_use_utf8 = self._extensions.utf8 and not self._utf8
-        return Result(self.letter, self._outcome, tuple(self._answers), self._cut_short, could_use_utf8)
+        return Result(self.envelope, self._outcome, tuple(self._answers), self._cut_short, could_use_utf8)
 
     # --- inside -------------------------------------------------------------------------------------------------------
 
@@ -130,7 +130,7 @@ class SmtpTransaction:
         self._willing = [each for each in self._willing if self._is_willing(each)]
         if not self._willing:
             self.deferred = bool(self._answers) and all(reply.code in _DEFERRED for _, reply in self._answers)
-            self._retreat()
+            self._abort_pipeline()
             return False
         faultpoints.reached(Step.ENVELOPE_ACCEPTED)
         answer = self._commands.answer(self.wire.deadlines.data)
@@ -143,7 +143,7 @@ class SmtpTransaction:
         self.open = False
         self._expect_silence()
         self._send(self._held)
-        self.wire.say(Direction.EVENT, f"Sent MessageBody octets={self.letter.message.octets}")
+        self.wire.say(Direction.EVENT, f"Sent MessageBody octets={self.envelope.message.octets}")
         faultpoints.reached(Step.DOT_SENT)
         self._read_verdicts(outcome)
 
@@ -157,7 +157,7 @@ class SmtpTransaction:
             self._outcome.refused[recipient] = reply
         return reply.ok
 
-    def _retreat(self) -> None:
+    def _abort_pipeline(self) -> None:
         """See to what the server makes of the commands behind the refused ones, which it may have already.
 
         To DATA it may say 354 even so (RFC 2920 §3.1). The dot that is proposed there might be an empty message to a
@@ -172,7 +172,7 @@ class SmtpTransaction:
         """Send the message but its last piece. Raises DeliveryFailed where the server has refused before that."""
         encoder = DataEncoder()
         held = b""  # the last piece goes with the end: most messages are a single packet then
-        for piece in self.letter.message.pieces():
+        for piece in self.envelope.message.pieces():
             self._send(held)
             self._expect_silence()
             held = encoder.feed(piece)
@@ -187,14 +187,14 @@ class SmtpTransaction:
             if not wire.lost:
                 raise
             try:
-                reply = wire.reply(wire.deadlines.farewell)  # it may have said why before it hung up
+                reply = wire.reply(wire.deadlines.quit)  # it may have said why before it hung up
             except DeliveryFailed:
                 raise broken from None
             raise self._broken_off(reply) from None
 
     def _expect_silence(self) -> None:
         if self.wire.has_spoken():
-            raise self._broken_off(self.wire.reply(self.wire.deadlines.farewell))
+            raise self._broken_off(self.wire.reply(self.wire.deadlines.quit))
 
     def _broken_off(self, reply: SmtpReply) -> DeliveryFailed:
         """Return the error for an answer to a message that the server has only in part."""

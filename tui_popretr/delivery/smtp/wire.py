@@ -148,11 +148,11 @@ class SmtpConnection(smtplib.LMTP):
         if self._close_socket():
             self.say(Direction.EVENT, "Disconnect")
 
-    def farewell(self) -> None:
+    def send_quit(self) -> None:
         """Say QUIT, wait a moment for the answer, and close. Never raises."""
         if not self.over:
             with contextlib.suppress(DeliveryFailed):
-                self.ask("QUIT", patience=self.deadlines.farewell)
+                self.ask("QUIT", patience=self.deadlines.quit)
         self.close()
 
     # --- commands and replies -----------------------------------------------------------------------------------------
