@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import Enum
 from typing import Final
 
@@ -75,14 +75,9 @@ class TlsDetails:
     pinned: bool = False
     resumed: bool = False
 
-    def days_left(self, now: datetime) -> int | None:
-        """Return the whole days until the certificate expires, negative after that; None if unknown."""
-        return None if self.expires is None else (self.expires - now).days
-
     def expires_soon(self, now: datetime) -> bool:
-        """Whether the certificate needs a warning."""
-        left = self.days_left(now)
-        return left is not None and left < CERTIFICATE_DAYS
+        """Return whether the certificate expires in less than CERTIFICATE_DAYS, or has expired."""
+        return self.expires is not None and self.expires - now < timedelta(days=CERTIFICATE_DAYS)
 
 
 @dataclass(frozen=True, slots=True)

@@ -85,7 +85,7 @@ def test_small_numbers_are_told_as_people_do() -> None:
     assert "  names:        none" in rows
     assert "  expires:      ! in 1 day, on 2026-11-25" in rows
     assert "  capabilities: not told (no CAPA)" in rows
-    assert "  maildrop:     1 message, 1 Byte" in rows
+    assert "  maildrop:     1 message, 1 B" in rows
     assert "  maildrop:     empty" in list(check_connect.report(CLIENT, replace(found, messages=0), NOW))
 
 
@@ -93,7 +93,7 @@ def test_a_pinned_certificate_with_its_fingerprint() -> None:
     tls = replace(TLS, fingerprint="ab" * 32, pinned=True, expires=datetime(2026, 11, 20, 11, 0, tzinfo=UTC))
     rows = list(check_connect.report(CLIENT, Findings(remote="x:1", tls=tls), NOW))
     assert "  certificate:  pop.example.net, issued by Some CA (pinned)" in rows
-    assert "  EXPIRED:      on 2026-11-20" in rows
+    assert "  EXPIRED:      3 days ago, on 2026-11-20" in rows
     assert f"  SHA-256:      {'ab' * 32}" in rows
 
 

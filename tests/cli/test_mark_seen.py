@@ -115,8 +115,8 @@ def test_without_uids_there_is_nothing_to_mark_by(tmp_path: Path, attributes: st
         done = mark(path, "isp")
     assert (done.code, done.out) == (76, "")
     assert done.err.splitlines()[-1] == (
-        "isp: FAILED the server gives no usable UIDs (UIDL), and messages are known again by nothing else"
-        " — newonly cannot work with this server either; retrieve without it"
+        "isp: failed: the server gives no usable UIDs (UIDL), and messages are known again by nothing else"
+        " (newonly cannot work with this server either; retrieve without it)"
     )
 
 
@@ -158,7 +158,7 @@ def test_several_clients_and_the_worst_exit_code(tmp_path: Path) -> None:
         done = mark(path, "isp", "work")
     assert done.code == 77
     assert done.out == "isp: 1 message in the maildrop: 1 marked as seen\n"
-    assert done.err.startswith("work: FAILED the server rejected the login")
+    assert done.err.startswith("work: failed: the server rejected the login")
     assert PASSWORD not in done.out + done.err
     assert "other" not in done.out + done.err
 

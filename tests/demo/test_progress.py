@@ -31,7 +31,7 @@ def test_a_line_for_each_account_that_is_done() -> None:
     lines(_closed("wrongpass", 0, code=ExitCode.LOGIN))
     lines(_closed("huge", 1, code=ExitCode.TEMPORARY, failed=2))
     assert out.getvalue().splitlines() == [
-        "  busy       120 messages, 144.0 kB, in 1.2 s",
+        "  busy       120 messages, 144 kB, in 1.2 s",
         "  wrongpass  FAILED, see below",
         "  huge       1 message, 1.2 kB, in 1.2 s; 2 messages left on the server",
     ]

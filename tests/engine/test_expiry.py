@@ -87,7 +87,7 @@ def test_how_much_time_is_left(left: timedelta, said: str | None) -> None:
     ("left", "said"),
     [
         (timedelta(days=2), "expires in 2 days, on 2026-11-25; the next one will need another fingerprint"),
-        (timedelta(days=-2), "expired on 2026-11-21; its next one will need another fingerprint"),
+        (timedelta(days=-2), "expired 2 days ago, on 2026-11-21; its next one will need another fingerprint"),
     ],
 )
 def test_of_a_pinned_one_something_else_is_said(left: timedelta, said: str) -> None:

@@ -240,8 +240,8 @@ async def test_an_interrupted_run_says_what_did_not_finish(autojump_clock: MockC
         shown.progress(SessionClosed(session("two"), result(error="stopped", messages=1, octets=1)))
         shown.progress.finish()
         assert shown.terminal.shown == [
-            "two: 1 message, 1 Byte; stopped",
-            "3 clients: 1 message, 1 Byte; 2 not finished",
+            "two: 1 message, 1 B; stopped",
+            "3 clients: 1 message, 1 B; 2 not finished",
             "",
         ]
 

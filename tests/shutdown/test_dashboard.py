@@ -64,7 +64,7 @@ def test_once(tmp_path: Path) -> None:
             assert still.without_farewell() == []
             if end is not hang_up:
                 assert terminal.insane() == []
-                assert "sessions finish…" in terminal.afterwards
+                assert "stopping: waiting for " in terminal.afterwards
             still.assert_nothing_is_left(terminal.text)
 
 

@@ -68,7 +68,7 @@ def test_q_asks_while_a_session_runs_and_waits_for_it(tmp_path: Path) -> None:
         terminal.press("y")
         assert terminal.ended(within=10) == 0
         assert terminal.insane() == []
-        assert "ending: 1 session finishes" in terminal.afterwards
+        assert "stopping: waiting for 1 session" in terminal.afterwards
         assert in_order(tmp_path, server)
 
 
@@ -124,7 +124,7 @@ def test_a_second_signal_ends_at_once_but_not_a_second_sighup(tmp_path: Path) ->
             server.wait_for_line(b"RETR")
             terminal.wait_for("retrieving")
             terminal.send(signal.SIGHUP)
-            terminal.wait_for("ending: 1 session finishes")
+            terminal.wait_for("stopping: waiting for 1 session")
             # the system sends one when a terminal goes, and the shell another
             terminal.send(signal.SIGHUP)
             terminal.send(signal.SIGTERM)

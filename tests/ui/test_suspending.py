@@ -120,7 +120,7 @@ def test_kill_ends_a_suspended_job_in_good_order(tmp_path: Path) -> None:
 def test_a_second_signal_ends_at_once(tmp_path: Path) -> None:
     with in_mid_session(tmp_path) as (shell, _):
         shell.send(signal.SIGTERM)
-        shell.terminal.wait_for("ending: 1 session finishes")
+        shell.terminal.wait_for("stopping: waiting for 1 session")
         shell.send(signal.SIGTERM)
         assert shell.says() in ("exited 143", "exited 0")
         assert shell.terminal.insane() == []

@@ -13,6 +13,7 @@ from tui_popretr.config.problems import Severity
 from tui_popretr.errors import ConfigurationError, ExitCode
 from tui_popretr.net.tls import context_for
 from tui_popretr.text import visible
+from tui_popretr.wording import plural
 
 
 def run(arguments: Namespace) -> int:
@@ -46,5 +47,5 @@ def _make_contexts(settings: Settings) -> None:
             print(f"{visible(settings.path)}: error: client {visible(client.id)}: {problem}", file=sys.stderr)
     if failed:
         advice = next((problem.advice for problem in failed if problem.advice), "")
-        count = "1 error" if len(failed) == 1 else f"{len(failed)} errors"
-        raise ConfigurationError(f"{visible(settings.path)} cannot be used: {count}", advice=advice)
+        errors = plural(len(failed), "error")
+        raise ConfigurationError(f"{visible(settings.path)} cannot be used: {errors}", advice=advice)

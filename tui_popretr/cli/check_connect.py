@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from datetime import datetime
 
 import trio
-from humanize.filesize import naturalsize
 
 from tui_popretr.cli.probing import visit_all
 from tui_popretr.clock import SystemClock
@@ -17,6 +16,7 @@ from tui_popretr.errors import ExitCode, worst
 from tui_popretr.facts import TlsDetails
 from tui_popretr.session.setup import Connector
 from tui_popretr.text import visible
+from tui_popretr.wording import certificate_date, mail_volume
 
 
 def check(settings: Settings, *, connector: Connector = connect_tcp) -> int:
@@ -55,8 +55,7 @@ def report(client: ClientSettings, found: Findings, now: datetime) -> Iterator[s
         capabilities = found.capabilities
         yield _row("capabilities", ", ".join(capabilities.lines) if capabilities else "not told (no CAPA)")
     if found.messages is not None:
-        count = "1 message" if found.messages == 1 else f"{found.messages} messages"
-        yield _row("maildrop", f"{count}, {naturalsize(found.octets)}" if found.messages else "empty")
+        yield _row("maildrop", mail_volume(found.messages, found.octets) if found.messages else "empty")
     for warning in found.warnings:
         yield _row("warning", warning)
     if found.problem is not None:
@@ -76,18 +75,13 @@ def _tls(tls: TlsDetails, now: datetime) -> Iterator[str]:
 
 
 def _expiry(tls: TlsDetails, now: datetime) -> Iterator[str]:
-    left = tls.days_left(now)
-    if left is None or tls.expires is None:
+    if tls.expires is None:
         return
-    try:
-        date = tls.expires.astimezone(now.tzinfo).date()
-    except OverflowError:  # the end of the year 9999 stands for never (RFC 5280 §4.1.2.5)
-        date = tls.expires.date()
-    if left < 0:  # one that is pinned may have
-        yield _row("EXPIRED", f"on {date}")
+    when = certificate_date(tls.expires, now)
+    if tls.expires < now:  # only a pinned certificate can be accepted then
+        yield _row("EXPIRED", when)
     else:
-        soon = "! " if tls.expires_soon(now) else ""
-        yield _row("expires", f"{soon}in {left} day{'s' if left != 1 else ''}, on {date}")
+        yield _row("expires", f"! {when}" if tls.expires_soon(now) else when)
 
 
 def _row(name: str, value: str) -> str:

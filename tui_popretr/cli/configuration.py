@@ -15,8 +15,7 @@ from tui_popretr.config.reader import load
 from tui_popretr.config.values import did_you_mean
 from tui_popretr.errors import ConfigurationError, UsageError
 from tui_popretr.text import visible
-
-_PLURALS = {Severity.ERROR: "errors", Severity.WARNING: "warnings", Severity.NOTE: "notes"}
+from tui_popretr.wording import plural
 
 
 def read(file: ConfigurationFile, *, shown: frozenset[Severity], must_tell: bool = True) -> Settings:
@@ -65,11 +64,7 @@ def choose(settings: Settings, ids: Sequence[str]) -> Settings:
 def counts(problems: Sequence[Problem]) -> str:
     """Return how many problems there are of each kind: `2 errors, 1 warning`."""
     found = Counter(problem.severity for problem in problems)
-    return ", ".join(
-        f"{found[severity]} {severity.value if found[severity] == 1 else _PLURALS[severity]}"
-        for severity in Severity
-        if found[severity]
-    )
+    return ", ".join(plural(found[severity], severity.value) for severity in Severity if found[severity])
 
 
 def _refuse(settings: Settings, known: list[str], wanted: str) -> None:

@@ -18,6 +18,7 @@ from tui_popretr.journal.journal import Journal
 from tui_popretr.migration.seen_file import SeenAccountName, SeenFile
 from tui_popretr.migration.tools import TOOLS, Tool
 from tui_popretr.text import visible
+from tui_popretr.wording import plural
 
 #: So many accounts are named when the one that was looked for is not among them.
 _NAMED = 20
@@ -34,7 +35,7 @@ class _Match:
 
     def __str__(self) -> str:
         where = ", ".join(visible(path, 4096) for path in self.paths)
-        return f"{visible(self.client.id)}: {marking.count(len(self.uids), 'message')} of {self.account} in {where}"
+        return f"{visible(self.client.id)}: {plural(len(self.uids), 'message')} of {self.account} in {where}"
 
 
 def run(arguments: Namespace) -> int:
@@ -87,7 +88,7 @@ def _remember(tool: Tool, files: Sequence[str]) -> list[SeenFile]:
         for line in memory.bad:
             _warn(f"{visible(memory.path, 4096)}:{line.number}: warning: passed over, it makes no sense: '{line.text}'")
         if more := memory.passed_over - len(memory.bad):
-            _warn(f"{visible(memory.path, 4096)}: warning: {marking.count(more, 'further line')} passed over")
+            _warn(f"{visible(memory.path, 4096)}: warning: {plural(more, 'further line')} passed over")
     return memories
 
 
@@ -140,7 +141,7 @@ def _match(tool: Tool, client: ClientSettings, named: str | None, memories: Sequ
         for each in memory.recollections:
             if each.accounts:
                 accounts[str(each.accounts[0])] += len(each.uids)
-    names = [f"{name} ({marking.count(number, 'message')})" for name, number in accounts.most_common(_NAMED)]
+    names = [f"{name} ({plural(number, 'message')})" for name, number in accounts.most_common(_NAMED)]
     if more := len(accounts) - len(names):
         names.append(f"{more} more")
     where = ", ".join(visible(memory.path, 200) for memory in memories[:3]) + (", ..." if len(memories) > 3 else "")

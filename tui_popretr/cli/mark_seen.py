@@ -14,6 +14,7 @@ from tui_popretr.engine.probe import Findings
 from tui_popretr.errors import ExitCode, PopretrError, UidlUnavailable, worst
 from tui_popretr.journal.journal import Journal
 from tui_popretr.text import visible
+from tui_popretr.wording import error_with_advice, plural
 
 
 def run(arguments: Namespace) -> int:
@@ -37,18 +38,18 @@ def _mark(journal: Journal, client: ClientSettings, found: Findings) -> ExitCode
     """Mark what was found, and say so on standard output; on standard error what is in the way."""
     problem = found.problem or _without_uids(found)
     if problem is not None:
-        advice = f" — {problem.advice}" if problem.advice else ""
-        print(f"{visible(client.id)}: FAILED {problem}{advice}", file=sys.stderr)
+        text = error_with_advice(str(problem), problem.advice)
+        print(f"{visible(client.id)}: failed: {text}", file=sys.stderr)
         return problem.exit_code
     number = len(found.uids)
     if not found.messages:
         print(f"{visible(client.id)}: the maildrop is empty, so there is nothing to mark")
         return ExitCode.OK
     new = marking.mark(journal, client, found.uids)
-    print(f"{visible(client.id)}: {marking.count(number, 'message')} in the maildrop: {marking.outcome(new, number)}")
+    print(f"{visible(client.id)}: {plural(number, 'message')} in the maildrop: {marking.outcome(new, number)}")
     if unmarked := found.messages - number:
         print(
-            f"{visible(client.id)}: {marking.count(unmarked, 'further message')} cannot be marked: the server gives no"
+            f"{visible(client.id)}: {plural(unmarked, 'further message')} cannot be marked: the server gives no"
             " usable UID",
             file=sys.stderr,
         )

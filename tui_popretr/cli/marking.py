@@ -53,8 +53,3 @@ def outcome(new: int, number: int) -> str:
     """Say how many of `number` messages were marked now: `12 marked as seen, 328 were known already`."""
     known = number - new
     return f"{new} marked as seen" + (f", {known} {'was' if known == 1 else 'were'} known already" if known else "")
-
-
-def count(number: int, what: str) -> str:
-    """Return a number with its noun: `1 message`, `12 messages`."""
-    return f"{number} {what}{'' if number == 1 else 's'}"

@@ -18,6 +18,7 @@ from tui_popretr.config.model import (
     PasswordSource,
 )
 from tui_popretr.text import visible
+from tui_popretr.wording import plural
 
 _UNITS = ((86400, "day"), (3600, "hour"), (60, "minute"), (1, "second"))
 
@@ -38,7 +39,7 @@ def span(seconds: float) -> str:
     for size, name in _UNITS:
         number, rest = divmod(rest, size * 1000)
         if number:
-            parts.append(f"{number} {name}{'s' if number != 1 else ''}")
+            parts.append(plural(number, name))
     if rest or not parts:
         parts.append(f"{rest} ms")
     return " ".join(parts)
@@ -73,7 +74,7 @@ def _what(client: ClientSettings) -> str:
     what = "new mail" if client.retention.new_only else "all mail"
     if client.retention.max_messages is None:
         return what
-    number = "1 message" if client.retention.max_messages == 1 else f"{client.retention.max_messages} messages"
+    number = plural(client.retention.max_messages, "message")
     return f"{what} (at most {number}{'' if client.runs == 1 else ' at a time'})"
 
 

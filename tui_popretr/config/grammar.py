@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from tui_popretr.config.problems import Position, Report
 from tui_popretr.config.values import quote, suggestion
 from tui_popretr.config.xmltree import UNCLEAR, Node
+from tui_popretr.wording import plural
 
 # Mailismus's tuning knobs: accepted wherever they stand, as element or attribute
 _KNOB = re.compile(r"niobuffers|nosmtp|dotstuffing|exclusive|delay_close|class|filename_\w+|chmod_\w+|\w*bufsiz")
@@ -145,7 +146,7 @@ class _Checker:
         self._check(root, shape)
         for (_, what), places in self._ignored.items():
             more = len(places) - 1
-            again = f" (so {more} more time{'s' if more > 1 else ''} in this file)" if more else ""
+            again = f" (so {plural(more, 'more time')} in this file)" if more else ""
             self._report.note(places[0], f"{what} has no effect here and is ignored{again}")
 
     def _check(self, node: Node, shape: Shape) -> None:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TextIO
 
-from humanize import naturalsize
-
 from tui_popretr.facts import Fact, SessionClosed, SessionResult
+from tui_popretr.wording import duration, mail_volume, plural
 
 
 class Lines:
@@ -26,15 +25,10 @@ class Lines:
 def _outcome(result: SessionResult) -> str:
     if not result.messages and not result.ok:
         return "FAILED, see below"
-    figures = f"{messages(result.messages)}, {naturalsize(result.octets)}, in {seconds(result)}"
-    return figures if result.ok else f"{figures}; {messages(result.failed)} left on the server"
-
-
-def messages(count: int) -> str:
-    """Return a number of messages in words."""
-    return "1 message" if count == 1 else f"{count:,} messages"
+    figures = f"{mail_volume(result.messages, result.octets)}, in {seconds(result)}"
+    return figures if result.ok else f"{figures}; {plural(result.failed, 'message')} left on the server"
 
 
 def seconds(result: SessionResult) -> str:
     """Return how long a session took."""
-    return f"{(result.ended - result.started).total_seconds():.1f} s"
+    return duration((result.ended - result.started).total_seconds())

@@ -7,8 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from textwrap import wrap
 from typing import TextIO
 
-from humanize import naturalsize
-
+from tui_popretr import wording
 from tui_popretr.demo.accounts import DemoAccount
 from tui_popretr.demo.configuration import address_of
 from tui_popretr.demo.folder import DemoFolder
@@ -54,8 +53,7 @@ def table(accounts: Iterable[DemoAccount], results: Mapping[str, SessionResult],
         if result is None:
             cells = ["-", "-", "-", "did not end"]
         else:
-            size = naturalsize(result.octets).replace("Bytes", "B")
-            cells = [f"{result.messages:,}", size, seconds(result), verdict(result)]
+            cells = [f"{result.messages:,}", wording.size(result.octets), seconds(result), verdict(result)]
         yield from _rows((account.id, address_of(account, ports), *cells))
     yield ""
     yield "What arrived is safe on the disk, and only then was it deleted on its server."
@@ -121,7 +119,7 @@ def _without_capabilities(lines: Iterable[str]) -> Iterator[str]:
 def next_steps(folder: DemoFolder, *, keep: bool) -> Iterator[str]:
     """Yield what a newcomer can do now."""
     if keep:
-        yield f"The folder stays until you delete it ({naturalsize(_octets_in(folder.path))}):"
+        yield f"The folder stays until you delete it ({wording.size(_octets_in(folder.path))}):"
         yield f"  {folder.path}"
         yield "The demo's server is gone, so the settings in it are to be read, not to be run."
     else:

@@ -7,6 +7,7 @@ from datetime import datetime
 from tui_popretr.bus import Bus
 from tui_popretr.clock import Clock
 from tui_popretr.facts import Fact, Level, Noted, SessionConnected, SessionId, TlsDetails, TlsStarted
+from tui_popretr.wording import certificate_date
 
 
 class ExpiryWatch:
@@ -41,13 +42,10 @@ def _same(one: TlsDetails, other: TlsDetails) -> bool:
 
 
 def _warning(tls: TlsDetails, now: datetime) -> str:
-    left, expires = tls.days_left(now), tls.expires
-    assert left is not None
-    assert expires is not None
-    date = expires.astimezone(now.tzinfo).date()
+    assert tls.expires is not None
+    when = certificate_date(tls.expires, now)
     whose = f"the certificate of {tls.subject or (tls.names[0] if tls.names else 'the server')}"
-    if left < 0:  # only one that is pinned is still accepted
-        return f"{whose} expired on {date}; its next one will need another fingerprint"
-    when = "in less than a day" if left == 0 else f"in {left} day{'' if left == 1 else 's'}"
+    if tls.expires < now:  # only a pinned certificate is still accepted
+        return f"{whose} expired {when}; its next one will need another fingerprint"
     then = "the next one will need another fingerprint" if tls.pinned else "tell the server's operator"
-    return f"{whose} expires {when}, on {date}; {then}"
+    return f"{whose} expires {when}; {then}"

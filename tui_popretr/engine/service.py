@@ -61,6 +61,7 @@ from tui_popretr.session.session import SessionContext
 from tui_popretr.session.setup import Connector
 from tui_popretr.session.storage import DeliveryServices
 from tui_popretr.text import visible
+from tui_popretr.wording import plural
 
 #: A shutdown ends everything after so many seconds, drained or not (SPEC 3: within 10 s).
 LAST_DEADLINE = 9.3
@@ -150,8 +151,7 @@ class Engine:
 
     def _log_start(self) -> None:
         """Say what is going to happen: with delay_start nothing else would for a while."""
-        count = len(self.settings.clients)
-        what = f"tui-popretr {__version__}: {count} client{'' if count == 1 else 's'}"
+        what = f"tui-popretr {__version__}: {plural(len(self.settings.clients), 'client')}"
         if self.settings.delay_start:
             self.note(Level.INFO, f"{what}, first sessions in {duration(self.settings.delay_start)}")
         else:

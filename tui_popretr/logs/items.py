@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from tui_popretr.facts import DialogueLine, Direction
 from tui_popretr.logs.timestamps import date_and_time
 from tui_popretr.logs.transcript import format_line
+from tui_popretr.wording import plural
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +35,7 @@ def body(item: Item) -> str:
         case DialogueLine(direction=Direction.OPENED, session=session, at=at, text=text):
             return f"{session} {date_and_time(at)} {text}"
         case Gap(count=count):
-            return f"… {count:,} line{'' if count == 1 else 's'} not shown …"
+            return f"… {plural(count, 'line')} not shown …"
         case _:
             return item.text
 

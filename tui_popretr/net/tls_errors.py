@@ -20,6 +20,7 @@ from tui_popretr.errors import (
 from tui_popretr.net.certificate import Certificate
 from tui_popretr.net.legacy import NO_VERSION, outdated
 from tui_popretr.net.name_mismatch import misnamed, pin_it
+from tui_popretr.wording import certificate_date
 
 # X509_V_ERR_... of OpenSSL's x509_vfy.h, which Python hands on as verify_code
 _NOT_YET_VALID, _EXPIRED = 9, 10
@@ -153,7 +154,7 @@ def _expired(chain: Sequence[Certificate]) -> str:
     now = datetime.now(UTC)
     for number, each in enumerate(chain):
         if each.expires is not None and each.expires < now:
-            when = f"expired {_days((now - each.expires).days)} ago, on {each.expires.date()}"
+            when = f"expired {certificate_date(each.expires, now)}"
             return f"it {when}" if number == 0 else f"that of {each.subject or 'an authority'}, which signed it, {when}"
     # The one that has expired is not sent by the server but in the trust file.
     return "that of an authority which signed it has expired" if chain else "it has expired"
@@ -163,12 +164,8 @@ def _not_yet_valid(chain: Sequence[Certificate]) -> str:
     now = datetime.now(UTC)
     for each in chain:
         if each.begins is not None and each.begins > now:
-            return f"it is not valid yet: it begins in {_days((each.begins - now).days)}, on {each.begins.date()}"
+            return f"it is not valid yet: it begins {certificate_date(each.begins, now)}"
     return "it is not valid yet"
-
-
-def _days(days: int) -> str:
-    return "less than a day" if days == 0 else "1 day" if days == 1 else f"{days} days"
 
 
 def _untrusted(chain: Sequence[Certificate]) -> str:

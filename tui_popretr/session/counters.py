@@ -7,6 +7,7 @@ from datetime import datetime
 
 from tui_popretr.errors import DeliveryFailed, ExitCode, MessagesSkipped, PopretrError, worst
 from tui_popretr.facts import SessionResult
+from tui_popretr.wording import plural
 
 
 @dataclass(slots=True)
@@ -62,9 +63,9 @@ class SessionCounters:
         if self._worst is None:
             if self._undeleted is None:
                 return None
-            what = "1 message" if self.undeleted == 1 else f"{self.undeleted} messages"
-            return MessagesSkipped(f"{what} could not be deleted from the server: {self._undeleted}")
-        what = "1 message" if self.failed == 1 else f"{self.failed} messages"
+            undeleted = plural(self.undeleted, "message")
+            return MessagesSkipped(f"{undeleted} could not be deleted from the server: {self._undeleted}")
+        what = plural(self.failed, "message")
         if isinstance(self._worst, DeliveryFailed):  # ours to mend, so its exit code counts
             return type(self._worst)(f"{what} could not be stored: {self._worst}", advice=self._worst.advice)
         return MessagesSkipped(f"{what} could not be retrieved: {self._worst}")

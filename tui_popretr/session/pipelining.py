@@ -10,6 +10,7 @@ from tui_popretr.config.model import Server
 from tui_popretr.journal.records import PipeliningFailure
 from tui_popretr.pop3 import Capabilities
 from tui_popretr.session.connection import Pop3Connection
+from tui_popretr.wording import plural
 
 DAY = 24 * 3600
 #: Days that a server gets one command at a time after so many failures in a row. Networks break, too: what happened
@@ -119,7 +120,7 @@ class Pipelining:
             if days:
                 return (
                     f"{self._server.address} offers PIPELINING and cannot do it: it gets one command at a time,"
-                    f" which is slower, and is tried again in {days} day{'s' if days > 1 else ''}"
+                    f" which is slower, and is tried again in {plural(days, 'day')}"
                 )
         return None
 

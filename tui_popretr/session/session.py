@@ -71,6 +71,7 @@ from tui_popretr.session.retrieval import Observer, Retrieval, Suspect
 from tui_popretr.session.setup import ConnectionSetup, Connector
 from tui_popretr.session.storage import DeliveryServices, Storage, recover_journal
 from tui_popretr.text import visible
+from tui_popretr.wording import plural
 
 #: How often a session connects again after its connection broke.
 RECONNECTIONS = 1
@@ -545,13 +546,13 @@ class Session(Observer):
             count, reason = len(retrieval.refused_deletions), retrieval.refused_deletions[0]
             self._note(
                 Level.WARNING,
-                f"the server refused to delete {_messages(count)} ({reason}): the next run asks it again",
+                f"the server refused to delete {plural(count, 'message')} ({reason}): the next run asks it again",
             )
         if retrieval.reappeared:
             self._note(
                 Level.WARNING,
-                f"the server lists {_messages(retrieval.reappeared)} that it said it had deleted: not retrieved again,"
-                ' and deleted once more. If this is said at every run use preserve="Y" newonly="Y"',
+                f"the server lists {plural(retrieval.reappeared, 'message')} that it said it had deleted: not retrieved"
+                ' again, and deleted once more. If this is said at every run use preserve="Y" newonly="Y"',
             )
 
     def _stopped_early(self) -> SessionStopped:
@@ -665,7 +666,3 @@ class Session(Observer):
 
     def _note(self, level: Level, text: str) -> None:
         self._publish(Noted(self._context.clock.now(), level, self._client.id, text))
-
-
-def _messages(count: int) -> str:
-    return f"{count} message{'' if count == 1 else 's'}"

@@ -9,8 +9,6 @@ from argparse import Namespace
 from dataclasses import dataclass, replace
 from typing import Final
 
-from humanize.filesize import naturalsize
-
 from tui_popretr.cli.init.console import Console, required
 from tui_popretr.cli.init.explore import Explored, candidates, explore, log_in
 from tui_popretr.cli.init.password import Credentials, get_credentials, other_credentials
@@ -32,6 +30,7 @@ from tui_popretr.errors import (
 from tui_popretr.secret import Secret
 from tui_popretr.session.setup import Connector
 from tui_popretr.text import visible
+from tui_popretr.wording import plural, size
 
 _FREQUENCY: Final = "5m"
 _SENDER: Final = "pop3downloader@localhost"
@@ -225,8 +224,7 @@ def amount(found: Findings) -> str:
     """Return how much mail is on the server, "" if that is unknown."""
     if found.messages is None:
         return ""
-    count = "1 message" if found.messages == 1 else f"{found.messages} messages"
-    return f"{count}, {naturalsize(found.octets)}"
+    return f"{plural(found.messages, 'message')}, {size(found.octets)}"
 
 
 def _advise_options(problem: CertificateRejected, trust: TlsPolicy) -> None:

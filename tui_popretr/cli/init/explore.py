@@ -32,6 +32,7 @@ from tui_popretr.net.stream import Resolver
 from tui_popretr.session import auto
 from tui_popretr.session.setup import ConnectionSetup, Connector
 from tui_popretr.text import visible
+from tui_popretr.wording import certificate_date
 
 #: Timeout of each step in seconds, short because the user is waiting.
 TIMEOUT = 15.0
@@ -112,8 +113,8 @@ def _describe_tls(tls: TlsDetails | None, now: datetime) -> str:
     text = f"{tls.version}, {verified} certificate of {subject}, issued by {tls.issuer or 'an unnamed issuer'}"
     if tls.expires is None:
         return text
-    days = (tls.expires - now).days
-    return f"{text}, good for {days} day{'' if days == 1 else 's'}"
+    verb = "expired" if tls.expires < now else "expires"
+    return f"{text}, {verb} {certificate_date(tls.expires, now)}"
 
 
 def _with_logins(server: Server, found: Findings, *, clear_text: bool) -> Explored:

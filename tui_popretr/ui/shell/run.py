@@ -17,6 +17,7 @@ from tui_popretr.ui.model.mailbox import Mailbox
 from tui_popretr.ui.shell.defects import Defects
 from tui_popretr.ui.shell.engine_thread import EngineThread
 from tui_popretr.ui.shell.source import EngineSource
+from tui_popretr.wording import plural
 
 if TYPE_CHECKING:
     from tui_popretr.logs.reading import TranscriptFiles
@@ -98,8 +99,8 @@ def _history(engine: Engine) -> TranscriptFiles:
 def _say(running: int) -> None:
     """Tell the user, back at the shell's screen, what is waited for."""
     with contextlib.suppress(OSError):
-        what = "1 session finishes" if running == 1 else f"{running} sessions finish"
-        print(f"ending: {what}…", file=sys.stderr, flush=True)  # noqa: T201 - there is no other place any more
+        text = f"stopping: waiting for {plural(running, 'session')}…"
+        print(text, file=sys.stderr, flush=True)  # noqa: T201 - there is no other place any more
 
 
 def _told(problem: BaseException) -> BaseException:

@@ -29,6 +29,7 @@ from tui_popretr.ui.model.dialogue import LIMIT, DialogueStore, of_client
 from tui_popretr.ui.model.saving import default_path, save
 from tui_popretr.ui.widgets.prompt import Prompt
 from tui_popretr.ui.widgets.transcript_view import TranscriptView
+from tui_popretr.wording import plural
 
 #: Lines read from the disk at a time, and kept of them in all.
 PIECE: Final = 2000
@@ -245,7 +246,7 @@ class TranscriptPane(Vertical):
         if not self._lost:
             return "▲ older lines are in the log on disk: scroll on"
         if forgotten:
-            return f"… {forgotten:,} older line{'' if forgotten == 1 else 's'} not kept …"
+            return f"… {plural(forgotten, 'older line')} not kept …"
         return "nothing before this" if len(self.view.shown) else "no dialogue yet"
 
     def _notice(self, text: str, *, error: bool = False) -> None:
