@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 
 import pytest
@@ -22,7 +23,8 @@ from tui_popretr.facts import (
     SessionStarted,
     Stage,
 )
-from tui_popretr.ui.model.layout import GUTTER, Column, Wanted, columns
+from tui_popretr.ui.model.client_columns import ClientColumn, Wanted, client_columns
+from tui_popretr.ui.model.columns import GUTTER
 
 NOW = FakeClock().now()
 START = FakeClock().boottime()
@@ -37,7 +39,7 @@ def delivered(client: str, octets: int) -> MessageDelivered:
 
 @pytest.mark.parametrize("width", range(1, 320))
 def test_columns_stand_side_by_side_within_the_width(width: int) -> None:
-    placed = columns(width, Wanted(30, 40, 30))
+    placed = client_columns(width, Wanted(30, 40, 30))
     x = GUTTER
     for each in placed:
         assert each.x >= x
@@ -56,10 +58,10 @@ def test_columns_stand_side_by_side_within_the_width(width: int) -> None:
     ],
 )
 def test_more_room_shows_more_columns(width: int, expected: str) -> None:
-    placed = columns(width, Wanted(12, 24, 10))
-    assert " ".join(each.column.name for each in placed) == expected
+    placed = client_columns(width, Wanted(12, 24, 10))
+    assert " ".join(ClientColumn(each.index).name for each in placed) == expected
     assert placed[-1].x + placed[-1].width <= width
-    assert next(each.width for each in placed if each.column is Column.STATE) >= len("↓ retrieving")
+    assert next(each.width for each in placed if each.index == ClientColumn.STATE) >= len("↓ retrieving")
 
 
 # --- what is told -----------------------------------------------------------------------------------------------------
@@ -196,7 +198,7 @@ FLEET: tuple[Fact, ...] = (
 
 def test_s_goes_through_the_orders() -> None:
     async def scene(shown: Played) -> None:
-        orders: dict[str, tuple[str, ...]] = {}
+        orders: dict[str, Sequence[str]] = {}
         for _ in range(5):
             await shown.press("s")
             orders[shown.notices[-1]] = shown.app._list.rows
@@ -234,7 +236,7 @@ def test_the_filter_counts_matches_and_esc_takes_it_away() -> None:
         assert shown.app._list.has_focus
         assert "1 of 4" in shown.text
         await shown.press("escape")
-        assert shown.app._list.shown == 4
+        assert [*shown.app._list.rows] == ["zoe", "Ann", "bob", "off"]
         assert shown.app.selected == "Ann"
         assert "1 of 4" not in shown.text
 

@@ -12,7 +12,9 @@ from rich.cells import cell_len
 from textual.app import App, ComposeResult
 from textual.pilot import Pilot
 
-from tui_popretr.ui.widgets.columns import GUTTER, Cell, Column, fitted, lay_out
+from tui_popretr.ui.model.cells import fitted
+from tui_popretr.ui.model.columns import GUTTER, Column, by_priority
+from tui_popretr.ui.widgets.styled import Cell
 from tui_popretr.ui.widgets.tables import Table
 
 COLUMNS = (Column("Name", 4, 10, 2), Column("Size", 5, 5, 1, right=True), Column("Text", 6, 20, 3))
@@ -33,12 +35,12 @@ COLUMNS = (Column("Name", 4, 10, 2), Column("Size", 5, 5, 1, right=True), Column
     ],
 )
 def test_columns_fit_the_width(width: int, shown: list[tuple[int, int, int]]) -> None:
-    assert [(placed.index, placed.x, placed.width) for placed in lay_out(COLUMNS, width)] == shown
+    assert [(placed.index, placed.x, placed.width) for placed in by_priority(COLUMNS, width)] == shown
 
 
 def test_columns_fill_every_width_without_touching() -> None:
     for width in range(2, 200):
-        placed = lay_out(COLUMNS, width)
+        placed = by_priority(COLUMNS, width)
         assert placed[0].x == GUTTER
         assert placed[-1].x + placed[-1].width == width
         assert all(left.x + left.width + 1 == right.x for left, right in pairwise(placed))

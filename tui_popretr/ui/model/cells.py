@@ -65,6 +65,14 @@ def cut(text: str, cells: int) -> str:
     return set_cell_size(text, cells - 1) + "…" if cells else ""
 
 
+def fitted(text: str, cells: int, *, right: bool = False) -> str:
+    """Return text sanitized and in exactly `cells` cells: cut, or padded behind it or, with `right`, before it."""
+    text = sanitize(text)
+    if right:
+        text = " " * (cells - width(text)) + text
+    return cut(text, cells) + (MARK if is_right_to_left(text) else "")
+
+
 def is_right_to_left(text: str) -> bool:
     """Return whether a terminal that knows UAX #9 would turn a part of `text` round."""
     return not text.isascii() and _RIGHT_TO_LEFT.search(text) is not None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from enum import Enum
 
-from tui_popretr.ui.model.layout import Column
+from tui_popretr.ui.model.client_columns import ClientColumn
 from tui_popretr.ui.model.view import ClientState, ClientView
 
 
@@ -13,12 +13,12 @@ class Order(Enum):
     """What the rows are sorted by, with its title column."""
 
     CONFIGURATION = ("configuration", None)
-    STATE = ("state", Column.STATE)
-    DUE = ("due", Column.WHEN)
-    NAME = ("name", Column.ID)
-    MESSAGES = ("messages", Column.MESSAGES)
+    STATE = ("state", ClientColumn.STATE)
+    DUE = ("due", ClientColumn.WHEN)
+    NAME = ("name", ClientColumn.ID)
+    MESSAGES = ("messages", ClientColumn.MESSAGES)
 
-    def __init__(self, word: str, column: Column | None) -> None:
+    def __init__(self, word: str, column: ClientColumn | None) -> None:
         self.word = word
         self.column = column
 
@@ -50,7 +50,7 @@ _RANKS = {
 }
 
 
-def listed(clients: Mapping[str, ClientView], order: Order, filter_: str) -> list[str]:
+def listed(clients: Mapping[str, ClientView], order: Order, filter_: str) -> tuple[str, ...]:
     """Return the ids of the clients that have all words of the filter in their descriptions, in order."""
     wanted = filter_.casefold().split()
     ids = [each for each, client in clients.items() if not wanted or _matches(client, wanted)]
@@ -65,7 +65,7 @@ def listed(clients: Mapping[str, ClientView], order: Order, filter_: str) -> lis
             ids.sort(key=lambda each: -clients[each].messages)
         case Order.CONFIGURATION:
             pass
-    return ids
+    return tuple(ids)
 
 
 def _matches(client: ClientView, wanted: list[str]) -> bool:

@@ -17,8 +17,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from tui_popretr.ui.model import formatting
-from tui_popretr.ui.model.cells import sanitize
-from tui_popretr.ui.widgets.columns import fitted
+from tui_popretr.ui.model.cells import fitted, sanitize
 
 
 @dataclass(frozen=True, slots=True)

@@ -457,7 +457,7 @@ class Dashboard(EndingApp):
 
     def _show_matches(self) -> None:
         if self._filter_shown:
-            self._main.query_one("#matches", Label).update(f"{self._list.shown} of {len(self.view.clients)}")
+            self._main.query_one("#matches", Label).update(f"{len(self._list.rows)} of {len(self.view.clients)}")
 
     # --- the rest -----------------------------------------------------------------------------------------------------
 

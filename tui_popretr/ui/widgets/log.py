@@ -10,10 +10,11 @@ from textual.binding import Binding, BindingType
 from tui_popretr.facts import Level, Noted
 from tui_popretr.text import visible
 from tui_popretr.ui.model import formatting
+from tui_popretr.ui.model.columns import Column
 from tui_popretr.ui.model.view import View
 from tui_popretr.ui.screens.sheet import Line, Pair, Part, TextDialog
-from tui_popretr.ui.widgets.columns import PLAIN, Cell, Column
-from tui_popretr.ui.widgets.tables import BAD, DIM, WARN, Table, same
+from tui_popretr.ui.widgets.styled import BAD, DIM, PLAIN, WARN, Cell
+from tui_popretr.ui.widgets.tables import Table, same
 
 _LEVELS: Final = tuple(Level)
 _STYLES: Final = {Level.DEBUG: DIM, Level.INFO: PLAIN, Level.WARNING: WARN, Level.ERROR: BAD}

@@ -13,10 +13,11 @@ from tui_popretr.facts import MessageDelivered, MessageSkipped
 from tui_popretr.logs.lines import message
 from tui_popretr.text import visible
 from tui_popretr.ui.model import formatting
+from tui_popretr.ui.model.columns import Column
 from tui_popretr.ui.model.view import View
 from tui_popretr.ui.screens.message import MessageScreen
-from tui_popretr.ui.widgets.columns import PLAIN, Cell, Column
-from tui_popretr.ui.widgets.tables import BAD, DIM, Table, same
+from tui_popretr.ui.widgets.styled import BAD, DIM, PLAIN, Cell
+from tui_popretr.ui.widgets.tables import Table, same
 
 Mail = tuple[datetime, MessageDelivered | MessageSkipped]
 

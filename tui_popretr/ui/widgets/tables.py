@@ -1,17 +1,16 @@
-"""A table drawn by line: thousands of rows, of which only the visible ones are ever put into words.
+"""A table drawn by line: only the visible ones of thousands of rows are formatted.
 
-Text of a cell is drawn as it is, never read as markup; it has to be neutralised already (text.visible).
+The text of a cell is drawn as it is, never read as markup.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from itertools import chain
-from typing import ClassVar, Final, Generic, TypeVar
+from typing import ClassVar, Generic, TypeVar
 
-from rich.segment import Segment
 from rich.style import Style
 from textual import events
 from textual.binding import Binding, BindingType
@@ -20,25 +19,19 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from tui_popretr.ui.model import formatting
-from tui_popretr.ui.widgets.columns import GUTTER, PLAIN, Cell, Column, fitted, lay_out
-
-DIM: Final = Style(dim=True)
-GOOD: Final = Style(color="green")
-WARN: Final = Style(color="yellow")
-BAD: Final = Style(color="red", bold=True)
-_TITLE: Final = Style(bold=True, underline=True)
-_REVERSE: Final = Style(reverse=True)
-_MARK: Final = Style(bold=True)
-
+from tui_popretr.ui.model.cells import fitted
+from tui_popretr.ui.model.columns import GUTTER, Column, Placed, by_priority
+from tui_popretr.ui.widgets.styled import BOLD, DIM, TITLE, Cell, segments
 
 Row = TypeVar("Row")
+#: A cell with its column and place; its text is exactly as wide as the column.
+PlacedCell = tuple[Placed, Cell]
 
 
 class Table(ScrollView, Generic[Row], can_focus=True):
-    """Rows with titles above and a cursor that belongs to a row: it stays with it when rows are added or fall away.
+    """Rows below a line of titles, and a cursor that stays with its row when rows are added or removed.
 
-    While the cursor is on the last row it follows: new rows come into view. A subclass gives COLUMNS and EMPTY and
-    turns a row into cells.
+    A subclass gives COLUMNS and turns a row into cells.
     """
 
     DEFAULT_CSS = """
@@ -60,9 +53,10 @@ class Table(ScrollView, Generic[Row], can_focus=True):
 
     ALLOW_SELECT = False
     COLUMNS: ClassVar[tuple[Column, ...]] = ()
-    #: What is said where there are no rows.
+    #: The text of a table without rows.
     EMPTY: ClassVar[str] = ""
-    #: Whether the cursor goes along with new rows while it is on the last one.
+    #: Whether rows are added at the end and removed at the beginning. While the cursor is on the last row, it then
+    #: follows: new rows come into view.
     FOLLOWS: ClassVar[bool] = True
 
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - Textual's name
@@ -70,25 +64,51 @@ class Table(ScrollView, Generic[Row], can_focus=True):
         self._rows: Sequence[Row] = ()
         self._cursor = 0
         self._following = self.FOLLOWS
-        #: The local time against which times are told: those of another day with their date.
+        #: The local time of the latest update: times of another day are shown with their date.
         self.today = datetime.min.replace(tzinfo=UTC)
+        self._base = Style.null()
+        #: By row: the cells of the timed columns as they were drawn last.
+        self._drawn: dict[int, list[PlacedCell]] = {}
 
-    # --- what a subclass says -----------------------------------------------------------------------------------------
+    # --- for subclasses -----------------------------------------------------------------------------------------------
 
     def cells(self, row: Row) -> Sequence[Cell]:
         """Return the cells of a row, one for each of COLUMNS. Called for visible rows only."""
         raise NotImplementedError
 
+    def placed_cells(self, row: Row, columns: Sequence[Placed]) -> list[PlacedCell]:
+        """Return the cells of a row in these columns; where there is little room, a cell may cover several columns."""
+        cells = self.cells(row)
+        placed_cells: list[PlacedCell] = []
+        for each in columns:
+            text, style = cells[each.index].text, cells[each.index].style
+            placed_cells.append((each, Cell(fitted(text, each.width, right=self.COLUMNS[each.index].right), style)))
+        return placed_cells
+
+    def columns(self, room: int) -> tuple[Placed, ...]:
+        """Return the columns that fit into a width in cells. Called for every line."""
+        return by_priority(self.COLUMNS, room)
+
     def title(self, column: Column) -> str:
-        """Return what stands above a column."""
+        """Return the title of a column."""
         return column.title
 
-    def choose(self, row: Row) -> None:
-        """The user wants to see more of a row."""
-
     def empty(self) -> str:
-        """Return what is said where there are no rows."""
+        """Return the text of a table without rows."""
         return self.EMPTY
+
+    def choose(self, row: Row) -> None:
+        """Show more of a row."""
+
+    def choose_title(self, index: int) -> None:
+        """React to a click on the title of a column."""
+
+    def find(self, rows: Sequence[Row], row: Row, near: int) -> int:
+        """Return the index in `rows` of a row that was at index `near`; any other index if it is not there."""
+        return _find_identical(rows, row, near)
+
+    def cursor_moved(self) -> None:
+        """React to another row under the cursor."""
 
     # --- rows ---------------------------------------------------------------------------------------------------------
 
@@ -99,28 +119,32 @@ class Table(ScrollView, Generic[Row], can_focus=True):
 
     @property
     def cursor(self) -> int:
-        """The index of the row under the cursor; 0 where there is none."""
+        """The index of the row under the cursor; 0 if there is none."""
         return self._cursor
 
     def set_rows(self, rows: Sequence[Row]) -> None:
-        """Show these rows. Rows are told apart by identity; those that fell away are expected to be the first ones."""
+        """Show these rows."""
         old, self._rows = self._rows, rows
         top = self.scroll_offset.y
-        if self._following or not old:
-            cursor = len(rows) - 1 if self._following else 0
-        else:
-            cursor = _find(rows, old[self._cursor], self._cursor)
-            top += cursor - self._cursor
-        self._cursor = max(0, cursor)
+        cursor = 0
+        if self._following:
+            cursor = len(rows) - 1
+        elif old:
+            cursor = self.find(rows, old[self._cursor], self._cursor)
+            if self.FOLLOWS:
+                top += cursor - self._cursor
+        self._cursor = max(0, min(cursor, len(rows) - 1))
+        self._drawn.clear()
         self.virtual_size = Size(self._width, len(rows) + 1)
         if top != self.scroll_offset.y and not self._following:
             # forced, since the scroll bar may not be there yet
             self.scroll_to(y=max(0, top), animate=False, force=True)
         self._reveal()
         self.refresh()
+        self.cursor_moved()
 
     def set_today(self, wall: datetime) -> None:
-        """Tell times as seen at this local time."""
+        """Set the local time; draw everything if the day has changed."""
         if wall.date() != self.today.date():
             self.refresh()
         self.today = wall
@@ -131,8 +155,9 @@ class Table(ScrollView, Generic[Row], can_focus=True):
         self._cursor = max(0, min(row, len(self._rows) - 1))
         self._following = self.FOLLOWS and self._cursor >= len(self._rows) - 1
         for each in {before, self._cursor}:
-            self._draw_row(each)
+            self.draw_row(each)
         self._reveal()
+        self.cursor_moved()
 
     def _reveal(self) -> None:
         visible = self._height - 1
@@ -161,12 +186,18 @@ class Table(ScrollView, Generic[Row], can_focus=True):
 
     def on_click(self, event: events.Click) -> None:
         offset = event.get_content_offset(self)
-        if offset is None or offset.y < 1:
+        if offset is None:
+            return
+        if offset.y == 0:
+            for each in self.columns(self._width):
+                if each.x <= offset.x < each.x + each.width:
+                    self.choose_title(each.index)
             return
         row = offset.y - 1 + self.scroll_offset.y
         if row < len(self._rows):
+            again = row == self._cursor and event.chain == 2
             self.move_to(row)
-            if event.chain == 2:
+            if again:
                 self.action_choose()
 
     # --- drawing ------------------------------------------------------------------------------------------------------
@@ -179,70 +210,100 @@ class Table(ScrollView, Generic[Row], can_focus=True):
     def _height(self) -> int:
         return self.scrollable_content_region.height
 
+    @property
+    def visible_rows(self) -> range:
+        """The indexes of the rows in view."""
+        top = self.scroll_offset.y
+        return range(top, min(top + self._height - 1, len(self._rows)))
+
     def on_resize(self) -> None:
+        self._drawn.clear()
         self.virtual_size = Size(self._width, len(self._rows) + 1)
         self._reveal()
         self.refresh()
 
     def on_focus(self) -> None:
-        self._draw_row(self._cursor)
+        self.draw_row(self._cursor)
 
     def on_blur(self) -> None:
-        self._draw_row(self._cursor)
+        self.draw_row(self._cursor)
 
-    def _draw_row(self, row: int) -> None:
+    def watch_scroll_y(self, old_value: float, new_value: float) -> None:
+        super().watch_scroll_y(old_value, new_value)
+        self._drawn.clear()
+
+    def draw_row(self, row: int) -> None:
+        """Draw a row if it is in view."""
         y = row + 1 - self.scroll_offset.y
         if 1 <= y < self._height:
             self.refresh(Region(0, y, self._width, 1))
 
+    def draw_timed(self) -> None:
+        """Draw those cells of the timed columns that have changed."""
+        columns = [each for each in self.columns(self._width) if self.COLUMNS[each.index].timed]
+        for row in self.visible_rows:
+            drawn = self._drawn.get(row)
+            if drawn is None:
+                continue  # it is about to be drawn
+            for (before, old), (placed, new) in zip(drawn, self.placed_cells(self._rows[row], columns), strict=False):
+                if old.text != new.text or before != placed:
+                    changed = max(len(old.text.rstrip()), len(new.text.rstrip()))
+                    y = row - self.scroll_offset.y + 1
+                    self.refresh(Region(placed.x, y, min(changed, placed.width), 1))
+
+    def render_lines(self, crop: Region) -> list[Strip]:
+        self._base = self.rich_style
+        return super().render_lines(crop)
+
     def render_line(self, y: int) -> Strip:
-        columns = self._width
         row = y - 1 + self.scroll_offset.y
+        cells: list[Cell] = []
+        reverse = False
         if y == 0:
-            strip = self._titles()
+            cells = self._titles()
         elif row < len(self._rows):
-            strip = self._row(row)
+            cells = self._row(row)
+            reverse = row == self._cursor and self.has_focus
         elif not self._rows:
-            strip = self._empty_line(y - 2)
-        else:
-            return Strip.blank(columns, self.rich_style)
-        strip = strip.crop_extend(0, columns, None)
-        if row == self._cursor and self.has_focus and y and self._rows:
-            strip = strip.apply_style(_REVERSE)
-        return strip.apply_style(self.rich_style)
+            cells = [Cell(self._empty_line(y - 2), DIM)]
+        return Strip(segments(cells, self._width, self._base, reverse=reverse), self._width)
 
-    def _titles(self) -> Strip:
-        cells = [Cell(self.title(column), _TITLE) for column in self.COLUMNS]
-        return self._strip(Segment(" " * GUTTER, _TITLE), cells, _TITLE)
+    def _titles(self) -> list[Cell]:
+        titles: list[PlacedCell] = []
+        for each in self.columns(self._width):
+            column = self.COLUMNS[each.index]
+            titles.append((each, Cell(fitted(self.title(column), each.width, right=column.right), TITLE)))
+        return [Cell(" " * GUTTER, TITLE), *_spaced(titles)]
 
-    def _row(self, row: int) -> Strip:
-        mark = "›" if row == self._cursor else " "
-        return self._strip(Segment(mark, _MARK), self.cells(self._rows[row]), PLAIN)
+    def _row(self, row: int) -> list[Cell]:
+        cells = self.placed_cells(self._rows[row], self.columns(self._width))
+        self._drawn[row] = [each for each in cells if self.COLUMNS[each[0].index].timed]
+        mark = Cell("›", BOLD) if row == self._cursor else Cell(" " * GUTTER)
+        return [mark, *_spaced(cells)]
 
-    def _strip(self, gutter: Segment, cells: Sequence[Cell], between: Style) -> Strip:
-        segments = [gutter]
-        x = GUTTER
-        for placed in lay_out(self.COLUMNS, self._width):
-            cell = cells[placed.index]
-            if placed.x > x:
-                segments.append(Segment(" " * (placed.x - x), between))
-            text = fitted(cell.text, placed.width, right=self.COLUMNS[placed.index].right)
-            segments.append(Segment(text, cell.style))
-            x = placed.x + placed.width
-        return Strip(segments)
-
-    def _empty_line(self, line: int) -> Strip:
+    def _empty_line(self, line: int) -> str:
         lines = formatting.wrap(self.empty(), max(1, self._width - 2 * GUTTER))
-        text = lines[line] if 0 <= line < len(lines) else ""
-        return Strip([Segment(" " * GUTTER + text, DIM)])
+        return " " * GUTTER + lines[line] if 0 <= line < len(lines) else ""
+
+
+def _spaced(cells: Iterable[PlacedCell]) -> list[Cell]:
+    """Return the cells, each with the gap behind it."""
+    spaced: list[Cell] = []
+    x = GUTTER
+    for placed, cell in cells:
+        if placed.x > x:
+            spaced[-1] = Cell(spaced[-1].text + " " * (placed.x - x), spaced[-1].style)
+        spaced.append(cell)
+        x = placed.x + placed.width
+    return spaced
 
 
 def same(rows: Sequence[Row], source: deque[Row]) -> bool:
-    """Return whether a copy taken earlier of what only grows, and loses its first, is still the whole of it."""
+    """Return whether `rows`, an earlier copy of a deque that grows at its end and loses its first, equals it still."""
     return len(rows) == len(source) and (not rows or (rows[-1] is source[-1] and rows[0] is source[0]))
 
 
-def _find(rows: Sequence[Row], row: Row, near: int) -> int:
+def _find_identical(rows: Sequence[Row], row: Row, near: int) -> int:
     """Return the index of a row that was at `near`, most often a little above now; 0 where it is gone."""
     start = min(near, len(rows) - 1)
     for index in chain(range(start, -1, -1), range(start + 1, len(rows))):
