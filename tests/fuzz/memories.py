@@ -26,18 +26,18 @@ def one_input(data: bytes) -> None:
     """Read the input as the file of one of the programs."""
     material = Material(data)
     read = material.choice(_READERS)
-    name = material.choice(_NAMES)
+    file = material.choice(_NAMES)
     content = material.rest()
-    memory = read(f"/home/me/{name}", content)
-    for recollection in memory.recollections:
-        for account in recollection.accounts:
-            harmless(str(account), longest=255)
-            getmail.spelled(account)
-            assert len(memory.of(account)) == len(set(memory.of(account)))
-        assert all(UID.fullmatch(uid.encode("latin-1")) for uid in recollection.uids)
-    remembered = sum(len(recollection.uids) for recollection in memory.recollections)
+    memory = read(f"/home/me/{file}", content)
+    for account in memory.accounts:
+        for name in account.names:
+            harmless(str(name), longest=255)
+            getmail.spelled(name)
+            assert len(memory.of(name)) == len(set(memory.of(name)))
+        assert all(UID.fullmatch(uid.encode("latin-1")) for uid in account.uids)
+    remembered = sum(len(account.uids) for account in memory.accounts)
     assert remembered <= content.count(b"\n") + 1
-    assert len(memory.bad) == min(memory.passed_over, NAMED)
+    assert len(memory.bad) == min(memory.skipped, NAMED)
     for line in memory.bad:
         harmless(line.text, longest=61)
     assert memory.of(SeenAccountName("nobody", "nowhere.example.test")) == [] or b"nowhere" in content

@@ -11,8 +11,8 @@ from tui_popretr.migration.seen_file import SeenAccountName
 def accounts(data: bytes) -> dict[str, list[str]]:
     """The UIDs by account."""
     memory = read("f", data)
-    assert memory.passed_over == 0, memory.bad
-    return {f"{each.accounts[0].user} AT {each.accounts[0].host}": each.uids for each in memory.recollections}
+    assert memory.skipped == 0, memory.bad
+    return {f"{each.names[0].user} AT {each.names[0].host}": each.uids for each in memory.accounts}
 
 
 def test_a_line_for_each_message() -> None:
@@ -57,14 +57,14 @@ def test_lines_that_are_read(line: bytes, account: str, uid: str) -> None:
 def test_lines_that_are_passed_over_counted_and_named(line: bytes, shown: str) -> None:
     memory = read("f", b"me@h 1\n" + line + b"\nme@h 2\n")
     assert memory.of(SeenAccountName("me", "h")) == ["1", "2"]
-    assert memory.passed_over == 1
+    assert memory.skipped == 1
     assert memory.bad == [(2, shown)]
 
 
 def test_an_account_that_is_no_text_harms_nobody() -> None:
     memory = read("f", b"\xff\x1b@h 1\nme@h 2\n")
     assert memory.of(SeenAccountName("me", "h")) == ["2"]
-    assert str(memory.recollections[0].accounts[0]) == "\\udcff\\x1b@h"
+    assert str(memory.accounts[0].names[0]) == "\\udcff\\x1b@h"
 
 
 def test_its_usual_places() -> None:

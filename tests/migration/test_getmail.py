@@ -16,7 +16,7 @@ ME = SeenAccountName("me", "pop.example.net")
 def test_a_line_for_each_message() -> None:
     memory = read(PATH, b"UID1-1\x001700000000\nUID1-2\x001700000001\n\n")
     assert memory.of(ME) == ["UID1-1", "UID1-2"]
-    assert memory.passed_over == 0
+    assert memory.skipped == 0
 
 
 def test_uids_are_read_as_a_server_gives_them() -> None:

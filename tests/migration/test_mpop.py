@@ -17,14 +17,14 @@ ME, YOU = SeenAccountName("me", "pop.example.net"), SeenAccountName("you@isp.exa
 
 def test_lists_of_several_accounts() -> None:
     memory = read("f", HEAD + b" 2 pop.example.net me\n000a\n000b\n 1 pop.example.org you@isp.example\n000a\n")
-    assert memory.passed_over == 0
+    assert memory.skipped == 0
     assert (memory.of(ME), memory.of(YOU)) == (["000a", "000b"], ["000a"])
     assert memory.of(SeenAccountName("me", "pop.example.org")) == []
 
 
 def test_the_times_of_later_versions() -> None:
     memory = read("f", HEAD + b" 3 pop.example.net me\n000a 1790000000\n000b 0\n000c -1\n")
-    assert memory.passed_over == 0
+    assert memory.skipped == 0
     assert memory.of(ME) == ["000a", "000b", "000c"]
 
 
@@ -34,7 +34,7 @@ def test_behind_the_comments_a_uid_may_begin_like_one() -> None:
 
 def test_line_ends_of_other_systems() -> None:
     memory = read("f", (HEAD + b" 1 pop.example.net me\n000a 1\n").replace(b"\n", b"\r\n"))
-    assert (memory.of(ME), memory.passed_over) == (["000a"], 0)
+    assert (memory.of(ME), memory.skipped) == (["000a"], 0)
 
 
 @pytest.mark.parametrize(
@@ -53,18 +53,18 @@ def test_line_ends_of_other_systems() -> None:
 def test_what_makes_no_sense_is_passed_over_counted_and_named(lines: bytes, number: int, shown: str) -> None:
     memory = read("f", lines)
     assert memory.of(ME) == ["a", "b"]
-    assert (memory.passed_over, memory.bad) == (1, [(number, shown)])
+    assert (memory.skipped, memory.bad) == (1, [(number, shown)])
 
 
 def test_uids_are_read_as_a_server_gives_them() -> None:
     memory = read("f", b" 2 pop.example.net me\ncaf\xe9\n" + b"x" * 1000 + b"\n")
-    assert (memory.of(ME), memory.passed_over) == (["caf\xe9", "x" * 1000], 0)
+    assert (memory.of(ME), memory.skipped) == (["caf\xe9", "x" * 1000], 0)
 
 
 def test_uids_behind_a_head_that_makes_no_sense_belong_to_nobody() -> None:
     memory = read("f", b" 1 pop.example.net me\na\n 1 nonsense\nb\nc\n")
     assert memory.of(ME) == ["a"]
-    assert memory.passed_over == 3
+    assert memory.skipped == 3
 
 
 def test_its_usual_places(tmp_path: Path) -> None:

@@ -34,22 +34,22 @@ def sample(folder: Path, name: str) -> str:
 
 
 def test_a_file_is_read(tmp_path: Path, name: str) -> None:
-    memory = TOOLS[name].remember(sample(tmp_path, name))
+    memory = TOOLS[name].read(sample(tmp_path, name))
     assert memory.path == str(tmp_path / SAMPLES[name][0])
     assert memory.of(ME) == ["u1", "u2"]
-    assert memory.passed_over == 0
+    assert memory.skipped == 0
 
 
 def test_an_editors_mark_at_the_beginning_is_no_part_of_the_first_line(tmp_path: Path, name: str) -> None:
     path = Path(sample(tmp_path, name))
     path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
-    memory = TOOLS[name].remember(str(path))
+    memory = TOOLS[name].read(str(path))
     assert memory.of(ME) == ["u1", "u2"]
-    assert memory.passed_over == 0
+    assert memory.skipped == 0
 
 
 def test_case_counts_in_users_only(tmp_path: Path, name: str) -> None:
-    memory = TOOLS[name].remember(sample(tmp_path, name))
+    memory = TOOLS[name].read(sample(tmp_path, name))
     assert memory.of(SeenAccountName("me", "POP.Example.NET")) == ["u1", "u2"]
     assert memory.of(SeenAccountName("Me", "pop.example.net")) == []
 
@@ -69,27 +69,27 @@ def test_hosts_are_compared_by_their_one_form(name: str) -> None:
     )
 )
 def test_any_bytes(name: str, data: bytes) -> None:
-    memory = TOOLS[name]._read("oldmail-h-110-me", data)
+    memory = TOOLS[name]._parse("oldmail-h-110-me", data)
     lines = len([line for line in data.split(b"\n") if line.strip()])
-    uids = [uid for each in memory.recollections for uid in each.uids]
+    uids = [uid for each in memory.accounts for uid in each.uids]
     assert len(uids) <= lines
-    assert memory.passed_over <= lines
+    assert memory.skipped <= lines
     assert all(re.fullmatch("[^\x00-\x1f\x7f]{1,1000}", uid) for uid in uids)
-    assert len(memory.bad) == min(memory.passed_over, NAMED)
+    assert len(memory.bad) == min(memory.skipped, NAMED)
     assert not any(re.search("[\x00-\x1f\x7f-\x9f\ud800-\udfff]", line.text) for line in memory.bad)
 
 
 def test_long_lines_cost_no_more_than_their_length(name: str) -> None:
     for data in (b" " * 1_000_000, b"@" * 1_000_000, b"me@h" + b" \t" * 500_000, b"-1" * 500_000, b"\0" * 1_000_000):
-        assert TOOLS[name]._read("oldmail-h-110-me", data).passed_over <= 1
+        assert TOOLS[name]._parse("oldmail-h-110-me", data).skipped <= 1
 
 
 def test_a_file_that_is_no_memory_at_all(tmp_path: Path, name: str) -> None:
-    memory = TOOLS[name]._read("x", os.urandom(100_000))
-    assert len(memory.bad) == NAMED < memory.passed_over
+    memory = TOOLS[name]._parse("x", os.urandom(100_000))
+    assert len(memory.bad) == NAMED < memory.skipped
 
 
 def test_an_endless_file(tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tools, "_LARGEST", 5)
     with pytest.raises(FileTooLargeError):
-        TOOLS[name].remember(sample(tmp_path, name))
+        TOOLS[name].read(sample(tmp_path, name))

@@ -87,14 +87,14 @@ def _remember(tool: Tool, files: Sequence[str]) -> list[SeenFile]:
     for memory in memories:
         for line in memory.bad:
             _warn(f"{visible(memory.path, 4096)}:{line.number}: warning: passed over, it makes no sense: '{line.text}'")
-        if more := memory.passed_over - len(memory.bad):
+        if more := memory.skipped - len(memory.bad):
             _warn(f"{visible(memory.path, 4096)}: warning: {plural(more, 'further line')} passed over")
     return memories
 
 
 def _read_named(tool: Tool, files: Sequence[str]) -> list[SeenFile]:
     try:
-        return [tool.remember(path) for path in files]
+        return [tool.read(path) for path in files]
     except OSError as problem:
         raise UsageError(
             f"{visible(str(problem.filename), 4096)} cannot be read: {describe_os_error(problem)}"
@@ -106,7 +106,7 @@ def _read_usual(tool: Tool) -> list[SeenFile]:
     try:
         for path in tool.places(os.environ):
             try:
-                memories.append(tool.remember(path))
+                memories.append(tool.read(path))
             except FileNotFoundError:
                 continue
             except OSError as problem:
@@ -138,9 +138,9 @@ def _match(tool: Tool, client: ClientSettings, named: str | None, memories: Sequ
         return _Match(client, account, tuple(uids), tuple(found))
     accounts = Counter[str]()
     for memory in memories:
-        for each in memory.recollections:
-            if each.accounts:
-                accounts[str(each.accounts[0])] += len(each.uids)
+        for each in memory.accounts:
+            if each.names:
+                accounts[str(each.names[0])] += len(each.uids)
     names = [f"{name} ({plural(number, 'message')})" for name, number in accounts.most_common(_NAMED)]
     if more := len(accounts) - len(names):
         names.append(f"{more} more")

@@ -1,1 +1,1 @@
-"""Migration: what other retrievers remember of the mail that they have left on the servers."""
+"""Migration: the lists of seen messages that fetchmail, getmail and mpop keep."""

@@ -1,4 +1,4 @@
-"""fetchmail's memory: one line `USER@HOST UID` for each message that it has seen and left (fetchmail(1), --idfile)."""
+"""fetchmail's file of seen messages: one line `USER@HOST UID` per message (fetchmail(1), --idfile)."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ _LINE = re.compile(rb"([^@]+@[^ \t]+)[ \t]+([^ \t]+)")
 
 
 def places(environ: Mapping[str, str]) -> list[str]:
-    """Return where fetchmail keeps it unless told otherwise."""
+    """Return the default paths."""
     home = environ.get("FETCHMAILHOME") or environ.get("HOME_ETC") or home_of(environ)
     return [os.path.join(home, ".fetchids"), _OF_THE_SYSTEM]
 
 
 def read(path: str, data: bytes) -> SeenFile:
-    """Return what the file says."""
-    memory = SeenFile(path)
+    """Parse the file."""
+    seen = SeenFile(path)
     accounts: dict[SeenAccountName, SeenAccount] = {}
     for number, line in lines_of(data):
         match = _LINE.fullmatch(line.strip())
         user, _, host = match[1].rpartition(b"@") if match else (b"", b"", b"")
         uid = uid_of(match[2]) if match else None
         if not user or not host or uid is None:
-            memory.pass_over(number, line)
+            seen.skip(number, line)
             continue
         account = SeenAccountName(name_of(user), name_of(host))
         if account not in accounts:
             accounts[account] = SeenAccount((account,))
-            memory.recollections.append(accounts[account])
+            seen.accounts.append(accounts[account])
         accounts[account].uids.append(uid)
-    return memory
+    return seen

@@ -1,4 +1,4 @@
-"""getmail's memory, versions 5 and 6: a file for each account, oldmail-SERVER-PORT-USER, with lines `UID NUL TIME`."""
+"""getmail's files of seen messages (versions 5, 6): oldmail-SERVER-PORT-USER for each account, lines `UID NUL TIME`."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ _PORT = re.compile("-([0-9]{1,5})-")
 _POP3_PORTS = ("110", "995")
 # A configuration may quote server and user, or the name may have been copied from the output of `ls`.
 _QUOTES: Final = "'\""
-# What getmail writes as one hyphen in the names of files.
+# getmail replaces these by one hyphen in file names.
 _REPLACED = re.compile(r"[/\\:;<>|]+")
 
 
 def places(environ: Mapping[str, str]) -> list[str]:
-    """Return the files of all accounts in the folders that getmail uses unless told otherwise."""
+    """Return the files of all accounts in the default folders."""
     home = home_of(environ)
     settings = environ.get("XDG_CONFIG_HOME") or os.path.join(home, ".config")
     folders = [os.path.join(settings, "getmail"), os.path.join(home, ".getmail")]
@@ -34,26 +34,26 @@ def places(environ: Mapping[str, str]) -> list[str]:
 
 
 def spelled(account: SeenAccountName) -> SeenAccountName:
-    """Return the account as the name of its file has it."""
+    """Return the account as getmail writes it in a file name."""
     return SeenAccountName(_REPLACED.sub("-", account.user), _REPLACED.sub("-", account.host))
 
 
 def read(path: str, data: bytes) -> SeenFile:
-    """Return what the file says, under each account that its name can mean."""
-    recollection = SeenAccount(accounts_of(os.path.basename(path)))
-    memory = SeenFile(path, [recollection])
+    """Parse the file. Its UIDs belong to every account that its name may mean."""
+    account = SeenAccount(accounts_of(os.path.basename(path)))
+    seen = SeenFile(path, [account])
     for number, line in lines_of(data):
         raw, nul, time = line.strip().partition(b"\0")
         uid = uid_of(raw)
         if uid is None or not nul or not time.removeprefix(b"-").isdigit():
-            memory.pass_over(number, line)
+            seen.skip(number, line)
         else:
-            recollection.uids.append(uid)
-    return memory
+            account.uids.append(uid)
+    return seen
 
 
 def accounts_of(name: str) -> tuple[SeenAccountName, ...]:
-    """Return whose file it may be: host and user may hold hyphens, and then several readings are possible."""
+    """Return the accounts that a file name may mean: several if host or user contain hyphens."""
     name = name.strip(_QUOTES)
     rest = name.removeprefix(_PREFIX)
     if rest == name:

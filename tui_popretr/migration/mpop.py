@@ -1,4 +1,4 @@
-"""mpop's memory: lists of UIDs, each headed by ` COUNT HOST USER`; since 1.4.23 with a time behind each UID."""
+"""mpop's files of seen messages: lists of UIDs after a line ` COUNT HOST USER`; since 1.4.23 a time after each UID."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ _ENTRY = re.compile(rb"([^ ]+)(?: -?[0-9]+)?")
 
 
 def places(environ: Mapping[str, str]) -> list[str]:
-    """Return the files of all accounts in the folder that mpop uses unless told otherwise."""
+    """Return the files of all accounts in the default folder."""
     folder = os.path.join(home_of(environ), ".mpop_uidls")
     if not os.path.isdir(folder):
-        return [folder]  # one file for all accounts, as some have set it up
+        return [folder]  # some users have one file for all accounts
     return [os.path.join(folder, name) for name in sorted(os.listdir(folder))]
 
 
 def read(path: str, data: bytes) -> SeenFile:
-    """Return what the file says. A list that is shorter or longer than its head says is told of, and used."""
-    memory = SeenFile(path)
+    """Parse the file. A list that has not the length in its head is used; its head counts as a bad line."""
+    seen = SeenFile(path)
     current: SeenAccount | None = None
-    announced = (0, b"", 0)  # number and text of the head's line, and its count
+    announced = (0, b"", 0)  # of the head: line number, text, count
 
     def close() -> None:
         if current is not None and len(current.uids) != announced[2]:
-            memory.pass_over(announced[0], announced[1])
+            seen.skip(announced[0], announced[1])
 
     beginning = True
     for number, line in lines_of(data):
@@ -42,17 +42,17 @@ def read(path: str, data: bytes) -> SeenFile:
             head = _HEAD.fullmatch(line)
             if head is None:
                 current = None
-                memory.pass_over(number, line)
+                seen.skip(number, line)
                 continue
             current = SeenAccount((SeenAccountName(name_of(head[3]), name_of(head[2])),))
             announced = (number, line, int(head[1]))
-            memory.recollections.append(current)
+            seen.accounts.append(current)
             continue
         entry = _ENTRY.fullmatch(line)
         uid = uid_of(entry[1]) if entry else None
         if uid is None or current is None:
-            memory.pass_over(number, line)
+            seen.skip(number, line)
         else:
             current.uids.append(uid)
     close()
-    return memory
+    return seen

@@ -1,4 +1,4 @@
-"""What another retriever remembers: the UIDs of each of its accounts, and the lines that make no sense."""
+"""A file of another retriever: the UIDs of each of its accounts, and the lines that are not understood."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from tui_popretr.hosts import host_key
 from tui_popretr.pop3.listing import UID
 from tui_popretr.text import visible
 
-#: So many bad lines of a file are kept, to be named; all are counted.
+#: At most this many bad lines of a file are kept for the report. All are counted.
 NAMED = 10
 
 
 class SeenAccountName(NamedTuple):
-    """Whose maildrop it is, as the other program writes it. Bytes that are no UTF-8 are lone surrogates here."""
+    """An account, as the other program writes it. Bytes that are not UTF-8 become lone surrogates."""
 
     user: str
     host: str
@@ -33,7 +33,7 @@ class SeenAccountName(NamedTuple):
 
 
 class BadLine(NamedTuple):
-    """A line that was passed over. `text` is safe to show."""
+    """A line that was skipped. `text` is safe to show."""
 
     number: int
     text: str
@@ -43,39 +43,39 @@ class BadLine(NamedTuple):
 class SeenAccount:
     """The UIDs of one account.
 
-    `accounts` has several entries where the file leaves open which of them it is, the likeliest first.
+    `names` has several entries if the name of the file is ambiguous, the most likely one first.
     """
 
-    accounts: tuple[SeenAccountName, ...]
+    names: tuple[SeenAccountName, ...]
     uids: list[str] = field(default_factory=list)
 
     def belongs_to(self, account: SeenAccountName) -> bool:
-        return any(account.same_as(each) for each in self.accounts)
+        return any(account.same_as(each) for each in self.names)
 
 
 @dataclass(slots=True)
 class SeenFile:
-    """What one file says. `passed_over` counts its bad lines, of which `bad` has the first."""
+    """The content of one file. `skipped` counts its bad lines; `bad` has the first of them."""
 
     path: str
-    recollections: list[SeenAccount] = field(default_factory=list)
+    accounts: list[SeenAccount] = field(default_factory=list)
     bad: list[BadLine] = field(default_factory=list)
-    passed_over: int = 0
+    skipped: int = 0
 
     def of(self, account: SeenAccountName) -> list[str]:
         """Return the UIDs of an account, each once, in the file's order."""
-        found = (each.uids for each in self.recollections if each.belongs_to(account))
+        found = (each.uids for each in self.accounts if each.belongs_to(account))
         return list(dict.fromkeys(uid for uids in found for uid in uids))
 
-    def pass_over(self, number: int, line: bytes) -> None:
-        """Count a line that makes no sense."""
-        self.passed_over += 1
+    def skip(self, number: int, line: bytes) -> None:
+        """Count a line that is not understood."""
+        self.skipped += 1
         if len(self.bad) < NAMED:
             self.bad.append(BadLine(number, visible(line, 60)))
 
 
 def home_of(environ: Mapping[str, str]) -> str:
-    """Return the home folder of the user that runs the program. Raises ConfigurationError where it is not known."""
+    """Return the home folder of the user that runs the program. Raises ConfigurationError if it is unknown."""
     try:
         return home_folder(environ)
     except UnknownHomeError as error:
@@ -90,7 +90,7 @@ def lines_of(data: bytes) -> Iterator[tuple[int, bytes]]:
 
 
 def uid_of(raw: bytes) -> str | None:
-    """Return a UID as parse_uidl() does, None if it is not usable."""
+    """Return a UID as parse_uidl() does; None if it is not usable."""
     return raw.decode("latin-1") if UID.fullmatch(raw) else None
 
 

@@ -1,4 +1,4 @@
-"""The programs whose memory can be read, and their files."""
+"""The programs from which seen messages can be imported, and their files."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ _LARGEST = 256 * 1024**2
 
 @dataclass(frozen=True, slots=True)
 class Tool:
-    """One of those programs."""
+    """One of these programs."""
 
     name: str
-    #: In words, where its memory is unless it was told otherwise.
+    #: The default place of its files, for error texts.
     usual: str
-    #: The paths to look at, of which some may not be there. Raises OSError where a folder cannot be read.
+    #: Returns the default paths; the files may be missing. Raises OSError if a folder cannot be read.
     places: Callable[[Mapping[str, str]], list[str]]
-    _read: Callable[[str, bytes], SeenFile]
-    #: The account as the program writes it.
+    _parse: Callable[[str, bytes], SeenFile]
+    #: Returns the account as the program writes it.
     spelled: Callable[[SeenAccountName], SeenAccountName] = lambda account: account
 
-    def remember(self, path: str) -> SeenFile:
-        """Return what a file of the program's says. Raises OSError and, where it cannot be a path, ValueError."""
-        return self._read(path, read_whole(path, _LARGEST).data)
+    def read(self, path: str) -> SeenFile:
+        """Read a file of the program. Raises OSError, and ValueError if `path` cannot be a path."""
+        return self._parse(path, read_whole(path, _LARGEST).data)
 
 
 TOOLS: Final = {
