@@ -19,12 +19,12 @@ PROCESS = """
 import signal, threading
 from tui_popretr.process import signals
 never, soon = 1000.0, 0.1
-ends._LAST_RESORT, ends._AFTERWARDS, ends._AT_ONCE = {times}
+signals._LAST_RESORT, signals._AFTERWARDS, signals._AT_ONCE = {times}
 tell = lambda *words: print(*words, flush=True)
 def tells(what):
     return lambda number: tell(what, signal.Signals(number).name)
 signal.signal(signal.SIGWINCH, lambda *_: None)
-with ends.Ends(tells("begin"), tells("hurry"), {more}) as it:
+with signals.SignalWatcher(tells("begin"), tells("hurry"), {more}) as it:
     {body}
 """
 HANG = """signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
