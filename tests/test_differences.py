@@ -55,45 +55,43 @@ SHOWN_BY = {
     ],
     "a client that has done its runs": [
         "engine/test_client.py::test_who_is_done_stays_and_does_not_disturb_the_others",
-        "engine/test_sessions_stop.py::test_a_client_that_ends_disturbs_no_other",
+        "session/test_stop.py::test_a_client_that_ends_disturbs_no_other",
     ],
-    "a refused CAPA": ["engine/test_sessions_dialogue.py::test_a_refused_capa_is_harmless"],
+    "a refused CAPA": ["session/test_dialogue.py::test_a_refused_capa_is_harmless"],
     "-ERR for one message": [
-        "engine/test_sessions_trouble.py::test_a_refused_message_leaves_the_others_delivered_and_deleted",
+        "session/test_trouble.py::test_a_refused_message_leaves_the_others_delivered_and_deleted",
         "dovecot/test_signals.py::test_one_message_that_the_server_cannot_read",
     ],
     "a message that breaks the connection": [
-        "engine/test_sessions_trouble.py::test_a_message_that_breaks_the_connection",
-        "engine/test_sessions_trouble.py::test_after_three_failures_a_message_is_tried_last_and_once_a_day",
+        "session/test_trouble.py::test_a_message_that_breaks_the_connection",
+        "session/test_trouble.py::test_after_three_failures_a_message_is_tried_last_and_once_a_day",
     ],
     "trouble after messages were delivered": [
-        "engine/test_sessions_twice.py::test_deletions_that_quit_did_not_do_are_made_up_for",
-        "engine/test_sessions_twice.py::test_another_message_under_a_used_uid_is_delivered",
+        "session/test_twice.py::test_deletions_that_quit_did_not_do_are_made_up_for",
+        "session/test_twice.py::test_another_message_under_a_used_uid_is_delivered",
         "dovecot/test_keeping.py::test_a_connection_that_is_cut_before_quit_is_answered",
     ],
     "octets in clear behind STLS's +OK": [
-        "engine/test_sessions_dialogue.py::test_no_credentials_without_tls",
+        "session/test_dialogue.py::test_no_credentials_without_tls",
         "pop3/test_machine.py::test_injected_bytes_are_seen_before_and_after_the_handshake",
     ],
-    "names in certificates": ["engine/test_stream.py::test_wildcards_addresses_and_case"],
+    "names in certificates": ["net/test_stream.py::test_wildcards_addresses_and_case"],
     "Java key stores (JKS)": [
         "config/test_clients.py::test_a_java_key_store_is_refused_with_the_command_that_converts_it"
     ],
-    "many messages": ["engine/test_sessions_dialogue.py::test_pipelining_where_the_server_has_it"],
+    "many messages": ["session/test_dialogue.py::test_pipelining_where_the_server_has_it"],
     # Messages and logs
     "dot-stuffing in stored messages": ["test_differences.py::test_a_message_arrives_as_it_was_sent"],
     "addresses in stored messages": ["test_differences.py::test_a_message_arrives_as_it_was_sent"],
-    "when a message is deleted": [
-        "engine/test_sessions_dialogue.py::test_a_dele_comes_behind_file_audit_line_and_journal"
-    ],
+    "when a message is deleted": ["session/test_dialogue.py::test_a_dele_comes_behind_file_audit_line_and_journal"],
     "passwords in the transcript": [
-        "engine/test_wire.py::test_secrets_never_appear_in_it_even_when_the_server_echoes_them",
+        "session/test_connection.py::test_secrets_never_appear_in_it_even_when_the_server_echoes_them",
         "dovecot/test_login.py::test_the_transcript_shows_each_step_and_no_secret",
     ],
-    "a log that goes quiet": ["engine/test_logbook.py::test_a_quiet_log_reaches_the_disk_within_its_flush"],
+    "a log that goes quiet": ["engine/test_logfiles.py::test_a_quiet_log_reaches_the_disk_within_its_flush"],
     # Decided here
     "SMTP mode": ["config/test_destinations.py::test_smtp_settings"],
-    "the Received header": ["delivery/test_received.py::test_where_it_came_from"],
+    "the Received header": ["mail/test_received.py::test_where_it_came_from"],
     "EHLO and LHLO": ["delivery/smtp/test_hello.py::test_the_name_in_ehlo"],
     "the root folder": [
         "config/test_paths.py::test_root_is_the_parent_of_a_folder_called_conf",
@@ -109,12 +107,12 @@ SHOWN_BY = {
     ],
     "a DTD, entities, external references": ["config/test_reader.py::test_entities_are_refused"],
     "two clients on one account": [
-        "engine/test_places.py::test_sessions_on_one_maildrop_never_overlap",
+        "engine/test_slots.py::test_sessions_on_one_maildrop_never_overlap",
         "config/test_checks.py::test_two_clients_on_one_maildrop",
     ],
     "a rejected login": ["engine/test_client.py::test_rejected_logins_back_off_until_the_user_polls"],
-    "`[IN-USE]` and the server's other reasons": ["engine/test_login.py::test_response_codes_end_the_attempt_at_once"],
-    "TLS": ["engine/test_tls.py::test_the_oldest_version"],
+    "`[IN-USE]` and the server's other reasons": ["session/test_login.py::test_response_codes_end_the_attempt_at_once"],
+    "TLS": ["net/test_tls.py::test_the_oldest_version"],
     "`mandatory`, `clientauth`, `cache`, `expiry` and `shake` of `ssl`": [
         "config/test_grammar.py::test_ignored_sections_knobs_and_attributes_are_noted_once_each"
     ],
