@@ -22,8 +22,8 @@ import trio
 
 from tui_popretr.bus import Bus
 from tui_popretr.commands import Command
+from tui_popretr.config.describe import client_info
 from tui_popretr.config.reader import load
-from tui_popretr.engine.describe import client_info
 from tui_popretr.engine.service import Engine
 from tui_popretr.errors import ExitCode
 from tui_popretr.facts import (

@@ -8,7 +8,7 @@ import pytest
 
 from tests.config.helpers import SERVER, client, load_text, only_client, task, warnings
 from tui_popretr.config.checks import clear_text_logins
-from tui_popretr.config.model import AuthType
+from tui_popretr.config.choices import AuthType
 
 REMOTE = SERVER.replace("127.0.0.1", "pop.example.net")
 

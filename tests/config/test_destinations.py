@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from tests.config.helpers import SERVER, client, error_of, errors, load_text, only_client, settings_of, task, warnings
+from tui_popretr.config.choices import Eol
 from tui_popretr.config.model import (
     CommandDestination,
     Destination,
-    Eol,
     FolderDestination,
     FromFile,
     MaildirDestination,

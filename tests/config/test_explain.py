@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.config.helpers import SERVER, client, only_client
-from tui_popretr.config.explain import describe, octets, span
+from tui_popretr.config.describe import describe
+from tui_popretr.config.units import octets, span
 
 
 def test_a_simple_client(tmp_path: Path) -> None:

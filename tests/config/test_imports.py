@@ -7,7 +7,7 @@ import sys
 
 
 def test_the_reader_loads_no_heavy_module() -> None:
-    code = "import sys, tui_popretr.config.reader, tui_popretr.config.explain; print(*sys.modules)"
+    code = "import sys, tui_popretr.config.reader, tui_popretr.config.describe; print(*sys.modules)"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     loaded = set(result.stdout.split())
     assert "tui_popretr.config.reader" in loaded

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.config.helpers import client, error_of, load_text, messages, settings_of, task, warnings
-from tui_popretr.config.model import LogSettings, Rotation
+from tui_popretr.config.choices import Rotation
+from tui_popretr.config.model import LogSettings
 from tui_popretr.config.problems import Severity
 from tui_popretr.logs.trace import parse_level
 

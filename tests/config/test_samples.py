@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 
 from tests.config.helpers import load_text, messages, settings_of
+from tui_popretr.config.choices import AuthType, Rotation
+from tui_popretr.config.describe import describe
 from tui_popretr.config.directory import read_directory
-from tui_popretr.config.explain import describe
 from tui_popretr.config.grammar import ROOTS, Shape
-from tui_popretr.config.model import AuthType, FolderDestination, MaildirDestination, Rotation
+from tui_popretr.config.model import FolderDestination, MaildirDestination
 from tui_popretr.config.problems import Report, Severity
 from tui_popretr.config.reader import load
 

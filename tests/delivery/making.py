@@ -9,11 +9,11 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 from tests.delivery.smtp.receiver import Receiver
+from tui_popretr.config.choices import Eol
 from tui_popretr.config.model import (
     ClientSettings,
     CommandDestination,
     Destination,
-    Eol,
     FolderDestination,
     MaildirDestination,
     Modes,

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.support.clock import local
-from tui_popretr.config.model import AuthType, FolderDestination, Literal, MaildirDestination, Settings
+from tui_popretr.config.choices import AuthType
+from tui_popretr.config.model import FolderDestination, Literal, MaildirDestination, Settings
 from tui_popretr.config.reader import load
 from tui_popretr.demo.accounts import DemoAccount, make_accounts
 from tui_popretr.demo.configuration import address_of, read_configuration, write_configuration

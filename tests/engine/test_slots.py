@@ -7,7 +7,8 @@ from collections import Counter
 
 import pytest
 
-from tui_popretr.config.model import AuthType, Concurrency, Server, TlsPolicy
+from tui_popretr.config.choices import AuthType
+from tui_popretr.config.model import Concurrency, Server, TlsPolicy
 from tui_popretr.engine.slots import SessionSlot, SessionSlots
 
 

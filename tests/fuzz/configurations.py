@@ -12,8 +12,8 @@ from typing import Final
 
 from tests.fuzz.expectations import harmless
 from tests.fuzz.material import Material
+from tui_popretr.config.describe import describe
 from tui_popretr.config.directory import SINK, read_directory
-from tui_popretr.config.explain import describe
 from tui_popretr.config.problems import Problem, Report, Severity
 from tui_popretr.config.reader import load
 

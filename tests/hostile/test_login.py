@@ -12,7 +12,7 @@ from tests.hostile.behaviour import Behaviour, prove
 from tests.hostile.script import CUT, ORDINARY, SILENCE, UNSAID, Script, edited, endlessly, slowly
 from tests.hostile.service import TIMEOUT
 from tests.support.passwords import PASSWORD
-from tui_popretr.config.model import AuthType
+from tui_popretr.config.choices import AuthType
 from tui_popretr.errors import ExitCode
 
 APOP = {"auth_types": (AuthType.APOP,)}

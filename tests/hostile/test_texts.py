@@ -10,7 +10,7 @@ from trio.testing import MockClock, trio_test
 from tests.hostile.behaviour import Behaviour, prove
 from tests.hostile.script import Play, Script, rest
 from tests.support.passwords import PASSWORD
-from tui_popretr.config.model import AuthType
+from tui_popretr.config.choices import AuthType
 from tui_popretr.errors import ExitCode
 
 SEQUENCES = b"\x1b]0;owned\x07\x1b[2J\x9b31m\x00\x08\x7f\xc2\x85\xe2\x80\xae"

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from tests.journal.model_disk import STRANGERS, Disk
 from tests.journal.model_server import Mail, Maildrop
-from tui_popretr.config.model import Destination, Eol, FolderDestination, MaildirDestination
+from tui_popretr.config.choices import Eol
+from tui_popretr.config.model import Destination, FolderDestination, MaildirDestination
 from tui_popretr.journal.journal import FORGET_AFTER
 from tui_popretr.journal.records import NewRecord
 from tui_popretr.session.plan import Policy

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from tests.logs.conftest import OpenLog, lines
 from tests.support.clock import FakeClock
-from tui_popretr.config.model import LogSettings, Rotation
+from tui_popretr.config.choices import Rotation
+from tui_popretr.config.model import LogSettings
 from tui_popretr.logs.audit import AuditLog, audit_text
 
 SERVER = "pop.example.net:995"

@@ -14,7 +14,8 @@ import pytest
 
 from tests.logs.conftest import OpenLog, banners, everything, lines
 from tests.support.clock import FakeClock, local
-from tui_popretr.config.model import LogSettings, Rotation
+from tui_popretr.config.choices import Rotation
+from tui_popretr.config.model import LogSettings
 
 # --- buffering ------------------------------------------------------------------------------------------------------
 

@@ -13,7 +13,8 @@ import pytest
 
 from tests.logs.conftest import OpenLog, banners, everything, lines
 from tests.support.clock import FakeClock
-from tui_popretr.config.model import LogSettings, Rotation
+from tui_popretr.config.choices import Rotation
+from tui_popretr.config.model import LogSettings
 from tui_popretr.logs.logfile import HELD, RETRY_AFTER, LogFile
 
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.support.clock import local
-from tui_popretr.config.model import Rotation
+from tui_popretr.config.choices import Rotation
 from tui_popretr.logs.naming import expand, number_of, numbered, period_start
 
 WHEN = local(2026, 11, 26, 7, 27, 59, 107)  # a Thursday

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from tests.logs.conftest import OpenLog, everything, lines
 from tests.support.clock import local
-from tui_popretr.config.model import LogSettings, Rotation
+from tui_popretr.config.choices import Rotation
+from tui_popretr.config.model import LogSettings
 from tui_popretr.facts import Dialogue, DialogueLine, Direction, SessionId
 from tui_popretr.logs.transcript import ParsedLine, TranscriptLog, format_line, parse_line
 from tui_popretr.text import visible

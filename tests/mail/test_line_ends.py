@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tui_popretr.config.model import Eol
+from tui_popretr.config.choices import Eol
 from tui_popretr.mail.line_ends import EolConverter
 
 chunks = st.lists(st.text(alphabet="\r\nab", max_size=6).map(str.encode), max_size=8)

@@ -11,8 +11,8 @@ import pytest
 
 from tests.config.helpers import load_text, messages, settings_of
 from tui_popretr.cli.parser import PROGRAM, build_parser, normalise
+from tui_popretr.config.choices import AuthType
 from tui_popretr.config.grammar import ROOTS, Shape
-from tui_popretr.config.model import AuthType
 from tui_popretr.config.problems import Severity
 from tui_popretr.migration.tools import TOOLS
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from tui_popretr.config.choices import AuthType
 from tui_popretr.config.login import CLEAR_TEXT
-from tui_popretr.config.model import AuthType
 from tui_popretr.errors import NoUsableMechanism
 from tui_popretr.pop3 import Capabilities
 from tui_popretr.session.auto import Offer, choose

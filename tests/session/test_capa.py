@@ -15,7 +15,7 @@ from tests.support.popserver import Faults, PipelineFault, Utf8Support
 from tests.support.running import Fleet
 from tests.support.streams import MemoryStream
 from tests.support.worlds import DAY, USER, World, mail
-from tui_popretr.config.model import AuthType, CapaUse
+from tui_popretr.config.choices import AuthType, CapaUse
 from tui_popretr.errors import ExitCode
 from tui_popretr.facts import Level, MessageSkipped, Noted
 from tui_popretr.journal.journal import Journal

@@ -12,7 +12,8 @@ from trio.testing import MockClock, trio_test
 
 from tests.support.popserver import QuitFault
 from tests.support.worlds import World, mail
-from tui_popretr.config.model import Eol, FolderDestination, MaildirDestination
+from tui_popretr.config.choices import Eol
+from tui_popretr.config.model import FolderDestination, MaildirDestination
 from tui_popretr.errors import ExitCode, JournalError
 from tui_popretr.facts import MessageDelivered, MessageSkipped, Noted
 from tui_popretr.journal.journal import Journal

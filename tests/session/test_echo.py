@@ -14,7 +14,7 @@ from trio.testing import MockClock, trio_test
 
 from tests.support.passwords import PASSWORD
 from tests.support.worlds import USER, World, mail
-from tui_popretr.config.model import AuthType
+from tui_popretr.config.choices import AuthType
 from tui_popretr.errors import ExitCode
 from tui_popretr.pop3 import Authentication
 from tui_popretr.sasl import Endpoint, begin

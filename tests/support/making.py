@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from tests.support.passwords import PASSWORD
+from tui_popretr.config.choices import AuthType, Eol
 from tui_popretr.config.model import (
-    AuthType,
     ClientSettings,
-    Eol,
     Literal,
     MaildirDestination,
     Paths,

@@ -21,11 +21,10 @@ from tests.support.passwords import PASSWORD, discreet
 from tests.support.popserver import STD, Faults, Message, PopServer, ServedMaildrop, ServerPolicy
 from tests.support.streams import memory_connection
 from tui_popretr.bus import Bus
+from tui_popretr.config.choices import AuthType, Eol
 from tui_popretr.config.model import (
-    AuthType,
     ClientSettings,
     Destination,
-    Eol,
     Literal,
     LogSettings,
     MaildirDestination,

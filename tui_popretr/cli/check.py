@@ -7,7 +7,7 @@ from argparse import Namespace
 
 from tui_popretr.cli import configuration, preflight
 from tui_popretr.cli.config_path import locate
-from tui_popretr.config.explain import describe
+from tui_popretr.config.describe import describe
 from tui_popretr.config.model import Settings
 from tui_popretr.config.problems import Severity
 from tui_popretr.errors import ConfigurationError, ExitCode

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 
-from tui_popretr.config.values import InvalidValueError, quote
+from tui_popretr.config.values import InvalidValueError, printable, quote
 from tui_popretr.hosts import InvalidHostName, ascii_host, is_host_name
 
 
@@ -71,3 +71,12 @@ def mail_address(text: str) -> str:
     if at and not domain.isascii():
         _ascii(domain)
     return text
+
+
+def certificate_name(text: str) -> str:
+    """A host, without its port and brackets; or any other text, because a common name may be any text."""
+    try:
+        host, _ = server_address(f"[{text}]" if text.count(":") > 1 and not text.startswith("[") else text)
+    except InvalidValueError:
+        return printable(text)
+    return host

@@ -5,46 +5,37 @@ from __future__ import annotations
 import os
 import pwd
 from collections.abc import Callable
+from dataclasses import replace
 from typing import NamedTuple
 
-from tui_popretr.config import values
+from tui_popretr.config import choices, values
 from tui_popretr.config.addresses import mail_address, server_address
+from tui_popretr.config.choices import Eol
 from tui_popretr.config.command import doubts
-from tui_popretr.config.directory import Directory, read_directory
-from tui_popretr.config.login import command_line, read_password, read_username
+from tui_popretr.config.directory import Directory, DirectorySettings, read_directory
+from tui_popretr.config.login import read_password, read_username
 from tui_popretr.config.model import (
+    ClientSettings,
     CommandDestination,
     Destination,
-    Eol,
     FolderDestination,
     MaildirDestination,
+    MessageStore,
     Modes,
     SmtpDestination,
 )
 from tui_popretr.config.paths import PathResolver
 from tui_popretr.config.problems import Position
 from tui_popretr.config.section import Section
-from tui_popretr.config.values import InvalidValueError, did_you_mean, quote
+from tui_popretr.config.setting import Setting
+from tui_popretr.config.values import did_you_mean, quote
 from tui_popretr.hosts import is_loopback
 from tui_popretr.text import visible
 
-_EOLS = {eol.value: eol for eol in Eol}
+EOL = Setting("<eol>", choices.eol)
 _SMTP_PORT, _LMTP_PORT = 25, 24
-_SMTP_TIMEOUT, _COMMAND_TIMEOUT, _SHORTEST_TIMEOUT = 600.0, 300.0, 5.0
+_SHORTEST_TIMEOUT = 5.0
 _SHORT_TIMEOUT = f"timeout is under {_SHORTEST_TIMEOUT:g} s (a bare number is milliseconds)"
-
-
-class MessageStore(NamedTuple):
-    """Where mailboxes are: user_path/RECIP/mail_path."""
-
-    user_path: str
-    mail_path: str
-    eol: Eol
-    modes: Modes
-
-    def maildir(self, name: str) -> str:
-        """Return the Maildir of a mailbox; the name has no `/` in it and is not `.` or `..`."""
-        return os.path.normpath(os.path.join(self.user_path, name, self.mail_path))
 
 
 class Local(NamedTuple):
@@ -58,42 +49,12 @@ class Local(NamedTuple):
 
 def read_local(whole: Section, resolver: PathResolver) -> Local:
     """Read `directory`, with its files, and `message_store`."""
-    section = whole.active("directory")
-    directory, virtual_users = Directory(), True
-    if section:
-        virtual_users = section.element("virtualusers", values.boolean, True)
-        section.element("plainpass", values.boolean, False)
-        domains, users, aliases = (
-            section.element(name, resolver.path, None) for name in ("domains", "users", "aliases")
-        )
-        directory = read_directory(domains, users, aliases, section.context.report)
-    return Local(resolver, directory, virtual_users, _read_store(whole, resolver))
-
-
-def _read_store(whole: Section, resolver: PathResolver) -> MessageStore | None:
-    default = MessageStore(os.path.join(resolver.paths.var, "ms"), "Maildir", Eol.NATIVE, Modes())
-    section = whole.child("message_store")
-    if section is None:
-        return default
-    if not section.enabled():
-        return None
-    return MessageStore(
-        section.element("userpath", resolver.path, default.user_path),
-        section.element("mailpath", _mail_path, default.mail_path),
-        section.element("eol", _eol, default.eol),
-        _modes(section),
-    )
-
-
-def _mail_path(text: str) -> str:
-    path = os.path.normpath(text)
-    if os.path.isabs(path) or path == ".." or path.startswith("../"):
-        raise InvalidValueError(f"{quote(text)} must lie in the user's folder")
-    return path
-
-
-def _eol(text: str) -> Eol:
-    return _EOLS[values.choice(_EOLS)(text)]
+    section = whole.child_or_empty("directory")
+    files = section.read(DirectorySettings) if section.enabled() else DirectorySettings()
+    directory = read_directory(files.domains, files.users, files.aliases, whole.context.report)
+    section = whole.child_or_empty("message_store")
+    store = section.read(MessageStore, modes=_modes(section)) if section.enabled() else None
+    return Local(resolver, directory, files.virtual_users, store)
 
 
 def read_destination(client: Section, recip: str | None, local: Local) -> Destination | None:
@@ -101,12 +62,12 @@ def read_destination(client: Section, recip: str | None, local: Local) -> Destin
 
     `recip` is None if it has been reported as missing or wrong; everything that does not depend on it is still checked.
     """
-    eol = client.element("eol", _eol, None)
+    eol = client.value(EOL)
     named = (
         _read_smtp(client, recip, eol, local),
         _read_command(client, recip, eol),
-        _read_maildir(client, recip, eol, local),
-        _read_folder(client, recip, eol, local),
+        _read_folder(client, "maildir", MaildirDestination, recip, eol, local),
+        _read_folder(client, "downloads_directory", FolderDestination, recip, eol, local),
     )
     found = [destination for destination in named if destination]
     if len(found) > 1:
@@ -116,7 +77,7 @@ def read_destination(client: Section, recip: str | None, local: Local) -> Destin
         _, place, destination = found[0]
         _check_encoding(client, destination, place)
         return destination
-    if client.doubtful("smtp", "mda", "maildir", "downloads_directory"):
+    if client.uncertain("smtp", "mda", "maildir", "downloads_directory"):
         return None
     if local.store is None:
         client.error("the client has no destination: message_store is off, so name a maildir or downloads_directory")
@@ -131,26 +92,17 @@ def _read_smtp(client: Section, recip: str | None, eol: Eol | None, local: Local
     section = client.active("smtp")
     if section is None:
         return None
-    sender = section.required_element("sender", mail_address)
-    lmtp = section.element("lmtp", values.boolean, False)
-    starttls = section.element("starttls", values.boolean, False)
-    host, port, socket_path = section.element("address", _smtp_address(local.resolver), ("localhost", None, None))
-    username = read_username(section)
-    password = read_password(section, local.resolver)
-    recipients = _recipients(client, recip, local) if recip else ()
-    found = SmtpDestination(
-        sender or "",
-        recipients,
-        host,
-        port or (_LMTP_PORT if lmtp else _SMTP_PORT),
-        socket_path,
-        lmtp,
-        starttls,
-        username,
-        password,
-        section.element("timeout", values.positive_duration, _SMTP_TIMEOUT),
-        section.attribute("dropdelivered", values.boolean, False),
-        _rejected(section, recip, local),
+    host, port, socket_path = section.field(SmtpDestination, "host", parse=_smtp_address(local.resolver))
+    lmtp = section.field(SmtpDestination, "lmtp")
+    found = section.read(
+        SmtpDestination,
+        recipients=_recipients(client, recip, local) if recip else (),
+        host=host,
+        port=port or (_LMTP_PORT if lmtp else _SMTP_PORT),
+        socket_path=socket_path,
+        username=read_username(section),
+        password=read_password(section),
+        rejected=section.field(SmtpDestination, "rejected", parse=local.resolver.path_of(recip or "")),
     )
     if (value := section.element_value("timeout")) and found.timeout < _SHORTEST_TIMEOUT:
         section.warning(_SHORT_TIMEOUT, value.place)
@@ -164,26 +116,21 @@ def _recipients(client: Section, recip: str, local: Local) -> tuple[str, ...]:
     if not recipients:
         client.error(f"recip {quote(recip)} leads only to the sink: mail would be thrown away", place)
         return ()
-    client.attribute("recip", mail_address, None)
+    client.field(ClientSettings, "recip", parse=mail_address)
     if local.directory.lacks(recip):
         client.warning(f"recip {quote(recip)} is neither a local user nor an alias", place)
     return recipients
 
 
-def _rejected(section: Section, recip: str | None, local: Local) -> str | None:
-    """Return the folder for messages that the destination refuses for good; None if they stay on the server."""
-    return section.element("rejected", local.resolver.path_of(recip or ""), None)
-
-
 def _check_smtp(section: Section, found: SmtpDestination) -> None:
     """Report what does not go together."""
-    if found.socket_path and not found.lmtp and not section.doubtful("lmtp"):
+    if found.socket_path and not found.lmtp and not section.uncertain("lmtp"):
         section.error("a socket is spoken to in LMTP: add <lmtp>Y</lmtp>")
-    if found.username and not found.password and not section.doubtful("password"):
+    if found.username and not found.password and not section.uncertain("password"):
         section.error("<username> needs a <password>")
-    elif found.password and not found.username and not section.doubtful("username"):
+    elif found.password and not found.username and not section.uncertain("username"):
         section.warning("<password> has no effect without a <username>")
-    if section.doubtful("address", "lmtp", "starttls") or found.socket_path:
+    if section.uncertain("address", "lmtp", "starttls") or found.socket_path:
         return
     if found.starttls and found.implicit_tls:
         section.warning("<starttls> has no effect on port 465, where TLS begins with the first byte")
@@ -209,35 +156,30 @@ def _read_command(client: Section, recip: str | None, eol: Eol | None) -> _Found
     section = client.child("mda")
     if section is None:
         return None
-    argv = section.required_attribute("command", command_line) or ()
-    timeout = section.attribute("timeout", values.positive_duration, _COMMAND_TIMEOUT)
-    if timeout < _SHORTEST_TIMEOUT:
+    found = section.read(CommandDestination)
+    if found.timeout < _SHORTEST_TIMEOUT:
         section.warning(_SHORT_TIMEOUT, section.place_of("timeout"))
-    for doubt in doubts(argv):
+    for doubt in doubts(found.argv or ()):
         section.warning(doubt, section.place_of("command"))
-    return (
-        "mda",
-        section.place,
-        CommandDestination(tuple(word.replace("%U%", recip or "") for word in argv), timeout, eol or Eol.NATIVE),
-    )
+    argv = tuple(word.replace("%U%", recip or "") for word in found.argv or ())
+    return "mda", section.place, replace(found, argv=argv, eol=eol or found.eol)
 
 
-def _read_maildir(client: Section, recip: str | None, eol: Eol | None, local: Local) -> _Found | None:
-    section = client.child("maildir")
+def _read_folder(
+    client: Section,
+    name: str,
+    kind: type[MaildirDestination | FolderDestination],
+    recip: str | None,
+    eol: Eol | None,
+    local: Local,
+) -> _Found | None:
+    """Read <maildir> or <downloads_directory>."""
+    section = client.child(name)
     path = section.text(local.resolver.path_of(recip or ""), None) if section else None
     if section is None or path is None:
         return None
-    owner = _owner(client, recip, local)
-    return "maildir", section.place, MaildirDestination(path, None, eol or Eol.NATIVE, owner, _modes(section))
-
-
-def _read_folder(client: Section, recip: str | None, eol: Eol | None, local: Local) -> _Found | None:
-    section = client.child("downloads_directory")
-    path = section.text(local.resolver.path_of(recip or ""), None) if section else None
-    if section is None or path is None:
-        return None
-    owner = _owner(client, recip, local)
-    return "downloads_directory", section.place, FolderDestination(path, eol or Eol.CRLF, owner, _modes(section))
+    found = kind(path, owner=_owner(client, recip, local), modes=_modes(section))
+    return name, section.place, replace(found, eol=eol or found.eol)
 
 
 def _mailbox(client: Section, recip: str, eol: Eol | None, local: Local, store: MessageStore) -> Destination | None:
@@ -255,11 +197,7 @@ def _mailbox(client: Section, recip: str, eol: Eol | None, local: Local, store: 
 
 def _modes(section: Section) -> Modes:
     """Return `filemode` and `foldermode` of an element."""
-    default = Modes()
-    modes = Modes(
-        section.attribute("filemode", values.file_mode, default.file),
-        section.attribute("foldermode", values.folder_mode, default.folder),
-    )
+    modes = section.read(Modes)
     for name, mode in (("filemode", modes.file), ("foldermode", modes.folder)):
         if mode & 0o002:
             section.warning(f"{name} 0{mode:o} lets every user of this machine change the mail", section.place_of(name))

@@ -8,7 +8,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from tui_popretr.config import values
 from tui_popretr.config.problems import Position, Report
+from tui_popretr.config.setting import setting
 from tui_popretr.config.values import did_you_mean, quote
 from tui_popretr.errors import describe_os_error
 from tui_popretr.files import read_whole
@@ -26,6 +28,18 @@ class User(NamedTuple):
 
     name: str
     password: Secret | None
+
+
+@dataclass(frozen=True, slots=True)
+class DirectorySettings:
+    """The element <directory>. Paths are absolute."""
+
+    domains: str | None = setting("<domains>", values.path)
+    users: str | None = setting("<users>", values.path)
+    aliases: str | None = setting("<aliases>", values.path)
+    #: False: delivered files are given to the system user with the name of `recip`
+    virtual_users: bool = setting("<virtualusers>", values.boolean, "Y")
+    plain_passwords: bool = setting("<plainpass>", values.boolean, "N")  # without effect
 
 
 @dataclass(frozen=True, slots=True)

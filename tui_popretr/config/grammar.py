@@ -7,9 +7,29 @@ from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
+from tui_popretr.config.destination import EOL
+from tui_popretr.config.directory import DirectorySettings
+from tui_popretr.config.logfiles import LOGS
+from tui_popretr.config.login import INITIAL_RESPONSE, PASSWORD_SOURCES
+from tui_popretr.config.model import (
+    ClientSettings,
+    CommandDestination,
+    Concurrency,
+    LogSettings,
+    MessageStore,
+    Modes,
+    Server,
+    Settings,
+    SmtpDestination,
+    TlsPolicy,
+)
+from tui_popretr.config.paths import ANNOUNCE_HOST, FOLDERS, PRODUCT_NAME
 from tui_popretr.config.problems import Position, Report
+from tui_popretr.config.section import ENABLED, SPACE
+from tui_popretr.config.setting import Setting, settings_of
+from tui_popretr.config.tls import STORE_TYPES
 from tui_popretr.config.values import quote, suggestion
-from tui_popretr.config.xmltree import UNCLEAR, Node
+from tui_popretr.config.xmltree import UNKNOWN, Node
 from tui_popretr.wording import plural
 
 # Mailismus's tuning knobs: accepted wherever they stand, as element or attribute
@@ -36,90 +56,68 @@ class Shape(NamedTuple):
     instead: str = ""
 
 
+def _shape(*declared: type | Setting, inner: Mapping[str, Shape] = _NONE, **more: Any) -> Shape:
+    """Return the shape of an element with these settings, and the elements `inner`, which contain more than text."""
+    settings = [each for one in declared for each in ([one] if isinstance(one, Setting) else settings_of(one))]
+    attributes = frozenset(each.name for each in settings if not each.is_element)
+    texts = {each.name: _TEXT for each in settings if each.is_element}
+    return Shape(attributes, {**texts, **inner}, **more)
+
+
 def _names(words: str) -> frozenset[str]:
     return frozenset(words.split())
 
 
 _TEXT = Shape(text=True)
-_USERNAME = Shape(_names("xml:space"), text=True)
-_PASSWORD = Shape(_names("env file command xml:space"), text=True)
-_FILES = Shape(_names("filemode foldermode"), text=True)
-_LOG = Shape(_names("enabled rot maxfile buffer flush level"), text=True, ignored=_names("pid tid tname delta"))
-
-_SERVER = Shape(
-    _names("address"),
-    {"username": _USERNAME, "password": _PASSWORD, "authtypes": Shape(_names("initrsp"), text=True)},
-    stale={"addr": "address"},
-)
-_SSL = Shape(
-    _names(
-        "enabled latent tspath tspass tstype peercert cert kspath kspass certpass kstype proto legacy timeout"
-        " fingerprint xml:space"
-    ),
-    ignored=_names("mandatory clientauth cache expiry shake"),
-)
-_SMTP = Shape(
-    _names("enabled dropdelivered"),
-    {
-        "sender": _TEXT,
-        "address": _TEXT,
-        "lmtp": _TEXT,
-        "starttls": _TEXT,
-        "username": _USERNAME,
-        "password": _PASSWORD,
-        "timeout": _TEXT,
-        "rejected": _TEXT,
-    },
-    instead="the mail server goes into <address>, and who gets the mail is the client's recip",
-)
-_CLIENT = Shape(
-    _names(
-        "enabled id recip freq runs preserve capa pipelining omitreceivedheader fulltrans newonly deleteafter maxsize"
-        " maxmessages"
-    ),
-    {
-        "server": _SERVER,
-        "ssl": _SSL,
-        "smtp": _SMTP,
-        "mda": Shape(_names("command timeout")),
+_LOGIN = {
+    "username": _shape(SPACE, text=True),
+    "password": _shape(SPACE, *PASSWORD_SOURCES, text=True),
+}
+_FILES = _shape(Modes, text=True)
+_CLIENT = _shape(
+    ENABLED,
+    ClientSettings,
+    EOL,
+    inner={
+        "server": _shape(
+            Server, inner={**_LOGIN, "authtypes": _shape(INITIAL_RESPONSE, text=True)}, stale={"addr": "address"}
+        ),
+        "ssl": _shape(
+            ENABLED, SPACE, TlsPolicy, *STORE_TYPES, ignored=_names("mandatory clientauth cache expiry shake")
+        ),
+        "smtp": _shape(
+            ENABLED,
+            SmtpDestination,
+            inner=_LOGIN,
+            instead="the mail server goes into <address>, and who gets the mail is the client's recip",
+        ),
+        "mda": _shape(CommandDestination),
         "maildir": _FILES,
         "downloads_directory": _FILES,
-        "eol": _TEXT,
     },
     repeated=True,
     stale={"localuser": "recip"},
     near=dict.fromkeys(("folder", "directory", "dir", "path"), "downloads_directory"),
 )
-_OWN = {
-    "audit": _LOG,
-    "transcript": _LOG,
-    "trace": _LOG,
-    "timeout": _TEXT,
-    "delay_start": _TEXT,
-    "concurrency": Shape(_names("total perserver")),
-    "journal": _TEXT,
-    "control": _TEXT,
-    "clients": Shape(elements={"client": _CLIENT}),
-}
+_TASK = _shape(
+    Settings,
+    inner={
+        **dict.fromkeys(LOGS, _shape(ENABLED, LogSettings, text=True, ignored=_names("pid tid tname delta"))),
+        "concurrency": _shape(Concurrency),
+        "clients": Shape(elements={"client": _CLIENT}),
+    },
+)
 _SHARED = {
-    "dirpaths": Shape(elements=dict.fromkeys(("root", "config", "var", "logs", "tmp"), _TEXT)),
-    "application": Shape(elements={"announcehost": _TEXT, "prodname": _TEXT}, ignored=_names("database")),
-    "directory": Shape(
-        _names("enabled"), dict.fromkeys(("domains", "users", "aliases", "virtualusers", "plainpass"), _TEXT)
-    ),
-    "message_store": Shape(
-        _names("enabled filemode foldermode"),
-        {"userpath": _TEXT, "mailpath": _TEXT, "eol": _TEXT},
-        stale={"rootpath": "userpath"},
-    ),
+    "dirpaths": Shape(elements=dict.fromkeys(FOLDERS, _TEXT)),
+    "application": _shape(ANNOUNCE_HOST, PRODUCT_NAME, ignored=_names("database")),
+    "directory": _shape(ENABLED, DirectorySettings),
+    "message_store": _shape(ENABLED, MessageStore, stale={"rootpath": "userpath"}),
 }
 
 #: The accepted root elements.
 ROOTS: Mapping[str, Shape] = {
-    "mailserver": Shape(
-        elements={**_SHARED, "pop3download": Shape(elements=_OWN)}, ignored=_names("mta imap pop3server")
-    ),
-    "pop3download": Shape(elements={**_SHARED, **_OWN}),
+    "mailserver": Shape(elements={**_SHARED, "pop3download": _TASK}, ignored=_names("mta imap pop3server")),
+    "pop3download": Shape(elements={**_SHARED, **_TASK.elements}),
 }
 
 
@@ -176,13 +174,13 @@ class _Checker:
         if name in shape.ignored or _KNOB.fullmatch(name):
             self._ignored.setdefault((node.name, what), []).append(place)
             return
-        meant, hint = self._hint(node, shape, name, is_attribute=is_attribute)
-        if meant == name and name not in shape.attributes and name not in shape.elements:
+        intended, hint = self._hint(node, shape, name, is_attribute=is_attribute)
+        if intended == name and name not in shape.attributes and name not in shape.elements:
             node.misplaced.add(name)
-        elif meant:
-            node.meant.add(meant)
+        elif intended:
+            node.intended.add(intended)
         elif not is_attribute:
-            node.meant.add(UNCLEAR)
+            node.intended.add(UNKNOWN)
         self._report.error(place, f"unknown {what} in <{node.name}>{hint}")
 
     def _hint(self, node: Node, shape: Shape, name: str, *, is_attribute: bool) -> tuple[str | None, str]:

@@ -2,25 +2,12 @@
 
 from __future__ import annotations
 
-from tui_popretr.config import values
-from tui_popretr.config.model import LogSettings, Rotation
+from tui_popretr.config.model import LogSettings
 from tui_popretr.config.paths import PathResolver
 from tui_popretr.config.section import Section
 
-_ROTATIONS = {rotation.value: rotation for rotation in Rotation}
-# GreyLog's own words beside ours
-_LEVELS = {
-    "debug": "debug",
-    "info": "info",
-    "warning": "warning",
-    "error": "error",
-    "trace": "debug",
-    "warn": "warning",
-    "err": "error",
-    **dict.fromkeys(("trc", "trc2", "trc3", "trc4", "trc5", "all"), "debug"),
-    "off": "off",
-}
 _TRACE = "trace"
+LOGS = ("audit", "transcript", _TRACE)
 
 
 def read_log(task: Section, name: str, resolver: PathResolver) -> LogSettings | None:
@@ -28,17 +15,11 @@ def read_log(task: Section, name: str, resolver: PathResolver) -> LogSettings | 
     section = task.active(name)
     if section is None:
         return None
-    rotation = section.attribute("rot", values.choice(_ROTATIONS), Rotation.NEVER.value)
-    max_size = section.attribute("maxfile", values.size, None)
-    buffer = section.attribute("buffer", values.size, 8192)
-    flush = section.attribute("flush", values.duration, 1.0)
-    level = section.attribute("level", values.choice(_LEVELS), "info")
-    if name != _TRACE and (value := section.attribute_value("level")):
-        section.context.report.note(value.place, f"level has no effect on <{name}> and is ignored")
-    value = section.own_value()
-    path = section.parsed(value, resolver.log_path, None)
-    if path is None:
-        if not value.text and not section.spoiled:
-            section.warning(f"<{name}> names no file, so it is off")
-        return None
-    return LogSettings(path, _ROTATIONS[rotation], max_size or None, buffer, flush, _LEVELS[level])
+    text = section.own_value()
+    path = section.parsed(text, resolver.log_path, None)
+    settings = section.read(LogSettings, path=path)
+    if name != _TRACE and (level := section.attribute_value("level")):
+        section.context.report.note(level.place, f"level has no effect on <{name}> and is ignored")
+    if path is None and not text.text and not section.has_errors:
+        section.warning(f"<{name}> names no file, so it is off")
+    return settings if path else None

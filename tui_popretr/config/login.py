@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 import os
-import re
-import shlex
 from collections.abc import Callable
+from dataclasses import replace
 from typing import NamedTuple
 
 from tui_popretr.config import values
-from tui_popretr.config.model import (
-    AuthType,
-    FromCommand,
-    FromEnvironment,
-    FromFile,
-    Literal,
-    PasswordSource,
-    TlsPolicy,
-)
-from tui_popretr.config.paths import PathResolver
+from tui_popretr.config.choices import AuthType
+from tui_popretr.config.model import FromCommand, FromEnvironment, FromFile, Literal, PasswordSource, Server, TlsPolicy
 from tui_popretr.config.section import Section
-from tui_popretr.config.values import InvalidValueError, did_you_mean, quote
+from tui_popretr.config.setting import Setting
 
-DEFAULT_AUTH_TYPES = (AuthType.USERPASS, AuthType.SASL_PLAIN)
+INITIAL_RESPONSE = Setting("initrsp", values.boolean, "N")
+_VARIABLE = Setting("env", values.variable_name)
+_FILE = Setting("file", values.path)
+_COMMAND = Setting("command", values.command_line)
+#: Where a password can come from other than its element's text.
+PASSWORD_SOURCES = (_VARIABLE, _FILE, _COMMAND)
 
 #: With these whoever listens reads the password or token off the wire, unless there is TLS.
 CLEAR_TEXT = frozenset(
@@ -48,22 +44,22 @@ class _Means(NamedTuple):
     certificate: bool
 
 
-def read_login(client: Section, server: Section, tls: TlsPolicy | None, resolver: PathResolver) -> Login:
+def read_login(client: Section, server: Section, tls: TlsPolicy | None) -> Login:
     """Read username, password and authtypes; report where no login method remains usable."""
     username = read_username(server)
-    password = read_password(server, resolver)
+    password = read_password(server)
     named, initial_response = _auth_types(server)
 
     def there(element: str, value: object) -> bool:
         """Whether an element has a value, or may have one because of an error that is already reported."""
-        return value is not None or server.doubtful(element) or client.misplaced(element)
+        return value is not None or server.uncertain(element) or client.misplaced(element)
 
     with_tls, with_certificate = tls is not None, tls is not None and tls.key_store is not None
     if _tls_is_uncertain(client):
         with_tls = with_certificate = True
     means = _Means(there("username", username), there("password", password), with_tls, with_certificate)
     usable, left_out = _usable(named, means)
-    if named and not server.doubtful("authtypes") and not client.misplaced("authtypes"):
+    if named and not server.uncertain("authtypes") and not client.misplaced("authtypes"):
         section = server.child("authtypes")
         place = section.place if section else server.place
         reasons = "; ".join(f"{auth_type.value} {reason}" for auth_type, reason in left_out)
@@ -77,35 +73,19 @@ def read_login(client: Section, server: Section, tls: TlsPolicy | None, resolver
 def _tls_is_uncertain(client: Section) -> bool:
     """Whether, because of an error, it is unknown if there is TLS with a client certificate."""
     ssl = client.child("ssl")
-    if client.misplaced("ssl", "kspath") or (ssl is None and client.doubtful("ssl")):
+    if client.misplaced("ssl", "kspath") or (ssl is None and client.uncertain("ssl")):
         return True
-    return ssl is not None and ssl.doubtful_attribute("enabled", "kspath", "kstype")
+    return ssl is not None and ssl.uncertain_attribute("enabled", "kspath", "kstype")
 
 
 def _auth_types(server: Section) -> tuple[tuple[AuthType, ...], bool]:
     """Return the login methods as configured, () where they are not valid, and initrsp."""
+    named: tuple[AuthType, ...] = server.field(Server, "auth_types")
     section = server.child("authtypes")
     if section is None:
-        return DEFAULT_AUTH_TYPES, False
-    named = section.text(_parse_auth_types, DEFAULT_AUTH_TYPES)
-    initial_response = section.attribute("initrsp", values.boolean, False)
-    return (() if section.spoiled else named), initial_response
-
-
-def _parse_auth_types(text: str) -> tuple[AuthType, ...]:
-    found: list[AuthType] = []
-    for item in values.items(text):
-        try:
-            auth_type = AuthType[item.upper().replace("-", "_")]
-        except KeyError:
-            names = [known.value for known in AuthType]
-            raise InvalidValueError(f"{quote(item)} is not a login method{did_you_mean(item, names)}") from None
-        if auth_type in found:
-            raise InvalidValueError(f"{auth_type.value} is named twice")
-        found.append(auth_type)
-    if AuthType.AUTO in found and len(found) > 1:
-        raise InvalidValueError("AUTO stands alone: it chooses among all methods")
-    return tuple(found)
+        return named, False
+    initial_response = section.value(INITIAL_RESPONSE)
+    return () if section.has_errors else named, initial_response
 
 
 def _usable(named: tuple[AuthType, ...], means: _Means) -> tuple[tuple[AuthType, ...], list[tuple[AuthType, str]]]:
@@ -137,16 +117,16 @@ def read_username(owner: Section) -> str | None:
     return section.parsed(section.credential(), values.one_line, None) if section else None
 
 
-def read_password(owner: Section, resolver: PathResolver) -> PasswordSource | None:
+def read_password(owner: Section) -> PasswordSource | None:
     """Return where the password in <password> comes from, None where there is none."""
     section = owner.child("password")
     if section is None:
         return None
     text_value = section.credential(octets=True)
     text = section.parsed(text_value, values.one_line, None)
-    name = section.attribute("env", variable_name, None)
-    path = section.attribute("file", _credential(section, resolver), None)
-    argv = section.attribute("command", command_line, None)
+    name = section.value(_VARIABLE)
+    path = section.value(replace(_FILE, parse=_credential(section)))
+    argv = section.value(_COMMAND)
     sources: list[PasswordSource] = []
     if secret := section.secret(text_value, text):
         sources.append(Literal(secret))
@@ -164,33 +144,14 @@ def read_password(owner: Section, resolver: PathResolver) -> PasswordSource | No
     return sources[0] if sources else None
 
 
-def variable_name(text: str) -> str:
-    """The name of an environment variable."""
-    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", text):
-        # not quoted: it may be the password itself, put in the wrong place
-        raise InvalidValueError("the value of env is not the name of an environment variable")
-    return text
-
-
-def _credential(section: Section, resolver: PathResolver) -> Callable[[str], str]:
+def _credential(section: Section) -> Callable[[str], str]:
     """Return a parser of paths of secrets: a bare name is one of systemd's credentials where there are any."""
     folder = section.context.environ.get("CREDENTIALS_DIRECTORY")
 
     def parse(text: str) -> str:
-        path = resolver.path(text)
+        path = section.context.resolve(text)
         if folder and "/" not in text and not text.startswith(("~", "%")):
             return os.path.join(folder, os.path.basename(path))
         return path
 
     return parse
-
-
-def command_line(text: str) -> tuple[str, ...]:
-    """Split a command as a shell would, without any other meaning of a shell. The message does not show it."""
-    try:
-        argv = shlex.split(text)
-    except ValueError as error:
-        raise InvalidValueError(f"the quoting of the command is wrong: {str(error).lower()}") from None
-    if not argv or not argv[0]:
-        raise InvalidValueError("the command is empty")
-    return tuple(argv)

@@ -1,55 +1,20 @@
-"""The settings as the rest of the program sees them: validated, typed, immutable. Times are seconds, sizes octets."""
+"""The settings as the rest of the program sees them: validated, typed, immutable. Times are seconds, sizes octets.
+
+A field with setting(...) or required(...) declares an attribute or element of the file; see setting.py.
+"""
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field, replace
-from enum import Enum
 
+from tui_popretr.config import choices, values
+from tui_popretr.config.addresses import certificate_name, mail_address, server_address
+from tui_popretr.config.choices import AuthType, CapaUse, Eol, Rotation
+from tui_popretr.config.setting import Setting, declared, part, required, setting
+from tui_popretr.config.units import octal, octets, written
 from tui_popretr.hosts import account_key, ascii_host, look_up_name, with_port
 from tui_popretr.secret import Secret
-
-
-class AuthType(Enum):
-    """The login methods by their names in <authtypes>."""
-
-    USERPASS = "USERPASS"
-    APOP = "APOP"
-    SASL_PLAIN = "SASL_PLAIN"
-    SASL_CRAM_MD5 = "SASL_CRAM_MD5"
-    SASL_EXTERNAL = "SASL_EXTERNAL"
-    SASL_SCRAM_SHA_256 = "SASL_SCRAM_SHA_256"
-    SASL_SCRAM_SHA_1 = "SASL_SCRAM_SHA_1"
-    SASL_LOGIN = "SASL_LOGIN"
-    SASL_XOAUTH2 = "SASL_XOAUTH2"
-    SASL_OAUTHBEARER = "SASL_OAUTHBEARER"
-    AUTO = "AUTO"
-
-
-class CapaUse(Enum):
-    """When CAPA is sent."""
-
-    LOGIN = "N"  # before the login, and again after it if the answer may differ
-    STLS = "Y"  # before STLS, too
-    NEVER = "never"
-
-
-class Eol(Enum):
-    """Line ends of delivered files: LF, or CRLF as received."""
-
-    NATIVE = "native"
-    CRLF = "crlf"
-
-
-class Rotation(Enum):
-    """When a log file is followed by the next (GreyLog's `rot`)."""
-
-    NEVER = "never"
-    MINUTE = "minute"
-    HOURLY = "hourly"
-    DAILY = "daily"
-    WEEKLY = "weekly"
-    MONTHLY = "monthly"
-    YEARLY = "yearly"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +36,11 @@ class LogSettings:
     """One log file. `path` still holds the time tokens (%DT% %Y% ...); the %DIR..% ones are already replaced."""
 
     path: str  # or "%stdout%" / "%stderr%"
-    rotation: Rotation = Rotation.NEVER
-    max_size: int | None = None  # overrides rotation
-    buffer: int = 8192
-    flush: float = 1.0  # 0: each entry
-    level: str = "info"
+    rotation: Rotation = setting("rot", choices.rotation, "never")
+    max_size: int | None = setting("maxfile", values.size_limit)  # overrides rotation
+    buffer: int = setting("buffer", values.size, "8K")
+    flush: float = setting("flush", values.duration, "1s")  # 0: each entry
+    level: str = setting("level", choices.log_level, "info")
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,22 +78,36 @@ LONGEST_HANDSHAKE = 120.0
 PasswordSource = Literal | FromEnvironment | FromFile | FromCommand
 
 
+def _literal(text: str) -> PasswordSource:
+    return Literal(Secret(text))
+
+
 @dataclass(frozen=True, slots=True)
 class TlsPolicy:
     """How TLS is verified. Equal policies share one SSL context."""
 
-    latent: bool = False  # True: STLS after the greeting
-    trust_path: str | None = None  # None: the system's
-    trust_password: Secret | None = None
-    peer_name: str | None = None  # None: the host; "-": not checked
-    certificate: str | None = None  # entry's name in a PKCS#12 store
-    key_store: str | None = None  # PEM with certificate and key, or PKCS#12
-    key_store_password: Secret | None = None
-    certificate_password: Secret | None = None
-    minimum_version: str = "TLSv1.2"  # TLSv1 TLSv1.1 TLSv1.2 TLSv1.3
-    legacy: bool = False  # accept what is outdated: short keys, SHA-1, no RFC 5746
-    handshake_timeout: float | None = None  # None: see patience()
-    fingerprints: tuple[str, ...] = ()  # SHA-256, 64 lower-case hex digits each
+    #: True: STLS after the greeting
+    latent: bool = setting("latent", values.boolean, "N", phrase=lambda _: " (STLS)")
+    #: None: the certificates that the system trusts
+    trust_path: str | None = setting("tspath", values.path, show=lambda path: path or "the system's")
+    trust_password: Secret | None = setting("tspass", Secret)
+    #: None: the host; "-": not checked
+    peer_name: str | None = setting("peercert", certificate_name, show=written)
+    #: SHA-256, 64 lower-case hex digits each
+    fingerprints: tuple[str, ...] = setting(
+        "fingerprint", values.fingerprints, "", show=written, phrase=lambda _: ", its certificate pinned"
+    )
+    minimum_version: str = setting("proto", choices.tls_version, "TLSv1.2", show=lambda version: f"{version} or newer")
+    #: accept short keys, SHA-1, and servers without RFC 5746
+    legacy: bool = setting("legacy", values.boolean, "N", show=written, phrase=lambda _: ", outdated TLS included")
+    #: None: see patience()
+    handshake_timeout: float | None = setting("timeout", values.positive_duration, show=written, called="timeout (TLS)")
+    #: PEM with certificate and key, or PKCS#12
+    key_store: str | None = setting("kspath", values.path, show=written)
+    key_store_password: Secret | None = setting("kspass", Secret)
+    certificate_password: Secret | None = setting("certpass", Secret)
+    #: the name of an entry in a PKCS#12 store
+    certificate: str | None = setting("cert", values.one_line)
 
     def patience(self, timeout: float) -> float:
         """Return the seconds that a handshake may take; `timeout` is the session's timeout for the server."""
@@ -145,13 +124,15 @@ def _in_both_forms(host: str, written: str) -> tuple[str, str]:
 class Server:
     """The POP3 server of a client. `host` may be given as written: the ASCII form is derived from it."""
 
-    host: str  # in ASCII, without a trailing dot; an IPv6 address without brackets
+    #: in ASCII, without a trailing dot; an IPv6 address without brackets
+    host: str = field(metadata=required("address", server_address))
     port: int
-    username: str | None
-    password: PasswordSource | None
-    auth_types: tuple[AuthType, ...]  # in order; those unusable (no username, no TLS for EXTERNAL) already left out
-    initial_response: bool
-    tls: TlsPolicy | None
+    username: str | None = setting("<username>", values.one_line)
+    password: PasswordSource | None = setting("<password>", _literal)
+    #: in order; without those that cannot be used (no username, no TLS for EXTERNAL)
+    auth_types: tuple[AuthType, ...] = setting("<authtypes>", choices.auth_types, written(choices.DEFAULT_AUTH_TYPES))
+    initial_response: bool = False
+    tls: TlsPolicy | None = None
     written: str = ""  # the host as in the configuration, for people
 
     def __post_init__(self) -> None:
@@ -189,8 +170,22 @@ class Server:
 class Modes:
     """Permissions of new files and folders of delivered mail."""
 
-    file: int = 0o600
-    folder: int = 0o700
+    file: int = setting("filemode", values.file_mode, "0600", show=octal)
+    folder: int = setting("foldermode", values.folder_mode, "0700", show=octal)
+
+
+@dataclass(frozen=True, slots=True)
+class MessageStore:
+    """Where mailboxes are: user_path/RECIP/mail_path."""
+
+    user_path: str = setting("<userpath>", values.path, "%DIRVAR%/ms")
+    mail_path: str = setting("<mailpath>", values.relative_path, "Maildir")
+    eol: Eol = setting("<eol>", choices.eol, "native")
+    modes: Modes = part(Modes)
+
+    def maildir(self, name: str) -> str:
+        """Return the Maildir of a mailbox; the name has no `/` in it and is not `.` or `..`."""
+        return os.path.normpath(os.path.join(self.user_path, name, self.mail_path))
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,7 +196,7 @@ class MaildirDestination:
     mailbox: str | None = None  # RECIP where it is the message store's; None: a <maildir> of the client's own
     eol: Eol = Eol.NATIVE
     owner: str | None = None  # virtualusers N: files are given to this system user
-    modes: Modes = Modes()
+    modes: Modes = part(Modes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,25 +206,35 @@ class FolderDestination:
     path: str  # absolute, %U% replaced
     eol: Eol = Eol.CRLF
     owner: str | None = None
-    modes: Modes = Modes()
+    modes: Modes = part(Modes)
 
 
 @dataclass(frozen=True, slots=True)
 class SmtpDestination:
     """Hand the message to an SMTP or LMTP server."""
 
-    sender: str
+    sender: str = field(metadata=required("<sender>", mail_address))
     recipients: tuple[str, ...]  # aliases expanded
-    host: str = "localhost"
+    host: str = field(default="localhost", metadata=declared(Setting("<address>", server_address, "localhost")))
     port: int = 25
     socket_path: str | None = None  # LMTP over a Unix socket
-    lmtp: bool = False
-    starttls: bool = False
-    username: str | None = None
-    password: PasswordSource | None = None
-    timeout: float = 600.0  # seconds for the answer to the end of a message (RFC 5321 §4.5.3.2.6); others get less
-    drop_delivered: bool = False  # remove Delivered-To fields from the header
-    rejected: str | None = None  # folder for messages that are refused for good, absolute; None: they stay
+    lmtp: bool = setting("<lmtp>", values.boolean, "N")
+    starttls: bool = setting("<starttls>", values.boolean, "N")
+    username: str | None = setting("<username>", values.one_line)
+    password: PasswordSource | None = setting("<password>", _literal)
+    #: for the reply to the end of a message (RFC 5321 §4.5.3.2.6); other replies have less time
+    timeout: float = setting("<timeout>", values.positive_duration, "10m", show=written, called="timeout (SMTP)")
+    #: remove Delivered-To fields from the header
+    drop_delivered: bool = setting(
+        "dropdelivered", values.boolean, "N", show=written, phrase=lambda _: ", without its Delivered-To lines"
+    )
+    #: the folder for messages that are refused for good; None: they stay on the server
+    rejected: str | None = setting(
+        "<rejected>",
+        values.path,
+        show=lambda path: path or "-",
+        phrase=lambda path: f"; what is refused for good is saved in {path}",
+    )
     written: str = ""  # the host as in the configuration, for people
 
     def __post_init__(self) -> None:
@@ -257,8 +262,8 @@ class SmtpDestination:
 class CommandDestination:
     """Hand the message to a command on its standard input."""
 
-    argv: tuple[str, ...]
-    timeout: float = 300.0
+    argv: tuple[str, ...] = field(metadata=required("command", values.command_line))
+    timeout: float = setting("timeout", values.positive_duration, "5m")
     eol: Eol = Eol.NATIVE
 
 
@@ -269,36 +274,58 @@ Destination = MaildirDestination | FolderDestination | SmtpDestination | Command
 class Retention:
     """Which messages are retrieved, and how long they stay on the server. Sizes are octets, times seconds."""
 
-    preserve: bool = False
-    new_only: bool = False
-    delete_after: float | None = None  # from the retrieval; only with preserve
-    max_size: int | None = None  # larger messages are not retrieved
-    max_messages: int | None = None  # in one session
+    preserve: bool = setting("preserve", values.boolean, "N", show=written)
+    new_only: bool = setting("newonly", values.boolean, "N", show=written)
+    #: from the retrieval; only with preserve
+    delete_after: float | None = setting("deleteafter", values.positive_duration, show=written)
+    max_size: int | None = setting(
+        "maxsize",
+        values.positive_size,
+        show=lambda size: "" if size is None else f"{size} octets",
+        phrase=lambda size: f" Messages larger than {octets(size)} are not retrieved and stay on the server.",
+    )
+    #: in one session
+    max_messages: int | None = setting("maxmessages", values.count(1), show=written)
 
 
 @dataclass(frozen=True, slots=True)
 class ClientSettings:
     """One client: an account to poll and where its mail goes."""
 
-    id: str
-    recip: str
+    id: str = field(metadata=required("id", values.file_name(128)))
+    recip: str = field(metadata=required("recip", values.file_name(254)))
     server: Server
     destination: Destination
-    frequency: float = 300.0  # seconds from the end of a session to the next start; 0: in succession
-    runs: int = 0  # 0: no limit
-    retention: Retention = Retention()
-    capa: CapaUse = CapaUse.LOGIN
-    pipelining: bool = True  # several commands at once where the server offers PIPELINING
-    omit_received: bool = False
-    full_transcript: bool = False
+    #: from the end of a session to the next start; 0: in succession
+    frequency: float = setting("freq", values.duration, "5m", show=written)
+    #: 0: no limit
+    runs: int = setting("runs", values.count(), "0", show=lambda runs: written(runs or "no limit"))
+    retention: Retention = part(Retention)
+    #: several commands at once where the server offers PIPELINING
+    pipelining: bool = setting(
+        "pipelining",
+        choices.pipelining,
+        "auto",
+        show=lambda on: "auto" if on else "N",
+        phrase=lambda _: ", one command at a time",
+    )
+    capa: CapaUse = setting(
+        "capa",
+        choices.capa,
+        "N",
+        show=written,
+        phrase=lambda use: ", never asking for its capabilities" if use is CapaUse.NEVER else "",
+    )
+    full_transcript: bool = setting("fulltrans", values.boolean, "N", show=written)
+    omit_received: bool = setting("omitreceivedheader", values.boolean, "N", show=written)
 
 
 @dataclass(frozen=True, slots=True)
 class Concurrency:
     """How many sessions may run at once."""
 
-    total: int = 64
-    per_server: int = 8
+    total: int = setting("total", values.count(1), "64")
+    per_server: int = setting("perserver", values.count(1), "8")
 
 
 @dataclass(frozen=True, slots=True)
@@ -309,11 +336,11 @@ class Settings:
     paths: Paths
     clients: tuple[ClientSettings, ...]  # the enabled ones
     disabled: tuple[str, ...] = ()  # ids of clients with enabled="N"
-    timeout: float = 240.0
-    delay_start: float = 60.0
+    timeout: float = setting("<timeout>", values.positive_duration, "4m")
+    delay_start: float = setting("<delay_start>", values.duration, "1m")
     concurrency: Concurrency = Concurrency()
-    journal: str = ""  # absolute
-    control_socket: str = ""  # absolute
+    journal: str = setting("<journal>", values.path, "%DIRVAR%/popretr.sqlite")
+    control_socket: str = setting("<control>", values.path, "%DIRVAR%/control.sock")
     audit: LogSettings | None = None
     transcript: LogSettings | None = None
     trace: LogSettings | None = None

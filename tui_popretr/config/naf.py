@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from tui_popretr.config.paths import FOLDERS
 from tui_popretr.config.problems import Position
 from tui_popretr.config.section import Context, Section
 from tui_popretr.config.values import did_you_mean, quote
@@ -12,7 +13,6 @@ from tui_popretr.errors import describe_os_error
 from tui_popretr.files import read_whole
 
 NAME = "naf.xml"
-FOLDERS = ("root", "config", "var", "logs", "tmp")
 _LARGEST = 16 * 1024**2
 
 

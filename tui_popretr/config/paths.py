@@ -11,11 +11,16 @@ from tui_popretr import __version__
 from tui_popretr.config import values
 from tui_popretr.config.model import Paths
 from tui_popretr.config.section import Section
+from tui_popretr.config.setting import Setting
 from tui_popretr.config.values import InvalidValueError, did_you_mean, quote
 from tui_popretr.home import UnknownHomeError, expand
 
 STANDARD_STREAMS = ("%stdout%", "%stderr%")
 TIME_TOKENS = frozenset({"DT", "Y", "M", "D", "h", "m", "s", "PID"})
+ANNOUNCE_HOST = Setting("<announcehost>", values.header_word)
+PRODUCT_NAME = Setting("<prodname>", values.header_comment)
+#: The elements of <dirpaths>, and the tokens that stand for them in paths.
+FOLDERS = {"root": "DIRTOP", "config": "DIRCONF", "var": "DIRVAR", "logs": "DIRLOG", "tmp": "DIRTMP"}
 _TOKEN = re.compile("%([A-Za-z]+)%")
 
 
@@ -70,28 +75,28 @@ def read_paths(
     application = whole.child("application")
     announce_host, product_name = system_name, f"tui-popretr {__version__}"
     if application:
-        announce_host = application.element("announcehost", _named(names, values.header_word), announce_host)
-        product_name = application.element("prodname", _named(names, values.header_comment), product_name)
+        announce_host = application.element(ANNOUNCE_HOST.name, _named(names, ANNOUNCE_HOST.parse), announce_host)
+        product_name = application.element(PRODUCT_NAME.name, _named(names, PRODUCT_NAME.parse), product_name)
     names["PRODNAME"] = product_name
 
     # Behind each other: what the configuration says counts before what the framework's file says.
     sources = [(file.child("dirpaths"), _home(file)) for file in (naf, whole) if file]
     top = ""
 
-    def folder_of(name: str, token: str, default: str) -> str:
+    def folder_of(name: str, default: str) -> str:
         path = default
         for dirpaths, home in sources:
             if dirpaths:
                 parse = partial(_absolute, top=top or home, tokens=names, environ=environ)
                 path = dirpaths.element(name, parse, path)
-        names[token] = path
+        names[FOLDERS[name]] = path
         return path
 
-    top = folder_of("root", "DIRTOP", sources[0][1])
-    config = folder_of("config", "DIRCONF", os.path.join(top, "conf"))
-    var = folder_of("var", "DIRVAR", os.path.abspath(var) if var else os.path.join(top, "var"))
-    logs = folder_of("logs", "DIRLOG", os.path.join(var, "logs"))
-    tmp = folder_of("tmp", "DIRTMP", os.path.join(var, "tmp"))
+    top = folder_of("root", sources[0][1])
+    config = folder_of("config", os.path.join(top, "conf"))
+    var = folder_of("var", os.path.abspath(var) if var else os.path.join(top, "var"))
+    logs = folder_of("logs", os.path.join(var, "logs"))
+    tmp = folder_of("tmp", os.path.join(var, "tmp"))
     return PathResolver(Paths(top, config, var, logs, tmp, system_name, announce_host, product_name), environ)
 
 

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from tui_popretr.config import checks, values
-from tui_popretr.config.client import read_client, read_id
+from tui_popretr.config.client import read_client
 from tui_popretr.config.destination import Local, read_local
 from tui_popretr.config.grammar import check_names
-from tui_popretr.config.logfiles import read_log
+from tui_popretr.config.logfiles import LOGS, read_log
 from tui_popretr.config.model import ClientSettings, Concurrency, Settings
 from tui_popretr.config.naf import beside, read_naf
 from tui_popretr.config.paths import PathResolver, read_paths
@@ -24,7 +24,6 @@ from tui_popretr.files import read_whole
 __all__ = ["Loaded", "Problem", "Severity", "load"]
 
 _LARGEST = 16 * 1024**2
-_DEFAULT = Concurrency()
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +73,7 @@ def _load(path: str, context: Context, host: str | None, var: str | None, naf: s
     naf = naf or beside(path)
     framework = read_naf(naf, context) if naf else None
     resolver = read_paths(whole, framework, environ=context.environ, var=var, host=host)
+    context.resolve = resolver.path
     local = read_local(whole, resolver)
     task = whole if root.name == "pop3download" else whole.child("pop3download")
     if task is None:
@@ -85,30 +85,18 @@ def _load(path: str, context: Context, host: str | None, var: str | None, naf: s
 
 
 def _read_task(task: Section, path: str, resolver: PathResolver, local: Local) -> Settings:
-    timeout = task.element("timeout", values.positive_duration, 240.0)
-    checks.check_timeout(task, timeout)
-    limits = task.child("concurrency")
     clients, disabled = _read_clients(task, local)
-    var = resolver.paths.var
-    return Settings(
+    settings = task.read(
+        Settings,
         path=path,
         paths=resolver.paths,
         clients=clients,
         disabled=disabled,
-        timeout=timeout,
-        delay_start=task.element("delay_start", values.duration, 60.0),
-        concurrency=Concurrency(
-            limits.attribute("total", values.count(1), _DEFAULT.total),
-            limits.attribute("perserver", values.count(1), _DEFAULT.per_server),
-        )
-        if limits
-        else _DEFAULT,
-        journal=task.element("journal", resolver.path, os.path.join(var, "popretr.sqlite")),
-        control_socket=task.element("control", resolver.path, os.path.join(var, "control.sock")),
-        audit=read_log(task, "audit", resolver),
-        transcript=read_log(task, "transcript", resolver),
-        trace=read_log(task, "trace", resolver),
+        concurrency=task.child_or_empty("concurrency").read(Concurrency),
+        **{name: read_log(task, name, resolver) for name in LOGS},
     )
+    checks.check_timeout(task, settings.timeout)
+    return settings
 
 
 def _read_clients(task: Section, local: Local) -> tuple[tuple[ClientSettings, ...], tuple[str, ...]]:
@@ -120,10 +108,10 @@ def _read_clients(task: Section, local: Local) -> tuple[tuple[ClientSettings, ..
     any_enabled = False
     for section in group.children("client") if group else ():
         if not section.enabled():
-            disabled.append(section.attribute("id", values.text_of, ""))
+            disabled.append(section.field(ClientSettings, "id", parse=values.text_of, required=False, default=""))
             continue
         any_enabled = True
-        client_id = read_id(section)
+        client_id = section.field(ClientSettings, "id")
         if client_id:
             place = section.place_of("id")
             first = places.setdefault(client_id, place)
@@ -134,6 +122,6 @@ def _read_clients(task: Section, local: Local) -> tuple[tuple[ClientSettings, ..
             checks.check_client(section, client)
             found.append((section, client))
     checks.check_maildrops(found)
-    if not any_enabled and not (group or task).spoiled:
+    if not any_enabled and not (group or task).has_errors:
         (group or task).warning("no client is enabled, so there is nothing to retrieve")
     return tuple(client for _, client in found), tuple(client_id for client_id in disabled if client_id)

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import NamedTuple, TypeVar
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple, TypeVar
 
 from tui_popretr.config import values
 from tui_popretr.config.problems import Position, Report
+from tui_popretr.config.setting import Setting, declarations
 from tui_popretr.config.values import InvalidValueError
-from tui_popretr.config.xmltree import UNCLEAR, Node
+from tui_popretr.config.xmltree import UNKNOWN, Node
 from tui_popretr.secret import Secret
 
 T = TypeVar("T")
 D = TypeVar("D")
 
 NO_VALUE = "-"
-_SPACE, _SPACES = "xml:space", dict.fromkeys(("preserve", "default"))
+ENABLED = Setting("enabled", values.boolean, "Y")
+SPACE = Setting("xml:space", values.choice({"preserve": True, "default": False}), "default")
 
 
 @dataclass(slots=True, eq=False, repr=False)
@@ -27,6 +29,7 @@ class Context:
     report: Report
     environ: Mapping[str, str]
     secrets: list[Position] = field(default_factory=list)  # where a secret stands in the file itself
+    resolve: Callable[[str], str] = values.path  # makes a path absolute; set when the folders are known
 
 
 class Value(NamedTuple):
@@ -54,18 +57,18 @@ class Section:
         return self.node.place
 
     @property
-    def spoiled(self) -> bool:
+    def has_errors(self) -> bool:
         """Whether an error was found within this element: what follows from it need not be reported as well."""
         return self.context.report.has_error_between(self.node.place, self.node.end)
 
-    def doubtful(self, *elements: str) -> bool:
+    def uncertain(self, *elements: str) -> bool:
         """Whether the value of one of these child elements is unknown because of an error."""
-        if self.node.meant.intersection((UNCLEAR, *elements)):
+        if self.node.intended.intersection((UNKNOWN, *elements)):
             return True
         spans = [(child.place, child.end) for child in self.node.children if child.name in elements]
         return any(self.context.report.has_error_between(*span) for span in spans)
 
-    def doubtful_attribute(self, *names: str) -> bool:
+    def uncertain_attribute(self, *names: str) -> bool:
         """Whether the value of one of these attributes is unknown because of an error."""
         found = self.node.attributes
         at_them = any(
@@ -73,7 +76,7 @@ class Section:
             for name in names
             if name in found
         )
-        return at_them or not self.node.meant.isdisjoint(names)
+        return at_them or not self.node.intended.isdisjoint(names)
 
     def misplaced(self, *names: str) -> bool:
         """Whether one of these names is in the wrong place within this element."""
@@ -99,6 +102,10 @@ class Section:
                 return Section(node, self.context)
         return None
 
+    def child_or_empty(self, name: str) -> Section:
+        """Return the child element of that name, or an empty one."""
+        return self.child(name) or Section(Node(name, self.place, {}, self.place), self.context)
+
     def active(self, name: str) -> Section | None:
         """Return the child element of that name unless it is absent or has enabled="N"."""
         section = self.child(name)
@@ -109,32 +116,41 @@ class Section:
 
     def enabled(self) -> bool:
         """Return the `enabled` attribute, yes where there is none."""
-        return self.attribute("enabled", values.boolean, True)
+        return bool(self.value(ENABLED))
 
     # --- values -----------------------------------------------------------------------------------------------------
 
-    def attribute(self, name: str, parse: Callable[[str], T], default: D) -> T | D:
-        """Return the attribute's value."""
-        return self._parsed(self.attribute_value(name), parse, default)
+    def read(self, kind: type[T], **known: object) -> T:
+        """Return a class of the model with the declared settings of this element; `known` are its other fields."""
+        for name, what in declarations(kind):
+            if name not in known:
+                known[name] = self.value(what) if isinstance(what, Setting) else self.read(what)
+        return kind(**known)
+
+    def field(self, kind: type, name: str, **changes: Any) -> Any:
+        """Return the value of one setting of a class, with changes to its declaration."""
+        return self.value(replace(dict(declarations(kind))[name], **changes))
+
+    def value(self, setting: Setting) -> Any:
+        """Return the value of a setting."""
+        if setting.parse is Secret:
+            return self._secret_attribute(setting.name)
+        value = (self.element_value if setting.is_element else self.attribute_value)(setting.name)
+        parse = self.context.resolve if setting.parse is values.path else setting.parse
+        if setting.required:
+            return self._required(setting, value)
+        return self.parsed(value, parse, None if setting.default is None else parse(setting.default))
 
     def element(self, name: str, parse: Callable[[str], T], default: D) -> T | D:
-        """Return the value of the child element's text."""
-        return self._parsed(self.element_value(name), parse, default)
+        """Return the value of a child element's text whose default is not declared."""
+        return self.parsed(self.element_value(name), parse, default)
 
     def text(self, parse: Callable[[str], T], default: D) -> T | D:
         """Return the value of this element's own text."""
-        return self._parsed(self.own_value(), parse, default)
+        return self.parsed(self.own_value(), parse, default)
 
-    def required_attribute(self, name: str, parse: Callable[[str], T]) -> T | None:
-        """Return the attribute's value; None, and an error, where there is none."""
-        return self._required(name, f"attribute {name}", self.attribute_value(name), parse)
-
-    def required_element(self, name: str, parse: Callable[[str], T]) -> T | None:
-        """Return the value of the child element's text; None, and an error, where there is none."""
-        return self._required(name, f"<{name}>", self.element_value(name), parse)
-
-    def secret_attribute(self, name: str) -> Secret | None:
-        """Return a secret attribute; for spaces at its ends see credential()."""
+    def _secret_attribute(self, name: str) -> Secret | None:
+        """Return a secret attribute. For spaces at its ends see credential()."""
         found = self.node.attributes.get(name)
         if found is None:
             return None
@@ -146,7 +162,7 @@ class Section:
                 found.place,
             )
         value = self._value(name, found.text, found.place, keep=keep)
-        return self.secret(value, self._parsed(value, values.one_line, None))
+        return self.secret(value, self.parsed(value, values.one_line, None))
 
     def credential(self, *, octets: bool = False) -> Value:
         """Return this element's own text as a username or password.
@@ -163,7 +179,7 @@ class Section:
         return self._value(f"<{self.node.name}>", raw, self.node.place, keep=keep, octets=octets)
 
     def _keeps_spaces(self) -> bool:
-        return self.attribute(_SPACE, values.choice(_SPACES), "default") == "preserve"
+        return bool(self.value(SPACE))
 
     def secret(self, value: Value | None, text: str | None) -> Secret | None:
         """Make a secret of a parsed value, and remember whether the file itself holds it."""
@@ -186,10 +202,6 @@ class Section:
     def own_value(self) -> Value:
         return self._value(f"<{self.node.name}>", self.node.text, self.node.place)
 
-    def parsed(self, value: Value | None, parse: Callable[[str], T], default: D) -> T | D:
-        """Return the value of a text got from one of the above."""
-        return self._parsed(value, parse, default)
-
     def _value(self, label: str, raw: str, place: Position, *, keep: bool = False, octets: bool = False) -> Value:
         if not keep:
             raw = raw.strip()
@@ -200,7 +212,8 @@ class Section:
             text = ""
         return Value(label, text, place, literal="${" not in raw)
 
-    def _parsed(self, value: Value | None, parse: Callable[[str], T], default: D) -> T | D:
+    def parsed(self, value: Value | None, parse: Callable[[str], T], default: D) -> T | D:
+        """Return the parsed value of a text."""
         if value is None or not value.text:
             return default
         if value.text == NO_VALUE:
@@ -213,13 +226,13 @@ class Section:
             self.error(f"{value.label}: {error}", value.place)
             return default
 
-    def _required(self, name: str, what: str, value: Value | None, parse: Callable[[str], T]) -> T | None:
-        missing = value is None or value.text == NO_VALUE or (not value.text and not self._reported(value))
-        if missing:
-            if name not in self.node.meant:
+    def _required(self, setting: Setting, value: Value | None) -> Any:
+        if value is None or value.text == NO_VALUE or (not value.text and not self._reported(value)):
+            if setting.name not in self.node.intended:
+                what = setting.label if setting.is_element else f"attribute {setting.name}"
                 self.error(f"{what} is missing in <{self.node.name}>", value.place if value else None)
             return None
-        return self._parsed(value, parse, None)
+        return self.parsed(value, setting.parse, None)
 
     def _reported(self, value: Value) -> bool:
         return self.context.report.has_error_between(value.place, value.place)

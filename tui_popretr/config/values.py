@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shlex
 from collections.abc import Callable, Collection, Mapping
+from typing import TypeVar
 
 from tui_popretr.text import visible
+
+T = TypeVar("T")
 
 _TRUE = frozenset({"Y", "YES", "T", "TRUE", "ON", "1"})
 _FALSE = frozenset({"N", "NO", "F", "FALSE", "OFF", "0"})
@@ -147,6 +152,11 @@ def positive_size(text: str) -> int:
     return octets
 
 
+def size_limit(text: str) -> int | None:
+    """A size; 0 means no limit."""
+    return size(text) or None
+
+
 def count(minimum: int = 0) -> Callable[[str], int]:
     """Return a parser of whole numbers from `minimum` to a thousand million."""
 
@@ -197,15 +207,17 @@ def items(text: str) -> tuple[str, ...]:
     return found
 
 
-def choice(words: Mapping[str, object]) -> Callable[[str], str]:
-    """Return a parser that accepts one of these words in any case and returns it as it is written in `words`."""
-    by_case = {word.casefold(): word for word in words}
+def choice(words: Mapping[str, T]) -> Callable[[str], T]:
+    """Return a parser that accepts one of these words in any case and returns its value."""
+    by_case = {word.casefold(): value for word, value in words.items()}
 
-    def parse(text: str) -> str:
-        word = by_case.get(text.casefold())
-        if word is None:
-            raise InvalidValueError(f"{quote(text)} is not one of {', '.join(words)}{did_you_mean(text, words)}")
-        return word
+    def parse(text: str) -> T:
+        try:
+            return by_case[text.casefold()]
+        except KeyError:
+            raise InvalidValueError(
+                f"{quote(text)} is not one of {', '.join(words)}{did_you_mean(text, words)}"
+            ) from None
 
     return parse
 
@@ -213,6 +225,19 @@ def choice(words: Mapping[str, object]) -> Callable[[str], str]:
 def text_of(text: str) -> str:
     """Any text."""
     return text
+
+
+def path(text: str) -> str:
+    """A path as written. The readers make it absolute (Section.value)."""
+    return text
+
+
+def relative_path(text: str) -> str:
+    """A path that does not leave the folder that it is relative to."""
+    path = os.path.normpath(text)
+    if os.path.isabs(path) or path == ".." or path.startswith("../"):
+        raise InvalidValueError(f"{quote(text)} must lie in the user's folder")
+    return path
 
 
 def one_line(text: str) -> str:
@@ -274,3 +299,27 @@ def fingerprint(text: str) -> str:
         other = {32: " but perhaps one of MD5", 40: " but perhaps one of SHA-1"}.get(len(digits), "")
         raise InvalidValueError(f"{quote(text)} is not a SHA-256 fingerprint (64 hex digits){other}")
     return digits
+
+
+def fingerprints(text: str) -> tuple[str, ...]:
+    """A list of SHA-256 fingerprints."""
+    return tuple(map(fingerprint, items(text))) if text else ()
+
+
+def variable_name(text: str) -> str:
+    """The name of an environment variable."""
+    if not _VARIABLE.fullmatch(text):
+        # not quoted: it may be the password itself, put in the wrong place
+        raise InvalidValueError("the value of env is not the name of an environment variable")
+    return text
+
+
+def command_line(text: str) -> tuple[str, ...]:
+    """Split a command as a shell would, without any other meaning of a shell. The message does not show it."""
+    try:
+        argv = shlex.split(text)
+    except ValueError as error:
+        raise InvalidValueError(f"the quoting of the command is wrong: {str(error).lower()}") from None
+    if not argv or not argv[0]:
+        raise InvalidValueError("the command is empty")
+    return tuple(argv)

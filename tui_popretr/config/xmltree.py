@@ -20,8 +20,8 @@ _XML = "{http://www.w3.org/XML/1998/namespace}"
 _NEWLINE = re.compile("\r\n|\r|\n")
 
 
-#: In Node.meant: there is an unknown element that resembles no known one, so it may be any of those expected there.
-UNCLEAR = "*"
+#: In Node.intended: there is an unknown element that resembles no known one, so it may be any of those expected there.
+UNKNOWN = "*"
 
 
 class MalformedXmlError(Exception):
@@ -41,7 +41,7 @@ class Attribute(NamedTuple):
 
 @dataclass(slots=True, eq=False, repr=False)
 class Node:
-    """An element. `text` is all its character data; `meant` holds right names of what is misspelt here."""
+    """An element. `text` is all its character data; `intended` has the correct names of what is misspelt in it."""
 
     name: str
     place: Position
@@ -49,7 +49,7 @@ class Node:
     end: Position
     text: str = ""
     children: list[Node] = field(default_factory=list)
-    meant: set[str] = field(default_factory=set)
+    intended: set[str] = field(default_factory=set)
     misplaced: set[str] = field(default_factory=set)  # names that belong in another element
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 
-from tui_popretr.config.model import Eol, Modes
+from tui_popretr.config.choices import Eol
+from tui_popretr.config.model import Modes
 from tui_popretr.delivery.errors import delivery_failed
 from tui_popretr.delivery.folders import Folders
 from tui_popretr.delivery.owner import Owner

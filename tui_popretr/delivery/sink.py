@@ -25,7 +25,7 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import Final, Protocol
 
-from tui_popretr.config.model import Eol
+from tui_popretr.config.choices import Eol
 
 #: A draft may always keep so many octets in memory before it is spilled to its file.
 SPILL: Final = 128 * 1024

@@ -9,7 +9,8 @@ from datetime import datetime, timedelta
 from threading import Lock
 
 from tui_popretr.clock import Clock
-from tui_popretr.config.model import LogSettings, Rotation
+from tui_popretr.config.choices import Rotation
+from tui_popretr.config.model import LogSettings
 from tui_popretr.errors import file_unusable
 from tui_popretr.logs.appender import Appender, open_log, standard_stream, with_room
 from tui_popretr.logs.naming import expand, period_start

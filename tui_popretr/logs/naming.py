@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from datetime import datetime, timedelta
 
-from tui_popretr.config.model import Rotation
+from tui_popretr.config.choices import Rotation
 
 _TOKEN = re.compile(r"%(DT|Y|M|D|h|m|s|PID)%")
 _DATE_TOKEN = {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tui_popretr.config.model import Eol
+from tui_popretr.config.choices import Eol
 
 
 class EolConverter:

@@ -16,7 +16,7 @@ from typing import Final
 
 import trio
 
-from tui_popretr.config.model import CapaUse
+from tui_popretr.config.choices import CapaUse
 from tui_popretr.errors import ConnectionCut, PopretrError, ProtocolViolation, ServerStalled
 from tui_popretr.facts import Level, LoginSucceeded, Noted, SessionAdvanced, Stage
 from tui_popretr.pop3 import Capabilities, Greeting

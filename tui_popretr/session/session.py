@@ -19,7 +19,8 @@ from tui_popretr.bus import Bus
 from tui_popretr.clock import Clock
 from tui_popretr.commit.accepted import AcceptedRecipients
 from tui_popretr.commit.pending import PendingDelivery
-from tui_popretr.config.model import CapaUse, ClientSettings, Paths, SmtpDestination
+from tui_popretr.config.choices import CapaUse
+from tui_popretr.config.model import ClientSettings, Paths, SmtpDestination
 from tui_popretr.errors import (
     CommandRefused,
     ConnectionCut,

@@ -13,9 +13,8 @@ from hypothesis import strategies as st
 from tests.config.helpers import load_text, settings_of
 from tui_popretr.cli.init.console import plain
 from tui_popretr.cli.init.text import NewClient, absolute, configuration_text, short
-from tui_popretr.config.login import DEFAULT_AUTH_TYPES
+from tui_popretr.config.choices import DEFAULT_AUTH_TYPES, AuthType
 from tui_popretr.config.model import (
-    AuthType,
     FromCommand,
     FromEnvironment,
     FromFile,

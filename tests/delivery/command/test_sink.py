@@ -12,7 +12,8 @@ import pytest
 from tests.delivery.command.handing import MESSAGE, Hand, Lifeline, failure, handing, shell
 from tests.delivery.making import WHEN
 from tests.delivery.smtp.receiver import PATIENCE, wait_for
-from tui_popretr.config.model import CommandDestination, Eol
+from tui_popretr.config.choices import Eol
+from tui_popretr.config.model import CommandDestination
 from tui_popretr.delivery.command.sink import CommandSink
 from tui_popretr.delivery.sink import SPILL, Sink
 from tui_popretr.errors import CannotCreate, CommandDeferred, CommandFailed, CommandUnusable, DeliveryFailed, ExitCode

@@ -13,7 +13,8 @@ import pytest
 from tests.delivery.making import WHEN
 from tests.delivery.smtp.receiver import SENDER, Drop, Mail, Say, receiving
 from tests.delivery.smtp.sending import MESSAGE, sending
-from tui_popretr.config.model import Eol, SmtpDestination
+from tui_popretr.config.choices import Eol
+from tui_popretr.config.model import SmtpDestination
 from tui_popretr.delivery.sink import SPILL, Sink
 from tui_popretr.delivery.smtp.sink import SmtpSink
 from tui_popretr.errors import (

@@ -7,7 +7,7 @@ import shlex
 from dataclasses import dataclass
 from xml.sax.saxutils import escape, quoteattr
 
-from tui_popretr.config.login import DEFAULT_AUTH_TYPES
+from tui_popretr.config.choices import DEFAULT_AUTH_TYPES
 from tui_popretr.config.model import (
     FolderDestination,
     FromCommand,

@@ -9,7 +9,8 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
-from tui_popretr.config.model import Eol, SmtpDestination
+from tui_popretr.config.choices import Eol
+from tui_popretr.config.model import SmtpDestination
 from tui_popretr.delivery.folders import Folders
 from tui_popretr.delivery.sink import SPILL
 from tui_popretr.delivery.smtp.connection import AskPassword, Extensions, establish, new_wire, server_name

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from tests.support.making import client_settings, server_settings
+from tui_popretr.config.choices import CapaUse
+from tui_popretr.config.describe import client_info, disabled_info
 from tui_popretr.config.model import (
-    CapaUse,
     CommandDestination,
     Destination,
     FolderDestination,
@@ -21,7 +22,7 @@ from tui_popretr.config.model import (
     SmtpDestination,
     TlsPolicy,
 )
-from tui_popretr.engine.describe import client_info, disabled_info, duration
+from tui_popretr.config.units import duration
 from tui_popretr.secret import Secret
 
 HUSH = Secret("hush")

@@ -1,0 +1,113 @@
+"""The settings that are one of several words, and how they are written."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+from tui_popretr.config import values
+from tui_popretr.config.values import InvalidValueError, did_you_mean, quote
+
+
+class AuthType(Enum):
+    """The login methods by their names in <authtypes>."""
+
+    USERPASS = "USERPASS"
+    APOP = "APOP"
+    SASL_PLAIN = "SASL_PLAIN"
+    SASL_CRAM_MD5 = "SASL_CRAM_MD5"
+    SASL_EXTERNAL = "SASL_EXTERNAL"
+    SASL_SCRAM_SHA_256 = "SASL_SCRAM_SHA_256"
+    SASL_SCRAM_SHA_1 = "SASL_SCRAM_SHA_1"
+    SASL_LOGIN = "SASL_LOGIN"
+    SASL_XOAUTH2 = "SASL_XOAUTH2"
+    SASL_OAUTHBEARER = "SASL_OAUTHBEARER"
+    AUTO = "AUTO"
+
+
+class CapaUse(Enum):
+    """When CAPA is sent."""
+
+    LOGIN = "N"  # before the login, and again after it if the answer may differ
+    STLS = "Y"  # before STLS, too
+    NEVER = "never"
+
+
+class Eol(Enum):
+    """Line ends of delivered files: LF, or CRLF as received."""
+
+    NATIVE = "native"
+    CRLF = "crlf"
+
+
+class Rotation(Enum):
+    """When a log file is followed by the next (GreyLog's `rot`)."""
+
+    NEVER = "never"
+    MINUTE = "minute"
+    HOURLY = "hourly"
+    DAILY = "daily"
+    WEEKLY = "weekly"
+    MONTHLY = "monthly"
+    YEARLY = "yearly"
+
+
+eol = values.choice({each.value: each for each in Eol})
+rotation = values.choice({each.value: each for each in Rotation})
+
+UNSAFE_TLS_VERSIONS = ("TLSv1", "TLSv1.1")  # RFC 8996
+tls_version = values.choice({each: each for each in (*UNSAFE_TLS_VERSIONS, "TLSv1.2", "TLSv1.3")})
+
+# with GreyLog's names
+log_level = values.choice(
+    {
+        "debug": "debug",
+        "info": "info",
+        "warning": "warning",
+        "error": "error",
+        "trace": "debug",
+        "warn": "warning",
+        "err": "error",
+        **dict.fromkeys(("trc", "trc2", "trc3", "trc4", "trc5", "all"), "debug"),
+        "off": "off",
+    }
+)
+
+
+def capa(text: str) -> CapaUse:
+    """Yes, no or never."""
+    if text.lower() == CapaUse.NEVER.value:
+        return CapaUse.NEVER
+    try:
+        return CapaUse.STLS if values.boolean(text) else CapaUse.LOGIN
+    except InvalidValueError as error:
+        raise InvalidValueError(f"{error}, or never") from None
+
+
+def pipelining(text: str) -> bool:
+    """Whether commands may be pipelined: auto, yes or no."""
+    if text.lower() == "auto":
+        return True
+    try:
+        return values.boolean(text)
+    except InvalidValueError:
+        raise InvalidValueError(f"{quote(text)} is neither auto nor N") from None
+
+
+def auth_types(text: str) -> tuple[AuthType, ...]:
+    """A list of login methods; each at most once, and AUTO only alone."""
+    found: list[AuthType] = []
+    for item in values.items(text):
+        try:
+            auth_type = AuthType[item.upper().replace("-", "_")]
+        except KeyError:
+            names = [known.value for known in AuthType]
+            raise InvalidValueError(f"{quote(item)} is not a login method{did_you_mean(item, names)}") from None
+        if auth_type in found:
+            raise InvalidValueError(f"{auth_type.value} is named twice")
+        found.append(auth_type)
+    if AuthType.AUTO in found and len(found) > 1:
+        raise InvalidValueError("AUTO stands alone: it chooses among all methods")
+    return tuple(found)
+
+
+DEFAULT_AUTH_TYPES = (AuthType.USERPASS, AuthType.SASL_PLAIN)

@@ -1,0 +1,102 @@
+"""The declaration of an attribute or element: one per name, at the field of model.py that holds its value.
+
+The names that grammar.py accepts, the readers (Section.read), the sentences of `check` and the dashboard's settings
+(describe.py) and the test of docs/configuration.md use these declarations.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, fields
+from typing import Any, TypeVar, overload
+
+T = TypeVar("T")
+_KEY = "declared"
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """An attribute `name`, or an element `<name>` that contains text."""
+
+    label: str  # with the angle brackets of an element
+    parse: Callable[[str], Any]  # Secret and values.path are special: see Section.value
+    default: str | None = None  # as a user would write it; None: no value
+    required: bool = False
+    show: Callable[[Any], str] | None = None  # the value's text on the dashboard, empty to hide it; None: never shown
+    phrase: Callable[[Any], str] | None = None  # what `check` says about a value other than the default
+    called: str = ""  # its name on the dashboard, if other than `name`
+
+    @property
+    def name(self) -> str:
+        return self.label.strip("<>")
+
+    @property
+    def is_element(self) -> bool:
+        return self.label.startswith("<")
+
+    @property
+    def value(self) -> Any:
+        """The default as a value."""
+        return None if self.default is None else self.parse(self.default)
+
+
+@overload
+def setting(
+    label: str,
+    parse: Callable[[str], T],
+    default: str,
+    *,
+    show: Callable[[T], str] | None = None,
+    phrase: Callable[[T], str] | None = None,
+    called: str = "",
+) -> T: ...
+
+
+@overload
+def setting(
+    label: str,
+    parse: Callable[[str], T],
+    default: None = None,
+    *,
+    show: Callable[[T | None], str] | None = None,
+    phrase: Callable[[T], str] | None = None,
+    called: str = "",
+) -> T | None: ...
+
+
+def setting(label: str, parse: Callable[[str], Any], default: str | None = None, **more: Any) -> Any:
+    """Declare the setting of a dataclass field that has a default."""
+    found = Setting(label, parse, default, **more)
+    return field(default=found.value, metadata=declared(found))
+
+
+def required(label: str, parse: Callable[[str], Any]) -> dict[str, Setting]:
+    """Return the metadata of a dataclass field without a default: the setting must be given."""
+    return declared(Setting(label, parse, required=True))
+
+
+def declared(what: Setting) -> dict[str, Setting]:
+    """Return the metadata of a dataclass field whose setting has another value."""
+    return {_KEY: what}
+
+
+def part(kind: Callable[[], T]) -> T:
+    """Declare a dataclass field whose settings are those of another class, in the same element."""
+    default: T = field(default=kind(), metadata={_KEY: kind})
+    return default
+
+
+def declarations(kind: Any) -> Iterator[tuple[str, Any]]:
+    """Yield the declared fields of a dataclass or of its instance: the name, and its Setting or the class of a part."""
+    for each in fields(kind):
+        if _KEY in each.metadata:
+            yield each.name, each.metadata[_KEY]
+
+
+def settings_of(kind: type) -> Iterator[Setting]:
+    """Yield the settings of a dataclass and its parts."""
+    for _, found in declarations(kind):
+        if isinstance(found, Setting):
+            yield found
+        else:
+            yield from settings_of(found)
