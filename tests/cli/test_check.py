@@ -133,5 +133,5 @@ def test_tls_files_that_would_be_waited_for(tmp_path: Path) -> None:
     done = run_program("check", path)
     assert done.code == 78
     for name in ("isp", "work"):
-        assert f"{path}: error: client {name}: {tmp_path}/pipe is no regular file" in done.err
+        assert f"{path}: error: client {name}: cannot read {tmp_path}/pipe: it is a pipe, not a" in done.err
     assert "client old" not in done.err

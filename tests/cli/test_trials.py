@@ -69,7 +69,7 @@ def test_locks(tmp_path: Path, rules: dict[str, int], told: list[str]) -> None:
 
 
 def test_locks_that_two_can_have(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tui_popretr.fs.lock", lambda descriptor: None)
+    monkeypatch.setattr("tui_popretr.cli.trials.lock", lambda descriptor: None)
     assert trials.of_journal(f"{tmp_path}/journal") == [f"the journal cannot be kept in {tmp_path}: {LOCKS}"]
 
 

@@ -41,7 +41,7 @@ def test_one_place_of_each_file_system(settings: Settings, tmp_path: Path, monke
         return os.stat_result((0, 0, devices[os.path.basename(path)], *stat(path)[3:]))
 
     monkeypatch.setattr("tui_popretr.engine.powercuts.os.stat", device_of)
-    monkeypatch.setattr("tui_popretr.fs.sync_folder", lambda folder: folder.endswith("/b"))
+    monkeypatch.setattr("tui_popretr.engine.powercuts.fsync_folder", lambda folder: folder.endswith("/b"))
     assert unsafe_folders(settings) == [f"{tmp_path}/d", f"{tmp_path}/c/refused"]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "b", "c", "c.xml", "d"]
 
@@ -52,5 +52,5 @@ def test_places_that_cannot_be_looked_at(settings: Settings, monkeypatch: pytest
     def fail(folder: str) -> bool:
         raise OSError(errno.EIO, folder)
 
-    monkeypatch.setattr("tui_popretr.fs.sync_folder", fail)
+    monkeypatch.setattr("tui_popretr.engine.powercuts.fsync_folder", fail)
     assert unsafe_folders(settings) == []

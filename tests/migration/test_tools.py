@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tui_popretr.files import FileTooLargeError
+from tui_popretr.fs.reading import FileTooLargeError
 from tui_popretr.migration import tools
 from tui_popretr.migration.seen_file import NAMED, SeenAccountName
 from tui_popretr.migration.tools import TOOLS

@@ -120,8 +120,9 @@ async def test_what_to_do_is_told(source: PasswordSource, words: str) -> None:
 async def test_only_a_regular_file_is_read(tmp_path: Path) -> None:
     fifo = str(tmp_path / "fifo")
     os.mkfifo(fifo)
-    for path in (fifo, "/dev/zero"):
-        assert await refusal(FromFile(path)) == f"the password file {path} is not a regular file"
+    for path, kind in ((fifo, "pipe"), ("/dev/zero", "device")):
+        text = f"cannot read the password file {path}: it is a {kind}, not a regular file"
+        assert await refusal(FromFile(path)) == text
     assert "is a directory" in await refusal(FromFile(str(tmp_path)))
 
 

@@ -59,7 +59,7 @@ def test_a_message_that_is_gone(maildir: Path) -> None:
 
 def test_what_is_not_a_file_is_not_read(maildir: Path) -> None:
     os.mkfifo(maildir / "pipe")
-    with pytest.raises(MessageGone, match="it is not a file"):
+    with pytest.raises(MessageGone, match="it is a pipe, not a regular file"):
         read(str(maildir / "pipe"))
     with pytest.raises(MessageGone, match="cannot read the file"):
         read(str(maildir / "new"))

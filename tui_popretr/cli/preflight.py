@@ -7,7 +7,6 @@ import shutil
 import stat
 from functools import partial
 
-from tui_popretr import fs
 from tui_popretr.cli import trials
 from tui_popretr.cli.timeouts import PATIENCE, call_all
 from tui_popretr.config.model import (
@@ -23,6 +22,7 @@ from tui_popretr.config.model import (
     SmtpDestination,
 )
 from tui_popretr.errors import describe_os_error
+from tui_popretr.fs.folders import nearest_folder
 from tui_popretr.text import visible
 
 _SILENT = "a file system does not answer; check its disk or server"
@@ -117,7 +117,7 @@ def _file(path: str) -> str:
 
 def folder_trouble(path: str) -> str:
     """Say what is in the way of making a folder, where it is not there, and of writing into it."""
-    nearest = fs.nearest_folder(path)
+    nearest = nearest_folder(path)
     if not os.path.isdir(nearest):
         return f"{_name(nearest)} is not a folder"
     if os.access(nearest, os.W_OK | os.X_OK):

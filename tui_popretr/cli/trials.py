@@ -12,9 +12,10 @@ import os
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 
-from tui_popretr import fs
 from tui_popretr.config.model import Destination, FolderDestination, MaildirDestination
 from tui_popretr.errors import file_unusable
+from tui_popretr.fs.folders import fsync_folder, nearest_folder, unsafe_at_power_cuts
+from tui_popretr.fs.locks import NoLocksError, check_classic_lock, lock
 from tui_popretr.text import visible
 
 
@@ -41,7 +42,7 @@ def of_journal(path: str) -> list[str]:
 
 def _try(trials: Iterable[Callable[[str], Iterable[str]]], place: str) -> list[str]:
     """Run these tests in a folder, or in the nearest existing one."""
-    folder = fs.nearest_folder(place)
+    folder = nearest_folder(place)
     told: list[str] = []
     try:
         for trial in trials:
@@ -52,8 +53,8 @@ def _try(trials: Iterable[Callable[[str], Iterable[str]]], place: str) -> list[s
 
 
 def _power_cuts(folder: str) -> Iterator[str]:
-    if not fs.sync_folder(folder):
-        yield fs.unsafe_at_power_cuts([folder])
+    if not fsync_folder(folder):
+        yield unsafe_at_power_cuts([folder])
 
 
 def _crossing(tmp: str) -> Iterator[str]:
@@ -91,12 +92,12 @@ def _links(folder: str) -> Iterator[str]:
 def _locks(folder: str) -> Iterator[str]:
     with _private_file(folder) as (descriptor, path), contextlib.closing(open(path, "r+b")) as second:
         try:
-            fs.lock(descriptor)
+            lock(descriptor)
             with contextlib.suppress(BlockingIOError):
-                fs.lock(second.fileno())
-                raise fs.NoLocksError(errno.ENOLCK, "a lock that two can have")
-            fs.want_classic_lock(descriptor)
-        except (fs.NoLocksError, BlockingIOError):
+                lock(second.fileno())
+                raise NoLocksError(errno.ENOLCK, "a lock that two can have")
+            check_classic_lock(descriptor)
+        except (NoLocksError, BlockingIOError):
             yield (
                 f"the journal cannot be kept in {_name(folder)}: its file system has no file locks that work; "
                 "name a file on a local disk in <journal>"

@@ -13,7 +13,7 @@ from tui_popretr.config.problems import Position, Report
 from tui_popretr.config.setting import setting
 from tui_popretr.config.values import did_you_mean, quote
 from tui_popretr.errors import describe_os_error
-from tui_popretr.files import read_whole
+from tui_popretr.fs.reading import read_whole
 from tui_popretr.hosts import InvalidHostName, ascii_host, host_key
 from tui_popretr.secret import Secret
 

@@ -10,7 +10,7 @@ from tui_popretr.config.section import Context, Section
 from tui_popretr.config.values import did_you_mean, quote
 from tui_popretr.config.xmltree import MalformedXmlError, parse
 from tui_popretr.errors import describe_os_error
-from tui_popretr.files import read_whole
+from tui_popretr.fs.reading import read_whole
 
 NAME = "naf.xml"
 _LARGEST = 16 * 1024**2

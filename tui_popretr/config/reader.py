@@ -19,7 +19,7 @@ from tui_popretr.config.section import Context, Section
 from tui_popretr.config.values import quote
 from tui_popretr.config.xmltree import MalformedXmlError, parse
 from tui_popretr.errors import describe_os_error
-from tui_popretr.files import read_whole
+from tui_popretr.fs.reading import read_whole
 
 __all__ = ["Loaded", "Problem", "Severity", "load"]
 

@@ -11,9 +11,9 @@ from tui_popretr.delivery.errors import delivery_failed
 from tui_popretr.delivery.folders import Folders
 from tui_popretr.delivery.modes import set_mode
 from tui_popretr.delivery.owner import Owner
-from tui_popretr.delivery.publishing import publish_by_link, publish_by_rename
 from tui_popretr.errors import DeliveryFailed
 from tui_popretr.faultpoints import Step
+from tui_popretr.fs.publishing import publish_by_link, publish_by_rename
 
 #: The disk is started on a large message each time so many octets are written, so that the fsync at its end is short
 #: and the page cache is left to others.

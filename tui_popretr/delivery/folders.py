@@ -6,19 +6,19 @@ import contextlib
 import os
 import threading
 
-from tui_popretr import fs
 from tui_popretr.delivery.errors import delivery_failed
 from tui_popretr.delivery.modes import set_mode
 from tui_popretr.delivery.owner import Owner
+from tui_popretr.fs.folders import check_room, fsync_folder
 
 
 def sync_folder(path: str) -> None:
-    """Make changes of names in a folder durable, if its file system can do that (fs.py).
+    """Make changes of names in a folder durable, as fsync_folder() does.
 
     Blocking. Raises DeliveryFailed.
     """
     try:
-        fs.sync_folder(path)
+        fsync_folder(path)
     except OSError as error:
         raise delivery_failed(error, "make durable the folder", path) from error
 
@@ -64,7 +64,7 @@ class Folders:
         """Make what is missing and see that there is room for `octets`. Blocking. Raises DeliveryFailed."""
         self.make(again=True)
         try:
-            fs.want_room(self._wanted[0], octets)
+            check_room(self._wanted[0], octets)
         except OSError as error:
             raise delivery_failed(error, "store mail in", self._top) from error
 

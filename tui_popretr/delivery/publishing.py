@@ -2,87 +2,22 @@
 
 from __future__ import annotations
 
-import contextlib
-import errno
 import os
 import re
-import stat
 from enum import Enum
 from typing import Final
 
-from tui_popretr import faultpoints
 from tui_popretr.errors import CannotCreate
-from tui_popretr.faultpoints import Step
+from tui_popretr.fs.publishing import (
+    is_linked,
+    is_placeholder,
+    publish_by_link,
+    publish_by_rename,
+    replace_placeholder,
+)
 
 # Our part of a name in cur; readers append flags (`:2,S`, on some systems `;2,` or `!2,`) and sizes (`,S=123`).
 _OUR_PART: Final = re.compile(r"[A-Za-z0-9._-]+")
-
-
-def publish_by_rename(tmp: str, final: str) -> None:
-    """Rename, where names are unique by themselves. Raises OSError, FileExistsError rather than replace anything."""
-    if os.path.lexists(final):
-        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
-    os.rename(tmp, final)
-
-
-def publish_by_link(tmp: str, final: str) -> None:
-    """Link and unlink, because other programs may create files of any name. Raises OSError, FileExistsError.
-
-    Without hard links, an empty file gets the name first, and is then replaced.
-    """
-    try:
-        _link(tmp, final)
-    except OSError as error:
-        if not os.path.lexists(tmp):
-            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT)) from error
-        # On a network file system the call may have succeeded, and only its answer was lost.
-        if not _is_linked(tmp, final):
-            if isinstance(error, FileExistsError):
-                raise
-            _publish_by_placeholder(tmp, final)
-            return
-    faultpoints.reached(Step.LINKED)
-    with contextlib.suppress(OSError):  # it is published; the other name is cleaned as an orphan
-        os.unlink(tmp)
-
-
-def _link(tmp: str, final: str) -> None:
-    try:
-        os.link(tmp, final, follow_symlinks=False)
-    except (AttributeError, NotImplementedError) as error:  # this Python has none
-        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS)) from error
-
-
-def _is_linked(tmp: str, final: str) -> bool:
-    """Whether both are names of one file. Some file systems invent inode numbers, so the sizes must agree, too."""
-    try:
-        one, other = os.lstat(tmp), os.lstat(final)
-    except OSError:
-        return False
-    return os.path.samestat(one, other) and one.st_size == other.st_size
-
-
-def _publish_by_placeholder(tmp: str, final: str) -> None:
-    os.close(os.open(final, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600))
-    faultpoints.reached(Step.NAME_TAKEN)
-    try:
-        _replace_placeholder(tmp, final)
-    except OSError:
-        # If only the answer was lost, there is no file with the unfinished name.
-        with contextlib.suppress(OSError):
-            if os.path.lexists(tmp) and _is_placeholder(os.lstat(final)):
-                os.unlink(final)
-        raise
-
-
-def _replace_placeholder(tmp: str, final: str) -> None:
-    if not _is_placeholder(os.lstat(final)):  # another program has written into it
-        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
-    os.rename(tmp, final)
-
-
-def _is_placeholder(status: os.stat_result) -> bool:
-    return stat.S_ISREG(status.st_mode) and status.st_size == 0
 
 
 class FileState(Enum):
@@ -142,14 +77,14 @@ class InterruptedPublish:
             return FileState.FINISHED
         there = os.lstat(final)
         if not os.path.lexists(tmp):
-            return FileState.EMPTY if _is_placeholder(there) else FileState.PUBLISHED
+            return FileState.EMPTY if is_placeholder(there) else FileState.PUBLISHED
         # Linked and not yet unlinked, or a placeholder, or a file of another program: compare the inodes.
-        if _is_linked(tmp, final):
+        if is_linked(tmp, final):
             os.unlink(tmp)
             return FileState.PUBLISHED
-        if not _is_placeholder(there):
+        if not is_placeholder(there):
             return FileState.DISPLACED
-        _replace_placeholder(tmp, final)
+        replace_placeholder(tmp, final)
         return FileState.FINISHED
 
     def _names_in(self, cur: str) -> frozenset[str]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 
-from tui_popretr import fs
 from tui_popretr.config.model import FolderDestination, MaildirDestination, Settings, SmtpDestination
+from tui_popretr.fs.folders import fsync_folder, nearest_folder
 
 
 def unsafe_folders(settings: Settings) -> list[str]:
@@ -15,9 +15,9 @@ def unsafe_folders(settings: Settings) -> list[str]:
     seen = set()
     for place in _folders(settings):
         try:
-            folder = fs.nearest_folder(place)
+            folder = nearest_folder(place)
             device = os.stat(folder).st_dev
-            if device not in seen and not fs.sync_folder(folder):
+            if device not in seen and not fsync_folder(folder):
                 unsafe.append(place)
             seen.add(device)
         except (OSError, ValueError):  # an unusable folder is reported later

@@ -11,7 +11,7 @@ from functools import partial
 
 import trio
 
-from tui_popretr import __version__, fs
+from tui_popretr import __version__
 from tui_popretr.bus import Bus, Subscriber
 from tui_popretr.clock import Clock, SystemClock, local_time
 from tui_popretr.commands import (
@@ -55,6 +55,7 @@ from tui_popretr.facts import (
     PastSession,
     SessionResult,
 )
+from tui_popretr.fs.folders import unsafe_at_power_cuts
 from tui_popretr.journal.records import SessionRow
 from tui_popretr.net import tls
 from tui_popretr.net.stream import Resolver, Stream, connect
@@ -201,7 +202,7 @@ class Engine:
                 raise
             return
         if places:
-            self.note(Level.WARNING, fs.unsafe_at_power_cuts(places))
+            self.note(Level.WARNING, unsafe_at_power_cuts(places))
 
     async def _run_clients(self) -> None:
         async with trio.open_nursery() as clients:

@@ -22,8 +22,9 @@ from tui_popretr.errors import (
     describe_os_error,
     file_unusable,
 )
-from tui_popretr.files import NotRegularError
-from tui_popretr.fs import NoLocksError, want_classic_lock, want_room
+from tui_popretr.fs.folders import check_room
+from tui_popretr.fs.locks import NoLocksError, check_classic_lock
+from tui_popretr.fs.reading import NotRegularError
 
 #: Octets that a transaction may take: a disk with less free space is full.
 LEAST_ROOM: Final = 64 * 1024
@@ -91,7 +92,7 @@ def _lacks_locks(folder: str) -> bool:
     """Whether SQLite could not lock a file there: it reports that as a lock of another program, or as an I/O error."""
     try:
         with tempfile.TemporaryFile(dir=folder, prefix=".tui-popretr-") as file:
-            want_classic_lock(file.fileno())
+            check_classic_lock(file.fileno())
     except NoLocksError:
         return True
     except OSError:
@@ -109,7 +110,7 @@ def _found(folder: str) -> FileUnusable | None:
     if not os.access(folder, os.W_OK | os.X_OK):
         return NO_PERMISSION
     try:
-        want_room(folder, LEAST_ROOM)
+        check_room(folder, LEAST_ROOM)
     except OSError as error:
         return file_unusable(error) if error.errno in (errno.ENOSPC, errno.EDQUOT) else None
     return None

@@ -17,12 +17,11 @@ from typing import Any, Final
 from tui_popretr import faultpoints
 from tui_popretr.errors import ExitCode, JournalError
 from tui_popretr.faultpoints import Step
-from tui_popretr.files import refuse_irregular
-from tui_popretr.fs import want_room
+from tui_popretr.fs.folders import check_room, make_private_folders
+from tui_popretr.fs.reading import refuse_irregular
 from tui_popretr.journal import lock, schema
 from tui_popretr.journal.errors import LEAST_ROOM, damaged, explain
 from tui_popretr.journal.ids import ids_of
-from tui_popretr.journal.place import make_private_folders
 from tui_popretr.journal.records import (
     UNKNOWN_IDENTITY,
     Acceptance,
@@ -119,7 +118,7 @@ class Journal:
         try:
             with contextlib.ExitStack() as undo:
                 refuse_irregular(path)
-                make_private_folders(os.path.dirname(path))
+                make_private_folders(os.path.dirname(path), durable=True)
                 lock_descriptor = lock.acquire(path)
                 undo.callback(os.close, lock_descriptor)
                 if not os.path.exists(path):
@@ -127,7 +126,7 @@ class Journal:
                         raise damaged(path, "is gone")
                     schema.create(path)
                 schema.check_before_opening(path)
-                want_room(os.path.dirname(path), LEAST_ROOM)  # else nothing could be recorded
+                check_room(os.path.dirname(path), LEAST_ROOM)  # else nothing could be recorded
                 connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
                 undo.callback(connection.close)
                 schema.use_no_shared_memory(connection)

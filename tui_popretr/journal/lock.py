@@ -7,9 +7,9 @@ import errno
 import os
 import stat
 
-from tui_popretr import fs
 from tui_popretr.errors import JournalLocked
-from tui_popretr.files import NotRegularError
+from tui_popretr.fs.locks import lock
+from tui_popretr.fs.reading import NotRegularError
 
 
 def acquire(path: str) -> int:
@@ -20,7 +20,7 @@ def acquire(path: str) -> int:
     """
     descriptor = _open(path + ".lock")
     try:
-        fs.lock(descriptor)
+        lock(descriptor)
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, b"%d\n" % os.getpid(), 0)
     except BlockingIOError:

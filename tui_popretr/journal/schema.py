@@ -8,9 +8,8 @@ import sqlite3
 from typing import Final
 
 from tui_popretr.errors import JournalFromFuture
-from tui_popretr.fs import sync_folder
+from tui_popretr.fs.folders import fsync_parent
 from tui_popretr.journal.errors import damaged
-from tui_popretr.journal.place import sync_holder
 from tui_popretr.journal.records import EARLIEST, LONGEST_STEP
 
 APPLICATION_ID: Final = 0x506F7052  # "PopR"
@@ -201,9 +200,9 @@ def create(path: str) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-    sync_holder(os.path.dirname(path))
+    fsync_parent(os.path.dirname(path))
     os.rename(unfinished, path)
-    sync_folder(os.path.dirname(path))
+    fsync_parent(path)
 
 
 def use_no_shared_memory(connection: sqlite3.Connection) -> None:

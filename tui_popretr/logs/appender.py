@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import stat
 from typing import Final
 
+from tui_popretr.fs.folders import make_private_folders
 from tui_popretr.logs.naming import number_of, numbered
 from tui_popretr.logs.stream import LogStream, is_stream
 
@@ -82,7 +82,7 @@ def open_log(path: str) -> Appender | LogStream:
 
     A line that a full disk or a power cut left unfinished is ended, so that the next one begins a line of its own.
     """
-    make_folders(os.path.dirname(path))
+    make_private_folders(os.path.dirname(path), durable=False)
     descriptor = os.open(path, _FLAGS, 0o600)
     try:
         if is_stream(descriptor):
@@ -99,18 +99,6 @@ def open_log(path: str) -> Appender | LogStream:
 def standard_stream(descriptor: int) -> Appender | LogStream:
     """Return what writes to standard output or standard error, which may be a file. Raises OSError."""
     return (LogStream if is_stream(descriptor) else Appender)(descriptor, owned=False)
-
-
-def make_folders(folder: str) -> None:
-    """Make `folder` and what is missing above it, each with mode 0700. Raises OSError."""
-    if not folder or os.path.isdir(folder):
-        return
-    make_folders(os.path.dirname(folder))
-    try:
-        os.mkdir(folder, 0o700)
-    except FileExistsError:
-        if not os.path.isdir(folder):
-            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), folder) from None
 
 
 def with_room(first: str, limit: int, octets: int) -> str:

@@ -15,7 +15,7 @@ from datetime import date, datetime
 from typing import Final, NamedTuple
 
 from tui_popretr.facts import DialogueLine
-from tui_popretr.files import open_regular
+from tui_popretr.fs.reading import open_regular
 from tui_popretr.logs.items import Item, Line, Remark, SearchPattern, body, logged
 from tui_popretr.logs.transcript import parse_line
 from tui_popretr.text import visible

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from tui_popretr.files import read_whole
+from tui_popretr.fs.reading import read_whole
 from tui_popretr.migration import fetchmail, getmail, mpop
 from tui_popretr.migration.seen_file import SeenAccountName, SeenFile
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import secrets
 import ssl
-import stat
 import tempfile
 from collections.abc import Callable
 
 from tui_popretr.config.model import TlsPolicy
 from tui_popretr.errors import ConfigurationError, describe_os_error
+from tui_popretr.fs.reading import read_whole
 from tui_popretr.net.legacy import outdated
 from tui_popretr.secret import Secret
 from tui_popretr.text import visible
@@ -54,14 +54,7 @@ def is_pkcs12(data: bytes) -> bool:
 
 def _read(path: str) -> bytes:
     try:
-        # Opening a pipe would wait for somebody who writes, and a device may have no end.
-        with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
-            status = os.fstat(file.fileno())
-            if not stat.S_ISREG(status.st_mode):
-                raise ConfigurationError(f"{path} is no regular file")
-            if status.st_size > LARGEST:
-                raise ConfigurationError(f"{path} is too large to be a file of certificates")
-            return file.read(LARGEST)
+        return read_whole(path, LARGEST).data
     except OSError as problem:
         raise ConfigurationError(f"cannot read {path}: {describe_os_error(problem)}") from problem
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import stat
 import subprocess
 from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE
 from contextlib import suppress
@@ -14,6 +13,7 @@ import trio
 
 from tui_popretr.config.model import FromCommand, FromEnvironment, FromFile, Literal, PasswordSource
 from tui_popretr.errors import PasswordUnavailable, describe_os_error
+from tui_popretr.fs.reading import open_regular
 from tui_popretr.process import children
 from tui_popretr.secret import Secret
 
@@ -77,10 +77,7 @@ async def _from_file(path: str) -> Secret:
 
 
 def _read_file(path: str) -> bytes:
-    # O_NONBLOCK: opening a FIFO waits for a writer without it.
-    with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC), "rb") as file:
-        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-            raise PasswordUnavailable(f"the password file {path} is not a regular file")
+    with open_regular(path) as file:
         return file.read(_LONGEST)
 
 

@@ -15,8 +15,8 @@ from tui_popretr.config.problems import Severity
 from tui_popretr.config.reader import load
 from tui_popretr.delivery.errors import delivery_failed
 from tui_popretr.delivery.folders import Folders, sync_folder
-from tui_popretr.delivery.publishing import publish_by_link
 from tui_popretr.errors import CannotCreate, ConfigurationError
+from tui_popretr.fs.publishing import publish_by_link
 from tui_popretr.secret import Secret
 
 

@@ -8,12 +8,12 @@ package is imported by them and not before, since most runs of the dashboard nev
 from __future__ import annotations
 
 import os
-import stat
 from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from tui_popretr.errors import describe_os_error
+from tui_popretr.fs.reading import open_regular
 from tui_popretr.text import visible
 from tui_popretr.ui.model.formatting import failure_reason
 
@@ -76,11 +76,7 @@ def read(path: str) -> Excerpt:
 
 
 def _beginning(path: str) -> tuple[bytes, bool]:
-    # not blocking: somebody may have put a pipe in its place
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    with open(descriptor, "rb") as file:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise OSError("it is not a file")
+    with open_regular(path) as file:
         raw = file.read(BEGINNING + 1)
     return raw[:BEGINNING], len(raw) > BEGINNING
 

@@ -1,17 +1,16 @@
-"""Differences between file systems: some cannot fsync a folder, lock a file, or report their free space.
+"""Folders: make private ones, make names in them durable, and test whether there is room for a message.
 
-docs/file-systems.md lists them, and what that means for mail and journal.
+Some file systems cannot fsync a folder or do not report their free space. docs/file-systems.md lists them and what that
+means for mail and journal.
 """
 
 from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import os
-import struct
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from math import inf
 from typing import Final
 
@@ -20,22 +19,34 @@ from tui_popretr.text import visible
 #: Errors of fsync on a folder if the file system does not have it (EINVAL: CIFS and Ceph of some kernels; ENOTSUP,
 #: ENOSYS: FUSE; EBADF: the folder is open for reading only). A failing disk has other errors.
 _NO_FOLDER_SYNC: Final = frozenset((errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EBADF))
-#: Errors of a lock that another process holds; EACCES on CIFS.
-_HELD: Final = frozenset((errno.EAGAIN, errno.EWOULDBLOCK, errno.EACCES))
-_NO_LOCKS: Final = frozenset((errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL))
-_OFD_SETLK: Final[int | None] = getattr(fcntl, "F_OFD_SETLK", None)
-#: struct flock: type, whence, start, length, process; a length of 0 is the whole file.
-_WHOLE_FILE: Final = struct.pack("@hhqqi4x", fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
-#: Octets of a test file, at most.
+#: The size of a test file is at most this number of octets.
 _TRIAL: Final = 4 * 1024 * 1024
 _PIECE: Final = bytes(64 * 1024)
 
 
-class NoLocksError(OSError):
-    """The file system has no locks that end with the process that holds them."""
+def make_private_folders(folder: str, *, durable: bool) -> None:
+    """Create a folder and its missing parents with mode 0700. Blocking. Raises OSError.
+
+    `durable` (the path must be absolute then): each folder is durable before anything is created in it, even if another
+    process has created it: that process may have been killed before its fsync. Only `folder` itself is not yet durable.
+    """
+    missing = []
+    while folder and not os.path.isdir(folder) and folder != os.path.dirname(folder):
+        missing.append(folder)
+        folder = os.path.dirname(folder)
+    for path in reversed(missing):
+        if durable:
+            fsync_parent(os.path.dirname(path))
+        with contextlib.suppress(FileExistsError):
+            os.mkdir(path, 0o700)
 
 
-def sync_folder(path: str) -> bool:
+def fsync_parent(path: str) -> None:
+    """Make the name of a file or folder durable. Blocking. Raises OSError."""
+    fsync_folder(os.path.dirname(path))
+
+
+def fsync_folder(path: str) -> bool:
     """Make changes of names in a folder durable. Blocking. Raises OSError.
 
     Returns False if the file system cannot do that: then a power cut may lose names, but a kill does not.
@@ -58,7 +69,7 @@ def sync_folder(path: str) -> bool:
 
 
 def unsafe_at_power_cuts(folders: Sequence[str]) -> str:
-    """Return the warning about folders that sync_folder() cannot make durable."""
+    """Return the warning about folders that fsync_folder() cannot make durable."""
     named = ", ".join(visible(folder, 4096) for folder in folders[:3])
     more = f" and {len(folders) - 3} more places" if len(folders) > 3 else ""
     return (
@@ -74,44 +85,7 @@ def nearest_folder(path: str) -> str:
     return path
 
 
-def lock(descriptor: int) -> None:
-    """Lock an open file until it is closed or the process dies, without waiting.
-
-    Raises BlockingIOError if another process holds the lock, NoLocksError, OSError. Without flock(2) it is an open file
-    description lock. The classic locks of fcntl(2) cannot be used: they end when the process closes any descriptor of
-    the file.
-    """
-    try:
-        _want(lambda: fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB))
-    except NoLocksError as error:
-        if _OFD_SETLK is None:
-            raise
-        with contextlib.suppress(NoLocksError):
-            command = _OFD_SETLK
-            _want(lambda: fcntl.fcntl(descriptor, command, _WHOLE_FILE))
-            return
-        raise NoLocksError(error.errno, error.strerror) from error
-
-
-def want_classic_lock(descriptor: int) -> None:
-    """Test whether a file can have the classic locks, which SQLite uses. Raises NoLocksError, OSError."""
-    with contextlib.suppress(BlockingIOError):
-        _want(lambda: fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB))
-        fcntl.lockf(descriptor, fcntl.LOCK_UN)
-
-
-def _want(take: Callable[[], object]) -> None:
-    try:
-        take()
-    except OSError as error:
-        if error.errno in _HELD:
-            raise BlockingIOError(error.errno, error.strerror) from error
-        if error.errno in _NO_LOCKS:
-            raise NoLocksError(error.errno, error.strerror) from error
-        raise
-
-
-def want_room(folder: str, octets: int) -> None:
+def check_room(folder: str, octets: int) -> None:
     """Test whether this number of octets can be written into a folder. Blocking. Raises OSError if not.
 
     The reported free space is only a hint (btrfs may report 0). If it is too small, a file without a name is written,

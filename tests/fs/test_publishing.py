@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from tests.delivery.making import WHEN, Place, finish, path_of, prepare
-from tui_popretr.delivery.publishing import publish_by_link, publish_by_rename
 from tui_popretr.delivery.sink import Draft
 from tui_popretr.errors import CannotCreate, DeliveryFailed
+from tui_popretr.fs.publishing import publish_by_link, publish_by_rename
 
 ERRNOS = (errno.EACCES, errno.EXDEV, errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK, errno.EINVAL, errno.EIO)
 

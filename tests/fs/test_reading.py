@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tui_popretr.errors import describe_os_error
-from tui_popretr.files import FileTooLargeError, NotRegularError, read_whole
+from tui_popretr.fs.reading import FileTooLargeError, NotRegularError, read_whole
 
 
 def test_what_is_in_a_file_and_its_permissions(tmp_path: Path) -> None:
