@@ -14,9 +14,9 @@ from tests.support.dashboard import ScriptedSource, clients
 from tests.ui.lines import lines
 from tui_popretr.facts import SessionId, SessionStarted
 from tui_popretr.logs.items import logged
-from tui_popretr.ui.ending import EndingApp
 from tui_popretr.ui.shell.app import Dashboard
 from tui_popretr.ui.shell.viewer import TranscriptViewer, open_viewer
+from tui_popretr.ui.textual_private import EndingApp
 
 KEYS = [
     *("r", "R", "p", "x", "s", "a", "f", "t", "1", "2", "3", "4", "h", "l", "j", "k", "q", "E"),

@@ -185,16 +185,16 @@ def test_a_signal_within_the_reading_of_the_size_does_not_leave_the_older_size(
     async def resized() -> list[tuple[int, int]]:
         monkeypatch.setattr(terminal, "_WATCH", 3600)
         async with sizes(pair, monkeypatch) as there:
-            read = there.driver._get_terminal_size
+            read = there.driver.read_size
 
             def read_and_resized() -> tuple[int, int]:
                 before = read()
-                monkeypatch.setattr(there.driver, "_get_terminal_size", read)
+                monkeypatch.setattr(there.driver, "read_size", read)
                 there.set(120, 40)
                 signal.raise_signal(signal.SIGWINCH)
                 return before
 
-            monkeypatch.setattr(there.driver, "_get_terminal_size", read_and_resized)
+            monkeypatch.setattr(there.driver, "read_size", read_and_resized)
             there.set(50, 20)
             signal.raise_signal(signal.SIGWINCH)
             return await there.reported(2)

@@ -10,8 +10,8 @@ from collections.abc import Callable, Coroutine
 
 from textual.dom import DOMNode
 
-from tui_popretr.ui.ending import EndingApp
 from tui_popretr.ui.model.formatting import failure_reason
+from tui_popretr.ui.textual_private import EndingApp
 
 
 def start(node: DOMNode, doing: str, work: Coroutine[None, None, None], failed: Callable[[str], object]) -> None:

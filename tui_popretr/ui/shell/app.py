@@ -25,12 +25,12 @@ from tui_popretr.commands import Command, PauseClient, PollAll, PollClient, Relo
 from tui_popretr.facts import ClientPaused, ClientScheduled, ConfigurationRejected, ConfigurationReloaded, Fact
 from tui_popretr.logs.reading import TranscriptFiles
 from tui_popretr.text import visible
-from tui_popretr.ui.ending import EndingApp
 from tui_popretr.ui.model.layout import Arrangement, arrangement, list_height
 from tui_popretr.ui.model.order import Order
 from tui_popretr.ui.model.view import ClientState, View
 from tui_popretr.ui.shell.palette import DashboardCommands
 from tui_popretr.ui.shell.source import Source
+from tui_popretr.ui.textual_private import EndingApp
 from tui_popretr.ui.widgets.clients import ClientList, FilterInput
 from tui_popretr.ui.widgets.keybar import KeyBar
 from tui_popretr.ui.widgets.tabbar import TabBar
@@ -70,6 +70,7 @@ class Dashboard(EndingApp):
     """Shows what a source tells. Returns when the user has ended it, or the source has."""
 
     TITLE = "tui-popretr"
+    PRINTS_TRACEBACK = False  # run_dashboard raises the exception
     CSS_PATH = os.path.join(os.path.dirname(__file__), "dashboard.tcss")
     COMMANDS: ClassVar = {DashboardCommands}
     #: The first one is in force from the start: a change would have the first screen styled and drawn twice.
@@ -503,23 +504,8 @@ class Dashboard(EndingApp):
         if quit_:
             self.exit(0)
 
-    # --- crashes ------------------------------------------------------------------------------------------------------
-
-    @property
-    def crash(self) -> Exception | None:
-        """The defect that ended the dashboard."""
-        return self._exception
-
     def report(self, text: str) -> None:
         self.source.report(text)
-
-    def _fatal_error(self) -> None:
-        """End without drawing the traceback, whose locals are nobody's business: run_dashboard raises the defect."""
-        self._close_messages_no_wait()
-
-    def _print_error_renderables(self) -> None:
-        """As in _fatal_error."""
-        self._exit_renderables.clear()
 
     def get_default_screen(self) -> Screen[None]:
         return Screen(id="_default")

@@ -1,4 +1,4 @@
-"""The terminal under the dashboard: a driver that outlives its loss, and is left at once. Checked with Textual 8.2.8.
+"""The terminal under the dashboard: a driver that survives the loss of the terminal, and stops without delay.
 
 The size is the terminal's own. Textual reads it in the handler of SIGWINCH, which a second signal can interrupt between
 reading and posting, so that the older size is posted last and stays. Here the handler only schedules the reading in the
@@ -18,9 +18,7 @@ from codecs import getincrementaldecoder
 from collections.abc import Iterable
 from typing import Any, Final, TextIO
 
-from textual._xterm_parser import XTermParser
 from textual.app import App
-from textual.drivers.linux_driver import LinuxDriver
 from textual.events import Resize
 from textual.geometry import Size
 from textual.message import Message
@@ -28,6 +26,7 @@ from textual.message import Message
 from tui_popretr.process import job
 from tui_popretr.process.terminal_size import terminal_size
 from tui_popretr.process.terminal_state import output
+from tui_popretr.ui.textual_private import TerminalDriver
 
 #: Seconds between two checks whether the terminal is lost, or has another size than the drawn one.
 _WATCH: Final = 0.25
@@ -38,45 +37,45 @@ _TICK: Final = 100
 _SUSPENDED: Final = "tui-popretr: retrieval goes on; `fg` brings the dashboard back\n"
 
 
-class Terminal(LinuxDriver):
+class Terminal(TerminalDriver):
     """Draws on whichever of standard output and error is the terminal; a terminal that is lost ends the app quietly."""
 
     def __init__(self, app: App[Any], *, debug: bool = False, mouse: bool = True, size: tuple[int, int] | None = None):
         super().__init__(app, debug=debug, mouse=mouse, size=size)
         self._out = _Output(output() or sys.stderr)
-        self._file = self._out  # type: ignore[assignment]  # all that the driver asks of it is there
         self._watcher: asyncio.Task[None] | None = None
         self._waking: tuple[int, int] | None = None
         self._suspended = False
-        self._size = size or self._get_terminal_size()
-        app.console.size = self._size  # otherwise it uses COLUMNS and LINES, before the first event and later
+        size = size or self.read_size()
+        self.set_output(self._out, size)
+        app.console.size = Size(*size)  # otherwise it uses COLUMNS and LINES, before the first event and later
 
     def start_application_mode(self) -> None:
         self._forget_waking()
         self._waking = os.pipe()
         super().start_application_mode()  # type: ignore[no-untyped-call]
         signal.signal(signal.SIGWINCH, self._on_resized)
-        self._watcher = self._loop.create_task(self._watch())
+        self._watcher = self.loop.create_task(self._watch())
 
     # Textual leaves and enters the screen within the handlers of SIGTSTP and SIGCONT. Those interrupt the main thread
     # anywhere, also where it holds the lock of the output's queue, which they then wait for, for ever. So the handlers
     # leave it to the event loop.
 
-    def _sigtstp_application(self, *_: object) -> None:
+    def on_sigtstp(self) -> None:
         try:
-            self._loop.call_soon_threadsafe(self._suspend)
+            self.loop.call_soon_threadsafe(self._suspend)
         except RuntimeError:  # the loop is closed, and the screen left
             self._stop()
 
-    def _sigcont_application(self, *_: object) -> None:
+    def on_sigcont(self) -> None:
         with contextlib.suppress(RuntimeError):
-            self._loop.call_soon_threadsafe(self._go_on)
+            self.loop.call_soon_threadsafe(self._go_on)
 
     def _suspend(self) -> None:
         """Leave the screen and give the terminal up."""
         if self._suspended and job.is_kept():  # given up: the keeper stops by itself at the next request
             return
-        if not self._suspended and self._writer_thread is not None:
+        if not self._suspended and self.has_screen:
             self.suspend_application_mode()
             self._suspended = True
             if job.is_kept():
@@ -93,39 +92,39 @@ class Terminal(LinuxDriver):
 
     def _go_on(self) -> None:
         """Enter the screen and draw it whole: the terminal is back, or the process was stopped without notice."""
-        if self._app._exit or self._writer_thread is None:
+        if self.app_has_exited or not self.has_screen:
             return
         if not self._suspended:
             self.suspend_application_mode()
         self._suspended = False
-        self._must_signal_resume = True
-        self.resume_application_mode()
-        if not self._writer_thread.is_alive():  # in the background: the terminal was not to be had
+        self.resume()
+        if not self.draws:  # in the background: the terminal was not to be had
             self._suspended = True
             return
         # Textual draws what has changed; the screen is empty now.
-        self._app.call_later(self._app.refresh, layout=True)
+        self.app.call_later(self.app.refresh, layout=True)
 
-    def _get_terminal_size(self) -> tuple[int, int]:
+    def read_size(self) -> tuple[int, int]:
         return terminal_size(self._out.fileno())
 
     def _on_resized(self, *_: object) -> None:
         with contextlib.suppress(RuntimeError):  # the loop is closed
-            self._loop.call_soon_threadsafe(self._post_size)
+            self.loop.call_soon_threadsafe(self._post_size)
 
     def _post_size(self, *, only_new: bool = False) -> None:
         """Post the terminal's size; `only_new`: only if it differs from the drawn one. In the event loop's thread."""
-        if self._in_band_window_resize:  # the terminal reports it among the keys
+        if self.reports_size_by_keys:  # the terminal reports it among the keys
             return
-        size = Size(*self._get_terminal_size())
-        if not (only_new and size == self._app.size):
-            self._app.console.size = size
+        size = Size(*self.read_size())
+        if not (only_new and size == self.app.size):
+            self.app.console.size = size
             self.send_message(Resize(size, size))
 
     def run_input_thread(self) -> None:
         # Textual's own looks ten times a second whether it is to end, and once more: each end would wait for that.
         assert self._waking is not None
-        parser, decode = XTermParser(self._debug), getincrementaldecoder("utf-8")("replace").decode
+        feed, tick = self.key_parser()
+        decode = getincrementaldecoder("utf-8")("replace").decode
         waking = self._waking[0]
         ready = select.poll()
         for descriptor in (self.fileno, waking):
@@ -136,8 +135,8 @@ class Terminal(LinuxDriver):
                     keys = os.read(self.fileno, 4096)
                     if not keys:
                         break
-                    self._process(parser.feed(decode(keys)))
-                self._process(parser.tick())
+                    self._process(feed(decode(keys)))
+                self._process(tick())
         except OSError:
             self._out.lost = True
 
@@ -169,7 +168,7 @@ class Terminal(LinuxDriver):
             self._post_size(only_new=True)
             await asyncio.sleep(_WATCH)
         self._out.lost = True
-        self._app.exit(0)
+        self.app.exit(0)
 
     def stop_application_mode(self) -> None:
         if self._suspended:  # the shell has the terminal

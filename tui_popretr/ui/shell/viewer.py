@@ -18,10 +18,10 @@ from tui_popretr.logs.items import Line
 from tui_popretr.logs.reading import Follower, TranscriptFiles
 from tui_popretr.process.signals import ending_signals
 from tui_popretr.ui import work
-from tui_popretr.ui.ending import EndingApp
 from tui_popretr.ui.model.dialogue import LIMIT
 from tui_popretr.ui.screens.help import HelpScreen
 from tui_popretr.ui.shell.terminal import Terminal
+from tui_popretr.ui.textual_private import EndingApp
 from tui_popretr.ui.widgets.keybar import KeyBar
 from tui_popretr.ui.widgets.transcript import TranscriptPane
 
