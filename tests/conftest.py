@@ -17,8 +17,6 @@ from tests.support import passwords
 from tests.support.certificates import Certificates
 from tests.support.dovecot import Dovecot, require
 from tests.support.size import NIGHTLY
-from tui_popretr.net import tls
-from tui_popretr.process import children
 
 # A shell starts what runs in the background with SIGINT ignored, and nohup ignores SIGHUP. Each program that a test
 # starts would inherit that.
@@ -48,19 +46,6 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
     """An authority that the tests trust, and another that they do not."""
     folder = tmp_path_factory.mktemp("certificates")
     return Certificates(folder, trustme.CA(organization_name="trusted"), trustme.CA(organization_name="stranger"))
-
-
-@pytest.fixture(autouse=True)
-def a_process_that_has_not_ended() -> Iterator[None]:
-    """An end that waits for nothing is for good; the next test's commands begin in what stands for another process."""
-    yield
-    children._no_more.clear()
-
-
-@pytest.fixture(autouse=True)
-def nothing_to_resume() -> None:
-    """Ports come again: no test begins with a TLS session of another one's server."""
-    tls.forget()
 
 
 @pytest.fixture(autouse=True)

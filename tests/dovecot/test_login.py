@@ -18,6 +18,7 @@ from tests.support.dovecot import HOST, Dovecot
 from tui_popretr.config.model import Server
 from tui_popretr.errors import ExitCode
 from tui_popretr.facts import LoginSucceeded, SessionConnected, TlsDetails, TlsStarted
+from tui_popretr.net import tls
 from tui_popretr.net.stream import Stream, connect
 from tui_popretr.net.tls import context_for
 
@@ -466,7 +467,9 @@ def test_scram_where_there_is_a_channel_binding(
     site.configure(account.client("stls", auth))
     policy = site.settings().clients[0].server.tls
     assert policy is not None
-    monkeypatch.setattr(context_for(policy), "maximum_version", ssl.TLSVersion.TLSv1_2)
+    context = context_for(policy)
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    monkeypatch.setattr(tls, "context_for", lambda _: context)
     done = site.run()
     account.assert_retrieved(site, done)
     details = tls_of(done)

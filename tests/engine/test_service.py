@@ -37,7 +37,6 @@ from tui_popretr.facts import (
     Stage,
 )
 from tui_popretr.journal.journal import Journal
-from tui_popretr.net.tls import context_for
 
 
 @pytest.fixture
@@ -401,15 +400,16 @@ async def test_a_reload_reopens_the_logs_and_looks_at_certificates_anew(
 ) -> None:
     client = fleet.client(frequency=300.0)
     old, new = (LogSettings(str(fleet.folder / name), flush=0.0) for name in ("old.log", "new.log"))
-    context = context_for(TlsPolicy())
     async with fleet.running(client, transcript=old):
+        contexts = fleet.engine.connections.contexts
+        context = contexts.trust_for(TlsPolicy())
         await trio.sleep(100.0)
         await reload(fleet, fleet.settings(client, transcript=new))
         await fleet.perform(PollClient("a"))
         await trio.sleep(100.0)
     assert sessions_in(old) == {"a-1"}
     assert sessions_in(new) == {"a-2"}
-    assert context_for(TlsPolicy()) is not context
+    assert contexts.trust_for(TlsPolicy()) is not context
 
 
 def sessions_in(transcript: LogSettings) -> set[str]:

@@ -22,7 +22,7 @@ from tui_popretr.net import tls
 from tui_popretr.net.certificate import Certificate
 from tui_popretr.net.stream import SocketStream, connect
 from tui_popretr.net.tickets import DAY, EACH, SERVERS, Ticket, Tickets
-from tui_popretr.net.tls import TlsSession, forget, trust_for
+from tui_popretr.net.tls import TlsContexts, TlsSession
 from tui_popretr.secret import Secret
 
 V = ssl.TLSVersion
@@ -119,6 +119,15 @@ async def cut(plain: trio.SocketStream) -> None:
     await plain.receive_some()
 
 
+CONTEXTS = TlsContexts()
+
+
+@pytest.fixture(autouse=True)
+def no_tickets() -> None:
+    """Ports are used again by other tests."""
+    CONTEXTS.clear()
+
+
 async def visit(
     port: int,
     policy: TlsPolicy,
@@ -129,7 +138,7 @@ async def visit(
     """Connect, hear the greeting, say good-bye."""
     stream = await connect(LOOPBACK, port, timeout=30.0)
     try:
-        details = await stream.start_tls(TlsSession(policy, host))
+        details = await stream.start_tls(TlsSession(policy, host, contexts=CONTEXTS))
         assert await stream.receive() == b"+OK ready\r\n"
         meanwhile(stream)
         await stream.send_all(b"QUIT\r\n")
@@ -216,7 +225,7 @@ async def test_when_files_are_read_anew_nothing_is_resumed(certificates: Certifi
     async with serving(greeter(context)) as port:
         assert await visits(port, policy, policy) == [False, True]
         certificates.file("own-trust.pem", certificates.stranger.cert_pem.bytes())
-        forget()
+        CONTEXTS.clear()
         with pytest.raises(CertificateRejected):
             await visit(port, policy)
 
@@ -227,7 +236,7 @@ async def test_what_is_open_while_files_are_read_anew_leaves_nothing_behind(
 ) -> None:
     policy = certificates.policy()
     async with serving(greeter(context)) as port:
-        await visit(port, policy, meanwhile=lambda stream: forget())
+        await visit(port, policy, meanwhile=lambda stream: CONTEXTS.clear())
         assert not (await visit(port, policy)).resumed
 
 
@@ -266,7 +275,7 @@ async def test_who_was_not_accepted_is_not_resumed(certificates: Certificates, c
             with pytest.raises(CertificateRejected):
                 await visit(port, policy)
         assert context.session_stats()["hits"] == 0
-        assert trust_for(policy).tickets.take((HOST, port), datetime.now(UTC)) is None
+        assert CONTEXTS.trust_for(policy).tickets.take((HOST, port), datetime.now(UTC)) is None
 
 
 @trio_test
@@ -275,7 +284,7 @@ async def test_without_a_ticket_nothing_is_kept(certificates: Certificates, cont
     policy = certificates.policy(minimum_version="TLSv1.3")
     async with serving(greeter(context)) as port:
         assert await visits(port, policy, policy) == [False, False]
-        assert trust_for(policy).tickets.take((HOST, port), datetime.now(UTC)) is None
+        assert CONTEXTS.trust_for(policy).tickets.take((HOST, port), datetime.now(UTC)) is None
 
 
 # --- servers that cannot ----------------------------------------------------------------------------------------------
@@ -390,5 +399,5 @@ async def test_without_tls_or_with_its_newest_version_there_is_none(
 ) -> None:
     async with connected(greeter(context)) as stream:
         assert stream.channel_binding() is None
-        await stream.start_tls(TlsSession(certificates.policy(), HOST))
+        await stream.start_tls(TlsSession(certificates.policy(), HOST, contexts=CONTEXTS))
         assert stream.channel_binding() is None

@@ -9,14 +9,17 @@ import pytest
 
 from tests.support.certificates import Certificates
 from tui_popretr.config.model import TlsPolicy
-from tui_popretr.net.tls import context_for, forget
+from tui_popretr.net.tls import TlsContexts, context_for
 from tui_popretr.secret import Secret
 
 
 def test_equal_policies_share_a_context(certificates: Certificates) -> None:
-    first = context_for(certificates.policy(trust_password=Secret("x")))
-    assert context_for(certificates.policy(trust_password=Secret("x"))) is first
-    assert context_for(certificates.policy(trust_password=Secret("y"))) is not first
+    contexts = TlsContexts()
+    first = contexts.trust_for(certificates.policy(trust_password=Secret("x")))
+    assert contexts.trust_for(certificates.policy(trust_password=Secret("x"))) is first
+    assert contexts.trust_for(certificates.policy(trust_password=Secret("y"))) is not first
+    contexts.clear()
+    assert contexts.trust_for(certificates.policy(trust_password=Secret("x"))) is not first
 
 
 @pytest.mark.parametrize(
@@ -36,8 +39,9 @@ def test_equal_policies_share_a_context(certificates: Certificates) -> None:
 def test_policies_that_trust_alike_share_a_context(
     one: dict[str, Any], other: dict[str, Any], shared: bool, certificates: Certificates
 ) -> None:
-    contexts = [context_for(certificates.policy(**each)) for each in (one, other)]
-    assert (contexts[0] is contexts[1]) is shared
+    contexts = TlsContexts()
+    first, second = (contexts.trust_for(certificates.policy(**each)).context for each in (one, other))
+    assert (first is second) is shared
 
 
 def test_every_python_judges_a_certificate_alike(certificates: Certificates) -> None:
@@ -91,6 +95,4 @@ def test_without_a_trust_file_the_system_is_trusted(
 ) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", certificates.trust_file)
     monkeypatch.setenv("SSL_CERT_DIR", "/nowhere")
-    forget()
     assert len(context_for(TlsPolicy()).get_ca_certs()) == 1
-    forget()

@@ -18,9 +18,10 @@ from tests.support.popserver_thread import PATIENCE
 from tui_popretr.config.model import FromCommand, FromEnvironment, FromFile, Literal, PasswordSource
 from tui_popretr.errors import ExitCode, PasswordUnavailable
 from tui_popretr.process import children
+from tui_popretr.process.children import ChildProcesses
 from tui_popretr.secret import Secret
 from tui_popretr.session import passwords
-from tui_popretr.session.passwords import obtain
+from tui_popretr.session.passwords import Passwords
 
 VARIABLE = "TUI_POPRETR_TEST_PASSWORD"
 
@@ -36,10 +37,14 @@ def password_file(folder: Path, data: bytes) -> FromFile:
     return FromFile(str(path))
 
 
-async def refusal(source: PasswordSource) -> str:
+async def obtain(source: PasswordSource | None) -> Secret:
+    return await Passwords().obtain(source)
+
+
+async def refusal(source: PasswordSource, of: Passwords | None = None) -> str:
     """The words with which a source is refused."""
     with pytest.raises(PasswordUnavailable) as caught:
-        await obtain(source)
+        await (of or Passwords()).obtain(source)
     assert caught.value.exit_code is ExitCode.CONFIGURATION
     assert not isinstance(caught.value.__context__, UnicodeError)  # it would hold the password
     return str(caught.value)
@@ -146,9 +151,10 @@ async def test_files_that_hang_take_no_more_than_their_time_and_their_own_thread
 
     monkeypatch.setattr(passwords, "_read_file", hang)
     told: list[str] = []
+    of = Passwords()
 
     async def ask() -> None:
-        told.append(await refusal(FromFile("/net/password")))
+        told.append(await refusal(FromFile("/net/password"), of))
 
     try:
         async with trio.open_nursery() as nursery:
@@ -161,7 +167,7 @@ async def test_files_that_hang_take_no_more_than_their_time_and_their_own_thread
     finally:
         done.set()
     assert told == ["reading the password file /net/password took longer than 10 s"] * 20
-    while passwords._files.borrowed_tokens:
+    while of._files.borrowed_tokens:
         await trio.lowlevel.checkpoint()
 
 
@@ -316,10 +322,11 @@ async def test_a_command_that_takes_too_long_is_killed_with_its_children(
     living: tuple[FromCommand, int], still_clock: MockClock
 ) -> None:
     command, alive = living
+    commands = ChildProcesses()
     async with trio.open_nursery() as nursery:
 
         async def ask() -> None:
-            assert await refusal(command) == "the password command sh took longer than 10 s"
+            assert await refusal(command, Passwords(commands)) == "the password command sh took longer than 10 s"
 
         nursery.start_soon(ask)
         assert await read_some(alive) == b"child\n"
@@ -342,18 +349,19 @@ async def test_an_end_that_waits_for_nothing_kills_what_runs(
     living: tuple[FromCommand, int], still_clock: MockClock
 ) -> None:
     command, alive = living
+    commands = ChildProcesses()
     async with trio.open_nursery() as nursery:
 
         async def ask() -> None:
-            assert await refusal(command) == "the password command sh failed (signal 9)"
+            assert await refusal(command, Passwords(commands)) == "the password command sh failed (signal 9)"
 
         nursery.start_soon(ask)
         assert await read_some(alive) == b"child\n"
-        while not children._groups:  # it may say hello before its start is known here
+        while not commands._groups:  # it may say hello before its start is known here
             await trio.lowlevel.checkpoint()
-        children.kill_commands()
+        commands.kill_all()
     assert await read_some(alive) == b""
-    children.kill_commands()
+    commands.kill_all()
 
 
 @pytest.mark.parametrize("where", ["another thread", "the engine's thread"])
@@ -362,31 +370,32 @@ async def test_an_end_that_waits_for_nothing_kills_what_is_just_being_started(
     where: str, still_clock: MockClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In the engine's thread no task gets a turn meanwhile. Its output ends when its child has ended, too."""
-    register, begun = children.register, threading.Event()
+    commands, begun = ChildProcesses(), threading.Event()
+    register = commands.register
 
     def slowly(group: int) -> None:
         begun.set()
-        assert children._no_more.wait(PATIENCE)
+        assert commands._closed.wait(PATIENCE)
         register(group)
 
-    monkeypatch.setattr(children, "register", slowly)
-    monkeypatch.setattr(children, "_PATIENCE", PATIENCE)
+    monkeypatch.setattr(commands, "register", slowly)
+    monkeypatch.setattr(children, "_START_TIMEOUT", PATIENCE)
     async with trio.open_nursery() as nursery:
 
         async def ask() -> None:
             assert (
-                await refusal(FromCommand(("sh", "-c", "sleep 600 & sleep 600"), 10.0))
+                await refusal(FromCommand(("sh", "-c", "sleep 600 & sleep 600"), 10.0), Passwords(commands))
                 == "the password command sh failed (signal 9)"
             )
 
         nursery.start_soon(ask)
         await trio.to_thread.run_sync(begun.wait, PATIENCE)
         if where == "another thread":
-            await trio.to_thread.run_sync(children.kill_commands)
+            await trio.to_thread.run_sync(commands.kill_all)
         else:
-            children.kill_commands()
-        assert not children._starts
-    assert not children._groups
+            commands.kill_all()
+        assert not commands._starts
+    assert not commands._groups
 
 
 @trio_test
@@ -396,17 +405,19 @@ async def test_a_command_that_closes_its_output_and_runs_on_is_killed_in_time(
     fifo = str(tmp_path / "alive")
     os.mkfifo(fifo)
     alive = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
+    commands = ChildProcesses()
+    command = FromCommand(("sh", "-c", f"exec 3>{fifo} >&-; echo on >&3; exec sleep 600"), 10.0)
     try:
         async with trio.open_nursery() as nursery:
 
             async def ask() -> None:
-                text = await refusal(FromCommand(("sh", "-c", f"exec 3>{fifo} >&-; echo on >&3; exec sleep 600"), 10.0))
+                text = await refusal(command, Passwords(commands))
                 assert text == "the password command sh took longer than 10 s"
 
             nursery.start_soon(ask)
             assert await read_some(alive) == b"on\n"
             still_clock.jump(10.0)
         assert await read_some(alive) == b""
-        assert not children._groups
+        assert not commands._groups
     finally:
         os.close(alive)

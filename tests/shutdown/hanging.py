@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-import subprocess
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 
 from tui_popretr import faultpoints
 from tui_popretr.process import children
+from tui_popretr.process.children import ChildProcesses
 
 
 def for_ever(marker: str) -> None:
@@ -44,12 +44,11 @@ def step(name: str, marker: str) -> None:
 
 def starts() -> None:
     """A command that was started is not known to the program before an end at once has begun."""
-    begin = subprocess.Popen.__init__
+    register = ChildProcesses.register
 
-    def hang(process: Any, *arguments: Any, **options: Any) -> None:
-        begin(process, *arguments, **options)
-        if options.get("start_new_session"):  # a command of the user's
-            children._no_more.wait()
+    def hang(commands: ChildProcesses, group: int) -> None:
+        commands._closed.wait()
+        register(commands, group)
 
-    vars(children)["_PATIENCE"] = 30.0
-    setattr(subprocess.Popen, "__init__", hang)  # noqa: B010 - not for mypy
+    vars(children)["_START_TIMEOUT"] = 30.0
+    setattr(ChildProcesses, "register", hang)  # noqa: B010 - not for mypy

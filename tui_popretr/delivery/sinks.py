@@ -16,6 +16,7 @@ from tui_popretr.delivery.folder import FolderSink
 from tui_popretr.delivery.maildir import MaildirSink
 from tui_popretr.delivery.sink import Sink
 from tui_popretr.facts import Direction
+from tui_popretr.process.children import ChildProcesses
 from tui_popretr.secret import Secret
 
 
@@ -36,6 +37,7 @@ class SinkEnvironment:
     password: Callable[[], Secret] = _no_password  # the destination's; may raise any PopretrError
     said: Callable[[Direction, str], None] = _say_nothing  # told each line of dialogue, safe to show
     withheld: frozenset[str] = frozenset()  # environment variables that hold passwords: not for commands
+    children: ChildProcesses | None = None  # where commands are registered
 
 
 def sink_for(client: ClientSettings, journal_id: str, means: SinkEnvironment = SinkEnvironment()) -> Sink:
@@ -62,7 +64,9 @@ def sink_for(client: ClientSettings, journal_id: str, means: SinkEnvironment = S
         case CommandDestination() as command:
             from tui_popretr.delivery.command.sink import CommandSink
 
-            return CommandSink(command, spool=means.spool, withheld=means.withheld, said=means.said)
+            return CommandSink(
+                command, spool=means.spool, withheld=means.withheld, children=means.children, said=means.said
+            )
 
 
 def rejected_sink(client: ClientSettings, journal_id: str) -> Sink | None:

@@ -57,8 +57,10 @@ from tui_popretr.facts import (
 )
 from tui_popretr.fs.folders import unsafe_at_power_cuts
 from tui_popretr.journal.records import SessionRow
-from tui_popretr.net import tls
 from tui_popretr.net.stream import Resolver, Stream, connect
+from tui_popretr.process.children import ChildProcesses
+from tui_popretr.session.passwords import Passwords
+from tui_popretr.session.services import ConnectionServices
 from tui_popretr.session.session import SessionContext
 from tui_popretr.session.setup import Connector
 from tui_popretr.session.storage import DeliveryServices
@@ -103,6 +105,10 @@ class Engine:
         self.clock: Clock = clock or SystemClock()
         #: The last result of each client that has run.
         self.results: dict[str, SessionResult] = {}
+        #: The users' commands that run; an immediate end kills them.
+        self.children = ChildProcesses()
+        #: What all connections share.
+        self.connections = ConnectionServices(passwords=Passwords(self.children))
         self._connector = connector
         self._reloader = reloader
         self._until_done = until_done
@@ -166,11 +172,19 @@ class Engine:
             context=SessionContext(
                 bus=self.bus,
                 clock=self.clock,
-                services=DeliveryServices(keeper, committer, self._disks, cleaned=set()),
+                services=DeliveryServices(
+                    keeper,
+                    committer,
+                    self._disks,
+                    cleaned=set(),
+                    children=self.children,
+                    passwords=self.connections.passwords,
+                ),
                 connect=self._connector,
                 paths=self.settings.paths,
                 timeout=self.settings.timeout,
                 withheld=self.settings.password_variables,
+                connections=self.connections,
             ),
             slots=SessionSlots(self.settings.concurrency),
             timer=timer,
@@ -313,7 +327,7 @@ class Engine:
         old, self.settings = self.settings, settings
         if settings.journal != old.journal:
             self.note(Level.WARNING, f"the journal stays {old.journal} until the program is started again")
-        tls.forget()  # certificates may have been renewed
+        self.connections.contexts.clear()  # certificates may have been renewed
         self._log_files.apply(settings)
         self._services.slots.limits = settings.concurrency
         self._services.context = replace(

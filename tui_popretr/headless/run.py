@@ -15,7 +15,6 @@ from tui_popretr.engine.service import Engine
 from tui_popretr.errors import PopretrError
 from tui_popretr.facts import Level
 from tui_popretr.headless.progress import Progress
-from tui_popretr.process.children import kill_commands
 from tui_popretr.process.signals import SignalWatcher
 
 
@@ -48,7 +47,7 @@ async def _main(engine: Engine, once: bool, progress: Progress | None) -> int:
 
     def last() -> None:
         # This loses nothing: the journal knows what is unfinished.
-        kill_commands()
+        engine.children.kill_all()
         engine.close_logs()
         if progress is not None:
             progress.finish()

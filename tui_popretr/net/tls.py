@@ -40,34 +40,35 @@ class Trust:
     tickets: Tickets
 
 
-def trust_for(policy: TlsPolicy) -> Trust:
-    """Return the context for a policy, shared by all policies with the same trust settings until forget().
+class TlsContexts:
+    """The SSL contexts and tickets of a process."""
 
-    Raises ConfigurationError as context_for().
-    """
-    # A context depends on whether a name or a pin is compared by us, but not on which one.
-    alike = replace(policy, latent=False, handshake_timeout=None, peer_name=None if policy.peer_name is None else "-")
-    if policy.fingerprints:
-        alike = replace(alike, fingerprints=("any",), peer_name=None, trust_path=None, trust_password=None)
-    return _trust(alike)
+    def __init__(self) -> None:
+        self._trust = lru_cache(maxsize=256)(_new_trust)
+
+    def trust_for(self, policy: TlsPolicy) -> Trust:
+        """Return the context of a policy, the same one for all policies with the same trust settings.
+
+        Raises ConfigurationError as context_for().
+        """
+        # A context depends on whether this program compares a name or a pin, but not on which one.
+        peer_name = None if policy.peer_name is None else "-"
+        alike = replace(policy, latent=False, handshake_timeout=None, peer_name=peer_name)
+        if policy.fingerprints:
+            alike = replace(alike, fingerprints=("any",), peer_name=None, trust_path=None, trust_password=None)
+        return self._trust(alike)
+
+    def clear(self) -> None:
+        """Read all files again for new connections, and resume no session: the files may have changed."""
+        self._trust.cache_clear()
 
 
-@lru_cache(maxsize=256)
-def _trust(policy: TlsPolicy) -> Trust:
-    return Trust(_context(policy), Tickets())
+def _new_trust(policy: TlsPolicy) -> Trust:
+    return Trust(context_for(policy), Tickets())
 
 
 def context_for(policy: TlsPolicy) -> ssl.SSLContext:
-    """Return the SSL context of a policy. Raises ConfigurationError where its files cannot be used."""
-    return trust_for(policy).context
-
-
-def forget() -> None:
-    """Read all files anew for what comes next, and resume nothing: they may have changed."""
-    _trust.cache_clear()
-
-
-def _context(policy: TlsPolicy) -> ssl.SSLContext:
+    """Return a new SSL context for a policy. Raises ConfigurationError if its files cannot be used."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     _set_oldest(context, _VERSIONS[policy.minimum_version])
     (accept_outdated if policy.legacy else refuse_outdated)(context)
@@ -110,12 +111,15 @@ def _set_oldest(context: ssl.SSLContext, version: ssl.TLSVersion) -> None:
 class TlsSession:
     """One handshake to come: its context, the name it is for, and the verdict on the certificate."""
 
-    def __init__(self, policy: TlsPolicy, host: str, shown: str = "") -> None:
-        """`host` is in ASCII, as in SNI and certificates; `shown` is the host as written, for errors."""
+    def __init__(self, policy: TlsPolicy, host: str, shown: str = "", contexts: TlsContexts | None = None) -> None:
+        """`host` is in ASCII, as in SNI and certificates; `shown` is the host as written, for errors.
+
+        Without `contexts` nothing is shared with other connections.
+        """
         self._policy = policy
         self._host = host
         self._shown = visible(shown or host, 253)
-        trust = trust_for(policy)
+        trust = (contexts or TlsContexts()).trust_for(policy)
         self._context = trust.context
         self._tickets = trust.tickets
         self._sock: ssl.SSLSocket | None = None

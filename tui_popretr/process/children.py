@@ -1,8 +1,4 @@
-"""The user's running commands: each with its children in a process group, so that all of them can be killed.
-
-A command is known here before it is started. Otherwise an immediate end of the program could come between its start and
-its registration, and leave the command running.
-"""
+"""The user's commands: each runs in a process group of its own, so that it can be killed with its children."""
 
 from __future__ import annotations
 
@@ -17,27 +13,89 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import IO, Final
 
-#: Seconds that an end waits for a command that is just being started: longer only where a dead disk has its program.
-_PATIENCE: Final = 0.1
-
+#: Seconds that kill_all() waits for commands that are being started. A start takes longer only on a disk that hangs.
+_START_TIMEOUT: Final = 0.1
 #: Descriptors that can be opened while the limit is lowered: this number, or a quarter of the limit.
 _ROOM: Final = 256
 #: Seconds between two checks whether a command has ended, at most.
-_LOOK: Final = 0.05
-
+_POLL_INTERVAL: Final = 0.05
 #: Stands for an exit code that the system has discarded. Real exit codes are smaller.
 _LOST: Final = 1000
 
+# The umask and the limit of open files belong to the operating system's process, so their old values are module-wide.
 # -1 until make_private(); for subprocess.Popen that is the umask of this process.
 _umask = -1
 # None until raise_open_files(): commands have the limit of this process.
 _open_files: tuple[int, int] | None = None
 _lowered = 0  # the number of starts that need the lower limit now
 _limit_changes = threading.Lock()
-_groups: set[int] = set()
-_starts: set[object] = set()
-_changed = threading.Condition()
-_no_more = threading.Event()
+
+
+class ChildProcesses:
+    """The commands that run. Methods may be called in any thread.
+
+    A command is known here before it is started. Otherwise the program could end between its start and its
+    registration, and leave it running.
+    """
+
+    def __init__(self) -> None:
+        self._groups: set[int] = set()
+        self._starts: set[object] = set()
+        self._changed = threading.Condition()
+        self._closed = threading.Event()
+
+    def start(
+        self, argv: Sequence[str], *, stdin: IO[bytes] | int, stderr: int, environ: Mapping[str, str] | None = None
+    ) -> subprocess.Popen[bytes]:
+        """Start a command and register it in one step. Blocking.
+
+        It has its own session: no terminal, and no signals meant for this program. Its standard output is a pipe.
+        Raises OSError if it cannot be started. The caller must call unregister().
+        """
+        with self._starting(), _own_limit():
+            process = subprocess.Popen(  # noqa: S603 - it is the user's own, and no shell sees it
+                list(argv),
+                stdin=stdin,
+                stdout=subprocess.PIPE,
+                stderr=stderr,
+                env=environ,
+                start_new_session=True,
+                umask=umask(),
+                bufsize=0,
+            )
+            self.register(process.pid)
+        return process
+
+    @contextlib.contextmanager
+    def _starting(self) -> Iterator[None]:
+        """In this block a command is started and registered; kill_all() waits for the end of the block."""
+        start = object()
+        with self._changed:
+            self._starts.add(start)
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._starts.discard(start)
+                self._changed.notify_all()
+
+    def register(self, group: int) -> None:
+        """Add a process group. After kill_all() it is killed at once."""
+        self._groups.add(group)
+        if self._closed.is_set():
+            signal_group(group, signal.SIGKILL)
+
+    def unregister(self, group: int) -> None:
+        """Remove a process group: its command has ended, or what is left of it may keep running."""
+        self._groups.discard(group)
+
+    def kill_all(self) -> None:
+        """Kill all commands, also those that are being started, for an immediate end of the program."""
+        self._closed.set()
+        with self._changed:
+            self._changed.wait_for(lambda: not self._starts, _START_TIMEOUT)
+        for group in tuple(self._groups):
+            signal_group(group, signal.SIGKILL)
 
 
 def make_private() -> None:
@@ -65,32 +123,9 @@ def raise_open_files() -> None:
             _open_files = soft, hard
 
 
-def start(
-    argv: Sequence[str], *, stdin: IO[bytes] | int, stderr: int, environ: Mapping[str, str] | None = None
-) -> subprocess.Popen[bytes]:
-    """Start a command and register it in one step. Blocking, in any thread.
-
-    It has its own session: no terminal, and none of our signals. Its standard output is a pipe. Raises OSError if it
-    cannot be started. The caller must call unregister().
-    """
-    with _starting(), _own_limit():
-        process = subprocess.Popen(  # noqa: S603 - it is the user's own, and no shell sees it
-            list(argv),
-            stdin=stdin,
-            stdout=subprocess.PIPE,
-            stderr=stderr,
-            env=environ,
-            start_new_session=True,
-            umask=umask(),
-            bufsize=0,
-        )
-        register(process.pid)
-    return process
-
-
 @contextlib.contextmanager
 def _own_limit() -> Iterator[None]:
-    """In the block, a started command gets the limit of open files that this program was started with.
+    """In this block, a started command gets the limit of open files that this program was started with.
 
     A child inherits the limit at fork, so the limit of this process is lowered for the start. Descriptors above it stay
     open, and new ones get the lowest numbers. If those are nearly used up, the limit is not lowered, and the command
@@ -114,7 +149,7 @@ def _own_limit() -> Iterator[None]:
 
 
 def _has_room(limit: int) -> bool:
-    """Return whether the lowest free descriptor is well below a limit."""
+    """Whether the lowest free descriptor is well below a limit."""
     try:
         lowest = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
@@ -126,32 +161,6 @@ def _has_room(limit: int) -> bool:
 def _set_open_files(soft: int, hard: int) -> None:
     with contextlib.suppress(OSError, ValueError):
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-
-
-@contextlib.contextmanager
-def _starting() -> Iterator[None]:
-    """In the block a command is started and enlisted; kill_commands() waits for its end."""
-    start = object()
-    with _changed:
-        _starts.add(start)
-    try:
-        yield
-    finally:
-        with _changed:
-            _starts.discard(start)
-            _changed.notify_all()
-
-
-def register(group: int) -> None:
-    """A command was started as the leader of a process group (start_new_session). Any thread."""
-    _groups.add(group)
-    if _no_more.is_set():
-        signal_group(group, signal.SIGKILL)
-
-
-def unregister(group: int) -> None:
-    """It has ended, or what is left of it may run on. Any thread."""
-    _groups.discard(group)
 
 
 def exit_code(process: subprocess.Popen[bytes]) -> int | None:
@@ -171,28 +180,19 @@ def exit_code(process: subprocess.Popen[bytes]) -> int | None:
     return process.poll()
 
 
-def wait(process: subprocess.Popen[bytes], patience: float) -> int | None:
-    """Wait up to `patience` seconds for the end of a command; return what exit_code() returns. Blocking."""
-    deadline, pause = time.monotonic() + patience, 0.0005
+def wait(process: subprocess.Popen[bytes], timeout: float) -> int | None:
+    """Wait up to `timeout` seconds for the end of a command; return what exit_code() returns. Blocking."""
+    deadline, pause = time.monotonic() + timeout, 0.0005
     while (code := exit_code(process)) is None and (left := deadline - time.monotonic()) > 0:
         time.sleep(min(pause, left))
-        pause = min(2 * pause, _LOOK)
+        pause = min(2 * pause, _POLL_INTERVAL)
     return code
 
 
 def signal_group(group: int, number: int) -> None:
-    """Send a signal to a command and its children; what has ended, or may not be signalled, is passed over.
+    """Send a signal to a command and its children. Does nothing if they have ended or may not be signalled.
 
-    The leader must not have been reaped: until then its number is surely its own.
+    The leader must not have been reaped, because its number could belong to another process then.
     """
     with contextlib.suppress(ProcessLookupError, PermissionError):  # the latter for a command that is set-user-id
         os.killpg(group, number)
-
-
-def kill_commands() -> None:
-    """Kill all of them, and those that are being started: for an end that waits for nothing. Any thread."""
-    _no_more.set()
-    with _changed:
-        _changed.wait_for(lambda: not _starts, _PATIENCE)
-    for group in tuple(_groups):
-        signal_group(group, signal.SIGKILL)

@@ -21,7 +21,7 @@ from tui_popretr.errors import (
 from tui_popretr.facts import Dialogue, Direction, Said, SessionId, TlsDetails
 from tui_popretr.faultpoints import Step
 from tui_popretr.net.stream import Stream
-from tui_popretr.net.tls import TlsSession
+from tui_popretr.net.tls import TlsContexts, TlsSession
 from tui_popretr.pop3 import (
     BodyChunk,
     BodyEnd,
@@ -143,14 +143,14 @@ class Pop3Connection:
 
     # --- TLS ----------------------------------------------------------------------------------------------------------
 
-    async def start_tls(self, server: Server) -> TlsDetails:
+    async def start_tls(self, server: Server, contexts: TlsContexts | None = None) -> TlsDetails:
         """Do the handshake. Raises TlsFailed where it takes longer than the policy allows."""
         assert server.tls is not None
         with _IN_OUR_WORDS:
             self.machine.check()  # nothing may have come in clear behind STLS's +OK
         patience = server.tls.patience(self.timeout)
         with trio.move_on_after(patience) as scope:
-            details = await self.stream.start_tls(TlsSession(server.tls, server.host, server.written))
+            details = await self.stream.start_tls(TlsSession(server.tls, server.host, server.written, contexts))
         if scope.cancelled_caught:
             raise TlsFailed(
                 f"the TLS handshake took longer than {patience:g} s",

@@ -8,7 +8,7 @@ each further method is weaker. If a method is refused before the server has seen
 from __future__ import annotations
 
 import ipaddress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 import trio
@@ -46,8 +46,8 @@ from tui_popretr.sasl import Endpoint, Exchange, MechanismUnusable, Proof, begin
 from tui_popretr.secret import Secret
 from tui_popretr.session.auto import TOKENS, Offer, choose, mechanism
 from tui_popretr.session.connection import Pop3Connection
-from tui_popretr.session.passwords import obtain
 from tui_popretr.session.refusals import LoginRefusal, advice_for, classify, wants_tls
+from tui_popretr.session.services import ConnectionServices
 from tui_popretr.text import visible
 
 # RESP-CODES that are not about the credentials (RFC 2449 §8.1, RFC 3206 §4): trying further would burn attempts.
@@ -58,8 +58,6 @@ _ENDS: dict[str, type[PopretrError]] = {
     "SYS/PERM": ServerPermanentFailure,
 }
 _SCRAM = (AuthType.SASL_SCRAM_SHA_256, AuthType.SASL_SCRAM_SHA_1)
-# A hostile server can make a SCRAM proof cost seconds of CPU: few at a time, and none of the threads that disks need.
-_proofs = trio.CapacityLimiter(2)
 
 
 @dataclass(slots=True)
@@ -68,12 +66,14 @@ class LoginOptions:
 
     `stamp` is the greeting's timestamp for APOP. `together`: send several commands at once. `utf8`: send UTF8 first.
     `remembered`: the SASL mechanisms that the server has listed before, for AUTO if CAPA is not answered now.
+    `services`: what all logins of the process share.
     """
 
     stamp: bytes | None = None
     together: bool = False
     utf8: bool = False
     remembered: tuple[str, ...] = ()
+    services: ConnectionServices = field(default_factory=ConnectionServices)
     #: The answer to UTF8, None before there is one.
     utf8_answer: Reply | None = None
 
@@ -86,7 +86,7 @@ async def log_in(connection: Pop3Connection, server: Server, options: LoginOptio
     """
     # A certificate alone logs in by EXTERNAL: no reason to run a password command for it.
     needs_password = any(each is not AuthType.SASL_EXTERNAL for each in server.auth_types)
-    password = await obtain(server.password) if needs_password else Secret("")
+    password = await options.services.passwords.obtain(server.password) if needs_password else Secret("")
     return await _Login(connection, server, password, options).run()
 
 
@@ -267,7 +267,7 @@ class _Login:
         (answer,) = await self._call(auth)
         credentials_seen, response = auth.initial is not None, None
         while isinstance(answer, Continuation):
-            response = await _answer(authentication, answer)
+            response = await _answer(authentication, answer, self._options.services.proofs)
             if exchange.proof is Proof.WRONG:
                 # whatever else is configured: who does not know the password is not told it
                 await self._connection.send([response])
@@ -335,10 +335,10 @@ class _Login:
         return begin(name, self._username, self._password, Endpoint(server.host, server.port, binding))
 
 
-async def _answer(authentication: Authentication, challenge: Continuation) -> Command:
+async def _answer(authentication: Authentication, challenge: Continuation, proofs: trio.CapacityLimiter) -> Command:
     work = partial(authentication.answer, challenge)
     if authentication.exchange.slow:
-        return await trio.to_thread.run_sync(work, limiter=_proofs, abandon_on_cancel=True)
+        return await trio.to_thread.run_sync(work, limiter=proofs, abandon_on_cancel=True)
     return work()
 
 

@@ -167,6 +167,7 @@ class Opening:
             together=self.pipelined,
             utf8=listed or (self.capabilities is None and history.utf8),
             remembered=history.mechanisms if self.capabilities is None else (),
+            services=setup.services,
         )
         try:
             mechanism = await log_in(connection, server, options)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import trio
 
@@ -69,6 +69,7 @@ from tui_popretr.session.opening import AFTER_LOGIN, Opening
 from tui_popretr.session.pipelining import RECONNECT_UNPIPELINED, Pipelining, broke_by_pipelining
 from tui_popretr.session.plan import Fetch, Listed, Plan, Policy, Verify, make_plan
 from tui_popretr.session.retrieval import Observer, Retrieval, Suspect
+from tui_popretr.session.services import ConnectionServices
 from tui_popretr.session.setup import ConnectionSetup, Connector
 from tui_popretr.session.storage import DeliveryServices, Storage, recover_journal
 from tui_popretr.text import visible
@@ -99,6 +100,7 @@ class SessionContext:
     paths: Paths
     timeout: float
     withheld: frozenset[str]  # environment variables that commands do not get
+    connections: ConnectionServices = field(default_factory=ConnectionServices)
 
 
 class _ConnectionBrokeError(Exception):
@@ -136,7 +138,9 @@ class Session(Observer):
         self._client = client
         self._context = context
         self._publish: Callable[[Fact], None] = context.bus.publish
-        self._setup = ConnectionSetup(self.id, client, context.bus, context.clock, context.connect, context.timeout)
+        self._setup = ConnectionSetup(
+            self.id, client, context.bus, context.clock, context.connect, context.timeout, context.connections
+        )
         self._counters = SessionCounters()
         self._failures = Failures(context.services.keeper, context.clock)
         self._reconnections = RECONNECTIONS

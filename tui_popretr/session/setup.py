@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from tui_popretr.bus import Bus
 from tui_popretr.clock import Clock
@@ -52,6 +52,7 @@ from tui_popretr.pop3.status import response_code
 from tui_popretr.session.connection import Pop3Connection
 from tui_popretr.session.login import response_code_error
 from tui_popretr.session.plan import Listed
+from tui_popretr.session.services import ConnectionServices
 from tui_popretr.text import visible
 
 _PERHAPS_TLS = 'if this port speaks TLS from the first byte (as 995 does), use <ssl latent="N"/>'
@@ -69,6 +70,7 @@ class ConnectionSetup:
     clock: Clock
     connector: Connector
     timeout: float
+    services: ConnectionServices = field(default_factory=ConnectionServices)
 
     async def connect(self) -> Pop3Connection:
         """Connect, and do the handshake of implicit TLS."""
@@ -77,7 +79,11 @@ class ConnectionSetup:
         stream = await self.connector(server, self.timeout)
         connection = Pop3Connection(stream, self.session, self.bus, self.clock, timeout=self.timeout, bodies=bodies)
         try:
-            tls = await connection.start_tls(server) if server.tls is not None and not server.tls.latent else None
+            tls = (
+                await connection.start_tls(server, self.services.contexts)
+                if server.tls is not None and not server.tls.latent
+                else None
+            )
         except BaseException:
             stream.close()
             raise
@@ -110,7 +116,7 @@ class ConnectionSetup:
             assert isinstance(reply, Reply)
             if not reply.ok:
                 raise StlsRefused(f"the server refuses STLS: {visible(reply.text, 200)}")
-            tls = await connection.start_tls(server)
+            tls = await connection.start_tls(server, self.services.contexts)
             self.bus.publish(TlsStarted(self.session, tls))
             connection.event(f"TLS started ({tls.version}, {tls.cipher})")
 

@@ -21,10 +21,11 @@ from tui_popretr.errors import DeliveryFailed
 from tui_popretr.facts import Dialogue, Direction, SessionId
 from tui_popretr.journal.journal import Journal
 from tui_popretr.journal.records import Maildrop
+from tui_popretr.process.children import ChildProcesses
 from tui_popretr.secret import Secret
 from tui_popretr.session.capa import CapaHistories
 from tui_popretr.session.incoming import DeliveryContext, ReceiveBudget
-from tui_popretr.session.passwords import obtain
+from tui_popretr.session.passwords import Passwords
 from tui_popretr.session.pipelining import PipeliningHistory
 
 #: Seconds for what the sink has to say at the end (QUIT to an SMTP server).
@@ -44,6 +45,8 @@ class DeliveryServices:
     pipelining_history: PipeliningHistory = field(default_factory=PipeliningHistory)
     capa_histories: CapaHistories = field(default_factory=CapaHistories)
     receive_budget: ReceiveBudget = field(default_factory=ReceiveBudget)
+    children: ChildProcesses = field(default_factory=ChildProcesses)
+    passwords: Passwords = field(default_factory=Passwords)
 
 
 class Storage:
@@ -68,7 +71,7 @@ class Storage:
         self._clock = clock
         self._warn = warn
         self._token = trio.lowlevel.current_trio_token()
-        means = SinkEnvironment(paths.tmp, paths.announce_host, self._password, self._said, withheld)
+        means = SinkEnvironment(paths.tmp, paths.announce_host, self._password, self._said, withheld, services.children)
         self.sink = sink_for(client, services.keeper.journal.id, means)
         key = self.sink.key
         # Who talks to a server or a program does so under deadlines of its own.
@@ -147,7 +150,7 @@ class Storage:
     def _password(self) -> Secret:
         destination = self._client.destination
         assert isinstance(destination, SmtpDestination)
-        return trio.from_thread.run(obtain, destination.password, trio_token=self._token)
+        return trio.from_thread.run(self._services.passwords.obtain, destination.password, trio_token=self._token)
 
     def _said(self, direction: Direction, text: str) -> None:
         if self._bus.wants_dialogue:

@@ -19,6 +19,7 @@ from tests.delivery.smtp.receiver import PATIENCE, wait_for
 from tui_popretr.delivery.command import run as running
 from tui_popretr.delivery.command.run import KEPT, CommandEnd, environment, run
 from tui_popretr.process import children
+from tui_popretr.process.children import ChildProcesses
 
 
 def never() -> bool:
@@ -31,12 +32,20 @@ def end_of(
     message: bytes = b"",
     timeout: float = PATIENCE,
     stopped: Callable[[], bool] = never,
+    commands: ChildProcesses | None = None,
 ) -> CommandEnd:
     """Run a script with a message."""
     with TemporaryFile() as file:
         file.write(message)
         file.seek(0)
-        return run(shell(script, *arguments), file, environment(()), timeout=timeout, stopped=stopped)
+        return run(
+            commands or ChildProcesses(),
+            shell(script, *arguments),
+            file,
+            environment(()),
+            timeout=timeout,
+            stopped=stopped,
+        )
 
 
 def said(script: str, *arguments: object, **how: Any) -> str:
@@ -206,7 +215,7 @@ def test_no_descriptor_stays_open() -> None:
     before = len(os.listdir("/proc/self/fd"))
     end_of("echo x")
     with pytest.raises(FileNotFoundError), TemporaryFile() as file:
-        run(("/nonexistent",), file, {}, timeout=1.0, stopped=never)
+        run(ChildProcesses(), ("/nonexistent",), file, {}, timeout=1.0, stopped=never)
     assert len(os.listdir("/proc/self/fd")) == before
 
 
@@ -276,58 +285,53 @@ def test_who_may_not_be_signalled_is_passed_over(monkeypatch: pytest.MonkeyPatch
     children.signal_group(1, signal.SIGKILL)
 
 
-@pytest.fixture
-def last(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The process is to end, for a test."""
-    monkeypatch.setattr(children, "_no_more", threading.Event())
-
-
-@pytest.mark.usefixtures("last")
 def test_all_that_run_are_killed_at_the_last(lifeline: Lifeline) -> None:
     ends: list[CommandEnd] = []
+    commands = ChildProcesses()
     script = f"trap '' TERM; {lifeline.grip}; sleep 1000 & sleep 1000"
-    thread = threading.Thread(target=lambda: ends.append(end_of(script)))
+    thread = threading.Thread(target=lambda: ends.append(end_of(script, commands=commands)))
     thread.start()
     wait_for(lambda: lifeline.begun, "the command")
-    children.kill_commands()
+    commands.kill_all()
     thread.join(PATIENCE)
     assert ends == [CommandEnd(-signal.SIGKILL, b"")]
     wait_for(lambda: not lifeline.alive, "the end of all of them")
-    assert not children._groups
+    assert not commands._groups
 
 
-@pytest.mark.usefixtures("last")
 def test_one_that_is_started_then_is_killed_too() -> None:
-    children.kill_commands()
-    assert end_of("trap '' TERM; sleep 1000") == CommandEnd(-signal.SIGKILL, b"")
+    commands = ChildProcesses()
+    commands.kill_all()
+    assert end_of("trap '' TERM; sleep 1000", commands=commands) == CommandEnd(-signal.SIGKILL, b"")
 
 
-@pytest.mark.usefixtures("last")
 def test_one_that_is_being_started_is_waited_for(monkeypatch: pytest.MonkeyPatch, lifeline: Lifeline) -> None:
     """Else the process would be gone when it can be killed."""
-    register, begun, killing = children.register, threading.Event(), threading.Event()
+    commands, begun, killing = ChildProcesses(), threading.Event(), threading.Event()
+    register = commands.register
 
     def slowly(group: int) -> None:
         begun.set()
         killing.wait(PATIENCE)
         register(group)
 
-    monkeypatch.setattr(children, "register", slowly)
-    monkeypatch.setattr(children, "_PATIENCE", PATIENCE)
-    thread = threading.Thread(target=end_of, args=(f"{lifeline.grip}; sleep 1000",))
+    monkeypatch.setattr(commands, "register", slowly)
+    monkeypatch.setattr(children, "_START_TIMEOUT", PATIENCE)
+    thread = threading.Thread(target=lambda: end_of(f"{lifeline.grip}; sleep 1000", commands=commands))
     thread.start()
     assert begun.wait(PATIENCE)
-    last = threading.Thread(target=children.kill_commands)
+    last = threading.Thread(target=commands.kill_all)
     last.start()
-    wait_for(children._no_more.is_set, "the end")
+    wait_for(commands._closed.is_set, "the end")
     assert last.is_alive()
     killing.set()
     last.join(PATIENCE)
     thread.join(PATIENCE)
     wait_for(lambda: not lifeline.alive, "the command's end")
-    assert not children._starts
+    assert not commands._starts
 
 
 def test_what_has_ended_is_killed_no_more() -> None:
-    said("true")
-    assert not children._groups
+    commands = ChildProcesses()
+    said("true", commands=commands)
+    assert not commands._groups

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import IO, Final
 
 from tui_popretr.process import children
+from tui_popretr.process.children import ChildProcesses
 
 #: Octets that are kept of what a command says: the last ones, where the reason mostly is.
 KEPT: Final = 4096
@@ -56,7 +57,13 @@ def environment(withheld: Collection[str]) -> dict[str, str]:
 
 
 def run(
-    argv: Sequence[str], stdin: IO[bytes], environ: Mapping[str, str], *, timeout: float, stopped: Callable[[], bool]
+    running: ChildProcesses,
+    argv: Sequence[str],
+    stdin: IO[bytes],
+    environ: Mapping[str, str],
+    *,
+    timeout: float,
+    stopped: Callable[[], bool],
 ) -> CommandEnd:
     """Run a command to its end, or end it, after `timeout` seconds or when `stopped` says so. Blocking.
 
@@ -64,11 +71,11 @@ def run(
     Standard input is the file itself: whatever happens to this process, the command never takes a part for the whole.
     Raises OSError where it cannot be started.
     """
-    process = children.start(argv, stdin=stdin, stderr=subprocess.STDOUT, environ=environ)
+    process = running.start(argv, stdin=stdin, stderr=subprocess.STDOUT, environ=environ)
     try:
         return _Run(process, time.monotonic() + timeout, stopped).wait()
     finally:
-        children.unregister(process.pid)
+        running.unregister(process.pid)
         assert process.stdout is not None
         process.stdout.close()
 

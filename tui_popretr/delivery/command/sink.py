@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import itertools
 import os
 import shutil
 import threading
@@ -22,6 +21,7 @@ from tui_popretr.delivery.spool import Spool
 from tui_popretr.delivery.spooldraft import SpoolDraft
 from tui_popretr.errors import CommandDeferred, CommandUnusable, DeliveryFailed, describe_os_error
 from tui_popretr.facts import Direction
+from tui_popretr.process.children import ChildProcesses
 from tui_popretr.text import visible
 
 #: Seconds that close() waits for the end of a command that is to end.
@@ -34,8 +34,6 @@ _START_ERRORS: Final = {
     errno.ENOEXEC: "it is no program, nor a script that begins with #!",
     errno.ELOOP: "a symbolic link stands in the way",
 }
-
-_numbers = itertools.count(1)
 
 
 class CommandSink:
@@ -54,6 +52,7 @@ class CommandSink:
         *,
         spool: str,
         withheld: Collection[str] = (),
+        children: ChildProcesses | None = None,
         said: Callable[[Direction, str], None] = lambda *_: None,
     ) -> None:
         """`spool` is the folder for messages on their way; `withheld` are variables that the command does not get.
@@ -63,11 +62,12 @@ class CommandSink:
         words = "\0".join(words_of_place(destination.argv)).encode("utf-8", "surrogateescape")
         self._name = visible(destination.argv[0], 256)
         self.key = f"command:{self._name}#{sha256(words).hexdigest()[:16]}"
-        self.lane = f"{self.key}#{next(_numbers)}"
+        self.lane = f"{self.key}#{os.urandom(8).hex()}"
         self.eol = destination.eol
         self._destination = destination
         self._spool = spool
         self._withheld = withheld
+        self._children = children or ChildProcesses()
         self._said = said
         self._turn = threading.Lock()  # one message at a time
         self._interrupted = threading.Event()
@@ -122,6 +122,7 @@ class CommandSink:
             self._said(Direction.EVENT, f"MDA {self._name} gets MessageBody octets={message.octets}")
             try:
                 end = run(
+                    self._children,
                     self._destination.argv,
                     file,
                     self._environment,

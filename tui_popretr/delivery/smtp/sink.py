@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
+import os
 import threading
 from collections.abc import Collection
 from dataclasses import replace
@@ -30,7 +30,6 @@ from tui_popretr.secret import Secret
 
 #: Ports of one server that lead to the same mailboxes (RFC 5321, RFC 6409, RFC 8314).
 _MAIL_PORTS: Final = frozenset((25, 465, 587))
-_numbers = itertools.count(1)
 
 #: Servers that offer PIPELINING and do not answer commands that are sent together, for this process.
 _one_by_one: set[str] = set()
@@ -69,7 +68,7 @@ class SmtpSink:
         port = 25 if destination.port in _MAIL_PORTS else destination.port
         where = destination.socket_path or f"{destination.host.lower()}:{port}"
         self.key = f"smtp:{where}/{recip.lower()}"
-        self.lane = f"{self.key}#{next(_numbers)}"
+        self.lane = f"{self.key}#{os.urandom(8).hex()}"
         self._name = server_name(destination)
         self._destination = destination
         self._spool = spool

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from tui_popretr.engine.service import Engine
 from tui_popretr.errors import PopretrError
 from tui_popretr.logs.files import files_of
-from tui_popretr.process.children import kill_commands
 from tui_popretr.process.interpreter import permanent
 from tui_popretr.process.signals import SignalWatcher
 from tui_popretr.process.terminal_state import TerminalState
@@ -56,7 +55,7 @@ def run_dashboard(engine: Engine, *, no_mouse: bool = False, title: str = "", de
         leave()
 
     def last() -> None:
-        kill_commands()
+        engine.children.kill_all()
         sanity.restore()
         defects.tell()
 

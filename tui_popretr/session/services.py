@@ -1,0 +1,27 @@
+"""What all connections of a process share. The engine owns it; a probe makes its own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import trio
+
+from tui_popretr.net.tls import TlsContexts
+from tui_popretr.session.passwords import Passwords
+
+#: SCRAM proofs that are computed at once. A hostile server can make one cost seconds of CPU, so they have threads of
+#: their own.
+PROOFS = 2
+
+
+def _proof_limiter() -> trio.CapacityLimiter:
+    return trio.CapacityLimiter(PROOFS)
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionServices:
+    """TLS contexts and tickets, the sources of passwords, and the threads for SCRAM proofs."""
+
+    contexts: TlsContexts = field(default_factory=TlsContexts)
+    passwords: Passwords = field(default_factory=Passwords)
+    proofs: trio.CapacityLimiter = field(default_factory=_proof_limiter)
