@@ -274,7 +274,7 @@ async def test_an_outage_of_the_server_is_not_counted_against_messages(
 async def test_of_very_many_refusals_not_each_is_told(
     world: World, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tui_popretr.session.session.MAX_REPORTS", 5)
+    monkeypatch.setattr("tui_popretr.session.report.MAX_REPORTS", 5)
     world.add(*map(mail, range(1, 21)))
     world.faults.refuse |= {f"uid-{number}" for number in range(2, 21)}
     result = await world.poll()

@@ -15,7 +15,7 @@ from tui_popretr.delivery.sink import Draft
 from tui_popretr.errors import ExitCode
 from tui_popretr.facts import Level, MaildropListed, MessageDelivered, MessagesDeleted, Noted
 from tui_popretr.journal.records import MessageState
-from tui_popretr.session.retrieval import Retrieval
+from tui_popretr.session.deliveries import Deliveries
 
 EACH_WAY = pytest.mark.parametrize("pipelining", [True, False])
 
@@ -113,11 +113,11 @@ async def test_a_message_that_is_known_again_is_not_forgotten_for_being_the_last
 ) -> None:
     """Its draft is still being removed when all else is done: its DELE is not given up, and QUIT comes behind it."""
 
-    async def discard(retrieval: Retrieval, draft: Draft) -> None:
+    async def discard(deliveries: Deliveries, draft: Draft) -> None:
         await trio.sleep(seconds)
         draft.abort()
 
-    monkeypatch.setattr(Retrieval, "_discard", discard)
+    monkeypatch.setattr(Deliveries, "discard", discard)
     world.become(top=False)
     world.disk_seconds = 0.1
     for old in range(1, 6):

@@ -21,7 +21,8 @@ from tui_popretr.facts import (
     Noted,
     SessionResult,
 )
-from tui_popretr.session.session import Session, SessionContext
+from tui_popretr.session.context import SessionContext
+from tui_popretr.session.session import Session
 
 #: Seconds before a client whose task failed by a defect of ours is tried again.
 RETRY_AFTER_DEFECT = 60.0

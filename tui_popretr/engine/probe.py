@@ -36,7 +36,7 @@ async def probe(setup: ConnectionSetup) -> Findings:
     """Connect, log in, list, and leave; nothing is retrieved and nothing deleted. Never raises PopretrError."""
 
     async def look_inside(opening: Opening, findings: Findings) -> None:
-        connection = await opening.enter()
+        connection = await opening.log_in()
         findings.capabilities = opening.capabilities
         try:
             listing, findings.octets = await setup.listing(connection, opening.capabilities)

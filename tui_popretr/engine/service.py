@@ -59,11 +59,10 @@ from tui_popretr.fs.folders import unsafe_at_power_cuts
 from tui_popretr.journal.records import SessionRow
 from tui_popretr.net.stream import Resolver, Stream, connect
 from tui_popretr.process.children import ChildProcesses
+from tui_popretr.session.context import DeliveryServices, SessionContext
 from tui_popretr.session.passwords import Passwords
 from tui_popretr.session.services import ConnectionServices
-from tui_popretr.session.session import SessionContext
 from tui_popretr.session.setup import Connector
-from tui_popretr.session.storage import DeliveryServices
 from tui_popretr.text import visible
 from tui_popretr.wording import plural
 

@@ -27,20 +27,20 @@ class Failures:
         self._keeper = keeper
         self._clock = clock
         self._failed: list[tuple[str, int, str, bool]] = []
-        self._overcome: list[str] = []
-        self._patience = inf
+        self._cleared: list[str] = []
+        self._time_limit = inf
         self._counting = trio.CancelScope()
 
     def add(self, key: str, octets: int, reason: str, *, rejected: bool = False) -> None:
         """Have a failure counted at the next count()."""
         self._failed.append((key, octets, reason, rejected))
 
-    def overcome(self, key: str) -> None:
+    def clear(self, key: str) -> None:
         """Have earlier failures forgotten at the next count(), where the journal cannot know of the success."""
         if key in self.known:
-            self._overcome.append(key)
+            self._cleared.append(key)
 
-    def forgive(self, *, but_rejected: bool) -> None:
+    def drop_common_failure(self, *, but_rejected: bool) -> None:
         """Count none of several failures: the server or the destination has failed, and not each message.
 
         `but_rejected`: refusals for good are counted all the same.
@@ -48,22 +48,22 @@ class Failures:
         if len(self._failed) > 1:
             self._failed = [each for each in self._failed if each[-1] and but_rejected]
 
-    def hurry(self, seconds: float) -> None:
+    def limit_time(self, seconds: float) -> None:
         """Give count() no longer than this, from now or from its beginning."""
-        self._patience = seconds
+        self._time_limit = seconds
         self._counting.deadline = trio.current_time() + seconds
 
     async def count(self, maildrop: int) -> None:
         """Count what has failed, also when the session is being ended. Raises JournalError."""
         failed, self._failed = self._failed, []
-        overcome, self._overcome = self._overcome, []
+        clear, self._cleared = self._cleared, []
         now = int(self._clock.now().timestamp())
 
         def count(journal: Journal) -> None:
             journal.count_troubles(maildrop, failed, now)
-            journal.clear_troubles(maildrop, overcome)
+            journal.clear_troubles(maildrop, clear)
 
-        if failed or overcome:
-            with trio.CancelScope(shield=True, deadline=trio.current_time() + self._patience) as self._counting:
+        if failed or clear:
+            with trio.CancelScope(shield=True, deadline=trio.current_time() + self._time_limit) as self._counting:
                 await self._keeper.run(count)
             faultpoints.reached(Step.TROUBLE_COUNTED)

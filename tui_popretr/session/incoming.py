@@ -9,7 +9,7 @@ from datetime import datetime
 from tui_popretr.commit.accepted import AcceptedRecipients
 from tui_popretr.commit.blocking import BlockingWorker
 from tui_popretr.commit.lane import Lane
-from tui_popretr.delivery.sink import SPILL, Draft, Sink
+from tui_popretr.delivery.sink import Draft, Sink
 from tui_popretr.errors import ProtocolViolation
 from tui_popretr.journal.records import Doubt
 from tui_popretr.logs.lines import message
@@ -17,37 +17,14 @@ from tui_popretr.mail.beginning import read_beginning
 from tui_popretr.mail.identity import IdentityHasher
 from tui_popretr.mail.line_ends import EolConverter
 from tui_popretr.pop3 import BodyChunk
+from tui_popretr.session.context import ReceiveBudget
 from tui_popretr.session.plan import Fetch, Policy, Verify
 
 #: A message that exceeds EXCESS_FACTOR times its announced size plus EXCESS octets is abandoned as endless. The factor
 #: is large because some servers announce the compressed size.
 EXCESS_FACTOR, EXCESS = 64, 16 * 1024 * 1024
-#: Octets of messages that are still coming, in memory, in all sessions together; and of one of them at most.
-TOGETHER = 4 * 1024 * 1024
-ALONE = 256 * 1024
 #: Sizes in listings are not exact: servers count line ends and stuffed dots differently.
 SIZE_SLACK = 64 * 1024
-
-
-class ReceiveBudget:
-    """The sessions that are receiving: the fewer, the more of a message each may have in memory before it is written.
-
-    Writing takes a change of threads, for which the session waits.
-    """
-
-    def __init__(self) -> None:
-        self._count = 0
-
-    def __enter__(self) -> None:
-        self._count += 1
-
-    def __exit__(self, *problem: object) -> None:
-        self._count -= 1
-
-    @property
-    def share(self) -> int:
-        """Octets of a message that a session may have in memory; SPILL for all of very many."""
-        return max(SPILL, min(ALONE, TOGETHER // max(self._count, 1)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,9 +70,9 @@ class Incoming:
         "_limit",
         "_undecided",
         "draft",
-        "feeds",
         "hasher",
         "job",
+        "line_feeds",
         "record_id",
         "size",
     )
@@ -104,7 +81,7 @@ class Incoming:
         self.job = job
         self.hasher = IdentityHasher(whole=whole, utf8=delivery.utf8)
         self.size = 0
-        self.feeds = 0  # its line feeds
+        self.line_feeds = 0  # its line line_feeds
         self.record_id = 0
         self.draft: Draft | None = None
         self._delivery = delivery
@@ -119,7 +96,7 @@ class Incoming:
     def feed(self, chunk: BodyChunk) -> None:
         """Take the next piece. Raises ProtocolViolation where the message is far longer than announced."""
         self.size += len(chunk.data)
-        self.feeds += chunk.data.count(b"\n")
+        self.line_feeds += chunk.data.count(b"\n")
         if self._limit is not None and self.size > self._limit:
             listed = self.job.listed
             raise ProtocolViolation(

@@ -77,9 +77,9 @@ class Opening:
         if connection is not None:
             connection.close()
 
-    async def enter(self) -> Pop3Connection:
+    async def log_in(self) -> Pop3Connection:
         """Connect and log in. Raises PopretrError if that fails."""
-        return await self._with_or_without_capa(self._log_in)
+        return await self._with_or_without_capa(self._finish_login)
 
     async def look(self) -> Greeting:
         """Connect, up to the step before the login; return the greeting."""
@@ -109,7 +109,7 @@ class Opening:
         self._warn(f"{problem}; connecting once more without CAPA")
         self.close()
         connection = await self._once(then, ask=False)
-        if then == self._log_in:
+        if then == self._finish_login:
             await self._memory.broke(server)
             self._warn(
                 f"{server.address} cannot handle CAPA: it is not sent again for a day."
@@ -157,7 +157,7 @@ class Opening:
 
     # --- the login ----------------------------------------------------------------------------------------------------
 
-    async def _log_in(self, connection: Pop3Connection, greeting: Greeting) -> None:
+    async def _finish_login(self, connection: Pop3Connection, greeting: Greeting) -> None:
         setup, server = self._setup, self._setup.client.server
         history = await self._memory.of(server)
         self.pipelined = await self._begin(connection)

@@ -33,15 +33,15 @@ class Wholeness(Enum):
     EMPTY = "empty"  # no octet arrived: the same as a refusal
 
 
-def judge(listed: int | None, octets: int, feeds: int = 0) -> Wholeness:
+def judge(listed: int | None, octets: int, line_feeds: int = 0) -> Wholeness:
     """Judge a message of `octets` whose size in LIST was `listed`; None where LIST gave no usable size.
 
-    `feeds` are its line feeds. Some servers count a line end as one octet and send two. So a message with more octets
-    than listed is whole only if it has as many when counted like that.
+    `line_feeds` are in the message. Some servers count a line end as one octet and send two. So a message with more
+    octets than listed is whole only if it has as many when counted like that.
     """
     if listed is None:
         return Wholeness.DOUBTFUL
-    if octets == listed or octets - feeds >= listed:
+    if octets == listed or octets - line_feeds >= listed:
         return Wholeness.WHOLE
     if octets > listed:
         return Wholeness.DOUBTFUL

@@ -1,0 +1,111 @@
+"""Messages between their reception and the commit: submitted to the committer, counted until they are durable."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+
+import trio
+
+from tui_popretr.commit.pending import PendingDelivery
+from tui_popretr.delivery.sink import Draft
+from tui_popretr.errors import DestinationTimeout, PopretrError
+from tui_popretr.journal.records import Doubt, NewRecord, Record
+from tui_popretr.mail.identity import Identity
+from tui_popretr.session.incoming import DeliveryContext, Incoming
+from tui_popretr.session.plan import Fetch, Verify
+
+#: Seconds for removing an unfinished file when the session is stopped; on a hung disk it is removed later.
+DISCARD_TIMEOUT = 1.0
+
+OnResult = Callable[[Incoming, PendingDelivery, int, PopretrError | None], None]
+
+
+class Deliveries:
+    """The deliveries of one connection.
+
+    `on_result` is called in the engine's thread with each message that is durable and recorded, or with the error;
+    its third argument is the size in octets. `wakeup` is called whenever a delivery ends.
+    """
+
+    def __init__(self, context: DeliveryContext, on_result: OnResult, wakeup: Callable[[], None]) -> None:
+        #: Deliveries that are not decided yet.
+        self.pending = 0
+        #: Octets received and not yet durable.
+        self.undurable = 0
+        self._context = context
+        self._on_result = on_result
+        self._wakeup = wakeup
+        self._stopping = False
+        self._discarding = trio.CancelScope()
+
+    def stop(self) -> None:
+        """Give discard() no longer than DISCARD_TIMEOUT from now on."""
+        self._stopping = True
+        self._discarding.deadline = trio.current_time() + DISCARD_TIMEOUT
+
+    async def submit(self, incoming: Incoming, draft: Draft, identity: Identity, octets: int, doubt: Doubt) -> None:
+        """Submit a message to the committer; wait only until the committer has room for it."""
+        listed = incoming.job.listed
+        context = self._context.of(incoming.job)
+        time, born = self._retrieved_at(incoming.job, identity)
+        record = NewRecord(
+            id=incoming.record_id,
+            maildrop=context.maildrop,
+            uid=listed.uid,
+            octets=octets,
+            identity=identity,
+            delete_pending=not context.policy.preserve and doubt is Doubt.NONE,
+            tmp=draft.tmp,
+            final=draft.final,
+            audit=context.audit(draft.description(), identity.message_id, octets, incoming.hasher.sender),
+            time=time,
+            doubt=doubt,
+            born=born,
+        )
+
+        def done(problem: PopretrError | None) -> None:
+            self.pending -= 1
+            self.undurable -= octets
+            self._wakeup()
+            self._on_result(incoming, delivery, octets, problem)
+
+        draft.exclude_recipients(context.accepted.take(listed.uid, identity))
+        delivery = PendingDelivery(draft, record, done)
+        self.pending += 1
+        self.undurable += octets
+        try:
+            await context.lane.put(delivery)
+        except trio.Cancelled:  # the committer had no room for it yet, and never gets it
+            self.pending -= 1
+            self.undurable -= octets
+            await self.discard(draft)
+            raise
+
+    async def resolve(self, record: Record, doubt: Doubt) -> None:
+        """Record whether the message of an UNPROVEN record is whole. Raises JournalError."""
+        self.pending += 1
+        try:
+            await self._context.resolve(record.id, doubt)
+        finally:
+            self.pending -= 1
+            self._wakeup()
+
+    async def discard(self, draft: Draft) -> None:
+        """Remove a draft that is not delivered."""
+        # This waits for an earlier call that timed out, so that no draft is used in two threads at once.
+        with trio.CancelScope(shield=True) as self._discarding, contextlib.suppress(DestinationTimeout):
+            if self._stopping:
+                self._discarding.deadline = trio.current_time() + DISCARD_TIMEOUT
+            await self._context.disk_of(draft).run(draft.abort)
+
+    def _retrieved_at(self, job: Fetch | Verify, identity: Identity) -> tuple[int, float]:
+        """Return the times for the record: with deleteafter, those of the first retrieval.
+
+        Otherwise deleteafter would never pass for a message that preserve retrieves at each run.
+        """
+        context = self._context
+        earlier = job.earlier if isinstance(job, Fetch) else None
+        if earlier is not None and context.policy.delete_after is not None and earlier.identity.same_as(identity):
+            return earlier.time, earlier.born
+        return int(context.now().timestamp()), context.clock

@@ -1,0 +1,87 @@
+"""The journal's part in a session: read to make the plan, and written when QUIT's +OK has confirmed the deletions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from tui_popretr.clock import Clock
+from tui_popretr.commit.accepted import AcceptedRecipients
+from tui_popretr.commit.keeper import JournalKeeper
+from tui_popretr.journal.journal import Journal
+from tui_popretr.journal.records import Doubt, MaildropClock, deletion_key
+from tui_popretr.session.failures import Failures
+from tui_popretr.session.plan import Listed, Plan, Policy, make_plan
+
+
+class MaildropJournal:
+    """The records of a session's maildrop. `maildrop` is its number in the journal. All methods raise JournalError."""
+
+    def __init__(self, keeper: JournalKeeper, clock: Clock, failures: Failures) -> None:
+        #: The recipients that have a message already, as of the last plan.
+        self.accepted = AcceptedRecipients()
+        self._keeper = keeper
+        self._clock = clock
+        self._failures = failures
+        self._maildrop_clock: MaildropClock | None = None  # None before the first plan
+        self._uids: list[str] | None = None  # of a complete listing
+
+    @property
+    def seconds(self) -> float:
+        """The seconds of the MaildropClock; 0 before the first plan."""
+        return 0.0 if self._maildrop_clock is None else self._maildrop_clock.seconds
+
+    async def plan(self, maildrop: int, listing: list[Listed], policy: Policy, last: frozenset[str]) -> Plan:
+        """Return the plan for a listing. `last` holds the failure keys of messages to retrieve after all others."""
+        if not listing:
+            self._uids = []
+            return Plan()
+        now, clock = self._now(), self._clock
+        uids = [each.uid for each in listing if each.uid is not None]
+        before, records, failures, acceptances = await self._keeper.run(
+            lambda journal: (
+                journal.maildrop_clock(maildrop),
+                journal.records(maildrop, deleted=False) + journal.deleted(maildrop, uids),
+                journal.troubles(maildrop),
+                journal.acceptances(maildrop),
+            )
+        )
+        skip = frozenset(self._failures.broke | self._failures.rejected)
+        self._maildrop_clock = after = before.advanced(clock.boot(), clock.boottime(), now)
+        if before.boot not in ("", after.boot):  # an interrupted session must not lose the clock of its messages
+            await self._keeper.run(lambda journal: journal.set_maildrop_clock(maildrop, after))
+        plan = make_plan(listing, records, failures, policy, now, after.seconds, skip, last)
+        self._failures.known = failures.keys()
+        self.accepted = AcceptedRecipients(acceptances)
+        if plan.to_mark_for_deletion:
+            await self._keeper.run(lambda journal: journal.mark_delete_pending(plan.to_mark_for_deletion))
+        self._uids = uids if len(uids) == len(listing) else None
+        return plan
+
+    async def resolve(self, record: int, doubt: Doubt) -> None:
+        """Record whether the message of an UNPROVEN record turned out to be whole."""
+        mark = Journal.keep if doubt is Doubt.SHORT else Journal.mark_delete_pending
+        await self._keeper.run(lambda journal: mark(journal, [record]))
+
+    async def close(self, maildrop: int, deleted: Mapping[int, Listed], policy: Policy) -> None:
+        """Record QUIT's +OK: the messages of the records in `deleted` are gone from the server."""
+        now, uids, records, clock = int(self._now()), self._uids, list(deleted), self._maildrop_clock
+        known = self._failures.known
+        cleared = [key for each in deleted.values() if (key := deletion_key(each.failure_key)) in known]
+        keep = policy.new_only or policy.delete_after is not None or policy.suspended
+
+        def close(journal: Journal) -> None:
+            journal.close_session(
+                maildrop,
+                deleted=records,
+                listed=uids,
+                now=now,
+                keep_unnamed=keep,
+                settle=not policy.suspended,
+                clock=clock,
+            )
+            journal.clear_troubles(maildrop, cleared)
+
+        await self._keeper.run(close)
+
+    def _now(self) -> float:
+        return self._clock.now().timestamp()

@@ -1,0 +1,171 @@
+"""What a session reports: the facts that it publishes, and the counts of its result."""
+
+from __future__ import annotations
+
+from tui_popretr.bus import Bus
+from tui_popretr.clock import Clock
+from tui_popretr.commit.pending import PendingDelivery
+from tui_popretr.errors import MessageRefused, PopretrError
+from tui_popretr.facts import (
+    Fact,
+    Level,
+    MaildropListed,
+    MessageDelivered,
+    MessagesDeleted,
+    MessageSkipped,
+    Noted,
+    RetrievalProgressed,
+    SessionId,
+)
+from tui_popretr.journal.records import Doubt
+from tui_popretr.logs.lines import message
+from tui_popretr.session.counters import SessionCounters
+from tui_popretr.session.failures import Failures
+from tui_popretr.session.plan import Listed, Plan
+from tui_popretr.wording import plural
+
+#: Failed messages that are reported one by one; further ones are only counted.
+MAX_REPORTS = 100
+
+
+class SessionReport:
+    """The facts and counts of one session, over all its connections. Called in the engine's thread."""
+
+    def __init__(self, session: SessionId, bus: Bus, clock: Clock, failures: Failures) -> None:
+        self.counters = SessionCounters()
+        self._session = session
+        self._bus = bus
+        self._clock = clock
+        self._failures = failures
+        self._reported: set[str] = set()  # failure keys of messages that a plan skips and that were already reported
+
+    def publish(self, fact: Fact) -> None:
+        """Publish a fact of the session."""
+        self._bus.publish(fact)
+
+    def log(self, level: Level, text: str) -> None:
+        """Write a line to the trace log."""
+        self.publish(Noted(self._clock.now(), level, self._session.client, text))
+
+    def warn(self, text: str) -> None:
+        """Log a warning."""
+        self.log(Level.WARNING, text)
+
+    # --- the maildrop -------------------------------------------------------------------------------------------------
+
+    def planned(self, plan: Plan, listing: list[Listed], octets: int) -> None:
+        """Report the plan, and the messages that it leaves on the server."""
+        self.publish(
+            MaildropListed(
+                self._session,
+                messages=len(listing),
+                octets=octets,
+                to_retrieve=len(plan.fetches),
+                to_retrieve_octets=sum(each.listed.size for each in plan.fetches),
+                to_skip=len(plan.skips) + plan.unretrieved,
+                to_delete=len(plan.work) - len(plan.fetches),
+            )
+        )
+        self.counters.skipped = sum(not (skip.failure or skip.kept) for skip in plan.skips)
+        self.counters.kept = sum(skip.kept for skip in plan.skips)
+        for skip in plan.skips:
+            if skip.silent or skip.listed.failure_key in self._reported:
+                continue
+            self._reported.add(skip.listed.failure_key)
+            if skip.deletion:
+                self.counters.fail_deletion(MessageRefused(skip.reason))
+            elif skip.failure:
+                self.counters.fail(MessageRefused(skip.reason))
+            self._publish_skipped(skip.listed, skip.reason, failure=skip.failure)
+
+    def progressed(self, messages: int, octets: int) -> None:
+        """Report what the connection has received so far."""
+        self.publish(RetrievalProgressed(self._session, messages, octets))
+
+    # --- one message --------------------------------------------------------------------------------------------------
+
+    def delivered(self, listed: Listed, pending: PendingDelivery, octets: int, sender: str | None) -> None:
+        """Report that a message is durable and recorded in the journal."""
+        self.counters.deliver(octets)
+        record = pending.record
+        if listed.uid is None:  # with a UID, the journal clears the failures itself
+            self._failures.clear(listed.failure_key)
+        self.publish(
+            MessageDelivered(
+                self._session,
+                at=self._clock.now(),
+                number=listed.number,
+                uid=listed.uid,
+                octets=octets,
+                destination=pending.draft.description(),
+                path=record.final,
+                message_id=record.identity.message_id,
+                sender=sender,
+            )
+        )
+        if record.doubt is Doubt.SHORT:
+            self.kept()
+            of_all = f" of its {listed.size}" if octets < listed.size else ""
+            self.warn(
+                f"{message(listed.number, listed.uid)} was cut short by the server: {octets}{of_all}"
+                " octets arrived and were delivered. The message stays on the server and is not retrieved again"
+            )
+
+    def saved(self, listed: Listed, refusal: str, path: str | None) -> None:
+        """Report that a message that its destination refuses for good was saved. delivered() is called as well."""
+        which = message(listed.number, listed.uid, listed.size)
+        self.warn(f"{which} is refused for good ({refusal}): it is saved as {path}")
+
+    def failed(
+        self, listed: Listed, problem: PopretrError, *, count: bool, rejected: bool = False, report: bool = True
+    ) -> None:
+        """Report that a message stays on the server because of `problem`.
+
+        `count`: the cause is the message itself, so the failure counts against it. `rejected`: its destination has
+        refused it for good. Without `report` it is only counted.
+        """
+        self.counters.fail(problem)
+        if rejected:
+            self._failures.rejected.add(listed.failure_key)
+        if count:
+            self._failures.add(listed.failure_key, listed.size, str(problem), rejected=rejected)
+        if report and self.counters.failed <= MAX_REPORTS:
+            self._publish_skipped(listed, str(problem), failure=True)
+
+    def skipped(self, listed: Listed, reason: str) -> None:
+        """Report that a message stays on the server, which is not an error."""
+        self.counters.skipped += 1
+        self._publish_skipped(listed, reason, failure=False)
+
+    def kept(self) -> None:
+        """Count a message that was cut short and therefore stays on the server."""
+        self.counters.kept += 1
+
+    # --- deletions ----------------------------------------------------------------------------------------------------
+
+    def deletion_failed(self, listed: Listed, problem: PopretrError) -> None:
+        """Report that the deletion of a delivered message broke the connection."""
+        self.counters.fail_deletion(problem)
+        self._publish_skipped(listed, f"it was delivered; deleting it failed: {problem}", failure=True)
+
+    def not_deleted(self, refused: list[str], reappeared: int) -> None:
+        """Warn of deletions that were refused, and of messages that are listed although they were deleted."""
+        if refused:
+            self.warn(
+                f"the server refused to delete {plural(len(refused), 'message')} ({refused[0]}):"
+                " the next run asks it again"
+            )
+        if reappeared:
+            self.warn(
+                f"the server lists {plural(reappeared, 'message')} that it said it had deleted: not retrieved"
+                ' again, and deleted once more. If this is said at every run use preserve="Y" newonly="Y"'
+            )
+
+    def deleted(self, count: int) -> None:
+        """Report deletions that QUIT's +OK confirmed."""
+        self.counters.deleted += count
+        if count:
+            self.publish(MessagesDeleted(self._session, count))
+
+    def _publish_skipped(self, listed: Listed, reason: str, *, failure: bool) -> None:
+        self.publish(MessageSkipped(self._session, listed.number, listed.uid, listed.size, reason, failure))
