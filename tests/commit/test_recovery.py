@@ -393,7 +393,7 @@ def test_a_commit_that_failed_is_decided_by_recovery(journal: Journal, place: Pl
     """COMMIT reported an error and yet it is in the file: aborting the draft first would lose the message."""
     draft = interrupted(journal, place)
     with pytest.raises(JournalError):
-        journal.count_troubles(10**9, [("no such maildrop", 1, "", False)], NOW)
+        journal.count_failures(10**9, [("no such maildrop", 1, "", False)], NOW)
     with pytest.raises(JournalError):
         journal.commit([], [DeliveredMark(draft.record_id, True)])
     journal.close()

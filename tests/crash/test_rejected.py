@@ -71,7 +71,7 @@ def rejecting(top: Path, server: Server) -> Iterator[RejectingScene]:
             maildrop = journal.maildrop(Maildrop.of("127.0.0.1", account.port, USER, sink))
             for _ in range(2):
                 troubles = [(uid_key(f"uid-{number}"), 1, "554", True) for number in range(1, COUNT + 1)]
-                journal.count_troubles(maildrop, troubles, 0)
+                journal.count_failures(maildrop, troubles, 0)
         yield scene
 
 

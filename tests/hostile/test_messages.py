@@ -116,7 +116,7 @@ async def test_a_message_that_breaks_every_connection(
         server.script = {f"RETR {1 + list(server.mails).index('uid-2')}": play}
         await service.run()
         with closing(Journal.open(str(tmp_path / "popretr.sqlite"))) as journal:
-            (troubles,) = filter(None, (journal.troubles(maildrop) for maildrop in (1, 2)))
+            (troubles,) = filter(None, (journal.failures(maildrop) for maildrop in (1, 2)))
             assert {key: trouble.failures for key, trouble in troubles.items()} == {"uid:uid-2": failures}
             assert journal.pipelining_failures() == []
         assert service.arrived() == Counter([MAILS["uid-1"], MAILS["uid-3"]])

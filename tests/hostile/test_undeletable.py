@@ -45,7 +45,7 @@ class BadServer(HostileServer):
 
 def failures(folder: Path) -> dict[str, int]:
     with closing(Journal.open(str(folder / "popretr.sqlite"))) as journal:
-        troubles: list[MessageFailure] = [each for number in (1, 2) for each in journal.troubles(number).values()]
+        troubles: list[MessageFailure] = [each for number in (1, 2) for each in journal.failures(number).values()]
         return {each.key: each.failures for each in troubles}
 
 

@@ -90,7 +90,7 @@ class Connection:
             raise UidlUnavailable("the server gives no usable UIDs (UIDL)")
         journal, maildrop = self._program.journal, self._records.number
         records = journal.records(maildrop, deleted=False) + journal.deleted(maildrop, uids)
-        troubles = journal.troubles(maildrop)
+        troubles = journal.failures(maildrop)
         plan = make_plan(listing, records, troubles, self._policy, self._now, self._now, self._broke)
         self.troubles.known = troubles.keys()
         self._dues = Dues(self._records, self._policy, {each.uid: each for each in records if each.uid is not None})

@@ -189,7 +189,7 @@ class Records:
 
     def _check_troubles(self, journal: Journal) -> None:
         assert self.maildrop is not None
-        troubles = journal.troubles(self.maildrop)
+        troubles = journal.failures(self.maildrop)
         for key in {*troubles, *self.failures}:
             count = troubles[key].failures if key in troubles else 0
             assert self.failures[key].least <= count <= self.failures[key].most

@@ -47,7 +47,7 @@ class Troubles:
         self.records.overcome(overcome, surely=False)
         journal, maildrop = self.program.journal, self.records.number
         troubles = [(each.failure_key, each.size, "refused", False) for each in failed]
-        journal.count_troubles(maildrop, troubles, self.records.ledger.clock.now)
-        journal.clear_troubles(maildrop, overcome)
+        journal.count_failures(maildrop, troubles, self.records.ledger.clock.now)
+        journal.clear_failures(maildrop, overcome)
         self.records.failed(keys, surely=True)
         self.records.overcome(overcome, surely=True)

@@ -10,7 +10,7 @@ import pytest
 
 from tests.journal.making import DAY, HOME, NOW, WORK, deliver, new_record
 from tui_popretr.errors import ExitCode, JournalError
-from tui_popretr.journal import ids, schema
+from tui_popretr.journal import history, ids, schema
 from tui_popretr.journal import journal as module
 from tui_popretr.journal.journal import Journal
 from tui_popretr.journal.records import (
@@ -259,17 +259,17 @@ def test_without_uids_only_what_is_owed_or_just_deleted_stays(journal: Journal) 
 
 def test_trouble_is_counted_until_the_message_is_delivered_or_gone(journal: Journal) -> None:
     maildrop = journal.maildrop(HOME)
-    journal.count_troubles(maildrop, [(uid_key("u1"), 10, "cut", False)], NOW)
-    assert journal.troubles(maildrop)["uid:u1"] == MessageFailure("uid:u1", 10, 1, 0, NOW, "cut")
-    journal.count_troubles(maildrop, [(uid_key("u1"), 12, "refused", True)], NOW + 5)
+    journal.count_failures(maildrop, [(uid_key("u1"), 10, "cut", False)], NOW)
+    assert journal.failures(maildrop)["uid:u1"] == MessageFailure("uid:u1", 10, 1, 0, NOW, "cut")
+    journal.count_failures(maildrop, [(uid_key("u1"), 12, "refused", True)], NOW + 5)
     keys = [*map(uid_key, ("u2", "u3", "u4")), deletion_key(uid_key("u3")), deletion_key(uid_key("u4")), size_key(10)]
-    journal.count_troubles(maildrop, [(key, 10, "cut", False) for key in keys], NOW)
-    assert journal.troubles(maildrop)["uid:u1"] == MessageFailure("uid:u1", 12, 2, 1, NOW + 5, "refused")
+    journal.count_failures(maildrop, [(key, 10, "cut", False) for key in keys], NOW)
+    assert journal.failures(maildrop)["uid:u1"] == MessageFailure("uid:u1", 12, 2, 1, NOW + 5, "refused")
     deliver(journal, maildrop, "u1")
-    journal.clear_troubles(maildrop, [uid_key("u2")])
+    journal.clear_failures(maildrop, [uid_key("u2")])
     journal.close_session(maildrop, deleted=[], listed={"u3"}, now=NOW)
-    assert set(journal.troubles(maildrop)) == {"uid:u3", "dele uid:u3"}
-    assert journal.troubles(journal.maildrop(WORK)) == {}
+    assert set(journal.failures(maildrop)) == {"uid:u3", "dele uid:u3"}
+    assert journal.failures(journal.maildrop(WORK)) == {}
 
 
 def test_of_a_server_the_last_manners_are_known(journal: Journal) -> None:
@@ -322,7 +322,7 @@ def test_who_has_accepted_is_forgotten_after_ninety_days(journal: Journal) -> No
 
 
 def test_history_keeps_the_last_sessions_of_each_client(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "KEPT_SESSIONS", 3)
+    monkeypatch.setattr(history, "KEPT_SESSIONS", 3)
 
     def row(client: str, at: int) -> SessionRow:
         return SessionRow(client, at, at + 10, ExitCode.TEMPORARY, 2, 100, "cut")
@@ -489,13 +489,13 @@ def test_answers_to_capa_are_remembered(journal: Journal) -> None:
 def test_a_value_that_no_column_takes_breaks_nothing(journal: Journal) -> None:
     maildrop = journal.maildrop(HOME)
     with pytest.raises(JournalError, match="cannot hold a value"):
-        journal.count_troubles(maildrop, [("uid:u1", 2**63, "reason", False)], NOW)
+        journal.count_failures(maildrop, [("uid:u1", 2**63, "reason", False)], NOW)
     with pytest.raises(JournalError, match="cannot hold a value"):
-        journal.count_troubles(maildrop, [("uid:u1", 1, "reason \udcff", False)], NOW)
+        journal.count_failures(maildrop, [("uid:u1", 1, "reason \udcff", False)], NOW)
     assert not journal.broken
-    assert journal.troubles(maildrop) == {}
-    journal.count_troubles(maildrop, [("uid:u1", 1, "reason", False)], NOW)
-    assert journal.troubles(maildrop)["uid:u1"].failures == 1
+    assert journal.failures(maildrop) == {}
+    journal.count_failures(maildrop, [("uid:u1", 1, "reason", False)], NOW)
+    assert journal.failures(maildrop)["uid:u1"].failures == 1
 
 
 def test_the_deleted_are_left_out_where_nobody_asks_for_them(journal: Journal) -> None:

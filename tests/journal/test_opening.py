@@ -178,7 +178,7 @@ def test_a_journal_of_an_earlier_version_is_brought_up_to_date(path: str, versio
             assert unfinished[7:] == ("/tmp/2", "/new/2", "audit 2", NOW, Doubt.NONE, unfinished.born)
             assert unfinished.born == -LONGEST_STEP, "of its age no more is believed"
             assert journal.maildrop_clock(1) == MaildropClock()
-            assert journal.troubles(1) == {
+            assert journal.failures(1) == {
                 "uid:bad": MessageFailure("uid:bad", 9, 2, 0, NOW, "cut"),
                 "size:9": MessageFailure("size:9", 9, 3, 0, NOW, "refused"),
             }

@@ -290,7 +290,7 @@ class World:
     def troubles(self) -> dict[str, MessageFailure]:
         """The journal's troubles of the maildrop, by uid."""
         with self._journal() as journal:
-            return {key.removeprefix("uid:"): trouble for key, trouble in journal.troubles(1).items()}
+            return {key.removeprefix("uid:"): trouble for key, trouble in journal.failures(1).items()}
 
     @contextmanager
     def _journal(self) -> Iterator[Journal]:

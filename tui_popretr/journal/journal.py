@@ -1,54 +1,70 @@
-"""The journal itself: what was delivered and what is owed, in one SQLite file that one process has open.
+"""The journal: what was delivered and what is to be deleted, in one SQLite file that one process has open.
 
-Synchronous, and one call at a time (from whatever thread); only next_id() may be called at any time from anywhere.
-Every method that writes returns when the change is durable (WAL, synchronous=FULL), and raises JournalError when it may
-not be; those that are called inside of transaction() become durable at its end.
+Terminology:
+
+- *maildrop*: an account on a server together with a destination. All records belong to a maildrop.
+- *record*: one message of a maildrop, known by its UID, or by its identity (mail/identity.py) without UIDL.
+- *state*: how far the message has come; the table below.
+- *delivering*, *delivered*: the two commits of a delivery. Between them the record has the paths of the file and the
+  text of the audit line. A record in DELIVERING is *unfinished*; it is *interrupted* when no process works on it.
+- *doubt*: whether a message that is shorter than LIST announced is complete. UNPROVEN: the connection broke before the
+  next reply could prove it; it is not deleted until it has been retrieved again. SHORT: certainly incomplete.
+- *delete_pending*: the message is to be deleted from the server. It stays set when the connection breaks, and the next
+  session deletes the message. In DELIVERING it is the value that recovery will set.
+- *quit_confirmed*: a QUIT was answered +OK after the delivery. With preserve and without newonly every run retrieves
+  all messages again. Records without quit_confirmed are of an interrupted run, and are not retrieved again.
+- *transaction*: all writes inside transaction() are durable when it ends (WAL, synchronous=FULL), or none of them is.
+- *broken*: a write failed. It may or may not be on disk, so no further write is accepted. The journal must be closed,
+  opened again, and recovered (commit/recovery.py).
+
+States and their transitions:
+
+    from          to           when                                         method
+    -             SEEN         the user marks a UID                         mark_seen
+    -             DELIVERING   the file is durable under its tmp name       commit(delivering)
+    DELIVERING    DELIVERED    published, folder fsynced, audited           commit(delivered)
+    DELIVERING    KEPT         the same, and doubt is SHORT                 commit(delivered)
+    DELIVERING    (removed)    not published: it will be retrieved again    withdraw
+    DELIVERED     DELETED      QUIT was answered +OK after its DELE         close_session
+    DELIVERED     KEPT         a second retrieval was shorter, too          keep
+    DELETED       DELIVERED    the server still lists it                    mark_delete_pending
+    DELETED       SEEN         the user marks its UID, a new message has it mark_seen
+    any other     (removed)    its UID was delivered again                  commit(delivered)
+    any other     (removed)    absent from listings for FORGET_AFTER        close_session
+
+mark_delete_pending sets delete_pending of DELIVERED records, too. close_session removes DELIVERED and DELETED records
+without a UID when no setting needs them. No method sets SKIPPED yet.
+
+Threads: one call at a time, from any thread (commit/keeper.py); only next_id() may be called at any time. All methods
+are blocking. Every method that writes raises JournalError if the change may not be durable.
 """
 
 from __future__ import annotations
 
-import contextlib
-import os
-import sqlite3
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from operator import itemgetter
 from typing import Any, Final
 
-from tui_popretr import faultpoints
-from tui_popretr.errors import ExitCode, JournalError
-from tui_popretr.faultpoints import Step
-from tui_popretr.fs.folders import check_room, make_private_folders
-from tui_popretr.fs.reading import refuse_irregular
-from tui_popretr.journal import lock, schema
-from tui_popretr.journal.errors import LEAST_ROOM, damaged, explain
-from tui_popretr.journal.ids import ids_of
+from tui_popretr.journal.history import JournalHistory
 from tui_popretr.journal.records import (
     UNKNOWN_IDENTITY,
     Acceptance,
-    CapaHistory,
     DeliveredMark,
     Doubt,
     Identity,
-    JournalTotals,
     Maildrop,
     MaildropClock,
-    MessageFailure,
     MessageState,
     NewRecord,
-    PipeliningFailure,
     Record,
-    SessionRow,
     deletion_key,
     uid_key,
 )
-from tui_popretr.text import visible
 
-#: A record goes when its UID has been absent from complete listings for so long (SPEC 5).
+#: Seconds. A record is removed when its UID has been absent from complete listings for this time.
 FORGET_AFTER: Final = 90 * 24 * 3600
-#: So many sessions of each client are kept for history.
-KEPT_SESSIONS: Final = 1000
 
-#: UIDs in a query; SQLite takes 999 variables in any version.
+#: UIDs in a query. Every version of SQLite takes 999 variables.
 _AT_ONCE: Final = 900
 _STATES = tuple(MessageState)
 _DOUBTS = tuple(Doubt)
@@ -60,7 +76,7 @@ _UNFINISHED = f"SELECT {_COLUMNS}, maildrop FROM message WHERE state = 1"  # noq
 _RECORDS = f"SELECT {_COLUMNS} FROM message WHERE maildrop = ?"  # noqa: S608
 # "state" in numbers, as the partial index needs them: 0 seen, 1 delivering, 2 delivered, 3 deleted, 4 kept, 5 skipped.
 # "doubt": 0 none, 1 unproven, 2 short.
-# One statement for all the messages concerned, named by _ids(): a statement a message costs twice as much.
+# One statement for all messages (_ids): one statement per message takes twice as long.
 _THESE = "id IN (SELECT value FROM json_each(?))"
 _MARK_DELIVERED = (
     f"UPDATE message SET state = iif(doubt = 2, 4, 2), owed = ?, tmp = NULL, audit = NULL WHERE state = 1 AND {_THESE}"  # noqa: S608
@@ -72,95 +88,25 @@ DELETE FROM message WHERE id IN (
     CROSS JOIN message AS old ON old.maildrop = new.maildrop AND old.uid = new.uid
     WHERE old.id < new.id AND old.state <> 1
 )"""
-_COUNT_TROUBLE = """
-INSERT INTO trouble VALUES (?1, ?2, ?3, 1, ?5, ?6, ?4) ON CONFLICT (maildrop, key) DO UPDATE
-SET octets = ?3, failures = failures + 1, rejections = rejections + ?5, last = ?6, reason = ?4"""
 _FORGET_TROUBLE = f"""
 DELETE FROM trouble WHERE (maildrop, key) IN (SELECT maildrop, 'uid:' || uid FROM message WHERE {_THESE})"""  # noqa: S608
 _ACCEPT = """
 INSERT INTO accepted (maildrop, uid, digest, whole, message_id, date, utf8, address, time)
 SELECT maildrop, uid, digest, whole, message_id, date, utf8, ?, time FROM message WHERE id = ? AND state = 1"""
-# Without a UID also what is known of identical messages: rather twice than lost.
+# Without a UID this removes those of identical messages, too: a message may come twice, but is not lost.
 _FORGET_ACCEPTED = f"""
 DELETE FROM accepted WHERE (maildrop, coalesce(uid, digest)) IN
     (SELECT maildrop, coalesce(uid, digest) FROM message WHERE {_THESE})"""  # noqa: S608
 NONE_ACCEPTED: Final[Mapping[int, Collection[str]]] = {}
 
 
-class Journal:
-    """The open journal. Made by Journal.open(); close() releases it for other processes."""
+class Journal(JournalHistory):
+    """The open journal. Its file is in JournalConnection, its other tables in JournalHistory."""
 
-    def __init__(self, path: str, connection: sqlite3.Connection, lock_descriptor: int) -> None:
-        self.path: Final = path
-        #: True after a write failed: what is on disk is uncertain until the journal is reopened and recovered.
-        self.broken = False
-        self._failure: JournalError | None = None  # why it is broken
-        self._together = False
-        self._file = os.stat(path)
-        self._connection = connection
-        self._lock_descriptor = lock_descriptor
-        row = connection.execute("SELECT id, last_message FROM journal").fetchone()
-        #: 8 hex digits, random, made with the file: part of our file names, so that we know our own again.
-        self.id: Final[str] = row[0]
-        highest = connection.execute("SELECT max(id) FROM message").fetchone()[0]
-        self._ids = ids_of(self.id)
-        self._ids.skip(max(row[1], highest or 0))
-
-    @classmethod
-    def open(cls, path: str, *, make: bool = True) -> Journal:
-        """Open the journal, made on first use (0600, its folders 0700), and lock it against other processes.
-
-        Without `make` it must be there: a new one would know nothing of what this process has done with the old one.
-        Raises JournalLocked, JournalDamaged, JournalFromFuture, and JournalError where the system refuses. A journal
-        that is refused stays as it is.
-        """
-        path = os.path.realpath(path)
-        try:
-            with contextlib.ExitStack() as undo:
-                refuse_irregular(path)
-                make_private_folders(os.path.dirname(path), durable=True)
-                lock_descriptor = lock.acquire(path)
-                undo.callback(os.close, lock_descriptor)
-                if not os.path.exists(path):
-                    if not make:
-                        raise damaged(path, "is gone")
-                    schema.create(path)
-                schema.check_before_opening(path)
-                check_room(os.path.dirname(path), LEAST_ROOM)  # else nothing could be recorded
-                connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-                undo.callback(connection.close)
-                schema.use_no_shared_memory(connection)
-                connection.execute("PRAGMA journal_mode = WAL")
-                connection.execute("PRAGMA synchronous = FULL")
-                connection.execute("PRAGMA foreign_keys = ON")
-                schema.check_opened(connection, path)
-                schema.upgrade(connection)
-                journal = cls(path, connection, lock_descriptor)
-                undo.pop_all()
-                return journal
-        except (OSError, sqlite3.Error) as error:
-            raise explain(error, path, "opened") from error
-
-    def close(self) -> None:
-        """Close and unlock; harmless when closed already. Never raises."""
-        if self._lock_descriptor < 0:
-            return
-        self.broken = True
-        try:
-            with contextlib.suppress(sqlite3.Error):
-                self._connection.close()
-        finally:
-            os.close(self._lock_descriptor)
-            self._lock_descriptor = -1
-
-    def next_id(self) -> int:
-        """Return an id no message of this journal has or had. Any thread, any time; unused ids are just gaps."""
-        return self._ids.next()
-
-    # --- messages ---------------------------------------------------------------------------------------------------
+    # --- maildrops ----------------------------------------------------------------------------------------------------
 
     def maildrop(self, key: Maildrop) -> int:
-        """Return the id of a maildrop, new or known. A former key of it is replaced with this one."""
+        """Return the id of a maildrop, which is added if it is new. A former key is replaced by this one."""
         known = self._maildrop_id(key)
         if known is not None:
             return known
@@ -199,16 +145,18 @@ class Journal:
                 "UPDATE maildrop SET seconds = ?, boot = ?, boottime = ?, wall = ? WHERE id = ?", (*clock, maildrop)
             )
 
+    # --- messages -----------------------------------------------------------------------------------------------------
+
     def records(self, maildrop: int, *, deleted: bool = True) -> list[Record]:
-        """Return all that is known of a maildrop's messages, oldest first; `deleted`: those deleted, too."""
+        """Return the records of a maildrop, oldest first; `deleted`: with those in state DELETED."""
         with self._reading():
             rows = self._connection.execute(_RECORDS if deleted else f"{_RECORDS} AND state <> 3", (maildrop,))
             records = [_record(row) for row in rows]
-        records.sort(key=itemgetter(0))  # SQLite would sort all the columns along
+        records.sort(key=itemgetter(0))  # faster than in SQLite, which would sort all columns
         return records
 
     def deleted(self, maildrop: int, uids: Sequence[str]) -> list[Record]:
-        """Return the records of deleted messages that have one of these UIDs."""
+        """Return the records in state DELETED with one of these UIDs."""
         found: list[Record] = []
         with self._reading():
             query = "SELECT EXISTS (SELECT 1 FROM message WHERE maildrop = ? AND state = 3 AND uid IS NOT NULL)"
@@ -222,17 +170,16 @@ class Journal:
         return found
 
     def delivering(self) -> list[tuple[int, Record]]:
-        """Return the unfinished records of all maildrops, each with its maildrop's id, oldest first."""
+        """Return the records in state DELIVERING of all maildrops, each with its maildrop's id, oldest first."""
         with self._reading():
             unfinished = [(row[-1], _record(row[:-1])) for row in self._connection.execute(_UNFINISHED)]
-        unfinished.sort(key=lambda pair: pair[1].id)  # ordered by id, SQLite would not use the index
+        unfinished.sort(key=lambda pair: pair[1].id)  # with ORDER BY SQLite would not use the index
         return unfinished
 
     def commit(self, delivering: Sequence[NewRecord], delivered: Sequence[DeliveredMark]) -> None:
-        """Record in one transaction what is about to be published and what has been.
+        """Record in one transaction which messages are about to be published, and which have been.
 
-        A message that is delivered replaces what was known under its UID (unfinished records excepted) and ends its
-        trouble.
+        A delivered message replaces earlier records of its UID, except those in DELIVERING, and removes its failures.
         """
         rows = []
         for new in delivering:
@@ -256,10 +203,10 @@ class Journal:
                     connection.execute(_FORGET_ACCEPTED, (ids,))
 
     def withdraw(self, ids: Collection[int], accepted: Mapping[int, Collection[str]] = NONE_ACCEPTED) -> None:
-        """Forget unfinished records: nothing stands under their final names, the messages will come again.
+        """Remove records in DELIVERING that were not published. Their messages will be retrieved again.
 
-        To be called before their drafts are aborted: a record without files means that a reader took the message.
-        `accepted`: the recipients who have nevertheless accepted a message, and will not be sent it again.
+        Must be called before the drafts are aborted: a record without files means that a mail reader took the message.
+        `accepted`: by record, the recipients that have accepted the message. They do not get it again.
         """
         rows = [(address, i) for i, addresses in accepted.items() for address in addresses]
         with self._writing() as connection:
@@ -268,8 +215,10 @@ class Journal:
             connection.execute(f"DELETE FROM message WHERE state = 1 AND {_THESE}", (_ids(ids),))  # noqa: S608
 
     def mark_delete_pending(self, ids: Collection[int]) -> None:
-        """Owe the deletion of delivered messages: their deleteafter has passed, or the server has not done it, or a
-        message that was shorter than listed has proved to be whole."""
+        """Set delete_pending of delivered messages.
+
+        Their deleteafter has passed, the server has not deleted them, or a doubtful message proved to be complete.
+        """
         with self._writing() as connection:
             connection.execute(
                 f"UPDATE message SET owed = 1, state = 2, doubt = 0, absent = NULL WHERE state IN (2, 3) AND {_THESE}",  # noqa: S608
@@ -277,7 +226,7 @@ class Journal:
             )
 
     def keep(self, ids: Collection[int]) -> None:
-        """Never delete these delivered messages from the server: they have proved not to be whole."""
+        """Keep these delivered messages on the server: they proved to be incomplete."""
         with self._writing() as connection:
             connection.execute(
                 f"UPDATE message SET owed = 0, state = 4, doubt = 2 WHERE state = 2 AND {_THESE}",  # noqa: S608
@@ -285,9 +234,9 @@ class Journal:
             )
 
     def mark_seen(self, maildrop: int, uids: Collection[str], *, now: int = 0) -> int:
-        """Make newonly skip these UIDs; what is known of messages under them stays. Returns how many were new.
+        """Mark UIDs that newonly skips; UIDs with a record are left. Returns the number of new marks.
 
-        A UID whose message was deleted stands for another one now, and is new.
+        The UID of a deleted message now belongs to another message, and counts as new.
         """
         with self._reading():
             query = "SELECT uid FROM message WHERE maildrop = ? AND state <> 3"
@@ -329,24 +278,25 @@ class Journal:
         listed: Collection[str] | None,
         now: int,
         keep_unnamed: bool = False,
-        settle: bool = True,
+        confirm: bool = True,
         clock: MaildropClock | None = None,
     ) -> None:
-        """Record QUIT's +OK: these are deleted and, with `settle`, all deliveries of this maildrop are settled.
+        """Record a QUIT that was answered +OK.
 
-        `listed` is the session's listing where it was complete and with usable UIDs, else None; `now` is epoch seconds.
-        With a listing, absences are counted, and what has been absent for FORGET_AFTER is forgotten. `keep_unnamed`:
-        newonly or deleteafter still needs delivered messages that have no UID. `clock` is the clock of this session,
-        from which the next one advances.
+        The messages `deleted` become DELETED. With `confirm`, all deliveries of the maildrop get quit_confirmed.
+        `listed`: the UIDs of the session's listing if it was complete and they are usable, else None. With a listing,
+        records that have been absent from listings for FORGET_AFTER are removed. `now` is epoch seconds.
+        `keep_unnamed`: newonly or deleteafter still needs delivered messages that have no UID. `clock`: the maildrop's
+        clock in this session.
         """
-        # Without such a setting nothing finds these again, for they are not owed; but for those that are in doubt.
+        # Without such a setting only pending deletions and doubtful messages are looked up again without a UID.
         unnamed = now - FORGET_AFTER if keep_unnamed else now
         with self._writing() as connection:
             connection.execute(
                 f"UPDATE message SET state = 3, owed = 0, absent = ? WHERE maildrop = ? AND state = 2 AND {_THESE}",  # noqa: S608
                 (now, maildrop, _ids(deleted)),
             )
-            if settle:
+            if confirm:
                 connection.execute(
                     "UPDATE message SET settled = 1 WHERE maildrop = ? AND state IN (2, 3) AND settled = 0", (maildrop,)
                 )
@@ -373,11 +323,11 @@ class Journal:
         )
         for identifier, uid, absent in rows:
             if identifier in deleted:
-                continue  # listed, and gone since
+                continue  # it was in the listing, and has been deleted
             if uid in present:
                 if absent is not None:
                     appeared.append((identifier,))
-            elif absent is None or absent > now:  # in the future: the wall clock was put back
+            elif absent is None or absent > now:  # in the future: the wall clock was set back
                 vanished.append((now, identifier))
             elif absent <= now - FORGET_AFTER:
                 forgotten.append((identifier,))
@@ -394,186 +344,14 @@ class Journal:
     def _raise_last_message(self, identifier: int) -> None:
         self._connection.execute("UPDATE journal SET last_message = max(last_message, ?)", (identifier,))
 
-    # --- trouble ----------------------------------------------------------------------------------------------------
-
-    def count_troubles(self, maildrop: int, troubles: Iterable[tuple[str, int, str, bool]], now: int) -> None:
-        """Count a failure against each (key, octets, reason, rejected), in one transaction. `now` is epoch seconds."""
-        with self._writing() as connection:
-            connection.executemany(_COUNT_TROUBLE, [(maildrop, *trouble, now) for trouble in troubles])
-
-    def troubles(self, maildrop: int) -> dict[str, MessageFailure]:
-        """Return the failures of a maildrop that have not succeeded since, by key."""
-        query = "SELECT key, octets, failures, rejections, last, reason FROM trouble WHERE maildrop = ?"
-        with self._reading():
-            return {row[0]: MessageFailure(*row) for row in self._connection.execute(query, (maildrop,))}
-
-    def clear_troubles(self, maildrop: int, keys: Iterable[str]) -> None:
-        """Forget the failures of these keys."""
-        with self._writing() as connection:
-            connection.executemany(
-                "DELETE FROM trouble WHERE maildrop = ? AND key = ?", [(maildrop, key) for key in keys]
-            )
-
-    # --- servers ----------------------------------------------------------------------------------------------------
-
-    def pipelining_failures(self) -> list[PipeliningFailure]:
-        """Return the servers that could not do PIPELINING."""
-        with self._reading():
-            rows = self._connection.execute("SELECT host, port, failures, time FROM manners")
-            return [PipeliningFailure(*row) for row in rows]
-
-    def note_pipelining_failure(self, failure: PipeliningFailure) -> None:
-        """Remember a server's manners, in the place of what was known of it."""
-        with self._writing() as connection:
-            connection.execute(
-                "INSERT OR REPLACE INTO manners (host, port, failures, time) VALUES (?, ?, ?, ?)", failure
-            )
-
-    def forget_pipelining_failure(self, host: str, port: int) -> None:
-        """Forget what was known of a server."""
-        with self._writing() as connection:
-            connection.execute("DELETE FROM manners WHERE host = ? AND port = ?", (host, port))
-
-    def capa_histories(self) -> list[CapaHistory]:
-        """Return the histories of answers to CAPA."""
-        with self._reading():
-            rows = self._connection.execute("SELECT host, port, utf8, mechanisms, time, broke FROM capa")
-            return [
-                CapaHistory(host, port, utf8 == 1, tuple(words.split()), *times)
-                for host, port, utf8, words, *times in rows
-            ]
-
-    def note_capa(self, history: CapaHistory) -> None:
-        """Replace the history of a server's answers to CAPA."""
-        with self._writing() as connection:
-            connection.execute(
-                "INSERT OR REPLACE INTO capa (host, port, utf8, mechanisms, time, broke) VALUES (?, ?, ?, ?, ?, ?)",
-                (history.host, history.port, history.utf8, " ".join(history.mechanisms), history.time, history.broke),
-            )
-
-    # --- SMTP: who has accepted -------------------------------------------------------------------------------------
+    # --- recipients (SMTP) --------------------------------------------------------------------------------------------
 
     def acceptances(self, maildrop: int) -> list[Acceptance]:
-        """Return who has accepted which of a maildrop's messages that are not delivered to all."""
+        """Return the recipients that have accepted a message of a maildrop that other recipients refused."""
         query = "SELECT uid, address, digest, whole, message_id, date, utf8 FROM accepted WHERE maildrop = ?"
         with self._reading():
             rows = self._connection.execute(query, (maildrop,))
             return [Acceptance(row[0], _identity(*row[2:]), row[1]) for row in rows]
-
-    # --- history ----------------------------------------------------------------------------------------------------
-
-    def record_sessions(self, rows: Sequence[SessionRow]) -> None:
-        """Add past sessions; of each client the last KEPT_SESSIONS stay."""
-        with self._writing() as connection:
-            connection.executemany(
-                "INSERT INTO session (client, start, end, code, messages, octets, error) VALUES (?, ?, ?, ?, ?, ?, ?)",
-                rows,
-            )
-            connection.executemany(
-                "DELETE FROM session WHERE client = ?1 AND id <="
-                " (SELECT id FROM session WHERE client = ?1 ORDER BY id DESC LIMIT 1 OFFSET ?2)",
-                [(client, KEPT_SESSIONS) for client in {row.client for row in rows}],
-            )
-
-    def recent_sessions(self, limit: int) -> list[SessionRow]:
-        """Return the last sessions of all clients together, oldest first."""
-        query = "SELECT client, start, end, code, messages, octets, error FROM session ORDER BY id DESC LIMIT ?"
-        with self._reading():
-            rows = self._connection.execute(query, (limit,)).fetchall()
-        return [SessionRow(*row)._replace(code=ExitCode(row[3])) for row in reversed(rows)]
-
-    def totals(self, since: int) -> JournalTotals:
-        """Return what the kept sessions delivered that ended at or after `since` (epoch seconds)."""
-        query = "SELECT coalesce(sum(messages), 0), coalesce(sum(octets), 0) FROM session WHERE end >= ?"
-        with self._reading():
-            return JournalTotals(*self._connection.execute(query, (since,)).fetchone())
-
-    # --- the connection ---------------------------------------------------------------------------------------------
-
-    @contextlib.contextmanager
-    def transaction(self) -> Iterator[None]:
-        """Make one transaction of all that is written inside, durable at the end.
-
-        Raises JournalError there when it may not be, or when any write inside has broken the journal: then nothing that
-        was written, or read, inside may be relied upon.
-        """
-        self._together = True
-        try:
-            yield
-            self._refuse_if_broken()
-            if self._connection.in_transaction:
-                with self._poison_on_error():
-                    faultpoints.reached(Step.IN_TRANSACTION)
-                    self._connection.execute("COMMIT")
-        finally:
-            self._together = False
-            if self._connection.in_transaction:
-                with contextlib.suppress(sqlite3.Error):
-                    self._connection.rollback()
-
-    @contextlib.contextmanager
-    def _writing(self) -> Iterator[sqlite3.Connection]:
-        """One transaction, durable at its end; inside of transaction() a part of one."""
-        if not self._together:
-            with self.transaction(), self._writing() as connection:
-                yield connection
-            return
-        self._refuse_if_broken()
-        with self._poison_on_error():
-            if not self._connection.in_transaction:
-                self._look_for_file()
-                self._connection.execute("BEGIN IMMEDIATE")
-            self._connection.execute("SAVEPOINT part")
-            try:
-                yield self._connection
-            except (OverflowError, ValueError) as error:  # a value that no column takes: the other parts stand
-                self._connection.execute("ROLLBACK TO part")
-                raise JournalError(f"the journal {self.path} cannot hold a value: {visible(str(error))}") from error
-            self._connection.execute("RELEASE part")
-
-    def _refuse_if_broken(self) -> None:
-        if self._failure is not None:  # whoever comes later is told why, too
-            raise type(self._failure)(str(self._failure), advice=self._failure.advice)
-        if self.broken:
-            raise JournalError(f"the journal {self.path} was given up after an error; it must be reopened first")
-
-    @contextlib.contextmanager
-    def _poison_on_error(self) -> Iterator[None]:
-        """After an error of SQLite's the journal is broken for good."""
-        try:
-            yield
-        except JournalError:
-            raise
-        except BaseException as error:
-            # An error in COMMIT leaves open whether it happened, and fsync may claim success the second time: only a
-            # fresh look at the file (reopening it) tells.
-            self.broken = True
-            with contextlib.suppress(sqlite3.Error):
-                self._connection.rollback()
-            if isinstance(error, sqlite3.Error):
-                self._failure = explain(error, self.path, "written")
-                raise self._failure from error
-            raise
-
-    def _look_for_file(self) -> None:
-        """SQLite would go on writing into a file that has no name any more, and what it holds ends with the process."""
-        try:
-            there = os.path.samestat(os.stat(self.path), self._file)
-        except FileNotFoundError:
-            there = False
-        except OSError as error:
-            raise explain(error, self.path, "written") from error
-        if not there:
-            self.broken = True
-            self._failure = damaged(self.path, "was removed or replaced while it was in use")
-            raise self._failure
-
-    @contextlib.contextmanager
-    def _reading(self) -> Iterator[None]:
-        try:
-            yield
-        except sqlite3.Error as error:
-            raise explain(error, self.path, "read") from error
 
 
 def _ids(ids: Iterable[int]) -> str:

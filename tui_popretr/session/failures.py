@@ -60,8 +60,8 @@ class Failures:
         now = int(self._clock.now().timestamp())
 
         def count(journal: Journal) -> None:
-            journal.count_troubles(maildrop, failed, now)
-            journal.clear_troubles(maildrop, clear)
+            journal.count_failures(maildrop, failed, now)
+            journal.clear_failures(maildrop, clear)
 
         if failed or clear:
             with trio.CancelScope(shield=True, deadline=trio.current_time() + self._time_limit) as self._counting:

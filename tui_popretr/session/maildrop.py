@@ -41,7 +41,7 @@ class MaildropJournal:
             lambda journal: (
                 journal.maildrop_clock(maildrop),
                 journal.records(maildrop, deleted=False) + journal.deleted(maildrop, uids),
-                journal.troubles(maildrop),
+                journal.failures(maildrop),
                 journal.acceptances(maildrop),
             )
         )
@@ -76,10 +76,10 @@ class MaildropJournal:
                 listed=uids,
                 now=now,
                 keep_unnamed=keep,
-                settle=not policy.suspended,
+                confirm=not policy.suspended,
                 clock=clock,
             )
-            journal.clear_troubles(maildrop, cleared)
+            journal.clear_failures(maildrop, cleared)
 
         await self._keeper.run(close)
 
