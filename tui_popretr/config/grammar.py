@@ -44,6 +44,7 @@ class Shape(NamedTuple):
 
     `ignored` names are accepted without effect, as attribute or element; `stale` maps names that older Mailismus files
     use to today's, and `near` those that people try to the right ones. `instead` says where text belongs that is here.
+    `settings` are the declarations of the attributes and of the elements with text.
     """
 
     attributes: frozenset[str] = frozenset()
@@ -54,6 +55,7 @@ class Shape(NamedTuple):
     stale: Mapping[str, str] = _NONE
     near: Mapping[str, str] = _NONE
     instead: str = ""
+    settings: tuple[Setting, ...] = ()
 
 
 def _shape(*declared: type | Setting, inner: Mapping[str, Shape] = _NONE, **more: Any) -> Shape:
@@ -61,7 +63,7 @@ def _shape(*declared: type | Setting, inner: Mapping[str, Shape] = _NONE, **more
     settings = [each for one in declared for each in ([one] if isinstance(one, Setting) else settings_of(one))]
     attributes = frozenset(each.name for each in settings if not each.is_element)
     texts = {each.name: _TEXT for each in settings if each.is_element}
-    return Shape(attributes, {**texts, **inner}, **more)
+    return Shape(attributes, {**texts, **inner}, settings=tuple(settings), **more)
 
 
 def _names(words: str) -> frozenset[str]:
@@ -117,7 +119,7 @@ _SHARED = {
 #: The accepted root elements.
 ROOTS: Mapping[str, Shape] = {
     "mailserver": Shape(elements={**_SHARED, "pop3download": _TASK}, ignored=_names("mta imap pop3server")),
-    "pop3download": Shape(elements={**_SHARED, **_TASK.elements}),
+    "pop3download": _TASK._replace(elements={**_SHARED, **_TASK.elements}),
 }
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, fields
-from typing import Any, TypeVar, overload
+from typing import Any, TypeVar
 
 T = TypeVar("T")
 _KEY = "declared"
@@ -40,34 +40,13 @@ class Setting:
         return None if self.default is None else self.parse(self.default)
 
 
-@overload
-def setting(
-    label: str,
-    parse: Callable[[str], T],
-    default: str,
-    *,
-    show: Callable[[T], str] | None = None,
-    phrase: Callable[[T], str] | None = None,
-    called: str = "",
-) -> T: ...
+def setting(label: str, parse: Callable[[str], T], default: str | None = None, **more: Any) -> T:
+    """Declare the setting of a dataclass field that has a default; see Setting for the arguments.
 
-
-@overload
-def setting(
-    label: str,
-    parse: Callable[[str], T],
-    default: None = None,
-    *,
-    show: Callable[[T | None], str] | None = None,
-    phrase: Callable[[T], str] | None = None,
-    called: str = "",
-) -> T | None: ...
-
-
-def setting(label: str, parse: Callable[[str], Any], default: str | None = None, **more: Any) -> Any:
-    """Declare the setting of a dataclass field that has a default."""
+    Annotate the field `T | None` if the default is None.
+    """
     found = Setting(label, parse, default, **more)
-    return field(default=found.value, metadata=declared(found))
+    return field(default=found.value, metadata=declared(found))  # type: ignore[no-any-return]
 
 
 def required(label: str, parse: Callable[[str], Any]) -> dict[str, Setting]:
@@ -76,27 +55,21 @@ def required(label: str, parse: Callable[[str], Any]) -> dict[str, Setting]:
 
 
 def declared(what: Setting) -> dict[str, Setting]:
-    """Return the metadata of a dataclass field whose setting has another value."""
+    """Return the metadata of a dataclass field whose value is not simply the parsed text."""
     return {_KEY: what}
 
 
 def part(kind: Callable[[], T]) -> T:
     """Declare a dataclass field whose settings are those of another class, in the same element."""
-    default: T = field(default=kind(), metadata={_KEY: kind})
-    return default
+    return field(default=kind(), metadata={_KEY: kind})
 
 
 def declarations(kind: Any) -> Iterator[tuple[str, Any]]:
     """Yield the declared fields of a dataclass or of its instance: the name, and its Setting or the class of a part."""
-    for each in fields(kind):
-        if _KEY in each.metadata:
-            yield each.name, each.metadata[_KEY]
+    return ((each.name, each.metadata[_KEY]) for each in fields(kind) if _KEY in each.metadata)
 
 
 def settings_of(kind: type) -> Iterator[Setting]:
     """Yield the settings of a dataclass and its parts."""
     for _, found in declarations(kind):
-        if isinstance(found, Setting):
-            yield found
-        else:
-            yield from settings_of(found)
+        yield from [found] if isinstance(found, Setting) else settings_of(found)
