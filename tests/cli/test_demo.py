@@ -1,4 +1,4 @@
-"""`tui-popretr demo` as a newcomer meets it: what it does, what it says, and what it leaves."""
+"""`tui-popretr demo`: what it does, what it prints, and what it leaves."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from tests.support.popserver_thread import PATIENCE
 from tests.ui.terminal import OnTerminal, on_terminal
 from tui_popretr.cli import demo
 from tui_popretr.demo import accounts as accounts_module
-from tui_popretr.demo import once, watched
+from tui_popretr.demo import run
 from tui_popretr.demo.accounts import DemoAccount, make_accounts
 from tui_popretr.demo.folder import DemoFolder, make_folder
 from tui_popretr.demo.server import DemoServer
@@ -45,8 +45,8 @@ def _quick() -> Iterator[None]:
     """A demo that is over at once and whose mail is known: less of the huge, less of the slow, a fixed time."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(accounts_module, "HUGE_OCTETS", 2_000_000)
-        patch.setattr(accounts_module, "SLOW_SECONDS", 0.2)
-        patch.setattr(once, "SystemClock", FakeClock)
+        patch.setitem(accounts_module.SLOW_SECONDS, "slow", 0.2)
+        patch.setattr(run, "SystemClock", FakeClock)
         yield
 
 
@@ -84,48 +84,48 @@ class Played:
 @pytest.fixture(scope="module")
 def played(tmp_path_factory: pytest.TempPathFactory) -> Played:
     folder, out = make_folder(str(tmp_path_factory.mktemp("played") / "demo")), io.StringIO()
-    return Played(folder, once.run_once(folder, out, keep=True), out.getvalue())
+    return Played(folder, run.run_once(folder, out, keep=True), out.getvalue())
 
 
 def _accounts() -> tuple[DemoAccount, ...]:
     return make_accounts(FakeClock().now())
 
 
-def test_it_goes_as_scripted_and_every_message_arrives_byte_for_byte(played: Played) -> None:
+def test_every_message_arrives_byte_for_byte(played: Played) -> None:
     assert played.code == 0, played.text
     for account in _accounts():
         expected = _expected(account)
-        assert len(expected) == account.arrives
+        assert len(expected) == account.expected
         assert _arrived(played.folder, account) == expected, account.id
 
 
-def test_the_summary_tells_of_every_account(played: Played) -> None:
+def test_the_summary_has_a_row_for_each_account(played: Played) -> None:
     summary = played.text.partition("\nAccount ")[2].splitlines()
     for account in _accounts():
         (row,) = [line for line in summary if re.match(rf"{account.id} +127\.0\.0\.1:\d+ ", line)]
-        assert f" {account.arrives} " in row
+        assert f" {account.expected} " in row
     assert [line.split()[0] for line in summary if line.endswith("FAILED: login rejected")] == ["wrongpass"]
     assert sum(line.endswith("all arrived") for line in summary) == 5
 
 
-def test_the_failing_account_is_told_with_advice(played: Played) -> None:
+def test_failures_are_explained_with_advice(played: Played) -> None:
     words = " ".join(played.text.split())
     assert "wrongpass: the server rejected the login" in words
     assert "What to do: check username and password." in words
     assert "refusing: 1 message could not be retrieved" in words
 
 
-def test_the_places_it_names_are_there(played: Played) -> None:
+def test_the_paths_in_the_summary_exist(played: Played) -> None:
     named = re.findall(rf"{re.escape(played.folder.path)}\S*", played.text)
     assert len(named) >= 10
     assert [path for path in named if not os.path.exists(path)] == []
     assert {played.folder.audit, played.folder.transcript, played.folder.configuration} <= set(named)
-    delivered = {played.folder.mail_of(account) for account in _accounts() if account.arrives}
+    delivered = {played.folder.mail_of(account) for account in _accounts() if account.expected}
     assert delivered <= set(named)
 
 
-def test_it_shows_the_dialogue_without_the_password(played: Played) -> None:
-    shown = played.text.partition("The dialogue with account tls")[2].partition("\n\n")[0]
+def test_the_excerpt_shows_no_password(played: Played) -> None:
+    shown = played.text.partition("The dialogue of account tls")[2].partition("\n\n")[0]
     transcript = Path(played.folder.transcript).read_text(encoding="utf-8").splitlines()
     lines = [line.strip().removesuffix("...") for line in shown.splitlines()[1:] if "more lines" not in line]
     assert len(lines) == 10
@@ -135,16 +135,16 @@ def test_it_shows_the_dialogue_without_the_password(played: Played) -> None:
     assert "wonderland" not in played.text
 
 
-def test_elsewhere_than_on_a_terminal_it_is_plain_text(played: Played) -> None:
+def test_without_a_terminal_the_output_is_plain_text(played: Played) -> None:
     assert played.text.isascii()
     assert played.text.replace("\n", "").isprintable()
     own = [line for line in played.text.splitlines() if played.folder.path not in line]
     assert [line for line in own if len(line) >= 80] == []
 
 
-def test_on_a_terminal_nothing_is_left_of_the_progress(tmp_path: Path) -> None:
+def test_on_a_terminal_the_progress_is_erased(tmp_path: Path) -> None:
     out = Terminal()
-    assert once.run_once(make_folder(str(tmp_path / "demo")), out, keep=True) == 0
+    assert run.run_once(make_folder(str(tmp_path / "demo")), out, keep=True) == 0
     assert " of 7 done" in out.getvalue()
     assert " of 7 done" not in "\n".join(out.screen)
     assert "\x1b" not in out.getvalue()
@@ -155,11 +155,11 @@ def test_without_keep_nothing_stays(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert demo.run(_arguments("--no-keep", "--folder", str(tmp_path / "demo"))) == 0
     assert list(tmp_path.iterdir()) == []
     text = capsys.readouterr().out
-    assert "removed again" in text
+    assert "have been removed" in text
     assert "audit.log" not in text
 
 
-def test_the_mail_stays_unless_told_otherwise() -> None:
+def test_the_mail_is_kept_by_default() -> None:
     assert _arguments().keep is True
     assert _arguments().folder is None
 
@@ -180,10 +180,10 @@ def test_an_unexpected_end_is_explained(tmp_path: Path, monkeypatch: pytest.Monk
             busy = self.accounts[0].maildrop
             busy.unreadable.add(busy.messages[6].uid)
 
-    monkeypatch.setattr(once, "DemoServer", Troubled)
+    monkeypatch.setattr(run, "DemoServer", Troubled)
     out = io.StringIO()
-    assert once.run_once(make_folder(str(tmp_path / "demo")), out, keep=True) == 70
-    told = out.getvalue().partition("Not everything went as it should")[2]
+    assert run.run_once(make_folder(str(tmp_path / "demo")), out, keep=True) == 70
+    told = out.getvalue().partition("The demo did not run as expected")[2]
     assert "busy: it had to succeed, but: 1 message could not be retrieved" in told
     assert "wrongpass" not in told
     assert "Then:" not in told
@@ -194,20 +194,20 @@ def test_a_server_that_cannot_listen_is_explained(tmp_path: Path, monkeypatch: p
         async def serve(self, *, task_status: object = None) -> None:
             raise OSError(98, "Address already in use")
 
-    monkeypatch.setattr(once, "DemoServer", Deaf)
+    monkeypatch.setattr(run, "DemoServer", Deaf)
     out = io.StringIO()
-    assert once.run_once(make_folder(str(tmp_path / "demo")), out, keep=False) == 70
+    assert run.run_once(make_folder(str(tmp_path / "demo")), out, keep=False) == 70
     assert "  address already in use\n" in out.getvalue()
     assert "did not end" not in out.getvalue()
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_demo_that_hangs_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(accounts_module, "SLOW_SECONDS", 3600)
-    monkeypatch.setattr(once, "PATIENCE", 0.3)
+def test_a_demo_that_hangs_is_cancelled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(accounts_module.SLOW_SECONDS, "slow", 3600)
+    monkeypatch.setattr(run, "TIMEOUT", 0.3)
     out = io.StringIO()
-    assert once.run_once(make_folder(str(tmp_path / "demo")), out, keep=True) == 70
-    assert "it was not done after 0.3 seconds" in out.getvalue()
+    assert run.run_once(make_folder(str(tmp_path / "demo")), out, keep=True) == 70
+    assert "it had not ended after 0.3 seconds" in out.getvalue()
 
 
 @pytest.fixture
@@ -228,9 +228,9 @@ def test_a_signal_ends_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, numbe
                 signal.raise_signal(number)
             return super().write(text)
 
-    monkeypatch.setattr(accounts_module, "SLOW_SECONDS", 3600)
+    monkeypatch.setitem(accounts_module.SLOW_SECONDS, "slow", 3600)
     out = Stopping()
-    assert once.run_once(make_folder(str(tmp_path / "demo")), out, keep=False) == 128 + number
+    assert run.run_once(make_folder(str(tmp_path / "demo")), out, keep=False) == 128 + number
     assert out.getvalue().endswith("\nStopped.\n")
     assert list(tmp_path.iterdir()) == []
 
@@ -266,8 +266,8 @@ def test_the_command_line_is_known_without_loading_the_demo() -> None:
 _SHORT = """\
 from tui_popretr.demo import accounts
 accounts.HUGE_OCTETS = 200_000
-accounts.SLOW_SECONDS = 0.2
-accounts.WATCHED_SECONDS = {}
+accounts.SLOW_SECONDS["slow"] = 0.2
+accounts.WATCHED_SECONDS.clear()
 """
 
 
@@ -303,8 +303,8 @@ def test_the_dashboard_needs_a_terminal(
     face: str,
 ) -> None:
     shown: list[str] = []
-    monkeypatch.setattr(once, "run_once", lambda *_, **__: shown.append("lines"))
-    monkeypatch.setattr(watched, "run_watched", lambda *_, **__: shown.append("dashboard"))
+    monkeypatch.setattr(run, "run_once", lambda *_, **__: shown.append("lines"))
+    monkeypatch.setattr(run, "run_watched", lambda *_, **__: shown.append("dashboard"))
     monkeypatch.setattr(sys, "stdin", Screen(keyboard))
     monkeypatch.setattr(sys, "stdout", Screen(screen))
     monkeypatch.delenv("TERM", raising=False)
@@ -338,7 +338,7 @@ def test_on_a_terminal_it_opens_the_dashboard(tmp_path: Path) -> None:
         assert program.ended() == 0
         assert program.insane() == []
         left = program.afterwards
-    for line in ("The mail, one file a message", "The folder stays until you delete it"):
+    for line in ("The mail, one file per message", "The folder stays until you delete it"):
         assert line in left
     named = re.findall(rf"{re.escape(str(folder))}\S*", left)
     assert len(named) >= 10
@@ -346,14 +346,14 @@ def test_on_a_terminal_it_opens_the_dashboard(tmp_path: Path) -> None:
     assert len(os.listdir(folder / "mail" / "alice" / "Maildir" / "new")) >= 120
 
 
-def test_a_signal_ends_the_dashboard_and_the_folder_goes(tmp_path: Path) -> None:
+def test_a_signal_ends_the_dashboard_and_removes_the_folder(tmp_path: Path) -> None:
     folder = tmp_path / "demo"
     with on_terminal("demo", "--no-keep", "--folder", str(folder), patch=_SHORT) as program:
         program.wait_for("120 messages")
         program.send(signal.SIGTERM)
         assert program.ended() == 0
         assert program.insane() == []
-        assert "removed again" in program.afterwards
+        assert "have been removed" in program.afterwards
     assert list(tmp_path.iterdir()) == []
 
 

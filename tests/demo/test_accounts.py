@@ -1,8 +1,9 @@
-"""The accounts know how their first session has to end, and tell in words when it did not."""
+"""The accounts know how their first session has to end, and describe deviations."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+import email
+from email.utils import parsedate_to_datetime
 
 import pytest
 
@@ -23,7 +24,7 @@ def _result(messages: int, *, code: ExitCode = ExitCode.OK, error: str = "") -> 
 
 
 def _retrieved(account: DemoAccount) -> DemoAccount:
-    account.maildrop.update(account.maildrop.messages[: account.arrives])
+    account.maildrop.update(account.maildrop.messages[: account.expected])
     return account
 
 
@@ -43,7 +44,7 @@ def test_the_same_time_gives_the_same_mail() -> None:
     assert content() == content()
 
 
-def test_what_goes_on_can_be_watched() -> None:
+def test_a_watched_demo_takes_its_time() -> None:
     def seconds(watched: bool) -> dict[str, float]:
         drops = {account.id: account.maildrop for account in make_accounts(NEWEST, watched=watched)}
         return {
@@ -60,14 +61,14 @@ def test_what_goes_on_can_be_watched() -> None:
     ("account_id", "code"),
     [("busy", ExitCode.OK), ("wrongpass", ExitCode.LOGIN), ("refusing", ExitCode.TEMPORARY)],
 )
-def test_as_scripted(account_id: str, code: ExitCode) -> None:
+def test_no_deviation(account_id: str, code: ExitCode) -> None:
     account = _retrieved(_account(account_id))
-    assert account.deviation(_result(account.arrives, code=code)) == ""
+    assert account.deviation(_result(account.expected, code=code)) == ""
 
 
-def test_what_arrives_and_what_stays_is_all_there_is() -> None:
+def test_expected_and_remaining_are_all_messages() -> None:
     for account in make_accounts(NEWEST):
-        assert account.arrives + account.stays == len(account.maildrop.messages)
+        assert account.expected + account.remaining == len(account.maildrop.messages)
 
 
 def test_only_one_account_has_a_wrong_password() -> None:
@@ -75,13 +76,20 @@ def test_only_one_account_has_a_wrong_password() -> None:
     assert wrong == ["wrongpass"]
 
 
-def test_deviations_are_told() -> None:
+def test_deviations_are_described() -> None:
     busy = _account("busy")
     assert busy.deviation(None) == "its session did not end"
     assert busy.deviation(_result(119)) == "119 messages arrived, not 120"
-    assert busy.deviation(_result(120)) == "120 messages are left on the server, not 0"
-    failed = _result(0, code=ExitCode.UNAVAILABLE, error="nobody answered")
-    assert busy.deviation(failed) == "it had to succeed, but: nobody answered"
-    assert (
-        replace(busy, ends=ExitCode.LOGIN).deviation(_result(120)) == "it had to fail with code 77, but: it succeeded"
-    )
+    assert busy.deviation(_result(120)) == "120 messages left on the server, not 0"
+    failed = _result(0, code=ExitCode.UNAVAILABLE, error="no reply")
+    assert busy.deviation(failed) == "it had to succeed, but: no reply"
+    busy.exit_code = ExitCode.LOGIN
+    assert busy.deviation(_result(120)) == "it had to fail with code 77, but: it succeeded"
+
+
+def test_the_oldest_mail_comes_first() -> None:
+    for account in make_accounts(NEWEST):
+        headers = [b"".join(message.chunks())[:500] for message in account.maildrop.messages]
+        dates = [parsedate_to_datetime(email.message_from_bytes(header)["Date"]) for header in headers]
+        assert dates == sorted(dates)
+        assert dates[-1] == NEWEST

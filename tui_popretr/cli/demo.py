@@ -37,10 +37,10 @@ def run(arguments: argparse.Namespace) -> int:
     from tui_popretr.demo.folder import make_folder
 
     if arguments.headless or not _has_terminal():
-        from tui_popretr.demo.once import run_once
+        from tui_popretr.demo.run import run_once
 
         return run_once(make_folder(arguments.folder), sys.stdout, keep=arguments.keep)
-    from tui_popretr.demo.watched import run_watched
+    from tui_popretr.demo.run import run_watched
     from tui_popretr.process.terminal_state import TerminalState
 
     folder = make_folder(arguments.folder)

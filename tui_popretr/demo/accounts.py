@@ -1,184 +1,164 @@
-"""The accounts of the demo: each shows one thing, and says beforehand how its first session has to end."""
+"""The accounts of the demo. Each shows one thing, and knows how its first session has to end."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from enum import Enum
 
-from tui_popretr.demo.mails import correspondence, huge_mail, mail
+from tui_popretr.demo.mails import huge_mail, mail
 from tui_popretr.errors import ExitCode
 from tui_popretr.facts import SessionResult
 from tui_popretr.popserver import Message, ServedMaildrop
+from tui_popretr.wording import plural
 
-BUSY_MESSAGES = 120
 HUGE_OCTETS = 60_000_000
-#: How long the slow account takes to send its mail, seconds.
-SLOW_SECONDS = 2.2
-#: The same where somebody watches, and how long the busy and the huge one take then.
+#: How long accounts with a limited rate take to send their mail, seconds.
+SLOW_SECONDS = {"slow": 2.2}
+#: The same while a user watches.
 WATCHED_SECONDS = {"busy": 5.0, "slow": 25.0, "huge": 20.0}
+_BETWEEN_MAILS = timedelta(hours=3, minutes=20)
 
 
 class Security(Enum):
     """How the connection is protected."""
 
-    CLEAR = "in clear"
-    STLS = "TLS by STLS"
+    CLEAR = "without TLS"
+    STLS = "TLS after STLS"
     TLS = "TLS from the first byte"
 
 
 @dataclass(frozen=True, slots=True)
 class Arrivals:
-    """How mail keeps arriving: with pauses between `shortest` and `longest`, seconds, and `most` mails at the most.
+    """How new mail arrives: with pauses between `shortest` and `longest`, seconds, and at most `limit` mails.
 
-    Hours of a demo that somebody has forgotten must not fill the disk: that is what `most` is for.
+    The limit keeps a demo that runs for hours from filling the disk.
     """
 
     shortest: float
     longest: float
-    most: int = 5_000
+    limit: int = 5_000
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class DemoAccount:
-    """One account: what the configuration says of it, the server's side of it, and how retrieving once has to end."""
+    """One account: its part of the configuration, its maildrop, and how its first session has to end."""
 
     id: str
-    about: str  # what it shows, in ASCII without `--`: it stands in an XML comment
-    maildrop: ServedMaildrop
-    frequency: str  # as configured, for whoever lets the demo run on
-    arrives: int  # messages
-    arrivals: Arrivals | None = None  # while somebody watches
-    stays: int = 0  # messages left on the server
-    ends: ExitCode = ExitCode.OK
+    owner: str  # username and recip
+    about: str  # what it shows, in ASCII without `--`, since it becomes an XML comment
+    expected: int  # messages that have to be delivered
+    frequency: str
+    arrivals: Arrivals | None = None  # while a user watches
+    remaining: int = 0  # messages that have to stay on the server
+    exit_code: ExitCode = ExitCode.OK
     security: Security = Security.CLEAR
     auth_types: str = "USERPASS"
-    downloads: bool = False  # into a folder; else into a Maildir
-    wrong_password: str | None = None
-    huge: bool = False  # is each of its messages
+    downloads: bool = False  # delivers into a folder, not into a Maildir
+    wrong_password: str = ""
+    unreadable: tuple[int, ...] = ()  # numbers of messages that the server refuses to send
+    huge: bool = False  # all its messages are huge
+    maildrop: ServedMaildrop = field(init=False)
 
-    @property
-    def owner(self) -> str:
-        """The name that is username and recip."""
-        return self.maildrop.name
-
-    def next_mail(self, number: int, date: datetime) -> bytes | Message:
-        """Return the mail of this number, counted from the account's first, that arrives at `date` (aware)."""
-        if self.huge:
-            return huge_mail(self.owner, HUGE_OCTETS, date)
-        return mail(self.owner, number, date)
+    def __post_init__(self) -> None:
+        self.maildrop = ServedMaildrop(self.owner, f"{self.owner}-in-wonderland", uid_prefix=f"{self.owner}-")
 
     @property
     def password(self) -> str:
-        """The password as configured."""
-        return self.wrong_password or self.maildrop.password or ""
+        """The password in the configuration."""
+        return self.wrong_password or self.maildrop.password
+
+    @property
+    def octets(self) -> int:
+        """The size of the messages on the server."""
+        return sum(message.size for message in self.maildrop.messages)
+
+    def new_mail(self, number: int, date: datetime) -> bytes | Message:
+        """Return the account's mail with this number, from 1 on; `date` is aware."""
+        return huge_mail(self.owner, HUGE_OCTETS, date) if self.huge else mail(self.owner, number, date)
 
     def deviation(self, result: SessionResult | None) -> str:
-        """Return in words how the end of the first session differs from the script, "" where it does not."""
+        """Return how the end of the first session differs from the expected one; "" if it does not."""
         if result is None:
             return "its session did not end"
-        if result.code is not self.ends:
-            wanted = "succeed" if self.ends is ExitCode.OK else f"fail with code {self.ends:d}"
+        if result.code is not self.exit_code:
+            wanted = "succeed" if self.exit_code is ExitCode.OK else f"fail with code {self.exit_code:d}"
             return f"it had to {wanted}, but: {result.error or 'it succeeded'}"
-        if result.messages != self.arrives:
-            return f"{result.messages} messages arrived, not {self.arrives}"
-        if result.deleted != self.arrives or len(self.maildrop.messages) != self.stays:
-            return f"{len(self.maildrop.messages)} messages are left on the server, not {self.stays}"
-        return ""
+        if result.messages != self.expected:
+            return f"{plural(result.messages, 'message')} arrived, not {self.expected}"
+        left = len(self.maildrop.messages)
+        return "" if left == self.remaining else f"{plural(left, 'message')} left on the server, not {self.remaining}"
 
 
 def make_accounts(newest: datetime, *, watched: bool = False) -> tuple[DemoAccount, ...]:
-    """Return the accounts with their mail, none of it later than `newest` (aware); the same for the same time.
+    """Return the accounts with their mail, which depends only on the arguments and is not later than `newest` (aware).
 
-    Where they are `watched`, what goes on takes long enough to be seen.
+    If the demo is `watched`, transfers take long enough to be seen.
     """
-    slow = _maildrop("dan", 6, newest)
-    slow.rate = _octets(slow) / SLOW_SECONDS
-    huge = _maildrop("frank", 0, newest)
-    huge.add(huge_mail("frank", HUGE_OCTETS, newest))
-    refusing = _maildrop("grace", 8, newest)
-    refusing.unreadable.add(refusing.messages[3].uid)
     accounts = (
         DemoAccount(
-            "busy",
-            "A busy mailbox: many messages, retrieved in one go.",
-            _maildrop("alice", BUSY_MESSAGES, newest),
-            frequency="10s",
-            arrives=BUSY_MESSAGES,
-            arrivals=Arrivals(1, 2, most=20_000),
+            "busy", "alice", "A busy mailbox: many messages in one session.", 120, "10s", Arrivals(1, 2, 20_000)
         ),
         DemoAccount(
             "tls",
-            "TLS from the first byte; the server's certificate is checked.",
-            _maildrop("bella", 12, newest),
-            frequency="20s",
-            arrives=12,
-            arrivals=Arrivals(5, 20),
+            "bella",
+            "TLS from the first byte; the server's certificate is verified.",
+            12,
+            "20s",
+            Arrivals(5, 20),
             security=Security.TLS,
             auth_types="SASL_PLAIN",
         ),
         DemoAccount(
             "stls",
-            "TLS after the greeting, a login that never sends the password, into a folder.",
-            _maildrop("carol", 9, newest),
-            frequency="30s",
-            arrives=9,
-            arrivals=Arrivals(10, 40),
+            "carol",
+            "TLS after STLS, a login that never sends the password, delivery into a folder.",
+            9,
+            "30s",
+            Arrivals(10, 40),
             security=Security.STLS,
             auth_types="SASL_CRAM_MD5 | APOP",
             downloads=True,
         ),
-        DemoAccount(
-            "slow",
-            "A slow line: the others do not wait for it.",
-            slow,
-            frequency="15s",
-            arrives=6,
-            arrivals=Arrivals(3, 9),
-        ),
+        DemoAccount("slow", "dan", "A slow line: the other accounts do not wait for it.", 6, "15s", Arrivals(3, 9)),
         DemoAccount(
             "wrongpass",
-            "A wrong password, on purpose: it fails, waits longer each time, and disturbs nobody else.",
-            _maildrop("erin", 4, newest),
-            frequency="10s",
-            wrong_password="open sesame",  # noqa: S106 - nobody's
-            arrives=0,
-            stays=4,
-            ends=ExitCode.LOGIN,
+            "erin",
+            "A wrong password, on purpose: the login fails, and each retry waits longer.",
+            0,
+            "10s",
+            remaining=4,
+            exit_code=ExitCode.LOGIN,
+            wrong_password="open sesame",  # noqa: S106
         ),
         DemoAccount(
             "huge",
+            "frank",
             "One huge message: streamed, never held in memory.",
-            huge,
-            frequency="30s",
-            arrives=1,
-            arrivals=Arrivals(90, 120, most=3),
+            1,
+            "30s",
+            Arrivals(90, 120, 3),
             huge=True,
         ),
         DemoAccount(
             "refusing",
-            "The server refuses to send one message; the others arrive all the same.",
-            refusing,
-            frequency="1m",
-            arrives=7,
-            arrivals=Arrivals(20, 60),
-            stays=1,
-            ends=ExitCode.TEMPORARY,
+            "grace",
+            "The server refuses to send one message; the others arrive.",
+            7,
+            "1m",
+            Arrivals(20, 60),
+            remaining=1,
+            exit_code=ExitCode.TEMPORARY,
+            unreadable=(4,),
         ),
     )
-    if watched:
-        for account in accounts:
-            if (seconds := WATCHED_SECONDS.get(account.id)) is not None:
-                account.maildrop.rate = _octets(account.maildrop) / seconds
+    seconds = {**SLOW_SECONDS, **(WATCHED_SECONDS if watched else {})}
+    for account in accounts:
+        maildrop, count = account.maildrop, account.expected + account.remaining
+        for number in range(1, count + 1):
+            message = maildrop.add(account.new_mail(number, newest - (count - number) * _BETWEEN_MAILS))
+            if number in account.unreadable:
+                maildrop.unreadable.add(message.uid)
+        if account.id in seconds:
+            maildrop.rate = account.octets / seconds[account.id]
     return accounts
-
-
-def _octets(maildrop: ServedMaildrop) -> int:
-    return sum(message.size for message in maildrop.messages)
-
-
-def _maildrop(owner: str, count: int, newest: datetime) -> ServedMaildrop:
-    maildrop = ServedMaildrop(owner, f"{owner}-in-wonderland", uid_prefix=f"{owner}-")
-    for letter in correspondence(owner, count, newest):
-        maildrop.add(letter)
-    return maildrop

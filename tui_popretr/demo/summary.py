@@ -1,40 +1,39 @@
-"""What the demo says when it is done: what happened, why, where everything lies, and what to do next."""
+"""What the demo prints: the introduction, a table of results, an excerpt of the transcript, paths, and next steps."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from textwrap import wrap
 from typing import TextIO
 
-from tui_popretr import wording
 from tui_popretr.demo.accounts import DemoAccount
-from tui_popretr.demo.configuration import address_of
-from tui_popretr.demo.folder import DemoFolder
-from tui_popretr.demo.progress import seconds
+from tui_popretr.demo.folder import DemoFolder, address_of
 from tui_popretr.demo.server import Ports
 from tui_popretr.errors import ExitCode
 from tui_popretr.facts import SessionResult
+from tui_popretr.wording import duration, mail_volume, plural, size
 
 WIDTH = 80
 _COLUMNS = (9, 15, 8, 8, 5)  # the last column takes the rest
-_LAST = WIDTH - 1 - sum(_COLUMNS) - 2 * len(_COLUMNS)
+_LAST_COLUMN = WIDTH - 1 - sum(_COLUMNS) - 2 * len(_COLUMNS)
 _HEADINGS = ("Account", "Server", "Messages", "Size", "Took", "Result")
-#: Of the transcript, so many lines from the beginning and from the end of a session.
-_FIRST, _LATEST = 6, 4
+#: Lines of the transcript that the excerpt has from the beginning and the end of a session.
+_FIRST_LINES, _LAST_LINES = 6, 4
+_ROW = re.compile(r" << (?![+-])")
 
 
-def tell(out: TextIO, lines: Iterable[str]) -> None:
-    """Write the lines, and see them through. Raises OSError."""
+def write_lines(out: TextIO, lines: Iterable[str]) -> None:
+    """Write the lines and flush. Raises OSError."""
     out.writelines(f"{line}\n" for line in lines)
     out.flush()
 
 
-def introduction(accounts: Iterable[DemoAccount], folder: DemoFolder) -> Iterator[str]:
-    """Yield the lines that tell what is going to happen."""
-    accounts = tuple(accounts)
+def introduction(accounts: Sequence[DemoAccount], folder: DemoFolder) -> Iterator[str]:
+    """Yield the lines that announce the demo."""
     yield from wrap(
-        f"This is the demo of tui-popretr: it retrieves mail from {len(accounts)} accounts at once. Their server is "
+        f"This is the demo of tui-popretr. It retrieves mail from {len(accounts)} accounts at once. Their server is "
         "part of the demo and listens on this machine only; all mail is invented.",
         WIDTH - 1,
     )
@@ -44,19 +43,27 @@ def introduction(accounts: Iterable[DemoAccount], folder: DemoFolder) -> Iterato
     yield f"Retrieving into {folder.path}"
 
 
+def outcome(result: SessionResult) -> str:
+    """Return the result of a session in one line."""
+    if not result.messages and not result.ok:
+        return "FAILED, see below"
+    figures = f"{mail_volume(result.messages, result.octets)}, in {_seconds(result)}"
+    return figures if result.ok else f"{figures}; {plural(result.failed, 'message')} left on the server"
+
+
 def table(accounts: Iterable[DemoAccount], results: Mapping[str, SessionResult], ports: Ports) -> Iterator[str]:
-    """Yield a row for each account, and what is to be said about them."""
+    """Yield a row for each account, and explanations of the failures."""
     yield _row(_HEADINGS)
-    yield _row("-" * width for width in (*_COLUMNS, _LAST))
+    yield _row("-" * width for width in (*_COLUMNS, _LAST_COLUMN))
     for account in accounts:
         result = results.get(account.id)
         if result is None:
-            cells = ["-", "-", "-", "did not end"]
+            cells = ("-", "-", "-", "did not end")
         else:
-            cells = [f"{result.messages:,}", wording.size(result.octets), seconds(result), verdict(result)]
-        yield from _rows((account.id, address_of(account, ports), *cells))
+            cells = (f"{result.messages:,}", size(result.octets), _seconds(result), _verdict(result))
+        yield _row((account.id, address_of(account, ports), *cells))
     yield ""
-    yield "What arrived is safe on the disk, and only then was it deleted on its server."
+    yield "Each message was deleted on its server only when it was safe on the disk."
     for account in accounts:
         result = results.get(account.id)
         if result is not None and not result.ok:
@@ -64,106 +71,89 @@ def table(accounts: Iterable[DemoAccount], results: Mapping[str, SessionResult],
             yield from _explanation(account, result)
 
 
-def verdict(result: SessionResult) -> str:
-    """Return a session's result in words."""
-    if result.ok:
-        return "all arrived"
-    if result.messages:
-        return f"{result.failed:,} left on the server"
-    return "FAILED: " + ("login rejected" if result.code is ExitCode.LOGIN else result.error)
+def excerpt(folder: DemoFolder, account: DemoAccount) -> Iterator[str]:
+    """Yield the beginning and the end of an account's dialogue from the transcript; nothing if there is none."""
+    if not os.path.exists(folder.transcript):
+        return
+    with open(folder.transcript, encoding="utf-8", errors="backslashreplace") as file:
+        # without the rows of multi-line responses
+        lines = [line.rstrip() for line in file if line.startswith(f"{account.id}-") and not _ROW.search(line)]
+    yield ""
+    yield f"The dialogue of account {account.id}, from the transcript:"
+    omitted = len(lines) - _FIRST_LINES - _LAST_LINES
+    if omitted > 0:
+        lines[_FIRST_LINES:-_LAST_LINES] = [f"... {omitted} more lines ..."]
+    for line in lines:
+        yield "  " + (line if len(line) <= WIDTH - 3 else f"{line[: WIDTH - 6]}...")
 
 
 def places(folder: DemoFolder, accounts: Iterable[DemoAccount]) -> Iterator[str]:
-    """Yield where the mail, the logs and the configuration lie."""
-    yield "The mail, one file a message (Maildirs, and a folder of .eml files):"
-    delivered = [account for account in accounts if _holds_mail(folder.mail_of(account))]
-    yield from _listed((account.id, folder.mail_of(account)) for account in delivered)
+    """Yield the paths of the mail, the logs and the configuration."""
+    yield "The mail, one file per message (Maildirs, and a folder of .eml files):"
+    yield from _listed((account.id, path) for account in accounts if _has_files(path := folder.mail_of(account)))
     yield ""
-    yield "What was written about it:"
+    yield "Logs and configuration:"
     yield from _listed(
         (
             ("audit log", folder.audit),
             ("transcript", folder.transcript),
             ("program log", folder.trace),
-            ("settings", folder.configuration),
+            ("configuration", folder.configuration),
         )
     )
 
 
-def excerpt(folder: DemoFolder, account: DemoAccount) -> Iterator[str]:
-    """Yield the beginning and the end of an account's dialogue from the transcript; nothing where there is none."""
-    if not os.path.exists(folder.transcript):
+def ending(folder: DemoFolder, problems: Sequence[str], *, keep: bool) -> Iterator[str]:
+    """Yield what a user can do next, or the problems, if there are any."""
+    if problems:
+        yield "The demo did not run as expected. This is a defect, or a problem of this machine:"
+        for problem in problems:
+            yield from wrap(problem, WIDTH - 1, initial_indent="  ", subsequent_indent="    ")
+        if keep:
+            yield f"More is in {folder.trace}"
         return
-    with open(folder.transcript, encoding="utf-8", errors="backslashreplace") as file:
-        lines = list(_without_capabilities(line.rstrip() for line in file if line.startswith(f"{account.id}-")))
-    yield ""
-    yield f"The dialogue with account {account.id}, from the transcript:"
-    left_out = len(lines) - _FIRST - _LATEST
-    if left_out > 0:
-        lines[_FIRST:-_LATEST] = [f"... {left_out} more lines ..."]
-    for line in lines:
-        yield "  " + (line if len(line) <= WIDTH - 3 else f"{line[: WIDTH - 6]}...")
-
-
-def _without_capabilities(lines: Iterable[str]) -> Iterator[str]:
-    """Remove the rows of the answer to CAPA, which would fill most of the excerpt."""
-    asked = inside = False
-    for line in lines:
-        inside = inside or (asked and "<< +OK" not in line)
-        if not inside:
-            yield line
-        asked = line.endswith(">> CAPA") or (asked and not line.endswith("<< ."))
-        inside = inside and asked
-
-
-def next_steps(folder: DemoFolder, *, keep: bool) -> Iterator[str]:
-    """Yield what a newcomer can do now."""
     if keep:
-        yield f"The folder stays until you delete it ({wording.size(_octets_in(folder.path))}):"
+        yield f"The folder stays until you delete it ({size(_octets_in(folder.path))}):"
         yield f"  {folder.path}"
-        yield "The demo's server is gone, so the settings in it are to be read, not to be run."
+        yield "The demo's server has ended, so its configuration is an example only."
     else:
-        yield "The mail and the logs are removed again (--no-keep)."
+        yield "Mail and logs have been removed (--no-keep)."
     yield ""
-    yield "For mail of your own:"
-    yield "  tui-popretr init               make a configuration, from a few answers"
-    yield "  tui-popretr check --connect    log in, and retrieve nothing"
-    yield "  tui-popretr                    retrieve, and watch it on the dashboard"
+    yield "For your own mail:"
+    yield "  tui-popretr init               create a configuration from a few answers"
+    yield "  tui-popretr check --connect    log in, without retrieving"
+    yield "  tui-popretr                    retrieve, on the dashboard"
     yield "  tui-popretr --headless --once  retrieve once"
 
 
-def deviations(found: Iterable[str], folder: DemoFolder, *, keep: bool) -> Iterator[str]:
-    """Yield the lines that tell that the demo did not go as it should."""
-    yield "Not everything went as it should, which is a defect or a trouble of this machine:"
-    for text in found:
-        yield from wrap(text, WIDTH - 1, initial_indent="  ", subsequent_indent="    ")
-    if keep:
-        yield f"More is in {folder.trace}"
+# --- parts ----------------------------------------------------------------------------------------------------------
 
 
-# --- layout ---------------------------------------------------------------------------------------------------------
+def _verdict(result: SessionResult) -> str:
+    if result.ok:
+        return "all arrived"
+    if result.messages:
+        return f"{result.failed:,} left on the server"
+    return "FAILED: login rejected" if result.code is ExitCode.LOGIN else "FAILED, see below"
 
 
 def _explanation(account: DemoAccount, result: SessionResult) -> Iterator[str]:
     text = f"{account.id}: {result.error}."
     if result.advice:
         text += f" What to do: {result.advice}."
-    if result.code is account.ends:
-        text += " (This belongs to the demo.)"
+    if result.code is account.exit_code:
+        text += " (This is part of the demo.)"
     yield from wrap(text, WIDTH - 1, subsequent_indent="  ")
 
 
-def _rows(cells: Iterable[str]) -> Iterator[str]:
-    *short, long = cells
-    first, *others = wrap(long, _LAST)
-    yield _row((*short, first))
-    yield from (_row((*("" for _ in short), other)) for other in others)
+def _seconds(result: SessionResult) -> str:
+    return duration((result.ended - result.started).total_seconds())
 
 
 def _row(cells: Iterable[str]) -> str:
-    account, server, count, size, took, result = cells
+    account, server, count, octets, took, result = cells
     widths = _COLUMNS
-    row = f"{account:<{widths[0]}}  {server:<{widths[1]}}  {count:>{widths[2]}}  {size:>{widths[3]}}"
+    row = f"{account:<{widths[0]}}  {server:<{widths[1]}}  {count:>{widths[2]}}  {octets:>{widths[3]}}"
     return f"{row}  {took:>{widths[4]}}  {result}".rstrip()
 
 
@@ -171,14 +161,14 @@ def _listed(pairs: Iterable[tuple[str, str]]) -> Iterator[str]:
     pairs = tuple(pairs)
     width = max((len(name) for name, _ in pairs), default=0)
     for name, text in pairs:
-        if os.path.isabs(text):  # not to be broken: it shall be copied
+        if os.path.isabs(text):  # a path must stay in one line, to be copied
             yield f"  {name:<{width}}  {text}"
         else:
             indent = " " * (width + 4)
             yield from wrap(text, WIDTH - 1, initial_indent=f"  {name:<{width}}  ", subsequent_indent=indent)
 
 
-def _holds_mail(path: str) -> bool:
+def _has_files(path: str) -> bool:
     return os.path.isdir(path) and bool(os.listdir(path))
 
 
