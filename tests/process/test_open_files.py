@@ -14,18 +14,20 @@ import json, os, resource, subprocess
 from concurrent.futures import ThreadPoolExecutor
 from tui_popretr.process import children
 
+commands = children.ChildProcesses()
+
 def own():
     return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
 
 def limit_of_a_command(number):
     argv = ["sh", "-c", "ulimit -n"] if number % 5 else ["/nowhere/command"]
     try:
-        process = children.start(argv, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        process = commands.start(argv, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     except FileNotFoundError:
         return None
     with process:
         said = int(process.stdout.read())
-    children.unregister(process.pid)
+    commands.unregister(process.pid)
     return said
 
 hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]

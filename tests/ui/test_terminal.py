@@ -243,7 +243,7 @@ def test_a_signal_while_the_output_is_locked_waits_for_nothing(
     async def stopped() -> list[bool]:
         monkeypatch.setattr(job, "is_kept", lambda: True)
         async with sizes(pair, monkeypatch) as there:
-            monkeypatch.setattr(job, "give_up_terminal", lambda: given_up.append(there.driver._suspended))
+            monkeypatch.setattr(job, "release_terminal", lambda: given_up.append(there.driver._suspended))
             assert there.driver._writer_thread is not None
             states = []
             for number in (signal.SIGTSTP, signal.SIGCONT, signal.SIGTSTP, signal.SIGCONT):

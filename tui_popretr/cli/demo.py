@@ -46,7 +46,7 @@ def run(arguments: argparse.Namespace) -> int:
     folder = make_folder(arguments.folder)
     return job.run(
         lambda: run_watched(folder, sys.stdout, keep=arguments.keep, no_mouse=arguments.no_mouse),
-        mend=TerminalState().restore,
+        restore=TerminalState().restore,
     )
 
 

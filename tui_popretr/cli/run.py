@@ -46,7 +46,7 @@ def run(arguments: Namespace) -> int:
             engine = Engine(settings, Bus(defects), reloader=reloader, until_done=False, remember=KEPT)
             return run_dashboard(engine, no_mouse=arguments.no_mouse, title=title, defects=defects)
 
-        return job.run(dashboard, mend=TerminalState().restore)
+        return job.run(dashboard, restore=TerminalState().restore)
     if not arguments.once:
         reloader = partial(configuration.read_again, file, arguments.clients)
         engine = Engine(settings, Bus(_report_defect), reloader=reloader, trace_fallback=_trace(verbosity))

@@ -57,7 +57,9 @@ async def _main(engine: Engine, once: bool, progress: Progress | None) -> int:
         os._exit(128 + number)
 
     problems: list[PopretrError] = []
-    with SignalWatcher(begin, lambda number: soon(partial(leave, number)), last=last, hangup=None if once else reload):
+    with SignalWatcher(
+        begin, lambda number: soon(partial(leave, number)), cleanup=last, hangup=None if once else reload
+    ):
         async with trio.open_nursery() as nursery:
             if progress is not None:
                 engine.subscribe(progress)

@@ -1,7 +1,7 @@
 """Descriptors 0 to 2: always open, and written completely even if they are non-blocking.
 
 `2>&-` starts a program with descriptor 2 closed. The next file, socket or epoll instance would get that number, and
-everything printed to standard error would go into it.
+everything printed to standard error would go there.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ def _waiting(stream: TextIO, descriptor: int) -> TextIO:
     if stream.fileno() != descriptor or not (buffered or isinstance(stream.buffer, io.FileIO)):
         return stream
     stream.flush()
-    raw = _Patient(descriptor, "wb", closefd=False)
+    raw = _WaitingFile(descriptor, "wb", closefd=False)
     return io.TextIOWrapper(
         io.BufferedWriter(raw) if buffered else raw,  # as Python's own with PYTHONUNBUFFERED
         encoding=stream.encoding,
@@ -94,8 +94,8 @@ def _waiting(stream: TextIO, descriptor: int) -> TextIO:
     )
 
 
-class _Patient(io.FileIO):
-    """A file whose write() writes everything, however long that takes."""
+class _WaitingFile(io.FileIO):
+    """A file whose write() writes everything, also with O_NONBLOCK."""
 
     def write(self, data: ReadableBuffer, /) -> int:
         rest = memoryview(data).cast("B")

@@ -1,8 +1,8 @@
 """The file system's encoding: UTF-8 in every locale.
 
-The configuration is Unicode, and names on disk are octets. In a locale of Latin-1 or EUC-JP Python could not name a
-Maildir with other characters; and the same configuration would mean other folders than under cron, where the locale is
-C and Python takes UTF-8. Only a new start of the interpreter can change it.
+The configuration is Unicode, and file names are octets. With a Latin-1 or EUC-JP locale, Python cannot name a Maildir
+with other characters. Under cron the locale is C and Python uses UTF-8, so the same configuration would name other
+folders. Only a new start of the interpreter changes the encoding.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import os
 import sys
 
 _STREAMS = "PYTHONIOENCODING"
-#: Our own -X option for the interpreter, which marks the second start. Its value tells whether _STREAMS is ours, too.
+#: An -X option of this program that marks the second start. "streams": _STREAMS was set by the first start.
 _MARK = "tui_popretr_start"
 
 
@@ -34,4 +34,4 @@ def use_utf8() -> None:
         mark = "streams"
     command = [sys.executable, "-X", "utf8", "-X", f"{_MARK}={mark}", *sys.orig_argv[1:]]
     with contextlib.suppress(OSError):
-        os.execve(sys.executable, command, environ)  # noqa: S606 - no shell is wanted
+        os.execve(sys.executable, command, environ)  # noqa: S606 - no shell is involved

@@ -1,4 +1,4 @@
-"""What a run needs of the system at least: threads and descriptors. Better none at all than one that stops half-way."""
+"""The threads and descriptors that a run needs at least, checked before it starts."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from typing import Final
 
 from tui_popretr.errors import SystemLimit, out_of_threads
 
-#: The journal's, the signals', the names', the disk's, the logs'.
+#: For the journal, signals, DNS, disks and logs.
 THREADS: Final = 8
-#: The event loop's, the journal's, a connection's, a message's file and folder, the logs'.
+#: For the event loop, the journal, a connection, a message's file and folder, and the logs.
 DESCRIPTORS: Final = 24
 
 
 def demand() -> None:
-    """See whether there are enough of them for one session. Raises SystemLimit, which names the limit."""
+    """Check that there are enough for one session. Raises SystemLimit, which names the limit."""
     _demand_descriptors()
     _demand_threads()
 

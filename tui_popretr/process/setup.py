@@ -1,4 +1,4 @@
-"""The state of the process before it does anything: signals, private files, descriptors, no core dumps, few pauses."""
+"""The first steps of the process: signals, umask, limits, standard streams, no core dumps."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def settle() -> None:
     """
     _settle_signals()
     children.make_private()
-    # Passwords are in memory, so a crash must leave no picture of it on disk.
+    # Passwords are in memory, so a crash must not write it to disk.
     with contextlib.suppress(OSError, ValueError):
         resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
     # A connection and a file for each session: the usual 1024 is too few for a large fleet.
@@ -29,7 +29,7 @@ def _settle_signals() -> None:
     """Reset inherited signal settings that would break the program; ignored and blocked signals survive exec.
 
     With SIGCHLD ignored, the system discards the exit codes of children. With SIGTERM blocked, only SIGKILL would end
-    the program. SIGHUP and SIGINT stay ignored if they are (ends.ending_signals).
+    the program. SIGHUP and SIGINT stay ignored if they are (signals.ending_signals).
     """
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())

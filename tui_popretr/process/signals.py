@@ -1,7 +1,7 @@
-"""How the process is ended from outside: signals, however busy or stuck the rest of it is.
+"""Signals end the program in time, even if the rest of it hangs.
 
-The interpreter writes a signal's number to a pipe the moment it comes; a thread of its own reads it and acts. So
-neither a terminal or disk that hangs nor a defect keeps the program from ending in time.
+The interpreter writes a signal's number to a pipe when the signal arrives, and a separate thread reads the pipe. A
+terminal or disk that hangs, or a bug, cannot delay that thread.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ from types import FrameType, TracebackType
 from typing import Final
 
 _SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-#: Whatever hangs, the process is ended so many seconds after the end began (SPEC 3: within 10 s),
-_LAST_RESORT: Final = 9.7
-#: so many after all that was to be waited for is over,
-_AFTERWARDS: Final = 2.0
-#: and so many after the second signal;
-_AT_ONCE: Final = 1.0
-#: and has before that so many for its last words.
-_LAST_WORDS: Final = 0.2
-_LOOK: Final = 0.1
-#: Written to the pipe where the end began without a signal.
-_UNASKED: Final = 0
+#: Seconds from the start of the shutdown to the forced end; service managers kill a process after 10 s.
+_STOP_TIMEOUT: Final = 9.7
+#: Seconds from the moment that nothing is left to wait for to the forced end.
+_EXIT_TIMEOUT: Final = 2.0
+#: Seconds from the second signal to the forced end.
+_CANCEL_TIMEOUT: Final = 1.0
+#: Seconds for the cleanup before the forced end.
+_CLEANUP_TIMEOUT: Final = 0.2
+_POLL_INTERVAL: Final = 0.1
+#: Written to the pipe when the shutdown starts without a signal.
+_NO_SIGNAL: Final = 0
 
 
 def ending_signals() -> tuple[signal.Signals, ...]:
@@ -43,44 +43,44 @@ def ending_signals() -> tuple[signal.Signals, ...]:
 
 
 class SignalWatcher:
-    """From __enter__, in the main thread, to __exit__: the first signal begins the end and the second one ends at once.
+    """Watches from __enter__, in the main thread, to __exit__. The first signal stops the program, the second cancels.
 
-    A second SIGHUP counts for nothing: the system and the shell both send one when a terminal goes. All functions are
-    called in threads of this object's, and none but `last` may block.
+    Stopping is graceful; cancelling does not wait for servers. If either takes too long, this object ends the process:
+    the forced end. A second SIGHUP is ignored, because the system and the shell both send one when a terminal closes.
+    All functions are called in threads of this object, and only `cleanup` may block.
     """
 
     def __init__(
         self,
-        begin: Callable[[int], object],
-        hurry: Callable[[int], object],
+        stop: Callable[[int], object],
+        cancel: Callable[[int], object],
         *,
-        last: Callable[[], object],
-        over: Callable[[], bool] = lambda: False,
+        cleanup: Callable[[], object],
+        finished: Callable[[], bool] = lambda: False,
         hangup: Callable[[], object] | None = None,
     ) -> None:
-        """`begin` and `hurry` are called with the first and the second signal; `last` where the process is ended here.
+        """`stop` and `cancel` are called with the first and the second signal, `cleanup` before the forced end.
 
-        `over`: nothing is left to be waited for. `hangup` is what SIGHUP asks for instead of an end.
+        `finished` returns whether nothing is left to wait for. `hangup` is what SIGHUP does instead of stopping.
         """
-        #: The signal that asked for an end at once.
-        self.second: int | None = None
-        self._begin = begin
-        self._hurry = hurry
-        self._last = last
-        self._over = over
+        #: The signal that cancelled the program.
+        self.second_signal: int | None = None
+        self._stop = stop
+        self._cancel = cancel
+        self._cleanup = cleanup
+        self._finished = finished
         self._hangup = hangup
         self._deadline = math.inf
-        self._thread = threading.Thread(target=self._watch, name="ends", daemon=True)
+        self._thread = threading.Thread(target=self._watch, name="signals", daemon=True)
         self._before: dict[int, Callable[[int, FrameType | None], object] | int | None] = {}
 
     def __enter__(self) -> SignalWatcher:
         self._read, self._write = os.pipe()
         os.set_blocking(self._write, False)
-        # Handlers run in the main thread, which may hang. trio, where it runs there, does without: what it is to know
-        # of signals is handed to it by the thread.
+        # Handlers run in the main thread, which may hang, so they do nothing. The thread informs trio, too.
         self._wakeup_before = signal.set_wakeup_fd(self._write, warn_on_full_buffer=False)
         for number in ending_signals():
-            self._before[number] = signal.signal(number, _heed)
+            self._before[number] = signal.signal(number, _do_nothing)
         self._thread.start()
         return self
 
@@ -94,43 +94,43 @@ class SignalWatcher:
         self._thread.join()
         os.close(self._read)
 
-    def begun(self) -> None:
-        """The end has begun otherwise: it has its time, and the next signal is the second."""
+    def stopping(self) -> None:
+        """Report that the program stops without a signal: its time starts, and the next signal cancels."""
         with contextlib.suppress(BlockingIOError):  # full of signals
-            os.write(self._write, bytes([_UNASKED]))
+            os.write(self._write, bytes([_NO_SIGNAL]))
 
     def _watch(self) -> None:
         while (now := time.monotonic()) < self._deadline:
             ending = self._deadline < math.inf
-            if select.select([self._read], [], [], _LOOK if ending else None)[0]:
+            if select.select([self._read], [], [], _POLL_INTERVAL if ending else None)[0]:
                 received = os.read(self._read, 1)
                 if not received:
                     return
                 self._receive(received[0])
-            elif self._over():
-                self._deadline = min(self._deadline, now + _AFTERWARDS)
-        last = threading.Thread(target=self._last, name="last words", daemon=True)
-        with contextlib.suppress(RuntimeError):  # no thread is to be had
-            last.start()
-            last.join(_LAST_WORDS)
-        os._exit(0 if self.second is None else 128 + self.second)
+            elif self._finished():
+                self._deadline = min(self._deadline, now + _EXIT_TIMEOUT)
+        cleanup = threading.Thread(target=self._cleanup, name="cleanup", daemon=True)
+        with contextlib.suppress(RuntimeError):  # the system has no thread left
+            cleanup.start()
+            cleanup.join(_CLEANUP_TIMEOUT)
+        os._exit(0 if self.second_signal is None else 128 + self.second_signal)
 
     def _receive(self, number: int) -> None:
         now, ending = time.monotonic(), self._deadline < math.inf
-        if number not in (_UNASKED, *_SIGNALS):  # the number of any other signal that has a handler
+        if number not in (_NO_SIGNAL, *_SIGNALS):  # the number of any other signal that has a handler
             return
         if number == signal.SIGHUP and self._hangup is not None:
             if not ending:
                 self._hangup()
         elif not ending:
-            self._deadline = now + _LAST_RESORT
-            if number != _UNASKED:
-                self._begin(number)
-        elif number not in (signal.SIGHUP, _UNASKED) and self.second is None:
-            self.second = number
-            self._deadline = now + _AT_ONCE
-            self._hurry(number)
+            self._deadline = now + _STOP_TIMEOUT
+            if number != _NO_SIGNAL:
+                self._stop(number)
+        elif number not in (signal.SIGHUP, _NO_SIGNAL) and self.second_signal is None:
+            self.second_signal = number
+            self._deadline = now + _CANCEL_TIMEOUT
+            self._cancel(number)
 
 
-def _heed(_number: int, _frame: FrameType | None) -> None:
-    """Have the signal do nothing but what is done in the thread."""
+def _do_nothing(_number: int, _frame: FrameType | None) -> None:
+    """Handle a signal: only a signal with a handler is written to the pipe."""

@@ -20,12 +20,12 @@ def terminal_size(descriptor: int, environ: Mapping[str, str] | None = None) -> 
     """
     environ = os.environ if environ is None else environ
     try:
-        told = tuple(os.get_terminal_size(descriptor))
+        reported = tuple(os.get_terminal_size(descriptor))
     except (OSError, ValueError):
-        told = (0, 0)
+        reported = (0, 0)
     columns, rows = (
         size or _number(environ.get(name, "")) or default
-        for size, name, default in zip(told, ("COLUMNS", "LINES"), _DEFAULT, strict=True)
+        for size, name, default in zip(reported, ("COLUMNS", "LINES"), _DEFAULT, strict=True)
     )
     return columns, rows
 

@@ -1,4 +1,4 @@
-"""Which terminal there is, and how it is made as it was: without the driver's help, and without what draws."""
+"""The terminal of this process, and how it is restored without Textual or its driver."""
 
 from __future__ import annotations
 
@@ -8,15 +8,16 @@ import sys
 import termios
 from typing import Final, TextIO
 
-#: Reports of mouse, focus, paste and size off, keyboard protocol off; wrapping and cursor on; the main screen.
-_SANE: Final = (
+#: Switches off reports of mouse, focus, paste and size, and the keyboard protocol; switches on wrapping, the cursor and
+#: the main screen.
+_RESET: Final = (
     b"\x1b[?1000l\x1b[?1003l\x1b[?1015l\x1b[?1006l\x1b[?1004l\x1b[?2004l\x1b[?2048l\x1b[?2026l"
     b"\x1b[<u\x1b[?7h\x1b[0m\x1b[?1049l\x1b[?25h"
 )
 
 
 def output() -> TextIO | None:
-    """Return the stream that a dashboard can be drawn on, None without a terminal."""
+    """Return the stream for a dashboard, None without a terminal."""
     if sys.__stdin__ is None or not sys.__stdin__.isatty():
         return None
     for stream in (sys.__stdout__, sys.__stderr__):
@@ -37,14 +38,14 @@ class TerminalState:
                 self._attributes = termios.tcgetattr(self._fd)
 
     def _is_ours(self) -> bool:
-        """Return whether the shell has not taken the terminal: changing its settings would stop this process."""
+        """Whether this process has the terminal. Without it, changing the settings stops the process."""
         try:
             return self._fd is not None and os.tcgetpgrp(self._fd) == os.getpgrp()
-        except OSError:  # another session's, as in a test; or gone
+        except OSError:  # the terminal of another session, as in a test, or closed
             return True
 
     def restore(self) -> None:
-        """Make the terminal sane without the driver's help, and without ever waiting for it."""
+        """Restore the settings and reset the modes. Never waits for the terminal."""
         if self._fd is None or not self._is_ours():
             return
         with contextlib.suppress(OSError, termios.error):
@@ -53,6 +54,6 @@ class TerminalState:
                 termios.tcsetattr(self._fd, termios.TCSANOW, self._attributes)
         with contextlib.suppress(OSError):
             os.set_blocking(self._fd, False)
-            os.write(self._fd, _SANE)
+            os.write(self._fd, _RESET)
         with contextlib.suppress(OSError):
             os.set_blocking(self._fd, True)

@@ -59,16 +59,16 @@ def run_dashboard(engine: Engine, *, no_mouse: bool = False, title: str = "", de
         sanity.restore()
         defects.tell()
 
-    with defects, SignalWatcher(begin, hurry, last=last, over=lambda: not thread.alive) as ends, thread:
+    with defects, SignalWatcher(begin, hurry, cleanup=last, finished=lambda: not thread.alive) as ends, thread:
         app = _load(engine, EngineSource(thread, mailbox, engine.clock), title)
         if thread.alive and not asked:
             app.run(mouse=not no_mouse)
-        ends.begun()
+        ends.stopping()
         thread.end()
         if app.view.running and thread.alive:
             _say(app.view.running)
-    if ends.second is not None:
-        return 128 + ends.second
+    if ends.second_signal is not None:
+        return 128 + ends.second_signal
     for problem in (app.crash, thread.problem):
         if problem is not None:
             raise _told(problem)

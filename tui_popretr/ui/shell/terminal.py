@@ -86,7 +86,7 @@ class Terminal(TerminalDriver):
     def _stop(self) -> None:
         """Have the keeper stop, while this process goes on; without one, stop."""
         if job.is_kept():
-            job.give_up_terminal()
+            job.release_terminal()
         else:
             os.kill(os.getpid(), signal.SIGSTOP)
 
