@@ -1,1 +1,49 @@
-"""How a message becomes durable: groups of messages, their fsyncs, the journal, and recovery after a crash."""
+"""How a message becomes durable, and what happens to it when something fails on the way.
+
+Terminology:
+
+- *pending delivery* (pending.py): a message that was received completely, with its draft (delivery/sink.py) and its
+  record for the journal. Its `done` is called once: with None when the message is durable, else with the error.
+- *committer* (committer.py): one per process. It makes a *lane* for each device, and for each connection to a server or
+  command, so that a slow destination delays only its own messages.
+- *lane* (lane.py): a queue that is fair between maildrops (fair_queue.py), and the steps below, with threads of its own
+  (blocking.py).
+- *group*: the messages that a lane takes through the steps together. It is what waits when the disk is free.
+- *between its two commits*: a message that the journal has as DELIVERING and not yet as DELIVERED.
+
+The steps of a message that is delivered into a file. Each begins when the one before it is durable:
+
+    1  write      the draft writes the rest of its tmp file
+    2  sync       fsync of the file, then of the folders of its tmp name
+    3  commit     the journal records *delivering*: UID, identity, both paths, the text of the audit line
+    4  publish    the file gets its final name; then fsync of its folder
+    5  audit      the audit line is handed to the system
+    6  commit     the journal records *delivered*, in one transaction with *delivering* of the next group
+    7  done       `done` is called. Only now may the session send DELE
+
+A message for a server or a command (remote.py) has no file: steps 1 and 2 do nothing, step 4 sends it, and a group has
+one message. The draft is offered during step 3. At most the message between its two commits is sent twice.
+
+What an error at a step does, and the module that decides it:
+
+    write, sync     lane.py: the draft is aborted and `done` gets the error. The journal has no record.
+    commit (3)      *undecided*: the journal may have the record or not. A tmp file stays, `done` gets JournalError.
+    publish         if the destination refused: lane.py withdraws the record, then aborts the draft.
+                    After a timeout or an internal error the message may be published: the record stays *delivering*.
+    fsync, audit    the record stays *delivering*, and `done` gets the error.
+    commit (6)      `done` gets JournalError. The record is *delivering* or *delivered*.
+
+recovery.py decides what becomes of a record that stays *delivering*: it looks for the file when the next session opens
+the maildrop, and at the next start. In all these cases nothing is deleted from the server.
+
+After a failed commit the journal is broken. A tmp file may be removed only when the journal certainly has no record of
+it: recovery assumes that a mail reader has moved a missing file. So DeliveryServices.recover_journal
+(session/context.py) runs these steps before the next use of the journal:
+
+    1  committer.py, wait_until_none_publishing: no lane has a message between its two commits
+    2  keeper.py, reopen_if_broken: the journal is opened again; recovery.py publishes what has a record
+    3  committer.py, abort_undecided: undecided drafts without a record are aborted
+
+After a crash the next start recovers in the same way. Tmp files without a record are removed when a session first uses
+the destination (Sink.clean_orphans). docs/durability.md says for each step what is on disk afterwards.
+"""

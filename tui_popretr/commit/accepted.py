@@ -1,4 +1,4 @@
-"""Recipients who have messages already that others have refused."""
+"""Recipients that have accepted messages that other recipients refused."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from tui_popretr.mail.identity import Identity
 
 
 class AcceptedRecipients:
-    """What the journal knows of it, for one connection."""
+    """The journal's acceptances, for one connection."""
 
     def __init__(self, acceptances: Iterable[Acceptance] = ()) -> None:
         self._left = list(acceptances)
 
     def take(self, uid: str | None, identity: Identity) -> list[str]:
-        """Return who has a message, and do not tell it of another one: two identical mails are two (SPEC 5)."""
+        """Return the recipients of a message, and remove them: an identical message is sent to all recipients."""
         found: dict[str, Acceptance] = {}
         for each in self._left:
             if each.uid == uid and each.identity.same_as(identity):

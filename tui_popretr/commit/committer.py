@@ -1,8 +1,4 @@
-"""The committer: makes messages durable in groups, across all sessions, in the one order that loses nothing.
-
-Messages go through lanes, one for each device or connection, so that a destination that is slow keeps only its own
-waiting; the lanes share the journal's transactions (lane.py, keeper.py, docs/decisions/0005-group-commit.md).
-"""
+"""The committer: makes the messages of all sessions durable, in lanes (docs/decisions/0005-group-commit.md)."""
 
 from __future__ import annotations
 
@@ -19,16 +15,18 @@ from tui_popretr.commit.pending import PendingDelivery, abort
 from tui_popretr.delivery.sink import Sink
 from tui_popretr.journal.journal import Journal
 
-#: A group is at most so many messages, and a 16th of the files that the process may have open (a lane has up to twice
-#: as many); so many threads sync the files of a device.
+#: Messages in a group, at most. A group also has at most a 16th of the files that the process may open, since a lane
+#: may have twice as many open.
 GROUP = 512
+#: Threads that fsync files of one device.
 THREADS = 4
 
 
 class Committer:
-    """One a process. `audit` writes audit lines through to the system before it returns; it is called in a thread.
+    """One per process.
 
-    `timeout`: seconds after which a device that does not answer is given up for the messages concerned.
+    `audit` hands audit lines to the system before it returns; it is called in a thread. `timeout`: seconds for a call
+    that uses a device. When it expires, the messages of that call fail.
     """
 
     def __init__(
@@ -43,7 +41,7 @@ class Committer:
         self._nursery: trio.Nursery | None = None
 
     def lane(self, sink: Sink) -> Lane:
-        """Return the lane for a sink's messages; it lives as long as somebody holds it or it has work."""
+        """Return the lane for a sink's messages. It exists while it is referenced or has work."""
         lane = self._lanes.get(sink.lane)
         if lane is None:
             threads, group = (1, 1) if sink.remote else (THREADS, _group())
@@ -56,7 +54,7 @@ class Committer:
         return lane
 
     async def run(self) -> None:
-        """Work until close(). Cancelling it leaves what is unfinished to the recovery of the next session."""
+        """Work until close(). After a cancellation, recovery finishes the deliveries that were interrupted."""
         async with trio.open_nursery() as nursery:
             self._nursery = nursery
             for lane in list(self._lanes.values()):
@@ -64,21 +62,20 @@ class Committer:
             await self._closing.wait()
 
     def close(self) -> None:
-        """No further parcel comes: run() ends when all are done."""
+        """Accept no further messages; run() ends when all are done."""
         self._closing.set()
         for lane in list(self._lanes.values()):
             lane.close()
 
     async def wait_until_none_publishing(self) -> None:
-        """Return when no message is between its two commits: before a journal that broke is reopened and recovered."""
+        """Wait until no message is between its two commits. Necessary before a broken journal is reopened."""
         while self._shared.publishing:
             await self._shared.published.wait()
 
     async def abort_undecided(self) -> None:
-        """Remove the files of messages over which the journal failed, once it has been reopened and recovered.
+        """Abort the undecided drafts without a record. The journal must have been reopened and recovered.
 
-        Recovery has published what the journal has records of (SPEC 5); where it could not, the file stays. Raises
-        JournalError.
+        Recovery has published those with a record. If it could not, the record and the file stay. Raises JournalError.
         """
         if self._shared.undecided:
             undecided = list(self._shared.undecided)

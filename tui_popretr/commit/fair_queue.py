@@ -1,4 +1,4 @@
-"""What waits in a lane, taken in turns between the maildrops: who has much keeps nobody else waiting."""
+"""The queue of a lane, fair between maildrops: a maildrop with many messages does not delay the others."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from tui_popretr.commit.pending import PendingDelivery
 
 
 class FairQueue:
-    """Parcels in the order in which they are to be taken: of each maildrop first come, first served."""
+    """Pending deliveries; within a maildrop first come, first served."""
 
     def __init__(self) -> None:
-        self._of: OrderedDict[int, deque[PendingDelivery]] = OrderedDict()  # by the journal's number; none is empty
+        self._of: OrderedDict[int, deque[PendingDelivery]] = OrderedDict()  # by the maildrop's id; no deque is empty
 
     def __bool__(self) -> bool:
         return bool(self._of)
@@ -20,15 +20,15 @@ class FairQueue:
         self._of.setdefault(delivery.record.maildrop, deque()).append(delivery)
 
     def take(self, most: int) -> list[PendingDelivery]:
-        """Remove and return up to so many: half of that at most of a maildrop, then of the next.
+        """Remove and return at most `most` messages, at most half of them from one maildrop.
 
-        Not one of each: a group has to fsync the folders of all who are in it.
+        Not one message per maildrop: the folders of all maildrops in a group have to be fsynced.
         """
         share = -(-most // 2)
         taken: list[PendingDelivery] = []
         while self._of and len(taken) < most:
             maildrop, deliveries = self._of.popitem(last=False)
             taken += (deliveries.popleft() for _ in range(min(share, most - len(taken), len(deliveries))))
-            if deliveries:  # behind all the others
+            if deliveries:  # after all others
                 self._of[maildrop] = deliveries
         return taken

@@ -1,7 +1,4 @@
-"""The journal's keeper: one thread at a time, in transactions that all who wait share.
-
-A journal that broke is reopened and recovered before further use.
-"""
+"""The keeper of the open journal: runs jobs in a thread, in shared transactions, and reopens a broken journal."""
 
 from __future__ import annotations
 
@@ -21,7 +18,7 @@ from tui_popretr.journal.journal import Journal
 from tui_popretr.journal.records import Maildrop, Record
 
 T = TypeVar("T")
-#: Told how a use went: what went wrong, or None.
+#: Called with the error of a job, or None.
 JobCallback = Callable[[BaseException | None], object]
 
 #: Seconds in which a destination must answer when interrupted deliveries are looked up.
@@ -32,21 +29,21 @@ CLOSE_TIMEOUT = 1.0
 
 @dataclass(slots=True, eq=False)
 class _Job(Generic[T]):
-    """A use of the journal that somebody waits for."""
+    """A function of the journal that a task or thread waits for."""
 
     function: Callable[[Journal], T]
     done: trio.Event = field(default_factory=trio.Event)
-    result: list[T] = field(default_factory=list)  # one, or none yet
+    result: list[T] = field(default_factory=list)  # empty until it is done
     problem: BaseException | None = None
 
     def run(self, journal: Journal) -> None:
         try:
             self.result.append(self.function(journal))
-        except BaseException as problem:  # noqa: BLE001 - it is for who waits, and the others do not suffer
+        except BaseException as problem:  # noqa: BLE001 - reported to the caller; other jobs continue
             self.problem = problem
 
     def outcome(self) -> T:
-        """Return or raise what it made, when it is done."""
+        """Return the result, or raise the error."""
         if self.problem is not None:
             raise self.problem
         return self.result[0]
@@ -61,12 +58,12 @@ class JournalFuture(Generic[T]):
     _is_done: threading.Event = field(default_factory=threading.Event)
 
     def result(self) -> T:
-        """Wait until it is made, and durable. Raises what JournalKeeper.run() does."""
+        """Wait until the job is done and durable. Raises what JournalKeeper.run() raises."""
         self._is_done.wait()
         return self.use.outcome()
 
     def set_done(self) -> None:
-        """Tell of it."""
+        """Wake the thread that waits, and call the callback."""
         self._is_done.set()
         if self.callback is not None:
             self.callback(self.use.problem)
@@ -92,19 +89,19 @@ class JournalKeeper:
         self._now = now
         self._disks = disks or BlockingWorkers(LOOKUP_TIMEOUT)
         self._journal: Journal | None = None
-        self._opening: Journal | None = None  # open, and not recovered yet
-        self._opened = False  # at any time
+        self._opening: Journal | None = None  # open, not recovered yet
+        self._opened = False  # at least once
         self._limiter = trio.CapacityLimiter(1)
         self._turn = trio.Lock()
-        self._exclusive = threading.Lock()  # held by whoever uses the journal, in whatever thread
+        self._exclusive = threading.Lock()  # held while the journal is in use, in any thread
         self._submitted: deque[JournalFuture[Any]] = deque()  # by threads
-        self._recovering = False  # it is being opened: what threads ask for waits
+        self._recovering = False  # it is being opened: submitted jobs wait
         self._waiting: list[_Job[Any]] = []
         self._working = False
 
     @property
     def journal(self) -> Journal:
-        """The open journal, for what needs no disk (ids). Raises JournalError when there is none."""
+        """The open journal, for calls without I/O (ids). Raises JournalError if it is not open."""
         if self._journal is None:
             raise JournalError("the journal is not open")
         return self._journal
@@ -115,9 +112,9 @@ class JournalKeeper:
         return self._journal is not None and not self._journal.broken
 
     async def open(self, opened: Callable[[], None] = lambda: None) -> list[Recovered]:
-        """Open the journal and finish what a crash left unfinished. Raises JournalError.
+        """Open the journal and finish the interrupted deliveries. Raises JournalError.
 
-        `opened` is called in between, in the thread: when the journal is ours, and before audit lines are written.
+        `opened` is called in the thread when the journal is locked, before audit lines are written.
         """
         async with self._turn:
             return await self._open(opened)
@@ -127,11 +124,11 @@ class JournalKeeper:
 
         Nothing may be between its two commits (Committer.wait_until_none_publishing()).
         """
-        async with self._turn:  # another session may have done it meanwhile
+        async with self._turn:  # another session may have reopened it
             return [] if self.sound else await self._open(lambda: None)
 
     async def run(self, use: Callable[[Journal], T]) -> T:
-        """Call `use` with the journal, in a thread, alone; what it wrote is durable on return.
+        """Call `use` with the journal in a thread. What it has written is durable on return.
 
         Raises JournalError, and what `use` raises. After an error some of it may have been written.
         """
@@ -139,7 +136,7 @@ class JournalKeeper:
         self._waiting.append(waiting)
         if not self._working:
             self._working = True
-            # A task of nobody's: who is cancelled must not end it for the others.
+            # A system task: the cancellation of one caller must not end it for the others.
             trio.lowlevel.spawn_system_task(self._work)
         try:
             await waiting.done.wait()
@@ -150,9 +147,9 @@ class JournalKeeper:
         return waiting.outcome()
 
     def submit(self, use: Callable[[Journal], T], callback: JobCallback | None = None) -> JournalFuture[T]:
-        """The same for a thread: what is returned at once has the result when that is durable.
+        """The same for other threads. Returns at once; the future has the result when it is durable.
 
-        `callback` is called then, in the journal's thread and before another use, with what went wrong or None.
+        `callback` is then called in the journal's thread, before the next job, with the error or None.
         """
         futures = JournalFuture(_Job(use), callback)
         self._submitted.append(futures)
@@ -162,11 +159,11 @@ class JournalKeeper:
     def _start_submitted(self) -> None:
         try:
             trio.lowlevel.start_thread_soon(lambda: self._exclusively(self._run_all), lambda _: None, "journal")
-        except RuntimeError:  # there is no thread to be had
+        except RuntimeError:  # no thread can be started
             self._exclusively(self._run_all)
 
     async def _work(self) -> None:
-        """Do what is waited for, until nothing is."""
+        """Run jobs until none is waiting."""
         try:
             while self._waiting:
                 async with self._turn:
@@ -180,12 +177,12 @@ class JournalKeeper:
     async def _run_in_thread(self, uses: list[_Job[Any]]) -> None:
         try:
             await self._in_thread(lambda: self._run_all(uses))
-        except Exception as problem:  # noqa: BLE001 - there is no thread to be had: not the end of the program
+        except Exception as problem:  # noqa: BLE001 - no thread can be started: the jobs fail
             for use in uses:
                 use.problem = problem
 
     def _run_all(self, uses: Sequence[_Job[Any]] = ()) -> None:
-        """Make these and all that threads have asked for, in one transaction."""
+        """Run these and all submitted jobs in one transaction."""
         futures = [] if self._recovering else [self._submitted.popleft() for _ in range(len(self._submitted))]
         uses = [*uses, *(each.use for each in futures)]
         if uses:
@@ -204,7 +201,7 @@ class JournalKeeper:
                 use.problem = use.problem or problem
 
     async def open_maildrop(self, key: Maildrop) -> tuple[int, list[Recovered]]:
-        """Return the journal's number for a maildrop, with what was unfinished in it recovered. Raises JournalError."""
+        """Return the id of a maildrop, with its interrupted deliveries recovered. Raises JournalError."""
 
         def find(journal: Journal) -> tuple[int, list[tuple[int, Record]]]:
             number = journal.maildrop(key)
@@ -217,7 +214,7 @@ class JournalKeeper:
         return number, results
 
     async def close(self) -> None:
-        """Close the journal; harmless when it is closed. A disk that hangs is not waited for."""
+        """Close the journal, within CLOSE_TIMEOUT. May be called again."""
         with trio.move_on_after(CLOSE_TIMEOUT, shield=True):
             try:
                 await self._in_thread(self._close)
@@ -225,7 +222,7 @@ class JournalKeeper:
                 self._close()
 
     async def _in_thread(self, function: Callable[[], T]) -> T:
-        # Who is cancelled does not wait for the disk; the next use does, for the limiter's one place.
+        # After a cancellation the call goes on. The limiter has one thread, so the next job waits for it.
         do, limiter = self._exclusively, self._limiter
         try:
             return await trio.to_thread.run_sync(do, function, limiter=limiter, abandon_on_cancel=True)
@@ -243,7 +240,7 @@ class JournalKeeper:
         try:
             return await self._open_and_recover(opened)
         except Exception:
-            await self._in_thread(self._close)  # never here: after a cancellation a thread may still be using it
+            await self._in_thread(self._close)  # only in that thread, which may still be using it after a cancellation
             raise
         finally:
             self._recovering = False
@@ -266,7 +263,7 @@ class JournalKeeper:
         return journal, journal.delivering()
 
     async def _look_up(self, interrupted: list[tuple[int, Record]]) -> list[Recovered]:
-        """Look up each folder in a thread of its own: one that hangs makes its own messages wait, and no others."""
+        """Look up each folder in a thread of its own: one that hangs delays only its own messages."""
         folders: dict[str, list[tuple[int, Record]]] = {}
         for entry in interrupted:
             folders.setdefault(os.path.dirname(entry[1].final or ""), []).append(entry)
@@ -280,7 +277,7 @@ class JournalKeeper:
                     return
             except DestinationTimeout as silence:
                 problem = silence
-            except Exception as defect:  # noqa: BLE001 - it costs the messages of this folder a session, and no others
+            except Exception as defect:  # noqa: BLE001 - the other folders are not concerned
                 problem = unexpected(defect, folder)
             results.extend(Recovered(owner, record, RecoveryResult.UNKNOWN, problem) for owner, record in entries)
 
@@ -290,7 +287,7 @@ class JournalKeeper:
         return results
 
     def _close(self) -> None:
-        """Close what is open, and what was being opened when somebody lost patience. Only in the journal's thread."""
+        """Close the open journal, and one whose opening was cancelled. Only in the journal's thread."""
         journals, self._journal, self._opening = (self._journal, self._opening), None, None
         for journal in journals:
             if journal is not None:
@@ -300,14 +297,14 @@ class JournalKeeper:
 _RECOVERIES = {
     RecoveryResult.FOUND: "was delivered already",
     RecoveryResult.PUBLISHED: "is delivered now",
-    RecoveryResult.CONSUMED: "was delivered already and a mail reader has taken it",
-    RecoveryResult.REDELIVER: "was not delivered and will come again",
-    RecoveryResult.IN_DOUBT: "was being handed over, the receiving server or command may have it; it is sent again",
-    RecoveryResult.UNKNOWN: "may have been delivered, its place cannot be looked at",
+    RecoveryResult.CONSUMED: "was delivered already, and a mail reader has taken it",
+    RecoveryResult.REDELIVER: "was not delivered, and will be retrieved again",
+    RecoveryResult.IN_DOUBT: "was being sent, and the server or command may have it; it will be sent again",
+    RecoveryResult.UNKNOWN: "may have been delivered, but its folder cannot be examined",
 }
 
 
 def recovery_text(recovered: Recovered) -> str:
-    """Return a sentence about an interrupted delivery, for the program's log."""
+    """Return a sentence about an interrupted delivery, for the log."""
     text = f"interrupted delivery of message {recovered.record.id} recovered: it {_RECOVERIES[recovered.outcome]}"
     return f"{text} ({recovered.error})" if recovered.error is not None else text

@@ -1,13 +1,6 @@
-"""A lane: the messages for one device or connection, made durable in groups.
+"""A lane: takes the messages for one device or connection through the steps of the package docstring, in groups.
 
-For each message: file written and fsynced, its folders fsynced, *delivering* committed, published (rename), folder
-fsynced, audit line written, *delivered* committed; only then is the session told, which may then send DELE (SPEC 5).
-
-Groups keep fsync from being the bottleneck: whatever is waiting when the disk is free is the next group. Three stages
-overlap: while one group is published, the next is made durable, and what comes behind it is written. One transaction
-carries the *delivered* of one group and the *delivering* of the next.
-
-What goes to a server or a program has no files, and goes one by one (handover.py).
+Three stages overlap: while one group is published, the next one is fsynced, and the messages after it are written.
 """
 
 from __future__ import annotations
@@ -31,24 +24,24 @@ from tui_popretr.errors import DeliveryFailed, DestinationTimeout, JournalError,
 from tui_popretr.faultpoints import Step
 from tui_popretr.journal.records import DeliveredMark
 
-#: Octets of finished messages that may wait in memory, in a lane; beyond that readers wait.
+#: Octets of received messages that may wait in memory, per lane. When it is exceeded, put() waits.
 MEMORY = 2 * 1024 * 1024
-#: So many messages at most are written at once, before the next stage may have them.
+#: Messages that are written in one call before the next stage gets them.
 BATCH = 64
-#: A lane without work ends after so many seconds.
+#: Seconds after which a lane without work ends.
 IDLE = 5.0
 
 
 @dataclass(slots=True)
 class Shared:
-    """What all lanes share."""
+    """The state that all lanes share."""
 
     keeper: JournalKeeper
     audit: Callable[[Sequence[str]], None]
     audit_disk: BlockingWorker
-    #: The journal failed over them: it may have their records or not.
+    #: A commit of their records failed: the journal may have them or not.
     undecided: list[PendingDelivery] = field(default_factory=list)
-    #: So many lanes have messages between their two commits; `published` is set when that changes.
+    #: The number of lanes with messages between their two commits. `published` is set when it decreases.
     publishing: int = 0
     published: trio.Event = field(default_factory=trio.Event)
 
@@ -59,7 +52,7 @@ class Shared:
 
 
 class Lane:
-    """Made by the committer. It works while there is something to do: `start` is asked for that."""
+    """Made by the committer. `start` is called when there is work and run() has to be started."""
 
     def __init__(
         self,
@@ -91,10 +84,10 @@ class Lane:
         return bool(self._waiting)
 
     async def put(self, delivery: PendingDelivery) -> None:
-        """Hand a message over; waits while too much is waiting in memory."""
+        """Add a message; waits while MEMORY is exceeded."""
         delivery.buffered = delivery.draft.pending
         if self._full_with(delivery):
-            async with self._admission:  # who has filled the room comes back to the end of the queue
+            async with self._admission:  # first come, first served
                 while self._full_with(delivery):
                     self._room = trio.Event()
                     await self._room.wait()
@@ -107,18 +100,18 @@ class Lane:
         return bool(self._buffered) and self._buffered + delivery.buffered > MEMORY
 
     def close(self) -> None:
-        """No further parcel comes: the lane ends when all are done."""
+        """Add no further messages; run() ends when all are done."""
         self._closing = True
         self._arrived.set()
 
     async def run(self) -> None:
-        """Work until there has been nothing to do for a while."""
+        """Work until the queue has been empty for IDLE seconds."""
         try:
             await (self._hand_over_groups() if self._remote else self._work_in_stages())
         finally:
             self._set_publishing(False)
             self.running = False
-        self._start(self)  # what came when the first stage had ended already
+        self._start(self)  # for messages that arrived after the first stage had ended
 
     async def _work_in_stages(self) -> None:
         written, to_sync = trio.open_memory_channel[list[PendingDelivery]](max(self._group // BATCH - 1, 0))
@@ -142,7 +135,7 @@ class Lane:
                     await written.send(good)
 
     async def _something_waits(self) -> bool:
-        """Wait for messages; False when it is time to end."""
+        """Wait for messages; return False when the lane is to end."""
         while not self._waiting:
             if self._closing:
                 return False
@@ -154,7 +147,7 @@ class Lane:
         return True
 
     async def _write(self, group: list[PendingDelivery]) -> list[PendingDelivery]:
-        """Write the files, which starts the disk on them; return the parcels for which that went well."""
+        """Write the files and start the writeback; return the messages without an error."""
         problems: dict[int, PopretrError] = {}
         await self._each(group, "write_out", problems, cleanup=abort)
         return await self._good(group, problems)
@@ -178,10 +171,10 @@ class Lane:
                     await prepared.send(good)
 
     async def _sync(self, group: list[PendingDelivery]) -> list[PendingDelivery]:
-        """fsync the files and the folders they are in; return the parcels that are durable so far."""
+        """fsync the files and their folders; return the messages without an error."""
         problems: dict[int, PopretrError] = {}
-        # With the first, the file system's journal goes to disk for all of them: what is left is short, and the disk
-        # can do several at once.
+        # The first fsync writes the file system's journal, which covers all files. The other fsyncs are then short, and
+        # run in parallel.
         await self._sync_files(group[:1], problems)
         share = -(-len(group) // self._threads)
         async with trio.open_nursery() as nursery:
@@ -208,7 +201,7 @@ class Lane:
                 try:
                     group = prepared.receive_nowait()
                 except trio.WouldBlock:
-                    # Nothing to share the transaction with: what is published becomes delivered now.
+                    # There is no next group to share the transaction with.
                     await self._commit([], published)
                     published = []
                     try:
@@ -224,7 +217,7 @@ class Lane:
                     published = []
 
     async def _commit(self, delivering: list[PendingDelivery], delivered: list[PendingDelivery]) -> bool:
-        """One transaction. Where it fails nothing is deleted anywhere: tmp files stay for the recovery to judge."""
+        """Make one transaction; return whether it succeeded. After an error the tmp files stay for recovery."""
         if not delivering and not delivered:
             self._set_publishing(False)
             return True
@@ -252,7 +245,7 @@ class Lane:
         return problem is None
 
     async def _publish(self, group: list[PendingDelivery]) -> list[PendingDelivery]:
-        """Rename, fsync the folders, write the audit lines; return the parcels for which all that went well."""
+        """Rename, fsync the folders, write the audit lines; return the messages without an error."""
         problems: dict[int, PopretrError] = {}
         await self._each(group, "publish", problems)
         refused = [delivery for delivery in group if _is_refusal(problems.get(delivery.record.id))]
@@ -263,7 +256,7 @@ class Lane:
             {delivery.record.id: delivery.draft.folders_after() for delivery in published}, problems
         )
         faultpoints.reached(Step.NEW_SYNCED)
-        # After a failed fsync the names may be on disk or not: the record stays *delivering* and recovery looks.
+        # After a failed fsync the names may be on disk or not: the records stay *delivering* until recovery.
         good = [delivery for delivery in group if delivery.record.id not in problems]
         for delivery in group:
             if delivery.record.id in problems:
@@ -286,9 +279,9 @@ class Lane:
             faultpoints.reached(Step.AUDITED)
 
     async def _withdraw(self, failed: list[PendingDelivery], problems: dict[int, PopretrError]) -> None:
-        """Take back what could not be published: first the record, then the file.
+        """Remove the records of messages that were not published, then their files.
 
-        The other way round a crash in between would look to recovery like a message that a mail reader took.
+        In the other order, after a crash in between, recovery would assume that a mail reader took the message.
         """
         accepted = {
             delivery.record.id: problem.accepted
@@ -306,12 +299,12 @@ class Lane:
         for delivery in failed:
             delivery.finish(problems[delivery.record.id])
 
-    # --- to a server or program, all three in one ---------------------------------------------------------------------
+    # --- to a server or command: all stages in one --------------------------------------------------------------------
 
     async def _hand_over_groups(self) -> None:
         delivered: list[PendingDelivery] = []
         while True:
-            if not self._waiting:  # nothing to share the transaction with
+            if not self._waiting:  # there is no next message to share the transaction with
                 await self._commit([], delivered)
                 delivered = []
             if not await self._something_waits():
@@ -319,7 +312,7 @@ class Lane:
             delivered = await self._deliver(self._waiting.take(BATCH), delivered)
 
     async def _deliver(self, group: list[PendingDelivery], delivered: list[PendingDelivery]) -> list[PendingDelivery]:
-        """Hand these over, and make what was before delivered; return what has become that since."""
+        """Send a group. `delivered` was sent before, and is committed with the first; return the last one sent."""
         token = trio.lowlevel.current_trio_token()
 
         def on_commit(delivery: PendingDelivery, before: list[PendingDelivery], problem: BaseException | None) -> None:
@@ -332,14 +325,14 @@ class Lane:
             while (failure := await self._disk.run(remote.run)) is not None:
                 await self._end(failure)
         finally:
-            remote.stop()  # who is cancelled does not wait for the thread, nor is any more sent
+            remote.stop()  # after a cancellation the thread sends nothing more, and is not waited for
         self._set_publishing(bool(remote.delivered))
         return remote.delivered
 
     def _on_commit(
         self, delivery: PendingDelivery, before: list[PendingDelivery], problem: BaseException | None
     ) -> None:
-        """Note the end of a transaction."""
+        """Take the result of a transaction."""
         self._buffered -= delivery.buffered
         self._room.set()
         if problem is None or isinstance(problem, PopretrError):  # else it ends the program
@@ -347,7 +340,7 @@ class Lane:
                 each.finish(problem)
 
     async def _end(self, failure: RemoteFailure) -> None:
-        """Withdraw what was refused. What may have been delivered stays *delivering*."""
+        """Withdraw a message that was refused. One that may have been delivered stays *delivering*."""
         delivery, problem = failure.delivery, failure.problem
         if not failure.recorded:
             self._shared.undecided.append(delivery)
@@ -358,7 +351,7 @@ class Lane:
     # --- helpers ------------------------------------------------------------------------------------------------------
 
     async def _good(self, group: list[PendingDelivery], problems: dict[int, PopretrError]) -> list[PendingDelivery]:
-        """Return the parcels without a problem; the others are ended, and nothing of them stays behind."""
+        """Return the messages without an error. Abort and finish the others."""
         failed = [delivery for delivery in group if delivery.record.id in problems]
         if failed:
             await self._abort([each for each in failed if not isinstance(problems[each.record.id], DestinationTimeout)])
@@ -380,7 +373,7 @@ class Lane:
         problems: dict[int, PopretrError],
         cleanup: Callable[[list[PendingDelivery]], None] | None = None,
     ) -> None:
-        """Do a step for all drafts. `cleanup` cleans up after a call that nobody waits for any more."""
+        """Call a method of all drafts. `cleanup` is called after a call that has timed out."""
         found: dict[int, PopretrError] = {}
         try:
             await self._disk.run(_each, deliveries, step, found, cleanup=cleanup and partial(cleanup, deliveries))
@@ -395,7 +388,7 @@ class Lane:
                 await self._disk.run(abort, deliveries, cleanup=partial(abort, deliveries))
 
     async def _sync_folders(self, wanted: dict[int, Iterable[str]], problems: dict[int, PopretrError]) -> None:
-        """fsync each folder once; note a failure for every message that needed it."""
+        """fsync each folder once. A failure counts for every message that needs the folder."""
         users: dict[str, list[int]] = {}
         for record, folders in wanted.items():
             for folder in folders:
@@ -418,18 +411,18 @@ class Lane:
 
 
 def _each(deliveries: list[PendingDelivery], step: str, problems: dict[int, PopretrError]) -> None:
-    """Do a step for all drafts; one that fails costs the others nothing."""
+    """Call a method of all drafts; errors of one draft do not concern the others."""
     for delivery in deliveries:
         try:
             getattr(delivery.draft, step)()
         except PopretrError as problem:
             problems[delivery.record.id] = problem
-        except Exception as defect:  # noqa: BLE001 - of one destination, perhaps
+        except Exception as defect:  # noqa: BLE001 - other destinations may work
             problems[delivery.record.id] = internal_error(defect)
 
 
 def _is_refusal(problem: PopretrError | None) -> bool:
-    """Whether the message was surely not published."""
+    """Whether the message was certainly not published."""
     return isinstance(problem, DeliveryFailed) and not isinstance(problem, DestinationTimeout)
 
 

@@ -1,4 +1,4 @@
-"""A message received whole, on its way to being durable."""
+"""A message that was received completely and is to be made durable."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from tui_popretr.journal.records import NewRecord
 class PendingDelivery:
     """A draft and its record for the journal.
 
-    `done` is called once, in the engine's thread: with None when it is durable and the journal knows it, else with why
-    not.
+    `done` is called once, in the engine's thread: with None when the message is durable and recorded as delivered, else
+    with the error. `buffered`: octets in memory when it was queued.
     """
 
     draft: Draft
@@ -24,18 +24,18 @@ class PendingDelivery:
     buffered: int = 0
 
     def finish(self, problem: PopretrError | None) -> None:
-        # Who made the parcel knows it from within `done`: the two would stay until garbage is looked for.
+        # `done` refers to this object: without this the two would wait for the garbage collector.
         done, self.done = self.done, None
         if done is not None:
             done(problem)
 
 
 def internal_error(defect: Exception) -> PopretrError:
-    """Return what is told of a defect that costs a message."""
+    """Return the error to report for a defect that concerns a message."""
     return PopretrError(f"internal error: {type(defect).__name__}: {defect}", advice="please report this")
 
 
 def abort(deliveries: Iterable[PendingDelivery]) -> None:
-    """Leave nothing of the drafts behind. Blocking."""
+    """Abort the drafts. Blocking."""
     for delivery in deliveries:
         delivery.draft.abort()

@@ -1,7 +1,7 @@
-"""What becomes of interrupted deliveries: the journal's *delivering* records, looked up on disk (SPEC 5).
+"""Recovery: finds the files of interrupted deliveries, publishes them if necessary, and records the results.
 
-In three steps, because the disk of a destination may hang, and the journal must not hang with it: journal.delivering(),
-look_up() without the journal, record_results().
+Three steps, so that a destination that hangs does not block the journal: journal.delivering(), look_up() without the
+journal, record_results().
 """
 
 from __future__ import annotations
@@ -21,19 +21,20 @@ from tui_popretr.journal.journal import Journal
 from tui_popretr.journal.records import DeliveredMark, Record
 from tui_popretr.text import visible
 
-#: Maildir readers clean tmp after 36 hours: a younger message that is nowhere was published and a reader took it.
+#: Seconds. Mail readers remove files from tmp after 36 hours. A younger message without a file was published, and a
+#: mail reader has moved it.
 CONSUMED_WITHIN: Final = 30 * 3600
 
 
 class RecoveryResult(Enum):
-    """What recovery found out, and did."""
+    """The result of the recovery of one message."""
 
-    FOUND = "found"  # published and only not recorded: delivered
-    PUBLISHED = "published"  # it was still unfinished: published now, delivered
-    CONSUMED = "consumed"  # nowhere, and young: a reader took it, delivered
-    REDELIVER = "redeliver"  # nowhere, and old, or never published: forgotten, it will be delivered again
-    IN_DOUBT = "in doubt"  # it was being handed to a server or command that may have it: forgotten, it may come twice
-    UNKNOWN = "unknown"  # its place cannot be looked at: the record stays, its message must wait
+    FOUND = "found"  # it was published, and only not recorded: delivered
+    PUBLISHED = "published"  # it was unfinished, and is published now: delivered
+    CONSUMED = "consumed"  # it has no file and is young, so a mail reader took it: delivered
+    REDELIVER = "redeliver"  # lost, or never published: it will be retrieved again
+    IN_DOUBT = "in doubt"  # it was being sent to a server or command: it will be sent again
+    UNKNOWN = "unknown"  # its folder cannot be examined: the record stays
 
     @property
     def delivered(self) -> bool:
@@ -42,7 +43,10 @@ class RecoveryResult(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Recovered:
-    """One interrupted delivery. `record` is as it was before; `error` says why the outcome is UNKNOWN."""
+    """One interrupted delivery. `record` is from before the recovery; `error` is the reason of UNKNOWN.
+
+    A client with an UNKNOWN outcome must not retrieve: the message may have been delivered.
+    """
 
     maildrop: int
     record: Record
@@ -51,10 +55,13 @@ class Recovered:
 
 
 def look_up(interrupted: Iterable[tuple[int, Record]], now: int) -> list[Recovered]:
-    """Find what became of interrupted deliveries, and publish what is still unfinished, durably. Blocking."""
+    """Find interrupted deliveries on disk, and publish those that are unfinished, durably. Blocking.
+
+    No other task may be working on them. `now` is epoch seconds.
+    """
     publishes = InterruptedPublish()
     found = [_look_up_one(owner, record, publishes, now) for owner, record in interrupted]
-    # Each folder once, and only when the last name has been given in it: a later one would not be durable.
+    # Each folder once, after the last rename in it.
     failures = {folder: _sync(folder) for folder in dict.fromkeys(folder for _, folder in found if folder is not None)}
     results = [
         result
@@ -68,7 +75,10 @@ def look_up(interrupted: Iterable[tuple[int, Record]], now: int) -> list[Recover
 
 
 def record_results(journal: Journal, results: Sequence[Recovered], audit: Callable[[Sequence[str]], None]) -> None:
-    """Record what was found. Blocking. Raises JournalError, and what `audit` raises."""
+    """Record the results. Blocking. Raises JournalError, and what `audit` raises.
+
+    `audit` gets the audit lines, marked "(recovered)", before the journal records them; it hands them to the system.
+    """
     delivered = [result.record for result in results if result.outcome.delivered]
     if delivered:
         audit([f"{record.audit} (recovered)" for record in delivered if record.audit is not None])
@@ -84,7 +94,7 @@ def record_results(journal: Journal, results: Sequence[Recovered], audit: Callab
 
 
 def _look_up_one(owner: int, record: Record, publishes: InterruptedPublish, now: int) -> tuple[Recovered, str | None]:
-    """What became of one, and the folder to be fsynced before that is true."""
+    """Return the result, and the folder to be fsynced first."""
     if record.tmp is None or record.final is None:  # SMTP or a command
         return Recovered(owner, record, RecoveryResult.IN_DOUBT), None
     try:
@@ -93,7 +103,7 @@ def _look_up_one(owner: int, record: Record, publishes: InterruptedPublish, now:
         return Recovered(owner, record, RecoveryResult.UNKNOWN, delivery_failed(error, "finish", record.final)), None
     except DeliveryFailed as error:
         return Recovered(owner, record, RecoveryResult.UNKNOWN, error), None
-    except Exception as defect:  # noqa: BLE001 - it costs this message's client a session, and the others nothing
+    except Exception as defect:  # noqa: BLE001 - the other messages are not concerned
         return Recovered(owner, record, RecoveryResult.UNKNOWN, unexpected(defect, record.final)), None
     if where is FileState.EMPTY and record.octets == 0:
         where = FileState.PUBLISHED
@@ -119,7 +129,7 @@ def _sync(folder: str) -> DeliveryFailed | None:
 
 
 def unexpected(defect: Exception, path: str) -> DeliveryFailed:
-    """Return the error to report for a defect that concerns what is interrupted at a path."""
+    """Return the error to report for a defect in the recovery of a message."""
     return DeliveryFailed(
         f"cannot finish {visible(path)}: internal error: {type(defect).__name__}: {defect}",
         advice="please report this",

@@ -1,8 +1,8 @@
-"""Messages handed to a server or program, one after the other, by one thread.
+"""Messages to a server or command, one after the other, in one thread.
 
-Each is offered while the journal writes its record, together with the *delivered* of the one before, and ended when
-that is durable: at most one message is ever between its two commits (SPEC 5). The thread asks the journal's thread
-directly and stays until all is done, because a change of threads by way of trio takes as long as a small message.
+Each message is offered while the journal writes its record together with *delivered* of the one before, and its end is
+sent when that is durable. So at most one message is between its two commits. The thread uses the journal's thread
+directly: a change of threads through trio takes as long as a small message.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from tui_popretr.errors import JournalError, PopretrError
 from tui_popretr.faultpoints import Step
 from tui_popretr.journal.records import DeliveredMark
 
-#: Told of each transaction, in the journal's thread: the message whose *delivering* was in it, those whose *delivered*
-#: was, and why it failed, or None.
+#: Called after each transaction, in the journal's thread, with the message that became *delivering*, those that became
+#: *delivered*, and the error or None.
 OnCommit = Callable[[PendingDelivery, list[PendingDelivery], BaseException | None], None]
 
 
 @dataclass(frozen=True, slots=True)
 class RemoteFailure:
-    """A message that was not delivered, and why. `recorded`: the journal has it as *delivering*; else nobody knows."""
+    """A message that was not delivered. `recorded`: the journal has it as *delivering*; otherwise it may have it."""
 
     delivery: PendingDelivery
     problem: PopretrError
@@ -34,18 +34,18 @@ class RemoteFailure:
 
 @dataclass(slots=True)
 class RemoteDelivery:
-    """A row of messages, for one thread at a time."""
+    """A sequence of messages. For one thread at a time."""
 
     keeper: JournalKeeper
     audit: Callable[[Sequence[str]], None]
     on_commit: OnCommit
     waiting: deque[PendingDelivery]
-    #: The message that has been handed over and is not recorded as delivered yet, if there is one.
+    #: The message that was sent and is not recorded as delivered yet, if there is one.
     delivered: list[PendingDelivery]
     _stopped: bool = field(default=False, init=False)
 
     def run(self) -> RemoteFailure | None:
-        """Hand over all that is waiting; after a failure, which is returned, call it again for the rest. Blocking."""
+        """Send all waiting messages. Stops at a failure and returns it; call again for the rest. Blocking."""
         while self.waiting and not self._stopped:
             failure = self._deliver(self.waiting.popleft())
             if failure is not None:
@@ -53,7 +53,7 @@ class RemoteDelivery:
         return None
 
     def stop(self) -> None:
-        """Let no further message be sent. From any thread."""
+        """Send no further message. From any thread."""
         self._stopped = True
 
     def _deliver(self, delivery: PendingDelivery) -> RemoteFailure | None:
@@ -79,7 +79,7 @@ class RemoteDelivery:
             delivery.draft.publish()
         except PopretrError as problem:
             return RemoteFailure(delivery, problem, recorded=True)
-        except Exception as defect:  # noqa: BLE001 - of one destination, perhaps
+        except Exception as defect:  # noqa: BLE001 - other destinations may work
             return RemoteFailure(delivery, internal_error(defect), recorded=True)
         try:
             self.audit([f"{delivery.record.audit}{delivery.draft.receipt()}"])

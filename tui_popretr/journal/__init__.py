@@ -1,1 +1,1 @@
-"""The journal: what has been delivered and what is owed to the servers, on disk before anything is deleted."""
+"""The journal: records of delivered messages, on disk before anything is deleted from a server (journal.py)."""

@@ -1,4 +1,4 @@
-"""What SQLite's and the system's errors mean for the journal, in words that name its file and say what to do."""
+"""Errors of SQLite and the system as JournalError: texts that name the file and say what to do."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from tui_popretr.fs.folders import check_room
 from tui_popretr.fs.locks import NoLocksError, check_classic_lock
 from tui_popretr.fs.reading import NotRegularError
 
-#: Octets that a transaction may take: a disk with less free space is full.
+#: Octets that a transaction may need. A disk with less free space counts as full.
 LEAST_ROOM: Final = 64 * 1024
 _DAMAGE: Final = frozenset((sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_FORMAT))
 _REFUSED: Final = FileUnusable(
@@ -48,7 +48,7 @@ def damaged(path: str, what: str) -> JournalDamaged:
 
 
 def explain(error: sqlite3.Error | OSError, path: str, doing: str) -> JournalError:
-    """Return the error to raise for one of SQLite's or the system's. `doing` as in "the journal cannot be DOING"."""
+    """Return the error to raise for an error of SQLite or the system. `doing` as in "the journal cannot be DOING"."""
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     if code in _DAMAGE:
         return damaged(path, f"is damaged: {error}")
@@ -73,7 +73,7 @@ def explain(error: sqlite3.Error | OSError, path: str, doing: str) -> JournalErr
 
 
 def _trouble(error: sqlite3.Error, code: int, folder: str) -> FileUnusable:
-    """SQLite keeps the system's error to itself, so the file system is asked."""
+    """Return the cause. SQLite does not pass on the system's error, so the file system is examined."""
     match code:
         case sqlite3.SQLITE_FULL:
             return DISK_FULL
@@ -89,7 +89,7 @@ def _trouble(error: sqlite3.Error, code: int, folder: str) -> FileUnusable:
 
 
 def _lacks_locks(folder: str) -> bool:
-    """Whether SQLite could not lock a file there: it reports that as a lock of another program, or as an I/O error."""
+    """Whether files cannot be locked there. SQLite reports that as a lock of another program, or as an I/O error."""
     try:
         with tempfile.TemporaryFile(dir=folder, prefix=".tui-popretr-") as file:
             check_classic_lock(file.fileno())
@@ -101,7 +101,7 @@ def _lacks_locks(folder: str) -> bool:
 
 
 def _found(folder: str) -> FileUnusable | None:
-    """Return what is the matter with a folder's file system, as far as it shows."""
+    """Return what is wrong with a folder's file system, None if nothing is visible."""
     if not os.path.exists(folder):
         return FileUnusable(f"the folder {folder} is gone", "is its disk mounted?")
     with contextlib.suppress(OSError):

@@ -1,6 +1,6 @@
-"""Message ids: one counter per journal for the whole process, so that reopening a journal issues none a second time.
+"""Ids of records: one counter per journal for the whole process, so that a reopened journal issues no id twice.
 
-A journal is reopened while messages are under way whose ids it has not seen yet; the file alone cannot know them.
+When a journal is reopened, pending deliveries may have ids that were never written to the file.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import threading
 
 
 class Ids:
-    """A counter for all threads."""
+    """A counter. For all threads."""
 
     def __init__(self) -> None:
         self._last = 0
@@ -22,7 +22,7 @@ class Ids:
             return self._last
 
     def skip(self, used: int) -> None:
-        """Return no id up to this one any more."""
+        """Do not return ids up to this one."""
         with self._lock:
             self._last = max(self._last, used)
 

@@ -1,4 +1,4 @@
-"""One process at a time: a lock on a file of its own, which the kernel releases when its holder dies."""
+"""The lock that keeps other processes out: on a separate file, released by the kernel when its holder dies."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from tui_popretr.fs.reading import NotRegularError
 
 
 def acquire(path: str) -> int:
-    """Lock PATH.lock and return its descriptor, to be closed with the journal. The file itself is never removed.
+    """Lock PATH.lock and return its descriptor, which is to be closed with the journal.
 
-    (A removed lock file could be locked by two: one through the old inode, one through the new.)
+    The file is never removed: two processes could then hold locks, one on the old inode and one on the new.
     Raises JournalLocked, NotRegularError, OSError.
     """
     descriptor = _open(path + ".lock")
@@ -25,7 +25,10 @@ def acquire(path: str) -> int:
         os.pwrite(descriptor, b"%d\n" % os.getpid(), 0)
     except BlockingIOError:
         holder = ""
-        with contextlib.closing(os.fdopen(descriptor, "rb")) as file, contextlib.suppress(OSError):  # CIFS: no reading
+        with (
+            contextlib.closing(os.fdopen(descriptor, "rb")) as file,
+            contextlib.suppress(OSError),
+        ):  # unreadable on CIFS
             holder = file.read(20).decode("ascii", "replace").strip()
         by = f" (process {holder})" if holder.isdecimal() else ""
         raise JournalLocked(f"the journal {path} is in use by another tui-popretr{by}") from None
@@ -36,7 +39,7 @@ def acquire(path: str) -> int:
 
 
 def _open(path: str) -> int:
-    """Open a lock file, which is written to: never what a link leads to."""
+    """Open a lock file. Links are not followed, because the file is written to."""
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o600)
         if stat.S_ISREG(os.fstat(descriptor).st_mode):

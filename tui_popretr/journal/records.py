@@ -1,4 +1,4 @@
-"""The journal's vocabulary: what is known of a maildrop and of each message in it."""
+"""The journal's records as data classes. journal.py explains the terms."""
 
 from __future__ import annotations
 
@@ -39,22 +39,22 @@ _MAIL_HOST = re.compile(r"^(smtp:[^/:\[]+\.[^/:.]+)(?=:)")
 
 
 class MessageState(IntEnum):
-    """How far a message has come (docs/durability.md). The numbers are in the file: never renumber them."""
+    """How far a message has come (docs/durability.md). The numbers are stored: never change them."""
 
-    SEEN = 0  # marked by the user: newonly skips it; never a reason to DELE
-    DELIVERING = 1  # durable under its unfinished name, about to get its final one
-    DELIVERED = 2  # durable at its destination; its deletion is owed or not
+    SEEN = 0  # marked by the user: newonly skips it, and it is never deleted
+    DELIVERING = 1  # durable under its tmp name, about to be published
+    DELIVERED = 2  # durable at its destination
     DELETED = 3  # QUIT's +OK came after its DELE
     KEPT = 4  # delivered, but cut short: it stays on the server and is not retrieved again
-    SKIPPED = 5  # stays on the server at the user's request: neither retrieved nor deleted
+    SKIPPED = 5  # skipped at the user's request: neither retrieved nor deleted
 
 
 class Doubt(IntEnum):
-    """Whether a message that is shorter than listed arrived whole. The numbers are in the file."""
+    """Whether a message that is shorter than listed is complete. The numbers are stored."""
 
     NONE = 0
-    UNPROVEN = 1  # the connection ended before the next reply showed that the message had ended: not to be deleted yet
-    SHORT = 2  # certainly not whole: the record becomes KEPT when it is delivered
+    UNPROVEN = 1  # the connection ended before the next reply could prove it: not to be deleted yet
+    SHORT = 2  # certainly incomplete: the record becomes KEPT when it is delivered
 
 
 def uid_key(uid: str) -> str:
@@ -74,7 +74,7 @@ def deletion_key(key: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Maildrop:
-    """The key of what belongs together: an account on a server, and where its mail goes."""
+    """The key of a maildrop: an account on a server, and its destination."""
 
     host: str
     port: int
@@ -150,7 +150,7 @@ class Record(NamedTuple):
 
 
 class NewRecord(NamedTuple):
-    """A message that is durable under its unfinished name and about to be published."""
+    """A message that is durable under its tmp name and about to be published."""
 
     id: int  # from Journal.next_id()
     maildrop: int
@@ -167,7 +167,7 @@ class NewRecord(NamedTuple):
 
 
 class Acceptance(NamedTuple):
-    """Recipients who have accepted a message that others refused (SMTP)."""
+    """A recipient that has accepted a message that other recipients refused (SMTP)."""
 
     uid: str | None
     identity: Identity
@@ -182,10 +182,10 @@ class DeliveredMark(NamedTuple):
 
 
 class MessageFailure(NamedTuple):
-    """A message that broke the connection or could not be retrieved, or whose deletion failed.
+    """A message that broke the connection, or whose retrieval or deletion failed.
 
-    `key` is from uid_key(), size_key() or deletion_key(). `rejections`: how many of the failures were refusals for good
-    by the message's destination.
+    `key` is from uid_key(), size_key() or deletion_key(). `rejections`: the number of failures that were permanent
+    refusals by the destination.
     """
 
     key: str
@@ -197,7 +197,7 @@ class MessageFailure(NamedTuple):
 
 
 class PipeliningFailure(NamedTuple):
-    """A server that offers PIPELINING and could not do it."""
+    """A server that offers PIPELINING, and whose PIPELINING failed."""
 
     host: str  # lower case
     port: int
@@ -229,7 +229,7 @@ class SessionRow(NamedTuple):
 
 
 class JournalTotals(NamedTuple):
-    """What sessions delivered."""
+    """Sums over sessions."""
 
     messages: int
     octets: int

@@ -1,4 +1,4 @@
-"""The journal's file: its tables, how it is made, and how one that is not ours or not intact is recognised."""
+"""The journal's file: its tables, how it is made, and the checks before it is used."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from tui_popretr.journal.records import EARLIEST, LONGEST_STEP
 APPLICATION_ID: Final = 0x506F7052  # "PopR"
 VERSION: Final = 4
 
-#: Files up to so many octets are checked whole at every opening (about 50 ms); of larger ones the schema and a sample.
+#: Octets. Files up to this size are checked completely at every opening (about 50 ms), larger ones by sample.
 FULL_CHECK_LIMIT: Final = 8 * 1024 * 1024
 
 _MAGIC = b"SQLite format 3\x00"
 _APPLICATION_ID_AT = slice(68, 72)  # in the file's header, https://www.sqlite.org/fileformat2.html §1.3
 
-# state = 1 is State.DELIVERING. The partial index makes the unfinished ones free to find; in all the queries that are
-# to use it the condition must be written as here.
+# state = 1 is MessageState.DELIVERING. The partial index finds the unfinished records without a scan. A query uses it
+# only if its condition is written as here.
 _TABLES = """
 CREATE TABLE journal (
     id TEXT NOT NULL,
@@ -88,7 +88,7 @@ CREATE TABLE trouble (
     PRIMARY KEY (maildrop, key)
 ) WITHOUT ROWID;
 """
-# Who has accepted a message that not all recipients have, until it is delivered to all.
+# Recipients that have accepted a message, until it is delivered to all.
 _ACCEPTED = """
 CREATE TABLE accepted (
     maildrop INTEGER NOT NULL REFERENCES maildrop (id),
@@ -103,7 +103,7 @@ CREATE TABLE accepted (
 CREATE INDEX accepted_by_maildrop ON accepted (maildrop);
 """
 _ACCEPTED_UTF8 = "ALTER TABLE accepted ADD COLUMN utf8 INTEGER NOT NULL DEFAULT 0;"
-# Servers that offer PIPELINING and could not do it.
+# Servers whose PIPELINING failed.
 _MANNERS = """
 CREATE TABLE manners (
     host TEXT NOT NULL,
@@ -158,9 +158,9 @@ DROP TABLE trouble_3;
 {_ACCEPTED_UTF8}
 {_CAPA}
 """  # noqa: S608 constants
-#: What makes a journal of the next version out of one of this version.
+#: By version: the script that makes a journal of the next version.
 _UPGRADES: Final = {1: f"DROP TABLE accepted; {_ACCEPTED}", 2: _MANNERS, 3: _TO_VERSION_4}
-#: The tables, and the version that each came with.
+#: By table: the version that introduced it.
 _SINCE: Final = {
     "accepted": 1,
     "capa": 4,
@@ -174,9 +174,9 @@ _SINCE: Final = {
 
 
 def create(path: str) -> None:
-    """Make an empty journal at `path`, which does not exist: all of it or nothing, durable.
+    """Make an empty journal at `path`, which must not exist. It is durable when it appears there.
 
-    Raises OSError, sqlite3.Error, JournalDamaged where a write-ahead log shows that there was one.
+    Raises OSError, sqlite3.Error, and JournalDamaged if a write-ahead log shows that there was a journal.
     """
     for suffix in ("-wal", "-shm", "-journal"):
         if os.path.exists(path + suffix):
@@ -189,7 +189,7 @@ def create(path: str) -> None:
     try:
         with contextlib.closing(sqlite3.connect(unfinished, isolation_level=None)) as connection:
             use_no_shared_memory(connection)
-            # Nobody knows the file before it is renamed, and it is synced as a whole before that.
+            # The file is fsynced as a whole before it is renamed.
             connection.execute("PRAGMA synchronous = OFF")
             connection.execute("PRAGMA journal_mode = MEMORY")
             connection.executescript(f"BEGIN; {_ALL_TABLES} COMMIT;")
@@ -208,16 +208,16 @@ def create(path: str) -> None:
 def use_no_shared_memory(connection: sqlite3.Connection) -> None:
     """Keep the index of the write-ahead log in memory, and the file locked. Must be called before the first read.
 
-    Not all file systems can map files into shared memory. No other process uses the file anyway. Meanwhile
-    this process must not open it elsewhere: closing any descriptor of the file would end SQLite's lock.
+    Some file systems cannot map files into shared memory, and no other process uses the file. This process must not
+    open it elsewhere: closing any descriptor of the file would release SQLite's lock.
     """
     connection.execute("PRAGMA locking_mode = EXCLUSIVE")
 
 
 def check_before_opening(path: str) -> None:
-    """Look at the file without SQLite, which may write to what it opens. Raises JournalDamaged, OSError.
+    """Check the file without SQLite, which may write to what it opens. Raises JournalDamaged, OSError.
 
-    One that may not be written is refused here: SQLite would open it, and fail when there is mail.
+    Opening it for writing detects a file that is read-only. SQLite would fail only at the first message.
     """
     with open(path, "r+b") as file:
         header = file.read(100)
@@ -228,9 +228,9 @@ def check_before_opening(path: str) -> None:
 
 
 def check_opened(connection: sqlite3.Connection, path: str) -> None:
-    """Look whether the database can be trusted. Raises JournalFromFuture, JournalDamaged, sqlite3.Error.
+    """Check version, tables and content. Raises JournalFromFuture, JournalDamaged, sqlite3.Error.
 
-    The cost is bounded: large files are not read whole.
+    The cost is bounded: large files are not read completely.
     """
     version = connection.execute("PRAGMA user_version").fetchone()[0]
     if version > VERSION:
@@ -253,7 +253,7 @@ def check_opened(connection: sqlite3.Connection, path: str) -> None:
 
 
 def upgrade(connection: sqlite3.Connection) -> None:
-    """Bring the journal of an earlier version to this one, whole or not at all. Raises sqlite3.Error."""
+    """Upgrade the journal of an earlier version. Each step is one transaction. Raises sqlite3.Error."""
     version = connection.execute("PRAGMA user_version").fetchone()[0]
     for before in range(version, VERSION):
         script = f"BEGIN IMMEDIATE; {_UPGRADES[before]} PRAGMA user_version = {before + 1}; COMMIT;"
