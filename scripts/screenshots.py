@@ -1,7 +1,7 @@
-"""Draws the pictures of the documentation: the dashboard on the demo's world, always the same ones.
+"""Draws the pictures of the documentation: the dashboard of the demo. Each run draws the same pictures.
 
-The demo is played first, from beginning to end in virtual time and through memory, and what happened is recorded; then
-the dashboard is shown the record. Run as a module from the project's folder: python -m scripts.screenshots [FOLDER]
+First the demo runs in virtual time and through memory streams, and its facts are recorded. Then the dashboard replays
+the record. Run as a module from the project's folder: python -m scripts.screenshots [FOLDER]
 """
 
 from __future__ import annotations
@@ -44,16 +44,16 @@ from tui_popretr.ui.shell.app import Dashboard
 PORTS = Ports(110, 995)
 #: When RunClock and FakeClock begin.
 BEGIN = datetime(2026, 11, 23, 7, 27, 59, tzinfo=UTC)
-#: Stands in the pictures for the folder that the demo was played in.
+#: The path in the pictures that replaces the demo's folder.
 FOLDER = "/home/alice/demo"
 DISK_SECONDS = 0.004
-#: So often the dashboard is shown what has happened, seconds.
+#: Time between two updates of the dashboard, seconds.
 STEP = 0.1
 
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """One picture: where, how large, when (seconds of the demo), and what is pressed beforehand."""
+    """One picture: file name, terminal size, time in the demo (seconds), and keys to press before."""
 
     name: str
     size: tuple[int, int]
@@ -71,14 +71,14 @@ _TEXT = re.compile(
     r'<text class="(?P<style>\S+)" x="(?P<x>\S+)" (?P<y>y="\S+") textLength="(?P<length>\S+)" (?P<clip>clip-path=\S+)>'
     "(?P<text>[^<]*)</text>"
 )
-_STRETCH = re.compile(r"\S+(?: \S+)*")
+_RUN_OF_TEXT = re.compile(r"\S+(?: \S+)*")
 
 
-# --- playing the demo -------------------------------------------------------------------------------------------------
+# --- running the demo -------------------------------------------------------------------------------------------------
 
 
 class Loopback(MemoryStream):
-    """A connection to the demo's server through memory, with real TLS where that is wanted."""
+    """A connection to the demo's server through memory, with real TLS if the client uses TLS."""
 
     def __init__(self, end: MemoryEnd, server: Server, number: int) -> None:
         super().__init__(end, handshake=self._shake_hands)
@@ -99,7 +99,7 @@ class Loopback(MemoryStream):
 
 
 def play(seconds: float) -> list[tuple[float, Fact]]:
-    """Play so many seconds of the demo; return what happened, each fact with its time."""
+    """Run the demo for this number of seconds; return its facts with their times."""
     record: list[tuple[float, Fact]] = []
     with tempfile.TemporaryDirectory() as scratch, disk_without_threads(lambda: DISK_SECONDS):
         trio.run(_perform, os.path.join(scratch, "demo"), seconds, record, clock=MockClock(autojump_threshold=0))
@@ -108,15 +108,15 @@ def play(seconds: float) -> list[tuple[float, Fact]]:
 
 async def _perform(path: str, seconds: float, record: list[tuple[float, Fact]]) -> None:
     clock = RunClock()
-    world = DemoServer(BEGIN, watched=True)
+    demo = DemoServer(BEGIN, watched=True)
     folder = make_folder(path)
-    write_configuration(folder, world.accounts, PORTS)
+    write_configuration(folder, demo.accounts, PORTS)
     numbers = itertools.count(1)
 
     async def connect(server: Server, _: float) -> Stream:
         await trio.sleep(DISK_SECONDS)
         near, far = memory_stream_pair()
-        nursery.start_soon(partial(world.server.serve_stream, far, implicit_tls=server.port == PORTS.tls))
+        nursery.start_soon(partial(demo.server.serve_stream, far, implicit_tls=server.port == PORTS.tls))
         return Loopback(near, server, next(numbers))
 
     def note(fact: Fact) -> None:
@@ -133,7 +133,7 @@ async def _perform(path: str, seconds: float, record: list[tuple[float, Fact]]) 
     engine.bus.subscribe_dialogue(note_lines)
     with trio.move_on_after(seconds):
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(world.arrivals, clock.now)
+            nursery.start_soon(demo.arrivals, clock.now)
             await engine.run()
 
 
@@ -146,16 +146,16 @@ def _moved(info: ClientInfo, path: str) -> ClientInfo:
     return replace(info, destination=info.destination.replace(path, FOLDER), settings=settings)
 
 
-# --- showing it -------------------------------------------------------------------------------------------------------
+# --- replaying it -----------------------------------------------------------------------------------------------------
 
 
 class Replay:
-    """A ui.source.Source that tells what was recorded, up to the moment its clock has come to."""
+    """A ui.source.Source that replays the record up to the time of its clock."""
 
     def __init__(self, record: list[tuple[float, Fact]]) -> None:
         self._record = record
         self._times = [at for at, _ in record]
-        self._told = 0
+        self._replayed = 0
         self._clock = FakeClock(BEGIN)
         self.seconds = 0.0
         self.alive = True
@@ -163,10 +163,10 @@ class Replay:
 
     def drain(self) -> Drained:
         until = bisect_right(self._times, self.seconds)
-        news = [fact for _, fact in self._record[self._told : until]]
-        self._told = until
-        lines = [fact for fact in news if isinstance(fact, DialogueLine)]
-        return Drained([fact for fact in news if not isinstance(fact, DialogueLine)], lines, 0)
+        facts = [fact for _, fact in self._record[self._replayed : until]]
+        self._replayed = until
+        lines = [fact for fact in facts if isinstance(fact, DialogueLine)]
+        return Drained([fact for fact in facts if not isinstance(fact, DialogueLine)], lines, 0)
 
     def advance(self, seconds: float) -> None:
         """Let time pass."""
@@ -200,7 +200,7 @@ async def draw(picture: Picture, record: list[tuple[float, Fact]]) -> str:
 
 
 def tidy(svg: str) -> str:
-    """Return the SVG with each stretch of text placed by itself, so that columns stand in any font and any viewer."""
+    """Return the SVG with each run of text at its own position, so that columns align in any font and viewer."""
     return _TEXT.sub(_parted, svg)
 
 
@@ -210,10 +210,10 @@ def _parted(found: re.Match[str]) -> str:
         return ""
     width = float(found["length"]) / cell_len(text)
     tags = []
-    for stretch in _STRETCH.finditer(text):
-        x = float(found["x"]) + width * cell_len(text[: stretch.start()])
-        length = width * cell_len(stretch[0])
-        words = escape(stretch[0]).replace(" ", "&#160;")
+    for run in _RUN_OF_TEXT.finditer(text):
+        x = float(found["x"]) + width * cell_len(text[: run.start()])
+        length = width * cell_len(run[0])
+        words = escape(run[0]).replace(" ", "&#160;")
         tags.append(f'<text class="{found["style"]}" x="{x:g}" {found["y"]} textLength="{length:g}" {found["clip"]}>')
         tags.append(f"{words}</text>")
     return "".join(tags)

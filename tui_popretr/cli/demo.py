@@ -1,4 +1,4 @@
-"""`tui-popretr demo`: shows the program at work on a mail server of its own."""
+"""`tui-popretr demo`: shows the program with a mail server of its own."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--folder",
         metavar="DIR",
-        help="where mail and logs go: a new or empty folder; otherwise a fresh one in the system's temporary folder",
+        help="folder for mail and logs, new or empty (default: a new one among the system's temporary files)",
     )
     parser.add_argument(
         "--keep",
         action=argparse.BooleanOptionalAction,
         default=True,
-        help="whether mail and logs stay when the demo is over, to be looked at; they do unless told otherwise",
+        help="keep mail and logs when the demo ends (default: yes)",
     )
     parser.add_argument(
-        "--headless", action="store_true", help="no dashboard: retrieve once and sum it up, as without a terminal"
+        "--headless", action="store_true", help="no dashboard: retrieve once and print a summary, as without a terminal"
     )
     parser.add_argument("--no-mouse", action="store_true", help="leave the mouse to the terminal")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Run the demo, on the dashboard where there is a terminal, and return the exit code.
+    """Run the demo, on the dashboard if there is a terminal, and return the exit code.
 
-    0 as scripted, 70 not as scripted. Raises CannotCreate where there is no folder to work in.
+    The code is 70 if a session did not end as expected. Raises CannotCreate.
     """
-    # here, since the parser of every other command passes through this module
+    # imported here, since the parser of every command imports this module
     from tui_popretr.demo.folder import make_folder
 
     if arguments.headless or not _has_terminal():
