@@ -183,10 +183,10 @@ def test_an_unexpected_end_is_explained(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr(run, "DemoServer", Troubled)
     out = io.StringIO()
     assert run.run_once(make_folder(str(tmp_path / "demo")), out, keep=True) == 70
-    told = out.getvalue().partition("The demo did not run as expected")[2]
-    assert "busy: it had to succeed, but: 1 message could not be retrieved" in told
-    assert "wrongpass" not in told
-    assert "Then:" not in told
+    printed = out.getvalue().partition("The demo did not run as expected")[2]
+    assert "busy: it had to succeed, but: 1 message could not be retrieved" in printed
+    assert "wrongpass" not in printed
+    assert "Then:" not in printed
 
 
 def test_a_server_that_cannot_listen_is_explained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""A terminal as a text stream: it shows what a carriage return and overwriting leave."""
+"""A terminal as a text stream, which handles carriage returns."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import io
 
 
 class Terminal(io.StringIO):
-    """Says that it is a terminal, and knows how its screen looks."""
+    """Claims to be a terminal, and computes what its screen shows."""
 
     def isatty(self) -> bool:
         return True
 
     @property
     def screen(self) -> list[str]:
-        """The lines as they can be seen, without blanks at their ends."""
+        """The visible lines, without trailing blanks."""
         lines = []
         for written in self.getvalue().split("\n"):
             shown = ""

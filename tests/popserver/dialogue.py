@@ -1,4 +1,4 @@
-"""The client's end of a raw POP3 dialogue, for tests that look at octets."""
+"""The client's end of a raw POP3 dialogue, for tests that compare octets."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tui_popretr.popserver import PopServer
 
 
 class Client:
-    """Sends what it is told and reads lines; knows no POP3."""
+    """Sends octets and reads lines, without a protocol of its own."""
 
     def __init__(self, stream: trio.abc.Stream) -> None:
         self.stream = stream

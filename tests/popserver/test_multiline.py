@@ -20,7 +20,7 @@ def _split(data: bytes, cuts: list[int]) -> list[bytes]:
 
 
 def _unstuffed(wire: bytes) -> bytes:
-    """What a client makes of it, the plain way: line by line at CRLF."""
+    """What a client decodes, in the simple way: line by line at CRLF."""
     assert wire.endswith(b".\r\n")
     lines = wire.split(b"\r\n")
     end = lines.index(b".")

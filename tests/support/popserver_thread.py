@@ -1,4 +1,4 @@
-"""The embedded POP3 server in a thread of its own, for tests whose client is another process or another event loop."""
+"""The POP3 server in a thread, for tests whose client is another process or another event loop."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from tests.support.popserver import STD, Faults, PopServer, ServedMaildrop, Serv
 
 T = TypeVar("T")
 
-#: Seconds that a test waits for what must happen.
+#: Seconds that a test waits for an event.
 PATIENCE = 30.0
 
 
 class _Watched(list[ServerLine]):
-    """A dialogue that tells when a line is added."""
+    """A dialogue that notifies when a line is added."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -55,18 +55,18 @@ class RunningServer:
         return f"localhost:{self.tls_port}"
 
     def said(self, sender: str = "C") -> list[bytes]:
-        """The lines that clients ("C") or the server ("S") have sent so far."""
+        """The lines that the clients ("C") or the server ("S") have sent so far."""
         with self._dialogue.changed:
             return [line.text for line in self._dialogue if line.sender == sender]
 
     def wait_for_line(self, start: bytes, *, count: int = 1, sender: str = "C") -> None:
-        """Wait until `count` lines have come that begin so. Raises AssertionError when they do not come."""
+        """Wait until `count` lines that begin with `start` are there. Raises AssertionError after PATIENCE."""
 
-        def come() -> bool:
+        def complete() -> bool:
             return sum(line.sender == sender and line.text.startswith(start) for line in self._dialogue) >= count
 
         with self._dialogue.changed:
-            assert self._dialogue.changed.wait_for(come, PATIENCE), f"{start!r} was not said {count} times"
+            assert self._dialogue.changed.wait_for(complete, PATIENCE), f"{start!r} did not come {count} times"
 
     def call(self, function: Callable[[], T]) -> T:
         """Call a function in the server's thread, for changes while it runs."""
@@ -76,7 +76,7 @@ class RunningServer:
     def _thread(self, tls: bool) -> None:
         try:
             trio.run(self._serve, tls)
-        except BaseException as failure:  # noqa: BLE001 - told to the test, in its own thread
+        except BaseException as failure:  # noqa: BLE001 - raised in the test's thread
             self._failures.append(failure)
         finally:
             self._ready.set()
@@ -107,7 +107,7 @@ def running_server(
     faults: Faults | None = None,
     keep_dialogue: bool = True,
 ) -> Iterator[RunningServer]:
-    """Run a server in a thread while the block runs; its dialogue is kept. A defect of the server fails the test."""
+    """Run a server in a thread during the block, and keep its dialogue. A failure in the server fails the test."""
     server = PopServer(maildrops, policy=policy, tls=tls, faults=faults, keep_dialogue=keep_dialogue)
     server.dialogue = dialogue = _Watched()
     running = RunningServer(server, dialogue)

@@ -95,16 +95,16 @@ def _scram(hash_name: str, *, plus: bool = False) -> Callable[[Gate], Exchange]:
         if final != f"c={_base64(bound)},r={nonce}":
             raise CredentialsRejected
         salted = hashlib.pbkdf2_hmac(hash_name, encoded(maildrop.password), salt, _ITERATIONS)
-        said = f"{first['bare']},{challenge},{final}"
+        auth_message = f"{first['bare']},{challenge},{final}"
         client_key = key(salted, "Client Key")
-        signature = key(hashlib.new(hash_name, client_key).digest(), said)
+        signature = key(hashlib.new(hash_name, client_key).digest(), auth_message)
         expected = bytes(ours ^ theirs for ours, theirs in zip(client_key, signature, strict=True))
         if not hmac.compare_digest(expected, decode(proof.encode(errors="replace"))):
             raise CredentialsRejected
         if gate.fault is SaslFault.NO_SIGNATURE:
             return maildrop
         server_key = key(salted, "Any Key" if gate.fault is SaslFault.WRONG_SIGNATURE else "Server Key")
-        if (yield f"v={_base64(key(server_key, said))}".encode()):
+        if (yield f"v={_base64(key(server_key, auth_message))}".encode()):
             raise MalformedResponse
         return maildrop
 
@@ -127,11 +127,13 @@ def _bearer(form: re.Pattern[str], status: str) -> Callable[[Gate], Exchange]:
     """Return a mechanism whose response has this form. A JSON text explains a rejection first (RFC 7628 §3.2.2)."""
 
     def exchange(gate: Gate) -> Exchange:
-        said = form.fullmatch(decoded((yield b"")))
-        if said is None:
+        response = form.fullmatch(decoded((yield b"")))
+        if response is None:
             raise MalformedResponse
         try:
-            return by_password(gate.maildrops, said["name"].replace("=2C", ",").replace("=3D", "="), said["token"])
+            return by_password(
+                gate.maildrops, response["name"].replace("=2C", ",").replace("=3D", "="), response["token"]
+            )
         except CredentialsRejected:
             yield json.dumps({"status": status, "schemes": "bearer", "scope": "https://mail.example.test/"}).encode()
             raise

@@ -1,4 +1,4 @@
-"""Each fault does what it says, and nothing more."""
+"""Each fault has its effect, and no other effect."""
 
 from __future__ import annotations
 
@@ -200,7 +200,7 @@ async def test_a_handshake_can_stall(implicit_tls: bool, autojump_clock: MockClo
 async def test_faults_of_pipelining(
     fault: PipelineFault, answers: list[str], fits: bool, autojump_clock: MockClock
 ) -> None:
-    """There is room for one and a half behind the first, or for both."""
+    """With `fits` there is room for both commands behind the first, else for one and a half."""
     faults = Faults(pipeline=fault, pipeline_room=2 * len(b"NOOP\r\n") - (not fits))
     async with connected(PopServer([_maildrop()], faults=faults)) as client:
         await client.log_in()
@@ -209,8 +209,8 @@ async def test_faults_of_pipelining(
         if fault is PipelineFault.CUT and not fits:
             assert await client.rest() == b""
             return
-        said = (await client.until_silence(1)).decode().splitlines()
-        assert said == (["+OK"] * 3 if fits else answers)
+        lines = (await client.until_silence(1)).decode().splitlines()
+        assert lines == (["+OK"] * 3 if fits else answers)
 
 
 @trio_test

@@ -11,7 +11,7 @@ from tests.support.popserver import Message, ServedMaildrop, generated_message
 
 @settings(max_examples=60)
 @given(st.integers(min_value=30, max_value=200_000))
-def test_a_generated_message_has_exactly_its_size_and_proper_lines(size: int) -> None:
+def test_a_generated_message_has_its_size_and_crlf(size: int) -> None:
     data = b"".join(generated_message(size).chunks())
     assert len(data) == size
     assert data.startswith(b"Subject: generated\r\n\r\n")

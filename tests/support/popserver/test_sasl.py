@@ -177,11 +177,11 @@ def _scram(mechanism: Mechanism, name: str, password: str, gate: Gate, *, c: str
     salted = hashlib.pbkdf2_hmac(algorithm, password.encode(), base64.b64decode(salt), int(rounds))
     key = hmac.digest(salted, b"Client Key", algorithm)
     final = f"c={c},r={nonce}"
-    said = f"{bare},{first},{final}".encode()
-    signature = hmac.digest(hashlib.new(algorithm, key).digest(), said, algorithm)
+    auth_message = f"{bare},{first},{final}".encode()
+    signature = hmac.digest(hashlib.new(algorithm, key).digest(), auth_message, algorithm)
     proof = bytes(one ^ other for one, other in zip(key, signature, strict=True))
     answer = server.send(f"{final},p={_b64(proof)}".encode()).decode()
-    right = hmac.digest(hmac.digest(salted, b"Server Key", algorithm), said, algorithm)
+    right = hmac.digest(hmac.digest(salted, b"Server Key", algorithm), auth_message, algorithm)
     assert (answer == f"v={_b64(right)}") == (gate.fault is SaslFault.NONE)
     with pytest.raises(StopIteration) as finished:
         server.send(b"")
