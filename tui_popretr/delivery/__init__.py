@@ -1,1 +1,1 @@
-"""Where messages go: one Sink contract, and a sink per kind of destination."""
+"""Destinations: the contract (sink.py), and a sink for each kind of destination."""

@@ -1,4 +1,4 @@
-"""What the system's errors mean for a delivery, in words that name the path and say what to do."""
+"""Errors of the system as DeliveryFailed: texts that name the path and say what to do."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A message on its way into a file: in memory at first, then under an unfinished name, then under its final one."""
+"""The Draft of Maildir and folder: octets in memory, then a file under its tmp name, then under its final name."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from tui_popretr.errors import DeliveryFailed
 from tui_popretr.faultpoints import Step
 from tui_popretr.fs.publishing import publish_by_link, publish_by_rename
 
-#: The disk is started on a large message each time so many octets are written, so that the fsync at its end is short
-#: and the page cache is left to others.
+#: Octets of a large message after which the writeback is started, so that the fsync at its end is short and the page
+#: cache is free for others.
 _WRITEBACK = 4 * 1024 * 1024
-#: The permissions that a file is made with. No usual umask takes any of them away.
+#: The permissions of a new file. Usual umasks do not change them.
 _PRIVATE = 0o600
 
 
@@ -87,7 +87,7 @@ class FileDraft:
         return self._description
 
     def exclude_recipients(self, recipients: Collection[str]) -> None:
-        """A file has one recipient."""
+        """Do nothing: a file has one recipient."""
 
     def receipt(self) -> str:
         return ""
@@ -128,7 +128,7 @@ class FileDraft:
             finally:
                 os.close(descriptor)
         except OSError as error:
-            # The system may have dropped the pages: a second fsync would claim success for data that is lost.
+            # The system may have dropped the pages: a second fsync could report success for lost data.
             self._failed = True
             raise delivery_failed(error, "make durable", self.tmp) from error
         self._synced = True
@@ -139,7 +139,7 @@ class FileDraft:
         return self._reported
 
     def offer(self) -> None:
-        """A file gets its name at once: nothing of that can be done beforehand."""
+        """Do nothing: a rename has no parts."""
 
     def publish(self) -> None:
         self._check()
@@ -156,7 +156,7 @@ class FileDraft:
                 gone = isinstance(error, FileNotFoundError) and os.path.isdir(os.path.dirname(self.final))
                 doing, path = ("deliver", self.tmp) if gone else ("create", self.final)
                 raise delivery_failed(error, doing, path) from error
-            # A network file system lost the answer, not the deed.
+            # A network file system has renamed it, and lost the reply.
         self._published = True
         faultpoints.reached(Step.PUBLISHED)
 
@@ -190,7 +190,7 @@ class FileDraft:
         self._created = True
         if self._owner is not None:
             self._owner.give(self._descriptor)
-        if self._link or self._mode != _PRIVATE:  # else it has its mode, and its inode is of no interest
+        if self._link or self._mode != _PRIVATE:  # else the mode is right, and the inode is not needed
             # The file is still empty, so the message never has other permissions.
             status = set_mode(self._descriptor, self._mode)
             self._inode = (status.st_dev, status.st_ino)
@@ -199,19 +199,19 @@ class FileDraft:
         return os.open(self.tmp, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, _PRIVATE)
 
     def _start_writeback(self) -> None:
-        # Linux begins to write dirty pages when told that they are not needed, and does not wait.
+        # Linux then starts to write the dirty pages, and does not wait.
         if hasattr(os, "posix_fadvise"):
             with contextlib.suppress(OSError):
                 os.posix_fadvise(self._descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
         self._started = self._written
 
     def _is_published(self) -> bool:
-        """Whether what has the final name is this message."""
+        """Whether the file with the final name is this message."""
         try:
             final = os.lstat(self.final)
         except OSError:
             return False
         if self._link:
-            # Where inodes are made up, a placeholder may have the same.
+            # On file systems that invent inode numbers a placeholder may have the same number.
             return (final.st_dev, final.st_ino, final.st_size) == (*self._inode, self._written)
-        return not os.path.lexists(self.tmp)  # nobody else makes such a name
+        return not os.path.lexists(self.tmp)  # no other program makes such a name

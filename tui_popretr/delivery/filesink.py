@@ -1,4 +1,4 @@
-"""What the destinations that are files have in common."""
+"""The common part of Maildir and folder."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tui_popretr.delivery.owner import Owner
 
 
 class FileSink:
-    """The part of the Sink contract that does not ask what the files are called."""
+    """The part of the Sink contract that does not depend on file names."""
 
     remote = False
 
@@ -44,7 +44,7 @@ class FileSink:
             raise delivery_failed(error, "store mail in", self.path) from error
 
     def interrupt(self) -> None:
-        """Nothing ends a call of the file system but the file system."""
+        """Do nothing: a call of the file system cannot be interrupted."""
 
     def close(self) -> None:
-        """Nothing is open between drafts."""
+        """Do nothing: nothing is open between drafts."""

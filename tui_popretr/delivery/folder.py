@@ -1,4 +1,4 @@
-"""Delivery into a folder: one file per message, linked to its name so that nothing is ever replaced."""
+"""Delivery into a folder: one file per message, published by link so that no file is replaced."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Folders of a destination: made with their mode, given to their owner, and durable."""
+"""The folders of a destination: made on first use, durable, with mode and owner."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ def sync_folder(path: str) -> None:
 class Folders:
     """The folder of a sink with its subfolders, made on first use. For several threads.
 
-    A folder above is durable before anything is made in it; so what exists needs no further look, except for the
-    innermost ones: a process may have been killed after it made them. That is why the first messages of each process
-    have the folder synced that holds them too (`unsynced`).
+    A folder is durable before a folder is made in it, so existing folders are durable, except perhaps the innermost: a
+    process may have been killed after it had made them. So the first messages of each process also fsync the parent
+    folder (`unsynced`).
 
-    With an owner, the owner gets the folders from the one of the owner's name on; those above stay ours, and passable
-    (0711).
+    With an owner, the folders from the one with the owner's name on belong to the owner. The folders above remain ours,
+    with mode 0711.
     """
 
     def __init__(self, top: str, subfolders: tuple[str, ...], owner: Owner | None, mode: int = 0o700) -> None:
@@ -47,11 +47,11 @@ class Folders:
             top = os.path.dirname(top)
         self._lock = threading.Lock()
         self._made = False
-        #: Folders to be synced before the next message is recorded as delivering.
+        #: Folders to be fsynced before the next message is recorded as delivering.
         self.unsynced: tuple[str, ...] = ()
 
     def make(self, *, again: bool = False) -> None:
-        """Make what is missing. `again`: look even if all were there before. Raises DeliveryFailed."""
+        """Make missing folders. `again`: check also if they existed before. Raises DeliveryFailed."""
         with self._lock:
             if self._made and not again:
                 return
@@ -61,7 +61,7 @@ class Folders:
             self._made = True
 
     def make_ready(self, octets: int) -> None:
-        """Make what is missing and see that there is room for `octets`. Blocking. Raises DeliveryFailed."""
+        """Make missing folders and check that there is room for `octets`. Blocking. Raises DeliveryFailed."""
         self.make(again=True)
         try:
             check_room(self._wanted[0], octets)
@@ -69,7 +69,7 @@ class Folders:
             raise delivery_failed(error, "store mail in", self._top) from error
 
     def mark_synced(self, folders: tuple[str, ...]) -> None:
-        """These have been fsynced since make()."""
+        """Note that these have been fsynced since make()."""
         if self.unsynced and set(folders).issuperset(self.unsynced):
             self.unsynced = ()
 
@@ -79,7 +79,7 @@ class Folders:
                 return
             above = os.path.dirname(path)
             self._make(above)
-            # Also where it was there already: who made it may have been killed, or failed, before it was durable.
+            # Also if it existed: the process that made it may have been killed before it was durable.
             sync_folder(os.path.dirname(above))
             owner = self._owner if f"{path}/".startswith(f"{self._owned_from}/") else None
             self._make_one(path, owner, 0o711 if self._owner is not None and owner is None else self._mode)

@@ -1,4 +1,4 @@
-"""Permissions of new files and folders: as configured, whatever the umask is."""
+"""Permissions of new files and folders: as configured, independent of the umask."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _REFUSED: Final = frozenset((errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno
 
 
 def set_mode(descriptor: int, mode: int) -> os.stat_result:
-    """Set the permissions of an open file or folder that was just created; return its status before.
+    """Set the permissions of an open file or folder that was just created; return its earlier status.
 
     A setgid bit that a folder has inherited is kept: without it, mail in a shared folder would get another group. File
     systems without permissions (FAT, many network shares) keep those of the mount.

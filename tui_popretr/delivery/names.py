@@ -1,4 +1,4 @@
-"""File names that are ours, unique whatever happens to clocks, processes and journals, and known again later.
+"""Names of files: unique across clocks, processes and journals, and recognisable as ours.
 
 The tag in a name: J and the journal's id, P and this process's token, Q and the record's id. Nothing in a name comes
 from a server.
@@ -13,7 +13,7 @@ from datetime import datetime
 from functools import cache
 from typing import Final
 
-#: Of this process and no other: what carries it may be in use, what carries another was left by a dead process.
+#: Random, for each process. A file with another token was left by an earlier process.
 PROCESS_TOKEN: Final = os.urandom(4).hex()
 
 _TAG = re.compile(r"J(?P<journal>[0-9a-f]{8})P(?P<process>[0-9a-f]{8})Q[0-9]+")
@@ -26,7 +26,7 @@ def tag(journal_id: str, record_id: int) -> str:
 
 
 def is_left_behind(tag_text: str, journal_id: str) -> bool:
-    """Was the file with this tag made for this journal by a process that is no more?"""
+    """Whether an earlier process made the file with this tag for this journal."""
     match = _TAG.fullmatch(tag_text)
     return match is not None and match["journal"] == journal_id and match["process"] != PROCESS_TOKEN
 
@@ -43,18 +43,18 @@ def folder_name(client: str, record_id: int, when: datetime) -> str:
 
 
 def part_name(name: str, journal_id: str, record_id: int) -> str:
-    """Return the unfinished file's name in a folder: `.NAME.TAG.part`, hidden from who looks for `*.eml`."""
+    """Return the unfinished file's name in a folder: `.NAME.TAG.part`, which `*.eml` does not match."""
     return f".{name}.{tag(journal_id, record_id)}.part"
 
 
 def maildir_tag(name: str) -> str:
-    """Return the tag in a Maildir name, "" where it has none of ours."""
+    """Return the tag in a Maildir name, "" if it is not ours."""
     parts = name.split(".", 2)
     return parts[1] if len(parts) == 3 else ""
 
 
 def part_tag(name: str) -> str:
-    """Return the tag in an unfinished file's name, "" where it has none of ours."""
+    """Return the tag in an unfinished file's name, "" if it is not ours."""
     if not (name.startswith(".") and name.endswith(".part")):
         return ""
     return name.removesuffix(".part").rpartition(".")[2]

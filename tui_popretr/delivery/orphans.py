@@ -1,4 +1,4 @@
-"""Unfinished files that a dead process left behind."""
+"""Orphans: unfinished files of an earlier process."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from tui_popretr.delivery.errors import delivery_failed
 
 
 def remove_left_behind(folder: str, tag_of: Callable[[str], str], journal_id: str, known: Collection[str]) -> list[str]:
-    """Remove the unfinished files in a folder that are ours, of no living process, in no record; return their paths.
+    """Remove the unfinished files of earlier processes in a folder that are not `known`; return their paths.
 
-    Only ours, by the journal's id in the name: another journal's recovery would take a file that is gone for one that a
-    reader took. Raises DeliveryFailed.
+    Only those with this journal's id in the name: the recovery of another journal would assume that a mail reader has
+    moved the file. Raises DeliveryFailed.
     """
     removed = []
     try:

@@ -10,7 +10,7 @@ from tui_popretr.errors import ConfigurationError
 
 
 class Owner:
-    """A system user, looked up on first use (it may ask the network)."""
+    """A system user, looked up on first use (the look-up may use the network)."""
 
     def __init__(self, name: str) -> None:
         self.name = name

@@ -1,4 +1,4 @@
-"""From the unfinished name to the final one, and what of it has happened when everything stopped in between."""
+"""Recovery of a publish that was interrupted: finds the file under its tmp or final name, and finishes it."""
 
 from __future__ import annotations
 
@@ -16,37 +16,37 @@ from tui_popretr.fs.publishing import (
     replace_placeholder,
 )
 
-# Our part of a name in cur; readers append flags (`:2,S`, on some systems `;2,` or `!2,`) and sizes (`,S=123`).
+# Our part of a name in cur; mail readers append flags (`:2,S`, on some systems `;2,` or `!2,`) and sizes (`,S=123`).
 _OUR_PART: Final = re.compile(r"[A-Za-z0-9._-]+")
 
 
 class FileState(Enum):
-    """Where a message is whose delivery was interrupted."""
+    """Where the file of an interrupted delivery is."""
 
     PUBLISHED = "published"  # it had its final name
     FINISHED = "finished"  # it has its final name now
-    GONE = "gone"  # neither name exists: a reader took it, or it was lost
-    DISPLACED = "displaced"  # something else has its final name: it was never published
+    GONE = "gone"  # neither name exists: a mail reader took it, or it was lost
+    DISPLACED = "displaced"  # another file has its final name: it was never published
     EMPTY = "empty"  # the file with the final name is empty, and the unfinished file is gone
 
 
 class InterruptedPublish:
-    """Looks for interrupted deliveries and publishes those that are still unfinished. Each cur is listed once."""
+    """Finds the files of interrupted deliveries, and publishes the unfinished ones. Lists each cur once."""
 
     def __init__(self) -> None:
         self._cur: dict[str, frozenset[str]] = {}
 
     def finish_publish(self, tmp: str, final: str) -> tuple[FileState, str]:
-        """Return where the message is, and the folder that must be fsynced before it counts as delivered.
+        """Publish the file if necessary. Return its state, and the folder to be fsynced before it counts as delivered.
 
-        Blocking. Raises OSError; CannotCreate where the destination itself is not there, which tells nothing about the
-        message: its disk may not be mounted.
+        Blocking. Raises OSError, and CannotCreate if the destination is missing: its disk may not be mounted, so the
+        state of the message is unknown.
         """
         folder = os.path.dirname(final)
         for needed in (folder, os.path.dirname(tmp)):
             if not os.path.isdir(needed):
                 raise CannotCreate(
-                    f"the folder {needed} is not there, so it cannot be told whether a message was delivered",
+                    f"the folder {needed} is not there, so it is unknown whether a message was delivered",
                     advice="is its disk mounted?",
                 )
         if os.path.dirname(tmp) == folder:

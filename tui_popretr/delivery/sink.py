@@ -1,22 +1,36 @@
-"""The contract of every destination: open a draft, write, make it durable, publish it; or abort, leaving nothing.
+"""The contract that every destination fulfils: one Sink per session, and one Draft per message.
 
-The order in which a draft is used, all of it blocking except open() and write():
+Terminology:
+
+- *sink*: a destination, for one session of a client: Maildir, folder, mail server (SMTP, LMTP) or command.
+- *draft*: one message that is being delivered to a sink.
+- *tmp*: the path of a draft's unfinished file. *final*: the path that it gets. Mail servers and commands have no files:
+  both are None.
+- *spill*: move the octets in memory to the tmp file, or to a spool file without a name (spool.py).
+- *publish*: make the message visible to its reader: rename or link tmp to final, or send the message.
+- *offer*: the part of sending that the receiver can still drop: everything but the end of the message.
+- *remote*: the sink sends to a server or a command, and has deadlines of its own.
+- *receipt*: the receiver's reply, for the audit line.
+- *orphan*: a tmp file of an earlier process without a record in the journal.
+
+The order of the calls. All of them block, except open() and write():
 
     open → write* (spill when pending ≥ SPILL) → write_out → sync → fsync folders_before → [journal: delivering]
-    → publish → fsync folders_after → [audit line] → [journal: delivered]
+    → offer → publish → fsync folders_after → [audit line with receipt] → [journal: delivered]
 
-offer() may come before publish(), also while the journal is still writing *delivering*. And at any point before
-publish() has returned: abort(). But never while the journal may have the record, because a record without files means
-that a reader took the message:
-- publish() that raises has left nothing under the final name: withdraw the record, then abort.
-- The journal's commit raised: nobody knows whether it has the record. Reopen it and let recovery decide, then abort.
-  Where the sink is remote abort at once: there is no file to miss, and what was offered must not stay half sent.
+offer() may also be called while the journal writes *delivering*, or not at all. abort() may be called at any point
+before publish() has returned, but only if the journal certainly has no record: recovery assumes that a mail reader has
+moved a missing file. That leaves two cases:
 
-A draft is used by one thread at a time; drafts of one sink may be used in several. But where the sink is remote, never
-two at once, and the next one is published only when the journal has the one before as delivered: then at most the
-message in flight is sent twice.
+- publish() raised: nothing has the final name. Withdraw the record, then abort.
+- The journal's commit raised: the journal may have the record. Reopen it, let recovery decide, then abort. If the sink
+  is remote, abort at once: there is no file, and an offered message must not stay half sent.
 
-Destinations without files (SMTP, a command) do in offer() and publish() all that they do; tmp and final are None.
+Threads: calls without I/O (open, write, exclude_recipients, description) are made by the event loop, blocking calls in
+worker threads (commit/blocking.py). A draft is used by one thread at a time. Drafts of one sink may be used in several
+threads, unless the sink is remote: then they are used one after the other, and the next is published only after the
+journal has recorded the one before as delivered. So at most the message in flight is sent twice. interrupt() may be
+called by any thread at any time.
 """
 
 from __future__ import annotations
@@ -27,56 +41,56 @@ from typing import Final, Protocol
 
 from tui_popretr.config.choices import Eol
 
-#: A draft may always keep so many octets in memory before it is spilled to its file.
+#: Octets that a draft may keep in memory before it must be spilled.
 SPILL: Final = 128 * 1024
 
 
 class Draft(Protocol):
-    """One message on its way to a destination."""
+    """One message that is being delivered."""
 
     @property
     def record_id(self) -> int: ...
 
     @property
     def tmp(self) -> str | None:
-        """The unfinished file's path, for the journal; None where the destination has no files."""
+        """The path of the unfinished file, for the journal; None without files."""
         ...
 
     @property
     def final(self) -> str | None:
-        """The path it will have, for the journal; None where the destination has no files."""
+        """The path of the published file, for the journal; None without files."""
         ...
 
     @property
     def pending(self) -> int:
-        """Octets that are in memory only."""
+        """Octets that are only in memory."""
         ...
 
     def description(self) -> str:
-        """Return the destination as the audit line names it: Mailbox=user1, Maildir=/path, File=/path/name.eml."""
+        """Return the destination for the audit line: Mailbox=user1, Maildir=/path, File=/path/name.eml."""
         ...
 
     def write(self, data: bytes) -> None:
-        """Add octets, in memory only: for the event loop. Line ends are the caller's affair (Sink.eol)."""
+        """Add octets, in memory only. The caller has converted the line ends (Sink.eol)."""
         ...
 
     def spill(self) -> None:
-        """Write what is pending to the unfinished file, made on first use. Blocking. Raises DeliveryFailed."""
+        """Write the pending octets to the file, which is made on first use. Blocking. Raises DeliveryFailed."""
         ...
 
     def write_out(self) -> None:
-        """Write all the rest and start the disk on it. Blocking. Raises DeliveryFailed.
+        """Write the rest and start the writeback. Blocking. Raises DeliveryFailed.
 
-        A group writes out all its drafts before it syncs the first: the disk then has them all to order as it likes.
+        All drafts of a group are written out before the first is synced, so that the disk can order the writes.
         """
         ...
 
     def sync(self) -> None:
-        """Wait until the unfinished file is on disk. Blocking. Raises DeliveryFailed, and has then failed for good."""
+        """fsync the unfinished file. Blocking. Raises DeliveryFailed; the draft is then unusable."""
         ...
 
     def exclude_recipients(self, recipients: Collection[str]) -> None:
-        """Do not send to these: they have accepted the message in an earlier session. Before publish()."""
+        """Do not send to these recipients: they accepted the message in an earlier session. Before publish()."""
         ...
 
     def folders_before(self) -> tuple[str, ...]:
@@ -84,21 +98,21 @@ class Draft(Protocol):
         ...
 
     def offer(self) -> None:
-        """Do all of publish() that commits nobody to anything: no receiver takes the message, whatever happens now.
+        """Send everything but the end of the message, so that the receiver cannot accept it yet. Optional.
 
-        It may be left out. Blocking. Raises nothing: what has gone wrong is raised by publish().
+        Blocking. Raises nothing: publish() raises the error.
         """
         ...
 
     def publish(self) -> None:
-        """Give the file its final name; nothing that stands there is replaced. Blocking. Raises DeliveryFailed.
+        """Give the file its final name, without replacing a file; or send the message, or the rest after offer().
 
-        Or send the message, or what offer() has left of it. Raises PartlyAccepted where only some recipients have it.
+        Blocking. Raises DeliveryFailed; PartlyAccepted if only some recipients have accepted the message.
         """
         ...
 
     def receipt(self) -> str:
-        """Return what the destination said when it accepted the message, to be added to the audit line; or nothing."""
+        """Return the receiver's reply for the end of the audit line, or ""."""
         ...
 
     def folders_after(self) -> tuple[str, ...]:
@@ -106,34 +120,34 @@ class Draft(Protocol):
         ...
 
     def abort(self) -> None:
-        """Leave nothing behind; harmless at any time, does nothing after publish(). Blocking. Never raises."""
+        """Remove everything. May be called again; does nothing after publish(). Blocking. Never raises."""
         ...
 
 
 class Sink(Protocol):
-    """A destination, for all messages of one client."""
+    """A destination, for one session of a client."""
 
     @property
     def key(self) -> str:
-        """The destination part of the maildrop's key: the same for the same place in every run."""
+        """The destination part of the maildrop's key: the same in every run."""
         ...
 
     @property
     def eol(self) -> Eol:
-        """The line ends that it wants."""
+        """The line ends of the destination."""
         ...
 
     @property
     def lane(self) -> str:
-        """What it shares with others that are slow when it is: drafts of one lane are made durable in common groups.
+        """The key of the lane: drafts of one lane are made durable in common groups (commit/lane.py).
 
-        For files the device, once make_ready() has seen it.
+        For files it is the device, after the first make_ready().
         """
         ...
 
     @property
     def remote(self) -> bool:
-        """Whether it talks to a server or a program, under deadlines of its own, and not to a file system."""
+        """Whether it sends to a server or a command, with deadlines of its own."""
         ...
 
     def open(self, record_id: int, when: datetime) -> Draft:
@@ -141,23 +155,23 @@ class Sink(Protocol):
         ...
 
     def make_ready(self, octets: int) -> None:
-        """See that a message of so many octets can be stored, before one is asked for. Blocking. Raises DeliveryFailed.
+        """Check that a message of this size can be stored, before it is retrieved. Blocking. Raises DeliveryFailed.
 
-        Folders that are missing are made (drafts do that by themselves, too).
+        Makes missing folders, or connects.
         """
         ...
 
     def clean_orphans(self, known: Collection[str]) -> list[str]:
-        """Remove our unfinished files of dead processes that no record knows; return what was removed. Blocking.
+        """Remove orphans; return their paths. Blocking. Raises DeliveryFailed.
 
-        `known`: the tmp paths of all unfinished records of the journal. Raises DeliveryFailed.
+        `known`: the tmp paths of all records in DELIVERING.
         """
         ...
 
     def interrupt(self) -> None:
-        """Make whatever call is blocking in another thread fail soon: its socket or process is closed. Any thread."""
+        """Make a blocking call in another thread fail soon: its socket or process is closed. Any thread."""
         ...
 
     def close(self) -> None:
-        """End what was opened for this session (a connection). Blocking, but not for long. Never raises."""
+        """Close what was opened for this session, such as a connection. Blocking, but bounded. Never raises."""
         ...

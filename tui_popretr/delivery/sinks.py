@@ -1,4 +1,4 @@
-"""The sink for what a client is configured with."""
+"""The sink for a client's configured destination."""
 
 from __future__ import annotations
 
@@ -24,26 +24,26 @@ def _no_password() -> Secret:
     return Secret("")
 
 
-def _say_nothing(direction: Direction, text: str) -> None:
+def _ignore(direction: Direction, text: str) -> None:
     pass
 
 
 @dataclass(frozen=True, slots=True)
 class SinkEnvironment:
-    """What destinations that are no files need of the program. The functions are called in a sink's thread."""
+    """What mail servers and commands need. The functions are called in the sink's thread."""
 
     spool: str = ""  # folder for messages that are too large to be kept in memory
     announce_host: str = "localhost"  # the name of our host
     password: Callable[[], Secret] = _no_password  # the destination's; may raise any PopretrError
-    said: Callable[[Direction, str], None] = _say_nothing  # told each line of dialogue, safe to show
+    said: Callable[[Direction, str], None] = _ignore  # called with each line of the dialogue, safe to show
     withheld: frozenset[str] = frozenset()  # environment variables that hold passwords: not for commands
     children: ChildProcesses | None = None  # where commands are registered
 
 
-def sink_for(client: ClientSettings, journal_id: str, means: SinkEnvironment = SinkEnvironment()) -> Sink:
-    """Return the client's sink, for one session; no I/O. `journal_id` marks our files.
+def sink_for(client: ClientSettings, journal_id: str, environment: SinkEnvironment = SinkEnvironment()) -> Sink:
+    """Return the client's sink, for one session; no I/O. `journal_id` is for file names.
 
-    Without `means` it is good for its key, and to deliver into files.
+    Without `environment` the sink can give its key, and deliver into files.
     """
     match client.destination:
         case MaildirDestination() as maildir:
@@ -51,26 +51,30 @@ def sink_for(client: ClientSettings, journal_id: str, means: SinkEnvironment = S
         case FolderDestination() as folder:
             return FolderSink(folder, client.id, journal_id)
         case SmtpDestination() as server:
-            from tui_popretr.delivery.smtp.sink import SmtpSink  # with smtplib, which few need
+            from tui_popretr.delivery.smtp.sink import SmtpSink  # imported here because most users do not need smtplib
 
             return SmtpSink(
                 server,
                 recip=client.recip,
-                spool=means.spool,
-                client=means.announce_host,
-                password=means.password,
-                said=means.said,
+                spool=environment.spool,
+                client=environment.announce_host,
+                password=environment.password,
+                said=environment.said,
             )
         case CommandDestination() as command:
             from tui_popretr.delivery.command.sink import CommandSink
 
             return CommandSink(
-                command, spool=means.spool, withheld=means.withheld, children=means.children, said=means.said
+                command,
+                spool=environment.spool,
+                withheld=environment.withheld,
+                children=environment.children,
+                said=environment.said,
             )
 
 
 def rejected_sink(client: ClientSettings, journal_id: str) -> Sink | None:
-    """Return the sink for messages that the client's destination refuses for good; None where they are not saved."""
+    """Return the sink for permanently refused messages; None if they are not saved."""
     match client.destination:
         case SmtpDestination(rejected=str(path)):
             return FolderSink(FolderDestination(path), client.id, journal_id)

@@ -1,4 +1,4 @@
-"""A message kept until it can be handed over in one go: in memory at first, beyond that in a file without a name."""
+"""A message that waits to be sent: in memory, and beyond that in a file without a name."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ _PIECE = 64 * 1024
 
 
 class Spool:
-    """What is written comes out again as often as it is asked for. For one thread at a time.
+    """Can be read any number of times. For one thread at a time.
 
-    The file has no name in any folder (or loses it at once), so nothing of it outlives the process.
+    The file has no name in any folder (or loses it at once), so it does not outlive the process.
     """
 
     __slots__ = ("_chunks", "_file", "_folder", "octets", "pending")
 
     def __init__(self, folder: str) -> None:
         """`folder` is made on first use, mode 0700."""
-        #: All octets, and those that are in memory only.
+        #: All octets, and those that are only in memory.
         self.octets = self.pending = 0
         self._folder = folder
         self._chunks: list[bytes] = []
@@ -39,7 +39,7 @@ class Spool:
         self.octets += len(data)
 
     def spill(self) -> None:
-        """Move what is in memory into the file. Blocking. Raises DeliveryFailed."""
+        """Move the octets in memory to the file. Blocking. Raises DeliveryFailed."""
         try:
             if self._file is None:
                 os.makedirs(self._folder, 0o700, exist_ok=True)
@@ -53,7 +53,7 @@ class Spool:
         faultpoints.reached(Step.SPILLED)
 
     def pieces(self) -> Iterator[bytes]:
-        """Yield all that was written, in pieces. Blocking. Raises DeliveryFailed."""
+        """Yield the message in pieces. Blocking. Raises DeliveryFailed."""
         if self._file is not None:
             offset, end = 0, self.octets - self.pending
             while offset < end:
@@ -64,9 +64,9 @@ class Spool:
             yield b"".join(self._chunks)
 
     def file(self) -> IO[bytes]:
-        """Return a file with all that was written, at its beginning. It is good until close().
+        """Return a file with the message, positioned at the start and usable until close().
 
-        Nothing can be written any more. Blocking. Raises DeliveryFailed.
+        write() must not be called any more. Blocking. Raises DeliveryFailed.
         """
         if self._file is None or self._chunks:
             self.spill()
@@ -75,7 +75,7 @@ class Spool:
         return self._file
 
     def close(self) -> None:
-        """Forget everything; harmless at any time."""
+        """Discard the message. May be called again."""
         self._chunks, self.pending, self.octets = [], 0, 0
         file, self._file = self._file, None
         if file is not None:

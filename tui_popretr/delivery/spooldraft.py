@@ -1,4 +1,4 @@
-"""A message on its way to a server or a command: spooled, and handed over when it is published."""
+"""The Draft of mail servers and commands: a spool, whose message is sent by publish()."""
 
 from __future__ import annotations
 
@@ -9,16 +9,17 @@ from tui_popretr.errors import DeliveryFailed
 
 
 class SpoolDraft:
-    """The Draft of destinations without files. Nothing of it is durable here: until it is published, the POP3 server
-    has the message.
+    """The Draft of destinations without files.
+
+    It is not durable: until it is published, the POP3 server has the message.
     """
 
     __slots__ = ("_description", "_done", "_failed", "_message", "_receipt", "_transfer", "final", "record_id", "tmp")
 
     def __init__(self, record_id: int, description: str, spool: str, transfer: Callable[[Spool], str]) -> None:
-        """`transfer` hands the message over and returns the receipt; it raises DeliveryFailed.
+        """`transfer` sends the message and returns the receipt; it raises DeliveryFailed.
 
-        `spool` is the folder for what is too large for memory.
+        `spool` is the folder for large messages.
         """
         self.record_id = record_id
         self.tmp = self.final = None
@@ -53,13 +54,13 @@ class SpoolDraft:
         self._check()
 
     def exclude_recipients(self, recipients: Collection[str]) -> None:
-        """Who takes the message as a whole has one recipient."""
+        """Do nothing: a command has one recipient."""
 
     def folders_before(self) -> tuple[str, ...]:
         return ()
 
     def offer(self) -> None:
-        """Who is handed the message takes it: nothing of that commits nobody."""
+        """Do nothing: a command that gets the message may accept it."""
 
     def publish(self) -> None:
         self._check()
