@@ -111,10 +111,6 @@ class Counting:
     def alive(self) -> bool:
         return self._source.alive
 
-    @property
-    def problem(self) -> BaseException | None:
-        return self._source.problem
-
     def boottime(self) -> float:
         return self._source.boottime()
 

@@ -46,7 +46,6 @@ class ScriptedSource:
         self.reported: list[str] = []
         self.refusal: str | None = None
         self.alive = True
-        self.problem: BaseException | None = None
         self._facts: list[Fact] = []
         self._lines: list[DialogueLine] = []
         self._dropped = 0

@@ -67,7 +67,7 @@ def test_more_room_shows_more_columns(width: int, expected: str) -> None:
 # --- what is told -----------------------------------------------------------------------------------------------------
 
 
-def test_each_situation_has_its_word_and_glyph() -> None:
+def test_each_state_has_its_word_and_glyph() -> None:
     session = {each: SessionId(each, 1) for each in ("connecting", "login", "listing", "retrieving", "closing")}
     script: list[Fact] = [
         clients(*session, "waiting", "queued", "paused", "failed", "done", info("off", enabled=False))

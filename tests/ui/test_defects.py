@@ -95,7 +95,7 @@ def test_defects_are_printed_once_and_the_hook_is_as_before(capsys: pytest.Captu
         failing.start()
         failing.join()
         assert capsys.readouterr() == ("", "")
-        defects.tell()
+        defects.print_pending()
     assert threading.excepthook is before
     assert reported == capsys.readouterr().err.splitlines()
     assert reported == [
@@ -108,4 +108,4 @@ def test_without_standard_error_nothing_is_printed(monkeypatch: pytest.MonkeyPat
     defects = Defects()
     defects("a view", ZeroDivisionError())
     monkeypatch.setattr(sys, "stderr", None)
-    defects.tell()
+    defects.print_pending()

@@ -103,7 +103,7 @@ def test_a_client_that_never_ran() -> None:
 def test_a_running_session() -> None:
     running = replace(
         CLIENT,
-        situation=ClientState.RETRIEVING,
+        state=ClientState.RETRIEVING,
         due=None,
         session=SessionId("work", 3),
         session_began=988.0,
@@ -121,7 +121,7 @@ def test_a_running_session() -> None:
 
 def test_the_last_error_comes_with_what_to_do() -> None:
     failed = result(NOW, code=ExitCode.LOGIN, error="the server rejected the login (no)", advice="check the password")
-    text = told(replace(CLIENT, situation=ClientState.FAILED, last=failed, past=(failed,)))
+    text = told(replace(CLIENT, state=ClientState.FAILED, last=failed, past=(failed,)))
     assert "Last error\nthe server rejected the login (no)\n→ check the password\n" in text
     past = PastSession("work", NOW, NOW, ExitCode.TEMPORARY, 0, 0, "the server closed the connection")
     assert "Last error\nthe server closed the connection\n\n" in told(replace(CLIENT, last=past))

@@ -118,7 +118,7 @@ def test_what_is_shown_and_what_is_saved() -> None:
 
 
 @pytest.mark.parametrize(
-    ("needle", "text", "spans"),
+    ("pattern", "text", "spans"),
     [
         ("ok", "+OK ok", [(1, 3), (4, 6)]),
         ("OK", "+OK ok", [(1, 3)]),
@@ -128,11 +128,11 @@ def test_what_is_shown_and_what_is_saved() -> None:
         ("x", "abc", []),
     ],
 )
-def test_search_is_plain_text_and_minds_only_capitals(needle: str, text: str, spans: list[tuple[int, int]]) -> None:
-    assert SearchPattern(needle).spans(text) == spans
-    assert SearchPattern(needle).is_in(text) == bool(spans)
+def test_search_is_plain_text_and_minds_only_capitals(pattern: str, text: str, spans: list[tuple[int, int]]) -> None:
+    assert SearchPattern(pattern).spans(text) == spans
+    assert SearchPattern(pattern).is_in(text) == bool(spans)
 
 
-@pytest.mark.parametrize(("needle", "raw", "found"), [("ok", b"+OK", True), ("OK", b"+ok", False), ("ä", b"x", True)])
-def test_the_quick_look_misses_nothing(needle: str, raw: bytes, found: bool) -> None:
-    assert (SearchPattern(needle).octets().search(raw) is not None) == found
+@pytest.mark.parametrize(("pattern", "raw", "found"), [("ok", b"+OK", True), ("OK", b"+ok", False), ("ä", b"x", True)])
+def test_the_quick_look_misses_nothing(pattern: str, raw: bytes, found: bool) -> None:
+    assert (SearchPattern(pattern).octets().search(raw) is not None) == found

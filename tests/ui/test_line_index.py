@@ -82,7 +82,7 @@ def test_next_and_previous_match_stay_right_while_lines_come_and_go() -> None:
     shown.prepend([line("ok"), line("no")])
     assert shown.previous_match(2) == -1
     shown.search(None)
-    assert (shown.needle, list(shown.matches)) == (None, [])
+    assert (shown.pattern, list(shown.matches)) == (None, [])
 
 
 def test_a_change_of_measure_keeps_the_numbers() -> None:

@@ -50,7 +50,7 @@ class Boxed(ScriptedSource):
     def tell(self, *facts: Fact, dropped: int = 0) -> None:
         for fact in facts:
             if isinstance(fact, DialogueLine):
-                self.mailbox.hear(Dialogue(fact.session, fact.at, [(fact.direction, fact.text)]))
+                self.mailbox.on_dialogue(Dialogue(fact.session, fact.at, [(fact.direction, fact.text)]))
             else:
                 self.mailbox(fact)
 

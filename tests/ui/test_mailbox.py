@@ -88,9 +88,9 @@ def test_the_oldest_lines_are_dropped_and_counted() -> None:
     lines = dialogue("a", NOW, [f"C: {number}" for number in range(5)])
     mailbox = Mailbox(3)
     for line in lines:
-        mailbox.hear(piece(line))
+        mailbox.on_dialogue(piece(line))
     assert mailbox.drain() == Drained([], lines[2:], 2)
-    mailbox.hear(piece(lines[0]))
+    mailbox.on_dialogue(piece(lines[0]))
     assert mailbox.drain() == Drained([], lines[:1], 0)
 
 
@@ -99,7 +99,7 @@ def test_of_a_piece_that_is_too_long_the_oldest_lines_are_dropped(cuts: tuple[in
     lines = dialogue("a", NOW, [f"C: {number}" for number in range(9)])
     mailbox = Mailbox(3)
     for first, last in pairwise((0, *cuts)):
-        mailbox.hear(piece(*lines[first:last]))
+        mailbox.on_dialogue(piece(*lines[first:last]))
     assert mailbox.drain() == Drained([], lines[6:], 6)
 
 
@@ -110,7 +110,7 @@ def test_what_waits_is_bounded() -> None:
     for _ in range(100):
         heard = piece(line, line)
         alive.append(weakref.ref(heard.said))
-        mailbox.hear(heard)
+        mailbox.on_dialogue(heard)
     del heard
     assert sum(said() is not None for said in alive) <= 3
 
@@ -122,7 +122,7 @@ def test_no_line_is_lost_uncounted_between_two_threads() -> None:
 
     def write() -> None:
         for _ in range(sent // 2):
-            mailbox.hear(heard)
+            mailbox.on_dialogue(heard)
 
     writer = threading.Thread(target=write)
     writer.start()

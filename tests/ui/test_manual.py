@@ -59,5 +59,5 @@ def test_the_manual_has_every_key_and_no_other(section: str) -> None:
 
 
 def test_the_manual_has_every_state() -> None:
-    for situation in ClientState:
-        assert f"`{situation.glyph}` {situation.word}" in MANUAL
+    for state in ClientState:
+        assert f"`{state.glyph}` {state.word}" in MANUAL

@@ -15,9 +15,9 @@ from tui_popretr.ui.model.cells import MARK
 from tui_popretr.ui.widgets.transcript_rows import Columns, draw, fitted, reversed_between
 
 
-def row(item: Item, part: int = 0, columns: Columns | None = None, needle: str = "", *, cursor: bool = False) -> str:
+def row(item: Item, part: int = 0, columns: Columns | None = None, pattern: str = "", *, cursor: bool = False) -> str:
     drawn = draw(
-        item, part, columns or Columns(60), SearchPattern(needle) if needle else None, cursor=cursor, selected=False
+        item, part, columns or Columns(60), SearchPattern(pattern) if pattern else None, cursor=cursor, selected=False
     )
     return drawn.strip.text.rstrip()
 

@@ -64,7 +64,7 @@ GOOD = closed("a", result(NOW, messages=1))
 
 
 @pytest.mark.parametrize(
-    ("facts", "situation"),
+    ("facts", "state"),
     [
         ([], ClientState.WAITING),
         ([ClientQueued("a")], ClientState.QUEUED),
@@ -79,8 +79,8 @@ GOOD = closed("a", result(NOW, messages=1))
         ([BAD, ClientPaused("a")], ClientState.PAUSED),
     ],
 )
-def test_the_situation_follows_the_facts(facts: list[Fact], situation: ClientState) -> None:
-    assert client(*facts).situation is situation
+def test_the_state_follows_the_facts(facts: list[Fact], state: ClientState) -> None:
+    assert client(*facts).state is state
 
 
 def test_only_what_waits_for_its_time_is_due() -> None:
@@ -204,17 +204,17 @@ def test_a_reload_keeps_what_is_known_in_the_new_order() -> None:
 
 
 def test_a_client_that_a_reload_disables_is_shown_so_once_its_session_is_over() -> None:
-    def situations(*facts: Fact) -> list[ClientState]:
+    def states(*facts: Fact) -> list[ClientState]:
         view.apply(facts, START, NOW)
-        return [each.situation for each in view.clients.values()]
+        return [each.state for each in view.clients.values()]
 
     view = view_of(ClientScheduled("a", 5.0), SessionStarted(SessionId("b", 1), NOW))
     disabled = clients(info("a", enabled=False), info("b", enabled=False))
-    assert situations(disabled) == [ClientState.DISABLED, ClientState.CONNECTING]
+    assert states(disabled) == [ClientState.DISABLED, ClientState.CONNECTING]
     assert view.clients["a"].due is None
-    assert situations(closed("b", result(NOW))) == [ClientState.DISABLED, ClientState.DISABLED]
-    assert situations(clients("a", "b"), ClientScheduled("a", 9.0))[0] is ClientState.WAITING
+    assert states(closed("b", result(NOW))) == [ClientState.DISABLED, ClientState.DISABLED]
+    assert states(clients("a", "b"), ClientScheduled("a", 9.0))[0] is ClientState.WAITING
 
 
-def test_each_situation_has_a_word_and_a_glyph_of_its_own() -> None:
+def test_each_state_has_a_word_and_a_glyph_of_its_own() -> None:
     assert len({each.word for each in ClientState}) == len({each.glyph for each in ClientState}) == len(ClientState)

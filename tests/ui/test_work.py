@@ -42,15 +42,15 @@ def test_workers_are_started_in_one_place() -> None:
             found |= {(path.name, each.name) for each in imported if each.name == "work"}
     assert found == {
         ("work.py", "run_worker"),
-        ("engine_thread.py", "Thread"),  # its exceptions are kept for run_dashboard
-        ("terminal.py", "create_task"),  # the watch for a lost terminal
+        ("shell/engine_thread.py", "Thread"),  # its exceptions are kept for run_dashboard
+        ("shell/terminal.py", "create_task"),  # the watch for a lost terminal
     }
 
 
 def test_a_thread_is_asked_from_guarded_work_alone() -> None:
     """asyncio.to_thread is awaited in coroutines that start() or guarded() runs."""
     users = {path.name for path in FOLDER.rglob("*.py") if "to_thread" in path.read_text(encoding="utf-8")}
-    assert users == {"message.py", "transcript.py", "transcript_app.py"}
+    assert users == {"message.py", "transcript.py", "viewer.py"}
 
 
 def failing(problem: Exception) -> Callable[..., None]:

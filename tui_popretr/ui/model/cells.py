@@ -35,7 +35,7 @@ def sanitize(text: str) -> str:
     """
     if text.isascii() and text.isprintable():
         return text
-    return "".join(map(_tame_character, visible(text, 10 * len(text))))
+    return "".join(map(_sanitize_character, visible(text, 10 * len(text))))
 
 
 def width(text: str) -> int:
@@ -91,7 +91,7 @@ def _pieces(text: str, cells: int) -> Sequence[str]:
 
 
 @lru_cache(maxsize=4096)
-def _tame_character(character: str) -> str:
+def _sanitize_character(character: str) -> str:
     if _SELECTORS.match(character):
         return ""
     if _UNRULY.match(character) or unicodedata.category(character) in ("Mc", "Cn", "Cs", "Cc", "Cf"):

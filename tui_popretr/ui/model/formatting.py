@@ -13,14 +13,12 @@ from tui_popretr import wording
 from tui_popretr.errors import ExitCode, describe_os_error
 from tui_popretr.facts import PastSession, SessionResult
 
-#: Marks a failed session in a sparkline.
-FAILED_GLYPH: Final = "✗"
 SEPARATOR: Final = " · "
 
 _MINUTE, _HOUR, _DAY, _WEEK = 60, 3600, 86_400, 604_800
 _EIGHTHS: Final = " ▏▎▍▌▋▊▉█"
 _HEIGHTS: Final = "▁▂▃▄▅▆▇█"
-_ASCII_HEIGHTS: Final = "_.-:=+*#"
+_FAILED: Final = "✗"
 
 # --- times ----------------------------------------------------------------------------------------------------------
 
@@ -67,25 +65,9 @@ def moment(at: datetime, now: datetime) -> str:
 # --- sizes ----------------------------------------------------------------------------------------------------------
 
 
-def short_size(octets: float) -> str:
-    """Return a number of octets in at most four columns: "5", "1.5k", "340k", "12M"."""
-    number, units = float(octets), iter("kMGTPEZY")
-    if number < 999.5:
-        return f"{number:.0f}"
-    while number >= 999.5:
-        number /= 1000
-        unit = next(units)
-    return f"{number:.1f}".removesuffix(".0") + unit if number < 9.95 else f"{number:.0f}{unit}"
-
-
 def rate(octets_a_second: float) -> str:
     """Return a speed: "1.2 MB/s"."""
     return f"{wording.size(round(octets_a_second))}/s"
-
-
-def short_rate(octets_a_second: float) -> str:
-    """Return a speed in at most six columns: "1.2M/s"."""
-    return f"{short_size(round(octets_a_second))}/s"
 
 
 def join(parts: Iterable[str]) -> str:
@@ -123,32 +105,27 @@ def progress(done: int, total: int, fraction: float | None, octets_a_second: flo
     return join(parts)
 
 
-def bar(fraction: float, width: int, *, plain: bool = False) -> str:
-    """Return a progress bar of exactly `width` columns, in eighths of a block; `plain` keeps to ASCII."""
+def bar(fraction: float, width: int) -> str:
+    """Return a progress bar of exactly `width` columns, in eighths of a block."""
     fraction = min(1.0, max(0.0, fraction))
-    if plain:
-        full = int(fraction * width)
-        return "#" * full + "-" * (width - full)
     full, eighth = divmod(int(fraction * width * 8), 8)
     return ("█" * full + (_EIGHTHS[eighth] if full < width else "")).ljust(width)
 
 
-def sparkline(sessions: Sequence[SessionResult | PastSession], width: int, *, plain: bool = False) -> str:
+def sparkline(sessions: Sequence[SessionResult | PastSession], width: int) -> str:
     """Return the messages of the latest sessions as a row of at most `width` columns, latest last.
 
-    The lowest mark is a session without mail; a failed session has a mark of its own. `plain` keeps to ASCII.
+    The lowest mark is a session without mail; a failed session has a mark of its own.
     """
     if width <= 0:
         return ""
     shown = sessions[-width:]
     most = max((each.messages for each in shown), default=0)
-    heights = _ASCII_HEIGHTS if plain else _HEIGHTS
-    failed = "!" if plain else FAILED_GLYPH
 
     def mark(session: SessionResult | PastSession) -> str:
         if session.code is not ExitCode.OK:
-            return failed
-        return heights[math.ceil(session.messages * (len(heights) - 1) / most)] if most else heights[0]
+            return _FAILED
+        return _HEIGHTS[math.ceil(session.messages * (len(_HEIGHTS) - 1) / most)] if most else _HEIGHTS[0]
 
     return "".join(map(mark, shown))
 

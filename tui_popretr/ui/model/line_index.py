@@ -30,7 +30,7 @@ class LineIndex:
         # the row behind each item, on a scale on which the first item begins at _top
         self._ends: list[int] = []
         self._top = 0
-        self._needle: SearchPattern | None = None
+        self._pattern: SearchPattern | None = None
         self._matches: list[int] = []
         self.append(items)
 
@@ -55,8 +55,8 @@ class LineIndex:
         if added and isinstance(last, Gap) and isinstance(added[0], Gap):
             added[0] = Gap(last.count + added[0].count)
             self.drop_last(1)
-        if self._needle is not None:
-            self._matches += _found(added, self.end, self._needle)
+        if self._pattern is not None:
+            self._matches += _found(added, self.end, self._pattern)
         self.items += added
         row = self._ends[-1] if self._ends else self._top
         self._ends += list(accumulate(map(self._measure, added), initial=row))[1:]
@@ -65,8 +65,8 @@ class LineIndex:
         """Add items before the first; return how many rows they take."""
         self.items[:0] = items
         self.first -= len(items)
-        if self._needle is not None:
-            self._matches[:0] = _found(items, self.first, self._needle)
+        if self._pattern is not None:
+            self._matches[:0] = _found(items, self.first, self._pattern)
         ends = list(accumulate(map(self._measure, items), initial=0))
         self._top -= ends[-1]
         self._ends[:0] = [self._top + end for end in ends[1:]]
@@ -118,14 +118,14 @@ class LineIndex:
     # --- search -------------------------------------------------------------------------------------------------------
 
     @property
-    def needle(self) -> SearchPattern | None:
+    def pattern(self) -> SearchPattern | None:
         """What is searched."""
-        return self._needle
+        return self._pattern
 
-    def search(self, needle: SearchPattern | None) -> None:
-        """Find all items that have `needle` in their body; new items are looked at as they come. None ends it."""
-        self._needle = needle
-        self._matches = [] if needle is None else _found(self.items, self.first, needle)
+    def search(self, pattern: SearchPattern | None) -> None:
+        """Find all items that have `pattern` in their body; new items are looked at as they come. None ends it."""
+        self._pattern = pattern
+        self._matches = [] if pattern is None else _found(self.items, self.first, pattern)
 
     @property
     def matches(self) -> Sequence[int]:
@@ -143,5 +143,5 @@ class LineIndex:
         return self._matches[index - 1] if index else None
 
 
-def _found(items: Sequence[Item], first: int, needle: SearchPattern) -> list[int]:
-    return [number for number, item in enumerate(items, first) if needle.is_in(body(item))]
+def _found(items: Sequence[Item], first: int, pattern: SearchPattern) -> list[int]:
+    return [number for number, item in enumerate(items, first) if pattern.is_in(body(item))]

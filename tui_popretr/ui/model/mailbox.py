@@ -23,7 +23,7 @@ class Drained:
 
 
 class Mailbox:
-    """Subscribes to a bus, and with hear() listens to the dialogue. Never blocks, nor grows without bound.
+    """Subscribes to a bus, and with on_dialogue() listens to the dialogue. Never blocks, nor grows without bound.
 
     Of the facts that come often only a client's latest is kept, as long as nothing else has happened to it; lines of
     dialogue are dropped from the oldest on. Pieces of dialogue are taken apart by who draws them, not by the sessions.
@@ -50,7 +50,7 @@ class Mailbox:
                 self._latest[client] = len(self._facts)
             self._facts.append(fact)
 
-    def hear(self, piece: Dialogue) -> None:
+    def on_dialogue(self, piece: Dialogue) -> None:
         """Take what was said; in the engine's thread."""
         with self._lock:
             self._pieces.append(piece)

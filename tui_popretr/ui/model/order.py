@@ -56,7 +56,7 @@ def listed(clients: Mapping[str, ClientView], order: Order, filter_: str) -> tup
     ids = [each for each, client in clients.items() if not wanted or _matches(client, wanted)]
     match order:
         case Order.STATE:
-            ids.sort(key=lambda each: _RANKS[clients[each].situation])
+            ids.sort(key=lambda each: _RANKS[clients[each].state])
         case Order.DUE:
             ids.sort(key=lambda each: _due(clients[each]))
         case Order.NAME:
@@ -71,13 +71,13 @@ def listed(clients: Mapping[str, ClientView], order: Order, filter_: str) -> tup
 def _matches(client: ClientView, wanted: list[str]) -> bool:
     info = client.info
     error = client.last.error if client.last is not None else ""
-    text = f"{info.id} {info.server} {info.recip} {client.situation.word} {error}".casefold()
+    text = f"{info.id} {info.server} {info.recip} {client.state.word} {error}".casefold()
     return all(each in text for each in wanted)
 
 
 def _due(client: ClientView) -> tuple[int, float]:
-    if client.situation.running:
+    if client.state.running:
         return 0, 0.0
-    if client.situation is ClientState.QUEUED:
+    if client.state is ClientState.QUEUED:
         return 1, 0.0
     return (2, client.due) if client.due is not None else (3, 0.0)

@@ -87,7 +87,7 @@ class ClientView:
     """One client as the dashboard shows it. Times in seconds on the boottime clock, sizes in octets."""
 
     info: ClientInfo
-    situation: ClientState = ClientState.WAITING
+    state: ClientState = ClientState.WAITING
     due: float | None = None
     session: SessionId | None = None
     session_began: float | None = None
@@ -109,7 +109,7 @@ class ClientView:
     @property
     def fraction(self) -> float | None:
         """How much of what is to be retrieved has been, 0 to 1; None where that says nothing."""
-        if self.situation is not ClientState.RETRIEVING or not self.to_retrieve_octets:
+        if self.state is not ClientState.RETRIEVING or not self.to_retrieve_octets:
             return None
         return min(1.0, self.received_octets / self.to_retrieve_octets)
 
@@ -153,18 +153,18 @@ def reduce_client(view: ClientView, fact: Fact, now: float) -> ClientView:
     match fact:
         case ClientScheduled(due=due):
             failed = view.last is not None and view.last.code is not ExitCode.OK
-            return replace(view, situation=ClientState.FAILED if failed else ClientState.WAITING, due=due)
+            return replace(view, state=ClientState.FAILED if failed else ClientState.WAITING, due=due)
         case ClientQueued():
-            return replace(view, situation=ClientState.QUEUED, due=None)
+            return replace(view, state=ClientState.QUEUED, due=None)
         case ClientPaused():
-            return replace(view, situation=ClientState.PAUSED, due=None)
+            return replace(view, state=ClientState.PAUSED, due=None)
         case ClientFinished():
             failed = view.last is not None and view.last.code is not ExitCode.OK
-            return replace(view, situation=ClientState.FAILED if failed else ClientState.DONE, due=None)
+            return replace(view, state=ClientState.FAILED if failed else ClientState.DONE, due=None)
         case SessionStarted(session=session):
             return replace(
                 view,
-                situation=ClientState.CONNECTING,
+                state=ClientState.CONNECTING,
                 due=None,
                 session=session,
                 session_began=now,
@@ -177,7 +177,7 @@ def reduce_client(view: ClientView, fact: Fact, now: float) -> ClientView:
             )
         case SessionAdvanced(stage=stage):
             since = now if stage is Stage.RETRIEVING else view.retrieving_since
-            return replace(view, situation=_STAGES[stage], retrieving_since=since)
+            return replace(view, state=_STAGES[stage], retrieving_since=since)
         case SessionConnected(remote=remote, tls=tls):
             return replace(view, remote=remote, tls=tls)
         case TlsStarted(tls=tls):
@@ -193,9 +193,9 @@ def reduce_client(view: ClientView, fact: Fact, now: float) -> ClientView:
             counts.take(fact)
             return counts.added_to(view)
         case SessionClosed(result=result):
-            situation = view.situation if view.info.enabled else ClientState.DISABLED
+            state = view.state if view.info.enabled else ClientState.DISABLED
             past = (*view.past, result)[-PAST:]
-            return replace(view, situation=situation, session=None, retrieving_since=None, last=result, past=past)
+            return replace(view, state=state, session=None, retrieving_since=None, last=result, past=past)
         case _:
             return view
 
@@ -215,8 +215,6 @@ class View:
         #: The times of the latest apply(): boottime, and local time.
         self.now = 0.0
         self.wall = datetime.min.replace(tzinfo=UTC)
-        #: Grows with every fact: a pane that shows an older number has something to draw.
-        self.version = 0
 
     def apply(self, facts: Iterable[Fact], now: float, wall: datetime) -> set[str]:
         """Take facts in; return the ids of the clients that changed. `now` is boottime, `wall` the local time."""
@@ -227,21 +225,20 @@ class View:
         self.now, self.wall = now, wall
         counts: defaultdict[str, _Counts] = defaultdict(_Counts)
         for fact in facts:
-            self.version += 1
             client = client_of(fact)
             if client is not None and client in self.clients:
                 changed.add(client)
                 if isinstance(fact, RetrievalProgressed | MessageDelivered):
                     counts[client].take(fact)
                 else:
-                    self._settle(client, counts)
+                    self._add_counts(client, counts)
                     self.clients[client] = reduce_client(self.clients[client], fact, now)
             self.notes.extend(story(fact, lambda: wall))
             match fact:
                 case ClientsChanged(infos=infos):
                     changed |= self._set_clients(infos)
                 case HistoryRead():
-                    changed |= self._remember(fact)
+                    changed |= self._add_history(fact)
                 case MessageDelivered(octets=octets):
                     self.messages_today += 1
                     self.octets_today += octets
@@ -253,10 +250,10 @@ class View:
                 case _:
                     pass
         for client in tuple(counts):
-            self._settle(client, counts)
+            self._add_counts(client, counts)
         return changed
 
-    def _settle(self, client: str, counts: dict[str, _Counts]) -> None:
+    def _add_counts(self, client: str, counts: dict[str, _Counts]) -> None:
         """Have what was counted of a client in its view, unless a reload has removed it."""
         if client in counts:
             counted = counts.pop(client)
@@ -265,11 +262,11 @@ class View:
 
     @property
     def running(self) -> int:
-        return sum(client.situation.running for client in self.clients.values())
+        return sum(client.state.running for client in self.clients.values())
 
     @property
     def failed(self) -> int:
-        return sum(client.situation is ClientState.FAILED for client in self.clients.values())
+        return sum(client.state is ClientState.FAILED for client in self.clients.values())
 
     def rate(self, now: float) -> float:
         """Octets a second of all sessions that are retrieving."""
@@ -280,14 +277,14 @@ class View:
         for info in infos:
             known = self.clients.get(info.id)
             client = ClientView(info) if known is None else replace(known, info=info)
-            if not info.enabled and not client.situation.running:
-                client = replace(client, situation=ClientState.DISABLED, due=None)
+            if not info.enabled and not client.state.running:
+                client = replace(client, state=ClientState.DISABLED, due=None)
             clients[info.id] = client
         changed = set(clients) | set(self.clients)
         self.clients = clients
         return changed
 
-    def _remember(self, fact: HistoryRead) -> set[str]:
+    def _add_history(self, fact: HistoryRead) -> set[str]:
         self.messages_today += fact.messages_today
         self.octets_today += fact.octets_today
         changed: set[str] = set()

@@ -18,7 +18,7 @@ from tui_popretr.ui.screens.sheet import Heading, Line, Pair, Part, TextDialog
 
 _BAR = 20
 #: So many past sessions are told in words.
-_TOLD = 8
+_LISTED = 8
 
 
 class ClientDetails(TextDialog):
@@ -64,15 +64,14 @@ def details(client: ClientView, now: float, wall: datetime) -> Iterator[Part]:
 
 
 def _present(client: ClientView, now: float, wall: datetime) -> Iterator[Part]:
-    situation = client.situation
-    state = f"{situation.glyph} {situation.word}"
-    if client.session is not None and situation.running:
+    text = f"{client.state.glyph} {client.state.word}"
+    if client.session is not None and client.state.running:
         since = f" for {wording.duration(now - client.session_began)}" if client.session_began is not None else ""
-        state += f"{since} (session {client.session})"
-    yield Pair("state", state, "bold red" if situation is ClientState.FAILED else "bold")
+        text += f"{since} (session {client.session})"
+    yield Pair("state", text, "bold red" if client.state is ClientState.FAILED else "bold")
     if client.due is not None:
         yield Pair("next run", _due(client.due - now))
-    if situation is ClientState.RETRIEVING and client.to_retrieve:
+    if client.state is ClientState.RETRIEVING and client.to_retrieve:
         fraction = client.fraction
         if fraction is not None:
             yield Pair("progress", formatting.bar(fraction, _BAR).rstrip(), "cyan")
@@ -117,7 +116,7 @@ def _past(client: ClientView, wall: datetime) -> Iterator[Part]:
         f"{failed} failed" if failed else "",
     )
     yield Line(formatting.join(told), "dim")
-    for session in reversed(client.past[-_TOLD:]):
+    for session in reversed(client.past[-_LISTED:]):
         ok = session.code is ExitCode.OK
         took = wording.duration((session.ended - session.started).total_seconds())
         text = f"{'✓' if ok else '✗'} {visible(wording.session_summary(session))}, in {took}"

@@ -204,7 +204,7 @@ class Dashboard(EndingApp):
         for fact in facts:
             match fact:
                 case ConfigurationReloaded() | ConfigurationRejected():
-                    self._tell_reload(fact)
+                    self._report_reload(fact)
                 case ClientPaused(client) | ClientScheduled(client):
                     self._pausing.discard(client)
                 case _:
@@ -232,16 +232,16 @@ class Dashboard(EndingApp):
         if self._details is not None and self.screen is self._details:
             self._details.refresh_view(self.view, changed)
 
-    def _tell_reload(self, fact: ConfigurationReloaded | ConfigurationRejected) -> None:
+    def _report_reload(self, fact: ConfigurationReloaded | ConfigurationRejected) -> None:
         if isinstance(fact, ConfigurationReloaded):
             parts = [
                 f"{len(ids)} {word}"
                 for ids, word in ((fact.added, "added"), (fact.removed, "removed"), (fact.changed, "changed"))
                 if ids
             ]
-            self.tell(f"configuration reloaded: {', '.join(parts) or 'nothing changed'}")
+            self.show_notice(f"configuration reloaded: {', '.join(parts) or 'nothing changed'}")
         elif len(fact.problems) == 1:
-            self.tell(f"the old configuration stays: {fact.problems[0]}", error=True)
+            self.show_notice(f"the old configuration stays: {fact.problems[0]}", error=True)
         else:
             from tui_popretr.ui.screens.problems import ProblemsScreen
 
@@ -254,7 +254,7 @@ class Dashboard(EndingApp):
         self._answers.append(self.source.perform(command))
         self.set_timer(DRAIN / 5, self.drain)
 
-    def tell(self, text: str, *, error: bool = False) -> None:
+    def show_notice(self, text: str, *, error: bool = False) -> None:
         """Show a notice; it takes the place of an older one."""
         self.clear_notifications()
         self.notify(visible(text), severity="error" if error else "information", timeout=NOTICE, markup=False)
@@ -265,9 +265,9 @@ class Dashboard(EndingApp):
             if not answer.done():
                 waiting.append(answer)
             elif (problem := answer.exception()) is not None:
-                self.tell(str(problem), error=True)
+                self.show_notice(str(problem), error=True)
             else:
-                self.tell(answer.result())
+                self.show_notice(answer.result())
         self._answers = waiting
 
     def action_run_now(self) -> None:
@@ -280,12 +280,12 @@ class Dashboard(EndingApp):
     def action_pause(self) -> None:
         if (client := self.selected) is None:
             return
-        situation = self.view.clients[client].situation
-        if situation is ClientState.PAUSED or client in self._pausing:
+        state = self.view.clients[client].state
+        if state is ClientState.PAUSED or client in self._pausing:
             self._pausing.discard(client)
             self.perform(ResumeClient(client))
         else:
-            if situation.running:
+            if state.running:
                 self._pausing.add(client)
             self.perform(PauseClient(client))
 
@@ -335,10 +335,10 @@ class Dashboard(EndingApp):
 
     def _focus(self, *, tabs: bool) -> None:
         """Bring the list or the tabs into view and focus it."""
-        self._uncover(tabs=tabs)
+        self.ensure_visible(tabs=tabs)
         (self._pane if tabs else self._list).focus()
 
-    def _uncover(self, *, tabs: bool) -> None:
+    def ensure_visible(self, *, tabs: bool) -> None:
         """Where only one of list and tabs is shown, show this one."""
         left, right = self._main.query_one("#left"), self._main.query_one("#right")
         if not left.display or not right.display:
@@ -412,7 +412,7 @@ class Dashboard(EndingApp):
 
     def on_client_list_sorted(self) -> None:
         order = self._list.order
-        self.tell(f"sorted by {order.word}" if order is not Order.CONFIGURATION else "as in the configuration")
+        self.show_notice(f"sorted by {order.word}" if order is not Order.CONFIGURATION else "as in the configuration")
 
     # --- filter -------------------------------------------------------------------------------------------------------
 
@@ -421,7 +421,7 @@ class Dashboard(EndingApp):
         return bool(self._main.query_one("#filterbar").display)
 
     def action_filter(self) -> None:
-        self._uncover(tabs=False)
+        self.ensure_visible(tabs=False)
         bar = self._main.query_one("#filterbar")
         if not bar.children:
             bar.mount(Label("/"), FilterInput(), Label("", id="matches", markup=False))
@@ -470,7 +470,7 @@ class Dashboard(EndingApp):
         if self._themes:
             known = self.theme in self._themes
             self.theme = self._themes[(self._themes.index(self.theme) + 1) % len(self._themes) if known else 0]
-            self.tell(f"theme {self.theme}")
+            self.show_notice(f"theme {self.theme}")
 
     def action_help(self) -> None:
         from tui_popretr.ui.screens.details import ClientDetails
@@ -494,7 +494,7 @@ class Dashboard(EndingApp):
 
         if isinstance(self.screen, QuitScreen):
             return
-        running = [each for each, client in self.view.clients.items() if client.situation.running]
+        running = [each for each, client in self.view.clients.items() if client.state.running]
         if running:
             self.push_screen(QuitScreen(running), self._answered_quit)
         else:

@@ -23,7 +23,7 @@ class Defects:
     def __init__(self) -> None:
         #: Puts a line into the log, from any thread.
         self.report: Callable[[str], object] = lambda _: None
-        self._untold: deque[str] = deque(maxlen=_KEPT)
+        self._unprinted: deque[str] = deque(maxlen=_KEPT)
 
     def __call__(self, subscriber: object, problem: Exception) -> None:
         """Report that a subscriber has failed and was unsubscribed."""
@@ -37,18 +37,18 @@ class Defects:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         threading.excepthook = self._hook_before
-        self.tell()
+        self.print_pending()
 
-    def tell(self) -> None:
+    def print_pending(self) -> None:
         """Print what has not been printed yet. To be called when the terminal is restored."""
         with contextlib.suppress(OSError, IndexError, AttributeError):  # no terminal; no more; no stderr
             while True:
-                print(self._untold.popleft(), file=sys.stderr, flush=True)  # noqa: T201 - its purpose
+                print(self._unprinted.popleft(), file=sys.stderr, flush=True)  # noqa: T201 - its purpose
 
     def _thread_failed(self, failure: threading.ExceptHookArgs) -> None:
         name = "?" if failure.thread is None else failure.thread.name
         self._take(f"the thread {name!r} failed: {failure.exc_value!r}")
 
     def _take(self, what: str) -> None:
-        self._untold.append(f"internal error: {what}")
+        self._unprinted.append(f"internal error: {what}")
         self.report(f"internal error: {what}")

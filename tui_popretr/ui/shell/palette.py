@@ -36,7 +36,7 @@ class DashboardCommands(Provider):
             if offered < _CLIENTS and all(each in text for each in wanted):
                 offered += 1
                 title = f"Go to {sanitize(client)}"
-                explained = sanitize(f"{view.situation.word} · {view.info.server} · for {view.info.recip}")
+                explained = sanitize(f"{view.state.word} · {view.info.server} · for {view.info.recip}")
                 yield Hit(0.5, title, partial(self._dashboard.go_to, client), help=explained)
 
     @property

@@ -32,9 +32,9 @@ def run_dashboard(engine: Engine, *, no_mouse: bool = False, title: str = "", de
     the dashboard end unexpectedly.
     """
     defects = defects or Defects()
-    mailbox, sanity = Mailbox(), TerminalState()
+    mailbox, terminal_state = Mailbox(), TerminalState()
     engine.subscribe(mailbox)
-    engine.bus.subscribe_dialogue(mailbox.hear)
+    engine.bus.subscribe_dialogue(mailbox.on_dialogue)
     thread = EngineThread(engine)
     defects.report = thread.report
     app: Dashboard | None = None
@@ -46,32 +46,33 @@ def run_dashboard(engine: Engine, *, no_mouse: bool = False, title: str = "", de
         if app is not None:
             app.call_later(app.exit, 0)
 
-    def begin(_: int) -> None:
+    def stop(_: int) -> None:
         thread.end()
         leave()
 
-    def hurry(_: int) -> None:
+    def cancel(_: int) -> None:
         thread.cancel()
         leave()
 
-    def last() -> None:
+    def cleanup() -> None:
         engine.children.kill_all()
-        sanity.restore()
-        defects.tell()
+        terminal_state.restore()
+        defects.print_pending()
 
-    with defects, SignalWatcher(begin, hurry, cleanup=last, finished=lambda: not thread.alive) as ends, thread:
+    signals = SignalWatcher(stop, cancel, cleanup=cleanup, finished=lambda: not thread.alive)
+    with defects, signals, thread:
         app = _load(engine, EngineSource(thread, mailbox, engine.clock), title)
         if thread.alive and not asked:
             app.run(mouse=not no_mouse)
-        ends.stopping()
+        signals.stopping()
         thread.end()
         if app.view.running and thread.alive:
-            _say(app.view.running)
-    if ends.second_signal is not None:
-        return 128 + ends.second_signal
+            _print_ending(app.view.running)
+    if signals.second_signal is not None:
+        return 128 + signals.second_signal
     for problem in (app.crash, thread.problem):
         if problem is not None:
-            raise _told(problem)
+            raise _root_error(problem)
     return app.return_value or 0
 
 
@@ -95,14 +96,14 @@ def _history(engine: Engine) -> TranscriptFiles:
     return TranscriptFiles(files)
 
 
-def _say(running: int) -> None:
+def _print_ending(running: int) -> None:
     """Tell the user, back at the shell's screen, what is waited for."""
     with contextlib.suppress(OSError):
         text = f"stopping: waiting for {plural(running, 'session')}…"
         print(text, file=sys.stderr, flush=True)  # noqa: T201 - there is no other place any more
 
 
-def _told(problem: BaseException) -> BaseException:
+def _root_error(problem: BaseException) -> BaseException:
     """Return the error that has words for the user, where there is one within what trio's nurseries made of it."""
     while isinstance(problem, BaseExceptionGroup):
         inner = problem

@@ -32,11 +32,6 @@ class Source(Protocol):
         """Whether facts still come."""
         ...
 
-    @property
-    def problem(self) -> BaseException | None:
-        """Why it ended, where it was not asked to."""
-        ...
-
     def boottime(self) -> float:
         """Seconds on the clock that due times are on."""
         ...
@@ -66,10 +61,6 @@ class EngineSource:
     @property
     def alive(self) -> bool:
         return self._engine.alive
-
-    @property
-    def problem(self) -> BaseException | None:
-        return self._engine.problem
 
     def boottime(self) -> float:
         return self._clock.boottime()

@@ -71,16 +71,16 @@ def client_cells(client: ClientView, columns: Sequence[Placed], at: Moment) -> l
 
 
 def _is_covering(client: ClientView, when: Placed) -> bool:
-    return client.situation is ClientState.RETRIEVING and when.width < PROGRESS
+    return client.state is ClientState.RETRIEVING and when.width < PROGRESS
 
 
 def _text(client: ClientView, placed: Placed, at: Moment, *, has_last: bool) -> str:
     match ClientColumn(placed.index):
         case ClientColumn.STATE:
-            return f"{client.situation.glyph} {client.situation.word}"
+            return f"{client.state.glyph} {client.state.word}"
         case ClientColumn.ID:
             return client.info.id
-        case ClientColumn.WHEN if client.situation is ClientState.RETRIEVING:
+        case ClientColumn.WHEN if client.state is ClientState.RETRIEVING:
             return _progress(client, at.boottime, placed.width)
         case ClientColumn.WHEN:
             text = formatting.countdown(client.due - at.boottime) if client.due is not None else ""
@@ -120,13 +120,13 @@ def _progress(client: ClientView, now: float, width: int) -> str:
 
 
 def _style(client: ClientView, placed: Placed) -> Style:
-    if client.situation is ClientState.DISABLED:
+    if client.state is ClientState.DISABLED:
         return DIM
     match ClientColumn(placed.index):
         case ClientColumn.STATE:
-            return _STYLES[client.situation]
-        case ClientColumn.WHEN if client.situation.running:
-            return _STYLES[client.situation]
+            return _STYLES[client.state]
+        case ClientColumn.WHEN if client.state.running:
+            return _STYLES[client.state]
         case ClientColumn.LAST | ClientColumn.WHEN:
             return _BAD if client.last is not None and client.last.code is not ExitCode.OK else PLAIN
         case ClientColumn.SERVER | ClientColumn.RECIP | ClientColumn.PAST:

@@ -19,7 +19,7 @@ class Prompt(Horizontal):
     Prompt Label { width: auto; }
     Prompt Input { width: 1fr; height: 1; border: none; padding: 0; background: transparent; }
     """
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "give_up", "Cancel", show=False)]
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "cancel", "Cancel", show=False)]
 
     class Typed(Message):
         """The answer so far."""
@@ -61,7 +61,7 @@ class Prompt(Horizontal):
         answer.cursor_position = len(text)
         answer.focus()
 
-    def action_give_up(self) -> None:
+    def action_cancel(self) -> None:
         self._end(None)
 
     def on_input_changed(self, event: Input.Changed) -> None:

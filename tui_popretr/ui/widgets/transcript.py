@@ -35,7 +35,7 @@ from tui_popretr.wording import plural
 PIECE: Final = 2000
 WINDOW: Final = 2 * LIMIT
 #: Lines kept while somebody reads further up.
-READING: Final = 3 * LIMIT
+READING_LIMIT: Final = 3 * LIMIT
 #: Pieces of the log that a search goes through at the most before it asks for another key.
 _SEARCHED: Final = 64
 
@@ -49,7 +49,7 @@ class _Title(Widget):
         super().__init__()
         self._left = self._right = ""
 
-    def tell(self, left: str, right: str) -> None:
+    def set_text(self, left: str, right: str) -> None:
         """Draw, if it is something else than before."""
         if (left, right) != (self._left, self._right):
             self._left, self._right = left, right
@@ -86,7 +86,7 @@ class TranscriptPane(Vertical):
         Binding("end,G", "bottom", "Last, and follow", show=False),
         Binding("left,h", "sideways(-8)", "Left, where lines are not wrapped", show=False),
         Binding("right,l", "sideways(8)", "Right, where lines are not wrapped", show=False),
-        Binding("escape", "end_it", "End selection or search", show=False),
+        Binding("escape", "cancel", "End selection or search", show=False),
     ]
 
     def __init__(
@@ -109,12 +109,12 @@ class TranscriptPane(Vertical):
         self.frozen = False
         self._title = title
         self._now = now or SystemClock().now
-        self._waiting: list[Item] = []  # what has come while frozen or selecting
+        self._held_back: list[Item] = []  # what has come while frozen or selecting
         self._unseen = 0
-        self._places: dict[int, LinePosition] = {}  # of the items shown that come from the disk
-        self._beginning = False  # whether the first item shown is the log's first
-        self._lost = False  # whether no log on disk has what is shown
-        self._busy = False
+        self._positions: dict[int, LinePosition] = {}  # of the items shown that come from the disk
+        self._at_log_start = False  # whether the first item shown is the log's first
+        self._not_on_disk = False  # whether no log on disk has what is shown
+        self._reading = False
         self._ready = False  # whether there is a view
         self._saving: list[Item] = []
         self._path = ""
@@ -151,10 +151,10 @@ class TranscriptPane(Vertical):
         if not view.at_end:
             self._unseen += count
         elif self.frozen or view.selecting:
-            self._waiting += items
-            if (more := len(self._waiting) - LIMIT) > 0:
-                gone = sum(item.count if isinstance(item, Gap) else 1 for item in self._waiting[: more + 1])
-                self._waiting[: more + 1] = [Gap(gone)]
+            self._held_back += items
+            if (more := len(self._held_back) - LIMIT) > 0:
+                gone = sum(item.count if isinstance(item, Gap) else 1 for item in self._held_back[: more + 1])
+                self._held_back[: more + 1] = [Gap(gone)]
             self._unseen += count
         else:
             if not view.following:
@@ -172,58 +172,58 @@ class TranscriptPane(Vertical):
     def show_client_here(self, client_id: str | None) -> None:
         """Show the dialogue of this client only, of all with None, around the line under the cursor."""
         here = self.view.cursor
-        place = None if here is None else self._places.get(here)
+        place = None if here is None else self._positions.get(here)
         if self.history is None or place is None:
             self.show_client(client_id)
-        elif not self._busy:
+        elif not self._reading:
             self.client = client_id
             self.frozen = False
             self._read(self._show_from(self.history, place))
 
     def _show_live(self) -> None:
-        self._waiting.clear()
-        self._places.clear()
-        self._beginning = False
-        self._lost = self.history is None or not self.history.exists()
+        self._held_back.clear()
+        self._positions.clear()
+        self._at_log_start = False
+        self._not_on_disk = self.history is None or not self.history.exists()
         self._unseen = 0
         self.view.show(self.dialogue.items(self.client), labels=self.client is None)
-        self._tell()
+        self._show_status()
 
     def _extend(self, items: Sequence[Item]) -> None:
         view = self.view
         first = view.shown.first
-        view.extend(items, LIMIT if view.following else READING)
+        view.extend(items, LIMIT if view.following else READING_LIMIT)
         if view.shown.first != first:
-            self._beginning = False
-            self._places = {number: place for number, place in self._places.items() if number >= view.shown.first}
-        self._tell()
+            self._at_log_start = False
+            self._positions = {number: place for number, place in self._positions.items() if number >= view.shown.first}
+        self._show_status()
 
     def _catch_up(self) -> None:
         """Show what has come in the meantime, where nothing keeps it back any more."""
         view = self.view
-        if self._waiting and not self.frozen and not view.selecting:
-            waiting, self._waiting = self._waiting, []
+        if self._held_back and not self.frozen and not view.selecting:
+            waiting, self._held_back = self._held_back, []
             self._extend(waiting)
-        if view.following and not self.frozen and not self._waiting and view.at_end:
+        if view.following and not self.frozen and not self._held_back and view.at_end:
             self._unseen = 0
         view.set_unseen(self._unseen)
-        self._tell()
+        self._show_status()
 
     def on_transcript_view_moved(self) -> None:
         self._catch_up()
 
     # --- what is told -------------------------------------------------------------------------------------------------
 
-    def _tell(self) -> None:
+    def _show_status(self) -> None:
         view = self.view
         view.set_head(self._head())
         words = []
-        if (needle := view.shown.needle) is not None:
+        if (pattern := view.shown.pattern) is not None:
             matches = view.shown.matches
             at = ""
             if view.cursor is not None and (index := _index(matches, view.cursor)) is not None:
                 at = f"{index + 1:,}/"
-            words.append(f"/{sanitize(visible(needle.text))} {at}{len(matches):,}")
+            words.append(f"/{sanitize(visible(pattern.text))} {at}{len(matches):,}")
         if view.selecting:
             words.append("selecting")
         if self.frozen:
@@ -235,15 +235,15 @@ class TranscriptPane(Vertical):
         else:
             words.append("reading")
         subject = "all clients" if self.client is None else self.client
-        self.query_one(_Title).tell(f"{self._title}: {subject}" if self._title else subject, " · ".join(words))
+        self.query_one(_Title).set_text(f"{self._title}: {subject}" if self._title else subject, " · ".join(words))
 
     def _head(self) -> str:
-        if self._busy:
+        if self._reading:
             return "reading the log on disk …"
-        if self._beginning:
+        if self._at_log_start:
             return "the log on disk begins here"
         forgotten = self.dialogue.forgotten(self.client)
-        if not self._lost:
+        if not self._not_on_disk:
             return "▲ older lines are in the log on disk: scroll on"
         if forgotten:
             return f"… {plural(forgotten, 'older line')} not kept …"
@@ -259,8 +259,8 @@ class TranscriptPane(Vertical):
             return False
         if action == "sideways":
             return not self.view.columns.wrap
-        if action == "end_it":
-            return self.view.selecting or self.view.shown.needle is not None
+        if action == "cancel":
+            return self.view.selecting or self.view.shown.pattern is not None
         return super().check_action(action, parameters)
 
     def action_move(self, lines: int) -> None:
@@ -275,7 +275,7 @@ class TranscriptPane(Vertical):
     def action_top(self) -> None:
         view = self.view
         again = view.cursor == view.shown.first and not view.scroll_offset.y
-        if (again or not len(view.shown)) and self.history is not None and not self._beginning:
+        if (again or not len(view.shown)) and self.history is not None and not self._at_log_start:
             self._read(self._read_beginning(self.history))
         else:
             view.to_top()
@@ -297,7 +297,7 @@ class TranscriptPane(Vertical):
         columns = self.view.columns
         self.view.set_layout(wrap=columns.wrap, stamps=not columns.stamps)
 
-    def action_end_it(self) -> None:
+    def action_cancel(self) -> None:
         if self.view.selecting:
             self.view.clear_selection()
         else:
@@ -313,7 +313,7 @@ class TranscriptPane(Vertical):
         event.stop()
         if event.purpose == "search":
             self.view.search(SearchPattern(event.text) if event.text else None)
-            self._tell()
+            self._show_status()
 
     def on_prompt_answered(self, event: Prompt.Answered) -> None:
         event.stop()
@@ -338,19 +338,19 @@ class TranscriptPane(Vertical):
                 view.go_to(found)
             else:
                 self.action_find(-1)
-        self._tell()
+        self._show_status()
 
     def action_find(self, step: int) -> None:
         shown = self.view.shown
-        if shown.needle is None:
+        if shown.pattern is None:
             self.action_ask_search()
             return
         here = shown.end if self.view.cursor is None else self.view.cursor
         found = shown.next_match(here) if step > 0 else shown.previous_match(here)
         if found is not None:
             self.view.go_to(found)
-        elif step < 0 and self.history is not None and not self._beginning and not self._lost:
-            self._read(self._search_older(self.history, shown.needle))
+        elif step < 0 and self.history is not None and not self._at_log_start and not self._not_on_disk:
+            self._read(self._search_older(self.history, shown.pattern))
         else:
             self._notice(f"no match further {'down' if step > 0 else 'up'}")
 
@@ -362,12 +362,12 @@ class TranscriptPane(Vertical):
             return
         if not event.up:
             self._read(self._read_newer(self.history))
-        elif not self._beginning and not self._lost:
+        elif not self._at_log_start and not self._not_on_disk:
             self._read(self._read_older(self.history))
 
     def _read(self, reading: Coroutine[None, None, None]) -> None:
         """Let one of the coroutines below run, if none does."""
-        if self._busy:
+        if self._reading:
             reading.close()
             return
 
@@ -375,20 +375,20 @@ class TranscriptPane(Vertical):
             try:
                 await reading
             finally:
-                self._busy = False
-                self._tell()
+                self._reading = False
+                self._show_status()
 
-        self._busy = True
-        self._tell()
+        self._reading = True
+        self._show_status()
         work.start(self, "reading the transcript on disk", read(), self._read_failed)
 
     def _read_failed(self, why: str) -> None:
         self._notice(f"the transcript on disk cannot be read: {why}", error=True)
 
-    async def _place_of_first(self, history: TranscriptFiles) -> LinePosition | None:
+    async def _find_first(self, history: TranscriptFiles) -> LinePosition | None:
         """Return where on disk the first item shown stands; None: nowhere, or there is none and the end is meant."""
         shown, client = self.view.shown, self.client
-        place = self._places.get(shown.first)
+        place = self._positions.get(shown.first)
         if place is not None or not len(shown):
             return place
         items: list[Item] = []
@@ -399,13 +399,13 @@ class TranscriptPane(Vertical):
                 continue
             items.append(item)
         place = await asyncio.to_thread(history.find, items, client)
-        self._lost = place is None
+        self._not_on_disk = place is None
         return place
 
     async def _read_older(self, history: TranscriptFiles) -> None:
         client, first = self.client, self.view.shown.first
-        place = await self._place_of_first(history)
-        if self._lost:
+        place = await self._find_first(history)
+        if self._not_on_disk:
             return
         piece = await asyncio.to_thread(history.before, place, PIECE, client)
         while not piece.lines and not piece.complete:
@@ -414,26 +414,28 @@ class TranscriptPane(Vertical):
         if client != self.client or first != view.shown.first:
             return  # something else is shown by now
         view.prepend(piece.lines)
-        self._places.update(zip(range(view.shown.first, first), piece.places, strict=True))
-        self._beginning = piece.complete
+        self._positions.update(zip(range(view.shown.first, first), piece.places, strict=True))
+        self._at_log_start = piece.complete
         if len(view.shown) > WINDOW:
-            self._cut_end()
+            self._drop_end()
 
-    def _cut_end(self) -> None:
+    def _drop_end(self) -> None:
         """Keep no more than the window, and no live lines below others: they do not go on from each other."""
         view = self.view
-        keep = next((number for number in range(view.shown.first, view.shown.end) if number not in self._places), None)
+        keep = next(
+            (number for number in range(view.shown.first, view.shown.end) if number not in self._positions), None
+        )
         end = min(view.shown.first + WINDOW, view.shown.end if keep is None else keep)
         for number in range(end, view.shown.end):
-            self._places.pop(number, None)
-        self._unseen += len(self._waiting)
-        self._waiting.clear()
+            self._positions.pop(number, None)
+        self._unseen += len(self._held_back)
+        self._held_back.clear()
         view.drop_last(view.shown.end - end)
 
     async def _read_newer(self, history: TranscriptFiles) -> None:
         view, client = self.view, self.client
         last = view.shown.end - 1
-        place = self._places.get(last)
+        place = self._positions.get(last)
         piece = await asyncio.to_thread(history.after, place, PIECE, client)
         while not piece.lines and not piece.complete:
             piece = await asyncio.to_thread(history.after, piece.reached, PIECE, client)
@@ -442,7 +444,7 @@ class TranscriptPane(Vertical):
         if piece.complete and not piece.lines:
             self.action_bottom()
             return
-        self._places.update(zip(range(last + 1, last + 1 + len(piece.lines)), piece.places, strict=True))
+        self._positions.update(zip(range(last + 1, last + 1 + len(piece.lines)), piece.places, strict=True))
         self._extend_window(piece.lines)
 
     def _extend_window(self, lines: Sequence[Line]) -> None:
@@ -450,20 +452,20 @@ class TranscriptPane(Vertical):
         first = view.shown.first
         view.extend(lines, WINDOW)
         for number in range(first, view.shown.first):
-            self._places.pop(number, None)
-            self._beginning = False
+            self._positions.pop(number, None)
+            self._at_log_start = False
 
     async def _read_beginning(self, history: TranscriptFiles) -> None:
         await self._show_from(history, None)
         self.view.to_top()
 
-    async def _search_older(self, history: TranscriptFiles, needle: SearchPattern) -> None:
+    async def _search_older(self, history: TranscriptFiles, pattern: SearchPattern) -> None:
         client = self.client
-        place = await self._place_of_first(history)
+        place = await self._find_first(history)
         for _ in range(_SEARCHED):
-            if self._lost or client != self.client or self.view.shown.needle is not needle:
+            if self._not_on_disk or client != self.client or self.view.shown.pattern is not pattern:
                 return
-            piece = await asyncio.to_thread(history.before, place, 1, client, needle)
+            piece = await asyncio.to_thread(history.before, place, 1, client, pattern)
             if piece.places:
                 await self._show_from(history, piece.places[0])
                 return
@@ -486,12 +488,12 @@ class TranscriptPane(Vertical):
         after = await asyncio.to_thread(history.after, place, PIECE, client)
         if client != self.client:
             return
-        self._waiting.clear()
+        self._held_back.clear()
         view = self.view
         view.show([*lines, *after.lines], labels=client is None)
         view.at_end = False
-        self._places = dict(enumerate([*places, *after.places], view.shown.first))
-        self._beginning = beginning
+        self._positions = dict(enumerate([*places, *after.places], view.shown.first))
+        self._at_log_start = beginning
         if len(view.shown):
             view.go_to(view.shown.first + at)
 

@@ -101,7 +101,9 @@ class Row:
     right_to_left: bool
 
 
-def draw(item: Item, part: int, columns: Columns, needle: SearchPattern | None, *, cursor: bool, selected: bool) -> Row:
+def draw(
+    item: Item, part: int, columns: Columns, pattern: SearchPattern | None, *, cursor: bool, selected: bool
+) -> Row:
     """Return row `part` of an item."""
     text = sanitize(body(item))
     start = 0
@@ -116,7 +118,7 @@ def draw(item: Item, part: int, columns: Columns, needle: SearchPattern | None, 
     style = DIM
     if isinstance(item, DialogueLine):
         style = _head(segments, item, columns, first=part == 0)
-    spans = [] if needle is None else needle.spans(text)
+    spans = [] if pattern is None else pattern.spans(text)
     segments += _highlighted(piece, start, spans, style, _CURRENT if cursor else _FOUND)
     size = columns.indent(item) + width(piece)
     if isinstance(item, DialogueLine) and item.direction is Direction.OPENED and size + 2 <= columns.width:

@@ -85,10 +85,10 @@ class TranscriptView(ScrollView, can_focus=True, inherit_bindings=False):
 
     def show(self, items: Iterable[Item], *, labels: bool) -> None:
         """Show these items instead, from their end on; `labels`: with the session before each line."""
-        needle = self.shown.needle
+        pattern = self.shown.pattern
         # _lay_out measures them: how wide they are is known only then
         self.shown = LineIndex(items)
-        self.shown.search(needle)
+        self.shown.search(pattern)
         self._labels = labels
         self.cursor = None
         self.at_end = True
@@ -137,9 +137,9 @@ class TranscriptView(ScrollView, can_focus=True, inherit_bindings=False):
             self._unseen = count
             self.refresh(Region(0, self.size.height - 1, self.size.width, 1))
 
-    def search(self, needle: SearchPattern | None) -> None:
-        """Look for `needle` and show where it is; None ends it."""
-        self.shown.search(needle)
+    def search(self, pattern: SearchPattern | None) -> None:
+        """Look for `pattern` and show where it is; None ends it."""
+        self.shown.search(pattern)
         self._redraw()
 
     def set_layout(self, *, wrap: bool, stamps: bool) -> None:
@@ -395,7 +395,7 @@ class TranscriptView(ScrollView, can_focus=True, inherit_bindings=False):
         row = self._rows.get(key)
         if row is None:
             item = self.shown.item(number)
-            row = draw(item, part, self._columns, self.shown.needle, cursor=cursor, selected=selected)
+            row = draw(item, part, self._columns, self.shown.pattern, cursor=cursor, selected=selected)
             self._rows[key] = row
         return row
 
