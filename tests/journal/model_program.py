@@ -18,7 +18,7 @@ from tui_popretr.delivery.folders import sync_folder
 from tui_popretr.delivery.sink import Draft, Sink
 from tui_popretr.delivery.sinks import sink_for
 from tui_popretr.errors import DeliveryFailed, JournalError, PopretrError
-from tui_popretr.journal import ids
+from tui_popretr.journal.ids import MessageIds
 from tui_popretr.journal.journal import Journal
 from tui_popretr.journal.records import DeliveredMark, Maildrop, NewRecord
 
@@ -51,7 +51,7 @@ class Program:
         self._undecided: list[PendingDelivery] = []
         self._cleaned: set[str] = set()
         self._ids: set[int] = set()
-        ids._COUNTERS.clear()
+        self._message_ids = MessageIds()
 
     @property
     def journal(self) -> Journal:
@@ -84,7 +84,7 @@ class Program:
         if self._journal is not None:
             self._journal.close()
             self._journal = None
-        journal = Journal.open(self._path)
+        journal = Journal.open(self._path, ids=self._message_ids)
         try:
             self._recover(journal, None)
         except (PopretrError, OSError):

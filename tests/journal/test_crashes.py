@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from tests.journal.making import DAY, HOME, NOW, WORK, new_record
-from tui_popretr.journal import ids
+from tui_popretr.journal.ids import MessageIds
 from tui_popretr.journal.journal import Journal
 from tui_popretr.journal.records import DeliveredMark, MessageState, Record
 
@@ -27,7 +27,8 @@ class JournalMachine(RuleBasedStateMachine):
         self.folder = Path(tempfile.mkdtemp(prefix="journal-"))
         self.generation = 0
         self.path = self.folder / "0.sqlite"
-        self.journal = Journal.open(str(self.path))
+        self.ids = MessageIds()
+        self.journal = Journal.open(str(self.path), ids=self.ids)
         self.model: dict[int, dict[int, Record]] = {}
         self.absent: dict[int, int] = {}
         self.used: set[int] = set()
@@ -146,13 +147,13 @@ class JournalMachine(RuleBasedStateMachine):
         Path(f"{path}-wal").write_bytes(torn[:end])
         self.journal.close()
         self.path = path
-        ids._COUNTERS.clear()
-        self.journal = Journal.open(str(path))
+        self.ids = MessageIds()
+        self.journal = Journal.open(str(path), ids=self.ids)
 
     @rule()
     def reopen(self) -> None:
         self.journal.close()
-        self.journal = Journal.open(str(self.path))
+        self.journal = Journal.open(str(self.path), ids=self.ids)
 
     @invariant()
     def holds_what_was_committed(self) -> None:

@@ -10,8 +10,9 @@ import pytest
 
 from tests.journal.making import DAY, HOME, NOW, WORK, deliver, new_record
 from tui_popretr.errors import ExitCode, JournalError
-from tui_popretr.journal import history, ids, schema
+from tui_popretr.journal import history, schema
 from tui_popretr.journal import journal as module
+from tui_popretr.journal.ids import MessageIds
 from tui_popretr.journal.journal import Journal
 from tui_popretr.journal.records import (
     CapaHistory,
@@ -335,13 +336,12 @@ def test_history_keeps_the_last_sessions_of_each_client(journal: Journal, monkey
     assert journal.totals(1000) == (0, 0)
 
 
-def test_ids_are_not_used_again_after_a_restart(journal: Journal, path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ids_are_not_used_again_after_a_restart(journal: Journal, path: str) -> None:
     maildrop = journal.maildrop(HOME)
     rows = [new_record(journal, maildrop, f"u{n}") for n in range(3)]
     journal.commit(rows, [])
     journal.withdraw([row.id for row in rows])
     journal.close()
-    monkeypatch.setattr(ids, "_COUNTERS", {})
     again = Journal.open(path)
     try:
         with ThreadPoolExecutor(4) as pool:
@@ -353,9 +353,12 @@ def test_ids_are_not_used_again_after_a_restart(journal: Journal, path: str, mon
 
 
 def test_ids_of_messages_under_way_survive_a_reopening(journal: Journal, path: str) -> None:
+    journal.close()
+    ids = MessageIds()
+    journal = Journal.open(path, ids=ids)
     under_way = journal.next_id()
     journal.close()
-    again = Journal.open(path)
+    again = Journal.open(path, ids=ids)
     try:
         assert again.next_id() > under_way
         assert journal.next_id() != again.next_id()

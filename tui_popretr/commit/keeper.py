@@ -14,6 +14,7 @@ import trio
 from tui_popretr.commit.blocking import BlockingWorkers
 from tui_popretr.commit.recovery import Recovered, RecoveryResult, look_up, record_results, unexpected
 from tui_popretr.errors import DeliveryFailed, DestinationTimeout, JournalError, JournalWithoutThread, out_of_threads
+from tui_popretr.journal.ids import MessageIds
 from tui_popretr.journal.journal import Journal
 from tui_popretr.journal.records import Maildrop, Record
 
@@ -91,6 +92,7 @@ class JournalKeeper:
         self._journal: Journal | None = None
         self._opening: Journal | None = None  # open, not recovered yet
         self._opened = False  # at least once
+        self._ids = MessageIds()
         self._limiter = trio.CapacityLimiter(1)
         self._turn = trio.Lock()
         self._exclusive = threading.Lock()  # held while the journal is in use, in any thread
@@ -257,7 +259,7 @@ class JournalKeeper:
 
     def _open_file(self, opened: Callable[[], None]) -> tuple[Journal, list[tuple[int, Record]]]:
         self._close()
-        self._opening = journal = Journal.open(self._path, make=not self._opened)
+        self._opening = journal = Journal.open(self._path, make=not self._opened, ids=self._ids)
         self._opened = True
         opened()
         return journal, journal.delivering()

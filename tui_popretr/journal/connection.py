@@ -15,14 +15,14 @@ from tui_popretr.fs.folders import check_room, make_private_folders
 from tui_popretr.fs.reading import refuse_irregular
 from tui_popretr.journal import lock, schema
 from tui_popretr.journal.errors import LEAST_ROOM, damaged, explain
-from tui_popretr.journal.ids import ids_of
+from tui_popretr.journal.ids import MessageIds
 from tui_popretr.text import visible
 
 
 class JournalConnection:
     """The part of Journal that does not depend on the tables. open() makes it; close() releases the file."""
 
-    def __init__(self, path: str, connection: sqlite3.Connection, lock_descriptor: int) -> None:
+    def __init__(self, path: str, connection: sqlite3.Connection, lock_descriptor: int, ids: MessageIds) -> None:
         self.path: Final = path
         #: A write failed, so the content on disk is unknown. Nothing more is written until the journal is reopened.
         self.broken = False
@@ -35,13 +35,14 @@ class JournalConnection:
         #: 8 random hex digits, made with the file. They are in the names of delivered files (delivery/names.py).
         self.id: Final[str] = row[0]
         highest = connection.execute("SELECT max(id) FROM message").fetchone()[0]
-        self._ids = ids_of(self.id)
+        self._ids = ids
         self._ids.skip(max(row[1], highest or 0))
 
     @classmethod
-    def open(cls, path: str, *, make: bool = True) -> Self:
+    def open(cls, path: str, *, make: bool = True, ids: MessageIds | None = None) -> Self:
         """Open the journal and lock it against other processes. It is made on first use (0600, its folders 0700).
 
+        `ids` is the counter of this process, if it has opened the journal before.
         Without `make` a missing journal is JournalDamaged: a new one would not have the records of this process.
         Raises JournalLocked, JournalDamaged, JournalFromFuture, and JournalError for errors of the system. A journal
         that cannot be used is not changed.
@@ -67,7 +68,7 @@ class JournalConnection:
                 connection.execute("PRAGMA foreign_keys = ON")
                 schema.check_opened(connection, path)
                 schema.upgrade(connection)
-                journal = cls(path, connection, lock_descriptor)
+                journal = cls(path, connection, lock_descriptor, ids or MessageIds())
                 undo.pop_all()
                 return journal
         except (OSError, sqlite3.Error) as error:

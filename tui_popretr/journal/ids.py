@@ -1,4 +1,4 @@
-"""Ids of records: one counter per journal for the whole process, so that a reopened journal issues no id twice.
+"""Ids of records: a counter that outlives the reopening of a journal.
 
 When a journal is reopened, pending deliveries may have ids that were never written to the file.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 import threading
 
 
-class Ids:
+class MessageIds:
     """A counter. For all threads."""
 
     def __init__(self) -> None:
@@ -25,11 +25,3 @@ class Ids:
         """Do not return ids up to this one."""
         with self._lock:
             self._last = max(self._last, used)
-
-
-_COUNTERS: dict[str, Ids] = {}
-
-
-def ids_of(journal_id: str) -> Ids:
-    """Return the process's counter for a journal."""
-    return _COUNTERS.setdefault(journal_id, Ids())
