@@ -1,4 +1,4 @@
-"""What the user can ask of the engine: the same vocabulary in-process and over the control socket."""
+"""The commands of the user to the engine, as the dashboard sends them. The control socket will use the same ones."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class PollClient:
-    """Run this client now; ends a bad-password back-off."""
+    """Run this client now. This ends the back-off after rejected logins."""
 
     client: str
 
@@ -19,33 +19,33 @@ class PollAll:
 
 @dataclass(frozen=True, slots=True)
 class PauseClient:
-    """No further run of this client until it is resumed; a running session goes on."""
+    """Start no further run of this client until it is resumed; a running session continues."""
 
     client: str
 
 
 @dataclass(frozen=True, slots=True)
 class ResumeClient:
-    """Take up the schedule of a paused client again."""
+    """Continue the schedule of a paused client."""
 
     client: str
 
 
 @dataclass(frozen=True, slots=True)
 class StopSession:
-    """End this client's running session as a shutdown would: drain, commit, DELE, QUIT."""
+    """Stop this client's running session as a shutdown does: drain, commit, DELE, QUIT."""
 
     client: str
 
 
 @dataclass(frozen=True, slots=True)
 class Reload:
-    """Read configuration and directory again and reopen the logs; a problem leaves the old ones in force."""
+    """Read the configuration and the directory again and reopen the logs; after an error the old ones stay in use."""
 
 
 @dataclass(frozen=True, slots=True)
 class Shutdown:
-    """End everything; running sessions get a few seconds for what is in flight."""
+    """Stop everything; running sessions get a few seconds for what is in flight."""
 
 
 Command = PollClient | PollAll | PauseClient | ResumeClient | StopSession | Reload | Shutdown

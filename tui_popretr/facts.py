@@ -1,4 +1,4 @@
-"""Facts: what has happened. The engine publishes them for the logs, the dashboard and other subscribers.
+"""Facts: what has happened. The engine publishes them for the logs and the dashboard. The control socket will, too.
 
 Names are in the past tense. Facts contain no secrets. `at` is local wall-clock time for people; due times are seconds
 on Clock.boottime(). Sizes are octets. Server text is escaped (text.visible).

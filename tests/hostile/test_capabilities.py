@@ -16,7 +16,7 @@ from tui_popretr.config.choices import CapaUse
 from tui_popretr.config.model import TlsPolicy
 from tui_popretr.errors import ExitCode
 from tui_popretr.facts import Level, Noted
-from tui_popretr.session.opening import CAPA_PATIENCE
+from tui_popretr.session.opening import CAPA_TIMEOUT
 
 NONSENSE = (
     b"+OK\r\n\x00\xff\r\n\x1b]0;owned\x07\r\n \r\nLOGIN-DELAY soon\r\nEXPIRE -1\r\nSASL\r\n"
@@ -57,12 +57,12 @@ BREAKS: dict[str, tuple[Play, str, ExitCode, float]] = {
         ExitCode.PROTOCOL,
         0.0,
     ),
-    "no answer": (SILENCE, "the server has not answered CAPA within 30 s", ExitCode.TEMPORARY, CAPA_PATIENCE),
+    "no answer": (SILENCE, "the server has not answered CAPA within 30 s", ExitCode.TEMPORARY, CAPA_TIMEOUT),
     "never finished": (
         (b"+OK\r\nTOP\r\n", SILENCE),
         "the server has not answered CAPA within 30 s",
         ExitCode.TEMPORARY,
-        CAPA_PATIENCE,
+        CAPA_TIMEOUT,
     ),
     "hangs up": (CUT, "the server closed the connection before its answer to CAPA", ExitCode.TEMPORARY, 0.0),
     "cut": (
@@ -75,7 +75,7 @@ BREAKS: dict[str, tuple[Play, str, ExitCode, float]] = {
         slowly(1.0, b"+OK\r\n" + b"X-MORE\r\n" * 1000),
         "the server has not answered CAPA within 30 s",
         ExitCode.TEMPORARY,
-        CAPA_PATIENCE,
+        CAPA_TIMEOUT,
     ),
 }
 EACH_BREAK = pytest.mark.parametrize(("play", "says", "code", "seconds"), BREAKS.values(), ids=BREAKS)

@@ -1,1 +1,1 @@
-"""The engine: schedule, sessions, retrieval and the committer, on trio. It knows no face."""
+"""The engine: when which client runs. It does not depend on any user interface."""

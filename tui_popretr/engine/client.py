@@ -1,4 +1,4 @@
-"""One client's life: wait until due, wait for a place, run a session, and again; its troubles stay its own."""
+"""The task of one client: wait until due, wait for a slot, run a session, repeat. An error stays in this client."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ from tui_popretr.facts import (
 from tui_popretr.session.context import SessionContext
 from tui_popretr.session.session import Session
 
-#: Seconds before a client whose task failed by a defect of ours is tried again.
+#: Seconds after which a client runs again after an internal error.
 RETRY_AFTER_DEFECT = 60.0
-#: From this many refusals in a row on that are temporary only by their text, each counts as a rejected login: the text
-#: may have been misread.
+#: After this number of refusals in a row that are temporary only by their text, each counts as a rejected login: the
+#: text may have been misread.
 MAX_TEXT_REFUSALS = 3
 
 
 @dataclass(slots=True)
 class Services:
-    """What the engine lends its clients. `context` is replaced at a reload; a session keeps the one it began with."""
+    """What the engine provides for its clients. A reload replaces `context`; a running session keeps the old one."""
 
     context: SessionContext
     slots: SessionSlots
@@ -42,7 +42,7 @@ class Services:
 
 
 class ClientRunner:
-    """Runs one client on its schedule until it is ended."""
+    """Runs one client on its schedule until stopped."""
 
     def __init__(self, settings: ClientSettings, services: Services, due: float) -> None:
         self.settings = settings
@@ -68,23 +68,23 @@ class ClientRunner:
     # --- commands -----------------------------------------------------------------------------------------------------
 
     def poll(self) -> None:
-        """Run now. Ends a back-off after rejected logins."""
+        """Run now. This ends the back-off after rejected logins."""
         self._polled = True
         self._rejections = self._text_rejections = 0
         self._sleep.cancel()
 
     def pause(self) -> None:
-        """No further run until resume() or poll()."""
+        """Start no further run until resume() or poll()."""
         self.paused = True
         self._wake()
 
     def resume(self) -> None:
-        """Go on with the schedule; what became due meanwhile runs now."""
+        """Continue with the schedule; if the client became due meanwhile it runs now."""
         self.paused = False
         self._wake()
 
     def stop_session(self) -> bool:
-        """End the running session gently; return whether there was one."""
+        """Stop the running session gracefully; return whether there was one."""
         if self.session is not None:
             self.session.stop()
         return self.session is not None
@@ -95,32 +95,32 @@ class ClientRunner:
             self.session.abandon(problem)
 
     def stop(self) -> None:
-        """Run no more, and end the running session gently."""
+        """Start no further run, and stop the running session gracefully."""
         self._stopping = True
         self.stop_session()
         self._wake()
 
     def retire(self) -> None:
-        """Run no more; a running session finishes in peace."""
+        """Start no further run; a running session continues to its end."""
         self._stopping = True
         self._wake()
 
     def change(self, settings: ClientSettings, due: float) -> None:
-        """Take new settings for the next session, which is due at `due`."""
+        """Use new settings from the next session on, which is due at `due`."""
         self.settings = settings
         self.due = due
         self.finished = False
         self._runs = self._rejections = self._text_rejections = self._login_delay = 0
         self._wake()
 
-    # --- life ---------------------------------------------------------------------------------------------------------
+    # --- the task -----------------------------------------------------------------------------------------------------
 
     async def run(self) -> None:
-        """Live until stop()."""
+        """Run sessions until stop() or retire()."""
         while not self._stopping:
             try:
                 await self._run_sessions()
-            except Exception as defect:  # noqa: BLE001 - one client never ends the others
+            except Exception as defect:  # noqa: BLE001 - a bug in one client must not end the others
                 self._note(Level.ERROR, "internal error: " + "".join(traceback.format_exception(defect)))
                 self._polled = False
                 self.due = self._services.context.clock.boottime() + RETRY_AFTER_DEFECT
@@ -138,14 +138,14 @@ class ClientRunner:
                 slot.release()
 
     async def _wait_for_slot(self, slot: SessionSlot) -> bool:
-        """Wait for the place; False when something changed meanwhile."""
+        """Wait for the slot; return False if something changed meanwhile."""
         if slot.granted.is_set():
             return True
         self._services.context.bus.publish(ClientQueued(self.settings.id))
         self._queue = trio.CancelScope()
         with self._queue:
             await slot.granted.wait()
-        return not self._queue.cancel_called  # it may have been granted and cancelled at once
+        return not self._queue.cancel_called  # both may have happened
 
     async def _session(self, settings: ClientSettings) -> SessionResult:
         self._sessions_started += 1
@@ -161,8 +161,8 @@ class ClientRunner:
         return result
 
     def _schedule_next(self, settings: ClientSettings, result: SessionResult) -> None:
-        """Draw the conclusions of a session: back-off, the next due time, or the end of the runs."""
-        if settings is self.settings:  # else change() has said what follows
+        """Set the next due time after a session, with a back-off after rejected logins, or end the runs."""
+        if settings is self.settings:  # otherwise change() has set the due time
             self._runs += 1
             self._text_rejections = self._text_rejections + 1 if self._refused_by_text else 0
             if result.code is ExitCode.LOGIN or self._text_rejections >= MAX_TEXT_REFUSALS:
@@ -175,7 +175,7 @@ class ClientRunner:
         self._services.closed(self, result)
 
     async def _wait_until_due(self) -> bool:
-        """Wait until the client is to run; False when it is to end."""
+        """Wait until the client has to run; return False when it is stopped."""
         publish = self._services.context.bus.publish
         while not self._stopping:
             if self._polled:
@@ -195,7 +195,7 @@ class ClientRunner:
         return False
 
     def _wake(self) -> None:
-        """End whatever wait there is, so that the situation is looked at anew."""
+        """End the current wait, so that its condition is evaluated again."""
         self._sleep.cancel()
         self._queue.cancel()
 

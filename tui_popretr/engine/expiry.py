@@ -1,4 +1,4 @@
-"""The warning that a server's certificate is about to end: once for each certificate, not at each session."""
+"""The warning that a server's certificate expires soon: once for each certificate, not in each session."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from tui_popretr.wording import certificate_date
 
 
 class ExpiryWatch:
-    """A listener on the bus that looks at each session's certificate and notes those that end soon."""
+    """A subscriber that checks the certificate of each session and logs a warning for those that expire soon."""
 
     def __init__(self, bus: Bus, clock: Clock) -> None:
         self._bus = bus
         self._clock = clock
-        # The last one of each client, so that no server can fill the memory with ever new ones.
+        # Only the last one of each client, so that a server with changing certificates cannot fill the memory.
         self._warned: dict[str, TlsDetails] = {}
 
     def __call__(self, fact: Fact) -> None:
@@ -24,9 +24,9 @@ class ExpiryWatch:
             case SessionConnected(session=session, tls=TlsDetails() as tls) | TlsStarted(session=session, tls=tls) if (
                 tls.expires is not None
             ):
-                self._look(session, tls)
+                self._check(session, tls)
 
-    def _look(self, session: SessionId, tls: TlsDetails) -> None:
+    def _check(self, session: SessionId, tls: TlsDetails) -> None:
         now = self._clock.now()
         if not tls.expires_soon(now):
             return
@@ -37,15 +37,15 @@ class ExpiryWatch:
 
 
 def _same(one: TlsDetails, other: TlsDetails) -> bool:
-    """Tell whether two sessions had the same certificate; several clients may have one server."""
+    """Whether two sessions had the same certificate: several clients may use one server."""
     return (one.fingerprint, one.subject, one.expires) == (other.fingerprint, other.subject, other.expires)
 
 
 def _warning(tls: TlsDetails, now: datetime) -> str:
     assert tls.expires is not None
     when = certificate_date(tls.expires, now)
-    whose = f"the certificate of {tls.subject or (tls.names[0] if tls.names else 'the server')}"
+    subject = f"the certificate of {tls.subject or (tls.names[0] if tls.names else 'the server')}"
     if tls.expires < now:  # only a pinned certificate is still accepted
-        return f"{whose} expired {when}; its next one will need another fingerprint"
+        return f"{subject} expired {when}; its next one will need another fingerprint"
     then = "the next one will need another fingerprint" if tls.pinned else "tell the server's operator"
-    return f"{whose} expires {when}; {then}"
+    return f"{subject} expires {when}; {then}"

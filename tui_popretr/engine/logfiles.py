@@ -1,4 +1,4 @@
-"""The engine's log files: opened from the settings, fed from the bus, flushed in time, reopened on request."""
+"""The engine's log files: opened from the settings, subscribed to the bus, flushed in time, reopened on request."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from tui_popretr.logs.logfile import LogFile
 from tui_popretr.logs.trace import TraceLog, is_journal, parse_level
 from tui_popretr.logs.transcript import TranscriptLog
 
-#: How often it is looked whether lines wait too long, seconds.
-_LOOK = 0.25
+#: Seconds between two checks for lines that have to be flushed.
+_FLUSH_INTERVAL = 0.25
 
 
 class LogFiles:
     """Audit, transcript and trace of one process.
 
-    `fallback` is where the trace goes when the configuration names no place for it (standard error when headless), or
-    None; where it names one, errors still go there too, so that no failure is silent. `report` is told of logs that
-    cannot be written; it may be called from any thread.
+    `fallback` is the trace log if the configuration has none (standard error when headless), or None. If the
+    configuration has one, errors still go to the fallback too, so that no failure is silent. `report` is called, from
+    any thread, with the error of a log that cannot be written.
     """
 
     def __init__(self, bus: Bus, clock: Clock, report: Callable[[str], None], fallback: LogSettings | None) -> None:
@@ -42,13 +42,13 @@ class LogFiles:
         self._closing = False
 
     def audit(self, texts: Sequence[str]) -> None:
-        """Write audit lines through to the system; from any thread. Without an audit log they go nowhere."""
-        log = self._audit  # a reload may replace it at any moment
+        """Write audit lines through to the system; from any thread. Without an audit log this does nothing."""
+        log = self._audit  # a reload may replace it meanwhile
         if log is not None and texts:
             log.record(texts)
 
     def apply(self, settings: Settings) -> None:
-        """Open the logs that these settings name; the same ones as before are reopened by name."""
+        """Open the logs of these settings; if they are unchanged, reopen the files by name."""
         wanted = (settings.audit, settings.transcript, settings.trace)
         if wanted == self._settings:
             for file in self._files:
@@ -58,7 +58,7 @@ class LogFiles:
         self._files, self._subscribers = [], []
         self._settings = wanted
         audit, transcript, trace = wanted
-        # First who tells of logs that cannot be opened.
+        # The trace comes first: it gets the errors of logs that cannot be opened.
         if self._fallback:
             self._subscribe_trace(replace(self._fallback, level="error") if trace else self._fallback)
         if trace:
@@ -74,13 +74,13 @@ class LogFiles:
             file.close()
 
     async def run(self) -> None:
-        """Flush what has waited long enough, for ever."""
+        """Flush lines that are due, for ever."""
         while True:
-            await trio.sleep(_LOOK)
+            await trio.sleep(_FLUSH_INTERVAL)
             self._flush_due()
 
     def close(self) -> None:
-        """Write everything out and close; the trace last, so that it has the errors of the others."""
+        """Flush and close the logs; the trace last, so that it gets the errors of the others."""
         self._closing = True
         for file in reversed(self._files):
             file.close()
@@ -96,12 +96,12 @@ class LogFiles:
                 file.flush()
 
     def _open(self, settings: LogSettings, name: str) -> LogFile:
-        file = LogFile(settings, self._clock, banner=f"tui-popretr {__version__} {name} log", report=self._tell)
+        file = LogFile(settings, self._clock, banner=f"tui-popretr {__version__} {name} log", report=self._report_error)
         self._files.append(file)
         return file
 
-    def _tell(self, text: str) -> None:
-        if self._closing:  # what is reported later comes too late
+    def _report_error(self, text: str) -> None:
+        if self._closing:  # a report from another task would come too late
             self._bus.publish(Noted(self._clock.now(), Level.ERROR, None, text))
         else:
             self._report(text)

@@ -1,4 +1,4 @@
-"""The folders of a configuration that may lose mail in a power cut: their file systems cannot fsync folders."""
+"""The folders of a configuration whose file systems cannot fsync folders, so that a power cut may lose mail."""
 
 from __future__ import annotations
 

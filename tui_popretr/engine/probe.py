@@ -1,4 +1,4 @@
-"""A look at a server without retrieving anything, for `check --connect`, `mark-seen` and `init`."""
+"""Probing a server without retrieving anything, for `check --connect`, `mark-seen` and `init`."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from tui_popretr.session.setup import ConnectionSetup
 
 @dataclass(slots=True)
 class Findings:
-    """What was found out, as far as it went; `problem` says where it ended."""
+    """The findings up to `problem`, the error that ended the probe."""
 
     remote: str = ""
     tls: TlsDetails | None = None
-    apop: bool = False  # the greeting has a stamp for it; only survey() tells
+    apop: bool = False  # the greeting has a timestamp for it; set by survey() only
     mechanism: str = ""
     capabilities: Capabilities | None = None
     messages: int | None = None
@@ -33,9 +33,9 @@ class Findings:
 
 
 async def probe(setup: ConnectionSetup) -> Findings:
-    """Connect, log in, list, and leave; nothing is retrieved and nothing deleted. Never raises PopretrError."""
+    """Connect, log in, list and send QUIT. Retrieves and deletes nothing, and never raises PopretrError."""
 
-    async def look_inside(opening: Opening, findings: Findings) -> None:
+    async def list_maildrop(opening: Opening, findings: Findings) -> None:
         connection = await opening.log_in()
         findings.capabilities = opening.capabilities
         try:
@@ -46,24 +46,24 @@ async def probe(setup: ConnectionSetup) -> Findings:
         findings.messages = len(listing)
         findings.uids = [listed.uid for listed in listing if listed.uid is not None]
 
-    return await _visit(setup, look_inside)
+    return await _probe(setup, list_maildrop)
 
 
 async def survey(setup: ConnectionSetup) -> Findings:
     """Connect, start TLS, send CAPA and QUIT, without a login. Never raises PopretrError."""
 
-    async def look_around(opening: Opening, findings: Findings) -> None:
-        greeting = await opening.look()
+    async def greet(opening: Opening, findings: Findings) -> None:
+        greeting = await opening.greet()
         findings.apop = greeting.stamp is not None
         findings.capabilities = opening.capabilities
 
-    return await _visit(setup, look_around)
+    return await _probe(setup, greet)
 
 
-async def _visit(setup: ConnectionSetup, look: Callable[[Opening, Findings], Awaitable[None]]) -> Findings:
+async def _probe(setup: ConnectionSetup, steps: Callable[[Opening, Findings], Awaitable[None]]) -> Findings:
     findings = Findings()
 
-    def notice(fact: Fact) -> None:
+    def on_fact(fact: Fact) -> None:
         match fact:
             case SessionConnected(session=setup.session, remote=remote, tls=tls):
                 findings.remote, findings.tls = remote, tls
@@ -74,17 +74,20 @@ async def _visit(setup: ConnectionSetup, look: Callable[[Opening, Findings], Awa
             case Noted(level=Level.WARNING, text=text):
                 findings.warnings.append(text)
 
-    setup.bus.subscribe(notice)
-    # Without the journal: only this connection's own findings count.
+    setup.bus.subscribe(on_fact)
+    # Without the journal: only what this connection finds counts.
     opening = Opening(setup, CapaMemory(CapaHistories(), None, setup.clock))
     try:
-        await look(opening, findings)
+        await steps(opening, findings)
         assert opening.connection is not None
-        with trio.move_on_after(5), contextlib.suppress(ConnectionCut):  # there is nothing that QUIT is to do
+        with (
+            trio.move_on_after(5),
+            contextlib.suppress(ConnectionCut),
+        ):  # QUIT's reply does not matter here
             await opening.connection.call(Quit())
     except PopretrError as problem:
         findings.problem = problem
     finally:
-        setup.bus.unsubscribe(notice)
+        setup.bus.unsubscribe(on_fact)
         opening.close()
     return findings

@@ -1,4 +1,4 @@
-"""When a client runs: pure arithmetic on boottime seconds, and the one wait that notices suspend (SPEC 2)."""
+"""When a client runs: arithmetic on boottime seconds, and a timer that notices a suspend of the machine."""
 
 from __future__ import annotations
 
@@ -11,27 +11,27 @@ from tui_popretr.clock import Clock
 from tui_popretr.config.model import ClientSettings
 from tui_popretr.errors import ExitCode
 
-#: Between two sessions of a client with freq=0 and no limit of runs.
+#: Seconds between two sessions of a client with freq=0 and no limit of runs.
 MIN_INTERVAL = 1.0
-#: First starts of a large fleet are spread over at most so long.
+#: The first sessions of many clients are spread over at most this time, seconds.
 SPREAD = 60.0
-#: A rejected login doubles the interval up to this.
+#: Each rejected login in a row doubles the interval, up to this time, seconds.
 LONGEST_BACKOFF = 3600.0
-#: How often the two clocks are compared, and what difference means that the machine was suspended.
+#: Seconds between two comparisons of the clocks, and the difference that shows a suspend.
 TICK, SUSPENDED = 15.0, 2.0
 
 
 def first_due(index: int, count: int, client: ClientSettings, start: float, delay: float, total: int) -> float:
-    """Return when the client that is `index` of `count` first runs, having started at `start`."""
+    """Return when client `index` of `count` first runs, if the program started at `start`."""
     due = start + delay
     if count > total:
-        due += index / count * min(client.frequency, SPREAD)  # nothing for freq=0: --once means at once
+        due += index / count * min(client.frequency, SPREAD)  # freq=0 (--once) means at once
     return due
 
 
 @dataclass(frozen=True, slots=True)
 class SessionOutcome:
-    """What of a finished session bears on the next start. login_delay is the server's, in seconds."""
+    """What a finished session means for the next start. `login_delay` is the server's LOGIN-DELAY in seconds."""
 
     code: ExitCode
     login_delay: int = 0
@@ -40,7 +40,7 @@ class SessionOutcome:
 def interval(client: ClientSettings, outcome: SessionOutcome, rejections: int) -> float:
     """Return the seconds from the end of a session to the next start.
 
-    `rejections` counts the rejected logins in a row, this one included.
+    `rejections` is the number of rejected logins in a row, including this session's.
     """
     wait = client.frequency
     if not wait and not client.runs:
@@ -53,8 +53,8 @@ def interval(client: ClientSettings, outcome: SessionOutcome, rejections: int) -
 class BoottimeTimer:
     """Waits for due times on the machine's boottime clock.
 
-    trio's clock stands still while the machine is suspended. A ticker compares the two; after a suspend it calls
-    `on_resume` and then wakes everybody, and who is overdue runs.
+    trio's clock stops while the machine is suspended. run() compares the two clocks; after a suspend it calls
+    `on_resume` and then wakes all waiting tasks, so that overdue clients run.
     """
 
     def __init__(self, clock: Clock, on_resume: Callable[[], None] = lambda: None) -> None:

@@ -1,4 +1,4 @@
-"""The engine as one object: it starts, takes commands, tells facts, and ends in good order. It knows no face."""
+"""The engine as one object: it runs the clients, performs commands and publishes facts."""
 
 from __future__ import annotations
 
@@ -66,25 +66,25 @@ from tui_popretr.session.setup import Connector
 from tui_popretr.text import visible
 from tui_popretr.wording import plural
 
-#: A shutdown ends everything after so many seconds, drained or not (SPEC 3: within 10 s).
+#: Seconds after which a shutdown cancels the sessions that are still running.
 LAST_DEADLINE = 9.3
-#: Past sessions go to the journal at most so often, seconds.
+#: Seconds between two writes of finished sessions to the journal.
 HISTORY_INTERVAL = 10.0
 
 Loader = Callable[[], Settings]
 
 
 async def connect_tcp(server: Server, timeout: float) -> Stream:
-    """The ordinary Connector: TCP by Happy Eyeballs."""
+    """The default Connector: TCP by Happy Eyeballs."""
     return await connect(server.look_up_name, server.port, timeout=timeout, shown=server.written)
 
 
 class Engine:
     """Retrieves mail for all clients of a configuration.
 
-    run() is called once, in trio; everything else from the same thread. `reloader` reads the configuration again and
-    raises ConfigurationError whose text has one problem a line; without it Reload is refused. With `until_done` run()
-    ends when every client has done its runs. `remember`: so many past sessions are told from the journal at the start.
+    run() is called once, in trio; all other methods are called in the same thread. `reloader` reads the configuration
+    again and raises ConfigurationError, with one problem a line; without it Reload is refused. With `until_done` run()
+    ends when all clients have completed their runs. `remember` is the number of past sessions to publish at the start.
     """
 
     def __init__(
@@ -114,7 +114,7 @@ class Engine:
         self._remember = remember
         self._log_files = LogFiles(bus, self.clock, self._report_from_thread, trace_fallback)
         self._runners: dict[str, ClientRunner] = {}
-        self._retired: list[ClientRunner] = []  # of clients that a reload removed: a session may still be running
+        self._retired: list[ClientRunner] = []  # clients that a reload removed; a session may still be running
         self._unsaved_sessions: list[SessionRow] = []
         self._stopping = trio.Event()
         self._stopped_by_command = False
@@ -125,15 +125,15 @@ class Engine:
 
     @property
     def exit_code(self) -> ExitCode:
-        """The worst client's exit code by its last session; OK after a shutdown that was asked for."""
+        """The worst exit code among the last sessions of all clients; OK after a Shutdown command."""
         if self._stopped_by_command:
             return ExitCode.OK
         return worst([result.code for result in self.results.values()])
 
-    # --- life ---------------------------------------------------------------------------------------------------------
+    # --- running ------------------------------------------------------------------------------------------------------
 
     async def run(self) -> None:
-        """Run until shutdown, or until all is done. Raises JournalError where there is no journal to work with."""
+        """Run until shutdown, or until done. Raises JournalError if the journal cannot be used."""
         self._token = trio.lowlevel.current_trio_token()
         trio.socket.set_custom_hostname_resolver(Resolver())
         self._disks = BlockingWorkers(self.settings.timeout)
@@ -141,7 +141,7 @@ class Engine:
             self.settings.journal, self._log_files.audit, lambda: int(self.clock.now().timestamp()), self._disks
         )
         try:
-            # A process that finds the journal in use leaves the other one's logs alone.
+            # The logs are opened after the journal: if another process uses the journal, it also uses the logs.
             for recovered in await keeper.open(lambda: self._log_files.apply(self.settings)):
                 self.note(Level.WARNING, recovery_text(recovered))
             self._log_start()
@@ -157,7 +157,7 @@ class Engine:
             self._log_files.close()
 
     def _log_start(self) -> None:
-        """Say what is going to happen: with delay_start nothing else would for a while."""
+        """Log the start: with delay_start, no other line follows for a while."""
         what = f"tui-popretr {__version__}: {plural(len(self.settings.clients), 'client')}"
         if self.settings.delay_start:
             self.note(Level.INFO, f"{what}, first sessions in {duration(self.settings.delay_start)}")
@@ -204,7 +204,7 @@ class Engine:
             helpers.cancel_scope.cancel()
 
     async def _warn_of_power_cuts(self) -> None:
-        # A file system that hangs keeps this thread, and nothing else.
+        # A hung file system blocks only this thread.
         limiter = trio.CapacityLimiter(1)
         try:
             places = await trio.to_thread.run_sync(
@@ -257,7 +257,7 @@ class Engine:
             self._stopping.set()
 
     def _on_resume(self) -> None:
-        """Close what was open across a suspend; called before overdue clients begin anew."""
+        """Close the connections that were open during a suspend, before overdue clients run."""
         self.note(Level.INFO, "the machine was suspended; overdue clients run now")
         for runner in self._all_runners():
             runner.abandon_session(ConnectionCut("the machine was suspended during the session"))
@@ -265,7 +265,7 @@ class Engine:
     # --- commands -----------------------------------------------------------------------------------------------------
 
     def perform(self, command: Command) -> str:
-        """Carry out a user's command; return in words what happens. Raises ValueError for an unknown client."""
+        """Perform a user's command; return a text on what happens. Raises ValueError for an unknown client."""
         match command:
             case PollClient(client):
                 self._runner_of(client).poll()
@@ -300,14 +300,14 @@ class Engine:
     def _start_reload(self) -> str:
         if self._reloader is None or self._clients is None:
             return "reloading is not possible here"
-        self._reload_again = self._reloading  # what is being read may be older than what was asked for
+        self._reload_again = self._reloading  # the file may have changed since it was read
         if not self._reloading:
             self._reloading = True
             self._clients.start_soon(self._reload, self._reloader, self._clients)
         return "the configuration is read again"
 
     async def _reload(self, reloader: Loader, clients: trio.Nursery) -> None:
-        """Take over a new configuration, or keep the old one where there is any problem (SPEC 2)."""
+        """Apply a new configuration, or keep the old one if there is any problem."""
         try:
             settings = await trio.to_thread.run_sync(reloader)
         except ConfigurationError as problem:
@@ -354,11 +354,11 @@ class Engine:
         self._runners = {each: self._runners[each] for each in wanted}
         self._publish_clients()
         self.bus.publish(ConfigurationReloaded(added, removed, changed))
-        if self._runners:  # without any, the next reload is waited for
+        if self._runners:  # without clients, wait for the next reload
             self._check_done()
 
     def close_logs(self) -> None:
-        """Write the logs out and close them: for an end that cannot wait for run()."""
+        """Flush and close the logs, if the program has to end without waiting for run()."""
         self._log_files.close()
 
     def _publish_clients(self) -> None:
@@ -367,18 +367,18 @@ class Engine:
         infos += [disabled_info(each) for each in self.settings.disabled]
         self.bus.publish(ClientsChanged(tuple(self._runners), tuple(infos)))
 
-    # --- telling ------------------------------------------------------------------------------------------------------
+    # --- facts --------------------------------------------------------------------------------------------------------
 
     def subscribe(self, subscriber: Subscriber) -> None:
         """Subscribe to the engine's facts."""
         self.bus.subscribe(subscriber)
 
     def note(self, level: Level, text: str) -> None:
-        """Put a line into the program's own log."""
+        """Write a line to the trace log."""
         self.bus.publish(Noted(self.clock.now(), level, None, text))
 
     def _note_defect(self, problem: BaseException) -> None:
-        """Log the exception that ends the program, except a PopretrError. Not its text, which may be private."""
+        """Log the exception that ends the program, except a PopretrError. Its text may be private and is not logged."""
         while isinstance(problem, BaseExceptionGroup):
             problem = problem.exceptions[0]
         if not isinstance(problem, PopretrError):
@@ -389,7 +389,7 @@ class Engine:
             self.note(Level.ERROR, f"internal error: {type(problem).__name__} in {where}; the program ends")
 
     def _report_from_thread(self, text: str) -> None:
-        """A log's trouble, noticed in whatever thread: told in the engine's, and never from inside a write."""
+        """Log an error of a log file, from any thread; never from within a write."""
         if self._token is not None:
             with contextlib.suppress(trio.RunFinishedError):
                 self._token.run_sync_soon(partial(self.note, Level.ERROR, text))
@@ -402,7 +402,7 @@ class Engine:
             rows = await keeper.run(lambda journal: journal.recent_sessions(self._remember))
             today = await keeper.run(lambda journal: journal.totals(int(midnight.timestamp())))
         except JournalError:
-            return  # no part of the promise, and the trouble is told by whoever needs the journal
+            return  # not essential; sessions report errors of the journal
         self.bus.publish(HistoryRead(tuple(_past(row) for row in rows), today.messages, today.octets))
 
     # --- history ------------------------------------------------------------------------------------------------------
@@ -419,7 +419,7 @@ class Engine:
                 with trio.move_on_after(CLOSE_TIMEOUT, shield=True):
                     await keeper.run(lambda journal: journal.record_sessions(rows))
             except JournalError:
-                pass  # no part of the promise, and the trouble is told by whoever needs the journal
+                pass  # not essential; sessions report errors of the journal
 
 
 def _past(row: SessionRow) -> PastSession:

@@ -10,7 +10,7 @@ from tui_popretr.config.model import Concurrency, Server
 
 
 class SessionSlot:
-    """A place asked for: wait for `granted`, and release it in every case."""
+    """A requested slot: wait for `granted`, and release it in every case."""
 
     __slots__ = ("_slots", "granted", "host", "maildrop")
 
@@ -21,14 +21,14 @@ class SessionSlot:
         self.maildrop = server.account_key
 
     def release(self) -> None:
-        """Give the place back, or stop waiting for it."""
+        """Return the slot, or stop waiting for it."""
         self._slots.release(self)
 
 
 class SessionSlots:
-    """Hands out places first come, first served within a server and in turns between servers.
+    """Grants slots in order of the requests within a server, and in turns between servers.
 
-    A server whose places are all taken, or a maildrop in use, keeps nobody else waiting.
+    A server without free slots, or a maildrop in use, delays no other requests.
     """
 
     def __init__(self, limits: Concurrency) -> None:
@@ -44,19 +44,19 @@ class SessionSlots:
 
     @limits.setter
     def limits(self, limits: Concurrency) -> None:
-        """Change the limits; sessions that run keep their places."""
+        """Change the limits; running sessions keep their slots."""
         self._limits = limits
         self._grant_waiting()
 
     def request(self, server: Server) -> SessionSlot:
-        """Ask for a place; it may be granted at once."""
+        """Request a slot; it may be granted at once."""
         slot = SessionSlot(self, server)
         self._waiting.setdefault(slot.host, deque()).append(slot)
         self._grant_waiting()
         return slot
 
     def release(self, slot: SessionSlot) -> None:
-        """Take a place back."""
+        """Take a slot back."""
         if slot.granted.is_set():
             self._used -= 1
             self._by_host[slot.host] -= 1
@@ -87,7 +87,7 @@ class SessionSlots:
     def _grant(self, slot: SessionSlot) -> None:
         self._remove(slot)
         if slot.host in self._waiting:
-            self._waiting.move_to_end(slot.host)  # the next place goes to another server
+            self._waiting.move_to_end(slot.host)  # the next slot goes to another server
         self._used += 1
         self._by_host[slot.host] += 1
         self._maildrops.add(slot.maildrop)

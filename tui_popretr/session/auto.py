@@ -1,4 +1,5 @@
-"""AUTO: which login methods a server offers, strongest first, and none that gives the password away (decision 7)."""
+"""AUTO: the login methods that a server offers, strongest first, without those that reveal the password
+(docs/decisions/0007-auto.md)."""
 
 from __future__ import annotations
 
@@ -10,7 +11,7 @@ from tui_popretr.errors import NoUsableMechanism
 from tui_popretr.pop3 import Capabilities
 from tui_popretr.text import visible
 
-# The password does not leave this machine by the first four. Of the others the one in a single step is the first.
+# The first four do not send the password. Of the others, the one with a single step comes first.
 _ORDER = (
     AuthType.SASL_SCRAM_SHA_256,
     AuthType.SASL_SCRAM_SHA_1,
@@ -26,9 +27,9 @@ TOKENS = (AuthType.SASL_XOAUTH2, AuthType.SASL_OAUTHBEARER)
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """What a server offers: its capabilities, None without CAPA; `stamp`: its greeting has a timestamp for APOP.
+    """What a server offers. `capabilities` is None without CAPA; `stamp`: the greeting has a timestamp for APOP.
 
-    `remembered`: without CAPA, the SASL mechanisms that the server has listed before.
+    `remembered`: the SASL mechanisms that the server listed in an earlier session, for use without CAPA.
     """
 
     capabilities: Capabilities | None
@@ -37,7 +38,7 @@ class Offer:
 
     @property
     def methods(self) -> tuple[AuthType, ...]:
-        """The login methods it offers, strongest first; then those that AUTO never takes."""
+        """The login methods that the server offers, strongest first; then those that AUTO never uses."""
         offered = tuple(each for each in (*_ORDER, *TOKENS, AuthType.SASL_EXTERNAL) if self._has(each))
         if self.capabilities is not None:
             return offered
@@ -45,7 +46,7 @@ class Offer:
 
     @property
     def mechanisms(self) -> tuple[str, ...]:
-        """The SASL mechanisms that it lists now or, without CAPA, has listed before."""
+        """The SASL mechanisms that the server lists or, without CAPA, has listed before."""
         return self.remembered if self.capabilities is None else self.capabilities.sasl
 
     def _has(self, method: AuthType) -> bool:
@@ -53,7 +54,7 @@ class Offer:
         if method is AuthType.APOP:
             return self.stamp
         if method is AuthType.USERPASS:
-            # every server has it that does not name others (RFC 1939 §7); some do not say so
+            # every server has it unless it names others (RFC 1939 §7); some do not list it
             return (capabilities is not None and capabilities.has("USER")) or not self.mechanisms
         return self._lists(method)
 
@@ -75,8 +76,8 @@ def mechanism(method: AuthType) -> str:
 def choose(offer: Offer, *, private: bool, password: bool) -> tuple[AuthType, ...]:
     """Return the methods to log in with, strongest first.
 
-    `private`: nobody can listen, because there is TLS or the server is this machine. Without a `password` there is the
-    client certificate. Raises NoUsableMechanism.
+    `private`: no third party can read the connection, because of TLS or because the server is this machine. Without a
+    `password`, the client certificate is used. Raises NoUsableMechanism.
     """
     offered = offer.methods
     if not password:
@@ -102,5 +103,5 @@ def choose(offer: Offer, *, private: bool, password: bool) -> tuple[AuthType, ..
             f"the server offers no login by password ({names})",
             advice="if the password is an access token, name the method in authtypes; else get one (OAuth 2)",
         )
-    told = visible(", ".join(offer.mechanisms), 200)
-    raise NoUsableMechanism(f"the server offers no login method that is known here ({told})")
+    mechanisms = visible(", ".join(offer.mechanisms), 200)
+    raise NoUsableMechanism(f"the server offers no login method that is known here ({mechanisms})")

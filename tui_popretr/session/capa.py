@@ -1,10 +1,12 @@
-"""The history of a server's answers to CAPA: kept in the journal, for sessions in which CAPA is not answered or sent.
+"""The history of a server's replies to CAPA, in the journal, for sessions in which CAPA is not sent or fails.
 
-It has three uses. UTF8 is sent to a server that has listed it even if CAPA is not answered now, because without UTF8
-some servers send a notice instead of a message (RFC 6856 §2.1). If CAPA broke the connection and the next connection
-logged in without it, CAPA is not sent again for a day; but a server that has answered CAPA before always gets CAPA,
-because then the network, or an attacker, broke the connection. And AUTO takes no weaker mechanism than those listed
-before.
+It has three uses:
+
+- UTF8 is sent to a server that has listed it before, because without UTF8 some servers send a notice instead of a
+  message (RFC 6856 §2.1).
+- If CAPA broke the connection and the next connection logged in without it, CAPA is not sent again for a day. But CAPA
+  is always sent to a server that has answered it before, because then the network or an attacker broke the connection.
+- AUTO uses no weaker mechanism than those listed before.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ from tui_popretr.journal.records import CapaHistory
 from tui_popretr.pop3 import Capabilities
 
 DAY = 24 * 3600
-#: Seconds after which a server that refuses both CAPA and UTF8 counts as replaced with one that has neither.
+#: Seconds after which a server that refuses both CAPA and UTF8 counts as replaced by one that has neither.
 REPLACED = 30 * DAY
 
 _KNOWN = frozenset(each.value.removeprefix("SASL_").replace("_", "-") for each in AuthType)
@@ -29,7 +31,7 @@ _Key = tuple[str, int]
 
 
 class CapaHistories:
-    """The histories of all servers, shared by all sessions of a process. `known` is None until the journal is read."""
+    """The histories of all servers, shared by all sessions of a process. `known` is None until the journal was read."""
 
     def __init__(self) -> None:
         self.known: dict[_Key, CapaHistory] | None = None
@@ -52,12 +54,12 @@ class CapaMemory:
         return (await self._all()).get((host, port), CapaHistory(host, port, False, (), 0.0, 0.0))
 
     async def backing_off(self, server: Server) -> bool:
-        """Whether CAPA is not to be sent to a server yet; a clock that was set back ends that. Raises JournalError."""
+        """Whether CAPA is not sent to a server for now; a clock that was set back ends this. Raises JournalError."""
         history = await self.of(server)
         return history.broke > 0 and abs(self._now() - history.broke) < DAY
 
     async def answered(self, server: Server, capabilities: Capabilities) -> None:
-        """Record an answer. Only a change is written, and the time once a day. Raises JournalError."""
+        """Record a reply. Changes are written at once, the time only once a day. Raises JournalError."""
         before, now = await self.of(server), self._now()
         mechanisms = tuple(each for each in capabilities.sasl if each.removesuffix("-PLUS") in _KNOWN)
         after = before._replace(utf8=capabilities.has("UTF8"), mechanisms=mechanisms, broke=0.0)
@@ -65,7 +67,7 @@ class CapaMemory:
             await self._note(after._replace(time=now))
 
     async def broke(self, server: Server) -> None:
-        """Record that CAPA broke a connection, and that a connection without it logged in. Raises JournalError."""
+        """Record that CAPA broke a connection, and that one without CAPA logged in. Raises JournalError."""
         await self._note((await self.of(server))._replace(broke=self._now()))
 
     async def refused_utf8(self, server: Server) -> None:
@@ -75,11 +77,11 @@ class CapaMemory:
             await self._note(history._replace(utf8=False))
 
     def second_capa_allowed(self, server: Server) -> bool:
-        """Whether a server may be asked for CAPA after the login."""
+        """Whether CAPA may be sent to a server after the login."""
         return _key(server) not in self._histories.breaking_second_capa
 
     def broke_at_second_capa(self, server: Server) -> None:
-        """CAPA after the login broke the connection."""
+        """Record that CAPA after the login broke the connection."""
         self._histories.breaking_second_capa.add(_key(server))
 
     def second_capa_useful(self, server: Server) -> bool:
@@ -100,7 +102,7 @@ class CapaMemory:
 
     async def _note(self, history: CapaHistory) -> None:
         histories = await self._all()
-        histories[history.host, history.port] = history  # first, so that other sessions do not write it as well
+        histories[history.host, history.port] = history  # first, so that other sessions do not write it too
         if self._keeper is not None:
             await self._keeper.run(lambda journal: journal.note_capa(history))
 

@@ -1,4 +1,4 @@
-"""One POP3 connection: the machine, its stream, the deadlines, and the transcript of what is said."""
+"""One POP3 connection: the protocol machine, its stream, the deadlines and the transcript."""
 
 from __future__ import annotations
 
@@ -41,17 +41,17 @@ from tui_popretr.pop3 import (
 from tui_popretr.pop3.machine import QUIET
 from tui_popretr.text import visible
 
-#: So many octets of a body or listing are progress; fewer within the timeout are a stall (SPEC 3).
+#: Octets of a body or listing that count as progress. Fewer within the timeout are a stall.
 PROGRESS = 4096
-#: So many rows of a listing are shown in the transcript; of a full one (fulltrans) all.
+#: Rows of a listing in the transcript; with fulltrans there is no limit.
 LISTED = 100
 
 
 class Pop3Connection:
-    """Speaks POP3 over a stream. Every wait for the server is under `timeout` seconds.
+    """Speaks POP3 over a stream. No wait for the server takes longer than `timeout` seconds.
 
-    The time starts when a command is sent to an idle server and again with each complete reply and each 4 KiB of a
-    body; single bytes buy no time. Raises ServerStalled, ConnectionCut and ProtocolViolation.
+    The deadline is renewed when a command is sent to an idle server, with each complete reply, and with each PROGRESS
+    octets of a body; single octets do not renew it. Raises ServerStalled, ConnectionCut and ProtocolViolation.
     """
 
     def __init__(
@@ -64,32 +64,32 @@ class Pop3Connection:
         self._bus = bus
         self._clock = clock
         self._bodies = bodies
-        self._partial_line = b""  # the beginning of a message's line whose end has not come yet
+        self._partial_line = b""  # the beginning of a line of a message, without its end
         self._waiting = trio.CancelScope()
         #: The number of commands in the last write.
         self.sent_together = 0
-        self._remaining: float | None = None  # seconds to the deadline, while nobody waits
+        self._remaining: float | None = None  # seconds to the deadline, while no task waits
         self._renew()
 
     # --- the dialogue -------------------------------------------------------------------------------------------------
 
     async def greeting(self) -> Greeting:
-        """Wait for the server's first line."""
+        """Wait for the greeting."""
         event = (await self.events())[0]
-        if not isinstance(event, Greeting):  # the machine gives nothing else first
+        if not isinstance(event, Greeting):  # the machine returns nothing else first
             raise ProtocolViolation("the server did not greet")
         return event
 
     async def call(self, command: Command) -> Reply | Listing | Continuation:
-        """Send one command and return what ends it (or the continuation of an AUTH)."""
+        """Send one command and return its reply, or the continuation of an AUTH."""
         return (await self.call_all([command]))[0]
 
     async def call_all(
         self, commands: Sequence[Command], ends: list[Reply | Listing | Continuation] | None = None
     ) -> list[Reply | Listing | Continuation]:
-        """Send commands together and return, in order, the event that ends each.
+        """Send commands together and return their replies, in order.
 
-        The events are added to `ends` as they arrive, so that those before an error are not lost.
+        Replies are added to `ends` as they arrive, so that those before an error are not lost.
         """
         await self.send(commands)
         ends = [] if ends is None else ends
@@ -102,14 +102,14 @@ class Pop3Connection:
         return ends
 
     async def send(self, commands: Sequence[Command]) -> None:
-        """Send commands, in one piece."""
+        """Send commands in one write."""
         if self.machine.outstanding == 0:
             self._renew()
-        with _IN_OUR_WORDS:
+        with _MAP_ERRORS:
             data = self.machine.send_many(commands)
         self.sent_together = len(commands)
         if self._bus.wants_dialogue:
-            self._tell([(Direction.OUT, command.shown()) for command in commands])
+            self._publish([(Direction.OUT, command.shown()) for command in commands])
         with trio.move_on_after(self.timeout) as scope:
             await self.stream.send_all(data)
         if scope.cancelled_caught:
@@ -120,14 +120,12 @@ class Pop3Connection:
 
     async def events(self) -> list[Event]:
         """Wait for the server and return the next events, at least one."""
-        with _IN_OUR_WORDS:
+        with _MAP_ERRORS:
             self.machine.check()
-        if (
-            self._remaining is not None
-        ):  # our own work since, a slow disk's or a suspended process', is not the server's time
+        if self._remaining is not None:  # time that we took ourselves, such as for a slow disk, does not count
             self._deadline, self._remaining = trio.current_time() + self._remaining, None
         while True:
-            # Kept where a sender can reach it: a command sent while we wait starts the clock.
+            # An attribute, because a command that is sent meanwhile renews the deadline.
             with trio.CancelScope(deadline=self._deadline) as self._waiting:
                 data = await (self._receive_soon() if self.machine.may_end else self.stream.receive())
             if self._waiting.cancelled_caught:
@@ -138,16 +136,16 @@ class Pop3Connection:
                 return events
 
     def idle(self) -> None:
-        """Stop the clock: nothing is expected of the server until the next command."""
+        """Wait without a deadline until the next command is sent."""
         self._deadline, self._remaining = inf, None
 
     # --- TLS ----------------------------------------------------------------------------------------------------------
 
     async def start_tls(self, server: Server, contexts: TlsContexts | None = None) -> TlsDetails:
-        """Do the handshake. Raises TlsFailed where it takes longer than the policy allows."""
+        """Do the handshake. Raises TlsFailed if it takes longer than the policy allows."""
         assert server.tls is not None
-        with _IN_OUR_WORDS:
-            self.machine.check()  # nothing may have come in clear behind STLS's +OK
+        with _MAP_ERRORS:
+            self.machine.check()  # no plaintext may follow STLS's +OK
         patience = server.tls.patience(self.timeout)
         with trio.move_on_after(patience) as scope:
             details = await self.stream.start_tls(TlsSession(server.tls, server.host, server.written, contexts))
@@ -167,20 +165,20 @@ class Pop3Connection:
         self.event("Disconnect")
 
     def event(self, text: str) -> None:
-        """Put a remark of ours into the transcript."""
+        """Add a remark to the transcript."""
         if self._bus.wants_dialogue:
-            self._tell([(Direction.EVENT, text)])
+            self._publish([(Direction.EVENT, text)])
 
-    # --- inside -------------------------------------------------------------------------------------------------------
+    # --- internals ----------------------------------------------------------------------------------------------------
 
     async def _receive_soon(self) -> bytes | None:
-        """Receive what arrives within QUIET seconds; None: nothing did, so a message may be complete."""
+        """Receive what arrives within QUIET seconds; None if nothing does, so that a message may be complete."""
         with trio.move_on_after(QUIET):
             return await self.stream.receive()
         return None
 
     def _feed(self, data: bytes | None) -> list[Event]:
-        with _IN_OUR_WORDS:
+        with _MAP_ERRORS:
             if data is None:
                 events, data = self.machine.quiet(), b""
             elif data:
@@ -189,7 +187,7 @@ class Pop3Connection:
                 self.machine.receive_eof()
                 raise ConnectionCut("the server closed the connection")
         self._progress += len(data)
-        # Lines are short by the machine's bounds, so as many octets without an event are a body's or a listing's.
+        # The machine limits the length of lines, so this many octets without an event are of a body or listing.
         if self._progress >= PROGRESS or any(not isinstance(event, BodyChunk) for event in events):
             self._renew()
         if self._bus.wants_dialogue:
@@ -214,11 +212,11 @@ class Pop3Connection:
             else:
                 said.append((Direction.IN, visible(event.line)))
         if said:
-            self._tell(said)
+            self._publish(said)
 
     def _body(self, data: bytes) -> list[Said]:
         *lines, rest = (self._partial_line + data).split(b"\n")
-        self._partial_line = rest[:PROGRESS]  # of a longer line not even so much is shown
+        self._partial_line = rest[:PROGRESS]  # a longer line is not shown at all
         return [(Direction.IN, visible(self.machine.redacted(line.removesuffix(b"\r")))) for line in lines]
 
     def _rows(self, rows: list[bytes]) -> list[Said]:
@@ -228,12 +226,12 @@ class Pop3Connection:
             said.append((Direction.EVENT, f"{len(rows) - len(shown)} more rows"))
         return [*said, (Direction.IN, ".")]
 
-    def _tell(self, said: list[Said]) -> None:
+    def _publish(self, said: list[Said]) -> None:
         self._bus.publish_dialogue(Dialogue(self._session, self._clock.now(), said))
 
 
 class _ProtocolErrorMapping:
-    """Maps the machine's errors to those of the program, here and nowhere else."""
+    """Maps the machine's errors to PopretrError, in one place."""
 
     def __enter__(self) -> None:
         pass
@@ -247,4 +245,5 @@ class _ProtocolErrorMapping:
             raise ProtocolViolation(str(problem)) from problem
 
 
-_IN_OUR_WORDS = _ProtocolErrorMapping()  # entered for each reply: a generator's context costs more than what is inside
+# Entered for each reply; a generator of contextlib would cost more than what it encloses.
+_MAP_ERRORS = _ProtocolErrorMapping()

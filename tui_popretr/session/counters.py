@@ -1,4 +1,4 @@
-"""What a session has achieved, added up into its result."""
+"""The counts of a session, and its result."""
 
 from __future__ import annotations
 
@@ -18,31 +18,31 @@ class SessionCounters:
     octets: int = 0
     deleted: int = 0
     skipped: int = 0  # left on the server by a rule
-    failed: int = 0  # left on the server by trouble
-    kept: int = 0  # on the server for good: they were delivered, but shorter than listed
+    failed: int = 0  # left on the server by an error
+    kept: int = 0  # delivered, but cut short, and therefore never deleted
     undeleted: int = 0  # delivered, but their deletion failed
     _worst: PopretrError | None = None  # of the failures
     _undeleted: PopretrError | None = None  # of the first failed deletion
 
     def deliver(self, octets: int) -> None:
-        """A message is durable."""
+        """Count a message that is durable."""
         self.messages += 1
         self.octets += octets
 
     def fail(self, problem: PopretrError) -> None:
-        """A message stays on the server because of `problem`."""
+        """Count a message that stays on the server because of `problem`."""
         self.failed += 1
         known = self._worst
         if known is None or worst([known.exit_code, problem.exit_code]) is not known.exit_code:
             self._worst = problem
 
     def fail_deletion(self, problem: PopretrError) -> None:
-        """A delivered message stays on the server because of `problem`."""
+        """Count a delivered message that stays on the server because of `problem`."""
         self.undeleted += 1
         self._undeleted = self._undeleted or problem
 
     def result(self, problem: PopretrError | None, started: datetime, ended: datetime) -> SessionResult:
-        """Return how the session went; `problem` is what ended it early."""
+        """Return the result; `problem` is the error that ended the session early."""
         problem = problem or self._left_behind()
         return SessionResult(
             code=problem.exit_code if problem else ExitCode.OK,
@@ -59,13 +59,13 @@ class SessionCounters:
         )
 
     def _left_behind(self) -> PopretrError | None:
-        """The error of a session that went well but for some messages."""
+        """Return the error for messages that failed in a session that otherwise succeeded."""
         if self._worst is None:
             if self._undeleted is None:
                 return None
             undeleted = plural(self.undeleted, "message")
             return MessagesSkipped(f"{undeleted} could not be deleted from the server: {self._undeleted}")
         what = plural(self.failed, "message")
-        if isinstance(self._worst, DeliveryFailed):  # ours to mend, so its exit code counts
+        if isinstance(self._worst, DeliveryFailed):  # the destination has to be repaired, so its exit code counts
             return type(self._worst)(f"{what} could not be stored: {self._worst}", advice=self._worst.advice)
         return MessagesSkipped(f"{what} could not be retrieved: {self._worst}")

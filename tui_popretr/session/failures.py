@@ -1,4 +1,4 @@
-"""What failed in a session: collected under the journal's keys, and counted in the journal in one go."""
+"""The failures of a session: collected by failure key, and counted in the journal in one transaction."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from tui_popretr.journal.journal import Journal
 
 
 class Failures:
-    """Of one session. Keys are those of journal.records.uid_key() and its like."""
+    """The failures of one session. Keys are those of journal.records.uid_key() and similar functions."""
 
     def __init__(self, keeper: JournalKeeper, clock: Clock) -> None:
-        #: What had failed in earlier sessions.
+        #: Keys of what failed in earlier sessions.
         self.known: Collection[str] = ()
-        #: What broke a connection of this session: it is not tried again in it.
+        #: Keys of what broke a connection of this session; it is not tried again in this session.
         self.broke: set[str] = set()
-        #: Messages that the destination has refused for good in this session.
+        #: Keys of messages that the destination has refused for good in this session.
         self.rejected: set[str] = set()
         self._keeper = keeper
         self._clock = clock
@@ -32,29 +32,29 @@ class Failures:
         self._counting = trio.CancelScope()
 
     def add(self, key: str, octets: int, reason: str, *, rejected: bool = False) -> None:
-        """Have a failure counted at the next count()."""
+        """Add a failure for the next count()."""
         self._failed.append((key, octets, reason, rejected))
 
     def clear(self, key: str) -> None:
-        """Have earlier failures forgotten at the next count(), where the journal cannot know of the success."""
+        """Clear earlier failures at the next count(), for a success that the journal does not see."""
         if key in self.known:
             self._cleared.append(key)
 
     def drop_common_failure(self, *, but_rejected: bool) -> None:
-        """Count none of several failures: the server or the destination has failed, and not each message.
+        """Drop the failures if there are several: the server or the destination has failed, not each message.
 
-        `but_rejected`: refusals for good are counted all the same.
+        `but_rejected`: keep refusals for good.
         """
         if len(self._failed) > 1:
             self._failed = [each for each in self._failed if each[-1] and but_rejected]
 
     def limit_time(self, seconds: float) -> None:
-        """Give count() no longer than this, from now or from its beginning."""
+        """Limit count() to this time, from now or from its start."""
         self._time_limit = seconds
         self._counting.deadline = trio.current_time() + seconds
 
     async def count(self, maildrop: int) -> None:
-        """Count what has failed, also when the session is being ended. Raises JournalError."""
+        """Write the failures to the journal, even if the session is cancelled. Raises JournalError."""
         failed, self._failed = self._failed, []
         clear, self._cleared = self._cleared, []
         now = int(self._clock.now().timestamp())

@@ -1,4 +1,4 @@
-"""A message that is being received: hashed, converted, and written to its draft as it comes."""
+"""A message that is being received: hashed, converted, and written to its draft as it arrives."""
 
 from __future__ import annotations
 
@@ -20,30 +20,30 @@ from tui_popretr.pop3 import BodyChunk
 from tui_popretr.session.context import ReceiveBudget
 from tui_popretr.session.plan import Fetch, Policy, Verify
 
-#: A message that exceeds EXCESS_FACTOR times its announced size plus EXCESS octets is abandoned as endless. The factor
-#: is large because some servers announce the compressed size.
+#: A message with more than EXCESS_FACTOR times its listed size plus EXCESS octets is abandoned as endless. The factor
+#: is large because some servers list the compressed size.
 EXCESS_FACTOR, EXCESS = 64, 16 * 1024 * 1024
-#: Sizes in listings are not exact: servers count line ends and stuffed dots differently.
+#: Octets that a message may exceed its listed size: servers count line ends and stuffed dots differently.
 SIZE_SLACK = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class DeliveryContext:
-    """Where the messages of a session go, and what is written about them."""
+    """Where the messages of a connection go, and what is recorded about them."""
 
     maildrop: int  # the journal's number for it
     sink: Sink
     lane: Lane
     disk: BlockingWorker
     receive_budget: ReceiveBudget
-    accepted: AcceptedRecipients  # which recipients have which messages already
+    accepted: AcceptedRecipients  # the recipients that have a message already
     next_id: Callable[[], int]
-    received: Callable[[], bytes]  # our Received header for a message of now, b"" where it is omitted
+    received: Callable[[], bytes]  # the Received header for a message that arrives now, b"" if omitted
     audit: Callable[[str, str | None, int, str | None], str]  # (destination, Message-ID, octets, sender) -> text
     policy: Policy
     now: Callable[[], datetime]
     clock: float  # the seconds of the MaildropClock
-    debug: Callable[[str], None]  # notes for the trace log
+    debug: Callable[[str], None]  # logs a line
     resolve: Callable[[int, Doubt], Awaitable[None]]  # records the result for an UNPROVEN record in the journal
     utf8: bool  # the server sends messages in UTF-8 mode
     utf8_advice: str  # how to enable that mode, as " (...)"; "" if no setting prevents it
@@ -52,11 +52,12 @@ class DeliveryContext:
     )
 
     def of(self, job: Fetch | Verify) -> DeliveryContext:
-        """Return the target for the message of a job."""
+        """Return the context for the message of a job."""
         return self.rejected if self.rejected is not None and isinstance(job, Fetch) and job.refusal else self
 
     def disk_of(self, draft: Draft) -> BlockingWorker:
-        """Return the threads of a draft's sink. Only drafts of the folder for rejected messages have a final path."""
+        """Return the worker of a draft's sink."""
+        # With `rejected`, only drafts of the folder for rejected messages have a final path.
         return self.disk if self.rejected is None or draft.final is None else self.rejected.disk
 
 
@@ -94,7 +95,7 @@ class Incoming:
             self._eol = EolConverter(delivery.sink.eol)
 
     def feed(self, chunk: BodyChunk) -> None:
-        """Take the next piece. Raises ProtocolViolation where the message is far longer than announced."""
+        """Take the next chunk. Raises ProtocolViolation if the message is far longer than listed."""
         self.size += len(chunk.data)
         self.line_feeds += chunk.data.count(b"\n")
         if self._limit is not None and self.size > self._limit:
@@ -113,7 +114,7 @@ class Incoming:
             self._begin(self._undecided + chunk.data, ended=False)
 
     def end(self) -> None:
-        """The message is complete."""
+        """Take the end of the message."""
         if self.draft is not None:
             if self._undecided is not None:
                 self._begin(self._undecided, ended=True)
@@ -122,7 +123,7 @@ class Incoming:
                 self.draft.write(rest)
 
     def _begin(self, data: bytes, *, ended: bool) -> None:
-        """Write the beginning, after our Received header if there may be one, as soon as that can be decided."""
+        """Write the Received header and the beginning, as soon as it is known whether a header may precede it."""
         assert self.draft is not None
         beginning = read_beginning(data, ended=ended)
         if beginning is None:
@@ -140,7 +141,7 @@ class Incoming:
 
 
 def _limit(listed: int | None, max_size: int | None) -> int | None:
-    """Return the octets after which a message is abandoned; None: no limit but the disk."""
+    """Return the octets after which a message is abandoned; None: no limit."""
     limits = [] if listed is None else [EXCESS_FACTOR * listed + EXCESS]
     if max_size is not None:
         limits.append(2 * max_size + SIZE_SLACK)

@@ -1,4 +1,4 @@
-"""Logging in: each configured method in its order, once, until one succeeds.
+"""Logging in: each configured method once, in order, until one succeeds.
 
 The attempts end early after a refusal that is not about the credentials (by RESP-CODE, or by its text, see
 refusals.py), after one that says that the account is locked, and for AUTO after a refusal of the credentials, because
@@ -50,7 +50,7 @@ from tui_popretr.session.refusals import LoginRefusal, advice_for, classify, wan
 from tui_popretr.session.services import ConnectionServices
 from tui_popretr.text import visible
 
-# RESP-CODES that are not about the credentials (RFC 2449 §8.1, RFC 3206 §4): trying further would burn attempts.
+# RESP-CODES that are not about the credentials (RFC 2449 §8.1, RFC 3206 §4): further methods would fail too.
 _ENDS: dict[str, type[PopretrError]] = {
     "IN-USE": MailboxInUse,
     "LOGIN-DELAY": LoginDelayed,
@@ -79,19 +79,19 @@ class LoginOptions:
 
 
 async def log_in(connection: Pop3Connection, server: Server, options: LoginOptions) -> str:
-    """Log in and return the name of the method that succeeded. The wire's machine has the capabilities.
+    """Log in and return the name of the method that succeeded. The capabilities are in the connection's machine.
 
     Raises LoginRejected, TlsRequired, ServerNotAuthenticated, NoUsableMechanism, PasswordUnavailable, and the errors
     of the response codes (RFC 2449 §8, RFC 3206).
     """
-    # A certificate alone logs in by EXTERNAL: no reason to run a password command for it.
+    # EXTERNAL needs only the certificate, so no password command is run for it.
     needs_password = any(each is not AuthType.SASL_EXTERNAL for each in server.auth_types)
     password = await options.services.passwords.obtain(server.password) if needs_password else Secret("")
     return await _Login(connection, server, password, options).run()
 
 
 def response_code_error(text: bytes, code: str | None) -> PopretrError | None:
-    """Return the error of an -ERR whose RESP-CODE is not about the credentials, None for any other."""
+    """Return the error for an -ERR with a RESP-CODE that is not about the credentials, None for any other."""
     kind = _ENDS.get(code or "")
     reason = visible(text, 200)
     return None if kind is None else kind(f"the server refused access: {reason}", advice=advice_for(reason))
@@ -114,7 +114,7 @@ def _error_by_text(text: bytes, username: str) -> PopretrError | None:
 
 @dataclass(frozen=True, slots=True)
 class _Refused:
-    """A method that failed: why, whether the server has seen the credentials, and whether we cancelled it.
+    """A method that failed: the reason, whether the server has seen the credentials, and whether we cancelled it.
 
     `final`: no other method can succeed.
     """
@@ -156,7 +156,7 @@ class _Login:
                     raise
                 self._closed_after_refusal = self._closed_after_refusal or str(
                     trouble
-                )  # some servers close it after a rejected login
+                )  # some servers close the connection after a rejected login
                 break
             if isinstance(outcome, str):
                 return outcome
@@ -177,7 +177,7 @@ class _Login:
         return LoginRejected(f"the server rejected the login ({reasons}){ended}", advice=self._advice(methods))
 
     def _tls_is_wanted(self) -> bool:
-        """Whether it is for want of TLS that the server refused, so that it has not judged the credentials."""
+        """Whether the server refused because there is no TLS, so that it has not checked the credentials."""
         if self._server.tls is not None:
             return False
         refused = self._refused.values()
@@ -186,7 +186,7 @@ class _Login:
         )
 
     def _advice(self, methods: tuple[AuthType, ...]) -> str | None:
-        """Return what to do after a rejection, None for what is always said."""
+        """Return the advice after a rejection, None for the default advice."""
         for refused in self._refused.values():
             if (advice := advice_for(refused.reason)) is not None:
                 return advice
@@ -205,7 +205,7 @@ class _Login:
         if AuthType.AUTO not in self._server.auth_types:
             return None
         if list(self._refused) == [AuthType.APOP] and not self._refused[AuthType.APOP].credentials_seen:
-            # The only method that AUTO takes without TLS if the server lists no mechanism.
+            # Without TLS, this is the only method that AUTO uses if the server lists no mechanism.
             return (
                 "the greeting has a timestamp for APOP, but the server may not support APOP. If username and password"
                 f" are right, {'add <ssl>, or ' if not self._private else ''}name USERPASS in authtypes"
@@ -218,7 +218,7 @@ class _Login:
             f" after it: if they are right, {others}"
         )
 
-    # --- what the server offers -------------------------------------------------------------------------------------
+    # --- the choice of AUTO -------------------------------------------------------------------------------------------
 
     def _chosen(self) -> tuple[AuthType, ...]:
         """Return AUTO's methods."""
@@ -227,10 +227,10 @@ class _Login:
         password = bool(server.username) and server.password is not None
         return choose(offer, private=self._private, password=password)
 
-    # --- one method -------------------------------------------------------------------------------------------------
+    # --- one method ---------------------------------------------------------------------------------------------------
 
     async def _attempt(self, method: AuthType) -> str | _Refused:
-        """Try one method; return the name of what succeeded. LocalProtocolError where nothing was sent."""
+        """Try one method; return the name of the method that succeeded. LocalProtocolError if nothing was sent."""
         if method is AuthType.USERPASS:
             return await self._user_and_pass()
         if method is AuthType.APOP:
@@ -257,7 +257,7 @@ class _Login:
             raise LocalProtocolError("the greeting has no stamp for it")
         (answer,) = await self._call(Apop(self._username, apop_digest(stamp, self._password)))
         reply = self._require_reply(answer)
-        # a stamp promises nothing: many servers have one and no APOP, or not for this account
+        # many servers send a timestamp without supporting APOP, or not for this account
         return AuthType.APOP.value if reply.ok else self._refusal(reply, credentials_seen=reply.code == "AUTH")
 
     async def _sasl(self, method: AuthType) -> str | _Refused:
@@ -269,7 +269,7 @@ class _Login:
         while isinstance(answer, Continuation):
             response = await _answer(authentication, answer, self._options.services.proofs)
             if exchange.proof is Proof.WRONG:
-                # whatever else is configured: who does not know the password is not told it
+                # no other method is tried, because it would reveal the password to this server
                 await self._connection.send([response])
                 raise ServerNotAuthenticated(exchange.problem or exchange.proof.value)
             credentials_seen = credentials_seen or not isinstance(response, SaslCancel)
@@ -285,9 +285,9 @@ class _Login:
         )
 
     async def _call(self, *commands: Command) -> list[Reply | Listing | Continuation]:
-        """Send commands together, after UTF8 if that is still to be sent; return the answers to them.
+        """Send commands together, after UTF8 if that was not sent yet; return their replies.
 
-        If the connection ends after a refusal, the refusal is the last answer.
+        If the connection ends after a refusal, the refusal is the last reply.
         """
         ahead = [Utf8()] if self._options.utf8 and self._options.utf8_answer is None else []
         ends: list[Reply | Listing | Continuation] = []
@@ -306,7 +306,7 @@ class _Login:
         self._options.utf8_answer = answer
 
     def _require_reply(self, answer: Reply | Listing | Continuation) -> Reply:
-        """Return the answer to a command of a login. Raises if the refusal is not about the credentials."""
+        """Return the reply to a command of the login. Raises if it is a refusal that is not about the credentials."""
         assert isinstance(answer, Reply)
         if not answer.ok:
             problem = response_code_error(answer.text, answer.code)
@@ -328,7 +328,7 @@ class _Login:
         if method in _SCRAM and (binding := self._connection.stream.channel_binding()) is not None:
             capabilities = self._connection.machine.capabilities
             if capabilities is None:
-                binding = None  # then the server cannot be told that it offers no -PLUS
+                binding = None  # then we cannot tell the server that we saw no -PLUS in its list
             elif f"{name}-PLUS" in capabilities.sasl:
                 name += "-PLUS"
         server = self._server

@@ -1,12 +1,12 @@
-"""Opening a maildrop: from connecting to the login, with CAPA and UTF8.
+"""Opening a maildrop: connect, TLS, CAPA, UTF8, login.
 
-The order: greeting, STLS if TLS is latent, CAPA, UTF8, login. CAPA comes before the login, because UTF8 (RFC 6856
+The order is: greeting, STLS if TLS is latent, CAPA, UTF8, login. CAPA comes before the login, because UTF8 (RFC 6856
 §2.1) and the choice of a mechanism depend on it, and after TLS has begun. Servers may list more after the login. CAPA
 is sent again only if they announce that (LOGIN-DELAY or EXPIRE with USER, RFC 2449 §6.5 and §6.7), or if PIPELINING was
 missing and there are enough messages for it to pay off.
 
-Some servers close the connection at CAPA, or never answer it. Then a second connection is made, without CAPA and
-otherwise the same: with TLS if that is configured. capa.py says what is remembered of it.
+Some servers close the connection at CAPA, or never answer it. Then a second connection is made without CAPA, and
+otherwise in the same way, with TLS if that is configured. capa.py says what is remembered of this.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from tui_popretr.session.setup import ConnectionSetup
 from tui_popretr.text import visible
 
 #: Seconds for the answer to CAPA.
-CAPA_PATIENCE: Final = 30.0
+CAPA_TIMEOUT: Final = 30.0
 #: With at least this many messages a second CAPA pays off, if the first had no PIPELINING.
 WORTH_ASKING: Final = 8
 #: The advice if a server breaks the protocol after the login.
@@ -55,20 +55,20 @@ class Opening:
         self._memory = memory
         self._pipelining = pipelining
         self._never = setup.client.capa is CapaUse.NEVER
-        self._asked = False  # CAPA, on this connection
+        self._asked = False  # whether CAPA was sent on this connection
         #: The current connection; close() closes it.
         self.connection: Pop3Connection | None = None
         #: The server's capabilities; None if CAPA was not sent or was refused.
         self.capabilities: Capabilities | None = None
-        #: Whether several commands are sent at once.
+        #: Whether several commands are sent together.
         self.pipelined = False
         #: Whether the server sends messages in UTF-8 mode (RFC 6856 §2.1).
         self.utf8 = False
-        #: Why nothing may be deleted: a server that has listed UTF8 refused it. "" if that did not happen.
+        #: Why nothing may be deleted: the server has listed UTF8 before and refuses it now. "" otherwise.
         self.no_deletion_reason = ""
         #: Whether the connection broke while more than one command of the login was unanswered.
         self.broke_by_pipelining = False
-        #: Whether the connection broke at CAPA after the login: the next one does not ask for it there.
+        #: Whether the connection broke at CAPA after the login. The next connection does not send it there.
         self.broke_at_second_capa = False
 
     def close(self) -> None:
@@ -81,14 +81,14 @@ class Opening:
         """Connect and log in. Raises PopretrError if that fails."""
         return await self._with_or_without_capa(self._finish_login)
 
-    async def look(self) -> Greeting:
-        """Connect, up to the step before the login; return the greeting."""
+    async def greet(self) -> Greeting:
+        """Do all steps before the login; return the greeting."""
         greeting: list[Greeting] = []
 
-        async def look(_: Pop3Connection, seen: Greeting) -> None:
+        async def keep(_: Pop3Connection, seen: Greeting) -> None:
             greeting.append(seen)
 
-        await self._with_or_without_capa(look)
+        await self._with_or_without_capa(keep)
         return greeting[-1]
 
     # --- with CAPA, or without ----------------------------------------------------------------------------------------
@@ -138,16 +138,16 @@ class Opening:
 
     async def _capa(self, connection: Pop3Connection) -> Capabilities | None:
         try:
-            with trio.move_on_after(CAPA_PATIENCE):
+            with trio.move_on_after(CAPA_TIMEOUT):
                 return await self._setup.capabilities(connection)
-            raise ServerStalled(f"the server has not answered CAPA within {CAPA_PATIENCE:g} s")
+            raise ServerStalled(f"the server has not answered CAPA within {CAPA_TIMEOUT:g} s")
         except _BREAKS as problem:
             if not connection.machine.outstanding:  # it broke before CAPA was sent
                 raise
             raise _CapaBrokeError(problem) from problem
 
     async def _second_capa(self, connection: Pop3Connection) -> Capabilities | None:
-        """Ask for CAPA after the login. Where that breaks the connection, this process asks that server no more."""
+        """Send CAPA after the login. If that breaks the connection, this process does not send it there again."""
         try:
             return await self._capa(connection)
         except _CapaBrokeError as broke:
@@ -200,11 +200,11 @@ class Opening:
     async def _begin(self, connection: Pop3Connection) -> bool:
         if self._pipelining is None or not self._setup.client.pipelining:
             return False
-        # Replies that follow at once would hide the silence that ends the messages of such a server.
+        # The messages of such a server end with silence, which further replies would hide.
         return await self._pipelining.begin(connection, None if connection.machine.bare_lines else self.capabilities)
 
     async def counted(self, messages: int) -> bool:
-        """Return, when the number of messages is known, whether several commands are sent at once from here on."""
+        """Return whether several commands are sent together from now on, given the number of messages."""
         connection, server = self.connection, self._setup.client.server
         assert connection is not None
         if (

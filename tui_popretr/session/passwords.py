@@ -1,4 +1,4 @@
-"""Where passwords come from: the configuration, the environment, a file, or a command; never kept on disk by us."""
+"""The sources of passwords: the configuration, the environment, a file or a command."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ class Passwords:
             ) from problem
         if code:
             how = f"exit code {code}" if code > 0 else f"signal {-code}"
-            # Its own words are not told: nobody knows whether the secret is among them.
+            # Its output is not reported, because it may contain the secret.
             raise PasswordUnavailable(
                 f"the password command {argv[0]} failed ({how})", advice="run it by hand as the same user, to see why"
             )
@@ -139,7 +139,7 @@ class Passwords:
 
 
 def _first_line(data: bytes, origin: str, advice: str) -> Secret:
-    """Return the password. `advice` is for where there is none."""
+    """Return the password. `advice` is for an error."""
     line = data.partition(b"\n")[0].removesuffix(b"\r")
     if not line:
         raise PasswordUnavailable(f"{origin} gave no password", advice=advice)
@@ -162,7 +162,7 @@ async def _from_file(path: str, limiter: trio.CapacityLimiter) -> Secret:
         ) from problem
     if data.startswith(_UTF_16):
         raise PasswordUnavailable(f"the password file {path} is in UTF-16", advice="save it as UTF-8")
-    # Some editors write a byte order mark; it is never part of a password.
+    # Some editors write a byte order mark, which is not part of the password.
     return _first_line(data.removeprefix(BOM_UTF8), f"the file {path}", "write the password into its first line")
 
 

@@ -1,4 +1,4 @@
-"""Servers that offer PIPELINING and cannot do it: how that is noticed, got along with, and remembered."""
+"""Servers that list PIPELINING and do not support it: how this is detected, worked around and remembered."""
 
 from __future__ import annotations
 
@@ -13,36 +13,36 @@ from tui_popretr.session.connection import Pop3Connection
 from tui_popretr.wording import plural
 
 DAY = 24 * 3600
-#: Days that a server gets one command at a time after so many failures in a row. Networks break, too: what happened
-#: once may have been no fault of the server's.
-RESTS = (0, 1, 30)
-#: A failure at the first commands that were sent together counts like so many: there a server that cannot do it fails.
-AT_FIRST = 2
-#: What is said where a server may have stumbled over it.
+#: Days for which a server gets one command at a time, after 1, 2, and 3 or more failures in a row. One failure may be
+#: the network's.
+BACKOFF_DAYS = (0, 1, 30)
+#: How many failures one at the first commands sent together counts as: servers without support fail there.
+FIRST_FAILURE_WEIGHT = 2
+#: Logged when PIPELINING may have broken the connection.
 RECONNECT_UNPIPELINED = (
     "it had several commands to answer, as it offers (PIPELINING): connecting once more, one command at a time"
 )
 
 
 def broke_by_pipelining(connection: Pop3Connection) -> bool:
-    """Whether, where a connection broke, the cause may be that the server had more than one command to answer.
+    """Whether several commands in flight may be the cause of a broken connection.
 
-    Servers that cannot do that forget what came behind the first, hang up, or answer something else. In the middle of a
-    message or a listing that is not the cause; but for a message that only silence would have ended.
+    Servers without support ignore the commands after the first, close the connection, or send a wrong reply. In the
+    middle of a message or listing this is not the cause, except in a message that only silence would have ended.
     """
     machine = connection.machine
     return machine.outstanding > 1 and (machine.passed_an_end or not machine.answering)
 
 
 class PipeliningHistory:
-    """Which servers could not do it: what the journal knows, for all sessions of a process."""
+    """The failures in the journal, shared by all sessions of a process."""
 
     def __init__(self) -> None:
         self._known: dict[tuple[str, int], PipeliningFailure] | None = None
         self._reading = trio.Lock()
 
     async def trusts(self, server: Server, keeper: JournalKeeper, clock: Clock) -> bool:
-        """Whether a server that offers PIPELINING is sent several commands at once. Raises JournalError."""
+        """Whether several commands are sent together to a server that lists PIPELINING. Raises JournalError."""
         async with self._reading:
             if self._known is None:
                 rows = await keeper.run(lambda journal: journal.pipelining_failures())
@@ -51,31 +51,31 @@ class PipeliningHistory:
         return failure is None or not _backing_off(failure, _now(clock))
 
     async def succeeded(self, server: Server, keeper: JournalKeeper) -> None:
-        """A connection with pipelining went well to its end. Raises JournalError."""
+        """Record that a connection with pipelining succeeded. Raises JournalError."""
         if self._known and self._known.pop(_key(server), None) is not None:
             host, port = _key(server)
             await keeper.run(lambda journal: journal.forget_pipelining_failure(host, port))
 
     async def failed(self, server: Server, keeper: JournalKeeper, clock: Clock, *, since: float, at_first: bool) -> int:
-        """A connection with pipelining, begun at `since` (epoch seconds), broke, and one without went well to its end.
+        """Record that a connection with pipelining broke, and that one without succeeded.
 
-        `at_first`: at the first commands that were sent together. Returns for how many days the server gets one command
-        at a time now. Raises JournalError.
+        The first began at `since` (epoch seconds); `at_first`: it broke at the first commands sent together. Returns
+        the days for which the server now gets one command at a time. Raises JournalError.
         """
         assert self._known is not None  # the first connection asked
         before = self._known.get(_key(server))
         failures = 0 if before is None else before.failures
-        # Several clients may have had to do with the server at the same time: that is one failure.
+        # Failures of several clients at the same time count as one.
         if before is None or since >= before.time:
             failures += 1
-        failure = PipeliningFailure(*_key(server), max(failures, AT_FIRST * at_first), _now(clock))
+        failure = PipeliningFailure(*_key(server), max(failures, FIRST_FAILURE_WEIGHT * at_first), _now(clock))
         self._known[_key(server)] = failure
         await keeper.run(lambda journal: journal.note_pipelining_failure(failure))
         return _days(failure)
 
 
 class Pipelining:
-    """Whether a session sends several commands at once, and what it learns of its server by that."""
+    """Whether a session sends several commands together, and what that shows about its server."""
 
     def __init__(
         self, server: Server, pipelining_history: PipeliningHistory, keeper: JournalKeeper, clock: Clock
@@ -84,14 +84,14 @@ class Pipelining:
         self._history = pipelining_history
         self._keeper = keeper
         self._clock = clock
-        self._used = False  # on the connection that there is, or was last
-        self._since = 0.0  # when that was begun
+        self._used = False  # on the current connection, or the last one
+        self._since = 0.0  # when that connection began, epoch seconds
         self._suspected = self._at_first = False
-        #: The trouble key of the message at which the server may have stumbled over it: it is asked for last.
+        #: The failure key of the message at which pipelining may have failed: it is retrieved last.
         self.last: frozenset[str] = frozenset()
 
     async def begin(self, connection: Pop3Connection, capabilities: Capabilities | None) -> bool:
-        """Return whether a new connection does it. Raises JournalError."""
+        """Return whether a new connection uses pipelining. Raises JournalError."""
         self._used = False
         if not self._suspected:
             self._since = _now(self._clock)
@@ -102,15 +102,15 @@ class Pipelining:
         return self._used
 
     def suspect_server(self, suspect: str | None, *, at_first: bool) -> None:
-        """The server may have stumbled over it, at the message with this trouble key: no other connection does it.
+        """Suspect that pipelining broke the connection: the session does not use it again.
 
-        `at_first`: at the first commands that were sent together.
+        `suspect`: the failure key of the message at which it broke. `at_first`: at the first commands sent together.
         """
         self._suspected, self._at_first = True, at_first
         self.last = frozenset() if suspect is None else frozenset({suspect})
 
     async def record_outcome(self) -> str | None:
-        """A connection went well to its end: return what is to be said of the server now. Raises JournalError."""
+        """Record that the last connection succeeded; return a warning about the server or None. Raises JournalError."""
         if self._used:
             await self._history.succeeded(self._server, self._keeper)
         elif self._suspected:
@@ -126,11 +126,11 @@ class Pipelining:
 
 
 def _days(failure: PipeliningFailure) -> int:
-    return RESTS[min(failure.failures, len(RESTS)) - 1]
+    return BACKOFF_DAYS[min(failure.failures, len(BACKOFF_DAYS)) - 1]
 
 
 def _backing_off(failure: PipeliningFailure, now: float) -> bool:
-    """Whether a server is not to be tried yet; a clock that was put back ends that."""
+    """Whether pipelining is not tried yet; a clock that was set back ends this."""
     return abs(now - failure.time) < _days(failure) * DAY
 
 

@@ -62,7 +62,7 @@ class Policy(Retention):
 
 @dataclass(frozen=True, slots=True)
 class Fetch:
-    """Retrieve this message. `earlier` is the record of its earlier delivery: deleteafter counts from that.
+    """Retrieve this message. `earlier` is the record of its earlier delivery, from which deleteafter counts.
 
     `rejections`: the number of sessions in which its destination has refused it for good. `refusal`: the text of the
     last refusal, if the message is to be saved in the folder for refused messages.
@@ -80,7 +80,7 @@ class Fetch:
 
 @dataclass(frozen=True, slots=True)
 class Verify:
-    """Ask whether this is still the message of `record`; if so it was delivered and is deleted, else it is fetched."""
+    """Check whether this is still the message of `record`. If so it is deleted, otherwise it is retrieved."""
 
     listed: Listed
     record: Record
@@ -105,25 +105,26 @@ class Skip:
 
 @dataclass(slots=True)
 class Plan:
-    """What to do, in order. `without_uid` are delivered records without a UID, to be matched by the hash of the whole.
+    """The jobs of a connection, in order.
 
-    `separate_deletions`: deletions that have failed before, those with the fewest failures first.
+    `separate_deletions`: deletions that failed before, those with the fewest failures first. `without_uid`: delivered
+    records without a UID, which are matched by the hash of the whole message.
     """
 
     work: list[Fetch | Verify] = field(default_factory=list)
     separate_deletions: list[Verify] = field(default_factory=list)
     skips: list[Skip] = field(default_factory=list)
     without_uid: list[Record] = field(default_factory=list)
-    to_mark_for_deletion: list[int] = field(default_factory=list)  # records: their deletion was not, or is not any more
+    to_mark_for_deletion: list[int] = field(default_factory=list)  # ids of records whose deletion is not pending yet
     unretrieved: int = 0  # left for the next session by maxmessages
 
-    def only(self, check: Verify) -> Plan:
-        """Return the plan of a connection for this deletion only; empty if it is not to be done any more."""
+    def only(self, verify: Verify) -> Plan:
+        """Return the plan for this deletion only; empty if it is no longer planned."""
         return Plan(
             [
                 each
                 for each in (*self.work, *self.separate_deletions)
-                if isinstance(each, Verify) and each.record.id == check.record.id
+                if isinstance(each, Verify) and each.record.id == verify.record.id
             ]
         )
 
@@ -135,7 +136,7 @@ class Plan:
 def make_plan(
     listing: Sequence[Listed],
     records: Iterable[Record],
-    troubles: Mapping[str, MessageFailure],
+    failures: Mapping[str, MessageFailure],
     policy: Policy,
     now: float,
     clock: float,
@@ -144,12 +145,12 @@ def make_plan(
 ) -> Plan:
     """Return what to do with each listed message.
 
-    `now` is epoch seconds, `clock` the seconds of the MaildropClock. `skipped` holds the keys of messages and
-    deletions that broke the connection in this run: they are not tried again in it. `last` holds the keys of messages
-    that may have done so: they come behind all others.
+    `now` is epoch seconds, `clock` the seconds of the MaildropClock. `skipped` holds the keys of messages and deletions
+    that broke a connection in this run, and are not tried again in it. `last` holds the keys of messages that may have
+    done so, and are retrieved last.
     """
     plan = Plan()
-    checks: list[Verify] = []
+    verifications: list[Verify] = []
     known: dict[str, Record] = {}
     for record in records:
         if record.uid is not None:
@@ -171,7 +172,7 @@ def make_plan(
                 plan.skips.append(decision)
                 continue
             if isinstance(decision, Verify):
-                checks.append(decision)
+                verifications.append(decision)
                 continue
         if policy.max_size is not None and listed.size > policy.max_size:
             plan.skips.append(Skip(listed, f"larger than maxsize ({listed.octets} octets)"))
@@ -179,18 +180,18 @@ def make_plan(
         fetch = Fetch(
             listed, record_of if record_of is not None and record_of.state is MessageState.DELIVERED else None
         )
-        trouble = troubles.get(listed.failure_key)
-        if trouble is None:
+        failure = failures.get(listed.failure_key)
+        if failure is None:
             plan.work.append(fetch)
-        elif _backing_off(trouble, now):
-            plan.skips.append(Skip(listed, _backoff_text(trouble, now), failure=True))
+        elif _backing_off(failure, now):
+            plan.skips.append(Skip(listed, _backoff_text(failure, now), failure=True))
         else:
-            failed.append((trouble.failures, replace(fetch, rejections=trouble.rejections)))
-    # Whatever has failed comes behind all the others: what breaks the connection keeps none of them waiting.
+            failed.append((failure.failures, replace(fetch, rejections=failure.rejections)))
+    # Messages that failed before come last, so that one that breaks the connection delays no other.
     plan.work += [fetch for _, fetch in sorted(failed, key=itemgetter(0))]
     if last:
         plan.work.sort(key=lambda each: each.listed.failure_key in last)
-    _order_deletions(plan, checks, troubles, now, skipped)
+    _order_deletions(plan, verifications, failures, now, skipped)
     if policy.max_messages is not None:
         _limit(plan, policy.max_messages)
     return plan
@@ -203,20 +204,20 @@ def backoff(failures: int) -> int:
     return int(min(LEAST_REST * 2.0 ** min(failures - POISON_FAILURES, 16), LONGEST_REST))
 
 
-def _backing_off(trouble: MessageFailure, now: float) -> bool:
-    """Whether it has failed too often to be tried now; a clock that was set back ends the wait."""
-    pause = backoff(trouble.failures)
-    return -pause < now - trouble.last < pause
+def _backing_off(failure: MessageFailure, now: float) -> bool:
+    """Whether it is not tried now because of earlier failures; a clock that was set back ends this."""
+    pause = backoff(failure.failures)
+    return -pause < now - failure.last < pause
 
 
-def _backoff_text(trouble: MessageFailure, now: float) -> str:
-    minutes = max(1, round((trouble.last + backoff(trouble.failures) - now) / 60))
+def _backoff_text(failure: MessageFailure, now: float) -> str:
+    minutes = max(1, round((failure.last + backoff(failure.failures) - now) / 60))
     left = f"{minutes} min" if minutes < 120 else f"{round(minutes / 60)} h"
-    return f"failed {trouble.failures} times ({trouble.reason}); the next attempt is in {left}"
+    return f"failed {failure.failures} times ({failure.reason}); the next attempt is in {left}"
 
 
 def _decide(listed: Listed, record: Record, policy: Policy, clock: float) -> Verify | Skip | None:
-    """Decide on a message whose UID has a record; None: it is to be retrieved like a new one."""
+    """Decide on a message that has a record for its UID; None: retrieve it like a new one."""
     if record.state is MessageState.KEPT:
         return Skip(listed, "kept: it was delivered, and shorter than listed", silent=True, kept=True)
     if record.state is MessageState.SKIPPED:
@@ -229,8 +230,8 @@ def _decide(listed: Listed, record: Record, policy: Policy, clock: float) -> Ver
     if record.state is MessageState.SEEN:
         return Skip(listed, "seen before", silent=True) if policy.new_only else None
     if record.state is MessageState.DELETED and record.octets == listed.octets and not policy.preserve:
-        # After QUIT's +OK a UID may come back for another message (RFC 1939 §7): then it is new mail. But there are
-        # servers that say +OK and keep the message: its deletion is owed still.
+        # After QUIT's +OK a UID may be reused for another message (RFC 1939 §7): then it is new mail. But some servers
+        # reply +OK and keep the message: then its deletion is still pending.
         return Verify(listed, record)
     if record.state is not MessageState.DELIVERED:
         return None
@@ -242,39 +243,39 @@ def _decide(listed: Listed, record: Record, policy: Policy, clock: float) -> Ver
 
 
 def _order_deletions(
-    plan: Plan, checks: list[Verify], troubles: Mapping[str, MessageFailure], now: float, skipped: frozenset[str]
+    plan: Plan, verifications: list[Verify], failures: Mapping[str, MessageFailure], now: float, skipped: frozenset[str]
 ) -> None:
     """Add the deletions after the messages to retrieve, or to plan.apart if they have failed before."""
     failed: list[tuple[int, Verify]] = []
-    for check in checks:
-        key = deletion_key(check.listed.failure_key)
-        trouble = troubles.get(key)
+    for verify in verifications:
+        key = deletion_key(verify.listed.failure_key)
+        failure = failures.get(key)
         if key in skipped:
             reason = "deleting it broke the connection just now"
-            plan.skips.append(Skip(check.listed, reason, failure=True, silent=True, deletion=True))
+            plan.skips.append(Skip(verify.listed, reason, failure=True, silent=True, deletion=True))
             continue
-        if trouble is not None and _backing_off(trouble, now):
-            reason = f"it was delivered; deleting it {_backoff_text(trouble, now)}"
-            plan.skips.append(Skip(check.listed, reason, failure=True, deletion=True))
+        if failure is not None and _backing_off(failure, now):
+            reason = f"it was delivered; deleting it {_backoff_text(failure, now)}"
+            plan.skips.append(Skip(verify.listed, reason, failure=True, deletion=True))
             continue
-        if not check.record.delete_pending and not check.whole:
-            plan.to_mark_for_deletion.append(check.record.id)
-        if trouble is None:
-            plan.work.append(check)
+        if not verify.record.delete_pending and not verify.whole:
+            plan.to_mark_for_deletion.append(verify.record.id)
+        if failure is None:
+            plan.work.append(verify)
         else:
-            failed.append((trouble.failures, check))
-    plan.separate_deletions = [check for _, check in sorted(failed, key=itemgetter(0))]
-    if plan.separate_deletions and not plan.work:  # then this connection has no other work
+            failed.append((failure.failures, verify))
+    plan.separate_deletions = [verify for _, verify in sorted(failed, key=itemgetter(0))]
+    if plan.separate_deletions and not plan.work:  # no other work for this connection
         plan.work.append(plan.separate_deletions.pop(0))
 
 
 def to_delete(record: Record, policy: Policy, clock: float) -> bool:
-    """Whether a delivered message is to be deleted from the server now. One that was cut short never is."""
+    """Whether a delivered message is to be deleted from the server now; never if it was cut short."""
     if record.state is MessageState.KEPT:
         return False
-    if policy.preserve:  # suspends what is owed, but for a deletion that the settings themselves ask for
+    if policy.preserve:  # suspends pending deletions, except those of deleteafter
         return policy.delete_after is not None and clock - record.born >= policy.delete_after
-    # A run under preserve that was cut goes on, after preserve was switched off, without retrieving again.
+    # After preserve was switched off, an interrupted run with preserve continues without retrieving again.
     return record.delete_pending or not record.quit_confirmed or record.doubt is Doubt.UNPROVEN
 
 

@@ -40,7 +40,7 @@ class LoginRefusal(Enum):
 
 
 class _Words:
-    """A pattern, compiled when it is first needed: most programs never see a refusal, and all wait for their start."""
+    """A pattern, compiled when it is first needed, because most runs never see a refusal."""
 
     def __init__(self, pattern: str) -> None:
         self._pattern = pattern
@@ -54,7 +54,7 @@ class _Words:
 
 
 _ADDRESS = re.compile(r"\S*(?:@|://)\S*")
-# POP3 has no RESP-CODE for it, so it is read from the words, and from IMAP's code (RFC 5530 §3); Dovecot says [AUTH].
+# POP3 has no RESP-CODE for this, so the text is read, and IMAP's code (RFC 5530 §3). Dovecot sends [AUTH].
 _WANTS_TLS = _Words(
     r"""\[PRIVACYREQUIRED\]
     |\b(?:TLS|SSL|STLS|STARTTLS)\b

@@ -70,7 +70,7 @@ WINDOW = 8 * 1024 * 1024
 MAX_UNDURABLE = 4 * WINDOW
 #: Commands in flight; each reply costs the server memory.
 MAX_COMMANDS = 2048
-#: After so many messages in a row that cannot be stored, retrieval stops.
+#: Retrieval stops after this number of messages in a row that cannot be stored.
 MAX_DELIVERY_FAILURES = 3
 #: RESP-CODES of refusals that do not count against the message (RFC 3206 §4, RFC 2449 §8.1.1, RFC 6856 §5).
 TEMPORARY_CODES = frozenset({"SYS/TEMP", "IN-USE", "UTF8"})

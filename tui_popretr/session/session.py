@@ -4,7 +4,7 @@ Terms:
 
 - A *session* belongs to one client and has a number (ID-RUN in the transcript). It ends with one SessionResult.
 - A *connection* is one POP3 connection: open it, log in, list, plan, retrieve, QUIT. A session has at least one.
-- The *plan* says what to do with each listed message (plan.py). It is made anew for each connection, because the
+- The *plan* says what to do with each listed message (plan.py). Each connection makes a new one, because the
   journal knows more after each.
 - A *failure* counts against one message, in the journal, under its failure key. A message that fails often is tried
   less and less often.

@@ -1,4 +1,4 @@
-"""The steps into a maildrop: connecting, greeting, TLS, capabilities, listing. opening.py puts them in order."""
+"""The steps of opening a maildrop: connect, greeting, TLS, CAPA, listing. opening.py puts them in order."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ from tui_popretr.session.plan import Listed
 from tui_popretr.session.services import ConnectionServices
 from tui_popretr.text import visible
 
-_PERHAPS_TLS = 'if this port speaks TLS from the first byte (as 995 does), use <ssl latent="N"/>'
+_TRY_IMPLICIT_TLS = 'if this port speaks TLS from the first byte (as 995 does), use <ssl latent="N"/>'
 
 Connector = Callable[[Server, float], Awaitable[Stream]]
 
@@ -73,7 +73,7 @@ class ConnectionSetup:
     services: ConnectionServices = field(default_factory=ConnectionServices)
 
     async def connect(self) -> Pop3Connection:
-        """Connect, and do the handshake of implicit TLS."""
+        """Connect, and do the handshake if TLS is implicit."""
         server, bodies = self.client.server, self.client.full_transcript
         self.bus.publish(SessionAdvanced(self.session, Stage.CONNECTING))
         stream = await self.connector(server, self.timeout)
@@ -109,7 +109,7 @@ class ConnectionSetup:
         return greeting
 
     async def secure(self, connection: Pop3Connection) -> None:
-        """STLS, where TLS is latent."""
+        """Send STLS if TLS is latent, and do the handshake."""
         server = self.client.server
         if server.tls is not None and server.tls.latent:
             reply = await connection.call(Stls())
@@ -126,13 +126,13 @@ class ConnectionSetup:
         except (ConnectionCut, ServerStalled, ProtocolViolation) as problem:
             tls = self.client.server.tls
             if tls is None or tls.latent:
-                # A server that waits for our ClientHello is silent, or gives up waiting, and may tell so by an alert.
+                # A server that waits for a ClientHello is silent, or ends the connection, perhaps with an alert.
                 other = f"{problem.advice}; " if isinstance(problem, ProtocolViolation) else ""
-                problem.advice = f"{other}{_PERHAPS_TLS}"
+                problem.advice = f"{other}{_TRY_IMPLICIT_TLS}"
             raise
 
     async def capabilities(self, connection: Pop3Connection) -> Capabilities | None:
-        """Ask for CAPA; None where it is refused."""
+        """Send CAPA and return the capabilities; None if the server refuses it."""
         answer = await connection.call(Capa())
         if not isinstance(answer, Listing):
             return None
@@ -149,9 +149,10 @@ class ConnectionSetup:
         pipelining: bool = False,
         counted: Callable[[int], Awaitable[bool]] | None = None,
     ) -> tuple[list[Listed], int]:
-        """STAT, UIDL and LIST, with `pipelining` all at once; returns the messages and their octets in all.
+        """Send STAT, UIDL and LIST, with `pipelining` together; return the messages and their total octets.
 
-        Without it, `counted` is called with the number of messages and returns whether UIDL and LIST go at once.
+        Without `pipelining`, `counted` is called with the number of messages; it returns whether UIDL and LIST are sent
+        together.
         """
         ask = (Stat(), Uidl(), List())
         stat, *listings = await connection.call_all(ask if pipelining else ask[:1])
@@ -171,8 +172,8 @@ class ConnectionSetup:
             raise _refused("LIST", listing)
         if isinstance(uidl, Reply):
             refusal = _refused("UIDL", uidl)
-            # Without UIDs what was delivered in a session that was cut would come a second time: who has them to give
-            # is asked again later.
+            # Without UIDs, messages of an interrupted session would be delivered twice. So a server that has UIDs is
+            # asked again at the next run.
             if not isinstance(refusal, CommandRefused):
                 raise refusal
             if capabilities is not None and capabilities.uidl:
@@ -189,7 +190,7 @@ class ConnectionSetup:
 
 
 def _refused(command: str, reply: Reply) -> PopretrError:
-    """Return the error for a command without which there is nothing to do."""
+    """Return the error for a refused command that a session needs."""
     words = visible(reply.text, 200) or "without a reason"
     return response_code_error(reply.text, reply.code) or CommandRefused(
         f"the server refuses {command}: {words}", advice="it is tried again at the next run"
