@@ -137,7 +137,7 @@ def test_lines_that_are_lost_at_the_end_are_in_the_trace(logs: Logs, name: str) 
     logs.book.apply(logs.settings(**{name: logs.place(name)}, trace=logs.place("trace")))
     logs.happen("x")
     logs.book.close()
-    assert "the log is closed without its last lines, 1 are lost" in (logs.folder / "trace").read_text()
+    assert "the log is closed without its last 1 line" in (logs.folder / "trace").read_text()
 
 
 def test_an_audit_line_does_not_wait_for_the_flush(logs: Logs) -> None:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tui_popretr.facts import MessageSkipped, SessionId
-from tui_popretr.logs.lines import message, stays
+from tui_popretr.logs.lines import message_name, skip_text
 
 
 def skipped(uid: str | None, octets: int = 2000, reason: str = "larger than maxsize") -> MessageSkipped:
@@ -27,14 +27,14 @@ def skipped(uid: str | None, octets: int = 2000, reason: str = "larger than maxs
     ],
 )
 def test_number_and_uid(uid: str | None, named: str, short: str) -> None:
-    assert message(3, uid, 2000) == named
-    assert message(3, uid) == short
-    assert stays(skipped(uid)) == f"{named} stays on the server: larger than maxsize"
+    assert message_name(3, uid, 2000) == named
+    assert message_name(3, uid) == short
+    assert skip_text(skipped(uid)) == f"{named} stays on the server: larger than maxsize"
 
 
 @given(st.text(max_size=500))
 def test_any_uid_makes_one_short_line(uid: str) -> None:
-    text = message(3, uid, 2000)
+    text = message_name(3, uid, 2000)
     assert text.startswith("message 3 (UID ")
     assert text.endswith(", 2 kB)")
     assert len(text) < 100

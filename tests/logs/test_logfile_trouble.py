@@ -15,7 +15,7 @@ from tests.logs.conftest import OpenLog, banners, everything, lines
 from tests.support.clock import FakeClock
 from tui_popretr.config.choices import Rotation
 from tui_popretr.config.model import LogSettings
-from tui_popretr.logs.logfile import HELD, RETRY_AFTER, LogFile
+from tui_popretr.logs.logfile import PENDING_LIMIT, RETRY_AFTER, LogFile
 
 
 def test_a_full_disk_is_told_once(open_log: OpenLog, clock: FakeClock, reports: list[str]) -> None:
@@ -80,16 +80,16 @@ def test_memory_is_bounded_and_the_loss_is_told(
     line = "x" * 1023
     for _ in range(200):
         log.write(line)
-    assert len(log._pending) <= HELD
+    assert len(log._pending) <= PENDING_LIMIT
     (tmp_path / "var").unlink()
     clock.advance(RETRY_AFTER)
     log.write("the first that works again")
     log.flush()
-    lost = 200 - HELD // 1024
-    assert lines(log.path) == [line] * (HELD // 1024) + ["the first that works again"]
-    assert banners(log.path)[-1] == f"test log: {lost} lines are missing here, the log could not be written"
+    lost = 200 - PENDING_LIMIT // 1024
+    assert lines(log.path) == [line] * (PENDING_LIMIT // 1024) + ["the first that works again"]
+    assert banners(log.path)[-1] == f"test log: {lost} lines missing here: the log could not be written"
     assert everything(log.path)[-1] == "the first that works again", "the gap is told where it is"
-    assert reports[-1] == f"{log.path}: the log can be written again; {lost} lines are lost"
+    assert reports[-1] == f"{log.path}: the log can be written again; {lost} lines lost"
 
     clock.advance(60)
     log.reopen()
@@ -106,7 +106,7 @@ def test_of_lines_that_come_together_as_many_are_kept_as_there_is_room_for(
     (tmp_path / "var").unlink()
     clock.advance(RETRY_AFTER)
     log.flush()
-    assert lines(log.path) == [line] * (HELD // 1024)
+    assert lines(log.path) == [line] * (PENDING_LIMIT // 1024)
 
 
 def test_what_is_lost_at_closing_is_told(open_log: OpenLog, reports: list[str], tmp_path: Path) -> None:
@@ -115,7 +115,7 @@ def test_what_is_lost_at_closing_is_told(open_log: OpenLog, reports: list[str], 
     log.write("one")
     log.write("two")
     log.close()
-    assert reports[1:] == [f"{log.path}: the log is closed without its last lines, 2 are lost"]
+    assert reports[1:] == [f"{log.path}: the log is closed without its last 2 lines"]
     assert log.due() is None
 
 

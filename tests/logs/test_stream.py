@@ -16,8 +16,8 @@ import pytest
 from tests.logs.conftest import OpenLog
 from tests.support.clock import FakeClock
 from tui_popretr.config.model import LogSettings
-from tui_popretr.logs.logfile import HELD, RETRY_AFTER, LogFile
-from tui_popretr.logs.stream import PATIENCE, QUEUE, LogStream, is_stream
+from tui_popretr.logs.logfile import PENDING_LIMIT, RETRY_AFTER, LogFile
+from tui_popretr.logs.stream import DRAIN_TIMEOUT, QUEUE_LIMIT, LogStream, is_stream
 
 #: Seconds after which a test no longer waits.
 DEADLINE = 20.0
@@ -84,7 +84,7 @@ def log(pipe: Pipe, open_log: OpenLog, monkeypatch: pytest.MonkeyPatch) -> LogFi
 @pytest.fixture
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     """For tests in which a slow machine must not be taken for a reader who does not read."""
-    monkeypatch.setattr("tui_popretr.logs.stream.PATIENCE", DEADLINE)
+    monkeypatch.setattr("tui_popretr.logs.stream.DRAIN_TIMEOUT", DEADLINE)
 
 
 def eventually(condition: Callable[[], object]) -> None:
@@ -114,14 +114,14 @@ def test_lines_come_whole_and_in_order(pipe: Pipe, log: LogFile) -> None:
 def test_nobody_reads(pipe: Pipe, log: LogFile, clock: FakeClock, reports: list[str]) -> None:
     """Writing never waits; what does not fit is counted, and told when somebody reads again."""
     filled = pipe.fill()
-    count = (QUEUE + HELD) // 100 + 300
+    count = (QUEUE_LIMIT + PENDING_LIMIT) // 100 + 300
     for number in range(count):
         log.write(f"{number:04} {LINE[:94]}")
     assert reports == ["%stderr%: the log cannot be written: its reader has stopped reading"]
     pipe.read(filled)
-    kept = (QUEUE // 100 + HELD // 100) * 100
-    first = pipe.read(QUEUE // 100 * 100)
-    stream = log._held_up
+    kept = (QUEUE_LIMIT // 100 + PENDING_LIMIT // 100) * 100
+    first = pipe.read(QUEUE_LIMIT // 100 * 100)
+    stream = log._blocked_stream
     assert stream is not None
     eventually(lambda: not stream._queue)
     clock.advance(RETRY_AFTER)
@@ -132,7 +132,7 @@ def test_nobody_reads(pipe: Pipe, log: LogFile, clock: FakeClock, reports: list[
     assert came[-1] == "as ever"
     lost = count - kept // 100
     assert lost > 0
-    assert reports[1:] == [f"%stderr%: the log can be written again; {lost} lines are lost"]
+    assert reports[1:] == [f"%stderr%: the log can be written again; {lost} lines lost"]
 
 
 @pytest.mark.usefixtures("patient")
@@ -152,7 +152,7 @@ def test_write_through_waits_once_for_a_reader_who_does_not_come(pipe: Pipe, log
     began = time.monotonic()
     for _ in range(100):
         log.write_through(["more"])
-    assert time.monotonic() - began < 50 * PATIENCE, "it waited each time"
+    assert time.monotonic() - began < 50 * DRAIN_TIMEOUT, "it waited each time"
     pipe.read(filled)
     eventually(lambda: not stream._queue)
     assert not stream._stuck, "it waits again when lines move"
@@ -175,7 +175,7 @@ def test_closing_does_not_wait_for_ever(pipe: Pipe, log: LogFile, reports: list[
     log.write("the last")
     log.write("words")
     log.close()
-    assert reports == ["%stderr%: the log is closed without its last lines, 2 are lost"]
+    assert reports == ["%stderr%: the log is closed without its last 2 lines"]
 
 
 def test_the_reader_is_gone(pipe: Pipe, log: LogFile, clock: FakeClock, reports: list[str]) -> None:
@@ -189,7 +189,7 @@ def test_the_reader_is_gone(pipe: Pipe, log: LogFile, clock: FakeClock, reports:
         clock.advance(RETRY_AFTER)
     assert reports == ["%stderr%: the log cannot be written: broken pipe"]
     log.close()
-    assert reports[1:] == ["%stderr%: the log is closed without its last lines, 6 are lost"]
+    assert reports[1:] == ["%stderr%: the log is closed without its last 6 lines"]
 
 
 @pytest.fixture

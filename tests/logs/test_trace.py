@@ -27,7 +27,7 @@ from tui_popretr.facts import (
     SessionId,
     SessionResult,
 )
-from tui_popretr.logs.trace import TO_STDERR, TraceLog, is_journal, parse_level
+from tui_popretr.logs.trace import TraceLog, is_journal, parse_level
 
 AT = local(2026, 11, 23, 7, 27, 59, 107)
 SESSION = SessionId("id1", 3)
@@ -134,7 +134,7 @@ def test_unknown_level_names(name: str) -> None:
             ConfigurationReloaded(("a", "b"), (), ("c",)),
             "INFO configuration reloaded: added a, b; changed c",
         ),
-        (ConfigurationReloaded((), (), ()), "INFO configuration reloaded: no client is changed by it"),
+        (ConfigurationReloaded((), (), ()), "INFO configuration reloaded: no client has changed"),
     ],
 )
 def test_facts_that_tell_the_story(trace: Trace, fact: Fact, line: str) -> None:
@@ -144,7 +144,7 @@ def test_facts_that_tell_the_story(trace: Trace, fact: Fact, line: str) -> None:
 def test_the_end_of_the_runs_is_a_detail(trace: Trace) -> None:
     assert trace(ClientFinished("id1")) == []
     assert trace(ClientFinished("id1"), level=Level.DEBUG) == [
-        "2026-11-23 07:27:59.107 DEBUG id1: has done all its runs"
+        "2026-11-23 07:27:59.107 DEBUG id1: has completed all its runs"
     ]
 
 
@@ -184,7 +184,7 @@ def test_the_journal_gets_priorities_and_no_time(trace: Trace) -> None:
 def test_without_a_file_lines_reach_stderr_at_once(
     open_log: OpenLog, clock: FakeClock, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    TraceLog(open_log(TO_STDERR), clock)(Noted(AT, Level.INFO, None, "started"))
+    TraceLog(open_log(LogSettings("%stderr%", flush=0)), clock)(Noted(AT, Level.INFO, None, "started"))
     assert capfd.readouterr().err == "2026-11-23 07:27:59.107 INFO started\n"
 
 

@@ -23,7 +23,7 @@ from tui_popretr.facts import (
     SessionStarted,
     Stage,
 )
-from tui_popretr.logs.lines import stays
+from tui_popretr.logs.lines import skip_text
 from tui_popretr.process.terminal_size import terminal_size
 from tui_popretr.text import visible
 
@@ -89,7 +89,7 @@ class Progress:
                 self._results[session.client] = result
                 self._say(f"{session.client}: {wording.session_result(result)}")
             case MessageSkipped(failure=True):
-                self._say(f"{fact.session.client}: {stays(fact)}")
+                self._say(f"{fact.session.client}: {skip_text(fact)}")
             case Noted(level=Level.WARNING | Level.ERROR) | Noted(level=Level.INFO, client=None):
                 self._say(f"{fact.client}: {fact.text}" if fact.client else fact.text)
             case _:

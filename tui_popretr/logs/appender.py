@@ -1,4 +1,4 @@
-"""The file under a log: opened for appending, written in whole lines."""
+"""The file of a log: opened for appending, written in whole lines."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ _FLAGS = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOCTTY
 
 
 class Appender:
-    """A descriptor at whose end lines are added; several, in several processes, may share one file.
+    """Appends lines to a descriptor. Several appenders, also of several processes, may share one file.
 
-    `size` is the file's, in octets, as of the last write through this object.
+    `size` is the size of the file in octets after the last write of this object.
     """
 
     __slots__ = ("_counts_links", "_descriptor", "_has_name", "_owned", "_path", "size")
 
-    #: Lines that write() has taken over and that are not with the system.
+    #: The number of lines that write() has accepted but not written: none.
     waiting: Final = 0
 
     def __init__(self, descriptor: int, *, owned: bool, path: str | None = None) -> None:
@@ -36,21 +36,21 @@ class Appender:
         self._has_name = path is not None and self._is_at(path)
 
     def write(self, lines: bytearray) -> None:
-        """Hand `lines` to the system, all in one write where it takes them, and empty it.
+        """Write `lines`, in one call if the system accepts them all, and empty the buffer.
 
-        Raises OSError; `lines` then begins with the first line that is not wholly written.
+        Raises OSError; `lines` then begins with the first line that is not completely written.
         """
         written = 0
         try:
             while written < len(lines):
                 written += os.write(self._descriptor, lines[written:])
         finally:
-            # a file is opened again after an error, which ends the torn line; a stream just goes on
+            # After an error a file is reopened, which ends the incomplete line. A standard stream continues.
             del lines[: lines.rfind(b"\n", 0, written) + 1 if self._owned else written]
         self.size = os.fstat(self._descriptor).st_size
 
     def removed(self) -> bool:
-        """Return whether the file has no name any more, so that written lines would be lost."""
+        """Return whether the file has no name left, so that new lines would be lost."""
         return self._counts_links and os.fstat(self._descriptor).st_nlink == 0
 
     def lost(self) -> bool:
@@ -67,20 +67,20 @@ class Appender:
             return True
         return os.path.samestat(own, found)
 
-    def settle(self) -> None:
-        """Nothing waits."""
+    def drain(self) -> None:
+        """Do nothing: no lines wait."""
 
     def close(self) -> None:
-        """Close the file; a standard stream of the process stays open. Raises OSError, and is closed all the same."""
+        """Close the file; a standard stream of the process stays open. It is closed even if this raises OSError."""
         if self._owned:
-            self._owned = False  # a number that is closed twice may be somebody else's file by then
+            self._owned = False  # closed only once: its number may be another file soon
             os.close(self._descriptor)
 
 
 def open_log(path: str) -> Appender | LogStream:
-    """Open `path`, made with mode 0600 and its missing folders with 0700. Raises OSError.
+    """Open `path`; create it with mode 0600 and its missing folders with 0700. Raises OSError.
 
-    A line that a full disk or a power cut left unfinished is ended, so that the next one begins a line of its own.
+    If a full disk or a power cut has left the last line incomplete, a newline is added.
     """
     make_private_folders(os.path.dirname(path), durable=False)
     descriptor = os.open(path, _FLAGS, 0o600)
@@ -97,15 +97,15 @@ def open_log(path: str) -> Appender | LogStream:
 
 
 def standard_stream(descriptor: int) -> Appender | LogStream:
-    """Return what writes to standard output or standard error, which may be a file. Raises OSError."""
+    """Return a writer for standard output or standard error, which may be a file. Raises OSError."""
     return (LogStream if is_stream(descriptor) else Appender)(descriptor, owned=False)
 
 
 def with_room(first: str, limit: int, octets: int) -> str:
-    """Return which of `first`, `first.1`, `first.2` ... is to be written: the newest, or the next where it is full.
+    """Return the one of `first`, `first.1`, `first.2` ... to write to: the newest, or the next if the newest is full.
 
-    It is full when `octets` more would make it larger than `limit`. The newest is the one with the highest number, so
-    that old ones can be removed.
+    A file is full if `octets` more would make it larger than `limit`. The newest has the highest number, so that old
+    files can be removed.
     """
     folder, name = os.path.split(first)
     try:
@@ -115,4 +115,4 @@ def with_room(first: str, limit: int, octets: int) -> str:
         newest = numbered(first, max(numbers))
         return newest if os.stat(newest).st_size + octets <= limit else numbered(first, max(numbers) + 1)
     except OSError:
-        return first  # whoever opens it finds out what is wrong
+        return first  # opening it will raise the error

@@ -1,4 +1,4 @@
-"""The audit log: one line for each delivered message, a record that is kept."""
+"""The audit log: one line for each delivered message, kept as a record."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ def audit_text(
     octets: int,
     sender: str | None,
 ) -> str:
-    """Return the audit line of a delivered message, from behind its time stamp (SPEC 6).
+    """Return the audit line of a delivered message without its timestamp (docs/logs.md).
 
-    `server` is host:port, `destination` its own words (`Mailbox=user1`, `File=/path`, `SMTP=[a, b]`), `octets` the size
-    as received. What the message says of itself is made visible and bounded, and cannot pretend to be another field.
+    `server` is host:port, `destination` is `Mailbox=user1`, `File=/path` or `SMTP=[a, b]`, and `octets` is the size as
+    received. Values from the message are neutralised and bounded, and cannot imitate another field.
     """
     account = f"{server}-SSL/{visible(user or 'null')}" if tls else f"{server}/{visible(user or 'null')}"
     return (
         f"Downloaded {account} => {visible(destination, _DESTINATION_LIMIT)};"
-        f" MsgID={_claim((message_id or '').strip().removeprefix('<').removesuffix('>'), _MESSAGE_ID_LIMIT)};"
-        f" Size={octets}; Sender={_claim(sender or '', _SENDER_LIMIT)}"
+        f" MsgID={_from_message((message_id or '').strip().removeprefix('<').removesuffix('>'), _MESSAGE_ID_LIMIT)};"
+        f" Size={octets}; Sender={_from_message(sender or '', _SENDER_LIMIT)}"
     )
 
 
-def _claim(text: str, limit: int) -> str:
-    """Return a value that comes from the message; the semicolon, which ends a field, is escaped in it."""
+def _from_message(text: str, limit: int) -> str:
+    """Return a value from the message; semicolons are escaped, because they end a field."""
     return visible(text.strip(), limit).replace(";", "\\x3b") or "null"
 
 
@@ -49,9 +49,9 @@ class AuditLog:
         self._clock = clock
 
     def record(self, texts: Sequence[str]) -> None:
-        """Add a line for each of `texts` (audit_text), stamped now; they are with the system when this returns.
+        """Write a line for each of `texts` (audit_text()) with the present time, unbuffered.
 
-        A log that cannot be written is reported by the LogFile and does not stop retrieval: nothing is raised.
+        Raises nothing: LogFile reports a log that cannot be written, and retrieval continues.
         """
         now = self._clock.now()
         stamp = date_and_time(now)

@@ -1,4 +1,4 @@
-"""Which files a log consists of, oldest first: found by the pattern of its path, or by the likeness of one file's."""
+"""The files of a log, oldest first: those that match its configured path, or those with names like a given file."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from itertools import takewhile
 
 from tui_popretr.config.model import LogSettings
+from tui_popretr.logs.naming import TOKEN
 
-_TOKEN = re.compile("%(DT|Y|M|D|h|m|s|PID)%")
 _DIGITS = {"DT": "[0-9]{4,8}(?:_[0-9]{4,6})?", "Y": "[0-9]{4}", "PID": "[0-9]+"}
-#: In which order the tokens of a path tell the time.
+#: The date tokens of a path, the most significant first.
 _RANKS = ("Y", "M", "D", "h", "m", "s", "DT")
 _DATE = re.compile(r"(?<![0-9])((?:19|20)[0-9]{2}(?:[0-9]{2}(?:[0-9]{2})?)?(?:_[0-9]{4}(?:[0-9]{2})?)?)(?![0-9])")
 _YEAR = re.compile("Y?(?:19|20)[0-9]{2}")
@@ -21,18 +21,18 @@ _NUMBER = r"(?:\.(?P<number>[1-9][0-9]{0,8}))?"
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """A component of a path: what it has to look like, and the rank of each of its groups in time."""
+    """A component of a path: its pattern, and the rank of each group of the pattern in the date."""
 
     pattern: re.Pattern[str]
     ranks: tuple[int, ...]
 
 
 def files_of(settings: LogSettings) -> list[str]:
-    """Return the files that a log with these settings has been written to, oldest first. None for a standard stream."""
+    """Return the files that a log with these settings has been written to, oldest first; [] for a standard stream."""
     if settings.path in ("%stdout%", "%stderr%"):
         return []
     components = settings.path.split("/")
-    fixed = len(list(takewhile(lambda component: _TOKEN.search(component) is None, components[:-1])))
+    fixed = len(list(takewhile(lambda component: TOKEN.search(component) is None, components[:-1])))
     parts = [
         _settings_part(component, last=number == len(components) - 1)
         for number, component in enumerate(components[fixed:], fixed)
@@ -41,17 +41,17 @@ def files_of(settings: LogSettings) -> list[str]:
 
 
 def files_like(path: str) -> list[str]:
-    """Return `path` and the files beside it that differ from it in the date in their name, or a number behind it.
+    """Return `path` and the files of its folder whose names differ only in the date or in a number at the end.
 
-    Where its folder is called by a year (2026, Y2026) that may differ too. Oldest first.
+    If the name of the folder is a year (2026, Y2026), the year may differ too. Oldest first.
     """
     path = os.path.abspath(path)
     folder, name = os.path.split(path)
     name = re.sub(r"(?<=.)\.[1-9][0-9]{0,8}$", "", name)
-    parts = [_likeness(name, last=True)]
+    parts = [_similar_part(name, last=True)]
     parent, last = os.path.split(folder)
     if _YEAR.fullmatch(last):
-        parts.insert(0, _likeness(last, last=False))
+        parts.insert(0, _similar_part(last, last=False))
         folder = parent
     found = _ordered(folder.rstrip("/") + "/", parts)
     return found if path in found else [*found, path]
@@ -60,7 +60,7 @@ def files_like(path: str) -> list[str]:
 def _settings_part(component: str, *, last: bool) -> _Part:
     pieces: list[str] = []
     ranks: list[int] = []
-    for number, piece in enumerate(_TOKEN.split(component)):
+    for number, piece in enumerate(TOKEN.split(component)):
         if number % 2 == 0:
             pieces.append(re.escape(piece))
         elif piece == "PID":
@@ -71,7 +71,7 @@ def _settings_part(component: str, *, last: bool) -> _Part:
     return _Part(re.compile("".join(pieces) + (_NUMBER if last else "")), tuple(ranks))
 
 
-def _likeness(component: str, *, last: bool) -> _Part:
+def _similar_part(component: str, *, last: bool) -> _Part:
     pieces = _DATE.split(component)
     shapes = [
         "(" + re.sub("[0-9]", "[0-9]", piece) + ")" if number % 2 else re.escape(piece)
@@ -81,7 +81,7 @@ def _likeness(component: str, *, last: bool) -> _Part:
 
 
 def _ordered(folder: str, parts: Sequence[_Part]) -> list[str]:
-    # A continuation of ours (.1, .2) is newer than the file without a number, logrotate's is older: time decides.
+    # Our own file.1 is newer than the file without a number, but logrotate's is older: so the times decide.
     found = sorted((stamp, _modified(path), number, path) for path, stamp, number in _walk(folder, parts, ()))
     return [path for *_, path in found]
 

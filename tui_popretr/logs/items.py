@@ -1,4 +1,4 @@
-"""What a transcript view shows: dialogue, other lines of the log, and gaps; and a plain-text search in them."""
+"""The items of a transcript view: lines of dialogue, other lines and gaps; and a plain-text search in them."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from tui_popretr.wording import plural
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """Here `count` lines of dialogue, of whatever client, came faster than they could be shown."""
+    """Here `count` lines of any clients were dropped, because they came faster than the view can show them."""
 
     count: int
 
 
 @dataclass(frozen=True, slots=True)
 class Remark:
-    """A line of a log file that is no dialogue, neutralised: a banner, or somebody else's line."""
+    """A line of a log file that is not dialogue, such as a banner; neutralised."""
 
     text: str
 
@@ -30,7 +30,7 @@ Item = DialogueLine | Remark | Gap
 
 
 def body(item: Item) -> str:
-    """Return the text of an item as it is shown and searched, without time stamp, client and direction."""
+    """Return the text of an item as it is shown and searched, without timestamp, client and direction."""
     match item:
         case DialogueLine(direction=Direction.OPENED, session=session, at=at, text=text):
             return f"{session} {date_and_time(at)} {text}"
@@ -41,7 +41,7 @@ def body(item: Item) -> str:
 
 
 def logged(item: Item) -> str:
-    """Return an item as the transcript log has it (SPEC 6): for copying and saving."""
+    """Return an item as in the transcript log, for copying and saving."""
     match item:
         case DialogueLine():
             return format_line(item)
@@ -52,14 +52,14 @@ def logged(item: Item) -> str:
 
 
 class SearchPattern:
-    """What is searched: plain text, in either case unless it has a capital letter."""
+    """A plain text to search for. The case is ignored unless the text has a capital letter."""
 
     def __init__(self, text: str) -> None:
         self.text = text
         self._pattern = re.compile(re.escape(text), 0 if text != text.lower() else re.IGNORECASE)
 
     def is_in(self, text: str) -> bool:
-        """Return whether it occurs in `text`."""
+        """Return whether the pattern occurs in `text`."""
         return self._pattern.search(text) is not None
 
     def spans(self, text: str) -> list[tuple[int, int]]:
@@ -67,7 +67,7 @@ class SearchPattern:
         return [match.span() for match in self._pattern.finditer(text)]
 
     def octets(self) -> re.Pattern[bytes]:
-        """Return a pattern that finds every line of a log file (UTF-8) that may have it: a quick first look."""
+        """Return a fast pattern that matches at least all lines of a log file (UTF-8) in which the text occurs."""
         if not self.text.isascii():
             return re.compile(b"")
         return re.compile(re.escape(self.text.encode()), self._pattern.flags & re.IGNORECASE)

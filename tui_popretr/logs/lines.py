@@ -1,4 +1,4 @@
-"""The program's story in lines: what of the facts a reader of its log wants to know, and how much it matters."""
+"""The lines of the program's own log: which facts are logged, with which text and level."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ from tui_popretr.facts import (
 )
 from tui_popretr.text import visible
 
-#: Characters of a UID that are shown: as many as RFC 1939 allows. Some servers send many more.
+#: At most this number of characters of a UID is shown, as RFC 1939 §7 allows. Some servers send longer ones.
 _UID: Final = 70
 
 
-def story(fact: Fact, now: Callable[[], datetime]) -> Iterator[Noted]:
-    """Yield the lines of the log that a fact is worth, mostly none. `now` gives the time of those without one."""
+def log_lines(fact: Fact, now: Callable[[], datetime]) -> Iterator[Noted]:
+    """Yield the log lines for a fact, for most facts none. `now` returns the time for facts without one."""
     match fact:
         case Noted():
             yield fact
         case SessionClosed():
             yield _session(fact.session.client, fact.result)
         case MessageSkipped(failure=True):
-            yield Noted(now(), Level.WARNING, fact.session.client, stays(fact))
+            yield Noted(now(), Level.WARNING, fact.session.client, skip_text(fact))
         case ClientFinished():
-            yield Noted(now(), Level.DEBUG, fact.client, "has done all its runs")
+            yield Noted(now(), Level.DEBUG, fact.client, "has completed all its runs")
         case ConfigurationReloaded():
             yield Noted(now(), Level.INFO, None, f"configuration reloaded: {_changes(fact)}")
         case ConfigurationRejected():
@@ -46,13 +46,14 @@ def story(fact: Fact, now: Callable[[], datetime]) -> Iterator[Noted]:
             pass
 
 
-def stays(mail: MessageSkipped) -> str:
-    """Return the text that a message stays on the server, and why. The reason is not neutralised."""
-    return f"{message(mail.number, mail.uid, mail.octets)} stays on the server: {mail.reason}"
+def skip_text(message: MessageSkipped) -> str:
+    """Return the text that a message stays on the server, with the reason. The reason is not neutralised."""
+    name = message_name(message.number, message.uid, message.octets)
+    return f"{name} stays on the server: {message.reason}"
 
 
-def message(number: int, uid: str | None, octets: int = 0) -> str:
-    """Return a text that identifies a message: `message 3 (UID abc123, 2 kB)`. Numbers change from run to run.
+def message_name(number: int, uid: str | None, octets: int = 0) -> str:
+    """Return a text that identifies a message in a session: `message 3 (UID abc123, 2 kB)`.
 
     The UID is omitted if it is None, and the size if `octets` is 0.
     """
@@ -68,4 +69,4 @@ def _session(client: str, result: SessionResult) -> Noted:
 
 def _changes(fact: ConfigurationReloaded) -> str:
     groups = (("added", fact.added), ("removed", fact.removed), ("changed", fact.changed))
-    return "; ".join(f"{word} {', '.join(ids)}" for word, ids in groups if ids) or "no client is changed by it"
+    return "; ".join(f"{word} {', '.join(ids)}" for word, ids in groups if ids) or "no client has changed"

@@ -1,4 +1,4 @@
-"""A log file: buffered lines, rotation by time or size, banners, and no exception whatever becomes of the disk."""
+"""A log file: buffered lines, rotation by time or size, banners. It never raises: errors of the disk are reported."""
 
 from __future__ import annotations
 
@@ -16,30 +16,31 @@ from tui_popretr.logs.appender import Appender, open_log, standard_stream, with_
 from tui_popretr.logs.naming import expand, period_start
 from tui_popretr.logs.stream import LogStream
 from tui_popretr.logs.timestamps import date_and_time
+from tui_popretr.wording import plural
 
 STANDARD_STREAMS = {"%stdout%": 1, "%stderr%": 2}
 
-#: Seconds until a log that could not be written is tried again.
+#: Seconds after a failed write until the next attempt.
 RETRY_AFTER = 5.0
 #: Seconds between two checks whether the file still has its name.
-LOOK = 1.0
-#: How often lines are written again if the file was removed meanwhile.
+NAME_CHECK_INTERVAL = 1.0
+#: Attempts to write lines again after the file was removed.
 _ATTEMPTS = 5
-#: Octets kept for a log that cannot be written (or its buffer, if that is larger); what comes then is counted and lost.
-HELD = 65536
-# Lines of other threads may be this much older than the newest; they do not bring the file of the last period back.
-_STRAGGLERS = timedelta(seconds=10)
+#: Octets (or the configured buffer, if larger) kept while a log cannot be written. Further lines are lost.
+PENDING_LIMIT = 65536
+# Lines of other threads may be this much older than the newest. They do not rotate back to the previous period.
+_MAX_LATENESS = timedelta(seconds=10)
 
 
 class LogFile:
-    """Where the lines of one log go. Every method may be called from any thread, and none raises OSError.
+    """Writes the lines of one log. All methods may be called from any thread. They do not raise OSError.
 
-    What goes wrong, and that it works again, is told through `report`: once for each kind of trouble, in a sentence, in
-    the thread that noticed and without a lock held, so that `report` may itself write to a log.
+    Errors and their end are passed to `report` as sentences, each kind of error once. `report` is called in the thread
+    that noticed the error and without a lock held, so that it may itself write to a log.
     """
 
     def __init__(self, settings: LogSettings, clock: Clock, *, banner: str, report: Callable[[str], None]) -> None:
-        """Open the log. `banner` names program and log in the lines at its opening, rollover and closing."""
+        """Open the log. `banner` names program and log in the lines written at opening, rotation and closing."""
         self._settings = settings
         self._clock = clock
         self._banner = banner
@@ -50,14 +51,14 @@ class LogFile:
         self._rotation = Rotation.NEVER if self._max_size or self._stream is not None else settings.rotation
 
         self._file: Appender | LogStream | None = None
-        self._held_up: LogStream | None = None  # what _file was until it could not be written
+        self._blocked_stream: LogStream | None = None  # _file before its last write failed
         self._pending = bytearray()
         self._due: float | None = None
-        self._floor = 0  # octets of the file that are no reason to rotate: the banner of a new one
+        self._floor = 0  # octets that do not count for rotation: the banner of a new file
         self._lost = 0  # lines
         self._retry_at = 0.0
-        self._look_at = 0.0
-        self._problems: set[int | None] = set()
+        self._check_name_at = 0.0
+        self._reported_errors: set[int | None] = set()
         self._notes: list[str] = []
         self._closed = False
 
@@ -65,88 +66,88 @@ class LogFile:
         self._minute: tuple[int, ...] = ()
         self._period = period_start(self._rotation, now)
         self._path = self._name(now, 0)
-        self._begin("opened")
-        self._tell()
+        self._open_file("opened")
+        self._report_notes()
 
     @property
     def path(self) -> str:
-        """The file that is written at present, %stdout% or %stderr%."""
+        """The current file, %stdout% or %stderr%."""
         return self._path
 
     def write(self, line: str, when: datetime | None = None) -> None:
-        """Add a line, without its newline. `when` is its time, for the rotation; default: now."""
+        """Add a line, without its newline. `when` is its time, for the rotation; the default is now."""
         self.write_lines((line,), when)
 
     def write_lines(self, lines: Sequence[str], when: datetime | None = None) -> None:
-        """Add lines of one moment."""
+        """Add lines with the same time."""
         with self._lock:
             if not self._closed:
-                self._add_all(lines, when)
+                self._add_lines(lines, when)
                 if self._settings.flush <= 0:
-                    self._push()
+                    self._flush()
         if self._notes:
-            self._tell()
+            self._report_notes()
 
     def write_through(self, lines: Sequence[str], when: datetime | None = None) -> None:
-        """Add lines and hand them to the system before returning, whatever the settings' flush says.
+        """Add lines and write them before returning, regardless of the configured flush.
 
         While the log cannot be written, the lines are kept like others. They are never written only to a removed file.
-        Blocking, but never for long.
+        Blocks for a second at most if the log is a stream.
         """
         with self._lock:
             if not self._closed:
                 for _ in range(_ATTEMPTS):
-                    self._look_at = 0.0
-                    self._add_all(lines, when)
-                    self._push()
-                    if not self._is_removed():  # since the check
+                    self._check_name_at = 0.0
+                    self._add_lines(lines, when)
+                    self._flush()
+                    if not self._is_removed():  # after the check
                         break
             file = self._file
         if file is not None:
-            file.settle()
+            file.drain()
         if self._notes:
-            self._tell()
+            self._report_notes()
 
     def flush(self) -> None:
-        """Hand what is buffered to the system; retry, where the log could not be written and it is time."""
+        """Write the buffered lines. If the log could not be written, try again when RETRY_AFTER has passed."""
         with self._lock:
             if not self._closed and (self._pending or self._file is None):
-                self._push()
+                self._flush()
         if self._notes:
-            self._tell()
+            self._report_notes()
 
     def due(self) -> float | None:
-        """Return when flush() is to be called (boottime seconds), None if there is nothing to flush. Never blocks."""
+        """Return when to call flush() (boottime seconds), None if there is nothing to flush. Never blocks."""
         return self._due
 
     def reopen(self) -> None:
-        """Close the file and open it again by its name, as after somebody has renamed it away."""
+        """Close the file and open it again by its name, after it was renamed."""
         with self._lock:
             if not self._closed and self._stream is None:
                 if not self._is_removed():
-                    self._hand_over()
-                self._end("closed")
-                self._begin("opened")
-        self._tell()
+                    self._write_pending()
+                self._close_file("closed")
+                self._open_file("opened")
+        self._report_notes()
 
     def close(self) -> None:
-        """Write what is buffered and the closing banner. Later lines are ignored."""
+        """Write the buffered lines and the closing banner. Later lines are ignored."""
         with self._lock:
             if not self._closed:
-                self._retry_at = self._look_at = 0.0
-                self._push()
-                self._end("closed")
+                self._retry_at = self._check_name_at = 0.0
+                self._flush()
+                self._close_file("closed")
                 self._lost += self._pending.count(b"\n")
                 if self._lost:
-                    self._notes.append(f"{self._path}: the log is closed without its last lines, {self._lost} are lost")
+                    self._notes.append(f"{self._path}: the log is closed without its last {plural(self._lost, 'line')}")
                 self._closed = True
                 self._due = None
-        self._tell()
+        self._report_notes()
 
-    # --- the lock is held in all of these ---------------------------------------------------------------------------
+    # --- called with the lock held ----------------------------------------------------------------------------------
 
-    def _add_all(self, lines: Sequence[str], when: datetime | None) -> None:
-        # The next file may begin between any two of them, or there may be room for some.
+    def _add_lines(self, lines: Sequence[str], when: datetime | None) -> None:
+        # A rotation may be due between any two lines, or only some fit into the pending ones.
         if self._max_size or self._file is None:
             for line in lines:
                 self._add(line, when)
@@ -156,38 +157,38 @@ class LogFile:
     def _add(self, lines: str, when: datetime | None) -> None:
         data = lines.encode("utf-8", "backslashreplace") + b"\n"
         if self._max_size:
-            self._turn_by_size(len(data))
+            self._rotate_by_size(len(data))
         elif self._period is not None:
-            self._turn_by_time(when or self._clock.now(), self._period)
+            self._rotate_by_time(when or self._clock.now(), self._period)
         if self._file is None:
-            self._push()
-        if self._file is None and len(self._pending) + len(data) > max(HELD, self._settings.buffer):
+            self._flush()
+        if self._file is None and len(self._pending) + len(data) > max(PENDING_LIMIT, self._settings.buffer):
             self._lost += data.count(b"\n")
             return
         if self._due is None:
             self._due = self._clock.boottime() + self._settings.flush
         self._pending += data
         if len(self._pending) >= self._settings.buffer:
-            self._push()
+            self._flush()
 
-    def _turn_by_size(self, octets: int) -> None:
+    def _rotate_by_size(self, octets: int) -> None:
         if self._file is None:
             return
         size = self._file.size + len(self._pending)
         if size > self._floor and size + octets > self._max_size:
-            self._push()
-            self._roll(self._name(self._clock.now(), octets))
+            self._flush()
+            self._rotate_to(self._name(self._clock.now(), octets))
 
-    def _turn_by_time(self, when: datetime, period: datetime) -> None:
+    def _rotate_by_time(self, when: datetime, period: datetime) -> None:
         minute = (when.minute, when.hour, when.day, when.month, when.year)
         if minute == self._minute:
             return
         self._minute = minute
         start = period_start(self._rotation, when) or period
-        if start > period or when.replace(tzinfo=None) < period - _STRAGGLERS:
+        if start > period or when.replace(tzinfo=None) < period - _MAX_LATENESS:
             self._period = start
-            self._push()
-            self._roll(self._name(when, 0))
+            self._flush()
+            self._rotate_to(self._name(when, 0))
 
     def _name(self, when: datetime, octets: int) -> str:
         if self._stream is not None:
@@ -195,107 +196,107 @@ class LogFile:
         name = expand(self._settings.path, self._rotation, when, os.getpid())
         return with_room(name, self._max_size, octets or 1) if self._max_size else name
 
-    def _roll(self, path: str) -> None:
+    def _rotate_to(self, path: str) -> None:
         if path != self._path:
             previous = self._path
-            self._end(f"continued in {path}")
+            self._close_file(f"continued in {path}")
             self._path = path
-            self._begin(f"continued from {previous}")
+            self._open_file(f"continued from {previous}")
 
     def _is_removed(self) -> bool:
         return self._file is not None and self._file.removed()
 
-    def _keep_name(self) -> None:
-        """Continue in a new file if the current one was removed or renamed, for example by logrotate."""
+    def _check_name(self) -> None:
+        """Continue in a new file if the current file was removed or renamed, for example by logrotate."""
         now = self._clock.boottime()
-        if self._file is None or now < self._look_at:
+        if self._file is None or now < self._check_name_at:
             return
-        self._look_at = now + LOOK
+        self._check_name_at = now + NAME_CHECK_INTERVAL
         if not self._file.lost():
             return
         try:
             file = self._open()
         except OSError as error:
-            if self._is_removed():  # otherwise the lines go to the renamed file
-                self._fail(error)
+            if self._is_removed():  # otherwise the renamed file is still written
+                self._note_failure(error)
             return
-        self._end("closed")
-        self._begin("opened", file)
+        self._close_file("closed")
+        self._open_file("opened", file)
 
-    def _begin(self, how: str, file: Appender | LogStream | None = None) -> None:
+    def _open_file(self, how: str, file: Appender | LogStream | None = None) -> None:
         try:
-            self._file, self._held_up = file or self._held_up or self._open(), None
+            self._file, self._blocked_stream = file or self._blocked_stream or self._open(), None
             is_new = self._file.size == 0
-            self._mark(how)
+            self._write_banner(how)
             self._floor = self._file.size if is_new else 0
             self._file.write(self._pending)
             if self._lost:
-                self._mark(f"{self._lost} lines are missing here, the log could not be written")
+                self._write_banner(f"{plural(self._lost, 'line')} missing here: the log could not be written")
         except OSError as error:
-            self._fail(error)
+            self._note_failure(error)
             return
         self._due = None
-        if self._problems:
-            lost = f"; {self._lost} lines are lost" if self._lost else ""
+        if self._reported_errors:
+            lost = f"; {plural(self._lost, 'line')} lost" if self._lost else ""
             self._notes.append(f"{self._path}: the log can be written again{lost}")
-            self._problems.clear()
+            self._reported_errors.clear()
         self._lost = 0
 
     def _open(self) -> Appender | LogStream:
         return open_log(self._path) if self._stream is None else standard_stream(self._stream)
 
-    def _push(self) -> None:
+    def _flush(self) -> None:
         if self._file is None:
             if self._clock.boottime() >= self._retry_at:
-                self._begin("opened again")
+                self._open_file("opened again")
             return
-        self._keep_name()
-        self._hand_over()
+        self._check_name()
+        self._write_pending()
 
-    def _hand_over(self) -> None:
+    def _write_pending(self) -> None:
         if self._file is None:
             return
         try:
             self._file.write(self._pending)
         except OSError as error:
-            self._fail(error)
+            self._note_failure(error)
         else:
             self._due = None
 
-    def _end(self, how: str) -> None:
+    def _close_file(self, how: str) -> None:
         if self._file is not None:
             try:
-                self._mark(how)
+                self._write_banner(how)
                 self._file.close()
             except OSError as error:
-                self._fail(error)
+                self._note_failure(error)
             else:
                 self._lost += self._file.waiting
-        if self._held_up is not None:
-            self._held_up.close()
-            self._lost += self._held_up.waiting
-        self._file = self._held_up = None
+        if self._blocked_stream is not None:
+            self._blocked_stream.close()
+            self._lost += self._blocked_stream.waiting
+        self._file = self._blocked_stream = None
 
-    def _mark(self, how: str) -> None:
+    def _write_banner(self, how: str) -> None:
         if self._file is not None and self._stream is None:
             line = f"# {date_and_time(self._clock.now())} {self._banner}: {how}\n"
             self._file.write(bytearray(line.encode("utf-8", "backslashreplace")))
 
-    def _fail(self, error: OSError) -> None:
-        if isinstance(self._file, LogStream):  # there is no other to be had, and lines wait in it
-            self._held_up = self._file
+    def _note_failure(self, error: OSError) -> None:
+        if isinstance(self._file, LogStream):  # its queue still has lines, and it cannot be opened again
+            self._blocked_stream = self._file
         elif self._file is not None:
             with suppress(OSError):
                 self._file.close()
         self._file = None
         self._due = self._retry_at = self._clock.boottime() + RETRY_AFTER
-        if error.errno not in self._problems:
-            self._problems.add(error.errno)
+        if error.errno not in self._reported_errors:
+            self._reported_errors.add(error.errno)
             self._notes.append(f"{self._path}: the log cannot be written: {file_unusable(error).words}")
 
-    # --- and in this one it is not ----------------------------------------------------------------------------------
+    # --- called without the lock ------------------------------------------------------------------------------------
 
-    def _tell(self) -> None:
+    def _report_notes(self) -> None:
         with self._lock:
             notes, self._notes = self._notes, []
         for note in notes:

@@ -1,13 +1,14 @@
-"""What a log file is called: the tokens of its path, and the periods of its rotation."""
+"""Names of log files: the tokens of a path, the periods of a rotation, and numbered continuations."""
 
 from __future__ import annotations
 
 import re
 from datetime import datetime, timedelta
+from typing import Final
 
 from tui_popretr.config.choices import Rotation
 
-_TOKEN = re.compile(r"%(DT|Y|M|D|h|m|s|PID)%")
+TOKEN: Final = re.compile(r"%(DT|Y|M|D|h|m|s|PID)%")
 _DATE_TOKEN = {
     Rotation.NEVER: "{Y}{M}{D}_{h}{m}{s}",
     Rotation.MINUTE: "{Y}{M}{D}_{h}{m}",
@@ -20,10 +21,9 @@ _DATE_TOKEN = {
 
 
 def period_start(rotation: Rotation, when: datetime) -> datetime | None:
-    """Return the start of the period that `when` falls into, None where there is no rotation. Weeks begin on Monday.
+    """Return the start of the rotation period of `when`; None without a rotation. Weeks begin on Monday.
 
-    The result is naive, the local time that a wall clock shows: a change to or from summer time within a day, a week, a
-    month or a year must not make two periods of it.
+    The result is naive local time: a change to or from daylight saving time within a period must not divide it.
     """
     wall = when.replace(tzinfo=None, fold=0)
     hour = wall.replace(minute=0, second=0, microsecond=0)
@@ -46,10 +46,10 @@ def period_start(rotation: Rotation, when: datetime) -> datetime | None:
 
 
 def expand(path: str, rotation: Rotation, when: datetime, pid: int) -> str:
-    """Return `path` with %DT% %Y% %M% %D% %h% %m% %s% and %PID% replaced.
+    """Return `path` with %DT% %Y% %M% %D% %h% %m% %s% and %PID% replaced (docs/configuration.md).
 
-    Under a rotation every token shows the start of the period, so that a whole period, restarts included, has one name;
-    without one, `when` itself (SPEC 6).
+    With a rotation, the date tokens show the start of the period, so that a period has one file, even after a restart.
+    Without a rotation they show `when`.
     """
     shown = (period_start(rotation, when) or when).replace(tzinfo=None).isoformat(timespec="seconds")
     values = {
@@ -62,16 +62,16 @@ def expand(path: str, rotation: Rotation, when: datetime, pid: int) -> str:
         "PID": str(pid),
     }
     values["DT"] = _DATE_TOKEN[rotation].format_map(values)
-    return _TOKEN.sub(lambda token: values[token[1]], path)
+    return TOKEN.sub(lambda token: values[token[1]], path)
 
 
 def numbered(path: str, number: int) -> str:
-    """Return the name of the file that follows `path` as its `number`th continuation; 0 is `path` itself."""
+    """Return the name of continuation `number` of a file: `path.1` for 1; for 0 it is `path`."""
     return f"{path}.{number}" if number else path
 
 
 def number_of(name: str, first: str) -> int | None:
-    """Return which continuation of `first` the file `name` is (0: `first` itself), None where it is another file."""
+    """Return the number of a continuation of `first`, 0 for `first` itself, None for other names."""
     if name == first:
         return 0
     match = re.fullmatch(r"\.([1-9][0-9]{0,8})", name[len(first) :]) if name.startswith(first) else None

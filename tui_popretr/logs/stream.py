@@ -1,4 +1,4 @@
-"""A pipe, terminal or socket under a log: a thread writes it, so that nobody waits for a reader who does not read."""
+"""A log that is a pipe, terminal or socket: a thread writes it, so that a reader that hangs blocks only the thread."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from typing import Final
 
 from tui_popretr.process.descriptors import write
 
-#: Octets that may wait for the reader, beside what the system itself keeps for it.
-QUEUE: Final = 65536
-#: Seconds that settle() waits at most.
-PATIENCE: Final = 1.0
+#: Octets that may wait in the queue, in addition to the system's own buffer.
+QUEUE_LIMIT: Final = 65536
+#: Timeout of drain() in seconds.
+DRAIN_TIMEOUT: Final = 1.0
 
 
 def is_stream(descriptor: int) -> bool:
-    """Whether somebody reads what is written there, and can make the writer wait. Raises OSError."""
+    """Return whether a reader of this descriptor can block the writer. Raises OSError."""
     mode = os.fstat(descriptor).st_mode
     return stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode) or os.isatty(descriptor)
 
 
 class LogStream:
-    """Has what Appender has, for what is_stream(). Every method may be called from any thread.
+    """Has the methods of Appender. All methods may be called from any thread.
 
-    write() never waits: it hands over to the thread. Trouble that the thread has is raised by the writes that follow,
-    until a new attempt, which each of them causes, has succeeded.
+    write() never blocks: it adds the lines to the queue of the thread. An error in the thread is raised by the next
+    calls of write(). Each of them makes the thread try again, until an attempt succeeds.
     """
 
     size: Final = 0
@@ -38,28 +38,28 @@ class LogStream:
         self._changed = Condition()
         self._queue = bytearray()
         self._problem: OSError | None = None
-        self._try = False  # in spite of the problem
-        self._stuck = False  # settle() has waited in vain, and nothing has been written since
+        self._retry = False  # although the last attempt failed
+        self._stuck = False  # drain() has timed out, and nothing has been written since
         self._closed = False
         self._thread: Thread | None = None
 
     @property
     def waiting(self) -> int:
-        """Lines that have not been written."""
+        """The number of lines that have not been written yet."""
         return self._queue.count(b"\n")
 
     def write(self, lines: bytearray) -> None:
-        """Take `lines` over, to be written soon, and empty it. Raises OSError, and leaves it as it is."""
+        """Move `lines` to the queue. Raises OSError; `lines` is unchanged then."""
         with self._changed:
-            self._try = True
+            self._retry = True
             self._changed.notify_all()
             if self._problem is not None:
                 raise self._problem
-            if self._queue and len(self._queue) + len(lines) > QUEUE:
+            if self._queue and len(self._queue) + len(lines) > QUEUE_LIMIT:
                 raise BlockingIOError(errno.EAGAIN, "its reader has stopped reading")
             if self._thread is None and lines:
-                # It may hang in a write for ever, which must not keep the process.
-                thread = Thread(target=self._work, name="log stream", daemon=True)
+                # A daemon, because a write may hang forever and must not keep the process alive.
+                thread = Thread(target=self._write_queue, name="log stream", daemon=True)
                 try:
                     thread.start()
                 except RuntimeError:
@@ -69,32 +69,32 @@ class LogStream:
             del lines[:]
 
     def removed(self) -> bool:
-        """Return False: the reader gets what is written even without the name."""
+        """Return False: a reader has the stream open, whether or not it still has a name."""
         return False
 
     lost = removed
 
-    def settle(self) -> None:
-        """Wait until all has been written, or cannot be; at most PATIENCE, and that only once while nothing moves."""
+    def drain(self) -> None:
+        """Wait up to DRAIN_TIMEOUT until the queue is written, or has failed. Waits only once for a stuck reader."""
         with self._changed:
             if not self._stuck:
-                self._stuck = not self._changed.wait_for(self._settled, PATIENCE)
+                self._stuck = not self._changed.wait_for(self._is_drained, DRAIN_TIMEOUT)
 
     def close(self) -> None:
-        """Settle, and write nothing more. A standard stream of the process stays open."""
-        self.settle()
+        """Drain the queue and stop writing. A standard stream of the process stays open."""
+        self.drain()
         with self._changed:
             self._closed = True
             self._changed.notify_all()
             if self._thread is None:
-                self._end()
+                self._close_descriptor()
 
-    def _settled(self) -> bool:
+    def _is_drained(self) -> bool:
         return not self._queue or self._problem is not None
 
     # --- in the thread ------------------------------------------------------------------------------------------------
 
-    def _work(self) -> None:
+    def _write_queue(self) -> None:
         while chunk := self._next():
             written, problem = 0, None
             try:
@@ -103,22 +103,22 @@ class LogStream:
                 problem = error
             with self._changed:
                 self._problem = problem
-                self._try = False
+                self._retry = False
                 self._stuck = self._stuck and not written
                 del self._queue[:written]
                 self._changed.notify_all()
-        self._end()
+        self._close_descriptor()
 
     def _next(self) -> bytes:
-        """Wait for something to write; nothing when closed. Whole lines, which others' lines in a pipe do not part."""
+        """Return the next whole lines, b"" when closed. At most PIPE_BUF octets, which a pipe keeps together."""
         with self._changed:
-            self._changed.wait_for(lambda: self._closed or (self._queue and (self._try or self._problem is None)))
+            self._changed.wait_for(lambda: self._closed or (self._queue and (self._retry or self._problem is None)))
             if self._closed:
                 return b""
             end = self._queue.rfind(b"\n", 0, select.PIPE_BUF) + 1
             return bytes(self._queue[: end or select.PIPE_BUF])
 
-    def _end(self) -> None:
+    def _close_descriptor(self) -> None:
         if self._owned:
             self._owned = False
             os.close(self._descriptor)

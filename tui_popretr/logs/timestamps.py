@@ -1,4 +1,4 @@
-"""Times as log lines show them: local, with milliseconds."""
+"""Timestamps of log lines: local time with milliseconds."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ _MILLISECONDS = tuple(f".{number:03}" for number in range(1000))
 
 
 def date_and_time(when: datetime) -> str:
-    """Return `2026-11-23 07:27:59.107`, as the wall clock of `when` shows it; what is less than 1 ms is cut off."""
+    """Return `2026-11-23 07:27:59.107`: the wall-clock time of `when`, rounded down to milliseconds."""
     return when.replace(tzinfo=None).isoformat(" ", "milliseconds")
 
 
 def time_of_day(when: datetime) -> str:
-    """Return `07:27:59.107`. Cheap where many lines fall into one second, as they do in a transcript."""
+    """Return `07:27:59.107`. Cached per second, because a transcript has many lines in one second."""
     return _seconds((when.hour * 60 + when.minute) * 60 + when.second) + _MILLISECONDS[when.microsecond // 1000]
 
 

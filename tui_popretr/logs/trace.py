@@ -1,4 +1,4 @@
-"""The trace: the program's own log, which tells headless what a dashboard would show."""
+"""The trace: the program's own log."""
 
 from __future__ import annotations
 
@@ -6,19 +6,15 @@ import os
 from collections.abc import Mapping
 
 from tui_popretr.clock import Clock
-from tui_popretr.config.model import LogSettings
 from tui_popretr.facts import Fact, Level, Noted
-from tui_popretr.logs.lines import story
+from tui_popretr.logs.lines import log_lines
 from tui_popretr.logs.logfile import LogFile
 from tui_popretr.logs.timestamps import date_and_time
 from tui_popretr.text import visible
 
-#: Where the trace goes when the configuration names no file.
-TO_STDERR = LogSettings(path="%stderr%", flush=0.0)
-
 _LINE_LIMIT = 4096
 
-# sd-daemon(3): a number in angle brackets at the start of a line is its syslog priority
+# sd-daemon(3): a line may begin with its syslog priority in angle brackets.
 _PRIORITIES = {Level.ERROR: "<3>", Level.WARNING: "<4>", Level.INFO: "<6>", Level.DEBUG: "<7>"}
 _SEVERITIES = {Level.DEBUG: 0, Level.INFO: 1, Level.WARNING: 2, Level.ERROR: 3}
 _NAMES: dict[str, Level | None] = {
@@ -33,7 +29,7 @@ _NAMES: dict[str, Level | None] = {
 
 
 def parse_level(name: str) -> Level | None:
-    """Return the level that GreyLog or plain English calls `name`, in any case; None for OFF. Raises ValueError."""
+    """Return the level of a name of GreyLog or a common one, in any case; None for OFF. Raises ValueError."""
     try:
         return _NAMES[name.strip().upper()]
     except KeyError:
@@ -41,10 +37,10 @@ def parse_level(name: str) -> Level | None:
 
 
 def is_journal(descriptor: int, environment: Mapping[str, str]) -> bool:
-    """Return whether `descriptor` leads to systemd's journal.
+    """Return whether `descriptor` is connected to systemd's journal.
 
-    JOURNAL_STREAM names the stream's device and inode (systemd.exec(5)). Its presence alone says nothing: the shells of
-    a desktop session inherit it.
+    JOURNAL_STREAM has the device and inode of the stream (systemd.exec(5)). They must be compared: the shells of a
+    desktop session inherit the variable.
     """
     device, _, inode = environment.get("JOURNAL_STREAM", "").partition(":")
     try:
@@ -55,10 +51,10 @@ def is_journal(descriptor: int, environment: Mapping[str, str]) -> bool:
 
 
 class TraceLog:
-    """Subscribes to the engine's facts and writes those that tell the program's story.
+    """Subscribes to the engine's facts and writes their log lines.
 
-    `level` is the least that is written, None for nothing. With `journal` a line begins with its priority in place of
-    the time, which systemd's journal adds itself.
+    `level` is the lowest level that is written; None writes nothing. With `journal` a line begins with its priority
+    instead of the time, which systemd's journal adds.
     """
 
     def __init__(
@@ -70,7 +66,7 @@ class TraceLog:
         self._journal = journal
 
     def __call__(self, fact: Fact) -> None:
-        for note in story(fact, self._clock.now):
+        for note in log_lines(fact, self._clock.now):
             self._write(note)
 
     def _write(self, note: Noted) -> None:

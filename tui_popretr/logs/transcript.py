@@ -24,7 +24,7 @@ _OPENED, _IN, _OUT = Direction.OPENED, Direction.IN, Direction.OUT
 
 @dataclass(frozen=True, slots=True)
 class ParsedLine:
-    """A line of a transcript file. Only a session's first line tells the date."""
+    """A line of a transcript file. Only the first line of a session has the date."""
 
     session: SessionId
     date: date | None
@@ -34,7 +34,7 @@ class ParsedLine:
 
 
 def format_dialogue(dialogue: Dialogue) -> list[str]:
-    """Return the lines of a dialogue as the transcript shows them (SPEC 6). Their text is neutralised already."""
+    """Return the lines of a dialogue as in the transcript (docs/logs.md). Their text is already neutralised."""
     session, at = dialogue.session, dialogue.at
     name = f"{visible(session.client)}-{session.run}"
     now = time_of_day(at)
@@ -47,12 +47,12 @@ def format_dialogue(dialogue: Dialogue) -> list[str]:
 
 
 def format_line(line: DialogueLine) -> str:
-    """Return one line of it."""
+    """Return a single line as in the transcript."""
     return format_dialogue(Dialogue(line.session, line.at, [(line.direction, line.text)]))[0]
 
 
 def parse_line(line: str) -> ParsedLine | None:
-    """Return what format_dialogue put into a line, None for any other line (a banner, somebody else's file)."""
+    """Return the parts of a line of format_dialogue(); None for any other line, such as a banner."""
     match = _LINE.fullmatch(line)
     if match is None:
         return None
@@ -68,7 +68,7 @@ def parse_line(line: str) -> ParsedLine | None:
 
 
 class TranscriptLog:
-    """Listens to the dialogue of the engine's sessions and writes it down."""
+    """Subscribes to the dialogue of the sessions and writes it."""
 
     def __init__(self, logfile: LogFile) -> None:
         self._logfile = logfile

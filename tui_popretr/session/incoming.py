@@ -12,7 +12,7 @@ from tui_popretr.commit.lane import Lane
 from tui_popretr.delivery.sink import Draft, Sink
 from tui_popretr.errors import ProtocolViolation
 from tui_popretr.journal.records import Doubt
-from tui_popretr.logs.lines import message
+from tui_popretr.logs.lines import message_name
 from tui_popretr.mail.beginning import read_beginning
 from tui_popretr.mail.identity import IdentityHasher
 from tui_popretr.mail.line_ends import EolConverter
@@ -101,7 +101,7 @@ class Incoming:
         if self._limit is not None and self.size > self._limit:
             listed = self.job.listed
             raise ProtocolViolation(
-                f"{message(listed.number, listed.uid)} does not end: {self.size} octets so far, "
+                f"{message_name(listed.number, listed.uid)} does not end: {self.size} octets so far, "
                 f"{'an unknown number' if listed.octets is None else listed.octets} announced"
             )
         self.hasher.update(chunk.data)
@@ -131,8 +131,8 @@ class Incoming:
             return
         self._undecided = None
         if beginning.dropped:
-            listed = self.job.listed
-            self._delivery.debug(f"{message(listed.number, listed.uid)}: the mbox line before its header is dropped")
+            name = message_name(self.job.listed.number, self.job.listed.uid)
+            self._delivery.debug(f"{name}: the mbox line before its header is dropped")
             data = data[beginning.dropped :]
         header = self._delivery.received() if beginning.header else b""
         for part, canonical in ((header, True), (data, self._canonical)):

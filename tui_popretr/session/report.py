@@ -18,7 +18,7 @@ from tui_popretr.facts import (
     SessionId,
 )
 from tui_popretr.journal.records import Doubt
-from tui_popretr.logs.lines import message
+from tui_popretr.logs.lines import message_name
 from tui_popretr.session.counters import SessionCounters
 from tui_popretr.session.failures import Failures
 from tui_popretr.session.plan import Listed, Plan
@@ -107,13 +107,13 @@ class SessionReport:
             self.kept()
             of_all = f" of its {listed.size}" if octets < listed.size else ""
             self.warn(
-                f"{message(listed.number, listed.uid)} was cut short by the server: {octets}{of_all}"
+                f"{message_name(listed.number, listed.uid)} was cut short by the server: {octets}{of_all}"
                 " octets arrived and were delivered. The message stays on the server and is not retrieved again"
             )
 
     def saved(self, listed: Listed, refusal: str, path: str | None) -> None:
         """Report that a message that its destination refuses for good was saved. delivered() is called as well."""
-        which = message(listed.number, listed.uid, listed.size)
+        which = message_name(listed.number, listed.uid, listed.size)
         self.warn(f"{which} is refused for good ({refusal}): it is saved as {path}")
 
     def failed(

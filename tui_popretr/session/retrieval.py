@@ -52,7 +52,7 @@ from tui_popretr.errors import (
 )
 from tui_popretr.faultpoints import Step
 from tui_popretr.journal.records import Doubt, MessageState, Record, deletion_key
-from tui_popretr.logs.lines import message
+from tui_popretr.logs.lines import message_name
 from tui_popretr.pop3 import BodyChunk, BodyEnd, Command, Dele, Event, Noop, Quit, Reply, Retr, Top
 from tui_popretr.session.connection import Pop3Connection
 from tui_popretr.session.deliveries import Deliveries
@@ -334,8 +334,8 @@ class Retrieval:
         if not 0 < listed.size <= incoming.size + self._connection.machine.buffered:
             return problem
         return ServerStalled(
-            f"the server has not ended {message(listed.number, listed.uid)}: all of its {listed.size} octets arrived,"
-            " but not the line that ends a message",
+            f"the server has not ended {message_name(listed.number, listed.uid)}: all of its {listed.size} octets"
+            " arrived, but not the line that ends a message",
             advice="it is tried again at the next run; if that fails as well, tell the server's operator",
         )
 

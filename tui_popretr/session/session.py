@@ -70,7 +70,7 @@ from tui_popretr.facts import (
     Stage,
 )
 from tui_popretr.faultpoints import Step
-from tui_popretr.logs.lines import message
+from tui_popretr.logs.lines import message_name
 from tui_popretr.pop3 import Capabilities, Quit
 from tui_popretr.session.capa import CapaMemory
 from tui_popretr.session.connection import Pop3Connection
@@ -256,7 +256,7 @@ class Session:
             problem = error.problem if isinstance(error, _ConnectionBrokeError) else error
             if self._abandoned is not None or self._stopping or isinstance(problem, JournalError):
                 raise problem from error
-            self._warn(f"deleting {message(verify.listed.number, verify.listed.uid)} failed: {problem}")
+            self._warn(f"deleting {message_name(verify.listed.number, verify.listed.uid)} failed: {problem}")
             if not (isinstance(error, _ConnectionBrokeError) and await self._count_against(maildrop, error)):
                 self._report.counters.fail_deletion(problem)
             return False

@@ -37,7 +37,7 @@ from tui_popretr.facts import (
     TlsStarted,
     client_of,
 )
-from tui_popretr.logs.lines import story
+from tui_popretr.logs.lines import log_lines
 
 #: Past sessions kept per client, for its sparkline and its details.
 PAST = 40
@@ -233,7 +233,7 @@ class View:
                 else:
                     self._add_counts(client, counts)
                     self.clients[client] = reduce_client(self.clients[client], fact, now)
-            self.notes.extend(story(fact, lambda: wall))
+            self.notes.extend(log_lines(fact, lambda: wall))
             match fact:
                 case ClientsChanged(infos=infos):
                     changed |= self._set_clients(infos)

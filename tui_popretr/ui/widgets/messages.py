@@ -10,7 +10,7 @@ from textual.binding import Binding, BindingType
 
 from tui_popretr import wording
 from tui_popretr.facts import MessageDelivered, MessageSkipped
-from tui_popretr.logs.lines import message
+from tui_popretr.logs.lines import message_name
 from tui_popretr.text import visible
 from tui_popretr.ui.model import formatting
 from tui_popretr.ui.model.columns import Column
@@ -56,7 +56,7 @@ class MessagesTab(Table[Mail]):
             client,
             Cell(f"{word}: {visible(mail.reason)}", style),
             size,
-            Cell(message(mail.number, mail.uid), DIM),
+            Cell(message_name(mail.number, mail.uid), DIM),
         )
 
     def choose(self, row: Mail) -> None:
