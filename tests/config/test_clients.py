@@ -212,7 +212,7 @@ def test_login_methods_in_their_order(tmp_path: Path) -> None:
         ("USERPASS, APOP", "is not a login method"),
         ("USERPASS||APOP", "an item of the list is empty"),
         ("APOP|apop", "APOP is named twice"),
-        ("AUTO|APOP", "AUTO stands alone"),
+        ("AUTO|APOP", "AUTO cannot be combined"),
     ],
 )
 def test_wrong_login_methods(tmp_path: Path, types: str, message: str) -> None:

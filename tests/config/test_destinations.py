@@ -368,13 +368,16 @@ def test_the_recip_is_never_more_than_a_part_of_a_word(tmp_path: Path) -> None:
     [
         ("sendmail -i -f '&lt;>' me", None),
         ("sh -c 'tee /tmp/x | procmail &amp;&amp; true'", None),
-        ("cat >> mail", "no shell runs the command, so '>>' is taken as it stands; write sh -c '...' around it all"),
-        ("procmail 2>/dev/null", "so '2>/dev/null' is taken"),
-        ("|procmail", "so '|procmail' is taken"),
-        ("filter | procmail", "so '|' is taken"),
-        ("procmail ~/.rc", "so '~/.rc' is taken"),
-        ("procmail $rc", "so '$rc' is taken"),
-        ("procmail -d %T", "'%T' stands for nothing here; %U% is the recip"),
+        (
+            "cat >> mail",
+            "no shell runs the command, so '>>' is a plain argument; write sh -c '...' around the command",
+        ),
+        ("procmail 2>/dev/null", "so '2>/dev/null' is a plain argument"),
+        ("|procmail", "so '|procmail' is a plain argument"),
+        ("filter | procmail", "so '|' is a plain argument"),
+        ("procmail ~/.rc", "so '~/.rc' is a plain argument"),
+        ("procmail $rc", "so '$rc' is a plain argument"),
+        ("procmail -d %T", "'%T' has no meaning here; %U% is the recip"),
     ],
 )
 def test_a_command_that_is_probably_not_meant(tmp_path: Path, command: str, message: str | None) -> None:

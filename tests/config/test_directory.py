@@ -101,7 +101,7 @@ def test_without_a_users_file_every_name_is_a_user(tmp_path: Path) -> None:
         ({"aliases": "a : b c\n", "domains": "d\n"}, ["aliases:1:1: error: 'b c' is neither a name nor an address"]),
         ({"aliases": "a : @x\n", "domains": "d\n"}, ["aliases:1:1: error: '@x' is neither"]),
         ({"aliases": ". : x\n", "domains": "d\n"}, ["aliases:1:1: error: '.' is neither"]),
-        ({"aliases": "a : . : x\n", "domains": "d\n"}, ["aliases:1:1: error: the sink . stands alone"]),
+        ({"aliases": "a : . : x\n", "domains": "d\n"}, ["aliases:1:1: error: the sink . cannot be combined"]),
         (
             {"aliases": "a : x\n\nA : y\n", "domains": "d\n"},
             ["aliases:3:1: error: the alias 'A' is defined a second time; see line 1"],

@@ -51,10 +51,10 @@ def test_a_mailserver_without_retriever(tmp_path: Path) -> None:
         (client(more="<authtypes>APOP</authtypes>"), "unknown <authtypes> in <client>; it belongs in <server>"),
         (client(more="<eols>crlf</eols>"), "did you mean 'eol'?"),
         (client('maildirs="x"'), "did you mean 'maildir', which is an element?"),
-        (client(more=SERVER), "<server> stands a second time in <client>; see line 1"),
+        (client(more=SERVER), "<server> occurs a second time in <client>; see line 1"),
         (client(more="<folder>x</folder>"), "unknown <folder> in <client>; did you mean 'downloads_directory'?"),
-        (client(more="<smtp>secret<sender>a@b</sender></smtp>"), "who gets the mail is the client's recip"),
-        (client(more="secret"), "<client> holds text, but only elements are expected in it"),
+        (client(more="<smtp>secret<sender>a@b</sender></smtp>"), "the recipient is the client's recip"),
+        (client(more="secret"), "<client> contains text, but only elements are expected in it"),
         ('<client id="a" localuser="b">' + SERVER + "</client>", "it is called recip today"),
         (client(server=SERVER.replace("address", "addr")), "it is called address today"),
     ],
@@ -111,5 +111,5 @@ def test_ignored_sections_knobs_and_attributes_are_noted_once_each(tmp_path: Pat
     notes = messages(loaded, Severity.NOTE)
     for name in IGNORED.split(" | "):
         assert f"{name} has no effect here and is ignored" in notes
-    assert "attribute mandatory has no effect here and is ignored (so 1 more time in this file)" in notes
+    assert "attribute mandatory has no effect here and is ignored (and 1 more time in this file)" in notes
     assert len(notes) == len(set(notes)) + 1  # class stands in two sections

@@ -57,9 +57,9 @@ def mistake(message: str, **parts: str) -> Mistake:
 SMTP = "<smtp><sender>a@b.example</sender>{}</smtp>"
 MISTAKES = [
     mistake("attribute id is missing", id="-"),
-    mistake("id: 'a/b' has a /", id="a/b"),
+    mistake("id: 'a/b' contains a /", id="a/b"),
     mistake("attribute recip is missing", recip="-"),
-    mistake("recip: 'a/b' has a /", recip="a/b"),
+    mistake("recip: 'a/b' contains a /", recip="a/b"),
     mistake("unknown attribute frobnicate in <client>", attribute='frobnicate="Y"'),
     mistake("unknown attribute frq in <client>", attribute='frq="5m"'),
     mistake("unknown attribute kspass in <client>; it belongs in <ssl>", attribute='kspass="x"'),
@@ -85,7 +85,7 @@ MISTAKES = [
     mistake("<address>: 'x y' is not a host name", target=SMTP.format("<address>x y</address>")),
     mistake("<username> needs a <password>", target=SMTP.format("<username>u</username>")),
     mistake("unknown <usernam> in <smtp>", target=SMTP.format("<usernam>u</usernam><password>p</password>")),
-    mistake("a socket is spoken to in LMTP", target=SMTP.format("<address>/run/lmtp</address>")),
+    mistake("a socket needs LMTP", target=SMTP.format("<address>/run/lmtp</address>")),
     mistake("attribute command is missing", target="<mda/>"),
     mistake("timeout: the time must be more", target='<mda command="x" timeout="0"/>'),
 ]

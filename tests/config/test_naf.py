@@ -98,7 +98,7 @@ def test_it_is_told_that_it_counts_and_what_is_passed_over(tmp_path: Path) -> No
     place = f"{tmp_path}/conf/naf.xml"
     assert [str(problem) for problem in loaded.problems] == [
         f"{place}:3:3: note: the folders are those of this file, where the configuration does not name its own",
-        f"{place}:6:5: warning: unknown 'vra' in <dirpaths> is passed over; did you mean 'var'?",
+        f"{place}:6:5: warning: unknown 'vra' in <dirpaths> is ignored; did you mean 'var'?",
     ]
     assert paths(loaded).var == f"{tmp_path}/var"
 

@@ -64,7 +64,7 @@ def _is_ip(text: str, version: int) -> bool:
 
 
 def mail_address(text: str) -> str:
-    """An envelope address, with or without a domain, without characters that could end an SMTP command."""
+    """An envelope address, with or without a domain. Characters that could end an SMTP command are not allowed."""
     if not re.fullmatch(r"[^\s<>\x00-\x1f\x7f-\x9f]+", text) or text.startswith("@") or text.endswith("@"):
         raise InvalidValueError(f"{quote(text)} is not a mail address")
     _, at, domain = text.rpartition("@")

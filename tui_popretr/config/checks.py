@@ -1,4 +1,4 @@
-"""What is allowed but probably not meant: warnings about single clients and across clients."""
+"""Warnings about settings that are allowed but probably not intended, of one client and across clients."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SHORTEST_TIMEOUT = 5.0
 
 
 def clear_text_logins(client: ClientSettings) -> tuple[AuthType, ...]:
-    """Return the login methods that would show the password to anybody on the way: without TLS, and not on loopback."""
+    """Return the login methods that send the password in clear: without TLS, and not on loopback."""
     if client.server.tls is not None or is_loopback(client.server.host):
         return ()
     return tuple(auth_type for auth_type in client.server.auth_types if auth_type in CLEAR_TEXT)
@@ -53,7 +53,7 @@ def check_client(section: Section, client: ClientSettings) -> None:
 
 
 def _check_port(section: Section, server: Server) -> None:
-    """Warn where a well-known port is used in another way than everywhere (RFC 8314 §3.3, RFC 1939 §3)."""
+    """Warn about TLS that does not fit a well-known port (RFC 8314 §3.3, RFC 1939 §3)."""
     place = (section.child("ssl") or section.child("server") or section).place
     if server.port == POP3S_PORT and (server.tls is None or server.tls.latent):
         section.warning(f'port {POP3S_PORT} means TLS from the first byte, which is <ssl latent="N"/>', place)
@@ -62,7 +62,7 @@ def _check_port(section: Section, server: Server) -> None:
 
 
 def check_maildrops(clients: Sequence[tuple[Section, ClientSettings]]) -> None:
-    """Warn about clients that would take each other's mail."""
+    """Warn about clients that retrieve mail from the same account."""
     first: dict[tuple[str, int, str], ClientSettings] = {}
     for section, client in clients:
         other = first.setdefault(client.server.account_key, client)
@@ -70,21 +70,21 @@ def check_maildrops(clients: Sequence[tuple[Section, ClientSettings]]) -> None:
             continue
         section.warning(
             f"clients {quote(other.id)} and {quote(client.id)} poll the same maildrop, so each message reaches only one"
-            ' of them; give both preserve="Y" newonly="Y" if both shall have all'
+            ' of them; give both preserve="Y" newonly="Y" if both are to get all messages'
         )
 
 
 def check_timeout(section: Section, timeout: float) -> None:
-    """Warn about a timeout that is probably meant otherwise."""
+    """Warn about a timeout in which the unit was probably forgotten."""
     value = section.element_value("timeout")
     if timeout < SHORTEST_TIMEOUT and value:
         section.warning(f"timeout is under {SHORTEST_TIMEOUT:g} s (a bare number is milliseconds)", value.place)
 
 
 def check_secrecy(section: Section, descriptor_mode: int) -> None:
-    """Warn about a file with a password in it that others may read."""
+    """Warn about a configuration that contains a password and that other users can read."""
     secrets = section.context.secrets
     if secrets and descriptor_mode & stat.S_IROTH:
         first = min(secrets, key=lambda place: (place.line, place.column))
         name = os.path.basename(first.path)
-        section.warning(f"a password stands here and others may read the file; run chmod 600 {name}", first)
+        section.warning(f"the file contains a password, and other users can read it; run chmod 600 {name}", first)

@@ -106,7 +106,7 @@ def auth_types(text: str) -> tuple[AuthType, ...]:
             raise InvalidValueError(f"{auth_type.value} is named twice")
         found.append(auth_type)
     if AuthType.AUTO in found and len(found) > 1:
-        raise InvalidValueError("AUTO stands alone: it chooses among all methods")
+        raise InvalidValueError("AUTO cannot be combined with other methods: it chooses among all")
     return tuple(found)
 
 

@@ -13,7 +13,7 @@ from tui_popretr.text import visible
 
 
 def read_client(client: Section, client_id: str | None, local: Local) -> ClientSettings | None:
-    """Return the settings of an enabled client; None where there was an error."""
+    """Return the settings of an enabled client; None if there is an error."""
     recip = client.field(ClientSettings, "recip")
     retention = client.read(Retention)
     if retention.delete_after is not None and not retention.preserve and not client.uncertain_attribute("preserve"):

@@ -1,4 +1,4 @@
-"""Probable mistakes in the command of <mda>: shell syntax, placeholders of fetchmail, dovecot-lda without -e."""
+"""Warnings about the command of <mda>: shell syntax, placeholders of fetchmail, dovecot-lda without -e."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from typing import Final
 
 from tui_popretr.config.values import quote
 
-# Shell syntax: pipes, lists, redirections, variables, home folders. Not `<`, which may begin an address.
-_OF_A_SHELL: Final = re.compile(r"[|;&$]|[0-9]*>|~/")
-_OF_FETCHMAIL: Final = ("%T", "%F")
+# Pipes, lists, redirections, variables, home folders. Not `<`, which may begin an address.
+_SHELL_SYNTAX: Final = re.compile(r"[|;&$]|[0-9]*>|~/")
+_FETCHMAIL_PLACEHOLDERS: Final = ("%T", "%F")
 _LDA: Final = "dovecot-lda"
 _LDA_OPTIONS_WITH_ARGUMENT: Final = frozenset("acdfimopr")
-# In a shell script; not a redirection (2>&1, &>file).
+# In a shell script. Redirections (2>&1, &>file) do not match.
 _END_OF_COMMAND: Final = re.compile(r"[|;()\n]|&(?!>)")
 
 
-def doubts(argv: Sequence[str]) -> Iterator[str]:
+def command_warnings(argv: Sequence[str]) -> Iterator[str]:
     """Yield the warnings about a command."""
     for word in argv:
-        if _OF_A_SHELL.match(word):
-            yield f"no shell runs the command, so {quote(word)} is taken as it stands; write sh -c '...' around it all"
-        elif word in _OF_FETCHMAIL:
-            yield f"{quote(word)} stands for nothing here; %U% is the recip"
+        if _SHELL_SYNTAX.match(word):
+            yield f"no shell runs the command, so {quote(word)} is a plain argument; write sh -c '...' around the command"
+        elif word in _FETCHMAIL_PLACEHOLDERS:
+            yield f"{quote(word)} has no meaning here; %U% is the recip"
     if _loses_mail(argv):
         yield (
             f"{_LDA} without -e bounces or drops a message that is over quota and ends with exit code 0, so the message"
@@ -37,13 +37,13 @@ def doubts(argv: Sequence[str]) -> Iterator[str]:
 def words_of_place(argv: Sequence[str]) -> tuple[str, ...]:
     """Return the words that identify the destination: all but the -e of dovecot-lda.
 
-    Otherwise a user who adds -e, as advised, would get all mail again that preserve has left on the server.
+    Otherwise adding -e, as the warning advises, would retrieve all mail again that preserve has left on the server.
     """
     return tuple(word for word in argv if word != "-e") if any(map(_is_lda, argv)) else tuple(argv)
 
 
 def _loses_mail(argv: Sequence[str]) -> bool:
-    """Whether the words, or a shell script among them, call dovecot-lda without -e."""
+    """Whether the words, or a shell script in one of them, call dovecot-lda without -e."""
     for number, word in enumerate(argv):
         if _is_lda(word):
             if not _has_e(argv[number + 1 :]):
@@ -56,7 +56,7 @@ def _loses_mail(argv: Sequence[str]) -> bool:
 
 
 def _is_lda(word: str) -> bool:
-    """Dovecot-lda by any path, or by its old name as Debian has it: /usr/lib/dovecot/deliver."""
+    """Whether a word is dovecot-lda with any path, or its old name on Debian: /usr/lib/dovecot/deliver."""
     if len(word.split()) != 1:  # a script, not a path
         return False
     name = os.path.basename(word)
@@ -64,25 +64,25 @@ def _is_lda(word: str) -> bool:
 
 
 def _has_e(words: Sequence[str]) -> bool:
-    """Whether -e is among the options, alone or in a cluster (-ke), and not the argument of an option."""
+    """Whether -e is an option, alone or in a cluster (-ke), and not the argument of an option."""
     rest = iter(words)
     for word in rest:
         if word == "--" or _END_OF_COMMAND.match(word):
             return False
         if not word.startswith("-"):
             continue
-        for place, letter in enumerate(word[1:], 1):
+        for index, letter in enumerate(word[1:], 1):
             if letter == "e":
                 return True
             if letter in _LDA_OPTIONS_WITH_ARGUMENT:
-                if place == len(word) - 1:
+                if index == len(word) - 1:
                     next(rest, None)
                 break
     return False
 
 
 def _script(word: str) -> list[str]:
-    """Return the words of a shell script; separators of commands are words, too."""
+    """Return the words of a shell script, including the separators of commands."""
     lexer = shlex.shlex(word, posix=True, punctuation_chars="|;&()<>\n")
     lexer.whitespace = " \t\r"
     lexer.whitespace_split = True

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from tui_popretr.config import choices, values
 from tui_popretr.config.addresses import mail_address, server_address
 from tui_popretr.config.choices import Eol
-from tui_popretr.config.command import doubts
+from tui_popretr.config.command import command_warnings
 from tui_popretr.config.directory import Directory, DirectorySettings, read_directory
 from tui_popretr.config.login import read_password, read_username
 from tui_popretr.config.model import (
@@ -39,7 +39,7 @@ _SHORT_TIMEOUT = f"timeout is under {_SHORTEST_TIMEOUT:g} s (a bare number is mi
 
 
 class Local(NamedTuple):
-    """What all clients share on the delivering side."""
+    """The settings of delivery that all clients share."""
 
     resolver: PathResolver
     directory: Directory
@@ -60,7 +60,7 @@ def read_local(whole: Section, resolver: PathResolver) -> Local:
 def read_destination(client: Section, recip: str | None, local: Local) -> Destination | None:
     """Return the destination of a client; None, with an error reported, if there is none.
 
-    `recip` is None if it has been reported as missing or wrong; everything that does not depend on it is still checked.
+    `recip` is None if it is missing or wrong, which has been reported; all that does not depend on it is still checked.
     """
     eol = client.value(EOL)
     named = (
@@ -123,9 +123,9 @@ def _recipients(client: Section, recip: str, local: Local) -> tuple[str, ...]:
 
 
 def _check_smtp(section: Section, found: SmtpDestination) -> None:
-    """Report what does not go together."""
+    """Report settings that contradict each other."""
     if found.socket_path and not found.lmtp and not section.uncertain("lmtp"):
-        section.error("a socket is spoken to in LMTP: add <lmtp>Y</lmtp>")
+        section.error("a socket needs LMTP: add <lmtp>Y</lmtp>")
     if found.username and not found.password and not section.uncertain("password"):
         section.error("<username> needs a <password>")
     elif found.password and not found.username and not section.uncertain("username"):
@@ -159,8 +159,8 @@ def _read_command(client: Section, recip: str | None, eol: Eol | None) -> _Found
     found = section.read(CommandDestination)
     if found.timeout < _SHORTEST_TIMEOUT:
         section.warning(_SHORT_TIMEOUT, section.place_of("timeout"))
-    for doubt in doubts(found.argv or ()):
-        section.warning(doubt, section.place_of("command"))
+    for warning in command_warnings(found.argv or ()):
+        section.warning(warning, section.place_of("command"))
     argv = tuple(word.replace("%U%", recip or "") for word in found.argv or ())
     return "mda", section.place, replace(found, argv=argv, eol=eol or found.eol)
 
@@ -188,7 +188,7 @@ def _mailbox(client: Section, recip: str, eol: Eol | None, local: Local, store: 
         hint = did_you_mean(recip, local.directory.users or ())
         client.error(f"recip {quote(recip)} is not in the directory's users{hint}", client.place_of("recip"))
         return None
-    # the users file's spelling, so that whoever reads the mailbox finds it under the name they know
+    # The name as the users file writes it: the programs that read the mailbox use that name.
     owner = _owner(client, user.name, local)
     mailbox = MaildirDestination(store.maildir(user.name), user.name, eol or store.eol, owner, store.modes)
     _check_encoding(client, mailbox, client.place)
@@ -205,7 +205,7 @@ def _modes(section: Section) -> Modes:
 
 
 def _check_encoding(client: Section, destination: Destination, place: Position) -> None:
-    """Report a path that is not text: the journal keeps the paths of what it delivers as text."""
+    """Report a path that is not UTF-8: the journal stores the paths of deliveries as text."""
     paths: tuple[str | None, ...] = ()
     match destination:
         case MaildirDestination(path) | FolderDestination(path):
@@ -228,7 +228,7 @@ def _eol_without_effect(client: Section, eol: Eol | None, destination: str) -> N
 
 
 def _owner(client: Section, recip: str | None, local: Local) -> str | None:
-    """Return the system user who gets the files, None where they belong to the process."""
+    """Return the system user that the files are given to; None if they belong to the user of the process."""
     if local.virtual_users:
         return None
     place = client.place_of("recip")

@@ -18,13 +18,13 @@ from tui_popretr.hosts import InvalidHostName, ascii_host, host_key
 from tui_popretr.secret import Secret
 
 SINK = "."
-_LARGEST = 64 * 1024**2
-_HINTS = 20  # so many unknown members are told with what was probably meant
+_MAX_SIZE = 64 * 1024**2
+_HINTS = 20  # the number of unknown members that get a suggestion
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
 
 
 class User(NamedTuple):
-    """A local user: the name as its file writes it, and the password exactly as it stands there."""
+    """A local user: the name as in the file, and the unchanged password."""
 
     name: str
     password: Secret | None
@@ -47,21 +47,21 @@ class Directory:
     """Local domains, users and aliases. Names are compared without regard to case."""
 
     domains: frozenset[str] = frozenset()
-    users: Mapping[str, User] | None = None  # by lower-case name; None: no users file, any recip will do
+    users: Mapping[str, User] | None = None  # by lower-case name; None: no users file, any recip is accepted
     aliases: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # by lower-case name or address
 
     def user(self, name: str) -> User | None:
-        """Return the user of that name; where there is no users file, every name is one."""
+        """Return the user of that name. Without a users file every name is a user."""
         if self.users is None:
             return User(name, None)
         return self.users.get(name.lower())
 
     def expand(self, recip: str) -> tuple[str, ...]:
-        """Return the addresses that a recip stands for, in the order of the aliases file and each once.
+        """Return the addresses that a recip stands for, each once, in the order of the aliases file.
 
-        Only a recip in one of the local domains is expanded; the most specific alias counts: the full address, then the
-        part before the @. A member without a domain gets that of the address it came from. Nothing remains of a recip
-        that leads only to the sink.
+        Only a recip in one of the local domains is expanded, by the most specific alias: the full address, then the
+        part before the @. A member without a domain gets the domain of the expanded address. The result is empty if
+        the recip leads only to the sink.
         """
         found: dict[str, str] = {}
         reached: set[str] = set()
@@ -77,9 +77,9 @@ class Directory:
         return tuple(found.values())
 
     def alias_of(self, address: str, parent: str = "") -> str | None:
-        """Return the key of the alias that counts for an address, None where it is a plain recipient.
+        """Return the key of the alias that applies to an address; None if no alias does.
 
-        `parent` is the alias whose member the address is: a user in the alias of the same name is the user's mailbox.
+        `parent` is the alias that contains the address: a user in the alias of the same name is the user's mailbox.
         """
         local, at, domain = _parts(address)
         if not at or domain not in self.domains:
@@ -89,7 +89,7 @@ class Directory:
         return next((key for key in (f"{local}@{domain}", local) if key in self.aliases), None)
 
     def lacks(self, address: str) -> bool:
-        """Whether an address in a local domain is neither a user's nor an alias; without a users file nobody knows."""
+        """Whether an address in a local domain is neither a user nor an alias; False without a users file."""
         local, _, domain = _parts(address)
         if self.users is None or domain not in self.domains:
             return False
@@ -102,10 +102,10 @@ class Directory:
 
 
 def read_directory(domains: str | None, users: str | None, aliases: str | None, report: Report) -> Directory:
-    """Read the files named (absolute paths; None: there is no such file) and report what is wrong with them.
+    """Read the files (absolute paths; None: no such file) and report their mistakes.
 
-    A file that cannot be read is an error at its line 1. Consequences of an error are not reported: after one in
-    `users` every name counts as a user, and after one in `aliases` or `domains` no alias is checked.
+    A file that cannot be read is an error at its line 1. Consequences of an error are not reported: after an error in
+    `users` every name is accepted as a user, and after an error in `aliases` or `domains` no alias is checked.
     """
     known_users = None if users is None else _users(users, report)
     known_domains = _domains(domains, report) if domains else frozenset()
@@ -121,7 +121,7 @@ def read_directory(domains: str | None, users: str | None, aliases: str | None, 
 
 
 def _failed(path: str, report: Report) -> bool:
-    """Whether an error was found in a file."""
+    """Whether a file has an error."""
     return report.has_error_between(Position(path), Position(path, sys.maxsize))
 
 
@@ -160,7 +160,7 @@ def _aliases(path: str, report: Report) -> dict[str, tuple[tuple[str, ...], Posi
         elif name == SINK or bad:
             report.error(place, f"{quote(bad[0] if bad else name)} is neither a name nor an address")
         elif SINK in members and len(members) > 1:
-            report.error(place, "the sink . stands alone in an alias")
+            report.error(place, "the sink . cannot be combined with other members of an alias")
         elif (key := _key(name)) in aliases:
             earlier = aliases[key][1].line
             report.error(place, f"the alias {quote(name)} is defined a second time; see line {earlier}")
@@ -197,7 +197,7 @@ def _key(name: str) -> str:
 def _entries(path: str, report: Report) -> Iterator[tuple[Position, str]]:
     """Yield the lines that are neither blank nor a comment, without their line ends."""
     try:
-        data = read_whole(path, _LARGEST).data
+        data = read_whole(path, _MAX_SIZE).data
     except (OSError, ValueError) as error:
         reason = describe_os_error(error) if isinstance(error, OSError) else "not a path"
         report.error(Position(path), f"cannot be read: {reason}")
@@ -214,7 +214,7 @@ def _entries(path: str, report: Report) -> Iterator[tuple[Position, str]]:
 
 
 def _check_aliases(directory: Directory, places: Mapping[str, Position], report: Report) -> None:
-    """Report loops, aliases without effect and members that nobody knows, each at the alias in question."""
+    """Report loops, aliases without effect and unknown members, each at its alias."""
     if places and not directory.domains:
         first = min(places.values(), key=lambda place: place.line)
         report.warning(first, "aliases apply only to addresses in local domains, and no domain is given")
@@ -235,31 +235,31 @@ def _check_aliases(directory: Directory, places: Mapping[str, Position], report:
                     unknown[place, member] = None
     for loop in finder.loops.values():
         start = loop.index(min(loop, key=lambda alias: places[alias].line))
-        way = [*loop[start:], *loop[: start + 1]]
-        report.error(places[way[0]], f"the alias leads back to itself: {' -> '.join(way)}")
+        path = [*loop[start:], *loop[: start + 1]]
+        report.error(places[path[0]], f"the alias leads back to itself: {' -> '.join(path)}")
     for number, (place, member) in enumerate(unknown):
-        # Looking for what is near takes its time among many users.
+        # A search for similar names is slow with many users.
         hint = did_you_mean(member.partition("@")[0], directory.users or ()) if number < _HINTS else ""
         report.warning(place, f"{quote(member)} is neither a local user nor an alias{hint}")
 
 
 def _representatives(directory: Directory) -> list[str]:
-    """Return a local domain without aliases of full addresses, since those are alike; all where there is none.
+    """Return one local domain without aliases of full addresses, or all domains if there is none.
 
-    What is otherwise in the other domains begins at one of those aliases.
+    All such domains have the same loops and members. Differences in the others begin at an alias of a full address.
     """
     special = {key.partition("@")[2] for key in directory.aliases}
     return sorted(directory.domains - special)[:1] or sorted(directory.domains)
 
 
 class _LoopFinder:
-    """Follows every way through the aliases; an alias met again on its own way is a loop."""
+    """Follows all paths through the aliases; an alias that occurs twice on a path is a loop."""
 
     def __init__(self, directory: Directory) -> None:
-        self.loops: dict[frozenset[str], list[str]] = {}  # each loop once, as the aliases on it
+        self.loops: dict[frozenset[str], list[str]] = {}  # by its aliases, so that each loop is found once
         self._directory = directory
         self._finished: set[str] = set()
-        self._trail: dict[str, tuple[str, Iterator[str]]] = {}  # address: its alias and the members still to follow
+        self._trail: dict[str, tuple[str, Iterator[str]]] = {}  # by address: its alias and the members that are left
 
     def follow(self, address: str) -> None:
         self._enter(address.lower(), "")

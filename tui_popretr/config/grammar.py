@@ -1,4 +1,4 @@
-"""The names a configuration may use and where, and what is said about all others."""
+"""The names that a configuration can contain, and where; and hints about all other names."""
 
 from __future__ import annotations
 
@@ -32,19 +32,19 @@ from tui_popretr.config.values import quote, suggestion
 from tui_popretr.config.xmltree import UNKNOWN, Node
 from tui_popretr.wording import plural
 
-# Mailismus's tuning knobs: accepted wherever they stand, as element or attribute
-_KNOB = re.compile(r"niobuffers|nosmtp|dotstuffing|exclusive|delay_close|class|filename_\w+|chmod_\w+|\w*bufsiz")
+# Tuning parameters of Mailismus: accepted everywhere, as element or attribute.
+_TUNING = re.compile(r"niobuffers|nosmtp|dotstuffing|exclusive|delay_close|class|filename_\w+|chmod_\w+|\w*bufsiz")
 
 
 _NONE: Mapping[str, Any] = MappingProxyType({})
 
 
 class Shape(NamedTuple):
-    """What one element may contain.
+    """What one element can contain.
 
-    `ignored` names are accepted without effect, as attribute or element; `stale` maps names that older Mailismus files
-    use to today's, and `near` those that people try to the right ones. `instead` says where text belongs that is here.
-    `settings` are the declarations of the attributes and of the elements with text.
+    ignored: names that are accepted without effect, as attribute or element. stale: present names by the names in older
+    Mailismus files. near: correct names by likely mistakes. instead: a hint about text in this element. settings: the
+    declarations of the attributes and of the elements with text.
     """
 
     attributes: frozenset[str] = frozenset()
@@ -59,7 +59,7 @@ class Shape(NamedTuple):
 
 
 def _shape(*declared: type | Setting, inner: Mapping[str, Shape] = _NONE, **more: Any) -> Shape:
-    """Return the shape of an element with these settings, and the elements `inner`, which contain more than text."""
+    """Return the shape of an element with these settings. The elements `inner` contain more than text."""
     settings = [each for one in declared for each in ([one] if isinstance(one, Setting) else settings_of(one))]
     attributes = frozenset(each.name for each in settings if not each.is_element)
     texts = {each.name: _TEXT for each in settings if each.is_element}
@@ -91,7 +91,7 @@ _CLIENT = _shape(
             ENABLED,
             SmtpDestination,
             inner=_LOGIN,
-            instead="the mail server goes into <address>, and who gets the mail is the client's recip",
+            instead="the mail server belongs in <address>, and the recipient is the client's recip",
         ),
         "mda": _shape(CommandDestination),
         "maildir": _FILES,
@@ -124,13 +124,15 @@ ROOTS: Mapping[str, Shape] = {
 
 
 def check_names(root: Node, report: Report) -> bool:
-    """Report every name that is unknown, stale, misplaced, repeated or ignored; False where the root is not ours."""
+    """Report unknown, stale, misplaced, repeated and ignored names. Return False if the root element is another."""
     shape = ROOTS.get(root.name)
     if shape is None:
-        told = f"the root element is {quote(root.name)}, but a configuration begins with <mailserver> or <pop3download>"
+        message = (
+            f"the root element is {quote(root.name)}, but a configuration begins with <mailserver> or <pop3download>"
+        )
         if root.name == "naf":
-            told += "; name the mailserver.xml that goes with this file"
-        report.error(root.place, told)
+            message += "; name the mailserver.xml that goes with this file"
+        report.error(root.place, message)
         return False
     _Checker(report, Shape(elements={root.name: shape})).run(root, shape)
     return True
@@ -146,7 +148,7 @@ class _Checker:
         self._check(root, shape)
         for (_, what), places in self._ignored.items():
             more = len(places) - 1
-            again = f" (so {plural(more, 'more time')} in this file)" if more else ""
+            again = f" (and {plural(more, 'more time')} in this file)" if more else ""
             self._report.note(places[0], f"{what} has no effect here and is ignored{again}")
 
     def _check(self, node: Node, shape: Shape) -> None:
@@ -162,18 +164,20 @@ class _Checker:
             earlier = first.setdefault(child.name, child)
             if earlier is not child and not expected.repeated:
                 self._report.error(
-                    child.place, f"<{child.name}> stands a second time in <{node.name}>; see line {earlier.place.line}"
+                    child.place, f"<{child.name}> occurs a second time in <{node.name}>; see line {earlier.place.line}"
                 )
             self._check(child, expected)
         if not shape.text and node.text.strip():
             # not shown: it may be a password in the wrong place
             instead = f"; {shape.instead}" if shape.instead else ""
-            self._report.error(node.place, f"<{node.name}> holds text, but only elements are expected in it{instead}")
+            self._report.error(
+                node.place, f"<{node.name}> contains text, but only elements are expected in it{instead}"
+            )
 
     def _unexpected(self, node: Node, shape: Shape, name: str, place: Position, *, is_attribute: bool) -> None:
         shown = quote(name)[1:-1]
         what = f"attribute {shown}" if is_attribute else f"<{shown}>"
-        if name in shape.ignored or _KNOB.fullmatch(name):
+        if name in shape.ignored or _TUNING.fullmatch(name):
             self._ignored.setdefault((node.name, what), []).append(place)
             return
         intended, hint = self._hint(node, shape, name, is_attribute=is_attribute)
@@ -186,11 +190,11 @@ class _Checker:
         self._report.error(place, f"unknown {what} in <{node.name}>{hint}")
 
     def _hint(self, node: Node, shape: Shape, name: str, *, is_attribute: bool) -> tuple[str | None, str]:
-        """Return the intended name, of this element or of the one that the hint names; and the hint."""
-        if today := shape.stale.get(name):
-            return today, f"; it is called {today} today"
-        if not is_attribute and (right := shape.near.get(name)):
-            return right, f"; did you mean '{right}'?"
+        """Return the intended name, which may be one of another element, and the hint."""
+        if present := shape.stale.get(name):
+            return present, f"; it is called {present} today"
+        if not is_attribute and (correct := shape.near.get(name)):
+            return correct, f"; did you mean '{correct}'?"
         if is_attribute and name in shape.elements:
             return name, f"; it is an element: <{name}>...</{name}>"
         if not is_attribute and name in shape.attributes:

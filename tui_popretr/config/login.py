@@ -1,4 +1,4 @@
-"""Who logs in to the server and how: the password's source and the login methods that are usable."""
+"""The login of a client: user name, source of the password, and the login methods that can be used."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ INITIAL_RESPONSE = Setting("initrsp", values.boolean, "N")
 _VARIABLE = Setting("env", values.variable_name)
 _FILE = Setting("file", values.path)
 _COMMAND = Setting("command", values.command_line)
-#: Where a password can come from other than its element's text.
+#: Sources of a password other than the text of its element.
 PASSWORD_SOURCES = (_VARIABLE, _FILE, _COMMAND)
 
-#: With these whoever listens reads the password or token off the wire, unless there is TLS.
+#: Without TLS these methods send the password or token in clear.
 CLEAR_TEXT = frozenset(
     {AuthType.USERPASS, AuthType.SASL_PLAIN, AuthType.SASL_LOGIN, AuthType.SASL_XOAUTH2, AuthType.SASL_OAUTHBEARER}
 )
@@ -35,43 +35,47 @@ class Login(NamedTuple):
     initial_response: bool
 
 
-class _Means(NamedTuple):
-    """What the configuration has for a login."""
-
-    username: bool
-    password: bool
-    tls: bool
-    certificate: bool
-
-
 def read_login(client: Section, server: Section, tls: TlsPolicy | None) -> Login:
-    """Read username, password and authtypes; report where no login method remains usable."""
+    """Read username, password and authtypes. Report login methods that cannot be used."""
     username = read_username(server)
     password = read_password(server)
     named, initial_response = _auth_types(server)
 
-    def there(element: str, value: object) -> bool:
+    def given(element: str, value: object) -> bool:
         """Whether an element has a value, or may have one because of an error that is already reported."""
         return value is not None or server.uncertain(element) or client.misplaced(element)
 
-    with_tls, with_certificate = tls is not None, tls is not None and tls.key_store is not None
-    if _tls_is_uncertain(client):
-        with_tls = with_certificate = True
-    means = _Means(there("username", username), there("password", password), with_tls, with_certificate)
-    usable, left_out = _usable(named, means)
-    if named and not server.uncertain("authtypes") and not client.misplaced("authtypes"):
-        section = server.child("authtypes")
-        place = section.place if section else server.place
-        reasons = "; ".join(f"{auth_type.value} {reason}" for auth_type, reason in left_out)
-        if not usable:
-            server.error(f"no login method remains that could be used: {reasons}", place)
-        elif left_out:
+    has_username, has_password = given("username", username), given("password", password)
+    uncertain = _tls_is_uncertain(client)
+    has_tls, has_certificate = (
+        tls is not None or uncertain,
+        uncertain or (tls is not None and tls.key_store is not None),
+    )
+
+    def missing(auth_type: AuthType) -> str:
+        """Return why a method cannot be used; empty if it can."""
+        if auth_type is AuthType.AUTO and has_certificate:
+            return ""
+        if auth_type is not AuthType.SASL_EXTERNAL:
+            return "needs a username" if not has_username else "" if has_password else "needs a password"
+        if not has_tls:
+            return "needs TLS (<ssl>) and a client certificate (kspath)"
+        return "" if has_certificate else "needs a client certificate (kspath in <ssl>)"
+
+    left_out = {each: reason for each in named if (reason := missing(each))}
+    usable = tuple(each for each in named if each not in left_out)
+    if left_out and not server.uncertain("authtypes") and not client.misplaced("authtypes"):
+        place = (server.child("authtypes") or server).place
+        reasons = "; ".join(f"{auth_type.value} {reason}" for auth_type, reason in left_out.items())
+        if usable:
             server.warning(f"a login method is left out: {reasons}", place)
+        else:
+            server.error(f"no login method can be used: {reasons}", place)
     return Login(username, password, usable, initial_response)
 
 
 def _tls_is_uncertain(client: Section) -> bool:
-    """Whether, because of an error, it is unknown if there is TLS with a client certificate."""
+    """Whether an error makes it unknown if there is TLS with a client certificate."""
     ssl = client.child("ssl")
     if client.misplaced("ssl", "kspath") or (ssl is None and client.uncertain("ssl")):
         return True
@@ -79,36 +83,13 @@ def _tls_is_uncertain(client: Section) -> bool:
 
 
 def _auth_types(server: Section) -> tuple[tuple[AuthType, ...], bool]:
-    """Return the login methods as configured, () where they are not valid, and initrsp."""
+    """Return the configured login methods, () if they are not valid, and initrsp."""
     named: tuple[AuthType, ...] = server.field(Server, "auth_types")
     section = server.child("authtypes")
     if section is None:
         return named, False
     initial_response = section.value(INITIAL_RESPONSE)
     return () if section.has_errors else named, initial_response
-
-
-def _usable(named: tuple[AuthType, ...], means: _Means) -> tuple[tuple[AuthType, ...], list[tuple[AuthType, str]]]:
-    usable: list[AuthType] = []
-    left_out: list[tuple[AuthType, str]] = []
-    for auth_type in named:
-        reason = ""
-        if auth_type is AuthType.AUTO and means.certificate:
-            pass  # where username or password are missing, the certificate is enough
-        elif auth_type is AuthType.SASL_EXTERNAL:
-            if not means.tls:
-                reason = "needs TLS (<ssl>) and a client certificate (kspath)"
-            elif not means.certificate:
-                reason = "needs a client certificate (kspath in <ssl>)"
-        elif not means.username:
-            reason = "needs a username"
-        elif not means.password:
-            reason = "needs a password"
-        if reason:
-            left_out.append((auth_type, reason))
-        else:
-            usable.append(auth_type)
-    return tuple(usable), left_out
 
 
 def read_username(owner: Section) -> str | None:
@@ -118,7 +99,7 @@ def read_username(owner: Section) -> str | None:
 
 
 def read_password(owner: Section) -> PasswordSource | None:
-    """Return where the password in <password> comes from, None where there is none."""
+    """Return the source of the password in <password>; None if there is none."""
     section = owner.child("password")
     if section is None:
         return None
@@ -145,7 +126,7 @@ def read_password(owner: Section) -> PasswordSource | None:
 
 
 def _credential(section: Section) -> Callable[[str], str]:
-    """Return a parser of paths of secrets: a bare name is one of systemd's credentials where there are any."""
+    """Return a parser of paths of secrets. With systemd's credentials, a bare file name is one of them."""
     folder = section.context.environ.get("CREDENTIALS_DIRECTORY")
 
     def parse(text: str) -> str:

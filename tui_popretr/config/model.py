@@ -19,7 +19,7 @@ from tui_popretr.secret import Secret
 
 @dataclass(frozen=True, slots=True)
 class Paths:
-    """The %DIR..% folders, absolute, and what stands for the machine and the product in texts."""
+    """The %DIR..% folders, absolute, and the names of the machine and the program."""
 
     top: str
     config: str
@@ -33,7 +33,7 @@ class Paths:
 
 @dataclass(frozen=True, slots=True)
 class LogSettings:
-    """One log file. `path` still holds the time tokens (%DT% %Y% ...); the %DIR..% ones are already replaced."""
+    """One log file. `path` has its time tokens (%DT% %Y% ...), but no folder tokens."""
 
     path: str  # or "%stdout%" / "%stderr%"
     rotation: Rotation = setting("rot", choices.rotation, "never")
@@ -45,7 +45,7 @@ class LogSettings:
 
 @dataclass(frozen=True, slots=True)
 class Literal:
-    """The secret stands in the configuration."""
+    """The secret is in the configuration."""
 
     secret: Secret
 
@@ -66,7 +66,7 @@ class FromFile:
 
 @dataclass(frozen=True, slots=True)
 class FromCommand:
-    """The secret is the first line a command prints, run at each session, no shell."""
+    """The secret is the first line of the output of a command, which runs at each session, without a shell."""
 
     argv: tuple[str, ...] = field(repr=False)  # it may hold something private
     timeout: float = 60.0
@@ -142,7 +142,7 @@ class Server:
 
     @property
     def address(self) -> str:
-        """host:port for people, the host as written, with brackets round an IPv6 address."""
+        """host:port for people, the host as written, with brackets around an IPv6 address."""
         return with_port(self.written, self.port)
 
     @property
@@ -157,7 +157,7 @@ class Server:
 
     @property
     def account(self) -> str:
-        """Whose maildrop it is: the username, else the client certificate as KSPATH#ENTRY, else nothing.
+        """The username, else the client certificate as KSPATH#ENTRY, else an empty string.
 
         The journal keeps it: in another form, every message of the account would be new.
         """
@@ -190,7 +190,7 @@ class MessageStore:
 
 @dataclass(frozen=True, slots=True)
 class MaildirDestination:
-    """Deliver into a Maildir: RECIP's in the message store, or any other."""
+    """Deliver into a Maildir, in the message store or elsewhere."""
 
     path: str  # the Maildir itself, absolute, %U% replaced
     mailbox: str | None = None  # RECIP where it is the message store's; None: a <maildir> of the client's own
@@ -201,7 +201,7 @@ class MaildirDestination:
 
 @dataclass(frozen=True, slots=True)
 class FolderDestination:
-    """Deliver as one file a message."""
+    """Deliver into a folder, one file for each message."""
 
     path: str  # absolute, %U% replaced
     eol: Eol = Eol.CRLF
@@ -211,7 +211,7 @@ class FolderDestination:
 
 @dataclass(frozen=True, slots=True)
 class SmtpDestination:
-    """Hand the message to an SMTP or LMTP server."""
+    """Deliver to an SMTP or LMTP server."""
 
     sender: str = field(metadata=required("<sender>", mail_address))
     recipients: tuple[str, ...]  # aliases expanded
@@ -244,7 +244,7 @@ class SmtpDestination:
 
     @property
     def implicit_tls(self) -> bool:
-        """Whether TLS begins with the first byte: that is what port 465 is for (RFC 8314 §3.3)."""
+        """Whether TLS begins with the first byte, as on port 465 (RFC 8314 §3.3)."""
         return self.port == 465 and self.socket_path is None and not self.lmtp
 
     @property
@@ -260,7 +260,7 @@ class SmtpDestination:
 
 @dataclass(frozen=True, slots=True)
 class CommandDestination:
-    """Hand the message to a command on its standard input."""
+    """Deliver to the standard input of a command."""
 
     argv: tuple[str, ...] = field(metadata=required("command", values.command_line))
     timeout: float = setting("timeout", values.positive_duration, "5m")
@@ -322,7 +322,7 @@ class ClientSettings:
 
 @dataclass(frozen=True, slots=True)
 class Concurrency:
-    """How many sessions may run at once."""
+    """Limits for the number of sessions at the same time."""
 
     total: int = setting("total", values.count(1), "64")
     per_server: int = setting("perserver", values.count(1), "8")
@@ -353,6 +353,6 @@ class Settings:
         return frozenset(source.name for source in sources if isinstance(source, FromEnvironment))
 
     def at_once(self) -> Settings:
-        """Return these settings for a single run: every client one time, without waiting (--once)."""
+        """Return these settings for --once: each client runs once, without a delay."""
         clients = tuple(replace(client, frequency=0.0, runs=1) for client in self.clients)
         return replace(self, delay_start=0.0, clients=clients)

@@ -1,4 +1,4 @@
-"""naf.xml: where Mailismus's framework says which folders there are. Of all it holds, only `dirpaths` matters here."""
+"""naf.xml, the file of Mailismus's framework. Only its `dirpaths` are used."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ _LARGEST = 16 * 1024**2
 
 
 def beside(path: str) -> str | None:
-    """Return the naf.xml in the folder of a configuration, None where there is none."""
+    """Return the naf.xml in the folder of a configuration; None if there is none."""
     found = os.path.join(os.path.dirname(os.path.realpath(path)), NAME)
     return found if os.path.lexists(found) else None
 
 
 def read_naf(path: str, context: Context) -> Section | None:
-    """Return the root element of the framework's file; None where it cannot be used, which has then been reported.
+    """Return the root element of the framework's file; None, with an error reported, if it cannot be used.
 
-    That is an error, since other folders would mean another journal, and all mail would come again. What a misspelt
-    name in `dirpaths` was to say is lost on the framework as well, so it is only warned of.
+    It is an error because other folders mean another journal, so all mail would be retrieved again. A misspelt name in
+    `dirpaths` has no effect in the framework either, so it is only a warning.
     """
     report = context.report
     try:
@@ -47,5 +47,5 @@ def read_naf(path: str, context: Context) -> Section | None:
         for node in folders.node.children:
             if node.name not in FOLDERS:
                 hint = did_you_mean(node.name, FOLDERS)
-                report.warning(node.place, f"unknown {quote(node.name)} in <dirpaths> is passed over{hint}")
+                report.warning(node.place, f"unknown {quote(node.name)} in <dirpaths> is ignored{hint}")
     return section

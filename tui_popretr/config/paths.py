@@ -1,4 +1,4 @@
-"""Paths: the %DIR..% folders and their defaults, tokens, `~`, and what is relative to where."""
+"""Paths: the %DIR..% folders and their defaults, tokens, `~`, and relative paths."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _TOKEN = re.compile("%([A-Za-z]+)%")
 
 
 class PathResolver:
-    """Makes absolute paths of what a configuration says."""
+    """Makes the paths of a configuration absolute."""
 
     def __init__(self, paths: Paths, environ: Mapping[str, str]) -> None:
         self.paths = paths
@@ -45,7 +45,7 @@ class PathResolver:
         return _absolute(text, self.paths.top, self._tokens, self._environ)
 
     def log_path(self, text: str) -> str:
-        """Return the path of a log, in which the time tokens still stand; or %stdout% or %stderr%."""
+        """Return the path of a log with its time tokens; or %stdout% or %stderr%."""
         if text in STANDARD_STREAMS:
             return text
         if text.endswith("/"):
@@ -64,10 +64,10 @@ class PathResolver:
 def read_paths(
     whole: Section, naf: Section | None = None, *, environ: Mapping[str, str], var: str | None, host: str | None
 ) -> PathResolver:
-    """Read `application`, and the `dirpaths` of the configuration and, behind them, of the framework's file.
+    """Read `application`, and `dirpaths` of the configuration and of the framework's file.
 
-    `var` replaces the default of the var folder, `host` the machine's name. In each file root is relative to its own
-    default: the file's folder, or its parent where that folder is called `conf`.
+    The folders of the configuration come first. `var` replaces the default of the var folder, `host` the host name.
+    In each file, root is relative to its own default: the file's folder, or its parent if that folder is called `conf`.
     """
     system_name = host or os.uname().nodename
     names = {"SYSNAME": system_name}
@@ -79,7 +79,7 @@ def read_paths(
         product_name = application.element(PRODUCT_NAME.name, _named(names, PRODUCT_NAME.parse), product_name)
     names["PRODNAME"] = product_name
 
-    # Behind each other: what the configuration says counts before what the framework's file says.
+    # The folders of a later file replace those of an earlier one.
     sources = [(file.child("dirpaths"), _home(file)) for file in (naf, whole) if file]
     top = ""
 

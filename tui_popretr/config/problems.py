@@ -1,4 +1,4 @@
-"""What is wrong with a configuration, and where: problems are collected and told all at once."""
+"""The problems of a configuration, with their places. They are collected and reported together."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Position(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing to tell the user; str() is `FILE:LINE:COL: error: message`. The message holds no secret."""
+    """A problem for the user; str() is `FILE:LINE:COL: error: message`. The message contains no secret."""
 
     path: str
     line: int
@@ -44,7 +44,7 @@ class Problem:
 
 
 class Report:
-    """Collects the problems of one configuration, of the files it names too."""
+    """Collects the problems of a configuration and of the files that it names."""
 
     def __init__(self, main: str) -> None:
         self._main = main
@@ -69,7 +69,7 @@ class Report:
         return bool(self._errors)
 
     def has_error_between(self, first: Position, last: Position) -> bool:
-        """Whether an error lies in that stretch of a file: what follows from it need not be told as well."""
+        """Whether there is an error in that part of a file. Consequences of an error are not reported."""
         errors = self._errors.get(first.path, [])
         return bisect_left(errors, (first.line, first.column)) < bisect_right(errors, (last.line, last.column))
 

@@ -1,4 +1,4 @@
-"""Reads a configuration file: typed settings, or everything that is wrong with it, each at its place."""
+"""Reads a configuration file. The result is typed settings, or all problems with their places."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _LARGEST = 16 * 1024**2
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """What became of a configuration file. `settings` is None if and only if there is an error."""
+    """The result of reading a configuration file. `settings` is None if and only if there is an error."""
 
     settings: Settings | None
     problems: tuple[Problem, ...]  # by place
@@ -100,7 +100,7 @@ def _read_task(task: Section, path: str, resolver: PathResolver, local: Local) -
 
 
 def _read_clients(task: Section, local: Local) -> tuple[tuple[ClientSettings, ...], tuple[str, ...]]:
-    """Return the enabled clients and the ids of the others, of which only the names are checked."""
+    """Return the enabled clients, and the ids of the disabled ones. Of the latter only the names are checked."""
     group = task.child("clients")
     found: list[tuple[Section, ClientSettings]] = []
     disabled: list[str] = []

@@ -1,4 +1,4 @@
-"""Typed, reporting access to one element: every reader of settings goes through it."""
+"""Access to one element: values of the declared types, and reports of what is wrong."""
 
 from __future__ import annotations
 
@@ -28,24 +28,24 @@ class Context:
 
     report: Report
     environ: Mapping[str, str]
-    secrets: list[Position] = field(default_factory=list)  # where a secret stands in the file itself
+    secrets: list[Position] = field(default_factory=list)  # places of secrets in the file
     resolve: Callable[[str], str] = values.path  # makes a path absolute; set when the folders are known
 
 
 class Value(NamedTuple):
-    """A value as text: trimmed, environment variables replaced; "" where it was empty or wrong."""
+    """A value as text: trimmed, with environment variables replaced. Empty if it was empty or wrong."""
 
-    label: str  # how messages call it
+    label: str  # its name in messages
     text: str
     place: Position
-    literal: bool  # nothing of it came from the environment
+    literal: bool  # without environment variables
 
 
 class Section:
     """One element.
 
-    The readers return the default where a value is absent, empty or wrong; what is wrong has then been reported at its
-    place. A lone `-` gives None where the default is None, and is an error for a setting that needs a value.
+    The methods that read a value return the default if it is absent, empty or wrong; a wrong value is reported at its
+    place. A single `-` gives None if the default is None, otherwise it is an error.
     """
 
     def __init__(self, node: Node, context: Context) -> None:
@@ -58,7 +58,7 @@ class Section:
 
     @property
     def has_errors(self) -> bool:
-        """Whether an error was found within this element: what follows from it need not be reported as well."""
+        """Whether this element has an error. Consequences of an error are not reported."""
         return self.context.report.has_error_between(self.node.place, self.node.end)
 
     def uncertain(self, *elements: str) -> bool:
@@ -83,7 +83,7 @@ class Section:
         return _misplaced(self.node, frozenset(names))
 
     def place_of(self, name: str) -> Position:
-        """Return the place of an attribute, or of this element where it is absent."""
+        """Return the place of an attribute, or of this element if it is absent."""
         found = self.node.attributes.get(name)
         return found.place if found else self.place
 
@@ -96,7 +96,7 @@ class Section:
     # --- elements ---------------------------------------------------------------------------------------------------
 
     def child(self, name: str) -> Section | None:
-        """Return the first child element of that name, None where there is none."""
+        """Return the first child element of that name; None if there is none."""
         for node in self.node.children:
             if node.name == name:
                 return Section(node, self.context)
@@ -115,7 +115,7 @@ class Section:
         return [Section(node, self.context) for node in self.node.children if node.name == name]
 
     def enabled(self) -> bool:
-        """Return the `enabled` attribute, yes where there is none."""
+        """Return the `enabled` attribute; True if there is none."""
         return bool(self.value(ENABLED))
 
     # --- values -----------------------------------------------------------------------------------------------------
@@ -182,7 +182,7 @@ class Section:
         return bool(self.value(SPACE))
 
     def secret(self, value: Value | None, text: str | None) -> Secret | None:
-        """Make a secret of a parsed value, and remember whether the file itself holds it."""
+        """Return a parsed value as a secret, and record its place if the file contains it."""
         if not value or not text:
             return None
         if value.literal:
@@ -239,7 +239,7 @@ class Section:
 
 
 def _ends_in_spaces(text: str) -> bool:
-    """Whether a text begins or ends with spaces; spaces with a line break among them are layout and do not count."""
+    """Whether a text begins or ends with spaces. Spaces with a line break among them are layout and do not count."""
     before, behind = text[: len(text) - len(text.lstrip())], text[len(text.rstrip()) :]
     return any(each and not re.search("[\r\n]", each) for each in (before, behind)) and not text.isspace()
 

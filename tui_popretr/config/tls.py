@@ -88,7 +88,7 @@ def _store(section: Section, type_setting: Setting) -> Callable[[str], str]:
 
 
 def _content(path: str) -> str | None:
-    """Return what kind of store a file holds, None where it cannot be read here."""
+    """Return the type of a key store by its content; None if the file cannot be read."""
     if not os.path.isfile(path):
         return None
     try:

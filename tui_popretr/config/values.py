@@ -1,4 +1,4 @@
-"""The value types of the configuration: each function takes trimmed text and returns a typed value or raises."""
+"""Parsers of the values of the configuration: from trimmed text to a typed value, or InvalidValueError."""
 
 from __future__ import annotations
 
@@ -29,16 +29,16 @@ LARGEST_SIZE = 2**62
 
 
 class InvalidValueError(ValueError):
-    """The text is no value of that type; str() says why in words for the user."""
+    """The text is not a value of that type; str() is the reason, for the user."""
 
 
 def quote(text: str) -> str:
-    """Return text in quotes, safe for a terminal and of bearable length."""
+    """Return text in quotes, safe for a terminal, and shortened."""
     return f"'{visible(text, 60)}'"
 
 
 def suggestion(name: str, known: Collection[str]) -> str | None:
-    """Return what was probably meant by a misspelt name, None when nothing is near."""
+    """Return the known name that is most similar to a misspelt one; None if there is none."""
     from difflib import get_close_matches  # only when something is wrong
 
     by_case = {candidate.casefold(): candidate for candidate in known}
@@ -47,7 +47,7 @@ def suggestion(name: str, known: Collection[str]) -> str | None:
 
 
 def did_you_mean(name: str, known: Collection[str]) -> str:
-    """Return `; did you mean 'x'?` or, where nothing is near, an empty string."""
+    """Return `; did you mean 'x'?`, or an empty string if no known name is similar."""
     near = suggestion(name, known)
     return f"; did you mean '{near}'?" if near else ""
 
@@ -90,7 +90,7 @@ def _variable(inside: str, environ: Mapping[str, str], octets: bool) -> str:
 
 
 def is_unicode(text: str) -> bool:
-    """Whether text is that: Python gives names of files and variables that are not UTF-8 lone surrogates."""
+    """Whether text has no lone surrogates, which Python uses in names and variables that are not UTF-8."""
     return _SURROGATE.search(text) is None
 
 
@@ -184,7 +184,7 @@ def file_mode(text: str) -> int:
 
 
 def folder_mode(text: str) -> int:
-    """Permissions of a folder, in octal: all rights for the owner, and perhaps setgid (2000)."""
+    """Permissions of a folder, in octal: all rights for the owner; setgid (2000) is allowed."""
     mode = _mode(text, "0770 or 02770")
     if mode & ~0o2777:
         raise InvalidValueError(f"{quote(text)} has the setuid or the sticky bit; only setgid is allowed, as in 02770")
@@ -259,7 +259,7 @@ def file_name(longest: int) -> Callable[[str], str]:
 
     def parse(text: str) -> str:
         if "/" in text:
-            raise InvalidValueError(f"{quote(text)} has a / in it, which is not allowed")
+            raise InvalidValueError(f"{quote(text)} contains a /, which is not allowed")
         if _CONTROL.search(text):
             raise InvalidValueError("a line break or another control character is not allowed in it")
         if text in {".", ".."}:
@@ -290,7 +290,7 @@ def header_comment(text: str) -> str:
 
 
 def fingerprint(text: str) -> str:
-    """A SHA-256 fingerprint, with or without colons and the name in front as openssl writes it.
+    """A SHA-256 fingerprint, with or without colons and the prefix that openssl writes.
 
     Returns 64 lower-case hex digits.
     """
@@ -315,7 +315,7 @@ def variable_name(text: str) -> str:
 
 
 def command_line(text: str) -> tuple[str, ...]:
-    """Split a command as a shell would, without any other meaning of a shell. The message does not show it."""
+    """Split a command into words as a shell does. The message does not show it."""
     try:
         argv = shlex.split(text)
     except ValueError as error:

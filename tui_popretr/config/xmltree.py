@@ -1,4 +1,4 @@
-"""XML into a tree that remembers the place of every element and attribute; DTDs and entities are refused."""
+"""Parses XML into a tree with the place of each element and attribute. DTDs and entities are refused."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from tui_popretr.config.problems import Position
 
 _ATTRIBUTE = re.compile(rb"""\s+([^\s=/>]+)\s*=\s*(?:"[^"]*"|'[^']*')""")
 _TAG_NAME = re.compile(rb"<[^\s/>]+")
-# the namespace that the prefix xml: always stands for
+# the namespace of the prefix xml:
 _XML = "{http://www.w3.org/XML/1998/namespace}"
 _NEWLINE = re.compile("\r\n|\r|\n")
 
 
-#: In Node.intended: there is an unknown element that resembles no known one, so it may be any of those expected there.
+#: In Node.intended: an unknown element resembles no known one, so any of the expected elements may be intended.
 UNKNOWN = "*"
 
 
 class MalformedXmlError(Exception):
-    """The file is not XML that is accepted here; `place` is where that shows."""
+    """The file is not accepted as XML; `place` is the position of the error."""
 
     def __init__(self, place: Position, message: str) -> None:
         super().__init__(message)
@@ -54,7 +54,7 @@ class Node:
 
 
 def parse(data: bytes, path: str) -> Node:
-    """Return the root element. Raises MalformedXmlError: for a DTD, entities and external references as well."""
+    """Return the root element. Raises MalformedXmlError, also for a DTD, entities and external references."""
     return _Builder(data, path).run()
 
 
@@ -118,7 +118,7 @@ class _Builder:
         return Position(self._path, expat.CurrentLineNumber, expat.CurrentColumnNumber + 1)
 
     def _attribute_places(self, tag: Position) -> dict[str, Position]:
-        """Find the attributes in the source: expat tells only where the tag begins. {} in UTF-16."""
+        """Find the attributes in the source, since expat reports only the place of the tag. {} in UTF-16."""
         start = self._parser.parser.CurrentByteIndex
         name = _TAG_NAME.match(self._data, start)
         places: dict[str, Position] = {}
@@ -155,7 +155,7 @@ _HINTED = {
 
 
 def _advance(place: Position, text: str) -> Position:
-    """Return the place behind `text` that begins at `place`."""
+    """Return the place after `text` that begins at `place`."""
     lines = _NEWLINE.split(text)
     if len(lines) == 1:
         return Position(place.path, place.line, place.column + len(text))

@@ -279,7 +279,7 @@ def test_all_that_is_missing_is_named_at_once(tmp_path: Path) -> None:
     ("more", "words"),
     [
         (("--freq", "often"), "--freq: 'often' is not a time"),
-        (("--id", "a/b"), "--id: 'a/b' has a / in it"),
+        (("--id", "a/b"), "--id: 'a/b' contains a /"),
         (("--recip", ".."), "--recip: it cannot be '..'"),
         (("--user", " "), "--user: an answer is needed"),
         (("--user", "a\x1b[0m"), "--user: it contains a character that is not allowed there"),
