@@ -227,7 +227,7 @@ def test_a_password_that_others_can_read_is_a_warning(tmp_path: Path) -> None:
     path.chmod(0o644)
     (problem,) = load(str(path), environ={}).problems
     assert problem.severity is Severity.WARNING
-    assert "others may read the file; run chmod 600 rc.xml" in problem.message
+    assert "other users can read it; run chmod 600 rc.xml" in problem.message
     assert (problem.line, problem.column) == (2, 82)
     path.chmod(0o640)
     assert load(str(path), environ={}).problems == ()

@@ -23,7 +23,9 @@ def command_warnings(argv: Sequence[str]) -> Iterator[str]:
     """Yield the warnings about a command."""
     for word in argv:
         if _SHELL_SYNTAX.match(word):
-            yield f"no shell runs the command, so {quote(word)} is a plain argument; write sh -c '...' around the command"
+            yield (
+                f"no shell runs the command, so {quote(word)} is a plain argument; write sh -c '...' around the command"
+            )
         elif word in _FETCHMAIL_PLACEHOLDERS:
             yield f"{quote(word)} has no meaning here; %U% is the recip"
     if _loses_mail(argv):
