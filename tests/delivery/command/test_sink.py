@@ -203,7 +203,7 @@ def test_a_command_that_runs_is_interrupted(how: str, tmp_path: Path, lifeline: 
 def test_an_interruption_holds_until_the_next_make_ready(tmp_path: Path) -> None:
     with handing(taking(tmp_path / "mbox"), tmp_path) as hand:
         hand.sink.interrupt()
-        with pytest.raises(CommandDeferred, match="nothing is handed to sh any more"):
+        with pytest.raises(CommandDeferred, match="nothing more is sent to sh"):
             hand.send()
         hand.sink.make_ready(0)
         hand.send()

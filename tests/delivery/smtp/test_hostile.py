@@ -172,7 +172,7 @@ def test_a_resolver_that_is_dead(monkeypatch: pytest.MonkeyPatch) -> None:
             assert asked.wait(PATIENCE)
             sender.sink.interrupt()
             wait_for(lambda: ends, "the end of the call")
-        assert "the session is being ended" in str(ends[0])
+        assert "the session is ending" in str(ends[0])
         short = replace(DEADLINES, connect=0.2)
         failure(SmtpServerUnreachable, r"resolver did not answer within 0\.2 s", destination(25), None, deadlines=short)
     finally:
@@ -205,7 +205,7 @@ def test_a_host_that_swallows_everything() -> None:
             sender.sink.interrupt()
             wait_for(lambda: ends, "the end of the call")
         assert isinstance(ends[0], SmtpTemporaryFailure)
-        assert "the session is being ended" in str(ends[0])
+        assert "the session is ending" in str(ends[0])
         assert time.monotonic() - started < DEADLINES.connect, "no deadline passed"
     finally:
         for each in (listener, *clients):

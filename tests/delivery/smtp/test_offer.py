@@ -220,7 +220,7 @@ def test_an_offer_that_hangs_can_be_ended(step: str, end: str) -> None:
             getattr(sender.sink, end)()
             wait_for(lambda: ends, "the end of the offer")
         assert ends == [None]
-        with pytest.raises(SmtpTemporaryFailure, match="because the session is being ended"):
+        with pytest.raises(SmtpTemporaryFailure, match="because the session is ending"):
             draft.publish()
         draft.abort()
     assert receiver.mails == []

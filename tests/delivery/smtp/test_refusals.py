@@ -134,9 +134,9 @@ def test_silent_and_interrupted(step: str) -> None:
             sender.sink.interrupt()
             wait_for(lambda: ends, "the end of the call")
         assert isinstance(ends[0], SmtpTemporaryFailure)
-        assert "was broken off, because the session is being ended" in str(ends[0])
+        assert "was broken off, because the session is ending" in str(ends[0])
         assert ("get it twice" in str(ends[0])) == (step == "DOT")
-        with pytest.raises(SmtpTemporaryFailure, match="nothing is handed to the SMTP server"):
+        with pytest.raises(SmtpTemporaryFailure, match="nothing more is sent to the SMTP server"):
             sender.send()
         sender.sink.make_ready(0)
         sender.send()

@@ -180,7 +180,7 @@ def test_after_close_there_is_no_new_connection() -> None:
     with receiving() as receiver, sending(receiver.destination()) as sender:
         sender.send()
         sender.sink.close()
-        with pytest.raises(SmtpTemporaryFailure, match="the session is being ended"):
+        with pytest.raises(SmtpTemporaryFailure, match="the session is ending"):
             sender.send()
         with pytest.raises(SmtpTemporaryFailure):
             sender.sink.make_ready(0)

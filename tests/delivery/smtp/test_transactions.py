@@ -135,7 +135,7 @@ def test_a_later_transaction_that_is_ended_from_outside(step: str, end: str) -> 
         (problem,) = ends
         assert isinstance(problem, PartlyAccepted)
         assert problem.accepted == (A,)
-        assert "because the session is being ended" in str(problem)
+        assert "because the session is ending" in str(problem)
         assert (f"so {B} may have it" in str(problem)) == (step == "DOT")
 
 

@@ -1,4 +1,4 @@
-"""What a command's end means for the message: accepted, put off or refused; and in which words that is told."""
+"""The exit status of a command: whether the message is accepted, deferred or refused, and the text for it."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from tui_popretr.delivery.command.run import CommandEnd
 from tui_popretr.errors import CommandDeferred, CommandFailed
 from tui_popretr.text import visible
 
-#: Characters of what the command said that are in an error and in the audit line, and lines of it that are in the
-#: transcript: the last ones.
+#: Output of the command that is shown: the last characters in an error and in the audit line, the last lines in the
+#: transcript.
 SHOWN: Final = 512
 LINES: Final = 40
 
 _TEMPORARY: Final = 75
-#: sysexits(3), and the two of shells and env(1).
+#: From sysexits(3); 126 and 127 are of shells and env(1).
 _MEANINGS: Final = {
     64: "it was called wrongly",
     65: "it finds the message faulty",
@@ -39,10 +39,10 @@ _MEANINGS: Final = {
 
 
 def raise_for_exit_code(name: str, end: CommandEnd, timeout: float, *, interrupted: bool) -> None:
-    """Raise the error for an end that is not that of an accepted message: CommandFailed or CommandDeferred.
+    """Raise CommandFailed or CommandDeferred unless the message was accepted.
 
-    Only the exit code counts: a command may have enough before it has read the whole message, or accept it in the
-    moment in which it is told to end.
+    Only the exit code counts: a command may accept a message that it has not read completely, or that it was processing
+    when it got SIGTERM.
     """
     if end.code == 0:
         return
@@ -59,7 +59,7 @@ def raise_for_exit_code(name: str, end: CommandEnd, timeout: float, *, interrupt
 
 
 def describe_exit(end: CommandEnd) -> str:
-    """Return the end in words that follow the command's name."""
+    """Return the text for an end, to follow the command's name."""
     if end.code is None:
         return "was killed and does not end" if end.stopped else "ended, but the system did not report its exit code"
     if end.code < 0:
@@ -69,13 +69,13 @@ def describe_exit(end: CommandEnd) -> str:
 
 
 def receipt(end: CommandEnd) -> str:
-    """Return what the command said, as a field of the audit line: the semicolon, which ends a field, is escaped."""
+    """Return the output as a field of the audit line. The semicolon, which ends a field, is escaped."""
     said = _output_tail(end).replace(";", "\\x3b")
     return f"; Output={said}" if said else ""
 
 
 def lines(end: CommandEnd) -> list[str]:
-    """Return the last lines of what the command said, safe to show."""
+    """Return the last lines of the output, safe to show."""
     said = [line.strip() for line in re.split(rb"[\r\n]+", end.output)]
     return [visible(line) for line in said if line][-LINES:]
 

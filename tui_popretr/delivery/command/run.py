@@ -1,5 +1,4 @@
-"""Running a command: the message on its standard input, an end of what it says kept, and ended with its children when
-it takes too long."""
+"""Runs a command: the message on its standard input, the tail of its output kept, and a timeout."""
 
 from __future__ import annotations
 
@@ -17,16 +16,16 @@ from typing import IO, Final
 from tui_popretr.process import children
 from tui_popretr.process.children import ChildProcesses
 
-#: Octets that are kept of what a command says: the last ones, where the reason mostly is.
+#: Octets of a command's output that are kept: the last ones, which mostly contain the reason.
 KEPT: Final = 4096
-#: Seconds between SIGTERM, which lets it remove its locks, and SIGKILL.
+#: Seconds between SIGTERM, after which it can remove its locks, and SIGKILL.
 GRACE: Final = 0.5
-#: Seconds that a command that was killed may take to end: one that the system has in a dead disk's hands does not.
+#: Seconds to wait for a command after SIGKILL. One that waits for a dead disk does not end.
 _KILL_TIMEOUT: Final = 1.0
-#: How often it is looked whether a command has ended whose output somebody else still has open, seconds.
+#: Seconds between checks whether a command has ended while another process still has its output open.
 _POLL_INTERVAL: Final = 0.05
 _READ: Final = 64 * 1024
-#: What is in the pipe when a command has ended is read, but not what its children add for ever.
+#: Reads of the pipe after a command has ended. Its children may write for ever.
 _REST_READS: Final = 16
 
 
@@ -34,22 +33,21 @@ _REST_READS: Final = 16
 class CommandEnd:
     """How a command ended."""
 
-    # exit code, or the negative number of the signal that killed it. None: the system did not report it, or, with
-    # `stopped`, not even SIGKILL has ended it
+    # exit code, or the negative number of the signal that killed it; None: the system did not report it, or (with
+    # `stopped`) it did not end after SIGKILL
     code: int | None
-    output: bytes  # the last of what it said on standard output and standard error, at most KEPT octets
-    stopped: bool = False  # we have ended it, or tried to
+    output: bytes  # the tail of standard output and standard error, at most KEPT octets
+    stopped: bool = False  # we have stopped it, or tried to
 
 
 def environment(withheld: Collection[str]) -> dict[str, str]:
     """Return this process's environment for commands, without the variables `withheld`.
 
-    PATH, HOME, USER and LOGNAME, without which delivery programs cannot work, are added where they are missing, as in
-    a service.
+    PATH, HOME, USER and LOGNAME are added if they are missing, as in a service: delivery programs need them.
     """
     found = {name: value for name, value in os.environ.items() if name not in withheld}
     found.setdefault("PATH", os.defpath)
-    with suppress(KeyError):  # a user without an entry, as in some containers
+    with suppress(KeyError):  # a user without an entry in passwd, as in some containers
         user = pwd.getpwuid(os.geteuid())
         for name, value in (("HOME", user.pw_dir), ("USER", user.pw_name), ("LOGNAME", user.pw_name)):
             found.setdefault(name, value)
@@ -65,11 +63,11 @@ def run(
     timeout: float,
     stopped: Callable[[], bool],
 ) -> CommandEnd:
-    """Run a command to its end, or end it, after `timeout` seconds or when `stopped` says so. Blocking.
+    """Run a command until it ends. Stop it after `timeout` seconds, or when `stopped` returns True. Blocking.
 
-    It has a session of its own: no terminal, no signal of ours. Its children may outlive it, unless it is stopped.
-    Standard input is the file itself: whatever happens to this process, the command never takes a part for the whole.
-    Raises OSError where it cannot be started.
+    It runs in its own session, without a terminal and without our signals. Its children may outlive it, unless it is
+    stopped. Standard input is the file itself, so the command never gets an incomplete message, whatever happens to
+    this process. Raises OSError if it cannot be started.
     """
     process = running.start(argv, stdin=stdin, stderr=subprocess.STDOUT, environ=environ)
     try:
@@ -90,7 +88,7 @@ class _Run:
         self._tail = b""
         self._poll = select.poll()
         self._poll.register(self._output, select.POLLIN)
-        self._open = True  # whether anybody can still say something
+        self._open = True  # whether a process still has the output open
 
     def wait(self) -> CommandEnd:
         try:
@@ -106,7 +104,7 @@ class _Run:
     def _stop(self) -> CommandEnd:
         children.signal_group(self._process.pid, signal.SIGTERM)
         end = time.monotonic() + GRACE
-        # Who has ended has closed its output. It is not reaped before the last signal is sent.
+        # A process that has ended has closed its output. It is reaped only after the last signal.
         while self._open and time.monotonic() < end:
             self._read(end - time.monotonic())
         children.signal_group(self._process.pid, signal.SIGKILL)
@@ -115,7 +113,7 @@ class _Run:
         return CommandEnd(code, self._tail, stopped=True)
 
     def _listen(self) -> None:
-        """Take what it says; or, where it can say nothing any more, wait for its end."""
+        """Read its output, or wait for its end if the output is closed."""
         if self._open:
             self._read(_POLL_INTERVAL)
         else:
@@ -127,7 +125,7 @@ class _Run:
                 return
 
     def _read(self, patience: float) -> bool:
-        """Take what is said within so many seconds; return whether there was something."""
+        """Read the output that comes within `patience` seconds; return whether there was any."""
         if not self._poll.poll(max(0.0, patience) * 1000):
             return False
         data = os.read(self._output, _READ)

@@ -1,4 +1,4 @@
-"""Delivery to a command: it is run once for each message, one at a time."""
+"""Delivery to a command, which is run once for each message, one at a time."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ from tui_popretr.facts import Direction
 from tui_popretr.process.children import ChildProcesses
 from tui_popretr.text import visible
 
-#: Seconds that close() waits for the end of a command that is to end.
+#: Seconds that close() waits for a command.
 _CLOSE_TIMEOUT: Final = 0.8
-#: Errors of starting a command that lie in the command, with words that say more than the system's.
+#: Errors at the start that are caused by the command, with a text that says more than the system's.
 _START_ERRORS: Final = {
     errno.ENOENT: "it is not there, or the interpreter that its first line names is not",
     errno.EACCES: "it may not be executed",
@@ -39,9 +39,9 @@ _START_ERRORS: Final = {
 class CommandSink:
     """The Sink of a command, for one session.
 
-    The key names the program, and a hash of all its words: they say where the mail goes, but are nobody's business.
+    The key has the program's name and a hash of its arguments, which determine the destination and may be private.
 
-    interrupt() holds until make_ready(): every delivery fails until then. After close() there is no other.
+    After interrupt() every delivery fails until make_ready(). After close() every delivery fails.
     """
 
     remote = True
@@ -55,9 +55,9 @@ class CommandSink:
         children: ChildProcesses | None = None,
         said: Callable[[Direction, str], None] = lambda *_: None,
     ) -> None:
-        """`spool` is the folder for messages on their way; `withheld` are variables that the command does not get.
+        """`spool` is the folder for large messages; `withheld` are variables that the command does not get.
 
-        `said` is told in what thread publish() is called in, safe to show, what the transcript is to have.
+        `said` is called with lines for the transcript, safe to show, in the thread of publish().
         """
         words = "\0".join(words_of_place(destination.argv)).encode("utf-8", "surrogateescape")
         self._name = visible(destination.argv[0], 256)
@@ -73,18 +73,18 @@ class CommandSink:
         self._interrupted = threading.Event()
         self._closed = False
 
-    def open(self, record_id: int, when: datetime) -> SpoolDraft:  # noqa: ARG002 - no name is made of it
+    def open(self, record_id: int, when: datetime) -> SpoolDraft:  # noqa: ARG002 - no file name is needed
         return SpoolDraft(record_id, f"Command={self._name}", self._spool, self._deliver)
 
     def make_ready(self, octets: int) -> None:
-        """See that there is such a program, and room for the message on its way to it."""
+        """Check that the program exists, and that there is room for the message in the spool."""
         self._interrupted.clear()
         self._check_open()
         if shutil.which(self._destination.argv[0], path=self._environment["PATH"]) is None:
             raise CommandUnusable(f"cannot run {self._name}: {self._missing()}")
         Folders(self._spool, (), None).make_ready(octets)
 
-    def clean_orphans(self, known: Collection[str]) -> list[str]:  # noqa: ARG002 - what is spooled has no name
+    def clean_orphans(self, known: Collection[str]) -> list[str]:  # noqa: ARG002 - spool files have no name
         return []
 
     def interrupt(self) -> None:
@@ -104,7 +104,7 @@ class CommandSink:
 
     def _check_open(self) -> None:
         if self._closed or self._interrupted.is_set():
-            raise CommandDeferred(f"nothing is handed to {self._name} any more, because the session is being ended")
+            raise CommandDeferred(f"nothing more is sent to {self._name}, because the session is ending")
 
     def _missing(self) -> str:
         program = self._destination.argv[0]

@@ -1,4 +1,4 @@
-"""Addresses as the envelope has them, and whether they need SMTPUTF8 (RFC 6531)."""
+"""Addresses in the envelope, and whether they need SMTPUTF8 (RFC 6531)."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ _UNSENDABLE = re.compile("[\x00-\x20<>\x7f-\x9f]")
 
 
 def envelope_address(address: str) -> str:
-    """Return the address for MAIL or RCPT: a domain in another script in its ASCII form, where that is enough.
+    """Return the address for MAIL or RCPT, with the domain in its ASCII form if that is enough.
 
-    Where the part before the @ is not ASCII, the whole needs SMTPUTF8 and stays as it is. Raises ValueError where the
-    address could end its command.
+    An address with a local part that is not ASCII needs SMTPUTF8, and is not changed. Raises ValueError if the address
+    could end its command.
     """
     if _UNSENDABLE.search(address):
         raise ValueError("a space, a control character, < or > is not allowed in an address")

@@ -1,4 +1,4 @@
-"""Commands that are known beforehand: sent together where the server offers PIPELINING (RFC 2920), else one by one."""
+"""A sequence of commands: sent together if the server offers PIPELINING (RFC 2920), else one by one."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from typing import Final
 from tui_popretr.delivery.smtp.reply import SmtpReply
 from tui_popretr.delivery.smtp.wire import SmtpConnection
 
-#: Octets of commands that are sent before their answers are read, if it is more than one command: so much fits into any
-#: TCP window, so that client and server never wait for each other to read (RFC 2920 §3.1).
+#: Octets of several commands that are sent before their answers are read. They fit into any TCP window, so that client
+#: and server never wait for each other to read (RFC 2920 §3.1).
 WINDOW: Final = 4096
 
 
 class Commands:
-    """A row of commands, each sent at the latest when its answer is asked for. Blocking. Raises DeliveryFailed.
+    """Commands, each sent at the latest when its answer is read. Blocking. Raises DeliveryFailed.
 
-    The last one may be DATA, which ends a group (RFC 2920 §3.1).
+    DATA may only be the last one: it ends a group (RFC 2920 §3.1).
     """
 
     def __init__(self, wire: SmtpConnection, lines: Iterable[str], *, together: bool) -> None:
@@ -32,7 +32,7 @@ class Commands:
         return self._wire.reply(patience)
 
     def skip(self, patience: float) -> list[SmtpReply]:
-        """Send nothing more; return the answers to what has been sent."""
+        """Send nothing more; return the answers to the commands that were sent."""
         self._lines.clear()
         answers = []
         while self._wire.due:

@@ -1,4 +1,4 @@
-"""From nothing to a mail server that waits for mail: connection, greeting, EHLO or LHLO, TLS, login."""
+"""Opens a connection up to MAIL: connect, greeting, EHLO or LHLO, TLS, login."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ from tui_popretr.errors import (
 from tui_popretr.hosts import is_loopback
 from tui_popretr.secret import Secret
 
-#: Gives the password; blocking. May raise any PopretrError.
+#: Returns the password; blocking. May raise any PopretrError.
 AskPassword = Callable[[], Secret]
 
 
 @dataclass(frozen=True, slots=True)
 class Extensions:
-    """What the server can do beyond RFC 821, as far as it matters for handing over a message."""
+    """The server's extensions that matter for sending a message."""
 
     size: bool = False  # RFC 1870
-    largest: int | None = None  # octets; None: it does not say
+    largest: int | None = None  # octets; None: not announced
     eight_bit: bool = False  # RFC 6152
     utf8: bool = False  # RFC 6531
     pipelining: bool = False  # RFC 2920
@@ -53,18 +53,18 @@ class Extensions:
 
 
 def server_name(destination: SmtpDestination) -> str:
-    """Return what the server is called in texts."""
+    """Return the server's name for texts."""
     return f"the {'LMTP' if destination.lmtp else 'SMTP'} server {destination.address}"
 
 
 def new_wire(destination: SmtpDestination, client: str, said: Said, deadlines: Deadlines) -> SmtpConnection:
-    """Return a connection that is still to be opened. `client` is the name of our host."""
+    """Return a connection that is not open yet. `client` is the name of our host."""
     context = tls.context(verified=not _is_here(destination)) if destination.implicit_tls else None
     return SmtpConnection(server_name(destination), client, said, deadlines, lmtp=destination.lmtp, tls=context)
 
 
 def establish(wire: SmtpConnection, destination: SmtpDestination, password: AskPassword) -> Extensions:
-    """Take a new connection to where MAIL can be sent. Blocking. Raises DeliveryFailed."""
+    """Open a new connection up to the point where MAIL can be sent. Blocking. Raises DeliveryFailed."""
     greeting = wire.open(destination.socket_path or destination.look_up_name, destination.port)
     if not greeting.ok:
         what = f"{wire.name} takes no mail{' now' if greeting.passing else ''}: {greeting}"

@@ -1,4 +1,4 @@
-"""How long the mail server may take for what."""
+"""Timeouts for a mail server."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from typing import Final
 
 @dataclass(frozen=True, slots=True)
 class Deadlines:
-    """Seconds to wait for the server. `end` is RFC 5321's (§4.5.3.2.6); the others are shorter than its minimums.
+    """Seconds to wait for the server. `end` is from RFC 5321 §4.5.3.2.6; the others are shorter than its minimums.
 
-    A working server answers a command in seconds. A message that is not answered is sent again at the next run.
+    A working server answers a command in seconds. A message without an answer is sent again at the next run.
     """
 
-    connect: float = 30.0  # finding and reaching it, all its addresses together
+    connect: float = 30.0  # look-up and connection, for all addresses together
     handshake: float = 120.0  # of TLS
     answer: float = 120.0  # the greeting, and the answer to a command
     data: float = 120.0  # the answer to DATA
-    piece: float = 120.0  # the taking of a piece of the message
-    end: float = 600.0  # the answer to its end: without it the message is sent twice
+    piece: float = 120.0  # sending a piece of the message
+    end: float = 600.0  # the answer to the end of the message; without it the message is sent twice
     quit: float = 1.0  # the answer to QUIT, and a last answer before the server closes the connection
 
     @classmethod

@@ -1,4 +1,4 @@
-"""A message on its way to a mail server: to whom, whether 8BITMIME is needed, and how far it has come."""
+"""The Draft of a mail server: its recipients, whether it needs 8BITMIME, and the offered transaction."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from tui_popretr.mail.delivered_to import DeliveredToFilter
 
 
 class Transport(Protocol):
-    """Who hands letters over: the sink. All of it blocking."""
+    """The sending side, which is the sink. All methods are blocking."""
 
     def offer(self, envelope: Envelope) -> SmtpTransaction:
         """Send all but the end. Raises DeliveryFailed."""
         ...
 
     def complete(self, transaction: SmtpTransaction) -> str:
-        """Send the end of what was offered; return the receipt. Raises DeliveryFailed, PartlyAccepted."""
+        """Send the end of an offered message; return the receipt. Raises DeliveryFailed, PartlyAccepted."""
         ...
 
     def transfer(self, envelope: Envelope) -> str:
-        """Both, with nobody else's letter in between."""
+        """Do both, without another message in between."""
         ...
 
     def take_back(self, transaction: SmtpTransaction) -> None:
-        """See that what was offered is never completed; harmless at any time. Never raises."""
+        """Make sure that an offered message is never completed. May be called again. Never raises."""
         ...
 
 
@@ -49,7 +49,7 @@ class SmtpDraft(SpoolDraft):
     ) -> None:
         """`drop_delivered`: remove the Delivered-To fields of the header."""
         super().__init__(record_id, f"SMTP=[{', '.join(recipients)}]", spool, self._hand_over)
-        #: Who is still to get it.
+        #: Recipients that have not accepted it yet.
         self.waiting = recipients
         self._sender = sender
         self._transport = transport
@@ -82,7 +82,7 @@ class SmtpDraft(SpoolDraft):
             self._transport.take_back(offered)
         super().abort()
 
-    def _hand_over(self, message: Spool) -> str:  # noqa: ARG002 - the letter has it
+    def _hand_over(self, message: Spool) -> str:  # noqa: ARG002 - the envelope has it
         if self._problem is not None:
             raise self._problem
         if not self.waiting:

@@ -1,11 +1,11 @@
-"""A message made fit for DATA: CRLF line ends and nothing else that could pass for one, dots doubled."""
+"""Encodes a message for DATA: all line ends become CRLF, and leading dots are doubled."""
 
 from __future__ import annotations
 
 import re
 from typing import Final
 
-#: Behind the message: the line that ends it (RFC 5321 §4.1.1.4).
+#: The line that ends the message (RFC 5321 §4.1.1.4).
 END: Final = b".\r\n"
 
 _LINE_END: Final = re.compile(rb"\r\n|\r|\n")
@@ -14,15 +14,15 @@ _LINE_END: Final = re.compile(rb"\r\n|\r|\n")
 class DataEncoder:
     """Encodes one message, chunk by chunk, in constant memory.
 
-    A CR or LF on its own becomes CRLF: to some servers `LF . LF` or `CR . CR` ends a message, and what a sender put
-    behind it would be a second message that nobody checked.
+    A single CR or LF becomes CRLF: some servers end a message at `LF . LF` or `CR . CR`, and would take the text after
+    it as commands (SMTP smuggling).
     """
 
     __slots__ = ("_at_line_start", "_empty", "_held")
 
     def __init__(self) -> None:
         self._at_line_start = True
-        self._held = False  # a CR at a chunk's end: whether an LF follows is not known yet
+        self._held = False  # a CR at a chunk's end: an LF may follow
         self._empty = True
 
     def feed(self, chunk: bytes) -> bytes:
@@ -36,7 +36,7 @@ class DataEncoder:
         return self._encode(chunk)
 
     def finish(self) -> bytes:
-        """Return what is still to be sent before END: its line has to begin a line, also in a message of no octets."""
+        """Return the octets before END, which must begin a line, also in an empty message."""
         rest = b""
         if self._held:
             self._held = False

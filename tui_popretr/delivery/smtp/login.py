@@ -18,11 +18,11 @@ _LONGEST_COMMAND: Final = 253
 
 
 def log_in(wire: SmtpConnection, username: str, password: Secret, *, private: bool) -> None:
-    """Log in with the one mechanism that suits best; blocking.
+    """Log in with the best mechanism; blocking.
 
-    `private`: nobody can listen (TLS, or this machine). Then the plainest is best, because servers offer challenges
-    also for accounts whose password they know only as a hash. Raises DeliveryFailed: SmtpLoginFailed where the
-    server does not want us.
+    `private`: the connection cannot be read by others (TLS, or this machine). PLAIN is then preferred, because servers
+    offer challenges also for accounts with a hashed password, where they fail. Raises DeliveryFailed; SmtpLoginFailed
+    if the server refuses the login.
     """
     offered = wire.esmtp_features.get("auth", "").upper().split()
     mechanism = next((each for each in (_SAFE if private else _IN_CLEAR) if each in offered), None)

@@ -1,4 +1,4 @@
-"""Looking up a host in such a way that one can stop waiting: a resolver may be dead, and nothing interrupts it."""
+"""A look-up of a host that can be abandoned: getaddrinfo() cannot be interrupted when a resolver is dead."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ import threading
 from collections.abc import Sequence
 from typing import Any
 
-#: As socket.getaddrinfo() gives it.
+#: From socket.getaddrinfo().
 Address = tuple[Any, ...]
 
 
 class Lookup:
-    """One look-up, in a thread of its own, which is left behind where nobody waits for it any more."""
+    """One look-up, in a thread of its own. The thread goes on after a timeout."""
 
     def __init__(self) -> None:
         self._answers: queue.SimpleQueue[Sequence[Address] | Exception] = queue.SimpleQueue()
 
     def addresses(self, host: str, port: int, timeout: float) -> Sequence[Address]:
-        """Return the addresses, none after give_up(). Raises TimeoutError, OSError, UnicodeError (no possible name)."""
+        """Return the addresses, none after give_up(). Raises TimeoutError, OSError, UnicodeError (impossible name)."""
 
         def look_up() -> None:
             try:
@@ -37,5 +37,5 @@ class Lookup:
         return answer
 
     def give_up(self) -> None:
-        """Let addresses() return. From any thread, at any time."""
+        """Make addresses() return. From any thread, at any time."""
         self._answers.put(())

@@ -1,4 +1,4 @@
-"""What an SMTP server answers: a code and some lines of text (RFC 5321 §4.2)."""
+"""Replies of an SMTP server: a code and lines of text (RFC 5321 §4.2)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ SHOWN = 300
 
 @dataclass(frozen=True, slots=True)
 class SmtpReply:
-    """A whole reply. `lines` are as received, without the code, secrets starred out."""
+    """A complete reply. `lines` are as received, without the code, with secrets starred out."""
 
     code: int
     lines: tuple[bytes, ...]
@@ -23,7 +23,7 @@ class SmtpReply:
 
     @property
     def passing(self) -> bool:
-        """Whether a refusal may be none the next time (4yz)."""
+        """Whether a refusal is temporary (4yz)."""
         return 400 <= self.code < 500
 
     @property

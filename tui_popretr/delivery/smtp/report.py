@@ -57,7 +57,7 @@ def _refused_by_all(text: str, outcome: RecipientOutcome) -> DeliveryFailed:
 
 
 def _receipt(replies: Iterable[SmtpReply]) -> str:
-    """What the server said, as a field of the audit line: the semicolon, which ends a field, is escaped in it."""
+    """Return the replies as a field of the audit line. The semicolon, which ends a field, is escaped."""
     said = " | ".join(dict.fromkeys(map(str, replies)))
     return "; Reply=" + said[:_RECEIPT].replace(";", "\\x3b")
 

@@ -34,8 +34,8 @@ class Envelope:
     sender: str
     recipients: tuple[str, ...]
     message: Spool
-    eight_bit: bool  # whether there are octets over 127 in it
-    utf8: bool = False  # SMTPUTF8 is wanted, whatever the addresses are
+    eight_bit: bool  # it has octets over 127
+    utf8: bool = False  # use SMTPUTF8 also with ASCII addresses
 
 
 @dataclass(slots=True)

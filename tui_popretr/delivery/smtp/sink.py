@@ -31,17 +31,17 @@ from tui_popretr.secret import Secret
 #: Ports of one server that lead to the same mailboxes (RFC 5321, RFC 6409, RFC 8314).
 _MAIL_PORTS: Final = frozenset((25, 465, 587))
 
-#: Servers that offer PIPELINING and do not answer commands that are sent together, for this process.
+#: Servers, by address, that offer PIPELINING and do not answer commands that are sent together. For this process.
 _one_by_one: set[str] = set()
 
 
 class SmtpSink:
     """The Sink of a mail server, for one session.
 
-    The key names the server and the recip, not whom an alias of that name stands for: who is added to it gets the mail
-    from then on, and not all again. Ports 25, 465 and 587 count as one, so that a move to TLS forgets nothing.
+    The key has the server and the recip, not the addresses of an alias with that name: an address that is added to the
+    alias gets only new mail. The key has port 25 for 465 and 587, so that a move to TLS does not change it.
 
-    interrupt() holds until make_ready(): every call fails until then. After close() there is no new connection.
+    After interrupt() every call fails until make_ready(). After close() no connection is opened.
     """
 
     remote = True
@@ -60,10 +60,10 @@ class SmtpSink:
     ) -> None:
         """`spool` is the folder for messages too large for memory; `client` is the name of our host, for EHLO.
 
-        `deadlines`: instead of those for the destination's timeout.
+        `deadlines`: the default is made from the destination's timeout.
 
-        `password` and `said` (see wire.Said) are called in whatever thread make_ready(), offer() and publish() are in,
-        the former at most once.
+        `password` and `said` (see wire.Said) are called in the thread of make_ready(), offer() and publish();
+        `password` at most once.
         """
         port = 25 if destination.port in _MAIL_PORTS else destination.port
         where = destination.socket_path or f"{destination.host.lower()}:{port}"
@@ -82,12 +82,12 @@ class SmtpSink:
         self._where = where
         self._one_by_one = where in _one_by_one
         self._needs_reset = False
-        self._guard = threading.Lock()  # of the following, which interrupt() and close() look at
+        self._guard = threading.Lock()  # of the attributes below, which interrupt() and close() use
         self._wire: SmtpConnection | None = None
         self._interrupted = False
         self._closed = False
 
-    def open(self, record_id: int, when: datetime) -> SmtpDraft:  # noqa: ARG002 - no name is made of it
+    def open(self, record_id: int, when: datetime) -> SmtpDraft:  # noqa: ARG002 - no file name is needed
         destination = self._destination
         return SmtpDraft(
             record_id,
@@ -99,7 +99,7 @@ class SmtpSink:
         )
 
     def make_ready(self, octets: int) -> None:
-        """Connect and log in, so that nothing is asked for that nobody would take."""
+        """Connect and log in, so that no message is retrieved that cannot be sent."""
         with self._turn:
             with self._guard:
                 self._interrupted = False
@@ -111,7 +111,7 @@ class SmtpSink:
                 self._connect()
             check_size(self._name, self._extensions, octets)
 
-    def clean_orphans(self, known: Collection[str]) -> list[str]:  # noqa: ARG002 - what is spooled has no name
+    def clean_orphans(self, known: Collection[str]) -> list[str]:  # noqa: ARG002 - spool files have no name
         return []
 
     def interrupt(self) -> None:
@@ -145,9 +145,7 @@ class SmtpSink:
         wire = new_wire(self._destination, self._client, self._said, self._deadlines)
         with self._guard:
             if self._interrupted or self._closed:
-                raise SmtpTemporaryFailure(
-                    f"nothing is handed to {self._name} any more, because the session is being ended"
-                )
+                raise SmtpTemporaryFailure(f"nothing more is sent to {self._name}, because the session is ending")
             self._wire = wire
         try:
             self._extensions = establish(wire, self._destination, self._get_password)
@@ -171,14 +169,14 @@ class SmtpSink:
     # --- messages -----------------------------------------------------------------------------------------------------
 
     def transfer(self, envelope: Envelope) -> str:
-        """Hand a message over; return the receipt. Raises DeliveryFailed, PartlyAccepted."""
+        """Send a message; return the receipt. Raises DeliveryFailed, PartlyAccepted."""
         with self._turn:
             return self.complete(self.offer(envelope))
 
     def offer(self, envelope: Envelope) -> SmtpTransaction:
-        """Take a message to where only its end is missing, or all recipients have refused. Raises DeliveryFailed.
+        """Send a message without its end, unless all recipients are refused. Raises DeliveryFailed.
 
-        The connection is the transaction's from then on: whoever uses it before complete() or take_back() ends it.
+        The connection then belongs to the transaction: any other use before complete() or take_back() closes it.
         """
         with self._turn:
             while True:
@@ -199,7 +197,7 @@ class SmtpSink:
             return transaction
 
     def complete(self, transaction: SmtpTransaction) -> str:
-        """Send the end of what was offered; return the receipt. Raises DeliveryFailed, PartlyAccepted.
+        """Send the end of an offered message; return the receipt. Raises DeliveryFailed, PartlyAccepted.
 
         Recipients without an answer get the message in further transactions.
         """
@@ -238,21 +236,21 @@ class SmtpSink:
         return transaction is not None and transaction.deferred and worn
 
     def take_back(self, transaction: SmtpTransaction) -> None:
-        """Close the connection where the server waits for the end of the message: inside of DATA there is no RSET."""
+        """Close the connection if the server waits for the end of the message: there is no RSET within DATA."""
         with self._turn:
             if transaction.open and transaction.wire is self._wire:
                 self._drop()
 
     def _after_step(self, transaction: SmtpTransaction | None) -> None:
-        """See what a step has left of the connection."""
+        """Take the state of the connection after a step."""
         self._needs_reset = transaction is None or not transaction.at_rest
         offered = transaction is not None and transaction.open and not self._closed
         if self._wire is not None and self._wire.over and not offered:
             self._drop()
 
     def _begin(self, envelope: Envelope) -> tuple[SmtpTransaction, SmtpReply]:
-        """Send MAIL over the open connection, or over a new one where the server has closed that in between."""
-        if self._wire is not None and self._wire.over:  # in the middle of a message that nobody has completed
+        """Send MAIL over the open connection, or over a new one if the server has closed it meanwhile."""
+        if self._wire is not None and self._wire.over:  # in the middle of a message that was not completed
             self._drop()
         if self._wire is not None:
             try:

@@ -1,4 +1,4 @@
-"""TLS with the mail server: which certificates are believed, and why one was not."""
+"""TLS with the mail server: the context, and the errors."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ _NO_SETTING = "update it, or deliver to a mail server on this machine: no settin
 
 @lru_cache(maxsize=2)
 def context(*, verified: bool) -> ssl.SSLContext:
-    """Return the TLS context: certificate and name checked against the system's authorities, or not at all.
+    """Return the TLS context, with or without verification of certificate and name.
 
-    Not at all is for this very machine: its mail server nearly always has a certificate that it signed itself, and
-    nobody can stand between it and us.
+    Only connections to this machine are not verified: its mail server usually has a self-signed certificate, and the
+    connection cannot be intercepted.
     """
     made = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     made.minimum_version = ssl.TLSVersion.TLSv1_2
-    # Python versions differ in these two defaults; a certificate is to be judged alike by all of them.
+    # These two defaults differ between Python versions.
     made.verify_flags &= ~ssl.VERIFY_X509_STRICT
     made.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
     if verified:
@@ -34,7 +34,7 @@ def context(*, verified: bool) -> ssl.SSLContext:
 
 
 def explain(name: str, error: Exception) -> SmtpServerNotTrusted:
-    """Return the error that says in words why there is no TLS with the server called `name`."""
+    """Return the error for a failed handshake with the server called `name`."""
     if words := outdated(error):
         alert = isinstance(error, ssl.SSLError) and "_ALERT_" in (error.reason or "")
         what = "ends the TLS handshake" if alert else "is too old for a safe connection"

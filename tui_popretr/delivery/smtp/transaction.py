@@ -1,4 +1,4 @@
-"""One message handed over: MAIL, RCPT, DATA, its end, and who has accepted it (RFC 5321 §3.3, RFC 2033 §4.2)."""
+"""One transaction: MAIL, RCPT, DATA, the end, and the answers for its recipients (RFC 5321 §3.3, RFC 2033 §4.2)."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from tui_popretr.errors import (
 from tui_popretr.facts import Direction
 from tui_popretr.faultpoints import Step
 
-#: Refusals of a recipient that may be about the connection: those about a mailbox are 450.
+#: Refusals of a recipient that may concern the connection. Those that concern a mailbox are 450.
 _DEFERRED = frozenset((451, 452))
 _NEEDS_UTF8 = SmtpReply(553, (b"the address needs SMTPUTF8, which the server does not offer",))
 
 
 def check_size(name: str, extensions: Extensions, octets: int) -> None:
-    """Raise MessageRejected where the server has said that it takes no message of so many octets (RFC 1870 §6)."""
+    """Raise MessageRejected if the server has announced a smaller limit (RFC 1870 §6)."""
     if extensions.largest is not None and octets > extensions.largest:
         raise MessageRejected(
             f"{name} takes messages of at most {extensions.largest} octets, and this one has {octets}",
@@ -40,20 +40,20 @@ def check_size(name: str, extensions: Extensions, octets: int) -> None:
 class SmtpTransaction:
     """One message over one connection. Blocking.
 
-    begin() first: when the server has closed an idle connection, it shows there. Then send_data(), and end(), before
-    which the server cannot accept the message. Where DeliveryFailed is raised, nobody has it.
+    Call begin(), where an idle connection that the server has closed is noticed, then send_data(), then end(). Before
+    end() the server cannot accept the message. When DeliveryFailed is raised, it has not accepted it.
     """
 
     def __init__(self, wire: SmtpConnection, extensions: Extensions, envelope: Envelope, *, lmtp: bool) -> None:
         self.wire = wire
         self.envelope = envelope
-        #: The server waits for the rest of the message; there is no way back but to end the connection.
+        #: The server waits for the rest of the message. The only way back is to close the connection.
         self.open = False
         #: Another message can follow without RSET.
         self.at_rest = False
         #: The server has refused the sender or all recipients, whether or not it has answered the other commands.
         self.refused = False
-        #: The server has refused for now what it may accept over another connection.
+        #: A temporary refusal: the server may accept the message over another connection.
         self.deferred = False
         self._extensions = extensions
         self._lmtp = lmtp
@@ -66,9 +66,9 @@ class SmtpTransaction:
         self._held = b""
 
     def begin(self) -> SmtpReply:
-        """Send MAIL and return the answer. Raises DeliveryFailed; MessageRejected where the message is too large.
+        """Send MAIL and return the answer. Raises DeliveryFailed; MessageRejected if the message is too large.
 
-        A server that offers PIPELINING gets RCPT and DATA with it.
+        With PIPELINING, RCPT and DATA are sent with it.
         """
         envelope, offered = self.envelope, self._extensions
         octets = envelope.message.octets
@@ -79,7 +79,7 @@ class SmtpTransaction:
         self._utf8 = utf8 = offered.utf8 and (envelope.utf8 or not in_ascii)
         if not sender.isascii() and not utf8:
             raise SmtpServerRefused(f"{self.wire.name} does not offer SMTPUTF8, which the sender {sender} needs")
-        # An answer to MAIL stands behind all that follows: without SMTPUTF8 everything is ASCII.
+        # The commands that follow have the encoding of MAIL: without SMTPUTF8 they are ASCII.
         self.wire.command_encoding = "utf-8" if utf8 else "ascii"
         options = ""
         if offered.size:
@@ -96,7 +96,7 @@ class SmtpTransaction:
         return self._commands.answer(self.wire.deadlines.answer)
 
     def send_data(self, answer: SmtpReply) -> None:
-        """Send the rest but for the end, `answer` being begin()'s. Raises DeliveryFailed."""
+        """Send the rest without the end. `answer` is from begin(). Raises DeliveryFailed."""
         if not answer.ok:
             self.deferred = answer.passing
             self._abort_pipeline()
@@ -111,13 +111,13 @@ class SmtpTransaction:
                 raise
             self._cut_short, self._willing = True, []
             return
-        self.wire.over = True  # whatever is said now, the server takes for a part of the message
+        self.wire.over = True  # the server takes everything from here on for the message
         self._send_most()
         self.open = True
         faultpoints.reached(Step.DATA_SENT)
 
     def end(self) -> Result:
-        """Send the end, if a recipient waits for it; return the result of the transaction. Raises DeliveryFailed."""
+        """Send the end if a recipient was accepted; return the result. Raises DeliveryFailed."""
         if self._willing:
             self._finish(self._outcome)
         could_use_utf8 = self._extensions.utf8 and not self._utf8
@@ -158,20 +158,20 @@ class SmtpTransaction:
         return reply.ok
 
     def _abort_pipeline(self) -> None:
-        """See to what the server makes of the commands behind the refused ones, which it may have already.
+        """Read the answers to the commands after the refused ones, which may have been sent already.
 
-        To DATA it may say 354 even so (RFC 2920 §3.1). The dot that is proposed there might be an empty message to a
-        server so confused; without it there is none, and the connection ends.
+        The server may answer 354 to DATA nevertheless (RFC 2920 §3.1). The dot that the RFC proposes then could be
+        taken for an empty message, so the connection is closed instead.
         """
         self.refused = True
-        with contextlib.suppress(DeliveryFailed):  # the connection is over, and the refusal is what there is to say
+        with contextlib.suppress(DeliveryFailed):  # the connection is unusable, and the refusal is reported
             if any(reply.code == 354 for reply in self._commands.skip(self.wire.deadlines.data)):
                 self.wire.over = True
 
     def _send_most(self) -> None:
-        """Send the message but its last piece. Raises DeliveryFailed where the server has refused before that."""
+        """Send the message without its last piece. Raises DeliveryFailed if the server refuses it before that."""
         encoder = DataEncoder()
-        held = b""  # the last piece goes with the end: most messages are a single packet then
+        held = b""  # the last piece is sent with the end, so that most messages need one packet
         for piece in self.envelope.message.pieces():
             self._send(held)
             self._expect_silence()
@@ -187,7 +187,7 @@ class SmtpTransaction:
             if not wire.lost:
                 raise
             try:
-                reply = wire.reply(wire.deadlines.quit)  # it may have said why before it hung up
+                reply = wire.reply(wire.deadlines.quit)  # it may have sent the reason before it closed the connection
             except DeliveryFailed:
                 raise broken from None
             raise self._broken_off(reply) from None
@@ -197,7 +197,7 @@ class SmtpTransaction:
             raise self._broken_off(self.wire.reply(self.wire.deadlines.quit))
 
     def _broken_off(self, reply: SmtpReply) -> DeliveryFailed:
-        """Return the error for an answer to a message that the server has only in part."""
+        """Return the error for an answer in the middle of the message."""
         self.wire.over = True
         if reply.code < 400:
             return SmtpProtocolError(f"{self.wire.name} accepted a message before it had all of it: {reply}")
@@ -226,10 +226,10 @@ class SmtpTransaction:
         self.at_rest = True
 
     def _refusal(self, what: str, reply: SmtpReply, phase: Phase) -> DeliveryFailed:
-        """Return the error for a refusal; one that may pass is another kind than one for good."""
+        """Return the error for a refusal, temporary or permanent."""
         text = f"{self.wire.name} {what}: {reply}"
         if reply.code < 400:
-            self.wire.over = True  # nobody knows any more which answer is to what
+            self.wire.over = True  # it is unknown which answer belongs to which command
             return SmtpProtocolError(text)
         # After DATA the refusal is about the message only if no recipient was refused for now or for our configuration.
         others = ((other, Phase.RCPT) for _, other in self._answers if not other.ok and not is_too_many(other))

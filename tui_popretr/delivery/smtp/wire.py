@@ -1,4 +1,4 @@
-"""One connection that speaks SMTP or LMTP: smtplib with deadlines, bounds, a transcript, and an end from outside."""
+"""One SMTP or LMTP connection: smtplib with deadlines, limits, a transcript, and interrupt()."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ from tui_popretr.mail.domains import own_name
 from tui_popretr.secret import STARS
 from tui_popretr.text import visible
 
-#: Told of every line of dialogue, secrets starred out, safe to show; in whatever thread the dialogue is.
+#: Called with every line of the dialogue, with secrets starred out, safe to show, in the thread of the dialogue.
 Said = Callable[[Direction, str], None]
 
-#: Octets of a line and lines of a reply that are read. A line may have 512 (RFC 5321 §4.5.3.1.5), in AUTH 12,288.
+#: Limits: octets of a line and lines of a reply. A line may have 512 (RFC 5321 §4.5.3.1.5), in AUTH 12,288.
 MAX_LINE: Final = 12 * 1024
 MAX_LINES: Final = 256
-#: Octets that a secret must have to be starred out once no login is under way: a shorter one is in too much by chance.
+#: Octets of a secret that is starred out after the login. Shorter ones occur in other text by chance.
 MIN_ECHO: Final = 4
 
 _RECEIVE: Final = 16 * 1024
@@ -44,10 +44,10 @@ _CODE: Final = re.compile(rb"[2-5][0-9][0-9](?![^ -])")
 
 
 class SmtpConnection(smtplib.LMTP):
-    """A connection to be opened with connect(). LMTP is the class of smtplib that can open Unix sockets, too.
+    """A connection, to be opened with open(). smtplib.LMTP can also open Unix sockets.
 
-    Each wait is for a whole reply and has a deadline; single octets buy no time. What goes wrong is a DeliveryFailed
-    that names the server; smtplib's own exceptions come out of none of the methods used here.
+    Each wait is for a complete reply and has a deadline, which single octets do not extend. Errors are DeliveryFailed
+    with the server's name; smtplib's own exceptions are never raised.
     """
 
     def __init__(
@@ -67,10 +67,10 @@ class SmtpConnection(smtplib.LMTP):
         self.ehlo_msg = "LHLO" if lmtp else "EHLO"
         self.deadlines = deadlines
         self.timeout = deadlines.connect
-        #: The connection is of no use any more: something went wrong, or the server said that it closes it. Also while
-        #: a message is being sent, since only the answer to its end makes the server listen to commands again.
+        #: The connection cannot be used for commands: an error occurred, the server is closing it, or a message is
+        #: being sent and its end is not answered yet.
         self.over = False
-        #: So many commands have been sent and not answered.
+        #: The number of commands without an answer.
         self.due = 0
         #: The server closed the connection, or it broke.
         self.lost = False
@@ -78,7 +78,7 @@ class SmtpConnection(smtplib.LMTP):
         self.gone = False
         #: The number of messages accepted, and of recipients refused, over this connection.
         self.served = self.refusals = 0
-        #: An answer did not come in time, to one of several commands that were sent together.
+        #: An answer to one of several commands that were sent together did not come in time.
         self.deaf = False
         self._together = False
         self.under_tls = False
@@ -90,8 +90,8 @@ class SmtpConnection(smtplib.LMTP):
         self._host_in_certificate = ""
         self._buffer = bytearray()
         self._secrets: tuple[bytes, ...] = ()
-        self._hidden = ""  # what is shown instead of the next command
-        self._guard = threading.Lock()  # for the socket as such, so that interrupt() finds the one that is in use
+        self._hidden = ""  # shown instead of the next command
+        self._guard = threading.Lock()  # of the attribute `sock`, which interrupt() uses
         self._interrupted = False
         self._lookup = Lookup()
 
@@ -123,10 +123,10 @@ class SmtpConnection(smtplib.LMTP):
             raise self._cut(error) from error
 
     def start_tls(self, context: ssl.SSLContext) -> None:
-        """Do the handshake behind STARTTLS's 220; what the server said of itself before is forgotten (RFC 3207)."""
+        """Do the handshake after the 220 to STARTTLS. The earlier EHLO answer is dropped (RFC 3207 §4.2)."""
         if self._buffer:
             raise SmtpServerNotTrusted(
-                f"{self.name} sent bytes in clear behind its answer to STARTTLS: somebody may be tampering"
+                f"{self.name} sent octets in clear after its answer to STARTTLS: the connection is not safe"
             )
         self._secure(context)
         self.helo_resp = self.ehlo_resp = None
@@ -134,12 +134,12 @@ class SmtpConnection(smtplib.LMTP):
         self.does_esmtp = False
 
     def interrupt(self) -> None:
-        """Make the call that is under way in another thread fail, and all later ones. From any thread."""
+        """Make the current call in another thread fail, and all later ones. From any thread."""
         with self._guard:
             self._interrupted = True
             self._lookup.give_up()
             if self.sock is not None:
-                # Not SSLSocket's own method, which takes the TLS off first: what is being sent would go out in clear.
+                # Not SSLSocket.shutdown(), which removes the TLS first: data that is being sent would go out in clear.
                 with contextlib.suppress(OSError):
                     socket.socket.shutdown(self.sock, socket.SHUT_RDWR)
 
@@ -149,7 +149,7 @@ class SmtpConnection(smtplib.LMTP):
             self.say(Direction.EVENT, "Disconnect")
 
     def send_quit(self) -> None:
-        """Say QUIT, wait a moment for the answer, and close. Never raises."""
+        """Send QUIT, wait a moment for the answer, and close. Never raises."""
         if not self.over:
             with contextlib.suppress(DeliveryFailed):
                 self.ask("QUIT", patience=self.deadlines.quit)
@@ -160,7 +160,7 @@ class SmtpConnection(smtplib.LMTP):
     def ask(
         self, line: str, *, patience: float | None = None, shown: str | None = None, secrets: tuple[bytes, ...] = ()
     ) -> SmtpReply:
-        """Send a command and return the answer. With a secret in it, `shown` is what may be shown of it."""
+        """Send a command and return the answer. `shown` is shown instead of a command with a secret."""
         patience = self.deadlines.answer if patience is None else patience
         if secrets:
             self._secrets = (*self._secrets, *secrets)
@@ -175,19 +175,19 @@ class SmtpConnection(smtplib.LMTP):
         """Send commands, several at once only to a server that offers PIPELINING. Each has a reply(), in this order."""
         if any("\r" in line or "\n" in line for line in lines):
             raise DeliveryFailed(f"a command to {self.name} would have a line end in it")
-        if self._buffer:  # a second answer to the command before, or one to this one already
-            whole = bytes(self._buffer).partition(b"\n")[0] if b"\n" in self._buffer else b""  # not half a secret
+        if self._buffer:  # a second answer to the command before, or an early one to this command
+            whole = bytes(self._buffer).partition(b"\n")[0] if b"\n" in self._buffer else b""  # not a part of a secret
             raise self._confused(f"gave more answers than it was asked for: {visible(self._redacted(whole, 1), 200)}")
         for line in lines:
             self.say(Direction.OUT, self._hidden or visible(line))
-        self.over = True  # unless the answers come
+        self.over = True  # until the answers have come
         self.due = len(lines)
         self._together = len(lines) > 1
         self._send("".join(f"{line}\r\n" for line in lines).encode(self.command_encoding), self._patience)
 
     def reply(self, patience: float, *, least_echo: int = MIN_ECHO) -> SmtpReply:
         """Wait for a reply and return it."""
-        self.over = True  # unless it comes
+        self.over = True  # until it has come
         deadline = time.monotonic() + patience
         lines: list[bytes] = []
         while True:
@@ -212,9 +212,9 @@ class SmtpConnection(smtplib.LMTP):
         self._send(data, self.deadlines.piece)
 
     def has_spoken(self) -> bool:
-        """Whether the server has said something unasked: that it will not have a message, or that it has waited enough.
+        """Whether the server has sent something unasked, such as a refusal or a timeout. Does not wait.
 
-        Does not wait. Raises SmtpTemporaryFailure where it has closed the connection.
+        Raises SmtpTemporaryFailure if it has closed the connection.
         """
         if self._buffer:
             return True
@@ -232,7 +232,7 @@ class SmtpConnection(smtplib.LMTP):
         return True
 
     def say(self, direction: Direction, text: str) -> None:
-        """Put a line into the transcript, told from those of the POP3 server by the protocol's name."""
+        """Add a line to the transcript. The protocol's name distinguishes it from lines of the POP3 server."""
         self._said(direction, f"{self._protocol} {text}")
 
     # --- what smtplib calls -------------------------------------------------------------------------------------------
@@ -253,7 +253,7 @@ class SmtpConnection(smtplib.LMTP):
             sock = socket.socket(family, kind, protocol)
             try:
                 self._use(sock)
-                # An address that swallows everything leaves time for the others.
+                # An address that does not answer leaves time for the others.
                 sock.settimeout(max(0.1, (deadline - time.monotonic()) / (len(addresses) - number)))
                 sock.connect(address)
                 self.say(Direction.EVENT, f"Connection to {address[0]} port {port}")
@@ -389,7 +389,7 @@ class SmtpConnection(smtplib.LMTP):
         return SmtpTemporaryFailure(why)
 
     def _ended(self) -> SmtpTemporaryFailure:
-        return SmtpTemporaryFailure(f"the delivery to {self.name} was broken off, because the session is being ended")
+        return SmtpTemporaryFailure(f"the delivery to {self.name} was broken off, because the session is ending")
 
     def _confused(self, what: str) -> SmtpProtocolError:
         return SmtpProtocolError(f"{self.name} {what}")
