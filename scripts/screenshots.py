@@ -31,7 +31,7 @@ from tests.support.streams import MemoryEnd, MemoryStream
 from tests.support.worlds import RunClock, disk_without_threads
 from tui_popretr.bus import Bus
 from tui_popretr.commands import Command
-from tui_popretr.config.model import Server
+from tui_popretr.config.account import Server
 from tui_popretr.demo.folder import make_folder, read_configuration, write_configuration
 from tui_popretr.demo.server import HOST, DemoServer, Ports
 from tui_popretr.engine.service import Engine

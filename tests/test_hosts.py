@@ -9,7 +9,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from tui_popretr.config.model import Server, SmtpDestination
+from tui_popretr.config.account import Server
+from tui_popretr.config.model import SmtpDestination
 from tui_popretr.hosts import InvalidHostName, ascii_host, host_key, is_host_name, is_loopback, look_up_name
 
 NAMES = [

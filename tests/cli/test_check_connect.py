@@ -20,7 +20,8 @@ from tests.support.popserver import Faults, ServedMaildrop, ServerPolicy
 from tests.support.popserver_thread import running_server
 from tests.support.streams import memory_connection
 from tui_popretr.cli import check_connect, probing
-from tui_popretr.config.model import ClientSettings, MaildirDestination, Server, Settings
+from tui_popretr.config.account import Server
+from tui_popretr.config.model import ClientSettings, MaildirDestination, Settings
 from tui_popretr.config.reader import load
 from tui_popretr.engine.probe import Findings
 from tui_popretr.errors import ExitCode, LoginRejected, ServerUnreachable

@@ -5,22 +5,17 @@ from __future__ import annotations
 import pytest
 
 from tests.support.making import client_settings, server_settings
+from tui_popretr.config.account import FromCommand, FromEnvironment, FromFile, Literal, PasswordSource, TlsPolicy
 from tui_popretr.config.choices import CapaUse
 from tui_popretr.config.describe import client_info, disabled_info
 from tui_popretr.config.model import (
     CommandDestination,
     Destination,
     FolderDestination,
-    FromCommand,
-    FromEnvironment,
-    FromFile,
-    Literal,
     MaildirDestination,
     Modes,
-    PasswordSource,
     Retention,
     SmtpDestination,
-    TlsPolicy,
 )
 from tui_popretr.config.units import duration
 from tui_popretr.secret import Secret

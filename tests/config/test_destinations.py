@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from tests.config.helpers import SERVER, client, error_of, errors, load_text, only_client, settings_of, task, warnings
+from tui_popretr.config.account import FromFile
 from tui_popretr.config.choices import Eol
 from tui_popretr.config.model import (
     CommandDestination,
     Destination,
     FolderDestination,
-    FromFile,
     MaildirDestination,
     Modes,
     SmtpDestination,

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 from tests.delivery.smtp.receiver import Receiver
+from tui_popretr.config.account import Server
 from tui_popretr.config.choices import Eol
 from tui_popretr.config.model import (
     ClientSettings,
@@ -17,7 +18,6 @@ from tui_popretr.config.model import (
     FolderDestination,
     MaildirDestination,
     Modes,
-    Server,
 )
 from tui_popretr.delivery.folders import sync_folder
 from tui_popretr.delivery.sink import Draft, Sink

@@ -10,8 +10,8 @@ import pytest
 from tests.cli.program import Done, run_program
 from tests.dovecot.site import PASSWORD
 from tests.support.dovecot import Dovecot
+from tui_popretr.config.account import Server
 from tui_popretr.config.choices import AuthType
-from tui_popretr.config.model import Server
 from tui_popretr.config.reader import load
 
 

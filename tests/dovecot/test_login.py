@@ -15,7 +15,7 @@ from cryptography.x509 import load_pem_x509_certificates
 from tests.dovecot.relay import Relay
 from tests.dovecot.site import PASSWORD, Run, Site, client, wait_for, without_received
 from tests.support.dovecot import HOST, Dovecot
-from tui_popretr.config.model import Server
+from tui_popretr.config.account import Server
 from tui_popretr.errors import ExitCode
 from tui_popretr.facts import LoginSucceeded, SessionConnected, TlsDetails, TlsStarted
 from tui_popretr.net import tls

@@ -14,7 +14,7 @@ from tests.support.passwords import PASSWORD
 from tests.support.popserver import PipelineFault, PopServer, QuitFault, ServedMaildrop
 from tests.support.streams import MemoryStream, memory_connection
 from tui_popretr.bus import Bus
-from tui_popretr.config.model import Server, TlsPolicy
+from tui_popretr.config.account import Server, TlsPolicy
 from tui_popretr.engine.probe import Findings, probe, survey
 from tui_popretr.errors import (
     CommandRefused,

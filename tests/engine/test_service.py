@@ -19,7 +19,8 @@ from tests.support.running import Fleet
 from tests.support.worlds import disk_without_threads
 from tui_popretr.bus import Bus
 from tui_popretr.commands import PauseClient, PollClient, Reload, Shutdown, StopSession
-from tui_popretr.config.model import Concurrency, LogSettings, Retention, Settings, TlsPolicy
+from tui_popretr.config.account import TlsPolicy
+from tui_popretr.config.model import Concurrency, LogSettings, Retention, Settings
 from tui_popretr.engine import service
 from tui_popretr.engine.client import ClientRunner
 from tui_popretr.engine.service import LAST_DEADLINE, Engine, connect_tcp

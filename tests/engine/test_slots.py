@@ -7,8 +7,9 @@ from collections import Counter
 
 import pytest
 
+from tui_popretr.config.account import Server, TlsPolicy
 from tui_popretr.config.choices import AuthType
-from tui_popretr.config.model import Concurrency, Server, TlsPolicy
+from tui_popretr.config.model import Concurrency
 from tui_popretr.engine.slots import SessionSlot, SessionSlots
 
 

@@ -12,8 +12,8 @@ from tests.hostile.script import CUT, SILENCE, Play, endlessly, slowly
 from tests.hostile.server import HostileServer
 from tests.hostile.service import Service
 from tests.support.worlds import mail
+from tui_popretr.config.account import TlsPolicy
 from tui_popretr.config.choices import CapaUse
-from tui_popretr.config.model import TlsPolicy
 from tui_popretr.errors import ExitCode
 from tui_popretr.facts import Level, Noted
 from tui_popretr.session.opening import CAPA_TIMEOUT

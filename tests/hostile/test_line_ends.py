@@ -14,7 +14,7 @@ from tests.hostile.behaviour import MAILS
 from tests.hostile.script import HANDSHAKE, ORDINARY, SILENCE, Say, Script, edited, segments
 from tests.hostile.server import HostileServer
 from tests.hostile.service import TIMEOUT, Service
-from tui_popretr.config.model import TlsPolicy
+from tui_popretr.config.account import TlsPolicy
 from tui_popretr.errors import ExitCode
 from tui_popretr.pop3.machine import QUIET
 

@@ -15,8 +15,8 @@ from tests.hostile.behaviour import MAILS, Behaviour, prove, recovers
 from tests.hostile.script import CUT, DROP, HANDSHAKE, RESET, SILENCE, TICK, Act, Play, endlessly, part, slowly
 from tests.hostile.server import HostileServer
 from tests.hostile.service import HOSTILE, TIMEOUT, Service
+from tui_popretr.config.account import TlsPolicy
 from tui_popretr.config.choices import CapaUse
-from tui_popretr.config.model import TlsPolicy
 from tui_popretr.errors import ExitCode
 
 TLS_CUT = "the TLS connection broke: it ended without close_notify"

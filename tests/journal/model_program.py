@@ -12,7 +12,8 @@ from tests.journal.model_disk import Disk, Happening, Step
 from tests.journal.model_ledger import Account, Ledger
 from tests.journal.model_records import Records
 from tui_popretr.commit.recovery import Recovered
-from tui_popretr.config.model import ClientSettings, Server
+from tui_popretr.config.account import Server
+from tui_popretr.config.model import ClientSettings
 from tui_popretr.delivery.filedraft import FileDraft
 from tui_popretr.delivery.folders import sync_folder
 from tui_popretr.delivery.sink import Draft, Sink

@@ -10,7 +10,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.support.certificates import Certificates
-from tui_popretr.config.model import TlsPolicy
+from tui_popretr.config.account import TlsPolicy
 from tui_popretr.errors import ConfigurationError, ExitCode
 from tui_popretr.net.keystores import LARGEST, is_pkcs12
 from tui_popretr.net.tls import context_for

@@ -11,7 +11,7 @@ from trio.testing import trio_test
 
 from tests.support.issuing import Authority, weak_context
 from tests.support.tls_serving import greeter, under_tls
-from tui_popretr.config.model import TlsPolicy
+from tui_popretr.config.account import TlsPolicy
 from tui_popretr.errors import CertificateRejected
 
 HOST = "pop.example.test"

@@ -16,7 +16,7 @@ from tests.net import gnutls
 from tests.support.certificates import HOST
 from tests.support.issuing import Authority, weak_context
 from tests.support.tls_serving import Server, alerting, greeter, under_tls
-from tui_popretr.config.model import TlsPolicy
+from tui_popretr.config.account import TlsPolicy
 from tui_popretr.errors import CertificateRejected, ConfigurationError, ExitCode, TlsFailed
 from tui_popretr.net import legacy, tls_errors
 from tui_popretr.net.tls import context_for

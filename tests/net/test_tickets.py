@@ -15,7 +15,7 @@ from trio.testing import trio_test
 
 from tests.support.certificates import HOST, Certificates
 from tests.support.tls_serving import LOOPBACK, Server, alerting, connected, greeter, serving
-from tui_popretr.config.model import TlsPolicy
+from tui_popretr.config.account import TlsPolicy
 from tui_popretr.errors import CertificateRejected, TlsFailed
 from tui_popretr.facts import TlsDetails
 from tui_popretr.net import tls

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.support.certificates import Certificates
-from tui_popretr.config.model import TlsPolicy
+from tui_popretr.config.account import TlsPolicy
 from tui_popretr.net.tls import TlsContexts, context_for
 from tui_popretr.secret import Secret
 

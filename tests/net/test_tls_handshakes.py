@@ -22,7 +22,7 @@ from trio.testing import trio_test
 
 from tests.support.certificates import HOST, Certificates
 from tests.support.tls_serving import LOOPBACK, Server, alerting, connected, greeter, under_tls
-from tui_popretr.config.model import TlsPolicy
+from tui_popretr.config.account import TlsPolicy
 from tui_popretr.errors import CertificateRejected, ClientCertificateRejected, ConnectionCut, ExitCode, TlsFailed
 from tui_popretr.net import tls
 from tui_popretr.net.certificate import Certificate

@@ -10,8 +10,8 @@ from trio.testing import MockClock, trio_test
 
 from tests.support.passwords import PASSWORD
 from tests.support.worlds import World
+from tui_popretr.config.account import Server, TlsPolicy
 from tui_popretr.config.choices import AuthType
-from tui_popretr.config.model import Server, TlsPolicy
 from tui_popretr.errors import ExitCode
 
 

@@ -13,7 +13,7 @@ from tests.support.clock import FakeClock
 from tests.support.making import server_settings
 from tests.support.streams import MemoryStream, Peer, memory_connection
 from tui_popretr.bus import Bus
-from tui_popretr.config.model import TlsPolicy
+from tui_popretr.config.account import TlsPolicy
 from tui_popretr.errors import ConnectionCut, PlaintextInjected, ProtocolViolation, ServerStalled, TlsFailed
 from tui_popretr.facts import Dialogue, DialogueLine, SessionId, TlsDetails
 from tui_popretr.net.tls import TlsSession

@@ -11,8 +11,8 @@ from trio.testing import MockClock, trio_test
 from tests.support.passwords import PASSWORD
 from tests.support.popserver import Message, QuitFault
 from tests.support.worlds import USER, World, mail
+from tui_popretr.config.account import TlsPolicy
 from tui_popretr.config.choices import CapaUse
-from tui_popretr.config.model import TlsPolicy
 from tui_popretr.engine.service import Engine
 from tui_popretr.errors import ExitCode
 from tui_popretr.facts import (

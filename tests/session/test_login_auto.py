@@ -26,7 +26,7 @@ from tests.support.making import server_settings
 from tests.support.passwords import PASSWORD
 from tests.support.streams import Peer, memory_connection
 from tui_popretr.bus import Bus
-from tui_popretr.config.model import TlsPolicy
+from tui_popretr.config.account import TlsPolicy
 from tui_popretr.errors import NoUsableMechanism
 from tui_popretr.facts import SessionId
 from tui_popretr.pop3 import Capa

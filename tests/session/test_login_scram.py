@@ -20,8 +20,8 @@ from tests.support.popserver.policy import ALL
 from tests.support.popserver_thread import running_server
 from tests.support.streams import memory_connection
 from tui_popretr.bus import Bus
+from tui_popretr.config.account import TlsPolicy
 from tui_popretr.config.choices import AuthType
-from tui_popretr.config.model import TlsPolicy
 from tui_popretr.errors import ExitCode, LoginRejected, PopretrError, ServerNotAuthenticated
 from tui_popretr.facts import SessionId
 from tui_popretr.net.stream import connect

@@ -16,7 +16,7 @@ from tests.support.making import server_settings
 from tests.support.streams import memory_connection
 from tui_popretr.bus import Bus
 from tui_popretr.commit.keeper import JournalKeeper
-from tui_popretr.config.model import Server
+from tui_popretr.config.account import Server
 from tui_popretr.errors import JournalError
 from tui_popretr.facts import SessionId
 from tui_popretr.journal.records import PipeliningFailure

@@ -14,8 +14,8 @@ from trio.testing import MockClock, memory_stream_pair, trio_test
 from tests.support.popserver import Utf8Support
 from tests.support.streams import MemoryEnd, MemoryStream
 from tests.support.worlds import World, mail
+from tui_popretr.config.account import Server, TlsPolicy
 from tui_popretr.config.choices import AuthType
-from tui_popretr.config.model import Server, TlsPolicy
 from tui_popretr.facts import TlsDetails
 from tui_popretr.net.stream import Stream
 from tui_popretr.net.tls import TlsSession

@@ -10,7 +10,7 @@ from tests.support.clock import FakeClock
 from tests.support.making import client_settings, server_settings
 from tests.support.streams import MemoryStream, Peer, memory_connection
 from tui_popretr.bus import Bus
-from tui_popretr.config.model import Server, TlsPolicy
+from tui_popretr.config.account import Server, TlsPolicy
 from tui_popretr.errors import PopretrError
 from tui_popretr.facts import SessionId
 from tui_popretr.session.setup import ConnectionSetup

@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.serialization import (
     pkcs12,
 )
 
-from tui_popretr.config.model import TlsPolicy
+from tui_popretr.config.account import TlsPolicy
 
 HOST = "pop.example.test"
 

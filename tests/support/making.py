@@ -7,17 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from tests.support.passwords import PASSWORD
+from tui_popretr.config.account import Literal, Server, TlsPolicy
 from tui_popretr.config.choices import AuthType, Eol
-from tui_popretr.config.model import (
-    ClientSettings,
-    Literal,
-    MaildirDestination,
-    Paths,
-    Retention,
-    Server,
-    Settings,
-    TlsPolicy,
-)
+from tui_popretr.config.model import ClientSettings, MaildirDestination, Paths, Retention, Settings
 from tui_popretr.secret import Secret
 
 

@@ -17,7 +17,8 @@ from tests.support.streams import MemoryStream, memory_connection
 from tests.support.worlds import RunClock, disk_without_threads, mail
 from tui_popretr.bus import Bus
 from tui_popretr.commands import Command, Shutdown
-from tui_popretr.config.model import ClientSettings, Server, Settings
+from tui_popretr.config.account import Server
+from tui_popretr.config.model import ClientSettings, Settings
 from tui_popretr.engine.service import Engine
 from tui_popretr.errors import ServerUnreachable
 from tui_popretr.facts import Fact, SessionAdvanced, SessionClosed, SessionResult, SessionStarted, Stage, TlsDetails

@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager, suppress
 import trio
 
 from tests.support.certificates import HOST
-from tui_popretr.config.model import TlsPolicy
+from tui_popretr.config.account import TlsPolicy
 from tui_popretr.errors import TlsFailed
 from tui_popretr.facts import TlsDetails
 from tui_popretr.net.stream import SocketStream, connect

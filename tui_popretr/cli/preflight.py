@@ -9,15 +9,13 @@ from functools import partial
 
 from tui_popretr.cli import trials
 from tui_popretr.cli.timeouts import PATIENCE, call_all
+from tui_popretr.config.account import FromCommand, FromFile, PasswordSource
 from tui_popretr.config.model import (
     ClientSettings,
     CommandDestination,
     Destination,
     FolderDestination,
-    FromCommand,
-    FromFile,
     MaildirDestination,
-    PasswordSource,
     Settings,
     SmtpDestination,
 )

@@ -6,9 +6,10 @@ import os
 import stat
 from collections.abc import Sequence
 
+from tui_popretr.config.account import Server
 from tui_popretr.config.choices import AuthType, CapaUse
 from tui_popretr.config.login import CLEAR_TEXT
-from tui_popretr.config.model import ClientSettings, Server
+from tui_popretr.config.model import ClientSettings
 from tui_popretr.config.section import Section
 from tui_popretr.config.values import quote
 from tui_popretr.hosts import POP3_PORT, POP3S_PORT, is_loopback

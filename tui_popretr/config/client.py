@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from tui_popretr.config import values
+from tui_popretr.config.account import Server
 from tui_popretr.config.destination import Local, read_destination
 from tui_popretr.config.login import read_login
-from tui_popretr.config.model import ClientSettings, Retention, Server
+from tui_popretr.config.model import ClientSettings, Retention
 from tui_popretr.config.section import Section
 from tui_popretr.config.tls import read_tls
 from tui_popretr.hosts import POP3_PORT, POP3S_PORT

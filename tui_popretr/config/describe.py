@@ -5,20 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
+from tui_popretr.config.account import FromCommand, FromEnvironment, FromFile, PasswordSource, TlsPolicy
 from tui_popretr.config.choices import AuthType
 from tui_popretr.config.model import (
     ClientSettings,
     CommandDestination,
     Destination,
     FolderDestination,
-    FromCommand,
-    FromEnvironment,
-    FromFile,
     MaildirDestination,
     Modes,
-    PasswordSource,
     Retention,
-    TlsPolicy,
 )
 from tui_popretr.config.setting import Setting, declarations
 from tui_popretr.config.units import duration, octal, span, written

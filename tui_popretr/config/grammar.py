@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
+from tui_popretr.config.account import Server, TlsPolicy
 from tui_popretr.config.destination import EOL
 from tui_popretr.config.directory import DirectorySettings
 from tui_popretr.config.logfiles import LOGS
@@ -18,10 +19,8 @@ from tui_popretr.config.model import (
     LogSettings,
     MessageStore,
     Modes,
-    Server,
     Settings,
     SmtpDestination,
-    TlsPolicy,
 )
 from tui_popretr.config.paths import ANNOUNCE_HOST, FOLDERS, PRODUCT_NAME
 from tui_popretr.config.problems import Position, Report

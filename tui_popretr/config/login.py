@@ -8,8 +8,16 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from tui_popretr.config import values
+from tui_popretr.config.account import (
+    FromCommand,
+    FromEnvironment,
+    FromFile,
+    Literal,
+    PasswordSource,
+    Server,
+    TlsPolicy,
+)
 from tui_popretr.config.choices import AuthType
-from tui_popretr.config.model import FromCommand, FromEnvironment, FromFile, Literal, PasswordSource, Server, TlsPolicy
 from tui_popretr.config.section import Section
 from tui_popretr.config.setting import Setting
 

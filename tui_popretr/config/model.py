@@ -9,12 +9,12 @@ import os
 from dataclasses import dataclass, field, replace
 
 from tui_popretr.config import choices, values
-from tui_popretr.config.addresses import certificate_name, mail_address, server_address
-from tui_popretr.config.choices import AuthType, CapaUse, Eol, Rotation
+from tui_popretr.config.account import FromEnvironment, PasswordSource, Server, host_forms, literal
+from tui_popretr.config.addresses import mail_address, server_address
+from tui_popretr.config.choices import CapaUse, Eol, Rotation
 from tui_popretr.config.setting import Setting, declared, part, required, setting
 from tui_popretr.config.units import octal, octets, written
-from tui_popretr.hosts import account_key, ascii_host, look_up_name, with_port
-from tui_popretr.secret import Secret
+from tui_popretr.hosts import look_up_name, with_port
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,129 +41,6 @@ class LogSettings:
     buffer: int = setting("buffer", values.size, "8K")
     flush: float = setting("flush", values.duration, "1s")  # 0: each entry
     level: str = setting("level", choices.log_level, "info")
-
-
-@dataclass(frozen=True, slots=True)
-class Literal:
-    """The secret is in the configuration."""
-
-    secret: Secret
-
-
-@dataclass(frozen=True, slots=True)
-class FromEnvironment:
-    """The secret is in an environment variable."""
-
-    name: str
-
-
-@dataclass(frozen=True, slots=True)
-class FromFile:
-    """The secret is the first line of a file, read at each session."""
-
-    path: str  # absolute
-
-
-@dataclass(frozen=True, slots=True)
-class FromCommand:
-    """The secret is the first line of the output of a command, which runs at each session, without a shell."""
-
-    argv: tuple[str, ...] = field(repr=False)  # it may hold something private
-    timeout: float = 60.0
-
-
-#: Seconds that a TLS handshake may take by default.
-LONGEST_HANDSHAKE = 120.0
-
-PasswordSource = Literal | FromEnvironment | FromFile | FromCommand
-
-
-def _literal(text: str) -> PasswordSource:
-    return Literal(Secret(text))
-
-
-@dataclass(frozen=True, slots=True)
-class TlsPolicy:
-    """How TLS is verified. Equal policies share one SSL context."""
-
-    #: True: STLS after the greeting
-    latent: bool = setting("latent", values.boolean, "N", phrase=lambda _: " (STLS)")
-    #: None: the certificates that the system trusts
-    trust_path: str | None = setting("tspath", values.path, show=lambda path: path or "the system's")
-    trust_password: Secret | None = setting("tspass", Secret)
-    #: None: the host; "-": not checked
-    peer_name: str | None = setting("peercert", certificate_name, show=written)
-    #: SHA-256, 64 lower-case hex digits each
-    fingerprints: tuple[str, ...] = setting(
-        "fingerprint", values.fingerprints, "", show=written, phrase=lambda _: ", its certificate pinned"
-    )
-    minimum_version: str = setting("proto", choices.tls_version, "TLSv1.2", show=lambda version: f"{version} or newer")
-    #: accept short keys, SHA-1, and servers without RFC 5746
-    legacy: bool = setting("legacy", values.boolean, "N", show=written, phrase=lambda _: ", outdated TLS included")
-    #: None: see patience()
-    handshake_timeout: float | None = setting("timeout", values.positive_duration, show=written, called="timeout (TLS)")
-    #: PEM with certificate and key, or PKCS#12
-    key_store: str | None = setting("kspath", values.path, show=written)
-    key_store_password: Secret | None = setting("kspass", Secret)
-    certificate_password: Secret | None = setting("certpass", Secret)
-    #: the name of an entry in a PKCS#12 store
-    certificate: str | None = setting("cert", values.one_line)
-
-    def patience(self, timeout: float) -> float:
-        """Return the seconds that a handshake may take; `timeout` is the session's timeout for the server."""
-        return min(timeout, LONGEST_HANDSHAKE) if self.handshake_timeout is None else self.handshake_timeout
-
-
-def _in_both_forms(host: str, written: str) -> tuple[str, str]:
-    """Return a host in ASCII and as written. `written` is ignored if it is empty or another host."""
-    name = ascii_host(host)
-    return name, written if written and ascii_host(written) == name else host
-
-
-@dataclass(frozen=True, slots=True)
-class Server:
-    """The POP3 server of a client. `host` may be given as written: the ASCII form is derived from it."""
-
-    #: in ASCII, without a trailing dot; an IPv6 address without brackets
-    host: str = field(metadata=required("address", server_address))
-    port: int
-    username: str | None = setting("<username>", values.one_line)
-    password: PasswordSource | None = setting("<password>", _literal)
-    #: in order; without those that cannot be used (no username, no TLS for EXTERNAL)
-    auth_types: tuple[AuthType, ...] = setting("<authtypes>", choices.auth_types, written(choices.DEFAULT_AUTH_TYPES))
-    initial_response: bool = False
-    tls: TlsPolicy | None = None
-    written: str = ""  # the host as in the configuration, for people
-
-    def __post_init__(self) -> None:
-        host, written = _in_both_forms(self.host, self.written)
-        object.__setattr__(self, "host", host)
-        object.__setattr__(self, "written", written)
-
-    @property
-    def address(self) -> str:
-        """host:port for people, the host as written, with brackets around an IPv6 address."""
-        return with_port(self.written, self.port)
-
-    @property
-    def look_up_name(self) -> str:
-        """The name for the DNS look-up: the host, with a trailing dot if one was written."""
-        return look_up_name(self.host, self.written)
-
-    @property
-    def account_key(self) -> tuple[str, int, str]:
-        """The key of the account, for comparison."""
-        return account_key(self.host, self.port, self.account)
-
-    @property
-    def account(self) -> str:
-        """The username, else the client certificate as KSPATH#ENTRY, else an empty string.
-
-        The journal keeps it: in another form, every message of the account would be new.
-        """
-        if self.username or self.tls is None or self.tls.key_store is None:
-            return self.username or ""
-        return f"{self.tls.key_store}#{self.tls.certificate or ''}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,7 +98,7 @@ class SmtpDestination:
     lmtp: bool = setting("<lmtp>", values.boolean, "N")
     starttls: bool = setting("<starttls>", values.boolean, "N")
     username: str | None = setting("<username>", values.one_line)
-    password: PasswordSource | None = setting("<password>", _literal)
+    password: PasswordSource | None = setting("<password>", literal)
     #: for the reply to the end of a message (RFC 5321 §4.5.3.2.6); other replies have less time
     timeout: float = setting("<timeout>", values.positive_duration, "10m", show=written, called="timeout (SMTP)")
     #: remove Delivered-To fields from the header
@@ -238,7 +115,7 @@ class SmtpDestination:
     written: str = ""  # the host as in the configuration, for people
 
     def __post_init__(self) -> None:
-        host, written = _in_both_forms(self.host, self.written)
+        host, written = host_forms(self.host, self.written)
         object.__setattr__(self, "host", host)
         object.__setattr__(self, "written", written)
 

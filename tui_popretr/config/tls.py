@@ -7,8 +7,8 @@ import shlex
 from collections.abc import Callable
 
 from tui_popretr.config import values
+from tui_popretr.config.account import TlsPolicy
 from tui_popretr.config.choices import UNSAFE_TLS_VERSIONS
-from tui_popretr.config.model import TlsPolicy
 from tui_popretr.config.section import NO_VALUE, Section
 from tui_popretr.config.setting import Setting
 from tui_popretr.config.values import InvalidValueError

@@ -27,8 +27,9 @@ from tui_popretr.commands import (
 from tui_popretr.commit.blocking import BlockingWorkers
 from tui_popretr.commit.committer import Committer
 from tui_popretr.commit.keeper import CLOSE_TIMEOUT, JournalKeeper, recovery_text
+from tui_popretr.config.account import Server
 from tui_popretr.config.describe import client_info, disabled_info
-from tui_popretr.config.model import LogSettings, Server, Settings
+from tui_popretr.config.model import LogSettings, Settings
 from tui_popretr.config.units import duration
 from tui_popretr.engine.client import ClientRunner, Services
 from tui_popretr.engine.expiry import ExpiryWatch

@@ -6,7 +6,8 @@ from collections import Counter, OrderedDict, deque
 
 import trio
 
-from tui_popretr.config.model import Concurrency, Server
+from tui_popretr.config.account import Server
+from tui_popretr.config.model import Concurrency
 
 
 class SessionSlot:

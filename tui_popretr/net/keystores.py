@@ -8,7 +8,7 @@ import ssl
 import tempfile
 from collections.abc import Callable
 
-from tui_popretr.config.model import TlsPolicy
+from tui_popretr.config.account import TlsPolicy
 from tui_popretr.errors import ConfigurationError, describe_os_error
 from tui_popretr.fs.reading import read_whole
 from tui_popretr.net.legacy import outdated

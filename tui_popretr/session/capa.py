@@ -15,8 +15,8 @@ import trio
 
 from tui_popretr.clock import Clock
 from tui_popretr.commit.keeper import JournalKeeper
+from tui_popretr.config.account import Server
 from tui_popretr.config.choices import AuthType
-from tui_popretr.config.model import Server
 from tui_popretr.journal.records import CapaHistory
 from tui_popretr.pop3 import Capabilities
 

@@ -10,7 +10,7 @@ import trio
 from tui_popretr import faultpoints
 from tui_popretr.bus import Bus
 from tui_popretr.clock import Clock
-from tui_popretr.config.model import Server
+from tui_popretr.config.account import Server
 from tui_popretr.errors import (
     ConnectionCut,
     PlaintextInjected,

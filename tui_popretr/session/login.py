@@ -13,8 +13,8 @@ from functools import partial
 
 import trio
 
+from tui_popretr.config.account import Server
 from tui_popretr.config.choices import AuthType
-from tui_popretr.config.model import Server
 from tui_popretr.errors import (
     ConnectionCut,
     LoginDelayed,

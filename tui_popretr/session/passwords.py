@@ -11,7 +11,7 @@ from functools import partial
 
 import trio
 
-from tui_popretr.config.model import FromCommand, FromEnvironment, FromFile, Literal, PasswordSource
+from tui_popretr.config.account import FromCommand, FromEnvironment, FromFile, Literal, PasswordSource
 from tui_popretr.errors import PasswordUnavailable, describe_os_error
 from tui_popretr.fs.reading import open_regular
 from tui_popretr.process import children

@@ -6,7 +6,7 @@ import trio
 
 from tui_popretr.clock import Clock
 from tui_popretr.commit.keeper import JournalKeeper
-from tui_popretr.config.model import Server
+from tui_popretr.config.account import Server
 from tui_popretr.journal.records import PipeliningFailure
 from tui_popretr.pop3 import Capabilities
 from tui_popretr.session.connection import Pop3Connection

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 
 from tui_popretr.bus import Bus
 from tui_popretr.clock import Clock
-from tui_popretr.config.model import ClientSettings, Server
+from tui_popretr.config.account import Server
+from tui_popretr.config.model import ClientSettings
 from tui_popretr.errors import (
     CommandRefused,
     ConnectionCut,

@@ -26,8 +26,9 @@ from tui_popretr.cli.init import command as init
 from tui_popretr.cli.init.ask import client_id_of
 from tui_popretr.cli.main import main
 from tui_popretr.cli.parser import build_parser, normalise
+from tui_popretr.config.account import Server
 from tui_popretr.config.choices import AuthType
-from tui_popretr.config.model import ClientSettings, FolderDestination, MaildirDestination, Server
+from tui_popretr.config.model import ClientSettings, FolderDestination, MaildirDestination
 from tui_popretr.config.problems import Severity
 from tui_popretr.config.reader import load
 from tui_popretr.errors import PopretrError, ServerUnreachable, TlsFailed, TlsRequired, UidlUnavailable

@@ -11,8 +11,8 @@ from tests.support.popserver import Faults, ServedMaildrop, ServerPolicy
 from tests.support.popserver.policy import Mechanism
 from tests.support.popserver_thread import running_server
 from tui_popretr.cli.init.explore import Explored, candidates, explore, propose_logins, security
+from tui_popretr.config.account import Server, TlsPolicy
 from tui_popretr.config.choices import AuthType
-from tui_popretr.config.model import Server, TlsPolicy
 from tui_popretr.errors import (
     CertificateRejected,
     ConnectionCut,

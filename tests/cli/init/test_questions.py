@@ -13,7 +13,8 @@ from tests.cli.program import mail, run_program
 from tests.support.passwords import PASSWORD
 from tests.support.popserver import ServedMaildrop, ServerPolicy
 from tests.support.popserver_thread import RunningServer, running_server
-from tui_popretr.config.model import ClientSettings, FromCommand, FromEnvironment, FromFile, MaildirDestination
+from tui_popretr.config.account import FromCommand, FromEnvironment, FromFile
+from tui_popretr.config.model import ClientSettings, MaildirDestination
 from tui_popretr.config.reader import load
 from tui_popretr.popserver.certificates import ca_path, server_context
 

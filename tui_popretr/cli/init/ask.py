@@ -14,8 +14,9 @@ from tui_popretr.cli.init.explore import Explored, candidates, explore, log_in
 from tui_popretr.cli.init.password import Credentials, get_credentials, other_credentials
 from tui_popretr.cli.init.text import NewClient, NewDestination, absolute, address, shown
 from tui_popretr.config import values
+from tui_popretr.config.account import FromFile, TlsPolicy
 from tui_popretr.config.addresses import mail_address, server_address
-from tui_popretr.config.model import FolderDestination, FromFile, MaildirDestination, SmtpDestination, TlsPolicy
+from tui_popretr.config.model import FolderDestination, MaildirDestination, SmtpDestination
 from tui_popretr.config.values import InvalidValueError
 from tui_popretr.engine.probe import Findings
 from tui_popretr.errors import (

@@ -10,9 +10,10 @@ import trio
 
 from tui_popretr.bus import Bus
 from tui_popretr.clock import SystemClock
+from tui_popretr.config.account import Server, TlsPolicy
 from tui_popretr.config.choices import DEFAULT_AUTH_TYPES, AuthType
 from tui_popretr.config.login import CLEAR_TEXT
-from tui_popretr.config.model import ClientSettings, FolderDestination, Server, TlsPolicy
+from tui_popretr.config.model import ClientSettings, FolderDestination
 from tui_popretr.engine.probe import Findings, probe, survey
 from tui_popretr.errors import (
     CertificateRejected,

@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Self
 
 from tui_popretr.cli.init.text import NewClient, configuration_text
-from tui_popretr.config.model import FromFile
+from tui_popretr.config.account import FromFile
 from tui_popretr.config.problems import Severity
 from tui_popretr.config.reader import load
 from tui_popretr.delivery.errors import delivery_failed
