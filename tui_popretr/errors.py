@@ -1,7 +1,7 @@
-"""Everything that can go wrong, named by the situation, with what the user can do about it and the exit code.
+"""The errors that are reported to the user, each with its exit code and advice.
 
-This is the one place where a situation is mapped to an exit code (sysexits) and to advice. Raise the class that names
-the situation; its message says what happened in plain words, without secrets and with server text neutralised.
+A class names a situation; only here is a situation mapped to an exit code (sysexits(3)) and to default advice. The
+message says what happened, without secrets; text of a server in it is neutralised (text.visible()).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class ExitCode(IntEnum):
     CONFIGURATION = 78
 
 
-#: Worst first: the exit code of several clients is the first of these that occurs (SPEC 7).
+#: Worst first: the exit code for several clients is the first of these that occurs.
 SEVERITY = (
     ExitCode.SOFTWARE,
     ExitCode.CONFIGURATION,
@@ -41,19 +41,20 @@ SEVERITY = (
 
 
 def worst(codes: list[ExitCode]) -> ExitCode:
-    """Return the worst of several exit codes, OK when there are none."""
+    """Return the worst of several exit codes, OK if there are none."""
     return min(codes, key=SEVERITY.index, default=ExitCode.OK)
 
 
-class PopretrError(Exception):
-    """Something went wrong that the user can be told about in words.
+#: The advice for an error that may be gone at the next session.
+RETRIED: Final = "it is tried again at the next run"
 
-    str(error) says what happened. `advice` says what to do about it, "" where there is nothing to say.
-    """
+
+class PopretrError(Exception):
+    """An error with a text for the user. str(error) says what happened; `advice` says what to do about it, or is ""."""
 
     exit_code: ClassVar[ExitCode] = ExitCode.SOFTWARE
     default_advice: ClassVar[str] = ""
-    #: The error was concluded from a server's text only, which may mean something else.
+    #: The error was recognised only by the text of a server's reply, which may mean something else.
     judged_by_text: bool = False
 
     def __init__(self, message: str, *, advice: str | None = None) -> None:
@@ -62,7 +63,7 @@ class PopretrError(Exception):
 
 
 class UsageError(PopretrError):
-    """The command line cannot be understood, or asks for what there is not."""
+    """The command line is invalid, or names something that does not exist."""
 
     exit_code = ExitCode.USAGE
 
@@ -77,7 +78,7 @@ class ConfigurationError(PopretrError):
 
 
 class ServerUnreachable(PopretrError):
-    """No connection: refused, no route, or nobody answered in time."""
+    """No connection: refused, no route, or no answer in time."""
 
     exit_code = ExitCode.UNAVAILABLE
     default_advice = "check the address and port, and whether the server is up"
@@ -90,17 +91,17 @@ class HostNotFound(ServerUnreachable):
 
 
 class ConnectionCut(PopretrError):
-    """The connection ended before the dialogue did."""
+    """The connection ended before the session was complete."""
 
     exit_code = ExitCode.TEMPORARY
-    default_advice = "it is tried again at the next run"
+    default_advice = RETRIED
 
 
 class ServerStalled(PopretrError):
-    """The server did not answer, or a message made no progress, within the timeout."""
+    """The server did not answer, or sent nothing more of a message, within the timeout."""
 
     exit_code = ExitCode.TEMPORARY
-    default_advice = "it is tried again at the next run; raise <timeout> if the server is only slow"
+    default_advice = f"{RETRIED}; raise <timeout> if the server is only slow"
 
 
 class GreetingRefused(PopretrError):
@@ -110,20 +111,20 @@ class GreetingRefused(PopretrError):
 
 
 class ProtocolViolation(PopretrError):
-    """The server sent what POP3 does not allow, or more of it than is sane."""
+    """The server sent something that POP3 does not allow, or more than our limits."""
 
     exit_code = ExitCode.PROTOCOL
     default_advice = "check that address and port are those of a POP3 server"
 
 
 class CommandRefused(PopretrError):
-    """-ERR to a command without which the session cannot go on."""
+    """The server answered -ERR to a command that the session needs."""
 
     exit_code = ExitCode.PROTOCOL
 
 
 class UidlUnavailable(PopretrError):
-    """newonly or deleteafter is set and the server gives no usable UIDs."""
+    """newonly or deleteafter is set, but the server has no usable UIDs."""
 
     exit_code = ExitCode.PROTOCOL
     default_advice = "newonly and deleteafter need UIDL; remove them from this client"
@@ -133,25 +134,25 @@ class UidlUnavailable(PopretrError):
 
 
 class TlsFailed(PopretrError):
-    """No TLS where TLS is configured; nothing secret was sent."""
+    """TLS is configured but could not be started; no secret was sent."""
 
     exit_code = ExitCode.PROTOCOL
 
 
 class StlsRefused(TlsFailed):
-    """The server does not offer STLS or answered it with -ERR."""
+    """The server does not offer STLS, or answered it with -ERR."""
 
     default_advice = 'if the server speaks TLS from the first byte (port 995), use <ssl latent="N"/>'
 
 
 class PlaintextInjected(TlsFailed):
-    """Bytes arrived in clear behind STLS's +OK: somebody may be tampering with the connection."""
+    """Octets arrived in clear after the +OK of STLS: an attacker may have injected them."""
 
 
 class CertificateRejected(TlsFailed):
     """The server's certificate is expired, not trusted, for another name, or not the pinned one.
 
-    `fingerprint` is its SHA-256, in hex, where it would do to pin it; "" otherwise.
+    `fingerprint` is its SHA-256 in hex if pinning it would help, else "".
     """
 
     def __init__(self, message: str, *, advice: str | None = None, fingerprint: str = "") -> None:
@@ -160,7 +161,7 @@ class CertificateRejected(TlsFailed):
 
 
 class ClientCertificateRejected(TlsFailed):
-    """The server wants a client certificate, or another one than it was shown."""
+    """The server requires a client certificate, or a different one."""
 
     default_advice = "set kspath to a client certificate that the server's operator has agreed to"
 
@@ -175,29 +176,29 @@ class LoginFailed(PopretrError):
 
 
 class LoginRejected(LoginFailed):
-    """The server rejected the credentials (each mechanism that was usable, in turn)."""
+    """The server rejected the credentials, with all usable mechanisms."""
 
     default_advice = "check username and password"
 
 
 class TlsRequired(LoginRejected):
-    """The server lets nobody log in without TLS, and none is configured."""
+    """The server allows no login without TLS, and TLS is not configured."""
 
     default_advice = 'add <ssl latent="Y"/> to the client, or <ssl/> where the server has TLS at port 995'
 
 
 class ServerNotAuthenticated(LoginFailed):
-    """The server did not prove that it knows the password (SCRAM): it may not be the one that it claims to be."""
+    """The server did not prove that it knows the password (SCRAM, RFC 5802 §3): it may be an impostor."""
 
     default_advice = "somebody may be between you and the server; ask its operator before you use another authtype"
 
 
 class NoUsableMechanism(LoginFailed):
-    """None of the configured authtypes can be used with this server or with what is configured."""
+    """No configured authtype can be used with this server and this configuration."""
 
 
 class PasswordUnavailable(LoginFailed):
-    """The password's environment variable, file or command gave none."""
+    """The environment variable, file or command of the password gave no password."""
 
     exit_code = ExitCode.CONFIGURATION
 
@@ -206,25 +207,25 @@ class MailboxInUse(PopretrError):
     """[IN-USE]: another session holds the maildrop's lock (RFC 2449 §8.1.1)."""
 
     exit_code = ExitCode.TEMPORARY
-    default_advice = "another program has the mailbox open; it is tried again at the next run"
+    default_advice = f"another program has the mailbox open; {RETRIED}"
 
 
 class LoginDelayed(PopretrError):
-    """[LOGIN-DELAY]: the server wants more time between logins (RFC 2449 §8.1.2)."""
+    """[LOGIN-DELAY]: the server requires more time between logins (RFC 2449 §8.1.2)."""
 
     exit_code = ExitCode.TEMPORARY
     default_advice = "raise freq to what the server allows"
 
 
 class ServerTemporaryFailure(PopretrError):
-    """[SYS/TEMP]: the server has a problem that should pass (RFC 3206 §4)."""
+    """[SYS/TEMP]: the server has a temporary problem (RFC 3206 §4)."""
 
     exit_code = ExitCode.TEMPORARY
-    default_advice = "it is tried again at the next run"
+    default_advice = RETRIED
 
 
 class ServerPermanentFailure(PopretrError):
-    """[SYS/PERM]: the server has a problem that needs somebody's attention (RFC 3206 §4)."""
+    """[SYS/PERM]: the server has a problem that its operator must fix (RFC 3206 §4)."""
 
     exit_code = ExitCode.UNAVAILABLE
     default_advice = "tell the server's operator"
@@ -237,8 +238,8 @@ class DeliveryFailed(PopretrError):
     """A message could not be stored; it stays on the server."""
 
     exit_code = ExitCode.IO_ERROR
-    #: Whether the receiver refused this message, or all its recipients, for good (5yz). False if our configuration is
-    #: the cause: no login or TLS, a sender that is not accepted, relaying that is denied.
+    #: Whether the receiver permanently refused this message or all its recipients (5yz). False if our configuration is
+    #: the cause: no login or TLS, a refused sender, denied relaying.
     refused_for_good: bool = False
 
 
@@ -249,13 +250,13 @@ class CannotCreate(DeliveryFailed):
 
 
 class DestinationTimeout(DeliveryFailed):
-    """The destination does not answer: a network file system is gone, or a disk hangs. Nobody knows what it did."""
+    """The destination does not answer: a network file system or a disk hangs. Whether it stored anything is unknown."""
 
     exit_code = ExitCode.TEMPORARY
 
 
 class PartlyAccepted(DeliveryFailed):
-    """Some recipients have accepted a message and others have not; the next session sends to the others only."""
+    """Some recipients have accepted a message, others have not. The next session sends it only to the others."""
 
     exit_code = ExitCode.TEMPORARY
     default_advice = "it is sent to the others at the next run"
@@ -263,41 +264,41 @@ class PartlyAccepted(DeliveryFailed):
     def __init__(
         self, text: str, accepted: tuple[str, ...] = (), *, for_good: bool = False, advice: str | None = None
     ) -> None:
-        """`for_good`: all the others have refused it for good."""
+        """`for_good`: all others have permanently refused it."""
         super().__init__(text, advice=advice)
         self.accepted = accepted
         self.refused_for_good = for_good
 
 
 class SmtpServerUnreachable(DeliveryFailed):
-    """The mail server that is to take the messages (SMTP, LMTP) cannot be reached, or takes none."""
+    """The mail server of the destination (SMTP, LMTP) cannot be reached, or accepts no mail."""
 
     exit_code = ExitCode.UNAVAILABLE
     default_advice = "see whether the mail server runs, and whether <address> in <smtp> is right"
 
 
 class SmtpTemporaryFailure(DeliveryFailed):
-    """The mail server put something off (4yz), did not answer in time, or closed the connection."""
+    """The mail server refused something temporarily (4yz), did not answer in time, or closed the connection."""
 
     exit_code = ExitCode.TEMPORARY
-    default_advice = "it is tried again at the next run"
+    default_advice = RETRIED
 
 
 class SmtpServerRefused(DeliveryFailed):
-    """The mail server refused for good (5yz) what every message needs: our sender, or mail from us at all."""
+    """The mail server permanently refused (5yz) our envelope sender, or all mail from us."""
 
     exit_code = ExitCode.UNAVAILABLE
     default_advice = "see the mail server's log; its reasons may lie in sender, recip or the server's own settings"
 
 
 class RecipientsRefused(SmtpServerRefused):
-    """The mail server refused all recipients for good (5yz to RCPT), and not because of our configuration."""
+    """The mail server permanently refused all recipients (5yz to RCPT), and our configuration is not the cause."""
 
     refused_for_good = True
 
 
 class MessageRejected(DeliveryFailed):
-    """The mail server refused this very message for good (5yz); other messages are not concerned."""
+    """The mail server permanently refused this message (5yz). Other messages are not affected."""
 
     exit_code = ExitCode.UNAVAILABLE
     refused_for_good = True
@@ -307,73 +308,73 @@ class MessageRejected(DeliveryFailed):
 
 
 class SmtpLoginFailed(DeliveryFailed):
-    """The mail server did not accept username and password, offers no login, or takes no mail without one."""
+    """The mail server rejected username and password, offers no login, or requires one that is not configured."""
 
     exit_code = ExitCode.LOGIN
     default_advice = "check <username> and <password> in <smtp>"
 
 
 class SmtpServerNotTrusted(DeliveryFailed):
-    """No TLS with the mail server where TLS is configured; nothing secret was sent."""
+    """TLS with the mail server is configured but could not be started; no secret was sent."""
 
     exit_code = ExitCode.PROTOCOL
 
 
 class SmtpProtocolError(DeliveryFailed):
-    """The mail server sent what its protocol does not allow, or more of it than is sane."""
+    """The mail server sent something that its protocol does not allow, or more than our limits."""
 
     exit_code = ExitCode.PROTOCOL
     default_advice = "check that <address> is that of an SMTP server, or with <lmtp>Y</lmtp> of an LMTP server"
 
 
 class CommandUnusable(DeliveryFailed):
-    """The command that is to take the messages (mda) is not there or cannot be run."""
+    """The command of the destination (mda) does not exist or cannot be run."""
 
     exit_code = ExitCode.UNAVAILABLE
     default_advice = "see whether it is installed; in <mda> it may be named with its whole path"
 
 
 class CommandDeferred(DeliveryFailed):
-    """The command put the message off (exit code 75), took too long, or was killed."""
+    """The command failed temporarily (exit code 75), took too long, or was killed."""
 
     exit_code = ExitCode.TEMPORARY
-    default_advice = "it is tried again at the next run"
+    default_advice = RETRIED
 
 
 class CommandFailed(DeliveryFailed):
-    """The command did not accept the message: it ended with an exit code that means a lasting failure."""
+    """The command did not accept the message: its exit code means a permanent failure."""
 
     exit_code = ExitCode.UNAVAILABLE
     default_advice = "run the command by hand as the same user, with a message on its standard input, to see why"
 
 
 class MessageRefused(PopretrError):
-    """The server does not send a message that it lists; it stays there."""
+    """The server did not send a message that it lists. The message stays on the server."""
 
     exit_code = ExitCode.TEMPORARY
 
 
 class MessagesSkipped(PopretrError):
-    """The session went well but some messages could not be retrieved; they stay on the server."""
+    """The session succeeded, but some messages could not be retrieved. They stay on the server."""
 
     exit_code = ExitCode.TEMPORARY
-    default_advice = "it is tried again at the next run"
+    default_advice = RETRIED
 
 
 class JournalError(PopretrError):
-    """The journal cannot be used; without it nothing is deleted from any server."""
+    """The journal cannot be used. Without it nothing is deleted from any server."""
 
     exit_code = ExitCode.IO_ERROR
 
 
 class JournalWithoutThread(JournalError):
-    """The system starts no thread for the journal: it is as it was."""
+    """The system cannot start a thread for the journal. The journal is unchanged."""
 
     exit_code = ExitCode.TEMPORARY
 
 
 class JournalMisplaced(JournalError):
-    """The journal cannot be made or written where it is configured: the place is wrong rather than the moment."""
+    """The journal cannot be created or written at its configured path, and waiting will not help."""
 
     exit_code = ExitCode.CANT_CREATE
 
@@ -386,7 +387,7 @@ class JournalLocked(JournalError):
 
 
 class JournalDamaged(JournalError):
-    """The journal is not an intact SQLite database of ours."""
+    """The journal is not an intact database of this program."""
 
 
 class JournalFromFuture(JournalError):
@@ -397,7 +398,7 @@ class JournalFromFuture(JournalError):
 
 
 class SessionStopped(PopretrError):
-    """The user or a shutdown ended the session; what was delivered is known to the journal."""
+    """The user or a shutdown stopped the session. Its deliveries are in the journal."""
 
     exit_code = ExitCode.OK
 
@@ -409,7 +410,7 @@ class SystemLimit(PopretrError):
 
 
 def out_of_threads(problem: BaseException) -> SystemLimit | None:
-    """Return the error to report where a thread could not be started, None for any other problem."""
+    """Return the error to report if `problem` is that no thread could be started, else None."""
     while isinstance(problem, BaseExceptionGroup) and len(problem.exceptions) == 1:
         problem = problem.exceptions[0]
     if not isinstance(problem, RuntimeError) or "can't start new thread" not in str(problem):
@@ -420,29 +421,27 @@ def out_of_threads(problem: BaseException) -> SystemLimit | None:
     )
 
 
-# --- the system's errors --------------------------------------------------------------------------------------------
+# --- errors of the system -------------------------------------------------------------------------------------------
 
 
 class FileUnusable(NamedTuple):
-    """What an error of the system means for a file that was to be written."""
+    """An error of the system while a file was to be written, in words."""
 
     words: str
-    advice: str = ""  # "" where there is nothing to say
-    misplaced: bool = False  # the place is wrong rather than the moment
+    advice: str = ""
+    misplaced: bool = False  # the configured path is the cause, and waiting will not help
 
 
-DISK_FULL: Final = FileUnusable("the disk is full", "make room on the disk; it is tried again at the next run")
+DISK_FULL: Final = FileUnusable("the disk is full", f"make room on the disk; {RETRIED}")
 READ_ONLY: Final = FileUnusable("the file system is read-only", "mount it writable, and look why it is not", True)
 NO_PERMISSION: Final = FileUnusable("permission denied", "give the program's user the right to write there", True)
 BROKEN_DISK: Final = FileUnusable(
     "the disk reports an input/output error", "look into the system's log: the disk may be failing"
 )
 
-_FILE_TROUBLES: Final = {
+_FILE_ERRORS: Final = {
     errno.ENOSPC: DISK_FULL,
-    errno.EDQUOT: FileUnusable(
-        "the disk quota is used up", "make room or raise the quota; it is tried again at the next run"
-    ),
+    errno.EDQUOT: FileUnusable("the disk quota is used up", f"make room or raise the quota; {RETRIED}"),
     errno.EROFS: READ_ONLY,
     errno.EACCES: NO_PERMISSION,
     errno.EPERM: NO_PERMISSION,
@@ -462,10 +461,10 @@ _FILE_TROUBLES: Final = {
 
 
 def file_unusable(error: OSError) -> FileUnusable:
-    """Return what an OSError means for a file that was to be written, in words that fit behind "cannot write FILE:"."""
-    return _FILE_TROUBLES.get(error.errno or 0, FileUnusable(describe_os_error(error)))
+    """Return the words for an OSError while writing a file; they fit after "cannot write FILE: "."""
+    return _FILE_ERRORS.get(error.errno or 0, FileUnusable(describe_os_error(error)))
 
 
 def describe_os_error(error: OSError) -> str:
-    """Return an OSError's reason in a few words, without the errno and the path."""
+    """Return the reason of an OSError in a few words, without errno and path."""
     return (error.strerror or str(error) or type(error).__name__).lower()

@@ -5,9 +5,9 @@ from __future__ import annotations
 import errno
 import os
 
-from tui_popretr.errors import CannotCreate, DeliveryFailed, FileUnusable, file_unusable
+from tui_popretr.errors import RETRIED, CannotCreate, DeliveryFailed, FileUnusable, file_unusable
 
-_ADVICE = "is its disk mounted, and does something move it or clean it up? it is tried again at the next run"
+_ADVICE = f"is its disk mounted, and does something move it or clean it up? {RETRIED}"
 
 _TWO_FILE_SYSTEMS = FileUnusable(
     "tmp and new of the Maildir are on two file systems, or two mounts of one",

@@ -14,6 +14,7 @@ from tui_popretr.errors import (
     DISK_FULL,
     NO_PERMISSION,
     READ_ONLY,
+    RETRIED,
     FileUnusable,
     JournalDamaged,
     JournalError,
@@ -55,7 +56,7 @@ def explain(error: sqlite3.Error | OSError, path: str, doing: str) -> JournalErr
     if code in _BUSY and not _lacks_locks(os.path.dirname(path)):
         return JournalLocked(
             f"the journal {path} cannot be {doing}: another program has locked it",
-            advice="close the program that has it open, such as a database browser; it is tried again at the next run",
+            advice=f"close the program that has it open, such as a database browser; {RETRIED}",
         )
     if isinstance(error, NoLocksError):
         trouble = _NO_LOCKS

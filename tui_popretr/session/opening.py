@@ -17,7 +17,7 @@ from typing import Final
 import trio
 
 from tui_popretr.config.choices import CapaUse
-from tui_popretr.errors import ConnectionCut, PopretrError, ProtocolViolation, ServerStalled
+from tui_popretr.errors import RETRIED, ConnectionCut, PopretrError, ProtocolViolation, ServerStalled
 from tui_popretr.facts import Level, LoginSucceeded, Noted, SessionAdvanced, Stage
 from tui_popretr.pop3 import Capabilities, Greeting
 from tui_popretr.session.capa import CapaMemory
@@ -32,7 +32,7 @@ CAPA_TIMEOUT: Final = 30.0
 #: With at least this many messages a second CAPA pays off, if the first had no PIPELINING.
 WORTH_ASKING: Final = 8
 #: The advice if a server breaks the protocol after the login.
-AFTER_LOGIN: Final = "it is tried again at the next run; the transcript shows what the server said"
+AFTER_LOGIN: Final = f"{RETRIED}; the transcript shows what the server said"
 
 _Then = Callable[[Pop3Connection, Greeting], Awaitable[None]]
 _BREAKS = (ConnectionCut, ServerStalled, ProtocolViolation)

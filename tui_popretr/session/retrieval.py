@@ -41,6 +41,7 @@ from tui_popretr import faultpoints
 from tui_popretr.commit.pending import PendingDelivery
 from tui_popretr.delivery.sink import Draft
 from tui_popretr.errors import (
+    RETRIED,
     ConnectionCut,
     DeliveryFailed,
     DestinationTimeout,
@@ -336,7 +337,7 @@ class Retrieval:
         return ServerStalled(
             f"the server has not ended {message_name(listed.number, listed.uid)}: all of its {listed.size} octets"
             " arrived, but not the line that ends a message",
-            advice="it is tried again at the next run; if that fails as well, tell the server's operator",
+            advice=f"{RETRIED}; if that fails as well, tell the server's operator",
         )
 
     async def _handle(self, event: Event) -> None:

@@ -10,6 +10,7 @@ from tui_popretr.clock import Clock
 from tui_popretr.config.account import Server
 from tui_popretr.config.model import ClientSettings
 from tui_popretr.errors import (
+    RETRIED,
     CommandRefused,
     ConnectionCut,
     GreetingRefused,
@@ -194,5 +195,5 @@ def _refused(command: str, reply: Reply) -> PopretrError:
     """Return the error for a refused command that a session needs."""
     words = visible(reply.text, 200) or "without a reason"
     return response_code_error(reply.text, reply.code) or CommandRefused(
-        f"the server refuses {command}: {words}", advice="it is tried again at the next run"
+        f"the server refuses {command}: {words}", advice=RETRIED
     )

@@ -7,7 +7,7 @@ import signal
 from typing import Final
 
 from tui_popretr.delivery.command.run import CommandEnd
-from tui_popretr.errors import CommandDeferred, CommandFailed
+from tui_popretr.errors import RETRIED, CommandDeferred, CommandFailed
 from tui_popretr.text import visible
 
 #: Output of the command that is shown: the last characters in an error and in the audit line, the last lines in the
@@ -52,7 +52,7 @@ def raise_for_exit_code(name: str, end: CommandEnd, timeout: float, *, interrupt
     if end.stopped:
         raise CommandDeferred(
             f"{name} took longer than {timeout:g} s: it {describe_exit(end)}{said}",
-            advice="it is tried again at the next run; if the command is only slow, raise timeout in <mda>",
+            advice=f"{RETRIED}; if the command is only slow, raise timeout in <mda>",
         )
     kind = CommandFailed if end.code is not None and end.code >= 0 and end.code != _TEMPORARY else CommandDeferred
     raise kind(f"{name} {describe_exit(end)}{said}")
