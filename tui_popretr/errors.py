@@ -190,7 +190,7 @@ class TlsRequired(LoginRejected):
 class ServerNotAuthenticated(LoginFailed):
     """The server did not prove that it knows the password (SCRAM, RFC 5802 §3): it may be an impostor."""
 
-    default_advice = "somebody may be between you and the server; ask its operator before you use another authtype"
+    default_advice = "an attacker may be between you and the server; ask its operator before you use another authtype"
 
 
 class NoUsableMechanism(LoginFailed):

@@ -19,7 +19,8 @@ from tui_popretr.config.account import Server
 from tui_popretr.errors import ExitCode
 from tui_popretr.facts import LoginSucceeded, SessionConnected, TlsDetails, TlsStarted
 from tui_popretr.net import tls
-from tui_popretr.net.stream import Stream, connect
+from tui_popretr.net.connect import connect
+from tui_popretr.net.stream import Stream
 from tui_popretr.net.tls import context_for
 
 PASSWORDS = (

@@ -27,7 +27,8 @@ from tui_popretr.config.model import ClientSettings, LogSettings
 from tui_popretr.engine.service import Engine
 from tui_popretr.errors import TlsFailed
 from tui_popretr.facts import Dialogue, DialogueLine, Fact, Noted, SessionClosed, SessionResult, TlsDetails
-from tui_popretr.net.stream import Stream, connect
+from tui_popretr.net.connect import connect
+from tui_popretr.net.stream import Stream
 from tui_popretr.secret import Secret
 
 #: Seconds of <timeout>.

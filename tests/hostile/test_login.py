@@ -204,7 +204,7 @@ BEHAVIOURS = {
         {"AUTH": b"+ \r\n", "RESPONSE": b"+OK\r\n"},
         "the server accepted the login without proving that it knows the password",
         ExitCode.LOGIN,
-        "somebody may be between you and the server",
+        "an attacker may be between you and the server",
         told=0,
         client=SCRAM_FIRST,
     ),

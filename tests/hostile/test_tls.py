@@ -99,7 +99,7 @@ def context(authority: trustme.CA, *, name: str = HOSTILE) -> ssl.SSLContext:
 BEGUN = b"+OK begin\r\n"
 IN_CLEAR = "the server sent bytes in clear behind its answer to STLS"
 #: Where they come later they meet the handshake; the network may bring them at once all the same.
-LATER = re.compile(f"{IN_CLEAR}|the server agreed to STLS and then went on in clear")
+LATER = re.compile(f"{IN_CLEAR}|the server agreed to STLS and then continued in clear")
 ENDED = "the server closed the connection during the TLS handshake"
 BROKE = re.compile(f"{TLS_CUT}|the connection broke: connection reset by peer")
 SOCKETS: dict[str, tuple[dict[str, Play], str | re.Pattern[str], ExitCode, int]] = {

@@ -62,7 +62,7 @@ def test_names(pattern: str, name: str, covered: bool) -> None:
     assert name_matches(pattern, name) is covered
 
 
-def test_a_certificate_is_for_its_alternative_names_and_only_without_them_for_its_common_name() -> None:
+def test_the_common_name_counts_only_without_alternative_names() -> None:
     subject = ((("countryName", "CH"),), (("commonName", "common.test"),))
     alternatives = (
         ("DNS", "a.test"),
@@ -103,7 +103,7 @@ def test_whose_it_is_until_when_and_its_fingerprint() -> None:
     )
 
 
-def test_what_a_hostile_server_writes_into_it_cannot_reach_the_terminal() -> None:
+def test_control_characters_in_a_certificate_are_escaped() -> None:
     found = Certificate.of(
         {**DECODED, "subject": ((("commonName", "\x1b[2J" + "x" * 999),),), "notAfter": "never"}, b""
     )

@@ -131,7 +131,7 @@ def test_a_client_certificate_in_pem_with_the_wrong_password(
     assert text == f"{path}: cannot use the client certificate: {words} | "
 
 
-def test_a_client_certificate_in_pem_of_which_a_part_is_missing_or_wrong(certificates: Certificates) -> None:
+def test_an_incomplete_or_wrong_pem_certificate(certificates: Certificates) -> None:
     def told(data: bytes) -> str:
         return refusal(certificates.policy(key_store=certificates.file("part.pem", data))).partition(" certificate: ")[
             2
@@ -196,7 +196,7 @@ def test_what_is_in_no_known_form_is_no_client_certificate(certificates: Certifi
 
 
 @pytest.mark.parametrize("memory", [True, False])
-def test_a_key_out_of_pkcs12_is_nowhere_in_clear_and_nothing_stays(
+def test_a_pkcs12_key_is_never_in_clear_on_disk(
     memory: bool, certificates: Certificates, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if not memory:
@@ -222,7 +222,7 @@ def test_a_key_out_of_pkcs12_is_nowhere_in_clear_and_nothing_stays(
     assert not any(os.path.exists(path) and not path.startswith("/proc/") for path in opened)
 
 
-def test_without_the_package_cryptography_pkcs12_is_refused_with_advice(
+def test_pkcs12_without_cryptography_is_refused_with_advice(
     certificates: Certificates, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in [name for name in sys.modules if name.startswith("cryptography.hazmat.primitives")]:

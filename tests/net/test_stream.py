@@ -1,11 +1,9 @@
-"""Real connections over loopback: TLS as it should be and as it should not (SPEC 1, 10)."""
+"""The stream over loopback connections, in clear and under TLS."""
 
 from __future__ import annotations
 
-import gc
 import socket
 import ssl
-import threading
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,8 +13,9 @@ from trio.testing import MockClock, trio_test
 
 from tests.support.certificates import HOST, Certificates
 from tests.support.tls_serving import LOOPBACK, connected, greeter, serving, under_tls
-from tui_popretr.errors import ConnectionCut, HostNotFound, ServerUnreachable, TlsFailed
-from tui_popretr.net.stream import SLOW, Resolver, SocketStream, connect
+from tui_popretr.errors import ConnectionCut, TlsFailed
+from tui_popretr.net.connect import connect
+from tui_popretr.net.stream import SocketStream
 from tui_popretr.net.tls import TlsSession
 from tui_popretr.secret import Secret
 
@@ -33,9 +32,6 @@ async def exchange(stream: SocketStream, line: bytes = b"QUIT\r\n") -> list[byte
     while octets := await stream.receive():
         pieces.append(octets)
     return pieces
-
-
-# --- connecting -------------------------------------------------------------------------------------------------------
 
 
 @trio_test
@@ -64,148 +60,12 @@ async def test_an_ipv6_address_is_written_in_brackets() -> None:
         pytest.skip("no IPv6 here")
 
 
-@trio_test
-async def test_a_refused_connection() -> None:
-    with socket.create_server((LOOPBACK, 0)) as taken:
-        port = taken.getsockname()[1]
-    with pytest.raises(ServerUnreachable) as caught:
-        await connect(LOOPBACK, port, timeout=30.0)
-    assert str(caught.value) == f"cannot connect to {LOOPBACK} port {port}: connection refused"
-
-
-@pytest.fixture
-def names(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[str] | socket.gaierror]:
-    """What the resolver knows, in place of the machine's."""
-    known: dict[str, list[str] | socket.gaierror] = {}
-    real = socket.getaddrinfo
-
-    def getaddrinfo(host: bytes | str, port: int, *arguments: int, **more: int) -> list[object]:
-        name = host.decode() if isinstance(host, bytes) else host
-        if more.get("flags", arguments[3] if len(arguments) > 3 else 0) & socket.AI_NUMERICHOST:
-            return list(real(host, port, *arguments, **more))
-        answer = known[name]
-        if isinstance(answer, socket.gaierror):
-            raise answer
-        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port)) for address in answer]
-
-    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
-    return known
-
-
-@trio_test
-async def test_a_name_without_an_address(names: dict[str, list[str] | socket.gaierror]) -> None:
-    names["nowhere.test"] = socket.gaierror(-2, "Name or service not known")
-    trio.socket.set_custom_hostname_resolver(Resolver())
-    with pytest.raises(HostNotFound) as caught:
-        await connect("nowhere.test", 110, timeout=30.0)
-    assert str(caught.value) == "no address for nowhere.test: name or service not known"
-
-
-@pytest.mark.parametrize("host", ["x" * 70 + ".test", "a..test", "pop\udce9.test"])
-@trio_test
-async def test_a_name_that_cannot_be_one(host: str) -> None:
-    with pytest.raises(HostNotFound):
-        await connect(host, 110, timeout=30.0)
-
-
-@trio_test
-async def test_the_next_address_is_tried(names: dict[str, list[str] | socket.gaierror]) -> None:
-    trio.socket.set_custom_hostname_resolver(Resolver())
-    names["pop.test"] = ["127.0.0.3", LOOPBACK]
-    async with serving(echo) as port:
-        stream = await connect("pop.test", port, timeout=30.0)
-        assert stream.remote == f"{LOOPBACK}:{port}"
-        stream.close()
-    with pytest.raises(ServerUnreachable, match="connection refused"):
-        await connect("pop.test", port, timeout=30.0)
-
-
-@trio_test
-async def test_who_asks_for_the_same_name_shares_the_answer(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked, go_on = [], threading.Event()
-
-    def slow(host: str, *others: object) -> list[str]:
-        asked.append(host)
-        go_on.wait(30)
-        if host == "bad.test":
-            raise socket.gaierror(socket.EAI_AGAIN, "try again")
-        return [host]
-
-    monkeypatch.setattr(socket, "getaddrinfo", slow)
-    resolver, answers = Resolver(), []
-
-    async def ask(host: str) -> None:
-        try:
-            answers.append(await resolver.getaddrinfo(host, 110))
-        except socket.gaierror:
-            answers.append("none")
-
-    async with trio.open_nursery() as nursery:
-        with trio.CancelScope() as impatient:
-            async with trio.open_nursery() as given_up:
-                given_up.start_soon(ask, "pop.test")  # who gives up does not end it for the others
-                await trio.testing.wait_all_tasks_blocked()
-                impatient.cancel()
-        for host in ("pop.test", "bad.test") * 3:
-            nursery.start_soon(ask, host)
-        await trio.testing.wait_all_tasks_blocked()
-        go_on.set()
-    assert sorted(asked) == ["bad.test", "pop.test"]
-    assert sorted(map(str, answers)) == ["['pop.test']"] * 3 + ["none"] * 3
-    await ask("pop.test")
-    assert sorted(asked) == ["bad.test", "pop.test", "pop.test"], "an answer is not kept"
-
-
-@trio_test
-async def test_a_look_up_that_hangs_is_not_waited_for_by_who_comes_later(
-    autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    looked_up = 0
-
-    async def in_thread(self: Resolver, *arguments: object) -> str:
-        nonlocal looked_up
-        looked_up += 1
-        if looked_up == 1:
-            await trio.sleep(1000)
-        return f"answer {looked_up}"
-
-    monkeypatch.setattr(Resolver, "_in_thread", in_thread)
-    resolver = Resolver()
-    with trio.move_on_after(SLOW + 1) as scope:
-        await resolver.getaddrinfo("pop.test", 110)
-    assert scope.cancelled_caught
-    assert await resolver.getaddrinfo("pop.test", 110) == "answer 2"
-
-
-@trio_test
-async def test_a_server_that_does_not_answer(autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def never(host: str, port: int) -> None:
-        await trio.sleep_forever()
-
-    monkeypatch.setattr(trio, "open_tcp_stream", never)
-    with pytest.raises(ServerUnreachable, match=r"pop\.test port 110 did not answer within 30 s"):
-        await connect("pop.test", 110, timeout=30.0)
-    assert trio.current_time() == pytest.approx(30.0)
-
-
-@trio_test
-async def test_a_connection_that_is_gone_at_once_leaves_no_socket_open(monkeypatch: pytest.MonkeyPatch) -> None:
-    def gone(sock: socket.socket) -> None:
-        raise OSError(107, "Transport endpoint is not connected")
-
-    async with serving(echo) as port:
-        monkeypatch.setattr("tui_popretr.net.stream.SocketStream", gone)
-        with pytest.raises(ServerUnreachable, match="endpoint is not connected"):
-            await connect(LOOPBACK, port, timeout=30.0)
-        gc.collect()  # a socket left open would be a warning, and so an error
-
-
 # --- reading and writing ----------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("tls", [False, True])
 @trio_test
-async def test_much_arrives_as_it_was_sent(tls: bool, certificates: Certificates) -> None:
+async def test_many_octets_arrive_unchanged(tls: bool, certificates: Certificates) -> None:
     data = bytes(range(256)) * 20_000  # more than the buffers of the system hold
     context = certificates.server_context()
 
@@ -223,7 +83,7 @@ async def test_much_arrives_as_it_was_sent(tls: bool, certificates: Certificates
 
 
 @trio_test
-async def test_two_streams_do_not_get_into_each_others_way() -> None:
+async def test_two_streams_share_the_buffer() -> None:
     async def shout(stream: trio.SocketStream, letter: bytes) -> None:
         for _ in range(50):
             await stream.send_all(letter * 1000)
@@ -301,7 +161,7 @@ async def test_a_closed_stream_is_a_cut_and_may_be_closed_again() -> None:
 
 
 @trio_test
-async def test_who_waits_can_be_cancelled(autojump_clock: MockClock) -> None:
+async def test_receive_can_be_cancelled(autojump_clock: MockClock) -> None:
     async with connected(echo) as stream:
         for tried in (stream.receive(), stream.send_all(b"x" * 50_000_000)):
             with trio.move_on_after(10.0) as scope:
@@ -364,7 +224,7 @@ async def test_an_older_version_than_the_least_is_refused(certificates: Certific
 
 
 @trio_test
-async def test_the_server_is_told_the_hosts_name_whatever_is_expected(certificates: Certificates) -> None:
+async def test_the_host_name_is_sent_whatever_peercert_is(certificates: Certificates) -> None:
     asked: list[str] = []
 
     def note(context: ssl.SSLContext) -> None:
@@ -403,7 +263,7 @@ async def test_the_client_shows_its_certificate(form: str, certificates: Certifi
 
 @pytest.mark.parametrize("octets", [b"", b"+OK 1000 octets\r\nFrom: x"])
 @trio_test
-async def test_an_end_without_good_bye_is_a_cut_and_not_an_end(octets: bytes, certificates: Certificates) -> None:
+async def test_an_end_without_close_notify_is_a_cut(octets: bytes, certificates: Certificates) -> None:
     context = certificates.server_context()
 
     async def truncate(plain: trio.SocketStream) -> None:
@@ -423,7 +283,7 @@ async def test_an_end_without_good_bye_is_a_cut_and_not_an_end(octets: bytes, ce
 
 
 @trio_test
-async def test_an_end_with_good_bye_is_an_end(certificates: Certificates) -> None:
+async def test_an_end_with_close_notify_is_an_end(certificates: Certificates) -> None:
     async with connected(greeter(certificates.server_context())) as stream:
         await stream.start_tls(TlsSession(certificates.policy(), HOST))
         await exchange(stream)
@@ -431,7 +291,7 @@ async def test_an_end_with_good_bye_is_an_end(certificates: Certificates) -> Non
 
 
 @trio_test
-async def test_the_server_is_told_good_bye(certificates: Certificates) -> None:
+async def test_close_sends_close_notify(certificates: Certificates) -> None:
     ended: list[bytes] = []
     done = trio.Event()
     context = certificates.server_context()

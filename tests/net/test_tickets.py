@@ -20,8 +20,9 @@ from tui_popretr.errors import CertificateRejected, TlsFailed
 from tui_popretr.facts import TlsDetails
 from tui_popretr.net import tls
 from tui_popretr.net.certificate import Certificate
-from tui_popretr.net.stream import SocketStream, connect
-from tui_popretr.net.tickets import DAY, EACH, SERVERS, Ticket, Tickets
+from tui_popretr.net.connect import connect
+from tui_popretr.net.stream import SocketStream
+from tui_popretr.net.tickets import DAY, PER_SERVER, SERVERS, Ticket, Tickets
 from tui_popretr.net.tls import TlsContexts, TlsSession
 from tui_popretr.secret import Secret
 
@@ -54,7 +55,7 @@ def test_what_has_ended_or_may_have_ended_is_not_relied_on(expires: datetime | N
     assert ticket(expires=expires, pinned=True).good(NOW + HOUR)  # a pin does not look at it
 
 
-def test_a_ticket_is_for_one_connection_and_the_newest_comes_first() -> None:
+def test_the_newest_ticket_is_used_first_and_once() -> None:
     tickets, made = Tickets(), [ticket(), ticket(), ticket()]
     for each in made:
         tickets.keep(ONE, each)
@@ -73,7 +74,7 @@ def test_what_is_no_longer_good_is_passed_over_for_good() -> None:
 
 def test_there_is_an_end_to_the_memory_they_take() -> None:
     tickets = Tickets()
-    for _ in range(EACH):
+    for _ in range(PER_SERVER):
         assert tickets.wanted(ONE, NOW)
         tickets.keep(ONE, ticket())
     assert not tickets.wanted(ONE, NOW)
@@ -90,7 +91,7 @@ def test_there_is_an_end_to_the_memory_they_take() -> None:
 def test_a_server_that_cannot_resume_is_asked_again_after_a_day() -> None:
     tickets = Tickets()
     tickets.keep(ONE, ticket())
-    tickets.unwilling(ONE, NOW)
+    tickets.disable(ONE, NOW)
     assert tickets.take(ONE, NOW) is None
     assert not tickets.wanted(ONE, NOW + DAY - HOUR)
     assert tickets.wanted(ONE, NOW + DAY)
@@ -205,9 +206,7 @@ async def test_what_is_not_resumed(kind: str, certificates: Certificates, contex
 
 
 @trio_test
-async def test_another_policy_another_name_and_another_port_are_other_affairs(
-    certificates: Certificates, context: ssl.SSLContext
-) -> None:
+async def test_tickets_are_kept_by_policy_name_and_port(certificates: Certificates, context: ssl.SSLContext) -> None:
     policy = certificates.policy()
     both = certificates.server_context(HOST, "other.example.test")
     async with serving(greeter(both)) as port, serving(greeter(both)) as elsewhere:
@@ -220,7 +219,7 @@ async def test_another_policy_another_name_and_another_port_are_other_affairs(
 
 
 @trio_test
-async def test_when_files_are_read_anew_nothing_is_resumed(certificates: Certificates, context: ssl.SSLContext) -> None:
+async def test_nothing_is_resumed_after_clear(certificates: Certificates, context: ssl.SSLContext) -> None:
     policy = certificates.policy(trust_path=certificates.file("own-trust.pem", certificates.authority.cert_pem.bytes()))
     async with serving(greeter(context)) as port:
         assert await visits(port, policy, policy) == [False, True]
@@ -231,7 +230,7 @@ async def test_when_files_are_read_anew_nothing_is_resumed(certificates: Certifi
 
 
 @trio_test
-async def test_what_is_open_while_files_are_read_anew_leaves_nothing_behind(
+async def test_connections_open_during_clear_leave_no_ticket(
     certificates: Certificates, context: ssl.SSLContext
 ) -> None:
     policy = certificates.policy()
@@ -242,7 +241,7 @@ async def test_what_is_open_while_files_are_read_anew_leaves_nothing_behind(
 
 @pytest.mark.parametrize("version", [V.TLSv1_2, V.TLSv1_3])
 @trio_test
-async def test_resuming_again_and_again_does_not_make_a_verification_younger(
+async def test_resuming_does_not_renew_a_verification(
     version: ssl.TLSVersion, certificates: Certificates, context: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     only(version)(context)
@@ -255,7 +254,7 @@ async def test_resuming_again_and_again_does_not_make_a_verification_younger(
 
 
 @trio_test
-async def test_a_certificate_that_has_ended_since_is_seen_to_have_ended(
+async def test_an_expired_certificate_is_not_resumed(
     certificates: Certificates, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     context = certificates.server_context(not_after=datetime.now(UTC) + HOUR)
@@ -267,7 +266,7 @@ async def test_a_certificate_that_has_ended_since_is_seen_to_have_ended(
 
 
 @trio_test
-async def test_who_was_not_accepted_is_not_resumed(certificates: Certificates, context: ssl.SSLContext) -> None:
+async def test_a_rejected_server_is_not_resumed(certificates: Certificates, context: ssl.SSLContext) -> None:
     only(V.TLSv1_2)(context)  # where the ticket is there before the verdict
     policy = certificates.policy(fingerprints=("ab" * 32,))
     async with serving(greeter(context)) as port:
@@ -291,7 +290,7 @@ async def test_without_a_ticket_nothing_is_kept(certificates: Certificates, cont
 
 
 @trio_test
-async def test_a_resumption_that_fails_is_made_good_and_not_tried_again(
+async def test_a_failed_resumption_is_repeated_without_a_ticket(
     certificates: Certificates, context: ssl.SSLContext
 ) -> None:
     policy = certificates.policy()
@@ -320,9 +319,7 @@ async def test_the_new_connection_is_the_one_that_is_told(certificates: Certific
 
 
 @trio_test
-async def test_a_failure_without_a_ticket_is_told_and_costs_one_connection(
-    certificates: Certificates, context: ssl.SSLContext
-) -> None:
+async def test_a_failure_without_a_ticket_is_not_repeated(certificates: Certificates, context: ssl.SSLContext) -> None:
     policy = certificates.policy()
     server = Visited(cut, greeter(context), cut, cut, greeter(context))
     async with serving(server) as port:
@@ -375,9 +372,7 @@ async def test_a_server_that_has_gone_when_it_is_to_be_connected_again(
 
 
 @trio_test
-async def test_where_a_channel_binding_is_used_the_next_connection_has_one_too(
-    certificates: Certificates, context: ssl.SSLContext
-) -> None:
+async def test_a_channel_binding_disables_resumption(certificates: Certificates, context: ssl.SSLContext) -> None:
     only(V.TLSv1_2)(context)
     policy, bindings = certificates.policy(), list[bytes | None]()
 

@@ -54,13 +54,13 @@ def test_every_python_judges_a_certificate_alike(certificates: Certificates) -> 
 
 
 @pytest.mark.parametrize("peer_name", ["-", "other.test"])
-def test_the_chain_is_verified_also_where_the_name_is_ours_to_check(peer_name: str, certificates: Certificates) -> None:
+def test_the_chain_is_verified_also_with_peercert(peer_name: str, certificates: Certificates) -> None:
     context = context_for(certificates.policy(peer_name=peer_name))
     assert context.verify_mode is ssl.CERT_REQUIRED
     assert not context.check_hostname
 
 
-def test_nothing_is_verified_by_a_context_only_where_a_pin_takes_its_place(certificates: Certificates) -> None:
+def test_only_with_a_pin_a_context_verifies_nothing(certificates: Certificates) -> None:
     context = context_for(certificates.policy(fingerprints=("ab" * 32,)))
     assert context.verify_mode is ssl.CERT_NONE
     assert context.get_ca_certs() == []

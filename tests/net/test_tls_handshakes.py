@@ -99,7 +99,7 @@ async def test_a_pin_replaces_chain_name_and_dates(version: ssl.TLSVersion, cert
 
 
 @trio_test
-async def test_a_certificate_that_is_not_pinned_is_refused_although_all_else_is_right(
+async def test_a_valid_certificate_that_is_not_pinned_is_refused(
     certificates: Certificates,
 ) -> None:
     shown, said = Shown(certificates, certificates.authority.issue_cert(HOST)), list[bytes]()
@@ -131,7 +131,7 @@ async def test_a_pin_needs_nothing_that_another_python_may_not_have(
 
 
 @trio_test
-async def test_a_certificate_that_was_verified_is_told_with_its_fingerprint(certificates: Certificates) -> None:
+async def test_details_have_the_fingerprint_of_a_verified_certificate(certificates: Certificates) -> None:
     shown = Shown(certificates, certificates.authority.issue_cert(HOST))
     details = await under_tls(greeter(shown.context), certificates.policy())
     assert (details.fingerprint, details.pinned) == (shown.fingerprint, False)
@@ -213,7 +213,7 @@ async def test_a_chain_that_is_not_sent_whole(whole: bool, certificates: Certifi
         await under_tls(greeter(context), certificates.policy())
         return
     found = await rejection(greeter(context), certificates.policy())
-    assert str(found).endswith("or the server does not send the certificates in between")
+    assert str(found).endswith("or the server does not send the intermediate certificates")
 
 
 @pytest.mark.parametrize(("hours", "ago"), [(73, "3 days"), (25, "1 day"), (1, "less than a day")])
@@ -306,7 +306,7 @@ async def test_plain_text_where_tls_is_expected(octets: bytes, certificates: Cer
 @trio_test
 async def test_plain_text_behind_stls(certificates: Certificates) -> None:
     found = await refusal(speaking(b"+OK POP3 ready\r\n"), certificates.policy(latent=True))
-    assert str(found) == "the server agreed to STLS and then went on in clear"
+    assert str(found) == "the server agreed to STLS and then continued in clear"
     assert "latent" not in found.advice
 
 
@@ -336,7 +336,7 @@ def only(oldest: ssl.TLSVersion, newest: ssl.TLSVersion) -> Callable[[ssl.SSLCon
 @pytest.mark.parametrize(
     ("proto", "newest", "advice"),
     [
-        ("TLSv1.3", V.TLSv1_2, 'if the server can do no better, use <ssl ... proto="TLSv1.2"/>'),
+        ("TLSv1.3", V.TLSv1_2, 'if the server supports nothing newer, use <ssl ... proto="TLSv1.2"/>'),
         (
             "TLSv1.2",
             V.TLSv1_1,
@@ -432,5 +432,5 @@ async def test_another_client_certificate_is_wanted(version: ssl.TLSVersion, cer
     demanding(version, certificates.stranger)(context)
     found = await entry(context, certificates.policy(key_store=certificates.key_file("own.pem")))
     assert isinstance(found, ClientCertificateRejected if version is V.TLSv1_2 else ConnectionCut)
-    assert str(found) == "the server rejects our client certificate: it does not trust who signed it"
+    assert str(found) == "the server rejects our client certificate: it does not trust the issuer"
     assert "kspath" in found.advice

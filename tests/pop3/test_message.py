@@ -176,7 +176,7 @@ def test_silence_ends_no_message_while_further_replies_are_due(end: bytes) -> No
     assert machine.outstanding == 2
 
 
-def test_a_line_of_a_dot_in_an_ordinary_message_is_no_end_that_was_passed() -> None:
+def test_a_dot_line_in_an_ordinary_message_is_not_an_end() -> None:
     for sent in (b"a\r\n.\n", b"a\r\nb\n.\nc\r\n", b"a\r\n..\r\nc", b"a\nb\r\n"):
         machine = retrieving(Retr(1), Retr(2))
         fed(machine, [STATUS + sent])
@@ -204,7 +204,7 @@ def test_a_message_begins_without_the_state_of_the_last_one() -> None:
 
 
 @pytest.mark.parametrize("sent", [b"a\n..b\r\n", b"a\n..b\nc\r\n", b"\n..\n..\r\n", b"a\n.\n..\r\nc\n..\r\n"])
-def test_dots_behind_a_bare_line_feed_stay_in_a_message_with_crlf(sent: bytes) -> None:
+def test_dots_after_a_bare_lf_stay_in_a_message_with_crlf(sent: bytes) -> None:
     for pieces in cuts(STATUS + sent + b".\r\n"):
         assert octets(fed(retrieving(), pieces)) == sent
 

@@ -121,9 +121,7 @@ def test_external(username: str | None) -> None:
     [("XOAUTH2", 158, 255), ("XOAUTH2", 159, 14), ("XOAUTH2", 4000, 14), ("OAUTHBEARER", 155, 255),
      ("OAUTHBEARER", 156, 18), ("OAUTHBEARER", 4000, 18)],
 )  # fmt: skip
-def test_what_passes_the_length_of_a_command_goes_in_an_answer_of_its_own(
-    mechanism: str, token: int, length: int
-) -> None:
+def test_a_long_initial_response_answers_the_first_challenge(mechanism: str, token: int, length: int) -> None:
     auth = authentication(mechanism, "me", Secret("t" * token), initial_response=True)
     line = auth.start().wire()
     answer = auth.answer(challenge(b""))

@@ -168,7 +168,7 @@ def test_echoed_long_after_the_login(login: tuple[Command, ...], head: bytes) ->
 
 
 @pytest.mark.parametrize("password", ["1200", "12001", "3 1200", "octets"])
-def test_after_login_the_numbers_are_read_whatever_the_password_is(password: str) -> None:
+def test_numbers_are_read_after_login_whatever_the_password(password: str) -> None:
     machine = greeted()
     machine.send(Pass(Secret(password)))
     machine.receive(b"+OK\r\n")

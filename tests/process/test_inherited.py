@@ -47,7 +47,7 @@ def test_a_command_that_fails_keeps_the_message_on_the_server(tmp_path: Path, be
 
 
 @pytest.mark.parametrize("before", ["", CHLD_IGNORED])
-def test_the_output_of_a_password_command_that_fails_is_no_password(tmp_path: Path, before: str) -> None:
+def test_the_output_of_a_failed_password_command_is_not_used(tmp_path: Path, before: str) -> None:
     box = maildrop()
     with running_server([box]) as server:
         text = client("isp", server.address)

@@ -49,7 +49,7 @@ def run(soft: int, taken: int) -> tuple[int, int, list[int]]:
     return hard, own, limits
 
 
-def test_commands_that_start_at_the_same_time_have_the_limit_of_before() -> None:
+def test_simultaneous_commands_have_the_old_limit() -> None:
     hard, own, limits = run(1024, 100)
     assert own == hard
     assert limits == [0, 1024]  # 0: could not be started

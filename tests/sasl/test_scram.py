@@ -190,7 +190,7 @@ def test_a_wrong_signature_is_told_from_a_message_that_is_none(exchange: Exchang
         ("\x1b[2J", "the server reports an error"),
     ],
 )
-def test_errors_of_the_server_are_told_and_then_come_to_their_end(
+def test_server_errors_are_reported_and_acknowledged(
     exchange: Exchange, before: list[str], error: str, words: str
 ) -> None:
     for message in before:

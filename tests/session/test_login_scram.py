@@ -24,7 +24,7 @@ from tui_popretr.config.account import TlsPolicy
 from tui_popretr.config.choices import AuthType
 from tui_popretr.errors import ExitCode, LoginRejected, PopretrError, ServerNotAuthenticated
 from tui_popretr.facts import SessionId
-from tui_popretr.net.stream import connect
+from tui_popretr.net.connect import connect
 from tui_popretr.pop3 import Capa
 from tui_popretr.popserver.certificates import ca_path, server_context
 from tui_popretr.sasl import Cancelled

@@ -14,7 +14,8 @@ from tests.support.certificates import HOST
 from tui_popretr.config.account import TlsPolicy
 from tui_popretr.errors import TlsFailed
 from tui_popretr.facts import TlsDetails
-from tui_popretr.net.stream import SocketStream, connect
+from tui_popretr.net.connect import connect
+from tui_popretr.net.stream import SocketStream
 from tui_popretr.net.tls import TlsSession
 
 LOOPBACK = "127.0.0.1"

@@ -16,7 +16,7 @@ from tui_popretr.engine.probe import Findings, probe
 from tui_popretr.engine.service import connect_tcp
 from tui_popretr.engine.slots import SessionSlots
 from tui_popretr.facts import SessionId
-from tui_popretr.net.stream import Resolver
+from tui_popretr.net.resolver import Resolver
 from tui_popretr.session.setup import ConnectionSetup, Connector
 from tui_popretr.text import visible
 

@@ -58,7 +58,9 @@ from tui_popretr.facts import (
 )
 from tui_popretr.fs.folders import unsafe_at_power_cuts
 from tui_popretr.journal.records import SessionRow
-from tui_popretr.net.stream import Resolver, Stream, connect
+from tui_popretr.net.connect import connect
+from tui_popretr.net.resolver import Resolver
+from tui_popretr.net.stream import Stream
 from tui_popretr.process.children import ChildProcesses
 from tui_popretr.session.context import DeliveryServices, SessionContext
 from tui_popretr.session.passwords import Passwords

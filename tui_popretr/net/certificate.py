@@ -1,4 +1,4 @@
-"""What a server's certificate says: whose it is, for which names, until when, and its fingerprint."""
+"""A server's certificate: subject, issuer, names, validity and fingerprint."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ Decoded = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Certificate:
-    """A certificate; `fingerprint` is the SHA-256 of the whole of it, in 64 lower-case hex digits."""
+    """A certificate. `fingerprint` is the SHA-256 of its DER form in 64 lower-case hex digits."""
 
     subject: str = ""
     issuer: str = ""
-    names: tuple[str, ...] = ()  # as they are written in it, not yet fit for a terminal
+    names: tuple[str, ...] = ()  # as written, not made safe for a terminal
     texts: tuple[str, ...] = ()  # common names and other alternative names, which count only for peercert
     begins: datetime | None = None
     expires: datetime | None = None
@@ -31,7 +31,7 @@ class Certificate:
 
     @classmethod
     def of(cls, decoded: Decoded, der: bytes) -> Certificate:
-        """Return the certificate that OpenSSL has decoded to this."""
+        """Return the certificate for OpenSSL's decoded form and the DER form."""
         return cls(
             subject=visible(_name(decoded.get("subject", ())), 256),
             issuer=visible(_name(decoded.get("issuer", ())), 256),
@@ -56,10 +56,10 @@ class Certificate:
 
 
 def chain_shown(sock: ssl.SSLSocket) -> list[Certificate]:
-    """Return what the server has shown, its own certificate first, be it right or wrong; for words only.
+    """Return the certificates that the server sent, its own first, verified or not; [] if they are not known.
 
-    Nothing is decided by it: what Python tells officially of a certificate that was not accepted is nothing, and this
-    may be gone in another version (docs/decisions/0009-rejected-certificates.md). [] where there is nothing to tell.
+    They are for texts only and decide nothing. Python has no public function for certificates that were not accepted,
+    and another version may lack this private one (docs/decisions/0009-rejected-certificates.md).
     """
     try:
         shown = sock._sslobj.get_unverified_chain() or []  # type: ignore[attr-defined]
@@ -69,7 +69,7 @@ def chain_shown(sock: ssl.SSLSocket) -> list[Certificate]:
 
 
 def _name(rdns: Any) -> str:
-    """Return a distinguished name's common name, else the most specific name that it has."""
+    """Return the common name of a distinguished name, else its most specific name."""
     named = [(key, value) for rdn in rdns for key, value in rdn]
     for wanted in ("commonName", "organizationalUnitName", "organizationName"):
         if found := next((value for key, value in named if key == wanted), ""):
@@ -78,7 +78,7 @@ def _name(rdns: Any) -> str:
 
 
 def _time(text: str | None) -> datetime | None:
-    # The year 9999 stands for "never" (RFC 5280 §4.1.2.5) and fits; what does not is told as not known.
+    # The year 9999 stands for "never" (RFC 5280 §4.1.2.5) and fits; a time that does not fit is unknown.
     try:
         return datetime.fromtimestamp(ssl.cert_time_to_seconds(text), UTC) if text else None
     except (ValueError, OverflowError, OSError):
@@ -89,7 +89,7 @@ def _time(text: str | None) -> datetime | None:
 
 
 def certificate_names(decoded: Decoded) -> list[str]:
-    """Return the DNS names and IP addresses a certificate is for; its common name only where it has none."""
+    """Return the DNS names and IP addresses of a certificate; its common name only if it has none."""
     names = [
         value if kind == "DNS" else str(_ip_address(value) or value)  # OpenSSL writes IPv6 addresses in full
         for kind, value in decoded.get("subjectAltName", ())
@@ -108,7 +108,7 @@ def certificate_texts(decoded: Decoded) -> list[str]:
 
 
 def name_matches(pattern: str, name: str) -> bool:
-    """Tell whether a certificate's name covers `name` (RFC 7817 §3, RFC 6125 §6.4.3).
+    """Whether a certificate's name covers `name` (RFC 7817 §3, RFC 6125 §6.4.3).
 
     IP addresses must be equal; a wildcard stands for the whole left-most label and for exactly one.
     """

@@ -15,7 +15,7 @@ from tui_popretr.net.legacy import outdated
 from tui_popretr.secret import Secret
 from tui_popretr.text import visible
 
-#: A system's whole trust store is a quarter of a megabyte; nothing that a person means is larger than this.
+#: Octets of a file at most. The whole trust store of a system has a quarter of a megabyte.
 LARGEST = 16 * 1024 * 1024
 
 _TOO_WEAK = 'its key is too short, or it is signed with SHA-1: get a new one, or accept it with legacy="Y" in <ssl>'
@@ -32,14 +32,14 @@ def load_trust(context: ssl.SSLContext, path: str, password: Secret | None) -> N
             pems = ([certificate] if certificate else []) + others
             context.load_verify_locations(cadata="".join(pems))
         else:
-            # Between certificates there may be comments, in any encoding; OpenSSL is given text in ASCII.
+            # Comments between certificates may have any encoding; OpenSSL gets the ASCII text.
             context.load_verify_locations(cadata=data.decode("ascii", "ignore"))
-    except (ssl.SSLError, ValueError) as problem:  # ValueError: nothing at all
+    except (ssl.SSLError, ValueError) as problem:  # ValueError: an empty text
         raise ConfigurationError(f"{path} holds no usable certificate (PEM or PKCS#12 is expected)") from problem
 
 
 def load_client_certificate(context: ssl.SSLContext, policy: TlsPolicy, path: str) -> None:
-    """Let the client show the certificate in a file. Raises ConfigurationError."""
+    """Use the certificate in a file as the client certificate. Raises ConfigurationError."""
     data = _read(path)
     if is_pkcs12(data):
         _load_pkcs12(context, policy, path, data)
@@ -48,7 +48,7 @@ def load_client_certificate(context: ssl.SSLContext, policy: TlsPolicy, path: st
 
 
 def is_pkcs12(data: bytes) -> bool:
-    """Tell a PKCS#12 store (DER) from a PEM file."""
+    """Whether the file is a PKCS#12 store (DER), not PEM."""
     return data[:1] == b"\x30" and b"-----BEGIN" not in data[:4096]
 
 
@@ -64,7 +64,7 @@ def _read(path: str) -> bytes:
 
 def _load_pem(context: ssl.SSLContext, path: str, data: bytes, password: Secret | None) -> None:
     try:
-        # A password given as a function: OpenSSL must not fall back to asking on the terminal.
+        # With a function as password, OpenSSL does not ask on the terminal.
         context.load_cert_chain(path, password=lambda: password.reveal() if password else "")
     except (OSError, ValueError) as problem:  # SSLError is an OSError; ValueError: a password that is too long
         raise ConfigurationError(
@@ -73,7 +73,7 @@ def _load_pem(context: ssl.SSLContext, path: str, data: bytes, password: Secret 
 
 
 def _why_not(problem: Exception, data: bytes, password: Secret | None) -> str:
-    # What OpenSSL says of a wrong password differs with its version and the key's cipher; what is in the file does not.
+    # OpenSSL's error for a wrong password depends on its version and the key's cipher, so the file is examined.
     if b"-----BEGIN CERTIFICATE-----" not in data and b"-----BEGIN TRUSTED CERTIFICATE-----" not in data:
         return "there is no certificate in the file (PEM or PKCS#12 is expected)"
     if b"PRIVATE KEY-----" not in data:
@@ -105,7 +105,7 @@ def _load_pkcs12(context: ssl.SSLContext, policy: TlsPolicy, path: str, data: by
 
 
 def _load_chain_once(context: ssl.SSLContext, pem: bytes, password: str) -> None:
-    """Give OpenSSL a key that exists in memory only, and even there encrypted: it takes nothing but file names."""
+    """Load an encrypted key from memory. OpenSSL takes only file names, so the file is in memory if possible."""
     if hasattr(os, "memfd_create"):
         descriptor = os.memfd_create("client-certificate")
         path = f"/proc/self/fd/{descriptor}"

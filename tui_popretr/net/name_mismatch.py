@@ -11,7 +11,7 @@ from tui_popretr.net.certificate import Certificate
 from tui_popretr.text import visible
 
 
-def misnamed(certificate: Certificate, host: str, shown: str, expected: str | None) -> CertificateRejected:
+def name_mismatch(certificate: Certificate, host: str, shown: str, expected: str | None) -> CertificateRejected:
     """Return the error for a certificate that is not for `host`, or not for `expected`, the name in peercert.
 
     `shown` is the host as written in the configuration.

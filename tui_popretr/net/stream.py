@@ -1,37 +1,30 @@
-"""The stream seam: bytes to and from a server, in clear or under TLS, over one non-blocking socket.
+"""The stream: bytes to and from a server, in clear or under TLS, over one non-blocking socket.
 
-TLS is done by the SSLSocket itself on the socket's descriptor: no copies through memory BIOs, and one large buffer
-filled record by record until the kernel has no more (docs/decisions/0004-own-tls-stream.md).
+An SSLSocket works on the descriptor itself, without copies through memory BIOs. It fills one large buffer record by
+record until the kernel has no more (docs/decisions/0004-own-tls-stream.md).
 """
 
 from __future__ import annotations
 
 import contextlib
-import os
 import socket
 import ssl
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Final, Protocol
 
 import trio
 
-from tui_popretr.errors import ConnectionCut, HostNotFound, ServerUnreachable, describe_os_error
+from tui_popretr.errors import ConnectionCut, describe_os_error
 from tui_popretr.facts import TlsDetails
 from tui_popretr.net.tls import TlsSession
-from tui_popretr.net.tls_errors import told_later
-from tui_popretr.text import visible
+from tui_popretr.net.tls_errors import client_certificate_alert
 
-#: Seconds after which the answer to a look-up is no longer waited for by who comes new.
-SLOW = 5.0
-_RECEIVE = 256 * 1024
-# Between filling the buffer and copying out of it nothing is awaited, so all streams of the engine's thread share one.
-_buffer = bytearray(_RECEIVE)
-_view = memoryview(_buffer)
+_RECEIVE: Final = 256 * 1024
+# Nothing is awaited between filling the buffer and copying out of it, so all streams of a trio run share one.
+_BUFFER: Final[trio.lowlevel.RunVar[memoryview]] = trio.lowlevel.RunVar("receive buffer")
 
 
 class Stream(Protocol):
-    """What a session needs of a connection. Errors are those of tui_popretr.errors."""
+    """A connection, as a session uses it. Errors are those of tui_popretr.errors."""
 
     local: str
     remote: str
@@ -46,16 +39,25 @@ class Stream(Protocol):
         ...
 
     async def start_tls(self, session: TlsSession) -> TlsDetails:
-        """Do a TLS handshake and go on under TLS. Raises TlsFailed and ConnectionCut."""
+        """Do a TLS handshake and continue under TLS. Raises TlsFailed and ConnectionCut."""
         ...
 
     def channel_binding(self) -> bytes | None:
-        """Return what only the two ends of this TLS connection know (tls-unique, RFC 5929 §3); None without such."""
+        """Return data that only the two ends of this TLS connection know (tls-unique, RFC 5929 §3), or None."""
         ...
 
     def close(self) -> None:
         """Close at once; never blocks and never raises."""
         ...
+
+
+def _receive_buffer() -> memoryview:
+    try:
+        return _BUFFER.get()
+    except LookupError:
+        view = memoryview(bytearray(_RECEIVE))
+        _BUFFER.set(view)
+        return view
 
 
 def _address(name: tuple[object, ...]) -> str:
@@ -69,47 +71,47 @@ class SocketStream:
     def __init__(self, sock: socket.socket) -> None:
         self._peer = sock.getpeername()
         self._tls: TlsSession | None = None
-        self._take(sock)
+        self._use(sock)
         self.remote = _address(self._peer)
         self.remote_ip = str(self._peer[0])
 
-    def _take(self, sock: socket.socket) -> None:
+    def _use(self, sock: socket.socket) -> None:
         sock.setblocking(False)
         self._socket = sock
         self.local = _address(sock.getsockname())
 
     async def receive(self) -> bytes:
-        sock, size = self._socket, 0
+        sock, view, size = self._socket, _receive_buffer(), 0
         await trio.lowlevel.checkpoint_if_cancelled()
         while True:
             try:
-                # Under TLS each call gives one record of at most 16 kB: go on until there is no more.
+                # Under TLS each call returns one record of at most 16 kB: repeat until there is no more.
                 while size < _RECEIVE:
-                    got = sock.recv_into(_view[size:])
+                    got = sock.recv_into(view[size:])
                     if not got:
                         break
                     size += got
                     if not isinstance(sock, ssl.SSLSocket):
                         break
-                data = bytes(_view[:size])
+                data = bytes(view[:size])
             except (ssl.SSLWantReadError, BlockingIOError):
                 if not size:
                     await trio.lowlevel.wait_readable(sock)
                     continue
-                data = bytes(_view[:size])
+                data = bytes(view[:size])
             except ssl.SSLWantWriteError:
-                # A key update waits for room to be sent. The sender may be waiting for the same descriptor, and trio
-                # allows one waiter; this is rare enough to look again a little later.
+                # A key update must be sent, and the send buffer is full. The sender may wait for the same descriptor,
+                # and trio allows one waiter. This is rare enough for a short sleep.
                 if not size:
                     await trio.sleep(0.01)
                     continue
-                data = bytes(_view[:size])  # other streams use the buffer while this one waits
+                data = bytes(view[:size])  # other streams use the buffer while this one waits
             except (OSError, ValueError) as problem:
                 if size:
-                    data = bytes(_view[:size])  # the error comes again at the next call
+                    data = bytes(view[:size])  # the error comes again at the next call
                 else:
                     raise _cut(problem) from problem
-            await trio.lowlevel.cancel_shielded_checkpoint()  # what was read must not get lost
+            await trio.lowlevel.cancel_shielded_checkpoint()  # a cancel must not lose what was read
             return data
 
     async def send_all(self, data: bytes) -> None:
@@ -130,7 +132,7 @@ class SocketStream:
             try:
                 wrapped = await self._shake_hands(session)
             except (OSError, ValueError) as problem:
-                if not session.gives_up_resuming(problem):
+                if not session.retry_without_ticket(problem):
                     raise
                 await self._connect_again()
                 wrapped = await self._shake_hands(session)
@@ -151,12 +153,12 @@ class SocketStream:
                 return wrapped
 
     async def _connect_again(self) -> None:
-        """Connect to the same address, when nothing has been said yet."""
+        """Connect to the same address. Nothing has been sent on the first connection."""
         self._socket.close()
         with trio.socket.socket(self._socket.family) as sock:
             await sock.connect(self._peer)
             trio.SocketStream(sock)  # sets the options that the first one has
-            self._take(socket.socket(fileno=sock.detach()))
+            self._use(socket.socket(fileno=sock.detach()))
 
     def channel_binding(self) -> bytes | None:
         return None if self._tls is None else self._tls.channel_binding()
@@ -167,7 +169,7 @@ class SocketStream:
             with contextlib.suppress(OSError, ValueError):
                 if self._tls is not None:
                     self._tls.keep()
-                sock.unwrap()  # sends close_notify if it can; the answer is not waited for
+                sock.unwrap()  # sends close_notify if it can, and does not wait for the answer
         with contextlib.suppress(OSError):
             sock.close()
 
@@ -176,94 +178,9 @@ def _cut(problem: Exception) -> ConnectionCut:
     if isinstance(problem, ssl.SSLEOFError) or "UNEXPECTED_EOF" in (getattr(problem, "reason", None) or ""):
         return ConnectionCut("the TLS connection broke: it ended without close_notify")
     if isinstance(problem, ssl.SSLError):
-        if about_our_certificate := told_later(problem):
-            return about_our_certificate
+        if alert := client_certificate_alert(problem):
+            return alert
         return ConnectionCut(f"the TLS connection broke: {(problem.reason or str(problem)).lower().replace('_', ' ')}")
     if isinstance(problem, OSError):
         return ConnectionCut(f"the connection broke: {describe_os_error(problem)}")
     return ConnectionCut("the connection broke")
-
-
-@dataclass(slots=True, eq=False)
-class _LookUp:
-    """A name that is being looked up, for all who ask for it meanwhile."""
-
-    begun: float = field(default_factory=trio.current_time)
-    done: trio.Event = field(default_factory=trio.Event)
-    addresses: Any = None
-    problem: Exception | None = None
-
-
-class Resolver(trio.abc.HostnameResolver):
-    """getaddrinfo in threads of its own: a dead resolver must not use up the threads that fsync needs.
-
-    The accounts of a fleet are at few hosts: who asks for what is being looked up shares the answer, unless that takes
-    so long that asking once more may help.
-    """
-
-    def __init__(self, threads: int = 16) -> None:
-        self._limiter = trio.CapacityLimiter(threads)
-        self._under_way: dict[tuple[Any, ...], _LookUp] = {}
-
-    async def getaddrinfo(self, *arguments: Any) -> Any:
-        look_up = self._under_way.get(arguments)
-        if look_up is None or trio.current_time() - look_up.begun > SLOW:
-            look_up = self._under_way[arguments] = _LookUp()
-            # A task of nobody's: who gives up does not end it for the others.
-            trio.lowlevel.spawn_system_task(self._look_up, arguments, look_up)
-        await look_up.done.wait()
-        if look_up.problem is not None:
-            raise look_up.problem
-        return look_up.addresses
-
-    async def _look_up(self, arguments: tuple[Any, ...], look_up: _LookUp) -> None:
-        try:
-            look_up.addresses = await self._in_thread(socket.getaddrinfo, *arguments)
-        except Exception as problem:  # noqa: BLE001 - it is for those who asked
-            look_up.problem = problem
-        finally:
-            if self._under_way.get(arguments) is look_up:
-                del self._under_way[arguments]
-            look_up.done.set()
-
-    async def getnameinfo(self, *arguments: Any) -> Any:
-        return await self._in_thread(socket.getnameinfo, *arguments)
-
-    async def _in_thread(self, function: Callable[..., Any], *arguments: Any) -> Any:
-        return await trio.to_thread.run_sync(function, *arguments, limiter=self._limiter, abandon_on_cancel=True)
-
-
-async def connect(host: str, port: int, *, timeout: float, shown: str = "") -> SocketStream:
-    """Connect by Happy Eyeballs (RFC 8305) within `timeout` seconds, DNS included.
-
-    `shown` is the host as written, for errors. Raises HostNotFound and ServerUnreachable.
-    """
-    name = visible(shown or host, 253)
-    try:
-        with trio.fail_after(timeout):
-            stream = await trio.open_tcp_stream(host, port)
-    except trio.TooSlowError as problem:
-        raise ServerUnreachable(f"{name} port {port} did not answer within {timeout:g} s") from problem
-    except socket.gaierror as problem:
-        raise HostNotFound(f"no address for {name}: {describe_os_error(problem)}") from problem
-    except UnicodeError as problem:
-        raise HostNotFound(f"{name} is not a possible host name") from problem
-    except OSError as problem:
-        raise ServerUnreachable(f"cannot connect to {name} port {port}: {_reason(problem)}") from problem
-    try:
-        sock = socket.socket(fileno=stream.socket.detach())
-        try:
-            return SocketStream(sock)
-        except OSError:
-            sock.close()
-            raise
-    except OSError as problem:  # closed by the server since
-        raise ServerUnreachable(f"cannot connect to {name} port {port}: {describe_os_error(problem)}") from problem
-
-
-def _reason(problem: OSError) -> str:
-    """The system's words for the first address that failed: trio puts all of them behind one general error."""
-    cause: BaseException | None = problem
-    while cause is not None and not (isinstance(cause, OSError) and cause.errno):
-        cause = cause.exceptions[0] if isinstance(cause, BaseExceptionGroup) else cause.__cause__
-    return os.strerror(cause.errno).lower() if isinstance(cause, OSError) and cause.errno else str(problem)

@@ -1,8 +1,8 @@
-"""TLS sessions that may be resumed: what a server gave at the end of one connection, for the beginning of another.
+"""TLS session tickets: a server issues them on one connection, and the next connection resumes the session.
 
-Resuming saves the certificates with their verification, and up to TLS 1.2 a round trip. It vouches for nothing new: the
-server proves that it is the one whose certificate was verified then. So that is not believed for long, and not beyond
-the certificate's own end. All is in memory only.
+Resuming saves sending and verifying the certificates, and up to TLS 1.2 a round trip. A resumed session proves only
+that the server is the one that was verified before. So a ticket is used for a day at most, and not after the
+certificate has expired. Tickets are kept in memory only (docs/decisions/0010-resumption.md).
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ from tui_popretr.net.certificate import Certificate
 #: Host and port.
 Server = tuple[str, int]
 
-#: A certificate that was verified so long ago is looked at again; a server that cannot resume is asked again then.
+#: After this time a certificate is verified again, and a server that cannot resume is offered a ticket again.
 DAY = timedelta(days=1)
-#: Tickets of one server: as many sessions run at once on it, as a rule. Each takes some 14 kB.
-EACH = 8
-#: Servers with equal policies of which there are tickets.
+#: Tickets of one server: the usual number of simultaneous sessions. Each takes about 14 kB.
+PER_SERVER = 8
+#: Servers with tickets, for each context.
 SERVERS = 64
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Ticket:
-    """A session to resume, the server's certificate, and when that was verified: not again since, if it was resumed."""
+    """A session to resume, the server's certificate, and the time when it was verified, not resumed."""
 
     session: ssl.SSLSession
     certificate: Certificate
@@ -35,7 +35,7 @@ class Ticket:
     pinned: bool
 
     def good(self, now: datetime) -> bool:
-        """Tell whether what it stands for would be accepted now. The clock may have been put back."""
+        """Whether the verification is still valid. The clock may have been set back."""
         if not self.verified <= now < self.verified + DAY:
             return False
         expires = self.certificate.expires
@@ -43,11 +43,11 @@ class Ticket:
 
 
 class Tickets:
-    """The tickets for one SSL context, which alone can use them. Each is for one connection (RFC 8446 appendix C.4)."""
+    """The tickets of one SSL context; another cannot use them. Each is used once (RFC 8446 appendix C.4)."""
 
     def __init__(self) -> None:
         self._of: OrderedDict[Server, list[Ticket]] = OrderedDict()
-        self._unwilling: dict[Server, datetime] = {}
+        self._disabled: dict[Server, datetime] = {}
 
     def take(self, server: Server, now: datetime) -> Ticket | None:
         """Remove and return the newest ticket of a server that is still good."""
@@ -59,20 +59,20 @@ class Tickets:
         return None
 
     def wanted(self, server: Server, now: datetime) -> bool:
-        """Tell whether another ticket of the server is of use."""
-        since = self._unwilling.get(server)
+        """Whether another ticket of the server is useful."""
+        since = self._disabled.get(server)
         if since is not None and since <= now < since + DAY:
             return False
-        return len(self._of.get(server, [])) < EACH
+        return len(self._of.get(server, [])) < PER_SERVER
 
     def keep(self, server: Server, ticket: Ticket) -> None:
-        """Add a ticket; those of the server that was heard of longest ago may have to go."""
+        """Add a ticket. With too many servers, the tickets of the least recent one are dropped."""
         self._of.setdefault(server, []).append(ticket)
         self._of.move_to_end(server)
         if len(self._of) > SERVERS:
             self._of.popitem(last=False)
 
-    def unwilling(self, server: Server, now: datetime) -> None:
-        """A handshake failed that offered a ticket, and the one without did not: offer none for a day."""
+    def disable(self, server: Server, now: datetime) -> None:
+        """Offer no ticket to a server for a day: a handshake with one failed, and the next one without succeeded."""
         self._of.pop(server, None)
-        self._unwilling[server] = now
+        self._disabled[server] = now

@@ -1,4 +1,4 @@
-"""TLS policies made into SSL contexts, and what a verified connection says about its server.
+"""SSL contexts for TLS policies, and the verification of a connection.
 
 Clients with the same trust settings share one context, because loading trust stores is expensive.
 """
@@ -20,7 +20,7 @@ from tui_popretr.net import tls_errors
 from tui_popretr.net.certificate import Certificate, Decoded, chain_shown
 from tui_popretr.net.keystores import load_client_certificate, load_trust
 from tui_popretr.net.legacy import accept_outdated, lower_the_level, refuse_outdated
-from tui_popretr.net.name_mismatch import misnamed
+from tui_popretr.net.name_mismatch import name_mismatch
 from tui_popretr.net.tickets import Server, Ticket, Tickets
 from tui_popretr.text import visible
 
@@ -34,7 +34,7 @@ _VERSIONS = {
 
 @dataclass(frozen=True, slots=True)
 class Trust:
-    """A policy's SSL context, and what its connections may resume: with the one goes the other."""
+    """A policy's SSL context and its tickets, which only this context can use."""
 
     context: ssl.SSLContext
     tickets: Tickets
@@ -72,16 +72,16 @@ def context_for(policy: TlsPolicy) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     _set_oldest(context, _VERSIONS[policy.minimum_version])
     (accept_outdated if policy.legacy else refuse_outdated)(context)
-    # Python versions differ in these two defaults; a certificate is to be judged alike by all of them.
+    # Python versions differ in these two defaults; all of them must verify a certificate in the same way.
     context.verify_flags &= ~ssl.VERIFY_X509_STRICT
     context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
-    # Python 3.11.2, which is Debian 12's, treats a cut connection as a regular end, as OpenSSL before version 3 did.
+    # Python 3.11.2 (Debian 12) treats a cut connection as a regular end, as OpenSSL before version 3 did.
     context.options &= ~getattr(ssl, "OP_IGNORE_UNEXPECTED_EOF", 0)
     # Without renegotiation a write never has to wait for a read, so reader and writer stay independent.
     context.options |= ssl.OP_NO_RENEGOTIATION
     if policy.fingerprints:
-        # A pin replaces chain and name check (SPEC 1): verified() compares, before anything is sent under TLS. That
-        # the server has the certificate's key is proven in the handshake all the same.
+        # A pin replaces the check of chain and name: verified() compares it before anything is sent under TLS. The
+        # handshake still proves that the server has the certificate's key.
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
     else:
@@ -101,15 +101,15 @@ def _set_oldest(context: ssl.SSLContext, version: ssl.TLSVersion) -> None:
         context.minimum_version = version
         return
     with warnings.catch_warnings():
-        # Who asks for one of these was told at check what they are worth.
+        # `check` warns of these versions already.
         warnings.simplefilter("ignore", DeprecationWarning)
         context.minimum_version = version
-    # OpenSSL 3 has them at its lowest level only, since they sign with MD5 and SHA-1.
+    # OpenSSL 3 allows them at its lowest security level only, because they sign with MD5 and SHA-1.
     lower_the_level(context)
 
 
 class TlsSession:
-    """One handshake to come: its context, the name it is for, and the verdict on the certificate."""
+    """TLS for one connection: the handshake's context, the verification of the certificate, and the next ticket."""
 
     def __init__(self, policy: TlsPolicy, host: str, shown: str = "", contexts: TlsContexts | None = None) -> None:
         """`host` is in ASCII, as in SNI and certificates; `shown` is the host as written, for errors.
@@ -124,18 +124,18 @@ class TlsSession:
         self._tickets = trust.tickets
         self._sock: ssl.SSLSocket | None = None
         self._server: Server = ("", 0)
-        # Resumptions that a server cannot do may end in a cut, and a connection on which something has been said
-        # already is not made anew unnoticed. And who asks for our certificate wants to see it each time.
+        # A server that cannot resume may cut the connection. With STLS something has been sent by then, so connecting
+        # again would be visible. A server that requires a client certificate must see it each time.
         self._resumable = not policy.latent and policy.key_store is None
-        self._given_up = False
-        self._ticket: Ticket | None = None  # what is offered
+        self._ticket_failed = False
+        self._ticket: Ticket | None = None  # offered in the handshake
         self._accepted: tuple[Certificate, datetime, bool] | None = None  # for the next ticket
 
     def wrap(self, sock: socket.socket) -> ssl.SSLSocket:
-        """Put TLS on a connected, non-blocking socket; the handshake is the caller's to do."""
+        """Put TLS on a connected, non-blocking socket. The caller does the handshake."""
         self._server = (self._host.lower(), sock.getpeername()[1])
         self._ticket = self._tickets.take(self._server, _now()) if self._resumable else None
-        # A TLS connection that ends without close_notify must be seen as the cut it is.
+        # A TLS connection that ends without close_notify must be reported as cut.
         self._sock = self._context.wrap_socket(
             sock,
             do_handshake_on_connect=False,
@@ -145,36 +145,36 @@ class TlsSession:
         )
         return self._sock
 
-    def gives_up_resuming(self, problem: Exception) -> bool:
-        """Tell whether a failed handshake is to be tried again, over a new connection and without a ticket.
+    def retry_without_ticket(self, problem: Exception) -> bool:
+        """Whether a failed handshake must be repeated, over a new connection and without a ticket.
 
-        Dovecot with ssl_verify_client_cert, for one, gives tickets to all and cuts off who comes back with one.
+        For example, Dovecot with ssl_verify_client_cert issues tickets and closes each connection that uses one.
         """
         if self._ticket is None or isinstance(problem, ssl.SSLCertVerificationError):
             return False
-        self._resumable, self._given_up = False, True
+        self._resumable, self._ticket_failed = False, True
         return True
 
     def verified(self, sock: ssl.SSLSocket) -> TlsDetails:
-        """Return what the connection is. Raises CertificateRejected where it is not the pinned or the expected one."""
+        """Return the details of the connection. CertificateRejected if the certificate is not the expected one."""
         policy = self._policy
         der = sock.getpeercert(binary_form=True) or b""
         if policy.fingerprints:
             fingerprint = hashlib.sha256(der).hexdigest()
             if fingerprint not in policy.fingerprints:
                 raise tls_errors.not_pinned(fingerprint if der else "", self._shown)
-            # What was not verified is not told officially; whose certificate it is, the fingerprint has settled.
-            shown = [self._ticket.certificate] if self._ticket and sock.session_reused else chain_shown(sock)
-            told = (each for each in shown if each.fingerprint == fingerprint)
-            certificate = next(told, Certificate(fingerprint=fingerprint))
+            # Python has no details of a certificate that was not verified. The fingerprint identifies the right one.
+            sent = [self._ticket.certificate] if self._ticket and sock.session_reused else chain_shown(sock)
+            pinned = (each for each in sent if each.fingerprint == fingerprint)
+            certificate = next(pinned, Certificate(fingerprint=fingerprint))
         else:
             certificate = Certificate.of(_decoded(sock), der)
             expected = policy.peer_name
             if expected not in {None, "-"} and not certificate.is_called(expected):
-                raise misnamed(certificate, self._host, self._shown, expected)
+                raise name_mismatch(certificate, self._host, self._shown, expected)
         now, resumed = _now(), bool(sock.session_reused)
-        if self._given_up:
-            self._tickets.unwilling(self._server, now)
+        if self._ticket_failed:
+            self._tickets.disable(self._server, now)
         verified = self._ticket.verified if self._ticket and resumed else now
         self._accepted = (certificate, verified, bool(policy.fingerprints))
         cipher = sock.cipher()
@@ -191,19 +191,19 @@ class TlsSession:
         )
 
     def channel_binding(self) -> bytes | None:
-        """Return what only the two ends of this connection know (tls-unique, RFC 5929 §3); None without such."""
+        """Return data that only the two ends of this connection know (tls-unique, RFC 5929 §3), or None."""
         sock = self._sock
-        # RFC 8446 appendix C.5: not defined for TLS 1.3; what took its place (RFC 9266) cannot be had from Python.
-        # RFC 7627 §6.1: after a resumption it may be known to others.
+        # It is not defined for TLS 1.3 (RFC 8446 appendix C.5), and Python does not support its successor (RFC 9266).
+        # After a resumption it may be known to others (RFC 7627 §6.1).
         if sock is None or sock.version() == "TLSv1.3" or sock.session_reused:
             return None
-        self._resumable = False  # the next connection is to have one as well
+        self._resumable = False  # so that the next connection has one, too
         return sock.get_channel_binding("tls-unique")
 
     def keep(self) -> None:
-        """Keep what another connection may resume; to be called when this one is about to be closed.
+        """Keep the ticket for another connection. Must be called just before closing.
 
-        Not earlier: in TLS 1.3 a server gives its tickets at any time after the handshake.
+        In TLS 1.3 a server issues tickets at any time after the handshake.
         """
         sock, accepted = self._sock, self._accepted
         if sock is None or accepted is None or not (self._resumable and self._tickets.wanted(self._server, _now())):
@@ -213,7 +213,7 @@ class TlsSession:
             self._tickets.keep(self._server, Ticket(session, *accepted))
 
     def explain(self, problem: Exception) -> TlsFailed:
-        """Return the error that says in words why the handshake failed, and what to do about it."""
+        """Return the error for a handshake that failed."""
         return tls_errors.explain(problem, self._attempt())
 
     def _attempt(self) -> tls_errors.Attempt:
@@ -226,7 +226,7 @@ def _now() -> datetime:
 
 
 def _decoded(sock: ssl.SSLSocket) -> Decoded:
-    """Return the certificate of a connection that was verified; {} where a name in it is not even text."""
+    """Return the verified certificate of a connection; {} if a name in it is not text."""
     try:
         return sock.getpeercert() or {}
     except ValueError:

@@ -1,4 +1,4 @@
-"""Why a TLS handshake failed, in words, and what a person can do about it."""
+"""The text and advice for a TLS handshake that failed."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from tui_popretr.errors import (
 )
 from tui_popretr.net.certificate import Certificate
 from tui_popretr.net.legacy import NO_VERSION, outdated
-from tui_popretr.net.name_mismatch import misnamed, pin_it
+from tui_popretr.net.name_mismatch import name_mismatch, pin_it
 from tui_popretr.wording import certificate_date
 
-# X509_V_ERR_... of OpenSSL's x509_vfy.h, which Python hands on as verify_code
+# X509_V_ERR_... of OpenSSL's x509_vfy.h, which is Python's verify_code.
 _NOT_YET_VALID, _EXPIRED = 9, 10
 _SELF_SIGNED = 18
-_UNTRUSTED = {2, 19, 20, 21}  # no issuer found, at one place of the chain or another
+_UNTRUSTED = {2, 19, 20, 21}  # no issuer found, at different positions of the chain
 _OTHER_NAME = {62, 64}
 
-# Reasons of OpenSSL's errors; alerts of the server have names that begin with the TLS version that brought them. Those
-# of old servers are in net/legacy.py.
+# Reasons of OpenSSL's errors. The names of the server's alerts begin with the TLS version that introduced them. The
+# reasons of old servers are in net/legacy.py.
 _IN_CLEAR = {
     "WRONG_VERSION_NUMBER",
     "RECORD_LAYER_FAILURE",
@@ -37,10 +37,10 @@ _IN_CLEAR = {
     "HTTP_REQUEST",
     "PACKET_LENGTH_TOO_LONG",
 }
-_NO_CERTIFICATE_OF_OURS = {"TLSV13_ALERT_CERTIFICATE_REQUIRED", "SSLV3_ALERT_NO_CERTIFICATE"}
-_BAD_CERTIFICATE_OF_OURS = {
-    "TLSV1_ALERT_UNKNOWN_CA": "it does not trust who signed it",
-    "SSLV3_ALERT_BAD_CERTIFICATE": "it finds something wrong with it",
+_CLIENT_CERTIFICATE_MISSING = {"TLSV13_ALERT_CERTIFICATE_REQUIRED", "SSLV3_ALERT_NO_CERTIFICATE"}
+_CLIENT_CERTIFICATE_REJECTED = {
+    "TLSV1_ALERT_UNKNOWN_CA": "it does not trust the issuer",
+    "SSLV3_ALERT_BAD_CERTIFICATE": "it finds an error in it",
     "SSLV3_ALERT_UNSUPPORTED_CERTIFICATE": "it does not support its kind",
     "SSLV3_ALERT_CERTIFICATE_REVOKED": "it was revoked",
     "SSLV3_ALERT_CERTIFICATE_EXPIRED": "it has expired",
@@ -51,7 +51,7 @@ _BAD_CERTIFICATE_OF_OURS = {
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """A handshake that failed: how and with whom it was tried, and the certificates that were shown, if any."""
+    """A handshake that failed: its policy, its server, and the certificates that the server sent, if any."""
 
     policy: TlsPolicy
     host: str  # in ASCII
@@ -88,33 +88,33 @@ def _hung_up(problem: Exception) -> bool:
     return isinstance(problem, OSError) and problem.errno == errno.ENOTCONN
 
 
-def told_later(problem: ssl.SSLError) -> ConnectionCut | None:
-    """Return the error where the server tells only after the handshake that our certificate is missing or not right.
+def client_certificate_alert(problem: ssl.SSLError) -> ConnectionCut | None:
+    """Return the error for an alert after the handshake about the client certificate, None for any other alert.
 
-    TLS 1.3 has it so (RFC 8446 §4.4.2.4): the client is done before its certificate is looked at. It is a cut, which a
-    server can make at any time, with an alert of any kind.
+    In TLS 1.3 the client finishes its handshake before the server checks the certificate (RFC 8446 §4.4.2.4). It is a
+    ConnectionCut, because a server can send any alert at any time.
     """
-    ours = _about_our_certificate(problem)
-    return ConnectionCut(str(ours), advice=ours.advice) if ours is not None else None
+    rejected = _client_certificate_rejected(problem)
+    return ConnectionCut(str(rejected), advice=rejected.advice) if rejected is not None else None
 
 
-def _about_our_certificate(problem: ssl.SSLError) -> ClientCertificateRejected | None:
+def _client_certificate_rejected(problem: ssl.SSLError) -> ClientCertificateRejected | None:
     reason = (problem.reason or "").upper()
-    if reason in _NO_CERTIFICATE_OF_OURS:
+    if reason in _CLIENT_CERTIFICATE_MISSING:
         return ClientCertificateRejected("the server wants a client certificate")
-    if reason in _BAD_CERTIFICATE_OF_OURS:
-        why = _BAD_CERTIFICATE_OF_OURS[reason]
+    if reason in _CLIENT_CERTIFICATE_REJECTED:
+        why = _CLIENT_CERTIFICATE_REJECTED[reason]
         return ClientCertificateRejected(f"the server rejects our client certificate: {why}")
     return None
 
 
 def not_pinned(fingerprint: str, host: str) -> CertificateRejected:
-    """Return the error for a certificate that is none of the pinned ones; "" where the server has shown none."""
+    """Return the error for a certificate that is not pinned. `fingerprint` is "" if the server sent none."""
     if not fingerprint:
-        return CertificateRejected(f"{host} has shown no certificate, and one is pinned")
+        return CertificateRejected(f"{host} sent no certificate, but one is pinned")
     return CertificateRejected(
         f"the certificate of {host} is not the pinned one: its SHA-256 fingerprint is {fingerprint}",
-        advice="somebody may be between you and the server. If its operator says that this is the server's new"
+        advice="an attacker may be between you and the server. If its operator says that this is the server's new"
         f' certificate, set fingerprint="{fingerprint}" in the client\'s <ssl>',
     )
 
@@ -126,22 +126,22 @@ def _rejected(problem: ssl.SSLCertVerificationError, attempt: Attempt) -> Certif
     code = problem.verify_code
     leaf = attempt.chain[0] if attempt.chain else Certificate()
     if code in _OTHER_NAME:
-        return misnamed(leaf, attempt.host, attempt.shown, attempt.policy.peer_name)
+        return name_mismatch(leaf, attempt.host, attempt.shown, attempt.policy.peer_name)
     if words := outdated(problem):
         return CertificateRejected(_too_old(attempt, words), advice=_accept_it(attempt.policy))
     words = problem.verify_message or "it cannot be verified"
-    # For all other reasons trusting another authority does not help, but a pin always does.
+    # For the other reasons, trusting another authority does not help; a pin always does.
     advice = "; or ".join(filter(None, ("tell the server's operator", pin_it(leaf))))
     if code == _EXPIRED:
         words, advice = (
             _expired(attempt.chain),
-            "the server's operator has to renew it: tell them. Where this machine's clock is wrong, set that right",
+            "the server's operator has to renew it. If this machine's clock is wrong, correct it",
         )
     elif code == _NOT_YET_VALID:
-        words, advice = _not_yet_valid(attempt.chain), "see whether this machine's clock is right"
+        words, advice = _not_yet_valid(attempt.chain), "check this machine's clock"
     elif code == _SELF_SIGNED:
         words = "it is self-signed"
-        advice = pin_it(leaf) or "set tspath to a file with this very certificate, in the client's <ssl>"
+        advice = pin_it(leaf) or "set tspath to a file with this certificate, in the client's <ssl>"
     elif code in _UNTRUSTED:
         words, advice = _untrusted(attempt.chain), _trust(leaf)
     fingerprint = leaf.fingerprint if code == _SELF_SIGNED or code in _UNTRUSTED else ""
@@ -156,7 +156,7 @@ def _expired(chain: Sequence[Certificate]) -> str:
         if each.expires is not None and each.expires < now:
             when = f"expired {certificate_date(each.expires, now)}"
             return f"it {when}" if number == 0 else f"that of {each.subject or 'an authority'}, which signed it, {when}"
-    # The one that has expired is not sent by the server but in the trust file.
+    # The server does not send the one that has expired: it is in the trust file.
     return "that of an authority which signed it has expired" if chain else "it has expired"
 
 
@@ -172,7 +172,7 @@ def _untrusted(chain: Sequence[Certificate]) -> str:
     issuer = chain[-1].issuer if chain else ""
     words = f"it is signed by an authority that is not trusted here{f' ({issuer})' if issuer else ''}"
     if len(chain) == 1:
-        words += ", or the server does not send the certificates in between"
+        words += ", or the server does not send the intermediate certificates"
     return words
 
 
@@ -181,19 +181,21 @@ def _trust(leaf: Certificate) -> str:
     return f"{trust}; or {pin_it(leaf)}" if leaf.fingerprint else trust
 
 
-# --- what else --------------------------------------------------------------------------------------------------------
+# --- other errors -----------------------------------------------------------------------------------------------------
 
 
 def _broken(problem: ssl.SSLError, attempt: Attempt) -> TlsFailed:
     reason, policy = (problem.reason or "").upper(), attempt.policy
     if reason in _IN_CLEAR:
         if policy.latent:
-            return TlsFailed("the server agreed to STLS and then went on in clear", advice="tell the server's operator")
+            return TlsFailed(
+                "the server agreed to STLS and then continued in clear", advice="tell the server's operator"
+            )
         return TlsFailed(f"the server speaks plain text {attempt.where} and not TLS", advice=_perhaps_stls(attempt))
     if reason in NO_VERSION:
         return _no_version(policy)
-    if ours := _about_our_certificate(problem):
-        return ours
+    if rejected := _client_certificate_rejected(problem):
+        return rejected
     if words := outdated(problem):
         if "_ALERT_" not in reason:
             return TlsFailed(_too_old(attempt, words), advice=_accept_it(policy))
@@ -233,7 +235,7 @@ def _written(policy: TlsPolicy, **changes: Any) -> str:
 def _no_version(policy: TlsPolicy) -> TlsFailed:
     advice = "tell the server's operator"
     if policy.minimum_version == "TLSv1.3":
-        advice = f"if the server can do no better, use {_written(policy, minimum_version='TLSv1.2')}"
+        advice = f"if the server supports nothing newer, use {_written(policy, minimum_version='TLSv1.2')}"
     elif policy.minimum_version != "TLSv1":
         older = _written(policy, minimum_version="TLSv1")
         advice = f"{advice}; until it is updated, {older} accepts older versions, which are no longer safe"

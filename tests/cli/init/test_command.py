@@ -32,7 +32,8 @@ from tui_popretr.config.model import ClientSettings, FolderDestination, MaildirD
 from tui_popretr.config.problems import Severity
 from tui_popretr.config.reader import load
 from tui_popretr.errors import PopretrError, ServerUnreachable, TlsFailed, TlsRequired, UidlUnavailable
-from tui_popretr.net.stream import Stream, connect
+from tui_popretr.net.connect import connect
+from tui_popretr.net.stream import Stream
 from tui_popretr.popserver.certificates import ca_path, server_context
 
 

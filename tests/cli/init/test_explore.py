@@ -26,7 +26,8 @@ from tui_popretr.errors import (
     StlsRefused,
     TlsFailed,
 )
-from tui_popretr.net.stream import Stream, connect
+from tui_popretr.net.connect import connect
+from tui_popretr.net.stream import Stream
 from tui_popretr.pop3 import Capabilities
 from tui_popretr.popserver.certificates import ca_path, server_context
 from tui_popretr.session.auto import Offer

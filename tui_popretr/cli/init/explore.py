@@ -30,7 +30,7 @@ from tui_popretr.errors import (
 )
 from tui_popretr.facts import SessionId, TlsDetails
 from tui_popretr.hosts import POP3_PORT, POP3S_PORT, is_loopback
-from tui_popretr.net.stream import Resolver
+from tui_popretr.net.resolver import Resolver
 from tui_popretr.session import auto
 from tui_popretr.session.setup import ConnectionSetup, Connector
 from tui_popretr.text import visible
