@@ -1,7 +1,7 @@
-"""Background work of the dashboard: coroutines, mostly with a thread for the disk, whose failure is contained.
+"""Background work of the dashboard, mostly with a thread for the disk. A failure does not end the dashboard.
 
-If a worker raises, Textual ends the app, and with it the retrieval of mail. So all workers of the dashboard are started
-here; a test finds others.
+If a worker raises, Textual ends the app, and with it the retrieval of mail. So all workers are started here, which a
+test checks.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ async def guarded(
 ) -> None:
     """Do `work`. Its exception is logged (`internal error while DOING: ...`).
 
-    `failed` is then called with the failure_reason as text, to show it in place of the result.
+    `failed` is then called with the reason as text, which is shown instead of the result.
     """
     try:
         await work

@@ -1,4 +1,4 @@
-"""The dialogue that the dashboard remembers: a bounded store of lines of all clients."""
+"""The dialogue that the dashboard keeps: a bounded store of lines of all clients."""
 
 from __future__ import annotations
 
@@ -14,21 +14,22 @@ LIMIT: Final = 10_000
 
 
 class DialogueStore:
-    """The last lines of all clients. It may be asked for one client's at any time: it has them looked for then.
+    """The last lines of all clients.
 
-    That takes a millisecond, when the user chooses another client; to keep them apart as they come takes far more.
-    Lines are numbered as they come. Those beyond the limit are forgotten from the oldest on, and counted.
+    The lines of one client are searched when they are asked for: that takes a millisecond and happens when the user
+    selects another client. Sorting them on arrival costs far more. Lines are numbered on arrival. Lines beyond the
+    limit are dropped, oldest first, and counted.
     """
 
     def __init__(self, limit: int = LIMIT) -> None:
         self._limit = limit
         self._first = 0
         self._lines: list[Line] = []
-        self._gaps: deque[tuple[int, int]] = deque()  # the number of the line behind the gap, lines that are missing
+        self._gaps: deque[tuple[int, int]] = deque()  # the number of the line after the gap, missing lines
         self._forgotten: Counter[str | None] = Counter()
 
     def add(self, lines: Iterable[Line], dropped: int = 0) -> None:
-        """Take new lines, oldest first; `dropped` lines were lost before the first of them."""
+        """Take new lines, oldest first; `dropped` lines before them were lost."""
         if dropped:
             number = self._first + len(self._lines)
             if self._gaps and self._gaps[-1][0] == number:
@@ -49,11 +50,11 @@ class DialogueStore:
             self._forgotten[None] += self._gaps.popleft()[1]
 
     def forgotten(self, client: str | None = None) -> int:
-        """Return how many lines (of a client, of all with None) came before the first of items()."""
+        """Return the number of dropped lines (of a client, of all with None) before the first of items()."""
         return self._forgotten[client]
 
     def items(self, client: str | None = None) -> list[Item]:
-        """Return the lines of a client, of all with None, with gaps where lines are missing, oldest first."""
+        """Return the lines of a client, of all with None, oldest first, with gaps where lines are missing."""
         if not self._gaps:
             return of_client(self._lines, 0, client)
         numbers: Iterable[int] = range(self._first, self._first + len(self._lines))
@@ -74,7 +75,7 @@ class DialogueStore:
 
 
 def of_client(lines: Iterable[Line], dropped: int, client: str | None) -> list[Item]:
-    """Return what a batch, as given to DialogueStore.add, adds to the items of a client, of all with None."""
+    """Return the items that a batch (see DialogueStore.add) adds to those of a client, of all with None."""
     items: list[Item] = [Gap(dropped)] if dropped else []
     if client is None:
         items += lines
@@ -88,7 +89,7 @@ def _is_of(line: Line, client: str) -> bool:
 
 
 def _append_gap(items: list[Item], count: int) -> None:
-    """Add a gap; two with no line between them are one."""
+    """Add a gap; two gaps without a line between them become one."""
     last = items[-1] if items else None
     if isinstance(last, Gap):
         items[-1] = Gap(last.count + count)

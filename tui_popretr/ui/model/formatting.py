@@ -1,4 +1,4 @@
-"""How the dashboard says things: times, sizes, results and progress in few words and few columns. Pure."""
+"""Times, rates, results and progress as short texts for narrow columns. Pure."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ _FAILED: Final = "✗"
 
 
 def countdown(seconds: float) -> str:
-    """Return the time to a due moment: "2 d 3 h", "1:02:03", "4:32", and "due" once it has come.
+    """Return the time to a due moment: "2 d 3 h", "1:02:03", "4:32", and "due" afterwards.
 
-    Rounded up, so that "0:01" stands until the moment itself.
+    It is rounded up: "0:01" is shown until the moment itself.
     """
     left = math.ceil(seconds)
     if left <= 0:
@@ -40,7 +40,7 @@ def countdown(seconds: float) -> str:
 
 
 def ago(seconds: float) -> str:
-    """Return how long ago something was: "just now", "12 s ago", "2 min ago", "3 h ago", "5 d ago", "8 weeks ago"."""
+    """Return a time in the past: "just now", "12 s ago", "2 min ago", "3 h ago", "5 d ago", "8 weeks ago"."""
     past = int(seconds)
     if past < 2:
         return "just now"
@@ -71,7 +71,7 @@ def rate(octets_a_second: float) -> str:
 
 
 def join(parts: Iterable[str]) -> str:
-    """Return what there is of the parts with a middle dot between."""
+    """Return the parts that are not empty, joined with middle dots."""
     return SEPARATOR.join(part for part in parts if part)
 
 
@@ -81,7 +81,7 @@ def join(parts: Iterable[str]) -> str:
 def outcome(session: SessionResult | PastSession | None, now: datetime) -> str:
     """Return a client's last result: "2 min ago, 12 messages, 340 kB"; a failure comes before its time.
 
-    "" where there has been no session yet.
+    "" if there was no session yet.
     """
     if session is None:
         return ""
@@ -92,9 +92,9 @@ def outcome(session: SessionResult | PastSession | None, now: datetime) -> str:
 
 
 def progress(done: int, total: int, fraction: float | None, octets_a_second: float) -> str:
-    """Return how far a retrieval is: "12/340 · 63 % · 1.2 MB/s", without what is not known yet.
+    """Return how far a retrieval is: "12/340 · 63 % · 1.2 MB/s", without the parts not known yet.
 
-    `fraction` is of the octets, 0 to 1; 100 % is said only when all messages are there.
+    `fraction` is of the octets, 0 to 1. 100 % is shown only when all messages are there.
     """
     parts = [f"{done}/{total}"]
     if fraction is not None:
@@ -115,7 +115,7 @@ def bar(fraction: float, width: int) -> str:
 def sparkline(sessions: Sequence[SessionResult | PastSession], width: int) -> str:
     """Return the messages of the latest sessions as a row of at most `width` columns, latest last.
 
-    The lowest mark is a session without mail; a failed session has a mark of its own.
+    The lowest mark is a session without mail, ✗ a failed session.
     """
     if width <= 0:
         return ""
@@ -134,9 +134,9 @@ def sparkline(sessions: Sequence[SessionResult | PastSession], width: int) -> st
 
 
 def wrap(text: str, width: int) -> list[str]:
-    """Return text in lines of at most `width` columns, broken at blanks, within words only where one is too long.
+    """Return text in lines of at most `width` columns, broken at blanks, and within words that are too long.
 
-    Blanks at its beginning stay.
+    Blanks at the beginning are kept.
     """
     words = text.lstrip(" ")
     lines: list[str] = []
@@ -154,7 +154,7 @@ def wrap(text: str, width: int) -> list[str]:
 
 
 def failure_reason(problem: Exception) -> str:
-    """Return a text on why something could not be done."""
+    """Return the reason of a failure."""
     match problem:
         case RecursionError():
             return "it is nested too deeply"

@@ -1,7 +1,7 @@
-"""What a transcript pane shows: numbered items, the rows each takes, and which of them a search has found. Pure.
+"""The lines of a transcript pane: numbered items, the rows of each, and the matches of a search. Pure.
 
-An item keeps its number while others are added at either end or fall away, so cursor, matches and cached rows stay with
-their line.
+An item keeps its number while others are added or removed at either end, so that cursor, matches and cached rows stay
+with their line.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ Measure = Callable[[Item], int]
 
 
 def one_row(item: Item) -> int:  # noqa: ARG001 - it is a Measure
-    """Measure items that are not wrapped."""
+    """Return the number of rows of an item that is not wrapped."""
     return 1
 
 
 class LineIndex:
-    """Items in their order. Rows are counted from 0 at the first item; `measure` tells how many an item takes."""
+    """Items in their order. Row 0 is that of the first item; `measure` returns the number of rows of an item."""
 
     def __init__(self, items: Iterable[Item] = (), measure: Measure = one_row) -> None:
         self.first = 0
         self.items: list[Item] = []
         self._measure = measure
-        # the row behind each item, on a scale on which the first item begins at _top
+        # the row after each item, on a scale on which the first item begins at _top
         self._ends: list[int] = []
         self._top = 0
         self._pattern: SearchPattern | None = None
@@ -39,7 +39,7 @@ class LineIndex:
 
     @property
     def end(self) -> int:
-        """The number that the next item at the end will have."""
+        """The number of the next item at the end."""
         return self.first + len(self.items)
 
     def item(self, number: int) -> Item:
@@ -49,7 +49,7 @@ class LineIndex:
     # --- growing and shrinking ----------------------------------------------------------------------------------------
 
     def append(self, items: Iterable[Item]) -> None:
-        """Add items behind the last; a gap behind a gap becomes one with it."""
+        """Add items at the end; a gap after a gap becomes one with it."""
         added = list(items)
         last = self.items[-1] if self.items else None
         if added and isinstance(last, Gap) and isinstance(added[0], Gap):
@@ -62,7 +62,7 @@ class LineIndex:
         self._ends += list(accumulate(map(self._measure, added), initial=row))[1:]
 
     def prepend(self, items: Sequence[Item]) -> int:
-        """Add items before the first; return how many rows they take."""
+        """Add items at the beginning; return the number of their rows."""
         self.items[:0] = items
         self.first -= len(items)
         if self._pattern is not None:
@@ -73,7 +73,7 @@ class LineIndex:
         return ends[-1]
 
     def drop_first(self, count: int) -> int:
-        """Remove the first `count` items; return how many rows they took."""
+        """Remove the first `count` items; return the number of their rows."""
         if count <= 0:
             return 0
         rows = self._ends[count - 1] - self._top
@@ -94,23 +94,23 @@ class LineIndex:
     # --- rows ---------------------------------------------------------------------------------------------------------
 
     def set_measure(self, measure: Measure) -> None:
-        """Change how many rows an item takes."""
+        """Change the function that returns the number of rows of an item."""
         self._measure = measure
         self._top = 0
         self._ends = list(accumulate(map(measure, self.items), initial=0))[1:]
 
     @property
     def rows(self) -> int:
-        """How many rows all items take."""
+        """The number of rows of all items."""
         return self._ends[-1] - self._top if self._ends else 0
 
     def row_of(self, number: int) -> int:
-        """Return the first row of an item; of the end, the row behind the last."""
+        """Return the first row of an item; for `end`, the row after the last."""
         index = min(number - self.first, len(self._ends))
         return self._ends[index - 1] - self._top if index > 0 else 0
 
     def at_row(self, row: int) -> tuple[int, int]:
-        """Return the number of the item that takes a row (0 <= row < rows), and which of its rows that is."""
+        """Return the item at a row (0 <= row < rows), by its number, and the index of the row within the item."""
         index = bisect_right(self._ends, row + self._top)
         number = self.first + index
         return number, row - self.row_of(number)
@@ -119,26 +119,26 @@ class LineIndex:
 
     @property
     def pattern(self) -> SearchPattern | None:
-        """What is searched."""
+        """The pattern of the search."""
         return self._pattern
 
     def search(self, pattern: SearchPattern | None) -> None:
-        """Find all items that have `pattern` in their body; new items are looked at as they come. None ends it."""
+        """Find all items with `pattern` in their body, also among items added later. None ends the search."""
         self._pattern = pattern
         self._matches = [] if pattern is None else _found(self.items, self.first, pattern)
 
     @property
     def matches(self) -> Sequence[int]:
-        """The numbers of the items found, ascending."""
+        """The numbers of the matching items, ascending."""
         return self._matches
 
     def next_match(self, number: int) -> int | None:
-        """Return the first match behind item `number`, None where there is none."""
+        """Return the first match after item `number`; None if there is none."""
         index = bisect_right(self._matches, number)
         return self._matches[index] if index < len(self._matches) else None
 
     def previous_match(self, number: int) -> int | None:
-        """Return the last match before item `number`, None where there is none."""
+        """Return the last match before item `number`; None if there is none."""
         index = bisect_left(self._matches, number)
         return self._matches[index - 1] if index else None
 

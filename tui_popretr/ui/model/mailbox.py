@@ -1,4 +1,4 @@
-"""The bounded mailbox between the engine's thread and the dashboard: filled per fact, emptied ten times a second."""
+"""The bounded mailbox between the engine's thread and the dashboard: filled by facts, emptied ten times a second."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from dataclasses import dataclass
 
 from tui_popretr.facts import ClientScheduled, Dialogue, DialogueLine, Fact, RetrievalProgressed, client_of
 
-#: Lines of dialogue that wait for the next drain; older ones are dropped and counted.
+#: Lines of dialogue kept until the next drain; older ones are dropped and counted.
 LINES = 2000
 _REPLACEABLE = (RetrievalProgressed, ClientScheduled)
 
 
 @dataclass(frozen=True, slots=True)
 class Drained:
-    """What has come since the last drain. `dropped` lines came before the first of `lines`."""
+    """Everything since the last drain. `dropped` lines were lost before the first of `lines`."""
 
     facts: list[Fact]
     lines: list[DialogueLine]
@@ -23,23 +23,23 @@ class Drained:
 
 
 class Mailbox:
-    """Subscribes to a bus, and with on_dialogue() listens to the dialogue. Never blocks, nor grows without bound.
+    """A subscriber of the bus: it takes facts, and on_dialogue() takes dialogue. It is bounded and never blocks.
 
-    Of the facts that come often only a client's latest is kept, as long as nothing else has happened to it; lines of
-    dialogue are dropped from the oldest on. Pieces of dialogue are taken apart by who draws them, not by the sessions.
+    Of frequent facts about a client only the latest is kept, unless another fact about the client came between. Of the
+    dialogue the oldest lines are dropped. It is divided into lines in the dashboard's thread, not in the engine's.
     """
 
     def __init__(self, lines: int = LINES) -> None:
         self._lock = threading.Lock()
         self._facts: list[Fact] = []
-        self._latest: dict[str, int] = {}  # by client: where its latest fact is
+        self._latest: dict[str, int] = {}  # by client: the index of its latest fact
         self._most = lines
         self._pieces: deque[Dialogue] = deque()
         self._waiting = 0  # lines, in all pieces
         self._dropped = 0
 
     def __call__(self, fact: Fact) -> None:
-        """Take a fact; in the engine's thread."""
+        """Add a fact; in the engine's thread."""
         with self._lock:
             client = client_of(fact)
             if client is not None:
@@ -51,7 +51,7 @@ class Mailbox:
             self._facts.append(fact)
 
     def on_dialogue(self, piece: Dialogue) -> None:
-        """Take what was said; in the engine's thread."""
+        """Add a piece of dialogue; in the engine's thread."""
         with self._lock:
             self._pieces.append(piece)
             self._waiting += len(piece.said)
@@ -61,7 +61,7 @@ class Mailbox:
                 self._dropped += oldest
 
     def drain(self) -> Drained:
-        """Take everything out; in the dashboard's thread."""
+        """Remove and return everything; in the dashboard's thread."""
         with self._lock:
             facts, self._facts = self._facts, []
             pieces, self._pieces = self._pieces, deque()
@@ -69,5 +69,5 @@ class Mailbox:
             self._latest.clear()
             self._waiting = 0
         lines = [line for piece in pieces for line in piece.lines()]
-        more = max(0, len(lines) - self._most)  # of the oldest piece, which is not dropped as a whole
+        more = max(0, len(lines) - self._most)  # of the oldest piece, which was kept as a whole
         return Drained(facts, lines[more:], dropped + more)

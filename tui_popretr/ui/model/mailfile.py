@@ -1,8 +1,8 @@
-"""A delivered message read back for the eye: its file, wherever a mail reader has put it, its header and first lines.
+"""Reads a delivered message for display: finds its file in the Maildir, decodes its header and its first lines.
 
-As much of a message is shown as possible, and a sentence says what cannot be shown and why.
-Everything returned is neutralised (text.visible). The functions block on the disk: they are for a thread. The email
-package is imported by them and not before, since most runs of the dashboard never need it.
+As much of a message is shown as possible; a note says what is not shown and why. Everything returned is neutralised
+(text.visible). The functions block on the disk: call them in a thread. They import the email package only when they
+run, since most runs of the dashboard never need it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from tui_popretr.ui.model.formatting import failure_reason
 if TYPE_CHECKING:
     from email.message import Message
 
-#: So much of a file is read, octets.
+#: The octets that are read of a file.
 BEGINNING: Final = 64 * 1024
 _LINES: Final = 400
 _WIDTH: Final = 1000
@@ -43,7 +43,7 @@ class MessageGone(Exception):
 
 
 def locate(path: str) -> str | None:
-    """Return where the file is now: there, or in the Maildir's cur, where a mail reader has moved it; None if gone."""
+    """Return the present path: the same, or in the Maildir's cur, where mail readers move files; None if it is gone."""
     if os.path.exists(path):
         return path
     folder, name = os.path.split(path)
@@ -60,7 +60,7 @@ def locate(path: str) -> str | None:
 def read(path: str) -> Excerpt:
     """Return the beginning of the message that was delivered as `path`.
 
-    Raises MessageGone if the file is not there any more, or nothing of it can be shown.
+    Raises MessageGone if the file is gone, or nothing of it can be shown.
     """
     found = locate(path)
     if found is None:
@@ -72,7 +72,7 @@ def read(path: str) -> Excerpt:
     try:
         return excerpt(found, raw, cut=cut)
     except Exception as problem:
-        raise MessageGone(_words(problem)) from problem
+        raise MessageGone(_cannot_be_shown(problem)) from problem
 
 
 def _beginning(path: str) -> tuple[bytes, bool]:
@@ -82,21 +82,21 @@ def _beginning(path: str) -> tuple[bytes, bool]:
 
 
 def excerpt(path: str, raw: bytes, *, cut: bool) -> Excerpt:
-    """Return what `raw`, the beginning of a message, says; `cut` tells that there is more of it."""
+    """Return an excerpt of `raw`, the beginning of a message; `cut`: there is more of it."""
     from email.parser import BytesHeaderParser
 
     fields = islice(BytesHeaderParser().parsebytes(raw).raw_items(), _FIELDS)
     header = tuple((visible(name, 100), _decoded(value)) for name, value in fields)
     try:
         lines, note = _lines(raw)
-    except Exception as problem:  # noqa: BLE001 - the email package fails for some messages in ways of its own
-        return Excerpt(visible(path), header, (), "", _words(problem))
+    except Exception as problem:  # noqa: BLE001 - the email package raises anything for some messages
+        return Excerpt(visible(path), header, (), "", _cannot_be_shown(problem))
     if cut or len(lines) > _LINES:
         note = "; ".join(part for part in (note, "only its beginning is shown") if part)
     return Excerpt(visible(path), header, tuple(lines[:_LINES]), note)
 
 
-def _words(problem: Exception) -> str:
+def _cannot_be_shown(problem: Exception) -> str:
     return f"this message cannot be shown: {failure_reason(problem)}"
 
 
@@ -122,7 +122,7 @@ def _decoded(value: object) -> str:
 
 
 def _text(message: Message) -> tuple[str, str]:
-    """Return the first text there is, plain before any other, and a note on what it stands for."""
+    """Return the first text part, plain text preferred, and a note on its type."""
     parts = [part for part in message.walk() if not part.is_multipart()]
     for wanted in ("text/plain", "text/"):
         for part in parts:

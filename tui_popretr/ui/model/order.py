@@ -10,7 +10,7 @@ from tui_popretr.ui.model.view import ClientState, ClientView
 
 
 class Order(Enum):
-    """What the rows are sorted by, with its title column."""
+    """The order of the rows, and the column with the mark."""
 
     CONFIGURATION = ("configuration", None)
     STATE = ("state", ClientColumn.STATE)
@@ -29,12 +29,12 @@ class Order(Enum):
 
     @property
     def next(self) -> Order:
-        """The one that comes after, round and round."""
+        """The following order; after the last one, the first."""
         all_ = list(Order)
         return all_[(all_.index(self) + 1) % len(all_)]
 
 
-#: What needs attention first: running, failed, queued, paused, waiting, done, disabled.
+#: What needs attention comes first: running, failed, queued, paused, waiting, done, disabled.
 _RANKS = {
     ClientState.RETRIEVING: 0,
     ClientState.LISTING: 1,

@@ -1,4 +1,4 @@
-"""Saves what a pane shows: private files, and none is replaced unasked."""
+"""Saves the lines of a pane to a private file; an existing file is replaced only on request."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from tui_popretr.home import UnknownHomeError, expand
 
 
 def default_path(folder: str, client: str | None, now: datetime) -> str:
-    """Return where to save the transcript of a client, of all with None, unless the user says otherwise."""
+    """Return the proposed path for the transcript of a client, of all with None."""
     name = "all" if client is None else re.sub(r"[^\w.@+-]", "_", client)
     return os.path.join(folder, f"transcript-{name}-{now:%Y%m%d-%H%M%S}.txt")
 
 
 def save(path: str, lines: Iterable[str], *, replace: bool = False) -> int:
-    """Write the lines to a file of mode 0600 and return how many they are.
+    """Write the lines to a file of mode 0600 and return their number.
 
-    Raises FileExistsError where there is one already, unless it is to be replaced, and any other OSError.
+    Raises FileExistsError if the file exists, unless `replace` is true, and any other OSError.
     """
     try:
         path = expand(path, os.environ)

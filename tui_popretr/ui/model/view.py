@@ -1,4 +1,4 @@
-"""What the dashboard knows: facts reduced to one immutable view per client, and the totals. Pure, without Textual."""
+"""The dashboard's state: facts reduced to one immutable view per client, and the totals. Pure."""
 
 from __future__ import annotations
 
@@ -39,14 +39,14 @@ from tui_popretr.facts import (
 )
 from tui_popretr.logs.lines import log_lines
 
-#: Past sessions kept per client, for its sparkline and its details.
+#: Past sessions kept for each client.
 PAST = 40
 #: Delivered messages and lines of the log kept for their tabs.
 KEPT = 2000
 
 
 class ClientState(Enum):
-    """A client's state in a word, with a glyph that tells it without colour."""
+    """A client's state: a word, and a glyph that needs no colour."""
 
     WAITING = ("waiting", "·")
     QUEUED = ("queued", "…")
@@ -108,27 +108,27 @@ class ClientView:
 
     @property
     def fraction(self) -> float | None:
-        """How much of what is to be retrieved has been, 0 to 1; None where that says nothing."""
+        """The part of the octets to retrieve that is received, 0 to 1; None if it is not known."""
         if self.state is not ClientState.RETRIEVING or not self.to_retrieve_octets:
             return None
         return min(1.0, self.received_octets / self.to_retrieve_octets)
 
     def rate(self, now: float) -> float:
-        """Octets a second since retrieving began."""
+        """Octets a second since the retrieval began."""
         if self.retrieving_since is None or now <= self.retrieving_since:
             return 0.0
         return self.received_octets / (now - self.retrieving_since)
 
 
 class _Counts:
-    """What messages change in a client's view. There are thousands in a second: one new view stands for many facts."""
+    """Sums up what messages change in a client's view: a new view for each of thousands of facts a second is too slow."""
 
     def __init__(self) -> None:
         self._delivered = self._octets = 0
         self._progress: RetrievalProgressed | None = None
 
     def take(self, fact: RetrievalProgressed | MessageDelivered) -> None:
-        """Count one more, or one step further."""
+        """Add a fact."""
         if isinstance(fact, RetrievalProgressed):
             self._progress = fact
         else:
@@ -136,7 +136,7 @@ class _Counts:
             self._octets += fact.octets
 
     def added_to(self, view: ClientView) -> ClientView:
-        """Return the view after all that was taken."""
+        """Return the view after all facts added."""
         progress = self._progress
         return replace(
             view,
@@ -149,7 +149,7 @@ class _Counts:
 
 
 def reduce_client(view: ClientView, fact: Fact, now: float) -> ClientView:
-    """Return the view after a fact about this client; `now` is boottime."""
+    """Return the view after a fact about this client; `now` is in seconds of boottime."""
     match fact:
         case ClientScheduled(due=due):
             failed = view.last is not None and view.last.code is not ExitCode.OK
@@ -201,23 +201,25 @@ def reduce_client(view: ClientView, fact: Fact, now: float) -> ClientView:
 
 
 class View:
-    """All clients, the totals, and what the tabs list. apply() takes facts in the order they happened."""
+    """All clients, the totals, and what the tabs list."""
 
     def __init__(self) -> None:
         self.clients: dict[str, ClientView] = {}
-        #: Messages delivered, and those left on the server, with the local time.
+        #: Messages delivered and messages left on the server, with local times.
         self.mails: deque[tuple[datetime, MessageDelivered | MessageSkipped]] = deque(maxlen=KEPT)
         self.notes: deque[Noted] = deque(maxlen=KEPT)
         self.closed: deque[tuple[str, SessionResult | PastSession]] = deque(maxlen=KEPT)
         self.messages_today = 0
         self.octets_today = 0
         self._today: date | None = None
-        #: The times of the latest apply(): boottime, and local time.
+        #: The times of the latest apply(): seconds of boottime, and local time.
         self.now = 0.0
         self.wall = datetime.min.replace(tzinfo=UTC)
 
     def apply(self, facts: Iterable[Fact], now: float, wall: datetime) -> set[str]:
-        """Take facts in; return the ids of the clients that changed. `now` is boottime, `wall` the local time."""
+        """Add facts, in their order; return the ids of the clients that changed.
+
+        `now` is in seconds of boottime, `wall` is the local time."""
         changed: set[str] = set()
         if self._today is not None and wall.date() != self._today:
             self.messages_today = self.octets_today = 0
@@ -254,7 +256,7 @@ class View:
         return changed
 
     def _add_counts(self, client: str, counts: dict[str, _Counts]) -> None:
-        """Have what was counted of a client in its view, unless a reload has removed it."""
+        """Add a client's counts to its view, unless a reload has removed the client."""
         if client in counts:
             counted = counts.pop(client)
             if client in self.clients:

@@ -1,1 +1,1 @@
-"""What opens above the dashboard: help, the question before the end, a client's details, problems."""
+"""Screens above the dashboard: help, the question before quitting, a client's details, problems."""

@@ -1,4 +1,4 @@
-"""A client's details: what it does now, its settings without secrets, its TLS, its past, its last error."""
+"""A client's details: state, last error, past sessions, connection, settings without secrets."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tui_popretr.ui.model.view import ClientState, ClientView, View
 from tui_popretr.ui.screens.sheet import Heading, Line, Pair, Part, TextDialog
 
 _BAR = 20
-#: So many past sessions are told in words.
+#: The number of past sessions that are listed.
 _LISTED = 8
 
 
@@ -25,7 +25,7 @@ class ClientDetails(TextDialog):
     """Shows a client live. It closes when the client is no longer configured."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        # The dashboard acts on the selected client, which is the one shown.
+        # The dashboard's actions are for the selected client, which is the one shown.
         Binding("r", "app.run_now", "Run now"),
         Binding("p", "app.pause", "Pause/resume"),
         Binding("x", "app.stop_session", "Stop session"),
@@ -39,7 +39,7 @@ class ClientDetails(TextDialog):
         self.client_id = client_id
 
     def refresh_view(self, view: View, changed: Set[str]) -> None:  # noqa: ARG002 - time alone changes enough
-        """Draw what is new while the screen is open: at 10 Hz when something changed, and else once a second."""
+        """Draw the changes: at most ten times a second, at least once a second."""
         self.view = view
         if self.client_id in view.clients:
             self.redraw()
@@ -53,7 +53,7 @@ class ClientDetails(TextDialog):
 
 
 def details(client: ClientView, now: float, wall: datetime) -> Iterator[Part]:
-    """Yield what is known of a client; `now` is boottime, `wall` the local time."""
+    """Yield the details of a client; `now` is in seconds of boottime, `wall` is the local time."""
     yield from _present(client, now, wall)
     yield from _error(client)
     yield from _past(client, wall)
@@ -110,12 +110,12 @@ def _past(client: ClientView, wall: datetime) -> Iterator[Part]:
     failed = sum(session.code is not ExitCode.OK for session in client.past)
     yield Line(formatting.sparkline(client.past, len(client.past)), "cyan")
     mails = sum(session.messages for session in client.past)
-    told = (
+    summary = (
         wording.plural(len(client.past), "session"),
         wording.plural(mails, "message"),
         f"{failed} failed" if failed else "",
     )
-    yield Line(formatting.join(told), "dim")
+    yield Line(formatting.join(summary), "dim")
     for session in reversed(client.past[-_LISTED:]):
         ok = session.code is ExitCode.OK
         took = wording.duration((session.ended - session.started).total_seconds())

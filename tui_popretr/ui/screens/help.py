@@ -1,4 +1,4 @@
-"""Every key and what it does, made from the bindings themselves."""
+"""The help: every key and its effect, generated from the bindings."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from textual.containers import VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
-#: A heading, and the bindings in force there.
+#: A heading and its bindings.
 Section = tuple[str, Iterable[BindingType]]
 
 _KEYS = 22
@@ -41,7 +41,7 @@ class HelpScreen(ModalScreen[None]):
 
 
 def help_text(app: App[int], sections: Sequence[Section]) -> Text:
-    """Return the help: a line for each thing that a key does, with all its keys."""
+    """Return the help: a line for each effect, with all its keys."""
     text = Text()
     for heading, bindings in sections:
         lines: dict[str, list[str]] = {}

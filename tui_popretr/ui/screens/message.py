@@ -1,4 +1,4 @@
-"""A message of the messages tab: what is known of it, its header, and the beginning of its text."""
+"""A message of the messages tab: its delivery, its header, and the beginning of its text."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tui_popretr.ui import work
 from tui_popretr.ui.model import mailfile
 from tui_popretr.ui.screens.sheet import Heading, Line, Pair, Part, TextDialog
 
-#: The fields one reads first; the others by a key.
+#: The fields shown at first.
 _USUAL: Final = ("from", "to", "cc", "reply-to", "date", "subject")
 
 
@@ -87,7 +87,7 @@ class MessageScreen(TextDialog):
         yield from self._known()
 
     def _known(self) -> Iterator[Part]:
-        """Yield what the engine told of the message."""
+        """Yield the facts about the message."""
         mail = self._mail
         yield Pair("time", f"{self._at:%Y-%m-%d %H:%M:%S}")
         yield Pair("session", str(mail.session))

@@ -1,4 +1,4 @@
-"""Several problems at once, each in its line: what a notice has no room for."""
+"""A list of problems, for which a notice has no room."""
 
 from __future__ import annotations
 

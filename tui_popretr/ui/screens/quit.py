@@ -1,4 +1,4 @@
-"""The question before the end, where sessions run."""
+"""The question before quitting while sessions run."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from textual.widgets import Static
 
 from tui_popretr.ui.model.cells import sanitize
 
-#: So many sessions are named; the others are counted.
+#: The number of sessions that are named; the others are counted.
 _NAMED = 5
 
 
@@ -36,7 +36,7 @@ class QuitScreen(ModalScreen[bool]):
         more = f" and {len(self._sessions) - _NAMED} more" if len(self._sessions) > _NAMED else ""
         question = Text()
         question.append(f"{len(self._sessions)} sessions run" if many else "A session runs", "bold")
-        question.append(f": {names}{more}.\n{'They end' if many else 'It ends'} in good order, within 10 seconds.\n\n")
+        question.append(f": {names}{more}.\n{'They end' if many else 'It ends'} with QUIT, within 10 seconds.\n\n")
         question.append("Quit?  ", "bold")
         question.append("y", "bold reverse")
         question.append(" yes   ")

@@ -1,4 +1,4 @@
-"""A sheet of text above the dashboard, as wide as the terminal allows, that is scrolled and closed by keys."""
+"""A dialog with text above the dashboard, as wide as the terminal allows, scrolled and closed by keys."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Heading:
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """A name and its value, which is wrapped beside it."""
+    """A name and its value, which is wrapped in a column of its own."""
 
     name: str
     value: str
@@ -48,7 +48,7 @@ Part = Heading | Pair | Line
 
 
 def typeset(parts: Iterable[Part], columns: int) -> Text:
-    """Return the parts in lines of at most so many columns; the text in them is not read as markup."""
+    """Return the parts in lines of at most `columns` columns; their text is not read as markup."""
     parts = list(parts)
     names = max((cell_len(part.name) for part in parts if isinstance(part, Pair)), default=0)
     indent = min(names, max(8, columns * 3 // 10)) + 2
@@ -72,7 +72,7 @@ def typeset(parts: Iterable[Part], columns: int) -> Text:
 
 
 class TextDialog(ModalScreen[None]):
-    """Shows parts(). A subclass calls redraw() when they have changed."""
+    """Shows parts(). A subclass calls redraw() when they change."""
 
     DEFAULT_CSS = """
     TextDialog {
@@ -105,7 +105,7 @@ class TextDialog(ModalScreen[None]):
         Binding("end,G", "scroll_edge(1)", "End", show=False),
     ]
 
-    #: What the lower edge says of the keys.
+    #: The text about keys on the lower edge.
     KEYS: ClassVar[str] = "esc back"
 
     def __init__(self, title: str) -> None:
@@ -114,11 +114,11 @@ class TextDialog(ModalScreen[None]):
         self._drawn: tuple[int, tuple[Part, ...]] | None = None
 
     def parts(self) -> Iterable[Part]:
-        """Return what the sheet shows now."""
+        """Return the content."""
         raise NotImplementedError
 
     def compose(self) -> ComposeResult:
-        # a scrolling container takes the keys itself otherwise
+        # with the focus, a scrolling container takes the keys itself
         with VerticalScroll(can_focus=False) as box:
             box.border_title = Content(sanitize(self._title))
             box.border_subtitle = self.KEYS
@@ -131,7 +131,7 @@ class TextDialog(ModalScreen[None]):
         self.redraw()
 
     def redraw(self) -> None:
-        """Draw the parts where they, or the width, have changed."""
+        """Draw the parts if they, or the width, have changed."""
         if not self.is_mounted:
             return
         width = self._text_width(self.app.size)
@@ -141,7 +141,7 @@ class TextDialog(ModalScreen[None]):
             self.query_one(Static).update(typeset(parts, width))
 
     def _text_width(self, terminal: Size) -> int:
-        """Return the columns for text: what border, padding and scroll bar leave."""
+        """Return the columns for text, without border, padding and scroll bar."""
         return max(1, min(terminal.width, 104) - 5)
 
     @property

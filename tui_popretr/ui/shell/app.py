@@ -1,4 +1,4 @@
-"""The dashboard: takes facts from a source ten times a second, shows them, and hands back what the user asks for."""
+"""The dashboard: polls a source for facts ten times a second, shows them, and sends the user's commands to it."""
 
 from __future__ import annotations
 
@@ -40,10 +40,10 @@ from tui_popretr.ui.widgets.transcript import TranscriptPane
 if TYPE_CHECKING:
     from tui_popretr.ui.screens.details import ClientDetails
 
-#: Facts are taken so often, seconds; and what only time changes is drawn so often.
+#: The seconds between two polls for facts, and between two updates of what time alone changes.
 DRAIN = 0.1
 TICK = 1.0
-#: A notice stands so long, seconds.
+#: The seconds for which a notice is shown.
 NOTICE = 5.0
 
 #: The themes that `t` goes through, where this Textual has them; the first follows the terminal's palette.
@@ -57,7 +57,7 @@ class Pane(Protocol):
 
 
 def _tab(number: int) -> type[Widget]:
-    """Return one of the tabs behind the first. What is not on the first screen is loaded when it is wanted."""
+    """Return the class of a tab after the first. It is imported now, since it is not on the first screen."""
     from tui_popretr.ui.widgets.history import HistoryTab
     from tui_popretr.ui.widgets.log import LogTab
     from tui_popretr.ui.widgets.messages import MessagesTab
@@ -67,13 +67,13 @@ def _tab(number: int) -> type[Widget]:
 
 
 class Dashboard(EndingApp):
-    """Shows what a source tells. Returns when the user has ended it, or the source has."""
+    """Shows the facts of a source until the user quits or the source ends."""
 
     TITLE = "tui-popretr"
     PRINTS_TRACEBACK = False  # run_dashboard raises the exception
     CSS_PATH = os.path.join(os.path.dirname(__file__), "dashboard.tcss")
     COMMANDS: ClassVar = {DashboardCommands}
-    #: The first one is in force from the start: a change would have the first screen styled and drawn twice.
+    #: Set from the start: a change would style and draw the first screen twice.
     theme = Reactive(next(each for each in THEMES if each in BUILTIN_THEMES))
     TABS: ClassVar = ("Transcript", "Messages", "Log", "History")
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -109,7 +109,7 @@ class Dashboard(EndingApp):
         history: TranscriptFiles | None = None,
         driver_class: type[Driver] | None = None,
     ) -> None:
-        """`title` stands in the line of totals; `history` is the transcript on disk, where one is written."""
+        """`title` is shown in the line of totals; `history` is the transcript on disk, if one is written."""
         super().__init__(driver_class=driver_class)
         self.animation_level = "none"
         self._themes = [each for each in THEMES if each in self.available_themes]
@@ -124,7 +124,7 @@ class Dashboard(EndingApp):
         self._all_dialogue = False
         self._details: ClientDetails | None = None
 
-    # --- what there is ------------------------------------------------------------------------------------------------
+    # --- widgets ------------------------------------------------------------------------------------------------------
 
     def compose(self) -> ComposeResult:
         yield TotalsBar(self._heading)
@@ -161,7 +161,7 @@ class Dashboard(EndingApp):
 
     @property
     def _shown(self) -> bool:
-        """Whether the widgets are there: while the app closes the timers go on for a moment, and they are gone."""
+        """Whether the widgets exist. While the app closes, timers run for a moment longer than widgets exist."""
         try:
             return not self.ending and self._list.is_attached
         except NoMatches:
@@ -173,7 +173,7 @@ class Dashboard(EndingApp):
 
     @property
     def _pane(self) -> Widget:
-        """The pane of the tab that is shown; it is made the first time."""
+        """The pane of the current tab; it is created the first time."""
         place = self._main.query_one(f"#pane-{self._tab}")
         if not place.children:
             place.mount(_tab(self._tab)())
@@ -182,7 +182,7 @@ class Dashboard(EndingApp):
     # --- facts --------------------------------------------------------------------------------------------------------
 
     def drain(self) -> None:
-        """Take what has happened since the last time and show it."""
+        """Poll the source and show what is new."""
         if not self._shown:
             return
         alive = self.source.alive
@@ -216,7 +216,7 @@ class Dashboard(EndingApp):
         self._show_matches()
 
     def tick(self) -> None:
-        """Show what time alone has changed."""
+        """Show what time alone changes."""
         if not self._shown:
             return
         self.view.apply((), self.source.boottime(), self.source.now())
@@ -250,12 +250,12 @@ class Dashboard(EndingApp):
     # --- commands -----------------------------------------------------------------------------------------------------
 
     def perform(self, command: Command) -> None:
-        """Hand a command to the source; its answer becomes a notice."""
+        """Send a command to the source; its answer becomes a notice."""
         self._answers.append(self.source.perform(command))
         self.set_timer(DRAIN / 5, self.drain)
 
     def show_notice(self, text: str, *, error: bool = False) -> None:
-        """Show a notice; it takes the place of an older one."""
+        """Show a notice; it replaces an older one."""
         self.clear_notifications()
         self.notify(visible(text), severity="error" if error else "information", timeout=NOTICE, markup=False)
 
@@ -296,7 +296,7 @@ class Dashboard(EndingApp):
     def action_reload(self) -> None:
         self.perform(Reload())
 
-    # --- where one is -------------------------------------------------------------------------------------------------
+    # --- layout and focus----------------------------------------------------------------------------------------------
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         if action == "next_pane":
@@ -317,7 +317,7 @@ class Dashboard(EndingApp):
         return focused is not None and any(each.id == "right" for each in focused.ancestors)
 
     def _arrange(self, size: Size | None = None) -> None:
-        """Show client list and tabs as the size allows."""
+        """Arrange client list and tabs for the size."""
         width, height = size or self.size
         arranged = arrangement(width, height)
         single = arranged is Arrangement.SINGLE or self._full
@@ -339,7 +339,7 @@ class Dashboard(EndingApp):
         (self._pane if tabs else self._list).focus()
 
     def ensure_visible(self, *, tabs: bool) -> None:
-        """Where only one of list and tabs is shown, show this one."""
+        """If only one of list and tabs is shown, show this one."""
         left, right = self._main.query_one("#left"), self._main.query_one("#right")
         if not left.display or not right.display:
             left.display, right.display = not tabs, tabs
@@ -374,7 +374,7 @@ class Dashboard(EndingApp):
         self._transcript.show_client(None if self._all_dialogue else self.selected)
 
     def action_step_back(self) -> None:
-        """Undo the last narrowing: the filter, the full screen, the focus in the tabs."""
+        """Leave the tabs, else remove the filter, else leave the full screen."""
         if self._in_tabs:
             self._focus(tabs=False)
         elif self._list.filter or self._filter_shown:
@@ -445,7 +445,7 @@ class Dashboard(EndingApp):
         self._list.focus()
 
     def _show_filter(self) -> None:
-        """Have the line of the filter, where there has been one, say what is in force."""
+        """Show the present filter in the filter's line, if there is one."""
         for line in self._main.query("#filter").results(Input):
             line.value = self._list.filter
 
@@ -463,7 +463,7 @@ class Dashboard(EndingApp):
     # --- the rest -----------------------------------------------------------------------------------------------------
 
     def action_press(self, key: str) -> None:
-        """Do as if the key were pressed: a click on the line of keys."""
+        """Press a key: a click in the key bar."""
         self.simulate_key(key)
 
     def action_next_theme(self) -> None:

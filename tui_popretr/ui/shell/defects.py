@@ -1,4 +1,4 @@
-"""Bugs that show while the dashboard runs: logged at once, and printed to standard error afterwards.
+"""Bugs found while the dashboard runs: logged at once, and printed to standard error afterwards.
 
 While the dashboard runs, standard error is the screen, or Textual's own stream, which discards what is printed.
 """
@@ -13,15 +13,15 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Final
 
-#: Only the latest are kept to be printed.
+#: The number of the latest bugs that are printed.
 _KEPT: Final = 20
 
 
 class Defects:
-    """A bus's on_failure; from __enter__ to __exit__, threads that fail are reported here, too. Any thread."""
+    """A bus's on_failure. From __enter__ to __exit__ it also reports threads that fail. Thread-safe."""
 
     def __init__(self) -> None:
-        #: Puts a line into the log, from any thread.
+        #: Logs a line, from any thread.
         self.report: Callable[[str], object] = lambda _: None
         self._unprinted: deque[str] = deque(maxlen=_KEPT)
 
@@ -40,7 +40,7 @@ class Defects:
         self.print_pending()
 
     def print_pending(self) -> None:
-        """Print what has not been printed yet. To be called when the terminal is restored."""
+        """Print what is not printed yet. Call it when the terminal is restored."""
         with contextlib.suppress(OSError, IndexError, AttributeError):  # no terminal; no more; no stderr
             while True:
                 print(self._unprinted.popleft(), file=sys.stderr, flush=True)  # noqa: T201 - its purpose

@@ -1,6 +1,6 @@
 """The engine in a thread of its own, owned by a context manager around the dashboard (docs/decisions/0001).
 
-However the dashboard ends, leaving the context ends the engine in good order: QUIT sent, journal closed.
+However the dashboard ends, leaving the context stops the engine: QUIT is sent, the journal is closed.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from tui_popretr.engine.service import LAST_DEADLINE, Engine
 from tui_popretr.facts import Level
 from tui_popretr.process.interpreter import responsive_threads
 
-#: A little longer than the engine takes at the most.
+#: A little longer than the engine takes at most.
 _JOIN = LAST_DEADLINE + 3.0
 
 
@@ -26,7 +26,7 @@ class EngineThread:
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
-        #: Why the engine ended, where it was not asked to.
+        #: The exception that ended the engine.
         self.problem: BaseException | None = None
         self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
         self._token: trio.lowlevel.TrioToken | None = None
@@ -54,29 +54,29 @@ class EngineThread:
         return self._thread.is_alive()
 
     def end(self) -> None:
-        """Begin to end the engine in good order, even before it has begun. Any thread, never blocks."""
+        """Stop the engine gracefully, even before it has started. Any thread, never blocks."""
         self._to_end = True
         self.perform(Shutdown())
 
     def cancel(self) -> None:
-        """End the engine at once: connections are closed without QUIT, the journal keeps what is owed. Any thread."""
+        """Cancel the engine: connections are closed without QUIT, pending deletions stay in the journal. Any thread."""
         if self._token is not None:
             with contextlib.suppress(trio.RunFinishedError):
                 self._token.run_sync_soon(self._everything.cancel)
 
     def join(self, timeout: float) -> bool:
-        """Wait up to `timeout` seconds for the engine's end; return whether it has ended."""
+        """Wait up to `timeout` seconds for the engine's end; return whether it came."""
         self._thread.join(timeout)
         return not self._thread.is_alive()
 
     def perform(self, command: Command) -> Future[str]:
-        """Hand a command to the engine; the future gives its answer, or the ValueError. Any thread, never blocks."""
+        """Send a command to the engine; the future has its answer, or the ValueError. Any thread, never blocks."""
         answer: Future[str] = Future()
 
         def carry_out() -> None:
             try:
                 answer.set_result(self.engine.perform(command))
-            except Exception as problem:  # noqa: BLE001 - the asker is told
+            except Exception as problem:  # noqa: BLE001 - it is the answer
                 answer.set_exception(problem)
 
         try:
@@ -104,7 +104,7 @@ class EngineThread:
 
         try:
             trio.run(main)
-        except BaseException as problem:  # noqa: BLE001 - kept for the thread that owns us
+        except BaseException as problem:  # noqa: BLE001 - raised by run_dashboard
             self.problem = problem
         finally:
             self._running.set()

@@ -1,4 +1,4 @@
-"""The palette: every action, and a way to every client."""
+"""The command palette: every action, and every client."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from tui_popretr.ui.model.cells import sanitize
 if TYPE_CHECKING:
     from tui_popretr.ui.shell.app import Dashboard
 
-#: So many clients are offered at once; more letters narrow them down.
+#: The most clients that are offered at once.
 _CLIENTS = 50
 
 
 class DashboardCommands(Provider):
-    """What the dashboard can do, in words."""
+    """The dashboard's actions and clients."""
 
     async def discover(self) -> Hits:
         for title, action, explained in self._actions():
@@ -49,7 +49,7 @@ class DashboardCommands(Provider):
             client = sanitize(client)
             yield f"Run {client} now", "run_now", "whatever its schedule"
             yield f"Pause or resume {client}", "pause", "a running session goes on"
-            yield f"Stop the session of {client}", "stop_session", "in good order: what is in flight is kept"
+            yield f"Stop the session of {client}", "stop_session", "with QUIT; a message in flight is kept"
             yield f"Details of {client}", "details", "settings, TLS, past sessions, last error"
         yield "Run all clients now", "run_all", "whatever their schedules"
         yield "Reload the configuration", "reload", "a problem leaves the old one in force"
@@ -61,4 +61,4 @@ class DashboardCommands(Provider):
         yield "Full screen", "full", "the focused part alone, or both"
         yield "Next theme", "next_theme", "the terminal's own colours among them"
         yield "Help", "help", "every key"
-        yield "Quit", "ask_quit", "sessions end in good order"
+        yield "Quit", "ask_quit", "sessions end with QUIT"

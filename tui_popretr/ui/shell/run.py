@@ -1,4 +1,4 @@
-"""Running with a dashboard: the engine in its thread, the dashboard in the main one, and every way to end in order."""
+"""Runs the engine in its thread and the dashboard in the main one, and ends both, whatever ends first."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def run_dashboard(engine: Engine, *, no_mouse: bool = False, title: str = "", defects: Defects | None = None) -> int:
-    """Run the engine and show it until the user, a signal or a lost terminal ends both; return the exit code.
+    """Run engine and dashboard until the user, a signal or a lost terminal ends both; return the exit code.
 
     The engine runs already while what draws is loaded. Whatever happens, running sessions are ended with QUIT and the
     terminal is as it was. A second SIGTERM or SIGINT ends at once, with 128 + its number. `defects` is the on_failure
@@ -97,7 +97,7 @@ def _history(engine: Engine) -> TranscriptFiles:
 
 
 def _print_ending(running: int) -> None:
-    """Tell the user, back at the shell's screen, what is waited for."""
+    """Print, below the shell's prompt, that sessions are still to finish."""
     with contextlib.suppress(OSError):
         text = f"stopping: waiting for {plural(running, 'session')}…"
         print(text, file=sys.stderr, flush=True)  # noqa: T201 - there is no other place any more

@@ -1,4 +1,4 @@
-"""Where the facts come from and the commands go: an engine in this process, or whatever speaks its words."""
+"""The source of facts and the receiver of commands: an engine in this process, or another implementation of Source."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from tui_popretr.ui.shell.engine_thread import EngineThread
 
 
 class Source(Protocol):
-    """All that the dashboard knows of an engine. No method blocks."""
+    """The dashboard's view of an engine. No method blocks."""
 
     def drain(self) -> Drained:
-        """Return what has happened since the last call."""
+        """Return everything since the last call."""
         ...
 
     def perform(self, command: Command) -> Future[str]:
-        """Hand over a command; the future gives the answer in words, or a ValueError."""
+        """Send a command; the future has the answer as text, or a ValueError."""
         ...
 
     def report(self, text: str) -> None:
@@ -29,20 +29,20 @@ class Source(Protocol):
 
     @property
     def alive(self) -> bool:
-        """Whether facts still come."""
+        """Whether the engine runs."""
         ...
 
     def boottime(self) -> float:
-        """Seconds on the clock that due times are on."""
+        """Seconds of boottime, the clock of due times."""
         ...
 
     def now(self) -> datetime:
-        """Aware local time, for people."""
+        """Aware local time, for display."""
         ...
 
 
 class EngineSource:
-    """The engine in its thread, through a mailbox that is subscribed to its bus."""
+    """The engine in its thread, through a mailbox that subscribes to its bus."""
 
     def __init__(self, engine: EngineThread, mailbox: Mailbox, clock: Clock | None = None) -> None:
         self._engine = engine

@@ -1,7 +1,7 @@
 """The terminal under the dashboard: a driver that survives the loss of the terminal, and stops without delay.
 
-The size is the terminal's own. Textual reads it in the handler of SIGWINCH, which a second signal can interrupt between
-reading and posting, so that the older size is posted last and stays. Here the handler only schedules the reading in the
+The size is the terminal's own. Textual reads it in the handler of SIGWINCH. A second signal can interrupt that handler
+between reading and posting; then the older size is posted last. Here the handler only schedules the reading in the
 event loop. Signals can be lost, for example while the screen is left and entered again, so the size is also compared
 with the drawn size a few times a second.
 """
@@ -30,15 +30,15 @@ from tui_popretr.ui.textual_private import TerminalDriver
 
 #: Seconds between two checks whether the terminal is lost, or has another size than the drawn one.
 _WATCH: Final = 0.25
-#: The parser is asked so often whether a lone escape was the key, milliseconds.
+#: The interval in which the parser decides whether a lone escape was the key, milliseconds.
 _TICK: Final = 100
 
-#: Said where the shell's prompt comes next.
+#: Printed above the shell's prompt.
 _SUSPENDED: Final = "tui-popretr: retrieval goes on; `fg` brings the dashboard back\n"
 
 
 class Terminal(TerminalDriver):
-    """Draws on whichever of standard output and error is the terminal; a terminal that is lost ends the app quietly."""
+    """Draws on whichever of standard output and error is the terminal; its loss ends the app without an error."""
 
     def __init__(self, app: App[Any], *, debug: bool = False, mouse: bool = True, size: tuple[int, int] | None = None):
         super().__init__(app, debug=debug, mouse=mouse, size=size)
@@ -57,9 +57,9 @@ class Terminal(TerminalDriver):
         signal.signal(signal.SIGWINCH, self._on_resized)
         self._watcher = self.loop.create_task(self._watch())
 
-    # Textual leaves and enters the screen within the handlers of SIGTSTP and SIGCONT. Those interrupt the main thread
-    # anywhere, also where it holds the lock of the output's queue, which they then wait for, for ever. So the handlers
-    # leave it to the event loop.
+    # Textual leaves and enters the screen within the handlers of SIGTSTP and SIGCONT. These interrupt the main thread
+    # anywhere, also while it holds the lock of the output's queue. Then they wait for that lock for ever. Here the
+    # handlers only schedule the work in the event loop.
 
     def on_sigtstp(self) -> None:
         try:
@@ -72,8 +72,8 @@ class Terminal(TerminalDriver):
             self.loop.call_soon_threadsafe(self._go_on)
 
     def _suspend(self) -> None:
-        """Leave the screen and give the terminal up."""
-        if self._suspended and job.is_kept():  # given up: the keeper stops by itself at the next request
+        """Leave the screen and give up the terminal."""
+        if self._suspended and job.is_kept():  # the terminal is given up already
             return
         if not self._suspended and self.has_screen:
             self.suspend_application_mode()
@@ -84,21 +84,21 @@ class Terminal(TerminalDriver):
         self._stop()
 
     def _stop(self) -> None:
-        """Have the keeper stop, while this process goes on; without one, stop."""
+        """Stop the keeper, while this process goes on; without a keeper, stop this process."""
         if job.is_kept():
             job.release_terminal()
         else:
             os.kill(os.getpid(), signal.SIGSTOP)
 
     def _go_on(self) -> None:
-        """Enter the screen and draw it whole: the terminal is back, or the process was stopped without notice."""
+        """Enter the screen and draw all of it: the terminal is back, or SIGSTOP came without notice."""
         if self.app_has_exited or not self.has_screen:
             return
         if not self._suspended:
             self.suspend_application_mode()
         self._suspended = False
         self.resume()
-        if not self.draws:  # in the background: the terminal was not to be had
+        if not self.draws:  # the process is in the background and has no terminal
             self._suspended = True
             return
         # Textual draws what has changed; the screen is empty now.
@@ -121,7 +121,7 @@ class Terminal(TerminalDriver):
             self.send_message(Resize(size, size))
 
     def run_input_thread(self) -> None:
-        # Textual's own looks ten times a second whether it is to end, and once more: each end would wait for that.
+        # Textual's own checks ten times a second whether to stop, so that each exit waits for it.
         assert self._waking is not None
         feed, tick = self.key_parser()
         decode = getincrementaldecoder("utf-8")("replace").decode
@@ -171,7 +171,7 @@ class Terminal(TerminalDriver):
         self.app.exit(0)
 
     def stop_application_mode(self) -> None:
-        if self._suspended:  # the shell has the terminal
+        if self._suspended:  # the shell owns the terminal
             return
         if self._watcher is not None:
             self._watcher.cancel()
@@ -180,7 +180,7 @@ class Terminal(TerminalDriver):
 
 
 class _Output:
-    """A terminal's writing side that never fails: after its loss everything is swallowed."""
+    """A terminal's writing side that never fails: after the loss of the terminal, everything written is discarded."""
 
     def __init__(self, stream: TextIO) -> None:
         self._fd = stream.fileno()
@@ -208,6 +208,6 @@ class _Output:
             try:
                 data = data[os.write(self._fd, data) :]
             except BlockingIOError:
-                os.set_blocking(self._fd, True)  # somebody who shares the terminal made it so
+                os.set_blocking(self._fd, True)  # set by another process with the same terminal
             except OSError:
                 self.lost = True

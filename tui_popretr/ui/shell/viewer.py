@@ -25,14 +25,14 @@ from tui_popretr.ui.textual_private import EndingApp
 from tui_popretr.ui.widgets.keybar import KeyBar
 from tui_popretr.ui.widgets.transcript import TranscriptPane
 
-#: Seconds between two looks at the file.
+#: Seconds between two readings of the file.
 POLL = 1.0
 #: Lines read before the first is shown.
 _FIRST = LIMIT // 2
 
 
 class TranscriptViewer(EndingApp):
-    """Shows a log from its end on and follows it."""
+    """Shows the end of a log and follows it."""
 
     TITLE = "tui-popretr transcript"
     CSS = "#keybar { height: 1; background: $panel; }"
@@ -47,7 +47,7 @@ class TranscriptViewer(EndingApp):
     THEMES: ClassVar = ("ansi-dark", "ansi-light", "textual-dark", "textual-light")
 
     def __init__(self, lines: list[Line], history: TranscriptFiles, follower: Follower, *, title: str) -> None:
-        """`lines` are the last before the place where the follower begins; `history` has what is before them."""
+        """`lines` are the last ones before the follower's beginning; `history` has those before them."""
         super().__init__(driver_class=Terminal)
         self.animation_level = "none"
         self._lines = lines
@@ -65,7 +65,7 @@ class TranscriptViewer(EndingApp):
             return
         self.action_next_theme()
         for number in ending_signals():
-            # The terminal has to be restored; where signals are not ours (a test's thread), nobody sends any.
+            # exit() restores the terminal. In a test's thread, no handlers can be set.
             with suppress(ValueError, RuntimeError):
                 asyncio.get_running_loop().add_signal_handler(number, self.exit, 0)
         self._pane.add(self._lines, 0)
@@ -74,7 +74,7 @@ class TranscriptViewer(EndingApp):
         self.set_interval(POLL, self.poll)
 
     async def poll(self) -> None:
-        """Take in what has been written to the log."""
+        """Read what was added to the log."""
         if not self._polling:
             self._polling = True
             await work.guarded(self, "reading the log", self._poll(), self._poll_failed)
@@ -89,12 +89,12 @@ class TranscriptViewer(EndingApp):
             self._pane.add(lines, dropped)
 
     def _poll_failed(self, why: str) -> None:
-        if why != self._trouble:  # it is tried every second
+        if why != self._trouble:  # once, although it is tried every second
             self._trouble = why
             self.notify(f"the log cannot be read: {why}", severity="error", markup=False)
 
     def action_one_client(self) -> None:
-        """Show only the client whose line is under the cursor, or all again."""
+        """Show only the client of the line under the cursor, or all again."""
         if self._pane.client is not None:
             self._pane.show_client_here(None)
             return
@@ -108,7 +108,7 @@ class TranscriptViewer(EndingApp):
         self.theme = themes[number % len(themes)]
 
     def action_press(self, key: str) -> None:
-        """Do as if the key were pressed: a click on the line of keys."""
+        """Press a key: a click in the key bar."""
         self.simulate_key(key)
 
     def action_help(self) -> None:
@@ -121,13 +121,13 @@ class TranscriptViewer(EndingApp):
 def run_transcript(path: str, *, no_mouse: bool = False) -> int:
     """Show a log file until the user quits; return the exit code.
 
-    Raises UsageError where it cannot be read.
+    Raises UsageError if it cannot be read.
     """
     return open_viewer(path).run(mouse=not no_mouse) or 0
 
 
 def open_viewer(path: str, files: Callable[[str], list[str]] = files_like) -> TranscriptViewer:
-    """Return the viewer of a log file. Raises UsageError where it cannot be read."""
+    """Return the viewer of a log file. Raises UsageError if it cannot be read."""
     path = os.path.abspath(path)
     later = frozenset(_behind(files(path), path))
 

@@ -107,16 +107,16 @@ def _last(last: SessionResult | PastSession | None, wall: datetime) -> str:
 
 
 def _progress(client: ClientView, now: float, width: int) -> str:
-    """Return how far retrieving is, in what fits: a bar, and count, share and rate."""
+    """Return the progress of a retrieval as far as it fits: a bar, count, share and rate."""
     if not client.to_retrieve:
         return ""
-    told = formatting.progress(client.received, client.to_retrieve, client.fraction, client.rate(now))
-    if cell_len(told) > width:
-        told = formatting.progress(client.received, client.to_retrieve, client.fraction, 0.0)
-    room = width - cell_len(told) - 1
+    text = formatting.progress(client.received, client.to_retrieve, client.fraction, client.rate(now))
+    if cell_len(text) > width:
+        text = formatting.progress(client.received, client.to_retrieve, client.fraction, 0.0)
+    room = width - cell_len(text) - 1
     if client.fraction is not None and room >= _BAR_LEAST:
-        return f"{formatting.bar(client.fraction, min(room, _BAR_MOST)).replace(' ', '·')} {told}"
-    return told
+        return f"{formatting.bar(client.fraction, min(room, _BAR_MOST)).replace(' ', '·')} {text}"
+    return text
 
 
 def _style(client: ClientView, placed: Placed) -> Style:

@@ -23,7 +23,7 @@ from tui_popretr.ui.widgets.tables import PlacedCell, Table
 
 
 class FilterInput(Input):
-    """The line in which the filter is typed."""
+    """The input line for the filter."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter,down", "submit", "Back to the list", key_display="⏎"),

@@ -43,7 +43,7 @@ class HistoryTab(Table[Ended]):
 
     def __init__(self) -> None:
         super().__init__()
-        #: The client whose sessions are shown where not all are.
+        #: The selected client: its sessions are shown unless all are.
         self.client: str | None = None
         self.all = True
         self._ended: Sequence[Ended] = ()
@@ -53,14 +53,14 @@ class HistoryTab(Table[Ended]):
             self.watch(clients, "selected", self.show_client)
 
     def refresh_view(self, view: View, changed: Set[str]) -> None:  # noqa: ARG002 - the same for every pane
-        """Draw what is new. At most at 10 Hz, and only while the tab is shown."""
+        """Show what is new. Called at most ten times a second, while the tab is shown."""
         self.set_today(view.wall)
         if not same(self._ended, view.closed):
             self._ended = tuple(view.closed)
             self._filter()
 
     def show_client(self, client: str | None) -> None:
-        """Take this client as the selected one."""
+        """Set the selected client."""
         self.client = client
         if not self.all:
             self._filter()

@@ -1,4 +1,4 @@
-"""The line at the bottom that names the keys: those of the focused pane first, help and quit always."""
+"""The bottom line with the keys: those of the focused pane first, help and quit always."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _LAST = ("help", "ask_quit")
 
 
 class KeyBar(Widget):
-    """Made of the bindings in force that want to be shown; a key that does not fit is left to the help."""
+    """Shows the active bindings with show=True; keys that do not fit are only in the help."""
 
     def __init__(self) -> None:
         super().__init__(id="keybar")

@@ -1,4 +1,4 @@
-"""The log tab: the program's own log, from a chosen level on."""
+"""The log tab: the program's own log, filtered by level."""
 
 from __future__ import annotations
 
@@ -39,19 +39,19 @@ class LogTab(Table[Noted]):
 
     def __init__(self) -> None:
         super().__init__()
-        #: Less than this is not shown.
+        #: The lowest level that is shown.
         self.level = Level.DEBUG
         self._notes: Sequence[Noted] = ()
 
     def refresh_view(self, view: View, changed: Set[str]) -> None:  # noqa: ARG002 - the same for every pane
-        """Draw what is new. At most at 10 Hz, and only while the tab is shown."""
+        """Show what is new. Called at most ten times a second, while the tab is shown."""
         self.set_today(view.wall)
         if not same(self._notes, view.notes):
             self._notes = tuple(view.notes)
             self._filter()
 
     def action_next_level(self) -> None:
-        """Show from the next level on; after errors alone come all again."""
+        """Raise the lowest level shown; after error comes debug."""
         self.level = _LEVELS[(_LEVELS.index(self.level) + 1) % len(_LEVELS)]
         self._filter()
 

@@ -1,4 +1,4 @@
-"""The messages tab: the messages delivered and where they are, and those that stayed on the server and why."""
+"""The messages tab: messages delivered, with destination, and messages left on the server, with the reason."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class MessagesTab(Table[Mail]):
     EMPTY = "No messages yet. Each one that is delivered is listed here with its destination; enter reads it."
 
     def refresh_view(self, view: View, changed: Set[str]) -> None:  # noqa: ARG002 - the same for every pane
-        """Draw what is new. At most at 10 Hz, and only while the tab is shown."""
+        """Show what is new. Called at most ten times a second, while the tab is shown."""
         mails = view.mails
         self.set_today(view.wall)
         if not same(self.rows, mails):

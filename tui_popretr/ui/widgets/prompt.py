@@ -1,4 +1,4 @@
-"""A line at the bottom of a pane that asks for a word: what to search, where to save."""
+"""A line at the bottom of a pane in which the user types: what to search, where to save."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from textual.widgets import Input, Label
 
 
 class Prompt(Horizontal):
-    """Hidden until it asks. What is typed, and the answer, come as messages with the purpose that ask() was given."""
+    """Hidden until ask(). It posts what is typed, and the answer, with the purpose given to ask()."""
 
     DEFAULT_CSS = """
     Prompt { height: 1; display: none; }
@@ -30,7 +30,7 @@ class Prompt(Horizontal):
             self.text = text
 
     class Answered(Message):
-        """The answer; None where the user thought better of it."""
+        """The answer; None if the user cancelled."""
 
         def __init__(self, purpose: str, text: str | None) -> None:
             super().__init__()
@@ -47,11 +47,11 @@ class Prompt(Horizontal):
         return self.has_class("-asking")
 
     def ask(self, purpose: str, question: str, text: str = "") -> None:
-        """Show the question, with `text` as the answer to be changed, and take the keys."""
+        """Show the question with `text` as a proposed answer, and take the focus."""
         self._purpose = purpose
         if not self.children:
             answer = Input(compact=True, select_on_focus=False)
-            answer.cursor_blink = False  # nothing is written to the terminal while nothing happens
+            answer.cursor_blink = False  # blinking writes to the terminal all the time
             self.mount(Label("", markup=False), answer)
         self.add_class("-asking")
         self.query_one(Label).update(question)

@@ -1,4 +1,4 @@
-"""The line of tabs above the pane that shows one of them."""
+"""The line with the names of the tabs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from textual.widget import Widget
 
 
 class TabBar(Widget):
-    """The names of the tabs with the keys that choose them."""
+    """Shows the names of the tabs and their keys."""
 
     class Chosen(Message):
         """A tab was clicked."""

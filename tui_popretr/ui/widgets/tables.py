@@ -304,7 +304,7 @@ def same(rows: Sequence[Row], source: deque[Row]) -> bool:
 
 
 def _find_identical(rows: Sequence[Row], row: Row, near: int) -> int:
-    """Return the index of a row that was at `near`, most often a little above now; 0 where it is gone."""
+    """Return the index of a row that was at `near`, now most often a little above; 0 if it is gone."""
     start = min(near, len(rows) - 1)
     for index in chain(range(start, -1, -1), range(start + 1, len(rows))):
         if rows[index] is row:

@@ -13,7 +13,7 @@ from tui_popretr.ui.model.view import View
 
 
 class TotalsBar(Widget):
-    """One line; what does not fit is left out, the least important first."""
+    """One line; what does not fit is omitted, the least important first."""
 
     def __init__(self, title: str = "") -> None:
         super().__init__(id="totals")
@@ -21,7 +21,7 @@ class TotalsBar(Widget):
         self._parts: tuple[tuple[str, str], ...] = ()
 
     def refresh_view(self, view: View, now: float) -> None:
-        """Draw the totals where they changed; `now` is boottime."""
+        """Draw the totals if they changed; `now` is in seconds of boottime."""
         running, failed, rate = view.running, view.failed, view.rate(now)
         parts = (
             (wording.plural(len(view.clients), "client"), "bold"),
@@ -37,10 +37,10 @@ class TotalsBar(Widget):
     def render(self) -> Text:
         shown = Text(no_wrap=True, overflow="ellipsis")
         room = self.size.width
-        for words_, style in self._parts:
-            if words_ and cell_len(words_) + 2 <= room:
-                shown.append(f" {words_} ", style)
-                room -= cell_len(words_) + 2
+        for part, style in self._parts:
+            if part and cell_len(part) + 2 <= room:
+                shown.append(f" {part} ", style)
+                room -= cell_len(part) + 2
         if self._title and cell_len(self._title) + 2 <= room:
             shown.append(" " * (room - cell_len(self._title) - 1) + self._title, "dim")
         return shown

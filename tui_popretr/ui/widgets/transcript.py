@@ -1,4 +1,4 @@
-"""The transcript pane: the live dialogue of one client or of all, with what the log on disk still has of it."""
+"""The transcript pane: the live dialogue of one client or of all, continued upward by the log on disk."""
 
 from __future__ import annotations
 
@@ -31,17 +31,17 @@ from tui_popretr.ui.widgets.prompt import Prompt
 from tui_popretr.ui.widgets.transcript_view import TranscriptView
 from tui_popretr.wording import plural
 
-#: Lines read from the disk at a time, and kept of them in all.
+#: Lines read from the disk at a time, and lines kept of these.
 PIECE: Final = 2000
 WINDOW: Final = 2 * LIMIT
-#: Lines kept while somebody reads further up.
+#: Lines kept while the user reads further up.
 READING_LIMIT: Final = 3 * LIMIT
-#: Pieces of the log that a search goes through at the most before it asks for another key.
+#: The pieces of the log that one search goes through.
 _SEARCHED: Final = 64
 
 
 class _Title(Widget):
-    """One line: what is shown on the left, how on the right."""
+    """One line: the subject on the left, the status on the right."""
 
     DEFAULT_CSS = "_Title { height: 1; }"
 
@@ -50,7 +50,7 @@ class _Title(Widget):
         self._left = self._right = ""
 
     def set_text(self, left: str, right: str) -> None:
-        """Draw, if it is something else than before."""
+        """Set the texts; draw them if they changed."""
         if (left, right) != (self._left, self._right):
             self._left, self._right = left, right
             self.refresh()
@@ -63,7 +63,7 @@ class _Title(Widget):
 
 
 class TranscriptPane(Vertical):
-    """Shows the dialogue as it goes on, and searches, selects, copies and saves it."""
+    """Shows the dialogue and follows it; searches, selects, copies and saves it."""
 
     DEFAULT_CSS = "TranscriptPane { height: 1fr; }"
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -97,9 +97,9 @@ class TranscriptPane(Vertical):
         title: str = "",
         now: Callable[[], datetime] | None = None,
     ) -> None:
-        """`history` is the log on disk, if there is one; `folder` is where to save unless the user says otherwise.
+        """`history` is the log on disk, if there is one; `folder` is the proposed folder for saving.
 
-        `title` is told before the client.
+        `title` is shown before the client.
         """
         super().__init__()
         self.history = history
@@ -109,9 +109,9 @@ class TranscriptPane(Vertical):
         self.frozen = False
         self._title = title
         self._now = now or SystemClock().now
-        self._held_back: list[Item] = []  # what has come while frozen or selecting
+        self._held_back: list[Item] = []  # arrived while frozen or selecting
         self._unseen = 0
-        self._positions: dict[int, LinePosition] = {}  # of the items shown that come from the disk
+        self._positions: dict[int, LinePosition] = {}  # of the items from the disk, by number
         self._at_log_start = False  # whether the first item shown is the log's first
         self._not_on_disk = False  # whether no log on disk has what is shown
         self._reading = False
@@ -134,14 +134,14 @@ class TranscriptPane(Vertical):
         return self.query_one(TranscriptView)
 
     def focus(self, scroll_visible: bool = True) -> TranscriptPane:
-        """Give the keys to the lines."""
+        """Focus the lines."""
         self.view.focus(scroll_visible)
         return self
 
     # --- the dialogue -------------------------------------------------------------------------------------------------
 
     def add(self, lines: Sequence[Line], dropped: int) -> None:
-        """Take new lines, oldest first; `dropped` lines were lost before the first of them. Called at most at 10 Hz."""
+        """Add new lines, oldest first; `dropped` lines before them were lost. Called at most ten times a second."""
         self.dialogue.add(lines, dropped)
         items = of_client(lines, dropped, self.client)
         if not items or not self._ready:
@@ -199,7 +199,7 @@ class TranscriptPane(Vertical):
         self._show_status()
 
     def _catch_up(self) -> None:
-        """Show what has come in the meantime, where nothing keeps it back any more."""
+        """Show the lines held back, unless the pane is still frozen or selecting."""
         view = self.view
         if self._held_back and not self.frozen and not view.selecting:
             waiting, self._held_back = self._held_back, []
@@ -212,7 +212,7 @@ class TranscriptPane(Vertical):
     def on_transcript_view_moved(self) -> None:
         self._catch_up()
 
-    # --- what is told -------------------------------------------------------------------------------------------------
+    # --- status -------------------------------------------------------------------------------------------------------
 
     def _show_status(self) -> None:
         view = self.view
@@ -366,7 +366,7 @@ class TranscriptPane(Vertical):
             self._read(self._read_older(self.history))
 
     def _read(self, reading: Coroutine[None, None, None]) -> None:
-        """Let one of the coroutines below run, if none does."""
+        """Run one of the coroutines below, unless one is running."""
         if self._reading:
             reading.close()
             return
@@ -386,7 +386,7 @@ class TranscriptPane(Vertical):
         self._notice(f"the transcript on disk cannot be read: {why}", error=True)
 
     async def _find_first(self, history: TranscriptFiles) -> LinePosition | None:
-        """Return where on disk the first item shown stands; None: nowhere, or there is none and the end is meant."""
+        """Return the position on disk of the first item shown; None if it is not on disk, or no item is shown."""
         shown, client = self.view.shown, self.client
         place = self._positions.get(shown.first)
         if place is not None or not len(shown):
@@ -412,7 +412,7 @@ class TranscriptPane(Vertical):
             piece = await asyncio.to_thread(history.before, piece.reached, PIECE, client)
         view = self.view
         if client != self.client or first != view.shown.first:
-            return  # something else is shown by now
+            return  # the pane shows something else now
         view.prepend(piece.lines)
         self._positions.update(zip(range(view.shown.first, first), piece.places, strict=True))
         self._at_log_start = piece.complete
@@ -420,7 +420,7 @@ class TranscriptPane(Vertical):
             self._drop_end()
 
     def _drop_end(self) -> None:
-        """Keep no more than the window, and no live lines below others: they do not go on from each other."""
+        """Drop lines beyond the window, and live lines below a gap between disk and memory."""
         view = self.view
         keep = next(
             (number for number in range(view.shown.first, view.shown.end) if number not in self._positions), None
@@ -475,7 +475,7 @@ class TranscriptPane(Vertical):
         self._notice("no match further up, in the log on disk either")
 
     async def _show_from(self, history: TranscriptFiles, place: LinePosition | None) -> None:
-        """Show the log on disk around a place, from its beginning with None, instead of what is shown."""
+        """Show the log on disk around a position, or from its beginning with None."""
         client = self.client
         lines: list[Line] = []
         places: list[LinePosition] = []

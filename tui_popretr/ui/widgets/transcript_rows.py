@@ -43,7 +43,7 @@ _LOOKS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """What a row of `width` cells consists of. `label` cells tell the session, 0: it is not told."""
+    """The parts of a row of `width` cells. `label` is the width of the session's name; 0: it is not shown."""
 
     width: int
     wrap: bool = True
@@ -52,11 +52,11 @@ class Columns:
 
     @property
     def stamp(self) -> int:
-        """Cells of the time stamp, with milliseconds where there is room."""
+        """Cells of the time stamp, with milliseconds if there is room."""
         return 0 if not self.stamps else 12 if self.width >= _WIDE else 8
 
     def indent(self, item: Item) -> int:
-        """Return where the text of an item begins, in cells."""
+        """Return the cell at which the text of an item begins."""
         if not isinstance(item, DialogueLine):
             return GUTTER
         if item.direction is Direction.OPENED:
@@ -69,11 +69,11 @@ class Columns:
         return GUTTER + (stamp + 1 if stamp else 0) + (self.label + 1 if self.label else 0) + 2
 
     def room(self, item: Item) -> int:
-        """Return how many cells of a row the text of an item may take where it is wrapped."""
+        """Return the cells of a row for the text of a wrapped item."""
         return max(self.width - self.indent(item), _LEAST_TEXT)
 
     def measure(self) -> Measure:
-        """Return what tells how many rows an item takes. It is asked for every line there is, so it is quick."""
+        """Return a function for the number of rows of an item. It is called for every line, so it is quick."""
         if not self.wrap:
             return one_row
         plain = max(self.width - self._prefix, _LEAST_TEXT)
@@ -88,13 +88,13 @@ class Columns:
         return rows
 
     def cells(self, item: Item) -> int:
-        """Return how many cells an item takes where it is not wrapped."""
+        """Return the cells of an item that is not wrapped."""
         return self.indent(item) + width(sanitize(body(item)))
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One row: its strip, as wide as the view or wider, of which so many characters are not padding."""
+    """One row: its strip, as wide as the view or wider; the first `characters` of it are not padding."""
 
     strip: Strip
     characters: int
@@ -137,7 +137,7 @@ def draw(
 
 
 def fitted(row: Row, x: int, size: int) -> Strip:
-    """Return the cells x to x + size of a row; what stands behind it on the screen keeps its place."""
+    """Return the cells x to x + size of a row."""
     strip = row.strip
     if not x and strip.cell_length == size:
         return strip
@@ -161,7 +161,7 @@ def reversed_between(strip: Strip, start: int, end: int) -> Strip:
 
 
 def _head(segments: list[Segment], line: DialogueLine, columns: Columns, *, first: bool) -> Style:
-    """Add what stands before the text of a line, and return the style of the text."""
+    """Add the segments before the text of a line, and return the style of the text."""
     glyph, glyph_style, style = _LOOKS[line.direction]
     if line.direction is Direction.IN and line.text.startswith("-ERR"):
         glyph_style = style = _BAD
@@ -178,7 +178,7 @@ def _head(segments: list[Segment], line: DialogueLine, columns: Columns, *, firs
 
 
 def _highlighted(piece: str, start: int, spans: Sequence[tuple[int, int]], style: Style, found: Style) -> list[Segment]:
-    """Return a piece of a text, that begins at its character `start`, with the spans shown as found."""
+    """Return a piece of a text, which begins at its character `start`, with the spans highlighted."""
     segments: list[Segment] = []
     at = 0
     for first, last in spans:

@@ -1,4 +1,4 @@
-"""The lines of the transcript on the screen: scrolling, the cursor, following the end, selection. Drawn by row."""
+"""The lines of the transcript: scrolling, the cursor, following the end, selection. Drawn by row."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from tui_popretr.ui.model.cells import cut, width
 from tui_popretr.ui.model.line_index import LineIndex
 from tui_popretr.ui.widgets.transcript_rows import DIM, PLAIN, Columns, Row, draw, fitted, reversed_between
 
-#: The row above the first item tells what was before it.
+#: The row above the first item, with a text on what was before it.
 HEAD = 1
 _LABEL_MOST = 20
 _MARK = Style(bold=True, reverse=True)
 
 
 class TranscriptView(ScrollView, can_focus=True, inherit_bindings=False):
-    """Shows items. It follows: as long as the cursor is on the last item, new ones come into view."""
+    """Shows items. While the cursor is on the last item, it follows: new ones come into view."""
 
     DEFAULT_CSS = """
     TranscriptView {
@@ -54,7 +54,7 @@ class TranscriptView(ScrollView, can_focus=True, inherit_bindings=False):
         self.shown = LineIndex()
         #: The number of the item under the cursor; None while following.
         self.cursor: int | None = None
-        #: Whether what is shown ends where the dialogue does.
+        #: Whether the last item is the last of the dialogue.
         self.at_end = True
         self._columns = Columns(0)
         self._labels = False
@@ -84,9 +84,9 @@ class TranscriptView(ScrollView, can_focus=True, inherit_bindings=False):
         return self._columns
 
     def show(self, items: Iterable[Item], *, labels: bool) -> None:
-        """Show these items instead, from their end on; `labels`: with the session before each line."""
+        """Show these items, from their end on; `labels`: with the session before each line."""
         pattern = self.shown.pattern
-        # _lay_out measures them: how wide they are is known only then
+        # _lay_out measures them, when their width is known
         self.shown = LineIndex(items)
         self.shown.search(pattern)
         self._labels = labels
@@ -109,7 +109,7 @@ class TranscriptView(ScrollView, can_focus=True, inherit_bindings=False):
             self.refresh()
 
     def prepend(self, items: Sequence[Item]) -> None:
-        """Add items before the first; what is in view stays where it is."""
+        """Add items before the first; the rows in view keep their place."""
         if self.cursor is None and len(self.shown):
             self.cursor = self.shown.end - 1
         rows = self.shown.prepend(items)
@@ -118,7 +118,7 @@ class TranscriptView(ScrollView, can_focus=True, inherit_bindings=False):
         self.refresh()
 
     def drop_last(self, count: int) -> None:
-        """Remove the last items, which are not in view; the end is then no longer the dialogue's."""
+        """Remove the last items, which are not in view. The last item is then no longer the last of the dialogue."""
         self.shown.drop_last(count)
         self.at_end = False
         if self.cursor is None or self.cursor >= self.shown.end:
@@ -126,19 +126,19 @@ class TranscriptView(ScrollView, can_focus=True, inherit_bindings=False):
         self._resize(0)
 
     def set_head(self, text: str) -> None:
-        """Tell what was before the first item."""
+        """Set the text above the first item."""
         if text != self._head:
             self._head = text
             self.refresh_lines(0)
 
     def set_unseen(self, count: int) -> None:
-        """Tell how many lines have come below what is in view."""
+        """Set the number of lines that arrived below those in view."""
         if count != self._unseen:
             self._unseen = count
             self.refresh(Region(0, self.size.height - 1, self.size.width, 1))
 
     def search(self, pattern: SearchPattern | None) -> None:
-        """Look for `pattern` and show where it is; None ends it."""
+        """Search `pattern` and highlight it; None ends the search."""
         self.shown.search(pattern)
         self._redraw()
 
@@ -157,7 +157,7 @@ class TranscriptView(ScrollView, can_focus=True, inherit_bindings=False):
             self._place(self.max_scroll_y)
 
     def _lay_out(self) -> None:
-        """Measure everything anew, and show the same part of it."""
+        """Measure all items, and show the same part of them."""
         top = max(self.scroll_offset.y - HEAD, 0)
         number = self.shown.at_row(top)[0] if top < self.shown.rows else self.shown.end
         old = self._columns
@@ -180,12 +180,12 @@ class TranscriptView(ScrollView, can_focus=True, inherit_bindings=False):
         sessions = [item.session for item in items if isinstance(item, DialogueLine)]
         if not sessions:
             return min(least, most)
-        # as wide as an id and a number, if not of the same session
+        # the widest id and the widest number, maybe of different sessions
         longest = max(len(each.client) for each in sessions) + 1 + len(str(max(each.run for each in sessions)))
         return min(max(least, longest), most)
 
     def _note_width(self, items: Sequence[Item]) -> None:
-        """See whether new items are wider than all others."""
+        """Adapt the layout to new items that are wider than all others."""
         label = self._label_width(items, self._columns.label, self._columns.width)
         if label > self._columns.label:
             old = self._columns
@@ -197,7 +197,7 @@ class TranscriptView(ScrollView, can_focus=True, inherit_bindings=False):
             self._widest = max(self._widest, max(map(self._columns.cells, items), default=0))
 
     def _resize(self, shift: int | None) -> None:
-        """Tell how many rows there are now, of which `shift` have come before what is in view."""
+        """Update the number of rows, of which `shift` were added before those in view."""
         size = Size(max(self._widest, 1) if not self._columns.wrap else 1, self.shown.rows + HEAD)
         if size != self.virtual_size:
             self.virtual_size = size
@@ -205,7 +205,7 @@ class TranscriptView(ScrollView, can_focus=True, inherit_bindings=False):
             self._place(self.max_scroll_y if self.following else self.scroll_offset.y + shift)
 
     def _place(self, y: int) -> None:
-        """Scroll without taking it for the user's doing."""
+        """Scroll without moving the cursor."""
         self._placing = True
         try:
             self.scroll_to(y=y, animate=False, immediate=True)
@@ -223,7 +223,7 @@ class TranscriptView(ScrollView, can_focus=True, inherit_bindings=False):
         return max(self.scrollable_content_region.height, 1)
 
     def move(self, lines: int) -> None:
-        """Move the cursor; from the last item on, it follows."""
+        """Move the cursor; on the last item, it follows."""
         last = self.shown.end - 1
         if not len(self.shown):
             self.post_message(self.Reached(up=lines < 0))
@@ -250,7 +250,7 @@ class TranscriptView(ScrollView, can_focus=True, inherit_bindings=False):
         self._place(self.max_scroll_y)
 
     def page(self, pages: float) -> None:
-        """Scroll by pages, and take the cursor along."""
+        """Scroll by pages, with the cursor."""
         if pages < 0 and self.scroll_offset.y == 0:
             self._set_cursor(self.shown.first if len(self.shown) else None)
             self.post_message(self.Reached(up=True))
@@ -314,7 +314,7 @@ class TranscriptView(ScrollView, can_focus=True, inherit_bindings=False):
     # --- selection ----------------------------------------------------------------------------------------------------
 
     def select_lines(self) -> None:
-        """Begin to select whole lines, from the one under the cursor on."""
+        """Start selecting whole lines, beginning with the one under the cursor."""
         if len(self.shown):
             self._set_cursor(self.shown.end - 1 if self.cursor is None else self.cursor)
             self._anchor = self.cursor
@@ -328,7 +328,7 @@ class TranscriptView(ScrollView, can_focus=True, inherit_bindings=False):
         self._redraw()
 
     def selected_text(self) -> str | None:
-        """Return the selected lines or text, None where nothing is selected."""
+        """Return the selected lines or text; None if nothing is selected."""
         if self._anchor is not None:
             first, last = self._selected_numbers()
             return "\n".join(logged(self.shown.item(number)) for number in range(first, last + 1))
@@ -343,19 +343,19 @@ class TranscriptView(ScrollView, can_focus=True, inherit_bindings=False):
         return self.shown.item(self.shown.end - 1 if self.cursor is None else self.cursor)
 
     def get_selection(self, selection: Selection) -> tuple[str, str] | None:
-        """Return what ctrl+c copies (Textual's contract)."""
+        """Return the text for ctrl+c (called by Textual)."""
         text = self._between(selection) if self._anchor is None else self.selected_text()
         return None if text is None else (text, "\n")
 
     def selection_updated(self, selection: Selection | None) -> None:
-        """Take note of a selection with the mouse, or of its end (Textual's contract)."""
+        """Update after a selection with the mouse, or its end (called by Textual)."""
         if selection is None or selection != SELECT_ALL:
             self._anchor = None
         self._redraw()
         self.post_message(self.Moved())
 
     def _select_lines(self) -> None:
-        # Textual then knows that there is something for ctrl+c.
+        # So Textual knows that there is a selection for ctrl+c.
         self.screen.selections = {self: SELECT_ALL}
         self._redraw()
 
@@ -422,7 +422,7 @@ class TranscriptView(ScrollView, can_focus=True, inherit_bindings=False):
         if self._unseen and y == self._height - 1:
             mark = f" ▼ {self._unseen:,} new "
             strip = Strip([*strip.crop(0, size - width(mark)), Segment(mark, _MARK)], size)
-        # Textual asks for a row outside of painting to know which character is under the mouse.
+        # Outside of painting, Textual wants to know the character under the mouse.
         return strip if self._painting else strip.apply_offsets(scroll_x, row + HEAD)
 
     def notify_style_update(self) -> None:
