@@ -121,7 +121,7 @@ class ClientView:
 
 
 class _Counts:
-    """Sums up what messages change in a client's view: a new view for each of thousands of facts a second is too slow."""
+    """Sums up what messages change in a client's view, since a new view for each of thousands is too slow."""
 
     def __init__(self) -> None:
         self._delivered = self._octets = 0
