@@ -1,4 +1,4 @@
-"""The two times of the program: due times that count suspend, and the wall clock that people read."""
+"""The two clocks of the program: one for due times, which counts suspend, and the wall clock."""
 
 from __future__ import annotations
 
@@ -6,28 +6,28 @@ import time
 from datetime import UTC, datetime, tzinfo
 from typing import Protocol
 
-# Linux's monotonic clock stands still while the machine sleeps; a mail due at 8:00 must not wait for that.
+# Linux's monotonic clock stops while the machine is suspended, and a session due at 8:00 would start late.
 _DUE_CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
 
 class Clock(Protocol):
-    """Where the engine reads the time; tests give it one they can move."""
+    """The clocks of the engine; tests use one that they can set."""
 
     def boottime(self) -> float:
-        """Seconds on a clock that only goes forward and counts suspend (CLOCK_BOOTTIME). Due times are on it."""
+        """Return seconds on a monotonic clock that counts suspend (CLOCK_BOOTTIME). Due times are on this clock."""
         ...
 
     def boot(self) -> str:
-        """An identifier of this boot of the machine, "" if unknown. When it changes, boottime() has begun again."""
+        """Return an identifier of this boot, "" if unknown. When it changes, boottime() has started from 0 again."""
         ...
 
     def now(self) -> datetime:
-        """The wall clock as an aware datetime in local time. For people and logs; never for scheduling."""
+        """Return the wall-clock time, aware and local. For people and logs, never for scheduling."""
         ...
 
 
 def local_time(when: datetime) -> datetime:
-    """Return a time in local time; in UTC where TZ names an offset of a day or more, which datetime cannot express."""
+    """Return a time in local time, or in UTC if TZ has an offset of a day or more, which datetime cannot express."""
     try:
         return when.astimezone()
     except ValueError:
@@ -55,7 +55,7 @@ class SystemClock:
         return self._boot
 
     def now(self) -> datetime:
-        # Offsets change at a quarter of an hour, and the time is asked for several times a message.
+        # The offset of a zone changes only at a quarter of an hour, and now() is called several times per message.
         quarter = int(time.time() // 900)
         if quarter != self._quarter:
             self._zone = local_time(datetime.now(UTC)).tzinfo

@@ -1,4 +1,4 @@
-"""The home folder of the user that runs the program, and `~` in paths. In a container there may be none."""
+"""The home folder of the user who runs the program, and `~` in paths. A container may have no home folder."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from collections.abc import Mapping
 
 
 class UnknownHomeError(Exception):
-    """A path begins with `~`, or a file is looked for in the home folder, and that is not known. The text says why."""
+    """The home folder is needed and unknown. The text says why."""
 
 
 def home_folder(environ: Mapping[str, str]) -> str:
-    """Return HOME where it is an absolute path, else the home folder of the user database. Raises UnknownHomeError."""
+    """Return HOME if it is an absolute path, else the home folder of the user database. Raises UnknownHomeError."""
     named = environ.get("HOME", "")
     if os.path.isabs(named):
         return named
@@ -28,7 +28,7 @@ def home_folder(environ: Mapping[str, str]) -> str:
 
 
 def expand(path: str, environ: Mapping[str, str]) -> str:
-    """Return a path with its home folder in place of a leading `~` or `~user`. Raises UnknownHomeError."""
+    """Return a path with a leading `~` or `~user` replaced by the home folder. Raises UnknownHomeError."""
     if not path.startswith("~"):
         return path
     user, slash, rest = path[1:].partition("/")

@@ -13,7 +13,7 @@ from tests.ui.lines import line, lines
 from tui_popretr.facts import DialogueLine, Direction
 from tui_popretr.logs import reading
 from tui_popretr.logs.items import Item, Line, Remark, SearchPattern, logged
-from tui_popretr.logs.reading import Follower, LinePosition, TranscriptFiles, lines_before, lines_behind, read_line
+from tui_popretr.logs.reading import Follower, LinePosition, TranscriptFiles, lines_after, lines_before, read_line
 from tui_popretr.logs.transcript import format_line
 
 BANNER = "# 2026-11-23 07:00:00.000 tui-popretr transcript: opened"
@@ -45,14 +45,14 @@ def test_both_ways_give_the_lines_of_the_file(raws: list[bytes], ended: bool) ->
         path = Path(os.environ["PYTEST_ONDISK"])
         path.write_bytes(content)
         backward = list(lines_before(str(path)))
-        forward = list(lines_behind(str(path)))
+        forward = list(lines_after(str(path)))
     assert [raw for _, raw in reversed(backward)] == expected
     assert [content[place.start : place.end] for place, _ in reversed(backward)] == expected
     assert [raw for _, raw in forward] == whole
     assert [content[place.start : place.end] for place, _ in forward] == whole
     for number, (place, _) in enumerate(reversed(backward)):
         assert [raw for _, raw in lines_before(str(path), place.start)] == expected[:number][::-1]
-        assert [raw for _, raw in lines_behind(str(path), place.end)] == whole[number + 1 :]
+        assert [raw for _, raw in lines_after(str(path), place.end)] == whole[number + 1 :]
 
 
 @pytest.fixture(autouse=True)
@@ -65,7 +65,7 @@ def test_of_a_huge_line_only_the_beginning_is_kept(tmp_path: Path) -> None:
     path.write_bytes(b"before\n" + b"x" * 1_000_000 + b"\nbehind\n")
     raws = [raw for _, raw in lines_before(str(path))]
     assert raws == [b"behind\n", b"x" * 8192, b"before\n"]
-    assert [raw for _, raw in lines_behind(str(path))] == raws[::-1]
+    assert [raw for _, raw in lines_after(str(path))] == raws[::-1]
     item = read_line(raws[1])
     assert isinstance(item, Remark)
     assert len(item.text) == 2049
@@ -84,18 +84,18 @@ def test_a_line_is_read_as_it_was_written() -> None:
 def test_pieces_go_on_across_files(tmp_path: Path) -> None:
     every = lines(10)
     log = disk(write(tmp_path / "1", *every[:4]), write(tmp_path / "2"), write(tmp_path / "3", *every[4:]))
-    piece = log.before(None, 3)
-    assert texts(piece.lines) == ["line 7", "line 8", "line 9"]
-    assert not piece.complete
-    piece = log.before(piece.places[0], 5)
-    assert texts(piece.lines) == ["line 3", "", "line 4", "line 5", "line 6"]
-    piece = log.before(piece.places[0], 5)
-    assert texts(piece.lines) == ["line 0", "line 1", "line 2"]
-    assert piece.complete
-    assert log.before(piece.places[0], 5).lines == []
-    piece = log.after(piece.places[-1], 2)
-    assert texts(piece.lines) == ["line 3", ""]
-    assert not piece.complete
+    chunk = log.before(None, 3)
+    assert texts(chunk.lines) == ["line 7", "line 8", "line 9"]
+    assert not chunk.complete
+    chunk = log.before(chunk.positions[0], 5)
+    assert texts(chunk.lines) == ["line 3", "", "line 4", "line 5", "line 6"]
+    chunk = log.before(chunk.positions[0], 5)
+    assert texts(chunk.lines) == ["line 0", "line 1", "line 2"]
+    assert chunk.complete
+    assert log.before(chunk.positions[0], 5).lines == []
+    chunk = log.after(chunk.positions[-1], 2)
+    assert texts(chunk.lines) == ["line 3", ""]
+    assert not chunk.complete
     assert texts(log.after(None, 100).lines)[-1] == "line 9"
     assert log.after(None, 100).complete
 
@@ -110,13 +110,13 @@ def test_pieces_of_one_client(tmp_path: Path) -> None:
 def test_a_request_reads_only_so_much(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reading, "SCAN", 100)
     log = disk(write(tmp_path / "1", line("wanted", "one"), *lines(20, "two")))
-    piece = log.before(None, 9, "one")
-    assert (piece.lines, piece.complete) == ([], False)
+    chunk = log.before(None, 9, "one")
+    assert (chunk.lines, chunk.complete) == ([], False)
     for _ in range(20):
-        piece = log.before(piece.reached, 9, "one")
-        if piece.lines:
+        chunk = log.before(chunk.reached, 9, "one")
+        if chunk.lines:
             break
-    assert texts(piece.lines) == ["wanted"]
+    assert texts(chunk.lines) == ["wanted"]
     assert not log.after(None, 9, "three").complete
 
 
@@ -162,7 +162,7 @@ class TestFollower:
     def test_takes_what_is_written_line_by_line(self, tmp_path: Path) -> None:
         path = write(tmp_path / "1", *lines(3), end="\nid1-1 07:27:59.107 << li")
         follower = Follower(path, lambda: [path])
-        assert texts(disk(path).before(follower.place, 9).lines) == ["line 0", "line 1", "line 2"]
+        assert texts(disk(path).before(follower.position, 9).lines) == ["line 0", "line 1", "line 2"]
         assert follower.poll() == ([], 0)
         with open(path, "a", encoding="utf-8") as file:
             file.write("ne 3\nid1-1 07:27:59.107 << half")

@@ -134,7 +134,7 @@ def test_a_file_that_a_pipe_has_replaced_is_not_waited_for(tmp_path: Path) -> No
     os.mkfifo(path)
     assert history.before(None, 10).lines == []
     assert history.after(None, 10).lines == []
-    assert [str(getattr(line, "text", line)) for line in follower.poll()[0]] == [f"# {path} begins anew"]
+    assert [str(getattr(line, "text", line)) for line in follower.poll()[0]] == [f"# {path} starts again"]
 
 
 def test_without_a_terminal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

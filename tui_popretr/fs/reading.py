@@ -1,4 +1,4 @@
-"""Reading a file whole: one that could make us wait for ever, or fill the memory, is refused."""
+"""Read regular files with a bound, so that no pipe or device blocks the reader and no file fills the memory."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from typing import NamedTuple
 
 
 class NotRegularError(OSError):
-    """The path leads to a pipe, a device or a socket: reading it might never end."""
+    """The file is a pipe, a device or a socket: reading it might never end."""
 
 
 class FileTooLargeError(OSError):
-    """There is more in the file than a file of its kind can hold."""
+    """The file is larger than any file of its kind."""
 
 
 class Contents(NamedTuple):
-    """What is in a file, and its permissions (st_mode)."""
+    """The content of a file and its st_mode."""
 
     data: bytes
     mode: int
 
 
 def refuse_irregular(path: str) -> None:
-    """Raise NotRegularError where a path leads to a pipe, a device or a socket; it need not exist. Raises OSError."""
+    """Raise NotRegularError if a path is a pipe, a device or a socket; it need not exist. Raises OSError."""
     try:
         mode = os.stat(path).st_mode
     except FileNotFoundError:
@@ -35,15 +35,15 @@ def refuse_irregular(path: str) -> None:
 
 
 def open_regular(path: str) -> BufferedReader:
-    """Open a regular file for reading, without waiting.
+    """Open a regular file for reading, without blocking.
 
-    Raises NotRegularError and other OSErrors, and ValueError if `path` cannot be a path.
+    Raises NotRegularError, other OSErrors, and ValueError if `path` contains NUL.
     """
     # Without O_NONBLOCK, opening a FIFO waits for a writer.
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
     try:
         mode = os.fstat(descriptor).st_mode
-        if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):  # which open() refuses
+        if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):  # open() refuses folders
             raise NotRegularError(errno.EINVAL, f"it is a {_kind(mode)}, not a regular file", path)
         return open(descriptor, "rb")
     except OSError as error:
@@ -53,10 +53,10 @@ def open_regular(path: str) -> BufferedReader:
 
 
 def read_whole(path: str, limit: int) -> Contents:
-    """Return what is in a regular file of at most `limit` octets.
+    """Return the content of a regular file of at most `limit` octets.
 
-    Raises NotRegularError, FileTooLargeError and other OSErrors, each with a reason in words as its strerror, and
-    ValueError where `path` cannot be a path.
+    Raises NotRegularError, FileTooLargeError and other OSErrors, each with a text as its strerror, and ValueError if
+    `path` contains NUL.
     """
     with open_regular(path) as file:
         mode = os.fstat(file.fileno()).st_mode

@@ -1,7 +1,7 @@
-"""The transcript on disk: read in pieces from any place backwards or forwards, across rotations, and as it grows.
+"""Read the transcript on disk in chunks, backwards or forwards from any position, across rotations, and as it grows.
 
-No file is ever read whole, and of a line only its beginning is kept, so neither huge files nor huge lines take memory.
-Everything here blocks on the disk: it is called in a thread.
+No file is read whole, and only the beginning of a line is kept: huge files and huge lines need no more memory. All
+functions block on the disk; call them in a thread.
 """
 
 from __future__ import annotations
@@ -21,22 +21,22 @@ from tui_popretr.logs.transcript import parse_line
 from tui_popretr.text import visible
 
 _BLOCK: Final = 65536
-#: Octets of a line that are looked at.
+#: At most this number of octets of a line is read.
 _KEPT: Final = 8192
 _LONGEST: Final = 2048  # characters
-#: Octets that one request reads at the most, whether it finds what it wants or not.
+#: At most this number of octets is read per request.
 SCAN: Final = 32 * 1024 * 1024
-#: Octets that a follower takes in at once; what is before them is counted.
+#: At most this number of octets is read per poll of a follower; earlier lines are only counted.
 CATCH_UP: Final = 1024 * 1024
-#: Items, and characters of each, by which find() knows the place.
+#: The number of items, and of characters of each, that find() compares.
 _COMPARED: Final = 8
 _CHARACTERS: Final = 200
-# Only the first line of a session tells the date, and only there is it shown.
+# Only the first line of a session has a date, and only there is it shown.
 _UNDATED: Final = date(1, 1, 1)
 
 
 class LinePosition(NamedTuple):
-    """Where a line stands: its file, and the octets from its first to behind its newline."""
+    """The position of a line: its file, its first octet and the octet after its newline."""
 
     path: str
     start: int
@@ -45,19 +45,19 @@ class LinePosition(NamedTuple):
 
 @dataclass(slots=True)
 class Chunk:
-    """Lines in the order of the log, each with its place. `reached` is the last line that was looked at, wanted or not.
+    """Lines in the order of the log with their positions. `reached` is the last line read, whether it matched or not.
 
-    `complete`: there is nothing beyond it.
+    `complete`: the log has no lines beyond it.
     """
 
     lines: list[Line] = field(default_factory=list)
-    places: list[LinePosition] = field(default_factory=list)
+    positions: list[LinePosition] = field(default_factory=list)
     reached: LinePosition | None = None
     complete: bool = False
 
 
 def read_line(raw: bytes) -> Line:
-    """Return a line of a log file, neutralised; a Remark where it is no dialogue."""
+    """Return a line of a log file, neutralised; a Remark if it is not dialogue."""
     text = visible(raw[:_KEPT].rstrip(b"\r\n"), _LONGEST)
     parsed = parse_line(text)
     if parsed is None:
@@ -67,105 +67,105 @@ def read_line(raw: bytes) -> Line:
 
 
 class TranscriptFiles:
-    """A log of several files; `files` tells which, oldest first, each time anew. No method raises OSError."""
+    """A log of several files. `files` lists them, oldest first, and is called each time. No method raises OSError."""
 
     def __init__(self, files: Callable[[], list[str]]) -> None:
         self._files = files
 
     def exists(self) -> bool:
-        """Return whether there is any file; quickly."""
+        """Return whether the log has a file. Fast."""
         return bool(self._files())
 
     def find(self, items: Sequence[Item], client: str | None = None) -> LinePosition | None:
-        """Return the place of the first of `items`, which follow each other (in the dialogue of `client`).
+        """Return the position of the first of `items`, which are consecutive (in the dialogue of `client`).
 
-        The place nearest to the end is meant. None where the end of the log, as far as it is looked at, has none.
+        The last such position is returned; None if the last SCAN octets have none.
         """
         wanted = [_comparable(logged(item)) for item in items[:_COMPARED]]
         if not wanted:
             return None
         last: deque[tuple[str, LinePosition]] = deque(maxlen=len(wanted))
         budget = SCAN
-        for place, raw in self._backward(None):
-            budget -= place.end - place.start
+        for position, raw in self._backward(None):
+            budget -= position.end - position.start
             if budget < 0:
                 break
             if _is_of(raw, client):
-                last.appendleft((_comparable(visible(raw.rstrip(b"\r\n"), _LONGEST)), place))
+                last.appendleft((_comparable(visible(raw.rstrip(b"\r\n"), _LONGEST)), position))
                 if last[0][0] == wanted[0] and [text for text, _ in last] == wanted:
-                    return place
+                    return position
         return None
 
     def before(
-        self, place: LinePosition | None, count: int, client: str | None = None, needle: SearchPattern | None = None
+        self, position: LinePosition | None, count: int, client: str | None = None, needle: SearchPattern | None = None
     ) -> Chunk:
-        """Return the `count` lines (of a client, of all with None) before a place, before the log's end with None.
+        """Return at most `count` lines (of a client, or of all) before a position, or before the end of the log.
 
-        With a needle: those from the next line on that has it in its body, `count` being lines at the most.
+        With `needle`: only lines whose body contains it.
         """
-        piece = Chunk(complete=True)
+        chunk = Chunk(complete=True)
         wanted = None if needle is None else _finder(needle)
         budget = SCAN
-        for found, raw in self._backward(place):
-            if len(piece.lines) == count or budget < 0:
-                piece.complete = False
+        for found, raw in self._backward(position):
+            if len(chunk.lines) == count or budget < 0:
+                chunk.complete = False
                 break
             budget -= found.end - found.start
-            piece.reached = found
+            chunk.reached = found
             if not _is_of(raw, client) or (wanted is not None and not wanted(raw)):
                 continue
-            piece.lines.append(read_line(raw))
-            piece.places.append(found)
-        piece.lines.reverse()
-        piece.places.reverse()
-        return piece
+            chunk.lines.append(read_line(raw))
+            chunk.positions.append(found)
+        chunk.lines.reverse()
+        chunk.positions.reverse()
+        return chunk
 
-    def after(self, place: LinePosition | None, count: int, client: str | None = None) -> Chunk:
-        """Return the `count` lines (of a client, of all with None) behind a place, behind none from the beginning."""
-        piece = Chunk(complete=True)
+    def after(self, position: LinePosition | None, count: int, client: str | None = None) -> Chunk:
+        """Return at most `count` lines (of a client, or of all) after a position, or from the beginning."""
+        chunk = Chunk(complete=True)
         budget = SCAN
-        for found, raw in self._forward(place):
-            if len(piece.lines) == count or budget < 0:
-                piece.complete = False
+        for found, raw in self._forward(position):
+            if len(chunk.lines) == count or budget < 0:
+                chunk.complete = False
                 break
             budget -= found.end - found.start
-            piece.reached = found
+            chunk.reached = found
             if _is_of(raw, client):
-                piece.lines.append(read_line(raw))
-                piece.places.append(found)
-        return piece
+                chunk.lines.append(read_line(raw))
+                chunk.positions.append(found)
+        return chunk
 
-    def _backward(self, place: LinePosition | None) -> Iterator[tuple[LinePosition, bytes]]:
+    def _backward(self, position: LinePosition | None) -> Iterator[tuple[LinePosition, bytes]]:
         files = self._files()
         end: int | None = None
-        if place is not None:
-            files = files[: files.index(place.path) + 1] if place.path in files else []
-            end = place.start
+        if position is not None:
+            files = files[: files.index(position.path) + 1] if position.path in files else []
+            end = position.start
         for path in reversed(files):
             yield from lines_before(path, end)
             end = None
 
-    def _forward(self, place: LinePosition | None) -> Iterator[tuple[LinePosition, bytes]]:
+    def _forward(self, position: LinePosition | None) -> Iterator[tuple[LinePosition, bytes]]:
         files = self._files()
         start = 0
-        if place is not None:
-            files = files[files.index(place.path) :] if place.path in files else []
-            start = place.end
+        if position is not None:
+            files = files[files.index(position.path) :] if position.path in files else []
+            start = position.end
         for path in files:
-            yield from lines_behind(path, start)
+            yield from lines_after(path, start)
             start = 0
 
 
 def lines_before(path: str, end: int | None = None) -> Iterator[tuple[LinePosition, bytes]]:
-    """Yield the lines of a file that end at octet `end` (None: the file's last) or before, backwards.
+    """Yield the lines of a file up to octet `end` (None: the end of the file), backwards.
 
-    Of a long line only the beginning is given. A file that cannot be read has no more lines.
+    A long line is cut. A file that cannot be read has no more lines.
     """
     with suppress(OSError), open_regular(path) as file:
         if end is None:
             end = file.seek(0, os.SEEK_END)
         offset = end
-        rest = b""  # the beginning of the line that ends at `end`, as far as it is read
+        rest = b""  # the part that was read of the line that ends at `end`
         while offset > 0:
             size = min(_BLOCK, offset)
             offset -= size
@@ -184,10 +184,10 @@ def lines_before(path: str, end: int | None = None) -> Iterator[tuple[LinePositi
             yield LinePosition(path, 0, end), rest
 
 
-def lines_behind(path: str, start: int = 0) -> Iterator[tuple[LinePosition, bytes]]:
-    """Yield the lines of a file from octet `start` on, where a line begins; the last only if its newline is there.
+def lines_after(path: str, start: int = 0) -> Iterator[tuple[LinePosition, bytes]]:
+    """Yield the complete lines of a file from octet `start`, the beginning of a line.
 
-    Of a long line only the beginning is given. A file that cannot be read has no more lines.
+    A long line is cut. A file that cannot be read has no more lines.
     """
     with suppress(OSError), open_regular(path) as file:
         offset = start
@@ -205,49 +205,49 @@ def lines_behind(path: str, start: int = 0) -> Iterator[tuple[LinePosition, byte
 
 
 class Follower:
-    """The end of a log as it grows: its newest file, and the rotations that follow it."""
+    """Follows a log as it grows, through rotations."""
 
     def __init__(self, path: str, files: Callable[[], list[str]]) -> None:
-        """Follow `path` from its present end on. Raises OSError where it cannot be read."""
+        """Follow `path` from its present end. Raises OSError if it cannot be read."""
         self._files = files
         with open_regular(path) as file:
             status = os.fstat(file.fileno())
         self._path = path
         self._identity = (status.st_dev, status.st_ino)
-        place = next((place for place, _ in lines_before(path)), None)
-        # A line that is not ended is taken when it is.
+        position = next((position for position, _ in lines_before(path)), None)
+        # An incomplete line is read when it is complete.
         self._offset = 0
-        if place is not None:
-            self._offset = place.end if _ends_line(path, place.end) else place.start
+        if position is not None:
+            self._offset = position.end if _ends_line(path, position.end) else position.start
 
     @property
-    def place(self) -> LinePosition:
-        """What has been read ends here."""
+    def position(self) -> LinePosition:
+        """The end of what has been read."""
         return LinePosition(self._path, self._offset, self._offset)
 
     def poll(self) -> tuple[list[Line], int]:
-        """Return the lines that have come since, and how many before them were too many to be taken in."""
+        """Return the new lines, and the number of lines before them that were skipped."""
         lines: list[Line] = []
         try:
             status = os.stat(self._path)
         except OSError:
-            return lines, 0  # renamed away: its successor is not there yet
+            return lines, 0  # renamed, and the next file does not exist yet
         if (status.st_dev, status.st_ino) != self._identity or status.st_size < self._offset:
             self._identity = (status.st_dev, status.st_ino)
             self._offset = 0
-            lines.append(Remark(f"# {visible(self._path)} begins anew"))
+            lines.append(Remark(f"# {visible(self._path)} starts again"))
         dropped = 0
         if status.st_size - self._offset > CATCH_UP:
             dropped = self._skip(status.st_size - CATCH_UP)
-        for place, raw in lines_behind(self._path, self._offset):
+        for position, raw in lines_after(self._path, self._offset):
             lines.append(read_line(raw))
-            self._offset = place.end
+            self._offset = position.end
         if not lines and not dropped:
-            self._turn()
+            self._next_file()
         return lines, dropped
 
     def _skip(self, least: int) -> int:
-        """Go on to the first line that begins behind octet `least`; return how many lines are passed over."""
+        """Go to the first line that begins after octet `least`; return the number of skipped lines."""
         count = 0
         with suppress(OSError), open_regular(self._path) as file:
             offset = self._offset
@@ -260,7 +260,7 @@ class Follower:
                 offset += len(block)
         return 0
 
-    def _turn(self) -> None:
+    def _next_file(self) -> None:
         files = self._files()
         if self._path in files[:-1]:
             path = files[files.index(self._path) + 1]
@@ -278,7 +278,7 @@ def _ends_line(path: str, end: int) -> bool:
 def _is_of(raw: bytes, client: str | None) -> bool:
     if client is None:
         return True
-    client = visible(client)  # as the log has it
+    client = visible(client)  # as in the log
     if not raw.startswith(f"{client}-".encode()):
         return False
     line = read_line(raw)

@@ -14,7 +14,7 @@ _BEGINNING: Final = re.compile(_NAME + rb"[ \t]{0,%d}" % _BLANKS, re.IGNORECASE)
 
 
 class DeliveredToFilter:
-    """Passes one message on, chunk by chunk, in constant memory, without the Delivered-To fields of its header.
+    """Removes the Delivered-To fields from the header of one message, chunk by chunk, in constant memory.
 
     A field includes its folded lines (RFC 5322 §2.2.3). The header ends with the first empty line; everything else
     is unchanged. A bare CR or LF ends a line, because in SMTP it is sent as CRLF.
@@ -25,8 +25,8 @@ class DeliveredToFilter:
     def __init__(self) -> None:
         self._body = False
         self._dropping = False  # the current field is removed
-        self._in_line = False  # the beginning of the current line is decided
-        self._held = b""  # what cannot be decided yet: a line's beginning, or a CR that an LF may follow
+        self._in_line = False  # whether the current line is removed is decided
+        self._held = b""  # undecided: the beginning of a line, or a CR that an LF may follow
 
     def feed(self, chunk: bytes) -> bytes:
         """Return the next octets of the message."""
@@ -43,7 +43,7 @@ class DeliveredToFilter:
                     self._body = True
                     kept.append(data[start:])
                     return b"".join(kept)
-                self._judge(data, start)
+                self._decide(data, start)
             if not self._dropping:
                 kept.append(data[start : end.end()])
             self._in_line = False
@@ -52,25 +52,25 @@ class DeliveredToFilter:
         return b"".join(kept)
 
     def finish(self) -> bytes:
-        """Return what is still held at the message's end."""
+        """Return the rest at the end of the message."""
         rest, self._held = self._held, b""
         return b"" if self._in_line and self._dropping else rest
 
-    def _judge(self, data: bytes, start: int) -> None:
+    def _decide(self, data: bytes, start: int) -> None:
         """Decide whether the line at `start`, which is not empty, is removed."""
         if data[start] not in b" \t":  # else it belongs to the field before
             self._dropping = _FIELD.match(data, start) is not None
         self._in_line = True
 
     def _begin_line(self, rest: bytes) -> bytes:
-        """Take a line without its end; return the part of it that can be passed on."""
+        """Process a line without its end. Return the part of it that is decided and kept."""
         if not rest:
             return b""
         if not self._in_line:
             if _may_become_field(rest) or rest == b"\r":
                 self._held = rest
                 return b""
-            self._judge(rest, 0)
+            self._decide(rest, 0)
         if rest.endswith(b"\r"):
             rest, self._held = rest[:-1], b"\r"
         return b"" if self._dropping else rest

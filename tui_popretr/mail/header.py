@@ -1,4 +1,4 @@
-"""A few fields out of a message's header, found without parsing the rest: cheap, and never surprised by it."""
+"""Single fields of a message's header, found without parsing the rest: fast, and safe with malformed headers."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from typing import Final
 
 from tui_popretr.text import visible
 
-#: Fields are looked at up to so many octets, and shown up to so many characters.
+#: At most this number of octets of a field is read, and at most this number of characters is shown.
 FIELD_LIMIT: Final = 2048
 SHOWN_LIMIT: Final = 320
 
 _FOLD = re.compile(rb"\r*\n[ \t]+")
-# a quoted string, a domain literal, a quoted character, one that structures an address list, or anything else
+# A quoted string, a domain literal, a quoted character, a delimiter of an address list, or anything else.
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|\[[^\]]*\]|\\.|[()<>,:;]|[^"\\\[()<>,:;]+|["\\\[]', re.DOTALL)
 
 
 def field(header: bytes, lowered: bytes, name: bytes) -> bytes | None:
-    """Return the unfolded, stripped value of the first field of that name, None where there is none.
+    """Return the unfolded, stripped value of the first field with this name; None if there is none.
 
-    `header` begins with LF, so that every field does; `lowered` is the same in lower case, `name` is in lower case.
+    `header` begins with LF, so that each field follows an LF; `lowered` is its lower-case form; `name` is lower-case.
     Lines end with LF or CRLF. White space before the colon is tolerated (RFC 5322 §4.5).
     """
     wanted = b"\n" + name
@@ -35,7 +35,7 @@ def field(header: bytes, lowered: bytes, name: bytes) -> bytes | None:
 
 def _value(header: bytes, start: int) -> bytes:
     end = header.find(b"\n", start)
-    if header[end + 1 : end + 2] not in (b" ", b"\t"):  # not folded, as nearly always
+    if header[end + 1 : end + 2] not in (b" ", b"\t"):  # not folded: the usual case
         return header[start : end if end >= 0 else len(header)][:FIELD_LIMIT].strip()
     while end >= 0 and header[end + 1 : end + 2] in (b" ", b"\t") and end - start < FIELD_LIMIT:
         end = header.find(b"\n", end + 1)
@@ -43,10 +43,10 @@ def _value(header: bytes, start: int) -> bytes:
 
 
 def address(value: bytes) -> str | None:
-    """Return the first address of a From or Sender field, safe to show; None where there is none.
+    """Return the first address of a From or Sender field, neutralised; None if there is none.
 
-    Understands `Name <a@b>`, `a@b (comment)`, quoted strings, comments in comments, `<@route:a@b>` and groups roughly;
-    encoded words stay as they are. What is no address at all is returned as it stands (`From: from1`).
+    Reads `Name <a@b>`, `a@b (comment)`, quoted strings, nested comments, `<@route:a@b>` and, roughly, groups. Encoded
+    words are not decoded. A text that is not an address is returned unchanged (`From: from1`).
     """
     found = _first_address(value.decode("utf-8", "backslashreplace"))
     return visible(found, SHOWN_LIMIT) if found else None
@@ -73,7 +73,7 @@ def _first_address(text: str) -> str:
         elif part == "<":
             angled = []
         elif part == ":":
-            plain.clear()  # it was a group's name
+            plain.clear()  # the name of a group
         elif part in ",;":
             if "".join(plain).strip():
                 break

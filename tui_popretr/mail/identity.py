@@ -1,4 +1,4 @@
-"""The identity of a message, whatever its UID: the hash of its header as received, its Message-ID and Date."""
+"""The identity of a message, independent of its UID: the hash of its header as received, its Message-ID and Date."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 from tui_popretr.mail.header import SHOWN_LIMIT, address, field
 from tui_popretr.text import visible
 
-#: So much of a header is looked at, octets.
+#: At most this number of octets of a header is read.
 HEADER_LIMIT: Final = 64 * 1024
 
 _EMPTY_LINE = re.compile(rb"\n\r?\n")
@@ -22,8 +22,8 @@ _FOLDER_DATA: Final = b"DON'T DELETE THIS MESSAGE -- FOLDER INTERNAL DATA"
 class Identity(NamedTuple):
     """A message's identity. A named tuple, because there may be 100,000 of them.
 
-    `digest` is the SHA-256 of the header as received, or of the whole message where `whole` is set; Message-ID and Date
-    are the header's, None where absent. `utf8`: it was received in UTF-8 mode (RFC 6856 §2.1); without that mode some
+    `digest` is the SHA-256 of the header as received, or of the whole message if `whole` is set. Message-ID and Date
+    are those of the header, None if absent. `utf8`: received in UTF-8 mode (RFC 6856 §2.1); without that mode some
     servers send a notice with the same Message-ID instead of the message.
     """
 
@@ -34,10 +34,10 @@ class Identity(NamedTuple):
     utf8: bool = False
 
     def same_as(self, other: Identity) -> bool:
-        """Is it the same message? Equal digest, or equal Message-ID and Date where both are of headers.
+        """Return whether both identify the same message: equal digests, or of headers equal Message-ID and Date.
 
-        The second, because some servers rewrite MIME headers at each retrieval. It does not count if only one of the
-        two was received in UTF-8 mode. An unknown identity equals no other.
+        Message-ID and Date count because some servers rewrite MIME headers at each retrieval. They do not count if only
+        one of the two was received in UTF-8 mode. An unknown identity equals no other.
         """
         if self.whole is not other.whole:
             return False
@@ -53,22 +53,22 @@ class Identity(NamedTuple):
 
 
 UNKNOWN_IDENTITY = Identity(b"")
-"""Of a message that was marked as seen and never retrieved."""
+"""The identity of a message that was marked as seen and never retrieved."""
 
 
 class IdentityHasher:
-    """Fed with a message as received (CRLF line ends, dot-stuffing removed, without our Received), in any chunks.
+    """Computes the identity of a message as received: CRLF line ends, dot-stuffing removed, without our Received field.
 
-    Memory stays within HEADER_LIMIT and a chunk. RETR and `TOP n 0` of a message give the same header, with or without
-    an empty line at its end.
+    The message is fed in any chunks; memory is bounded by HEADER_LIMIT and a chunk. RETR and `TOP n 0` of a message
+    give the same header identity, with or without an empty line at the end.
     """
 
     __slots__ = ("_beginning", "_complete", "_folder_data", "_header", "_searched", "_sender", "_utf8", "_whole")
 
     def __init__(self, *, whole: bool = False, utf8: bool = False) -> None:
-        """`whole`: the server gives no usable UIDs, so that everything is hashed too. `utf8`: UTF-8 mode."""
+        """`whole`: hash the whole message, too, because the server has no usable UIDs. `utf8`: UTF-8 mode."""
         self._utf8 = utf8
-        self._beginning = b"\n"  # so that every field begins with LF, also the first
+        self._beginning = b"\n"  # so that the first field, too, follows an LF
         self._complete = False
         self._searched = 0
         self._header: Identity | None = None
@@ -77,7 +77,7 @@ class IdentityHasher:
         self._whole = sha256() if whole else None
 
     def update(self, chunk: bytes) -> None:
-        """Take the next octets of the message."""
+        """Add the next octets of the message."""
         if self._whole is not None:
             self._whole.update(chunk)
         if self._complete:
@@ -92,9 +92,9 @@ class IdentityHasher:
         self._searched = max(0, len(self._beginning) - 2)
 
     def header(self) -> Identity:
-        """Return the identity by the header; to be called when it, or the whole message, has been fed.
+        """Return the identity by the header. Call it when the header or the whole message has been fed.
 
-        Its Message-ID is without angle brackets. The texts are safe to show and of bounded length.
+        The Message-ID has no angle brackets. The texts are neutralised and bounded.
         """
         if self._header is None:
             self._complete = True
@@ -102,21 +102,21 @@ class IdentityHasher:
         return self._header
 
     def whole(self) -> Identity:
-        """Return the identity by all that was fed. Raises ValueError unless made with whole=True."""
+        """Return the identity by the whole message. Raises ValueError unless created with whole=True."""
         if self._whole is None:
-            raise ValueError("the whole was not hashed")
+            raise ValueError("the whole message was not hashed")
         header = self.header()
         return Identity(self._whole.digest(), True, header.message_id, header.date, self._utf8)
 
     @property
     def sender(self) -> str | None:
-        """The address of From, else of Sender, else None; safe to show."""
+        """The address of From, else of Sender, else None; neutralised."""
         self.header()
         return self._sender
 
     @property
     def folder_data(self) -> bool:
-        """Whether it is not mail, but the data that UW-IMAP keeps in the first message of an mbox."""
+        """Whether this is not mail but the internal data of UW-IMAP in the first message of an mbox."""
         self.header()
         return self._folder_data
 

@@ -1,4 +1,4 @@
-"""The Received header that delivery puts before a message (RFC 5321 §4.4)."""
+"""The Received field that delivery adds to a message (RFC 5321 §4.4)."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ from tui_popretr.mail.domains import address_literal
 _DAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
-#: Characters that neither a domain nor an address literal can have. A machine's name may be any text.
+#: Characters that neither a domain nor an address literal can have. The name of a machine may be any text.
 _NOT_IN_HOST = re.compile(r"[^A-Za-z0-9._:\[\]-]")
 
 
 def received_header(
     host: str, ip: str, announce_host: str, product: str, protocol: str, recip: str, when: datetime
 ) -> bytes:
-    """Return the header with CRLF line ends, also at its end.
+    """Return the field with CRLF line ends, also at its end.
 
     `host` is the server as configured and `ip` its address, or "". `protocol` is POP3, POP3S or POP-to-SMTP; `when` is
-    wall-clock time, its zone's offset is shown. In host names, characters that neither a domain nor an address literal
-    can have become `?`; in the other parts, control characters and line ends do. So no part can begin another header.
+    wall-clock time with the offset of its zone. Characters are replaced by `?`: in host names all that neither a domain
+    nor an address literal can have, in other parts control characters and line ends. So no part can begin a field.
     """
     return _before_date(host, ip, announce_host, product, protocol, recip) + rfc5322_date(when).encode() + b"\r\n"
 
 
 def rfc5322_date(when: datetime) -> str:
-    """Return a date as in a message's header: `Mon, 23 Nov 2026 07:27:59 +0000`. A naive one is taken as local time."""
+    """Return a date as in a message's header: `Mon, 23 Nov 2026 07:27:59 +0000`. A naive `when` is local time."""
     offset = when.utcoffset()
     if offset is None:
         when = when.astimezone()

@@ -139,7 +139,7 @@ def open_viewer(path: str, files: Callable[[str], list[str]] = files_like) -> Tr
     except OSError as error:
         raise UsageError(f"cannot read {path}: {describe_os_error(error)}") from None
     history = TranscriptFiles(of_interest)
-    piece = history.before(follower.place, _FIRST)
+    piece = history.before(follower.position, _FIRST)
     return TranscriptViewer(piece.lines, history, follower, title=os.path.basename(path))
 
 

@@ -414,7 +414,7 @@ class TranscriptPane(Vertical):
         if client != self.client or first != view.shown.first:
             return  # the pane shows something else now
         view.prepend(piece.lines)
-        self._positions.update(zip(range(view.shown.first, first), piece.places, strict=True))
+        self._positions.update(zip(range(view.shown.first, first), piece.positions, strict=True))
         self._at_log_start = piece.complete
         if len(view.shown) > WINDOW:
             self._drop_end()
@@ -444,7 +444,7 @@ class TranscriptPane(Vertical):
         if piece.complete and not piece.lines:
             self.action_bottom()
             return
-        self._positions.update(zip(range(last + 1, last + 1 + len(piece.lines)), piece.places, strict=True))
+        self._positions.update(zip(range(last + 1, last + 1 + len(piece.lines)), piece.positions, strict=True))
         self._extend_window(piece.lines)
 
     def _extend_window(self, lines: Sequence[Line]) -> None:
@@ -466,8 +466,8 @@ class TranscriptPane(Vertical):
             if self._not_on_disk or client != self.client or self.view.shown.pattern is not pattern:
                 return
             piece = await asyncio.to_thread(history.before, place, 1, client, pattern)
-            if piece.places:
-                await self._show_from(history, piece.places[0])
+            if piece.positions:
+                await self._show_from(history, piece.positions[0])
                 return
             if piece.complete:
                 break
@@ -482,7 +482,7 @@ class TranscriptPane(Vertical):
         beginning = place is None
         if place is not None:
             before = await asyncio.to_thread(history.before, place, PIECE // 4, client)
-            lines, places, beginning = before.lines, before.places, before.complete
+            lines, places, beginning = before.lines, before.positions, before.complete
             place = LinePosition(place.path, place.start, place.start)
         at = len(lines)
         after = await asyncio.to_thread(history.after, place, PIECE, client)
@@ -492,7 +492,7 @@ class TranscriptPane(Vertical):
         view = self.view
         view.show([*lines, *after.lines], labels=client is None)
         view.at_end = False
-        self._positions = dict(enumerate([*places, *after.places], view.shown.first))
+        self._positions = dict(enumerate([*places, *after.positions], view.shown.first))
         self._at_log_start = beginning
         if len(view.shown):
             view.go_to(view.shown.first + at)
