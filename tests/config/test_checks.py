@@ -98,7 +98,7 @@ def test_two_maildrops(tmp_path: Path, second: str) -> None:
     assert warnings(load_text(tmp_path, two(SERVER, second))) == []
 
 
-def test_without_a_username_the_certificate_tells_maildrops_apart(tmp_path: Path) -> None:
+def test_the_certificate_identifies_an_account_without_username(tmp_path: Path) -> None:
     server = '<server address="localhost"><authtypes>SASL_EXTERNAL</authtypes></server>'
     drops = {
         only_client(tmp_path, client(server=server, more=f'<ssl kspath="{path}" cert="{name}"/>')).server.account_key

@@ -323,7 +323,7 @@ def test_a_password_in_the_file(tmp_path: Path) -> None:
     ],
 )
 @pytest.mark.parametrize("section", [("", ""), ("<![CDATA[", "]]>")], ids=["text", "CDATA"])
-def test_spaces_at_the_ends_of_credentials_are_dropped_with_a_warning(
+def test_outer_spaces_of_credentials_are_dropped_with_a_warning(
     tmp_path: Path, element: str, written: str, found: str, warned: bool, section: tuple[str, str]
 ) -> None:
     texts = {"username": "me", "password": "pw"} | {element: written.format(*section)}
@@ -606,7 +606,7 @@ def test_a_store_that_is_not_there_is_a_warning(tmp_path: Path, name: str) -> No
         ("keys", "", b"\xce\xce\xce\xce\x00\x00\x00\x02"),
     ],
 )
-def test_a_java_key_store_is_refused_with_the_command_that_converts_it(
+def test_the_error_about_a_java_key_store_has_the_keytool_command(
     tmp_path: Path, name: str, file: str, kind: str, content: bytes | None
 ) -> None:
     if content:

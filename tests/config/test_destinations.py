@@ -280,7 +280,7 @@ def test_a_folder_for_refused_messages(tmp_path: Path) -> None:
     assert message.startswith("<rejected>: ")
 
 
-def test_a_folder_for_refused_messages_that_the_journal_cannot_hold(tmp_path: Path) -> None:
+def test_a_rejected_folder_whose_path_is_not_utf8_is_an_error(tmp_path: Path) -> None:
     more = "<smtp><sender>x</sender><rejected>r</rejected></smtp>"
     (message,) = errors(load_text(tmp_path / NOT_UTF8, task(client(more=more))))
     assert "/r' is not valid UTF-8" in message
@@ -380,7 +380,7 @@ def test_the_recip_is_never_more_than_a_part_of_a_word(tmp_path: Path) -> None:
         ("procmail -d %T", "'%T' has no meaning here; %U% is the recip"),
     ],
 )
-def test_a_command_that_is_probably_not_meant(tmp_path: Path, command: str, message: str | None) -> None:
+def test_a_command_that_is_probably_not_intended(tmp_path: Path, command: str, message: str | None) -> None:
     found = warnings(load_text(tmp_path, task(client(more=f'<mda command="{command}"/>'))))
     assert len(found) == (message is not None)
     assert message is None or message in found[0]

@@ -284,7 +284,7 @@ def test_any_octets_are_read(tmp_path: Path, data: bytes) -> None:
         ("fred", False),
     ],
 )
-def test_a_recip_of_a_local_domain_that_nobody_knows_is_a_warning(tmp_path: Path, recip: str, warned: bool) -> None:
+def test_an_unknown_recip_of_a_local_domain_is_a_warning(tmp_path: Path, recip: str, warned: bool) -> None:
     (tmp_path / "domains").write_text("one.example\n")
     (tmp_path / "users").write_text("fred\n")
     (tmp_path / "aliases").write_text("info : fred\n")

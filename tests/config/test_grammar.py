@@ -90,7 +90,7 @@ IGNORED = (
 )
 
 
-def test_ignored_sections_knobs_and_attributes_are_noted_once_each(tmp_path: Path) -> None:
+def test_each_ignored_name_is_noted_once(tmp_path: Path) -> None:
     text = f"""<mailserver>
  <application><database enabled="Y"><connurl>x</connurl></database></application>
  <message_store class="x"><dotstuffing>N</dotstuffing><exclusive>N</exclusive><filename_colon>:</filename_colon>

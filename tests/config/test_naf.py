@@ -79,7 +79,7 @@ def test_one_that_is_named_counts_instead_and_root_begins_there(tmp_path: Path) 
     assert paths(load_with(tmp_path / "mine", None, before=own, named=str(named))).top == f"{tmp_path}/mine/here"
 
 
-def test_a_configuration_that_is_a_link_has_the_one_beside_the_file(tmp_path: Path) -> None:
+def test_a_linked_configuration_has_the_naf_xml_of_its_target(tmp_path: Path) -> None:
     load_with(tmp_path / "suite", NAF)
     (tmp_path / "mail.xml").symlink_to("suite/conf/mailserver.xml")
     loaded = load(str(tmp_path / "mail.xml"), environ={}, now_host="myhost")
@@ -113,9 +113,7 @@ def test_it_is_told_that_it_counts_and_what_is_passed_over(tmp_path: Path) -> No
         (b"\xff\xfe", "error: "),
     ],
 )
-def test_one_that_cannot_be_used_is_an_error_since_the_journal_would_be_another(
-    tmp_path: Path, naf: str | bytes, message: str
-) -> None:
+def test_a_naf_xml_that_cannot_be_used_is_an_error(tmp_path: Path, naf: str | bytes, message: str) -> None:
     loaded = load_with(tmp_path, naf)
     assert loaded.settings is None
     (found,) = [str(problem) for problem in loaded.problems if problem.severity is Severity.ERROR]

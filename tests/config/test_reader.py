@@ -117,7 +117,7 @@ def test_a_file_that_is_too_large_is_a_problem(tmp_path: Path) -> None:
     assert problem.message == "the configuration cannot be read: it is too large"
 
 
-def test_what_is_no_regular_file_is_a_problem_and_not_waited_for(tmp_path: Path) -> None:
+def test_a_configuration_that_is_no_regular_file_is_an_error(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     for path, kind in ((str(tmp_path / "pipe"), "pipe"), ("/dev/zero", "device")):
         (problem,) = load(path).problems
@@ -201,7 +201,7 @@ def test_environment_of_the_process(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert settings_of(load(str(path))).timeout == 7
 
 
-def test_disabled_clients_are_known_by_id_and_otherwise_left_alone(tmp_path: Path) -> None:
+def test_of_disabled_clients_only_the_id_is_read(tmp_path: Path) -> None:
     off = '<client id="off" enabled="N" freq="${NOT_SET}"><server address="::::"/><smtp/></client><client enabled="N"/>'
     found = settings_of(load_text(tmp_path, task(client() + off)))
     assert [each.id for each in found.clients] == ["a"]

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from tui_popretr.config import values
 from tui_popretr.config.addresses import mail_address, server_address
 from tui_popretr.config.values import InvalidValueError
+from tui_popretr.config.variables import expand
 
 
 @pytest.mark.parametrize("text", ["Y", "yes", "T", "True", "ON", "1", "y"])
@@ -171,7 +172,7 @@ def test_list() -> None:
     ],
 )
 def test_environment_variables(text: str, expanded: str) -> None:
-    assert values.expand(text, {"HOST": "pop.example.net", "EMPTY": "", "TRICK": "${HOST}"}) == expanded
+    assert expand(text, {"HOST": "pop.example.net", "EMPTY": "", "TRICK": "${HOST}"}) == expanded
 
 
 @pytest.mark.parametrize(
@@ -189,7 +190,7 @@ def test_environment_variables(text: str, expanded: str) -> None:
 )
 def test_wrong_environment_variables(text: str, message: str) -> None:
     with pytest.raises(InvalidValueError, match=message):
-        values.expand(text, {"HOST": "x", "LATIN": "caf\udce9"})
+        expand(text, {"HOST": "x", "LATIN": "caf\udce9"})
 
 
 @pytest.mark.parametrize("text", ["user1", "user@example.net", "üser", "a b", "...", "-"])
@@ -274,7 +275,7 @@ def test_any_text_gives_a_value_or_an_invalid_value(text: str, parse: object) ->
 @settings(max_examples=150)
 def test_any_text_expands_or_is_an_invalid_value(text: str) -> None:
     try:
-        expanded = values.expand(text, {"A": "x"})
+        expanded = expand(text, {"A": "x"})
     except InvalidValueError:
         return
     assert "${" not in text or expanded != text
@@ -290,4 +291,4 @@ def test_durations_add_up(d: int, h: int, m: int, s: int, ms: int) -> None:
 @settings(max_examples=50)
 def test_the_escape_makes_any_text_literal(before: str, after: str) -> None:
     wanted = f"{before}${{{after}"
-    assert values.expand(wanted.replace("${", "${$}"), {}) == wanted
+    assert expand(wanted.replace("${", "${$}"), {}) == wanted

@@ -15,7 +15,6 @@ from tui_popretr.config.values import quote
 from tui_popretr.hosts import POP3_PORT, POP3S_PORT, is_loopback
 
 SHORTEST_FREQUENCY = 10.0
-SHORTEST_TIMEOUT = 5.0
 
 
 def clear_text_logins(client: ClientSettings) -> tuple[AuthType, ...]:
@@ -73,13 +72,6 @@ def check_maildrops(clients: Sequence[tuple[Section, ClientSettings]]) -> None:
             f"clients {quote(other.id)} and {quote(client.id)} poll the same maildrop, so each message reaches only one"
             ' of them; give both preserve="Y" newonly="Y" if both are to get all messages'
         )
-
-
-def check_timeout(section: Section, timeout: float) -> None:
-    """Warn about a timeout in which the unit was probably forgotten."""
-    value = section.element_value("timeout")
-    if timeout < SHORTEST_TIMEOUT and value:
-        section.warning(f"timeout is under {SHORTEST_TIMEOUT:g} s (a bare number is milliseconds)", value.place)
 
 
 def check_secrecy(section: Section, descriptor_mode: int) -> None:

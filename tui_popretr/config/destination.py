@@ -34,8 +34,6 @@ from tui_popretr.text import visible
 
 EOL = Setting("<eol>", choices.eol)
 _SMTP_PORT, _LMTP_PORT = 25, 24
-_SHORTEST_TIMEOUT = 5.0
-_SHORT_TIMEOUT = f"timeout is under {_SHORTEST_TIMEOUT:g} s (a bare number is milliseconds)"
 
 
 class Local(NamedTuple):
@@ -104,8 +102,6 @@ def _read_smtp(client: Section, recip: str | None, eol: Eol | None, local: Local
         password=read_password(section),
         rejected=section.field(SmtpDestination, "rejected", parse=local.resolver.path_of(recip or "")),
     )
-    if (value := section.element_value("timeout")) and found.timeout < _SHORTEST_TIMEOUT:
-        section.warning(_SHORT_TIMEOUT, value.place)
     _check_smtp(section, found)
     _eol_without_effect(client, eol, "smtp")
     return "smtp", section.place, found
@@ -157,8 +153,6 @@ def _read_command(client: Section, recip: str | None, eol: Eol | None) -> _Found
     if section is None:
         return None
     found = section.read(CommandDestination)
-    if found.timeout < _SHORTEST_TIMEOUT:
-        section.warning(_SHORT_TIMEOUT, section.place_of("timeout"))
     for warning in command_warnings(found.argv or ()):
         section.warning(warning, section.place_of("command"))
     argv = tuple(word.replace("%U%", recip or "") for word in found.argv or ())

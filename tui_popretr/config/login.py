@@ -20,9 +20,10 @@ from tui_popretr.config.account import (
 from tui_popretr.config.choices import AuthType
 from tui_popretr.config.section import Section
 from tui_popretr.config.setting import Setting
+from tui_popretr.config.variables import variable_name
 
 INITIAL_RESPONSE = Setting("initrsp", values.boolean, "N")
-_VARIABLE = Setting("env", values.variable_name)
+_VARIABLE = Setting("env", variable_name)
 _FILE = Setting("file", values.path)
 _COMMAND = Setting("command", values.command_line)
 #: Sources of a password other than the text of its element.

@@ -16,6 +16,9 @@ from tui_popretr.config.setting import Setting, declared, part, required, settin
 from tui_popretr.config.units import octal, octets, written
 from tui_popretr.hosts import look_up_name, with_port
 
+#: A shorter timeout for a server or a command, in seconds, is probably a number of which the unit was forgotten.
+SHORTEST_TIMEOUT = 5.0
+
 
 @dataclass(frozen=True, slots=True)
 class Paths:
@@ -100,7 +103,9 @@ class SmtpDestination:
     username: str | None = setting("<username>", values.one_line)
     password: PasswordSource | None = setting("<password>", literal)
     #: for the reply to the end of a message (RFC 5321 §4.5.3.2.6); other replies have less time
-    timeout: float = setting("<timeout>", values.positive_duration, "10m", show=written, called="timeout (SMTP)")
+    timeout: float = setting(
+        "<timeout>", values.positive_duration, "10m", shortest=SHORTEST_TIMEOUT, show=written, called="timeout (SMTP)"
+    )
     #: remove Delivered-To fields from the header
     drop_delivered: bool = setting(
         "dropdelivered", values.boolean, "N", show=written, phrase=lambda _: ", without its Delivered-To lines"
@@ -140,7 +145,7 @@ class CommandDestination:
     """Deliver to the standard input of a command."""
 
     argv: tuple[str, ...] = field(metadata=required("command", values.command_line))
-    timeout: float = setting("timeout", values.positive_duration, "5m")
+    timeout: float = setting("timeout", values.positive_duration, "5m", shortest=SHORTEST_TIMEOUT)
     eol: Eol = Eol.NATIVE
 
 
@@ -213,7 +218,7 @@ class Settings:
     paths: Paths
     clients: tuple[ClientSettings, ...]  # the enabled ones
     disabled: tuple[str, ...] = ()  # ids of clients with enabled="N"
-    timeout: float = setting("<timeout>", values.positive_duration, "4m")
+    timeout: float = setting("<timeout>", values.positive_duration, "4m", shortest=SHORTEST_TIMEOUT)
     delay_start: float = setting("<delay_start>", values.duration, "1m")
     concurrency: Concurrency = Concurrency()
     journal: str = setting("<journal>", values.path, "%DIRVAR%/popretr.sqlite")

@@ -86,7 +86,7 @@ def _load(path: str, context: Context, host: str | None, var: str | None, naf: s
 
 def _read_task(task: Section, path: str, resolver: PathResolver, local: Local) -> Settings:
     clients, disabled = _read_clients(task, local)
-    settings = task.read(
+    return task.read(
         Settings,
         path=path,
         paths=resolver.paths,
@@ -95,8 +95,6 @@ def _read_task(task: Section, path: str, resolver: PathResolver, local: Local) -
         concurrency=task.child_or_empty("concurrency").read(Concurrency),
         **{name: read_log(task, name, resolver) for name in LOGS},
     )
-    checks.check_timeout(task, settings.timeout)
-    return settings
 
 
 def _read_clients(task: Section, local: Local) -> tuple[tuple[ClientSettings, ...], tuple[str, ...]]:

@@ -11,6 +11,7 @@ from tui_popretr.config import values
 from tui_popretr.config.problems import Position, Report
 from tui_popretr.config.setting import Setting, declarations
 from tui_popretr.config.values import InvalidValueError
+from tui_popretr.config.variables import expand
 from tui_popretr.config.xmltree import UNKNOWN, Node
 from tui_popretr.secret import Secret
 
@@ -139,7 +140,10 @@ class Section:
         parse = self.context.resolve if setting.parse is values.path else setting.parse
         if setting.required:
             return self._required(setting, value)
-        return self.parsed(value, parse, None if setting.default is None else parse(setting.default))
+        found: Any = self.parsed(value, parse, None if setting.default is None else parse(setting.default))
+        if value and setting.shortest and found < setting.shortest:
+            self.warning(f"{setting.name} is under {setting.shortest:g} s (a bare number is milliseconds)", value.place)
+        return found
 
     def element(self, name: str, parse: Callable[[str], T], default: D) -> T | D:
         """Return the value of a child element's text whose default is not declared."""
@@ -206,7 +210,7 @@ class Section:
         if not keep:
             raw = raw.strip()
         try:
-            text = values.expand(raw, self.context.environ, octets=octets)
+            text = expand(raw, self.context.environ, octets=octets)
         except InvalidValueError as error:
             self.error(f"{label}: {error}", place)
             text = ""

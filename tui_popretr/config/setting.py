@@ -22,6 +22,7 @@ class Setting:
     parse: Callable[[str], Any]  # Secret and values.path are special: see Section.value
     default: str | None = None  # as a user would write it; None: no value
     required: bool = False
+    shortest: float = 0.0  # a shorter time in seconds is a warning
     show: Callable[[Any], str] | None = None  # the value's text on the dashboard, empty to hide it; None: never shown
     phrase: Callable[[Any], str] | None = None  # what `check` says about a value other than the default
     called: str = ""  # its name on the dashboard, if other than `name`

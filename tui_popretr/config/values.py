@@ -20,7 +20,6 @@ _DURATION = re.compile(
 _SIZE = re.compile(r"([0-9]+)([BKMG]?)", re.ASCII | re.IGNORECASE)
 _UNIT = {"": 1, "B": 1, "K": 1024, "M": 1024**2, "G": 1024**3}
 _MODE = re.compile(r"0?[0-7]{3,4}", re.ASCII)
-_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
@@ -50,43 +49,6 @@ def did_you_mean(name: str, known: Collection[str]) -> str:
     """Return `; did you mean 'x'?`, or an empty string if no known name is similar."""
     near = suggestion(name, known)
     return f"; did you mean '{near}'?" if near else ""
-
-
-def expand(text: str, environ: Mapping[str, str], *, octets: bool = False) -> str:
-    """Return text with ${NAME} and ${NAME:default} replaced from the environment, and ${$} by a literal `${`.
-
-    With `octets`, a variable that is not UTF-8 is accepted, with lone surrogates as in os.environ.
-    """
-    pieces: list[str] = []
-    rest = text
-    while (start := rest.find("${")) >= 0:
-        end = rest.find("}", start)
-        if end < 0:
-            raise InvalidValueError("a ${ is not closed by }; write ${$} for a literal ${")
-        pieces.append(rest[:start])
-        pieces.append(_variable(rest[start + 2 : end], environ, octets))
-        rest = rest[end + 1 :]
-    return "".join([*pieces, rest])
-
-
-def _variable(inside: str, environ: Mapping[str, str], octets: bool) -> str:
-    if inside == "$":
-        return "${"
-    if "${" in inside:
-        raise InvalidValueError("a ${...} cannot stand inside another; write ${$} for a literal ${")
-    name, colon, default = inside.partition(":")
-    if not _VARIABLE.fullmatch(name):
-        raise InvalidValueError("${...} does not hold the name of an environment variable; write ${$} for a literal ${")
-    value = environ.get(name)
-    if value is None:
-        if not colon:
-            raise InvalidValueError(
-                f"the environment variable {name} is not set; give it a default as in ${{{name}:default}} or set it"
-            )
-        return default
-    if not octets and not is_unicode(value):
-        raise InvalidValueError(f"the environment variable {name} is not valid UTF-8")
-    return value
 
 
 def is_unicode(text: str) -> bool:
@@ -304,14 +266,6 @@ def fingerprint(text: str) -> str:
 def fingerprints(text: str) -> tuple[str, ...]:
     """A list of SHA-256 fingerprints."""
     return tuple(map(fingerprint, items(text))) if text else ()
-
-
-def variable_name(text: str) -> str:
-    """The name of an environment variable."""
-    if not _VARIABLE.fullmatch(text):
-        # not quoted: it may be the password itself, put in the wrong place
-        raise InvalidValueError("the value of env is not the name of an environment variable")
-    return text
 
 
 def command_line(text: str) -> tuple[str, ...]:

@@ -21,7 +21,8 @@ from tui_popretr.config.addresses import mail_address, server_address
 from tui_popretr.config.describe import describe
 from tui_popretr.config.problems import Severity
 from tui_popretr.config.reader import load
-from tui_popretr.config.values import InvalidValueError, command_line, variable_name
+from tui_popretr.config.values import InvalidValueError, command_line
+from tui_popretr.config.variables import variable_name
 from tui_popretr.engine.service import connect_tcp
 from tui_popretr.errors import CannotCreate, ConfigurationError, ExitCode, PopretrError, UsageError
 from tui_popretr.session.setup import Connector

@@ -1,4 +1,4 @@
-"""A client in words."""
+"""The sentences with which `check` describes a client."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import pytest
 
 from tests.config.helpers import SERVER, client, only_client
 from tui_popretr.config.describe import describe
-from tui_popretr.config.units import octets, span
 
 
 def test_a_simple_client(tmp_path: Path) -> None:
@@ -41,7 +40,7 @@ def test_a_careful_client(tmp_path: Path) -> None:
     )
 
 
-def test_how_the_server_is_spoken_to(tmp_path: Path) -> None:
+def test_pipelining_and_capa(tmp_path: Path) -> None:
     words = describe(only_client(tmp_path, client('capa="never" pipelining="N"')))
     assert "without TLS, one command at a time, never asking for its capabilities, logging in" in words
 
@@ -129,7 +128,7 @@ TOO_LARGE = "Messages larger than 25M are not retrieved and stay on the server."
         ),
     ],
 )
-def test_what_is_retrieved_and_what_becomes_of_it(
+def test_what_is_retrieved_and_what_stays_on_the_server(
     tmp_path: Path, attributes: str, what: str, then: str, larger: bool
 ) -> None:
     text = describe(only_client(tmp_path, client(f'{attributes} maxsize="25M"' if larger else attributes)))
@@ -155,24 +154,6 @@ def test_mail_servers_and_commands(tmp_path: Path) -> None:
     assert "hands each message to the command lda." in text
 
 
-@pytest.mark.parametrize(
-    ("seconds", "words"),
-    [(0, "0 ms"), (0.25, "250 ms"), (1, "1 second"), (61.5, "1 minute 1 second 500 ms"), (90000, "1 day 1 hour")],
-)
-def test_spans(seconds: float, words: str) -> None:
-    assert span(seconds) == words
-
-
-def test_octets() -> None:
-    assert [octets(number) for number in (0, 1000, 1024, 25 * 1024**2, 1024**3)] == [
-        "0 octets",
-        "1000 octets",
-        "1K",
-        "25M",
-        "1G",
-    ]
-
-
 def test_modes(tmp_path: Path) -> None:
     text = describe(only_client(tmp_path, client(more='<maildir filemode="0660" foldermode="02770">/m</maildir>')))
     assert " the Maildir /m, with mode 0660 for files and 02770 for new folders. What was" in text
@@ -181,7 +162,7 @@ def test_modes(tmp_path: Path) -> None:
     assert " a file in /d, with mode 0640 for files and 0700 for new folders. What was" in text
 
 
-def test_delivered_to_lines_that_are_left_out(tmp_path: Path) -> None:
+def test_delivered_to_fields_that_are_removed(tmp_path: Path) -> None:
     more = "<smtp{}><sender>me</sender></smtp>"
     text = describe(only_client(tmp_path, client(more=more.format(' dropdelivered="Y"'))))
     assert " through localhost:25 to user1, without its Delivered-To lines. What" in text

@@ -17,7 +17,6 @@ from tui_popretr.config.model import (
     Retention,
     SmtpDestination,
 )
-from tui_popretr.config.units import duration
 from tui_popretr.secret import Secret
 
 HUSH = Secret("hush")
@@ -33,7 +32,7 @@ HUSH = Secret("hush")
         (FromCommand(("pass", "show", "hush")), "from the command pass"),
     ],
 )
-def test_of_a_password_its_source_is_shown(source: PasswordSource | None, shown: str) -> None:
+def test_the_source_of_a_password_is_shown(source: PasswordSource | None, shown: str) -> None:
     info = client_info(client_settings(server=server_settings(password=source)), 240.0)
     assert dict(info.settings)["password"] == shown
     assert "hush" not in repr(info)
@@ -123,14 +122,14 @@ def test_secrets_of_tls_are_not_shown() -> None:
     assert "hush" not in repr(settings)
 
 
-def test_of_a_pinned_certificate_only_the_pin_is_shown() -> None:
+def test_a_pin_replaces_the_other_checks() -> None:
     policy = TlsPolicy(trust_path="/ca.pem", peer_name="mail.test", fingerprints=("ab" * 32, "cd" * 32))
     settings = dict(client_info(client_settings(server=server_settings(tls=policy)), 240.0).settings)
     assert settings["fingerprint"] == f"{'ab' * 32} | {'cd' * 32}"
     assert not {"tspath", "peercert"} & settings.keys()
 
 
-def test_what_is_set_is_shown_and_what_is_not_is_left_out() -> None:
+def test_optional_settings_without_a_value_are_hidden() -> None:
     client = client_settings(frequency=90.0, runs=3, retention=Retention(True, True, 14 * 86400.0))
     settings = dict(client_info(client, 240.0).settings)
     assert settings["freq"] == "1m30s"
@@ -152,11 +151,3 @@ def test_a_disabled_client_is_only_named() -> None:
     info = disabled_info("a")
     assert (info.id, info.enabled) == ("a", False)
     assert client_info(client_settings(), 240.0).enabled
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [(0.0, "0s"), (0.0004, "0s"), (0.25, "250ms"), (59.9999, "1m"), (3661.5, "1h1m1s500ms"), (90061.0, "1d1h1m1s")],
-)
-def test_durations_are_written_as_in_the_configuration(seconds: float, text: str) -> None:
-    assert duration(seconds) == text
