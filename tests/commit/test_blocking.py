@@ -1,4 +1,4 @@
-"""A destination that hangs costs nobody but those who need it (SPEC 3: every wait is under the timeout)."""
+"""A destination that hangs delays only its own clients: every wait has a timeout."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def release() -> Iterator[threading.Event]:
 
 
 @trio_test
-async def test_it_returns_what_the_call_returns_and_raises_what_it_raises() -> None:
+async def test_results_and_errors_of_the_call_are_passed_on() -> None:
     disk = BlockingWorker("folder:/mail", 2, 60.0)
     assert await disk.run(divmod, 7, 2) == (3, 1)
     with pytest.raises(ZeroDivisionError):
@@ -82,7 +82,7 @@ async def test_each_destination_has_a_thread_of_its_own(release: threading.Event
 
 
 @trio_test
-async def test_what_is_to_be_done_after_a_call_that_was_given_up_is_done_when_it_ends(release: threading.Event) -> None:
+async def test_cleanup_runs_when_a_timed_out_call_ends(release: threading.Event) -> None:
     disk = BlockingWorker("folder:/mail", 1, SOON)
     done: list[str] = []
 

@@ -1,4 +1,4 @@
-"""The one order that loses nothing, whatever fails in it (SPEC 3, 5)."""
+"""The committer: the order of its steps, and an error at each of them (docs/durability.md)."""
 
 from __future__ import annotations
 
@@ -363,7 +363,7 @@ async def test_a_message_that_cannot_be_written_costs_only_itself(
 
 
 @trio_test
-async def test_a_folder_that_cannot_be_made_durable_costs_what_is_in_it(
+async def test_a_failed_fsync_of_a_folder_fails_its_messages_only(
     new_site: Callable[..., Any], autojump_clock: MockClock
 ) -> None:
     async with new_site(running=False) as site:
@@ -416,7 +416,7 @@ async def test_a_defect_in_publishing_leaves_the_judgement_to_recovery(
 
 
 @trio_test
-async def test_after_publication_a_failed_fsync_leaves_the_record_to_recovery(
+async def test_a_failed_fsync_after_publish_leaves_it_to_recovery(
     new_site: Callable[..., Any], autojump_clock: MockClock
 ) -> None:
     async with new_site(running=False) as site:
@@ -447,7 +447,7 @@ async def test_without_its_audit_line_nothing_is_delivered(
 
 
 @trio_test
-async def test_when_delivering_cannot_be_committed_nothing_is_published_and_nothing_removed(
+async def test_after_a_failed_commit_nothing_is_published_or_removed(
     new_site: Callable[..., Any], autojump_clock: MockClock
 ) -> None:
     async with new_site() as site:
@@ -472,7 +472,7 @@ async def test_when_delivered_cannot_be_committed_nobody_is_told_so(
 
 
 @trio_test
-async def test_a_transaction_that_fails_costs_both_its_groups_and_no_other(
+async def test_a_failed_transaction_fails_both_of_its_groups(
     new_site: Callable[..., Any], autojump_clock: MockClock
 ) -> None:
     async with new_site(running=False) as site:
@@ -600,12 +600,15 @@ async def test_closing_a_committer_without_work_ends_it(
     async with new_site(running=False) as site, trio.open_nursery() as nursery:
         nursery.start_soon(site.committer.run)
         await wait_all_tasks_blocked()
+        assert len(nursery.child_tasks) == 1
         site.committer.close()
+        await wait_all_tasks_blocked()
+        assert not nursery.child_tasks
 
 
 @pytest.mark.parametrize("step", ["write", "publish", "audit"])
 @trio_test
-async def test_cancelled_at_any_step_it_tells_nobody_that_anything_was_delivered(
+async def test_after_a_cancellation_nothing_is_reported_as_delivered(
     step: str, new_site: Callable[..., Any], autojump_clock: MockClock
 ) -> None:
     async with new_site(running=False) as site:
@@ -722,7 +725,7 @@ def failing_commit(monkeypatch: pytest.MonkeyPatch, *, committed: bool) -> None:
 
 @pytest.mark.parametrize(("committed", "files"), [(False, (0, 0)), (True, (0, 1))])
 @trio_test
-async def test_what_the_journal_failed_over_is_removed_when_recovery_has_decided(
+async def test_undecided_drafts_are_aborted_after_recovery(
     committed: bool, files: tuple[int, int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, autojump_clock: MockClock
 ) -> None:
     store = Store(tmp_path)
@@ -830,7 +833,7 @@ async def test_a_process_that_may_open_few_files_has_small_groups(
 async def test_a_remote_destination_has_one_message_between_two_commits(
     new_site: Callable[..., Any], autojump_clock: MockClock
 ) -> None:
-    """At most the message in flight is sent twice: the next is sent when the journal has the one before (SPEC 5)."""
+    """At most the message in flight is sent twice: the next is sent when the journal has the one before."""
     async with new_site(running=False) as site:
         site.lane = site.committer.lane(FakeSink("smtp:localhost", remote=True))
         for number in (1, 2, 3):
@@ -841,9 +844,7 @@ async def test_a_remote_destination_has_one_message_between_two_commits(
 
 
 @trio_test
-async def test_a_remote_destination_is_offered_before_it_is_published_and_a_file_is_not(
-    new_site: Callable[..., Any], autojump_clock: MockClock
-) -> None:
+async def test_only_remote_drafts_are_offered(new_site: Callable[..., Any], autojump_clock: MockClock) -> None:
     async with new_site() as site:
         await site.deliver(1)
         assert "offer" not in site.steps_of(1)
@@ -885,7 +886,7 @@ async def test_what_was_handed_over_leaves_room_for_the_next(
 
 
 @trio_test
-async def test_a_message_that_is_being_handed_over_is_between_its_commits(
+async def test_a_message_being_sent_counts_as_publishing(
     new_site: Callable[..., Any], autojump_clock: MockClock
 ) -> None:
     """A journal that broke is not recovered meanwhile: it would be sent again."""
@@ -916,7 +917,7 @@ async def test_what_the_receiver_said_stands_in_the_audit_line(
 
 
 @trio_test
-async def test_who_has_accepted_a_message_that_others_refused_is_remembered(
+async def test_recipients_that_have_accepted_are_recorded(
     new_site: Callable[..., Any], autojump_clock: MockClock
 ) -> None:
     async with new_site() as site:
@@ -942,7 +943,7 @@ async def test_a_lane_ends_when_it_has_nothing_to_do_and_begins_again(
 
 
 @trio_test
-async def test_a_broken_journal_is_recovered_when_no_lane_is_between_its_commits(
+async def test_recovery_waits_until_no_lane_is_publishing(
     new_site: Callable[..., Any], autojump_clock: MockClock
 ) -> None:
     """Recovery would take a message that is being sent for one that a crash interrupted, and send it again."""

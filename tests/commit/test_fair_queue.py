@@ -1,4 +1,4 @@
-"""Who has much waiting does not come before the others (turns.py)."""
+"""A maildrop with many messages does not delay the others (fair_queue.py)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One thread at a time for the journal, and a fresh look at it after it broke (SPEC 5)."""
+"""The journal's keeper: one thread at a time, and recovery after a failed write."""
 
 from __future__ import annotations
 
@@ -190,7 +190,7 @@ async def test_a_broken_journal_is_reopened_and_recovered(tmp_path: Path) -> Non
 
 
 @trio_test
-async def test_sessions_that_need_a_broken_journal_together_reopen_it_once(tmp_path: Path) -> None:
+async def test_two_sessions_reopen_a_broken_journal_once(tmp_path: Path) -> None:
     async with kept(tmp_path) as things:
         await things.keeper.run(lambda journal: things.interrupted(journal, published=True))
         await break_it(things.keeper)
@@ -250,7 +250,7 @@ async def test_closing_is_done_even_when_cancelled_and_may_be_repeated(tmp_path:
 
 
 @trio_test
-async def test_who_loses_patience_while_it_is_opened_leaves_it_to_the_thread(tmp_path: Path) -> None:
+async def test_a_cancelled_opening_is_closed_by_its_thread(tmp_path: Path) -> None:
     """Closing it under a thread that uses it would be the end of the process."""
     things = Kept(tmp_path)
     inside, go_on = threading.Event(), threading.Event()
@@ -390,7 +390,7 @@ async def test_the_result_is_there_after_the_end_of_the_transaction(
 
 @pytest.mark.parametrize("who", ["threads", "trio"])
 @trio_test
-async def test_what_threads_ask_for_meanwhile_shares_the_next_transaction(
+async def test_submitted_jobs_share_the_next_transaction(
     who: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     inside, go_on = threading.Event(), threading.Event()
@@ -417,7 +417,7 @@ async def test_what_threads_ask_for_meanwhile_shares_the_next_transaction(
 
 
 @trio_test
-async def test_trio_and_threads_never_use_it_together(tmp_path: Path) -> None:
+async def test_tasks_and_threads_never_use_it_at_the_same_time(tmp_path: Path) -> None:
     inside = 0
 
     def use(journal: Journal) -> None:

@@ -37,7 +37,7 @@ def test_its_end_is_told_once() -> None:
     assert owner.callback == [None]
 
 
-def test_what_is_finished_does_not_wait_for_the_garbage_collection() -> None:
+def test_a_finished_delivery_is_freed_at_once() -> None:
     gc.disable()
     try:
         owner = Owner()

@@ -213,7 +213,7 @@ def test_an_old_message_still_in_tmp_is_published(journal: Journal, place: Place
     assert list(place.finished().values()) == [MESSAGE]
 
 
-def test_anothers_file_under_our_name_is_neither_taken_for_ours_nor_replaced(journal: Journal, tmp_path: Path) -> None:
+def test_a_foreign_file_with_our_final_name_is_not_replaced(journal: Journal, tmp_path: Path) -> None:
     place = Place("folder", tmp_path / "mail")
     draft = interrupted(journal, place)
     assert draft.final is not None
@@ -224,7 +224,7 @@ def test_anothers_file_under_our_name_is_neither_taken_for_ours_nor_replaced(jou
 
 
 @pytest.mark.parametrize("links", [True, False])
-def test_an_empty_file_beside_the_unfinished_one_is_a_placeholder(
+def test_an_empty_final_file_is_a_placeholder(
     journal: Journal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, links: bool
 ) -> None:
     if not links:

@@ -151,7 +151,7 @@ def fail_with(problem: Exception) -> Callable[[], object]:
 
 
 @trio_test
-async def test_each_goes_the_whole_way_in_one_thread_before_the_next_begins(tmp_path: Path) -> None:
+async def test_messages_are_sent_one_after_the_other_in_one_thread(tmp_path: Path) -> None:
     async with office(tmp_path) as here:
         assert await here.run() is None
         assert here.steps == [f"{step} {number}" for number in (1, 2, 3) for step in ("offer", "publish", "audit")]
@@ -162,9 +162,7 @@ async def test_each_goes_the_whole_way_in_one_thread_before_the_next_begins(tmp_
 
 
 @trio_test
-async def test_it_is_offered_while_the_journal_writes_and_published_when_that_is_durable(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_offer_during_the_commit_and_publish_after_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     real = Journal.commit
     offered = threading.Event()
     in_between: list[list[str]] = []
@@ -187,9 +185,7 @@ async def test_it_is_offered_while_the_journal_writes_and_published_when_that_is
 
 
 @trio_test
-async def test_where_the_record_cannot_be_written_the_offer_is_taken_back(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_an_offer_is_aborted_when_the_commit_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Who waits for the message before is told at once, however long the offer takes."""
     problem = JournalError("the disk is full")
     async with office(tmp_path) as here:
@@ -215,9 +211,7 @@ async def test_where_the_record_cannot_be_written_the_offer_is_taken_back(
 
 @pytest.mark.parametrize("problem", [SmtpTemporaryFailure("not now"), ValueError("a defect")])
 @trio_test
-async def test_what_was_not_taken_is_not_in_the_audit_log_and_the_next_one_is_delivered(
-    problem: Exception, tmp_path: Path
-) -> None:
+async def test_a_refused_message_is_not_audited_and_the_next_is_sent(problem: Exception, tmp_path: Path) -> None:
     async with office(tmp_path) as here:
         here.drafts[1].on["publish"] = fail_with(problem)
         failure = await here.run()
@@ -231,7 +225,7 @@ async def test_what_was_not_taken_is_not_in_the_audit_log_and_the_next_one_is_de
 
 
 @trio_test
-async def test_what_is_not_in_the_audit_log_is_not_recorded_as_delivered(tmp_path: Path) -> None:
+async def test_without_an_audit_line_nothing_is_recorded_as_delivered(tmp_path: Path) -> None:
     async with office(tmp_path) as here:
         here.audit_problem = SmtpTemporaryFailure("even if it looks like a refusal")
         failure = await here.run()

@@ -1,4 +1,4 @@
-"""Who waits for the journal shares its next transaction (SPEC 5)."""
+"""Jobs that wait for the journal share its next transaction."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class Site:
 
 
 @trio_test
-async def test_what_comes_during_a_transaction_goes_into_the_next_one_together(
+async def test_jobs_during_a_transaction_share_the_next_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, autojump_clock: MockClock
 ) -> None:
     site = Site(tmp_path, monkeypatch)
@@ -87,7 +87,7 @@ async def test_what_comes_during_a_transaction_goes_into_the_next_one_together(
 
 @pytest.mark.parametrize("breaking", [True, False])
 @trio_test
-async def test_a_use_that_fails_costs_the_others_nothing_unless_the_journal_broke(
+async def test_a_failed_job_fails_others_only_if_the_journal_broke(
     breaking: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, autojump_clock: MockClock
 ) -> None:
     site = Site(tmp_path, monkeypatch)

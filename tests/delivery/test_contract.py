@@ -297,7 +297,7 @@ def test_every_folder_made_is_durable_before_the_record(place: Place) -> None:
     assert later.folders_before() == (tmp,), "known to be durable by now"
 
 
-def test_the_first_message_of_a_process_syncs_what_a_killed_one_may_have_made(place: Place) -> None:
+def test_the_first_message_syncs_folders_of_a_killed_process(place: Place) -> None:
     place.sink().make_ready(0)
     draft = place.sink().open(7, WHEN)
     prepare(draft)

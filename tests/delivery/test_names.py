@@ -28,7 +28,7 @@ def test_a_maildir_name_has_the_usual_three_parts() -> None:
     assert re.fullmatch(rf"{int(WHEN.timestamp())}\.J{JOURNAL}P[0-9a-f]{{8}}Q17\.[A-Za-z0-9._-]+", name)
 
 
-def test_maildir_names_differ_when_clock_and_numbers_are_put_back() -> None:
+def test_maildir_names_differ_after_a_reset_of_the_clock() -> None:
     """A restored journal begins again at an old id, and the clock stands where it stood."""
     other = subprocess.run([sys.executable, "-c", PRINT_NAME], capture_output=True, text=True, timeout=30, check=True)
     again = subprocess.run([sys.executable, "-c", PRINT_NAME], capture_output=True, text=True, timeout=30, check=True)

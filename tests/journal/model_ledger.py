@@ -1,4 +1,4 @@
-"""What was promised: each delivery and deletion is judged by what SPEC 5 says, not by what the journal has."""
+"""The promises of docs/durability.md: each delivery and deletion is checked against them, not against the journal."""
 
 from __future__ import annotations
 

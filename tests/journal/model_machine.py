@@ -1,8 +1,8 @@
 """All that may happen to journal, recovery, plan and destinations, and what must be so whatever happens.
 
 The program's side is the real code, called in the order in which session and committer call it. The server is a model,
-and so is what the disk remembers, and what users and mail readers do meanwhile. What SPEC 5 promises is judged by a
-ledger of our own.
+and so is what the disk remembers, and what users and mail readers do meanwhile. What docs/durability.md promises is
+judged by a ledger of our own.
 """
 
 from __future__ import annotations

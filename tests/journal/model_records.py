@@ -1,4 +1,4 @@
-"""What may stand in the journal, and how that may change: states, troubles, history (SPEC 5)."""
+"""What may stand in the journal, and how that may change: states, failures, history."""
 
 from __future__ import annotations
 

@@ -68,9 +68,7 @@ ROOTED = "smtp:mail.example.test.:25/me"
     ("host", "destination"),
     [("pop.example.test.", SMTP), ("pop.example.test.", ROOTED), ("pop.example.test", ROOTED)],
 )
-def test_what_was_kept_under_a_host_with_its_dot_is_found_without_it(
-    journal: Journal, host: str, destination: str
-) -> None:
+def test_a_maildrop_key_with_a_trailing_dot_is_found(journal: Journal, host: str, destination: str) -> None:
     before = journal.maildrop(Maildrop(host, 110, "me", destination))
     deliver(journal, before, "u1")
     key = Maildrop.of("POP.example.test.", 995, "me", SMTP)
@@ -134,7 +132,7 @@ def test_a_delivery_replaces_what_was_known_under_its_uid_there(journal: Journal
     assert uids(journal, work) == ["u1"]
 
 
-def test_an_unfinished_record_survives_a_later_delivery_of_its_uid(journal: Journal) -> None:
+def test_an_unfinished_record_survives_a_later_delivery(journal: Journal) -> None:
     maildrop = journal.maildrop(HOME)
     unfinished = new_record(journal, maildrop, "u1")
     journal.commit([unfinished], [])
@@ -258,7 +256,7 @@ def test_without_uids_only_what_is_owed_or_just_deleted_stays(journal: Journal) 
     assert [r.id for r in journal.records(maildrop)] == [delete_pending]
 
 
-def test_trouble_is_counted_until_the_message_is_delivered_or_gone(journal: Journal) -> None:
+def test_failures_count_until_the_message_is_delivered_or_gone(journal: Journal) -> None:
     maildrop = journal.maildrop(HOME)
     journal.count_failures(maildrop, [(uid_key("u1"), 10, "cut", False)], NOW)
     assert journal.failures(maildrop)["uid:u1"] == MessageFailure("uid:u1", 10, 1, 0, NOW, "cut")

@@ -139,7 +139,7 @@ def test_a_lock_file_that_is_no_regular_file_is_refused(
 
 
 @pytest.mark.parametrize("version", versions.TABLES)
-def test_of_a_message_retrieved_while_the_clock_was_not_set_no_age_is_believed(path: str, version: int) -> None:
+def test_an_upgrade_gives_no_age_if_the_clock_was_not_set(path: str, version: int) -> None:
     versions.make(path, version)
     with closing(sqlite3.connect(path)) as connection, connection:
         connection.execute("UPDATE message SET time = 3600")
@@ -215,7 +215,7 @@ def test_an_upgrade_that_is_interrupted_changes_nothing(path: str, monkeypatch: 
         assert len(journal.records(1)) == 5
 
 
-def test_of_an_earlier_version_no_table_may_be_missing_that_it_had(path: str) -> None:
+def test_a_missing_table_of_an_earlier_version_is_damage(path: str) -> None:
     versions.make(path, 2)
     with closing(sqlite3.connect(path)) as connection:
         connection.executescript("DROP TABLE accepted")
@@ -286,7 +286,7 @@ def test_a_place_that_cannot_be_is_told_in_words(tmp_path: Path) -> None:
         Journal.open(str(tmp_path / "file" / "popretr.sqlite"))
 
 
-def test_a_journal_moved_away_with_its_log_gives_way_to_a_new_one(closed: str) -> None:
+def test_a_new_journal_is_made_after_the_old_was_moved_away(closed: str) -> None:
     Path(closed + "-wal").write_bytes(b"log")
     for suffix in ("", "-wal"):
         Path(closed + suffix).rename(closed + suffix + ".old")

@@ -40,7 +40,7 @@ def test_a_file_is_read(tmp_path: Path, name: str) -> None:
     assert memory.skipped == 0
 
 
-def test_an_editors_mark_at_the_beginning_is_no_part_of_the_first_line(tmp_path: Path, name: str) -> None:
+def test_a_byte_order_mark_is_not_part_of_the_first_line(tmp_path: Path, name: str) -> None:
     path = Path(sample(tmp_path, name))
     path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
     memory = TOOLS[name].read(str(path))

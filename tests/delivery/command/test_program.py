@@ -119,7 +119,7 @@ def test_a_command_that_ends_in_time_has_delivered(stage: Stage) -> None:
     assert (done.code, len(stage.saved())) == (0, 3)
 
 
-def test_where_a_command_fails_the_exit_code_and_the_words_say_so(stage: Stage) -> None:
+def test_a_failed_command_gives_exit_code_and_error_text(stage: Stage) -> None:
     (stage.folder / "save").write_text("#!/bin/sh\necho no room >&2; exit 75\n")
     done = run_program(stage.configuration, "--headless", "--once")
     assert done.code == 75

@@ -242,26 +242,26 @@ def test_one_that_takes_too_long_is_ended_with_its_children(script: str, code: i
         assert_reaped(int(end.output))
 
 
-def test_a_child_that_does_not_heed_sigterm_is_killed_also_where_the_command_has_ended(lifeline: Lifeline) -> None:
+def test_a_child_that_ignores_sigterm_is_killed(lifeline: Lifeline) -> None:
     end = end_of(f"(trap '' TERM; {lifeline.grip}; sleep 1000) & wait", timeout=0.3)
     assert (end.code, end.stopped) == (-signal.SIGTERM, True)
     wait_for(lambda: not lifeline.alive, "the child's end")
 
 
-def test_it_can_put_things_in_order_before(tmp_path: Path) -> None:
+def test_a_command_can_clean_up_after_sigterm(tmp_path: Path) -> None:
     lock = tmp_path / "lock"
     end = end_of('touch "$1"; trap \'rm "$1"; echo put in order; exit 75\' TERM; sleep 1000 & wait', lock, timeout=0.3)
     assert end == CommandEnd(75, b"put in order\n", stopped=True)
     assert not lock.exists()
 
 
-def test_it_is_ended_when_it_is_to_be(lifeline: Lifeline) -> None:
+def test_a_command_is_stopped_on_request(lifeline: Lifeline) -> None:
     end = end_of(f"{lifeline.grip}; sleep 1000", stopped=lambda: lifeline.begun)
     assert (end.code, end.stopped) == (-signal.SIGTERM, True)
     wait_for(lambda: not lifeline.alive, "its end")
 
 
-def test_one_that_cannot_be_killed_keeps_nobody_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_command_that_cannot_be_killed_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     """As one is that is set-user-id, or hangs in a dead disk."""
     monkeypatch.setattr(children, "signal_group", lambda group, number: None)
     for name in ("GRACE", "_KILL_TIMEOUT"):
@@ -277,7 +277,7 @@ def test_one_that_cannot_be_killed_keeps_nobody_waiting(monkeypatch: pytest.Monk
     assert_reaped(process)
 
 
-def test_who_may_not_be_signalled_is_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_process_that_may_not_be_signalled_is_skipped(monkeypatch: pytest.MonkeyPatch) -> None:
     def killpg(group: int, number: int) -> None:
         raise PermissionError
 
@@ -305,7 +305,7 @@ def test_one_that_is_started_then_is_killed_too() -> None:
     assert end_of("trap '' TERM; sleep 1000", commands=commands) == CommandEnd(-signal.SIGKILL, b"")
 
 
-def test_one_that_is_being_started_is_waited_for(monkeypatch: pytest.MonkeyPatch, lifeline: Lifeline) -> None:
+def test_killing_waits_for_a_command_that_is_being_started(monkeypatch: pytest.MonkeyPatch, lifeline: Lifeline) -> None:
     """Else the process would be gone when it can be killed."""
     commands, begun, killing = ChildProcesses(), threading.Event(), threading.Event()
     register = commands.register

@@ -106,9 +106,7 @@ def unusable(program: str, folder: Path) -> str:
     return str(caught.value)
 
 
-def test_a_program_that_is_not_there_is_told_before_anything_is_asked_for(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_missing_program_is_reported_by_make_ready(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").touch(0o600)
     assert unusable(f"{tmp_path}/none", tmp_path) == (
         f"cannot run {tmp_path}/none: it is not there, or the interpreter that its first line names is not"

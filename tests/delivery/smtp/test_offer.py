@@ -199,7 +199,7 @@ def test_a_server_that_answers_between_offer_and_end(answer: bytes, kind: type[D
         assert sender.send().receipt() == "; Reply=250 ok"
 
 
-def test_an_idle_connection_that_was_closed_is_made_anew_for_an_offer() -> None:
+def test_an_offer_reopens_an_idle_connection_that_was_closed() -> None:
     with receiving() as receiver, sending(receiver.destination(A)) as sender:
         sender.send()
         receiver.on("MAIL", Drop())
@@ -226,7 +226,7 @@ def test_an_offer_that_hangs_can_be_ended(step: str, end: str) -> None:
     assert receiver.mails == []
 
 
-def test_an_offer_that_comes_through_after_the_end_leaves_no_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_offer_after_close_leaves_no_connection(monkeypatch: pytest.MonkeyPatch) -> None:
     with receiving() as receiver, sending(receiver.destination(A)) as sender:
 
         def close(step: Step) -> None:
@@ -318,7 +318,7 @@ async def test_the_end_is_sent_when_the_record_is_durable(tmp_path: Path, monkey
 
 @pytest.mark.parametrize("size", ["small", "large"])
 @trio_test
-async def test_where_the_commit_fails_the_connection_is_closed_without_the_end(
+async def test_a_failed_commit_closes_the_connection_before_the_end(
     size: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     heard: list[bytes] = []

@@ -188,7 +188,7 @@ def test_an_idle_connection_that_is_closed_is_made_anew() -> None:
     assert heard.count(MAIL) == 2
 
 
-def test_a_server_that_is_leaving_is_not_asked_for_the_other_answers() -> None:
+def test_after_a_421_no_further_answers_are_read() -> None:
     with (
         talking([*GREETING, b"421 no\r\n", b"", until_closed]) as port,
         sending(destination(port)) as sender,
@@ -244,7 +244,7 @@ def test_as_much_is_sent_ahead_as_fits_into_a_window() -> None:
     assert min(map(len, packets[:-1])) > WINDOW - 100
 
 
-def test_where_nobody_is_willing_what_is_not_sent_yet_is_not_sent() -> None:
+def test_without_an_accepted_recipient_nothing_more_is_sent() -> None:
     recipients = [f"{'r' * 200}{number}@receiver.test" for number in range(40)]
     heard: list[bytes] = []
     with (

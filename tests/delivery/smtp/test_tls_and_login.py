@@ -221,7 +221,7 @@ def test_bytes_in_clear_behind_starttls() -> None:
     said = [b"220 hi\r\n", b"250-hi\r\n250 STARTTLS\r\n", b"220 go\r\n250 injected\r\n"]
     with talking(said) as port:
         destination = SmtpDestination(SENDER, (A,), host="127.0.0.1", port=port, starttls=True)
-        failure(SmtpServerNotTrusted, "bytes in clear", destination, None)
+        failure(SmtpServerNotTrusted, "octets in clear", destination, None)
 
 
 def test_a_handshake_that_is_cut() -> None:
@@ -322,7 +322,7 @@ def test_the_mechanism_that_suits(mechanism: str) -> None:
 
 
 @pytest.mark.usefixtures("elsewhere")
-def test_without_tls_the_password_stays_off_the_wire_where_that_can_be() -> None:
+def test_without_tls_a_challenge_is_preferred() -> None:
     heard: list[bytes] = []
     answers = [b"250-hi\r\n250 AUTH PLAIN LOGIN CRAM-MD5\r\n", b"334 PDFAeD4=\r\n", b"235 in\r\n", b"221 bye\r\n"]
     with talking([b"220 hi\r\n", *answers], heard=heard) as port:

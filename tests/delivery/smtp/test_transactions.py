@@ -93,7 +93,7 @@ def test_a_message_that_is_deferred_is_sent_once() -> None:
 
 @pytest.mark.parametrize("step", ["MAIL", "DATA", "DOT"])
 @pytest.mark.parametrize("words", ["451 4.3.0 later", "554 5.7.1 no", "530 5.7.0 Authentication required"])
-def test_those_who_have_accepted_are_known_when_a_later_transaction_fails(step: str, words: str) -> None:
+def test_a_failed_later_transaction_keeps_the_acceptances(step: str, words: str) -> None:
     with receiving(pipelining=False) as receiver, sending(receiver.destination(A, B, C)) as sender:
         receiver.limits = Limits(recipients=1)
         draft = sender.draft()
