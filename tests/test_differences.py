@@ -50,21 +50,19 @@ SHOWN_BY = {
         "config/test_samples.py::test_a_mailismus_installation_is_used_as_it_is",
     ],
     # Sessions
-    '`freq="0"` with `runs="0"`': [
-        "engine/test_client.py::test_without_freq_and_without_an_end_there_is_a_breath_between_sessions"
-    ],
+    '`freq="0"` with `runs="0"`': ["engine/test_client.py::test_without_freq_sessions_keep_the_minimum_interval"],
     "a client that has done its runs": [
         "engine/test_client.py::test_who_is_done_stays_and_does_not_disturb_the_others",
         "session/test_stop.py::test_a_client_that_ends_disturbs_no_other",
     ],
     "a refused CAPA": ["session/test_dialogue.py::test_a_refused_capa_is_harmless"],
     "-ERR for one message": [
-        "session/test_trouble.py::test_a_refused_message_leaves_the_others_delivered_and_deleted",
+        "session/test_trouble.py::test_a_refused_message_does_not_affect_the_others",
         "dovecot/test_signals.py::test_one_message_that_the_server_cannot_read",
     ],
     "a message that breaks the connection": [
         "session/test_trouble.py::test_a_message_that_breaks_the_connection",
-        "session/test_trouble.py::test_after_three_failures_a_message_is_tried_last_and_once_a_day",
+        "session/test_trouble.py::test_after_three_failures_a_message_backs_off",
     ],
     "trouble after messages were delivered": [
         "session/test_twice.py::test_deletions_that_quit_did_not_do_are_made_up_for",
@@ -85,7 +83,7 @@ SHOWN_BY = {
     "addresses in stored messages": ["test_differences.py::test_a_message_arrives_as_it_was_sent"],
     "when a message is deleted": ["session/test_dialogue.py::test_a_dele_comes_behind_file_audit_line_and_journal"],
     "passwords in the transcript": [
-        "session/test_connection.py::test_secrets_never_appear_in_it_even_when_the_server_echoes_them",
+        "session/test_connection.py::test_echoed_secrets_never_appear_in_the_transcript",
         "dovecot/test_login.py::test_the_transcript_shows_each_step_and_no_secret",
     ],
     "a log that goes quiet": ["engine/test_logfiles.py::test_a_quiet_log_reaches_the_disk_within_its_flush"],

@@ -1,4 +1,4 @@
-"""A client's life between its sessions (SPEC 2)."""
+"""A client between its sessions."""
 
 from __future__ import annotations
 
@@ -86,9 +86,7 @@ async def test_a_failed_session_counts_as_a_run(fleet: Fleet, autojump_clock: Mo
 
 
 @trio_test
-async def test_without_freq_and_without_an_end_there_is_a_breath_between_sessions(
-    fleet: Fleet, autojump_clock: MockClock
-) -> None:
+async def test_without_freq_sessions_keep_the_minimum_interval(fleet: Fleet, autojump_clock: MockClock) -> None:
     async with fleet.running(fleet.client(frequency=0.0, runs=0)):
         await trio.sleep(10.5)
     assert 9 <= len(fleet.starts()) <= 11
@@ -131,9 +129,7 @@ async def test_back_off_ends_with_a_login(fleet: Fleet, autojump_clock: MockCloc
 
 
 @trio_test
-async def test_trouble_that_is_no_rejection_neither_begins_nor_ends_a_back_off(
-    fleet: Fleet, autojump_clock: MockClock
-) -> None:
+async def test_other_errors_neither_start_nor_end_a_backoff(fleet: Fleet, autojump_clock: MockClock) -> None:
     client = fleet.client(frequency=300.0, password="another")
     async with fleet.running(client):
         await trio.sleep(100.0)
@@ -147,9 +143,7 @@ async def test_trouble_that_is_no_rejection_neither_begins_nor_ends_a_back_off(
 
 
 @trio_test
-async def test_refusals_that_are_temporary_by_their_words_alone_back_off_from_the_third_on(
-    fleet: Fleet, autojump_clock: MockClock
-) -> None:
+async def test_refusals_temporary_by_text_back_off_from_the_third(fleet: Fleet, autojump_clock: MockClock) -> None:
     async with fleet.running(fleet.client(frequency=300.0)):
         fleet.faults().answers["PASS"] = b"-ERR Your mailbox is already locked\r\n"
         await trio.sleep(2300.0)
@@ -168,9 +162,7 @@ async def test_a_response_code_is_believed_for_ever(fleet: Fleet, autojump_clock
 
 
 @trio_test
-async def test_the_servers_login_delay_is_kept_also_when_it_could_not_be_asked(
-    fleet: Fleet, autojump_clock: MockClock
-) -> None:
+async def test_login_delay_is_kept_when_the_server_is_unreachable(fleet: Fleet, autojump_clock: MockClock) -> None:
     client = fleet.client(frequency=300.0)
     fleet.become(login_delay=900.0)
     async with fleet.running(client):
@@ -264,9 +256,7 @@ async def test_pausing_lets_a_running_session_finish(fleet: Fleet, autojump_cloc
 
 
 @trio_test
-async def test_stopping_ends_the_running_session_and_the_schedule_goes_on(
-    fleet: Fleet, autojump_clock: MockClock
-) -> None:
+async def test_stop_session_keeps_the_schedule(fleet: Fleet, autojump_clock: MockClock) -> None:
     client = fleet.client(frequency=300.0)
     fleet.faults().stall.add("STAT")
     async with fleet.running(client, timeout=60.0, delay_start=5.0):
@@ -393,9 +383,7 @@ async def test_a_defect_inside_a_session_is_its_result(
 
 
 @trio_test
-async def test_after_a_suspend_overdue_clients_run_once_and_open_sessions_are_closed(
-    fleet: Fleet, autojump_clock: MockClock
-) -> None:
+async def test_after_a_suspend_overdue_clients_run_once(fleet: Fleet, autojump_clock: MockClock) -> None:
     idle, open_one = fleet.client("a", frequency=600.0), fleet.client("b", frequency=600.0, mails=1)
     later = fleet.client("c", frequency=36_000.0)
     fleet.faults("b").stall.add("RETR")

@@ -1,4 +1,4 @@
-"""Certificates that end soon are warned of, once (SPEC 8)."""
+"""A certificate that expires soon is reported once."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ SOON = "the certificate of pop.test expires in 9 days, on 2026-12-02; tell the s
 
 
 @pytest.mark.parametrize("latent", [False, True])
-def test_it_is_told_once(latent: bool) -> None:
+def test_each_certificate_is_reported_once(latent: bool) -> None:
     watched = Watched()
     assert watched.connect(TLS, latent=latent) == [SOON]
     assert watched.connect(TLS, latent=latent) == []
@@ -56,13 +56,13 @@ def test_it_is_told_once(latent: bool) -> None:
     assert watched.connect(TLS, latent=latent) == []
 
 
-def test_it_is_told_once_for_all_clients_of_a_server() -> None:
+def test_all_clients_of_a_server_share_one_warning() -> None:
     watched = Watched()
     assert watched.connect(TLS, "a") == [SOON]
     assert watched.connect(TLS, "b") == []
 
 
-def test_it_is_told_again_of_another_certificate() -> None:
+def test_another_certificate_is_reported_again() -> None:
     watched = Watched()
     assert watched.connect(TLS) == [SOON]
     assert watched.connect(replace(TLS, expires=NOW + timedelta(days=90), fingerprint="cd" * 32)) == []

@@ -1,4 +1,4 @@
-"""The logs of a process follow its settings and its facts (SPEC 6)."""
+"""The logs of a process follow its settings and facts."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def test_the_trace_has_a_fallback_that_its_own_setting_replaces(tmp_path: Path) 
     assert logs.lines("trace") == ["noted y"]
 
 
-def test_errors_go_to_the_fallback_also_where_the_trace_has_a_place(tmp_path: Path) -> None:
+def test_errors_also_go_to_the_fallback_log(tmp_path: Path) -> None:
     logs = Logs(tmp_path, LogSettings(str(tmp_path / "fallback"), flush=0.0))
     logs.book.apply(logs.everything())
     logs.bus.publish(Noted(logs.clock.now(), Level.ERROR, None, "great trouble"))
@@ -166,9 +166,7 @@ async def test_a_quiet_log_reaches_the_disk_within_its_flush(tmp_path: Path, aut
 
 
 @trio_test
-async def test_a_log_that_cannot_be_written_is_reported_and_tried_again(
-    tmp_path: Path, autojump_clock: MockClock
-) -> None:
+async def test_an_unwritable_log_is_reported_and_retried(tmp_path: Path, autojump_clock: MockClock) -> None:
     logs = Logs(tmp_path)
     logs.book = LogFiles(logs.bus, RunClock(), logs.reports.append, None)
     in_the_way = tmp_path / "sub"

@@ -239,7 +239,7 @@ async def test_a_survey_of_a_server_that_tells_nothing(autojump_clock: MockClock
 
 @pytest.mark.parametrize("how", [probe, survey])
 @trio_test
-async def test_whoever_hangs_up_instead_of_answering_quit_has_told_all(autojump_clock: MockClock, how: How) -> None:
+async def test_a_connection_closed_at_quit_loses_no_findings(autojump_clock: MockClock, how: How) -> None:
     look = Look()
     look.server.faults.quit = QuitFault.CUT_BEFORE_UPDATE
     assert (await look(how=how)).problem is None

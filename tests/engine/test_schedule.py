@@ -1,4 +1,4 @@
-"""When clients run (SPEC 2)."""
+"""When clients run."""
 
 from __future__ import annotations
 
@@ -54,9 +54,7 @@ def test_the_spread_is_at_most_freq(frequency: float, span: float) -> None:
 @pytest.mark.parametrize(
     ("frequency", "runs", "expected"), [(300.0, 0, 300.0), (0.25, 0, 0.25), (0.0, 3, 0.0), (0.0, 0, MIN_INTERVAL)]
 )
-def test_the_interval_is_freq_and_at_least_a_breath_where_runs_have_no_end(
-    frequency: float, runs: int, expected: float
-) -> None:
+def test_the_interval_is_freq_or_the_minimum(frequency: float, runs: int, expected: float) -> None:
     assert interval(client_settings(frequency=frequency, runs=runs), OK, 0) == expected
 
 
@@ -165,7 +163,7 @@ async def test_after_a_suspend_who_is_overdue_wakes_at_the_next_tick(autojump_cl
 
 
 @trio_test
-async def test_who_was_open_hears_of_the_suspend_before_who_is_overdue_begins(autojump_clock: MockClock) -> None:
+async def test_on_resume_is_called_before_overdue_waiters_wake(autojump_clock: MockClock) -> None:
     clock = MachineClock()
     order: list[str] = []
     timer = BoottimeTimer(clock, lambda: order.append("resumed"))

@@ -1,4 +1,4 @@
-"""The engine as a whole: reload, exit codes, and an end in good order (SPEC 2, 3)."""
+"""The engine as a whole: reload, exit codes and shutdown."""
 
 from __future__ import annotations
 
@@ -137,9 +137,7 @@ async def test_a_shutdown_before_it_runs_is_not_forgotten(fleet: Fleet, autojump
 
 
 @trio_test
-async def test_many_sessions_run_together_and_a_silent_server_delays_nobody(
-    fleet: Fleet, autojump_clock: MockClock
-) -> None:
+async def test_a_silent_server_delays_no_other_session(fleet: Fleet, autojump_clock: MockClock) -> None:
     clients = [fleet.client(f"c{number}", frequency=0.0, runs=1, mails=1) for number in range(20)]
     silent = fleet.client("silent", frequency=0.0, runs=1)
     fleet.silent.add("silent")
@@ -240,9 +238,7 @@ async def test_a_client_may_come_back(fleet: Fleet, autojump_clock: MockClock) -
 
 
 @trio_test
-async def test_a_running_session_finishes_under_the_settings_it_began_with(
-    fleet: Fleet, autojump_clock: MockClock
-) -> None:
+async def test_a_running_session_keeps_its_settings_at_a_reload(fleet: Fleet, autojump_clock: MockClock) -> None:
     client = fleet.client(frequency=86400.0, mails=3)
     fleet.faults().delay = 3.0
     async with fleet.running(client):
@@ -259,9 +255,7 @@ async def test_a_running_session_finishes_under_the_settings_it_began_with(
 
 
 @trio_test
-async def test_a_session_under_old_settings_counts_neither_as_a_run_nor_as_a_rejection_of_the_new(
-    fleet: Fleet, autojump_clock: MockClock
-) -> None:
+async def test_a_session_with_old_settings_does_not_count(fleet: Fleet, autojump_clock: MockClock) -> None:
     client = fleet.client(frequency=300.0, password="another")
     fleet.faults().delay = 3.0
     async with fleet.running(client):
@@ -396,9 +390,7 @@ async def test_a_configuration_with_problems_changes_nothing(
 
 
 @trio_test
-async def test_a_reload_reopens_the_logs_and_looks_at_certificates_anew(
-    fleet: Fleet, autojump_clock: MockClock
-) -> None:
+async def test_a_reload_reopens_logs_and_reloads_certificates(fleet: Fleet, autojump_clock: MockClock) -> None:
     client = fleet.client(frequency=300.0)
     old, new = (LogSettings(str(fleet.folder / name), flush=0.0) for name in ("old.log", "new.log"))
     async with fleet.running(client, transcript=old):

@@ -59,7 +59,7 @@ def test_without_a_username_a_server_is_one_maildrop() -> None:
     assert granted(slots.request(server(user=None)), slots.request(server(user="me"))) == [False, True]
 
 
-def test_without_a_username_the_certificate_tells_maildrops_apart() -> None:
+def test_without_username_the_certificate_names_the_maildrop() -> None:
     slots = SessionSlots(Concurrency())
     first, again, other = (
         Server("one.test", 995, None, None, (AuthType.SASL_EXTERNAL,), False, TlsPolicy(key_store=path))

@@ -314,7 +314,7 @@ async def test_without_uids_it_is_known_by_all_of_its_octets(tmp_path: Path, aut
 
 @EACH_WAY
 @trio_test
-async def test_a_server_that_counts_a_line_end_as_one_octet_and_does_not_stuff_dots(
+async def test_line_ends_as_one_octet_and_unstuffed_dots(
     pipelining: bool, tmp_path: Path, autojump_clock: MockClock
 ) -> None:
     """What arrives of the message may have more octets than are listed."""
@@ -333,9 +333,7 @@ async def test_a_server_that_counts_a_line_end_as_one_octet_and_does_not_stuff_d
 
 
 @trio_test
-async def test_without_uids_a_doubtful_message_is_remembered_beyond_a_session_that_could_not_ask(
-    tmp_path: Path, autojump_clock: MockClock
-) -> None:
+async def test_a_doubtful_message_without_uid_outlasts_a_session(tmp_path: Path, autojump_clock: MockClock) -> None:
     script: Script = {**NO_UIDS, "LIST": sizes(SIZE + 10, SIZE + 10, SIZE + 10)}
     server = HostileServer(MAILS, {**script, "NOOP": CUT})
     service = Service(tmp_path, server)

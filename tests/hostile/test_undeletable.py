@@ -152,9 +152,7 @@ async def test_a_server_that_wants_time_between_logins(tmp_path: Path, autojump_
 
 
 @trio_test
-async def test_a_header_that_breaks_the_connection_keeps_no_mail_waiting(
-    tmp_path: Path, autojump_clock: MockClock
-) -> None:
+async def test_a_header_that_breaks_the_connection_delays_no_mail(tmp_path: Path, autojump_clock: MockClock) -> None:
     """TOP, which comes before the deletion of what an earlier session delivered, may do it too."""
     server = HostileServer({"old": mail("old")}, {"QUIT": CUT})
     service = Service(tmp_path, server)

@@ -1,4 +1,4 @@
-"""AUTO: what is chosen of what a server offers (SPEC 1, decision 7)."""
+"""AUTO: the choice among the methods that a server offers."""
 
 from __future__ import annotations
 

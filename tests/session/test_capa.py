@@ -92,9 +92,7 @@ async def test_utf8_goes_with_the_first_command_of_each_method(
 
 
 @trio_test
-async def test_without_capa_utf8_is_sent_to_a_server_that_has_listed_it(
-    world: World, autojump_clock: MockClock
-) -> None:
+async def test_without_capa_utf8_is_sent_if_listed_before(world: World, autojump_clock: MockClock) -> None:
     """Each poll is a process of its own, so that it is the journal that remembers."""
     world.become(utf8=Utf8Support.SUBSTITUTED)
     assert (await world.poll()).ok
@@ -154,9 +152,7 @@ async def test_where_utf8_is_refused_nothing_is_deleted(world: World, autojump_c
 
 
 @trio_test
-async def test_where_utf8_is_refused_the_setting_that_hides_capa_is_named(
-    world: World, autojump_clock: MockClock
-) -> None:
+async def test_a_refused_utf8_names_the_setting_that_hides_capa(world: World, autojump_clock: MockClock) -> None:
     world.become(utf8=Utf8Support.SUBSTITUTED)
     assert (await world.poll()).ok
     world.faults.answers["UTF8"] = b"-ERR no\r\n"
@@ -186,7 +182,7 @@ async def test_what_is_owed_waits_where_utf8_is_refused(world: World, autojump_c
 
 @pytest.mark.parametrize(("days", "deleted"), [(REPLACED / DAY - 1, 0), (REPLACED / DAY + 1, 1)])
 @trio_test
-async def test_a_server_that_refuses_capa_and_utf8_for_long_is_another_one(
+async def test_long_refusal_of_capa_and_utf8_clears_the_history(
     world: World, autojump_clock: MockClock, days: float, deleted: int
 ) -> None:
     world.become(utf8=Utf8Support.SUBSTITUTED)
@@ -266,9 +262,7 @@ async def test_only_a_login_proves_that_capa_was_the_reason(world: World, autoju
 
 
 @trio_test
-async def test_a_server_that_has_answered_capa_is_never_entered_without(
-    world: World, autojump_clock: MockClock
-) -> None:
+async def test_a_server_that_has_answered_capa_always_gets_capa(world: World, autojump_clock: MockClock) -> None:
     assert (await world.poll()).ok
     world.clock.skip(1000 * DAY)
     world.faults.hang_up.add("CAPA")
@@ -369,7 +363,7 @@ FAULTS = [fault for fault in PipelineFault if fault is not PipelineFault.NONE]
 
 @pytest.mark.parametrize("fault", FAULTS)
 @trio_test
-async def test_a_login_that_is_sent_at_once_may_show_that_a_server_cannot_do_pipelining(
+async def test_a_pipelined_login_may_reveal_missing_support(
     world: World, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch, fault: PipelineFault
 ) -> None:
     """To this machine, and under TLS, USER and PASS go together."""

@@ -113,7 +113,7 @@ async def test_what_it_says_is_in_the_audit_line_and_in_the_transcript(
     ],
 )
 @trio_test
-async def test_what_it_does_not_accept_stays_and_costs_the_others_nothing(
+async def test_a_message_the_command_refuses_stays(
     world: CommandWorld, autojump_clock: MockClock, pipelining: bool, failure: str, code: ExitCode, words: str
 ) -> None:
     world.become(pipelining=pipelining)
@@ -158,9 +158,7 @@ async def test_one_that_hangs_is_given_up(world: CommandWorld, autojump_clock: M
 
 
 @trio_test
-async def test_one_that_closes_its_input_early_has_accepted_if_it_says_so(
-    world: CommandWorld, autojump_clock: MockClock
-) -> None:
+async def test_a_command_may_accept_without_reading_its_input(world: CommandWorld, autojump_clock: MockClock) -> None:
     world.deliver_to('head -c 5 >"$1/0"; exec <&-; exit 0')
     world.add(mail(1, b"x" * 500_000 + b"\r\n"))
     result = await world.poll()

@@ -1,4 +1,4 @@
-"""One connection: deadlines, the transcript, and errors in our words (SPEC 3, 6, 10)."""
+"""One connection: deadlines, transcript and errors."""
 
 from __future__ import annotations
 
@@ -405,7 +405,7 @@ async def test_an_end_instead_of_a_greeting_is_a_cut(autojump_clock: MockClock) 
 
 
 @trio_test
-async def test_an_end_behind_quits_answer_is_a_cut_too_for_who_still_waits(autojump_clock: MockClock) -> None:
+async def test_eof_after_quits_reply_is_a_cut_for_a_waiting_task(autojump_clock: MockClock) -> None:
     connection = Connection()
     await connection.log_in()
     (reply,) = await connection.ask(Quit(), reply=["+OK bye"])
@@ -533,7 +533,7 @@ async def test_both_sides_are_in_the_transcript(autojump_clock: MockClock) -> No
 
 
 @trio_test
-async def test_secrets_never_appear_in_it_even_when_the_server_echoes_them(autojump_clock: MockClock) -> None:
+async def test_echoed_secrets_never_appear_in_the_transcript(autojump_clock: MockClock) -> None:
     connection = await greeted(Connection())
     hide = Secret("hush")
     response = Response(Secret("\0me\0hush"), hide=hide)

@@ -1,4 +1,4 @@
-"""What cannot be stored stays on the server, and what may not be durable is not deleted (SPEC 3, 4, 5)."""
+"""Messages that cannot be stored stay on the server, and none is deleted before it is durable."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def full_disk(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @EACH_WAY
 @trio_test
-async def test_a_message_that_cannot_be_stored_leaves_the_others_delivered(
+async def test_an_unstorable_message_leaves_the_others_delivered(
     world: World, autojump_clock: MockClock, full_disk: None, pipelining: bool
 ) -> None:
     world.become(pipelining=pipelining)
@@ -75,7 +75,7 @@ async def test_three_failures_in_a_row_end_the_retrieval_with_quit(
 
 
 @trio_test
-async def test_what_was_in_flight_when_all_became_hopeless_is_told_as_a_number(
+async def test_deliveries_in_flight_at_giving_up_are_only_counted(
     world: World, autojump_clock: MockClock, full_disk: None
 ) -> None:
     world.add(*(mail(number, b"HUGE\r\n") for number in range(1, 41)))
@@ -87,7 +87,7 @@ async def test_what_was_in_flight_when_all_became_hopeless_is_told_as_a_number(
 
 
 @trio_test
-async def test_owed_deletions_are_made_also_where_nothing_can_be_stored(
+async def test_pending_deletions_are_sent_if_nothing_can_be_stored(
     world: World, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world.add(mail(1))
@@ -230,7 +230,7 @@ async def test_no_dele_at_all_behind_a_journal_that_failed(
 
 
 @trio_test
-async def test_what_may_have_been_delivered_is_looked_up_before_the_second_connection(
+async def test_interrupted_deliveries_are_recovered_at_reconnection(
     world: World, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The fsync of `new` failed: the message may be there or not. A reconnection must not fetch it once more."""

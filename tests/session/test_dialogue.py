@@ -1,4 +1,4 @@
-"""What is said in a session, and in which order (SPEC 3)."""
+"""The commands of a session, and their order."""
 
 from __future__ import annotations
 

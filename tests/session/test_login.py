@@ -1,4 +1,4 @@
-"""Logging in: the methods in their order, once, until one succeeds (SPEC 2, 3, 10)."""
+"""Logging in: the methods in order, each once, until one succeeds."""
 
 from __future__ import annotations
 
@@ -133,13 +133,13 @@ async def test_external_says_nothing_but_an_empty_line(autojump_clock: MockClock
 
 
 @trio_test
-async def test_a_challenge_that_cannot_be_answered_is_cancelled_and_told(autojump_clock: MockClock) -> None:
+async def test_an_unanswerable_challenge_is_cancelled_and_reported(autojump_clock: MockClock) -> None:
     text = await Attempt(CRAM_MD5).fails(("AUTH CRAM-MD5", "+ not base64!"), ("*", "-ERR cancelled"))
     assert text == "the server rejected the login (SASL_CRAM_MD5: the server's challenge is not base64)"
 
 
 @trio_test
-async def test_what_cannot_be_used_with_these_credentials_is_passed_over(autojump_clock: MockClock) -> None:
+async def test_methods_unusable_with_the_credentials_are_skipped(autojump_clock: MockClock) -> None:
     odd = Literal(Secret("\U0001f600"))  # SASLprep knows no such character
     assert (
         await Attempt(SCRAM_256, APOP, password=odd).against(
@@ -209,7 +209,7 @@ async def test_response_codes_end_the_attempt_at_once(
 
 @pytest.mark.parametrize("code", ["AUTH", "X-OTHER", "SYS/OTHER", "SYS"])
 @trio_test
-async def test_any_other_code_is_a_rejection_and_the_next_method_is_tried(code: str, autojump_clock: MockClock) -> None:
+async def test_after_any_other_code_the_next_method_is_tried(code: str, autojump_clock: MockClock) -> None:
     assert await Attempt(USERPASS, APOP).against(("USER alice", f"-ERR [{code}] no"), *APOP_OK) == "APOP"
 
 
@@ -262,7 +262,7 @@ async def test_any_other_refusal_is_a_rejection(words: str, tls: TlsPolicy | Non
 
 
 @trio_test
-async def test_a_password_that_was_judged_is_a_rejection_whatever_else_wants_tls(autojump_clock: MockClock) -> None:
+async def test_a_checked_password_is_a_rejection_despite_tls_texts(autojump_clock: MockClock) -> None:
     no = (f"APOP alice {DIGEST}", "-ERR [AUTH] no")
     await Attempt(USERPASS, APOP).fails(("USER alice", f"-ERR {DOVECOT}"), no)
 
@@ -297,7 +297,7 @@ async def test_a_first_answer_that_is_none_is_a_violation(autojump_clock: MockCl
 
 
 @trio_test
-async def test_a_server_that_does_not_answer_is_stalled_also_after_a_rejection(autojump_clock: MockClock) -> None:
+async def test_silence_after_a_rejection_is_a_stall(autojump_clock: MockClock) -> None:
     with pytest.raises(ServerStalled):
         await Attempt(USERPASS, APOP).against(*PASS_NO)
 
@@ -425,7 +425,7 @@ async def test_user_and_pass_go_together_on_a_private_connection(
 
 
 @trio_test
-async def test_pass_waits_for_the_answer_to_user_on_a_public_connection(autojump_clock: MockClock) -> None:
+async def test_pass_waits_for_users_reply_without_tls(autojump_clock: MockClock) -> None:
     attempt = Attempt(USERPASS)
     attempt.options.together = True
     await attempt.fails(*USER_NO)

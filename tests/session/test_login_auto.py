@@ -1,4 +1,4 @@
-"""AUTO on the wire: what is asked, what is tried, and what is not (SPEC 1, decision 7)."""
+"""AUTO on the wire: which commands it sends, and which it does not."""
 
 from __future__ import annotations
 
@@ -126,7 +126,7 @@ async def test_auto_sends_no_password_in_clear(
 
 @pytest.mark.parametrize("refusals", [[("AUTH CRAM-MD5", NO), *APOP_NO], [("AUTH CRAM-MD5", NO), (APOP_OK[0][0], NO)]])
 @trio_test
-async def test_auto_sends_no_password_in_clear_either_when_all_else_is_refused(
+async def test_auto_never_falls_back_to_a_clear_password(
     refusals: list[tuple[str, str]], autojump_clock: MockClock
 ) -> None:
     await Attempt(AUTO).fails(capa("PLAIN LOGIN CRAM-MD5", "USER"), *refusals)
@@ -184,7 +184,7 @@ async def test_auto_with_a_stamp_and_no_apop(settings: dict[str, Any], advice: s
     ],
 )
 @trio_test
-async def test_auto_without_capa_takes_what_was_listed_before_and_nothing_weaker(
+async def test_auto_without_capa_uses_no_weaker_method_than_before(
     remembered: tuple[str, ...], dialogue: list[tuple[str, str]], autojump_clock: MockClock
 ) -> None:
     attempt = Attempt(AUTO, **TLS)

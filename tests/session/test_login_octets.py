@@ -125,9 +125,7 @@ async def test_they_are_starred_out_where_a_server_repeats_them(
 
 
 @trio_test
-async def test_a_mark_at_the_start_of_the_file_is_no_part_of_the_password(
-    world: World, autojump_clock: MockClock
-) -> None:
+async def test_a_byte_order_mark_is_not_part_of_the_password(world: World, autojump_clock: MockClock) -> None:
     serve(world, PASSWORD)
     server = replace(world.client().server, password=file_with(world, BOM_UTF8 + PASSWORD.encode() + b"\r\n"))
     assert (await world.poll(server=server)).ok

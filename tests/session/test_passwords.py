@@ -140,7 +140,7 @@ async def test_a_file_is_not_read_whole(tmp_path: Path) -> None:
 
 
 @trio_test
-async def test_files_that_hang_take_no_more_than_their_time_and_their_own_threads(
+async def test_hanging_files_use_only_their_own_threads(
     monkeypatch: pytest.MonkeyPatch, still_clock: MockClock
 ) -> None:
     done = threading.Event()
@@ -261,7 +261,7 @@ async def test_a_command_that_is_not_there() -> None:
 
 
 @trio_test
-async def test_an_exit_code_that_the_system_does_not_report_is_no_success() -> None:
+async def test_an_unreported_exit_code_is_an_error() -> None:
     before = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     try:
         text = await refusal(FromCommand(("echo", "hush")))
@@ -271,7 +271,7 @@ async def test_an_exit_code_that_the_system_does_not_report_is_no_success() -> N
 
 
 @trio_test
-async def test_an_agent_that_holds_the_output_is_not_waited_for_and_lives_on(tmp_path: Path) -> None:
+async def test_an_agent_that_keeps_the_output_open_survives(tmp_path: Path) -> None:
     fifo = str(tmp_path / "orders")
     os.mkfifo(fifo)
     # The agent closes nothing, says something when it is asked to, and ends then.
@@ -318,7 +318,7 @@ async def read_some(descriptor: int) -> bytes:
 
 
 @trio_test
-async def test_a_command_that_takes_too_long_is_killed_with_its_children(
+async def test_a_slow_command_is_killed_with_its_children(
     living: tuple[FromCommand, int], still_clock: MockClock
 ) -> None:
     command, alive = living
@@ -366,7 +366,7 @@ async def test_an_end_that_waits_for_nothing_kills_what_runs(
 
 @pytest.mark.parametrize("where", ["another thread", "the engine's thread"])
 @trio_test
-async def test_an_end_that_waits_for_nothing_kills_what_is_just_being_started(
+async def test_an_immediate_end_kills_a_starting_command(
     where: str, still_clock: MockClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In the engine's thread no task gets a turn meanwhile. Its output ends when its child has ended, too."""
@@ -399,9 +399,7 @@ async def test_an_end_that_waits_for_nothing_kills_what_is_just_being_started(
 
 
 @trio_test
-async def test_a_command_that_closes_its_output_and_runs_on_is_killed_in_time(
-    tmp_path: Path, still_clock: MockClock
-) -> None:
+async def test_a_command_that_closes_its_output_is_killed_in_time(tmp_path: Path, still_clock: MockClock) -> None:
     fifo = str(tmp_path / "alive")
     os.mkfifo(fifo)
     alive = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)

@@ -83,7 +83,7 @@ async def test_it_rests_for_a_day_and_then_for_thirty(remembered: Remembered) ->
 
 
 @trio_test
-async def test_later_than_at_the_first_commands_it_must_happen_twice_in_a_row(remembered: Remembered) -> None:
+async def test_a_late_failure_must_happen_twice_in_a_row(remembered: Remembered) -> None:
     async with remembered.process():
         for days in (0, 1):
             assert await remembered.pipelining()
@@ -107,7 +107,7 @@ async def test_a_success_ends_it(remembered: Remembered) -> None:
 
 
 @trio_test
-async def test_what_several_clients_meet_at_the_same_time_is_one_failure(remembered: Remembered) -> None:
+async def test_failures_of_several_clients_at_once_count_as_one(remembered: Remembered) -> None:
     async with remembered.process():
         assert await remembered.pipelining()
         for at_first, days in ((False, 0), (True, 1)):
@@ -138,7 +138,7 @@ async def test_a_clock_that_was_put_back_ends_it(remembered: Remembered) -> None
 
 
 @trio_test
-async def test_the_journal_is_read_once_and_written_only_where_something_changes(remembered: Remembered) -> None:
+async def test_the_journal_is_read_once_and_written_on_change(remembered: Remembered) -> None:
     async with remembered.process():
         async with trio.open_nursery() as nursery:
             for _ in range(3):

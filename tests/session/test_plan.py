@@ -1,4 +1,4 @@
-"""What is done with each message of a maildrop (SPEC 3, 5)."""
+"""The plan for each message of a maildrop."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def test_an_unknown_message_is_fetched(policy: Policy) -> None:
         (PRESERVE_FOURTEEN_DAYS, "fetch"),
     ],
 )
-def test_a_message_marked_as_seen_is_skipped_by_newonly_alone_and_never_deleted(policy: Policy, expected: str) -> None:
+def test_a_seen_message_is_skipped_by_newonly_only(policy: Policy, expected: str) -> None:
     seen = record(MessageState.SEEN, time=NOW - 100 * DAY)
     assert verdict(plan_for(policy, seen)) == expected
 
@@ -118,9 +118,7 @@ def test_under_preserve_a_uid_that_comes_back_is_new_mail(state: MessageState, p
 
 @pytest.mark.parametrize("policy", [DELETE, NEW_ONLY_AND_DELETE])
 @pytest.mark.parametrize(("octets", "expected"), [(1000, "check"), (1001, "fetch")])
-def test_of_a_uid_that_comes_back_after_its_deletion_it_is_asked_whose_it_is(
-    policy: Policy, octets: int, expected: str
-) -> None:
+def test_a_uid_that_reappears_after_deletion_is_verified(policy: Policy, octets: int, expected: str) -> None:
     plan = plan_for(
         policy,
         record(MessageState.DELETED, quit_confirmed=True, delete_pending=False),
@@ -201,7 +199,7 @@ def test_of_several_records_of_a_uid_the_newest_counts() -> None:
         (NEW_ONLY, False, True, True),
     ],
 )
-def test_messages_without_a_uid_are_fetched_and_matched_by_their_hash(
+def test_messages_without_uid_are_matched_by_hash(
     policy: Policy, delete_pending: bool, quit_confirmed: bool, matched: bool
 ) -> None:
     without_uid = record(uid=None, delete_pending=delete_pending, quit_confirmed=quit_confirmed)
@@ -220,7 +218,7 @@ def test_two_identical_messages_are_two_records_to_match() -> None:
     assert plan_for(DELETE, *twins).without_uid == list(twins)
 
 
-def test_a_record_with_a_uid_does_not_match_a_message_without_one() -> None:
+def test_a_record_with_uid_does_not_match_one_without() -> None:
     plan = plan_for(DELETE, record(), listing=[Listed(1, None, 1000), Listed(2, "u1", 1000)])
     assert [type(each) for each in plan.work] == [Fetch, Verify]
 
@@ -242,7 +240,7 @@ def test_what_is_owed_is_deleted_however_large() -> None:
     assert verdict(plan_for(Policy(max_size=10), record())) == "check"
 
 
-def test_maxmessages_counts_what_is_fetched_and_not_what_is_checked() -> None:
+def test_maxmessages_does_not_count_verifications() -> None:
     listing = [Listed(number, f"u{number}", 10) for number in range(1, 7)]
     plan = plan_for(Policy(max_messages=2), record(uid="u1"), record(uid="u6"), listing=listing)
     assert [(type(each), each.listed.number) for each in plan.work] == [
@@ -272,7 +270,7 @@ def test_whatever_has_failed_comes_behind_what_has_not() -> None:
     assert [each.listed.number for each in plan_for(DELETE, listing=listing, troubles=troubles).work] == [3, 5, 2, 4, 1]
 
 
-def test_a_clock_that_was_put_back_by_days_does_not_prolong_its_rest() -> None:
+def test_a_clock_set_back_does_not_prolong_the_backoff() -> None:
     assert verdict(plan_for(DELETE, troubles=trouble(age=-LEAST_REST))) == "fetch"
     assert verdict(plan_for(DELETE, troubles=trouble(age=-LEAST_REST + 1))) == "skip"
 
@@ -290,7 +288,7 @@ def test_a_clock_that_was_put_back_by_days_does_not_prolong_its_rest() -> None:
         (5000, 1440, "24 h"),
     ],
 )
-def test_a_message_that_failed_three_times_rests_for_longer_each_time(failures: int, minutes: int, said: str) -> None:
+def test_the_backoff_doubles_after_three_failures(failures: int, minutes: int, said: str) -> None:
     (skip,) = plan_for(DELETE, troubles=trouble(failures, age=0)).skips
     assert skip.failure
     assert skip.reason == f"failed {failures} times (it never ends); the next attempt is in {said}"
@@ -315,7 +313,7 @@ def test_maxmessages_leaves_it_out_first() -> None:
     assert [each.listed.number for each in plan.work] == [2]
 
 
-def test_its_failures_do_not_keep_what_is_owed_from_being_deleted() -> None:
+def test_failures_do_not_prevent_a_pending_deletion() -> None:
     assert verdict(plan_for(DELETE, record(), troubles=trouble())) == "check"
 
 

@@ -1,4 +1,4 @@
-"""Never lost, never twice, whatever a server does: sessions against one that misbehaves at random (SPEC 3, 5)."""
+"""No message is lost or delivered twice by sessions with a server that fails at random."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Servers that offer PIPELINING and cannot do it: noticed, got along with, remembered, and tried again (SPEC 3)."""
+"""Servers that list PIPELINING without supporting it: detected, worked around, remembered and retried."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ async def test_it_goes_on_one_by_one_and_this_is_remembered(
 
 @pytest.mark.parametrize("fault", [PipelineFault.FORGOTTEN, PipelineFault.CUT, PipelineFault.GARBAGE])
 @trio_test
-async def test_where_only_many_commands_are_too_many_it_must_happen_twice(
+async def test_a_late_pipelining_failure_must_happen_twice(
     world: World, autojump_clock: MockClock, fault: PipelineFault
 ) -> None:
     """The first time it may have been the network: only this run goes on one by one. No message is blamed.
@@ -129,9 +129,7 @@ async def test_deletions_that_break_the_connection_are_made_up_for(world: World,
 
 
 @trio_test
-async def test_it_is_tried_again_after_a_day_then_after_thirty_and_forgotten_when_it_can(
-    world: World, autojump_clock: MockClock
-) -> None:
+async def test_pipelining_is_retried_after_1_and_30_days(world: World, autojump_clock: MockClock) -> None:
     world.faults.pipeline = PipelineFault.FORGOTTEN
     for days in (1, 30, 30):
         connections = world.server.connections
@@ -163,7 +161,7 @@ async def test_a_process_remembers_what_it_has_learnt(tmp_path: Path, autojump_c
 
 @pytest.mark.parametrize("fault", ["cut", "stall_within"])
 @trio_test
-async def test_what_breaks_in_the_middle_of_a_message_is_no_matter_of_pipelining(
+async def test_a_break_within_a_message_is_not_blamed_on_pipelining(
     world: World, autojump_clock: MockClock, fault: str
 ) -> None:
     world.add(*map(mail, range(5)))
@@ -177,9 +175,7 @@ async def test_what_breaks_in_the_middle_of_a_message_is_no_matter_of_pipelining
 
 
 @trio_test
-async def test_what_breaks_one_by_one_as_well_says_nothing_of_pipelining(
-    world: World, autojump_clock: MockClock
-) -> None:
+async def test_a_break_without_pipelining_too_is_not_blamed_on_it(world: World, autojump_clock: MockClock) -> None:
     world.faults.stall.add("UIDL")
     world.add(mail(1))
     result = await world.poll()

@@ -21,9 +21,7 @@ def planned(failures: int, rejections: int) -> Fetch:
 @pytest.mark.parametrize(
     ("failures", "rejections", "saved"), [(1, 0, False), (1, 1, False), (5, 1, False), (2, 2, True), (9, 7, True)]
 )
-def test_refusals_of_earlier_sessions_count_and_other_failures_do_not(
-    failures: int, rejections: int, saved: bool
-) -> None:
+def test_only_refusals_for_good_count_towards_saving(failures: int, rejections: int, saved: bool) -> None:
     job = planned(failures, rejections)
     assert (job.rejections, job.refusal) == (rejections, "")
     saving = job.to_save("554 spam")

@@ -1,4 +1,4 @@
-"""The way in: what is said of a server that waits for TLS (SPEC 1)."""
+"""Errors at the greeting, of a server that expects TLS."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sessions that are told to end: left in good order or abandoned, and nothing lost or twice (SPEC 2, 3)."""
+"""Sessions that are stopped or abandoned lose no message and deliver none twice."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def at(stage: Stage) -> Callable[[Fact], bool]:
 @EACH_WAY
 @MAX_COMMANDS
 @trio_test
-async def test_what_is_in_flight_is_drained_committed_deleted_and_quit_is_said(
+async def test_stop_drains_commits_deletes_and_sends_quit(
     world: World, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch, command: Command, pipelining: bool
 ) -> None:
     monkeypatch.setattr("tui_popretr.session.retrieval.WINDOW", 5 * len(mail(1)))
@@ -126,9 +126,7 @@ async def test_told_to_end_before_it_has_connected(world: World, autojump_clock:
 
 
 @trio_test
-async def test_told_to_end_when_the_last_step_before_retrieving_was_done(
-    world: World, autojump_clock: MockClock
-) -> None:
+async def test_stopped_right_before_retrieving(world: World, autojump_clock: MockClock) -> None:
     world.add(mail(1))
     result = await world.poll(watch=when(at(Stage.RETRIEVING), StopSession("a")))
     assert result.code is ExitCode.OK

@@ -1,4 +1,4 @@
-"""Nothing is delivered twice and nothing deleted unseen: owed deletions, preserve, newonly, deleteafter (SPEC 3, 5)."""
+"""No message is delivered twice, or deleted unretrieved: pending deletions, preserve, newonly, deleteafter."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ async def test_a_refused_dele_is_made_up_for(world: World, autojump_clock: MockC
 
 @EACH_WAY
 @trio_test
-async def test_where_top_is_refused_the_message_is_compared_while_retrieving(
+async def test_without_top_a_message_is_compared_by_retr(
     world: World, autojump_clock: MockClock, pipelining: bool
 ) -> None:
     world.become(top=False, pipelining=pipelining)
@@ -108,7 +108,7 @@ async def test_where_top_is_refused_the_message_is_compared_while_retrieving(
 
 @pytest.mark.parametrize("seconds", [0.3, 0.7, 1.1])
 @trio_test
-async def test_a_message_that_is_known_again_is_not_forgotten_for_being_the_last(
+async def test_the_last_message_delivered_before_is_deleted(
     world: World, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch, seconds: float
 ) -> None:
     """Its draft is still being removed when all else is done: its DELE is not given up, and QUIT comes behind it."""
@@ -246,9 +246,7 @@ async def test_a_server_that_learns_uidl_is_told_from_before(world: World, autoj
 
 
 @trio_test
-async def test_messages_with_and_without_uid_and_a_changed_one_without_top(
-    world: World, autojump_clock: MockClock
-) -> None:
+async def test_a_mixed_listing_and_a_changed_message_without_top(world: World, autojump_clock: MockClock) -> None:
     """Owed deletions of both kinds, no TOP, and another message under the used UID: all of them in one session."""
     world.become(top=False, pipelining=False)
     world.add(Message.of(mail("old"), "again"), mail(2))
@@ -325,9 +323,7 @@ async def test_a_preserving_run_that_was_cut_goes_on_without_repeats(
 
 
 @trio_test
-async def test_preserving_without_uidl_a_run_that_was_cut_goes_on_without_repeats(
-    world: World, autojump_clock: MockClock
-) -> None:
+async def test_an_interrupted_preserve_run_without_uidl_continues(world: World, autojump_clock: MockClock) -> None:
     world.become(uidl=False)
     world.add(*map(mail, range(1, 5)))
     world.faults.quit = QuitFault.CUT_BEFORE_UPDATE
@@ -398,9 +394,7 @@ async def test_deleteafter_deletes_nothing_but_what_was_delivered(world: World, 
 
 
 @trio_test
-async def test_deleteafter_of_another_message_under_a_used_uid_is_its_own(
-    world: World, autojump_clock: MockClock
-) -> None:
+async def test_deleteafter_starts_again_for_a_reused_uid(world: World, autojump_clock: MockClock) -> None:
     settings: dict[str, Any] = {"preserve": True, "delete_after": 14 * DAY}
     world.add(Message.of(mail("old"), "u"))
     await world.poll(**settings)
