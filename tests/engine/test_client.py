@@ -397,7 +397,7 @@ async def test_after_a_suspend_overdue_clients_run_once(fleet: Fleet, autojump_c
         assert len(fleet.starts("a")) == 2
         assert fleet.results("b")[0].code is ExitCode.TEMPORARY
         assert "suspended" in fleet.results("b")[0].error
-        assert len(fleet.ends("a")) == 2  # and nobody took it for one that was open
+        assert len(fleet.ends("a")) == 2  # and it was not taken for an open session
         assert fleet.results("a")[1].code is ExitCode.OK
         assert len(fleet.starts("c")) == 1
         await trio.sleep(650.0)

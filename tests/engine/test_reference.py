@@ -37,7 +37,7 @@ BARE_LF = (b"Subject: one\n\nbare\nline feeds\n", b"Subject: two\n\nmore of\nthe
 
 @dataclass(frozen=True)
 class Case:
-    """One client against one server; of a server that is None nobody listens.
+    """One client against one server; None: no server listens.
 
     `runs` are the messages that each run brings, () where the client fails with `code`. `said` is what the client says
     before STAT, as patterns of whole lines; None where that is of no interest.
@@ -140,7 +140,7 @@ def authority() -> trustme.CA:
 
 @pytest.fixture
 def server_tls(authority: trustme.CA, tmp_path: Path) -> ssl.SSLContext:
-    """The server's TLS; beside it the client finds its certificate and whom it is to trust."""
+    """The server's TLS, with the client's certificate and trust anchors."""
     authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
     client = authority.issue_cert(f"{USER}@example.test", common_name=USER)
     client.private_key_and_cert_chain_pem.write_to_path(str(tmp_path / "client.pem"))
@@ -153,7 +153,7 @@ def server_tls(authority: trustme.CA, tmp_path: Path) -> ssl.SSLContext:
 
 @asynccontextmanager
 async def listening(server: PopServer | None) -> AsyncIterator[int]:
-    """A port of 127.0.0.1 with the server on it, or with nobody."""
+    """A port of 127.0.0.1, with the server or without a listener."""
     if server is None:
         with socket.socket() as taken:
             taken.bind(("127.0.0.1", 0))

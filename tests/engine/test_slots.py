@@ -165,10 +165,10 @@ def test_a_random_walk_keeps_the_limits_and_starves_nobody(seed: int) -> None:
         maildrops = Counter(slot.maildrop for slot in running)
         assert max(maildrops.values(), default=0) <= 1
         hosts = Counter(slot.host for slot in running)
-        for slot in waiting:  # nobody waits for a place that is free
+        for slot in waiting:  # no request waits while a slot is free
             busy = len(running) == limits.total or hosts[slot.host] == limits.per_server or maildrops[slot.maildrop]
             assert busy
-    while running or waiting:  # and when all go on, everybody gets a turn
+    while running or waiting:  # and in the end each request is granted
         running.pop(0).release()
         running += [slot for slot in waiting if slot.granted.is_set()]
         waiting = [slot for slot in waiting if not slot.granted.is_set()]

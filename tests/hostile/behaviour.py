@@ -36,11 +36,11 @@ class Behaviour:
     #: The sentence that the user sees, whole; "" where the session is a success.
     says: str | re.Pattern[str] = ""
     code: ExitCode | None = ExitCode.OK
-    #: The beginning of what the user is told to do.
+    #: The beginning of the advice to the user.
     advice: str = ""
     #: Messages that arrive all the same; None: that depends on what is done first.
     delivered: int | None = 0
-    #: How often the server is told the password, in whatever form: at most once a connection.
+    #: How often the server receives the password, in any form: at most once a connection.
     told: int | None = 1
     #: How long it lasts.
     seconds: float = 0.0

@@ -4,5 +4,5 @@ from __future__ import annotations
 
 import pytest
 
-# their assertions are told with the values, as those of tests are
+# pytest shows the values of their assertions, as for tests
 pytest.register_assert_rewrite("tests.hostile.behaviour", "tests.hostile.service")

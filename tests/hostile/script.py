@@ -50,7 +50,7 @@ Play = Step | tuple[Step, ...]
 Script = Mapping[str, Play]
 
 ORDINARY = Say()
-#: The command is obeyed, and nobody is told.
+#: The command is performed without a reply.
 UNSAID = Say(stop=0)
 
 

@@ -56,7 +56,7 @@ class HostileServer:
         self.tls = tls
         #: The lines that clients sent, of each connection; under TLS deciphered.
         self.heard: list[list[bytes]] = []
-        #: How often a client has told the password before TLS.
+        #: How often a client has sent the password before TLS.
         self.told_in_clear = 0
         #: Octets sent.
         self.sent = 0
@@ -68,7 +68,7 @@ class HostileServer:
 
     @property
     def told(self) -> int:
-        """How often a client has told the password."""
+        """How often a client has sent the password."""
         return sum(_tells(line) for lines in self.heard for line in lines)
 
     def verbs(self, connection: int = -1) -> list[str]:
@@ -113,7 +113,7 @@ class _Connection:
             await self._obey(key, line)
 
     async def end(self) -> None:
-        """See what the client has sent that nobody read, and close."""
+        """Read what the client has sent, and close."""
         with contextlib.suppress(_Gone, *_OVER):
             while True:
                 await self._line()

@@ -1,4 +1,4 @@
-"""A service with two clients: one polls the hostile server, the other one that behaves, and must never notice."""
+"""A service with two clients: one polls the hostile server, the other a correct one, and must not be affected."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a server can do before anybody has said anything."""
+"""Hostile servers at the greeting."""
 
 from __future__ import annotations
 

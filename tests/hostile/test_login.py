@@ -1,4 +1,4 @@
-"""What a server can do while somebody logs in: the password goes to it at most once for each method that is named."""
+"""Hostile servers at the login: they receive the password at most once for each configured method."""
 
 from __future__ import annotations
 

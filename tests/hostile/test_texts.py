@@ -50,7 +50,7 @@ def refusing(text: str) -> dict[str, tuple[str, ExitCode, int]]:
 
 
 COMMANDS = list(accepting(b""))
-#: Those that come when the password was told.
+#: Those that follow the password.
 LATER = [command for command in COMMANDS if command not in ("GREETING", "CAPA", "USER")]
 
 

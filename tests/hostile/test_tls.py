@@ -1,4 +1,4 @@
-"""What a server can do where TLS is asked for: until it stands nobody logs in."""
+"""Hostile servers at TLS: there is no login before TLS is established."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ PROTOCOL, TEMPORARY = ExitCode.PROTOCOL, ExitCode.TEMPORARY
 
 
 def unsafe(play: Play, says: str, code: ExitCode = PROTOCOL, advice: str = "", *, seconds: float = 0.0) -> Behaviour:
-    """STLS is answered so, and there is no TLS: nobody logs in."""
+    """After such a reply to STLS there is no TLS, and no login."""
     return Behaviour({"STLS": play}, says, code, advice, told=0, seconds=seconds, client=LATENT)
 
 
@@ -134,7 +134,7 @@ async def test_tls_over_sockets(
 async def test_a_message_that_is_shortened(
     end: Act, tmp_path: Path, authority: trustme.CA, trusting: TlsPolicy
 ) -> None:
-    """The end of the connection is not the end of the message, whoever brings it about."""
+    """The end of the connection is never the end of the message."""
     cut = "the server closed the connection in the middle of its answer to RETR 2"
     says = cut if end is CUT else TLS_CUT
     behaviour = Behaviour(
@@ -154,7 +154,7 @@ async def test_a_message_that_is_shortened(
 async def test_a_certificate_that_is_not_good(
     stranger: bool, tmp_path: Path, authority: trustme.CA, trusting: TlsPolicy
 ) -> None:
-    """Of an authority that nobody trusts, or for another name."""
+    """Issued by an unknown authority, or for another name."""
     server = HostileServer(MAILS, {})
     server.tls = context(trustme.CA()) if stranger else context(authority, name="other.test")
     service = Service(tmp_path, server, sockets=True)

@@ -20,7 +20,7 @@ SAID = {
     "half a line": "the server sent an unexpected line: +OK ext",
 }
 ANYTHING = re.compile(".*")
-#: How often the password is told when the reply comes behind that of a command.
+#: How often the password is sent if the extra reply follows that of a command.
 TOLD = {"GREETING": 0, "USER": 0, "PASS": 1, "CAPA": 0, "STAT": 1, "UIDL": 1, "LIST": 1}
 
 

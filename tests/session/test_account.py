@@ -1,4 +1,4 @@
-"""Which maildrop a session's mail is remembered for, and that the password stays out of what is told."""
+"""The maildrop in the journal of a session, and that the password appears in no fact."""
 
 from __future__ import annotations
 

@@ -48,7 +48,7 @@ LOOPBACK: dict[str, Any] = {"address": "127.0.0.1"}
         ([capa("CRAM-MD5 PLAIN"), ("AUTH CRAM-MD5", CRAM_CHALLENGE), (CRAM_ANSWER, "+OK")], "SASL_CRAM_MD5"),
         ([("CAPA", "-ERR"), *USERPASS_OK], "USERPASS"),
         ([("CAPA", "+OK\nUSER\n."), *USERPASS_OK], "USERPASS"),
-        # offered, and not there after all: nobody has looked at the password
+        # listed but not supported: the password was not checked
         ([capa("SCRAM-SHA-256 PLAIN"), ("AUTH SCRAM-SHA-256", NO), *PLAIN_OK], "SASL_PLAIN"),
         ([capa("PLAIN", "USER"), ("AUTH PLAIN", NO), *USERPASS_OK], "USERPASS"),
     ],

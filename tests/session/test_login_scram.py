@@ -1,4 +1,4 @@
-"""SCRAM on the wire: the server has to prove itself, nobody waits for the proof, and TLS is bound in (RFC 5802)."""
+"""SCRAM on the wire (RFC 5802): the server's proof, computing ours without blocking, and channel binding."""
 
 from __future__ import annotations
 

@@ -143,7 +143,7 @@ async def test_the_journal_is_read_once_and_written_on_change(remembered: Rememb
         async with trio.open_nursery() as nursery:
             for _ in range(3):
                 nursery.start_soon(remembered.pipelining)
-        remembered.keeper.journal.close()  # whoever uses it now fails
+        remembered.keeper.journal.close()  # using it now fails
         assert await remembered.pipelining()
         await remembered.succeeded()
         with pytest.raises(JournalError):

@@ -159,7 +159,7 @@ async def test_a_shutdown_does_not_wait_for_a_disk_that_hangs(world: World, auto
 async def test_told_to_end_while_messages_wait_for_room(
     world: World, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The committer has no room for a message that was received: it is forgotten, and nobody waits for it."""
+    """A received message for which the committer has no room is discarded, without waiting."""
     monkeypatch.setattr("tui_popretr.commit.lane.MEMORY", 3 * len(mail(1)))
     monkeypatch.setattr("tui_popretr.commit.committer.GROUP", 1)
     world.add(*map(mail, range(1, 11)))
@@ -180,7 +180,7 @@ async def test_told_to_end_while_messages_wait_for_room(
 
 @trio_test
 async def test_stop_during_quit(world: World, autojump_clock: MockClock) -> None:
-    """Deletions may have happened or not; nobody waits for the answer any longer than for anything else."""
+    """Deletions may have happened or not; the wait for the reply is as short as any other."""
     world.timeout = 240.0
     world.add(mail(1))
     world.faults.stall.add("QUIT")

@@ -179,7 +179,7 @@ async def test_a_uid_that_comes_back_after_its_deletion_is_new_mail(world: World
 async def test_a_server_that_says_it_deletes_and_does_not(
     world: World, autojump_clock: MockClock, pipelining: bool, top: bool
 ) -> None:
-    """What it lists again was delivered: it is deleted once more, and whoever looks is told."""
+    """Messages that are listed again after their deletion are deleted once more, with a warning."""
     world.become(pipelining=pipelining, top=top)
     world.add(mail(1), mail(2))
     world.faults.quit = QuitFault.KEEP
@@ -350,7 +350,7 @@ async def test_switching_preserve_on_suspends_what_is_owed(world: World, autojum
 
 @trio_test
 async def test_switching_preserve_off_owes_nothing_for_before(world: World, autojump_clock: MockClock) -> None:
-    """What was delivered under preserve is deleted only when it has been delivered again: nobody asked for less."""
+    """A message that was delivered under preserve is deleted only after it was delivered again."""
     world.add(mail(1))
     await world.poll(preserve=True, new_only=True)
     result = await world.poll(new_only=True)
