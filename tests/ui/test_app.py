@@ -121,7 +121,7 @@ def test_tab_goes_from_the_list_to_the_tabs_and_back_and_esc_returns() -> None:
         in_tabs = []
         for key in ("tab", "tab", "shift+tab", "escape"):
             await shown.press(key)
-            in_tabs.append(shown.app._in_tabs)
+            in_tabs.append(shown.app._body.in_tabs)
         assert in_tabs == [True, False, True, False]
 
     play(scene, *TWO)

@@ -5,12 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Set
 from concurrent.futures import Future
-from typing import TYPE_CHECKING, ClassVar, Protocol, cast
+from typing import TYPE_CHECKING, ClassVar
 
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Container, Horizontal, Vertical
 from textual.css.query import NoMatches
 from textual.driver import Driver
 from textual.events import Resize
@@ -18,20 +17,20 @@ from textual.geometry import Size
 from textual.reactive import Reactive
 from textual.screen import Screen
 from textual.theme import BUILTIN_THEMES
-from textual.widget import Widget
-from textual.widgets import ContentSwitcher, Input, Label
+from textual.widgets import Input
 
 from tui_popretr.commands import Command, PauseClient, PollAll, PollClient, Reload, ResumeClient, StopSession
 from tui_popretr.facts import ClientPaused, ClientScheduled, ConfigurationRejected, ConfigurationReloaded, Fact
 from tui_popretr.logs.reading import TranscriptFiles
 from tui_popretr.text import visible
-from tui_popretr.ui.model.layout import Arrangement, arrangement, list_height
 from tui_popretr.ui.model.order import Order
 from tui_popretr.ui.model.view import ClientState, View
 from tui_popretr.ui.shell.palette import DashboardCommands
 from tui_popretr.ui.shell.source import Source
 from tui_popretr.ui.textual_private import EndingApp
-from tui_popretr.ui.widgets.clients import ClientList, FilterInput
+from tui_popretr.ui.widgets.body import TABS, Body, tab_class
+from tui_popretr.ui.widgets.clients import ClientList
+from tui_popretr.ui.widgets.filterbar import FilterBar, FilterInput
 from tui_popretr.ui.widgets.keybar import KeyBar
 from tui_popretr.ui.widgets.tabbar import TabBar
 from tui_popretr.ui.widgets.totals import TotalsBar
@@ -50,22 +49,6 @@ NOTICE = 5.0
 THEMES = ("ansi-dark", "ansi-light", "textual-dark", "textual-light", "nord", "gruvbox")
 
 
-class Pane(Protocol):
-    """A tab that shows the view."""
-
-    def refresh_view(self, view: View, changed: Set[str]) -> None: ...
-
-
-def _tab(number: int) -> type[Widget]:
-    """Return the class of a tab after the first. It is imported now, since it is not on the first screen."""
-    from tui_popretr.ui.widgets.history import HistoryTab
-    from tui_popretr.ui.widgets.log import LogTab
-    from tui_popretr.ui.widgets.messages import MessagesTab
-
-    tabs: tuple[type[Widget], ...] = (MessagesTab, LogTab, HistoryTab)
-    return tabs[number - 1]
-
-
 class Dashboard(EndingApp):
     """Shows the facts of a source until the user quits or the source ends."""
 
@@ -75,7 +58,6 @@ class Dashboard(EndingApp):
     COMMANDS: ClassVar = {DashboardCommands}
     #: Set from the start: a change would style and draw the first screen twice.
     theme = Reactive(next(each for each in THEMES if each in BUILTIN_THEMES))
-    TABS: ClassVar = ("Transcript", "Messages", "Log", "History")
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("r", "run_now", "Run now"),
         Binding("R", "run_all", "Run all", key_display="R"),
@@ -119,8 +101,6 @@ class Dashboard(EndingApp):
         self._history = history
         self._answers: list[Future[str]] = []
         self._pausing: set[str] = set()
-        self._full = False
-        self._tab = 0
         self._all_dialogue = False
         self._details: ClientDetails | None = None
 
@@ -128,16 +108,8 @@ class Dashboard(EndingApp):
 
     def compose(self) -> ComposeResult:
         yield TotalsBar(self._heading)
-        with Container(id="body"):
-            with Vertical(id="left"):
-                yield ClientList(self.source.boottime, self.source.now)
-                yield Horizontal(id="filterbar")
-            with Vertical(id="right"):
-                yield TabBar(self.TABS)
-                with ContentSwitcher(id="panes", initial="pane-0"):
-                    yield Vertical(TranscriptPane(self._history, now=self.source.now), id="pane-0")
-                    for number in range(1, len(self.TABS)):
-                        yield Vertical(id=f"pane-{number}")
+        clients = ClientList(self.source.boottime, self.source.now)
+        yield Body(clients, TranscriptPane(self._history, now=self.source.now))
         yield KeyBar()
 
     def on_mount(self) -> None:
@@ -160,6 +132,14 @@ class Dashboard(EndingApp):
         return self._main.query_one(ClientList)
 
     @property
+    def _body(self) -> Body:
+        return self._main.query_one(Body)
+
+    @property
+    def _filter(self) -> FilterBar:
+        return self._main.query_one(FilterBar)
+
+    @property
     def _shown(self) -> bool:
         """Whether the widgets exist. While the app closes, timers run for a moment longer than widgets exist."""
         try:
@@ -170,14 +150,6 @@ class Dashboard(EndingApp):
     @property
     def _transcript(self) -> TranscriptPane:
         return self._main.query_one(TranscriptPane)
-
-    @property
-    def _pane(self) -> Widget:
-        """The pane of the current tab; it is created the first time."""
-        place = self._main.query_one(f"#pane-{self._tab}")
-        if not place.children:
-            place.mount(_tab(self._tab)())
-        return place.children[0]
 
     # --- facts --------------------------------------------------------------------------------------------------------
 
@@ -211,7 +183,7 @@ class Dashboard(EndingApp):
                     pass
         self._list.refresh_view(self.view, changed)
         self._main.query_one(TotalsBar).refresh_view(self.view, now)
-        self._refresh_pane(changed)
+        self._body.refresh_pane(self.view, changed)
         self._refresh_details(changed)
         self._show_matches()
 
@@ -223,10 +195,6 @@ class Dashboard(EndingApp):
         self._list.tick()
         self._main.query_one(TotalsBar).refresh_view(self.view, self.source.boottime())
         self._refresh_details(set())
-
-    def _refresh_pane(self, changed: Set[str]) -> None:
-        if self._tab > 0:
-            cast("Pane", self._pane).refresh_view(self.view, changed)
 
     def _refresh_details(self, changed: Set[str]) -> None:
         if self._details is not None and self.screen is self._details:
@@ -311,57 +279,21 @@ class Dashboard(EndingApp):
     def _is_composed(self) -> bool:
         return hasattr(self, "_main")
 
-    @property
-    def _in_tabs(self) -> bool:
-        focused = self._main.focused
-        return focused is not None and any(each.id == "right" for each in focused.ancestors)
-
     def _arrange(self, size: Size | None = None) -> None:
-        """Arrange client list and tabs for the size."""
-        width, height = size or self.size
-        arranged = arrangement(width, height)
-        single = arranged is Arrangement.SINGLE or self._full
-        body = self._main.query_one("#body")
-        body.set_class(arranged is Arrangement.BESIDE and not single, "-beside")
-        body.set_class(single, "-single")
-        in_tabs = self._in_tabs
-        left, right = self._main.query_one("#left"), self._main.query_one("#right")
-        left.display = not single or not in_tabs
-        right.display = not single or in_tabs
-        lines: int | str = "1fr"
-        if arranged is Arrangement.STACKED and not single:
-            lines = list_height(len(self.view.clients), height - 2) + self._filter_shown
-        left.styles.height = lines
-
-    def _focus(self, *, tabs: bool) -> None:
-        """Bring the list or the tabs into view and focus it."""
-        self.ensure_visible(tabs=tabs)
-        (self._pane if tabs else self._list).focus()
-
-    def ensure_visible(self, *, tabs: bool) -> None:
-        """If only one of list and tabs is shown, show this one."""
-        left, right = self._main.query_one("#left"), self._main.query_one("#right")
-        if not left.display or not right.display:
-            left.display, right.display = not tabs, tabs
+        self._body.fit_to(size or self.size, len(self.view.clients))
 
     def action_next_pane(self) -> None:
-        self._focus(tabs=not self._in_tabs)
+        self._body.focus_part(tabs=not self._body.in_tabs)
 
     def action_full(self) -> None:
-        self._full = not self._full
+        self._body.full = not self._body.full
         self._arrange()
 
     def action_tab(self, index: int) -> None:
-        in_tabs = self._in_tabs
-        self._tab = index
-        self._main.query_one("#panes", ContentSwitcher).current = f"pane-{index}"
-        self._refresh_pane(set(self.view.clients))
-        self._main.query_one(TabBar).show(index)
-        if in_tabs or not self._main.query_one("#right").display:
-            self._focus(tabs=True)
+        self._body.show_tab(index, self.view)
 
     def action_turn_tab(self, step: int) -> None:
-        self.action_tab((self._tab + step) % len(self.TABS))
+        self.action_tab((self._body.tab + step) % len(TABS))
 
     def on_tab_bar_chosen(self, event: TabBar.Chosen) -> None:
         self.action_tab(event.index)
@@ -375,11 +307,11 @@ class Dashboard(EndingApp):
 
     def action_step_back(self) -> None:
         """Leave the tabs, else remove the filter, else leave the full screen."""
-        if self._in_tabs:
-            self._focus(tabs=False)
-        elif self._list.filter or self._filter_shown:
+        if self._body.in_tabs:
+            self._body.focus_part(tabs=False)
+        elif self._list.filter or self._filter.display:
             self._close_filter()
-        elif self._full:
+        elif self._body.full:
             self.action_full()
 
     # --- clients ------------------------------------------------------------------------------------------------------
@@ -404,8 +336,8 @@ class Dashboard(EndingApp):
     def go_to(self, client: str) -> None:
         """Select a client, wherever it is, and show the list."""
         self._list.select(client)
-        self._show_filter()
-        self._focus(tabs=False)
+        self._filter.set_text(self._list.filter)
+        self._body.focus_part(tabs=False)
 
     def action_sort(self) -> None:
         self._list.action_sort()
@@ -416,17 +348,9 @@ class Dashboard(EndingApp):
 
     # --- filter -------------------------------------------------------------------------------------------------------
 
-    @property
-    def _filter_shown(self) -> bool:
-        return bool(self._main.query_one("#filterbar").display)
-
     def action_filter(self) -> None:
-        self.ensure_visible(tabs=False)
-        bar = self._main.query_one("#filterbar")
-        if not bar.children:
-            bar.mount(Label("/"), FilterInput(), Label("", id="matches", markup=False))
-        bar.display = True
-        self._main.query_one("#filter", Input).focus()
+        self._body.ensure_visible(tabs=False)
+        self._filter.ask()
         self._arrange()
         self._show_matches()
 
@@ -444,21 +368,15 @@ class Dashboard(EndingApp):
             self._close_filter()
         self._list.focus()
 
-    def _show_filter(self) -> None:
-        """Show the present filter in the filter's line, if there is one."""
-        for line in self._main.query("#filter").results(Input):
-            line.value = self._list.filter
-
     def _close_filter(self) -> None:
         self._list.set_filter("")
-        self._show_filter()
-        self._main.query_one("#filterbar").display = False
+        self._filter.set_text("")
+        self._filter.display = False
         self._arrange()
         self._list.focus()
 
     def _show_matches(self) -> None:
-        if self._filter_shown:
-            self._main.query_one("#matches", Label).update(f"{len(self._list.rows)} of {len(self.view.clients)}")
+        self._filter.show_matches(len(self._list.rows), len(self.view.clients))
 
     # --- the rest -----------------------------------------------------------------------------------------------------
 
@@ -478,7 +396,7 @@ class Dashboard(EndingApp):
 
         panes = (
             ("Transcript", TranscriptPane),
-            *((self.TABS[number], _tab(number)) for number in range(1, len(self.TABS))),
+            *((TABS[number], tab_class(number)) for number in range(1, len(TABS))),
             ("Client details", ClientDetails),
         )
         sections = [

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, cast
 from textual.command import DiscoveryHit, Hit, Hits, Provider
 
 from tui_popretr.ui.model.cells import sanitize
+from tui_popretr.ui.widgets.body import TABS
 
 if TYPE_CHECKING:
     from tui_popretr.ui.shell.app import Dashboard
@@ -55,7 +56,7 @@ class DashboardCommands(Provider):
         yield "Reload the configuration", "reload", "a problem leaves the old one in force"
         yield "Filter the clients", "filter", "by id, server, recipient, state or error"
         yield "Sort the clients", "sort", "by configuration, state, due time, name or messages"
-        for number, name in enumerate(self._dashboard.TABS, 1):
+        for number, name in enumerate(TABS, 1):
             yield f"Show {name}", f"tab({number - 1})", "a tab"
         yield "Transcript of all clients, or of the selected one", "all_dialogue", "changes between the two"
         yield "Full screen", "full", "the focused part alone, or both"

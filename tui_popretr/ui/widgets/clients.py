@@ -12,7 +12,6 @@ from textual.geometry import Region
 from textual.message import Message
 from textual.reactive import reactive
 from textual.strip import Strip
-from textual.widgets import Input
 
 from tui_popretr.ui.model.client_columns import COLUMNS, Wanted, client_columns
 from tui_popretr.ui.model.columns import Column, Placed
@@ -20,19 +19,6 @@ from tui_popretr.ui.model.order import Order, listed
 from tui_popretr.ui.model.view import View
 from tui_popretr.ui.widgets.client_rows import Moment, client_cells
 from tui_popretr.ui.widgets.tables import PlacedCell, Table
-
-
-class FilterInput(Input):
-    """The input line for the filter."""
-
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter,down", "submit", "Back to the list", key_display="⏎"),
-        Binding("escape", "app.step_back", "Remove the filter"),
-    ]
-
-    def __init__(self) -> None:
-        super().__init__(placeholder="words to look for", id="filter", compact=True)
-        self.cursor_blink = False
 
 
 class ClientList(Table[str]):
