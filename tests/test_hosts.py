@@ -105,7 +105,7 @@ def test_any_text_is_a_name_in_ascii_or_refused(text: str) -> None:
         ("pop.straße.example。", "pop.xn--strae-oqa.example."),
     ],
 )
-def test_the_dot_is_for_the_look_up_and_the_written_form_for_people(written: str, looked_up: str) -> None:
+def test_the_final_dot_is_only_for_the_resolver(written: str, looked_up: str) -> None:
     assert look_up_name(ascii_host(written), written) == looked_up
     server = Server(written, 995, "me", None, (), False, None)
     for made in (server, SmtpDestination("a@b.example", ("c@d.example",), written, 995)):

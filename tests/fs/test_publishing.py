@@ -64,9 +64,7 @@ def test_what_has_the_name_is_not_replaced(place: Place, draft: Draft, no_links:
     assert list(place.finished().values()) == [b""]
 
 
-def test_a_link_that_finds_the_name_taken_is_not_tried_otherwise(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_taken_name_is_not_tried_without_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It may have been made, and the answer lost."""
     (tmp_path / "tmp").write_bytes(b"message")
     monkeypatch.setattr(os, "link", failing(FileExistsError(errno.EEXIST, "x")))

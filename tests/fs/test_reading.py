@@ -35,7 +35,7 @@ def test_one_octet_more_is_too_much(tmp_path: Path) -> None:
     assert raised.value.filename == str(tmp_path / "file")
 
 
-def test_a_pipe_that_nobody_writes_into_is_not_waited_for(tmp_path: Path) -> None:
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(NotRegularError) as raised:
         read_whole(str(tmp_path / "pipe"), 10)

@@ -364,7 +364,7 @@ def test_a_line_larger_than_maxfile_gets_one_file_not_many(open_log: OpenLog, tm
 
 
 def test_a_restart_goes_on_with_the_newest_number(open_log: OpenLog, tmp_path: Path) -> None:
-    # a.log and .1 .. .8 were removed by somebody who needs the room
+    # a.log and .1 .. .8 were removed to make room
     (tmp_path / "a.log.9").write_text("x" * 99 + "\n")
     (tmp_path / "a.log.10").write_text("short\n")
     (tmp_path / "a.log.gz").write_text("other\n")

@@ -84,7 +84,7 @@ def test_what_comes_afterwards_is_in_a_file_of_its_name(
     assert reports == []
 
 
-def test_a_line_that_is_written_through_is_never_only_in_a_removed_file(
+def test_write_through_never_writes_only_to_a_removed_file(
     open_log: OpenLog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is removed between the look and the write, three times in a row."""
@@ -125,7 +125,7 @@ def test_it_is_looked_at_no_more_than_once_a_second(
     assert len(looks) == 1
 
 
-def test_a_file_that_was_renamed_is_written_on_where_no_new_one_can_be_made(
+def test_a_renamed_file_is_written_if_no_new_one_can_be_made(
     open_log: OpenLog, clock: FakeClock, reports: list[str], tmp_path: Path
 ) -> None:
     path = tmp_path / "a.log"
@@ -138,7 +138,7 @@ def test_a_file_that_was_renamed_is_written_on_where_no_new_one_can_be_made(
     assert reports == []
 
 
-def test_a_removed_file_that_cannot_be_made_again_is_reported_and_its_lines_are_kept(
+def test_lines_are_kept_if_a_removed_file_cannot_be_made_again(
     open_log: OpenLog, clock: FakeClock, reports: list[str], tmp_path: Path
 ) -> None:
     path = tmp_path / "a.log"
@@ -154,7 +154,7 @@ def test_a_removed_file_that_cannot_be_made_again_is_reported_and_its_lines_are_
 
 
 @pytest.mark.parametrize("field", ["st_ino", "st_nlink"])
-def test_a_file_system_that_numbers_files_otherwise_each_time_is_not_believed(
+def test_inode_numbers_that_change_each_time_are_ignored(
     open_log: OpenLog, clock: FakeClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, field: str
 ) -> None:
     """As FUSE and network file systems may do it: no new file is begun for that, and no link counts as none."""

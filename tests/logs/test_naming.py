@@ -42,7 +42,7 @@ def test_boundary(rotation: Rotation, last: datetime, first: datetime, before: s
     assert old < new
 
 
-def test_without_rotation_there_is_no_period_and_dt_is_the_moment() -> None:
+def test_without_rotation_tokens_show_the_present_time() -> None:
     assert period_start(Rotation.NEVER, WHEN) is None
     assert expand("x-%DT%.log", Rotation.NEVER, WHEN, 1) == "x-20261126_072759.log"
 
@@ -52,7 +52,7 @@ def test_every_token() -> None:
     assert expand(path, Rotation.NEVER, WHEN, 4711) == "/l/2026/11/26/07.27.59-4711.log"
 
 
-def test_under_a_rotation_all_tokens_show_the_start_of_the_period() -> None:
+def test_with_rotation_tokens_show_the_start_of_the_period() -> None:
     # 1 January 2027 is a Friday: its week began in 2026, and so must the folder
     when = local(2027, 1, 1, 12, 30, 15)
     assert expand("Y%Y%/%M%%D%-%DT%", Rotation.WEEKLY, when, 1) == "Y2026/1228-20261228"

@@ -1,4 +1,4 @@
-"""Logs that somebody reads, or does not: nobody waits for the reader, and no line is lost unnoticed."""
+"""Logs with a reader that may hang: writing never blocks, and lost lines are counted."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Pipe:
             return filled
 
     def read(self, octets: int) -> bytes:
-        """Return so many octets, as soon as they are there."""
+        """Return this number of octets when they have arrived."""
         data = b""
         while len(data) < octets:
             assert select.select([self.reading], [], [], DEADLINE)[0], f"only {len(data)} of {octets} octets came"
@@ -83,7 +83,7 @@ def log(pipe: Pipe, open_log: OpenLog, monkeypatch: pytest.MonkeyPatch) -> LogFi
 
 @pytest.fixture
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """For tests in which a slow machine must not be taken for a reader who does not read."""
+    """For tests in which a slow machine must not look like a stuck reader."""
     monkeypatch.setattr("tui_popretr.logs.stream.DRAIN_TIMEOUT", DEADLINE)
 
 
@@ -112,7 +112,7 @@ def test_lines_come_whole_and_in_order(pipe: Pipe, log: LogFile) -> None:
 
 
 def test_nobody_reads(pipe: Pipe, log: LogFile, clock: FakeClock, reports: list[str]) -> None:
-    """Writing never waits; what does not fit is counted, and told when somebody reads again."""
+    """Writing never blocks; lines that do not fit are counted, and reported when the reader continues."""
     filled = pipe.fill()
     count = (QUEUE_LIMIT + PENDING_LIMIT) // 100 + 300
     for number in range(count):
@@ -143,7 +143,7 @@ def test_lines_are_with_the_system_when_write_through_returns(pipe: Pipe, log: L
         assert os.read(pipe.reading, 65536) == f"line {number}\n".encode()
 
 
-def test_write_through_waits_once_for_a_reader_who_does_not_come(pipe: Pipe, log: LogFile) -> None:
+def test_write_through_waits_only_once_for_a_stuck_reader(pipe: Pipe, log: LogFile) -> None:
     filled = pipe.fill()
     log.write_through(["first"])
     stream = log._file

@@ -1,4 +1,4 @@
-"""LogFile when the disk says no: nothing raised, each problem told once, memory bounded, lines written later."""
+"""LogFile when the disk fails: no exception, each error reported once, memory bounded, lines written later."""
 
 from __future__ import annotations
 
@@ -88,17 +88,15 @@ def test_memory_is_bounded_and_the_loss_is_told(
     lost = 200 - PENDING_LIMIT // 1024
     assert lines(log.path) == [line] * (PENDING_LIMIT // 1024) + ["the first that works again"]
     assert banners(log.path)[-1] == f"test log: {lost} lines missing here: the log could not be written"
-    assert everything(log.path)[-1] == "the first that works again", "the gap is told where it is"
+    assert everything(log.path)[-1] == "the first that works again", "the gap is marked"
     assert reports[-1] == f"{log.path}: the log can be written again; {lost} lines lost"
 
     clock.advance(60)
     log.reopen()
-    assert "missing" not in banners(log.path)[-1], "the loss is told once"
+    assert "missing" not in banners(log.path)[-1], "the loss is reported once"
 
 
-def test_of_lines_that_come_together_as_many_are_kept_as_there_is_room_for(
-    open_log: OpenLog, clock: FakeClock, tmp_path: Path
-) -> None:
+def test_of_several_lines_those_that_fit_are_kept(open_log: OpenLog, clock: FakeClock, tmp_path: Path) -> None:
     (tmp_path / "var").write_text("")
     log = open_log(LogSettings(str(tmp_path / "var" / "a.log")))
     line = "x" * 1023
