@@ -71,7 +71,7 @@ def fsync_folder(path: str) -> bool:
 def unsafe_at_power_cuts(folders: Sequence[str]) -> str:
     """Return the warning about folders that fsync_folder() cannot make durable."""
     named = ", ".join(visible(folder, 4096) for folder in folders[:3])
-    more = f" and {len(folders) - 3} more places" if len(folders) > 3 else ""
+    more = f" and {len(folders) - 3} more" if len(folders) > 3 else ""
     return (
         f"{named}{more}: the file system cannot fsync folders; nothing is lost if the program is killed, but a power"
         " cut may lose mail"
