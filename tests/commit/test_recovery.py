@@ -20,7 +20,7 @@ from tests.delivery.making import Place
 from tests.killed_delivery import MESSAGE, STEPS, deliver
 from tui_popretr.commit.recovery import CONSUMED_WITHIN, Recovered, RecoveryResult
 from tui_popretr.delivery.folders import sync_folder
-from tui_popretr.delivery.publishing import FileState, InterruptedPublish
+from tui_popretr.delivery.interrupted import FileState, InterruptedPublish
 from tui_popretr.delivery.sink import Draft
 from tui_popretr.errors import JournalError
 from tui_popretr.journal.journal import Journal

@@ -14,7 +14,7 @@ from typing import Final
 from tui_popretr import faultpoints
 from tui_popretr.delivery.errors import delivery_failed
 from tui_popretr.delivery.folders import sync_folder
-from tui_popretr.delivery.publishing import FileState, InterruptedPublish
+from tui_popretr.delivery.interrupted import FileState, InterruptedPublish
 from tui_popretr.errors import DeliveryFailed
 from tui_popretr.faultpoints import Step
 from tui_popretr.journal.journal import Journal

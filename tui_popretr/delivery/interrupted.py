@@ -1,4 +1,4 @@
-"""Recovery of a publish that was interrupted: finds the file under its tmp or final name, and finishes it."""
+"""Find out how far an interrupted delivery got, and publish its message if it was not published yet."""
 
 from __future__ import annotations
 
