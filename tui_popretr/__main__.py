@@ -15,7 +15,7 @@ def main() -> None:
     occupy()
     use_utf8()
     collect_later()
-    # Inside, so that ctrl+c while they load is as quiet as later.
+    # Imported here, so that ctrl+c during the import is as quiet as later.
     try:
         from tui_popretr.process.setup import settle
 
@@ -24,8 +24,7 @@ def main() -> None:
     except KeyboardInterrupt:
         sys.exit(130)
     code = command_line()
-    # What was to be written is with the system (cli.main). Taking the interpreter apart would take a tenth of the time
-    # of a run that finds no mail.
+    # All output is flushed (cli.main). The interpreter's shutdown would take a tenth of the time of a run without mail.
     os._exit(code)
 
 

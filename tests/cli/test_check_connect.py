@@ -82,10 +82,10 @@ def test_small_numbers_are_told_as_people_do() -> None:
     tls = replace(TLS, subject="", issuer="", names=(), expires=datetime(2026, 11, 25, 11, 0, tzinfo=UTC))
     found = Findings(remote="x:1", tls=tls, mechanism="APOP", messages=1, octets=1)
     rows = list(check_connect.report(CLIENT, found, NOW))
-    assert "  certificate:  without a subject, issued by nobody named" in rows
+    assert "  certificate:  without a subject, issued by an unnamed issuer" in rows
     assert "  names:        none" in rows
     assert "  expires:      ! in 1 day, on 2026-11-25" in rows
-    assert "  capabilities: not told (no CAPA)" in rows
+    assert "  capabilities: unknown (no CAPA)" in rows
     assert "  maildrop:     1 message, 1 B" in rows
     assert "  maildrop:     empty" in list(check_connect.report(CLIENT, replace(found, messages=0), NOW))
 
@@ -189,7 +189,7 @@ async def test_a_stalled_server_withholds_nothing(
         raise ServerUnreachable("not today")
 
     settings = settings_of(tmp_path, client("silent", "silent.test"), client("quick", "quick.test"))
-    assert await check_connect.check_all(settings, connector) is ExitCode.UNAVAILABLE
+    assert await check_connect.check_async(settings, connector) is ExitCode.UNAVAILABLE
     assert reported(capsys) == ["quick", "silent"]
     # no longer than somebody waits, whatever <timeout> says
     assert (settings.timeout, ended) == (240.0, [30.0, 30.0])
@@ -206,7 +206,7 @@ async def test_a_tls_handshake_is_waited_for_no_longer(tmp_path: Path, autojump_
         return memory_connection(handshake=handshake)[0]
 
     settings = settings_of(tmp_path, client("isp", "pop.test", more="<ssl/><maildir>m</maildir>"))
-    assert await check_connect.check_all(settings, connector) is ExitCode.PROTOCOL
+    assert await check_connect.check_async(settings, connector) is ExitCode.PROTOCOL
     assert trio.current_time() == pytest.approx(30.0)
 
 
@@ -219,10 +219,10 @@ async def test_on_a_terminal_it_tells_whom_it_waits_for(
         raise ServerUnreachable("not today")
 
     settings = settings_of(tmp_path, *(client(f"c{wait}", f"h{wait}.test") for wait in (1, 17, 12)))
-    await check_connect.check_all(settings, connector)
+    await check_connect.check_async(settings, connector)
     assert capsys.readouterr().err == ""
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
-    await check_connect.check_all(settings, connector)
+    await check_connect.check_async(settings, connector)
     assert capsys.readouterr().err.splitlines() == ["still waiting for: c17, c12", "still waiting for: c17"]
 
 
@@ -247,7 +247,7 @@ async def test_a_server_without_a_greeting_may_be_waiting_for_tls(
         return stream
 
     settings = settings_of(tmp_path, client("isp", "127.0.0.1", more=f"{more}<maildir>m</maildir>"))
-    assert await check_connect.check_all(settings, connector) is ExitCode.TEMPORARY
+    assert await check_connect.check_async(settings, connector) is ExitCode.TEMPORARY
     advice = 'if this port speaks TLS from the first byte (as 995 does), use <ssl latent="N"/>'
     assert (f"  what to do:   {advice}\n" in capsys.readouterr().out) == advised
 

@@ -118,9 +118,9 @@ def test_an_account_that_is_not_there_and_those_that_are(tmp_path: Path, tool: s
     done = imported(tmp_path, "--from", tool)
     assert (done.code, done.out) == (64, "")
     assert done.err == (
-        f"tui-popretr: client isp: nothing is remembered of me@{HOST} in {file}\n"
-        "tui-popretr: what there is: me@mail.example.org (2 messages); if one of these is the client's, say --account"
-        " USER@HOST\n"
+        f"tui-popretr: client isp: no messages of me@{HOST} in {file}\n"
+        "tui-popretr: the accounts there are me@mail.example.org (2 messages); if one of them is the client's, add"
+        " --account USER@HOST\n"
     )
     assert not (tmp_path / "var").exists()
     done = imported(tmp_path, "--from", tool, "--account", "me@mail.example.org")
@@ -147,7 +147,7 @@ def test_many_accounts_are_not_all_named(tmp_path: Path) -> None:
     configured(tmp_path)
     done = imported(tmp_path, "--from", "fetchmail")
     assert done.err.count("user") == 20
-    assert "user19@h (1 message), 80 more; if one of these" in done.err
+    assert "user19@h (1 message), 80 more; if one of them" in done.err
 
 
 def test_several_clients_or_none(tmp_path: Path) -> None:
@@ -162,7 +162,7 @@ def test_several_clients_or_none(tmp_path: Path) -> None:
     both = ("--client", "isp", "--client", "work", "--from", "getmail")
     done = imported(tmp_path, *both, "--client", "home")
     assert (done.code, done.out) == (64, "")
-    assert "client home: nothing is remembered of me@home.example" in done.err
+    assert "client home: no messages of me@home.example" in done.err
     assert not (tmp_path / "var").exists()
     done = imported(tmp_path, *both, "--account", "me@mail.example.org")
     assert (done.code, done.out) == (64, "")
@@ -179,7 +179,7 @@ def test_nothing_where_it_is_usually(tmp_path: Path) -> None:
     done = imported(tmp_path, "--from", "mpop")
     assert done.code == 64
     assert done.err == (
-        "tui-popretr: mpop has no memory in its usual place here (the files in ~/.mpop_uidls)\n"
+        "tui-popretr: no file of mpop in its usual place (the files in ~/.mpop_uidls)\n"
         "tui-popretr: name it: --from mpop FILE\n"
     )
 
@@ -199,7 +199,7 @@ def test_of_the_usual_files_those_that_can_be_read_will_do(tmp_path: Path) -> No
     configured(tmp_path)
     done = imported(tmp_path, "--from", "mpop")
     assert done.code == 0
-    assert done.err == (f"{tmp_path}/.mpop_uidls/another: warning: passed over: it is a pipe, not a regular file\n")
+    assert done.err == (f"{tmp_path}/.mpop_uidls/another: warning: skipped: it is a pipe, not a regular file\n")
 
 
 def test_bad_lines_are_counted_and_named_and_harmless(tmp_path: Path) -> None:
@@ -211,9 +211,9 @@ def test_bad_lines_are_counted_and_named_and_harmless(tmp_path: Path) -> None:
     assert seen(tmp_path) == ["u1", "u2"]
     lines = done.err.splitlines()
     file = tmp_path / ".fetchids"
-    assert lines[0] == f"{file}:2: warning: passed over, it makes no sense: '\\x1b]0;line 0\\x07'"
+    assert lines[0] == f"{file}:2: warning: line skipped, it makes no sense: '\\x1b]0;line 0\\x07'"
     assert lines[9].startswith(f"{file}:11: warning: ")
-    assert lines[10:] == [f"{file}: warning: 15 further lines passed over"]
+    assert lines[10:] == [f"{file}: warning: 15 further lines skipped"]
 
 
 def test_a_file_of_another_kind(tmp_path: Path) -> None:
@@ -221,8 +221,8 @@ def test_a_file_of_another_kind(tmp_path: Path) -> None:
     done = imported(tmp_path, "--from", "fetchmail", str(tmp_path / "c.xml"))
     assert done.code == 64
     assert done.err.splitlines()[-2:] == [
-        f"tui-popretr: there is no account in {tmp_path}/c.xml",
-        "tui-popretr: is it of fetchmail?",
+        f"tui-popretr: no account in {tmp_path}/c.xml",
+        "tui-popretr: is it a file of fetchmail?",
     ]
 
 
@@ -231,8 +231,8 @@ def test_a_program_that_nobody_knows(tmp_path: Path) -> None:
     done = imported(tmp_path, "--from", "fetchmial")
     assert done.code == 64
     assert done.err == (
-        "tui-popretr: there is nothing to read the memory of 'fetchmial'; did you mean 'fetchmail'?\n"
-        "tui-popretr: --from can be fetchmail, getmail, mpop; the configuration stands before it\n"
+        "tui-popretr: import-seen does not know the program 'fetchmial'; did you mean 'fetchmail'?\n"
+        "tui-popretr: --from can be fetchmail, getmail, mpop; write the configuration before it\n"
     )
 
 
@@ -242,9 +242,7 @@ def test_a_configuration_in_the_wrong_place(tmp_path: Path) -> None:
         "import-seen", "--client", "isp", "--from", "mpop", path, environ={"HOME": str(tmp_path), "XDG_CONFIG_HOME": ""}
     )
     assert done.code == 78
-    assert done.err.endswith(
-        "tui-popretr: the configuration stands before --from: what stands behind it is a file of mpop's\n"
-    )
+    assert done.err.endswith("tui-popretr: write the configuration before --from: a file after --from is one of mpop\n")
 
 
 @pytest.mark.parametrize("account", ["me", "@h", "me@"])
@@ -253,7 +251,7 @@ def test_an_account_that_is_none(tmp_path: Path, account: str) -> None:
     configured(tmp_path)
     done = imported(tmp_path, "--from", "mpop", "--account", account)
     assert done.code == 64
-    assert f"--account is USER@HOST, which '{account}' is not" in done.err
+    assert f"--account must be USER@HOST, not '{account}'" in done.err
 
 
 def test_a_client_without_a_username(tmp_path: Path) -> None:
@@ -266,7 +264,7 @@ def test_a_client_without_a_username(tmp_path: Path) -> None:
     configured(tmp_path, external)
     done = imported(tmp_path, "--from", "mpop")
     assert (done.code, done.out) == (64, "")
-    assert "say whose mail is meant: --account USER@HOST" in done.err
+    assert "name the account: --account USER@HOST" in done.err
     assert imported(tmp_path, "--from", "mpop", "--account", f"me@{HOST}").code == 0
 
 
@@ -283,6 +281,6 @@ def test_without_a_client_the_ids_are_named(tmp_path: Path) -> None:
     done = run_program("import-seen", path, "--from", "mpop")
     assert done.code == 64
     assert done.err == (
-        "tui-popretr: import-seen needs to know which client is meant: --client ID, which may be given several times\n"
+        "tui-popretr: import-seen needs at least one client: --client ID, which may be repeated\n"
         "tui-popretr: the clients are isp\n"
     )

@@ -82,7 +82,7 @@ def test_an_empty_maildrop(tmp_path: Path) -> None:
         path = write_configuration(tmp_path / "c.xml", client("isp", server.address, attributes=NEW_ONLY))
         done = mark(path, "isp")
     assert (done.code, done.err) == (0, "")
-    assert done.out == "isp: the maildrop is empty, so there is nothing to mark\n"
+    assert done.out == "isp: the maildrop is empty, nothing to mark\n"
 
 
 def test_without_a_client_the_ids_are_named(tmp_path: Path) -> None:
@@ -90,7 +90,7 @@ def test_without_a_client_the_ids_are_named(tmp_path: Path) -> None:
     done = run_program("mark-seen", path)
     assert done.code == 64
     assert done.err == (
-        "tui-popretr: mark-seen needs to know which client is meant: --client ID, which may be given several times\n"
+        "tui-popretr: mark-seen needs at least one client: --client ID, which may be repeated\n"
         "tui-popretr: the clients are isp, work\n"
     )
     assert not (tmp_path / "var").exists()
@@ -115,8 +115,8 @@ def test_without_uids_there_is_nothing_to_mark_by(tmp_path: Path, attributes: st
         done = mark(path, "isp")
     assert (done.code, done.out) == (76, "")
     assert done.err.splitlines()[-1] == (
-        "isp: failed: the server gives no usable UIDs (UIDL), and messages are known again by nothing else"
-        " (newonly cannot work with this server either; retrieve without it)"
+        "isp: failed: the server gives no usable UIDs (UIDL), without which messages cannot be marked"
+        " (newonly does not work with this server; remove it)"
     )
 
 

@@ -1,4 +1,4 @@
-"""Blocking calls that are waited for only so long."""
+"""Blocking calls with a timeout."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ def test_results_are_in_the_order_of_the_calls() -> None:
     assert call_all([]) == []
 
 
-def test_what_does_not_end_is_left_behind() -> None:
+def test_a_call_that_does_not_return_is_left_behind() -> None:
     answer = threading.Event()
     try:
-        assert call_all([answer.wait] * 20, patience=0.0) == [None] * 20
+        assert call_all([answer.wait] * 20, timeout=0.0) == [None] * 20
     finally:
         answer.set()
 

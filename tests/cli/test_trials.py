@@ -101,7 +101,7 @@ def test_a_file_system_that_does_not_answer(tmp_path: Path, monkeypatch: pytest.
     answer = threading.Event()
     monkeypatch.setattr("tui_popretr.cli.trials.of_journal", lambda path: answer.wait() and [])
     try:
-        *_, told = warnings(settings, patience=0.1)
+        *_, told = warnings(settings, timeout=0.1)
     finally:
         answer.set()
     assert told == "the journal and the logs: a file system does not answer; check its disk or server"

@@ -1,4 +1,4 @@
-"""`check`: what is wrong with a configuration, or what it will do; with --connect also whether the servers agree."""
+"""`check`: reports what is wrong with a configuration, or what it will do; with --connect also tests the servers."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def run(arguments: Namespace) -> int:
     settings = configuration.choose(everything, arguments.clients)
     for warning in preflight.warnings(settings):
         print(f"{visible(settings.path)}: warning: {warning}", file=sys.stderr)
-    _make_contexts(settings)
+    _load_tls_files(settings)
     if arguments.connect:
         from tui_popretr.cli import check_connect
 
@@ -34,8 +34,8 @@ def run(arguments: Namespace) -> int:
     return ExitCode.OK
 
 
-def _make_contexts(settings: Settings) -> None:
-    """See whether the files of each client's TLS can be used. Raises ConfigurationError, having told of all."""
+def _load_tls_files(settings: Settings) -> None:
+    """Load the TLS files of every client. Reports every error, then raises ConfigurationError."""
     failed: list[ConfigurationError] = []
     for client in settings.clients:
         if client.server.tls is None:

@@ -1,4 +1,4 @@
-"""`check --connect`: visits every client's server and prints what was found as soon as it is."""
+"""`check --connect`: probes every client's server and prints each result as soon as it is known."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from datetime import datetime
 
 import trio
 
-from tui_popretr.cli.probing import visit_all
+from tui_popretr.cli.probing import probe_clients_async
 from tui_popretr.clock import SystemClock
 from tui_popretr.config.model import ClientSettings, Settings
 from tui_popretr.engine.probe import Findings
@@ -20,29 +20,29 @@ from tui_popretr.wording import certificate_date, mail_volume
 
 
 def check(settings: Settings, *, connector: Connector = connect_tcp) -> int:
-    """Visit the clients' maildrops, print a report of each and return the worst exit code. Nothing is retrieved.
+    """Probe the clients' servers, print a report of each and return the worst exit code. Nothing is retrieved.
 
     Raises OSError where the reports cannot be written.
     """
-    return trio.run(check_all, settings, connector)
+    return trio.run(check_async, settings, connector)
 
 
-async def check_all(settings: Settings, connector: Connector) -> ExitCode:
-    """Do as check() does, within trio."""
+async def check_async(settings: Settings, connector: Connector) -> ExitCode:
+    """The same as check(), in trio."""
     clock = SystemClock()
     codes: list[ExitCode] = []
 
-    def tell(client: ClientSettings, found: Findings) -> None:
+    def print_report(client: ClientSettings, found: Findings) -> None:
         if found.problem is not None:
             codes.append(found.problem.exit_code)
         print("\n".join(report(client, found, clock.now())), flush=True)
 
-    await visit_all(settings, tell, connector)
+    await probe_clients_async(settings, print_report, connector)
     return worst(codes)
 
 
 def report(client: ClientSettings, found: Findings, now: datetime) -> Iterator[str]:
-    """Yield the lines that tell what was found at a client's server."""
+    """Yield the lines of the report about a client's server."""
     reached = f" ({found.remote})" if found.remote else ""
     yield f"{visible(client.id)}: {client.server.address}{reached}"
     if found.tls is not None:
@@ -53,7 +53,7 @@ def report(client: ClientSettings, found: Findings, now: datetime) -> Iterator[s
         name = client.server.username
         yield _row("login", f"{found.mechanism} as {name}" if name else found.mechanism)
         capabilities = found.capabilities
-        yield _row("capabilities", ", ".join(capabilities.lines) if capabilities else "not told (no CAPA)")
+        yield _row("capabilities", ", ".join(capabilities.lines) if capabilities else "unknown (no CAPA)")
     if found.messages is not None:
         yield _row("maildrop", mail_volume(found.messages, found.octets) if found.messages else "empty")
     for warning in found.warnings:
@@ -67,7 +67,9 @@ def report(client: ClientSettings, found: Findings, now: datetime) -> Iterator[s
 def _tls(tls: TlsDetails, now: datetime) -> Iterator[str]:
     yield _row("TLS", f"{tls.version}, {tls.cipher}")
     pinned = " (pinned)" if tls.pinned else ""
-    yield _row("certificate", f"{tls.subject or 'without a subject'}, issued by {tls.issuer or 'nobody named'}{pinned}")
+    yield _row(
+        "certificate", f"{tls.subject or 'without a subject'}, issued by {tls.issuer or 'an unnamed issuer'}{pinned}"
+    )
     yield _row("names", ", ".join(tls.names) or "none")
     yield from _expiry(tls, now)
     if tls.fingerprint:

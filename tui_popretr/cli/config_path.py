@@ -1,4 +1,4 @@
-"""Which configuration file is meant, and the var folder that goes with the usual places."""
+"""Finds the configuration file, and the var folder of the usual ones."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ _SYSTEM_VAR: Final = "/var/lib/tui-popretr"
 class ConfigurationFile:
     """A configuration file.
 
-    `var` is the default of its var folder, None: that of any other file. `naf` is the naf.xml that goes with it, None:
-    the one beside it, if any.
+    `var`: the default of its var folder; None: a folder `var` next to the file. `naf`: its naf.xml; None: the one in
+    the same folder, if any.
     """
 
     path: str
@@ -29,8 +29,8 @@ class ConfigurationFile:
     naf: str | None = None
 
 
-def own_place() -> ConfigurationFile:
-    """Return the user's own configuration, which need not be there. Raises ConfigurationError: no home folder."""
+def own_configuration() -> ConfigurationFile:
+    """Return the user's own configuration, which may not exist. Raises ConfigurationError without a home folder."""
     import platformdirs
 
     try:
@@ -42,40 +42,39 @@ def own_place() -> ConfigurationFile:
         return ConfigurationFile(os.path.join(folder, _FILE), state)
     try:
         home_folder(os.environ)
-        why = f"HOME is '{visible(os.environ.get('HOME', ''), 200)}', which is no absolute path"
+        why = f"HOME is '{visible(os.environ.get('HOME', ''), 200)}', which is not an absolute path"
     except UnknownHomeError as error:
         why = str(error)
     raise ConfigurationError(
-        f"there is no configuration folder of the user: {why}",
+        f"the user has no configuration folder: {why}",
         advice="set HOME, or name the configuration: tui-popretr check CONFIG",
     )
 
 
-def usual_places() -> tuple[ConfigurationFile, ...]:
-    """Return where a configuration is looked for when none is named, in order."""
+def usual_configurations() -> tuple[ConfigurationFile, ...]:
+    """Return the configurations to use if none is named, in order."""
     system = ConfigurationFile(_SYSTEM_FILE, _SYSTEM_VAR)
     try:
-        return own_place(), system
+        return own_configuration(), system
     except ConfigurationError:
         return (system,)
 
 
 def locate(path: str | None, naf: str | None = None) -> ConfigurationFile:
-    """Return the configuration file that the command line means by `path`, with the naf.xml that it names.
+    """Return the configuration file for the arguments CONFIG and --naf.
 
-    A usual place that is named outright has the same var as when it is found: another var would be another journal, and
-    all mail would come again. Raises ConfigurationError where none is named and none found, or the named one is not
-    there.
+    A usual configuration has the same var folder whether it is named or found: another var folder would mean another
+    journal, and all mail would be retrieved again. Raises ConfigurationError if the file does not exist, or if none is
+    named and none is found.
     """
     if path is None:
-        places = usual_places()
-        for place in places:
-            if os.path.lexists(place.path):
-                return replace(place, naf=naf)
-        own = own_place()
+        for file in usual_configurations():
+            if os.path.lexists(file.path):
+                return replace(file, naf=naf)
+        own = own_configuration()
         raise ConfigurationError(
-            f"no configuration: there is neither {own.path} nor {_SYSTEM_FILE}",
-            advice="make one with: tui-popretr init; or name the one that you have: tui-popretr check CONFIG",
+            f"no configuration: neither {own.path} nor {_SYSTEM_FILE} exists",
+            advice="make one with: tui-popretr init; or name an existing one: tui-popretr check CONFIG",
         )
     try:
         os.stat(path)
@@ -83,7 +82,7 @@ def locate(path: str | None, naf: str | None = None) -> ConfigurationFile:
         reason = describe_os_error(problem)
         raise ConfigurationError(f"the configuration {visible(path, 4096)} cannot be read: {reason}") from problem
     if os.path.basename(os.path.realpath(path)) == _FILE:
-        for place in usual_places():
-            if os.path.realpath(place.path) == os.path.realpath(path):
-                return ConfigurationFile(path, place.var, naf)
+        for file in usual_configurations():
+            if os.path.realpath(file.path) == os.path.realpath(path):
+                return ConfigurationFile(path, file.var, naf)
     return ConfigurationFile(path, naf=naf)

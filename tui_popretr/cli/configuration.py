@@ -1,4 +1,4 @@
-"""A configuration for a command: found, read, its problems told, its clients chosen."""
+"""Reads a configuration for a command, reports its problems and selects the clients."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from tui_popretr.text import visible
 from tui_popretr.wording import plural
 
 
-def read(file: ConfigurationFile, *, shown: frozenset[Severity], must_tell: bool = True) -> Settings:
-    """Return the settings, and tell the problems of the kinds `shown` on standard error, with their counts.
+def read(file: ConfigurationFile, *, shown: frozenset[Severity], must_report: bool = True) -> Settings:
+    """Return the settings. Reports the problems of the severities `shown` on standard error, with their counts.
 
-    Raises ConfigurationError, whose text has the counts, when there are errors; with `must_tell` also OSError if
-    standard error cannot be written.
+    Raises ConfigurationError with the counts if there are errors; OSError if standard error cannot be written, unless
+    `must_report` is False.
     """
     loaded = load(file.path, var=file.var, naf=file.naf)
     problems = [problem for problem in loaded.problems if problem.severity in shown]
-    with contextlib.suppress(*(() if must_tell else (OSError,))):
+    with contextlib.suppress(*(() if must_report else (OSError,))):
         for problem in problems:
             print(problem, file=sys.stderr)
         if problems and loaded.settings is not None:
@@ -37,9 +37,9 @@ def read(file: ConfigurationFile, *, shown: frozenset[Severity], must_tell: bool
 
 
 def read_again(file: ConfigurationFile, ids: Sequence[str]) -> Settings:
-    """Return the settings for a reload, with the clients chosen as before.
+    """Return the settings for a reload, with the same clients selected.
 
-    Raises ConfigurationError with one problem a line.
+    Raises ConfigurationError with one problem per line.
     """
     loaded = load(file.path, var=file.var, naf=file.naf)
     if loaded.settings is None:
@@ -51,7 +51,7 @@ def read_again(file: ConfigurationFile, ids: Sequence[str]) -> Settings:
 
 
 def choose(settings: Settings, ids: Sequence[str]) -> Settings:
-    """Return the settings with only the clients of these ids, all where there are none. Raises UsageError."""
+    """Return the settings with only the clients of these ids, or with all if there are no ids. Raises UsageError."""
     if not ids:
         return settings
     known = [client.id for client in settings.clients]
@@ -62,7 +62,7 @@ def choose(settings: Settings, ids: Sequence[str]) -> Settings:
 
 
 def counts(problems: Sequence[Problem]) -> str:
-    """Return how many problems there are of each kind: `2 errors, 1 warning`."""
+    """Return the number of problems of each severity: "2 errors, 1 warning"."""
     found = Counter(problem.severity for problem in problems)
     return ", ".join(plural(found[severity], severity.value) for severity in Severity if found[severity])
 

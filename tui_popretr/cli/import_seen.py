@@ -1,4 +1,4 @@
-"""`import-seen`: what fetchmail, getmail or mpop have retrieved and left on a server counts as seen here, too."""
+"""`import-seen`: marks as seen what fetchmail, getmail or mpop have retrieved and left on a server."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tui_popretr.migration.tools import TOOLS, Tool
 from tui_popretr.text import visible
 from tui_popretr.wording import plural
 
-#: So many accounts are named when the one that was looked for is not among them.
+#: Accounts named, at most, if the account of a client is not among them.
 _NAMED = 20
 
 
@@ -39,22 +39,21 @@ class _Match:
 
 
 def run(arguments: Namespace) -> int:
-    """Mark what the other program has seen, tell how much it was and return the exit code.
+    """Mark what the other program has seen, print the numbers and return the exit code.
 
-    Nothing is marked where one of the clients has no account in the files. Raises UsageError, ConfigurationError and
-    JournalError.
+    Marks nothing if a client has no account in the files. Raises UsageError, ConfigurationError and JournalError.
     """
     tool, files = _source(arguments.source)
     try:
         settings = marking.read_settings(arguments)
     except ConfigurationError as problem:
         if arguments.config is None and files:
-            problem.advice = f"the configuration stands before --from: what stands behind it is a file of {tool.name}'s"
+            problem.advice = f"write the configuration before --from: a file after --from is one of {tool.name}"
         raise
     if arguments.account is not None and len(settings.clients) > 1:
-        raise UsageError("--account is the account of one client", advice="name one --client at a time with it")
-    memories = _remember(tool, files)
-    matches = [_match(tool, client, arguments.account, memories) for client in settings.clients]
+        raise UsageError("--account is for one client", advice="run the command once for each --client")
+    seen_files = _read_files(tool, files)
+    matches = [_match(tool, client, arguments.account, seen_files) for client in settings.clients]
     if arguments.dry_run:
         for match in matches:
             print(f"{match}; nothing is marked (--dry-run)")
@@ -72,8 +71,8 @@ def _source(words: Sequence[str]) -> tuple[Tool, Sequence[str]]:
     tool = TOOLS.get(name)
     if tool is None:
         raise UsageError(
-            f"there is nothing to read the memory of '{visible(name, 60)}'{did_you_mean(name, TOOLS)}",
-            advice=f"--from can be {', '.join(TOOLS)}; the configuration stands before it",
+            f"import-seen does not know the program '{visible(name, 60)}'{did_you_mean(name, TOOLS)}",
+            advice=f"--from can be {', '.join(TOOLS)}; write the configuration before it",
         )
     return tool, files
 
@@ -81,15 +80,17 @@ def _source(words: Sequence[str]) -> tuple[Tool, Sequence[str]]:
 # --- reading ----------------------------------------------------------------------------------------------------------
 
 
-def _remember(tool: Tool, files: Sequence[str]) -> list[SeenFile]:
-    """Read the files, the usual ones where none is named, and tell on standard error of what could not be read."""
-    memories = _read_named(tool, files) if files else _read_usual(tool)
-    for memory in memories:
+def _read_files(tool: Tool, files: Sequence[str]) -> list[SeenFile]:
+    """Read the files, the usual ones if none is named. Reports unreadable lines and files on standard error."""
+    seen_files = _read_named(tool, files) if files else _read_usual(tool)
+    for memory in seen_files:
         for line in memory.bad:
-            _warn(f"{visible(memory.path, 4096)}:{line.number}: warning: passed over, it makes no sense: '{line.text}'")
+            _warn(
+                f"{visible(memory.path, 4096)}:{line.number}: warning: line skipped, it makes no sense: '{line.text}'"
+            )
         if more := memory.skipped - len(memory.bad):
-            _warn(f"{visible(memory.path, 4096)}: warning: {plural(more, 'further line')} passed over")
-    return memories
+            _warn(f"{visible(memory.path, 4096)}: warning: {plural(more, 'further line')} skipped")
+    return seen_files
 
 
 def _read_named(tool: Tool, files: Sequence[str]) -> list[SeenFile]:
@@ -102,54 +103,54 @@ def _read_named(tool: Tool, files: Sequence[str]) -> list[SeenFile]:
 
 
 def _read_usual(tool: Tool) -> list[SeenFile]:
-    memories: list[SeenFile] = []
+    seen_files: list[SeenFile] = []
     try:
         for path in tool.places(os.environ):
             try:
-                memories.append(tool.read(path))
+                seen_files.append(tool.read(path))
             except FileNotFoundError:
                 continue
             except OSError as problem:
-                _warn(f"{visible(path, 4096)}: warning: passed over: {describe_os_error(problem)}")
+                _warn(f"{visible(path, 4096)}: warning: skipped: {describe_os_error(problem)}")
     except OSError as problem:
-        _warn(f"{visible(str(problem.filename), 4096)}: warning: passed over: {describe_os_error(problem)}")
-    if not memories:
+        _warn(f"{visible(str(problem.filename), 4096)}: warning: skipped: {describe_os_error(problem)}")
+    if not seen_files:
         raise UsageError(
-            f"{tool.name} has no memory in its usual place here ({tool.usual})",
+            f"no file of {tool.name} in its usual place ({tool.usual})",
             advice=f"name it: --from {tool.name} FILE",
         )
-    return memories
+    return seen_files
 
 
 def _warn(text: str) -> None:
     print(text, file=sys.stderr)
 
 
-# --- whose it is ------------------------------------------------------------------------------------------------------
+# --- accounts ------------------------------------------------------------------------------------------------------
 
 
-def _match(tool: Tool, client: ClientSettings, named: str | None, memories: Sequence[SeenFile]) -> _Match:
-    """Return what the files have of a client's account. Raises UsageError where that is nothing."""
+def _match(tool: Tool, client: ClientSettings, named: str | None, seen_files: Sequence[SeenFile]) -> _Match:
+    """Return what the files have for a client's account. Raises UsageError if that is nothing."""
     account = _account_of(client) if named is None else _account(named)
     spelled = tool.spelled(account)
-    found = {memory.path: memory.of(spelled) for memory in memories if any(memory.of(spelled))}
+    found = {memory.path: memory.of(spelled) for memory in seen_files if any(memory.of(spelled))}
     if found:
         uids = dict.fromkeys(uid for uids in found.values() for uid in uids)
         return _Match(client, account, tuple(uids), tuple(found))
     accounts = Counter[str]()
-    for memory in memories:
+    for memory in seen_files:
         for each in memory.accounts:
             if each.names:
                 accounts[str(each.names[0])] += len(each.uids)
     names = [f"{name} ({plural(number, 'message')})" for name, number in accounts.most_common(_NAMED)]
     if more := len(accounts) - len(names):
         names.append(f"{more} more")
-    where = ", ".join(visible(memory.path, 200) for memory in memories[:3]) + (", ..." if len(memories) > 3 else "")
+    where = ", ".join(visible(memory.path, 200) for memory in seen_files[:3]) + (", ..." if len(seen_files) > 3 else "")
     if not names:
-        raise UsageError(f"there is no account in {where}", advice=f"is it of {tool.name}?")
+        raise UsageError(f"no account in {where}", advice=f"is it a file of {tool.name}?")
     raise UsageError(
-        f"client {visible(client.id)}: nothing is remembered of {account} in {where}",
-        advice=f"what there is: {', '.join(names)}; if one of these is the client's, say --account USER@HOST",
+        f"client {visible(client.id)}: no messages of {account} in {where}",
+        advice=f"the accounts there are {', '.join(names)}; if one of them is the client's, add --account USER@HOST",
     )
 
 
@@ -158,7 +159,7 @@ def _account_of(client: ClientSettings) -> SeenAccountName:
     if server.username is None:
         raise UsageError(
             f"client {visible(client.id)} logs in without a username",
-            advice="say whose mail is meant: --account USER@HOST",
+            advice="name the account: --account USER@HOST",
         )
     return SeenAccountName(server.username, server.host)
 
@@ -166,5 +167,5 @@ def _account_of(client: ClientSettings) -> SeenAccountName:
 def _account(text: str) -> SeenAccountName:
     user, _, host = text.rpartition("@")
     if not user or not host:
-        raise UsageError(f"--account is USER@HOST, which '{visible(text, 60)}' is not")
+        raise UsageError(f"--account must be USER@HOST, not '{visible(text, 60)}'")
     return SeenAccountName(user, host)

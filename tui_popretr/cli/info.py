@@ -1,4 +1,4 @@
-"""`info`: where things are, and the versions of what the program runs on; for people and for reports of defects."""
+"""`info`: shows paths and versions, for people and for bug reports."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _PACKAGES = ("trio", "textual", "cryptography")
 
 
 def run(arguments: Namespace) -> int:
-    """Print what is known. A configuration that is missing or wrong is told of, and no failure."""
+    """Print paths and versions. A missing or wrong configuration is reported and is not an error."""
     for name, value in (("tui-popretr", __version__), *_paths(arguments.config, arguments.naf), *_versions()):
         print(f"{name + ':':16}{visible(value, 4096)}")
     return ExitCode.OK

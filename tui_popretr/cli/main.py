@@ -1,4 +1,4 @@
-"""The command line: from arguments to an exit code, and the one place where errors become words."""
+"""The command line: from arguments to an exit code. The only place that turns errors into text."""
 
 from __future__ import annotations
 
@@ -22,42 +22,42 @@ _LINE_LIMIT = 16384
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Do what the arguments say (default: the process's), tell on stderr what goes wrong, return the exit code."""
+    """Run the command of the arguments (default: the process's), report errors on stderr, return the exit code."""
     try:
         code = _run(sys.argv[1:] if argv is None else argv)
         if sys.stdout is not None:
             sys.stdout.flush()
-    except BaseException as problem:  # noqa: BLE001 - whatever it is, it needs an exit code
+    except BaseException as problem:  # noqa: BLE001 - every error needs an exit code
         code = _explain(problem)
-    _abandon_unwritten()
+    _discard_unwritten()
     return int(code)
 
 
 def _explain(problem: BaseException) -> int:
-    """Tell on standard error what went wrong, and return the exit code."""
+    """Report an error on standard error and return the exit code."""
     problem = out_of_threads(problem) or problem
     match problem:
         case PopretrError():
-            _tell(problem)
+            _report(problem)
             return problem.exit_code
         case BrokenPipeError():
             return _READER_GONE
         case OSError():
-            _tell(PopretrError(f"cannot write the output: {describe_os_error(problem)}"))
+            _report(PopretrError(f"cannot write the output: {describe_os_error(problem)}"))
             return ExitCode.IO_ERROR
     if _is_interrupt(problem):
-        _tell(PopretrError("interrupted"))
+        _report(PopretrError("interrupted"))
         return _INTERRUPTED
     import traceback
 
     with contextlib.suppress(OSError):
         traceback.print_exception(problem)
-    _tell(PopretrError("internal error", advice="please report this, with the lines above"))
+    _report(PopretrError("internal error", advice="please report this, with the lines above"))
     return ExitCode.SOFTWARE
 
 
 def _is_interrupt(problem: BaseException) -> bool:
-    """Tell ctrl+c, which comes out of trio's nurseries in a group."""
+    """Whether an error is ctrl+c, which leaves trio's nurseries in a group."""
     if isinstance(problem, BaseExceptionGroup):
         return problem.split(KeyboardInterrupt)[1] is None
     return isinstance(problem, KeyboardInterrupt)
@@ -74,7 +74,7 @@ def _run(arguments: Sequence[str]) -> int:
 
 
 def _load(name: str) -> Callable[[Namespace], int]:
-    """Return what carries out a command. Each is imported only when it is wanted: --once has to start quickly."""
+    """Return the function of a command. It is imported only when used, because --once has to start quickly."""
     match name:
         case "run":
             from tui_popretr.cli.run import run
@@ -95,22 +95,22 @@ def _load(name: str) -> Callable[[Namespace], int]:
     return run
 
 
-def _tell(problem: PopretrError) -> None:
+def _report(problem: PopretrError) -> None:
     with contextlib.suppress(OSError):
         for text in (str(problem), problem.advice):
             if text:
-                # its own line ends stay
+                # keep its line ends
                 shown = "\n".join(visible(line, _LINE_LIMIT) for line in text.split("\n"))
                 print(f"{PROGRAM}: {shown}", file=sys.stderr)
 
 
-def _abandon_unwritten() -> None:
-    """Let nothing be written that could not be: the interpreter would fail at its exit and change the exit code."""
+def _discard_unwritten() -> None:
+    """Discard output that cannot be written: else the interpreter would fail at exit and change the exit code."""
     for stream in (sys.stdout, sys.stderr):
         if stream is None:
             continue
         try:
             stream.flush()
         except OSError:
-            with open(os.devnull, "wb") as nowhere:
-                os.dup2(nowhere.fileno(), stream.fileno())
+            with open(os.devnull, "wb") as null:
+                os.dup2(null.fileno(), stream.fileno())

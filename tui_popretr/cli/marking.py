@@ -1,4 +1,4 @@
-"""Messages marked as seen in the journal, for newonly to pass over: what mark-seen and import-seen share."""
+"""Marks messages as seen in the journal, for mark-seen and import-seen: newonly skips them."""
 
 from __future__ import annotations
 
@@ -19,16 +19,15 @@ from tui_popretr.text import visible
 
 
 def read_settings(arguments: Namespace) -> Settings:
-    """Return the settings with only the clients that are named, and warn of those that would take no notice of marks.
+    """Return the settings with only the named clients. Warns of clients that ignore marks.
 
-    Raises ConfigurationError; and UsageError where no client is named: to mark the mail of all at a slip of the hand
-    would be to miss it.
+    Raises ConfigurationError; UsageError if no client is named, because marking all clients by mistake would lose mail.
     """
     everything = configuration.read(locate(arguments.config, arguments.naf), shown=frozenset({Severity.ERROR}))
     if not arguments.clients:
         known = ", ".join(visible(client.id) for client in everything.clients)
         raise UsageError(
-            f"{arguments.command} needs to know which client is meant: --client ID, which may be given several times",
+            f"{arguments.command} needs at least one client: --client ID, which may be repeated",
             advice=f"the clients are {visible(known, 1000)}" if known else "but no client is enabled",
         )
     chosen = configuration.choose(everything, arguments.clients)
@@ -43,13 +42,13 @@ def read_settings(arguments: Namespace) -> Settings:
 
 
 def mark(journal: Journal, client: ClientSettings, uids: Collection[str]) -> int:
-    """Mark messages of a client's maildrop as seen and return how many were not known. Raises JournalError."""
+    """Mark messages of a client's maildrop as seen and return the number of new marks. Raises JournalError."""
     server = client.server
     key = Maildrop.of(server.host, server.port, server.account, sink_for(client, journal.id).key)
     return journal.mark_seen(journal.maildrop(key), uids, now=int(time.time()))
 
 
 def outcome(new: int, number: int) -> str:
-    """Say how many of `number` messages were marked now: `12 marked as seen, 328 were known already`."""
+    """Return the result of marking `number` messages: "12 marked as seen, 328 were known already"."""
     known = number - new
     return f"{new} marked as seen" + (f", {known} {'was' if known == 1 else 'were'} known already" if known else "")

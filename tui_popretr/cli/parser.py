@@ -1,4 +1,4 @@
-"""The grammar of the command line. One function builds it, for the program as for whatever is made from it."""
+"""The grammar of the command line, also the source of the manual page and of shell completion."""
 
 from __future__ import annotations
 
@@ -15,67 +15,67 @@ from tui_popretr.cli.init import arguments as init_arguments
 from tui_popretr.errors import UsageError
 
 PROGRAM: Final = "tui-popretr"
-#: The shells that arguments can be completed in.
+#: The shells with completion.
 SHELLS: Final = ("bash", "zsh", "tcsh")
-#: The commands, with what `--help` says of each.
+#: The commands, with their line in `--help`.
 COMMANDS: Final = {
-    "run": "retrieve mail (the default: the word may be left out)",
-    "init": "make a first configuration, with a look at the server",
-    "check": "say what is wrong with a configuration, or what it will do",
-    "mark-seen": "count what is on a server now as seen, for newonly",
-    "import-seen": "take over what fetchmail, getmail or mpop have seen",
+    "run": "retrieve mail (the default: the word can be left out)",
+    "init": "make a first configuration and test the server",
+    "check": "report what is wrong with a configuration, or what it will do",
+    "mark-seen": "mark the mail that is on a server now as seen, for newonly",
+    "import-seen": "mark as seen what fetchmail, getmail or mpop have retrieved",
     "info": "show paths and versions",
-    "transcript": "read a transcript log as in the dashboard",
-    "demo": "see it work, on a mail server that comes with the program",
+    "transcript": "show a transcript log as in the dashboard",
+    "demo": "see it work with a mail server that is part of the program",
 }
 
 _CONFIG_HELP = (
-    "the configuration file; when left out, tui-popretr/tui-popretr.xml in your configuration folder (on Linux"
-    " ~/.config), else /etc/tui-popretr.xml"
+    "the configuration file (default: tui-popretr/tui-popretr.xml in your configuration folder, on Linux ~/.config;"
+    " if it does not exist, /etc/tui-popretr.xml)"
 )
-_NAF_HELP = "Mailismus's naf.xml, which names folders; when left out, the one beside the configuration, if any"
-_CLIENT_HELP = "only the client with this id; may be given several times"
+_NAF_HELP = "Mailismus's naf.xml, which names folders (default: the one in the folder of the configuration, if any)"
+_CLIENT_HELP = "only the client with this id; may be repeated"
 
 _EPILOG = """\
 examples:
-  tui-popretr demo                               see it work, without any account
+  tui-popretr demo                               see it work, without an account
   tui-popretr init                               make a first configuration
   tui-popretr check mail.xml                     is the configuration right?
   tui-popretr check mail.xml --connect           do the servers and passwords work?
-  tui-popretr mail.xml                           retrieve, and watch it on the dashboard
-  tui-popretr mail.xml --headless --once         retrieve once, and end
+  tui-popretr mail.xml                           retrieve mail on the dashboard
+  tui-popretr mail.xml --headless --once         retrieve once and exit
   tui-popretr mail.xml --headless                retrieve on schedule, until stopped
 
-Each command explains itself: tui-popretr check --help
+Help for one command: tui-popretr check --help
 
-exit codes: 0 fine, mail or none · 64 command line · 69 server unavailable · 70 internal error · 73 cannot create a
-file · 74 reading or writing failed · 75 try again later · 76 not the protocol or certificate that was expected ·
-77 login · 78 configuration"""
+exit codes: 0 success, with or without mail · 64 command line · 69 server unavailable · 70 internal error · 73 cannot
+create a file · 74 reading or writing failed · 75 temporary failure, try again later · 76 unexpected protocol or
+certificate · 77 login failed · 78 configuration"""
 
 _RUN_EPILOG = """\
 examples:
-  tui-popretr mail.xml                           the dashboard; ? shows its keys, q ends it
+  tui-popretr mail.xml                           the dashboard; ? shows its keys, q quits
   tui-popretr mail.xml --headless                every client on its schedule, until stopped
   tui-popretr --headless --once                  every client once, now; configuration in its usual place
   tui-popretr mail.xml --headless --once --client isp --client work
 
-signals: TERM or INT (ctrl+c) ends in good order within 10 seconds, a second one at once; HUP reads the configuration
-again (with --once it ends)."""
+signals: TERM or INT (ctrl+c) stops gracefully within 10 seconds, a second one immediately; HUP reloads the
+configuration (with --once it stops gracefully)."""
 
 _CHECK_EPILOG = """\
 examples:
   tui-popretr check mail.xml
   tui-popretr check mail.xml --connect --client isp
 
-Without --connect nothing leaves this machine. With it each server is visited: connect, log in, count, leave. Nothing
-is retrieved and nothing deleted. A reply is waited for 30 seconds at most."""
+Without --connect, check uses no network. With it, check connects to each server, logs in, lists the mail and quits.
+It retrieves and deletes nothing. The timeout for a reply is 30 seconds or less."""
 
 _MARK_SEEN_EPILOG = """\
 examples:
-  tui-popretr mark-seen mail.xml --client isp    what is there now is not retrieved: begin with what comes next
+  tui-popretr mark-seen mail.xml --client isp    skip existing mail and start with new messages
 
-The client needs newonly="Y", and its server UIDL. Nothing is retrieved and nothing deleted: what is marked stays on the
-server. Stop a tui-popretr that runs on this configuration first, and run this as the same user."""
+The client needs newonly="Y", and its server needs UIDL. mark-seen retrieves and deletes nothing: marked mail stays on
+the server. Stop a tui-popretr that uses the same configuration first, and run this command as the same user."""
 
 _IMPORT_SEEN_EPILOG = """\
 examples:
@@ -83,20 +83,20 @@ examples:
   tui-popretr import-seen mail.xml --client isp --from getmail
   tui-popretr import-seen mail.xml --client isp --from mpop ~/.mpop_uidls/me_at_pop.example.net
 
-Without FILE, the files are looked for where the program keeps them: ~/.fetchids; oldmail-... in ~/.config/getmail and
-~/.getmail; ~/.mpop_uidls. The client needs newonly="Y". What is marked is neither retrieved nor ever deleted."""
+Without FILE, import-seen reads the files in the program's usual places: ~/.fetchids; oldmail-... in ~/.config/getmail
+and ~/.getmail; ~/.mpop_uidls. The client needs newonly="Y". Marked mail is neither retrieved nor ever deleted."""
 
 
 class Parser(argparse.ArgumentParser):
-    """An ArgumentParser whose errors are ours."""
+    """An ArgumentParser that raises UsageError."""
 
     def error(self, message: str) -> NoReturn:
         """Raise UsageError."""
-        raise UsageError(message, advice=f"{self.prog} --help shows what there is")
+        raise UsageError(message, advice=f"see {self.prog} --help")
 
 
 class _PrintCompletion(argparse.Action):
-    """Prints what a shell needs, as --help prints what a person does."""
+    """Prints the completion script of a shell and exits, as --help does."""
 
     def __call__(self, parser: argparse.ArgumentParser, _space: object, shell: object, _option: object = None) -> None:
         from tui_popretr.cli.completion import script
@@ -106,9 +106,9 @@ class _PrintCompletion(argparse.Action):
 
 
 def build_parser(*, run_is_implied: bool = False) -> argparse.ArgumentParser:
-    """Return the parser of the whole command line. It wants arguments that normalise() has seen.
+    """Return the parser of the whole command line, for arguments that normalise() has returned.
 
-    `run_is_implied`: the options of `run` stand without the word too, as users may write them.
+    `run_is_implied`: accept the options of `run` without the word, as users type them.
     """
     parser = _parser(
         Parser,
@@ -122,81 +122,159 @@ def build_parser(*, run_is_implied: bool = False) -> argparse.ArgumentParser:
         "--print-completion",
         choices=SHELLS,
         action=_PrintCompletion,
-        help="print what the shell needs to complete arguments",
+        help="print the script that completes arguments in this shell",
     )
     if run_is_implied:
         _add_run_options(parser)
         _add_verbosity(parser)
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True, prog=PROGRAM, title="commands")
+    parsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True, prog=PROGRAM, title="commands")
 
-    def command(name: str, description: str, epilog: str, usage: str | None = None) -> argparse.ArgumentParser:
-        words = {"help": COMMANDS[name], "description": description, "epilog": epilog}
-        return _parser(commands.add_parser, name, usage=usage and f"{PROGRAM} {name} {usage}", **words)
+    def command(name: str, description: str, epilog: str = "", usage: str | None = None) -> argparse.ArgumentParser:
+        texts = {"help": COMMANDS[name], "description": description, "epilog": epilog}
+        return _parser(parsers.add_parser, name, usage=usage and f"{PROGRAM} {name} {usage}", **texts)
 
-    run = command("run", "Retrieves mail as the configuration says.", _RUN_EPILOG)
-    _add_configuration(run)
-    _add_run_options(run)
-    init = command("init", init_arguments.DESCRIPTION, init_arguments.EPILOG)
-    init_arguments.add_arguments(init)
-    check = command(
-        "check", "Reads a configuration and tells everything that is wrong with it, or what it will do.", _CHECK_EPILOG
+    for add in (_run, _init, _check, _mark_seen, _import_seen, _info, _transcript, _demo):
+        _add_verbosity(add(command))
+    return parser
+
+
+# --- commands ---------------------------------------------------------------------------------------------------------
+
+#: Makes the parser of a command from its name, description, epilog and usage.
+_Command = Callable[..., argparse.ArgumentParser]
+
+
+def _run(command: _Command) -> argparse.ArgumentParser:
+    parser = command("run", "Retrieves mail as configured.", _RUN_EPILOG)
+    _add_configuration(parser)
+    _add_run_options(parser)
+    return parser
+
+
+def _init(command: _Command) -> argparse.ArgumentParser:
+    parser = command("init", init_arguments.DESCRIPTION, init_arguments.EPILOG)
+    init_arguments.add_arguments(parser)
+    return parser
+
+
+def _check(command: _Command) -> argparse.ArgumentParser:
+    description = "Reads a configuration and reports every mistake in it, or what it will do."
+    parser = command("check", description, _CHECK_EPILOG)
+    _add_configuration(parser)
+    parser.add_argument(
+        "--connect", action="store_true", help="also log in to each server and show its TLS, capabilities and mail"
     )
-    _add_configuration(check)
-    check.add_argument(
-        "--connect", action="store_true", help="also log in to each server and show its TLS, abilities and mail"
-    )
-    _add_client(check)
-    mark_seen = command(
+    _add_client(parser)
+    return parser
+
+
+def _mark_seen(command: _Command) -> argparse.ArgumentParser:
+    parser = command(
         "mark-seen",
-        "Logs in to the servers of the clients named and marks what is there now as seen, for newonly to pass over.",
+        "Logs in to the servers of the named clients and marks their mail as seen, so that newonly skips it.",
         _MARK_SEEN_EPILOG,
         "[CONFIG] --client ID [--client ID]...",
     )
-    _add_configuration(mark_seen)
-    _add_client(mark_seen, help="the client whose mail is marked; may be given several times")
-    import_seen = command(
+    _add_configuration(parser)
+    _add_client(parser, help="the client to mark mail for; may be repeated")
+    return parser
+
+
+def _import_seen(command: _Command) -> argparse.ArgumentParser:
+    parser = command(
         "import-seen",
-        "Marks as seen what another retriever has retrieved and left on the server, so that it does not come again.",
+        "Marks as seen what another retriever has retrieved and left on the server, so that it is not retrieved again.",
         _IMPORT_SEEN_EPILOG,
-        # argparse would show CONFIG behind --from, where it would be a FILE.
+        # argparse would show CONFIG after --from, where it would be read as a FILE.
         "[CONFIG] --client ID [--client ID]... --from TOOL [FILE]...\n"
         "                               [--account USER@HOST] [--dry-run]",
     )
-    _add_configuration(import_seen)
-    _add_client(import_seen, help="the client whose mail it is; may be given several times")
-    import_seen.add_argument(
+    _add_configuration(parser)
+    _add_client(parser, help="the client to mark mail for; may be repeated")
+    parser.add_argument(
         "--from",
         dest="source",
         nargs="+",
         required=True,
         metavar=("TOOL", "FILE"),
-        help="fetchmail, getmail or mpop; and its files, where they are not in their usual place",
+        help="fetchmail, getmail or mpop, and its files if they are not in their usual place",
     )
-    import_seen.add_argument(
+    parser.add_argument(
         "--account",
         metavar="USER@HOST",
-        help="what the other program calls the client's account, where that is not the client's username and host",
+        help="the account's name in the other program, if it differs from the client's username and host",
     )
-    import_seen.add_argument("--dry-run", action="store_true", help="tell what is there, and mark nothing")
-    info = command("info", "Shows where things are, and the versions of what the program runs on.", "")
-    _add_configuration(info)
-    transcript = command("transcript", "Shows a transcript log, old rotations included, and follows it.", "")
-    transcript.add_argument("file", metavar="FILE", help="the log file; its end is shown first")
-    transcript.add_argument("--no-mouse", action="store_true", help="leave the mouse to the terminal")
-    demo = command(
-        "demo", "Starts a small mail server on this machine and retrieves from it. Nothing leaves the machine.", ""
-    )
-    demo_arguments(demo)
-    for each in (run, init, check, mark_seen, import_seen, info, transcript, demo):
-        _add_verbosity(each)
+    parser.add_argument("--dry-run", action="store_true", help="show what would be marked, and mark nothing")
     return parser
 
 
-def normalise(arguments: Sequence[str]) -> list[str]:
-    """Return the arguments with the command in front: `run` where none is named.
+def _info(command: _Command) -> argparse.ArgumentParser:
+    parser = command("info", "Shows the paths of a configuration, and the versions of the program and its libraries.")
+    _add_configuration(parser)
+    return parser
 
-    -v and -q may stand before the command. Raises UsageError for a first word that is neither a command nor a file
-    but looks like a misspelt command.
+
+def _transcript(command: _Command) -> argparse.ArgumentParser:
+    parser = command("transcript", "Shows a transcript log, including older rotations, and follows it.")
+    parser.add_argument("file", metavar="FILE", help="the log file; its end is shown first")
+    _add_no_mouse(parser)
+    return parser
+
+
+def _demo(command: _Command) -> argparse.ArgumentParser:
+    description = "Starts a small mail server on this machine and retrieves mail from it. Nothing leaves the machine."
+    parser = command("demo", description)
+    demo_arguments(parser)
+    return parser
+
+
+# --- arguments of several commands ------------------------------------------------------------------------------------
+
+
+def _add_run_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--headless", action="store_true", help="no dashboard: report in lines on standard error")
+    _add_no_mouse(parser)
+    parser.add_argument(
+        "--once",
+        action="store_true",
+        help="every client once, now, whatever its schedule; then exit with the worst client's exit code",
+    )
+    _add_client(parser)
+
+
+def _add_configuration(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("config", metavar="CONFIG", nargs="?", help=_CONFIG_HELP)
+    parser.add_argument("--naf", metavar="FILE", help=_NAF_HELP)
+
+
+def _add_client(parser: argparse.ArgumentParser, *, help: str = _CLIENT_HELP) -> None:  # noqa: A002 - argparse's word
+    parser.add_argument("--client", metavar="ID", dest="clients", action="append", default=[], help=help)
+
+
+def _add_no_mouse(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--no-mouse", action="store_true", help="leave the mouse to the terminal")
+
+
+def _add_verbosity(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("-v", "--verbose", action="count", default=0, help="print more; may be repeated")
+    parser.add_argument("-q", "--quiet", action="count", default=0, help="print less; may be repeated")
+
+
+def _parser(
+    make: Callable[..., argparse.ArgumentParser], *names: str, **settings: str | None
+) -> argparse.ArgumentParser:
+    # An abbreviation in a crontab would change its meaning when an option is added.
+    return make(*names, **settings, allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter)
+
+
+# --- before parsing ---------------------------------------------------------------------------------------------------
+
+
+def normalise(arguments: Sequence[str]) -> list[str]:
+    """Return the arguments with the command first: `run` if none is named.
+
+    -v and -q may precede the command. Raises UsageError for a first word that looks like a misspelt command and is not
+    a file.
     """
     leading = list(takewhile(_is_verbosity, arguments))
     rest = list(arguments[len(leading) :])
@@ -214,42 +292,10 @@ def _refuse_word(word: str) -> NoReturn:
     from tui_popretr.config.values import did_you_mean
 
     hint = did_you_mean(word, COMMANDS) or f"; the commands are {', '.join(COMMANDS)}"
-    raise UsageError(f"there is no command and no file '{word}'{hint}", advice=f"{PROGRAM} --help shows what there is")
+    raise UsageError(f"there is no command and no file '{word}'{hint}", advice=f"see {PROGRAM} --help")
 
 
 def _is_verbosity(argument: str) -> bool:
     return argument in {"--verbose", "--quiet"} or (
         len(argument) > 1 and argument[0] == "-" and set(argument[1:]) <= {"v", "q"}
     )
-
-
-def _parser(
-    make: Callable[..., argparse.ArgumentParser], *names: str, **settings: str | None
-) -> argparse.ArgumentParser:
-    # Abbreviations would make every later option a danger to somebody's crontab.
-    return make(*names, **settings, allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter)
-
-
-def _add_run_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--headless", action="store_true", help="no dashboard: say in lines what happens")
-    parser.add_argument("--no-mouse", action="store_true", help="leave the mouse to the terminal")
-    parser.add_argument(
-        "--once",
-        action="store_true",
-        help="every client once, now, whatever its schedule; then end with the worst client's exit code",
-    )
-    _add_client(parser)
-
-
-def _add_configuration(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("config", metavar="CONFIG", nargs="?", help=_CONFIG_HELP)
-    parser.add_argument("--naf", metavar="FILE", help=_NAF_HELP)
-
-
-def _add_client(parser: argparse.ArgumentParser, *, help: str = _CLIENT_HELP) -> None:  # noqa: A002 - argparse's word
-    parser.add_argument("--client", metavar="ID", dest="clients", action="append", default=[], help=help)
-
-
-def _add_verbosity(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("-v", "--verbose", action="count", default=0, help="say more; may be repeated")
-    parser.add_argument("-q", "--quiet", action="count", default=0, help="say less; may be repeated")

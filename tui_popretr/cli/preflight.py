@@ -1,4 +1,4 @@
-"""What a configuration needs of this machine and will not find there: password files and commands, folders, files."""
+"""Finds what a configuration needs and this machine lacks: password files, commands, folders, files."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import stat
 from functools import partial
 
 from tui_popretr.cli import trials
-from tui_popretr.cli.timeouts import PATIENCE, call_all
+from tui_popretr.cli.timeouts import TIMEOUT, call_all
 from tui_popretr.config.account import FromCommand, FromFile, PasswordSource
 from tui_popretr.config.model import (
     ClientSettings,
@@ -26,14 +26,14 @@ from tui_popretr.text import visible
 _SILENT = "a file system does not answer; check its disk or server"
 
 
-def warnings(settings: Settings, patience: float = PATIENCE) -> list[str]:
-    """Return what cannot work on this machine for this user, as things are now; [] where all is well.
+def warnings(settings: Settings, timeout: float = TIMEOUT) -> list[str]:
+    """Return a warning for each thing that cannot work now, on this machine and for this user.
 
-    Nothing is made that stays, and nothing is run. A program that runs as another user may find it otherwise.
-    `patience`: seconds after which a file system that does not answer is skipped.
+    Runs no command, and leaves no file behind. `timeout`: seconds after which a file system that does not answer is
+    skipped.
     """
     calls = [partial(_client, client) for client in settings.clients]
-    *clients, files = call_all([*calls, partial(_files, settings)], patience)
+    *clients, files = call_all([*calls, partial(_files, settings)], timeout)
     told = [
         f"client {visible(client.id)}: {trouble}"
         for client, found in zip(settings.clients, clients, strict=True)
@@ -94,7 +94,7 @@ def _password_file(path: str) -> str:
 
 
 def _folders(destination: Destination) -> tuple[str, ...]:
-    """The folders that messages are written into."""
+    """Return the folders that messages are written into."""
     match destination:
         case MaildirDestination(path):
             return tuple(os.path.join(path, name) for name in ("tmp", "new", "cur"))
@@ -104,17 +104,17 @@ def _folders(destination: Destination) -> tuple[str, ...]:
 
 
 def _file(path: str) -> str:
-    """Say what is in the way of writing a file. Its path may hold the tokens of a log's name."""
+    """Return why a file cannot be written, "" if it can. Its path may contain the tokens of a log file."""
     if os.path.isdir(path):
         return f"{_name(path)} is a folder"
     if os.path.exists(path):
         return "" if os.access(path, os.W_OK) else f"no permission to write {_name(path)}"
-    folder = os.path.dirname(path.partition("%")[0])  # the tokens' values are not known before the file is opened
+    folder = os.path.dirname(path.partition("%")[0])  # the values of the tokens are known only when the file is opened
     return folder_trouble(folder) if folder else ""
 
 
 def folder_trouble(path: str) -> str:
-    """Say what is in the way of making a folder, where it is not there, and of writing into it."""
+    """Return why a folder cannot be written into, or made if it does not exist; "" if it can."""
     nearest = nearest_folder(path)
     if not os.path.isdir(nearest):
         return f"{_name(nearest)} is not a folder"

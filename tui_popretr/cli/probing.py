@@ -1,4 +1,4 @@
-"""Visits to the clients' servers, several at once, without retrieving anything: connect, log in, list, leave."""
+"""Probes the clients' servers, several at once: connect, log in, list the mail, quit. Retrieves nothing."""
 
 from __future__ import annotations
 
@@ -20,73 +20,73 @@ from tui_popretr.net.resolver import Resolver
 from tui_popretr.session.setup import ConnectionSetup, Connector
 from tui_popretr.text import visible
 
-#: So many servers are visited at once.
+#: Servers probed at once, at most.
 AT_ONCE = 8
-#: So long is a reply waited for at most, seconds: somebody looks on.
-PATIENCE = 30.0
-#: After so long the user is told who is waited for, seconds.
-RESTLESS = 5.0
+#: Timeout of a reply in seconds, at most: the user is waiting.
+TIMEOUT = 30.0
+#: Seconds after which the names of the slow servers are printed.
+SLOW_NOTICE = 5.0
 
-#: Told what was found at a client's server, as soon as that is known. May raise OSError, which ends the visits.
-Teller = Callable[[ClientSettings, Findings], None]
-
-
-def visit(settings: Settings, tell: Teller, *, connector: Connector = connect_tcp) -> None:
-    """Visit the clients' maildrops and tell of each. Raises what `tell` raises."""
-    trio.run(visit_all, settings, tell, connector)
+#: Called with each client and its findings, as soon as they are known. An OSError ends the probes.
+Report = Callable[[ClientSettings, Findings], None]
 
 
-async def visit_all(settings: Settings, tell: Teller, connector: Connector) -> None:
-    """Do as visit() does, within trio."""
+def probe_clients(settings: Settings, report: Report, *, connector: Connector = connect_tcp) -> None:
+    """Probe the servers of all clients. Raises what `report` raises."""
+    trio.run(probe_clients_async, settings, report, connector)
+
+
+async def probe_clients_async(settings: Settings, report: Report, connector: Connector) -> None:
+    """The same as probe_clients(), in trio."""
     trio.socket.set_custom_hostname_resolver(Resolver())
     clock = SystemClock()
     limits = replace(settings.concurrency, total=min(settings.concurrency.total, AT_ONCE))
-    places = SessionSlots(limits)
-    timeout = min(settings.timeout, PATIENCE)
+    slots = SessionSlots(limits)
+    timeout = min(settings.timeout, TIMEOUT)
     waiting = [client.id for client in settings.clients]
-    untold: list[OSError] = []
+    errors: list[OSError] = []
 
-    async def call_on(client: ClientSettings) -> None:
-        place = places.request(client.server)  # two clients of one maildrop would lock each other out
+    async def probe_client(client: ClientSettings) -> None:
+        slot = slots.request(client.server)  # two sessions in one maildrop would lock each other out
         try:
-            await place.granted.wait()
-            setup = ConnectionSetup(SessionId(client.id, 1), _impatient(client), Bus(), clock, connector, timeout)
+            await slot.granted.wait()
+            setup = ConnectionSetup(SessionId(client.id, 1), _with_timeout(client), Bus(), clock, connector, timeout)
             found = await probe(setup)
         finally:
-            place.release()
+            slot.release()
         waiting.remove(client.id)
         try:
-            tell(client, found)
-        except OSError as problem:  # outside the nursery it would come wrapped in a group
-            untold.append(problem)
+            report(client, found)
+        except OSError as problem:  # outside the nursery it would be wrapped in a group
+            errors.append(problem)
             nursery.cancel_scope.cancel()
 
     async with trio.open_nursery() as nursery:
         if sys.stderr is not None and sys.stderr.isatty():
-            nursery.start_soon(_say_who_is_waited_for, waiting)
-        async with trio.open_nursery() as visits:
+            nursery.start_soon(_report_slow, waiting)
+        async with trio.open_nursery() as probes:
             for client in settings.clients:
-                visits.start_soon(call_on, client)
+                probes.start_soon(probe_client, client)
         nursery.cancel_scope.cancel()
-    if untold:
-        raise untold[0]
+    if errors:
+        raise errors[0]
 
 
-def _impatient(client: ClientSettings) -> ClientSettings:
-    """The client with a TLS handshake that is not waited for any longer than a reply."""
+def _with_timeout(client: ClientSettings) -> ClientSettings:
+    """Return the client with the timeout for its TLS handshake, too."""
     tls = client.server.tls
-    if tls is None or tls.patience(PATIENCE) <= PATIENCE:
+    if tls is None or tls.patience(TIMEOUT) <= TIMEOUT:
         return client
-    return replace(client, server=replace(client.server, tls=replace(tls, handshake_timeout=PATIENCE)))
+    return replace(client, server=replace(client.server, tls=replace(tls, handshake_timeout=TIMEOUT)))
 
 
-async def _say_who_is_waited_for(waiting: Collection[str]) -> None:
-    """Say it on standard error, until cancelled: again only when it changes."""
-    told = ""
+async def _report_slow(waiting: Collection[str]) -> None:
+    """Print the clients that are still waiting on standard error, whenever they change. Runs until cancelled."""
+    printed = ""
     while True:
-        await trio.sleep(RESTLESS)
+        await trio.sleep(SLOW_NOTICE)
         names = visible(", ".join(waiting), 200)
-        if names != told:
+        if names != printed:
             with contextlib.suppress(OSError):
                 print(f"still waiting for: {names}", file=sys.stderr, flush=True)
-            told = names
+            printed = names

@@ -25,13 +25,13 @@ _NORMAL: Final = 2
 
 
 def run(arguments: Namespace) -> int:
-    """Retrieve mail as the arguments say and return the exit code. Raises PopretrError."""
+    """Retrieve mail according to the arguments and return the exit code. Raises PopretrError."""
     file = locate(arguments.config, arguments.naf)
     if not arguments.headless:
-        _want_terminal(arguments)
+        _require_terminal(arguments)
     verbosity = arguments.verbose - arguments.quiet
     # A full disk under the log of a cron job must not keep mail on the servers.
-    settings = configuration.read(file, shown=_shown(verbosity), must_tell=False)
+    settings = configuration.read(file, shown=_shown(verbosity), must_report=False)
     settings = configuration.choose(settings, arguments.clients)
     demand()
     if not arguments.headless:
@@ -59,26 +59,26 @@ def run(arguments: Namespace) -> int:
 
 
 def _shown(verbosity: int) -> frozenset[Severity]:
-    """Which problems of the configuration are told."""
+    """Return the severities of the configuration problems to report."""
     if verbosity > 0:
         return frozenset(Severity)
     return frozenset({Severity.ERROR} if verbosity < 0 else {Severity.ERROR, Severity.WARNING})
 
 
-def _want_terminal(arguments: Namespace) -> None:
-    """See whether there can be a dashboard. Raises UsageError."""
+def _require_terminal(arguments: Namespace) -> None:
+    """Raise UsageError if the dashboard cannot be shown."""
     if arguments.once:
         raise UsageError("--once is for running without a dashboard", advice="add --headless")
     keyboard, *screens = (each is not None and each.isatty() for each in (sys.stdin, sys.stdout, sys.stderr))
     if os.environ.get("TERM") == "dumb" or not keyboard or not any(screens):
         raise UsageError(
-            "the dashboard needs a terminal, and here is none that can draw it",
+            "the dashboard needs a terminal that can draw it, and there is none",
             advice="add --headless to retrieve mail without a dashboard",
         )
 
 
 def _trace(verbosity: int) -> LogSettings:
-    """Where the program's own log goes when the configuration names no place."""
+    """Return the settings of the program's own log if the configuration has no <trace>."""
     level = _LEVELS[min(max(_NORMAL + verbosity, 0), len(_LEVELS) - 1)]
     return LogSettings("%stderr%", flush=0.0, level=level)
 

@@ -1,4 +1,4 @@
-"""Blocking calls with a timeout: a call on a dead network file system may never return."""
+"""Blocking calls with a timeout: on a dead network file system a call may never return."""
 
 from __future__ import annotations
 
@@ -10,15 +10,16 @@ from typing import Final, TypeVar
 
 T = TypeVar("T")
 
-#: Seconds for all the calls together.
-PATIENCE: Final = 10.0
+#: Seconds.
+TIMEOUT: Final = 10.0
 _THREADS: Final = 8
 
 
-def call_all(calls: Sequence[Callable[[], T]], patience: float = PATIENCE) -> list[T | None]:
-    """Make these calls, a few at a time, and return their results; None for a call that has not returned in time.
+def call_all(calls: Sequence[Callable[[], T]], timeout: float = TIMEOUT) -> list[T | None]:
+    """Make these calls in a few threads and return their results; None for a call that has not returned in time.
 
-    Its thread is left behind, and does not keep the process from ending.
+    `timeout`: seconds for all the calls together. The thread of such a call stays behind; it does not delay the exit
+    of the process.
     """
     waiting: SimpleQueue[int] = SimpleQueue()
     ended: SimpleQueue[tuple[int, T | BaseException]] = SimpleQueue()
@@ -42,7 +43,7 @@ def call_all(calls: Sequence[Callable[[], T]], patience: float = PATIENCE) -> li
     except RuntimeError:  # no more threads can be started
         work()
     results: list[T | None] = [None] * len(calls)
-    deadline = time.monotonic() + patience
+    deadline = time.monotonic() + timeout
     for _ in calls:
         try:
             number, result = ended.get(timeout=max(0.0, deadline - time.monotonic()))

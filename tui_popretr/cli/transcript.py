@@ -1,4 +1,4 @@
-"""`transcript`: read a transcript log as in the dashboard."""
+"""`transcript`: shows a transcript log as in the dashboard."""
 
 from __future__ import annotations
 

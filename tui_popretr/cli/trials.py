@@ -1,6 +1,6 @@
-"""Tests of the file systems for mail and journal, with private temporary files.
+"""Tests the file systems for mail and journal with private temporary files.
 
-docs/file-systems.md says what follows from each answer.
+docs/file-systems.md explains each result.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ def _locks(folder: str) -> Iterator[str]:
             lock(descriptor)
             with contextlib.suppress(BlockingIOError):
                 lock(second.fileno())
-                raise NoLocksError(errno.ENOLCK, "a lock that two can have")
+                raise NoLocksError(errno.ENOLCK, "two processes can have the lock")
             check_classic_lock(descriptor)
         except (NoLocksError, BlockingIOError):
             yield (
@@ -118,7 +118,7 @@ def _shared_memory(folder: str) -> Iterator[str]:
 
 @contextlib.contextmanager
 def _private_file(folder: str) -> Iterator[tuple[int, str]]:
-    """A file that mail readers ignore; at the end it is closed, and removed unless it was moved."""
+    """A file that mail readers ignore. At the end it is closed, and removed unless it was moved."""
     descriptor, path = tempfile.mkstemp(dir=folder, prefix=".tui-popretr-", suffix=".part")
     try:
         yield descriptor, path

@@ -1,1 +1,1 @@
-"""The face without a terminal: runs the engine and says in lines what happens. Never imports textual."""
+"""Runs the engine without a dashboard and reports in lines. Never imports textual."""

@@ -1,4 +1,4 @@
-"""Progress of a single run on a terminal: a line for each client that has ended, and one that lives below them."""
+"""Progress of a single run on a terminal: a line for each finished client, and below them a status line."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from tui_popretr.logs.lines import skip_text
 from tui_popretr.process.terminal_size import terminal_size
 from tui_popretr.text import visible
 
-#: The living line is drawn at most so often, seconds.
+#: Seconds between two drawings of the status line, at least.
 INTERVAL: Final = 0.1
 
 _STAGES: Final = {
@@ -43,7 +43,7 @@ _LINE_LIMIT: Final = 4096
 
 @dataclass(slots=True)
 class _Running:
-    """A session that is going on."""
+    """A session that runs."""
 
     stage: Stage = Stage.CONNECTING
     wanted: int = 0
@@ -57,10 +57,10 @@ class _Running:
 
 
 class Progress:
-    """Subscribes to the engine's facts and shows them on a terminal, in trio's thread.
+    """Shows the engine's facts on a terminal. Runs in trio's thread.
 
-    The living line is overwritten with nothing but carriage returns and blanks, which every terminal knows. finish()
-    leaves only whole lines behind. A terminal that is gone is given up silently: it must not cost a session.
+    The status line is overwritten with carriage returns and blanks only, which every terminal supports. finish()
+    removes it. A write error ends the display silently, because it must not end a session.
     """
 
     def __init__(self, clients: Sequence[str], terminal: TextIO, *, width: Callable[[], int] | None = None) -> None:
@@ -69,7 +69,7 @@ class Progress:
         self._width = width or _width_of(terminal)
         self._running: dict[str, _Running] = {}
         self._results: dict[str, SessionResult] = {}
-        self._drawn = ""  # what the living line shows
+        self._drawn = ""  # the status line on the screen
         self._changed = trio.Event()
         self._finished = False
 
@@ -87,17 +87,17 @@ class Progress:
             case SessionClosed(session=session, result=result):
                 self._running.pop(session.client, None)
                 self._results[session.client] = result
-                self._say(f"{session.client}: {wording.session_result(result)}")
+                self._print(f"{session.client}: {wording.session_result(result)}")
             case MessageSkipped(failure=True):
-                self._say(f"{fact.session.client}: {skip_text(fact)}")
+                self._print(f"{fact.session.client}: {skip_text(fact)}")
             case Noted(level=Level.WARNING | Level.ERROR) | Noted(level=Level.INFO, client=None):
-                self._say(f"{fact.client}: {fact.text}" if fact.client else fact.text)
+                self._print(f"{fact.client}: {fact.text}" if fact.client else fact.text)
             case _:
                 return
         self._changed.set()
 
     async def run(self) -> None:
-        """Keep the living line up to date until cancelled."""
+        """Update the status line until cancelled."""
         while True:
             await self._changed.wait()
             self._changed = trio.Event()
@@ -105,14 +105,14 @@ class Progress:
             await trio.sleep(INTERVAL)
 
     def finish(self) -> None:
-        """Take the living line away and say how it went in all. Nothing is shown after that."""
+        """Replace the status line by the totals. Nothing is shown after that."""
         self._write(f"{_erasing(self._drawn)}{self._total()}\n")
         self._finished = True
 
-    # --- what is said -------------------------------------------------------------------------------------------------
+    # --- the lines ---------------------------------------------------------------------------------------------------
 
     def _status(self) -> str:
-        """The living line: how many are done, and as many of the running clients as there is room for."""
+        """Return the status line: the number of finished clients, and the running clients that fit."""
         room = self._width() - 1  # many terminals wrap when the last column is written
         line = f"{len(self._results)} of {len(self._clients)} done"
         left = len(self._running)
@@ -139,11 +139,11 @@ class Progress:
 
     # --- the terminal -------------------------------------------------------------------------------------------------
 
-    def _say(self, line: str) -> None:
-        """Print a line that stays, above the living one."""
-        alive, self._drawn = self._drawn, ""
-        self._write(f"{_erasing(alive)}{visible(line, _LINE_LIMIT)}\n")
-        if alive:
+    def _print(self, line: str) -> None:
+        """Print a line above the status line."""
+        status, self._drawn = self._drawn, ""
+        self._write(f"{_erasing(status)}{visible(line, _LINE_LIMIT)}\n")
+        if status:
             self._draw(self._status())
 
     def _draw(self, line: str) -> None:
@@ -170,7 +170,7 @@ def _erasing(drawn: str) -> str:
 
 
 def _columns(text: str) -> int:
-    """How wide a text is on a terminal."""
+    """Return the width of a text on a terminal."""
     if text.isascii():
         return len(text)
     return sum(map(_column, text))

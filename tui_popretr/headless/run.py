@@ -1,4 +1,4 @@
-"""Running without a terminal: the engine under trio.run, driven by signals (SPEC 2, 3)."""
+"""Runs the engine without a dashboard: trio.run in the main thread, stopped and reloaded by signals."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from tui_popretr.process.signals import SignalWatcher
 
 
 def run_headless(engine: Engine, *, once: bool = False, progress: Progress | None = None) -> int:
-    """Run the engine until it ends by itself or by a signal, and return the exit code.
+    """Run the engine until it is done or a signal stops it, and return the exit code.
 
-    SIGTERM and SIGINT end it in good order within 10 seconds, whatever hangs; a second one ends the process at once,
-    with the exit code 128 + signal. SIGHUP reloads the configuration; with `once` it ends the run. `progress` shows
-    what happens meanwhile. Raises JournalError where the journal cannot be used.
+    SIGTERM and SIGINT stop it gracefully within 10 seconds, even if something hangs; a second signal ends the process
+    immediately with exit code 128 + signal. SIGHUP reloads the configuration; with `once` it stops the run. `progress`
+    shows the run. Raises JournalError if the journal cannot be used.
     """
     return trio.run(_main, engine, once, progress)
 
@@ -32,11 +32,11 @@ async def _main(engine: Engine, once: bool, progress: Progress | None) -> int:
     token = trio.lowlevel.current_trio_token()
 
     def soon(act: Callable[[], object]) -> None:
-        """Have it done in the engine's thread."""
+        """Call it in trio's loop: signal handlers run between any two instructions."""
         with suppress(trio.RunFinishedError):
             token.run_sync_soon(act)
 
-    def begin(number: int) -> None:
+    def stop(number: int) -> None:
         name = signal.Signals(number).name
         soon(partial(engine.note, Level.INFO, f"{name}: ending; a second signal ends at once"))
         soon(partial(engine.perform, Shutdown()))
@@ -45,20 +45,20 @@ async def _main(engine: Engine, once: bool, progress: Progress | None) -> int:
         soon(partial(engine.note, Level.INFO, "SIGHUP: reading the configuration again"))
         soon(partial(engine.perform, Reload()))
 
-    def last() -> None:
-        # This loses nothing: the journal knows what is unfinished.
+    def before_exit() -> None:
+        # No mail is lost: the journal has a record of every unfinished message.
         engine.children.kill_all()
         engine.close_logs()
         if progress is not None:
             progress.finish()
 
-    def leave(number: int) -> None:
-        last()
+    def exit_now(number: int) -> None:
+        before_exit()
         os._exit(128 + number)
 
     problems: list[PopretrError] = []
     with SignalWatcher(
-        begin, lambda number: soon(partial(leave, number)), cleanup=last, hangup=None if once else reload
+        stop, lambda number: soon(partial(exit_now, number)), cleanup=before_exit, hangup=None if once else reload
     ):
         async with trio.open_nursery() as nursery:
             if progress is not None:
@@ -66,7 +66,7 @@ async def _main(engine: Engine, once: bool, progress: Progress | None) -> int:
                 nursery.start_soon(progress.run)
             try:
                 await engine.run()
-            except PopretrError as problem:  # outside the nursery it would come wrapped in a group
+            except PopretrError as problem:  # outside the nursery it would be wrapped in a group
                 problems.append(problem)
             finally:
                 if progress is not None:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Final
 
 from tui_popretr.cli import preflight
-from tui_popretr.cli.config_path import locate, own_place
+from tui_popretr.cli.config_path import locate, own_configuration
 from tui_popretr.cli.init.ask import Wizard, WizardResult, amount
 from tui_popretr.cli.init.console import Console, folded, has_terminal, plain, required
 from tui_popretr.cli.init.text import shown
@@ -59,7 +59,7 @@ def run(arguments: Namespace, *, connector: Connector = connect_tcp) -> int:
     Nothing is written unless all of it succeeds. Raises UsageError, which names every missing argument if there is no
     terminal; CannotCreate if the configuration exists; the PopretrError of the server or login.
     """
-    path = os.path.abspath(arguments.config or own_place().path)
+    path = os.path.abspath(arguments.config or own_configuration().path)
     if os.path.lexists(path) and not arguments.force:
         raise already_exists(path)
     if trouble := preflight.folder_trouble(os.path.dirname(os.path.realpath(path))):
