@@ -1,4 +1,4 @@
-"""The dashboard as a whole: what keys do, what is told, and how it is laid out."""
+"""The dashboard as a whole: keys, notices and layout."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def test_a_reload_that_worked_is_told_in_a_notice() -> None:
     play(scene, *TWO)
 
 
-def test_one_problem_of_a_reload_is_a_notice_and_several_are_a_list() -> None:
+def test_one_problem_of_a_reload_is_a_notice_several_are_a_list() -> None:
     async def scene(shown: Played) -> None:
         await shown.tell(ConfigurationRejected(("c.xml:1:2: error: [b]one[/b]",)))
         assert shown.notices == ["the old configuration stays: c.xml:1:2: error: [b]one[/b]"]
@@ -116,7 +116,7 @@ def pane(shown: Played) -> str | None:
     return shown.app.query_one("#panes", ContentSwitcher).current
 
 
-def test_tab_goes_from_the_list_to_the_tabs_and_back_and_esc_returns() -> None:
+def test_tab_changes_between_list_and_tabs_and_esc_returns() -> None:
     async def scene(shown: Played) -> None:
         in_tabs = []
         for key in ("tab", "tab", "shift+tab", "escape"):
@@ -148,7 +148,7 @@ def test_a_tab_shown_later_has_what_came_before() -> None:
     play(scene, *TWO, closed("isp", result(NOW, messages=12, octets=340_000)))
 
 
-def test_the_transcript_is_of_the_selected_client_or_with_a_of_all() -> None:
+def test_the_transcript_is_of_the_selected_client_or_of_all() -> None:
     source = ScriptedSource()
     source.tell(*TWO, *dialogue("isp", NOW, ["C: NOOP of isp"]), *dialogue("work", NOW, ["C: NOOP of work"]))
 
@@ -228,7 +228,7 @@ def test_list_and_tabs_stand_side_by_side_where_there_is_room() -> None:
 # --- totals -----------------------------------------------------------------------------------------------------------
 
 
-def test_the_totals_count_clients_sessions_failures_mail_and_rate() -> None:
+def test_totals_of_clients_sessions_failures_mail_and_rate() -> None:
     async def scene(shown: Played) -> None:
         await shown.wait(2)
         assert shown.rows[0].split("  ") == [
@@ -288,7 +288,7 @@ def test_the_palette_goes_to_a_client_and_runs_actions() -> None:
     play(scene, clients(*ids))
 
 
-def test_t_goes_through_the_themes_beginning_with_the_terminals_own() -> None:
+def test_t_changes_the_theme_and_the_first_is_the_terminals() -> None:
     async def scene(shown: Played) -> None:
         first = shown.app.theme
         assert shown.app.current_theme.ansi

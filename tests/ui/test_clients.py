@@ -64,7 +64,7 @@ def test_more_room_shows_more_columns(width: int, expected: str) -> None:
     assert next(each.width for each in placed if each.index == ClientColumn.STATE) >= len("↓ retrieving")
 
 
-# --- what is told -----------------------------------------------------------------------------------------------------
+# --- cells ------------------------------------------------------------------------------------------------------------
 
 
 def test_each_state_has_its_word_and_glyph() -> None:
@@ -141,11 +141,11 @@ def test_progress_has_bar_count_share_and_rate() -> None:
     play(scene, source=source)
 
 
-@pytest.mark.parametrize(("width", "told"), [(45, "12/340 · 25 %"), (80, "12/340 · 25 % · 1.2 MB/s")])
-def test_progress_fits_narrow_terminals(width: int, told: str) -> None:
+@pytest.mark.parametrize(("width", "text"), [(45, "12/340 · 25 %"), (80, "12/340 · 25 % · 1.2 MB/s")])
+def test_progress_fits_narrow_terminals(width: int, text: str) -> None:
     async def scene(shown: Played) -> None:
         await shown.wait(2)
-        assert told in shown.row("isp")
+        assert text in shown.row("isp")
         assert all(cell_len(row) <= width for row in shown.rows)
 
     script = retrieving("isp", NOW, received=12, of=340, octets=2_400_000, of_octets=9_600_000)
@@ -213,7 +213,7 @@ def test_s_goes_through_the_orders() -> None:
     play(scene, *FLEET)
 
 
-def test_the_order_follows_time_and_the_selection_stays_with_its_client() -> None:
+def test_the_selection_stays_with_its_client_when_sorted() -> None:
     async def scene(shown: Played) -> None:
         await shown.press("s", "s", "home", "down")
         assert shown.app.selected == "Ann"
@@ -255,7 +255,7 @@ def test_the_filter_looks_at_all_that_tells_clients_apart(words: str) -> None:
 
 def test_nothing_matches() -> None:
     async def scene(shown: Played) -> None:
-        await shown.press("slash", *"nobody")
+        await shown.press("slash", *"absent")
         assert shown.app._list.rows == ()
         assert shown.app.selected is None
         assert "0 of 4" in shown.text

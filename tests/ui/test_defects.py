@@ -72,7 +72,7 @@ def test_a_defect_is_in_the_log_at_once_and_printed_afterwards(tmp_path: Path, w
         assert "Traceback" not in screen(terminal)
 
 
-def test_a_defect_that_ends_the_engine_is_in_the_log_and_printed_afterwards_70(tmp_path: Path) -> None:
+def test_a_defect_that_ends_the_engine_exits_with_70(tmp_path: Path) -> None:
     path, patch, columns = started(tmp_path, "engine")
     with on_terminal(path, patch=patch, columns=columns) as terminal:
         terminal.wait_for("waiting")

@@ -1,4 +1,4 @@
-"""A client's details: everything that is known, told live, and legible in the smallest terminal."""
+"""A client's details: complete, live, and legible in the smallest terminal."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def told(client: ClientView, columns: int = 99) -> str:
 
 
 def line(client: ClientView, name: str) -> str:
-    """Return what stands beside a name."""
+    """Return the value of a name."""
     return next(each.removeprefix(name).strip() for each in told(client).splitlines() if each.startswith(f"{name} "))
 
 

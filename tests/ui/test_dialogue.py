@@ -43,7 +43,7 @@ def test_dropped_lines_leave_a_gap_in_their_place() -> None:
     dialogue.add([], dropped=2)
     assert texts(dialogue.items()) == ["a", "b", "gap 5", "c", "gap 3"]
     assert texts(dialogue.items("one")) == ["a", "gap 5", "c", "gap 3"]
-    # whose they were is not known
+    # their clients are not known
     assert texts(dialogue.items("two")) == ["b", "gap 8"]
 
 

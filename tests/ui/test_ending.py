@@ -95,7 +95,7 @@ def fail() -> None:
     raise ZeroDivisionError("of the test")
 
 
-def test_what_fails_behind_the_end_is_reported_and_ends_nothing_else() -> None:
+def test_a_failure_after_the_end_is_only_reported() -> None:
     source = ScriptedSource()
     app = Dashboard(source)
 

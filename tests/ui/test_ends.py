@@ -18,7 +18,7 @@ from tests.support.popserver_thread import RunningServer, running_server
 from tests.ui.terminal import OnTerminal, on_terminal
 
 BEFORE = "<delay_start>0</delay_start>"
-#: With pipelining all messages would be in flight, and an end in good order waits for those.
+#: With pipelining all messages would be in flight, and a graceful stop waits for those.
 ONE_BY_ONE = ServerPolicy(pipelining=False)
 
 
@@ -33,7 +33,7 @@ def maildrop(messages: int, faults: Faults | None = None) -> ServedMaildrop:
 def in_mid_session(
     folder: Path, *, controlling: bool = True, patch: str = ""
 ) -> Iterator[tuple[OnTerminal, RunningServer]]:
-    """A dashboard one of whose sessions would retrieve for a long time."""
+    """A dashboard with a session that takes a long time."""
     with running_server([maildrop(500)], policy=ONE_BY_ONE, faults=Faults(delay=0.02)) as server:
         path = write_configuration(folder / "c.xml", client("isp", server.address), before=BEFORE)
         with on_terminal(path, controlling=controlling, patch=patch) as terminal:
@@ -97,14 +97,14 @@ def test_sessions_run_while_the_dashboard_is_still_loaded(tmp_path: Path) -> Non
         assert in_order(tmp_path, server)
 
 
-def test_a_signal_while_the_dashboard_is_loaded_ends_in_good_order(tmp_path: Path) -> None:
+def test_a_signal_while_the_dashboard_loads_stops_gracefully(tmp_path: Path) -> None:
     with while_loading(tmp_path) as (terminal, server, held):
         terminal.send(signal.SIGTERM)
         server.wait_for_line(b"QUIT")
         held.touch()
         assert terminal.ended(within=10) == 0
         assert terminal.insane() == []
-        assert b"\x1b[?1049h" not in terminal.drawn, "a screen was shown that nobody wants"
+        assert b"\x1b[?1049h" not in terminal.drawn, "a screen was shown"
         assert in_order(tmp_path, server)
 
 
@@ -141,7 +141,7 @@ def test_a_lost_terminal_ends_in_good_order(tmp_path: Path, controlling: bool) -
         assert in_order(tmp_path, server)
 
 
-def test_a_terminal_lost_before_the_first_screen_ends_with_code_0(tmp_path: Path) -> None:
+def test_a_terminal_lost_before_the_first_screen_exits_with_0(tmp_path: Path) -> None:
     held = (
         "import select, tui_popretr.ui.shell.terminal as terminal\nstart = terminal.Terminal.start_application_mode\n"
     )

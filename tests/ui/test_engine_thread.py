@@ -1,4 +1,4 @@
-"""The engine in its thread: commands and answers, an end in good order, an end at once, and why it ended."""
+"""The engine in its thread: commands and answers, stop, cancel, and the reason of its end."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from tui_popretr.facts import ClientsChanged, Fact, SessionClosed
 from tui_popretr.ui.shell.engine_thread import EngineThread
 
 
-class Told:
-    """A subscriber that can be waited on."""
+class FactRecorder:
+    """A subscriber that a test can wait for."""
 
     def __init__(self) -> None:
         self.facts: list[Fact] = []
@@ -38,17 +38,17 @@ class Told:
             return next(each for each in self.facts if isinstance(each, kind))
 
 
-def engine_of(folder: Path, address: str = "127.0.0.1:1") -> tuple[Engine, Told]:
+def engine_of(folder: Path, address: str = "127.0.0.1:1") -> tuple[Engine, FactRecorder]:
     path = folder / "c.xml"
     before = "<pop3download><delay_start>5h</delay_start><clients>"
     path.write_text(f"{before}{client('isp', address)}</clients></pop3download>", encoding="utf-8")
     path.chmod(0o600)
     settings = load(str(path)).settings
     assert settings is not None
-    told = Told()
+    facts = FactRecorder()
     engine = Engine(settings, Bus(), until_done=False)
-    engine.subscribe(told)
-    return engine, told
+    engine.subscribe(facts)
+    return engine, facts
 
 
 def maildrop(faults: Faults | None = None) -> ServedMaildrop:
@@ -59,11 +59,11 @@ def maildrop(faults: Faults | None = None) -> ServedMaildrop:
 
 def test_commands_are_answered_and_a_polled_client_runs(tmp_path: Path) -> None:
     with running_server([maildrop()]) as server:
-        engine, told = engine_of(tmp_path, server.address)
+        engine, facts = engine_of(tmp_path, server.address)
         with EngineThread(engine) as thread:
-            told.wait_for(ClientsChanged)
+            facts.wait_for(ClientsChanged)
             assert thread.perform(PollClient("isp")).result(PATIENCE) == "isp runs now"
-            done = told.wait_for(SessionClosed)
+            done = facts.wait_for(SessionClosed)
         assert isinstance(done, SessionClosed)
         assert (done.result.code, done.result.messages) == (ExitCode.OK, 1)
         assert thread.problem is None
@@ -71,8 +71,8 @@ def test_commands_are_answered_and_a_polled_client_runs(tmp_path: Path) -> None:
 
 def test_a_command_that_makes_no_sense_is_refused(tmp_path: Path) -> None:
     engine, _ = engine_of(tmp_path)
-    with EngineThread(engine) as thread, pytest.raises(ValueError, match="there is no client nobody"):
-        thread.perform(PollClient("nobody")).result(PATIENCE)
+    with EngineThread(engine) as thread, pytest.raises(ValueError, match="there is no client absent"):
+        thread.perform(PollClient("absent")).result(PATIENCE)
 
 
 def test_a_command_after_the_end_is_refused_without_waiting(tmp_path: Path) -> None:
@@ -85,25 +85,25 @@ def test_a_command_after_the_end_is_refused_without_waiting(tmp_path: Path) -> N
         answer.result()
 
 
-def in_mid_message(server: RunningServer, thread: EngineThread, told: Told) -> None:
-    told.wait_for(ClientsChanged)
+def in_mid_message(server: RunningServer, thread: EngineThread, facts: FactRecorder) -> None:
+    facts.wait_for(ClientsChanged)
     thread.perform(PollClient("isp")).result(PATIENCE)
     server.wait_for_line(b"RETR")
 
 
 def test_leaving_sends_quit(tmp_path: Path) -> None:
     with running_server([maildrop(Faults(delay=0.05))]) as server:
-        engine, told = engine_of(tmp_path, server.address)
+        engine, facts = engine_of(tmp_path, server.address)
         with EngineThread(engine) as thread:
-            in_mid_message(server, thread, told)
+            in_mid_message(server, thread, facts)
         assert server.said()[-1] == b"QUIT"
 
 
 def test_cancel_does_not_wait_for_what_is_in_flight(tmp_path: Path) -> None:
     with running_server([maildrop(Faults(stall_within={1: 10}))]) as server:
-        engine, told = engine_of(tmp_path, server.address)
+        engine, facts = engine_of(tmp_path, server.address)
         with EngineThread(engine) as thread:
-            in_mid_message(server, thread, told)
+            in_mid_message(server, thread, facts)
             thread.cancel()
             assert thread.join(5.0)
         assert b"QUIT" not in server.said()
@@ -111,13 +111,13 @@ def test_cancel_does_not_wait_for_what_is_in_flight(tmp_path: Path) -> None:
 
 
 def test_an_end_that_comes_before_the_beginning_is_remembered(tmp_path: Path) -> None:
-    engine, told = engine_of(tmp_path)
+    engine, facts = engine_of(tmp_path)
     thread = EngineThread(engine)
     thread.end()
     with thread:
         assert thread.join(PATIENCE)
     assert thread.problem is None
-    assert not any(isinstance(fact, SessionClosed) for fact in told.facts)
+    assert not any(isinstance(fact, SessionClosed) for fact in facts.facts)
 
 
 def test_why_it_ended_is_kept(tmp_path: Path) -> None:

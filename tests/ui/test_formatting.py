@@ -148,7 +148,7 @@ def test_bar(fraction: float, width: int, drawn: str) -> None:
     assert formatting.bar(fraction, width) == drawn
 
 
-def test_a_sparkline_tells_failures_from_little_mail_without_colour() -> None:
+def test_a_sparkline_marks_failures_without_colour() -> None:
     sessions = [
         result(NOW, messages=0),
         result(NOW, messages=1),
@@ -180,7 +180,7 @@ def test_wrap(text: str, width: int, lines: list[str]) -> None:
     assert formatting.wrap(text, width) == lines
 
 
-def test_wrapped_lines_never_exceed_their_width_and_lose_no_word() -> None:
+def test_wrapped_lines_fit_their_width_and_lose_no_word() -> None:
     text = "  a bb  ccc 日本語テキスト e\u0301e\u0301e\u0301 " + "x" * 30
     for width in range(2, 40):
         lines = formatting.wrap(text, width)

@@ -68,7 +68,7 @@ def test_gaps_that_meet_are_one() -> None:
     assert shown.rows == 3
 
 
-def test_next_and_previous_match_stay_right_while_lines_come_and_go() -> None:
+def test_matches_stay_right_while_lines_are_added_and_removed() -> None:
     shown = LineIndex([line(text) for text in ("ok", "no", "ok", "no", "ok")])
     shown.search(SearchPattern("ok"))
     assert shown.next_match(0) == 2

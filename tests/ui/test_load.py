@@ -41,7 +41,7 @@ FLOOD = 5 * LINES
 
 
 class Boxed(ScriptedSource):
-    """A source whose facts go through the mailbox of the real one."""
+    """A source with facts that go through the real mailbox."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -92,7 +92,7 @@ class Accounted:
         return cls(numbers, missing)
 
 
-def test_lines_that_are_dropped_are_counted_where_they_are_missing() -> None:
+def test_dropped_lines_are_counted_where_they_are_missing() -> None:
     async def scene(played: Played) -> None:
         await played.press("a")
         for first in range(0, 4 * FLOOD, FLOOD):
@@ -122,7 +122,7 @@ def test_the_transcript_has_a_bound_and_its_end_is_in_view() -> None:
 
 
 def happenings(dice: random.Random) -> Iterator[Fact]:
-    """What many sessions at once tell, in a random order between them."""
+    """The facts of many simultaneous sessions, in random order between them."""
     at = FakeClock().now()
     runs = dict.fromkeys(NAMES, 0)
     waiting: dict[str, list[Fact]] = {name: [] for name in NAMES}
@@ -218,7 +218,7 @@ def test_garbage_is_looked_for_more_rarely_than_by_default() -> None:
 
 
 class IdleEngine:
-    """Does nothing until it is told anything."""
+    """Does nothing until the first command."""
 
     def __init__(self) -> None:
         self._ending = trio.Event()

@@ -58,7 +58,7 @@ def test_only_the_latest_progress_of_each_client_is_kept() -> None:
     assert drained(*many).facts == many[-2:]
 
 
-def test_progress_is_not_moved_across_what_happened_to_its_client() -> None:
+def test_progress_is_not_moved_across_other_facts_of_its_client() -> None:
     facts: list[Fact] = [
         RetrievalProgressed(A, 1, 1),
         SessionAdvanced(A, Stage.CLOSING),
@@ -95,7 +95,7 @@ def test_the_oldest_lines_are_dropped_and_counted() -> None:
 
 
 @pytest.mark.parametrize("cuts", [(9,), (4, 9), (1, 2, 9), (7, 9), (5, 6, 9)])
-def test_of_a_piece_that_is_too_long_the_oldest_lines_are_dropped(cuts: tuple[int, ...]) -> None:
+def test_the_oldest_lines_of_a_long_piece_are_dropped(cuts: tuple[int, ...]) -> None:
     lines = dialogue("a", NOW, [f"C: {number}" for number in range(9)])
     mailbox = Mailbox(3)
     for first, last in pairwise((0, *cuts)):

@@ -196,9 +196,9 @@ def logs(folder: Path) -> dict[str, TraceLog | TranscriptLog]:
 COMMANDS = (
     ("check",),
     ("check", "--connect"),
-    ("mark-seen", "--client", "nobody"),
+    ("mark-seen", "--client", "absent"),
     ("--headless", "--once"),
-    ("--headless", "--once", "--client", "nobody"),
+    ("--headless", "--once", "--client", "absent"),
     ("--headless", "--once", "-vv"),
 )
 

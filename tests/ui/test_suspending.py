@@ -23,7 +23,7 @@ STOPPED = f"stopped {signal.SIGTSTP.value}"
 
 @contextmanager
 def in_mid_session(folder: Path) -> Iterator[tuple[Shell, RunningServer]]:
-    """A dashboard one of whose sessions would retrieve for a long time."""
+    """A dashboard with a session that takes a long time."""
     with running_server([maildrop(500)], policy=ONE_BY_ONE, faults=Faults(delay=0.02)) as server:
         path = write_configuration(folder / "c.xml", client("isp", server.address), before=BEFORE)
         with in_shell(path) as shell:
@@ -150,7 +150,7 @@ def test_a_killed_dashboard_leaves_a_sane_terminal(tmp_path: Path) -> None:
         assert shell.terminal.insane() == []
 
 
-def test_a_dashboard_stopped_without_notice_leaves_a_sane_terminal_and_comes_back(tmp_path: Path) -> None:
+def test_sigstop_leaves_a_sane_terminal_and_fg_comes_back(tmp_path: Path) -> None:
     with in_shell(at_rest(tmp_path)) as shell:
         shell.terminal.wait_for("waiting")
         os.kill(worker(shell), signal.SIGSTOP)
@@ -208,7 +208,7 @@ def test_a_job_stopped_by_sigstop_comes_back(tmp_path: Path) -> None:
         assert shell.terminal.insane() == []
 
 
-def test_a_dashboard_that_ends_when_the_terminal_comes_back_leaves_it_sane(tmp_path: Path) -> None:
+def test_a_dashboard_that_ends_at_fg_restores_the_terminal(tmp_path: Path) -> None:
     back_at_the_end = """
 import os, time
 from tui_popretr.ui.shell.terminal import Terminal
@@ -251,7 +251,7 @@ def test_where_no_shell_is_it_says_so(tmp_path: Path) -> None:
         assert terminal.insane() == []
 
 
-def test_without_a_shell_a_signal_from_outside_stops_it_until_it_may_go_on(tmp_path: Path) -> None:
+def test_without_a_shell_sigtstp_stops_it_until_sigcont(tmp_path: Path) -> None:
     with on_terminal(at_rest(tmp_path)) as terminal:
         terminal.wait_for("waiting")
         terminal.send(signal.SIGTSTP)

@@ -1,4 +1,4 @@
-"""The table: columns for every width, a cursor that stays with its row, following, and text that nobody can abuse."""
+"""The table: columns for every width, a cursor that stays with its row, following, and text from outside."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ class Shown(App[None]):
 def shown(
     test: Callable[[Shown, Pilot[None]], Awaitable[None]], *, size: tuple[int, int] = (40, 11), rows: int = 0
 ) -> None:
-    """Run a test on a table with so many rows."""
+    """Run a test on a table with this number of rows."""
 
     async def run() -> None:
         app = Shown()
@@ -153,7 +153,7 @@ def test_it_follows_while_the_cursor_is_on_the_last_row() -> None:
     shown(test)
 
 
-def test_rows_that_fall_away_above_leave_cursor_and_view_where_they_were() -> None:
+def test_removed_first_rows_leave_cursor_and_view_in_place() -> None:
     async def test(app: Shown, pilot: Pilot[None]) -> None:
         rows = items(60)
         app.table.set_rows(rows[:50])

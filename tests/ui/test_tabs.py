@@ -87,7 +87,7 @@ def test_an_empty_tab_says_so(tab: str, said: str) -> None:
 # --- messages -------------------------------------------------------------------------------------------------------
 
 
-def test_messages_with_their_destination_and_those_left_with_the_reason() -> None:
+def test_messages_have_a_destination_or_the_reason_for_staying() -> None:
     async def test(seen: Seen) -> None:
         await seen.tell(
             delivered(),
@@ -165,7 +165,7 @@ async def read(seen: Seen, path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", NASTY)
-def test_a_message_that_cannot_be_shown_is_a_sentence_on_its_sheet(tmp_path: Path, name: str) -> None:
+def test_a_message_that_cannot_be_shown_is_explained(tmp_path: Path, name: str) -> None:
     path = tmp_path / "message.eml"
     path.write_bytes(b"Subject: nasty\r\n" + NASTY[name])
 

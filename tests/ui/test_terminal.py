@@ -99,57 +99,57 @@ def test_without_a_terminal_there_is_nothing_to_restore(monkeypatch: pytest.Monk
 
 
 class Reading:
-    """A driver's reading side in a thread of its own, and what it has told. Only keys and the end wake it."""
+    """A driver's reading side in a thread of its own, and the messages it posts. Only keys and the end wake it."""
 
     def __init__(self, slave: int, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(terminal, "_TICK", 1000 * 3600)
         with open(slave, "w", encoding="utf-8", closefd=False) as stream:
             for each in ("__stdin__", "__stdout__", "__stderr__"):
                 monkeypatch.setattr(sys, each, stream)
-            self._told: queue.Queue[Message] = queue.Queue()
+            self._messages: queue.Queue[Message] = queue.Queue()
             self._driver = asyncio.run(self._make())
         self._driver.fileno = slave
         self._driver._waking = os.pipe()
         self.thread = threading.Thread(target=self._driver.run_input_thread, daemon=True)
         self.thread.start()
 
-    async def _make(self) -> _Hearing:
-        """A driver wants to be made in a loop."""
-        return _Hearing(Dashboard(ScriptedSource()), self._told)
+    async def _make(self) -> _RecordingTerminal:
+        """A driver needs a running loop."""
+        return _RecordingTerminal(Dashboard(ScriptedSource()), self._messages)
 
     def keys(self, count: int) -> list[str]:
-        told = [self._told.get(timeout=PATIENCE) for _ in range(count)]
-        return [each.key for each in told if isinstance(each, events.Key)]
+        messages = [self._messages.get(timeout=PATIENCE) for _ in range(count)]
+        return [each.key for each in messages if isinstance(each, events.Key)]
 
     @property
     def lost(self) -> bool:
         return self._driver._out.lost
 
     def end(self) -> None:
-        """Disable the input, and wait here for what Textual would wait for in there, for ever."""
+        """Disable the input. The wait is here, since Textual's in the driver has no timeout."""
         self._driver.disable_input()
         self.thread.join(PATIENCE)
-        assert not self.thread.is_alive(), "it waits for a key that nobody presses"
+        assert not self.thread.is_alive(), "it waits for a key"
         self._driver._forget_waking()
 
 
 class Sizes:
-    """A driver on a terminal whose sizes are the test's, and which sizes it has reported."""
+    """A driver on a terminal with sizes set by the test, and the sizes it reports."""
 
     def __init__(self, slave: int, monkeypatch: pytest.MonkeyPatch) -> None:
         self._slave = slave
-        self.told: queue.Queue[Message] = queue.Queue()
+        self.messages: queue.Queue[Message] = queue.Queue()
         self.set(100, 30)
         with open(slave, "w", encoding="utf-8", closefd=False) as stream:
             for each in ("__stdin__", "__stdout__", "__stderr__"):
                 monkeypatch.setattr(sys, each, stream)
             self.app = Dashboard(ScriptedSource())
-            monkeypatch.setattr(self.app, "_post_message", self._hear)
+            monkeypatch.setattr(self.app, "_post_message", self._record)
             self.driver = Terminal(self.app)
         self.driver.fileno = slave
 
-    async def _hear(self, message: Message) -> bool:
-        self.told.put(message)
+    async def _record(self, message: Message) -> bool:
+        self.messages.put(message)
         return True
 
     def set(self, columns: int, rows: int) -> None:
@@ -158,7 +158,7 @@ class Sizes:
 
     async def reported(self, count: int) -> list[tuple[int, int]]:
         """Wait for this number of reports and return them."""
-        messages = [await asyncio.to_thread(self.told.get, timeout=PATIENCE) for _ in range(count)]
+        messages = [await asyncio.to_thread(self.messages.get, timeout=PATIENCE) for _ in range(count)]
         return [(each.size.width, each.size.height) for each in messages if isinstance(each, events.Resize)]
 
 
@@ -179,7 +179,7 @@ async def sizes(pair: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> Async
             signal.signal(number, handler)
 
 
-def test_a_signal_within_the_reading_of_the_size_does_not_leave_the_older_size(
+def test_a_resize_while_the_size_is_read_leaves_the_newest_size(
     pair: tuple[int, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def resized() -> list[tuple[int, int]]:
@@ -217,12 +217,12 @@ def test_a_size_that_is_drawn_is_not_reported_again(pair: tuple[int, int], monke
         async with sizes(pair, monkeypatch) as there:
             there.driver._post_size(only_new=True)
             await asyncio.sleep(0)
-            return there.told.empty()
+            return there.messages.empty()
 
     assert asyncio.run(looked())
 
 
-def test_a_terminal_that_reports_its_size_among_the_keys_is_not_asked(
+def test_a_terminal_that_reports_its_size_is_not_queried(
     pair: tuple[int, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def asked() -> bool:
@@ -230,7 +230,7 @@ def test_a_terminal_that_reports_its_size_among_the_keys_is_not_asked(
             there.driver._in_band_window_resize = True
             there.set(50, 20)
             there.driver._post_size()
-            return there.told.empty()
+            return there.messages.empty()
 
     assert asyncio.run(asked())
 
@@ -257,15 +257,15 @@ def test_a_signal_while_the_output_is_locked_waits_for_nothing(
     assert given_up == [True, True]
 
 
-class _Hearing(Terminal):
-    """Keeps what it should tell its app."""
+class _RecordingTerminal(Terminal):
+    """Keeps the messages for its app."""
 
-    def __init__(self, app: Dashboard, told: queue.Queue[Message]) -> None:
+    def __init__(self, app: Dashboard, messages: queue.Queue[Message]) -> None:
         super().__init__(app)
-        self._told = told
+        self._messages = messages
 
     def process_message(self, message: Message) -> None:
-        self._told.put(message)
+        self._messages.put(message)
 
 
 def test_keys_are_read_until_the_end_and_the_end_is_at_once(

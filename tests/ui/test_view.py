@@ -155,7 +155,7 @@ def test_many_facts_at_once_come_to_the_same_as_one_by_one() -> None:
     assert (at_once.clients["a"].delivered, at_once.clients["a"].messages, at_once.clients["a"].received) == (1, 4, 3)
 
 
-def test_what_was_delivered_for_a_client_that_is_gone_is_still_counted() -> None:
+def test_mail_of_a_removed_client_is_still_counted() -> None:
     view = View()
     view.apply([clients("a", "b")], 0.0, NOW)
     assert view.apply([delivered(100), clients("b")], 1.0, NOW) == {"a", "b"}
@@ -203,7 +203,7 @@ def test_a_reload_keeps_what_is_known_in_the_new_order() -> None:
     assert view.clients["a"].last is not None
 
 
-def test_a_client_that_a_reload_disables_is_shown_so_once_its_session_is_over() -> None:
+def test_a_client_disabled_by_a_reload_finishes_its_session() -> None:
     def states(*facts: Fact) -> list[ClientState]:
         view.apply(facts, START, NOW)
         return [each.state for each in view.clients.values()]

@@ -26,7 +26,7 @@ from tui_popretr.ui.widgets import transcript
 from tui_popretr.ui.widgets.transcript import TranscriptPane
 
 FOLDER = Path(tui_popretr.ui.__file__).parent
-#: What Textual, or asyncio, would run beside the drawing.
+#: Calls that start concurrent work.
 OTHERS = {"run_worker", "work", "call_from_thread", "create_task", "run_in_executor", "Thread"}
 
 
@@ -65,7 +65,7 @@ PROBLEM = pytest.mark.parametrize("problem", PROBLEMS, ids=repr)
 
 
 @PROBLEM
-def test_work_that_fails_is_a_line_of_the_log_and_words_for_its_place(problem: Exception) -> None:
+def test_failed_work_is_logged_and_its_place_shows_why(problem: Exception) -> None:
     said: list[str] = []
 
     async def fail() -> None:
