@@ -31,7 +31,6 @@ from tui_popretr.pop3 import (
     RemoteProtocolError,
     Reply,
     Retr,
-    Rset,
     SaslCancel,
     SaslResponse,
     Stat,
@@ -66,7 +65,6 @@ _COMMANDS: Final[list[Callable[[], Command]]] = [
     Stat,
     Capa,
     Quit,
-    Rset,
     Stls,
     SaslCancel,
     lambda: User("me"),
@@ -237,8 +235,8 @@ class _Dialogue:
         if type(listing.command) is Capa and capabilities is not None:
             for line in capabilities.lines:
                 harmless(line)
-            self._keeps_it(capabilities.lines, capabilities.implementation)
-            harmless(capabilities.implementation or "")
+            self._keeps_it(capabilities.lines, capabilities.params("IMPLEMENTATION"))
+            harmless(" ".join(capabilities.lines))
             assert capabilities.login_delay is None or capabilities.login_delay >= 0
             assert capabilities.expire is not False
         sizes = parse_list(listing.data, 50)

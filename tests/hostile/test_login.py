@@ -182,7 +182,7 @@ BEHAVIOURS = {
     ),
     "challenges without end": Behaviour(
         {"AUTH": ORDINARY, "RESPONSE": b"+ QUJD\r\n"},
-        "the server goes on with a login that was cancelled",
+        "the server continues a login that was cancelled",
         ExitCode.PROTOCOL,
         client=PLAIN,
     ),
@@ -195,7 +195,7 @@ BEHAVIOURS = {
     ),
     "a server of SCRAM that makes no sense": Behaviour(
         {"AUTH": b"+ \r\n", "RESPONSE": b"+ QUJD\r\n"},
-        "the server goes on with a login that was cancelled",
+        "the server continues a login that was cancelled",
         ExitCode.PROTOCOL,
         told=0,
         client=SCRAM_FIRST,

@@ -26,11 +26,11 @@ def test_the_example_of_the_rfc() -> None:
     assert capabilities.sasl == ("CRAM-MD5", "KERBEROS_V4")
     assert capabilities.login_delay == 900
     assert capabilities.expire == 60
-    assert capabilities.implementation == "Shlemazle-Plotz-v302"
+    assert capabilities.params("IMPLEMENTATION") == ("Shlemazle-Plotz-v302",)
     assert capabilities.pipelining
     assert capabilities.uidl
-    assert capabilities.top
-    assert capabilities.resp_codes
+    assert capabilities.has("TOP")
+    assert capabilities.has("RESP-CODES")
     assert not capabilities.stls
     assert capabilities.has("user")
     assert capabilities.params("Sasl") == ("CRAM-MD5", "KERBEROS_V4")
@@ -43,7 +43,7 @@ def test_none() -> None:
     assert capabilities.sasl == ()
     assert capabilities.login_delay is None
     assert capabilities.expire is None
-    assert capabilities.implementation is None
+    assert capabilities.params("IMPLEMENTATION") == ()
     assert not capabilities.pipelining
 
 
@@ -82,7 +82,7 @@ def test_garbage_is_shown_and_means_nothing() -> None:
     capabilities = Capabilities.parse(b"\x1b[2J\r\n\xff\xfe\r\n\r\n  UIDL  \r\n.x\r\nTOP\n")
     assert capabilities.lines == (r"\x1b[2J", r"\xff\xfe", "  UIDL  ", ".x", "TOP")
     assert capabilities.uidl
-    assert capabilities.top
+    assert capabilities.has("TOP")
     assert not capabilities.has(".x")
     assert not capabilities.has("\x1b[2J")
 

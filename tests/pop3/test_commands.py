@@ -18,7 +18,6 @@ from tui_popretr.pop3 import (
     Pass,
     Quit,
     Retr,
-    Rset,
     SaslCancel,
     SaslResponse,
     Stat,
@@ -62,7 +61,6 @@ S = Secret
         (Top(3, 0), b"TOP 3 0\r\n", "TOP 3 0"),
         (Dele(12), b"DELE 12\r\n", "DELE 12"),
         (Noop(), b"NOOP\r\n", "NOOP"),
-        (Rset(), b"RSET\r\n", "RSET"),
         (Quit(), b"QUIT\r\n", "QUIT"),
     ],
 )
@@ -75,7 +73,7 @@ def test_which_replies_have_data() -> None:
     collected = {type(c) for c in (Capa(), List(), Uidl()) if c.multiline and not c.streamed}
     streamed = {type(c) for c in (Retr(1), Top(1, 0)) if c.multiline and c.streamed}
     assert (collected, streamed) == ({Capa, List, Uidl}, {Retr, Top})
-    single = [Stls(), User("u"), Pass(S("")), Auth("X"), Stat(), List(1), Uidl(1), Dele(1), Noop(), Rset(), Quit()]
+    single = [Stls(), User("u"), Pass(S("")), Auth("X"), Stat(), List(1), Uidl(1), Dele(1), Noop(), Quit()]
     assert not any(command.multiline or command.streamed for command in single)
 
 

@@ -187,7 +187,7 @@ def test_dialogue(case: Case) -> None:
         assert feed(machine, pieces) == (list(case.events), None)
         assert machine.state is case.after
         assert machine.buffered == 0
-        assert machine.in_body is None
+        assert not machine.answering
         assert machine.outstanding == (case.after is State.CHALLENGED)
         assert machine.idle == (case.after in (A, T))
 
@@ -523,14 +523,14 @@ def test_empty_lines_alone_are_not_stray() -> None:
 # --- views ----------------------------------------------------------------------------------------------------------
 
 
-def test_in_body() -> None:
+def test_answering() -> None:
     machine = logged_in()
     machine.send_many([List(), Retr(1), Retr(2)])
     seen = []
     for piece in (b"+OK\r\n1 1", b"\r\n.\r\n+OK", b"\r\n", b"x\r\n.\r", b"\n+OK\r\n", b".\r\n"):
         machine.receive(piece)
-        seen.append(machine.in_body)
-    assert seen == [None, None, Retr(1), Retr(1), Retr(2), None]
+        seen.append(machine.answering)
+    assert seen == [True, False, True, True, True, False]
 
 
 def test_other_buffers_are_taken() -> None:

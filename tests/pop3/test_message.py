@@ -79,7 +79,7 @@ def test_the_end_is_where_the_server_is_silent(sent: bytes, body: bytes) -> None
             assert octets(events) == body
             assert events[-1] == BodyEnd(command, len(body))
             assert merged(events)
-            assert (machine.outstanding, machine.buffered, machine.in_body) == (0, 0, None)
+            assert (machine.outstanding, machine.buffered, machine.answering) == (0, 0, False)
             assert machine.idle
             assert machine.quiet() == []
 
@@ -114,7 +114,7 @@ def test_silence_ends_nothing_else(sent: bytes) -> None:
         fed(machine, pieces)
         assert not machine.may_end
         assert machine.quiet() == []
-        assert machine.in_body == Retr(1)
+        assert machine.answering
 
 
 @pytest.mark.parametrize("state", State)

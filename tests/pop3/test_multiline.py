@@ -95,7 +95,7 @@ def test_what_is_no_end(sent: bytes) -> None:
         events, error = feed(machine, pieces)
         assert error is None
         assert body_of(events) is None
-        assert machine.in_body == Retr(1)
+        assert machine.answering
 
 
 def test_the_end_is_found_wherever_it_is_torn() -> None:

@@ -81,14 +81,6 @@ class Capabilities:
         return self.has("UIDL")
 
     @property
-    def top(self) -> bool:
-        return self.has("TOP")
-
-    @property
-    def resp_codes(self) -> bool:
-        return self.has("RESP-CODES")
-
-    @property
     def login_delay(self) -> int | None:
         """The least seconds between two logins; it may differ for the user after login (RFC 2449 §6.5)."""
         return self._number("LOGIN-DELAY")
@@ -99,11 +91,6 @@ class Capabilities:
         if self.params("EXPIRE")[:1] and self.params("EXPIRE")[0].upper() == "NEVER":
             return NEVER
         return self._number("EXPIRE")
-
-    @property
-    def implementation(self) -> str | None:
-        """The name of the server's software, safe to show (RFC 2449 §6.9)."""
-        return visible(" ".join(self.params("IMPLEMENTATION"))) or None
 
     def _number(self, name: str) -> int | None:
         words = self.params(name)

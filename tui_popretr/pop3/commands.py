@@ -362,14 +362,6 @@ class Noop(_OpenCommand):
 
 
 @dataclass(frozen=True, slots=True)
-class Rset(_OpenCommand):
-    """Take back all DELEs of the session (RFC 1939 §5)."""
-
-    def wire(self) -> bytes:
-        return b"RSET\r\n"
-
-
-@dataclass(frozen=True, slots=True)
 class Quit(_OpenCommand):
     """End the session; after a login its +OK says that the deletions have taken effect (RFC 1939 §6)."""
 

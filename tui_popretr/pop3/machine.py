@@ -1,11 +1,11 @@
-"""The client's side of a POP3 dialogue as a pure state machine: commands in, bytes out; bytes in, events out.
+"""The client's side of a POP3 dialogue as a pure state machine. states.py has the states and their theory.
 
     machine = Machine()
     machine.receive(b"+OK ready\\r\\n")  -> [Greeting(...)]
     machine.send(User("me"))            -> b"USER me\\r\\n"
 
-Several commands may be in flight; replies are matched to them in order (RFC 2449 §6.8). A listing is bounded by the
-number of messages that STAT has told when the listing begins.
+Several commands may be in flight; replies are matched to them in order (RFC 2449 §6.8). The number of messages that
+STAT returned limits the rows of the listings after it.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from tui_popretr.pop3.events import BodyChunk, BodyEnd, Continuation, Event, Gre
 from tui_popretr.pop3.listing import parse_stat
 from tui_popretr.pop3.message import MessageReader, begins_with_crlf
 from tui_popretr.pop3.multiline import take
-from tui_popretr.pop3.states import ANSWERED, OVER, SECRETS_OUT, SENDING, SERVER_SILENT, State
+from tui_popretr.pop3.states import ANSWERED, OTHER, OVER, SECRETS_OUT, SENDING, SERVER_SILENT, Cause, State
 from tui_popretr.pop3.status import (
     KNOWN_CODES,
     is_continuation,
@@ -46,14 +46,14 @@ from tui_popretr.text import visible
 
 #: Octets of a status line, line end included: twice what RFC 1939 §3 allows.
 MAX_STATUS_LINE = 1024
-#: Octets that a secret must have to be starred out once no login is under way: a shorter one is in too much by chance.
+#: Octets of the shortest secret that is starred out after the login: shorter ones occur in other texts by chance.
 MIN_ECHO = 4
-#: Octets of the shortest secret that makes a unique-id unusable: shorter ones are often in it by chance.
+#: Octets of the shortest secret that makes a unique-id unusable: shorter ones occur in unique-ids by chance.
 MIN_KEPT_OUT = 8
-#: Rows that a listing may have where STAT has not told the number of messages, and at most: more rows with a number and
-#: a size or unique-id do not fit into its octets, and reading millions of others would take long.
+#: Rows of a listing at most, and without a STAT. More rows with a number and a size or unique-id do not fit into the
+#: octets of a listing, and reading millions of other rows would take long.
 UNCOUNTED_ROWS = 1_000_000
-#: Rows that it may have beyond that number.
+#: Rows that a listing may have beyond the number of messages.
 SPARE_ROWS = 16
 #: Empty lines that are skipped before a status line: some servers send an extra one.
 MAX_BLANKS = 8
@@ -62,7 +62,7 @@ QUIET = 2.0
 
 _CR = ord("\r")
 _STARS = STARS.encode()
-# what parse_stat reads of a +OK, whatever the password is
+# The part of a +OK that parse_stat reads, whatever the password is.
 _FIGURES = re.compile(rb"[ \t]*[0-9]+[ \t]+[0-9]+(?![^ \t])")
 
 
@@ -92,11 +92,11 @@ class Machine:
         self._max_rows = UNCOUNTED_ROWS
         self._enter(State.GREETING)
 
-    # --- what is going on -------------------------------------------------------------------------------------------
+    # --- the state -------------------------------------------------------------------------------------------------
 
     @property
     def state(self) -> State:
-        """Where the dialogue is. It is ahead of the replies: QUITTING as soon as QUIT was sent."""
+        """The state. It is ahead of the replies: QUITTING as soon as QUIT was sent."""
         return self._state
 
     @property
@@ -106,13 +106,8 @@ class Machine:
 
     @property
     def idle(self) -> bool:
-        """Whether the next word is ours: a command may be sent and no reply is awaited."""
+        """Whether a command may be sent and no reply is outstanding."""
         return not self._expected and bool(self._sendable)
-
-    @property
-    def in_body(self) -> Command | None:
-        """The RETR or TOP whose message is being received."""
-        return self._body if self._body is not None and self._body.streamed else None
 
     @property
     def may_end(self) -> bool:
@@ -121,7 +116,7 @@ class Machine:
 
     @property
     def bare_lines(self) -> bool:
-        """Whether a status line has ended in LF alone: then the end of a message may be known by silence only."""
+        """Whether a status line ended in LF alone. Then only silence may show the end of a message."""
         return self._bare_lines
 
     @property
@@ -154,13 +149,13 @@ class Machine:
         return self._capabilities
 
     def redacted(self, text: bytes) -> bytes:
-        """Return a whole line of the server's with our secrets in it starred out, as in the lines of events."""
+        """Return a complete line of the server with secrets starred out, as in events."""
         for secret in self._sought:
             text = text.replace(secret, _STARS)
         return text
 
     def contains_secret(self, text: bytes) -> bool:
-        """Whether a text of the server that would be stored unchanged, a unique-id, contains one of our secrets."""
+        """Whether a text of the server that would be stored unchanged, a unique-id, contains a secret."""
         return any(len(each) >= MIN_KEPT_OUT and each in text for each in self._sought)
 
     # --- sending ----------------------------------------------------------------------------------------------------
@@ -173,7 +168,7 @@ class Machine:
         """
         self.check()
         if self._rest not in (b"", b"\r") and (self.idle or self._state is State.CHALLENGED):
-            # completed later, an unexpected line would pass for the reply to this command
+            # Completed later, an unexpected line would be taken for the reply to this command.
             self._break(self._misplaced(self._rest, whole=False))
             self.check()
         return self._register(command)
@@ -203,12 +198,13 @@ class Machine:
         return wire
 
     def tls_started(self) -> None:
-        """Go on inside TLS, once the handshake after STLS's +OK is done. LocalProtocolError at any other time."""
+        """Continue inside TLS, after the handshake that follows STLS. LocalProtocolError at any other time."""
         self.check()
-        if self._state is not State.TLS_HANDSHAKE:
+        state = OTHER.get(self._state, {}).get(Cause.TLS_STARTED)
+        if state is None:
             raise LocalProtocolError(f"TLS cannot start now ({self._state.value})")
         self._capabilities = None
-        self._enter(State.AUTHORIZATION)
+        self._enter(state)
 
     # --- receiving --------------------------------------------------------------------------------------------------
 
@@ -220,7 +216,7 @@ class Machine:
     def receive(self, data: bytes | bytearray | memoryview) -> list[Event]:
         """Return the events that are complete with these bytes (bytes are not copied, other buffers are).
 
-        RemoteProtocolError as the class says. What comes after the session's end is discarded.
+        RemoteProtocolError as described for the class. Octets after the end of the session are discarded.
         """
         self.check()
         buffer = self._rest + data if self._rest else bytes(data)
@@ -248,7 +244,7 @@ class Machine:
         return [*([BodyChunk(command, data, b"\r" not in data)] if data else []), self._finish(command)]
 
     def receive_eof(self) -> None:
-        """Say that the server has closed the connection. UnexpectedEof if it may not yet."""
+        """Report that the server has closed the connection. UnexpectedEof unless the session is over."""
         self.check()
         if self._state not in OVER:
             self._stray = self._body is None and not may_be_status(self._rest.removesuffix(b"\r"))
@@ -302,16 +298,17 @@ class Machine:
 
     def _greeting(self, line: bytes) -> Greeting:
         ok = self._status(line)
-        self._enter(State.AUTHORIZATION if ok else State.CLOSED)
+        self._enter(OTHER[State.GREETING][Cause.ACCEPTED if ok else Cause.REFUSED])
         return Greeting(ok, split(line, ok)[1], line, time_stamp(line) if ok else None)
 
     def _continuation(self, command: Command, line: bytes) -> Continuation:
-        if self._state is not State.LOGGING_IN:
-            raise RemoteProtocolError("the server goes on with a login that was cancelled")
+        state = OTHER.get(self._state, {}).get(Cause.CHALLENGE)
+        if state is None:
+            raise RemoteProtocolError("the server continues a login that was cancelled")
         self._blanks = 0
-        self._enter(State.CHALLENGED)
+        self._enter(state)
         payload = line[1:].removeprefix(b" ")
-        # a password can be guessed from what SCRAM's server says as well as from what we say
+        # Passwords can be guessed from the server's part of SCRAM, too.
         return Continuation(command, b"+ " + _STARS if payload else line, payload)
 
     def _reply(self, command: Command, line: bytes) -> Reply:
@@ -339,7 +336,7 @@ class Machine:
         if not ok and type(command) is Capa:
             self._capabilities = None
         elif ok and type(command) is Stat:
-            # LIST and UIDL may have been sent already; their answers come behind this one
+            # LIST and UIDL may have been sent already; their answers follow this one.
             with suppress(RemoteProtocolError):
                 self._max_rows = min(parse_stat(text)[0], UNCOUNTED_ROWS) + SPARE_ROWS
         if self._moves and (state := self._moves.get((type(command), ok))) is not None:
@@ -380,11 +377,11 @@ class Machine:
             self._capabilities = Capabilities.parse(data, self.redacted)
         return Listing(command, data)
 
-    # --- states and troubles ----------------------------------------------------------------------------------------
+    # --- states and errors ------------------------------------------------------------------------------------------
 
     def _enter(self, state: State) -> None:
         self._state = state
-        # what each line needs of the state, looked up once
+        # Looked up once, because each line needs them.
         self._sendable = SENDING[state]
         self._moves = ANSWERED[state]
         self._silent = state in SERVER_SILENT
@@ -400,9 +397,9 @@ class Machine:
         self._enter(State.BROKEN)
 
     def _quote(self, line: bytes, limit: int = 200) -> str:
-        """Return a line, or the beginning of one, as it may be shown in an error."""
+        """Return a line, or the beginning of one, in a form that is safe in an error."""
         text = self.redacted(line.rstrip(b"\r\n"))
-        for secret in self._sought:  # which an unfinished line may have the beginning of
+        for secret in self._sought:  # an incomplete line may end in a part of a secret
             sizes = range(min(len(secret) - 1, len(text)), MIN_ECHO - 1, -1)
             if size := next((size for size in sizes if text.endswith(secret[:size])), 0):
                 text = text[:-size] + _STARS

@@ -1,8 +1,37 @@
-"""The states of a POP3 session and every way from one to the next, as two tables.
+"""The states of a POP3 session and all transitions between them, in three tables.
 
-SENDING says which commands may be sent in a state, and the state we are in once they are. ANSWERED says where the reply
-(+OK or not) to one of these leads; a reply that is not in it changes nothing. So the state runs ahead of the replies:
-behind STLS, a login or QUIT nothing more can be sent until the answer is there, while other commands may be pipelined.
+RFC 1939 §3 has three states: AUTHORIZATION, TRANSACTION and UPDATE. They do not suffice for a client that pipelines
+commands. A client also needs to know what it may send while replies are outstanding, and what the server may send.
+So there are states for the time between certain commands and their replies.
+
+The state runs ahead of the replies. It is QUITTING as soon as QUIT is sent, even if replies to earlier commands are
+outstanding. A command that is sent in a state is therefore checked against the commands before it, not against replies.
+
+SENDING has the commands that are allowed in a state, and the state after sending them. Most commands do not change the
+state, so they can be pipelined (RFC 2449 §6.8). STLS, a login and QUIT change it to a state that allows no further
+command, because the meaning of the next octet depends on the reply.
+
+ANSWERED has the state after the reply (+OK or not) to a command. A reply without an entry changes nothing. An entry
+applies only in its state: the reply to an earlier command cannot end LOGGING_IN.
+
+OTHER has the transitions without a command: the greeting, a SASL challenge, and the end of a TLS handshake.
+
+- GREETING: the server speaks first. +OK leads to AUTHORIZATION, -ERR ends the session.
+- AUTHORIZATION: before the login. Also after a failed login and after STLS.
+- STARTING_TLS: STLS is sent. Nothing may be sent in clear any more.
+- TLS_HANDSHAKE: the server agreed. It must be silent; octets here would have been injected in clear (RFC 2595 §4).
+- LOGGING_IN: a password, a digest or AUTH is sent. Secrets are on the wire, so every line is searched for them.
+- CHALLENGED: the server sent a challenge and waits for the response. It must be silent until then.
+- CANCELLING: the exchange is cancelled. Only -ERR is legal; +OK would be a login without proof (RFC 5034 §4).
+- TRANSACTION: logged in. Deletions are marked, not done.
+- LEAVING: QUIT is sent before a login. There is nothing to delete.
+- QUITTING: QUIT is sent after a login. +OK confirms the deletions; -ERR means that some were not done (RFC 1939 §6).
+- UPDATE: the session is over and the deletions are confirmed.
+- CLOSED: the session is over without that confirmation.
+- BROKEN: the server violated the protocol before the session was over. There is no way out, so the tables leave it out.
+
+The end of the connection leads to CLOSED from UPDATE and CLOSED, and to BROKEN from all other states.
+docs/architecture.md has the diagram, drawn from these tables.
 """
 
 from __future__ import annotations
@@ -20,7 +49,6 @@ from tui_popretr.pop3.commands import (
     Pass,
     Quit,
     Retr,
-    Rset,
     SaslCancel,
     SaslResponse,
     Stat,
@@ -33,7 +61,7 @@ from tui_popretr.pop3.commands import (
 
 
 class State(Enum):
-    """Where the dialogue is (RFC 1939 §3, with the steps between)."""
+    """The state of the dialogue; the values are texts for errors."""
 
     GREETING = "waiting for the greeting"
     AUTHORIZATION = "not logged in"
@@ -48,6 +76,15 @@ class State(Enum):
     UPDATE = "ended, deletions done"
     CLOSED = "ended"
     BROKEN = "given up"
+
+
+class Cause(Enum):
+    """What changes the state without a command."""
+
+    ACCEPTED = "+OK"
+    REFUSED = "-ERR"
+    CHALLENGE = "challenge"
+    TLS_STARTED = "handshake done"
 
 
 _S = State
@@ -75,7 +112,7 @@ SENDING: dict[State, dict[type[Command], State]] = {
     },
     _S.CHALLENGED: {SaslResponse: _S.LOGGING_IN, SaslCancel: _S.CANCELLING},
     _S.TRANSACTION: {
-        **dict.fromkeys((Capa, Stat, List, Uidl, Retr, Top, Dele, Noop, Rset), _S.TRANSACTION),
+        **dict.fromkeys((Capa, Stat, List, Uidl, Retr, Top, Dele, Noop), _S.TRANSACTION),
         Quit: _S.QUITTING,
     },
 }
@@ -86,16 +123,22 @@ ANSWERED: dict[State, dict[tuple[type[Command], bool], State]] = {
     **dict.fromkeys(State, _UNMOVED),
     _S.STARTING_TLS: {(Stls, True): _S.TLS_HANDSHAKE, (Stls, False): _S.AUTHORIZATION},
     _S.LOGGING_IN: _AWAITING_LOGIN,
-    # +OK to a cancelled exchange is against RFC 5034 §4; the machine refuses it
+    # RFC 5034 §4 forbids +OK to a cancelled exchange; the machine refuses it.
     _S.CANCELLING: {(Auth, False): _S.AUTHORIZATION},
     _S.LEAVING: {(Quit, True): _S.CLOSED, (Quit, False): _S.CLOSED},
-    # -ERR: the server ends the session as well, but some deletions were not done (RFC 1939 §6)
+    # The session also ends with -ERR (RFC 1939 §6).
     _S.QUITTING: {(Quit, True): _S.UPDATE, (Quit, False): _S.CLOSED},
 }
 
-#: The session is over: nothing the server still says matters, and it may close.
+OTHER: dict[State, dict[Cause, State]] = {
+    _S.GREETING: {Cause.ACCEPTED: _S.AUTHORIZATION, Cause.REFUSED: _S.CLOSED},
+    _S.TLS_HANDSHAKE: {Cause.TLS_STARTED: _S.AUTHORIZATION},
+    _S.LOGGING_IN: {Cause.CHALLENGE: _S.CHALLENGED},
+}
+
+#: The session is over: what the server sends is ignored, and it may close the connection.
 OVER = (_S.UPDATE, _S.CLOSED)
-#: A secret of ours is on the wire and unanswered.
+#: A command with a secret is unanswered.
 SECRETS_OUT = (_S.LOGGING_IN, _S.CHALLENGED, _S.CANCELLING)
-#: The server must not say anything here, whatever is outstanding.
+#: The server must not send anything, whatever is outstanding.
 SERVER_SILENT = (_S.CHALLENGED, _S.TLS_HANDSHAKE, *OVER)
