@@ -15,6 +15,7 @@ import pytest
 import trio
 from trio.testing import MockClock, trio_test, wait_all_tasks_blocked
 
+from tests.support.drafts import FakeDraft
 from tests.support.worlds import disk_without_threads
 from tui_popretr.commit import lane as lane_module
 from tui_popretr.commit.committer import GROUP, Committer
@@ -36,57 +37,6 @@ from tui_popretr.journal.records import DeliveredMark, Maildrop, MessageState, N
 from tui_popretr.mail.identity import Identity
 
 NOW = 1_795_000_000
-
-
-class FakeDraft:
-    """A draft that notes its steps, and fails where it is told to."""
-
-    def __init__(self, site: Site, number: int, *, buffered: int = 10, folder: str = "") -> None:
-        self._site = site
-        self.record_id = number
-        self.tmp: str | None = f"/mail/tmp/{number}"
-        self.final: str | None = f"/mail/new/{number}"
-        self.pending = buffered
-        self._folder = folder
-
-    def description(self) -> str:
-        return "Mailbox=user1"
-
-    def write(self, data: bytes) -> None:
-        raise AssertionError("the committer writes nothing of its own")
-
-    def spill(self) -> None:
-        raise AssertionError("write_out() does that")
-
-    def write_out(self) -> None:
-        self._site.step("write", self.record_id)
-
-    def sync(self) -> None:
-        self._site.step("sync", self.record_id)
-
-    def prepare(self) -> None:
-        raise AssertionError("a group is written before any of it is synced")
-
-    def exclude_recipients(self, recipients: Collection[str]) -> None:
-        raise AssertionError("that is the retrieval's affair")
-
-    def receipt(self) -> str:
-        return self._site.receipts.get(self.record_id, "")
-
-    def folders_before(self) -> tuple[str, ...]:
-        return (f"/mail{self._folder}/tmp", f"/mail{self._folder}")
-
-    def offer(self) -> None:
-        self._site.step("offer", self.record_id)
-
-    def publish(self) -> None:
-        self._site.step("publish", self.record_id)
-
-    def folders_after(self) -> tuple[str, ...]:
-        return (f"/mail{self._folder}/new",)
-
-    def abort(self) -> None:
-        self._site.step("abort", self.record_id)
 
 
 class FakeSink(MaildirSink):
@@ -182,7 +132,7 @@ class Site:
         return journal.maildrop(Maildrop.of("pop.example.test", 110, user, "maildir:/mail"))
 
     def delivery(self, number: int, *, maildrop: int | None = None, **draft: Any) -> PendingDelivery:
-        set_done = FakeDraft(self, number, **draft)
+        fake = FakeDraft(number, self.step, receipt=lambda each: self.receipts.get(each, ""), **draft)
         record = NewRecord(
             number,
             maildrop or self.maildrop,
@@ -190,8 +140,8 @@ class Site:
             10,
             Identity(b"d"),
             True,
-            set_done.tmp,
-            set_done.final,
+            fake.tmp,
+            fake.final,
             f"line {number}",
             NOW,
         )
@@ -201,7 +151,7 @@ class Site:
             self.done.setdefault(number, []).append(problem)
             self._ended.set()
 
-        return PendingDelivery(set_done, record, done)
+        return PendingDelivery(fake, record, done)
 
     async def deliver(self, *numbers: int, **draft: Any) -> None:
         """Put messages, all in one group, and wait until each is done."""
@@ -651,7 +601,7 @@ async def test_a_disk_that_hangs_does_not_keep_it_from_ending(tmp_path: Path, mo
         async with trio.open_nursery() as nursery:
             nursery.start_soon(site.committer.run)
             delivery = site.delivery(1)
-            delivery.draft = Hanging(site, 1)
+            delivery.draft = Hanging(1, site.step)
             await site.lane.put(delivery)
             await hanging.wait()
             nursery.cancel_scope.cancel()
@@ -795,7 +745,7 @@ async def test_a_destination_that_hangs_keeps_only_its_own_waiting(
             site.lane = site.committer.lane(FakeSink("device:2"))
             assert hanging is not site.lane
             delivery = site.delivery(1)
-            delivery.draft = Hanging(site, 1)
+            delivery.draft = Hanging(1, site.step)
             await hanging.put(delivery)
             await site.deliver(2, 3)
             await site.on_commit(1)

@@ -339,15 +339,15 @@ async def test_a_recovery_is_told_in_a_sentence(tmp_path: Path) -> None:
 def counting(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
     """Count transactions."""
     real = Journal.transaction
-    set_done: list[int] = []
+    transactions: list[int] = []
 
     def transaction(journal: Journal) -> AbstractContextManager[None]:
-        set_done.append(len(set_done))
+        transactions.append(len(transactions))
         return real(journal)
 
     with monkeypatch.context() as patch:
         patch.setattr(Journal, "transaction", transaction)
-        yield set_done
+        yield transactions
 
 
 @trio_test
@@ -400,7 +400,7 @@ async def test_submitted_jobs_share_the_next_transaction(
         go_on.wait(60)
 
     async with kept(tmp_path) as things:
-        with counting(monkeypatch) as set_done:
+        with counting(monkeypatch) as transactions:
             first = things.keeper.submit(hold)
             assert await trio.to_thread.run_sync(inside.wait, 60)
             if who == "trio":
@@ -413,7 +413,7 @@ async def test_submitted_jobs_share_the_next_transaction(
             await trio.to_thread.run_sync(first.result)
             for each in others:
                 await trio.to_thread.run_sync(each.result)
-            assert len(set_done) == 2
+            assert len(transactions) == 2
 
 
 @trio_test

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -13,6 +13,7 @@ import trio
 from trio.testing import trio_test
 
 from tests.delivery.smtp.receiver import PATIENCE, wait_for
+from tests.support.drafts import FakeDraft
 from tests.support.keepers import kept_for_smtp
 from tui_popretr.commit.keeper import JournalKeeper
 from tui_popretr.commit.pending import PendingDelivery
@@ -25,61 +26,6 @@ from tui_popretr.mail.identity import Identity
 NOW = 1_795_000_000
 
 
-class FakeDraft:
-    """A draft that does at a step what it was told to."""
-
-    def __init__(self, number: int, note: Callable[[str], None]) -> None:
-        self.record_id = number
-        self.tmp: str | None = None
-        self.final: str | None = None
-        self.pending = 10
-        self.on: dict[str, Callable[[], object]] = {}
-        self._note = note
-
-    def description(self) -> str:
-        return "SMTP=[a]"
-
-    def write(self, data: bytes) -> None:
-        raise AssertionError
-
-    def spill(self) -> None:
-        raise AssertionError
-
-    def write_out(self) -> None:
-        raise AssertionError
-
-    def sync(self) -> None:
-        raise AssertionError
-
-    def prepare(self) -> None:
-        raise AssertionError
-
-    def exclude_recipients(self, recipients: Collection[str]) -> None:
-        raise AssertionError
-
-    def folders_before(self) -> tuple[str, ...]:
-        raise AssertionError
-
-    def folders_after(self) -> tuple[str, ...]:
-        raise AssertionError
-
-    def receipt(self) -> str:
-        return "; Reply=250 ok"
-
-    def offer(self) -> None:
-        self._step("offer")
-
-    def publish(self) -> None:
-        self._step("publish")
-
-    def abort(self) -> None:
-        self._step("abort")
-
-    def _step(self, step: str) -> None:
-        self._note(f"{step} {self.record_id}")
-        self.on.get(step, lambda: None)()
-
-
 class Office:
     """A handover of three messages with a real journal, and what happened."""
 
@@ -89,7 +35,11 @@ class Office:
         self.steps: list[str] = []
         self.threads: set[int] = set()
         self.on_commit: list[tuple[int, list[int], BaseException | None]] = []
-        self.drafts = {number: FakeDraft(number, self.note) for number in (1, 2, 3)}
+        self.on: dict[tuple[str, int], Callable[[], object]] = {}
+        self.drafts = {
+            number: FakeDraft(number, self._step, files=False, receipt=lambda _: "; Reply=250 ok")
+            for number in (1, 2, 3)
+        }
         self.audit_problem: Exception | None = None
         deliveries = deque(self._parcel(draft, maildrop) for draft in self.drafts.values())
         self.remote = RemoteDelivery(keeper, self._audit, self._on_commit, deliveries, [])
@@ -97,6 +47,10 @@ class Office:
     def note(self, step: str) -> None:
         self.threads.add(threading.get_ident())
         self.steps.append(step)
+
+    def _step(self, step: str, number: int) -> None:
+        self.note(f"{step} {number}")
+        self.on.get((step, number), lambda: None)()
 
     def of(self, number: int) -> list[str]:
         return [step.partition(" ")[0] for step in self.steps if step.endswith(f" {number}")]
@@ -176,8 +130,8 @@ async def test_offer_during_the_commit_and_publish_after_it(tmp_path: Path, monk
     monkeypatch.setattr(Journal, "commit", commit)
     async with office(tmp_path) as here:
         for draft in here.drafts.values():
-            draft.on["offer"] = offered.set
-            draft.on["publish"] = lambda: in_between.append([f"durable {here.on_commit[-1][0]}"])
+            here.on["offer", draft.record_id] = offered.set
+            here.on["publish", draft.record_id] = lambda: in_between.append([f"durable {here.on_commit[-1][0]}"])
         assert await here.run() is None
     assert [steps[-1] for steps in in_between] == [
         f"{step} {number}" for number in (1, 2, 3) for step in ("offer", "durable")
@@ -196,7 +150,7 @@ async def test_an_offer_is_aborted_when_the_commit_fails(tmp_path: Path, monkeyp
             wait_for(lambda: len(here.on_commit) == 2, "word of the failure")
             callback.extend(here.on_commit[1:])
 
-        here.drafts[2].on["offer"] = offer
+        here.on["offer", 2] = offer
         failure = await here.run()
         assert failure is not None
         assert (failure.delivery.record.id, failure.problem, failure.recorded) == (2, problem, False)
@@ -213,7 +167,7 @@ async def test_an_offer_is_aborted_when_the_commit_fails(tmp_path: Path, monkeyp
 @trio_test
 async def test_a_refused_message_is_not_audited_and_the_next_is_sent(problem: Exception, tmp_path: Path) -> None:
     async with office(tmp_path) as here:
-        here.drafts[1].on["publish"] = fail_with(problem)
+        here.on["publish", 1] = fail_with(problem)
         failure = await here.run()
         assert failure is not None
         assert failure.recorded
@@ -241,7 +195,7 @@ async def test_without_an_audit_line_nothing_is_recorded_as_delivered(tmp_path: 
 @trio_test
 async def test_after_a_stop_nothing_more_is_sent(step: str, tmp_path: Path) -> None:
     async with office(tmp_path) as here:
-        here.drafts[2].on[step] = here.remote.stop
+        here.on[step, 2] = here.remote.stop
         assert await here.run() is None
         assert here.of(2) == (["offer", "abort"] if step == "offer" else ["offer", "publish", "audit"])
         assert here.of(3) == []

@@ -1,0 +1,66 @@
+"""A draft without I/O, for the commit pipeline."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+
+
+class FakeDraft:
+    """Calls `step` with the name of each step and the record's id; `step` may raise. Retrieval's calls are errors."""
+
+    def __init__(
+        self,
+        record_id: int,
+        step: Callable[[str, int], object],
+        *,
+        files: bool = True,
+        folder: str = "",
+        buffered: int = 10,
+        receipt: Callable[[int], str] = lambda record_id: "",
+    ) -> None:
+        """`files`: whether the destination has files; `folder` is below /mail."""
+        self.record_id = record_id
+        self.tmp = f"/mail/tmp/{record_id}" if files else None
+        self.final = f"/mail/new/{record_id}" if files else None
+        self.pending = buffered
+        self._step = step
+        self._folder = folder
+        self._receipt = receipt
+
+    def description(self) -> str:
+        return "Mailbox=user1"
+
+    def write(self, data: bytes) -> None:
+        raise AssertionError("the pipeline writes no octets")
+
+    def spill(self) -> None:
+        raise AssertionError("write_out() does that")
+
+    def exclude_recipients(self, recipients: Collection[str]) -> None:
+        raise AssertionError("retrieval does that")
+
+    def receipt(self) -> str:
+        return self._receipt(self.record_id)
+
+    def write_out(self) -> None:
+        self._step("write", self.record_id)
+
+    def sync(self) -> None:
+        self._step("sync", self.record_id)
+
+    def folders_before(self) -> tuple[str, ...]:
+        assert self.tmp is not None, "it has no files"
+        return (f"/mail{self._folder}/tmp", f"/mail{self._folder}")
+
+    def folders_after(self) -> tuple[str, ...]:
+        assert self.final is not None, "it has no files"
+        return (f"/mail{self._folder}/new",)
+
+    def offer(self) -> None:
+        self._step("offer", self.record_id)
+
+    def publish(self) -> None:
+        self._step("publish", self.record_id)
+
+    def abort(self) -> None:
+        self._step("abort", self.record_id)
