@@ -14,7 +14,7 @@ from tui_popretr.mail.identity import Identity
 
 
 class Owner:
-    """Makes a parcel and knows it from within what it is to be told, as a retrieval does."""
+    """Makes a pending delivery and refers to it from its callback, as a retrieval does."""
 
     def __init__(self) -> None:
         self.callback: list[PopretrError | None] = []

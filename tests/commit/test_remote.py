@@ -27,7 +27,7 @@ NOW = 1_795_000_000
 
 
 class Office:
-    """A handover of three messages with a real journal, and what happened."""
+    """A RemoteDelivery of three messages with a real journal, and the steps that were made."""
 
     def __init__(self, keeper: JournalKeeper, maildrop: int) -> None:
         self.keeper = keeper
@@ -41,7 +41,7 @@ class Office:
             for number in (1, 2, 3)
         }
         self.audit_problem: Exception | None = None
-        deliveries = deque(self._parcel(draft, maildrop) for draft in self.drafts.values())
+        deliveries = deque(self._pending(draft, maildrop) for draft in self.drafts.values())
         self.remote = RemoteDelivery(keeper, self._audit, self._on_commit, deliveries, [])
 
     def note(self, step: str) -> None:
@@ -62,7 +62,7 @@ class Office:
         records = await self.keeper.run(lambda journal: journal.records(self._maildrop))
         return {record.id: record.state for record in records}
 
-    def _parcel(self, draft: FakeDraft, maildrop: int) -> PendingDelivery:
+    def _pending(self, draft: FakeDraft, maildrop: int) -> PendingDelivery:
         number = draft.record_id
         record = NewRecord(number, maildrop, f"u{number}", 10, Identity(b"d"), True, None, None, f"line {number}", NOW)
         return PendingDelivery(draft, record, lambda problem: pytest.fail("that is the lane's affair"))
