@@ -46,7 +46,7 @@ SHOWN_BY = {
     ],
     "`naf.xml`": ["config/test_naf.py::test_its_folders_count"],
     "its other programs and their settings": [
-        "config/test_grammar.py::test_ignored_sections_knobs_and_attributes_are_noted_once_each",
+        "config/test_grammar.py::test_each_ignored_name_is_noted_once",
         "config/test_samples.py::test_a_mailismus_installation_is_used_as_it_is",
     ],
     # Sessions
@@ -74,9 +74,7 @@ SHOWN_BY = {
         "pop3/test_machine.py::test_injected_bytes_are_seen_before_and_after_the_handshake",
     ],
     "names in certificates": ["net/test_stream.py::test_wildcards_addresses_and_case"],
-    "Java key stores (JKS)": [
-        "config/test_clients.py::test_a_java_key_store_is_refused_with_the_command_that_converts_it"
-    ],
+    "Java key stores (JKS)": ["config/test_clients.py::test_the_error_about_a_java_key_store_has_the_keytool_command"],
     "many messages": ["session/test_dialogue.py::test_pipelining_where_the_server_has_it"],
     # Messages and logs
     "dot-stuffing in stored messages": ["test_differences.py::test_a_message_arrives_as_it_was_sent"],
@@ -112,7 +110,7 @@ SHOWN_BY = {
     "`[IN-USE]` and the server's other reasons": ["session/test_login.py::test_response_codes_end_the_attempt_at_once"],
     "TLS": ["net/test_tls.py::test_the_oldest_version"],
     "`mandatory`, `clientauth`, `cache`, `expiry` and `shake` of `ssl`": [
-        "config/test_grammar.py::test_ignored_sections_knobs_and_attributes_are_noted_once_each"
+        "config/test_grammar.py::test_each_ignored_name_is_noted_once"
     ],
 }
 
