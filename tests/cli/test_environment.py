@@ -224,7 +224,7 @@ def test_an_encoding_that_the_user_has_chosen_for_output_stays(locales: Path, tm
 
 
 @pytest.mark.parametrize("option", ["utf8=0", "utf8=1"])
-def test_an_option_of_the_interpreter_starts_it_once_more_at_most(locales: Path, tmp_path: Path, option: str) -> None:
+def test_an_interpreter_option_restarts_it_at_most_once(locales: Path, tmp_path: Path, option: str) -> None:
     path = write_configuration(tmp_path / "c.xml", client("c", "127.0.0.1:1"))
     done = subprocess.run(
         [sys.executable, "-X", option, "-m", "tui_popretr", "check", path],

@@ -94,7 +94,7 @@ def test_files_that_are_named(tmp_path: Path, tool: str) -> None:
     assert seen(tmp_path) == ["u1", "u2", "u3"]
 
 
-def test_a_dry_run_touches_nothing_and_may_be_made_beside_a_daemon(tmp_path: Path) -> None:
+def test_a_dry_run_changes_nothing_and_needs_no_lock(tmp_path: Path) -> None:
     file = remembered(tmp_path, "fetchmail", "127.0.0.1")
     with running_server([ServedMaildrop("me", PASSWORD)], faults=Faults(stall={"STAT"})) as server:
         path = configured(tmp_path, client("isp", server.address, attributes=NEW_ONLY))

@@ -47,9 +47,7 @@ def mark(path: str, *clients: str) -> Done:
         ('newonly="Y" preserve="Y" deleteafter="1ms"', 2),
     ],
 )
-def test_only_later_mail_is_retrieved_and_what_was_marked_is_never_deleted(
-    tmp_path: Path, attributes: str, left: int
-) -> None:
+def test_marked_mail_is_neither_retrieved_nor_deleted(tmp_path: Path, attributes: str, left: int) -> None:
     box = box_of("one", "two")
     with running_server([box]) as server:
         path = write_configuration(tmp_path / "c.xml", client("isp", server.address, attributes=attributes))

@@ -354,7 +354,7 @@ def test_a_place_that_cannot_be_written(tmp_path: Path, run: Run) -> None:
     assert "Looking at" not in done.out
 
 
-def test_a_certificate_that_is_not_trusted_ends_it_without_a_word(tmp_path: Path, server: RunningServer) -> None:
+def test_an_untrusted_certificate_ends_it_before_the_login(tmp_path: Path, server: RunningServer) -> None:
     for port in (server.tls_port, server.port):
         done = run_program(*arguments(f"localhost:{port}"), environ={"HOME": str(tmp_path), "POP_PASSWORD": PASSWORD})
         assert done.code == 76

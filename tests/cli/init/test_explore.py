@@ -82,9 +82,7 @@ REFUSED = ServerUnreachable("connection refused")
         (ConnectionCut("cut"), TlsFailed("the TLS handshake failed")),
     ],
 )
-def test_without_stls_there_is_no_way_in_clear_unless_the_server_says_so(
-    first: PopretrError, second: PopretrError
-) -> None:
+def test_only_a_refused_stls_leads_to_a_connection_without_tls(first: PopretrError, second: PopretrError) -> None:
     network = Network({(995, TLS): first, (110, STLS): second})
     with pytest.raises(type(first)) as raised:
         network.explore()
@@ -119,7 +117,7 @@ def test_these_end_it_at_once(problem: PopretrError) -> None:
 
 
 @pytest.mark.parametrize("tampered", [b"+OK begin\r\n+OK welcome\r\n", b"-ERR\r\n"])
-def test_who_tampers_with_stls_gets_no_login_that_shows_the_password(tampered: bytes) -> None:
+def test_tampering_with_stls_never_exposes_the_password(tampered: bytes) -> None:
     faults = Faults(answers={"STLS": tampered})
     with running_server([ServedMaildrop("me", PASSWORD)], tls=server_context(), faults=faults) as server:
 

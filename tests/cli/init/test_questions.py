@@ -182,9 +182,7 @@ def test_wrong_answers_are_asked_again(tmp_path: Path, server: RunningServer) ->
 COMPARED = "it is the same: "
 
 
-def test_a_certificate_that_nobody_vouches_for_is_accepted_by_who_has_compared_it(
-    tmp_path: Path, server: RunningServer
-) -> None:
+def test_an_untrusted_certificate_can_be_pinned_after_comparison(tmp_path: Path, server: RunningServer) -> None:
     more = ["--user", "me@example.test", "--address", server.tls_address, "--maildir", "m", "--keep"]
     more += ["--password-command", f"echo {PASSWORD}"]
     for answer in ("", "y", "no"):
@@ -211,7 +209,7 @@ def test_lines_break_between_words(tmp_path: Path, server: RunningServer) -> Non
     assert "verified certificate of localhost" in " ".join(talk.screen.split())
 
 
-def test_a_password_file_from_before_is_kept_until_it_turns_out_wrong(tmp_path: Path, server: RunningServer) -> None:
+def test_an_existing_password_file_is_kept_unless_it_is_wrong(tmp_path: Path, server: RunningServer) -> None:
     (tmp_path / "p").write_text("stale\n")
     more = ["--user", "me@example.test", "--address", server.tls_address, "--maildir", "m", "--keep"]
     refused = converse(tmp_path, [*INIT, *more, "--password-file", "p"], [(AGAIN, "n")])
