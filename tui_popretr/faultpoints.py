@@ -1,6 +1,6 @@
-"""The labelled steps of a message's way, at which the crash tests stop the program (docs/durability.md).
+"""The steps of a delivery, at which the crash tests stop the program (docs/durability.md).
 
-Nothing happens at them otherwise: no setting, environment variable or message reaches `action`.
+They do nothing else: no setting, environment variable or message reaches `action`.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from enum import Enum
 
 
 class Step(Enum):
-    """A step that has just been done; the names are those of docs/durability.md."""
+    """A step that has just been done; docs/durability.md uses these names."""
 
     RECEIVED = "a message was received whole"
     SPILLED = "a part of a message was written to its unfinished file"
@@ -41,11 +41,12 @@ class Step(Enum):
     DOT_ANSWERED = "the SMTP server answered the end of the message"
 
 
-#: What a test does at each step, in whatever thread the step is done.
+#: Called by tests at each step, in the thread of the step. It is a global because steps occur in every package, and a
+#: parameter through all of them would serve tests only.
 action: Callable[[Step], None] | None = None
 
 
 def reached(step: Step) -> None:
-    """Say that a step has been done."""
+    """Report that a step has been done."""
     if action is not None:
         action(step)

@@ -1,4 +1,4 @@
-"""A text that must never be shown: its repr, str and format are stars, and only reveal() gives it out."""
+"""A text that must never be shown: its repr, str and format are stars, and only reveal() returns it."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ STARS = "****"
 class Secret:
     """A password or token.
 
-    It can be compared, hashed and tested for emptiness, but not printed, formatted or pickled by accident; whoever
-    needs the text says so with reveal().
+    It can be compared, hashed and tested for emptiness, but not printed, formatted or pickled by accident.
+    Code that needs the text calls reveal().
     """
 
     __slots__ = ("_text",)

@@ -1,13 +1,13 @@
-"""Text from outside made safe to show: what a terminal obeys or does not show becomes visible, the rest stays readable.
+"""Text from outside made safe to show: control and invisible characters become visible escapes.
 
-Neutralised is, by Unicode's general categories and properties:
+These are escaped, by Unicode's general categories and properties:
 
 - Cc: C0, DEL and C1, among them ESC and the line ends;
 - Cf: format characters, which have no width or reorder what is around them: bidi marks, embeddings, overrides and
   isolates, joiners, soft hyphens, tags;
 - Zl and Zp: the line and the paragraph separator;
-- Cs: lone surrogates, as names of files that are not UTF-8 have them;
-- Default_Ignorable_Code_Point: what is shown as nothing, Hangul fillers among them, and the places reserved for more;
+- Cs: lone surrogates, as in file names that are not UTF-8;
+- Default_Ignorable_Code_Point: characters without a glyph, such as Hangul fillers, and reserved code points;
 - noncharacters.
 
 Variation selectors stay, though they are ignorable: they choose between two pictures of the character before them and
@@ -39,10 +39,10 @@ def _escape(match: re.Match[str]) -> str:
 def visible(raw: bytes | str, limit: int = 1024) -> str:
     """Return text from outside in a form that is safe in a terminal and in a log.
 
-    What is neutralised is shown as \\xNN, \\uNNNN or \\UNNNNNNNN, bytes that are not UTF-8 as \\xNN. What is longer
-    than `limit` characters is cut with an ellipsis. A text that is visible already stays as it is.
+    Unsafe characters become \\xNN, \\uNNNN or \\UNNNNNNNN, bytes that are not UTF-8 \\xNN. A text of more than `limit`
+    characters is cut, with an ellipsis. A text without unsafe characters is not changed.
     """
     text = raw[: 4 * limit + 4].decode("utf-8", "backslashreplace") if isinstance(raw, bytes) else raw[: limit + 1]
-    if not (text.isascii() and text.isprintable()):  # nearly everything is
+    if not (text.isascii() and text.isprintable()):  # as nearly all texts are
         text = _UNSAFE.sub(_escape, text)
     return text if len(text) <= limit else text[:limit] + "…"

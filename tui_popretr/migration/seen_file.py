@@ -10,7 +10,7 @@ from typing import NamedTuple
 from tui_popretr.errors import ConfigurationError
 from tui_popretr.home import UnknownHomeError, home_folder
 from tui_popretr.hosts import host_key
-from tui_popretr.pop3.listing import UID
+from tui_popretr.pop3 import UID
 from tui_popretr.text import visible
 
 #: At most this many bad lines of a file are kept for the report. All are counted.

@@ -16,9 +16,9 @@ def name_mismatch(certificate: Certificate, host: str, shown: str, expected: str
 
     `shown` is the host as written in the configuration.
     """
-    told = f"for {_listed(certificate.names)}, not" if certificate.names else "not"
+    named = f"for {_listed(certificate.names)}, not" if certificate.names else "not"
     return CertificateRejected(
-        f"the certificate is {told} for {visible(expected or shown, 253)}",
+        f"the certificate is {named} for {visible(expected or shown, 253)}",
         advice=_right_name(certificate, host, shown, expected),
     )
 

@@ -31,12 +31,15 @@ from tui_popretr.pop3.errors import (
     UnsolicitedReply,
 )
 from tui_popretr.pop3.events import BodyChunk, BodyEnd, Continuation, Event, Greeting, Listing, Reply
-from tui_popretr.pop3.listing import parse_list, parse_stat, parse_uidl
-from tui_popretr.pop3.machine import Machine
+from tui_popretr.pop3.listing import UID, parse_list, parse_stat, parse_uidl
+from tui_popretr.pop3.machine import QUIET, Machine
 from tui_popretr.pop3.states import State
+from tui_popretr.pop3.status import response_code
 
 __all__ = [
     "NEVER",
+    "QUIET",
+    "UID",
     "Apop",
     "Auth",
     "Authentication",
@@ -76,4 +79,5 @@ __all__ = [
     "parse_list",
     "parse_stat",
     "parse_uidl",
+    "response_code",
 ]

@@ -1,4 +1,4 @@
-"""What a server says it can do: the answer to CAPA (RFC 2449 §5 and §6), read tolerantly."""
+"""The capabilities of a server: the answer to CAPA (RFC 2449 §5 and §6), parsed tolerantly."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Never(Enum):
 NEVER: Final = Never.NEVER
 
 _NUMBER = re.compile("[0-9]{1,9}")
-# RFC 2449 §3: a tag is any run of visible characters that does not begin with a dot
+# RFC 2449 §3: a tag is any run of visible characters that does not begin with a dot.
 _TAG = re.compile("[!-\\-/-~][!-~]*")
 
 
@@ -34,9 +34,9 @@ class Capabilities:
 
     @classmethod
     def parse(cls, data: bytes, redacted: Callable[[bytes], bytes] = bytes) -> Capabilities:
-        """Read the data of a CAPA listing. Lines that are no capability are shown but mean nothing.
+        """Read the data of a CAPA listing. Lines that are not capabilities are only shown.
 
-        `redacted` is given each line and returns it as it may be shown; what it means is read from the line itself.
+        `redacted` returns a line in a form that is safe to show; the capability is read from the line itself.
         """
         lines: list[str] = []
         parameters: dict[str, tuple[str, ...]] = {}
@@ -47,10 +47,10 @@ class Capabilities:
             shown = redacted(raw)
             lines.append(visible(shown))
             name = words[0].upper()
-            if name == "IMPLEMENTATION":  # it means nothing, and is for showing too
+            if name == "IMPLEMENTATION":  # only shown
                 words = shown.decode("utf-8", "replace").split()
             if _TAG.fullmatch(name):
-                # some servers name their mechanisms in several SASL lines
+                # Some servers list their mechanisms in several SASL lines.
                 parameters[name] = parameters.get(name, ()) + tuple(words[1:])
         return cls(tuple(lines), parameters)
 
@@ -59,7 +59,7 @@ class Capabilities:
         return name.upper() in self._parameters
 
     def params(self, name: str) -> tuple[str, ...]:
-        """Return the parameters of a capability, () where there are none or it was not named."""
+        """Return the parameters of a capability, () if there are none or the server has not named it."""
         return self._parameters.get(name.upper(), ())
 
     @property
@@ -87,7 +87,7 @@ class Capabilities:
 
     @property
     def expire(self) -> int | Literal[Never.NEVER] | None:
-        """After how many days the server deletes retrieved messages by itself, 0 being at once (RFC 2449 §6.7)."""
+        """The days after which the server itself deletes retrieved messages, 0: at once (RFC 2449 §6.7)."""
         if self.params("EXPIRE")[:1] and self.params("EXPIRE")[0].upper() == "NEVER":
             return NEVER
         return self._number("EXPIRE")

@@ -17,7 +17,7 @@ _PIECE = 256 * 1024
 _DOT = ord(".")
 _END = re.compile(rb"\n\.\r?\n")
 _UNDECIDED = re.compile(rb"\n(?:\.\r?)?\Z")
-# one octet of the bound is the LF, which this leaves out
+# The bound includes the LF, the pattern does not.
 _OVERLONG = re.compile(rb"\n[^\n]{%d}" % MAX_ROW)
 
 
@@ -25,7 +25,7 @@ class Collector:
     """Collects a listing, and rejects one that exceeds the bounds (octets include line ends).
 
     Bounds: CAPA 64 KiB; LIST and UIDL 12 MiB, `max_rows`, and MAX_ROW octets a row. `quote` returns the beginning of
-    a row as it may be shown, with at most the given number of characters.
+    a row in a form that is safe to show, with at most the given number of characters.
     """
 
     def __init__(self, command: Command, max_rows: int, quote: Callable[[bytes, int], str]) -> None:
@@ -37,8 +37,8 @@ class Collector:
         self._begins = True  # nothing was taken yet
         self._rows = 0
         self._octets = 0
-        self._pieces: list[bytes] = []  # whole rows; one buffer that grows would now and then be there twice
-        # what follows them; with a line feed in front, so that the pattern for overlong rows can begin with one
+        self._pieces: list[bytes] = []  # whole rows; a buffer that grows is sometimes copied
+        # The octets after them, with a line feed in front for the pattern of overlong rows.
         self._last = bytearray(b"\n")
 
     def __len__(self) -> int:
@@ -69,7 +69,7 @@ class Collector:
         return after, end is not None
 
     def finish(self) -> bytes:
-        """Return all that was collected."""
+        """Return the whole listing."""
         return b"".join([*self._pieces, self._last[1:]])
 
     def _add(self, data: bytes) -> None:

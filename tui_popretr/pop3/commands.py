@@ -1,4 +1,4 @@
-"""The commands of POP3, one class a verb: what goes on the wire, and what may be shown of it.
+"""The commands of POP3, one class for each verb, with a form for the wire and one for logs.
 
 `wire()` holds the secrets and ends in CRLF; `shown()` holds none and has no line end. Construction raises
 LocalProtocolError for an argument that cannot stand on a line, without repeating it.
@@ -37,7 +37,7 @@ def _check_encodable(text: str, what: str) -> None:
         encodable = False
     else:
         encodable = True
-    if not encodable:  # raised out here: a UnicodeEncodeError carries the whole text, and may not even be a context
+    if not encodable:  # raised here: a UnicodeEncodeError carries the whole text, so it must not become the context
         raise LocalProtocolError(f"the {what} cannot be written in UTF-8")
 
 
@@ -53,12 +53,12 @@ def _check_message(message: int | None) -> None:
 
 
 def _octets(text: str) -> bytes:
-    # environment variables that are not UTF-8 arrive as surrogates and leave as the bytes they were
+    # Octets of environment variables that are not UTF-8 arrive as surrogates and are sent unchanged.
     return text.encode("utf-8", "surrogateescape")
 
 
 class Command(ABC):
-    """One command line, and what is known about the reply to it."""
+    """One command line, and the kind of its reply."""
 
     __slots__ = ()
 
@@ -68,7 +68,7 @@ class Command(ABC):
 
     @abstractmethod
     def shown(self) -> str:
-        """Return the line as it may be logged: no secrets, no line end, safe in a terminal."""
+        """Return the line for logs: without secrets and line end, safe in a terminal."""
 
     @property
     def multiline(self) -> bool:
@@ -77,7 +77,7 @@ class Command(ABC):
 
     @property
     def streamed(self) -> bool:
-        """Whether these data are handed on as BodyChunk as they come, instead of collected into a Listing."""
+        """Whether these data become BodyChunks as they arrive, not one Listing."""
         return False
 
     def secrets(self) -> tuple[bytes, ...]:
@@ -86,7 +86,7 @@ class Command(ABC):
 
 
 class _OpenCommand(Command):
-    """A command without secrets: all of it may be shown."""
+    """A command without secrets."""
 
     __slots__ = ()
 
@@ -258,7 +258,7 @@ class SaslResponse(Command):
 
 @dataclass(frozen=True, slots=True)
 class SaslCancel(_OpenCommand):
-    """Give a SASL exchange up; the server must answer -ERR (RFC 5034 §4). Part of the AUTH command."""
+    """Cancel a SASL exchange; the server must answer -ERR (RFC 5034 §4). Part of the AUTH command."""
 
     def wire(self) -> bytes:
         return b"*\r\n"
@@ -341,7 +341,7 @@ class Top(_Streamed):
 
 @dataclass(frozen=True, slots=True)
 class Dele(_OpenCommand):
-    """Mark a message as deleted; QUIT makes it so (RFC 1939 §5)."""
+    """Mark a message as deleted; QUIT deletes it (RFC 1939 §5)."""
 
     message: int
 
@@ -355,7 +355,7 @@ class Dele(_OpenCommand):
 
 @dataclass(frozen=True, slots=True)
 class Noop(_OpenCommand):
-    """Do nothing, and be answered (RFC 1939 §5)."""
+    """Ask for a reply (RFC 1939 §5)."""
 
     def wire(self) -> bytes:
         return b"NOOP\r\n"
@@ -363,7 +363,7 @@ class Noop(_OpenCommand):
 
 @dataclass(frozen=True, slots=True)
 class Quit(_OpenCommand):
-    """End the session; after a login its +OK says that the deletions have taken effect (RFC 1939 §6)."""
+    """End the session; after a login its +OK confirms the deletions (RFC 1939 §6)."""
 
     def wire(self) -> bytes:
         return b"QUIT\r\n"

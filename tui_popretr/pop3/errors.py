@@ -1,27 +1,26 @@
-"""What can go wrong in the dialogue: our own misuse (Local) and what the server may not do (Remote)."""
+"""Errors in the dialogue: misuse of the machine (Local) and violations by the server (Remote)."""
 
 from __future__ import annotations
 
 
 class LocalProtocolError(Exception):
-    """We tried what POP3 does not allow here: a bug of ours, or an argument that cannot go on a line."""
+    """A command is not allowed here: a bug, or an argument that cannot be written on a line."""
 
 
 class RemoteProtocolError(Exception):
-    """The server sent what POP3 does not allow, or more of it than is sane.
+    """The server violated POP3 or a limit. The connection cannot be used any further.
 
-    str(error) is fit for a person: server text in it is neutralised and free of our secrets. The connection cannot be
-    used any further.
+    str(error) is safe to show: text of the server in it is escaped and has no secrets.
     """
 
 
 class UnexpectedEof(RemoteProtocolError):
-    """The connection ended before the dialogue did."""
+    """The connection ended before the session did."""
 
 
 class UnsolicitedReply(RemoteProtocolError):
-    """The server spoke without being asked; servers do so to say why they are about to close (RFC 1939 §3)."""
+    """The server sent a line without a command. Some do so before they close the connection (RFC 1939 §3)."""
 
 
 class InjectedPlaintext(RemoteProtocolError):
-    """Bytes arrived in clear behind STLS's +OK: somebody may be tampering with the connection (RFC 2595 §4)."""
+    """Bytes arrived in clear after the +OK to STLS; an attacker may have injected them (RFC 2595 §4)."""

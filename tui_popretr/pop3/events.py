@@ -1,8 +1,8 @@
-"""What the server said, as events. They are not frozen because they are made by the hundred thousand; treat them so.
+"""The events of the dialogue. They are not frozen, to be created faster; do not change them.
 
-`final` is True for the one event that ends a command. Lines are bytes as received, without the line end; our own
-secrets in them are starred out (a server may echo them), after a login only those that are no likely coincidence. The
-`text` of a +OK keeps the two numbers it may begin with: they are for reading, `line` is for showing.
+`final` is True for the one event that ends a command. Lines are bytes as received, without the line end. Secrets
+that a server echoes are starred out, after the login only longer ones, which do not occur by chance. The `text` of a
++OK keeps two numbers at its beginning, to be parsed; `line` is for showing.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from tui_popretr.pop3.commands import Command
 
 @dataclass(slots=True)
 class Greeting:
-    """The line a server begins with (RFC 1939 §4).
+    """The server's first line (RFC 1939 §4).
 
     `text` is what follows the status indicator. `stamp` is the time stamp for APOP with its angle brackets, None where
     there is none that is a msg-id of RFC 822 in ASCII.
@@ -51,7 +51,7 @@ class Reply:
 
 @dataclass(slots=True)
 class Continuation:
-    """The server's turn in a SASL exchange: a challenge in base64 (RFC 5034 §4). `command` is the Auth.
+    """A challenge of a SASL exchange in base64 (RFC 5034 §4). `command` is the Auth.
 
     A challenge is never shown: `line` has stars for all but an empty one.
     """

@@ -18,7 +18,7 @@ MAX_COUNT = 2**31
 MAX_OCTETS = 2**62
 
 _STAT = re.compile(rb"[ \t]*([0-9]{1,20})[ \t]+([0-9]{1,20})(?:[ \t].*)?", re.DOTALL)
-# more may follow the octets (RFC 1939 §5, LIST); some servers have no number in their place
+# More may follow the octets (RFC 1939 §5, LIST); some servers send no number.
 _LIST_ROW = re.compile(rb"^[ \t]*([0-9]{1,10})(?:[ \t]+([0-9]{1,20})(?![^ \t\r\n]))?(?![^ \t\r\n])", re.MULTILINE)
 _UIDL_ROW = re.compile(rb"^[ \t]*([0-9]{1,10})(?![^ \t\r\n])([^\n]*)", re.MULTILINE)
 #: A usable unique-id. 0x80 to 0x9F are allowed: they are octets of UTF-8 text, not control characters.
@@ -26,7 +26,7 @@ UID = re.compile(rb"[^\x00-\x1f\x7f]{1,1000}")
 
 
 def parse_stat(text: bytes) -> tuple[int, int]:
-    """Return (messages, octets) of the text of STAT's +OK. RemoteProtocolError where it is not two sane numbers."""
+    """Return (messages, octets) of the text of STAT's +OK. RemoteProtocolError unless it is two plausible numbers."""
     match = _STAT.fullmatch(text)
     if match is not None:
         count, octets = int(match[1]), int(match[2])

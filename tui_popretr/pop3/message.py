@@ -3,8 +3,8 @@
 A message ends at CR LF . CR LF (RFC 1939 §3), and an LF without CR is an ordinary octet. But some servers end all lines
 with LF alone: those of the message, and perhaps that of the final dot. So while no line of a message has ended with
 CRLF, LF . LF and LF . CRLF may be its end, too. Only silence after them proves it, because a server that does not
-double dots may send such a line in the middle. The reader has no clock: `may_end` says that the buffer ends like that,
-and end() is called when nothing has followed for a while.
+double dots may send such a line in the middle. The reader has no clock: `may_end` is set if the buffer ends like
+that, and the caller calls end() after a silence.
 
 A server that ends all lines with LF doubles dots after LF. A server that uses CRLF does not, even in a message that
 begins with some bare LFs. The first CRLF or the end shows which of the two it is. Until then, text from LF and two dots
@@ -91,7 +91,7 @@ class MessageReader:
         return Piece(_undot(bare) + piece.data, piece.canonical and b"\r" not in bare, piece.after, piece.ended)
 
     def _find_dots(self, buffer: bytes, at: int, stop: int, last: int) -> int:
-        """Return the position of the first LF with two dots, -1 if there is none that matters."""
+        """Return the position of the first LF with two dots that must be kept, -1 if there is none."""
         dots = -1 if self._undotted else buffer.find(b"\n..", at, stop)
         self._undotted |= 0 <= dots <= last - HELD
         return dots

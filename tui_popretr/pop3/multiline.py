@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 TERMINATOR = b"\r\n.\r\n"
 
-# All that keeps a chunk from being handed on as it is: a CR without LF, and CRLF with a dot behind it (dot-stuffing or
-# the end). The regex engine gets from CR to CR with memchr, so this costs no more than looking for the end alone.
+# What changes a chunk: a CR without LF, and CRLF with a dot after it (dot-stuffing or the end). The regex engine goes
+# from CR to CR with memchr, so this costs no more than a search for the end.
 _SPECIAL = re.compile(rb"\r(?!\n(?!\.))")
 _BARE_CR = re.compile(rb"\r(?!\n)")
 
@@ -17,7 +17,7 @@ _CR, _LF, _DOT = b"\r\n."
 
 @dataclass(slots=True)
 class Piece:
-    """What could be taken out of a buffer: it goes on at `after`; `ended` says that the data are complete."""
+    """The data taken from a buffer. The rest begins at `after`; `ended`: the data are complete."""
 
     data: bytes
     canonical: bool  # as BodyChunk.canonical

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 
-#: The response codes that mean something to us (RFC 2449 §8.1, RFC 3206 §4).
+#: The response codes with a meaning for this program (RFC 2449 §8.1, RFC 3206 §4).
 KNOWN_CODES = ("IN-USE", "LOGIN-DELAY", "SYS/TEMP", "SYS/PERM", "AUTH")
 
-# RFC 2449 §3: a level of a code is any visible octets but / and ]
+# RFC 2449 §3: a level of a code is any visible octets except / and ].
 _CODE = re.compile(rb"\[([\x21-\x5c\x5e-\x7e]+)\]")
-# msg-id of RFC 822 §6.1, where quoted strings are left out: no server uses them, and freedom in the stamp is what the
-# known attacks on APOP's MD5 need
+# msg-id of RFC 822 §6.1 without quoted strings: no server uses them, and the known attacks on APOP's MD5 need such
+# free text.
 _ATOMS = rb"[!#-'*+\-/-9=?A-Z^-~]+(?:\.[!#-'*+\-/-9=?A-Z^-~]+)*"
 _STAMP = re.compile(rb"<%b@(?:%b|\[[0-9A-Za-z.:_-]+\])>" % (_ATOMS, _ATOMS))
 _BASE64_OCTET = re.compile(rb"[A-Za-z0-9+/=]")
@@ -49,6 +49,6 @@ def response_code(text: bytes) -> str | None:
 
 
 def time_stamp(line: bytes) -> bytes | None:
-    """Return the greeting's time stamp for APOP, None without a valid one. The last where there are several."""
+    """Return the greeting's time stamp for APOP, None without a valid one. The last one if there are several."""
     stamps: list[bytes] = _STAMP.findall(line)
     return stamps[-1] if stamps else None

@@ -23,6 +23,7 @@ from tui_popretr.faultpoints import Step
 from tui_popretr.net.stream import Stream
 from tui_popretr.net.tls import TlsContexts, TlsSession
 from tui_popretr.pop3 import (
+    QUIET,
     BodyChunk,
     BodyEnd,
     Command,
@@ -38,7 +39,6 @@ from tui_popretr.pop3 import (
     Reply,
     UnexpectedEof,
 )
-from tui_popretr.pop3.machine import QUIET
 from tui_popretr.text import visible
 
 #: Octets of a body or listing that count as progress. Fewer within the timeout are a stall.

@@ -49,8 +49,8 @@ from tui_popretr.pop3 import (
     parse_list,
     parse_stat,
     parse_uidl,
+    response_code,
 )
-from tui_popretr.pop3.status import response_code
 from tui_popretr.session.connection import Pop3Connection
 from tui_popretr.session.login import response_code_error
 from tui_popretr.session.plan import Listed
