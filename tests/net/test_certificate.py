@@ -1,4 +1,4 @@
-"""What certificates say, and which names they are for (SPEC 1, 10)."""
+"""The contents of certificates, and matching names."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Trust files and client certificates, in PEM and PKCS#12, right and wrong (SPEC 1)."""
+"""Trust files and client certificates, in PEM and PKCS#12, right and wrong."""
 
 from __future__ import annotations
 

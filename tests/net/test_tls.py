@@ -1,4 +1,4 @@
-"""TLS policies as SSL contexts (SPEC 1, 10)."""
+"""TLS policies as SSL contexts."""
 
 from __future__ import annotations
 

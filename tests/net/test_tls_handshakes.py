@@ -1,4 +1,4 @@
-"""Handshakes that must fail, and what is said then; pins; all over real connections (SPEC 1, 10)."""
+"""Handshakes that must fail, and their errors; pins; all over real connections."""
 
 from __future__ import annotations
 

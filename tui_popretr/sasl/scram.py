@@ -39,8 +39,8 @@ class Scram(Exchange):
     """The common part. Username and password are prepared by SASLprep (RFC 4013).
 
     `proof` is OWED until the server's signature is verified. With a channel binding, the mechanisms without -PLUS send
-    the flag that the client supports it. A server that offered -PLUS then refuses the login, because somebody between
-    the two has removed the offer (RFC 5802 §6).
+    the flag that the client supports it. A server that offered -PLUS then refuses the login, because an attacker
+    between the two has removed the offer (RFC 5802 §6).
     """
 
     max_challenge = 4096
