@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.program import client, run_program, write_configuration
 from tests.config.helpers import client as a_client
 from tests.config.helpers import load_text, settings_of, task
+from tests.program.process import client, run_program, write_configuration
 from tests.support.passwords import PASSWORD
 from tests.support.popserver import ServedMaildrop
 from tests.support.popserver_thread import running_server

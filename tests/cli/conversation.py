@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.cli.program import environment
+from tests.program.process import environment
 from tests.support.popserver_thread import PATIENCE
 
 # A password is asked for on the controlling terminal, which a process gets for itself.

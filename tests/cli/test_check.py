@@ -6,7 +6,7 @@ import os
 import re
 from pathlib import Path
 
-from tests.cli.program import client, run_program, write_configuration
+from tests.program.process import client, run_program, write_configuration
 
 
 def test_a_configuration_in_order_is_told_in_sentences(tmp_path: Path) -> None:

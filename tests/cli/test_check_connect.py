@@ -14,7 +14,7 @@ import pytest
 import trio
 from trio.testing import MockClock, trio_test
 
-from tests.cli.program import client, environment, mail, run_program, started, write_configuration
+from tests.program.process import client, environment, mail, run_program, started, write_configuration
 from tests.support.passwords import PASSWORD
 from tests.support.popserver import Faults, ServedMaildrop, ServerPolicy
 from tests.support.popserver_thread import running_server

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.program import run_program
+from tests.program.process import run_program
 from tui_popretr.cli.completion import script
 from tui_popretr.cli.parser import COMMANDS, SHELLS
 

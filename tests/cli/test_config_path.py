@@ -8,7 +8,7 @@ from pathlib import Path
 import platformdirs
 import pytest
 
-from tests.cli.program import client, run_program, write_configuration
+from tests.program.process import client, run_program, write_configuration
 from tui_popretr.cli import config_path
 from tui_popretr.cli.config_path import ConfigurationFile, locate
 from tui_popretr.errors import ConfigurationError, ExitCode

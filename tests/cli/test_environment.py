@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.program import client, environment, mail, run_program, write_configuration
+from tests.program.process import client, environment, mail, run_program, write_configuration
 from tests.support.passwords import PASSWORD, discreet
 from tests.support.popserver import ServedMaildrop
 from tests.support.popserver_thread import PATIENCE, RunningServer, running_server

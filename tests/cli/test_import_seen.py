@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.program import Done, client, mail, run_program, started, write_configuration
+from tests.program.process import Done, client, mail, run_program, started, write_configuration
 from tests.support.passwords import PASSWORD
 from tests.support.popserver import Faults, ServedMaildrop
 from tests.support.popserver_thread import running_server

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.program import Done, client, run_program, write_configuration
+from tests.program.process import Done, client, run_program, write_configuration
 from tests.support.passwords import PASSWORD
 from tests.ui.terminal import on_terminal
 

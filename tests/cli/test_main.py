@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.program import environment, run_program
+from tests.program.process import environment, run_program
 from tui_popretr import __version__
 from tui_popretr.cli import main as command_line
 from tui_popretr.cli.main import main

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 from pathlib import Path
 
-from tests.cli.program import client, mail, run_program, started, write_configuration
+from tests.program.process import client, mail, run_program, started, write_configuration
 from tests.support.passwords import PASSWORD
 from tests.support.popserver import ServedMaildrop
 from tests.support.popserver_thread import running_server

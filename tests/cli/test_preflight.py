@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.program import client, run_program, write_configuration
+from tests.program.process import client, run_program, write_configuration
 from tests.support.passwords import PASSWORD
 from tui_popretr.cli.preflight import warnings
 from tui_popretr.config.model import Settings

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.program import client, run_program, write_configuration
+from tests.program.process import client, run_program, write_configuration
 from tests.support import shim
 from tui_popretr.cli import trials
 from tui_popretr.cli.preflight import warnings

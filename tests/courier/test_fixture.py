@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from tests.dovecot.site import wait_for
+from tests.program.site import wait_for
 from tests.support import courier as support
 from tests.support.courier import Courier
 

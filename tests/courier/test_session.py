@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.dovecot.site import PASSWORD, Site, client, wait_for, without_received
+from tests.program.site import PASSWORD, Site, client, wait_for, without_received
 from tests.support.courier import Courier
 from tui_popretr.errors import ExitCode
 

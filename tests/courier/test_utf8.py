@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.courier.test_session import MAILS
-from tests.dovecot.site import PASSWORD, Site, client, wait_for, without_received
+from tests.program.site import PASSWORD, Site, client, wait_for, without_received
 from tests.support.courier import Courier
 from tui_popretr.errors import ExitCode
 

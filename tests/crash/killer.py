@@ -9,10 +9,10 @@ from math import inf
 from typing import Final
 
 from tests.crash.cases import Server
-from tests.crash.child import ANY, Orders
 from tests.crash.scene import Scene
 from tests.crash.steps import OF_EACH, OF_RECOVERY, OF_THE_END, OF_TROUBLE, is_in
-from tests.dovecot.relay import RelayThread
+from tests.program.relay import RelayThread
+from tests.program.steps import ANY, Orders
 from tui_popretr.faultpoints import Step
 
 #: A process is killed over so many messages at most: there shall be some for the next one.

@@ -16,15 +16,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType
 
-from tests.cli.program import environment
-from tests.crash.account import Account, EmbeddedAccount, embedded_account
 from tests.crash.calls import killing
 from tests.crash.cases import Case, Keeping, Server
-from tests.crash.child import ANY, Orders
 from tests.crash.mails import mails
-from tests.crash.place import Place, place_of
-from tests.dovecot.relay import Relay, RelayThread
-from tests.dovecot.site import PATIENCE, Site, client
+from tests.program.account import Account, EmbeddedAccount, embedded_account
+from tests.program.destination import Place, place_of
+from tests.program.process import environment
+from tests.program.relay import Relay, RelayThread
+from tests.program.site import PATIENCE, Site, client
+from tests.program.steps import ANY, Orders
 from tui_popretr.journal.journal import Journal
 from tui_popretr.journal.records import MessageState, Record
 
@@ -128,7 +128,7 @@ class Scene:
             *wrapper,
             sys.executable,
             "-m",
-            "tests.crash.child",
+            "tests.program.steps",
             f"--last={self._last}",
             *arguments,
         ]

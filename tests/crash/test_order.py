@@ -14,8 +14,8 @@ import pytest
 
 from tests.crash.calls import Call, Record, heard, recording, said, sync_of, write_to
 from tests.crash.cases import Case, Keeping, Kind, Server
-from tests.crash.child import Orders
 from tests.crash.scene import Scene, staged
+from tests.program.steps import Orders
 from tui_popretr.faultpoints import Step
 
 COUNT: Final = 12

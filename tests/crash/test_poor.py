@@ -9,12 +9,12 @@ from typing import Final
 
 import pytest
 
-from tests.crash.account import embedded_account
 from tests.crash.cases import Case, Keeping, Kind, Server
-from tests.crash.child import Orders
 from tests.crash.killer import Killer
 from tests.crash.scene import relayed, staged
 from tests.crash.steps import OF_RECOVERY, OF_TROUBLE, is_in
+from tests.program.account import embedded_account
+from tests.program.steps import Orders
 from tests.support import shim
 from tests.support.size import NIGHTLY
 from tui_popretr.faultpoints import Step

@@ -9,10 +9,10 @@ from typing import Final
 
 import pytest
 
-from tests.crash.account import embedded_account
 from tests.crash.cases import CASES, USUAL, Case, Kind
 from tests.crash.killer import Killer
 from tests.crash.scene import relayed
+from tests.program.account import embedded_account
 from tests.support.size import NIGHTLY
 
 #: Of a mailbox; a command is a process for each message, and takes its time.

@@ -10,13 +10,13 @@ from typing import Final
 
 import pytest
 
-from tests.crash.account import USER, embedded_account
 from tests.crash.cases import Case, Keeping, Kind, Server
-from tests.crash.child import Orders
-from tests.crash.place import FolderPlace
 from tests.crash.scene import RECIP, Scene
 from tests.crash.steps import OF_PLACEHOLDERS, OF_RECOVERY
 from tests.delivery.smtp.receiver import Receiver, Say, receiving
+from tests.program.account import USER, embedded_account
+from tests.program.destination import FolderPlace
+from tests.program.steps import Orders
 from tests.support.size import NIGHTLY
 from tui_popretr.faultpoints import Step
 from tui_popretr.journal.journal import Journal

@@ -9,9 +9,9 @@ from typing import Final
 import pytest
 
 from tests.crash.cases import CASES, Case, Keeping, Kind, Server
-from tests.crash.child import Orders, obstruct
 from tests.crash.scene import staged
 from tests.crash.steps import OF_PLACEHOLDERS, OF_RECOVERY, is_in
+from tests.program.steps import Orders, obstruct
 from tests.support.size import NIGHTLY
 from tui_popretr.errors import ExitCode
 from tui_popretr.faultpoints import Step

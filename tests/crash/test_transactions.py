@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.program import environment
-from tests.crash.child import Orders
 from tests.delivery.smtp.receiver import Limits, receiving
 from tests.delivery.smtp.test_sessions import retrieving
-from tests.dovecot.site import PATIENCE, wait_for, without_received
+from tests.program.process import environment
+from tests.program.site import PATIENCE, wait_for, without_received
+from tests.program.steps import Orders
 from tui_popretr.faultpoints import Step
 
 _PROJECT = Path(__file__).parents[2]
@@ -28,7 +28,7 @@ STEPS = (Step.ENVELOPE_ACCEPTED, Step.DATA_SENT, Step.DOT_SENT, Step.DOT_ANSWERE
 def test_killed_in_a_later_transaction(step: Step, nth: int, tmp_path: Path) -> None:
     with receiving() as receiver, retrieving(tmp_path, receiver, MESSAGES) as (site, box):
         receiver.limits = Limits(recipients=1)
-        command = [sys.executable, "-m", "tests.crash.child", *Orders(step.name, nth).arguments(), str(site.path)]
+        command = [sys.executable, "-m", "tests.program.steps", *Orders(step.name, nth).arguments(), str(site.path)]
         killed = subprocess.run(
             [*command, "--headless", "--once"],
             stdin=subprocess.DEVNULL,

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.program import Done, run_program
-from tests.dovecot.site import PASSWORD
+from tests.program.process import Done, run_program
+from tests.program.site import PASSWORD
 from tests.support.dovecot import Dovecot
 from tui_popretr.config.account import Server
 from tui_popretr.config.choices import AuthType

@@ -9,8 +9,8 @@ import pytest
 import trio
 
 from tests.dovecot.mixed import mixed_messages
-from tests.dovecot.relay import Relay
-from tests.dovecot.site import PASSWORD, Run, Site, client
+from tests.program.relay import Relay
+from tests.program.site import PASSWORD, Run, Site, client
 from tests.support.dovecot import Dovecot
 from tui_popretr.journal.records import MessageState
 

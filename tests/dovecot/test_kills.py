@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 import trio
 
-from tests.crash.account import DovecotAccount
 from tests.crash.cases import Case, Keeping, Kind, Server
 from tests.crash.killer import Killer
 from tests.crash.mails import mails
 from tests.crash.scene import relayed
-from tests.dovecot.relay import Relay
-from tests.dovecot.site import Run, Site, client, without_received
+from tests.program.account import DovecotAccount
+from tests.program.relay import Relay
+from tests.program.site import Run, Site, client, without_received
 from tests.support.dovecot import Dovecot
 from tests.support.size import NIGHTLY
 from tui_popretr.errors import ExitCode

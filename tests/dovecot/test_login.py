@@ -12,8 +12,8 @@ import trustme
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, load_pem_private_key, pkcs12
 from cryptography.x509 import load_pem_x509_certificates
 
-from tests.dovecot.relay import Relay
-from tests.dovecot.site import PASSWORD, Run, Site, client, wait_for, without_received
+from tests.program.relay import Relay
+from tests.program.site import PASSWORD, Run, Site, client, wait_for, without_received
 from tests.support.dovecot import HOST, Dovecot
 from tui_popretr.config.account import Server
 from tui_popretr.errors import ExitCode

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.dovecot.mixed import MEGABYTE, mixed_messages
-from tests.dovecot.site import PASSWORD, Run, Site, client, without_received
+from tests.program.site import PASSWORD, Run, Site, client, without_received
 from tests.support.dovecot import Dovecot, as_retrieved
 from tui_popretr.facts import MaildropListed, MessageDelivered, MessagesDeleted
 from tui_popretr.journal.records import MessageState

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.dovecot.site import PASSWORD, Site, client, without_received
+from tests.program.site import PASSWORD, Site, client, without_received
 from tests.support.dovecot import Dovecot
 from tui_popretr.config.reader import load
 from tui_popretr.errors import ExitCode

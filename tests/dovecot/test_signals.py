@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.dovecot.relay import Relay, RelayThread
-from tests.dovecot.site import PASSWORD, PATIENCE, Site, client, wait_for, without_received
+from tests.program.relay import Relay, RelayThread
+from tests.program.site import PASSWORD, PATIENCE, Site, client, wait_for, without_received
 from tests.support.dovecot import Dovecot
 from tui_popretr.journal.records import MessageState
 

@@ -14,8 +14,8 @@ import trustme
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.x509 import load_pem_x509_certificates
 
-from tests.dovecot.site import Run, Site
 from tests.dovecot.test_login import Account, Logins, account_name, run, tls_of
+from tests.program.site import Run, Site
 from tests.support.dovecot import HOST, Dovecot
 from tui_popretr.errors import ExitCode
 from tui_popretr.facts import LoginSucceeded, SessionConnected, TlsStarted

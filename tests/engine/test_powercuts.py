@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.program import client, write_configuration
+from tests.program.process import client, write_configuration
 from tui_popretr.config.model import Settings
 from tui_popretr.config.reader import load
 from tui_popretr.engine.powercuts import unsafe_folders

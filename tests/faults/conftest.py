@@ -7,17 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults import means
-from tests.faults.namespace import Namespace, new_namespace
 from tests.faults.network import own_network
 from tests.faults.scene import Gate, Scene, accounts
+from tests.program import needs
+from tests.program.namespace import Namespace, new_namespace
 from tests.support.popserver_thread import running_server
 
 
 @pytest.fixture
 def network() -> Iterator[None]:
     """For tests whose first fixture it is: all that they start is in a network of its own."""
-    means.need(means.network)
+    needs.need(needs.network)
     with own_network():
         yield
 
@@ -39,6 +39,6 @@ def gate(scene: Scene) -> Iterator[Gate]:
 @pytest.fixture
 def namespace() -> Iterator[Namespace]:
     """A mount namespace."""
-    means.need(means.mounting)
+    needs.need(needs.mounting)
     with new_namespace() as made:
         yield made

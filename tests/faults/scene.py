@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from tests.cli.program import environment
-from tests.dovecot.relay import Relay, RelayThread
-from tests.dovecot.site import client, wait_for, without_received
+from tests.program.process import environment
+from tests.program.relay import Relay, RelayThread
+from tests.program.site import client, wait_for, without_received
 from tests.support.passwords import PASSWORD
 from tests.support.popserver import ServedMaildrop
 from tests.support.popserver_thread import PATIENCE, RunningServer

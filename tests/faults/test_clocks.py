@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.dovecot.site import wait_for
-from tests.faults import means
 from tests.faults.scene import HIT, OTHER, Gate, Scene, mails
 from tests.faults.strace import Tampering
+from tests.program import needs
+from tests.program.site import wait_for
 
 
 class Wall:
@@ -23,7 +23,7 @@ class Wall:
     def environ(self) -> dict[str, str]:
         """What a process needs to look at it."""
         return {
-            "LD_PRELOAD": means.faketime(),
+            "LD_PRELOAD": needs.faketime(),
             "FAKETIME_TIMESTAMP_FILE": str(self._file),
             "FAKETIME_NO_CACHE": "1",
             "FAKETIME_DONT_FAKE_MONOTONIC": "1",
@@ -38,7 +38,7 @@ class Wall:
 
 @pytest.fixture
 def wall(tmp_path: Path) -> Wall:
-    means.need(means.another_clock)
+    needs.need(needs.another_clock)
     return Wall(tmp_path / "clock")
 
 
@@ -85,7 +85,7 @@ def test_between_runs(scene: Scene, gate: Gate, wall: Wall, preserve: str) -> No
 
 @pytest.mark.parametrize("offset", ["-10d", "+10d"])
 def test_before_an_interrupted_delivery_is_recovered(scene: Scene, wall: Wall, tmp_path: Path, offset: str) -> None:
-    means.need(means.tampering)
+    needs.need(needs.tampering)
     scene.configure()
     for name in (HIT, OTHER):
         scene.send(name, mails(name, 5))

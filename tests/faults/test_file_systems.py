@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.crash.cases import Case, Keeping, Kind, Server
-from tests.crash.child import Orders
 from tests.crash.scene import staged
+from tests.program.steps import Orders
 from tests.support import shim
 from tui_popretr.errors import ExitCode
 from tui_popretr.faultpoints import Step

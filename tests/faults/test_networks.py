@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.dovecot.site import wait_for
 from tests.faults.nameserver import Mood, name_server
-from tests.faults.namespace import Namespace
 from tests.faults.network import cut, mend
 from tests.faults.scene import HIT, OTHER, Gate, Scene, mails
+from tests.program.namespace import Namespace
+from tests.program.site import wait_for
 from tests.support.dovecot import Dovecot
 from tests.support.passwords import PASSWORD
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.dovecot.site import wait_for
-from tests.faults import means
-from tests.faults.namespace import Namespace, new_disk
 from tests.faults.scene import HIT, OTHER, Gate, Scene, mails
+from tests.program import needs
+from tests.program.namespace import Namespace, new_disk
+from tests.program.site import wait_for
 
 # --- read-only file systems -----------------------------------------------------------------------------------------
 
@@ -89,7 +89,7 @@ def test_the_journals_place_is_read_only(scene: Scene, namespace: Namespace, tmp
 @pytest.fixture
 def locked(tmp_path: Path) -> Path:
     """A folder that may not be written."""
-    means.need(means.powerlessness)
+    needs.need(needs.powerlessness)
     path = tmp_path / "locked"
     path.mkdir(0o500)
     return path
@@ -100,7 +100,7 @@ def test_no_permission_for_the_destination(scene: Scene, locked: Path) -> None:
     scene.configure()
     scene.send(HIT, mails(HIT, 5))
     scene.send(OTHER, mails(OTHER, 5))
-    done = scene.once(wrapper=means.without_powers())
+    done = scene.once(wrapper=needs.without_powers())
     assert done.code == 73, done.said
     assert (
         f"hit: failed: cannot make the folder {locked}/mail: permission denied "
@@ -110,23 +110,23 @@ def test_no_permission_for_the_destination(scene: Scene, locked: Path) -> None:
     assert scene.heard(HIT, "RETR") == []
 
     locked.chmod(0o700)
-    assert scene.once(wrapper=means.without_powers()).code == 0
+    assert scene.once(wrapper=needs.without_powers()).code == 0
     scene.assert_all()
 
 
 @pytest.mark.parametrize("sub", ["tmp", "new"])
 def test_no_permission_for_a_folder_of_the_maildir(scene: Scene, sub: str) -> None:
     """The folders are there, and another user's, as it were. With new it shows only when all has been written."""
-    means.need(means.powerlessness)
+    needs.need(needs.powerlessness)
     scene.configure()
-    assert scene.once(wrapper=means.without_powers()).code == 0
+    assert scene.once(wrapper=needs.without_powers()).code == 0
     for name in (HIT, OTHER):
         scene.send(name, mails(name, 1))
-    assert scene.once(wrapper=means.without_powers()).code == 0
+    assert scene.once(wrapper=needs.without_powers()).code == 0
     scene.send(HIT, mails("second", 5))
     scene.send(OTHER, mails("other.second", 5))
     (scene.maildirs[HIT] / sub).chmod(0o500)
-    done = scene.once(wrapper=means.without_powers())
+    done = scene.once(wrapper=needs.without_powers())
     assert done.code == 73, done.said
     assert ": permission denied (give the program's user the right to write there)" in done.said, done.said
     scene.assert_all(OTHER)
@@ -135,7 +135,7 @@ def test_no_permission_for_a_folder_of_the_maildir(scene: Scene, sub: str) -> No
     assert scene.left(HIT) == 5
 
     (scene.maildirs[HIT] / sub).chmod(0o700)
-    assert scene.once(wrapper=means.without_powers()).code == 0
+    assert scene.once(wrapper=needs.without_powers()).code == 0
     scene.assert_all()
 
 
@@ -147,27 +147,27 @@ def test_no_permission_for_the_journals_folder(scene: Scene, locked: Path) -> No
     assert_refused(scene, journal)
 
     locked.chmod(0o700)
-    assert scene.once(wrapper=means.without_powers()).code == 0
+    assert scene.once(wrapper=needs.without_powers()).code == 0
     scene.assert_all()
 
 
 def test_no_permission_for_the_journal(scene: Scene) -> None:
     """One that was made by root, say, in a trial run."""
-    means.need(means.powerlessness)
+    needs.need(needs.powerlessness)
     scene.configure()
-    assert scene.once(wrapper=means.without_powers()).code == 0
+    assert scene.once(wrapper=needs.without_powers()).code == 0
     for name in (HIT, OTHER):
         scene.send(name, mails(name, 5))
     scene.journal.chmod(0o400)
     assert_refused(scene, scene.journal)
 
     scene.journal.chmod(0o600)
-    assert scene.once(wrapper=means.without_powers()).code == 0
+    assert scene.once(wrapper=needs.without_powers()).code == 0
     scene.assert_all()
 
 
 def assert_refused(scene: Scene, journal: Path) -> None:
-    done = scene.once(wrapper=means.without_powers())
+    done = scene.once(wrapper=needs.without_powers())
     assert done.code == 73, done.said
     assert f"the journal {journal} cannot be opened: permission denied\n" in done.said, done.said
     assert "tui-popretr: give the program's user the right to write there; until then nothing is" in done.said
@@ -179,7 +179,7 @@ def test_no_permission_for_the_log(scene: Scene, locked: Path) -> None:
     scene.configure(audit=log)
     for name in (HIT, OTHER):
         scene.send(name, mails(name, 5))
-    done = scene.once(wrapper=means.without_powers())
+    done = scene.once(wrapper=needs.without_powers())
     assert done.code == 0, done.said
     assert f"ERROR {log}: the log cannot be written: permission denied" in done.said, done.said
     scene.assert_all()

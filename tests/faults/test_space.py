@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 
-from tests.faults.namespace import Namespace, new_disk
 from tests.faults.scene import HIT, OTHER, Scene, mails
+from tests.program.namespace import Namespace, new_disk
 
 MAKE_ROOM = "make room on the disk"
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.dovecot.site import wait_for
 from tests.faults.scene import HIT, OTHER, Scene, mails
+from tests.program.site import wait_for
 from tests.support.popserver_thread import PATIENCE
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import signal
 from pathlib import Path
 
-from tests.cli.program import client, mail, started, write_configuration
 from tests.delivery.smtp.receiver import Receiver, receiving, wait_for
+from tests.program.process import client, mail, started, write_configuration
 from tests.support.passwords import PASSWORD
 from tests.support.popserver import ServedMaildrop
 from tests.support.popserver_thread import RunningServer, running_server

@@ -6,7 +6,7 @@ import os
 import signal
 from pathlib import Path
 
-from tests.cli.program import client, mail, started, write_configuration
+from tests.program.process import client, mail, started, write_configuration
 from tests.support.passwords import PASSWORD
 from tests.support.popserver import Faults, ServedMaildrop, ServerPolicy
 from tests.support.popserver_thread import RunningServer, running_server

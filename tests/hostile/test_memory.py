@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.dovecot.site import PATIENCE, Site, client
 from tests.hostile.endless import ARRIVING, POLITE, serving
 from tests.hostile.server import USER
+from tests.program.site import PATIENCE, Site, client
 from tests.support.passwords import PASSWORD
 from tests.support.size import NIGHTLY
 from tui_popretr.errors import ExitCode

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.program import client, run_program, write_configuration
+from tests.program.process import client, run_program, write_configuration
 from tests.support.dovecot import Dovecot
 from tests.support.passwords import PASSWORD
 

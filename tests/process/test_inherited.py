@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.program import client, environment, mail, run_program, started, write_configuration
 from tests.delivery.smtp.receiver import wait_for
+from tests.program.process import client, environment, mail, run_program, started, write_configuration
 from tests.support.passwords import PASSWORD
 from tests.support.popserver import Faults, ServedMaildrop, ServerPolicy
 from tests.support.popserver_thread import PATIENCE, running_server

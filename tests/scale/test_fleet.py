@@ -8,7 +8,7 @@ from pathlib import Path
 
 import trio
 
-from tests.dovecot.site import PASSWORD, PATIENCE, Site, client
+from tests.program.site import PASSWORD, PATIENCE, Site, client
 from tests.support.popserver import PopServer, ServedMaildrop
 from tui_popretr.commands import Shutdown
 from tui_popretr.facts import ClientScheduled, Fact, SessionClosed

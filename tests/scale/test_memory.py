@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.dovecot.site import PATIENCE, Site, client
+from tests.program.site import PATIENCE, Site, client
 from tests.scale.popserver import USER, serving
 from tests.support.passwords import PASSWORD
 from tests.support.popserver import Message, generated_message

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.dovecot.site import Site, client
+from tests.program.site import Site, client
 from tests.scale.mailserver import taking
 from tests.scale.popserver import USER, serving
 from tests.scale.test_memory import MEGABYTE, SMALL, peak_of_a_run

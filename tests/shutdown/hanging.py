@@ -1,4 +1,4 @@
-"""What hangs for ever inside the program's own process: put in before it starts, by its `patch` (tests.cli.program)."""
+"""Hangs inside the program's own process; installed before the start, by `patch` (tests.program.process)."""
 
 from __future__ import annotations
 

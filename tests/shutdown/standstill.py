@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
-from tests.cli.program import run_program, write_configuration
+from tests.program.process import run_program, write_configuration
 from tests.shutdown.accounts import Account, wait_until
 from tests.shutdown.places import Asking, DeafPort
 from tests.shutdown.states import STATES, State

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.program import Program, started, write_configuration
+from tests.program.process import Program, started, write_configuration
 from tests.shutdown.accounts import wait_until
 from tests.shutdown.places import Asking
 from tests.shutdown.standstill import Standstill, hang, in_every_state, storing

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from tests.dovecot.site import PASSWORD, Site, client, without_received
+from tests.program.site import PASSWORD, Site, client, without_received
 from tests.support.dovecot import Dovecot
 from tests.support.popserver import Faults, Message, QuitFault, ServedMaildrop, ServerPolicy
 from tests.support.popserver_thread import RunningServer, running_server

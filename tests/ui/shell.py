@@ -16,7 +16,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from tests.cli.program import environment
+from tests.program.process import environment
 from tests.support.popserver_thread import PATIENCE
 from tests.ui.terminal import OnTerminal
 

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from tests.cli.program import environment
+from tests.program.process import environment
 from tests.support.popserver_thread import PATIENCE
 
 _SEQUENCE = re.compile(rb"\x1b(?:\[[0-9;?<>=]*\$?[A-Za-z~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[()][0-9A-B]|[=>])")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.program import client, write_configuration
+from tests.program.process import client, write_configuration
 from tests.ui.terminal import OnTerminal, on_terminal
 from tui_popretr.ui.shell.defects import Defects
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.program import client, mail, run_program, write_configuration
+from tests.program.process import client, mail, run_program, write_configuration
 from tests.support.passwords import PASSWORD
 from tests.support.popserver import Faults, ServedMaildrop, ServerPolicy
 from tests.support.popserver_thread import RunningServer, running_server

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.program import client, mail
+from tests.program.process import client, mail
 from tests.support.passwords import PASSWORD
 from tests.support.popserver import Faults, ServedMaildrop
 from tests.support.popserver_thread import PATIENCE, RunningServer, running_server

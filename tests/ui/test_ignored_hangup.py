@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.program import client, write_configuration
+from tests.program.process import client, write_configuration
 from tests.ui.terminal import OnTerminal, on_terminal
 
 IGNORED = "import signal\nfor number in (signal.SIGHUP, signal.SIGINT): signal.signal(number, signal.SIG_IGN)"

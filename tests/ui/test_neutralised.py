@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from tests.cli.program import client, run_program, write_configuration
+from tests.program.process import client, run_program, write_configuration
 from tests.support.clock import FakeClock
 from tests.support.dashboard import Played, ScriptedSource, play
 from tui_popretr import facts

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.program import client, write_configuration
+from tests.program.process import client, write_configuration
 from tests.support.popserver import Faults
 from tests.support.popserver_thread import RunningServer, running_server
 from tests.ui.shell import Shell, in_shell

@@ -9,7 +9,7 @@ import pytest
 import rich
 import textual
 
-from tests.cli.program import client, write_configuration
+from tests.program.process import client, write_configuration
 from tests.ui.terminal import on_terminal
 from tui_popretr.ui.shell.variables import SWITCH, hide
 

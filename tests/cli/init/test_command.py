@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.program import Done, environment, mail, run_program
+from tests.program.process import Done, environment, mail, run_program
 from tests.support.passwords import PASSWORD
 from tests.support.popserver import Faults, ServedMaildrop, ServerPolicy
 from tests.support.popserver.policy import CRAM, STD, Mechanism

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conversation import CTRL_C, CTRL_D, converse
-from tests.cli.program import mail, run_program
+from tests.program.process import mail, run_program
 from tests.support.passwords import PASSWORD
 from tests.support.popserver import ServedMaildrop, ServerPolicy
 from tests.support.popserver_thread import RunningServer, running_server

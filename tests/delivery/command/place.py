@@ -7,7 +7,7 @@ from pathlib import Path
 from shlex import quote
 from xml.sax.saxutils import quoteattr
 
-from tests.dovecot.site import wait_for, without_received
+from tests.program.site import wait_for, without_received
 
 _SCRIPT = """\
 #!/bin/sh

@@ -14,7 +14,7 @@ from xml.sax.saxutils import quoteattr
 import pytest
 
 from tests.delivery.command.handing import failure, handing
-from tests.dovecot.site import Site, client
+from tests.program.site import Site, client
 from tests.support import dovecot
 from tests.support.passwords import PASSWORD
 from tests.support.popserver import ServedMaildrop

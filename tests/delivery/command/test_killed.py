@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.crash.account import embedded_account
 from tests.crash.cases import Case, Keeping, Kind, Server
 from tests.crash.scene import Scene
 from tests.delivery.command.place import CommandPlace
-from tests.dovecot.site import wait_for
+from tests.program.account import embedded_account
+from tests.program.site import wait_for
 
 CASE = Case(Kind.COMMAND, Server.PIPELINING, Keeping.NOTHING)
 

@@ -9,7 +9,7 @@ import pytest
 from tests.delivery.making import WHEN, prepare
 from tests.delivery.smtp.receiver import receiving
 from tests.delivery.smtp.sending import sending
-from tests.dovecot.site import Site, client
+from tests.program.site import Site, client
 from tests.support.passwords import PASSWORD
 from tests.support.popserver import Faults, QuitFault, ServedMaildrop
 from tests.support.popserver_thread import running_server

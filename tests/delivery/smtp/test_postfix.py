@@ -15,7 +15,7 @@ from tests.delivery.smtp import postfix
 from tests.delivery.smtp.postfix import LOCAL_USER, SENDER, SIZE_LIMIT, Postfix
 from tests.delivery.smtp.receiver import wait_for
 from tests.delivery.smtp.sending import failure, sending
-from tests.dovecot.site import Site, client
+from tests.program.site import Site, client
 from tests.support.passwords import PASSWORD
 from tests.support.popserver import ServedMaildrop
 from tests.support.popserver_thread import running_server

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.delivery.smtp.receiver import SENDER, Receiver, Say, receiving
-from tests.dovecot.site import Site, client, without_received
+from tests.program.site import Site, client, without_received
 from tests.support.passwords import PASSWORD
 from tests.support.popserver import STD, Faults, ServedMaildrop, ServerPolicy
 from tests.support.popserver_thread import RunningServer, running_server

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.delivery.smtp.receiver import SENDER, Drop, Receiver, Say, receiving
-from tests.dovecot.site import Site, client, without_received
+from tests.program.site import Site, client, without_received
 from tests.support.passwords import PASSWORD
 from tests.support.popserver import ServedMaildrop
 from tests.support.popserver_thread import running_server

@@ -9,7 +9,7 @@ from functools import partial
 from typing import Protocol
 
 from tests.crash.cases import Server
-from tests.dovecot.site import PASSWORD, wait_for
+from tests.program.site import PASSWORD, wait_for
 from tests.support.dovecot import Dovecot
 from tests.support.popserver import ServedMaildrop
 from tests.support.popserver_thread import RunningServer, running_server

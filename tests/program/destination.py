@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from tests.crash.cases import Kind
-from tests.crash.child import AWAY, STRANGER
 from tests.delivery.command.place import CommandPlace
 from tests.delivery.smtp.receiver import Receiver, Say, receiving
-from tests.dovecot.site import without_received
+from tests.program.site import without_received
+from tests.program.steps import AWAY, STRANGER
 
 #: What has a message's name before the message, where there are no hard links.
 PLACEHOLDER: Final = b""

@@ -1,4 +1,4 @@
-"""The real program, made to kill itself at a step: `python -m tests.crash.child STEP N CONFIG --headless`.
+"""The real program, made to kill itself at a step: `python -m tests.program.steps STEP N CONFIG --headless`.
 
 It is the ordinary main: only what happens at its labelled steps (tui_popretr/faultpoints.py) is said here.
 """
