@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import IntEnum
 from functools import lru_cache
-from typing import Final
+from typing import Final, NamedTuple
 
 from tui_popretr.ui.model.columns import Column, Placed, Step, lay_out
 from tui_popretr.ui.model.layout import STACKED_WIDTH
@@ -42,8 +41,7 @@ PROGRESS: Final = 36
 _ALWAYS: Final[dict[int, int]] = {ClientColumn.STATE: 12, ClientColumn.ID: 10, ClientColumn.WHEN: 10}
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
+class Wanted(NamedTuple):
     """The widths at which nothing of these columns is cut, in cells."""
 
     id: int = 0

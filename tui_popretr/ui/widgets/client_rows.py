@@ -75,7 +75,7 @@ def _is_covering(client: ClientView, when: Placed) -> bool:
 
 
 def _text(client: ClientView, placed: Placed, at: Moment, *, has_last: bool) -> str:
-    match ClientColumn(placed.index):
+    match placed.index:
         case ClientColumn.STATE:
             return f"{client.state.glyph} {client.state.word}"
         case ClientColumn.ID:
@@ -97,6 +97,8 @@ def _text(client: ClientView, placed: Placed, at: Moment, *, has_last: bool) -> 
             return client.info.server
         case ClientColumn.RECIP:
             return client.info.recip
+        case _:
+            raise AssertionError(placed)
 
 
 def _last(last: SessionResult | PastSession | None, wall: datetime) -> str:
@@ -122,7 +124,7 @@ def _progress(client: ClientView, now: float, width: int) -> str:
 def _style(client: ClientView, placed: Placed) -> Style:
     if client.state is ClientState.DISABLED:
         return DIM
-    match ClientColumn(placed.index):
+    match placed.index:
         case ClientColumn.STATE:
             return _STYLES[client.state]
         case ClientColumn.WHEN if client.state.running:
