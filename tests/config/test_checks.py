@@ -54,8 +54,8 @@ def test_auto_without_capa(tmp_path: Path) -> None:
     server = (
         '<server address="127.0.0.1"><username>me</username><password>p</password><authtypes>{}</authtypes></server>'
     )
-    told = 'capa="never" leaves AUTO to guess what the server offers; name the method in authtypes'
-    for authtypes, expected in (("AUTO", [told]), ("USERPASS", [])):
+    message = 'capa="never" leaves AUTO to guess what the server offers; name the method in authtypes'
+    for authtypes, expected in (("AUTO", [message]), ("USERPASS", [])):
         found = client('capa="never"', server=server.format(authtypes))
         assert warnings(load_text(tmp_path, task(found))) == expected
 

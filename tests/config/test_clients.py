@@ -162,7 +162,7 @@ def test_addresses_and_default_ports(tmp_path: Path, address: str, ssl: str, sho
 
 
 @pytest.mark.parametrize(
-    ("part", "told"),
+    ("part", "message"),
     [
         ("address", "address: '💩.example' is not a host name (IDNA 2008)"),
         ("recip", "recip: '💩.example' is not a host name (IDNA 2008)"),
@@ -170,7 +170,7 @@ def test_addresses_and_default_ports(tmp_path: Path, address: str, ssl: str, sho
         ("mail server", "<address>: '💩.example' is not a host name (IDNA 2008)"),
     ],
 )
-def test_what_is_no_host_name_is_told_with_its_place(tmp_path: Path, part: str, told: str) -> None:
+def test_a_wrong_host_name_is_reported_with_its_place(tmp_path: Path, part: str, message: str) -> None:
     host = {part: "💩.example"}
     text = (
         f'<client id="a"\nrecip="u@{host.get("recip", "x.example")}">\n'
@@ -180,7 +180,7 @@ def test_what_is_no_host_name_is_told_with_its_place(tmp_path: Path, part: str, 
         f"<address>{host.get('mail server', 'localhost')}</address></smtp></client>"
     )
     (problem,) = load_text(tmp_path, task(text)).problems
-    assert problem.message.startswith(told)
+    assert problem.message.startswith(message)
     assert problem.line == {"recip": 2, "address": 4, "sender": 5, "mail server": 6}[part]
 
 
@@ -279,7 +279,7 @@ def test_plain_text_methods_stay_usable_without_tls(tmp_path: Path) -> None:
         client(server=server_with("<password>x</password>"), more="<username>me</username>"),
     ],
 )
-def test_what_follows_from_a_mistake_is_not_told_as_well(tmp_path: Path, text: str) -> None:
+def test_consequences_of_a_mistake_are_not_reported(tmp_path: Path, text: str) -> None:
     assert "no login method" not in error_of(tmp_path, task(text))
 
 
@@ -332,10 +332,10 @@ def test_outer_spaces_of_credentials_are_dropped_with_a_warning(
     made = settings_of(loaded).clients[0].server
     assert isinstance(made.password, Literal)
     assert {"username": made.username, "password": made.password.secret.reveal()}[element] == found
-    told = (
+    message = (
         f'the spaces at the ends of <{element}> are dropped; if they belong to it, write <{element} xml:space="preser'
     )
-    assert [each.startswith(told) for each in warnings(loaded)] == [True] * warned
+    assert [each.startswith(message) for each in warnings(loaded)] == [True] * warned
 
 
 @pytest.mark.parametrize("text", [" two  spaces ", "x\u00a0", "   ", "\tx", "x"])
@@ -540,7 +540,7 @@ def test_fingerprints(tmp_path: Path, text: str, pins: tuple[str, ...]) -> None:
         ("ab" * 16, f"'{'ab' * 16}' is not a SHA-256 fingerprint (64 hex digits) but perhaps one of MD5"),
     ],
 )
-def test_what_is_no_fingerprint_is_told_with_its_place(tmp_path: Path, text: str, message: str) -> None:
+def test_a_wrong_fingerprint_is_reported_with_its_place(tmp_path: Path, text: str, message: str) -> None:
     (found,) = load_text(tmp_path, task(client(more=f'\n<ssl\n  fingerprint="{text}"/>'))).problems
     assert str(found).startswith(f"{tmp_path}/rc.xml:{found.line}:3: error: fingerprint: ")
     assert found.line > 2
@@ -551,7 +551,7 @@ def test_what_is_no_fingerprint_is_told_with_its_place(tmp_path: Path, text: str
     ("attribute", "name"),
     [('tspath="rc.xml"', "tspath"), ('peercert="x.test"', "peercert"), ('peercert="-"', "peercert")],
 )
-def test_what_a_pin_replaces_is_told(tmp_path: Path, attribute: str, name: str) -> None:
+def test_settings_without_effect_with_a_pin_are_warnings(tmp_path: Path, attribute: str, name: str) -> None:
     loaded = load_text(tmp_path, task(client(more=f'<ssl fingerprint="{PIN}" {attribute}/>')))
     assert warnings(loaded) == [
         f"{name} has no effect: a certificate whose fingerprint is right is accepted without other checks"
@@ -630,7 +630,7 @@ def test_what_is_no_regular_file_is_not_opened(tmp_path: Path) -> None:
     assert tls(tmp_path, 'kspath="pipe"').key_store == str(tmp_path / "pipe")
 
 
-def test_several_mistakes_in_one_client_are_all_told(tmp_path: Path) -> None:
+def test_several_mistakes_in_one_client_are_all_reported(tmp_path: Path) -> None:
     text = client('deleteafter="1d" freq="x"', server=EXTERNAL.replace("127.0.0.1", "::1"))
     found = errors(load_text(tmp_path, task(text)))
     assert [message.split(":")[0].split(" ")[0] for message in found] == ["deleteafter", "freq", "address", "no"]

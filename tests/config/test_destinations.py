@@ -83,7 +83,7 @@ def test_a_mailbox_has_the_name_that_the_users_file_gives_it(tmp_path: Path) -> 
     )
 
 
-def test_a_missing_directory_file_is_told_by_its_name(tmp_path: Path) -> None:
+def test_the_error_about_a_missing_directory_file_has_its_name(tmp_path: Path) -> None:
     loaded = load_text(tmp_path, task(client(), before="<directory><domains>none</domains></directory>"))
     assert [str(problem) for problem in loaded.problems] == [
         f"{tmp_path}/none:1:1: error: cannot be read: no such file or directory"
@@ -326,7 +326,7 @@ def test_wrong_smtp_and_mda_settings(tmp_path: Path, more: str, message: str) ->
         ("<timeout>30</timeout>", "timeout is under 5 s (a bare number is milliseconds)"),
     ],
 )
-def test_smtp_settings_that_are_probably_not_meant(tmp_path: Path, inside: str, message: str | None) -> None:
+def test_smtp_settings_that_are_probably_not_intended(tmp_path: Path, inside: str, message: str | None) -> None:
     more = f"<smtp><sender>a</sender>{inside.replace('<recip/>', '')}</smtp>"
     text = client(more=more).replace("user1", "me" if "<recip/>" in inside else "me@one.example")
     found = [

@@ -63,7 +63,7 @@ def test_a_domain_may_be_written_in_any_of_its_forms(tmp_path: Path, domain: str
     assert directory.lacks(f"nobody@{recip.partition('@')[2]}")
 
 
-def test_what_is_no_domain_is_told_with_its_line(tmp_path: Path) -> None:
+def test_a_wrong_domain_is_reported_with_its_line(tmp_path: Path) -> None:
     _, problems = read(tmp_path, domains="ok.example\n💩.example\n", aliases="a@ok.example : b@💩.example\n")
     assert problems == [
         "aliases:1:1: error: 'b@💩.example' is neither a name nor an address",
@@ -192,7 +192,7 @@ def test_addresses_keep_their_case(tmp_path: Path) -> None:
         ("a@one.example : a\n", 1, "a@one.example -> a@one.example"),
     ],
 )
-def test_loops_are_errors_told_once(tmp_path: Path, aliases: str, line: int, loop: str) -> None:
+def test_each_loop_is_one_error(tmp_path: Path, aliases: str, line: int, loop: str) -> None:
     directory, problems = read(tmp_path, domains="one.example\ntwo.example\n", aliases=aliases)
     assert problems == [f"aliases:{line}:1: error: the alias leads back to itself: {loop}"]
     assert isinstance(directory.expand("a@one.example"), tuple)

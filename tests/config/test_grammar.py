@@ -28,10 +28,10 @@ def test_the_shared_sections_belong_to_the_root(tmp_path: Path) -> None:
 
 
 def test_another_root(tmp_path: Path) -> None:
-    told = "the root element is 'html', but a configuration begins with <mailserver> or <pop3download>"
-    assert error_of(tmp_path, "<html/>") == told
-    told = told.replace("html", "naf") + "; name the mailserver.xml that goes with this file"
-    assert error_of(tmp_path, "<naf><dirpaths/></naf>") == told
+    message = "the root element is 'html', but a configuration begins with <mailserver> or <pop3download>"
+    assert error_of(tmp_path, "<html/>") == message
+    message = message.replace("html", "naf") + "; name the mailserver.xml that goes with this file"
+    assert error_of(tmp_path, "<naf><dirpaths/></naf>") == message
 
 
 def test_a_mailserver_without_retriever(tmp_path: Path) -> None:

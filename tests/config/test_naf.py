@@ -35,7 +35,7 @@ def load_with(
     named: str | None = None,
     var: str | None = None,
 ) -> Loaded:
-    """Load a configuration that has this naf.xml beside it; `named` is what the command line names instead."""
+    """Load a configuration with this naf.xml in its folder; `named` is the file of --naf."""
     path = folder / name
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(task(client(), before=before), encoding="utf-8")
@@ -74,7 +74,7 @@ def test_one_that_is_named_counts_instead_and_root_begins_there(tmp_path: Path) 
     named.write_text(NAF)
     loaded = load_with(tmp_path / "mine", "<naf><dirpaths><var>/no</var></dirpaths></naf>", named=str(named))
     assert (paths(loaded).top, paths(loaded).var) == (f"{tmp_path}/suite", f"{tmp_path}/suite/data")
-    # a root of the configuration's own begins beside the configuration
+    # a root in the configuration is relative to the folder of the configuration
     own = "<dirpaths><root>here</root></dirpaths>"
     assert paths(load_with(tmp_path / "mine", None, before=own, named=str(named))).top == f"{tmp_path}/mine/here"
 
@@ -92,7 +92,7 @@ def test_environment_variables_are_replaced(tmp_path: Path) -> None:
     )
 
 
-def test_it_is_told_that_it_counts_and_what_is_passed_over(tmp_path: Path) -> None:
+def test_the_use_of_naf_xml_and_unknown_folders_are_reported(tmp_path: Path) -> None:
     naf = NAF.replace("<var>%DIRTOP%/data</var>", "<vra>x</vra>")
     loaded = load_with(tmp_path, naf)
     place = f"{tmp_path}/conf/naf.xml"
@@ -122,11 +122,11 @@ def test_a_naf_xml_that_cannot_be_used_is_an_error(tmp_path: Path, naf: str | by
 
 
 def test_one_that_cannot_be_read(tmp_path: Path) -> None:
-    (told,) = errors(load_with(tmp_path, None, named=str(tmp_path / "none.xml")))
-    assert told == "the framework's file cannot be read: no such file or directory"
+    (message,) = errors(load_with(tmp_path, None, named=str(tmp_path / "none.xml")))
+    assert message == "the framework's file cannot be read: no such file or directory"
     os.mkfifo(tmp_path / "pipe.xml")
-    (told,) = errors(load_with(tmp_path, None, named=str(tmp_path / "pipe.xml")))
-    assert "it is a pipe" in told
+    (message,) = errors(load_with(tmp_path, None, named=str(tmp_path / "pipe.xml")))
+    assert "it is a pipe" in message
     (tmp_path / "conf/naf.xml").symlink_to("nowhere")
     assert "cannot be read" in errors(load_with(tmp_path, None))[0]
 

@@ -1,4 +1,4 @@
-"""docs/providers.md: every sample can be used as it stands, and is as safe as the provider allows."""
+"""docs/providers.md: each sample loads, and is as safe as the provider allows."""
 
 from __future__ import annotations
 

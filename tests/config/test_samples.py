@@ -57,7 +57,7 @@ def test_a_sample_is_listed_and_commented(path: Path) -> None:
 
 
 def test_a_mailismus_installation_is_used_as_it_is() -> None:
-    """Its folders are those of naf.xml, its users those of its directory, and the rest of its files is passed over."""
+    """Its folders are those of naf.xml, its users those of its directory; the rest is ignored."""
     top = SAMPLES / "mailismus"
     loaded = load(str(top / "conf/mailserver.xml"), environ={})
     found = settings_of(loaded)
@@ -68,9 +68,9 @@ def test_a_mailismus_installation_is_used_as_it_is() -> None:
     assert second.destination == FolderDestination(f"{top}/var/downloads/user2")
     assert found.disabled == ("isp3",)
     assert {problem.severity for problem in loaded.problems} == {Severity.NOTE}
-    passed_over = " ".join(message for message in messages(loaded, Severity.NOTE) if "ignored" in message)
+    ignored = " ".join(message for message in messages(loaded, Severity.NOTE) if "ignored" in message)
     for name in ("mta", "imap", "pop3server", "database", "dotstuffing", "chmod_msg"):
-        assert f"<{name}>" in passed_over
+        assert f"<{name}>" in ignored
     folder = found.paths.config
     directory = read_directory(
         f"{folder}/ms_local_domains", f"{folder}/ms_users", f"{folder}/ms_aliases", Report("main")

@@ -141,7 +141,7 @@ def test_not_a_mode(parse: Callable[[str], int], text: str) -> None:
         (values.folder_mode, "04700", "only setgid is allowed"),
     ],
 )
-def test_modes_that_cannot_be_meant(parse: Callable[[str], int], text: str, words: str) -> None:
+def test_modes_that_are_refused(parse: Callable[[str], int], text: str, words: str) -> None:
     with pytest.raises(InvalidValueError, match=words):
         parse(text)
 
@@ -222,7 +222,7 @@ def test_not_a_fingerprint(text: str) -> None:
         values.fingerprint(text)
 
 
-def test_what_stands_in_the_received_header() -> None:
+def test_words_of_the_received_header() -> None:
     assert values.header_word("host.example") == "host.example"
     assert values.header_comment("tui-popretr 1.0") == "tui-popretr 1.0"
     for text in ("two words", "a\r\nb", "hôst"):
@@ -265,10 +265,10 @@ def test_any_text_gives_a_value_or_an_invalid_value(text: str, parse: object) ->
     try:
         parse(text)
     except InvalidValueError as error:
-        told = str(error)
+        message = str(error)
     else:
         return
-    assert told
+    assert message
 
 
 @given(st.text(alphabet="${}:A$b ", max_size=20))

@@ -151,10 +151,10 @@ def _phrases(settings: object) -> str:
 
 def _login(client: ClientSettings) -> str:
     server = client.server
-    who = f"as {server.username}" if server.username else "by the client certificate"
+    identity = f"as {server.username}" if server.username else "by the client certificate"
     methods = ", else ".join(auth_type.value for auth_type in server.auth_types)
     needed = server.password is not None and any(each is not AuthType.SASL_EXTERNAL for each in server.auth_types)
-    return f"{who} with {methods}{_password(server.password) if needed else ''}"
+    return f"{identity} with {methods}{_password(server.password) if needed else ''}"
 
 
 def _password(source: PasswordSource | None) -> str:

@@ -16,7 +16,7 @@ NAME = "naf.xml"
 _LARGEST = 16 * 1024**2
 
 
-def beside(path: str) -> str | None:
+def naf_of(path: str) -> str | None:
     """Return the naf.xml in the folder of a configuration; None if there is none."""
     found = os.path.join(os.path.dirname(os.path.realpath(path)), NAME)
     return found if os.path.lexists(found) else None

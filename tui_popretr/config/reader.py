@@ -12,7 +12,7 @@ from tui_popretr.config.destination import Local, read_local
 from tui_popretr.config.grammar import check_names
 from tui_popretr.config.logfiles import LOGS, read_log
 from tui_popretr.config.model import ClientSettings, Concurrency, Settings
-from tui_popretr.config.naf import beside, read_naf
+from tui_popretr.config.naf import naf_of, read_naf
 from tui_popretr.config.paths import PathResolver, read_paths
 from tui_popretr.config.problems import Position, Problem, Report, Severity
 from tui_popretr.config.section import Context, Section
@@ -46,7 +46,7 @@ def load(
 
     Never raises for what is in the files or for a file that is not there. `environ` stands in for the process's
     environment, `now_host` for the machine's name, `var` for the default of the var folder, `naf` for the naf.xml that
-    may lie beside the configuration.
+    may be in the folder of the configuration.
     """
     report = Report(path)
     context = Context(report, os.environ if environ is None else environ)
@@ -70,7 +70,7 @@ def _load(path: str, context: Context, host: str | None, var: str | None, naf: s
     if not check_names(root, report):
         return None
     whole = Section(root, context)
-    naf = naf or beside(path)
+    naf = naf or naf_of(path)
     framework = read_naf(naf, context) if naf else None
     resolver = read_paths(whole, framework, environ=context.environ, var=var, host=host)
     context.resolve = resolver.path
