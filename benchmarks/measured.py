@@ -44,9 +44,9 @@ from tui_popretr.facts import (
     SessionStarted,
     Stage,
 )
+from tui_popretr.mailbox import Drained
 from tui_popretr.process.interpreter import collect
 from tui_popretr.process.setup import settle
-from tui_popretr.ui.model.mailbox import Drained
 from tui_popretr.ui.shell import app, run
 from tui_popretr.ui.shell.app import Dashboard
 from tui_popretr.ui.shell.source import Source

@@ -36,9 +36,9 @@ from tui_popretr.demo.folder import make_folder, read_configuration, write_confi
 from tui_popretr.demo.server import HOST, DemoServer, Ports
 from tui_popretr.engine.service import Engine
 from tui_popretr.facts import ClientInfo, ClientsChanged, Dialogue, DialogueLine, Fact, TlsDetails
+from tui_popretr.mailbox import Drained
 from tui_popretr.net.stream import Stream
 from tui_popretr.net.tls import TlsSession, context_for
-from tui_popretr.ui.model.mailbox import Drained
 from tui_popretr.ui.shell.app import Dashboard
 
 PORTS = Ports(110, 995)

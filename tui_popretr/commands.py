@@ -39,6 +39,21 @@ class StopSession:
 
 
 @dataclass(frozen=True, slots=True)
+class PauseAll:
+    """Pause every client."""
+
+
+@dataclass(frozen=True, slots=True)
+class ResumeAll:
+    """Resume every client."""
+
+
+@dataclass(frozen=True, slots=True)
+class StopAll:
+    """Stop every running session."""
+
+
+@dataclass(frozen=True, slots=True)
 class Reload:
     """Read the configuration and the directory again and reopen the logs; after an error the old ones stay in use."""
 
@@ -48,4 +63,6 @@ class Shutdown:
     """Stop everything; running sessions get a few seconds for what is in flight."""
 
 
-Command = PollClient | PollAll | PauseClient | ResumeClient | StopSession | Reload | Shutdown
+Command = (
+    PollClient | PollAll | PauseClient | PauseAll | ResumeClient | ResumeAll | StopSession | StopAll | Reload | Shutdown
+)

@@ -164,6 +164,24 @@ class HistoryRead:
 
 
 @dataclass(frozen=True, slots=True)
+class Standing:
+    """A client's history over all processes. `kept`: messages that arrived cut short and stay on the server."""
+
+    client: str
+    failures_in_a_row: int = 0
+    last_success: datetime | None = None
+    last_message: datetime | None = None
+    kept: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class StandingsRead:
+    """The standings in the journal; published once after start-up, before the first session."""
+
+    standings: tuple[Standing, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class PastSession:
     """A session of an earlier process."""
 
@@ -354,7 +372,7 @@ SessionFact = (
     | SessionClosed
     | DialogueLine
 )
-ProgramFact = ClientsChanged | HistoryRead | Noted | ConfigurationReloaded | ConfigurationRejected
+ProgramFact = ClientsChanged | StandingsRead | HistoryRead | Noted | ConfigurationReloaded | ConfigurationRejected
 Fact = ClientFact | SessionFact | ProgramFact
 
 

@@ -215,7 +215,7 @@ async def test_who_is_paused_does_not_run_until_resumed(fleet: Fleet, autojump_c
         assert len(fleet.of(ClientPaused)) == 1
         await trio.sleep(1000.0)
         assert fleet.starts() == [0.0]
-        assert await fleet.perform(ResumeClient("a")) == "a goes on"
+        assert await fleet.perform(ResumeClient("a")) == "a continues"
         await trio.sleep(100.0)  # what became due meanwhile ran at once
         assert fleet.starts() == [0.0, 1100.0]
 
@@ -261,7 +261,7 @@ async def test_stop_session_keeps_the_schedule(fleet: Fleet, autojump_clock: Moc
     fleet.faults().stall.add("STAT")
     async with fleet.running(client, timeout=60.0, delay_start=5.0):
         await trio.sleep(2.0)
-        assert await fleet.perform(StopSession("a")) == "a has none"
+        assert await fleet.perform(StopSession("a")) == "a has no session"
         await trio.sleep(5.0)
         assert await fleet.perform(StopSession("a")) == "the session of a ends"
         await trio.sleep(0.1)
@@ -269,7 +269,7 @@ async def test_stop_session_keeps_the_schedule(fleet: Fleet, autojump_clock: Moc
         assert len(fleet.ends()) == 1
         assert fleet.results()[0].code is ExitCode.OK
         assert fleet.results()[0].error
-        assert await fleet.perform(StopSession("a")) == "a has none"
+        assert await fleet.perform(StopSession("a")) == "a has no session"
         await trio.sleep(350.0)
     assert pauses(fleet) == [300.0]
 

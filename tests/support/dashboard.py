@@ -29,7 +29,7 @@ from tui_popretr.facts import (
     SessionStarted,
     Stage,
 )
-from tui_popretr.ui.model.mailbox import Drained
+from tui_popretr.mailbox import Drained
 from tui_popretr.ui.shell.app import Dashboard
 
 

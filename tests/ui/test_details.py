@@ -16,7 +16,7 @@ from tests.support.dashboard import Played, clients, info, play, result, retriev
 from tui_popretr.commands import Command, PauseClient, PollClient, StopSession
 from tui_popretr.errors import ExitCode
 from tui_popretr.facts import PastSession, RetrievalProgressed, SessionId, TlsDetails
-from tui_popretr.ui.model.view import ClientState, ClientView
+from tui_popretr.status import ClientState, ClientView
 from tui_popretr.ui.screens.details import ClientDetails, details
 from tui_popretr.ui.screens.sheet import Heading, Line, Pair, typeset
 

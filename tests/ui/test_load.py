@@ -29,9 +29,9 @@ from tui_popretr.facts import (
     SessionId,
 )
 from tui_popretr.logs.items import Gap, Item
+from tui_popretr.mailbox import LINES, Drained, Mailbox
+from tui_popretr.status import View
 from tui_popretr.ui.model.dialogue import LIMIT
-from tui_popretr.ui.model.mailbox import LINES, Drained, Mailbox
-from tui_popretr.ui.model.view import View
 from tui_popretr.ui.shell.engine_thread import EngineThread
 from tui_popretr.ui.widgets.clients import ClientList
 from tui_popretr.ui.widgets.transcript import TranscriptPane

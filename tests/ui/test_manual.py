@@ -10,7 +10,7 @@ from typing import Final
 import pytest
 from textual.binding import Binding, BindingType
 
-from tui_popretr.ui.model.view import ClientState
+from tui_popretr.status import ClientState
 from tui_popretr.ui.screens.details import ClientDetails
 from tui_popretr.ui.screens.message import MessageScreen
 from tui_popretr.ui.shell.app import Dashboard

@@ -13,12 +13,14 @@ from tui_popretr.cli import configuration
 from tui_popretr.cli.config_path import locate
 from tui_popretr.config.model import LogSettings
 from tui_popretr.config.problems import Severity
+from tui_popretr.control.daemon import ControlTask
 from tui_popretr.engine.service import Engine
 from tui_popretr.errors import UsageError
 from tui_popretr.headless.progress import Progress
 from tui_popretr.headless.run import run_headless
 from tui_popretr.process import job
 from tui_popretr.process.resources import demand
+from tui_popretr.status import KEPT
 
 _LEVELS: Final = ("error", "warning", "info", "debug")
 _NORMAL: Final = 2
@@ -36,7 +38,6 @@ def run(arguments: Namespace) -> int:
     demand()
     if not arguments.headless:
         from tui_popretr.process.terminal_state import TerminalState
-        from tui_popretr.ui.model.view import KEPT
         from tui_popretr.ui.shell.defects import Defects
         from tui_popretr.ui.shell.run import run_dashboard
 
@@ -44,12 +45,16 @@ def run(arguments: Namespace) -> int:
             reloader = partial(configuration.read_again, file, arguments.clients)
             defects, title = Defects(), os.path.basename(file.path)
             engine = Engine(settings, Bus(defects), reloader=reloader, until_done=False, remember=KEPT)
+            engine.companions.append(ControlTask(engine, file.path))
             return run_dashboard(engine, no_mouse=arguments.no_mouse, title=title, defects=defects)
 
         return job.run(dashboard, restore=TerminalState().restore)
     if not arguments.once:
         reloader = partial(configuration.read_again, file, arguments.clients)
-        engine = Engine(settings, Bus(_report_defect), reloader=reloader, trace_fallback=_trace(verbosity))
+        engine = Engine(
+            settings, Bus(_report_defect), reloader=reloader, trace_fallback=_trace(verbosity), remember=KEPT
+        )
+        engine.companions.append(ControlTask(engine, file.path))
         return run_headless(engine)
     settings = settings.at_once()
     if verbosity == 0 and sys.stderr is not None and sys.stderr.isatty():

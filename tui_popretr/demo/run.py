@@ -146,7 +146,7 @@ def run_watched(folder: DemoFolder, out: TextIO, *, keep: bool, no_mouse: bool =
     raises.
     """
     # here, since a run without a dashboard must not load Textual
-    from tui_popretr.ui.model.view import KEPT
+    from tui_popretr.status import KEPT
     from tui_popretr.ui.shell.run import run_dashboard
 
     clock = SystemClock()

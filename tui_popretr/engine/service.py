@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
+from typing import Protocol
 
 import trio
 
@@ -16,12 +17,15 @@ from tui_popretr.bus import Bus, Subscriber
 from tui_popretr.clock import Clock, SystemClock, local_time
 from tui_popretr.commands import (
     Command,
+    PauseAll,
     PauseClient,
     PollAll,
     PollClient,
     Reload,
+    ResumeAll,
     ResumeClient,
     Shutdown,
+    StopAll,
     StopSession,
 )
 from tui_popretr.commit.blocking import BlockingWorkers
@@ -77,6 +81,12 @@ HISTORY_INTERVAL = 10.0
 Loader = Callable[[], Settings]
 
 
+class Companion(Protocol):
+    """A task beside the sessions, such as the control socket. It starts once the journal is open, and is cancelled."""
+
+    async def __call__(self, *, task_status: trio.TaskStatus[None]) -> None: ...
+
+
 async def connect_tcp(server: Server, timeout: float) -> Stream:
     """The default Connector: TCP by Happy Eyeballs."""
     return await connect(server.look_up_name, server.port, timeout=timeout, shown=server.written)
@@ -115,6 +125,8 @@ class Engine:
         self._reloader = reloader
         self._until_done = until_done
         self._remember = remember
+        #: Tasks to run beside the sessions; those of the list when run() is called, each started behind the other.
+        self.companions: list[Companion] = []
         self._log_files = LogFiles(bus, self.clock, self._report_from_thread, trace_fallback)
         self._runners: dict[str, ClientRunner] = {}
         self._retired: list[ClientRunner] = []  # clients that a reload removed; a session may still be running
@@ -199,6 +211,9 @@ class Engine:
             helpers.start_soon(self._log_files.run)
             helpers.start_soon(self._write_history, keeper)
             helpers.start_soon(self._publish_history, keeper)
+            self._keeper = keeper
+            for companion in self.companions:
+                await helpers.start(companion)
             async with trio.open_nursery() as committing:
                 committing.start_soon(committer.run)
                 await self._run_clients()
@@ -269,24 +284,38 @@ class Engine:
 
     def perform(self, command: Command) -> str:
         """Perform a user's command; return a text on what happens. Raises ValueError for an unknown client."""
+        runners = self._runners.values()
         match command:
             case PollClient(client):
-                self._runner_of(client).poll()
+                runner = self._runner_of(client)
+                if runner.session is not None:
+                    return f"{client} is running"
+                runner.poll()
                 return f"{client} runs now"
             case PollAll():
-                for runner in self._runners.values():
-                    runner.poll()
+                for runner in runners:
+                    if runner.session is None:
+                        runner.poll()
                 return "all clients run now"
             case PauseClient(client):
                 self._runner_of(client).pause()
                 return f"{client} is paused"
+            case PauseAll():
+                for runner in runners:
+                    runner.pause()
+                return "all clients are paused"
             case ResumeClient(client):
                 self._runner_of(client).resume()
-                return f"{client} goes on"
+                return f"{client} continues"
+            case ResumeAll():
+                for runner in runners:
+                    runner.resume()
+                return "all clients continue"
             case StopSession(client):
-                return (
-                    f"the session of {client} ends" if self._runner_of(client).stop_session() else f"{client} has none"
-                )
+                stopped = self._runner_of(client).stop_session()
+                return f"the session of {client} ends" if stopped else f"{client} has no session"
+            case StopAll():
+                return f"{plural(sum([runner.stop_session() for runner in runners]), 'session')} stopped"
             case Reload():
                 return self._start_reload()
             case Shutdown():
@@ -409,6 +438,15 @@ class Engine:
         self.bus.publish(HistoryRead(tuple(_past(row) for row in rows), today.messages, today.octets))
 
     # --- history ------------------------------------------------------------------------------------------------------
+
+    async def history(self, client: str, limit: int) -> list[PastSession]:
+        """Return a client's latest sessions from the journal, oldest first. Raises ValueError if it cannot be read."""
+        await self._save_history(self._keeper)
+        try:
+            rows = await self._keeper.run(lambda journal: journal.recent_sessions(limit, client))
+        except JournalError as problem:
+            raise ValueError(str(problem)) from None
+        return [_past(row) for row in rows]
 
     async def _write_history(self, keeper: JournalKeeper) -> None:
         while True:

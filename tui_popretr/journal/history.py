@@ -92,11 +92,14 @@ class JournalHistory(JournalConnection):
                 [(client, KEPT_SESSIONS) for client in {row.client for row in rows}],
             )
 
-    def recent_sessions(self, limit: int) -> list[SessionRow]:
-        """Return the last sessions of all clients together, oldest first."""
-        query = "SELECT client, start, end, code, messages, octets, error FROM session ORDER BY id DESC LIMIT ?"
+    def recent_sessions(self, limit: int, client: str | None = None) -> list[SessionRow]:
+        """Return the last sessions of a client, of all clients together with None, oldest first."""
+        query = (
+            "SELECT client, start, end, code, messages, octets, error FROM session WHERE ?1 IS NULL OR client = ?1"
+            " ORDER BY id DESC LIMIT ?2"
+        )
         with self._reading():
-            rows = self._connection.execute(query, (limit,)).fetchall()
+            rows = self._connection.execute(query, (client, limit)).fetchall()
         return [SessionRow(*row)._replace(code=ExitCode(row[3])) for row in reversed(rows)]
 
     def totals(self, since: int) -> JournalTotals:

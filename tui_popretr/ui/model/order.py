@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from enum import Enum
 
+from tui_popretr.status import ClientState, ClientView
 from tui_popretr.ui.model.client_columns import ClientColumn
-from tui_popretr.ui.model.view import ClientState, ClientView
 
 
 class Order(Enum):

@@ -11,9 +11,9 @@ from textual.binding import Binding, BindingType
 from tui_popretr import wording
 from tui_popretr.errors import ExitCode
 from tui_popretr.facts import SessionResult, TlsDetails
+from tui_popretr.status import ClientState, ClientView, View
 from tui_popretr.text import visible
 from tui_popretr.ui.model import formatting
-from tui_popretr.ui.model.view import ClientState, ClientView, View
 from tui_popretr.ui.screens.sheet import Heading, Line, Pair, Part, TextDialog
 
 _BAR = 20

@@ -22,9 +22,9 @@ from textual.widgets import Input
 from tui_popretr.commands import Command, PauseClient, PollAll, PollClient, Reload, ResumeClient, StopSession
 from tui_popretr.facts import ClientPaused, ClientScheduled, ConfigurationRejected, ConfigurationReloaded, Fact
 from tui_popretr.logs.reading import TranscriptFiles
+from tui_popretr.status import ClientState, View
 from tui_popretr.text import visible
 from tui_popretr.ui.model.order import Order
-from tui_popretr.ui.model.view import ClientState, View
 from tui_popretr.ui.shell.palette import DashboardCommands
 from tui_popretr.ui.shell.source import Source
 from tui_popretr.ui.textual_private import EndingApp

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 from tui_popretr.engine.service import Engine
 from tui_popretr.errors import PopretrError
 from tui_popretr.logs.files import files_of
+from tui_popretr.mailbox import Mailbox
 from tui_popretr.process.interpreter import permanent
 from tui_popretr.process.signals import SignalWatcher
 from tui_popretr.process.terminal_state import TerminalState
-from tui_popretr.ui.model.mailbox import Mailbox
 from tui_popretr.ui.shell.defects import Defects
 from tui_popretr.ui.shell.engine_thread import EngineThread
 from tui_popretr.ui.shell.source import EngineSource

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from tui_popretr.clock import Clock, SystemClock
 from tui_popretr.commands import Command
-from tui_popretr.ui.model.mailbox import Drained, Mailbox
+from tui_popretr.mailbox import Drained, Mailbox
 from tui_popretr.ui.shell.engine_thread import EngineThread
 
 

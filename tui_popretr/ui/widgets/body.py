@@ -11,8 +11,8 @@ from textual.geometry import Size
 from textual.widget import Widget
 from textual.widgets import ContentSwitcher
 
+from tui_popretr.status import View
 from tui_popretr.ui.model.layout import Arrangement, arrangement, list_height
-from tui_popretr.ui.model.view import View
 from tui_popretr.ui.widgets.clients import ClientList
 from tui_popretr.ui.widgets.filterbar import FilterBar
 from tui_popretr.ui.widgets.tabbar import TabBar

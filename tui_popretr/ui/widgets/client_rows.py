@@ -13,11 +13,11 @@ from rich.style import Style
 from tui_popretr import wording
 from tui_popretr.errors import ExitCode
 from tui_popretr.facts import PastSession, SessionResult
+from tui_popretr.status import ClientState, ClientView
 from tui_popretr.ui.model import formatting
 from tui_popretr.ui.model.cells import fitted
 from tui_popretr.ui.model.client_columns import COLUMNS, PROGRESS, ClientColumn
 from tui_popretr.ui.model.columns import Placed
-from tui_popretr.ui.model.view import ClientState, ClientView
 from tui_popretr.ui.widgets.styled import DIM, PLAIN, Cell
 
 _STYLES = {

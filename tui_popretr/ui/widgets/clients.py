@@ -13,10 +13,10 @@ from textual.message import Message
 from textual.reactive import reactive
 from textual.strip import Strip
 
+from tui_popretr.status import View
 from tui_popretr.ui.model.client_columns import COLUMNS, Wanted, client_columns
 from tui_popretr.ui.model.columns import Column, Placed
 from tui_popretr.ui.model.order import Order, listed
-from tui_popretr.ui.model.view import View
 from tui_popretr.ui.widgets.client_rows import Moment, client_cells
 from tui_popretr.ui.widgets.tables import PlacedCell, Table
 

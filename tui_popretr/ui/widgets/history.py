@@ -11,10 +11,10 @@ from textual.binding import Binding, BindingType
 from tui_popretr import wording
 from tui_popretr.errors import ExitCode
 from tui_popretr.facts import PastSession, SessionResult
+from tui_popretr.status import View
 from tui_popretr.text import visible
 from tui_popretr.ui.model import formatting
 from tui_popretr.ui.model.columns import Column
-from tui_popretr.ui.model.view import View
 from tui_popretr.ui.screens.sheet import Line, Pair, Part, TextDialog
 from tui_popretr.ui.widgets.clients import ClientList
 from tui_popretr.ui.widgets.styled import BAD, DIM, GOOD, PLAIN, Cell

@@ -8,10 +8,10 @@ from typing import ClassVar, Final
 from textual.binding import Binding, BindingType
 
 from tui_popretr.facts import Level, Noted
+from tui_popretr.status import View
 from tui_popretr.text import visible
 from tui_popretr.ui.model import formatting
 from tui_popretr.ui.model.columns import Column
-from tui_popretr.ui.model.view import View
 from tui_popretr.ui.screens.sheet import Line, Pair, Part, TextDialog
 from tui_popretr.ui.widgets.styled import BAD, DIM, PLAIN, WARN, Cell
 from tui_popretr.ui.widgets.tables import Table, same

@@ -11,10 +11,10 @@ from textual.binding import Binding, BindingType
 from tui_popretr import wording
 from tui_popretr.facts import MessageDelivered, MessageSkipped
 from tui_popretr.logs.lines import message_name
+from tui_popretr.status import View
 from tui_popretr.text import visible
 from tui_popretr.ui.model import formatting
 from tui_popretr.ui.model.columns import Column
-from tui_popretr.ui.model.view import View
 from tui_popretr.ui.screens.message import MessageScreen
 from tui_popretr.ui.widgets.styled import BAD, DIM, PLAIN, Cell
 from tui_popretr.ui.widgets.tables import Table, same

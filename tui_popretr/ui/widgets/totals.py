@@ -7,9 +7,9 @@ from rich.text import Text
 from textual.widget import Widget
 
 from tui_popretr import wording
+from tui_popretr.status import View
 from tui_popretr.ui.model import formatting
 from tui_popretr.ui.model.cells import sanitize
-from tui_popretr.ui.model.view import View
 
 
 class TotalsBar(Widget):

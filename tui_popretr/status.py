@@ -1,4 +1,7 @@
-"""The dashboard's state: facts reduced to one immutable view per client, and the totals. Pure."""
+"""What the facts add up to: one immutable view per client, the totals, and the latest messages, notes and sessions.
+
+Dashboards, the control socket, hooks and metrics all read it. Pure: no tasks, no I/O.
+"""
 
 from __future__ import annotations
 
@@ -33,6 +36,8 @@ from tui_popretr.facts import (
     SessionResult,
     SessionStarted,
     Stage,
+    Standing,
+    StandingsRead,
     TlsDetails,
     TlsStarted,
     client_of,
@@ -46,23 +51,27 @@ KEPT = 2000
 
 
 class ClientState(Enum):
-    """A client's state: a word, and a glyph that needs no colour."""
+    """A client's state as a word; its glyph shows it without colour."""
 
-    WAITING = ("waiting", "·")
-    QUEUED = ("queued", "…")
-    CONNECTING = ("connecting", "→")
-    LOGIN = ("login", "»")
-    LISTING = ("listing", "≡")
-    RETRIEVING = ("retrieving", "↓")
-    CLOSING = ("closing", "←")
-    PAUSED = ("paused", "‖")
-    FAILED = ("failed", "✗")
-    DONE = ("done", "✓")
-    DISABLED = ("disabled", "-")
+    WAITING = "waiting"
+    QUEUED = "queued"
+    CONNECTING = "connecting"
+    LOGIN = "login"
+    LISTING = "listing"
+    RETRIEVING = "retrieving"
+    CLOSING = "closing"
+    PAUSED = "paused"
+    FAILED = "failed"
+    DONE = "done"
+    DISABLED = "disabled"
 
-    def __init__(self, word: str, glyph: str) -> None:
-        self.word = word
-        self.glyph = glyph
+    @property
+    def word(self) -> str:
+        return self.value
+
+    @property
+    def glyph(self) -> str:
+        return _GLYPHS[self]
 
     @property
     def running(self) -> bool:
@@ -70,6 +79,7 @@ class ClientState(Enum):
         return self in _RUNNING
 
 
+_GLYPHS = dict(zip(ClientState, "·…→»≡↓←‖✗✓-", strict=True))
 _RUNNING = frozenset(
     {ClientState.CONNECTING, ClientState.LOGIN, ClientState.LISTING, ClientState.RETRIEVING, ClientState.CLOSING}
 )
@@ -105,6 +115,11 @@ class ClientView:
     past: tuple[SessionResult | PastSession, ...] = ()  # oldest first, at most PAST
     messages: int = 0  # delivered since the program started
     octets: int = 0
+    #: Over all processes, from the journal.
+    failures_in_a_row: int = 0
+    last_success: datetime | None = None
+    last_message: datetime | None = None
+    kept: int = 0  # messages that arrived cut short, delivered and kept on the server
 
     @property
     def fraction(self) -> float | None:
@@ -125,6 +140,7 @@ class _Counts:
 
     def __init__(self) -> None:
         self._delivered = self._octets = 0
+        self._last: datetime | None = None
         self._progress: RetrievalProgressed | None = None
 
     def take(self, fact: RetrievalProgressed | MessageDelivered) -> None:
@@ -134,6 +150,7 @@ class _Counts:
         else:
             self._delivered += 1
             self._octets += fact.octets
+            self._last = fact.at
 
     def added_to(self, view: ClientView) -> ClientView:
         """Return the view after all facts added."""
@@ -145,6 +162,7 @@ class _Counts:
             delivered=view.delivered + self._delivered,
             messages=view.messages + self._delivered,
             octets=view.octets + self._octets,
+            last_message=self._last or view.last_message,
         )
 
 
@@ -194,8 +212,17 @@ def reduce_client(view: ClientView, fact: Fact, now: float) -> ClientView:
             return counts.added_to(view)
         case SessionClosed(result=result):
             state = view.state if view.info.enabled else ClientState.DISABLED
-            past = (*view.past, result)[-PAST:]
-            return replace(view, state=state, session=None, retrieving_since=None, last=result, past=past)
+            return replace(
+                view,
+                state=state,
+                session=None,
+                retrieving_since=None,
+                last=result,
+                past=(*view.past, result)[-PAST:],
+                failures_in_a_row=0 if result.ok else view.failures_in_a_row + 1,
+                last_success=result.ended if result.ok else view.last_success,
+                kept=view.kept + result.kept,
+            )
         case _:
             return view
 
@@ -239,6 +266,8 @@ class View:
             match fact:
                 case ClientsChanged(infos=infos):
                     changed |= self._set_clients(infos)
+                case StandingsRead(standings=standings):
+                    changed |= self._set_standings(standings)
                 case HistoryRead():
                     changed |= self._add_history(fact)
                 case MessageDelivered(octets=octets):
@@ -285,6 +314,18 @@ class View:
         changed = set(clients) | set(self.clients)
         self.clients = clients
         return changed
+
+    def _set_standings(self, standings: Iterable[Standing]) -> set[str]:
+        known = [each for each in standings if each.client in self.clients]
+        for each in known:
+            self.clients[each.client] = replace(
+                self.clients[each.client],
+                failures_in_a_row=each.failures_in_a_row,
+                last_success=each.last_success,
+                last_message=each.last_message,
+                kept=each.kept,
+            )
+        return {each.client for each in known}
 
     def _add_history(self, fact: HistoryRead) -> set[str]:
         self.messages_today += fact.messages_today

@@ -32,7 +32,7 @@ from tui_popretr.facts import (
     TlsDetails,
     TlsStarted,
 )
-from tui_popretr.ui.model.view import KEPT, PAST, ClientState, ClientView, View
+from tui_popretr.status import KEPT, PAST, ClientState, ClientView, View
 
 CLOCK = FakeClock()
 NOW, START = CLOCK.now(), CLOCK.boottime()

@@ -23,7 +23,7 @@ from tui_popretr.facts import (
     SessionId,
     Stage,
 )
-from tui_popretr.ui.model.mailbox import Drained, Mailbox
+from tui_popretr.mailbox import Drained, Mailbox
 
 NOW = FakeClock().now()
 A, B = SessionId("a", 1), SessionId("b", 1)

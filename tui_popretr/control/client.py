@@ -1,0 +1,159 @@
+"""A connection to a running program through its control socket, for commands and attached dashboards. Blocking."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from tui_popretr.control import messages
+from tui_popretr.control.codec import InvalidMessageError, Json
+from tui_popretr.control.messages import MAX_LINE, PROTOCOL, Hello
+from tui_popretr.control.snapshots import SnapshotParts
+from tui_popretr.control.socket_file import peer_uid
+from tui_popretr.errors import describe_os_error
+
+#: Seconds for connecting, for the hello, and for the answer to a request. The server answers at once.
+TIMEOUT: Final = 10.0
+
+
+class NoDaemonError(Exception):
+    """No program listens on the socket."""
+
+
+class DaemonError(Exception):
+    """The connection failed, or the other side does not speak this protocol. The text says why."""
+
+
+class RequestRefusedError(Exception):
+    """The program refused a request; the text is its reason."""
+
+
+class ControlClient:
+    """A connection after the hello. Messages are read in order: answers, parts of snapshots, events."""
+
+    def __init__(self, path: str, *, timeout: float = TIMEOUT) -> None:
+        """Connect. Raises NoDaemonError and DaemonError."""
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
+        self._buffer = bytearray()
+        self._searched = 0
+        self._requests = 0
+        self._parts = SnapshotParts()
+        self._early: list[Json] = []  # events that came before the answer to a request
+        try:
+            self._socket.settimeout(timeout)
+            self._connect(path)
+            self.hello = self._read_hello()
+        except BaseException:
+            self._socket.close()
+            raise
+
+    def _connect(self, path: str) -> None:
+        try:
+            self._socket.connect(path)
+            owner = peer_uid(self._socket)
+        except (FileNotFoundError, ConnectionRefusedError):
+            raise NoDaemonError(path) from None
+        except OSError as problem:
+            raise DaemonError(f"cannot connect to {path}: {describe_os_error(problem)}") from None
+        if owner not in (0, os.geteuid()) and os.geteuid() != 0:
+            raise DaemonError(f"the program that listens on {path} belongs to another user")
+
+    def _read_hello(self) -> Hello:
+        message = self.receive()
+        if "error" in message:
+            raise DaemonError(f"the running program refused the connection: {message['error']}")
+        try:
+            hello = messages.read_hello(message)
+        except InvalidMessageError:
+            raise DaemonError("the program that listens there is not tui-popretr") from None
+        if hello.protocol != PROTOCOL:
+            raise DaemonError(
+                f"the running program ({hello.version}) speaks version {hello.protocol} of the control protocol, and this"
+                f" one version {PROTOCOL}; start it again"
+            )
+        return hello
+
+    def close(self) -> None:
+        """Close the connection; a receive() in another thread ends."""
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
+        self._socket.close()
+
+    def __enter__(self) -> ControlClient:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def wait_for_ever(self) -> None:
+        """From now on receive() waits without a limit: events may be far apart."""
+        self._socket.settimeout(None)
+
+    def send(self, request: str, **fields: object) -> int:
+        """Send a request and return its id. Raises DaemonError."""
+        self._requests += 1
+        try:
+            self._socket.sendall(messages.encode({"id": self._requests, "request": request, **fields}))
+        except OSError as problem:
+            raise DaemonError(f"the connection to the running program broke: {describe_os_error(problem)}") from None
+        return self._requests
+
+    def ask(self, request: str, **fields: object) -> Any:
+        """Send a request and return its result; events that come before it are kept for events().
+
+        Raises RequestRefusedError and DaemonError.
+        """
+        number = self.send(request, **fields)
+        while True:
+            message = self.receive()
+            if "id" not in message:
+                self._early.append(message)
+            elif "error" in message and message["id"] in (number, None):
+                raise RequestRefusedError(str(message["error"]))
+            elif message["id"] == number:
+                return message.get("ok")
+
+    def events(self) -> Iterator[Json]:
+        """Yield events, gaps and snapshots until the other side closes. Raises DaemonError."""
+        while True:
+            yield self._early.pop(0) if self._early else self.receive()
+
+    def receive(self) -> Json:
+        """Return the next message; the parts of a snapshot are put together. Raises DaemonError."""
+        try:
+            while True:
+                message = messages.decode(self._line())
+                if "part" in message:
+                    self._parts.add(message["part"])
+                elif isinstance(message.get("snapshot"), Mapping):
+                    return {"snapshot": self._parts.whole(message["snapshot"])}
+                elif isinstance(message.get("ok"), Mapping) and "parts" in message["ok"]:
+                    return {**message, "ok": self._parts.whole(message["ok"])}
+                else:
+                    return message
+        except InvalidMessageError as problem:
+            raise DaemonError(f"the running program sent what is no message: {problem}") from None
+
+    def _line(self) -> bytes:
+        while (end := self._buffer.find(b"\n", self._searched)) < 0:
+            self._searched = len(self._buffer)
+            if self._searched > MAX_LINE:
+                raise DaemonError(f"the running program sent a line of more than {MAX_LINE} octets")
+            try:
+                chunk = self._socket.recv(256 * 1024)
+            except TimeoutError:
+                raise DaemonError("the running program does not answer") from None
+            except OSError as problem:
+                raise DaemonError(
+                    f"the connection to the running program broke: {describe_os_error(problem)}"
+                ) from None
+            if not chunk:
+                raise DaemonError("the running program closed the connection")
+            self._buffer += chunk
+        line = bytes(self._buffer[: end + 1])
+        del self._buffer[: end + 1]
+        self._searched = 0
+        return line

@@ -1,0 +1,95 @@
+"""The engine as the control socket sees it, and the task that serves the socket as long as the engine runs."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Sequence
+from typing import Final
+
+import trio
+
+from tui_popretr.commands import Command
+from tui_popretr.control import messages, snapshots
+from tui_popretr.control.server import ControlServer
+from tui_popretr.control.snapshots import Snapshot
+from tui_popretr.control.socket_file import NO_SOCKET, ControlSocket, SocketUnusableError
+from tui_popretr.engine.service import Engine
+from tui_popretr.facts import DialogueLine, Level, PastSession
+from tui_popretr.mailbox import Mailbox
+from tui_popretr.status import View
+
+#: Lines of dialogue that a dashboard sees when it attaches.
+LINES: Final = 2000
+#: Facts are added to the view at least this often, seconds, so that few of them wait.
+INTERVAL: Final = 1.0
+
+
+class EngineDaemon:
+    """Keeps the view of an engine up to date, for snapshots."""
+
+    def __init__(self, engine: Engine) -> None:
+        """Must be called before engine.run()."""
+        self._engine = engine
+        self._view = View()
+        self._lines: deque[DialogueLine] = deque(maxlen=LINES)
+        self._mailbox = Mailbox(LINES)
+        engine.subscribe(self._mailbox)
+        engine.bus.subscribe_dialogue(self._mailbox.on_dialogue)
+
+    def perform(self, command: Command) -> str:
+        return self._engine.perform(command)
+
+    async def history(self, client: str, limit: int) -> Sequence[PastSession]:
+        return await self._engine.history(client, limit)
+
+    def snapshot(self) -> Snapshot:
+        self._update()
+        clock = self._engine.clock
+        return snapshots.take(self._view, self._lines, clock.boottime(), clock.now())
+
+    async def run(self) -> None:
+        """Keep the view up to date."""
+        while True:
+            self._update()
+            await trio.sleep(INTERVAL)
+
+    def _update(self) -> None:
+        drained = self._mailbox.drain()
+        clock = self._engine.clock
+        self._view.apply(drained.facts, clock.boottime(), clock.now())
+        self._lines.extend(drained.lines)
+
+
+class ControlTask:
+    """Listens on the control socket of an engine's configuration from the opening of the journal to the end.
+
+    Where there can be no socket, the reason is logged, and mail is retrieved without one.
+    """
+
+    def __init__(self, engine: Engine, config: str) -> None:
+        """`config` is the path of the configuration file."""
+        self._engine = engine
+        self._daemon = EngineDaemon(engine)
+        self._config = os.path.realpath(config)
+
+    async def __call__(self, *, task_status: trio.TaskStatus[None]) -> None:
+        """Serve until cancelled; started() is called when the socket listens or was given up."""
+        engine, path = self._engine, self._engine.settings.control_socket
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._daemon.run)
+            if path == NO_SOCKET:
+                task_status.started()
+                return
+            try:
+                listening = await trio.to_thread.run_sync(ControlSocket, path)
+            except SocketUnusableError as problem:
+                engine.note(Level.WARNING, f"there is no control socket at {path}: {problem}")
+                task_status.started()
+                return
+            hello = messages.hello(self._config, os.getpid(), engine.clock.now())
+            try:
+                task_status.started()
+                await ControlServer(self._daemon, engine.bus, hello).run(listening.listener)
+            finally:
+                listening.close()

@@ -1,0 +1,327 @@
+"""The server of the control socket: snapshots, events and commands for local programs of the same user.
+
+It never slows the engine down. Facts are collected by a mailbox, and encoded once, ten times a second, for all
+connections that watch. Each connection has a bounded queue: if its reader does not keep up, its events are dropped and
+counted; the reader gets a gap, a new snapshot, and events again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Final, Protocol
+
+import trio
+
+from tui_popretr.bus import Bus
+from tui_popretr.commands import (
+    Command,
+    PauseAll,
+    PauseClient,
+    PollAll,
+    PollClient,
+    Reload,
+    ResumeAll,
+    ResumeClient,
+    Shutdown,
+    StopAll,
+    StopSession,
+)
+from tui_popretr.control import messages
+from tui_popretr.control.codec import InvalidMessageError, event_to_json, to_json
+from tui_popretr.control.messages import MAX_LINE, Hello, Request
+from tui_popretr.control.snapshots import Snapshot, encode
+from tui_popretr.control.socket_file import peer_uid
+from tui_popretr.facts import DialogueLine, Fact, PastSession
+from tui_popretr.mailbox import Mailbox
+
+#: Connections at a time.
+MAX_CONNECTIONS: Final = 32
+#: A connection's queue: events, and octets.
+MAX_EVENTS: Final = 2000
+MAX_OCTETS: Final = 4 * 1024 * 1024
+#: Facts are passed on at this interval, seconds.
+INTERVAL: Final = 0.1
+#: Lines of dialogue between two intervals; more of them are a gap for those that watch the dialogue.
+MAX_LINES: Final = 20_000
+#: Seconds for the last lines of a connection that the server closes.
+LINGER: Final = 1.0
+
+#: Commands for one client and for all.
+_COMMANDS: Final[dict[str, tuple[Callable[[str], Command], Callable[[], Command]]]] = {
+    "poll": (PollClient, PollAll),
+    "pause": (PauseClient, PauseAll),
+    "resume": (ResumeClient, ResumeAll),
+    "stop": (StopSession, StopAll),
+}
+
+
+class Daemon(Protocol):
+    """What the server needs of the engine. All methods are called in the engine's thread."""
+
+    def perform(self, command: Command) -> str:
+        """Carry out a command and say what happens. Raises ValueError."""
+        ...
+
+    async def history(self, client: str, limit: int) -> Sequence[PastSession]:
+        """Return the latest sessions of a client, oldest first."""
+        ...
+
+    def snapshot(self) -> Snapshot:
+        """Return what is known now."""
+        ...
+
+
+class ControlServer:
+    """Serves the connections of a listening socket until it is cancelled."""
+
+    def __init__(self, daemon: Daemon, bus: Bus, hello: Hello) -> None:
+        self._daemon = daemon
+        self._bus = bus
+        self._hello = messages.encode(messages.hello_message(hello))
+        self._connections: set[_Connection] = set()
+        self._mailbox = Mailbox(MAX_LINES)
+        self._changed = trio.Event()  # somebody watches
+
+    async def run(self, listener: socket.socket) -> None:
+        """Accept connections and serve them."""
+        accepting = trio.socket.from_stdlib_socket(listener)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._pass_on)
+            while True:
+                try:
+                    connection, _ = await accepting.accept()
+                except OSError:  # out of descriptors, or the peer has gone already
+                    await trio.sleep(INTERVAL)
+                    continue
+                nursery.start_soon(self._serve, connection)
+
+    async def _serve(self, connection: trio.socket.SocketType) -> None:
+        with contextlib.suppress(OSError, trio.BrokenResourceError, trio.ClosedResourceError):
+            stream = trio.SocketStream(connection)
+            async with stream:
+                refusal = self._refusal(connection)
+                if refusal:
+                    await _send_last(stream, messages.encode(messages.error(None, refusal)))
+                    return
+                await stream.send_all(self._hello)
+                served = _Connection(stream, self)
+                self._connections.add(served)
+                try:
+                    await served.run()
+                finally:
+                    self._connections.discard(served)
+                    self._subscribe()
+
+    def _refusal(self, connection: trio.socket.SocketType) -> str:
+        if peer_uid(connection) not in (0, os.geteuid()):
+            return "this socket serves only the user of the program"
+        if len(self._connections) >= MAX_CONNECTIONS:
+            return f"there are {MAX_CONNECTIONS} connections already"
+        return ""
+
+    # --- events -------------------------------------------------------------------------------------------------------
+
+    def _subscribe(self) -> None:
+        """Subscribe to the bus as long as somebody watches: an idle socket costs nothing."""
+        self._bus.unsubscribe(self._mailbox)
+        self._bus.unsubscribe(self._mailbox.on_dialogue)
+        if any(each.watching for each in self._connections):
+            self._bus.subscribe(self._mailbox)
+            self._changed.set()
+        if any(each.wants_dialogue for each in self._connections):
+            self._bus.subscribe_dialogue(self._mailbox.on_dialogue)
+
+    async def _pass_on(self) -> None:
+        while True:
+            await self._changed.wait()
+            self._changed = trio.Event()
+            while any(each.watching for each in self._connections):
+                self.flush()
+                await trio.sleep(INTERVAL)
+            self._mailbox.drain()
+
+    def flush(self) -> None:
+        """Give all that has happened until now to the connections that watch."""
+        drained = self._mailbox.drain()
+        watching = [each for each in self._connections if each.watching]
+        if not watching:
+            return
+        facts = [_event(fact) for fact in drained.facts]
+        lines = [_event(line) for line in drained.lines] if any(each.wants_dialogue for each in watching) else []
+        for each in watching:
+            each.put(facts)
+            if each.wants_dialogue:
+                if drained.dropped:
+                    each.overflow(drained.dropped)
+                each.put(lines)
+
+    # --- requests -----------------------------------------------------------------------------------------------------
+
+    async def answer(self, request: Request, connection: _Connection) -> list[bytes]:
+        """Return the lines that answer a request."""
+        try:
+            match request.request:
+                case "status":
+                    snapshot = self._daemon.snapshot()
+                    return await encode(snapshot, lambda body: messages.answer(request.id, body), recent=False)
+                case "watch":
+                    self.flush()  # what has happened before the snapshot is in it
+                    snapshot = self._daemon.snapshot()
+                    connection.watch(dialogue=request.dialogue)
+                    self._subscribe()
+                    return await encode(snapshot, lambda body: messages.answer(request.id, body), recent=True)
+                case "history":
+                    if request.client is None:
+                        raise ValueError("history needs a client")
+                    past = await self._daemon.history(request.client, max(1, min(request.limit, 1000)))
+                    return [messages.encode(messages.answer(request.id, {"sessions": to_json(tuple(past))}))]
+                case _:
+                    return [messages.encode(messages.answer(request.id, self._daemon.perform(_command(request))))]
+        except ValueError as problem:
+            return [messages.encode(messages.error(request.id, str(problem)))]
+
+    async def snapshot_after_gap(self) -> list[bytes]:
+        """Return the lines of the snapshot that follows a gap."""
+        self.flush()
+        return await encode(self._daemon.snapshot(), lambda body: {"snapshot": body}, recent=True)
+
+
+class _Connection:
+    """One connection: requests are answered in order, events come as they happen."""
+
+    def __init__(self, stream: trio.SocketStream, server: ControlServer) -> None:
+        self.watching = False
+        self.wants_dialogue = False
+        self._stream = stream
+        self._server = server
+        self._events: deque[bytes] = deque()
+        self._octets = 0
+        self._lost = 0  # events dropped since the last gap was sent
+        self._number = 0
+        self._wakeup = trio.Event()
+        self._sending = trio.Lock()
+
+    async def run(self) -> None:
+        """Serve until the other side closes, or sends what is no request."""
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._send_events)
+            try:
+                async for line in _lines(self._stream):
+                    request = messages.read_request(messages.decode(line))
+                    await self._send(await self._server.answer(request, self))
+                    self._wakeup.set()
+            except InvalidMessageError as problem:
+                async with self._sending:
+                    await _send_last(self._stream, messages.encode(messages.error(None, str(problem))))
+            nursery.cancel_scope.cancel()
+
+    def watch(self, *, dialogue: bool) -> None:
+        """Send events from now on. What waited of an earlier watch is in the snapshot that answers this one."""
+        self.watching, self.wants_dialogue = True, dialogue
+        self._events.clear()
+        self._octets = self._lost = 0
+
+    def put(self, events: Sequence[bytes]) -> None:
+        """Queue events; if they are too many, drop all that wait."""
+        if self._lost:
+            self._lost += len(events)
+            return
+        self._events.extend(events)
+        self._octets += sum(map(len, events))
+        if len(self._events) > MAX_EVENTS or self._octets > MAX_OCTETS:
+            self.overflow(0)
+        self._wakeup.set()
+
+    def overflow(self, more: int) -> None:
+        """Drop what waits, and count it with `more`: a gap and a snapshot take its place."""
+        self._lost += len(self._events) + more
+        self._events.clear()
+        self._octets = 0
+        self._wakeup.set()
+
+    async def _send(self, lines: Sequence[bytes]) -> None:
+        async with self._sending:
+            for line in lines:
+                await self._stream.send_all(line)
+
+    async def _send_events(self) -> None:
+        while True:
+            await self._wakeup.wait()
+            self._wakeup = trio.Event()
+            # An answer to `watch` holds the lock, so that no event comes before its snapshot.
+            async with self._sending:
+                await self._send_waiting()
+
+    async def _send_waiting(self) -> None:
+        while self._events or self._lost:
+            if self._lost:
+                await self._stream.send_all(messages.encode({"gap": self._lost}))
+                self._lost = 0
+                self._events.clear()
+                for line in await self._server.snapshot_after_gap():
+                    await self._stream.send_all(line)
+            batch, self._events = self._events, deque()
+            self._octets = 0
+            await self._stream.send_all(b"".join(self._numbered(batch)))
+
+    def _numbered(self, events: deque[bytes]) -> Iterator[bytes]:
+        for event in events:
+            self._number += 1
+            yield b'{"n":%d,%b' % (self._number, event)
+
+
+def _event(fact: Fact | DialogueLine) -> bytes:
+    """Return the line of an event without its beginning, where each connection puts its own number."""
+    return messages.encode(event_to_json(fact))[1:]
+
+
+def _command(request: Request) -> Command:
+    """Return the command of a request. Raises ValueError."""
+    match request:
+        case Request(request="reload"):
+            return Reload()
+        case Request(request="shutdown"):
+            return Shutdown()
+        case Request(request=name) if name in _COMMANDS:
+            for_one, for_all = _COMMANDS[name]
+            if request.all:
+                return for_all()
+            if request.client is None:
+                raise ValueError(f'{name} needs "client": ID or "all": true')
+            return for_one(request.client)
+        case _:
+            raise ValueError(f"unknown request {request.request!r}")
+
+
+async def _lines(stream: trio.SocketStream) -> Any:
+    """Yield the lines that arrive. Raises InvalidMessageError for one that is too long or has no end."""
+    buffer = bytearray()
+    searched = 0
+    while True:
+        end = buffer.find(b"\n", searched)
+        if end >= 0:
+            line = bytes(buffer[: end + 1])
+            del buffer[: end + 1]
+            searched = 0
+            yield line
+            continue
+        searched = len(buffer)
+        if searched >= MAX_LINE:
+            raise InvalidMessageError(f"a line is longer than {MAX_LINE} octets")
+        chunk = await stream.receive_some(64 * 1024)
+        if not chunk:
+            return
+        buffer += chunk
+
+
+async def _send_last(stream: trio.SocketStream, line: bytes) -> None:
+    """Send a line, tell the other side that nothing follows, and give it a moment to read that."""
+    with trio.move_on_after(LINGER):
+        await stream.send_all(line)
+        await stream.send_eof()
+        while await stream.receive_some(64 * 1024):
+            pass

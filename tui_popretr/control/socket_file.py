@@ -1,0 +1,108 @@
+"""The control socket in the file system: where it may lie, how it replaces a stale one, and who may connect."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import stat
+import struct
+from typing import Final, Protocol
+
+from tui_popretr.errors import describe_os_error
+from tui_popretr.fs.folders import make_private_folders
+
+#: A Unix socket's path has at most this many octets (unix(7): sun_path with its final NUL).
+MAX_PATH: Final = 107
+#: `<control>-</control>`: no socket.
+NO_SOCKET: Final = "-"
+#: Connections that wait to be accepted.
+BACKLOG: Final = 64
+
+_UCRED: Final = struct.Struct("3i")  # pid, uid, gid (unix(7))
+
+
+class SocketUnusableError(Exception):
+    """There can be no control socket at this path; the text says why and what to do."""
+
+
+class ControlSocket:
+    """A listening Unix socket at `path`, mode 0600."""
+
+    def __init__(self, path: str) -> None:
+        """Listen at `path`. A stale socket is replaced, any other file is not. Blocking.
+
+        The caller holds the journal's lock, so that no other process of this program listens there. Raises
+        SocketUnusableError.
+        """
+        if len(os.fsencode(path)) > MAX_PATH:
+            raise SocketUnusableError(f"its path is longer than {MAX_PATH} octets; choose a shorter one in <control>")
+        self._path = path
+        self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
+        try:
+            make_private_folders(os.path.dirname(path), durable=False)
+            _refuse_unsafe_folder(os.path.dirname(path))
+            _remove_stale(path)
+            self.listener.bind(path)
+            os.chmod(path, 0o600)
+            self._file = _identity(path)
+            self.listener.listen(BACKLOG)
+            self.listener.setblocking(False)
+        except OSError as problem:
+            self.listener.close()
+            raise SocketUnusableError(describe_os_error(problem)) from None
+        except SocketUnusableError:
+            self.listener.close()
+            raise
+
+    def close(self) -> None:
+        """Stop listening and remove the file, unless another one has taken its place."""
+        with contextlib.suppress(OSError):
+            if _identity(self._path) == self._file:
+                os.unlink(self._path)
+        self.listener.close()
+
+
+class _HasOptions(Protocol):
+    def getsockopt(self, level: int, option: int, size: int, /) -> bytes: ...
+
+
+def peer_uid(connection: _HasOptions) -> int:
+    """Return the user id of the process at the other end (SO_PEERCRED, unix(7))."""
+    data = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size)
+    uid: int = _UCRED.unpack(data)[1]
+    return uid
+
+
+def _refuse_unsafe_folder(folder: str) -> None:
+    """A user with write permission on the folder could replace our socket."""
+    found = os.stat(folder)
+    if found.st_uid != os.geteuid():
+        raise SocketUnusableError(f"the folder {folder} belongs to another user; choose one of your own in <control>")
+    if found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        raise SocketUnusableError(f"others can write to the folder {folder}; remove that permission (chmod go-w)")
+
+
+def _remove_stale(path: str) -> None:
+    try:
+        found = os.lstat(path)
+    except FileNotFoundError:
+        return
+    if not stat.S_ISSOCK(found.st_mode):
+        raise SocketUnusableError("there is a file that is no socket; remove it, or choose another path in <control>")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.settimeout(1)
+        try:
+            probe.connect(path)
+        except (ConnectionRefusedError, FileNotFoundError):
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(path)
+        except OSError as problem:
+            raise SocketUnusableError(f"the socket is in use ({describe_os_error(problem)})") from None
+        else:
+            raise SocketUnusableError("another program listens on it; choose another path in <control>")
+
+
+def _identity(path: str) -> tuple[int, int]:
+    found = os.lstat(path)
+    return found.st_dev, found.st_ino
