@@ -71,8 +71,8 @@ class ControlClient:
             raise DaemonError("the program that listens there is not tui-popretr") from None
         if hello.protocol != PROTOCOL:
             raise DaemonError(
-                f"the running program ({hello.version}) speaks version {hello.protocol} of the control protocol, and this"
-                f" one version {PROTOCOL}; start it again"
+                f"the running program ({hello.version}) speaks version {hello.protocol} of the control protocol,"
+                f" this one version {PROTOCOL}; start the running program again"
             )
         return hello
 
