@@ -189,7 +189,7 @@ class Acting(Probed):
         actors = [Actor(self, each.id, number) for number, each in enumerate(infos)]
         texts = max(self.lines // MESSAGES - 4, 0)
         said, turn, begun = 0, 0, trio.current_time()
-        while not self._stopping.is_set():
+        while not self.stopping.is_set():
             await trio.sleep(NAP)
             while said < (trio.current_time() - begun) * self.lines:
                 said += actors[turn % len(actors)].message(texts)

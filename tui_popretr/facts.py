@@ -343,6 +343,11 @@ class Noted:
 
 
 @dataclass(frozen=True, slots=True)
+class ReloadStarted:
+    """The configuration is read again; ConfigurationReloaded or ConfigurationRejected follows."""
+
+
+@dataclass(frozen=True, slots=True)
 class ConfigurationReloaded:
     added: tuple[str, ...]
     removed: tuple[str, ...]
@@ -372,7 +377,9 @@ SessionFact = (
     | SessionClosed
     | DialogueLine
 )
-ProgramFact = ClientsChanged | StandingsRead | HistoryRead | Noted | ConfigurationReloaded | ConfigurationRejected
+ProgramFact = (
+    ClientsChanged | StandingsRead | HistoryRead | Noted | ReloadStarted | ConfigurationReloaded | ConfigurationRejected
+)
 Fact = ClientFact | SessionFact | ProgramFact
 
 

@@ -20,6 +20,7 @@ from tui_popretr.headless.progress import Progress
 from tui_popretr.headless.run import run_headless
 from tui_popretr.process import job
 from tui_popretr.process.resources import demand
+from tui_popretr.process.systemd import take_manager
 from tui_popretr.status import KEPT
 
 _LEVELS: Final = ("error", "warning", "info", "debug")
@@ -28,6 +29,7 @@ _NORMAL: Final = 2
 
 def run(arguments: Namespace) -> int:
     """Retrieve mail according to the arguments and return the exit code. Raises PopretrError."""
+    manager = take_manager(os.environ)
     file = locate(arguments.config, arguments.naf)
     if not arguments.headless:
         _require_terminal(arguments)
@@ -55,6 +57,10 @@ def run(arguments: Namespace) -> int:
             settings, Bus(_report_defect), reloader=reloader, trace_fallback=_trace(verbosity), remember=KEPT
         )
         engine.companions.append(ControlTask(engine, file.path))
+        if manager is not None:
+            from tui_popretr.headless.systemd import SystemdTask
+
+            engine.companions.append(SystemdTask(engine, manager))
         return run_headless(engine)
     settings = settings.at_once()
     if verbosity == 0 and sys.stderr is not None and sys.stderr.isatty():

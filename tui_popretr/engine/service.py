@@ -58,6 +58,7 @@ from tui_popretr.facts import (
     Level,
     Noted,
     PastSession,
+    ReloadStarted,
     SessionResult,
 )
 from tui_popretr.fs.folders import unsafe_at_power_cuts
@@ -131,7 +132,8 @@ class Engine:
         self._runners: dict[str, ClientRunner] = {}
         self._retired: list[ClientRunner] = []  # clients that a reload removed; a session may still be running
         self._unsaved_sessions: list[SessionRow] = []
-        self._stopping = trio.Event()
+        #: Set when the engine begins to stop; the last sessions may still be running.
+        self.stopping = trio.Event()
         self._stopped_by_command = False
         self._token: trio.lowlevel.TrioToken | None = None
         self._reloading = False
@@ -247,7 +249,7 @@ class Engine:
             for runner in self._runners.values():
                 clients.start_soon(runner.run)
             self._check_done()
-            await self._stopping.wait()
+            await self.stopping.wait()
             clients.cancel_scope.deadline = trio.current_time() + LAST_DEADLINE
             for runner in self._all_runners():
                 runner.stop()
@@ -272,7 +274,7 @@ class Engine:
 
     def _check_done(self) -> None:
         if self._until_done and all(runner.finished for runner in self._runners.values()):
-            self._stopping.set()
+            self.stopping.set()
 
     def _on_resume(self) -> None:
         """Close the connections that were open during a suspend, before overdue clients run."""
@@ -320,7 +322,7 @@ class Engine:
                 return self._start_reload()
             case Shutdown():
                 self._stopped_by_command = True
-                self._stopping.set()
+                self.stopping.set()
                 return "ending"
 
     def _runner_of(self, client: str) -> ClientRunner:
@@ -340,6 +342,7 @@ class Engine:
 
     async def _reload(self, reloader: Loader, clients: trio.Nursery) -> None:
         """Apply a new configuration, or keep the old one if there is any problem."""
+        self.bus.publish(ReloadStarted())
         try:
             settings = await trio.to_thread.run_sync(reloader)
         except ConfigurationError as problem:
@@ -347,7 +350,7 @@ class Engine:
         except Exception as defect:  # noqa: BLE001 - it must not end the sessions
             self.bus.publish(ConfigurationRejected((f"internal error: {type(defect).__name__}: {defect}",)))
         else:
-            if not self._stopping.is_set():
+            if not self.stopping.is_set():
                 self._apply_settings(settings, clients)
         finally:
             self._reloading = False

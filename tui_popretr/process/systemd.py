@@ -1,0 +1,48 @@
+"""systemd's notification protocol (sd_notify(3)): each message is one datagram to the socket of NOTIFY_SOCKET."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import time
+from collections.abc import MutableMapping
+from dataclasses import dataclass
+from typing import Final
+
+#: Seconds that a message waits while the manager reads none.
+_TIMEOUT: Final = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceManager:
+    """The manager that started this process as a service of Type=notify."""
+
+    address: str  # of its socket; "@" begins an abstract one
+    watchdog: float | None = None  # seconds after which it kills a service that sends no WATCHDOG=1
+
+    def notify(self, *assignments: str) -> None:
+        """Send assignments such as READY=1. A message that cannot be sent is lost."""
+        address = f"\0{self.address[1:]}" if self.address.startswith("@") else self.address
+        with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
+            sender.settimeout(_TIMEOUT)
+            sender.sendto("\n".join(assignments).encode(), address)
+
+
+def take_manager(environ: MutableMapping[str, str]) -> ServiceManager | None:
+    """Return the manager that the environment names, or None.
+
+    The variables are removed: commands that this process starts must not send messages in its name.
+    """
+    address, microseconds, process = (
+        environ.pop(name, "") for name in ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID")
+    )
+    if not address.startswith(("/", "@")):
+        return None
+    watched = process in ("", str(os.getpid())) and microseconds.isascii() and microseconds.isdigit()
+    return ServiceManager(address, (int(microseconds) / 1e6 or None) if watched else None)
+
+
+def monotonic_usec() -> str:
+    """Return the assignment that a RELOADING=1 needs: microseconds of CLOCK_MONOTONIC."""
+    return f"MONOTONIC_USEC={time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000}"
