@@ -63,8 +63,9 @@ format: .venv/ready-for-dev ## bring the code into the project's format
 screenshots: .venv/ready-for-dev ## draw the pictures in docs/images anew
 	@$(BIN)/python -m scripts.screenshots
 
-manpage: .venv/ready-for-dev ## write docs/tui-popretr.1 anew, from the parser of the command line
+manpage: .venv/ready-for-dev ## write the manual pages and the sample unit anew, from the parser and the declarations
 	@$(BIN)/python -m scripts.manpage
+	@$(BIN)/python -m scripts.unit
 
 clean: ## remove the virtual environment and what tools have left behind
 	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .fuzz

@@ -144,3 +144,32 @@ def test_commands_get_no_notification_socket(tmp_path: Path) -> None:
     assert "PATH=" in environment
     assert "NOTIFY_SOCKET" not in environment
     assert "WATCHDOG" not in environment
+
+
+#: The journal's stream, for which a program is executed whose standard error is a pipe.
+TO_THE_JOURNAL = """
+status = os.fstat(2)
+os.environ["JOURNAL_STREAM"] = f"{status.st_dev}:{status.st_ino}"
+"""
+
+
+def test_the_journal_gets_priorities(tmp_path: Path) -> None:
+    path = write_configuration(tmp_path / "c.xml", client("isp", "127.0.0.1:9"), before=NOW)
+    with started(path, "--headless", before=TO_THE_JOURNAL) as program:
+        assert program.wait_for("isp").startswith("<3>ERROR isp: ")
+        program.send(signal.SIGTERM)
+        assert program.wait_for("ending") == "<6>INFO SIGTERM: ending; a second signal ends at once"
+        assert program.ended() == 0
+    assert [line for line in program.said() if line[:1] != "<"] == []
+
+
+def test_problems_of_the_configuration_have_priorities_too(tmp_path: Path) -> None:
+    path = write_configuration(
+        tmp_path / "c.xml", "<cleint/>", client("isp", "127.0.0.1:110"), before="<timeout>1</timeout>"
+    )
+    with started(path, "--headless", before=TO_THE_JOURNAL) as program:
+        assert program.ended() == 78
+        said = program.said()
+    assert [line[:3] for line in said if ": error: " in line] == ["<3>"]
+    assert [line[:3] for line in said if ": warning: " in line] == ["<4>"]
+    assert said[-1].startswith("<3>tui-popretr: ")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -27,7 +26,7 @@ from tui_popretr.facts import (
     SessionId,
     SessionResult,
 )
-from tui_popretr.logs.trace import TraceLog, is_journal, parse_level
+from tui_popretr.logs.trace import TraceLog, parse_level
 
 AT = local(2026, 11, 23, 7, 27, 59, 107)
 SESSION = SessionId("id1", 3)
@@ -186,19 +185,3 @@ def test_without_a_file_lines_reach_stderr_at_once(
 ) -> None:
     TraceLog(open_log(LogSettings("%stderr%", flush=0)), clock)(Noted(AT, Level.INFO, None, "started"))
     assert capfd.readouterr().err == "2026-11-23 07:27:59.107 INFO started\n"
-
-
-def test_the_journal_is_known_by_its_device_and_inode() -> None:
-    reading, writing = os.pipe()
-    try:
-        status = os.fstat(writing)
-        stream = f"{status.st_dev}:{status.st_ino}"
-        assert is_journal(writing, {"JOURNAL_STREAM": stream})
-        assert not is_journal(writing, {})
-        assert not is_journal(writing, {"JOURNAL_STREAM": ""})
-        assert not is_journal(writing, {"JOURNAL_STREAM": f"{status.st_dev}:{status.st_ino + 1}"})
-        assert not is_journal(writing, {"INVOCATION_ID": "1", "JOURNAL_STREAM": "8:1"}), "a shell's inheritance"
-    finally:
-        os.close(reading)
-        os.close(writing)
-    assert not is_journal(writing, {"JOURNAL_STREAM": stream})

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tui_popretr.process.systemd import ServiceManager, take_manager
+from tui_popretr.process.systemd import ServiceManager, is_journal, take_manager
 
 PID = str(os.getpid())
 
@@ -58,3 +58,19 @@ def test_a_manager_that_reads_nothing_delays_nothing(tmp_path: Path) -> None:
                 while True:
                     filler.sendto(b"x", address)
         ServiceManager(address).notify("READY=1")
+
+
+def test_the_journal_is_known_by_its_device_and_inode() -> None:
+    reading, writing = os.pipe()
+    try:
+        status = os.fstat(writing)
+        stream = f"{status.st_dev}:{status.st_ino}"
+        assert is_journal(writing, {"JOURNAL_STREAM": stream})
+        assert not is_journal(writing, {})
+        assert not is_journal(writing, {"JOURNAL_STREAM": ""})
+        assert not is_journal(writing, {"JOURNAL_STREAM": f"{status.st_dev}:{status.st_ino + 1}"})
+        assert not is_journal(writing, {"INVOCATION_ID": "1", "JOURNAL_STREAM": "8:1"}), "a shell's inheritance"
+    finally:
+        os.close(reading)
+        os.close(writing)
+    assert not is_journal(writing, {"JOURNAL_STREAM": stream})

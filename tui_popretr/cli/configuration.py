@@ -7,6 +7,7 @@ import sys
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Final
 
 from tui_popretr.cli.config_path import ConfigurationFile
 from tui_popretr.config.model import Settings
@@ -14,8 +15,12 @@ from tui_popretr.config.problems import Problem, Severity
 from tui_popretr.config.reader import load
 from tui_popretr.config.values import did_you_mean
 from tui_popretr.errors import ConfigurationError, UsageError
+from tui_popretr.process.systemd import mark
 from tui_popretr.text import visible
 from tui_popretr.wording import plural
+
+#: Of syslog, for the journal of systemd.
+_PRIORITIES: Final = {Severity.ERROR: 3, Severity.WARNING: 4, Severity.NOTE: 5}
 
 
 def read(file: ConfigurationFile, *, shown: frozenset[Severity], must_report: bool = True) -> Settings:
@@ -28,9 +33,10 @@ def read(file: ConfigurationFile, *, shown: frozenset[Severity], must_report: bo
     problems = [problem for problem in loaded.problems if problem.severity in shown]
     with contextlib.suppress(*(() if must_report else (OSError,))):
         for problem in problems:
-            print(problem, file=sys.stderr)
+            print(mark(str(problem), _PRIORITIES[problem.severity]), file=sys.stderr)
         if problems and loaded.settings is not None:
-            print(f"{visible(file.path)}: {counts(problems)}", file=sys.stderr)
+            worst = min(_PRIORITIES[problem.severity] for problem in problems)
+            print(mark(f"{visible(file.path)}: {counts(problems)}", worst), file=sys.stderr)
     if loaded.settings is None:
         raise ConfigurationError(f"{visible(file.path)} cannot be used: {counts(problems)}", advice="")
     return loaded.settings

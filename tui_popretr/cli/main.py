@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 _INTERRUPTED = 130  # as a shell shows a process that SIGINT ended
 _READER_GONE = 141  # and SIGPIPE
 _LINE_LIMIT = 16384
+_ERROR = 3  # syslog's priority
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -88,6 +89,8 @@ def _load(name: str) -> Callable[[Namespace], int]:
             from tui_popretr.cli.import_seen import run
         case "info":
             from tui_popretr.cli.info import run
+        case "service":
+            from tui_popretr.cli.service.command import run
         case "transcript":
             from tui_popretr.cli.transcript import run
         case _:
@@ -96,12 +99,15 @@ def _load(name: str) -> Callable[[Namespace], int]:
 
 
 def _report(problem: PopretrError) -> None:
+    from tui_popretr.process.systemd import mark
+
     with contextlib.suppress(OSError):
         for text in (str(problem), problem.advice):
             if text:
                 # keep its line ends
-                shown = "\n".join(visible(line, _LINE_LIMIT) for line in text.split("\n"))
-                print(f"{PROGRAM}: {shown}", file=sys.stderr)
+                first, *more = (visible(line, _LINE_LIMIT) for line in text.split("\n"))
+                for line in (f"{PROGRAM}: {first}", *more):
+                    print(mark(line, _ERROR), file=sys.stderr)
 
 
 def _discard_unwritten() -> None:

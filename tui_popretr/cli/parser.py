@@ -26,6 +26,7 @@ COMMANDS: Final = {
     "import-seen": "mark as seen what fetchmail, getmail or mpop have retrieved",
     "info": "show paths and versions",
     "transcript": "show a transcript log as in the dashboard",
+    "service": "print or write the systemd units of a configuration",
     "demo": "see it work with a mail server that is part of the program",
 }
 
@@ -69,6 +70,14 @@ examples:
 
 Without --connect, check uses no network. With it, check connects to each server, logs in, lists the mail and quits.
 It retrieves and deletes nothing. The timeout for a reply is 30 seconds or less."""
+
+_SERVICE_EPILOG = """\
+examples:
+  tui-popretr service                            print the unit of your own configuration
+  tui-popretr service mail.xml --write           write it, and show how to start it
+  tui-popretr service /etc/tui-popretr.xml --system --timer
+
+docs/systemd.md explains the units."""
 
 _MARK_SEEN_EPILOG = """\
 examples:
@@ -133,7 +142,7 @@ def build_parser(*, run_is_implied: bool = False) -> argparse.ArgumentParser:
         texts = {"help": COMMANDS[name], "description": description, "epilog": epilog}
         return _parser(parsers.add_parser, name, usage=usage and f"{PROGRAM} {name} {usage}", **texts)
 
-    for add in (_run, _init, _check, _mark_seen, _import_seen, _info, _transcript, _demo):
+    for add in (_run, _init, _check, _mark_seen, _import_seen, _info, _transcript, _service, _demo):
         _add_verbosity(add(command))
     return parser
 
@@ -218,6 +227,40 @@ def _transcript(command: _Command) -> argparse.ArgumentParser:
     parser = command("transcript", "Shows a transcript log, including older rotations, and follows it.")
     parser.add_argument("file", metavar="FILE", help="the log file; its end is shown first")
     _add_no_mouse(parser)
+    return parser
+
+
+def _service(command: _Command) -> argparse.ArgumentParser:
+    parser = command(
+        "service",
+        "Prints a hardened systemd unit that runs a configuration without a dashboard, with the right paths in it.",
+        _SERVICE_EPILOG,
+        "[CONFIG] [--user | --system] [--timer] [--write]",
+    )
+    _add_configuration(parser)
+    manager = parser.add_mutually_exclusive_group()
+    manager.add_argument(
+        "--user",
+        dest="manager",
+        action="store_const",
+        const="user",
+        help="for your own systemd (the default, except for root)",
+    )
+    manager.add_argument(
+        "--system",
+        dest="manager",
+        action="store_const",
+        const="system",
+        help="for the machine's (the default for root)",
+    )
+    parser.add_argument(
+        "--timer", action="store_true", help="a service that retrieves once, and a timer that starts it"
+    )
+    parser.add_argument(
+        "--write",
+        action="store_true",
+        help="write the units where systemd looks for them; a file that differs is never replaced",
+    )
     return parser
 
 

@@ -20,7 +20,7 @@ from tui_popretr.headless.progress import Progress
 from tui_popretr.headless.run import run_headless
 from tui_popretr.process import job
 from tui_popretr.process.resources import demand
-from tui_popretr.process.systemd import take_manager
+from tui_popretr.process.systemd import mark, take_manager
 from tui_popretr.status import KEPT
 
 _LEVELS: Final = ("error", "warning", "info", "debug")
@@ -95,4 +95,4 @@ def _trace(verbosity: int) -> LogSettings:
 
 
 def _report_defect(subscriber: object, problem: Exception) -> None:
-    print(f"internal error: {subscriber!r} failed and was unsubscribed: {problem!r}", file=sys.stderr)
+    print(mark(f"internal error: {subscriber!r} failed and was unsubscribed: {problem!r}", 3), file=sys.stderr)

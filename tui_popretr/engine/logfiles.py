@@ -15,8 +15,9 @@ from tui_popretr.config.model import LogSettings, Settings
 from tui_popretr.facts import Level, Noted
 from tui_popretr.logs.audit import AuditLog
 from tui_popretr.logs.logfile import LogFile
-from tui_popretr.logs.trace import TraceLog, is_journal, parse_level
+from tui_popretr.logs.trace import TraceLog, parse_level
 from tui_popretr.logs.transcript import TranscriptLog
+from tui_popretr.process.systemd import is_journal
 
 #: Seconds between two checks for lines that have to be flushed.
 _FLUSH_INTERVAL = 0.25

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping
-
 from tui_popretr.clock import Clock
 from tui_popretr.facts import Fact, Level, Noted
 from tui_popretr.logs.lines import log_lines
@@ -14,8 +11,7 @@ from tui_popretr.text import visible
 
 _LINE_LIMIT = 4096
 
-# sd-daemon(3): a line may begin with its syslog priority in angle brackets.
-_PRIORITIES = {Level.ERROR: "<3>", Level.WARNING: "<4>", Level.INFO: "<6>", Level.DEBUG: "<7>"}
+_PRIORITIES = {Level.ERROR: 3, Level.WARNING: 4, Level.INFO: 6, Level.DEBUG: 7}
 _SEVERITIES = {Level.DEBUG: 0, Level.INFO: 1, Level.WARNING: 2, Level.ERROR: 3}
 _NAMES: dict[str, Level | None] = {
     "OFF": None,
@@ -34,20 +30,6 @@ def parse_level(name: str) -> Level | None:
         return _NAMES[name.strip().upper()]
     except KeyError:
         raise ValueError(f"no log level {name!r}: use one of error, warn, info, debug, off") from None
-
-
-def is_journal(descriptor: int, environment: Mapping[str, str]) -> bool:
-    """Return whether `descriptor` is connected to systemd's journal.
-
-    JOURNAL_STREAM has the device and inode of the stream (systemd.exec(5)). They must be compared: the shells of a
-    desktop session inherit the variable.
-    """
-    device, _, inode = environment.get("JOURNAL_STREAM", "").partition(":")
-    try:
-        status = os.fstat(descriptor)
-    except OSError:
-        return False
-    return (device, inode) == (str(status.st_dev), str(status.st_ino))
 
 
 class TraceLog:
@@ -72,6 +54,6 @@ class TraceLog:
     def _write(self, note: Noted) -> None:
         if _SEVERITIES[note.level] < self._threshold:
             return
-        start = _PRIORITIES[note.level] if self._journal else f"{date_and_time(note.at)} "
+        start = f"<{_PRIORITIES[note.level]}>" if self._journal else f"{date_and_time(note.at)} "
         subject = f"{visible(note.client)}: " if note.client else ""
         self._logfile.write(f"{start}{note.level.name} {subject}{visible(note.text, _LINE_LIMIT)}", note.at)

@@ -1,4 +1,8 @@
-"""systemd's notification protocol (sd_notify(3)): each message is one datagram to the socket of NOTIFY_SOCKET."""
+"""What a service says to systemd: notifications (sd_notify(3)) and lines for the journal (sd-daemon(3)).
+
+A notification is one datagram to the socket of NOTIFY_SOCKET. A line for the journal may begin with its syslog priority
+in angle brackets.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,7 @@ import contextlib
 import os
 import socket
 import time
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -46,3 +50,22 @@ def take_manager(environ: MutableMapping[str, str]) -> ServiceManager | None:
 def monotonic_usec() -> str:
     """Return the assignment that a RELOADING=1 needs: microseconds of CLOCK_MONOTONIC."""
     return f"MONOTONIC_USEC={time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000}"
+
+
+def is_journal(descriptor: int, environment: Mapping[str, str]) -> bool:
+    """Return whether `descriptor` is connected to systemd's journal.
+
+    JOURNAL_STREAM has the device and inode of the stream (systemd.exec(5)). They must be compared: the shells of a
+    desktop session inherit the variable.
+    """
+    device, _, inode = environment.get("JOURNAL_STREAM", "").partition(":")
+    try:
+        status = os.fstat(descriptor)
+    except OSError:
+        return False
+    return (device, inode) == (str(status.st_dev), str(status.st_ino))
+
+
+def mark(line: str, priority: int, descriptor: int = 2) -> str:
+    """Return a line for `descriptor`, with its priority (3 error, 4 warning, 5 notice) if that is the journal."""
+    return f"<{priority}>{line}" if is_journal(descriptor, os.environ) else line

@@ -1,0 +1,1 @@
+"""`tui-popretr service`: units for systemd."""
