@@ -16,7 +16,7 @@ from tui_popretr.errors import UsageError
 
 PROGRAM: Final = "tui-popretr"
 #: The shells with completion.
-SHELLS: Final = ("bash", "zsh", "tcsh")
+SHELLS: Final = ("bash", "zsh", "fish", "tcsh")
 #: The commands, with their line in `--help`.
 COMMANDS: Final = {
     "run": "retrieve mail (the default: the word can be left out)",
