@@ -11,7 +11,7 @@ FUZZ_ARGS ?=
 export PYTHON PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test nightly fuzz check bench bench-dashboard bench-idle bench-smtp profile format screenshots manpage clean
+.PHONY: help demo test nightly fuzz check bench bench-dashboard bench-idle bench-smtp profile format screenshots manpage schema clean
 
 help: ## show this list
 	@echo "make TARGET, where TARGET is one of:"
@@ -66,6 +66,9 @@ screenshots: .venv/ready-for-dev ## draw the pictures in docs/images anew
 manpage: .venv/ready-for-dev ## write the manual pages and the sample unit anew, from the parser and the declarations
 	@$(BIN)/python -m scripts.manpage
 	@$(BIN)/python -m scripts.unit
+
+schema: .venv/ready-for-dev ## write docs/control.schema.json from the messages of the control socket
+	@$(BIN)/python -m scripts.control_schema
 
 clean: ## remove the virtual environment and what tools have left behind
 	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .fuzz

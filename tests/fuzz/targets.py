@@ -8,7 +8,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Final
 
-from tests.fuzz import configurations, dialogues, headers, logins, memories, records, replies
+from tests.fuzz import configurations, controls, dialogues, headers, logins, memories, records, replies
 
 FINDINGS: Final = Path(__file__).parent / "findings"
 
@@ -41,5 +41,6 @@ TARGETS: Final = {
         "headers": headers,
         "replies": replies,
         "memories": memories,
+        "controls": controls,
     }.items()
 }

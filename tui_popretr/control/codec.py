@@ -7,6 +7,7 @@ know, and takes the default of those that are missing, so that both sides may be
 
 from __future__ import annotations
 
+import math
 import re
 import types
 import typing
@@ -51,7 +52,10 @@ def event_to_json(fact: Fact) -> Json:
 
 def event_from_json(message: Mapping[str, Any]) -> Fact | None:
     """Return the fact of an event; None if this version does not know it. Raises InvalidMessageError."""
-    kind = EVENTS.get(message.get("event", ""))
+    name = message.get("event")
+    if not isinstance(name, str):
+        raise InvalidMessageError(f"an event needs a name, not {_shown(name)}")
+    kind = EVENTS.get(name)
     return None if kind is None else from_json(kind, message)
 
 
@@ -144,11 +148,13 @@ def _tuple_reader(kinds: tuple[Any, ...]) -> Callable[[Any], Any]:
 
 
 def _enum_reader(kind: type[Enum]) -> Callable[[Any], Any]:
+    members = {each.value: each for each in kind}
+    form = type(next(iter(members)))
+
     def read(value: Any) -> Any:
-        try:
-            return kind(value)
-        except ValueError:
-            raise InvalidMessageError(f"{_shown(value)} is no {_name(kind)}") from None
+        if type(value) is not form or value not in members:
+            raise InvalidMessageError(f"{_shown(value)} is no {_name(kind)}")
+        return members[value]
 
     return read
 
@@ -186,9 +192,12 @@ def _read_number(value: Any) -> float:
     if type(value) not in (int, float):
         raise InvalidMessageError(f"a number is expected, not {_shown(value)}")
     try:
-        return float(value)
+        number = float(value)
     except OverflowError:
-        raise InvalidMessageError("a number is too large") from None
+        number = math.inf
+    if not math.isfinite(number):  # JSON has no infinity, but 1e999 is read as one
+        raise InvalidMessageError("a number is too large")
+    return number
 
 
 def _read_time(value: Any) -> datetime:

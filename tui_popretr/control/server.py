@@ -7,12 +7,11 @@ counted; the reader gets a gap, a new snapshot, and events again.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import socket
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
 import trio
 
@@ -32,7 +31,8 @@ from tui_popretr.commands import (
 )
 from tui_popretr.control import messages
 from tui_popretr.control.codec import InvalidMessageError, event_to_json, to_json
-from tui_popretr.control.messages import MAX_LINE, Hello, Request
+from tui_popretr.control.lines import LineBuffer
+from tui_popretr.control.messages import Hello, Request
 from tui_popretr.control.snapshots import Snapshot, encode
 from tui_popretr.control.socket_file import peer_uid
 from tui_popretr.facts import DialogueLine, Fact, PastSession
@@ -84,7 +84,7 @@ class ControlServer:
         self._hello = messages.encode(messages.hello_message(hello))
         self._connections: set[_Connection] = set()
         self._mailbox = Mailbox(MAX_LINES)
-        self._changed = trio.Event()  # somebody watches
+        self._changed = trio.Event()  # a connection watches
 
     async def run(self, listener: socket.socket) -> None:
         """Accept connections and serve them."""
@@ -100,21 +100,26 @@ class ControlServer:
                 nursery.start_soon(self._serve, connection)
 
     async def _serve(self, connection: trio.socket.SocketType) -> None:
-        with contextlib.suppress(OSError, trio.BrokenResourceError, trio.ClosedResourceError):
-            stream = trio.SocketStream(connection)
-            async with stream:
-                refusal = self._refusal(connection)
-                if refusal:
-                    await _send_last(stream, messages.encode(messages.error(None, refusal)))
-                    return
-                await stream.send_all(self._hello)
-                served = _Connection(stream, self)
-                self._connections.add(served)
-                try:
-                    await served.run()
-                finally:
-                    self._connections.discard(served)
-                    self._subscribe()
+        """Serve a connection; its end, however it comes, ends nothing else."""
+        try:
+            async with trio.SocketStream(connection) as stream:
+                await self._serve_stream(stream)
+        except* (OSError, trio.BrokenResourceError, trio.ClosedResourceError):
+            pass
+
+    async def _serve_stream(self, stream: trio.SocketStream) -> None:
+        refusal = self._refusal(stream.socket)
+        if refusal:
+            await _send_last(stream, messages.encode(messages.error(None, refusal)))
+            return
+        served = _Connection(stream, self)
+        self._connections.add(served)
+        try:
+            await stream.send_all(self._hello)
+            await served.run()
+        finally:
+            self._connections.discard(served)
+            self._subscribe()
 
     def _refusal(self, connection: trio.socket.SocketType) -> str:
         if peer_uid(connection) not in (0, os.geteuid()):
@@ -126,7 +131,7 @@ class ControlServer:
     # --- events -------------------------------------------------------------------------------------------------------
 
     def _subscribe(self) -> None:
-        """Subscribe to the bus as long as somebody watches: an idle socket costs nothing."""
+        """Subscribe to the bus as long as a connection watches: an idle socket costs nothing."""
         self._bus.unsubscribe(self._mailbox)
         self._bus.unsubscribe(self._mailbox.on_dialogue)
         if any(each.watching for each in self._connections):
@@ -184,10 +189,12 @@ class ControlServer:
         except ValueError as problem:
             return [messages.encode(messages.error(request.id, str(problem)))]
 
-    async def snapshot_after_gap(self) -> list[bytes]:
-        """Return the lines of the snapshot that follows a gap."""
+    async def gap(self, connection: _Connection) -> list[bytes]:
+        """Return the lines of a gap and its snapshot. Events from now on follow them."""
         self.flush()
-        return await encode(self._daemon.snapshot(), lambda body: {"snapshot": body}, recent=True)
+        lost, snapshot = connection.forget(), self._daemon.snapshot()
+        lines = await encode(snapshot, lambda body: {"snapshot": body}, recent=True)
+        return [messages.encode({"gap": lost}), *lines]
 
 
 class _Connection:
@@ -198,6 +205,7 @@ class _Connection:
         self.wants_dialogue = False
         self._stream = stream
         self._server = server
+        self._arrived = LineBuffer()
         self._events: deque[bytes] = deque()
         self._octets = 0
         self._lost = 0  # events dropped since the last gap was sent
@@ -210,20 +218,27 @@ class _Connection:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._send_events)
             try:
-                async for line in _lines(self._stream):
-                    request = messages.read_request(messages.decode(line))
-                    await self._send(await self._server.answer(request, self))
-                    self._wakeup.set()
+                while (line := await self._line()) is not None:
+                    await self._answer(messages.read_request(messages.decode(line)))
             except InvalidMessageError as problem:
                 async with self._sending:
                     await _send_last(self._stream, messages.encode(messages.error(None, str(problem))))
             nursery.cancel_scope.cancel()
 
+    async def _line(self) -> bytes | None:
+        """Return the next line; None at the end. Raises InvalidMessageError."""
+        while (line := self._arrived.next()) is None:
+            chunk = await self._stream.receive_some(64 * 1024)
+            if not chunk:
+                self._arrived.end()
+                return None
+            self._arrived.add(chunk)
+        return line
+
     def watch(self, *, dialogue: bool) -> None:
         """Send events from now on. What waited of an earlier watch is in the snapshot that answers this one."""
         self.watching, self.wants_dialogue = True, dialogue
-        self._events.clear()
-        self._octets = self._lost = 0
+        self.forget()
 
     def put(self, events: Sequence[bytes]) -> None:
         """Queue events; if they are too many, drop all that wait."""
@@ -243,32 +258,42 @@ class _Connection:
         self._octets = 0
         self._wakeup.set()
 
-    async def _send(self, lines: Sequence[bytes]) -> None:
+    def forget(self) -> int:
+        """Drop what waits; return the number of events dropped since the last gap."""
+        lost = self._lost + len(self._events)
+        self._events.clear()
+        self._octets = self._lost = 0
+        return lost
+
+    async def _answer(self, request: Request) -> None:
+        """Answer a request. What happened before comes before the answer, and what happens from now on after it."""
         async with self._sending:
-            for line in lines:
+            self._server.flush()
+            before = [] if self._lost else self._take()
+            lines = await self._server.answer(request, self)
+            for line in (*self._numbered(before), *lines):
                 await self._stream.send_all(line)
+        self._wakeup.set()
 
     async def _send_events(self) -> None:
         while True:
             await self._wakeup.wait()
             self._wakeup = trio.Event()
-            # An answer to `watch` holds the lock, so that no event comes before its snapshot.
             async with self._sending:
                 await self._send_waiting()
 
     async def _send_waiting(self) -> None:
         while self._events or self._lost:
-            if self._lost:
-                await self._stream.send_all(messages.encode({"gap": self._lost}))
-                self._lost = 0
-                self._events.clear()
-                for line in await self._server.snapshot_after_gap():
-                    await self._stream.send_all(line)
-            batch, self._events = self._events, deque()
-            self._octets = 0
-            await self._stream.send_all(b"".join(self._numbered(batch)))
+            lines = await self._server.gap(self) if self._lost else [b"".join(self._numbered(self._take()))]
+            for line in lines:
+                await self._stream.send_all(line)
 
-    def _numbered(self, events: deque[bytes]) -> Iterator[bytes]:
+    def _take(self) -> Sequence[bytes]:
+        taken, self._events = self._events, deque()
+        self._octets = 0
+        return taken
+
+    def _numbered(self, events: Sequence[bytes]) -> Iterator[bytes]:
         for event in events:
             self._number += 1
             yield b'{"n":%d,%b' % (self._number, event)
@@ -295,27 +320,6 @@ def _command(request: Request) -> Command:
             return for_one(request.client)
         case _:
             raise ValueError(f"unknown request {request.request!r}")
-
-
-async def _lines(stream: trio.SocketStream) -> Any:
-    """Yield the lines that arrive. Raises InvalidMessageError for one that is too long or has no end."""
-    buffer = bytearray()
-    searched = 0
-    while True:
-        end = buffer.find(b"\n", searched)
-        if end >= 0:
-            line = bytes(buffer[: end + 1])
-            del buffer[: end + 1]
-            searched = 0
-            yield line
-            continue
-        searched = len(buffer)
-        if searched >= MAX_LINE:
-            raise InvalidMessageError(f"a line is longer than {MAX_LINE} octets")
-        chunk = await stream.receive_some(64 * 1024)
-        if not chunk:
-            return
-        buffer += chunk
 
 
 async def _send_last(stream: trio.SocketStream, line: bytes) -> None:

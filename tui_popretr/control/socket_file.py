@@ -38,27 +38,28 @@ class ControlSocket:
         if len(os.fsencode(path)) > MAX_PATH:
             raise SocketUnusableError(f"its path is longer than {MAX_PATH} octets; choose a shorter one in <control>")
         self._path = path
+        self._file: tuple[int, int] | None = None
         self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
         try:
             make_private_folders(os.path.dirname(path), durable=False)
             _refuse_unsafe_folder(os.path.dirname(path))
             _remove_stale(path)
             self.listener.bind(path)
-            os.chmod(path, 0o600)
             self._file = _identity(path)
+            os.chmod(path, 0o600)
             self.listener.listen(BACKLOG)
             self.listener.setblocking(False)
         except OSError as problem:
-            self.listener.close()
+            self.close()
             raise SocketUnusableError(describe_os_error(problem)) from None
         except SocketUnusableError:
-            self.listener.close()
+            self.close()
             raise
 
     def close(self) -> None:
         """Stop listening and remove the file, unless another one has taken its place."""
         with contextlib.suppress(OSError):
-            if _identity(self._path) == self._file:
+            if self._file is not None and _identity(self._path) == self._file:
                 os.unlink(self._path)
         self.listener.close()
 
