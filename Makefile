@@ -65,6 +65,7 @@ screenshots: .venv/ready-for-dev ## draw the pictures in docs/images anew
 
 manpage: .venv/ready-for-dev ## write the manual pages and the sample unit anew, from the parser and the declarations
 	@$(BIN)/python -m scripts.manpage
+	@$(BIN)/python -m scripts.manpage_xml
 	@$(BIN)/python -m scripts.unit
 
 schema: .venv/ready-for-dev ## write docs/control.schema.json from the messages of the control socket

@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import re
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from tui_popretr import __version__
@@ -29,10 +29,11 @@ The configuration, where there is none of the user's; the journal and the logs a
 .IR /var/lib/tui-popretr .
 """
 
-_SEE_ALSO = (
-    "The configuration is explained in docs/configuration.md of the program's sources, and by the examples in"
-    " config-samples."
-)
+_SEE_ALSO = """\
+.BR tui\\-popretr.xml (5),
+docs/configuration.md of the program's sources, and the examples in config\\-samples
+"""
+_HEADINGS = (".SH", ".SS", ".PP")
 _EXIT_CODES = "exit codes:"
 _EVERYWHERE = frozenset(("help", "verbose", "quiet"))
 
@@ -48,14 +49,14 @@ def page() -> str:
         ".ad l",
         ".nh",
         ".SH NAME",
-        f"{_text(PROGRAM)} \\- retrieve mail from many POP3 accounts at once",
+        f"{roff(PROGRAM)} \\- retrieve mail from many POP3 accounts at once",
         ".SH SYNOPSIS",
         *_synopsis(f"{PROGRAM} [run]", parsers["run"]),
         ".br",
-        f".B {_text(PROGRAM)}",
+        f".B {roff(PROGRAM)}",
         "\\fICOMMAND\\fR ...",
         ".SH DESCRIPTION",
-        _text(parser.description),
+        roff(parser.description),
         *_paragraphs(about),
         ".SH OPTIONS",
         *_arguments(parser),
@@ -65,15 +66,22 @@ def page() -> str:
     ]
     for name, summary in COMMANDS.items():
         command = parsers[name]
-        lines += [f".SS {_text(name)} \\- {_text(summary)}", *_synopsis(f"{PROGRAM} {name}", command), ".PP"]
-        lines += [_text(command.description), *_arguments(command), *_paragraphs((command.epilog or "").split("\n\n"))]
+        lines += [f".SS {roff(name)} \\- {roff(summary)}", *_synopsis(f"{PROGRAM} {name}", command), ".PP"]
+        lines += [roff(command.description), *_arguments(command), *_paragraphs((command.epilog or "").split("\n\n"))]
     lines += [".SH EXIT STATUS", *_exit_codes(str(parser.epilog))]
-    lines += [".SH FILES", _FILES.rstrip(), ".SH SEE ALSO", _text(_SEE_ALSO)]
-    return "\n".join(lines) + "\n"
+    lines += [".SH FILES", _FILES.rstrip(), ".SH SEE ALSO", _SEE_ALSO.rstrip()]
+    return joined(lines)
+
+
+def joined(lines: Sequence[str]) -> str:
+    """Return the lines of a page as its text, without .PP where no paragraph follows."""
+    following = [*lines[1:], ""]
+    kept = (line for line, then in zip(lines, following, strict=True) if line != ".PP" or then[:3] not in _HEADINGS)
+    return "\n".join(kept) + "\n"
 
 
 def _synopsis(command: str, parser: argparse.ArgumentParser) -> Iterator[str]:
-    yield f".B {_text(command)}"
+    yield f".B {roff(command)}"
     for action in _own(parser):
         shown = f"{_names(action, ' | ')} {_value(action)}".strip()
         again = "..." if may_be_repeated(action) else ""
@@ -85,7 +93,7 @@ def _arguments(parser: argparse.ArgumentParser, only: frozenset[str] | None = No
         if only is None or action.dest in only:
             # Before Python 3.13, BooleanOptionalAction adds this.
             words = (action.help or "").removesuffix(" (default: %(default)s)")
-            yield from (".TP", f"{_names(action, ', ')} {_value(action)}".strip(), _text(words))
+            yield from (".TP", f"{_names(action, ', ')} {_value(action)}".strip(), roff(words))
     yield ".PP"
 
 
@@ -96,7 +104,7 @@ def _own(parser: argparse.ArgumentParser) -> list[argparse.Action]:
 
 
 def _names(action: argparse.Action, between: str) -> str:
-    return between.join(f"\\fB{_text(name)}\\fR" for name in action.option_strings)
+    return between.join(f"\\fB{roff(name)}\\fR" for name in action.option_strings)
 
 
 def _value(action: argparse.Action) -> str:
@@ -104,14 +112,14 @@ def _value(action: argparse.Action) -> str:
         return ""
     names = action.metavar or ("|".join(action.choices) if action.choices else action.dest.upper())
     words = [names] if isinstance(names, str) else [names[0], f"[{names[1]}]..."]
-    return " ".join(f"\\fI{_text(word)}\\fR" for word in words)
+    return " ".join(f"\\fI{roff(word)}\\fR" for word in words)
 
 
 def _exit_codes(text: str) -> Iterator[str]:
     listed = text[text.index(_EXIT_CODES) + len(_EXIT_CODES) :].replace("\n", " ")
     for entry in listed.split(" · "):
         code, _, words = entry.strip().partition(" ")
-        yield from (".TP", f".B {code}", _text(words))
+        yield from (".TP", f".B {code}", roff(words))
 
 
 def _paragraphs(paragraphs: Iterable[str]) -> Iterator[str]:
@@ -120,14 +128,14 @@ def _paragraphs(paragraphs: Iterable[str]) -> Iterator[str]:
         first, _, rest = paragraph.partition("\n")
         text = paragraph[:1].upper() + paragraph[1:].replace("\n", " ")
         if first.endswith(":") and rest:
-            yield from (".PP", _text(text[: len(first)]), ".PP", ".nf", ".RS 2")
-            yield from (_text(line.removeprefix("  ")) for line in rest.splitlines())
+            yield from (".PP", roff(text[: len(first)]), ".PP", ".nf", ".RS 2")
+            yield from (roff(line.removeprefix("  ")) for line in rest.splitlines())
             yield from (".RE", ".fi")
         elif paragraph:
-            yield from (".PP", _text(text))
+            yield from (".PP", roff(text))
 
 
-def _text(text: str | None) -> str:
+def roff(text: str | None) -> str:
     """Return text that roff shows as it is."""
     text = (text or "").replace("\\", "\\e").replace("-", "\\-")
     text = re.sub("^([.'])", r"\\&\1", text, flags=re.MULTILINE)

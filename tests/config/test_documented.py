@@ -4,46 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 
+from scripts.configuration_tables import TEXT, rows
 from tui_popretr.config.grammar import ROOTS, Shape
 from tui_popretr.config.setting import Setting
-
-TEXT = (Path(__file__).parents[2] / "docs/configuration.md").read_text()
 
 #: Explained in the text instead of a table.
 IN_TEXT = {"password": {"env", "file", "command"}, "authtypes": {"initrsp"}, "clients": {"client"}}
 #: These may stand in many elements; the text explains them once.
 EVERYWHERE = {"enabled", "xml:space"}
-
-
-class Row(NamedTuple):
-    """A row about attributes or elements: the element that they stand in, their names and their default."""
-
-    owner: str
-    names: tuple[str, ...]
-    default: str | None  # None: the table has no such column
-
-
-def _cells(line: str) -> list[str]:
-    return [cell.strip().replace("\\|", "|") for cell in re.split(r"(?<!\\)\|", line.strip().strip("|"))]
-
-
-def rows() -> Iterator[Row]:
-    """Yield the rows of all tables whose header names the elements that they are about."""
-    for table in re.findall(r"(?:^\|.*\n)+", TEXT, re.MULTILINE):
-        header, _, *lines = [_cells(line) for line in table.splitlines()]
-        owners = re.findall(r"`(\w+)`", header[0]) if re.match("(element of|attribute of|in) `", header[0]) else []
-        if header[:2] == ["element", "contents"]:
-            owners = ["pop3download"]
-        column = header.index("default") if "default" in header else None
-        for line in lines:
-            for owner in owners:
-                names = tuple(re.findall("`([a-z_0-9]+)`", line[0]))
-                yield Row(owner, names, None if column is None else line[column])
 
 
 def shapes(name: str, shape: Shape) -> Iterator[tuple[str, Shape]]:
