@@ -74,6 +74,12 @@ class ConfigurationError(PopretrError):
     exit_code = ExitCode.CONFIGURATION
 
 
+class DaemonUnavailable(PopretrError):
+    """No running program answers on the control socket of the configuration."""
+
+    exit_code = ExitCode.UNAVAILABLE
+
+
 # --- reaching the server --------------------------------------------------------------------------------------------
 
 

@@ -160,6 +160,28 @@ def test_settings_of_the_program(tmp_path: Path) -> None:
     assert (found.journal, found.control_socket) == (str(tmp_path / "var/j.db"), "/run/x.sock")
 
 
+def test_no_control_socket(tmp_path: Path) -> None:
+    assert settings_of(load_text(tmp_path, task(client(), before="<control>-</control>"))).control_socket == "-"
+
+
+def test_a_control_socket_with_a_long_path(tmp_path: Path) -> None:
+    text = task(client(), before=f"<control>/{'x' * 107}</control>")
+    assert "is longer than 107 octets; choose a shorter one" in error_of(tmp_path, text)
+    longest = task(client(), before=f"<control>/{'x' * 106}</control>")
+    assert settings_of(load_text(tmp_path, longest)).control_socket == f"/{'x' * 106}"
+
+
+def test_the_default_control_socket_with_a_long_path(tmp_path: Path) -> None:
+    loaded = load_text(tmp_path, task(client(), before=f"<dirpaths><var>/{'x' * 107}</var></dirpaths>"))
+    assert loaded.settings is not None
+    assert any("name a shorter one in <control>" in str(each) for each in loaded.problems)
+
+
+def test_the_control_socket_is_known_despite_errors(tmp_path: Path) -> None:
+    loaded = load_text(tmp_path, task(client('freq="often"'), before="<control>/run/x.sock</control>"))
+    assert (loaded.settings, loaded.control_socket) == (None, "/run/x.sock")
+
+
 @pytest.mark.parametrize("text", ["<timeout>0</timeout>", "<timeout>-</timeout>", "<journal>-</journal>"])
 def test_settings_that_need_a_value(tmp_path: Path, text: str) -> None:
     assert error_of(tmp_path, task(client(), before=text))

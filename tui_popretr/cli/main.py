@@ -79,6 +79,12 @@ def _load(name: str) -> Callable[[Namespace], int]:
     match name:
         case "run":
             from tui_popretr.cli.run import run
+        case "status":
+            from tui_popretr.cli.status import run
+        case "poll" | "pause" | "resume" | "stop" | "reload" | "shutdown":
+            from tui_popretr.cli.steer import run
+        case "tail":
+            from tui_popretr.cli.tail import run
         case "init":
             from tui_popretr.cli.init.command import run
         case "check":

@@ -10,6 +10,7 @@ from itertools import takewhile
 from typing import Final, NoReturn
 
 from tui_popretr import __version__
+from tui_popretr.cli import daemon_arguments
 from tui_popretr.cli.demo import add_arguments as demo_arguments
 from tui_popretr.cli.init import arguments as init_arguments
 from tui_popretr.errors import UsageError
@@ -20,6 +21,14 @@ SHELLS: Final = ("bash", "zsh", "fish", "tcsh")
 #: The commands, with their line in `--help`.
 COMMANDS: Final = {
     "run": "retrieve mail (the default: the word can be left out)",
+    "status": "show the clients of the running program",
+    "poll": "let clients of the running program run now",
+    "pause": "let the running program start no further sessions of clients",
+    "resume": "let paused clients continue",
+    "stop": "end running sessions",
+    "reload": "let the running program read its configuration again",
+    "shutdown": "end the running program",
+    "tail": "show the dialogue of the running program as it comes",
     "init": "make a first configuration and test the server",
     "check": "report what is wrong with a configuration, or what it will do",
     "mark-seen": "mark the mail that is on a server now as seen, for newonly",
@@ -46,6 +55,7 @@ examples:
   tui-popretr mail.xml                           retrieve mail on the dashboard
   tui-popretr mail.xml --headless --once         retrieve once and exit
   tui-popretr mail.xml --headless                retrieve on schedule, until stopped
+  tui-popretr status mail.xml                    what does the program that runs do?
 
 Help for one command: tui-popretr check --help
 
@@ -142,6 +152,19 @@ def build_parser(*, run_is_implied: bool = False) -> argparse.ArgumentParser:
         texts = {"help": COMMANDS[name], "description": description, "epilog": epilog}
         return _parser(parsers.add_parser, name, usage=usage and f"{PROGRAM} {name} {usage}", **texts)
 
+    def steering(name: str) -> argparse.ArgumentParser:
+        parser = command(
+            name,
+            daemon_arguments.DESCRIPTIONS[name],
+            daemon_arguments.EPILOGS.get(name, ""),
+            daemon_arguments.USAGES.get(name),
+        )
+        _add_configuration(parser)
+        daemon_arguments.add_arguments(name, parser)
+        return parser
+
+    for name in daemon_arguments.DESCRIPTIONS:
+        _add_verbosity(steering(name))
     for add in (_run, _init, _check, _mark_seen, _import_seen, _info, _transcript, _service, _demo):
         _add_verbosity(add(command))
     return parser

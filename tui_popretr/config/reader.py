@@ -15,7 +15,7 @@ from tui_popretr.config.model import ClientSettings, Concurrency, Settings
 from tui_popretr.config.naf import naf_of, read_naf
 from tui_popretr.config.paths import PathResolver, read_paths
 from tui_popretr.config.problems import Position, Problem, Report, Severity
-from tui_popretr.config.section import Context, Section
+from tui_popretr.config.section import NO_VALUE, Context, Section
 from tui_popretr.config.values import quote
 from tui_popretr.config.xmltree import MalformedXmlError, parse
 from tui_popretr.errors import describe_os_error
@@ -24,14 +24,20 @@ from tui_popretr.fs.reading import read_whole
 __all__ = ["Loaded", "Problem", "Severity", "load"]
 
 _LARGEST = 16 * 1024**2
+#: A Unix socket's path has at most this many octets (unix(7): sun_path with its final NUL).
+LONGEST_SOCKET_PATH = 107
 
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """The result of reading a configuration file. `settings` is None if and only if there is an error."""
+    """The result of reading a configuration file. `settings` is None if and only if there is an error.
+
+    `control_socket` is its path, also if there are errors elsewhere; None where the file cannot be read as a whole.
+    """
 
     settings: Settings | None
     problems: tuple[Problem, ...]  # by place
+    control_socket: str | None = None
 
 
 def load(
@@ -51,7 +57,8 @@ def load(
     report = Report(path)
     context = Context(report, os.environ if environ is None else environ)
     settings = _load(path, context, now_host, var, naf)
-    return Loaded(None if report.has_errors else settings, report.problems())
+    control = None if settings is None else settings.control_socket
+    return Loaded(None if report.has_errors else settings, report.problems(), control)
 
 
 def _load(path: str, context: Context, host: str | None, var: str | None, naf: str | None) -> Settings | None:
@@ -93,8 +100,24 @@ def _read_task(task: Section, path: str, resolver: PathResolver, local: Local) -
         clients=clients,
         disabled=disabled,
         concurrency=task.child_or_empty("concurrency").read(Concurrency),
+        control_socket=_read_control_socket(task),
         **{name: read_log(task, name, resolver) for name in LOGS},
     )
+
+
+def _read_control_socket(task: Section) -> str:
+    """Return the path of the control socket; NO_VALUE: there shall be none."""
+    given = task.child("control")
+    if given and given.own_value().text == NO_VALUE:
+        return NO_VALUE
+    path: str = task.field(Settings, "control_socket")
+    if len(os.fsencode(path)) > LONGEST_SOCKET_PATH:
+        what = f"the path of the control socket, {path}, is longer than {LONGEST_SOCKET_PATH} octets"
+        if given:
+            given.error(f"{what}; choose a shorter one")
+        else:
+            task.warning(f"{what}, so there will be none; name a shorter one in <control>")
+    return path
 
 
 def _read_clients(task: Section, local: Local) -> tuple[tuple[ClientSettings, ...], tuple[str, ...]]:

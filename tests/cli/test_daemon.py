@@ -1,0 +1,198 @@
+"""The commands that watch and steer a running program, with the real program in a process."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.program.process import client, mail, run_program, started, write_configuration
+from tests.support.passwords import PASSWORD
+from tests.support.popserver import ServedMaildrop
+from tests.support.popserver_thread import running_server
+from tui_popretr.cli.main import main
+from tui_popretr.clock import SystemClock
+from tui_popretr.control import messages
+from tui_popretr.errors import ExitCode
+
+SLOW = "<delay_start>1h</delay_start>"
+
+
+@contextmanager
+def daemon(tmp_path: Path, *, password: str = PASSWORD) -> Iterator[str]:
+    """Run a program with the clients `a` (2 messages) and `b` (none), and return its configuration."""
+    tmp_path.chmod(0o700)
+    drops = [ServedMaildrop("me", PASSWORD), ServedMaildrop("you", PASSWORD)]
+    for number in range(2):
+        drops[0].add(mail(f"m{number}"))
+    with running_server(drops) as server:
+        address = f"127.0.0.1:{server.port}"
+        config = write_configuration(
+            tmp_path / "mail.xml",
+            client("a", address, password=password, attributes='freq="1h"'),
+            client("b", address, user="you", attributes='freq="1h"'),
+            before=SLOW,
+        )
+        with started(config, "--headless", "-v") as program:
+            program.wait_for("first sessions in")
+            wait_for_socket(tmp_path)
+            yield config
+
+
+def wait_for_socket(folder: Path) -> None:
+    """Connect until the socket accepts: it listens before the first session, but after the first line."""
+    path = str(folder / "var" / "control.sock")
+    ready = threading.Event()
+    for _ in range(300):
+        with socket.socket(socket.AF_UNIX) as probe:
+            try:
+                probe.connect(path)
+            except OSError:
+                ready.wait(0.1)
+            else:
+                return
+    raise AssertionError("no control socket")
+
+
+def test_a_day_of_a_daemon(tmp_path: Path) -> None:
+    with daemon(tmp_path) as config:
+        table = run_program("status", config)
+        assert table.code == 0, table.err
+        lines = table.out.splitlines()
+        assert lines[0].split() == ["client", "state", "next", "run", "last", "result", "messages", "last", "success"]
+        assert lines[1].startswith("a       waiting")
+        assert "2 clients, 0 running, 0 failed; today no new messages" in lines[3]
+
+        polled = run_program("poll", config, "--all", "--wait")
+        assert polled.code == 0, polled.err
+        assert polled.out.splitlines()[0] == "all clients run now"
+        assert {*polled.out.splitlines()[1:]} == {"a: 2 messages, 147 B, deleted 2", "b: no new messages"} or (
+            "a: 2 messages" in polled.out and "b: no new messages" in polled.out
+        )
+
+        status = json.loads(run_program("status", config, "--json").out)
+        assert [each["messages"] for each in status["clients"]] == [2, 0]
+        assert status["clients"][0]["last"]["code"] == 0
+
+        assert run_program("pause", config, "--client", "a", "--client", "b").out == "a is paused\nb is paused\n"
+        assert "paused" in run_program("status", config).out
+        assert run_program("resume", config, "--all").out == "all clients continue\n"
+        assert run_program("stop", config, "--client", "a").out == "a has no session\n"
+        assert run_program("reload", config).out == "the configuration is read again\n"
+        assert run_program("shutdown", config).out == "ending\n"
+
+
+def test_a_failed_login_is_the_exit_code(tmp_path: Path) -> None:
+    with daemon(tmp_path, password="wrong") as config:
+        assert run_program("status", config, "--exit-code").code == ExitCode.OK
+        polled = run_program("poll", config, "--client", "b", "--client", "a", "--wait")
+        assert polled.code == ExitCode.LOGIN
+        assert "a: failed: the server rejected the login" in polled.out
+        assert run_program("status", config, "--exit-code").code == ExitCode.LOGIN
+        assert run_program("status", config).code == ExitCode.OK
+
+
+def test_a_client_that_does_not_exist(tmp_path: Path) -> None:
+    with daemon(tmp_path) as config:
+        for arguments in (("poll", "--client", "x"), ("poll", "--client", "x", "--wait"), ("stop", "--client", "x")):
+            done = run_program(arguments[0], config, *arguments[1:])
+            assert done.code == ExitCode.USAGE
+            assert "there is no client x" in done.err
+        done = run_program("tail", config, "--client", "aa")
+        assert (done.code, "did you mean 'a'?" in done.err) == (ExitCode.USAGE, True)
+
+
+def test_a_broken_configuration_can_still_be_watched(tmp_path: Path) -> None:
+    with daemon(tmp_path) as config:
+        text = Path(config).read_text()
+        Path(config).write_text(text.replace('freq="1h"', 'freq="often"'))
+        assert run_program("status", config).code == 0
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("status",),
+        ("poll", "--all"),
+        ("pause", "--all"),
+        ("resume", "--all"),
+        ("stop", "--all"),
+        ("reload",),
+        ("shutdown",),
+        ("tail",),
+    ],
+)
+def test_without_a_daemon(arguments: tuple[str, ...], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    config = write_configuration(tmp_path / "mail.xml", client("a", "127.0.0.1:1"))
+    assert main([arguments[0], config, *arguments[1:]]) == ExitCode.UNAVAILABLE
+    error = capsys.readouterr().err
+    assert error == (
+        f"tui-popretr: no program runs with {config}\ntui-popretr: start one: tui-popretr {config} --headless\n"
+    )
+
+
+def test_a_configuration_without_a_socket(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    config = write_configuration(tmp_path / "mail.xml", client("a", "127.0.0.1:1"), before="<control>-</control>")
+    code = main(["status", config])
+    assert "has no control socket" in capsys.readouterr().err
+    assert code == ExitCode.UNAVAILABLE
+
+
+@pytest.mark.parametrize("arguments", [["poll"], ["poll", "--client", "a", "--all"], ["stop"]])
+def test_clients_have_to_be_named(arguments: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    config = write_configuration(tmp_path / "mail.xml", client("a", "127.0.0.1:1"))
+    assert main([arguments[0], config, *arguments[1:]]) == ExitCode.USAGE
+    assert f"{arguments[0]} needs --client ID or --all" in capsys.readouterr().err
+
+
+@contextmanager
+def other_side(path: Path, sent: bytes) -> Iterator[None]:
+    """A listening socket that sends this to whatever connects, and closes."""
+    path.parent.mkdir(mode=0o700, exist_ok=True)
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(path))
+        listener.listen()
+
+        def serve() -> None:
+            connection, _ = listener.accept()
+            with connection:
+                connection.sendall(sent)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        yield
+        thread.join()
+
+
+def hello(config: str, protocol: int = 1) -> bytes:
+    message = messages.hello_message(messages.hello(config, 1, SystemClock().now()))
+    message["hello"]["protocol"] = protocol
+    return messages.encode(message)
+
+
+@pytest.mark.parametrize(
+    ("sent", "error"),
+    [
+        (hello("/other.xml"), "runs with /other.xml"),
+        (hello("CONFIG", 2), "speaks version 2 of the control protocol"),
+        (b"HTTP/1.1 400 Bad Request\n", "sent what is no message"),
+        (b'{"hello": {}}\n', "is not tui-popretr"),
+        (b'{"id": null, "error": "there are 32 connections already"}\n', "there are 32 connections already"),
+        (b"", "closed the connection"),
+        (b"x" * (messages.MAX_LINE + 2), "a line of more than"),
+        (hello("CONFIG"), "the connection"),
+    ],
+)
+def test_what_is_no_daemon_of_this_file(
+    sent: bytes, error: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = write_configuration(tmp_path / "mail.xml", client("a", "127.0.0.1:1"))
+    with other_side(tmp_path / "var" / "control.sock", sent.replace(b"CONFIG", os.path.realpath(config).encode())):
+        assert main(["status", config]) == ExitCode.UNAVAILABLE
+    assert error in capsys.readouterr().err

@@ -1,0 +1,68 @@
+"""The grammar of the commands that watch and steer the running program."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Final
+
+DESCRIPTIONS: Final = {
+    "status": "Shows the clients of the program that runs with a configuration.",
+    "poll": "Lets clients of the running program run now. A paused client runs once and stays paused.",
+    "pause": "Lets the running program start no further sessions of clients. Running sessions continue.",
+    "resume": "Lets paused clients of the running program continue their schedule.",
+    "stop": "Ends running sessions gracefully: the messages in flight are stored, then QUIT is sent.",
+    "reload": "Lets the running program read its configuration again. After an error the old one stays in use.",
+    "shutdown": "Ends the running program gracefully, as SIGTERM does.",
+    "tail": "Shows the dialogue of the running program with its servers, as it comes. ctrl+c ends it.",
+}
+_CLIENTS: Final = "[CONFIG] (--client ID [--client ID]... | --all)"
+USAGES: Final = {
+    "poll": f"{_CLIENTS} [--wait]",
+    "pause": _CLIENTS,
+    "resume": _CLIENTS,
+    "stop": _CLIENTS,
+}
+EPILOGS: Final = {
+    "status": """\
+examples:
+  tui-popretr status mail.xml
+  tui-popretr status mail.xml --json | jq '.clients[] | select(.state == "failed")'
+  tui-popretr status mail.xml --exit-code >/dev/null || echo "mail is not retrieved\"""",
+    "poll": """\
+examples:
+  tui-popretr poll mail.xml --client isp
+  tui-popretr poll mail.xml --all --wait""",
+    "tail": """\
+examples:
+  tui-popretr tail mail.xml --client isp
+  tui-popretr tail mail.xml --json | jq 'select(.event == "message_delivered")'""",
+}
+
+
+def add_arguments(name: str, parser: argparse.ArgumentParser) -> None:
+    """Add the options of a command."""
+    if name in USAGES:
+        parser.add_argument(
+            "--client", metavar="ID", dest="clients", action="append", default=[], help="this client; may be repeated"
+        )
+        parser.add_argument("--all", action="store_true", help="every client")
+    match name:
+        case "status":
+            parser.add_argument("--json", action="store_true", help="print the status as JSON")
+            parser.add_argument(
+                "--exit-code", action="store_true", help="exit with the worst client's exit code, by its last session"
+            )
+        case "poll":
+            parser.add_argument(
+                "--wait", action="store_true", help="wait for the end of these sessions; exit with the worst exit code"
+            )
+        case "tail":
+            parser.add_argument(
+                "--client",
+                metavar="ID",
+                dest="clients",
+                action="append",
+                default=[],
+                help="only this client; may be repeated",
+            )
+            parser.add_argument("--json", action="store_true", help="print every event as one line of JSON")

@@ -1,0 +1,60 @@
+"""`poll`, `pause`, `resume`, `stop`, `reload` and `shutdown`: requests to the running program."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from collections.abc import Iterable
+
+from tui_popretr.cli.daemon import daemon_of
+from tui_popretr.cli.waiting import PolledSessions
+from tui_popretr.control.client import ControlClient
+from tui_popretr.errors import ExitCode, UsageError
+from tui_popretr.text import visible
+
+
+def run(arguments: Namespace) -> int:
+    """Send the request, print the answer and return the exit code. Raises PopretrError."""
+    if arguments.command in ("reload", "shutdown"):
+        with daemon_of(arguments) as client:
+            _print(client.ask(arguments.command))
+        return ExitCode.OK
+    if bool(arguments.clients) == arguments.all:
+        raise UsageError(f"{arguments.command} needs --client ID or --all", advice="--client may be repeated")
+    with daemon_of(arguments) as client:
+        if arguments.command == "poll" and arguments.wait:
+            return _poll_and_wait(client, arguments)
+        for fields in _requests(arguments):
+            _print(client.ask(arguments.command, **fields))
+    return ExitCode.OK
+
+
+def _requests(arguments: Namespace) -> Iterable[dict[str, object]]:
+    if arguments.all:
+        return [{"all": True}]
+    return [{"client": each} for each in dict.fromkeys(arguments.clients)]
+
+
+def _poll_and_wait(client: ControlClient, arguments: Namespace) -> int:
+    """Poll, and wait until the polled sessions have ended; return the worst exit code."""
+    sessions = PolledSessions(client.ask("watch"))
+    for fields in _requests(arguments):
+        number = client.send("poll", **fields)
+        while (message := client.receive()).get("id") != number:
+            _print_all(sessions.take(message))
+        if "error" in message:
+            raise UsageError(visible(str(message["error"]), 4096), advice="tui-popretr status lists the clients")
+        _print(message["ok"])
+        sessions.polled(fields.get("client"))
+    client.wait_for_ever()
+    while not sessions.ended:
+        _print_all(sessions.take(client.receive()))
+    return sessions.exit_code
+
+
+def _print(answer: object) -> None:
+    print(visible(str(answer), 4096), flush=True)
+
+
+def _print_all(lines: Iterable[str]) -> None:
+    for line in lines:
+        _print(line)

@@ -1,0 +1,66 @@
+"""`tail`: prints the dialogue or the events of the running program as they come."""
+
+from __future__ import annotations
+
+import json
+from argparse import Namespace
+from typing import Any
+
+from tui_popretr.cli.daemon import daemon_of
+from tui_popretr.config.values import did_you_mean
+from tui_popretr.control.codec import InvalidMessageError, event_from_json
+from tui_popretr.errors import ExitCode, UsageError
+from tui_popretr.facts import DialogueLine, Direction, Fact, client_of
+from tui_popretr.text import visible
+
+_LONGEST = 4096
+
+
+def run(arguments: Namespace) -> int:
+    """Print until ctrl+c, or until the other side of a pipe or of the socket closes. Raises PopretrError."""
+    wanted = frozenset(arguments.clients)
+    try:
+        with daemon_of(arguments) as client:
+            snapshot = client.ask("watch", dialogue=True)
+            _require_known(wanted, [each["id"] for each in snapshot["clients"]])
+            client.wait_for_ever()
+            for message in client.events():
+                _print(message, wanted, as_json=arguments.json)
+    except KeyboardInterrupt:
+        return ExitCode.OK
+    return ExitCode.OK
+
+
+def _require_known(wanted: frozenset[str], known: list[str]) -> None:
+    for each in sorted(wanted.difference(known)):
+        raise UsageError(
+            f"there is no client '{visible(each, 60)}'{did_you_mean(each, known)}",
+            advice="tui-popretr status lists the clients",
+        )
+
+
+def _print(message: dict[str, Any], wanted: frozenset[str], *, as_json: bool) -> None:
+    if "gap" in message:
+        text = json.dumps(message) if as_json else f"... {message['gap']:,} events are left out: the output is too slow"
+        print(text, flush=True)
+    elif "event" in message:
+        fact = _fact(message)
+        if wanted and (fact is None or client_of(fact) not in wanted):
+            return
+        if as_json:
+            print(json.dumps(message, ensure_ascii=False), flush=True)
+        elif isinstance(fact, DialogueLine):
+            print(visible(shown(fact), _LONGEST), flush=True)
+
+
+def _fact(message: dict[str, Any]) -> Fact | None:
+    try:
+        return event_from_json(message)
+    except InvalidMessageError:  # of a later version
+        return None
+
+
+def shown(line: DialogueLine) -> str:
+    """Return a line of dialogue for people."""
+    mark = line.direction.value if line.direction in (Direction.IN, Direction.OUT) else "--"
+    return f"{line.at:%H:%M:%S} {line.session} {mark} {line.text}"
