@@ -25,6 +25,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--headless", action="store_true", help="no dashboard: retrieve once and print a summary, as without a terminal"
     )
+    parser.add_argument(
+        "--daemon",
+        action="store_true",
+        help="no dashboard: retrieve until ctrl+c, and show how to attach a dashboard from another terminal",
+    )
     parser.add_argument("--no-mouse", action="store_true", help="leave the mouse to the terminal")
 
 
@@ -36,6 +41,10 @@ def run(arguments: argparse.Namespace) -> int:
     # imported here, since the parser of every command imports this module
     from tui_popretr.demo.folder import make_folder
 
+    if arguments.daemon:
+        from tui_popretr.demo.daemon import run_daemon
+
+        return run_daemon(make_folder(arguments.folder), sys.stdout, keep=arguments.keep)
     if arguments.headless or not _has_terminal():
         from tui_popretr.demo.run import run_once
 
