@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import signal
 import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,8 +16,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.program.process import client, mail, run_program, started, write_configuration
-from tests.support.passwords import PASSWORD
+from tests.program.process import client, environment, mail, run_program, started, write_configuration
+from tests.support.passwords import PASSWORD, discreet
 from tests.support.popserver import ServedMaildrop
 from tests.support.popserver_thread import running_server
 from tui_popretr.cli.main import main
@@ -113,6 +117,86 @@ def test_a_broken_configuration_can_still_be_watched(tmp_path: Path) -> None:
         text = Path(config).read_text()
         Path(config).write_text(text.replace('freq="1h"', 'freq="often"'))
         assert run_program("status", config).code == 0
+
+
+@contextmanager
+def tail(config: str, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+    """A running `tail` whose output is a pipe."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tui_popretr", "tail", config, *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment(),
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def lines_until(process: subprocess.Popen[str], text: str) -> list[str]:
+    """Return the lines of its output up to the first with this text."""
+    lines: list[str] = []
+    assert process.stdout is not None
+    for line in process.stdout:
+        discreet(line)
+        lines.append(line.rstrip("\n"))
+        if text in line:
+            return lines
+    raise AssertionError(f"{text!r} did not come; {lines}")
+
+
+def poll_until_watched(config: str, process: subprocess.Popen[str], text: str) -> list[str]:
+    """Poll until `tail` shows this: it may not have connected at the first time."""
+    done = threading.Event()
+
+    def poll() -> None:
+        while not done.wait(0.2):
+            run_program("poll", config, "--all")
+
+    thread = threading.Thread(target=poll)
+    thread.start()
+    try:
+        return lines_until(process, text)
+    finally:
+        done.set()
+        thread.join()
+
+
+def test_tail_shows_the_dialogue_until_ctrl_c(tmp_path: Path) -> None:
+    with daemon(tmp_path) as config, tail(config, "--client", "b") as process:
+        lines = poll_until_watched(config, process, ">> QUIT")
+        assert any(re.fullmatch(r"\d\d:\d\d:\d\d b-1 >> PASS \*{4}", line) for line in lines), lines
+        assert not any(" a-" in line for line in lines)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(30) == 0
+        assert process.stderr is not None
+        assert process.stderr.read() == ""
+
+
+def test_tail_of_events_until_the_reader_ends(tmp_path: Path) -> None:
+    with daemon(tmp_path) as config, tail(config, "--json") as process:
+        lines = [json.loads(line) for line in poll_until_watched(config, process, '"QUIT"')]
+        assert {"session_started", "dialogue_line"} <= {each.get("event") for each in lines}
+        assert process.stdout is not None
+        process.stdout.close()
+        process.stdout = None
+        while process.poll() is None:
+            run_program("poll", config, "--all")
+        assert process.returncode == 141
+        assert process.stderr is not None
+        assert process.stderr.read() == ""
+
+
+def test_tail_when_the_program_ends(tmp_path: Path) -> None:
+    with daemon(tmp_path) as config, tail(config) as process:
+        poll_until_watched(config, process, ">> QUIT")
+        run_program("shutdown", config)
+        assert process.wait(30) == ExitCode.UNAVAILABLE
+        assert process.stderr is not None
+        assert process.stderr.read() == "tui-popretr: the running program closed the connection\n"
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,105 @@
+"""The engine with a control socket: mail is retrieved with and without one, and no password passes over it."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trio
+from trio.testing import MockClock, trio_test
+
+from tests.control.serving import Connection
+from tests.support.passwords import PASSWORD
+from tests.support.running import Fleet
+from tui_popretr.config.model import ClientSettings
+from tui_popretr.control.daemon import ControlTask
+from tui_popretr.facts import MessageDelivered, Noted
+
+
+@pytest.fixture
+def fleet(tmp_path: Path) -> Fleet:
+    tmp_path.chmod(0o700)
+    return Fleet(tmp_path)
+
+
+@asynccontextmanager
+async def running(fleet: Fleet, path: str, *clients: ClientSettings) -> AsyncIterator[None]:
+    async with fleet.running(*clients, control_socket=path) as engine:
+        engine.companions.append(ControlTask(engine, "/etc/mail.xml"))
+        yield
+
+
+async def connected(path: str) -> Connection:
+    """Connect as soon as the socket is there, and read the hello."""
+    with trio.fail_after(1e6):
+        while True:
+            try:
+                connection = Connection(await trio.open_unix_socket(path))
+            except OSError:
+                await trio.sleep(0.1)
+            else:
+                await connection.receive()
+                return connection
+
+
+@trio_test
+async def test_what_passes_over_the_socket(fleet: Fleet, tmp_path: Path, autojump_clock: MockClock) -> None:
+    """Each message is searched for passwords by Connection.receive()."""
+    path = str(tmp_path / "control.sock")
+    clients = [fleet.client("a", frequency=50.0, mails=3), fleet.client("b", frequency=50.0, password="another")]
+    async with running(fleet, path, *clients):
+        connection = await connected(path)
+        await connection.ask("watch", dialogue=True)
+        await connection.send("poll", all=True)
+        events: list[dict[str, Any]] = []
+        while sum(each.get("event") == "session_closed" for each in events) < 4:
+            events.append(await connection.receive())
+        assert "PASS ****" in [each.get("text") for each in events]
+        assert PASSWORD not in str(events)
+        assert [each["n"] for each in events if "n" in each] == list(range(1, sum("n" in each for each in events) + 1))
+        other = await connected(path)
+        snapshot = await other.ask("watch")
+        assert [each["messages"] for each in snapshot["clients"]] == [3, 0]
+        assert snapshot["clients"][1]["failures_in_a_row"] >= 1
+        history = await other.ask("history", client="b")
+        assert {each["code"] for each in history["sessions"]} == {77}
+        for each in (connection, other):
+            await each.stream.aclose()
+
+
+@pytest.mark.parametrize("trouble", ["file", "folder", "long", "live", "none"])
+@trio_test
+async def test_mail_goes_on_without_a_socket(
+    trouble: str, fleet: Fleet, tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    place = tmp_path / "place"
+    place.mkdir(mode=0o700)
+    path = str(place / "control.sock")
+    expected = {
+        "file": "a file that is no socket",
+        "folder": "others can write to the folder",
+        "long": "longer than 107 octets",
+        "live": "another program listens on it",
+    }
+    with socket.socket(socket.AF_UNIX) as listener:
+        match trouble:
+            case "file":
+                (place / "control.sock").touch()
+            case "folder":
+                place.chmod(0o777)
+            case "long":
+                path += "x" * 107
+            case "live":
+                listener.bind(path)
+                listener.listen()
+            case _:
+                path = "-"
+        async with running(fleet, path, fleet.client("a", mails=2)):
+            await trio.sleep(60.0)
+    assert len(fleet.of(MessageDelivered)) == 2
+    notes = [fact.text for fact in fleet.of(Noted) if "control socket" in fact.text]
+    assert [expected[trouble] in note for note in notes] == ([] if trouble == "none" else [True])
