@@ -7,6 +7,7 @@ from collections import deque
 from dataclasses import dataclass
 
 from tui_popretr.facts import ClientScheduled, Dialogue, DialogueLine, Fact, RetrievalProgressed, client_of
+from tui_popretr.status import View
 
 #: Lines of dialogue kept until the next drain; older ones are dropped and counted.
 LINES = 2000
@@ -15,11 +16,17 @@ _REPLACEABLE = (RetrievalProgressed, ClientScheduled)
 
 @dataclass(frozen=True, slots=True)
 class Drained:
-    """Everything since the last drain. `dropped` lines were lost before the first of `lines`."""
+    """Everything since the last drain. `dropped` lines were lost before the first of `lines`.
+
+    A `view` takes the place of all that was known; the facts came after it. `state` is the state of the connection to
+    a daemon, if it has changed.
+    """
 
     facts: list[Fact]
     lines: list[DialogueLine]
     dropped: int
+    view: View | None = None
+    state: str | None = None
 
 
 class Mailbox:

@@ -14,6 +14,7 @@ from tests.program.process import client, environment, mail, run_program, write_
 from tests.support.passwords import PASSWORD
 from tests.support.popserver import Faults, ServedMaildrop
 from tests.support.popserver_thread import PATIENCE, running_server
+from tui_popretr.cli.run import BESIDE
 from tui_popretr.session.retrieval import MAX_DELIVERY_FAILURES
 
 #: Nobody listens on it: it is reserved, and nothing but root could.
@@ -110,7 +111,7 @@ def test_a_journal_in_use_75(tmp_path: Path) -> None:
     path = tmp_path / "var/popretr.sqlite"
     assert done.err.splitlines() == [
         f"tui-popretr: the journal {path} is in use by another tui-popretr (process 4711)",
-        "tui-popretr: another tui-popretr runs on this configuration; stop it first",
+        f"tui-popretr: {BESIDE}",
     ]
 
 

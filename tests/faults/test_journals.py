@@ -23,7 +23,10 @@ def test_another_process_of_ours_has_it(scene: Scene) -> None:
         assert done.code == 75, done.said
         in_use = f"the journal {scene.journal} is in use by another tui-popretr (process {first.process.pid})"
         assert f"tui-popretr: {in_use}\n" in done.said, done.said
-        assert "tui-popretr: another tui-popretr runs on this configuration; stop it first\n" in done.said
+        assert (
+            "tui-popretr: another tui-popretr runs on this configuration; stop it first, or have it retrieve:"
+            " tui-popretr poll --all --wait\n" in done.said
+        )
         for name in (HIT, OTHER):
             scene.send(name, mails(name, 5))
         first.wait_for("hit: 5 messages", "other: 5 messages")

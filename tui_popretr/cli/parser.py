@@ -30,6 +30,7 @@ COMMANDS: Final = {
     "shutdown": "end the running program",
     "tail": "show the dialogue of the running program as it comes",
     "init": "make a first configuration and test the server",
+    "attach": "show the dashboard of a program that runs without one",
     "check": "report what is wrong with a configuration, or what it will do",
     "mark-seen": "mark the mail that is on a server now as seen, for newonly",
     "import-seen": "mark as seen what fetchmail, getmail or mpop have retrieved",
@@ -80,6 +81,13 @@ examples:
 
 Without --connect, check uses no network. With it, check connects to each server, logs in, lists the mail and quits.
 It retrieves and deletes nothing. The timeout for a reply is 30 seconds or less."""
+
+_ATTACH_EPILOG = """\
+examples:
+  tui-popretr attach                             your own configuration's
+  tui-popretr attach mail.xml --read-only        watch, and change nothing
+
+q detaches, and the program goes on. If it ends, the dashboard says so, and connects again when it is back."""
 
 _SERVICE_EPILOG = """\
 examples:
@@ -165,7 +173,7 @@ def build_parser(*, run_is_implied: bool = False) -> argparse.ArgumentParser:
 
     for name in daemon_arguments.DESCRIPTIONS:
         _add_verbosity(steering(name))
-    for add in (_run, _init, _check, _mark_seen, _import_seen, _info, _transcript, _service, _demo):
+    for add in (_run, _init, _attach, _check, _mark_seen, _import_seen, _info, _transcript, _service, _demo):
         _add_verbosity(add(command))
     return parser
 
@@ -186,6 +194,19 @@ def _run(command: _Command) -> argparse.ArgumentParser:
 def _init(command: _Command) -> argparse.ArgumentParser:
     parser = command("init", init_arguments.DESCRIPTION, init_arguments.EPILOG)
     init_arguments.add_arguments(parser)
+    return parser
+
+
+def _attach(command: _Command) -> argparse.ArgumentParser:
+    parser = command(
+        "attach",
+        "Shows the dashboard of the tui-popretr that runs with a configuration, by its control socket.",
+        _ATTACH_EPILOG,
+        "[CONFIG] [--read-only]",
+    )
+    _add_configuration(parser)
+    parser.add_argument("--read-only", action="store_true", help="only watch: actions are refused")
+    _add_no_mouse(parser)
     return parser
 
 

@@ -9,22 +9,27 @@ from functools import partial
 from typing import Final
 
 from tui_popretr.bus import Bus
-from tui_popretr.cli import configuration
-from tui_popretr.cli.config_path import locate
-from tui_popretr.config.model import LogSettings
+from tui_popretr.cli import attach, configuration
+from tui_popretr.cli.config_path import ConfigurationFile, locate
+from tui_popretr.cli.daemon import connect
+from tui_popretr.config.model import LogSettings, Settings
 from tui_popretr.config.problems import Severity
+from tui_popretr.control.client import ControlClient, DaemonError
 from tui_popretr.control.daemon import ControlTask
 from tui_popretr.engine.service import Engine
-from tui_popretr.errors import UsageError
+from tui_popretr.errors import DaemonUnavailable, JournalLocked, UsageError
 from tui_popretr.headless.progress import Progress
 from tui_popretr.headless.run import run_headless
 from tui_popretr.process import job
 from tui_popretr.process.resources import demand
-from tui_popretr.process.systemd import mark, take_manager
+from tui_popretr.process.systemd import ServiceManager, mark, take_manager
 from tui_popretr.status import KEPT
 
 _LEVELS: Final = ("error", "warning", "info", "debug")
 _NORMAL: Final = 2
+BESIDE: Final = (
+    "another tui-popretr runs on this configuration; stop it first, or have it retrieve: tui-popretr poll --all --wait"
+)
 
 
 def run(arguments: Namespace) -> int:
@@ -37,6 +42,8 @@ def run(arguments: Namespace) -> int:
     # A full disk under the log of a cron job must not keep mail on the servers.
     settings = configuration.read(file, shown=_shown(verbosity), must_report=False)
     settings = configuration.choose(settings, arguments.clients)
+    if not arguments.headless and (daemon := _daemon(file)) is not None:
+        return attach.show(daemon, file, no_mouse=arguments.no_mouse)
     demand()
     if not arguments.headless:
         from tui_popretr.process.terminal_state import TerminalState
@@ -51,6 +58,17 @@ def run(arguments: Namespace) -> int:
             return run_dashboard(engine, no_mouse=arguments.no_mouse, title=title, defects=defects)
 
         return job.run(dashboard, restore=TerminalState().restore)
+    try:
+        return _without_dashboard(arguments, settings, file, manager)
+    except JournalLocked as problem:
+        raise JournalLocked(str(problem), advice=BESIDE) from problem
+
+
+def _without_dashboard(
+    arguments: Namespace, settings: Settings, file: ConfigurationFile, manager: ServiceManager | None
+) -> int:
+    """Retrieve mail on schedule or once; return the exit code. Raises PopretrError."""
+    verbosity = arguments.verbose - arguments.quiet
     if not arguments.once:
         reloader = partial(configuration.read_again, file, arguments.clients)
         engine = Engine(
@@ -69,6 +87,14 @@ def run(arguments: Namespace) -> int:
     return run_headless(Engine(settings, Bus(_report_defect), trace_fallback=_trace(verbosity)), once=True)
 
 
+def _daemon(file: ConfigurationFile) -> ControlClient | None:
+    """Return a connection to the daemon of this configuration, if one answers."""
+    try:
+        return connect(file)
+    except (DaemonUnavailable, DaemonError):
+        return None
+
+
 def _shown(verbosity: int) -> frozenset[Severity]:
     """Return the severities of the configuration problems to report."""
     if verbosity > 0:
@@ -80,12 +106,7 @@ def _require_terminal(arguments: Namespace) -> None:
     """Raise UsageError if the dashboard cannot be shown."""
     if arguments.once:
         raise UsageError("--once is for running without a dashboard", advice="add --headless")
-    keyboard, *screens = (each is not None and each.isatty() for each in (sys.stdin, sys.stdout, sys.stderr))
-    if os.environ.get("TERM") == "dumb" or not keyboard or not any(screens):
-        raise UsageError(
-            "the dashboard needs a terminal that can draw it, and there is none",
-            advice="add --headless to retrieve mail without a dashboard",
-        )
+    attach.require_terminal("add --headless to retrieve mail without a dashboard")
 
 
 def _trace(verbosity: int) -> LogSettings:

@@ -89,9 +89,13 @@ class Dashboard(EndingApp):
         *,
         title: str = "",
         history: TranscriptFiles | None = None,
+        detaches: bool = False,
         driver_class: type[Driver] | None = None,
     ) -> None:
-        """`title` is shown in the line of totals; `history` is the transcript on disk, if one is written."""
+        """`title` is shown in the line of totals; `history` is the transcript on disk, if one is written.
+
+        `detaches`: sessions go on when the dashboard ends, so that quitting asks nothing.
+        """
         super().__init__(driver_class=driver_class)
         self.animation_level = "none"
         self._themes = [each for each in THEMES if each in self.available_themes]
@@ -99,6 +103,7 @@ class Dashboard(EndingApp):
         self.view = View()
         self._heading = title
         self._history = history
+        self._detaches = detaches
         self._answers: list[Future[str]] = []
         self._pausing: set[str] = set()
         self._all_dialogue = False
@@ -159,18 +164,25 @@ class Dashboard(EndingApp):
             return
         alive = self.source.alive
         drained = self.source.drain()
-        if drained.facts:
-            self._take(drained.facts)
+        if drained.state is not None:
+            self._main.query_one(TotalsBar).set_title(drained.state)
+        if drained.facts or drained.view is not None:
+            self._take(drained.facts, drained.view)
         if drained.lines or drained.dropped:
             self._transcript.add(drained.lines, drained.dropped)
         self._report_answers()
         if not alive:
             self.exit(0)
 
-    def _take(self, facts: list[Fact]) -> None:
+    def _take(self, facts: list[Fact], view: View | None) -> None:
+        """Add facts to the view, or to another view that replaces it."""
         now = self.source.boottime()
         clients = len(self.view.clients)
-        changed = self.view.apply(facts, now, self.source.now())
+        replaced: set[str] = set()
+        if view is not None:
+            replaced = {*self.view.clients, *view.clients}
+            self.view = view
+        changed = self.view.apply(facts, now, self.source.now()) | replaced
         if len(self.view.clients) != clients:
             self._arrange()
         for fact in facts:
@@ -413,7 +425,7 @@ class Dashboard(EndingApp):
         if isinstance(self.screen, QuitScreen):
             return
         running = [each for each, client in self.view.clients.items() if client.state.running]
-        if running:
+        if running and not self._detaches:
             self.push_screen(QuitScreen(running), self._answered_quit)
         else:
             self.exit(0)

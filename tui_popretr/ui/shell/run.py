@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import sys
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from tui_popretr.config.model import LogSettings
+from tui_popretr.control.client import ControlClient
 from tui_popretr.engine.service import Engine
 from tui_popretr.errors import PopretrError
 from tui_popretr.logs.files import files_of
@@ -13,13 +16,13 @@ from tui_popretr.mailbox import Mailbox
 from tui_popretr.process.interpreter import permanent
 from tui_popretr.process.signals import SignalWatcher
 from tui_popretr.process.terminal_state import TerminalState
+from tui_popretr.ui.shell.attached import AttachedSource
 from tui_popretr.ui.shell.defects import Defects
 from tui_popretr.ui.shell.engine_thread import EngineThread
-from tui_popretr.ui.shell.source import EngineSource
+from tui_popretr.ui.shell.source import EngineSource, Source
 from tui_popretr.wording import plural
 
 if TYPE_CHECKING:
-    from tui_popretr.logs.reading import TranscriptFiles
     from tui_popretr.ui.shell.app import Dashboard
 
 
@@ -61,7 +64,7 @@ def run_dashboard(engine: Engine, *, no_mouse: bool = False, title: str = "", de
 
     signals = SignalWatcher(stop, cancel, cleanup=cleanup, finished=lambda: not thread.alive)
     with defects, signals, thread:
-        app = _load(engine, EngineSource(thread, mailbox, engine.clock), title)
+        app = _load(lambda: engine.settings.transcript, EngineSource(thread, mailbox, engine.clock), title)
         if thread.alive and not asked:
             app.run(mouse=not no_mouse)
         signals.stopping()
@@ -76,24 +79,65 @@ def run_dashboard(engine: Engine, *, no_mouse: bool = False, title: str = "", de
     return app.return_value or 0
 
 
-def _load(engine: Engine, source: EngineSource, title: str) -> Dashboard:
-    """Return the dashboard. Only now is what draws imported: that takes as long as all the rest of the start."""
+def run_attached(
+    first: ControlClient,
+    path: str,
+    *,
+    transcript: LogSettings | None = None,
+    title: str = "",
+    no_mouse: bool = False,
+    read_only: bool = False,
+) -> int:
+    """Run the dashboard of a daemon until the user, a signal or a lost terminal ends it; return the exit code.
+
+    `first` is a connection to the daemon's socket at `path`; the daemon goes on whatever happens. Raises what made the
+    dashboard end unexpectedly.
+    """
+    defects, terminal_state = Defects(), TerminalState()
+    app: Dashboard | None = None
+    asked = False
+
+    def leave(_: int) -> None:
+        nonlocal asked
+        asked = True
+        if app is not None:
+            app.call_later(app.exit, 0)
+
+    def cleanup() -> None:
+        terminal_state.restore()
+        defects.print_pending()
+
+    signals = SignalWatcher(leave, leave, cleanup=cleanup)
+    with defects, signals, AttachedSource(first, path, read_only=read_only) as source:
+        defects.report = source.report
+        app = _load(lambda: transcript, source, title, detaches=True)
+        if not asked:
+            app.run(mouse=not no_mouse)
+        signals.stopping()
+    if signals.second_signal is not None:
+        return 128 + signals.second_signal
+    if app.crash is not None:
+        raise app.crash
+    return app.return_value or 0
+
+
+def _load(
+    transcript: Callable[[], LogSettings | None], source: Source, title: str, *, detaches: bool = False
+) -> Dashboard:
+    """Return the dashboard. Only now is what draws imported: that takes as long as all the rest of the start.
+
+    `transcript` returns the settings of the transcript on disk that are in force; a reload changes them.
+    """
     with permanent():
+        from tui_popretr.logs.reading import TranscriptFiles
         from tui_popretr.ui.shell.app import Dashboard
         from tui_popretr.ui.shell.terminal import Terminal
 
-        return Dashboard(source, title=title, history=_history(engine), driver_class=Terminal)
+        def files() -> list[str]:
+            log = transcript()
+            return [] if log is None else files_of(log)
 
-
-def _history(engine: Engine) -> TranscriptFiles:
-    """Return the transcript on disk: that of the settings in force, which a reload changes."""
-    from tui_popretr.logs.reading import TranscriptFiles
-
-    def files() -> list[str]:
-        log = engine.settings.transcript
-        return [] if log is None else files_of(log)
-
-    return TranscriptFiles(files)
+        return Dashboard(source, title=title, history=TranscriptFiles(files), detaches=detaches, driver_class=Terminal)
 
 
 def _print_ending(running: int) -> None:

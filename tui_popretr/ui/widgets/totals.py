@@ -20,6 +20,11 @@ class TotalsBar(Widget):
         self._title = sanitize(title)
         self._parts: tuple[tuple[str, str], ...] = ()
 
+    def set_title(self, title: str) -> None:
+        """Show another title."""
+        self._title = sanitize(title)
+        self.refresh()
+
     def refresh_view(self, view: View, now: float) -> None:
         """Draw the totals if they changed; `now` is in seconds of boottime."""
         running, failed, rate = view.running, view.failed, view.rate(now)
