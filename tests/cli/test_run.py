@@ -13,7 +13,8 @@ import pytest
 from tests.program.process import client, environment, mail, run_program, write_configuration
 from tests.support.passwords import PASSWORD
 from tests.support.popserver import Faults, ServedMaildrop
-from tests.support.popserver_thread import PATIENCE, running_server
+from tests.support.popserver_thread import running_server
+from tests.support.waiting import PATIENCE
 from tui_popretr.session.retrieval import MAX_DELIVERY_FAILURES
 
 #: Nobody listens on it: it is reserved, and nothing but root could.

@@ -23,8 +23,9 @@ from tests.program.account import Account, EmbeddedAccount, embedded_account
 from tests.program.destination import Place, place_of
 from tests.program.process import environment
 from tests.program.relay import Relay, RelayThread
-from tests.program.site import PATIENCE, Site, client
+from tests.program.site import Site, client
 from tests.program.steps import ANY, Orders
+from tests.support.waiting import PATIENCE
 from tui_popretr.journal.journal import Journal
 from tui_popretr.journal.records import MessageState, Record
 

@@ -13,8 +13,9 @@ import pytest
 from tests.delivery.smtp.receiver import Limits, receiving
 from tests.delivery.smtp.test_sessions import retrieving
 from tests.program.process import environment
-from tests.program.site import PATIENCE, wait_for, without_received
+from tests.program.site import without_received
 from tests.program.steps import Orders
+from tests.support.waiting import PATIENCE, wait_for
 from tui_popretr.faultpoints import Step
 
 _PROJECT = Path(__file__).parents[2]

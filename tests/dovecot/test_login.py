@@ -13,8 +13,9 @@ from cryptography.hazmat.primitives.serialization import BestAvailableEncryption
 from cryptography.x509 import load_pem_x509_certificates
 
 from tests.program.relay import Relay
-from tests.program.site import PASSWORD, Run, Site, client, wait_for, without_received
+from tests.program.site import PASSWORD, Run, Site, client, without_received
 from tests.support.dovecot import HOST, Dovecot
+from tests.support.waiting import wait_for
 from tui_popretr.config.account import Server
 from tui_popretr.errors import ExitCode
 from tui_popretr.facts import LoginSucceeded, SessionConnected, TlsDetails, TlsStarted

@@ -16,8 +16,9 @@ from pathlib import Path
 import pytest
 
 from tests.program.relay import Relay, RelayThread
-from tests.program.site import PASSWORD, PATIENCE, Site, client, wait_for, without_received
+from tests.program.site import PASSWORD, Site, client, without_received
 from tests.support.dovecot import Dovecot
+from tests.support.waiting import PATIENCE, wait_for
 from tui_popretr.journal.records import MessageState
 
 COUNT, SIZE = 300, 100_000  # more than what is asked for ahead

@@ -15,10 +15,11 @@ from pathlib import Path
 
 from tests.program.process import environment
 from tests.program.relay import Relay, RelayThread
-from tests.program.site import client, wait_for, without_received
+from tests.program.site import client, without_received
 from tests.support.passwords import PASSWORD
 from tests.support.popserver import ServedMaildrop
-from tests.support.popserver_thread import PATIENCE, RunningServer
+from tests.support.popserver_thread import RunningServer
+from tests.support.waiting import PATIENCE, wait_for
 
 #: The client that the fault is to hit, and the one that is to go on.
 HIT, OTHER = "hit", "other"

@@ -9,7 +9,7 @@ import pytest
 from tests.faults.scene import HIT, OTHER, Gate, Scene, mails
 from tests.faults.strace import Tampering
 from tests.program import needs
-from tests.program.site import wait_for
+from tests.support.waiting import wait_for
 
 
 class Wall:

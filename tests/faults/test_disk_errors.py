@@ -10,7 +10,7 @@ from tests.faults.scene import HIT, OTHER, Gate, Scene, mails
 from tests.faults.strace import Tampering
 from tests.program import needs
 from tests.program.namespace import Namespace, new_disk
-from tests.program.site import wait_for
+from tests.support.waiting import wait_for
 
 BROKEN = "the disk reports an input/output error (look into the system's log: the disk may be failing)"
 USED_UP = "the disk quota is used up (make room or raise the quota; it is tried again at the next run)"

@@ -11,9 +11,9 @@ from tests.faults.nameserver import Mood, name_server
 from tests.faults.network import cut, mend
 from tests.faults.scene import HIT, OTHER, Gate, Scene, mails
 from tests.program.namespace import Namespace
-from tests.program.site import wait_for
 from tests.support.dovecot import Dovecot
 from tests.support.passwords import PASSWORD
+from tests.support.waiting import wait_for
 
 needs_network = pytest.mark.usefixtures("network")
 

@@ -10,7 +10,7 @@ import pytest
 from tests.faults.scene import HIT, OTHER, Gate, Scene, mails
 from tests.program import needs
 from tests.program.namespace import Namespace, new_disk
-from tests.program.site import wait_for
+from tests.support.waiting import wait_for
 
 # --- read-only file systems -----------------------------------------------------------------------------------------
 

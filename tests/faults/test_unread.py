@@ -8,8 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.faults.scene import HIT, OTHER, Scene, mails
-from tests.program.site import wait_for
-from tests.support.popserver_thread import PATIENCE
+from tests.support.waiting import PATIENCE, wait_for
 
 
 class FullPipe:

@@ -14,11 +14,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.delivery.smtp.receiver import wait_for
 from tests.program.process import client, environment, mail, run_program, started, write_configuration
 from tests.support.passwords import PASSWORD
 from tests.support.popserver import Faults, ServedMaildrop, ServerPolicy
-from tests.support.popserver_thread import PATIENCE, running_server
+from tests.support.popserver_thread import running_server
+from tests.support.waiting import PATIENCE, wait_for
 
 ONE_BY_ONE = ServerPolicy(pipelining=False)
 MESSAGES = 12

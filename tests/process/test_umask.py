@@ -12,7 +12,8 @@ import pytest
 from tests.program.process import client, environment, mail, write_configuration
 from tests.support.passwords import PASSWORD
 from tests.support.popserver import ServedMaildrop
-from tests.support.popserver_thread import PATIENCE, running_server
+from tests.support.popserver_thread import running_server
+from tests.support.waiting import PATIENCE
 
 
 def run_with_umask(mask: int, configuration: str) -> None:

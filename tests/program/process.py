@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.support.passwords import PASSWORD, discreet
-from tests.support.popserver_thread import PATIENCE
+from tests.support.waiting import PATIENCE
 
 
 def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:

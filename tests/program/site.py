@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -17,6 +16,7 @@ from xml.sax.saxutils import escape, quoteattr
 import trio
 
 from tests.support.passwords import MARK
+from tests.support.waiting import PATIENCE
 from tui_popretr.bus import Bus, Subscriber
 from tui_popretr.config.model import Settings
 from tui_popretr.config.reader import load
@@ -28,8 +28,6 @@ from tui_popretr.journal.records import Record
 from tui_popretr.session.setup import Connector
 
 PASSWORD = f"{MARK}:b ö %u {{PLAIN}} #1"
-#: Seconds after which a test no longer waits.
-PATIENCE = 30.0
 
 F = TypeVar("F")
 
@@ -193,11 +191,3 @@ def without_received(message: bytes) -> bytes:
     match = re.match(rb"Received: from [^\r\n]+\r?\n\tby [^\r\n]+\r?\n\tfor [^\r\n]+\r?\n", message)
     assert match, message[:300]
     return message[match.end() :]
-
-
-def wait_for(condition: Callable[[], object], what: str, *, pause: float = 0.005) -> None:
-    """Wait until a condition holds; fail the test where it does not. It is asked every `pause` seconds."""
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < deadline, f"{what} did not come within {PATIENCE:g} s"
-        time.sleep(pause)

@@ -13,11 +13,11 @@ from xml.sax.saxutils import quoteattr
 import pytest
 
 from tests.delivery.command.handing import Lifeline
-from tests.delivery.smtp.receiver import wait_for
 from tests.program.process import Program, client, mail, run_program, started, write_configuration
 from tests.support.passwords import PASSWORD
 from tests.support.popserver import ServedMaildrop
 from tests.support.popserver_thread import RunningServer, running_server
+from tests.support.waiting import wait_for
 
 #: As in tests/shutdown.
 IN_ORDER, AT_ONCE = 10.0 + 3.0, 6.0

@@ -15,7 +15,7 @@ from typing import IO, Any
 import pytest
 
 from tests.delivery.command.handing import Lifeline, shell
-from tests.delivery.smtp.receiver import PATIENCE, wait_for
+from tests.support.waiting import PATIENCE, wait_for
 from tui_popretr.delivery.command import run as running
 from tui_popretr.delivery.command.run import KEPT, CommandEnd, environment, run
 from tui_popretr.process import children
