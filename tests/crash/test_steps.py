@@ -75,7 +75,7 @@ def test_what_was_interrupted_waits_for_its_destination(tmp_path: Path) -> None:
         interrupted = scene.interrupted()
         assert interrupted
         obstruct(tmp_path / "mail")
-        assert scene.site.once() == ExitCode.CANT_CREATE
+        assert scene.site.once().code == ExitCode.CANT_CREATE
         assert scene.interrupted() == interrupted
         scene.place.mend()
         scene.finish()

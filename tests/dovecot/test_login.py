@@ -332,7 +332,7 @@ def test_a_wrong_password_costs_the_other_client_nothing(account: Account, site:
 
 def test_a_wrong_password_ends_a_process_with_77(account: Account, site: Site) -> None:
     site.configure(account.client(password="not " + PASSWORD))
-    assert site.once() == 77, site.said
+    assert site.once().code == 77, site.said
     assert PASSWORD not in site.said
     account.assert_left_alone(site)
 

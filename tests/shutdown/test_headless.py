@@ -49,7 +49,7 @@ def several(places: Iterable[AbstractContextManager[Standstill]]) -> Iterator[li
 
 
 def assert_nothing_is_left(program: Program, still: Standstill) -> None:
-    still.assert_nothing_is_left("\n".join(program.said()))
+    still.assert_nothing_is_left(program.said)
 
 
 def test_once(tmp_path: Path) -> None:

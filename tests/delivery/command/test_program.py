@@ -62,7 +62,7 @@ class Stage:
     def assert_nothing_is_left(self, program: Program) -> None:
         """See that the command has ended with its children, and that the next run brings all mail, once."""
         wait_for(lambda: not self.lifeline.alive, "the end of the command and its child")
-        said = "\n".join(program.said())
+        said = program.said
         assert "Traceback" not in said
         assert "internal error" not in said
         assert self.saved() == []
