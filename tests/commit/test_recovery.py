@@ -300,7 +300,7 @@ def test_one_maildrop_alone(journal: Journal, place: Place, tmp_path: Path) -> N
     assert (len(place.finished()), len(other.finished())) == (0, 1)
 
 
-def test_the_audit_line_comes_after_the_fsync_and_before_the_record(journal: Journal, place: Place) -> None:
+def test_the_audit_line_comes_between_fsync_and_record(journal: Journal, place: Place) -> None:
     interrupted(journal, place)
     synced: list[str] = []
 

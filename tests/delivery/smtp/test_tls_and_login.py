@@ -378,7 +378,7 @@ def test_a_password_that_is_not_to_be_had() -> None:
     assert error.advice == "write one"
 
 
-def test_the_password_is_asked_for_once_a_session_and_only_if_needed() -> None:
+def test_the_password_is_read_once_a_session_if_needed() -> None:
     asked: list[int] = []
 
     def ask() -> Secret:
