@@ -1,4 +1,4 @@
-"""Results as tables: `python -m benchmarks.report FILE ...` puts them into docs/performance.md, with a chart."""
+"""Results as tables: `python -m benchmarks.report FILE ...` puts them into benchmarks/results.md, with a chart."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from benchmarks.chart import chart
 from benchmarks.results import Line, Range, Results, lines
 
 _PROJECT = Path(__file__).parents[1]
-_DOCUMENT = _PROJECT / "docs" / "performance.md"
+_DOCUMENT = _PROJECT / "benchmarks" / "results.md"
 _CHART = _PROJECT / "docs" / "images" / "performance.svg"
 _BEGIN, _END = "<!-- begin: benchmarks.report -->", "<!-- end: benchmarks.report -->"
 
 _HEAD = (
-    "| Work | Program | Time, s | Of its time we take | Goal | Processor, s | Memory, MB | |\n"
+    "| Work | Program | Time, s | Our time / its time | Goal | Processor, s | Memory, MB | |\n"
     "|---|---|---|---|---|---|---|---|"
 )
 
@@ -131,7 +131,7 @@ def main() -> int:
     if results.quick:
         print("These are results of --quick, which say nothing: nothing was written.", file=sys.stderr)
         return 1
-    picture = f"![Seconds to retrieve mail, by program](images/{_CHART.name})\n\n"
+    picture = f"![Seconds to retrieve mail, by program](../docs/images/{_CHART.name})\n\n"
     _DOCUMENT.write_text(insert(_DOCUMENT.read_text(), picture + tables(results)))
     _CHART.write_text(chart(list(lines(results))))
     print(f"Written: {_DOCUMENT}, {_CHART}")

@@ -35,7 +35,7 @@ SHOWN_BY = {
     "`enabled`": ["test_differences.py::test_enabled_is_honoured_everywhere_in_any_case"],
     "`%DIR...%` in log paths": ["config/test_logfiles.py::test_time_tokens_stay_and_folder_tokens_go"],
     "aliases of aliases": ["config/test_directory.py::test_aliases_of_aliases_in_any_order"],
-    "an alias that leads back to itself": ["config/test_directory.py::test_loops_are_errors_told_once"],
+    "an alias that leads back to itself": ["config/test_directory.py::test_each_loop_is_one_error"],
     "passwords in the users file": [
         "config/test_directory.py::test_names_lose_their_case_and_passwords_keep_everything"
     ],

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import importlib.metadata
 import os
 import re
 import subprocess
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -14,7 +16,15 @@ import pytest
 import tui_popretr
 
 ROOT = Path(__file__).parents[1]
-DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("benchmarks/*.md")])
+#: In these, a name in CamelCase is a class of ours.
+ABOUT_THE_CODE = sorted(
+    [
+        *(ROOT / name for name in ("CONTRIBUTING.md", "SECURITY.md", "benchmarks/README.md")),
+        *(ROOT / "docs" / name for name in ("architecture.md", "durability.md", "performance.md")),
+        *ROOT.glob("docs/decisions/*.md"),
+    ]
+)
 SCRIPTS = sorted(
     [ROOT / ".ci" / "run", *(path for path in (ROOT / "scripts").iterdir() if path.is_file() and not path.suffix)]
 )
@@ -92,6 +102,44 @@ def test_links_lead_somewhere(document: Path) -> None:
         if not target.exists() or (anchor and target.suffix == ".md" and anchor not in anchors(target)):
             broken.append(link)
     assert not broken
+
+
+def inline_code(document: Path) -> list[str]:
+    text = re.sub(r"^```.*?^```", "", document.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+    return re.findall(r"`([^`\n]+)`", text)
+
+
+@cache
+def paths() -> frozenset[str]:
+    """Every file and folder of the project, from each of its folders on: a/b.py and b.py, a/ and b/."""
+    found = set()
+    for path in project_files():
+        parts = path.relative_to(ROOT).parts
+        for begin in range(len(parts)):
+            found.add("/".join(parts[begin:]))
+            found.update("/".join(parts[begin:end]) + "/" for end in range(begin + 1, len(parts)))
+    return frozenset(found)
+
+
+@cache
+def classes() -> frozenset[str]:
+    sources = (path.read_text(encoding="utf-8") for path in project_files() if path.suffix == ".py")
+    return frozenset(
+        node.name for text in sources for node in ast.walk(ast.parse(text)) if isinstance(node, ast.ClassDef)
+    )
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=relative)
+def test_modules_and_folders_in_documents_exist(document: Path) -> None:
+    named = {
+        code.partition("::")[0] for code in inline_code(document) if re.fullmatch(r"[\w./-]+(\.py(::\w+)?|/)", code)
+    }
+    assert {name for name in named if not name.startswith("/")} <= paths()
+
+
+@pytest.mark.parametrize("document", ABOUT_THE_CODE, ids=relative)
+def test_classes_in_documents_exist(document: Path) -> None:
+    assert {code for code in inline_code(document) if re.fullmatch(r"([A-Z][a-z0-9]+){2,}", code)} <= classes()
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=relative)

@@ -40,7 +40,7 @@ def test_the_full_sizes_are_those_of_the_documents() -> None:
     assert (full["fleet"].accounts, full["fleet"].count) == (200, 25)
 
 
-def test_what_stands_above_a_message_and_how_its_lines_end_is_no_matter() -> None:
+def test_added_fields_and_line_ends_do_not_matter() -> None:
     message = next(corpora(quick=True)["small"].of("small0"))
     arrived = b"Return-Path: <a@b.example>\nReceived: by c.example;\n\tnow\n" + message
     assert identify(arrived) == identify(message)
@@ -48,7 +48,7 @@ def test_what_stands_above_a_message_and_how_its_lines_end_is_no_matter() -> Non
     assert identify(message)[0] == "small0.0"
 
 
-def test_a_message_of_any_kind_is_known_again_when_it_was_retrieved() -> None:
+def test_each_kind_of_message_is_recognised() -> None:
     for message in corpora()["mixed"].of("mixed0"):
         sent = as_retrieved(message)
         assert identify(sent) == identify(sent.replace(b"\r\n", b"\n")) == identify(message)

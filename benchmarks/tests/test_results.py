@@ -119,7 +119,7 @@ def test_tiny_sizes_are_not_published(
     of = results()
     of.quick = True
     of.save(str(tmp_path / "quick.json"))
-    document = tmp_path / "performance.md"
+    document = tmp_path / "results.md"
     document.write_text("as it was")
     monkeypatch.setattr(report, "_DOCUMENT", document)
     monkeypatch.setattr("sys.argv", ["report", str(tmp_path / "quick.json")])
@@ -130,7 +130,7 @@ def test_tiny_sizes_are_not_published(
 
 def test_document_and_picture_are_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     results().save(str(tmp_path / "results.json"))
-    document, picture = tmp_path / "performance.md", tmp_path / "performance.svg"
+    document, picture = tmp_path / "results.md", tmp_path / "performance.svg"
     document.write_text(f"before {report._BEGIN} old {report._END} after")
     monkeypatch.setattr(report, "_DOCUMENT", document)
     monkeypatch.setattr(report, "_CHART", picture)

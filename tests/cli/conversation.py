@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.program.process import environment
-from tests.support.popserver_thread import PATIENCE
+from tests.support.waiting import PATIENCE
 
 # A password is asked for on the controlling terminal, which a process gets for itself.
 _TAKE_THE_TERMINAL = """

@@ -21,7 +21,7 @@ import pytest
 
 from tests.demo.terminal import Terminal
 from tests.support.clock import FakeClock
-from tests.support.popserver_thread import PATIENCE
+from tests.support.waiting import PATIENCE
 from tests.ui.terminal import OnTerminal, on_terminal
 from tui_popretr.cli import demo
 from tui_popretr.demo import accounts as accounts_module

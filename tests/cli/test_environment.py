@@ -15,7 +15,8 @@ import pytest
 from tests.program.process import client, environment, mail, run_program, write_configuration
 from tests.support.passwords import PASSWORD, discreet
 from tests.support.popserver import ServedMaildrop
-from tests.support.popserver_thread import PATIENCE, RunningServer, running_server
+from tests.support.popserver_thread import RunningServer, running_server
+from tests.support.waiting import PATIENCE
 
 
 def maildrop(messages: int = 1) -> ServedMaildrop:

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import fcntl
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from tests.program.process import client, environment, mail, run_program, write_configuration
+from tests.program.process import client, mail, run_program, write_configuration
 from tests.support.passwords import PASSWORD
 from tests.support.popserver import Faults, ServedMaildrop
-from tests.support.popserver_thread import PATIENCE, running_server
+from tests.support.popserver_thread import running_server
 from tui_popretr.cli.run import BESIDE
 from tui_popretr.session.retrieval import MAX_DELIVERY_FAILURES
 
@@ -247,9 +245,9 @@ def test_files_are_private(tmp_path: Path) -> None:
 def test_warnings_that_cannot_be_written_do_not_stop_retrieval(tmp_path: Path) -> None:
     box = ServedMaildrop("me", PASSWORD)
     box.add(mail())
-    with running_server([box]) as server, open("/dev/full", "wb") as full:
+    with running_server([box]) as server:
         path = write_configuration(tmp_path / "c.xml", client("a", server.address, attributes='preserve="Y"'))
-        command = [sys.executable, "-m", "tui_popretr", path, "--headless", "--once"]
-        done = subprocess.run(command, stderr=full, env=environment(), timeout=PATIENCE, check=False)
-    assert done.returncode == 0
+        full = "os.dup2(os.open('/dev/full', os.O_WRONLY), 2)"
+        done = run_program(path, "--headless", "--once", before=full)
+    assert done.code == 0
     assert len(list((tmp_path / "var/mail/a/new").iterdir())) == 1

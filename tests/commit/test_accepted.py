@@ -11,7 +11,7 @@ WHOLE = Identity(b"1" * 32, whole=True)
 HEADER = Identity(b"2" * 32)
 
 
-def test_two_identical_mails_without_uids_are_two_for_each_recipient() -> None:
+def test_identical_mails_without_uids_are_two_for_each() -> None:
     accepted = AcceptedRecipients([Acceptance(None, WHOLE, A), Acceptance(None, WHOLE, B), Acceptance(None, WHOLE, A)])
     assert accepted.take(None, WHOLE) == [A, B]
     assert accepted.take(None, WHOLE) == [A]

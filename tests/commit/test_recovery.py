@@ -1,13 +1,10 @@
-"""Whatever the process was doing when it was killed: nothing is lost, and nothing is there twice."""
+"""Recovery of interrupted deliveries. tests/crash kills the program at each step and checks what recovery reports."""
 
 from __future__ import annotations
 
 import errno
 import os
 import shutil
-import signal
-import subprocess
-import sys
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,7 +14,6 @@ import pytest
 
 from tests.commit.recovering import recover
 from tests.delivery.making import Place
-from tests.killed_delivery import MESSAGE, STEPS, deliver
 from tui_popretr.commit.recovery import CONSUMED_WITHIN, Recovered, RecoveryResult
 from tui_popretr.delivery.folders import sync_folder
 from tui_popretr.delivery.interrupted import FileState, InterruptedPublish
@@ -30,20 +26,7 @@ from tui_popretr.mail.identity import Identity
 HOUR = 3600
 NOW = int(datetime.now(UTC).timestamp())
 
-#: What recovery says after a kill at each step; None: there is no record to recover.
-EXPECTED = {
-    "opened": None,
-    "spilled": None,
-    "written out": None,
-    "synced": None,
-    "folders synced": None,
-    "delivering": RecoveryResult.PUBLISHED,
-    "linked": RecoveryResult.FOUND,
-    "published": RecoveryResult.FOUND,
-    "folder synced": RecoveryResult.FOUND,
-    "audited": RecoveryResult.FOUND,
-    "delivered": None,
-}
+MESSAGE = b"Subject: one\r\n\r\nof a kind\r\n"
 
 
 @pytest.fixture(params=["maildir", "folder"])
@@ -122,49 +105,6 @@ def only(results: list[Recovered]) -> Recovered:
 
 def states(journal: Journal, place: Place) -> list[Record]:
     return journal.records(journal.maildrop(Maildrop.of("pop.example.test", 110, "me", str(place.path))))
-
-
-@pytest.mark.parametrize(
-    ("place", "step"),
-    # a Maildir's names are renamed, not linked
-    [(kind, step) for kind in ("maildir", "folder") for step in STEPS if (kind, step) != ("maildir", "linked")],
-    indirect=["place"],
-)
-def test_killed_after_each_step(place: Place, step: str, tmp_path: Path) -> None:
-    audit = tmp_path / "audit"
-    killed = subprocess.run(
-        [sys.executable, "-m", "tests.killed_delivery", place.kind, place.path, tmp_path / "journal", step, audit],
-        cwd=Path(__file__).parent.parent,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert killed.returncode == -signal.SIGKILL, killed.stderr
-
-    def write_audit(texts: Sequence[str]) -> None:
-        with audit.open("a") as file:
-            file.writelines(f"{text}\n" for text in texts)
-
-    journal = Journal.open(str(tmp_path / "journal"))
-    try:
-        results = recover(journal, None, now=NOW, audit=write_audit)
-        assert [result.outcome for result in results] == ([EXPECTED[step]] if EXPECTED[step] else [])
-        sink = place.sink(journal.id)
-        sink.clean_orphans({record.tmp for _, record in journal.delivering() if record.tmp})
-        assert place.unfinished() == []
-        maildrop = journal.maildrop(Maildrop.of("pop.example.test", 110, "me", sink.key))
-        if not journal.records(maildrop):
-            deliver(journal, place, "to the end", audit)
-        (record,) = journal.records(maildrop)
-        assert (record.state, record.delete_pending) == (MessageState.DELIVERED, True)
-        assert list(place.finished().values()) == [MESSAGE]
-        assert place.unfinished() == []
-        lines = audit.read_text().splitlines()
-        assert lines in (["line"], ["line (recovered)"], ["line", "line (recovered)"])
-        assert ("line (recovered)" in lines) is (EXPECTED[step] is not None)
-    finally:
-        journal.close()
 
 
 @pytest.mark.parametrize("name", ["{}", "{}:2,", "{}:2,FRS", "{};2,S", "{},S=30,W=31:2,S"])
@@ -360,7 +300,7 @@ def test_one_maildrop_alone(journal: Journal, place: Place, tmp_path: Path) -> N
     assert (len(place.finished()), len(other.finished())) == (0, 1)
 
 
-def test_the_audit_line_comes_after_the_fsync_and_before_the_record(journal: Journal, place: Place) -> None:
+def test_the_audit_line_comes_between_fsync_and_record(journal: Journal, place: Place) -> None:
     interrupted(journal, place)
     synced: list[str] = []
 

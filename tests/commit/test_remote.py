@@ -12,9 +12,9 @@ import pytest
 import trio
 from trio.testing import trio_test
 
-from tests.delivery.smtp.receiver import PATIENCE, wait_for
 from tests.support.drafts import FakeDraft
 from tests.support.keepers import kept_for_smtp
+from tests.support.waiting import PATIENCE, wait_for
 from tui_popretr.commit.keeper import JournalKeeper
 from tui_popretr.commit.pending import PendingDelivery
 from tui_popretr.commit.remote import RemoteDelivery, RemoteFailure

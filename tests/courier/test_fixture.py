@@ -8,9 +8,9 @@ from contextlib import contextmanager
 
 import pytest
 
-from tests.program.site import wait_for
 from tests.support import courier as support
 from tests.support.courier import Courier
+from tests.support.waiting import wait_for
 
 PLAIN = b"Subject: plain\n\n.text\n"
 RAW = "Subject: Prüfung\n\ntext\n".encode()

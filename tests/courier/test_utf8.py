@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from tests.courier.test_session import MAILS
-from tests.program.site import PASSWORD, Site, client, wait_for, without_received
+from tests.program.site import PASSWORD, Site, client, without_received
 from tests.support.courier import Courier
+from tests.support.waiting import wait_for
 from tui_popretr.errors import ExitCode
 
 RAW = [

@@ -7,12 +7,12 @@ import re
 import select
 import shutil
 import signal
-import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 
@@ -21,14 +21,14 @@ from tests.crash.cases import Case, Keeping, Server
 from tests.crash.mails import mails
 from tests.program.account import Account, EmbeddedAccount, embedded_account
 from tests.program.destination import Place, place_of
-from tests.program.process import environment
+from tests.program.process import Program
 from tests.program.relay import Relay, RelayThread
-from tests.program.site import PATIENCE, Site, client
+from tests.program.site import Site, client
 from tests.program.steps import ANY, Orders
+from tests.support.waiting import PATIENCE
 from tui_popretr.journal.journal import Journal
 from tui_popretr.journal.records import MessageState, Record
 
-_PROJECT = Path(__file__).parents[2]
 #: Handed over, it ends with what the server or the command said.
 _AUDITED = re.compile(r"MsgID=(\d+@crash\.test); Size=\d+; Sender=k@crash\.test(?:; Reply=.*)?( \(recovered\))?$")
 RECIP = "me@crash.test"
@@ -54,7 +54,7 @@ class Scene:
     ) -> None:
         """`environ`: what the program has in its environment beside the usual."""
         self.case = case
-        self._wrapper = ["env", *(f"{name}={value}" for name, value in environ.items())] if environ else []
+        self._environ = environ
         self.site = Site(top)
         self.place = place
         self.kills = 0
@@ -100,55 +100,36 @@ class Scene:
         """
         reading, writing = os.pipe()
         with os.fdopen(reading, "rb", buffering=0) as told:
-            tell = [] if after is None else [f"--tell={writing}"]
-            process = self._start([*tell, *orders.arguments()], keep=writing)
-            os.close(writing)
-            if after is not None and select.select([told], [], [], PATIENCE)[0] and told.read(1):
-                time.sleep(after)
-                process.kill()
-            return self._ended(process, f"{orders}{'' if after is None else f', and {after * 1000:.1f} ms'}")
+            tell = None if after is None else writing
+            with self._running(replace(orders, tell=tell), keep=[writing]) as program:
+                os.close(writing)
+                if after is not None and select.select([told], [], [], PATIENCE)[0] and told.read(1):
+                    time.sleep(after)
+                    program.send(signal.SIGKILL)
+                return self._ended(program, f"{orders}{'' if after is None else f', and {after * 1000:.1f} ms'}")
 
     def killed_by(self, arrange: Callable[[Callable[[], None]], object], what: str) -> bool:
         """Run it, and let `arrange` see to it that it is killed (by calling its argument) at some moment."""
-        process = self._start(_NO_ORDERS.arguments())
-        arrange(process.kill)  # it takes long to connect, compared with this
-        return self._ended(process, what)
+        with self._running(_NO_ORDERS) as program:
+            arrange(partial(program.send, signal.SIGKILL))  # it takes long to connect, compared with this
+            return self._ended(program, what)
 
     def killed_at_call(self, nth: int) -> bool:
         """Run it, killed instead of a thread's nth call that would change the disk; return whether there was one."""
-        process = self._start(_NO_ORDERS.arguments(), wrapper=killing(nth))
-        return self._ended(process, f"system call {nth}")
+        with self._running(_NO_ORDERS, wrapper=killing(nth)) as program:
+            return self._ended(program, f"system call {nth}")
 
-    def _start(
-        self, arguments: list[str], *, keep: int | None = None, wrapper: Iterable[str] = ()
-    ) -> subprocess.Popen[bytes]:
+    def _running(
+        self, orders: Orders, *, wrapper: Iterable[str] = (), keep: Iterable[int] = ()
+    ) -> AbstractContextManager[Program]:
         self._last.unlink(missing_ok=True)
-        command = [
-            *self._wrapper,
-            *wrapper,
-            sys.executable,
-            "-m",
-            "tests.program.steps",
-            f"--last={self._last}",
-            *arguments,
-        ]
-        with (self.site.top / "said").open("ab") as said:
-            return subprocess.Popen(
-                [*command, str(self.site.path), "--headless", "--once"],
-                stdin=subprocess.DEVNULL,
-                stdout=said,
-                stderr=said,
-                env=environment({"PYTHONPATH": str(_PROJECT)}),
-                pass_fds=() if keep is None else (keep,),
-            )
+        return self.site.running(
+            "--once", steps=replace(orders, last=self._last), wrapper=wrapper, environ=self._environ, keep=keep
+        )
 
-    def _ended(self, process: subprocess.Popen[bytes], what: str) -> bool:
-        with process:
-            try:
-                code = process.wait(PATIENCE)
-            finally:
-                process.kill()
-        assert code in (0, -signal.SIGKILL), self.site.said[-3000:]
+    def _ended(self, program: Program, what: str) -> bool:
+        code = program.ended()
+        assert code in (0, -signal.SIGKILL), program.said
         killed = code != 0
         self.kills += killed
         self.history.append(f"{what}: {f'killed, last was {self.last_step}' if killed else f'ended with {code}'}")
@@ -222,7 +203,7 @@ class Scene:
         `forgotten`: Message-IDs that recovery must have found undelivered, so that they came again.
         """
         if not self.done:
-            assert self.site.once(wrapper=self._wrapper) == 0, self.site.said[-3000:]
+            assert self.site.once(environ=self._environ).code == 0, self.site.said[-3000:]
             self.look()
         assert self.lost() == Counter()
         assert self.place.unfinished() == []

@@ -27,7 +27,7 @@ class Recorded:
     """A run of a scene that was recorded, and the questions to it."""
 
     def __init__(self, scene: Scene, file: Path) -> None:
-        assert scene.site.once(wrapper=recording(file)) == 0, scene.site.said
+        assert scene.site.once(wrapper=recording(file)).code == 0, scene.site.said
         self._record = Record.read(file)
         file.unlink()  # it has seen the password
         self._wal = f"{scene.site.journal}-wal"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -9,7 +11,7 @@ from typing import Final
 import pytest
 
 from tests.crash.cases import CASES, Case, Keeping, Kind, Server
-from tests.crash.scene import staged
+from tests.crash.scene import Scene, staged
 from tests.crash.steps import OF_PLACEHOLDERS, OF_RECOVERY, is_in
 from tests.program.steps import Orders, obstruct
 from tests.support.size import NIGHTLY
@@ -38,6 +40,18 @@ def test_each_step_is_in_some_case() -> None:
     assert {step for step, _, _ in KILLED_AT} == set(Step) - OF_PLACEHOLDERS
 
 
+def recoveries(scene: Scene) -> Counter[str]:
+    """How often recovery must report each result, by what is on the disk."""
+    return Counter(
+        "was being sent"
+        if record.final is None
+        else "was delivered already"
+        if Path(record.final).exists()
+        else "is delivered now"
+        for record in scene.interrupted()
+    )
+
+
 @pytest.mark.parametrize(
     ("step", "nth", "case"), KILLED_AT, ids=[f"{step.name}-{nth}-{case}" for step, nth, case in KILLED_AT]
 )
@@ -53,7 +67,10 @@ def test_killed_at_a_step(step: Step, nth: int, case: Case, tmp_path: Path) -> N
         assert scene.last_step == step.name
         account.running.server.faults.refuse.clear()
         scene.place.mend()
+        expected, before = recoveries(scene), len(scene.site.trace())
         scene.finish()
+        reported = re.findall("recovered: it (was being sent|.*)", scene.site.trace()[before:])
+        assert Counter(reported) == expected
 
 
 @pytest.mark.parametrize("kind", Kind)
@@ -75,7 +92,7 @@ def test_what_was_interrupted_waits_for_its_destination(tmp_path: Path) -> None:
         interrupted = scene.interrupted()
         assert interrupted
         obstruct(tmp_path / "mail")
-        assert scene.site.once() == ExitCode.CANT_CREATE
+        assert scene.site.once().code == ExitCode.CANT_CREATE
         assert scene.interrupted() == interrupted
         scene.place.mend()
         scene.finish()

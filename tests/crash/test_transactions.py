@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import signal
-import subprocess
-import sys
 from collections import Counter
 from pathlib import Path
 
@@ -12,12 +10,11 @@ import pytest
 
 from tests.delivery.smtp.receiver import Limits, receiving
 from tests.delivery.smtp.test_sessions import retrieving
-from tests.program.process import environment
-from tests.program.site import PATIENCE, wait_for, without_received
+from tests.program.site import without_received
 from tests.program.steps import Orders
+from tests.support.waiting import wait_for
 from tui_popretr.faultpoints import Step
 
-_PROJECT = Path(__file__).parents[2]
 #: Three messages for three members, of whom the server takes one at a time.
 MESSAGES = MEMBERS = 3
 STEPS = (Step.ENVELOPE_ACCEPTED, Step.DATA_SENT, Step.DOT_SENT, Step.DOT_ANSWERED)
@@ -28,16 +25,8 @@ STEPS = (Step.ENVELOPE_ACCEPTED, Step.DATA_SENT, Step.DOT_SENT, Step.DOT_ANSWERE
 def test_killed_in_a_later_transaction(step: Step, nth: int, tmp_path: Path) -> None:
     with receiving() as receiver, retrieving(tmp_path, receiver, MESSAGES) as (site, box):
         receiver.limits = Limits(recipients=1)
-        command = [sys.executable, "-m", "tests.program.steps", *Orders(step.name, nth).arguments(), str(site.path)]
-        killed = subprocess.run(
-            [*command, "--headless", "--once"],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            env=environment({"PYTHONPATH": str(_PROJECT)}),
-            timeout=PATIENCE,
-            check=False,
-        )
-        assert killed.returncode == -signal.SIGKILL, killed.stderr
+        killed = site.once(steps=Orders(step.name, nth))
+        assert killed.code == -signal.SIGKILL, killed.err
         wait_for(lambda: not box.locked, "the end of the session")
         assert site.run().results["id1"].ok
         assert box.messages == []

@@ -17,7 +17,8 @@ from unittest import mock
 import pytest
 
 from tests.delivery.making import JOURNAL, WHEN, CommandPlace, MailServerPlace, Place, finish, path_of, prepare
-from tests.delivery.smtp.receiver import receiving, wait_for
+from tests.delivery.smtp.receiver import receiving
+from tests.support.waiting import wait_for
 from tui_popretr.delivery import names
 from tui_popretr.delivery.sink import SPILL, Draft
 from tui_popretr.errors import CannotCreate, ConfigurationError, DeliveryFailed, ExitCode

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.program.process import environment
-from tests.support.popserver_thread import PATIENCE
+from tests.support.waiting import PATIENCE
 from tests.ui.terminal import on_terminal
 from tui_popretr.control.client import ControlClient
 

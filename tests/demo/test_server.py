@@ -13,7 +13,7 @@ import trio
 from trio.testing import MockClock, trio_test
 
 from tests.support.clock import FakeClock, local
-from tests.support.popserver_thread import PATIENCE
+from tests.support.waiting import PATIENCE
 from tui_popretr.demo import server as server_module
 from tui_popretr.demo.server import HOST, DemoServer, DemoServerThread, Ports
 from tui_popretr.popserver import ServedMaildrop

@@ -13,8 +13,9 @@ from cryptography.hazmat.primitives.serialization import BestAvailableEncryption
 from cryptography.x509 import load_pem_x509_certificates
 
 from tests.program.relay import Relay
-from tests.program.site import PASSWORD, Run, Site, client, wait_for, without_received
+from tests.program.site import PASSWORD, Run, Site, client, without_received
 from tests.support.dovecot import HOST, Dovecot
+from tests.support.waiting import wait_for
 from tui_popretr.config.account import Server
 from tui_popretr.errors import ExitCode
 from tui_popretr.facts import LoginSucceeded, SessionConnected, TlsDetails, TlsStarted
@@ -331,7 +332,7 @@ def test_a_wrong_password_costs_the_other_client_nothing(account: Account, site:
 
 def test_a_wrong_password_ends_a_process_with_77(account: Account, site: Site) -> None:
     site.configure(account.client(password="not " + PASSWORD))
-    assert site.once() == 77, site.said
+    assert site.once().code == 77, site.said
     assert PASSWORD not in site.said
     account.assert_left_alone(site)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import signal
-import subprocess
 import threading
 import time
 from collections import Counter
@@ -15,9 +14,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.program.process import Program
 from tests.program.relay import Relay, RelayThread
-from tests.program.site import PASSWORD, PATIENCE, Site, client, wait_for, without_received
+from tests.program.site import PASSWORD, Site, client, without_received
 from tests.support.dovecot import Dovecot
+from tests.support.waiting import wait_for
 from tui_popretr.journal.records import MessageState
 
 COUNT, SIZE = 300, 100_000  # more than what is asked for ahead
@@ -55,12 +56,12 @@ def stored(site: Site, recip: str = "me") -> Counter[bytes]:
 
 
 @contextmanager
-def in_the_middle(site: Site, relay: RelayThread, *arguments: str, octets: int) -> Iterator[subprocess.Popen[bytes]]:
+def in_the_middle(site: Site, relay: RelayThread, *arguments: str, octets: int) -> Iterator[Program]:
     """A process whose server has just fallen silent in the middle of a message."""
     silent = threading.Event()
     relay.call(partial(relay.relay.arm, silent.set, down=octets))
     with site.running(*arguments) as process:
-        wait_for(lambda: silent.is_set() or process.poll() is not None, "the server's silence")
+        wait_for(lambda: silent.is_set() or not process.running, "the server's silence")
         assert silent.is_set(), site.said
         yield process
 
@@ -85,10 +86,10 @@ def test_ending_in_mid_session(
     site.configure(client("me", f"{dovecot.host}:{relay.port}", user=user, freq="1h"))
     with in_the_middle(site, relay, *arguments, octets=5_000_000) as process:
         began = time.monotonic()
-        process.send_signal(number)
+        process.send(number)
         wait_for(lambda: f"{number.name}: ending" in site.trace(), "the signal")
         relay.call(relay.relay.release)
-        assert process.wait(PATIENCE) == 0, site.said
+        assert process.ended() == 0, site.said
         assert time.monotonic() - began < SHUTDOWN
     commands = [line.split(">> ")[1] for line in site.transcript().splitlines() if ">> " in line]
     assert commands[-1] == "QUIT"
@@ -102,7 +103,7 @@ def test_ending_in_mid_session(
 
 
 def assert_the_rest_comes_once(dovecot: Dovecot, site: Site, user: str, messages: list[bytes]) -> None:
-    assert site.once() == 0, site.said
+    assert site.once().code == 0, site.said
     assert stored(site) == Counter(messages)
     assert list(site.maildir("me").glob("tmp/*")) == []
     assert dovecot.count(user) == 0
@@ -116,8 +117,7 @@ def test_ending_while_the_server_stays_silent(dovecot: Dovecot, site: Site, rela
     site.configure(client("me", f"{dovecot.host}:{relay.port}", user=user, freq="1h"))
     with in_the_middle(site, relay, octets=3_000_000) as process:
         began = time.monotonic()
-        process.terminate()
-        assert process.wait(PATIENCE) == 0, site.said
+        process.stop()
         assert time.monotonic() - began < SHUTDOWN
     assert dovecot.count(user) == len(messages)
     before = stored(site)
@@ -132,14 +132,14 @@ def test_a_second_signal_ends_at_once(dovecot: Dovecot, site: Site, relay: Relay
     user = account(dovecot, "second-signal", messages)
     site.configure(client("me", f"{dovecot.host}:{relay.port}", user=user, freq="1h"))
     with in_the_middle(site, relay, octets=3_000_000) as process:
-        process.terminate()
+        process.send(signal.SIGTERM)
         wait_for(lambda: "SIGTERM: ending" in site.trace(), "the first signal")
         began = time.monotonic()
-        process.terminate()
-        assert process.wait(PATIENCE) == 128 + signal.SIGTERM, site.said
+        process.send(signal.SIGTERM)
+        assert process.ended() == 128 + signal.SIGTERM, site.said
         assert time.monotonic() - began < SLACK
     relay.call(relay.relay.release)
-    assert site.once() == 0, site.said
+    assert site.once().code == 0, site.said
     assert stored(site) == Counter(messages)
     assert dovecot.count(user) == 0
 
@@ -148,8 +148,7 @@ def test_ending_before_anything_is_retrieved(dovecot: Dovecot, site: Site, relay
     user = account(dovecot, "ending-early", numbered(3))
     site.configure(client("me", f"{dovecot.host}:{relay.port}", user=user))
     with in_the_middle(site, relay, octets=2) as process:  # in the greeting
-        process.terminate()
-        assert process.wait(PATIENCE) == 0, site.said
+        process.stop()
     assert site.mailbox("me") == []
     assert dovecot.count(user) == 3
 
@@ -159,8 +158,7 @@ def test_ending_while_nothing_is_to_do(dovecot: Dovecot, site: Site) -> None:
     site.configure(client("me", f"{dovecot.host}:{dovecot.port}", user=user, freq="1h"))
     with site.running() as process:
         wait_for(lambda: "1 message" in site.trace(), "the first session")
-        process.terminate()
-        assert process.wait(PATIENCE) == 0, site.said
+        process.stop()
     assert dovecot.count(user) == 0
 
 
@@ -175,7 +173,7 @@ def test_hup(dovecot: Dovecot, site: Site) -> None:
         wait_for(lambda: len(site.mailbox("first")) == 1, "the first client's mail")
 
         site.configure(first, second, more="<timeuot>5s</timeuot>")
-        process.send_signal(signal.SIGHUP)
+        process.send(signal.SIGHUP)
         wait_for(lambda: "timeuot" in site.trace(), "the complaint")
         complaint = site.trace()
         assert "the old one stays in force" in complaint
@@ -183,11 +181,10 @@ def test_hup(dovecot: Dovecot, site: Site) -> None:
         assert "did you mean" in complaint
 
         site.configure(first, second)
-        process.send_signal(signal.SIGHUP)
+        process.send(signal.SIGHUP)
         wait_for(lambda: len(site.mailbox("second")) == 2, "the new client's mail")
         wait_for(lambda: dovecot.count("hup-2") == 0, "its deletion")
-        process.terminate()
-        assert process.wait(PATIENCE) == 0, site.said
+        process.stop()
     # the client that was there before kept its countdown
     assert site.transcript().count(">> USER hup-1") == 1
     assert site.transcript().count(">> USER hup-2") == 1
@@ -200,10 +197,9 @@ def test_hup_reopens_the_logs(dovecot: Dovecot, site: Site) -> None:
         wait_for(lambda: "1 message" in site.trace(), "the first session")
         for log in (site.audit_log, site.transcript_log, site.trace_log):
             log.rename(log.with_suffix(".old"))
-        process.send_signal(signal.SIGHUP)
+        process.send(signal.SIGHUP)
         wait_for(lambda: "reloaded" in site.trace(), "the new trace")
-        process.terminate()
-        assert process.wait(PATIENCE) == 0, site.said
+        process.stop()
     assert site.audit_log.exists()
     assert site.transcript_log.exists()
 
@@ -215,12 +211,11 @@ def test_a_session_finishes_under_the_settings_it_began_with(dovecot: Dovecot, s
     site.configure(client("me", address, user=user, freq="1h"))
     with in_the_middle(site, relay, octets=2_000_000) as process:
         site.configure(client("me", address, user=user, freq="1h", enabled="N"), client("other", address, freq="1h"))
-        process.send_signal(signal.SIGHUP)
+        process.send(signal.SIGHUP)
         wait_for(lambda: "removed me" in site.trace(), "the reload")
         relay.call(relay.relay.release)
         wait_for(lambda: dovecot.count(user) == 0, "the session's end")
-        process.terminate()
-        assert process.wait(PATIENCE) == 0, site.said
+        process.stop()
     assert stored(site) == Counter(messages)
 
 
@@ -237,13 +232,13 @@ def test_a_destination_that_is_none(dovecot: Dovecot, site: Site) -> None:
         client("b", address, user=users[1], inside=f"<maildir>{site.top}/file/below</maildir>"),
         client("c", address, user=users[2]),
     )
-    assert site.once() == 73, site.said
+    assert site.once().code == 73, site.said
     assert [dovecot.count(user) for user in users] == [5, 5, 0]
     assert stored(site, "c") == Counter(numbered(5))
     assert (site.top / "file").read_text() == "not a folder"
     assert site.trace().count("stays on the server: cannot") >= 2
     (site.top / "file").unlink()
-    assert site.once() == 0, site.said
+    assert site.once().code == 0, site.said
     assert [dovecot.count(user) for user in users] == [0, 0, 0]
     assert len(site.audit()) == 15
 
@@ -255,12 +250,12 @@ def test_one_message_is_more_than_the_disk_takes(dovecot: Dovecot, site: Site) -
     user = account(dovecot, "too-large", [*messages[:10], large, *messages[10:]])
     site.configure(client("me", f"{dovecot.host}:{dovecot.port}", user=user))
     blocks = 8 * 2**20 // 512
-    assert site.once(wrapper=["sh", "-c", f'ulimit -f {blocks}; exec "$@"', "sh"]) == 74, site.said
+    assert site.once(wrapper=["sh", "-c", f'ulimit -f {blocks}; exec "$@"', "sh"]).code == 74, site.said
     assert stored(site) == Counter(messages)
     assert list(site.maildir("me").glob("tmp/*")) == []
     assert dovecot.messages(user) == [large]
     assert "larger than the system allows" in site.trace(), site.trace()
-    assert site.once() == 0, site.said
+    assert site.once().code == 0, site.said
     assert stored(site) == Counter([*messages, large])
     assert dovecot.count(user) == 0
 
@@ -271,12 +266,12 @@ def test_one_message_that_the_server_cannot_read(dovecot: Dovecot, site: Site) -
     user = account(dovecot, "unreadable", messages)
     server_file(dovecot, user, 11).chmod(0)
     site.configure(client("me", f"{dovecot.host}:{dovecot.port}", user=user))
-    assert site.once() == 75, site.said
+    assert site.once().code == 75, site.said
     assert stored(site) == Counter(messages[:11] + messages[12:])
     assert dovecot.count(user) == 1
     assert re.search(r"message 12 \(UID \S+, 127 B\) stays on the server: the server refused to send it", site.trace())
     server_file(dovecot, user, 0).chmod(0o600)
-    assert site.once() == 0, site.said
+    assert site.once().code == 0, site.said
     assert stored(site) == Counter(messages)
     assert dovecot.count(user) == 0
 

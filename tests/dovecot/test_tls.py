@@ -1,4 +1,4 @@
-"""TLS with a real Dovecot: which certificates are accepted, and what is said of the others (SPEC 1, 10)."""
+"""TLS with a real Dovecot: which certificates are accepted, and the errors for the others."""
 
 from __future__ import annotations
 

@@ -1,29 +1,24 @@
-"""Two clients of one configuration, of which a fault is to hit one, and the real program in processes of its own."""
+"""Two clients of one configuration, of which a fault is to hit one."""
 
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
 import threading
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from tests.program.process import environment
 from tests.program.relay import Relay, RelayThread
-from tests.program.site import client, wait_for, without_received
+from tests.program.site import Site, client, without_received
 from tests.support.passwords import PASSWORD
 from tests.support.popserver import ServedMaildrop
-from tests.support.popserver_thread import PATIENCE, RunningServer
+from tests.support.popserver_thread import RunningServer
+from tests.support.waiting import PATIENCE
 
 #: The client that the fault is to hit, and the one that is to go on.
 HIT, OTHER = "hit", "other"
-
-_PROJECT = Path(__file__).parents[2]
 
 
 def accounts() -> list[ServedMaildrop]:
@@ -39,49 +34,6 @@ def mails(name: str, count: int, size: int = 100) -> list[bytes]:
         + line * (size // len(line) + 1)
         for number in range(count)
     ]
-
-
-@dataclass(frozen=True, slots=True)
-class Done:
-    """A process that has ended: its exit code, and what it said on standard error."""
-
-    code: int
-    said: str
-
-
-class Process:
-    """The program, running."""
-
-    def __init__(self, process: subprocess.Popen[bytes], said: Path) -> None:
-        self.process = process
-        self._said = said
-
-    @property
-    def said(self) -> str:
-        """What it has said on standard error so far."""
-        return self._said.read_text()
-
-    def wait_for(self, *texts: str, count: int = 1) -> None:
-        """Wait until each of these has been said so often."""
-
-        def come() -> bool:
-            said = self.said
-            assert self.process.poll() is None, said
-            return all(said.count(text) >= count for text in texts)
-
-        try:
-            wait_for(come, "that")
-        except AssertionError as failure:
-            raise AssertionError(f"{texts} has not been said: {self.said}") from failure
-
-    def end(self) -> None:
-        """End it by SIGTERM; it must end well."""
-        self.process.terminate()
-        assert self.finish().code == 0, self.said
-
-    def finish(self) -> Done:
-        """Wait for its end."""
-        return Done(self.process.wait(PATIENCE), self.said)
 
 
 class Gate:
@@ -117,19 +69,15 @@ class Gate:
         self._thread.call(self._thread.relay.cut)
 
 
-class Scene:
+class Scene(Site):
     """The mail of HIT may be kept on a faulty disk, that of OTHER never is; `server` has the accounts() of both."""
 
     def __init__(self, top: Path, server: RunningServer) -> None:
-        self.top = top
+        super().__init__(top)
         self.server = server
-        self.journal = top / "var" / "popretr.sqlite"
-        self.audit = top / "audit.log"
-        self._transcript = top / "transcript.log"
         #: Where the mail of each arrives, as the test sees it.
         self.maildirs = {HIT: top / "mail" / HIT, OTHER: top / "mail" / OTHER}
         self._sent: dict[str, list[bytes]] = {HIT: [], OTHER: []}
-        self._runs = 0
 
     def send(self, name: str, messages: Iterable[bytes]) -> None:
         """Put messages into an account's maildrop, for a session to see all of them or none."""
@@ -150,7 +98,7 @@ class Scene:
             finally:
                 thread.call(thread.relay.cut)
 
-    def configure(
+    def configure_both(
         self,
         *,
         maildir: Path | None = None,
@@ -180,51 +128,9 @@ class Scene:
             )
             for name in (HIT, OTHER)
         ]
-        path = self.top / "retrieve.xml"
-        path.write_text(
-            f"<pop3download><audit>{audit or self.audit}</audit><journal>{journal or self.journal}</journal>"
-            f"<transcript flush='0'>{self._transcript}</transcript>"
-            f"<timeout>{timeout}</timeout><delay_start>0</delay_start>"
-            f"<clients>{''.join(clients)}</clients></pop3download>"
+        self.configure(
+            *clients, timeout=timeout, more=f"<journal>{journal or self.journal}</journal>", audit=audit, trace=""
         )
-        path.chmod(0o600)
-
-    # --- running it ---------------------------------------------------------------------------------------------------
-
-    @contextmanager
-    def running(
-        self,
-        *arguments: str,
-        wrapper: Iterable[str] = (),
-        environ: Mapping[str, str] | None = None,
-        stderr: int | None = None,
-    ) -> Iterator[Process]:
-        """Run the configuration's schedule; the process does not outlive the block.
-
-        What it says is not known where `stderr` names another place for it.
-        """
-        self._runs += 1
-        path = self.top / f"said-{self._runs}"
-        command = [sys.executable, "-m", "tui_popretr", str(self.top / "retrieve.xml"), "--headless", *arguments]
-        with path.open("wb") as said:
-            process = subprocess.Popen(
-                [*wrapper, *command],
-                stdin=subprocess.DEVNULL,
-                stdout=said,
-                stderr=said if stderr is None else stderr,
-                # whoever enters a namespace leaves the working directory
-                env=environment({"PYTHONPATH": str(_PROJECT), **(environ or {})}),
-            )
-        with process:
-            try:
-                yield Process(process, path)
-            finally:
-                process.kill()
-
-    def once(self, *, wrapper: Iterable[str] = (), environ: Mapping[str, str] | None = None) -> Done:
-        """Run both clients once."""
-        with self.running("--once", wrapper=wrapper, environ=environ) as process:
-            return process.finish()
 
     # --- what came of it ----------------------------------------------------------------------------------------------
 
@@ -270,13 +176,13 @@ class Scene:
 
     def deleting(self, name: str) -> int:
         """How many DELEs the program has sent for a client; its server may not have read them yet."""
-        text = self._transcript.read_text() if self._transcript.exists() else ""
+        text = self.transcript_log.read_text() if self.transcript_log.exists() else ""
         return len(re.findall(rf"^{name}-\d+ \S+ >> DELE ", text, re.MULTILINE))
 
     def audited(self) -> Counter[str]:
         """How many audit lines each message has, those of recovery left out."""
-        text = self.audit.read_text() if self.audit.exists() else ""
-        return Counter(re.findall(r"MsgID=([a-z.0-9]+)@faults\.test;.*(?<!\(recovered\))$", text, re.MULTILINE))
+        lines = "\n".join(self.audit())
+        return Counter(re.findall(r"MsgID=([a-z.0-9]+)@faults\.test;.*(?<!\(recovered\))$", lines, re.MULTILINE))
 
     def _as_stored(self, name: str) -> Counter[bytes]:
         return Counter(message.replace(b"\r\n", b"\n") for message in self._sent[name])

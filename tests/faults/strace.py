@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.program.site import wait_for
+from tests.support.waiting import wait_for
 
 
 @dataclass(frozen=True, slots=True)

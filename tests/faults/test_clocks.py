@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from tests.faults.scene import HIT, OTHER, Gate, Scene, mails
 from tests.faults.strace import Tampering
 from tests.program import needs
-from tests.program.site import wait_for
+from tests.support.waiting import wait_for
 
 
 class Wall:
@@ -44,32 +45,32 @@ def wall(tmp_path: Path) -> Wall:
 
 def test_while_the_program_runs(scene: Scene, wall: Wall) -> None:
     """Who is due in an hour does not run at once when the clock says so; who is due in a second runs in a second."""
-    scene.configure(freq="1s", freq_of_hit="1h")
+    scene.configure_both(freq="1s", freq_of_hit="1h")
     scene.send(HIT, mails(HIT, 3))
     with scene.running(environ=wall.environ) as process:
-        process.wait_for("hit: 3 messages", "other: no new messages")
+        process.wait_for_all("hit: 3 messages", "other: no new messages")
         for number, offset in enumerate(("+3d", "-3d", "+0"), 1):
             wall.set(offset)
             scene.send(OTHER, mails(f"other{offset}", 3))
-            process.wait_for("other: 3 messages", count=number)
-        process.wait_for("other: no new messages", count=process.said.count("other: no new messages") + 1)
+            process.wait_for_all("other: 3 messages", count=number)
+        process.wait_for_all("other: no new messages", count=process.said.count("other: no new messages") + 1)
         assert process.said.count(" INFO hit: ") == 1, process.said
         days = {line[:10] for line in process.said.splitlines() if "other: 3 messages" in line}
         assert len(days) == 3, "the clock has not been set"
-        process.end()
+        process.stop()
     scene.assert_all()
 
 
 @pytest.mark.parametrize("preserve", ["N", "Y"])
 def test_between_runs(scene: Scene, gate: Gate, wall: Wall, preserve: str) -> None:
     """Killed in the middle; what the journal knows holds at any time."""
-    scene.configure(address=gate.address, preserve=preserve, newonly=preserve)
+    scene.configure_both(address=gate.address, preserve=preserve, newonly=preserve)
     scene.send(HIT, [*mails(HIT, 3), *mails("large", 1, 2_000_000), *mails("last", 3)])
     gate.shut(after=1_000_000)
     with scene.running(environ=wall.environ) as process:
         gate.reached()
         wait_for(lambda: len(scene.audited()) == 3, "what has come so far")
-        process.process.kill()
+        process.send(signal.SIGKILL)
         process.finish()
     gate.cut()
     for offset in ("-10d", "+10d", "+0"):
@@ -77,7 +78,7 @@ def test_between_runs(scene: Scene, gate: Gate, wall: Wall, preserve: str) -> No
         scene.send(HIT, mails(f"hit{offset}", 3))
         scene.send(OTHER, mails(f"other{offset}", 3))
         done = scene.once(environ=wall.environ)
-        assert done.code == 0, done.said
+        assert done.code == 0, done.err
         scene.assert_all(OTHER)
         scene.assert_all_arrived(HIT)
         assert scene.left(HIT) == (scene.arrived(HIT).total() if preserve == "Y" else 0)
@@ -86,13 +87,13 @@ def test_between_runs(scene: Scene, gate: Gate, wall: Wall, preserve: str) -> No
 @pytest.mark.parametrize("offset", ["-10d", "+10d"])
 def test_before_an_interrupted_delivery_is_recovered(scene: Scene, wall: Wall, tmp_path: Path, offset: str) -> None:
     needs.need(needs.tampering)
-    scene.configure()
+    scene.configure_both()
     for name in (HIT, OTHER):
         scene.send(name, mails(name, 5))
     faults = Tampering("fsync", "error=EIO", (scene.maildirs[HIT] / "new",), tmp_path / "strace")
     assert scene.once(wrapper=faults.wrapper).code == 74
     wall.set(offset)
     done = scene.once(environ=wall.environ)
-    assert done.code == 0, done.said
-    assert done.said.count("recovered: it was delivered already") == 5
+    assert done.code == 0, done.err
+    assert done.err.count("recovered: it was delivered already") == 5
     scene.assert_all()

@@ -56,8 +56,7 @@ def test_each_start_says_where_folders_cannot_be_synced(tmp_path: Path, kind: Ki
 def test_a_maildir_on_two_file_systems(tmp_path: Path) -> None:
     rules = shim.file_system(tmp_path / "mail", cross=errno.EXDEV)
     with staged(tmp_path, case_of(Kind.MAILDIR), COUNT, rules) as (scene, _):
-        wrapper = ["env", *(f"{name}={value}" for name, value in rules.items())]
-        assert scene.site.once(wrapper=wrapper) == ExitCode.CANT_CREATE
+        assert scene.site.once(environ=rules).code == ExitCode.CANT_CREATE
         assert "tmp and new of the Maildir are on two file systems, or two mounts of one" in scene.site.said
         assert "mount the disk on the Maildir as a whole, not on one of its folders" in scene.site.said
         assert scene.place.unfinished() == []
@@ -69,7 +68,6 @@ def test_an_interrupted_delivery_where_link_has_ceased_to_work(tmp_path: Path) -
     with staged(tmp_path, case_of(Kind.FOLDER), COUNT) as (scene, _):
         assert scene.killed(Orders(Step.DELIVERING.name))
         assert scene.interrupted()
-        environ = shim.poorest(tmp_path)
-        assert scene.site.once(wrapper=["env", *(f"{name}={value}" for name, value in environ.items())]) == 0
+        assert scene.site.once(environ=shim.poorest(tmp_path)).code == 0
         scene.look()
         scene.finish()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
@@ -16,22 +17,19 @@ from tui_popretr.journal.schema import VERSION
 
 
 def test_another_process_of_ours_has_it(scene: Scene) -> None:
-    scene.configure(freq="1s")
+    scene.configure_both(freq="1s")
     with scene.running() as first:
-        first.wait_for("hit: no new messages", "other: no new messages")
+        first.wait_for_all("hit: no new messages", "other: no new messages")
         done = scene.once()
-        assert done.code == 75, done.said
-        in_use = f"the journal {scene.journal} is in use by another tui-popretr (process {first.process.pid})"
-        assert f"tui-popretr: {in_use}\n" in done.said, done.said
-        assert (
-            "tui-popretr: another tui-popretr runs on this configuration; stop it first, or have it retrieve:"
-            " tui-popretr poll --all --wait\n" in done.said
-        )
+        assert done.code == 75, done.err
+        in_use = f"the journal {scene.journal} is in use by another tui-popretr (process {first.pid})"
+        assert f"tui-popretr: {in_use}\n" in done.err, done.err
+        assert "tui-popretr: another tui-popretr runs on this configuration; stop it first\n" in done.err
         for name in (HIT, OTHER):
             scene.send(name, mails(name, 5))
-        first.wait_for("hit: 5 messages", "other: 5 messages")
+        first.wait_for_all("hit: 5 messages", "other: 5 messages")
         scene.assert_all()
-        first.process.kill()
+        first.send(signal.SIGKILL)
         first.finish()
     for name in (HIT, OTHER):
         scene.send(name, mails(f"{name}.more", 5))
@@ -41,16 +39,16 @@ def test_another_process_of_ours_has_it(scene: Scene) -> None:
 
 def test_another_program_has_locked_it(scene: Scene) -> None:
     """Somebody looks at it with SQLite's own tools, and holds a transaction."""
-    scene.configure()
+    scene.configure_both()
     assert scene.once().code == 0
     for name in (HIT, OTHER):
         scene.send(name, mails(name, 5))
     with closing(sqlite3.connect(scene.journal, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         done = scene.once()
-    assert done.code == 75, done.said
-    assert f"tui-popretr: the journal {scene.journal} cannot be opened: another program has locked it\n" in done.said
-    assert "tui-popretr: close the program that has it open, such as a database browser; it is" in done.said
+    assert done.code == 75, done.err
+    assert f"tui-popretr: the journal {scene.journal} cannot be opened: another program has locked it\n" in done.err
+    assert "tui-popretr: close the program that has it open, such as a database browser; it is" in done.err
     for name in (HIT, OTHER):
         assert scene.heard(name, "RETR") == []
         scene.assert_kept(name)
@@ -98,7 +96,7 @@ def lose_it_but_for_its_log(journal: Path) -> None:
 )
 def test_it_is_damaged(scene: Scene, tmp_path: Path, damage: Callable[[Path], None], words: str) -> None:
     """Refused at every start, and left as it is: with a new one, what is on the server would come a second time."""
-    scene.configure(preserve="Y", newonly="Y")
+    scene.configure_both(preserve="Y", newonly="Y")
     scene.send(HIT, mails(HIT, 5))
     scene.send(OTHER, mails(OTHER, 5))
     assert scene.once().code == 0
@@ -110,10 +108,10 @@ def test_it_is_damaged(scene: Scene, tmp_path: Path, damage: Callable[[Path], No
     connections = scene.server.server.connections
     for _ in range(2):
         done = scene.once()
-        assert done.code == 74, done.said
+        assert done.code == 74, done.err
         assert scene.server.server.connections == connections, "no server is asked for anything"
-        assert f"tui-popretr: the journal {scene.journal} {words}" in done.said, done.said
-        assert "tui-popretr: restore it from a backup (stop the program first), or, to begin a new one" in done.said
+        assert f"tui-popretr: the journal {scene.journal} {words}" in done.err, done.err
+        assert "tui-popretr: restore it from a backup (stop the program first), or, to begin a new one" in done.err
         assert (scene.journal.read_bytes() if scene.journal.exists() else None) == found
         assert (scene.arrived(HIT).total(), scene.arrived(OTHER).total()) == (5, 5)
 
@@ -126,17 +124,17 @@ def test_it_is_damaged(scene: Scene, tmp_path: Path, damage: Callable[[Path], No
 
 
 def test_it_is_from_the_future(scene: Scene) -> None:
-    scene.configure()
+    scene.configure_both()
     assert scene.once().code == 0
     for name in (HIT, OTHER):
         scene.send(name, mails(name, 5))
     set_version(scene.journal, VERSION + 1)
     before = scene.journal.read_bytes()
     done = scene.once()
-    assert done.code == 78, done.said
+    assert done.code == 78, done.err
     versions = f"has version {VERSION + 1}; this program knows up to {VERSION}"
-    assert f"tui-popretr: the journal {scene.journal} {versions}\n" in done.said, done.said
-    assert "tui-popretr: install the newer version again\n" in done.said
+    assert f"tui-popretr: the journal {scene.journal} {versions}\n" in done.err, done.err
+    assert "tui-popretr: install the newer version again\n" in done.err
     assert scene.journal.read_bytes() == before
     assert (scene.left(HIT), scene.left(OTHER)) == (5, 5)
 
@@ -153,11 +151,11 @@ def set_version(journal: Path, version: int) -> None:
 @pytest.mark.parametrize("gone", ["the journal alone", "with what SQLite keeps beside it"])
 def test_it_is_removed_while_the_program_runs(scene: Scene, tmp_path: Path, gone: str) -> None:
     """The program would go on with a file without a name, and the next one know nothing of what it did."""
-    scene.configure(freq="1s", preserve="Y", newonly="Y")
+    scene.configure_both(freq="1s", preserve="Y", newonly="Y")
     for name in (HIT, OTHER):
         scene.send(name, mails(name, 5))
     with scene.running() as process:
-        process.wait_for("hit: 5 messages", "other: 5 messages")
+        process.wait_for_all("hit: 5 messages", "other: 5 messages")
         for suffix in ("", "-wal"):
             shutil.copy(f"{scene.journal}{suffix}", tmp_path / f"backup{suffix}")
         with closing(sqlite3.connect(tmp_path / "backup")) as backup:
@@ -168,9 +166,9 @@ def test_it_is_removed_while_the_program_runs(scene: Scene, tmp_path: Path, gone
         scene.send(OTHER, mails("other.new", 3))
         # and it is not made anew behind the user's back
         sentence = f"failed: the journal {scene.journal} is gone; nothing was retrieved or deleted (restore it from a"
-        process.wait_for(f"hit: {sentence}", f"other: {sentence}")
+        process.wait_for_all(f"hit: {sentence}", f"other: {sentence}")
         assert not scene.journal.exists()
-        process.end()
+        process.stop()
     assert scene.left(OTHER) == 3
     for name in (HIT, OTHER):
         scene.assert_kept(name)

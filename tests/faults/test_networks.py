@@ -11,9 +11,9 @@ from tests.faults.nameserver import Mood, name_server
 from tests.faults.network import cut, mend
 from tests.faults.scene import HIT, OTHER, Gate, Scene, mails
 from tests.program.namespace import Namespace
-from tests.program.site import wait_for
 from tests.support.dovecot import Dovecot
 from tests.support.passwords import PASSWORD
+from tests.support.waiting import wait_for
 
 needs_network = pytest.mark.usefixtures("network")
 
@@ -23,7 +23,7 @@ needs_network = pytest.mark.usefixtures("network")
 
 @needs_network
 def test_a_cut_longer_than_the_timeout(scene: Scene, gate: Gate) -> None:
-    scene.configure(address=gate.address, timeout="3s", freq="1s")
+    scene.configure_both(address=gate.address, timeout="3s", freq="1s")
     scene.send(HIT, mails(HIT, 20, 20_000))
     gate.shut(after=195_000)
     with scene.running() as process:
@@ -32,9 +32,9 @@ def test_a_cut_longer_than_the_timeout(scene: Scene, gate: Gate) -> None:
         cut(gate.port)
         gate.open()
         scene.send(OTHER, mails(OTHER, 5))
-        process.wait_for("other: 5 messages")
+        process.wait_for_all("other: 5 messages")
         scene.assert_all(OTHER)
-        process.wait_for(f"hit: failed: cannot connect to 127.0.0.1 port {gate.port}: network is unreachable")
+        process.wait_for_all(f"hit: failed: cannot connect to 127.0.0.1 port {gate.port}: network is unreachable")
         said = process.said
         assert "the server has made no progress for 3 s; connecting once more to go on after it" in said, said
         assert "(check the address and port, and whether the server is up)" in process.said
@@ -42,14 +42,14 @@ def test_a_cut_longer_than_the_timeout(scene: Scene, gate: Gate) -> None:
         assert scene.unfinished(HIT) == []
         mend(gate.port)
         wait_for(lambda: scene.left(HIT) == 0, "the rest")
-        process.end()
+        process.stop()
     scene.assert_all()
 
 
 @needs_network
 def test_a_short_cut(scene: Scene, gate: Gate) -> None:
     """TCP makes up for it: the session goes on."""
-    scene.configure(address=gate.address)
+    scene.configure_both(address=gate.address)
     scene.send(HIT, mails(HIT, 20, 20_000))
     scene.send(OTHER, mails(OTHER, 5))
     gate.shut(after=195_000)
@@ -57,22 +57,22 @@ def test_a_short_cut(scene: Scene, gate: Gate) -> None:
         gate.reached()
         cut(gate.port)
         gate.open()
-        process.wait_for("other: 5 messages")
+        process.wait_for_all("other: 5 messages")
         mend(gate.port)
         done = process.finish()
-    assert done.code == 0, done.said
+    assert done.code == 0, done.err
     scene.assert_all()
 
 
 @needs_network
 def test_no_network(scene: Scene, gate: Gate) -> None:
-    scene.configure(address=gate.address)
+    scene.configure_both(address=gate.address)
     for name in (HIT, OTHER):
         scene.send(name, mails(name, 5))
     cut(gate.port)
     done = scene.once()
-    assert done.code == 69, done.said
-    assert f"hit: failed: cannot connect to 127.0.0.1 port {gate.port}: network is unreachable (check" in done.said
+    assert done.code == 69, done.err
+    assert f"hit: failed: cannot connect to 127.0.0.1 port {gate.port}: network is unreachable (check" in done.err
     scene.assert_all(OTHER)
 
     mend(gate.port)
@@ -91,7 +91,7 @@ def test_names_cannot_be_resolved(scene: Scene, namespace: Namespace, tmp_path: 
         (tmp_path / name).write_text(text)
         if Path("/etc", name).exists():  # where there is none, this is what the C library assumes
             namespace.run("mount", "--bind", str(tmp_path / name), f"/etc/{name}")
-    scene.configure(address=f"pop.example.test:{scene.server.port}", freq="1s")
+    scene.configure_both(address=f"pop.example.test:{scene.server.port}", freq="1s")
     unknown = "hit: failed: no address for pop.example.test: temporary failure in name resolution"
     advice = "(check the spelling of the host name and this machine's DNS)"
     with name_server() as server:
@@ -100,18 +100,18 @@ def test_names_cannot_be_resolved(scene: Scene, namespace: Namespace, tmp_path: 
         with scene.running(wrapper=namespace.wrapper) as process:
             wait_for(lambda: server.asked, "a question")
             scene.send(OTHER, mails(OTHER, 5))
-            process.wait_for("other: 5 messages")
+            process.wait_for_all("other: 5 messages")
             scene.assert_all(OTHER)
-            process.wait_for(f"{unknown} {advice}")
+            process.wait_for_all(f"{unknown} {advice}")
             server.mood = Mood.FAILING
-            process.wait_for(unknown, count=process.said.count(unknown) + 2)
+            process.wait_for_all(unknown, count=process.said.count(unknown) + 2)
             server.mood = Mood.WELL
-            process.wait_for("hit: 5 messages")
-            process.end()
+            process.wait_for_all("hit: 5 messages")
+            process.stop()
         scene.assert_all()
         server.mood = Mood.FAILING
         done = scene.once(wrapper=namespace.wrapper)
-        assert done.code == 69, done.said
+        assert done.code == 69, done.err
 
 
 # --- the server -----------------------------------------------------------------------------------------------------
@@ -126,20 +126,20 @@ def test_the_server_is_restarted_in_mid_session(scene: Scene, dovecot: Dovecot) 
         scene.expect(HIT, message)
     scene.send(OTHER, mails(OTHER, 5))
     with scene.gate(dovecot.port) as gate:
-        scene.configure(address=gate.address, freq="1s", user=user)
+        scene.configure_both(address=gate.address, freq="1s", user=user)
         gate.shut(after=3_000_000)
         with scene.running() as process:
             gate.reached()
             dovecot.stop()
             gate.cut()
             broken = "the server closed the connection in the middle of its answer to RETR"
-            process.wait_for(f"WARNING hit: {broken}", "; connecting once more to go on after it")
-            process.wait_for("hit: failed: the server closed the connection before its greeting")
+            process.wait_for_all(f"WARNING hit: {broken}", "; connecting once more to go on after it")
+            process.wait_for_all("hit: failed: the server closed the connection before its greeting")
             scene.send(OTHER, mails("other.more", 5))
-            process.wait_for("other: 5 messages", count=2)
+            process.wait_for_all("other: 5 messages", count=2)
             scene.assert_all(OTHER)
             dovecot.start()
             wait_for(lambda: dovecot.count(user) == 0, "the rest")
-            process.end()
+            process.stop()
     assert scene.arrived(HIT) == Counter(message.replace(b"\r\n", b"\n") for message in messages)
     assert scene.unfinished(HIT) == []

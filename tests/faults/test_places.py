@@ -10,7 +10,7 @@ import pytest
 from tests.faults.scene import HIT, OTHER, Gate, Scene, mails
 from tests.program import needs
 from tests.program.namespace import Namespace, new_disk
-from tests.program.site import wait_for
+from tests.support.waiting import wait_for
 
 # --- read-only file systems -----------------------------------------------------------------------------------------
 
@@ -18,16 +18,16 @@ from tests.program.site import wait_for
 def test_the_destination_is_read_only(scene: Scene, namespace: Namespace, tmp_path: Path) -> None:
     disk = new_disk(namespace, tmp_path / "disk", "1m")
     scene.maildirs[HIT] = disk.seen / "mail"
-    scene.configure(maildir=disk.path / "mail")
+    scene.configure_both(maildir=disk.path / "mail")
     disk.remount("ro")
     scene.send(HIT, mails(HIT, 5))
     scene.send(OTHER, mails(OTHER, 5))
     done = scene.once(wrapper=namespace.wrapper)
-    assert done.code == 73, done.said
+    assert done.code == 73, done.err
     assert (
         f"hit: failed: cannot make the folder {disk.path}/mail: the file system is read-only "
         "(mount it writable, and look why it is not)"
-    ) in done.said, done.said
+    ) in done.err, done.err
     scene.assert_all(OTHER)
     assert scene.heard(HIT, "RETR") == []
 
@@ -39,7 +39,7 @@ def test_the_destination_is_read_only(scene: Scene, namespace: Namespace, tmp_pa
 def test_the_destination_becomes_read_only(scene: Scene, gate: Gate, namespace: Namespace, tmp_path: Path) -> None:
     disk = new_disk(namespace, tmp_path / "disk", "4m")
     scene.maildirs[HIT] = disk.seen / "mail"
-    scene.configure(maildir=disk.path / "mail", address=gate.address)
+    scene.configure_both(maildir=disk.path / "mail", address=gate.address)
     scene.send(HIT, mails(HIT, 20, 10_000))
     scene.send(OTHER, mails(OTHER, 5))
     gate.shut(after=100_000)
@@ -50,10 +50,10 @@ def test_the_destination_becomes_read_only(scene: Scene, gate: Gate, namespace: 
         disk.remount("ro")
         gate.open()
         done = process.finish()
-    assert done.code == 73, done.said
-    assert "hit: failed: 11 messages could not be stored: cannot write " in done.said, done.said
-    assert ": the file system is read-only (" in done.said
-    assert "before that 9 messages" in done.said
+    assert done.code == 73, done.err
+    assert "hit: failed: 11 messages could not be stored: cannot write " in done.err, done.err
+    assert ": the file system is read-only (" in done.err
+    assert "before that 9 messages" in done.err
     scene.assert_all(OTHER)
     scene.assert_kept(HIT)
     assert scene.left(HIT) == 11
@@ -66,15 +66,15 @@ def test_the_destination_becomes_read_only(scene: Scene, gate: Gate, namespace: 
 def test_the_journals_place_is_read_only(scene: Scene, namespace: Namespace, tmp_path: Path) -> None:
     disk = new_disk(namespace, tmp_path / "disk", "1m")
     journal = disk.path / "var" / "popretr.sqlite"
-    scene.configure(journal=journal)
+    scene.configure_both(journal=journal)
     for name in (HIT, OTHER):
         scene.send(name, mails(name, 5))
     for before in ("never made", "made before"):
         disk.remount("ro")
         done = scene.once(wrapper=namespace.wrapper)
-        assert done.code == 73, (before, done.said)
-        assert f"the journal {journal} cannot be opened: the file system is read-only" in done.said, done.said
-        assert "mount it writable, and look why it is not; until then nothing is retrieved" in done.said
+        assert done.code == 73, (before, done.err)
+        assert f"the journal {journal} cannot be opened: the file system is read-only" in done.err, done.err
+        assert "mount it writable, and look why it is not; until then nothing is retrieved" in done.err
         assert (scene.left(HIT), scene.left(OTHER)) == (5, 5)
         disk.remount("rw")
         assert scene.once(wrapper=namespace.wrapper).code == 0
@@ -97,15 +97,15 @@ def locked(tmp_path: Path) -> Path:
 
 def test_no_permission_for_the_destination(scene: Scene, locked: Path) -> None:
     scene.maildirs[HIT] = locked / "mail"
-    scene.configure()
+    scene.configure_both()
     scene.send(HIT, mails(HIT, 5))
     scene.send(OTHER, mails(OTHER, 5))
     done = scene.once(wrapper=needs.without_powers())
-    assert done.code == 73, done.said
+    assert done.code == 73, done.err
     assert (
         f"hit: failed: cannot make the folder {locked}/mail: permission denied "
         "(give the program's user the right to write there)"
-    ) in done.said, done.said
+    ) in done.err, done.err
     scene.assert_all(OTHER)
     assert scene.heard(HIT, "RETR") == []
 
@@ -118,7 +118,7 @@ def test_no_permission_for_the_destination(scene: Scene, locked: Path) -> None:
 def test_no_permission_for_a_folder_of_the_maildir(scene: Scene, sub: str) -> None:
     """The folders are there, and another user's, as it were. With new it shows only when all has been written."""
     needs.need(needs.powerlessness)
-    scene.configure()
+    scene.configure_both()
     assert scene.once(wrapper=needs.without_powers()).code == 0
     for name in (HIT, OTHER):
         scene.send(name, mails(name, 1))
@@ -127,8 +127,8 @@ def test_no_permission_for_a_folder_of_the_maildir(scene: Scene, sub: str) -> No
     scene.send(OTHER, mails("other.second", 5))
     (scene.maildirs[HIT] / sub).chmod(0o500)
     done = scene.once(wrapper=needs.without_powers())
-    assert done.code == 73, done.said
-    assert ": permission denied (give the program's user the right to write there)" in done.said, done.said
+    assert done.code == 73, done.err
+    assert ": permission denied (give the program's user the right to write there)" in done.err, done.err
     scene.assert_all(OTHER)
     scene.assert_kept(HIT)
     assert scene.unfinished(HIT) == []
@@ -141,7 +141,7 @@ def test_no_permission_for_a_folder_of_the_maildir(scene: Scene, sub: str) -> No
 
 def test_no_permission_for_the_journals_folder(scene: Scene, locked: Path) -> None:
     journal = locked / "popretr.sqlite"
-    scene.configure(journal=journal)
+    scene.configure_both(journal=journal)
     for name in (HIT, OTHER):
         scene.send(name, mails(name, 5))
     assert_refused(scene, journal)
@@ -154,7 +154,7 @@ def test_no_permission_for_the_journals_folder(scene: Scene, locked: Path) -> No
 def test_no_permission_for_the_journal(scene: Scene) -> None:
     """One that was made by root, say, in a trial run."""
     needs.need(needs.powerlessness)
-    scene.configure()
+    scene.configure_both()
     assert scene.once(wrapper=needs.without_powers()).code == 0
     for name in (HIT, OTHER):
         scene.send(name, mails(name, 5))
@@ -168,20 +168,20 @@ def test_no_permission_for_the_journal(scene: Scene) -> None:
 
 def assert_refused(scene: Scene, journal: Path) -> None:
     done = scene.once(wrapper=needs.without_powers())
-    assert done.code == 73, done.said
-    assert f"the journal {journal} cannot be opened: permission denied\n" in done.said, done.said
-    assert "tui-popretr: give the program's user the right to write there; until then nothing is" in done.said
+    assert done.code == 73, done.err
+    assert f"the journal {journal} cannot be opened: permission denied\n" in done.err, done.err
+    assert "tui-popretr: give the program's user the right to write there; until then nothing is" in done.err
     assert (scene.left(HIT), scene.left(OTHER)) == (5, 5)
 
 
 def test_no_permission_for_the_log(scene: Scene, locked: Path) -> None:
     log = locked / "audit.log"
-    scene.configure(audit=log)
+    scene.configure_both(audit=log)
     for name in (HIT, OTHER):
         scene.send(name, mails(name, 5))
     done = scene.once(wrapper=needs.without_powers())
-    assert done.code == 0, done.said
-    assert f"ERROR {log}: the log cannot be written: permission denied" in done.said, done.said
+    assert done.code == 0, done.err
+    assert f"ERROR {log}: the log cannot be written: permission denied" in done.err, done.err
     scene.assert_all()
 
 
@@ -192,7 +192,7 @@ def test_no_permission_for_the_log(scene: Scene, locked: Path) -> None:
 def test_folders_go_away_in_mid_session(scene: Scene, gate: Gate, tmp_path: Path, gone: str) -> None:
     """They are made anew. What they held is the user's affair; the message that was being written comes again."""
     scene.maildirs[HIT] = tmp_path / "disk" / "deep" / "mail"
-    scene.configure(address=gate.address)
+    scene.configure_both(address=gate.address)
     scene.send(HIT, [*mails(HIT, 3), *mails("large", 1, 2_000_000), *mails("last", 3)])
     scene.send(OTHER, mails(OTHER, 5))
     gate.shut(after=1_000_000)
@@ -202,16 +202,16 @@ def test_folders_go_away_in_mid_session(scene: Scene, gate: Gate, tmp_path: Path
         (tmp_path / gone).rename(tmp_path / "aside")
         gate.open()
         done = process.finish()
-    assert done.code == 73, done.said
-    assert "hit: failed: 1 message could not be stored: cannot " in done.said, done.said
-    assert re.search("(is gone|is not there) .is its disk mounted, and does something move it", done.said), done.said
+    assert done.code == 73, done.err
+    assert "hit: failed: 1 message could not be stored: cannot " in done.err, done.err
+    assert re.search("(is gone|is not there) .is its disk mounted, and does something move it", done.err), done.err
     scene.assert_all(OTHER)
     assert scene.left(HIT) == 1
     aside = {"disk/deep/mail/tmp": [], "disk/deep/mail": ["new"], "disk": ["deep", "mail", "new"]}[gone]
     taken = list((tmp_path / "aside").joinpath(*aside).iterdir()) if aside else []
     assert len(taken) + scene.arrived(HIT).total() == 6
 
-    scene.configure()
+    scene.configure_both()
     assert scene.once().code == 0
     for path in taken:
         path.rename(scene.maildirs[HIT] / "new" / path.name)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 
 import pytest
 
 from tests.faults.scene import HIT, OTHER, Scene, mails
-from tests.program.site import wait_for
-from tests.support.popserver_thread import PATIENCE
+from tests.support.waiting import wait_for
 
 
 class FullPipe:
@@ -50,7 +50,7 @@ def pipe() -> Iterator[FullPipe]:
 
 
 def test_once(scene: Scene, pipe: FullPipe) -> None:
-    scene.configure()
+    scene.configure_both()
     for name in (HIT, OTHER):
         scene.send(name, mails(name, 5))
     with scene.running("--once", stderr=pipe.writing) as process:
@@ -60,23 +60,23 @@ def test_once(scene: Scene, pipe: FullPipe) -> None:
 
 def test_a_daemon(scene: Scene, pipe: FullPipe) -> None:
     """It also ends when it is told to; who reads after all finds what it said."""
-    scene.configure(freq="1h")
+    scene.configure_both(freq="1h")
     for name in (HIT, OTHER):
         scene.send(name, mails(name, 5))
     with scene.running(stderr=pipe.writing) as process:
         wait_for(lambda: scene.left(HIT) == scene.left(OTHER) == 0, "the mail")
-        process.process.terminate()
-        assert process.process.wait(PATIENCE) == 0
+        process.send(signal.SIGTERM)
+        assert process.ended() == 0
     scene.assert_all()
 
 
 def test_a_reader_who_comes_late(scene: Scene, pipe: FullPipe) -> None:
-    scene.configure(freq="1h")
+    scene.configure_both(freq="1h")
     scene.send(HIT, mails(HIT, 5))
     with scene.running(stderr=pipe.writing) as process:
         wait_for(lambda: scene.left(HIT) == 0, "the mail")
-        process.process.terminate()
+        process.send(signal.SIGTERM)
         said = pipe.read()
-        assert process.process.wait(PATIENCE) == 0
+        assert process.ended() == 0
     assert "INFO hit: 5 messages" in said
     assert said.endswith("INFO ended\n")

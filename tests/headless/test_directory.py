@@ -5,11 +5,12 @@ from __future__ import annotations
 import signal
 from pathlib import Path
 
-from tests.delivery.smtp.receiver import Receiver, receiving, wait_for
+from tests.delivery.smtp.receiver import Receiver, receiving
 from tests.program.process import client, mail, started, write_configuration
 from tests.support.passwords import PASSWORD
 from tests.support.popserver import ServedMaildrop
 from tests.support.popserver_thread import RunningServer, running_server
+from tests.support.waiting import wait_for
 
 FILES = {
     "domains": "home.test\n",

@@ -14,7 +14,8 @@ import pytest
 from tests.program.process import client, mail, started, write_configuration
 from tests.support.passwords import PASSWORD
 from tests.support.popserver import ServedMaildrop
-from tests.support.popserver_thread import PATIENCE, running_server
+from tests.support.popserver_thread import running_server
+from tests.support.waiting import PATIENCE
 from tui_popretr.headless.systemd import status_text
 
 NOW = "<delay_start>0</delay_start>"
@@ -160,7 +161,7 @@ def test_the_journal_gets_priorities(tmp_path: Path) -> None:
         program.send(signal.SIGTERM)
         assert program.wait_for("ending") == "<6>INFO SIGTERM: ending; a second signal ends at once"
         assert program.ended() == 0
-    assert [line for line in program.said() if line[:1] != "<"] == []
+    assert [line for line in program.said.splitlines() if line[:1] != "<"] == []
 
 
 def test_problems_of_the_configuration_have_priorities_too(tmp_path: Path) -> None:
@@ -169,7 +170,7 @@ def test_problems_of_the_configuration_have_priorities_too(tmp_path: Path) -> No
     )
     with started(path, "--headless", before=TO_THE_JOURNAL) as program:
         assert program.ended() == 78
-        said = program.said()
+        said = program.said.splitlines()
     assert [line[:3] for line in said if ": error: " in line] == ["<3>"]
     assert [line[:3] for line in said if ": warning: " in line] == ["<4>"]
     assert said[-1].startswith("<3>tui-popretr: ")

@@ -11,9 +11,10 @@ import pytest
 
 from tests.hostile.endless import ARRIVING, POLITE, serving
 from tests.hostile.server import USER
-from tests.program.site import PATIENCE, Site, client
+from tests.program.site import Site, client
 from tests.support.passwords import PASSWORD
 from tests.support.size import NIGHTLY
+from tests.support.waiting import PATIENCE
 from tui_popretr.errors import ExitCode
 
 MEGABYTE = 2**20

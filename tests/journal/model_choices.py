@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from hypothesis import strategies as st
 
 from tests.journal.model_disk import FAILING, FAILING_AFTER, Happening, Moment, Step
-from tests.journal.model_errand import Errand
-from tests.journal.model_ledger import HOUR
-from tests.journal.model_server import Ailment, Farewell, Naming
-from tui_popretr.session.plan import Policy
-
-DAY = 24 * HOUR
+from tests.journal.model_ledger import DAY, HOUR
+from tests.journal.model_server import Ailment, Naming
+from tests.support.popserver import QuitFault
+from tui_popretr import faultpoints
+from tui_popretr.config.model import Retention
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,50 +25,62 @@ class Letter:
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
-    """`later` seconds after what was before mail arrives, and sessions are run, in which something may happen."""
+class Errand:
+    """A session: of which account, under which settings, and what the server does in it."""
+
+    account: int
+    retention: Retention
+    port: int = 110
+    after: float = 0.0  # seconds until the connection is there
+    farewell: QuitFault = QuitFault.NONE
+    rash: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """`later` seconds after the last round mail arrives, and sessions run at the same time; something may happen."""
 
     later: int
     mail: list[Letter]
     errands: list[Errand]
-    group: int  # messages that are made durable together
+    disk_seconds: float  # that each use of the disk takes: during a slow one more messages share the next
     happenings: list[Moment]
 
 
 ACCOUNTS = st.integers(0, 1)
 DICE = st.randoms(use_true_random=False)
-#: Of what becomes of a file: taken away, or given a name in cur that ends so.
+#: What becomes of a file: taken away, or moved to a name in cur that ends so.
 VISITORS = st.sampled_from(("take", ":2,", ":2,FS"))
 
-_POLICIES = st.builds(
-    Policy,
+_RETENTIONS = st.builds(
+    Retention,
     preserve=st.booleans(),
     new_only=st.booleans(),
-    delete_after=st.sampled_from((None, None, 14.0 * DAY)),
+    delete_after=st.sampled_from((None, None, 6.0 * DAY, 14.0 * DAY)),
     max_messages=st.sampled_from((None, None, None, 1, 2)),
 )
 _ERRANDS = st.builds(
     Errand,
-    account=ACCOUNTS,
-    policy=_POLICIES,
-    port=st.sampled_from((110, 995)),
-    after=st.integers(0, 4),
-    farewell=st.just(Farewell.OK) | st.sampled_from(Farewell),
-    rash=st.booleans(),
+    ACCOUNTS,
+    st.just(Retention()) | _RETENTIONS,
+    st.sampled_from((110, 995)),
+    st.sampled_from((0.0, 0.0, 0.02)),
+    st.just(QuitFault.NONE) | st.sampled_from(QuitFault),
+    st.booleans(),
 )
 _LETTERS = st.builds(
     Letter,
     ACCOUNTS,
     st.sampled_from(("new", "new", "copy", "same header")),
     st.sampled_from(Naming),
-    st.sampled_from((*[None] * 8, *Ailment)),
+    st.sampled_from((*[None] * 10, *Ailment)),
 )
 _KILLED = st.sampled_from((Happening.KILL, Happening.POWER_CUT))
 _TORN = st.sampled_from((0.0, 1.0)) | st.floats(0, 1)
-#: Between a message's two commits is where a kill is of most interest.
+#: Between the two commits of a message a kill is most interesting.
 _BETWEEN = st.sampled_from((Step.NAME, Step.SYNC_FOLDER, Step.AUDIT, Step.COMMIT))
 
-#: Somebody else comes by.
+#: A mail reader takes everything.
 VISITS = st.builds(Moment, st.none(), st.integers(1, 60), st.just(Happening.VISIT))
 #: The disk refuses something, or says that it does.
 TROUBLES = st.one_of(
@@ -79,18 +90,19 @@ TROUBLES = st.one_of(
 )
 #: The program is killed, by a signal or with the machine.
 ENDS = st.one_of(
-    st.builds(Moment, st.none(), st.integers(1, 60), _KILLED, _TORN),
-    st.builds(Moment, st.sampled_from(Step), st.integers(1, 4), _KILLED, _TORN),
+    st.builds(Moment, st.none(), st.integers(1, 80), _KILLED, _TORN),
+    st.builds(Moment, st.sampled_from((*Step, *faultpoints.Step)), st.integers(1, 3), _KILLED, _TORN),
     st.builds(Moment, _BETWEEN, st.integers(1, 3), _KILLED, _TORN),
 )
-#: Between two runs, and between a kill and the next start: readers' 36 hours and our 30 lie within.
+#: Between two rounds, and between a kill and the next start: readers' 36 hours and our 30 lie within.
 INTERVALS = st.sampled_from((0, 0, 0, 60, HOUR, 2 * DAY, 15 * DAY, 85 * DAY, 91 * DAY))
 DOWN = st.sampled_from((0, 0, HOUR, 29 * HOUR, 31 * HOUR, 37 * HOUR))
 
 
-def runs(
+def rounds(
     happenings: st.SearchStrategy[list[Moment]], later: st.SearchStrategy[int] = INTERVALS
-) -> st.SearchStrategy[Run]:
-    """Runs of one session, or of one for each account."""
+) -> st.SearchStrategy[Round]:
+    """Rounds of one session, or of one for each account."""
     errands = st.lists(_ERRANDS, min_size=1, max_size=2, unique_by=lambda errand: errand.account)
-    return st.builds(Run, later, st.lists(_LETTERS, min_size=1, max_size=5), errands, st.integers(1, 3), happenings)
+    letters = st.lists(_LETTERS, min_size=1, max_size=5)
+    return st.builds(Round, later, letters, errands, st.sampled_from((0.0, 0.01)), happenings)

@@ -1,7 +1,8 @@
-"""A disk that the program can be stopped at, at any step: real files, and what of them a power cut would leave.
+"""A disk at which the program can be killed at any step: real files, and what of them a power cut would leave.
 
 The program's calls into `os` that change the disk are watched, and the journal's COMMIT. fsync itself is left out, for
-what it makes durable is kept account of here; SQLite's own are real.
+what it makes durable is recorded here; SQLite's own are real. A program that was killed changes nothing any more: each
+of its calls raises Killed again.
 """
 
 from __future__ import annotations
@@ -22,8 +23,9 @@ from typing import Any
 from unittest.mock import patch
 
 from tests.journal.model_durability import Durability
+from tui_popretr import faultpoints
 
-_write, _fsync, _mkdir = os.write, os.fsync, os.mkdir
+_open, _write, _fsync, _mkdir = os.open, os.write, os.fsync, os.mkdir
 _rename, _link, _unlink = os.rename, os.link, os.unlink
 
 
@@ -32,7 +34,7 @@ class Killed(BaseException):
 
 
 class Step(Enum):
-    """What the program is about to do."""
+    """What the program is about to do. faultpoints.Step says what it has done."""
 
     MKDIR = "makes a folder"
     WRITE = "writes to a file"
@@ -42,8 +44,6 @@ class Step(Enum):
     NAME = "renames or links a file"
     UNLINK = "removes a file"
     AUDIT = "writes audit lines"
-    SPEAK = "gives the server a command"
-    HEAR = "has the server's answer"
 
 
 class Happening(Enum):
@@ -61,6 +61,8 @@ class Happening(Enum):
 FAILING = (Step.MKDIR, Step.WRITE, Step.SYNC_FILE, Step.SYNC_FOLDER, Step.COMMIT, Step.NAME, Step.AUDIT)
 FAILING_AFTER = (Step.COMMIT, Step.NAME)
 
+AnyStep = Step | faultpoints.Step
+
 #: What is in files that are not ours.
 STRANGERS = b"a stranger's"
 
@@ -69,7 +71,7 @@ STRANGERS = b"a stranger's"
 class Moment:
     """The `nth` time from now that the program is at `step` (None: any). `torn`: of a transaction so much is kept."""
 
-    step: Step | None
+    step: AnyStep | None
     nth: int
     happening: Happening
     torn: float = 0.0
@@ -90,10 +92,14 @@ class Disk:
         self.links = True
         #: Called when somebody comes by.
         self.visit: Callable[[], None] = lambda: None
+        #: Called when the program is killed.
+        self.on_kill: Callable[[], object] = lambda: None
+        self.dead = False
         self.power_cut = False
         self.strangers: list[Path] = []
         self._moments: list[tuple[Moment, int]] = []  # and at which count
-        self._counts: dict[Step | None, int] = dict.fromkeys((None, *Step), 0)
+        self._counts: dict[AnyStep | None, int] = dict.fromkeys((None, *Step, *faultpoints.Step), 0)
+        self._connections: list[_Connection] = []
         self._aside = False
         self._torn = 0.0
         self._durability = Durability(self.mail)
@@ -102,18 +108,24 @@ class Disk:
     # --- the program's life -------------------------------------------------------------------------------------------
 
     @contextmanager
-    def in_use(self, moments: list[Moment]) -> Iterator[None]:
-        """The program runs, and this will happen to it. Raises Killed where it is."""
-        self._moments = [(each, self._counts[each.step] + each.nth) for each in moments]
+    def in_use(self) -> Iterator[None]:
+        """The program runs."""
         with ExitStack() as patches:
-            for name in ("write", "fsync", "mkdir", "rename", "link", "unlink"):
+            for name in ("open", "write", "fsync", "mkdir", "rename", "link", "unlink"):
                 patches.enter_context(patch.object(os, name, getattr(self, f"_{name}")))
             patches.enter_context(patch.object(sqlite3, "connect", partial(_Connection, disk=self)))
+            patches.enter_context(patch.object(faultpoints, "action", self.step))
             yield
         self._moments = []
 
-    def step(self, step: Step) -> Happening | None:
-        """The program is about to do this. Returns what is for the step itself to bring about; raises Killed."""
+    def arm(self, moments: list[Moment]) -> None:
+        """Let these happen from now on."""
+        self._moments = [(each, self._counts[each.step] + each.nth) for each in moments]
+
+    def step(self, step: AnyStep) -> Happening | None:
+        """The program is at this step. Returns what is for the step itself to bring about; raises Killed."""
+        if self.dead:
+            raise Killed
         if self._aside:
             return None
         self._counts[step] += 1
@@ -125,7 +137,7 @@ class Disk:
                 return self._happen(moment, step)
         return None
 
-    def _happen(self, moment: Moment, step: Step) -> Happening | None:
+    def _happen(self, moment: Moment, step: AnyStep) -> Happening | None:
         match moment.happening:
             case Happening.KILL | Happening.POWER_CUT:
                 self.power_cut = moment.happening is Happening.POWER_CUT
@@ -143,15 +155,23 @@ class Disk:
     def kill(self) -> None:
         """End the process: the journal stays as it is at this instant."""
         self._save()
+        self.die()
+
+    def die(self) -> None:
+        self.dead = True
+        self.on_kill()
         raise Killed
 
     def bury(self, dice: random.Random) -> None:
-        """The process is gone, and whatever it did while it died has not been."""
+        """The process is gone, with its files, and what it did after it was killed."""
+        for connection in self._connections:
+            connection.close()
         shutil.rmtree(self.var)
         self._saved.rename(self.var)
         if self.power_cut:
-            self.power_cut = False
             self._durability.forget(dice)
+        self.dead = self.power_cut = False
+        self._connections.clear()
 
     def _save(self) -> None:
         with self._unwatched():
@@ -179,7 +199,7 @@ class Disk:
                 reached = same + int((len(after) - same) * self._torn)
                 self._save()
                 (self._saved / log.name).write_bytes(after[:reached] + before[reached:])
-                raise Killed
+                self.die()
             case Happening.FAIL:
                 raise sqlite3.OperationalError("disk I/O error")
             case Happening.FAIL_AFTER:
@@ -188,6 +208,11 @@ class Disk:
         return do()
 
     # --- what the program calls ---------------------------------------------------------------------------------------
+
+    def _open(self, path: Any, flags: int, *arguments: Any, **options: Any) -> int:
+        if self.dead and flags & os.O_CREAT:
+            raise Killed
+        return _open(path, flags, *arguments, **options)
 
     def _write(self, descriptor: int, data: Any) -> int:
         self._may_fail(Step.WRITE, errno.ENOSPC)
@@ -278,8 +303,11 @@ class _Connection(sqlite3.Connection):
         self._path = path
         self._disk = disk
         self._failed = False
+        disk._connections.append(self)
 
     def execute(self, statement: str, /, *arguments: Any) -> sqlite3.Cursor:
+        if self._disk.dead:
+            raise Killed
         do = partial(super().execute, statement, *arguments)
         if statement != "COMMIT":
             return do()

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from tests.journal.model_records import Records
 from tests.journal.model_server import Mail
-from tui_popretr.journal.records import MessageState, Record
+from tui_popretr.journal.records import Doubt, MessageState, Record
 from tui_popretr.session.plan import POISON_FAILURES, Listed, Plan, Policy, Verify, backoff
 
 
@@ -21,43 +21,42 @@ class Dues:
     to_deliver: list[Mail] = field(default_factory=list)
     to_delete: list[Mail] = field(default_factory=list)
 
-    def judge(self, plan: Plan, broke: Collection[str]) -> None:
-        """Judge a plan. `broke`: trouble keys of messages that broke the connection in this run."""
-        failures, now = self.records.failures, self.records.ledger.clock.now
+    def judge(self, plan: Plan, broke: Collection[str], last: Collection[str]) -> None:
+        """Judge a plan. `broke`, `last`: failure keys of what broke a connection, and of what may have."""
+        failures, now = self.records.failures, self.records.ledger.clock.wall
         for each in plan.fetches:
             key, record = each.listed.failure_key, self.known.get(each.listed.uid)
             assert key not in broke
             assert not (self.policy.new_only and record and record.state is MessageState.SEEN), "seen before"
+            assert not (record and record.state is MessageState.KEPT), "kept"
             assert each.earlier == (record if record and record.state is MessageState.DELIVERED else None)
             if failures[key].least >= POISON_FAILURES:
                 pause = backoff(failures[key].least)
-                assert any(abs(now - last) >= pause for last in self.records.last_failures[key])
+                assert any(abs(now - then) >= pause for then in self.records.last_failures[key])
         counts = [failures[each.listed.failure_key] for each in plan.fetches]
         failed = [count.least > 0 for count in counts if count.least or not count.most]
-        assert failed == sorted(failed), "what has failed comes last"
+        assert last or failed == sorted(failed), "what has failed comes last"
         for check in (each for each in plan.work if isinstance(each, Verify)):
-            assert check.record.delete_pending or check.record.id in plan.to_mark_for_deletion
+            assert check.record.delete_pending or check.whole or check.record.id in plan.to_mark_for_deletion
         assert self.policy.max_messages is None or len(plan.fetches) <= self.policy.max_messages
 
     def demand(self, mails: Sequence[Mail], listing: Sequence[Listed]) -> None:
-        """Say what is due, from what has become of the messages before."""
-        self.records.ledger.look()
+        """Note what is due, from what has become of the messages before."""
+        ledger = self.records.ledger
+        ledger.look()
         for mail, listed in zip(mails, listing, strict=True):
-            if self._is_owed(mail, listed):
+            record, before = self.known.get(listed.uid), ledger.of(self.records.account, mail.content)
+            owed = [each.record.id for each in before if each.mail is mail and each.delete_pending]
+            if record is not None and record.id in owed and not self.policy.preserve:
                 self.to_delete.append(mail)
             if self.policy.max_messages is None and not self.records.failures[listed.failure_key].most:
                 self._demand(mail, listed)
 
-    def _is_owed(self, mail: Mail, listed: Listed) -> bool:
-        before = [each for each in self.records.ledger.of(self.records.account, mail.content) if each.mail is mail]
-        record = self.known.get(listed.uid)
-        if record is None or self.policy.preserve:
-            return False
-        return record.id in [each.record.id for each in before if each.delete_pending]
-
     def _demand(self, mail: Mail, listed: Listed) -> None:
-        policy = self.policy
-        before = self.records.ledger.of(self.records.account, mail.content)
+        policy, ledger = self.policy, self.records.ledger
+        before = ledger.of(self.records.account, mail.content)
+        if mail.ailment is not None or any(each.record.doubt is not Doubt.NONE for each in before):
+            return
         if not (policy.preserve or policy.new_only):
             self.to_delete.append(mail)
         if not before:
@@ -65,8 +64,8 @@ class Dues:
             if not (policy.preserve or policy.new_only) or listed.uid not in self.known:
                 self.to_deliver.append(mail)
         elif policy.preserve and policy.delete_after is not None:
-            age = self.records.ledger.clock.now - max(each.record.time for each in before)
             same = all(each.record.uid == listed.uid and each.perhaps_deleted is None for each in before)
+            age = self.records.clock_seconds - max(each.record.born for each in before)
             if same and listed.uid is not None and age >= policy.delete_after:
                 self.to_delete.append(mail)
         elif policy.preserve and not policy.new_only and all(each.surely_settled for each in before):

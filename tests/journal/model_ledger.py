@@ -3,41 +3,86 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from tests.journal.model_disk import STRANGERS, Disk
-from tests.journal.model_server import Mail, Maildrop
+from tests.journal.making import NOW
+from tests.journal.model_disk import STRANGERS, Disk, Happening, Step
+from tests.journal.model_server import Ailment, Mail, Maildrop
+from tests.support.passwords import PASSWORD
 from tui_popretr.config.choices import Eol
 from tui_popretr.config.model import Destination, FolderDestination, MaildirDestination
 from tui_popretr.journal.journal import FORGET_AFTER
-from tui_popretr.journal.records import NewRecord
+from tui_popretr.journal.records import Doubt, NewRecord
 from tui_popretr.session.plan import Policy
 
-HOUR = 3600
-#: Readers clean tmp of what is older; a message that is nowhere counts as taken by one for less.
+if TYPE_CHECKING:
+    from tests.journal.model_dues import Dues
+
+HOUR, DAY = 3600, 24 * 3600
+#: Readers clean tmp of what is older; a message without a file counts as taken by one for less.
 CLEANED_AFTER, TAKEN_WITHIN = 36 * HOUR, 30 * HOUR
 _OURS = re.compile(r"Q([0-9]+)\.|-([0-9]+)\.eml$")
+#: What a message is worth that was delivered and may be incomplete.
+_DOUBTS: dict[Ailment | None, set[Doubt]] = {
+    Ailment.SHORT: {Doubt.SHORT},
+    Ailment.CUT_BEHIND: {Doubt.UNPROVEN, Doubt.SHORT},
+}
 
 
-@dataclass(slots=True)
 class Clock:
-    """The wall clock, epoch seconds."""
+    """The machine's clocks: `wrong` seconds are added to the wall clock. In trio `running` is trio's time."""
 
-    now: int
+    def __init__(self) -> None:
+        self.seconds = float(NOW)
+        self.running: Callable[[], float] = lambda: 0.0
+        self.wrong = 0
+        self._boots = 1
+        self._booted = self.seconds - 1000
+
+    @property
+    def true(self) -> float:
+        return self.seconds + self.running()
+
+    @property
+    def wall(self) -> int:
+        return int(self.true) + self.wrong
+
+    def now(self) -> datetime:
+        return datetime.fromtimestamp(self.true + self.wrong, UTC)
+
+    def boottime(self) -> float:
+        return self.true - self._booted
+
+    def boot(self) -> str:
+        return f"boot {self._boots}"
+
+    def reboot(self) -> None:
+        self._boots += 1
+        self._booted = self.true
 
 
 @dataclass(slots=True, eq=False)
 class Account:
-    """A maildrop and the destination of its mail."""
+    """A maildrop and the destination of its mail, and what is known of its session."""
 
     number: int
     kind: str
     path: Path
-    drop: Maildrop = field(default_factory=Maildrop)
+    drop: Maildrop = field(default_factory=lambda: Maildrop("me", PASSWORD))
     arrived: list[Mail] = field(default_factory=list)
     away: bool = False  # the destination's disk is not mounted
+    session: int = 0  # like no other session of any account
+    uids: list[str | None] = field(default_factory=list)  # as listed
+    policy: Policy = field(default_factory=Policy)
+    connections: int = 0
+    dues: Dues | None = None  # if a plan was made
+    uidl: bool = True
+    top: bool = True
+    pipelining: bool = True
 
     @property
     def destination(self) -> Destination:
@@ -60,19 +105,20 @@ class Account:
 
 @dataclass(slots=True, eq=False)
 class Delivery:
-    """A message that was retrieved, with what is known of its further way."""
+    """A message that the program has handed to the journal, and what is known of it since."""
 
     record: NewRecord
     account: Account
     mail: Mail
     policy: Policy
     session: int
-    time: int  # of its retrieval
+    time: float  # of its retrieval
     excused: bool  # it may come although it has come before
     delete_pending: bool
     perhaps_owed: bool
     seen: bool = False  # its file has had its final name
     taken: bool = False  # a reader has removed it since
+    proven: bool = False  # whole, although the record doubts it
     perhaps_deleted: int | None = None  # since when
     perhaps_settled: bool = False
     surely_settled: bool = False
@@ -80,6 +126,10 @@ class Delivery:
     surely_delivered: bool = False  # and has it as delivered
     perhaps_forgotten: bool = False
     withdrawn: bool = False
+
+    @property
+    def whole(self) -> bool:
+        return self.record.doubt is Doubt.NONE or self.proven
 
 
 def is_strangers(path: Path) -> bool:
@@ -96,6 +146,8 @@ class Ledger:
         self.accounts = accounts
         self.deliveries: dict[int, Delivery] = {}
         self.audit: list[str] = []
+        for account in accounts:
+            account.drop.removed = self.check_removed
 
     def of(self, account: Account, content: bytes) -> list[Delivery]:
         """The deliveries of a message and of those that are like it."""
@@ -107,19 +159,38 @@ class Ledger:
 
     # --- deliveries ---------------------------------------------------------------------------------------------------
 
-    def retrieved(self, account: Account, mail: Mail, record: NewRecord, policy: Policy, session: int) -> None:
-        """A message has been received and goes to the committer."""
+    def delivering(self, account: Account, record: NewRecord) -> None:
+        """A message is about to be published."""
         self.look()
         before = self.deliveries.get(record.id)
         assert before is None or not before.recorded, "an id was used twice"
+        assert record.tmp is not None
+        mail = self._mail_of(account, record, Path(record.tmp).read_bytes())
+        delete_pending = not account.policy.preserve and record.doubt is Doubt.NONE
+        assert record.delete_pending == delete_pending
         earlier = self.of(account, mail.content)
-        delete_pending = not policy.preserve
         if sum(each.content == mail.content for each in account.arrived) == 1:
             earlier = earlier[-1:]
-        excused = any(self._may_come_again(each, record.uid, policy) for each in earlier)
         self.deliveries[record.id] = Delivery(
-            record, account, mail, policy, session, self.clock.now, excused, delete_pending, delete_pending
+            record=record,
+            account=account,
+            mail=mail,
+            policy=account.policy,
+            session=account.session,
+            time=self.clock.true,
+            excused=any(self._may_come_again(each, record.uid, account.policy) for each in earlier),
+            delete_pending=delete_pending,
+            perhaps_owed=delete_pending,
         )
+
+    def _mail_of(self, account: Account, record: NewRecord, content: bytes) -> Mail:
+        """Return the listed message of this UID, content and doubt; of several, one that was not delivered."""
+        delivered = {each.mail for each in self.deliveries.values() if each.session == account.session}
+        listed = zip(account.drop.opened, account.uids, strict=True)
+        found = [mail for mail, shown in listed if (mail.content, shown) == (content, record.uid)]
+        found = [mail for mail in found if record.doubt in _DOUBTS.get(mail.ailment, {Doubt.NONE})]
+        assert found, "what is delivered is not the message"
+        return next((mail for mail in found if mail not in delivered), found[0])
 
     def _may_come_again(self, earlier: Delivery, uid: str | None, policy: Policy) -> bool:
         if earlier.perhaps_forgotten or (
@@ -127,8 +198,8 @@ class Ledger:
         ):
             return True  # a server that keeps what it said it had deleted is found out by UIDs, when it is told again
         if earlier.record.uid is not None and uid != earlier.record.uid:
-            return True  # the server has changed its name, against RFC 1939 §7
-        if policy.new_only:
+            return True  # the server has changed its UID, against RFC 1939 §7
+        if policy.new_only or earlier.record.doubt is Doubt.SHORT:
             return False
         if policy.preserve:
             return earlier.perhaps_settled
@@ -163,56 +234,73 @@ class Ledger:
             self.disk.remove(path)
 
     def recovering(self) -> None:
-        """The program is about to look for interrupted deliveries: what is nowhere and old may come again."""
+        """The program is about to look up interrupted deliveries: what has no file and is old may come again."""
         self.look()
         there = {identifier for account in self.accounts for identifier, _ in account.finished()}
         for identifier, each in self.deliveries.items():
             if not (each.surely_delivered or each.account.away or identifier in there):
-                each.perhaps_forgotten |= self.clock.now - each.record.time >= TAKEN_WITHIN
+                each.perhaps_forgotten |= self.clock.wall - each.record.time >= TAKEN_WITHIN
+
+    def write_audit(self, lines: Collection[str]) -> None:
+        if self.disk.step(Step.AUDIT) is Happening.FAIL:
+            raise OSError("no room for the line")
+        self.audit += lines
 
     # --- deletions ----------------------------------------------------------------------------------------------------
 
     def own(self, ids: Collection[int], *, surely: bool) -> None:
-        """deleteafter has passed for these, and the journal is told so."""
+        """The deletion of these messages becomes pending."""
         for each in ids:
-            self.deliveries[each].perhaps_owed = True
-            self.deliveries[each].delete_pending |= surely
+            delivery = self.deliveries[each]
+            assert delivery.record.doubt is not Doubt.SHORT, "a message that was cut short is to be deleted"
+            delivery.proven |= surely
+            delivery.perhaps_owed = True
+            delivery.delete_pending |= surely
 
-    def removed(
-        self, account: Account, mails: Collection[Mail], uids: Mapping[Mail, str | None], policy: Policy, session: int
-    ) -> None:
-        """The server has deleted what the program told it to: each was delivered in this session, or it was owed."""
+    def check_dele(self, account: Account, number: int) -> None:
+        """The program sends DELE: the message was delivered in this session, or its deletion is pending."""
+        self.look()
+        mail, uid = account.drop.opened[number - 1], account.uids[number - 1]
+        known = [each for each in self.of(account, mail.content) if each.whole and each.surely_delivered]
+        found = [
+            each
+            for each in known
+            if (each.mail is mail and each.session == account.session) or self._may_delete(each, uid, account.policy)
+        ]
+        assert found, f"to be deleted, and not delivered: {mail.content!r}"
+        there = {identifier for identifier, _ in account.finished()}
+        for each in found:
+            self.check_delivered(each, there)
+        account.drop.marked.append(mail)
+
+    def check_removed(self, mails: Collection[Mail]) -> None:
+        """The server has deleted what the program has marked."""
         self.look()
         for mail in mails:
             mail.deleted_by_us = True
-            known = self.of(account, mail.content)
-            assert any(
-                (each.mail is mail and each.session == session) or self._may_delete(each, uids[mail], policy)
-                for each in known
-            ), f"deleted, and never owed: {mail.content!r}"
-        account.drop.remove(mails)
         self.check()
 
     def _may_delete(self, earlier: Delivery, uid: str | None, policy: Policy) -> bool:
         if earlier.record.uid not in (None, uid):
             return False
         if policy.preserve:
-            return policy.delete_after is not None and self.clock.now - earlier.time >= policy.delete_after
+            return policy.delete_after is not None and self.clock.true - earlier.time >= policy.delete_after
         return earlier.perhaps_owed or not earlier.surely_settled
 
     def closed(self, account: Account, deleted: Collection[int], policy: Policy, *, surely: bool) -> None:
-        """QUIT's +OK came, and the journal is told so."""
+        """QUIT's +OK came, and the journal records it."""
+        now = self.clock.wall
         for identifier in deleted:
             delivery = self.deliveries[identifier]
-            delivery.perhaps_deleted = min(self.clock.now, delivery.perhaps_deleted or self.clock.now)
+            delivery.perhaps_deleted = min(now, delivery.perhaps_deleted or now)
         kept = policy.new_only or policy.delete_after is not None
         for each in self.deliveries.values():
             if each.account is account:
                 each.perhaps_settled = True
                 each.surely_settled |= surely and each.surely_delivered
                 if each.record.uid is None:
-                    old = self.clock.now - each.record.time >= FORGET_AFTER
-                    gone = each.perhaps_deleted is not None and self.clock.now - each.perhaps_deleted >= FORGET_AFTER
+                    old = now - each.record.time >= FORGET_AFTER
+                    gone = each.perhaps_deleted is not None and now - each.perhaps_deleted >= FORGET_AFTER
                     each.perhaps_forgotten |= gone or (not each.delete_pending and (old or not kept))
 
     # --- what always holds --------------------------------------------------------------------------------------------
@@ -223,9 +311,12 @@ class Ledger:
         if not (delivery.taken or delivery.account.away):
             assert delivery.record.id in there, f"not there: {delivery.mail.content!r}"
         assert delivery.record.audit is not None
-        lines = [line for line in self.audit if line.partition(" (")[0] == delivery.record.audit]
-        assert lines
-        assert lines[1:] == [f"{delivery.record.audit} (recovered)"] * len(lines[1:])
+        # Equal messages have equal lines.
+        alike = [each for each in self.deliveries.values() if each.record.audit == delivery.record.audit]
+        recovered = self.audit.count(f"{delivery.record.audit} (recovered)")
+        written = self.audit.count(delivery.record.audit)
+        assert written + recovered >= sum(each.surely_delivered for each in alike), "no audit line"
+        assert written <= len(alike), "two audit lines"
 
     def check(self) -> None:
         """What was deleted from a server is, as often as it was there, where readers find it, or they have taken it."""

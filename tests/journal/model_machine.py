@@ -1,8 +1,7 @@
 """All that may happen to journal, recovery, plan and destinations, and what must be so whatever happens.
 
-The program's side is the real code, called in the order in which session and committer call it. The server is a model,
-and so is what the disk remembers, and what users and mail readers do meanwhile. What docs/durability.md promises is
-judged by a ledger of our own.
+The program is the real one. What a power cut leaves of its files is worked out; mail readers, users and other clients
+of the servers are rules. What docs/durability.md promises is judged by a ledger of our own.
 """
 
 from __future__ import annotations
@@ -13,27 +12,35 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
-from unittest.mock import patch
 
 from hypothesis import currently_in_test_context, note
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from tests.journal.making import NOW
-from tests.journal.model_choices import ACCOUNTS, DAY, DICE, DOWN, ENDS, TROUBLES, VISITORS, VISITS, Letter, Run, runs
+from tests.journal.model_choices import (
+    ACCOUNTS,
+    DICE,
+    DOWN,
+    ENDS,
+    TROUBLES,
+    VISITORS,
+    VISITS,
+    Errand,
+    Letter,
+    Round,
+    rounds,
+)
 from tests.journal.model_disk import Disk, Happening, Killed, Moment
-from tests.journal.model_errand import Errand
-from tests.journal.model_ledger import CLEANED_AFTER, Account, Clock, Ledger
-from tests.journal.model_program import Program
+from tests.journal.model_ledger import CLEANED_AFTER, DAY, Account, Clock, Ledger
+from tests.journal.model_program import Program, WatchedJournal
 from tests.journal.model_records import Records
-from tests.journal.model_server import content_of
-from tests.journal.model_session import Session
-from tui_popretr.delivery import names
-from tui_popretr.errors import JournalError, PopretrError
-from tui_popretr.session.plan import Policy
+from tests.journal.model_server import Mail, content_of
+from tui_popretr.config.model import Retention
+from tui_popretr.errors import JournalError
+from tui_popretr.journal.records import Doubt
 
 NOT_AT_RANDOM = random.Random(0)
 #: What a power cut leaves is worked out; a disk in memory is as good, and many times faster where SQLite syncs.
@@ -48,16 +55,14 @@ class MailMachine(RuleBasedStateMachine):
         self.folder = Path(tempfile.mkdtemp(prefix="model-", dir=FAST))
         self.disk = Disk(self.folder)
         self.disk.visit = self.reader_takes_everything
-        self.clock = Clock(NOW)
+        self.clock = Clock()
         self.accounts = [
-            Account(0, "maildir", self.disk.mail / "inbox"),
-            Account(1, "folder", self.disk.mail / "downloads"),
+            Account(0, "maildir", self.disk.mail / "inbox", session=0),
+            Account(1, "folder", self.disk.mail / "downloads", session=1),
         ]
         self.ledger = Ledger(self.disk, self.clock, self.accounts)
         self.records = [Records(account, self.ledger) for account in self.accounts]
-        self.program: Program | None = None
-        self.processes = 0
-        self.sessions = 0
+        self.program = Program(self.disk, self.ledger, self.records)
         self.letters = 0
         self.earliest = 0  # the clock is not put back behind this
 
@@ -67,49 +72,35 @@ class MailMachine(RuleBasedStateMachine):
 
     # --- the program --------------------------------------------------------------------------------------------------
 
-    @rule(run=runs(st.lists(VISITS, max_size=1)))
-    def program_runs(self, run: Run) -> None:
-        self.run(run, [], NOT_AT_RANDOM)
-
-    @rule(run=runs(st.lists(TROUBLES, min_size=1, max_size=3)))
-    def disk_has_trouble(self, run: Run) -> None:
-        self.run(run, [], NOT_AT_RANDOM)
+    @rule(
+        process=st.lists(rounds(st.lists(VISITS, max_size=1) | st.lists(TROUBLES, max_size=3)), min_size=1, max_size=3),
+        end=st.sampled_from((None, None, Happening.KILL, Happening.POWER_CUT)),
+        dice=DICE,
+    )
+    def process_runs(self, process: list[Round], end: Happening | None, dice: random.Random) -> None:
+        """A process of some rounds. It ends, or is killed when it does nothing."""
+        self.run(process, end, dice)
 
     @rule(
-        run=runs(st.lists(VISITS | TROUBLES, max_size=2), DOWN),
+        process=rounds(st.lists(VISITS | TROUBLES, max_size=2), DOWN),
         ends=st.lists(ENDS, min_size=1, max_size=3),
         visitor=st.none() | VISITORS,
         unmounted=st.none() | ACCOUNTS,
         dice=DICE,
     )
-    def program_is_killed_on_its_way(
-        self, run: Run, ends: list[Moment], visitor: str | None, unmounted: int | None, dice: random.Random
+    def process_is_killed(
+        self, process: Round, ends: list[Moment], visitor: str | None, unmounted: int | None, dice: random.Random
     ) -> None:
         """And started again, and killed again; and then it may find that a disk is not mounted."""
         for end in ends:
-            self.run(run, [end], dice)
-            if self.program is not None:
-                self.program_ends(end.happening, dice)
+            self.run([replace(process, happenings=[*process.happenings, end])], end.happening, dice)
             if visitor is not None:
                 self.reader_takes_everything(visitor)
-            run = replace(run, mail=[])
+            process = replace(process, mail=[])
         if unmounted is not None and not self.accounts[unmounted].away:
             self.disk_is_unmounted_or_mounted(unmounted)
-            self.run(replace(run, happenings=[]), [], dice)
+            self.run([replace(process, happenings=[])])
             self.disk_is_unmounted_or_mounted(unmounted)
-
-    @precondition(lambda self: self.program is not None)
-    @rule(how=st.sampled_from((None, Happening.KILL, Happening.POWER_CUT)), dice=DICE)
-    def program_ends(self, how: Happening | None, dice: random.Random) -> None:
-        """In peace or not, when it is doing nothing."""
-        assert self.program is not None
-        if how is None:
-            self.program.close()
-            self.program = None
-        else:
-            self.disk.power_cut = how is Happening.POWER_CUT
-            with self.watched([], [], dice):
-                self.disk.kill()
 
     @rule(
         which=ACCOUNTS,
@@ -118,69 +109,40 @@ class MailMachine(RuleBasedStateMachine):
         dice=DICE,
     )
     def user_marks_as_seen(self, which: int, uids: set[str], happening: Moment | None, dice: random.Random) -> None:
-        with self.watched([happening] if happening else [], [], dice):
-            program, records = self.running(), self.records[which]
-            if program.sound and records.maildrop is not None:
-                known = {record.uid for record in program.journal.records(records.maildrop, deleted=False)}
-                records.mark(uids - known)
-                try:
-                    count = program.journal.mark_seen(records.maildrop, sorted(uids), now=self.clock.now)
-                except JournalError:
-                    return
-                assert count == len(uids - known)
+        maildrop = self.records[which].maildrop
+        if maildrop is not None:
+            with self.survived(dice), self.program.watched(), suppress(JournalError):
+                journal = WatchedJournal.open(str(self.disk.var / "popretr.sqlite"))
+                with closing(journal):
+                    self.disk.arm([happening] if happening else [])
+                    known = {record.uid for record in journal.records(maildrop, deleted=False)}
+                    assert journal.mark_seen(maildrop, sorted(uids), now=self.clock.wall) == len(uids - known)
 
-    def run(self, run: Run, ends: list[Moment], dice: random.Random) -> None:
-        self.time_passes(run.later)
-        for letter in run.mail:
+    def run(self, process: list[Round], end: Happening | None = None, dice: random.Random = NOT_AT_RANDOM) -> None:
+        with self.survived(dice):
+            self.program.run(process, end, self.prepare)
+        for line in self.program.log:
+            tell(line)
+
+    def prepare(self, process: Round) -> None:
+        self.time_passes(process.later)
+        for letter in process.mail:
             self.mail_arrives(letter)
-        sessions: list[Session] = []
-        with self.watched([*run.happenings, *ends], sessions, dice):
-            program = self.running()
-            program.group = run.group
-            self.take_turns(program, run.errands, sessions)
-        for session in sessions:
-            tell(f"session {session.number}: {session.tally.problem}")
-
-    def take_turns(self, program: Program, errands: list[Errand], sessions: list[Session]) -> None:
-        """Run all sessions to their ends."""
-        turn = 0
-        active: list[Iterator[None]] = []
-        to_come = list(errands)
-        while to_come or active:
-            for errand in [each for each in to_come if each.after <= turn or not active]:
-                to_come.remove(errand)
-                self.sessions += 1
-                sessions.append(Session(program, errand, self.sessions))
-                active.append(sessions[-1].run())
-            active = [each for each in active if next(each, self) is not self]
-            turn += 1
-
-    def running(self) -> Program:
-        """The program, started if it is not."""
-        if self.program is None:
-            self.processes += 1
-            self.program = Program(self.disk, self.ledger, self.records)
-            try:
-                self.program.reopen_if_broken()
-            except (PopretrError, OSError) as problem:
-                tell(f"not started: {problem}")
-        return self.program
 
     @contextmanager
-    def watched(self, happenings: list[Moment], sessions: list[Session], dice: random.Random) -> Iterator[None]:
-        """Let this happen, and bury the program if it is killed."""
-        token = f"{self.processes + (self.program is None):08x}"
-        try:
-            with patch.object(names, "PROCESS_TOKEN", token), self.disk.in_use(happenings):
-                yield
-        except Killed:
+    def survived(self, dice: random.Random) -> Iterator[None]:
+        """Bury the process if it is killed."""
+        before = set(os.listdir("/dev/fd"))
+        with suppress(Killed):
+            yield
+        if self.disk.dead:
             tell("killed")
-            if self.program is not None:
-                self.program.die()
-                self.program = None
+            if self.disk.power_cut:
+                self.clock.reboot()
             self.disk.bury(dice)
-            for session in sessions:
-                session.cut()
+            for descriptor in {*os.listdir("/dev/fd")} - before:
+                with suppress(OSError):
+                    os.close(int(descriptor))
 
     # --- the server, readers, users, the machine ----------------------------------------------------------------------
 
@@ -195,18 +157,21 @@ class MailMachine(RuleBasedStateMachine):
 
     @rule(
         which=ACCOUNTS,
-        what=st.sampled_from(("UIDL", "TOP", "UIDs", "deletes", "hides", "cures")),
+        what=st.sampled_from(("UIDL", "TOP", "PIPELINING", "UIDs", "deletes", "hides", "cures")),
         index=st.integers(0, 3),
     )
     def server_changes(self, which: int, what: str, index: int) -> None:
         """What it offers, its UIDs, what it has: another program deletes a message, or it is not listed for a while."""
-        drop = self.accounts[which].drop
+        account = self.accounts[which]
+        drop = account.drop
         some = drop.mails[index : index + 1]
         match what:
             case "UIDL":
-                drop.uidl = not drop.uidl
+                account.uidl = not account.uidl
             case "TOP":
-                drop.top = not drop.top
+                account.top = not account.top
+            case "PIPELINING":
+                account.pipelining = not account.pipelining
             case "UIDs":
                 drop.renumber()
             case "deletes":
@@ -233,15 +198,15 @@ class MailMachine(RuleBasedStateMachine):
 
     @rule(days=st.integers(1, 6))
     def clock_is_put_back(self, days: int) -> None:
-        self.clock.now = max(self.earliest, self.clock.now - days * DAY)
+        self.clock.wrong -= min(days * DAY, max(0, self.clock.wall - self.earliest))
 
     def time_passes(self, seconds: int) -> None:
         """And Maildir readers remove what has long been in tmp."""
-        self.clock.now += seconds
+        self.clock.seconds += seconds
         for path in self.accounts[0].unfinished():
-            if self.clock.now - int(path.name.partition(".")[0]) > CLEANED_AFTER:
+            if self.clock.wall - int(path.name.partition(".")[0]) > CLEANED_AFTER:
                 self.disk.remove(path)
-                self.earliest = self.clock.now
+                self.earliest = self.clock.wall
 
     @rule(which=ACCOUNTS)
     def disk_is_unmounted_or_mounted(self, which: int) -> None:
@@ -258,39 +223,33 @@ class MailMachine(RuleBasedStateMachine):
         self.ledger.look()
         self.ledger.check()
 
-    @invariant()
-    def the_journal_is_in_order(self) -> None:
-        if self.program is not None and self.program.sound:
-            for records in self.records:
-                records.check(self.program.journal)
-
     def teardown(self) -> None:
         try:
             if sys.exc_info()[0] is None:
                 self.all_ends_well()
         finally:
-            if self.program is not None:
-                self.program.die()
             shutil.rmtree(self.folder)
 
     def all_ends_well(self) -> None:
-        """With everything in order again, whatever was left behind arrives, and the servers are empty."""
+        """With everything in order again, all that was left behind arrives; only what was cut short stays."""
         for account in self.accounts:
             account.drop.cure()
             if account.away:
                 self.disk_is_unmounted_or_mounted(account.number)
-        if self.program is not None:
-            self.program_ends(None, NOT_AT_RANDOM)
         for _ in range(4):
-            if self.program is not None and not any(account.drop.mails for account in self.accounts):
-                break
             # Those that failed three times rest for a day.
-            self.run(Run(2 * DAY, [], [Errand(0, Policy()), Errand(1, Policy())], 3, []), [], NOT_AT_RANDOM)
+            self.run([Round(2 * DAY, [], [Errand(0, Retention()), Errand(1, Retention())], 0.0, [])])
             self.nothing_is_lost_and_nothing_is_twice()
-            self.the_journal_is_in_order()
+            if not any(self.left(account) for account in self.accounts):
+                break
         for account in self.accounts:
-            assert account.drop.mails == []
+            assert self.left(account) == []
             assert account.unfinished() == []
+
+    def left(self, account: Account) -> list[Mail]:
+        """What is on the server, but for messages that were cut short."""
+        short = {each.mail.content for each in self.ledger.deliveries.values() if each.record.doubt is Doubt.SHORT}
+        return [mail for mail in account.drop.mails if mail.content not in short]
 
 
 def tell(text: str) -> None:

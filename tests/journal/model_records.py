@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.journal.model_ledger import Account, Ledger
 from tui_popretr.journal.journal import FORGET_AFTER, Journal
-from tui_popretr.journal.records import MessageState, Record, SessionRow, uid_key
+from tui_popretr.journal.records import Doubt, MessageState, Record, SessionRow, deletion_key, uid_key
 
 #: The states that may follow; between two looks several steps may have been taken.
 _FOLLOWING = {
     MessageState.SEEN: {MessageState.SEEN},
-    MessageState.DELIVERING: {MessageState.DELIVERING, MessageState.DELIVERED, MessageState.DELETED},
-    MessageState.DELIVERED: {MessageState.DELIVERED, MessageState.DELETED},
+    MessageState.DELIVERING: {*MessageState} - {MessageState.SEEN, MessageState.SKIPPED},
+    MessageState.DELIVERED: {MessageState.DELIVERED, MessageState.DELETED, MessageState.KEPT},
+    MessageState.KEPT: {MessageState.KEPT},
     MessageState.DELETED: {
         MessageState.DELETED,
         MessageState.DELIVERED,
@@ -38,14 +39,14 @@ class Records:
     account: Account
     ledger: Ledger
     maildrop: int | None = None
+    clock_seconds: float = 0.0  # of the MaildropClock, at the last plan
     known: dict[int, Record] = field(default_factory=dict)
     absent: dict[str | None, int] = field(default_factory=dict)  # since when no complete listing has had a UID
     perhaps_forgotten: set[str | None] = field(default_factory=set)
     marked: set[str] = field(default_factory=set)  # as seen
     failures: defaultdict[str, _Count] = field(default_factory=lambda: defaultdict(_Count))
     last_failures: dict[str, set[int]] = field(default_factory=dict)  # one of these is right
-    sessions: list[SessionRow] = field(default_factory=list)
-    unsure: set[SessionRow] = field(default_factory=set)  # of these
+    sessions: tuple[Counter[SessionRow], ...] = field(default_factory=lambda: (Counter(), Counter()))  # perhaps, surely
 
     @property
     def client(self) -> str:
@@ -59,11 +60,16 @@ class Records:
 
     # --- what the program is about to tell the journal, and then (`surely`) has told it -------------------------------
 
+    def opened(self, maildrop: int, *, surely: bool) -> None:
+        assert self.maildrop in (None, maildrop)
+        if surely:
+            self.maildrop = maildrop
+
     def failed(self, keys: Iterable[str], *, surely: bool) -> None:
         for key in keys:
             self.failures[key].least += surely
             self.failures[key].most += not surely
-            self.last_failures[key] = {self.ledger.clock.now} | (
+            self.last_failures[key] = {self.ledger.clock.wall} | (
                 set() if surely else self.last_failures.get(key, set())
             )
 
@@ -76,7 +82,7 @@ class Records:
 
     def closed(self, listed: Collection[str] | None, deleted: Collection[str], *, surely: bool) -> None:
         """QUIT's +OK came. `deleted` are UIDs."""
-        now = self.ledger.clock.now
+        now = self.ledger.clock.wall
         here = [each for each in self.ledger.deliveries.values() if each.account is self.account]
         for uid in {*self.marked, *(each.record.uid for each in here)} - {None}:
             if uid in deleted or (listed is not None and uid not in listed):
@@ -88,7 +94,7 @@ class Records:
             elif listed is not None and surely:
                 self.absent.pop(uid, None)
         if listed is not None:
-            present = set(map(uid_key, listed))
+            present = {key for uid in listed for key in (uid_key(uid), deletion_key(uid_key(uid)))}
             self.overcome([key for key in self.failures if key not in present], surely=surely)
 
     def mark(self, uids: Collection[str]) -> None:
@@ -99,11 +105,7 @@ class Records:
                 each.perhaps_forgotten |= each.record.uid in uids
 
     def ended(self, row: SessionRow, *, surely: bool) -> None:
-        if surely:
-            self.unsure.discard(row)
-        else:
-            self.sessions.append(row)
-            self.unsure.add(row)
+        self.sessions[surely][row] += 1
 
     # --- what the journal says ----------------------------------------------------------------------------------------
 
@@ -134,11 +136,11 @@ class Records:
     def _check_change(self, before: Record, now: Record) -> None:
         assert now.state in _FOLLOWING[before.state], f"{before} became {now}"
         assert now[:4] == before[:4]  # id, UID, octets, identity
-        assert (now.final, now.time) == (before.final, before.time)
+        assert (now.final, now.time, now.born) == (before.final, before.time, before.born)
         assert now.quit_confirmed >= before.quit_confirmed
         assert (
             now.delete_pending >= before.delete_pending
-            or now.state is MessageState.DELETED
+            or now.state in (MessageState.DELETED, MessageState.KEPT)
             or before.state is MessageState.DELIVERING
         )
 
@@ -178,9 +180,13 @@ class Records:
             assert not delivery.surely_delivered
             return
         assert record.tmp is record.audit is None
+        self.ledger.check_delivered(delivery, there)
+        if record.state is MessageState.KEPT:
+            assert not record.delete_pending
+            assert record.doubt is Doubt.SHORT
+            return
         assert record.quit_confirmed <= delivery.perhaps_settled
         assert record.quit_confirmed >= delivery.surely_settled
-        self.ledger.check_delivered(delivery, there)
         if record.state is MessageState.DELETED:
             assert not record.delete_pending
             assert delivery.perhaps_deleted is not None
@@ -196,7 +202,7 @@ class Records:
             self.failures[key] = _Count(count, count)
 
     def _check_history(self, journal: Journal) -> None:
-        rows = [each for each in journal.recent_sessions(10_000) if each.client == self.client]
-        self.sessions = [row for row in self.sessions if row in rows or row not in self.unsure]
-        self.unsure.clear()
-        assert rows == self.sessions
+        rows = Counter(each for each in journal.recent_sessions(10_000) if each.client == self.client)
+        perhaps, surely = self.sessions
+        assert surely <= rows <= perhaps
+        self.sessions = (rows, rows.copy())

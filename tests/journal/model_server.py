@@ -1,30 +1,20 @@
-"""A POP3 server as the journal sees it: messages, their UIDs in all their unreliability, and what becomes of a QUIT."""
+"""A maildrop as a server has it: messages, their UIDs in all their unreliability, and what becomes of a deletion."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from enum import Enum
 
-from tui_popretr.pop3 import parse_list, parse_uidl
-from tui_popretr.session.plan import Listed
-
-
-class Farewell(Enum):
-    """How the server takes QUIT."""
-
-    OK = "+OK"
-    REFUSED = "-ERR, and nothing is deleted"
-    KEPT = "+OK, and nothing is deleted"
-    CUT_BEFORE = "the connection is cut, and nothing is deleted"
-    CUT_AFTER = "the connection is cut, and the messages are deleted"
+from tests.support.popserver import Faults, Message, QuitFault, ServedMaildrop
+from tui_popretr.popserver.maildrop import MaildropInUse
 
 
 class Naming(Enum):
     """Where the UID of a message that arrives comes from."""
 
     NEXT = "it is a new one"
-    REUSED = "it is the first that is free, also where it was another message's before"
+    REUSED = "it is the first that is free, even if another message had it before"
     REPEATED = "it is that of another message that is there"
 
 
@@ -33,6 +23,12 @@ class Ailment(Enum):
 
     REFUSED = "RETR is answered -ERR"
     CUT = "the connection is cut within it"
+    SHORT = "LIST announces far more octets than RETR sends"
+    CUT_BEHIND = "LIST announces a few octets more, and the connection is cut behind it"
+
+
+#: Octets that LIST announces and RETR does not send.
+_MISSING = {Ailment.SHORT: 4096, Ailment.CUT_BEHIND: 9}
 
 
 @dataclass(slots=True, eq=False)
@@ -42,7 +38,7 @@ class Mail:
     content: bytes
     uid: str
     ailment: Ailment | None = None
-    #: It has left the maildrop, and nobody has told the journal so.
+    #: It has left the maildrop, and the journal does not know it.
     gone_unknown: bool = False
     gone: bool = False
     deleted_by_us: bool = False
@@ -53,19 +49,52 @@ class Mail:
 
 
 @dataclass(slots=True, eq=False)
-class Maildrop:
-    """One account. `uidl`, `top`: whether the server has these commands."""
+class Maildrop(ServedMaildrop):
+    """One account. `rash`: the server deletes also when the connection is cut, against RFC 1939 §6."""
 
+    faults: Faults = field(default_factory=Faults)
     mails: list[Mail] = field(default_factory=list)
     hidden: set[Mail] = field(default_factory=set)  # not listed for a while
-    uidl: bool = True
-    top: bool = True
+    rash: bool = False
+    #: The messages of the last session, and those of them for which DELE was sent and not carried out.
+    opened: list[Mail] = field(default_factory=list)
+    marked: list[Mail] = field(default_factory=list)
+    #: Whether QUIT was answered +OK in the last session.
+    quit_confirmed: bool = False
+    #: Called with the messages that a session has removed.
+    removed: Callable[[Collection[Mail]], None] = field(default=lambda mails: None)
     _headers: dict[str, set[bytes]] = field(default_factory=dict)  # of the messages that have had a UID
     _last: int = 0
 
-    @property
-    def listed(self) -> list[Mail]:
-        return [mail for mail in self.mails if mail not in self.hidden]
+    # --- a session of the server --------------------------------------------------------------------------------------
+
+    def open(self) -> tuple[Message, ...]:
+        if self.locked:
+            raise MaildropInUse
+        self.locked, self.quit_confirmed, self.marked = True, False, []
+        self.opened = [mail for mail in self.mails if mail not in self.hidden]
+        self.messages = [_listed(mail) for mail in self.opened]
+        numbers = {each: [n for n, mail in enumerate(self.opened, 1) if mail.ailment is each] for each in Ailment}
+        self.faults.refuse = set(numbers[Ailment.REFUSED])
+        self.faults.cut = {n: len(self.opened[n - 1].content) // 2 for n in numbers[Ailment.CUT]}
+        self.faults.cut.update(dict.fromkeys(numbers[Ailment.CUT_BEHIND], 1_000_000))
+        return tuple(self.messages)
+
+    def update(self, deleted: Iterable[Message]) -> None:
+        self._remove([self.opened[self.messages.index(message)] for message in deleted])
+        self.quit_confirmed = self.faults.quit in (QuitFault.NONE, QuitFault.KEEP)
+        self.marked = []
+
+    def close(self) -> None:
+        if self.locked and self.rash:
+            self._remove(self.marked)
+        self.locked = False
+
+    def _remove(self, mails: list[Mail]) -> None:
+        self.remove(mails)
+        self.removed(mails)
+
+    # --- what happens to it -------------------------------------------------------------------------------------------
 
     def arrive(self, content: bytes, naming: Naming, ailment: Ailment | None) -> Mail:
         """A message is delivered into the maildrop."""
@@ -76,20 +105,11 @@ class Maildrop:
         return mail
 
     def renumber(self) -> None:
-        """Give each message another UID: that of its neighbour where it can have it (RFC 1939 §7 forbids it all)."""
+        """Give each message another UID, that of its neighbour if it can have it. RFC 1939 §7 forbids all of it."""
         uids = [mail.uid for mail in self.mails]
         for mail, uid in zip(self.mails, uids[1:] + uids[:1], strict=True):
             mail.uid = uid if self._can_have(mail, uid) else self._next()
             self._headers.setdefault(mail.uid, set()).add(mail.header)
-
-    def listing(self) -> list[Listed]:
-        """What the client makes of STAT, UIDL and LIST."""
-        mails = self.listed
-        count = len(mails)
-        uidl = b"".join(b"%d %s\r\n" % (number, mail.uid.encode()) for number, mail in enumerate(mails, 1))
-        sizes = b"".join(b"%d %d\r\n" % (number, len(mail.content)) for number, mail in enumerate(mails, 1))
-        uids = parse_uidl(uidl, count) if self.uidl else {}
-        return [Listed(number, uids.get(number), octets) for number, octets in parse_list(sizes, count).items()]
 
     def cure(self) -> None:
         """All can be retrieved again."""
@@ -115,12 +135,17 @@ class Maildrop:
         return next((uid for uid in candidates if self._can_have(mail, uid)), None) or self._next()
 
     def _can_have(self, mail: Mail, uid: str) -> bool:
-        """Nobody could tell it from a message of the same header that had the UID before."""
+        """No client could distinguish it from a message of the same header that had the UID before."""
         return mail.uid == uid or mail.header not in self._headers.get(uid, ())
 
     def _next(self) -> str:
         self._last += 1
         return f"u{self._last}"
+
+
+def _listed(mail: Mail) -> Message:
+    missing = _MISSING.get(mail.ailment, 0) if mail.ailment else 0
+    return Message(len(mail.content) + missing, lambda: [mail.content], mail.uid)
 
 
 def content_of(number: int) -> bytes:

@@ -1,4 +1,4 @@
-"""TLS sessions are resumed where a server can, and never beyond what its certificate is good for (resumption.py)."""
+"""TLS sessions are resumed where a server can, and never beyond what its certificate is good for (net/tickets.py)."""
 
 from __future__ import annotations
 

@@ -14,11 +14,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.delivery.smtp.receiver import wait_for
 from tests.program.process import client, environment, mail, run_program, started, write_configuration
 from tests.support.passwords import PASSWORD
 from tests.support.popserver import Faults, ServedMaildrop, ServerPolicy
-from tests.support.popserver_thread import PATIENCE, running_server
+from tests.support.popserver_thread import running_server
+from tests.support.waiting import PATIENCE, wait_for
 
 ONE_BY_ONE = ServerPolicy(pipelining=False)
 MESSAGES = 12
@@ -91,8 +91,8 @@ def test_signals_in_a_single_run(tmp_path: Path, number: signal.Signals, how: st
             server.wait_for_line(b"RETR")
             program.send(number)
             assert program.ended() == 0
-            said = program.said()
-    assert any(f"{number.name}: ending" in line for line in said) == (expected == "ends")
+            said = program.said
+    assert (f"{number.name}: ending" in said) == (expected == "ends")
     assert (len(box.deleted) == MESSAGES) == (expected == "goes on")
 
 
@@ -109,10 +109,10 @@ def test_signals_in_a_daemon(tmp_path: Path, number: signal.Signals, how: str, _
             if expected != "ends":
                 program.send(TERM)
             assert program.ended() == 0
-            said = program.said()
+            said = program.said
     ending = "SIGTERM" if expected != "ends" else number.name
-    assert any(f"{ending}: ending" in line for line in said)
-    assert any("SIGHUP: reading" in line for line in said) == (expected == "reloads")
+    assert f"{ending}: ending" in said
+    assert ("SIGHUP: reading" in said) == (expected == "reloads")
 
 
 # --- what commands get ------------------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ import json
 import subprocess
 import sys
 
-from tests.support.popserver_thread import PATIENCE
+from tests.support.waiting import PATIENCE
 
 #: Starts commands that print their limit, in several threads at once. `SOFT` and `TAKEN` are filled in.
 PROCESS = """

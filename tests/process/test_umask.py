@@ -3,29 +3,19 @@
 from __future__ import annotations
 
 import stat
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from tests.program.process import client, environment, mail, write_configuration
+from tests.program.process import client, mail, run_program, write_configuration
 from tests.support.passwords import PASSWORD
 from tests.support.popserver import ServedMaildrop
-from tests.support.popserver_thread import PATIENCE, running_server
+from tests.support.popserver_thread import running_server
 
 
 def run_with_umask(mask: int, configuration: str) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "tui_popretr", "--headless", "--once", configuration],
-        capture_output=True,
-        text=True,
-        env=environment(),
-        umask=mask,
-        timeout=PATIENCE,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
+    done = run_program("--headless", "--once", configuration, before=f"os.umask({mask})")
+    assert done.code == 0, done.err
 
 
 def mode(path: Path) -> int:

@@ -9,10 +9,11 @@ from functools import partial
 from typing import Protocol
 
 from tests.crash.cases import Server
-from tests.program.site import PASSWORD, wait_for
+from tests.program.site import PASSWORD
 from tests.support.dovecot import Dovecot
 from tests.support.popserver import ServedMaildrop
 from tests.support.popserver_thread import RunningServer, running_server
+from tests.support.waiting import wait_for
 
 USER = "me"
 

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
-import queue
+import re
 import signal
 import subprocess
 import sys
-import threading
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
+from tests.program.steps import Orders
 from tests.support.passwords import PASSWORD, discreet
-from tests.support.popserver_thread import PATIENCE
+from tests.support.waiting import PATIENCE, wait_for
+
+_PROJECT = Path(__file__).parents[2]
 
 
 def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -32,8 +36,14 @@ class Done:
     err: str
 
 
-def _command(before: str, arguments: tuple[str, ...]) -> list[str]:
-    """The program's command; with `before` through a process that executes this Python first and then becomes it."""
+def _command(
+    arguments: tuple[str, ...], *, before: str = "", patch: str = "", steps: Orders | None = None
+) -> list[str]:
+    """The program's command line; with `before` it starts with a process that executes this Python first."""
+    if patch:
+        return [sys.executable, "-c", f"{patch}\nfrom tui_popretr.__main__ import main\nmain()", *arguments]
+    if steps:
+        return [sys.executable, "-m", "tests.program.steps", *steps.arguments(), *arguments]
     command = [sys.executable, "-m", "tui_popretr", *arguments]
     if not before:
         return command
@@ -46,7 +56,7 @@ def run_program(
 ) -> Done:
     """Run the program to its end. `before` is Python that a process executes which then becomes the program."""
     done = subprocess.run(
-        _command(before, arguments),
+        _command(arguments, before=before),
         capture_output=True,
         text=True,
         encoding="utf-8",
@@ -61,31 +71,48 @@ def run_program(
 
 
 class Program:
-    """A process that runs: its lines on standard error are waited for, and signals sent."""
+    """A running process. Its standard error goes to a file, so that no process that outlives it blocks the test."""
 
-    def __init__(self, process: subprocess.Popen[str]) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], file: Path) -> None:
         self._process = process
-        self._lines: queue.SimpleQueue[str] = queue.SimpleQueue()
-        self._reader = threading.Thread(target=self._read)
-        self._reader.start()
-        #: The lines on standard error that were waited past.
-        self.seen: list[str] = []
+        self._file = file
+        self._read = 0  # characters that wait_for() has passed
 
-    def _read(self) -> None:
-        assert self._process.stderr is not None
-        for line in self._process.stderr:
-            self._lines.put(line.rstrip("\n"))
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
+    def running(self) -> bool:
+        return self._process.poll() is None
+
+    @property
+    def said(self) -> str:
+        """What it has written to standard error so far."""
+        return self._file.read_text(encoding="utf-8")
 
     def wait_for(self, text: str) -> str:
-        """Return the next line that holds `text`."""
-        while True:
-            try:
-                line = self._lines.get(timeout=PATIENCE)
-            except queue.Empty:
-                raise AssertionError(f"no line with {text!r} came; there were {self.seen}") from None
-            self.seen.append(line)
-            if text in line:
-                return line
+        """Return the next line that holds `text`: each line is returned at most once, and earlier ones are skipped."""
+        found: list[re.Match[str]] = []
+
+        def come() -> bool:
+            found.extend(re.compile(rf".*{re.escape(text)}.*\n").finditer(self.said, self._read))
+            return bool(found)
+
+        wait_for(come, lambda: f"no line with {text!r} came: {self.said}")
+        self._read = found[0].end()
+        return found[0][0].rstrip("\n")
+
+    def wait_for_all(self, *texts: str, count: int = 1) -> None:
+        """Wait until the program, which must not end before, has written each text `count` times."""
+
+        def come() -> bool:
+            ended, said = not self.running, self.said
+            complete = all(said.count(text) >= count for text in texts)
+            assert complete or not ended, f"it ended before {texts}: {said}"
+            return complete
+
+        wait_for(come, lambda: f"{texts} did not come: {self.said}")
 
     def send(self, number: signal.Signals) -> None:
         """Send a signal."""
@@ -95,46 +122,65 @@ class Program:
         """Wait for the end, at most so many seconds, and return the exit code."""
         return self._process.wait(within)
 
-    def said(self) -> list[str]:
-        """Return all lines on standard error, when the program has ended."""
-        self._reader.join(PATIENCE)
-        assert not self._reader.is_alive(), "somebody still has its standard error"
-        while not self._lines.empty():
-            self.seen.append(self._lines.get())
-        return self.seen
+    def stop(self) -> None:
+        """Send SIGTERM and wait for the end; the exit code must be 0."""
+        self.send(signal.SIGTERM)
+        assert self.ended() == 0, self.said
 
-    def _stop(self) -> None:
-        if self._process.poll() is None:
-            self._process.kill()
-        self._process.wait()
-        self._reader.join()
-        assert self._process.stderr is not None
-        self._process.stderr.close()
-        discreet(*self.said())
+    def finish(self) -> Done:
+        """Wait for the end."""
+        return Done(self.ended(), "", self.said)
+
+    def _is_released(self) -> bool:
+        """Whether no process has its standard error any more: each would hold the lock of started()."""
+        with self._file.open("rb") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return False
+        return True
 
 
 @contextmanager
-def started(*arguments: str, patch: str = "", before: str = "") -> Iterator[Program]:
+def started(
+    *arguments: str,
+    patch: str = "",
+    before: str = "",
+    steps: Orders | None = None,
+    wrapper: Iterable[str] = (),
+    environ: Mapping[str, str] | None = None,
+    stderr: int | None = None,
+    keep: Iterable[int] = (),
+    file: Path | None = None,
+) -> Iterator[Program]:
     """Start the program; whatever happens, it has ended when the block has.
 
-    `patch` is Python to be executed first in its process, `before` Python that a process executes which then becomes
-    the program.
+    `patch`: Python that is executed first in its process; `before`: Python that a process executes which then becomes
+    the program; `steps`: what happens at its labelled steps; `wrapper`: a command that runs the rest of its command
+    line; `stderr`: a descriptor in place of `file` (else a temporary one); `keep`: descriptors that it inherits.
     """
-    code = f"{patch}\nfrom tui_popretr.__main__ import main\nmain()"
-    process = subprocess.Popen(
-        [sys.executable, "-c", code, *arguments] if patch else _command(before, arguments),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-        encoding="utf-8",
-        env=environment(),
-    )
-    program = Program(process)
-    try:
-        yield program
-    finally:
-        program._stop()
+    with ExitStack() as stack:
+        file = file or Path(stack.enter_context(TemporaryDirectory()), "stderr")
+        with file.open("wb") as opened:
+            fcntl.flock(opened, fcntl.LOCK_EX)
+            process = subprocess.Popen(
+                [*wrapper, *_command(arguments, before=before, patch=patch, steps=steps)],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=opened if stderr is None else stderr,
+                # a wrapper that enters a namespace leaves the working directory
+                env=environment({**({"PYTHONPATH": str(_PROJECT)} if steps or wrapper else {}), **(environ or {})}),
+                pass_fds=tuple(keep),
+            )
+        program = Program(process, file)
+        try:
+            yield program
+        finally:
+            process.kill()
+            code = process.wait()
+            discreet(program.said)
+        if code != -signal.SIGKILL:  # then a command of the program may still run
+            wait_for(program._is_released, "the end of the processes that have its standard error")
 
 
 def client(

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -16,7 +13,10 @@ from xml.sax.saxutils import escape, quoteattr
 
 import trio
 
+from tests.program.process import Done, Program, started
+from tests.program.steps import Orders
 from tests.support.passwords import MARK
+from tests.support.waiting import PATIENCE
 from tui_popretr.bus import Bus, Subscriber
 from tui_popretr.config.model import Settings
 from tui_popretr.config.reader import load
@@ -28,8 +28,6 @@ from tui_popretr.journal.records import Record
 from tui_popretr.session.setup import Connector
 
 PASSWORD = f"{MARK}:b ö %u {{PLAIN}} #1"
-#: Seconds after which a test no longer waits.
-PATIENCE = 30.0
 
 F = TypeVar("F")
 
@@ -85,15 +83,22 @@ class Site:
         self.transcript_log = top / "transcript.log"
         self.trace_log = top / "trace.log"
         self.journal = top / "var" / "popretr.sqlite"
+        self._files: list[Path] = []  # standard error of each process
 
     def configure(
-        self, *clients: str, timeout: str = "30s", more: str = "", transcript: bool = True, trace: str = "trace"
+        self,
+        *clients: str,
+        timeout: str = "30s",
+        more: str = "",
+        audit: Path | None = None,
+        transcript: bool = True,
+        trace: str = "trace",
     ) -> None:
-        """Write the configuration."""
+        """Write the configuration. `audit` is where the program sees the log; without `trace` there is none."""
         log = f"<transcript flush='0'>{self.transcript_log}</transcript>" if transcript else ""
+        traced = f"<trace flush='0' level='{trace}'>{self.trace_log}</trace>" if trace else ""
         self.path.write_text(
-            f"<pop3download><audit>{self.audit_log}</audit>{log}"
-            f"<trace flush='0' level='{trace}'>{self.trace_log}</trace>"
+            f"<pop3download><audit>{audit or self.audit_log}</audit>{log}{traced}"
             f"<timeout>{timeout}</timeout><delay_start>0</delay_start>{more}"
             f"<clients>{''.join(clients)}</clients></pop3download>"
         )
@@ -129,33 +134,40 @@ class Site:
         run.exit_code, run.results = engine.exit_code, engine.results
         return run
 
-    def command(self, *arguments: str) -> list[str]:
-        """The command line of a process that runs this configuration without a dashboard."""
-        return [sys.executable, "-m", "tui_popretr", str(self.path), "--headless", *arguments]
-
     @contextmanager
-    def running(self, *arguments: str, wrapper: Iterable[str] = ()) -> Iterator[subprocess.Popen[bytes]]:
-        """Start a process, which does not outlive the block; what it says on standard error is in `said`."""
-        with (self.top / "said").open("ab") as said:
-            process = subprocess.Popen(
-                [*wrapper, *self.command(*arguments)], stdin=subprocess.DEVNULL, stdout=said, stderr=said
-            )
-        with process:
-            try:
-                yield process
-            finally:
-                process.kill()
+    def running(
+        self,
+        *arguments: str,
+        steps: Orders | None = None,
+        wrapper: Iterable[str] = (),
+        environ: Mapping[str, str] | None = None,
+        stderr: int | None = None,
+        keep: Iterable[int] = (),
+    ) -> Iterator[Program]:
+        """Start a process that runs this configuration without a dashboard, as started() does."""
+        file = self.top / f"stderr-{len(self._files)}"
+        self._files.append(file)
+        command = (str(self.path), "--headless", *arguments)
+        with started(
+            *command, steps=steps, wrapper=wrapper, environ=environ, stderr=stderr, keep=keep, file=file
+        ) as program:
+            yield program
 
-    def once(self, *arguments: str, wrapper: Iterable[str] = ()) -> int:
-        """Run every client once in a process of its own; return its exit code."""
-        with self.running("--once", *arguments, wrapper=wrapper) as process:
-            return process.wait(PATIENCE)
+    def once(
+        self,
+        *arguments: str,
+        steps: Orders | None = None,
+        wrapper: Iterable[str] = (),
+        environ: Mapping[str, str] | None = None,
+    ) -> Done:
+        """Run every client once in a process of its own."""
+        with self.running("--once", *arguments, steps=steps, wrapper=wrapper, environ=environ) as program:
+            return program.finish()
 
     @property
     def said(self) -> str:
-        """What processes have said so far, for messages of assertions."""
-        path = self.top / "said"
-        return path.read_text() if path.exists() else ""
+        """What all processes have written to standard error so far."""
+        return "".join(file.read_text(encoding="utf-8") for file in self._files)
 
     # --- what came of it ----------------------------------------------------------------------------------------------
 
@@ -193,11 +205,3 @@ def without_received(message: bytes) -> bytes:
     match = re.match(rb"Received: from [^\r\n]+\r?\n\tby [^\r\n]+\r?\n\tfor [^\r\n]+\r?\n", message)
     assert match, message[:300]
     return message[match.end() :]
-
-
-def wait_for(condition: Callable[[], object], what: str, *, pause: float = 0.005) -> None:
-    """Wait until a condition holds; fail the test where it does not. It is asked every `pause` seconds."""
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < deadline, f"{what} did not come within {PATIENCE:g} s"
-        time.sleep(pause)

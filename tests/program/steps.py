@@ -33,16 +33,25 @@ class Orders:
 
     `shake`: with this seed, threads are held up at chance steps for a moment, so that they meet otherwise than usual.
     `obstructed`: in this destination, a Maildir or folder, the journal's first message cannot be published.
+    `tell`: a descriptor: the process writes an octet there instead of killing itself. `last`: a file for the name of
+    the step that was reached last.
     """
 
     step: str
     nth: int = 1
     shake: int | None = None
     obstructed: Path | None = None
+    tell: int | None = None
+    last: Path | None = None
 
     def arguments(self) -> list[str]:
         """As the command line has them."""
-        options = {"--shake": self.shake, "--obstructed": self.obstructed}
+        options = {
+            "--shake": self.shake,
+            "--obstructed": self.obstructed,
+            "--tell": self.tell,
+            "--last": self.last,
+        }
         given = [f"{name}={value}" for name, value in options.items() if value is not None]
         return [*given, self.step, str(self.nth)]
 
@@ -51,15 +60,11 @@ class Orders:
 
 
 class Obedience:
-    """What is done at each step, in whatever thread that is. `last` gets the name of the step that was reached last.
+    """Called at each step, in whatever thread that is."""
 
-    With `tell` it does not kill itself when the time has come but writes an octet there: somebody else does it.
-    """
-
-    def __init__(self, orders: Orders, *, tell: int | None, last: int) -> None:
+    def __init__(self, orders: Orders) -> None:
         self._orders = orders
-        self._tell = tell
-        self._last = last
+        self._last = os.open(orders.last or os.devnull, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
         self._chance = None if orders.shake is None else random.Random(orders.shake)
         self._arrivals = Counter[str]()
         self._lock = threading.Lock()
@@ -71,10 +76,10 @@ class Obedience:
             if step is Step.DELIVERING and self._arrivals[step.name] == 1 and self._orders.obstructed is not None:
                 obstruct(self._orders.obstructed)
             if self._orders.step in (step.name, ANY) and self._arrivals[self._orders.step] == self._orders.nth:
-                if self._tell is None:
+                if self._orders.tell is None:
                     os.kill(os.getpid(), signal.SIGKILL)
                 else:
-                    os.write(self._tell, b".")
+                    os.write(self._orders.tell, b".")
             pause = 0.0 if self._chance is None or self._chance.random() > 0.05 else self._chance.random() * 0.004
         if pause:
             time.sleep(pause)
@@ -93,15 +98,14 @@ def main(arguments: Sequence[str]) -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--shake", type=int)
     parser.add_argument("--obstructed", type=Path)
-    parser.add_argument("--tell", type=int, help="a descriptor to write to instead")
-    parser.add_argument("--last", default=os.devnull, help="a file for the name of the last step")
+    parser.add_argument("--tell", type=int)
+    parser.add_argument("--last", type=Path)
     parser.add_argument("step", choices=[*(step.name for step in Step), ANY])
     parser.add_argument("nth", type=int)
     parser.add_argument("program", nargs=argparse.REMAINDER, help="the program's own arguments")
     given = parser.parse_args(arguments)
-    orders = Orders(given.step, given.nth, given.shake, given.obstructed)
-    last = os.open(given.last, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    faultpoints.action = Obedience(orders, tell=given.tell, last=last)
+    orders = Orders(given.step, given.nth, given.shake, given.obstructed, given.tell, given.last)
+    faultpoints.action = Obedience(orders)
     sys.argv = ["tui-popretr", *given.program]
     from tui_popretr.__main__ import main as program
 

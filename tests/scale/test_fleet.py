@@ -8,8 +8,9 @@ from pathlib import Path
 
 import trio
 
-from tests.program.site import PASSWORD, PATIENCE, Site, client
+from tests.program.site import PASSWORD, Site, client
 from tests.support.popserver import PopServer, ServedMaildrop
+from tests.support.waiting import PATIENCE
 from tui_popretr.commands import Shutdown
 from tui_popretr.facts import ClientScheduled, Fact, SessionClosed
 

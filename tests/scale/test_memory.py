@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.program.site import PATIENCE, Site, client
+from tests.program.site import Site, client
 from tests.scale.popserver import USER, serving
 from tests.support.passwords import PASSWORD
 from tests.support.popserver import Message, generated_message
+from tests.support.waiting import PATIENCE
 from tui_popretr.delivery.sinks import sink_for
 from tui_popretr.journal.journal import Journal
 from tui_popretr.journal.records import Maildrop

@@ -14,7 +14,7 @@ import trio
 import trio.testing
 from trio.testing import MockClock, trio_test
 
-from tests.support.popserver_thread import PATIENCE
+from tests.support.waiting import PATIENCE
 from tui_popretr.config.account import FromCommand, FromEnvironment, FromFile, Literal, PasswordSource
 from tui_popretr.errors import ExitCode, PasswordUnavailable
 from tui_popretr.process import children

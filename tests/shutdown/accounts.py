@@ -3,25 +3,16 @@
 from __future__ import annotations
 
 import copy
-import time
 from collections import Counter
-from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
 from tests.shutdown.states import IMPLICIT_TLS, State
 from tests.support.passwords import PASSWORD
 from tests.support.popserver import Faults, ServedMaildrop
-from tests.support.popserver_thread import PATIENCE, RunningServer, running_server
+from tests.support.popserver_thread import RunningServer, running_server
+from tests.support.waiting import wait_for
 from tui_popretr.popserver.certificates import server_context
-
-
-def wait_until(condition: Callable[[], bool], what: Callable[[], object]) -> None:
-    """Wait until a condition holds; else fail and say `what` is so instead."""
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < deadline, what()
-        time.sleep(0.01)
 
 
 def _message(name: str, number: int, size: int) -> bytes:
@@ -74,7 +65,7 @@ class Account:
     def repair(self) -> None:
         """Let the server behave from its next connection on, and see that the last one has ended."""
         self.server.server.faults, self._drop.faults = Faults(), None
-        wait_until(lambda: not self._drop.locked, lambda: f"{self.name} is locked")
+        wait_for(lambda: not self._drop.locked, lambda: f"{self.name} is locked")
 
     def trouble(self) -> str:
         """Return what is wrong when all mail should have come: nothing, if all is well."""

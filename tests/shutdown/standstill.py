@@ -7,10 +7,11 @@ from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
 from tests.program.process import run_program, write_configuration
-from tests.shutdown.accounts import Account, wait_until
+from tests.shutdown.accounts import Account
 from tests.shutdown.places import Asking, DeafPort
 from tests.shutdown.states import STATES, State
 from tests.support.passwords import PASSWORD
+from tests.support.waiting import wait_for
 from tui_popretr.faultpoints import Step
 
 _SETTINGS = (
@@ -55,11 +56,11 @@ class Standstill:
 
     def wait(self) -> None:
         """Wait until every client is in its state."""
-        wait_until(lambda: not self._elsewhere(), lambda: f"not held: {self._elsewhere()}")
+        wait_for(lambda: not self._elsewhere(), lambda: f"not held: {self._elsewhere()}")
         if _LIVELY in self.accounts:  # what was there before the program went on is known to all of it
             said = self.accounts[_LIVELY].server.said
             before = len(said())
-            wait_until(lambda: len(said()) > before or said()[-1] == b"QUIT", lambda: "the program stands still")
+            wait_for(lambda: len(said()) > before or said()[-1] == b"QUIT", lambda: "the program stands still")
 
     def _elsewhere(self) -> list[str]:
         return [name for name, account in self.accounts.items() if not self.held.get(name, account.is_held)()]
@@ -103,7 +104,7 @@ def in_every_state(folder: Path) -> Iterator[Standstill]:
         }
         yield still
         # those that were killed take a moment
-        wait_until(lambda: not asking.alive, lambda: "the password command, or its child, runs on")
+        wait_for(lambda: not asking.alive, lambda: "the password command, or its child, runs on")
 
 
 @contextmanager

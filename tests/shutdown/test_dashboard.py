@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.shutdown.accounts import wait_until
 from tests.shutdown.standstill import Standstill, hang, in_every_state, storing
+from tests.support.waiting import wait_for
 from tests.ui.terminal import OnTerminal, on_terminal
 from tui_popretr.faultpoints import Step
 
@@ -76,7 +76,7 @@ def test_once(tmp_path: Path) -> None:
 def test_twice(tmp_path: Path, first: End, then: End, number: signal.Signals) -> None:
     with in_every_state(tmp_path) as still, held(still) as terminal:
         first(terminal)
-        wait_until(lambda: not still.without_farewell(), lambda: "the end does not begin")
+        wait_for(lambda: not still.without_farewell(), lambda: "the end does not begin")
         then(terminal)
         assert terminal.ended(within=AT_ONCE) == 128 + number
         if first is not hang_up:

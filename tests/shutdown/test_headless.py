@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 from tests.program.process import Program, started, write_configuration
-from tests.shutdown.accounts import wait_until
 from tests.shutdown.places import Asking
 from tests.shutdown.standstill import Standstill, hang, in_every_state, storing
 from tests.support.passwords import PASSWORD
 from tests.support.popserver import ServedMaildrop
 from tests.support.popserver_thread import running_server
+from tests.support.waiting import wait_for
 from tui_popretr.faultpoints import Step
 
 #: Seconds that an end may take (SPEC 3), and some more for a machine that has other things to do: what hangs here
@@ -49,7 +49,7 @@ def several(places: Iterable[AbstractContextManager[Standstill]]) -> Iterator[li
 
 
 def assert_nothing_is_left(program: Program, still: Standstill) -> None:
-    still.assert_nothing_is_left("\n".join(program.said()))
+    still.assert_nothing_is_left(program.said)
 
 
 def test_once(tmp_path: Path) -> None:
@@ -96,12 +96,12 @@ def test_twice_while_a_password_command_is_started(tmp_path: Path) -> None:
         path = write_configuration(tmp_path / "c.xml", client, before="<delay_start>0</delay_start>")
         patch = "import tests.shutdown.hanging as hanging\nhanging.starts()"
         with started(path, "--headless", patch=patch) as program:
-            wait_until(lambda: asking.alive, lambda: "the command is not started")
+            wait_for(lambda: asking.alive, lambda: "the command is not started")
             program.send(TERM)
             program.wait_for("ending")
             program.send(TERM)
             assert program.ended(within=AT_ONCE) == 128 + TERM
-        wait_until(lambda: not asking.alive, lambda: "the password command, or its child, runs on")
+        wait_for(lambda: not asking.alive, lambda: "the password command, or its child, runs on")
 
 
 # --- what hangs is our own side ---------------------------------------------------------------------------------------

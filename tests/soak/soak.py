@@ -10,7 +10,6 @@ import os
 import random
 import re
 import signal
-import subprocess
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -19,6 +18,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
+from tests.program.process import Program
 from tests.program.site import PASSWORD, Site, client, without_received
 from tests.support.dovecot import Dovecot
 from tests.support.popserver import Faults, Message, QuitFault, ServedMaildrop, ServerPolicy
@@ -119,8 +119,8 @@ class Soak:
             process = stack.enter_context(self.site.running())
             self._disturb(process)
             self._settle(process)
-            process.send_signal(signal.SIGTERM)
-            exit_code = process.wait(30)
+            process.send(signal.SIGTERM)
+            exit_code = process.ended()
         return self._count(exit_code)
 
     # --- the world ----------------------------------------------------------------------------------------------------
@@ -141,12 +141,12 @@ class Soak:
                 return server.address
         return f"{self._dovecot.host}:{self._dovecot.port}"
 
-    def _disturb(self, process: subprocess.Popen[bytes]) -> None:
+    def _disturb(self, process: Program) -> None:
         """Let mail arrive and things go wrong until the time is up."""
         end = time.monotonic() + self._seconds
         restart = time.monotonic() + self._dice.uniform(3, 8)
         while time.monotonic() < end:
-            assert process.poll() is None, self.site.said[-3000:]
+            assert process.running, self.site.said[-3000:]
             for account in self._dice.sample(self._accounts, 10):
                 self._send(account, self._dice.randint(1, 4))
             for server, accounts in zip(self._servers, self._at_servers, strict=True):
@@ -157,11 +157,11 @@ class Soak:
                 restart = time.monotonic() + self._dice.uniform(5, 20)
             match self._dice.randrange(12):
                 case 0:
-                    process.send_signal(signal.SIGHUP)
+                    process.send(signal.SIGHUP)
                     self.events["configuration read again"] += 1
                 case 1:
-                    process.send_signal(signal.SIGSTOP)
-                    process.send_signal(signal.SIGCONT)
+                    process.send(signal.SIGSTOP)
+                    process.send(signal.SIGCONT)
                     self.events["stopped and continued"] += 1
             self._samples.append(sample(process.pid))
             time.sleep(0.25)
@@ -216,13 +216,13 @@ class Soak:
 
     # --- afterwards ---------------------------------------------------------------------------------------------------
 
-    def _settle(self, process: subprocess.Popen[bytes]) -> None:
+    def _settle(self, process: Program) -> None:
         """End all faults and wait until the servers have nothing left but what rests, having failed three times."""
         for server in self._servers:
             server.call(partial(setattr, server.server, "faults", Faults()))
         deadline = time.monotonic() + SETTLING
         while left := self._left():
-            assert process.poll() is None, self.site.said[-3000:]
+            assert process.running, self.site.said[-3000:]
             resting = set(re.findall(r"(\w+): message \d+ \([^)]*\) stays on the server: failed 3 times", self._news()))
             if left.keys() <= resting:
                 self.events["message rests for a day"] = left.total()

@@ -11,11 +11,9 @@ from typing import TypeVar
 import trio
 
 from tests.support.popserver import STD, Faults, PopServer, ServedMaildrop, ServerLine, ServerPolicy
+from tests.support.waiting import PATIENCE
 
 T = TypeVar("T")
-
-#: Seconds that a test waits for an event.
-PATIENCE = 30.0
 
 
 class _Watched(list[ServerLine]):

@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from tests.program.process import environment
-from tests.support.popserver_thread import PATIENCE
+from tests.support.waiting import PATIENCE
 from tests.ui.terminal import OnTerminal
 
 #: Says on descriptor `said` how the job is: its pid, `stopped SIGNAL`, `exited CODE`; and does what `asked` gives: `fg`

@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from tests.program.process import environment
-from tests.support.popserver_thread import PATIENCE
+from tests.support.waiting import PATIENCE
 
 _SEQUENCE = re.compile(rb"\x1b(?:\[[0-9;?<>=]*\$?[A-Za-z~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[()][0-9A-B]|[=>])")
 #: Written by the tests themselves, behind the last that an ended program has written.

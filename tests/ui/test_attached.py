@@ -9,10 +9,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests.program.process import Program, client, mail, run_program, started, write_configuration
-from tests.program.site import wait_for
 from tests.support.passwords import PASSWORD
 from tests.support.popserver import Faults, ServedMaildrop, ServerPolicy
 from tests.support.popserver_thread import RunningServer, running_server
+from tests.support.waiting import wait_for
 from tests.ui.terminal import OnTerminal, on_terminal
 from tui_popretr.control.client import ControlClient, NoDaemonError
 

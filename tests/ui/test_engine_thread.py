@@ -10,7 +10,8 @@ import pytest
 from tests.program.process import client, mail
 from tests.support.passwords import PASSWORD
 from tests.support.popserver import Faults, ServedMaildrop
-from tests.support.popserver_thread import PATIENCE, RunningServer, running_server
+from tests.support.popserver_thread import RunningServer, running_server
+from tests.support.waiting import PATIENCE
 from tui_popretr.bus import Bus
 from tui_popretr.commands import PauseClient, PollClient
 from tui_popretr.config.reader import load

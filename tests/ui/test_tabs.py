@@ -14,7 +14,7 @@ from textual.widgets import Static
 
 from tests.support.clock import FakeClock
 from tests.support.dashboard import Played, clients, closed, play, result
-from tests.support.popserver_thread import PATIENCE
+from tests.support.waiting import PATIENCE
 from tests.ui.nasty import NASTY, TOO_DEEP
 from tui_popretr.errors import ExitCode
 from tui_popretr.facts import HistoryRead, Level, MessageDelivered, MessageSkipped, Noted, PastSession, SessionId

@@ -22,7 +22,7 @@ from textual.geometry import Size
 from textual.message import Message
 
 from tests.support.dashboard import ScriptedSource
-from tests.support.popserver_thread import PATIENCE
+from tests.support.waiting import PATIENCE
 from tui_popretr.process import job, terminal_state
 from tui_popretr.process.terminal_state import TerminalState
 from tui_popretr.ui.shell import terminal

@@ -23,7 +23,7 @@ _HINTS = 20  # the number of unknown members that get a suggestion
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
 
 
-class User(NamedTuple):
+class LocalUser(NamedTuple):
     """A local user: the name as in the file, and the unchanged password."""
 
     name: str
@@ -47,13 +47,13 @@ class Directory:
     """Local domains, users and aliases. Names are compared without regard to case."""
 
     domains: frozenset[str] = frozenset()
-    users: Mapping[str, User] | None = None  # by lower-case name; None: no users file, any recip is accepted
+    users: Mapping[str, LocalUser] | None = None  # by lower-case name; None: no users file, any recip is accepted
     aliases: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # by lower-case name or address
 
-    def user(self, name: str) -> User | None:
+    def user(self, name: str) -> LocalUser | None:
         """Return the user of that name. Without a users file every name is a user."""
         if self.users is None:
-            return User(name, None)
+            return LocalUser(name, None)
         return self.users.get(name.lower())
 
     def expand(self, recip: str) -> tuple[str, ...]:
@@ -135,8 +135,8 @@ def _domains(path: str, report: Report) -> frozenset[str]:
     return frozenset(domains)
 
 
-def _users(path: str, report: Report) -> dict[str, User]:
-    users: dict[str, User] = {}
+def _users(path: str, report: Report) -> dict[str, LocalUser]:
+    users: dict[str, LocalUser] = {}
     for place, line in _entries(path, report):
         name, colon, password = line.partition(":")
         name = name.strip()
@@ -145,7 +145,7 @@ def _users(path: str, report: Report) -> dict[str, User]:
         elif name.lower() in users:
             report.warning(place, f"the user {quote(name)} is named a second time; the first counts")
         else:
-            users[name.lower()] = User(name, Secret(password) if colon and password else None)
+            users[name.lower()] = LocalUser(name, Secret(password) if colon and password else None)
     return users
 
 

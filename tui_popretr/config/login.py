@@ -35,7 +35,7 @@ CLEAR_TEXT = frozenset(
 )
 
 
-class Login(NamedTuple):
+class Credentials(NamedTuple):
     """The credentials of a client."""
 
     username: str | None
@@ -44,7 +44,7 @@ class Login(NamedTuple):
     initial_response: bool
 
 
-def read_login(client: Section, server: Section, tls: TlsPolicy | None) -> Login:
+def read_login(client: Section, server: Section, tls: TlsPolicy | None) -> Credentials:
     """Read username, password and authtypes. Report login methods that cannot be used."""
     username = read_username(server)
     password = read_password(server)
@@ -80,7 +80,7 @@ def read_login(client: Section, server: Section, tls: TlsPolicy | None) -> Login
             server.warning(f"a login method is left out: {reasons}", place)
         else:
             server.error(f"no login method can be used: {reasons}", place)
-    return Login(username, password, usable, initial_response)
+    return Credentials(username, password, usable, initial_response)
 
 
 def _tls_is_uncertain(client: Section) -> bool:

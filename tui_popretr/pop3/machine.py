@@ -29,7 +29,7 @@ from tui_popretr.pop3.events import BodyChunk, BodyEnd, Continuation, Event, Gre
 from tui_popretr.pop3.listing import parse_stat
 from tui_popretr.pop3.message import MessageReader, begins_with_crlf
 from tui_popretr.pop3.multiline import take
-from tui_popretr.pop3.states import ANSWERED, OTHER, OVER, SECRETS_OUT, SENDING, SERVER_SILENT, Cause, State
+from tui_popretr.pop3.states import ANSWERED, OTHER, OVER, SECRETS_OUT, SENDING, SERVER_SILENT, State, Trigger
 from tui_popretr.pop3.status import (
     KNOWN_CODES,
     is_continuation,
@@ -200,7 +200,7 @@ class Machine:
     def tls_started(self) -> None:
         """Continue inside TLS, after the handshake that follows STLS. LocalProtocolError at any other time."""
         self.check()
-        state = OTHER.get(self._state, {}).get(Cause.TLS_STARTED)
+        state = OTHER.get(self._state, {}).get(Trigger.TLS_STARTED)
         if state is None:
             raise LocalProtocolError(f"TLS cannot start now ({self._state.value})")
         self._capabilities = None
@@ -298,11 +298,11 @@ class Machine:
 
     def _greeting(self, line: bytes) -> Greeting:
         ok = self._status(line)
-        self._enter(OTHER[State.GREETING][Cause.ACCEPTED if ok else Cause.REFUSED])
+        self._enter(OTHER[State.GREETING][Trigger.ACCEPTED if ok else Trigger.REFUSED])
         return Greeting(ok, split(line, ok)[1], line, time_stamp(line) if ok else None)
 
     def _continuation(self, command: Command, line: bytes) -> Continuation:
-        state = OTHER.get(self._state, {}).get(Cause.CHALLENGE)
+        state = OTHER.get(self._state, {}).get(Trigger.CHALLENGE)
         if state is None:
             raise RemoteProtocolError("the server continues a login that was cancelled")
         self._blanks = 0

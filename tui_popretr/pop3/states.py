@@ -78,7 +78,7 @@ class State(Enum):
     BROKEN = "given up"
 
 
-class Cause(Enum):
+class Trigger(Enum):
     """What changes the state without a command."""
 
     ACCEPTED = "+OK"
@@ -130,10 +130,10 @@ ANSWERED: dict[State, dict[tuple[type[Command], bool], State]] = {
     _S.QUITTING: {(Quit, True): _S.UPDATE, (Quit, False): _S.CLOSED},
 }
 
-OTHER: dict[State, dict[Cause, State]] = {
-    _S.GREETING: {Cause.ACCEPTED: _S.AUTHORIZATION, Cause.REFUSED: _S.CLOSED},
-    _S.TLS_HANDSHAKE: {Cause.TLS_STARTED: _S.AUTHORIZATION},
-    _S.LOGGING_IN: {Cause.CHALLENGE: _S.CHALLENGED},
+OTHER: dict[State, dict[Trigger, State]] = {
+    _S.GREETING: {Trigger.ACCEPTED: _S.AUTHORIZATION, Trigger.REFUSED: _S.CLOSED},
+    _S.TLS_HANDSHAKE: {Trigger.TLS_STARTED: _S.AUTHORIZATION},
+    _S.LOGGING_IN: {Trigger.CHALLENGE: _S.CHALLENGED},
 }
 
 #: The session is over: what the server sends is ignored, and it may close the connection.

@@ -19,7 +19,8 @@ from tests.program.process import Done, environment, mail, run_program
 from tests.support.passwords import PASSWORD
 from tests.support.popserver import Faults, ServedMaildrop, ServerPolicy
 from tests.support.popserver.policy import CRAM, STD, Mechanism
-from tests.support.popserver_thread import PATIENCE, RunningServer, running_server
+from tests.support.popserver_thread import RunningServer, running_server
+from tests.support.waiting import PATIENCE
 from tui_popretr.cli.argparse_private import actions
 from tui_popretr.cli.init import arguments as init_arguments
 from tui_popretr.cli.init import command as init

@@ -7,7 +7,8 @@ from pathlib import Path
 from shlex import quote
 from xml.sax.saxutils import quoteattr
 
-from tests.program.site import wait_for, without_received
+from tests.program.site import without_received
+from tests.support.waiting import wait_for
 
 _SCRIPT = """\
 #!/bin/sh

@@ -15,7 +15,7 @@ from tests.crash.cases import Case, Keeping, Kind, Server
 from tests.crash.scene import Scene
 from tests.delivery.command.place import CommandPlace
 from tests.program.account import embedded_account
-from tests.program.site import wait_for
+from tests.support.waiting import wait_for
 
 CASE = Case(Kind.COMMAND, Server.PIPELINING, Keeping.NOTHING)
 

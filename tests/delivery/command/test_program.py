@@ -13,11 +13,11 @@ from xml.sax.saxutils import quoteattr
 import pytest
 
 from tests.delivery.command.handing import Lifeline
-from tests.delivery.smtp.receiver import wait_for
 from tests.program.process import Program, client, mail, run_program, started, write_configuration
 from tests.support.passwords import PASSWORD
 from tests.support.popserver import ServedMaildrop
 from tests.support.popserver_thread import RunningServer, running_server
+from tests.support.waiting import wait_for
 
 #: As in tests/shutdown.
 IN_ORDER, AT_ONCE = 10.0 + 3.0, 6.0
@@ -62,7 +62,7 @@ class Stage:
     def assert_nothing_is_left(self, program: Program) -> None:
         """See that the command has ended with its children, and that the next run brings all mail, once."""
         wait_for(lambda: not self.lifeline.alive, "the end of the command and its child")
-        said = "\n".join(program.said())
+        said = program.said
         assert "Traceback" not in said
         assert "internal error" not in said
         assert self.saved() == []

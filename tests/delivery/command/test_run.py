@@ -15,7 +15,7 @@ from typing import IO, Any
 import pytest
 
 from tests.delivery.command.handing import Lifeline, shell
-from tests.delivery.smtp.receiver import PATIENCE, wait_for
+from tests.support.waiting import PATIENCE, wait_for
 from tui_popretr.delivery.command import run as running
 from tui_popretr.delivery.command.run import KEPT, CommandEnd, environment, run
 from tui_popretr.process import children
@@ -62,7 +62,7 @@ def assert_reaped(process: int) -> None:
 
 
 @pytest.mark.parametrize("script", ["echo said", "echo said; exec >&- 2>&-; sleep 0.2", "exit 3", "kill -9 $$"])
-def test_an_exit_code_that_the_system_does_not_report_is_not_known(script: str) -> None:
+def test_an_exit_code_that_was_not_reported_is_unknown(script: str) -> None:
     before = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     try:
         end = end_of(script)

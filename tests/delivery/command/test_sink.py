@@ -11,7 +11,7 @@ import pytest
 
 from tests.delivery.command.handing import MESSAGE, Hand, Lifeline, failure, handing, shell
 from tests.delivery.making import WHEN
-from tests.delivery.smtp.receiver import PATIENCE, wait_for
+from tests.support.waiting import PATIENCE, wait_for
 from tui_popretr.config.choices import Eol
 from tui_popretr.config.model import CommandDestination
 from tui_popretr.delivery.command.sink import CommandSink

@@ -16,8 +16,8 @@ from typing import Self
 
 import pytest
 
-from tests.delivery.smtp.receiver import PATIENCE
 from tests.support import dovecot
+from tests.support.waiting import PATIENCE
 from tui_popretr.config.model import SmtpDestination
 
 DOMAIN = "receiver.test"

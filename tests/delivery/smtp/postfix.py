@@ -19,7 +19,7 @@ from typing import Self
 import pytest
 import trustme
 
-from tests.delivery.smtp.receiver import PATIENCE, wait_for
+from tests.support.waiting import PATIENCE, wait_for
 from tui_popretr.config.model import SmtpDestination
 
 DOMAIN = "receiver.test"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import ssl
 import threading
-import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
@@ -15,9 +14,9 @@ from typing import Any
 
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, Session
 
+from tests.support.waiting import PATIENCE
 from tui_popretr.config.model import SmtpDestination
 
-PATIENCE = 30.0
 SENDER = "popretr@receiver.test"
 
 
@@ -279,11 +278,3 @@ def receiving(
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
         loop.close()
-
-
-def wait_for(condition: Callable[[], object], what: str) -> None:
-    """Wait until a condition holds; fail the test where it does not."""
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < deadline, f"{what} did not come within {PATIENCE:g} s"
-        time.sleep(0.005)

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.delivery.making import WHEN, prepare
-from tests.delivery.smtp.receiver import PATIENCE
+from tests.support.waiting import PATIENCE
 from tui_popretr.config.model import SmtpDestination
 from tui_popretr.delivery.smtp.draft import SmtpDraft
 from tui_popretr.delivery.smtp.sink import SmtpSink

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
-from tests.delivery.smtp.receiver import PATIENCE
+from tests.support.waiting import PATIENCE
 
 #: Octets to say, or a function that does something with the connection.
 Line = bytes | Callable[[socket.socket], None]

@@ -11,9 +11,10 @@ from dataclasses import replace
 
 import pytest
 
-from tests.delivery.smtp.receiver import PATIENCE, SENDER, wait_for
+from tests.delivery.smtp.receiver import SENDER
 from tests.delivery.smtp.sending import failure, in_a_thread, sending
 from tests.delivery.smtp.talker import Line, talking
+from tests.support.waiting import PATIENCE, wait_for
 from tui_popretr.config.model import SmtpDestination
 from tui_popretr.delivery.smtp.deadlines import DEADLINES
 from tui_popretr.delivery.smtp.wire import MAX_LINE, MAX_LINES

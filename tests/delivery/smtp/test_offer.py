@@ -16,10 +16,11 @@ import pytest
 import trio
 from trio.testing import trio_test
 
-from tests.delivery.smtp.receiver import PATIENCE, SENDER, Drop, Hang, Say, receiving, wait_for
+from tests.delivery.smtp.receiver import SENDER, Drop, Hang, Say, receiving
 from tests.delivery.smtp.sending import MESSAGE, Sender, in_a_thread, sending
 from tests.delivery.smtp.talker import Line, talking
 from tests.support.keepers import kept_for_smtp
+from tests.support.waiting import PATIENCE, wait_for
 from tui_popretr import faultpoints
 from tui_popretr.commit.committer import Committer
 from tui_popretr.commit.keeper import JournalKeeper

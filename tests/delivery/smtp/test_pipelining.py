@@ -69,7 +69,7 @@ def test_only_who_offers_it_gets_several_commands_at_once(
     assert packets == [*expected, b"x\r\n.\r\n"]
 
 
-def test_what_a_server_offered_in_another_connection_does_not_count() -> None:
+def test_extensions_of_an_earlier_connection_do_not_count() -> None:
     packets: list[bytes] = []
 
     def serve(sock: socket.socket) -> None:

@@ -13,12 +13,12 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from tests.delivery.smtp import postfix
 from tests.delivery.smtp.postfix import LOCAL_USER, SENDER, SIZE_LIMIT, Postfix
-from tests.delivery.smtp.receiver import wait_for
 from tests.delivery.smtp.sending import failure, sending
 from tests.program.site import Site, client
 from tests.support.passwords import PASSWORD
 from tests.support.popserver import ServedMaildrop
 from tests.support.popserver_thread import running_server
+from tests.support.waiting import wait_for
 from tui_popretr.errors import MessageRejected, PartlyAccepted, RecipientsRefused, SmtpServerRefused
 
 pytestmark = pytest.mark.root

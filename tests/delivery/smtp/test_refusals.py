@@ -7,8 +7,9 @@ from dataclasses import replace
 
 import pytest
 
-from tests.delivery.smtp.receiver import SENDER, Drop, Hang, Mail, Say, receiving, wait_for
+from tests.delivery.smtp.receiver import SENDER, Drop, Hang, Mail, Say, receiving
 from tests.delivery.smtp.sending import MESSAGE, in_a_thread, sending
+from tests.support.waiting import wait_for
 from tui_popretr.delivery.smtp.deadlines import DEADLINES
 from tui_popretr.errors import (
     DeliveryFailed,

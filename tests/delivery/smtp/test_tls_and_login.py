@@ -14,10 +14,11 @@ from unittest import mock
 import pytest
 import trustme
 
-from tests.delivery.smtp.receiver import PATIENCE, SENDER, Hang, Say, receiving, wait_for
+from tests.delivery.smtp.receiver import SENDER, Hang, Say, receiving
 from tests.delivery.smtp.sending import failure, in_a_thread, sending
 from tests.delivery.smtp.talker import talking
 from tests.support.issuing import Authority, weak_context
+from tests.support.waiting import PATIENCE, wait_for
 from tui_popretr.config.model import SmtpDestination
 from tui_popretr.delivery.smtp import connection, tls
 from tui_popretr.errors import (
@@ -377,7 +378,7 @@ def test_a_password_that_is_not_to_be_had() -> None:
     assert error.advice == "write one"
 
 
-def test_the_password_is_asked_for_once_a_session_and_only_if_needed() -> None:
+def test_the_password_is_read_once_a_session_if_needed() -> None:
     asked: list[int] = []
 
     def ask() -> Secret:

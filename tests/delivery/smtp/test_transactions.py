@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.delivery.smtp.receiver import SENDER, Drop, Hang, Limits, Receiver, Say, receiving, wait_for
+from tests.delivery.smtp.receiver import SENDER, Drop, Hang, Limits, Receiver, Say, receiving
 from tests.delivery.smtp.sending import MESSAGE, in_a_thread, sending
 from tests.delivery.smtp.test_sessions import contents, mail, retrieving
+from tests.support.waiting import wait_for
 from tui_popretr.delivery.smtp import sink
 from tui_popretr.delivery.smtp.deadlines import DEADLINES
 from tui_popretr.errors import MessageRejected, PartlyAccepted, RecipientsRefused, SmtpTemporaryFailure

@@ -1,0 +1,22 @@
+"""Waiting for a condition instead of sleeping."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Final
+
+#: Seconds after which a test no longer waits.
+PATIENCE: Final = 30.0
+
+
+def wait_for(condition: Callable[[], object], what: str | Callable[[], object], *, pause: float = 0.005) -> None:
+    """Wait until a condition holds; it is checked every `pause` seconds.
+
+    Raises AssertionError after PATIENCE: `what` names what did not come, or returns what is there instead.
+    """
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        if time.monotonic() > deadline:
+            raise AssertionError(what() if callable(what) else f"{what} did not come within {PATIENCE:g} s")
+        time.sleep(pause)
