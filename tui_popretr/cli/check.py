@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import sys
 from argparse import Namespace
+from collections.abc import Iterator
 
 from tui_popretr.cli import configuration, preflight
 from tui_popretr.cli.config_path import locate
 from tui_popretr.config.describe import describe
 from tui_popretr.config.model import Settings
-from tui_popretr.config.problems import Severity
-from tui_popretr.errors import ConfigurationError, ExitCode
+from tui_popretr.config.problems import Problem, Severity
+from tui_popretr.config.reader import load
+from tui_popretr.errors import ConfigurationError, ExitCode, worst
 from tui_popretr.net.tls import context_for
 from tui_popretr.text import visible
 from tui_popretr.wording import plural
@@ -18,6 +20,8 @@ from tui_popretr.wording import plural
 
 def run(arguments: Namespace) -> int:
     """Check a configuration and return the exit code. Raises PopretrError."""
+    if arguments.json:
+        return _run_json(arguments)
     everything = configuration.read(locate(arguments.config, arguments.naf), shown=frozenset(Severity))
     settings = configuration.choose(everything, arguments.clients)
     for warning in preflight.warnings(settings):
@@ -32,6 +36,40 @@ def run(arguments: Namespace) -> int:
     if settings.disabled and not arguments.clients:
         print(f"Disabled: {visible(', '.join(settings.disabled), 4096)}")
     return ExitCode.OK
+
+
+def _run_json(arguments: Namespace) -> int:
+    """Print the report as JSON and return the exit code."""
+    from tui_popretr.cli.reports import Json, check_report, print_report
+
+    file = locate(arguments.config, arguments.naf)
+    loaded = load(file.path, var=file.var, naf=file.naf)
+    problems = list(loaded.problems)
+    if loaded.settings is None:
+        print_report(check_report(file, ExitCode.CONFIGURATION, problems, (), ()))
+        return ExitCode.CONFIGURATION
+    settings = configuration.choose(loaded.settings, arguments.clients)
+    problems += [Problem(settings.path, 1, 1, Severity.WARNING, text) for text in preflight.warnings(settings)]
+    errors = [Problem(settings.path, 1, 1, Severity.ERROR, text) for text in _tls_errors(settings)]
+    code, clients = ExitCode.CONFIGURATION if errors else ExitCode.OK, list[Json]()
+    if not errors and arguments.connect:
+        from tui_popretr.cli import check_connect
+
+        clients = check_connect.reports(settings)
+        code = worst([ExitCode(each["exit_code"]) for each in clients])
+    elif not errors:
+        clients = [{"id": client.id, "description": describe(client)} for client in settings.clients]
+    print_report(check_report(file, code, [*problems, *errors], clients, settings.disabled))
+    return code
+
+
+def _tls_errors(settings: Settings) -> Iterator[str]:
+    for client in settings.clients:
+        if client.server.tls is not None:
+            try:
+                context_for(client.server.tls)
+            except ConfigurationError as problem:
+                yield f"client {visible(client.id)}: {problem}"
 
 
 def _load_tls_files(settings: Settings) -> None:

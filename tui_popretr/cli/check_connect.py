@@ -8,6 +8,7 @@ from datetime import datetime
 import trio
 
 from tui_popretr.cli.probing import probe_clients_async
+from tui_popretr.cli.reports import Json, probe_report
 from tui_popretr.clock import SystemClock
 from tui_popretr.config.model import ClientSettings, Settings
 from tui_popretr.engine.probe import Findings
@@ -88,3 +89,14 @@ def _expiry(tls: TlsDetails, now: datetime) -> Iterator[str]:
 
 def _row(name: str, value: str) -> str:
     return f"  {name + ':':14}{visible(value, 4096)}"
+
+
+def reports(settings: Settings, *, connector: Connector = connect_tcp) -> list[Json]:
+    """Probe the clients' servers, and return what was found as JSON, in the order of the configuration."""
+    found: dict[str, Json] = {}
+
+    def keep(client: ClientSettings, findings: Findings) -> None:
+        found[client.id] = probe_report(client, findings)
+
+    trio.run(probe_clients_async, settings, keep, connector)
+    return [found[client.id] for client in settings.clients]

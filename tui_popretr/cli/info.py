@@ -22,7 +22,13 @@ _PACKAGES = ("trio", "textual", "cryptography")
 
 def run(arguments: Namespace) -> int:
     """Print paths and versions. A missing or wrong configuration is reported and is not an error."""
-    for name, value in (("tui-popretr", __version__), *_paths(arguments.config, arguments.naf), *_versions()):
+    rows = (("tui-popretr", __version__), *_paths(arguments.config, arguments.naf), *_versions())
+    if arguments.json:
+        from tui_popretr.cli.reports import print_report
+
+        print_report({"info": dict(rows)})
+        return ExitCode.OK
+    for name, value in rows:
         print(f"{name + ':':16}{visible(value, 4096)}")
     return ExitCode.OK
 

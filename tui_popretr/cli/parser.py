@@ -218,6 +218,7 @@ def _check(command: _Command) -> argparse.ArgumentParser:
         "--connect", action="store_true", help="also log in to each server and show its TLS, capabilities and mail"
     )
     _add_client(parser)
+    _add_json(parser)
     return parser
 
 
@@ -264,6 +265,7 @@ def _import_seen(command: _Command) -> argparse.ArgumentParser:
 def _info(command: _Command) -> argparse.ArgumentParser:
     parser = command("info", "Shows the paths of a configuration, and the versions of the program and its libraries.")
     _add_configuration(parser)
+    _add_json(parser)
     return parser
 
 
@@ -326,6 +328,7 @@ def _add_run_options(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="every client once, now, whatever its schedule; then exit with the worst client's exit code",
     )
+    _add_json(parser, "with --once: print the result of each client as JSON on standard output")
     _add_client(parser)
 
 
@@ -336,6 +339,10 @@ def _add_configuration(parser: argparse.ArgumentParser) -> None:
 
 def _add_client(parser: argparse.ArgumentParser, *, help: str = _CLIENT_HELP) -> None:  # noqa: A002 - argparse's word
     parser.add_argument("--client", metavar="ID", dest="clients", action="append", default=[], help=help)
+
+
+def _add_json(parser: argparse.ArgumentParser, text: str = "print the report as JSON") -> None:
+    parser.add_argument("--json", action="store_true", help=text)
 
 
 def _add_no_mouse(parser: argparse.ArgumentParser) -> None:

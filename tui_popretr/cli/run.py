@@ -35,6 +35,10 @@ BESIDE: Final = (
 def run(arguments: Namespace) -> int:
     """Retrieve mail according to the arguments and return the exit code. Raises PopretrError."""
     manager = take_manager(os.environ)
+    if arguments.json and not arguments.once:
+        raise UsageError(
+            "--json reports a single run", advice="add --headless --once; or see tui-popretr status --json"
+        )
     file = locate(arguments.config, arguments.naf)
     if not arguments.headless:
         _require_terminal(arguments)
@@ -81,6 +85,13 @@ def _without_dashboard(
             engine.companions.append(SystemdTask(engine, manager))
         return run_headless(engine)
     settings = settings.at_once()
+    if arguments.json:
+        from tui_popretr.cli.reports import print_report, run_report
+
+        engine = Engine(settings, Bus(_report_defect), trace_fallback=_trace(verbosity))
+        code = run_headless(engine, once=True)
+        print_report(run_report(code, engine.results))
+        return code
     if verbosity == 0 and sys.stderr is not None and sys.stderr.isatty():
         progress = Progress([client.id for client in settings.clients], sys.stderr)
         return run_headless(Engine(settings, Bus(_report_defect)), once=True, progress=progress)

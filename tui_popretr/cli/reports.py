@@ -1,0 +1,78 @@
+"""The reports of `check`, `info` and `run --once` as JSON; docs/command-line.md describes them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
+
+from tui_popretr.cli.config_path import ConfigurationFile
+from tui_popretr.config.model import ClientSettings
+from tui_popretr.config.problems import Problem
+from tui_popretr.control.codec import to_json
+from tui_popretr.engine.probe import Findings
+from tui_popretr.errors import ExitCode
+from tui_popretr.facts import SessionResult
+
+#: The version of the reports. It grows only if a reader of the version before would misunderstand something.
+VERSION: Final = 1
+
+Json = dict[str, Any]
+
+
+def print_report(report: Json) -> None:
+    """Print a report with its version."""
+    print(json.dumps({"version": VERSION, **report}, ensure_ascii=False), flush=True)
+
+
+def check_report(
+    file: ConfigurationFile,
+    code: ExitCode,
+    problems: Sequence[Problem],
+    clients: Iterable[Json],
+    disabled: Iterable[str],
+) -> Json:
+    """Return the report of `check`."""
+    return {
+        "config": file.path,
+        "exit_code": code.value,
+        "problems": [problem_report(each) for each in problems],
+        "clients": list(clients),
+        "disabled": list(disabled),
+    }
+
+
+def problem_report(problem: Problem) -> Json:
+    """Return a problem of a configuration."""
+    return {
+        "file": problem.path,
+        "line": problem.line,
+        "column": problem.column,
+        "severity": problem.severity.value,
+        "message": problem.message,
+    }
+
+
+def probe_report(client: ClientSettings, found: Findings) -> Json:
+    """Return what `check --connect` found at a client's server."""
+    problem = found.problem
+    return {
+        "id": client.id,
+        "server": str(client.server.address),
+        "exit_code": 0 if problem is None else problem.exit_code.value,
+        "error": "" if problem is None else str(problem),
+        "advice": "" if problem is None else problem.advice,
+        "remote": found.remote,
+        "tls": None if found.tls is None else to_json(found.tls),
+        "login": found.mechanism,
+        "capabilities": None if found.capabilities is None else list(found.capabilities.lines),
+        "messages": found.messages,
+        "octets": found.octets,
+        "warnings": list(found.warnings),
+    }
+
+
+def run_report(code: int, results: Mapping[str, SessionResult]) -> Json:
+    """Return the report of `run --once`."""
+    clients = [{"id": client, **to_json(result)} for client, result in results.items()]
+    return {"exit_code": int(code), "clients": clients}
