@@ -100,6 +100,11 @@ class SessionResult:
     def ok(self) -> bool:
         return self.code is ExitCode.OK
 
+    @property
+    def stopped(self) -> bool:
+        """Whether the user or a shutdown stopped the session: it neither failed nor succeeded."""
+        return self.ok and self.error != ""
+
 
 # --- clients --------------------------------------------------------------------------------------------------------
 
@@ -165,18 +170,22 @@ class HistoryRead:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """A client's history over all processes. `kept`: messages that arrived cut short and stay on the server."""
+    """A client's history over all processes. `kept`: messages that arrived cut short and stay on the server.
+
+    `since`: when the program ran this client for the first time, as far as the journal knows.
+    """
 
     client: str
     failures_in_a_row: int = 0
     last_success: datetime | None = None
     last_message: datetime | None = None
     kept: int = 0
+    since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class StandingsRead:
-    """The standings in the journal; published once after start-up, before the first session."""
+    """The standings in the journal: after start-up, before the first session; and of clients that a reload adds."""
 
     standings: tuple[Standing, ...]
 
@@ -251,6 +260,7 @@ class MaildropListed:
     to_retrieve_octets: int
     to_skip: int
     to_delete: int  # delivered earlier, deletion pending
+    kept: int = 0  # delivered earlier, but cut short
 
 
 @dataclass(frozen=True, slots=True)

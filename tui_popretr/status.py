@@ -115,6 +115,7 @@ class ClientView:
     past: tuple[SessionResult | PastSession, ...] = ()  # oldest first, at most PAST
     messages: int = 0  # delivered since the program started
     octets: int = 0
+    sessions: tuple[tuple[ExitCode, int], ...] = ()  # since the program started, by exit code
     #: Over all processes, from the journal.
     failures_in_a_row: int = 0
     last_success: datetime | None = None
@@ -166,6 +167,37 @@ class _Counts:
         )
 
 
+def failures_after(before: int, result: SessionResult) -> int:
+    """Return the failures in a row after a session."""
+    return before if result.stopped else 0 if result.ok else before + 1
+
+
+def reduce_standing(standing: Standing, fact: Fact) -> Standing:
+    """Return the standing after a fact about this client."""
+    match fact:
+        case SessionStarted(at=at) if standing.since is None:
+            return replace(standing, since=at)
+        case MessageDelivered(at=at):
+            return replace(standing, last_message=at)
+        case MaildropListed(kept=kept):
+            return replace(standing, kept=kept)
+        case SessionClosed(result=result):
+            return replace(
+                standing,
+                failures_in_a_row=failures_after(standing.failures_in_a_row, result),
+                last_success=result.ended if result.ok and not result.stopped else standing.last_success,
+                kept=max(standing.kept, result.kept),
+            )
+        case _:
+            return standing
+
+
+def _counted(sessions: tuple[tuple[ExitCode, int], ...], code: ExitCode) -> tuple[tuple[ExitCode, int], ...]:
+    counts = dict(sessions)
+    counts[code] = counts.get(code, 0) + 1
+    return tuple(counts.items())
+
+
 def reduce_client(view: ClientView, fact: Fact, now: float) -> ClientView:
     """Return the view after a fact about this client; `now` is in seconds of boottime."""
     match fact:
@@ -204,8 +236,8 @@ def reduce_client(view: ClientView, fact: Fact, now: float) -> ClientView:
             return replace(view, capabilities=capabilities)
         case LoginSucceeded(mechanism=mechanism):
             return replace(view, mechanism=mechanism)
-        case MaildropListed(to_retrieve=count, to_retrieve_octets=octets):
-            return replace(view, to_retrieve=count, to_retrieve_octets=octets)
+        case MaildropListed(to_retrieve=count, to_retrieve_octets=octets, kept=kept):
+            return replace(view, to_retrieve=count, to_retrieve_octets=octets, kept=kept)
         case RetrievalProgressed() | MessageDelivered():
             counts = _Counts()
             counts.take(fact)
@@ -219,9 +251,10 @@ def reduce_client(view: ClientView, fact: Fact, now: float) -> ClientView:
                 retrieving_since=None,
                 last=result,
                 past=(*view.past, result)[-PAST:],
-                failures_in_a_row=0 if result.ok else view.failures_in_a_row + 1,
-                last_success=result.ended if result.ok else view.last_success,
-                kept=view.kept + result.kept,
+                failures_in_a_row=failures_after(view.failures_in_a_row, result),
+                last_success=result.ended if result.ok and not result.stopped else view.last_success,
+                kept=max(view.kept, result.kept),
+                sessions=_counted(view.sessions, result.code),
             )
         case _:
             return view

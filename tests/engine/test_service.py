@@ -36,6 +36,7 @@ from tui_popretr.facts import (
     SessionClosed,
     SessionStarted,
     Stage,
+    StandingsRead,
 )
 from tui_popretr.journal.journal import Journal
 
@@ -183,6 +184,78 @@ async def test_they_are_there_soon_also_while_it_runs(fleet: Fleet, autojump_clo
             await trio.sleep(35.0)
     assert written[:3] == pytest.approx([10.0, 20.0, 30.0], abs=0.5)
     assert len(written) == 4
+
+
+# --- standings --------------------------------------------------------------------------------------------------------
+
+
+@trio_test
+async def test_standings_are_over_all_processes(fleet: Fleet, autojump_clock: MockClock) -> None:
+    client = fleet.client(frequency=100.0, runs=2, mails=1)
+    fleet.unreachable.add("a")
+    await fleet.until_done(client)
+    fleet.facts.clear()
+    fleet.ended = None
+    async with fleet.running(client, until_done=True):
+        await fleet.wait_for(lambda: bool(fleet.of(SessionClosed)))
+        fleet.unreachable.clear()
+        await fleet.wait_for(lambda: fleet.ended is not None)
+    kinds = [type(fact) for _, fact in fleet.facts]
+    assert kinds.index(ClientsChanged) < kinds.index(StandingsRead) < kinds.index(SessionStarted)
+    ((read,),) = [fact.standings for fact in fleet.of(StandingsRead)]
+    assert (read.client, read.failures_in_a_row, read.last_success, read.last_message) == ("a", 2, None, None)
+    with closing(fleet.journal()) as journal:
+        (row,) = journal.standings()
+    ended = int(fleet.results()[-1].ended.timestamp())
+    assert (row.failures, row.success, row.kept) == (0, ended, 0)
+    assert row.message == ended
+    assert row.since is not None
+    assert row.since < ended
+
+
+@trio_test
+async def test_standings_share_the_transaction_of_the_history(fleet: Fleet, autojump_clock: MockClock) -> None:
+    commits: list[float] = []
+    recorded = Journal.record_sessions
+
+    def record(journal: Journal, rows: Any) -> None:
+        assert journal._in_transaction
+        commits.append(trio.current_time())
+        recorded(journal, rows)
+
+    standings = Journal.record_standings
+
+    def record_standings(journal: Journal, rows: Any) -> None:
+        assert journal._in_transaction
+        assert commits[-1] == trio.current_time()
+        standings(journal, rows)
+        written.append(rows)
+
+    written: list[Any] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Journal, "record_sessions", record)
+        patch.setattr(Journal, "record_standings", record_standings)
+        async with fleet.running(fleet.client(frequency=1.0)):
+            await trio.sleep(35.0)
+    assert len(written) == len(commits) == 4
+
+
+@trio_test
+async def test_a_stopped_session_is_no_success(fleet: Fleet, autojump_clock: MockClock) -> None:
+    client = fleet.client(frequency=100.0)
+    fleet.unreachable.add("a")
+    async with fleet.running(client):
+        await trio.sleep(150.0)
+        fleet.unreachable.clear()
+        fleet.faults("a").stall.add("STAT")
+        await fleet.wait_for(lambda: len(fleet.starts()) == 3)
+        await trio.sleep(1.0)
+        await fleet.perform(StopSession("a"))
+        await fleet.wait_for(lambda: len(fleet.ends()) == 3)
+    assert fleet.results()[-1].stopped
+    with closing(fleet.journal()) as journal:
+        (row,) = journal.standings()
+    assert (row.failures, row.success) == (2, None)
 
 
 # --- reload -----------------------------------------------------------------------------------------------------------

@@ -41,6 +41,7 @@ from tui_popretr.engine.logfiles import LogFiles
 from tui_popretr.engine.powercuts import unsafe_folders
 from tui_popretr.engine.schedule import BoottimeTimer, first_due
 from tui_popretr.engine.slots import SessionSlots
+from tui_popretr.engine.standings import Standings
 from tui_popretr.errors import (
     ConfigurationError,
     ConnectionCut,
@@ -60,8 +61,10 @@ from tui_popretr.facts import (
     PastSession,
     ReloadStarted,
     SessionResult,
+    StandingsRead,
 )
 from tui_popretr.fs.folders import unsafe_at_power_cuts
+from tui_popretr.journal.journal import Journal
 from tui_popretr.journal.records import SessionRow
 from tui_popretr.net.connect import connect
 from tui_popretr.net.resolver import Resolver
@@ -132,6 +135,9 @@ class Engine:
         self._runners: dict[str, ClientRunner] = {}
         self._retired: list[ClientRunner] = []  # clients that a reload removed; a session may still be running
         self._unsaved_sessions: list[SessionRow] = []
+        #: What the journal knows of the clients; complete when the companions start.
+        self.standings = Standings()
+        self.bus.subscribe(self.standings)
         #: Set when the engine begins to stop; the last sessions may still be running.
         self.stopping = trio.Event()
         self._stopped_by_command = False
@@ -214,6 +220,7 @@ class Engine:
             helpers.start_soon(self._write_history, keeper)
             helpers.start_soon(self._publish_history, keeper)
             self._keeper = keeper
+            await self._read_standings(keeper)
             for companion in self.companions:
                 await helpers.start(companion)
             async with trio.open_nursery() as committing:
@@ -246,6 +253,7 @@ class Engine:
                 due = first_due(index, count, client, start, delay, total)
                 self._runners[client.id] = ClientRunner(client, self._services, due)
             self._publish_clients()
+            self.bus.publish(StandingsRead(self.standings.of(self._runners)))
             for runner in self._runners.values():
                 clients.start_soon(runner.run)
             self._check_done()
@@ -388,6 +396,8 @@ class Engine:
             clients.start_soon(runner.run)
         self._runners = {each: self._runners[each] for each in wanted}
         self._publish_clients()
+        if standings := self.standings.of(added):
+            self.bus.publish(StandingsRead(standings))
         self.bus.publish(ConfigurationReloaded(added, removed, changed))
         if self._runners:  # without clients, wait for the next reload
             self._check_done()
@@ -456,12 +466,26 @@ class Engine:
             await trio.sleep(HISTORY_INTERVAL)
             await self._save_history(keeper)
 
+    async def _read_standings(self, keeper: JournalKeeper) -> None:
+        with contextlib.suppress(JournalError):  # not essential; sessions report errors of the journal
+            await keeper.run(self.standings.load)
+
     async def _save_history(self, keeper: JournalKeeper) -> None:
         rows, self._unsaved_sessions = self._unsaved_sessions, []
-        if rows:
+        standings, hooks = self.standings.changes()
+
+        def record(journal: Journal) -> None:
+            if rows:
+                journal.record_sessions(rows)
+            if standings:
+                journal.record_standings(standings)
+            if hooks:
+                journal.record_hook_times(hooks)
+
+        if rows or standings or hooks:
             try:
                 with trio.move_on_after(CLOSE_TIMEOUT, shield=True):
-                    await keeper.run(lambda journal: journal.record_sessions(rows))
+                    await keeper.run(record)
             except JournalError:
                 pass  # not essential; sessions report errors of the journal
 

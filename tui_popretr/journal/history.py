@@ -1,4 +1,4 @@
-"""The journal's histories: failures of messages, failed features of servers, and past sessions."""
+"""The journal's histories: failures of messages, failed features of servers, past sessions, standings, hooks."""
 
 from __future__ import annotations
 
@@ -7,7 +7,15 @@ from typing import Final
 
 from tui_popretr.errors import ExitCode
 from tui_popretr.journal.connection import JournalConnection
-from tui_popretr.journal.records import CapaHistory, JournalTotals, MessageFailure, PipeliningFailure, SessionRow
+from tui_popretr.journal.records import (
+    CapaHistory,
+    HookTime,
+    JournalTotals,
+    MessageFailure,
+    PipeliningFailure,
+    SessionRow,
+    StandingRow,
+)
 
 #: Sessions of each client that are kept.
 KEPT_SESSIONS: Final = 1000
@@ -107,3 +115,37 @@ class JournalHistory(JournalConnection):
         query = "SELECT coalesce(sum(messages), 0), coalesce(sum(octets), 0) FROM session WHERE end >= ?"
         with self._reading():
             return JournalTotals(*self._connection.execute(query, (since,)).fetchone())
+
+    # --- standings and hooks ------------------------------------------------------------------------------------------
+
+    def standings(self) -> list[StandingRow]:
+        """Return the standings of all clients that have run."""
+        with self._reading():
+            rows = self._connection.execute("SELECT client, failures, success, message, kept, since FROM standing")
+            return [StandingRow(*row) for row in rows]
+
+    def record_standings(self, rows: Iterable[StandingRow]) -> None:
+        """Replace the standings of clients."""
+        with self._writing() as connection:
+            connection.executemany(
+                "INSERT OR REPLACE INTO standing (client, failures, success, message, kept, since)"
+                " VALUES (?, ?, ?, ?, ?, ?)",
+                rows,
+            )
+
+    def hook_times(self) -> list[HookTime]:
+        """Return when hooks last ran."""
+        with self._reading():
+            return [HookTime(*row) for row in self._connection.execute("SELECT client, hook, time FROM hook")]
+
+    def record_hook_times(self, rows: Iterable[HookTime]) -> None:
+        """Replace the times of hooks, and remove those without a time."""
+        rows = list(rows)
+        with self._writing() as connection:
+            connection.executemany(
+                "INSERT OR REPLACE INTO hook (client, hook, time) VALUES (?, ?, ?)",
+                [row for row in rows if row.time is not None],
+            )
+            connection.executemany(
+                "DELETE FROM hook WHERE client = ? AND hook = ?", [row[:2] for row in rows if row.time is None]
+            )

@@ -19,6 +19,7 @@ __all__ = [
     "CapaHistory",
     "DeliveredMark",
     "Doubt",
+    "HookTime",
     "Identity",
     "JournalTotals",
     "Maildrop",
@@ -29,6 +30,7 @@ __all__ = [
     "PipeliningFailure",
     "Record",
     "SessionRow",
+    "StandingRow",
     "deletion_key",
     "size_key",
     "uid_key",
@@ -226,6 +228,25 @@ class SessionRow(NamedTuple):
     messages: int
     octets: int
     error: str
+
+
+class StandingRow(NamedTuple):
+    """A client's history over all processes (facts.Standing). Times are epoch seconds, None for never."""
+
+    client: str
+    failures: int  # in a row
+    success: int | None
+    message: int | None
+    kept: int
+    since: int | None
+
+
+class HookTime(NamedTuple):
+    """When a hook last ran for a client, epoch seconds. `hook` is HookSettings.key. None: it may run again at once."""
+
+    client: str
+    hook: str
+    time: int | None
 
 
 class JournalTotals(NamedTuple):

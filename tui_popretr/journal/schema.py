@@ -13,7 +13,7 @@ from tui_popretr.journal.errors import damaged
 from tui_popretr.journal.records import EARLIEST, LONGEST_STEP
 
 APPLICATION_ID: Final = 0x506F7052  # "PopR"
-VERSION: Final = 4
+VERSION: Final = 5
 
 #: Octets. Files up to this size are checked completely at every opening (about 50 ms), larger ones by sample.
 FULL_CHECK_LIMIT: Final = 8 * 1024 * 1024
@@ -125,6 +125,23 @@ CREATE TABLE capa (
     PRIMARY KEY (host, port)
 ) WITHOUT ROWID;
 """
+# records.StandingRow and records.HookTime
+_STANDING = """
+CREATE TABLE standing (
+    client TEXT PRIMARY KEY NOT NULL,
+    failures INTEGER NOT NULL,
+    success INTEGER,
+    message INTEGER,
+    kept INTEGER NOT NULL,
+    since INTEGER
+) WITHOUT ROWID;
+CREATE TABLE hook (
+    client TEXT NOT NULL,
+    hook TEXT NOT NULL,
+    time INTEGER NOT NULL,
+    PRIMARY KEY (client, hook)
+) WITHOUT ROWID;
+"""
 # records.MaildropClock
 _CLOCK = """
 ALTER TABLE maildrop ADD COLUMN seconds REAL NOT NULL DEFAULT 0;
@@ -132,7 +149,7 @@ ALTER TABLE maildrop ADD COLUMN boot TEXT NOT NULL DEFAULT '';
 ALTER TABLE maildrop ADD COLUMN boottime REAL NOT NULL DEFAULT 0;
 ALTER TABLE maildrop ADD COLUMN wall REAL NOT NULL DEFAULT 0;
 """
-_ALL_TABLES: Final = f"{_TABLES}{_CLOCK}{_MESSAGE}{_TROUBLE}{_ACCEPTED}{_ACCEPTED_UTF8}{_MANNERS}{_CAPA}"
+_ALL_TABLES: Final = f"{_TABLES}{_CLOCK}{_MESSAGE}{_TROUBLE}{_ACCEPTED}{_ACCEPTED_UTF8}{_MANNERS}{_CAPA}{_STANDING}"
 
 # SQLite cannot change a check or a primary key, so the tables are created again. In version 3 a key with a space was a
 # size, because no UID of that version had one. The age of a message counts up to one step of the clock
@@ -158,17 +175,31 @@ DROP TABLE trouble_3;
 {_ACCEPTED_UTF8}
 {_CAPA}
 """  # noqa: S608 constants
+# Standings follow from the past sessions that are kept. A session that was stopped (code 0, with an error) neither
+# failed nor succeeded.
+_TO_VERSION_5 = f"""
+{_STANDING}
+INSERT INTO standing (client, failures, success, message, kept, since)
+    SELECT session.client, sum(code <> 0 AND session.id > coalesce(good.id, 0)),
+        max(iif(code = 0 AND error = '', end, NULL)), max(iif(messages > 0, end, NULL)), 0, min(start)
+    FROM session LEFT JOIN
+        (SELECT client, max(id) AS id FROM session WHERE code = 0 AND error = '' GROUP BY client) AS good
+        ON good.client = session.client
+    GROUP BY session.client;
+"""  # noqa: S608 constants
 #: By version: the script that makes a journal of the next version.
-_UPGRADES: Final = {1: f"DROP TABLE accepted; {_ACCEPTED}", 2: _MANNERS, 3: _TO_VERSION_4}
+_UPGRADES: Final = {1: f"DROP TABLE accepted; {_ACCEPTED}", 2: _MANNERS, 3: _TO_VERSION_4, 4: _TO_VERSION_5}
 #: By table: the version that introduced it.
 _SINCE: Final = {
     "accepted": 1,
     "capa": 4,
+    "hook": 5,
     "journal": 1,
     "maildrop": 1,
     "manners": 3,
     "message": 1,
     "session": 1,
+    "standing": 5,
     "trouble": 1,
 }
 

@@ -64,6 +64,7 @@ class SessionReport:
                 to_retrieve_octets=sum(each.listed.size for each in plan.fetches),
                 to_skip=len(plan.skips) + plan.unretrieved,
                 to_delete=len(plan.work) - len(plan.fetches),
+                kept=sum(skip.kept for skip in plan.skips),
             )
         )
         self.counters.skipped = sum(not (skip.failure or skip.kept) for skip in plan.skips)
