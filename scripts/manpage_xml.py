@@ -61,6 +61,8 @@ SENTENCES = {
     ("pop3download", "concurrency"): "limits for the number of sessions at the same time",
     ("client", "eol"): "line ends of delivered files; native for Maildirs and commands, crlf for a downloads_directory",
     ("clients", "client"): "an account that is polled; may be repeated",
+    ("hooks", "hook"): "a command that runs when something happens to a client; may be repeated",
+    ("pop3download", "metrics"): "file of metrics for Prometheus; the text is the path",
 }
 
 _HEAD = """\

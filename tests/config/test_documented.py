@@ -12,7 +12,7 @@ from tui_popretr.config.grammar import ROOTS, Shape
 from tui_popretr.config.setting import Setting
 
 #: Explained in the text instead of a table.
-IN_TEXT = {"password": {"env", "file", "command"}, "authtypes": {"initrsp"}, "clients": {"client"}}
+IN_TEXT = {"password": {"env", "file", "command"}, "authtypes": {"initrsp"}, "clients": {"client"}, "hooks": {"hook"}}
 #: These may stand in many elements; the text explains them once.
 EVERYWHERE = {"enabled", "xml:space"}
 

@@ -46,7 +46,14 @@ def _files(settings: Settings) -> list[str]:
     journal = _file(settings.journal) or folder_trouble(os.path.dirname(settings.journal))
     logs = {"audit log": settings.audit, "transcript": settings.transcript, "trace": settings.trace}
     files = {"journal": journal, **{name: _file(log.path) for name, log in logs.items() if log is not None}}
+    if settings.metrics is not None:
+        files["file of metrics"] = folder_trouble(os.path.dirname(settings.metrics.path))
     told = [f"the {name} cannot be written: {trouble}" for name, trouble in files.items() if trouble]
+    told += [
+        f"the hook on {hook.on.value} cannot run: the command {_name(hook.argv[0])} is not found, or cannot be run"
+        for hook in settings.hooks
+        if shutil.which(hook.argv[0]) is None
+    ]
     return told if journal else told + trials.of_journal(settings.journal)
 
 

@@ -39,6 +39,24 @@ class Eol(Enum):
     CRLF = "crlf"
 
 
+class HookEvent(Enum):
+    """What happens to a client, for hooks (docs/hooks.md)."""
+
+    FAILED = "failed"
+    RECOVERED = "recovered"
+    DELIVERED = "delivered"
+    LOGIN = "login"
+    CERTIFICATE = "certificate"
+    STALE = "stale"
+    KEPT = "kept"
+
+
+#: Those that a number of failed sessions in a row can precede.
+COUNTED_EVENTS = frozenset({HookEvent.FAILED, HookEvent.RECOVERED})
+#: Those that last, so that their hooks run again after a time.
+LASTING_EVENTS = frozenset({HookEvent.FAILED, HookEvent.LOGIN, HookEvent.CERTIFICATE, HookEvent.STALE})
+
+
 class Rotation(Enum):
     """When a log file is followed by the next (GreyLog's `rot`)."""
 
@@ -52,6 +70,7 @@ class Rotation(Enum):
 
 
 eol = values.choice({each.value: each for each in Eol})
+hook_event = values.choice({each.value: each for each in HookEvent})
 rotation = values.choice({each.value: each for each in Rotation})
 
 UNSAFE_TLS_VERSIONS = ("TLSv1", "TLSv1.1")  # RFC 8996

@@ -16,8 +16,10 @@ from tui_popretr.config.model import (
     ClientSettings,
     CommandDestination,
     Concurrency,
+    HookSettings,
     LogSettings,
     MessageStore,
+    MetricsSettings,
     Modes,
     Settings,
     SmtpDestination,
@@ -105,6 +107,8 @@ _TASK = _shape(
     inner={
         **dict.fromkeys(LOGS, _shape(ENABLED, LogSettings, text=True, ignored=_names("pid tid tname delta"))),
         "concurrency": _shape(Concurrency),
+        "hooks": Shape(elements={"hook": _shape(HookSettings, text=True, repeated=True)}),
+        "metrics": _shape(MetricsSettings, text=True),
         "clients": Shape(elements={"client": _CLIENT}),
     },
 )

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field, replace
+from hashlib import sha256
 
 from tui_popretr.config import choices, values
-from tui_popretr.config.account import FromEnvironment, PasswordSource, Server, host_forms, literal
+from tui_popretr.config.account import PasswordSource, Server, host_forms, literal
 from tui_popretr.config.addresses import mail_address, server_address
-from tui_popretr.config.choices import CapaUse, Eol, Rotation
+from tui_popretr.config.choices import CapaUse, Eol, HookEvent, Rotation
 from tui_popretr.config.setting import Setting, declared, part, required, setting
 from tui_popretr.config.units import octal, octets, written
 from tui_popretr.hosts import look_up_name, with_port
@@ -211,6 +212,34 @@ class Concurrency:
 
 
 @dataclass(frozen=True, slots=True)
+class HookSettings:
+    """A command to run when something happens to a client."""
+
+    on: HookEvent = field(metadata=required("on", choices.hook_event))
+    argv: tuple[str, ...]
+    #: failed, recovered: sessions that failed in a row; stale: seconds without mail; otherwise without meaning
+    after: float = field(default=1.0, metadata=declared(Setting("after", values.text_of)))
+    #: seconds after which the hook runs again while the event lasts; 0: after each session
+    every: float = setting("every", values.duration, "1d", shortest=1.0)
+    #: the ids of the clients; (): all
+    clients: tuple[str, ...] = field(default=(), metadata=declared(Setting("client", values.items)))
+
+    @property
+    def key(self) -> str:
+        """The hook's name in the journal. Other settings than `every` and `clients` make another hook."""
+        words = "\0".join((self.on.value, f"{self.after:g}", *self.argv))
+        return sha256(words.encode("utf-8", "surrogateescape")).hexdigest()[:16]
+
+
+@dataclass(frozen=True, slots=True)
+class MetricsSettings:
+    """The file of metrics for Prometheus."""
+
+    path: str
+    every: float = setting("every", values.positive_duration, "15s", shortest=1.0)
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """A whole configuration."""
 
@@ -223,16 +252,13 @@ class Settings:
     concurrency: Concurrency = Concurrency()
     journal: str = setting("<journal>", values.path, "%DIRVAR%/popretr.sqlite")
     control_socket: str = setting("<control>", values.path, "%DIRVAR%/control.sock")
+    hooks: tuple[HookSettings, ...] = ()
+    metrics: MetricsSettings | None = None
+    #: The variables that passwords of all clients come from, also of those that are disabled or not chosen.
+    password_variables: frozenset[str] = frozenset()
     audit: LogSettings | None = None
     transcript: LogSettings | None = None
     trace: LogSettings | None = None
-
-    @property
-    def password_variables(self) -> frozenset[str]:
-        """The environment variables that passwords come from."""
-        sources = [client.server.password for client in self.clients]
-        sources += [each.destination.password for each in self.clients if isinstance(each.destination, SmtpDestination)]
-        return frozenset(source.name for source in sources if isinstance(source, FromEnvironment))
 
     def at_once(self) -> Settings:
         """Return these settings for --once: each client runs once, without a delay."""

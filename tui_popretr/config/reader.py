@@ -2,28 +2,36 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from tui_popretr.config import checks, values
+from tui_popretr.config.account import TlsPolicy
 from tui_popretr.config.client import read_client
 from tui_popretr.config.destination import Local, read_local
 from tui_popretr.config.grammar import check_names
+from tui_popretr.config.hooks import read_hooks, read_metrics
 from tui_popretr.config.logfiles import LOGS, read_log
 from tui_popretr.config.model import ClientSettings, Concurrency, Settings
 from tui_popretr.config.naf import naf_of, read_naf
 from tui_popretr.config.paths import PathResolver, read_paths
 from tui_popretr.config.problems import Position, Problem, Report, Severity
 from tui_popretr.config.section import NO_VALUE, Context, Section
+from tui_popretr.config.setting import settings_of
 from tui_popretr.config.values import quote
-from tui_popretr.config.xmltree import MalformedXmlError, parse
+from tui_popretr.config.variables import expand, names_in
+from tui_popretr.config.xmltree import MalformedXmlError, Node, parse
 from tui_popretr.errors import describe_os_error
 from tui_popretr.fs.reading import read_whole
+from tui_popretr.secret import Secret
 
 __all__ = ["Loaded", "Problem", "Severity", "load"]
 
 _LARGEST = 16 * 1024**2
+# Passwords of key stores.
+_PASSWORD_ATTRIBUTES = frozenset(setting.name for setting in settings_of(TlsPolicy) if setting.parse is Secret)
 #: A Unix socket's path has at most this many octets (unix(7): sun_path with its final NUL).
 LONGEST_SOCKET_PATH = 107
 
@@ -93,6 +101,8 @@ def _load(path: str, context: Context, host: str | None, var: str | None, naf: s
 
 def _read_task(task: Section, path: str, resolver: PathResolver, local: Local) -> Settings:
     clients, disabled = _read_clients(task, local)
+    group = task.child("clients")
+    known = {*(client.id for client in clients), *disabled}
     return task.read(
         Settings,
         path=path,
@@ -101,6 +111,9 @@ def _read_task(task: Section, path: str, resolver: PathResolver, local: Local) -
         disabled=disabled,
         concurrency=task.child_or_empty("concurrency").read(Concurrency),
         control_socket=_read_control_socket(task),
+        hooks=read_hooks(task, known, complete=group is None or not (group.has_errors or group.uncertain())),
+        metrics=read_metrics(task),
+        password_variables=frozenset(_password_variables(task.node, task.context.environ)),
         **{name: read_log(task, name, resolver) for name in LOGS},
     )
 
@@ -118,6 +131,20 @@ def _read_control_socket(task: Section) -> str:
         else:
             task.warning(f"{what}, so there will be none; name a shorter one in <control>")
     return path
+
+
+def _password_variables(node: Node, environ: Mapping[str, str]) -> Iterator[str]:
+    """Yield the environment variables that passwords come from, also those of disabled clients."""
+    texts = [node.attributes[name].text for name in _PASSWORD_ATTRIBUTES if name in node.attributes]
+    if node.name == "password":
+        texts.append(node.text)
+        if variable := node.attributes.get("env"):
+            with contextlib.suppress(values.InvalidValueError):
+                yield expand(variable.text.strip(), environ)
+    for text in texts:
+        yield from names_in(text)
+    for child in node.children:
+        yield from _password_variables(child, environ)
 
 
 def _read_clients(task: Section, local: Local) -> tuple[tuple[ClientSettings, ...], tuple[str, ...]]:

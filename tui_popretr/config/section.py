@@ -141,7 +141,7 @@ class Section:
         if setting.required:
             return self._required(setting, value)
         found: Any = self.parsed(value, parse, None if setting.default is None else parse(setting.default))
-        if value and setting.shortest and found < setting.shortest:
+        if value and setting.shortest and found is not None and found < setting.shortest:
             self.warning(f"{setting.name} is under {setting.shortest:g} s (a bare number is milliseconds)", value.place)
         return found
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from tui_popretr.config.values import InvalidValueError, is_unicode
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_USE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)[:}]")
 
 
 def variable_name(text: str) -> str:
@@ -16,6 +17,11 @@ def variable_name(text: str) -> str:
         # not quoted: it may be the password itself, put in the wrong place
         raise InvalidValueError("the value of env is not the name of an environment variable")
     return text
+
+
+def names_in(text: str) -> Iterator[str]:
+    """Yield the names of the environment variables in a text."""
+    yield from _USE.findall(text)
 
 
 def expand(text: str, environ: Mapping[str, str], *, octets: bool = False) -> str:
