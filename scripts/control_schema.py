@@ -106,6 +106,8 @@ def schema() -> dict[str, Any]:
         "messages": _NUMBER,
         "octets": _NUMBER,
         "kept": _NUMBER,
+        "sessions": {"type": "object", "additionalProperties": _NUMBER},
+        "certificate_expires": known.of(datetime | None),
         "failures_in_a_row": _NUMBER,
         "last_success": known.of(datetime | None),
         "last_message": known.of(datetime | None),

@@ -84,6 +84,10 @@ def test_a_day_of_a_daemon(tmp_path: Path) -> None:
         assert [each["messages"] for each in status["clients"]] == [2, 0]
         assert status["clients"][0]["last"]["code"] == 0
 
+        metrics = run_program("status", config, "--prometheus").out
+        assert 'popretr_client_messages_total{client="a"} 2.0' in metrics
+        assert 'popretr_client_sessions_total{client="b",result="ok"} 1.0' in metrics
+
         assert run_program("pause", config, "--client", "a", "--client", "b").out == "a is paused\nb is paused\n"
         assert "paused" in run_program("status", config).out
         assert run_program("resume", config, "--all").out == "all clients continue\n"

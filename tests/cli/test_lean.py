@@ -26,6 +26,7 @@ UNWANTED = {
     "idna.uts46data",  # trio loads the package, without these tables
     "smtplib",
     "platformdirs",
+    "prometheus_client",
     "difflib",
     "doctest",
     "unittest",

@@ -48,7 +48,9 @@ def add_arguments(name: str, parser: argparse.ArgumentParser) -> None:
         parser.add_argument("--all", action="store_true", help="every client")
     match name:
         case "status":
-            parser.add_argument("--json", action="store_true", help="print the status as JSON")
+            form = parser.add_mutually_exclusive_group()
+            form.add_argument("--json", action="store_true", help="print the status as JSON")
+            form.add_argument("--prometheus", action="store_true", help="print metrics for Prometheus")
             parser.add_argument(
                 "--exit-code", action="store_true", help="exit with the worst client's exit code, by its last session"
             )

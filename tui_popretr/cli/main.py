@@ -95,6 +95,8 @@ def _load(name: str) -> Callable[[Namespace], int]:
             from tui_popretr.cli.import_seen import run
         case "info":
             from tui_popretr.cli.info import run
+        case "hook":
+            from tui_popretr.cli.hook import run
         case "attach":
             from tui_popretr.cli.attach import run
         case "service":

@@ -18,6 +18,8 @@ from tui_popretr.errors import UsageError
 PROGRAM: Final = "tui-popretr"
 #: The shells with completion.
 SHELLS: Final = ("bash", "zsh", "fish", "tcsh")
+#: The events of hooks (config.choices.HookEvent, which takes longer to load).
+HOOK_EVENTS: Final = ("failed", "recovered", "delivered", "login", "certificate", "stale", "kept")
 #: The commands, with their line in `--help`.
 COMMANDS: Final = {
     "run": "retrieve mail (the default: the word can be left out)",
@@ -31,6 +33,7 @@ COMMANDS: Final = {
     "tail": "show the dialogue of the running program as it comes",
     "init": "make a first configuration and test the server",
     "attach": "show the dashboard of a program that runs without one",
+    "hook": "run the hooks of an event once, to test them",
     "check": "report what is wrong with a configuration, or what it will do",
     "mark-seen": "mark the mail that is on a server now as seen, for newonly",
     "import-seen": "mark as seen what fetchmail, getmail or mpop have retrieved",
@@ -96,6 +99,12 @@ examples:
   tui-popretr service /etc/tui-popretr.xml --system --timer
 
 docs/systemd.md explains the units."""
+
+_HOOK_EPILOG = """\
+examples:
+  tui-popretr hook --on failed --client isp      every hook on failed, as if isp had failed
+
+docs/hooks.md has the events, and hooks that can be used as they are. The exit code is 0 if each hook ended with 0."""
 
 _MARK_SEEN_EPILOG = """\
 examples:
@@ -173,7 +182,7 @@ def build_parser(*, run_is_implied: bool = False) -> argparse.ArgumentParser:
 
     for name in daemon_arguments.DESCRIPTIONS:
         _add_verbosity(steering(name))
-    for add in (_run, _init, _attach, _check, _mark_seen, _import_seen, _info, _transcript, _service, _demo):
+    for add in (_run, _init, _attach, _check, _hook, _mark_seen, _import_seen, _info, _transcript, _service, _demo):
         _add_verbosity(add(command))
     return parser
 
@@ -219,6 +228,19 @@ def _check(command: _Command) -> argparse.ArgumentParser:
     )
     _add_client(parser)
     _add_json(parser)
+    return parser
+
+
+def _hook(command: _Command) -> argparse.ArgumentParser:
+    parser = command(
+        "hook",
+        "Runs every hook of an event once, with sample data, and shows what it prints and how it ends.",
+        _HOOK_EPILOG,
+        "[CONFIG] --on EVENT --client ID",
+    )
+    _add_configuration(parser)
+    parser.add_argument("--on", required=True, choices=HOOK_EVENTS, metavar="EVENT", help=", ".join(HOOK_EVENTS))
+    parser.add_argument("--client", required=True, metavar="ID", help="the client that the sample data is about")
     return parser
 
 

@@ -10,12 +10,12 @@ from typing import Final
 
 from tui_popretr.bus import Bus
 from tui_popretr.cli import attach, configuration
+from tui_popretr.cli.companions import add_daemon, add_once
 from tui_popretr.cli.config_path import ConfigurationFile, locate
 from tui_popretr.cli.daemon import connect
 from tui_popretr.config.model import LogSettings, Settings
 from tui_popretr.config.problems import Severity
 from tui_popretr.control.client import ControlClient, DaemonError
-from tui_popretr.control.daemon import ControlTask
 from tui_popretr.engine.service import Engine
 from tui_popretr.errors import DaemonUnavailable, JournalLocked, UsageError
 from tui_popretr.headless.progress import Progress
@@ -58,7 +58,7 @@ def run(arguments: Namespace) -> int:
             reloader = partial(configuration.read_again, file, arguments.clients)
             defects, title = Defects(), os.path.basename(file.path)
             engine = Engine(settings, Bus(defects), reloader=reloader, until_done=False, remember=KEPT)
-            engine.companions.append(ControlTask(engine, file.path))
+            add_daemon(engine, file.path)
             return run_dashboard(engine, no_mouse=arguments.no_mouse, title=title, defects=defects)
 
         return job.run(dashboard, restore=TerminalState().restore)
@@ -78,7 +78,7 @@ def _without_dashboard(
         engine = Engine(
             settings, Bus(_report_defect), reloader=reloader, trace_fallback=_trace(verbosity), remember=KEPT
         )
-        engine.companions.append(ControlTask(engine, file.path))
+        add_daemon(engine, file.path)
         if manager is not None:
             from tui_popretr.headless.systemd import SystemdTask
 
@@ -88,14 +88,21 @@ def _without_dashboard(
     if arguments.json:
         from tui_popretr.cli.reports import print_report, run_report
 
-        engine = Engine(settings, Bus(_report_defect), trace_fallback=_trace(verbosity))
+        engine = _once(settings, _trace(verbosity))
         code = run_headless(engine, once=True)
         print_report(run_report(code, engine.results))
         return code
     if verbosity == 0 and sys.stderr is not None and sys.stderr.isatty():
         progress = Progress([client.id for client in settings.clients], sys.stderr)
-        return run_headless(Engine(settings, Bus(_report_defect)), once=True, progress=progress)
-    return run_headless(Engine(settings, Bus(_report_defect), trace_fallback=_trace(verbosity)), once=True)
+        return run_headless(_once(settings, None), once=True, progress=progress)
+    return run_headless(_once(settings, _trace(verbosity)), once=True)
+
+
+def _once(settings: Settings, trace: LogSettings | None) -> Engine:
+    """Return the engine of a single run."""
+    engine = Engine(settings, Bus(_report_defect), trace_fallback=trace)
+    add_once(engine)
+    return engine
 
 
 def _daemon(file: ConfigurationFile) -> ControlClient | None:

@@ -1,4 +1,4 @@
-"""`status`: shows the clients of the running program, as a table or as JSON."""
+"""`status`: shows the clients of the running program, as a table, as JSON or as metrics."""
 
 from __future__ import annotations
 
@@ -24,6 +24,10 @@ def run(arguments: Namespace) -> int:
         pid, started = client.hello.pid, client.hello.started
     if arguments.json:
         print(json.dumps(snapshot, ensure_ascii=False))
+    elif arguments.prometheus:
+        from tui_popretr.engine.metrics import metrics_text
+
+        print(metrics_text(snapshot["clients"]), end="")
     else:
         print("\n".join(table(snapshot)))
         print(f"running as process {pid} since {started:%Y-%m-%d %H:%M:%S}")

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 import trio
 
 from tui_popretr.commands import Command
 from tui_popretr.control import messages, snapshots
+from tui_popretr.control.codec import Json
 from tui_popretr.control.server import ControlServer
 from tui_popretr.control.snapshots import Snapshot
 from tui_popretr.control.socket_file import NO_SOCKET, ControlSocket, SocketUnusableError
@@ -48,6 +49,25 @@ class EngineDaemon:
         clock = self._engine.clock
         return snapshots.take(self._view, self._lines, clock.boottime(), clock.now())
 
+    def client(self, client: str) -> Json | None:
+        """Return a client as in the status, None if there is no such client."""
+        self._update()
+        view = self._view.clients.get(client)
+        clock = self._engine.clock
+        return None if view is None else snapshots.client_to_json(view, clock.boottime(), clock.now())
+
+    def clients(self) -> Iterator[Json]:
+        """Return all clients as in the status. The iterator may be used in another thread, where it does the work."""
+        self._update()
+        now, wall = self._engine.clock.boottime(), self._engine.clock.now()
+        views = tuple(self._view.clients.values())
+        return (snapshots.client_to_json(view, now, wall) for view in views)
+
+    async def __call__(self, *, task_status: trio.TaskStatus[None]) -> None:
+        """Be a companion of the engine where there is no control socket."""
+        task_status.started()
+        await self.run()
+
     async def run(self) -> None:
         """Keep the view up to date."""
         while True:
@@ -70,14 +90,14 @@ class ControlTask:
     def __init__(self, engine: Engine, config: str) -> None:
         """`config` is the path of the configuration file."""
         self._engine = engine
-        self._daemon = EngineDaemon(engine)
+        self.daemon = EngineDaemon(engine)
         self._config = os.path.realpath(config)
 
     async def __call__(self, *, task_status: trio.TaskStatus[None]) -> None:
         """Serve until cancelled; started() is called when the socket listens or was given up."""
         engine, path = self._engine, self._engine.settings.control_socket
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._daemon.run)
+            nursery.start_soon(self.daemon.run)
             if path == NO_SOCKET:
                 task_status.started()
                 return
@@ -90,6 +110,6 @@ class ControlTask:
             hello = messages.hello(self._config, os.getpid(), engine.clock.now())
             try:
                 task_status.started()
-                await ControlServer(self._daemon, engine.bus, hello).run(listening.listener)
+                await ControlServer(self.daemon, engine.bus, hello).run(listening.listener)
             finally:
                 listening.close()

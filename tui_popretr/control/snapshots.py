@@ -131,10 +131,17 @@ def client_to_json(client: ClientView, boottime: float, wall: datetime) -> Json:
         "messages": client.messages,
         "octets": client.octets,
         "kept": client.kept,
+        "sessions": {str(code.value): count for code, count in client.sessions},
+        "certificate_expires": _expiry(client),
         "failures_in_a_row": client.failures_in_a_row,
         "last_success": None if client.last_success is None else to_json(client.last_success),
         "last_message": None if client.last_message is None else to_json(client.last_message),
     }
+
+
+def _expiry(client: ClientView) -> str | None:
+    expires = None if client.tls is None else client.tls.expires
+    return None if expires is None else str(to_json(expires))
 
 
 def _progress(client: ClientView) -> Json:

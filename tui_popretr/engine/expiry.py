@@ -33,7 +33,7 @@ class ExpiryWatch:
         known = any(_same(tls, other) for other in self._warned.values())
         self._warned[session.client] = tls
         if not known:
-            self._bus.publish(Noted(now, Level.WARNING, session.client, _warning(tls, now)))
+            self._bus.publish(Noted(now, Level.WARNING, session.client, expiry_text(tls, now)))
 
 
 def _same(one: TlsDetails, other: TlsDetails) -> bool:
@@ -41,7 +41,8 @@ def _same(one: TlsDetails, other: TlsDetails) -> bool:
     return (one.fingerprint, one.subject, one.expires) == (other.fingerprint, other.subject, other.expires)
 
 
-def _warning(tls: TlsDetails, now: datetime) -> str:
+def expiry_text(tls: TlsDetails, now: datetime) -> str:
+    """Return a sentence about a certificate that expires soon, or has expired."""
     assert tls.expires is not None
     when = certificate_date(tls.expires, now)
     subject = f"the certificate of {tls.subject or (tls.names[0] if tls.names else 'the server')}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
@@ -131,6 +131,9 @@ class Engine:
         self._remember = remember
         #: Tasks to run beside the sessions; those of the list when run() is called, each started behind the other.
         self.companions: list[Companion] = []
+        #: Called when all clients have completed their runs, before the companions are cancelled; not after Shutdown.
+        self.finishers: list[Callable[[], Awaitable[object]]] = []
+        self._finishing = trio.CancelScope()
         self._log_files = LogFiles(bus, self.clock, self._report_from_thread, trace_fallback)
         self._runners: dict[str, ClientRunner] = {}
         self._retired: list[ClientRunner] = []  # clients that a reload removed; a session may still be running
@@ -226,9 +229,16 @@ class Engine:
             async with trio.open_nursery() as committing:
                 committing.start_soon(committer.run)
                 await self._run_clients()
+                await self._finish()
                 committer.close()
                 committing.cancel_scope.deadline = trio.current_time() + 0.3
             helpers.cancel_scope.cancel()
+
+    async def _finish(self) -> None:
+        """Wait for what the last sessions have begun, unless the user ends the program."""
+        with self._finishing:
+            for each in self.finishers:
+                await each()
 
     async def _warn_of_power_cuts(self) -> None:
         # A hung file system blocks only this thread.
@@ -330,6 +340,7 @@ class Engine:
                 return self._start_reload()
             case Shutdown():
                 self._stopped_by_command = True
+                self._finishing.cancel()
                 self.stopping.set()
                 return "ending"
 

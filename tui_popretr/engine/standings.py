@@ -31,11 +31,15 @@ class Standings:
         """Return the standings of those of the clients that have run."""
         return tuple(self._known[each] for each in clients if each in self._known)
 
+    def of_client(self, client: str) -> Standing:
+        """Return the standing of a client; an empty one if it has never run."""
+        return self._known.get(client) or Standing(client)
+
     def __call__(self, fact: Fact) -> None:
         match fact:
             case SessionStarted() | MessageDelivered() | MaildropListed() | SessionClosed():
                 client = fact.session.client
-                self._known[client] = reduce_standing(self._known.get(client) or Standing(client), fact)
+                self._known[client] = reduce_standing(self.of_client(client), fact)
                 if isinstance(fact, SessionClosed):
                     self._changed.add(client)
 

@@ -1,0 +1,1 @@
+"""Hooks: commands that run when something happens to a client (docs/hooks.md)."""
