@@ -161,7 +161,7 @@ def test_the_journal_gets_priorities(tmp_path: Path) -> None:
         program.send(signal.SIGTERM)
         assert program.wait_for("ending") == "<6>INFO SIGTERM: ending; a second signal ends at once"
         assert program.ended() == 0
-    assert [line for line in program.said.splitlines() if line[:1] != "<"] == []
+        assert [line for line in program.said.splitlines() if line[:1] != "<"] == []
 
 
 def test_problems_of_the_configuration_have_priorities_too(tmp_path: Path) -> None:
