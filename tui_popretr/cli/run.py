@@ -65,6 +65,8 @@ def run(arguments: Namespace) -> int:
     try:
         return _without_dashboard(arguments, settings, file, manager)
     except JournalLocked as problem:
+        if problem.advice != JournalLocked.default_advice:  # another program, such as a database browser
+            raise
         raise JournalLocked(str(problem), advice=BESIDE) from problem
 
 
