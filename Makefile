@@ -60,10 +60,10 @@ format: .venv/ready-for-dev ## bring the code into the project's format
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
-screenshots: .venv/ready-for-dev ## draw the pictures in docs/images anew
+screenshots: .venv/ready-for-dev ## draw the pictures in docs/images again
 	@$(BIN)/python -m scripts.screenshots
 
-manpage: .venv/ready-for-dev ## write docs/tui-popretr.1 anew, from the parser of the command line
+manpage: .venv/ready-for-dev ## write docs/tui-popretr.1 again, from the parser of the command line
 	@$(BIN)/python -m scripts.manpage
 
 clean: ## remove the virtual environment and what tools have left behind

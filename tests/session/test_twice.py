@@ -246,6 +246,20 @@ async def test_a_server_that_learns_uidl_is_told_from_before(world: World, autoj
 
 
 @trio_test
+async def test_a_server_that_stops_listing_uids_sends_again(world: World, autojump_clock: MockClock) -> None:
+    """A record made with a UID proves nothing about a message without one: twice rather than never."""
+    world.add(mail(1))
+    world.faults.quit = QuitFault.REFUSED
+    await world.poll()
+    world.become(uidl=False)
+    world.faults.quit = QuitFault.NONE
+    result = await world.poll()
+    assert (result.messages, result.deleted) == (1, 1)
+    assert world.arrived() == [mail(1), mail(1)]
+    assert world.remaining() == []
+
+
+@trio_test
 async def test_a_mixed_listing_and_a_changed_message_without_top(world: World, autojump_clock: MockClock) -> None:
     """Owed deletions of both kinds, no TOP, and another message under the used UID: all of them in one session."""
     world.become(top=False, pipelining=False)

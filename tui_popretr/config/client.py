@@ -1,4 +1,4 @@
-"""One <client>: an account to poll, its schedule and its destination."""
+"""Reads one <client> and checks what several settings must agree on. The settings are declared in model.py."""
 
 from __future__ import annotations
 

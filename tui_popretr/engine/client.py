@@ -63,7 +63,7 @@ class ClientRunner:
         self._logged_in = False  # in the last session
         self._refused_by_text = False  # whether the last session was one of these
         self._sleep = trio.CancelScope()  # until due
-        self._queue = trio.CancelScope()  # until there is a place
+        self._queue = trio.CancelScope()  # until there is a slot
 
     # --- commands -----------------------------------------------------------------------------------------------------
 

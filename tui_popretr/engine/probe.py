@@ -53,7 +53,7 @@ async def survey(setup: ConnectionSetup) -> Findings:
     """Connect, start TLS, send CAPA and QUIT, without a login. Never raises PopretrError."""
 
     async def greet(opening: Opening, findings: Findings) -> None:
-        greeting = await opening.greet()
+        greeting = await opening.until_login()
         findings.apop = greeting.stamp is not None
         findings.capabilities = opening.capabilities
 

@@ -82,7 +82,7 @@ class Incoming:
         self.job = job
         self.hasher = IdentityHasher(whole=whole, utf8=delivery.utf8)
         self.size = 0
-        self.line_feeds = 0  # its line line_feeds
+        self.line_feeds = 0  # its line feeds
         self.record_id = 0
         self.draft: Draft | None = None
         self._delivery = delivery

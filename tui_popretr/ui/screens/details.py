@@ -1,4 +1,4 @@
-"""A client's details: state, last error, past sessions, connection, settings without secrets."""
+"""The details sheet of a client: state, last error, past sessions, connection, settings. sheet.py has the layout."""
 
 from __future__ import annotations
 
