@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
-import subprocess
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
-
-import pytest
 
 #: Calls that change what is on the disk, by the beginnings of their names: some systems have renameat for rename.
 CHANGING: Final = "/^(mkdir|rename|link|unlink|fsync|fdatasync|pwrite64)"
@@ -23,20 +19,6 @@ _LINE = re.compile(r"(?P<pid>\d+) +(?:<\.\.\. )?(?P<name>\w+)(?: resumed>|\()(?P
 _UNFINISHED: Final = "<unfinished ...>"
 _DESCRIPTOR = re.compile(r"\d+<(.*?)>(?:\(deleted\))?(?:,|\)| |$)")
 _STRING = re.compile(r'"((?:[^"\\]|\\.)*)"')
-
-
-def require() -> None:
-    """Skip the test where strace cannot be used; fail it there under CI=true."""
-    strace = shutil.which("strace")
-    if strace is None:
-        reason = "strace is not installed (Debian, Ubuntu: apt-get install strace)"
-    elif subprocess.run([strace, "-qq", "-o", os.devnull, "true"], capture_output=True, check=False).returncode:
-        reason = "strace may not trace processes here (ptrace(2))"
-    else:
-        return
-    if os.environ.get("CI", "").lower() == "true":
-        pytest.fail(reason)
-    pytest.skip(reason)
 
 
 def recording(file: Path) -> list[str]:

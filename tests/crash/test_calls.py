@@ -12,6 +12,7 @@ import pytest
 
 from tests.crash.cases import USUAL, Case
 from tests.crash.scene import staged
+from tests.program import needs
 from tests.support.size import NIGHTLY
 
 COUNT = 8
@@ -25,7 +26,8 @@ _KILLED_AT: Final = (
 
 
 @pytest.mark.parametrize(("nth", "case"), _KILLED_AT, ids=[f"{nth}-{case}" for nth, case in _KILLED_AT])
-def test_killed_at_a_call(nth: int, case: Case, needs_strace: None, tmp_path: Path) -> None:
+def test_killed_at_a_call(nth: int, case: Case, tmp_path: Path) -> None:
+    needs.need(needs.tracing)
     with staged(tmp_path, case, COUNT) as (scene, _):
         scene.killed_at_call(nth)
         # The second time it has not so much to do.

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from tests.faults.network import own_network
-from tests.faults.scene import Gate, Scene, accounts
+from tests.faults.scene import Scene, accounts
 from tests.program import needs
 from tests.program.namespace import Namespace, new_namespace
+from tests.program.relay import Gate
 from tests.support.popserver_thread import running_server
 
 

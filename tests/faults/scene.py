@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import re
-import threading
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 
-from tests.program.relay import Relay, RelayThread
+from tests.program.relay import Gate, Relay, RelayThread
 from tests.program.site import Site, client, without_received
 from tests.support.passwords import PASSWORD
 from tests.support.popserver import ServedMaildrop
 from tests.support.popserver_thread import RunningServer
-from tests.support.waiting import PATIENCE
 
 #: The client that the fault is to hit, and the one that is to go on.
 HIT, OTHER = "hit", "other"
@@ -34,39 +31,6 @@ def mails(name: str, count: int, size: int = 100) -> list[bytes]:
         + line * (size // len(line) + 1)
         for number in range(count)
     ]
-
-
-class Gate:
-    """Lets a client's server fall silent, after so many octets, until it is opened."""
-
-    def __init__(self, thread: RelayThread) -> None:
-        self._thread = thread
-        self._silent = threading.Event()
-
-    @property
-    def port(self) -> int:
-        return self._thread.port
-
-    @property
-    def address(self) -> str:
-        return f"127.0.0.1:{self.port}"
-
-    def shut(self, after: int) -> None:
-        """Let so many more octets pass from the server."""
-        self._silent.clear()
-        self._thread.call(partial(self._thread.relay.arm, self._silent.set, down=after))
-
-    def reached(self) -> None:
-        """Wait for the silence."""
-        assert self._silent.wait(PATIENCE), "so many octets did not come"
-
-    def open(self) -> None:
-        """Let everything pass."""
-        self._thread.call(self._thread.relay.release)
-
-    def cut(self) -> None:
-        """Break the connections."""
-        self._thread.call(self._thread.relay.cut)
 
 
 class Scene(Site):

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.scene import HIT, OTHER, Gate, Scene, mails
+from tests.faults.scene import HIT, OTHER, Scene, mails
 from tests.faults.strace import Tampering
 from tests.program import needs
+from tests.program.relay import Gate
 from tests.support.waiting import wait_for
 
 

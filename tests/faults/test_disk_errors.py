@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.scene import HIT, OTHER, Gate, Scene, mails
+from tests.faults.scene import HIT, OTHER, Scene, mails
 from tests.faults.strace import Tampering
 from tests.program import needs
 from tests.program.namespace import Namespace, new_disk
+from tests.program.relay import Gate
 from tests.support.waiting import wait_for
 
 BROKEN = "the disk reports an input/output error (look into the system's log: the disk may be failing)"

@@ -9,8 +9,9 @@ import pytest
 
 from tests.faults.nameserver import Mood, name_server
 from tests.faults.network import cut, mend
-from tests.faults.scene import HIT, OTHER, Gate, Scene, mails
+from tests.faults.scene import HIT, OTHER, Scene, mails
 from tests.program.namespace import Namespace
+from tests.program.relay import Gate
 from tests.support.dovecot import Dovecot
 from tests.support.passwords import PASSWORD
 from tests.support.waiting import wait_for

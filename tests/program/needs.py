@@ -47,6 +47,20 @@ def network() -> str:
 
 
 @cache
+def tracing() -> str:
+    """Say why the program's system calls cannot be watched; "" where they can."""
+    return _missing("strace", "strace") or _trial(
+        "strace may not trace processes here (ptrace(2))", "strace", "-qq", "-o", os.devnull, "true"
+    )
+
+
+@cache
+def compiler() -> str:
+    """Say why nothing can be compiled; "" where it can."""
+    return "" if shutil.which("cc") else _missing("gcc", "gcc libc6-dev")
+
+
+@cache
 def tampering() -> str:
     """Say why the program's system calls cannot be made to fail; "" where they can."""
     if trouble := _missing("strace", "strace"):

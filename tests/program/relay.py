@@ -5,6 +5,7 @@ from __future__ import annotations
 import ssl
 import threading
 from collections.abc import Callable
+from functools import partial
 from math import inf
 from types import TracebackType
 from typing import Self
@@ -12,6 +13,7 @@ from typing import Self
 import trio
 
 from tests.support.dovecot import HOST
+from tests.support.waiting import PATIENCE
 
 _BROKEN = (trio.BrokenResourceError, trio.ClosedResourceError, ssl.SSLError, OSError)
 
@@ -136,3 +138,36 @@ class RelayThread:
             async with trio.open_nursery() as nursery:
                 self.port = await nursery.start(self.relay.serve)
                 self._started.set()
+
+
+class Gate:
+    """Lets a client's server fall silent, after so many octets, until it is opened."""
+
+    def __init__(self, thread: RelayThread) -> None:
+        self._thread = thread
+        self._silent = threading.Event()
+
+    @property
+    def port(self) -> int:
+        return self._thread.port
+
+    @property
+    def address(self) -> str:
+        return f"127.0.0.1:{self.port}"
+
+    def shut(self, after: int) -> None:
+        """Let so many more octets pass from the server."""
+        self._silent.clear()
+        self._thread.call(partial(self._thread.relay.arm, self._silent.set, down=after))
+
+    def reached(self) -> None:
+        """Wait for the silence."""
+        assert self._silent.wait(PATIENCE), "so many octets did not come"
+
+    def open(self) -> None:
+        """Let everything pass."""
+        self._thread.call(self._thread.relay.release)
+
+    def cut(self) -> None:
+        """Break the connections."""
+        self._thread.call(self._thread.relay.cut)
