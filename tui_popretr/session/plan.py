@@ -120,13 +120,13 @@ class Plan:
 
     def only(self, verify: Verify) -> Plan:
         """Return the plan for this deletion only; empty if it is no longer planned."""
-        return Plan(
-            [
-                each
-                for each in (*self.work, *self.separate_deletions)
-                if isinstance(each, Verify) and each.record.id == verify.record.id
-            ]
-        )
+        work: list[Fetch | Verify] = [
+            each
+            for each in (*self.work, *self.separate_deletions)
+            if isinstance(each, Verify) and each.record.id == verify.record.id
+        ]
+        # A different message that now has the UID may have been delivered without one.
+        return Plan(work, without_uid=self.without_uid)
 
     @property
     def fetches(self) -> list[Fetch]:
