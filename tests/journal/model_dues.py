@@ -37,6 +37,7 @@ class Dues:
         failed = [count.least > 0 for count in counts if count.least or not count.most]
         assert last or failed == sorted(failed), "what has failed comes last"
         for check in (each for each in plan.work if isinstance(each, Verify)):
+            assert check.record.state is not MessageState.KEPT, "kept"
             assert check.record.delete_pending or check.whole or check.record.id in plan.to_mark_for_deletion
         assert self.policy.max_messages is None or len(plan.fetches) <= self.policy.max_messages
 
@@ -46,6 +47,8 @@ class Dues:
         ledger.look()
         for mail, listed in zip(mails, listing, strict=True):
             record, before = self.known.get(listed.uid), ledger.of(self.records.account, mail.content)
+            if record is not None and record.state is MessageState.KEPT:
+                continue  # the UID alone is believed: another message of that UID stays on the server, too
             owed = [each.record.id for each in before if each.mail is mail and each.delete_pending]
             if record is not None and record.id in owed and not self.policy.preserve:
                 self.to_delete.append(mail)

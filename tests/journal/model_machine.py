@@ -40,7 +40,7 @@ from tests.journal.model_records import Records
 from tests.journal.model_server import Mail, content_of
 from tui_popretr.config.model import Retention
 from tui_popretr.errors import JournalError
-from tui_popretr.journal.records import Doubt
+from tui_popretr.journal.records import MessageState
 
 NOT_AT_RANDOM = random.Random(0)
 #: What a power cut leaves is worked out; a disk in memory is as good, and many times faster where SQLite syncs.
@@ -247,9 +247,12 @@ class MailMachine(RuleBasedStateMachine):
             assert account.unfinished() == []
 
     def left(self, account: Account) -> list[Mail]:
-        """What is on the server, but for messages that were cut short."""
-        short = {each.mail.content for each in self.ledger.deliveries.values() if each.record.doubt is Doubt.SHORT}
-        return [mail for mail in account.drop.mails if mail.content not in short]
+        """What is on the server, but for messages that were cut short, and others of their UIDs."""
+        records = self.records[account.number].known.values()
+        kept = [each for each in records if each.state is MessageState.KEPT]
+        uids = {each.uid for each in kept}
+        unnamed = {self.ledger.deliveries[each.id].mail.content for each in kept if each.uid is None}
+        return [mail for mail in account.drop.mails if mail.uid not in uids and mail.content not in unnamed]
 
 
 def tell(text: str) -> None:

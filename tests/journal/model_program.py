@@ -338,7 +338,9 @@ class Program:
             recorded = self.journal.records(maildrop)
             for each in recorded:  # also of a transaction whose success was not reported
                 if each.state not in (MessageState.SEEN, MessageState.DELIVERING):
-                    self.ledger.deliveries[each.id].surely_delivered = True
+                    delivery = self.ledger.deliveries[each.id]
+                    delivery.surely_delivered = True
+                    delivery.proven |= each.delete_pending and delivery.perhaps_owed
             known: dict[str | None, Record] = {each.uid: each for each in recorded if each.uid is not None}
             planned: Plan = await plan(session, maildrop, listing, policy, last)
             with self.judging():
