@@ -359,10 +359,8 @@ def _ids(ids: Iterable[int]) -> str:
 
 
 def _record(row: Any) -> Record:
-    identifier, uid, octets, *identity, state, delete_pending, quit_confirmed, tmp, final, audit, time, doubt, born = (
-        row
-    )
-    known = (_identity(*identity), _STATES[state], delete_pending == 1, quit_confirmed == 1)
+    identifier, uid, octets, *identity, state, pending, confirmed, tmp, final, audit, time, doubt, born = row
+    known = (_identity(*identity), _STATES[state], pending == 1, confirmed == 1)
     return Record(identifier, uid, octets, *known, tmp, final, audit, time, _DOUBTS[doubt], born)
 
 
