@@ -40,23 +40,23 @@ def test_counts_have_the_right_plural() -> None:
     assert [wording.plural(count, "entry", "entries") for count in (1, 2)] == ["1 entry", "2 entries"]
 
 
-@pytest.mark.parametrize(
-    ("octets", "text"),
-    [
-        (0, "0 B"),
-        (1, "1 B"),
-        (999, "999 B"),
-        (1000, "1 kB"),
-        (1500, "1.5 kB"),
-        (9_960, "10 kB"),
-        (340_000, "340 kB"),
-        (999_400, "999.4 kB"),
-        (999_600, "999.6 kB"),
-        (999_999, "1 MB"),
-        (12_345_678, "12.3 MB"),
-        (5_000_000_000, "5 GB"),
-    ],
-)
+SIZES = [
+    (0, "0 B"),
+    (1, "1 B"),
+    (999, "999 B"),
+    (1000, "1 kB"),
+    (1500, "1.5 kB"),
+    (9_960, "10 kB"),
+    (340_000, "340 kB"),
+    (999_400, "999.4 kB"),
+    (999_600, "999.6 kB"),
+    (999_999, "1 MB"),
+    (12_345_678, "12.3 MB"),
+    (5_000_000_000, "5 GB"),
+]
+
+
+@pytest.mark.parametrize(("octets", "text"), SIZES)
 def test_sizes(octets: int, text: str) -> None:
     assert wording.size(octets) == text
 
