@@ -9,7 +9,7 @@ import pytest
 from trio.testing import MockClock, trio_test
 
 from tests.support.passwords import PASSWORD
-from tests.support.popserver import Message, QuitFault
+from tests.support.popserver import Message
 from tests.support.worlds import USER, World, mail
 from tui_popretr.config.account import TlsPolicy
 from tui_popretr.config.choices import CapaUse
@@ -443,9 +443,7 @@ async def test_uidl_refused_for_once_is_no_server_without_uids(
     """Without UIDs what is owed would come a second time."""
     world = World(tmp_path)
     world.add(mail(1), mail(2))
-    world.faults.quit = QuitFault.REFUSED
-    assert (await world.poll()).messages == 2
-    world.faults.quit = QuitFault.NONE
+    assert (await world.poll_with_quit_refused()).messages == 2
     world.faults.answers["UIDL"] = answer
     result = await world.poll()
     assert (result.code, result.messages) == (code, 0)
