@@ -11,7 +11,7 @@ from tui_popretr.config.describe import describe
 from tui_popretr.config.model import Settings
 from tui_popretr.config.problems import Severity
 from tui_popretr.errors import ConfigurationError, ExitCode
-from tui_popretr.net.tls import context_for
+from tui_popretr.net.tls import TlsContexts
 from tui_popretr.text import visible
 from tui_popretr.wording import plural
 
@@ -36,12 +36,13 @@ def run(arguments: Namespace) -> int:
 
 def _load_tls_files(settings: Settings) -> None:
     """Load the TLS files of every client. Reports every error, then raises ConfigurationError."""
+    contexts = TlsContexts()  # clients with the same files share one, because loading a trust store takes long
     failed: list[ConfigurationError] = []
     for client in settings.clients:
         if client.server.tls is None:
             continue
         try:
-            context_for(client.server.tls)
+            contexts.trust_for(client.server.tls)
         except ConfigurationError as problem:
             failed.append(problem)
             print(f"{visible(settings.path)}: error: client {visible(client.id)}: {problem}", file=sys.stderr)
