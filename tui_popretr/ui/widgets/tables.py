@@ -66,7 +66,10 @@ class Table(ScrollView, Generic[Row], can_focus=True):
         self._following = self.FOLLOWS
         #: The local time of the latest update: times of another day are shown with their date.
         self.today = datetime.min.replace(tzinfo=UTC)
+        # Set for each drawing, since each line needs them: the style, the width in cells, and the columns.
         self._base = Style.null()
+        self._room = 0
+        self._placed: tuple[Placed, ...] = ()
         #: By row: the cells of the timed columns as they were drawn last.
         self._drawn: dict[int, list[PlacedCell]] = {}
 
@@ -81,12 +84,12 @@ class Table(ScrollView, Generic[Row], can_focus=True):
         cells = self.cells(row)
         placed_cells: list[PlacedCell] = []
         for each in columns:
-            text, style = cells[each.index].text, cells[each.index].style
+            text, style = cells[each.index]
             placed_cells.append((each, Cell(fitted(text, each.width, right=self.COLUMNS[each.index].right), style)))
         return placed_cells
 
     def columns(self, room: int) -> tuple[Placed, ...]:
-        """Return the columns that fit into a width in cells. Called for every line."""
+        """Return the columns that fit into a width in cells. Called for each drawing."""
         return by_priority(self.COLUMNS, room)
 
     def title(self, column: Column) -> str:
@@ -253,6 +256,8 @@ class Table(ScrollView, Generic[Row], can_focus=True):
 
     def render_lines(self, crop: Region) -> list[Strip]:
         self._base = self.rich_style
+        self._room = self._width
+        self._placed = self.columns(self._room)
         return super().render_lines(crop)
 
     def render_line(self, y: int) -> Strip:
@@ -266,23 +271,23 @@ class Table(ScrollView, Generic[Row], can_focus=True):
             reverse = row == self._cursor and self.has_focus
         elif not self._rows:
             cells = [Cell(self._empty_line(y - 2), DIM)]
-        return Strip(segments(cells, self._width, self._base, reverse=reverse), self._width)
+        return Strip(segments(cells, self._room, self._base, reverse=reverse), self._room)
 
     def _titles(self) -> list[Cell]:
         titles: list[PlacedCell] = []
-        for each in self.columns(self._width):
+        for each in self._placed:
             column = self.COLUMNS[each.index]
             titles.append((each, Cell(fitted(self.title(column), each.width, right=column.right), TITLE)))
         return [Cell(" " * GUTTER, TITLE), *_spaced(titles)]
 
     def _row(self, row: int) -> list[Cell]:
-        cells = self.placed_cells(self._rows[row], self.columns(self._width))
+        cells = self.placed_cells(self._rows[row], self._placed)
         self._drawn[row] = [each for each in cells if self.COLUMNS[each[0].index].timed]
         mark = Cell("›", BOLD) if row == self._cursor else Cell(" " * GUTTER)
         return [mark, *_spaced(cells)]
 
     def _empty_line(self, line: int) -> str:
-        lines = formatting.wrap(self.empty(), max(1, self._width - 2 * GUTTER))
+        lines = formatting.wrap(self.empty(), max(1, self._room - 2 * GUTTER))
         return " " * GUTTER + lines[line] if 0 <= line < len(lines) else ""
 
 
