@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import takewhile
 from typing import Final
 
 #: The cells before the first column, with the mark of the row under the cursor.
@@ -77,17 +76,14 @@ def by_priority(columns: tuple[Column, ...], room: int) -> tuple[Placed, ...]:
     Columns are added by priority until one does not fit. Room that is left goes to the one with the highest priority;
     what it cannot use is shared evenly.
     """
-    ranked = sorted(range(len(columns)), key=lambda index: -columns[index].priority)
-    left = room - GUTTER + GAP
-
-    def fits(index: int) -> bool:
-        nonlocal left
-        left -= columns[index].least + GAP
-        return left >= 0
-
-    first = ranked[0]
-    left -= columns[first].least + GAP
-    shown = [first, *takewhile(fits, ranked[1:])]
+    first, *others = sorted(range(len(columns)), key=lambda index: -columns[index].priority)
+    left = room - GUTTER - columns[first].least
+    shown = [first]
+    for index in others:
+        left -= GAP + columns[index].least
+        if left < 0:
+            break
+        shown.append(index)
     steps = [(index, columns[index].least) for index in shown]
     steps.append((first, columns[first].most))
     for more in range(1, room):
