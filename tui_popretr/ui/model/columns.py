@@ -19,7 +19,7 @@ GAP: Final = 1
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column. `least`, `most` (cells) and `priority` are for by_priority(); a table with steps of its own needs none.
+    """A column. Only by_priority() needs `least`, `most` (cells) and `priority`; lay_out() does not.
 
     `timed`: time alone changes what its cells show.
     """
@@ -73,8 +73,8 @@ def lay_out(always: Mapping[int, int], steps: Iterable[Step], room: int) -> tupl
 def by_priority(columns: tuple[Column, ...], room: int) -> tuple[Placed, ...]:
     """Return the columns that fit, the last one stretched to the end.
 
-    Columns are added by priority until one does not fit. Room that is left goes to the one with the highest priority;
-    what it cannot use is shared evenly.
+    Columns are added by priority until one does not fit. Room that is left goes to the one with the highest priority,
+    up to its `most`, then evenly to the others.
     """
     first, *others = sorted(range(len(columns)), key=lambda index: -columns[index].priority)
     left = room - GUTTER - columns[first].least

@@ -263,7 +263,7 @@ class Dashboard(EndingApp):
     def action_reload(self) -> None:
         self.perform(Reload())
 
-    # --- layout and focus----------------------------------------------------------------------------------------------
+    # --- layout and focus --------------------------------------------------------------------------------------------
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         if action == "next_pane":

@@ -80,7 +80,7 @@ class Table(ScrollView, Generic[Row], can_focus=True):
         raise NotImplementedError
 
     def placed_cells(self, row: Row, columns: Sequence[Placed]) -> list[PlacedCell]:
-        """Return the cells of a row in these columns; where there is little room, a cell may cover several columns."""
+        """Return the cells of a row in these columns; in a narrow table, a cell may cover several columns."""
         cells = self.cells(row)
         placed_cells: list[PlacedCell] = []
         for each in columns:
