@@ -32,7 +32,7 @@ def _cells(line: str) -> list[str]:
     return [cell.strip().replace("\\|", "|") for cell in re.split(r"(?<!\\)\|", line.strip().strip("|"))]
 
 
-def rows() -> Iterator[Row]:
+def _rows() -> Iterator[Row]:
     """Yield the rows of all tables whose header names the elements that they are about."""
     for table in re.findall(r"(?:^\|.*\n)+", TEXT, re.MULTILINE):
         header, _, *lines = [_cells(line) for line in table.splitlines()]
@@ -54,12 +54,13 @@ def shapes(name: str, shape: Shape) -> Iterator[tuple[str, Shape]]:
         yield from shapes(inner, each)
 
 
+ROWS = list(_rows())
 DECLARED = dict(shapes("pop3download", ROOTS["pop3download"]))
 DEFAULTS = [
     pytest.param(row.default, setting, id=f"{owner}-{setting.name}")
     for owner, shape in DECLARED.items()
     for setting in shape.settings
-    for row in rows()
+    for row in ROWS
     if row.owner == owner and setting.name in row.names and row.default is not None
 ]
 
@@ -67,7 +68,7 @@ DEFAULTS = [
 @pytest.mark.parametrize("owner", DECLARED)
 def test_each_name_has_a_row_and_each_row_is_declared(owner: str) -> None:
     shape = DECLARED[owner]
-    documented = {name for row in rows() if row.owner == owner for name in row.names}
+    documented = {name for row in ROWS if row.owner == owner for name in row.names}
     assert documented - EVERYWHERE == {*shape.attributes, *shape.elements} - EVERYWHERE - IN_TEXT.get(owner, set())
 
 
