@@ -16,7 +16,7 @@ from tests.program import needs
 from tests.support.size import NIGHTLY
 
 COUNT = 8
-#: A thread makes some 20 such calls for the journal and its folders, and then at least 30 for so many messages.
+#: A thread makes about 20 such calls for the journal and its folders, and then at least 30 for these messages.
 _LAST: Final = 40
 _KILLED_AT: Final = (
     [(nth, case) for nth in range(1, _LAST + 1) for case in USUAL]

@@ -1,4 +1,4 @@
-"""What the tests of faults share."""
+"""Fixtures of the fault tests."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.support.popserver_thread import running_server
 
 @pytest.fixture
 def network() -> Iterator[None]:
-    """For tests whose first fixture it is: all that they start is in a network of its own."""
+    """Put the test and all that it starts into a network of their own. It must be the test's first fixture."""
     needs.need(needs.network)
     with own_network():
         yield
@@ -32,7 +32,7 @@ def scene(tmp_path: Path) -> Iterator[Scene]:
 
 @pytest.fixture
 def gate(scene: Scene) -> Iterator[Gate]:
-    """Stands before the scene's server."""
+    """A gate in front of the scene's server."""
     with scene.gate() as made:
         yield made
 

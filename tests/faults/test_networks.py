@@ -49,7 +49,7 @@ def test_a_cut_longer_than_the_timeout(scene: Scene, gate: Gate) -> None:
 
 @needs_network
 def test_a_short_cut(scene: Scene, gate: Gate) -> None:
-    """TCP makes up for it: the session goes on."""
+    """TCP repeats the packets, and the session goes on."""
     scene.configure_both(address=gate.address)
     scene.send(HIT, mails(HIT, 20, 20_000))
     scene.send(OTHER, mails(OTHER, 5))
@@ -86,7 +86,7 @@ def test_no_network(scene: Scene, gate: Gate) -> None:
 
 @needs_network
 def test_names_cannot_be_resolved(scene: Scene, namespace: Namespace, tmp_path: Path) -> None:
-    """The resolver is silent, then out of order, then well again; the other client waits for none of that."""
+    """The resolver is silent, then fails, then works again; the other client does not wait for it."""
     resolver = "nameserver 127.0.0.1\noptions timeout:1 attempts:1\n"
     for name, text in (("resolv.conf", resolver), ("nsswitch.conf", "hosts: dns\n")):
         (tmp_path / name).write_text(text)

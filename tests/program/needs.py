@@ -1,4 +1,4 @@
-"""The means by which faults are made, and what becomes of a test where one of them is missing."""
+"""The tools that tests need of the machine. Without one, a test is skipped; under CI=true it fails."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _PATIENCE = 20.0
 
 
 def need(*means: Callable[[], str]) -> None:
-    """Skip the test where a means is missing, with the reason; fail it there under CI=true, where none may be."""
+    """Skip the test with the reason if one of `means` is missing; under CI=true, fail it."""
     for reason in filter(None, (each() for each in means)):
         if os.environ.get("CI", "").lower() == "true":
             pytest.fail(reason)

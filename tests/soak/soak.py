@@ -1,4 +1,4 @@
-"""A soak: fifty clients for minutes on end, mail arriving, servers restarting, faults at random; then all must add up.
+"""A soak: fifty clients for minutes, with arriving mail, restarting servers and random faults; then all is counted.
 
 Twenty accounts are on a real Dovecot that is restarted now and then, thirty on two embedded servers that misbehave, one
 of them without pipelining. The program is a process of its own, and only one: its memory and open files are watched.
@@ -25,13 +25,13 @@ from tests.support.popserver import Faults, Message, QuitFault, ServedMaildrop, 
 from tests.support.popserver_thread import RunningServer, running_server
 
 DOVECOT_ACCOUNTS, SERVER_ACCOUNTS = 20, 15
-#: Seconds that the program may take, when all faults have ended, to retrieve what is left.
+#: Seconds that the program may take to retrieve the rest after all faults have ended.
 SETTLING = 90.0
 
 
 @dataclass
 class Account:
-    """Where mail arrives, and what has been sent to it."""
+    """An account and the messages that were sent to it."""
 
     name: str
     folder: bool
@@ -40,7 +40,7 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """What the program uses at a moment."""
+    """The resources that the program uses at a moment."""
 
     memory: int  # octets resident
     files: int  # open descriptors
@@ -48,7 +48,7 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What came of it."""
+    """The result of a soak."""
 
     sent: int
     missing: int
@@ -62,7 +62,7 @@ class Verdict:
     details: tuple[str, ...]
 
     def growth(self) -> tuple[int, int]:
-        """Memory (octets) and files of the last quarter beyond those of the second: their medians."""
+        """The growth of memory (octets) and open files: the median of the last quarter minus that of the second."""
         quarter = max(1, len(self.samples) // 4)
         early, late = self.samples[quarter : 2 * quarter], self.samples[-quarter:]
 
@@ -76,7 +76,7 @@ class Verdict:
 
 
 class Soak:
-    """One run of so many seconds; the same seed does the same things, at times that are the machine's."""
+    """One run of `seconds`. The same seed gives the same actions, at times that depend on the machine."""
 
     def __init__(self, top: Path, dovecot: Dovecot, *, seconds: float, seed: int) -> None:
         self.site = Site(top)
@@ -142,7 +142,7 @@ class Soak:
         return f"{self._dovecot.host}:{self._dovecot.port}"
 
     def _disturb(self, process: Program) -> None:
-        """Let mail arrive and things go wrong until the time is up."""
+        """Send mail and cause faults until the time is up."""
         end = time.monotonic() + self._seconds
         restart = time.monotonic() + self._dice.uniform(3, 8)
         while time.monotonic() < end:
@@ -188,7 +188,7 @@ class Soak:
         return server.server.maildrops[account.name]
 
     def _misbehave(self, server: RunningServer, accounts: list[Account]) -> None:
-        """Change what goes wrong; in the server's thread."""
+        """Change the faults. Called in the server's thread."""
         faults = Faults()
         account = self._dice.choice(accounts)
         listed = [message.uid for message in self._maildrop(server, account).messages]
@@ -205,7 +205,7 @@ class Soak:
             elif kind == "stall":
                 faults.stall_within[uid] = self._dice.randrange(2000)
         if self._dice.random() < 0.2:
-            # not KEEP: what is deleted twice is told as deleted twice, and there is an end to it only without the fault
+            # not KEEP: each deletion would be reported again until the fault ends
             faults.quit = self._dice.choice([each for each in QuitFault if each is not QuitFault.KEEP])
             self.events[f"QUIT: {faults.quit.value}"] += 1
         if self._dice.random() < 0.1:
@@ -217,7 +217,7 @@ class Soak:
     # --- afterwards ---------------------------------------------------------------------------------------------------
 
     def _settle(self, process: Program) -> None:
-        """End all faults and wait until the servers have nothing left but what rests, having failed three times."""
+        """End all faults, and wait until only messages are left that rest after three failures."""
         for server in self._servers:
             server.call(partial(setattr, server.server, "faults", Faults()))
         deadline = time.monotonic() + SETTLING
@@ -236,7 +236,7 @@ class Soak:
         return self.site.trace()[-50_000:]
 
     def _left(self) -> Counter[str]:
-        """How many messages each account has on its server."""
+        """The number of messages that each account has on its server."""
         left = Counter({account.name: self._dovecot.count(account.name) for account in self._at_dovecot})
         for server, accounts in zip(self._servers, self._at_servers, strict=True):
             left.update({account.name: len(self._maildrop(server, account).messages) for account in accounts})
@@ -290,6 +290,6 @@ def _add(maildrop: ServedMaildrop, messages: list[bytes]) -> None:
 
 
 def sample(pid: int) -> Sample:
-    """What a process uses now."""
+    """The resources that a process uses now."""
     status = Path(f"/proc/{pid}/statm").read_text()
     return Sample(int(status.split()[1]) * os.sysconf("SC_PAGE_SIZE"), len(os.listdir(f"/proc/{pid}/fd")))
