@@ -12,16 +12,16 @@ import re
 import signal
 import time
 from collections import Counter
-from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
+from tests.program.destination import FolderPlace, MaildirPlace, Place
 from tests.program.process import Program
-from tests.program.site import PASSWORD, Site, client, without_received
+from tests.program.site import PASSWORD, Site, client
 from tests.support.dovecot import Dovecot
-from tests.support.popserver import Faults, Message, QuitFault, ServedMaildrop, ServerPolicy
+from tests.support.popserver import Faults, QuitFault, ServedMaildrop, ServerPolicy
 from tests.support.popserver_thread import RunningServer, running_server
 
 DOVECOT_ACCOUNTS, SERVER_ACCOUNTS = 20, 15
@@ -34,7 +34,7 @@ class Account:
     """An account and the messages that were sent to it."""
 
     name: str
-    folder: bool
+    destination: Place
     sent: list[bytes] = field(default_factory=list)
 
 
@@ -89,11 +89,17 @@ class Soak:
         self._samples: list[Sample] = []
         self._rest: Counter[str] = Counter()
         self.details: list[str] = []
-        self._at_dovecot = [Account(f"soak{number}", folder=number % 3 == 0) for number in range(DOVECOT_ACCOUNTS)]
+        self._at_dovecot = [self._account("soak", number) for number in range(DOVECOT_ACCOUNTS)]
         self._at_servers = [
-            [Account(f"s{server}u{number}", folder=number % 3 == 0) for number in range(SERVER_ACCOUNTS)]
-            for server in range(2)
+            [self._account(f"s{server}u", number) for number in range(SERVER_ACCOUNTS)] for server in range(2)
         ]
+
+    def _account(self, prefix: str, number: int) -> Account:
+        name = f"{prefix}{number}"
+        in_folder = number % 3 == 0
+        return Account(
+            name, FolderPlace(self.site.top / "folders" / name) if in_folder else MaildirPlace(self.site.maildir(name))
+        )
 
     @property
     def _accounts(self) -> list[Account]:
@@ -128,9 +134,8 @@ class Soak:
     def _configure(self) -> None:
         clients = []
         for account in self._accounts:
-            folder = f"<downloads_directory>{self.site.top}/folders/%U%</downloads_directory>"
-            address = self._address(account)
-            clients.append(client(account.name, address, freq="1s", inside=folder if account.folder else ""))
+            inside = account.destination.inside
+            clients.append(client(account.name, self._address(account), freq="1s", inside=inside))
         self.site.configure(
             *clients, timeout="5s", more='<concurrency total="64" perserver="20"/>', transcript=False, trace="warning"
         )
@@ -245,14 +250,14 @@ class Soak:
     def _count(self, exit_code: int) -> Verdict:
         missing = twice = unfinished = 0
         for account in self._accounts:
-            found, parts = self._found(account)
-            sent = Counter(each if account.folder else each.replace(b"\r\n", b"\n") for each in account.sent)
+            found = account.destination.look()
+            sent = Counter(map(account.destination.as_stored, account.sent))
             missing += (sent - found).total() - self._rest[account.name]
             twice += (found - sent).total()
             for message in found - sent:
                 number = re.search(rb"<(\d+)@soak", message)
                 self.details.append(f"{account.name}: message {number[1].decode() if number else '?'} came twice")
-            unfinished += parts
+            unfinished += len(account.destination.unfinished())
         lines = [re.search(r"MsgID=(\d+)@soak\.test;.*?( \(recovered\))?$", line) for line in self.site.audit()]
         assert all(lines)
         audited = Counter(line[1] for line in lines if line)
@@ -270,23 +275,10 @@ class Soak:
             details=tuple(self.details),
         )
 
-    def _found(self, account: Account) -> tuple[Counter[bytes], int]:
-        if account.folder:
-            files = list(self._files(self.site.top / "folders" / account.name))
-            whole = [path for path in files if path.suffix == ".eml"]
-            return Counter(without_received(path.read_bytes()) for path in whole), len(files) - len(whole)
-        maildir = self.site.maildir(account.name)
-        found = Counter(without_received(each) for each in self.site.mailbox(account.name))
-        return found, len(list(self._files(maildir / "tmp")))
-
-    @staticmethod
-    def _files(folder: Path) -> Iterator[Path]:
-        return folder.iterdir() if folder.exists() else iter(())
-
 
 def _add(maildrop: ServedMaildrop, messages: list[bytes]) -> None:
     for each in messages:
-        maildrop.add(Message.of(each))
+        maildrop.add(each)
 
 
 def sample(pid: int) -> Sample:
