@@ -64,7 +64,7 @@ def disabled_info(client: str) -> ClientInfo:
 
 def _pairs(settings: object) -> Iterator[tuple[str, str]]:
     """Yield the settings of a class of the model that the dashboard shows."""
-    for name, what in declarations(settings):
+    for name, what in declarations(settings).items():
         value = getattr(settings, name)
         if not isinstance(what, Setting):
             yield from _pairs(value)
@@ -144,7 +144,7 @@ def _phrases(settings: object) -> str:
     """Return the phrases of the settings of a class, without its parts, that do not have their default."""
     return "".join(
         what.phrase(getattr(settings, name))
-        for name, what in declarations(settings)
+        for name, what in declarations(settings).items()
         if isinstance(what, Setting) and what.phrase and getattr(settings, name) != what.value
     )
 
