@@ -31,7 +31,7 @@ from tui_popretr.errors import (
 from tui_popretr.secret import Secret
 from tui_popretr.session.setup import Connector
 from tui_popretr.text import visible
-from tui_popretr.wording import plural, size
+from tui_popretr.wording import mail_volume
 
 _FREQUENCY: Final = "5m"
 _SENDER: Final = "pop3downloader@localhost"
@@ -155,7 +155,9 @@ class Wizard:
             console.say(f"\nLogging in to {address(server)} as {visible(username)} ...")
             found = log_in(replace(server, username=username, password=credentials.trial), self._connector)
             if found.problem is None:
-                console.report("it works", amount(found) if found.messages else "no mail there")
+                console.report(
+                    "it works", mail_volume(found.messages, found.octets) if found.messages else "no mail there"
+                )
                 return username, credentials, found
             console.report("it failed", str(found.problem))
             if isinstance(found.problem, TlsRequired):  # TLS was tried before
@@ -219,13 +221,6 @@ class Wizard:
         if arguments.keep or not console.accepts(problem, question):
             raise problem
         return False
-
-
-def amount(found: Findings) -> str:
-    """Return how much mail is on the server, "" if that is unknown."""
-    if found.messages is None:
-        return ""
-    return f"{plural(found.messages, 'message')}, {size(found.octets)}"
 
 
 def _advise_options(problem: CertificateRejected, trust: TlsPolicy) -> None:

@@ -90,14 +90,10 @@ def explore(
 def candidates(host: str, port: int | None, trust: TlsPolicy) -> Iterator[Server]:
     """Yield the connections to try, the safest first: implicit TLS, STLS, no TLS. `port` None: the usual ports."""
     if port != POP3_PORT:
-        yield _server(host, port or POP3S_PORT, replace(trust, latent=False))
+        yield Server(host, port or POP3S_PORT, tls=replace(trust, latent=False))
     if port != POP3S_PORT:
-        yield _server(host, port or POP3_PORT, replace(trust, latent=True))
-        yield _server(host, port or POP3_PORT, None)
-
-
-def _server(host: str, port: int, tls: TlsPolicy | None) -> Server:
-    return Server(host, port, None, None, DEFAULT_AUTH_TYPES, initial_response=False, tls=tls)
+        yield Server(host, port or POP3_PORT, tls=replace(trust, latent=True))
+        yield Server(host, port or POP3_PORT)
 
 
 def security(tls: TlsPolicy | None) -> str:
