@@ -1,4 +1,4 @@
-"""Reads one <client> and checks what several settings must agree on. The settings are declared in model.py."""
+"""Reads one <client> and checks its settings against each other. They are declared in model.py."""
 
 from __future__ import annotations
 

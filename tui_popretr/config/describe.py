@@ -58,7 +58,7 @@ def client_info(client: ClientSettings, timeout: float) -> ClientInfo:
 
 
 def disabled_info(client: str) -> ClientInfo:
-    """Return what the dashboard shows of a client with enabled="N": its id."""
+    """Return the settings of a client with enabled="N" for the dashboard: only its id."""
     return ClientInfo(client, "", "", "", "", "", 0.0, (("enabled", "N"),), enabled=False)
 
 
@@ -108,7 +108,7 @@ def _destination(destination: Destination) -> str:
 
 
 def describe(client: ClientSettings) -> str:
-    """Return what the client will do: where from, how often, which login, where to, what happens on the server."""
+    """Return a client's schedule, source, login, destination and retention in sentences."""
     return visible(
         f"{_schedule(client)}, retrieves {_what(client)} from {_source(client)}, logging in {_login(client)}, and"
         f" {_target(client.destination)}. {_fate(client.retention)}{_phrases(client.retention)}",
@@ -191,7 +191,7 @@ def _modes(modes: Modes) -> str:
 
 
 def _fate(retention: Retention) -> str:
-    """What happens to the mail on the server, and whether it is retrieved again."""
+    """Return whether the mail stays on the server, and whether it is retrieved again."""
     marked = "; what mark-seen or import-seen has marked stays there" if retention.new_only else ""
     if not retention.preserve:
         return f"What was delivered is deleted from the server, except messages that arrive cut short{marked}."

@@ -1,4 +1,4 @@
-"""Access to one element: values of the declared types, and reports of what is wrong."""
+"""Access to one element: values of the declared types, and reports of mistakes."""
 
 from __future__ import annotations
 

@@ -75,7 +75,7 @@ def _store(section: Section, type_setting: Setting) -> Callable[[str], str]:
 
     def parse(text: str) -> str:
         path = section.context.resolve(text)
-        # keytool has long written PKCS#12 into files called .jks: what is in the file counts first
+        # keytool has long written PKCS#12 into files called .jks, so the content of the file counts first
         found = _content(path) or kind or _EXTENSIONS.get(os.path.splitext(path)[1].lower())
         if found == _JKS:
             target = f"{os.path.splitext(path)[0]}.p12"

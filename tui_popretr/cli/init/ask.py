@@ -1,4 +1,4 @@
-"""The wizard: gets what a first configuration needs from the arguments, the server and the user."""
+"""The wizard: gets a first configuration from the arguments, the server and the user."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ _SECOND_LEVELS: Final = frozenset(("ac", "co", "com", "edu", "gov", "ne", "net",
 
 @dataclass(frozen=True, slots=True)
 class WizardResult:
-    """What is to be written, and what the login showed."""
+    """The client to write, and the findings of the login."""
 
     client: NewClient
     typed_password: Secret | None  # to be written to the client's password file
@@ -145,7 +145,7 @@ class Wizard:
     # --- login --------------------------------------------------------------------------------------------------------
 
     def _log_in(self, username: str, client_id: str, explored: Explored) -> tuple[str, Credentials, Findings | None]:
-        """Return the user name, the password and what the login showed; None if no login was tried."""
+        """Return the user name, the password and the findings of the login, None if no login was tried."""
         arguments, console, server = self._arguments, self._console, explored.server
         file = os.path.join(os.path.dirname(self._path), f"{client_id}.password")
         credentials = get_credentials(arguments, console, file)

@@ -44,7 +44,7 @@ TIMEOUT = 15.0
 _TRY_NEXT = (ServerUnreachable, TlsFailed, ConnectionCut, ServerStalled, ProtocolViolation)
 _GIVE_UP = (HostNotFound, CertificateRejected, PlaintextInjected)
 
-#: Called with what was tried and its result.
+#: Called with the connection that was tried and its result.
 Report = Callable[[str, str], None]
 
 
