@@ -157,8 +157,7 @@ class Table(ScrollView, Generic[Row], can_focus=True):
         before = self._cursor
         self._cursor = max(0, min(row, len(self._rows) - 1))
         self._following = self.FOLLOWS and self._cursor >= len(self._rows) - 1
-        for each in {before, self._cursor}:
-            self.draw_row(each)
+        self.draw_rows((before, self._cursor))
         self._reveal()
         self.cursor_moved()
 
@@ -226,20 +225,22 @@ class Table(ScrollView, Generic[Row], can_focus=True):
         self.refresh()
 
     def on_focus(self) -> None:
-        self.draw_row(self._cursor)
+        self.draw_rows((self._cursor,))
 
     def on_blur(self) -> None:
-        self.draw_row(self._cursor)
+        self.draw_rows((self._cursor,))
 
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:
         super().watch_scroll_y(old_value, new_value)
         self._drawn.clear()
 
-    def draw_row(self, row: int) -> None:
-        """Draw a row if it is in view."""
-        y = row + 1 - self.scroll_offset.y
-        if 1 <= y < self._height:
-            self.refresh(Region(0, y, self._width, 1))
+    def draw_rows(self, rows: Iterable[int]) -> None:
+        """Draw those of these rows that are in view."""
+        width, height = self.scrollable_content_region.size
+        top = self.scroll_offset.y
+        lines = [Region(0, y, width, 1) for row in rows if 1 <= (y := row + 1 - top) < height]
+        if lines:
+            self.refresh(*lines)
 
     def draw_timed(self) -> None:
         """Draw those cells of the timed columns that have changed."""
