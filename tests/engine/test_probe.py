@@ -30,6 +30,7 @@ from tui_popretr.errors import (
 )
 from tui_popretr.facts import Fact, SessionId, TlsDetails
 from tui_popretr.net.tls import TlsSession
+from tui_popretr.session.services import ConnectionServices
 from tui_popretr.session.setup import ConnectionSetup
 
 How = Callable[[ConnectionSetup], Awaitable[Findings]]
@@ -62,7 +63,9 @@ class Look:
                 nursery.start_soon(self.server.serve_stream, end)
                 return stream
 
-            entry = ConnectionSetup(SessionId("a", 1), client, self.bus, FakeClock(), connect, 30.0)
+            entry = ConnectionSetup(
+                SessionId("a", 1), client, self.bus, FakeClock(), connect, 30.0, ConnectionServices()
+            )
             findings = await how(entry)
         assert all(stream.closed for stream in self.streams)
         assert self.drop.retrieved == self.drop.deleted == []
