@@ -51,17 +51,16 @@ class ClientRunner:
         self.finished = False
         self.session: Session | None = None
         self._services = services
-        self._sessions_started = 0  # sessions begun, for ID-RUN
+        self._sessions_started = 0  # for ID-RUN
         self._runs = 0  # runs that count towards `runs`
         self._rejections = 0
-        self._text_rejections = (
-            0  # sessions in a row whose login was refused with a text that means a temporary failure
-        )
+        # Sessions in a row whose login was refused with a text that means a temporary failure.
+        self._text_rejections = 0
         self._polled = False
         self._stopping = False
         self._login_delay = 0
         self._logged_in = False  # in the last session
-        self._refused_by_text = False  # whether the last session was one of these
+        self._refused_by_text = False  # whether the last session's login was refused in this way
         self._sleep = trio.CancelScope()  # until due
         self._queue = trio.CancelScope()  # until there is a slot
 

@@ -80,10 +80,8 @@ async def _probe(setup: ConnectionSetup, steps: Callable[[Opening, Findings], Aw
     try:
         await steps(opening, findings)
         assert opening.connection is not None
-        with (
-            trio.move_on_after(5),
-            contextlib.suppress(ConnectionCut),
-        ):  # QUIT's reply does not matter here
+        # QUIT's reply does not matter here.
+        with trio.move_on_after(5), contextlib.suppress(ConnectionCut):
             await opening.connection.call(Quit())
     except PopretrError as problem:
         findings.problem = problem
