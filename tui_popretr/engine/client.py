@@ -144,7 +144,7 @@ class ClientRunner:
         self._queue = trio.CancelScope()
         with self._queue:
             await slot.granted.wait()
-        return not self._queue.cancel_called  # both may have happened
+        return not self._queue.cancel_called  # the slot may have been granted as well
 
     async def _session(self, settings: ClientSettings) -> SessionResult:
         self._sessions_started += 1

@@ -1,4 +1,4 @@
-"""Whether a message that arrives is one that the journal has a record of: then it was delivered before.
+"""Compares the messages that arrive with the journal's records, to find those that were delivered before.
 
 A message with a UID is compared by its header, which TOP shows. TOP does not suffice if the server refuses it (it is
 optional, RFC 1939 §7), if it shows another header than RETR, or if the delivered message may have been cut short. Then
