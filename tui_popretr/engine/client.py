@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import trio
 
 from tui_popretr.config.model import ClientSettings
-from tui_popretr.engine.schedule import BoottimeTimer, SessionOutcome, interval
+from tui_popretr.engine.schedule import BoottimeTimer, interval
 from tui_popretr.engine.slots import SessionSlot, SessionSlots
 from tui_popretr.errors import ExitCode, PopretrError
 from tui_popretr.facts import (
@@ -168,8 +168,8 @@ class ClientRunner:
                 self._rejections += 1
             elif self._logged_in:
                 self._rejections = 0
-            outcome = SessionOutcome(result.code, self._login_delay)
-            self.due = self._services.context.clock.boottime() + interval(settings, outcome, self._rejections)
+            wait = interval(settings, rejections=self._rejections, login_delay=self._login_delay)
+            self.due = self._services.context.clock.boottime() + wait
             self.finished = 0 < settings.runs <= self._runs
         self._services.closed(self, result)
 
