@@ -179,7 +179,7 @@ async def test_without_tls_no_password_is_sent(
 
 
 @trio_test
-async def test_nobody_listens_behind_it(autojump_clock: MockClock) -> None:
+async def test_no_subscriber_is_left_behind(autojump_clock: MockClock) -> None:
     look = Look()
     heard: list[Fact] = []
     look.bus.subscribe(heard.append)
@@ -220,7 +220,7 @@ async def test_after_a_login_the_address_is_right(verb: str, after_login: bool, 
 
 
 @trio_test
-async def test_a_survey_tells_what_is_offered_and_nobody_logs_in(autojump_clock: MockClock) -> None:
+async def test_a_survey_reports_the_offer_without_a_login(autojump_clock: MockClock) -> None:
     look = Look()
     findings = await look(how=survey)
     assert findings.problem is None
