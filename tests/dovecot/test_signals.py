@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.program.process import Program
-from tests.program.relay import Gate, Relay, RelayThread
+from tests.program.relay import Gate, gate_to
 from tests.program.site import PASSWORD, Site, client, without_received
 from tests.support.dovecot import Dovecot
 from tests.support.waiting import wait_for
@@ -31,8 +31,8 @@ def site(tmp_path: Path) -> Site:
 
 @pytest.fixture
 def gate(dovecot: Dovecot) -> Iterator[Gate]:
-    with RelayThread(Relay(dovecot.host, dovecot.port)) as thread:
-        yield Gate(thread)
+    with gate_to(dovecot.host, dovecot.port) as made:
+        yield made
 
 
 def numbered(count: int, size: int = 100) -> list[bytes]:

@@ -11,7 +11,8 @@ from tests.faults.network import own_network
 from tests.faults.scene import Scene, accounts
 from tests.program import needs
 from tests.program.namespace import Namespace, new_namespace
-from tests.program.relay import Gate
+from tests.program.relay import Gate, gate_to
+from tests.support.dovecot import HOST
 from tests.support.popserver_thread import running_server
 
 
@@ -33,7 +34,7 @@ def scene(tmp_path: Path) -> Iterator[Scene]:
 @pytest.fixture
 def gate(scene: Scene) -> Iterator[Gate]:
     """A gate in front of the scene's server."""
-    with scene.gate() as made:
+    with gate_to(HOST, scene.server.port) as made:
         yield made
 
 

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from pathlib import Path
 
-from tests.program.relay import Gate, Relay, RelayThread
 from tests.program.site import Site, client, without_received
 from tests.support.passwords import PASSWORD
 from tests.support.popserver import ServedMaildrop
@@ -52,15 +50,6 @@ class Scene(Site):
     def expect(self, name: str, message: bytes) -> None:
         """Expect a message that send() did not put into the maildrop."""
         self._sent[name].append(message)
-
-    @contextmanager
-    def gate(self, port: int | None = None) -> Iterator[Gate]:
-        """A gate, open at first, in front of the server or of another local `port`."""
-        with RelayThread(Relay("127.0.0.1", port or self.server.port)) as thread:
-            try:
-                yield Gate(thread)
-            finally:
-                thread.call(thread.relay.cut)
 
     def configure_both(
         self,

@@ -11,7 +11,7 @@ from tests.faults.nameserver import Mood, name_server
 from tests.faults.network import cut, mend
 from tests.faults.scene import HIT, OTHER, Scene, mails
 from tests.program.namespace import Namespace
-from tests.program.relay import Gate
+from tests.program.relay import Gate, gate_to
 from tests.support.dovecot import Dovecot
 from tests.support.passwords import PASSWORD
 from tests.support.waiting import wait_for
@@ -126,7 +126,7 @@ def test_the_server_is_restarted_in_mid_session(scene: Scene, dovecot: Dovecot) 
     for message in messages:
         scene.expect(HIT, message)
     scene.send(OTHER, mails(OTHER, 5))
-    with scene.gate(dovecot.port) as gate:
+    with gate_to(dovecot.host, dovecot.port) as gate:
         scene.configure_both(address=gate.address, freq="1s", user=user)
         gate.shut(after=3_000_000)
         with scene.running() as process:

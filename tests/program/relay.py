@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import ssl
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from math import inf
 from types import TracebackType
@@ -176,3 +177,14 @@ class Gate:
     def cut(self) -> None:
         """Break the connections."""
         self._thread.call(self._thread.relay.cut)
+
+
+@contextmanager
+def gate_to(host: str, port: int) -> Iterator[Gate]:
+    """Run a relay to a server during the block; its gate is open at first."""
+    with RelayThread(Relay(host, port)) as thread:
+        gate = Gate(thread)
+        try:
+            yield gate
+        finally:
+            gate.cut()
