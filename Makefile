@@ -60,10 +60,10 @@ format: .venv/ready-for-dev ## bring the code into the project's format
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
-screenshots: .venv/ready-for-dev ## draw the pictures in docs/images anew
+screenshots: .venv/ready-for-dev ## draw the pictures in docs/images again
 	@$(BIN)/python -m scripts.screenshots
 
-manpage: .venv/ready-for-dev ## write the manual pages and the sample unit anew, from the parser and the declarations
+manpage: .venv/ready-for-dev ## write the manual pages and the sample unit again, from the parser and the declarations
 	@$(BIN)/python -m scripts.manpage
 	@$(BIN)/python -m scripts.manpage_xml
 	@$(BIN)/python -m scripts.unit

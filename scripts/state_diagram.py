@@ -30,7 +30,7 @@ def _transitions() -> Iterator[tuple[State, State, str]]:
             yield state, end, cause.value
         for command, end in SENDING[state].items():
             yield state, end, _NAMES.get(command, command.__name__.upper())
-        for (_, ok), end in dict.fromkeys(((None, ok), end) for (_, ok), end in ANSWERED[state].items()):
+        for ok, end in dict.fromkeys((ok, end) for (_, ok), end in ANSWERED[state].items()):
             yield state, end, "+OK" if ok else "-ERR"
 
 

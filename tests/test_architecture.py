@@ -12,16 +12,17 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "tui_popretr"
-DOCUMENT = ROOT / "docs" / "architecture.md"
+PACKAGES = {path.parent.name for path in PACKAGE.glob("*/__init__.py")}
+MODULES = {path.name for path in PACKAGE.glob("*.py") if not path.name.startswith("_")}
+TEXT = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
 
 
 @cache
 def section(title: str) -> str:
     """The text below a heading, up to the next heading of the same or a higher level."""
-    text = DOCUMENT.read_text(encoding="utf-8")
-    heading = re.search(rf"^(#+) {re.escape(title)}$", text, re.MULTILINE)
+    heading = re.search(rf"^(#+) {re.escape(title)}$", TEXT, re.MULTILINE)
     assert heading
-    rest = text[heading.end() :]
+    rest = TEXT[heading.end() :]
     end = re.search(rf"^#{{1,{len(heading[1])}}} ", rest, re.MULTILINE)
     return rest[: end.start()] if end else rest
 
@@ -64,21 +65,16 @@ def test_each_module_has_a_sentence(package: str) -> None:
 
 
 def test_each_package_has_a_sentence() -> None:
-    packages = {f"{path.parent.name}/" for path in PACKAGE.glob("*/__init__.py")}
-    modules = {path.name for path in PACKAGE.glob("*.py") if not path.name.startswith("_")}
-    assert sorted(listed("The packages")) == sorted(packages | modules)
+    assert sorted(listed("The packages")) == sorted({f"{package}/" for package in PACKAGES} | MODULES)
 
 
 def test_the_floors_name_each_package() -> None:
-    text = DOCUMENT.read_text(encoding="utf-8")
-    floors = re.search(r"^```\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    floors = re.search(r"^```\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL)
     assert floors
-    packages = {path.parent.name for path in PACKAGE.glob("*/__init__.py")}
-    modules = {path.stem for path in PACKAGE.glob("*.py") if not path.name.startswith("_")}
-    assert packages | modules <= set(re.findall(r"\w+", floors[1]))
+    assert PACKAGES | {module.removesuffix(".py") for module in MODULES} <= set(re.findall(r"\w+", floors[1]))
 
 
-@pytest.mark.parametrize(("name", "module"), dict.fromkeys(references(DOCUMENT.read_text(encoding="utf-8"))))
+@pytest.mark.parametrize(("name", "module"), dict.fromkeys(references(TEXT)))
 def test_each_function_is_in_its_module(name: str, module: str) -> None:
     assert name in names(module)
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta, timezone
+from functools import partial
 
 import pytest
 
 from tests.support.clock import local
+from tests.support.making import session_result
 from tui_popretr import wording
 from tui_popretr.errors import ExitCode
 from tui_popretr.facts import PastSession, SessionResult, TlsDetails
@@ -14,20 +16,7 @@ from tui_popretr.facts import PastSession, SessionResult, TlsDetails
 NOW = local(2026, 11, 23, 12, 0, 0)
 REJECTED = "the server rejected the login (USER/PASS: -ERR [AUTH] go away)"
 
-
-def result(
-    *,
-    code: ExitCode = ExitCode.OK,
-    error: str = "",
-    advice: str = "",
-    messages: int = 0,
-    octets: int = 0,
-    deleted: int = 0,
-    skipped: int = 0,
-    failed: int = 0,
-    kept: int = 0,
-) -> SessionResult:
-    return SessionResult(code, error, advice, NOW, NOW, messages, octets, deleted, skipped, failed, kept)
+result = partial(session_result, NOW)
 
 
 def test_counts_have_the_right_plural() -> None:
@@ -40,23 +29,23 @@ def test_counts_have_the_right_plural() -> None:
     assert [wording.plural(count, "entry", "entries") for count in (1, 2)] == ["1 entry", "2 entries"]
 
 
-@pytest.mark.parametrize(
-    ("octets", "text"),
-    [
-        (0, "0 B"),
-        (1, "1 B"),
-        (999, "999 B"),
-        (1000, "1 kB"),
-        (1500, "1.5 kB"),
-        (9_960, "10 kB"),
-        (340_000, "340 kB"),
-        (999_400, "999.4 kB"),
-        (999_600, "999.6 kB"),
-        (999_999, "1 MB"),
-        (12_345_678, "12.3 MB"),
-        (5_000_000_000, "5 GB"),
-    ],
-)
+SIZES = [
+    (0, "0 B"),
+    (1, "1 B"),
+    (999, "999 B"),
+    (1000, "1 kB"),
+    (1500, "1.5 kB"),
+    (9_960, "10 kB"),
+    (340_000, "340 kB"),
+    (999_400, "999.4 kB"),
+    (999_600, "999.6 kB"),
+    (999_999, "1 MB"),
+    (12_345_678, "12.3 MB"),
+    (5_000_000_000, "5 GB"),
+]
+
+
+@pytest.mark.parametrize(("octets", "text"), SIZES)
 def test_sizes(octets: int, text: str) -> None:
     assert wording.size(octets) == text
 

@@ -239,12 +239,16 @@ class TlsStarted:
 
 @dataclass(frozen=True, slots=True)
 class CapabilitiesLearned:
+    """The server answered CAPA: before the login, and again after STLS or the login. The last one counts."""
+
     session: SessionId
     capabilities: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class LoginSucceeded:
+    """The server accepted the login; `mechanism` is the method that succeeded."""
+
     session: SessionId
     mechanism: str
 

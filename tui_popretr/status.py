@@ -137,7 +137,7 @@ class ClientView:
 
 
 class _Counts:
-    """Sums up what messages change in a client's view, since a new view for each of thousands is too slow."""
+    """The changes of a client's view by its messages, summed up: a new view for each of thousands is too slow."""
 
     def __init__(self) -> None:
         self._delivered = self._octets = 0
@@ -279,7 +279,8 @@ class View:
     def apply(self, facts: Iterable[Fact], now: float, wall: datetime) -> set[str]:
         """Add facts, in their order; return the ids of the clients that changed.
 
-        `now` is in seconds of boottime, `wall` is the local time."""
+        `now` is in seconds of boottime, `wall` is the local time.
+        """
         changed: set[str] = set()
         if self._today is not None and wall.date() != self._today:
             self.messages_today = self.octets_today = 0

@@ -5,8 +5,6 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Final
 
-from humanize import naturalsize
-
 from tui_popretr.errors import ExitCode
 from tui_popretr.facts import PastSession, SessionResult
 
@@ -27,6 +25,8 @@ def plural(count: int, noun: str, nouns: str = "") -> str:
 
 def size(octets: float) -> str:
     """Return a number of octets with a decimal unit: "5 B", "1.5 kB", "340 kB", "12.3 MB"."""
+    from humanize import naturalsize  # only for the first size: every command imports this module at start-up
+
     number, _, unit = naturalsize(octets).partition(" ")
     return f"{number.removesuffix('.0')} {'B' if unit.startswith('Byte') else unit}"
 

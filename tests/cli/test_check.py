@@ -4,9 +4,16 @@ from __future__ import annotations
 
 import os
 import re
+import ssl
 from pathlib import Path
 
+import pytest
+
 from tests.program.process import client, run_program, write_configuration
+from tui_popretr.cli import check
+from tui_popretr.cli.parser import build_parser
+from tui_popretr.config.account import TlsPolicy
+from tui_popretr.net import tls
 
 
 def test_a_configuration_in_order_is_told_in_sentences(tmp_path: Path) -> None:
@@ -120,6 +127,21 @@ def test_tls_files_that_cannot_be_used(tmp_path: Path) -> None:
     assert f"{path}: error: client isp: cannot read {tmp_path}/none.pem: no such file or directory" in done.err
     assert f"{path}: error: client work: {tmp_path}/junk.pem holds no usable certificate" in done.err
     assert done.err.endswith(f"tui-popretr: {path} cannot be used: 2 errors\n")
+
+
+def test_clients_with_equal_trust_share_one_context(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    policies: list[TlsPolicy] = []
+
+    def context_for(policy: TlsPolicy) -> ssl.SSLContext:
+        policies.append(policy)
+        return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+
+    monkeypatch.setattr(tls, "context_for", context_for)
+    more = "<ssl/><maildir>m</maildir>"
+    clients = [client(f"c{number}", f"h{number}.example.net", more=more) for number in range(3)]
+    path = write_configuration(tmp_path / "c.xml", *clients)
+    assert check.run(build_parser().parse_args(["check", path])) == 0
+    assert len(policies) == 1
 
 
 def test_tls_files_that_would_be_waited_for(tmp_path: Path) -> None:

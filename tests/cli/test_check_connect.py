@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import signal
+import ssl
 import subprocess
 import sys
 from dataclasses import replace
@@ -20,12 +21,13 @@ from tests.support.popserver import Faults, ServedMaildrop, ServerPolicy
 from tests.support.popserver_thread import running_server
 from tests.support.streams import memory_connection
 from tui_popretr.cli import check_connect, probing
-from tui_popretr.config.account import Server
+from tui_popretr.config.account import Server, TlsPolicy
 from tui_popretr.config.model import ClientSettings, MaildirDestination, Settings
 from tui_popretr.config.reader import load
 from tui_popretr.engine.probe import Findings
-from tui_popretr.errors import ExitCode, LoginRejected, ServerUnreachable
+from tui_popretr.errors import ExitCode, LoginRejected, ServerUnreachable, TlsFailed
 from tui_popretr.facts import TlsDetails
+from tui_popretr.net import tls
 from tui_popretr.net.stream import Stream
 from tui_popretr.net.tls import TlsSession
 from tui_popretr.pop3 import Capabilities
@@ -208,6 +210,28 @@ async def test_a_tls_handshake_is_waited_for_no_longer(tmp_path: Path, autojump_
     settings = settings_of(tmp_path, client("isp", "pop.test", more="<ssl/><maildir>m</maildir>"))
     assert await check_connect.check_async(settings, connector) is ExitCode.PROTOCOL
     assert trio.current_time() == pytest.approx(30.0)
+
+
+@trio_test
+async def test_all_servers_share_one_tls_context(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    policies: list[TlsPolicy] = []
+
+    def context_for(policy: TlsPolicy) -> ssl.SSLContext:
+        policies.append(policy)
+        return original(policy)
+
+    async def handshake(session: TlsSession) -> TlsDetails:
+        raise TlsFailed("no handshake in memory")
+
+    async def connector(server: Server, timeout: float) -> Stream:
+        return memory_connection(handshake=handshake)[0]
+
+    original = tls.context_for
+    monkeypatch.setattr(tls, "context_for", context_for)
+    more = "<ssl/><maildir>m</maildir>"
+    settings = settings_of(tmp_path, *(client(f"c{number}", f"h{number}.test", more=more) for number in range(3)))
+    assert await check_connect.check_async(settings, connector) is ExitCode.PROTOCOL
+    assert len(policies) == 1
 
 
 @trio_test

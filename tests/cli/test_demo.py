@@ -202,6 +202,23 @@ def test_a_server_that_cannot_listen_is_explained(tmp_path: Path, monkeypatch: p
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_failed_server_does_not_hide_missing_results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Failing(DemoServer):
+        def __init__(self, newest: datetime) -> None:
+            super().__init__(newest)
+            self.server.failures.append(KeyError("alice"))
+
+    async def retrieve(demo_run: run.DemoRun, out: io.StringIO) -> None:
+        """End without results."""
+
+    monkeypatch.setattr(run, "DemoServer", Failing)
+    monkeypatch.setattr(run, "_retrieve", retrieve)
+    out = io.StringIO()
+    assert run.run_once(make_folder(str(tmp_path / "demo")), out, keep=False) == 70
+    assert "  the demo's server failed: KeyError('alice')\n" in out.getvalue()
+    assert "  busy: its session did not end\n" in out.getvalue()
+
+
 def test_a_demo_that_hangs_is_cancelled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(accounts_module.SLOW_SECONDS, "slow", 3600)
     monkeypatch.setattr(run, "TIMEOUT", 0.3)

@@ -410,7 +410,7 @@ async def test_after_a_failed_commit_nothing_is_published_or_removed(
 
 
 @trio_test
-async def test_when_delivered_cannot_be_committed_nobody_is_told_so(
+async def test_a_failed_commit_of_delivered_is_the_outcome(
     new_site: Callable[..., Any], autojump_clock: MockClock
 ) -> None:
     async with new_site() as site:
@@ -488,7 +488,7 @@ async def test_who_stops_waiting_for_room_is_not_taken(new_site: Callable[..., A
 
 
 @trio_test
-async def test_who_has_much_waiting_keeps_nobody_waiting(
+async def test_a_maildrop_with_many_waiting_delays_no_other(
     new_site: Callable[..., Any], autojump_clock: MockClock
 ) -> None:
     async with new_site(running=False) as site:

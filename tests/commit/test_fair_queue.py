@@ -58,7 +58,7 @@ def test_a_group_is_of_few_maildrops_where_each_has_many() -> None:
 
 
 @given(st.lists(st.integers(1, 5) | st.none(), max_size=60), st.integers(1, 6))
-def test_nobody_is_overtaken_by_more_than_a_share(events: list[int | None], most: int) -> None:
+def test_no_maildrop_is_overtaken_by_more_than_a_share(events: list[int | None], most: int) -> None:
     """`events`: a message of this maildrop arrives, or (None) a group is taken."""
     turns, waiting, overtaken = FairQueue(), dict[int, list[int]](), dict[int, Counter[int]]()
 

@@ -42,7 +42,7 @@ def journal(tmp_path: Path) -> Iterator[Journal]:
 
 
 def quiet(texts: Sequence[str]) -> None:
-    """An audit log nobody reads."""
+    """An audit log without a reader."""
 
 
 def interrupted(

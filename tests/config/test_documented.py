@@ -25,12 +25,13 @@ def shapes(name: str, shape: Shape) -> Iterator[tuple[str, Shape]]:
         yield from shapes(inner, each)
 
 
+ROWS = list(rows())
 DECLARED = dict(shapes("pop3download", ROOTS["pop3download"]))
 DEFAULTS = [
     pytest.param(row.default, setting, id=f"{owner}-{setting.name}")
     for owner, shape in DECLARED.items()
     for setting in shape.settings
-    for row in rows()
+    for row in ROWS
     if row.owner == owner and setting.name in row.names and row.default is not None
 ]
 
@@ -38,7 +39,7 @@ DEFAULTS = [
 @pytest.mark.parametrize("owner", DECLARED)
 def test_each_name_has_a_row_and_each_row_is_declared(owner: str) -> None:
     shape = DECLARED[owner]
-    documented = {name for row in rows() if row.owner == owner for name in row.names}
+    documented = {name for row in ROWS if row.owner == owner for name in row.names}
     assert documented - EVERYWHERE == {*shape.attributes, *shape.elements} - EVERYWHERE - IN_TEXT.get(owner, set())
 
 

@@ -11,4 +11,5 @@ def test_the_reader_loads_no_heavy_module() -> None:
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     loaded = set(result.stdout.split())
     assert "tui_popretr.config.reader" in loaded
-    assert not loaded & {"asyncio", "trio", "textual", "ssl", "urllib.request", "cryptography", "difflib", "sqlite3"}
+    heavy = {"asyncio", "trio", "textual", "ssl", "urllib.request", "cryptography", "difflib", "sqlite3", "humanize"}
+    assert not loaded & heavy

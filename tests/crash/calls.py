@@ -1,19 +1,15 @@
-"""What the program asks of the system, and in which order, as strace(1) sees it."""
+"""The program's system calls and their order, recorded by strace(1)."""
 
 from __future__ import annotations
 
 import os
 import re
-import shutil
-import subprocess
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-import pytest
-
-#: Calls that change what is on the disk, by the beginnings of their names: some systems have renameat for rename.
+#: Calls that change the disk, by the beginnings of their names: some systems have renameat for rename.
 CHANGING: Final = "/^(mkdir|rename|link|unlink|fsync|fdatasync|pwrite64)"
 _SEEN: Final = "/^(openat|mkdir|rename|link|unlink|fsync|fdatasync|write|pwrite64|send|recv)"
 
@@ -25,27 +21,13 @@ _DESCRIPTOR = re.compile(r"\d+<(.*?)>(?:\(deleted\))?(?:,|\)| |$)")
 _STRING = re.compile(r'"((?:[^"\\]|\\.)*)"')
 
 
-def require() -> None:
-    """Skip the test where strace cannot be used; fail it there under CI=true."""
-    strace = shutil.which("strace")
-    if strace is None:
-        reason = "strace is not installed (Debian, Ubuntu: apt-get install strace)"
-    elif subprocess.run([strace, "-qq", "-o", os.devnull, "true"], capture_output=True, check=False).returncode:
-        reason = "strace may not trace processes here (ptrace(2))"
-    else:
-        return
-    if os.environ.get("CI", "").lower() == "true":
-        pytest.fail(reason)
-    pytest.skip(reason)
-
-
 def recording(file: Path) -> list[str]:
-    """The wrapper of a command whose calls are to be recorded."""
+    """Return a wrapper that records the calls of a command."""
     return ["strace", "-f", "-y", "-qq", "-s", "100000", "-e", f"trace={_SEEN}", "-o", str(file)]
 
 
 def killing(nth: int) -> list[str]:
-    """The wrapper of a command that is to be killed instead of a thread's nth call that would change the disk."""
+    """Return a wrapper that kills a command in place of a thread's nth call that would change the disk."""
     return [
         *("strace", "-f", "-qq", "-o", os.devnull),
         *("-e", f"trace={CHANGING}", "-e", f"inject={CHANGING}:signal=KILL:when={nth}"),
@@ -64,13 +46,13 @@ class Call:
 
     @property
     def on(self) -> str:
-        """The path of the descriptor that is its first argument; "" where that is none."""
+        """The path of the descriptor in its first argument, or ""."""
         match = _DESCRIPTOR.match(self.arguments)
         return match[1] if match else ""
 
     @property
     def strings(self) -> list[str]:
-        """Its arguments that are strings, with what is not printable escaped."""
+        """Its arguments that are strings. Unprintable octets are escaped."""
         return _STRING.findall(self.arguments)
 
 
@@ -82,7 +64,7 @@ class Record:
 
     @classmethod
     def read(cls, file: Path) -> Record:
-        """Read what strace has written."""
+        """Read a file written by strace."""
         begun: dict[str, tuple[int, str]] = {}
         calls = []
         for place, line in enumerate(file.read_text().splitlines()):
@@ -100,31 +82,31 @@ class Record:
         return cls(sorted(calls, key=lambda call: call.began))
 
     def all(self, what: Callable[[Call], bool]) -> Iterator[Call]:
-        """The calls that are so."""
+        """Return the calls for which `what` is true."""
         return filter(what, self._calls)
 
     def next(self, after: Call, what: Callable[[Call], bool], name: str) -> Call:
-        """Return the first call that is so of those that began after another had ended. Raises AssertionError."""
+        """Return the first call for which `what` is true and that began after `after` had ended; there must be one."""
         found = next((call for call in self._calls if call.began > after.ended and what(call)), None)
         assert found is not None, f"no {name} after {after.name}({after.arguments[:300]}"
         return found
 
 
 def sync_of(path: str) -> Callable[[Call], bool]:
-    """What makes a file or folder durable."""
+    """Match a call that makes a file or folder durable."""
     return lambda call: call.name in ("fsync", "fdatasync") and call.on == path
 
 
 def said(text: str) -> Callable[[Call], bool]:
-    """What sends something that contains `text`, as strace shows it."""
+    """Match a send of octets that contain `text`, as strace shows them."""
     return lambda call: call.name.startswith("send") and text in call.arguments
 
 
 def heard(text: str) -> Callable[[Call], bool]:
-    """What receives something that contains `text`, as strace shows it."""
+    """Match a receipt of octets that contain `text`, as strace shows them."""
     return lambda call: call.name.startswith("recv") and text in call.arguments
 
 
 def write_to(path: str, text: str = "") -> Callable[[Call], bool]:
-    """What writes something that contains `text` to a file."""
+    """Match a write of octets that contain `text` to a file."""
     return lambda call: call.name in ("write", "pwrite64") and call.on == path and text in call.arguments

@@ -1,4 +1,4 @@
-"""What is killed: into which destination it delivers, from what kind of server, and what stays there."""
+"""The cases of the crash tests: the destination, the kind of server, and the messages that stay on it."""
 
 from __future__ import annotations
 
@@ -20,32 +20,32 @@ class Kind(Enum):
 
     @property
     def remote(self) -> bool:
-        """Whether messages are handed over to somebody whom nobody can ask what they have had before."""
+        """Whether recovery cannot look up which messages the destination has accepted."""
         return self in (Kind.SMTP, Kind.COMMAND)
 
 
 class Server(Enum):
-    """A kind of server, as the embedded one plays it."""
+    """A kind of server; the embedded one takes its policy."""
 
     PIPELINING = ServerPolicy()
-    #: An old one: one command at a time, and what is owed is compared by retrieving it.
+    #: An old one: one command at a time, and a message with a pending deletion is compared by RETR.
     ONE_BY_ONE = ServerPolicy(pipelining=False, top=False)
-    #: Only the whole of a message tells what it is.
+    #: A message can be identified only by its contents.
     NO_UIDL = ServerPolicy(uidl=False)
 
 
 class Keeping(Enum):
-    """What stays on the server; the values are preserve and newonly of the client."""
+    """The messages that stay on the server; the values are the client's preserve and newonly."""
 
     NOTHING = ("N", "N")
     ALL = ("Y", "N")
-    #: So that each run retrieves only what is new.
+    #: Each run retrieves only new messages.
     ALL_KNOWN = ("Y", "Y")
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One of each."""
+    """A destination, a server and its kept messages."""
 
     kind: Kind
     server: Server
@@ -55,11 +55,11 @@ class Case:
         return f"{self.kind.name}-{self.server.name}-{self.keeping.name}".lower()
 
 
-#: newonly cannot be had without UIDL.
+#: newonly needs UIDL.
 CASES: Final = tuple(
     case
     for case in (Case(*each) for each in product(Kind, Server, Keeping))
     if (case.server, case.keeping) != (Server.NO_UIDL, Keeping.ALL_KNOWN)
 )
-#: Those that are usual, for every change.
+#: The usual ones, which are tested for every change.
 USUAL: Final = tuple(case for case in CASES if case.server is not Server.NO_UIDL and case.keeping is not Keeping.ALL)

@@ -1,4 +1,4 @@
-"""Chance moments to kill a process at, of every sort that finds it in the middle of something."""
+"""Kills processes at random moments: at steps, between them, and after a number of octets received or sent."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from tests.program.relay import RelayThread
 from tests.program.steps import ANY, Orders
 from tui_popretr.faultpoints import Step
 
-#: A process is killed over so many messages at most: there shall be some for the next one.
+#: A process is killed within this number of messages, so that some are left for the next one.
 _AT_MOST: Final = 200
-#: With fewer than these to retrieve, more mail arrives.
+#: With fewer messages to retrieve, more mail arrives.
 _TOO_FEW: Final = 20
-#: What a message takes, typically: steps, octets, and octets that are sent for it.
+#: Typically, for each message: steps, octets received, octets sent.
 _STEPS, _OCTETS, _COMMANDS = 7, 25_000, 12
-#: Octets that are sent before anything is deleted or retrieved.
+#: Octets sent before the first message is retrieved or deleted.
 _LOGIN: Final = 50
 
 
 class Killer:
-    """Kills the processes of a scene; the same chance gives the same moments."""
+    """Kills the processes of a scene. The same `chance` gives the same moments."""
 
     def __init__(self, scene: Scene, relay: RelayThread, chance: random.Random) -> None:
         self._scene = scene
@@ -37,7 +37,7 @@ class Killer:
         self._of_recovery = [step for step in steps if step in OF_RECOVERY]
 
     def kill(self, kills: int) -> None:
-        """Kill so many processes, or fewer where preserve has come to its end."""
+        """Kill `kills` processes, or fewer if the scene is done before."""
         scene, chance = self._scene, self._chance
         for _ in range(3 * kills):
             if scene.kills == kills or scene.done:
@@ -56,7 +56,7 @@ class Killer:
         if self._chance.random() < 0.5:
             self._at_step(self._chance.choice(self._of_recovery).name, 1)
         else:
-            self._at_step(ANY, self._chance.randrange(1, 8))  # it comes first of all
+            self._at_step(ANY, self._chance.randrange(1, 8))  # recovery comes first
 
     def _in_step(self, messages: int) -> None:
         step = self._chance.choice(self._steps)
@@ -72,7 +72,7 @@ class Killer:
         self._at_step(ANY, messages * _STEPS)
 
     def _at_step(self, step: str, nth: int) -> None:
-        """At a step, or up to 20 ms after it, with or without stumbling threads."""
+        """Kill at a step or up to 20 ms after it, with or without pauses of its threads."""
         chance = self._chance
         shake = chance.randrange(1000) if chance.random() < 0.3 else None
         after = chance.random() ** 2 * 0.02 if chance.random() < 0.5 else None

@@ -1,4 +1,4 @@
-"""A mailbox that is retrieved from while the retrieving process is killed again and again; then all is counted."""
+"""A maildrop that is retrieved by processes that are killed again and again; then the messages are counted."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ from tests.support.waiting import PATIENCE
 from tui_popretr.journal.journal import Journal
 from tui_popretr.journal.records import MessageState, Record
 
-#: Handed over, it ends with what the server or the command said.
+#: Of a remote delivery, the line ends with the reply of the server or the command.
 _AUDITED = re.compile(r"MsgID=(\d+@crash\.test); Size=\d+; Sender=k@crash\.test(?:; Reply=.*)?( \(recovered\))?$")
 RECIP = "me@crash.test"
-#: Never fulfilled.
+#: They never kill.
 _NO_ORDERS = Orders(ANY, 0)
 
 
 class Scene:
-    """One case: its site, its account, where its mail arrives, and what has become of it so far.
+    """One case: its site, its account, its destination, and the history of its runs.
 
-    With a relay that is what the client goes through.
+    With `relay` the client connects through it.
     """
 
     def __init__(
@@ -52,13 +52,13 @@ class Scene:
         relay: RelayThread | None = None,
         environ: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
-        """`environ`: what the program has in its environment beside the usual."""
+        """`environ`: further variables of the program's environment."""
         self.case = case
         self._environ = environ
         self.site = Site(top)
         self.place = place
         self.kills = 0
-        #: How each run went, for who has to understand a failure.
+        #: How each run went, to understand a failure.
         self.history: list[str] = []
         self._account = account
         self._relay = relay
@@ -83,7 +83,7 @@ class Scene:
         )
 
     def add(self, count: int) -> None:
-        """Have mail arrive on the server."""
+        """Let `count` messages arrive on the server."""
         self._send(mails(count, first=len(self._sent)))
 
     def _send(self, messages: list[bytes]) -> None:
@@ -94,9 +94,9 @@ class Scene:
     # --- running it ---------------------------------------------------------------------------------------------------
 
     def killed(self, orders: Orders, *, after: float | None = None) -> bool:
-        """Run it under orders, and look at what is left; return whether it was killed, else it had come to its end.
+        """Run it under orders and check the result; return whether it was killed, and not ended by itself.
 
-        `after`: it does not kill itself, but is killed so many seconds after its moment.
+        `after`: it does not kill itself, but is killed this number of seconds after the ordered step.
         """
         reading, writing = os.pipe()
         with os.fdopen(reading, "rb", buffering=0) as told:
@@ -109,13 +109,13 @@ class Scene:
                 return self._ended(program, f"{orders}{'' if after is None else f', and {after * 1000:.1f} ms'}")
 
     def killed_by(self, arrange: Callable[[Callable[[], None]], object], what: str) -> bool:
-        """Run it, and let `arrange` see to it that it is killed (by calling its argument) at some moment."""
+        """Run it. `arrange` gets a function that kills it, and has it called at some moment."""
         with self._running(_NO_ORDERS) as program:
             arrange(partial(program.send, signal.SIGKILL))  # it takes long to connect, compared with this
             return self._ended(program, what)
 
     def killed_at_call(self, nth: int) -> bool:
-        """Run it, killed instead of a thread's nth call that would change the disk; return whether there was one."""
+        """Run it, killed in place of a thread's nth call that would change the disk; return whether it was killed."""
         with self._running(_NO_ORDERS, wrapper=killing(nth)) as program:
             return self._ended(program, f"system call {nth}")
 
@@ -138,7 +138,7 @@ class Scene:
 
     @property
     def last_step(self) -> str:
-        """The step that the last process had reached last."""
+        """The last step of the last process."""
         return self._last.read_text().strip() if self._last.exists() else "none"
 
     @property
@@ -148,7 +148,7 @@ class Scene:
     # --- looking at it ------------------------------------------------------------------------------------------------
 
     def look(self) -> None:
-        """When no process runs: whatever has arrived is whole, and nothing has come twice."""
+        """Check, while no process runs, that all arrived messages are complete and none has arrived twice."""
         if self._relay is not None:
             self._relay.call(self._relay.relay.cut)
         self._account.wait_until_free()
@@ -161,15 +161,15 @@ class Scene:
             assert times <= self._pardoned(message), f"come twice: {message[:100]!r}"
 
     def _pardoned(self, message: bytes) -> int:
-        """How often a message may come again: where nobody can tell, it may whenever it was in flight at a kill."""
+        """How often a message may arrive again: if recovery cannot look it up, once for each kill while in flight."""
         return 0 if self.place.can_tell else list(self._interrupted.values()).count(_id_of(message))
 
     def again(self) -> Counter[bytes]:
-        """What has come too often, and how much too often."""
+        """Messages that have arrived too often, each with the number of surplus copies."""
         return self.place.look() - self._expected
 
     def interrupted(self) -> list[Record]:
-        """What the journal says is between its two commits; from a copy, so that the program finds it as it was."""
+        """The records between their two commits. A copy of the journal is read, so that the journal is not changed."""
         return [record for record in self._records() if record.state is MessageState.DELIVERING]
 
     def _records(self) -> list[Record]:
@@ -189,7 +189,7 @@ class Scene:
 
     @property
     def done(self) -> bool:
-        """Whether one further run would be one too many: after the end of a session preserve retrieves all anew."""
+        """Whether a further run would retrieve everything again: with preserve, after a session ended with QUIT."""
         if self.case.keeping is not Keeping.ALL:
             return False
         records = self._records()
@@ -200,7 +200,7 @@ class Scene:
     def finish(self, *, forgotten: Collection[str] = ()) -> None:
         """Run it once more, undisturbed, and count.
 
-        `forgotten`: Message-IDs that recovery must have found undelivered, so that they came again.
+        `forgotten`: Message-IDs that recovery must have found undelivered, so that they were retrieved again.
         """
         if not self.done:
             assert self.site.once(environ=self._environ).code == 0, self.site.said[-3000:]
@@ -212,13 +212,13 @@ class Scene:
         self._check_audit(forgotten)
 
     def lost(self) -> Counter[bytes]:
-        """What has not arrived."""
+        """The messages that have not arrived."""
         return self._expected - self.place.look()
 
     def _check_audit(self, forgotten: Collection[str]) -> None:
-        """Each delivery has its line; what was interrupted and had arrived has one that says so, and nothing else."""
+        """Each delivery has one line. If it was interrupted and had arrived, the line is marked as recovered."""
         plain, recovered = Counter[str](), Counter[str]()
-        torn = []  # a kill may cut a write short; that message is recovered, with a line of its own
+        torn = []  # a kill may cut a write short; that message is recovered, and gets another line
         for line in self.site.audit():
             match = _AUDITED.search(line)
             if match:
@@ -236,7 +236,7 @@ class Scene:
             assert not recovered
 
     def report(self, record: Callable[[str, object], None]) -> None:
-        """Tell the figures."""
+        """Record the figures."""
         again = self.again().total()
         record("kills", self.kills)
         record("messages sent", len(self._sent))

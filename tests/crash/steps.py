@@ -1,4 +1,4 @@
-"""Which labelled steps there are in a case, and what they have to do with."""
+"""The labelled steps of each case, by their kinds."""
 
 from __future__ import annotations
 
@@ -7,28 +7,28 @@ from typing import Final
 from tests.crash.cases import Case, Keeping, Kind
 from tui_popretr.faultpoints import Step
 
-#: Done only where a process before was killed between its two commits.
+#: Only after a process was killed between its two commits.
 OF_RECOVERY: Final = frozenset({Step.RECOVERY_LOOKED, Step.RECOVERY_AUDITED, Step.RECOVERED})
-#: Done only where something goes wrong.
+#: Only after a failure.
 OF_TROUBLE: Final = frozenset({Step.WITHDRAWN, Step.TROUBLE_COUNTED})
-#: Done for each message, in some cases; the others are done for a group, or once.
+#: Once for each message, in some cases; the other steps are once for each group or process.
 OF_EACH: Final = frozenset(
     {Step.RECEIVED, Step.SPILLED, Step.WRITTEN, Step.SYNCED, Step.LINKED, Step.PUBLISHED, Step.DELE_ANSWERED}
     | {Step.ENVELOPE_ACCEPTED, Step.DATA_SENT, Step.DOT_SENT, Step.DOT_ANSWERED}
 )
-#: Done at the end of a session.
+#: At the end of a session.
 OF_THE_END: Final = frozenset({Step.QUIT_SENT, Step.QUIT_ANSWERED, Step.DELETED})
 _OF_FILES: Final = frozenset({Step.WRITTEN, Step.SYNCED, Step.FOLDER_SYNCED, Step.PUBLISHED, Step.NEW_SYNCED})
 _OF_DELETION: Final = frozenset({Step.DELE_SENT, Step.DELE_ANSWERED})
 _OF_SMTP: Final = frozenset({Step.ENVELOPE_ACCEPTED, Step.DATA_SENT, Step.DOT_SENT, Step.DOT_ANSWERED})
 
 
-#: Done only where there are no hard links (test_poor.py).
+#: Only where there are no hard links (test_poor.py).
 OF_PLACEHOLDERS: Final = frozenset({Step.NAME_TAKEN})
 
 
 def is_in(step: Step, case: Case) -> bool:
-    """Whether a case has the step. It has: only the exceptions are known here, so that a new step is looked for."""
+    """Whether a case has the step. Only exceptions are listed, so that a new step is expected in every case."""
     if step in OF_PLACEHOLDERS:
         return False
     if step in _OF_DELETION:

@@ -12,10 +12,11 @@ import pytest
 
 from tests.crash.cases import USUAL, Case
 from tests.crash.scene import staged
+from tests.program import needs
 from tests.support.size import NIGHTLY
 
 COUNT = 8
-#: A thread makes some 20 such calls for the journal and its folders, and then at least 30 for so many messages.
+#: A thread makes about 20 such calls for the journal and its folders, and then at least 30 for these messages.
 _LAST: Final = 40
 _KILLED_AT: Final = (
     [(nth, case) for nth in range(1, _LAST + 1) for case in USUAL]
@@ -25,7 +26,8 @@ _KILLED_AT: Final = (
 
 
 @pytest.mark.parametrize(("nth", "case"), _KILLED_AT, ids=[f"{nth}-{case}" for nth, case in _KILLED_AT])
-def test_killed_at_a_call(nth: int, case: Case, needs_strace: None, tmp_path: Path) -> None:
+def test_killed_at_a_call(nth: int, case: Case, tmp_path: Path) -> None:
+    needs.need(needs.tracing)
     with staged(tmp_path, case, COUNT) as (scene, _):
         scene.killed_at_call(nth)
         # The second time it has not so much to do.

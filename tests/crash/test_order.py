@@ -15,12 +15,16 @@ import pytest
 from tests.crash.calls import Call, Record, heard, recording, said, sync_of, write_to
 from tests.crash.cases import Case, Keeping, Kind, Server
 from tests.crash.scene import Scene, staged
+from tests.program import needs
 from tests.program.steps import Orders
 from tui_popretr.faultpoints import Step
 
 COUNT: Final = 12
 
-pytestmark = pytest.mark.usefixtures("needs_strace")
+
+@pytest.fixture(autouse=True)
+def needs_strace() -> None:
+    needs.need(needs.tracing)
 
 
 class Recorded:

@@ -21,7 +21,7 @@ from tui_popretr.faultpoints import Step
 
 COUNT = 12
 _FILES: Final = (Kind.MAILDIR, Kind.FOLDER)
-#: What is different there, for every change.
+#: The steps that differ there, which are tested for every change.
 _USUAL: Final = (
     (Step.NAME_TAKEN, 1, Kind.FOLDER),
     (Step.NAME_TAKEN, 5, Kind.FOLDER),

@@ -17,7 +17,7 @@ from tests.support.size import NIGHTLY
 
 #: Of a mailbox; a command is a process for each message, and takes its time.
 COUNT = {kind: 100 if kind is Kind.COMMAND and not NIGHTLY else 500 for kind in Kind}
-#: So many kills in all, and at most so many over one mailbox.
+#: The number of kills in all, and the largest number for one maildrop.
 KILLS, OF_ONE = (1000, 6) if NIGHTLY else (60, 8)
 _CASES: Final = CASES if NIGHTLY else USUAL
 _PER_CASE: Final = -(-KILLS // len(_CASES))

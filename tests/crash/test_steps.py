@@ -1,4 +1,4 @@
-"""Killed at every labelled step, wherever there is that step."""
+"""The program is killed at every labelled step of every case."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def test_killed_in_the_middle_of_withdrawing(kind: Kind, tmp_path: Path) -> None
 
 
 def test_what_was_interrupted_waits_for_its_destination(tmp_path: Path) -> None:
-    """Nobody can tell where a message is whose folder is gone for a while: its file must not be cleaned away."""
+    """A message cannot be looked up while its folder is missing: its file must not be removed."""
     with staged(tmp_path, Case(Kind.MAILDIR, Server.PIPELINING, Keeping.NOTHING), COUNT) as (scene, _):
         assert scene.killed(Orders(Step.DELIVERING.name))
         interrupted = scene.interrupted()

@@ -15,7 +15,7 @@ from tests.program.steps import Orders
 from tests.support.waiting import wait_for
 from tui_popretr.faultpoints import Step
 
-#: Three messages for three members, of whom the server takes one at a time.
+#: Three messages for three recipients; the server accepts one recipient at a time.
 MESSAGES = MEMBERS = 3
 STEPS = (Step.ENVELOPE_ACCEPTED, Step.DATA_SENT, Step.DOT_SENT, Step.DOT_ANSWERED)
 

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import re
 import signal
-import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 
 import pytest
 
 from tests.program.process import Program
-from tests.program.relay import Relay, RelayThread
+from tests.program.relay import Gate, gate_to
 from tests.program.site import PASSWORD, Site, client, without_received
 from tests.support.dovecot import Dovecot
 from tests.support.waiting import wait_for
@@ -32,9 +30,9 @@ def site(tmp_path: Path) -> Site:
 
 
 @pytest.fixture
-def relay(dovecot: Dovecot) -> Iterator[RelayThread]:
-    with RelayThread(Relay(dovecot.host, dovecot.port)) as thread:
-        yield thread
+def gate(dovecot: Dovecot) -> Iterator[Gate]:
+    with gate_to(dovecot.host, dovecot.port) as made:
+        yield made
 
 
 def numbered(count: int, size: int = 100) -> list[bytes]:
@@ -56,13 +54,12 @@ def stored(site: Site, recip: str = "me") -> Counter[bytes]:
 
 
 @contextmanager
-def in_the_middle(site: Site, relay: RelayThread, *arguments: str, octets: int) -> Iterator[Program]:
+def in_the_middle(site: Site, gate: Gate, *arguments: str, octets: int) -> Iterator[Program]:
     """A process whose server has just fallen silent in the middle of a message."""
-    silent = threading.Event()
-    relay.call(partial(relay.relay.arm, silent.set, down=octets))
+    gate.shut(octets)
     with site.running(*arguments) as process:
-        wait_for(lambda: silent.is_set() or not process.running, "the server's silence")
-        assert silent.is_set(), site.said
+        wait_for(lambda: gate.silent or not process.running, "the server's silence")
+        assert gate.silent, site.said
         yield process
 
 
@@ -79,16 +76,16 @@ def in_the_middle(site: Site, relay: RelayThread, *arguments: str, octets: int) 
     ids=["TERM", "INT once", "HUP once"],
 )
 def test_ending_in_mid_session(
-    dovecot: Dovecot, site: Site, relay: RelayThread, number: signal.Signals, arguments: tuple[str, ...]
+    dovecot: Dovecot, site: Site, gate: Gate, number: signal.Signals, arguments: tuple[str, ...]
 ) -> None:
     messages = numbered(COUNT, SIZE)
     user = account(dovecot, f"ending-{number.name.lower()}", messages)
-    site.configure(client("me", f"{dovecot.host}:{relay.port}", user=user, freq="1h"))
-    with in_the_middle(site, relay, *arguments, octets=5_000_000) as process:
+    site.configure(client("me", gate.address, user=user, freq="1h"))
+    with in_the_middle(site, gate, *arguments, octets=5_000_000) as process:
         began = time.monotonic()
         process.send(number)
         wait_for(lambda: f"{number.name}: ending" in site.trace(), "the signal")
-        relay.call(relay.relay.release)
+        gate.open()
         assert process.ended() == 0, site.said
         assert time.monotonic() - began < SHUTDOWN
     commands = [line.split(">> ")[1] for line in site.transcript().splitlines() if ">> " in line]
@@ -110,12 +107,12 @@ def assert_the_rest_comes_once(dovecot: Dovecot, site: Site, user: str, messages
     assert len(site.audit()) == len(messages)
 
 
-def test_ending_while_the_server_stays_silent(dovecot: Dovecot, site: Site, relay: RelayThread) -> None:
+def test_ending_while_the_server_stays_silent(dovecot: Dovecot, site: Site, gate: Gate) -> None:
     """Too short for QUIT: the journal owes the deletions, and the next session makes up for them."""
     messages = numbered(60, SIZE)
     user = account(dovecot, "ending-silent", messages)
-    site.configure(client("me", f"{dovecot.host}:{relay.port}", user=user, freq="1h"))
-    with in_the_middle(site, relay, octets=3_000_000) as process:
+    site.configure(client("me", gate.address, user=user, freq="1h"))
+    with in_the_middle(site, gate, octets=3_000_000) as process:
         began = time.monotonic()
         process.stop()
         assert time.monotonic() - began < SHUTDOWN
@@ -123,31 +120,31 @@ def test_ending_while_the_server_stays_silent(dovecot: Dovecot, site: Site, rela
     before = stored(site)
     assert 20 < before.total() < len(messages)
     assert {(record.state, record.delete_pending) for record in site.records()} == {(MessageState.DELIVERED, True)}
-    relay.call(relay.relay.release)
+    gate.open()
     assert_the_rest_comes_once(dovecot, site, user, messages)
 
 
-def test_a_second_signal_ends_at_once(dovecot: Dovecot, site: Site, relay: RelayThread) -> None:
+def test_a_second_signal_ends_at_once(dovecot: Dovecot, site: Site, gate: Gate) -> None:
     messages = numbered(60, SIZE)
     user = account(dovecot, "second-signal", messages)
-    site.configure(client("me", f"{dovecot.host}:{relay.port}", user=user, freq="1h"))
-    with in_the_middle(site, relay, octets=3_000_000) as process:
+    site.configure(client("me", gate.address, user=user, freq="1h"))
+    with in_the_middle(site, gate, octets=3_000_000) as process:
         process.send(signal.SIGTERM)
         wait_for(lambda: "SIGTERM: ending" in site.trace(), "the first signal")
         began = time.monotonic()
         process.send(signal.SIGTERM)
         assert process.ended() == 128 + signal.SIGTERM, site.said
         assert time.monotonic() - began < SLACK
-    relay.call(relay.relay.release)
+    gate.open()
     assert site.once().code == 0, site.said
     assert stored(site) == Counter(messages)
     assert dovecot.count(user) == 0
 
 
-def test_ending_before_anything_is_retrieved(dovecot: Dovecot, site: Site, relay: RelayThread) -> None:
+def test_ending_before_anything_is_retrieved(dovecot: Dovecot, site: Site, gate: Gate) -> None:
     user = account(dovecot, "ending-early", numbered(3))
-    site.configure(client("me", f"{dovecot.host}:{relay.port}", user=user))
-    with in_the_middle(site, relay, octets=2) as process:  # in the greeting
+    site.configure(client("me", gate.address, user=user))
+    with in_the_middle(site, gate, octets=2) as process:  # in the greeting
         process.stop()
     assert site.mailbox("me") == []
     assert dovecot.count(user) == 3
@@ -204,16 +201,17 @@ def test_hup_reopens_the_logs(dovecot: Dovecot, site: Site) -> None:
     assert site.transcript_log.exists()
 
 
-def test_a_session_finishes_under_the_settings_it_began_with(dovecot: Dovecot, site: Site, relay: RelayThread) -> None:
+def test_a_session_finishes_under_the_settings_it_began_with(dovecot: Dovecot, site: Site, gate: Gate) -> None:
     messages = numbered(40, SIZE)
-    address = f"{dovecot.host}:{relay.port}"
     user = account(dovecot, "hup-running", messages)
-    site.configure(client("me", address, user=user, freq="1h"))
-    with in_the_middle(site, relay, octets=2_000_000) as process:
-        site.configure(client("me", address, user=user, freq="1h", enabled="N"), client("other", address, freq="1h"))
+    site.configure(client("me", gate.address, user=user, freq="1h"))
+    with in_the_middle(site, gate, octets=2_000_000) as process:
+        site.configure(
+            client("me", gate.address, user=user, freq="1h", enabled="N"), client("other", gate.address, freq="1h")
+        )
         process.send(signal.SIGHUP)
         wait_for(lambda: "removed me" in site.trace(), "the reload")
-        relay.call(relay.relay.release)
+        gate.open()
         wait_for(lambda: dovecot.count(user) == 0, "the session's end")
         process.stop()
     assert stored(site) == Counter(messages)

@@ -31,6 +31,7 @@ from tui_popretr.errors import HostNotFound
 from tui_popretr.facts import SessionId
 from tui_popretr.journal.journal import Journal
 from tui_popretr.journal.records import Maildrop
+from tui_popretr.session.services import ConnectionServices
 from tui_popretr.session.setup import ConnectionSetup
 
 #: As written, as looked up, and in the one form for SNI, certificates and the journal.
@@ -86,7 +87,13 @@ async def test_look_up_sni_and_certificate(
     async with serving(greeter(context)) as port:
         server = server_settings(written, port, tls=policy)
         entry = ConnectionSetup(
-            SessionId("a", 1), client_settings(server=server), Bus(), FakeClock(), connect_tcp, 30.0
+            SessionId("a", 1),
+            client_settings(server=server),
+            Bus(),
+            FakeClock(),
+            connect_tcp,
+            30.0,
+            ConnectionServices(),
         )
         wire = await entry.connect()
         wire.close()

@@ -30,6 +30,7 @@ from tui_popretr.errors import (
 )
 from tui_popretr.facts import Fact, SessionId, TlsDetails
 from tui_popretr.net.tls import TlsSession
+from tui_popretr.session.services import ConnectionServices
 from tui_popretr.session.setup import ConnectionSetup
 
 How = Callable[[ConnectionSetup], Awaitable[Findings]]
@@ -62,7 +63,9 @@ class Look:
                 nursery.start_soon(self.server.serve_stream, end)
                 return stream
 
-            entry = ConnectionSetup(SessionId("a", 1), client, self.bus, FakeClock(), connect, 30.0)
+            entry = ConnectionSetup(
+                SessionId("a", 1), client, self.bus, FakeClock(), connect, 30.0, ConnectionServices()
+            )
             findings = await how(entry)
         assert all(stream.closed for stream in self.streams)
         assert self.drop.retrieved == self.drop.deleted == []
@@ -176,7 +179,7 @@ async def test_without_tls_no_password_is_sent(
 
 
 @trio_test
-async def test_nobody_listens_behind_it(autojump_clock: MockClock) -> None:
+async def test_no_subscriber_is_left_behind(autojump_clock: MockClock) -> None:
     look = Look()
     heard: list[Fact] = []
     look.bus.subscribe(heard.append)
@@ -217,7 +220,7 @@ async def test_after_a_login_the_address_is_right(verb: str, after_login: bool, 
 
 
 @trio_test
-async def test_a_survey_tells_what_is_offered_and_nobody_logs_in(autojump_clock: MockClock) -> None:
+async def test_a_survey_reports_the_offer_without_a_login(autojump_clock: MockClock) -> None:
     look = Look()
     findings = await look(how=survey)
     assert findings.problem is None

@@ -106,7 +106,7 @@ CASES = [
         messages=BARE_LF,
         said=("CAPA", "AUTH PLAIN", "AUTH CRAM-MD5", B64),
     ),
-    Case("nobody listens", None, "USERPASS", code=ExitCode.UNAVAILABLE),
+    Case("no listener", None, "USERPASS", code=ExitCode.UNAVAILABLE),
 ]
 
 

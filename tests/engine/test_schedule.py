@@ -15,14 +15,9 @@ from tui_popretr.engine.schedule import (
     MIN_INTERVAL,
     TICK,
     BoottimeTimer,
-    SessionOutcome,
     first_due,
     interval,
 )
-from tui_popretr.errors import ExitCode
-
-OK, REJECTED = SessionOutcome(ExitCode.OK), SessionOutcome(ExitCode.LOGIN)
-
 
 # --- first starts -----------------------------------------------------------------------------------------------------
 
@@ -55,34 +50,34 @@ def test_the_spread_is_at_most_freq(frequency: float, span: float) -> None:
     ("frequency", "runs", "expected"), [(300.0, 0, 300.0), (0.25, 0, 0.25), (0.0, 3, 0.0), (0.0, 0, MIN_INTERVAL)]
 )
 def test_the_interval_is_freq_or_the_minimum(frequency: float, runs: int, expected: float) -> None:
-    assert interval(client_settings(frequency=frequency, runs=runs), OK, 0) == expected
+    assert interval(client_settings(frequency=frequency, runs=runs), rejections=0, login_delay=0) == expected
 
 
 @pytest.mark.parametrize(
     ("rejections", "expected"), [(0, 300.0), (1, 600.0), (2, 1200.0), (3, 2400.0), (4, 3600.0), (5000, 3600.0)]
 )
 def test_rejected_logins_double_the_interval_up_to_an_hour(rejections: int, expected: float) -> None:
-    assert interval(client_settings(frequency=300.0), REJECTED, rejections) == expected
+    assert interval(client_settings(frequency=300.0), rejections=rejections, login_delay=0) == expected
 
 
 @pytest.mark.parametrize("frequency", [LONGEST_BACKOFF, 24 * 3600.0])
 def test_back_off_never_goes_below_freq(frequency: float) -> None:
-    assert interval(client_settings(frequency=frequency), REJECTED, 3) == frequency
+    assert interval(client_settings(frequency=frequency), rejections=3, login_delay=0) == frequency
 
 
 @pytest.mark.parametrize("runs", [0, 5])
 def test_back_off_also_begins_where_freq_is_0(runs: int) -> None:
     client = client_settings(frequency=0.0, runs=runs)
-    assert [interval(client, REJECTED, count) for count in (1, 2, 3)] == [2.0, 4.0, 8.0]
+    assert [interval(client, rejections=count, login_delay=0) for count in (1, 2, 3)] == [2.0, 4.0, 8.0]
 
 
 @pytest.mark.parametrize(("delay", "expected"), [(0, 300.0), (299, 300.0), (900, 900.0)])
 def test_the_servers_login_delay_is_a_floor(delay: int, expected: float) -> None:
-    assert interval(client_settings(frequency=300.0), SessionOutcome(ExitCode.OK, delay), 0) == expected
+    assert interval(client_settings(frequency=300.0), rejections=0, login_delay=delay) == expected
 
 
 def test_login_delay_is_a_floor_under_back_off_too() -> None:
-    assert interval(client_settings(frequency=0.0), SessionOutcome(ExitCode.LOGIN, 5000), 2) == 5000.0
+    assert interval(client_settings(frequency=0.0), rejections=2, login_delay=5000) == 5000.0
 
 
 @settings(max_examples=100)
@@ -91,7 +86,7 @@ def test_intervals_grow_with_rejections_and_keep_their_floors(
     frequency: float, runs: int, rejections: int, delay: int
 ) -> None:
     client = client_settings(frequency=frequency, runs=runs)
-    waits = [interval(client, SessionOutcome(ExitCode.LOGIN, delay), count) for count in (rejections, rejections + 1)]
+    waits = [interval(client, rejections=count, login_delay=delay) for count in (rejections, rejections + 1)]
     assert max(frequency, delay) <= waits[0] <= waits[1] <= max(frequency, delay, LONGEST_BACKOFF)
 
 

@@ -69,7 +69,7 @@ def test_without_username_the_certificate_names_the_maildrop() -> None:
     assert granted(*asked) == [True, False, True]
 
 
-def test_a_maildrop_in_use_keeps_nobody_else_waiting() -> None:
+def test_a_maildrop_in_use_delays_no_other() -> None:
     slots = SessionSlots(Concurrency())
     asked = [slots.request(server(user=name)) for name in ("a", "a", "b")]
     assert granted(*asked) == [True, False, True]
@@ -143,7 +143,7 @@ def test_a_busy_server_does_not_starve_a_quiet_one() -> None:
 
 
 @pytest.mark.parametrize("seed", range(8))
-def test_a_random_walk_keeps_the_limits_and_starves_nobody(seed: int) -> None:
+def test_a_random_walk_keeps_the_limits_and_starves_no_client(seed: int) -> None:
     chance = random.Random(seed)
     limits = Concurrency(chance.randint(1, 6), chance.randint(1, 3))
     slots = SessionSlots(limits)

@@ -1,4 +1,4 @@
-"""What the tests of faults share."""
+"""Fixtures of the fault tests."""
 
 from __future__ import annotations
 
@@ -8,15 +8,17 @@ from pathlib import Path
 import pytest
 
 from tests.faults.network import own_network
-from tests.faults.scene import Gate, Scene, accounts
+from tests.faults.scene import Scene, accounts
 from tests.program import needs
 from tests.program.namespace import Namespace, new_namespace
+from tests.program.relay import Gate, gate_to
+from tests.support.dovecot import HOST
 from tests.support.popserver_thread import running_server
 
 
 @pytest.fixture
 def network() -> Iterator[None]:
-    """For tests whose first fixture it is: all that they start is in a network of its own."""
+    """Put the test and all that it starts into a network of their own. It must be the test's first fixture."""
     needs.need(needs.network)
     with own_network():
         yield
@@ -31,8 +33,8 @@ def scene(tmp_path: Path) -> Iterator[Scene]:
 
 @pytest.fixture
 def gate(scene: Scene) -> Iterator[Gate]:
-    """Stands before the scene's server."""
-    with scene.gate() as made:
+    """A gate in front of the scene's server."""
+    with gate_to(HOST, scene.server.port) as made:
         yield made
 
 

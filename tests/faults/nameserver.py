@@ -1,4 +1,4 @@
-"""A name server that answers, refuses, or says nothing, as it is told (RFC 1035)."""
+"""A name server that answers, fails or stays silent, as the test sets it (RFC 1035)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ipaddress import IPv4Address
 
 
 class Mood(Enum):
-    """What becomes of a question."""
+    """How a question is answered."""
 
     SILENT = "no answer"
     FAILING = "SERVFAIL"
@@ -33,7 +33,7 @@ class NameServer:
         self._socket.bind(("127.0.0.1", 53))
 
     def serve(self) -> None:
-        """Answer until a datagram without a question comes."""
+        """Answer questions until an empty datagram comes."""
         while question := self._socket.recvfrom(512):
             data, client = question
             if not data:
@@ -63,7 +63,7 @@ class NameServer:
 
 @contextmanager
 def name_server() -> Iterator[NameServer]:
-    """Run one while the block runs."""
+    """Run a name server during the block."""
     server = NameServer()
     thread = threading.Thread(target=server.serve, name="name server")
     thread.start()

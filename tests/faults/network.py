@@ -1,4 +1,4 @@
-"""A network of a test's own, in which nothing but loopback is: connections of one port can be cut in it, and mended."""
+"""A network for one test, with loopback only. Connections of a port can be cut and restored in it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 @contextmanager
 def own_network() -> Iterator[None]:
-    """Put this thread, and the threads and processes that it starts, into a new network while the block runs."""
+    """Put this thread, and the threads and processes that it starts, into a new network during the block."""
     # of this thread alone: /proc/self is the main thread
     before = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
     try:
@@ -32,13 +32,13 @@ def own_network() -> Iterator[None]:
 
 
 def cut(port: int) -> None:
-    """Let nothing pass any more to this port or from it: silence on connections, no route for new ones."""
+    """Drop all packets to and from this port: connections fall silent, and new ones find no route."""
     for end in ("dport", "sport"):
         _ip("rule", "add", "pref", "1", "ipproto", "tcp", end, str(port), "unreachable")
 
 
 def mend(port: int) -> None:
-    """Let it pass again."""
+    """Let packets of this port pass again."""
     for end in ("dport", "sport"):
         _ip("rule", "del", "pref", "1", "ipproto", "tcp", end, str(port), "unreachable")
 

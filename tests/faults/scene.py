@@ -1,23 +1,18 @@
-"""Two clients of one configuration, of which a fault is to hit one."""
+"""Two clients of one configuration. A fault affects one of them."""
 
 from __future__ import annotations
 
 import re
-import threading
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from functools import partial
+from collections.abc import Iterable
 from pathlib import Path
 
-from tests.program.relay import Relay, RelayThread
 from tests.program.site import Site, client, without_received
 from tests.support.passwords import PASSWORD
 from tests.support.popserver import ServedMaildrop
 from tests.support.popserver_thread import RunningServer
-from tests.support.waiting import PATIENCE
 
-#: The client that the fault is to hit, and the one that is to go on.
+#: The client that the fault affects, and the one that must go on.
 HIT, OTHER = "hit", "other"
 
 
@@ -27,7 +22,7 @@ def accounts() -> list[ServedMaildrop]:
 
 
 def mails(name: str, count: int, size: int = 100) -> list[bytes]:
-    """Messages of at least `size` octets; those of another name are others."""
+    """Messages of at least `size` octets. Each `name` has its own."""
     line = b"x" * 76 + b"\r\n"
     return [
         f"Message-ID: <{name}.{number}@faults.test>\r\nSubject: {name} {number}\r\n\r\n".encode()
@@ -36,41 +31,8 @@ def mails(name: str, count: int, size: int = 100) -> list[bytes]:
     ]
 
 
-class Gate:
-    """Lets a client's server fall silent, after so many octets, until it is opened."""
-
-    def __init__(self, thread: RelayThread) -> None:
-        self._thread = thread
-        self._silent = threading.Event()
-
-    @property
-    def port(self) -> int:
-        return self._thread.port
-
-    @property
-    def address(self) -> str:
-        return f"127.0.0.1:{self.port}"
-
-    def shut(self, after: int) -> None:
-        """Let so many more octets pass from the server."""
-        self._silent.clear()
-        self._thread.call(partial(self._thread.relay.arm, self._silent.set, down=after))
-
-    def reached(self) -> None:
-        """Wait for the silence."""
-        assert self._silent.wait(PATIENCE), "so many octets did not come"
-
-    def open(self) -> None:
-        """Let everything pass."""
-        self._thread.call(self._thread.relay.release)
-
-    def cut(self) -> None:
-        """Break the connections."""
-        self._thread.call(self._thread.relay.cut)
-
-
 class Scene(Site):
-    """The mail of HIT may be kept on a faulty disk, that of OTHER never is; `server` has the accounts() of both."""
+    """The mail of HIT may be on a faulty disk; the mail of OTHER never is. `server` has the accounts() of both."""
 
     def __init__(self, top: Path, server: RunningServer) -> None:
         super().__init__(top)
@@ -80,23 +42,14 @@ class Scene(Site):
         self._sent: dict[str, list[bytes]] = {HIT: [], OTHER: []}
 
     def send(self, name: str, messages: Iterable[bytes]) -> None:
-        """Put messages into an account's maildrop, for a session to see all of them or none."""
+        """Put messages into an account's maildrop. A session sees all of them or none."""
         new, maildrop = list(messages), self.server.server.maildrops[name]
         self._sent[name] += new
         self.server.call(lambda: [maildrop.add(message) for message in new])
 
     def expect(self, name: str, message: bytes) -> None:
-        """Know a message for one that may arrive."""
+        """Expect a message that send() did not put into the maildrop."""
         self._sent[name].append(message)
-
-    @contextmanager
-    def gate(self, port: int | None = None) -> Iterator[Gate]:
-        """A gate, open at first, before the server or another one of this machine."""
-        with RelayThread(Relay("127.0.0.1", port or self.server.port)) as thread:
-            try:
-                yield Gate(thread)
-            finally:
-                thread.call(thread.relay.cut)
 
     def configure_both(
         self,
@@ -112,7 +65,7 @@ class Scene(Site):
         preserve: str = "N",
         newonly: str = "N",
     ) -> None:
-        """Write the configuration. `maildir`, `address` and what follows `freq` are HIT's, as the program sees them."""
+        """Write the configuration. HIT gets `maildir`, `address` (as the program sees them) and what follows `freq`."""
         addresses = {HIT: address or self.server.address, OTHER: self.server.address}
         places = {HIT: maildir or self.maildirs[HIT], OTHER: self.maildirs[OTHER]}
         clients = [
@@ -132,16 +85,16 @@ class Scene(Site):
             *clients, timeout=timeout, more=f"<journal>{journal or self.journal}</journal>", audit=audit, trace=""
         )
 
-    # --- what came of it ----------------------------------------------------------------------------------------------
+    # --- results ------------------------------------------------------------------------------------------------------
 
     def arrived(self, name: str) -> Counter[bytes]:
-        """The messages in new of a client's Maildir, as they were sent. None may be there in part."""
+        """The messages in new of a client's Maildir, as they were sent. Each must be complete."""
         found = Counter(without_received(path.read_bytes()) for path in self.maildirs[name].glob("new/*"))
         assert set(found) <= set(self._as_stored(name)), "something in new was never sent"
         return found
 
     def unfinished(self, name: str) -> list[Path]:
-        """What lies in tmp."""
+        """The files in tmp."""
         return list(self.maildirs[name].glob("tmp/*"))
 
     def left(self, name: str) -> int:
@@ -149,18 +102,18 @@ class Scene(Site):
         return len(self.server.server.maildrops[name].messages)
 
     def assert_all(self, *names: str) -> None:
-        """All that was sent has arrived once, and nothing is anywhere else."""
+        """All that was sent has arrived once; nothing is in tmp or on the server."""
         for name in names or (HIT, OTHER):
             self.assert_all_arrived(name)
             assert self.left(name) == 0
 
     def assert_all_arrived(self, name: str) -> None:
-        """All that was sent has arrived once; it may be on the server still."""
+        """All that was sent has arrived once. It may still be on the server."""
         assert self.arrived(name) == self._as_stored(name)
         assert self.unfinished(name) == []
 
     def assert_kept(self, name: str) -> None:
-        """Each message has arrived or is on the server, perhaps both; nothing has come twice, or in part."""
+        """Each message has arrived, is on the server, or both. None has arrived twice or incomplete."""
         found = self.arrived(name)
         assert max(found.values(), default=1) == 1
         server = self.server.server.maildrops[name].messages
@@ -168,19 +121,19 @@ class Scene(Site):
         assert set(self._as_stored(name)) == set(found) | on_server
 
     def heard(self, name: str, verb: str) -> list[str]:
-        """The commands of a verb that the server has heard in sessions of an account."""
+        """The commands with this verb that the server has read in sessions of an account."""
         dialogue = [line for line in self.server.server.dialogue if line.sender == "C"]
         mine = {line.connection for line in dialogue if line.text == f"USER {name}".encode()}
         told = [line.text.decode() for line in dialogue if line.connection in mine]
         return [text for text in told if text.startswith(verb)]
 
     def deleting(self, name: str) -> int:
-        """How many DELEs the program has sent for a client; its server may not have read them yet."""
+        """The number of DELEs that the program has sent for a client. Its server may not have read them yet."""
         text = self.transcript_log.read_text() if self.transcript_log.exists() else ""
         return len(re.findall(rf"^{name}-\d+ \S+ >> DELE ", text, re.MULTILINE))
 
     def audited(self) -> Counter[str]:
-        """How many audit lines each message has, those of recovery left out."""
+        """The number of audit lines of each message, without those of recovery."""
         lines = "\n".join(self.audit())
         return Counter(re.findall(r"MsgID=([a-z.0-9]+)@faults\.test;.*(?<!\(recovered\))$", lines, re.MULTILINE))
 

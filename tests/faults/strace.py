@@ -1,4 +1,4 @@
-"""System calls of the real program that fail, or take their time: strace stands between it and the kernel."""
+"""System calls of the real program that fail or are delayed, by strace."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.support.waiting import wait_for
 
 @dataclass(frozen=True, slots=True)
 class Tampering:
-    """`how` the calls are changed that concern one of `paths`: "error=EIO", "delay_enter=2s". `log` is made new."""
+    """Changes `calls` on one of `paths`. `how`: "error=EIO", "delay_enter=2s". strace writes a new `log`."""
 
     calls: str
     how: str
@@ -23,12 +23,12 @@ class Tampering:
 
     @property
     def wrapper(self) -> list[str]:
-        """The start of a command line whose rest is tampered with from its beginning; it stays our child."""
+        """The start of a command line. The rest is tampered with from its beginning, and stays our child process."""
         return ["strace", "-D", "--seccomp-bpf", *self._options()]
 
     @contextmanager
     def of(self, process: int, wrapper: Iterable[str] = ()) -> Iterator[None]:
-        """Tamper with a process that runs, while the block does. `wrapper`: as the process was started with."""
+        """Tamper with a running process during the block. `wrapper`: the one that the process was started with."""
         command = [*wrapper, "strace", *self._options(), f"--attach={process}"]
         with subprocess.Popen(command, stderr=subprocess.DEVNULL) as strace:
             try:

@@ -1,4 +1,4 @@
-"""Wall clocks that are set back and forward by days: nothing is hurried, delayed, lost or repeated by that."""
+"""Wall clocks that are set back and forward by days: no session is early or late, and no mail lost or repeated."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.scene import HIT, OTHER, Gate, Scene, mails
+from tests.faults.scene import HIT, OTHER, Scene, mails
 from tests.faults.strace import Tampering
 from tests.program import needs
+from tests.program.relay import Gate
 from tests.support.waiting import wait_for
 
 
@@ -22,7 +23,7 @@ class Wall:
 
     @property
     def environ(self) -> dict[str, str]:
-        """What a process needs to look at it."""
+        """The environment of a process that sees this clock."""
         return {
             "LD_PRELOAD": needs.faketime(),
             "FAKETIME_TIMESTAMP_FILE": str(self._file),
@@ -44,7 +45,7 @@ def wall(tmp_path: Path) -> Wall:
 
 
 def test_while_the_program_runs(scene: Scene, wall: Wall) -> None:
-    """Who is due in an hour does not run at once when the clock says so; who is due in a second runs in a second."""
+    """A client due in an hour does not run when the clock jumps; a client due in a second runs in a second."""
     scene.configure_both(freq="1s", freq_of_hit="1h")
     scene.send(HIT, mails(HIT, 3))
     with scene.running(environ=wall.environ) as process:
@@ -63,7 +64,7 @@ def test_while_the_program_runs(scene: Scene, wall: Wall) -> None:
 
 @pytest.mark.parametrize("preserve", ["N", "Y"])
 def test_between_runs(scene: Scene, gate: Gate, wall: Wall, preserve: str) -> None:
-    """Killed in the middle; what the journal knows holds at any time."""
+    """The program is killed in mid-session; the journal's records hold at any time."""
     scene.configure_both(address=gate.address, preserve=preserve, newonly=preserve)
     scene.send(HIT, [*mails(HIT, 3), *mails("large", 1, 2_000_000), *mails("last", 3)])
     gate.shut(after=1_000_000)

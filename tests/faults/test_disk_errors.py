@@ -1,4 +1,4 @@
-"""Disks that refuse, or take their time, in the middle of the work: strace has the system calls fail."""
+"""Disks that fail or are slow during a session: strace makes the system calls fail."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.scene import HIT, OTHER, Gate, Scene, mails
+from tests.faults.scene import HIT, OTHER, Scene, mails
 from tests.faults.strace import Tampering
 from tests.program import needs
 from tests.program.namespace import Namespace, new_disk
+from tests.program.relay import Gate
 from tests.support.waiting import wait_for
 
 BROKEN = "the disk reports an input/output error (look into the system's log: the disk may be failing)"
@@ -33,7 +34,7 @@ def tampering() -> None:
     ],
 )
 def test_a_message(scene: Scene, gate: Gate, tmp_path: Path, call: str, error: str, sentence: str) -> None:
-    """It is not deleted from the server, and comes again; the others of its session come at once."""
+    """It is not deleted from the server, and is retrieved again; the others of its session arrive at once."""
     scene.configure_both(address=gate.address, freq="1s")
     scene.send(HIT, [*mails(HIT, 3), *mails("large", 1, 2_000_000), *mails("last", 3)])
     gate.shut(after=1_000_000)
@@ -110,7 +111,7 @@ def test_the_journals_log(scene: Scene, tmp_path: Path, calls: str, error: str) 
 
 
 def test_the_journal_itself(scene: Scene, tmp_path: Path) -> None:
-    """What is in its log stays there when it cannot be moved to where it belongs."""
+    """The contents of its log stay there if they cannot be moved into the journal's file."""
     scene.configure_both()
     assert scene.once().code == 0
     for name in (HIT, OTHER):

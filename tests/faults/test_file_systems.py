@@ -1,4 +1,4 @@
-"""The real program on file systems that cannot do everything: what works all the same, and what is said."""
+"""The real program on file systems with missing operations: the deliveries that still work, and the errors."""
 
 from __future__ import annotations
 

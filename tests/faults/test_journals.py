@@ -1,4 +1,4 @@
-"""Journals that another process has, damaged, from the future, or gone: told in words, and never begun anew."""
+"""Journals that are in use, damaged, from the future, or gone: each is reported, and none is started again."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_another_process_of_ours_has_it(scene: Scene) -> None:
 
 
 def test_another_program_has_locked_it(scene: Scene) -> None:
-    """Somebody looks at it with SQLite's own tools, and holds a transaction."""
+    """A user has it open with SQLite's own tools, in a transaction."""
     scene.configure_both()
     assert scene.once().code == 0
     for name in (HIT, OTHER):
@@ -96,7 +96,7 @@ def lose_it_but_for_its_log(journal: Path) -> None:
     ],
 )
 def test_it_is_damaged(scene: Scene, tmp_path: Path, damage: Callable[[Path], None], words: str) -> None:
-    """Refused at every start, and left as it is: with a new one, what is on the server would come a second time."""
+    """Rejected at every start, and left as it is: with a new one, mail on the server would be delivered again."""
     scene.configure_both(preserve="Y", newonly="Y")
     scene.send(HIT, mails(HIT, 5))
     scene.send(OTHER, mails(OTHER, 5))
@@ -151,7 +151,7 @@ def set_version(journal: Path, version: int) -> None:
 
 @pytest.mark.parametrize("gone", ["the journal alone", "with what SQLite keeps beside it"])
 def test_it_is_removed_while_the_program_runs(scene: Scene, tmp_path: Path, gone: str) -> None:
-    """The program would go on with a file without a name, and the next one know nothing of what it did."""
+    """Otherwise it would go on with a file without a name, and the next process would know none of its records."""
     scene.configure_both(freq="1s", preserve="Y", newonly="Y")
     for name in (HIT, OTHER):
         scene.send(name, mails(name, 5))
@@ -165,7 +165,7 @@ def test_it_is_removed_while_the_program_runs(scene: Scene, tmp_path: Path, gone
             Path(f"{scene.journal}{suffix}").unlink()
         scene.send(HIT, mails("new", 3))
         scene.send(OTHER, mails("other.new", 3))
-        # and it is not made anew behind the user's back
+        # and no new one is created
         sentence = f"failed: the journal {scene.journal} is gone; nothing was retrieved or deleted (restore it from a"
         process.wait_for_all(f"hit: {sentence}", f"other: {sentence}")
         assert not scene.journal.exists()

@@ -9,8 +9,9 @@ import pytest
 
 from tests.faults.nameserver import Mood, name_server
 from tests.faults.network import cut, mend
-from tests.faults.scene import HIT, OTHER, Gate, Scene, mails
+from tests.faults.scene import HIT, OTHER, Scene, mails
 from tests.program.namespace import Namespace
+from tests.program.relay import Gate, gate_to
 from tests.support.dovecot import Dovecot
 from tests.support.passwords import PASSWORD
 from tests.support.waiting import wait_for
@@ -48,7 +49,7 @@ def test_a_cut_longer_than_the_timeout(scene: Scene, gate: Gate) -> None:
 
 @needs_network
 def test_a_short_cut(scene: Scene, gate: Gate) -> None:
-    """TCP makes up for it: the session goes on."""
+    """TCP repeats the packets, and the session goes on."""
     scene.configure_both(address=gate.address)
     scene.send(HIT, mails(HIT, 20, 20_000))
     scene.send(OTHER, mails(OTHER, 5))
@@ -85,7 +86,7 @@ def test_no_network(scene: Scene, gate: Gate) -> None:
 
 @needs_network
 def test_names_cannot_be_resolved(scene: Scene, namespace: Namespace, tmp_path: Path) -> None:
-    """The resolver is silent, then out of order, then well again; the other client waits for none of that."""
+    """The resolver is silent, then fails, then works again; the other client does not wait for it."""
     resolver = "nameserver 127.0.0.1\noptions timeout:1 attempts:1\n"
     for name, text in (("resolv.conf", resolver), ("nsswitch.conf", "hosts: dns\n")):
         (tmp_path / name).write_text(text)
@@ -125,7 +126,7 @@ def test_the_server_is_restarted_in_mid_session(scene: Scene, dovecot: Dovecot) 
     for message in messages:
         scene.expect(HIT, message)
     scene.send(OTHER, mails(OTHER, 5))
-    with scene.gate(dovecot.port) as gate:
+    with gate_to(dovecot.host, dovecot.port) as gate:
         scene.configure_both(address=gate.address, freq="1s", user=user)
         gate.shut(after=3_000_000)
         with scene.running() as process:

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.scene import HIT, OTHER, Gate, Scene, mails
+from tests.faults.scene import HIT, OTHER, Scene, mails
 from tests.program import needs
 from tests.program.namespace import Namespace, new_disk
+from tests.program.relay import Gate
 from tests.support.waiting import wait_for
 
 # --- read-only file systems -----------------------------------------------------------------------------------------
@@ -190,7 +191,7 @@ def test_no_permission_for_the_log(scene: Scene, locked: Path) -> None:
 
 @pytest.mark.parametrize("gone", ["disk/deep/mail/tmp", "disk/deep/mail", "disk"])
 def test_folders_go_away_in_mid_session(scene: Scene, gate: Gate, tmp_path: Path, gone: str) -> None:
-    """They are made anew. What they held is the user's affair; the message that was being written comes again."""
+    """They are created again, without their former contents. The message that was being written is retrieved again."""
     scene.maildirs[HIT] = tmp_path / "disk" / "deep" / "mail"
     scene.configure_both(address=gate.address)
     scene.send(HIT, [*mails(HIT, 3), *mails("large", 1, 2_000_000), *mails("last", 3)])

@@ -37,7 +37,7 @@ def test_the_destination_becomes_full(scene: Scene, namespace: Namespace, tmp_pa
 
 
 def test_the_destination_is_full(scene: Scene, namespace: Namespace, tmp_path: Path) -> None:
-    """Nothing is asked for that cannot be stored."""
+    """No message is retrieved that cannot be stored."""
     disk = new_disk(namespace, tmp_path / "disk", "1m")
     scene.maildirs[HIT] = disk.seen / "mail"
     scene.configure_both(maildir=disk.path / "mail")
@@ -56,7 +56,7 @@ def test_the_destination_is_full(scene: Scene, namespace: Namespace, tmp_path: P
 
 
 def test_the_journals_disk_becomes_full(scene: Scene, namespace: Namespace, tmp_path: Path) -> None:
-    """Nothing is deleted that the journal does not know; nothing that it does know comes again."""
+    """Only messages with a record are deleted, and none of them arrives again."""
     disk = new_disk(namespace, tmp_path / "disk", "1m")
     journal = disk.path / "popretr.sqlite"
     scene.configure_both(journal=journal)
@@ -102,7 +102,7 @@ def test_the_journals_disk_is_full(scene: Scene, namespace: Namespace, tmp_path:
 
 
 def test_the_logs_disk_is_full(scene: Scene, namespace: Namespace, tmp_path: Path) -> None:
-    """Mail is retrieved all the same; the lines are written when there is room again."""
+    """Mail is still retrieved; the lines are written when there is room again."""
     disk = new_disk(namespace, tmp_path / "disk", "64k")
     log = disk.path / "audit.log"
     scene.audit_log = disk.seen / "audit.log"

@@ -1,4 +1,4 @@
-"""Standard error that nobody reads: the program does its work all the same."""
+"""Standard error without a reader: the program still does its work."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class FullPipe:
             os.set_blocking(self.writing, True)
 
     def read(self) -> str:
-        """Read all that is there and all that comes, until nobody can write any more."""
+        """Close our writing end and read until no process has it open."""
         self.close_writing()
         with os.fdopen(self._reading, encoding="utf-8") as file:
             self._reading = -1
@@ -59,7 +59,7 @@ def test_once(scene: Scene, pipe: FullPipe) -> None:
 
 
 def test_a_daemon(scene: Scene, pipe: FullPipe) -> None:
-    """It also ends when it is told to; who reads after all finds what it said."""
+    """It also ends on SIGTERM; a later reader finds its output."""
     scene.configure_both(freq="1h")
     for name in (HIT, OTHER):
         scene.send(name, mails(name, 5))

@@ -40,4 +40,4 @@ def one_input(data: bytes) -> None:
     assert len(memory.bad) == min(memory.skipped, NAMED)
     for line in memory.bad:
         harmless(line.text, longest=61)
-    assert memory.of(SeenAccountName("nobody", "nowhere.example.test")) == [] or b"nowhere" in content
+    assert memory.of(SeenAccountName("unknown", "nowhere.example.test")) == [] or b"nowhere" in content

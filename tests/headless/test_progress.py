@@ -13,14 +13,15 @@ import sys
 import termios
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pytest
 import trio
 from trio.testing import MockClock, trio_test
 
 from tests.program.process import client, environment, mail, write_configuration
+from tests.support.making import session_result
 from tests.support.passwords import PASSWORD
 from tests.support.popserver import ServedMaildrop
 from tests.support.popserver_thread import running_server
@@ -35,7 +36,6 @@ from tui_popretr.facts import (
     SessionAdvanced,
     SessionClosed,
     SessionId,
-    SessionResult,
     SessionStarted,
     Stage,
 )
@@ -79,9 +79,7 @@ def session(name: str) -> SessionId:
     return SessionId(name, 1)
 
 
-def result(code: ExitCode = ExitCode.OK, error: str = "", advice: str = "", **numbers: Any) -> SessionResult:
-    counts = {"messages": 0, "octets": 0, "deleted": 0, "skipped": 0, "failed": 0, **numbers}
-    return SessionResult(code, error, advice, NOW, NOW, **counts)
+result = partial(session_result, NOW)
 
 
 def listed(name: str, count: int) -> MaildropListed:

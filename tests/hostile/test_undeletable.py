@@ -106,6 +106,26 @@ async def test_a_deletion_that_rested_is_made_up_for(
     assert failures(tmp_path) == {}
 
 
+@trio_test
+async def test_a_reused_uid_hides_no_delivery_without_uid(tmp_path: Path, autojump_clock: MockClock) -> None:
+    """On its separate connection a message is compared with deliveries without UID, as on the first connection."""
+    server = BadServer(CUT, {"u1"}, pipelining=False)
+    service = Service(tmp_path, server)
+    server.add("u1")
+    await service.run()
+    assert failures(tmp_path) == {"dele uid:u1": 1}
+    server.mails = {"u1": mail("another")}
+    server.script = {**server.script, "UIDL": b"+OK\r\n.\r\n"}
+    await service.run()
+    assert service.arrived() == Counter([mail("u1"), mail("another")])
+    server.script, server.bad = {}, set()
+    server.add("new")
+    result = await service.run()
+    assert service.arrived() == Counter([mail("u1"), mail("another"), mail("new")])
+    assert (result.code, result.messages, result.deleted) == (ExitCode.OK, 1, 2)
+    assert server.mails == {}
+
+
 @pytest.mark.parametrize(
     ("play", "why"),
     [

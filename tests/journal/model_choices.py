@@ -1,4 +1,4 @@
-"""What may happen, as Hypothesis chooses it: mail, sessions under their settings, kills, faults and visitors."""
+"""The events that Hypothesis chooses: mail, sessions with their settings, kills, faults and mail readers."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tui_popretr.config.model import Retention
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """A message that arrives. `kind`: "new", or how it is like the one before it."""
+    """A message that arrives. `kind`: "new", or how it resembles the one before it."""
 
     account: int
     kind: str
@@ -26,7 +26,7 @@ class Letter:
 
 @dataclass(frozen=True, slots=True)
 class Errand:
-    """A session: of which account, under which settings, and what the server does in it."""
+    """A session: its account, its settings, and the behaviour of the server."""
 
     account: int
     retention: Retention
@@ -38,18 +38,18 @@ class Errand:
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """`later` seconds after the last round mail arrives, and sessions run at the same time; something may happen."""
+    """`later` seconds after the last round, mail arrives; then sessions run at the same time, with `happenings`."""
 
     later: int
     mail: list[Letter]
     errands: list[Errand]
-    disk_seconds: float  # that each use of the disk takes: during a slow one more messages share the next
+    disk_seconds: float  # for each use of the disk; during a slow one, more messages gather for the next
     happenings: list[Moment]
 
 
 ACCOUNTS = st.integers(0, 1)
 DICE = st.randoms(use_true_random=False)
-#: What becomes of a file: taken away, or moved to a name in cur that ends so.
+#: What a reader does with a file: removes it, or moves it to a name in cur with this ending.
 VISITORS = st.sampled_from(("take", ":2,", ":2,FS"))
 
 _RETENTIONS = st.builds(
@@ -77,12 +77,12 @@ _LETTERS = st.builds(
 )
 _KILLED = st.sampled_from((Happening.KILL, Happening.POWER_CUT))
 _TORN = st.sampled_from((0.0, 1.0)) | st.floats(0, 1)
-#: Between the two commits of a message a kill is most interesting.
+#: The steps between the two commits of a message, where a kill is most interesting.
 _BETWEEN = st.sampled_from((Step.NAME, Step.SYNC_FOLDER, Step.AUDIT, Step.COMMIT))
 
-#: A mail reader takes everything.
+#: A mail reader removes everything.
 VISITS = st.builds(Moment, st.none(), st.integers(1, 60), st.just(Happening.VISIT))
-#: The disk refuses something, or says that it does.
+#: The disk fails, or reports a failure.
 TROUBLES = st.one_of(
     st.builds(Moment, st.sampled_from(FAILING), st.integers(1, 4), st.just(Happening.FAIL)),
     st.builds(Moment, st.sampled_from(FAILING_AFTER), st.integers(1, 4), st.just(Happening.FAIL_AFTER)),

@@ -30,11 +30,11 @@ _rename, _link, _unlink = os.rename, os.link, os.unlink
 
 
 class Killed(BaseException):
-    """Nothing of the program may catch this."""
+    """The program is killed. It must not catch this."""
 
 
 class Step(Enum):
-    """What the program is about to do. faultpoints.Step says what it has done."""
+    """Steps that the program is about to do. faultpoints.Step names those that it has done."""
 
     MKDIR = "makes a folder"
     WRITE = "writes to a file"
@@ -47,29 +47,29 @@ class Step(Enum):
 
 
 class Happening(Enum):
-    """What happens before that is done (or after it, where the name says so)."""
+    """An event before such a step, or after it if the name says so."""
 
     KILL = "the process is killed"
     POWER_CUT = "the power goes"
     FAIL = "it fails"
     FAIL_AFTER = "it is done, and an error is reported"
-    VISIT = "somebody else comes by the destinations"
+    VISIT = "another program visits the destinations"
     STRANGER = "a stranger's file has the name"
 
 
-#: What can fail, and what can be done and yet reported as failed.
+#: The steps that can fail, and those that can succeed and be reported as failed.
 FAILING = (Step.MKDIR, Step.WRITE, Step.SYNC_FILE, Step.SYNC_FOLDER, Step.COMMIT, Step.NAME, Step.AUDIT)
 FAILING_AFTER = (Step.COMMIT, Step.NAME)
 
 AnyStep = Step | faultpoints.Step
 
-#: What is in files that are not ours.
+#: The contents of foreign files.
 STRANGERS = b"a stranger's"
 
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """The `nth` time from now that the program is at `step` (None: any). `torn`: of a transaction so much is kept."""
+    """The `nth` time from now that the program is at `step` (None: any). `torn`: the part of a transaction to keep."""
 
     step: AnyStep | None
     nth: int
@@ -90,7 +90,7 @@ class Disk:
         self.var.mkdir()
         #: Whether the file system has hard links.
         self.links = True
-        #: Called when somebody comes by.
+        #: Called for a visit of another program.
         self.visit: Callable[[], None] = lambda: None
         #: Called when the program is killed.
         self.on_kill: Callable[[], object] = lambda: None
@@ -109,7 +109,7 @@ class Disk:
 
     @contextmanager
     def in_use(self) -> Iterator[None]:
-        """The program runs."""
+        """Let the program use this disk during the block."""
         with ExitStack() as patches:
             for name in ("open", "write", "fsync", "mkdir", "rename", "link", "unlink"):
                 patches.enter_context(patch.object(os, name, getattr(self, f"_{name}")))
@@ -119,11 +119,11 @@ class Disk:
         self._moments = []
 
     def arm(self, moments: list[Moment]) -> None:
-        """Let these happen from now on."""
+        """Let these events happen from now on."""
         self._moments = [(each, self._counts[each.step] + each.nth) for each in moments]
 
     def step(self, step: AnyStep) -> Happening | None:
-        """The program is at this step. Returns what is for the step itself to bring about; raises Killed."""
+        """Note that the program is at this step. Returns the event that the step itself must cause; raises Killed."""
         if self.dead:
             raise Killed
         if self._aside:
@@ -163,7 +163,7 @@ class Disk:
         raise Killed
 
     def bury(self, dice: random.Random) -> None:
-        """The process is gone, with its files, and what it did after it was killed."""
+        """End the killed process, and undo its actions after the kill."""
         for connection in self._connections:
             connection.close()
         shutil.rmtree(self.var)
@@ -188,7 +188,7 @@ class Disk:
     # --- the journal --------------------------------------------------------------------------------------------------
 
     def commit(self, path: str, do: Callable[[], sqlite3.Cursor]) -> sqlite3.Cursor:
-        """COMMIT, of which a kill may leave a part of the write-ahead log."""
+        """Commit. A kill may leave a part of the write-ahead log."""
         match self.step(Step.COMMIT):
             case Happening.KILL:
                 log = Path(f"{path}-wal")
@@ -272,7 +272,7 @@ class Disk:
     # --- what others do: durable at once ------------------------------------------------------------------------------
 
     def remove(self, path: Path) -> None:
-        """Remove a name of a file. Where it has another, a power cut may bring the name back."""
+        """Remove a name of a file. If it has another, a power cut may bring the name back."""
         status = os.lstat(path)
         _unlink(path)
         if status.st_nlink == 1:
@@ -284,7 +284,7 @@ class Disk:
         self._durability.have(new)
 
     def mount(self, path: Path, *, away: bool) -> None:
-        """The file system at `path` is unmounted or mounted again; without it the program may make nothing there."""
+        """Unmount or mount the file system at `path`. While it is unmounted, the program may create nothing there."""
         self._durability.have_all()
         kept = self._elsewhere / path.name
         if away:

@@ -1,4 +1,4 @@
-"""What a session has to do with each message: what its plan may hold, and what must come of it if all goes well."""
+"""The dues of a session: what its plan may contain, and what it must achieve for each message if nothing fails."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tui_popretr.session.plan import POISON_FAILURES, Listed, Plan, Policy, Veri
 
 @dataclass(slots=True)
 class Dues:
-    """Of one connection, under one policy. `known` are the journal's records by UID."""
+    """The dues of one connection under one policy. `known`: the journal's records by UID."""
 
     records: Records
     policy: Policy
@@ -22,7 +22,7 @@ class Dues:
     to_delete: list[Mail] = field(default_factory=list)
 
     def judge(self, plan: Plan, broke: Collection[str], last: Collection[str]) -> None:
-        """Judge a plan. `broke`, `last`: failure keys of what broke a connection, and of what may have."""
+        """Judge a plan. `broke`, `last`: failure keys of the messages that broke a connection, or may have."""
         failures, now = self.records.failures, self.records.ledger.clock.wall
         for each in plan.fetches:
             key, record = each.listed.failure_key, self.known.get(each.listed.uid)
@@ -37,15 +37,18 @@ class Dues:
         failed = [count.least > 0 for count in counts if count.least or not count.most]
         assert last or failed == sorted(failed), "what has failed comes last"
         for check in (each for each in plan.work if isinstance(each, Verify)):
+            assert check.record.state is not MessageState.KEPT, "kept"
             assert check.record.delete_pending or check.whole or check.record.id in plan.to_mark_for_deletion
         assert self.policy.max_messages is None or len(plan.fetches) <= self.policy.max_messages
 
     def demand(self, mails: Sequence[Mail], listing: Sequence[Listed]) -> None:
-        """Note what is due, from what has become of the messages before."""
+        """Note what is due, from the earlier deliveries of the messages."""
         ledger = self.records.ledger
         ledger.look()
         for mail, listed in zip(mails, listing, strict=True):
             record, before = self.known.get(listed.uid), ledger.of(self.records.account, mail.content)
+            if record is not None and record.state is MessageState.KEPT:
+                continue  # the UID alone is believed: another message of that UID stays on the server, too
             owed = [each.record.id for each in before if each.mail is mail and each.delete_pending]
             if record is not None and record.id in owed and not self.policy.preserve:
                 self.to_delete.append(mail)
@@ -72,7 +75,7 @@ class Dues:
             self.to_deliver.append(mail)
 
     def check(self, session: int) -> None:
-        """All went well in the session: see that it has done what was due."""
+        """Check, after a session without failures, that all dues are done."""
         delivered = [each.mail for each in self.records.ledger.deliveries.values() if each.session == session]
         assert all(mail in delivered for mail in self.to_deliver), "not delivered"
         assert all(mail.gone for mail in self.to_delete), "not deleted"

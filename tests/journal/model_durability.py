@@ -1,4 +1,4 @@
-"""What of a folder tree a power cut would leave: only what was synced is sure to be there afterwards.
+"""The parts of a folder tree that a power cut leaves: only synced files and names are certain to stay.
 
 Names of files and folders are durable when the folder that holds them has been synced, contents when the file has. A
 rename is done or not done, as on every file system with a journal; it never leaves a file without a name.
@@ -12,12 +12,12 @@ import shutil
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-#: How often something that was not synced is gone.
+#: The probability that something unsynced is lost.
 _GONE = 0.7
 
 
 class Durability:
-    """Keeps account of the files below `top`; files are known by their inodes."""
+    """Tracks the files below `top` by their inodes."""
 
     def __init__(self, top: Path) -> None:
         self._top = top
@@ -29,16 +29,16 @@ class Durability:
     # --- what happens -------------------------------------------------------------------------------------------------
 
     def sync_file(self, inode: int, size: int) -> None:
-        """fsync has returned; after one that failed that means nothing."""
+        """Note a successful fsync of a file. After a failed one it proves nothing."""
         if inode not in self._spoilt:
             self._sizes[inode] = size
 
     def spoil(self, inode: int) -> None:
-        """fsync has failed."""
+        """Note a failed fsync."""
         self._spoilt.add(inode)
 
     def sync_folder(self, inode: int) -> None:
-        """fsync of a folder has returned; others than those below `top` do not matter."""
+        """Note a successful fsync of a folder. Folders outside `top` are ignored."""
         for folder in (self._top, *self._all(Path.is_dir)):
             if os.lstat(folder).st_ino == inode:
                 self._folders.update(path for path in folder.iterdir() if path.is_dir())
@@ -51,13 +51,13 @@ class Durability:
                         names -= gone
 
     def have(self, path: Path) -> None:
-        """A file is durable as it is, under this name alone."""
+        """Note that a file is durable as it is, under this name alone."""
         status = os.lstat(path)
         self._names[status.st_ino] = {path}
         self._sizes[status.st_ino] = status.st_size
 
     def have_all(self) -> None:
-        """All is durable as it is, but for what is spoilt."""
+        """Note that everything is durable as it is, except for files whose fsync failed."""
         self._folders.update(self._all(Path.is_dir))
         for number, names in self._files().items():
             self._names[number] = names
@@ -65,7 +65,7 @@ class Durability:
                 self._sizes[number] = os.lstat(min(names)).st_size
 
     def removed(self, inode: int) -> None:
-        """A file has lost its last name: its number may soon be another's."""
+        """Forget a file without a name: its inode may be used again."""
         self._names.pop(inode, None)
         self._sizes.pop(inode, None)
         self._spoilt.discard(inode)
@@ -73,7 +73,7 @@ class Durability:
     # --- the power cut ------------------------------------------------------------------------------------------------
 
     def forget(self, dice: random.Random) -> None:
-        """Of what was not synced some is there afterwards, and some is not."""
+        """Remove a part of everything that was not synced."""
         before = set(self._files())
         for folder in self._all(Path.is_dir):
             if folder not in self._folders and folder.exists() and dice.random() < _GONE:

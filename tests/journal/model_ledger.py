@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     from tests.journal.model_dues import Dues
 
 HOUR, DAY = 3600, 24 * 3600
-#: Readers clean tmp of what is older; a message without a file counts as taken by one for less.
+#: Seconds. Readers remove older files from tmp; a younger message without a file counts as taken by a reader.
 CLEANED_AFTER, TAKEN_WITHIN = 36 * HOUR, 30 * HOUR
 _OURS = re.compile(r"Q([0-9]+)\.|-([0-9]+)\.eml$")
-#: What a message is worth that was delivered and may be incomplete.
+#: The doubts that a delivery of a message with such an ailment may have.
 _DOUBTS: dict[Ailment | None, set[Doubt]] = {
     Ailment.SHORT: {Doubt.SHORT},
     Ailment.CUT_BEHIND: {Doubt.UNPROVEN, Doubt.SHORT},
@@ -34,7 +34,7 @@ _DOUBTS: dict[Ailment | None, set[Doubt]] = {
 
 
 class Clock:
-    """The machine's clocks: `wrong` seconds are added to the wall clock. In trio `running` is trio's time."""
+    """The machine's clocks. The wall clock is `wrong` seconds ahead. Inside trio, `running` is trio's time."""
 
     def __init__(self) -> None:
         self.seconds = float(NOW)
@@ -67,7 +67,7 @@ class Clock:
 
 @dataclass(slots=True, eq=False)
 class Account:
-    """A maildrop and the destination of its mail, and what is known of its session."""
+    """A maildrop, the destination of its mail, and the state of its session."""
 
     number: int
     kind: str
@@ -75,7 +75,7 @@ class Account:
     drop: Maildrop = field(default_factory=lambda: Maildrop("me", PASSWORD))
     arrived: list[Mail] = field(default_factory=list)
     away: bool = False  # the destination's disk is not mounted
-    session: int = 0  # like no other session of any account
+    session: int = 0  # unique among the sessions of all accounts
     uids: list[str | None] = field(default_factory=list)  # as listed
     policy: Policy = field(default_factory=Policy)
     connections: int = 0
@@ -105,7 +105,7 @@ class Account:
 
 @dataclass(slots=True, eq=False)
 class Delivery:
-    """A message that the program has handed to the journal, and what is known of it since."""
+    """A message that the program has recorded in the journal, and its later history."""
 
     record: NewRecord
     account: Account
@@ -113,12 +113,12 @@ class Delivery:
     policy: Policy
     session: int
     time: float  # of its retrieval
-    excused: bool  # it may come although it has come before
+    excused: bool  # it may be delivered although it was delivered before
     delete_pending: bool
     perhaps_owed: bool
     seen: bool = False  # its file has had its final name
-    taken: bool = False  # a reader has removed it since
-    proven: bool = False  # whole, although the record doubts it
+    taken: bool = False  # a reader has removed the file
+    proven: bool = False  # complete, although the record doubts it
     perhaps_deleted: int | None = None  # since when
     perhaps_settled: bool = False
     surely_settled: bool = False
@@ -150,7 +150,7 @@ class Ledger:
             account.drop.removed = self.check_removed
 
     def of(self, account: Account, content: bytes) -> list[Delivery]:
-        """The deliveries of a message and of those that are like it."""
+        """The deliveries of a message and of its equals."""
         return [
             each
             for each in self.deliveries.values()
@@ -160,7 +160,7 @@ class Ledger:
     # --- deliveries ---------------------------------------------------------------------------------------------------
 
     def delivering(self, account: Account, record: NewRecord) -> None:
-        """A message is about to be published."""
+        """Note that a message is about to be published."""
         self.look()
         before = self.deliveries.get(record.id)
         assert before is None or not before.recorded, "an id was used twice"
@@ -196,7 +196,7 @@ class Ledger:
         if earlier.perhaps_forgotten or (
             earlier.perhaps_deleted is not None and (None in (earlier.record.uid, uid) or policy.preserve)
         ):
-            return True  # a server that keeps what it said it had deleted is found out by UIDs, when it is told again
+            return True  # only UIDs show that a server keeps deleted messages
         if earlier.record.uid is not None and uid != earlier.record.uid:
             return True  # the server has changed its UID, against RFC 1939 §7
         if policy.new_only or earlier.record.doubt is Doubt.SHORT:
@@ -206,7 +206,7 @@ class Ledger:
         return not earlier.delete_pending and earlier.perhaps_settled  # switching preserve off owes nothing for before
 
     def look(self) -> None:
-        """See what has arrived: whole, and not twice."""
+        """Check that all messages at the destinations are complete, and none is there twice."""
         for account in self.accounts:
             if not account.away:
                 self._look_at(account)
@@ -226,7 +226,7 @@ class Ledger:
                 delivery.seen = True
 
     def visit(self, account: Account, identifier: int, path: Path, how: str) -> None:
-        """A reader does something with a file: takes it away, or gives it a name in cur that ends so."""
+        """Let a reader remove a file, or move it to a name in cur with this ending."""
         if how != "take" and account.kind == "maildir":
             self.disk.move(path, account.path / "cur" / (path.name.partition(":")[0] + how))
         elif how == "take":
@@ -234,7 +234,7 @@ class Ledger:
             self.disk.remove(path)
 
     def recovering(self) -> None:
-        """The program is about to look up interrupted deliveries: what has no file and is old may come again."""
+        """Note that interrupted deliveries are looked up: old ones without a file may be delivered again."""
         self.look()
         there = {identifier for account in self.accounts for identifier, _ in account.finished()}
         for identifier, each in self.deliveries.items():
@@ -249,7 +249,7 @@ class Ledger:
     # --- deletions ----------------------------------------------------------------------------------------------------
 
     def own(self, ids: Collection[int], *, surely: bool) -> None:
-        """The deletion of these messages becomes pending."""
+        """Note that the deletion of these messages becomes pending."""
         for each in ids:
             delivery = self.deliveries[each]
             assert delivery.record.doubt is not Doubt.SHORT, "a message that was cut short is to be deleted"
@@ -258,7 +258,7 @@ class Ledger:
             delivery.delete_pending |= surely
 
     def check_dele(self, account: Account, number: int) -> None:
-        """The program sends DELE: the message was delivered in this session, or its deletion is pending."""
+        """Check a DELE: the message was delivered in this session, or its deletion is pending."""
         self.look()
         mail, uid = account.drop.opened[number - 1], account.uids[number - 1]
         known = [each for each in self.of(account, mail.content) if each.whole and each.surely_delivered]
@@ -274,7 +274,7 @@ class Ledger:
         account.drop.marked.append(mail)
 
     def check_removed(self, mails: Collection[Mail]) -> None:
-        """The server has deleted what the program has marked."""
+        """Note that the server has deleted the marked messages."""
         self.look()
         for mail in mails:
             mail.deleted_by_us = True
@@ -288,7 +288,7 @@ class Ledger:
         return earlier.perhaps_owed or not earlier.surely_settled
 
     def closed(self, account: Account, deleted: Collection[int], policy: Policy, *, surely: bool) -> None:
-        """QUIT's +OK came, and the journal records it."""
+        """Note that the journal records a QUIT that was answered +OK."""
         now = self.clock.wall
         for identifier in deleted:
             delivery = self.deliveries[identifier]
@@ -303,10 +303,10 @@ class Ledger:
                     gone = each.perhaps_deleted is not None and now - each.perhaps_deleted >= FORGET_AFTER
                     each.perhaps_forgotten |= gone or (not each.delete_pending and (old or not kept))
 
-    # --- what always holds --------------------------------------------------------------------------------------------
+    # --- invariants ---------------------------------------------------------------------------------------------------
 
     def check_delivered(self, delivery: Delivery, there: Collection[int]) -> None:
-        """The journal has it as delivered: readers find it, or they have taken it, and the audit log names it."""
+        """Check a delivered message: readers find it or have taken it, and the audit log names it."""
         assert delivery.seen
         if not (delivery.taken or delivery.account.away):
             assert delivery.record.id in there, f"not there: {delivery.mail.content!r}"
@@ -319,7 +319,7 @@ class Ledger:
         assert written <= len(alike), "two audit lines"
 
     def check(self) -> None:
-        """What was deleted from a server is, as often as it was there, where readers find it, or they have taken it."""
+        """Check that each copy deleted from a server was delivered: readers find it or have taken it."""
         assert all(path.read_bytes() == STRANGERS for path in self.disk.strangers if path.parent.is_dir())
         for account in self.accounts:
             if not account.away:
@@ -332,6 +332,6 @@ class Ledger:
         alike = [mail for mail in account.arrived if mail.content == content]
         kept = sum(each.taken or each.record.id in there for each in deliveries)
         deleted = sum(mail.deleted_by_us for mail in alike)
-        # Without UIDs nobody can tell a message from another like it that has gone unnoticed.
+        # Without UIDs, a message cannot be distinguished from an equal one that was removed unnoticed.
         unnoticed = any(mail.gone_unknown for mail in alike) and any(each.record.uid is None for each in deliveries)
         assert kept >= (min(1, deleted) if unnoticed else deleted), f"lost: {content!r}"

@@ -1,4 +1,4 @@
-"""All that may happen to journal, recovery, plan and destinations, and what must be so whatever happens.
+"""All events that may happen to journal, recovery, plan and destinations, and the invariants that must hold.
 
 The program is the real one. What a power cut leaves of its files is worked out; mail readers, users and other clients
 of the servers are rules. What docs/durability.md promises is judged by a ledger of our own.
@@ -40,15 +40,15 @@ from tests.journal.model_records import Records
 from tests.journal.model_server import Mail, content_of
 from tui_popretr.config.model import Retention
 from tui_popretr.errors import JournalError
-from tui_popretr.journal.records import Doubt
+from tui_popretr.journal.records import MessageState
 
 NOT_AT_RANDOM = random.Random(0)
-#: What a power cut leaves is worked out; a disk in memory is as good, and many times faster where SQLite syncs.
+#: The effect of a power cut is computed, so a disk in memory is as good, and its syncs are many times faster.
 FAST = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
 
 
 class MailMachine(RuleBasedStateMachine):
-    """Two accounts, one with a Maildir and one with a folder; one journal."""
+    """Two accounts with one journal: one has a Maildir, the other a folder."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -64,7 +64,7 @@ class MailMachine(RuleBasedStateMachine):
         self.records = [Records(account, self.ledger) for account in self.accounts]
         self.program = Program(self.disk, self.ledger, self.records)
         self.letters = 0
-        self.earliest = 0  # the clock is not put back behind this
+        self.earliest = 0  # the clock is never set back further
 
     @initialize(links=st.booleans())
     def file_system_has_links_or_not(self, links: bool) -> None:
@@ -78,7 +78,7 @@ class MailMachine(RuleBasedStateMachine):
         dice=DICE,
     )
     def process_runs(self, process: list[Round], end: Happening | None, dice: random.Random) -> None:
-        """A process of some rounds. It ends, or is killed when it does nothing."""
+        """Run a process of some rounds. It ends, or is killed while idle."""
         self.run(process, end, dice)
 
     @rule(
@@ -91,7 +91,7 @@ class MailMachine(RuleBasedStateMachine):
     def process_is_killed(
         self, process: Round, ends: list[Moment], visitor: str | None, unmounted: int | None, dice: random.Random
     ) -> None:
-        """And started again, and killed again; and then it may find that a disk is not mounted."""
+        """Kill it, start it again and kill it again; then a disk may be unmounted."""
         for end in ends:
             self.run([replace(process, happenings=[*process.happenings, end])], end.happening, dice)
             if visitor is not None:
@@ -131,7 +131,7 @@ class MailMachine(RuleBasedStateMachine):
 
     @contextmanager
     def survived(self, dice: random.Random) -> Iterator[None]:
-        """Bury the process if it is killed."""
+        """Clean up after the process if it was killed."""
         before = set(os.listdir("/dev/fd"))
         with suppress(Killed):
             yield
@@ -161,7 +161,7 @@ class MailMachine(RuleBasedStateMachine):
         index=st.integers(0, 3),
     )
     def server_changes(self, which: int, what: str, index: int) -> None:
-        """What it offers, its UIDs, what it has: another program deletes a message, or it is not listed for a while."""
+        """Change the server: its capabilities or UIDs; or another program deletes a message, or one is not listed."""
         account = self.accounts[which]
         drop = account.drop
         some = drop.mails[index : index + 1]
@@ -201,7 +201,7 @@ class MailMachine(RuleBasedStateMachine):
         self.clock.wrong -= min(days * DAY, max(0, self.clock.wall - self.earliest))
 
     def time_passes(self, seconds: int) -> None:
-        """And Maildir readers remove what has long been in tmp."""
+        """Let time pass. Maildir readers remove old files from tmp."""
         self.clock.seconds += seconds
         for path in self.accounts[0].unfinished():
             if self.clock.wall - int(path.name.partition(".")[0]) > CLEANED_AFTER:
@@ -231,7 +231,7 @@ class MailMachine(RuleBasedStateMachine):
             shutil.rmtree(self.folder)
 
     def all_ends_well(self) -> None:
-        """With everything in order again, all that was left behind arrives; only what was cut short stays."""
+        """Check that without faults all remaining messages arrive; only those cut short stay."""
         for account in self.accounts:
             account.drop.cure()
             if account.away:
@@ -247,12 +247,15 @@ class MailMachine(RuleBasedStateMachine):
             assert account.unfinished() == []
 
     def left(self, account: Account) -> list[Mail]:
-        """What is on the server, but for messages that were cut short."""
-        short = {each.mail.content for each in self.ledger.deliveries.values() if each.record.doubt is Doubt.SHORT}
-        return [mail for mail in account.drop.mails if mail.content not in short]
+        """The messages on the server, without those cut short and those with the same UIDs."""
+        records = self.records[account.number].known.values()
+        kept = [each for each in records if each.state is MessageState.KEPT]
+        uids = {each.uid for each in kept}
+        unnamed = {self.ledger.deliveries[each.id].mail.content for each in kept if each.uid is None}
+        return [mail for mail in account.drop.mails if mail.uid not in uids and mail.content not in unnamed]
 
 
 def tell(text: str) -> None:
-    """Add this to what Hypothesis says of an example that fails."""
+    """Add a note to Hypothesis's report of a failing example."""
     if currently_in_test_context():
         note(text)

@@ -1,7 +1,7 @@
 """Processes of the program: the real engine, against servers in memory, with a ledger that watches its journal.
 
-The ledger gets each write to the journal twice: before it, when it may become durable, and after the COMMIT, when it is
-(`surely`). Plans, DELEs and results of sessions are judged where they are made.
+The ledger is informed twice of each write to the journal: before it, when it may become durable, and after the COMMIT,
+when it is durable (`surely`). Plans, DELEs and results of sessions are judged when they are made.
 """
 
 from __future__ import annotations
@@ -149,7 +149,7 @@ class Program:
     # --- a process ----------------------------------------------------------------------------------------------------
 
     def run(self, rounds: Sequence[Round], end: Happening | None, prepare: Callable[[Round], None]) -> None:
-        """Run a process of these rounds. `end`: it is killed after them."""
+        """Run a process of these rounds. With `end` it is killed after them."""
         self.log = []
         with self.watched():
             try:
@@ -166,7 +166,7 @@ class Program:
 
     @contextmanager
     def watched(self) -> Iterator[None]:
-        """What the program does on disk and in the journal is watched; it is a process of its own."""
+        """Watch the disk and the journal during the block, as those of a new process."""
         self._processes += 1
         self.ids.clear()
         self.journal = None
@@ -265,7 +265,7 @@ class Program:
         return engine
 
     def _client(self, errand: Errand) -> ClientSettings:
-        """Return settings like no other: a client whose settings have changed runs at once."""
+        """Return unique settings: a client whose settings have changed runs at once."""
         account = self.records[errand.account].account
         drop, server = account.drop, self.servers[errand.account]
         drop.rash, drop.faults.quit = errand.rash, errand.farewell
@@ -286,7 +286,7 @@ class Program:
 
     @contextmanager
     def judging(self) -> Iterator[None]:
-        """Keep what is found wrong: the program would take it for a defect of its own, and go on."""
+        """Keep a failed check: the program would handle it as a defect of its own, and go on."""
         try:
             yield
         except Exception as verdict:
@@ -298,7 +298,7 @@ class Program:
         return found
 
     def check(self) -> None:
-        """See that all is in order between two rounds."""
+        """Check all invariants between two rounds."""
         self.ledger.look()
         self.ledger.check()
         if self.journal is not None and not self.journal.broken:
@@ -338,7 +338,9 @@ class Program:
             recorded = self.journal.records(maildrop)
             for each in recorded:  # also of a transaction whose success was not reported
                 if each.state not in (MessageState.SEEN, MessageState.DELIVERING):
-                    self.ledger.deliveries[each.id].surely_delivered = True
+                    delivery = self.ledger.deliveries[each.id]
+                    delivery.surely_delivered = True
+                    delivery.proven |= each.delete_pending and delivery.perhaps_owed
             known: dict[str | None, Record] = {each.uid: each for each in recorded if each.uid is not None}
             planned: Plan = await plan(session, maildrop, listing, policy, last)
             with self.judging():

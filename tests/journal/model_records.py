@@ -1,4 +1,4 @@
-"""What may stand in the journal, and how that may change: states, failures, history."""
+"""The valid contents of the journal, and their valid changes: states, failures, history."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.journal.model_ledger import Account, Ledger
 from tui_popretr.journal.journal import FORGET_AFTER, Journal
 from tui_popretr.journal.records import Doubt, MessageState, Record, SessionRow, deletion_key, uid_key
 
-#: The states that may follow; between two looks several steps may have been taken.
+#: The states that may follow. Between two checks, several steps may have been made.
 _FOLLOWING = {
     MessageState.SEEN: {MessageState.SEEN},
     MessageState.DELIVERING: {*MessageState} - {MessageState.SEEN, MessageState.SKIPPED},
@@ -20,13 +20,13 @@ _FOLLOWING = {
     MessageState.DELETED: {
         MessageState.DELETED,
         MessageState.DELIVERED,
-    },  # there are servers that keep what they said they had deleted
+    },  # some servers keep messages whose deletion they confirmed
 }
 
 
 @dataclass(slots=True)
 class _Count:
-    """The failures of a message, of which not all may have been recorded."""
+    """The failures of a message. Not all may have been recorded."""
 
     least: int = 0
     most: int = 0
@@ -54,11 +54,11 @@ class Records:
 
     @property
     def number(self) -> int:
-        """The maildrop's, which the journal has told."""
+        """The number that the journal gave the maildrop."""
         assert self.maildrop is not None
         return self.maildrop
 
-    # --- what the program is about to tell the journal, and then (`surely`) has told it -------------------------------
+    # --- writes of the program: before them, and (`surely`) after them -----------------------------------------------
 
     def opened(self, maildrop: int, *, surely: bool) -> None:
         assert self.maildrop in (None, maildrop)
@@ -81,7 +81,7 @@ class Records:
                     del self.failures[key]
 
     def closed(self, listed: Collection[str] | None, deleted: Collection[str], *, surely: bool) -> None:
-        """QUIT's +OK came. `deleted` are UIDs."""
+        """Note a QUIT answered +OK. `deleted` are UIDs."""
         now = self.ledger.clock.wall
         here = [each for each in self.ledger.deliveries.values() if each.account is self.account]
         for uid in {*self.marked, *(each.record.uid for each in here)} - {None}:
@@ -98,7 +98,7 @@ class Records:
             self.overcome([key for key in self.failures if key not in present], surely=surely)
 
     def mark(self, uids: Collection[str]) -> None:
-        """These UIDs are marked as seen, and stand for other messages than those that were deleted."""
+        """Note UIDs that are marked as seen. They are not those of the deleted messages."""
         self.marked |= set(uids)
         for each in self.ledger.deliveries.values():
             if each.account is self.account and each.perhaps_deleted is not None:
@@ -107,7 +107,7 @@ class Records:
     def ended(self, row: SessionRow, *, surely: bool) -> None:
         self.sessions[surely][row] += 1
 
-    # --- what the journal says ----------------------------------------------------------------------------------------
+    # --- checks of the journal ----------------------------------------------------------------------------------------
 
     def check(self, journal: Journal) -> None:
         if self.maildrop is None:

@@ -1,4 +1,4 @@
-"""A maildrop as a server has it: messages, their UIDs in all their unreliability, and what becomes of a deletion."""
+"""A server's maildrop: messages, unreliable UIDs, and deletions that happen or not."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tui_popretr.popserver.maildrop import MaildropInUse
 
 
 class Naming(Enum):
-    """Where the UID of a message that arrives comes from."""
+    """The origin of a new message's UID."""
 
     NEXT = "it is a new one"
     REUSED = "it is the first that is free, even if another message had it before"
@@ -33,12 +33,12 @@ _MISSING = {Ailment.SHORT: 4096, Ailment.CUT_BEHIND: 9}
 
 @dataclass(slots=True, eq=False)
 class Mail:
-    """A message. No two are the same, whatever they hold."""
+    """A message. It differs from all others, even with the same contents."""
 
     content: bytes
     uid: str
     ailment: Ailment | None = None
-    #: It has left the maildrop, and the journal does not know it.
+    #: It was removed from the maildrop, and the journal does not have that.
     gone_unknown: bool = False
     gone: bool = False
     deleted_by_us: bool = False
@@ -94,7 +94,7 @@ class Maildrop(ServedMaildrop):
         self.remove(mails)
         self.removed(mails)
 
-    # --- what happens to it -------------------------------------------------------------------------------------------
+    # --- events ------------------------------------------------------------------------------------------------------
 
     def arrive(self, content: bytes, naming: Naming, ailment: Ailment | None) -> Mail:
         """A message is delivered into the maildrop."""
@@ -112,13 +112,13 @@ class Maildrop(ServedMaildrop):
             self._headers.setdefault(mail.uid, set()).add(mail.header)
 
     def cure(self) -> None:
-        """All can be retrieved again."""
+        """Repair all messages, so that they can be retrieved."""
         self.hidden.clear()
         for mail in self.mails:
             mail.ailment = None
 
     def remove(self, mails: Iterable[Mail]) -> None:
-        """They are gone; whether the client knows is another matter."""
+        """Remove messages; the client may not know it."""
         for mail in mails:
             self.mails.remove(mail)
             mail.gone = mail.gone_unknown = True
@@ -135,7 +135,7 @@ class Maildrop(ServedMaildrop):
         return next((uid for uid in candidates if self._can_have(mail, uid)), None) or self._next()
 
     def _can_have(self, mail: Mail, uid: str) -> bool:
-        """No client could distinguish it from a message of the same header that had the UID before."""
+        """Whether the UID never belonged to another message with the same header: no client could distinguish those."""
         return mail.uid == uid or mail.header not in self._headers.get(uid, ())
 
     def _next(self) -> str:

@@ -499,7 +499,7 @@ def test_a_value_that_no_column_takes_breaks_nothing(journal: Journal) -> None:
     assert journal.failures(maildrop)["uid:u1"].failures == 1
 
 
-def test_the_deleted_are_left_out_where_nobody_asks_for_them(journal: Journal) -> None:
+def test_deleted_records_are_left_out_on_request(journal: Journal) -> None:
     maildrop = journal.maildrop(HOME)
     first, second = deliver(journal, maildrop, "u1", "u2")
     journal.close_session(maildrop, deleted=[first], listed=None, now=NOW)

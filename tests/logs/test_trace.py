@@ -9,6 +9,7 @@ import pytest
 
 from tests.logs.conftest import OpenLog, lines
 from tests.support.clock import FakeClock, local
+from tests.support.making import session_result
 from tui_popretr.config.model import LogSettings
 from tui_popretr.errors import ExitCode
 from tui_popretr.facts import (
@@ -24,7 +25,6 @@ from tui_popretr.facts import (
     Noted,
     SessionClosed,
     SessionId,
-    SessionResult,
 )
 from tui_popretr.logs.trace import TraceLog, parse_level
 
@@ -47,21 +47,8 @@ def trace(open_log: OpenLog, clock: FakeClock, tmp_path: Path) -> Trace:
     return trace_them
 
 
-def closed(
-    code: ExitCode = ExitCode.OK,
-    error: str = "",
-    advice: str = "",
-    *,
-    messages: int = 0,
-    octets: int = 0,
-    deleted: int = 0,
-    skipped: int = 0,
-    failed: int = 0,
-    kept: int = 0,
-) -> SessionClosed:
-    return SessionClosed(
-        SESSION, SessionResult(code, error, advice, AT, AT, messages, octets, deleted, skipped, failed, kept)
-    )
+def closed(code: ExitCode = ExitCode.OK, error: str = "", advice: str = "", **numbers: int) -> SessionClosed:
+    return SessionClosed(SESSION, session_result(AT, code, error, advice, **numbers))
 
 
 def test_notes(trace: Trace) -> None:

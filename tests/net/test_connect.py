@@ -100,7 +100,7 @@ async def test_requests_for_the_same_name_share_one_look_up(monkeypatch: pytest.
     async with trio.open_nursery() as nursery:
         with trio.CancelScope() as impatient:
             async with trio.open_nursery() as given_up:
-                given_up.start_soon(ask, "pop.test")  # who gives up does not end it for the others
+                given_up.start_soon(ask, "pop.test")  # giving up does not end the look-up for the others
                 await trio.testing.wait_all_tasks_blocked()
                 impatient.cancel()
         for host in ("pop.test", "bad.test") * 3:

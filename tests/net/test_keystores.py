@@ -150,9 +150,7 @@ def test_an_incomplete_or_wrong_pem_certificate(certificates: Certificates) -> N
     assert "the private key does not belong to the first certificate" in text
 
 
-def test_nobody_is_asked_for_a_password_on_the_terminal(
-    certificates: Certificates, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_no_password_is_asked_for_on_the_terminal(certificates: Certificates, monkeypatch: pytest.MonkeyPatch) -> None:
     given: list[str] = []
 
     def load(context: ssl.SSLContext, path: str, password: Callable[[], str] | None = None) -> None:

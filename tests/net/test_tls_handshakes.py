@@ -247,7 +247,7 @@ async def test_it_is_not_valid_yet(certificates: Certificates) -> None:
     ],
 )
 @trio_test
-async def test_it_is_for_somebody_else(names: list[str], told: str, certificates: Certificates) -> None:
+async def test_it_is_for_another_host(names: list[str], told: str, certificates: Certificates) -> None:
     found = await rejection(greeter(certificates.server_context(*names)), certificates.policy())
     assert str(found) == f"the certificate is for {told}, not for {HOST}"
 
@@ -259,7 +259,7 @@ async def test_an_address_is_no_name(certificates: Certificates) -> None:
 
 
 @trio_test
-async def test_nothing_is_said_to_somebody_else(certificates: Certificates) -> None:
+async def test_nothing_is_sent_to_another_host(certificates: Certificates) -> None:
     said: list[bytes] = []
     policy = certificates.policy(peer_name="mail.provider.test")
     await rejection(greeter(certificates.server_context(HOST), said=said), policy)

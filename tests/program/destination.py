@@ -1,4 +1,4 @@
-"""Where the mail arrives, looked at from outside, as a reader of it would."""
+"""Destinations under test, read from outside as a mail reader does."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.delivery.smtp.receiver import Receiver, Say, receiving
 from tests.program.site import without_received
 from tests.program.steps import AWAY, STRANGER
 
-#: What has a message's name before the message, where there are no hard links.
+#: The contents of the file that reserves a message's name where there are no hard links.
 PLACEHOLDER: Final = b""
 
 
@@ -23,37 +23,37 @@ class Place(Protocol):
 
     @property
     def inside(self) -> str:
-        """What the client has in its configuration."""
+        """The client's XML for this destination."""
         ...
 
     @property
     def can_tell(self) -> bool:
-        """Whether recovery finds out from it what has arrived; else that may arrive again."""
+        """Whether recovery can look up here if a message has arrived. If not, the message may arrive again."""
         ...
 
     def as_stored(self, message: bytes) -> bytes:
-        """Return what a message that was sent must have become."""
+        """Return a sent message as it must be stored here."""
         ...
 
     def look(self) -> Counter[bytes]:
-        """Return all that has arrived by now, without Received."""
+        """Return all messages that have arrived, without their Received headers."""
         ...
 
     def unfinished(self) -> list[Path]:
-        """What lies there and is no message yet."""
+        """The files of messages that are not complete yet."""
         ...
 
     def obstruct(self) -> Path | None:
-        """See to it that a message cannot be delivered; or return the destination where the process has to do it."""
+        """Make the next delivery fail; or return the path, if the process under test must do that itself."""
         ...
 
     def mend(self) -> None:
-        """Have it as it was."""
+        """Undo obstruct()."""
         ...
 
 
 class _Files:
-    """A place of files, of which each is read once: nobody may touch it afterwards."""
+    """A destination of files. Each file is read once: it must not change afterwards."""
 
     can_tell = True
 
@@ -62,7 +62,7 @@ class _Files:
         self._read: dict[str, bytes] = {}
 
     def names(self) -> list[Path]:
-        """The files that a reader takes for messages."""
+        """The files that a reader would regard as messages."""
         raise NotImplementedError
 
     def obstruct(self) -> Path:
@@ -78,7 +78,7 @@ class _Files:
 
 
 class MaildirPlace(_Files):
-    """A Maildir whose reader takes nothing away."""
+    """A Maildir. Its reader removes nothing."""
 
     @property
     def inside(self) -> str:
@@ -115,7 +115,7 @@ class FolderPlace(_Files):
         return [*self.path.glob(".*"), *(file for file in self.names() if file.stat().st_size == 0)]
 
     def mend(self) -> None:
-        """The stranger stays: the message gets another name."""
+        """Nothing to do: the foreign file stays, and the message gets another name."""
 
 
 class SmtpPlace:
@@ -145,12 +145,12 @@ class SmtpPlace:
         self._receiver.on("DOT", Say("451 4.3.0 not now"))
 
     def mend(self) -> None:
-        """It was for one message."""
+        """Nothing to do: obstruct() was for one message."""
 
 
 @contextmanager
 def place_of(kind: Kind, top: Path) -> Iterator[Place]:
-    """A place of a kind, for a site whose folder is `top`: mail in files is in its folder `mail`."""
+    """Make a destination of a kind for the site in `top`. Files of mail are in its folder `mail`."""
     match kind:
         case Kind.MAILDIR:
             yield MaildirPlace(top / "mail")

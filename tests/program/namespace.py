@@ -11,7 +11,7 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class Namespace:
-    """It lasts as long as its holder, which ends with this process at the latest; so do the mounts in it."""
+    """A mount namespace. It and its mounts last until `holder` ends, at the latest with this process."""
 
     holder: int
 
@@ -26,13 +26,13 @@ class Namespace:
         assert done.returncode == 0, f"{command}: {done.stderr}"
 
     def seen(self, path: Path) -> Path:
-        """Return where a path of in here is to be found from outside."""
+        """Return the path by which processes outside see a path of this namespace."""
         return Path(f"/proc/{self.holder}/root{path}")
 
 
 @contextmanager
 def new_namespace() -> Iterator[Namespace]:
-    """Make one, which has all that is mounted already."""
+    """Make a namespace that starts with the mounts of this one."""
     command = ["unshare", "--mount", "sh", "-c", "echo ready; exec cat"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
         try:
@@ -59,7 +59,7 @@ class Disk:
         self.namespace.run("mount", "-o", f"remount,{options}", str(self.path))
 
     def fill(self, leave: int = 0) -> None:
-        """Fill it with a file but for `leave` octets."""
+        """Fill it with a file, except for `leave` octets."""
         filler = self.seen / "filler"
         page = b"x" * 4096
         with filler.open("wb", buffering=0) as file:
@@ -70,12 +70,12 @@ class Disk:
                 file.truncate(file.tell() - leave)
 
     def relieve(self) -> None:
-        """Take away what fill() has put there."""
+        """Remove the file that fill() wrote."""
         (self.seen / "filler").unlink()
 
 
 def new_disk(namespace: Namespace, path: Path, size: str) -> Disk:
-    """Mount a file system of so many octets (`64k`, `1m`) at a folder, which is made."""
+    """Create a folder and mount a file system of `size` octets (`64k`, `1m`) there."""
     path.mkdir()
     namespace.run("mount", "-t", "tmpfs", "-o", f"size={size},mode=700", "none", str(path))
     return Disk(namespace, path)

@@ -1,4 +1,4 @@
-"""The means by which faults are made, and what becomes of a test where one of them is missing."""
+"""The tools that tests need of the machine. Without one, a test is skipped; under CI=true it fails."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _PATIENCE = 20.0
 
 
 def need(*means: Callable[[], str]) -> None:
-    """Skip the test where a means is missing, with the reason; fail it there under CI=true, where none may be."""
+    """Skip the test with the reason if one of `means` is missing; under CI=true, fail it."""
     for reason in filter(None, (each() for each in means)):
         if os.environ.get("CI", "").lower() == "true":
             pytest.fail(reason)
@@ -44,6 +44,20 @@ def network() -> str:
         return trouble
     script = "ip link set lo up && ip rule add pref 1 ipproto tcp dport 9 unreachable"
     return _trial("no network can be made here (CAP_SYS_ADMIN)", "unshare", "--net", "sh", "-ec", script)
+
+
+@cache
+def tracing() -> str:
+    """Say why the program's system calls cannot be watched; "" where they can."""
+    return _missing("strace", "strace") or _trial(
+        "strace may not trace processes here (ptrace(2))", "strace", "-qq", "-o", os.devnull, "true"
+    )
+
+
+@cache
+def compiler() -> str:
+    """Say why nothing can be compiled; "" where it can."""
+    return "" if shutil.which("cc") else _missing("gcc", "gcc libc6-dev")
 
 
 @cache

@@ -22,7 +22,7 @@ _PROJECT = Path(__file__).parents[2]
 
 
 def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
-    """This process's environment without what would lead the program to a configuration of this machine's."""
+    """Return this process's environment, without the variables that lead the program to the user's configuration."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("XDG_", "PYTHON"))}
     return {**kept, "PYTHONWARNINGS": "error", "HOME": "/nonexistent", **(extra or {})}
 
@@ -39,7 +39,7 @@ class Done:
 def _command(
     arguments: tuple[str, ...], *, before: str = "", patch: str = "", steps: Orders | None = None
 ) -> list[str]:
-    """The program's command line; with `before` it starts with a process that executes this Python first."""
+    """The program's command line; `before` as in run_program()."""
     if patch:
         return [sys.executable, "-c", f"{patch}\nfrom tui_popretr.__main__ import main\nmain()", *arguments]
     if steps:
@@ -54,7 +54,7 @@ def _command(
 def run_program(
     *arguments: str, environ: Mapping[str, str] | None = None, cwd: Path | None = None, before: str = ""
 ) -> Done:
-    """Run the program to its end. `before` is Python that a process executes which then becomes the program."""
+    """Run the program to its end. `before`: Python code that its process executes first."""
     done = subprocess.run(
         _command(arguments, before=before),
         capture_output=True,
@@ -92,7 +92,7 @@ class Program:
         return self._file.read_text(encoding="utf-8")
 
     def wait_for(self, text: str) -> str:
-        """Return the next line that holds `text`: each line is returned at most once, and earlier ones are skipped."""
+        """Return the next line that contains `text`. Each line is returned at most once; earlier lines are skipped."""
         found: list[re.Match[str]] = []
 
         def come() -> bool:
@@ -104,7 +104,7 @@ class Program:
         return found[0][0].rstrip("\n")
 
     def wait_for_all(self, *texts: str, count: int = 1) -> None:
-        """Wait until the program, which must not end before, has written each text `count` times."""
+        """Wait until the program has written each text `count` times. It must not end before."""
 
         def come() -> bool:
             ended, said = not self.running, self.said
@@ -119,7 +119,7 @@ class Program:
         self._process.send_signal(number)
 
     def ended(self, within: float = PATIENCE) -> int:
-        """Wait for the end, at most so many seconds, and return the exit code."""
+        """Wait at most `within` seconds for the end; return the exit code."""
         return self._process.wait(within)
 
     def stop(self) -> None:
@@ -132,7 +132,7 @@ class Program:
         return Done(self.ended(), "", self.said)
 
     def _is_released(self) -> bool:
-        """Whether no process has its standard error any more: each would hold the lock of started()."""
+        """Whether no process has its standard error open: each would hold the lock that started() took."""
         with self._file.open("rb") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -153,11 +153,12 @@ def started(
     keep: Iterable[int] = (),
     file: Path | None = None,
 ) -> Iterator[Program]:
-    """Start the program; whatever happens, it has ended when the block has.
+    """Start the program. It does not outlive the block.
 
-    `patch`: Python that is executed first in its process; `before`: Python that a process executes which then becomes
-    the program; `steps`: what happens at its labelled steps; `wrapper`: a command that runs the rest of its command
-    line; `stderr`: a descriptor in place of `file` (else a temporary one); `keep`: descriptors that it inherits.
+    `patch`: Python code that its interpreter executes first; `before`: Python code that its process executes before
+    it becomes the program; `steps`: what happens at its labelled steps; `wrapper`: a command that runs the rest of
+    its command line; `stderr`: a descriptor for its standard error, which else goes to `file` or a temporary file;
+    `keep`: descriptors that it inherits.
     """
     with ExitStack() as stack:
         file = file or Path(stack.enter_context(TemporaryDirectory()), "stderr")
@@ -168,7 +169,7 @@ def started(
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=opened if stderr is None else stderr,
-                # a wrapper that enters a namespace leaves the working directory
+                # a wrapper that enters a namespace changes the working directory
                 env=environment({**({"PYTHONPATH": str(_PROJECT)} if steps or wrapper else {}), **(environ or {})}),
                 pass_fds=tuple(keep),
             )

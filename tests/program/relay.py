@@ -1,10 +1,12 @@
-"""Something between client and server: it passes octets on until a gate, and does there what a test wants done."""
+"""A relay between client and server. It passes octets on until a gate, where it calls a function of the test."""
 
 from __future__ import annotations
 
 import ssl
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from math import inf
 from types import TracebackType
 from typing import Self
@@ -12,6 +14,7 @@ from typing import Self
 import trio
 
 from tests.support.dovecot import HOST
+from tests.support.waiting import PATIENCE
 
 _BROKEN = (trio.BrokenResourceError, trio.ClosedResourceError, ssl.SSLError, OSError)
 
@@ -19,8 +22,8 @@ _BROKEN = (trio.BrokenResourceError, trio.ClosedResourceError, ssl.SSLError, OSE
 class Relay:
     """Passes connections on to a server; `tls` puts TLS between client and relay.
 
-    With arm() there is a gate: after so many more octets from the server (`down`) or from clients (`up`), over all
-    connections, `action` is called once, and no more octets pass in that direction until release().
+    arm() closes a gate after a number of octets from the server (`down`) or from clients (`up`), counted over all
+    connections: `action` is called once, and no more octets pass in that direction until release().
     """
 
     def __init__(self, host: str, port: int, *, tls: ssl.SSLContext | None = None) -> None:
@@ -35,24 +38,24 @@ class Relay:
         self._cut_at, self._cuts = b"", 0
 
     def arm(self, action: Callable[[], object], *, down: float = inf, up: float = inf) -> None:
-        """Put up the gate. To be called where nothing passes at the moment, or in the relay's own thread."""
+        """Set up the gate. Call this while no octets pass, or in the relay's own thread."""
         self._left = {"down": down, "up": up}
         self._action = action
         self._released = trio.Event()
 
     def release(self) -> None:
-        """Take the gate away and pass on what waits there; in the relay's own thread."""
+        """Remove the gate and pass on the octets that wait there. Call this in the relay's own thread."""
         self._left = {"down": inf, "up": inf}
         self._released.set()
 
     def cut(self) -> None:
-        """Take the gate away and break all connections; in the relay's own thread."""
+        """Remove the gate and break all connections. Call this in the relay's own thread."""
         self.release()
         for scope in self._open:
             scope.cancel()
 
     def cut_at(self, said: bytes, times: int = 1) -> None:
-        """Break so many connections at which a client says this; the server does not hear it."""
+        """Break the connection when a client sends `said`, `times` times; the server does not get it."""
         self._cut_at, self._cuts = said, times
 
     async def serve(self, *, task_status: trio.TaskStatus[int] = trio.TASK_STATUS_IGNORED) -> None:
@@ -126,7 +129,7 @@ class RelayThread:
         self._thread.join()
 
     def call(self, function: Callable[[], object]) -> None:
-        """Call a function in the relay's thread, and wait until that is done."""
+        """Call a function in the relay's thread, and wait until it returns."""
         assert self._token is not None
         trio.from_thread.run_sync(function, trio_token=self._token)
 
@@ -136,3 +139,52 @@ class RelayThread:
             async with trio.open_nursery() as nursery:
                 self.port = await nursery.start(self.relay.serve)
                 self._started.set()
+
+
+class Gate:
+    """Silences a client's server after a number of octets, until the gate is opened."""
+
+    def __init__(self, thread: RelayThread) -> None:
+        self._thread = thread
+        self._silent = threading.Event()
+
+    @property
+    def port(self) -> int:
+        return self._thread.port
+
+    @property
+    def address(self) -> str:
+        return f"127.0.0.1:{self.port}"
+
+    def shut(self, after: int) -> None:
+        """Let `after` more octets from the server pass, and then none."""
+        self._silent.clear()
+        self._thread.call(partial(self._thread.relay.arm, self._silent.set, down=after))
+
+    @property
+    def silent(self) -> bool:
+        """Whether the server has sent the octets that may pass, and is silenced."""
+        return self._silent.is_set()
+
+    def reached(self) -> None:
+        """Wait for the silence."""
+        assert self._silent.wait(PATIENCE), "the server did not send the octets that may pass"
+
+    def open(self) -> None:
+        """Let everything pass."""
+        self._thread.call(self._thread.relay.release)
+
+    def cut(self) -> None:
+        """Break the connections."""
+        self._thread.call(self._thread.relay.cut)
+
+
+@contextmanager
+def gate_to(host: str, port: int) -> Iterator[Gate]:
+    """Run a relay to a server during the block; its gate is open at first."""
+    with RelayThread(Relay(host, port)) as thread:
+        gate = Gate(thread)
+        try:
+            yield gate
+        finally:
+            gate.cut()

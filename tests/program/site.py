@@ -1,4 +1,4 @@
-"""A place where mail arrives: a configuration with its folders, run in this process or in one of its own."""
+"""A configuration with its folders. It is run in this process or in a process of its own."""
 
 from __future__ import annotations
 
@@ -44,9 +44,9 @@ def client(
     inside: str = "",
     **attributes: str,
 ) -> str:
-    """Return a <client> whose id and recip are `name`, once unless told otherwise; the user is `name` or `user`.
+    """Return a <client> whose id and recip are `name`, with freq="0". Without `user` the user is `name`.
 
-    `ssl` is the whole <ssl> element, `inside` what else is to be in the client.
+    `ssl` is the whole <ssl> element, `inside` the other contents of the client.
     """
     attributes = {"id": name, "recip": name, "freq": "0", **attributes}
     authtypes = f'<authtypes initrsp="{"NY"[initrsp]}">{auth}</authtypes>' if auth else ""
@@ -60,12 +60,12 @@ def client(
 
 @dataclass
 class Run:
-    """What came of a run in this process."""
+    """The results of a run in this process."""
 
     exit_code: ExitCode
     results: dict[str, SessionResult]
     facts: list[Fact] = field(default_factory=list)
-    failures: list[Exception] = field(default_factory=list)  # of who listened
+    failures: list[Exception] = field(default_factory=list)  # of the subscribers
 
     def of(self, kind: type[F]) -> list[F]:
         """The facts of one kind."""
@@ -73,7 +73,7 @@ class Run:
 
 
 class Site:
-    """A configuration in a folder of its own, with all that retrieving makes there."""
+    """A configuration in a folder of its own, with the files that the program writes there."""
 
     def __init__(self, top: Path) -> None:
         top.mkdir(parents=True, exist_ok=True)
@@ -94,7 +94,7 @@ class Site:
         transcript: bool = True,
         trace: str = "trace",
     ) -> None:
-        """Write the configuration. `audit` is where the program sees the log; without `trace` there is none."""
+        """Write the configuration. `audit` is the path as the program sees it; without `trace`, none is written."""
         log = f"<transcript flush='0'>{self.transcript_log}</transcript>" if transcript else ""
         traced = f"<trace flush='0' level='{trace}'>{self.trace_log}</trace>" if trace else ""
         self.path.write_text(
@@ -113,7 +113,7 @@ class Site:
     # --- running it ---------------------------------------------------------------------------------------------------
 
     def engine(self, *subscribers: Subscriber, connector: Connector = connect_tcp) -> tuple[Engine, Run]:
-        """Return an engine and what its run will have been."""
+        """Return an engine, and the Run that is filled while it runs."""
         run = Run(ExitCode.OK, {})
 
         bus = Bus(lambda _, problem: run.failures.append(problem))
@@ -126,7 +126,7 @@ class Site:
         return trio.run(partial(self.arun, connector=connector))
 
     async def arun(self, *subscribers: Subscriber, connector: Connector = connect_tcp) -> Run:
-        """The same, for tests that have something else to do meanwhile."""
+        """Do the same as run(), for tests that do something else at the same time."""
         engine, run = self.engine(*subscribers, connector=connector)
         with trio.fail_after(PATIENCE * 2):
             await engine.run()
@@ -166,10 +166,10 @@ class Site:
 
     @property
     def said(self) -> str:
-        """What all processes have written to standard error so far."""
+        """The standard error of all processes so far."""
         return "".join(file.read_text(encoding="utf-8") for file in self._files)
 
-    # --- what came of it ----------------------------------------------------------------------------------------------
+    # --- results ------------------------------------------------------------------------------------------------------
 
     def maildir(self, recip: str) -> Path:
         """The Maildir of a recip in the message store."""
@@ -191,7 +191,7 @@ class Site:
         return self.trace_log.read_text() if self.trace_log.exists() else ""
 
     def records(self) -> list[Record]:
-        """All that the journal knows of messages."""
+        """All records of messages in the journal."""
         journal = Journal.open(str(self.journal))
         try:
             count = journal._connection.execute("SELECT max(id) FROM maildrop").fetchone()[0] or 0

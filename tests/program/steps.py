@@ -1,6 +1,6 @@
 """The real program, made to kill itself at a step: `python -m tests.program.steps STEP N CONFIG --headless`.
 
-It is the ordinary main: only what happens at its labelled steps (tui_popretr/faultpoints.py) is said here.
+It is the ordinary main; this module only sets the action at its labelled steps (tui_popretr/faultpoints.py).
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ from pathlib import Path
 from tui_popretr import faultpoints
 from tui_popretr.faultpoints import Step
 
-#: Stands for whatever step is reached.
+#: Means every step.
 ANY = "ANY"
-#: What obstruct() makes.
+#: The name and the contents that obstruct() uses.
 AWAY = "new.away"
 STRANGER = b"a file of somebody else's\n"
 
 
 @dataclass(frozen=True, slots=True)
 class Orders:
-    """Kill yourself at the `nth` arrival at `step`, of which ANY stands for all steps together.
+    """The process kills itself at the `nth` arrival at `step`; ANY counts all steps together.
 
-    `shake`: with this seed, threads are held up at chance steps for a moment, so that they meet otherwise than usual.
+    `shake`: a seed; threads pause for a moment at random steps, so that they interleave in unusual ways.
     `obstructed`: in this destination, a Maildir or folder, the journal's first message cannot be published.
     `tell`: a descriptor: the process writes an octet there instead of killing itself. `last`: a file for the name of
     the step that was reached last.
@@ -45,7 +45,7 @@ class Orders:
     last: Path | None = None
 
     def arguments(self) -> list[str]:
-        """As the command line has them."""
+        """Return them as arguments of the command line."""
         options = {
             "--shake": self.shake,
             "--obstructed": self.obstructed,
@@ -60,7 +60,7 @@ class Orders:
 
 
 class Obedience:
-    """Called at each step, in whatever thread that is."""
+    """Is called at each step, in the thread that reached it."""
 
     def __init__(self, orders: Orders) -> None:
         self._orders = orders
@@ -86,7 +86,7 @@ class Obedience:
 
 
 def obstruct(destination: Path) -> None:
-    """Take a Maildir's new away; in a folder, put somebody else's file where the first message is to go."""
+    """Rename a Maildir's new; in a folder, put a foreign file at the path of the first message."""
     if (destination / "new").exists():
         (destination / "new").rename(destination / AWAY)
     for unfinished in destination.glob(".*Q1.part"):

@@ -206,9 +206,7 @@ async def test_no_dele_at_all_behind_a_journal_that_failed(
 ) -> None:
     """Not even for what an earlier session delivered: what the journal holds must be read anew first."""
     world.add(mail("old"))
-    world.faults.quit = QuitFault.REFUSED
-    await world.poll()
-    world.faults.quit = QuitFault.NONE
+    await world.poll_with_quit_refused()
     old = world.drop.messages.pop()
     world.add(mail("new"), old)
 

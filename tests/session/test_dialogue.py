@@ -9,7 +9,7 @@ import pytest
 from trio.testing import MockClock, trio_test
 
 from tests.support.passwords import PASSWORD
-from tests.support.popserver import Message, QuitFault
+from tests.support.popserver import Message
 from tests.support.worlds import USER, World, mail
 from tui_popretr.config.account import TlsPolicy
 from tui_popretr.config.choices import CapaUse
@@ -153,32 +153,25 @@ async def test_an_empty_maildrop(world: World, autojump_clock: MockClock, pipeli
     assert (listed.messages, listed.octets, listed.to_retrieve, listed.to_skip, listed.to_delete) == (0, 0, 0, 0, 0)
 
 
-# --- turned away ------------------------------------------------------------------------------------------------------
+# --- rejected ---------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize(
+    ("greeting", "code", "error"),
+    [
+        pytest.param("-ERR no room at the inn", ExitCode.UNAVAILABLE, "no room at the inn", id="rejected"),
+        pytest.param("-ERR [SYS/TEMP] come back later", ExitCode.TEMPORARY, "come back later", id="response code"),
+        pytest.param("SSH-2.0-OpenSSH_9.2", ExitCode.PROTOCOL, "SSH-2.0", id="not POP3"),
+    ],
+)
 @trio_test
-async def test_a_greeting_that_turns_us_away(world: World, autojump_clock: MockClock) -> None:
-    world.faults.answers["GREETING"] = b"-ERR no room at the inn\r\n"
+async def test_a_greeting_that_ends_the_session(
+    world: World, autojump_clock: MockClock, greeting: str, code: ExitCode, error: str
+) -> None:
+    world.faults.answers["GREETING"] = f"{greeting}\r\n".encode()
     result = await world.poll()
-    assert result.code is ExitCode.UNAVAILABLE
-    assert "no room at the inn" in result.error
-    assert world.said() == []
-
-
-@trio_test
-async def test_a_greeting_with_a_response_code(world: World, autojump_clock: MockClock) -> None:
-    world.faults.answers["GREETING"] = b"-ERR [SYS/TEMP] come back later\r\n"
-    result = await world.poll()
-    assert result.code is ExitCode.TEMPORARY
-    assert "come back later" in result.error
-
-
-@trio_test
-async def test_something_else_than_a_pop3_server(world: World, autojump_clock: MockClock) -> None:
-    world.faults.answers["GREETING"] = b"SSH-2.0-OpenSSH_9.2\r\n"
-    result = await world.poll()
-    assert result.code is ExitCode.PROTOCOL
-    assert "SSH-2.0" in result.error
+    assert result.code is code
+    assert error in result.error
     assert world.said() == []
 
 
@@ -450,9 +443,7 @@ async def test_uidl_refused_for_once_is_no_server_without_uids(
     """Without UIDs what is owed would come a second time."""
     world = World(tmp_path)
     world.add(mail(1), mail(2))
-    world.faults.quit = QuitFault.REFUSED
-    assert (await world.poll()).messages == 2
-    world.faults.quit = QuitFault.NONE
+    assert (await world.poll_with_quit_refused()).messages == 2
     world.faults.answers["UIDL"] = answer
     result = await world.poll()
     assert (result.code, result.messages) == (code, 0)

@@ -6,7 +6,8 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -317,21 +318,27 @@ async def read_some(descriptor: int) -> bytes:
             continue
 
 
+@asynccontextmanager
+async def refused(living: tuple[FromCommand, int], commands: ChildProcesses, error: str) -> AsyncIterator[None]:
+    """Run the command; the block must end it and its child. Its password is then refused with `error`."""
+    command, alive = living
+
+    async def ask() -> None:
+        assert await refusal(command, Passwords(commands)) == error
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(ask)
+        assert await read_some(alive) == b"child\n"
+        yield
+    assert await read_some(alive) == b""
+
+
 @trio_test
 async def test_a_slow_command_is_killed_with_its_children(
     living: tuple[FromCommand, int], still_clock: MockClock
 ) -> None:
-    command, alive = living
-    commands = ChildProcesses()
-    async with trio.open_nursery() as nursery:
-
-        async def ask() -> None:
-            assert await refusal(command, Passwords(commands)) == "the password command sh took longer than 10 s"
-
-        nursery.start_soon(ask)
-        assert await read_some(alive) == b"child\n"
+    async with refused(living, ChildProcesses(), "the password command sh took longer than 10 s"):
         still_clock.jump(10.0)
-    assert await read_some(alive) == b""
 
 
 @trio_test
@@ -348,19 +355,11 @@ async def test_a_session_that_ends_kills_its_command(living: tuple[FromCommand, 
 async def test_an_end_that_waits_for_nothing_kills_what_runs(
     living: tuple[FromCommand, int], still_clock: MockClock
 ) -> None:
-    command, alive = living
     commands = ChildProcesses()
-    async with trio.open_nursery() as nursery:
-
-        async def ask() -> None:
-            assert await refusal(command, Passwords(commands)) == "the password command sh failed (signal 9)"
-
-        nursery.start_soon(ask)
-        assert await read_some(alive) == b"child\n"
+    async with refused(living, commands, "the password command sh failed (signal 9)"):
         while not commands._groups:  # it may say hello before its start is known here
             await trio.lowlevel.checkpoint()
         commands.kill_all()
-    assert await read_some(alive) == b""
     commands.kill_all()
 
 

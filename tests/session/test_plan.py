@@ -218,7 +218,7 @@ def test_two_identical_messages_are_two_records_to_match() -> None:
     assert plan_for(DELETE, *twins).without_uid == list(twins)
 
 
-def test_a_record_with_uid_does_not_match_one_without() -> None:
+def test_a_message_that_lost_its_uid_is_retrieved_again() -> None:
     plan = plan_for(DELETE, record(), listing=[Listed(1, None, 1000), Listed(2, "u1", 1000)])
     assert [type(each) for each in plan.work] == [Fetch, Verify]
 

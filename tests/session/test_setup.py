@@ -13,6 +13,7 @@ from tui_popretr.bus import Bus
 from tui_popretr.config.account import Server, TlsPolicy
 from tui_popretr.errors import PopretrError
 from tui_popretr.facts import SessionId
+from tui_popretr.session.services import ConnectionServices
 from tui_popretr.session.setup import ConnectionSetup
 
 ALERT = b"\x15\x03\x03\x00\x02\x02\x28"  # handshake_failure (RFC 8446 §6.2)
@@ -38,7 +39,13 @@ async def test_a_server_that_waits_for_tls(
         return stream
 
     entry = ConnectionSetup(
-        SessionId("a", 1), client_settings(server=server_settings(tls=tls)), Bus(), FakeClock(), connect, 30.0
+        SessionId("a", 1),
+        client_settings(server=server_settings(tls=tls)),
+        Bus(),
+        FakeClock(),
+        connect,
+        30.0,
+        ConnectionServices(),
     )
     connection = await entry.connect()
     peer = Peer(end)

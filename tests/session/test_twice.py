@@ -91,9 +91,7 @@ async def test_without_top_a_message_is_compared_by_retr(
 ) -> None:
     world.become(top=False, pipelining=pipelining)
     world.add(mail(1), mail(2))
-    world.faults.quit = QuitFault.REFUSED
-    await world.poll()
-    world.faults.quit = QuitFault.NONE
+    await world.poll_with_quit_refused()
     result = await world.poll()
     assert (result.ok, result.messages, result.deleted) == (True, 0, 2)
     assert sorted(line for line in world.said(2) if line.startswith(("TOP", "RETR"))) == [
@@ -122,9 +120,7 @@ async def test_the_last_message_delivered_before_is_deleted(
     world.disk_seconds = 0.1
     for old in range(1, 6):
         world.add(*map(mail, range(old)))
-        world.faults.quit = QuitFault.REFUSED
-        await world.poll()
-        world.faults.quit = QuitFault.NONE
+        await world.poll_with_quit_refused()
         world.add(mail(f"new {old}"))
         result = await world.poll()
         assert (result.ok, result.messages, result.deleted) == (True, 1, old + 1)
@@ -139,9 +135,7 @@ async def test_another_message_under_a_used_uid_is_delivered(
 ) -> None:
     world.become(top=top, pipelining=pipelining)
     world.add(Message.of(mail("old"), "again"), mail(2))
-    world.faults.quit = QuitFault.REFUSED
-    await world.poll()
-    world.faults.quit = QuitFault.NONE
+    await world.poll_with_quit_refused()
     world.drop.messages[0] = Message.of(mail("new"), "again")
     result = await world.poll()
     assert (result.ok, result.messages, result.deleted) == (True, 1, 2)
@@ -155,9 +149,7 @@ async def test_another_message_under_a_used_uid_is_delivered(
 async def test_a_header_that_the_server_rewrites_is_still_known(world: World, autojump_clock: MockClock) -> None:
     """Equal Message-ID and Date are enough, where the rest of the header differs at each retrieval."""
     world.add(mail(1))
-    world.faults.quit = QuitFault.REFUSED
-    await world.poll()
-    world.faults.quit = QuitFault.NONE
+    await world.poll_with_quit_refused()
     world.drop.messages[0] = Message.of(b"Status: RO\r\nX-Scan: 7\r\n" + mail(1), "uid-1")
     result = await world.poll()
     assert (result.messages, result.deleted) == (0, 1)
@@ -207,9 +199,7 @@ async def test_without_uidl_messages_are_known_by_the_whole(
     world.become(uidl=False, pipelining=pipelining)
     same_header = mail(1, b"another body\r\n")
     world.add(mail(1), mail(2))
-    world.faults.quit = QuitFault.REFUSED
-    await world.poll()
-    world.faults.quit = QuitFault.NONE
+    await world.poll_with_quit_refused()
     world.add(same_header)
     result = await world.poll()
     assert (result.ok, result.messages, result.deleted) == (True, 1, 3)
@@ -221,9 +211,7 @@ async def test_without_uidl_messages_are_known_by_the_whole(
 async def test_without_uidl_two_identical_mails_stay_two(world: World, autojump_clock: MockClock) -> None:
     world.become(uidl=False)
     world.add(mail(1))
-    world.faults.quit = QuitFault.REFUSED
-    await world.poll()
-    world.faults.quit = QuitFault.NONE
+    await world.poll_with_quit_refused()
     world.add(mail(1))
     result = await world.poll()
     assert (result.messages, result.deleted) == (1, 2)
@@ -235,14 +223,24 @@ async def test_without_uidl_two_identical_mails_stay_two(world: World, autojump_
 async def test_a_server_that_learns_uidl_is_told_from_before(world: World, autojump_clock: MockClock) -> None:
     world.become(uidl=False)
     world.add(mail(1))
-    world.faults.quit = QuitFault.REFUSED
-    await world.poll()
+    await world.poll_with_quit_refused()
     world.become(uidl=True)
-    world.faults.quit = QuitFault.NONE
     world.add(mail(2))
     result = await world.poll()
     assert (result.messages, result.deleted) == (1, 2)
     assert world.arrived() == [mail(1), mail(2)]
+
+
+@trio_test
+async def test_a_server_that_stops_listing_uids_sends_again(world: World, autojump_clock: MockClock) -> None:
+    """A record made with a UID proves nothing about a message without one: twice rather than never."""
+    world.add(mail(1))
+    await world.poll_with_quit_refused()
+    world.become(uidl=False)
+    result = await world.poll()
+    assert (result.messages, result.deleted) == (1, 1)
+    assert world.arrived() == [mail(1), mail(1)]
+    assert world.remaining() == []
 
 
 @trio_test
@@ -251,9 +249,7 @@ async def test_a_mixed_listing_and_a_changed_message_without_top(world: World, a
     world.become(top=False, pipelining=False)
     world.add(Message.of(mail("old"), "again"), mail(2))
     world.faults.answers["UIDL"] = b"+OK\r\n1 again\r\n.\r\n"
-    world.faults.quit = QuitFault.REFUSED
-    await world.poll()
-    world.faults.quit = QuitFault.NONE
+    await world.poll_with_quit_refused()
     world.drop.messages[0] = Message.of(mail("new"), "again")
     result = await world.poll()
     assert (result.code, result.messages, result.deleted) == (ExitCode.OK, 1, 2), result.error
@@ -336,9 +332,7 @@ async def test_an_interrupted_preserve_run_without_uidl_continues(world: World, 
 @trio_test
 async def test_switching_preserve_on_suspends_what_is_owed(world: World, autojump_clock: MockClock) -> None:
     world.add(mail(1))
-    world.faults.quit = QuitFault.REFUSED
-    await world.poll()
-    world.faults.quit = QuitFault.NONE
+    await world.poll_with_quit_refused()
     for _ in range(2):
         assert (await world.poll(preserve=True, new_only=True)).deleted == 0
     assert world.remaining() == ["uid-1"]

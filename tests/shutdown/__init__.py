@@ -1,1 +1,1 @@
-"""Tests of the ends: from every state of a session, in every way, once and twice (SPEC 3)."""
+"""Tests of the ends: from every state of a session, in every way, once and twice."""

@@ -1,4 +1,4 @@
-"""Accounts that each hold their client's session in one state, and what has become of their mail in the end."""
+"""Accounts that each hold their client's session in one state, and then check that their mail has arrived."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tui_popretr.popserver.certificates import server_context
 
 
 def _message(name: str, number: int, size: int) -> bytes:
-    """A message that is like no other."""
+    """A message that differs from all others."""
     header = f"Message-ID: <{name}.{number}@example.test>\r\nFrom: a@example.test\r\n\r\n".encode()
     return header + (b"x" * 70 + b"\r\n") * (size // 72)
 
@@ -42,7 +42,7 @@ class Account:
         )
 
     def client(self, name: str = "", *, address: str = "", command: str = "") -> str:
-        """A client of this account; with another name than the account's it is one more."""
+        """A <client> of this account. With a `name`, it is a further client of the same account."""
         state, name = self.state, name or self.name
         address = address or (self.server.tls_address if state.ssl == IMPLICIT_TLS else self.server.address)
         kind = "downloads_directory" if state.folder else "maildir"
@@ -54,7 +54,7 @@ class Account:
         )
 
     def is_held(self) -> bool:
-        """Whether the session is in its state, as far as the server can tell."""
+        """Whether the session is in its state, as far as the server sees it."""
         state = self.state
         return (
             self.server.server.connections >= state.connections
@@ -63,12 +63,12 @@ class Account:
         )
 
     def repair(self) -> None:
-        """Let the server behave from its next connection on, and see that the last one has ended."""
+        """Remove the server's faults, and wait until the last session has ended."""
         self.server.server.faults, self._drop.faults = Faults(), None
         wait_for(lambda: not self._drop.locked, lambda: f"{self.name} is locked")
 
     def trouble(self) -> str:
-        """Return what is wrong when all mail should have come: nothing, if all is well."""
+        """Return what is wrong after all mail should have arrived; "" if nothing is."""
         wanted = Counter(map(_text, self._messages))
         arrived = Counter(_text(path.read_bytes()) for path in self._files())
         if arrived != wanted:
@@ -82,5 +82,5 @@ class Account:
 
 
 def _text(message: bytes) -> bytes:
-    """Without regard to what line ends a destination wants."""
+    """Return a message with LF line ends, whatever the destination wrote."""
     return message.replace(b"\r\n", b"\n")

@@ -14,13 +14,13 @@ from tui_popretr.process.children import ChildProcesses
 
 
 def for_ever(marker: str) -> None:
-    """Leave a file that tells it, and never return."""
+    """Create the file `marker`, and never return."""
     Path(marker).touch()
     threading.Event().wait()
 
 
 def resolver(host: str, marker: str) -> None:
-    """Looking up `host` hangs, as with a name server that is dead and a libc that is patient."""
+    """Make the look-up of `host` hang, as with a dead name server."""
     getaddrinfo: Callable[..., Any] = socket.getaddrinfo
 
     def hang(wanted: Any, *more: Any) -> Any:
@@ -33,7 +33,7 @@ def resolver(host: str, marker: str) -> None:
 
 
 def step(name: str, marker: str) -> None:
-    """What does this step of a message's way hangs when it has done it."""
+    """Make the thread that does this step of a message's way hang after it."""
 
     def hang(reached: faultpoints.Step) -> None:
         if reached.name == name:
@@ -43,7 +43,7 @@ def step(name: str, marker: str) -> None:
 
 
 def starts() -> None:
-    """A command that was started is not known to the program before an end at once has begun."""
+    """Delay the registration of started commands until an immediate end has begun."""
     register = ChildProcesses.register
 
     def hang(commands: ChildProcesses, group: int) -> None:

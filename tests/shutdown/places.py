@@ -1,4 +1,4 @@
-"""Where a session is held that no server holds: a port that answers nothing, a password command without end."""
+"""Places that hold a session without a server: a port that answers nothing, a password command without end."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class DeafPort:
 
     @property
     def asked(self) -> bool:
-        """Whether somebody waits to be connected."""
+        """Whether a connection waits for its answer."""
         port = f":{self._port:04X}"
         rows = map(str.split, Path("/proc/net/tcp").read_text("ascii").splitlines())
         return any(row[2].endswith(port) and row[3] == "02" for row in rows)  # SYN_SENT
@@ -30,7 +30,7 @@ class DeafPort:
 
 
 class Asking:
-    """A password command that never answers, with a child of its own; `alive` until the last of them has ended."""
+    """A password command that never answers, and that has a child; `alive` until both have ended."""
 
     def __init__(self, folder: Path) -> None:
         fifo, command = folder / "fifo", folder / "ask"

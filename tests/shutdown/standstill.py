@@ -18,12 +18,12 @@ _SETTINGS = (
     '<delay_start>0</delay_start><concurrency total="64" perserver="64"/>'
     '<transcript flush="0">%DIRVAR%/transcript.log</transcript><audit>%DIRVAR%/audit.log</audit>'
 )
-#: The states that are not a server's doing.
+#: The states that no server causes.
 _CONNECTING, _RESOLVING, _ASKING = "connecting", "resolving", "password-command"
 _OTHERS = {_CONNECTING: State(), _RESOLVING: State(), _ASKING: State(quits=True)}
-#: The name that is looked up without end.
+#: The name whose look-up does not end.
 _UNKNOWN = "resolving.example.test"
-#: Whose maildrop a further client wants, which is queued therefore.
+#: The account that a further client wants, too: that client is queued.
 _TAKEN = "greeting-awaited"
 #: The client that goes on.
 _LIVELY = "slow-but-well"
@@ -68,12 +68,12 @@ class Standstill:
     # --- afterwards ---------------------------------------------------------------------------------------------------
 
     def without_farewell(self) -> list[str]:
-        """Return the clients that could have said QUIT and have not."""
+        """Return the clients that could have sent QUIT and have not."""
         quits = [account for account in self.accounts.values() if account.state.quits]
         return [account.name for account in quits if account.server.said()[-1:] != [b"QUIT"]]
 
     def assert_nothing_is_left(self, said: str) -> None:
-        """See that nothing untoward was said, and that one run against servers that are well brings all mail, once."""
+        """Check that no defect or password was logged, and that one run without faults delivers all mail once."""
         assert "Traceback" not in said
         assert "internal error" not in said
         logs = [path.read_text() for path in self.folder.glob("var/*.log")]
@@ -88,7 +88,7 @@ class Standstill:
 
 @contextmanager
 def in_every_state(folder: Path) -> Iterator[Standstill]:
-    """A client for each state that a session can be in; all have ended their password command when the block has."""
+    """A client for each state of a session. At the end of the block, no password command runs any more."""
     with ExitStack() as resources:
         still = Standstill(folder, STATES | _OTHERS, resources)
         deaf = resources.enter_context(closing(DeafPort()))
@@ -109,13 +109,13 @@ def in_every_state(folder: Path) -> Iterator[Standstill]:
 
 @contextmanager
 def storing(folder: Path) -> Iterator[Standstill]:
-    """A client with mail, whose program hang() has hang."""
+    """A client with mail, for hang()."""
     with ExitStack() as resources:
         yield Standstill(folder, {"storing": State()}, resources)
 
 
 def hang(still: Standstill, step: Step) -> None:
-    """Let the program hang when it has done a step of a message's way, in whatever thread that is."""
+    """Make the program hang after a step of a message's way, in the thread that does it."""
     there = still.folder / step.name
     still.patch = f"{_HANGING}hanging.step({step.name!r}, {str(there)!r})"
     still.held = {"storing": there.exists}

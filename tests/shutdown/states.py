@@ -1,4 +1,4 @@
-"""The states in which an end finds a session, and how an account of its own holds one there for good."""
+"""The states of a session at an end. For each, an account holds a session in that state."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ONE_BY_ONE = ServerPolicy(pipelining=False)
 
 @dataclass(slots=True)
 class SecondCall(Faults):
-    """A server that greets once, and is silent when it is called again."""
+    """A server that greets its first connection, and stays silent on the next ones."""
 
     calls: int = 0
 
@@ -33,8 +33,8 @@ class SecondCall(Faults):
 class State:
     """An account, its server, and its client's settings, which together hold a session in one state.
 
-    The session is there when the server has been called `connections` times, has heard a line that begins with `hears`,
-    and the mailbox has `arrived` messages.
+    The session is in its state when the server has accepted `connections` connections and read a line that begins with
+    `hears`, and `arrived` messages are in the destination.
     """
 
     hears: bytes = b""
@@ -42,13 +42,13 @@ class State:
     account: Faults = field(default_factory=Faults)  # and from there on
     policy: ServerPolicy = ONE_BY_ONE
     sizes: tuple[int, ...] = (SMALL, SMALL, SMALL)  # of the messages, about
-    arrived: int | None = 0  # None: whatever
+    arrived: int | None = 0  # None: any number
     connections: int = 1
     attributes: str = ""
     login: str = "USERPASS"
     ssl: str = ""
     folder: bool = False  # into a folder instead of a Maildir
-    quits: bool = False  # an end in good order can say QUIT
+    quits: bool = False  # an end in order can send QUIT
 
 
 def _silent_at(verb: str, *, ssl: str = "", login: str = "USERPASS", hears: bytes | None = None) -> State:
@@ -61,7 +61,7 @@ def _silent_after(verb: str, *, arrived: int = 0, policy: ServerPolicy = ONE_BY_
     return State(verb.encode(), account=Faults(stall={verb}), arrived=arrived, policy=policy)
 
 
-#: What the servers can bring about by themselves; a name is also that of client and account.
+#: The states that servers cause. The client and the account have the name of the state.
 STATES: Final[dict[str, State]] = {
     "run-and-waiting": State(b"QUIT", sizes=(), quits=True),
     "greeting-awaited": State(server=Faults(stall={"GREETING"}), sizes=()),

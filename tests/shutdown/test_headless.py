@@ -18,8 +18,8 @@ from tests.support.popserver_thread import running_server
 from tests.support.waiting import wait_for
 from tui_popretr.faultpoints import Step
 
-#: Seconds that an end may take (SPEC 3), and some more for a machine that has other things to do: what hangs here
-#: hangs for ever, and what is waited for in an end in good order takes 8 seconds.
+#: Seconds that an end may take, with a reserve for a busy machine. A hang lasts for ever here; an end in order waits 8
+#: seconds for it.
 IN_ORDER, AT_ONCE = 10.0 + 3.0, 6.0
 TERM, INT, HUP = signal.SIGTERM, signal.SIGINT, signal.SIGHUP
 
@@ -43,7 +43,7 @@ def held(*stills: Standstill) -> Iterator[list[Program]]:
 
 @contextmanager
 def several(places: Iterable[AbstractContextManager[Standstill]]) -> Iterator[list[Standstill]]:
-    """Several at a time: what takes long in an end is waiting."""
+    """Several at a time, because an end mostly waits."""
     with ExitStack() as stack:
         yield [stack.enter_context(place) for place in places]
 
@@ -53,7 +53,7 @@ def assert_nothing_is_left(program: Program, still: Standstill) -> None:
 
 
 def test_once(tmp_path: Path) -> None:
-    """Where a terminal goes, the system and the shell both send a SIGHUP: that is once, too."""
+    """When a terminal closes, the system and the shell both send SIGHUP: together they count as one."""
     ends = ((TERM,), (INT,), (HUP,), (HUP, HUP))
     places = (in_every_state(tmp_path / str(number)) for number in range(len(ends)))
     with several(places) as stills, held(*stills) as programs:

@@ -18,17 +18,17 @@ from tui_popretr.engine.service import Engine
 from tui_popretr.errors import ExitCode
 from tui_popretr.facts import Fact, SessionStarted
 
-#: One in so many steps is tried: a session has some hundred.
+#: One in STRIDE steps is tried: a session has some hundred.
 STRIDE = 23
-#: Seconds. Where nothing hangs, process.signals never has to end the process. Where the disk does,
-#: what is done in spite of the last deadline is bounded: the next session would find it done, or does it.
+#: Seconds. If nothing hangs, process.signals never has to end the process. If the disk hangs, the work after the last
+#: deadline is bounded: the next session would find it done, or does it.
 LIMIT, HANGING_LIMIT = 9.5, 13.0
 #: The second has to be written to its file before it has come whole.
 MESSAGES = [mail(1), mail(2, b"x" * 200_000 + b"\r\n"), mail(3), mail(4), mail(5)]
 
 
 class Ending(World):
-    """A world whose engine is ended `after` so many moments: in good order, its session alone, or at once."""
+    """A world that ends `after` a number of moments: its engine in order, only its session, or its engine at once."""
 
     limit = LIMIT
 
@@ -69,7 +69,7 @@ class Ending(World):
         return self.ended < math.inf
 
     async def assert_all_comes_once(self) -> None:
-        """See that one more session, which nothing disturbs, brings what is missing."""
+        """Check that one more session without faults delivers the missing messages."""
         self.server.faults = Faults()
         result = await self.poll()
         assert result.ok, result.error
@@ -88,7 +88,7 @@ class Steps(trio.abc.Instrument):
 
 
 class HangingDisk(Ending):
-    """Each use of the disk is a moment; it hangs, for ever as it were, from the one on at which the end comes."""
+    """Each use of the disk is a moment. From the moment of the end on, the disk hangs."""
 
     limit = HANGING_LIMIT
 
@@ -119,7 +119,7 @@ CUT: dict[int | str, int] = {"uid-4": 10}
 async def test_at_any_step(
     tmp_path: Path, autojump_clock: MockClock, end: str, faults: Faults, pipelining: bool
 ) -> None:
-    """Of a session that is well, or whose connection is cut, so that it makes another, or tries to."""
+    """A session without faults, or one whose connection is cut, so that it makes another or tries to."""
     came, after = True, 0
     while came:
         (folder := tmp_path / str(after)).mkdir()

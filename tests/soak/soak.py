@@ -1,4 +1,4 @@
-"""A soak: fifty clients for minutes on end, mail arriving, servers restarting, faults at random; then all must add up.
+"""A soak: fifty clients for minutes, with arriving mail, restarting servers and random faults; then all is counted.
 
 Twenty accounts are on a real Dovecot that is restarted now and then, thirty on two embedded servers that misbehave, one
 of them without pipelining. The program is a process of its own, and only one: its memory and open files are watched.
@@ -12,35 +12,35 @@ import re
 import signal
 import time
 from collections import Counter
-from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
+from tests.program.destination import FolderPlace, MaildirPlace, Place
 from tests.program.process import Program
-from tests.program.site import PASSWORD, Site, client, without_received
+from tests.program.site import PASSWORD, Site, client
 from tests.support.dovecot import Dovecot
-from tests.support.popserver import Faults, Message, QuitFault, ServedMaildrop, ServerPolicy
+from tests.support.popserver import Faults, QuitFault, ServedMaildrop, ServerPolicy
 from tests.support.popserver_thread import RunningServer, running_server
 
 DOVECOT_ACCOUNTS, SERVER_ACCOUNTS = 20, 15
-#: Seconds that the program may take, when all faults have ended, to retrieve what is left.
+#: Seconds that the program may take to retrieve the rest after all faults have ended.
 SETTLING = 90.0
 
 
 @dataclass
 class Account:
-    """Where mail arrives, and what has been sent to it."""
+    """An account and the messages that were sent to it."""
 
     name: str
-    folder: bool
+    destination: Place
     sent: list[bytes] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """What the program uses at a moment."""
+    """The resources that the program uses at a moment."""
 
     memory: int  # octets resident
     files: int  # open descriptors
@@ -48,7 +48,7 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What came of it."""
+    """The result of a soak."""
 
     sent: int
     missing: int
@@ -62,7 +62,7 @@ class Verdict:
     details: tuple[str, ...]
 
     def growth(self) -> tuple[int, int]:
-        """Memory (octets) and files of the last quarter beyond those of the second: their medians."""
+        """The growth of memory (octets) and open files: the median of the last quarter minus that of the second."""
         quarter = max(1, len(self.samples) // 4)
         early, late = self.samples[quarter : 2 * quarter], self.samples[-quarter:]
 
@@ -76,7 +76,7 @@ class Verdict:
 
 
 class Soak:
-    """One run of so many seconds; the same seed does the same things, at times that are the machine's."""
+    """One run of `seconds`. The same seed gives the same actions, at times that depend on the machine."""
 
     def __init__(self, top: Path, dovecot: Dovecot, *, seconds: float, seed: int) -> None:
         self.site = Site(top)
@@ -89,11 +89,17 @@ class Soak:
         self._samples: list[Sample] = []
         self._rest: Counter[str] = Counter()
         self.details: list[str] = []
-        self._at_dovecot = [Account(f"soak{number}", folder=number % 3 == 0) for number in range(DOVECOT_ACCOUNTS)]
+        self._at_dovecot = [self._account("soak", number) for number in range(DOVECOT_ACCOUNTS)]
         self._at_servers = [
-            [Account(f"s{server}u{number}", folder=number % 3 == 0) for number in range(SERVER_ACCOUNTS)]
-            for server in range(2)
+            [self._account(f"s{server}u", number) for number in range(SERVER_ACCOUNTS)] for server in range(2)
         ]
+
+    def _account(self, prefix: str, number: int) -> Account:
+        name = f"{prefix}{number}"
+        in_folder = number % 3 == 0
+        return Account(
+            name, FolderPlace(self.site.top / "folders" / name) if in_folder else MaildirPlace(self.site.maildir(name))
+        )
 
     @property
     def _accounts(self) -> list[Account]:
@@ -128,9 +134,8 @@ class Soak:
     def _configure(self) -> None:
         clients = []
         for account in self._accounts:
-            folder = f"<downloads_directory>{self.site.top}/folders/%U%</downloads_directory>"
-            address = self._address(account)
-            clients.append(client(account.name, address, freq="1s", inside=folder if account.folder else ""))
+            inside = account.destination.inside
+            clients.append(client(account.name, self._address(account), freq="1s", inside=inside))
         self.site.configure(
             *clients, timeout="5s", more='<concurrency total="64" perserver="20"/>', transcript=False, trace="warning"
         )
@@ -142,7 +147,7 @@ class Soak:
         return f"{self._dovecot.host}:{self._dovecot.port}"
 
     def _disturb(self, process: Program) -> None:
-        """Let mail arrive and things go wrong until the time is up."""
+        """Send mail and cause faults until the time is up."""
         end = time.monotonic() + self._seconds
         restart = time.monotonic() + self._dice.uniform(3, 8)
         while time.monotonic() < end:
@@ -188,7 +193,7 @@ class Soak:
         return server.server.maildrops[account.name]
 
     def _misbehave(self, server: RunningServer, accounts: list[Account]) -> None:
-        """Change what goes wrong; in the server's thread."""
+        """Change the faults. Called in the server's thread."""
         faults = Faults()
         account = self._dice.choice(accounts)
         listed = [message.uid for message in self._maildrop(server, account).messages]
@@ -205,7 +210,7 @@ class Soak:
             elif kind == "stall":
                 faults.stall_within[uid] = self._dice.randrange(2000)
         if self._dice.random() < 0.2:
-            # not KEEP: what is deleted twice is told as deleted twice, and there is an end to it only without the fault
+            # not KEEP: each deletion would be reported again until the fault ends
             faults.quit = self._dice.choice([each for each in QuitFault if each is not QuitFault.KEEP])
             self.events[f"QUIT: {faults.quit.value}"] += 1
         if self._dice.random() < 0.1:
@@ -217,7 +222,7 @@ class Soak:
     # --- afterwards ---------------------------------------------------------------------------------------------------
 
     def _settle(self, process: Program) -> None:
-        """End all faults and wait until the servers have nothing left but what rests, having failed three times."""
+        """End all faults, and wait until only messages are left that rest after three failures."""
         for server in self._servers:
             server.call(partial(setattr, server.server, "faults", Faults()))
         deadline = time.monotonic() + SETTLING
@@ -236,7 +241,7 @@ class Soak:
         return self.site.trace()[-50_000:]
 
     def _left(self) -> Counter[str]:
-        """How many messages each account has on its server."""
+        """The number of messages that each account has on its server."""
         left = Counter({account.name: self._dovecot.count(account.name) for account in self._at_dovecot})
         for server, accounts in zip(self._servers, self._at_servers, strict=True):
             left.update({account.name: len(self._maildrop(server, account).messages) for account in accounts})
@@ -245,14 +250,14 @@ class Soak:
     def _count(self, exit_code: int) -> Verdict:
         missing = twice = unfinished = 0
         for account in self._accounts:
-            found, parts = self._found(account)
-            sent = Counter(each if account.folder else each.replace(b"\r\n", b"\n") for each in account.sent)
+            found = account.destination.look()
+            sent = Counter(map(account.destination.as_stored, account.sent))
             missing += (sent - found).total() - self._rest[account.name]
             twice += (found - sent).total()
             for message in found - sent:
                 number = re.search(rb"<(\d+)@soak", message)
                 self.details.append(f"{account.name}: message {number[1].decode() if number else '?'} came twice")
-            unfinished += parts
+            unfinished += len(account.destination.unfinished())
         lines = [re.search(r"MsgID=(\d+)@soak\.test;.*?( \(recovered\))?$", line) for line in self.site.audit()]
         assert all(lines)
         audited = Counter(line[1] for line in lines if line)
@@ -270,26 +275,13 @@ class Soak:
             details=tuple(self.details),
         )
 
-    def _found(self, account: Account) -> tuple[Counter[bytes], int]:
-        if account.folder:
-            files = list(self._files(self.site.top / "folders" / account.name))
-            whole = [path for path in files if path.suffix == ".eml"]
-            return Counter(without_received(path.read_bytes()) for path in whole), len(files) - len(whole)
-        maildir = self.site.maildir(account.name)
-        found = Counter(without_received(each) for each in self.site.mailbox(account.name))
-        return found, len(list(self._files(maildir / "tmp")))
-
-    @staticmethod
-    def _files(folder: Path) -> Iterator[Path]:
-        return folder.iterdir() if folder.exists() else iter(())
-
 
 def _add(maildrop: ServedMaildrop, messages: list[bytes]) -> None:
     for each in messages:
-        maildrop.add(Message.of(each))
+        maildrop.add(each)
 
 
 def sample(pid: int) -> Sample:
-    """What a process uses now."""
+    """The resources that a process uses now."""
     status = Path(f"/proc/{pid}/statm").read_text()
     return Sample(int(status.split()[1]) * os.sysconf("SC_PAGE_SIZE"), len(os.listdir(f"/proc/{pid}/fd")))

@@ -12,7 +12,7 @@ from tests.support.dovecot import Dovecot
 
 SECONDS = float(os.environ.get("SOAK_SECONDS", "12"))
 SEED = int(os.environ.get("SOAK_SEED", "1"))
-#: What the memory of a process that runs for ever may gain between the second quarter of the time and the last.
+#: Octets that the memory may grow between the second quarter of the time and the last.
 GROWTH = 8 * 1024 * 1024
 
 

@@ -1,8 +1,9 @@
-"""Settings for tests of the engine."""
+"""Settings and results of sessions."""
 
 from __future__ import annotations
 
 from dataclasses import fields, replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,8 @@ from tests.support.passwords import PASSWORD
 from tui_popretr.config.account import Literal, Server, TlsPolicy
 from tui_popretr.config.choices import AuthType, Eol
 from tui_popretr.config.model import ClientSettings, MaildirDestination, Paths, Retention, Settings
+from tui_popretr.errors import ExitCode
+from tui_popretr.facts import SessionResult
 from tui_popretr.secret import Secret
 
 
@@ -53,3 +56,20 @@ def engine_settings(folder: Path, *clients: ClientSettings, **changes: Any) -> S
         journal=f"{place}/popretr.sqlite",
     )
     return replace(settings, **changes)
+
+
+def session_result(
+    at: datetime,
+    code: ExitCode = ExitCode.OK,
+    error: str = "",
+    advice: str = "",
+    *,
+    messages: int = 0,
+    octets: int = 0,
+    deleted: int = 0,
+    skipped: int = 0,
+    failed: int = 0,
+    kept: int = 0,
+) -> SessionResult:
+    """Return the result of a session that began and ended at `at`."""
+    return SessionResult(code, error, advice, at, at, messages, octets, deleted, skipped, failed, kept)

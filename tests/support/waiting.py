@@ -6,14 +6,14 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-#: Seconds after which a test no longer waits.
+#: Seconds that a test waits at most.
 PATIENCE: Final = 30.0
 
 
 def wait_for(condition: Callable[[], object], what: str | Callable[[], object], *, pause: float = 0.005) -> None:
     """Wait until a condition holds; it is checked every `pause` seconds.
 
-    Raises AssertionError after PATIENCE: `what` names what did not come, or returns what is there instead.
+    Raises AssertionError after PATIENCE: `what` names the missing condition, or returns the whole message.
     """
     deadline = time.monotonic() + PATIENCE
     while not condition():

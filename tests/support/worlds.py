@@ -18,7 +18,7 @@ import trio
 
 from tests.support.making import changed_client
 from tests.support.passwords import PASSWORD, discreet
-from tests.support.popserver import STD, Faults, Message, PopServer, ServedMaildrop, ServerPolicy
+from tests.support.popserver import STD, Faults, Message, PopServer, QuitFault, ServedMaildrop, ServerPolicy
 from tests.support.streams import memory_connection
 from tui_popretr.bus import Bus
 from tui_popretr.config.account import Literal, Server, TlsPolicy
@@ -182,6 +182,13 @@ class World:
     async def poll(self, *, watch: Watcher | None = None, **changes: Any) -> SessionResult:
         """Run one session of the client, with these fields changed, and return how it went."""
         return (await self.run(self.client(**changes), watch=watch)).results["a"]
+
+    async def poll_with_quit_refused(self) -> SessionResult:
+        """Run one session whose QUIT the server refuses, so that it deletes nothing."""
+        self.faults.quit = QuitFault.REFUSED
+        result = await self.poll()
+        self.faults.quit = QuitFault.NONE
+        return result
 
     async def run(self, *clients: ClientSettings, watch: Watcher | None = None) -> Engine:
         """Run an engine until its clients have done their runs, and return it."""

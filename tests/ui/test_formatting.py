@@ -9,6 +9,7 @@ from rich.cells import cell_len
 
 from tests.support.clock import local
 from tests.support.dashboard import result
+from tests.test_wording import SIZES
 from tui_popretr.errors import ExitCode
 from tui_popretr.facts import PastSession, SessionResult
 from tui_popretr.ui.model import formatting
@@ -69,25 +70,9 @@ def test_moment(at: datetime, said: str) -> None:
     assert formatting.moment(at, NOW) == said
 
 
-@pytest.mark.parametrize(
-    ("octets", "rate"),
-    [
-        (0, "0 B"),
-        (1, "1 B"),
-        (999, "999 B"),
-        (1000, "1 kB"),
-        (1500, "1.5 kB"),
-        (9_960, "10 kB"),
-        (340_000, "340 kB"),
-        (999_400, "999.4 kB"),
-        (999_600, "999.6 kB"),
-        (999_999, "1 MB"),
-        (12_345_678, "12.3 MB"),
-        (5_000_000_000, "5 GB"),
-    ],
-)
-def test_rates(octets: int, rate: str) -> None:
-    assert formatting.rate(octets) == f"{rate}/s"
+@pytest.mark.parametrize(("octets", "size"), SIZES)
+def test_rates(octets: int, size: str) -> None:
+    assert formatting.rate(octets) == f"{size}/s"
 
 
 def test_joined_parts() -> None:

@@ -68,7 +68,7 @@ def test_a_lost_terminal_swallows_everything(pair: tuple[int, int]) -> None:
         assert out.lost
 
 
-def test_sanity_is_restored_even_where_nobody_reads(pair: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_sanity_is_restored_without_a_reader(pair: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
     master, slave = pair
     with open(slave, "r+b", buffering=0, closefd=False) as stream:
         monkeypatch.setattr(sys, "__stdin__", stream)

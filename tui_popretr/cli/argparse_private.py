@@ -1,7 +1,7 @@
 """Private names of argparse, which has no public way to list the arguments of a parser.
 
-Completion, the manual page and the tests of the documents need that list. Checked with Python 3.11 to 3.14; shtab
-relies on the same names.
+Completion, the manual page and the tests of the documents need that list. Checked with Python 3.11. The tests of the
+manual page and of completion use each name; shtab relies on them as well.
 """
 
 from __future__ import annotations

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from argparse import Namespace
-from collections.abc import Iterator
 
 from tui_popretr.cli import configuration, preflight
 from tui_popretr.cli.config_path import locate
@@ -13,7 +12,7 @@ from tui_popretr.config.model import Settings
 from tui_popretr.config.problems import Problem, Severity
 from tui_popretr.config.reader import load
 from tui_popretr.errors import ConfigurationError, ExitCode, worst
-from tui_popretr.net.tls import context_for
+from tui_popretr.net.tls import TlsContexts
 from tui_popretr.text import visible
 from tui_popretr.wording import plural
 
@@ -50,7 +49,10 @@ def _run_json(arguments: Namespace) -> int:
         return ExitCode.CONFIGURATION
     settings = configuration.choose(loaded.settings, arguments.clients)
     problems += [Problem(settings.path, 1, 1, Severity.WARNING, text) for text in preflight.warnings(settings)]
-    errors = [Problem(settings.path, 1, 1, Severity.ERROR, text) for text in _tls_errors(settings)]
+    errors = [
+        Problem(settings.path, 1, 1, Severity.ERROR, f"client {client}: {problem}")
+        for client, problem in _tls_errors(settings)
+    ]
     code, clients = ExitCode.CONFIGURATION if errors else ExitCode.OK, list[Json]()
     if not errors and arguments.connect:
         from tui_popretr.cli import check_connect
@@ -63,27 +65,25 @@ def _run_json(arguments: Namespace) -> int:
     return code
 
 
-def _tls_errors(settings: Settings) -> Iterator[str]:
+def _tls_errors(settings: Settings) -> list[tuple[str, ConfigurationError]]:
+    """Load the TLS files of every client. Return the errors, each with the id of its client."""
+    contexts = TlsContexts()  # clients with the same files share one, because loading a trust store takes long
+    failed = []
     for client in settings.clients:
         if client.server.tls is not None:
             try:
-                context_for(client.server.tls)
+                contexts.trust_for(client.server.tls)
             except ConfigurationError as problem:
-                yield f"client {visible(client.id)}: {problem}"
+                failed.append((visible(client.id), problem))
+    return failed
 
 
 def _load_tls_files(settings: Settings) -> None:
-    """Load the TLS files of every client. Reports every error, then raises ConfigurationError."""
-    failed: list[ConfigurationError] = []
-    for client in settings.clients:
-        if client.server.tls is None:
-            continue
-        try:
-            context_for(client.server.tls)
-        except ConfigurationError as problem:
-            failed.append(problem)
-            print(f"{visible(settings.path)}: error: client {visible(client.id)}: {problem}", file=sys.stderr)
+    """Load the TLS files of every client. Prints every error, then raises ConfigurationError."""
+    failed = _tls_errors(settings)
+    for client, problem in failed:
+        print(f"{visible(settings.path)}: error: client {client}: {problem}", file=sys.stderr)
     if failed:
-        advice = next((problem.advice for problem in failed if problem.advice), "")
+        advice = next((problem.advice for _, problem in failed if problem.advice), "")
         errors = plural(len(failed), "error")
         raise ConfigurationError(f"{visible(settings.path)} cannot be used: {errors}", advice=advice)

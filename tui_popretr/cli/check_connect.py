@@ -23,7 +23,7 @@ from tui_popretr.wording import certificate_date, mail_volume
 def check(settings: Settings, *, connector: Connector = connect_tcp) -> int:
     """Probe the clients' servers, print a report of each and return the worst exit code. Nothing is retrieved.
 
-    Raises OSError where the reports cannot be written.
+    Raises OSError if the reports cannot be written.
     """
     return trio.run(check_async, settings, connector)
 

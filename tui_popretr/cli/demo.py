@@ -40,19 +40,16 @@ def run(arguments: argparse.Namespace) -> int:
     """
     # imported here, since the parser of every command imports this module
     from tui_popretr.demo.folder import make_folder
-
-    if arguments.daemon:
-        from tui_popretr.demo.daemon import run_daemon
-
-        return run_daemon(make_folder(arguments.folder), sys.stdout, keep=arguments.keep)
-    if arguments.headless or not _has_terminal():
-        from tui_popretr.demo.run import run_once
-
-        return run_once(make_folder(arguments.folder), sys.stdout, keep=arguments.keep)
-    from tui_popretr.demo.run import run_watched
+    from tui_popretr.demo.run import run_once, run_watched
     from tui_popretr.process.terminal_state import TerminalState
 
     folder = make_folder(arguments.folder)
+    if arguments.daemon:
+        from tui_popretr.demo.daemon import run_daemon
+
+        return run_daemon(folder, sys.stdout, keep=arguments.keep)
+    if arguments.headless or not _has_terminal():
+        return run_once(folder, sys.stdout, keep=arguments.keep)
     return job.run(
         lambda: run_watched(folder, sys.stdout, keep=arguments.keep, no_mouse=arguments.no_mouse),
         restore=TerminalState().restore,

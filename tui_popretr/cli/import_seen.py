@@ -26,7 +26,7 @@ _NAMED = 20
 
 @dataclass(frozen=True, slots=True)
 class _Match:
-    """What was found for a client."""
+    """The messages that were found for a client."""
 
     client: ClientSettings
     account: SeenAccountName
@@ -83,13 +83,11 @@ def _source(words: Sequence[str]) -> tuple[Tool, Sequence[str]]:
 def _read_files(tool: Tool, files: Sequence[str]) -> list[SeenFile]:
     """Read the files, the usual ones if none is named. Reports unreadable lines and files on standard error."""
     seen_files = _read_named(tool, files) if files else _read_usual(tool)
-    for memory in seen_files:
-        for line in memory.bad:
-            _warn(
-                f"{visible(memory.path, 4096)}:{line.number}: warning: line skipped, it makes no sense: '{line.text}'"
-            )
-        if more := memory.skipped - len(memory.bad):
-            _warn(f"{visible(memory.path, 4096)}: warning: {plural(more, 'further line')} skipped")
+    for seen in seen_files:
+        for line in seen.bad:
+            _warn(f"{visible(seen.path, 4096)}:{line.number}: warning: line skipped, it makes no sense: '{line.text}'")
+        if more := seen.skipped - len(seen.bad):
+            _warn(f"{visible(seen.path, 4096)}: warning: {plural(more, 'further line')} skipped")
     return seen_files
 
 
@@ -130,22 +128,22 @@ def _warn(text: str) -> None:
 
 
 def _match(tool: Tool, client: ClientSettings, named: str | None, seen_files: Sequence[SeenFile]) -> _Match:
-    """Return what the files have for a client's account. Raises UsageError if that is nothing."""
+    """Return the messages of a client's account in the files. Raises UsageError if there are none."""
     account = _account_of(client) if named is None else _account(named)
     spelled = tool.spelled(account)
-    found = {memory.path: memory.of(spelled) for memory in seen_files if any(memory.of(spelled))}
+    found = {seen.path: seen.of(spelled) for seen in seen_files if any(seen.of(spelled))}
     if found:
         uids = dict.fromkeys(uid for uids in found.values() for uid in uids)
         return _Match(client, account, tuple(uids), tuple(found))
     accounts = Counter[str]()
-    for memory in seen_files:
-        for each in memory.accounts:
+    for seen in seen_files:
+        for each in seen.accounts:
             if each.names:
                 accounts[str(each.names[0])] += len(each.uids)
     names = [f"{name} ({plural(number, 'message')})" for name, number in accounts.most_common(_NAMED)]
     if more := len(accounts) - len(names):
         names.append(f"{more} more")
-    where = ", ".join(visible(memory.path, 200) for memory in seen_files[:3]) + (", ..." if len(seen_files) > 3 else "")
+    where = ", ".join(visible(seen.path, 200) for seen in seen_files[:3]) + (", ..." if len(seen_files) > 3 else "")
     if not names:
         raise UsageError(f"no account in {where}", advice=f"is it a file of {tool.name}?")
     raise UsageError(

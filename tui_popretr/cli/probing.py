@@ -17,6 +17,7 @@ from tui_popretr.engine.service import connect_tcp
 from tui_popretr.engine.slots import SessionSlots
 from tui_popretr.facts import SessionId
 from tui_popretr.net.resolver import Resolver
+from tui_popretr.session.services import ConnectionServices
 from tui_popretr.session.setup import ConnectionSetup, Connector
 from tui_popretr.text import visible
 
@@ -39,7 +40,7 @@ def probe_clients(settings: Settings, report: Report, *, connector: Connector = 
 async def probe_clients_async(settings: Settings, report: Report, connector: Connector) -> None:
     """The same as probe_clients(), in trio."""
     trio.socket.set_custom_hostname_resolver(Resolver())
-    clock = SystemClock()
+    clock, services = SystemClock(), ConnectionServices()
     limits = replace(settings.concurrency, total=min(settings.concurrency.total, AT_ONCE))
     slots = SessionSlots(limits)
     timeout = min(settings.timeout, TIMEOUT)
@@ -50,7 +51,9 @@ async def probe_clients_async(settings: Settings, report: Report, connector: Con
         slot = slots.request(client.server)  # two sessions in one maildrop would lock each other out
         try:
             await slot.granted.wait()
-            setup = ConnectionSetup(SessionId(client.id, 1), _with_timeout(client), Bus(), clock, connector, timeout)
+            setup = ConnectionSetup(
+                SessionId(client.id, 1), _with_timeout(client), Bus(), clock, connector, timeout, services
+            )
             found = await probe(setup)
         finally:
             slot.release()

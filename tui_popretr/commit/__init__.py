@@ -8,7 +8,7 @@ Terminology:
   command, so that a slow destination delays only its own messages.
 - *lane* (lane.py): a queue that is fair between maildrops (fair_queue.py), and the steps below, with threads of its own
   (blocking.py).
-- *group*: the messages that a lane takes through the steps together. It is what waits when the disk is free.
+- *group*: the messages that a lane takes through the steps together: those that wait when the disk becomes free.
 - *between its two commits*: a message that the journal has as DELIVERING and not yet as DELIVERED.
 
 The steps of a message that is delivered into a file. Each begins when the one before it is durable:
@@ -22,7 +22,7 @@ The steps of a message that is delivered into a file. Each begins when the one b
     7  done       `done` is called. Only now may the session send DELE
 
 A message for a server or a command (remote.py) has no file: steps 1 and 2 do nothing, step 4 sends it, and a group has
-one message. The draft is offered during step 3. At most the message between its two commits is sent twice.
+one message. The draft is offered during step 3. Only the message between its two commits may be sent twice.
 
 What an error at a step does, and the module that decides it:
 

@@ -15,7 +15,7 @@ class AcceptedRecipients:
         self._left = list(acceptances)
 
     def take(self, uid: str | None, identity: Identity) -> list[str]:
-        """Return the recipients of a message, and remove them: an identical message is sent to all recipients."""
+        """Remove and return the recipients that have this message. A second, identical message goes to all again."""
         found: dict[str, Acceptance] = {}
         for each in self._left:
             if each.uid == uid and each.identity.same_as(identity):

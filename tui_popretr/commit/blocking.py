@@ -85,11 +85,11 @@ class BlockingWorkers:
     def __init__(self, timeout: float) -> None:
         #: Seconds after which a call raises DestinationTimeout.
         self.timeout = timeout
-        self._disks: WeakValueDictionary[str, BlockingWorker] = WeakValueDictionary()
+        self._workers: WeakValueDictionary[str, BlockingWorker] = WeakValueDictionary()
 
     def of(self, key: str, name: str) -> BlockingWorker:
         """Return the worker of a destination. It has one thread, so a draft is never used in two threads at once."""
-        disk = self._disks.get(key)
-        if disk is None:
-            self._disks[key] = disk = BlockingWorker(name, 1, self.timeout)
-        return disk
+        worker = self._workers.get(key)
+        if worker is None:
+            self._workers[key] = worker = BlockingWorker(name, 1, self.timeout)
+        return worker

@@ -22,7 +22,7 @@ class FairQueue:
     def take(self, most: int) -> list[PendingDelivery]:
         """Remove and return at most `most` messages, at most half of them from one maildrop.
 
-        Not one message per maildrop: the folders of all maildrops in a group have to be fsynced.
+        Few maildrops in a group are better than many: the folders of each have to be fsynced.
         """
         share = -(-most // 2)
         taken: list[PendingDelivery] = []

@@ -153,10 +153,10 @@ class JournalKeeper:
 
         `callback` is then called in the journal's thread, before the next job, with the error or None.
         """
-        futures = JournalFuture(_Job(use), callback)
-        self._submitted.append(futures)
+        future = JournalFuture(_Job(use), callback)
+        self._submitted.append(future)
         self._start_submitted()
-        return futures
+        return future
 
     def _start_submitted(self) -> None:
         try:

@@ -110,12 +110,10 @@ def _look_up_one(owner: int, record: Record, publishes: InterruptedPublish, now:
     if where in (FileState.DISPLACED, FileState.EMPTY):
         return Recovered(owner, record, RecoveryResult.REDELIVER), None
     if where is FileState.GONE:
-        return Recovered(
-            owner, record, RecoveryResult.CONSUMED if now - record.time < CONSUMED_WITHIN else RecoveryResult.REDELIVER
-        ), None
-    return Recovered(
-        owner, record, RecoveryResult.PUBLISHED if where is FileState.FINISHED else RecoveryResult.FOUND
-    ), folder
+        is_young = now - record.time < CONSUMED_WITHIN
+        return Recovered(owner, record, RecoveryResult.CONSUMED if is_young else RecoveryResult.REDELIVER), None
+    outcome = RecoveryResult.PUBLISHED if where is FileState.FINISHED else RecoveryResult.FOUND
+    return Recovered(owner, record, outcome), folder
 
 
 def _sync(folder: str) -> DeliveryFailed | None:

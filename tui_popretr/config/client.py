@@ -1,4 +1,4 @@
-"""One <client>: an account to poll, its schedule and its destination."""
+"""Reads one <client> and checks its settings against each other. They are declared in model.py."""
 
 from __future__ import annotations
 
@@ -23,12 +23,13 @@ def read_client(client: Section, client_id: str | None, local: Local) -> ClientS
             client.place_of("deleteafter"),
         )
     runs = client.field(ClientSettings, "runs", default=None)
+    frequency = client.field(ClientSettings, "frequency")
     if runs is None:
-        runs = 1 if client.field(ClientSettings, "frequency") == 0 else 0
+        runs = 1 if frequency == 0 else 0
     server = _read_server(client)
     destination = read_destination(client, recip, local)
     needed = {"id": client_id, "recip": recip, "server": server, "destination": destination}
-    found = client.read(ClientSettings, **needed, retention=retention, runs=runs)
+    found = client.read(ClientSettings, **needed, retention=retention, frequency=frequency, runs=runs)
     return None if None in needed.values() or client.has_errors else found
 
 

@@ -58,13 +58,13 @@ def client_info(client: ClientSettings, timeout: float) -> ClientInfo:
 
 
 def disabled_info(client: str) -> ClientInfo:
-    """Return what the dashboard shows of a client with enabled="N": its id."""
+    """Return the settings of a client with enabled="N" for the dashboard: only its id."""
     return ClientInfo(client, "", "", "", "", "", 0.0, (("enabled", "N"),), enabled=False)
 
 
 def _pairs(settings: object) -> Iterator[tuple[str, str]]:
     """Yield the settings of a class of the model that the dashboard shows."""
-    for name, what in declarations(settings):
+    for name, what in declarations(settings).items():
         value = getattr(settings, name)
         if not isinstance(what, Setting):
             yield from _pairs(value)
@@ -108,7 +108,7 @@ def _destination(destination: Destination) -> str:
 
 
 def describe(client: ClientSettings) -> str:
-    """Return what the client will do: where from, how often, which login, where to, what happens on the server."""
+    """Return a client's schedule, source, login, destination and retention in sentences."""
     return visible(
         f"{_schedule(client)}, retrieves {_what(client)} from {_source(client)}, logging in {_login(client)}, and"
         f" {_target(client.destination)}. {_fate(client.retention)}{_phrases(client.retention)}",
@@ -144,7 +144,7 @@ def _phrases(settings: object) -> str:
     """Return the phrases of the settings of a class, without its parts, that do not have their default."""
     return "".join(
         what.phrase(getattr(settings, name))
-        for name, what in declarations(settings)
+        for name, what in declarations(settings).items()
         if isinstance(what, Setting) and what.phrase and getattr(settings, name) != what.value
     )
 
@@ -191,7 +191,7 @@ def _modes(modes: Modes) -> str:
 
 
 def _fate(retention: Retention) -> str:
-    """What happens to the mail on the server, and whether it is retrieved again."""
+    """Return whether the mail stays on the server, and whether it is retrieved again."""
     marked = "; what mark-seen or import-seen has marked stays there" if retention.new_only else ""
     if not retention.preserve:
         return f"What was delivered is deleted from the server, except messages that arrive cut short{marked}."

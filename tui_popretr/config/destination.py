@@ -98,6 +98,7 @@ def _read_smtp(client: Section, recip: str | None, eol: Eol | None, local: Local
         host=host,
         port=port or (_LMTP_PORT if lmtp else _SMTP_PORT),
         socket_path=socket_path,
+        lmtp=lmtp,
         username=read_username(section),
         password=read_password(section),
         rejected=section.field(SmtpDestination, "rejected", parse=local.resolver.path_of(recip or "")),

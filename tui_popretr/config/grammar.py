@@ -1,4 +1,4 @@
-"""The names that a configuration can contain, and where; and hints about all other names."""
+"""The names that each element of a configuration accepts, and hints about all other names."""
 
 from __future__ import annotations
 
@@ -35,17 +35,16 @@ from tui_popretr.wording import plural
 
 # Tuning parameters of Mailismus: accepted everywhere, as element or attribute.
 _TUNING = re.compile(r"niobuffers|nosmtp|dotstuffing|exclusive|delay_close|class|filename_\w+|chmod_\w+|\w*bufsiz")
-
-
 _NONE: Mapping[str, Any] = MappingProxyType({})
 
 
 class Shape(NamedTuple):
-    """What one element can contain.
+    """The attributes, child elements and text that an element accepts.
 
-    ignored: names that are accepted without effect, as attribute or element. stale: present names by the names in older
-    Mailismus files. near: correct names by likely mistakes. instead: a hint about text in this element. settings: the
-    declarations of the attributes and of the elements with text.
+    `repeated`: the element may occur several times. `ignored`: names of attributes and elements that have no effect.
+    `stale`: present names, by their names in older Mailismus files. `near`: correct names, by likely mistakes.
+    `instead`: a hint for text in an element that accepts none. `settings`: the declarations of the attributes and of
+    the elements that contain only text.
     """
 
     attributes: frozenset[str] = frozenset()

@@ -35,8 +35,8 @@ CLEAR_TEXT = frozenset(
 )
 
 
-class Credentials(NamedTuple):
-    """The credentials of a client."""
+class LoginSettings(NamedTuple):
+    """How a client logs in."""
 
     username: str | None
     password: PasswordSource | None
@@ -44,7 +44,7 @@ class Credentials(NamedTuple):
     initial_response: bool
 
 
-def read_login(client: Section, server: Section, tls: TlsPolicy | None) -> Credentials:
+def read_login(client: Section, server: Section, tls: TlsPolicy | None) -> LoginSettings:
     """Read username, password and authtypes. Report login methods that cannot be used."""
     username = read_username(server)
     password = read_password(server)
@@ -80,7 +80,7 @@ def read_login(client: Section, server: Section, tls: TlsPolicy | None) -> Crede
             server.warning(f"a login method is left out: {reasons}", place)
         else:
             server.error(f"no login method can be used: {reasons}", place)
-    return Credentials(username, password, usable, initial_response)
+    return LoginSettings(username, password, usable, initial_response)
 
 
 def _tls_is_uncertain(client: Section) -> bool:

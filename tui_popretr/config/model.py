@@ -17,7 +17,7 @@ from tui_popretr.config.setting import Setting, declared, part, required, settin
 from tui_popretr.config.units import octal, octets, written
 from tui_popretr.hosts import look_up_name, with_port
 
-#: A shorter timeout for a server or a command, in seconds, is probably a number of which the unit was forgotten.
+#: Seconds. A shorter timeout for a server or a command is probably a number without its unit.
 SHORTEST_TIMEOUT = 5.0
 
 
@@ -74,7 +74,7 @@ class MaildirDestination:
     """Deliver into a Maildir, in the message store or elsewhere."""
 
     path: str  # the Maildir itself, absolute, %U% replaced
-    mailbox: str | None = None  # RECIP where it is the message store's; None: a <maildir> of the client's own
+    mailbox: str | None = None  # RECIP if it is in the message store; None: it is the client's <maildir>
     eol: Eol = Eol.NATIVE
     owner: str | None = None  # virtualusers N: files are given to this system user
     modes: Modes = part(Modes)

@@ -1,4 +1,4 @@
-"""Access to one element: values of the declared types, and reports of what is wrong."""
+"""Access to one element: values of the declared types, and reports of mistakes."""
 
 from __future__ import annotations
 
@@ -123,25 +123,29 @@ class Section:
 
     def read(self, kind: type[T], **known: object) -> T:
         """Return a class of the model with the declared settings of this element; `known` are its other fields."""
-        for name, what in declarations(kind):
+        for name, what in declarations(kind).items():
             if name not in known:
                 known[name] = self.value(what) if isinstance(what, Setting) else self.read(what)
         return kind(**known)
 
     def field(self, kind: type, name: str, **changes: Any) -> Any:
         """Return the value of one setting of a class, with changes to its declaration."""
-        return self.value(replace(dict(declarations(kind))[name], **changes))
+        declared = declarations(kind)[name]
+        return self.value(replace(declared, **changes) if changes else declared)
 
     def value(self, setting: Setting) -> Any:
         """Return the value of a setting."""
         if setting.parse is Secret:
             return self._secret_attribute(setting.name)
         value = (self.element_value if setting.is_element else self.attribute_value)(setting.name)
-        parse = self.context.resolve if setting.parse is values.path else setting.parse
         if setting.required:
             return self._required(setting, value)
-        found: Any = self.parsed(value, parse, None if setting.default is None else parse(setting.default))
-        if value and setting.shortest and found is not None and found < setting.shortest:
+        parse, default = setting.parse, setting.value
+        if parse is values.path:
+            parse = self.context.resolve
+            default = None if default is None else parse(default)
+        found: Any = self.parsed(value, parse, default)
+        if value and setting.shortest and found < setting.shortest:
             self.warning(f"{setting.name} is under {setting.shortest:g} s (a bare number is milliseconds)", value.place)
         return found
 

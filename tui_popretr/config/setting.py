@@ -6,8 +6,9 @@ The names that grammar.py accepts, the readers (Section.read), the sentences of 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
+from functools import cache
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -26,19 +27,15 @@ class Setting:
     show: Callable[[Any], str] | None = None  # the value's text on the dashboard, empty to hide it; None: never shown
     phrase: Callable[[Any], str] | None = None  # what `check` says about a value other than the default
     called: str = ""  # its name on the dashboard, if other than `name`
+    name: str = field(init=False)
+    is_element: bool = field(init=False)
+    value: Any = field(init=False)  # the default as a value
 
-    @property
-    def name(self) -> str:
-        return self.label.strip("<>")
-
-    @property
-    def is_element(self) -> bool:
-        return self.label.startswith("<")
-
-    @property
-    def value(self) -> Any:
-        """The default as a value."""
-        return None if self.default is None else self.parse(self.default)
+    def __post_init__(self) -> None:
+        # Once, and not at each reading: a configuration can have thousands of clients.
+        object.__setattr__(self, "name", self.label.strip("<>"))
+        object.__setattr__(self, "is_element", self.label.startswith("<"))
+        object.__setattr__(self, "value", None if self.default is None else self.parse(self.default))
 
 
 def setting(label: str, parse: Callable[[str], T], default: str | None = None, **more: Any) -> T:
@@ -65,12 +62,17 @@ def part(kind: Callable[[], T]) -> T:
     return field(default=kind(), metadata={_KEY: kind})
 
 
-def declarations(kind: Any) -> Iterator[tuple[str, Any]]:
-    """Yield the declared fields of a dataclass or of its instance: the name, and its Setting or the class of a part."""
-    return ((each.name, each.metadata[_KEY]) for each in fields(kind) if _KEY in each.metadata)
+def declarations(kind: Any) -> Mapping[str, Any]:
+    """Return the declared fields of a dataclass or of its instance by name: the Setting, or the class of a part."""
+    return _declarations(kind if isinstance(kind, type) else type(kind))
+
+
+@cache
+def _declarations(kind: Any) -> Mapping[str, Any]:
+    return {each.name: each.metadata[_KEY] for each in fields(kind) if _KEY in each.metadata}
 
 
 def settings_of(kind: type) -> Iterator[Setting]:
     """Yield the settings of a dataclass and its parts."""
-    for _, found in declarations(kind):
+    for found in declarations(kind).values():
         yield from [found] if isinstance(found, Setting) else settings_of(found)

@@ -26,9 +26,10 @@ def read_tls(section: Section) -> TlsPolicy:
     """Return the policy of an <ssl> element that is present and enabled."""
     trust_path = section.field(TlsPolicy, "trust_path", parse=_store(section, _TRUST_TYPE))
     key_store = section.field(TlsPolicy, "key_store", parse=_store(section, _KEY_TYPE))
-    pinned = bool(section.field(TlsPolicy, "fingerprints"))
+    fingerprints = section.field(TlsPolicy, "fingerprints")
+    peer_name = _peer_name(section, pinned=bool(fingerprints))
     found = section.read(
-        TlsPolicy, trust_path=trust_path, key_store=key_store, peer_name=_peer_name(section, pinned=pinned)
+        TlsPolicy, trust_path=trust_path, key_store=key_store, fingerprints=fingerprints, peer_name=peer_name
     )
     for path, name in ((trust_path, "tspath"), (key_store, "kspath")):
         value = section.attribute_value(name)
@@ -36,7 +37,7 @@ def read_tls(section: Section) -> TlsPolicy:
             section.warning(f"{name}: there is no file {path}", value.place)
     if found.certificate and not key_store and not section.uncertain_attribute("kspath"):
         section.error("cert names an entry of a key store, but kspath is missing", section.place_of("cert"))
-    if pinned:
+    if fingerprints:
         for name in ("tspath", "peercert"):
             if section.attribute_value(name):
                 section.warning(
@@ -74,7 +75,7 @@ def _store(section: Section, type_setting: Setting) -> Callable[[str], str]:
 
     def parse(text: str) -> str:
         path = section.context.resolve(text)
-        # keytool has long written PKCS#12 into files called .jks: what is in the file counts first
+        # keytool has long written PKCS#12 into files called .jks, so the content of the file counts first
         found = _content(path) or kind or _EXTENSIONS.get(os.path.splitext(path)[1].lower())
         if found == _JKS:
             target = f"{os.path.splitext(path)[0]}.p12"

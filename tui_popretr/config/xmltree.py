@@ -41,7 +41,7 @@ class Attribute(NamedTuple):
 
 @dataclass(slots=True, eq=False, repr=False)
 class Node:
-    """An element. `text` is all its character data; `intended` has the correct names of what is misspelt in it."""
+    """An element. `text` is all its character data; `intended` has the correct names for misspelt ones in it."""
 
     name: str
     place: Position

@@ -108,17 +108,16 @@ class ResultLines:
             summary.write_lines(self._out, (f"  {client:<{self._width}}  {outcome}",))
 
 
-def _deviations(run: DemoRun) -> Iterator[str]:
-    """Yield how the run differs from the expected one."""
-    for failure in run.server.server.failures:
-        yield f"the demo's server failed: {failure!r}"
-    explained = bool(run.problems)
+def _deviations(run: DemoRun) -> list[str]:
+    """Return how the run differs from the expected one."""
+    found = [f"the demo's server failed: {failure!r}" for failure in run.server.server.failures]
     for account in run.server.accounts:
         result = run.results.get(account.id)
-        if result is None and explained:
+        if result is None and run.problems:  # they explain it
             continue
         if deviation := account.deviation(result):
-            yield f"{account.id}: {deviation}"
+            found.append(f"{account.id}: {deviation}")
+    return found
 
 
 def _report(run: DemoRun, *, keep: bool) -> Iterator[str]:

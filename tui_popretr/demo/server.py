@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from types import TracebackType
 
 import trio
@@ -44,15 +45,10 @@ class DemoServer:
 
     async def serve(self, *, task_status: trio.TaskStatus[Ports] = trio.TASK_STATUS_IGNORED) -> None:
         """Serve until cancelled; `started` gives the ports. Raises OSError, in a group, if it cannot listen."""
-
-        async def clear(*, task_status: trio.TaskStatus[int]) -> None:
-            await self.server.serve(host=HOST, task_status=task_status)
-
-        async def tls(*, task_status: trio.TaskStatus[int]) -> None:
-            await self.server.serve(host=HOST, implicit_tls=True, task_status=task_status)
-
         async with trio.open_nursery() as nursery:
-            task_status.started(Ports(await nursery.start(clear), await nursery.start(tls)))
+            clear = await nursery.start(partial(self.server.serve, host=HOST))
+            tls = await nursery.start(partial(self.server.serve, host=HOST, implicit_tls=True))
+            task_status.started(Ports(clear, tls))
 
     async def arrivals(self, now: Callable[[], datetime]) -> None:
         """Add new mail, dated `now`, to the accounts until cancelled."""

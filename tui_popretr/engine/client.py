@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import trio
 
 from tui_popretr.config.model import ClientSettings
-from tui_popretr.engine.schedule import BoottimeTimer, SessionOutcome, interval
+from tui_popretr.engine.schedule import BoottimeTimer, interval
 from tui_popretr.engine.slots import SessionSlot, SessionSlots
 from tui_popretr.errors import ExitCode, PopretrError
 from tui_popretr.facts import (
@@ -51,19 +51,18 @@ class ClientRunner:
         self.finished = False
         self.session: Session | None = None
         self._services = services
-        self._sessions_started = 0  # sessions begun, for ID-RUN
+        self._sessions_started = 0  # for ID-RUN
         self._runs = 0  # runs that count towards `runs`
         self._rejections = 0
-        self._text_rejections = (
-            0  # sessions in a row whose login was refused with a text that means a temporary failure
-        )
+        # Sessions in a row whose login was refused with a text that means a temporary failure.
+        self._text_rejections = 0
         self._polled = False
         self._stopping = False
         self._login_delay = 0
         self._logged_in = False  # in the last session
-        self._refused_by_text = False  # whether the last session was one of these
+        self._refused_by_text = False  # whether the last session's login was refused in this way
         self._sleep = trio.CancelScope()  # until due
-        self._queue = trio.CancelScope()  # until there is a place
+        self._queue = trio.CancelScope()  # until there is a slot
 
     # --- commands -----------------------------------------------------------------------------------------------------
 
@@ -145,7 +144,7 @@ class ClientRunner:
         self._queue = trio.CancelScope()
         with self._queue:
             await slot.granted.wait()
-        return not self._queue.cancel_called  # both may have happened
+        return not self._queue.cancel_called  # the slot may have been granted as well
 
     async def _session(self, settings: ClientSettings) -> SessionResult:
         self._sessions_started += 1
@@ -169,8 +168,8 @@ class ClientRunner:
                 self._rejections += 1
             elif self._logged_in:
                 self._rejections = 0
-            outcome = SessionOutcome(result.code, self._login_delay)
-            self.due = self._services.context.clock.boottime() + interval(settings, outcome, self._rejections)
+            wait = interval(settings, rejections=self._rejections, login_delay=self._login_delay)
+            self.due = self._services.context.clock.boottime() + wait
             self.finished = 0 < settings.runs <= self._runs
         self._services.closed(self, result)
 

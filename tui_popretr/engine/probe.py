@@ -53,7 +53,7 @@ async def survey(setup: ConnectionSetup) -> Findings:
     """Connect, start TLS, send CAPA and QUIT, without a login. Never raises PopretrError."""
 
     async def greet(opening: Opening, findings: Findings) -> None:
-        greeting = await opening.greet()
+        greeting = await opening.until_login()
         findings.apop = greeting.stamp is not None
         findings.capabilities = opening.capabilities
 
@@ -80,10 +80,8 @@ async def _probe(setup: ConnectionSetup, steps: Callable[[Opening, Findings], Aw
     try:
         await steps(opening, findings)
         assert opening.connection is not None
-        with (
-            trio.move_on_after(5),
-            contextlib.suppress(ConnectionCut),
-        ):  # QUIT's reply does not matter here
+        # QUIT's reply does not matter here.
+        with trio.move_on_after(5), contextlib.suppress(ConnectionCut):
             await opening.connection.call(Quit())
     except PopretrError as problem:
         findings.problem = problem

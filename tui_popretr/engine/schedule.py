@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import trio
 
 from tui_popretr.clock import Clock
 from tui_popretr.config.model import ClientSettings
-from tui_popretr.errors import ExitCode
 
 #: Seconds between two sessions of a client with freq=0 and no limit of runs.
 MIN_INTERVAL = 1.0
@@ -29,25 +27,18 @@ def first_due(index: int, count: int, client: ClientSettings, start: float, dela
     return due
 
 
-@dataclass(frozen=True, slots=True)
-class SessionOutcome:
-    """What a finished session means for the next start. `login_delay` is the server's LOGIN-DELAY in seconds."""
-
-    code: ExitCode
-    login_delay: int = 0
-
-
-def interval(client: ClientSettings, outcome: SessionOutcome, rejections: int) -> float:
+def interval(client: ClientSettings, *, rejections: int, login_delay: int) -> float:
     """Return the seconds from the end of a session to the next start.
 
-    `rejections` is the number of rejected logins in a row, including this session's.
+    `rejections` is the number of rejected logins in a row, including this session's. `login_delay` is the server's
+    LOGIN-DELAY in seconds.
     """
     wait = client.frequency
     if not wait and not client.runs:
         wait = MIN_INTERVAL
     if rejections:
         wait = min(max(wait, MIN_INTERVAL) * 2.0 ** min(rejections, 20), max(LONGEST_BACKOFF, wait))
-    return max(wait, float(outcome.login_delay))
+    return max(wait, float(login_delay))
 
 
 class BoottimeTimer:

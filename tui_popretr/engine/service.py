@@ -197,14 +197,7 @@ class Engine:
             context=SessionContext(
                 bus=self.bus,
                 clock=self.clock,
-                services=DeliveryServices(
-                    keeper,
-                    committer,
-                    self._disks,
-                    cleaned=set(),
-                    children=self.children,
-                    passwords=self.connections.passwords,
-                ),
+                services=DeliveryServices(keeper, committer, self._disks, self.children),
                 connect=self._connector,
                 paths=self.settings.paths,
                 timeout=self.settings.timeout,

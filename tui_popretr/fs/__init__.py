@@ -1,1 +1,1 @@
-"""What the program does with files and folders on every kind of file system: read, make, fsync, lock, publish."""
+"""Files and folders on all kinds of file systems: read, create, fsync, lock, publish."""

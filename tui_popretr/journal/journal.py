@@ -12,7 +12,7 @@ Terminology:
 - *delete_pending*: the message is to be deleted from the server. It stays set when the connection breaks, and the next
   session deletes the message. In DELIVERING it is the value that recovery will set.
 - *quit_confirmed*: a QUIT was answered +OK after the delivery. With preserve and without newonly every run retrieves
-  all messages again. Records without quit_confirmed are of an interrupted run, and are not retrieved again.
+  all messages again. A record without quit_confirmed is from an interrupted run: its message is not retrieved again.
 - *transaction*: all writes inside transaction() are durable when it ends (WAL, synchronous=FULL), or none of them is.
 - *broken*: a write failed. It may or may not be on disk, so no further write is accepted. The journal must be closed,
   opened again, and recovered (commit/recovery.py).
@@ -289,7 +289,7 @@ class Journal(JournalHistory):
         `keep_unnamed`: newonly or deleteafter still needs delivered messages that have no UID. `clock`: the maildrop's
         clock in this session.
         """
-        # Without such a setting only pending deletions and doubtful messages are looked up again without a UID.
+        # Without such a setting, a record without a UID is needed only while its deletion is pending or it is in doubt.
         unnamed = now - FORGET_AFTER if keep_unnamed else now
         with self._writing() as connection:
             connection.execute(
@@ -359,10 +359,8 @@ def _ids(ids: Iterable[int]) -> str:
 
 
 def _record(row: Any) -> Record:
-    identifier, uid, octets, *identity, state, delete_pending, quit_confirmed, tmp, final, audit, time, doubt, born = (
-        row
-    )
-    known = (_identity(*identity), _STATES[state], delete_pending == 1, quit_confirmed == 1)
+    identifier, uid, octets, *identity, state, pending, confirmed, tmp, final, audit, time, doubt, born = row
+    known = (_identity(*identity), _STATES[state], pending == 1, confirmed == 1)
     return Record(identifier, uid, octets, *known, tmp, final, audit, time, _DOUBTS[doubt], born)
 
 

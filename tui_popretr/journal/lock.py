@@ -25,10 +25,8 @@ def acquire(path: str) -> int:
         os.pwrite(descriptor, b"%d\n" % os.getpid(), 0)
     except BlockingIOError:
         holder = ""
-        with (
-            contextlib.closing(os.fdopen(descriptor, "rb")) as file,
-            contextlib.suppress(OSError),
-        ):  # unreadable on CIFS
+        # On CIFS a locked file cannot be read.
+        with contextlib.closing(os.fdopen(descriptor, "rb")) as file, contextlib.suppress(OSError):
             holder = file.read(20).decode("ascii", "replace").strip()
         by = f" (process {holder})" if holder.isdecimal() else ""
         raise JournalLocked(f"the journal {path} is in use by another tui-popretr{by}") from None

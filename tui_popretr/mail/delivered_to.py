@@ -25,7 +25,7 @@ class DeliveredToFilter:
     def __init__(self) -> None:
         self._body = False
         self._dropping = False  # the current field is removed
-        self._in_line = False  # whether the current line is removed is decided
+        self._in_line = False  # it is decided whether the current line is removed
         self._held = b""  # undecided: the beginning of a line, or a CR that an LF may follow
 
     def feed(self, chunk: bytes) -> bytes:

@@ -23,7 +23,7 @@ def places(environ: Mapping[str, str]) -> list[str]:
 
 
 def read(path: str, data: bytes) -> SeenFile:
-    """Parse the file. A list that has not the length in its head is used; its head counts as a bad line."""
+    """Parse the file. If the count in a head is wrong, the head is a bad line, and the list is used."""
     seen = SeenFile(path)
     current: SeenAccount | None = None
     announced = (0, b"", 0)  # of the head: line number, text, count

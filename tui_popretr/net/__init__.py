@@ -1,1 +1,1 @@
-"""How octets reach us: connections, TLS, and what certificates say."""
+"""Connections to servers: host names, TCP, TLS and certificates."""

@@ -27,7 +27,7 @@ SERVERS = 64
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Ticket:
-    """A session to resume, the server's certificate, and the time when it was verified, not resumed."""
+    """A session to resume, the server's certificate, and the time of its verification. Resuming verifies nothing."""
 
     session: ssl.SSLSession
     certificate: Certificate

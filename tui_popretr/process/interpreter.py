@@ -31,7 +31,7 @@ def collect() -> None:
 
 @contextlib.contextmanager
 def permanent() -> Iterator[None]:
-    """The collector never visits what exists at the end of this block: modules that stay loaded."""
+    """The collector never visits the objects that exist at the end of this block: modules that stay loaded."""
     collecting = gc.isenabled()
     gc.disable()
     try:

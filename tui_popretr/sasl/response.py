@@ -57,7 +57,7 @@ def octets(secret: Secret) -> bytes:
 
 
 def decode_challenge(payload: bytes) -> bytes | None:
-    """Return a challenge from its base64 form, None if it has none."""
+    """Decode a challenge. Returns None if it is not base64."""
     try:
         return b64decode(payload.strip(b" "), validate=True)
     except ValueError:

@@ -1,1 +1,1 @@
-"""What one session does: connect, greet, log in, plan, retrieve, delete, QUIT."""
+"""A session, from connecting to QUIT: opening, login, plan, retrieval, deletions."""

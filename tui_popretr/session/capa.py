@@ -19,13 +19,13 @@ from tui_popretr.config.account import Server
 from tui_popretr.config.choices import AuthType
 from tui_popretr.journal.records import CapaHistory
 from tui_popretr.pop3 import Capabilities
+from tui_popretr.session.auto import mechanism
 
 DAY = 24 * 3600
 #: Seconds after which a server that refuses both CAPA and UTF8 counts as replaced by one that has neither.
 REPLACED = 30 * DAY
 
-_KNOWN = frozenset(each.value.removeprefix("SASL_").replace("_", "-") for each in AuthType)
-
+_KNOWN = frozenset(map(mechanism, AuthType))
 
 _Key = tuple[str, int]
 

@@ -14,7 +14,6 @@ from tui_popretr.config.model import Paths
 from tui_popretr.delivery.sink import SPILL
 from tui_popretr.process.children import ChildProcesses
 from tui_popretr.session.capa import CapaHistories
-from tui_popretr.session.passwords import Passwords
 from tui_popretr.session.pipelining import PipeliningHistory
 from tui_popretr.session.services import ConnectionServices
 from tui_popretr.session.setup import Connector
@@ -52,12 +51,12 @@ class DeliveryServices:
     keeper: JournalKeeper
     committer: Committer
     disks: BlockingWorkers
-    cleaned: set[str]  # keys of the sinks that were searched for unfinished files of an earlier process
+    children: ChildProcesses
     pipelining_history: PipeliningHistory = field(default_factory=PipeliningHistory)
     capa_histories: CapaHistories = field(default_factory=CapaHistories)
     receive_budget: ReceiveBudget = field(default_factory=ReceiveBudget)
-    children: ChildProcesses = field(default_factory=ChildProcesses)
-    passwords: Passwords = field(default_factory=Passwords)
+    #: Keys of the sinks that were searched for unfinished files of an earlier process.
+    cleaned: set[str] = field(default_factory=set)
 
     async def recover_journal(self, warn: Callable[[str], None]) -> None:
         """After a failed write to the journal, recover it before it is used again. Raises JournalError."""
@@ -79,4 +78,4 @@ class SessionContext:
     paths: Paths
     timeout: float  # seconds to wait for a server
     withheld: frozenset[str]  # environment variables that commands do not get
-    connections: ConnectionServices = field(default_factory=ConnectionServices)
+    connections: ConnectionServices

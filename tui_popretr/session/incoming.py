@@ -47,9 +47,8 @@ class DeliveryContext:
     resolve: Callable[[int, Doubt], Awaitable[None]]  # records the result for an UNPROVEN record in the journal
     utf8: bool  # the server sends messages in UTF-8 mode
     utf8_advice: str  # how to enable that mode, as " (...)"; "" if no setting prevents it
-    rejected: DeliveryContext | None = (
-        None  # for messages that the sink refuses for good; None: they stay on the server
-    )
+    #: For messages that the sink refuses for good; None: they stay on the server.
+    rejected: DeliveryContext | None = None
 
     def of(self, job: Fetch | Verify) -> DeliveryContext:
         """Return the context for the message of a job."""
@@ -82,7 +81,7 @@ class Incoming:
         self.job = job
         self.hasher = IdentityHasher(whole=whole, utf8=delivery.utf8)
         self.size = 0
-        self.line_feeds = 0  # its line line_feeds
+        self.line_feeds = 0
         self.record_id = 0
         self.draft: Draft | None = None
         self._delivery = delivery

@@ -154,9 +154,8 @@ class _Login:
             except (ConnectionCut, ProtocolViolation) as trouble:
                 if not self._refused:
                     raise
-                self._closed_after_refusal = self._closed_after_refusal or str(
-                    trouble
-                )  # some servers close the connection after a rejected login
+                # Some servers close the connection after a rejected login.
+                self._closed_after_refusal = self._closed_after_refusal or str(trouble)
                 break
             if isinstance(outcome, str):
                 return outcome
@@ -239,9 +238,8 @@ class _Login:
 
     async def _user_and_pass(self) -> str | _Refused:
         user, secret = User(self._username), Pass(self._password)
-        if (
-            self._options.together and self._private
-        ):  # PASS goes even if USER is refused, so the connection must be private
+        # PASS is sent even if USER is refused, so the connection must be private.
+        if self._options.together and self._private:
             answers = await self._call(user, secret)
         else:
             answers = await self._call(user)

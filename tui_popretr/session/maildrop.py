@@ -66,7 +66,9 @@ class MaildropJournal:
         """Record QUIT's +OK: the messages of the records in `deleted` are gone from the server."""
         now, uids, records, clock = int(self._now()), self._uids, list(deleted), self._maildrop_clock
         known = self._failures.known
-        cleared = [key for each in deleted.values() if (key := deletion_key(each.failure_key)) in known]
+        # Nearly always there is no failure to clear: the keys of all deleted messages are not made for nothing.
+        keys = (deletion_key(each.failure_key) for each in deleted.values()) if known else ()
+        cleared = [key for key in keys if key in known]
         keep = policy.new_only or policy.delete_after is not None or policy.suspended
 
         def close(journal: Journal) -> None:

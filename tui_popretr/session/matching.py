@@ -1,8 +1,12 @@
-"""Whether a message that arrives is one that the journal has a record of: then it was delivered before.
+"""Compares the messages that arrive with the journal's records, to find those that were delivered before.
 
 A message with a UID is compared by its header, which TOP shows. TOP does not suffice if the server refuses it (it is
 optional, RFC 1939 §7), if it shows another header than RETR, or if the delivered message may have been cut short. Then
 the message is compared while it is retrieved. A message without a UID is compared by the hash of the whole.
+
+If a server stops listing UIDs, the records made while it listed them match no message: their identity is that of the
+header, and equal headers of equal sizes are no proof. Messages that were still on the server, for example after an
+interrupted session, are then delivered twice rather than never.
 """
 
 from __future__ import annotations
@@ -44,11 +48,7 @@ class KnownMessages:
         return self._match_without_uid(hasher.whole()) if self._without_uid else None
 
     def _match_without_uid(self, whole: Identity) -> Record | None:
-        """Return and forget one record of an equal message: two identical messages have two records.
-
-        Records made when there were UIDs do not match: equal headers of equal sizes are no proof. If a server withdraws
-        UIDL after an interrupted session, a message is rather delivered twice than never.
-        """
+        """Return and forget one record of an equal message: two identical messages have two records."""
         for record in self._without_uid:
             if record.identity.same_as(whole):
                 self._without_uid.remove(record)

@@ -81,7 +81,7 @@ class Opening:
         """Connect and log in. Raises PopretrError if that fails."""
         return await self._with_or_without_capa(self._finish_login)
 
-    async def greet(self) -> Greeting:
+    async def until_login(self) -> Greeting:
         """Do all steps before the login; return the greeting."""
         greeting: list[Greeting] = []
 

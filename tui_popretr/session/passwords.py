@@ -126,7 +126,7 @@ class Passwords:
         scope.cancel()
 
     async def _ended(self, process: subprocess.Popen[bytes]) -> None:
-        """Wait until a command has ended. It is not reaped: its process id stays in use until it is dismissed."""
+        """Wait until a command has ended. It is not reaped: its process id stays in use until its exit code is read."""
 
         def wait() -> None:
             if hasattr(os, "waitid"):

@@ -1,8 +1,8 @@
 """What a session does with each message of a maildrop: a pure function of listing, journal and settings.
 
 Messages to retrieve come first, those that failed before after the others. Messages that are only to be deleted come
-last. A deletion that failed before gets a separate connection (Plan.apart): if it breaks the connection again, the
-server forgets all deletions of that connection.
+last. A deletion that failed before gets a separate connection (Plan.separate_deletions): if it breaks the connection
+again, the server forgets all deletions of that connection.
 """
 
 from __future__ import annotations
@@ -120,13 +120,13 @@ class Plan:
 
     def only(self, verify: Verify) -> Plan:
         """Return the plan for this deletion only; empty if it is no longer planned."""
-        return Plan(
-            [
-                each
-                for each in (*self.work, *self.separate_deletions)
-                if isinstance(each, Verify) and each.record.id == verify.record.id
-            ]
-        )
+        work: list[Fetch | Verify] = [
+            each
+            for each in (*self.work, *self.separate_deletions)
+            if isinstance(each, Verify) and each.record.id == verify.record.id
+        ]
+        # A different message that now has the UID may have been delivered without one.
+        return Plan(work, without_uid=self.without_uid)
 
     @property
     def fetches(self) -> list[Fetch]:
@@ -145,7 +145,8 @@ def make_plan(
 ) -> Plan:
     """Return what to do with each listed message.
 
-    `now` is epoch seconds, `clock` the seconds of the MaildropClock. `skipped` holds the keys of messages and deletions
+    `now` is epoch seconds, for failures; `clock` is the MaildropClock, for the age of records (Record.born). A listed
+    message has no age: neither LIST nor UIDL gives a date. `skipped` holds the keys of messages and deletions
     that broke a connection in this run, and are not tried again in it. `last` holds the keys of messages that may have
     done so, and are retrieved last.
     """
@@ -154,6 +155,7 @@ def make_plan(
     known: dict[str, Record] = {}
     for record in records:
         if record.uid is not None:
+            # Found by its UID only: if the server stops listing UIDs, the message is retrieved again (matching.py).
             known[record.uid] = record
         elif record.state is MessageState.KEPT or (
             record.state is MessageState.DELIVERED
@@ -245,7 +247,7 @@ def _decide(listed: Listed, record: Record, policy: Policy, clock: float) -> Ver
 def _order_deletions(
     plan: Plan, verifications: list[Verify], failures: Mapping[str, MessageFailure], now: float, skipped: frozenset[str]
 ) -> None:
-    """Add the deletions after the messages to retrieve, or to plan.apart if they have failed before."""
+    """Add the deletions after the messages to retrieve, or to plan.separate_deletions if they have failed before."""
     failed: list[tuple[int, Verify]] = []
     for verify in verifications:
         key = deletion_key(verify.listed.failure_key)

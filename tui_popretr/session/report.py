@@ -7,7 +7,6 @@ from tui_popretr.clock import Clock
 from tui_popretr.commit.pending import PendingDelivery
 from tui_popretr.errors import MessageRefused, PopretrError
 from tui_popretr.facts import (
-    Fact,
     Level,
     MaildropListed,
     MessageDelivered,
@@ -34,18 +33,14 @@ class SessionReport:
     def __init__(self, session: SessionId, bus: Bus, clock: Clock, failures: Failures) -> None:
         self.counters = SessionCounters()
         self._session = session
-        self._bus = bus
+        self._publish = bus.publish
         self._clock = clock
         self._failures = failures
         self._reported: set[str] = set()  # failure keys of messages that a plan skips and that were already reported
 
-    def publish(self, fact: Fact) -> None:
-        """Publish a fact of the session."""
-        self._bus.publish(fact)
-
     def log(self, level: Level, text: str) -> None:
         """Write a line to the trace log."""
-        self.publish(Noted(self._clock.now(), level, self._session.client, text))
+        self._publish(Noted(self._clock.now(), level, self._session.client, text))
 
     def warn(self, text: str) -> None:
         """Log a warning."""
@@ -55,7 +50,7 @@ class SessionReport:
 
     def planned(self, plan: Plan, listing: list[Listed], octets: int) -> None:
         """Report the plan, and the messages that it leaves on the server."""
-        self.publish(
+        self._publish(
             MaildropListed(
                 self._session,
                 messages=len(listing),
@@ -81,7 +76,7 @@ class SessionReport:
 
     def progressed(self, messages: int, octets: int) -> None:
         """Report what the connection has received so far."""
-        self.publish(RetrievalProgressed(self._session, messages, octets))
+        self._publish(RetrievalProgressed(self._session, messages, octets))
 
     # --- one message --------------------------------------------------------------------------------------------------
 
@@ -91,7 +86,7 @@ class SessionReport:
         record = pending.record
         if listed.uid is None:  # with a UID, the journal clears the failures itself
             self._failures.clear(listed.failure_key)
-        self.publish(
+        self._publish(
             MessageDelivered(
                 self._session,
                 at=self._clock.now(),
@@ -166,7 +161,7 @@ class SessionReport:
         """Report deletions that QUIT's +OK confirmed."""
         self.counters.deleted += count
         if count:
-            self.publish(MessagesDeleted(self._session, count))
+            self._publish(MessagesDeleted(self._session, count))
 
     def _publish_skipped(self, listed: Listed, reason: str, *, failure: bool) -> None:
-        self.publish(MessageSkipped(self._session, listed.number, listed.uid, listed.size, reason, failure))
+        self._publish(MessageSkipped(self._session, listed.number, listed.uid, listed.size, reason, failure))

@@ -1,4 +1,4 @@
-"""What all connections of a process share. The engine owns it; a probe makes its own."""
+"""What all connections of a process share. The engine has one; the probes of a command share one."""
 
 from __future__ import annotations
 

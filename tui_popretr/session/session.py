@@ -17,13 +17,13 @@ before the first RETR, so that nothing is retrieved that cannot be stored.
 
 - CAPA after the login: the next connection does without it.
 - A message that the server ended too early, so that the rest of it arrived in place of a reply. Such a message is
-  delivered, kept, and not retrieved again. It allows one more connection.
+  delivered, kept, and not retrieved again.
 - PIPELINING: several commands were in flight. The next connection sends one command at a time. A message that has
   failed before is not excused in this way; otherwise it could break connections for ever.
 - A message: the failure counts against the message whose reply was expected. The next connection skips it.
 
-Anything else ends the session with that error. A session connects again RECONNECTIONS times, apart from messages that
-were cut short.
+Anything else ends the session with that error. A session connects again at most RECONNECTIONS times, and once more for
+each message that was cut short.
 
 **Deletions.** The plan decides which messages may be deleted; the retrieval sends a DELE only for a message that is
 durable and recorded. A POP3 server deletes at QUIT (RFC 1939 §6), so the journal records a deletion after QUIT's +OK.

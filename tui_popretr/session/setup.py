@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from tui_popretr.bus import Bus
 from tui_popretr.clock import Clock
@@ -72,7 +72,7 @@ class ConnectionSetup:
     clock: Clock
     connector: Connector
     timeout: float
-    services: ConnectionServices = field(default_factory=ConnectionServices)
+    services: ConnectionServices
 
     async def connect(self) -> Pop3Connection:
         """Connect, and do the handshake if TLS is implicit."""

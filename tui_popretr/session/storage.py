@@ -166,7 +166,8 @@ class Storage:
     def _password(self) -> Secret:
         destination = self._client.destination
         assert isinstance(destination, SmtpDestination)
-        return trio.from_thread.run(self._services.passwords.obtain, destination.password, trio_token=self._token)
+        passwords = self._context.connections.passwords
+        return trio.from_thread.run(passwords.obtain, destination.password, trio_token=self._token)
 
     def _publish_dialogue(self, direction: Direction, text: str) -> None:
         if self._context.bus.wants_dialogue:

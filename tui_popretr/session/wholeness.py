@@ -28,7 +28,7 @@ class Wholeness(Enum):
     """What the size of a message says, when it has been received to its end."""
 
     WHOLE = "whole"
-    DOUBTFUL = "no_deletion_reason"  # shorter than listed, or the size is unknown: the next reply decides
+    DOUBTFUL = "doubtful"  # shorter than listed, or the size is unknown: the next reply decides
     CUT_SHORT = "cut short"
     EMPTY = "empty"  # no octet arrived: the same as a refusal
 

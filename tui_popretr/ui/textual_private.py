@@ -1,7 +1,7 @@
-"""Everything that the dashboard uses of Textual although it is private there. Checked with Textual 8.2.8.
+"""The private names of Textual that the dashboard uses. Checked with Textual 8.2.8.
 
-Other modules use the public names that the classes here give to it. NAMES is what a new version of Textual must still
-have; whether the names still mean the same is shown by the tests of app, terminal and ending.
+The classes here give them public names, for all other modules. A new version of Textual must still have all of NAMES;
+the tests of app, terminal and ending show whether each still has its meaning.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ NAMES: Final[dict[type, dict[str, str]]] = {
         "_debug": "an argument of the parser",
         "_file": "set: the stream that is written to, which must not fail after the loss of the terminal",
         "_size": "set: otherwise it is only known after the first event",
-        "_writer_thread": "None while the screen is left; not alive where the terminal was not to be had",
+        "_writer_thread": "None while the screen is left; not alive if the terminal was not available",
         "_in_band_window_resize": "whether the terminal reports its size among the keys",
         "_must_signal_resume": "set: the app publishes that it has resumed",
         "_get_terminal_size": "overridden: Textual's prefers COLUMNS and LINES",
@@ -151,7 +151,7 @@ class TerminalDriver(LinuxDriver):
 
     @property
     def draws(self) -> bool:
-        """Whether what is written is drawn: false if the process is in the background and has no terminal."""
+        """Whether output reaches the screen: false if the process is in the background and has no terminal."""
         return self._writer_thread is not None and self._writer_thread.is_alive()
 
     @property
@@ -170,6 +170,6 @@ class TerminalDriver(LinuxDriver):
         self.resume_application_mode()
 
     def key_parser(self) -> tuple[Callable[[str], Iterable[Message]], Callable[[], Iterable[Message]]]:
-        """Return a function that parses text from the terminal, and one that is to be called now and then."""
+        """Return a function that parses text from the terminal, and one to call regularly in between."""
         parser = XTermParser(self._debug)
         return parser.feed, parser.tick

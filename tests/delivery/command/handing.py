@@ -28,7 +28,7 @@ def shell(script: str, *arguments: object) -> tuple[str, ...]:
 
 @dataclass
 class Hand:
-    """A sink, and what it has said."""
+    """A sink and its lines of dialogue."""
 
     sink: CommandSink
     said: list[str] = field(default_factory=list)
@@ -78,19 +78,19 @@ def failure(
 
 
 class Lifeline:
-    """A FIFO that commands open: it tells whether one of them, or a child of theirs, is still alive."""
+    """A FIFO that commands open. It shows whether one of them, or one of their children, is still alive."""
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / "lifeline"
         os.mkfifo(self.path)
         self._reading = os.open(self.path, os.O_RDONLY | os.O_NONBLOCK)
         self._tail = b""
-        #: What a command does to hang on it, and to say that it has begun.
+        #: Shell code with which a command opens it and reports that it has begun.
         self.grip = f"exec 9>{self.path}; echo begun >&9"
 
     @property
     def alive(self) -> bool:
-        """Whether somebody has it open."""
+        """Whether a process has it open."""
         try:
             data = os.read(self._reading, 1000)
         except BlockingIOError:
@@ -100,7 +100,7 @@ class Lifeline:
 
     @property
     def begun(self) -> bool:
-        """Whether somebody has begun."""
+        """Whether a command has begun."""
         return self.alive and b"begun" in self._tail
 
     def close(self) -> None:

@@ -178,7 +178,7 @@ def test_its_end_counts_and_not_that_of_its_output() -> None:
     assert end_of("exec >&- 2>&-; exit 3") == CommandEnd(3, b"")
 
 
-def test_a_child_that_keeps_its_output_open_keeps_nobody_waiting(lifeline: Lifeline) -> None:
+def test_a_child_that_keeps_its_output_open_is_not_waited_for(lifeline: Lifeline) -> None:
     child = int(said(f"({lifeline.grip}; exec sleep 1000) & echo $!"))
     wait_for(lambda: lifeline.begun, "the child")
     assert lifeline.alive, "it is no business of ours"
@@ -186,10 +186,11 @@ def test_a_child_that_keeps_its_output_open_keeps_nobody_waiting(lifeline: Lifel
     wait_for(lambda: not lifeline.alive, "the child's end")
 
 
-def test_a_child_that_talks_for_ever_keeps_nobody_waiting(lifeline: Lifeline) -> None:
+def test_a_child_that_talks_for_ever_is_not_waited_for(lifeline: Lifeline) -> None:
     end = end_of(f"({lifeline.grip}; exec yes) & exit 0")
     assert end.code == 0
-    wait_for(lambda: not lifeline.alive, "the child's end: nobody listens any more")
+    wait_for(lambda: lifeline.begun, "the child")  # without a reader, it would wait for ever to open the lifeline
+    wait_for(lambda: not lifeline.alive, "the child's end: its output has no reader any more")
 
 
 def test_nor_does_one_that_talks_faster_than_we_listen() -> None:

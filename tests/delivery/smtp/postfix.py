@@ -24,7 +24,7 @@ from tui_popretr.config.model import SmtpDestination
 
 DOMAIN = "receiver.test"
 SENDER = f"popretr@{DOMAIN}"
-#: A system user, for whom it delivers by local(8), which looks for loops.
+#: A system user. Its mail is delivered by local(8), which detects loops.
 LOCAL_USER = f"mail@local.{DOMAIN}"
 SIZE_LIMIT = 2_000_000
 

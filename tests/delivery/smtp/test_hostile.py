@@ -181,7 +181,7 @@ def test_a_resolver_that_is_dead(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def full_listener() -> tuple[socket.socket, list[socket.socket]]:
-    """A port that answers nobody any more, because all its places are taken."""
+    """A port that answers no connection any more, because its queue is full."""
     listener = socket.create_server(("127.0.0.1", 0), backlog=0)
     clients: list[socket.socket] = []
     while True:

@@ -1,4 +1,4 @@
-"""A message offered, all but its end: nobody takes it before it is published, and taken back it is never completed."""
+"""A message is offered without its end: it is accepted only when published; if withdrawn, it is never completed."""
 
 from __future__ import annotations
 

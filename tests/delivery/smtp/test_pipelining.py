@@ -144,7 +144,7 @@ def test_after_a_refusal_the_connection_goes_on(answers: list[Line], kind: type[
 def test_a_connection_that_cannot_go_on_is_closed_without_an_end(
     answers: list[Line], kind: type[DeliveryFailed], words: str
 ) -> None:
-    """Neither a message nor a lone dot, which might be an empty one: to DATA a server can say 354 for nobody."""
+    """Neither a message nor a lone dot, which might be an empty one: a server may send 354 without a recipient."""
     heard: list[bytes] = []
     with talking([*GREETING, *answers], GOOD, heard=heard) as port, sending(destination(port)) as sender:
         with pytest.raises(kind, match=re.escape(words)) as caught:

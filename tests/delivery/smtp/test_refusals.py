@@ -121,7 +121,7 @@ def test_silent(step: str) -> None:
             receiver.script.clear()
             sender.sink._deadlines = DEADLINES
             sender.send()
-        assert (receiver.connections, len(receiver.mails)) == (2, 1), "an answer that comes late is nobody's"
+        assert (receiver.connections, len(receiver.mails)) == (2, 1), "a late reply belongs to no message"
 
 
 @pytest.mark.parametrize("step", STEPS)
@@ -199,7 +199,7 @@ def test_an_error_names_not_all_of_many() -> None:
 
 
 def test_the_end_lost_for_some() -> None:
-    """In SMTP one answer is for all who are left, and nobody knows what it would have been."""
+    """In SMTP one reply is for all remaining recipients, and it is unknown after a cut."""
     with receiving() as receiver, sending(receiver.destination(A, B, C)) as sender:
         receiver.on(f"RCPT {B}", Say("550 unknown"))
         receiver.on("DOT", Drop())

@@ -90,7 +90,7 @@ def test_what_was_in_flight_comes_again(tmp_path: Path) -> None:
         assert box.messages == []
 
 
-def test_nothing_is_asked_for_that_nobody_would_take(tmp_path: Path) -> None:
+def test_nothing_is_retrieved_that_no_recipient_would_take(tmp_path: Path) -> None:
     with receiving() as receiver, retrieving(tmp_path, receiver, 2) as (site, box):
         receiver.on("CONNECT", Say("554 no", then_drop=True))
         result = site.run().results["id1"]

@@ -169,7 +169,7 @@ def test_make_ready_needs_room_in_the_spool(tmp_path: Path) -> None:
             sender.sink.make_ready(2**62)
 
 
-def test_nothing_is_sent_where_nobody_is_left() -> None:
+def test_nothing_is_sent_without_a_recipient_left() -> None:
     with receiving() as receiver, sending(receiver.destination(A, B)) as sender:
         draft = sender.send(exclude_recipients=(B.upper(), A))
         assert draft.receipt() == ""

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import atexit
 import errno
-import os
 import shutil
 import subprocess
 import tempfile
@@ -15,7 +14,7 @@ from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
-import pytest
+from tests.program import needs
 
 _SOURCES = Path(__file__).parent
 
@@ -48,17 +47,12 @@ def poorest(prefix: Path | None = None, **more: int) -> Mapping[str, str]:
 @cache
 def _built(name: str) -> Path:
     """Return the library, built once a process."""
-    compiler = shutil.which("cc") or shutil.which("gcc")
-    if compiler is None:
-        reason = "there is no C compiler (Debian, Ubuntu: apt-get install gcc libc6-dev)"
-        if os.environ.get("CI", "").lower() == "true":
-            pytest.fail(reason)
-        pytest.skip(reason)
+    needs.need(needs.compiler)
     folder = tempfile.mkdtemp(prefix="shim-")
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     library = Path(folder, f"{name}.so")
     command = [
-        compiler,
+        "cc" if shutil.which("cc") else "gcc",
         "-shared",
         "-fPIC",
         "-O2",

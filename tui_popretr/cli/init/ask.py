@@ -1,4 +1,4 @@
-"""The wizard: gets what a first configuration needs from the arguments, the server and the user."""
+"""The wizard: gets a first configuration from the arguments, the server and the user."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from tui_popretr.errors import (
 from tui_popretr.secret import Secret
 from tui_popretr.session.setup import Connector
 from tui_popretr.text import visible
-from tui_popretr.wording import plural, size
+from tui_popretr.wording import mail_volume
 
 _FREQUENCY: Final = "5m"
 _SENDER: Final = "pop3downloader@localhost"
@@ -44,7 +44,7 @@ _SECOND_LEVELS: Final = frozenset(("ac", "co", "com", "edu", "gov", "ne", "net",
 
 @dataclass(frozen=True, slots=True)
 class WizardResult:
-    """What is to be written, and what the login showed."""
+    """The client to write, and the findings of the login."""
 
     client: NewClient
     typed_password: Secret | None  # to be written to the client's password file
@@ -145,7 +145,7 @@ class Wizard:
     # --- login --------------------------------------------------------------------------------------------------------
 
     def _log_in(self, username: str, client_id: str, explored: Explored) -> tuple[str, Credentials, Findings | None]:
-        """Return the user name, the password and what the login showed; None if no login was tried."""
+        """Return the user name, the password and the findings of the login, None if no login was tried."""
         arguments, console, server = self._arguments, self._console, explored.server
         file = os.path.join(os.path.dirname(self._path), f"{client_id}.password")
         credentials = get_credentials(arguments, console, file)
@@ -155,7 +155,9 @@ class Wizard:
             console.say(f"\nLogging in to {address(server)} as {visible(username)} ...")
             found = log_in(replace(server, username=username, password=credentials.trial), self._connector)
             if found.problem is None:
-                console.report("it works", amount(found) if found.messages else "no mail there")
+                console.report(
+                    "it works", mail_volume(found.messages, found.octets) if found.messages else "no mail there"
+                )
                 return username, credentials, found
             console.report("it failed", str(found.problem))
             if isinstance(found.problem, TlsRequired):  # TLS was tried before
@@ -219,13 +221,6 @@ class Wizard:
         if arguments.keep or not console.accepts(problem, question):
             raise problem
         return False
-
-
-def amount(found: Findings) -> str:
-    """Return how much mail is on the server, "" if that is unknown."""
-    if found.messages is None:
-        return ""
-    return f"{plural(found.messages, 'message')}, {size(found.octets)}"
 
 
 def _advise_options(problem: CertificateRejected, trust: TlsPolicy) -> None:

@@ -12,7 +12,7 @@ from typing import Final
 
 from tui_popretr.cli import preflight
 from tui_popretr.cli.config_path import locate, own_configuration
-from tui_popretr.cli.init.ask import Wizard, WizardResult, amount
+from tui_popretr.cli.init.ask import Wizard, WizardResult
 from tui_popretr.cli.init.console import Console, folded, has_terminal, plain, required
 from tui_popretr.cli.init.text import shown
 from tui_popretr.cli.init.write import already_exists, write
@@ -26,6 +26,7 @@ from tui_popretr.config.variables import variable_name
 from tui_popretr.engine.service import connect_tcp
 from tui_popretr.errors import CannotCreate, ConfigurationError, ExitCode, PopretrError, UsageError
 from tui_popretr.session.setup import Connector
+from tui_popretr.wording import mail_volume
 
 _CHECKS: Final[dict[str, Callable[[str], object]]] = {
     "user": required,
@@ -108,7 +109,7 @@ def _option(name: str) -> str:
 
 
 def _explain_next_steps(path: str, result: WizardResult) -> None:
-    file, client = locate(path), result.client
+    file, client, found = locate(path), result.client, result.found
     loaded = load(file.path, var=file.var)
     if loaded.settings is None:
         raise ConfigurationError("\n".join(str(problem) for problem in loaded.problems))
@@ -123,12 +124,12 @@ def _explain_next_steps(path: str, result: WizardResult) -> None:
     for warning in preflight.warnings(loaded.settings):
         print(f"{shown(path)}: warning: {warning}", file=sys.stderr)
     name = "" if _is_found_unnamed(loaded.settings.path) else f" {shlex.quote(path)}"
-    if client.keep and (result.found is None or result.found.messages):
-        existing = f": {amount(result.found)}" if result.found is not None else ""
+    if client.keep and (found is None or found.messages):
+        existing = f": {mail_volume(found.messages, found.octets)}" if found and found.messages else ""
         print(folded(f"\nThe first run retrieves all mail that is on the server{existing}. To skip it, first run:"))
         print(f"  tui-popretr mark-seen{name} --client {shlex.quote(client.id)}")
     print("\nNext:")
-    if result.found is None:
+    if found is None:
         print(f"  tui-popretr check{name} --connect\n      tests the server and the password")
     print(f"  tui-popretr{name}\n      opens the dashboard; R retrieves at once, ? shows the keys, q quits")
     print(f"  tui-popretr{name} --headless --once\n      retrieves once, without a dashboard")

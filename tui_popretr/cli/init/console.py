@@ -1,4 +1,4 @@
-"""Questions on a terminal and their answers, and what is printed in between."""
+"""Output on a terminal, questions and their answers."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Console:
             self._reported.add(result)
 
     def shorten(self, problem: PopretrError) -> None:
-        """Remove from an error what the user has just read."""
+        """Remove the text from an error that the user has just read."""
         if self.interactive and str(problem) in self._reported:
             problem.args = ("nothing was written, for the reason above",)
             if problem.advice in self._reported:

@@ -32,6 +32,7 @@ from tui_popretr.facts import SessionId, TlsDetails
 from tui_popretr.hosts import POP3_PORT, POP3S_PORT, is_loopback
 from tui_popretr.net.resolver import Resolver
 from tui_popretr.session import auto
+from tui_popretr.session.services import ConnectionServices
 from tui_popretr.session.setup import ConnectionSetup, Connector
 from tui_popretr.text import visible
 from tui_popretr.wording import certificate_date
@@ -44,7 +45,7 @@ TIMEOUT = 15.0
 _TRY_NEXT = (ServerUnreachable, TlsFailed, ConnectionCut, ServerStalled, ProtocolViolation)
 _GIVE_UP = (HostNotFound, CertificateRejected, PlaintextInjected)
 
-#: Called with what was tried and its result.
+#: Called with the connection that was tried and its result.
 Report = Callable[[str, str], None]
 
 
@@ -69,10 +70,11 @@ def explore(
     async def explore_candidates() -> Explored:
         trio.socket.set_custom_hostname_resolver(Resolver())
         problems: list[PopretrError] = []
+        services = ConnectionServices()
         for server in candidates(host, port, trust):
             if server.tls is None and not (problems and isinstance(problems[-1], StlsRefused)):
                 continue
-            setup = _setup(server, connector)
+            setup = _setup(server, connector, services)
             found = await survey(setup)
             result = str(found.problem) if found.problem else _describe_tls(found.tls, setup.clock.now())
             report(f"port {server.port}, {security(server.tls)}", result)
@@ -90,14 +92,10 @@ def explore(
 def candidates(host: str, port: int | None, trust: TlsPolicy) -> Iterator[Server]:
     """Yield the connections to try, the safest first: implicit TLS, STLS, no TLS. `port` None: the usual ports."""
     if port != POP3_PORT:
-        yield _server(host, port or POP3S_PORT, replace(trust, latent=False))
+        yield Server(host, port or POP3S_PORT, tls=replace(trust, latent=False))
     if port != POP3S_PORT:
-        yield _server(host, port or POP3_PORT, replace(trust, latent=True))
-        yield _server(host, port or POP3_PORT, None)
-
-
-def _server(host: str, port: int, tls: TlsPolicy | None) -> Server:
-    return Server(host, port, None, None, DEFAULT_AUTH_TYPES, initial_response=False, tls=tls)
+        yield Server(host, port or POP3_PORT, tls=replace(trust, latent=True))
+        yield Server(host, port or POP3_PORT)
 
 
 def security(tls: TlsPolicy | None) -> str:
@@ -160,11 +158,11 @@ def log_in(server: Server, connector: Connector) -> Findings:
 
     async def probe_server() -> Findings:
         trio.socket.set_custom_hostname_resolver(Resolver())
-        return await probe(_setup(server, connector))
+        return await probe(_setup(server, connector, ConnectionServices()))
 
     return trio.run(probe_server)
 
 
-def _setup(server: Server, connector: Connector) -> ConnectionSetup:
+def _setup(server: Server, connector: Connector, services: ConnectionServices) -> ConnectionSetup:
     client = ClientSettings("init", "init", server, FolderDestination("/"))
-    return ConnectionSetup(SessionId("init", 1), client, Bus(), SystemClock(), connector, TIMEOUT)
+    return ConnectionSetup(SessionId("init", 1), client, Bus(), SystemClock(), connector, TIMEOUT, services)

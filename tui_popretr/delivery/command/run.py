@@ -18,7 +18,7 @@ from tui_popretr.process.children import ChildProcesses
 
 #: Octets of a command's output that are kept: the last ones, which mostly contain the reason.
 KEPT: Final = 4096
-#: Seconds between SIGTERM, after which it can remove its locks, and SIGKILL.
+#: Seconds between SIGTERM and SIGKILL: the time for a command to remove its locks.
 GRACE: Final = 0.5
 #: Seconds to wait for a command after SIGKILL. One that waits for a dead disk does not end.
 _KILL_TIMEOUT: Final = 1.0

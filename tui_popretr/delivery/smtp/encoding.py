@@ -36,7 +36,7 @@ class DataEncoder:
         return self._encode(chunk)
 
     def finish(self) -> bytes:
-        """Return the octets before END, which must begin a line, also in an empty message."""
+        """Return the octets to send before END: END must begin a line, also in an empty message."""
         rest = b""
         if self._held:
             self._held = False

@@ -40,8 +40,9 @@ def check_size(name: str, extensions: Extensions, octets: int) -> None:
 class SmtpTransaction:
     """One message over one connection. Blocking.
 
-    Call begin(), where an idle connection that the server has closed is noticed, then send_data(), then end(). Before
-    end() the server cannot accept the message. When DeliveryFailed is raised, it has not accepted it.
+    Call begin(), send_data() and end(), in this order. begin() notices that the server has closed an idle connection.
+    The server cannot accept the message before end(). If a method raises DeliveryFailed, the server has not accepted
+    the message.
     """
 
     def __init__(self, wire: SmtpConnection, extensions: Extensions, envelope: Envelope, *, lmtp: bool) -> None:

@@ -1,1 +1,1 @@
-"""What the dashboard knows and how it is worded and laid out: pure, without Textual."""
+"""State, texts and layout of the dashboard, without Textual. Pure, except for mailbox, mailfile and saving."""

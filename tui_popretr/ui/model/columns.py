@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import takewhile
 from typing import Final
 
 #: The cells before the first column, with the mark of the row under the cursor.
@@ -20,7 +19,7 @@ GAP: Final = 1
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column. `least`, `most` (cells) and `priority` are for by_priority(); a table with steps of its own needs none.
+    """A column. Only by_priority() needs `least`, `most` (cells) and `priority`; lay_out() does not.
 
     `timed`: time alone changes what its cells show.
     """
@@ -74,20 +73,17 @@ def lay_out(always: Mapping[int, int], steps: Iterable[Step], room: int) -> tupl
 def by_priority(columns: tuple[Column, ...], room: int) -> tuple[Placed, ...]:
     """Return the columns that fit, the last one stretched to the end.
 
-    Columns are added by priority until one does not fit. Room that is left goes to the one with the highest priority;
-    what it cannot use is shared evenly.
+    Columns are added by priority until one does not fit. Room that is left goes to the one with the highest priority,
+    up to its `most`, then evenly to the others.
     """
-    ranked = sorted(range(len(columns)), key=lambda index: -columns[index].priority)
-    left = room - GUTTER + GAP
-
-    def fits(index: int) -> bool:
-        nonlocal left
-        left -= columns[index].least + GAP
-        return left >= 0
-
-    first = ranked[0]
-    left -= columns[first].least + GAP
-    shown = [first, *takewhile(fits, ranked[1:])]
+    first, *others = sorted(range(len(columns)), key=lambda index: -columns[index].priority)
+    left = room - GUTTER - columns[first].least
+    shown = [first]
+    for index in others:
+        left -= GAP + columns[index].least
+        if left < 0:
+            break
+        shown.append(index)
     steps = [(index, columns[index].least) for index in shown]
     steps.append((first, columns[first].most))
     for more in range(1, room):

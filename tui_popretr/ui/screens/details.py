@@ -1,8 +1,8 @@
-"""A client's details: state, last error, past sessions, connection, settings without secrets."""
+"""The details sheet of a client: state, last error, past sessions, connection, settings. sheet.py has the layout."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Set
+from collections.abc import Iterator
 from datetime import datetime
 from typing import ClassVar
 
@@ -38,7 +38,7 @@ class ClientDetails(TextDialog):
         self.view = view
         self.client_id = client_id
 
-    def refresh_view(self, view: View, changed: Set[str]) -> None:  # noqa: ARG002 - time alone changes enough
+    def refresh_view(self, view: View) -> None:
         """Draw the changes: at most ten times a second, at least once a second."""
         self.view = view
         if self.client_id in view.clients:

@@ -29,7 +29,7 @@ class Heading:
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """A name and its value, which is wrapped in a column of its own."""
+    """A name and its value; a long value is wrapped to the right of the name."""
 
     name: str
     value: str

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Set
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, ClassVar
 
@@ -195,8 +194,8 @@ class Dashboard(EndingApp):
                     pass
         self._list.refresh_view(self.view, changed)
         self._main.query_one(TotalsBar).refresh_view(self.view, now)
-        self._body.refresh_pane(self.view, changed)
-        self._refresh_details(changed)
+        self._body.refresh_pane(self.view)
+        self._refresh_details()
         self._show_matches()
 
     def tick(self) -> None:
@@ -206,11 +205,11 @@ class Dashboard(EndingApp):
         self.view.apply((), self.source.boottime(), self.source.now())
         self._list.tick()
         self._main.query_one(TotalsBar).refresh_view(self.view, self.source.boottime())
-        self._refresh_details(set())
+        self._refresh_details()
 
-    def _refresh_details(self, changed: Set[str]) -> None:
+    def _refresh_details(self) -> None:
         if self._details is not None and self.screen is self._details:
-            self._details.refresh_view(self.view, changed)
+            self._details.refresh_view(self.view)
 
     def _report_reload(self, fact: ConfigurationReloaded | ConfigurationRejected) -> None:
         if isinstance(fact, ConfigurationReloaded):
@@ -276,7 +275,7 @@ class Dashboard(EndingApp):
     def action_reload(self) -> None:
         self.perform(Reload())
 
-    # --- layout and focus----------------------------------------------------------------------------------------------
+    # --- layout and focus --------------------------------------------------------------------------------------------
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         if action == "next_pane":

@@ -1,4 +1,4 @@
-"""Runs the engine in its thread and the dashboard in the main one, and ends both, whatever ends first."""
+"""Runs the engine in its thread and the dashboard in the main one; the end of one ends the other."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ if TYPE_CHECKING:
 def run_dashboard(engine: Engine, *, no_mouse: bool = False, title: str = "", defects: Defects | None = None) -> int:
     """Run engine and dashboard until the user, a signal or a lost terminal ends both; return the exit code.
 
-    The engine runs already while what draws is loaded. Whatever happens, running sessions are ended with QUIT and the
-    terminal is as it was. A second SIGTERM or SIGINT ends at once, with 128 + its number. `defects` is the on_failure
-    of the engine's bus: what it has collected is printed when the terminal is restored. Raises what made the engine or
-    the dashboard end unexpectedly.
+    The engine starts before Textual is loaded. In any case, sessions end with QUIT and the terminal is restored.
+    A second SIGTERM or SIGINT ends the program at once, with 128 + its number. `defects` is the on_failure of the
+    engine's bus; its lines are printed when the terminal is restored. Raises the error that ended the engine or the
+    dashboard.
     """
     defects = defects or Defects()
     mailbox, terminal_state = Mailbox(), TerminalState()
@@ -141,18 +141,18 @@ def _load(
 
 
 def _print_ending(running: int) -> None:
-    """Print, below the shell's prompt, that sessions are still to finish."""
+    """Print, on the shell's screen, that running sessions have to finish first."""
     with contextlib.suppress(OSError):
         text = f"stopping: waiting for {plural(running, 'session')}…"
-        print(text, file=sys.stderr, flush=True)  # noqa: T201 - there is no other place any more
+        print(text, file=sys.stderr, flush=True)  # noqa: T201 - the dashboard is closed
 
 
 def _root_error(problem: BaseException) -> BaseException:
-    """Return the error that has words for the user, where there is one within what trio's nurseries made of it."""
+    """Return the PopretrError within trio's exception groups; else the only error; else the group of several."""
     while isinstance(problem, BaseExceptionGroup):
         inner = problem
-        words, _ = inner.split(PopretrError)
-        if words is None and len(inner.exceptions) > 1:
+        known, _ = inner.split(PopretrError)
+        if known is None and len(inner.exceptions) > 1:
             return inner
-        problem = (words or inner).exceptions[0]
+        problem = (known or inner).exceptions[0]
     return problem

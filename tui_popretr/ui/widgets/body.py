@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Set
 from typing import Final, Protocol, cast
 
 from textual.app import ComposeResult
@@ -25,7 +24,7 @@ TABS: Final = ("Transcript", "Messages", "Log", "History")
 class Pane(Protocol):
     """A tab that shows the view."""
 
-    def refresh_view(self, view: View, changed: Set[str]) -> None: ...
+    def refresh_view(self, view: View) -> None: ...
 
 
 def tab_class(number: int) -> type[Widget]:
@@ -99,15 +98,15 @@ class Body(Container):
         in_tabs = self.in_tabs
         self.tab = index
         self.query_one("#panes", ContentSwitcher).current = f"pane-{index}"
-        self.refresh_pane(view, set(view.clients))
+        self.refresh_pane(view)
         self.query_one(TabBar).show(index)
         if in_tabs or not self.query_one("#right").display:
             self.focus_part(tabs=True)
 
-    def refresh_pane(self, view: View, changed: Set[str]) -> None:
+    def refresh_pane(self, view: View) -> None:
         """Update the current tab. The transcript gets its lines by itself."""
         if self.tab > 0:
-            cast("Pane", self._pane).refresh_view(view, changed)
+            cast("Pane", self._pane).refresh_view(view)
 
     @property
     def _pane(self) -> Widget:

@@ -85,9 +85,7 @@ class ClientList(Table[str]):
             )
             self._set_rows(self._listed())
             return
-        for row in self.visible_rows:
-            if self.rows[row] in changed:
-                self.draw_row(row)
+        self.draw_rows(row for row in self.visible_rows if self.rows[row] in changed)
 
     def tick(self) -> None:
         """Draw what time alone has changed: countdowns, rates, and the order where it depends on them."""

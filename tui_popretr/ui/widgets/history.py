@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Iterator, Sequence
 from typing import ClassVar
 
 from rich.style import Style
@@ -52,7 +52,7 @@ class HistoryTab(Table[Ended]):
         for clients in self.screen.query(ClientList):
             self.watch(clients, "selected", self.show_client)
 
-    def refresh_view(self, view: View, changed: Set[str]) -> None:  # noqa: ARG002 - the same for every pane
+    def refresh_view(self, view: View) -> None:
         """Show what is new. Called at most ten times a second, while the tab is shown."""
         self.set_today(view.wall)
         if not same(self._ended, view.closed):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Iterator, Sequence
 from typing import ClassVar, Final
 
 from textual.binding import Binding, BindingType
@@ -43,7 +43,7 @@ class LogTab(Table[Noted]):
         self.level = Level.DEBUG
         self._notes: Sequence[Noted] = ()
 
-    def refresh_view(self, view: View, changed: Set[str]) -> None:  # noqa: ARG002 - the same for every pane
+    def refresh_view(self, view: View) -> None:
         """Show what is new. Called at most ten times a second, while the tab is shown."""
         self.set_today(view.wall)
         if not same(self._notes, view.notes):

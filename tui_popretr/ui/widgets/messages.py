@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence, Set
+from collections.abc import Sequence
 from datetime import datetime
 from typing import ClassVar
 
@@ -36,7 +36,7 @@ class MessagesTab(Table[Mail]):
     )
     EMPTY = "No messages yet. Each one that is delivered is listed here with its destination; enter reads it."
 
-    def refresh_view(self, view: View, changed: Set[str]) -> None:  # noqa: ARG002 - the same for every pane
+    def refresh_view(self, view: View) -> None:
         """Show what is new. Called at most ten times a second, while the tab is shown."""
         mails = view.mails
         self.set_today(view.wall)

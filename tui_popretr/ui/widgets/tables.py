@@ -66,7 +66,10 @@ class Table(ScrollView, Generic[Row], can_focus=True):
         self._following = self.FOLLOWS
         #: The local time of the latest update: times of another day are shown with their date.
         self.today = datetime.min.replace(tzinfo=UTC)
+        # Set for each drawing, since each line needs them: the style, the width in cells, and the columns.
         self._base = Style.null()
+        self._room = 0
+        self._placed: tuple[Placed, ...] = ()
         #: By row: the cells of the timed columns as they were drawn last.
         self._drawn: dict[int, list[PlacedCell]] = {}
 
@@ -77,16 +80,16 @@ class Table(ScrollView, Generic[Row], can_focus=True):
         raise NotImplementedError
 
     def placed_cells(self, row: Row, columns: Sequence[Placed]) -> list[PlacedCell]:
-        """Return the cells of a row in these columns; where there is little room, a cell may cover several columns."""
+        """Return the cells of a row in these columns; in a narrow table, a cell may cover several columns."""
         cells = self.cells(row)
         placed_cells: list[PlacedCell] = []
         for each in columns:
-            text, style = cells[each.index].text, cells[each.index].style
+            text, style = cells[each.index]
             placed_cells.append((each, Cell(fitted(text, each.width, right=self.COLUMNS[each.index].right), style)))
         return placed_cells
 
     def columns(self, room: int) -> tuple[Placed, ...]:
-        """Return the columns that fit into a width in cells. Called for every line."""
+        """Return the columns that fit into a width in cells. Called for each drawing."""
         return by_priority(self.COLUMNS, room)
 
     def title(self, column: Column) -> str:
@@ -154,8 +157,7 @@ class Table(ScrollView, Generic[Row], can_focus=True):
         before = self._cursor
         self._cursor = max(0, min(row, len(self._rows) - 1))
         self._following = self.FOLLOWS and self._cursor >= len(self._rows) - 1
-        for each in {before, self._cursor}:
-            self.draw_row(each)
+        self.draw_rows((before, self._cursor))
         self._reveal()
         self.cursor_moved()
 
@@ -223,20 +225,22 @@ class Table(ScrollView, Generic[Row], can_focus=True):
         self.refresh()
 
     def on_focus(self) -> None:
-        self.draw_row(self._cursor)
+        self.draw_rows((self._cursor,))
 
     def on_blur(self) -> None:
-        self.draw_row(self._cursor)
+        self.draw_rows((self._cursor,))
 
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:
         super().watch_scroll_y(old_value, new_value)
         self._drawn.clear()
 
-    def draw_row(self, row: int) -> None:
-        """Draw a row if it is in view."""
-        y = row + 1 - self.scroll_offset.y
-        if 1 <= y < self._height:
-            self.refresh(Region(0, y, self._width, 1))
+    def draw_rows(self, rows: Iterable[int]) -> None:
+        """Draw those of these rows that are in view."""
+        width, height = self.scrollable_content_region.size
+        top = self.scroll_offset.y
+        lines = [Region(0, y, width, 1) for row in rows if 1 <= (y := row + 1 - top) < height]
+        if lines:
+            self.refresh(*lines)
 
     def draw_timed(self) -> None:
         """Draw those cells of the timed columns that have changed."""
@@ -253,6 +257,8 @@ class Table(ScrollView, Generic[Row], can_focus=True):
 
     def render_lines(self, crop: Region) -> list[Strip]:
         self._base = self.rich_style
+        self._room = self._width
+        self._placed = self.columns(self._room)
         return super().render_lines(crop)
 
     def render_line(self, y: int) -> Strip:
@@ -266,23 +272,23 @@ class Table(ScrollView, Generic[Row], can_focus=True):
             reverse = row == self._cursor and self.has_focus
         elif not self._rows:
             cells = [Cell(self._empty_line(y - 2), DIM)]
-        return Strip(segments(cells, self._width, self._base, reverse=reverse), self._width)
+        return Strip(segments(cells, self._room, self._base, reverse=reverse), self._room)
 
     def _titles(self) -> list[Cell]:
         titles: list[PlacedCell] = []
-        for each in self.columns(self._width):
+        for each in self._placed:
             column = self.COLUMNS[each.index]
             titles.append((each, Cell(fitted(self.title(column), each.width, right=column.right), TITLE)))
         return [Cell(" " * GUTTER, TITLE), *_spaced(titles)]
 
     def _row(self, row: int) -> list[Cell]:
-        cells = self.placed_cells(self._rows[row], self.columns(self._width))
+        cells = self.placed_cells(self._rows[row], self._placed)
         self._drawn[row] = [each for each in cells if self.COLUMNS[each[0].index].timed]
         mark = Cell("›", BOLD) if row == self._cursor else Cell(" " * GUTTER)
         return [mark, *_spaced(cells)]
 
     def _empty_line(self, line: int) -> str:
-        lines = formatting.wrap(self.empty(), max(1, self._width - 2 * GUTTER))
+        lines = formatting.wrap(self.empty(), max(1, self._room - 2 * GUTTER))
         return " " * GUTTER + lines[line] if 0 <= line < len(lines) else ""
 
 

@@ -113,7 +113,7 @@ class TranscriptPane(Vertical):
         self._unseen = 0
         self._positions: dict[int, LinePosition] = {}  # of the items from the disk, by number
         self._at_log_start = False  # whether the first item shown is the log's first
-        self._not_on_disk = False  # whether no log on disk has what is shown
+        self._not_on_disk = False  # whether no log on disk has the lines shown
         self._reading = False
         self._ready = False  # whether there is a view
         self._saving: list[Item] = []

@@ -15,29 +15,25 @@ from tui_popretr.logs.items import Item, SearchPattern, body
 from tui_popretr.logs.timestamps import time_of_day
 from tui_popretr.ui.model.cells import MARK, cut, height, is_right_to_left, sanitize, width, wrapped
 from tui_popretr.ui.model.line_index import Measure, one_row
+from tui_popretr.ui.widgets.styled import BAD, BOLD, DIM, GOOD, PLAIN
 
 #: The column of the cursor's mark.
 GUTTER: Final = 1
 _LEAST_TEXT: Final = 12
 _WIDE: Final = 60
 
-# Textual's filters, that of NO_COLOR among them, want every segment to have a style.
-PLAIN: Final = Style()
-DIM: Final = Style(dim=True)
+# Every segment below has a style, if only PLAIN: Textual's filters, that of NO_COLOR among them, need one.
 _LABEL: Final = Style(color="blue")
-_BAD: Final = Style(color="red", bold=True)
-_RULE: Final = Style(bold=True)
 _FOUND: Final = Style(reverse=True)
 _CURRENT: Final = Style(reverse=True, bold=True, underline=True)
 _SELECTED: Final = Style(reverse=True)
-_CURSOR: Final = Style(bold=True)
 
 #: By direction: the glyph, its style, and that of the text.
 _LOOKS: Final = {
     Direction.IN: ("←", Style(color="cyan", bold=True), PLAIN),
-    Direction.OUT: ("→", Style(color="green", bold=True), Style(color="green")),
+    Direction.OUT: ("→", Style(color="green", bold=True), GOOD),
     Direction.EVENT: ("·", DIM, DIM),
-    Direction.OPENED: ("──", _RULE, _RULE),
+    Direction.OPENED: ("──", BOLD, BOLD),
 }
 
 
@@ -114,7 +110,7 @@ def draw(
         piece = pieces[part]
     else:
         piece = text
-    segments = [Segment("▌" if cursor else " ", _CURSOR)]
+    segments = [Segment("▌" if cursor else " ", BOLD)]
     style = DIM
     if isinstance(item, DialogueLine):
         style = _head(segments, item, columns, first=part == 0)
@@ -122,7 +118,7 @@ def draw(
     segments += _highlighted(piece, start, spans, style, _CURRENT if cursor else _FOUND)
     size = columns.indent(item) + width(piece)
     if isinstance(item, DialogueLine) and item.direction is Direction.OPENED and size + 2 <= columns.width:
-        segments.append(Segment(" " + "─" * (columns.width - size - 1), _RULE))
+        segments.append(Segment(" " + "─" * (columns.width - size - 1), BOLD))
         size = columns.width
     if selected:
         segments = [Segment(piece, (style or PLAIN) + _SELECTED) for piece, style, _ in segments]
@@ -164,7 +160,7 @@ def _head(segments: list[Segment], line: DialogueLine, columns: Columns, *, firs
     """Add the segments before the text of a line, and return the style of the text."""
     glyph, glyph_style, style = _LOOKS[line.direction]
     if line.direction is Direction.IN and line.text.startswith("-ERR"):
-        glyph_style = style = _BAD
+        glyph_style = style = BAD
     if not first:
         segments.append(Segment(" " * (columns.indent(line) - GUTTER), DIM))
         return style

@@ -19,7 +19,8 @@ from tui_popretr.facts import DialogueLine
 from tui_popretr.logs.items import Item, SearchPattern, logged
 from tui_popretr.ui.model.cells import cut, width
 from tui_popretr.ui.model.line_index import LineIndex
-from tui_popretr.ui.widgets.transcript_rows import DIM, PLAIN, Columns, Row, draw, fitted, reversed_between
+from tui_popretr.ui.widgets.styled import DIM, PLAIN
+from tui_popretr.ui.widgets.transcript_rows import Columns, Row, draw, fitted, reversed_between
 
 #: The row above the first item, with a text on what was before it.
 HEAD = 1
