@@ -1,0 +1,76 @@
+"""The contract of destinations that are a server or a command: SMTP, LMTP, command.
+
+Terminology:
+
+- *message*: an OutgoingMessage (outgoing.py).
+- *the end*: the part of a message without which the receiver cannot accept it: the last line of DATA, the end of the
+  standard input.
+- *receipt*: the receiver's reply, for the audit line.
+- *in doubt*: the end was sent, and the verdict is unknown. The message is sent again, so it may arrive twice.
+
+The calls for a session, in the engine's event loop, one at a time:
+
+    open → write* (spill when pending ≥ SPILL) → finish → (prepare → send)* → close
+
+**The end is sent only when the journal has recorded the message as *delivering***: send() awaits `before_end()` before
+it. The receiver cannot accept the message earlier, and everything else may be sent while the journal writes. If
+`before_end()` raises, the message is certainly not accepted, and send() passes the error on.
+
+**Cancellation**: a message whose end was not sent is certainly not accepted; the connection is closed if the message
+was half sent. After the end the message is in doubt. If some recipients have accepted it, send() raises PartlyAccepted
+in place of Cancelled, since the journal has to know them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+
+from tui_popretr.config.choices import Eol
+from tui_popretr.delivery.outgoing import OutgoingMessage
+
+#: Awaited before the end of a message is sent. Raises JournalError if the message must not be delivered.
+BeforeEnd = Callable[[], Awaitable[None]]
+
+
+class RemoteSink(Protocol):
+    """A server or a command, for one session of a client."""
+
+    @property
+    def key(self) -> str:
+        """The destination part of the maildrop's key: the same in every run."""
+        ...
+
+    @property
+    def eol(self) -> Eol:
+        """The line ends of the destination."""
+        ...
+
+    @property
+    def lane(self) -> str:
+        """The key of the queue (commit/remote.py): different for each session."""
+        ...
+
+    def open(self, record_id: int) -> OutgoingMessage:
+        """Return a new message; no I/O."""
+        ...
+
+    async def prepare(self, octets: int) -> None:
+        """Check that a message of this size can be sent, before it is retrieved: connect, log in, check the size.
+
+        May be called again, also after a cancellation. Raises DeliveryFailed, PasswordUnavailable.
+        """
+        ...
+
+    async def send(self, message: OutgoingMessage, before_end: BeforeEnd) -> str:
+        """Send a message; return the receipt, or "". `before_end` is awaited at most once.
+
+        A command may accept the message as soon as it gets it, so `before_end` is awaited before it is started. The
+        message stays open: the caller aborts it. Raises DeliveryFailed: the message is not delivered, or in doubt;
+        PartlyAccepted: only some recipients have accepted it; and what `before_end` raises.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Close what was opened for this session, such as a connection. Bounded. Never raises."""
+        ...
