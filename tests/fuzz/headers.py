@@ -11,11 +11,11 @@ from tests.fuzz.expectations import harmless
 from tests.fuzz.material import Material
 from tui_popretr.config.addresses import mail_address
 from tui_popretr.config.values import InvalidValueError
-from tui_popretr.delivery.smtp.addresses import envelope_address
 from tui_popretr.logs.audit import audit_text
 from tui_popretr.mail.header import SHOWN_LIMIT, address
 from tui_popretr.mail.identity import Identity, IdentityHasher
 from tui_popretr.mail.received import received_header, rfc5322_date
+from tui_popretr.smtp.addresses import envelope_address
 
 SEEDS: Final = [
     b'From: "A, B" <a@b.example>\r\nSender: c@d.example (c (d))\r\nMessage-ID: <1@a>\r\nDate: Mon\r\n\r\nbody',

@@ -13,7 +13,6 @@ from tests.delivery.smtp.sending import sending
 from tests.delivery.smtp.talker import talking
 from tui_popretr.config.model import SmtpDestination
 from tui_popretr.delivery.smtp.refusals import Cause, Circumstances, Phase, cause_of, refusal
-from tui_popretr.delivery.smtp.reply import SmtpReply
 from tui_popretr.errors import (
     DeliveryFailed,
     ExitCode,
@@ -24,6 +23,7 @@ from tui_popretr.errors import (
     SmtpTemporaryFailure,
 )
 from tui_popretr.secret import Secret
+from tui_popretr.smtp.reply import Reply
 
 A, B = "a@receiver.test", "b@receiver.test"
 MAIL, RCPT, DATA, CONTENT = Phase
@@ -97,8 +97,8 @@ CAUSES: list[tuple[Phase, str, Cause]] = [
 ]
 
 
-def reply(text: str) -> SmtpReply:
-    return SmtpReply(int(text[:3]), (text[4:].encode(),))
+def reply(text: str) -> Reply:
+    return Reply(int(text[:3]), (text[4:].encode(),))
 
 
 @pytest.mark.parametrize(("phase", "text", "cause"), CAUSES)
@@ -117,12 +117,12 @@ def test_cause(phase: Phase, text: str, cause: Cause) -> None:
 def test_a_code_for_login_or_tls_is_never_the_message(
     code: int, text: bytes, phase: Phase, circumstances: Circumstances
 ) -> None:
-    assert not refusal("it", SmtpReply(code, (text,)), phase, circumstances).refused_for_good
+    assert not refusal("it", Reply(code, (text,)), phase, circumstances).refused_for_good
 
 
 @given(st.integers(500, 599), st.binary(max_size=40), st.sampled_from(Phase))
 def test_any_reply_has_a_cause(code: int, text: bytes, phase: Phase) -> None:
-    error = refusal("it", SmtpReply(code, (text,)), phase, Circumstances())
+    error = refusal("it", Reply(code, (text,)), phase, Circumstances())
     assert error.exit_code in (ExitCode.UNAVAILABLE, ExitCode.LOGIN)
     assert error.refused_for_good == isinstance(error, RecipientsRefused | MessageRejected)
 

@@ -8,15 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tui_popretr.delivery.smtp.reply import SmtpReply
 from tui_popretr.delivery.smtp.rounds import Envelope, RecipientOutcome, Result, Rounds
 from tui_popretr.delivery.spool import Spool
 from tui_popretr.errors import SmtpTemporaryFailure
+from tui_popretr.smtp.reply import Reply
 
-OK = SmtpReply(250, (b"ok",))
-NO = SmtpReply(550, (b"5.1.1 unknown",))
-LATER = SmtpReply(450, (b"4.2.0 later",))
-TOO_MANY = SmtpReply(452, (b"4.5.3 too many recipients",))
+OK = Reply(250, (b"ok",))
+NO = Reply(550, (b"5.1.1 unknown",))
+LATER = Reply(450, (b"4.2.0 later",))
+TOO_MANY = Reply(452, (b"4.5.3 too many recipients",))
 
 
 def envelope(recipients: list[str], *, eight_bit: bool = False) -> Envelope:
@@ -29,7 +29,7 @@ class Model:
 
     most: int
     patience: int
-    answers: dict[str, SmtpReply]
+    answers: dict[str, Reply]
     counts_excess: bool
     has: list[str] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)
@@ -43,7 +43,7 @@ class Model:
 
     def _transact(self, sent: Envelope) -> Result:
         outcome = RecipientOutcome()
-        answers: list[tuple[str, SmtpReply]] = []
+        answers: list[tuple[str, Reply]] = []
         willing: list[str] = []
         for each in sent.recipients:
             reply = self.answers.get(each, OK)
@@ -71,7 +71,7 @@ class Model:
     st.dictionaries(st.integers(0, 39), st.sampled_from((NO, LATER))),
 )
 def test_each_recipient_gets_it_once_and_has_an_answer(
-    count: int, most: int, patience: int, counts_excess: bool, refusals: dict[int, SmtpReply]
+    count: int, most: int, patience: int, counts_excess: bool, refusals: dict[int, Reply]
 ) -> None:
     recipients = [f"u{number}" for number in range(count)]
     server = Model(most, patience, {f"u{number}": reply for number, reply in refusals.items()}, counts_excess)
@@ -108,7 +108,7 @@ def test_each_recipient_gets_it_once_and_has_an_answer(
 )
 @pytest.mark.parametrize("position", ["behind accepted ones", "before an accepted one", "alone"])
 def test_which_refusals_mean_another_transaction(reply: str, again: bool, position: str) -> None:
-    refusal = SmtpReply(int(reply[:3]), (reply[4:].encode(),))
+    refusal = Reply(int(reply[:3]), (reply[4:].encode(),))
     answers = {
         "behind accepted ones": (("a", OK), ("x", refusal)),
         "before an accepted one": (("x", refusal), ("a", OK)),
@@ -124,7 +124,7 @@ def test_which_refusals_mean_another_transaction(reply: str, again: bool, positi
 @pytest.mark.parametrize("code", [451, 452, 554])
 def test_a_message_that_is_deferred_is_not_sent_again_at_once(code: int) -> None:
     sent = envelope(["a", "b"])
-    refused = {"a": SmtpReply(code, (b"no",)), "b": TOO_MANY}
+    refused = {"a": Reply(code, (b"no",)), "b": TOO_MANY}
     rounds = Rounds(sent)
     following = rounds.next(Result(sent, RecipientOutcome({}, refused, {"a"}), (("a", OK), ("b", TOO_MANY))))
     assert (following is None) == (code < 500)
@@ -154,7 +154,7 @@ def test_after_a_broken_end_there_is_no_other_transaction() -> None:
 )
 def test_smtputf8_is_tried_once(reply: str, wanted: bool, offered: bool, eight_bit: bool) -> None:
     sent = envelope(["a"], eight_bit=eight_bit)
-    refusal = SmtpReply(int(reply[:3]), (reply[4:].encode(),))
+    refusal = Reply(int(reply[:3]), (reply[4:].encode(),))
     rounds = Rounds(sent)
     following = rounds.next(
         Result(sent, RecipientOutcome({}, {"a": refusal}, {"a"}), (("a", OK),), could_use_utf8=offered)

@@ -6,8 +6,8 @@ from collections import deque
 from collections.abc import Iterable
 from typing import Final
 
-from tui_popretr.delivery.smtp.reply import SmtpReply
 from tui_popretr.delivery.smtp.wire import SmtpConnection
+from tui_popretr.smtp.reply import Reply
 
 #: Octets of several commands that are sent before their answers are read. They fit into any TCP window, so that client
 #: and server never wait for each other to read (RFC 2920 §3.1).
@@ -25,13 +25,13 @@ class Commands:
         self._lines = deque(lines)
         self._window = WINDOW if together else 0
 
-    def answer(self, patience: float) -> SmtpReply:
+    def answer(self, patience: float) -> Reply:
         """Return the answer to the next command."""
         if not self._wire.due:
             self._wire.command(*self._next_group())
         return self._wire.reply(patience)
 
-    def skip(self, patience: float) -> list[SmtpReply]:
+    def skip(self, patience: float) -> list[Reply]:
         """Send nothing more; return the answers to the commands that were sent."""
         self._lines.clear()
         answers = []

@@ -10,7 +10,6 @@ from tui_popretr.config.model import SmtpDestination
 from tui_popretr.delivery.smtp import tls
 from tui_popretr.delivery.smtp.deadlines import Deadlines
 from tui_popretr.delivery.smtp.login import log_in
-from tui_popretr.delivery.smtp.reply import SmtpReply
 from tui_popretr.delivery.smtp.wire import Said, SmtpConnection
 from tui_popretr.errors import (
     DeliveryFailed,
@@ -23,6 +22,7 @@ from tui_popretr.errors import (
 )
 from tui_popretr.hosts import is_loopback
 from tui_popretr.secret import Secret
+from tui_popretr.smtp.reply import Reply
 
 #: Returns the password; blocking. May raise any PopretrError.
 AskPassword = Callable[[], Secret]
@@ -90,7 +90,7 @@ def _hello(wire: SmtpConnection, destination: SmtpDestination) -> None:
     code, message = wire.ehlo()
     if not 200 <= code < 300 and code >= 500 and not destination.lmtp:  # RFC 5321 §3.2: an old server
         code, message = wire.helo()
-    reply = SmtpReply(code, tuple(message.split(b"\n")))
+    reply = Reply(code, tuple(message.split(b"\n")))
     if reply.ok:
         return
     what = f"{wire.name} did not accept our greeting: {reply}"

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Final
 
-from tui_popretr.delivery.smtp.reply import SmtpReply
 from tui_popretr.delivery.smtp.wire import SmtpConnection
 from tui_popretr.errors import SmtpLoginFailed, SmtpTemporaryFailure
 from tui_popretr.sasl import Cancelled, Exchange, MechanismUnusable, begin, decode_challenge
 from tui_popretr.secret import STARS, Secret
+from tui_popretr.smtp.reply import Reply
 
 _SAFE: Final = ("PLAIN", "LOGIN", "CRAM-MD5")
 _IN_CLEAR: Final = ("CRAM-MD5", "PLAIN", "LOGIN")
@@ -39,7 +39,7 @@ def log_in(wire: SmtpConnection, username: str, password: Secret, *, private: bo
     raise SmtpTemporaryFailure(why) if reply.passing else SmtpLoginFailed(why)
 
 
-def _authenticate(wire: SmtpConnection, exchange: Exchange) -> SmtpReply:
+def _authenticate(wire: SmtpConnection, exchange: Exchange) -> Reply:
     """Send AUTH and the response to each challenge; return the final reply."""
     line = f"AUTH {exchange.mechanism}"
     initial = exchange.initial

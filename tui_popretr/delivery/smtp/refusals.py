@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Final
 
-from tui_popretr.delivery.smtp.reply import SmtpReply
 from tui_popretr.errors import (
     DeliveryFailed,
     MessageRejected,
@@ -22,6 +21,7 @@ from tui_popretr.errors import (
     SmtpServerRefused,
     SmtpTemporaryFailure,
 )
+from tui_popretr.smtp.reply import Reply
 
 
 class Phase(Enum):
@@ -108,7 +108,7 @@ class Circumstances:
     logged_in: bool = False
 
 
-def cause_of(reply: SmtpReply, phase: Phase) -> Cause:
+def cause_of(reply: Reply, phase: Phase) -> Cause:
     """Return the cause of a permanent refusal."""
     text = b" ".join(reply.lines).decode("utf-8", "replace").lower()
     if phase is Phase.MAIL and (reply.code == _TOO_LARGE or _TOO_LARGE_STATUS.match(text)):
@@ -130,7 +130,7 @@ def cause_of(reply: SmtpReply, phase: Phase) -> Cause:
     return Cause.MESSAGE
 
 
-def refusal(text: str, reply: SmtpReply, phase: Phase, how: Circumstances) -> DeliveryFailed:
+def refusal(text: str, reply: Reply, phase: Phase, how: Circumstances) -> DeliveryFailed:
     """Return the error for a permanent refusal. `text` says what happened.
 
     Its `refused_for_good` is true for refusals of the message or of its recipients only.
@@ -150,7 +150,7 @@ def refusal(text: str, reply: SmtpReply, phase: Phase, how: Circumstances) -> De
             return SmtpServerRefused(text)
 
 
-def common_refusal(text: str, replies: Iterable[tuple[SmtpReply, Phase]], how: Circumstances) -> DeliveryFailed:
+def common_refusal(text: str, replies: Iterable[tuple[Reply, Phase]], how: Circumstances) -> DeliveryFailed:
     """Return the error for several refusals of one message: permanent, or about the message, only if all are."""
     refusals = list(replies)
     if any(reply.passing for reply, _ in refusals):

@@ -7,9 +7,9 @@ from collections.abc import Collection, Iterable
 from typing import Final
 
 from tui_popretr.delivery.smtp.refusals import Phase, common_refusal
-from tui_popretr.delivery.smtp.reply import SmtpReply
 from tui_popretr.delivery.smtp.rounds import Envelope, RecipientOutcome, Rounds
 from tui_popretr.errors import DeliveryFailed, PartlyAccepted, SmtpTemporaryFailure
+from tui_popretr.smtp.reply import Reply
 
 #: Recipients of a message that an error names.
 _NAMED: Final = 10
@@ -56,7 +56,7 @@ def _refused_by_all(text: str, outcome: RecipientOutcome) -> DeliveryFailed:
     return common_refusal(text, replies, outcome.circumstances)
 
 
-def _receipt(replies: Iterable[SmtpReply]) -> str:
+def _receipt(replies: Iterable[Reply]) -> str:
     """Return the replies as a field of the audit line. The semicolon, which ends a field, is escaped."""
     said = " | ".join(dict.fromkeys(map(str, replies)))
     return "; Reply=" + said[:_RECEIPT].replace(";", "\\x3b")

@@ -15,9 +15,9 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from tui_popretr.delivery.smtp.refusals import Circumstances
-from tui_popretr.delivery.smtp.reply import SmtpReply
 from tui_popretr.delivery.spool import Spool
 from tui_popretr.errors import DeliveryFailed
+from tui_popretr.smtp.reply import Reply
 
 _TOO_MANY: Final = frozenset((452, 552))
 _TOO_MANY_STATUS: Final = re.compile(rb"[45]\.5\.3\b")
@@ -42,8 +42,8 @@ class Envelope:
 class RecipientOutcome:
     """The results, by recipient."""
 
-    accepted: dict[str, SmtpReply] = field(default_factory=dict)
-    refused: dict[str, SmtpReply] = field(default_factory=dict)
+    accepted: dict[str, Reply] = field(default_factory=dict)
+    refused: dict[str, Reply] = field(default_factory=dict)
     #: Those of the refused recipients that were refused after the message had been sent.
     judged: set[str] = field(default_factory=set)
     #: Recipients for which the result is unknown: the connection broke after the message had been sent. And why.
@@ -62,7 +62,7 @@ class Result:
     envelope: Envelope
     outcome: RecipientOutcome
     #: The answers to RCPT, in their order.
-    answers: tuple[tuple[str, SmtpReply], ...] = ()
+    answers: tuple[tuple[str, Reply], ...] = ()
     #: The server closed the connection after it had refused recipients, before it had the message.
     cut_short: bool = False
     #: SMTPUTF8 is offered and was not used.
@@ -131,7 +131,7 @@ class Rounds:
         return len(self._left), self._most, not self._envelope.utf8
 
 
-def is_too_many(reply: SmtpReply) -> bool:
+def is_too_many(reply: Reply) -> bool:
     """Whether a recipient may have been refused only because there are too many (RFC 5321 §4.5.3.1.10)."""
     text = reply.lines[0]
     if _TOO_MANY_STATUS.match(text):
@@ -139,5 +139,5 @@ def is_too_many(reply: SmtpReply) -> bool:
     return reply.code in _TOO_MANY and not _MAILBOX_STATUS.match(text)
 
 
-def _wants_utf8(reply: SmtpReply) -> bool:
+def _wants_utf8(reply: Reply) -> bool:
     return reply.code >= 500 and any(_UTF8_STATUS.match(line) or _UTF8.search(line) for line in reply.lines)

@@ -16,7 +16,6 @@ from tui_popretr.delivery.sink import SPILL
 from tui_popretr.delivery.smtp.connection import AskPassword, Extensions, establish, new_wire, server_name
 from tui_popretr.delivery.smtp.deadlines import Deadlines
 from tui_popretr.delivery.smtp.draft import SmtpDraft
-from tui_popretr.delivery.smtp.reply import SmtpReply
 from tui_popretr.delivery.smtp.report import receipt_or_error
 from tui_popretr.delivery.smtp.rounds import Envelope, Result, Rounds
 from tui_popretr.delivery.smtp.transaction import SmtpTransaction, check_size
@@ -27,6 +26,7 @@ from tui_popretr.errors import (
 )
 from tui_popretr.facts import Direction
 from tui_popretr.secret import Secret
+from tui_popretr.smtp.reply import Reply
 
 #: Ports of one server that lead to the same mailboxes (RFC 5321, RFC 6409, RFC 8314).
 _MAIL_PORTS: Final = frozenset((25, 465, 587))
@@ -248,7 +248,7 @@ class SmtpSink:
         if self._wire is not None and self._wire.over and not offered:
             self._drop()
 
-    def _begin(self, envelope: Envelope) -> tuple[SmtpTransaction, SmtpReply]:
+    def _begin(self, envelope: Envelope) -> tuple[SmtpTransaction, Reply]:
         """Send MAIL over the open connection, or over a new one if the server has closed it meanwhile."""
         if self._wire is not None and self._wire.over:  # in the middle of a message that was not completed
             self._drop()

@@ -5,12 +5,9 @@ from __future__ import annotations
 import contextlib
 
 from tui_popretr import faultpoints
-from tui_popretr.delivery.smtp.addresses import envelope_address
 from tui_popretr.delivery.smtp.commands import Commands
 from tui_popretr.delivery.smtp.connection import Extensions
-from tui_popretr.delivery.smtp.encoding import END, DataEncoder
 from tui_popretr.delivery.smtp.refusals import Phase, common_refusal
-from tui_popretr.delivery.smtp.reply import SmtpReply
 from tui_popretr.delivery.smtp.rounds import Envelope, RecipientOutcome, Result, is_too_many
 from tui_popretr.delivery.smtp.wire import SmtpConnection
 from tui_popretr.errors import (
@@ -22,10 +19,13 @@ from tui_popretr.errors import (
 )
 from tui_popretr.facts import Direction
 from tui_popretr.faultpoints import Step
+from tui_popretr.smtp.addresses import envelope_address
+from tui_popretr.smtp.encoding import END, DataEncoder
+from tui_popretr.smtp.reply import Reply
 
 #: Refusals of a recipient that may concern the connection. Those that concern a mailbox are 450.
 _DEFERRED = frozenset((451, 452))
-_NEEDS_UTF8 = SmtpReply(553, (b"the address needs SMTPUTF8, which the server does not offer",))
+_NEEDS_UTF8 = Reply(553, (b"the address needs SMTPUTF8, which the server does not offer",))
 
 
 def check_size(name: str, extensions: Extensions, octets: int) -> None:
@@ -60,13 +60,13 @@ class SmtpTransaction:
         self._lmtp = lmtp
         self._commands = Commands(wire, (), together=False)
         self._willing: list[str] = []
-        self._answers: list[tuple[str, SmtpReply]] = []
+        self._answers: list[tuple[str, Reply]] = []
         self._cut_short = False
         self._utf8 = False
         self._outcome = RecipientOutcome(circumstances=wire.circumstances)
         self._held = b""
 
-    def begin(self) -> SmtpReply:
+    def begin(self) -> Reply:
         """Send MAIL and return the answer. Raises DeliveryFailed; MessageRejected if the message is too large.
 
         With PIPELINING, RCPT and DATA are sent with it.
@@ -96,7 +96,7 @@ class SmtpTransaction:
         self._commands = Commands(self.wire, lines, together=offered.pipelining)
         return self._commands.answer(self.wire.deadlines.answer)
 
-    def send_data(self, answer: SmtpReply) -> None:
+    def send_data(self, answer: Reply) -> None:
         """Send the rest without the end. `answer` is from begin(). Raises DeliveryFailed."""
         if not answer.ok:
             self.deferred = answer.passing
@@ -197,7 +197,7 @@ class SmtpTransaction:
         if self.wire.has_spoken():
             raise self._broken_off(self.wire.reply(self.wire.deadlines.quit))
 
-    def _broken_off(self, reply: SmtpReply) -> DeliveryFailed:
+    def _broken_off(self, reply: Reply) -> DeliveryFailed:
         """Return the error for an answer in the middle of the message."""
         self.wire.over = True
         if reply.code < 400:
@@ -226,7 +226,7 @@ class SmtpTransaction:
         faultpoints.reached(Step.DOT_ANSWERED)
         self.at_rest = True
 
-    def _refusal(self, what: str, reply: SmtpReply, phase: Phase) -> DeliveryFailed:
+    def _refusal(self, what: str, reply: Reply, phase: Phase) -> DeliveryFailed:
         """Return the error for a refusal, temporary or permanent."""
         text = f"{self.wire.name} {what}: {reply}"
         if reply.code < 400:

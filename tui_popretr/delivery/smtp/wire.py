@@ -16,7 +16,6 @@ from tui_popretr.delivery.smtp import tls as trust
 from tui_popretr.delivery.smtp.deadlines import Deadlines
 from tui_popretr.delivery.smtp.lookup import Address, Lookup
 from tui_popretr.delivery.smtp.refusals import Circumstances
-from tui_popretr.delivery.smtp.reply import SmtpReply
 from tui_popretr.errors import (
     DeliveryFailed,
     SmtpProtocolError,
@@ -28,6 +27,7 @@ from tui_popretr.errors import (
 from tui_popretr.facts import Direction
 from tui_popretr.mail.domains import own_name
 from tui_popretr.secret import STARS
+from tui_popretr.smtp.reply import Reply
 from tui_popretr.text import visible
 
 #: Called with every line of the dialogue, with secrets starred out, safe to show, in the thread of the dialogue.
@@ -101,7 +101,7 @@ class SmtpConnection(smtplib.LMTP):
 
     # --- opening and ending -------------------------------------------------------------------------------------------
 
-    def open(self, host: str, port: int) -> SmtpReply:
+    def open(self, host: str, port: int) -> Reply:
         """Connect, to a path if `host` begins with a slash, and return the greeting."""
         self._host_in_certificate = host.removesuffix(".")
         if host.startswith("/"):
@@ -113,7 +113,7 @@ class SmtpConnection(smtplib.LMTP):
         except (OSError, ValueError) as error:
             reason = describe_os_error(error) if isinstance(error, OSError) else str(error)
             raise self._unreachable(reason) from error
-        return SmtpReply(code, tuple(message.split(b"\n")))
+        return Reply(code, tuple(message.split(b"\n")))
 
     def introduce(self) -> None:
         """Set the name for EHLO, LHLO and HELO: our host's name if it is a domain, else our address."""
@@ -159,7 +159,7 @@ class SmtpConnection(smtplib.LMTP):
 
     def ask(
         self, line: str, *, patience: float | None = None, shown: str | None = None, secrets: tuple[bytes, ...] = ()
-    ) -> SmtpReply:
+    ) -> Reply:
         """Send a command and return the answer. `shown` is shown instead of a command with a secret."""
         patience = self.deadlines.answer if patience is None else patience
         if secrets:
@@ -185,7 +185,7 @@ class SmtpConnection(smtplib.LMTP):
         self._together = len(lines) > 1
         self._send("".join(f"{line}\r\n" for line in lines).encode(self.command_encoding), self._patience)
 
-    def reply(self, patience: float, *, least_echo: int = MIN_ECHO) -> SmtpReply:
+    def reply(self, patience: float, *, least_echo: int = MIN_ECHO) -> Reply:
         """Wait for a reply and return it."""
         self.over = True  # until it has come
         deadline = time.monotonic() + patience
@@ -199,7 +199,7 @@ class SmtpConnection(smtplib.LMTP):
                 raise self._confused(f"gave an answer of more than {MAX_LINES} lines")
             lines.append(line[4:].strip(b" \t"))
             if line[3:4] != b"-":
-                answer = SmtpReply(int(line[:3]), tuple(lines))
+                answer = Reply(int(line[:3]), tuple(lines))
                 self.due = 0 if answer.leaving else max(self.due - 1, 0)
                 self.over = answer.leaving or self.due > 0
                 self.gone = answer.leaving

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tui_popretr.delivery.smtp.addresses import envelope_address
+from tui_popretr.smtp.addresses import envelope_address
 
 
 @pytest.mark.parametrize(

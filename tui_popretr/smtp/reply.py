@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from tui_popretr.smtp.commands import Command
 from tui_popretr.text import visible
 
 #: Characters of a reply that are shown.
@@ -11,11 +12,17 @@ SHOWN = 300
 
 
 @dataclass(frozen=True, slots=True)
-class SmtpReply:
-    """A complete reply. `lines` are as received, without the code, with secrets starred out."""
+class Reply:
+    """A complete reply, the machine's only event. Secrets that the server echoes are starred out.
+
+    `lines` are without the code. `command` is what the reply answers, None for the greeting and for a reply in the
+    middle of a message. `received` are the whole lines, for a transcript.
+    """
 
     code: int
     lines: tuple[bytes, ...]
+    command: Command | None = field(default=None, compare=False)
+    received: tuple[bytes, ...] = field(default=(), compare=False)
 
     @property
     def ok(self) -> bool:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tui_popretr.delivery.smtp.encoding import END, DataEncoder
+from tui_popretr.smtp.encoding import END, DataEncoder
 
 
 def encoded(*chunks: bytes) -> bytes:
