@@ -24,7 +24,6 @@ from tui_popretr.cli import check_connect, probing
 from tui_popretr.config.account import Server, TlsPolicy
 from tui_popretr.config.model import ClientSettings, MaildirDestination, Settings
 from tui_popretr.config.reader import load
-from tui_popretr.engine.probe import Findings
 from tui_popretr.errors import ExitCode, LoginRejected, ServerUnreachable, TlsFailed
 from tui_popretr.facts import TlsDetails
 from tui_popretr.net import tls
@@ -32,6 +31,8 @@ from tui_popretr.net.stream import Stream
 from tui_popretr.net.tls import TlsSession
 from tui_popretr.pop3 import Capabilities
 from tui_popretr.popserver.certificates import ca_path, server_context
+from tui_popretr.session.exploration import Findings
+from tui_popretr.session.plan import Listed
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 TLS = TlsDetails("TLSv1.3", "TLS_AES_256_GCM_SHA384", "pop.example.net", "Some CA", ("pop.example.net", "*.mx"), None)
@@ -43,13 +44,17 @@ CLIENT = ClientSettings(
 )
 
 
+def listing(messages: int) -> list[Listed]:
+    return [Listed(number, None, None) for number in range(messages)]
+
+
 def test_a_report_of_all_there_is() -> None:
     found = Findings(
         remote="192.0.2.7:995",
         tls=replace(TLS, expires=datetime(2027, 1, 23, 13, 0, tzinfo=UTC)),
         mechanism="USERPASS",
         capabilities=Capabilities.parse(b"TOP\r\nUIDL\r\nSASL PLAIN\r\n"),
-        messages=12,
+        listing=listing(12),
         octets=3_400_000,
         warnings=["pop.example.net:995 cannot handle CAPA"],
     )
@@ -82,14 +87,14 @@ def test_a_report_ends_where_the_visit_ended() -> None:
 
 def test_small_numbers_are_told_as_people_do() -> None:
     tls = replace(TLS, subject="", issuer="", names=(), expires=datetime(2026, 11, 25, 11, 0, tzinfo=UTC))
-    found = Findings(remote="x:1", tls=tls, mechanism="APOP", messages=1, octets=1)
+    found = Findings(remote="x:1", tls=tls, mechanism="APOP", listing=listing(1), octets=1)
     rows = list(check_connect.report(CLIENT, found, NOW))
     assert "  certificate:  without a subject, issued by an unnamed issuer" in rows
     assert "  names:        none" in rows
     assert "  expires:      ! in 1 day, on 2026-11-25" in rows
     assert "  capabilities: unknown (no CAPA)" in rows
     assert "  maildrop:     1 message, 1 B" in rows
-    assert "  maildrop:     empty" in list(check_connect.report(CLIENT, replace(found, messages=0), NOW))
+    assert "  maildrop:     empty" in list(check_connect.report(CLIENT, replace(found, listing=[]), NOW))
 
 
 def test_a_pinned_certificate_with_its_fingerprint() -> None:

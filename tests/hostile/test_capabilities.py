@@ -16,7 +16,7 @@ from tui_popretr.config.account import TlsPolicy
 from tui_popretr.config.choices import CapaUse
 from tui_popretr.errors import ExitCode
 from tui_popretr.facts import Level, Noted
-from tui_popretr.session.opening import CAPA_TIMEOUT
+from tui_popretr.session.exploration import CAPA_TIMEOUT
 
 NONSENSE = (
     b"+OK\r\n\x00\xff\r\n\x1b]0;owned\x07\r\n \r\nLOGIN-DELAY soon\r\nEXPIRE -1\r\nSASL\r\n"

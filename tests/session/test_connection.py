@@ -459,7 +459,8 @@ async def test_the_dialogue_goes_on_under_tls(latent: bool, autojump_clock: Mock
     if latent:
         await greeted(connection)
         await connection.ask(Stls(), reply=["+OK begin"])
-    assert await connection.pop3.start_tls(server) is DETAILS
+    await connection.pop3.start_tls(server)
+    assert connection.pop3.tls is DETAILS
     if not latent:
         await greeted(connection)
     await connection.ask(Capa(), reply=["-ERR no"])

@@ -20,7 +20,7 @@ from tui_popretr.facts import TlsDetails
 from tui_popretr.net.stream import Stream
 from tui_popretr.net.tls import TlsSession
 from tui_popretr.popserver.channel import Channel
-from tui_popretr.session.opening import WORTH_ASKING
+from tui_popretr.session.exploration import WORTH_ASKING
 
 #: Seconds that octets take from one end to the other.
 ONE_WAY = 0.5

@@ -8,7 +8,7 @@ from typing import Final
 from tests.support.popserver import Faults, ServerPolicy
 from tests.support.popserver.faults import Stalled
 from tui_popretr.popserver.certificates import ca_path
-from tui_popretr.session.opening import WORTH_ASKING
+from tui_popretr.session.exploration import WORTH_ASKING
 
 IMPLICIT_TLS = f'<ssl tspath="{ca_path()}"/>'
 STLS = f'<ssl latent="Y" tspath="{ca_path()}"/>'

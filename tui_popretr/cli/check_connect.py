@@ -11,10 +11,10 @@ from tui_popretr.cli.probing import probe_clients_async
 from tui_popretr.cli.reports import Json, probe_report
 from tui_popretr.clock import SystemClock
 from tui_popretr.config.model import ClientSettings, Settings
-from tui_popretr.engine.probe import Findings
 from tui_popretr.engine.service import connect_tcp
 from tui_popretr.errors import ExitCode, worst
 from tui_popretr.facts import TlsDetails
+from tui_popretr.session.exploration import Findings
 from tui_popretr.session.setup import Connector
 from tui_popretr.text import visible
 from tui_popretr.wording import certificate_date, mail_volume

@@ -10,9 +10,9 @@ from dataclasses import replace
 from tui_popretr.cli import marking
 from tui_popretr.cli.probing import probe_clients
 from tui_popretr.config.model import ClientSettings
-from tui_popretr.engine.probe import Findings
 from tui_popretr.errors import ExitCode, PopretrError, UidlUnavailable, worst
 from tui_popretr.journal.journal import Journal
+from tui_popretr.session.exploration import Findings
 from tui_popretr.text import visible
 from tui_popretr.wording import error_with_advice, plural
 

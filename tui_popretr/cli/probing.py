@@ -12,11 +12,11 @@ import trio
 from tui_popretr.bus import Bus
 from tui_popretr.clock import SystemClock
 from tui_popretr.config.model import ClientSettings, Settings
-from tui_popretr.engine.probe import Findings, probe
 from tui_popretr.engine.service import connect_tcp
 from tui_popretr.engine.slots import SessionSlots
 from tui_popretr.facts import SessionId
 from tui_popretr.net.resolver import Resolver
+from tui_popretr.session.exploration import Findings, probe
 from tui_popretr.session.services import ConnectionServices
 from tui_popretr.session.setup import ConnectionSetup, Connector
 from tui_popretr.text import visible
@@ -40,7 +40,7 @@ def probe_clients(settings: Settings, report: Report, *, connector: Connector = 
 async def probe_clients_async(settings: Settings, report: Report, connector: Connector) -> None:
     """The same as probe_clients(), in trio."""
     trio.socket.set_custom_hostname_resolver(Resolver())
-    clock, services = SystemClock(), ConnectionServices()
+    services = ConnectionServices()
     limits = replace(settings.concurrency, total=min(settings.concurrency.total, AT_ONCE))
     slots = SessionSlots(limits)
     timeout = min(settings.timeout, TIMEOUT)
@@ -51,10 +51,7 @@ async def probe_clients_async(settings: Settings, report: Report, connector: Con
         slot = slots.request(client.server)  # two sessions in one maildrop would lock each other out
         try:
             await slot.granted.wait()
-            setup = ConnectionSetup(
-                SessionId(client.id, 1), _with_timeout(client), Bus(), clock, connector, timeout, services
-            )
-            found = await probe(setup)
+            found = await probe_server(_with_timeout(client), services, connector, timeout)
         finally:
             slot.release()
         waiting.remove(client.id)
@@ -73,6 +70,14 @@ async def probe_clients_async(settings: Settings, report: Report, connector: Con
         nursery.cancel_scope.cancel()
     if errors:
         raise errors[0]
+
+
+async def probe_server(
+    client: ClientSettings, services: ConnectionServices, connector: Connector, timeout: float, *, login: bool = True
+) -> Findings:
+    """Probe the server of one client, as probe() does. `timeout` is in seconds."""
+    setup = ConnectionSetup(SessionId(client.id, 1), client, Bus(), SystemClock(), connector, timeout, services)
+    return await probe(setup, login=login)
 
 
 def _with_timeout(client: ClientSettings) -> ClientSettings:

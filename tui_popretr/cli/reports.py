@@ -10,9 +10,9 @@ from tui_popretr.cli.config_path import ConfigurationFile
 from tui_popretr.config.model import ClientSettings
 from tui_popretr.config.problems import Problem
 from tui_popretr.control.codec import to_json
-from tui_popretr.engine.probe import Findings
 from tui_popretr.errors import ExitCode
 from tui_popretr.facts import SessionResult
+from tui_popretr.session.exploration import Findings
 
 #: The version of the reports. It grows only if a reader of the version before would misunderstand something.
 VERSION: Final = 1
@@ -65,7 +65,7 @@ def probe_report(client: ClientSettings, found: Findings) -> Json:
         "remote": found.remote,
         "tls": None if found.tls is None else to_json(found.tls),
         "login": found.mechanism,
-        "capabilities": None if found.capabilities is None else list(found.capabilities.lines),
+        "capabilities": list(found.capabilities.lines) if found.mechanism and found.capabilities else None,
         "messages": found.messages,
         "octets": found.octets,
         "warnings": list(found.warnings),

@@ -1,1 +1,1 @@
-"""A session, from connecting to QUIT: opening, login, plan, retrieval, deletions."""
+"""A session, from connecting to QUIT: exploration, login, plan, retrieval, deletions."""

@@ -60,6 +60,7 @@ class Pop3Connection:
         self.stream = stream
         self.machine = Machine()
         self.timeout = timeout
+        self.tls: TlsDetails | None = None
         self._session = session
         self._bus = bus
         self._clock = clock
@@ -141,14 +142,14 @@ class Pop3Connection:
 
     # --- TLS ----------------------------------------------------------------------------------------------------------
 
-    async def start_tls(self, server: Server, contexts: TlsContexts | None = None) -> TlsDetails:
+    async def start_tls(self, server: Server, contexts: TlsContexts | None = None) -> None:
         """Do the handshake. Raises TlsFailed if it takes longer than the policy allows."""
         assert server.tls is not None
         with _MAP_ERRORS:
             self.machine.check()  # no plaintext may follow STLS's +OK
         patience = server.tls.patience(self.timeout)
         with trio.move_on_after(patience) as scope:
-            details = await self.stream.start_tls(TlsSession(server.tls, server.host, server.written, contexts))
+            self.tls = await self.stream.start_tls(TlsSession(server.tls, server.host, server.written, contexts))
         if scope.cancelled_caught:
             raise TlsFailed(
                 f"the TLS handshake took longer than {patience:g} s",
@@ -157,7 +158,6 @@ class Pop3Connection:
         if server.tls.latent:
             self.machine.tls_started()
         self._renew()
-        return details
 
     def close(self) -> None:
         """Close the connection at once."""

@@ -55,6 +55,7 @@ from tui_popretr.faultpoints import Step
 from tui_popretr.journal.records import Doubt, MessageState, Record, deletion_key
 from tui_popretr.logs.lines import message_name
 from tui_popretr.pop3 import BodyChunk, BodyEnd, Command, Dele, Event, Noop, Quit, Reply, Retr, Top
+from tui_popretr.session.breaks import Cause, ConnectionBrokeError, Suspect
 from tui_popretr.session.connection import Pop3Connection
 from tui_popretr.session.deliveries import Deliveries
 from tui_popretr.session.incoming import DeliveryContext, Incoming
@@ -102,18 +103,6 @@ class _Held:
 
     resolve: Callable[[Doubt], Awaitable[None]]
     draft: Draft | None
-
-
-@dataclass(frozen=True, slots=True)
-class Suspect:
-    """The message at which a connection broke. Its failures are counted under `key`.
-
-    `deletion`: it was delivered already, and only its deletion was left.
-    """
-
-    listed: Listed
-    key: str
-    deletion: bool
 
 
 class Retrieval:
@@ -182,28 +171,30 @@ class Retrieval:
         self._abandoned = True
         self._scope.cancel()
 
+    def broke(self, problem: PopretrError) -> ConnectionBrokeError | None:
+        """Return the error with its cause, after run() has raised `problem`; None if the session cannot go on."""
+        if (listed := self._cut_short) is not None:
+            return ConnectionBrokeError(problem, Cause.CUT_SHORT, Suspect(listed, listed.failure_key, False))
+        # A server that has answered more commands than are ever in flight at once supports PIPELINING.
+        if self._replies < MAX_COMMANDS and broke_by_pipelining(self._connection):
+            return ConnectionBrokeError(problem, Cause.PIPELINING, self._suspect)
+        suspect = self._suspect
+        return None if suspect is None else ConnectionBrokeError(problem, Cause.MESSAGE, suspect)
+
     @property
-    def suspect(self) -> Suspect | None:
-        """The message whose reply is being received or is next, if the connection broke."""
+    def _suspect(self) -> Suspect | None:
+        """The message whose reply is being received or is next."""
         # With nothing outstanding, the machine has refused to send the command.
         head = self._in_flight[0] if self._in_flight and self._connection.machine.outstanding else None
-        if head is None or isinstance(head, _Probe) or self.cut_short is not None:
+        if head is None or isinstance(head, _Probe):
             return None
         key, deletion = head.listed.failure_key, not isinstance(head, Fetch)
         return Suspect(head.listed, deletion_key(key) if deletion else key, deletion)
 
     @property
-    def cut_short(self) -> Listed | None:
+    def _cut_short(self) -> Listed | None:
         """The message that the server ended too early, if the rest of it broke the connection."""
         return self._short if self._connection.machine.stray_octets else None
-
-    @property
-    def broke_by_pipelining(self) -> bool:
-        """Whether several commands in flight may be the cause, if the connection broke.
-
-        They are not if the server has answered more commands than are ever in flight at once.
-        """
-        return self._replies < MAX_COMMANDS and broke_by_pipelining(self._connection)
 
     async def run(self) -> bool:
         """Do the work; return whether the connection is idle, so that quit() can follow.
@@ -226,7 +217,7 @@ class Retrieval:
             # message that is being sent is let through; otherwise it would be delivered twice.
             self._delivery.sink.interrupt()
             await self._drop_held()
-        await self._release(Doubt.SHORT if self.cut_short else Doubt.UNPROVEN)
+        await self._release(Doubt.SHORT if self._cut_short else Doubt.UNPROVEN)
         if self._incoming is not None and self._incoming.draft is not None:
             await self._deliveries.discard(self._incoming.draft)
         while self._deliveries.pending:

@@ -13,17 +13,7 @@ Terms:
 finishes deliveries that an earlier process left unfinished. Then come the connections. The destination is checked
 before the first RETR, so that nothing is retrieved that cannot be stored.
 
-**Reconnections.** After a connection breaks, the session decides what caused it:
-
-- CAPA after the login: the next connection does without it.
-- A message that the server ended too early, so that the rest of it arrived in place of a reply. Such a message is
-  delivered, kept, and not retrieved again.
-- PIPELINING: several commands were in flight. The next connection sends one command at a time. A message that has
-  failed before is not excused in this way; otherwise it could break connections for ever.
-- A message: the failure counts against the message whose reply was expected. The next connection skips it.
-
-Anything else ends the session with that error. A session connects again at most RECONNECTIONS times, and once more for
-each message that was cut short.
+**Reconnections.** After a connection breaks, the session may connect again; breaks.py decides by the cause.
 
 **Deletions.** The plan decides which messages may be deleted; the retrieval sends a DELE only for a message that is
 durable and recorded. A POP3 server deletes at QUIT (RFC 1939 §6), so the journal records a deletion after QUIT's +OK.
@@ -39,7 +29,6 @@ cases.
 
 from __future__ import annotations
 
-import contextlib
 import traceback
 from collections.abc import Callable
 
@@ -49,13 +38,10 @@ from tui_popretr import faultpoints
 from tui_popretr.config.model import ClientSettings
 from tui_popretr.errors import (
     CommandRefused,
-    ConnectionCut,
     DeliveryFailed,
     JournalError,
     PasswordUnavailable,
     PopretrError,
-    ProtocolViolation,
-    ServerStalled,
     SessionStopped,
     out_of_threads,
 )
@@ -71,58 +57,25 @@ from tui_popretr.facts import (
 )
 from tui_popretr.faultpoints import Step
 from tui_popretr.logs.lines import message_name
-from tui_popretr.pop3 import Capabilities, Quit
+from tui_popretr.pop3 import Capabilities
+from tui_popretr.session.breaks import ConnectionBrokeError, Reconnections
 from tui_popretr.session.capa import CapaMemory
-from tui_popretr.session.connection import Pop3Connection
 from tui_popretr.session.context import SessionContext
+from tui_popretr.session.exploration import Exploration, advise_after_login
 from tui_popretr.session.failures import Failures
 from tui_popretr.session.maildrop import MaildropJournal
-from tui_popretr.session.opening import AFTER_LOGIN, Opening
-from tui_popretr.session.pipelining import RECONNECT_UNPIPELINED, Pipelining, broke_by_pipelining
-from tui_popretr.session.plan import Fetch, Listed, Plan, Policy, Verify
+from tui_popretr.session.pipelining import Pipelining
+from tui_popretr.session.plan import Fetch, Plan, Policy, Verify
 from tui_popretr.session.report import SessionReport
-from tui_popretr.session.retrieval import Retrieval, Suspect
+from tui_popretr.session.retrieval import Retrieval
 from tui_popretr.session.setup import ConnectionSetup
 from tui_popretr.session.storage import Storage
 from tui_popretr.text import visible
 
-#: How often a session connects again after its connection broke.
-RECONNECTIONS = 1
 #: How many deletions that failed before are tried in one session, each on a connection of its own.
 MAX_SEPARATE_DELETIONS = 3
 #: Seconds for QUIT's answer, and for recording failures, once the session was stopped.
 QUIT_TIMEOUT = 1.0
-#: Logged when a message broke the connection.
-RECONNECT_AFTER_MESSAGE = "connecting once more to go on after it"
-#: Logged when CAPA after the login broke the connection.
-RECONNECT_WITHOUT_CAPA = "connecting once more, without CAPA after the login"
-
-
-class _ConnectionBrokeError(Exception):
-    """The connection broke after it was opened.
-
-    `suspect`: the message whose reply was expected. `broke_by_pipelining`: several commands were in flight, which may
-    be the cause. `listing`: it broke at the login or the listing. `at_capa`: it broke at CAPA after the login.
-    `cut_short`: the message that the server ended too early, so that the rest of it broke the connection.
-    """
-
-    def __init__(
-        self,
-        problem: PopretrError,
-        suspect: Suspect | None = None,
-        *,
-        broke_by_pipelining: bool,
-        listing: bool = False,
-        at_capa: bool = False,
-        cut_short: Listed | None = None,
-    ) -> None:
-        super().__init__(str(problem))
-        self.problem = problem
-        self.suspect = suspect
-        self.broke_by_pipelining = broke_by_pipelining
-        self.listing = listing
-        self.at_capa = at_capa
-        self.cut_short = cut_short
 
 
 class Session:
@@ -144,9 +97,7 @@ class Session:
         self._capa = CapaMemory(services.capa_histories, services.keeper, clock)
         self._pipelining = Pipelining(client.server, services.pipelining_history, services.keeper, clock)
         self._policy = Policy()  # until the login
-        self._reconnections = RECONNECTIONS
-        self._cut_short: set[str] = set()  # failure keys of messages that broke a connection by being cut short
-        self._deletions_last = False  # a DELE has broken a connection
+        self._reconnections = Reconnections(self._pipelining, self._failures, self._report)
         self._separate_deletions: list[Verify] = []
         self._preparing = trio.CancelScope()  # until there is something to retrieve
         self._quitting = trio.CancelScope()  # while QUIT's answer is awaited
@@ -193,8 +144,8 @@ class Session:
                 await self._storage.close()
         except PopretrError as error:
             problem = error
-            if self.logged_in and isinstance(error, ProtocolViolation) and error.advice == error.default_advice:
-                error.advice = AFTER_LOGIN
+            if self.logged_in:
+                advise_after_login(error)
             self.judged_by_text = error.judged_by_text
         except Exception as error:  # noqa: BLE001 - a bug in one session must not end the others
             problem = out_of_threads(error)
@@ -212,10 +163,10 @@ class Session:
             maildrop = await self._storage.open_maildrop()
             try:
                 await self._run_connection(maildrop)
-            except _ConnectionBrokeError as broken:
+            except ConnectionBrokeError as broke:
                 if self._abandoned is not None or self._stopping:
-                    raise broken.problem from broken
-                self._warn(f"{broken.problem}; {await self._after_break(maildrop, broken)}")
+                    raise broke.problem from broke
+                self._warn(f"{broke.problem}; {await self._reconnections.decide(maildrop, broke)}")
             else:
                 break
         if (conclusion := await self._pipelining.record_outcome()) is not None:
@@ -225,77 +176,35 @@ class Session:
             if not await self._delete_separately(verify):
                 break
 
-    async def _after_break(self, maildrop: int, broken: _ConnectionBrokeError) -> str:
-        """Decide on the cause, and return the text for the next connection. Raises the error if there is none."""
-        text = RECONNECT_AFTER_MESSAGE
-        if broken.at_capa:
-            text = RECONNECT_WITHOUT_CAPA
-        elif broken.cut_short is not None:
-            key = broken.cut_short.failure_key
-            self._reconnections += key not in self._cut_short
-            self._cut_short.add(key)
-            if broken.cut_short.uid is None:  # recognised only after RETR, which would break the connection again
-                self._failures.broke.add(key)
-        elif self._is_server_fault(broken):
-            suspect = broken.suspect.key if broken.suspect else None
-            self._pipelining.suspect_server(suspect, at_first=broken.listing)
-            text = RECONNECT_UNPIPELINED
-        elif not await self._count_against(maildrop, broken):
-            raise broken.problem from broken
-        if not self._reconnections:
-            raise broken.problem from broken
-        self._reconnections -= 1
-        return text
-
     async def _delete_separately(self, verify: Verify) -> bool:
         """Delete a message whose deletion failed before; return whether to continue with the next."""
         maildrop = await self._storage.open_maildrop()
         try:
             await self._run_connection(maildrop, only=verify)
-        except (_ConnectionBrokeError, PopretrError) as error:
-            problem = error.problem if isinstance(error, _ConnectionBrokeError) else error
+        except (ConnectionBrokeError, PopretrError) as error:
+            problem = error.problem if isinstance(error, ConnectionBrokeError) else error
             if self._abandoned is not None or self._stopping or isinstance(problem, JournalError):
                 raise problem from error
             self._warn(f"deleting {message_name(verify.listed.number, verify.listed.uid)} failed: {problem}")
-            if not (isinstance(error, _ConnectionBrokeError) and await self._count_against(maildrop, error)):
+            broke = error if isinstance(error, ConnectionBrokeError) else None
+            if broke is None or not await self._reconnections.count_against_message(maildrop, broke):
                 self._report.counters.fail_deletion(problem)
             return False
         return True
 
-    def _is_server_fault(self, broken: _ConnectionBrokeError) -> bool:
-        """Whether PIPELINING may be the cause; then the failure counts against no message."""
-        suspect = broken.suspect
-        return broken.broke_by_pipelining and (suspect is None or suspect.key not in self._failures.known)
-
-    async def _count_against(self, maildrop: int, broken: _ConnectionBrokeError) -> bool:
-        """Count the failure against the message that broke the connection; return whether there was one."""
-        suspect, problem = broken.suspect, broken.problem
-        if suspect is None:
-            return False
-        self._failures.broke.add(suspect.key)
-        if suspect.deletion:
-            self._deletions_last = True
-            self._failures.add(suspect.key, suspect.listed.size, str(problem))
-            self._report.deletion_failed(suspect.listed, problem)
-        else:
-            self._report.failed(suspect.listed, problem, count=True)
-        await self._failures.count(maildrop)
-        return True
-
     async def _run_connection(self, maildrop: int, only: Verify | None = None) -> None:
         """Open one connection and do its work; with `only`, just this deletion."""
-        opening = Opening(self._setup, self._capa, self._pipelining)
+        exploration = Exploration(self._setup, self._capa, self._pipelining)
         try:
             self._preparing = trio.CancelScope()
             if self._stopping or self._abandoned is not None:  # requested between two connections
                 self._preparing.cancel()
             with self._preparing:
-                self._retrieval = await self._prepare(opening, maildrop, only)
-            connection = opening.connection
-            if connection is None or self._retrieval is None:
+                self._retrieval = await self._prepare(exploration, maildrop, only)
+            if self._retrieval is None:
                 if self._abandoned is not None:
                     raise self._abandoned
-                await self._leave(connection)
+                await exploration.leave(QUIT_TIMEOUT)
                 raise SessionStopped("stopped before anything was retrieved")
             if self._abandoned is not None:  # requested after the last checkpoint of _prepare()
                 self._retrieval.abandon(self._abandoned)
@@ -304,68 +213,46 @@ class Session:
             await self._retrieve(self._retrieval, maildrop)
         finally:
             self._retrieval = None
-            opening.close()
-
-    async def _leave(self, connection: Pop3Connection | None) -> None:
-        """Send QUIT if the server is waiting for a command; errors are ignored."""
-        if connection is not None and connection.machine.idle:
-            with trio.move_on_after(QUIT_TIMEOUT), contextlib.suppress(PopretrError):
-                await connection.call(Quit())
+            exploration.close()
 
     # --- before retrieving --------------------------------------------------------------------------------------------
 
-    async def _prepare(self, opening: Opening, maildrop: int, only: Verify | None) -> Retrieval:
+    async def _prepare(self, exploration: Exploration, maildrop: int, only: Verify | None) -> Retrieval:
         """Log in, list, plan."""
-        connection = await self._log_in(opening)
-        if opening.capabilities is not None:
-            self._apply_capabilities(opening.capabilities)
-        reason = opening.no_deletion_reason
+        try:
+            return await self._plan(exploration, maildrop, only)
+        except PopretrError as problem:
+            if exploration.cause is None:
+                raise
+            raise ConnectionBrokeError(problem, exploration.cause) from problem
+
+    async def _plan(self, exploration: Exploration, maildrop: int, only: Verify | None) -> Retrieval:
+        connection, found = await exploration.log_in(), exploration.found
+        self.logged_in = True
+        if found.capabilities is not None:
+            self._apply_capabilities(found.capabilities)
+        reason = found.no_deletion_reason
         self._policy = Policy.of(self._client.retention, keep_all=bool(reason))
         if reason:
             self._warn(f"nothing is deleted in this session: {reason}")
         self._publish(SessionAdvanced(self.id, Stage.LISTING))
-        try:
-            listing, octets = await self._setup.listing(
-                connection, opening.capabilities, pipelining=opening.pipelined, counted=opening.counted
-            )
-        except (ConnectionCut, ServerStalled, ProtocolViolation) as problem:
-            raise _ConnectionBrokeError(
-                problem,
-                broke_by_pipelining=broke_by_pipelining(connection),
-                listing=True,
-                at_capa=opening.broke_at_second_capa,
-            ) from problem
+        listing = await exploration.list_maildrop()
         plan = await self._journal.plan(maildrop, listing, self._policy, self._pipelining.last)
         if only is None:
             self._separate_deletions = plan.separate_deletions
             await self._check_destination(plan)
-            self._report.planned(plan, listing, octets)
+            self._report.planned(plan, listing, found.octets)
         else:
             plan = plan.only(only)
         remote_ip = connection.stream.remote_ip
         return Retrieval(
             connection,
             plan,
-            self._storage.delivery(maildrop, self._journal, self._policy, remote_ip=remote_ip, utf8=opening.utf8),
+            self._storage.delivery(maildrop, self._journal, self._policy, remote_ip=remote_ip, utf8=found.utf8),
             self._report,
-            pipelining=opening.pipelined,
-            deletions_last=self._deletions_last,
+            pipelining=exploration.pipelined,
+            deletions_last=self._reconnections.deletions_last,
         )
-
-    async def _log_in(self, opening: Opening) -> Pop3Connection:
-        try:
-            connection = await opening.log_in()
-        except PopretrError as problem:
-            if not (opening.broke_by_pipelining or opening.broke_at_second_capa):
-                raise
-            raise _ConnectionBrokeError(
-                problem,
-                broke_by_pipelining=opening.broke_by_pipelining,
-                listing=True,
-                at_capa=opening.broke_at_second_capa,
-            ) from problem
-        self.logged_in = True
-        return connection
 
     def _apply_capabilities(self, capabilities: Capabilities) -> None:
         """Apply the limits that the server announces (RFC 2449 §6.5, §6.7)."""
@@ -404,12 +291,10 @@ class Session:
         try:
             idle = await retrieval.run()
         except PopretrError as problem:
-            raise _ConnectionBrokeError(
-                problem,
-                retrieval.suspect,
-                broke_by_pipelining=retrieval.broke_by_pipelining,
-                cut_short=retrieval.cut_short,
-            ) from problem
+            broke = retrieval.broke(problem)
+            if broke is None:
+                raise
+            raise broke from problem
         finally:
             if not self._report.counters.messages:  # all failed; refusals for good count if such messages are saved
                 self._failures.drop_common_failure(but_rejected=self._storage.saves_rejected)

@@ -1,4 +1,4 @@
-"""The steps of opening a maildrop: connect, greeting, TLS, CAPA, listing. opening.py puts them in order."""
+"""The steps of exploring a connection: connect, greeting, TLS, CAPA, listing. exploration.py puts them in order."""
 
 from __future__ import annotations
 
@@ -25,13 +25,10 @@ from tui_popretr.facts import (
     CapabilitiesLearned,
     Dialogue,
     Direction,
-    Level,
-    Noted,
     SessionAdvanced,
     SessionConnected,
     SessionId,
     Stage,
-    TlsDetails,
     TlsStarted,
 )
 from tui_popretr.net.stream import Stream
@@ -81,20 +78,17 @@ class ConnectionSetup:
         stream = await self.connector(server, self.timeout)
         connection = Pop3Connection(stream, self.session, self.bus, self.clock, timeout=self.timeout, bodies=bodies)
         try:
-            tls = (
+            if server.tls is not None and not server.tls.latent:
                 await connection.start_tls(server, self.services.contexts)
-                if server.tls is not None and not server.tls.latent
-                else None
-            )
         except BaseException:
             stream.close()
             raise
-        self._announce(connection, tls)
+        self._announce(connection)
         return connection
 
-    def _announce(self, connection: Pop3Connection, tls: TlsDetails | None) -> None:
+    def _announce(self, connection: Pop3Connection) -> None:
         now = self.clock.now()
-        stream, bus = connection.stream, self.bus
+        stream, tls, bus = connection.stream, connection.tls, self.bus
         self.bus.publish(SessionConnected(self.session, now, stream.local, stream.remote, tls))
         if bus.wants_dialogue:
             secured = f" ({tls.version})" if tls else ""
@@ -118,7 +112,9 @@ class ConnectionSetup:
             assert isinstance(reply, Reply)
             if not reply.ok:
                 raise StlsRefused(f"the server refuses STLS: {visible(reply.text, 200)}")
-            tls = await connection.start_tls(server, self.services.contexts)
+            await connection.start_tls(server, self.services.contexts)
+            tls = connection.tls
+            assert tls is not None
             self.bus.publish(TlsStarted(self.session, tls))
             connection.event(f"TLS started ({tls.version}, {tls.cipher})")
 
@@ -148,13 +144,14 @@ class ConnectionSetup:
         connection: Pop3Connection,
         capabilities: Capabilities | None,
         *,
-        pipelining: bool = False,
-        counted: Callable[[int], Awaitable[bool]] | None = None,
+        pipelining: bool,
+        counted: Callable[[int], Awaitable[bool]],
+        warn: Callable[[str], None],
     ) -> tuple[list[Listed], int]:
         """Send STAT, UIDL and LIST, with `pipelining` together; return the messages and their total octets.
 
         Without `pipelining`, `counted` is called with the number of messages; it returns whether UIDL and LIST are sent
-        together.
+        together. `warn` gets a text if messages are missing in the listing.
         """
         ask = (Stat(), Uidl(), List())
         stat, *listings = await connection.call_all(ask if pipelining else ask[:1])
@@ -167,7 +164,7 @@ class ConnectionSetup:
             raise ProtocolViolation(str(problem)) from problem
         if count == 0:
             return [], 0
-        if not listings and counted is not None and await counted(count):
+        if not listings and await counted(count):
             listings = await connection.call_all(ask[1:])
         uidl, listing = listings or (await connection.call(Uidl()), await connection.call(List()))
         if isinstance(listing, Reply):
@@ -186,8 +183,7 @@ class ConnectionSetup:
             raise UidlUnavailable("the server gives no usable UIDs (UIDL)")
         sizes = parse_list(listing.data, count)
         if len(sizes) < count:
-            text = f"the server counts {count} messages (STAT) and lists {len(sizes)} (LIST): the others stay on it"
-            self.bus.publish(Noted(self.clock.now(), Level.WARNING, self.session.client, text))
+            warn(f"the server counts {count} messages (STAT) and lists {len(sizes)} (LIST): the others stay on it")
         return [Listed(number, uids.get(number), size) for number, size in sizes.items()], octets
 
 

@@ -18,7 +18,6 @@ from tui_popretr.config.account import FromFile, TlsPolicy
 from tui_popretr.config.addresses import mail_address, server_address
 from tui_popretr.config.model import FolderDestination, MaildirDestination, SmtpDestination
 from tui_popretr.config.values import InvalidValueError
-from tui_popretr.engine.probe import Findings
 from tui_popretr.errors import (
     CertificateRejected,
     ConfigurationError,
@@ -29,6 +28,7 @@ from tui_popretr.errors import (
     UidlUnavailable,
 )
 from tui_popretr.secret import Secret
+from tui_popretr.session.exploration import Findings
 from tui_popretr.session.setup import Connector
 from tui_popretr.text import visible
 from tui_popretr.wording import mail_volume

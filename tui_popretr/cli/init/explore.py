@@ -8,13 +8,12 @@ from datetime import datetime
 
 import trio
 
-from tui_popretr.bus import Bus
+from tui_popretr.cli.probing import probe_server
 from tui_popretr.clock import SystemClock
 from tui_popretr.config.account import Server, TlsPolicy
 from tui_popretr.config.choices import DEFAULT_AUTH_TYPES, AuthType
 from tui_popretr.config.login import CLEAR_TEXT
 from tui_popretr.config.model import ClientSettings, FolderDestination
-from tui_popretr.engine.probe import Findings, probe, survey
 from tui_popretr.errors import (
     CertificateRejected,
     ConnectionCut,
@@ -28,12 +27,13 @@ from tui_popretr.errors import (
     StlsRefused,
     TlsFailed,
 )
-from tui_popretr.facts import SessionId, TlsDetails
+from tui_popretr.facts import TlsDetails
 from tui_popretr.hosts import POP3_PORT, POP3S_PORT, is_loopback
 from tui_popretr.net.resolver import Resolver
 from tui_popretr.session import auto
+from tui_popretr.session.exploration import Findings
 from tui_popretr.session.services import ConnectionServices
-from tui_popretr.session.setup import ConnectionSetup, Connector
+from tui_popretr.session.setup import Connector
 from tui_popretr.text import visible
 from tui_popretr.wording import certificate_date
 
@@ -74,9 +74,8 @@ def explore(
         for server in candidates(host, port, trust):
             if server.tls is None and not (problems and isinstance(problems[-1], StlsRefused)):
                 continue
-            setup = _setup(server, connector, services)
-            found = await survey(setup)
-            result = str(found.problem) if found.problem else _describe_tls(found.tls, setup.clock.now())
+            found = await probe_server(_client(server), services, connector, TIMEOUT, login=False)
+            result = str(found.problem) if found.problem else _describe_tls(found.tls, SystemClock().now())
             report(f"port {server.port}, {security(server.tls)}", result)
             if found.problem is None:
                 return _with_logins(server, found, clear_text=clear_text)
@@ -118,7 +117,7 @@ def _describe_tls(tls: TlsDetails | None, now: datetime) -> str:
 
 
 def _with_logins(server: Server, found: Findings, *, clear_text: bool) -> Explored:
-    offer = auto.Offer(found.capabilities, found.apop)
+    offer = auto.Offer(found.capabilities, found.stamp is not None)
     private = server.tls is not None or is_loopback(server.host)
     methods = propose_logins(offer, private=private, clear_text=clear_text)
     return Explored(
@@ -156,13 +155,12 @@ def propose_logins(offer: auto.Offer, *, private: bool, clear_text: bool = False
 def log_in(server: Server, connector: Connector) -> Findings:
     """Log in, list the mail, and quit. Retrieves nothing; never raises PopretrError."""
 
-    async def probe_server() -> Findings:
+    async def probe_with_login() -> Findings:
         trio.socket.set_custom_hostname_resolver(Resolver())
-        return await probe(_setup(server, connector, ConnectionServices()))
+        return await probe_server(_client(server), ConnectionServices(), connector, TIMEOUT)
 
-    return trio.run(probe_server)
+    return trio.run(probe_with_login)
 
 
-def _setup(server: Server, connector: Connector, services: ConnectionServices) -> ConnectionSetup:
-    client = ClientSettings("init", "init", server, FolderDestination("/"))
-    return ConnectionSetup(SessionId("init", 1), client, Bus(), SystemClock(), connector, TIMEOUT, services)
+def _client(server: Server) -> ClientSettings:
+    return ClientSettings("init", "init", server, FolderDestination("/"))

@@ -1,8 +1,8 @@
-"""Looking at a maildrop without retrieving anything (check --connect)."""
+"""Probing a maildrop without retrieving anything (check --connect, init, mark-seen)."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 
 import pytest
 import trio
@@ -15,7 +15,6 @@ from tests.support.popserver import PipelineFault, PopServer, QuitFault, ServedM
 from tests.support.streams import MemoryStream, memory_connection
 from tui_popretr.bus import Bus
 from tui_popretr.config.account import Server, TlsPolicy
-from tui_popretr.engine.probe import Findings, probe, survey
 from tui_popretr.errors import (
     CommandRefused,
     GreetingRefused,
@@ -28,12 +27,11 @@ from tui_popretr.errors import (
     StlsRefused,
     TlsFailed,
 )
-from tui_popretr.facts import Fact, SessionId, TlsDetails
+from tui_popretr.facts import SessionId, TlsDetails
 from tui_popretr.net.tls import TlsSession
+from tui_popretr.session.exploration import Findings, probe
 from tui_popretr.session.services import ConnectionServices
 from tui_popretr.session.setup import ConnectionSetup
-
-How = Callable[[ConnectionSetup], Awaitable[Findings]]
 
 
 class Look:
@@ -48,7 +46,7 @@ class Look:
         self.streams: list[MemoryStream] = []
         self.unreachable = False
 
-    async def __call__(self, tls: TlsPolicy | None = None, how: How = probe) -> Findings:
+    async def __call__(self, tls: TlsPolicy | None = None, *, login: bool = True) -> Findings:
         client = client_settings(server=server_settings(tls=tls))
         async with trio.open_nursery() as nursery:
 
@@ -66,7 +64,7 @@ class Look:
             entry = ConnectionSetup(
                 SessionId("a", 1), client, self.bus, FakeClock(), connect, 30.0, ConnectionServices()
             )
-            findings = await how(entry)
+            findings = await probe(entry, login=login)
         assert all(stream.closed for stream in self.streams)
         assert self.drop.retrieved == self.drop.deleted == []
         return findings
@@ -179,16 +177,6 @@ async def test_without_tls_no_password_is_sent(
 
 
 @trio_test
-async def test_no_subscriber_is_left_behind(autojump_clock: MockClock) -> None:
-    look = Look()
-    heard: list[Fact] = []
-    look.bus.subscribe(heard.append)
-    await look()
-    assert heard
-    assert look.bus._subscribers == [heard.append]
-
-
-@trio_test
 async def test_a_server_that_hangs_up_at_capa_is_visited_without_it(autojump_clock: MockClock) -> None:
     look = Look()
     look.server.faults.hang_up.add("CAPA")
@@ -200,8 +188,8 @@ async def test_a_server_that_hangs_up_at_capa_is_visited_without_it(autojump_clo
             ' capa="never" in the client switches it off'
         )
     ]
-    survey_of_it = await look(how=survey)
-    assert (survey_of_it.problem, survey_of_it.capabilities, survey_of_it.apop) == (None, None, True)
+    survey_of_it = await look(login=False)
+    assert (survey_of_it.problem, survey_of_it.capabilities, bool(survey_of_it.stamp)) == (None, None, True)
 
 
 @pytest.mark.parametrize(
@@ -222,9 +210,9 @@ async def test_after_a_login_the_address_is_right(verb: str, after_login: bool, 
 @trio_test
 async def test_a_survey_reports_the_offer_without_a_login(autojump_clock: MockClock) -> None:
     look = Look()
-    findings = await look(how=survey)
+    findings = await look(login=False)
     assert findings.problem is None
-    assert findings.apop
+    assert findings.stamp
     assert findings.capabilities is not None
     assert "CRAM-MD5" in findings.capabilities.sasl
     assert (findings.mechanism, findings.messages) == ("", None)
@@ -236,21 +224,21 @@ async def test_a_survey_reports_the_offer_without_a_login(autojump_clock: MockCl
 async def test_a_survey_of_a_server_that_tells_nothing(autojump_clock: MockClock) -> None:
     look = Look()
     look.server.faults.answers.update({"CAPA": b"-ERR unknown\r\n", "GREETING": b"+OK ready\r\n"})
-    findings = await look(how=survey)
-    assert (findings.problem, findings.apop, findings.capabilities) == (None, False, None)
+    findings = await look(login=False)
+    assert (findings.problem, findings.stamp, findings.capabilities) == (None, None, None)
 
 
-@pytest.mark.parametrize("how", [probe, survey])
+@pytest.mark.parametrize("login", [True, False])
 @trio_test
-async def test_a_connection_closed_at_quit_loses_no_findings(autojump_clock: MockClock, how: How) -> None:
+async def test_a_connection_closed_at_quit_loses_no_findings(login: bool, autojump_clock: MockClock) -> None:
     look = Look()
     look.server.faults.quit = QuitFault.CUT_BEFORE_UPDATE
-    assert (await look(how=how)).problem is None
+    assert (await look(login=login)).problem is None
 
 
 @trio_test
 async def test_a_survey_ends_where_there_is_no_tls(autojump_clock: MockClock) -> None:
     look = Look()
-    assert isinstance((await look(TlsPolicy(latent=True), survey)).problem, StlsRefused)
+    assert isinstance((await look(TlsPolicy(latent=True), login=False)).problem, StlsRefused)
     look.server.faults.answers["GREETING"] = b"-ERR go away\r\n"
-    assert isinstance((await look(how=survey)).problem, GreetingRefused)
+    assert isinstance((await look(login=False)).problem, GreetingRefused)
