@@ -28,6 +28,7 @@ from tui_popretr.facts import (
     SessionStarted,
 )
 from tui_popretr.session.session import Session
+from tui_popretr.session.storage import Storage
 
 
 @pytest.fixture
@@ -368,7 +369,7 @@ async def test_a_defect_before_the_session_does_not_spin_when_polled(
 async def test_a_defect_inside_a_session_is_its_result(
     fleet: Fleet, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(self: Session) -> None:
+    def broken(self: Session, storage: Storage) -> None:
         raise ZeroDivisionError("a defect")
 
     monkeypatch.setattr(Session, "_run_connections", broken)

@@ -237,6 +237,17 @@ async def test_a_suspend_before_anything_is_retrieved(world: World, autojump_clo
 
 
 @trio_test
+async def test_a_suspend_during_quit(world: World, autojump_clock: MockClock) -> None:
+    world.timeout = 240.0
+    world.add(mail(1))
+    world.faults.stall.add("QUIT")
+    start = trio.current_time()
+    result = await world.poll(watch=suspended_at(world, at(Stage.CLOSING)))
+    assert trio.current_time() - start < 20
+    assert (result.code, "suspended" in result.error, result.deleted) == (ExitCode.TEMPORARY, True, 0)
+
+
+@trio_test
 async def test_a_suspend_while_the_journal_is_being_asked(
     world: World, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -59,8 +59,6 @@ class ClientRunner:
         self._polled = False
         self._stopping = False
         self._login_delay = 0
-        self._logged_in = False  # in the last session
-        self._refused_by_text = False  # whether the last session's login was refused in this way
         self._sleep = trio.CancelScope()  # until due
         self._queue = trio.CancelScope()  # until there is a slot
 
@@ -131,8 +129,7 @@ class ClientRunner:
             try:
                 if await self._wait_for_slot(slot):
                     self._polled = False
-                    result = await self._session(settings)
-                    self._schedule_next(settings, result)
+                    await self._session(settings)
             finally:
                 slot.release()
 
@@ -146,27 +143,25 @@ class ClientRunner:
             await slot.granted.wait()
         return not self._queue.cancel_called  # the slot may have been granted as well
 
-    async def _session(self, settings: ClientSettings) -> SessionResult:
+    async def _session(self, settings: ClientSettings) -> None:
         self._sessions_started += 1
         self.session = session = Session(settings, self._sessions_started, self._services.context)
         try:
             result = await session.run()
         finally:
             self.session = None
+        self._schedule_next(settings, session, result)
+
+    def _schedule_next(self, settings: ClientSettings, session: Session, result: SessionResult) -> None:
+        """Set the next due time after a session, with a back-off after rejected logins, or end the runs."""
         if session.login_delay is not None:
             self._login_delay = session.login_delay
-        self._logged_in = session.logged_in
-        self._refused_by_text = session.judged_by_text
-        return result
-
-    def _schedule_next(self, settings: ClientSettings, result: SessionResult) -> None:
-        """Set the next due time after a session, with a back-off after rejected logins, or end the runs."""
         if settings is self.settings:  # otherwise change() has set the due time
             self._runs += 1
-            self._text_rejections = self._text_rejections + 1 if self._refused_by_text else 0
+            self._text_rejections = self._text_rejections + 1 if session.refused_by_text else 0
             if result.code is ExitCode.LOGIN or self._text_rejections >= MAX_TEXT_REFUSALS:
                 self._rejections += 1
-            elif self._logged_in:
+            elif session.logged_in:
                 self._rejections = 0
             wait = interval(settings, rejections=self._rejections, login_delay=self._login_delay)
             self.due = self._services.context.clock.boottime() + wait

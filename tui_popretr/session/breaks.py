@@ -70,6 +70,16 @@ class Reconnections:
         #: Whether a DELE has broken a connection, so that all messages are retrieved before the next one.
         self.deletions_last = False
 
+    @property
+    def last(self) -> frozenset[str]:
+        """The failure keys of messages that may have broken a connection, and are retrieved last."""
+        return self._pipelining.last
+
+    async def record_outcome(self) -> None:
+        """Record what the last connection, which did not break, has shown about PIPELINING. Raises JournalError."""
+        if (conclusion := await self._pipelining.record_outcome()) is not None:
+            self._report.warn(conclusion)
+
     async def decide(self, maildrop: int, broke: ConnectionBrokeError) -> str:
         """Return the text for the log if the session connects again. Otherwise raises the error; JournalError."""
         cause, suspect = broke.cause, broke.suspect

@@ -25,12 +25,26 @@ messages: that session deletes nothing.
 **Ending.** stop() ends a session gracefully: no further RETR, a few seconds for replies in flight, then commit, DELE
 and QUIT. abandon() closes the connection at once. Messages that were handed to the committer are committed in both
 cases.
+
+**States.** A session goes through them as follows; no other transition is possible.
+
+| state      | what happens                                                 | next       | stop()   | abandon() |
+|------------|--------------------------------------------------------------|------------|----------|-----------|
+| PREPARING  | between connections; connect, log in, list, plan             | RETRIEVING | STOPPING | ABANDONED |
+| RETRIEVING | RETR, commit, DELE                                           | QUITTING   | STOPPING | ABANDONED |
+| RETRIEVING | the connection broke, or has nothing to confirm              | PREPARING  | STOPPING | ABANDONED |
+| QUITTING   | the answer to QUIT is awaited, and recorded                  | PREPARING  | STOPPING | ABANDONED |
+| STOPPING   | the current connection is brought to its end, with deadlines | (the end)  | STOPPING | ABANDONED |
+| ABANDONED  | the connection is closed                                     | (the end)  |          | ABANDONED |
+
+A session that succeeds ends in PREPARING, after its last connection.
 """
 
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable
+from enum import Enum, auto
+from functools import partial
 
 import trio
 
@@ -38,26 +52,14 @@ from tui_popretr import faultpoints
 from tui_popretr.config.model import ClientSettings
 from tui_popretr.errors import (
     CommandRefused,
-    DeliveryFailed,
     JournalError,
-    PasswordUnavailable,
     PopretrError,
     SessionStopped,
     out_of_threads,
 )
-from tui_popretr.facts import (
-    Fact,
-    Level,
-    SessionAdvanced,
-    SessionClosed,
-    SessionId,
-    SessionResult,
-    SessionStarted,
-    Stage,
-)
+from tui_popretr.facts import Level, SessionAdvanced, SessionClosed, SessionId, SessionResult, SessionStarted, Stage
 from tui_popretr.faultpoints import Step
 from tui_popretr.logs.lines import message_name
-from tui_popretr.pop3 import Capabilities
 from tui_popretr.session.breaks import ConnectionBrokeError, Reconnections
 from tui_popretr.session.capa import CapaMemory
 from tui_popretr.session.context import SessionContext
@@ -65,9 +67,9 @@ from tui_popretr.session.exploration import Exploration, advise_after_login
 from tui_popretr.session.failures import Failures
 from tui_popretr.session.maildrop import MaildropJournal
 from tui_popretr.session.pipelining import Pipelining
-from tui_popretr.session.plan import Fetch, Plan, Policy, Verify
+from tui_popretr.session.plan import Verify
+from tui_popretr.session.preparation import Preparation, Prepared
 from tui_popretr.session.report import SessionReport
-from tui_popretr.session.retrieval import Retrieval
 from tui_popretr.session.setup import ConnectionSetup
 from tui_popretr.session.storage import Storage
 from tui_popretr.text import visible
@@ -78,216 +80,195 @@ MAX_SEPARATE_DELETIONS = 3
 QUIT_TIMEOUT = 1.0
 
 
+class State(Enum):
+    """What a session is doing; the docstring of this module has the transitions."""
+
+    PREPARING = auto()
+    RETRIEVING = auto()
+    QUITTING = auto()
+    STOPPING = auto()
+    ABANDONED = auto()
+
+    def then(self, state: State) -> State:
+        """Return the state after `state` was reached: a session that is ending stays as it is."""
+        if self in _ENDING:
+            return self
+        assert state in _NEXT[self], f"{self} is not followed by {state}"
+        return state
+
+
+_NEXT = {
+    State.PREPARING: {State.PREPARING, State.RETRIEVING},
+    State.RETRIEVING: {State.PREPARING, State.QUITTING},
+    State.QUITTING: {State.PREPARING},
+}
+_ENDING = {State.STOPPING, State.ABANDONED}
+
+
 class Session:
     """One run of one client. run() raises nothing but trio.Cancelled; an error is in its result."""
 
     def __init__(self, client: ClientSettings, run: int, context: SessionContext) -> None:
-        self.id = SessionId(client.id, run)
-        self._client = client
+        self.id = session = SessionId(client.id, run)
         self._context = context
-        self._publish: Callable[[Fact], None] = context.bus.publish
-        services, clock = context.services, context.clock
-        self._setup = ConnectionSetup(
-            self.id, client, context.bus, clock, context.connect, context.timeout, context.connections
-        )
+        services, bus, clock = context.services, context.bus, context.clock
         self._failures = Failures(services.keeper, clock)
-        self._report = SessionReport(self.id, context.bus, clock, self._failures)
-        self._warn = self._report.warn
+        self._report = SessionReport(session, bus, clock, self._failures)
         self._journal = MaildropJournal(services.keeper, clock, self._failures)
-        self._capa = CapaMemory(services.capa_histories, services.keeper, clock)
-        self._pipelining = Pipelining(client.server, services.pipelining_history, services.keeper, clock)
-        self._policy = Policy()  # until the login
-        self._reconnections = Reconnections(self._pipelining, self._failures, self._report)
-        self._separate_deletions: list[Verify] = []
-        self._preparing = trio.CancelScope()  # until there is something to retrieve
-        self._quitting = trio.CancelScope()  # while QUIT's answer is awaited
-        self._retrieval: Retrieval | None = None
-        self._stopping = False
-        self._abandoned: PopretrError | None = None
-        self._destination_error: PopretrError | None = None
-        #: Whether a login succeeded.
-        self.logged_in = False
-        #: Whether the login was refused with a text that means a temporary failure, without a RESP-CODE.
-        self.judged_by_text = False
-        #: LOGIN-DELAY of the server in seconds, a lower limit for the next run (RFC 2449 §6.5); None: unknown.
-        self.login_delay: int | None = None
+        pipelining = Pipelining(client.server, services.pipelining_history, services.keeper, clock)
+        self._reconnections = Reconnections(pipelining, self._failures, self._report)
+        self._preparation = Preparation(session, client, bus, self._journal, self._report, self._reconnections)
+        setup = ConnectionSetup(session, client, bus, clock, context.connect, context.timeout, context.connections)
+        memory = CapaMemory(services.capa_histories, services.keeper, clock)
+        self._explore = partial(Exploration, setup, memory, pipelining)
+        self._open_storage = partial(Storage, client, session, context, self._report.warn)
+        self._state = State.PREPARING
+        self._scope = trio.CancelScope()  # of PREPARING or QUITTING
+        self._prepared: Prepared | None = None  # the current connection, once it is prepared
+        self._problem: PopretrError | None = None  # that ends the session, or has ended it
+
+    @property
+    def logged_in(self) -> bool:
+        """Whether a login succeeded."""
+        return self._preparation.logged_in
+
+    @property
+    def login_delay(self) -> int | None:
+        """LOGIN-DELAY of the server in seconds, a lower limit for the next run (RFC 2449 §6.5); None: unknown."""
+        return self._preparation.login_delay
+
+    @property
+    def refused_by_text(self) -> bool:
+        """Whether the login was refused with a text that means a temporary failure, without a RESP-CODE."""
+        return self._problem is not None and self._problem.judged_by_text
+
+    # --- states -------------------------------------------------------------------------------------------------------
 
     def stop(self) -> None:
         """Stop gracefully: drain, commit, DELE, QUIT. Before the first RETR, only QUIT."""
-        self._stopping = True
-        self._preparing.cancel()
-        self._quitting.deadline = trio.current_time() + QUIT_TIMEOUT
         self._failures.limit_time(QUIT_TIMEOUT)
-        if self._retrieval is not None:
-            self._retrieval.stop()
+        if self._prepared is not None:
+            self._prepared.retrieval.stop()
+        if self._state is State.PREPARING:
+            self._scope.cancel()
+        elif self._state is State.QUITTING:
+            self._scope.deadline = trio.current_time() + QUIT_TIMEOUT
+        if self._state is not State.ABANDONED:
+            self._state = State.STOPPING
 
     def abandon(self, problem: PopretrError) -> None:
         """Close the connection at once, because of `problem`. What was handed to the committer is still committed."""
-        self._abandoned = problem
-        self._preparing.cancel()
-        self._quitting.cancel()
-        if self._retrieval is not None:
-            self._retrieval.abandon(problem)
+        self._state, self._problem = State.ABANDONED, problem
+        self._scope.cancel()
+        if self._prepared is not None:
+            self._prepared.retrieval.abandon(problem)
+
+    def _scope_of(self, state: State) -> trio.CancelScope:
+        """Go on to PREPARING or QUITTING; return the scope for it, which is cancelled if the session is ending."""
+        self._state = self._state.then(state)
+        self._scope = trio.CancelScope()
+        if self._state is State.STOPPING and state is State.QUITTING:
+            self._scope.deadline = trio.current_time() + QUIT_TIMEOUT
+        elif self._state in _ENDING:
+            self._scope.cancel()
+        return self._scope
+
+    def _raise_problem_if_abandoned(self) -> None:
+        if self._state is State.ABANDONED:
+            assert self._problem is not None
+            raise self._problem
+
+    # --- connections --------------------------------------------------------------------------------------------------
 
     async def run(self) -> SessionResult:
         """Run the session and return its result."""
-        clock = self._context.clock
+        publish, clock = self._context.bus.publish, self._context.clock
         started = clock.now()
-        self._publish(SessionStarted(self.id, started))
+        publish(SessionStarted(self.id, started))
         problem: PopretrError | None = None
         try:
-            await self._context.services.recover_journal(self._warn)
-            self._storage = Storage(self._client, self.id, self._context, self._warn)
+            await self._context.services.recover_journal(self._report.warn)
+            storage = self._open_storage()
             try:
-                await self._run_connections()
+                await self._run_connections(storage)
             finally:
-                await self._storage.close()
+                await storage.close()
         except PopretrError as error:
             problem = error
             if self.logged_in:
                 advise_after_login(error)
-            self.judged_by_text = error.judged_by_text
         except Exception as error:  # noqa: BLE001 - a bug in one session must not end the others
             problem = out_of_threads(error)
             if problem is None:
                 problem = PopretrError(f"internal error: {type(error).__name__}: {error}", advice="please report this")
                 self._report.log(Level.ERROR, "".join(traceback.format_exception(error)))
+        self._problem = problem
         result = self._report.counters.result(problem, started, clock.now())
-        self._publish(SessionClosed(self.id, result))
+        publish(SessionClosed(self.id, result))
         return result
 
-    # --- connections --------------------------------------------------------------------------------------------------
-
-    async def _run_connections(self) -> None:
+    async def _run_connections(self, storage: Storage) -> None:
         while True:
-            maildrop = await self._storage.open_maildrop()
+            maildrop = await storage.open_maildrop()
             try:
-                await self._run_connection(maildrop)
+                separate_deletions = await self._run_connection(storage, maildrop)
             except ConnectionBrokeError as broke:
-                if self._abandoned is not None or self._stopping:
+                if self._state in _ENDING:
                     raise broke.problem from broke
-                self._warn(f"{broke.problem}; {await self._reconnections.decide(maildrop, broke)}")
+                self._report.warn(f"{broke.problem}; {await self._reconnections.decide(maildrop, broke)}")
             else:
                 break
-        if (conclusion := await self._pipelining.record_outcome()) is not None:
-            self._warn(conclusion)
+        await self._reconnections.record_outcome()
         # A server with LOGIN-DELAY gets no further logins in this run: a later run without mail deletes.
-        for verify in [] if self.login_delay else self._separate_deletions[:MAX_SEPARATE_DELETIONS]:
-            if not await self._delete_separately(verify):
+        for verify in [] if self.login_delay else separate_deletions[:MAX_SEPARATE_DELETIONS]:
+            if not await self._delete_separately(storage, verify):
                 break
 
-    async def _delete_separately(self, verify: Verify) -> bool:
+    async def _delete_separately(self, storage: Storage, verify: Verify) -> bool:
         """Delete a message whose deletion failed before; return whether to continue with the next."""
-        maildrop = await self._storage.open_maildrop()
+        maildrop = await storage.open_maildrop()
         try:
-            await self._run_connection(maildrop, only=verify)
+            await self._run_connection(storage, maildrop, only=verify)
         except (ConnectionBrokeError, PopretrError) as error:
-            problem = error.problem if isinstance(error, ConnectionBrokeError) else error
-            if self._abandoned is not None or self._stopping or isinstance(problem, JournalError):
-                raise problem from error
-            self._warn(f"deleting {message_name(verify.listed.number, verify.listed.uid)} failed: {problem}")
             broke = error if isinstance(error, ConnectionBrokeError) else None
+            problem = error.problem if isinstance(error, ConnectionBrokeError) else error
+            if self._state in _ENDING or isinstance(problem, JournalError):
+                raise problem from error
+            self._report.warn(f"deleting {message_name(verify.listed.number, verify.listed.uid)} failed: {problem}")
             if broke is None or not await self._reconnections.count_against_message(maildrop, broke):
                 self._report.counters.fail_deletion(problem)
             return False
         return True
 
-    async def _run_connection(self, maildrop: int, only: Verify | None = None) -> None:
-        """Open one connection and do its work; with `only`, just this deletion."""
-        exploration = Exploration(self._setup, self._capa, self._pipelining)
+    async def _run_connection(self, storage: Storage, maildrop: int, only: Verify | None = None) -> list[Verify]:
+        """Open one connection and do its work; with `only`, just this deletion.
+
+        Returns the deletions that need a connection of their own.
+        """
+        exploration = self._explore()
         try:
-            self._preparing = trio.CancelScope()
-            if self._stopping or self._abandoned is not None:  # requested between two connections
-                self._preparing.cancel()
-            with self._preparing:
-                self._retrieval = await self._prepare(exploration, maildrop, only)
-            if self._retrieval is None:
-                if self._abandoned is not None:
-                    raise self._abandoned
+            with self._scope_of(State.PREPARING):
+                self._prepared = await self._preparation.prepare(exploration, storage, maildrop, only)
+            if self._prepared is None:
+                self._raise_problem_if_abandoned()
                 await exploration.leave(QUIT_TIMEOUT)
                 raise SessionStopped("stopped before anything was retrieved")
-            if self._abandoned is not None:  # requested after the last checkpoint of _prepare()
-                self._retrieval.abandon(self._abandoned)
-            if self._stopping:
-                self._retrieval.stop()
-            await self._retrieve(self._retrieval, maildrop)
+            await self._retrieve(self._prepared, storage, maildrop)
+            return self._prepared.separate_deletions
         finally:
-            self._retrieval = None
+            self._prepared = None
             exploration.close()
+            self._state = self._state.then(State.PREPARING)
 
-    # --- before retrieving --------------------------------------------------------------------------------------------
-
-    async def _prepare(self, exploration: Exploration, maildrop: int, only: Verify | None) -> Retrieval:
-        """Log in, list, plan."""
-        try:
-            return await self._plan(exploration, maildrop, only)
-        except PopretrError as problem:
-            if exploration.cause is None:
-                raise
-            raise ConnectionBrokeError(problem, exploration.cause) from problem
-
-    async def _plan(self, exploration: Exploration, maildrop: int, only: Verify | None) -> Retrieval:
-        connection, found = await exploration.log_in(), exploration.found
-        self.logged_in = True
-        if found.capabilities is not None:
-            self._apply_capabilities(found.capabilities)
-        reason = found.no_deletion_reason
-        self._policy = Policy.of(self._client.retention, keep_all=bool(reason))
-        if reason:
-            self._warn(f"nothing is deleted in this session: {reason}")
-        self._publish(SessionAdvanced(self.id, Stage.LISTING))
-        listing = await exploration.list_maildrop()
-        plan = await self._journal.plan(maildrop, listing, self._policy, self._pipelining.last)
-        if only is None:
-            self._separate_deletions = plan.separate_deletions
-            await self._check_destination(plan)
-            self._report.planned(plan, listing, found.octets)
-        else:
-            plan = plan.only(only)
-        remote_ip = connection.stream.remote_ip
-        return Retrieval(
-            connection,
-            plan,
-            self._storage.delivery(maildrop, self._journal, self._policy, remote_ip=remote_ip, utf8=found.utf8),
-            self._report,
-            pipelining=exploration.pipelined,
-            deletions_last=self._reconnections.deletions_last,
-        )
-
-    def _apply_capabilities(self, capabilities: Capabilities) -> None:
-        """Apply the limits that the server announces (RFC 2449 §6.5, §6.7)."""
-        self.login_delay = capabilities.login_delay or 0
-        if capabilities.expire == 0 and self._client.retention.preserve:
-            self._warn("the server says EXPIRE 0: it deletes what was retrieved, in spite of preserve")
-
-    async def _check_destination(self, plan: Plan) -> None:
-        """If it is clear in advance that nothing can be stored, leave only the deletions in the plan."""
-        if not plan.fetches:
-            return
-        octets = min(each.listed.size for each in plan.fetches)
-        try:
-            await self._storage.make_ready(octets)
-        except (DeliveryFailed, PasswordUnavailable) as problem:
-            too_large = isinstance(problem, DeliveryFailed) and problem.refused_for_good
-            if too_large and self._storage.saves_rejected:
-                plan.work = list(filter(None, (self._save_too_large(each, problem) for each in plan.work)))
-            else:
-                self._destination_error = problem
-                plan.work = [each for each in plan.work if not isinstance(each, Fetch)]
-
-    def _save_too_large(self, job: Fetch | Verify, problem: PopretrError) -> Fetch | Verify | None:
-        """Return the job that saves a message that is too large for the destination; None if it is not saved yet."""
-        if isinstance(job, Verify):
-            return job
-        saving = job.to_save(str(problem))
-        if saving is None:
-            self._report.failed(job.listed, problem, count=True, rejected=True)
-        return saving
-
-    # --- retrieving ---------------------------------------------------------------------------------------------------
-
-    async def _retrieve(self, retrieval: Retrieval, maildrop: int) -> None:
-        self._publish(SessionAdvanced(self.id, Stage.RETRIEVING))
+    async def _retrieve(self, prepared: Prepared, storage: Storage, maildrop: int) -> None:
+        retrieval = prepared.retrieval
+        self._state = self._state.then(State.RETRIEVING)
+        if self._state is State.STOPPING:  # since the last checkpoint of the preparation
+            retrieval.stop()
+        elif self._state is State.ABANDONED:
+            assert self._problem is not None
+            retrieval.abandon(self._problem)
+        self._context.bus.publish(SessionAdvanced(self.id, Stage.RETRIEVING))
         try:
             idle = await retrieval.run()
         except PopretrError as problem:
@@ -297,37 +278,37 @@ class Session:
             raise broke from problem
         finally:
             if not self._report.counters.messages:  # all failed; refusals for good count if such messages are saved
-                self._failures.drop_common_failure(but_rejected=self._storage.saves_rejected)
+                self._failures.drop_common_failure(but_rejected=storage.saves_rejected)
             await self._failures.count(maildrop)
         self._report.not_deleted(retrieval.refused_deletions, retrieval.reappeared)
         if idle:
-            await self._quit(retrieval, maildrop)
-        if self._destination_error is not None:
-            raise self._destination_error
+            await self._quit(prepared, maildrop)
+        if prepared.destination_error is not None:
+            raise prepared.destination_error
         if isinstance(retrieval.gave_up, JournalError):  # other errors are in the result with their count
             raise retrieval.gave_up
-        if self._stopping:
-            raise SessionStopped("stopped") if idle else self._stopped_early()
+        if self._state is State.STOPPING:
+            raise SessionStopped("stopped") if idle else self._stopped_early(prepared)
 
-    def _stopped_early(self) -> SessionStopped:
-        pending = self._report.counters.messages and not self._policy.preserve
+    def _stopped_early(self, prepared: Prepared) -> SessionStopped:
+        pending = self._report.counters.messages and not prepared.policy.preserve
         return SessionStopped("stopped; deletions on the server are owed" if pending else "stopped")
 
-    async def _quit(self, retrieval: Retrieval, maildrop: int) -> None:
-        self._publish(SessionAdvanced(self.id, Stage.CLOSING))
+    async def _quit(self, prepared: Prepared, maildrop: int) -> None:
+        self._context.bus.publish(SessionAdvanced(self.id, Stage.CLOSING))
         reply = None
-        with trio.CancelScope() as self._quitting:
-            if self._stopping:
-                self._quitting.deadline = trio.current_time() + QUIT_TIMEOUT
-            reply = await retrieval.quit()
+        with self._scope_of(State.QUITTING):
+            reply = await prepared.retrieval.quit()
         if reply is None:
-            raise self._abandoned or self._stopped_early()
+            self._raise_problem_if_abandoned()
+            raise self._stopped_early(prepared)
         faultpoints.reached(Step.QUIT_ANSWERED)
         if not reply.ok:
             raise CommandRefused(
                 f"the server answered QUIT with an error: {visible(reply.text, 200)}",
                 advice="deletions may not have happened; they are made up for at the next run",
             )
-        await self._journal.close(maildrop, retrieval.deleted, self._policy)
+        deleted = prepared.retrieval.deleted
+        await self._journal.close(maildrop, deleted, prepared.policy)
         faultpoints.reached(Step.DELETED)
-        self._report.deleted(len(retrieval.deleted))
+        self._report.deleted(len(deleted))
