@@ -61,8 +61,7 @@ class SessionId:
 class TlsDetails:
     """The TLS of a session, and the server's certificate: `expires` ends its validity, `fingerprint` is its SHA-256.
 
-    `pinned`: the certificate was accepted by its fingerprint, and nothing else was checked. `resumed`: the certificate
-    was checked in an earlier connection, at most a day ago.
+    `pinned`: the certificate was accepted by its fingerprint, and nothing else was checked.
     """
 
     version: str
@@ -73,7 +72,6 @@ class TlsDetails:
     expires: datetime | None
     fingerprint: str = ""
     pinned: bool = False
-    resumed: bool = False
 
     def expires_soon(self, now: datetime) -> bool:
         """Return whether the certificate expires in less than CERTIFICATE_DAYS, or has expired."""

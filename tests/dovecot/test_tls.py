@@ -18,7 +18,7 @@ from tests.dovecot.test_login import Account, Logins, account_name, run, tls_of
 from tests.program.site import Run, Site
 from tests.support.dovecot import HOST, Dovecot
 from tui_popretr.errors import ExitCode
-from tui_popretr.facts import LoginSucceeded, SessionConnected, TlsStarted
+from tui_popretr.facts import LoginSucceeded
 
 MODES = pytest.mark.parametrize("mode", ["stls", "tls"])
 
@@ -210,45 +210,3 @@ def test_in_clear_where_tls_begins_with_the_first_byte(account: Account, site: S
     assert result.code is ExitCode.TEMPORARY
     assert result.advice == 'if this port speaks TLS from the first byte (as 995 does), use <ssl latent="N"/>'
     account.assert_left_alone(site)
-
-
-# --- resuming ---------------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def without_client_certificates(needs_dovecot: None) -> Iterator[Dovecot]:
-    with Dovecot(more="ssl_verify_client_cert = no\nssl_ca =\n") as server:
-        yield server
-
-
-def polled(site: Site, account: Account, mode: str) -> list[bool]:
-    """Have one process poll an account four times; return which of its TLS sessions were resumed."""
-    site.configure(account.client(mode, freq="10ms", runs="4"))
-    done = site.run()
-    account.assert_retrieved(site, done)
-    found = [fact.tls for fact in done.of(SessionConnected)] + [fact.tls for fact in done.of(TlsStarted)]
-    return [tls.resumed for tls in found if tls is not None]
-
-
-@pytest.mark.parametrize(("mode", "resumed"), [("tls", [False, True, True, True]), ("stls", [False] * 4)])
-def test_a_session_is_resumed(
-    mode: str,
-    resumed: list[bool],
-    without_client_certificates: Dovecot,
-    site: Site,
-    request: pytest.FixtureRequest,
-) -> None:
-    account = Account(without_client_certificates, account_name(request))
-    assert polled(site, account, mode) == resumed
-
-
-def test_a_server_that_cuts_off_who_resumes_is_spared_that(account: Account, site: Site) -> None:
-    """This one asks for client certificates, and then gives tickets that it does not take."""
-
-    def complaints() -> int:
-        lines = account.server.log_text().splitlines()
-        return sum("session id context uninitialized" in line for line in lines)
-
-    before = complaints()
-    assert polled(site, account, "tls") == [False] * 4
-    assert complaints() <= before + 1  # none where a later version takes them from nobody

@@ -468,14 +468,14 @@ async def test_a_reload_reopens_logs_and_reloads_certificates(fleet: Fleet, auto
     old, new = (LogSettings(str(fleet.folder / name), flush=0.0) for name in ("old.log", "new.log"))
     async with fleet.running(client, transcript=old):
         contexts = fleet.engine.connections.contexts
-        context = contexts.trust_for(TlsPolicy())
+        context = contexts.of(TlsPolicy())
         await trio.sleep(100.0)
         await reload(fleet, fleet.settings(client, transcript=new))
         await fleet.perform(PollClient("a"))
         await trio.sleep(100.0)
     assert sessions_in(old) == {"a-1"}
     assert sessions_in(new) == {"a-2"}
-    assert contexts.trust_for(TlsPolicy()) is not context
+    assert contexts.of(TlsPolicy()) is not context
 
 
 def sessions_in(transcript: LogSettings) -> set[str]:

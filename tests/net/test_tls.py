@@ -15,11 +15,11 @@ from tui_popretr.secret import Secret
 
 def test_equal_policies_share_a_context(certificates: Certificates) -> None:
     contexts = TlsContexts()
-    first = contexts.trust_for(certificates.policy(trust_password=Secret("x")))
-    assert contexts.trust_for(certificates.policy(trust_password=Secret("x"))) is first
-    assert contexts.trust_for(certificates.policy(trust_password=Secret("y"))) is not first
+    first = contexts.of(certificates.policy(trust_password=Secret("x")))
+    assert contexts.of(certificates.policy(trust_password=Secret("x"))) is first
+    assert contexts.of(certificates.policy(trust_password=Secret("y"))) is not first
     contexts.clear()
-    assert contexts.trust_for(certificates.policy(trust_password=Secret("x"))) is not first
+    assert contexts.of(certificates.policy(trust_password=Secret("x"))) is not first
 
 
 @pytest.mark.parametrize(
@@ -40,7 +40,7 @@ def test_policies_that_trust_alike_share_a_context(
     one: dict[str, Any], other: dict[str, Any], shared: bool, certificates: Certificates
 ) -> None:
     contexts = TlsContexts()
-    first, second = (contexts.trust_for(certificates.policy(**each)).context for each in (one, other))
+    first, second = (contexts.of(certificates.policy(**each)) for each in (one, other))
     assert (first is second) is shared
 
 

@@ -84,11 +84,6 @@ def test_a_pinned_certificate_is_told_to_be_one() -> None:
     )
 
 
-def test_a_session_that_was_resumed_is_told_to_be_one() -> None:
-    resumed = replace(CLIENT, tls=replace(TLS, resumed=True))
-    assert line(resumed, "TLS") == "TLSv1.3 · TLS_AES_256_GCM_SHA384 · resumed"
-
-
 def test_a_connection_in_clear_is_marked() -> None:
     assert line(replace(CLIENT, tls=None), "TLS") == "! none: everything goes in clear"
 

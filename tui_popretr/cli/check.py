@@ -72,7 +72,7 @@ def _tls_errors(settings: Settings) -> list[tuple[str, ConfigurationError]]:
     for client in settings.clients:
         if client.server.tls is not None:
             try:
-                contexts.trust_for(client.server.tls)
+                contexts.of(client.server.tls)
             except ConfigurationError as problem:
                 failed.append((visible(client.id), problem))
     return failed

@@ -69,16 +69,13 @@ class SocketStream:
     """A TCP connection."""
 
     def __init__(self, sock: socket.socket) -> None:
-        self._peer = sock.getpeername()
-        self._tls: TlsSession | None = None
-        self._use(sock)
-        self.remote = _address(self._peer)
-        self.remote_ip = str(self._peer[0])
-
-    def _use(self, sock: socket.socket) -> None:
+        peer = sock.getpeername()
         sock.setblocking(False)
         self._socket = sock
+        self._tls: TlsSession | None = None
         self.local = _address(sock.getsockname())
+        self.remote = _address(peer)
+        self.remote_ip = str(peer[0])
 
     async def receive(self) -> bytes:
         sock, view, size = self._socket, _receive_buffer(), 0
@@ -129,13 +126,7 @@ class SocketStream:
     async def start_tls(self, session: TlsSession) -> TlsDetails:
         self._tls = session
         try:
-            try:
-                wrapped = await self._shake_hands(session)
-            except (OSError, ValueError) as problem:
-                if not session.retry_without_ticket(problem):
-                    raise
-                await self._connect_again()
-                wrapped = await self._shake_hands(session)
+            wrapped = await self._shake_hands(session)
         except (OSError, ValueError) as problem:
             raise session.explain(problem) from problem
         return session.verified(wrapped)
@@ -152,14 +143,6 @@ class SocketStream:
             else:
                 return wrapped
 
-    async def _connect_again(self) -> None:
-        """Connect to the same address. Nothing has been sent on the first connection."""
-        self._socket.close()
-        with trio.socket.socket(self._socket.family) as sock:
-            await sock.connect(self._peer)
-            trio.SocketStream(sock)  # sets the options that the first one has
-            self._use(socket.socket(fileno=sock.detach()))
-
     def channel_binding(self) -> bytes | None:
         return None if self._tls is None else self._tls.channel_binding()
 
@@ -167,8 +150,6 @@ class SocketStream:
         sock = self._socket
         if isinstance(sock, ssl.SSLSocket):
             with contextlib.suppress(OSError, ValueError):
-                if self._tls is not None:
-                    self._tls.keep()
                 sock.unwrap()  # sends close_notify if it can, and does not wait for the answer
         with contextlib.suppress(OSError):
             sock.close()

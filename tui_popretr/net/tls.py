@@ -9,8 +9,7 @@ import hashlib
 import socket
 import ssl
 import warnings
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from dataclasses import replace
 from functools import lru_cache
 
 from tui_popretr.config.account import TlsPolicy
@@ -21,7 +20,6 @@ from tui_popretr.net.certificate import Certificate, Decoded, chain_shown
 from tui_popretr.net.keystores import load_client_certificate, load_trust
 from tui_popretr.net.legacy import accept_outdated, lower_the_level, refuse_outdated
 from tui_popretr.net.name_mismatch import name_mismatch
-from tui_popretr.net.tickets import Server, Ticket, Tickets
 from tui_popretr.text import visible
 
 _VERSIONS = {
@@ -32,21 +30,13 @@ _VERSIONS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Trust:
-    """A policy's SSL context and its tickets, which only this context can use."""
-
-    context: ssl.SSLContext
-    tickets: Tickets
-
-
 class TlsContexts:
-    """The SSL contexts and tickets of a process."""
+    """The SSL contexts of a process."""
 
     def __init__(self) -> None:
-        self._trust = lru_cache(maxsize=256)(_new_trust)
+        self._contexts = lru_cache(maxsize=256)(context_for)
 
-    def trust_for(self, policy: TlsPolicy) -> Trust:
+    def of(self, policy: TlsPolicy) -> ssl.SSLContext:
         """Return the context of a policy, the same one for all policies with the same trust settings.
 
         Raises ConfigurationError as context_for().
@@ -56,15 +46,11 @@ class TlsContexts:
         alike = replace(policy, latent=False, handshake_timeout=None, peer_name=peer_name)
         if policy.fingerprints:
             alike = replace(alike, fingerprints=("any",), peer_name=None, trust_path=None, trust_password=None)
-        return self._trust(alike)
+        return self._contexts(alike)
 
     def clear(self) -> None:
-        """Read all files again for new connections, and resume no session: the files may have changed."""
-        self._trust.cache_clear()
-
-
-def _new_trust(policy: TlsPolicy) -> Trust:
-    return Trust(context_for(policy), Tickets())
+        """Read all files again for new connections: they may have changed."""
+        self._contexts.cache_clear()
 
 
 def context_for(policy: TlsPolicy) -> ssl.SSLContext:
@@ -109,7 +95,10 @@ def _set_oldest(context: ssl.SSLContext, version: ssl.TLSVersion) -> None:
 
 
 class TlsSession:
-    """TLS for one connection: the handshake's context, the verification of the certificate, and the next ticket."""
+    """TLS for one connection: the handshake's context and the verification of the certificate.
+
+    No session is resumed (docs/decisions/0010-resumption.md).
+    """
 
     def __init__(self, policy: TlsPolicy, host: str, shown: str = "", contexts: TlsContexts | None = None) -> None:
         """`host` is in ASCII, as in SNI and certificates; `shown` is the host as written, for errors.
@@ -119,41 +108,18 @@ class TlsSession:
         self._policy = policy
         self._host = host
         self._shown = visible(shown or host, 253)
-        trust = (contexts or TlsContexts()).trust_for(policy)
-        self._context = trust.context
-        self._tickets = trust.tickets
+        self._context = (contexts or TlsContexts()).of(policy)
         self._sock: ssl.SSLSocket | None = None
-        self._server: Server = ("", 0)
-        # A server that cannot resume may cut the connection. With STLS something has been sent by then, so connecting
-        # again would be visible. A server that requires a client certificate must see it each time.
-        self._resumable = not policy.latent and policy.key_store is None
-        self._ticket_failed = False
-        self._ticket: Ticket | None = None  # offered in the handshake
-        self._accepted: tuple[Certificate, datetime, bool] | None = None  # for the next ticket
+        self._port = ""
 
     def wrap(self, sock: socket.socket) -> ssl.SSLSocket:
         """Put TLS on a connected, non-blocking socket. The caller does the handshake."""
-        self._server = (self._host.lower(), sock.getpeername()[1])
-        self._ticket = self._tickets.take(self._server, _now()) if self._resumable else None
+        self._port = str(sock.getpeername()[1])
         # A TLS connection that ends without close_notify must be reported as cut.
         self._sock = self._context.wrap_socket(
-            sock,
-            do_handshake_on_connect=False,
-            suppress_ragged_eofs=False,
-            server_hostname=self._host,
-            session=self._ticket.session if self._ticket else None,
+            sock, do_handshake_on_connect=False, suppress_ragged_eofs=False, server_hostname=self._host
         )
         return self._sock
-
-    def retry_without_ticket(self, problem: Exception) -> bool:
-        """Whether a failed handshake must be repeated, over a new connection and without a ticket.
-
-        For example, Dovecot with ssl_verify_client_cert issues tickets and closes each connection that uses one.
-        """
-        if self._ticket is None or isinstance(problem, ssl.SSLCertVerificationError):
-            return False
-        self._resumable, self._ticket_failed = False, True
-        return True
 
     def verified(self, sock: ssl.SSLSocket) -> TlsDetails:
         """Return the details of the connection. CertificateRejected if the certificate is not the expected one."""
@@ -164,19 +130,13 @@ class TlsSession:
             if fingerprint not in policy.fingerprints:
                 raise tls_errors.not_pinned(fingerprint if der else "", self._shown)
             # Python has no details of a certificate that was not verified. The fingerprint identifies the right one.
-            sent = [self._ticket.certificate] if self._ticket and sock.session_reused else chain_shown(sock)
-            pinned = (each for each in sent if each.fingerprint == fingerprint)
+            pinned = (each for each in chain_shown(sock) if each.fingerprint == fingerprint)
             certificate = next(pinned, Certificate(fingerprint=fingerprint))
         else:
             certificate = Certificate.of(_decoded(sock), der)
             expected = policy.peer_name
             if expected not in {None, "-"} and not certificate.is_called(expected):
                 raise name_mismatch(certificate, self._host, self._shown, expected)
-        now, resumed = _now(), bool(sock.session_reused)
-        if self._ticket_failed:
-            self._tickets.disable(self._server, now)
-        verified = self._ticket.verified if self._ticket and resumed else now
-        self._accepted = (certificate, verified, bool(policy.fingerprints))
         cipher = sock.cipher()
         return TlsDetails(
             version=sock.version() or "TLS",
@@ -187,30 +147,15 @@ class TlsSession:
             expires=certificate.expires,
             fingerprint=certificate.fingerprint,
             pinned=bool(policy.fingerprints),
-            resumed=resumed,
         )
 
     def channel_binding(self) -> bytes | None:
         """Return data that only the two ends of this connection know (tls-unique, RFC 5929 §3), or None."""
         sock = self._sock
         # It is not defined for TLS 1.3 (RFC 8446 appendix C.5), and Python does not support its successor (RFC 9266).
-        # After a resumption it may be known to others (RFC 7627 §6.1).
-        if sock is None or sock.version() == "TLSv1.3" or sock.session_reused:
+        if sock is None or sock.version() == "TLSv1.3":
             return None
-        self._resumable = False  # so that the next connection has one, too
         return sock.get_channel_binding("tls-unique")
-
-    def keep(self) -> None:
-        """Keep the ticket for another connection. Must be called just before closing.
-
-        In TLS 1.3 a server issues tickets at any time after the handshake.
-        """
-        sock, accepted = self._sock, self._accepted
-        if sock is None or accepted is None or not (self._resumable and self._tickets.wanted(self._server, _now())):
-            return
-        session = sock.session
-        if session is not None and session.id:  # else there was no ticket
-            self._tickets.keep(self._server, Ticket(session, *accepted))
 
     def explain(self, problem: Exception) -> TlsFailed:
         """Return the error for a handshake that failed."""
@@ -218,11 +163,7 @@ class TlsSession:
 
     def _attempt(self) -> tls_errors.Attempt:
         chain = chain_shown(self._sock) if self._sock is not None else []
-        return tls_errors.Attempt(self._policy, self._host, self._shown, str(self._server[1] or ""), tuple(chain))
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)
+        return tls_errors.Attempt(self._policy, self._host, self._shown, self._port, tuple(chain))
 
 
 def _decoded(sock: ssl.SSLSocket) -> Decoded:

@@ -20,7 +20,7 @@ def _proof_limiter() -> trio.CapacityLimiter:
 
 @dataclass(frozen=True, slots=True)
 class ConnectionServices:
-    """TLS contexts and tickets, the sources of passwords, and the threads for SCRAM proofs."""
+    """TLS contexts, the sources of passwords, and the threads for SCRAM proofs."""
 
     contexts: TlsContexts = field(default_factory=TlsContexts)
     passwords: Passwords = field(default_factory=Passwords)

@@ -139,7 +139,7 @@ def _connection(client: ClientView, wall: datetime) -> Iterator[Part]:
 
 
 def _tls(tls: TlsDetails, wall: datetime) -> Iterator[Part]:
-    yield Pair("TLS", formatting.join((tls.version, tls.cipher, "resumed" if tls.resumed else "")))
+    yield Pair("TLS", formatting.join((tls.version, tls.cipher)))
     pinned = " (pinned by its fingerprint)" if tls.pinned else ""
     yield Pair("certificate", f"{visible(tls.subject) or 'not known'}{pinned}")
     if tls.names:
