@@ -1,10 +1,10 @@
-"""Recovery as the journal's keeper runs it, without its threads."""
+"""Recovery as the program runs it, without its threads."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from tui_popretr.commit.recovery import Recovered, look_up, record_results
+from tui_popretr.commit.lookup import Recovered, look_up, record_results
 from tui_popretr.journal.journal import Journal
 
 

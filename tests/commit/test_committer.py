@@ -16,12 +16,13 @@ import trio
 from trio.testing import MockClock, trio_test, wait_all_tasks_blocked
 
 from tests.support.drafts import FakeDraft
+from tests.support.journals import NOW, journals
 from tests.support.worlds import disk_without_threads
 from tui_popretr.commit import lane as lane_module
 from tui_popretr.commit.committer import GROUP, Committer
-from tui_popretr.commit.keeper import JournalKeeper
-from tui_popretr.commit.lane import BATCH, IDLE, MEMORY
+from tui_popretr.commit.lane import BATCH, Lane
 from tui_popretr.commit.pending import PendingDelivery
+from tui_popretr.commit.queue import IDLE, MEMORY
 from tui_popretr.config.model import MaildirDestination
 from tui_popretr.delivery.maildir import MaildirSink
 from tui_popretr.errors import (
@@ -36,8 +37,6 @@ from tui_popretr.journal.journal import Journal
 from tui_popretr.journal.records import DeliveredMark, Maildrop, MessageState, NewRecord
 from tui_popretr.mail.identity import Identity
 
-NOW = 1_795_000_000
-
 
 class FakeSink(MaildirSink):
     """A sink of which the committer looks at nothing but what is said here."""
@@ -51,12 +50,17 @@ class FakeSink(MaildirSink):
 class WatchedJournal:
     """A journal that notes its commits, and fails where it is told to."""
 
+    broken = False
+
     def __init__(self, journal: Journal, site: Site) -> None:
         self._journal = journal
         self._site = site
 
     def transaction(self) -> AbstractContextManager[None]:
         return self._journal.transaction()
+
+    def close(self) -> None:
+        self._journal.close()
 
     def commit(self, delivering: Sequence[NewRecord], delivered: Sequence[DeliveredMark]) -> None:
         for mark in delivered:
@@ -84,8 +88,8 @@ class Site:
         self.receipts: dict[int, str] = {}
         self.done: dict[int, list[PopretrError | None]] = {}
         self.audited: list[str] = []
-        self.keeper = JournalKeeper(str(folder / "popretr.sqlite"), self._audit, lambda: NOW)
-        self.committer = Committer(self.keeper, self._audit)
+        self.journal, self.recovery = self.journals = journals(folder, self._audit)
+        self.committer = Committer(self.recovery, self._audit)
         self.lane = self.committer.lane(FakeSink("device:1"))
         self.maildrop = 0
         self._ended = trio.Event()
@@ -128,7 +132,7 @@ class Site:
     # --- what is done -------------------------------------------------------------------------------------------------
 
     def other_maildrop(self, user: str) -> int:
-        journal = unwatched(self.keeper.journal)
+        journal = unwatched(self.journals.connection)
         return journal.maildrop(Maildrop.of("pop.example.test", 110, user, "maildir:/mail"))
 
     def delivery(self, number: int, *, maildrop: int | None = None, **draft: Any) -> PendingDelivery:
@@ -161,13 +165,14 @@ class Site:
 
     async def finish(self, *, slow_publication: bool = False) -> None:
         """Run the committer until all that was put is done; with a slow publication the next group is ready by then."""
-        each = self.lane._each
-
-        async def slower(deliveries: Any, step: Any, *rest: Any, **options: Any) -> None:
-            await trio.sleep(10.0 if step == "publish" else 0.0)
-            await each(deliveries, step, *rest, **options)
-
         if slow_publication:
+            assert isinstance(self.lane, Lane)
+            each = self.lane._each
+
+            async def slower(deliveries: Any, step: Any, *rest: Any, **options: Any) -> None:
+                await trio.sleep(10.0 if step == "publish" else 0.0)
+                await each(deliveries, step, *rest, **options)
+
             self.lane._each = slower  # type: ignore[method-assign]
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self.committer.run)
@@ -180,7 +185,7 @@ class Site:
                 self._ended = trio.Event()
 
     async def states(self) -> dict[int, MessageState]:
-        records = await self.keeper.run(lambda journal: Journal.records(unwatched(journal), self.maildrop))
+        records = await self.journal.run(lambda journal: Journal.records(unwatched(journal), self.maildrop))
         return {record.id: record.state for record in records}
 
     def outcomes(self) -> dict[int, PopretrError | None]:
@@ -205,10 +210,10 @@ async def open_site(folder: Path, monkeypatch: pytest.MonkeyPatch, *, running: b
     site = Site(folder)
     monkeypatch.setattr(lane_module, "_sync_each", site.sync_each)
     with disk_without_threads(lambda: 0.0):
-        await site.keeper.open()
-        journal = site.keeper.journal
-        site.maildrop = journal.maildrop(Maildrop.of("pop.example.test", 110, "me", "maildir:/mail"))
-        monkeypatch.setattr(site.keeper, "_journal", WatchedJournal(journal, site))
+        await site.recovery.open()
+        site.maildrop = await site.journals.maildrop()
+        journal = site.journals.connection
+        monkeypatch.setattr(site.journal, "_journal", WatchedJournal(journal, site))
         async with trio.open_nursery() as nursery:
             if running:
                 nursery.start_soon(site.committer.run)
@@ -455,12 +460,12 @@ async def test_who_brings_too_much_waits_until_there_is_room(
             for number in (3, 4):
                 nursery.start_soon(site.lane.put, site.delivery(number, buffered=MEMORY // 2))
             await wait_all_tasks_blocked()
-            assert site.lane._buffered == MEMORY
+            assert site.lane._queue._buffered == MEMORY
             nursery.start_soon(site.committer.run)
             await site.on_commit(1, 2, 3, 4)
             nursery.cancel_scope.cancel()
         assert set(site.outcomes().values()) == {None}
-        assert site.lane._buffered == 0
+        assert site.lane._queue._buffered == 0
 
 
 @trio_test
@@ -564,7 +569,7 @@ async def test_after_a_cancellation_nothing_is_reported_as_delivered(
     async with new_site(running=False) as site:
         await site.lane.put(site.delivery(1))
         with trio.CancelScope() as scope:
-            for disk in (site.lane._disk, site.committer._shared.audit_disk):
+            for disk in (site.lane._disk, site.lane._audit_disk):
                 disk.run = cancelling(disk.run, scope, site, step)
             await site.committer.run()
         assert scope.cancelled_caught
@@ -596,7 +601,7 @@ async def test_a_disk_that_hangs_does_not_keep_it_from_ending(tmp_path: Path, mo
             token.run_sync_soon(hanging.set)
             release.wait(60)
 
-    await site.keeper.open()
+    await site.recovery.open()
     try:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(site.committer.run)
@@ -608,7 +613,7 @@ async def test_a_disk_that_hangs_does_not_keep_it_from_ending(tmp_path: Path, mo
         assert site.done == {}
     finally:
         release.set()
-        await site.keeper.close()
+        await site.journal.close()
 
 
 # --- after the journal failed -----------------------------------------------------------------------------------------
@@ -619,20 +624,19 @@ class Store:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.keeper = JournalKeeper(str(folder / "popretr.sqlite"), lambda lines: None, lambda: NOW)
-        self.committer = Committer(self.keeper, lambda lines: None)
+        self.journal, self.recovery = self.journals = journals(folder)
+        self.committer = Committer(self.recovery, lambda lines: None)
         self.maildrop = 0
         self.problems: list[PopretrError | None] = []
 
     async def open(self) -> None:
-        await self.keeper.open()
-        key = Maildrop.of("pop.example.test", 110, "me", "maildir:/mail")
-        self.maildrop = await self.keeper.run(lambda journal: journal.maildrop(key))
-        self._sink = MaildirSink(MaildirDestination(str(self.folder / "mail")), self.keeper.journal.id)
+        await self.recovery.open()
+        self.maildrop = await self.journals.maildrop()
+        self._sink = MaildirSink(MaildirDestination(str(self.folder / "mail")), self.journal.id)
         self.lane = self.committer.lane(self._sink)
 
     def delivery(self) -> PendingDelivery:
-        draft = self._sink.open(self.keeper.journal.next_id(), datetime.fromtimestamp(NOW, UTC))
+        draft = self._sink.open(self.journal.next_id(), datetime.fromtimestamp(NOW, UTC))
         draft.write(b"Subject: x\n\n")
         places = draft.tmp, draft.final
         record = NewRecord(draft.record_id, self.maildrop, None, 12, Identity(b"d", True), True, *places, "line", NOW)
@@ -673,6 +677,10 @@ def failing_commit(monkeypatch: pytest.MonkeyPatch, *, committed: bool) -> None:
     monkeypatch.setattr(Journal, "transaction", transaction)
 
 
+def not_to_be_opened(*arguments: object, **options: object) -> Journal:
+    raise JournalError("the disk is away")
+
+
 @pytest.mark.parametrize(("committed", "files"), [(False, (0, 0)), (True, (0, 1))])
 @trio_test
 async def test_undecided_drafts_are_aborted_after_recovery(
@@ -685,14 +693,14 @@ async def test_undecided_drafts_are_aborted_after_recovery(
         await store.commit(store.delivery())
         assert isinstance(store.problems[0], JournalError)
         assert store.files() == (1, 0)
-        with pytest.raises(JournalError):  # nothing is known yet
-            await store.committer.abort_undecided()
+        with monkeypatch.context() as patch, pytest.raises(JournalError):  # nothing is known yet
+            patch.setattr(Journal, "open", not_to_be_opened)
+            await store.recovery.recover()
         assert store.files() == (1, 0)
-        await store.keeper.reopen_if_broken()
-        await store.committer.abort_undecided()
+        await store.recovery.recover()
         assert store.files() == files
-        await store.committer.abort_undecided()
-        await store.keeper.close()
+        await store.recovery.recover()
+        await store.journal.close()
 
 
 @trio_test
@@ -706,16 +714,16 @@ async def test_a_record_that_recovery_had_to_leave_keeps_its_file(
         failing_commit(monkeypatch, committed=True)
         await store.commit(store.delivery())
         store.hide()
-        (recovered,) = await store.keeper.reopen_if_broken()
+        (recovered,) = await store.recovery.recover()
         assert recovered.error is not None
         store.hide()
-        await store.committer.abort_undecided()
+        await store.recovery.recover()
         assert store.files() == (1, 0)
-        await store.keeper.open_maildrop(Maildrop.of("pop.example.test", 110, "me", "maildir:/mail"))
+        await store.recovery.open_maildrop(Maildrop.of("pop.example.test", 110, "me", "maildir:/mail"))
         assert store.files() == (0, 1)
-        await store.committer.abort_undecided()
+        await store.recovery.recover()
         assert store.files() == (0, 1)
-        await store.keeper.close()
+        await store.journal.close()
 
 
 # --- lanes ------------------------------------------------------------------------------------------------------------
@@ -729,15 +737,14 @@ async def test_a_destination_that_hangs_keeps_only_its_own_waiting(
     site = Site(tmp_path)
     release = threading.Event()
     monkeypatch.setattr(lane_module, "_sync_each", site.sync_each)
-    site.committer = Committer(site.keeper, site._audit, timeout=1.0)
+    site.committer = Committer(site.recovery, site._audit, timeout=1.0)
 
     class Hanging(FakeDraft):
         def write_out(self) -> None:
             release.wait(60)
 
-    await site.keeper.open()
-    key = Maildrop.of("pop.example.test", 110, "me", "maildir:/mail")
-    site.maildrop = await site.keeper.run(lambda journal: journal.maildrop(key))
+    await site.recovery.open()
+    site.maildrop = await site.journals.maildrop()
     try:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(site.committer.run)
@@ -760,7 +767,7 @@ async def test_a_destination_that_hangs_keeps_only_its_own_waiting(
         assert site.steps_of(1) == ["done", "abort"]
     finally:
         release.set()
-        await site.keeper.close()
+        await site.journal.close()
 
 
 @trio_test
@@ -802,7 +809,7 @@ async def test_only_remote_drafts_are_offered(new_site: Callable[..., Any], auto
         await site.deliver(2)
         steps = site.steps_of(2)
         assert sorted(steps[:2]) == ["delivering", "offer"]
-        assert steps[2:] == ["publish", "audit", "delivered", "done"]
+        assert steps[2:] == ["publish", "abort", "audit", "delivered", "done"]
 
 
 @trio_test
@@ -817,7 +824,7 @@ async def test_what_was_offered_is_aborted_where_the_commit_fails(
             await site.lane.put(site.delivery(number))
         await site.finish()
         assert site.outcomes() == {1: problem, 2: problem}
-        assert "abort" not in site.steps_of(1)
+        assert "withdraw" not in site.steps_of(1)
         steps = site.steps_of(2)
         assert sorted(steps[:2]) == ["delivering", "offer"]
         assert steps[2:] == ["abort", "done"]
@@ -832,7 +839,7 @@ async def test_what_was_handed_over_leaves_room_for_the_next(
         site.lane = site.committer.lane(FakeSink("smtp:localhost", remote=True))
         await site.deliver(1, 2, 3, 4, 5, buffered=MEMORY // 2)
         assert set(site.outcomes().values()) == {None}
-        assert site.lane._buffered == 0
+        assert site.lane._queue._buffered == 0
 
 
 @trio_test
@@ -847,13 +854,13 @@ async def test_a_message_being_sent_counts_as_publishing(
 
         def watched(step: str, what: int | str) -> None:
             note(step, what)
-            between.append((step, site.committer._shared.publishing))
+            between.append((step, len(site.recovery._publishing)))
 
         site.note = watched
         await site.lane.put(site.delivery(1))
         await site.finish()
         assert [lanes for step, lanes in between if step in {"delivering", "publish", "audit", "delivered"}] == [1] * 4
-        assert site.committer._shared.publishing == 0
+        assert not site.recovery._publishing
 
 
 @trio_test
@@ -875,7 +882,7 @@ async def test_recipients_that_have_accepted_are_recorded(
         await site.deliver(1, 2)
         assert site.outcomes() == {1: problem, 2: None}
         assert site.steps_of(1) == ["write", "sync", "delivering", "publish", "withdraw", "abort", "done"]
-        known = await site.keeper.run(lambda journal: unwatched(journal).acceptances(site.maildrop))
+        known = await site.journal.run(lambda journal: unwatched(journal).acceptances(site.maildrop))
         assert [(each.uid, each.address) for each in known] == [("u1", "a@example.test")]
 
 
@@ -903,7 +910,8 @@ async def test_recovery_waits_until_no_lane_is_publishing(
 
         async def wait() -> None:
             await trio.sleep(5.0)  # the publication takes ten
-            await site.committer.wait_until_none_publishing()
+            site.journals.connection.broken = True
+            await site.recovery.recover()
             quiet.append(trio.current_time())
 
         async with trio.open_nursery() as nursery:

@@ -14,7 +14,7 @@ import pytest
 
 from tests.commit.recovering import recover
 from tests.delivery.making import Place
-from tui_popretr.commit.recovery import CONSUMED_WITHIN, Recovered, RecoveryResult
+from tui_popretr.commit.lookup import CONSUMED_WITHIN, Recovered, RecoveryResult
 from tui_popretr.delivery.folders import sync_folder
 from tui_popretr.delivery.interrupted import FileState, InterruptedPublish
 from tui_popretr.delivery.sink import Draft
@@ -248,7 +248,7 @@ def test_an_unexpected_error_does_not_cost_the_others(
         if at == "finish_publish":
             patch.setattr(InterruptedPublish, "finish_publish", fail)
         else:
-            patch.setattr("tui_popretr.commit.recovery.sync_folder", fail_to_sync)
+            patch.setattr("tui_popretr.commit.lookup.sync_folder", fail_to_sync)
         bad, good = recover(journal, None, now=NOW, audit=quiet)
     assert (bad.outcome, good.outcome) == (RecoveryResult.UNKNOWN, RecoveryResult.PUBLISHED)
     assert f"internal error: {type(defect).__name__}" in str(bad.error)
@@ -314,7 +314,7 @@ def test_the_audit_line_comes_between_fsync_and_record(journal: Journal, place: 
         assert [record.state for record in states(journal, place)] == [MessageState.DELIVERING]
         raise OSError(errno.ENOSPC, "no room for the line")
 
-    with mock.patch("tui_popretr.commit.recovery.sync_folder", sync), pytest.raises(OSError, match="no room"):
+    with mock.patch("tui_popretr.commit.lookup.sync_folder", sync), pytest.raises(OSError, match="no room"):
         recover(journal, None, now=NOW, audit=audit)
     assert only(recover(journal, None, now=NOW, audit=quiet)).outcome is RecoveryResult.FOUND
     assert recover(journal, None, now=NOW, audit=quiet) == []

@@ -1,211 +1,319 @@
-"""Messages to a server or program: in one thread, each between its two commits; nothing is sent without a record."""
+"""Messages to a server or command: one by one, each between its two commits; nothing is sent without a record."""
 
 from __future__ import annotations
 
-import threading
-from collections import deque
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 import trio
-from trio.testing import trio_test
+from trio.testing import MockClock, trio_test
 
 from tests.support.drafts import FakeDraft
-from tests.support.keepers import kept_for_smtp
-from tests.support.waiting import PATIENCE, wait_for
-from tui_popretr.commit.keeper import JournalKeeper
+from tests.support.journals import NOW, Journals, open_journals
+from tests.support.worlds import disk_without_threads
+from tui_popretr.commit.blocking import BlockingWorker
 from tui_popretr.commit.pending import PendingDelivery
-from tui_popretr.commit.remote import RemoteDelivery, RemoteFailure
-from tui_popretr.errors import JournalError, PopretrError, SmtpTemporaryFailure
+from tui_popretr.commit.queue import MEMORY
+from tui_popretr.commit.remote import RemoteQueue
+from tui_popretr.delivery.remote import BeforeEnd
+from tui_popretr.delivery.sink import Draft
+from tui_popretr.errors import JournalError, PartlyAccepted, PopretrError, SmtpTemporaryFailure
 from tui_popretr.journal.journal import Journal
 from tui_popretr.journal.records import DeliveredMark, MessageState, NewRecord
 from tui_popretr.mail.identity import Identity
 
-NOW = 1_795_000_000
-
 
 class Office:
-    """A RemoteDelivery of three messages with a real journal, and the steps that were made."""
+    """A RemoteQueue with a real journal, whose sink is played, and the steps that were made."""
 
-    def __init__(self, keeper: JournalKeeper, maildrop: int) -> None:
-        self.keeper = keeper
+    def __init__(self, journals: Journals, maildrop: int) -> None:
+        self.journal, self.recovery = journals
         self._maildrop = maildrop
         self.steps: list[str] = []
-        self.threads: set[int] = set()
-        self.on_commit: list[tuple[int, list[int], BaseException | None]] = []
-        self.on: dict[tuple[str, int], Callable[[], object]] = {}
-        self.drafts = {
-            number: FakeDraft(number, self._step, files=False, receipt=lambda _: "; Reply=250 ok")
-            for number in (1, 2, 3)
-        }
+        self.ends: dict[int, PopretrError | None] = {}
+        #: Called at a step of a message; it may raise.
+        self.on: dict[tuple[str, int], Callable[[], Awaitable[None]]] = {}
         self.audit_problem: Exception | None = None
-        deliveries = deque(self._pending(draft, maildrop) for draft in self.drafts.values())
-        self.remote = RemoteDelivery(keeper, self._audit, self._on_commit, deliveries, [])
+        self.queue = RemoteQueue(
+            self._send, self.recovery, self._audit, BlockingWorker("the audit log", 1, None), lambda _: None
+        )
 
-    def note(self, step: str) -> None:
-        self.threads.add(threading.get_ident())
-        self.steps.append(step)
+    async def put(self, *numbers: int, buffered: int = 10) -> None:
+        for number in numbers:
+            await self.queue.put(self._pending(number, buffered))
 
-    def _step(self, step: str, number: int) -> None:
-        self.note(f"{step} {number}")
-        self.on.get((step, number), lambda: None)()
+    async def run(self) -> None:
+        """Deliver what was put."""
+        self.queue.close()
+        await self.queue.run()
+
+    async def step(self, step: str, number: int) -> None:
+        self.steps.append(f"{step} {number}")
+        if (step, number) in self.on:
+            await self.on[step, number]()
 
     def of(self, number: int) -> list[str]:
         return [step.partition(" ")[0] for step in self.steps if step.endswith(f" {number}")]
 
-    async def run(self) -> RemoteFailure | None:
-        return await trio.to_thread.run_sync(self.remote.run)
-
     async def states(self) -> dict[int, MessageState]:
-        records = await self.keeper.run(lambda journal: journal.records(self._maildrop))
+        records = await self.journal.run(lambda journal: journal.records(self._maildrop))
         return {record.id: record.state for record in records}
 
-    def _pending(self, draft: FakeDraft, maildrop: int) -> PendingDelivery:
+    async def _send(self, draft: Draft, before_end: BeforeEnd) -> str:
         number = draft.record_id
-        record = NewRecord(number, maildrop, f"u{number}", 10, Identity(b"d"), True, None, None, f"line {number}", NOW)
-        return PendingDelivery(draft, record, lambda problem: pytest.fail("that is the lane's affair"))
+        await self.step("offer", number)
+        await before_end()
+        await self.step("end", number)
+        return "; Reply=250 ok"
 
     def _audit(self, lines: Sequence[str]) -> None:
         (line,) = lines
-        self.note(f"audit {line.split()[1].rstrip(';')}")
+        assert line.endswith("; Reply=250 ok")
+        self.steps.append(f"audit {line.split()[1].rstrip(';')}")
         if self.audit_problem is not None:
             raise self.audit_problem
 
-    def _on_commit(
-        self, delivery: PendingDelivery, before: list[PendingDelivery], problem: BaseException | None
-    ) -> None:
-        self.on_commit.append((delivery.record.id, [each.record.id for each in before], problem))
+    def _pending(self, number: int, buffered: int) -> PendingDelivery:
+        def done(problem: PopretrError | None) -> None:
+            assert number not in self.ends
+            self.steps.append(f"done {number}")
+            self.ends[number] = problem
+
+        draft = FakeDraft(number, lambda step, _: self.steps.append(f"{step} {number}"), files=False, buffered=buffered)
+        record = NewRecord(
+            number, self._maildrop, f"u{number}", 10, Identity(b"d"), True, None, None, f"line {number}", NOW
+        )
+        return PendingDelivery(draft, record, done)
 
 
 @asynccontextmanager
-async def office(folder: Path) -> AsyncIterator[Office]:
-    async with kept_for_smtp(folder, NOW) as (keeper, maildrop):
-        yield Office(keeper, maildrop)
+async def office(folder: Path, *, transaction: float = 1.0) -> AsyncIterator[Office]:
+    """`transaction`: its seconds."""
+    with disk_without_threads(lambda: transaction):
+        async with open_journals(folder) as journals:
+            yield Office(journals, await journals.maildrop("smtp:receiver.test"))
 
 
-def broken_at(monkeypatch: pytest.MonkeyPatch, number: int, problem: Exception) -> None:
-    """Let the journal fail when it is to record this message."""
+def at_commit(
+    monkeypatch: pytest.MonkeyPatch, action: Callable[[Sequence[NewRecord], Sequence[DeliveredMark]], object]
+) -> None:
+    """Call `action` when the journal makes records; it may raise."""
     real = Journal.commit
 
     def commit(journal: Journal, delivering: Sequence[NewRecord], delivered: Sequence[DeliveredMark]) -> None:
-        if delivering[0].id == number:
-            raise problem
+        action(delivering, delivered)
         real(journal, delivering, delivered)
 
     monkeypatch.setattr(Journal, "commit", commit)
 
 
-def fail_with(problem: Exception) -> Callable[[], object]:
-    def fail() -> None:
+def failing_at(number: int, problem: Exception) -> Callable[[Sequence[NewRecord], object], None]:
+    def fail(delivering: Sequence[NewRecord], _: object) -> None:
+        if any(record.id == number for record in delivering):
+            raise problem
+
+    return fail
+
+
+def raising(problem: BaseException) -> Callable[[], Awaitable[None]]:
+    async def fail() -> None:
         raise problem
 
     return fail
 
 
+def sleeping(seconds: float) -> Callable[[], Awaitable[None]]:
+    async def sleep() -> None:
+        await trio.sleep(seconds)
+
+    return sleep
+
+
 @trio_test
-async def test_messages_are_sent_one_after_the_other_in_one_thread(tmp_path: Path) -> None:
+async def test_delivered_shares_the_transaction_of_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, autojump_clock: MockClock
+) -> None:
+    """So at most one message is between its two commits."""
+    transactions: list[tuple[list[int], list[int]]] = []
+    at_commit(monkeypatch, lambda new, done: transactions.append(([r.id for r in new], [m.id for m in done])))
     async with office(tmp_path) as here:
-        assert await here.run() is None
-        assert here.steps == [f"{step} {number}" for number in (1, 2, 3) for step in ("offer", "publish", "audit")]
-        assert len(here.threads) == 1
-        assert here.on_commit == [(1, [], None), (2, [1], None), (3, [2], None)]
-        assert [delivery.record.id for delivery in here.remote.delivered] == [3]
-        assert await here.states() == {1: MessageState.DELIVERED, 2: MessageState.DELIVERED, 3: MessageState.DELIVERING}
+        await here.put(1, 2, 3)
+        await here.run()
+        assert transactions == [([1], []), ([2], [1]), ([3], [2]), ([], [3])]
+        assert here.ends == {1: None, 2: None, 3: None}
+        assert here.of(2) == ["offer", "end", "abort", "audit", "done"]
+        assert set((await here.states()).values()) == {MessageState.DELIVERED}
+
+
+@pytest.mark.parametrize(("offer", "commit"), [(0.0, 10.0), (10.0, 0.0)])
+@trio_test
+async def test_a_message_is_sent_during_the_commit(
+    offer: float, commit: float, tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    """Its end is sent when both are done."""
+    ends: list[float] = []
+
+    async def note() -> None:
+        ends.append(trio.current_time())
+
+    async with office(tmp_path, transaction=commit) as here:
+        here.on["offer", 1], here.on["end", 1] = sleeping(offer), note
+        start = trio.current_time()
+        await here.put(1)
+        await here.run()
+    assert ends == [start + 10.0]
 
 
 @trio_test
-async def test_offer_during_the_commit_and_publish_after_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    real = Journal.commit
-    offered = threading.Event()
-    in_between: list[list[str]] = []
-
-    def commit(journal: Journal, delivering: Sequence[NewRecord], delivered: Sequence[DeliveredMark]) -> None:
-        assert offered.wait(PATIENCE)
-        offered.clear()
-        real(journal, delivering, delivered)
-        in_between.append(list(here.steps))
-
-    monkeypatch.setattr(Journal, "commit", commit)
+async def test_the_end_is_not_sent_before_the_record_is_durable(tmp_path: Path, autojump_clock: MockClock) -> None:
     async with office(tmp_path) as here:
-        for draft in here.drafts.values():
-            here.on["offer", draft.record_id] = offered.set
-            here.on["publish", draft.record_id] = lambda: in_between.append([f"durable {here.on_commit[-1][0]}"])
-        assert await here.run() is None
-    assert [steps[-1] for steps in in_between] == [
-        f"{step} {number}" for number in (1, 2, 3) for step in ("offer", "durable")
-    ]
+
+        async def look() -> None:
+            assert await here.states() == {1: MessageState.DELIVERING}
+
+        here.on["end", 1] = look
+        await here.put(1)
+        await here.run()
+        assert here.ends == {1: None}
 
 
 @trio_test
-async def test_an_offer_is_aborted_when_the_commit_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Who waits for the message before is told at once, however long the offer takes."""
+async def test_if_the_commit_fails_the_end_is_not_sent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, autojump_clock: MockClock
+) -> None:
+    """The message before it gets the same error at once, however long the offer takes."""
     problem = JournalError("the disk is full")
     async with office(tmp_path) as here:
-        broken_at(monkeypatch, 2, problem)
-        callback: list[object] = []
-
-        def offer() -> None:
-            wait_for(lambda: len(here.on_commit) == 2, "word of the failure")
-            callback.extend(here.on_commit[1:])
-
-        here.on["offer", 2] = offer
-        failure = await here.run()
-        assert failure is not None
-        assert (failure.delivery.record.id, failure.problem, failure.recorded) == (2, problem, False)
-        assert callback == [(2, [1], problem)]
-        assert here.of(2) == ["offer", "abort"]
-        assert here.of(3) == []
-        assert await here.run() is None
-        assert here.of(3) == ["offer", "publish", "audit"]
-        assert here.on_commit[2] == (3, [], None)
-        assert await here.states() == {1: MessageState.DELIVERING, 3: MessageState.DELIVERING}
+        at_commit(monkeypatch, failing_at(2, problem))
+        here.on["offer", 2] = sleeping(100.0)
+        await here.put(1, 2, 3)
+        await here.run()
+        assert here.ends == {1: problem, 2: problem, 3: None}
+        assert here.steps.index("done 1") < here.steps.index("offer 2") + 3
+        assert here.of(2) == ["offer", "abort", "done"]
+        assert await here.states() == {1: MessageState.DELIVERING, 3: MessageState.DELIVERED}
 
 
-@pytest.mark.parametrize("problem", [SmtpTemporaryFailure("not now"), ValueError("a defect")])
 @trio_test
-async def test_a_refused_message_is_not_audited_and_the_next_is_sent(problem: Exception, tmp_path: Path) -> None:
+async def test_after_a_failed_commit_the_record_is_undecided(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, autojump_clock: MockClock
+) -> None:
     async with office(tmp_path) as here:
-        here.on["publish", 1] = fail_with(problem)
-        failure = await here.run()
-        assert failure is not None
-        assert failure.recorded
-        assert failure.problem is problem or "internal error: ValueError: a defect" in str(failure.problem)
-        assert here.steps == ["offer 1", "publish 1"]
-        assert await here.run() is None
-        assert here.on_commit[1] == (2, [], None)
-        assert (await here.states())[1] is MessageState.DELIVERING
+        at_commit(monkeypatch, failing_at(1, JournalError("the disk is full")))
+        await here.put(1)
+        await here.run()
+        assert [each.record.id for each in here.recovery._undecided] == [1]
+        await here.recovery.recover()
+        assert here.recovery._undecided == []
+
+
+@pytest.mark.parametrize("step", ["offer", "end"])
+@trio_test
+async def test_a_refused_message_is_withdrawn_and_the_next_is_sent(
+    step: str, tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    problem = SmtpTemporaryFailure("not now")
+    async with office(tmp_path) as here:
+        here.on[step, 1] = raising(problem)
+        await here.put(1, 2)
+        await here.run()
+        assert here.ends == {1: problem, 2: None}
+        assert "audit" not in here.of(1)
+        assert await here.states() == {2: MessageState.DELIVERED}
 
 
 @trio_test
-async def test_without_an_audit_line_nothing_is_recorded_as_delivered(tmp_path: Path) -> None:
+async def test_accepted_recipients_are_recorded(tmp_path: Path, autojump_clock: MockClock) -> None:
+    async with office(tmp_path) as here:
+        here.on["end", 1] = raising(PartlyAccepted("b refused it", ("a@example.test",)))
+        await here.put(1)
+        await here.run()
+        known = await here.journal.run(lambda journal: journal.acceptances(here._maildrop))
+        assert [(each.uid, each.address) for each in known] == [("u1", "a@example.test")]
+
+
+@trio_test
+async def test_after_a_defect_the_record_stays(tmp_path: Path, autojump_clock: MockClock) -> None:
+    """The server may have the message."""
+    async with office(tmp_path) as here:
+        here.on["end", 1] = raising(ValueError("a defect"))
+        await here.put(1, 2)
+        await here.run()
+        assert "internal error: ValueError: a defect" in str(here.ends[1])
+        assert await here.states() == {1: MessageState.DELIVERING, 2: MessageState.DELIVERED}
+
+
+@trio_test
+async def test_without_an_audit_line_it_is_not_recorded_as_delivered(tmp_path: Path, autojump_clock: MockClock) -> None:
     async with office(tmp_path) as here:
         here.audit_problem = SmtpTemporaryFailure("even if it looks like a refusal")
-        failure = await here.run()
-        assert failure is not None
-        assert failure.recorded
-        assert type(failure.problem) is PopretrError, "it would be withdrawn, and sent again"
-        here.audit_problem = None
-        assert await here.run() is None
-        assert here.on_commit[1] == (2, [], None)
+
+        async def repair() -> None:
+            here.audit_problem = None
+
+        here.on["end", 2] = repair
+        await here.put(1, 2)
+        await here.run()
+        assert type(here.ends[1]) is PopretrError, "it would be withdrawn, and sent again"
+        assert here.ends[2] is None
+        assert await here.states() == {1: MessageState.DELIVERING, 2: MessageState.DELIVERED}
 
 
-@pytest.mark.parametrize("step", ["offer", "publish"])
+@pytest.mark.parametrize(("step", "steps"), [("offer", ["offer"]), ("end", ["offer", "end"])])
 @trio_test
-async def test_after_a_stop_nothing_more_is_sent(step: str, tmp_path: Path) -> None:
+async def test_after_a_cancellation_nothing_more_is_sent(
+    step: str, steps: list[str], tmp_path: Path, autojump_clock: MockClock
+) -> None:
     async with office(tmp_path) as here:
-        here.on[step, 2] = here.remote.stop
-        assert await here.run() is None
-        assert here.of(2) == (["offer", "abort"] if step == "offer" else ["offer", "publish", "audit"])
-        assert here.of(3) == []
-        assert [each.record.id for each in here.remote.delivered] == ([] if step == "offer" else [2])
-
-
-@trio_test
-async def test_a_defect_in_the_journal_is_raised(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    async with office(tmp_path) as here:
-        broken_at(monkeypatch, 1, ZeroDivisionError("a defect"))
-        with pytest.raises(ZeroDivisionError):
+        here.on[step, 2] = sleeping(1000.0)
+        await here.put(1, 2, 3)
+        with trio.move_on_after(100.0):
             await here.run()
-        assert here.of(1) == ["offer"]
+        assert here.of(2)[: len(steps)] == steps
+        assert here.of(3) == []
+        assert here.ends == {1: None}
+        assert await here.states() == {1: MessageState.DELIVERED, 2: MessageState.DELIVERING}
+
+
+@trio_test
+async def test_a_defect_in_the_journal_is_raised(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, autojump_clock: MockClock
+) -> None:
+    async with office(tmp_path) as here:
+        at_commit(monkeypatch, failing_at(1, ZeroDivisionError("a defect")))
+        await here.put(1)
+        with pytest.raises(BaseExceptionGroup) as raised:
+            await here.run()
+        assert raised.group_contains(ZeroDivisionError)
+        assert "end" not in here.of(1)
+
+
+@trio_test
+async def test_a_message_being_sent_counts_as_publishing(tmp_path: Path, autojump_clock: MockClock) -> None:
+    """Recovery would take it for an interrupted delivery, and send it again."""
+    async with office(tmp_path) as here:
+        publishing: dict[str, int] = {}
+
+        async def at_offer() -> None:
+            publishing["offer"] = len(here.recovery._publishing)
+
+        async def at_end() -> None:
+            publishing["end"] = len(here.recovery._publishing)
+
+        here.on["offer", 2], here.on["end", 2] = at_offer, at_end
+        await here.put(1, 2)
+        await here.run()
+        assert publishing == {"offer": 1, "end": 1}
+        assert not here.recovery._publishing
+
+
+@trio_test
+async def test_a_message_makes_room_when_its_record_is_durable(tmp_path: Path, autojump_clock: MockClock) -> None:
+    async with office(tmp_path) as here, trio.open_nursery() as nursery:
+        nursery.start_soon(here.queue.run)
+        await here.put(1, 2, 3, 4, 5, buffered=MEMORY // 2)
+        await here.run()
+        assert set(here.ends.values()) == {None}
+        assert here.queue._queue._buffered == 0

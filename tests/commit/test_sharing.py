@@ -10,23 +10,21 @@ import pytest
 import trio
 from trio.testing import MockClock, trio_test, wait_all_tasks_blocked
 
+from tests.support.journals import NOW, journals
 from tests.support.worlds import disk_without_threads
-from tui_popretr.commit.keeper import JournalKeeper
 from tui_popretr.errors import JournalError
 from tui_popretr.journal.journal import Journal
-from tui_popretr.journal.records import DeliveredMark, Maildrop, MessageState, NewRecord
+from tui_popretr.journal.records import DeliveredMark, MessageState, NewRecord
 from tui_popretr.mail.identity import Identity
-
-NOW = 1_795_000_000
 
 
 class Site:
-    """A keeper of a real journal whose transactions are noted, and take ten seconds each."""
+    """A real journal whose transactions are noted, and take ten seconds each."""
 
     def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.path = str(folder / "popretr.sqlite")
         self.transactions: list[tuple[list[int], list[int]]] = []
-        self.keeper = JournalKeeper(self.path, lambda lines: None, lambda: NOW)
+        self.journal, self._recovery = self._journals = journals(folder)
         self.maildrop = 0
         together, commit = Journal.transaction, Journal.commit
 
@@ -45,13 +43,12 @@ class Site:
         monkeypatch.setattr(Journal, "commit", note)
 
     async def open(self) -> None:
-        await self.keeper.open()
-        key = Maildrop.of("pop.example.test", 110, "me", "maildir:/mail")
-        self.maildrop = await self.keeper.run(lambda journal: journal.maildrop(key))
+        await self._recovery.open()
+        self.maildrop = await self._journals.maildrop()
         self.transactions.clear()
 
     async def commit(self, new: Sequence[NewRecord], delivered: Sequence[DeliveredMark] = ()) -> None:
-        await self.keeper.run(lambda journal: journal.commit(new, delivered))
+        await self.journal.run(lambda journal: journal.commit(new, delivered))
 
     def record(self, number: int, octets: int = 9) -> NewRecord:
         return NewRecord(number, self.maildrop, f"u{number}", octets, Identity(b"d"), True, "/t", "/n", None, NOW)
@@ -75,7 +72,7 @@ async def test_jobs_during_a_transaction_share_the_next_one(
             await wait_all_tasks_blocked()
             nursery.start_soon(site.commit, [site.record(3), site.record(4)])
         await site.commit([], [DeliveredMark(2, True)])
-        await site.keeper.close()
+        await site.journal.close()
     assert site.transactions == [([1], []), ([2, 3, 4], [1]), ([], [2])]
     assert site.states() == {
         1: MessageState.DELIVERED,
@@ -110,7 +107,7 @@ async def test_a_failed_job_fails_others_only_if_the_journal_broke(
             nursery.start_soon(commit, 3, bad)
             nursery.start_soon(commit, 4, [site.record(4)])
         await commit(5, [site.record(5)])
-        await site.keeper.close()
+        await site.journal.close()
     assert sorted(failed) == ([2, 3, 4, 5] if breaking else [3])
     assert set(site.states()) == ({1} if breaking else {1, 2, 4, 5})
 
@@ -139,6 +136,6 @@ async def test_who_is_cancelled_leaves_nobody_waiting(
                     nursery.start_soon(commit, 3)
             assert cancelled.cancelled_caught
         await commit(4)
-        await site.keeper.close()
+        await site.journal.close()
     assert recorded == [1, 3, 4]
     assert set(site.states()) == ({1, 2, 3, 4} if writing else {1, 3, 4})

@@ -26,8 +26,8 @@ from tests.support.streams import MemoryStream, memory_connection
 from tests.support.worlds import disk_without_threads
 from tui_popretr.bus import Bus
 from tui_popretr.commands import Reload, Shutdown
-from tui_popretr.commit import keeper
-from tui_popretr.commit.recovery import look_up
+from tui_popretr.commit import recovery
+from tui_popretr.commit.lookup import look_up
 from tui_popretr.config.account import Server
 from tui_popretr.config.model import ClientSettings
 from tui_popretr.delivery import names
@@ -36,6 +36,7 @@ from tui_popretr.engine.logfiles import LogFiles
 from tui_popretr.engine.service import Engine
 from tui_popretr.errors import PopretrError
 from tui_popretr.facts import ClientsChanged, Fact, SessionClosed, SessionStarted
+from tui_popretr.journal import thread
 from tui_popretr.journal.journal import NONE_ACCEPTED, Journal
 from tui_popretr.journal.records import DeliveredMark, Maildrop, MessageState, NewRecord, Record, SessionRow
 from tui_popretr.session import maildrop
@@ -179,9 +180,9 @@ class Program:
         with ExitStack() as patches:
             for owner, name, value in (
                 (names, "PROCESS_TOKEN", f"{self._processes:08x}"),
-                (keeper, "Journal", WatchedJournal),
+                (thread, "Journal", WatchedJournal),
                 (maildrop, "Journal", WatchedJournal),
-                (keeper, "look_up", look_up_watched),
+                (recovery, "look_up", look_up_watched),
                 (service, "unsafe_folders", lambda settings: []),
                 (LogFiles, "audit", lambda _, lines: self.ledger.write_audit(lines)),
                 (MaildropJournal, "plan", self._watched_plan(MaildropJournal.plan)),

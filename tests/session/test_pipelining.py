@@ -12,10 +12,10 @@ import trio
 from trio.testing import trio_test
 
 from tests.support.clock import FakeClock
+from tests.support.journals import open_journals
 from tests.support.making import server_settings
 from tests.support.streams import memory_connection
 from tui_popretr.bus import Bus
-from tui_popretr.commit.keeper import JournalKeeper
 from tui_popretr.config.account import Server
 from tui_popretr.errors import JournalError
 from tui_popretr.facts import SessionId
@@ -31,35 +31,30 @@ class Remembered:
     """An experience in a journal, and a clock."""
 
     def __init__(self, path: Path) -> None:
-        self.path = str(path / "popretr.sqlite")
+        self.folder = path
         self.clock = FakeClock()
 
     @asynccontextmanager
     async def process(self) -> AsyncIterator[None]:
         """A process that has the journal open."""
-        self.pipelining_history, self.keeper = (
-            PipeliningHistory(),
-            JournalKeeper(self.path, lambda lines: None, lambda: 0),
-        )
-        await self.keeper.open()
-        try:
+        self.pipelining_history = PipeliningHistory()
+        async with open_journals(self.folder) as self.journals:
+            self.thread = self.journals.journal
             yield
-        finally:
-            await self.keeper.close()
 
     async def pipelining(self, server: Server = SERVER) -> bool:
-        return await self.pipelining_history.trusts(server, self.keeper, self.clock)
+        return await self.pipelining_history.trusts(server, self.thread, self.clock)
 
     async def failed(self, server: Server = SERVER, *, began: float = 0.0, at_first: bool = True) -> int:
         """`began`: so many seconds ago."""
         since = self.clock.now().timestamp() - began
-        return await self.pipelining_history.failed(server, self.keeper, self.clock, since=since, at_first=at_first)
+        return await self.pipelining_history.failed(server, self.thread, self.clock, since=since, at_first=at_first)
 
     async def succeeded(self, server: Server = SERVER) -> None:
-        await self.pipelining_history.succeeded(server, self.keeper)
+        await self.pipelining_history.succeeded(server, self.thread)
 
     async def journal(self) -> list[PipeliningFailure]:
-        return await self.keeper.run(lambda journal: journal.pipelining_failures())
+        return await self.thread.run(lambda journal: journal.pipelining_failures())
 
 
 @pytest.fixture
@@ -143,7 +138,7 @@ async def test_the_journal_is_read_once_and_written_on_change(remembered: Rememb
         async with trio.open_nursery() as nursery:
             for _ in range(3):
                 nursery.start_soon(remembered.pipelining)
-        remembered.keeper.journal.close()  # using it now fails
+        remembered.journals.connection.close()  # using it now fails
         assert await remembered.pipelining()
         await remembered.succeeded()
         with pytest.raises(JournalError):
@@ -158,7 +153,7 @@ async def test_sessions_that_break_at_the_same_time_are_one_failure(remembered: 
     connection = Pop3Connection(stream, SessionId("a", 1), Bus(), remembered.clock, timeout=30.0)
     async with remembered.process():
         sessions = [
-            Pipelining(SERVER, remembered.pipelining_history, remembered.keeper, remembered.clock) for _ in range(3)
+            Pipelining(SERVER, remembered.pipelining_history, remembered.thread, remembered.clock) for _ in range(3)
         ]
         for session in sessions:
             assert await session.begin(connection, capabilities)

@@ -12,12 +12,13 @@ from trio.testing import MockClock, trio_test
 
 from tests.support.worlds import Watcher, World, mail
 from tui_popretr.commands import Command, Shutdown, StopSession
-from tui_popretr.commit.keeper import CLOSE_TIMEOUT, JournalKeeper
+from tui_popretr.commit.recovery import Recovery
 from tui_popretr.config.model import ClientSettings
 from tui_popretr.engine.service import LAST_DEADLINE, Engine
 from tui_popretr.errors import ExitCode
 from tui_popretr.facts import DialogueLine, Direction, Fact, MessageDelivered, SessionAdvanced, SessionStarted, Stage
 from tui_popretr.journal.records import Maildrop, MessageState
+from tui_popretr.journal.thread import CLOSE_TIMEOUT
 from tui_popretr.session.retrieval import DRAIN_TIMEOUT
 
 MAX_COMMANDS = pytest.mark.parametrize("command", [Shutdown(), StopSession("a")], ids=["shutdown", "stop"])
@@ -160,7 +161,7 @@ async def test_told_to_end_while_messages_wait_for_room(
     world: World, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A received message for which the committer has no room is discarded, without waiting."""
-    monkeypatch.setattr("tui_popretr.commit.lane.MEMORY", 3 * len(mail(1)))
+    monkeypatch.setattr("tui_popretr.commit.queue.MEMORY", 3 * len(mail(1)))
     monkeypatch.setattr("tui_popretr.commit.committer.GROUP", 1)
     world.add(*map(mail, range(1, 11)))
 
@@ -251,15 +252,15 @@ async def test_a_suspend_during_quit(world: World, autojump_clock: MockClock) ->
 async def test_a_suspend_while_the_journal_is_being_asked(
     world: World, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    open_maildrop = JournalKeeper.open_maildrop
+    open_maildrop = Recovery.open_maildrop
 
-    async def slow(keeper: JournalKeeper, key: Maildrop) -> object:
+    async def slow(recovery: Recovery, key: Maildrop) -> object:
         await trio.sleep(1)
         world.clock.skip(3600.0)
         await trio.sleep(30)
-        return await open_maildrop(keeper, key)
+        return await open_maildrop(recovery, key)
 
-    monkeypatch.setattr(JournalKeeper, "open_maildrop", slow)
+    monkeypatch.setattr(Recovery, "open_maildrop", slow)
     world.add(mail(1))
     result = await world.poll()
     assert (result.code, "suspended" in result.error) == (ExitCode.TEMPORARY, True)

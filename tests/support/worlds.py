@@ -21,13 +21,14 @@ from tests.support.passwords import PASSWORD, discreet
 from tests.support.popserver import STD, Faults, Message, PopServer, QuitFault, ServedMaildrop, ServerPolicy
 from tests.support.streams import memory_connection
 from tui_popretr.bus import Bus
-from tui_popretr.config.account import Literal, Server, TlsPolicy
+from tui_popretr.config.account import FromEnvironment, Literal, Server, TlsPolicy
 from tui_popretr.config.choices import AuthType, Eol
 from tui_popretr.config.model import ClientSettings, Destination, LogSettings, MaildirDestination, Paths, Settings
 from tui_popretr.config.reader import Loaded, load
 from tui_popretr.delivery import names
 from tui_popretr.engine.service import Engine
 from tui_popretr.facts import Dialogue, DialogueLine, Direction, Fact, SessionResult
+from tui_popretr.journal import thread
 from tui_popretr.journal.journal import Journal
 from tui_popretr.journal.records import MessageFailure, MessageState, Record
 from tui_popretr.net.stream import Stream
@@ -109,8 +110,40 @@ def disk_without_threads(seconds: Callable[[], float]) -> Iterator[None]:
             raise
         return function(*arguments)
 
-    with patch.object(trio.to_thread, "run_sync", run_sync):
+    with patch.object(trio.to_thread, "run_sync", run_sync), patch.object(thread, "Worker", worker_in_trio(seconds)):
         yield
+
+
+def worker_in_trio(seconds: Callable[[], float]) -> type[thread.Worker]:
+    """The journal's thread as a task of trio's own thread, whose batches take so many seconds of its clock."""
+
+    class WorkerInTrio(thread.Worker):
+        def __init__(self, run: Callable[[list[thread.Job[Any]]], None]) -> None:
+            seconds()  # raises if no thread can be started
+            self._jobs: list[thread.Job[Any]] = []
+            self._run = run
+            self._working = False
+            self._closing = trio.Event()  # has a timeout, and is done nevertheless: nothing takes time then
+
+        def put(self, job: thread.Job[Any]) -> None:
+            self._jobs.append(job)
+            if job.last:
+                self._closing.set()
+            if not self._working:
+                self._working = True
+                trio.lowlevel.spawn_system_task(self._work_off)
+
+        async def _work_off(self) -> None:
+            while self._jobs:
+                batch, self._jobs = [job for job in self._jobs if not job.abandoned], []
+                with suppress(RuntimeError), trio.move_on_after(seconds()):  # no further thread is needed
+                    await self._closing.wait()
+                for job in batch:
+                    job.abandoned = False  # it has begun
+                self._run(batch)
+            self._working = False
+
+    return WorkerInTrio
 
 
 @contextmanager
@@ -175,6 +208,7 @@ class World:
             delay_start=0.0,
             journal=f"{folder}/popretr.sqlite",
             audit=LogSettings(str(self.audit_log)),
+            password_variables=frozenset(_variables(clients)),
         )
 
     # --- running ------------------------------------------------------------------------------------------------------
@@ -294,6 +328,13 @@ class World:
     def _journal(self) -> Iterator[Journal]:
         with closing(Journal.open(str(self.folder / "popretr.sqlite"))) as journal:
             yield journal
+
+
+def _variables(clients: Iterable[ClientSettings]) -> Iterator[str]:
+    """The variables that the reader of a configuration finds."""
+    for client in clients:
+        if isinstance(password := client.server.password, FromEnvironment):
+            yield password.name
 
 
 def _delivery_number(path: Path) -> int:

@@ -21,8 +21,9 @@ The steps of a message that is delivered into a file. Each begins when the one b
     6  commit     the journal records *delivered*, in one transaction with *delivering* of the next group
     7  done       `done` is called. Only now may the session send DELE
 
-A message for a server or a command (remote.py) has no file: steps 1 and 2 do nothing, step 4 sends it, and a group has
-one message. The draft is offered during step 3. Only the message between its two commits may be sent twice.
+A message for a server or a command (remote.py) has no file, and a group has one message. It is sent during step 3, but
+for its end, which is sent as step 4. Its audit line is written before the transaction of step 6, and during the sending
+of the next message. Only the message between its two commits may be sent twice.
 
 What an error at a step does, and the module that decides it:
 
@@ -33,16 +34,16 @@ What an error at a step does, and the module that decides it:
     fsync, audit    the record stays *delivering*, and `done` gets the error.
     commit (6)      `done` gets JournalError. The record is *delivering* or *delivered*.
 
-recovery.py decides what becomes of a record that stays *delivering*: it looks for the file when the next session opens
-the maildrop, and at the next start. In all these cases nothing is deleted from the server.
+recovery.py decides what becomes of a record that stays *delivering*: lookup.py looks for its file when the next session
+opens the maildrop, and at the next start. In all these cases nothing is deleted from the server.
 
 After a failed commit the journal is broken. A tmp file may be removed only when the journal certainly has no record of
-it: recovery assumes that a mail reader has moved a missing file. So DeliveryServices.recover_journal
-(session/context.py) runs these steps before the next use of the journal:
+it: recovery assumes that a mail reader has moved a missing file. So each session first calls Recovery.recover
+(recovery.py), which runs these steps:
 
-    1  committer.py, wait_until_none_publishing: no lane has a message between its two commits
-    2  keeper.py, reopen_if_broken: the journal is opened again; recovery.py publishes what has a record
-    3  committer.py, abort_undecided: undecided drafts without a record are aborted
+    1  it waits until no lane has a message between its two commits
+    2  the journal is opened again; lookup.py publishes what has a record
+    3  undecided drafts without a record are aborted
 
 After a crash the next start recovers in the same way. Tmp files without a record are removed when a session first uses
 the destination (Sink.clean_orphans). docs/durability.md says for each step what is on disk afterwards.

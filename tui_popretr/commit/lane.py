@@ -6,49 +6,22 @@ Three stages overlap: while one group is published, the next one is fsynced, and
 from __future__ import annotations
 
 import contextlib
-from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
 from functools import partial
 
 import trio
 
 from tui_popretr import faultpoints
 from tui_popretr.commit.blocking import BlockingWorker
-from tui_popretr.commit.fair_queue import FairQueue
-from tui_popretr.commit.keeper import JournalKeeper
-from tui_popretr.commit.pending import PendingDelivery, abort, internal_error
-from tui_popretr.commit.remote import RemoteDelivery, RemoteFailure
+from tui_popretr.commit.pending import PendingDelivery, abort, internal_error, is_refusal
+from tui_popretr.commit.queue import DeliveryQueue
+from tui_popretr.commit.recovery import Recovery
 from tui_popretr.delivery.folders import sync_folder
-from tui_popretr.errors import DeliveryFailed, DestinationTimeout, JournalError, PartlyAccepted, PopretrError
+from tui_popretr.errors import DeliveryFailed, DestinationTimeout, PopretrError
 from tui_popretr.faultpoints import Step
-from tui_popretr.journal.records import DeliveredMark
 
-#: Octets of received messages that may wait in memory, per lane. When it is exceeded, put() waits.
-MEMORY = 2 * 1024 * 1024
 #: Messages that are written in one call before the next stage gets them.
 BATCH = 64
-#: Seconds after which a lane without work ends.
-IDLE = 5.0
-
-
-@dataclass(slots=True)
-class Shared:
-    """The state that all lanes share."""
-
-    keeper: JournalKeeper
-    audit: Callable[[Sequence[str]], None]
-    audit_disk: BlockingWorker
-    #: A commit of their records failed: the journal may have them or not.
-    undecided: list[PendingDelivery] = field(default_factory=list)
-    #: The number of lanes with messages between their two commits. `published` is set when it decreases.
-    publishing: int = 0
-    published: trio.Event = field(default_factory=trio.Event)
-
-    def end_publishing(self) -> None:
-        self.publishing -= 1
-        self.published.set()
-        self.published = trio.Event()
 
 
 class Lane:
@@ -56,60 +29,44 @@ class Lane:
 
     def __init__(
         self,
-        shared: Shared,
+        recovery: Recovery,
+        audit: Callable[[Sequence[str]], None],
+        audit_disk: BlockingWorker,
         disk: BlockingWorker,
         start: Callable[[Lane], None],
         *,
-        remote: bool,
         group: int,
         threads: int,
     ) -> None:
         self.running = False
-        self._remote = remote
-        self._shared = shared
+        self._recovery = recovery
+        self._audit = audit
+        self._audit_disk = audit_disk
         self._disk = disk
         self._group = group
         self._threads = threads
         self._start = start
-        self._waiting = FairQueue()
-        self._arrived = trio.Event()
-        self._room = trio.Event()
-        self._admission = trio.StrictFIFOLock()
-        self._buffered = 0
-        self._closing = False
-        self._publishing = False
+        self._queue = DeliveryQueue()
 
     @property
     def waiting(self) -> bool:
-        return bool(self._waiting)
+        return bool(self._queue)
 
     async def put(self, delivery: PendingDelivery) -> None:
-        """Add a message; waits while MEMORY is exceeded."""
-        delivery.buffered = delivery.draft.pending
-        if self._full_with(delivery):
-            async with self._admission:  # first come, first served
-                while self._full_with(delivery):
-                    self._room = trio.Event()
-                    await self._room.wait()
-        self._buffered += delivery.buffered
-        self._waiting.append(delivery)
-        self._arrived.set()
+        """Add a message; waits until there is room for it."""
+        await self._queue.put(delivery)
         self._start(self)
-
-    def _full_with(self, delivery: PendingDelivery) -> bool:
-        return bool(self._buffered) and self._buffered + delivery.buffered > MEMORY
 
     def close(self) -> None:
         """Add no further messages; run() ends when all are done."""
-        self._closing = True
-        self._arrived.set()
+        self._queue.close()
 
     async def run(self) -> None:
-        """Work until the queue has been empty for IDLE seconds."""
+        """Work until the queue has been empty for some seconds."""
         try:
-            await (self._hand_over_groups() if self._remote else self._work_in_stages())
+            await self._work_in_stages()
         finally:
-            self._set_publishing(False)
+            self._recovery.set_publishing(self, False)
             self.running = False
         self._start(self)  # for messages that arrived after the first stage had ended
 
@@ -126,25 +83,12 @@ class Lane:
     async def _write_groups(self, written: trio.MemorySendChannel[list[PendingDelivery]]) -> None:
         most = min(self._group, BATCH)
         async with written:
-            while await self._something_waits():
-                group = self._waiting.take(most)
+            while await self._queue.wait():
+                group = self._queue.take(most)
                 good = await self._write(group)
-                self._buffered -= sum(delivery.buffered for delivery in group)
-                self._room.set()
+                self._queue.release(group)
                 if good:
                     await written.send(good)
-
-    async def _something_waits(self) -> bool:
-        """Wait for messages; return False when the lane is to end."""
-        while not self._waiting:
-            if self._closing:
-                return False
-            self._arrived = trio.Event()
-            with trio.move_on_after(IDLE) as idle:
-                await self._arrived.wait()
-            if idle.cancelled_caught and not self._waiting:
-                return False
-        return True
 
     async def _write(self, group: list[PendingDelivery]) -> list[PendingDelivery]:
         """Write the files and start the writeback; return the messages without an error."""
@@ -218,37 +162,16 @@ class Lane:
 
     async def _commit(self, delivering: list[PendingDelivery], delivered: list[PendingDelivery]) -> bool:
         """Make one transaction; return whether it succeeded. After an error the tmp files stay for recovery."""
-        if not delivering and not delivered:
-            self._set_publishing(False)
-            return True
-        records = [delivery.record for delivery in delivering]
-        marks = [DeliveredMark(delivery.record.id, delivery.record.delete_pending) for delivery in delivered]
-        if delivering:
-            self._set_publishing(True)
-        problem: JournalError | None = None
-        try:
-            await self._shared.keeper.run(lambda journal: journal.commit(records, marks))
-        except JournalError as failure:
-            problem = failure
-        else:
-            if delivering:
-                faultpoints.reached(Step.DELIVERING)
-            if delivered:
-                faultpoints.reached(Step.DELIVERED)
-        for delivery in delivered:
-            delivery.finish(problem)
-        if problem is not None:
-            self._shared.undecided += delivering
-            for delivery in delivering:
-                delivery.finish(problem)
-        self._set_publishing(bool(delivering) and problem is None)
-        return problem is None
+        failure = await self._recovery.commit(self, delivering, delivered)
+        for delivery in delivered if failure is None else [*delivered, *delivering]:
+            delivery.finish(failure)
+        return failure is None
 
     async def _publish(self, group: list[PendingDelivery]) -> list[PendingDelivery]:
         """Rename, fsync the folders, write the audit lines; return the messages without an error."""
         problems: dict[int, PopretrError] = {}
         await self._each(group, "publish", problems)
-        refused = [delivery for delivery in group if _is_refusal(problems.get(delivery.record.id))]
+        refused = [delivery for delivery in group if is_refusal(problems.get(delivery.record.id))]
         if refused:
             await self._withdraw(refused, problems)
         published = [delivery for delivery in group if delivery.record.id not in problems]
@@ -262,7 +185,7 @@ class Lane:
             if delivery.record.id in problems:
                 delivery.finish(problems[delivery.record.id])
         try:
-            await self._shared.audit_disk.run(self._write_audit, good, problems)
+            await self._audit_disk.run(self._write_audit, good, problems)
         except DestinationTimeout as silence:
             problems.update((delivery.record.id, silence) for delivery in good)
         for delivery in good:
@@ -272,81 +195,18 @@ class Lane:
 
     def _write_audit(self, published: list[PendingDelivery], problems: dict[int, PopretrError]) -> None:
         try:
-            self._shared.audit([f"{delivery.record.audit}{delivery.draft.receipt()}" for delivery in published])
+            self._audit([f"{delivery.record.audit}{delivery.draft.receipt()}" for delivery in published])
         except Exception as defect:  # noqa: BLE001 - recovery will write the lines
             problems.update((delivery.record.id, internal_error(defect)) for delivery in published)
         else:
             faultpoints.reached(Step.AUDITED)
 
     async def _withdraw(self, failed: list[PendingDelivery], problems: dict[int, PopretrError]) -> None:
-        """Remove the records of messages that were not published, then their files.
-
-        In the other order, after a crash in between, recovery would assume that a mail reader took the message.
-        """
-        accepted = {
-            delivery.record.id: problem.accepted
-            for delivery in failed
-            if isinstance(problem := problems[delivery.record.id], PartlyAccepted)
-        }
-        ids = [delivery.record.id for delivery in failed]
-        try:
-            await self._shared.keeper.run(lambda journal: journal.withdraw(ids, accepted))
-        except JournalError:
-            self._shared.undecided += failed  # the record may stay, so the file must stay too
-        else:
-            faultpoints.reached(Step.WITHDRAWN)
+        """Remove the records of messages that were not published, then their files."""
+        if await self._recovery.withdraw({delivery: problems[delivery.record.id] for delivery in failed}):
             await self._abort(failed)
         for delivery in failed:
             delivery.finish(problems[delivery.record.id])
-
-    # --- to a server or command: all stages in one --------------------------------------------------------------------
-
-    async def _hand_over_groups(self) -> None:
-        delivered: list[PendingDelivery] = []
-        while True:
-            if not self._waiting:  # there is no next message to share the transaction with
-                await self._commit([], delivered)
-                delivered = []
-            if not await self._something_waits():
-                return
-            delivered = await self._deliver(self._waiting.take(BATCH), delivered)
-
-    async def _deliver(self, group: list[PendingDelivery], delivered: list[PendingDelivery]) -> list[PendingDelivery]:
-        """Send a group. `delivered` was sent before, and is committed with the first; return the last one sent."""
-        token = trio.lowlevel.current_trio_token()
-
-        def on_commit(delivery: PendingDelivery, before: list[PendingDelivery], problem: BaseException | None) -> None:
-            with contextlib.suppress(trio.RunFinishedError):
-                token.run_sync_soon(self._on_commit, delivery, before, problem)
-
-        self._set_publishing(True)
-        remote = RemoteDelivery(self._shared.keeper, self._shared.audit, on_commit, deque(group), delivered)
-        try:
-            while (failure := await self._disk.run(remote.run)) is not None:
-                await self._end(failure)
-        finally:
-            remote.stop()  # after a cancellation the thread sends nothing more, and is not waited for
-        self._set_publishing(bool(remote.delivered))
-        return remote.delivered
-
-    def _on_commit(
-        self, delivery: PendingDelivery, before: list[PendingDelivery], problem: BaseException | None
-    ) -> None:
-        """Take the result of a transaction."""
-        self._buffered -= delivery.buffered
-        self._room.set()
-        if problem is None or isinstance(problem, PopretrError):  # else it ends the program
-            for each in before:
-                each.finish(problem)
-
-    async def _end(self, failure: RemoteFailure) -> None:
-        """Withdraw a message that was refused. One that may have been delivered stays *delivering*."""
-        delivery, problem = failure.delivery, failure.problem
-        if not failure.recorded:
-            self._shared.undecided.append(delivery)
-        elif _is_refusal(problem):
-            await self._withdraw([delivery], {delivery.record.id: problem})
-        delivery.finish(problem)
 
     # --- helpers ------------------------------------------------------------------------------------------------------
 
@@ -358,13 +218,6 @@ class Lane:
             for delivery in failed:
                 delivery.finish(problems[delivery.record.id])
         return [delivery for delivery in group if delivery.record.id not in problems]
-
-    def _set_publishing(self, now: bool) -> None:
-        if now and not self._publishing:
-            self._shared.publishing += 1
-        elif self._publishing and not now:
-            self._shared.end_publishing()
-        self._publishing = now
 
     async def _each(
         self,
@@ -419,11 +272,6 @@ def _each(deliveries: list[PendingDelivery], step: str, problems: dict[int, Popr
             problems[delivery.record.id] = problem
         except Exception as defect:  # noqa: BLE001 - other destinations may work
             problems[delivery.record.id] = internal_error(defect)
-
-
-def _is_refusal(problem: PopretrError | None) -> bool:
-    """Whether the message was certainly not published."""
-    return isinstance(problem, DeliveryFailed) and not isinstance(problem, DestinationTimeout)
 
 
 def _sync_each(folders: list[str]) -> dict[str, PopretrError]:

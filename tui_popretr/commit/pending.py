@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from tui_popretr.delivery.sink import Draft
-from tui_popretr.errors import PopretrError
+from tui_popretr.errors import DeliveryFailed, DestinationTimeout, PopretrError
 from tui_popretr.journal.records import NewRecord
 
 
@@ -22,6 +22,7 @@ class PendingDelivery:
     record: NewRecord
     done: Callable[[PopretrError | None], None] | None
     buffered: int = 0
+    receipt: str = ""  # the receiver's reply, for the audit line
 
     def finish(self, problem: PopretrError | None) -> None:
         # `done` refers to this object: without this the two would wait for the garbage collector.
@@ -33,6 +34,11 @@ class PendingDelivery:
 def internal_error(defect: Exception) -> PopretrError:
     """Return the error to report for a defect that concerns a message."""
     return PopretrError(f"internal error: {type(defect).__name__}: {defect}", advice="please report this")
+
+
+def is_refusal(problem: PopretrError | None) -> bool:
+    """Whether the message was certainly not published."""
+    return isinstance(problem, DeliveryFailed) and not isinstance(problem, DestinationTimeout)
 
 
 def abort(deliveries: Iterable[PendingDelivery]) -> None:

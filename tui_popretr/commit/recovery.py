@@ -1,134 +1,188 @@
-"""Recovery: finds the files of interrupted deliveries, publishes them if necessary, and records the results.
+"""Recovery: what becomes of the deliveries that a crash or a failed commit interrupted.
 
-Three steps, so that a destination that hangs does not block the journal: journal.delivering(), look_up() without the
-journal, record_results().
+This is the one place that knows what is undecided after a failed commit:
+
+- *unfinished*: the journal has the message as DELIVERING. recover() looks for its file, and records what it finds.
+- *undecided*: a commit or a withdrawal of the record failed, so the journal may have it or not. The tmp file stays
+  until the journal has been read again: without a record the draft is aborted, with one it is unfinished.
+- *publishing*: a queue has a message between its two commits. Its file may move at any moment, so nothing is looked up.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
-from enum import Enum
-from typing import Final
+import os
+from collections.abc import Callable, Mapping, Sequence
+
+import trio
 
 from tui_popretr import faultpoints
-from tui_popretr.delivery.errors import delivery_failed
-from tui_popretr.delivery.folders import sync_folder
-from tui_popretr.delivery.interrupted import FileState, InterruptedPublish
-from tui_popretr.errors import DeliveryFailed
+from tui_popretr.commit.blocking import BlockingWorkers
+from tui_popretr.commit.lookup import Recovered, RecoveryResult, look_up, record_results, unexpected
+from tui_popretr.commit.pending import PendingDelivery, abort
+from tui_popretr.errors import DeliveryFailed, DestinationTimeout, JournalError, PartlyAccepted, PopretrError
 from tui_popretr.faultpoints import Step
 from tui_popretr.journal.journal import Journal
-from tui_popretr.journal.records import DeliveredMark, Record
-from tui_popretr.text import visible
+from tui_popretr.journal.records import DeliveredMark, Maildrop, Record
+from tui_popretr.journal.thread import JournalThread, RunJob
 
-#: Seconds. Mail readers remove files from tmp after 36 hours. A younger message without a file was published, and a
-#: mail reader has moved it.
-CONSUMED_WITHIN: Final = 30 * 3600
-
-
-class RecoveryResult(Enum):
-    """The result of the recovery of one message."""
-
-    FOUND = "found"  # it was published, and only not recorded: delivered
-    PUBLISHED = "published"  # it was unfinished, and is published now: delivered
-    CONSUMED = "consumed"  # it has no file and is young, so a mail reader took it: delivered
-    REDELIVER = "redeliver"  # lost, or never published: it will be retrieved again
-    IN_DOUBT = "in doubt"  # it was being sent to a server or command: it will be sent again
-    UNKNOWN = "unknown"  # its folder cannot be examined: the record stays
-
-    @property
-    def delivered(self) -> bool:
-        return self in (RecoveryResult.FOUND, RecoveryResult.PUBLISHED, RecoveryResult.CONSUMED)
+#: Seconds in which a destination must answer when interrupted deliveries are looked up.
+LOOKUP_TIMEOUT = 15.0
 
 
-@dataclass(frozen=True, slots=True)
-class Recovered:
-    """One interrupted delivery. `record` is from before the recovery; `error` is the reason of UNKNOWN.
+class Recovery:
+    """One per process. `audit` hands audit lines to the system; it is called in the journal's thread.
 
-    A client with an UNKNOWN outcome must not retrieve: the message may have been delivered.
+    `now` returns epoch seconds. `disks` has the threads in which folders are examined.
     """
 
-    maildrop: int
-    record: Record
-    outcome: RecoveryResult
-    error: DeliveryFailed | None = None
+    def __init__(
+        self,
+        journal: JournalThread,
+        audit: Callable[[Sequence[str]], None],
+        now: Callable[[], int],
+        disks: BlockingWorkers | None = None,
+    ) -> None:
+        self._journal = journal
+        self._audit = audit
+        self._now = now
+        self._disks = disks or BlockingWorkers(LOOKUP_TIMEOUT)
+        self._undecided: list[PendingDelivery] = []
+        self._publishing: set[object] = set()  # the queues
+        self._published = trio.Event()
 
+    # --- called by the queues -----------------------------------------------------------------------------------------
 
-def look_up(interrupted: Iterable[tuple[int, Record]], now: int) -> list[Recovered]:
-    """Find interrupted deliveries on disk, and publish those that are unfinished, durably. Blocking.
+    async def commit(
+        self, queue: object, delivering: Sequence[PendingDelivery], delivered: Sequence[PendingDelivery]
+    ) -> JournalError | None:
+        """Record in one transaction which messages are about to be published, and which have been.
 
-    No other task may be working on them. `now` is epoch seconds.
-    """
-    publishes = InterruptedPublish()
-    found = [_look_up_one(owner, record, publishes, now) for owner, record in interrupted]
-    # Each folder once, after the last rename in it.
-    failures = {folder: _sync(folder) for folder in dict.fromkeys(folder for _, folder in found if folder is not None)}
-    results = [
-        result
-        if (failure := failures.get(folder or "")) is None
-        else replace(result, outcome=RecoveryResult.UNKNOWN, error=failure)
-        for result, folder in found
-    ]
-    if results:
-        faultpoints.reached(Step.RECOVERY_LOOKED)
-    return results
+        Returns the error if it fails. `queue` then counts as publishing if there are `delivering`.
+        """
+        if not delivering and not delivered:
+            self.set_publishing(queue, False)
+            return None
+        records = [delivery.record for delivery in delivering]
+        marks = [DeliveredMark(delivery.record.id, delivery.record.delete_pending) for delivery in delivered]
+        if delivering:
+            self.set_publishing(queue, True)
+        try:
+            await self._journal.run(lambda journal: journal.commit(records, marks))
+        except JournalError as failure:
+            self._undecided += delivering
+            self.set_publishing(queue, False)
+            return failure
+        if delivering:
+            faultpoints.reached(Step.DELIVERING)
+        if delivered:
+            faultpoints.reached(Step.DELIVERED)
+        self.set_publishing(queue, bool(delivering))
+        return None
 
+    async def withdraw(self, failed: Mapping[PendingDelivery, PopretrError]) -> bool:
+        """Remove the records of messages that were certainly not published, before their files are removed.
 
-def record_results(journal: Journal, results: Sequence[Recovered], audit: Callable[[Sequence[str]], None]) -> None:
-    """Record the results. Blocking. Raises JournalError, and what `audit` raises.
+        In the other order, after a crash in between, recovery would assume that a mail reader took the message. Returns
+        False if the records may still be there: then the files must stay.
+        """
+        accepted = {
+            delivery.record.id: problem.accepted
+            for delivery, problem in failed.items()
+            if isinstance(problem, PartlyAccepted)
+        }
+        ids = [delivery.record.id for delivery in failed]
+        try:
+            await self._journal.run(lambda journal: journal.withdraw(ids, accepted))
+        except JournalError:
+            self._undecided += failed
+            return False
+        faultpoints.reached(Step.WITHDRAWN)
+        return True
 
-    `audit` gets the audit lines, marked "(recovered)", before the journal records them; it hands them to the system.
-    """
-    delivered = [result.record for result in results if result.outcome.delivered]
-    if delivered:
-        audit([f"{record.audit} (recovered)" for record in delivered if record.audit is not None])
-        faultpoints.reached(Step.RECOVERY_AUDITED)
-        journal.commit((), [DeliveredMark(record.id, record.delete_pending) for record in delivered])
-    again = [
-        result.record.id for result in results if result.outcome in (RecoveryResult.REDELIVER, RecoveryResult.IN_DOUBT)
-    ]
-    if again:
-        journal.withdraw(again)
-    if delivered or again:
-        faultpoints.reached(Step.RECOVERED)
+    def set_publishing(self, queue: object, now: bool) -> None:
+        """Whether a queue has a message between its two commits."""
+        if now:
+            self._publishing.add(queue)
+        elif queue in self._publishing:
+            self._publishing.discard(queue)
+            self._published.set()
+            self._published = trio.Event()
 
+    # --- called by the engine and the sessions ------------------------------------------------------------------------
 
-def _look_up_one(owner: int, record: Record, publishes: InterruptedPublish, now: int) -> tuple[Recovered, str | None]:
-    """Return the result, and the folder to be fsynced first."""
-    if record.tmp is None or record.final is None:  # SMTP or a command
-        return Recovered(owner, record, RecoveryResult.IN_DOUBT), None
-    try:
-        where, folder = publishes.finish_publish(record.tmp, record.final)
-    except OSError as error:
-        return Recovered(owner, record, RecoveryResult.UNKNOWN, delivery_failed(error, "finish", record.final)), None
-    except DeliveryFailed as error:
-        return Recovered(owner, record, RecoveryResult.UNKNOWN, error), None
-    except Exception as defect:  # noqa: BLE001 - the other messages are not concerned
-        return Recovered(owner, record, RecoveryResult.UNKNOWN, unexpected(defect, record.final)), None
-    if where is FileState.EMPTY and record.octets == 0:
-        where = FileState.PUBLISHED
-    if where in (FileState.DISPLACED, FileState.EMPTY):
-        return Recovered(owner, record, RecoveryResult.REDELIVER), None
-    if where is FileState.GONE:
-        is_young = now - record.time < CONSUMED_WITHIN
-        return Recovered(owner, record, RecoveryResult.CONSUMED if is_young else RecoveryResult.REDELIVER), None
-    outcome = RecoveryResult.PUBLISHED if where is FileState.FINISHED else RecoveryResult.FOUND
-    return Recovered(owner, record, outcome), folder
+    async def open(self, opened: Callable[[], object] = lambda: None) -> list[Recovered]:
+        """Open the journal and finish the interrupted deliveries. Raises JournalError.
 
+        `opened` is called in the thread when the journal is locked, before audit lines are written.
+        """
+        return await self._journal.open(self._recover_all, opened) or []
 
-def _sync(folder: str) -> DeliveryFailed | None:
-    try:
-        sync_folder(folder)
-    except DeliveryFailed as error:
-        return error
-    except Exception as defect:  # noqa: BLE001 - as above
-        return unexpected(defect, folder)
-    return None
+    async def recover(self) -> list[Recovered]:
+        """After a failed commit: reopen the journal, finish the unfinished deliveries, and abort undecided drafts.
 
+        Does nothing if no commit has failed. Raises JournalError where the journal cannot be reopened.
+        """
+        results: list[Recovered] = []
+        if self._journal.broken:
+            while self._publishing:
+                await self._published.wait()
+            results = await self.open()
+        await self._abort_undecided()
+        return results
 
-def unexpected(defect: Exception, path: str) -> DeliveryFailed:
-    """Return the error to report for a defect in the recovery of a message."""
-    return DeliveryFailed(
-        f"cannot finish {visible(path)}: internal error: {type(defect).__name__}: {defect}",
-        advice="please report this",
-    )
+    async def open_maildrop(self, key: Maildrop) -> tuple[int, list[Recovered]]:
+        """Return the id of a maildrop, with its interrupted deliveries recovered. Raises JournalError."""
+
+        def find(journal: Journal) -> tuple[int, list[tuple[int, Record]]]:
+            number = journal.maildrop(key)
+            return number, [(owner, record) for owner, record in journal.delivering() if owner == number]
+
+        number, interrupted = await self._journal.run(find)
+        return number, await self._finish(interrupted, self._journal.run)
+
+    # --- inside -------------------------------------------------------------------------------------------------------
+
+    async def _recover_all(self, run: RunJob) -> list[Recovered]:
+        return await self._finish(await run(Journal.delivering), run)
+
+    async def _finish(self, interrupted: list[tuple[int, Record]], run: RunJob) -> list[Recovered]:
+        results = await self._look_up(interrupted)
+        if results:
+            await run(lambda journal: record_results(journal, results, self._audit))
+        return results
+
+    async def _look_up(self, interrupted: list[tuple[int, Record]]) -> list[Recovered]:
+        """Look up each folder in a thread of its own: one that hangs delays only its own messages."""
+        folders: dict[str, list[tuple[int, Record]]] = {}
+        for entry in interrupted:
+            folders.setdefault(os.path.dirname(entry[1].final or ""), []).append(entry)
+        results: list[Recovered] = []
+
+        async def look(folder: str, entries: list[tuple[int, Record]]) -> None:
+            problem: DeliveryFailed = DestinationTimeout(f"{folder} has not answered for {LOOKUP_TIMEOUT:g} s")
+            try:
+                with trio.move_on_after(LOOKUP_TIMEOUT):
+                    results.extend(await self._disks.of(folder, folder).run(look_up, entries, self._now()))
+                    return
+            except DestinationTimeout as silence:
+                problem = silence
+            except Exception as defect:  # noqa: BLE001 - the other folders are not concerned
+                problem = unexpected(defect, folder)
+            results.extend(Recovered(owner, record, RecoveryResult.UNKNOWN, problem) for owner, record in entries)
+
+        async with trio.open_nursery() as nursery:
+            for folder, entries in folders.items():
+                nursery.start_soon(look, folder, entries)
+        return results
+
+    async def _abort_undecided(self) -> None:
+        """Abort the undecided drafts without a record.
+
+        Recovery has published those with a record. If it could not, the record and the file stay.
+        """
+        if self._undecided:
+            undecided = list(self._undecided)
+            unfinished = {record.id for _, record in await self._journal.run(Journal.delivering)}
+            decided = [each for each in undecided if each.record.id not in unfinished]
+            self._undecided = [each for each in self._undecided if each not in decided]
+            await trio.to_thread.run_sync(abort, decided, abandon_on_cancel=True)

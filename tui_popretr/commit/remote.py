@@ -1,90 +1,138 @@
-"""Messages to a server or command, one after the other, in one thread.
+"""Messages to a server or a command, one after the other.
 
-Each message is offered while the journal writes its record together with *delivered* of the one before, and its end is
-sent when that is durable. So at most one message is between its two commits. The thread uses the journal's thread
-directly: a change of threads through trio takes as long as a small message.
+Each message is sent while the journal writes its record together with *delivered* of the one before, and its end is
+sent when that is durable. So at most one message is between its two commits, and may be sent twice.
 """
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Sequence
+
+import trio
 
 from tui_popretr import faultpoints
-from tui_popretr.commit.keeper import JournalKeeper
-from tui_popretr.commit.pending import PendingDelivery, internal_error
-from tui_popretr.errors import JournalError, PopretrError
+from tui_popretr.commit.blocking import BlockingWorker
+from tui_popretr.commit.pending import PendingDelivery, internal_error, is_refusal
+from tui_popretr.commit.queue import DeliveryQueue
+from tui_popretr.commit.recovery import Recovery
+from tui_popretr.delivery.remote import BeforeEnd
+from tui_popretr.delivery.sink import Draft
+from tui_popretr.errors import DestinationTimeout, JournalError, PopretrError
 from tui_popretr.faultpoints import Step
-from tui_popretr.journal.records import DeliveredMark
 
-#: Called after each transaction, in the journal's thread, with the message that became *delivering*, those that became
-#: *delivered*, and the error or None.
-OnCommit = Callable[[PendingDelivery, list[PendingDelivery], BaseException | None], None]
+#: Sends a message (RemoteSink.send).
+Send = Callable[[Draft, BeforeEnd], Awaitable[str]]
 
 
-@dataclass(frozen=True, slots=True)
-class RemoteFailure:
-    """A message that was not delivered. `recorded`: the journal has it as *delivering*; otherwise it may have it."""
+class RemoteQueue:
+    """The queue of one session's server or command. Made by the committer.
 
-    delivery: PendingDelivery
-    problem: PopretrError
-    recorded: bool
+    `start` is called when there is work and run() has to be started. `audit` hands audit lines to the system; it is
+    called in the thread of `audit_disk`.
+    """
 
+    def __init__(
+        self,
+        send: Send,
+        recovery: Recovery,
+        audit: Callable[[Sequence[str]], None],
+        audit_disk: BlockingWorker,
+        start: Callable[[RemoteQueue], None],
+    ) -> None:
+        self.running = False
+        self._send = send
+        self._recovery = recovery
+        self._audit = audit
+        self._audit_disk = audit_disk
+        self._start = start
+        self._queue = DeliveryQueue()
 
-@dataclass(slots=True)
-class RemoteDelivery:
-    """A sequence of messages. For one thread at a time."""
+    @property
+    def waiting(self) -> bool:
+        return bool(self._queue)
 
-    keeper: JournalKeeper
-    audit: Callable[[Sequence[str]], None]
-    on_commit: OnCommit
-    waiting: deque[PendingDelivery]
-    #: The message that was sent and is not recorded as delivered yet, if there is one.
-    delivered: list[PendingDelivery]
-    _stopped: bool = field(default=False, init=False)
+    async def put(self, delivery: PendingDelivery) -> None:
+        """Add a message; waits until there is room for it."""
+        await self._queue.put(delivery)
+        self._start(self)
 
-    def run(self) -> RemoteFailure | None:
-        """Send all waiting messages. Stops at a failure and returns it; call again for the rest. Blocking."""
-        while self.waiting and not self._stopped:
-            failure = self._deliver(self.waiting.popleft())
+    def close(self) -> None:
+        """Add no further messages; run() ends when all are done."""
+        self._queue.close()
+
+    async def run(self) -> None:
+        """Work until the queue has been empty for some seconds."""
+        sent: list[PendingDelivery] = []  # not recorded as delivered yet: at most one
+        try:
+            while True:
+                if not self._queue:  # there is no next message to share the transaction with
+                    await self._commit([], sent)
+                    sent = []
+                if not await self._queue.wait():
+                    break
+                (delivery,) = self._queue.take(1)
+                sent = await self._deliver(delivery, sent)
+        finally:
+            self._recovery.set_publishing(self, False)
+            self.running = False
+        self._start(self)  # for messages that have arrived meanwhile
+
+    async def _deliver(self, delivery: PendingDelivery, before: list[PendingDelivery]) -> list[PendingDelivery]:
+        """Send a message, and record that the one before is delivered; return the messages that were sent."""
+        durable = trio.Event()
+        failure: JournalError | None = None
+        problem: PopretrError | None = None
+
+        async def commit() -> None:
+            nonlocal failure
+            failure = await self._commit([delivery], before)
+            durable.set()
+
+        async def before_end() -> None:
+            await durable.wait()
             if failure is not None:
-                return failure
-        return None
+                raise failure
 
-    def stop(self) -> None:
-        """Send no further message. From any thread."""
-        self._stopped = True
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(commit)
+            try:
+                delivery.receipt = await self._send(delivery.draft, before_end)
+            except PopretrError as error:
+                problem = error
+            except Exception as defect:  # noqa: BLE001 - other destinations may work
+                problem = internal_error(defect)
+        delivery.draft.abort()  # it has no file, and no other connection needs it
+        if failure is None and problem is None:
+            return [delivery]
+        if failure is None and problem is not None and is_refusal(problem):
+            await self._recovery.withdraw({delivery: problem})
+        delivery.finish(failure or problem)
+        self._recovery.set_publishing(self, False)
+        return []
 
-    def _deliver(self, delivery: PendingDelivery) -> RemoteFailure | None:
-        before, self.delivered = self.delivered, []
-        marks = [DeliveredMark(each.record.id, each.record.delete_pending) for each in before]
-        written = self.keeper.submit(
-            lambda journal: journal.commit([delivery.record], marks),
-            lambda problem: self.on_commit(delivery, before, problem),
-        )
-        delivery.draft.offer()
+    async def _commit(self, delivering: list[PendingDelivery], sent: list[PendingDelivery]) -> JournalError | None:
+        """Write the audit lines of the messages that were sent, and make one transaction."""
+        audited = await self._write_audit(sent)
+        failure = await self._recovery.commit(self, delivering, audited)
+        self._queue.release(delivering)
+        for delivery in audited:
+            delivery.finish(failure)
+        return failure
+
+    async def _write_audit(self, sent: list[PendingDelivery]) -> list[PendingDelivery]:
+        """Return the messages whose line was handed to the system. Recovery writes the lines of the others."""
+        if not sent:
+            return []
+        problem: PopretrError
         try:
-            written.result()
-        except JournalError as problem:
-            delivery.draft.abort()
-            return RemoteFailure(delivery, problem, recorded=False)
-        faultpoints.reached(Step.DELIVERING)
-        if before:
-            faultpoints.reached(Step.DELIVERED)
-        if self._stopped:
-            delivery.draft.abort()
-            return None
-        try:
-            delivery.draft.publish()
-        except PopretrError as problem:
-            return RemoteFailure(delivery, problem, recorded=True)
-        except Exception as defect:  # noqa: BLE001 - other destinations may work
-            return RemoteFailure(delivery, internal_error(defect), recorded=True)
-        try:
-            self.audit([f"{delivery.record.audit}{delivery.draft.receipt()}"])
-        except Exception as defect:  # noqa: BLE001 - recovery will write the line
-            return RemoteFailure(delivery, internal_error(defect), recorded=True)
-        faultpoints.reached(Step.AUDITED)
-        self.delivered = [delivery]
-        return None
+            await self._audit_disk.run(self._audit, [f"{each.record.audit}{each.receipt}" for each in sent])
+        except DestinationTimeout as silence:
+            problem = silence
+        except Exception as defect:  # noqa: BLE001 - as above
+            problem = internal_error(defect)
+        else:
+            faultpoints.reached(Step.AUDITED)
+            return sent
+        for delivery in sent:
+            delivery.finish(problem)
+        return []

@@ -30,7 +30,8 @@ from tui_popretr.commands import (
 )
 from tui_popretr.commit.blocking import BlockingWorkers
 from tui_popretr.commit.committer import Committer
-from tui_popretr.commit.keeper import CLOSE_TIMEOUT, JournalKeeper, recovery_text
+from tui_popretr.commit.lookup import recovery_text
+from tui_popretr.commit.recovery import Recovery
 from tui_popretr.config.account import Server
 from tui_popretr.config.describe import client_info, disabled_info
 from tui_popretr.config.model import LogSettings, Settings
@@ -66,6 +67,7 @@ from tui_popretr.facts import (
 from tui_popretr.fs.folders import unsafe_at_power_cuts
 from tui_popretr.journal.journal import Journal
 from tui_popretr.journal.records import SessionRow
+from tui_popretr.journal.thread import CLOSE_TIMEOUT, JournalThread
 from tui_popretr.net.connect import connect
 from tui_popretr.net.resolver import Resolver
 from tui_popretr.net.stream import Stream
@@ -163,23 +165,22 @@ class Engine:
         self._token = trio.lowlevel.current_trio_token()
         trio.socket.set_custom_hostname_resolver(Resolver())
         self._disks = BlockingWorkers(self.settings.timeout)
-        keeper = JournalKeeper(
-            self.settings.journal, self._log_files.audit, lambda: int(self.clock.now().timestamp()), self._disks
-        )
+        journal = JournalThread(self.settings.journal)
+        recovery = Recovery(journal, self._log_files.audit, lambda: int(self.clock.now().timestamp()), self._disks)
         try:
             # The logs are opened after the journal: if another process uses the journal, it also uses the logs.
-            for recovered in await keeper.open(lambda: self._log_files.apply(self.settings)):
+            for recovered in await recovery.open(lambda: self._log_files.apply(self.settings)):
                 self.note(Level.WARNING, recovery_text(recovered))
             self._log_start()
-            await self._run_services(keeper)
+            await self._run_services(journal, recovery)
             if self._stopped_by_command:
                 self.note(Level.INFO, "ended")
         except Exception as problem:
             self._note_defect(problem)
             raise
         finally:
-            await self._save_history(keeper)
-            await keeper.close()
+            await self._save_history(journal)
+            await journal.close()
             self._log_files.close()
 
     def _log_start(self) -> None:
@@ -190,14 +191,14 @@ class Engine:
         else:
             self.note(Level.DEBUG, what)
 
-    async def _run_services(self, keeper: JournalKeeper) -> None:
-        committer = Committer(keeper, self._log_files.audit, self.settings.timeout)
+    async def _run_services(self, journal: JournalThread, recovery: Recovery) -> None:
+        committer = Committer(recovery, self._log_files.audit, self.settings.timeout)
         timer = BoottimeTimer(self.clock, self._on_resume)
         self._services = Services(
             context=SessionContext(
                 bus=self.bus,
                 clock=self.clock,
-                services=DeliveryServices(keeper, committer, self._disks, self.children),
+                services=DeliveryServices(journal, recovery, committer, self._disks, self.children),
                 connect=self._connector,
                 paths=self.settings.paths,
                 timeout=self.settings.timeout,
@@ -213,10 +214,10 @@ class Engine:
             helpers.start_soon(self._warn_of_power_cuts)
             helpers.start_soon(timer.run)
             helpers.start_soon(self._log_files.run)
-            helpers.start_soon(self._write_history, keeper)
-            helpers.start_soon(self._publish_history, keeper)
-            self._keeper = keeper
-            await self._read_standings(keeper)
+            helpers.start_soon(self._write_history, journal)
+            helpers.start_soon(self._publish_history, journal)
+            self._journal = journal
+            await self._read_standings(journal)
             for companion in self.companions:
                 await helpers.start(companion)
             async with trio.open_nursery() as committing:
@@ -443,13 +444,13 @@ class Engine:
             with contextlib.suppress(trio.RunFinishedError):
                 self._token.run_sync_soon(partial(self.note, Level.ERROR, text))
 
-    async def _publish_history(self, keeper: JournalKeeper) -> None:
+    async def _publish_history(self, journal: JournalThread) -> None:
         if not self._remember:
             return
         midnight = self.clock.now().replace(hour=0, minute=0, second=0, microsecond=0)
         try:
-            rows = await keeper.run(lambda journal: journal.recent_sessions(self._remember))
-            today = await keeper.run(lambda journal: journal.totals(int(midnight.timestamp())))
+            rows = await journal.run(lambda journal: journal.recent_sessions(self._remember))
+            today = await journal.run(lambda journal: journal.totals(int(midnight.timestamp())))
         except JournalError:
             return  # not essential; sessions report errors of the journal
         self.bus.publish(HistoryRead(tuple(_past(row) for row in rows), today.messages, today.octets))
@@ -458,23 +459,23 @@ class Engine:
 
     async def history(self, client: str, limit: int) -> list[PastSession]:
         """Return a client's latest sessions from the journal, oldest first. Raises ValueError if it cannot be read."""
-        await self._save_history(self._keeper)
+        await self._save_history(self._journal)
         try:
-            rows = await self._keeper.run(lambda journal: journal.recent_sessions(limit, client))
+            rows = await self._journal.run(lambda journal: journal.recent_sessions(limit, client))
         except JournalError as problem:
             raise ValueError(str(problem)) from None
         return [_past(row) for row in rows]
 
-    async def _write_history(self, keeper: JournalKeeper) -> None:
+    async def _write_history(self, journal: JournalThread) -> None:
         while True:
             await trio.sleep(HISTORY_INTERVAL)
-            await self._save_history(keeper)
+            await self._save_history(journal)
 
-    async def _read_standings(self, keeper: JournalKeeper) -> None:
+    async def _read_standings(self, journal: JournalThread) -> None:
         with contextlib.suppress(JournalError):  # not essential; sessions report errors of the journal
-            await keeper.run(self.standings.load)
+            await journal.run(self.standings.load)
 
-    async def _save_history(self, keeper: JournalKeeper) -> None:
+    async def _save_history(self, journal: JournalThread) -> None:
         rows, self._unsaved_sessions = self._unsaved_sessions, []
         standings, hooks = self.standings.changes()
 
@@ -489,7 +490,7 @@ class Engine:
         if rows or standings or hooks:
             try:
                 with trio.move_on_after(CLOSE_TIMEOUT, shield=True):
-                    await keeper.run(record)
+                    await journal.run(record)
             except JournalError:
                 pass  # not essential; sessions report errors of the journal
 

@@ -35,8 +35,8 @@ States and their transitions:
 mark_delete_pending sets delete_pending of DELIVERED records, too. close_session removes DELIVERED and DELETED records
 without a UID when no setting needs them. No method sets SKIPPED yet.
 
-Threads: one call at a time, from any thread (commit/keeper.py); only next_id() may be called at any time. All methods
-are blocking. Every method that writes raises JournalError if the change may not be durable.
+Threads: one call at a time, from any thread (thread.py); only next_id() may be called at any time. All methods are
+blocking. Every method that writes raises JournalError if the change may not be durable.
 """
 
 from __future__ import annotations

@@ -14,10 +14,10 @@ from __future__ import annotations
 import trio
 
 from tui_popretr.clock import Clock
-from tui_popretr.commit.keeper import JournalKeeper
 from tui_popretr.config.account import Server
 from tui_popretr.config.choices import AuthType
 from tui_popretr.journal.records import CapaHistory
+from tui_popretr.journal.thread import JournalThread
 from tui_popretr.pop3 import Capabilities
 from tui_popretr.session.auto import mechanism
 
@@ -41,11 +41,11 @@ class CapaHistories:
 
 
 class CapaMemory:
-    """Reads and writes the histories of servers. Without a keeper they are kept in memory only."""
+    """Reads and writes the histories of servers. Without a journal they are kept in memory only."""
 
-    def __init__(self, capa_histories: CapaHistories, keeper: JournalKeeper | None, clock: Clock) -> None:
+    def __init__(self, capa_histories: CapaHistories, journal: JournalThread | None, clock: Clock) -> None:
         self._histories = capa_histories
-        self._keeper = keeper
+        self._journal = journal
         self._clock = clock
 
     async def of(self, server: Server) -> CapaHistory:
@@ -96,15 +96,15 @@ class CapaMemory:
         capa_histories = self._histories
         async with capa_histories.reading:
             if capa_histories.known is None:
-                rows = await self._keeper.run(lambda journal: journal.capa_histories()) if self._keeper else []
+                rows = await self._journal.run(lambda journal: journal.capa_histories()) if self._journal else []
                 capa_histories.known = {(row.host, row.port): row for row in rows}
         return capa_histories.known
 
     async def _note(self, history: CapaHistory) -> None:
         histories = await self._all()
         histories[history.host, history.port] = history  # first, so that other sessions do not write it too
-        if self._keeper is not None:
-            await self._keeper.run(lambda journal: journal.note_capa(history))
+        if self._journal is not None:
+            await self._journal.run(lambda journal: journal.note_capa(history))
 
     def _now(self) -> float:
         return self._clock.now().timestamp()

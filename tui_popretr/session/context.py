@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from tui_popretr.bus import Bus
 from tui_popretr.clock import Clock
 from tui_popretr.commit.blocking import BlockingWorkers
 from tui_popretr.commit.committer import Committer
-from tui_popretr.commit.keeper import JournalKeeper, recovery_text
+from tui_popretr.commit.recovery import Recovery
 from tui_popretr.config.model import Paths
 from tui_popretr.delivery.sink import SPILL
+from tui_popretr.journal.thread import JournalThread
 from tui_popretr.process.children import ChildProcesses
 from tui_popretr.session.capa import CapaHistories
 from tui_popretr.session.pipelining import PipeliningHistory
@@ -48,7 +48,8 @@ class ReceiveBudget:
 class DeliveryServices:
     """The journal, the committer and what sessions learn about servers."""
 
-    keeper: JournalKeeper
+    journal: JournalThread
+    recovery: Recovery
     committer: Committer
     disks: BlockingWorkers
     children: ChildProcesses
@@ -57,14 +58,6 @@ class DeliveryServices:
     receive_budget: ReceiveBudget = field(default_factory=ReceiveBudget)
     #: Keys of the sinks that were searched for unfinished files of an earlier process.
     cleaned: set[str] = field(default_factory=set)
-
-    async def recover_journal(self, warn: Callable[[str], None]) -> None:
-        """After a failed write to the journal, recover it before it is used again. Raises JournalError."""
-        if not self.keeper.sound:
-            await self.committer.wait_until_none_publishing()
-            for recovered in await self.keeper.reopen_if_broken():
-                warn(recovery_text(recovered))
-        await self.committer.abort_undecided()
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,22 +9,22 @@ import trio
 
 from tui_popretr import faultpoints
 from tui_popretr.clock import Clock
-from tui_popretr.commit.keeper import JournalKeeper
 from tui_popretr.faultpoints import Step
 from tui_popretr.journal.journal import Journal
+from tui_popretr.journal.thread import JournalThread
 
 
 class Failures:
     """The failures of one session. Keys are those of journal.records.uid_key() and similar functions."""
 
-    def __init__(self, keeper: JournalKeeper, clock: Clock) -> None:
+    def __init__(self, journal: JournalThread, clock: Clock) -> None:
         #: Keys of what failed in earlier sessions.
         self.known: Collection[str] = ()
         #: Keys of what broke a connection of this session; it is not tried again in this session.
         self.broke: set[str] = set()
         #: Keys of messages that the destination has refused for good in this session.
         self.rejected: set[str] = set()
-        self._keeper = keeper
+        self._journal = journal
         self._clock = clock
         self._failed: list[tuple[str, int, str, bool]] = []
         self._cleared: list[str] = []
@@ -65,5 +65,5 @@ class Failures:
 
         if failed or clear:
             with trio.CancelScope(shield=True, deadline=trio.current_time() + self._time_limit) as self._counting:
-                await self._keeper.run(count)
+                await self._journal.run(count)
             faultpoints.reached(Step.TROUBLE_COUNTED)

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 
 from tui_popretr.clock import Clock
 from tui_popretr.commit.accepted import AcceptedRecipients
-from tui_popretr.commit.keeper import JournalKeeper
 from tui_popretr.journal.journal import Journal
 from tui_popretr.journal.records import Doubt, MaildropClock, deletion_key
+from tui_popretr.journal.thread import JournalThread
 from tui_popretr.session.failures import Failures
 from tui_popretr.session.plan import Listed, Plan, Policy, make_plan
 
@@ -16,10 +16,10 @@ from tui_popretr.session.plan import Listed, Plan, Policy, make_plan
 class MaildropJournal:
     """The records of a session's maildrop. `maildrop` is its number in the journal. All methods raise JournalError."""
 
-    def __init__(self, keeper: JournalKeeper, clock: Clock, failures: Failures) -> None:
+    def __init__(self, journal: JournalThread, clock: Clock, failures: Failures) -> None:
         #: The recipients that have a message already, as of the last plan.
         self.accepted = AcceptedRecipients()
-        self._keeper = keeper
+        self._journal = journal
         self._clock = clock
         self._failures = failures
         self._maildrop_clock: MaildropClock | None = None  # None before the first plan
@@ -37,7 +37,7 @@ class MaildropJournal:
             return Plan()
         now, clock = self._now(), self._clock
         uids = [each.uid for each in listing if each.uid is not None]
-        before, records, failures, acceptances = await self._keeper.run(
+        before, records, failures, acceptances = await self._journal.run(
             lambda journal: (
                 journal.maildrop_clock(maildrop),
                 journal.records(maildrop, deleted=False) + journal.deleted(maildrop, uids),
@@ -48,19 +48,19 @@ class MaildropJournal:
         skip = frozenset(self._failures.broke | self._failures.rejected)
         self._maildrop_clock = after = before.advanced(clock.boot(), clock.boottime(), now)
         if before.boot not in ("", after.boot):  # an interrupted session must not lose the clock of its messages
-            await self._keeper.run(lambda journal: journal.set_maildrop_clock(maildrop, after))
+            await self._journal.run(lambda journal: journal.set_maildrop_clock(maildrop, after))
         plan = make_plan(listing, records, failures, policy, now, after.seconds, skip, last)
         self._failures.known = failures.keys()
         self.accepted = AcceptedRecipients(acceptances)
         if plan.to_mark_for_deletion:
-            await self._keeper.run(lambda journal: journal.mark_delete_pending(plan.to_mark_for_deletion))
+            await self._journal.run(lambda journal: journal.mark_delete_pending(plan.to_mark_for_deletion))
         self._uids = uids if len(uids) == len(listing) else None
         return plan
 
     async def resolve(self, record: int, doubt: Doubt) -> None:
         """Record whether the message of an UNPROVEN record turned out to be whole."""
         mark = Journal.keep if doubt is Doubt.SHORT else Journal.mark_delete_pending
-        await self._keeper.run(lambda journal: mark(journal, [record]))
+        await self._journal.run(lambda journal: mark(journal, [record]))
 
     async def close(self, maildrop: int, deleted: Mapping[int, Listed], policy: Policy) -> None:
         """Record QUIT's +OK: the messages of the records in `deleted` are gone from the server."""
@@ -83,7 +83,7 @@ class MaildropJournal:
             )
             journal.clear_failures(maildrop, cleared)
 
-        await self._keeper.run(close)
+        await self._journal.run(close)
 
     def _now(self) -> float:
         return self._clock.now().timestamp()

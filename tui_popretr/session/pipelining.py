@@ -5,9 +5,9 @@ from __future__ import annotations
 import trio
 
 from tui_popretr.clock import Clock
-from tui_popretr.commit.keeper import JournalKeeper
 from tui_popretr.config.account import Server
 from tui_popretr.journal.records import PipeliningFailure
+from tui_popretr.journal.thread import JournalThread
 from tui_popretr.pop3 import Capabilities
 from tui_popretr.session.connection import Pop3Connection
 from tui_popretr.wording import plural
@@ -41,22 +41,24 @@ class PipeliningHistory:
         self._known: dict[tuple[str, int], PipeliningFailure] | None = None
         self._reading = trio.Lock()
 
-    async def trusts(self, server: Server, keeper: JournalKeeper, clock: Clock) -> bool:
+    async def trusts(self, server: Server, journal: JournalThread, clock: Clock) -> bool:
         """Whether several commands are sent together to a server that lists PIPELINING. Raises JournalError."""
         async with self._reading:
             if self._known is None:
-                rows = await keeper.run(lambda journal: journal.pipelining_failures())
+                rows = await journal.run(lambda journal: journal.pipelining_failures())
                 self._known = {(row.host, row.port): row for row in rows}
         failure = self._known.get(_key(server))
         return failure is None or not _backing_off(failure, _now(clock))
 
-    async def succeeded(self, server: Server, keeper: JournalKeeper) -> None:
+    async def succeeded(self, server: Server, journal: JournalThread) -> None:
         """Record that a connection with pipelining succeeded. Raises JournalError."""
         if self._known and self._known.pop(_key(server), None) is not None:
             host, port = _key(server)
-            await keeper.run(lambda journal: journal.forget_pipelining_failure(host, port))
+            await journal.run(lambda journal: journal.forget_pipelining_failure(host, port))
 
-    async def failed(self, server: Server, keeper: JournalKeeper, clock: Clock, *, since: float, at_first: bool) -> int:
+    async def failed(
+        self, server: Server, journal: JournalThread, clock: Clock, *, since: float, at_first: bool
+    ) -> int:
         """Record that a connection with pipelining broke, and that one without succeeded.
 
         The first began at `since` (epoch seconds); `at_first`: it broke at the first commands sent together. Returns
@@ -70,7 +72,7 @@ class PipeliningHistory:
             failures += 1
         failure = PipeliningFailure(*_key(server), max(failures, FIRST_FAILURE_WEIGHT * at_first), _now(clock))
         self._known[_key(server)] = failure
-        await keeper.run(lambda journal: journal.note_pipelining_failure(failure))
+        await journal.run(lambda journal: journal.note_pipelining_failure(failure))
         return _days(failure)
 
 
@@ -78,11 +80,11 @@ class Pipelining:
     """Whether a session sends several commands together, and what that shows about its server."""
 
     def __init__(
-        self, server: Server, pipelining_history: PipeliningHistory, keeper: JournalKeeper, clock: Clock
+        self, server: Server, pipelining_history: PipeliningHistory, journal: JournalThread, clock: Clock
     ) -> None:
         self._server = server
         self._history = pipelining_history
-        self._keeper = keeper
+        self._journal = journal
         self._clock = clock
         self._used = False  # on the current connection, or the last one
         self._since = 0.0  # when that connection began, epoch seconds
@@ -96,7 +98,7 @@ class Pipelining:
         if not self._suspected:
             self._since = _now(self._clock)
         if capabilities is not None and capabilities.pipelining and not self._suspected:
-            self._used = await self._history.trusts(self._server, self._keeper, self._clock)
+            self._used = await self._history.trusts(self._server, self._journal, self._clock)
             if not self._used:
                 connection.event("One command at a time: this server could not do PIPELINING")
         return self._used
@@ -112,10 +114,10 @@ class Pipelining:
     async def record_outcome(self) -> str | None:
         """Record that the last connection succeeded; return a warning about the server or None. Raises JournalError."""
         if self._used:
-            await self._history.succeeded(self._server, self._keeper)
+            await self._history.succeeded(self._server, self._journal)
         elif self._suspected:
             days = await self._history.failed(
-                self._server, self._keeper, self._clock, since=self._since, at_first=self._at_first
+                self._server, self._journal, self._clock, since=self._since, at_first=self._at_first
             )
             if days:
                 return (

@@ -112,14 +112,14 @@ class Session:
         self.id = session = SessionId(client.id, run)
         self._context = context
         services, bus, clock = context.services, context.bus, context.clock
-        self._failures = Failures(services.keeper, clock)
+        self._failures = Failures(services.journal, clock)
         self._report = SessionReport(session, bus, clock, self._failures)
-        self._journal = MaildropJournal(services.keeper, clock, self._failures)
-        pipelining = Pipelining(client.server, services.pipelining_history, services.keeper, clock)
+        self._journal = MaildropJournal(services.journal, clock, self._failures)
+        pipelining = Pipelining(client.server, services.pipelining_history, services.journal, clock)
         self._reconnections = Reconnections(pipelining, self._failures, self._report)
         self._preparation = Preparation(session, client, bus, self._journal, self._report, self._reconnections)
         setup = ConnectionSetup(session, client, bus, clock, context.connect, context.timeout, context.connections)
-        memory = CapaMemory(services.capa_histories, services.keeper, clock)
+        memory = CapaMemory(services.capa_histories, services.journal, clock)
         self._explore = partial(Exploration, setup, memory, pipelining)
         self._open_storage = partial(Storage, client, session, context, self._report.warn)
         self._state = State.PREPARING
@@ -187,7 +187,6 @@ class Session:
         publish(SessionStarted(self.id, started))
         problem: PopretrError | None = None
         try:
-            await self._context.services.recover_journal(self._report.warn)
             storage = self._open_storage()
             try:
                 await self._run_connections(storage)

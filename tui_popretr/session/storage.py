@@ -9,8 +9,8 @@ from dataclasses import replace
 import trio
 
 from tui_popretr.commit.blocking import BlockingWorker
-from tui_popretr.commit.keeper import recovery_text
-from tui_popretr.commit.lane import Lane
+from tui_popretr.commit.committer import Lanes
+from tui_popretr.commit.lookup import recovery_text
 from tui_popretr.config.choices import CapaUse
 from tui_popretr.config.model import ClientSettings, SmtpDestination
 from tui_popretr.delivery.sink import Sink
@@ -37,14 +37,13 @@ class Storage:
     def __init__(
         self, client: ClientSettings, session: SessionId, context: SessionContext, warn: Callable[[str], None]
     ) -> None:
-        """Raises JournalError if there is no journal."""
         self._client = client
         self._session = session
         self._context = context
         self._services = services = context.services
         self._warn = warn
         self._token = trio.lowlevel.current_trio_token()
-        paths, journal = context.paths, services.keeper.journal.id
+        paths, journal = context.paths, services.journal.id
         environment = SinkEnvironment(
             paths.tmp, paths.announce_host, self._password, self._publish_dialogue, context.withheld, services.children
         )
@@ -93,7 +92,7 @@ class Storage:
             disk=self._disk,
             receive_budget=services.receive_budget,
             accepted=journal.accepted,
-            next_id=services.keeper.journal.next_id,
+            next_id=services.journal.next_id,
             received=received,
             audit=audit,
             policy=policy,
@@ -110,7 +109,7 @@ class Storage:
         disk = services.disks.of(sink.key, sink.key)
         return replace(context, rejected=replace(context, sink=sink, lane=self._lane(sink), disk=disk))
 
-    def _lane(self, sink: Sink) -> Lane:
+    def _lane(self, sink: Sink) -> Lanes:
         return self._services.committer.lane(sink)
 
     async def open_maildrop(self) -> int:
@@ -119,9 +118,10 @@ class Storage:
         Raises JournalError, and DeliveryFailed if a message may have been delivered and this cannot be checked.
         """
         services, server = self._services, self._client.server
-        await services.recover_journal(self._warn)
+        for recovered in await services.recovery.recover():
+            self._warn(recovery_text(recovered))
         key = Maildrop.of(server.host, server.port, server.account, self._sink.key)
-        maildrop, recoveries = await services.keeper.open_maildrop(key)
+        maildrop, recoveries = await services.recovery.open_maildrop(key)
         for recovered in recoveries:
             self._warn(recovery_text(recovered))
             if recovered.error is not None:  # it may have been delivered; retrieving it now could deliver it twice
@@ -138,7 +138,7 @@ class Storage:
             return
         services.cleaned.add(sink.key)
         try:
-            known = await services.keeper.run(_unfinished_files)
+            known = await services.journal.run(_unfinished_files)
         except BaseException:
             services.cleaned.discard(sink.key)
             raise

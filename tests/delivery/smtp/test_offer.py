@@ -19,11 +19,10 @@ from trio.testing import trio_test
 from tests.delivery.smtp.receiver import SENDER, Drop, Hang, Say, receiving
 from tests.delivery.smtp.sending import MESSAGE, Sender, in_a_thread, sending
 from tests.delivery.smtp.talker import Line, talking
-from tests.support.keepers import kept_for_smtp
+from tests.support.journals import NOW, open_journals
 from tests.support.waiting import PATIENCE, wait_for
 from tui_popretr import faultpoints
 from tui_popretr.commit.committer import Committer
-from tui_popretr.commit.keeper import JournalKeeper
 from tui_popretr.commit.pending import PendingDelivery
 from tui_popretr.config.model import SmtpDestination
 from tui_popretr.delivery.smtp.draft import SmtpDraft
@@ -41,10 +40,10 @@ from tui_popretr.errors import (
 from tui_popretr.faultpoints import Step
 from tui_popretr.journal.journal import Journal
 from tui_popretr.journal.records import DeliveredMark, NewRecord
+from tui_popretr.journal.thread import JournalThread
 from tui_popretr.mail.identity import Identity
 
 A, B = "a@receiver.test", "b@receiver.test"
-NOW = 1_795_000_000
 LINE = b"." + b"x" * 997 + b"\r\n"
 ACCEPTING: list[Line] = [b"220 hi\r\n", b"250 hi\r\n", b"250 ok\r\n", b"250 ok\r\n", b"354 go\r\n"]
 END = b".\r\n"
@@ -252,7 +251,7 @@ def test_an_offer_after_close_leaves_no_connection(monkeypatch: pytest.MonkeyPat
 class Post:
     """A real committer, with a real journal, before a sender."""
 
-    keeper: JournalKeeper
+    journal: JournalThread
     committer: Committer
     maildrop: int
     ends: list[PopretrError | None] = field(default_factory=list)
@@ -271,13 +270,14 @@ class Post:
         return self.ends
 
     async def unfinished(self) -> list[int]:
-        return [record.id for _, record in await self.keeper.run(Journal.delivering)]
+        return [record.id for _, record in await self.journal.run(Journal.delivering)]
 
 
 @asynccontextmanager
 async def post(folder: Path) -> AsyncIterator[Post]:
-    async with kept_for_smtp(folder, NOW) as (keeper, maildrop):
-        yield Post(keeper, Committer(keeper, lambda lines: None), maildrop)
+    async with open_journals(folder) as opened:
+        maildrop = await opened.maildrop("smtp:receiver.test")
+        yield Post(opened.journal, Committer(opened.recovery, lambda lines: None), maildrop)
 
 
 @contextmanager

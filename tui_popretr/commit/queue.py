@@ -1,0 +1,71 @@
+"""The queue before a pipeline or a remote sink: fair between maildrops, and limited in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import trio
+
+from tui_popretr.commit.fair_queue import FairQueue
+from tui_popretr.commit.pending import PendingDelivery
+
+#: Octets of received messages that may wait in memory, per queue. When it is exceeded, put() waits.
+MEMORY = 2 * 1024 * 1024
+#: Seconds after which a queue without work ends.
+IDLE = 5.0
+
+
+class DeliveryQueue:
+    """Pending deliveries. Any number of tasks put messages; one task takes them."""
+
+    def __init__(self) -> None:
+        self._waiting = FairQueue()
+        self._arrived = trio.Event()
+        self._room = trio.Event()
+        self._admission = trio.StrictFIFOLock()
+        self._buffered = 0
+        self._closing = False
+
+    def __bool__(self) -> bool:
+        return bool(self._waiting)
+
+    async def put(self, delivery: PendingDelivery) -> None:
+        """Add a message; waits while MEMORY is exceeded."""
+        delivery.buffered = delivery.draft.pending
+        if self._full_with(delivery):
+            async with self._admission:  # first come, first served
+                while self._full_with(delivery):
+                    self._room = trio.Event()
+                    await self._room.wait()
+        self._buffered += delivery.buffered
+        self._waiting.append(delivery)
+        self._arrived.set()
+
+    def _full_with(self, delivery: PendingDelivery) -> bool:
+        return bool(self._buffered) and self._buffered + delivery.buffered > MEMORY
+
+    async def wait(self) -> bool:
+        """Wait for messages; return False when the worker is to end: after close(), or after IDLE seconds."""
+        while not self._waiting:
+            if self._closing:
+                return False
+            self._arrived = trio.Event()
+            with trio.move_on_after(IDLE) as idle:
+                await self._arrived.wait()
+            if idle.cancelled_caught and not self._waiting:
+                return False
+        return True
+
+    def take(self, most: int) -> list[PendingDelivery]:
+        """Remove and return at most `most` messages (FairQueue.take)."""
+        return self._waiting.take(most)
+
+    def release(self, deliveries: Iterable[PendingDelivery]) -> None:
+        """Their octets are not in memory any more."""
+        self._buffered -= sum(delivery.buffered for delivery in deliveries)
+        self._room.set()
+
+    def close(self) -> None:
+        """Add no further messages; wait() returns False when all are taken."""
+        self._closing = True
+        self._arrived.set()
