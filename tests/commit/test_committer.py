@@ -15,13 +15,13 @@ import pytest
 import trio
 from trio.testing import MockClock, trio_test, wait_all_tasks_blocked
 
-from tests.support.drafts import FakeDraft
+from tests.support.drafts import FakeDraft, outcomes
 from tests.support.journals import NOW, journals
 from tests.support.worlds import disk_without_threads
-from tui_popretr.commit import lane as lane_module
+from tui_popretr.commit import pipeline
 from tui_popretr.commit.committer import GROUP, Committer
-from tui_popretr.commit.lane import BATCH, Lane
 from tui_popretr.commit.pending import PendingDelivery
+from tui_popretr.commit.pipeline import BATCH, FilePipeline
 from tui_popretr.commit.queue import IDLE, MEMORY
 from tui_popretr.config.model import MaildirDestination
 from tui_popretr.delivery.maildir import MaildirSink
@@ -85,7 +85,6 @@ class Site:
         self.steps: list[tuple[str, int | str]] = []
         self.commits: list[tuple[list[int], list[int]]] = []  # delivering and delivered of each transaction
         self.failures: dict[tuple[str, int | str], Exception] = {}
-        self.receipts: dict[int, str] = {}
         self.done: dict[int, list[PopretrError | None]] = {}
         self.audited: list[str] = []
         self.journal, self.recovery = self.journals = journals(folder, self._audit)
@@ -136,7 +135,7 @@ class Site:
         return journal.maildrop(Maildrop.of("pop.example.test", 110, user, "maildir:/mail"))
 
     def delivery(self, number: int, *, maildrop: int | None = None, **draft: Any) -> PendingDelivery:
-        fake = FakeDraft(number, self.step, receipt=lambda each: self.receipts.get(each, ""), **draft)
+        fake = FakeDraft(number, self.step, **draft)
         record = NewRecord(
             number,
             maildrop or self.maildrop,
@@ -150,12 +149,12 @@ class Site:
             NOW,
         )
 
-        def done(problem: PopretrError | None) -> None:
+        def end(delivery: PendingDelivery) -> None:
             self.note("done", number)
-            self.done.setdefault(number, []).append(problem)
+            self.done.setdefault(number, []).append(delivery.error)
             self._ended.set()
 
-        return PendingDelivery(fake, record, done)
+        return PendingDelivery(fake, record, outcomes(end))
 
     async def deliver(self, *numbers: int, **draft: Any) -> None:
         """Put messages, all in one group, and wait until each is done."""
@@ -166,14 +165,14 @@ class Site:
     async def finish(self, *, slow_publication: bool = False) -> None:
         """Run the committer until all that was put is done; with a slow publication the next group is ready by then."""
         if slow_publication:
-            assert isinstance(self.lane, Lane)
-            each = self.lane._each
+            assert isinstance(self.lane, FilePipeline)
+            publish = self.lane._publish
 
-            async def slower(deliveries: Any, step: Any, *rest: Any, **options: Any) -> None:
-                await trio.sleep(10.0 if step == "publish" else 0.0)
-                await each(deliveries, step, *rest, **options)
+            async def slower(group: list[PendingDelivery]) -> list[PendingDelivery]:
+                await trio.sleep(10.0)
+                return await publish(group)
 
-            self.lane._each = slower  # type: ignore[method-assign]
+            self.lane._publish = slower  # type: ignore[method-assign]
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self.committer.run)
             self.committer.close()
@@ -208,7 +207,7 @@ def unwatched(journal: Any) -> Journal:
 @asynccontextmanager
 async def open_site(folder: Path, monkeypatch: pytest.MonkeyPatch, *, running: bool = True) -> AsyncIterator[Site]:
     site = Site(folder)
-    monkeypatch.setattr(lane_module, "_sync_each", site.sync_each)
+    monkeypatch.setattr(pipeline, "_sync_each", site.sync_each)
     with disk_without_threads(lambda: 0.0):
         await site.recovery.open()
         site.maildrop = await site.journals.maildrop()
@@ -569,7 +568,7 @@ async def test_after_a_cancellation_nothing_is_reported_as_delivered(
     async with new_site(running=False) as site:
         await site.lane.put(site.delivery(1))
         with trio.CancelScope() as scope:
-            for disk in (site.lane._disk, site.lane._audit_disk):
+            for disk in (site.lane._disk, site.lane._audit._disk):
                 disk.run = cancelling(disk.run, scope, site, step)
             await site.committer.run()
         assert scope.cancelled_caught
@@ -640,7 +639,7 @@ class Store:
         draft.write(b"Subject: x\n\n")
         places = draft.tmp, draft.final
         record = NewRecord(draft.record_id, self.maildrop, None, 12, Identity(b"d", True), True, *places, "line", NOW)
-        return PendingDelivery(draft, record, self.problems.append)
+        return PendingDelivery(draft, record, outcomes(lambda each: self.problems.append(each.error)))
 
     def files(self) -> tuple[int, int]:
         """How many files there are in tmp and in new."""
@@ -736,7 +735,7 @@ async def test_a_destination_that_hangs_keeps_only_its_own_waiting(
     """What hangs is given up after the timeout: its message stays on the server, and its file is left to its call."""
     site = Site(tmp_path)
     release = threading.Event()
-    monkeypatch.setattr(lane_module, "_sync_each", site.sync_each)
+    monkeypatch.setattr(pipeline, "_sync_each", site.sync_each)
     site.committer = Committer(site.recovery, site._audit, timeout=1.0)
 
     class Hanging(FakeDraft):
@@ -861,16 +860,6 @@ async def test_a_message_being_sent_counts_as_publishing(
         await site.finish()
         assert [lanes for step, lanes in between if step in {"delivering", "publish", "audit", "delivered"}] == [1] * 4
         assert not site.recovery._publishing
-
-
-@trio_test
-async def test_what_the_receiver_said_stands_in_the_audit_line(
-    new_site: Callable[..., Any], autojump_clock: MockClock
-) -> None:
-    async with new_site() as site:
-        site.receipts[1] = " 250 queued as 1"
-        await site.deliver(1)
-        assert site.audited == ["line 1 250 queued as 1"]
 
 
 @trio_test

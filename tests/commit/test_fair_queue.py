@@ -8,9 +8,10 @@ from typing import cast
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.support.drafts import outcomes
 from tui_popretr.commit.fair_queue import FairQueue
-from tui_popretr.commit.lane import BATCH
 from tui_popretr.commit.pending import PendingDelivery
+from tui_popretr.commit.pipeline import BATCH
 from tui_popretr.delivery.sink import Draft
 from tui_popretr.journal.records import NewRecord
 from tui_popretr.mail.identity import Identity
@@ -18,7 +19,7 @@ from tui_popretr.mail.identity import Identity
 
 def delivery(maildrop: int, number: int) -> PendingDelivery:
     record = NewRecord(number, maildrop, None, 9, Identity(b"d"), True, None, None, None, 0)
-    return PendingDelivery(cast("Draft", None), record, lambda problem: None)
+    return PendingDelivery(cast("Draft", None), record, outcomes(lambda each: None))
 
 
 def taken(turns: FairQueue, most: int) -> list[tuple[int, int]]:

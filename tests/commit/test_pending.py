@@ -6,45 +6,43 @@ import gc
 import weakref
 from typing import cast
 
+import trio
+from trio.testing import trio_test
+
 from tui_popretr.commit.pending import PendingDelivery
 from tui_popretr.delivery.sink import Draft
 from tui_popretr.errors import PopretrError
 from tui_popretr.journal.records import NewRecord
 from tui_popretr.mail.identity import Identity
 
-
-class Owner:
-    """Makes a pending delivery and refers to it from its callback, as a retrieval does."""
-
-    def __init__(self) -> None:
-        self.callback: list[PopretrError | None] = []
-
-    def run(self) -> PendingDelivery:
-        def done(problem: PopretrError | None) -> None:
-            assert delivery.record.id == 1
-            self.callback.append(problem)
-
-        record = NewRecord(1, 1, "u1", 9, Identity(b"d"), True, None, None, None, 0)
-        delivery = PendingDelivery(cast("Draft", Draft), record, done)
-        return delivery
+RECORD = NewRecord(1, 1, "u1", 9, Identity(b"d"), True, None, None, None, 0)
 
 
-def test_its_end_is_told_once() -> None:
-    owner = Owner()
-    delivery = owner.run()
-    delivery.finish(None)
-    delivery.finish(PopretrError("too late"))
-    assert owner.callback == [None]
+class Anything:
+    """A draft whose life can be watched."""
 
 
-def test_a_finished_delivery_is_freed_at_once() -> None:
+@trio_test
+async def test_outcomes_are_received_in_order() -> None:
+    send, receive = trio.open_memory_channel[PendingDelivery](2)
+    first, second = (PendingDelivery(cast("Draft", Anything()), RECORD, send) for _ in range(2))
+    problem = PopretrError("the disk is full")
+    second.finish(problem)
+    first.finish(None)
+    assert [await receive.receive(), await receive.receive()] == [second, first]
+    assert (first.error, second.error) == (None, problem)
+
+
+@trio_test
+async def test_a_finished_delivery_is_freed_at_once() -> None:
     gc.disable()
     try:
-        owner = Owner()
-        delivery = owner.run()
-        done = weakref.ref(delivery.done)
-        delivery.finish(None)
-        del delivery
-        assert done() is None
+        send, receive = trio.open_memory_channel[PendingDelivery](1)
+        draft = Anything()
+        freed = weakref.ref(draft)
+        PendingDelivery(cast("Draft", draft), RECORD, send).finish(None)
+        del draft
+        assert (await receive.receive()).error is None
+        assert freed() is None
     finally:
         gc.enable()

@@ -10,10 +10,10 @@ import pytest
 import trio
 from trio.testing import MockClock, trio_test
 
-from tests.support.drafts import FakeDraft
+from tests.support.drafts import FakeDraft, outcomes
 from tests.support.journals import NOW, Journals, open_journals
 from tests.support.worlds import disk_without_threads
-from tui_popretr.commit.blocking import BlockingWorker
+from tui_popretr.commit.audit import AuditWriter
 from tui_popretr.commit.pending import PendingDelivery
 from tui_popretr.commit.queue import MEMORY
 from tui_popretr.commit.remote import RemoteQueue
@@ -36,9 +36,7 @@ class Office:
         #: Called at a step of a message; it may raise.
         self.on: dict[tuple[str, int], Callable[[], Awaitable[None]]] = {}
         self.audit_problem: Exception | None = None
-        self.queue = RemoteQueue(
-            self._send, self.recovery, self._audit, BlockingWorker("the audit log", 1, None), lambda _: None
-        )
+        self.queue = RemoteQueue(self._send, self.recovery, AuditWriter(self._audit, None), lambda _: None)
 
     async def put(self, *numbers: int, buffered: int = 10) -> None:
         for number in numbers:
@@ -76,16 +74,16 @@ class Office:
             raise self.audit_problem
 
     def _pending(self, number: int, buffered: int) -> PendingDelivery:
-        def done(problem: PopretrError | None) -> None:
+        def end(delivery: PendingDelivery) -> None:
             assert number not in self.ends
             self.steps.append(f"done {number}")
-            self.ends[number] = problem
+            self.ends[number] = delivery.error
 
         draft = FakeDraft(number, lambda step, _: self.steps.append(f"{step} {number}"), files=False, buffered=buffered)
         record = NewRecord(
             number, self._maildrop, f"u{number}", 10, Identity(b"d"), True, None, None, f"line {number}", NOW
         )
-        return PendingDelivery(draft, record, done)
+        return PendingDelivery(draft, record, outcomes(end))
 
 
 @asynccontextmanager

@@ -3,6 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from types import SimpleNamespace
+from typing import cast
+
+import trio
+
+from tui_popretr.commit.pending import PendingDelivery
+
+
+def outcomes(end: Callable[[PendingDelivery], object]) -> trio.MemorySendChannel[PendingDelivery]:
+    """A channel that calls `end` with what is sent."""
+    return cast("trio.MemorySendChannel[PendingDelivery]", SimpleNamespace(send_nowait=end))
 
 
 class FakeDraft:

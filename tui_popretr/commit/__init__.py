@@ -3,12 +3,13 @@
 Terminology:
 
 - *pending delivery* (pending.py): a message that was received completely, with its draft (delivery/sink.py) and its
-  record for the journal. Its `done` is called once: with None when the message is durable, else with the error.
-- *committer* (committer.py): one per process. It makes a *lane* for each device, and for each connection to a server or
-  command, so that a slow destination delays only its own messages.
-- *lane* (lane.py): a queue that is fair between maildrops (fair_queue.py), and the steps below, with threads of its own
-  (blocking.py).
-- *group*: the messages that a lane takes through the steps together: those that wait when the disk becomes free.
+  record for the journal.
+- *outcome*: the pending delivery is durable and recorded, or has an error. It is then sent to a channel, from which
+  the session receives it.
+- *lane*: a device, or a connection to a server or command. A slow one delays only its own messages.
+- *committer* (committer.py): one per process. It makes a *pipeline* (pipeline.py) for each device, and a *remote queue*
+  (remote.py) for each connection. Before both is a queue that is fair between maildrops (queue.py).
+- *group*: the messages that a pipeline takes through the steps together: those that wait when the disk becomes free.
 - *between its two commits*: a message that the journal has as DELIVERING and not yet as DELIVERED.
 
 The steps of a message that is delivered into a file. Each begins when the one before it is durable:
@@ -17,9 +18,9 @@ The steps of a message that is delivered into a file. Each begins when the one b
     2  sync       fsync of the file, then of the folders of its tmp name
     3  commit     the journal records *delivering*: UID, identity, both paths, the text of the audit line
     4  publish    the file gets its final name; then fsync of its folder
-    5  audit      the audit line is handed to the system
+    5  audit      the audit line is handed to the system (audit.py)
     6  commit     the journal records *delivered*, in one transaction with *delivering* of the next group
-    7  done       `done` is called. Only now may the session send DELE
+    7  outcome    the session gets it. Only now may it send DELE
 
 A message for a server or a command (remote.py) has no file, and a group has one message. It is sent during step 3, but
 for its end, which is sent as step 4. Its audit line is written before the transaction of step 6, and during the sending
@@ -27,12 +28,12 @@ of the next message. Only the message between its two commits may be sent twice.
 
 What an error at a step does, and the module that decides it:
 
-    write, sync     lane.py: the draft is aborted and `done` gets the error. The journal has no record.
-    commit (3)      *undecided*: the journal may have the record or not. A tmp file stays, `done` gets JournalError.
-    publish         if the destination refused: lane.py withdraws the record, then aborts the draft.
+    write, sync     pipeline.py: the draft is aborted. The journal has no record.
+    commit (3)      recovery.py: *undecided*, the journal may have the record or not. A tmp file stays.
+    publish         if the destination refused: the record is withdrawn, then the draft is aborted.
                     After a timeout or an internal error the message may be published: the record stays *delivering*.
-    fsync, audit    the record stays *delivering*, and `done` gets the error.
-    commit (6)      `done` gets JournalError. The record is *delivering* or *delivered*.
+    fsync, audit    the record stays *delivering*.
+    commit (6)      the record is *delivering* or *delivered*.
 
 recovery.py decides what becomes of a record that stays *delivering*: lookup.py looks for its file when the next session
 opens the maildrop, and at the next start. In all these cases nothing is deleted from the server.

@@ -1,4 +1,4 @@
-"""The committer: makes the messages of all sessions durable, in lanes (docs/decisions/0005-group-commit.md)."""
+"""The committer: makes the messages of all sessions durable, in groups (docs/decisions/0005-group-commit.md)."""
 
 from __future__ import annotations
 
@@ -8,22 +8,23 @@ from weakref import WeakValueDictionary
 
 import trio
 
+from tui_popretr.commit.audit import AuditWriter
 from tui_popretr.commit.blocking import BlockingWorker
-from tui_popretr.commit.lane import Lane
 from tui_popretr.commit.pending import PendingDelivery
+from tui_popretr.commit.pipeline import FilePipeline
 from tui_popretr.commit.recovery import Recovery
 from tui_popretr.commit.remote import RemoteQueue, Send
 from tui_popretr.delivery.remote import BeforeEnd
 from tui_popretr.delivery.sink import Draft, Sink
 
-#: Messages in a group, at most. A group also has at most a 16th of the files that the process may open, since a lane
-#: may have twice as many open.
+#: Messages in a group, at most. A group also has at most a 16th of the files that the process may open, since a
+#: pipeline may have twice as many open.
 GROUP = 512
 #: Threads that fsync files of one device.
 THREADS = 4
 
 #: What takes messages for a device, or for a server or command.
-Lanes = Lane | RemoteQueue
+Queue = FilePipeline | RemoteQueue
 
 
 class Committer:
@@ -34,19 +35,15 @@ class Committer:
     """
 
     def __init__(
-        self,
-        recovery: Recovery,
-        audit: Callable[[Sequence[str]], None],
-        timeout: float | None = None,
+        self, recovery: Recovery, audit: Callable[[Sequence[str]], None], timeout: float | None = None
     ) -> None:
-        self._common = recovery, audit, BlockingWorker("the audit log", 1, timeout)
+        self._common = recovery, AuditWriter(audit, timeout)
         self._timeout = timeout
-        self._lanes: WeakValueDictionary[str, Lanes] = WeakValueDictionary()
-        self._started = trio.Event()
+        self._lanes: WeakValueDictionary[str, Queue] = WeakValueDictionary()
         self._closing = trio.Event()
         self._nursery: trio.Nursery | None = None
 
-    def lane(self, sink: Sink) -> Lanes:
+    def lane(self, sink: Sink) -> Queue:
         """Return the lane for a sink's messages. It exists while it is referenced or has work."""
         lane = self._lanes.get(sink.lane)
         if lane is None:
@@ -54,7 +51,7 @@ class Committer:
                 lane = RemoteQueue(_send_blocking(BlockingWorker(sink.key, 1, None)), *self._common, self._start)
             else:
                 disk = BlockingWorker(sink.key, THREADS, self._timeout)
-                lane = Lane(*self._common, disk, self._start, group=_group(), threads=THREADS)
+                lane = FilePipeline(*self._common, disk, self._start, group=_group(), threads=THREADS)
             self._lanes[sink.lane] = lane
             if self._closing.is_set():
                 lane.close()
@@ -74,7 +71,7 @@ class Committer:
         for lane in list(self._lanes.values()):
             lane.close()
 
-    def _start(self, lane: Lanes) -> None:
+    def _start(self, lane: Queue) -> None:
         if self._nursery is not None and not lane.running and lane.waiting:
             lane.running = True
             self._nursery.start_soon(lane.run)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
+
+import trio
 
 from tui_popretr.delivery.sink import Draft
 from tui_popretr.errors import DeliveryFailed, DestinationTimeout, PopretrError
@@ -12,23 +14,22 @@ from tui_popretr.journal.records import NewRecord
 
 @dataclass(slots=True, eq=False)
 class PendingDelivery:
-    """A draft and its record for the journal.
+    """A draft, its record for the journal, and its outcome.
 
-    `done` is called once, in the engine's thread: with None when the message is durable and recorded as delivered, else
-    with the error. `buffered`: octets in memory when it was queued.
+    It is sent to `outcomes` once: when the message is durable and recorded as delivered, or with `error`.
     """
 
     draft: Draft
     record: NewRecord
-    done: Callable[[PopretrError | None], None] | None
-    buffered: int = 0
+    outcomes: trio.MemorySendChannel[PendingDelivery]
+    buffered: int = 0  # octets in memory when it was queued
     receipt: str = ""  # the receiver's reply, for the audit line
+    error: PopretrError | None = None
 
-    def finish(self, problem: PopretrError | None) -> None:
-        # `done` refers to this object: without this the two would wait for the garbage collector.
-        done, self.done = self.done, None
-        if done is not None:
-            done(problem)
+    def finish(self, error: PopretrError | None = None) -> None:
+        """Send it to `outcomes`, which must have room. `error` replaces an earlier one."""
+        self.error = error or self.error
+        self.outcomes.send_nowait(self)
 
 
 def internal_error(defect: Exception) -> PopretrError:

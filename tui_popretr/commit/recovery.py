@@ -11,7 +11,7 @@ This is the one place that knows what is undecided after a failed commit:
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 import trio
 
@@ -19,7 +19,7 @@ from tui_popretr import faultpoints
 from tui_popretr.commit.blocking import BlockingWorkers
 from tui_popretr.commit.lookup import Recovered, RecoveryResult, look_up, record_results, unexpected
 from tui_popretr.commit.pending import PendingDelivery, abort
-from tui_popretr.errors import DeliveryFailed, DestinationTimeout, JournalError, PartlyAccepted, PopretrError
+from tui_popretr.errors import DeliveryFailed, DestinationTimeout, JournalError, PartlyAccepted
 from tui_popretr.faultpoints import Step
 from tui_popretr.journal.journal import Journal
 from tui_popretr.journal.records import DeliveredMark, Maildrop, Record
@@ -79,16 +79,16 @@ class Recovery:
         self.set_publishing(queue, bool(delivering))
         return None
 
-    async def withdraw(self, failed: Mapping[PendingDelivery, PopretrError]) -> bool:
+    async def withdraw(self, failed: Sequence[PendingDelivery]) -> bool:
         """Remove the records of messages that were certainly not published, before their files are removed.
 
         In the other order, after a crash in between, recovery would assume that a mail reader took the message. Returns
         False if the records may still be there: then the files must stay.
         """
         accepted = {
-            delivery.record.id: problem.accepted
-            for delivery, problem in failed.items()
-            if isinstance(problem, PartlyAccepted)
+            delivery.record.id: delivery.error.accepted
+            for delivery in failed
+            if isinstance(delivery.error, PartlyAccepted)
         }
         ids = [delivery.record.id for delivery in failed]
         try:

@@ -6,19 +6,17 @@ sent when that is durable. So at most one message is between its two commits, an
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 
 import trio
 
-from tui_popretr import faultpoints
-from tui_popretr.commit.blocking import BlockingWorker
+from tui_popretr.commit.audit import AuditWriter
 from tui_popretr.commit.pending import PendingDelivery, internal_error, is_refusal
 from tui_popretr.commit.queue import DeliveryQueue
 from tui_popretr.commit.recovery import Recovery
 from tui_popretr.delivery.remote import BeforeEnd
 from tui_popretr.delivery.sink import Draft
-from tui_popretr.errors import DestinationTimeout, JournalError, PopretrError
-from tui_popretr.faultpoints import Step
+from tui_popretr.errors import JournalError, PopretrError
 
 #: Sends a message (RemoteSink.send).
 Send = Callable[[Draft, BeforeEnd], Awaitable[str]]
@@ -27,23 +25,20 @@ Send = Callable[[Draft, BeforeEnd], Awaitable[str]]
 class RemoteQueue:
     """The queue of one session's server or command. Made by the committer.
 
-    `start` is called when there is work and run() has to be started. `audit` hands audit lines to the system; it is
-    called in the thread of `audit_disk`.
+    `start` is called when there is work and run() has to be started.
     """
 
     def __init__(
         self,
         send: Send,
         recovery: Recovery,
-        audit: Callable[[Sequence[str]], None],
-        audit_disk: BlockingWorker,
+        audit: AuditWriter,
         start: Callable[[RemoteQueue], None],
     ) -> None:
         self.running = False
         self._send = send
         self._recovery = recovery
         self._audit = audit
-        self._audit_disk = audit_disk
         self._start = start
         self._queue = DeliveryQueue()
 
@@ -81,7 +76,6 @@ class RemoteQueue:
         """Send a message, and record that the one before is delivered; return the messages that were sent."""
         durable = trio.Event()
         failure: JournalError | None = None
-        problem: PopretrError | None = None
 
         async def commit() -> None:
             nonlocal failure
@@ -98,41 +92,23 @@ class RemoteQueue:
             try:
                 delivery.receipt = await self._send(delivery.draft, before_end)
             except PopretrError as error:
-                problem = error
+                delivery.error = error
             except Exception as defect:  # noqa: BLE001 - other destinations may work
-                problem = internal_error(defect)
+                delivery.error = internal_error(defect)
         delivery.draft.abort()  # it has no file, and no other connection needs it
-        if failure is None and problem is None:
+        if failure is None and delivery.error is None:
             return [delivery]
-        if failure is None and problem is not None and is_refusal(problem):
-            await self._recovery.withdraw({delivery: problem})
-        delivery.finish(failure or problem)
+        if failure is None and is_refusal(delivery.error):
+            await self._recovery.withdraw([delivery])
+        delivery.finish(failure)
         self._recovery.set_publishing(self, False)
         return []
 
     async def _commit(self, delivering: list[PendingDelivery], sent: list[PendingDelivery]) -> JournalError | None:
         """Write the audit lines of the messages that were sent, and make one transaction."""
-        audited = await self._write_audit(sent)
+        audited = await self._audit.write(sent)
         failure = await self._recovery.commit(self, delivering, audited)
         self._queue.release(delivering)
         for delivery in audited:
             delivery.finish(failure)
         return failure
-
-    async def _write_audit(self, sent: list[PendingDelivery]) -> list[PendingDelivery]:
-        """Return the messages whose line was handed to the system. Recovery writes the lines of the others."""
-        if not sent:
-            return []
-        problem: PopretrError
-        try:
-            await self._audit_disk.run(self._audit, [f"{each.record.audit}{each.receipt}" for each in sent])
-        except DestinationTimeout as silence:
-            problem = silence
-        except Exception as defect:  # noqa: BLE001 - as above
-            problem = internal_error(defect)
-        else:
-            faultpoints.reached(Step.AUDITED)
-            return sent
-        for delivery in sent:
-            delivery.finish(problem)
-        return []

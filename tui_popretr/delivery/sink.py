@@ -139,7 +139,7 @@ class Sink(Protocol):
 
     @property
     def lane(self) -> str:
-        """The key of the lane: drafts of one lane are made durable in common groups (commit/lane.py).
+        """The key of the lane: drafts of one lane are made durable in common groups (commit/pipeline.py).
 
         For files it is the device, after the first make_ready().
         """

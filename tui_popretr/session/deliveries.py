@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Callable
 
 import trio
 
 from tui_popretr.commit.pending import PendingDelivery
 from tui_popretr.delivery.sink import Draft
-from tui_popretr.errors import DestinationTimeout, PopretrError
+from tui_popretr.errors import DestinationTimeout
 from tui_popretr.journal.records import Doubt, NewRecord, Record
 from tui_popretr.mail.identity import Identity
 from tui_popretr.session.incoming import DeliveryContext, Incoming
@@ -18,26 +19,37 @@ from tui_popretr.session.plan import Fetch, Verify
 #: Seconds for removing an unfinished file when the session is stopped; on a hung disk it is removed later.
 DISCARD_TIMEOUT = 1.0
 
-OnResult = Callable[[Incoming, PendingDelivery, int, PopretrError | None], None]
-
 
 class Deliveries:
-    """The deliveries of one connection.
+    """The deliveries of one connection. `wakeup` is called when the result of a message is in the journal (resolve)."""
 
-    `on_result` is called in the engine's thread with each message that is durable and recorded, or with the error;
-    its third argument is the size in octets. `wakeup` is called whenever a delivery ends.
-    """
-
-    def __init__(self, context: DeliveryContext, on_result: OnResult, wakeup: Callable[[], None]) -> None:
-        #: Deliveries that are not decided yet.
-        self.pending = 0
+    def __init__(self, context: DeliveryContext, wakeup: Callable[[], None]) -> None:
         #: Octets received and not yet durable.
         self.undurable = 0
         self._context = context
-        self._on_result = on_result
         self._wakeup = wakeup
+        self._send, self._receive = trio.open_memory_channel[PendingDelivery](math.inf)
+        self._under_way: dict[PendingDelivery, Incoming] = {}
+        self._resolving = 0
         self._stopping = False
         self._discarding = trio.CancelScope()
+
+    @property
+    def pending(self) -> int:
+        """Deliveries whose outcome was not returned yet."""
+        return len(self._under_way) + self._resolving
+
+    async def outcomes(self) -> list[tuple[Incoming, PendingDelivery]]:
+        """Wait for messages that are durable and recorded, or have an error; return all that there are."""
+        ended = [await self._receive.receive()]
+        with contextlib.suppress(trio.WouldBlock):
+            while True:
+                ended.append(self._receive.receive_nowait())
+        return [(self._end(delivery), delivery) for delivery in ended]
+
+    def _end(self, delivery: PendingDelivery) -> Incoming:
+        self.undurable -= delivery.record.octets
+        return self._under_way.pop(delivery)
 
     def stop(self) -> None:
         """Give discard() no longer than DISCARD_TIMEOUT from now on."""
@@ -64,31 +76,24 @@ class Deliveries:
             born=born,
         )
 
-        def done(problem: PopretrError | None) -> None:
-            self.pending -= 1
-            self.undurable -= octets
-            self._wakeup()
-            self._on_result(incoming, delivery, octets, problem)
-
         draft.exclude_recipients(context.accepted.take(listed.uid, identity))
-        delivery = PendingDelivery(draft, record, done)
-        self.pending += 1
+        delivery = PendingDelivery(draft, record, self._send)
+        self._under_way[delivery] = incoming
         self.undurable += octets
         try:
             await context.lane.put(delivery)
         except trio.Cancelled:  # the committer had no room for it yet, and never gets it
-            self.pending -= 1
-            self.undurable -= octets
+            self._end(delivery)
             await self.discard(draft)
             raise
 
     async def resolve(self, record: Record, doubt: Doubt) -> None:
         """Record whether the message of an UNPROVEN record is whole. Raises JournalError."""
-        self.pending += 1
+        self._resolving += 1
         try:
             await self._context.resolve(record.id, doubt)
         finally:
-            self.pending -= 1
+            self._resolving -= 1
             self._wakeup()
 
     async def discard(self, draft: Draft) -> None:

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from tui_popretr.commit.accepted import AcceptedRecipients
 from tui_popretr.commit.blocking import BlockingWorker
-from tui_popretr.commit.committer import Lanes
+from tui_popretr.commit.committer import Queue
 from tui_popretr.delivery.sink import Draft, Sink
 from tui_popretr.errors import ProtocolViolation
 from tui_popretr.journal.records import Doubt
@@ -33,7 +33,7 @@ class DeliveryContext:
 
     maildrop: int  # the journal's number for it
     sink: Sink
-    lane: Lanes
+    lane: Queue
     disk: BlockingWorker
     receive_budget: ReceiveBudget
     accepted: AcceptedRecipients  # the recipients that have a message already

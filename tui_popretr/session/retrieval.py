@@ -11,8 +11,8 @@ Terms:
   (wholeness.py).
 
 **Two tasks share the connection**, so that neither can block the other. The writer keeps the window full: first DELEs,
-then RETR and TOP. It waits on an event that the reader and the committer set. The reader turns replies into drafts and
-submits them; the results of the commit add DELEs.
+then RETR and TOP. It waits on an event that the other tasks set. The reader turns replies into drafts and submits them.
+A third task receives the outcomes of the deliveries, which add DELEs.
 
 **DELE** is sent only for a message that is durable and recorded, and not after an error of the journal: what is in the
 journal must be read again first. If a DELE has broken a connection in this session, DELEs are sent only after all
@@ -129,7 +129,7 @@ class Retrieval:
         self._deletes: deque[_Delete] = deque()
         self._in_flight: deque[Fetch | Verify | _Delete | _Probe] = deque()
         self._wakeup = trio.Event()
-        self._deliveries = Deliveries(delivery, self._on_result, self._wake)
+        self._deliveries = Deliveries(delivery, self._wake)
         self._incoming: Incoming | None = None
         self._held: _Held | None = None
         self._short: Listed | None = None  # the last message, if it is shorter than listed and no reply has followed
@@ -204,6 +204,7 @@ class Retrieval:
         with self._delivery.receive_budget, self._scope:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._read)
+                nursery.start_soon(self._take_outcomes)
                 try:
                     await self._write()
                 except ConnectionCut:
@@ -221,7 +222,7 @@ class Retrieval:
         if self._incoming is not None and self._incoming.draft is not None:
             await self._deliveries.discard(self._incoming.draft)
         while self._deliveries.pending:
-            await self._woken()
+            self._take(await self._deliveries.outcomes())
         if self._error is not None:
             raise self._error
         return not self._in_flight
@@ -483,19 +484,24 @@ class Retrieval:
         if not isinstance(self.gave_up, JournalError):
             self._deletes.append(_Delete(listed, record))
 
-    def _on_result(
-        self, incoming: Incoming, delivery: PendingDelivery, octets: int, problem: PopretrError | None
-    ) -> None:
-        job, record = incoming.job, delivery.record
-        if problem is not None:
-            self._not_stored(job, problem)
-            return
-        self._failures_in_a_row = 0
-        if record.delete_pending:
-            self._delete(job.listed, record.id)
-        self._report.delivered(job.listed, delivery, octets, incoming.hasher.sender)
-        if isinstance(job, Fetch) and job.refusal:
-            self._report.saved(job.listed, job.refusal, delivery.draft.final)
+    async def _take_outcomes(self) -> None:
+        while True:
+            self._take(await self._deliveries.outcomes())
+            self._wake()
+
+    def _take(self, outcomes: list[tuple[Incoming, PendingDelivery]]) -> None:
+        """Delete and report the messages that are durable; report the others as failed."""
+        for incoming, delivery in outcomes:
+            job, record = incoming.job, delivery.record
+            if delivery.error is not None:
+                self._not_stored(job, delivery.error)
+                continue
+            self._failures_in_a_row = 0
+            if record.delete_pending:
+                self._delete(job.listed, record.id)
+            self._report.delivered(job.listed, delivery, record.octets, incoming.hasher.sender)
+            if isinstance(job, Fetch) and job.refusal:
+                self._report.saved(job.listed, job.refusal, delivery.draft.final)
 
     def _refused(self, job: Fetch | Verify, reply: Reply) -> None:
         self._requested_octets -= job.listed.size

@@ -9,7 +9,7 @@ from dataclasses import replace
 import trio
 
 from tui_popretr.commit.blocking import BlockingWorker
-from tui_popretr.commit.committer import Lanes
+from tui_popretr.commit.committer import Queue
 from tui_popretr.commit.lookup import recovery_text
 from tui_popretr.config.choices import CapaUse
 from tui_popretr.config.model import ClientSettings, SmtpDestination
@@ -109,7 +109,7 @@ class Storage:
         disk = services.disks.of(sink.key, sink.key)
         return replace(context, rejected=replace(context, sink=sink, lane=self._lane(sink), disk=disk))
 
-    def _lane(self, sink: Sink) -> Lanes:
+    def _lane(self, sink: Sink) -> Queue:
         return self._services.committer.lane(sink)
 
     async def open_maildrop(self) -> int:

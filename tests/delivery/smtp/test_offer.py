@@ -19,6 +19,7 @@ from trio.testing import trio_test
 from tests.delivery.smtp.receiver import SENDER, Drop, Hang, Say, receiving
 from tests.delivery.smtp.sending import MESSAGE, Sender, in_a_thread, sending
 from tests.delivery.smtp.talker import Line, talking
+from tests.support.drafts import outcomes
 from tests.support.journals import NOW, open_journals
 from tests.support.waiting import PATIENCE, wait_for
 from tui_popretr import faultpoints
@@ -263,7 +264,7 @@ class Post:
             record = NewRecord(
                 draft.record_id, self.maildrop, f"u{draft.record_id}", 10, Identity(b"d"), True, None, None, "line", NOW
             )
-            await lane.put(PendingDelivery(draft, record, self.ends.append))
+            await lane.put(PendingDelivery(draft, record, outcomes(lambda each: self.ends.append(each.error))))
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self.committer.run)
             self.committer.close()

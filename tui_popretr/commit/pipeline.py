@@ -1,0 +1,278 @@
+"""Messages into files: write, sync and publish, three steps over a list of messages.
+
+The steps overlap: while one group is published, the next one is fsynced, and the messages after it are written. A
+message that a step fails for has an `error`, and does not reach the next step.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterable
+from functools import partial
+
+import trio
+
+from tui_popretr import faultpoints
+from tui_popretr.commit.audit import AuditWriter
+from tui_popretr.commit.blocking import BlockingWorker
+from tui_popretr.commit.pending import PendingDelivery, abort, internal_error, is_refusal
+from tui_popretr.commit.queue import DeliveryQueue
+from tui_popretr.commit.recovery import Recovery
+from tui_popretr.delivery.folders import sync_folder
+from tui_popretr.errors import DeliveryFailed, DestinationTimeout, PopretrError
+from tui_popretr.faultpoints import Step
+
+#: Messages that are written in one call before the next step gets them.
+BATCH = 64
+
+#: A blocking function over messages. It returns the errors.
+_Step = Callable[[list[PendingDelivery]], dict[PendingDelivery, PopretrError]]
+
+
+class FilePipeline:
+    """The messages for one device. Made by the committer.
+
+    `disk`: its threads, of which `threads` fsync at once. `group`: messages between their two commits, at most. `start`
+    is called when there is work and run() has to be started.
+    """
+
+    def __init__(
+        self,
+        recovery: Recovery,
+        audit: AuditWriter,
+        disk: BlockingWorker,
+        start: Callable[[FilePipeline], None],
+        *,
+        group: int,
+        threads: int,
+    ) -> None:
+        self.running = False
+        self._recovery = recovery
+        self._audit = audit
+        self._disk = disk
+        self._group = group
+        self._threads = threads
+        self._start = start
+        self._queue = DeliveryQueue()
+
+    @property
+    def waiting(self) -> bool:
+        return bool(self._queue)
+
+    async def put(self, delivery: PendingDelivery) -> None:
+        """Add a message; waits until there is room for it."""
+        await self._queue.put(delivery)
+        self._start(self)
+
+    def close(self) -> None:
+        """Add no further messages; run() ends when all are done."""
+        self._queue.close()
+
+    async def run(self) -> None:
+        """Work until the queue has been empty for some seconds."""
+        written, to_sync = trio.open_memory_channel[list[PendingDelivery]](max(self._group // BATCH - 1, 0))
+        synced, to_publish = trio.open_memory_channel[list[PendingDelivery]](0)
+        try:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._write_groups, written)
+                nursery.start_soon(self._sync_groups, to_sync, synced)
+                nursery.start_soon(self._publish_groups, to_publish)
+        finally:
+            self._recovery.set_publishing(self, False)
+            self.running = False
+        self._start(self)  # for messages that arrived after the first step had ended
+
+    # --- write: the files, into the system's memory -------------------------------------------------------------------
+
+    async def _write_groups(self, written: trio.MemorySendChannel[list[PendingDelivery]]) -> None:
+        async with written:
+            while await self._queue.wait():
+                group = self._queue.take(min(self._group, BATCH))
+                good = await self._write(group)
+                self._queue.release(group)
+                if good:
+                    await written.send(good)
+
+    async def _write(self, group: list[PendingDelivery]) -> list[PendingDelivery]:
+        """Write the files and start the writeback; return the messages without an error."""
+        await self._do(_write, group, cleanup=abort)
+        return await self._without_failed(group)
+
+    # --- sync: the files, onto the disk -------------------------------------------------------------------------------
+
+    async def _sync_groups(
+        self,
+        to_sync: trio.MemoryReceiveChannel[list[PendingDelivery]],
+        synced: trio.MemorySendChannel[list[PendingDelivery]],
+    ) -> None:
+        async with to_sync, synced:
+            async for group in to_sync:
+                while len(group) + BATCH <= self._group:
+                    try:
+                        group += to_sync.receive_nowait()
+                    except (trio.WouldBlock, trio.EndOfChannel):
+                        break
+                good = await self._sync(group)
+                if good:
+                    await synced.send(good)
+
+    async def _sync(self, group: list[PendingDelivery]) -> list[PendingDelivery]:
+        """fsync the files and their folders; return the messages without an error."""
+        # The first fsync writes the file system's journal, which covers all files. The other fsyncs are then short, and
+        # run in parallel.
+        await self._do(_sync, group[:1], cleanup=abort)
+        share = -(-len(group) // self._threads)
+        async with trio.open_nursery() as nursery:
+            for start in range(1, len(group), share):
+                nursery.start_soon(self._do, _sync, group[start : start + share], abort)
+        synced = _good(group)
+        await self._sync_folders({delivery: delivery.draft.folders_before() for delivery in synced})
+        faultpoints.reached(Step.FOLDER_SYNCED)
+        if silent := [delivery for delivery in synced if isinstance(delivery.error, DestinationTimeout)]:
+            self._disk.run_in_background(partial(abort, silent))
+        return await self._without_failed(group)
+
+    # --- publish: between the two commits -----------------------------------------------------------------------------
+
+    async def _publish_groups(self, to_publish: trio.MemoryReceiveChannel[list[PendingDelivery]]) -> None:
+        published: list[PendingDelivery] = []
+        async with to_publish:
+            while True:
+                try:
+                    group = to_publish.receive_nowait()
+                except trio.WouldBlock:
+                    # There is no next group to share the transaction with.
+                    await self._commit([], published)
+                    published = []
+                    try:
+                        group = await to_publish.receive()
+                    except trio.EndOfChannel:
+                        return
+                except trio.EndOfChannel:
+                    await self._commit([], published)
+                    return
+                if await self._commit(group, published):
+                    published = await self._publish(group)
+                else:
+                    published = []
+
+    async def _commit(self, delivering: list[PendingDelivery], delivered: list[PendingDelivery]) -> bool:
+        """Make one transaction; return whether it succeeded. After an error the tmp files stay for recovery."""
+        failure = await self._recovery.commit(self, delivering, delivered)
+        for delivery in delivered if failure is None else [*delivered, *delivering]:
+            delivery.finish(failure)
+        return failure is None
+
+    async def _publish(self, group: list[PendingDelivery]) -> list[PendingDelivery]:
+        """Rename, fsync the folders, write the audit lines; return the messages without an error."""
+        await self._do(_publish, group)
+        refused = [delivery for delivery in group if is_refusal(delivery.error)]
+        if refused and await self._recovery.withdraw(refused):
+            await self._abort(refused)
+        published = _good(group)
+        for delivery in group:
+            if delivery.error is not None:
+                delivery.finish()
+        await self._sync_folders({delivery: delivery.draft.folders_after() for delivery in published})
+        faultpoints.reached(Step.NEW_SYNCED)
+        # After a failed fsync the names may be on disk or not: the records stay *delivering* until recovery.
+        for delivery in published:
+            if delivery.error is not None:
+                delivery.finish()
+        return await self._audit.write(_good(published))
+
+    # --- helpers ------------------------------------------------------------------------------------------------------
+
+    async def _do(
+        self,
+        step: _Step,
+        deliveries: list[PendingDelivery],
+        cleanup: Callable[[list[PendingDelivery]], None] | None = None,
+    ) -> None:
+        """Run a step in a thread, and note the errors. `cleanup` is called after a call that has timed out."""
+        try:
+            errors = await self._disk.run(step, deliveries, cleanup=cleanup and partial(cleanup, deliveries))
+        except DestinationTimeout as silence:
+            errors = dict.fromkeys(deliveries, silence)
+        for delivery, error in errors.items():
+            delivery.error = error
+
+    async def _without_failed(self, group: list[PendingDelivery]) -> list[PendingDelivery]:
+        """Return the messages without an error. Abort and finish the others."""
+        failed = [delivery for delivery in group if delivery.error is not None]
+        # A call that has timed out aborts its drafts when it ends.
+        await self._abort([each for each in failed if not isinstance(each.error, DestinationTimeout)])
+        for delivery in failed:
+            delivery.finish()
+        return _good(group)
+
+    async def _abort(self, deliveries: list[PendingDelivery]) -> None:
+        if deliveries:
+            with contextlib.suppress(DestinationTimeout):
+                await self._disk.run(abort, deliveries, cleanup=partial(abort, deliveries))
+
+    async def _sync_folders(self, wanted: dict[PendingDelivery, Iterable[str]]) -> None:
+        """fsync each folder once. A failure counts for every message that needs the folder."""
+        users: dict[str, list[PendingDelivery]] = {}
+        for delivery, folders in wanted.items():
+            for folder in folders:
+                users.setdefault(folder, []).append(delivery)
+        needed = list(users)
+        share = -(-len(needed) // self._threads) or 1
+        errors: dict[str, PopretrError] = {}
+        async with trio.open_nursery() as nursery:
+            for start in range(0, len(needed), share):
+                nursery.start_soon(self._sync_share, needed[start : start + share], errors)
+        for folder, error in errors.items():
+            for delivery in users[folder]:
+                delivery.error = error
+
+    async def _sync_share(self, folders: list[str], errors: dict[str, PopretrError]) -> None:
+        try:
+            errors.update(await self._disk.run(_sync_each, folders))
+        except DestinationTimeout as silence:
+            errors.update((folder, silence) for folder in folders)
+
+
+def _good(group: list[PendingDelivery]) -> list[PendingDelivery]:
+    return [delivery for delivery in group if delivery.error is None]
+
+
+# --- in threads: they do not set `error`, because after a timeout the message may have another one --------------------
+
+
+def _write(deliveries: list[PendingDelivery]) -> dict[PendingDelivery, PopretrError]:
+    return _each(deliveries, lambda delivery: delivery.draft.write_out())
+
+
+def _sync(deliveries: list[PendingDelivery]) -> dict[PendingDelivery, PopretrError]:
+    return _each(deliveries, lambda delivery: delivery.draft.sync())
+
+
+def _publish(deliveries: list[PendingDelivery]) -> dict[PendingDelivery, PopretrError]:
+    return _each(deliveries, lambda delivery: delivery.draft.publish())
+
+
+def _each(
+    deliveries: list[PendingDelivery], function: Callable[[PendingDelivery], None]
+) -> dict[PendingDelivery, PopretrError]:
+    """Call the function; an error of one message does not concern the others."""
+    errors: dict[PendingDelivery, PopretrError] = {}
+    for delivery in deliveries:
+        try:
+            function(delivery)
+        except PopretrError as error:
+            errors[delivery] = error
+        except Exception as defect:  # noqa: BLE001 - other destinations may work
+            errors[delivery] = internal_error(defect)
+    return errors
+
+
+def _sync_each(folders: list[str]) -> dict[str, PopretrError]:
+    errors: dict[str, PopretrError] = {}
+    for folder in folders:
+        try:
+            sync_folder(folder)
+        except DeliveryFailed as error:
+            errors[folder] = error
+    return errors
