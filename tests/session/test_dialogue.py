@@ -93,8 +93,8 @@ async def test_the_commands_in_flight_are_bounded(
     world: World, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch, commands: int, undurable: int
 ) -> None:
     """Also when they are all DELEs, while there is more to retrieve: QUIT comes when nothing is left."""
-    monkeypatch.setattr("tui_popretr.session.retrieval.MAX_COMMANDS", commands)
-    monkeypatch.setattr("tui_popretr.session.retrieval.MAX_UNDURABLE", undurable)
+    monkeypatch.setattr("tui_popretr.session.window.MAX_COMMANDS", commands)
+    monkeypatch.setattr("tui_popretr.session.window.MAX_UNDURABLE", undurable)
     world.add(*map(mail, range(12)))
     result = await world.poll()
     assert (result.ok, result.messages, result.deleted) == (True, 12, 12)
@@ -120,7 +120,7 @@ async def test_quit_waits_for_what_is_not_durable(world: World, autojump_clock: 
 @trio_test
 async def test_the_window_is_bounded(world: World, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch) -> None:
     """No more is asked for than the window holds: the second of these comes only when the first has arrived."""
-    monkeypatch.setattr("tui_popretr.session.retrieval.WINDOW", 1000)
+    monkeypatch.setattr("tui_popretr.session.window.WINDOW", 1000)
     world.add(mail(1, b"x" * 1500 + b"\r\n"), mail(2))
     sent: list[bytes] = []
     world.on_send = sent.append

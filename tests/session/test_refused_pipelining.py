@@ -194,6 +194,7 @@ async def test_long_after_many_answers_it_is_no_matter_of_pipelining(
 ) -> None:
     """More were answered than are ever asked for at once."""
     monkeypatch.setattr("tui_popretr.session.retrieval.MAX_COMMANDS", 4)
+    monkeypatch.setattr("tui_popretr.session.window.MAX_COMMANDS", 4)
     world.faults.answers["DELE"] = b"what?\r\n"
     world.add(*map(mail, range(6)))
     assert not (await world.poll()).ok

@@ -56,7 +56,7 @@ def at(stage: Stage) -> Callable[[Fact], bool]:
 async def test_stop_drains_commits_deletes_and_sends_quit(
     world: World, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch, command: Command, pipelining: bool
 ) -> None:
-    monkeypatch.setattr("tui_popretr.session.retrieval.WINDOW", 5 * len(mail(1)))
+    monkeypatch.setattr("tui_popretr.session.window.WINDOW", 5 * len(mail(1)))
     world.become(pipelining=pipelining)
     world.faults.delay = 0.25
     world.add(*map(mail, range(1, 31)))

@@ -1,0 +1,212 @@
+"""Receiving messages: from the first octet to the decision what is done with a message that has ended.
+
+A message is *held* if it is shorter than listed and the next line of the server has to show whether it is whole
+(wholeness.py). If the connection ends instead, the message is delivered as unproven: it stays on the server, and the
+next session retrieves it again to compare the sizes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from functools import partial
+
+from tui_popretr import faultpoints
+from tui_popretr.delivery.sink import Draft
+from tui_popretr.errors import RETRIED, DeliveryFailed, JournalError, MessageRefused, PopretrError, ServerStalled
+from tui_popretr.faultpoints import Step
+from tui_popretr.journal.records import Doubt, Record
+from tui_popretr.logs.lines import message_name
+from tui_popretr.pop3 import BodyChunk, BodyEnd
+from tui_popretr.session.deliveries import Deliveries
+from tui_popretr.session.incoming import DeliveryContext, Incoming
+from tui_popretr.session.matching import KnownMessages
+from tui_popretr.session.outcomes import Outcomes
+from tui_popretr.session.plan import Fetch, Listed, Verify
+from tui_popretr.session.report import SessionReport
+from tui_popretr.session.wholeness import Wholeness, judge
+from tui_popretr.session.window import Window
+
+#: Why the first message of a UW-IMAP mailbox stays on the server.
+FOLDER_DATA = "not a message, but the server's own data about the folder (UW-IMAP)"
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """A held message. `resolve` continues with it."""
+
+    resolve: Callable[[Doubt], Awaitable[None]]
+    draft: Draft | None
+
+
+class Reception:
+    """Receives the messages of a retrieval, one after the other."""
+
+    def __init__(
+        self,
+        context: DeliveryContext,
+        known: KnownMessages,
+        window: Window,
+        deliveries: Deliveries,
+        outcomes: Outcomes,
+        report: SessionReport,
+    ) -> None:
+        self._context = context
+        self._known = known
+        self._window = window
+        self._deliveries = deliveries
+        self._outcomes = outcomes
+        self._report = report
+        self._incoming: Incoming | None = None
+        self._held: _Held | None = None
+        #: The last message, if it is shorter than listed and no reply has followed.
+        self.short: Listed | None = None
+
+    @property
+    def octets(self) -> int:
+        """The octets of the current message that have arrived."""
+        return self._incoming.size if self._incoming else 0
+
+    @property
+    def holding(self) -> bool:
+        """Whether a message is held."""
+        return self._held is not None
+
+    @property
+    def under_way(self) -> bool:
+        """Whether a message is being received or held."""
+        return self._incoming is not None or self._held is not None
+
+    def begin(self, job: Fetch | Verify) -> None:
+        """Begin with the message of a job."""
+        store = not self._known.top_suffices(job)
+        whole = store and self._known.hash_whole(job.listed)
+        self._incoming = Incoming(job, self._context.of(job), store=store, whole=whole)
+
+    async def feed(self, chunk: BodyChunk) -> None:
+        """Take the next octets; write them to the draft if there are too many in memory."""
+        incoming = self._incoming
+        assert incoming is not None
+        incoming.feed(chunk)
+        draft = incoming.draft
+        if draft is None or draft.pending < self._context.receive_budget.share:
+            return
+        try:
+            await self._context.disk_of(draft).run(draft.spill)
+        except DeliveryFailed as problem:
+            # The rest of the message still has to be read; it is no longer stored.
+            incoming.draft = None
+            await self._deliveries.discard(draft)
+            self._outcomes.not_stored(incoming.job, problem)
+
+    async def end(self, event: BodyEnd) -> None:
+        """Take the end of the message, and decide what is done with it."""
+        incoming, self._incoming = self._incoming, None
+        assert incoming is not None
+        job = incoming.job
+        listed = job.listed
+        incoming.end()
+        # A message is identified by its header, or by all of it if the server gives no usable UID.
+        identity = incoming.hasher.header() if listed.uid is not None else incoming.hasher.whole()
+        draft = incoming.draft
+        if listed.number == 1 and incoming.hasher.folder_data:
+            self._known.take(listed.number)
+            self._report.skipped(listed, FOLDER_DATA)
+            if draft is not None:
+                await self._deliveries.discard(draft)
+            return
+        if isinstance(job, Verify) and draft is None and self._known.top_suffices(job):
+            if job.record.identity.same_as(identity):
+                self._outcomes.delivered_before(listed, job.record)
+            else:  # another message with a reused UID; or TOP does not show the header that RETR shows
+                self._known.compare_on_retr(job)
+                self._window.retrieve_last(job)
+            return
+        self._outcomes.received(event.octets)
+        faultpoints.reached(Step.RECEIVED)
+        earlier = self._known.take(listed.number)
+        if draft is None:  # could not be stored
+            return
+        wholeness = judge(listed.octets, event.octets, incoming.line_feeds)
+        self.short = None if wholeness is Wholeness.WHOLE else listed
+        if wholeness is Wholeness.EMPTY:
+            problem = MessageRefused(f"the server sent an empty message instead of the listed {listed.octets} octets")
+            self._report.failed(listed, problem, count=True)
+            await self._deliveries.discard(draft)
+            return
+        record = self._known.match(earlier, identity, event.octets, incoming.hasher)
+        # The remaining work is recorded before the first await; otherwise the retrieval would seem to be finished.
+        if record is None:
+            await self._accept_or_hold(
+                wholeness, partial(self._deliveries.submit, incoming, draft, identity, event.octets), draft
+            )
+        elif record.doubt is Doubt.UNPROVEN:
+            await self._accept_or_hold(wholeness, partial(self._resolve, job, record), None)
+            await self._deliveries.discard(draft)
+        else:
+            self._outcomes.delivered_before(listed, record)
+            await self._deliveries.discard(draft)
+
+    async def status_line(self) -> None:
+        """Take that a status line has arrived: the message before it had ended."""
+        self.short = None
+        await self.release(Doubt.NONE)
+
+    def explain(self, problem: PopretrError, buffered: int) -> PopretrError:
+        """Return `problem`, or a better error if all octets of a message arrived but not its end.
+
+        `buffered`: octets that the machine has not returned yet.
+        """
+        incoming = self._incoming
+        if incoming is None or not isinstance(problem, ServerStalled):
+            return problem
+        listed = incoming.job.listed
+        if not 0 < listed.size <= incoming.size + buffered:
+            return problem
+        return ServerStalled(
+            f"the server has not ended {message_name(listed.number, listed.uid)}: all of its {listed.size} octets"
+            " arrived, but not the line that ends a message",
+            advice=f"{RETRIED}; if that fails as well, tell the server's operator",
+        )
+
+    # --- held messages ------------------------------------------------------------------------------------------------
+
+    async def _accept_or_hold(
+        self, wholeness: Wholeness, resolve: Callable[[Doubt], Awaitable[None]], draft: Draft | None
+    ) -> None:
+        """Continue with a message at once, or hold it until the server's next line has arrived."""
+        if wholeness is Wholeness.DOUBTFUL:
+            self._held = _Held(resolve, draft)
+        else:
+            await resolve(Doubt.NONE if wholeness is Wholeness.WHOLE else Doubt.SHORT)
+
+    async def release(self, doubt: Doubt) -> None:
+        """Continue with the held message, if there is one."""
+        held, self._held = self._held, None
+        if held is not None:
+            await held.resolve(doubt)
+
+    async def drop_held(self) -> None:
+        """Discard the held message: it is retrieved again later."""
+        held, self._held = self._held, None
+        if held is not None and held.draft is not None:
+            await self._deliveries.discard(held.draft)
+
+    async def discard(self) -> None:
+        """Discard a message that did not end."""
+        if self._incoming is not None and self._incoming.draft is not None:
+            await self._deliveries.discard(self._incoming.draft)
+
+    async def _resolve(self, job: Fetch | Verify, record: Record, doubt: Doubt) -> None:
+        """Record whether a message that may have been cut short when it was delivered is whole."""
+        if doubt is Doubt.UNPROVEN:
+            return
+        try:
+            await self._deliveries.resolve(record, doubt)
+        except JournalError as problem:
+            self._outcomes.not_stored(job, problem)
+        else:
+            if doubt is Doubt.SHORT:
+                self._report.kept()
+            else:
+                self._outcomes.delivered_before(job.listed, record)
