@@ -14,9 +14,10 @@ from tui_popretr.clock import SystemClock
 from tui_popretr.config.model import ClientSettings, Settings
 from tui_popretr.engine.service import connect_tcp
 from tui_popretr.engine.slots import SessionSlots
+from tui_popretr.errors import PopretrError
 from tui_popretr.facts import SessionId
 from tui_popretr.net.resolver import Resolver
-from tui_popretr.session.exploration import Findings, probe
+from tui_popretr.session.exploration import Exploration, Findings
 from tui_popretr.session.services import ConnectionServices
 from tui_popretr.session.setup import ConnectionSetup, Connector
 from tui_popretr.text import visible
@@ -25,6 +26,8 @@ from tui_popretr.text import visible
 AT_ONCE = 8
 #: Timeout of a reply in seconds, at most: the user is waiting.
 TIMEOUT = 30.0
+#: Seconds for the answer to QUIT.
+QUIT_TIMEOUT = 5.0
 #: Seconds after which the names of the slow servers are printed.
 SLOW_NOTICE = 5.0
 
@@ -75,9 +78,24 @@ async def probe_clients_async(settings: Settings, report: Report, connector: Con
 async def probe_server(
     client: ClientSettings, services: ConnectionServices, connector: Connector, timeout: float, *, login: bool = True
 ) -> Findings:
-    """Probe the server of one client, as probe() does. `timeout` is in seconds."""
+    """Explore one client's maildrop until the listing, or without `login` until the login, and send QUIT.
+
+    Retrieves and deletes nothing, and never raises PopretrError. `timeout` is in seconds.
+    """
     setup = ConnectionSetup(SessionId(client.id, 1), client, Bus(), SystemClock(), connector, timeout, services)
-    return await probe(setup, login=login)
+    exploration = Exploration(setup)
+    try:
+        if login:
+            await exploration.log_in()
+            await exploration.list_maildrop()
+        else:
+            await exploration.until_login()
+        await exploration.leave(QUIT_TIMEOUT)
+    except PopretrError as problem:
+        exploration.found.problem = problem
+    finally:
+        exploration.close()
+    return exploration.found
 
 
 def _with_timeout(client: ClientSettings) -> ClientSettings:

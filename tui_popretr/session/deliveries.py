@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Callable
 
 import trio
 
@@ -21,13 +20,12 @@ DISCARD_TIMEOUT = 1.0
 
 
 class Deliveries:
-    """The deliveries of one connection. `wakeup` is called when the result of a message is in the journal (resolve)."""
+    """The deliveries of one connection."""
 
-    def __init__(self, context: DeliveryContext, wakeup: Callable[[], None]) -> None:
+    def __init__(self, context: DeliveryContext) -> None:
         #: Octets received and not yet durable.
         self.undurable = 0
         self._context = context
-        self._wakeup = wakeup
         self._send, self._receive = trio.open_memory_channel[PendingDelivery](math.inf)
         self._under_way: dict[PendingDelivery, Incoming] = {}
         self._resolving = 0
@@ -94,7 +92,6 @@ class Deliveries:
             await self._context.resolve(record.id, doubt)
         finally:
             self._resolving -= 1
-            self._wakeup()
 
     async def discard(self, draft: Draft) -> None:
         """Remove a draft that is not delivered."""

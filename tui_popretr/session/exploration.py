@@ -34,8 +34,6 @@ from tui_popretr.text import visible
 
 #: Seconds for the answer to CAPA.
 CAPA_TIMEOUT: Final = 30.0
-#: Seconds for the answer to QUIT at the end of a probe.
-QUIT_TIMEOUT: Final = 5.0
 #: With at least this many messages a second CAPA pays off, if the first had no PIPELINING.
 WORTH_ASKING: Final = 8
 
@@ -288,26 +286,6 @@ class Exploration:
         setup = self._setup
         self.found.warnings.append(text)
         setup.bus.publish(Noted(setup.clock.now(), Level.WARNING, setup.session.client, text))
-
-
-async def probe(setup: ConnectionSetup, *, login: bool = True) -> Findings:
-    """Explore a maildrop until the listing, or without `login` until the login, and send QUIT.
-
-    Retrieves and deletes nothing, and never raises PopretrError.
-    """
-    exploration = Exploration(setup)
-    try:
-        if login:
-            await exploration.log_in()
-            await exploration.list_maildrop()
-        else:
-            await exploration.until_login()
-        await exploration.leave(QUIT_TIMEOUT)
-    except PopretrError as problem:
-        exploration.found.problem = problem
-    finally:
-        exploration.close()
-    return exploration.found
 
 
 def advise_after_login(problem: PopretrError) -> None:

@@ -89,7 +89,7 @@ class Retrieval:
         #: What has become of the messages.
         self.outcomes = Outcomes(context, self._window, report)
         self._wakeup = trio.Event()
-        self._deliveries = Deliveries(context, self._wake)
+        self._deliveries = Deliveries(context)
         self._reception = Reception(context, known, self._window, self._deliveries, self.outcomes, report)
         self._replies = 0  # received
         self._quit_reply: Reply | None = None

@@ -8,12 +8,11 @@ import pytest
 import trio
 from trio.testing import MockClock, trio_test
 
-from tests.support.clock import FakeClock
 from tests.support.making import client_settings, server_settings
 from tests.support.passwords import PASSWORD
 from tests.support.popserver import PipelineFault, PopServer, QuitFault, ServedMaildrop
 from tests.support.streams import MemoryStream, memory_connection
-from tui_popretr.bus import Bus
+from tui_popretr.cli.probing import probe_server
 from tui_popretr.config.account import Server, TlsPolicy
 from tui_popretr.errors import (
     CommandRefused,
@@ -27,11 +26,10 @@ from tui_popretr.errors import (
     StlsRefused,
     TlsFailed,
 )
-from tui_popretr.facts import SessionId, TlsDetails
+from tui_popretr.facts import TlsDetails
 from tui_popretr.net.tls import TlsSession
-from tui_popretr.session.exploration import Findings, probe
+from tui_popretr.session.exploration import Findings
 from tui_popretr.session.services import ConnectionServices
-from tui_popretr.session.setup import ConnectionSetup
 
 
 class Look:
@@ -42,7 +40,6 @@ class Look:
         for number in range(3):
             self.drop.add(b"Subject: %d\r\n\r\ntext\r\n" % number)
         self.server = PopServer([self.drop], keep_dialogue=True)
-        self.bus = Bus()
         self.streams: list[MemoryStream] = []
         self.unreachable = False
 
@@ -61,10 +58,7 @@ class Look:
                 nursery.start_soon(self.server.serve_stream, end)
                 return stream
 
-            entry = ConnectionSetup(
-                SessionId("a", 1), client, self.bus, FakeClock(), connect, 30.0, ConnectionServices()
-            )
-            findings = await probe(entry, login=login)
+            findings = await probe_server(client, ConnectionServices(), connect, 30.0, login=login)
         assert all(stream.closed for stream in self.streams)
         assert self.drop.retrieved == self.drop.deleted == []
         return findings
