@@ -1,4 +1,4 @@
-"""The commands that watch and steer a running program, with the real program in a process."""
+"""The commands that watch and steer a daemon, with the real program in a process."""
 
 from __future__ import annotations
 
@@ -200,7 +200,7 @@ def test_tail_when_the_program_ends(tmp_path: Path) -> None:
         run_program("shutdown", config)
         assert process.wait(30) == ExitCode.UNAVAILABLE
         assert process.stderr is not None
-        assert process.stderr.read() == "tui-popretr: the running program closed the connection\n"
+        assert process.stderr.read() == "tui-popretr: the daemon closed the connection\n"
 
 
 @pytest.mark.parametrize(
@@ -221,7 +221,7 @@ def test_without_a_daemon(arguments: tuple[str, ...], tmp_path: Path, capsys: py
     assert main([arguments[0], config, *arguments[1:]]) == ExitCode.UNAVAILABLE
     error = capsys.readouterr().err
     assert error == (
-        f"tui-popretr: no program runs with {config}\ntui-popretr: start one: tui-popretr {config} --headless\n"
+        f"tui-popretr: no daemon runs with {config}\ntui-popretr: start one: tui-popretr {config} --headless\n"
     )
 
 
@@ -269,7 +269,7 @@ def hello(config: str, protocol: int = 1) -> bytes:
     [
         (hello("/other.xml"), "runs with /other.xml"),
         (hello("CONFIG", 2), "speaks version 2 of the control protocol"),
-        (b"HTTP/1.1 400 Bad Request\n", "sent what is no message"),
+        (b"HTTP/1.1 400 Bad Request\n", "sent an invalid message"),
         (b'{"hello": {}}\n', "is not tui-popretr"),
         (b'{"id": null, "error": "there are 32 connections already"}\n', "there are 32 connections already"),
         (b"", "closed the connection"),

@@ -30,7 +30,7 @@ def test_an_error_is_told_with_its_advice(monkeypatch: pytest.MonkeyPatch, capsy
     assert outcome(JournalLocked("the journal is in use"), monkeypatch) == 75
     assert capsys.readouterr().err == (
         "tui-popretr: the journal is in use\n"
-        "tui-popretr: another tui-popretr runs on this configuration; stop it first\n"
+        "tui-popretr: another tui-popretr runs with this configuration; stop it first\n"
     )
 
 

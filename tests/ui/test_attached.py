@@ -148,7 +148,7 @@ def test_read_only_refuses_in_words(tmp_path: Path) -> None:
 def test_without_a_daemon_attach_ends_with_69(tmp_path: Path) -> None:
     with on_terminal("attach", at_rest(tmp_path)) as terminal:
         assert terminal.ended() == 69
-        assert "no program runs with" in terminal.text
+        assert "no daemon runs with" in terminal.text
         assert "--headless" in terminal.text
 
 
@@ -162,4 +162,4 @@ def test_a_run_beside_a_daemon_names_poll(tmp_path: Path) -> None:
     with daemon(path):
         for options in (("--headless",), ("--headless", "--once")):
             done = run_program(path, *options)
-            assert (done.code, "tui-popretr poll --all --wait" in done.err) == (75, True)
+            assert (done.code, f"tui-popretr poll {path} --all --wait" in done.err) == (75, True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from argparse import Namespace
 from functools import partial
@@ -24,12 +25,10 @@ from tui_popretr.process import job
 from tui_popretr.process.resources import demand
 from tui_popretr.process.systemd import ServiceManager, mark, take_manager
 from tui_popretr.status import KEPT
+from tui_popretr.text import visible
 
 _LEVELS: Final = ("error", "warning", "info", "debug")
 _NORMAL: Final = 2
-BESIDE: Final = (
-    "another tui-popretr runs on this configuration; stop it first, or have it retrieve: tui-popretr poll --all --wait"
-)
 
 
 def run(arguments: Namespace) -> int:
@@ -67,7 +66,13 @@ def run(arguments: Namespace) -> int:
     except JournalLocked as problem:
         if problem.advice != JournalLocked.default_advice:  # another program, such as a database browser
             raise
-        raise JournalLocked(str(problem), advice=BESIDE) from problem
+        raise JournalLocked(str(problem), advice=advice_beside(arguments.config)) from problem
+
+
+def advice_beside(config: str | None) -> str:
+    """Return what to do if another process uses the journal; `config` is the argument CONFIG."""
+    poll = shlex.join(["tui-popretr", "poll", *([] if config is None else [config]), "--all", "--wait"])
+    return f"{JournalLocked.default_advice}, or let it retrieve: {visible(poll, 4096)}"
 
 
 def _without_dashboard(

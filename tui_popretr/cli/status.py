@@ -1,4 +1,4 @@
-"""`status`: shows the clients of the running program, as a table, as JSON or as metrics."""
+"""`status`: shows the clients of the daemon, as a table, as JSON or as metrics."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`poll`, `pause`, `resume`, `stop`, `reload` and `shutdown`: requests to the running program."""
+"""`poll`, `pause`, `resume`, `stop`, `reload` and `shutdown`: requests to the daemon."""
 
 from __future__ import annotations
 

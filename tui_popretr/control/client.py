@@ -1,4 +1,4 @@
-"""A connection to a running program through its control socket, for commands and attached dashboards. Blocking."""
+"""A connection to a daemon through its control socket, for commands and attached dashboards. Blocking."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ TIMEOUT: Final = 10.0
 
 
 class NoDaemonError(Exception):
-    """No program listens on the socket."""
+    """No daemon listens on the socket."""
 
 
 class DaemonError(Exception):
-    """The connection failed, or the other side does not speak this protocol. The text says why."""
+    """The connection failed, or the other side does not speak this protocol. The text has the reason."""
 
 
 class RequestRefusedError(Exception):
-    """The program refused a request; the text is its reason."""
+    """The daemon refused a request; the text is its reason."""
 
 
 class ControlClient:
@@ -64,15 +64,15 @@ class ControlClient:
     def _read_hello(self) -> Hello:
         message = self.receive()
         if "error" in message:
-            raise DaemonError(f"the running program refused the connection: {message['error']}")
+            raise DaemonError(f"the daemon refused the connection: {message['error']}")
         try:
             hello = messages.read_hello(message)
         except InvalidMessageError:
-            raise DaemonError("the program that listens there is not tui-popretr") from None
+            raise DaemonError("the program that listens on the control socket is not tui-popretr") from None
         if hello.protocol != PROTOCOL:
             raise DaemonError(
-                f"the running program ({hello.version}) speaks version {hello.protocol} of the control protocol,"
-                f" this one version {PROTOCOL}; start the running program again"
+                f"the daemon (tui-popretr {hello.version}) speaks version {hello.protocol} of the control protocol,"
+                f" this program version {PROTOCOL}; restart the daemon"
             )
         return hello
 
@@ -98,7 +98,7 @@ class ControlClient:
         try:
             self._socket.sendall(messages.encode({"id": self._requests, "request": request, **fields}))
         except OSError as problem:
-            raise DaemonError(f"the connection to the running program broke: {describe_os_error(problem)}") from None
+            raise DaemonError(f"the connection to the daemon broke: {describe_os_error(problem)}") from None
         return self._requests
 
     def ask(self, request: str, **fields: object) -> Any:
@@ -135,23 +135,21 @@ class ControlClient:
                 else:
                     return message
         except InvalidMessageError as problem:
-            raise DaemonError(f"the running program sent what is no message: {problem}") from None
+            raise DaemonError(f"the daemon sent an invalid message: {problem}") from None
 
     def _line(self) -> bytes:
         while (end := self._buffer.find(b"\n", self._searched)) < 0:
             self._searched = len(self._buffer)
             if self._searched > MAX_LINE:
-                raise DaemonError(f"the running program sent a line of more than {MAX_LINE} octets")
+                raise DaemonError(f"the daemon sent a line of more than {MAX_LINE} octets")
             try:
                 chunk = self._socket.recv(256 * 1024)
             except TimeoutError:
-                raise DaemonError("the running program does not answer") from None
+                raise DaemonError("the daemon does not answer") from None
             except OSError as problem:
-                raise DaemonError(
-                    f"the connection to the running program broke: {describe_os_error(problem)}"
-                ) from None
+                raise DaemonError(f"the connection to the daemon broke: {describe_os_error(problem)}") from None
             if not chunk:
-                raise DaemonError("the running program closed the connection")
+                raise DaemonError("the daemon closed the connection")
             self._buffer += chunk
         line = bytes(self._buffer[: end + 1])
         del self._buffer[: end + 1]

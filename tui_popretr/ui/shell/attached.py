@@ -1,4 +1,4 @@
-"""A running daemon as the dashboard's source: a thread reads its control socket, and connects again when it is lost."""
+"""A daemon as the dashboard's source: a thread reads its control socket, and reconnects when the connection is lost."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ class AttachedSource:
                 if connection is None:
                     connection = ControlClient(self._path)
                 if connection.hello.config != self._config:
-                    raise DaemonError("the program that runs there uses another configuration")
+                    raise DaemonError("the daemon that runs now has another configuration")
                 with self._changed:
                     if self._closed:
                         connection.close()
