@@ -6,6 +6,7 @@ import os
 import signal
 from collections import Counter
 from collections.abc import Generator, Iterator
+from pathlib import Path
 
 import pytest
 import trustme
@@ -39,6 +40,12 @@ settings.load_profile("nightly" if NIGHTLY else "tests")
 def autojump_clock() -> MockClock:
     """A trio clock that jumps over every wait: for tests decorated with trio_test."""
     return MockClock(autojump_threshold=0)
+
+
+@pytest.fixture
+def tmp_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder for one test. Its path is short, since the path of a control socket below it must be."""
+    return tmp_path_factory.mktemp("t")
 
 
 @pytest.fixture(scope="session")

@@ -26,6 +26,7 @@ from tui_popretr.config.xmltree import MalformedXmlError, Node, parse
 from tui_popretr.errors import describe_os_error
 from tui_popretr.fs.reading import read_whole
 from tui_popretr.secret import Secret
+from tui_popretr.text import visible
 
 __all__ = ["Loaded", "Problem", "Severity", "load"]
 
@@ -125,7 +126,7 @@ def _read_control_socket(task: Section) -> str:
         return NO_VALUE
     path: str = task.field(Settings, "control_socket")
     if len(os.fsencode(path)) > LONGEST_SOCKET_PATH:
-        what = f"the path of the control socket, {path}, is longer than {LONGEST_SOCKET_PATH} octets"
+        what = f"the path of the control socket, {visible(path, 4096)}, is longer than {LONGEST_SOCKET_PATH} octets"
         if given:
             given.error(f"{what}; choose a shorter one")
         else:

@@ -133,6 +133,7 @@ class Engine:
         self.companions: list[Companion] = []
         #: Called when all clients have completed their runs, before the companions are cancelled; not after Shutdown.
         self.finishers: list[Callable[[], Awaitable[object]]] = []
+        self._preparing = trio.CancelScope()  # what comes before the first session
         self._finishing = trio.CancelScope()
         self._log_files = LogFiles(bus, self.clock, self._report_from_thread, trace_fallback)
         self._runners: dict[str, ClientRunner] = {}
@@ -216,9 +217,10 @@ class Engine:
             helpers.start_soon(self._write_history, keeper)
             helpers.start_soon(self._publish_history, keeper)
             self._keeper = keeper
-            await self._read_standings(keeper)
-            for companion in self.companions:
-                await helpers.start(companion)
+            with self._preparing:
+                await self._read_standings(keeper)
+                for companion in self.companions:
+                    await helpers.start(companion)
             async with trio.open_nursery() as committing:
                 committing.start_soon(committer.run)
                 await self._run_clients()
@@ -333,6 +335,7 @@ class Engine:
                 return self._start_reload()
             case Shutdown():
                 self._stopped_by_command = True
+                self._preparing.cancel()  # a hung disk must not delay the end
                 self._finishing.cancel()
                 self.stopping.set()
                 return "ending"
