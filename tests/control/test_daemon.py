@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 import trio
@@ -17,6 +18,7 @@ from tests.support.passwords import PASSWORD
 from tests.support.running import Fleet
 from tui_popretr.config.model import ClientSettings
 from tui_popretr.control.daemon import ControlTask
+from tui_popretr.control.socket_file import ControlSocket
 from tui_popretr.facts import MessageDelivered, Noted
 
 
@@ -103,3 +105,22 @@ async def test_mail_goes_on_without_a_socket(
     assert len(fleet.of(MessageDelivered)) == 2
     notes = [fact.text for fact in fleet.of(Noted) if "control socket" in fact.text]
     assert [expected[trouble] in note for note in notes] == ([] if trouble == "none" else [True])
+
+
+@trio_test
+async def test_a_hung_file_system_ends_the_wait_for_a_socket(
+    fleet: Fleet, tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    async with running(fleet, str(tmp_path / "control.sock"), fleet.client("a", mails=2)):
+        others = trio.to_thread.run_sync
+
+        async def run_sync(function: Callable[..., object], *arguments: object, **options: Any) -> object:
+            if function is ControlSocket:
+                await trio.sleep_forever()
+            return await others(function, *arguments, **options)
+
+        with patch.object(trio.to_thread, "run_sync", run_sync):
+            await trio.sleep(60.0)
+    assert len(fleet.of(MessageDelivered)) == 2
+    notes = [fact.text for fact in fleet.of(Noted) if "control socket" in fact.text]
+    assert [note.endswith("its file system has not answered for 10 s") for note in notes] == [True]
