@@ -353,7 +353,10 @@ async def test_the_33rd_connection_is_refused(tmp_path: Path, autojump_clock: Mo
         open_ = [await served.connect() for _ in range(MAX_CONNECTIONS)]
         refused = [Connection(await served.open()) for _ in range(70)]
         for each in refused:
-            assert await each.receive() == {"id": None, "error": "there are 32 connections already"}
+            assert await each.receive() == {
+                "id": None,
+                "error": "there are 32 connections already; close another one first",
+            }
             assert await each.closed()
         await open_[0].stream.aclose()
         await trio.sleep(0.1)
@@ -368,7 +371,7 @@ async def test_another_user_is_refused(
         for uid, allowed in ((os.geteuid() + 1, False), (0, True), (os.geteuid(), True)):
             monkeypatch.setattr(server, "peer_uid", lambda _, uid=uid: uid)
             message = await Connection(await served.open()).receive()
-            assert message.get("error") == (None if allowed else "this socket serves only the user of the program")
+            assert message.get("error") == (None if allowed else "only the user of the daemon and root may connect")
 
 
 @trio_test

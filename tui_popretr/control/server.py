@@ -123,9 +123,9 @@ class ControlServer:
 
     def _refusal(self, connection: trio.socket.SocketType) -> str:
         if peer_uid(connection) not in (0, os.geteuid()):
-            return "this socket serves only the user of the program"
+            return "only the user of the daemon and root may connect"
         if len(self._connections) >= MAX_CONNECTIONS:
-            return f"there are {MAX_CONNECTIONS} connections already"
+            return f"there are {MAX_CONNECTIONS} connections already; close another one first"
         return ""
 
     # --- events -------------------------------------------------------------------------------------------------------
