@@ -69,7 +69,7 @@ def test_a_day_of_a_daemon(tmp_path: Path) -> None:
         table = run_program("status", config)
         assert table.code == 0, table.err
         lines = table.out.splitlines()
-        assert lines[0].split() == ["client", "state", "next", "run", "last", "result", "messages", "last", "success"]
+        assert lines[0].split() == ["client", "state", "next", "run", "messages", "last", "success", "last", "result"]
         assert lines[1].startswith("a       waiting")
         assert "2 clients, 0 running, 0 failed; today no new messages" in lines[3]
 
