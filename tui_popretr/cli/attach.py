@@ -18,7 +18,7 @@ from tui_popretr.text import visible
 
 def run(arguments: Namespace) -> int:
     """Show the dashboard of the daemon until the user detaches; return the exit code. Raises PopretrError."""
-    require_terminal("no dashboard can be drawn without one; tui-popretr status needs none")
+    require_terminal("tui-popretr status shows the clients without one")
     file = locate(arguments.config, arguments.naf)
     try:
         connection = connect(file)

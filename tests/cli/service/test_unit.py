@@ -148,6 +148,8 @@ def test_a_users_service_needs_no_namespaces() -> None:
     unit = lines(USER)
     assert "WantedBy=default.target" in unit
     assert "UMask=0077" in unit
+    assert unit[0].endswith("systemctl --user edit")
+    assert "as root" not in "".join(unit)
     active = [line.partition("=")[0] for line in unit if not line.startswith("#")]
     assert not [name for name in active if name.startswith(("Protect", "Private", "ReadWrite", "User", "Dynamic"))]
 

@@ -5,6 +5,7 @@ Type=notify and ExecReload=kill -HUP work with every systemd; Type=notify-reload
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -98,7 +99,8 @@ WantedBy=timers.target
 
 def _service(service: Service) -> Iterator[str]:
     once = service.every is not None
-    yield f"# Made by: tui-popretr service{' --timer' if once else ''}. For changes use a drop-in: systemctl edit"
+    made_by, edit = f"service{' --timer' if once else ''}", f"systemctl {'' if service.system else '--user '}edit"
+    yield f"# Made by: tui-popretr {made_by}. For changes use a drop-in: {edit}"
     yield "[Unit]"
     yield f"Description=POP3 mail {'retrieval' if once else 'retriever'}"
     if service.system:
@@ -158,9 +160,11 @@ def _user(service: Service) -> Iterator[str]:
 
 
 def _credentials(service: Service) -> Iterator[str]:
-    yield '# <password file="NAME"/>, a bare name, is read from these files as root. If one is given here, give all.'
+    by_root = " as root" if service.system else ""
+    yield f'# systemd reads these files{by_root}, for <password file="NAME"/>. If one is given here, give all.'
     start = "" if service.dynamic and service.passwords else "#"
-    for path in service.passwords or ("/etc/tui-popretr/isp.password",):
+    example = os.path.join(os.path.dirname(service.arguments[0]), "isp.password")
+    for path in service.passwords or (example,):
         yield f"{start}LoadCredential={_escaped(path.rpartition('/')[2])}:{_escaped(path)}"
 
 
