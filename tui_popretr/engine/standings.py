@@ -25,7 +25,7 @@ class Standings:
     def load(self, journal: Journal) -> None:
         """Read all of it, in the journal's thread, before the first session. Raises JournalError."""
         self._known = {row.client: _standing(row) for row in journal.standings()}
-        self.hook_times = {(row.client, row.hook): row.time for row in journal.hook_times() if row.time is not None}
+        self.hook_times = {(row.client, row.hook): row.time for row in journal.hook_times()}
 
     def of(self, clients: Iterable[str]) -> tuple[Standing, ...]:
         """Return the standings of those of the clients that have run."""
@@ -43,14 +43,9 @@ class Standings:
                 if isinstance(fact, SessionClosed):
                     self._changed.add(client)
 
-    def set_hook_time(self, client: str, hook: str, time: int | None) -> None:
-        """Set when a hook ran; None: it may run again at once."""
-        if self.hook_times.get((client, hook)) == time:
-            return
-        if time is None:
-            self.hook_times.pop((client, hook))
-        else:
-            self.hook_times[client, hook] = time
+    def set_hook_time(self, client: str, hook: str, time: int) -> None:
+        """Set when a hook ran."""
+        self.hook_times[client, hook] = time
         self._changed_hooks.add((client, hook))
 
     def changes(self) -> tuple[list[StandingRow], list[HookTime]]:
@@ -59,7 +54,7 @@ class Standings:
         hooks, self._changed_hooks = self._changed_hooks, set()
         return (
             [_row(self._known[client]) for client in clients],
-            [HookTime(*each, self.hook_times.get(each)) for each in hooks],
+            [HookTime(*each, self.hook_times[each]) for each in hooks],
         )
 
 

@@ -139,13 +139,6 @@ class JournalHistory(JournalConnection):
             return [HookTime(*row) for row in self._connection.execute("SELECT client, hook, time FROM hook")]
 
     def record_hook_times(self, rows: Iterable[HookTime]) -> None:
-        """Replace the times of hooks, and remove those without a time."""
-        rows = list(rows)
+        """Replace the times of hooks."""
         with self._writing() as connection:
-            connection.executemany(
-                "INSERT OR REPLACE INTO hook (client, hook, time) VALUES (?, ?, ?)",
-                [row for row in rows if row.time is not None],
-            )
-            connection.executemany(
-                "DELETE FROM hook WHERE client = ? AND hook = ?", [row[:2] for row in rows if row.time is None]
-            )
+            connection.executemany("INSERT OR REPLACE INTO hook (client, hook, time) VALUES (?, ?, ?)", rows)
