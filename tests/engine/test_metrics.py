@@ -71,6 +71,11 @@ def values(text: str) -> dict[str, float]:
     }
 
 
+def sessions(result: str) -> str:
+    """The key of a client's sessions in values()."""
+    return f"popretr_client_sessions_total[('client', 'isp'), ('result', '{result}')]"
+
+
 def test_the_metrics_of_a_client() -> None:
     one = "[('client', 'isp')]"
     seconds = AT.timestamp()
@@ -79,8 +84,9 @@ def test_the_metrics_of_a_client() -> None:
         f"popretr_build_info[('version', '{__version__}')]": 1.0,
         f"popretr_client_last_success_timestamp_seconds{one}": seconds,
         f"popretr_client_last_message_timestamp_seconds{one}": seconds,
-        "popretr_client_sessions_total[('client', 'isp'), ('result', 'ok')]": 7.0,
-        "popretr_client_sessions_total[('client', 'isp'), ('result', 'login')]": 2.0,
+        **{sessions(result): 0.0 for result in RESULTS.values()},
+        sessions("ok"): 7.0,
+        sessions("login"): 2.0,
         f"popretr_client_messages_total{one}": 3.0,
         f"popretr_client_octets_total{one}": 5000.0,
         f"popretr_client_failures_in_a_row{one}": 2.0,
@@ -94,7 +100,8 @@ def test_what_is_unknown_is_absent() -> None:
     names = {key for key in values(metrics_text([unknown])) if "timestamp" in key}
     assert names == set()
     del unknown["sessions"], unknown["certificate_expires"]  # by an earlier version of the program
-    assert values(metrics_text([unknown]))["popretr_client_sessions_total[('client', 'isp'), ('result', 'ok')]"] == 0.0
+    found = values(metrics_text([unknown]))
+    assert [found[sessions(result)] for result in RESULTS.values()] == [0.0] * 9
 
 
 def test_disabled_clients_and_the_end() -> None:
@@ -204,7 +211,13 @@ async def test_the_file_of_a_running_program(
         assert values(text)["popretr_client_messages_total[('client', 'a')]"] == 2.0
         fleet.reloaded = fleet.settings(client, metrics=two)
         await fleet.perform(Reload())
-        await trio.sleep(15.0)
+        await trio.sleep(1.0)
+        fleet.reloaded = fleet.settings(client)
+        await fleet.perform(Reload())
+        await trio.sleep(100.0)
+        fleet.reloaded = fleet.settings(client, metrics=one)
+        await fleet.perform(Reload())
+        await trio.sleep(1.0)
     assert found == [
         ("one.prom", 1.0),
         ("one.prom", 1.0),
@@ -212,6 +225,8 @@ async def test_the_file_of_a_running_program(
         ("one.prom", 0.0),
         ("two.prom", 1.0),
         ("two.prom", 0.0),
+        ("one.prom", 1.0),
+        ("one.prom", 0.0),
     ]
     check("metrics", text=(tmp_path / "two.prom").read_text())
 
