@@ -174,3 +174,16 @@ def test_the_end_kills_hooks_with_their_children(number: signal.Signals, tmp_pat
             program.send(number)
             assert program.ended() == 0, program.said
             wait_for(lambda: not lifeline.alive, lambda: "a child runs")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_a_signal_kills_a_tried_hook(number: signal.Signals, tmp_path: Path) -> None:
+    with closing(Lifeline(tmp_path)) as lifeline:
+        script = f"trap '' TERM INT HUP; {lifeline.grip}; sleep 1000 & sleep 1000"
+        path = configuration(tmp_path, f'<hook on="failed">sh -c {shlex.quote(script)}</hook>'.replace("&", "&amp;"))
+        arguments = ("hook", path, "--on", "failed", "--client", "isp")
+        with started(*arguments, environ={"POP_PASSWORD": PASSWORD}) as program:
+            wait_for(lambda: lifeline.begun, lambda: program.said)
+            program.send(number)
+            assert program.ended() == 128 + number, program.said
+            wait_for(lambda: not lifeline.alive, lambda: "a child runs")
