@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from tui_popretr.cli.config_path import ConfigurationFile, locate
+from tui_popretr.config.paths import NO_SOCKET
 from tui_popretr.config.reader import load
 from tui_popretr.control.client import ControlClient, DaemonError, NoDaemonError, RequestRefusedError
-from tui_popretr.control.socket_file import NO_SOCKET
 from tui_popretr.errors import ConfigurationError, DaemonUnavailable, UsageError
 from tui_popretr.text import visible
 

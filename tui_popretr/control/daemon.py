@@ -10,11 +10,12 @@ from typing import Final
 import trio
 
 from tui_popretr.commands import Command
+from tui_popretr.config.paths import NO_SOCKET
 from tui_popretr.control import messages, snapshots
 from tui_popretr.control.codec import Json
 from tui_popretr.control.server import ControlServer
 from tui_popretr.control.snapshots import Snapshot
-from tui_popretr.control.socket_file import NO_SOCKET, ControlSocket, SocketUnusableError
+from tui_popretr.control.socket_file import ControlSocket, SocketUnusableError
 from tui_popretr.engine.service import Engine
 from tui_popretr.errors import out_of_threads
 from tui_popretr.facts import DialogueLine, Level, PastSession

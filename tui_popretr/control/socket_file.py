@@ -14,8 +14,6 @@ from tui_popretr.fs.folders import make_private_folders
 
 #: A Unix socket's path has at most this many octets (unix(7): sun_path with its final NUL).
 MAX_PATH: Final = 107
-#: `<control>-</control>`: no socket.
-NO_SOCKET: Final = "-"
 #: Connections that wait to be accepted.
 BACKLOG: Final = 64
 

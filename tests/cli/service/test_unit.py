@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-import shutil
-import subprocess
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from scripts.unit import SAMPLE, SERVICE, text
+from tests.cli.service.systemd import THRESHOLD, analyze, systemd
 from tests.program.needs import need
 from tui_popretr.cli.service.places import outermost
 from tui_popretr.cli.service.unit import Service, service_text, timer_text
@@ -18,8 +17,6 @@ from tui_popretr.cli.service.unit import Service, service_text, timer_text
 TRUE = str(Path("/bin/true").resolve())
 DOCUMENT = (Path(__file__).parents[3] / "docs/systemd.md").read_text(encoding="utf-8")
 DROP_INS = re.findall(r"^```ini\n(.*?)^```", DOCUMENT, re.MULTILINE | re.DOTALL)
-#: The largest exposure that systemd-analyze may find, in tenths.
-THRESHOLD = "20"
 
 SYSTEM = replace(SERVICE, program=(TRUE,), passwords=())
 ALICE = replace(SYSTEM, folders=("/home/alice/Maildir", "/srv/popretr"), user="daemon", commands=True)
@@ -31,30 +28,14 @@ UNITS = {
     "credentials": replace(SYSTEM, passwords=("/etc/tui-popretr/a 1", "/etc/tui-popretr/b")),
     "user of a system service": ALICE,
     "root": ROOT,
+    "metrics": replace(SYSTEM, metrics="/var/lib/prometheus/node exporter", commands=True),
+    "metrics, user": replace(USER, metrics="/srv/metrics"),
     "temporary": replace(ROOT, folders=("/tmp/popretr",)),
     "user": USER,
     "odd names": replace(ROOT, folders=("/srv/a b", "/srv/100%", '/srv/"$x"\\'), arguments=("/etc/my $HOME %h.xml",)),
     "once": replace(SYSTEM, every=300.0),
     "once, user": replace(USER, every=300.0),
 }
-
-
-def systemd() -> str:
-    return (
-        "" if shutil.which("systemd-analyze") else "systemd-analyze is not installed (Debian: apt-get install systemd)"
-    )
-
-
-def analyze(folder: Path, *arguments: str) -> str:
-    done = subprocess.run(
-        ["systemd-analyze", "--no-pager", *arguments],
-        capture_output=True,
-        text=True,
-        check=False,
-        env={"PATH": "/usr/bin:/bin", "XDG_RUNTIME_DIR": str(folder), "HOME": str(folder), "LC_ALL": "C.UTF-8"},
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stderr
 
 
 def lines(service: Service) -> list[str]:
@@ -134,6 +115,14 @@ def test_folders_elsewhere_belong_to_a_user() -> None:
     assert "ProtectHome=read-only" in unit
     assert "DynamicUser=yes" not in unit
     assert "#LoadCredential=isp.password:/etc/tui-popretr/isp.password" in unit
+
+
+def test_the_folder_of_the_metrics_belongs_to_another_user() -> None:
+    """A dynamic user stays one, and a missing folder does not keep the service from starting."""
+    unit = lines(replace(SYSTEM, metrics="/var/lib/prometheus/node-exporter"))
+    assert "DynamicUser=yes" in unit
+    assert "ReadWritePaths=-/var/lib/prometheus/node-exporter" in unit
+    assert "ReadWritePaths=/srv/popretr -/srv/metrics" in lines(replace(ROOT, metrics="/srv/metrics"))
 
 
 def test_giving_files_away_keeps_the_capabilities() -> None:

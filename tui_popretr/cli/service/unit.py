@@ -51,6 +51,7 @@ class Service:
     program: tuple[str, ...]  # the first words of its command line
     arguments: tuple[str, ...]  # the configuration and its options
     folders: tuple[str, ...]  # that it writes to
+    metrics: str | None = None  # the folder of the metrics' file, if it is elsewhere
     reads: tuple[str, ...] = ()  # further paths that it needs
     passwords: tuple[str, ...] = ()  # password files, given as a bare name
     commands: bool = False  # it runs the user's commands, which may read their home folder
@@ -169,12 +170,15 @@ def _credentials(service: Service) -> Iterator[str]:
 
 
 def _file_system(service: Service) -> Iterator[str]:
-    writable = "" if service.dynamic else f"ReadWritePaths={_words(service.folders)}"
+    written = () if service.dynamic else tuple(map(_word, service.folders))
+    if service.metrics is not None:
+        written = (*written, _word(f"-{service.metrics}"))  # the service starts without it, too
+    writable = f"ReadWritePaths={' '.join(written)}" if written else ""
     if not service.system:
         yield from ("", "# Only these folders can be written to, where the kernel has user namespaces for everyone:")
         yield from ("#PrivateUsers=yes", "#ProtectSystem=strict", f"#{writable}")
         return
-    paths = (*service.folders, *service.reads)
+    paths = (*service.folders, *service.reads, *filter(None, [service.metrics]))
     at_home = service.commands or any(is_within(path, each) for path in paths for each in _HOMES)
     yield "ProtectSystem=strict"
     if writable:

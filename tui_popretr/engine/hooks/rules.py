@@ -74,7 +74,7 @@ def after_session(hooks: Iterable[HookSettings], session: ClosedSession, times: 
 
 
 def stale_now(hooks: Iterable[HookSettings], standings: Iterable[Standing], times: Times, now: datetime) -> Decision:
-    """Return what the passing of time leads to, between sessions. A hook with every="0" runs again after sessions only."""
+    """Return what the passing of time leads to, between sessions. every="0" runs a hook again after sessions only."""
     decision = Decision()
     hooks = [hook for hook in hooks if hook.on is HookEvent.STALE]
     for standing in standings if hooks else ():
