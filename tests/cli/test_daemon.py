@@ -273,7 +273,7 @@ def hello(config: str, protocol: int = 1) -> bytes:
         (b'{"hello": {}}\n', "is not tui-popretr"),
         (b'{"id": null, "error": "there are 32 connections already"}\n', "there are 32 connections already"),
         (b"", "closed the connection"),
-        (b"x" * (messages.MAX_LINE + 2), "a line of more than"),
+        (b"x" * (messages.MAX_LINE + 2), "an invalid message: a line is longer than"),
         (hello("CONFIG"), "the connection"),
     ],
 )

@@ -48,4 +48,4 @@ def test_the_control_socket_and_metrics(tmp_path: Path) -> None:
 
 def test_no_control_socket(tmp_path: Path) -> None:
     (line,) = describe_program(settings_of(load_text(tmp_path, task(client(), before="<control>-</control>"))))
-    assert line == "Control socket: None, so attach, status and other commands cannot reach the running program."
+    assert line == "Control socket: None, so attach, status and other commands cannot reach the daemon."

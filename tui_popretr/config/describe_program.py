@@ -19,7 +19,7 @@ def describe_program(settings: Settings) -> list[str]:
 
 def _lines(settings: Settings) -> Iterator[str]:
     if settings.control_socket == NO_SOCKET:
-        yield "Control socket: None, so attach, status and other commands cannot reach the running program."
+        yield "Control socket: None, so attach, status and other commands cannot reach the daemon."
     else:
         yield f"Control socket: {settings.control_socket}"
     for hook in settings.hooks:

@@ -10,7 +10,8 @@ from typing import Any, Final
 
 from tui_popretr.control import messages
 from tui_popretr.control.codec import InvalidMessageError, Json
-from tui_popretr.control.messages import MAX_LINE, PROTOCOL, Hello
+from tui_popretr.control.lines import LineBuffer
+from tui_popretr.control.messages import PROTOCOL, Hello
 from tui_popretr.control.snapshots import SnapshotParts
 from tui_popretr.control.socket_file import peer_uid
 from tui_popretr.errors import describe_os_error
@@ -37,8 +38,7 @@ class ControlClient:
     def __init__(self, path: str, *, timeout: float = TIMEOUT) -> None:
         """Connect. Raises NoDaemonError and DaemonError."""
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
-        self._buffer = bytearray()
-        self._searched = 0
+        self._arrived = LineBuffer()
         self._requests = 0
         self._parts = SnapshotParts()
         self._early: list[Json] = []  # events that came before the answer to a request
@@ -138,10 +138,8 @@ class ControlClient:
             raise DaemonError(f"the daemon sent an invalid message: {problem}") from None
 
     def _line(self) -> bytes:
-        while (end := self._buffer.find(b"\n", self._searched)) < 0:
-            self._searched = len(self._buffer)
-            if self._searched > MAX_LINE:
-                raise DaemonError(f"the daemon sent a line of more than {MAX_LINE} octets")
+        """Return the next line. Raises InvalidMessageError and DaemonError."""
+        while (line := self._arrived.next()) is None:
             try:
                 chunk = self._socket.recv(256 * 1024)
             except TimeoutError:
@@ -150,8 +148,5 @@ class ControlClient:
                 raise DaemonError(f"the connection to the daemon broke: {describe_os_error(problem)}") from None
             if not chunk:
                 raise DaemonError("the daemon closed the connection")
-            self._buffer += chunk
-        line = bytes(self._buffer[: end + 1])
-        del self._buffer[: end + 1]
-        self._searched = 0
+            self._arrived.add(chunk)
         return line
