@@ -23,6 +23,11 @@ HOOK_EVENTS: Final = ("failed", "recovered", "delivered", "login", "certificate"
 #: The commands, with their line in `--help`.
 COMMANDS: Final = {
     "run": "retrieve mail (the default: the word can be left out)",
+    "init": "make a first configuration and test the server",
+    "check": "report what is wrong with a configuration, or what it will do",
+    "demo": "see it work with a mail server that is part of the program",
+    "service": "print or write the systemd units of a configuration",
+    "attach": "show the dashboard of the daemon",
     "status": "show the clients of the daemon (the tui-popretr that runs)",
     "poll": "let clients of the daemon run now",
     "pause": "pause clients of the daemon",
@@ -31,16 +36,11 @@ COMMANDS: Final = {
     "reload": "let the daemon read its configuration again",
     "shutdown": "end the daemon",
     "tail": "show the dialogue of the daemon with its servers",
-    "init": "make a first configuration and test the server",
-    "attach": "show the dashboard of the daemon",
     "hook": "run the hooks of an event once, to test them",
-    "check": "report what is wrong with a configuration, or what it will do",
     "mark-seen": "mark the mail that is on a server now as seen, for newonly",
     "import-seen": "mark as seen what fetchmail, getmail or mpop have retrieved",
-    "info": "show paths and versions",
     "transcript": "show a transcript log as in the dashboard",
-    "service": "print or write the systemd units of a configuration",
-    "demo": "see it work with a mail server that is part of the program",
+    "info": "show paths and versions",
 }
 
 _CONFIG_HELP = (
@@ -180,9 +180,12 @@ def build_parser(*, run_is_implied: bool = False) -> argparse.ArgumentParser:
         daemon_arguments.add_arguments(name, parser)
         return parser
 
+    # In this order they are listed: what a new user needs, the daemon, the rest.
+    for add in (_run, _init, _check, _demo, _service, _attach):
+        _add_verbosity(add(command))
     for name in daemon_arguments.DESCRIPTIONS:
         _add_verbosity(steering(name))
-    for add in (_run, _init, _attach, _check, _hook, _mark_seen, _import_seen, _info, _transcript, _service, _demo):
+    for add in (_hook, _mark_seen, _import_seen, _transcript, _info):
         _add_verbosity(add(command))
     return parser
 
