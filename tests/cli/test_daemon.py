@@ -64,7 +64,7 @@ def wait_for_socket(folder: Path) -> None:
     raise AssertionError("no control socket")
 
 
-def test_a_day_of_a_daemon(tmp_path: Path) -> None:
+def test_the_commands_in_turn(tmp_path: Path) -> None:
     with daemon(tmp_path) as config:
         table = run_program("status", config)
         assert table.code == 0, table.err
@@ -194,7 +194,7 @@ def test_tail_of_events_until_the_reader_ends(tmp_path: Path) -> None:
         assert process.stderr.read() == ""
 
 
-def test_tail_when_the_program_ends(tmp_path: Path) -> None:
+def test_tail_when_the_daemon_ends(tmp_path: Path) -> None:
     with daemon(tmp_path) as config, tail(config) as process:
         poll_until_watched(config, process, ">> QUIT")
         run_program("shutdown", config)
@@ -277,7 +277,7 @@ def hello(config: str, protocol: int = 1) -> bytes:
         (hello("CONFIG"), "the connection"),
     ],
 )
-def test_what_is_no_daemon_of_this_file(
+def test_a_socket_of_another_program(
     sent: bytes, error: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     config = write_configuration(tmp_path / "mail.xml", client("a", "127.0.0.1:1"))

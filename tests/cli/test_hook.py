@@ -83,7 +83,7 @@ def test_a_recipe(recipe: str, tmp_path: Path, stand_ins: Path) -> None:
             assert body.startswith("isp failed 3 times in a row")
 
 
-def test_a_text_is_no_option_and_no_file() -> None:
+def test_a_text_is_neither_option_nor_file() -> None:
     for recipe in RECIPES:
         assert not re.search(r'(?:--data|-d)\s+"\$', recipe)
         if "notify-send" in recipe:

@@ -82,7 +82,7 @@ async def test_mail_goes_on_without_a_socket(
     place.mkdir(mode=0o700)
     path = str(place / "control.sock")
     expected = {
-        "file": "a file that is no socket",
+        "file": "another file is there",
         "folder": "others can write to the folder",
         "long": "longer than 107 octets",
         "live": "another program listens on it",

@@ -48,7 +48,7 @@ def exit_code(snapshot: dict[str, Any]) -> ExitCode:
 def table(snapshot: dict[str, Any], columns: int | None = None) -> Iterator[str]:
     """Yield the lines of the table for people, and the totals.
 
-    `columns`: the last column, the last result, is cut so that a row fits into so many terminal cells; None: it is not.
+    `columns`: width of the terminal. The last column, the last result, is cut to fit it; None: it is not cut.
     """
     from tui_popretr.ui.model.cells import fitted, width
 

@@ -1,6 +1,6 @@
 """Which sessions `poll --wait` still waits for. Pure.
 
-The daemon sends what happened before a poll before its answer, and what follows behind it. So the session of a polled
+The daemon sends events from before a poll before its answer, and later ones after it. So the session of a polled
 client is the next one that ends after the answer, whether it was running already or the poll started it.
 """
 

@@ -1,4 +1,4 @@
-"""Dataclasses as JSON and back, for the control socket. Only the facts and the given classes are ever made.
+"""Dataclasses as JSON and back, for the control socket. It makes only the facts and the given classes.
 
 The form of a value follows from its type: a dataclass is an object with its fields, a tuple a list, a time RFC 3339,
 an exit code a number, another enum its value, and a session "CLIENT-RUN". A reader ignores fields that it does not
@@ -153,7 +153,7 @@ def _enum_reader(kind: type[Enum]) -> Callable[[Any], Any]:
 
     def read(value: Any) -> Any:
         if type(value) is not form or value not in members:
-            raise InvalidMessageError(f"{_shown(value)} is no {_name(kind)}")
+            raise InvalidMessageError(f"{_shown(value)} is not a valid {_name(kind)}")
         return members[value]
 
     return read

@@ -63,7 +63,7 @@ class Daemon(Protocol):
     """What the server needs of the engine. All methods are called in the engine's thread."""
 
     def perform(self, command: Command) -> str:
-        """Carry out a command and say what happens. Raises ValueError."""
+        """Perform a command and return what happens, in words. Raises ValueError."""
         ...
 
     async def history(self, client: str, limit: int) -> Sequence[PastSession]:
@@ -100,7 +100,7 @@ class ControlServer:
                 nursery.start_soon(self._serve, connection)
 
     async def _serve(self, connection: trio.socket.SocketType) -> None:
-        """Serve a connection; its end, however it comes, ends nothing else."""
+        """Serve a connection. Its errors end neither the server nor another connection."""
         try:
             async with trio.SocketStream(connection) as stream:
                 await self._serve_stream(stream)
@@ -150,7 +150,7 @@ class ControlServer:
             self._mailbox.drain()
 
     def flush(self) -> None:
-        """Give all that has happened until now to the connections that watch."""
+        """Queue all that has happened until now for the connections that watch."""
         drained = self._mailbox.drain()
         watching = [each for each in self._connections if each.watching]
         if not watching:
@@ -214,7 +214,7 @@ class _Connection:
         self._sending = trio.Lock()
 
     async def run(self) -> None:
-        """Serve until the other side closes, or sends what is no request."""
+        """Serve until the other side closes, or sends an invalid request."""
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._send_events)
             try:
@@ -323,7 +323,7 @@ def _command(request: Request) -> Command:
 
 
 async def _send_last(stream: trio.SocketStream, line: bytes) -> None:
-    """Send a line, tell the other side that nothing follows, and give it a moment to read that."""
+    """Send a line, shut down this direction, and give the other side a moment to read the line."""
     with trio.move_on_after(LINGER):
         await stream.send_all(line)
         await stream.send_eof()

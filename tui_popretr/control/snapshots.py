@@ -184,7 +184,7 @@ class SnapshotParts:
                 self._lists.setdefault(name, []).extend(items)
 
     def whole(self, body: Mapping[str, Any]) -> Json:
-        """Return the whole snapshot, of which `body` is the last line. Begins again from nothing."""
+        """Return the whole snapshot, of which `body` is the last line, and forget its parts."""
         self.add(body)
         lists, self._lists = self._lists, {}
         return {**body, **lists}

@@ -1,4 +1,4 @@
-"""The control socket in the file system: where it may lie, how it replaces a stale one, and who may connect."""
+"""The control socket in the file system: where it may be, how it replaces a stale one, and which user connects."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def _remove_stale(path: str) -> None:
     except FileNotFoundError:
         return
     if not stat.S_ISSOCK(found.st_mode):
-        raise SocketUnusableError("there is a file that is no socket; remove it, or choose another path in <control>")
+        raise SocketUnusableError("another file is there; remove it, or choose another path in <control>")
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
         probe.settimeout(1)
         try:

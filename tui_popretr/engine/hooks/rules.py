@@ -59,7 +59,7 @@ class Decision:
 
 
 def after_session(hooks: Iterable[HookSettings], session: ClosedSession, times: Times, now: datetime) -> Decision:
-    """Return what a session leads to."""
+    """Return the hooks that a closed session starts, and the times that change."""
     client = session.after.client
     occurrences = {each.event: each for each in _occurrences(session, now)}
     decision = Decision()
@@ -74,7 +74,7 @@ def after_session(hooks: Iterable[HookSettings], session: ClosedSession, times: 
 
 
 def stale_now(hooks: Iterable[HookSettings], standings: Iterable[Standing], times: Times, now: datetime) -> Decision:
-    """Return what the passing of time leads to, between sessions. every="0" runs a hook again after sessions only."""
+    """Return the hooks on stale that start between sessions. every="0" runs a hook again only after a session."""
     decision = Decision()
     hooks = [hook for hook in hooks if hook.on is HookEvent.STALE]
     for standing in standings if hooks else ():

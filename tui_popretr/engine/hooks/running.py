@@ -45,7 +45,7 @@ async def run_hook(
     children: ChildProcesses,
     withheld: Collection[str],
 ) -> HookEnd:
-    """Run a hook to its end. Never raises for what goes wrong with it.
+    """Run a hook to its end. Its errors are in the result; none is raised.
 
     `status`: the client's status for standard input. `withheld`: variables that passwords come from.
     """
