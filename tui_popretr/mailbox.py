@@ -15,18 +15,26 @@ _REPLACEABLE = (RetrievalProgressed, ClientScheduled)
 
 
 @dataclass(frozen=True, slots=True)
+class Connection:
+    """The state of a dashboard's connection to a daemon. `texts` has it in words, the longest first."""
+
+    connected: bool
+    texts: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Drained:
     """Everything since the last drain. `dropped` lines were lost before the first of `lines`.
 
-    A `view` takes the place of all that was known; the facts came after it. `state` is the state of the connection to
-    a daemon, if it has changed.
+    A `view` takes the place of all that was known; the facts came after it. `connection` is the latest state of the
+    connection to a daemon, if it has changed; a loss came after the facts.
     """
 
     facts: list[Fact]
     lines: list[DialogueLine]
     dropped: int
     view: View | None = None
-    state: str | None = None
+    connection: Connection | None = None
 
 
 class Mailbox:

@@ -8,7 +8,7 @@ from argparse import Namespace
 from functools import partial
 
 from tui_popretr.cli.config_path import ConfigurationFile, locate
-from tui_popretr.cli.daemon import connect, socket_path
+from tui_popretr.cli.daemon import connect
 from tui_popretr.config.reader import load
 from tui_popretr.control.client import ControlClient, DaemonError
 from tui_popretr.errors import DaemonUnavailable, UsageError
@@ -36,7 +36,6 @@ def show(connection: ControlClient, file: ConfigurationFile, *, no_mouse: bool, 
     body = partial(
         run_attached,
         connection,
-        socket_path(file),
         transcript=None if settings is None else settings.transcript,
         title=os.path.basename(file.path),
         no_mouse=no_mouse,

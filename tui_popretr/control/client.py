@@ -18,6 +18,8 @@ from tui_popretr.errors import describe_os_error
 
 #: Seconds for connecting, for the hello, and for the answer to a request. The server answers at once.
 TIMEOUT: Final = 10.0
+#: The text of the error that no answer came in this time.
+SILENT: Final = "the daemon does not answer"
 
 
 class NoDaemonError(Exception):
@@ -26,6 +28,10 @@ class NoDaemonError(Exception):
 
 class DaemonError(Exception):
     """The connection failed, or the other side does not speak this protocol. The text has the reason."""
+
+
+class ConnectionLostError(DaemonError):
+    """The daemon closed the connection, or it broke: most likely the daemon has ended."""
 
 
 class RequestRefusedError(Exception):
@@ -37,11 +43,15 @@ class ControlClient:
 
     def __init__(self, path: str, *, timeout: float = TIMEOUT) -> None:
         """Connect. Raises NoDaemonError and DaemonError."""
-        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
+        self.path = path
         self._arrived = LineBuffer()
         self._requests = 0
         self._parts = SnapshotParts()
         self._early: list[Json] = []  # events that came before the answer to a request
+        try:
+            self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
+        except OSError as problem:
+            raise DaemonError(f"cannot connect to {path}: {describe_os_error(problem)}") from None
         try:
             self._socket.settimeout(timeout)
             self._connect(path)
@@ -56,6 +66,8 @@ class ControlClient:
             owner = peer_uid(self._socket)
         except (FileNotFoundError, ConnectionRefusedError):
             raise NoDaemonError(path) from None
+        except (BlockingIOError, TimeoutError):  # it accepts no connection
+            raise DaemonError(SILENT) from None
         except OSError as problem:
             raise DaemonError(f"cannot connect to {path}: {describe_os_error(problem)}") from None
         if owner not in (0, os.geteuid()) and os.geteuid() != 0:
@@ -77,10 +89,14 @@ class ControlClient:
         return hello
 
     def close(self) -> None:
-        """Close the connection; a receive() in another thread ends."""
+        """Close the connection."""
+        self.interrupt()
+        self._socket.close()
+
+    def interrupt(self) -> None:
+        """End the connection, and with it a receive() in another thread, which has to close it."""
         with contextlib.suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
-        self._socket.close()
 
     def __enter__(self) -> ControlClient:
         return self
@@ -94,12 +110,35 @@ class ControlClient:
 
     def send(self, request: str, **fields: object) -> int:
         """Send a request and return its id. Raises DaemonError."""
-        self._requests += 1
+        line = self._request(request, fields)
         try:
-            self._socket.sendall(messages.encode({"id": self._requests, "request": request, **fields}))
+            self._socket.sendall(line)
+        except TimeoutError:
+            raise DaemonError(SILENT) from None
         except OSError as problem:
-            raise DaemonError(f"the connection to the daemon broke: {describe_os_error(problem)}") from None
+            raise _broken(problem) from None
         return self._requests
+
+    def send_at_once(self, request: str, **fields: object) -> int:
+        """Send a request after wait_for_ever() and return its id; never blocks. Raises DaemonError.
+
+        A daemon that leaves so much unread that a request does not fit does not answer; the connection is ended.
+        """
+        line = self._request(request, fields)
+        try:
+            complete = self._socket.send(line, socket.MSG_DONTWAIT) == len(line)
+        except BlockingIOError:
+            complete = False
+        except OSError as problem:
+            raise _broken(problem) from None
+        if not complete:
+            self.interrupt()
+            raise DaemonError(SILENT)
+        return self._requests
+
+    def _request(self, request: str, fields: Mapping[str, object]) -> bytes:
+        self._requests += 1
+        return messages.encode({"id": self._requests, "request": request, **fields})
 
     def ask(self, request: str, **fields: object) -> Any:
         """Send a request and return its result; events that come before it are kept for events().
@@ -143,10 +182,14 @@ class ControlClient:
             try:
                 chunk = self._socket.recv(256 * 1024)
             except TimeoutError:
-                raise DaemonError("the daemon does not answer") from None
+                raise DaemonError(SILENT) from None
             except OSError as problem:
-                raise DaemonError(f"the connection to the daemon broke: {describe_os_error(problem)}") from None
+                raise _broken(problem) from None
             if not chunk:
-                raise DaemonError("the daemon closed the connection")
+                raise ConnectionLostError("the daemon closed the connection")
             self._arrived.add(chunk)
         return line
+
+
+def _broken(problem: OSError) -> ConnectionLostError:
+    return ConnectionLostError(f"the connection to the daemon broke: {describe_os_error(problem)}")

@@ -21,6 +21,7 @@ from textual.widgets import Input
 from tui_popretr.commands import Command, PauseClient, PollAll, PollClient, Reload, ResumeClient, StopSession
 from tui_popretr.facts import ClientPaused, ClientScheduled, ConfigurationRejected, ConfigurationReloaded, Fact
 from tui_popretr.logs.reading import TranscriptFiles
+from tui_popretr.mailbox import Connection
 from tui_popretr.status import ClientState, View
 from tui_popretr.text import visible
 from tui_popretr.ui.model.order import Order
@@ -163,10 +164,10 @@ class Dashboard(EndingApp):
             return
         alive = self.source.alive
         drained = self.source.drain()
-        if drained.state is not None:
-            self._main.query_one(TotalsBar).set_title(drained.state)
         if drained.facts or drained.view is not None:
             self._take(drained.facts, drained.view)
+        if drained.connection is not None:
+            self._show_connection(drained.connection)
         if drained.lines or drained.dropped:
             self._transcript.add(drained.lines, drained.dropped)
         self._report_answers()
@@ -192,11 +193,22 @@ class Dashboard(EndingApp):
                     self._pausing.discard(client)
                 case _:
                     pass
-        self._list.refresh_view(self.view, changed)
-        self._main.query_one(TotalsBar).refresh_view(self.view, now)
         self._body.refresh_pane(self.view)
+        self._show_clients(changed)
+
+    def _show_clients(self, changed: set[str]) -> None:
+        self._list.refresh_view(self.view, changed)
+        self._main.query_one(TotalsBar).refresh_view(self.view, self.source.boottime())
         self._refresh_details()
         self._show_matches()
+
+    def _show_connection(self, connection: Connection) -> None:
+        """Show the state of the connection to the daemon; without one, nothing runs and nothing is planned."""
+        self._main.query_one(TotalsBar).set_connection(connection)
+        if not connection.connected:
+            self._pausing.clear()
+            self.view.forget_running()
+            self._show_clients(set(self.view.clients))
 
     def tick(self) -> None:
         """Show what time alone changes."""
