@@ -278,8 +278,8 @@ async def test_the_queue_of_a_stopped_reader_is_bounded(
 
     def measured(self: server._Connection, events: Any) -> None:
         put(self, events)
-        largest[0] = max(largest[0], len(self._events))
-        largest[1] = max(largest[1], sum(map(len, self._events)))
+        largest[0] = max(largest[0], sum(each.count for each in self._waiting))
+        largest[1] = max(largest[1], sum(each.octets for each in self._waiting))
 
     monkeypatch.setattr(server._Connection, "put", measured)
     async with serving(tmp_path, "a") as served:

@@ -32,7 +32,7 @@ def show(connection: ControlClient, file: ConfigurationFile, *, no_mouse: bool, 
     from tui_popretr.process.terminal_state import TerminalState
     from tui_popretr.ui.shell.run import run_attached
 
-    settings = load(file.path, var=file.var, naf=file.naf).settings
+    settings = load(file.path, var=file.var, naf=file.naf, clients=False).settings
     body = partial(
         run_attached,
         connection,

@@ -58,7 +58,7 @@ def socket_path(file: ConfigurationFile) -> str:
 
     Other mistakes in the configuration do not matter: the daemon has read an earlier version.
     """
-    path = load(file.path, var=file.var, naf=file.naf).control_socket
+    path = load(file.path, var=file.var, naf=file.naf, clients=False).control_socket
     if path is None:
         raise ConfigurationError(
             f"{visible(file.path, 4096)} does not say where the control socket is", advice="see tui-popretr check"

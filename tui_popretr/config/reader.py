@@ -56,21 +56,25 @@ def load(
     now_host: str | None = None,
     var: str | None = None,
     naf: str | None = None,
+    clients: bool = True,
 ) -> Loaded:
     """Read the configuration at `path`, the directory files that it names, and naf.xml for the folders.
 
     Never raises for what is in the files or for a file that is not there. `environ` stands in for the process's
     environment, `now_host` for the machine's name, `var` for the default of the var folder, `naf` for the naf.xml that
-    may be in the folder of the configuration.
+    may be in the folder of the configuration. Without `clients` they are not read, only the rest is: thousands of them
+    take a second.
     """
     report = Report(path)
     context = Context(report, os.environ if environ is None else environ)
-    settings = _load(path, context, now_host, var, naf)
+    settings = _load(path, context, now_host, var, naf, clients)
     control = None if settings is None else settings.control_socket
     return Loaded(None if report.has_errors else settings, report.problems(), control)
 
 
-def _load(path: str, context: Context, host: str | None, var: str | None, naf: str | None) -> Settings | None:
+def _load(
+    path: str, context: Context, host: str | None, var: str | None, naf: str | None, clients: bool
+) -> Settings | None:
     report = context.report
     try:
         data, mode = read_whole(path, _LARGEST)
@@ -79,7 +83,7 @@ def _load(path: str, context: Context, host: str | None, var: str | None, naf: s
         report.error(Position(path), f"the configuration cannot be read: {reason}")
         return None
     try:
-        root = parse(data, path)
+        root = parse(data, path, empty=None if clients else "clients")
     except MalformedXmlError as error:
         report.error(error.place, str(error))
         return None
@@ -95,15 +99,16 @@ def _load(path: str, context: Context, host: str | None, var: str | None, naf: s
     if task is None:
         report.error(root.place, "<pop3download> is missing: there is nothing to retrieve")
         return None
-    settings = _read_task(task, os.path.realpath(path), resolver, local)
+    settings = _read_task(task, os.path.realpath(path), resolver, local, clients)
     checks.check_secrecy(whole, mode)
     return settings
 
 
-def _read_task(task: Section, path: str, resolver: PathResolver, local: Local) -> Settings:
-    clients, disabled = _read_clients(task, local)
+def _read_task(task: Section, path: str, resolver: PathResolver, local: Local, complete: bool) -> Settings:
+    clients, disabled = _read_clients(task, local) if complete else ((), ())
     group = task.child("clients")
     known = {*(client.id for client in clients), *disabled}
+    all_known = complete and (group is None or not (group.has_errors or group.uncertain()))
     return task.read(
         Settings,
         path=path,
@@ -112,7 +117,7 @@ def _read_task(task: Section, path: str, resolver: PathResolver, local: Local) -
         disabled=disabled,
         concurrency=task.child_or_empty("concurrency").read(Concurrency),
         control_socket=_read_control_socket(task),
-        hooks=read_hooks(task, known, complete=group is None or not (group.has_errors or group.uncertain())),
+        hooks=read_hooks(task, known, complete=all_known),
         metrics=read_metrics(task),
         password_variables=frozenset(_password_variables(task.node, task.context.environ)),
         **{name: read_log(task, name, resolver) for name in LOGS},

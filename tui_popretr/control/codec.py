@@ -27,6 +27,8 @@ from tui_popretr.facts import (
 )
 
 Json = dict[str, Any]
+#: Types that JSON has. Most values are of one of them, so they take a short way.
+_PLAIN: Final = frozenset({str, int, float, bool, types.NoneType})
 _T = TypeVar("_T")
 
 
@@ -34,6 +36,7 @@ class InvalidMessageError(ValueError):
     """A message of the other side does not have the documented form."""
 
 
+@cache
 def event_name(kind: type[Any]) -> str:
     """Return the name of a fact as an event: SessionClosed is "session_closed"."""
     return re.sub(r"(?<!^)(?=[A-Z])", "_", kind.__name__).lower()
@@ -62,7 +65,7 @@ def event_from_json(message: Mapping[str, Any]) -> Fact | None:
 def to_json(value: object) -> Any:
     """Return a dataclass, or a value of one's fields, as what `json` can write."""
     kind: Any = type(value)
-    return _writer(kind)(value)
+    return value if kind in _PLAIN else _writer(kind)(value)
 
 
 def from_json(kind: type[_T], value: object) -> _T:

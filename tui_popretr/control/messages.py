@@ -21,6 +21,8 @@ PART: Final = 512 * 1024
 
 RequestId = int | str
 
+_encoder: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+
 
 @dataclass(frozen=True, slots=True)
 class Hello:
@@ -53,7 +55,17 @@ def hello(config: str, pid: int, started: datetime) -> Hello:
 
 def encode(message: Json) -> bytes:
     """Return a message as a line."""
-    return json.dumps(message, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "backslashreplace") + b"\n"
+    return line(text(message))
+
+
+def text(value: object) -> str:
+    """Return a value as JSON."""
+    return _encoder.encode(value)
+
+
+def line(message: str) -> bytes:
+    """Return a message that is JSON already as a line. Lone surrogates become escapes, which JSON has, too."""
+    return message.encode("utf-8", "backslashreplace") + b"\n"
 
 
 def decode(line: bytes) -> Json:
@@ -89,6 +101,11 @@ def hello_message(message: Hello) -> Json:
 def answer(request: RequestId, result: object) -> Json:
     """Return the answer to a request that was accepted."""
     return {"id": request, "ok": result}
+
+
+def answer_text(request: RequestId, result: str) -> str:
+    """Return, as JSON, the answer with a result that is JSON already."""
+    return f'{{"id":{text(request)},"ok":{result}}}'
 
 
 def error(request: RequestId | None, text: str) -> Json:
