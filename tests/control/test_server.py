@@ -29,7 +29,7 @@ from tui_popretr.commands import (
 )
 from tui_popretr.control import server
 from tui_popretr.control.messages import MAX_LINE
-from tui_popretr.control.server import MAX_CONNECTIONS, MAX_EVENTS, MAX_OCTETS
+from tui_popretr.control.server import GAP_INTERVAL, INTERVAL, MAX_CONNECTIONS, MAX_EVENTS, MAX_OCTETS
 from tui_popretr.control.snapshots import SnapshotParts
 from tui_popretr.errors import ExitCode
 from tui_popretr.facts import (
@@ -267,6 +267,36 @@ async def test_a_reader_that_stops_gets_a_gap(
         assert lost > 0
         assert len(numbers) + lost == 8 * count + 1
         assert state == "paused"
+
+
+@trio_test
+async def test_readers_with_gaps_share_a_snapshot(
+    tmp_path: Path, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with serving(tmp_path, "a") as served:
+        daemon = served.daemon
+        readers = [await served.connect() for _ in range(10)]
+        for each in readers:
+            await each.ask("watch")
+        taken: list[float] = []
+        snapshot = daemon.snapshot
+
+        def counted() -> Any:
+            taken.append(trio.current_time())
+            return snapshot()
+
+        monkeypatch.setattr(daemon, "snapshot", counted)
+        begun = trio.current_time()
+        for _ in range(20):
+            for _ in range(MAX_EVENTS + 1):
+                daemon.bus.publish(Noted(NOW, Level.INFO, None, "x"))
+            await trio.sleep(INTERVAL)
+        for each in readers:
+            lost = 0
+            while lost < 20 * (MAX_EVENTS + 1):
+                lost += (await each.receive()).get("gap", 0)
+            assert lost == 20 * (MAX_EVENTS + 1)
+        assert 0 < len(taken) <= (trio.current_time() - begun) / GAP_INTERVAL + 1
 
 
 @trio_test

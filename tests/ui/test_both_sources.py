@@ -94,7 +94,7 @@ def _received(snapshot: snapshots.Snapshot) -> dict[str, object]:
 
     def convert() -> None:
         parts = snapshots.SnapshotParts()
-        *first, last = trio.run(lambda: snapshots.encode(snapshot, lambda body: {"snapshot": body}, recent=True))
+        *first, last = trio.run(lambda: snapshots.encode(snapshot, '{{"snapshot":{}}}'.format, recent=True))
         for line in first:
             parts.add(messages.decode(line)["part"])
         read.append(parts.whole(messages.decode(last)["snapshot"]))

@@ -36,7 +36,6 @@ class InvalidMessageError(ValueError):
     """A message of the other side does not have the documented form."""
 
 
-@cache
 def event_name(kind: type[Any]) -> str:
     """Return the name of a fact as an event: SessionClosed is "session_closed"."""
     return re.sub(r"(?<!^)(?=[A-Z])", "_", kind.__name__).lower()
@@ -47,10 +46,12 @@ EVENTS: Final[Mapping[str, type[Any]]] = types.MappingProxyType(
     {event_name(kind): kind for union in (ClientFact, SessionFact, ProgramFact) for kind in typing.get_args(union)}
 )
 
+_NAMES: Final = {kind: name for name, kind in EVENTS.items()}
+
 
 def event_to_json(fact: Fact) -> Json:
     """Return a fact as an event, without its number."""
-    return {"event": event_name(type(fact)), **to_json(fact)}
+    return {"event": _NAMES[type(fact)], **to_json(fact)}
 
 
 def event_from_json(message: Mapping[str, Any]) -> Fact | None:
