@@ -40,7 +40,7 @@ def snapshot(*lines: DialogueLine, facts: tuple[Fact, ...] = FACTS) -> dict[str,
     view = View()
     view.apply(facts, CLOCK.boottime(), NOW)
     taken = snapshots.take(view, lines, CLOCK.boottime(), NOW)
-    (line,) = trio.run(lambda: snapshots.encode(taken, lambda body: {"snapshot": body}, recent=True))
+    (line,) = trio.run(lambda: snapshots.encode(taken, '{{"snapshot":{}}}'.format, recent=True))
     return dict(json.loads(line)["snapshot"])
 
 
