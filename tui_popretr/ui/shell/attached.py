@@ -47,8 +47,8 @@ class _Asked(NamedTuple):
 class AttachedSource:
     """A Source that runs from __enter__ to __exit__.
 
-    A connection is lost if the daemon ends, sends what is no message, or leaves a request without an answer for
-    TIMEOUT seconds. Then the source says so, and connects again until a daemon of the same configuration answers.
+    A connection is lost if the daemon ends, sends an invalid message, or leaves a request without an answer for
+    TIMEOUT seconds. Then the source reports that, and reconnects until a daemon of the same configuration answers.
     """
 
     def __init__(
@@ -225,7 +225,7 @@ class AttachedSource:
             self._view = view
             self._connection = connection or self._connection
             self._watching = True
-            unknown = _behind(list(self._known), lines)
+            unknown = _lines_after(list(self._known), lines)
             if len(unknown) == len(lines):
                 self._dropped += self._gap
             self._gap = 0
@@ -262,8 +262,8 @@ class AttachedSource:
             asked.answer.set_result(str(message.get("ok")))
 
 
-def _behind(known: list[DialogueLine], lines: list[DialogueLine]) -> list[DialogueLine]:
-    """Return the lines behind the known ones, or all where the known ones are not among them."""
+def _lines_after(known: list[DialogueLine], lines: list[DialogueLine]) -> list[DialogueLine]:
+    """Return the lines after the known ones, or all if the known ones are not among them."""
     if known:
         for end in range(len(lines), 0, -1):
             length = min(len(known), end)
