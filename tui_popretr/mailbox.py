@@ -40,8 +40,8 @@ class Drained:
 class Mailbox:
     """A subscriber of the bus: it takes facts, and on_dialogue() takes dialogue. It is bounded and never blocks.
 
-    Of frequent facts about a client only the latest is kept, unless another fact about the client came between. Of the
-    dialogue the oldest lines are dropped. It is divided into lines by the reader.
+    Of frequent facts about a client only the latest is kept, unless another fact about the client came in between. Of
+    the dialogue the oldest lines are dropped. It is divided into lines by the reader.
     """
 
     def __init__(self, lines: int = LINES) -> None:

@@ -92,7 +92,7 @@ class Served:
 
 
 class Scene:
-    """A source, the daemon that it is attached to, and what it has brought until now."""
+    """A source, the daemon that it is attached to, and what it has received until now."""
 
     def __init__(self, listener: socket.socket, stack: ExitStack) -> None:
         self.clock = FakeClock()

@@ -133,12 +133,12 @@ def _once(settings: Settings, trace: LogSettings | None) -> Engine:
 
 
 def _daemon(file: ConfigurationFile) -> tuple[ControlClient | None, str]:
-    """Return a connection to the daemon of this configuration, if one answers, or why what listens is of no use."""
+    """Return a connection to the daemon of this configuration, if one answers, or the reason why it cannot be used."""
     try:
         return connect(file), ""
     except DaemonUnavailable:
         return None, ""
-    except DaemonError as problem:  # mail is retrieved all the same, unless a daemon uses the journal
+    except DaemonError as problem:  # mail is retrieved anyway, unless a daemon uses the journal
         return None, visible(str(problem), 4096)
 
 

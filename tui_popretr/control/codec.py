@@ -27,7 +27,7 @@ from tui_popretr.facts import (
 )
 
 Json = dict[str, Any]
-#: Types that JSON has. Most values are of one of them, so they take a short way.
+#: Types that JSON has. Most values are of one of them, so they have a fast path.
 _PLAIN: Final = frozenset({str, int, float, bool, types.NoneType})
 _T = TypeVar("_T")
 

@@ -298,7 +298,7 @@ class _Connection:
         return lost
 
     async def _answer(self, request: Request) -> None:
-        """Answer a request. What happened before comes before the answer, and what happens from now on after it."""
+        """Answer a request. Earlier events come before the answer, later ones after it."""
         async with self._sending:
             self._server.flush()
             before = self._take()

@@ -129,7 +129,7 @@ class Engine:
         self._reloader = reloader
         self._until_done = until_done
         self._remember = remember
-        #: Tasks to run beside the sessions; those of the list when run() is called, each started behind the other.
+        #: Tasks to run beside the sessions; those of the list when run() is called, each started after the one before.
         self.companions: list[Companion] = []
         #: Called when all clients have completed their runs, before the companions are cancelled; not after Shutdown.
         self.finishers: list[Callable[[], Awaitable[object]]] = []

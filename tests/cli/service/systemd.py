@@ -1,4 +1,4 @@
-"""systemd's own opinion of units, by systemd-analyze."""
+"""systemd's checks of units, by systemd-analyze."""
 
 from __future__ import annotations
 

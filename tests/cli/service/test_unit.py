@@ -1,4 +1,4 @@
-"""The texts of units: quoting, users, folders; and systemd's own opinion of them."""
+"""The texts of units: quoting, users, folders; and systemd's checks of them."""
 
 from __future__ import annotations
 

@@ -59,7 +59,7 @@ class Service:
     system: bool = False
     user: str | None = None  # of a system service; None: root, or a dynamic user where that is possible
     gives_files: bool = False  # virtualusers="N": it gives files to other users
-    every: float | None = None  # seconds between two runs of a timer; None: a service that stays
+    every: float | None = None  # seconds between two runs of a timer; None: a service that keeps running
 
     @property
     def state(self) -> str | None:

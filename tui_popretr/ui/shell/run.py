@@ -122,7 +122,7 @@ def run_attached(
 def _load(
     transcript: Callable[[], LogSettings | None], source: Source, title: str, *, detaches: bool = False
 ) -> Dashboard:
-    """Return the dashboard. Only now is what draws imported: that takes as long as all the rest of the start.
+    """Return the dashboard. Textual is imported only here: that takes as long as the rest of the start.
 
     `transcript` returns the settings of the transcript on disk that are in force; a reload changes them.
     """
