@@ -6,8 +6,10 @@ import json
 import os
 import re
 import shlex
+import shutil
 import signal
-from collections.abc import Iterator
+import sqlite3
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -150,6 +152,38 @@ def test_hooks_of_a_single_run(tmp_path: Path, server: str) -> None:
     assert "POPRETR_CODE=77" in (tmp_path / "login.env").read_text()
     done = run_program("--headless", "--once", str(tmp_path / "mail.xml"), environ=right)
     assert "POPRETR_FAILURES=1" in (tmp_path / "recovered.env").read_text()
+
+
+def test_failures_are_counted_over_kill_9(tmp_path: Path) -> None:
+    told = tmp_path / "told"
+    hook = f'<hook on="failed" after="3">sh -c \'echo $POPRETR_FAILURES >{told}.new; mv {told}.new {told}\'</hook>'
+    path = configuration(tmp_path, hook, before="<delay_start>0</delay_start>")
+
+    def run_and_kill(condition: Callable[[], bool]) -> None:
+        with started("--headless", path, environ={"POP_PASSWORD": PASSWORD}) as program:
+            wait_for(condition, lambda: program.said)
+            program.send(signal.SIGKILL)
+            program.ended()
+
+    run_and_kill(lambda: failures(tmp_path) == 1)
+    run_and_kill(lambda: failures(tmp_path) == 2)
+    assert not told.exists()
+    run_and_kill(told.exists)
+    assert told.read_text() == "3\n"
+
+
+def failures(folder: Path) -> int | None:
+    """The failures in a row in a copy of the journal, which the program has locked."""
+    copy = folder / "copy"
+    shutil.rmtree(copy, ignore_errors=True)
+    copy.mkdir()
+    for path in (folder / "var").glob("popretr.sqlite*"):
+        shutil.copy(path, copy)
+    try:
+        with closing(sqlite3.connect(copy / "popretr.sqlite")) as journal:
+            return next((row[0] for row in journal.execute("SELECT failures FROM standing")), None)
+    except sqlite3.Error:  # it is being made
+        return None
 
 
 def test_metrics_of_a_single_run(tmp_path: Path, server: str) -> None:

@@ -18,6 +18,7 @@ from tui_popretr.journal.records import (
     CapaHistory,
     DeliveredMark,
     Doubt,
+    HookTime,
     Identity,
     Maildrop,
     MessageFailure,
@@ -401,6 +402,13 @@ def test_durability_settings_are_in_force(journal: Journal) -> None:
         return journal._connection.execute(f"PRAGMA {name}").fetchone()[0]
 
     assert (pragma("journal_mode"), pragma("synchronous"), pragma("foreign_keys")) == ("wal", 2, 1)
+    with journal.without_fsync():
+        assert pragma("synchronous") == 1
+        journal.record_hook_times([HookTime("a", "key", 1)])
+    assert pragma("synchronous") == 2
+    with pytest.raises(ZeroDivisionError), journal.without_fsync():
+        journal.record_hook_times([HookTime("a", "key", 1 // 0)])
+    assert pragma("synchronous") == 2
 
 
 @pytest.mark.parametrize("query", [module._UNFINISHED, module._RECORDS, module._FORGET_OLDER])

@@ -79,8 +79,8 @@ from tui_popretr.wording import plural
 
 #: Seconds after which a shutdown cancels the sessions that are still running.
 LAST_DEADLINE = 9.3
-#: Seconds between two writes of finished sessions to the journal.
-HISTORY_INTERVAL = 10.0
+#: Seconds between two writes of finished sessions to the journal, at least: a fleet's sessions share one.
+HISTORY_INTERVAL = 0.05
 
 Loader = Callable[[], Settings]
 
@@ -283,6 +283,7 @@ class Engine:
                 error=visible(result.error),
             )
         )
+        self.standings.changed.set()
         self._check_done()
 
     def _check_done(self) -> None:
@@ -470,8 +471,9 @@ class Engine:
 
     async def _write_history(self, keeper: JournalKeeper) -> None:
         while True:
-            await trio.sleep(HISTORY_INTERVAL)
+            await self.standings.changed.wait()
             await self._save_history(keeper)
+            await trio.sleep(HISTORY_INTERVAL)
 
     async def _read_standings(self, keeper: JournalKeeper) -> None:
         with contextlib.suppress(JournalError):  # not essential; sessions report errors of the journal
@@ -492,7 +494,8 @@ class Engine:
         if rows or standings or hooks:
             try:
                 with trio.move_on_after(CLOSE_TIMEOUT, shield=True):
-                    await keeper.run(record)
+                    # Nothing is deleted because of it, so a fsync for each session would be too much.
+                    await keeper.run(record, durable=False)
             except JournalError:
                 pass  # not essential; sessions report errors of the journal
 

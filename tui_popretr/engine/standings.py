@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
+import trio
+
 from tui_popretr.clock import local_time
 from tui_popretr.facts import Fact, MaildropListed, MessageDelivered, SessionClosed, SessionStarted, Standing
 from tui_popretr.journal.journal import Journal
@@ -21,6 +23,8 @@ class Standings:
         #: By client and HookSettings.key: when the hook last ran, in epoch seconds.
         self.hook_times: dict[tuple[str, str], int] = {}
         self._changed_hooks: set[tuple[str, str]] = set()
+        #: Set when there is something to write: by set_hook_time() and, at the end of a session, by the engine.
+        self.changed = trio.Event()
 
     def load(self, journal: Journal) -> None:
         """Read all of it, in the journal's thread, before the first session. Raises JournalError."""
@@ -47,9 +51,12 @@ class Standings:
         """Set when a hook ran."""
         self.hook_times[client, hook] = time
         self._changed_hooks.add((client, hook))
+        self.changed.set()
 
     def changes(self) -> tuple[list[StandingRow], list[HookTime]]:
         """Return what has changed since the last call."""
+        if self.changed.is_set():
+            self.changed = trio.Event()
         clients, self._changed = self._changed, set()
         hooks, self._changed_hooks = self._changed_hooks, set()
         return (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,6 +23,7 @@ from tui_popretr.engine.hooks.running import HookEnd
 from tui_popretr.engine.hooks.task import AT_ONCE, HooksTask
 from tui_popretr.engine.service import Engine
 from tui_popretr.facts import Noted
+from tui_popretr.journal.journal import Journal
 
 DAY = 86400.0
 
@@ -202,3 +204,24 @@ async def test_what_is_logged(fleet: Fleet, stand_in: StandIn, autojump_clock: M
         ("info", "a", "hook on delivered (tell): no route"),
         ("warning", "a", "hook on delivered (tell) ended with exit code 7"),
     ]
+
+
+@trio_test
+async def test_a_crash_loses_no_failure_in_the_count(
+    fleet: Fleet, stand_in: StandIn, tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    """The journal has a session at its end, and when its hooks ran: here it is read as after kill -9."""
+    client = fleet.client(frequency=5000.0)
+    fleet.unreachable.add("a")
+    async with fleet.running(client, hooks=hooks("failed")) as engine:
+        add_hooks(engine)
+        await fleet.wait_for(lambda: stand_in.events != [])
+        await trio.sleep(1.0)
+        crashed = tmp_path / "crashed"
+        crashed.mkdir()
+        for path in fleet.folder.glob("popretr.sqlite*"):
+            shutil.copy(path, crashed)
+    with closing(Journal.open(str(crashed / "popretr.sqlite"))) as journal:
+        assert [(row.client, row.failures) for row in journal.standings()] == [("a", 1)]
+        assert [row.client for row in journal.hook_times()] == ["a"]
+        assert len(journal.recent_sessions(10)) == 1
