@@ -232,6 +232,15 @@ def test_a_configuration_without_a_socket(tmp_path: Path, capsys: pytest.Capture
     assert code == ExitCode.UNAVAILABLE
 
 
+def test_a_path_that_is_too_long(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    socket_path = f"{tmp_path}/{'x' * 107}"
+    config = write_configuration(
+        tmp_path / "mail.xml", client("a", "127.0.0.1:1"), before=f"<dirpaths><var>{socket_path}</var></dirpaths>"
+    )
+    assert main(["status", config]) == ExitCode.UNAVAILABLE
+    assert f"no daemon can listen at {socket_path}/control.sock: its path is longer" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("arguments", [["poll"], ["poll", "--client", "a", "--all"], ["stop"]])
 def test_clients_have_to_be_named(arguments: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     config = write_configuration(tmp_path / "mail.xml", client("a", "127.0.0.1:1"))

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from tui_popretr.config.paths import LONGEST_SOCKET_PATH
 from tui_popretr.control import socket_file
-from tui_popretr.control.socket_file import MAX_PATH, ControlSocket, SocketUnusableError
+from tui_popretr.control.socket_file import ControlSocket, SocketUnusableError
 
 
 @pytest.fixture
@@ -65,8 +66,8 @@ def test_a_folder_of_another_user(path: str, monkeypatch: pytest.MonkeyPatch) ->
 
 def test_a_path_that_is_too_long(path: str) -> None:
     folder = os.path.dirname(path)
-    longest = os.path.join(folder, "x" * (MAX_PATH - len(os.fsencode(folder)) - 1))
-    if len(os.fsencode(longest)) == MAX_PATH and len(os.path.basename(longest)) > 0:
+    longest = os.path.join(folder, "x" * (LONGEST_SOCKET_PATH - len(os.fsencode(folder)) - 1))
+    if len(os.fsencode(longest)) == LONGEST_SOCKET_PATH and len(os.path.basename(longest)) > 0:
         ControlSocket(longest).close()
     assert refused(longest + "x") == "its path is longer than 107 octets; choose a shorter one in <control>"
 

@@ -16,7 +16,7 @@ from tui_popretr.config.hooks import read_hooks, read_metrics
 from tui_popretr.config.logfiles import LOGS, read_log
 from tui_popretr.config.model import ClientSettings, Concurrency, Settings
 from tui_popretr.config.naf import naf_of, read_naf
-from tui_popretr.config.paths import PathResolver, read_paths
+from tui_popretr.config.paths import LONGEST_SOCKET_PATH, PathResolver, read_paths
 from tui_popretr.config.problems import Position, Problem, Report, Severity
 from tui_popretr.config.section import NO_VALUE, Context, Section
 from tui_popretr.config.setting import settings_of
@@ -33,8 +33,6 @@ __all__ = ["Loaded", "Problem", "Severity", "load"]
 _LARGEST = 16 * 1024**2
 # Passwords of key stores.
 _PASSWORD_ATTRIBUTES = frozenset(setting.name for setting in settings_of(TlsPolicy) if setting.parse is Secret)
-#: A Unix socket's path has at most this many octets (unix(7): sun_path with its final NUL).
-LONGEST_SOCKET_PATH = 107
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,12 +8,13 @@ import socket
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+from tui_popretr.config.paths import LONGEST_SOCKET_PATH
 from tui_popretr.control import messages
 from tui_popretr.control.codec import InvalidMessageError, Json
 from tui_popretr.control.lines import LineBuffer
 from tui_popretr.control.messages import PROTOCOL, Hello
 from tui_popretr.control.snapshots import SnapshotParts
-from tui_popretr.control.socket_file import peer_uid
+from tui_popretr.control.socket_file import TOO_LONG, peer_uid
 from tui_popretr.errors import describe_os_error
 
 #: Seconds for connecting, for the hello, and for the answer to a request. The server answers at once.
@@ -61,6 +62,8 @@ class ControlClient:
             raise
 
     def _connect(self, path: str) -> None:
+        if len(os.fsencode(path)) > LONGEST_SOCKET_PATH:
+            raise DaemonError(f"no daemon can listen at {path}: {TOO_LONG}")
         try:
             self._socket.connect(path)
             owner = peer_uid(self._socket)

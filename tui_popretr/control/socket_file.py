@@ -9,11 +9,12 @@ import stat
 import struct
 from typing import Final, Protocol
 
+from tui_popretr.config.paths import LONGEST_SOCKET_PATH
 from tui_popretr.errors import describe_os_error
 from tui_popretr.fs.folders import make_private_folders
 
-#: A Unix socket's path has at most this many octets (unix(7): sun_path with its final NUL).
-MAX_PATH: Final = 107
+#: What is wrong with the path of a socket.
+TOO_LONG: Final = f"its path is longer than {LONGEST_SOCKET_PATH} octets; choose a shorter one in <control>"
 #: Connections that wait to be accepted.
 BACKLOG: Final = 64
 
@@ -33,8 +34,8 @@ class ControlSocket:
         The caller holds the journal's lock, so that no other process of this program listens there. Raises
         SocketUnusableError.
         """
-        if len(os.fsencode(path)) > MAX_PATH:
-            raise SocketUnusableError(f"its path is longer than {MAX_PATH} octets; choose a shorter one in <control>")
+        if len(os.fsencode(path)) > LONGEST_SOCKET_PATH:
+            raise SocketUnusableError(TOO_LONG)
         self._path = path
         self._file: tuple[int, int] | None = None
         self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
