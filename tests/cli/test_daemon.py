@@ -92,7 +92,7 @@ def test_the_commands_in_turn(tmp_path: Path) -> None:
         assert "paused" in run_program("status", config).out
         assert run_program("resume", config, "--all").out == "all clients continue\n"
         assert run_program("stop", config, "--client", "a").out == "a has no session\n"
-        assert run_program("reload", config).out == "the configuration is read again\n"
+        assert run_program("reload", config).out == "configuration reloaded: nothing changed\n"
         assert run_program("shutdown", config).out == "ending\n"
 
 
@@ -121,6 +121,24 @@ def test_a_broken_configuration_can_still_be_watched(tmp_path: Path) -> None:
         text = Path(config).read_text()
         Path(config).write_text(text.replace('freq="1h"', 'freq="often"'))
         assert run_program("status", config).code == 0
+
+
+def test_a_reload_that_is_impossible_changes_nothing(tmp_path: Path) -> None:
+    with daemon(tmp_path) as config:
+        good = Path(config).read_text()
+        Path(config).write_text(good.replace('freq="1h"', 'freq="often"'))
+        done = run_program("reload", config)
+        assert done.code == ExitCode.CONFIGURATION
+        assert done.out == ""
+        first, second, last = done.err.splitlines()
+        assert re.fullmatch(rf"tui-popretr: {config}:2:\d+: error: .*often.*", first), first
+        assert f"{config}:3:" in second
+        assert last == "tui-popretr: the daemon keeps the old configuration"
+        polled = run_program("poll", config, "--client", "a", "--wait")
+        assert (polled.code, "a: 2 messages" in polled.out) == (0, True)
+
+        Path(config).write_text(good.replace('freq="1h"', 'freq="2h"', 1))
+        assert run_program("reload", config).out == "configuration reloaded: 1 changed\n"
 
 
 @contextmanager

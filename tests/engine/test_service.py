@@ -506,9 +506,36 @@ async def test_the_journal_stays_where_it_is(fleet: Fleet, autojump_clock: MockC
 async def test_where_nothing_can_be_reloaded_it_is_said(fleet: Fleet, autojump_clock: MockClock) -> None:
     async with fleet.running(fleet.client(), reload=False) as engine:
         await trio.sleep(1.0)
-        assert engine.perform(Reload()) == "reloading is not possible here"
+        with pytest.raises(ValueError, match="reloading is not possible now"):
+            engine.perform(Reload())
     early = Engine(fleet.settings(), Bus(), clock=fleet.clock, reloader=fleet.settings)
-    assert "not possible" in early.perform(Reload())
+    with pytest.raises(ValueError, match="try again"):
+        early.perform(Reload())
+
+
+@trio_test
+async def test_at_the_end_nothing_is_reloaded(fleet: Fleet, autojump_clock: MockClock) -> None:
+    refused: list[str] = []
+
+    async def finish() -> None:  # the nursery of the clients is closed
+        with pytest.raises(ValueError, match="the program is ending") as error:
+            engine.perform(Reload())
+        refused.append(str(error.value))
+
+    async with fleet.running(fleet.client()) as engine:
+        await trio.sleep(1.0)
+        engine.finishers.append(finish)
+        engine.stopping.set()
+    assert len(refused) == 1
+
+
+@trio_test
+async def test_a_new_control_socket_is_for_the_next_start(fleet: Fleet, autojump_clock: MockClock) -> None:
+    client = fleet.client()
+    async with fleet.running(client):
+        await trio.sleep(1.0)
+        await reload(fleet, replace(fleet.settings(client), control_socket="/new/control.sock"))
+    assert any("the control socket stays" in note.text for note in fleet.of(Noted))
 
 
 @trio_test

@@ -176,6 +176,20 @@ def test_a_daemon_of_another_protocol(arguments: tuple[str, ...], code: int, tex
             assert text in terminal.text
 
 
+def test_a_reload_that_is_impossible_is_shown(tmp_path: Path) -> None:
+    path = at_rest(tmp_path)
+    good = Path(path).read_text()
+    with on_terminal_and_daemon(path) as (terminal, program):
+        Path(path).write_text(good.replace("<maildir>", '<maildir mode="x">'))
+        terminal.press("\x12")
+        terminal.wait_for(f"the old configuration stays: {path}:2:"[:60])
+        Path(path).write_text(good.replace("5h", "6h"))
+        terminal.press("\x12")
+        terminal.wait_for("configuration reloaded: nothing changed")
+        program.stop()
+        terminal.wait_for(GONE)
+
+
 def test_read_only_refuses_in_words(tmp_path: Path) -> None:
     with on_terminal_and_daemon(at_rest(tmp_path), "--read-only") as (terminal, _):
         terminal.wait_for(", read-only")

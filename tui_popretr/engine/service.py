@@ -299,7 +299,7 @@ class Engine:
     # --- commands -----------------------------------------------------------------------------------------------------
 
     def perform(self, command: Command) -> str:
-        """Perform a user's command; return a text on what happens. Raises ValueError for an unknown client."""
+        """Perform a user's command; return a text on what happens. Raises ValueError if it is impossible."""
         runners = self._runners.values()
         match command:
             case PollClient(client):
@@ -348,8 +348,10 @@ class Engine:
             raise ValueError(f"there is no client {client}") from None
 
     def _start_reload(self) -> str:
+        if self.stopping.is_set():
+            raise ValueError("the program is ending")
         if self._reloader is None or self._clients is None:
-            return "reloading is not possible here"
+            raise ValueError("reloading is not possible now; try again when the program has started")
         self._reload_again = self._reloading  # the file may have changed since it was read
         if not self._reloading:
             self._reloading = True
@@ -370,13 +372,17 @@ class Engine:
                 self._apply_settings(settings, clients)
         finally:
             self._reloading = False
-        if self._reload_again:
+        if self._reload_again and not self.stopping.is_set():
             self._start_reload()
 
     def _apply_settings(self, settings: Settings, clients: trio.Nursery) -> None:
         old, self.settings = self.settings, settings
         if settings.journal != old.journal:
             self.note(Level.WARNING, f"the journal stays {old.journal} until the program is started again")
+        if settings.control_socket != old.control_socket:
+            self.note(
+                Level.WARNING, f"the control socket stays {old.control_socket} until the program is started again"
+            )
         self.connections.contexts.clear()  # certificates may have been renewed
         self._log_files.apply(settings)
         self._services.slots.limits = settings.concurrency

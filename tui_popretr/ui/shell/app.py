@@ -35,6 +35,7 @@ from tui_popretr.ui.widgets.keybar import KeyBar
 from tui_popretr.ui.widgets.tabbar import TabBar
 from tui_popretr.ui.widgets.totals import TotalsBar
 from tui_popretr.ui.widgets.transcript import TranscriptPane
+from tui_popretr.wording import reload_result
 
 if TYPE_CHECKING:
     from tui_popretr.ui.screens.details import ClientDetails
@@ -225,12 +226,7 @@ class Dashboard(EndingApp):
 
     def _report_reload(self, fact: ConfigurationReloaded | ConfigurationRejected) -> None:
         if isinstance(fact, ConfigurationReloaded):
-            parts = [
-                f"{len(ids)} {word}"
-                for ids, word in ((fact.added, "added"), (fact.removed, "removed"), (fact.changed, "changed"))
-                if ids
-            ]
-            self.show_notice(f"configuration reloaded: {', '.join(parts) or 'nothing changed'}")
+            self.show_notice(reload_result(fact))
         elif len(fact.problems) == 1:
             self.show_notice(f"the old configuration stays: {fact.problems[0]}", error=True)
         else:
