@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -28,11 +27,6 @@ from tui_popretr.facts import (
     SessionStarted,
 )
 from tui_popretr.session.session import Session
-
-
-@pytest.fixture
-def fleet(tmp_path: Path) -> Fleet:
-    return Fleet(tmp_path)
 
 
 def pauses(fleet: Fleet, client: str = "a") -> list[float]:

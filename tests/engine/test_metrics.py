@@ -180,11 +180,6 @@ def test_a_link_in_the_place_of_the_unfinished_file(tmp_path: Path) -> None:
     assert precious.read_text() == "precious"
 
 
-@pytest.fixture
-def fleet(tmp_path: Path) -> Fleet:
-    return Fleet(tmp_path)
-
-
 def add_metrics(engine: Engine) -> None:
     daemon = EngineDaemon(engine)
     engine.companions += [daemon, MetricsTask(engine, daemon.clients)]

@@ -40,12 +40,6 @@ from tui_popretr.facts import (
 )
 from tui_popretr.journal.journal import Journal
 
-
-@pytest.fixture
-def fleet(tmp_path: Path) -> Fleet:
-    return Fleet(tmp_path)
-
-
 # --- the end by itself ------------------------------------------------------------------------------------------------
 
 
