@@ -111,7 +111,7 @@ def test_a_client_that_does_not_exist(tmp_path: Path) -> None:
         for arguments in (("poll", "--client", "x"), ("poll", "--client", "x", "--wait"), ("stop", "--client", "x")):
             done = run_program(arguments[0], config, *arguments[1:])
             assert done.code == ExitCode.USAGE
-            assert "there is no client x" in done.err
+            assert "there is no client 'x'" in done.err
         done = run_program("tail", config, "--client", "aa")
         assert (done.code, "did you mean 'a'?" in done.err) == (ExitCode.USAGE, True)
 

@@ -272,7 +272,7 @@ async def test_stop_session_keeps_the_schedule(fleet: Fleet, autojump_clock: Moc
 async def test_commands_for_unknown_clients_are_refused(fleet: Fleet, autojump_clock: MockClock) -> None:
     async with fleet.running(fleet.client()) as engine:
         for command in (PollClient("x"), PauseClient("x"), ResumeClient("x"), StopSession("x")):
-            with pytest.raises(ValueError, match="there is no client x"):
+            with pytest.raises(ValueError, match="there is no client 'x'"):
                 engine.perform(command)
 
 

@@ -289,7 +289,7 @@ async def test_clients_come_and_go(fleet: Fleet, autojump_clock: MockClock) -> N
         await reload(fleet, fleet.settings(c, a))
         assert fleet.of(ConfigurationReloaded) == [ConfigurationReloaded(("c",), ("b",), ())]
         assert fleet.of(ClientsChanged)[-1].clients == ("c", "a")
-        with pytest.raises(ValueError, match="there is no client b"):
+        with pytest.raises(ValueError, match="there is no client 'b'"):
             fleet.engine.perform(PollClient("b"))
         await fleet.perform(PollClient("c"))
         await trio.sleep(1000.0)

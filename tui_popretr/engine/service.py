@@ -345,7 +345,7 @@ class Engine:
         try:
             return self._runners[client]
         except KeyError:
-            raise ValueError(f"there is no client {client}") from None
+            raise ValueError(f"there is no client '{client}'") from None
 
     def _start_reload(self) -> str:
         if self.stopping.is_set():
