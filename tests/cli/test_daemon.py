@@ -189,7 +189,7 @@ def poll_until_watched(config: str, process: subprocess.Popen[str], text: str) -
 
 def test_tail_shows_the_dialogue_until_ctrl_c(tmp_path: Path) -> None:
     with daemon(tmp_path) as config, tail(config, "--client", "b") as process:
-        lines = poll_until_watched(config, process, ">> QUIT")
+        lines = [*poll_until_watched(config, process, ">> USER"), *lines_until(process, ">> QUIT")]
         assert any(re.fullmatch(r"\d\d:\d\d:\d\d b-1 >> PASS \*{4}", line) for line in lines), lines
         assert not any(" a-" in line for line in lines)
         process.send_signal(signal.SIGINT)
@@ -200,7 +200,8 @@ def test_tail_shows_the_dialogue_until_ctrl_c(tmp_path: Path) -> None:
 
 def test_tail_of_events_until_the_reader_ends(tmp_path: Path) -> None:
     with daemon(tmp_path) as config, tail(config, "--json") as process:
-        lines = [json.loads(line) for line in poll_until_watched(config, process, '"QUIT"')]
+        first = poll_until_watched(config, process, '"session_started"')  # tail may have come amid a session
+        lines = [json.loads(line) for line in (*first, *lines_until(process, '"QUIT"'))]
         assert {"session_started", "dialogue_line"} <= {each.get("event") for each in lines}
         assert process.stdout is not None
         process.stdout.close()
