@@ -87,10 +87,12 @@ class AttachedSource:
     ) -> None:
         with self._changed:
             self._closed = True
+            connected = self._client is not None
             if self._client is not None:
                 self._client.interrupt()
             self._changed.notify_all()
-        self._thread.join(RETRY)
+        if connected:  # else the thread may wait for a daemon that does not answer
+            self._thread.join(RETRY)
 
     # --- for the dashboard --------------------------------------------------------------------------------------------
 
