@@ -15,8 +15,10 @@ from tui_popretr.cli.service.places import outermost
 from tui_popretr.cli.service.unit import Service, service_text, timer_text
 
 TRUE = str(Path("/bin/true").resolve())
-DOCUMENT = (Path(__file__).parents[3] / "docs/systemd.md").read_text(encoding="utf-8")
-DROP_INS = re.findall(r"^```ini\n(.*?)^```", DOCUMENT, re.MULTILINE | re.DOTALL)
+DOCUMENTS = [
+    (Path(__file__).parents[3] / "docs" / name).read_text(encoding="utf-8") for name in ("systemd.md", "metrics.md")
+]
+DROP_INS = re.findall(r"^```ini\n(.*?)^```", "\n".join(DOCUMENTS), re.MULTILINE | re.DOTALL)
 
 SYSTEM = replace(SERVICE, program=(TRUE,), passwords=())
 ALICE = replace(SYSTEM, folders=("/home/alice/Maildir", "/srv/popretr"), user="daemon", commands=True)
