@@ -130,4 +130,4 @@ async def _listen(path: str) -> ControlSocket:
         if (limit := out_of_threads(problem)) is None:
             raise
         raise SocketUnusableError(str(limit)) from None
-    raise SocketUnusableError(f"its file system has not answered for {TIMEOUT:g} s")
+    raise SocketUnusableError(f"its file system has not answered for {TIMEOUT:g} s; check its disk or server")

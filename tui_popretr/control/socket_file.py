@@ -98,7 +98,9 @@ def _remove_stale(path: str) -> None:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(path)
         except OSError as problem:
-            raise SocketUnusableError(f"the socket is in use ({describe_os_error(problem)})") from None
+            raise SocketUnusableError(
+                f"another program uses it ({describe_os_error(problem)}); choose another path in <control>"
+            ) from None
         else:
             raise SocketUnusableError("another program listens on it; choose another path in <control>")
 
