@@ -6,14 +6,13 @@ process prints a line when each of them has its snapshot, and another one with w
 
 from __future__ import annotations
 
-import json
 import selectors
 import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -24,21 +23,30 @@ _PATIENCE: Final = 30.0
 
 
 @contextmanager
-def readers(path: Path, count: int = READERS) -> Iterator[None]:
+def readers(path: Path, count: int = READERS) -> Iterator[Callable[[], int]]:
     """Have a daemon watched by `count` readers; one of them is stopped as soon as it has its snapshot.
 
-    In this block none of them may end.
+    In this block none of them may end. Gives a function that ends their reading and returns the octets read.
     """
-    deadline = time.monotonic() + _PATIENCE
-    while not path.is_socket() and time.monotonic() < deadline:
-        time.sleep(0.01)
+    wait_for_socket(path)
     with _process(path, count - 1) as reading, _process(path, 1) as stopped:
         for each in (reading, stopped):
             assert each.stdout is not None
             assert each.stdout.readline() == "ready\n", "a reader has no snapshot"
         stopped.send_signal(signal.SIGSTOP)
-        yield
-        assert reading.poll() is None, "a reader has ended"
+
+        def read() -> int:
+            return int(reading.communicate()[0])
+
+        yield read
+        assert reading.poll() in (None, 0), "a reader has ended"
+
+
+def wait_for_socket(path: Path) -> None:
+    """Wait until there is a socket."""
+    deadline = time.monotonic() + _PATIENCE
+    while not path.is_socket() and time.monotonic() < deadline:
+        time.sleep(0.01)
 
 
 @contextmanager
@@ -60,8 +68,8 @@ def main(path: str, count: int) -> int:
         with connection.makefile("rb") as lines:
             lines.readline()
             connection.sendall(_REQUEST)
-            while "id" not in json.loads(lines.readline()):
-                pass
+            while not (line := lines.readline()).startswith(b'{"id":'):
+                assert line, "the daemon has closed the connection"
         selector.register(connection, selectors.EVENT_READ, connection)
     print("ready", flush=True)
     selector.register(sys.stdin, selectors.EVENT_READ, None)
