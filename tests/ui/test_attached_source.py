@@ -243,6 +243,15 @@ def test_many_lines_before_a_gap_overlap(scene: Scene) -> None:
     assert (scene.texts, scene.dropped) == (list(range(100)), 0)
 
 
+def test_equal_lines_are_all_shown_once(scene: Scene) -> None:
+    replies = dialogue("isp", NOW, ["S: +OK deleted"] * 300)
+    daemon = scene.attach().watched(LINES[0], *replies[:100])
+    daemon.close()
+    scene.come_back(LINES[0], *replies, LINES[1], pid=7)
+    scene.until_line(1)
+    assert scene.lines == [LINES[0], *replies, LINES[1]]
+
+
 def test_facts_before_a_snapshot_are_in_it(scene: Scene) -> None:
     daemon = scene.attach().watched()
     daemon.events(ClientPaused("isp"))
@@ -347,7 +356,8 @@ def test_requests_that_are_not_read_do_not_block(scene: Scene) -> None:
         if answer.done():
             break
     assert refusal(answer).startswith("the daemon does not answer")
-    scene.until_title("! the daemon does not answer; reconnecting")
+    scene.until_title("!")
+    assert scene.title == "! the daemon does not answer; reconnecting"
 
 
 # --- the daemon goes, and another comes -------------------------------------------------------------------------------

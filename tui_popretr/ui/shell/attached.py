@@ -32,8 +32,9 @@ from tui_popretr.status import View
 RETRY: Final = 1.0
 #: Facts that wait for the dashboard, at most. Then the socket is not read, and the daemon sends a snapshot later.
 MOST_FACTS: Final = 20_000
-#: The latest lines that are looked for in a snapshot, to show none twice.
-_KNOWN: Final = 20
+#: The latest lines that are looked for in a snapshot, to show none twice. Hundreds of lines may be equal, such as the
+#: replies to pipelined DELE commands, and then only a different line before them shows which of them are known.
+_KNOWN: Final = 500
 _ENDED: Final = "the daemon has ended"
 
 
