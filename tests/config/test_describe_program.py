@@ -46,6 +46,9 @@ def test_the_control_socket_and_metrics(tmp_path: Path) -> None:
     ]
 
 
-def test_no_control_socket(tmp_path: Path) -> None:
-    (line,) = describe_program(settings_of(load_text(tmp_path, task(client(), before="<control>-</control>"))))
+@pytest.mark.parametrize("before", ["<control>-</control>", f"<dirpaths><var>{'x' * 107}</var></dirpaths>"])
+def test_no_control_socket(tmp_path: Path, before: str) -> None:
+    settings = load_text(tmp_path, task(client(), before=before)).settings
+    assert settings is not None
+    (line,) = describe_program(settings)
     assert line == "Control socket: None, so attach, status and other commands cannot reach the daemon."

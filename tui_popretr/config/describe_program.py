@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 from tui_popretr.config.choices import LASTING_EVENTS, HookEvent
 from tui_popretr.config.model import HookSettings, Settings
-from tui_popretr.config.paths import NO_SOCKET
+from tui_popretr.config.paths import LONGEST_SOCKET_PATH, NO_SOCKET
 from tui_popretr.config.units import every, span
 from tui_popretr.text import visible
 from tui_popretr.wording import plural
@@ -18,10 +19,11 @@ def describe_program(settings: Settings) -> list[str]:
 
 
 def _lines(settings: Settings) -> Iterator[str]:
-    if settings.control_socket == NO_SOCKET:
+    path = settings.control_socket
+    if path == NO_SOCKET or len(os.fsencode(path)) > LONGEST_SOCKET_PATH:  # a warning explains the second case
         yield "Control socket: None, so attach, status and other commands cannot reach the daemon."
     else:
-        yield f"Control socket: {settings.control_socket}"
+        yield f"Control socket: {path}"
     for hook in settings.hooks:
         yield f"Hook on {hook.on.value}: {_hook(hook)}."
     if settings.metrics is not None:
