@@ -14,7 +14,7 @@ from _pytest.reports import TestReport
 from hypothesis import settings
 from trio.testing import MockClock
 
-from tests.support import passwords
+from tests.support import passages, passwords
 from tests.support.certificates import Certificates
 from tests.support.dovecot import Dovecot, require
 from tests.support.size import NIGHTLY
@@ -34,6 +34,8 @@ signal.pthread_sigmask(signal.SIG_SETMASK, ())
 settings.register_profile("tests", parent=settings.default, deadline=None)
 settings.register_profile("nightly", settings.get_profile("tests"), max_examples=2000)
 settings.load_profile("nightly" if NIGHTLY else "tests")
+
+passages.watch()
 
 
 @pytest.fixture
@@ -57,8 +59,9 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
 
 @pytest.fixture(autouse=True)
 def nothing_secret_is_left(request: pytest.FixtureRequest) -> Iterator[None]:
-    """No password is in what a test leaves behind: logs, journals, mail, whatever it is."""
+    """No password is in what a test leaves behind: logs, journals, mail, whatever it is, nor in what it passes on."""
     yield
+    assert passages.take() == []
     folder = request.node.funcargs.get("tmp_path")
     assert folder is None or passwords.left_in(folder) == []
 

@@ -12,12 +12,13 @@ import pytest
 import trio
 from trio.testing import MockClock, trio_test
 
+from tests.support.passwords import discreet
 from tests.support.running import Fleet
 from tui_popretr.commands import Reload, Shutdown
 from tui_popretr.config.choices import HookEvent
 from tui_popretr.config.model import HookSettings
 from tui_popretr.control.daemon import EngineDaemon
-from tui_popretr.engine.hooks import task
+from tui_popretr.engine.hooks import running, task
 from tui_popretr.engine.hooks.rules import Occurrence
 from tui_popretr.engine.hooks.running import HookEnd
 from tui_popretr.engine.hooks.task import AT_ONCE, HooksTask
@@ -40,6 +41,7 @@ class StandIn:
     ended: int = 0
 
     async def __call__(self, hook: HookSettings, occurrence: Occurrence, status: Any, *_: object) -> HookEnd:
+        discreet(*running.variables(occurrence).values(), running.standard_input(occurrence, status).decode())
         self.began.append((trio.current_time(), occurrence, status))
         self.running += 1
         self.most = max(self.most, self.running)
