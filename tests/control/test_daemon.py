@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -73,10 +75,14 @@ async def test_what_passes_over_the_socket(fleet: Fleet, tmp_path: Path, autojum
             await each.stream.aclose()
 
 
-@pytest.mark.parametrize("trouble", ["file", "folder", "long", "live", "none"])
+def _full_disk(*_: object) -> None:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+@pytest.mark.parametrize("trouble", ["file", "folder", "long", "live", "full", "no folder", "none"])
 @trio_test
 async def test_mail_goes_on_without_a_socket(
-    trouble: str, fleet: Fleet, tmp_path: Path, autojump_clock: MockClock
+    trouble: str, fleet: Fleet, tmp_path: Path, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     place = tmp_path / "place"
     place.mkdir(mode=0o700)
@@ -86,6 +92,8 @@ async def test_mail_goes_on_without_a_socket(
         "folder": "others can write to the folder",
         "long": "longer than 107 octets",
         "live": "another program listens on it",
+        "full": "no space left on device",
+        "no folder": "not a directory",
     }
     with socket.socket(socket.AF_UNIX) as listener:
         match trouble:
@@ -98,6 +106,11 @@ async def test_mail_goes_on_without_a_socket(
             case "live":
                 listener.bind(path)
                 listener.listen()
+            case "full":
+                monkeypatch.setattr(os, "chmod", _full_disk)
+            case "no folder":
+                (place / "file").touch()
+                path = str(place / "file" / "folder" / "control.sock")
             case _:
                 path = "-"
         async with running(fleet, path, fleet.client("a", mails=2)):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,7 @@ from tui_popretr.commands import (
     StopSession,
 )
 from tui_popretr.control import server
-from tui_popretr.control.messages import MAX_LINE
+from tui_popretr.control.messages import LONGEST_ERROR, MAX_LINE
 from tui_popretr.control.server import GAP_INTERVAL, INTERVAL, MAX_CONNECTIONS, MAX_EVENTS, MAX_OCTETS
 from tui_popretr.control.snapshots import SnapshotParts
 from tui_popretr.errors import ExitCode
@@ -339,6 +340,7 @@ async def test_the_queue_of_a_stopped_reader_is_bounded(
         (b"{}\n", "Request lacks 'id'"),
         (b'{"id":1}\n', "Request lacks 'request'"),
         (b'{"id":[],"request":"status"}\n', "[] is not one of int, str"),
+        (b'{"id":"%b","request":"status"}\n' % (b"x" * 201), "the id of a request has at most 200 characters"),
         (b"x" * MAX_LINE, f"a line is longer than {MAX_LINE} octets"),
         (b"x" * (MAX_LINE + 5) + b"\n", f"a line is longer than {MAX_LINE} octets"),
     ],
@@ -353,6 +355,19 @@ async def test_a_wrong_line_closes_the_connection(
         assert await connection.receive() == {"id": None, "error": error}
         assert await connection.closed()
         assert await other.ask("reload") == "done"
+
+
+@trio_test
+async def test_a_long_name_makes_no_long_error(tmp_path: Path, autojump_clock: MockClock) -> None:
+    async with serving(tmp_path, "a") as served:
+        connection = await served.connect()
+        served.daemon.refusal = f"there is no client '{'x' * 10**6}'"
+        for error in (
+            await connection.ask("x" * 10**6),
+            await connection.ask("poll", client="x"),
+        ):
+            assert len(error) == LONGEST_ERROR
+            assert error.endswith("x…")
 
 
 @trio_test
@@ -421,6 +436,43 @@ async def test_a_reset_connection_ends_no_other(tmp_path: Path, autojump_clock: 
         while (await other.receive()).get("n") != 606:
             pass
         assert await other.ask("reload") == "done"
+
+
+@trio_test
+async def test_another_user_that_can_reach_it(tmp_path: Path) -> None:
+    """A process of another user, by SO_PEERCRED. The permissions that keep it away are changed for this test."""
+    if os.geteuid() != 0:
+        pytest.skip("a process of another user needs root")
+    script = (
+        "import os, socket\ns = socket.socket(socket.AF_UNIX)\nos.setuid(65534)\n"
+        "s.connect('control.sock')\nprint(s.recv(9999).decode())"
+    )
+    async with serving(tmp_path, "a") as served:
+        os.chmod(tmp_path, 0o755)
+        os.chmod(served.path, 0o666)
+        done = await trio.run_process([sys.executable, "-S", "-c", script], capture_stdout=True, cwd=tmp_path)
+        assert json.loads(done.stdout) == {"id": None, "error": "only the user of the daemon and root may connect"}
+        assert await (await served.connect()).ask("reload") == "done"
+
+
+@trio_test
+async def test_slow_connections_do_not_delay_the_end(tmp_path: Path, autojump_clock: MockClock) -> None:
+    async with serving(tmp_path, "a") as served:
+        silent, half, stopped, gapped = [await served.connect() for _ in range(4)]
+        await half.stream.send_all(b'{"id":1,"req')
+        for each in (stopped, gapped):
+            await each.ask("watch")
+        wrong = await served.open()  # has got its error, and does not close
+        await wrong.send_all(b"wrong\n")
+        for _ in range(4):
+            await _flood(served, MAX_EVENTS + 1, "x" * 1000)
+        refused = [await served.open() for _ in range(MAX_CONNECTIONS)]
+        await trio.sleep(0.1)
+        begun = trio.current_time()
+        await served.end()
+        assert trio.current_time() == begun
+        assert await silent.closed()
+    assert len(refused) == MAX_CONNECTIONS
 
 
 @trio_test

@@ -20,6 +20,10 @@ MAX_LINE: Final = 1024 * 1024
 PART: Final = 512 * 1024
 
 RequestId = int | str
+#: Characters of the id of a request, which its answer repeats.
+LONGEST_ID: Final = 200
+#: Characters of the text of an error, which may repeat a part of the request.
+LONGEST_ERROR: Final = 1000
 
 _encoder: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
@@ -90,7 +94,10 @@ def read_hello(message: Mapping[str, Any]) -> Hello:
 
 def read_request(message: Mapping[str, Any]) -> Request:
     """Return a client's request. Raises InvalidMessageError."""
-    return from_json(Request, message)
+    request = from_json(Request, message)
+    if isinstance(request.id, str) and len(request.id) > LONGEST_ID:
+        raise InvalidMessageError(f"the id of a request has at most {LONGEST_ID} characters")
+    return request
 
 
 def hello_message(message: Hello) -> Json:
@@ -110,4 +117,4 @@ def answer_text(request: RequestId, result: str) -> str:
 
 def error(request: RequestId | None, text: str) -> Json:
     """Return the answer to a request that was refused; without an id, the server closes the connection after it."""
-    return {"id": request, "error": text}
+    return {"id": request, "error": text if len(text) <= LONGEST_ERROR else f"{text[: LONGEST_ERROR - 1]}…"}
