@@ -62,6 +62,7 @@ def past(ended: int, *, messages: int = 1, client: str = "a") -> PastSession:
 
 BAD = closed("a", result(NOW, code=ExitCode.LOGIN, error="no"))
 GOOD = closed("a", result(NOW, messages=1))
+REJECTED = replace(past(2), code=ExitCode.LOGIN)
 
 
 @pytest.mark.parametrize(
@@ -78,6 +79,10 @@ GOOD = closed("a", result(NOW, messages=1))
         ([GOOD, ClientFinished("a")], ClientState.DONE),
         ([BAD, ClientFinished("a")], ClientState.FAILED),
         ([BAD, ClientPaused("a")], ClientState.PAUSED),
+        ([HistoryRead((past(1), REJECTED), 0, 0)], ClientState.FAILED),
+        ([HistoryRead((REJECTED, past(3)), 0, 0)], ClientState.WAITING),
+        ([GOOD, HistoryRead((REJECTED,), 0, 0)], ClientState.WAITING),
+        ([ClientPaused("a"), HistoryRead((REJECTED,), 0, 0)], ClientState.PAUSED),
     ],
 )
 def test_the_state_follows_the_facts(facts: list[Fact], state: ClientState) -> None:

@@ -382,6 +382,9 @@ class View:
                 own = [each for each in view.past if isinstance(each, SessionResult)]
                 earlier = [each for each in view.past if isinstance(each, PastSession)]
                 both: tuple[SessionResult | PastSession, ...] = (*earlier, past, *own)
-                self.clients[past.client] = replace(view, last=last, past=both[-PAST:])
+                state = view.state
+                if state in (ClientState.WAITING, ClientState.FAILED):
+                    state = ClientState.WAITING if last.code is ExitCode.OK else ClientState.FAILED
+                self.clients[past.client] = replace(view, state=state, last=last, past=both[-PAST:])
                 changed.add(past.client)
         return changed

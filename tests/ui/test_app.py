@@ -340,6 +340,19 @@ def test_quit_without_a_session(key: str) -> None:
     play(scene, *TWO)
 
 
+@pytest.mark.parametrize("key", ["q", "ctrl+c", "ctrl+q"])
+def test_an_attached_dashboard_detaches_and_asks_nothing(key: str) -> None:
+    async def scene(shown: Played) -> None:
+        assert shown.rows[-1].endswith("? Help  q Detach")
+        await shown.press("question_mark")
+        assert "Detach" in shown.text
+        assert "Quit" not in shown.text
+        await shown.press("escape", key)
+        assert shown.app._exit
+
+    play(scene, *TWO, RUNNING, size=(80, 60), detaches=True)
+
+
 @pytest.mark.parametrize(
     ("key", "quits"), [("y", True), ("ctrl+c", True), ("n", False), ("escape", False), ("q", False)]
 )

@@ -80,7 +80,9 @@ class Dashboard(EndingApp):
         Binding("ctrl+p", "command_palette", "Commands", show=False),
         Binding("question_mark", "help", "Help", key_display="?"),
         Binding("q,ctrl+c", "ask_quit", "Quit", key_display="q"),
+        Binding("q,ctrl+c", "detach", "Detach", key_display="q"),
         Binding("ctrl+q", "ask_quit", "Quit", show=False, priority=True),
+        Binding("ctrl+q", "detach", "Detach", show=False, priority=True),
         Binding("ctrl+z", "suspend_process", "To the shell; fg comes back", show=False, priority=True),
     ]
 
@@ -95,7 +97,7 @@ class Dashboard(EndingApp):
     ) -> None:
         """`title` is shown in the line of totals; `history` is the transcript on disk, if one is written.
 
-        `detaches`: sessions go on when the dashboard ends, so that quitting asks nothing.
+        `detaches`: sessions go on when the dashboard ends, so it asks nothing.
         """
         super().__init__(driver_class=driver_class)
         self.animation_level = "none"
@@ -288,7 +290,11 @@ class Dashboard(EndingApp):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         if action == "next_pane":
             return len(self.screen_stack) == 1
-        return super().check_action(action, parameters)
+        return self._is_offered(action) and super().check_action(action, parameters)
+
+    def _is_offered(self, action: str) -> bool:
+        """Whether this dashboard has an action: it quits, with its sessions, or it detaches from a daemon."""
+        return action != ("ask_quit" if self._detaches else "detach")
 
     def on_resize(self, event: Resize) -> None:
         if self._is_composed:
@@ -411,15 +417,15 @@ class Dashboard(EndingApp):
 
     def action_help(self) -> None:
         from tui_popretr.ui.screens.details import ClientDetails
-        from tui_popretr.ui.screens.help import HelpScreen
+        from tui_popretr.ui.screens.help import HelpScreen, Section
 
         panes = (
             ("Transcript", TranscriptPane),
             *((TABS[number], tab_class(number)) for number in range(1, len(TABS))),
             ("Client details", ClientDetails),
         )
-        sections = [
-            ("Everywhere", self.BINDINGS),
+        sections: list[Section] = [
+            ("Everywhere", [each for each in Binding.make_bindings(self.BINDINGS) if self._is_offered(each.action)]),
             ("Client list", ClientList.BINDINGS),
             ("Filter", FilterInput.BINDINGS),
         ]
@@ -432,10 +438,13 @@ class Dashboard(EndingApp):
         if isinstance(self.screen, QuitScreen):
             return
         running = [each for each, client in self.view.clients.items() if client.state.running]
-        if running and not self._detaches:
+        if running:
             self.push_screen(QuitScreen(running), self._answered_quit)
         else:
             self.exit(0)
+
+    def action_detach(self) -> None:
+        self.exit(0)
 
     def _answered_quit(self, quit_: bool | None) -> None:
         if quit_:
