@@ -127,4 +127,4 @@ def reload_result(fact: ConfigurationReloaded) -> str:
         for ids, word in ((fact.added, "added"), (fact.removed, "removed"), (fact.changed, "changed"))
         if ids
     ]
-    return f"configuration reloaded: {', '.join(parts) or 'nothing changed'}"
+    return f"configuration reloaded: {', '.join(parts) or 'no client has changed'}"

@@ -92,7 +92,7 @@ def test_the_commands_in_turn(tmp_path: Path) -> None:
         assert "paused" in run_program("status", config).out
         assert run_program("resume", config, "--all").out == "all clients continue\n"
         assert run_program("stop", config, "--client", "a").out == "a has no session\n"
-        assert run_program("reload", config).out == "configuration reloaded: nothing changed\n"
+        assert run_program("reload", config).out == "configuration reloaded: no client has changed\n"
         assert run_program("shutdown", config).out == "ending\n"
 
 

@@ -90,7 +90,7 @@ def test_a_reload_that_worked_is_told_in_a_notice() -> None:
         await shown.tell(ConfigurationReloaded(("a", "b"), (), ("isp",)))
         assert shown.notices == ["configuration reloaded: 2 added, 1 changed"]
         await shown.tell(ConfigurationReloaded((), (), ()))
-        assert shown.notices == ["configuration reloaded: nothing changed"]
+        assert shown.notices == ["configuration reloaded: no client has changed"]
 
     play(scene, *TWO)
 

@@ -185,7 +185,7 @@ def test_a_reload_that_is_impossible_is_shown(tmp_path: Path) -> None:
         terminal.wait_for(f"the old configuration stays: {path}:2:"[:60])
         Path(path).write_text(good.replace("5h", "6h"))
         terminal.press("\x12")
-        terminal.wait_for("configuration reloaded: nothing changed")
+        terminal.wait_for("configuration reloaded: no client has changed")
         program.stop()
         terminal.wait_for(GONE)
 
