@@ -75,6 +75,26 @@ async def test_what_passes_over_the_socket(fleet: Fleet, tmp_path: Path, autojum
             await each.stream.aclose()
 
 
+@trio_test
+async def test_sessions_before_the_start_are_known(fleet: Fleet, tmp_path: Path, autojump_clock: MockClock) -> None:
+    path = str(tmp_path / "control.sock")
+    await fleet.until_done(fleet.client(runs=1, mails=3))
+    fleet.remember = 10
+    fleet.ended = None
+    async with fleet.running(fleet.client(), control_socket=path, delay_start=1e5) as engine:
+        engine.companions += [_slow, ControlTask(engine, "/etc/mail.xml")]
+        connection = await connected(path)
+        snapshot = await connection.ask("status")
+        assert snapshot["clients"][0]["last"]["messages"] == 3
+        assert await connection.ask("history", client="\ud800") == "there is no client '\ud800'"
+        await connection.stream.aclose()
+
+
+async def _slow(*, task_status: trio.TaskStatus[None]) -> None:
+    await trio.sleep(1)
+    task_status.started()
+
+
 def _full_disk(*_: object) -> None:
     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 

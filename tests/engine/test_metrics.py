@@ -171,13 +171,20 @@ def test_a_failed_write_leaves_the_old_file(tmp_path: Path) -> None:
     assert [each.name for each in tmp_path.iterdir()] == ["popretr.prom"]
 
 
-def test_a_link_in_the_place_of_the_unfinished_file(tmp_path: Path) -> None:
-    precious = tmp_path / "precious"
+@pytest.mark.parametrize("kind", ["symbolic link", "hard link", "fifo"])
+def test_nothing_in_place_of_the_unfinished_file_is_opened(tmp_path: Path, kind: str) -> None:
+    precious, unfinished = tmp_path / "precious", tmp_path / ".popretr.prom.tmp"
     precious.write_text("precious")
-    (tmp_path / ".popretr.prom.tmp").symlink_to(precious)
-    with pytest.raises(OSError, match="symbolic links"):
-        write(str(tmp_path / "popretr.prom"), "x")
+    match kind:
+        case "symbolic link":
+            unfinished.symlink_to(precious)
+        case "hard link":
+            unfinished.hardlink_to(precious)
+        case _:
+            os.mkfifo(unfinished)
+    write(str(tmp_path / "popretr.prom"), "x")
     assert precious.read_text() == "precious"
+    assert (tmp_path / "popretr.prom").read_text() == "x"
 
 
 def add_metrics(engine: Engine) -> None:

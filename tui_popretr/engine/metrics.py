@@ -5,6 +5,7 @@ prometheus_client is imported only where text is made: it takes longer to load t
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -120,8 +121,11 @@ def _time(text: str | None) -> float | None:
 def write(path: str, text: str) -> None:
     """Replace the file at `path` in one step, readable by all: node_exporter runs as another user. Raises OSError."""
     unfinished = os.path.join(os.path.dirname(path), f".{os.path.basename(path)}.tmp")
-    # Not *.prom, which the collector reads. A link of that name is not followed: the folder may belong to a group.
-    descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o644)
+    # Not *.prom, which the collector reads. The folder may belong to a group: what is there under that name, such as a
+    # link or a FIFO, is removed and never opened.
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(unfinished)
+    descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
     try:
         with open(descriptor, "w", encoding="utf-8") as file:
             os.fchmod(descriptor, 0o644)

@@ -35,6 +35,7 @@ from tui_popretr.config.account import Server
 from tui_popretr.config.describe import client_info, disabled_info
 from tui_popretr.config.model import LogSettings, Settings
 from tui_popretr.config.units import duration
+from tui_popretr.config.values import is_unicode
 from tui_popretr.engine.client import ClientRunner, Services
 from tui_popretr.engine.expiry import ExpiryWatch
 from tui_popretr.engine.logfiles import LogFiles
@@ -215,7 +216,6 @@ class Engine:
             helpers.start_soon(timer.run)
             helpers.start_soon(self._log_files.run)
             helpers.start_soon(self._write_history, keeper)
-            helpers.start_soon(self._publish_history, keeper)
             self._keeper = keeper
             with self._preparing:
                 await self._read_standings(keeper)
@@ -223,6 +223,8 @@ class Engine:
                     await helpers.start(companion)
             async with trio.open_nursery() as committing:
                 committing.start_soon(committer.run)
+                self._make_runners()
+                helpers.start_soon(self._publish_history, keeper)
                 await self._run_clients()
                 await self._finish()
                 committer.close()
@@ -249,16 +251,18 @@ class Engine:
         if places:
             self.note(Level.WARNING, unsafe_at_power_cuts(places))
 
+    def _make_runners(self) -> None:
+        start, count = self.clock.boottime(), len(self.settings.clients)
+        for index, client in enumerate(self.settings.clients):
+            delay, total = self.settings.delay_start, self.settings.concurrency.total
+            due = first_due(index, count, client, start, delay, total)
+            self._runners[client.id] = ClientRunner(client, self._services, due)
+        self._publish_clients()
+        self.bus.publish(StandingsRead(self.standings.of(self._runners)))
+
     async def _run_clients(self) -> None:
         async with trio.open_nursery() as clients:
             self._clients = clients
-            start, count = self.clock.boottime(), len(self.settings.clients)
-            for index, client in enumerate(self.settings.clients):
-                delay, total = self.settings.delay_start, self.settings.concurrency.total
-                due = first_due(index, count, client, start, delay, total)
-                self._runners[client.id] = ClientRunner(client, self._services, due)
-            self._publish_clients()
-            self.bus.publish(StandingsRead(self.standings.of(self._runners)))
             for runner in self._runners.values():
                 clients.start_soon(runner.run)
             self._check_done()
@@ -468,6 +472,8 @@ class Engine:
 
     async def history(self, client: str, limit: int) -> list[PastSession]:
         """Return a client's latest sessions from the journal, oldest first. Raises ValueError if it cannot be read."""
+        if not is_unicode(client):
+            raise ValueError(f"there is no client '{client}'")
         await self._save_history(self._keeper)
         try:
             rows = await self._keeper.run(lambda journal: journal.recent_sessions(limit, client))
