@@ -240,7 +240,8 @@ def test_without_a_daemon(arguments: tuple[str, ...], tmp_path: Path, capsys: py
     assert main([arguments[0], config, *arguments[1:]]) == ExitCode.UNAVAILABLE
     error = capsys.readouterr().err
     assert error == (
-        f"tui-popretr: no daemon runs with {config}\ntui-popretr: start one: tui-popretr {config} --headless\n"
+        f"tui-popretr: no daemon runs with {config}\ntui-popretr: start one: tui-popretr {config} --headless"
+        " (if one runs, its log says why it has no control socket)\n"
     )
 
 

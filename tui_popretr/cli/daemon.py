@@ -43,7 +43,8 @@ def connect(file: ConfigurationFile) -> ControlClient:
         client = ControlClient(path)
     except NoDaemonError:
         start = visible(shlex.join(["tui-popretr", file.path, "--headless"]), 4096)
-        raise DaemonUnavailable(f"no daemon runs with {shown}", advice=f"start one: {start}") from None
+        advice = f"start one: {start} (if one runs, its log says why it has no control socket)"
+        raise DaemonUnavailable(f"no daemon runs with {shown}", advice=advice) from None
     if client.hello.config != os.path.realpath(file.path):
         client.close()
         raise DaemonUnavailable(
