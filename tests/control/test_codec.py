@@ -149,6 +149,14 @@ def test_a_wrong_type_is_an_error(fact: Any, field: str, wrong: object) -> None:
         event_from_json({**event_to_json(fact), field: wrong})
 
 
+def test_nesting_that_cannot_be_shown_is_an_error() -> None:
+    value: list[Any] = []
+    for _ in range(100_000):
+        value = [value]
+    with pytest.raises(InvalidMessageError, match="nested too deeply"):
+        from_json(str, value)
+
+
 @pytest.mark.parametrize("code", [True, 0.0, "0", 1, None, []])
 def test_an_exit_code_is_one_of_its_numbers(code: object) -> None:
     message = event_to_json(closed("a", result(FakeClock().now())))

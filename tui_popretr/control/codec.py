@@ -232,5 +232,8 @@ def _name(kind: Any) -> str:
 
 
 def _shown(value: Any) -> str:
-    text = repr(value)
+    try:
+        text = repr(value)
+    except RecursionError:  # json reads slightly deeper nesting than repr() writes
+        return "a value that is nested too deeply"
     return text if len(text) <= 60 else f"{text[:57]}..."
