@@ -6,6 +6,7 @@ import json
 import signal
 
 import pytest
+import trio
 from hypothesis import given
 from hypothesis import strategies as st
 from trio.testing import trio_test
@@ -95,6 +96,17 @@ async def test_a_program_that_cannot_run(program: str, reason: str) -> None:
     assert not end.ok
     assert end.text.startswith("cannot run: ")
     assert reason in end.text
+
+
+@trio_test
+async def test_no_thread_can_be_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def fail(*_: object, **__: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(trio.to_thread, "run_sync", fail)
+    end = await run_hook(HookSettings(HookEvent.FAILED, ("true",)), OCCURRENCE, None, ChildProcesses(), ())
+    assert not end.ok
+    assert end.text.startswith("cannot run: the limit of processes and threads is too low")
 
 
 @given(st.text(max_size=3000))

@@ -49,8 +49,10 @@ async def run_hook(
 
     `status`: the client's status for standard input. `withheld`: variables that passwords come from.
     """
-    base = await trio.to_thread.run_sync(environment, ())  # it looks up the user, which may take long
+    limiter = trio.CapacityLimiter(1)
     try:
+        # It looks up the user, which may take long.
+        base = await trio.to_thread.run_sync(environment, (), limiter=limiter)
         end = await run_process(
             children,
             hook.argv,
