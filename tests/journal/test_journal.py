@@ -331,6 +331,7 @@ def test_history_keeps_the_last_sessions_of_each_client(journal: Journal, monkey
     kept = journal.recent_sessions(100)
     assert kept == [row("a", 2), row("a", 3), row("a", 4), row("b", 0)]
     assert kept[0].code is ExitCode.TEMPORARY
+    assert journal.recent_sessions(2, "a") == [row("a", 3), row("a", 4)]
     assert journal.totals(13) == (4, 200)
     assert journal.totals(1000) == (0, 0)
 
@@ -411,7 +412,9 @@ def test_durability_settings_are_in_force(journal: Journal) -> None:
     assert pragma("synchronous") == 2
 
 
-@pytest.mark.parametrize("query", [module._UNFINISHED, module._RECORDS, module._FORGET_OLDER])
+@pytest.mark.parametrize(
+    "query", [module._UNFINISHED, module._RECORDS, module._FORGET_OLDER, history._SESSIONS_OF_CLIENT]
+)
 def test_large_journals_are_searched_by_index(journal: Journal, query: str) -> None:
     plan = journal._connection.execute("EXPLAIN QUERY PLAN " + query, (1,) * query.count("?")).fetchall()
     steps = [row[3] for row in plan if row[3].startswith(("SCAN", "SEARCH"))]
