@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -135,6 +136,24 @@ async def test_waiting_jobs_share_a_transaction(tmp_path: Path, monkeypatch: pyt
                 await wait_all_tasks_blocked()
                 gate.release()
             assert len(transactions) == 2
+
+
+@pytest.mark.parametrize(("durable", "level"), [((True,), 2), ((False,), 1), ((False, True), 2), ((False, False), 1)])
+@trio_test
+async def test_one_job_that_needs_it_brings_the_fsync(durable: tuple[bool, ...], level: int, tmp_path: Path) -> None:
+    gate, levels = Gate(), list[int]()
+
+    def job(journal: Journal) -> None:
+        levels.append(journal._connection.execute("PRAGMA synchronous").fetchone()[0])
+
+    async with opened(tmp_path) as journal, trio.open_nursery() as nursery:
+        nursery.start_soon(journal.run, gate.hold)
+        await gate.reached()
+        for each in durable:
+            nursery.start_soon(partial(journal.run, job, durable=each))
+        await wait_all_tasks_blocked()
+        gate.release()
+    assert levels == [level] * len(durable)
 
 
 @trio_test

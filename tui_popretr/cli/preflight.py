@@ -47,7 +47,9 @@ def _files(settings: Settings) -> list[str]:
     logs = {"audit log": settings.audit, "transcript": settings.transcript, "trace": settings.trace}
     files = {"journal": journal, **{name: _file(log.path) for name, log in logs.items() if log is not None}}
     if settings.metrics is not None:
-        files["file of metrics"] = folder_trouble(os.path.dirname(settings.metrics.path))
+        folder = os.path.dirname(settings.metrics.path)
+        absent = "" if os.path.isdir(folder) else f"the folder {_name(folder)} does not exist"  # and is never made
+        files["file of metrics"] = absent or folder_trouble(folder)
     told = [f"the {name} cannot be written: {trouble}" for name, trouble in files.items() if trouble]
     told += [
         f"the hook on {hook.on.value} cannot run: the command {_name(hook.argv[0])} is not found, or cannot be run"

@@ -31,6 +31,7 @@ def check_report(
     problems: Sequence[Problem],
     clients: Iterable[Json],
     disabled: Iterable[str],
+    program: Iterable[str] = (),
 ) -> Json:
     """Return the report of `check`."""
     return {
@@ -39,6 +40,7 @@ def check_report(
         "problems": [problem_report(each) for each in problems],
         "clients": list(clients),
         "disabled": list(disabled),
+        "program": list(program),
     }
 
 

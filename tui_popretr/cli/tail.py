@@ -1,4 +1,4 @@
-"""`tail`: prints the dialogue or the events of the running program as they come."""
+"""`tail`: prints the dialogue or the events of the daemon as they come."""
 
 from __future__ import annotations
 

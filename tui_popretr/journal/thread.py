@@ -40,6 +40,8 @@ class Job(Generic[T]):
     """A function that a task waits for."""
 
     function: Callable[[Any], T]
+    #: The transaction ends with an fsync, if this holds for one of its jobs.
+    durable: bool = True
     #: It opens or closes the file, so it is in no transaction; its argument is None.
     alone: bool = False
     #: The thread ends after it.
@@ -88,7 +90,7 @@ class Worker:
 class RunJob(Protocol):
     """JournalThread.run, for recovery."""
 
-    async def __call__(self, function: Callable[[Journal], T]) -> T: ...
+    async def __call__(self, function: Callable[[Journal], T], *, durable: bool = True) -> T: ...
 
 
 class JournalThread:
@@ -114,15 +116,16 @@ class JournalThread:
         """Return an id that no message of this journal has or had. From any thread. Unused ids are only gaps."""
         return self._ids.next()
 
-    async def run(self, function: Callable[[Journal], T]) -> T:
+    async def run(self, function: Callable[[Journal], T], *, durable: bool = True) -> T:
         """Call `function` with the journal in its thread. What it has written is durable on return.
 
+        Without `durable` it survives the end of the process, but maybe not a power failure (Journal.without_fsync).
         Raises JournalError, and what `function` raises. After an error some of it may have been written. A job that is
         cancelled before it begins is not run.
         """
         while self._ready is not None:
             await self._ready.wait()
-        return await self._run_now(function)
+        return await self._run_now(function, durable=durable)
 
     async def open(
         self, recover: Callable[[RunJob], Awaitable[T]], opened: Callable[[], object] = lambda: None
@@ -159,8 +162,8 @@ class JournalThread:
 
     # --- in tasks -----------------------------------------------------------------------------------------------------
 
-    async def _run_now(self, function: Callable[[Journal], T]) -> T:
-        job = Job(function)
+    async def _run_now(self, function: Callable[[Journal], T], *, durable: bool = True) -> T:
+        job = Job(function, durable)
         try:
             return await self._wait(job)
         except trio.Cancelled:
@@ -200,7 +203,8 @@ class JournalThread:
         try:
             if self._journal is None:
                 raise _not_open()
-            with self._journal.transaction():
+            with_fsync = any(job.durable for job in jobs)
+            with contextlib.nullcontext() if with_fsync else self._journal.without_fsync(), self._journal.transaction():
                 for job in jobs:
                     job.run(self._journal)
         except BaseException as problem:  # noqa: BLE001 - as above
