@@ -18,20 +18,20 @@ journal must be read again first. QUIT is sent together with the last DELEs, if 
 **NOOP** is sent if a message is held and no other command is left: a status line in reply shows that the message had
 ended. If the connection ends instead, the message is delivered as unproven.
 
-**States.** At the end the pending deliveries are waited for. If the connection is idle then, quit() follows.
+**States.** A retrieval goes only forwards in this table. At the end the pending deliveries are waited for. If the
+connection is idle then, quit() follows.
 
-| state      | what happens                                            | next                                     |
-|------------|---------------------------------------------------------|------------------------------------------|
-| RETRIEVING | the tasks work until the plan is done, or too many     | STOPPING by stop(), BROKEN, ABANDONED    |
-|            | messages could not be stored                            |                                          |
-| STOPPING   | no further RETR; DRAIN_TIMEOUT for replies in flight    | BROKEN, ABANDONED                        |
-| BROKEN     | the connection broke: run() raises the error            | ABANDONED                                |
-| ABANDONED  | by abandon(): run() raises its error                    |                                          |
+| state      | what happens                                                               | why                  |
+|------------|----------------------------------------------------------------------------|----------------------|
+| RETRIEVING | the tasks work until the plan is done, or retrieval gives up (outcomes.py) |                      |
+| STOPPING   | no further RETR; DRAIN_TIMEOUT seconds for replies in flight               | stop()               |
+| BROKEN     | nothing is sent or read; run() raises the error                            | the connection broke |
+| ABANDONED  | the same, and a held message is discarded                                  | abandon()            |
 """
 
 from __future__ import annotations
 
-from enum import Enum, auto
+from enum import IntEnum
 
 import trio
 
@@ -58,13 +58,13 @@ DRAIN_TIMEOUT = 8.0
 PROGRESS_INTERVAL = 0.25
 
 
-class State(Enum):
+class State(IntEnum):
     """What a retrieval is doing; the docstring of this module has the transitions."""
 
-    RETRIEVING = auto()
-    STOPPING = auto()
-    BROKEN = auto()
-    ABANDONED = auto()
+    RETRIEVING = 0
+    STOPPING = 1
+    BROKEN = 2
+    ABANDONED = 3
 
 
 class Retrieval:
@@ -115,7 +115,7 @@ class Retrieval:
         self._scope.cancel()
 
     def _end(self, state: State, problem: PopretrError) -> None:
-        if self._state is not State.ABANDONED:
+        if state >= self._state:
             self._state, self._problem = state, problem
 
     def broke(self, problem: PopretrError) -> ConnectionBrokeError | None:
