@@ -18,7 +18,6 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from datetime import datetime
 from functools import partial
 from pathlib import Path
 
@@ -48,17 +47,19 @@ def plain(port: int, messages: list[bytes]) -> None:
 
 def by_sink(port: int, messages: list[bytes]) -> None:
     """The sink alone."""
+    trio.run(_by_sink, port, messages)
+
+
+async def _by_sink(port: int, messages: list[bytes]) -> None:
     destination = SmtpDestination(SENDER, (RECIPIENT,), host="127.0.0.1", port=port)
     sink = SmtpSink(destination, recip=RECIPIENT, spool=tempfile.gettempdir())
-    now = datetime.now().astimezone()
-    sink.make_ready(SIZE)
-    for number, message in enumerate(messages):
-        draft = sink.open(number, now)
-        draft.write(message)
-        draft.write_out()
-        draft.sync()
-        draft.publish()
-    sink.close()
+    await sink.prepare(SIZE)
+    for number, octets in enumerate(messages):
+        message = sink.open(number)
+        message.write(octets)
+        message.finish()
+        await sink.send(message, trio.lowlevel.checkpoint)
+    await sink.close()
 
 
 @contextmanager

@@ -276,6 +276,13 @@ class PartlyAccepted(DeliveryFailed):
         self.refused_for_good = for_good
 
 
+class DeliveryStopped(DeliveryFailed):
+    """The session ended before a server or a command had accepted a message."""
+
+    exit_code = ExitCode.TEMPORARY
+    default_advice = RETRIED
+
+
 class SmtpServerUnreachable(DeliveryFailed):
     """The mail server of the destination (SMTP, LMTP) cannot be reached, or accepts no mail."""
 

@@ -41,10 +41,9 @@ from tui_popretr.mail.identity import Identity
 class FakeSink(MaildirSink):
     """A sink of which the committer looks at nothing but what is said here."""
 
-    def __init__(self, lane: str, *, remote: bool = False) -> None:
+    def __init__(self, lane: str) -> None:
         super().__init__(MaildirDestination("/mail"), "journal")
         self.lane = lane
-        self.remote = remote
 
 
 class WatchedJournal:
@@ -783,83 +782,6 @@ async def test_a_process_that_may_open_few_files_has_small_groups(
         await site.finish(slow_publication=True)
         assert max(len(delivering) for delivering, _ in site.commits) <= 16
         assert set(site.outcomes().values()) == {None}
-
-
-@trio_test
-async def test_a_remote_destination_has_one_message_between_two_commits(
-    new_site: Callable[..., Any], autojump_clock: MockClock
-) -> None:
-    """At most the message in flight is sent twice: the next is sent when the journal has the one before."""
-    async with new_site(running=False) as site:
-        site.lane = site.committer.lane(FakeSink("smtp:localhost", remote=True))
-        for number in (1, 2, 3):
-            await site.lane.put(site.delivery(number))
-        await site.finish()
-        assert site.commits == [([1], []), ([2], [1]), ([3], [2]), ([], [3])]
-        assert site.outcomes() == {1: None, 2: None, 3: None}
-
-
-@trio_test
-async def test_only_remote_drafts_are_offered(new_site: Callable[..., Any], autojump_clock: MockClock) -> None:
-    async with new_site() as site:
-        await site.deliver(1)
-        assert "offer" not in site.steps_of(1)
-        site.lane = site.committer.lane(FakeSink("smtp:localhost", remote=True))
-        await site.deliver(2)
-        steps = site.steps_of(2)
-        assert sorted(steps[:2]) == ["delivering", "offer"]
-        assert steps[2:] == ["publish", "abort", "audit", "delivered", "done"]
-
-
-@trio_test
-async def test_what_was_offered_is_aborted_where_the_commit_fails(
-    new_site: Callable[..., Any], autojump_clock: MockClock
-) -> None:
-    """The message before has been sent and stays unfinished: recovery says so."""
-    async with new_site(running=False) as site:
-        site.lane = site.committer.lane(FakeSink("smtp:localhost", remote=True))
-        problem = site.fail("commit", 2, JournalError("the disk is full"))
-        for number in (1, 2):
-            await site.lane.put(site.delivery(number))
-        await site.finish()
-        assert site.outcomes() == {1: problem, 2: problem}
-        assert "withdraw" not in site.steps_of(1)
-        steps = site.steps_of(2)
-        assert sorted(steps[:2]) == ["delivering", "offer"]
-        assert steps[2:] == ["abort", "done"]
-        assert await site.states() == {1: MessageState.DELIVERING}
-
-
-@trio_test
-async def test_what_was_handed_over_leaves_room_for_the_next(
-    new_site: Callable[..., Any], autojump_clock: MockClock
-) -> None:
-    async with new_site() as site:
-        site.lane = site.committer.lane(FakeSink("smtp:localhost", remote=True))
-        await site.deliver(1, 2, 3, 4, 5, buffered=MEMORY // 2)
-        assert set(site.outcomes().values()) == {None}
-        assert site.lane._queue._buffered == 0
-
-
-@trio_test
-async def test_a_message_being_sent_counts_as_publishing(
-    new_site: Callable[..., Any], autojump_clock: MockClock
-) -> None:
-    """A journal that broke is not recovered meanwhile: it would be sent again."""
-    async with new_site(running=False) as site:
-        site.lane = site.committer.lane(FakeSink("smtp:localhost", remote=True))
-        between: list[tuple[str, int]] = []
-        note = site.note
-
-        def watched(step: str, what: int | str) -> None:
-            note(step, what)
-            between.append((step, len(site.recovery._publishing)))
-
-        site.note = watched
-        await site.lane.put(site.delivery(1))
-        await site.finish()
-        assert [lanes for step, lanes in between if step in {"delivering", "publish", "audit", "delivered"}] == [1] * 4
-        assert not site.recovery._publishing
 
 
 @trio_test

@@ -10,19 +10,32 @@ import pytest
 import trio
 from trio.testing import MockClock, trio_test
 
-from tests.support.drafts import FakeDraft, outcomes
+from tests.support.drafts import outcomes
 from tests.support.journals import NOW, Journals, open_journals
 from tests.support.worlds import disk_without_threads
 from tui_popretr.commit.audit import AuditWriter
 from tui_popretr.commit.pending import PendingDelivery
 from tui_popretr.commit.queue import MEMORY
 from tui_popretr.commit.remote import RemoteQueue
+from tui_popretr.delivery.outgoing import OutgoingMessage
 from tui_popretr.delivery.remote import BeforeEnd
-from tui_popretr.delivery.sink import Draft
-from tui_popretr.errors import JournalError, PartlyAccepted, PopretrError, SmtpTemporaryFailure
+from tui_popretr.delivery.spool import Spool
+from tui_popretr.errors import DeliveryStopped, JournalError, PartlyAccepted, PopretrError, SmtpTemporaryFailure
 from tui_popretr.journal.journal import Journal
 from tui_popretr.journal.records import DeliveredMark, MessageState, NewRecord
 from tui_popretr.mail.identity import Identity
+
+
+class WatchedMessage(OutgoingMessage):
+    """A message with `buffered` octets, whose abort is noted."""
+
+    def __init__(self, number: int, on_abort: Callable[[], object], buffered: int) -> None:
+        super().__init__(number, "SMTP=[]", Spool("/nonexistent"))
+        self.write(bytes(buffered))
+        self._on_abort = on_abort
+
+    def abort(self) -> None:
+        self._on_abort()
 
 
 class Office:
@@ -59,7 +72,7 @@ class Office:
         records = await self.journal.run(lambda journal: journal.records(self._maildrop))
         return {record.id: record.state for record in records}
 
-    async def _send(self, draft: Draft, before_end: BeforeEnd) -> str:
+    async def _send(self, draft: OutgoingMessage, before_end: BeforeEnd) -> str:
         number = draft.record_id
         await self.step("offer", number)
         await before_end()
@@ -79,7 +92,7 @@ class Office:
             self.steps.append(f"done {number}")
             self.ends[number] = delivery.error
 
-        draft = FakeDraft(number, lambda step, _: self.steps.append(f"{step} {number}"), files=False, buffered=buffered)
+        draft = WatchedMessage(number, lambda: self.steps.append(f"abort {number}"), buffered)
         record = NewRecord(
             number, self._maildrop, f"u{number}", 10, Identity(b"d"), True, None, None, f"line {number}", NOW
         )
@@ -273,6 +286,31 @@ async def test_after_a_cancellation_nothing_more_is_sent(
         assert here.of(3) == []
         assert here.ends == {1: None}
         assert await here.states() == {1: MessageState.DELIVERED, 2: MessageState.DELIVERING}
+
+
+@pytest.mark.parametrize(("step", "state"), [("offer", None), ("end", MessageState.DELIVERING)])
+@trio_test
+async def test_stop_cancels_what_is_sent_and_what_waits(
+    step: str, state: MessageState | None, tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    """A message whose end may have been sent stays *delivering*."""
+    async with office(tmp_path) as here:
+
+        async def stop() -> None:
+            await trio.sleep(10.0)
+            here.queue.stop()
+            await trio.sleep(1000.0)
+
+        here.on[step, 2] = stop
+        await here.put(1, 2, 3)
+        await here.run()
+        assert here.ends[1] is None
+        assert [type(here.ends[number]) for number in (2, 3)] == [DeliveryStopped] * 2
+        assert here.of(3) == ["abort", "done"]
+        states = await here.states()
+        assert (states.get(2), states.get(3)) == (state, None)
+        assert not here.recovery._publishing
+        assert here.queue._queue._buffered == 0
 
 
 @trio_test

@@ -4,24 +4,23 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
-from tests.delivery.smtp.receiver import Receiver
 from tui_popretr.config.account import Server
 from tui_popretr.config.choices import Eol
 from tui_popretr.config.model import (
     ClientSettings,
-    CommandDestination,
     Destination,
     FolderDestination,
     MaildirDestination,
     Modes,
 )
 from tui_popretr.delivery.folders import sync_folder
+from tui_popretr.delivery.remote import RemoteSink
 from tui_popretr.delivery.sink import Draft, Sink
-from tui_popretr.delivery.sinks import SinkEnvironment, sink_for
+from tui_popretr.delivery.sinks import sink_for
 
 JOURNAL = "0123abcd"
 PRIVATE = Modes()
@@ -32,6 +31,13 @@ def client(destination: Destination, identifier: str = "id1") -> ClientSettings:
     """Return a client that delivers there."""
     server = Server("pop.example.test", 110, "me", None, (), False, None)
     return ClientSettings(identifier, "user1", server, destination)
+
+
+def file_sink(settings: ClientSettings, journal: str = JOURNAL) -> Sink:
+    """Return the sink of a client that delivers into files."""
+    sink = sink_for(settings, journal)
+    assert not isinstance(sink, RemoteSink)
+    return sink
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +53,7 @@ class Place:
         return FolderDestination(str(self.path), Eol.CRLF, owner, modes)
 
     def sink(self, journal: str = JOURNAL, owner: str | None = None, modes: Modes = PRIVATE) -> Sink:
-        return sink_for(client(self.destination(owner, modes)), journal)
+        return file_sink(client(self.destination(owner, modes)), journal)
 
     def finished(self) -> dict[str, bytes]:
         """What readers see."""
@@ -56,59 +62,6 @@ class Place:
 
     def unfinished(self) -> list[Path]:
         return sorted(self.path.glob("tmp/*") if self.kind == "maildir" else self.path.glob(".*"))
-
-    def all_files(self) -> Iterator[Path]:
-        return (p for p in self.path.rglob("*") if p.is_file())
-
-
-@dataclass(frozen=True, slots=True)
-class MailServerPlace:
-    """A mail server as a destination under test; its files are those of the spool."""
-
-    receiver: Receiver
-    path: Path
-    sinks: list[Sink] = field(default_factory=list)
-
-    def sink(self) -> Sink:
-        self.sinks.append(
-            sink := sink_for(client(self.receiver.destination()), JOURNAL, SinkEnvironment(spool=str(self.path)))
-        )
-        return sink
-
-    def close(self) -> None:
-        """End the connections of all sinks."""
-        for sink in self.sinks:
-            sink.close()
-
-    def finished(self) -> dict[str, bytes]:
-        """What has been accepted."""
-        return {str(number): mail.content for number, mail in enumerate(self.receiver.mails)}
-
-    def unfinished(self) -> list[Path]:
-        return list(self.all_files())
-
-    def all_files(self) -> Iterator[Path]:
-        return (p for p in self.path.rglob("*") if p.is_file())
-
-
-@dataclass(frozen=True, slots=True)
-class CommandPlace:
-    """A command as a destination under test, which saves into the folder `taken`; the files are those of the spool."""
-
-    taken: Path
-    path: Path
-
-    def sink(self) -> Sink:
-        self.taken.mkdir(exist_ok=True)
-        save = 'file=$(mktemp "$0/XXXXXXXX") && cat >"$file"'
-        destination = CommandDestination(("sh", "-c", save, str(self.taken)))
-        return sink_for(client(destination), JOURNAL, SinkEnvironment(spool=str(self.path)))
-
-    def finished(self) -> dict[str, bytes]:
-        return {path.name: path.read_bytes() for path in self.taken.iterdir()}
-
-    def unfinished(self) -> list[Path]:
-        return list(self.all_files())
 
     def all_files(self) -> Iterator[Path]:
         return (p for p in self.path.rglob("*") if p.is_file())

@@ -1,4 +1,4 @@
-"""One contract for every sink: open, write, publish or abort."""
+"""One contract for every sink that is files: open, write, publish or abort."""
 
 from __future__ import annotations
 
@@ -16,8 +16,7 @@ from unittest import mock
 
 import pytest
 
-from tests.delivery.making import JOURNAL, WHEN, CommandPlace, MailServerPlace, Place, finish, path_of, prepare
-from tests.delivery.smtp.receiver import receiving
+from tests.delivery.making import JOURNAL, WHEN, Place, finish, path_of, prepare
 from tests.support.waiting import wait_for
 from tui_popretr.delivery import names
 from tui_popretr.delivery.sink import SPILL, Draft
@@ -31,47 +30,22 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
     return Place(request.param, tmp_path / "store" / "user1" / "mail")
 
 
-Anywhere = Place | MailServerPlace | CommandPlace
-
-
-@pytest.fixture(params=["maildir", "folder", "smtp", "command"])
-def anywhere(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Anywhere]:
-    """Also a destination that has no files."""
-    path = tmp_path / "store" / "user1" / "mail"
-    if request.param == "command":
-        yield CommandPlace(tmp_path / "taken", path)
-        return
-    if request.param != "smtp":
-        yield Place(request.param, path)
-        return
-    with receiving() as receiver:
-        place = MailServerPlace(receiver, path)
-        yield place
-        place.close()
-
-
 def mode(path: str | Path) -> int:
     return stat.S_IMODE(os.stat(path).st_mode)
 
 
-def test_every_kind_keeps_the_contract(anywhere: Anywhere) -> None:
-    sink = anywhere.sink()
+def test_every_kind_keeps_the_contract(place: Place) -> None:
+    sink = place.sink()
     sink.make_ready(0)
     draft = sink.open(7, WHEN)
     assert draft.record_id == 7
-    assert (draft.tmp is None, draft.final is None) == (sink.remote, sink.remote)
     for part in (b"Subject: x\r", b"\n\r\n", b".\r\n..\r\ntext\r\n"):
         draft.write(part)
     assert draft.pending == 27
-    draft.exclude_recipients(())
-    assert draft.receipt() == ""
     finish(draft)
-    assert list(anywhere.finished().values()) == [b"Subject: x\r\n\r\n.\r\n..\r\ntext\r\n"]
-    assert anywhere.unfinished() == []
-    assert draft.description().startswith(("Maildir=", "File=", "SMTP=[", "Command=sh"))
-    sink.interrupt()
-    sink.close()
-    sink.close()
+    assert list(place.finished().values()) == [b"Subject: x\r\n\r\n.\r\n..\r\ntext\r\n"]
+    assert place.unfinished() == []
+    assert draft.description().startswith(("Maildir=", "File="))
 
 
 def test_what_was_written_arrives(place: Place) -> None:
@@ -89,11 +63,11 @@ def test_an_empty_message_arrives(place: Place) -> None:
     assert list(place.finished().values()) == [b""]
 
 
-def test_opening_and_writing_touch_no_disk(anywhere: Anywhere) -> None:
-    draft = anywhere.sink().open(7, WHEN)
+def test_opening_and_writing_touch_no_disk(place: Place) -> None:
+    draft = place.sink().open(7, WHEN)
     draft.write(b"x" * (2 * SPILL))
     assert draft.pending == 2 * SPILL
-    assert not anywhere.path.parent.parent.exists()
+    assert not place.path.parent.parent.exists()
 
 
 def test_a_full_disk_is_told_before_anything_is_asked_for(place: Place) -> None:
@@ -106,11 +80,11 @@ def test_a_full_disk_is_told_before_anything_is_asked_for(place: Place) -> None:
     assert "make room" in raised.value.advice
 
 
-def test_a_large_message_is_spilled_and_memory_stays_small(anywhere: Anywhere) -> None:
+def test_a_large_message_is_spilled_and_memory_stays_small(place: Place) -> None:
     def line(number: int) -> bytes:
         return b"%126d\r\n" % number
 
-    draft = anywhere.sink().open(7, WHEN)
+    draft = place.sink().open(7, WHEN)
     for number in range(40):
         draft.write(line(number) * (SPILL // 128))
         if draft.pending >= SPILL:
@@ -118,7 +92,7 @@ def test_a_large_message_is_spilled_and_memory_stays_small(anywhere: Anywhere) -
             assert draft.pending == 0
     draft.write(b"end\r\n")
     finish(draft)
-    (content,) = anywhere.finished().values()
+    (content,) = place.finished().values()
     assert content == b"".join(line(number) * (SPILL // 128) for number in range(40)) + b"end\r\n"
 
 
@@ -128,18 +102,6 @@ def test_nothing_is_visible_before_it_is_published(place: Place) -> None:
     prepare(draft)
     assert place.finished() == {}
     assert place.unfinished() == [path_of(draft.tmp)]
-
-
-def test_an_offer_delivers_nothing(anywhere: Anywhere) -> None:
-    sink = anywhere.sink()
-    draft = sink.open(7, WHEN)
-    draft.write(b"x\r\n")
-    prepare(draft)
-    draft.offer()
-    assert anywhere.finished() == {}
-    draft.publish()
-    assert list(anywhere.finished().values()) == [b"x\r\n"]
-    sink.close()
 
 
 def test_files_and_folders_are_private(place: Place, tmp_path: Path) -> None:
@@ -166,29 +128,26 @@ def advance(draft: Draft, step: str) -> None:
             draft.write_out()
         case "sync":
             prepare(draft)
-        case "offer":
-            prepare(draft)
-            draft.offer()
 
 
-@pytest.mark.parametrize("step", ["open", "write", "spill", "write_out", "sync", "offer"])
-def test_an_aborted_draft_leaves_nothing(anywhere: Anywhere, step: str) -> None:
-    draft = anywhere.sink().open(7, WHEN)
+@pytest.mark.parametrize("step", ["open", "write", "spill", "write_out", "sync"])
+def test_an_aborted_draft_leaves_nothing(place: Place, step: str) -> None:
+    draft = place.sink().open(7, WHEN)
     advance(draft, step)
     before = len(os.listdir("/proc/self/fd"))
     draft.abort()
     draft.abort()
     assert len(os.listdir("/proc/self/fd")) <= before
-    assert list(anywhere.all_files()) == []
+    assert list(place.all_files()) == []
     with pytest.raises(DeliveryFailed):
         draft.publish()
 
 
-def test_abort_after_publication_takes_nothing_back(anywhere: Anywhere) -> None:
-    draft = anywhere.sink().open(7, WHEN)
+def test_abort_after_publication_takes_nothing_back(place: Place) -> None:
+    draft = place.sink().open(7, WHEN)
     finish(draft)
     draft.abort()
-    assert len(anywhere.finished()) == 1
+    assert len(place.finished()) == 1
 
 
 def test_a_draft_that_is_not_durable_is_not_published(place: Place) -> None:
@@ -199,7 +158,7 @@ def test_a_draft_that_is_not_durable_is_not_published(place: Place) -> None:
     draft.abort()
 
 
-def test_no_descriptor_stays_open(anywhere: Anywhere) -> None:
+def test_no_descriptor_stays_open(place: Place) -> None:
     def open_ones() -> list[str]:
         found = []
         for number in os.listdir("/proc/self/fd"):
@@ -208,12 +167,11 @@ def test_no_descriptor_stays_open(anywhere: Anywhere) -> None:
         return sorted(found)
 
     before = open_ones()
-    sink = anywhere.sink()
+    sink = place.sink()
     draft = sink.open(7, WHEN)
     draft.write(b"x\r\n")
     draft.spill()
     finish(draft)
-    sink.close()
     wait_for(lambda: open_ones() == before, "the end of all that was opened")
 
 
@@ -254,8 +212,8 @@ def test_where_there_are_no_hard_links_it_is_renamed(tmp_path: Path) -> None:
     assert len(place.finished()) == 1
 
 
-def test_many_threads_deliver_through_one_sink(anywhere: Anywhere) -> None:
-    sink = anywhere.sink()
+def test_many_threads_deliver_through_one_sink(place: Place) -> None:
+    sink = place.sink()
 
     def deliver(number: int) -> None:
         draft = sink.open(number, WHEN)
@@ -264,7 +222,7 @@ def test_many_threads_deliver_through_one_sink(anywhere: Anywhere) -> None:
 
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(deliver, range(40)))
-    assert sorted(int(content) for content in anywhere.finished().values()) == list(range(40))
+    assert sorted(int(content) for content in place.finished().values()) == list(range(40))
 
 
 def test_folders_removed_in_the_meantime_are_made_again(place: Place) -> None:

@@ -11,10 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.delivery.making import JOURNAL, WHEN, client
+from tests.delivery.making import JOURNAL, WHEN, client, file_sink
 from tui_popretr.config.model import FolderDestination, MaildirDestination
 from tui_popretr.delivery import names
-from tui_popretr.delivery.sinks import sink_for
 
 PRINT_NAME = """
 from datetime import datetime
@@ -53,7 +52,7 @@ def test_a_folder_name_is_as_documented() -> None:
 @pytest.mark.parametrize("identifier", ["../../etc", "a/b", ".", "ä\n", "x" * 300])
 def test_a_client_id_cannot_leave_the_folder(identifier: str) -> None:
     settings = replace(client(FolderDestination("/mail")), id=identifier)
-    draft = sink_for(settings, JOURNAL).open(1, WHEN)
+    draft = file_sink(settings).open(1, WHEN)
     for path in (draft.tmp, draft.final):
         assert path is not None
         assert Path(path).parent == Path("/mail")
@@ -61,9 +60,9 @@ def test_a_client_id_cannot_leave_the_folder(identifier: str) -> None:
 
 
 def test_descriptions_are_those_of_the_audit_log() -> None:
-    mailbox = sink_for(client(MaildirDestination("/ms/user1/Maildir", "user1")), JOURNAL).open(1, WHEN)
-    maildir = sink_for(client(MaildirDestination("/m")), JOURNAL).open(1, WHEN)
-    folder = sink_for(client(FolderDestination("/f")), JOURNAL).open(1, WHEN)
+    mailbox = file_sink(client(MaildirDestination("/ms/user1/Maildir", "user1"))).open(1, WHEN)
+    maildir = file_sink(client(MaildirDestination("/m"))).open(1, WHEN)
+    folder = file_sink(client(FolderDestination("/f"))).open(1, WHEN)
     assert mailbox.description() == "Mailbox=user1"
     assert maildir.description() == "Maildir=/m"
     assert folder.description() == "File=/f/20261123-072759-id1-1.eml"

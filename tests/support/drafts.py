@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import cast
 
@@ -27,7 +27,6 @@ class FakeDraft:
         files: bool = True,
         folder: str = "",
         buffered: int = 10,
-        receipt: Callable[[int], str] = lambda record_id: "",
     ) -> None:
         """`files`: whether the destination has files; `folder` is below /mail."""
         self.record_id = record_id
@@ -36,7 +35,6 @@ class FakeDraft:
         self.pending = buffered
         self._step = step
         self._folder = folder
-        self._receipt = receipt
 
     def description(self) -> str:
         return "Mailbox=user1"
@@ -46,12 +44,6 @@ class FakeDraft:
 
     def spill(self) -> None:
         raise AssertionError("write_out() does that")
-
-    def exclude_recipients(self, recipients: Collection[str]) -> None:
-        raise AssertionError("retrieval does that")
-
-    def receipt(self) -> str:
-        return self._receipt(self.record_id)
 
     def write_out(self) -> None:
         self._step("write", self.record_id)
@@ -66,9 +58,6 @@ class FakeDraft:
     def folders_after(self) -> tuple[str, ...]:
         assert self.final is not None, "it has no files"
         return (f"/mail{self._folder}/new",)
-
-    def offer(self) -> None:
-        self._step("offer", self.record_id)
 
     def publish(self) -> None:
         self._step("publish", self.record_id)

@@ -23,6 +23,7 @@ class MemoryStream:
     """
 
     local = "192.0.2.9:50794"
+    local_ip = "192.0.2.9"
     remote = "192.0.2.7:110"
     remote_ip = "192.0.2.7"
     #: What channel_binding() returns.
@@ -45,6 +46,12 @@ class MemoryStream:
             return bytes(await self._end.receive_some())
         except (trio.BrokenResourceError, trio.ClosedResourceError) as problem:
             raise ConnectionCut("the connection broke") from problem
+
+    def receive_nowait(self) -> bytes | None:
+        try:
+            return bytes(self._end.receive_stream._incoming.get_nowait())
+        except trio.WouldBlock:
+            return None
 
     async def send_all(self, data: bytes) -> None:
         if self._on_send is not None:

@@ -13,9 +13,9 @@ from tui_popretr.commit.blocking import BlockingWorker
 from tui_popretr.commit.pending import PendingDelivery
 from tui_popretr.commit.pipeline import FilePipeline
 from tui_popretr.commit.recovery import Recovery
-from tui_popretr.commit.remote import RemoteQueue, Send
-from tui_popretr.delivery.remote import BeforeEnd
-from tui_popretr.delivery.sink import Draft, Sink
+from tui_popretr.commit.remote import RemoteQueue
+from tui_popretr.delivery.remote import RemoteSink
+from tui_popretr.delivery.sink import Sink
 
 #: Messages in a group, at most. A group also has at most a 16th of the files that the process may open, since a
 #: pipeline may have twice as many open.
@@ -43,12 +43,12 @@ class Committer:
         self._closing = trio.Event()
         self._nursery: trio.Nursery | None = None
 
-    def lane(self, sink: Sink) -> Queue:
+    def lane(self, sink: Sink | RemoteSink) -> Queue:
         """Return the lane for a sink's messages. It exists while it is referenced or has work."""
         lane = self._lanes.get(sink.lane)
         if lane is None:
-            if sink.remote:
-                lane = RemoteQueue(_send_blocking(BlockingWorker(sink.key, 1, None)), *self._common, self._start)
+            if isinstance(sink, RemoteSink):
+                lane = RemoteQueue(sink.send, *self._common, self._start)
             else:
                 disk = BlockingWorker(sink.key, THREADS, self._timeout)
                 lane = FilePipeline(*self._common, disk, self._start, group=_group(), threads=THREADS)
@@ -80,18 +80,6 @@ class Committer:
 def _group() -> int:
     files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     return GROUP if files == resource.RLIM_INFINITY else max(1, min(GROUP, files // 16))
-
-
-def _send_blocking(disk: BlockingWorker) -> Send:
-    """Return a Send for drafts whose calls block."""
-
-    async def send(draft: Draft, before_end: BeforeEnd) -> str:
-        await disk.run(draft.offer)
-        await before_end()
-        await disk.run(draft.publish)
-        return draft.receipt()
-
-    return send
 
 
 __all__ = ["GROUP", "THREADS", "Committer", "PendingDelivery"]

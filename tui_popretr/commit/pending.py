@@ -7,9 +7,13 @@ from dataclasses import dataclass
 
 import trio
 
+from tui_popretr.delivery.outgoing import OutgoingMessage
 from tui_popretr.delivery.sink import Draft
 from tui_popretr.errors import DeliveryFailed, DestinationTimeout, PopretrError
 from tui_popretr.journal.records import NewRecord
+
+#: A draft of a file, or a message for a server or a command.
+AnyDraft = Draft | OutgoingMessage
 
 
 @dataclass(slots=True, eq=False)
@@ -19,12 +23,18 @@ class PendingDelivery:
     It is sent to `outcomes` once: when the message is durable and recorded as delivered, or with `error`.
     """
 
-    draft: Draft
+    draft: AnyDraft
     record: NewRecord
     outcomes: trio.MemorySendChannel[PendingDelivery]
     buffered: int = 0  # octets in memory when it was queued
     receipt: str = ""  # the receiver's reply, for the audit line
     error: PopretrError | None = None
+
+    @property
+    def file(self) -> Draft:
+        """The draft of a file."""
+        assert not isinstance(self.draft, OutgoingMessage)
+        return self.draft
 
     def finish(self, error: PopretrError | None = None) -> None:
         """Send it to `outcomes`, which must have room. `error` replaces an earlier one."""

@@ -126,7 +126,7 @@ class FilePipeline:
             for start in range(1, len(group), share):
                 nursery.start_soon(self._do, _sync, group[start : start + share], abort)
         synced = _good(group)
-        await self._sync_folders({delivery: delivery.draft.folders_before() for delivery in synced})
+        await self._sync_folders({delivery: delivery.file.folders_before() for delivery in synced})
         faultpoints.reached(Step.FOLDER_SYNCED)
         if silent := [delivery for delivery in synced if isinstance(delivery.error, DestinationTimeout)]:
             self._disk.run_in_background(partial(abort, silent))
@@ -173,7 +173,7 @@ class FilePipeline:
         for delivery in group:
             if delivery.error is not None:
                 delivery.finish()
-        await self._sync_folders({delivery: delivery.draft.folders_after() for delivery in published})
+        await self._sync_folders({delivery: delivery.file.folders_after() for delivery in published})
         faultpoints.reached(Step.NEW_SYNCED)
         # After a failed fsync the names may be on disk or not: the records stay *delivering* until recovery.
         for delivery in published:
@@ -242,15 +242,15 @@ def _good(group: list[PendingDelivery]) -> list[PendingDelivery]:
 
 
 def _write(deliveries: list[PendingDelivery]) -> dict[PendingDelivery, PopretrError]:
-    return _each(deliveries, lambda delivery: delivery.draft.write_out())
+    return _each(deliveries, lambda delivery: delivery.file.write_out())
 
 
 def _sync(deliveries: list[PendingDelivery]) -> dict[PendingDelivery, PopretrError]:
-    return _each(deliveries, lambda delivery: delivery.draft.sync())
+    return _each(deliveries, lambda delivery: delivery.file.sync())
 
 
 def _publish(deliveries: list[PendingDelivery]) -> dict[PendingDelivery, PopretrError]:
-    return _each(deliveries, lambda delivery: delivery.draft.publish())
+    return _each(deliveries, lambda delivery: delivery.file.publish())
 
 
 def _each(

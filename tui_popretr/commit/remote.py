@@ -14,12 +14,12 @@ from tui_popretr.commit.audit import AuditWriter
 from tui_popretr.commit.pending import PendingDelivery, internal_error, is_refusal
 from tui_popretr.commit.queue import DeliveryQueue
 from tui_popretr.commit.recovery import Recovery
+from tui_popretr.delivery.outgoing import OutgoingMessage
 from tui_popretr.delivery.remote import BeforeEnd
-from tui_popretr.delivery.sink import Draft
-from tui_popretr.errors import JournalError, PopretrError
+from tui_popretr.errors import DeliveryStopped, JournalError, PopretrError
 
 #: Sends a message (RemoteSink.send).
-Send = Callable[[Draft, BeforeEnd], Awaitable[str]]
+Send = Callable[[OutgoingMessage, BeforeEnd], Awaitable[str]]
 
 
 class RemoteQueue:
@@ -41,6 +41,8 @@ class RemoteQueue:
         self._audit = audit
         self._start = start
         self._queue = DeliveryQueue()
+        self._stopped = False
+        self._sending = trio.CancelScope()
 
     @property
     def waiting(self) -> bool:
@@ -54,6 +56,11 @@ class RemoteQueue:
     def close(self) -> None:
         """Add no further messages; run() ends when all are done."""
         self._queue.close()
+
+    def stop(self) -> None:
+        """Cancel the message that is being sent, and send none of those that wait: their session is ending."""
+        self._stopped = True
+        self._sending.cancel()
 
     async def run(self) -> None:
         """Work until the queue has been empty for some seconds."""
@@ -74,8 +81,16 @@ class RemoteQueue:
 
     async def _deliver(self, delivery: PendingDelivery, before: list[PendingDelivery]) -> list[PendingDelivery]:
         """Send a message, and record that the one before is delivered; return the messages that were sent."""
+        if self._stopped:
+            self._queue.release([delivery])
+            delivery.draft.abort()
+            delivery.finish(DeliveryStopped("the message was not sent, because the session is ending"))
+            return before
+        message = delivery.draft
+        assert isinstance(message, OutgoingMessage)
         durable = trio.Event()
         failure: JournalError | None = None
+        in_doubt = False
 
         async def commit() -> None:
             nonlocal failure
@@ -83,22 +98,28 @@ class RemoteQueue:
             durable.set()
 
         async def before_end() -> None:
+            nonlocal in_doubt
             await durable.wait()
             if failure is not None:
                 raise failure
+            in_doubt = True
 
         async with trio.open_nursery() as nursery:
             nursery.start_soon(commit)
-            try:
-                delivery.receipt = await self._send(delivery.draft, before_end)
-            except PopretrError as error:
-                delivery.error = error
-            except Exception as defect:  # noqa: BLE001 - other destinations may work
-                delivery.error = internal_error(defect)
-        delivery.draft.abort()  # it has no file, and no other connection needs it
+            with trio.CancelScope() as self._sending:
+                try:
+                    delivery.receipt = await self._send(message, before_end)
+                except PopretrError as error:
+                    delivery.error = error
+                except Exception as defect:  # noqa: BLE001 - other destinations may work
+                    delivery.error = internal_error(defect)
+        stopped = self._sending.cancelled_caught
+        if stopped:
+            delivery.error = DeliveryStopped("the delivery was broken off, because the session is ending")
+        message.abort()  # it has no name, and no other connection needs it
         if failure is None and delivery.error is None:
             return [delivery]
-        if failure is None and is_refusal(delivery.error):
+        if failure is None and is_refusal(delivery.error) and not (stopped and in_doubt):
             await self._recovery.withdraw([delivery])
         delivery.finish(failure)
         self._recovery.set_publishing(self, False)

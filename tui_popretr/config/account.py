@@ -82,6 +82,8 @@ class TlsPolicy:
     certificate_password: Secret | None = setting("certpass", Secret)
     #: the name of an entry in a PKCS#12 store
     certificate: str | None = setting("cert", values.one_line)
+    #: False for a mail server on this machine; not in the configuration
+    verified: bool = True
 
     def patience(self, timeout: float) -> float:
         """Return the seconds that a handshake may take; `timeout` is the session's timeout for the server."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Collection
 
 from tui_popretr import faultpoints
 from tui_popretr.delivery.errors import delivery_failed
@@ -86,12 +85,6 @@ class FileDraft:
     def description(self) -> str:
         return self._description
 
-    def exclude_recipients(self, recipients: Collection[str]) -> None:
-        """Do nothing: a file has one recipient."""
-
-    def receipt(self) -> str:
-        return ""
-
     def write(self, data: bytes) -> None:
         self._chunks.append(data)
         self.pending += len(data)
@@ -137,9 +130,6 @@ class FileDraft:
     def folders_before(self) -> tuple[str, ...]:
         self._reported = (os.path.dirname(self.tmp), *self._folders.unsynced)
         return self._reported
-
-    def offer(self) -> None:
-        """Do nothing: a rename has no parts."""
 
     def publish(self) -> None:
         self._check()

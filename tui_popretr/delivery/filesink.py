@@ -14,8 +14,6 @@ from tui_popretr.delivery.owner import Owner
 class FileSink:
     """The part of the Sink contract that does not depend on file names."""
 
-    remote = False
-
     def __init__(
         self,
         kind: str,
@@ -42,9 +40,3 @@ class FileSink:
             self.lane = f"device:{os.stat(self.path).st_dev}"
         except OSError as error:
             raise delivery_failed(error, "store mail in", self.path) from error
-
-    def interrupt(self) -> None:
-        """Do nothing: a call of the file system cannot be interrupted."""
-
-    def close(self) -> None:
-        """Do nothing: nothing is open between drafts."""

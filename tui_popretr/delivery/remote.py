@@ -24,7 +24,7 @@ in place of Cancelled, since the journal has to know them.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from tui_popretr.config.choices import Eol
 from tui_popretr.delivery.outgoing import OutgoingMessage
@@ -33,6 +33,7 @@ from tui_popretr.delivery.outgoing import OutgoingMessage
 BeforeEnd = Callable[[], Awaitable[None]]
 
 
+@runtime_checkable
 class RemoteSink(Protocol):
     """A server or a command, for one session of a client."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from tui_popretr.config.model import (
@@ -14,13 +14,15 @@ from tui_popretr.config.model import (
 )
 from tui_popretr.delivery.folder import FolderSink
 from tui_popretr.delivery.maildir import MaildirSink
+from tui_popretr.delivery.remote import RemoteSink
 from tui_popretr.delivery.sink import Sink
 from tui_popretr.facts import Direction
+from tui_popretr.net.tls import TlsContexts
 from tui_popretr.process.children import ChildProcesses
 from tui_popretr.secret import Secret
 
 
-def _no_password() -> Secret:
+async def _no_password() -> Secret:
     return Secret("")
 
 
@@ -30,17 +32,20 @@ def _ignore(direction: Direction, text: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class SinkEnvironment:
-    """What mail servers and commands need. The functions are called in the sink's thread."""
+    """What mail servers and commands need."""
 
     spool: str = ""  # folder for messages that are too large to be kept in memory
     announce_host: str = "localhost"  # the name of our host
-    password: Callable[[], Secret] = _no_password  # the destination's; may raise any PopretrError
+    password: Callable[[], Awaitable[Secret]] = _no_password  # the destination's; may raise any PopretrError
     said: Callable[[Direction, str], None] = _ignore  # called with each line of the dialogue, safe to show
     withheld: frozenset[str] = frozenset()  # environment variables that hold passwords: not for commands
     children: ChildProcesses | None = None  # where commands are registered
+    contexts: TlsContexts | None = None  # those of the process
 
 
-def sink_for(client: ClientSettings, journal_id: str, environment: SinkEnvironment = SinkEnvironment()) -> Sink:
+def sink_for(
+    client: ClientSettings, journal_id: str, environment: SinkEnvironment = SinkEnvironment()
+) -> Sink | RemoteSink:
     """Return the client's sink, for one session; no I/O. `journal_id` is for file names.
 
     Without `environment` the sink can give its key, and deliver into files.
@@ -51,7 +56,7 @@ def sink_for(client: ClientSettings, journal_id: str, environment: SinkEnvironme
         case FolderDestination() as folder:
             return FolderSink(folder, client.id, journal_id)
         case SmtpDestination() as server:
-            from tui_popretr.delivery.smtp.sink import SmtpSink  # imported here because most users do not need smtplib
+            from tui_popretr.delivery.smtp.sink import SmtpSink  # imported here because most users do not need it
 
             return SmtpSink(
                 server,
@@ -60,6 +65,7 @@ def sink_for(client: ClientSettings, journal_id: str, environment: SinkEnvironme
                 client=environment.announce_host,
                 password=environment.password,
                 said=environment.said,
+                contexts=environment.contexts,
             )
         case CommandDestination() as command:
             from tui_popretr.delivery.command.sink import CommandSink

@@ -32,6 +32,11 @@ class Spool:
         self._chunks: list[bytes] = []
         self._file: IO[bytes] | None = None
 
+    @property
+    def in_file(self) -> bool:
+        """Whether pieces() reads a file."""
+        return self._file is not None
+
     def write(self, data: bytes) -> None:
         """Add octets, in memory only."""
         self._chunks.append(data)

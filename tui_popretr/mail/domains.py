@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ipaddress
 import re
-import socket
 from typing import Final
 
 _LABEL: Final = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
@@ -24,7 +23,7 @@ def address_literal(address: str) -> str | None:
     return f"[{ip}]" if ip.version == 4 else f"[IPv6:{ip}]"
 
 
-def own_name(announced: str, sock: socket.socket | None) -> str:
+def own_name(announced: str, local_ip: str = "") -> str:
     """Return our name for EHLO over a connection (RFC 5321 §4.1.4).
 
     It is the announced name if that is a domain of at least two labels or an address literal, else the literal of the
@@ -35,7 +34,4 @@ def own_name(announced: str, sock: socket.socket | None) -> str:
         return name
     if name.startswith("[") and name.endswith("]") and address_literal(name[1:-1].removeprefix("IPv6:")) == name:
         return name
-    own = ""
-    if sock is not None and sock.family in (socket.AF_INET, socket.AF_INET6):
-        own = sock.getsockname()[0]
-    return address_literal(own) or "[127.0.0.1]"
+    return address_literal(local_ip) or "[127.0.0.1]"

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import ssl
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 import trio
 
@@ -27,11 +27,16 @@ class Stream(Protocol):
     """A connection, as a session uses it. Errors are those of tui_popretr.errors."""
 
     local: str
+    local_ip: str
     remote: str
     remote_ip: str
 
     async def receive(self) -> bytes:
         """Return the next bytes, b"" at the end. Raises ConnectionCut."""
+        ...
+
+    def receive_nowait(self) -> bytes | None:
+        """Return the bytes that have arrived, b"" at the end, None if there are none. Raises ConnectionCut."""
         ...
 
     async def send_all(self, data: bytes) -> None:
@@ -60,22 +65,23 @@ def _receive_buffer() -> memoryview:
         return view
 
 
-def _address(name: tuple[object, ...]) -> str:
+def _address(name: Any) -> tuple[str, str]:
+    """Return a socket's address as host:port, and its host: a path and "" for a Unix socket."""
+    if not isinstance(name, tuple):
+        return str(name), ""
     host, port = str(name[0]), name[1]
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    return (f"[{host}]:{port}" if ":" in host else f"{host}:{port}"), host
 
 
 class SocketStream:
-    """A TCP connection."""
+    """A connection by TCP, or by a Unix socket."""
 
     def __init__(self, sock: socket.socket) -> None:
-        peer = sock.getpeername()
         sock.setblocking(False)
         self._socket = sock
         self._tls: TlsSession | None = None
-        self.local = _address(sock.getsockname())
-        self.remote = _address(peer)
-        self.remote_ip = str(peer[0])
+        self.local, self.local_ip = _address(sock.getsockname())
+        self.remote, self.remote_ip = _address(sock.getpeername())
 
     async def receive(self) -> bytes:
         sock, view, size = self._socket, _receive_buffer(), 0
@@ -110,6 +116,14 @@ class SocketStream:
                     raise _cut(problem) from problem
             await trio.lowlevel.cancel_shielded_checkpoint()  # a cancel must not lose what was read
             return data
+
+    def receive_nowait(self) -> bytes | None:
+        try:
+            return self._socket.recv(_RECEIVE)
+        except (ssl.SSLWantReadError, ssl.SSLWantWriteError, BlockingIOError):
+            return None
+        except (OSError, ValueError) as problem:
+            raise _cut(problem) from problem
 
     async def send_all(self, data: bytes) -> None:
         sock = self._socket

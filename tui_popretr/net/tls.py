@@ -65,7 +65,7 @@ def context_for(policy: TlsPolicy) -> ssl.SSLContext:
     context.options &= ~getattr(ssl, "OP_IGNORE_UNEXPECTED_EOF", 0)
     # Without renegotiation a write never has to wait for a read, so reader and writer stay independent.
     context.options |= ssl.OP_NO_RENEGOTIATION
-    if policy.fingerprints:
+    if policy.fingerprints or not policy.verified:
         # A pin replaces the check of chain and name: verified() compares it before anything is sent under TLS. The
         # handshake still proves that the server has the certificate's key.
         context.check_hostname = False
@@ -125,9 +125,9 @@ class TlsSession:
         """Return the details of the connection. CertificateRejected if the certificate is not the expected one."""
         policy = self._policy
         der = sock.getpeercert(binary_form=True) or b""
-        if policy.fingerprints:
+        if policy.fingerprints or not policy.verified:
             fingerprint = hashlib.sha256(der).hexdigest()
-            if fingerprint not in policy.fingerprints:
+            if policy.fingerprints and fingerprint not in policy.fingerprints:
                 raise tls_errors.not_pinned(fingerprint if der else "", self._shown)
             # Python has no details of a certificate that was not verified. The fingerprint identifies the right one.
             pinned = (each for each in chain_shown(sock) if each.fingerprint == fingerprint)

@@ -29,6 +29,10 @@ _POLL_INTERVAL: Final = 0.05
 _READ: Final = 64 * 1024
 
 
+class OutputTooLong(Exception):
+    """The output of a command exceeds the limit."""
+
+
 @dataclass(frozen=True, slots=True)
 class ProcessEnd:
     """How a command ended.
@@ -40,36 +44,56 @@ class ProcessEnd:
     code: int | None
     output: bytes
     timed_out: bool = False
+    cancelled: bool = False
+
+    @property
+    def stopped(self) -> bool:
+        """Whether we have stopped it, or tried to."""
+        return self.timed_out or self.cancelled
 
 
 async def run_process(
     running: ChildProcesses,
     argv: Sequence[str],
     *,
-    stdin: bytes = b"",
-    environ: Mapping[str, str],
+    stdin: bytes | IO[bytes] = b"",
+    stderr: int = subprocess.STDOUT,
+    environ: Mapping[str, str] | None = None,
     timeout: float,
     kept: int = KEPT,
+    bounded: bool = False,
+    gentle: bool = False,
 ) -> ProcessEnd:
     """Run a command until it ends; stop it and its children after `timeout` seconds. Raises OSError at its start.
 
     It is registered in `running` before it starts, so that an immediate end of the program kills it. It has a session
-    of its own: no terminal, and no signals meant for this program. Standard input is a complete file, so a command
-    never gets a part of it. A cancel kills it and its children. Its children may outlive a command that ends by itself.
+    of its own: no terminal, and no signals meant for this program. Standard input is a complete file, at its beginning, so a
+    command never gets a part of it. Its children may outlive a command that ends by itself. Without `environ` it has
+    the environment of this process.
+
+    A cancel kills it and its children. `gentle`: a cancel stops it as the deadline does, and its end is returned.
+    `bounded`: it is killed, and OutputTooLong is raised, when its output exceeds `kept` octets.
     """
     limiter = trio.CapacityLimiter(1)
 
     def start() -> subprocess.Popen[bytes]:
-        with _file_of(stdin) as file:
-            return running.start(argv, stdin=file, stderr=subprocess.STDOUT, environ=environ)
+        with _file_of(stdin) if isinstance(stdin, bytes) else contextlib.nullcontext(stdin) as file:
+            return running.start(argv, stdin=file, stderr=stderr, environ=environ)
 
     process = await trio.to_thread.run_sync(start, limiter=limiter)
-    run = _Run(process, kept)
+    run = _Run(process, kept, bounded=bounded, gentle=gentle)
     try:
         return await run.wait(timeout)
     finally:
         run.close()
         running.unregister(process.pid)
+
+
+def _is_cancellation(problem: BaseException) -> bool:
+    """Whether this is Cancelled, or a nursery's group of them."""
+    if isinstance(problem, BaseExceptionGroup):
+        return problem.split(trio.Cancelled)[1] is None
+    return isinstance(problem, trio.Cancelled)
 
 
 def _file_of(data: bytes) -> IO[bytes]:
@@ -85,29 +109,39 @@ def _file_of(data: bytes) -> IO[bytes]:
 
 
 class _Run:
-    def __init__(self, process: subprocess.Popen[bytes], kept: int) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], kept: int, *, bounded: bool, gentle: bool) -> None:
         assert process.stdout is not None
         self._process = process
         self._kept = kept
+        self._bounded = bounded
+        self._gentle = gentle
         self._output = process.stdout
         os.set_blocking(self._output.fileno(), False)
         self._tail = b""
+        self._is_too_long = False
 
     async def wait(self, timeout: float) -> ProcessEnd:
-        timed_out = False
+        timed_out = cancelled = False
         try:
-            with trio.move_on_after(timeout) as deadline:
-                await self._until_ended()
-            if deadline.cancelled_caught:
-                timed_out = True
-                await self._stop()
+            try:
+                with trio.move_on_after(timeout) as deadline:
+                    await self._until_ended()
+                if timed_out := deadline.cancelled_caught:
+                    await self._stop()
+            except BaseException as problem:
+                if not (self._gentle and _is_cancellation(problem)):
+                    raise
+                cancelled = True
+                with trio.CancelScope(shield=True):
+                    await self._stop()
         except BaseException:
             children.signal_group(self._process.pid, signal.SIGKILL)
             with trio.CancelScope(shield=True, deadline=trio.current_time() + _KILL_TIMEOUT):
                 await self._ended()
             raise
         self._read_rest()
-        return ProcessEnd(self._code(), self._tail, timed_out)
+        self._check_length()
+        return ProcessEnd(self._code(), self._tail, timed_out, cancelled)
 
     def close(self) -> None:
         """Reap the command, and close its output."""
@@ -117,9 +151,10 @@ class _Run:
     async def _until_ended(self) -> None:
         """Read the output until the command itself has ended: another process may keep the output open."""
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._read)
+            nursery.start_soon(self._read, nursery.cancel_scope)
             await self._ended()
             nursery.cancel_scope.cancel()
+        self._check_length()
 
     async def _stop(self) -> None:
         """Stop the command and its children. It is reaped only after the last signal."""
@@ -130,11 +165,13 @@ class _Run:
         with trio.move_on_after(_KILL_TIMEOUT):
             await self._ended()
 
-    async def _read(self) -> None:
+    async def _read(self, reading: trio.CancelScope) -> None:
         while True:
             await trio.lowlevel.wait_readable(self._output)
             if not self._read_piece():
                 return
+            if self._is_too_long:
+                reading.cancel()
             await trio.lowlevel.checkpoint()
 
     def _read_piece(self) -> bool:
@@ -143,8 +180,15 @@ class _Run:
             data = os.read(self._output.fileno(), _READ)
         except BlockingIOError:
             return False
-        self._tail = (self._tail + data)[-self._kept :]
+        self._tail += data
+        if self._bounded and len(self._tail) > self._kept:
+            self._is_too_long = True
+        self._tail = self._tail[-self._kept :]
         return bool(data)
+
+    def _check_length(self) -> None:
+        if self._is_too_long:
+            raise OutputTooLong
 
     def _read_rest(self) -> None:
         for _ in range(_REST_READS):

@@ -7,8 +7,8 @@ import math
 
 import trio
 
-from tui_popretr.commit.pending import PendingDelivery
-from tui_popretr.delivery.sink import Draft
+from tui_popretr.commit.pending import AnyDraft, PendingDelivery
+from tui_popretr.delivery.outgoing import OutgoingMessage
 from tui_popretr.errors import DestinationTimeout
 from tui_popretr.journal.records import Doubt, NewRecord, Record
 from tui_popretr.mail.identity import Identity
@@ -54,7 +54,7 @@ class Deliveries:
         self._stopping = True
         self._discarding.deadline = trio.current_time() + DISCARD_TIMEOUT
 
-    async def submit(self, incoming: Incoming, draft: Draft, identity: Identity, octets: int, doubt: Doubt) -> None:
+    async def submit(self, incoming: Incoming, draft: AnyDraft, identity: Identity, octets: int, doubt: Doubt) -> None:
         """Submit a message to the committer; wait only until the committer has room for it."""
         listed = incoming.job.listed
         context = self._context.of(incoming.job)
@@ -74,7 +74,9 @@ class Deliveries:
             born=born,
         )
 
-        draft.exclude_recipients(context.accepted.take(listed.uid, identity))
+        accepted = context.accepted.take(listed.uid, identity)
+        if isinstance(draft, OutgoingMessage):
+            draft.exclude_recipients(accepted)
         delivery = PendingDelivery(draft, record, self._send)
         self._under_way[delivery] = incoming
         self.undurable += octets
@@ -93,7 +95,7 @@ class Deliveries:
         finally:
             self._resolving -= 1
 
-    async def discard(self, draft: Draft) -> None:
+    async def discard(self, draft: AnyDraft) -> None:
         """Remove a draft that is not delivered."""
         # This waits for an earlier call that timed out, so that no draft is used in two threads at once.
         with trio.CancelScope(shield=True) as self._discarding, contextlib.suppress(DestinationTimeout):

@@ -9,7 +9,10 @@ from datetime import datetime
 from tui_popretr.commit.accepted import AcceptedRecipients
 from tui_popretr.commit.blocking import BlockingWorker
 from tui_popretr.commit.committer import Queue
-from tui_popretr.delivery.sink import Draft, Sink
+from tui_popretr.commit.pending import AnyDraft
+from tui_popretr.commit.remote import RemoteQueue
+from tui_popretr.config.choices import Eol
+from tui_popretr.delivery.outgoing import OutgoingMessage
 from tui_popretr.errors import ProtocolViolation
 from tui_popretr.journal.records import Doubt
 from tui_popretr.logs.lines import message_name
@@ -32,7 +35,8 @@ class DeliveryContext:
     """Where the messages of a connection go, and what is recorded about them."""
 
     maildrop: int  # the journal's number for it
-    sink: Sink
+    eol: Eol
+    open: Callable[[int], AnyDraft]  # makes the draft of a record
     lane: Queue
     disk: BlockingWorker
     receive_budget: ReceiveBudget
@@ -54,7 +58,12 @@ class DeliveryContext:
         """Return the context for the message of a job."""
         return self.rejected if self.rejected is not None and isinstance(job, Fetch) and job.refusal else self
 
-    def disk_of(self, draft: Draft) -> BlockingWorker:
+    def stop_sending(self) -> None:
+        """Cancel what is being sent to a server or command, and what waits for it."""
+        if isinstance(self.lane, RemoteQueue):
+            self.lane.stop()
+
+    def disk_of(self, draft: AnyDraft) -> BlockingWorker:
         """Return the worker of a draft's sink."""
         # With `rejected`, only drafts of the folder for rejected messages have a final path.
         return self.disk if self.rejected is None or draft.final is None else self.rejected.disk
@@ -83,15 +92,15 @@ class Incoming:
         self.size = 0
         self.line_feeds = 0
         self.record_id = 0
-        self.draft: Draft | None = None
+        self.draft: AnyDraft | None = None
         self._delivery = delivery
         self._limit = _limit(job.listed.octets, delivery.policy.max_size)
         self._undecided: bytes | None = b""  # the beginning, until it is known whether a header may precede it
         self._canonical = True  # as BodyChunk.canonical, for the beginning
         if store:
             self.record_id = delivery.next_id()
-            self.draft = delivery.sink.open(self.record_id, delivery.now())
-            self._eol = EolConverter(delivery.sink.eol)
+            self.draft = delivery.open(self.record_id)
+            self._eol = EolConverter(delivery.eol)
 
     def feed(self, chunk: BodyChunk) -> None:
         """Take the next chunk. Raises ProtocolViolation if the message is far longer than listed."""
@@ -120,6 +129,8 @@ class Incoming:
             rest = self._eol.finish()
             if rest:
                 self.draft.write(rest)
+            if isinstance(self.draft, OutgoingMessage):
+                self.draft.finish()
 
     def _begin(self, data: bytes, *, ended: bool) -> None:
         """Write the Received header and the beginning, as soon as it is known whether a header may precede it."""

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE
-from contextlib import suppress
-from functools import partial
 
 import trio
 
 from tui_popretr.config.account import FromCommand, FromEnvironment, FromFile, Literal, PasswordSource
 from tui_popretr.errors import PasswordUnavailable, describe_os_error
 from tui_popretr.fs.reading import open_regular
-from tui_popretr.process import children
 from tui_popretr.process.children import ChildProcesses
+from tui_popretr.process.run import OutputTooLong, run_process
 from tui_popretr.secret import Secret
 
 _LONGEST = 64 * 1024
@@ -33,8 +30,6 @@ class Passwords:
     def __init__(self, children: ChildProcesses | None = None) -> None:
         self._children = children or ChildProcesses()
         self._commands = trio.CapacityLimiter(8)
-        self._starts = trio.CapacityLimiter(8)
-        self._waits = trio.CapacityLimiter(16)  # for each command a wait that was cancelled, and one after SIGKILL
         self._files = trio.CapacityLimiter(8)
 
     async def obtain(self, source: PasswordSource | None) -> Secret:
@@ -57,85 +52,30 @@ class Passwords:
                     return await self._from_command(argv, timeout)
 
     async def _from_command(self, argv: tuple[str, ...], timeout: float) -> Secret:
+        command = f"the password command {argv[0]}"
         try:
-            with trio.fail_after(timeout):
-                output, code = await self._run(argv)
-        except trio.TooSlowError:
-            raise PasswordUnavailable(f"the password command {argv[0]} took longer than {timeout:g} s") from None
-        except ChildProcessError:
-            # The command may have failed, so its output cannot be used.
-            raise PasswordUnavailable(
-                f"the password command {argv[0]} ended, but the system did not report its exit code"
-            ) from None
+            # Without a terminal, a pinentry does not draw on the dashboard.
+            end = await run_process(
+                self._children, argv, stderr=subprocess.DEVNULL, timeout=timeout, kept=_LONGEST, bounded=True
+            )
+        except OutputTooLong:
+            raise PasswordUnavailable(f"{command} gave more than {_LONGEST // 1024} KiB") from None
         except OSError as problem:
             raise PasswordUnavailable(
-                f"cannot run the password command {argv[0]}: {describe_os_error(problem)}",
+                f"cannot run {command}: {describe_os_error(problem)}",
                 advice="is it installed, and in the PATH of this process?",
             ) from problem
-        if code:
-            how = f"exit code {code}" if code > 0 else f"signal {-code}"
+        if end.timed_out:
+            raise PasswordUnavailable(f"{command} took longer than {timeout:g} s")
+        if end.code is None:  # it may have failed, so its output cannot be used
+            raise PasswordUnavailable(f"{command} ended, but the system did not report its exit code")
+        if end.code:
+            how = f"exit code {end.code}" if end.code > 0 else f"signal {-end.code}"
             # Its output is not reported, because it may contain the secret.
-            raise PasswordUnavailable(
-                f"the password command {argv[0]} failed ({how})", advice="run it by hand as the same user, to see why"
-            )
+            raise PasswordUnavailable(f"{command} failed ({how})", advice="run it by hand as the same user, to see why")
         return _first_line(
-            output, f"the command {argv[0]}", "run it by hand as the same user: it has to print the password"
+            end.output, f"the command {argv[0]}", "run it by hand as the same user: it has to print the password"
         )
-
-    async def _run(self, argv: tuple[str, ...]) -> tuple[bytes, int]:
-        """Run a command to its end; return its output and exit code. A cancel kills it and its children.
-
-        The end of its own process counts, not that of its output: an agent that it started may keep the output open.
-        PasswordUnavailable if it writes more than _LONGEST octets, OSError if it cannot be started, ChildProcessError
-        if its exit code is lost.
-        """
-        # It gets no terminal: a pinentry must not draw on the dashboard. It is started and registered in one step in a
-        # thread, so that an immediate end of the program kills it; this task may not run again by then.
-        start = partial(self._children.start, argv, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        process = await trio.to_thread.run_sync(start, limiter=self._starts)
-        assert process.stdout is not None
-        async with trio.lowlevel.FdStream(os.dup(process.stdout.fileno())) as stdout:
-            process.stdout.close()
-            output = bytearray()
-            try:
-                async with trio.open_nursery() as nursery:
-                    nursery.start_soon(self._cancel_at_end, process, nursery.cancel_scope)
-                    async for piece in stdout:
-                        output += piece
-                        if len(output) > _LONGEST:
-                            nursery.cancel_scope.cancel()
-                            break
-                _read_rest(stdout.fileno(), output)
-                if len(output) > _LONGEST:
-                    raise PasswordUnavailable(f"the password command {argv[0]} gave more than {_LONGEST // 1024} KiB")
-            except BaseException:
-                children.signal_group(process.pid, signal.SIGKILL)
-                with trio.CancelScope(shield=True):
-                    await self._ended(process)
-                raise
-            finally:
-                self._children.unregister(process.pid)
-                with suppress(ChildProcessError):
-                    children.exit_code(process)
-        code = children.exit_code(process)
-        assert code is not None  # it has ended
-        return bytes(output), code
-
-    async def _cancel_at_end(self, process: subprocess.Popen[bytes], scope: trio.CancelScope) -> None:
-        await self._ended(process)
-        scope.cancel()
-
-    async def _ended(self, process: subprocess.Popen[bytes]) -> None:
-        """Wait until a command has ended. It is not reaped: its process id stays in use until its exit code is read."""
-
-        def wait() -> None:
-            if hasattr(os, "waitid"):
-                with suppress(ChildProcessError):
-                    os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
-            else:  # macOS with an older Python
-                process.wait()
-
-        await trio.to_thread.run_sync(wait, limiter=self._waits, abandon_on_cancel=True)
 
 
 def _first_line(data: bytes, origin: str, advice: str) -> Secret:
@@ -169,10 +109,3 @@ async def _from_file(path: str, limiter: trio.CapacityLimiter) -> Secret:
 def _read_file(path: str) -> bytes:
     with open_regular(path) as file:
         return file.read(_LONGEST)
-
-
-def _read_rest(descriptor: int, output: bytearray) -> None:
-    """Read what is left in the pipe of a command that has ended, without waiting for more."""
-    with suppress(BlockingIOError):
-        while len(output) <= _LONGEST and (piece := os.read(descriptor, _LONGEST)):
-            output += piece

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from tui_popretr import faultpoints
-from tui_popretr.delivery.sink import Draft
+from tui_popretr.commit.pending import AnyDraft
 from tui_popretr.errors import RETRIED, DeliveryFailed, JournalError, MessageRefused, PopretrError, ServerStalled
 from tui_popretr.faultpoints import Step
 from tui_popretr.journal.records import Doubt, Record
@@ -36,7 +36,7 @@ class _Held:
     """A held message. `resolve` continues with it."""
 
     resolve: Callable[[Doubt], Awaitable[None]]
-    draft: Draft | None
+    draft: AnyDraft | None
 
 
 class Reception:
@@ -172,7 +172,7 @@ class Reception:
     # --- held messages ------------------------------------------------------------------------------------------------
 
     async def _accept_or_hold(
-        self, wholeness: Wholeness, resolve: Callable[[Doubt], Awaitable[None]], draft: Draft | None
+        self, wholeness: Wholeness, resolve: Callable[[Doubt], Awaitable[None]], draft: AnyDraft | None
     ) -> None:
         """Continue with a message at once, or hold it until the server's next line has arrived."""
         if wholeness is Wholeness.DOUBTFUL:

@@ -161,9 +161,9 @@ class Retrieval:
                     self._end(State.BROKEN, problem)
                 nursery.cancel_scope.cancel()
         if self._state is State.ABANDONED or trio.current_time() >= self._scope.deadline:
-            # A sink that blocks in a socket would keep the deliveries pending. If only the POP3 connection broke, the
+            # A server or command that hangs would keep the deliveries pending. If only the POP3 connection broke, the
             # message that is being sent is let through; otherwise it would be delivered twice.
-            self._context.sink.interrupt()
+            self._context.stop_sending()
             await self._reception.drop_held()
         await self._reception.release(Doubt.SHORT if self._cut_short else Doubt.UNPROVEN)
         await self._reception.discard()

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable
 from dataclasses import replace
 
-import trio
-
 from tui_popretr.commit.blocking import BlockingWorker
-from tui_popretr.commit.committer import Queue
 from tui_popretr.commit.lookup import recovery_text
+from tui_popretr.commit.pending import AnyDraft
 from tui_popretr.config.choices import CapaUse
 from tui_popretr.config.model import ClientSettings, SmtpDestination
+from tui_popretr.delivery.remote import RemoteSink
 from tui_popretr.delivery.sink import Sink
 from tui_popretr.delivery.sinks import SinkEnvironment, rejected_sink, sink_for
 from tui_popretr.errors import DeliveryFailed
@@ -27,9 +25,6 @@ from tui_popretr.session.incoming import DeliveryContext
 from tui_popretr.session.maildrop import MaildropJournal
 from tui_popretr.session.plan import Policy
 
-#: Seconds for closing the sink (QUIT to an SMTP server).
-QUIT_TIMEOUT = 1.0
-
 
 class Storage:
     """The destination of one session. `warn` gets a text for each recovery."""
@@ -42,15 +37,21 @@ class Storage:
         self._context = context
         self._services = services = context.services
         self._warn = warn
-        self._token = trio.lowlevel.current_trio_token()
         paths, journal = context.paths, services.journal.id
         environment = SinkEnvironment(
-            paths.tmp, paths.announce_host, self._password, self._publish_dialogue, context.withheld, services.children
+            paths.tmp,
+            paths.announce_host,
+            self._password,
+            self._publish_dialogue,
+            context.withheld,
+            services.children,
+            context.connections.contexts,
         )
         self._sink = sink_for(client, journal, environment)
         key = self._sink.key
-        # A sink that talks to a server or a command has deadlines of its own.
-        self._disk = BlockingWorker(key, 1, None) if self._sink.remote else services.disks.of(key, key)
+        # Messages for a server or a command that are too large for memory are in a file.
+        remote = isinstance(self._sink, RemoteSink)
+        self._disk = services.disks.of(self._sink.lane, paths.tmp) if remote else services.disks.of(key, key)
         self._rejected = rejected_sink(client, journal)
 
     @property
@@ -87,8 +88,9 @@ class Storage:
 
         context = DeliveryContext(
             maildrop=maildrop,
-            sink=self._sink,
-            lane=self._lane(self._sink),
+            eol=self._sink.eol,
+            open=self._opener(self._sink),
+            lane=services.committer.lane(self._sink),
             disk=self._disk,
             receive_budget=services.receive_budget,
             accepted=journal.accepted,
@@ -107,10 +109,16 @@ class Storage:
         if sink is None:
             return context
         disk = services.disks.of(sink.key, sink.key)
-        return replace(context, rejected=replace(context, sink=sink, lane=self._lane(sink), disk=disk))
+        lane = services.committer.lane(sink)
+        rejected = replace(context, eol=sink.eol, open=self._opener(sink), lane=lane, disk=disk)
+        return replace(context, rejected=rejected)
 
-    def _lane(self, sink: Sink) -> Queue:
-        return self._services.committer.lane(sink)
+    def _opener(self, sink: Sink | RemoteSink) -> Callable[[int], AnyDraft]:
+        """Return the function that makes the drafts of a sink."""
+        if isinstance(sink, RemoteSink):
+            return sink.open
+        now = self._context.clock.now
+        return lambda record_id: sink.open(record_id, now())
 
     async def open_maildrop(self) -> int:
         """Return the maildrop's number in the journal, after recovering deliveries that were interrupted.
@@ -126,7 +134,8 @@ class Storage:
             self._warn(recovery_text(recovered))
             if recovered.error is not None:  # it may have been delivered; retrieving it now could deliver it twice
                 raise recovered.error
-        await self._clean(self._sink, self._disk)
+        if not isinstance(self._sink, RemoteSink):
+            await self._clean(self._sink, self._disk)
         if (rejected := self._rejected) is not None:
             await self._clean(rejected, services.disks.of(rejected.key, rejected.key))
         return maildrop
@@ -149,31 +158,27 @@ class Storage:
 
     async def make_ready(self, octets: int) -> None:
         """Check that a message of this size can be stored. Raises DeliveryFailed, PasswordUnavailable."""
-        try:
+        if isinstance(self._sink, RemoteSink):
+            await self._sink.prepare(octets)
+        else:
             await self._disk.run(self._sink.make_ready, octets)
-        except trio.Cancelled:
-            self._sink.interrupt()  # otherwise its thread would go on connecting
-            raise
 
     async def close(self) -> None:
         """Close what the sink has opened, such as a connection to an SMTP server."""
-        if self._sink.remote:
-            with trio.move_on_after(QUIT_TIMEOUT, shield=True), contextlib.suppress(DeliveryFailed):
-                await self._disk.run(self._sink.close)
+        if isinstance(self._sink, RemoteSink):
+            await self._sink.close()
 
-    # --- called by sinks, in their threads ----------------------------------------------------------------------------
+    # --- called by sinks ----------------------------------------------------------------------------
 
-    def _password(self) -> Secret:
+    async def _password(self) -> Secret:
         destination = self._client.destination
         assert isinstance(destination, SmtpDestination)
-        passwords = self._context.connections.passwords
-        return trio.from_thread.run(passwords.obtain, destination.password, trio_token=self._token)
+        return await self._context.connections.passwords.obtain(destination.password)
 
     def _publish_dialogue(self, direction: Direction, text: str) -> None:
         if self._context.bus.wants_dialogue:
             dialogue = Dialogue(self._session, self._context.clock.now(), [(direction, text)])
-            with contextlib.suppress(trio.RunFinishedError):
-                self._token.run_sync_soon(self._context.bus.publish_dialogue, dialogue)
+            self._context.bus.publish_dialogue(dialogue)
 
 
 def _unfinished_files(journal: Journal) -> list[str]:

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
+import trio
 
-from tests.delivery.making import WHEN, prepare
 from tui_popretr.config.model import CommandDestination
 from tui_popretr.delivery.command.sink import CommandSink
-from tui_popretr.delivery.spooldraft import SpoolDraft
-from tui_popretr.errors import DeliveryFailed, PopretrError
+from tui_popretr.delivery.remote import BeforeEnd
+from tui_popretr.errors import DeliveryFailed
 from tui_popretr.facts import Direction
 
 MESSAGE = b"Received: from pop.test\nSubject: x\n\n.text\n"
@@ -33,21 +33,19 @@ class Hand:
     sink: CommandSink
     said: list[str] = field(default_factory=list)
 
-    def send(self, message: bytes = MESSAGE) -> SpoolDraft:
-        """Deliver a message, as the committer does it."""
-        draft = self.sink.open(7, WHEN)
-        draft.write(message)
-        prepare(draft)
+    async def send(self, message: bytes = MESSAGE, before_end: BeforeEnd = trio.lowlevel.checkpoint) -> str:
+        """Deliver a message; return the receipt."""
+        outgoing = self.sink.open(7)
+        outgoing.write(message)
+        outgoing.finish()
         try:
-            draft.publish()
-        except PopretrError:
-            draft.abort()
-            raise
-        return draft
+            return await self.sink.send(outgoing, before_end)
+        finally:
+            outgoing.abort()
 
 
-@contextmanager
-def handing(argv: tuple[str, ...], spool: Path, *, timeout: float = 30.0, **means: Any) -> Iterator[Hand]:
+@asynccontextmanager
+async def handing(argv: tuple[str, ...], spool: Path, *, timeout: float = 30.0, **means: Any) -> AsyncIterator[Hand]:
     """Make a sink, and close it in the end."""
     said: list[str] = []
 
@@ -58,7 +56,18 @@ def handing(argv: tuple[str, ...], spool: Path, *, timeout: float = 30.0, **mean
     try:
         yield Hand(sink, said)
     finally:
-        sink.close()
+        await sink.close()
+
+
+def deliver(argv: tuple[str, ...], spool: Path, *messages: bytes, **settings: Any) -> list[str]:
+    """Deliver messages; return the receipts."""
+
+    async def run() -> list[str]:
+        async with handing(argv, spool, **settings) as hand:
+            await hand.sink.prepare(0)
+            return [await hand.send(message) for message in messages]
+
+    return trio.run(run)
 
 
 def failure(
@@ -71,8 +80,13 @@ def failure(
     **settings: Any,
 ) -> DeliveryFailed:
     """Return the error with which the delivery to a command fails."""
-    with handing(argv, spool, **settings) as hand, pytest.raises(kind, match=match) as caught:
-        hand.send(message)
+
+    async def run() -> None:
+        async with handing(argv, spool, **settings) as hand:
+            await hand.send(message)
+
+    with pytest.raises(kind, match=match) as caught:
+        trio.run(run)
     assert type(caught.value) is kind
     return caught.value
 

@@ -13,7 +13,7 @@ from xml.sax.saxutils import quoteattr
 
 import pytest
 
-from tests.delivery.command.handing import failure, handing
+from tests.delivery.command.handing import deliver, failure
 from tests.program.site import Site, client
 from tests.support import dovecot
 from tests.support.passwords import PASSWORD
@@ -46,13 +46,6 @@ def folder() -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="agents-", dir="/tmp") as path:
         os.chmod(path, 0o755)
         yield Path(path)
-
-
-def deliver(argv: tuple[str, ...], folder: Path, *messages: bytes) -> list[str]:
-    """Deliver messages; return the receipts."""
-    with handing(argv, folder) as hand:
-        hand.sink.make_ready(0)
-        return [hand.send(message).receipt() for message in messages]
 
 
 def new_in(maildir: Path) -> list[bytes]:

@@ -32,7 +32,7 @@ def as_sent(stored: bytes) -> bytes:
 def test_messages_arrive(server: LmtpServer, unix: bool) -> None:
     before = len(server.mailbox("d"))
     with sending(server.destination("d", unix=unix)) as sender:
-        sender.sink.make_ready(0)
+        sender.prepare(0)
         receipts = [sender.send(MESSAGE).receipt() for _ in range(3)]
     assert all(receipt.startswith("; Reply=250 2.0.0 <d@receiver.test> ") for receipt in receipts)
     assert [as_sent(stored) for stored in server.mailbox("d")[before:]] == [MESSAGE] * 3

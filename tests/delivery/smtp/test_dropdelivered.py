@@ -6,9 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.delivery.making import WHEN, prepare
 from tests.delivery.smtp.receiver import receiving
-from tests.delivery.smtp.sending import sending
+from tests.delivery.smtp.sending import Draft, sending
 from tests.program.site import Site, client
 from tests.support.passwords import PASSWORD
 from tests.support.popserver import Faults, QuitFault, ServedMaildrop
@@ -26,10 +25,9 @@ def test_only_where_it_is_asked_for(lmtp: bool, dropped: bool) -> None:
     message = DELIVERED + FIELDS + DELIVERED.upper() + BODY
     with receiving(lmtp=lmtp) as receiver, sending(receiver.destination(drop_delivered=dropped)) as sender:
         for size in (len(message), 1, 7):
-            draft = sender.sink.open(7, WHEN)
+            draft = Draft(sender)
             for at in range(0, len(message), size):
                 draft.write(message[at : at + size])
-            prepare(draft)
             draft.offer()
             draft.publish()
     expected = FIELDS + BODY if dropped else message
@@ -65,7 +63,7 @@ def test_a_large_message_is_spooled_without_them(tmp_path: Path) -> None:
     header = DELIVERED * 4000 + FIELDS + DELIVERED * 4000
     body = b"\r\n" + (b"x" * 98 + b"\r\n") * 5000
     with receiving() as receiver, sending(receiver.destination(drop_delivered=True), tmp_path / "spool") as sender:
-        draft = sender.sink.open(7, WHEN)
+        draft = Draft(sender)
         message = header + body
         for at in range(0, len(message), 4096):
             draft.write(message[at : at + 4096])

@@ -44,4 +44,4 @@ def test_the_name_in_helo() -> None:
     with receiving() as receiver, sending(receiver.destination(), client="büro pc") as sender:
         receiver.on("EHLO", Say("502 what?"))
         sender.send()
-    assert f">> SMTP helo {LITERAL}" in sender.said
+    assert f">> SMTP HELO {LITERAL}" in sender.said

@@ -12,12 +12,11 @@ from dataclasses import replace
 import pytest
 
 from tests.delivery.smtp.receiver import SENDER
-from tests.delivery.smtp.sending import failure, in_a_thread, sending
+from tests.delivery.smtp.sending import Stopped, failure, in_a_thread, sending
 from tests.delivery.smtp.talker import Line, talking
 from tests.support.waiting import PATIENCE, wait_for
 from tui_popretr.config.model import SmtpDestination
-from tui_popretr.delivery.smtp.deadlines import DEADLINES
-from tui_popretr.delivery.smtp.wire import MAX_LINE, MAX_LINES
+from tui_popretr.delivery.smtp.opening import CONNECT
 from tui_popretr.errors import (
     MessageRejected,
     SmtpProtocolError,
@@ -25,6 +24,7 @@ from tui_popretr.errors import (
     SmtpServerUnreachable,
     SmtpTemporaryFailure,
 )
+from tui_popretr.smtp import MAX_LINE, MAX_LINES
 
 A = "a@receiver.test"
 READY: list[Line] = [b"220 hi\r\n", b"250 hi\r\n"]
@@ -70,7 +70,7 @@ def test_bounds_leave_room_for_what_is_legal() -> None:
     with talking([b"220 hi\r\n", long + b"250 hi\r\n"], [b"220 hi\r\n", many]) as port:
         for _ in range(2):
             with sending(destination(port)) as sender:
-                sender.sink.make_ready(0)
+                sender.prepare(0)
 
 
 def test_single_octets_buy_no_time() -> None:
@@ -80,9 +80,8 @@ def test_single_octets_buy_no_time() -> None:
         while not stop.wait(0.01):
             sock.sendall(b"2")
 
-    short = replace(DEADLINES, answer=0.3)
     with talking([b"220 hi\r\n", drip]) as port:
-        failure(SmtpTemporaryFailure, "did not answer in time", destination(port), None, deadlines=short)
+        failure(SmtpTemporaryFailure, "did not answer in time", destination(port), None, timeout=0.3)
         stop.set()
 
 
@@ -144,11 +143,10 @@ def test_a_server_that_takes_nothing_more() -> None:
         sock.sendall(b"354 go\r\n")
         ended.wait(PATIENCE)
 
-    short = replace(DEADLINES, piece=0.2)
     message = b"x" * 998 + b"\r\n"
     with talking([*ACCEPTING[:-1], stand_still]) as port:
         words = r"has taken no data for 0\.2 s"
-        failure(SmtpTemporaryFailure, words, destination(port), message * 32 * 1024, deadlines=short)
+        failure(SmtpTemporaryFailure, words, destination(port), message * 32 * 1024, timeout=0.2)
         ended.set()
 
 
@@ -157,25 +155,23 @@ def test_a_server_that_takes_nothing_more() -> None:
 
 def test_a_resolver_that_is_dead(monkeypatch: pytest.MonkeyPatch) -> None:
     asked, ended = threading.Event(), threading.Event()
+    nowhere = replace(destination(25), host="mail.receiver.test")
 
-    def getaddrinfo(*arguments: object, **more: object) -> list[object]:
+    def getaddrinfo(host: object, port: object, family: int, kind: int, protocol: int, flags: int) -> list[object]:
+        if flags & socket.AI_NUMERICHOST:
+            raise socket.gaierror(socket.EAI_NONAME, "no number")
         asked.set()
         ended.wait()
         return []
 
     monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
     try:
-        patient = replace(DEADLINES, connect=10 * PATIENCE)
-        with (
-            sending(destination(25), deadlines=patient) as sender,
-            in_a_thread(lambda: sender.sink.make_ready(0)) as ends,
-        ):
+        with sending(nowhere) as sender, in_a_thread(lambda: sender.prepare(0)) as ends:
             assert asked.wait(PATIENCE)
-            sender.sink.interrupt()
+            sender.cancel()
             wait_for(lambda: ends, "the end of the call")
-        assert "the session is ending" in str(ends[0])
-        short = replace(DEADLINES, connect=0.2)
-        failure(SmtpServerUnreachable, r"resolver did not answer within 0\.2 s", destination(25), None, deadlines=short)
+        assert isinstance(ends[0], Stopped)
+        failure(SmtpServerUnreachable, r"no answer within 0\.2 s", nowhere, None, timeout=0.2)
     finally:
         ended.set()
 
@@ -198,16 +194,14 @@ def test_a_host_that_swallows_everything() -> None:
     listener, clients = full_listener()
     try:
         where = destination(listener.getsockname()[1])
-        short = replace(DEADLINES, connect=0.3)
-        failure(SmtpServerUnreachable, r"no answer within 0\.3 s", where, None, deadlines=short)
+        failure(SmtpServerUnreachable, r"no answer within 0\.3 s", where, None, timeout=0.3)
         started = time.monotonic()
-        with sending(where) as sender, in_a_thread(lambda: sender.sink.make_ready(0)) as ends:
-            wait_for(lambda: sender.sink._wire and sender.sink._wire.sock, "the attempt to connect")
-            sender.sink.interrupt()
+        with sending(where) as sender, in_a_thread(lambda: sender.prepare(0)) as ends:
+            wait_for(lambda: sender.calls, "the attempt to connect")
+            sender.cancel()
             wait_for(lambda: ends, "the end of the call")
-        assert isinstance(ends[0], SmtpTemporaryFailure)
-        assert "the session is ending" in str(ends[0])
-        assert time.monotonic() - started < DEADLINES.connect, "no deadline passed"
+        assert isinstance(ends[0], Stopped)
+        assert time.monotonic() - started < CONNECT, "no deadline passed"
     finally:
         for each in (listener, *clients):
             each.close()

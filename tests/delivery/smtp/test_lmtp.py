@@ -26,7 +26,7 @@ def receiver(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Receive
 
 def test_a_message_arrives(receiver: Receiver) -> None:
     with sending(receiver.destination(A, B)) as sender:
-        sender.sink.make_ready(0)
+        sender.prepare(0)
         draft = sender.send()
         sender.send()
     assert receiver.mails == [Mail(SENDER, (A, B), MESSAGE)] * 2
@@ -101,10 +101,10 @@ def test_the_other_protocol() -> None:
             sending(destination) as sender,
             pytest.raises(SmtpProtocolError, match="did not accept our greeting") as caught,
         ):
-            sender.sink.make_ready(0)
+            sender.prepare(0)
         assert "take <lmtp> out" in caught.value.advice
     with receiving(lmtp=True) as lmtp:
         destination = SmtpDestination(SENDER, (A,), host="127.0.0.1", port=lmtp.port)
         with sending(destination) as sender, pytest.raises(SmtpProtocolError) as caught:
-            sender.sink.make_ready(0)
+            sender.prepare(0)
         assert "<lmtp>Y</lmtp>" in caught.value.advice

@@ -9,7 +9,7 @@ import socket
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -17,16 +17,14 @@ import trio
 from trio.testing import trio_test
 
 from tests.delivery.smtp.receiver import SENDER, Drop, Hang, Say, receiving
-from tests.delivery.smtp.sending import MESSAGE, Sender, in_a_thread, sending
+from tests.delivery.smtp.sending import MESSAGE, Draft, Sender, Stopped, in_a_thread, sending
 from tests.delivery.smtp.talker import Line, talking
-from tests.support.drafts import outcomes
 from tests.support.journals import NOW, open_journals
 from tests.support.waiting import PATIENCE, wait_for
-from tui_popretr import faultpoints
 from tui_popretr.commit.committer import Committer
 from tui_popretr.commit.pending import PendingDelivery
 from tui_popretr.config.model import SmtpDestination
-from tui_popretr.delivery.smtp.draft import SmtpDraft
+from tui_popretr.delivery.smtp.sink import SmtpSink
 from tui_popretr.errors import (
     DeliveryFailed,
     JournalError,
@@ -38,11 +36,11 @@ from tui_popretr.errors import (
     SmtpServerRefused,
     SmtpTemporaryFailure,
 )
-from tui_popretr.faultpoints import Step
 from tui_popretr.journal.journal import Journal
 from tui_popretr.journal.records import DeliveredMark, NewRecord
 from tui_popretr.journal.thread import JournalThread
 from tui_popretr.mail.identity import Identity
+from tui_popretr.net.stream import SocketStream
 
 A, B = "a@receiver.test", "b@receiver.test"
 LINE = b"." + b"x" * 997 + b"\r\n"
@@ -54,7 +52,7 @@ def destination(port: int) -> SmtpDestination:
     return SmtpDestination(SENDER, (A,), host="127.0.0.1", port=port)
 
 
-def large(sender: Sender) -> SmtpDraft:
+def large(sender: Sender) -> Draft:
     """A draft of which most is in a file."""
     draft = sender.draft(LINE * 400)
     draft.spill()
@@ -101,39 +99,29 @@ def test_the_last_piece_travels_with_the_end() -> None:
 
 
 @pytest.mark.parametrize("size", ["small", "large"])
-@pytest.mark.parametrize("how", ["abort", "close", "interrupt", "make_ready", "another"])
+@pytest.mark.parametrize("how", ["withdraw", "cancel", "close"])
 def test_what_is_not_published_is_never_completed(size: str, how: str, tmp_path: Path) -> None:
     heard: list[bytes] = []
     again: list[Line] = [*ACCEPTING, b"250 ok\r\n"]
     with talking([*ACCEPTING, b"250 too early\r\n"], again, heard=heard) as port:
         with sending(destination(port), tmp_path) as sender:
-            before = open_files()
             draft = sender.draft() if size == "small" else large(sender)
             draft.offer()
             match how:
-                case "abort":
-                    draft.abort()
+                case "withdraw":
+                    draft.withdraw()
+                case "cancel":
+                    sender.cancel()
                 case "close":
-                    sender.sink.close()
-                case "interrupt":
-                    sender.sink.interrupt()
-                case "make_ready":
-                    sender.sink.make_ready(0)
-                case "another":
-                    assert sender.send().receipt() == "; Reply=250 ok"
-            with pytest.raises(DeliveryFailed):
-                draft.publish()
-            draft.abort()
-            assert list(draft._message.pieces()) == []
-            sender.sink.close()
+                    sender.close()
+                    with pytest.raises(SmtpTemporaryFailure, match="because the session is ending"):
+                        draft.publish()
             wait_for(lambda: b"" in heard, "the end of the connection")
-            wait_for(lambda: open_files() <= before + 2, "the end of the files")
             message = heard[heard.index(b"DATA\r\n") + 1 : heard.index(b"")]
             assert END not in message
             assert bool(message) == (size == "large"), "of a small message nothing is sent before its end"
-        if how in ("abort", "close", "interrupt"):
-            with sending(destination(port), tmp_path) as other:
-                other.send()  # the talker expects it
+        with sending(destination(port), tmp_path) as other:
+            other.send()  # the talker expects it
 
 
 @pytest.mark.parametrize(
@@ -154,7 +142,6 @@ def test_a_refused_offer_is_told_by_publishing(step: str, kind: type[DeliveryFai
         with pytest.raises(kind, match=r"554 5\.7\.1 not you") as caught:
             draft.publish()
         assert type(caught.value) is kind
-        draft.abort()
         sender.send()
     assert len(receiver.mails) == 1
 
@@ -191,10 +178,10 @@ def test_a_server_that_answers_between_offer_and_end(answer: bytes, kind: type[D
         draft = sender.draft()
         draft.offer()
         offered.set()
-        wire = sender.sink._wire
-        assert wire is not None
-        assert wire.sock is not None
-        assert select.select([wire.sock], [], [], PATIENCE)[0]
+        connection = sender.sink._connection
+        assert connection is not None
+        assert isinstance(connection.stream, SocketStream)
+        assert select.select([connection.stream._socket], [], [], PATIENCE)[0]
         with pytest.raises(kind, match=re.escape(words)):
             draft.publish()
         assert sender.send().receipt() == "; Reply=250 ok"
@@ -210,38 +197,18 @@ def test_an_offer_reopens_an_idle_connection_that_was_closed() -> None:
     assert (receiver.connections, len(receiver.mails)) == (2, 2)
 
 
-@pytest.mark.parametrize("end", ["interrupt", "close"])
 @pytest.mark.parametrize("step", ["CONNECT", "MAIL", f"RCPT {A}", "DATA"])
-def test_an_offer_that_hangs_can_be_ended(step: str, end: str) -> None:
+def test_an_offer_that_hangs_can_be_cancelled(step: str) -> None:
     with receiving() as receiver, sending(receiver.destination(A)) as sender:
         receiver.on(step, Hang())
         draft = sender.draft()
         with in_a_thread(draft.offer) as ends:
             wait_for(lambda: not receiver.script[step], step)
-            getattr(sender.sink, end)()
+            sender.cancel()
             wait_for(lambda: ends, "the end of the offer")
-        assert ends == [None]
-        with pytest.raises(SmtpTemporaryFailure, match="because the session is ending"):
+        with pytest.raises(Stopped):
             draft.publish()
-        draft.abort()
-    assert receiver.mails == []
-
-
-def test_an_offer_after_close_leaves_no_connection(monkeypatch: pytest.MonkeyPatch) -> None:
-    with receiving() as receiver, sending(receiver.destination(A)) as sender:
-
-        def close(step: Step) -> None:
-            if step is Step.DATA_SENT:
-                with in_a_thread(sender.sink.close):
-                    pass
-
-        monkeypatch.setattr(faultpoints, "action", close)
-        draft = sender.draft()
-        draft.offer()
-        assert sender.sink._wire is None
-        with pytest.raises(SmtpTemporaryFailure):
-            draft.publish()
-        draft.abort()
+        assert sender.sink._connection is None
     assert receiver.mails == []
 
 
@@ -250,25 +217,28 @@ def test_an_offer_after_close_leaves_no_connection(monkeypatch: pytest.MonkeyPat
 
 @dataclass
 class Post:
-    """A real committer, with a real journal, before a sender."""
+    """A real committer, with a real journal, before a sink."""
 
     journal: JournalThread
     committer: Committer
     maildrop: int
-    ends: list[PopretrError | None] = field(default_factory=list)
 
-    async def deliver(self, sender: Sender, *drafts: SmtpDraft) -> list[PopretrError | None]:
+    async def deliver(self, destination: SmtpDestination, *messages: bytes) -> list[PopretrError | None]:
         """Return how they ended."""
-        lane = self.committer.lane(sender.sink)
-        for draft in drafts:
-            record = NewRecord(
-                draft.record_id, self.maildrop, f"u{draft.record_id}", 10, Identity(b"d"), True, None, None, "line", NOW
-            )
-            await lane.put(PendingDelivery(draft, record, outcomes(lambda each: self.ends.append(each.error))))
+        sink = SmtpSink(destination, recip=A, spool="/nonexistent")
+        lane = self.committer.lane(sink)
+        outcomes, ended = trio.open_memory_channel[PendingDelivery](len(messages))
+        for number, octets in enumerate(messages, 1):
+            message = sink.open(number)
+            message.write(octets)
+            message.finish()
+            record = NewRecord(number, self.maildrop, f"u{number}", 10, Identity(b"d"), True, None, None, "line", NOW)
+            await lane.put(PendingDelivery(message, record, outcomes))
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self.committer.run)
             self.committer.close()
-        return self.ends
+        await sink.close()
+        return [ended.receive_nowait().error for _ in messages]
 
     async def unfinished(self) -> list[int]:
         return [record.id for _, record in await self.journal.run(Journal.delivering)]
@@ -298,10 +268,7 @@ def at_commit(monkeypatch: pytest.MonkeyPatch, look: Callable[[Sequence[NewRecor
 @trio_test
 async def test_the_end_is_sent_when_the_record_is_durable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """And all else meanwhile: the commit waits here for the offer."""
-    with receiving() as receiver, sending(receiver.destination(A)) as sender:
-        drafts = [sender.draft(b"%d\r\n" % number) for number in range(3)]
-        for number, draft in enumerate(drafts):
-            draft.record_id = number + 1
+    with receiving() as receiver:
         arrived: list[int] = []
 
         def look(delivering: Sequence[NewRecord]) -> None:
@@ -311,17 +278,17 @@ async def test_the_end_is_sent_when_the_record_is_durable(tmp_path: Path, monkey
 
         async with post(tmp_path) as office:
             with at_commit(monkeypatch, look):
-                assert await office.deliver(sender, *drafts) == [None, None, None]
+                messages = (b"0\r\n", b"1\r\n", b"2\r\n")
+                assert await office.deliver(receiver.destination(A), *messages) == [None, None, None]
             assert await office.unfinished() == []
     assert arrived == [0, 1, 2]
     assert [mail.content for mail in receiver.mails] == [b"0\r\n", b"1\r\n", b"2\r\n"]
     assert receiver.connections == 1
 
 
-@pytest.mark.parametrize("size", ["small", "large"])
 @trio_test
 async def test_a_failed_commit_closes_the_connection_before_the_end(
-    size: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     heard: list[bytes] = []
 
@@ -330,28 +297,22 @@ async def test_a_failed_commit_closes_the_connection_before_the_end(
         raise JournalError("the disk reports an error")
 
     silent = [*ACCEPTING, b"250 too early\r\n"]
-    with talking(silent, heard=heard) as port, sending(destination(port), tmp_path / "spool") as sender:
-        draft = sender.draft() if size == "small" else large(sender)
+    with talking(silent, heard=heard) as port:
         async with post(tmp_path) as office:
             with at_commit(monkeypatch, look):
-                (end,) = await office.deliver(sender, draft)
+                (end,) = await office.deliver(destination(port), b"x\r\n")
             assert isinstance(end, JournalError)
             wait_for(lambda: heard[-1] == b"", "the end of the connection")
             assert END not in heard
-            assert list(draft._message.pieces()) == []
-            with pytest.raises(DeliveryFailed, match="an earlier step failed"):
-                draft.publish()
 
 
 @pytest.mark.parametrize("step", ["MAIL", f"RCPT {A}", "DATA"])
 @trio_test
 async def test_the_record_of_what_was_refused_is_withdrawn(step: str, tmp_path: Path) -> None:
-    with receiving() as receiver, sending(receiver.destination(A)) as sender:
+    with receiving() as receiver:
         receiver.on(step, Say("554 5.7.1 not this one"))
-        refused, other = sender.draft(b"1\r\n"), sender.draft(b"2\r\n")
-        refused.record_id, other.record_id = 1, 2
         async with post(tmp_path) as office:
-            ends = await office.deliver(sender, refused, other)
+            ends = await office.deliver(receiver.destination(A), b"1\r\n", b"2\r\n")
             assert await office.unfinished() == []
     assert isinstance(ends[0], DeliveryFailed)
     assert "554 5.7.1 not this one" in str(ends[0])

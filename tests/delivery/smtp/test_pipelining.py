@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import socket
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 
 import pytest
 
@@ -13,8 +12,6 @@ from tests.delivery.smtp.receiver import SENDER, Say, receiving
 from tests.delivery.smtp.sending import MESSAGE, sending
 from tests.delivery.smtp.talker import Line, talking
 from tui_popretr.config.model import SmtpDestination
-from tui_popretr.delivery.smtp.commands import WINDOW
-from tui_popretr.delivery.smtp.deadlines import DEADLINES
 from tui_popretr.errors import (
     DeliveryFailed,
     PartlyAccepted,
@@ -23,6 +20,7 @@ from tui_popretr.errors import (
     SmtpServerRefused,
     SmtpTemporaryFailure,
 )
+from tui_popretr.smtp import WINDOW
 
 A, B = "a@receiver.test", "b@receiver.test"
 MAIL, DATA = f"MAIL FROM:<{SENDER}>\r\n".encode(), b"DATA\r\n"
@@ -77,7 +75,7 @@ def test_extensions_of_an_earlier_connection_do_not_count() -> None:
         in_packets([OK, OK, b"354 go\r\n", OK], packets)(sock)
 
     with talking([*GREETING, b"421 later\r\n"], [b"220 hi\r\n", serve]) as port, sending(destination(port)) as sender:
-        sender.sink.make_ready(0)
+        sender.prepare(0)
         assert sender.send(b"x\r\n").receipt() == "; Reply=250 ok"
     assert packets == [MAIL, RCPT_A, DATA, b"x\r\n.\r\n"]
 
@@ -170,12 +168,11 @@ def until_closed(sock: socket.socket) -> None:
 )
 def test_a_server_that_answers_too_few_is_given_up(answers: list[Line], kind: type[DeliveryFailed], words: str) -> None:
     """And what it did refuse is told."""
-    quick = replace(DEADLINES, answer=0.2, data=0.2)
     with talking([*GREETING, *answers, until_closed], GOOD) as port:
-        with sending(destination(port), deadlines=quick) as sender:
+        with sending(destination(port), timeout=0.2) as sender:
             with pytest.raises(kind, match=words):
                 sender.send()
-            assert sender.sink._wire is None
+            assert sender.sink._connection is None
         with sending(destination(port)) as sender:
             assert sender.send().receipt() == "; Reply=250 ok"
 
@@ -183,7 +180,7 @@ def test_a_server_that_answers_too_few_is_given_up(answers: list[Line], kind: ty
 def test_an_idle_connection_that_is_closed_is_made_anew() -> None:
     heard: list[bytes] = []
     with talking([*GREETING, b"421 too late\r\n"], GOOD, heard=heard) as port, sending(destination(port)) as sender:
-        sender.sink.make_ready(0)
+        sender.prepare(0)
         assert sender.send().receipt() == "; Reply=250 ok"
     assert heard.count(MAIL) == 2
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 
 import pytest
 
 from tests.delivery.smtp.receiver import SENDER, Drop, Hang, Mail, Say, receiving
-from tests.delivery.smtp.sending import MESSAGE, in_a_thread, sending
+from tests.delivery.smtp.sending import MESSAGE, Stopped, in_a_thread, sending
 from tests.support.waiting import wait_for
-from tui_popretr.delivery.smtp.deadlines import DEADLINES
+from tui_popretr.delivery.smtp.connection import ANSWER
 from tui_popretr.errors import (
     DeliveryFailed,
     ExitCode,
@@ -109,9 +108,8 @@ def test_refused_while_the_message_is_sent(then_drop: bool) -> None:
 
 @pytest.mark.parametrize("step", STEPS)
 def test_silent(step: str) -> None:
-    short = {"DATA": "data", "BODY": "piece", "DOT": "end"}.get(step, "answer")
     with receiving(pipelining=False) as receiver:
-        with sending(receiver.destination(A), deadlines=replace(DEADLINES, **{short: 0.2})) as sender:
+        with sending(receiver.destination(A), timeout=0.2) as sender:
             receiver.on(step, Hang())
             with pytest.raises(
                 SmtpTemporaryFailure, match=r"did not answer in time|has taken no data for 0\.2 s"
@@ -119,40 +117,38 @@ def test_silent(step: str) -> None:
                 sender.send(LONG if step == "BODY" else MESSAGE)
             assert ("get it twice" in str(caught.value)) == (step == "DOT")
             receiver.script.clear()
-            sender.sink._deadlines = DEADLINES
             sender.send()
         assert (receiver.connections, len(receiver.mails)) == (2, 1), "a late reply belongs to no message"
 
 
 @pytest.mark.parametrize("step", STEPS)
-def test_silent_and_interrupted(step: str) -> None:
-    """From another thread; then nothing is delivered until the sink has been made ready again."""
+def test_silent_and_cancelled(step: str) -> None:
     with receiving() as receiver, sending(receiver.destination(A)) as sender:
         receiver.on(step, Hang())
         started = time.monotonic()
         with in_a_thread(lambda: sender.send(LONG if step == "BODY" else MESSAGE)) as ends:
             wait_for(lambda: step in receiver.script and not receiver.script[step], step)
-            sender.sink.interrupt()
+            sender.cancel()
             wait_for(lambda: ends, "the end of the call")
-        assert isinstance(ends[0], SmtpTemporaryFailure)
-        assert "was broken off, because the session is ending" in str(ends[0])
-        assert ("get it twice" in str(ends[0])) == (step == "DOT")
-        with pytest.raises(SmtpTemporaryFailure, match="nothing more is sent to the SMTP server"):
-            sender.send()
-        sender.sink.make_ready(0)
+        assert isinstance(ends[0], Stopped)
         sender.send()
         assert (receiver.connections, len(receiver.mails)) == (2, 1)
-    assert time.monotonic() - started < DEADLINES.data, "no deadline passed"
+    assert time.monotonic() - started < ANSWER, "no deadline passed"
 
 
 def test_close_does_not_wait_for_a_call_that_blocks() -> None:
+    """The call closes the connection when it is cancelled."""
     with receiving() as receiver, sending(receiver.destination(A)) as sender:
         receiver.on("MAIL", Hang())
         with in_a_thread(sender.send) as ends:
             wait_for(lambda: receiver.commands("MAIL"), "MAIL")
-            sender.sink.close()
+            started = time.monotonic()
+            sender.close()
+            assert time.monotonic() - started < ANSWER
+            sender.cancel()
             wait_for(lambda: ends, "the end of the call")
-        assert isinstance(ends[0], SmtpTemporaryFailure)
+        assert isinstance(ends[0], Stopped)
+        assert sender.sink._connection is None
 
 
 # --- several recipients ---------------------------------------------------------------------------------------------
@@ -205,14 +201,3 @@ def test_the_end_lost_for_some() -> None:
         receiver.on("DOT", Drop())
         with pytest.raises(SmtpTemporaryFailure, match=f"{B}: 550 unknown; .*so {A}, {C} may have it nevertheless"):
             sender.send()
-
-
-def test_a_draft_that_failed_is_not_sent_again() -> None:
-    with receiving() as receiver, sending(receiver.destination(A)) as sender:
-        receiver.on("DOT", Drop())
-        draft = sender.draft()
-        with pytest.raises(SmtpTemporaryFailure):
-            draft.publish()
-        with pytest.raises(DeliveryFailed, match="an earlier step failed"):
-            draft.publish()
-        draft.abort()

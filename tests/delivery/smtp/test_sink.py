@@ -10,12 +10,12 @@ from unittest import mock
 
 import pytest
 
-from tests.delivery.making import WHEN
 from tests.delivery.smtp.receiver import SENDER, Drop, Mail, Say, receiving
-from tests.delivery.smtp.sending import MESSAGE, sending
+from tests.delivery.smtp.sending import MESSAGE, Draft, sending
 from tui_popretr.config.choices import Eol
 from tui_popretr.config.model import SmtpDestination
-from tui_popretr.delivery.sink import SPILL, Sink
+from tui_popretr.delivery.remote import RemoteSink
+from tui_popretr.delivery.sink import SPILL
 from tui_popretr.delivery.smtp.sink import SmtpSink
 from tui_popretr.errors import (
     DeliveryFailed,
@@ -36,7 +36,6 @@ def test_a_message_arrives() -> None:
         assert receiver.mails == [Mail(SENDER, (A, B), MESSAGE)]
         assert draft.description() == "SMTP=[a@receiver.test, b@receiver.test]"
         assert draft.receipt() == "; Reply=250 2.0.0 Ok: queued as M1"
-        assert (draft.tmp, draft.final, draft.folders_before(), draft.folders_after()) == (None, None, (), ())
         draft.abort()
     assert len(receiver.mails) == 1
 
@@ -67,7 +66,7 @@ def test_the_dialogue_is_told() -> None:
 
 def test_line_ends_and_dots() -> None:
     with receiving() as receiver, sending(receiver.destination()) as sender:
-        draft = sender.sink.open(7, WHEN)
+        draft = Draft(sender)
         for part in (b".\r\n..\r", b"\n.\rMAIL FROM:<x>\n", b".\n", b"end"):
             draft.write(part)
         draft.publish()
@@ -79,7 +78,7 @@ def test_a_large_message_comes_from_the_spool(tmp_path: Path) -> None:
     spool = tmp_path / "spool"
     line = b"." + b"x" * 997 + b"\r\n"
     with receiving() as receiver, sending(receiver.destination(), spool) as sender:
-        draft = sender.sink.open(7, WHEN)
+        draft = Draft(sender)
         for _ in range(1000):
             draft.write(line)
             if draft.pending >= SPILL:
@@ -111,10 +110,10 @@ def test_a_spool_that_cannot_be_read_again(tmp_path: Path) -> None:
 
 def test_one_connection_for_all_messages() -> None:
     with receiving() as receiver, sending(receiver.destination()) as sender:
-        sender.sink.make_ready(0)
+        sender.prepare(0)
         for _ in range(3):
             sender.send()
-        sender.sink.make_ready(0)
+        sender.prepare(0)
     assert (receiver.connections, len(receiver.mails)) == (1, 3)
     assert len(receiver.commands("QUIT")) == 1
     assert receiver.commands("RSET") == [], "each message ended well"
@@ -131,7 +130,7 @@ def test_a_connection_that_was_closed_in_between_is_made_anew(step: str, how: Dr
                 sender.send()
         receiver.on(step, how)
         if step == "NOOP":
-            sender.sink.make_ready(0)
+            sender.prepare(0)
         sender.send()
         assert (receiver.connections, len(receiver.mails)) == (2, 2)
 
@@ -149,24 +148,24 @@ def test_make_ready_needs_a_server_that_takes_mail() -> None:
     with receiving() as receiver:
         gone = receiver.destination()
     with sending(gone) as sender, pytest.raises(SmtpServerUnreachable, match="connection refused") as caught:
-        sender.sink.make_ready(0)
+        sender.prepare(0)
     assert f"cannot reach the SMTP server 127.0.0.1:{gone.port}" in str(caught.value)
     assert caught.value.exit_code == 69
     nowhere = SmtpDestination(SENDER, (A,), host="no-such-host.invalid")
     with sending(nowhere) as sender, pytest.raises(SmtpServerUnreachable, match="no address was found"):
-        sender.sink.make_ready(0)
+        sender.prepare(0)
     nowhere = SmtpDestination(SENDER, (A,), socket_path="/nonexistent/lmtp", lmtp=True)
     words = "LMTP server /nonexistent/lmtp: no such file"
     with sending(nowhere) as sender, pytest.raises(SmtpServerUnreachable, match=words):
-        sender.sink.make_ready(0)
+        sender.prepare(0)
 
 
 def test_make_ready_needs_room_in_the_spool(tmp_path: Path) -> None:
     with receiving() as receiver, sending(receiver.destination(), tmp_path / "spool") as sender:
-        sender.sink.make_ready(SPILL)
+        sender.prepare(SPILL)
         assert not (tmp_path / "spool").exists(), "a small message needs none"
         with pytest.raises(DeliveryFailed, match="the disk is full"):
-            sender.sink.make_ready(2**62)
+            sender.prepare(2**62)
 
 
 def test_nothing_is_sent_without_a_recipient_left() -> None:
@@ -179,11 +178,11 @@ def test_nothing_is_sent_without_a_recipient_left() -> None:
 def test_after_close_there_is_no_new_connection() -> None:
     with receiving() as receiver, sending(receiver.destination()) as sender:
         sender.send()
-        sender.sink.close()
+        sender.close()
         with pytest.raises(SmtpTemporaryFailure, match="the session is ending"):
             sender.send()
         with pytest.raises(SmtpTemporaryFailure):
-            sender.sink.make_ready(0)
+            sender.prepare(0)
     assert receiver.connections == 1
 
 
@@ -202,7 +201,7 @@ def test_eight_bit_and_size() -> None:
     with receiving(size_limit=1000) as receiver, sending(receiver.destination()) as sender:
         sender.send(b"ascii\r\n")
         sender.send(b"caf\xe9\r\n")
-        draft = sender.sink.open(7, WHEN)
+        draft = Draft(sender)
         draft.write(b"caf\xc3\xa9")
         draft.write(b"\r\n")
         draft.publish()
@@ -220,7 +219,7 @@ def test_a_message_larger_than_the_server_takes() -> None:
         with pytest.raises(MessageRejected, match=words):
             sender.send(b"x" * 1001)
         with pytest.raises(MessageRejected, match=words):
-            sender.sink.make_ready(1001)
+            sender.prepare(1001)
         assert receiver.commands("MAIL") == []
         sender.send(b"x" * 998 + b"\r\n")
     assert len(receiver.mails) == 1
@@ -286,13 +285,11 @@ def test_the_key() -> None:
     assert others[-1].key == "smtp:/run/lmtp/a@receiver.test"
 
 
-def test_it_is_remote_and_has_a_lane_of_its_own() -> None:
-    first: Sink = sink(SmtpDestination(SENDER, (A,)))
+def test_each_session_has_a_lane_of_its_own() -> None:
+    first: RemoteSink = sink(SmtpDestination(SENDER, (A,)))
     second = sink(SmtpDestination(SENDER, (A,)))
-    assert first.remote
     assert first.eol is Eol.CRLF
     assert first.lane != second.lane
-    assert first.clean_orphans(()) == []
 
 
 def test_the_receipt_cannot_be_taken_for_another_field() -> None:

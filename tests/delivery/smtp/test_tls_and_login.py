@@ -6,7 +6,6 @@ import socket
 import ssl
 import threading
 from base64 import b64decode, b64encode
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -15,12 +14,13 @@ import pytest
 import trustme
 
 from tests.delivery.smtp.receiver import SENDER, Hang, Say, receiving
-from tests.delivery.smtp.sending import failure, in_a_thread, sending
+from tests.delivery.smtp.sending import Stopped, failure, in_a_thread, sending
 from tests.delivery.smtp.talker import talking
 from tests.support.issuing import Authority, weak_context
 from tests.support.waiting import PATIENCE, wait_for
 from tui_popretr.config.model import SmtpDestination
-from tui_popretr.delivery.smtp import connection, tls
+from tui_popretr.delivery.smtp import opening
+from tui_popretr.delivery.smtp.trust import explain, policy_for
 from tui_popretr.errors import (
     DeliveryFailed,
     ExitCode,
@@ -29,8 +29,11 @@ from tui_popretr.errors import (
     SmtpServerNotTrusted,
     SmtpServerRefused,
     SmtpTemporaryFailure,
+    TlsFailed,
 )
 from tui_popretr.net import legacy
+from tui_popretr.net.stream import SocketStream
+from tui_popretr.net.tls import context_for
 from tui_popretr.secret import Secret
 
 PASSWORD = "geheim ü"
@@ -54,12 +57,9 @@ def server_tls(authority: trustme.CA) -> ssl.SSLContext:
 
 
 @pytest.fixture
-def elsewhere(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
     """As if 127.0.0.1 were another machine."""
-    monkeypatch.setattr(connection, "is_loopback", lambda host: False)
-    tls.context.cache_clear()
-    yield
-    tls.context.cache_clear()
+    monkeypatch.setattr(opening, "is_loopback", lambda host: False)
 
 
 def trust(authority: trustme.CA, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -92,7 +92,7 @@ def test_tls_from_the_first_byte(server_tls: ssl.SSLContext, monkeypatch: pytest
 
 @pytest.mark.parametrize("verified", [True, False])
 def test_every_python_judges_a_certificate_alike(verified: bool) -> None:
-    context = tls.context(verified=verified)
+    context = context_for(policy_for(here=not verified, latent=True))
     assert not context.verify_flags & ssl.VERIFY_X509_STRICT
     assert context.verify_flags & ssl.VERIFY_X509_PARTIAL_CHAIN
     assert context.check_hostname is verified
@@ -109,7 +109,6 @@ def test_a_certificate_of_another_machine_is_verified(
         error = failure(SmtpServerNotTrusted, r"certificate of .* is rejected: .*issuer", destination, None)
         assert error.exit_code is ExitCode.PROTOCOL
         trust(authority, tmp_path, monkeypatch)
-        tls.context.cache_clear()
         with sending(destination) as sender:
             sender.send()
         assert len(receiver.mails) == 1
@@ -133,7 +132,6 @@ def test_the_name_for_look_up_sni_certificate_and_journal(
     authority.issue_cert(name).configure_cert(context)
     context.sni_callback = lambda connection, sni, original: names.append(sni)
     trust(authority, tmp_path, monkeypatch)
-    tls.context.cache_clear()
 
     def getaddrinfo(host: object, port: int, *arguments: object, **more: object) -> list[object]:
         hosts.append(host)
@@ -164,18 +162,16 @@ def test_an_old_mail_server_is_accepted_on_this_machine_alone(
     root = Authority.root()
     context = weak_context(root.issue("IP:127.0.0.1", **weak), tmp_path)
     monkeypatch.setenv("SSL_CERT_FILE", root.trust_file(tmp_path))
-    tls.context.cache_clear()
     with receiving(starttls=context) as receiver:
         with sending(receiver.destination(starttls=True)) as sender:
             sender.send()
         assert len(receiver.mails) == 1
-        monkeypatch.setattr(connection, "is_loopback", lambda host: False)
+        monkeypatch.setattr(opening, "is_loopback", lambda host: False)
         error = failure(
             SmtpServerNotTrusted, "is too old for a safe connection", receiver.destination(starttls=True), None
         )
     assert str(error) == f"the SMTP server 127.0.0.1:{receiver.port} is too old for a safe connection: {words}"
     assert error.advice.startswith("update it, or deliver to a mail server on this machine")
-    tls.context.cache_clear()
 
 
 @pytest.mark.parametrize(
@@ -192,7 +188,9 @@ def test_an_old_mail_server_is_accepted_on_this_machine_alone(
 def test_every_refusal_of_an_old_mail_server_is_explained(reason: str, words: str) -> None:
     problem = ssl.SSLError(1, f"[SSL: {reason}] whatever")
     problem.reason = reason
-    error = tls.explain("x", problem)
+    failed = TlsFailed("whatever")
+    failed.__cause__ = problem
+    error = explain("x", failed)
     assert str(error).startswith(words)
     assert error.advice.endswith("no setting accepts this from another machine")
 
@@ -239,36 +237,38 @@ def test_a_handshake_that_is_interrupted() -> None:
 
     with talking([b"220 hi\r\n", b"250-hi\r\n250 STARTTLS\r\n", b"220 go\r\n", wait]) as port:
         destination = SmtpDestination(SENDER, (A,), host="127.0.0.1", port=port, starttls=True)
-        with sending(destination) as sender, in_a_thread(lambda: sender.sink.make_ready(0)) as ends:
+        with sending(destination) as sender, in_a_thread(lambda: sender.prepare(0)) as ends:
             wait_for(lambda: "<< SMTP 220 go" in sender.said, "the answer to STARTTLS")
-            sender.sink.interrupt()
+            sender.cancel()
             wait_for(lambda: ends, "the end of the call")
         ended.set()
-    assert isinstance(ends[0], SmtpTemporaryFailure)
+    assert isinstance(ends[0], Stopped)
 
 
-def test_an_interrupted_connection_stays_encrypted(server_tls: ssl.SSLContext) -> None:
-    """SSLSocket's own shutdown() would take the TLS off first, and what is being sent would go out in clear."""
+def test_a_cancelled_call_sends_nothing_in_clear(server_tls: ssl.SSLContext) -> None:
     with receiving(starttls=server_tls) as receiver, sending(receiver.destination(starttls=True)) as sender:
         receiver.on("MAIL", Hang())
         with in_a_thread(sender.send) as ends:
             wait_for(lambda: receiver.commands("MAIL"), "MAIL")
-            wire = sender.sink._wire
-            assert wire is not None
-            assert isinstance(wire.sock, ssl.SSLSocket)
-            sock = wire.sock
-            interrupted_under_tls = []
-            real = socket.socket.shutdown
+            connection = sender.sink._connection
+            assert connection is not None
+            assert isinstance(connection.stream, SocketStream)
+            sock = connection.stream._socket
+            assert isinstance(sock, ssl.SSLSocket)
+            sent: list[bytes] = []
+            real = socket.socket.send
 
-            def shutdown(which: socket.socket, how: int) -> None:
-                interrupted_under_tls.append(sock.version())
-                real(which, how)
+            def send(which: socket.socket, data: bytes) -> int:
+                if which is sock:
+                    sent.append(data)
+                return real(which, data)
 
-            with mock.patch.object(socket.socket, "shutdown", shutdown):
-                sender.sink.interrupt()
-            wait_for(lambda: ends, "the end of the call")
-        assert isinstance(ends[0], SmtpTemporaryFailure)
-        assert interrupted_under_tls == ["TLSv1.3"]
+            with mock.patch.object(socket.socket, "send", send):
+                sender.cancel()
+                wait_for(lambda: ends, "the end of the call")
+        assert isinstance(ends[0], Stopped)
+        assert sock.fileno() == -1
+    assert sent == []
 
 
 # --- login ------------------------------------------------------------------------------------------------------------
@@ -314,7 +314,7 @@ def test_the_mechanism_that_suits(mechanism: str) -> None:
     with talking([b"220 hi\r\n", *SCRIPTS[mechanism], b"221 bye\r\n"], heard=heard) as port:
         destination = SmtpDestination(SENDER, (A,), host="127.0.0.1", port=port, username="me")
         with sending(destination, password=password) as sender:
-            sender.sink.make_ready(0)
+            sender.prepare(0)
     sent = heard[1:-1]
     assert len(sent) == len(EXPECTED[mechanism])
     assert all(line.startswith(start) for line, start in zip(sent, EXPECTED[mechanism], strict=True))
@@ -329,7 +329,7 @@ def test_without_tls_a_challenge_is_preferred() -> None:
     with talking([b"220 hi\r\n", *answers], heard=heard) as port:
         destination = SmtpDestination(SENDER, (A,), host="127.0.0.1", port=port, username="me")
         with sending(destination, password=password) as sender:
-            sender.sink.make_ready(0)
+            sender.prepare(0)
     assert heard[1] == b"AUTH CRAM-MD5\r\n"
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,7 +13,6 @@ from tests.delivery.smtp.sending import MESSAGE, in_a_thread, sending
 from tests.delivery.smtp.test_sessions import contents, mail, retrieving
 from tests.support.waiting import wait_for
 from tui_popretr.delivery.smtp import sink
-from tui_popretr.delivery.smtp.deadlines import DEADLINES
 from tui_popretr.errors import MessageRejected, PartlyAccepted, RecipientsRefused, SmtpTemporaryFailure
 
 MEMBERS = tuple(f"m{number}@receiver.test" for number in range(25))
@@ -120,9 +118,9 @@ def test_a_later_transaction_that_is_cut_at_its_end(how: Drop | Say) -> None:
     assert C in str(caught.value)
 
 
-@pytest.mark.parametrize("end", ["interrupt", "close"])
 @pytest.mark.parametrize("step", ["MAIL", f"RCPT {B}", "DATA", "DOT"])
-def test_a_later_transaction_that_is_ended_from_outside(step: str, end: str) -> None:
+def test_a_later_transaction_that_is_cancelled(step: str) -> None:
+    """Those that have accepted it are reported."""
     with receiving(pipelining=False) as receiver, sending(receiver.destination(A, B, C)) as sender:
         receiver.limits = Limits(recipients=1)
         receiver.on(f"RCPT {B}", Say("452 4.5.3 too many recipients"))
@@ -131,7 +129,7 @@ def test_a_later_transaction_that_is_ended_from_outside(step: str, end: str) -> 
         receiver.on(step, *[Say("250 2.0.0 ok")] * (step == "DOT"), Hang())
         with in_a_thread(draft.publish) as ends:
             wait_for(lambda: not receiver.script[step], step)
-            getattr(sender.sink, end)()
+            sender.cancel()
             wait_for(lambda: ends, "the end of the call")
         (problem,) = ends
         assert isinstance(problem, PartlyAccepted)
@@ -292,19 +290,19 @@ def test_a_server_that_takes_nothing_for_now_ends_the_fetching(tmp_path: Path) -
 
 # --- PIPELINING that does not work ------------------------------------------------------------------------------------
 
-IMPATIENT = replace(DEADLINES, answer=0.3, data=0.3)
+IMPATIENT = 0.3
 
 
 @pytest.mark.parametrize("lmtp", [False, True])
 def test_a_server_that_drops_what_follows_mail(lmtp: bool) -> None:
     with receiving(lmtp=lmtp) as receiver:
         receiver.limits = Limits(deaf=True)
-        with sending(receiver.destination(A), deadlines=IMPATIENT) as sender:
+        with sending(receiver.destination(A), timeout=IMPATIENT) as sender:
             sender.send()
             sender.send()
             assert (receiver.connections, len(receiver.mails)) == (2, 2)
             assert sum("PIPELINING does not work" in line for line in sender.said) == 1
-        with sending(receiver.destination(A), deadlines=IMPATIENT) as later:
+        with sending(receiver.destination(A), timeout=IMPATIENT) as later:
             later.send()
         assert (receiver.connections, len(receiver.mails)) == (3, 3), "this process remembers the server"
     with receiving() as other, sending(other.destination(A)) as sender:
@@ -313,7 +311,7 @@ def test_a_server_that_drops_what_follows_mail(lmtp: bool) -> None:
 
 
 def test_each_message_of_a_run_behind_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tui_popretr.delivery.smtp.sink.Deadlines.within", lambda timeout: IMPATIENT)
+    monkeypatch.setattr("tui_popretr.delivery.smtp.connection.ANSWER", IMPATIENT)
     with receiving() as receiver, retrieving(tmp_path, receiver, 4) as (site, box):
         receiver.limits = Limits(deaf=True)
         result = site.run().results["id1"]
@@ -324,8 +322,7 @@ def test_each_message_of_a_run_behind_it(tmp_path: Path, monkeypatch: pytest.Mon
 def test_a_server_that_never_answers_is_not_remembered() -> None:
     with receiving() as receiver:
         receiver.limits = Limits(deaf=True)
-        quick = replace(DEADLINES, answer=0.3)
-        with sending(receiver.destination(A), deadlines=quick) as sender:
+        with sending(receiver.destination(A), timeout=IMPATIENT) as sender:
             receiver.on(f"RCPT {A}", Hang())
             with pytest.raises(SmtpTemporaryFailure, match="did not answer in time"):
                 sender.send()

@@ -6,8 +6,8 @@ import re
 import signal
 from typing import Final
 
-from tui_popretr.delivery.command.run import CommandEnd
 from tui_popretr.errors import RETRIED, CommandDeferred, CommandFailed
+from tui_popretr.process.run import ProcessEnd
 from tui_popretr.text import visible
 
 #: Output of the command that is shown: the last characters in an error and in the audit line, the last lines in the
@@ -38,7 +38,7 @@ _MEANINGS: Final = {
 }
 
 
-def raise_for_exit_code(name: str, end: CommandEnd, timeout: float, *, interrupted: bool) -> None:
+def raise_for_exit_code(name: str, end: ProcessEnd, timeout: float) -> None:
     """Raise CommandFailed or CommandDeferred unless the message was accepted.
 
     Only the exit code counts: a command may accept a message that it has not read completely, or that it was processing
@@ -47,9 +47,9 @@ def raise_for_exit_code(name: str, end: CommandEnd, timeout: float, *, interrupt
     if end.code == 0:
         return
     said = f": {text}" if (text := _output_tail(end)) else ""
-    if end.stopped and interrupted:
+    if end.cancelled:
         raise CommandDeferred(f"{name} had not accepted the message when the session was ended{said}")
-    if end.stopped:
+    if end.timed_out:
         raise CommandDeferred(
             f"{name} took longer than {timeout:g} s: it {describe_exit(end)}{said}",
             advice=f"{RETRIED}; if the command is only slow, raise timeout in <mda>",
@@ -58,7 +58,7 @@ def raise_for_exit_code(name: str, end: CommandEnd, timeout: float, *, interrupt
     raise kind(f"{name} {describe_exit(end)}{said}")
 
 
-def describe_exit(end: CommandEnd) -> str:
+def describe_exit(end: ProcessEnd) -> str:
     """Return the text for an end, to follow the command's name."""
     if end.code is None:
         return "was killed and does not end" if end.stopped else "ended, but the system did not report its exit code"
@@ -68,19 +68,19 @@ def describe_exit(end: CommandEnd) -> str:
     return f"ended with exit code {end.code}{meaning}"
 
 
-def receipt(end: CommandEnd) -> str:
+def receipt(end: ProcessEnd) -> str:
     """Return the output as a field of the audit line. The semicolon, which ends a field, is escaped."""
     said = _output_tail(end).replace(";", "\\x3b")
     return f"; Output={said}" if said else ""
 
 
-def lines(end: CommandEnd) -> list[str]:
+def lines(end: ProcessEnd) -> list[str]:
     """Return the last lines of the output, safe to show."""
     said = [line.strip() for line in re.split(rb"[\r\n]+", end.output)]
     return [visible(line) for line in said if line][-LINES:]
 
 
-def _output_tail(end: CommandEnd) -> str:
+def _output_tail(end: ProcessEnd) -> str:
     said = " | ".join(lines(end))
     return said if len(said) <= SHOWN else f"…{said[-SHOWN:]}"
 

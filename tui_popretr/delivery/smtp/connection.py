@@ -1,119 +1,207 @@
-"""Opens a connection up to MAIL: connect, greeting, EHLO or LHLO, TLS, login."""
+"""One SMTP or LMTP connection: the protocol machine, its stream, the deadlines and the transcript."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Final
 
-from tui_popretr.config.model import SmtpDestination
-from tui_popretr.delivery.smtp import tls
-from tui_popretr.delivery.smtp.deadlines import Deadlines
-from tui_popretr.delivery.smtp.login import log_in
-from tui_popretr.delivery.smtp.wire import Said, SmtpConnection
+import trio
+
+from tui_popretr.delivery.smtp.refusals import Circumstances
 from tui_popretr.errors import (
+    ConnectionCut,
     DeliveryFailed,
-    PopretrError,
-    SmtpLoginFailed,
     SmtpProtocolError,
     SmtpServerNotTrusted,
-    SmtpServerUnreachable,
     SmtpTemporaryFailure,
 )
-from tui_popretr.hosts import is_loopback
-from tui_popretr.secret import Secret
-from tui_popretr.smtp.reply import Reply
+from tui_popretr.facts import Direction
+from tui_popretr.net.stream import Stream
+from tui_popretr.smtp import (
+    Command,
+    InjectedPlaintext,
+    LocalProtocolError,
+    Machine,
+    Quit,
+    RemoteProtocolError,
+    Reply,
+    State,
+    UnexpectedEof,
+)
+from tui_popretr.text import visible
 
-#: Returns the password; blocking. May raise any PopretrError.
-AskPassword = Callable[[], Secret]
+#: Called with every line of the dialogue, with secrets starred out, safe to show.
+Said = Callable[[Direction, str], None]
 
-
-@dataclass(frozen=True, slots=True)
-class Extensions:
-    """The server's extensions that matter for sending a message."""
-
-    size: bool = False  # RFC 1870
-    largest: int | None = None  # octets; None: not announced
-    eight_bit: bool = False  # RFC 6152
-    utf8: bool = False  # RFC 6531
-    pipelining: bool = False  # RFC 2920
-
-    @classmethod
-    def of(cls, wire: SmtpConnection) -> Extensions:
-        """Read the answer to EHLO."""
-        parameter = wire.esmtp_features.get("size", "")
-        largest = int(parameter) if re.fullmatch(r"[0-9]{1,18}", parameter, re.ASCII) else 0
-        return cls(
-            size=wire.has_extn("size"),
-            largest=largest or None,  # 0: no fixed limit
-            eight_bit=wire.has_extn("8bitmime"),
-            utf8=wire.has_extn("smtputf8"),
-            pipelining=wire.has_extn("pipelining"),
-        )
+#: Seconds to wait for a reply, for the TLS handshake, and for the server to take a piece of the message. RFC 5321
+#: §4.5.3.2 has longer minimums; a working server answers a command in seconds, and a message without an answer is sent
+#: again at the next run.
+ANSWER: Final = 120.0
+#: Seconds to wait for the answer to QUIT, and for a last answer before the server closes the connection.
+QUIT: Final = 1.0
 
 
-def server_name(destination: SmtpDestination) -> str:
-    """Return the server's name for texts."""
-    return f"the {'LMTP' if destination.lmtp else 'SMTP'} server {destination.address}"
+class SmtpConnection:
+    """Speaks SMTP or LMTP over a stream.
 
+    Each wait is for a complete reply and has a deadline, which single octets do not extend. `timeout` is for the
+    verdict on a message (RFC 5321 §4.5.3.2.6); no other wait is longer. Errors are DeliveryFailed with the server's
+    name.
+    """
 
-def new_wire(destination: SmtpDestination, client: str, said: Said, deadlines: Deadlines) -> SmtpConnection:
-    """Return a connection that is not open yet. `client` is the name of our host."""
-    context = tls.context(verified=not _is_here(destination)) if destination.implicit_tls else None
-    return SmtpConnection(server_name(destination), client, said, deadlines, lmtp=destination.lmtp, tls=context)
+    def __init__(self, stream: Stream, name: str, said: Said, *, lmtp: bool, timeout: float) -> None:
+        self.stream = stream
+        self.name = name
+        self.lmtp = lmtp
+        self.machine = Machine(lmtp=lmtp)
+        #: Seconds for the verdict on a message, for any other answer, and for the last one.
+        self.verdict = timeout
+        self.answer = min(ANSWER, timeout)
+        self.farewell = min(QUIT, timeout)
+        self.under_tls = False
+        self.logged_in = False
+        #: The server closed the connection, or it broke.
+        self.lost = False
+        #: It must not be used for another message.
+        self.spoiled = False
+        #: An answer to one of several commands that were sent together did not come in time.
+        self.deaf = False
+        #: The number of messages accepted, and of recipients refused, over this connection.
+        self.served = self.refusals = 0
+        self._together = False
+        self._said = said
+        self._replies: deque[Reply] = deque()  # received, and not used yet
 
+    @property
+    def circumstances(self) -> Circumstances:
+        return Circumstances(self.under_tls, self.logged_in)
 
-def establish(wire: SmtpConnection, destination: SmtpDestination, password: AskPassword) -> Extensions:
-    """Open a new connection up to the point where MAIL can be sent. Blocking. Raises DeliveryFailed."""
-    greeting = wire.open(destination.socket_path or destination.look_up_name, destination.port)
-    if not greeting.ok:
-        what = f"{wire.name} takes no mail{' now' if greeting.passing else ''}: {greeting}"
-        raise SmtpTemporaryFailure(what) if greeting.passing else SmtpServerUnreachable(what)
-    _hello(wire, destination)
-    if destination.starttls and not wire.under_tls:
-        _start_tls(wire, destination)
-        _hello(wire, destination)
-    if destination.username is not None:
+    @property
+    def usable(self) -> bool:
+        """Whether a new message can be sent over it, after RSET if the state is ENVELOPE."""
+        ready = self.machine.idle and self.machine.state in (State.READY, State.ENVELOPE)
+        return ready and not (self._replies or self.lost or self.spoiled)
+
+    @property
+    def gone(self) -> bool:
+        """Whether it is lost, or the server has announced that it closes it (421)."""
+        return self.lost or self.machine.state is State.CLOSED
+
+    @property
+    def due(self) -> int:
+        """The number of commands without an answer."""
+        return self.machine.outstanding + len(self._replies)
+
+    # --- the dialogue -------------------------------------------------------------------------------------------------
+
+    async def ask(self, command: Command, patience: float | None = None) -> Reply:
+        """Send a command and return the reply."""
+        await self.send([command])
+        return await self.reply(patience)
+
+    async def send(self, commands: Sequence[Command]) -> None:
+        """Send commands, several at once only to a server that offers PIPELINING. Each has a reply(), in this order."""
+        with self._mapped():
+            data = self.machine.send_many(commands)
+        for command in commands:
+            self.say(Direction.OUT, command.shown())
+        self._together = len(commands) > 1
+        await self._send(data)
+
+    async def reply(self, patience: float | None = None) -> Reply:
+        """Wait for a reply; by default for `answer` seconds."""
+        with trio.move_on_after(self.answer if patience is None else patience):
+            while not self._replies:
+                self._take(await self._receive())
+        if not self._replies:
+            self.deaf = self._together
+            raise SmtpTemporaryFailure(f"{self.name} did not answer in time")
+        return self._replies.popleft()
+
+    def check(self) -> None:
+        """Raise the error of octets that have arrived behind the last reply."""
+        with self._mapped():
+            self.machine.check()
+
+    def has_spoken(self) -> bool:
+        """Whether the server has sent something unasked, such as a refusal or a timeout. Does not wait.
+
+        Raises DeliveryFailed if it has closed the connection, or has sent what is no reply.
+        """
+        if not self._replies:
+            with self._mapped():
+                data = self.stream.receive_nowait()
+            if data is not None:
+                self._take(data)
+        return bool(self._replies or self.machine.buffered)
+
+    async def send_content(self, data: bytes) -> None:
+        """Send a part of the message, which the machine has encoded."""
+        self._together = False
+        await self._send(data)
+
+    def say(self, direction: Direction, text: str) -> None:
+        """Add a line to the transcript. The protocol's name distinguishes it from lines of the POP3 server."""
+        self._said(direction, f"{'LMTP' if self.lmtp else 'SMTP'} {text}")
+
+    async def quit(self) -> None:
+        """Send QUIT, wait a moment for the answer, and close. Never raises DeliveryFailed."""
         try:
-            secret = password()
+            if self.usable:
+                await self.ask(Quit(), self.farewell)
         except DeliveryFailed:
-            raise
-        except PopretrError as problem:
-            raise SmtpLoginFailed(f"cannot log in to {wire.name}: {problem}", advice=problem.advice) from problem
-        log_in(wire, destination.username, secret, private=wire.under_tls or _is_here(destination))
-        wire.logged_in = True
-    return Extensions.of(wire)
+            pass
+        finally:
+            self.close()
 
+    def close(self) -> None:
+        """Close the connection at once; never raises."""
+        self.stream.close()
+        self.say(Direction.EVENT, "Disconnect")
 
-def _hello(wire: SmtpConnection, destination: SmtpDestination) -> None:
-    wire.introduce()
-    code, message = wire.ehlo()
-    if not 200 <= code < 300 and code >= 500 and not destination.lmtp:  # RFC 5321 §3.2: an old server
-        code, message = wire.helo()
-    reply = Reply(code, tuple(message.split(b"\n")))
-    if reply.ok:
-        return
-    what = f"{wire.name} did not accept our greeting: {reply}"
-    if reply.passing:
-        raise SmtpTemporaryFailure(what)
-    if destination.lmtp:
-        raise SmtpProtocolError(what, advice="if it speaks SMTP, take <lmtp> out")
-    raise SmtpProtocolError(what)
+    # --- inside -------------------------------------------------------------------------------------------------------
 
+    async def _send(self, data: bytes) -> None:
+        with trio.move_on_after(self.answer) as scope, self._mapped():
+            await self.stream.send_all(data)
+        if scope.cancelled_caught:
+            self.spoiled = True
+            raise SmtpTemporaryFailure(f"{self.name} has taken no data for {self.answer:g} s")
 
-def _start_tls(wire: SmtpConnection, destination: SmtpDestination) -> None:
-    if not wire.has_extn("starttls"):
-        raise SmtpServerNotTrusted(
-            f"{wire.name} offers no STARTTLS, and <starttls> asks for it",
-            advice="if it speaks TLS from the first byte, use its port 465",
-        )
-    reply = wire.ask("STARTTLS")
-    if reply.passing:  # 454, "TLS not available due to temporary reason" (RFC 3207 §4)
-        raise SmtpTemporaryFailure(f"{wire.name} offers no TLS for now: {reply}")
-    if reply.code != 220:
-        raise SmtpServerNotTrusted(f"{wire.name} refused STARTTLS: {reply}")
-    wire.start_tls(tls.context(verified=not _is_here(destination)))
+    async def _receive(self) -> bytes:
+        with self._mapped():
+            self.machine.check()
+            return await self.stream.receive()
 
+    def _take(self, data: bytes) -> None:
+        with self._mapped():
+            if not data:
+                self.machine.receive_eof()
+                raise UnexpectedEof("closed the connection")
+            replies = self.machine.receive(data)
+        for reply in replies:
+            for line in reply.received:
+                self.say(Direction.IN, visible(line))
+        self._replies += replies
 
-def _is_here(destination: SmtpDestination) -> bool:
-    return destination.socket_path is not None or is_loopback(destination.host)
+    @contextmanager
+    def _mapped(self) -> Iterator[None]:
+        """Map the errors of the machine and the stream."""
+        try:
+            yield
+        except ConnectionCut as problem:
+            self.lost = True
+            why = str(problem).replace("connection broke", f"connection to {self.name} broke", 1)
+            raise SmtpTemporaryFailure(why) from problem
+        except UnexpectedEof as problem:
+            self.lost = True
+            raise SmtpTemporaryFailure(f"{self.name} {problem}") from problem
+        except InjectedPlaintext as problem:
+            raise SmtpServerNotTrusted(f"{self.name} {problem}") from problem
+        except RemoteProtocolError as problem:
+            raise SmtpProtocolError(f"{self.name} {problem}") from problem
+        except LocalProtocolError as problem:
+            self.spoiled = True
+            raise DeliveryFailed(f"cannot send to {self.name}: {problem}") from problem

@@ -3,30 +3,27 @@
 from __future__ import annotations
 
 import os
-import threading
-from collections.abc import Collection
-from dataclasses import replace
-from datetime import datetime
 from typing import Final
+
+import trio
 
 from tui_popretr.config.choices import Eol
 from tui_popretr.config.model import SmtpDestination
 from tui_popretr.delivery.folders import Folders
+from tui_popretr.delivery.outgoing import OutgoingMessage
+from tui_popretr.delivery.remote import BeforeEnd
 from tui_popretr.delivery.sink import SPILL
-from tui_popretr.delivery.smtp.connection import AskPassword, Extensions, establish, new_wire, server_name
-from tui_popretr.delivery.smtp.deadlines import Deadlines
-from tui_popretr.delivery.smtp.draft import SmtpDraft
+from tui_popretr.delivery.smtp.connection import QUIT, Said, SmtpConnection
+from tui_popretr.delivery.smtp.opening import AskPassword, Opening, server_name
 from tui_popretr.delivery.smtp.report import receipt_or_error
-from tui_popretr.delivery.smtp.rounds import Envelope, Result, Rounds
+from tui_popretr.delivery.smtp.rounds import Envelope, Rounds
 from tui_popretr.delivery.smtp.transaction import SmtpTransaction, check_size
-from tui_popretr.delivery.smtp.wire import Said, SmtpConnection
-from tui_popretr.errors import (
-    DeliveryFailed,
-    SmtpTemporaryFailure,
-)
+from tui_popretr.delivery.spool import Spool
+from tui_popretr.errors import DeliveryFailed, SmtpTemporaryFailure
 from tui_popretr.facts import Direction
+from tui_popretr.net.tls import TlsContexts
 from tui_popretr.secret import Secret
-from tui_popretr.smtp.reply import Reply
+from tui_popretr.smtp import Noop, Reply, Rset, State
 
 #: Ports of one server that lead to the same mailboxes (RFC 5321, RFC 6409, RFC 8314).
 _MAIL_PORTS: Final = frozenset((25, 465, 587))
@@ -35,16 +32,19 @@ _MAIL_PORTS: Final = frozenset((25, 465, 587))
 _one_by_one: set[str] = set()
 
 
+async def _no_password() -> Secret:
+    return Secret("")
+
+
 class SmtpSink:
-    """The Sink of a mail server, for one session.
+    """The RemoteSink of a mail server, for one session.
 
     The key has the server and the recip, not the addresses of an alias with that name: an address that is added to the
     alias gets only new mail. The key has port 25 for 465 and 587, so that a move to TLS does not change it.
 
-    After interrupt() every call fails until make_ready(). After close() no connection is opened.
+    After close() no connection is opened.
     """
 
-    remote = True
     eol = Eol.CRLF
 
     def __init__(
@@ -54,16 +54,13 @@ class SmtpSink:
         recip: str,
         spool: str,
         client: str = "localhost",
-        password: AskPassword = lambda: Secret(""),
+        password: AskPassword = _no_password,
         said: Said = lambda *_: None,
-        deadlines: Deadlines | None = None,
+        contexts: TlsContexts | None = None,
     ) -> None:
         """`spool` is the folder for messages too large for memory; `client` is the name of our host, for EHLO.
 
-        `deadlines`: the default is made from the destination's timeout.
-
-        `password` and `said` (see wire.Said) are called in the thread of make_ready(), offer() and publish();
-        `password` at most once.
+        `said` gets the dialogue (see connection.Said); `password` is called at most once.
         """
         port = 25 if destination.port in _MAIL_PORTS else destination.port
         where = destination.socket_path or f"{destination.host.lower()}:{port}"
@@ -72,200 +69,179 @@ class SmtpSink:
         self._name = server_name(destination)
         self._destination = destination
         self._spool = spool
-        self._client = client
-        self._ask_password = password
-        self._password: Secret | None = None
-        self._said = said
-        self._deadlines = deadlines or Deadlines.within(destination.timeout)
-        self._turn = threading.RLock()  # one call at a time
-        self._extensions = Extensions()
+        self._opening = Opening(destination, client, said, password, contexts)
+        self._turn = trio.Lock()  # one call at a time
         self._where = where
         self._one_by_one = where in _one_by_one
-        self._needs_reset = False
-        self._guard = threading.Lock()  # of the attributes below, which interrupt() and close() use
-        self._wire: SmtpConnection | None = None
-        self._interrupted = False
+        self._connection: SmtpConnection | None = None
         self._closed = False
 
-    def open(self, record_id: int, when: datetime) -> SmtpDraft:  # noqa: ARG002 - no file name is needed
+    def open(self, record_id: int) -> OutgoingMessage:
         destination = self._destination
-        return SmtpDraft(
+        return OutgoingMessage(
             record_id,
-            destination.sender,
-            destination.recipients,
-            self._spool,
-            self,
+            f"SMTP=[{', '.join(destination.recipients)}]",
+            Spool(self._spool),
             drop_delivered=destination.drop_delivered,
         )
 
-    def make_ready(self, octets: int) -> None:
+    async def prepare(self, octets: int) -> None:
         """Connect and log in, so that no message is retrieved that cannot be sent."""
-        with self._turn:
-            with self._guard:
-                self._interrupted = False
-            if octets > SPILL:
-                Folders(self._spool, (), None).make_ready(octets)
-            if self._wire is not None and not self._is_alive(self._wire):
-                self._drop()
-            if self._wire is None:
-                self._connect()
-            check_size(self._name, self._extensions, octets)
-
-    def clean_orphans(self, known: Collection[str]) -> list[str]:  # noqa: ARG002 - spool files have no name
-        return []
-
-    def interrupt(self) -> None:
-        with self._guard:
-            self._interrupted = True
-            if self._wire is not None:
-                self._wire.interrupt()
-
-    def close(self) -> None:
-        with self._guard:
-            self._closed = True
-        if self._turn.acquire(timeout=self._deadlines.quit):
+        async with self._turn:
             try:
-                if self._wire is not None:
-                    self._wire.send_quit()
-                self._drop()
+                if octets > SPILL:
+                    await trio.to_thread.run_sync(
+                        Folders(self._spool, (), None).make_ready, octets, abandon_on_cancel=True
+                    )
+                if self._connection is not None and not await self._is_alive(self._connection):
+                    self._drop()
+                connection = self._connection or await self._connect()
+                check_size(self._name, connection.machine.extensions, octets)
             finally:
-                self._turn.release()
-        else:
-            self.interrupt()
+                self._tidy()
+
+    async def send(self, message: OutgoingMessage, before_end: BeforeEnd) -> str:
+        recipients = tuple(each for each in self._destination.recipients if each.lower() not in message.have_it)
+        envelope = Envelope(self._destination.sender, recipients, message.content, message.eight_bit)
+        async with self._turn:
+            if not recipients:
+                await before_end()
+                return ""
+            try:
+                return await self._transfer(envelope, before_end)
+            finally:
+                self._tidy()
+
+    async def close(self) -> None:
+        self._closed = True
+        with trio.move_on_after(QUIT, shield=True):  # a call that is still running closes the connection itself
+            async with self._turn:
+                connection, self._connection = self._connection, None
+                if connection is not None:
+                    await connection.quit()
 
     # --- the connection -----------------------------------------------------------------------------------------------
 
-    def _is_alive(self, wire: SmtpConnection) -> bool:
+    async def _is_alive(self, connection: SmtpConnection) -> bool:
         try:
-            return not wire.over and not wire.has_spoken() and wire.ask("NOOP").ok
+            return not _has_spoken(connection) and connection.usable and (await connection.ask(Noop())).ok
         except DeliveryFailed:
             return False
 
-    def _connect(self) -> SmtpConnection:
-        wire = new_wire(self._destination, self._client, self._said, self._deadlines)
-        with self._guard:
-            if self._interrupted or self._closed:
-                raise SmtpTemporaryFailure(f"nothing more is sent to {self._name}, because the session is ending")
-            self._wire = wire
-        try:
-            self._extensions = establish(wire, self._destination, self._get_password)
-        except BaseException:
-            self._drop()
-            raise
-        self._needs_reset = False
-        return wire
+    async def _connect(self) -> SmtpConnection:
+        if self._closed:
+            raise SmtpTemporaryFailure(f"nothing more is sent to {self._name}, because the session is ending")
+        self._connection = connection = await self._opening.open()
+        return connection
 
     def _drop(self) -> None:
-        with self._guard:
-            wire, self._wire = self._wire, None
-        if wire is not None:
-            wire.close()
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
 
-    def _get_password(self) -> Secret:
-        if self._password is None:
-            self._password = self._ask_password()
-        return self._password
+    def _tidy(self) -> None:
+        """Close a connection that cannot be used for another message, such as one in the middle of a message."""
+        if self._connection is not None and (self._closed or not self._connection.usable):
+            self._drop()
 
     # --- messages -----------------------------------------------------------------------------------------------------
 
-    def transfer(self, envelope: Envelope) -> str:
-        """Send a message; return the receipt. Raises DeliveryFailed, PartlyAccepted."""
-        with self._turn:
-            return self.complete(self.offer(envelope))
-
-    def offer(self, envelope: Envelope) -> SmtpTransaction:
-        """Send a message without its end, unless all recipients are refused. Raises DeliveryFailed.
-
-        The connection then belongs to the transaction: any other use before complete() or take_back() closes it.
-        """
-        with self._turn:
-            while True:
-                transaction: SmtpTransaction | None = None
-                try:
-                    transaction, answer = self._begin(envelope)
-                    transaction.send_data(answer)
-                    if not self._needs_another(transaction, None):
-                        break
-                except DeliveryFailed as problem:
-                    if not self._needs_another(transaction, problem):
-                        raise
-                finally:
-                    self._after_step(transaction)
-                self._drop()
-            if self._one_by_one and transaction.open:  # one command at a time has worked
-                _one_by_one.add(self._where)
-            return transaction
-
-    def complete(self, transaction: SmtpTransaction) -> str:
-        """Send the end of an offered message; return the receipt. Raises DeliveryFailed, PartlyAccepted.
-
-        Recipients without an answer get the message in further transactions.
-        """
-        rounds = Rounds(transaction.envelope)
-        with self._turn:
-            envelope = rounds.next(self._end(transaction))
+    async def _transfer(self, envelope: Envelope, before_end: BeforeEnd) -> str:
+        """Send a message; return the receipt. Recipients without an answer get it in further transactions."""
+        rounds = Rounds(envelope)
+        transaction = await self._offer(envelope)
+        await before_end()
+        if self._closed:
+            raise self._ending()
+        try:
+            following = await self._end(transaction, rounds)
             try:
-                while envelope is not None:
-                    envelope = rounds.next(self._end(self.offer(envelope)))
+                while following is not None:
+                    following = await self._end(await self._offer(following), rounds)
             except DeliveryFailed as failure:
                 rounds.outcome.failure = failure
-        return receipt_or_error(self._name, transaction.envelope, rounds)
+        except trio.Cancelled:
+            if not rounds.outcome.accepted:
+                raise
+            if rounds.outcome.problem is None:
+                rounds.outcome.failure = self._ending()
+        return receipt_or_error(self._name, envelope, rounds)
 
-    def _end(self, transaction: SmtpTransaction) -> Result:
-        if transaction.open and transaction.wire is not self._wire:
-            raise SmtpTemporaryFailure(
-                f"the connection to {self._name} was closed before the message had been sent whole"
-            )
+    async def _end(self, transaction: SmtpTransaction, rounds: Rounds) -> Envelope | None:
+        """Send the end; return what the next transaction sends."""
         try:
-            return transaction.end()
+            return rounds.next(await transaction.end())
+        except trio.Cancelled:
+            if transaction.ended:
+                rounds.next(transaction.result(self._ending()))
+            raise
         finally:
-            self._after_step(transaction)
+            self._tidy()
+
+    def _ending(self) -> DeliveryFailed:
+        return SmtpTemporaryFailure(f"the delivery to {self._name} was broken off, because the session is ending")
+
+    async def _offer(self, envelope: Envelope) -> SmtpTransaction:
+        """Send a message without its end, unless all recipients are refused. Raises DeliveryFailed."""
+        while True:
+            transaction: SmtpTransaction | None = None
+            try:
+                transaction, answer = await self._begin(envelope)
+                await transaction.send_data(answer)
+                if not self._needs_another(transaction, None):
+                    break
+            except DeliveryFailed as problem:
+                if not self._needs_another(transaction, problem):
+                    raise
+            finally:
+                if transaction is None or not transaction.open:
+                    self._tidy()
+            self._drop()
+        if self._one_by_one and transaction.open:  # one command at a time has worked
+            _one_by_one.add(self._where)
+        return transaction
 
     def _needs_another(self, transaction: SmtpTransaction | None, problem: DeliveryFailed | None) -> bool:
         """Whether to try a new connection; at most once for each of the two reasons."""
-        wire = self._wire
-        if wire is None:
+        connection = self._connection
+        if connection is None:
             return False
         refused = transaction is not None and transaction.refused
-        if wire.deaf and not self._one_by_one:
+        if connection.deaf and not self._one_by_one:
             self._one_by_one = True
-            wire.say(Direction.EVENT, "PIPELINING does not work: one command at a time from now on")
+            connection.say(Direction.EVENT, "PIPELINING does not work: one command at a time from now on")
             if problem is not None and not refused:
                 return True
-        worn = wire.served > 0 or (wire.gone and wire.refusals > 0)
+        worn = connection.served > 0 or (connection.gone and connection.refusals > 0)
         return transaction is not None and transaction.deferred and worn
 
-    def take_back(self, transaction: SmtpTransaction) -> None:
-        """Close the connection if the server waits for the end of the message: there is no RSET within DATA."""
-        with self._turn:
-            if transaction.open and transaction.wire is self._wire:
-                self._drop()
-
-    def _after_step(self, transaction: SmtpTransaction | None) -> None:
-        """Take the state of the connection after a step."""
-        self._needs_reset = transaction is None or not transaction.at_rest
-        offered = transaction is not None and transaction.open and not self._closed
-        if self._wire is not None and self._wire.over and not offered:
-            self._drop()
-
-    def _begin(self, envelope: Envelope) -> tuple[SmtpTransaction, Reply]:
+    async def _begin(self, envelope: Envelope) -> tuple[SmtpTransaction, Reply]:
         """Send MAIL over the open connection, or over a new one if the server has closed it meanwhile."""
-        if self._wire is not None and self._wire.over:  # in the middle of a message that was not completed
-            self._drop()
-        if self._wire is not None:
+        connection = self._connection
+        if connection is not None:
             try:
-                if not self._wire.has_spoken() and (not self._needs_reset or self._wire.ask("RSET").ok):
-                    transaction = self._transaction(self._wire, envelope)
-                    answer = transaction.begin()
+                if not _has_spoken(connection) and await self._is_reset(connection):
+                    transaction = self._transaction(connection, envelope)
+                    answer = await transaction.begin()
                     if not answer.leaving:
                         return transaction, answer
             except SmtpTemporaryFailure:
-                if not self._wire.lost:
+                if not connection.lost:
                     raise
             self._drop()
-        transaction = self._transaction(self._connect(), envelope)
-        return transaction, transaction.begin()
+        transaction = self._transaction(await self._connect(), envelope)
+        return transaction, await transaction.begin()
 
-    def _transaction(self, wire: SmtpConnection, envelope: Envelope) -> SmtpTransaction:
-        extensions = replace(self._extensions, pipelining=self._extensions.pipelining and not self._one_by_one)
-        return SmtpTransaction(wire, extensions, envelope, lmtp=self._destination.lmtp)
+    async def _is_reset(self, connection: SmtpConnection) -> bool:
+        return connection.machine.state is State.READY or (await connection.ask(Rset())).ok
+
+    def _transaction(self, connection: SmtpConnection, envelope: Envelope) -> SmtpTransaction:
+        return SmtpTransaction(connection, envelope, pipelining=not self._one_by_one)
+
+
+def _has_spoken(connection: SmtpConnection) -> bool:
+    """Whether an idle server has sent something, or has closed the connection."""
+    try:
+        return connection.has_spoken()
+    except DeliveryFailed:
+        return True

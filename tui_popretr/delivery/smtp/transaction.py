@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Iterator
+
+import trio
 
 from tui_popretr import faultpoints
-from tui_popretr.delivery.smtp.commands import Commands
-from tui_popretr.delivery.smtp.connection import Extensions
+from tui_popretr.delivery.smtp.connection import SmtpConnection
 from tui_popretr.delivery.smtp.refusals import Phase, common_refusal
 from tui_popretr.delivery.smtp.rounds import Envelope, RecipientOutcome, Result, is_too_many
-from tui_popretr.delivery.smtp.wire import SmtpConnection
 from tui_popretr.errors import (
     DeliveryFailed,
     MessageRejected,
@@ -19,9 +20,7 @@ from tui_popretr.errors import (
 )
 from tui_popretr.facts import Direction
 from tui_popretr.faultpoints import Step
-from tui_popretr.smtp.addresses import envelope_address
-from tui_popretr.smtp.encoding import END, DataEncoder
-from tui_popretr.smtp.reply import Reply
+from tui_popretr.smtp import Command, Data, Extensions, Mail, Rcpt, Reply, envelope_address, groups
 
 #: Refusals of a recipient that may concern the connection. Those that concern a mailbox are 450.
 _DEFERRED = frozenset((451, 452))
@@ -38,200 +37,217 @@ def check_size(name: str, extensions: Extensions, octets: int) -> None:
 
 
 class SmtpTransaction:
-    """One message over one connection. Blocking.
+    """One message over one connection.
 
     Call begin(), send_data() and end(), in this order. begin() notices that the server has closed an idle connection.
     The server cannot accept the message before end(). If a method raises DeliveryFailed, the server has not accepted
     the message.
     """
 
-    def __init__(self, wire: SmtpConnection, extensions: Extensions, envelope: Envelope, *, lmtp: bool) -> None:
-        self.wire = wire
+    def __init__(self, connection: SmtpConnection, envelope: Envelope, *, pipelining: bool) -> None:
+        """`pipelining`: use it if the server offers it."""
+        self.connection = connection
         self.envelope = envelope
         #: The server waits for the rest of the message. The only way back is to close the connection.
         self.open = False
-        #: Another message can follow without RSET.
-        self.at_rest = False
+        #: The end was sent, or a part of it.
+        self.ended = False
         #: The server has refused the sender or all recipients, whether or not it has answered the other commands.
         self.refused = False
         #: A temporary refusal: the server may accept the message over another connection.
         self.deferred = False
-        self._extensions = extensions
-        self._lmtp = lmtp
-        self._commands = Commands(wire, (), together=False)
+        self._extensions = connection.machine.extensions
+        self._pipelining = pipelining and self._extensions.pipelining
+        self._groups: Iterator[list[Command]] = iter(())
         self._willing: list[str] = []
         self._answers: list[tuple[str, Reply]] = []
         self._cut_short = False
         self._utf8 = False
-        self._outcome = RecipientOutcome(circumstances=wire.circumstances)
+        self._outcome = RecipientOutcome(circumstances=connection.circumstances)
+        self._waiting: list[str] = []  # for a verdict
         self._held = b""
+        self._reads = trio.CapacityLimiter(1)
 
-    def begin(self) -> Reply:
+    async def begin(self) -> Reply:
         """Send MAIL and return the answer. Raises DeliveryFailed; MessageRejected if the message is too large.
 
         With PIPELINING, RCPT and DATA are sent with it.
         """
-        envelope, offered = self.envelope, self._extensions
+        envelope, offered, name = self.envelope, self._extensions, self.connection.name
         octets = envelope.message.octets
-        check_size(self.wire.name, offered, octets)
+        check_size(name, offered, octets)
         sender = envelope_address(envelope.sender)
         addresses = {each: envelope_address(each) for each in envelope.recipients}
         in_ascii = all(each.isascii() for each in (sender, *addresses.values()))
         self._utf8 = utf8 = offered.utf8 and (envelope.utf8 or not in_ascii)
         if not sender.isascii() and not utf8:
-            raise SmtpServerRefused(f"{self.wire.name} does not offer SMTPUTF8, which the sender {sender} needs")
-        # The commands that follow have the encoding of MAIL: without SMTPUTF8 they are ASCII.
-        self.wire.command_encoding = "utf-8" if utf8 else "ascii"
-        options = ""
-        if offered.size:
-            options += f" SIZE={octets}"
-        if offered.eight_bit and envelope.eight_bit:
-            options += " BODY=8BITMIME"
-        if utf8:
-            options += " SMTPUTF8"
+            raise SmtpServerRefused(f"{name} does not offer SMTPUTF8, which the sender {sender} needs")
+        mail = Mail(
+            sender,
+            size=octets if offered.size else None,
+            eight_bit=offered.eight_bit and envelope.eight_bit,
+            utf8=utf8,
+        )
         self._willing = [each for each, address in addresses.items() if address.isascii() or utf8]
         self._outcome.refused = {each: _NEEDS_UTF8 for each in addresses if each not in self._willing}
-        recipients = [f"RCPT TO:<{addresses[each]}>" for each in self._willing]
-        lines = [f"MAIL FROM:<{sender}>{options}", *recipients, "DATA"]
-        self._commands = Commands(self.wire, lines, together=offered.pipelining)
-        return self._commands.answer(self.wire.deadlines.answer)
+        recipients = [Rcpt(addresses[each], utf8) for each in self._willing]
+        self._groups = groups([mail, *recipients, Data()], pipelining=self._pipelining)
+        return await self._answer()
 
-    def send_data(self, answer: Reply) -> None:
+    async def send_data(self, answer: Reply) -> None:
         """Send the rest without the end. `answer` is from begin(). Raises DeliveryFailed."""
         if not answer.ok:
             self.deferred = answer.passing
-            self._abort_pipeline()
+            await self._abort_pipeline()
             raise self._refusal(f"refused the sender {self.envelope.sender}", answer, Phase.MAIL)
         try:
-            if not self._is_awaited():
+            if not await self._is_awaited():
                 return
         except SmtpTemporaryFailure:
             # The server has closed the connection after refused recipients; another connection may reach the others.
-            if not self.wire.gone or all(reply.ok for _, reply in self._answers):
-                self.deferred = self.deferred or self.wire.gone
+            if not self.connection.gone or all(reply.ok for _, reply in self._answers):
+                self.deferred = self.deferred or self.connection.gone
                 raise
             self._cut_short, self._willing = True, []
             return
-        self.wire.over = True  # the server takes everything from here on for the message
-        self._send_most()
+        await self._send_most()
         self.open = True
         faultpoints.reached(Step.DATA_SENT)
 
-    def end(self) -> Result:
+    async def end(self) -> Result:
         """Send the end if a recipient was accepted; return the result. Raises DeliveryFailed."""
         if self._willing:
-            self._finish(self._outcome)
+            await self._finish()
+        return self.result()
+
+    def result(self, problem: DeliveryFailed | None = None) -> Result:
+        """Return the result so far. `problem`: why no further verdict is waited for."""
+        if problem is not None:
+            self._outcome.problem, self._outcome.doubtful = problem, tuple(self._waiting)
         could_use_utf8 = self._extensions.utf8 and not self._utf8
         return Result(self.envelope, self._outcome, tuple(self._answers), self._cut_short, could_use_utf8)
 
-    # --- inside -------------------------------------------------------------------------------------------------------
+    # --- the envelope -------------------------------------------------------------------------------------------------
 
-    def _is_awaited(self) -> bool:
+    async def _answer(self) -> Reply:
+        """Return the answer to the next command, which is sent now at the latest."""
+        if not self.connection.due:
+            await self.connection.send(next(self._groups))
+        return await self.connection.reply()
+
+    async def _is_awaited(self) -> bool:
         """Read the answers to RCPT and DATA; return whether the server waits for the message."""
-        self._willing = [each for each in self._willing if self._is_willing(each)]
+        self._willing = [each for each in self._willing if await self._is_willing(each)]
         if not self._willing:
             self.deferred = bool(self._answers) and all(reply.code in _DEFERRED for _, reply in self._answers)
-            self._abort_pipeline()
+            await self._abort_pipeline()
             return False
         faultpoints.reached(Step.ENVELOPE_ACCEPTED)
-        answer = self._commands.answer(self.wire.deadlines.data)
+        answer = await self._answer()
         if answer.code != 354:
             self.deferred = answer.passing
             raise self._refusal("refused the message", answer, Phase.DATA)
         return True
 
-    def _finish(self, outcome: RecipientOutcome) -> None:
-        self.open = False
-        self._expect_silence()
-        self._send(self._held)
-        self.wire.say(Direction.EVENT, f"Sent MessageBody octets={self.envelope.message.octets}")
-        faultpoints.reached(Step.DOT_SENT)
-        self._read_verdicts(outcome)
-
-    def _is_willing(self, recipient: str) -> bool:
-        reply = self._commands.answer(self.wire.deadlines.answer)
+    async def _is_willing(self, recipient: str) -> bool:
+        reply = await self._answer()
         if reply.leaving:
             raise self._refusal("ended the session", reply, Phase.RCPT)
         self._answers.append((recipient, reply))
         if not reply.ok:
-            self.wire.refusals += 1
+            self.connection.refusals += 1
             self._outcome.refused[recipient] = reply
         return reply.ok
 
-    def _abort_pipeline(self) -> None:
+    async def _abort_pipeline(self) -> None:
         """Read the answers to the commands after the refused ones, which may have been sent already.
 
         The server may answer 354 to DATA nevertheless (RFC 2920 §3.1). The dot that the RFC proposes then could be
-        taken for an empty message, so the connection is closed instead.
+        taken for an empty message, so the connection is closed instead: it is not usable in this state.
         """
         self.refused = True
         with contextlib.suppress(DeliveryFailed):  # the connection is unusable, and the refusal is reported
-            if any(reply.code == 354 for reply in self._commands.skip(self.wire.deadlines.data)):
-                self.wire.over = True
+            while self.connection.due:
+                await self.connection.reply()
 
-    def _send_most(self) -> None:
+    # --- the message --------------------------------------------------------------------------------------------------
+
+    async def _send_most(self) -> None:
         """Send the message without its last piece. Raises DeliveryFailed if the server refuses it before that."""
-        encoder = DataEncoder()
-        held = b""  # the last piece is sent with the end, so that most messages need one packet
-        for piece in self.envelope.message.pieces():
-            self._send(held)
-            self._expect_silence()
-            held = encoder.feed(piece)
-        self._held = held + encoder.finish() + END
+        self._held = b""  # the last piece is sent with the end, so that most messages need one packet
+        pieces, message = self.envelope.message.pieces(), self.envelope.message
+        while piece := (await self._read(pieces) if message.in_file else next(pieces, b"")):
+            await self._send(self._held)
+            await self._expect_silence()
+            self._held = self.connection.machine.content(piece)
 
-    def _send(self, data: bytes) -> None:
-        wire = self.wire
+    async def _read(self, pieces: Iterator[bytes]) -> bytes:
+        """Read the next piece in a thread: the file may not be in the system's memory any more."""
+        return await trio.to_thread.run_sync(next, pieces, b"", abandon_on_cancel=True, limiter=self._reads)
+
+    async def _finish(self) -> None:
+        connection = self.connection
+        self.open = False
+        await self._expect_silence()
+        end = connection.machine.end()
+        self._waiting, self.ended = list(self._willing), True
+        await self._send(self._held + end)
+        connection.say(Direction.EVENT, f"Sent MessageBody octets={self.envelope.message.octets}")
+        faultpoints.reached(Step.DOT_SENT)
+        await self._read_verdicts()
+
+    async def _send(self, data: bytes) -> None:
+        connection = self.connection
         try:
             if data:
-                wire.stream(data)
+                await connection.send_content(data)
         except SmtpTemporaryFailure as broken:
-            if not wire.lost:
+            if not connection.lost:
                 raise
-            try:
-                reply = wire.reply(wire.deadlines.quit)  # it may have sent the reason before it closed the connection
+            try:  # it may have sent the reason before it closed the connection
+                reply = await connection.reply(connection.farewell)
             except DeliveryFailed:
                 raise broken from None
             raise self._broken_off(reply) from None
 
-    def _expect_silence(self) -> None:
-        if self.wire.has_spoken():
-            raise self._broken_off(self.wire.reply(self.wire.deadlines.quit))
+    async def _expect_silence(self) -> None:
+        if self.connection.has_spoken():
+            raise self._broken_off(await self.connection.reply(self.connection.farewell))
 
     def _broken_off(self, reply: Reply) -> DeliveryFailed:
         """Return the error for an answer in the middle of the message."""
-        self.wire.over = True
         if reply.code < 400:
-            return SmtpProtocolError(f"{self.wire.name} accepted a message before it had all of it: {reply}")
+            return SmtpProtocolError(f"{self.connection.name} accepted a message before it had all of it: {reply}")
         return self._refusal("broke the message off", reply, Phase.CONTENT)
 
-    def _read_verdicts(self, outcome: RecipientOutcome) -> None:
+    async def _read_verdicts(self) -> None:
         """Read the answer to the message, in LMTP one for each recipient."""
-        waiting = list(self._willing)
+        connection, outcome = self.connection, self._outcome
         try:
-            while waiting:
-                reply = self.wire.reply(self.wire.deadlines.end)
-                concerned = waiting[:1] if self._lmtp else waiting
+            while self._waiting:
+                reply = await connection.reply(connection.verdict)
+                concerned = self._waiting[:1] if connection.lmtp else self._waiting
                 if 300 <= reply.code < 400:
-                    raise SmtpProtocolError(f"{self.wire.name} neither accepted nor refused the message: {reply}")
+                    connection.spoiled = True
+                    raise SmtpProtocolError(f"{connection.name} neither accepted nor refused the message: {reply}")
                 verdicts = outcome.accepted if reply.ok else outcome.refused
                 verdicts.update(dict.fromkeys(concerned, reply))
                 if not reply.ok:
                     outcome.judged.update(concerned)
-                del waiting[: len(concerned)]
+                self._waiting = self._waiting[len(concerned) :]
         except DeliveryFailed as problem:
-            outcome.problem, outcome.doubtful = problem, tuple(waiting)
+            self.result(problem)
             return
         finally:
-            self.wire.served += bool(outcome.accepted)
+            connection.served += bool(outcome.accepted)
         faultpoints.reached(Step.DOT_ANSWERED)
-        self.at_rest = True
 
     def _refusal(self, what: str, reply: Reply, phase: Phase) -> DeliveryFailed:
         """Return the error for a refusal, temporary or permanent."""
-        text = f"{self.wire.name} {what}: {reply}"
+        text = f"{self.connection.name} {what}: {reply}"
         if reply.code < 400:
-            self.wire.over = True  # it is unknown which answer belongs to which command
+            self.connection.spoiled = True  # it is unknown which answer belongs to which command
             return SmtpProtocolError(text)
         # After DATA the refusal is about the message only if no recipient was refused for now or for our configuration.
         others = ((other, Phase.RCPT) for _, other in self._answers if not other.ok and not is_too_many(other))
-        return common_refusal(text, ((reply, phase), *others), self.wire.circumstances)
+        return common_refusal(text, ((reply, phase), *others), self.connection.circumstances)

@@ -11,10 +11,10 @@ from typing import Any, Final
 import trio
 
 from tui_popretr.config.model import HookSettings
-from tui_popretr.delivery.command.run import environment
 from tui_popretr.engine.hooks.rules import Occurrence
 from tui_popretr.errors import PopretrError, describe_os_error, out_of_threads
 from tui_popretr.process.children import ChildProcesses
+from tui_popretr.process.environment import environment
 from tui_popretr.process.run import ProcessEnd, run_process
 from tui_popretr.text import visible
 

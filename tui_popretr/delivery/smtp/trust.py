@@ -1,40 +1,28 @@
-"""TLS with the mail server: the context, and the errors."""
+"""TLS with a mail server: the policy, and the errors."""
 
 from __future__ import annotations
 
 import ssl
-from functools import lru_cache
 
-from tui_popretr.errors import SmtpServerNotTrusted, describe_os_error
-from tui_popretr.net.legacy import NO_VERSION, accept_outdated, outdated, refuse_outdated
+from tui_popretr.config.account import TlsPolicy
+from tui_popretr.errors import SmtpServerNotTrusted, TlsFailed, describe_os_error
+from tui_popretr.net.legacy import NO_VERSION, outdated
 
 _NO_SETTING = "update it, or deliver to a mail server on this machine: no setting accepts this from another machine"
 
 
-@lru_cache(maxsize=2)
-def context(*, verified: bool) -> ssl.SSLContext:
-    """Return the TLS context, with or without verification of certificate and name.
+def policy_for(*, here: bool, latent: bool) -> TlsPolicy:
+    """Return the policy; `latent`: TLS begins with STARTTLS.
 
-    Only connections to this machine are not verified: its mail server usually has a self-signed certificate, and the
-    connection cannot be intercepted.
+    Only connections to this machine (`here`) are not verified: its mail server usually has a self-signed certificate,
+    and the connection cannot be intercepted.
     """
-    made = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    made.minimum_version = ssl.TLSVersion.TLSv1_2
-    # These two defaults differ between Python versions.
-    made.verify_flags &= ~ssl.VERIFY_X509_STRICT
-    made.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
-    if verified:
-        refuse_outdated(made)
-        made.load_default_certs(ssl.Purpose.SERVER_AUTH)
-    else:
-        made.check_hostname = False
-        made.verify_mode = ssl.CERT_NONE
-        accept_outdated(made)
-    return made
+    return TlsPolicy(latent=latent, verified=not here, legacy=here)
 
 
-def explain(name: str, error: Exception) -> SmtpServerNotTrusted:
-    """Return the error for a failed handshake with the server called `name`."""
+def explain(name: str, failure: TlsFailed) -> SmtpServerNotTrusted:
+    """Return the error for a failed handshake with the server called `name`; its cause is OpenSSL's error."""
+    error = failure.__cause__ if isinstance(failure.__cause__, Exception) else failure
     if words := outdated(error):
         alert = isinstance(error, ssl.SSLError) and "_ALERT_" in (error.reason or "")
         what = "ends the TLS handshake" if alert else "is too old for a safe connection"

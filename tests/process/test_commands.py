@@ -6,24 +6,29 @@ import os
 import pwd
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import closing
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
-from tempfile import TemporaryFile
-from typing import IO, Any
+from typing import Any
 
 import pytest
+import trio
 
 from tests.delivery.command.handing import Lifeline, shell
 from tests.support.waiting import PATIENCE, wait_for
-from tui_popretr.delivery.command import run as running
-from tui_popretr.delivery.command.run import KEPT, CommandEnd, environment, run
 from tui_popretr.process import children
+from tui_popretr.process import run as running
 from tui_popretr.process.children import ChildProcesses
+from tui_popretr.process.environment import environment
+from tui_popretr.process.run import KEPT, ProcessEnd, run_process
 
 
-def never() -> bool:
-    return False
+@pytest.fixture
+def lifeline(tmp_path: Path) -> Iterator[Lifeline]:
+    with closing(Lifeline(tmp_path)) as found:
+        yield found
 
 
 def end_of(
@@ -31,21 +36,21 @@ def end_of(
     *arguments: object,
     message: bytes = b"",
     timeout: float = PATIENCE,
-    stopped: Callable[[], bool] = never,
     commands: ChildProcesses | None = None,
-) -> CommandEnd:
-    """Run a script with a message."""
-    with TemporaryFile() as file:
-        file.write(message)
-        file.seek(0)
-        return run(
+) -> ProcessEnd:
+    """Run a script with a message, as a command of <mda>."""
+
+    async def run() -> ProcessEnd:
+        return await run_process(
             commands or ChildProcesses(),
             shell(script, *arguments),
-            file,
-            environment(()),
+            stdin=message,
+            environ=environment(()),
             timeout=timeout,
-            stopped=stopped,
+            gentle=True,
         )
+
+    return trio.run(run)
 
 
 def said(script: str, *arguments: object, **how: Any) -> str:
@@ -151,15 +156,15 @@ def test_its_environment_has_what_delivery_needs(monkeypatch: pytest.MonkeyPatch
 
 @pytest.mark.parametrize("code", [0, 1, 75, 255])
 def test_its_exit_code(code: int) -> None:
-    assert end_of("exit $1", code) == CommandEnd(code, b"")
+    assert end_of("exit $1", code) == ProcessEnd(code, b"")
 
 
 def test_a_signal_that_killed_it() -> None:
-    assert end_of("kill -SEGV $$") == CommandEnd(-signal.SIGSEGV, b"")
+    assert end_of("kill -SEGV $$") == ProcessEnd(-signal.SIGSEGV, b"")
 
 
 def test_what_it_says_is_kept_in_order() -> None:
-    assert end_of("echo one; echo two >&2; echo three; exit 1") == CommandEnd(1, b"one\ntwo\nthree\n")
+    assert end_of("echo one; echo two >&2; echo three; exit 1") == ProcessEnd(1, b"one\ntwo\nthree\n")
 
 
 def test_the_last_of_it_is_kept() -> None:
@@ -169,13 +174,13 @@ def test_the_last_of_it_is_kept() -> None:
 
 
 def test_it_need_not_read_the_message() -> None:
-    assert end_of("exec <&-; exit 0", message=b"x" * 1_000_000) == CommandEnd(0, b"")
-    assert end_of("head -c 1 | wc -c; exit 0", message=b"x" * 1_000_000) == CommandEnd(0, b"1\n")
+    assert end_of("exec <&-; exit 0", message=b"x" * 1_000_000) == ProcessEnd(0, b"")
+    assert end_of("head -c 1 | wc -c; exit 0", message=b"x" * 1_000_000) == ProcessEnd(0, b"1\n")
 
 
 def test_its_end_counts_and_not_that_of_its_output() -> None:
     assert end_of("exec >&- 2>&-; kill -STOP $$; exit 3", timeout=0.2).stopped
-    assert end_of("exec >&- 2>&-; exit 3") == CommandEnd(3, b"")
+    assert end_of("exec >&- 2>&-; exit 3") == ProcessEnd(3, b"")
 
 
 def test_a_child_that_keeps_its_output_open_is_not_waited_for(lifeline: Lifeline) -> None:
@@ -193,21 +198,6 @@ def test_a_child_that_talks_for_ever_is_not_waited_for(lifeline: Lifeline) -> No
     wait_for(lambda: not lifeline.alive, "the child's end: its output has no reader any more")
 
 
-def test_nor_does_one_that_talks_faster_than_we_listen() -> None:
-    class Ended:
-        returncode = 0
-
-        def __init__(self, stdout: IO[bytes]) -> None:
-            self.stdout = stdout
-
-        def poll(self) -> int:
-            return 0
-
-    with open("/dev/zero", "rb", buffering=0) as zeros:
-        ended: Any = Ended(zeros)
-        assert running._Run(ended, 0.0, never).wait() == CommandEnd(0, bytes(KEPT))
-
-
 def test_it_is_no_zombie() -> None:
     assert_reaped(int(said("echo $$")))
 
@@ -215,8 +205,8 @@ def test_it_is_no_zombie() -> None:
 def test_no_descriptor_stays_open() -> None:
     before = len(os.listdir("/proc/self/fd"))
     end_of("echo x")
-    with pytest.raises(FileNotFoundError), TemporaryFile() as file:
-        run(ChildProcesses(), ("/nonexistent",), file, {}, timeout=1.0, stopped=never)
+    with pytest.raises(FileNotFoundError):
+        trio.run(partial(run_process, ChildProcesses(), ("/nonexistent",), environ={}, timeout=1.0))
     assert len(os.listdir("/proc/self/fd")) == before
 
 
@@ -252,14 +242,8 @@ def test_a_child_that_ignores_sigterm_is_killed(lifeline: Lifeline) -> None:
 def test_a_command_can_clean_up_after_sigterm(tmp_path: Path) -> None:
     lock = tmp_path / "lock"
     end = end_of('touch "$1"; trap \'rm "$1"; echo put in order; exit 75\' TERM; sleep 1000 & wait', lock, timeout=0.3)
-    assert end == CommandEnd(75, b"put in order\n", stopped=True)
+    assert end == ProcessEnd(75, b"put in order\n", timed_out=True)
     assert not lock.exists()
-
-
-def test_a_command_is_stopped_on_request(lifeline: Lifeline) -> None:
-    end = end_of(f"{lifeline.grip}; sleep 1000", stopped=lambda: lifeline.begun)
-    assert (end.code, end.stopped) == (-signal.SIGTERM, True)
-    wait_for(lambda: not lifeline.alive, "its end")
 
 
 def test_a_command_that_cannot_be_killed_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -287,7 +271,7 @@ def test_a_process_that_may_not_be_signalled_is_skipped(monkeypatch: pytest.Monk
 
 
 def test_all_that_run_are_killed_at_the_last(lifeline: Lifeline) -> None:
-    ends: list[CommandEnd] = []
+    ends: list[ProcessEnd] = []
     commands = ChildProcesses()
     script = f"trap '' TERM; {lifeline.grip}; sleep 1000 & sleep 1000"
     thread = threading.Thread(target=lambda: ends.append(end_of(script, commands=commands)))
@@ -295,7 +279,7 @@ def test_all_that_run_are_killed_at_the_last(lifeline: Lifeline) -> None:
     wait_for(lambda: lifeline.begun, "the command")
     commands.kill_all()
     thread.join(PATIENCE)
-    assert ends == [CommandEnd(-signal.SIGKILL, b"")]
+    assert ends == [ProcessEnd(-signal.SIGKILL, b"")]
     wait_for(lambda: not lifeline.alive, "the end of all of them")
     assert not commands._groups
 
@@ -303,7 +287,7 @@ def test_all_that_run_are_killed_at_the_last(lifeline: Lifeline) -> None:
 def test_one_that_is_started_then_is_killed_too() -> None:
     commands = ChildProcesses()
     commands.kill_all()
-    assert end_of("trap '' TERM; sleep 1000", commands=commands) == CommandEnd(-signal.SIGKILL, b"")
+    assert end_of("trap '' TERM; sleep 1000", commands=commands) == ProcessEnd(-signal.SIGKILL, b"")
 
 
 def test_killing_waits_for_a_command_that_is_being_started(monkeypatch: pytest.MonkeyPatch, lifeline: Lifeline) -> None:
