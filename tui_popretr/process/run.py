@@ -67,9 +67,9 @@ async def run_process(
     """Run a command until it ends; stop it and its children after `timeout` seconds. Raises OSError at its start.
 
     It is registered in `running` before it starts, so that an immediate end of the program kills it. It has a session
-    of its own: no terminal, and no signals meant for this program. Standard input is a complete file, at its beginning, so a
-    command never gets a part of it. Its children may outlive a command that ends by itself. Without `environ` it has
-    the environment of this process.
+    of its own: no terminal, and no signals meant for this program. Standard input is a complete file, at its beginning,
+    so a command never gets a part of it. Its children may outlive a command that ends by itself. Without `environ` it
+    has the environment of this process.
 
     A cancel kills it and its children. `gentle`: a cancel stops it as the deadline does, and its end is returned.
     `bounded`: it is killed, and OutputTooLong is raised, when its output exceeds `kept` octets.
