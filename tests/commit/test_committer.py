@@ -645,11 +645,6 @@ class Store:
         tmp, new = (len(list((self.folder / "mail" / name).iterdir())) for name in ("tmp", "new"))
         return tmp, new
 
-    def hide(self) -> None:
-        """Take the Maildir away, as if its disk was not mounted, or bring it back."""
-        here, away = self.folder / "mail", self.folder / "away"
-        (here if here.exists() else away).rename(away if here.exists() else here)
-
     async def commit(self, *deliveries: PendingDelivery) -> None:
         """Take these messages as far as they come, with a committer that is ended then."""
         for delivery in deliveries:
@@ -673,6 +668,10 @@ def failing_commit(monkeypatch: pytest.MonkeyPatch, *, committed: bool) -> None:
         raise JournalError("the disk reports an error")
 
     monkeypatch.setattr(Journal, "transaction", transaction)
+
+
+def unanswered(*arguments: object) -> None:
+    raise DestinationTimeout("the disk does not answer")
 
 
 def not_to_be_opened(*arguments: object, **options: object) -> Journal:
@@ -711,11 +710,10 @@ async def test_a_record_that_recovery_had_to_leave_keeps_its_file(
         await store.open()
         failing_commit(monkeypatch, committed=True)
         await store.commit(store.delivery())
-        store.hide()
-        (recovered,) = await store.recovery.recover()
+        with monkeypatch.context() as patch:
+            patch.setattr("tui_popretr.commit.recovery.look_up", unanswered)
+            (recovered,) = await store.recovery.recover()
         assert recovered.error is not None
-        store.hide()
-        await store.recovery.recover()
         assert store.files() == (1, 0)
         await store.recovery.open_maildrop(Maildrop.of("pop.example.test", 110, "me", "maildir:/mail"))
         assert store.files() == (0, 1)
