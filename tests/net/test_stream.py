@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import ssl
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from trio.testing import MockClock, trio_test
 from tests.support.certificates import HOST, Certificates
 from tests.support.tls_serving import LOOPBACK, connected, greeter, serving, under_tls
 from tui_popretr.errors import ConnectionCut, TlsFailed
-from tui_popretr.net.connect import connect
+from tui_popretr.net.connect import NotConnected, connect, open_unix_stream
 from tui_popretr.net.stream import SocketStream
 from tui_popretr.net.tls import TlsSession
 from tui_popretr.secret import Secret
@@ -44,6 +45,56 @@ async def test_octets_go_both_ways_in_clear() -> None:
         assert port.isdigit()
         assert stream.local.startswith(f"{LOOPBACK}:")
         assert stream.local != stream.remote
+
+
+@pytest.mark.parametrize("tls", [False, True])
+@trio_test
+async def test_receive_nowait(tls: bool, certificates: Certificates) -> None:
+    context = certificates.server_context()
+    released = trio.Event()
+
+    async def serve(plain: trio.SocketStream) -> None:
+        stream: Any = trio.SSLStream(plain, context, server_side=True) if tls else plain
+        await stream.receive_some()
+        await stream.send_all(b"250 ok\r\n")
+        await released.wait()
+        await stream.aclose()
+
+    async with connected(serve) as stream:
+        if tls:
+            await stream.start_tls(TlsSession(certificates.policy(), HOST))
+        assert stream.receive_nowait() is None
+        await stream.send_all(b"NOOP\r\n")
+        assert await arrived(stream) == b"250 ok\r\n"
+        assert stream.receive_nowait() is None
+        released.set()
+        assert await arrived(stream) == b""
+
+
+async def arrived(stream: SocketStream) -> bytes:
+    while (octets := stream.receive_nowait()) is None:
+        await trio.lowlevel.wait_readable(stream._socket)
+    return octets
+
+
+@trio_test
+async def test_a_unix_socket(tmp_path: Path) -> None:
+    path = str(tmp_path / "s")
+    with trio.socket.socket(socket.AF_UNIX) as listening:
+        await listening.bind(path)
+        listening.listen()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(trio.serve_listeners, echo, [trio.SocketListener(listening)])
+            stream = await open_unix_stream(path, 30.0)
+            await stream.send_all(b"NOOP\r\n")
+            assert await stream.receive() == b"NOOP\r\n"
+            assert (stream.remote, stream.remote_ip, stream.local_ip) == (path, "", "")
+            stream.close()
+            nursery.cancel_scope.cancel()
+    with pytest.raises(NotConnected, match="connection refused"):
+        await open_unix_stream(path, 30.0)
+    with pytest.raises(NotConnected, match="no such file"):
+        await open_unix_stream(str(tmp_path / "none"), 30.0)
 
 
 @trio_test

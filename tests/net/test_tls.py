@@ -61,9 +61,10 @@ def test_the_chain_is_verified_also_with_peercert(peer_name: str, certificates: 
 
 
 def test_only_with_a_pin_a_context_verifies_nothing(certificates: Certificates) -> None:
-    context = context_for(certificates.policy(fingerprints=("ab" * 32,)))
-    assert context.verify_mode is ssl.CERT_NONE
-    assert context.get_ca_certs() == []
+    for policy in (certificates.policy(fingerprints=("ab" * 32,)), TlsPolicy(verified=False)):
+        context = context_for(policy)
+        assert context.verify_mode is ssl.CERT_NONE
+        assert context.get_ca_certs() == []
     for policy in (
         TlsPolicy(),
         TlsPolicy(peer_name="-"),

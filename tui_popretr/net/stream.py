@@ -19,6 +19,7 @@ from tui_popretr.net.tls import TlsSession
 from tui_popretr.net.tls_errors import client_certificate_alert
 
 _RECEIVE: Final = 256 * 1024
+_RECEIVE_NOWAIT: Final = 4096
 # Nothing is awaited between filling the buffer and copying out of it, so all streams of a trio run share one.
 _BUFFER: Final[trio.lowlevel.RunVar[memoryview]] = trio.lowlevel.RunVar("receive buffer")
 
@@ -84,7 +85,7 @@ class SocketStream:
         self.remote, self.remote_ip = _address(sock.getpeername())
 
     async def receive(self) -> bytes:
-        sock, view, size = self._socket, _receive_buffer(), 0
+        sock, view, size, waited = self._socket, _receive_buffer(), 0, False
         await trio.lowlevel.checkpoint_if_cancelled()
         while True:
             try:
@@ -100,6 +101,7 @@ class SocketStream:
             except (ssl.SSLWantReadError, BlockingIOError):
                 if not size:
                     await trio.lowlevel.wait_readable(sock)
+                    waited = True
                     continue
                 data = bytes(view[:size])
             except ssl.SSLWantWriteError:
@@ -114,12 +116,13 @@ class SocketStream:
                     data = bytes(view[:size])  # the error comes again at the next call
                 else:
                     raise _cut(problem) from problem
-            await trio.lowlevel.cancel_shielded_checkpoint()  # a cancel must not lose what was read
+            if not waited:
+                await trio.lowlevel.cancel_shielded_checkpoint()  # a cancel must not lose what was read
             return data
 
     def receive_nowait(self) -> bytes | None:
         try:
-            return self._socket.recv(_RECEIVE)
+            return self._socket.recv(_RECEIVE_NOWAIT)
         except (ssl.SSLWantReadError, ssl.SSLWantWriteError, BlockingIOError):
             return None
         except (OSError, ValueError) as problem:

@@ -9,7 +9,6 @@ import resource
 import signal
 import subprocess
 import threading
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import IO, Final
 
@@ -17,8 +16,6 @@ from typing import IO, Final
 _START_TIMEOUT: Final = 0.1
 #: Descriptors that can be opened while the limit is lowered: this number, or a quarter of the limit.
 _ROOM: Final = 256
-#: Seconds between two checks whether a command has ended, at most.
-_POLL_INTERVAL: Final = 0.05
 #: Stands for an exit code that the system has discarded. Real exit codes are smaller.
 _LOST: Final = 1000
 
@@ -178,15 +175,6 @@ def exit_code(process: subprocess.Popen[bytes]) -> int | None:
     if process.returncode == _LOST:
         raise ChildProcessError(errno.ECHILD, os.strerror(errno.ECHILD))
     return process.poll()
-
-
-def wait(process: subprocess.Popen[bytes], timeout: float) -> int | None:
-    """Wait up to `timeout` seconds for the end of a command; return what exit_code() returns. Blocking."""
-    deadline, pause = time.monotonic() + timeout, 0.0005
-    while (code := exit_code(process)) is None and (left := deadline - time.monotonic()) > 0:
-        time.sleep(min(pause, left))
-        pause = min(2 * pause, _POLL_INTERVAL)
-    return code
 
 
 def signal_group(group: int, number: int) -> None:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import trio
@@ -73,6 +72,7 @@ class SmtpConnection:
         self._together = False
         self._said = said
         self._replies: deque[Reply] = deque()  # received, and not used yet
+        self._mapped = _ErrorMapping(self)
 
     @property
     def circumstances(self) -> Circumstances:
@@ -103,7 +103,7 @@ class SmtpConnection:
 
     async def send(self, commands: Sequence[Command]) -> None:
         """Send commands, several at once only to a server that offers PIPELINING. Each has a reply(), in this order."""
-        with self._mapped():
+        with self._mapped:
             data = self.machine.send_many(commands)
         for command in commands:
             self.say(Direction.OUT, command.shown())
@@ -112,9 +112,12 @@ class SmtpConnection:
 
     async def reply(self, patience: float | None = None) -> Reply:
         """Wait for a reply; by default for `answer` seconds."""
-        with trio.move_on_after(self.answer if patience is None else patience):
-            while not self._replies:
-                self._take(await self._receive())
+        if not self._replies:
+            self.has_spoken()  # a near server has answered already: no change of tasks is necessary
+        if not self._replies:
+            with trio.move_on_after(self.answer if patience is None else patience):
+                while not self._replies:
+                    self._take(await self._receive())
         if not self._replies:
             self.deaf = self._together
             raise SmtpTemporaryFailure(f"{self.name} did not answer in time")
@@ -122,7 +125,7 @@ class SmtpConnection:
 
     def check(self) -> None:
         """Raise the error of octets that have arrived behind the last reply."""
-        with self._mapped():
+        with self._mapped:
             self.machine.check()
 
     def has_spoken(self) -> bool:
@@ -131,7 +134,7 @@ class SmtpConnection:
         Raises DeliveryFailed if it has closed the connection, or has sent what is no reply.
         """
         if not self._replies:
-            with self._mapped():
+            with self._mapped:
                 data = self.stream.receive_nowait()
             if data is not None:
                 self._take(data)
@@ -164,19 +167,19 @@ class SmtpConnection:
     # --- inside -------------------------------------------------------------------------------------------------------
 
     async def _send(self, data: bytes) -> None:
-        with trio.move_on_after(self.answer) as scope, self._mapped():
+        with trio.move_on_after(self.answer) as scope, self._mapped:
             await self.stream.send_all(data)
         if scope.cancelled_caught:
             self.spoiled = True
             raise SmtpTemporaryFailure(f"{self.name} has taken no data for {self.answer:g} s")
 
     async def _receive(self) -> bytes:
-        with self._mapped():
+        with self._mapped:
             self.machine.check()
             return await self.stream.receive()
 
     def _take(self, data: bytes) -> None:
-        with self._mapped():
+        with self._mapped:
             if not data:
                 self.machine.receive_eof()
                 raise UnexpectedEof("closed the connection")
@@ -186,22 +189,32 @@ class SmtpConnection:
                 self.say(Direction.IN, visible(line))
         self._replies += replies
 
-    @contextmanager
-    def _mapped(self) -> Iterator[None]:
-        """Map the errors of the machine and the stream."""
-        try:
-            yield
-        except ConnectionCut as problem:
-            self.lost = True
-            why = str(problem).replace("connection broke", f"connection to {self.name} broke", 1)
-            raise SmtpTemporaryFailure(why) from problem
-        except UnexpectedEof as problem:
-            self.lost = True
-            raise SmtpTemporaryFailure(f"{self.name} {problem}") from problem
-        except InjectedPlaintext as problem:
-            raise SmtpServerNotTrusted(f"{self.name} {problem}") from problem
-        except RemoteProtocolError as problem:
-            raise SmtpProtocolError(f"{self.name} {problem}") from problem
-        except LocalProtocolError as problem:
-            self.spoiled = True
-            raise DeliveryFailed(f"cannot send to {self.name}: {problem}") from problem
+
+class _ErrorMapping:
+    """Maps the errors of the machine and the stream. Made once, since it is entered for each step."""
+
+    def __init__(self, connection: SmtpConnection) -> None:
+        self._connection = connection
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, problem: BaseException | None, trace: object) -> None:
+        if problem is None:
+            return
+        name = self._connection.name
+        match problem:
+            case ConnectionCut():
+                self._connection.lost = True
+                why = str(problem).replace("connection broke", f"connection to {name} broke", 1)
+                raise SmtpTemporaryFailure(why) from problem
+            case UnexpectedEof():
+                self._connection.lost = True
+                raise SmtpTemporaryFailure(f"{name} {problem}") from problem
+            case InjectedPlaintext():
+                raise SmtpServerNotTrusted(f"{name} {problem}") from problem
+            case RemoteProtocolError():
+                raise SmtpProtocolError(f"{name} {problem}") from problem
+            case LocalProtocolError():
+                self._connection.spoiled = True
+                raise DeliveryFailed(f"cannot send to {name}: {problem}") from problem

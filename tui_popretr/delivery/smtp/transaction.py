@@ -66,7 +66,6 @@ class SmtpTransaction:
         self._outcome = RecipientOutcome(circumstances=connection.circumstances)
         self._waiting: list[str] = []  # for a verdict
         self._held = b""
-        self._reads = trio.CapacityLimiter(1)
 
     async def begin(self) -> Reply:
         """Send MAIL and return the answer. Raises DeliveryFailed; MessageRejected if the message is too large.
@@ -183,7 +182,7 @@ class SmtpTransaction:
 
     async def _read(self, pieces: Iterator[bytes]) -> bytes:
         """Read the next piece in a thread: the file may not be in the system's memory any more."""
-        return await trio.to_thread.run_sync(next, pieces, b"", abandon_on_cancel=True, limiter=self._reads)
+        return await trio.to_thread.run_sync(next, pieces, b"", abandon_on_cancel=True, limiter=trio.CapacityLimiter(1))
 
     async def _finish(self) -> None:
         connection = self.connection
