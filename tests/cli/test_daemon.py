@@ -269,8 +269,8 @@ def test_clients_have_to_be_named(arguments: list[str], tmp_path: Path, capsys: 
 
 
 @contextmanager
-def other_side(path: Path, sent: bytes) -> Iterator[None]:
-    """A listening socket that sends this to whatever connects, and closes."""
+def other_side(path: Path, sent: bytes, *, reads: bool = False) -> Iterator[None]:
+    """A listening socket that sends this to whatever connects, and closes; `reads`: after a request."""
     path.parent.mkdir(mode=0o700, exist_ok=True)
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(path))
@@ -280,6 +280,8 @@ def other_side(path: Path, sent: bytes) -> Iterator[None]:
             connection, _ = listener.accept()
             with connection:
                 connection.sendall(sent)
+                if reads:
+                    connection.recv(1000)
 
         thread = threading.Thread(target=serve)
         thread.start()
@@ -313,3 +315,62 @@ def test_a_socket_of_another_program(
     with other_side(tmp_path / "var" / "control.sock", sent.replace(b"CONFIG", os.path.realpath(config).encode())):
         assert main(["status", config]) == ExitCode.UNAVAILABLE
     assert error in capsys.readouterr().err
+
+
+CLIENT = {
+    "id": "a",
+    "state": "waiting",
+    "due": None,
+    "progress": None,
+    "last": None,
+    "messages": 0,
+    "octets": 0,
+    "kept": 0,
+    "failures_in_a_row": 0,
+    "last_success": None,
+    "last_message": None,
+}
+SNAPSHOT = {
+    "time": "2026-11-30T05:10:00+01:00",
+    "boottime": 1.0,
+    "parts": 0,
+    "clients": [CLIENT],
+    "totals": {"clients": 1, "running": 0, "failed": 0, "messages_today": 0, "octets_today": 0},
+}
+
+
+def answer(snapshot: object) -> bytes:
+    return messages.encode({"id": 1, "ok": snapshot}) + messages.encode({"gap": [1]})
+
+
+@pytest.mark.parametrize("arguments", [("status",), ("status", "--prometheus"), ("tail",), ("poll", "--all", "--wait")])
+@pytest.mark.parametrize(
+    "snapshot",
+    [
+        None,
+        [],
+        {**SNAPSHOT, "clients": {"a": 1}},
+        {**SNAPSHOT, "clients": [{"id": "a"}]},
+        {**SNAPSHOT, "clients": [{**CLIENT, "last_success": "yesterday"}]},
+        {**SNAPSHOT, "clients": [{**CLIENT, "last": {"result": "x", "code": 4242}}]},
+        {**SNAPSHOT, "clients": [{**CLIENT, "sessions": {"0": "x"}}]},
+    ],
+)
+def test_an_invalid_snapshot(
+    snapshot: object, arguments: tuple[str, ...], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = write_configuration(tmp_path / "mail.xml", client("a", "127.0.0.1:1"))
+    sent = hello(os.path.realpath(config)) + answer(snapshot)
+    with other_side(tmp_path / "var" / "control.sock", sent, reads=True):
+        assert main([arguments[0], config, *arguments[1:]]) == ExitCode.UNAVAILABLE
+    assert "sent an invalid message" in capsys.readouterr().err
+
+
+def test_a_valid_snapshot_and_an_odd_gap(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    config = write_configuration(tmp_path / "mail.xml", client("a", "127.0.0.1:1"))
+    sent = hello(os.path.realpath(config)) + answer(SNAPSHOT)
+    with other_side(tmp_path / "var" / "control.sock", sent, reads=True):
+        assert main(["tail", config]) == ExitCode.UNAVAILABLE
+    out, error = capsys.readouterr()
+    assert out == "... some events are left out: the output is too slow\n"
+    assert "closed the connection" in error

@@ -19,9 +19,9 @@ from tests.control.serving import Connection
 from tests.support.passwords import PASSWORD
 from tests.support.running import Fleet
 from tui_popretr.config.model import ClientSettings
-from tui_popretr.control.daemon import ControlTask
+from tui_popretr.control.daemon import ControlTask, EngineDaemon
 from tui_popretr.control.socket_file import ControlSocket
-from tui_popretr.facts import MessageDelivered, Noted
+from tui_popretr.facts import Level, MessageDelivered, Noted
 
 
 @pytest.fixture
@@ -31,8 +31,8 @@ def fleet(tmp_path: Path) -> Fleet:
 
 
 @asynccontextmanager
-async def running(fleet: Fleet, path: str, *clients: ClientSettings) -> AsyncIterator[None]:
-    async with fleet.running(*clients, control_socket=path) as engine:
+async def running(fleet: Fleet, path: str, *clients: ClientSettings, **settings: Any) -> AsyncIterator[None]:
+    async with fleet.running(*clients, control_socket=path, **settings) as engine:
         engine.companions.append(ControlTask(engine, "/etc/mail.xml"))
         yield
 
@@ -138,6 +138,24 @@ async def test_mail_goes_on_without_a_socket(
     assert len(fleet.of(MessageDelivered)) == 2
     notes = [fact.text for fact in fleet.of(Noted) if "control socket" in fact.text]
     assert [expected[trouble] in note for note in notes] == ([] if trouble == "none" else [True])
+
+
+@trio_test
+async def test_a_bug_closes_the_socket_and_mail_goes_on(
+    fleet: Fleet, tmp_path: Path, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = str(tmp_path / "control.sock")
+    async with running(fleet, path, fleet.client("a", mails=2), delay_start=100.0):
+        connection = await connected(path)
+        monkeypatch.delattr(EngineDaemon, "snapshot")
+        await connection.send("status")
+        assert await connection.closed()
+        await fleet.wait_for(lambda: len(fleet.of(MessageDelivered)) == 2)
+        assert os.listdir(tmp_path).count("control.sock") == 0
+        await connection.stream.aclose()
+    (note,) = [fact for fact in fleet.of(Noted) if "control socket" in fact.text]
+    assert note.level is Level.ERROR
+    assert "AttributeError" in note.text
 
 
 @trio_test

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from argparse import Namespace
 from collections.abc import Iterator
@@ -12,7 +11,7 @@ from typing import Any, Final
 from tui_popretr.cli.daemon import daemon_of
 from tui_popretr.errors import ExitCode, worst
 from tui_popretr.process.terminal_size import terminal_size
-from tui_popretr.text import visible
+from tui_popretr.text import json_text, visible
 from tui_popretr.wording import duration, mail_volume, plural
 
 _HEADINGS: Final = ("client", "state", "next run", "messages", "last success", "last result")
@@ -29,7 +28,7 @@ def run(arguments: Namespace) -> int:
         snapshot = client.ask("status")
         pid, started = client.hello.pid, client.hello.started
     if arguments.json:
-        print(json.dumps(snapshot, ensure_ascii=False))
+        print(json_text(snapshot))
     elif arguments.prometheus:
         from tui_popretr.engine.metrics import metrics_text
 

@@ -19,6 +19,8 @@ from tui_popretr.errors import describe_os_error
 
 #: Seconds for connecting, for the hello, and for the answer to a request. The server answers at once.
 TIMEOUT: Final = 10.0
+#: Requests that are answered with a snapshot.
+_SNAPSHOTS: Final = frozenset({"status", "watch"})
 #: The text of the error that no answer came in this time.
 SILENT: Final = "the daemon does not answer"
 
@@ -156,7 +158,10 @@ class ControlClient:
             elif "error" in message and message["id"] in (number, None):
                 raise RequestRefusedError(str(message["error"]))
             elif message["id"] == number:
-                return message.get("ok")
+                result = message.get("ok")
+                if request in _SNAPSHOTS and not isinstance(result, Mapping):
+                    raise DaemonError("the daemon sent an invalid message: a snapshot must be an object")
+                return result
 
     def events(self) -> Iterator[Json]:
         """Yield events, gaps and snapshots until the other side closes. Raises DaemonError."""
@@ -170,7 +175,7 @@ class ControlClient:
                 message = messages.decode(self._line())
                 if "part" in message:
                     self._parts.add(message["part"])
-                elif isinstance(message.get("snapshot"), Mapping):
+                elif "snapshot" in message:
                     return {"snapshot": self._parts.whole(message["snapshot"])}
                 elif isinstance(message.get("ok"), Mapping) and "parts" in message["ok"]:
                     return {**message, "ok": self._parts.whole(message["ok"])}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import traceback
 from collections import deque
 from collections.abc import Iterator, Sequence
 from typing import Final
@@ -89,7 +90,8 @@ class EngineDaemon:
 class ControlTask:
     """Listens on the control socket of an engine's configuration from the opening of the journal to the end.
 
-    Where there can be no socket, the reason is logged, and mail is retrieved without one.
+    Where there can be no socket, the reason is logged, and mail is retrieved without one. The same applies after a bug
+    in the server.
     """
 
     def __init__(self, engine: Engine, config: str) -> None:
@@ -116,6 +118,12 @@ class ControlTask:
             try:
                 task_status.started()
                 await ControlServer(self.daemon, engine.bus, hello).run(listening.listener)
+            except* Exception as defect:  # noqa: BLE001 - a bug in it must not end the sessions
+                text = "".join(traceback.format_exception(defect))
+                engine.note(
+                    Level.ERROR,
+                    f"internal error, so the control socket is closed; mail is retrieved without it: {text}",
+                )
             finally:
                 listening.close()
 

@@ -184,7 +184,6 @@ class ControlServer:
                     snapshot = self._daemon.snapshot()
                     return await encode(snapshot, partial(messages.answer_text, request.id), recent=False)
                 case "watch":
-                    self.flush()  # what has happened before the snapshot is in it
                     snapshot = self._daemon.snapshot()
                     connection.watch(dialogue=request.dialogue)
                     self._subscribe()

@@ -18,12 +18,14 @@ from tui_popretr.control import messages
 from tui_popretr.control.codec import InvalidMessageError, Json, event_from_json, event_to_json, from_json, to_json
 from tui_popretr.control.events import fact_text, line_texts
 from tui_popretr.control.messages import PART
+from tui_popretr.errors import ExitCode
 from tui_popretr.facts import (
     DialogueLine,
     MessageDelivered,
     MessageSkipped,
     Noted,
     PastSession,
+    SessionId,
     SessionResult,
 )
 from tui_popretr.status import ClientView, View
@@ -189,10 +191,58 @@ class SnapshotParts:
                 self._lists.setdefault(name, []).extend(items)
 
     def whole(self, body: Mapping[str, Any]) -> Json:
-        """Return the whole snapshot, of which `body` is the last line, and forget its parts."""
+        """Return the whole snapshot, of which `body` is the last line, and forget its parts.
+
+        Raises InvalidMessageError if it lacks what commands read.
+        """
         self.add(body)
         lists, self._lists = self._lists, {}
-        return {**body, **lists}
+        snapshot = {**body, **lists}
+        from_json(_Status, snapshot)
+        for each in snapshot["clients"]:
+            counts = each.get("sessions", {})
+            if not isinstance(counts, Mapping) or not all(type(count) is int for count in counts.values()):
+                raise InvalidMessageError("sessions must be numbers by exit code")
+        return snapshot
+
+
+@dataclass(frozen=True, slots=True)
+class _Last:
+    result: str
+    code: ExitCode
+
+
+@dataclass(frozen=True, slots=True)
+class _Progress:
+    session: SessionId
+
+
+@dataclass(frozen=True, slots=True)
+class _Client:
+    """What commands read of a client."""
+
+    id: str
+    state: str
+    due: float | None
+    progress: _Progress | None
+    last: _Last | None
+    messages: int
+    octets: int
+    kept: int
+    failures_in_a_row: int
+    last_success: datetime | None
+    last_message: datetime | None
+    certificate_expires: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Status:
+    """What commands read of a snapshot."""
+
+    time: datetime
+    boottime: float
+    totals: Totals
+    clients: tuple[_Client, ...]
 
 
 def restore(snapshot: Mapping[str, Any]) -> tuple[View, list[DialogueLine]]:

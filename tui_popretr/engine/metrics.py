@@ -39,6 +39,7 @@ RESULTS: Final = {
     ExitCode.CONFIGURATION: "configuration",
     ExitCode.SOFTWARE: "internal",
 }
+_RESULTS: Final = {str(code.value): result for code, result in RESULTS.items()}
 _PREFIX: Final = "popretr_client"
 #: Seconds for the last write, at the end.
 _LAST_TIMEOUT: Final = 1.0
@@ -109,8 +110,7 @@ def _sessions(client: Client) -> dict[str, int]:
     """Return the sessions by result. Each result is there from the start, so that the first session is an increase."""
     counts = dict.fromkeys(RESULTS.values(), 0)
     for code, count in client.get("sessions", {}).items():  # a program of an earlier version has none
-        result = RESULTS.get(ExitCode(int(code)), "internal")
-        counts[result] += count
+        counts[_RESULTS.get(code, "internal")] += count
     return counts
 
 

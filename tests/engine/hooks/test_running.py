@@ -1,4 +1,4 @@
-"""What one hook gets, and how its end is described."""
+"""A single hook: its environment, its standard input, and its end in words."""
 
 from __future__ import annotations
 
