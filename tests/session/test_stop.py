@@ -16,7 +16,16 @@ from tui_popretr.commit.recovery import Recovery
 from tui_popretr.config.model import ClientSettings
 from tui_popretr.engine.service import LAST_DEADLINE, Engine
 from tui_popretr.errors import ExitCode
-from tui_popretr.facts import DialogueLine, Direction, Fact, MessageDelivered, SessionAdvanced, SessionStarted, Stage
+from tui_popretr.facts import (
+    DialogueLine,
+    Direction,
+    Fact,
+    MaildropListed,
+    MessageDelivered,
+    SessionAdvanced,
+    SessionStarted,
+    Stage,
+)
 from tui_popretr.journal.records import Maildrop, MessageState
 from tui_popretr.journal.thread import CLOSE_TIMEOUT
 from tui_popretr.session.retrieval import DRAIN_TIMEOUT
@@ -126,10 +135,13 @@ async def test_told_to_end_before_it_has_connected(world: World, autojump_clock:
     assert (result.code, "stopped" in result.error) == (ExitCode.OK, True)
 
 
+@pytest.mark.parametrize("happened", [lambda fact: isinstance(fact, MaildropListed), at(Stage.RETRIEVING)])
 @trio_test
-async def test_stopped_right_before_retrieving(world: World, autojump_clock: MockClock) -> None:
+async def test_stopped_right_before_retrieving(
+    world: World, autojump_clock: MockClock, happened: Callable[[Fact], bool]
+) -> None:
     world.add(mail(1))
-    result = await world.poll(watch=when(at(Stage.RETRIEVING), StopSession("a")))
+    result = await world.poll(watch=when(happened, StopSession("a")))
     assert result.code is ExitCode.OK
     assert "RETR" not in world.verbs()
     assert world.said()[-1] == "QUIT"

@@ -134,6 +134,9 @@ def test_what_may_be_sent(sending: Sending, commands: list[str]) -> None:
     the.send_no_more_than(sending)
     assert sent(the) == commands
     before = the.sending
+    if before >= Sending.NOTHING:
+        the.delete(Listed(8, "u8", 100), 6)
+        assert sent(the) == []
     the.send_no_more_than(Sending.ALL)
     assert the.sending is before
 
