@@ -113,8 +113,6 @@ class SmtpConnection:
     async def reply(self, patience: float | None = None) -> Reply:
         """Wait for a reply; by default for `answer` seconds."""
         if not self._replies:
-            self.has_spoken()  # a near server has answered already: no change of tasks is necessary
-        if not self._replies:
             with trio.move_on_after(self.answer if patience is None else patience):
                 while not self._replies:
                     self._take(await self._receive())
