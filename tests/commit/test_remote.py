@@ -314,6 +314,26 @@ async def test_stop_cancels_what_is_sent_and_what_waits(
 
 
 @trio_test
+async def test_accepted_recipients_survive_a_stop(tmp_path: Path, autojump_clock: MockClock) -> None:
+    """The sink raises PartlyAccepted in place of Cancelled."""
+
+    async def second_transaction() -> None:
+        here.queue.stop()
+        try:
+            await trio.sleep(1000.0)
+        except trio.Cancelled:
+            raise PartlyAccepted("b did not get it", ("a@example.test",)) from None
+
+    async with office(tmp_path) as here:
+        here.on["end", 1] = second_transaction
+        await here.put(1)
+        await here.run()
+        assert isinstance(here.ends[1], PartlyAccepted)
+        known = await here.journal.run(lambda journal: journal.acceptances(here._maildrop))
+        assert [each.address for each in known] == ["a@example.test"]
+
+
+@trio_test
 async def test_a_defect_in_the_journal_is_raised(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, autojump_clock: MockClock
 ) -> None:

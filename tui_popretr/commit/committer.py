@@ -10,7 +10,6 @@ import trio
 
 from tui_popretr.commit.audit import AuditWriter
 from tui_popretr.commit.blocking import BlockingWorker
-from tui_popretr.commit.pending import PendingDelivery
 from tui_popretr.commit.pipeline import FilePipeline
 from tui_popretr.commit.recovery import Recovery
 from tui_popretr.commit.remote import RemoteQueue
@@ -80,6 +79,3 @@ class Committer:
 def _group() -> int:
     files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     return GROUP if files == resource.RLIM_INFINITY else max(1, min(GROUP, files // 16))
-
-
-__all__ = ["GROUP", "THREADS", "Committer", "PendingDelivery"]
