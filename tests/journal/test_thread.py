@@ -157,6 +157,16 @@ async def test_one_job_that_needs_it_brings_the_fsync(durable: tuple[bool, ...],
 
 
 @trio_test
+async def test_jobs_of_tasks_that_run_together_share_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with opened(tmp_path) as journal:
+        with counting(monkeypatch) as transactions:
+            async with trio.open_nursery() as nursery:
+                for _ in range(50):
+                    nursery.start_soon(journal.run, lambda each: each.path)
+            assert len(transactions) == 1
+
+
+@trio_test
 async def test_a_job_is_settled_when_it_is_durable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     real = Journal.transaction
     settled: list[bool] = []

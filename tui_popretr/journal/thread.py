@@ -103,6 +103,7 @@ class JournalThread:
         self._ids = MessageIds()
         self._worker: Worker | None = None
         self._journal: Journal | None = None  # set and used in the thread
+        self._gathered: list[Job[Any]] = []  # not given to the thread yet
         self._opened = False  # at least once
         self._opening = trio.Lock()
         self._ready: trio.Event | None = None  # set when the opening ends; None: the journal is not being opened
@@ -153,6 +154,7 @@ class JournalThread:
 
     async def close(self) -> None:
         """Close the journal for good, within CLOSE_TIMEOUT. May be called again."""
+        self._hand_over()
         worker, self._worker = self._worker, None
         if worker is not None:
             closing = Job(lambda _: self._close_file(), alone=True, last=True)
@@ -173,9 +175,18 @@ class JournalThread:
     async def _wait(self, job: Job[T]) -> T:
         if self._worker is None:
             raise _not_open()
-        self._worker.put(job)
+        if not self._gathered:
+            self._token.run_sync_soon(self._hand_over)
+        self._gathered.append(job)
         await job.done.wait()
         return job.outcome()
+
+    def _hand_over(self) -> None:
+        """Give the thread the jobs of all tasks that have run meanwhile. Woken by the first, it would take only it."""
+        jobs, self._gathered = self._gathered, []
+        for job in jobs:
+            assert self._worker is not None
+            self._worker.put(job)
 
     def _start(self) -> Worker:
         self._token = trio.lowlevel.current_trio_token()
