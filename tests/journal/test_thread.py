@@ -157,16 +157,6 @@ async def test_one_job_that_needs_it_brings_the_fsync(durable: tuple[bool, ...],
 
 
 @trio_test
-async def test_jobs_of_tasks_that_run_together_share_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    async with opened(tmp_path) as journal:
-        with counting(monkeypatch) as transactions:
-            async with trio.open_nursery() as nursery:
-                for _ in range(50):
-                    nursery.start_soon(journal.run, lambda each: each.path)
-            assert len(transactions) == 1
-
-
-@trio_test
 async def test_a_job_is_settled_when_it_is_durable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     real = Journal.transaction
     settled: list[bool] = []
@@ -454,3 +444,20 @@ async def test_the_thread_can_be_replaced(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr(thread_module, "Worker", InPlace)
     async with opened(tmp_path) as journal:
         assert await journal.run(lambda each: threading.current_thread()) is threading.current_thread()
+
+
+@trio_test
+async def test_the_thread_gets_the_jobs_of_a_round_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Otherwise it would begin a transaction with the first."""
+    steps: list[str] = []
+
+    async def ask(journal: JournalThread) -> None:
+        steps.append("asked")
+        await journal.run(lambda each: steps.append("done"))
+
+    monkeypatch.setattr(thread_module, "Worker", InPlace)
+    async with opened(tmp_path) as journal:
+        async with trio.open_nursery() as nursery:
+            for _ in range(3):
+                nursery.start_soon(ask, journal)
+        assert steps == ["asked"] * 3 + ["done"] * 3
