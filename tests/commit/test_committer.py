@@ -567,8 +567,8 @@ async def test_after_a_cancellation_nothing_is_reported_as_delivered(
     async with new_site(running=False) as site:
         await site.lane.put(site.delivery(1))
         with trio.CancelScope() as scope:
-            for disk in (site.lane._disk, site.lane._audit._disk):
-                disk.run = cancelling(disk.run, scope, site, step)
+            site.lane._disk.run = cancelling(site.lane._disk.run, scope, site, step)
+            site.lane._audit.write = cancelling(site.lane._audit.write, scope, site, step)
             await site.committer.run()
         assert scope.cancelled_caught
         assert site.done == {}

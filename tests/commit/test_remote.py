@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 import trio
@@ -20,10 +21,21 @@ from tui_popretr.commit.remote import RemoteQueue
 from tui_popretr.delivery.outgoing import OutgoingMessage
 from tui_popretr.delivery.remote import BeforeEnd
 from tui_popretr.delivery.spool import Spool
-from tui_popretr.errors import DeliveryStopped, JournalError, PartlyAccepted, PopretrError, SmtpTemporaryFailure
+from tui_popretr.errors import (
+    DeliveryStopped,
+    DestinationTimeout,
+    JournalError,
+    PartlyAccepted,
+    PopretrError,
+    SmtpTemporaryFailure,
+)
+from tui_popretr.journal import thread
 from tui_popretr.journal.journal import Journal
 from tui_popretr.journal.records import DeliveredMark, MessageState, NewRecord
+from tui_popretr.journal.thread import Job
 from tui_popretr.mail.identity import Identity
+
+AUDIT_TIMEOUT = 30.0
 
 
 class WatchedMessage(OutgoingMessage):
@@ -49,7 +61,7 @@ class Office:
         #: Called at a step of a message; it may raise.
         self.on: dict[tuple[str, int], Callable[[], Awaitable[None]]] = {}
         self.audit_problem: Exception | None = None
-        self.queue = RemoteQueue(self._send, self.recovery, AuditWriter(self._audit, None), lambda _: None)
+        self.queue = RemoteQueue(self._send, self.recovery, AuditWriter(self._audit, AUDIT_TIMEOUT), lambda _: None)
 
     async def put(self, *numbers: int, buffered: int = 10) -> None:
         for number in numbers:
@@ -272,6 +284,41 @@ async def test_without_an_audit_line_it_is_not_recorded_as_delivered(tmp_path: P
         assert await here.states() == {1: MessageState.DELIVERING, 2: MessageState.DELIVERED}
 
 
+@trio_test
+async def test_an_audit_log_that_hangs_fails_only_its_messages(tmp_path: Path, autojump_clock: MockClock) -> None:
+    """The line is not written later: recovery writes it."""
+    async with office(tmp_path) as here:
+        held: list[Job[Any]] = []
+
+        class Hanging(thread.Worker):
+            def __init__(self, *_: object) -> None:
+                pass
+
+            def put(self, job: Job[Any]) -> None:
+                held.append(job)
+
+        here.queue._audit._worker = Hanging()
+        await here.put(1, 2)
+        await here.run()
+        assert [type(here.ends[number]) for number in (1, 2)] == [DestinationTimeout] * 2
+        assert all(job.abandoned for job in held)
+        assert set((await here.states()).values()) == {MessageState.DELIVERING}
+        assert not here.recovery._publishing
+
+
+@trio_test
+async def test_a_cancelled_commit_begins_nothing_more(tmp_path: Path, autojump_clock: MockClock) -> None:
+    """The audit line is being written when the engine ends."""
+    async with office(tmp_path, transaction=10.0) as here:
+        await here.put(1, 2)
+        with trio.move_on_after(15.0):
+            await here.run()
+        await trio.sleep(100.0)
+        assert "audit 1" in here.steps
+        assert here.ends == {}
+        assert await here.states() == {1: MessageState.DELIVERING}
+
+
 @pytest.mark.parametrize(("step", "steps"), [("offer", ["offer"]), ("end", ["offer", "end"])])
 @trio_test
 async def test_after_a_cancellation_nothing_more_is_sent(
@@ -340,9 +387,8 @@ async def test_a_defect_in_the_journal_is_raised(
     async with office(tmp_path) as here:
         at_commit(monkeypatch, failing_at(1, ZeroDivisionError("a defect")))
         await here.put(1)
-        with pytest.raises(BaseExceptionGroup) as raised:
+        with pytest.raises(ZeroDivisionError):
             await here.run()
-        assert raised.group_contains(ZeroDivisionError)
         assert "end" not in here.of(1)
 
 

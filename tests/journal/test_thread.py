@@ -48,6 +48,10 @@ def thread_of(folder: Path) -> JournalThread:
     return JournalThread(str(folder / "popretr.sqlite"))
 
 
+def fail(_: object) -> None:
+    raise ZeroDivisionError
+
+
 @asynccontextmanager
 async def opened(folder: Path) -> AsyncIterator[JournalThread]:
     journal = thread_of(folder)
@@ -461,3 +465,45 @@ async def test_the_thread_gets_the_jobs_of_a_round_together(tmp_path: Path, monk
             for _ in range(3):
                 nursery.start_soon(ask, journal)
         assert steps == ["asked"] * 3 + ["done"] * 3
+
+
+@trio_test
+async def test_a_submitted_job_calls_then_without_a_task(tmp_path: Path) -> None:
+    async with opened(tmp_path) as journal:
+        ended: list[int] = []
+        job = journal.submit(lambda _: 7, lambda job: ended.append(job.outcome()))
+        await job.done.wait()
+        assert ended == [7]
+
+
+@trio_test
+async def test_what_then_raises_is_raised_to_the_task_that_waits(tmp_path: Path) -> None:
+    """Other jobs of the batch are settled nevertheless."""
+    async with opened(tmp_path) as journal:
+        bad, good = journal.submit(lambda _: 7, fail), journal.submit(lambda _: 8)
+        with pytest.raises(ZeroDivisionError):
+            await bad.wait()
+        assert await good.wait() == 8
+
+
+@trio_test
+async def test_a_job_submitted_during_the_opening_runs_after_it(tmp_path: Path) -> None:
+    journal = thread_of(tmp_path)
+    order: list[str] = []
+
+    async def recover(run: RunJob) -> None:
+        journal.submit(lambda _: order.append("submitted"))
+        await run(lambda _: order.append("recovery"))
+
+    await journal.open(recover)
+    await journal.run(lambda _: None)
+    assert order == ["recovery", "submitted"]
+    await journal.close()
+
+
+@trio_test
+async def test_a_job_submitted_after_close_fails(tmp_path: Path) -> None:
+    async with opened(tmp_path) as journal:
+        pass
+    with pytest.raises(JournalError):
+        await journal.submit(lambda _: None).wait()

@@ -77,6 +77,38 @@ async def arrived(stream: SocketStream) -> bytes:
     return octets
 
 
+@pytest.mark.parametrize("tls", [False, True])
+@trio_test
+async def test_send_nowait_and_send_all_lose_nothing(tls: bool, certificates: Certificates) -> None:
+    """send_nowait() sends only what the system takes at once."""
+    context = certificates.server_context()
+    read = trio.Event()
+    received = bytearray()
+
+    async def serve(plain: trio.SocketStream) -> None:
+        stream: Any = trio.SSLStream(plain, context, server_side=True) if tls else plain
+        if tls:
+            await stream.do_handshake()
+        await read.wait()
+        async for data in stream:
+            received.extend(data)
+            if received.endswith(b"end"):
+                await stream.send_all(b"done")
+
+    async with connected(serve) as stream:
+        if tls:
+            await stream.start_tls(TlsSession(certificates.policy(), HOST))
+        data = bytes(range(256)) * 65536 + b"end"
+        sent = stream.send_nowait(data)
+        assert sent < len(data)
+        while more := stream.send_nowait(data[sent:]):
+            sent += more
+        read.set()
+        await stream.send_all(data[sent:])
+        assert await stream.receive() == b"done"
+    assert received == data
+
+
 @trio_test
 async def test_a_unix_socket(tmp_path: Path) -> None:
     path = str(tmp_path / "s")

@@ -118,7 +118,7 @@ def worker_in_trio(seconds: Callable[[], float]) -> type[thread.Worker]:
     """The journal's thread as a task of trio's own thread, whose batches take so many seconds of its clock."""
 
     class WorkerInTrio(thread.Worker):
-        def __init__(self, run: Callable[[list[thread.Job[Any]]], None]) -> None:
+        def __init__(self, run: Callable[[list[thread.Job[Any]]], None], name: str = "") -> None:
             seconds()  # raises if no thread can be started
             self._jobs: list[thread.Job[Any]] = []
             self._run = run

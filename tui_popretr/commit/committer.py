@@ -36,7 +36,8 @@ class Committer:
     def __init__(
         self, recovery: Recovery, audit: Callable[[Sequence[str]], None], timeout: float | None = None
     ) -> None:
-        self._common = recovery, AuditWriter(audit, timeout)
+        self._audit = AuditWriter(audit, timeout)
+        self._common = recovery, self._audit
         self._timeout = timeout
         self._lanes: WeakValueDictionary[str, Queue] = WeakValueDictionary()
         self._closing = trio.Event()
@@ -58,11 +59,14 @@ class Committer:
 
     async def run(self) -> None:
         """Work until close(). After a cancellation, recovery finishes the deliveries that were interrupted."""
-        async with trio.open_nursery() as nursery:
-            self._nursery = nursery
-            for lane in list(self._lanes.values()):
-                self._start(lane)
-            await self._closing.wait()
+        try:
+            async with trio.open_nursery() as nursery:
+                self._nursery = nursery
+                for lane in list(self._lanes.values()):
+                    self._start(lane)
+                await self._closing.wait()
+        finally:
+            self._audit.close()
 
     def close(self) -> None:
         """Accept no further messages; run() ends when all are done."""

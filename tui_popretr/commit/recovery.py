@@ -23,7 +23,7 @@ from tui_popretr.errors import DeliveryFailed, DestinationTimeout, JournalError,
 from tui_popretr.faultpoints import Step
 from tui_popretr.journal.journal import Journal
 from tui_popretr.journal.records import DeliveredMark, Maildrop, Record
-from tui_popretr.journal.thread import JournalThread, RunJob
+from tui_popretr.journal.thread import Job, JournalThread, RunJob
 
 #: Seconds in which a destination must answer when interrupted deliveries are looked up.
 LOOKUP_TIMEOUT = 15.0
@@ -62,22 +62,46 @@ class Recovery:
         if not delivering and not delivered:
             self.set_publishing(queue, False)
             return None
+        try:
+            await self.begin_commit(queue, delivering, delivered, lambda _: None).wait()
+        except JournalError as failure:
+            return failure
+        return None
+
+    def begin_commit(
+        self,
+        queue: object,
+        delivering: Sequence[PendingDelivery],
+        delivered: Sequence[PendingDelivery],
+        then: Callable[[JournalError | None], object],
+    ) -> Job[None]:
+        """Begin commit() without waiting for it. `then` is called with its error.
+
+        It is not called after a defect, which the job's wait() raises.
+        """
         records = [delivery.record for delivery in delivering]
         marks = [DeliveredMark(delivery.record.id, delivery.record.delete_pending) for delivery in delivered]
+
+        def write(journal: Journal) -> None:
+            journal.commit(records, marks)
+
+        def ended(job: Job[None]) -> None:
+            failure = job.problem
+            if failure is None:
+                if delivering:
+                    faultpoints.reached(Step.DELIVERING)
+                if delivered:
+                    faultpoints.reached(Step.DELIVERED)
+            elif isinstance(failure, JournalError):
+                self._undecided += delivering
+            else:
+                return
+            self.set_publishing(queue, bool(delivering) and failure is None)
+            then(failure)
+
         if delivering:
             self.set_publishing(queue, True)
-        try:
-            await self._journal.run(lambda journal: journal.commit(records, marks))
-        except JournalError as failure:
-            self._undecided += delivering
-            self.set_publishing(queue, False)
-            return failure
-        if delivering:
-            faultpoints.reached(Step.DELIVERING)
-        if delivered:
-            faultpoints.reached(Step.DELIVERED)
-        self.set_publishing(queue, bool(delivering))
-        return None
+        return self._journal.submit(write, ended)
 
     async def withdraw(self, failed: Sequence[PendingDelivery]) -> bool:
         """Remove the records of messages that were certainly not published, before their files are removed.

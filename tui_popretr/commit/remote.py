@@ -17,6 +17,7 @@ from tui_popretr.commit.recovery import Recovery
 from tui_popretr.delivery.outgoing import OutgoingMessage
 from tui_popretr.delivery.remote import BeforeEnd
 from tui_popretr.errors import DeliveryStopped, JournalError, PopretrError
+from tui_popretr.journal.thread import Job
 
 #: Sends a message (RemoteSink.send).
 Send = Callable[[OutgoingMessage, BeforeEnd], Awaitable[str]]
@@ -68,7 +69,7 @@ class RemoteQueue:
         try:
             while True:
                 if not self._queue:  # there is no next message to share the transaction with
-                    await self._commit([], sent)
+                    await self._commit([], sent).wait()
                     sent = []
                 if not await self._queue.wait():
                     break
@@ -88,24 +89,16 @@ class RemoteQueue:
             return before
         message = delivery.draft
         assert isinstance(message, OutgoingMessage)
-        durable = trio.Event()
-        failure: JournalError | None = None
+        commit = self._commit([delivery], before)
         in_doubt = False
-
-        async def commit() -> None:
-            nonlocal failure
-            failure = await self._commit([delivery], before)
-            durable.set()
 
         async def before_end() -> None:
             nonlocal in_doubt
-            await durable.wait()
-            if failure is not None:
+            if (failure := await commit.wait()) is not None:
                 raise failure
             in_doubt = True
 
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(commit)
+        try:
             with trio.CancelScope() as self._sending:
                 try:
                     delivery.receipt = await self._send(message, before_end)
@@ -113,6 +106,10 @@ class RemoteQueue:
                     delivery.error = error
                 except Exception as defect:  # noqa: BLE001 - other destinations may work
                     delivery.error = internal_error(defect)
+            failure = await commit.wait()
+        except trio.Cancelled:
+            commit.abandon()
+            raise
         stopped = self._sending.cancelled_caught
         if stopped:
             delivery.error = DeliveryStopped("the delivery was broken off, because the session is ending")
@@ -125,11 +122,65 @@ class RemoteQueue:
         self._recovery.set_publishing(self, False)
         return []
 
-    async def _commit(self, delivering: list[PendingDelivery], sent: list[PendingDelivery]) -> JournalError | None:
-        """Write the audit lines of the messages that were sent, and make one transaction."""
-        audited = await self._audit.write(sent)
-        failure = await self._recovery.commit(self, delivering, audited)
-        self._queue.release(delivering)
-        for delivery in audited:
+    def _commit(self, delivering: list[PendingDelivery], sent: list[PendingDelivery]) -> _Commit:
+        return _Commit(self, self._queue, self._recovery, self._audit, delivering, sent)
+
+
+class _Commit:
+    """The audit lines of the messages that were sent, then one transaction. Begins at once; needs no task."""
+
+    def __init__(
+        self,
+        owner: RemoteQueue,
+        queue: DeliveryQueue,
+        recovery: Recovery,
+        audit: AuditWriter,
+        delivering: list[PendingDelivery],
+        sent: list[PendingDelivery],
+    ) -> None:
+        self._owner = owner
+        self._queue = queue
+        self._recovery = recovery
+        self._audit = audit
+        self._delivering = delivering
+        self._audited: list[PendingDelivery] = []
+        self._failure: JournalError | None = None
+        self._job: Job[None] | None = None  # of the journal
+        self._abandoned = False
+        if delivering:
+            recovery.set_publishing(owner, True)
+        self._auditing = audit.begin(sent, self._submit) if sent else None
+        if self._auditing is None:
+            self._submit([])
+
+    async def wait(self) -> JournalError | None:
+        """Wait until it is durable; return the error if the transaction failed."""
+        if self._auditing is not None:
+            await self._audit.wait(self._auditing)
+        if self._job is not None:
+            await self._job.done.wait()
+            if self._failure is None:
+                self._job.outcome()  # raises a defect
+        return self._failure
+
+    def abandon(self) -> None:
+        """Begin nothing more of it: the engine is ending."""
+        self._abandoned = True
+        for job in (self._auditing, self._job):
+            if job is not None:
+                job.abandoned = True
+
+    def _submit(self, audited: list[PendingDelivery]) -> None:
+        self._audited = audited
+        if self._abandoned:
+            return
+        if self._delivering or audited:
+            self._job = self._recovery.begin_commit(self._owner, self._delivering, audited, self._end)
+        else:
+            self._recovery.set_publishing(self._owner, False)
+
+    def _end(self, failure: JournalError | None) -> None:
+        self._failure = failure
+        self._queue.release(self._delivering)
+        for delivery in self._audited:
             delivery.finish(failure)
-        return failure

@@ -46,11 +46,15 @@ class Job(Generic[T]):
     alone: bool = False
     #: The thread ends after it.
     last: bool = False
-    #: The task does not wait any more, so the job is not begun.
+    #: Called in trio's loop when it is done, before tasks that wait for it.
+    then: Callable[[Job[T]], object] | None = None
+    #: It is not needed any more, so it is not begun.
     abandoned: bool = False
     done: trio.Event = field(default_factory=trio.Event)
     result: list[T] = field(default_factory=list)  # empty until it is done
     problem: BaseException | None = None
+    #: What `then` raised.
+    defect: BaseException | None = None
 
     def run(self, argument: Journal | None) -> None:
         try:
@@ -58,20 +62,29 @@ class Job(Generic[T]):
         except BaseException as problem:  # noqa: BLE001 - reported to the caller; other jobs continue
             self.problem = problem
 
+    async def wait(self) -> T:
+        """Return the result, or raise the error. After a cancellation the job is not begun."""
+        try:
+            await self.done.wait()
+        except trio.Cancelled:
+            self.abandoned = True
+            raise
+        return self.outcome()
+
     def outcome(self) -> T:
         """Return the result, or raise the error."""
-        if self.problem is not None:
-            raise self.problem
+        if (problem := self.defect or self.problem) is not None:
+            raise problem
         return self.result[0]
 
 
 class Worker:
-    """The thread. `run` is called with each batch. Raises RuntimeError if no thread can be started."""
+    """A thread with a queue. `run` is called with each batch. Raises RuntimeError if no thread can be started."""
 
-    def __init__(self, run: Callable[[list[Job[Any]]], None]) -> None:
+    def __init__(self, run: Callable[[list[Job[Any]]], None], name: str = "journal") -> None:
         self._run = run
         self._queue: queue.SimpleQueue[Job[Any]] = queue.SimpleQueue()
-        threading.Thread(target=self._work, name="journal", daemon=True).start()
+        threading.Thread(target=self._work, name=name, daemon=True).start()
 
     def put(self, job: Job[Any]) -> None:
         self._queue.put(job)
@@ -106,7 +119,7 @@ class JournalThread:
         self._gathered: list[Job[Any]] = []  # not given to the thread yet
         self._opened = False  # at least once
         self._opening = trio.Lock()
-        self._ready: trio.Event | None = None  # set when the opening ends; None: the journal is not being opened
+        self._deferred: list[Job[Any]] | None = None  # jobs that wait for the end of the opening; None: there is none
 
     @property
     def broken(self) -> bool:
@@ -124,9 +137,22 @@ class JournalThread:
         Raises JournalError, and what `function` raises. After an error some of it may have been written. A job that is
         cancelled before it begins is not run.
         """
-        while self._ready is not None:
-            await self._ready.wait()
-        return await self._run_now(function, durable=durable)
+        return await self.submit(function, durable=durable).wait()
+
+    def submit(
+        self,
+        function: Callable[[Journal], T],
+        then: Callable[[Job[T]], object] | None = None,
+        *,
+        durable: bool = True,
+    ) -> Job[T]:
+        """Begin run() without waiting for it. `then` is called in trio's loop when the job is done."""
+        job = Job(function, durable, then=then)
+        if self._deferred is None:
+            self._put(job)
+        else:
+            self._deferred.append(job)
+        return job
 
     async def open(
         self, recover: Callable[[RunJob], Awaitable[T]], opened: Callable[[], object] = lambda: None
@@ -141,7 +167,7 @@ class JournalThread:
                 return None
             if self._worker is None:
                 self._worker = self._start()
-            self._ready = trio.Event()
+            self._deferred = []
             try:
                 await self._wait(Job(lambda _: self._open_file(opened), alone=True))
                 return await recover(self._run_now)
@@ -149,8 +175,9 @@ class JournalThread:
                 await self._wait(Job(lambda _: self._close_file(), alone=True))
                 raise
             finally:
-                self._ready.set()
-                self._ready = None
+                deferred, self._deferred = self._deferred, None
+                for job in deferred:
+                    self._put(job)
 
     async def close(self) -> None:
         """Close the journal for good, within CLOSE_TIMEOUT. May be called again."""
@@ -166,20 +193,22 @@ class JournalThread:
 
     async def _run_now(self, function: Callable[[Journal], T], *, durable: bool = True) -> T:
         job = Job(function, durable)
-        try:
-            return await self._wait(job)
-        except trio.Cancelled:
-            job.abandoned = True
-            raise
+        self._put(job)
+        return await job.wait()
 
     async def _wait(self, job: Job[T]) -> T:
+        self._put(job)
+        await job.done.wait()
+        return job.outcome()
+
+    def _put(self, job: Job[Any]) -> None:
         if self._worker is None:
-            raise _not_open()
+            job.problem = _not_open()
+            settle([job])
+            return
         if not self._gathered:
             self._token.run_sync_soon(self._hand_over)
         self._gathered.append(job)
-        await job.done.wait()
-        return job.outcome()
 
     def _hand_over(self) -> None:
         """Give the thread the jobs of all tasks that have run meanwhile. Woken by the first, it would take only it."""
@@ -208,7 +237,7 @@ class JournalThread:
             elif jobs:
                 self._run_in_transaction(jobs)
             with contextlib.suppress(trio.RunFinishedError):
-                self._token.run_sync_soon(_settle, jobs)
+                self._token.run_sync_soon(settle, jobs)
 
     def _run_in_transaction(self, jobs: Sequence[Job[Any]]) -> None:
         try:
@@ -235,9 +264,16 @@ class JournalThread:
             journal.close()
 
 
-def _settle(jobs: Sequence[Job[Any]]) -> None:
+def settle(jobs: Sequence[Job[Any]]) -> None:
+    """Report that the jobs are done. Does nothing for those that are already settled."""
     for job in jobs:
-        job.done.set()
+        if not job.done.is_set():
+            try:
+                if job.then is not None:
+                    job.then(job)
+            except BaseException as defect:  # noqa: BLE001 - reported to the task that waits; trio would end
+                job.defect = defect
+            job.done.set()
 
 
 def _not_open() -> JournalError:

@@ -44,6 +44,10 @@ class Stream(Protocol):
         """Send everything. Raises ConnectionCut."""
         ...
 
+    def send_nowait(self, data: bytes) -> int:
+        """Send what the system takes at once; return how many bytes. Raises ConnectionCut."""
+        ...
+
     async def start_tls(self, session: TlsSession) -> TlsDetails:
         """Do a TLS handshake and continue under TLS. Raises TlsFailed and ConnectionCut."""
         ...
@@ -139,6 +143,14 @@ class SocketStream:
                 await trio.lowlevel.wait_writable(sock)
             except (OSError, ValueError) as problem:
                 raise _cut(problem) from problem
+
+    def send_nowait(self, data: bytes) -> int:
+        try:
+            return self._socket.send(data)
+        except (ssl.SSLWantWriteError, BlockingIOError):
+            return 0
+        except (OSError, ValueError) as problem:
+            raise _cut(problem) from problem
 
     async def start_tls(self, session: TlsSession) -> TlsDetails:
         self._tls = session

@@ -257,6 +257,9 @@ class Machine:
 
     def _enter(self, state: State) -> None:
         self._state = state
+        if not self._secrets:
+            self._sought: list[bytes] = []
+            return
         least = 1 if state in SECRETS_OUT else MIN_ECHO
         self._sought = sorted((each for each in self._secrets if len(each) >= least), key=len, reverse=True)
 

@@ -113,7 +113,8 @@ class SmtpConnection:
     async def reply(self, patience: float | None = None) -> Reply:
         """Wait for a reply; by default for `answer` seconds."""
         if not self._replies:
-            with trio.move_on_after(self.answer if patience is None else patience):
+            due = trio.current_time() + (self.answer if patience is None else patience)
+            with trio.CancelScope(deadline=due):
                 while not self._replies:
                     self._take(await self._receive())
         if not self._replies:
@@ -165,8 +166,13 @@ class SmtpConnection:
     # --- inside -------------------------------------------------------------------------------------------------------
 
     async def _send(self, data: bytes) -> None:
+        await trio.lowlevel.checkpoint_if_cancelled()
+        with self._mapped:
+            rest = data[self.stream.send_nowait(data) :]
+        if not rest:  # nearly always, so that most messages need no deadlines for sending
+            return
         with trio.move_on_after(self.answer) as scope, self._mapped:
-            await self.stream.send_all(data)
+            await self.stream.send_all(rest)
         if scope.cancelled_caught:
             self.spoiled = True
             raise SmtpTemporaryFailure(f"{self.name} has taken no data for {self.answer:g} s")
