@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import pytest
 import trio
 from trio.testing import MockClock, trio_test
 
 from tests.delivery.command.handing import Lifeline, shell
-from tests.support.waiting import wait_for
+from tests.support.waiting import PATIENCE, wait_for
 from tui_popretr.process.children import ChildProcesses
 from tui_popretr.process.run import KEPT, ProcessEnd, run_process
 
@@ -122,8 +125,6 @@ async def test_the_deadline_stops_it_with_its_children(
     async with trio.open_nursery() as nursery:
         nursery.start_soon(run_it)
         await begun(lifeline)
-        while trio.lowlevel.current_statistics().seconds_to_next_deadline > 30.0:  # the thread that started it returns
-            await trio.testing.wait_all_tasks_blocked(0.001)
         mock_clock.jump(29.0)
         await trio.testing.wait_all_tasks_blocked()
         assert ends == []
@@ -134,6 +135,34 @@ async def test_the_deadline_stops_it_with_its_children(
     assert len(end.output) <= KEPT
     assert commands._groups == set()
     wait_for(lambda: not lifeline.alive, lambda: "a child runs")
+
+
+@trio_test
+async def test_its_start_counts_for_the_deadline(mock_clock: MockClock, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The command may run for a while before its thread returns."""
+    commands, started, late = ChildProcesses(), threading.Event(), threading.Event()
+    start = commands.start
+
+    def slowly(*arguments: Any, **others: Any) -> subprocess.Popen[bytes]:
+        process = start(*arguments, **others)
+        started.set()
+        assert late.wait(PATIENCE)
+        return process
+
+    monkeypatch.setattr(commands, "start", slowly)
+    ends = list[ProcessEnd]()
+
+    async def run_it() -> None:
+        ends.append(await end_of("exec sleep 1000", timeout=30.0, commands=commands))
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(run_it)
+        await trio.to_thread.run_sync(started.wait, PATIENCE)
+        mock_clock.jump(30.0)
+        late.set()
+        mock_clock.autojump_threshold = 1.0  # to a later deadline, if there is one
+    assert [end.timed_out for end in ends] == [True]
+    assert trio.current_time() < 60.0
 
 
 def _cancelled(nursery: trio.Nursery, _: ChildProcesses) -> None:

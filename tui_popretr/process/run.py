@@ -66,15 +66,15 @@ async def run_process(
 ) -> ProcessEnd:
     """Run a command until it ends; stop it and its children after `timeout` seconds. Raises OSError at its start.
 
-    It is registered in `running` before it starts, so that an immediate end of the program kills it. It has a session
-    of its own: no terminal, and no signals meant for this program. Standard input is a complete file, at its beginning,
-    so a command never gets a part of it. Its children may outlive a command that ends by itself. Without `environ` it
-    has the environment of this process.
+    `timeout` includes its start. It is registered in `running` before it starts, so that an immediate end of the
+    program kills it. It has a session of its own: no terminal, and no signals meant for this program. Standard input is
+    a complete file, at its beginning, so a command never gets a part of it. Its children may outlive a command that
+    ends by itself. Without `environ` it has the environment of this process.
 
     A cancel kills it and its children. `gentle`: a cancel stops it as the deadline does, and its end is returned.
     `bounded`: it is killed, and OutputTooLong is raised, when its output exceeds `kept` octets.
     """
-    limiter = trio.CapacityLimiter(1)
+    limiter, deadline = trio.CapacityLimiter(1), trio.current_time() + timeout
 
     def start() -> subprocess.Popen[bytes]:
         with _file_of(stdin) if isinstance(stdin, bytes) else contextlib.nullcontext(stdin) as file:
@@ -83,7 +83,7 @@ async def run_process(
     process = await trio.to_thread.run_sync(start, limiter=limiter)
     run = _Run(process, kept, bounded=bounded, gentle=gentle)
     try:
-        return await run.wait(timeout)
+        return await run.wait(deadline)
     finally:
         run.close()
         running.unregister(process.pid)
@@ -120,13 +120,13 @@ class _Run:
         self._tail = b""
         self._is_too_long = False
 
-    async def wait(self, timeout: float) -> ProcessEnd:
+    async def wait(self, deadline: float) -> ProcessEnd:
         timed_out = cancelled = False
         try:
             try:
-                with trio.move_on_after(timeout) as deadline:
+                with trio.move_on_at(deadline) as running:
                     await self._until_ended()
-                if timed_out := deadline.cancelled_caught:
+                if timed_out := running.cancelled_caught:
                     await self._stop()
             except BaseException as problem:
                 if not (self._gentle and _is_cancellation(problem)):
