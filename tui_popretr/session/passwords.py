@@ -52,27 +52,30 @@ class Passwords:
                     return await self._from_command(argv, timeout)
 
     async def _from_command(self, argv: tuple[str, ...], timeout: float) -> Secret:
-        command = f"the password command {argv[0]}"
         try:
             # Without a terminal, a pinentry does not draw on the dashboard.
             end = await run_process(
                 self._children, argv, stderr=subprocess.DEVNULL, timeout=timeout, kept=_LONGEST, bounded=True
             )
         except OutputTooLong:
-            raise PasswordUnavailable(f"{command} gave more than {_LONGEST // 1024} KiB") from None
+            raise PasswordUnavailable(f"the password command {argv[0]} gave more than {_LONGEST // 1024} KiB") from None
         except OSError as problem:
             raise PasswordUnavailable(
-                f"cannot run {command}: {describe_os_error(problem)}",
+                f"cannot run the password command {argv[0]}: {describe_os_error(problem)}",
                 advice="is it installed, and in the PATH of this process?",
             ) from problem
         if end.timed_out:
-            raise PasswordUnavailable(f"{command} took longer than {timeout:g} s")
+            raise PasswordUnavailable(f"the password command {argv[0]} took longer than {timeout:g} s")
         if end.code is None:  # it may have failed, so its output cannot be used
-            raise PasswordUnavailable(f"{command} ended, but the system did not report its exit code")
+            raise PasswordUnavailable(
+                f"the password command {argv[0]} ended, but the system did not report its exit code"
+            )
         if end.code:
             how = f"exit code {end.code}" if end.code > 0 else f"signal {-end.code}"
             # Its output is not reported, because it may contain the secret.
-            raise PasswordUnavailable(f"{command} failed ({how})", advice="run it by hand as the same user, to see why")
+            raise PasswordUnavailable(
+                f"the password command {argv[0]} failed ({how})", advice="run it by hand as the same user, to see why"
+            )
         return _first_line(
             end.output, f"the command {argv[0]}", "run it by hand as the same user: it has to print the password"
         )

@@ -214,7 +214,7 @@ class _ErrorMapping:
                 raise SmtpTemporaryFailure(why) from problem
             case UnexpectedEof():
                 self._connection.lost = True
-                raise SmtpTemporaryFailure(f"{name} {problem}") from problem
+                raise SmtpTemporaryFailure(f"{name} closed the connection") from problem
             case InjectedPlaintext():
                 raise SmtpServerNotTrusted(f"{name} {problem}") from problem
             case RemoteProtocolError():
