@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tui_popretr import faultpoints
-from tui_popretr.process import children
+from tui_popretr.process import children, signals
 from tui_popretr.process.children import ChildProcesses
 
 
@@ -52,3 +52,26 @@ def starts() -> None:
 
     vars(children)["_START_TIMEOUT"] = 30.0
     setattr(ChildProcesses, "register", hang)  # noqa: B010 - not for mypy
+
+
+def disk(fifo: str, marker: str) -> None:
+    """Make the disk hang from the first fsync of a message on: the file's thread, and the journal's at its next commit.
+
+    That fsync creates `marker`, and hangs when `fifo` is opened for writing.
+    """
+    hangs = threading.Event()
+
+    def hang(reached: faultpoints.Step) -> None:
+        if reached is faultpoints.Step.WRITTEN:
+            Path(marker).touch()
+            Path(fifo).read_bytes()
+            hangs.set()
+        if hangs.is_set() and threading.current_thread() is not threading.main_thread():  # which uses no disk
+            threading.Event().wait()
+
+    faultpoints.action = hang
+
+
+def no_forced_end() -> None:
+    """Leave the end of the program to its own deadlines."""
+    vars(signals)["_STOP_TIMEOUT"] = 3600.0
