@@ -16,12 +16,13 @@ class Kind(Enum):
     MAILDIR = "maildir"
     FOLDER = "folder"
     SMTP = "smtp"
+    LMTP = "lmtp"
     COMMAND = "command"
 
     @property
     def remote(self) -> bool:
         """Whether recovery cannot look up which messages the destination has accepted."""
-        return self in (Kind.SMTP, Kind.COMMAND)
+        return self in (Kind.SMTP, Kind.LMTP, Kind.COMMAND)
 
 
 class Server(Enum):

@@ -13,14 +13,15 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from types import MappingProxyType
 
 from tests.crash.calls import killing
-from tests.crash.cases import Case, Keeping, Server
+from tests.crash.cases import Case, Keeping, Kind, Server
 from tests.crash.mails import mails
 from tests.program.account import Account, EmbeddedAccount, embedded_account
-from tests.program.destination import Place, place_of
+from tests.program.destination import MEMBERS, Place, place_of
 from tests.program.process import Program
 from tests.program.relay import Relay, RelayThread
 from tests.program.site import Site, client
@@ -32,6 +33,8 @@ from tui_popretr.journal.records import MessageState, Record
 #: Of a remote delivery, the line ends with the reply of the server or the command.
 _AUDITED = re.compile(r"MsgID=(\d+@crash\.test); Size=\d+; Sender=k@crash\.test(?:; Reply=.*)?( \(recovered\))?$")
 RECIP = "me@crash.test"
+#: An alias for the recipients of LMTP.
+BOTH = "both@crash.test"
 #: They never kill.
 _NO_ORDERS = Orders(ANY, 0)
 
@@ -75,11 +78,12 @@ class Scene:
                 f"{account.host}:{account.port if relay is None else relay.port}",
                 user=account.name,
                 inside=place.inside,
-                recip=RECIP,
+                recip=BOTH if case.kind is Kind.LMTP else RECIP,
                 preserve=preserve,
                 newonly=newonly,
             ),
             transcript=False,
+            more=directory(top),
         )
 
     def add(self, count: int) -> None:
@@ -89,7 +93,7 @@ class Scene:
     def _send(self, messages: list[bytes]) -> None:
         self._account.add(messages)
         self._sent += messages
-        self._expected.update(map(self.place.as_stored, messages))
+        self._expected.update(chain.from_iterable(map(self.place.as_stored, messages)))
 
     # --- running it ---------------------------------------------------------------------------------------------------
 
@@ -243,6 +247,14 @@ class Scene:
         record("messages lost", self.lost().total())
         record("messages twice in a Maildir or folder", again if self.place.can_tell else 0)
         record("messages twice by SMTP or a command, in flight when killed", 0 if self.place.can_tell else again)
+
+
+def directory(top: Path) -> str:
+    """Write the files of the alias BOTH; return their configuration."""
+    domains, aliases = top / "domains", top / "aliases"
+    domains.write_text("crash.test\n")
+    aliases.write_text(f"{BOTH} : {' : '.join(MEMBERS)}\n")
+    return f"<directory><domains>{domains}</domains><aliases>{aliases}</aliases></directory>"
 
 
 def _id_of(message: bytes) -> str:

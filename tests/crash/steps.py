@@ -34,7 +34,7 @@ def is_in(step: Step, case: Case) -> bool:
     if step in _OF_DELETION:
         return case.keeping is Keeping.NOTHING
     if step in _OF_SMTP:
-        return case.kind is Kind.SMTP
+        return case.kind in (Kind.SMTP, Kind.LMTP)
     if step is Step.LINKED:
         return case.kind is Kind.FOLDER
     return not case.kind.remote or step not in _OF_FILES | {Step.RECOVERY_AUDITED}

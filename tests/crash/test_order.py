@@ -16,10 +16,13 @@ from tests.crash.calls import Call, Record, heard, recording, said, sync_of, wri
 from tests.crash.cases import Case, Keeping, Kind, Server
 from tests.crash.scene import Scene, staged
 from tests.program import needs
+from tests.program.destination import MEMBERS
 from tests.program.steps import Orders
 from tui_popretr.faultpoints import Step
 
 COUNT: Final = 12
+#: The answer to the end of a message; in LMTP, the last one.
+ACCEPTED: Final = {Kind.SMTP: "250 2.0.0 Ok: queued as", Kind.LMTP: f"250 2.0.0 <{MEMBERS[-1]}> has it"}
 
 
 @pytest.fixture(autouse=True)
@@ -63,11 +66,11 @@ class Recorded:
             in_folder = next(self._record.all(fsync))
         self._check_deleted(in_folder, number)
 
-    def check_sent(self, number: int) -> None:
+    def check_sent(self, number: int, kind: Kind) -> None:
         """The record written < fsynced < the message's end sent < accepted < the audit line < the commit < DELE."""
         committed = self._committed(number)
         begun = next(self._record.all(said(f"Message-ID: <{number}@crash.test>")))
-        accepted = self._record.next(begun, heard("250 2.0.0 Ok: queued as"), "answer to the message")
+        accepted = self._record.next(begun, heard(ACCEPTED[kind]), "answer to the message")
         *_, end = (call for call in self._record.all(said("")) if call.on == begun.on and call.began < accepted.began)
         assert end.began > committed.ended, "the end was sent too early"
         self._check_deleted(accepted, number)
@@ -145,12 +148,13 @@ def test_no_step_begins_before_the_one_before_is_durable(kind: Kind, server: Ser
 
 
 @pytest.mark.parametrize("server", [Server.PIPELINING, Server.ONE_BY_ONE])
-def test_a_mail_server_gets_a_message_between_its_two_commits(server: Server, tmp_path: Path) -> None:
-    with staged(tmp_path, Case(Kind.SMTP, server, Keeping.NOTHING), COUNT) as (scene, account):
+@pytest.mark.parametrize("kind", ACCEPTED)
+def test_a_mail_server_gets_a_message_between_its_two_commits(kind: Kind, server: Server, tmp_path: Path) -> None:
+    with staged(tmp_path, Case(kind, server, Keeping.NOTHING), COUNT) as (scene, account):
         run = Recorded(scene, tmp_path / "record")
         assert account.remaining() == 0
     for number in range(COUNT):
-        run.check_sent(number)
+        run.check_sent(number, kind)
 
 
 def test_a_command_gets_a_message_between_its_two_commits(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +16,8 @@ from tests.program.steps import AWAY, STRANGER
 
 #: The contents of the file that reserves a message's name where there are no hard links.
 PLACEHOLDER: Final = b""
+#: The recipients of LMTP.
+MEMBERS: Final = ("one@crash.test", "other@crash.test")
 
 
 class Place(Protocol):
@@ -31,8 +33,8 @@ class Place(Protocol):
         """Whether recovery can look up here if a message has arrived. If not, the message may arrive again."""
         ...
 
-    def as_stored(self, message: bytes) -> bytes:
-        """Return a sent message as it must be stored here."""
+    def as_stored(self, message: bytes) -> list[bytes]:
+        """Return what must be stored here of a sent message: one for each recipient."""
         ...
 
     def look(self) -> Counter[bytes]:
@@ -84,8 +86,8 @@ class MaildirPlace(_Files):
     def inside(self) -> str:
         return f"<maildir>{self.path}</maildir>"
 
-    def as_stored(self, message: bytes) -> bytes:
-        return message.replace(b"\r\n", b"\n")
+    def as_stored(self, message: bytes) -> list[bytes]:
+        return [message.replace(b"\r\n", b"\n")]
 
     def names(self) -> list[Path]:
         return list(self.path.glob("new/*"))
@@ -105,8 +107,8 @@ class FolderPlace(_Files):
     def inside(self) -> str:
         return f"<downloads_directory>{self.path}</downloads_directory>"
 
-    def as_stored(self, message: bytes) -> bytes:
-        return message
+    def as_stored(self, message: bytes) -> list[bytes]:
+        return [message]
 
     def names(self) -> list[Path]:
         return list(self.path.glob("[!.]*"))
@@ -132,8 +134,8 @@ class SmtpPlace:
         address = f"<address>127.0.0.1:{self._receiver.port}</address>"
         return f'<smtp enabled="Y">{address}<sender>k@crash.test</sender></smtp>'
 
-    def as_stored(self, message: bytes) -> bytes:
-        return message
+    def as_stored(self, message: bytes) -> list[bytes]:
+        return [message]
 
     def look(self) -> Counter[bytes]:
         return Counter(without_received(mail.content) for mail in list(self._receiver.mails))
@@ -148,6 +150,33 @@ class SmtpPlace:
         """Nothing to do: obstruct() was for one message."""
 
 
+class LmtpPlace(SmtpPlace):
+    """An LMTP server, with the mailboxes of MEMBERS."""
+
+    @property
+    def inside(self) -> str:
+        address = f"<address>127.0.0.1:{self._receiver.port}</address>"
+        return f"<smtp>{address}<lmtp>Y</lmtp><sender>k@crash.test</sender></smtp>"
+
+    def as_stored(self, message: bytes) -> list[bytes]:
+        return [_in_mailbox(member, message) for member in MEMBERS]
+
+    def look(self) -> Counter[bytes]:
+        return Counter(
+            _in_mailbox(member, without_received(mail.content))
+            for mail in list(self._receiver.mails)
+            for member in mail.recipients
+        )
+
+    def obstruct(self) -> None:
+        """The first member accepts the message, the other one does not."""
+        self._receiver.verdicts[MEMBERS[-1]] = deque(["451 4.3.0 not now"])
+
+
+def _in_mailbox(member: str, message: bytes) -> bytes:
+    return message + f"in the mailbox of {member}".encode()
+
+
 @contextmanager
 def place_of(kind: Kind, top: Path) -> Iterator[Place]:
     """Make a destination of a kind for the site in `top`. Files of mail are in its folder `mail`."""
@@ -159,5 +188,8 @@ def place_of(kind: Kind, top: Path) -> Iterator[Place]:
         case Kind.SMTP:
             with receiving() as receiver:
                 yield SmtpPlace(receiver, top / "var" / "tmp")
+        case Kind.LMTP:
+            with receiving(lmtp=True) as receiver:
+                yield LmtpPlace(receiver, top / "var" / "tmp")
         case Kind.COMMAND:
             yield CommandPlace(top)

@@ -1,7 +1,8 @@
 """A soak: fifty clients for minutes, with arriving mail, restarting servers and random faults; then all is counted.
 
 Twenty accounts are on a real Dovecot that is restarted now and then, thirty on two embedded servers that misbehave, one
-of them without pipelining. The program is a process of its own, and only one: its memory and open files are watched.
+of them without pipelining. Most are delivered into Maildirs and folders, nine by SMTP, LMTP and a command, which refuse
+a message now and then. The program is a process of its own, and only one: its memory and open files are watched.
 """
 
 from __future__ import annotations
@@ -15,9 +16,12 @@ from collections import Counter
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import chain
 from pathlib import Path
 
-from tests.program.destination import FolderPlace, MaildirPlace, Place
+from tests.crash.cases import Kind
+from tests.crash.scene import BOTH, directory
+from tests.program.destination import FolderPlace, LmtpPlace, MaildirPlace, Place, place_of
 from tests.program.process import Program
 from tests.program.site import PASSWORD, Site, client
 from tests.support.dovecot import Dovecot
@@ -27,6 +31,8 @@ from tests.support.popserver_thread import RunningServer, running_server
 DOVECOT_ACCOUNTS, SERVER_ACCOUNTS = 20, 15
 #: Seconds that the program may take to retrieve the rest after all faults have ended.
 SETTLING = 90.0
+#: The destinations of the first accounts of each group.
+REMOTE = (Kind.SMTP, Kind.LMTP, Kind.COMMAND)
 
 
 @dataclass
@@ -89,17 +95,19 @@ class Soak:
         self._samples: list[Sample] = []
         self._rest: Counter[str] = Counter()
         self.details: list[str] = []
-        self._at_dovecot = [self._account("soak", number) for number in range(DOVECOT_ACCOUNTS)]
-        self._at_servers = [
-            [self._account(f"s{server}u", number) for number in range(SERVER_ACCOUNTS)] for server in range(2)
-        ]
+        self._at_dovecot: list[Account] = []
+        self._at_servers: list[list[Account]] = []
 
-    def _account(self, prefix: str, number: int) -> Account:
+    def _account(self, stack: ExitStack, prefix: str, number: int) -> Account:
         name = f"{prefix}{number}"
-        in_folder = number % 3 == 0
-        return Account(
-            name, FolderPlace(self.site.top / "folders" / name) if in_folder else MaildirPlace(self.site.maildir(name))
-        )
+        place: Place
+        if number < len(REMOTE):
+            place = stack.enter_context(place_of(REMOTE[number], self.site.top / "remote" / name))
+        elif number % 3 == 0:
+            place = FolderPlace(self.site.top / "folders" / name)
+        else:
+            place = MaildirPlace(self.site.maildir(name))
+        return Account(name, place)
 
     @property
     def _accounts(self) -> list[Account]:
@@ -107,10 +115,15 @@ class Soak:
 
     def run(self) -> Verdict:
         """Soak, settle, count."""
-        for account in self._at_dovecot:
-            self._dovecot.add_user(account.name, PASSWORD)
-            self._dovecot.fill(account.name, [])  # makes its Maildir, before Dovecot does
         with ExitStack() as stack:
+            self._at_dovecot = [self._account(stack, "soak", number) for number in range(DOVECOT_ACCOUNTS)]
+            self._at_servers = [
+                [self._account(stack, f"s{server}u", number) for number in range(SERVER_ACCOUNTS)]
+                for server in range(2)
+            ]
+            for account in self._at_dovecot:
+                self._dovecot.add_user(account.name, PASSWORD)
+                self._dovecot.fill(account.name, [])  # makes its Maildir, before Dovecot does
             self._servers = [
                 stack.enter_context(
                     running_server(
@@ -135,10 +148,10 @@ class Soak:
         clients = []
         for account in self._accounts:
             inside = account.destination.inside
-            clients.append(client(account.name, self._address(account), freq="1s", inside=inside))
-        self.site.configure(
-            *clients, timeout="5s", more='<concurrency total="64" perserver="20"/>', transcript=False, trace="warning"
-        )
+            recip = BOTH if isinstance(account.destination, LmtpPlace) else f"{account.name}@soak.test"
+            clients.append(client(account.name, self._address(account), freq="1s", inside=inside, recip=recip))
+        more = f'<concurrency total="64" perserver="20"/>{directory(self.site.top)}'
+        self.site.configure(*clients, timeout="5s", more=more, transcript=False, trace="warning")
 
     def _address(self, account: Account) -> str:
         for server, accounts in zip(self._servers, self._at_servers, strict=True):
@@ -156,6 +169,10 @@ class Soak:
                 self._send(account, self._dice.randint(1, 4))
             for server, accounts in zip(self._servers, self._at_servers, strict=True):
                 server.call(partial(self._misbehave, server, accounts))
+            for account in self._accounts:
+                if not account.destination.can_tell and self._dice.random() < 0.05:
+                    account.destination.obstruct()  # for one message
+                    self.events["message refused by its destination"] += 1
             if time.monotonic() > restart:
                 self._dovecot.restart()
                 self.events["Dovecot restarted"] += 1
@@ -252,8 +269,10 @@ class Soak:
         missing = twice = unfinished = 0
         for account in self._accounts:
             found = account.destination.look()
-            sent = Counter(map(account.destination.as_stored, account.sent))
-            missing += (sent - found).total() - self._rest[account.name]
+            copies = [account.destination.as_stored(message) for message in account.sent]
+            sent = Counter(chain.from_iterable(copies))
+            lost = sent - found
+            missing += sum(any(lost[copy] for copy in each) for each in copies) - self._rest[account.name]
             twice += (found - sent).total()
             for message in found - sent:
                 number = re.search(rb"<(\d+)@soak", message)

@@ -39,8 +39,8 @@ class CommandPlace:
     def inside(self) -> str:
         return f"<mda command={quoteattr(f'{quote(str(self._program))} {quote(str(self._folder))}')}/>"
 
-    def as_stored(self, message: bytes) -> bytes:
-        return message.replace(b"\r\n", b"\n")
+    def as_stored(self, message: bytes) -> list[bytes]:
+        return [message.replace(b"\r\n", b"\n")]
 
     def look(self) -> Counter[bytes]:
         return Counter(without_received(path.read_bytes()) for path in self._folder.glob("message.*"))
