@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 
 from tui_popretr.config.model import (
@@ -26,7 +26,7 @@ async def _no_password() -> Secret:
     return Secret("")
 
 
-def _ignore(direction: Direction, text: str) -> None:
+def _ignore(direction: Direction, texts: Iterable[str]) -> None:
     pass
 
 
@@ -37,7 +37,7 @@ class SinkEnvironment:
     spool: str = ""  # folder for messages that are too large to be kept in memory
     announce_host: str = "localhost"  # the name of our host
     password: Callable[[], Awaitable[Secret]] = _no_password  # the destination's; may raise any PopretrError
-    said: Callable[[Direction, str], None] = _ignore  # called with each line of the dialogue, safe to show
+    said: Callable[[Direction, Iterable[str]], None] = _ignore  # called with lines of the dialogue, safe to show
     withheld: frozenset[str] = frozenset()  # environment variables that hold passwords: not for commands
     children: ChildProcesses | None = None  # where commands are registered
     contexts: TlsContexts | None = None  # those of the process

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from tui_popretr.commit.blocking import BlockingWorker
@@ -175,10 +175,10 @@ class Storage:
         assert isinstance(destination, SmtpDestination)
         return await self._context.connections.passwords.obtain(destination.password)
 
-    def _publish_dialogue(self, direction: Direction, text: str) -> None:
+    def _publish_dialogue(self, direction: Direction, texts: Iterable[str]) -> None:
         if self._context.bus.wants_dialogue:
-            dialogue = Dialogue(self._session, self._context.clock.now(), [(direction, text)])
-            self._context.bus.publish_dialogue(dialogue)
+            said = [(direction, text) for text in texts]
+            self._context.bus.publish_dialogue(Dialogue(self._session, self._context.clock.now(), said))
 
 
 def _unfinished_files(journal: Journal) -> list[str]:

@@ -21,6 +21,7 @@ from tui_popretr.text import visible
 LONGEST_AUTH = 253
 
 _UNSENDABLE = re.compile("[\r\n\0]")
+_NOT_IN_ADDRESS = re.compile("[\r\n\0>]")
 # RFC 4422 §3.1
 _MECHANISM = re.compile("[A-Z0-9_-]{1,20}")
 
@@ -185,9 +186,11 @@ class Rcpt(Command):
 
 
 def _check_address(address: str, utf8: bool) -> None:
-    if _UNSENDABLE.search(address) or ">" in address:
+    if _NOT_IN_ADDRESS.search(address):
         raise LocalProtocolError("the address would end its command")
-    if not (address.isascii() or utf8):
+    if address.isascii():
+        return
+    if not utf8:
         raise LocalProtocolError("the address needs SMTPUTF8")
     if any("\ud800" <= each <= "\udfff" for each in address):
         raise LocalProtocolError("the address cannot be written in UTF-8")

@@ -102,12 +102,12 @@ class Machine:
         """
         self._check_silence()
         state = SENDING[self._state].get(type(command))
-        if state is None or isinstance(command, EndOfMessage):
+        if state is None or type(command) is EndOfMessage:
             raise LocalProtocolError(f"{command.shown()} cannot be sent now ({self._state.value})")
         if self._state is not State.CHALLENGED:
             self._expected.append(command)
         self._secrets += command.secrets()
-        if isinstance(command, Mail):
+        if type(command) is Mail:
             self._accepted = []
         self._enter(state)
         return command.wire()
@@ -243,13 +243,14 @@ class Machine:
         if self._state is State.CANCELLING and reply.ok:
             raise RemoteProtocolError("accepted a login that was cancelled")
         self._expected.popleft()
-        wanted = _SUCCESS.get(type(command))
+        kind = type(command)
+        wanted = _SUCCESS.get(kind)
         ok = reply.ok if wanted is None else reply.code == wanted
-        if isinstance(command, Ehlo | Lhlo) and ok:
+        if ok and (kind is Ehlo or kind is Lhlo):
             self.extensions = Extensions.parse(reply.lines)
-        elif isinstance(command, Rcpt) and ok:
+        elif ok and type(command) is Rcpt:
             self._accepted.append(command)
-        state = ANSWERED[self._state].get((type(command), ok))
+        state = ANSWERED[self._state].get((kind, ok))
         if state is State.CONTENT:
             self._encoder = DataEncoder()
         if state is not None:

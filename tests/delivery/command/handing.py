@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -49,8 +49,8 @@ async def handing(argv: tuple[str, ...], spool: Path, *, timeout: float = 30.0, 
     """Make a sink, and close it in the end."""
     said: list[str] = []
 
-    def say(direction: Direction, text: str) -> None:
-        said.append(f"{direction.value} {text}")
+    def say(direction: Direction, texts: Iterable[str]) -> None:
+        said.extend(f"{direction.value} {text}" for text in texts)
 
     sink = CommandSink(CommandDestination(argv, timeout), spool=str(spool / "spool"), said=say, **means)
     try:

@@ -6,7 +6,7 @@ The sink runs in a trio of its own, in a thread; the calls here wait for it. So 
 from __future__ import annotations
 
 import threading
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -220,8 +220,8 @@ def sending(
         destination = replace(destination, timeout=timeout)
     said: list[str] = []
 
-    def say(direction: Direction, text: str) -> None:
-        said.append(f"{direction.value} {text}")
+    def say(direction: Direction, texts: Iterable[str]) -> None:
+        said.extend(f"{direction.value} {text}" for text in texts)
 
     async def ask() -> Secret:
         return Secret("") if password is None else password()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import shutil
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from hashlib import sha256
 from typing import Final, TypeVar
 
@@ -54,7 +54,7 @@ class CommandSink:
         spool: str,
         withheld: Collection[str] = (),
         children: ChildProcesses | None = None,
-        said: Callable[[Direction, str], None] = lambda *_: None,
+        said: Callable[[Direction, Iterable[str]], None] = lambda *_: None,
     ) -> None:
         """`spool` is the folder for large messages; `withheld` are variables that the command does not get.
 
@@ -95,7 +95,7 @@ class CommandSink:
             environ = await _in_thread(self._environment)
             await before_end()
             self._check_open()
-            self._said(Direction.EVENT, f"MDA {self._name} gets MessageBody octets={content.octets}")
+            self._said(Direction.EVENT, [f"MDA {self._name} gets MessageBody octets={content.octets}"])
             try:
                 end = await run_process(
                     self._children,
@@ -144,9 +144,8 @@ class CommandSink:
         return _START_ERRORS[errno.EACCES if os.path.exists(program) else errno.ENOENT]
 
     def _log(self, end: ProcessEnd) -> None:
-        for line in lines(end):
-            self._said(Direction.IN, f"MDA {line}")
-        self._said(Direction.EVENT, f"MDA {self._name} {describe_exit(end)}")
+        self._said(Direction.IN, (f"MDA {line}" for line in lines(end)))
+        self._said(Direction.EVENT, [f"MDA {self._name} {describe_exit(end)}"])
 
     def _unusable(self, error: OSError) -> DeliveryFailed:
         if words := _START_ERRORS.get(error.errno or 0):

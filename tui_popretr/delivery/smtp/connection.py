@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 import trio
@@ -31,8 +31,8 @@ from tui_popretr.smtp import (
 )
 from tui_popretr.text import visible
 
-#: Called with every line of the dialogue, with secrets starred out, safe to show.
-Said = Callable[[Direction, str], None]
+#: Called with lines of the dialogue, with secrets starred out, safe to show. Lines that are not read are not formatted.
+Said = Callable[[Direction, Iterable[str]], None]
 
 #: Seconds to wait for a reply, for the TLS handshake, and for the server to take a piece of the message. RFC 5321
 #: §4.5.3.2 has longer minimums; a working server answers a command in seconds, and a message without an answer is sent
@@ -40,6 +40,8 @@ Said = Callable[[Direction, str], None]
 ANSWER: Final = 120.0
 #: Seconds to wait for the answer to QUIT, and for a last answer before the server closes the connection.
 QUIT: Final = 1.0
+#: The errors of the stream and of the machine.
+_BROKEN: Final = (ConnectionCut, RemoteProtocolError, LocalProtocolError)
 
 
 class SmtpConnection:
@@ -72,7 +74,6 @@ class SmtpConnection:
         self._together = False
         self._said = said
         self._replies: deque[Reply] = deque()  # received, and not used yet
-        self._mapped = _ErrorMapping(self)
 
     @property
     def circumstances(self) -> Circumstances:
@@ -103,10 +104,11 @@ class SmtpConnection:
 
     async def send(self, commands: Sequence[Command]) -> None:
         """Send commands, several at once only to a server that offers PIPELINING. Each has a reply(), in this order."""
-        with self._mapped:
+        try:
             data = self.machine.send_many(commands)
-        for command in commands:
-            self.say(Direction.OUT, command.shown())
+        except _BROKEN as problem:
+            raise self._failure(problem) from problem
+        self.say(Direction.OUT, (command.shown() for command in commands))
         self._together = len(commands) > 1
         await self._send(data)
 
@@ -115,17 +117,23 @@ class SmtpConnection:
         if not self._replies:
             due = trio.current_time() + (self.answer if patience is None else patience)
             with trio.CancelScope(deadline=due):
-                while not self._replies:
-                    self._take(await self._receive())
-        if not self._replies:
-            self.deaf = self._together
-            raise SmtpTemporaryFailure(f"{self.name} did not answer in time")
+                try:
+                    while not self._replies:
+                        self.machine.check()
+                        self._take(await self.stream.receive())
+                except _BROKEN as problem:
+                    raise self._failure(problem) from problem
+            if not self._replies:
+                self.deaf = self._together
+                raise SmtpTemporaryFailure(f"{self.name} did not answer in time")
         return self._replies.popleft()
 
     def check(self) -> None:
         """Raise the error of octets that have arrived behind the last reply."""
-        with self._mapped:
+        try:
             self.machine.check()
+        except _BROKEN as problem:
+            raise self._failure(problem) from problem
 
     def has_spoken(self) -> bool:
         """Whether the server has sent something unasked, such as a refusal or a timeout. Does not wait.
@@ -133,10 +141,11 @@ class SmtpConnection:
         Raises DeliveryFailed if it has closed the connection, or has sent what is no reply.
         """
         if not self._replies:
-            with self._mapped:
-                data = self.stream.receive_nowait()
-            if data is not None:
-                self._take(data)
+            try:
+                if (data := self.stream.receive_nowait()) is not None:
+                    self._take(data)
+            except _BROKEN as problem:
+                raise self._failure(problem) from problem
         return bool(self._replies or self.machine.buffered)
 
     async def send_content(self, data: bytes) -> None:
@@ -144,9 +153,9 @@ class SmtpConnection:
         self._together = False
         await self._send(data)
 
-    def say(self, direction: Direction, text: str) -> None:
-        """Add a line to the transcript. The protocol's name distinguishes it from lines of the POP3 server."""
-        self._said(direction, f"{'LMTP' if self.lmtp else 'SMTP'} {text}")
+    def say(self, direction: Direction, texts: Iterable[str]) -> None:
+        """Add lines to the transcript. The protocol's name distinguishes them from lines of the POP3 server."""
+        self._said(direction, (f"{'LMTP' if self.lmtp else 'SMTP'} {text}" for text in texts))
 
     async def quit(self) -> None:
         """Send QUIT, wait a moment for the answer, and close. Never raises DeliveryFailed."""
@@ -161,64 +170,46 @@ class SmtpConnection:
     def close(self) -> None:
         """Close the connection at once; never raises."""
         self.stream.close()
-        self.say(Direction.EVENT, "Disconnect")
+        self.say(Direction.EVENT, ["Disconnect"])
 
     # --- inside -------------------------------------------------------------------------------------------------------
 
     async def _send(self, data: bytes) -> None:
         await trio.lowlevel.checkpoint_if_cancelled()
-        with self._mapped:
-            rest = data[self.stream.send_nowait(data) :]
-        if not rest:  # nearly always, so that most messages need no deadlines for sending
-            return
-        with trio.move_on_after(self.answer) as scope, self._mapped:
-            await self.stream.send_all(rest)
+        try:
+            sent = self.stream.send_nowait(data)
+            if sent == len(data):  # nearly always, so that most messages need no deadlines for sending
+                return
+            with trio.move_on_after(self.answer) as scope:
+                await self.stream.send_all(data[sent:])
+        except _BROKEN as problem:
+            raise self._failure(problem) from problem
         if scope.cancelled_caught:
             self.spoiled = True
             raise SmtpTemporaryFailure(f"{self.name} has taken no data for {self.answer:g} s")
 
-    async def _receive(self) -> bytes:
-        with self._mapped:
-            self.machine.check()
-            return await self.stream.receive()
-
     def _take(self, data: bytes) -> None:
-        with self._mapped:
-            if not data:
-                self.machine.receive_eof()
-                raise UnexpectedEof("closed the connection")
-            replies = self.machine.receive(data)
-        for reply in replies:
-            for line in reply.received:
-                self.say(Direction.IN, visible(line))
-        self._replies += replies
+        if not data:
+            self.machine.receive_eof()
+            raise UnexpectedEof("closed the connection")
+        replies = self.machine.receive(data)
+        if replies:
+            self._replies += replies
+            self.say(Direction.IN, (visible(line) for reply in replies for line in reply.received))
 
-
-class _ErrorMapping:
-    """Maps the errors of the machine and the stream. Made once, since it is entered for each step."""
-
-    def __init__(self, connection: SmtpConnection) -> None:
-        self._connection = connection
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, kind: object, problem: BaseException | None, trace: object) -> None:
-        if problem is None:
-            return
-        name = self._connection.name
+    def _failure(self, problem: Exception) -> DeliveryFailed:
+        """Return the error for an error of the stream or of the machine."""
+        name = self.name
         match problem:
             case ConnectionCut():
-                self._connection.lost = True
-                why = str(problem).replace("connection broke", f"connection to {name} broke", 1)
-                raise SmtpTemporaryFailure(why) from problem
+                self.lost = True
+                return SmtpTemporaryFailure(str(problem).replace("connection broke", f"connection to {name} broke", 1))
             case UnexpectedEof():
-                self._connection.lost = True
-                raise SmtpTemporaryFailure(f"{name} closed the connection") from problem
+                self.lost = True
+                return SmtpTemporaryFailure(f"{name} closed the connection")
             case InjectedPlaintext():
-                raise SmtpServerNotTrusted(f"{name} {problem}") from problem
+                return SmtpServerNotTrusted(f"{name} {problem}")
             case RemoteProtocolError():
-                raise SmtpProtocolError(f"{name} {problem}") from problem
-            case LocalProtocolError():
-                self._connection.spoiled = True
-                raise DeliveryFailed(f"cannot send to {name}: {problem}") from problem
+                return SmtpProtocolError(f"{name} {problem}")
+        self.spoiled = True
+        return DeliveryFailed(f"cannot send to {name}: {problem}")

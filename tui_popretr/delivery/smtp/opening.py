@@ -78,7 +78,7 @@ class Opening:
         connection = SmtpConnection(stream, self._name, self._said, lmtp=destination.lmtp, timeout=destination.timeout)
         try:
             if destination.socket_path is None:
-                connection.say(Direction.EVENT, f"Connection to {stream.remote_ip} port {destination.port}")
+                connection.say(Direction.EVENT, [f"Connection to {stream.remote_ip} port {destination.port}"])
             await self._establish(connection)
         except BaseException:
             connection.close()
@@ -92,7 +92,7 @@ class Opening:
             if destination.socket_path is None:
                 return await open_stream(destination.look_up_name, destination.port, patience)
             protocol = "LMTP" if destination.lmtp else "SMTP"
-            self._said(Direction.EVENT, f"{protocol} Connecting to {visible(destination.socket_path)}")
+            self._said(Direction.EVENT, [f"{protocol} Connecting to {visible(destination.socket_path)}"])
             return await open_unix_stream(destination.socket_path, patience)
         except NotConnected as problem:
             reason = str(problem) if problem.found else f"no address was found: {problem}"
@@ -157,7 +157,7 @@ class Opening:
         if scope.cancelled_caught:
             raise SmtpTemporaryFailure(f"the TLS handshake with {self._name} took longer than {connection.answer:g} s")
         connection.under_tls = True
-        connection.say(Direction.EVENT, f"TLS ({details.version}, {details.cipher or 'unknown cipher'})")
+        connection.say(Direction.EVENT, [f"TLS ({details.version}, {details.cipher or 'unknown cipher'})"])
 
     @property
     def _is_here(self) -> bool:

@@ -103,14 +103,15 @@ class SmtpSink:
     async def send(self, message: OutgoingMessage, before_end: BeforeEnd) -> str:
         recipients = tuple(each for each in self._destination.recipients if each.lower() not in message.have_it)
         envelope = Envelope(self._destination.sender, recipients, message.content, message.eight_bit)
-        async with self._turn:
-            if not recipients:
-                await before_end()
-                return ""
-            try:
+        await self._take_turn()
+        try:
+            if recipients:
                 return await self._transfer(envelope, before_end)
-            finally:
-                self._tidy()
+            await before_end()
+            return ""
+        finally:
+            self._tidy()
+            self._turn.release()
 
     async def close(self) -> None:
         self._closed = True
@@ -119,6 +120,12 @@ class SmtpSink:
                 connection, self._connection = self._connection, None
                 if connection is not None:
                     await connection.quit()
+
+    async def _take_turn(self) -> None:
+        try:
+            self._turn.acquire_nowait()  # nearly always, without a pass of the event loop
+        except trio.WouldBlock:
+            await self._turn.acquire()
 
     # --- the connection -----------------------------------------------------------------------------------------------
 
@@ -148,15 +155,16 @@ class SmtpSink:
 
     async def _transfer(self, envelope: Envelope, before_end: BeforeEnd) -> str:
         """Send a message; return the receipt. Recipients without an answer get it in further transactions."""
-        rounds = Rounds(envelope)
         transaction = await self._offer(envelope)
         await before_end()
         if self._closed:
             raise self._ending()
+        rounds = Rounds(envelope)
         try:
             following = await self._end(transaction, rounds)
             try:
                 while following is not None:
+                    self._tidy()
                     following = await self._end(await self._offer(following), rounds)
             except DeliveryFailed as failure:
                 rounds.outcome.failure = failure
@@ -175,8 +183,6 @@ class SmtpSink:
             if transaction.ended:
                 rounds.next(transaction.result(self._ending()))
             raise
-        finally:
-            self._tidy()
 
     def _ending(self) -> DeliveryFailed:
         return SmtpTemporaryFailure(f"the delivery to {self._name} was broken off, because the session is ending")
@@ -209,7 +215,7 @@ class SmtpSink:
         refused = transaction is not None and transaction.refused
         if connection.deaf and not self._one_by_one:
             self._one_by_one = True
-            connection.say(Direction.EVENT, "PIPELINING does not work: one command at a time from now on")
+            connection.say(Direction.EVENT, ["PIPELINING does not work: one command at a time from now on"])
             if problem is not None and not refused:
                 return True
         worn = connection.served > 0 or (connection.gone and connection.refusals > 0)

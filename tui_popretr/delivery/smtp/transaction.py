@@ -77,7 +77,7 @@ class SmtpTransaction:
         check_size(name, offered, octets)
         sender = envelope_address(envelope.sender)
         addresses = {each: envelope_address(each) for each in envelope.recipients}
-        in_ascii = all(each.isascii() for each in (sender, *addresses.values()))
+        in_ascii = "".join((sender, *addresses.values())).isascii()
         self._utf8 = utf8 = offered.utf8 and (envelope.utf8 or not in_ascii)
         if not sender.isascii() and not utf8:
             raise SmtpServerRefused(f"{name} does not offer SMTPUTF8, which the sender {sender} needs")
@@ -88,7 +88,8 @@ class SmtpTransaction:
             utf8=utf8,
         )
         self._willing = [each for each, address in addresses.items() if address.isascii() or utf8]
-        self._outcome.refused = {each: _NEEDS_UTF8 for each in addresses if each not in self._willing}
+        if len(self._willing) < len(addresses):
+            self._outcome.refused = {each: _NEEDS_UTF8 for each in addresses if each not in self._willing}
         recipients = [Rcpt(addresses[each], utf8) for each in self._willing]
         self._groups = groups([mail, *recipients, Data()], pipelining=self._pipelining)
         return await self._answer()
@@ -176,7 +177,8 @@ class SmtpTransaction:
         self._held = b""  # the last piece is sent with the end, so that most messages need one packet
         pieces, message = self.envelope.message.pieces(), self.envelope.message
         while piece := (await self._read(pieces) if message.in_file else next(pieces, b"")):
-            await self._send(self._held)
+            if self._held:
+                await self._send(self._held)
             await self._expect_silence()
             self._held = self.connection.machine.content(piece)
 
@@ -191,15 +193,14 @@ class SmtpTransaction:
         end = connection.machine.end()
         self._waiting, self.ended = list(self._willing), True
         await self._send(self._held + end)
-        connection.say(Direction.EVENT, f"Sent MessageBody octets={self.envelope.message.octets}")
+        connection.say(Direction.EVENT, [f"Sent MessageBody octets={self.envelope.message.octets}"])
         faultpoints.reached(Step.DOT_SENT)
         await self._read_verdicts()
 
     async def _send(self, data: bytes) -> None:
         connection = self.connection
         try:
-            if data:
-                await connection.send_content(data)
+            await connection.send_content(data)
         except SmtpTemporaryFailure as broken:
             if not connection.lost:
                 raise
