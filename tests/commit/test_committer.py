@@ -356,6 +356,20 @@ async def test_what_cannot_be_withdrawn_keeps_its_file(new_site: Callable[..., A
 
 
 @trio_test
+async def test_a_publish_without_an_answer_keeps_its_record(
+    new_site: Callable[..., Any], autojump_clock: MockClock
+) -> None:
+    # the call may still publish the message, and without its record it would come twice
+    async with new_site() as site:
+        problem = site.fail("publish", 2, DestinationTimeout("the disk does not answer"))
+        await site.deliver(1, 2, 3)
+        assert site.outcomes() == {1: None, 2: problem, 3: None}
+        assert site.steps_of(2) == ["write", "sync", "delivering", "publish", "done"]
+        assert (await site.states())[2] is MessageState.DELIVERING
+        assert site.audited == ["line 1", "line 3"]
+
+
+@trio_test
 async def test_a_defect_in_publishing_leaves_the_judgement_to_recovery(
     new_site: Callable[..., Any], autojump_clock: MockClock
 ) -> None:

@@ -172,6 +172,9 @@ def test_nothing_is_sent_without_a_recipient_left() -> None:
     with receiving() as receiver, sending(receiver.destination(A, B)) as sender:
         draft = sender.send(exclude_recipients=(B.upper(), A))
         assert draft.receipt() == ""
+        unrecorded = sender.draft(exclude_recipients=(A, B))
+        unrecorded.offer()
+        unrecorded.withdraw()
     assert (receiver.connections, receiver.mails) == (0, [])
 
 
