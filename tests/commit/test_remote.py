@@ -285,6 +285,19 @@ async def test_without_an_audit_line_it_is_not_recorded_as_delivered(tmp_path: P
 
 
 @trio_test
+async def test_without_an_audit_log_no_thread_writes_one(tmp_path: Path, autojump_clock: MockClock) -> None:
+    async with office(tmp_path) as place:
+        place.queue = RemoteQueue(
+            place._send, place.recovery, AuditWriter(place._audit, AUDIT_TIMEOUT, lambda: False), lambda _: None
+        )
+        await place.put(1, 2)
+        await place.run()
+        assert place.ends == {1: None, 2: None}
+        assert place.of(1) == ["offer", "end", "abort", "done"]
+        assert set((await place.states()).values()) == {MessageState.DELIVERED}
+
+
+@trio_test
 async def test_an_audit_log_that_hangs_fails_only_its_messages(tmp_path: Path, autojump_clock: MockClock) -> None:
     """The line is not written later: recovery writes it."""
     async with office(tmp_path) as here:

@@ -507,3 +507,15 @@ async def test_a_job_submitted_after_close_fails(tmp_path: Path) -> None:
         pass
     with pytest.raises(JournalError):
         await journal.submit(lambda _: None).wait()
+
+
+@trio_test
+async def test_the_thread_gets_a_submitted_job_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And before it those that wait for the end of the round."""
+    steps: list[str] = []
+    monkeypatch.setattr(thread_module, "Worker", InPlace)
+    async with opened(tmp_path) as journal:
+        journal._put(thread_module.Job(lambda each: steps.append("waiting")))
+        assert not steps
+        journal.submit(lambda each: steps.append("submitted"))
+        assert steps == ["waiting", "submitted"]

@@ -24,12 +24,19 @@ Written = Callable[[list[PendingDelivery]], object]
 class AuditWriter:
     """One per process, with a thread. `audit` hands lines to the system before it returns; it is called in the thread.
 
-    `timeout` is in seconds: a disk that hangs fails the messages, and holds up nothing else.
+    `timeout` is in seconds: a disk that hangs fails the messages, and holds up nothing else. Without an audit log
+    (`wanted` returns False) nothing is written, and no thread is needed.
     """
 
-    def __init__(self, audit: Callable[[Sequence[str]], None], timeout: float | None) -> None:
+    def __init__(
+        self,
+        audit: Callable[[Sequence[str]], None],
+        timeout: float | None,
+        wanted: Callable[[], bool] = lambda: True,
+    ) -> None:
         self._audit = audit
         self._timeout = timeout
+        self._wanted = wanted
         self._worker: thread.Worker | None = None
 
     async def write(self, published: list[PendingDelivery]) -> list[PendingDelivery]:
@@ -37,19 +44,24 @@ class AuditWriter:
 
         The messages are then finished with the error. Their records stay, so recovery will write the lines.
         """
-        if not published:
-            return []
         written: list[PendingDelivery] = []
         job = self.begin(published, written.extend)
-        try:
-            await self.wait(job)
-        except trio.Cancelled:
-            job.abandoned = True
-            raise
+        if job is not None:
+            try:
+                await self.wait(job)
+            except trio.Cancelled:
+                job.abandoned = True
+                raise
         return written
 
-    def begin(self, published: list[PendingDelivery], then: Written) -> Job[None]:
-        """Begin write() without waiting for it. `then` gets its result. wait() has to be called for the timeout."""
+    def begin(self, published: list[PendingDelivery], then: Written) -> Job[None] | None:
+        """Begin write() without waiting for it. `then` gets its result. wait() has to be called for the timeout.
+
+        Returns None if there was nothing to write.
+        """
+        if not (published and self._wanted()):
+            then(_written(published, None))
+            return None
         lines = [f"{each.record.audit}{each.receipt}" for each in published]
         job: Job[None] = Job(lambda _: self._audit(lines), then=lambda job: then(_written(published, job.problem)))
         try:
@@ -91,7 +103,8 @@ class AuditWriter:
 
 def _written(published: list[PendingDelivery], problem: BaseException | None) -> list[PendingDelivery]:
     if problem is None:
-        faultpoints.reached(Step.AUDITED)
+        if published:
+            faultpoints.reached(Step.AUDITED)
         return published
     if not isinstance(problem, Exception):
         raise problem

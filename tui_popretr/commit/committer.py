@@ -29,14 +29,18 @@ Queue = FilePipeline | RemoteQueue
 class Committer:
     """One per process.
 
-    `audit` hands audit lines to the system before it returns; it is called in a thread. `timeout`: seconds for a call
-    that uses a device. When it expires, the messages of that call fail.
+    `audit` hands audit lines to the system before it returns; it is called in a thread, and not while `audited` returns
+    False. `timeout`: seconds for a call that uses a device. When it expires, the messages of that call fail.
     """
 
     def __init__(
-        self, recovery: Recovery, audit: Callable[[Sequence[str]], None], timeout: float | None = None
+        self,
+        recovery: Recovery,
+        audit: Callable[[Sequence[str]], None],
+        timeout: float | None = None,
+        audited: Callable[[], bool] = lambda: True,
     ) -> None:
-        self._audit = AuditWriter(audit, timeout)
+        self._audit = AuditWriter(audit, timeout, audited)
         self._common = recovery, self._audit
         self._timeout = timeout
         self._lanes: WeakValueDictionary[str, Queue] = WeakValueDictionary()

@@ -149,16 +149,15 @@ class _Commit:
         self._abandoned = False
         if delivering:
             recovery.set_publishing(owner, True)
-        self._auditing = audit.begin(sent, self._submit) if sent else None
-        if self._auditing is None:
-            self._submit([])
+        self._auditing = audit.begin(sent, self._submit)
 
     async def wait(self) -> JournalError | None:
         """Wait until it is durable; return the error if the transaction failed."""
         if self._auditing is not None:
             await self._audit.wait(self._auditing)
         if self._job is not None:
-            await self._job.done.wait()
+            if not self._job.done.is_set():
+                await self._job.done.wait()
             if self._failure is None:
                 self._job.outcome()  # raises a defect
         return self._failure

@@ -42,6 +42,11 @@ class LogFiles:
         self._audit: AuditLog | None = None
         self._closing = False
 
+    @property
+    def audited(self) -> bool:
+        """Whether there is an audit log."""
+        return self._audit is not None
+
     def audit(self, texts: Sequence[str]) -> None:
         """Write audit lines through to the system; from any thread. Without an audit log this does nothing."""
         log = self._audit  # a reload may replace it meanwhile

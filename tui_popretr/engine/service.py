@@ -194,7 +194,8 @@ class Engine:
             self.note(Level.DEBUG, what)
 
     async def _run_services(self, journal: JournalThread, recovery: Recovery) -> None:
-        committer = Committer(recovery, self._log_files.audit, self.settings.timeout)
+        logs = self._log_files
+        committer = Committer(recovery, logs.audit, self.settings.timeout, lambda: logs.audited)
         timer = BoottimeTimer(self.clock, self._on_resume)
         self._services = Services(
             context=SessionContext(

@@ -137,7 +137,9 @@ class JournalThread:
         Raises JournalError, and what `function` raises. After an error some of it may have been written. A job that is
         cancelled before it begins is not run.
         """
-        return await self.submit(function, durable=durable).wait()
+        job = Job(function, durable)
+        self._submit(job)
+        return await job.wait()
 
     def submit(
         self,
@@ -146,12 +148,12 @@ class JournalThread:
         *,
         durable: bool = True,
     ) -> Job[T]:
-        """Begin run() without waiting for it. `then` is called in trio's loop when the job is done."""
+        """Begin run() without waiting for it, and for the jobs of other tasks, which may come in this round.
+
+        `then` is called in trio's loop when the job is done.
+        """
         job = Job(function, durable, then=then)
-        if self._deferred is None:
-            self._put(job)
-        else:
-            self._deferred.append(job)
+        self._submit(job, at_once=True)
         return job
 
     async def open(
@@ -201,17 +203,25 @@ class JournalThread:
         await job.done.wait()
         return job.outcome()
 
-    def _put(self, job: Job[Any]) -> None:
+    def _submit(self, job: Job[Any], *, at_once: bool = False) -> None:
+        if self._deferred is None:
+            self._put(job, at_once=at_once)
+        else:
+            self._deferred.append(job)
+
+    def _put(self, job: Job[Any], *, at_once: bool = False) -> None:
         if self._worker is None:
             job.problem = _not_open()
             settle([job])
             return
-        if not self._gathered:
-            self._token.run_sync_soon(self._hand_over)
         self._gathered.append(job)
+        if at_once:
+            self._hand_over()
+        elif len(self._gathered) == 1:
+            self._token.run_sync_soon(self._hand_over)
 
     def _hand_over(self) -> None:
-        """Give the thread the jobs of all tasks that have run meanwhile. Woken by the first, it would take only it."""
+        """Give the thread the jobs that have come meanwhile. Woken by the first, it would take only that one."""
         jobs, self._gathered = self._gathered, []
         for job in jobs:
             assert self._worker is not None

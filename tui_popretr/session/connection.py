@@ -111,12 +111,16 @@ class Pop3Connection:
         self.sent_together = len(commands)
         if self._bus.wants_dialogue:
             self._publish([(Direction.OUT, command.shown()) for command in commands])
-        with trio.move_on_after(self.timeout) as scope:
-            await self.stream.send_all(data)
-        if scope.cancelled_caught:
-            raise ServerStalled(f"the server has taken no data for {self.timeout:g} s")
+        await trio.lowlevel.checkpoint_if_cancelled()
+        sent = self.stream.send_nowait(data)
+        if sent < len(data):  # hardly ever, so that most commands need no deadline for sending
+            with trio.move_on_after(self.timeout) as scope:
+                await self.stream.send_all(data[sent:])
+            if scope.cancelled_caught:
+                raise ServerStalled(f"the server has taken no data for {self.timeout:g} s")
+        kinds = set(map(type, commands))
         for kind, step in ((Dele, Step.DELE_SENT), (Quit, Step.QUIT_SENT)):
-            if any(isinstance(command, kind) for command in commands):
+            if kind in kinds:
                 faultpoints.reached(step)
 
     async def events(self) -> list[Event]:
