@@ -13,7 +13,7 @@ from tests.support.passwords import PASSWORD
 from tests.support.popserver import Faults, ServedMaildrop
 from tests.support.popserver_thread import running_server
 from tui_popretr.cli.run import advice_beside
-from tui_popretr.session.outcomes import MAX_DELIVERY_FAILURES
+from tui_popretr.session.deliveries import MAX_DELIVERY_FAILURES
 
 #: Nobody listens on it: it is reserved, and nothing but root could.
 NOWHERE = "127.0.0.1:1"

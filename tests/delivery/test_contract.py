@@ -45,7 +45,7 @@ def test_every_kind_keeps_the_contract(place: Place) -> None:
     finish(draft)
     assert list(place.finished().values()) == [b"Subject: x\r\n\r\n.\r\n..\r\ntext\r\n"]
     assert place.unfinished() == []
-    assert draft.description().startswith(("Maildir=", "File="))
+    assert draft.description.startswith(("Maildir=", "File="))
 
 
 def test_what_was_written_arrives(place: Place) -> None:

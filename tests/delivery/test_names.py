@@ -63,9 +63,9 @@ def test_descriptions_are_those_of_the_audit_log() -> None:
     mailbox = file_sink(client(MaildirDestination("/ms/user1/Maildir", "user1"))).open(1, WHEN)
     maildir = file_sink(client(MaildirDestination("/m"))).open(1, WHEN)
     folder = file_sink(client(FolderDestination("/f"))).open(1, WHEN)
-    assert mailbox.description() == "Mailbox=user1"
-    assert maildir.description() == "Maildir=/m"
-    assert folder.description() == "File=/f/20261123-072759-id1-1.eml"
+    assert mailbox.description == "Mailbox=user1"
+    assert maildir.description == "Maildir=/m"
+    assert folder.description == "File=/f/20261123-072759-id1-1.eml"
 
 
 @pytest.mark.parametrize(

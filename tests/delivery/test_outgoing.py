@@ -33,7 +33,7 @@ def test_octets_are_kept_until_it_is_aborted(spool: Spool) -> None:
 def test_it_has_no_path(spool: Spool) -> None:
     message = OutgoingMessage(7, "Command=sh", spool)
     assert (message.record_id, message.tmp, message.final) == (7, None, None)
-    assert message.description() == "Command=sh"
+    assert message.description == "Command=sh"
 
 
 def test_octets_over_127_are_noticed(spool: Spool) -> None:

@@ -81,7 +81,7 @@ async def test_every_kind_keeps_the_contract(place: Place) -> None:
         await sink.prepare(0)
         made = message(sink, b"Subject: x\r", b"\n\r\n", b".\r\n..\r\ntext\r\n")
         assert (made.record_id, made.pending, made.tmp, made.final) == (7, 27, None, None)
-        assert made.description().startswith(("SMTP=[", "Command=sh"))
+        assert made.description.startswith(("SMTP=[", "Command=sh"))
         assert (await sink.send(made, trio.lowlevel.checkpoint)).startswith(("; Reply=", "")), "for the audit line"
         made.abort()
         await sink.close()

@@ -170,5 +170,5 @@ async def test_what_is_owed(
     behaviour: Behaviour, pipelining: bool, tmp_path: Path, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nothing is deleted that was not seen to be delivered. Where TOP shows another header, RETR decides."""
-    monkeypatch.setattr("tui_popretr.session.incoming.EXCESS", 2**18)
+    monkeypatch.setattr("tui_popretr.session.reception.EXCESS", 2**18)
     await prove(behaviour, tmp_path, pipelining=pipelining)

@@ -16,7 +16,7 @@ from tests.hostile.server import HostileServer
 from tests.hostile.service import TIMEOUT, Service
 from tui_popretr.errors import ExitCode
 from tui_popretr.journal.journal import Journal
-from tui_popretr.session.incoming import EXCESS_FACTOR
+from tui_popretr.session.reception import EXCESS_FACTOR
 
 MEGABYTE = 2**20
 EACH_WAY = pytest.mark.parametrize("pipelining", [False, True])
@@ -143,7 +143,7 @@ async def test_a_message_without_end(
     announced = 10**5 if limit == "by a larger size" else SIZE
     maxsize = 10**5 if limit == "by maxsize" else None
     most = 2 * maxsize + 64 * 1024 if maxsize else EXCESS_FACTOR * announced + MEGABYTE
-    monkeypatch.setattr("tui_popretr.session.incoming.EXCESS", 8 * MEGABYTE if maxsize else MEGABYTE)
+    monkeypatch.setattr("tui_popretr.session.reception.EXCESS", 8 * MEGABYTE if maxsize else MEGABYTE)
     reason = f"message 2 \\(UID uid-2\\) does not end: [0-9]+ octets so far, {announced} announced"
     behaviour = Behaviour(
         {

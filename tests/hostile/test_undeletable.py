@@ -264,7 +264,7 @@ async def test_sizes_of_a_compressed_store(
     factor: int, pipelining: bool, tmp_path: Path, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It lists 1,000,000 octets and sends 40,000,000; here a hundredth of that, with a smaller allowance besides."""
-    monkeypatch.setattr("tui_popretr.session.incoming.EXCESS", 0)
+    monkeypatch.setattr("tui_popretr.session.reception.EXCESS", 0)
     content = mail(1, b"text\r\n" * 6000 * factor)
     server = HostileServer(
         {"uid-1": content}, {"LIST": b"+OK\r\n1 %d\r\n.\r\n" % (len(content) // factor)}, pipelining=pipelining

@@ -16,10 +16,10 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from tests.commit.recovering import recover
 from tests.journal.making import NOW
 from tests.support.size import NIGHTLY
-from tui_popretr.commit.accepted import AcceptedRecipients
 from tui_popretr.journal.journal import Journal
 from tui_popretr.journal.records import DeliveredMark, Maildrop, NewRecord
 from tui_popretr.mail.identity import Identity
+from tui_popretr.session.maildrop import AcceptedRecipients
 
 RECIPIENTS = ("a@receiver.test", "b@receiver.test", "c@receiver.test")
 _SOME = st.sampled_from((set(), {RECIPIENTS[0]}, {RECIPIENTS[0]}, {RECIPIENTS[0], RECIPIENTS[1]}, set(RECIPIENTS)))

@@ -18,7 +18,7 @@ from tui_popretr.errors import ExitCode, JournalError
 from tui_popretr.facts import MessageDelivered, MessageSkipped, Noted
 from tui_popretr.journal.journal import Journal
 from tui_popretr.journal.records import DeliveredMark, MessageState, NewRecord
-from tui_popretr.session.outcomes import MAX_DELIVERY_FAILURES
+from tui_popretr.session.deliveries import MAX_DELIVERY_FAILURES
 
 EACH_WAY = pytest.mark.parametrize("pipelining", [True, False])
 

@@ -58,7 +58,7 @@ async def test_a_message_that_breaks_the_connection(
     world: World, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch, fault: str, pipelining: bool
 ) -> None:
     """It is counted, the client reconnects in the same run and goes on after it; what came before is deleted, too."""
-    monkeypatch.setattr("tui_popretr.session.incoming.EXCESS", 1024**2)
+    monkeypatch.setattr("tui_popretr.session.reception.EXCESS", 1024**2)
     world.become(pipelining=pipelining)
     world.add(mail(1), mail(2), endless("bad") if fault == "endless" else Message.of(mail(3), "bad"), mail(4), mail(5))
     if fault.startswith("cut"):

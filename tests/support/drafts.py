@@ -36,6 +36,7 @@ class FakeDraft:
         self._step = step
         self._folder = folder
 
+    @property
     def description(self) -> str:
         return "Mailbox=user1"
 

@@ -2,17 +2,44 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict, deque
 from collections.abc import Iterable
 
 import trio
 
-from tui_popretr.commit.fair_queue import FairQueue
 from tui_popretr.commit.pending import PendingDelivery
 
 #: Octets of received messages that may wait in memory, per queue. When it is exceeded, put() waits.
 MEMORY = 2 * 1024 * 1024
 #: Seconds after which a queue without work ends.
 IDLE = 5.0
+
+
+class FairQueue:
+    """Pending deliveries: a maildrop with many does not delay the others. In a maildrop: first come, first served."""
+
+    def __init__(self) -> None:
+        self._of: OrderedDict[int, deque[PendingDelivery]] = OrderedDict()  # by the maildrop's id; no deque is empty
+
+    def __bool__(self) -> bool:
+        return bool(self._of)
+
+    def append(self, delivery: PendingDelivery) -> None:
+        self._of.setdefault(delivery.record.maildrop, deque()).append(delivery)
+
+    def take(self, most: int) -> list[PendingDelivery]:
+        """Remove and return at most `most` messages, at most half of them from one maildrop.
+
+        Few maildrops in a group are better than many: the folders of each have to be fsynced.
+        """
+        share = -(-most // 2)
+        taken: list[PendingDelivery] = []
+        while self._of and len(taken) < most:
+            maildrop, deliveries = self._of.popitem(last=False)
+            taken += (deliveries.popleft() for _ in range(min(share, most - len(taken), len(deliveries))))
+            if deliveries:  # after all others
+                self._of[maildrop] = deliveries
+        return taken
 
 
 class DeliveryQueue:

@@ -27,7 +27,6 @@ class FileDraft:
     __slots__ = (
         "_chunks",
         "_created",
-        "_description",
         "_descriptor",
         "_failed",
         "_folders",
@@ -40,6 +39,7 @@ class FileDraft:
         "_started",
         "_synced",
         "_written",
+        "description",
         "final",
         "pending",
         "record_id",
@@ -67,7 +67,7 @@ class FileDraft:
         self.final = final
         self.pending = 0
         self._created = False
-        self._description = description
+        self.description = description
         self._folders = folders
         self._owner = owner
         self._mode = mode
@@ -81,9 +81,6 @@ class FileDraft:
         self._failed = False
         self._synced = False
         self._published = False
-
-    def description(self) -> str:
-        return self._description
 
     def write(self, data: bytes) -> None:
         self._chunks.append(data)

@@ -14,7 +14,7 @@ class OutgoingMessage:
     It is not durable: until it is delivered, the POP3 server has it.
     """
 
-    __slots__ = ("_description", "_filter", "content", "eight_bit", "final", "have_it", "record_id", "tmp")
+    __slots__ = ("_filter", "content", "description", "eight_bit", "final", "have_it", "record_id", "tmp")
 
     def __init__(self, record_id: int, description: str, content: Spool, *, drop_delivered: bool = False) -> None:
         """`description`: the destination for the audit line. `drop_delivered`: remove Delivered-To fields."""
@@ -25,16 +25,13 @@ class OutgoingMessage:
         #: The recipients that accepted it in an earlier session, in lower case.
         self.have_it: frozenset[str] = frozenset()
         self.tmp = self.final = None
-        self._description = description
+        self.description = description
         self._filter = DeliveredToFilter() if drop_delivered else None
 
     @property
     def pending(self) -> int:
         """Octets that are only in memory."""
         return self.content.pending
-
-    def description(self) -> str:
-        return self._description
 
     def exclude_recipients(self, recipients: Collection[str]) -> None:
         """Do not send it to these recipients: they accepted it in an earlier session."""

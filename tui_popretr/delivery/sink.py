@@ -57,8 +57,9 @@ class Draft(Protocol):
         """Octets that are only in memory."""
         ...
 
+    @property
     def description(self) -> str:
-        """Return the destination for the audit line: Mailbox=user1, Maildir=/path, File=/path/name.eml."""
+        """The destination for the audit line: Mailbox=user1, Maildir=/path, File=/path/name.eml."""
         ...
 
     def write(self, data: bytes) -> None:

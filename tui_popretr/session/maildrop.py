@@ -2,15 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from tui_popretr.clock import Clock
-from tui_popretr.commit.accepted import AcceptedRecipients
 from tui_popretr.journal.journal import Journal
-from tui_popretr.journal.records import Doubt, MaildropClock, deletion_key
+from tui_popretr.journal.records import Acceptance, Doubt, MaildropClock, deletion_key
 from tui_popretr.journal.thread import JournalThread
+from tui_popretr.mail.identity import Identity
 from tui_popretr.session.failures import Failures
 from tui_popretr.session.plan import Listed, Plan, Policy, make_plan
+
+
+class AcceptedRecipients:
+    """The recipients that have accepted messages that other recipients refused, as of a plan."""
+
+    def __init__(self, acceptances: Iterable[Acceptance] = ()) -> None:
+        self._left = list(acceptances)
+
+    def take(self, uid: str | None, identity: Identity) -> list[str]:
+        """Remove and return the recipients that have this message. A second, identical message goes to all again."""
+        found: dict[str, Acceptance] = {}
+        for each in self._left:
+            if each.uid == uid and each.identity.same_as(identity):
+                found.setdefault(each.address.lower(), each)
+        for each in found.values():
+            self._left.remove(each)
+        return [each.address for each in found.values()]
 
 
 class MaildropJournal:

@@ -13,22 +13,101 @@ from functools import partial
 
 from tui_popretr import faultpoints
 from tui_popretr.commit.pending import AnyDraft
-from tui_popretr.errors import RETRIED, DeliveryFailed, JournalError, MessageRefused, PopretrError, ServerStalled
+from tui_popretr.delivery.outgoing import OutgoingMessage
+from tui_popretr.errors import (
+    RETRIED,
+    DeliveryFailed,
+    JournalError,
+    MessageRefused,
+    PopretrError,
+    ProtocolViolation,
+    ServerStalled,
+)
 from tui_popretr.faultpoints import Step
 from tui_popretr.journal.records import Doubt, Record
 from tui_popretr.logs.lines import message_name
+from tui_popretr.mail.beginning import read_beginning
+from tui_popretr.mail.identity import IdentityHasher
+from tui_popretr.mail.line_ends import EolConverter
 from tui_popretr.pop3 import BodyChunk, BodyEnd
 from tui_popretr.session.deliveries import Deliveries
-from tui_popretr.session.incoming import DeliveryContext, Incoming
 from tui_popretr.session.matching import KnownMessages
-from tui_popretr.session.outcomes import Outcomes
 from tui_popretr.session.plan import Fetch, Listed, Verify
 from tui_popretr.session.report import SessionReport
+from tui_popretr.session.storage import DeliveryContext
 from tui_popretr.session.wholeness import Wholeness, judge
 from tui_popretr.session.window import Window
 
+#: A message with more than EXCESS_FACTOR times its listed size plus EXCESS octets is abandoned as endless. The factor
+#: is large because some servers list the compressed size.
+EXCESS_FACTOR, EXCESS = 64, 16 * 1024 * 1024
+#: Octets that a message may exceed its listed size: servers count line ends and stuffed dots differently.
+SIZE_SLACK = 64 * 1024
 #: Why the first message of a UW-IMAP mailbox stays on the server.
 FOLDER_DATA = "not a message, but the server's own data about the folder (UW-IMAP)"
+
+
+class Incoming:
+    """A message that is being received: hashed as it was sent, stored with the line ends of the destination."""
+
+    def __init__(self, job: Fetch | Verify, delivery: DeliveryContext, *, store: bool, whole: bool) -> None:
+        self.job = job
+        self.hasher = IdentityHasher(whole=whole, utf8=delivery.utf8)
+        self.size = 0
+        self.line_feeds = 0
+        self.draft = delivery.open() if store else None
+        self._delivery = delivery
+        self._limit = _limit(job.listed.octets, delivery.policy.max_size)
+        self._undecided: bytes | None = b""  # the beginning, until it is known whether a header may precede it
+        self._canonical = True  # as BodyChunk.canonical, for the beginning
+        self._eol = EolConverter(delivery.eol)
+
+    def feed(self, chunk: BodyChunk) -> None:
+        """Take the next chunk. Raises ProtocolViolation if the message is far longer than listed."""
+        self.size += len(chunk.data)
+        self.line_feeds += chunk.data.count(b"\n")
+        if self._limit is not None and self.size > self._limit:
+            listed = self.job.listed
+            raise ProtocolViolation(
+                f"{message_name(listed.number, listed.uid)} does not end: {self.size} octets so far, "
+                f"{'an unknown number' if listed.octets is None else listed.octets} announced"
+            )
+        self.hasher.update(chunk.data)
+        if self.draft is None:
+            return
+        if self._undecided is None:
+            self.draft.write(self._eol.feed(chunk.data, canonical=chunk.canonical))
+        else:
+            self._canonical &= chunk.canonical
+            self._begin(self._undecided + chunk.data, ended=False)
+
+    def end(self) -> None:
+        """Take the end of the message."""
+        if self.draft is not None:
+            if self._undecided is not None:
+                self._begin(self._undecided, ended=True)
+            rest = self._eol.finish()
+            if rest:
+                self.draft.write(rest)
+            if isinstance(self.draft, OutgoingMessage):
+                self.draft.finish()
+
+    def _begin(self, data: bytes, *, ended: bool) -> None:
+        """Write the Received header and the beginning, as soon as it is known whether a header may precede it."""
+        assert self.draft is not None
+        beginning = read_beginning(data, ended=ended)
+        if beginning is None:
+            self._undecided = data
+            return
+        self._undecided = None
+        if beginning.dropped:
+            name = message_name(self.job.listed.number, self.job.listed.uid)
+            self._delivery.debug(f"{name}: the mbox line before its header is dropped")
+            data = data[beginning.dropped :]
+        header = self._delivery.received() if beginning.header else b""
+        for part, canonical in ((header, True), (data, self._canonical)):
+            if part:
+                self.draft.write(self._eol.feed(part, canonical=canonical))
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,14 +127,12 @@ class Reception:
         known: KnownMessages,
         window: Window,
         deliveries: Deliveries,
-        outcomes: Outcomes,
         report: SessionReport,
     ) -> None:
         self._context = context
         self._known = known
         self._window = window
         self._deliveries = deliveries
-        self._outcomes = outcomes
         self._report = report
         self._incoming: Incoming | None = None
         self._held: _Held | None = None
@@ -97,7 +174,7 @@ class Reception:
             # The rest of the message still has to be read; it is no longer stored.
             incoming.draft = None
             await self._deliveries.discard(draft)
-            self._outcomes.not_stored(incoming.job, problem)
+            self._deliveries.not_stored(incoming.job, problem)
 
     async def end(self, event: BodyEnd) -> None:
         """Take the end of the message, and decide what is done with it."""
@@ -117,12 +194,13 @@ class Reception:
             return
         if isinstance(job, Verify) and draft is None and self._known.top_suffices(job):
             if job.record.identity.same_as(identity):
-                self._outcomes.delivered_before(listed, job.record)
+                self._deliveries.delivered_before(listed, job.record)
             else:  # another message with a reused UID; or TOP does not show the header that RETR shows
                 self._known.compare_on_retr(job)
                 self._window.retrieve_last(job)
             return
-        self._outcomes.received(event.octets)
+        self._deliveries.messages += 1
+        self._deliveries.octets += event.octets
         faultpoints.reached(Step.RECEIVED)
         earlier = self._known.take(listed.number)
         if draft is None:  # could not be stored
@@ -137,20 +215,20 @@ class Reception:
         record = self._known.match(earlier, identity, event.octets, incoming.hasher)
         # The remaining work is recorded before the first await; otherwise the retrieval would seem to be finished.
         if record is None:
-            await self._accept_or_hold(
-                wholeness, partial(self._deliveries.submit, incoming, draft, identity, event.octets), draft
-            )
+            submit = partial(self._deliveries.submit, job, draft, identity, event.octets, incoming.hasher.sender)
+            await self._accept_or_hold(wholeness, submit, draft)
         elif record.doubt is Doubt.UNPROVEN:
             await self._accept_or_hold(wholeness, partial(self._resolve, job, record), None)
             await self._deliveries.discard(draft)
         else:
-            self._outcomes.delivered_before(listed, record)
+            self._deliveries.delivered_before(listed, record)
             await self._deliveries.discard(draft)
 
     async def status_line(self) -> None:
         """Take that a status line has arrived: the message before it had ended."""
         self.short = None
-        await self.release(Doubt.NONE)
+        if self._held is not None:
+            await self.release(Doubt.NONE)
 
     def explain(self, problem: PopretrError, buffered: int) -> PopretrError:
         """Return `problem`, or a better error if all octets of a message arrived but not its end.
@@ -204,9 +282,17 @@ class Reception:
         try:
             await self._deliveries.resolve(record, doubt)
         except JournalError as problem:
-            self._outcomes.not_stored(job, problem)
+            self._deliveries.not_stored(job, problem)
         else:
             if doubt is Doubt.SHORT:
                 self._report.kept()
             else:
-                self._outcomes.delivered_before(job.listed, record)
+                self._deliveries.delivered_before(job.listed, record)
+
+
+def _limit(listed: int | None, max_size: int | None) -> int | None:
+    """Return the octets after which a message is abandoned; None: no limit."""
+    limits = [] if listed is None else [EXCESS_FACTOR * listed + EXCESS]
+    if max_size is not None:
+        limits.append(2 * max_size + SIZE_SLACK)
+    return min(limits, default=None)

@@ -80,10 +80,10 @@ class SessionReport:
 
     # --- one message --------------------------------------------------------------------------------------------------
 
-    def delivered(self, listed: Listed, pending: PendingDelivery, octets: int, sender: str | None) -> None:
+    def delivered(self, listed: Listed, delivery: PendingDelivery, sender: str | None) -> None:
         """Report that a message is durable and recorded in the journal."""
+        record, octets = delivery.record, delivery.record.octets
         self.counters.deliver(octets)
-        record = pending.record
         if listed.uid is None:  # with a UID, the journal clears the failures itself
             self._failures.clear(listed.failure_key)
         self._publish(
@@ -93,7 +93,7 @@ class SessionReport:
                 number=listed.number,
                 uid=listed.uid,
                 octets=octets,
-                destination=pending.draft.description(),
+                destination=delivery.draft.description,
                 path=record.final,
                 message_id=record.identity.message_id,
                 sender=sender,

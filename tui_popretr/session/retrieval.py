@@ -10,7 +10,7 @@ Terms:
 
 **Three tasks.** Two share the connection, so that neither can block the other. The writer keeps the window full: first
 DELEs, then RETR and TOP. It waits on an event that the other tasks set. The reader turns replies into drafts and
-submits them (reception.py). The third receives the outcomes of the deliveries, which add DELEs (outcomes.py).
+submits them (reception.py). The third receives the outcomes of the deliveries, which add DELEs (deliveries.py).
 
 **DELE** is sent only for a message that is durable and recorded, and not after an error of the journal: what is in the
 journal must be read again first. QUIT is sent together with the last DELEs, if there is PIPELINING.
@@ -23,7 +23,7 @@ connection is idle then, quit() follows.
 
 | state      | what happens                                                               | why                  |
 |------------|----------------------------------------------------------------------------|----------------------|
-| RETRIEVING | the tasks work until the plan is done, or retrieval gives up (outcomes.py) |                      |
+| RETRIEVING | the tasks work until the plan is done, or retrieval gives up (deliveries.py) |                      |
 | STOPPING   | no further RETR; DRAIN_TIMEOUT seconds for replies in flight               | stop()               |
 | BROKEN     | nothing is sent or read; run() raises the error                            | the connection broke |
 | ABANDONED  | the same, and a held message is discarded                                  | abandon()            |
@@ -43,13 +43,12 @@ from tui_popretr.pop3 import BodyChunk, BodyEnd, Event, Quit, Reply
 from tui_popretr.session.breaks import Cause, ConnectionBrokeError, Suspect
 from tui_popretr.session.connection import Pop3Connection
 from tui_popretr.session.deliveries import Deliveries
-from tui_popretr.session.incoming import DeliveryContext
 from tui_popretr.session.matching import KnownMessages
-from tui_popretr.session.outcomes import Outcomes
 from tui_popretr.session.pipelining import broke_by_pipelining
 from tui_popretr.session.plan import Fetch, Listed, Plan, Verify
 from tui_popretr.session.reception import Reception
 from tui_popretr.session.report import SessionReport
+from tui_popretr.session.storage import DeliveryContext
 from tui_popretr.session.window import MAX_COMMANDS, Delete, Probe, Sending, Window
 
 #: Seconds that stop() leaves for replies in flight.
@@ -86,11 +85,10 @@ class Retrieval:
         self._report = report
         self._known = known = KnownMessages(plan)
         self._window = Window(plan, known, pipelining=pipelining, deletions_last=deletions_last)
-        #: What has become of the messages.
-        self.outcomes = Outcomes(context, self._window, report)
         self._wakeup = trio.Event()
-        self._deliveries = Deliveries(context)
-        self._reception = Reception(context, known, self._window, self._deliveries, self.outcomes, report)
+        #: What has become of the messages.
+        self.deliveries = Deliveries(context, self._window, report)
+        self._reception = Reception(context, known, self._window, self.deliveries, report)
         self._replies = 0  # received
         self._quit_reply: Reply | None = None
         self._scope = trio.CancelScope()
@@ -103,11 +101,11 @@ class Retrieval:
     def stop(self) -> None:
         """Send no further RETR; leave DRAIN_TIMEOUT seconds for what is in flight."""
         self._window.send_no_more_than(Sending.DELETIONS)
-        self._deliveries.stop()
+        self.deliveries.stop()
         if self._state is State.RETRIEVING:
             self._state = State.STOPPING
             self._scope.deadline = trio.current_time() + DRAIN_TIMEOUT
-            self._wake()
+            self._wakeup.set()
 
     def abandon(self, problem: PopretrError) -> None:
         """Give up the connection at once; run() raises `problem`."""
@@ -167,8 +165,8 @@ class Retrieval:
             await self._reception.drop_held()
         await self._reception.release(Doubt.SHORT if self._cut_short else Doubt.UNPROVEN)
         await self._reception.discard()
-        while self._deliveries.pending:
-            await self._take_some()
+        while self.deliveries.pending:
+            await self.deliveries.take_outcomes()
         if self._problem is not None:
             raise self._problem
         return self._window.head is None
@@ -190,7 +188,7 @@ class Retrieval:
         while self._problem is None:
             commands = self._window.next_commands(
                 received=self._reception.octets,
-                undurable=self._deliveries.undurable,
+                undurable=self.deliveries.undurable,
                 under_way=self._under_way,
                 held=self._reception.holding,
             )
@@ -205,21 +203,14 @@ class Retrieval:
     @property
     def _under_way(self) -> bool:
         """Whether a message was requested that is neither durable nor abandoned yet."""
-        return bool(self._deliveries.pending) or self._reception.under_way
-
-    def _wake(self) -> None:
-        self._wakeup.set()
+        return bool(self.deliveries.pending) or self._reception.under_way
 
     # --- outcomes -----------------------------------------------------------------------------------------------------
 
     async def _take_outcomes(self) -> None:
         while True:
-            await self._take_some()
-            self._wake()
-
-    async def _take_some(self) -> None:
-        for incoming, delivery in await self._deliveries.outcomes():
-            self.outcomes.take(incoming, delivery)
+            await self.deliveries.take_outcomes()
+            self._wakeup.set()
 
     # --- reader -------------------------------------------------------------------------------------------------------
 
@@ -232,7 +223,7 @@ class Retrieval:
                 for event in await self._connection.events():
                     await self._handle(event)
                 self._report_progress()
-                self._wake()
+                self._wakeup.set()
         except PopretrError as problem:
             self._end(State.BROKEN, self._reception.explain(problem, self._connection.machine.buffered))
             self._scope.cancel()
@@ -259,16 +250,16 @@ class Retrieval:
     def _replied(self, job: Fetch | Verify | Delete | Probe, reply: Reply) -> None:
         """Take a reply that no message follows."""
         if isinstance(job, Delete):
-            self.outcomes.deletion_answered(job, reply)
+            self.deliveries.deletion_answered(job, reply)
             faultpoints.reached(Step.DELE_ANSWERED)
         elif isinstance(job, Verify) and self._known.top_suffices(job):  # TOP is optional
             self._known.compare_on_retr(job)
             self._window.retrieve_next(job)
         elif not isinstance(job, Probe):
-            self.outcomes.refused(job, reply)
+            self.deliveries.refused(job, reply)
 
     def _report_progress(self) -> None:
         now = trio.current_time()
         if now - self._progress_reported >= PROGRESS_INTERVAL:
             self._progress_reported = now
-            self._report.progressed(self.outcomes.messages, self.outcomes.octets + self._reception.octets)
+            self._report.progressed(self.deliveries.messages, self.deliveries.octets + self._reception.octets)

@@ -279,13 +279,13 @@ class Session:
             if not self._report.counters.messages:  # all failed; refusals for good count if such messages are saved
                 self._failures.drop_common_failure(but_rejected=storage.saves_rejected)
             await self._failures.count(maildrop)
-        self._report.not_deleted(retrieval.outcomes.refused_deletions, retrieval.outcomes.reappeared)
+        self._report.not_deleted(retrieval.deliveries.refused_deletions, retrieval.deliveries.reappeared)
         if idle:
             await self._quit(prepared, maildrop)
         if prepared.destination_error is not None:
             raise prepared.destination_error
-        if isinstance(retrieval.outcomes.gave_up, JournalError):  # other errors are in the result with their count
-            raise retrieval.outcomes.gave_up
+        if isinstance(retrieval.deliveries.gave_up, JournalError):  # other errors are in the result with their count
+            raise retrieval.deliveries.gave_up
         if self._state is State.STOPPING:
             raise SessionStopped("stopped") if idle else self._stopped_early(prepared)
 
@@ -307,7 +307,7 @@ class Session:
                 f"the server answered QUIT with an error: {visible(reply.text, 200)}",
                 advice="deletions may not have happened; they are made up for at the next run",
             )
-        deleted = prepared.retrieval.outcomes.deleted
+        deleted = prepared.retrieval.deliveries.deleted
         await self._journal.close(maildrop, deleted, prepared.policy)
         faultpoints.reached(Step.DELETED)
         self._report.deleted(len(deleted))

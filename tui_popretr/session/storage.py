@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import replace
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime
 
 from tui_popretr.commit.blocking import BlockingWorker
+from tui_popretr.commit.committer import Queue
 from tui_popretr.commit.lookup import recovery_text
 from tui_popretr.commit.pending import AnyDraft
-from tui_popretr.config.choices import CapaUse
+from tui_popretr.commit.remote import RemoteQueue
+from tui_popretr.config.choices import CapaUse, Eol
 from tui_popretr.config.model import ClientSettings, SmtpDestination
 from tui_popretr.delivery.remote import RemoteSink
 from tui_popretr.delivery.sink import Sink
@@ -16,14 +19,51 @@ from tui_popretr.delivery.sinks import SinkEnvironment, rejected_sink, sink_for
 from tui_popretr.errors import DeliveryFailed
 from tui_popretr.facts import Dialogue, Direction, Level, Noted, SessionId
 from tui_popretr.journal.journal import Journal
-from tui_popretr.journal.records import Maildrop
+from tui_popretr.journal.records import Doubt, Maildrop
 from tui_popretr.logs.audit import audit_text
 from tui_popretr.mail.received import received_header
 from tui_popretr.secret import Secret
-from tui_popretr.session.context import SessionContext
-from tui_popretr.session.incoming import DeliveryContext
-from tui_popretr.session.maildrop import MaildropJournal
-from tui_popretr.session.plan import Policy
+from tui_popretr.session.context import ReceiveBudget, SessionContext
+from tui_popretr.session.maildrop import AcceptedRecipients, MaildropJournal
+from tui_popretr.session.plan import Fetch, Policy, Verify
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryContext:
+    """Where the messages of a connection go, and what is recorded about them."""
+
+    maildrop: int  # the journal's number for it
+    eol: Eol
+    open: Callable[[], AnyDraft]  # makes a draft, with a new id for its record
+    lane: Queue
+    disk: BlockingWorker
+    receive_budget: ReceiveBudget
+    accepted: AcceptedRecipients  # the recipients that have a message already
+    received: Callable[[], bytes]  # the Received header for a message that arrives now, b"" if omitted
+    audit: Callable[[str, str | None, int, str | None], str]  # (destination, Message-ID, octets, sender) -> text
+    policy: Policy
+    now: Callable[[], datetime]
+    clock: float  # the seconds of the MaildropClock
+    debug: Callable[[str], None]  # logs a line
+    resolve: Callable[[int, Doubt], Awaitable[None]]  # records the result for an UNPROVEN record in the journal
+    utf8: bool  # the server sends messages in UTF-8 mode
+    utf8_advice: str  # how to enable that mode, as " (...)"; "" if no setting prevents it
+    #: For messages that the sink refuses for good; None: they stay on the server.
+    rejected: DeliveryContext | None = None
+
+    def of(self, job: Fetch | Verify) -> DeliveryContext:
+        """Return the context for the message of a job."""
+        return self.rejected if self.rejected is not None and isinstance(job, Fetch) and job.refusal else self
+
+    def stop_sending(self) -> None:
+        """Cancel what is being sent to a server or command, and what waits for it."""
+        if isinstance(self.lane, RemoteQueue):
+            self.lane.stop()
+
+    def disk_of(self, draft: AnyDraft) -> BlockingWorker:
+        """Return the worker of a draft's sink."""
+        # With `rejected`, only drafts of the folder for rejected messages have a final path.
+        return self.disk if self.rejected is None or draft.final is None else self.rejected.disk
 
 
 class Storage:
@@ -94,7 +134,6 @@ class Storage:
             disk=self._disk,
             receive_budget=services.receive_budget,
             accepted=journal.accepted,
-            next_id=services.journal.next_id,
             received=received,
             audit=audit,
             policy=policy,
@@ -113,12 +152,12 @@ class Storage:
         rejected = replace(context, eol=sink.eol, open=self._opener(sink), lane=lane, disk=disk)
         return replace(context, rejected=rejected)
 
-    def _opener(self, sink: Sink | RemoteSink) -> Callable[[int], AnyDraft]:
+    def _opener(self, sink: Sink | RemoteSink) -> Callable[[], AnyDraft]:
         """Return the function that makes the drafts of a sink."""
+        next_id, now = self._services.journal.next_id, self._context.clock.now
         if isinstance(sink, RemoteSink):
-            return sink.open
-        now = self._context.clock.now
-        return lambda record_id: sink.open(record_id, now())
+            return lambda: sink.open(next_id())
+        return lambda: sink.open(next_id(), now())
 
     async def open_maildrop(self) -> int:
         """Return the maildrop's number in the journal, after recovering deliveries that were interrupted.

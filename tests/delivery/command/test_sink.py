@@ -27,7 +27,7 @@ def taking(file: Path) -> tuple[str, ...]:
 @trio_test
 async def test_a_message_arrives(tmp_path: Path) -> None:
     async with handing(taking(tmp_path / "mbox"), tmp_path) as hand:
-        assert hand.sink.open(7).description() == "Command=sh"
+        assert hand.sink.open(7).description == "Command=sh"
         assert await hand.send() == ""
         await hand.send(b"two")
     assert (tmp_path / "mbox").read_bytes() == MESSAGE + b"two"

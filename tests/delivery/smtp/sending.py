@@ -120,8 +120,9 @@ class Draft:
     def abort(self) -> None:
         self.message.abort()
 
+    @property
     def description(self) -> str:
-        return self.message.description()
+        return self.message.description
 
     async def _before_end(self) -> None:
         self._reached.set()

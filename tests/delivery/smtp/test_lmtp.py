@@ -30,7 +30,7 @@ def test_a_message_arrives(receiver: Receiver) -> None:
         draft = sender.send()
         sender.send()
     assert receiver.mails == [Mail(SENDER, (A, B), MESSAGE)] * 2
-    assert draft.description() == f"SMTP=[{A}, {B}]"
+    assert draft.description == f"SMTP=[{A}, {B}]"
     assert draft.receipt() == f"; Reply=250 2.0.0 <{A}> has it as M1 | 250 2.0.0 <{B}> has it as M1"
     assert receiver.connections == 1
     assert ">> LMTP LHLO [127.0.0.1]" in sender.said

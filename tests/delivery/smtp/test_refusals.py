@@ -166,7 +166,7 @@ def test_one_of_three_refused(words: str) -> None:
                 sender.send(exclude_recipients=(A, C))
         with sending(receiver.destination(A, B, C)) as sender:
             draft = sender.send(exclude_recipients=(A, C))
-            assert draft.description() == f"SMTP=[{A}, {B}, {C}]"
+            assert draft.description == f"SMTP=[{A}, {B}, {C}]"
     assert receiver.mails == [Mail(SENDER, (A, C), MESSAGE), Mail(SENDER, (B,), MESSAGE)]
 
 

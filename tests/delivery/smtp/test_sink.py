@@ -34,7 +34,7 @@ def test_a_message_arrives() -> None:
         assert receiver.connections == 0
         draft.publish()
         assert receiver.mails == [Mail(SENDER, (A, B), MESSAGE)]
-        assert draft.description() == "SMTP=[a@receiver.test, b@receiver.test]"
+        assert draft.description == "SMTP=[a@receiver.test, b@receiver.test]"
         assert draft.receipt() == "; Reply=250 2.0.0 Ok: queued as M1"
         draft.abort()
     assert len(receiver.mails) == 1

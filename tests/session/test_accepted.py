@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from tui_popretr.commit.accepted import AcceptedRecipients
 from tui_popretr.journal.records import Acceptance
 from tui_popretr.mail.identity import Identity
+from tui_popretr.session.maildrop import AcceptedRecipients
 
 A, B = "a@receiver.test", "b@receiver.test"
 WHOLE = Identity(b"1" * 32, whole=True)
