@@ -117,15 +117,8 @@ class Site:
             self.check("audit", 0)
         self.audited += lines
 
-    def sync_each(self, folders: list[str]) -> dict[str, PopretrError]:
-        failures: dict[str, PopretrError] = {}
-        for folder in folders:
-            self.note("fsync", folder)
-            problem = self.failures.get(("fsync", folder))
-            if problem is not None:
-                assert isinstance(problem, PopretrError)
-                failures[folder] = problem
-        return failures
+    def sync_folder(self, folder: str) -> None:
+        self.step("fsync", folder)
 
     # --- what is done -------------------------------------------------------------------------------------------------
 
@@ -206,7 +199,7 @@ def unwatched(journal: Any) -> Journal:
 @asynccontextmanager
 async def open_site(folder: Path, monkeypatch: pytest.MonkeyPatch, *, running: bool = True) -> AsyncIterator[Site]:
     site = Site(folder)
-    monkeypatch.setattr(pipeline, "_sync_each", site.sync_each)
+    monkeypatch.setattr(pipeline, "sync_folder", site.sync_folder)
     with disk_without_threads(lambda: 0.0):
         await site.recovery.open()
         site.maildrop = await site.journals.maildrop()
@@ -609,7 +602,7 @@ async def test_a_disk_that_hangs_does_not_keep_it_from_ending(tmp_path: Path, mo
     token = trio.lowlevel.current_trio_token()
 
     class Hanging(FakeDraft):
-        def write_out(self) -> None:
+        def flush(self) -> None:
             token.run_sync_soon(hanging.set)
             release.wait(60)
 
@@ -746,11 +739,11 @@ async def test_a_destination_that_hangs_keeps_only_its_own_waiting(
     """What hangs is given up after the timeout: its message stays on the server, and its file is left to its call."""
     site = Site(tmp_path)
     release = threading.Event()
-    monkeypatch.setattr(pipeline, "_sync_each", site.sync_each)
+    monkeypatch.setattr(pipeline, "sync_folder", site.sync_folder)
     site.committer = Committer(site.recovery, site._audit, timeout=1.0)
 
     class Hanging(FakeDraft):
-        def write_out(self) -> None:
+        def flush(self) -> None:
             release.wait(60)
 
     await site.recovery.open()

@@ -10,7 +10,7 @@ import trio
 from trio.testing import trio_test
 
 from tui_popretr.commit.pending import PendingDelivery
-from tui_popretr.delivery.sink import Draft
+from tui_popretr.delivery.filedraft import FileDraft
 from tui_popretr.errors import PopretrError
 from tui_popretr.journal.records import NewRecord
 from tui_popretr.mail.identity import Identity
@@ -25,7 +25,7 @@ class Anything:
 @trio_test
 async def test_outcomes_are_received_in_order() -> None:
     send, receive = trio.open_memory_channel[PendingDelivery](2)
-    first, second = (PendingDelivery(cast("Draft", Anything()), RECORD, send) for _ in range(2))
+    first, second = (PendingDelivery(cast("FileDraft", Anything()), RECORD, send) for _ in range(2))
     problem = PopretrError("the disk is full")
     second.finish(problem)
     first.finish(None)
@@ -40,7 +40,7 @@ async def test_a_finished_delivery_is_freed_at_once() -> None:
         send, receive = trio.open_memory_channel[PendingDelivery](1)
         draft = Anything()
         freed = weakref.ref(draft)
-        PendingDelivery(cast("Draft", draft), RECORD, send).finish(None)
+        PendingDelivery(cast("FileDraft", draft), RECORD, send).finish(None)
         del draft
         assert (await receive.receive()).error is None
         assert freed() is None

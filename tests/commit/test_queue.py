@@ -12,14 +12,14 @@ from tests.support.drafts import outcomes
 from tui_popretr.commit.pending import PendingDelivery
 from tui_popretr.commit.pipeline import BATCH
 from tui_popretr.commit.queue import FairQueue
-from tui_popretr.delivery.sink import Draft
+from tui_popretr.delivery.filedraft import FileDraft
 from tui_popretr.journal.records import NewRecord
 from tui_popretr.mail.identity import Identity
 
 
 def delivery(maildrop: int, number: int) -> PendingDelivery:
     record = NewRecord(number, maildrop, None, 9, Identity(b"d"), True, None, None, None, 0)
-    return PendingDelivery(cast("Draft", None), record, outcomes(lambda each: None))
+    return PendingDelivery(cast("FileDraft", None), record, outcomes(lambda each: None))
 
 
 def taken(turns: FairQueue, most: int) -> list[tuple[int, int]]:

@@ -15,9 +15,9 @@ import pytest
 from tests.commit.recovering import recover
 from tests.delivery.making import Place
 from tui_popretr.commit.lookup import CONSUMED_WITHIN, Recovered, RecoveryResult
+from tui_popretr.delivery.filedraft import FileDraft
 from tui_popretr.delivery.folders import sync_folder
 from tui_popretr.delivery.interrupted import FileState, InterruptedPublish
-from tui_popretr.delivery.sink import Draft
 from tui_popretr.errors import JournalError
 from tui_popretr.journal.journal import Journal
 from tui_popretr.journal.records import DeliveredMark, Doubt, Maildrop, MessageState, NewRecord, Record
@@ -53,13 +53,13 @@ def interrupted(
     age: int = 0,
     publish: bool = False,
     doubt: Doubt = Doubt.NONE,
-) -> Draft:
+) -> FileDraft:
     """Leave a delivery behind, recorded as delivering `age` seconds ago, published or not."""
     maildrop = journal.maildrop(Maildrop.of("pop.example.test", 110, "me", str(place.path)))
     draft = place.sink(journal.id).open(journal.next_id(), datetime.now(UTC))
     draft.write(MESSAGE)
-    draft.write_out()
-    draft.sync()
+    draft.flush()
+    draft.fsync()
     new = NewRecord(
         draft.record_id,
         maildrop,

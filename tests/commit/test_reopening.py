@@ -48,8 +48,8 @@ class Place:
         sink = MaildirSink(MaildirDestination(str(self.folder / "Maildir")), journal.id)
         draft = sink.open(journal.next_id(), datetime(2026, 11, 23, 7, 27, 59, tzinfo=UTC))
         draft.write(b"Subject: x\n\n")
-        draft.write_out()
-        draft.sync()
+        draft.flush()
+        draft.fsync()
         paths = draft.tmp, draft.final
         maildrop = journal.maildrop(self.key)
         record = NewRecord(draft.record_id, maildrop, "u", 12, Identity(b"d"), True, *paths, "line", NOW)

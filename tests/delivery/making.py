@@ -17,9 +17,10 @@ from tui_popretr.config.model import (
     MaildirDestination,
     Modes,
 )
+from tui_popretr.delivery.filedraft import FileDraft
+from tui_popretr.delivery.filesink import FileSink
 from tui_popretr.delivery.folders import sync_folder
 from tui_popretr.delivery.remote import RemoteSink
-from tui_popretr.delivery.sink import Draft, Sink
 from tui_popretr.delivery.sinks import sink_for
 
 JOURNAL = "0123abcd"
@@ -33,7 +34,7 @@ def client(destination: Destination, identifier: str = "id1") -> ClientSettings:
     return ClientSettings(identifier, "user1", server, destination)
 
 
-def file_sink(settings: ClientSettings, journal: str = JOURNAL) -> Sink:
+def file_sink(settings: ClientSettings, journal: str = JOURNAL) -> FileSink:
     """Return the sink of a client that delivers into files."""
     sink = sink_for(settings, journal)
     assert not isinstance(sink, RemoteSink)
@@ -52,7 +53,7 @@ class Place:
             return MaildirDestination(str(self.path), None, Eol.NATIVE, owner, modes)
         return FolderDestination(str(self.path), Eol.CRLF, owner, modes)
 
-    def sink(self, journal: str = JOURNAL, owner: str | None = None, modes: Modes = PRIVATE) -> Sink:
+    def sink(self, journal: str = JOURNAL, owner: str | None = None, modes: Modes = PRIVATE) -> FileSink:
         return file_sink(client(self.destination(owner, modes)), journal)
 
     def finished(self) -> dict[str, bytes]:
@@ -67,13 +68,13 @@ class Place:
         return (p for p in self.path.rglob("*") if p.is_file())
 
 
-def prepare(draft: Draft) -> None:
+def prepare(draft: FileDraft) -> None:
     """Make a draft durable under its unfinished name."""
-    draft.write_out()
-    draft.sync()
+    draft.flush()
+    draft.fsync()
 
 
-def finish(draft: Draft) -> None:
+def finish(draft: FileDraft) -> None:
     """Take a draft with all its octets to its final name, as the committer does."""
     prepare(draft)
     for folder in draft.folders_before():

@@ -19,7 +19,7 @@ import pytest
 from tests.delivery.making import JOURNAL, WHEN, Place, finish, path_of, prepare
 from tests.support.waiting import wait_for
 from tui_popretr.delivery import names
-from tui_popretr.delivery.sink import SPILL, Draft
+from tui_popretr.delivery.filedraft import SPILL, FileDraft
 from tui_popretr.errors import CannotCreate, ConfigurationError, DeliveryFailed, ExitCode
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
@@ -117,20 +117,20 @@ def test_a_maildir_is_made_whole(tmp_path: Path) -> None:
     assert sorted(os.listdir(place.path)) == ["cur", "new", "tmp"]
 
 
-def advance(draft: Draft, step: str) -> None:
+def advance(draft: FileDraft, step: str) -> None:
     """Take a draft of one octet as far as a step."""
     if step != "open":
         draft.write(b"x")
     match step:
         case "spill":
             draft.spill()
-        case "write_out":
-            draft.write_out()
+        case "flush":
+            draft.flush()
         case "sync":
             prepare(draft)
 
 
-@pytest.mark.parametrize("step", ["open", "write", "spill", "write_out", "sync"])
+@pytest.mark.parametrize("step", ["open", "write", "spill", "flush", "sync"])
 def test_an_aborted_draft_leaves_nothing(place: Place, step: str) -> None:
     draft = place.sink().open(7, WHEN)
     advance(draft, step)
@@ -152,7 +152,7 @@ def test_abort_after_publication_takes_nothing_back(place: Place) -> None:
 
 def test_a_draft_that_is_not_durable_is_not_published(place: Place) -> None:
     draft = place.sink().open(7, WHEN)
-    draft.write_out()
+    draft.flush()
     with pytest.raises(RuntimeError):
         draft.publish()
     draft.abort()
@@ -300,11 +300,11 @@ def test_a_failure_is_told_in_words_and_leaves_nothing(place: Place, failure: st
 
 def test_a_failed_fsync_is_final(place: Place) -> None:
     draft = place.sink().open(7, WHEN)
-    draft.write_out()
+    draft.flush()
     with mock.patch("os.fsync", side_effect=OSError(errno.EIO, "x")), pytest.raises(DeliveryFailed):
-        draft.sync()
+        draft.fsync()
     with pytest.raises(DeliveryFailed):
-        draft.sync()
+        draft.fsync()
     draft.abort()
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from tests.delivery.making import WHEN, Place, finish, path_of, prepare
 from tui_popretr.config.model import Modes
-from tui_popretr.delivery.sink import SPILL
+from tui_popretr.delivery.filedraft import SPILL
 from tui_popretr.errors import CannotCreate, DeliveryFailed
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")

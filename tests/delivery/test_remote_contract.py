@@ -15,9 +15,9 @@ from trio.testing import trio_test
 from tests.delivery.making import JOURNAL, client
 from tests.delivery.smtp.receiver import receiving
 from tui_popretr.config.model import CommandDestination, Destination
+from tui_popretr.delivery.filedraft import SPILL
 from tui_popretr.delivery.outgoing import OutgoingMessage
 from tui_popretr.delivery.remote import RemoteSink
-from tui_popretr.delivery.sink import SPILL
 from tui_popretr.delivery.sinks import SinkEnvironment, sink_for
 from tui_popretr.errors import DeliveryFailed
 

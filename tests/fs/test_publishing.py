@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.delivery.making import WHEN, Place, finish, path_of, prepare
-from tui_popretr.delivery.sink import Draft
+from tui_popretr.delivery.filedraft import FileDraft
 from tui_popretr.errors import CannotCreate, DeliveryFailed
 from tui_popretr.fs.publishing import publish_by_link, publish_by_rename
 
@@ -30,7 +30,7 @@ def place(tmp_path: Path) -> Place:
 
 
 @pytest.fixture
-def draft(place: Place) -> Draft:
+def draft(place: Place) -> FileDraft:
     """Ready to be published."""
     made = place.sink().open(7, WHEN)
     made.write(b"message")
@@ -56,7 +56,7 @@ def test_links_fail_for_whatever_reason(
     assert place.unfinished() == []
 
 
-def test_what_has_the_name_is_not_replaced(place: Place, draft: Draft, no_links: None) -> None:
+def test_what_has_the_name_is_not_replaced(place: Place, draft: FileDraft, no_links: None) -> None:
     path_of(draft.final).write_bytes(b"")
     with pytest.raises(CannotCreate, match="already"):
         draft.publish()
@@ -74,7 +74,7 @@ def test_a_taken_name_is_not_tried_without_links(tmp_path: Path, monkeypatch: py
 
 
 def test_what_others_write_into_the_placeholder_is_not_replaced(
-    place: Place, draft: Draft, no_links: None, monkeypatch: pytest.MonkeyPatch
+    place: Place, draft: FileDraft, no_links: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     close = os.close
 
@@ -94,7 +94,7 @@ def test_what_others_write_into_the_placeholder_is_not_replaced(
 @pytest.mark.parametrize("error", [errno.ENOSPC, errno.EROFS, errno.EIO, errno.EDQUOT])
 @pytest.mark.parametrize("call", ["open", "rename"])
 def test_real_errors_are_reported_and_leave_nothing(
-    place: Place, draft: Draft, monkeypatch: pytest.MonkeyPatch, call: str, error: int
+    place: Place, draft: FileDraft, monkeypatch: pytest.MonkeyPatch, call: str, error: int
 ) -> None:
     with monkeypatch.context() as patch:
         patch.setattr(os, "link", failing(OSError(error, "x")))
@@ -108,7 +108,7 @@ def test_real_errors_are_reported_and_leave_nothing(
 
 
 def test_a_rename_that_happened_and_was_reported_to_have_failed(
-    place: Place, draft: Draft, no_links: None, monkeypatch: pytest.MonkeyPatch
+    place: Place, draft: FileDraft, no_links: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rename = os.rename
 
@@ -123,7 +123,7 @@ def test_a_rename_that_happened_and_was_reported_to_have_failed(
 
 
 def test_a_placeholder_is_no_message_where_inodes_are_made_up(
-    place: Place, draft: Draft, no_links: None, monkeypatch: pytest.MonkeyPatch
+    place: Place, draft: FileDraft, no_links: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It stays where the file system refuses to remove it, too, and the message has failed."""
     lstat = os.lstat(path_of(draft.tmp))

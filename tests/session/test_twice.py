@@ -11,7 +11,7 @@ from trio.testing import MockClock, trio_test
 
 from tests.support.popserver import Message, QuitFault
 from tests.support.worlds import DAY, World, mail, verbs
-from tui_popretr.delivery.sink import Draft
+from tui_popretr.delivery.filedraft import FileDraft
 from tui_popretr.errors import ExitCode
 from tui_popretr.facts import Level, MaildropListed, MessageDelivered, MessagesDeleted, Noted
 from tui_popretr.journal.records import MessageState
@@ -111,7 +111,7 @@ async def test_the_last_message_delivered_before_is_deleted(
 ) -> None:
     """Its draft is still being removed when all else is done: its DELE is not given up, and QUIT comes behind it."""
 
-    async def discard(deliveries: Deliveries, draft: Draft) -> None:
+    async def discard(deliveries: Deliveries, draft: FileDraft) -> None:
         await trio.sleep(seconds)
         draft.abort()
 

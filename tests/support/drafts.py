@@ -9,6 +9,7 @@ from typing import cast
 import trio
 
 from tui_popretr.commit.pending import PendingDelivery
+from tui_popretr.delivery.filedraft import FileDraft
 
 
 def outcomes(end: Callable[[PendingDelivery], object]) -> trio.MemorySendChannel[PendingDelivery]:
@@ -16,7 +17,7 @@ def outcomes(end: Callable[[PendingDelivery], object]) -> trio.MemorySendChannel
     return cast("trio.MemorySendChannel[PendingDelivery]", SimpleNamespace(send_nowait=end))
 
 
-class FakeDraft:
+class FakeDraft(FileDraft):
     """Calls `step` with the name of each step and the record's id; `step` may raise. Retrieval's calls are errors."""
 
     def __init__(
@@ -24,40 +25,34 @@ class FakeDraft:
         record_id: int,
         step: Callable[[str, int], object],
         *,
-        files: bool = True,
         folder: str = "",
         buffered: int = 10,
     ) -> None:
-        """`files`: whether the destination has files; `folder` is below /mail."""
+        """`folder` is below /mail."""
         self.record_id = record_id
-        self.tmp = f"/mail/tmp/{record_id}" if files else None
-        self.final = f"/mail/new/{record_id}" if files else None
+        self.tmp = f"/mail{folder}/tmp/{record_id}"
+        self.final = f"/mail{folder}/new/{record_id}"
         self.pending = buffered
+        self.description = "Mailbox=user1"
         self._step = step
         self._folder = folder
-
-    @property
-    def description(self) -> str:
-        return "Mailbox=user1"
 
     def write(self, data: bytes) -> None:
         raise AssertionError("the pipeline writes no octets")
 
     def spill(self) -> None:
-        raise AssertionError("write_out() does that")
+        raise AssertionError("flush() does that")
 
-    def write_out(self) -> None:
+    def flush(self) -> None:
         self._step("write", self.record_id)
 
-    def sync(self) -> None:
+    def fsync(self) -> None:
         self._step("sync", self.record_id)
 
     def folders_before(self) -> tuple[str, ...]:
-        assert self.tmp is not None, "it has no files"
         return (f"/mail{self._folder}/tmp", f"/mail{self._folder}")
 
     def folders_after(self) -> tuple[str, ...]:
-        assert self.final is not None, "it has no files"
         return (f"/mail{self._folder}/new",)
 
     def publish(self) -> None:

@@ -47,5 +47,5 @@ it: recovery assumes that a mail reader has moved a missing file. So each sessio
     3  undecided drafts without a record are aborted
 
 After a crash the next start recovers in the same way. Tmp files without a record are removed when a session first uses
-the destination (Sink.clean_orphans). docs/durability.md says for each step what is on disk afterwards.
+the destination (FileSink.clean_orphans). docs/durability.md says for each step what is on disk afterwards.
 """

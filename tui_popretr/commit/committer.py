@@ -13,8 +13,8 @@ from tui_popretr.commit.blocking import BlockingWorker
 from tui_popretr.commit.pipeline import FilePipeline
 from tui_popretr.commit.recovery import Recovery
 from tui_popretr.commit.remote import RemoteQueue
+from tui_popretr.delivery.filesink import FileSink
 from tui_popretr.delivery.remote import RemoteSink
-from tui_popretr.delivery.sink import Sink
 
 #: Messages in a group, at most. A group also has at most a 16th of the files that the process may open, since a
 #: pipeline may have twice as many open.
@@ -47,7 +47,7 @@ class Committer:
         self._closing = trio.Event()
         self._nursery: trio.Nursery | None = None
 
-    def lane(self, sink: Sink | RemoteSink) -> Queue:
+    def lane(self, sink: FileSink | RemoteSink) -> Queue:
         """Return the lane for a sink's messages. It exists while it is referenced or has work."""
         lane = self._lanes.get(sink.lane)
         if lane is None:

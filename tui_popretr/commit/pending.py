@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 import trio
 
+from tui_popretr.delivery.filedraft import FileDraft
 from tui_popretr.delivery.outgoing import OutgoingMessage
-from tui_popretr.delivery.sink import Draft
 from tui_popretr.errors import DeliveryFailed, DestinationTimeout, PopretrError
 from tui_popretr.journal.records import NewRecord
 
 #: A draft of a file, or a message for a server or a command.
-AnyDraft = Draft | OutgoingMessage
+AnyDraft = FileDraft | OutgoingMessage
 
 
 @dataclass(slots=True, eq=False)
@@ -27,13 +27,14 @@ class PendingDelivery:
     record: NewRecord
     outcomes: trio.MemorySendChannel[PendingDelivery]
     buffered: int = 0  # octets in memory when it was queued
+    published: bool = False  # its file has the final name
     receipt: str = ""  # the receiver's reply, for the audit line
     error: PopretrError | None = None
 
     @property
-    def file(self) -> Draft:
+    def file(self) -> FileDraft:
         """The draft of a file."""
-        assert not isinstance(self.draft, OutgoingMessage)
+        assert isinstance(self.draft, FileDraft)
         return self.draft
 
     def finish(self, error: PopretrError | None = None) -> None:

@@ -7,8 +7,10 @@ message that a step fails for has an `error`, and does not reach the next step.
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Callable, Iterable
 from functools import partial
+from itertools import chain
 
 import trio
 
@@ -27,6 +29,7 @@ BATCH = 64
 
 #: A blocking function over messages. It returns the errors.
 _Step = Callable[[list[PendingDelivery]], dict[PendingDelivery, PopretrError]]
+_Cleanup = Callable[[list[PendingDelivery]], None]
 
 
 class FilePipeline:
@@ -95,7 +98,7 @@ class FilePipeline:
 
     async def _write(self, group: list[PendingDelivery]) -> list[PendingDelivery]:
         """Write the files and start the writeback; return the messages without an error."""
-        await self._do(_write, group, cleanup=abort)
+        await self._do(_write, group, abort)
         return await self._without_failed(group)
 
     # --- sync: the files, onto the disk -------------------------------------------------------------------------------
@@ -118,18 +121,15 @@ class FilePipeline:
 
     async def _sync(self, group: list[PendingDelivery]) -> list[PendingDelivery]:
         """fsync the files and their folders; return the messages without an error."""
-        # The first fsync writes the file system's journal, which covers all files. The other fsyncs are then short, and
-        # run in parallel.
-        await self._do(_sync, group[:1], cleanup=abort)
-        share = -(-len(group) // self._threads)
-        async with trio.open_nursery() as nursery:
-            for start in range(1, len(group), share):
-                nursery.start_soon(self._do, _sync, group[start : start + share], abort)
-        synced = _good(group)
-        await self._sync_folders({delivery: delivery.file.folders_before() for delivery in synced})
+        if len(group) == 1:
+            await self._do(_sync_with_folders, group, abort)
+        else:
+            # The first fsync writes the file system's journal, which covers all files. The other fsyncs are then short,
+            # and run in parallel.
+            await self._do(_sync, group[:1], abort)
+            await self._do_shares(_sync, [[each] for each in group[1:]], abort)
+            await self._do_shares(_sync_folders, _by_folder(_good(group)), abort)
         faultpoints.reached(Step.FOLDER_SYNCED)
-        if silent := [delivery for delivery in synced if isinstance(delivery.error, DestinationTimeout)]:
-            self._disk.run_in_background(partial(abort, silent))
         return await self._without_failed(group)
 
     # --- publish: between the two commits -----------------------------------------------------------------------------
@@ -165,21 +165,16 @@ class FilePipeline:
 
     async def _publish(self, group: list[PendingDelivery]) -> list[PendingDelivery]:
         """Rename, fsync the folders, write the audit lines; return the messages without an error."""
-        await self._do(_publish, group)
-        refused = [delivery for delivery in group if is_refusal(delivery.error)]
+        await self._do_shares(_publish, _by_folder(group))
+        # After a failed fsync the names may be on disk or not: the records stay *delivering* until recovery.
+        refused = [each for each in group if is_refusal(each.error) and not each.published]
         if refused and await self._recovery.withdraw(refused):
             await self._abort(refused)
-        published = _good(group)
         for delivery in group:
             if delivery.error is not None:
                 delivery.finish()
-        await self._sync_folders({delivery: delivery.file.folders_after() for delivery in published})
         faultpoints.reached(Step.NEW_SYNCED)
-        # After a failed fsync the names may be on disk or not: the records stay *delivering* until recovery.
-        for delivery in published:
-            if delivery.error is not None:
-                delivery.finish()
-        return await self._audit.write(_good(published))
+        return await self._audit.write(_good(group))
 
     # --- helpers ------------------------------------------------------------------------------------------------------
 
@@ -187,7 +182,7 @@ class FilePipeline:
         self,
         step: _Step,
         deliveries: list[PendingDelivery],
-        cleanup: Callable[[list[PendingDelivery]], None] | None = None,
+        cleanup: _Cleanup | None = None,
     ) -> None:
         """Run a step in a thread, and note the errors. `cleanup` is called after a call that has timed out."""
         try:
@@ -211,46 +206,56 @@ class FilePipeline:
             with contextlib.suppress(DestinationTimeout):
                 await self._disk.run(abort, deliveries, cleanup=partial(abort, deliveries))
 
-    async def _sync_folders(self, wanted: dict[PendingDelivery, Iterable[str]]) -> None:
-        """fsync each folder once. A failure counts for every message that needs the folder."""
-        users: dict[str, list[PendingDelivery]] = {}
-        for delivery, folders in wanted.items():
-            for folder in folders:
-                users.setdefault(folder, []).append(delivery)
-        needed = list(users)
-        share = -(-len(needed) // self._threads) or 1
-        errors: dict[str, PopretrError] = {}
+    async def _do_shares(
+        self, step: _Step, parts: list[list[PendingDelivery]], cleanup: _Cleanup | None = None
+    ) -> None:
+        """Run a step in several threads. The messages of a part are in one of them."""
+        share = -(-len(parts) // self._threads) or 1
         async with trio.open_nursery() as nursery:
-            for start in range(0, len(needed), share):
-                nursery.start_soon(self._sync_share, needed[start : start + share], errors)
-        for folder, error in errors.items():
-            for delivery in users[folder]:
-                delivery.error = error
-
-    async def _sync_share(self, folders: list[str], errors: dict[str, PopretrError]) -> None:
-        try:
-            errors.update(await self._disk.run(_sync_each, folders))
-        except DestinationTimeout as silence:
-            errors.update((folder, silence) for folder in folders)
+            for start in range(0, len(parts), share):
+                nursery.start_soon(self._do, step, list(chain.from_iterable(parts[start : start + share])), cleanup)
 
 
 def _good(group: list[PendingDelivery]) -> list[PendingDelivery]:
     return [delivery for delivery in group if delivery.error is None]
 
 
+def _by_folder(group: list[PendingDelivery]) -> list[list[PendingDelivery]]:
+    """Divide the messages by their folders, so that each is fsynced in one thread, and once."""
+    parts: dict[str, list[PendingDelivery]] = {}
+    for delivery in group:
+        parts.setdefault(os.path.dirname(delivery.file.final), []).append(delivery)
+    return list(parts.values())
+
+
 # --- in threads: they do not set `error`, because after a timeout the message may have another one --------------------
 
 
 def _write(deliveries: list[PendingDelivery]) -> dict[PendingDelivery, PopretrError]:
-    return _each(deliveries, lambda delivery: delivery.file.write_out())
+    return _each(deliveries, lambda delivery: delivery.file.flush())
 
 
 def _sync(deliveries: list[PendingDelivery]) -> dict[PendingDelivery, PopretrError]:
-    return _each(deliveries, lambda delivery: delivery.file.sync())
+    return _each(deliveries, lambda delivery: delivery.file.fsync())
+
+
+def _sync_folders(deliveries: list[PendingDelivery]) -> dict[PendingDelivery, PopretrError]:
+    return _each_folder((delivery, delivery.file.folders_before()) for delivery in deliveries)
+
+
+def _sync_with_folders(deliveries: list[PendingDelivery]) -> dict[PendingDelivery, PopretrError]:
+    return _sync(deliveries) or _sync_folders(deliveries)
 
 
 def _publish(deliveries: list[PendingDelivery]) -> dict[PendingDelivery, PopretrError]:
-    return _each(deliveries, lambda delivery: delivery.file.publish())
+    errors = _each(deliveries, _publish_one)
+    published = (delivery for delivery in deliveries if delivery not in errors)
+    return errors | _each_folder((delivery, delivery.file.folders_after()) for delivery in published)
+
+
+def _publish_one(delivery: PendingDelivery) -> None:
+    delivery.file.publish()
+    delivery.published = True
 
 
 def _each(
@@ -268,11 +273,18 @@ def _each(
     return errors
 
 
-def _sync_each(folders: list[str]) -> dict[str, PopretrError]:
-    errors: dict[str, PopretrError] = {}
-    for folder in folders:
+def _each_folder(
+    wanted: Iterable[tuple[PendingDelivery, tuple[str, ...]]],
+) -> dict[PendingDelivery, PopretrError]:
+    """fsync each folder once. A failure counts for every message that needs the folder."""
+    users: dict[str, list[PendingDelivery]] = {}
+    for delivery, folders in wanted:
+        for folder in folders:
+            users.setdefault(folder, []).append(delivery)
+    errors: dict[PendingDelivery, PopretrError] = {}
+    for folder, deliveries in users.items():
         try:
             sync_folder(folder)
         except DeliveryFailed as error:
-            errors[folder] = error
+            errors.update(dict.fromkeys(deliveries, error))
     return errors

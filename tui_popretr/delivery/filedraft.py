@@ -1,9 +1,34 @@
-"""The Draft of Maildir and folder: octets in memory, then a file under its tmp name, then under its final name."""
+"""The draft of a message that becomes a file, and the contract of Maildir and folder. remote.py has the other contract.
+
+Terminology:
+
+- *sink*: a Maildir or a folder, for one session of a client (filesink.py).
+- *draft*: one message that is being delivered to a sink: octets in memory, then a file under its tmp name, then final.
+- *tmp*: the path of a draft's unfinished file. *final*: the path that it gets.
+- *spill*: move the octets in memory to the tmp file.
+- *publish*: make the message visible to its reader: rename or link tmp to final.
+- *orphan*: a tmp file of an earlier process without a record in the journal.
+
+The order of the calls. All of them block, except open() and write():
+
+    open → write* (spill when pending ≥ SPILL) → flush → fsync → fsync folders_before → [journal: delivering]
+    → publish → fsync folders_after → [audit line] → [journal: delivered]
+
+abort() may be called at any point before publish() has returned, but only if the journal certainly has no record:
+recovery assumes that a mail reader has moved a missing file. That leaves two cases:
+
+- publish() raised: nothing has the final name. Withdraw the record, then abort.
+- The journal's commit raised: the journal may have the record. Reopen it, let recovery decide, then abort.
+
+Threads: calls without I/O (open, write) are made by the event loop, blocking calls in worker threads
+(commit/blocking.py). A draft is used by one thread at a time; drafts of one sink may be used in several threads.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import os
+from typing import Final
 
 from tui_popretr import faultpoints
 from tui_popretr.delivery.errors import delivery_failed
@@ -14,6 +39,8 @@ from tui_popretr.errors import DeliveryFailed
 from tui_popretr.faultpoints import Step
 from tui_popretr.fs.publishing import publish_by_link, publish_by_rename
 
+#: Octets that a draft may keep in memory before it must be spilled.
+SPILL: Final = 128 * 1024
 #: Octets of a large message after which the writeback is started, so that the fsync at its end is short and the page
 #: cache is free for others.
 _WRITEBACK = 4 * 1024 * 1024
@@ -22,29 +49,7 @@ _PRIVATE = 0o600
 
 
 class FileDraft:
-    """The Draft of Maildir and folder."""
-
-    __slots__ = (
-        "_chunks",
-        "_created",
-        "_descriptor",
-        "_failed",
-        "_folders",
-        "_inode",
-        "_link",
-        "_mode",
-        "_owner",
-        "_published",
-        "_reported",
-        "_started",
-        "_synced",
-        "_written",
-        "description",
-        "final",
-        "pending",
-        "record_id",
-        "tmp",
-    )
+    """One message that is being delivered."""
 
     def __init__(
         self,
@@ -58,16 +63,18 @@ class FileDraft:
         mode: int,
         link: bool,
     ) -> None:
-        """`mode`: permissions of the file, whatever the umask.
+        """`description`: the destination for the audit line: Mailbox=user1, Maildir=/path, File=/path/name.eml.
 
-        `link`: publish by link and unlink, where others may make files of any name; else by rename.
+        `mode`: permissions of the file, whatever the umask. `link`: publish by link and unlink, where others may make
+        files of any name; else by rename.
         """
         self.record_id = record_id
         self.tmp = tmp
         self.final = final
+        #: Octets that are only in memory.
         self.pending = 0
-        self._created = False
         self.description = description
+        self._created = False
         self._folders = folders
         self._owner = owner
         self._mode = mode
@@ -83,10 +90,12 @@ class FileDraft:
         self._published = False
 
     def write(self, data: bytes) -> None:
+        """Add octets, in memory only. The caller has converted the line ends (FileSink.eol)."""
         self._chunks.append(data)
         self.pending += len(data)
 
     def spill(self) -> None:
+        """Write the pending octets to the file, which is made on first use. Blocking. Raises DeliveryFailed."""
         self._check()
         try:
             if not self._created:
@@ -104,12 +113,17 @@ class FileDraft:
             self._failed = True
             raise delivery_failed(error, "write", self.tmp) from error
 
-    def write_out(self) -> None:
+    def flush(self) -> None:
+        """Write the rest and start the writeback. Blocking. Raises DeliveryFailed.
+
+        All drafts of a group are flushed before the first is fsynced, so that the disk can order the writes.
+        """
         self.spill()
         self._start_writeback()
         faultpoints.reached(Step.WRITTEN)
 
-    def sync(self) -> None:
+    def fsync(self) -> None:
+        """fsync the unfinished file. Blocking. Raises DeliveryFailed; the draft is then unusable."""
         self._check()
         descriptor, self._descriptor = self._descriptor, -1
         try:
@@ -125,10 +139,12 @@ class FileDraft:
         faultpoints.reached(Step.SYNCED)
 
     def folders_before(self) -> tuple[str, ...]:
+        """Return the folders to be fsynced before the journal records the message as delivering."""
         self._reported = (os.path.dirname(self.tmp), *self._folders.unsynced)
         return self._reported
 
     def publish(self) -> None:
+        """Give the file its final name, without replacing a file. Blocking. Raises DeliveryFailed."""
         self._check()
         if not self._synced:
             raise RuntimeError("a draft is published only when it is durable")
@@ -148,9 +164,11 @@ class FileDraft:
         faultpoints.reached(Step.PUBLISHED)
 
     def folders_after(self) -> tuple[str, ...]:
+        """Return the folders to be fsynced before the journal records the message as delivered."""
         return (os.path.dirname(self.final),)
 
     def abort(self) -> None:
+        """Remove everything. May be called again; does nothing after publish(). Blocking. Never raises."""
         if self._published:
             return
         self._failed = True

@@ -14,7 +14,7 @@ from tui_popretr.delivery.orphans import remove_left_behind
 
 
 class FolderSink(FileSink):
-    """The Sink of a downloads folder."""
+    """A downloads folder."""
 
     def __init__(self, destination: FolderDestination, client: str, journal_id: str) -> None:
         super().__init__(

@@ -14,7 +14,7 @@ from tui_popretr.delivery.orphans import remove_left_behind
 
 
 class MaildirSink(FileSink):
-    """The Sink of a Maildir."""
+    """A Maildir."""
 
     def __init__(self, destination: MaildirDestination, journal_id: str) -> None:
         super().__init__(

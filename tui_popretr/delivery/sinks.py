@@ -12,10 +12,10 @@ from tui_popretr.config.model import (
     MaildirDestination,
     SmtpDestination,
 )
+from tui_popretr.delivery.filesink import FileSink
 from tui_popretr.delivery.folder import FolderSink
 from tui_popretr.delivery.maildir import MaildirSink
 from tui_popretr.delivery.remote import RemoteSink
-from tui_popretr.delivery.sink import Sink
 from tui_popretr.facts import Direction
 from tui_popretr.net.tls import TlsContexts
 from tui_popretr.process.children import ChildProcesses
@@ -45,7 +45,7 @@ class SinkEnvironment:
 
 def sink_for(
     client: ClientSettings, journal_id: str, environment: SinkEnvironment = SinkEnvironment()
-) -> Sink | RemoteSink:
+) -> FileSink | RemoteSink:
     """Return the client's sink, for one session; no I/O. `journal_id` is for file names.
 
     Without `environment` the sink can give its key, and deliver into files.
@@ -79,7 +79,7 @@ def sink_for(
             )
 
 
-def rejected_sink(client: ClientSettings, journal_id: str) -> Sink | None:
+def rejected_sink(client: ClientSettings, journal_id: str) -> FileSink | None:
     """Return the sink for permanently refused messages; None if they are not saved."""
     match client.destination:
         case SmtpDestination(rejected=str(path)):

@@ -10,7 +10,7 @@ from tui_popretr.commit.blocking import BlockingWorkers
 from tui_popretr.commit.committer import Committer
 from tui_popretr.commit.recovery import Recovery
 from tui_popretr.config.model import Paths
-from tui_popretr.delivery.sink import SPILL
+from tui_popretr.delivery.filedraft import SPILL
 from tui_popretr.journal.thread import JournalThread
 from tui_popretr.process.children import ChildProcesses
 from tui_popretr.session.capa import CapaHistories

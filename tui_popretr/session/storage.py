@@ -13,8 +13,8 @@ from tui_popretr.commit.pending import AnyDraft
 from tui_popretr.commit.remote import RemoteQueue
 from tui_popretr.config.choices import CapaUse, Eol
 from tui_popretr.config.model import ClientSettings, SmtpDestination
+from tui_popretr.delivery.filesink import FileSink
 from tui_popretr.delivery.remote import RemoteSink
-from tui_popretr.delivery.sink import Sink
 from tui_popretr.delivery.sinks import SinkEnvironment, rejected_sink, sink_for
 from tui_popretr.errors import DeliveryFailed
 from tui_popretr.facts import Dialogue, Direction, Level, Noted, SessionId
@@ -152,7 +152,7 @@ class Storage:
         rejected = replace(context, eol=sink.eol, open=self._opener(sink), lane=lane, disk=disk)
         return replace(context, rejected=rejected)
 
-    def _opener(self, sink: Sink | RemoteSink) -> Callable[[], AnyDraft]:
+    def _opener(self, sink: FileSink | RemoteSink) -> Callable[[], AnyDraft]:
         """Return the function that makes the drafts of a sink."""
         next_id, now = self._services.journal.next_id, self._context.clock.now
         if isinstance(sink, RemoteSink):
@@ -179,7 +179,7 @@ class Storage:
             await self._clean(rejected, services.disks.of(rejected.key, rejected.key))
         return maildrop
 
-    async def _clean(self, sink: Sink, disk: BlockingWorker) -> None:
+    async def _clean(self, sink: FileSink, disk: BlockingWorker) -> None:
         """Remove unfinished files of an earlier process, once per sink and process. Raises JournalError."""
         services = self._services
         if sink.key in services.cleaned:

@@ -15,8 +15,8 @@ from tests.support.waiting import wait_for
 from tui_popretr.config.choices import Eol
 from tui_popretr.config.model import CommandDestination
 from tui_popretr.delivery.command.sink import CommandSink
+from tui_popretr.delivery.filedraft import SPILL
 from tui_popretr.delivery.remote import RemoteSink
-from tui_popretr.delivery.sink import SPILL
 from tui_popretr.errors import CommandDeferred, CommandFailed, CommandUnusable, DeliveryFailed, ExitCode
 
 

@@ -12,7 +12,7 @@ from tests.program.site import Site, client
 from tests.support.passwords import PASSWORD
 from tests.support.popserver import Faults, QuitFault, ServedMaildrop
 from tests.support.popserver_thread import running_server
-from tui_popretr.delivery.sink import SPILL
+from tui_popretr.delivery.filedraft import SPILL
 
 DELIVERED = b"Delivered-To: a@receiver.test\r\n folded\r\n"
 FIELDS = b"From: x@sender.test\r\nMessage-ID: <1@sender.test>\r\n"

@@ -14,8 +14,8 @@ from tests.delivery.smtp.receiver import SENDER, Drop, Mail, Say, receiving
 from tests.delivery.smtp.sending import MESSAGE, Draft, sending
 from tui_popretr.config.choices import Eol
 from tui_popretr.config.model import SmtpDestination
+from tui_popretr.delivery.filedraft import SPILL
 from tui_popretr.delivery.remote import RemoteSink
-from tui_popretr.delivery.sink import SPILL
 from tui_popretr.delivery.smtp.sink import SmtpSink
 from tui_popretr.errors import (
     DeliveryFailed,

@@ -9,10 +9,10 @@ import trio
 
 from tui_popretr.config.choices import Eol
 from tui_popretr.config.model import SmtpDestination
+from tui_popretr.delivery.filedraft import SPILL
 from tui_popretr.delivery.folders import Folders
 from tui_popretr.delivery.outgoing import OutgoingMessage
 from tui_popretr.delivery.remote import BeforeEnd
-from tui_popretr.delivery.sink import SPILL
 from tui_popretr.delivery.smtp.connection import QUIT, Said, SmtpConnection
 from tui_popretr.delivery.smtp.opening import AskPassword, Opening, server_name
 from tui_popretr.delivery.smtp.report import receipt_or_error
