@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 import trio
-from trio.testing import MockClock, trio_test
+from trio.testing import trio_test
 
 from tui_popretr.commit.blocking import BlockingWorker, BlockingWorkers
 from tui_popretr.errors import DeliveryFailed, DestinationTimeout, ExitCode
@@ -64,11 +64,6 @@ async def test_a_call_left_behind_keeps_its_thread_until_it_ends(release: thread
                 continue
             break
     assert ran == ["call", "later"]
-
-
-@trio_test
-async def test_calls_that_end_by_themselves_are_waited_for(autojump_clock: MockClock) -> None:
-    assert await BlockingWorker("smtp:localhost", 1, None).run(divmod, 7, 2) == (3, 1)
 
 
 @trio_test

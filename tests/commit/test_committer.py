@@ -465,12 +465,12 @@ async def test_who_brings_too_much_waits_until_there_is_room(
             for number in (3, 4):
                 nursery.start_soon(site.lane.put, site.delivery(number, buffered=MEMORY // 2))
             await wait_all_tasks_blocked()
-            assert site.lane._queue._buffered == MEMORY
+            assert site.lane._buffered == MEMORY
             nursery.start_soon(site.committer.run)
             await site.on_commit(1, 2, 3, 4)
             nursery.cancel_scope.cancel()
         assert set(site.outcomes().values()) == {None}
-        assert site.lane._queue._buffered == 0
+        assert site.lane._buffered == 0
 
 
 @trio_test

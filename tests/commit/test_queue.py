@@ -1,4 +1,4 @@
-"""A maildrop with many messages does not delay the others (fair_queue.py)."""
+"""A maildrop with many messages does not delay the others (queue.py)."""
 
 from __future__ import annotations
 

@@ -61,7 +61,7 @@ class Office:
         #: Called at a step of a message; it may raise.
         self.on: dict[tuple[str, int], Callable[[], Awaitable[None]]] = {}
         self.audit_problem: Exception | None = None
-        self.queue = RemoteQueue(self._send, self.recovery, AuditWriter(self._audit, AUDIT_TIMEOUT), lambda _: None)
+        self.queue = RemoteQueue(self.recovery, AuditWriter(self._audit, AUDIT_TIMEOUT), lambda _: None, self._send)
 
     async def put(self, *numbers: int, buffered: int = 10) -> None:
         for number in numbers:
@@ -370,7 +370,7 @@ async def test_stop_cancels_what_is_sent_and_what_waits(
         states = await here.states()
         assert (states.get(2), states.get(3)) == (state, None)
         assert not here.recovery._publishing
-        assert here.queue._queue._buffered == 0
+        assert here.queue._buffered == 0
 
 
 @trio_test
@@ -431,4 +431,4 @@ async def test_a_message_makes_room_when_its_record_is_durable(tmp_path: Path, a
         await here.put(1, 2, 3, 4, 5, buffered=MEMORY // 2)
         await here.run()
         assert set(here.ends.values()) == {None}
-        assert here.queue._queue._buffered == 0
+        assert here.queue._buffered == 0

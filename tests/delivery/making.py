@@ -80,8 +80,7 @@ def finish(draft: FileDraft) -> None:
     for folder in draft.folders_before():
         sync_folder(folder)
     draft.publish()
-    for folder in draft.folders_after():
-        sync_folder(folder)
+    sync_folder(draft.folder)
 
 
 def path_of(text: str | None) -> Path:

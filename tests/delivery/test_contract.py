@@ -267,7 +267,7 @@ def test_the_first_message_syncs_folders_of_a_killed_process(place: Place) -> No
 
 def test_the_folder_of_the_final_name_is_synced_afterwards(place: Place) -> None:
     draft = place.sink().open(7, WHEN)
-    assert draft.folders_after() == (str(path_of(draft.final).parent),)
+    assert draft.folder == str(path_of(draft.final).parent)
 
 
 FAILURES = {

@@ -32,10 +32,11 @@ class FakeDraft(FileDraft):
         self.record_id = record_id
         self.tmp = f"/mail{folder}/tmp/{record_id}"
         self.final = f"/mail{folder}/new/{record_id}"
+        self.folder = f"/mail{folder}/new"
         self.pending = buffered
         self.description = "Mailbox=user1"
         self._step = step
-        self._folder = folder
+        self._above = folder
 
     def write(self, data: bytes) -> None:
         raise AssertionError("the pipeline writes no octets")
@@ -50,10 +51,7 @@ class FakeDraft(FileDraft):
         self._step("sync", self.record_id)
 
     def folders_before(self) -> tuple[str, ...]:
-        return (f"/mail{self._folder}/tmp", f"/mail{self._folder}")
-
-    def folders_after(self) -> tuple[str, ...]:
-        return (f"/mail{self._folder}/new",)
+        return (f"/mail{self._above}/tmp", f"/mail{self._above}")
 
     def publish(self) -> None:
         self._step("publish", self.record_id)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -31,7 +30,7 @@ class AuditWriter:
     def __init__(
         self,
         audit: Callable[[Sequence[str]], None],
-        timeout: float | None,
+        timeout: float,
         wanted: Callable[[], bool] = lambda: True,
     ) -> None:
         self._audit = audit
@@ -79,7 +78,7 @@ class AuditWriter:
     async def wait(self, job: Job[None]) -> None:
         """Wait for the end of a job, or give it up when the timeout expires."""
         if not job.done.is_set():
-            with trio.move_on_after(math.inf if self._timeout is None else self._timeout):
+            with trio.move_on_after(self._timeout):
                 await job.done.wait()
             if not job.done.is_set():
                 job.abandoned, job.problem = True, silent("the audit log", self._timeout)

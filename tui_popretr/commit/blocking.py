@@ -21,9 +21,9 @@ T = TypeVar("T")
 
 
 class BlockingWorker:
-    """Runs blocking calls in threads. `timeout` is in seconds, None for calls that have their own deadlines."""
+    """Runs blocking calls in threads. `timeout` is in seconds."""
 
-    def __init__(self, name: str, threads: int, timeout: float | None) -> None:
+    def __init__(self, name: str, threads: int, timeout: float) -> None:
         self._name = name
         self._timeout = timeout
         self._limiter = trio.CapacityLimiter(threads)
@@ -51,7 +51,7 @@ class BlockingWorker:
                 if is_late and cleanup is not None:
                     cleanup()
 
-        with trio.move_on_after(float("inf") if self._timeout is None else self._timeout):
+        with trio.move_on_after(self._timeout):
             try:
                 return await trio.to_thread.run_sync(work, limiter=self._limiter, abandon_on_cancel=True)
             except RuntimeError as problem:
@@ -76,7 +76,7 @@ class BlockingWorker:
             await trio.to_thread.run_sync(function, limiter=self._limiter, abandon_on_cancel=True)
 
 
-def silent(name: str, timeout: float | None) -> DestinationTimeout:
+def silent(name: str, timeout: float) -> DestinationTimeout:
     """Return the error for a destination that has not answered."""
     return DestinationTimeout(
         f"{name} has not answered for {timeout:g} s",

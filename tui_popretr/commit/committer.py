@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import resource
 from collections.abc import Callable, Sequence
 from weakref import WeakValueDictionary
@@ -11,6 +12,7 @@ import trio
 from tui_popretr.commit.audit import AuditWriter
 from tui_popretr.commit.blocking import BlockingWorker
 from tui_popretr.commit.pipeline import FilePipeline
+from tui_popretr.commit.queue import DeliveryQueue
 from tui_popretr.commit.recovery import Recovery
 from tui_popretr.commit.remote import RemoteQueue
 from tui_popretr.delivery.filesink import FileSink
@@ -21,9 +23,6 @@ from tui_popretr.delivery.remote import RemoteSink
 GROUP = 512
 #: Threads that fsync files of one device.
 THREADS = 4
-
-#: What takes messages for a device, or for a server or command.
-Queue = FilePipeline | RemoteQueue
 
 
 class Committer:
@@ -37,25 +36,25 @@ class Committer:
         self,
         recovery: Recovery,
         audit: Callable[[Sequence[str]], None],
-        timeout: float | None = None,
+        timeout: float = math.inf,
         audited: Callable[[], bool] = lambda: True,
     ) -> None:
         self._audit = AuditWriter(audit, timeout, audited)
-        self._common = recovery, self._audit
+        self._common = recovery, self._audit, self._start
         self._timeout = timeout
-        self._lanes: WeakValueDictionary[str, Queue] = WeakValueDictionary()
+        self._lanes: WeakValueDictionary[str, DeliveryQueue] = WeakValueDictionary()
         self._closing = trio.Event()
         self._nursery: trio.Nursery | None = None
 
-    def lane(self, sink: FileSink | RemoteSink) -> Queue:
+    def lane(self, sink: FileSink | RemoteSink) -> DeliveryQueue:
         """Return the lane for a sink's messages. It exists while it is referenced or has work."""
         lane = self._lanes.get(sink.lane)
         if lane is None:
             if isinstance(sink, RemoteSink):
-                lane = RemoteQueue(sink.send, *self._common, self._start)
+                lane = RemoteQueue(*self._common, sink.send)
             else:
                 disk = BlockingWorker(sink.key, THREADS, self._timeout)
-                lane = FilePipeline(*self._common, disk, self._start, group=_group(), threads=THREADS)
+                lane = FilePipeline(*self._common, disk, group=_group(), threads=THREADS)
             self._lanes[sink.lane] = lane
             if self._closing.is_set():
                 lane.close()
@@ -78,7 +77,7 @@ class Committer:
         for lane in list(self._lanes.values()):
             lane.close()
 
-    def _start(self, lane: Queue) -> None:
+    def _start(self, lane: DeliveryQueue) -> None:
         if self._nursery is not None and not lane.running and lane.waiting:
             lane.running = True
             self._nursery.start_soon(lane.run)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
 
 import trio
 
@@ -14,33 +15,32 @@ from tui_popretr.journal.records import NewRecord
 
 #: A draft of a file, or a message for a server or a command.
 AnyDraft = FileDraft | OutgoingMessage
+D = TypeVar("D", bound=AnyDraft)
 
 
 @dataclass(slots=True, eq=False)
-class PendingDelivery:
+class Pending(Generic[D]):
     """A draft, its record for the journal, and its outcome.
 
     It is sent to `outcomes` once: when the message is durable and recorded as delivered, or with `error`.
     """
 
-    draft: AnyDraft
+    draft: D
     record: NewRecord
-    outcomes: trio.MemorySendChannel[PendingDelivery]
+    outcomes: trio.MemorySendChannel[Pending[Any]]
     buffered: int = 0  # octets in memory when it was queued
     published: bool = False  # its file has the final name
     receipt: str = ""  # the receiver's reply, for the audit line
     error: PopretrError | None = None
 
-    @property
-    def file(self) -> FileDraft:
-        """The draft of a file."""
-        assert isinstance(self.draft, FileDraft)
-        return self.draft
-
     def finish(self, error: PopretrError | None = None) -> None:
         """Send it to `outcomes`, which must have room. `error` replaces an earlier one."""
         self.error = error or self.error
         self.outcomes.send_nowait(self)
+
+
+PendingDelivery = Pending[Any]
+PendingFile = Pending[FileDraft]
 
 
 def internal_error(defect: Exception) -> PopretrError:

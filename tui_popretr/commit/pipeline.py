@@ -7,7 +7,6 @@ message that a step fails for has an `error`, and does not reach the next step.
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Callable, Iterable
 from functools import partial
 from itertools import chain
@@ -17,7 +16,7 @@ import trio
 from tui_popretr import faultpoints
 from tui_popretr.commit.audit import AuditWriter
 from tui_popretr.commit.blocking import BlockingWorker
-from tui_popretr.commit.pending import PendingDelivery, abort, internal_error, is_refusal
+from tui_popretr.commit.pending import PendingFile, abort, internal_error, is_refusal
 from tui_popretr.commit.queue import DeliveryQueue
 from tui_popretr.commit.recovery import Recovery
 from tui_popretr.delivery.folders import sync_folder
@@ -28,53 +27,36 @@ from tui_popretr.faultpoints import Step
 BATCH = 64
 
 #: A blocking function over messages. It returns the errors.
-_Step = Callable[[list[PendingDelivery]], dict[PendingDelivery, PopretrError]]
-_Cleanup = Callable[[list[PendingDelivery]], None]
+_Step = Callable[[list[PendingFile]], dict[PendingFile, PopretrError]]
+_Cleanup = Callable[[list[PendingFile]], None]
 
 
-class FilePipeline:
+class FilePipeline(DeliveryQueue):
     """The messages for one device. Made by the committer.
 
-    `disk`: its threads, of which `threads` fsync at once. `group`: messages between their two commits, at most. `start`
-    is called when there is work and run() has to be started.
+    `disk`: its threads, of which `threads` fsync at once. `group`: messages between their two commits, at most.
     """
 
     def __init__(
         self,
         recovery: Recovery,
         audit: AuditWriter,
+        start: Callable[[DeliveryQueue], None],
         disk: BlockingWorker,
-        start: Callable[[FilePipeline], None],
         *,
         group: int,
         threads: int,
     ) -> None:
-        self.running = False
+        super().__init__(start)
         self._recovery = recovery
         self._audit = audit
         self._disk = disk
         self._group = group
         self._threads = threads
-        self._start = start
-        self._queue = DeliveryQueue()
-
-    @property
-    def waiting(self) -> bool:
-        return bool(self._queue)
-
-    async def put(self, delivery: PendingDelivery) -> None:
-        """Add a message; waits until there is room for it."""
-        await self._queue.put(delivery)
-        self._start(self)
-
-    def close(self) -> None:
-        """Add no further messages; run() ends when all are done."""
-        self._queue.close()
 
     async def run(self) -> None:
-        """Work until the queue has been empty for some seconds."""
-        written, to_sync = trio.open_memory_channel[list[PendingDelivery]](max(self._group // BATCH - 1, 0))
-        synced, to_publish = trio.open_memory_channel[list[PendingDelivery]](0)
+        written, to_sync = trio.open_memory_channel[list[PendingFile]](max(self._group // BATCH - 1, 0))
+        synced, to_publish = trio.open_memory_channel[list[PendingFile]](0)
         try:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._write_groups, written)
@@ -87,16 +69,16 @@ class FilePipeline:
 
     # --- write: the files, into the system's memory -------------------------------------------------------------------
 
-    async def _write_groups(self, written: trio.MemorySendChannel[list[PendingDelivery]]) -> None:
+    async def _write_groups(self, written: trio.MemorySendChannel[list[PendingFile]]) -> None:
         async with written:
-            while await self._queue.wait():
-                group = self._queue.take(min(self._group, BATCH))
+            while await self.wait():
+                group = self.take(min(self._group, BATCH))
                 good = await self._write(group)
-                self._queue.release(group)
+                self.release(group)
                 if good:
                     await written.send(good)
 
-    async def _write(self, group: list[PendingDelivery]) -> list[PendingDelivery]:
+    async def _write(self, group: list[PendingFile]) -> list[PendingFile]:
         """Write the files and start the writeback; return the messages without an error."""
         await self._do(_write, group, abort)
         return await self._without_failed(group)
@@ -105,8 +87,8 @@ class FilePipeline:
 
     async def _sync_groups(
         self,
-        to_sync: trio.MemoryReceiveChannel[list[PendingDelivery]],
-        synced: trio.MemorySendChannel[list[PendingDelivery]],
+        to_sync: trio.MemoryReceiveChannel[list[PendingFile]],
+        synced: trio.MemorySendChannel[list[PendingFile]],
     ) -> None:
         async with to_sync, synced:
             async for group in to_sync:
@@ -119,7 +101,7 @@ class FilePipeline:
                 if good:
                     await synced.send(good)
 
-    async def _sync(self, group: list[PendingDelivery]) -> list[PendingDelivery]:
+    async def _sync(self, group: list[PendingFile]) -> list[PendingFile]:
         """fsync the files and their folders; return the messages without an error."""
         if len(group) == 1:
             await self._do(_sync_with_folders, group, abort)
@@ -134,8 +116,8 @@ class FilePipeline:
 
     # --- publish: between the two commits -----------------------------------------------------------------------------
 
-    async def _publish_groups(self, to_publish: trio.MemoryReceiveChannel[list[PendingDelivery]]) -> None:
-        published: list[PendingDelivery] = []
+    async def _publish_groups(self, to_publish: trio.MemoryReceiveChannel[list[PendingFile]]) -> None:
+        published: list[PendingFile] = []
         async with to_publish:
             while True:
                 try:
@@ -156,14 +138,14 @@ class FilePipeline:
                 else:
                     published = []
 
-    async def _commit(self, delivering: list[PendingDelivery], delivered: list[PendingDelivery]) -> bool:
+    async def _commit(self, delivering: list[PendingFile], delivered: list[PendingFile]) -> bool:
         """Make one transaction; return whether it succeeded. After an error the tmp files stay for recovery."""
         failure = await self._recovery.commit(self, delivering, delivered)
         for delivery in delivered if failure is None else [*delivered, *delivering]:
             delivery.finish(failure)
         return failure is None
 
-    async def _publish(self, group: list[PendingDelivery]) -> list[PendingDelivery]:
+    async def _publish(self, group: list[PendingFile]) -> list[PendingFile]:
         """Rename, fsync the folders, write the audit lines; return the messages without an error."""
         await self._do_shares(_publish, _by_folder(group))
         # After a failed fsync the names may be on disk or not: the records stay *delivering* until recovery.
@@ -181,7 +163,7 @@ class FilePipeline:
     async def _do(
         self,
         step: _Step,
-        deliveries: list[PendingDelivery],
+        deliveries: list[PendingFile],
         cleanup: _Cleanup | None = None,
     ) -> None:
         """Run a step in a thread, and note the errors. `cleanup` is called after a call that has timed out."""
@@ -192,7 +174,7 @@ class FilePipeline:
         for delivery, error in errors.items():
             delivery.error = error
 
-    async def _without_failed(self, group: list[PendingDelivery]) -> list[PendingDelivery]:
+    async def _without_failed(self, group: list[PendingFile]) -> list[PendingFile]:
         """Return the messages without an error. Abort and finish the others."""
         failed = [delivery for delivery in group if delivery.error is not None]
         # A call that has timed out aborts its drafts when it ends.
@@ -201,14 +183,12 @@ class FilePipeline:
             delivery.finish()
         return _good(group)
 
-    async def _abort(self, deliveries: list[PendingDelivery]) -> None:
+    async def _abort(self, deliveries: list[PendingFile]) -> None:
         if deliveries:
             with contextlib.suppress(DestinationTimeout):
                 await self._disk.run(abort, deliveries, cleanup=partial(abort, deliveries))
 
-    async def _do_shares(
-        self, step: _Step, parts: list[list[PendingDelivery]], cleanup: _Cleanup | None = None
-    ) -> None:
+    async def _do_shares(self, step: _Step, parts: list[list[PendingFile]], cleanup: _Cleanup | None = None) -> None:
         """Run a step in several threads. The messages of a part are in one of them."""
         share = -(-len(parts) // self._threads) or 1
         async with trio.open_nursery() as nursery:
@@ -216,53 +196,51 @@ class FilePipeline:
                 nursery.start_soon(self._do, step, list(chain.from_iterable(parts[start : start + share])), cleanup)
 
 
-def _good(group: list[PendingDelivery]) -> list[PendingDelivery]:
+def _good(group: list[PendingFile]) -> list[PendingFile]:
     return [delivery for delivery in group if delivery.error is None]
 
 
-def _by_folder(group: list[PendingDelivery]) -> list[list[PendingDelivery]]:
+def _by_folder(group: list[PendingFile]) -> list[list[PendingFile]]:
     """Divide the messages by their folders, so that each is fsynced in one thread, and once."""
-    parts: dict[str, list[PendingDelivery]] = {}
+    parts: dict[str, list[PendingFile]] = {}
     for delivery in group:
-        parts.setdefault(os.path.dirname(delivery.file.final), []).append(delivery)
+        parts.setdefault(delivery.draft.folder, []).append(delivery)
     return list(parts.values())
 
 
 # --- in threads: they do not set `error`, because after a timeout the message may have another one --------------------
 
 
-def _write(deliveries: list[PendingDelivery]) -> dict[PendingDelivery, PopretrError]:
-    return _each(deliveries, lambda delivery: delivery.file.flush())
+def _write(deliveries: list[PendingFile]) -> dict[PendingFile, PopretrError]:
+    return _each(deliveries, lambda delivery: delivery.draft.flush())
 
 
-def _sync(deliveries: list[PendingDelivery]) -> dict[PendingDelivery, PopretrError]:
-    return _each(deliveries, lambda delivery: delivery.file.fsync())
+def _sync(deliveries: list[PendingFile]) -> dict[PendingFile, PopretrError]:
+    return _each(deliveries, lambda delivery: delivery.draft.fsync())
 
 
-def _sync_folders(deliveries: list[PendingDelivery]) -> dict[PendingDelivery, PopretrError]:
-    return _each_folder((delivery, delivery.file.folders_before()) for delivery in deliveries)
+def _sync_folders(deliveries: list[PendingFile]) -> dict[PendingFile, PopretrError]:
+    return _each_folder((delivery, delivery.draft.folders_before()) for delivery in deliveries)
 
 
-def _sync_with_folders(deliveries: list[PendingDelivery]) -> dict[PendingDelivery, PopretrError]:
+def _sync_with_folders(deliveries: list[PendingFile]) -> dict[PendingFile, PopretrError]:
     return _sync(deliveries) or _sync_folders(deliveries)
 
 
-def _publish(deliveries: list[PendingDelivery]) -> dict[PendingDelivery, PopretrError]:
+def _publish(deliveries: list[PendingFile]) -> dict[PendingFile, PopretrError]:
     errors = _each(deliveries, _publish_one)
     published = (delivery for delivery in deliveries if delivery not in errors)
-    return errors | _each_folder((delivery, delivery.file.folders_after()) for delivery in published)
+    return errors | _each_folder((delivery, (delivery.draft.folder,)) for delivery in published)
 
 
-def _publish_one(delivery: PendingDelivery) -> None:
-    delivery.file.publish()
+def _publish_one(delivery: PendingFile) -> None:
+    delivery.draft.publish()
     delivery.published = True
 
 
-def _each(
-    deliveries: list[PendingDelivery], function: Callable[[PendingDelivery], None]
-) -> dict[PendingDelivery, PopretrError]:
+def _each(deliveries: list[PendingFile], function: Callable[[PendingFile], None]) -> dict[PendingFile, PopretrError]:
     """Call the function; an error of one message does not concern the others."""
-    errors: dict[PendingDelivery, PopretrError] = {}
+    errors: dict[PendingFile, PopretrError] = {}
     for delivery in deliveries:
         try:
             function(delivery)
@@ -274,14 +252,14 @@ def _each(
 
 
 def _each_folder(
-    wanted: Iterable[tuple[PendingDelivery, tuple[str, ...]]],
-) -> dict[PendingDelivery, PopretrError]:
+    wanted: Iterable[tuple[PendingFile, tuple[str, ...]]],
+) -> dict[PendingFile, PopretrError]:
     """fsync each folder once. A failure counts for every message that needs the folder."""
-    users: dict[str, list[PendingDelivery]] = {}
+    users: dict[str, list[PendingFile]] = {}
     for delivery, folders in wanted:
         for folder in folders:
             users.setdefault(folder, []).append(delivery)
-    errors: dict[PendingDelivery, PopretrError] = {}
+    errors: dict[PendingFile, PopretrError] = {}
     for folder, deliveries in users.items():
         try:
             sync_folder(folder)

@@ -1,9 +1,10 @@
-"""The queue before a pipeline or a remote sink: fair between maildrops, and limited in memory."""
+"""What pipelines and remote queues have in common: messages wait, fair between maildrops, and limited in memory."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections import OrderedDict, deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import trio
 
@@ -42,10 +43,15 @@ class FairQueue:
         return taken
 
 
-class DeliveryQueue:
-    """Pending deliveries. Any number of tasks put messages; one task takes them."""
+class DeliveryQueue(ABC):
+    """Pending deliveries. Any number of tasks put messages; run() takes them.
 
-    def __init__(self) -> None:
+    `start` is called when there is work and run() has to be started, unless it is `running`.
+    """
+
+    def __init__(self, start: Callable[[DeliveryQueue], None]) -> None:
+        self.running = False
+        self._start = start
         self._waiting = FairQueue()
         self._arrived = trio.Event()
         self._room = trio.Event()
@@ -53,8 +59,14 @@ class DeliveryQueue:
         self._buffered = 0
         self._closing = False
 
-    def __bool__(self) -> bool:
+    @property
+    def waiting(self) -> bool:
+        """Whether there are messages that run() has not taken."""
         return bool(self._waiting)
+
+    @abstractmethod
+    async def run(self) -> None:
+        """Work until the queue has been empty for IDLE seconds, or is closed."""
 
     async def put(self, delivery: PendingDelivery) -> None:
         """Add a message; waits while MEMORY is exceeded."""
@@ -67,6 +79,8 @@ class DeliveryQueue:
         self._buffered += delivery.buffered
         self._waiting.append(delivery)
         self._arrived.set()
+        if not self.running:
+            self._start(self)
 
     def _full_with(self, delivery: PendingDelivery) -> bool:
         return bool(self._buffered) and self._buffered + delivery.buffered > MEMORY
@@ -93,6 +107,6 @@ class DeliveryQueue:
         self._room.set()
 
     def close(self) -> None:
-        """Add no further messages; wait() returns False when all are taken."""
+        """Add no further messages; run() ends when all are done."""
         self._closing = True
         self._arrived.set()

@@ -23,40 +23,18 @@ from tui_popretr.journal.thread import Job
 Send = Callable[[OutgoingMessage, BeforeEnd], Awaitable[str]]
 
 
-class RemoteQueue:
-    """The queue of one session's server or command. Made by the committer.
-
-    `start` is called when there is work and run() has to be started.
-    """
+class RemoteQueue(DeliveryQueue):
+    """The queue of one session's server or command. Made by the committer."""
 
     def __init__(
-        self,
-        send: Send,
-        recovery: Recovery,
-        audit: AuditWriter,
-        start: Callable[[RemoteQueue], None],
+        self, recovery: Recovery, audit: AuditWriter, start: Callable[[DeliveryQueue], None], send: Send
     ) -> None:
-        self.running = False
-        self._send = send
+        super().__init__(start)
         self._recovery = recovery
         self._audit = audit
-        self._start = start
-        self._queue = DeliveryQueue()
+        self._send = send
         self._stopped = False
         self._sending = trio.CancelScope()
-
-    @property
-    def waiting(self) -> bool:
-        return bool(self._queue)
-
-    async def put(self, delivery: PendingDelivery) -> None:
-        """Add a message; waits until there is room for it."""
-        await self._queue.put(delivery)
-        self._start(self)
-
-    def close(self) -> None:
-        """Add no further messages; run() ends when all are done."""
-        self._queue.close()
 
     def stop(self) -> None:
         """Cancel the message that is being sent, and send none of those that wait: their session is ending."""
@@ -64,16 +42,15 @@ class RemoteQueue:
         self._sending.cancel()
 
     async def run(self) -> None:
-        """Work until the queue has been empty for some seconds."""
         sent: list[PendingDelivery] = []  # not recorded as delivered yet: at most one
         try:
             while True:
-                if not self._queue:  # there is no next message to share the transaction with
+                if not self.waiting:  # there is no next message to share the transaction with
                     await self._commit([], sent).wait()
                     sent = []
-                if not await self._queue.wait():
+                if not await self.wait():
                     break
-                (delivery,) = self._queue.take(1)
+                (delivery,) = self.take(1)
                 sent = await self._deliver(delivery, sent)
         finally:
             self._recovery.set_publishing(self, False)
@@ -83,7 +60,7 @@ class RemoteQueue:
     async def _deliver(self, delivery: PendingDelivery, before: list[PendingDelivery]) -> list[PendingDelivery]:
         """Send a message, and record that the one before is delivered; return the messages that were sent."""
         if self._stopped:
-            self._queue.release([delivery])
+            self.release([delivery])
             delivery.draft.abort()
             delivery.finish(DeliveryStopped("the message was not sent, because the session is ending"))
             return before
@@ -123,7 +100,7 @@ class RemoteQueue:
         return []
 
     def _commit(self, delivering: list[PendingDelivery], sent: list[PendingDelivery]) -> _Commit:
-        return _Commit(self, self._queue, self._recovery, self._audit, delivering, sent)
+        return _Commit(self, self._recovery, self._audit, delivering, sent)
 
 
 class _Commit:
@@ -131,14 +108,12 @@ class _Commit:
 
     def __init__(
         self,
-        owner: RemoteQueue,
-        queue: DeliveryQueue,
+        queue: RemoteQueue,
         recovery: Recovery,
         audit: AuditWriter,
         delivering: list[PendingDelivery],
         sent: list[PendingDelivery],
     ) -> None:
-        self._owner = owner
         self._queue = queue
         self._recovery = recovery
         self._audit = audit
@@ -148,7 +123,7 @@ class _Commit:
         self._job: Job[None] | None = None  # of the journal
         self._abandoned = False
         if delivering:
-            recovery.set_publishing(owner, True)
+            recovery.set_publishing(queue, True)
         self._auditing = audit.begin(sent, self._submit)
 
     async def wait(self) -> JournalError | None:
@@ -174,9 +149,9 @@ class _Commit:
         if self._abandoned:
             return
         if self._delivering or audited:
-            self._job = self._recovery.begin_commit(self._owner, self._delivering, audited, self._end)
+            self._job = self._recovery.begin_commit(self._queue, self._delivering, audited, self._end)
         else:
-            self._recovery.set_publishing(self._owner, False)
+            self._recovery.set_publishing(self._queue, False)
 
     def _end(self, failure: JournalError | None) -> None:
         self._failure = failure

@@ -12,7 +12,7 @@ Terminology:
 The order of the calls. All of them block, except open() and write():
 
     open → write* (spill when pending ≥ SPILL) → flush → fsync → fsync folders_before → [journal: delivering]
-    → publish → fsync folders_after → [audit line] → [journal: delivered]
+    → publish → fsync folder → [audit line] → [journal: delivered]
 
 abort() may be called at any point before publish() has returned, but only if the journal certainly has no record:
 recovery assumes that a mail reader has moved a missing file. That leaves two cases:
@@ -57,23 +57,29 @@ class FileDraft:
         tmp: str,
         final: str,
         *,
+        tmp_folder: str,
+        folder: str,
         description: str,
         folders: Folders,
         owner: Owner | None,
         mode: int,
         link: bool,
     ) -> None:
-        """`description`: the destination for the audit line: Mailbox=user1, Maildir=/path, File=/path/name.eml.
+        """`tmp` and `final`: paths in `tmp_folder` and `folder`.
 
-        `mode`: permissions of the file, whatever the umask. `link`: publish by link and unlink, where others may make
+        `description`: the destination for the audit line: Mailbox=user1, Maildir=/path, File=/path/name.eml. `mode`:
+        permissions of the file, whatever the umask. `link`: publish by link and unlink, where others may make
         files of any name; else by rename.
         """
         self.record_id = record_id
         self.tmp = tmp
         self.final = final
+        #: The folder of `final`, to be fsynced before the journal records the message as delivered.
+        self.folder = folder
         #: Octets that are only in memory.
         self.pending = 0
         self.description = description
+        self._tmp_folder = tmp_folder
         self._created = False
         self._folders = folders
         self._owner = owner
@@ -140,7 +146,7 @@ class FileDraft:
 
     def folders_before(self) -> tuple[str, ...]:
         """Return the folders to be fsynced before the journal records the message as delivering."""
-        self._reported = (os.path.dirname(self.tmp), *self._folders.unsynced)
+        self._reported = (self._tmp_folder, *self._folders.unsynced)
         return self._reported
 
     def publish(self) -> None:
@@ -156,16 +162,12 @@ class FileDraft:
             if not self._is_published():
                 self._failed = True
                 # Most renames that find nothing miss what they are to rename.
-                gone = isinstance(error, FileNotFoundError) and os.path.isdir(os.path.dirname(self.final))
+                gone = isinstance(error, FileNotFoundError) and os.path.isdir(self.folder)
                 doing, path = ("deliver", self.tmp) if gone else ("create", self.final)
                 raise delivery_failed(error, doing, path) from error
             # A network file system has renamed it, and lost the reply.
         self._published = True
         faultpoints.reached(Step.PUBLISHED)
-
-    def folders_after(self) -> tuple[str, ...]:
-        """Return the folders to be fsynced before the journal records the message as delivered."""
-        return (os.path.dirname(self.final),)
 
     def abort(self) -> None:
         """Remove everything. May be called again; does nothing after publish(). Blocking. Never raises."""

@@ -35,6 +35,8 @@ class FolderSink(FileSink):
             record_id,
             os.path.join(self.path, names.part_name(name, self._journal_id, record_id)),
             final,
+            tmp_folder=self.path,
+            folder=self.path,
             description=f"File={final}",
             folders=self._folders,
             owner=self._owner,

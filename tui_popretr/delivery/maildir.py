@@ -37,6 +37,8 @@ class MaildirSink(FileSink):
             record_id,
             f"{self._tmp}/{name}",
             f"{self._new}/{name}",
+            tmp_folder=self._tmp,
+            folder=self._new,
             description=self._description,
             folders=self._folders,
             owner=self._owner,

@@ -10,7 +10,7 @@ import math
 
 import trio
 
-from tui_popretr.commit.pending import AnyDraft, PendingDelivery
+from tui_popretr.commit.pending import AnyDraft, Pending, PendingDelivery
 from tui_popretr.delivery.outgoing import OutgoingMessage
 from tui_popretr.errors import (
     DeliveryFailed,
@@ -100,7 +100,7 @@ class Deliveries:
         accepted = context.accepted.take(listed.uid, identity)
         if isinstance(draft, OutgoingMessage):
             draft.exclude_recipients(accepted)
-        delivery = PendingDelivery(draft, record, self._send)
+        delivery = Pending(draft, record, self._send)
         self._under_way[delivery] = job, sender
         self.undurable += octets
         try:

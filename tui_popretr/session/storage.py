@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from tui_popretr.commit.blocking import BlockingWorker
-from tui_popretr.commit.committer import Queue
 from tui_popretr.commit.lookup import recovery_text
 from tui_popretr.commit.pending import AnyDraft
+from tui_popretr.commit.queue import DeliveryQueue
 from tui_popretr.commit.remote import RemoteQueue
 from tui_popretr.config.choices import CapaUse, Eol
 from tui_popretr.config.model import ClientSettings, SmtpDestination
@@ -35,7 +35,7 @@ class DeliveryContext:
     maildrop: int  # the journal's number for it
     eol: Eol
     open: Callable[[], AnyDraft]  # makes a draft, with a new id for its record
-    lane: Queue
+    lane: DeliveryQueue
     disk: BlockingWorker
     receive_budget: ReceiveBudget
     accepted: AcceptedRecipients  # the recipients that have a message already
