@@ -20,9 +20,8 @@ from tests.support.journals import NOW, journals
 from tests.support.worlds import disk_without_threads
 from tui_popretr.commit import pipeline
 from tui_popretr.commit.committer import GROUP, Committer
-from tui_popretr.commit.pending import PendingDelivery
 from tui_popretr.commit.pipeline import BATCH, FilePipeline
-from tui_popretr.commit.queue import IDLE, MEMORY
+from tui_popretr.commit.queue import IDLE, MEMORY, PendingDelivery
 from tui_popretr.config.model import MaildirDestination
 from tui_popretr.delivery.maildir import MaildirSink
 from tui_popretr.errors import (

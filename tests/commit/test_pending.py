@@ -9,7 +9,7 @@ from typing import cast
 import trio
 from trio.testing import trio_test
 
-from tui_popretr.commit.pending import PendingDelivery
+from tui_popretr.commit.queue import PendingDelivery
 from tui_popretr.delivery.filedraft import FileDraft
 from tui_popretr.errors import PopretrError
 from tui_popretr.journal.records import NewRecord

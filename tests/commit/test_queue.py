@@ -9,9 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.drafts import outcomes
-from tui_popretr.commit.pending import PendingDelivery
 from tui_popretr.commit.pipeline import BATCH
-from tui_popretr.commit.queue import FairQueue
+from tui_popretr.commit.queue import FairQueue, PendingDelivery
 from tui_popretr.delivery.filedraft import FileDraft
 from tui_popretr.journal.records import NewRecord
 from tui_popretr.mail.identity import Identity

@@ -15,8 +15,7 @@ from tests.support.drafts import outcomes
 from tests.support.journals import NOW, Journals, open_journals
 from tests.support.worlds import disk_without_threads
 from tui_popretr.commit.audit import AuditWriter
-from tui_popretr.commit.pending import PendingDelivery
-from tui_popretr.commit.queue import MEMORY
+from tui_popretr.commit.queue import MEMORY, PendingDelivery
 from tui_popretr.commit.remote import RemoteQueue
 from tui_popretr.delivery.outgoing import OutgoingMessage
 from tui_popretr.delivery.remote import BeforeEnd

@@ -8,7 +8,7 @@ from typing import cast
 
 import trio
 
-from tui_popretr.commit.pending import PendingDelivery
+from tui_popretr.commit.queue import PendingDelivery
 from tui_popretr.delivery.filedraft import FileDraft
 
 

@@ -10,7 +10,7 @@ import trio
 
 from tui_popretr import faultpoints
 from tui_popretr.commit.blocking import silent
-from tui_popretr.commit.pending import PendingDelivery, internal_error
+from tui_popretr.commit.queue import PendingDelivery, internal_error
 from tui_popretr.errors import DestinationTimeout, out_of_threads
 from tui_popretr.faultpoints import Step
 from tui_popretr.journal import thread

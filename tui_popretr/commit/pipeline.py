@@ -16,8 +16,7 @@ import trio
 from tui_popretr import faultpoints
 from tui_popretr.commit.audit import AuditWriter
 from tui_popretr.commit.blocking import BlockingWorker
-from tui_popretr.commit.pending import PendingFile, abort, internal_error, is_refusal
-from tui_popretr.commit.queue import DeliveryQueue
+from tui_popretr.commit.queue import DeliveryQueue, PendingFile, abort, internal_error, is_refusal
 from tui_popretr.commit.recovery import Recovery
 from tui_popretr.delivery.folders import sync_folder
 from tui_popretr.errors import DeliveryFailed, DestinationTimeout, PopretrError
@@ -73,15 +72,11 @@ class FilePipeline(DeliveryQueue):
         async with written:
             while await self.wait():
                 group = self.take(min(self._group, BATCH))
-                good = await self._write(group)
+                await self._do(_write, group, abort)  # and start the writeback
+                good = await self._without_failed(group)
                 self.release(group)
                 if good:
                     await written.send(good)
-
-    async def _write(self, group: list[PendingFile]) -> list[PendingFile]:
-        """Write the files and start the writeback; return the messages without an error."""
-        await self._do(_write, group, abort)
-        return await self._without_failed(group)
 
     # --- sync: the files, onto the disk -------------------------------------------------------------------------------
 
@@ -124,26 +119,19 @@ class FilePipeline(DeliveryQueue):
                     group = to_publish.receive_nowait()
                 except trio.WouldBlock:
                     # There is no next group to share the transaction with.
-                    await self._commit([], published)
+                    await self._recovery.commit(self, [], published)
                     published = []
                     try:
                         group = await to_publish.receive()
                     except trio.EndOfChannel:
                         return
                 except trio.EndOfChannel:
-                    await self._commit([], published)
+                    await self._recovery.commit(self, [], published)
                     return
-                if await self._commit(group, published):
-                    published = await self._publish(group)
-                else:
-                    published = []
-
-    async def _commit(self, delivering: list[PendingFile], delivered: list[PendingFile]) -> bool:
-        """Make one transaction; return whether it succeeded. After an error the tmp files stay for recovery."""
-        failure = await self._recovery.commit(self, delivering, delivered)
-        for delivery in delivered if failure is None else [*delivered, *delivering]:
-            delivery.finish(failure)
-        return failure is None
+                failure = await self._recovery.commit(self, group, published)
+                published = await self._publish(group) if failure is None else []
+                for delivery in group if failure is not None else []:  # the tmp files stay for recovery
+                    delivery.finish(failure)
 
     async def _publish(self, group: list[PendingFile]) -> list[PendingFile]:
         """Rename, fsync the folders, write the audit lines; return the messages without an error."""

@@ -18,7 +18,7 @@ import trio
 from tui_popretr import faultpoints
 from tui_popretr.commit.blocking import BlockingWorkers
 from tui_popretr.commit.lookup import Recovered, RecoveryResult, look_up, record_results, unexpected
-from tui_popretr.commit.pending import PendingDelivery, abort
+from tui_popretr.commit.queue import PendingDelivery, abort
 from tui_popretr.errors import DeliveryFailed, DestinationTimeout, JournalError, PartlyAccepted
 from tui_popretr.faultpoints import Step
 from tui_popretr.journal.journal import Journal
@@ -55,7 +55,7 @@ class Recovery:
     async def commit(
         self, queue: object, delivering: Sequence[PendingDelivery], delivered: Sequence[PendingDelivery]
     ) -> JournalError | None:
-        """Record in one transaction which messages are about to be published, and which have been.
+        """Record in one transaction which messages are about to be published, and which have been. Those are finished.
 
         Returns the error if it fails. `queue` then counts as publishing if there are `delivering`.
         """
@@ -97,6 +97,8 @@ class Recovery:
             else:
                 return
             self.set_publishing(queue, bool(delivering) and failure is None)
+            for delivery in delivered:
+                delivery.finish(failure)
             then(failure)
 
         if delivering:

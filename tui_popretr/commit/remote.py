@@ -11,8 +11,7 @@ from collections.abc import Awaitable, Callable
 import trio
 
 from tui_popretr.commit.audit import AuditWriter
-from tui_popretr.commit.pending import PendingDelivery, internal_error, is_refusal
-from tui_popretr.commit.queue import DeliveryQueue
+from tui_popretr.commit.queue import DeliveryQueue, PendingDelivery, internal_error, is_refusal
 from tui_popretr.commit.recovery import Recovery
 from tui_popretr.delivery.outgoing import OutgoingMessage
 from tui_popretr.delivery.remote import BeforeEnd
@@ -118,7 +117,6 @@ class _Commit:
         self._recovery = recovery
         self._audit = audit
         self._delivering = delivering
-        self._audited: list[PendingDelivery] = []
         self._failure: JournalError | None = None
         self._job: Job[None] | None = None  # of the journal
         self._abandoned = False
@@ -145,7 +143,6 @@ class _Commit:
                 job.abandoned = True
 
     def _submit(self, audited: list[PendingDelivery]) -> None:
-        self._audited = audited
         if self._abandoned:
             return
         if self._delivering or audited:
@@ -156,5 +153,3 @@ class _Commit:
     def _end(self, failure: JournalError | None) -> None:
         self._failure = failure
         self._queue.release(self._delivering)
-        for delivery in self._audited:
-            delivery.finish(failure)

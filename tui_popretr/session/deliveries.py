@@ -10,7 +10,7 @@ import math
 
 import trio
 
-from tui_popretr.commit.pending import AnyDraft, Pending, PendingDelivery
+from tui_popretr.commit.queue import AnyDraft, Pending, PendingDelivery
 from tui_popretr.delivery.outgoing import OutgoingMessage
 from tui_popretr.errors import (
     DeliveryFailed,

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from tui_popretr import faultpoints
-from tui_popretr.commit.pending import AnyDraft
+from tui_popretr.commit.queue import AnyDraft
 from tui_popretr.delivery.outgoing import OutgoingMessage
 from tui_popretr.errors import (
     RETRIED,

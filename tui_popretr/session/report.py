@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tui_popretr.bus import Bus
 from tui_popretr.clock import Clock
-from tui_popretr.commit.pending import PendingDelivery
+from tui_popretr.commit.queue import PendingDelivery
 from tui_popretr.errors import MessageRefused, PopretrError
 from tui_popretr.facts import (
     Level,

@@ -231,32 +231,32 @@ class Retrieval:
     async def _handle(self, event: Event) -> None:
         if isinstance(event, BodyChunk):
             await self._reception.feed(event)
-        elif isinstance(event, BodyEnd):
+            return
+        if isinstance(event, BodyEnd):
             self._window.answered()
             await self._reception.end(event)
-        elif isinstance(event, Reply):
-            self._replies += 1
-            await self._reception.status_line()
-            head = self._window.head
-            if head is None:
-                self._quit_reply = event
-            elif event.more:
-                assert isinstance(head, Fetch | Verify)
-                self._reception.begin(head)
-            else:
-                self._window.answered()
-                self._replied(head, event)
-
-    def _replied(self, job: Fetch | Verify | Delete | Probe, reply: Reply) -> None:
-        """Take a reply that no message follows."""
+            return
+        if not isinstance(event, Reply):
+            return
+        self._replies += 1
+        await self._reception.status_line()
+        job = self._window.head
+        if job is None:
+            self._quit_reply = event
+            return
+        if event.more:
+            assert isinstance(job, Fetch | Verify)
+            self._reception.begin(job)
+            return
+        self._window.answered()
         if isinstance(job, Delete):
-            self.deliveries.deletion_answered(job, reply)
+            self.deliveries.deletion_answered(job, event)
             faultpoints.reached(Step.DELE_ANSWERED)
         elif isinstance(job, Verify) and self._known.top_suffices(job):  # TOP is optional
             self._known.compare_on_retr(job)
             self._window.retrieve_next(job)
         elif not isinstance(job, Probe):
-            self.deliveries.refused(job, reply)
+            self.deliveries.refused(job, event)
 
     def _report_progress(self) -> None:
         now = trio.current_time()

@@ -8,8 +8,7 @@ from datetime import datetime
 
 from tui_popretr.commit.blocking import BlockingWorker
 from tui_popretr.commit.lookup import recovery_text
-from tui_popretr.commit.pending import AnyDraft
-from tui_popretr.commit.queue import DeliveryQueue
+from tui_popretr.commit.queue import AnyDraft, DeliveryQueue
 from tui_popretr.commit.remote import RemoteQueue
 from tui_popretr.config.choices import CapaUse, Eol
 from tui_popretr.config.model import ClientSettings, SmtpDestination

@@ -22,7 +22,7 @@ from tests.delivery.smtp.talker import Line, talking
 from tests.support.journals import NOW, open_journals
 from tests.support.waiting import PATIENCE, wait_for
 from tui_popretr.commit.committer import Committer
-from tui_popretr.commit.pending import PendingDelivery
+from tui_popretr.commit.queue import PendingDelivery
 from tui_popretr.config.model import SmtpDestination
 from tui_popretr.delivery.smtp.sink import SmtpSink
 from tui_popretr.errors import (
