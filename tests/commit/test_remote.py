@@ -287,7 +287,7 @@ async def test_without_an_audit_line_it_is_not_recorded_as_delivered(tmp_path: P
 async def test_without_an_audit_log_no_thread_writes_one(tmp_path: Path, autojump_clock: MockClock) -> None:
     async with office(tmp_path) as place:
         place.queue = RemoteQueue(
-            place._send, place.recovery, AuditWriter(place._audit, AUDIT_TIMEOUT, lambda: False), lambda _: None
+            place.recovery, AuditWriter(place._audit, AUDIT_TIMEOUT, lambda: False), lambda _: None, place._send
         )
         await place.put(1, 2)
         await place.run()

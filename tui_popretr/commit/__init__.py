@@ -2,8 +2,8 @@
 
 Terminology:
 
-- *pending delivery* (pending.py): a message that was received completely, with its draft (delivery/sink.py) and its
-  record for the journal.
+- *pending delivery* (queue.py): a message that was received completely, with its draft (delivery/filedraft.py) or its
+  content (delivery/outgoing.py), and its record for the journal.
 - *outcome*: the pending delivery is durable and recorded, or has an error. It is then sent to a channel, from which
   the session receives it.
 - *lane*: a device, or a connection to a server or command. A slow one delays only its own messages.

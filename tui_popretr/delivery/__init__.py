@@ -1,1 +1,1 @@
-"""Destinations: the contract (sink.py), and a sink for each kind of destination."""
+"""Destinations: two contracts (filedraft.py, remote.py), and a sink for each kind of destination."""
