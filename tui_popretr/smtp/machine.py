@@ -62,7 +62,7 @@ class Machine:
         self._encoder = DataEncoder()
         self._leaving = False  # the server has sent 421
         self._failure: RemoteProtocolError | None = None
-        self._enter(State.GREETING)
+        self._state = State.GREETING
 
     # --- the state ----------------------------------------------------------------------------------------------------
 
@@ -88,8 +88,10 @@ class Machine:
 
     def redacted(self, text: bytes) -> bytes:
         """Return text of the server with secrets starred out, as in replies."""
-        for secret in self._sought:
-            text = text.replace(secret, _STARS)
+        least = 1 if self._state in SECRETS_OUT else MIN_ECHO
+        for secret in sorted(self._secrets, key=len, reverse=True):
+            if len(secret) >= least:
+                text = text.replace(secret, _STARS)
         return text
 
     # --- sending ------------------------------------------------------------------------------------------------------
@@ -100,7 +102,14 @@ class Machine:
         LocalProtocolError if it is not allowed now; the machine is unchanged then. RemoteProtocolError if the server
         has broken the protocol, or has begun a reply that nothing was sent for.
         """
+        return self.send_many((command,))
+
+    def send_many(self, commands: Iterable[Command]) -> bytes:
+        """Register several commands to be sent at once (see window.py)."""
         self._check_silence()
+        return b"".join([self._send(command) for command in commands])
+
+    def _send(self, command: Command) -> bytes:
         state = SENDING[self._state].get(type(command))
         if state is None or type(command) is EndOfMessage:
             raise LocalProtocolError(f"{command.shown()} cannot be sent now ({self._state.value})")
@@ -109,12 +118,8 @@ class Machine:
         self._secrets += command.secrets()
         if type(command) is Mail:
             self._accepted = []
-        self._enter(state)
+        self._state = state
         return command.wire()
-
-    def send_many(self, commands: Iterable[Command]) -> bytes:
-        """Register several commands to be sent at once (see window.py)."""
-        return b"".join([self.send(command) for command in commands])
 
     def content(self, data: bytes) -> bytes:
         """Return the bytes to send for a piece of the message. Raises as send()."""
@@ -130,7 +135,7 @@ class Machine:
             raise LocalProtocolError(f"no message can be ended now ({self._state.value})")
         recipients = [each.recipient for each in self._accepted] if self._lmtp else [""]
         self._expected += map(EndOfMessage, recipients)
-        self._enter(SENDING[State.CONTENT][EndOfMessage])
+        self._state = SENDING[State.CONTENT][EndOfMessage]
         return self._encoder.finish() + END
 
     def tls_started(self) -> None:
@@ -140,7 +145,7 @@ class Machine:
         if state is None:
             raise LocalProtocolError(f"TLS cannot start now ({self._state.value})")
         self.extensions = Extensions()
-        self._enter(state)
+        self._state = state
 
     def _check_silence(self) -> None:
         """Raise the error that ended the dialogue. Octets before a command must not be taken for its reply."""
@@ -202,7 +207,8 @@ class Machine:
 
     def _read_line(self, line: bytes) -> Reply | None:
         """Add a line to the reply that is being received; return the reply if that completes it."""
-        line = self.redacted(line)
+        if self._secrets:
+            line = self.redacted(line)
         due = self._expected or self._state in (State.GREETING, State.CONTENT)
         if not due or self._state is State.CHALLENGED:
             raise UnsolicitedReply(f"gave more answers than it was asked for: {visible(line, 200)}")
@@ -214,7 +220,7 @@ class Machine:
         if line[3:4] == b"-":
             return None
         received, self._lines = tuple(self._lines), []
-        texts = tuple(each[4:].strip(b" \t") for each in received)
+        texts = tuple([each[4:].strip(b" \t") for each in received])
         command = self._expected[0] if self._expected else None
         reply = Reply(int(line[:3]), texts, command, received)
         self._take(reply)
@@ -223,18 +229,18 @@ class Machine:
     def _take(self, reply: Reply) -> None:
         """Change the state as the reply demands."""
         command = reply.command
-        self._leaving |= reply.leaving
+        self._leaving = self._leaving or reply.leaving
         if self._state is State.ENDING and len(self._expected) > 1:  # a verdict of LMTP, and others follow
             self._expected.popleft()
         elif self._leaving:
             self._expected.clear()
-            self._enter(State.CLOSED)
+            self._state = State.CLOSED
         elif self._state is State.GREETING:
-            self._enter(OTHER[State.GREETING][Trigger.ACCEPTED if reply.ok else Trigger.REFUSED])
+            self._state = OTHER[State.GREETING][Trigger.ACCEPTED if reply.ok else Trigger.REFUSED]
         elif command is not None and type(command) is Auth and reply.code == 334:
             if self._state is not State.LOGGING_IN:
                 raise RemoteProtocolError("continues a login that was cancelled")
-            self._enter(OTHER[State.LOGGING_IN][Trigger.CHALLENGE])
+            self._state = OTHER[State.LOGGING_IN][Trigger.CHALLENGE]
         elif command is not None:
             self._finish(command, reply)
 
@@ -254,17 +260,9 @@ class Machine:
         if state is State.CONTENT:
             self._encoder = DataEncoder()
         if state is not None:
-            self._enter(state)
-
-    def _enter(self, state: State) -> None:
-        self._state = state
-        if not self._secrets:
-            self._sought: list[bytes] = []
-            return
-        least = 1 if state in SECRETS_OUT else MIN_ECHO
-        self._sought = sorted((each for each in self._secrets if len(each) >= least), key=len, reverse=True)
+            self._state = state
 
     def _break(self, error: RemoteProtocolError) -> None:
         self._failure = error
         self._rest, self._lines = b"", []
-        self._enter(State.BROKEN)
+        self._state = State.BROKEN

@@ -113,6 +113,9 @@ class Rounds:
         whole.judged |= new.judged
         whole.problem, whole.doubtful = new.problem, new.doubtful
         whole.circumstances = new.circumstances
+        if len(new.accepted) == len(self._left):  # as nearly always
+            self._left = []
+            return None
         before = self._measure
         excess, wanting_utf8 = result.excess, result.wanting_utf8
         answered = (new.accepted.keys() | new.refused.keys()) - excess - wanting_utf8
