@@ -63,9 +63,10 @@ format: .venv/ready-for-dev ## bring the code into the project's format
 screenshots: .venv/ready-for-dev ## draw the pictures in docs/images again
 	@$(BIN)/python -m scripts.screenshots
 
-manpage: .venv/ready-for-dev ## write the manual pages and the sample unit again, from the parser and the declarations
+manpage: .venv/ready-for-dev ## write the manual pages, the completions and the sample unit again, from the parser and the declarations
 	@$(BIN)/python -m scripts.manpage
 	@$(BIN)/python -m scripts.manpage_xml
+	@$(BIN)/python -m scripts.completions
 	@$(BIN)/python -m scripts.unit
 
 schema: .venv/ready-for-dev ## write docs/control.schema.json from the messages of the control socket
