@@ -7,11 +7,13 @@ PYTEST_WORKERS ?= auto
 PYTEST_ARGS ?=
 BENCH_ARGS ?=
 FUZZ_ARGS ?=
+DIST_ARGS ?=
+AUDIT_ARGS ?=
 
 export PYTHON PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test nightly fuzz check bench bench-dashboard bench-idle bench-smtp profile format screenshots manpage schema clean
+.PHONY: help demo test nightly audit fuzz check bench bench-dashboard bench-idle bench-smtp profile dist format screenshots manpage schema clean
 
 help: ## show this list
 	@echo "make TARGET, where TARGET is one of:"
@@ -25,19 +27,26 @@ test: .venv/ready-for-dev ## run the tests (PYTEST_ARGS="-k word" narrows them)
 	@echo "Running the tests ..."
 	@$(BIN)/pytest --numprocesses $(PYTEST_WORKERS) --maxprocesses 8 $(PYTEST_ARGS)
 
-nightly: .venv/ready-for-dev ## run the tests in their long size: 1,000 kills, a long soak, many examples; measures coverage (an hour or two)
+nightly: .venv/ready-for-dist ## run the tests in their long size: 1,000 kills, a long soak, many examples; measures coverage (an hour or two)
 	@scripts/test-servers
 	@TEST_SIZE=nightly SOAK_SECONDS=$${SOAK_SECONDS:-600} \
 		$(BIN)/pytest --numprocesses $(PYTEST_WORKERS) --maxprocesses 8 --timeout 1800 --cov $(PYTEST_ARGS)
+	@$(MAKE) --no-print-directory audit
+
+audit: .venv/ready-for-dist ## look for known vulnerabilities in what the program needs (AUDIT_ARGS="--strict": fail if a package is unknown)
+	@$(BIN)/pip-audit --progress-spinner off $(AUDIT_ARGS) .
 
 fuzz: .venv/ready-for-fuzz ## fuzz what reads from outside, guided by coverage (FUZZ_RUNS or FUZZ_SECONDS for each target; FUZZ_ARGS="logins")
 	@$(BIN)/python -m tests.fuzz --runs $${FUZZ_RUNS:-150000} --seconds $${FUZZ_SECONDS:-0} $(FUZZ_ARGS)
 
-check: .venv/ready-for-dev ## check format, style, types and which module may import which
+check: .venv/ready-for-dev ## check format, style, types, which module may import which, and the workflows
 	@echo "Format (ruff):" && $(BIN)/ruff format --check .
 	@echo "Style (ruff):" && $(BIN)/ruff check .
 	@echo "Types (mypy):" && $(BIN)/mypy
 	@echo "Imports (import-linter):" && $(BIN)/lint-imports --no-logo
+	@echo "Workflows (check-jsonschema, zizmor):"
+	@$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	@$(BIN)/zizmor --offline --no-progress --quiet .github/workflows
 
 bench: .venv/ready-for-dev ## compare with other retrievers (BENCH_ARGS="--rows small,fleet" narrows it; BENCH_DIR: a folder on a disk)
 	@scripts/test-servers
@@ -55,6 +64,9 @@ bench-smtp: .venv/ready-for-dev ## measure delivery into a mail server (BENCH_AR
 profile: .venv/ready-for-dev ## see where the time goes (BENCH_ARGS="--row large" for another kind of work)
 	@scripts/test-servers
 	@$(BIN)/python -m benchmarks.profiled $(BENCH_ARGS)
+
+dist: .venv/ready-for-dist ## build the packages twice, compare them and try them (DIST_ARGS="--suite": with the tests of the sdist)
+	@$(BIN)/python -m scripts.dist $(DIST_ARGS)
 
 format: .venv/ready-for-dev ## bring the code into the project's format
 	@$(BIN)/ruff format .
@@ -87,3 +99,6 @@ INSTALLED_FROM := pyproject.toml tui_popretr/__init__.py scripts/set-up
 
 .venv/ready-for-fuzz: .venv/ready-for-dev
 	@scripts/set-up fuzz
+
+.venv/ready-for-dist: .venv/ready-for-dev
+	@scripts/set-up dist
