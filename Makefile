@@ -28,7 +28,7 @@ test: .venv/ready-for-dev ## run the tests (PYTEST_ARGS="-k word" narrows them)
 	@$(BIN)/pytest --numprocesses $(PYTEST_WORKERS) --maxprocesses 8 $(PYTEST_ARGS)
 
 nightly: .venv/ready-for-dist ## run the tests in their long size: 1,000 kills, a long soak, many examples; measures coverage (an hour or two)
-	@scripts/test-servers
+	@TEST_SIZE=nightly scripts/test-servers
 	@TEST_SIZE=nightly SOAK_SECONDS=$${SOAK_SECONDS:-600} \
 		$(BIN)/pytest --numprocesses $(PYTEST_WORKERS) --maxprocesses 8 --timeout 1800 --cov $(PYTEST_ARGS)
 	@$(MAKE) --no-print-directory audit
