@@ -86,6 +86,9 @@ def test_a_shell_offers(shell: str, line: str, offered: set[str], scripts: Mappi
     if shutil.which(shell) is None:
         pytest.skip(f"{shell} is not installed")
     found = words(shell, scripts[shell], folder, f"tui-popretr {line}")
+    if shell == "fish":
+        # From fish 4 on, words that contain what is typed follow.
+        found = {word for word in found if word.startswith(line.rpartition(" ")[2])}
     if shell == "fish" and line == "":
         assert found >= offered
     else:

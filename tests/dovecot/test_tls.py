@@ -217,7 +217,7 @@ def test_in_clear_where_tls_begins_with_the_first_byte(account: Account, site: S
 
 @pytest.fixture(scope="module")
 def without_client_certificates(needs_dovecot: None) -> Iterator[Dovecot]:
-    with Dovecot(more="ssl_verify_client_cert = no\nssl_ca =\n") as server:
+    with Dovecot(asks_for_certificate=False) as server:
         yield server
 
 

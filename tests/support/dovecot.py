@@ -94,7 +94,8 @@ class Dovecot:
     Every mechanism of MECHANISMS works for accounts made with add_user(), EXTERNAL with client_cert_for(name) and the
     OAuth ones with token(name). The certificate is for localhost, 127.0.0.1 and 127.0.0.2. PIPELINING is offered;
     failed logins are not delayed. tls="required" allows no login without TLS (and listens on 127.0.0.2), tls="no"
-    offers none. `more` are settings in Dovecot's own words, `inside` is where its folder is made.
+    offers none. asks_for_certificate=False asks clients for no certificate. `more` are settings in Dovecot's own words,
+    `inside` is where its folder is made.
 
     What RETR gives for the stored bytes, measured with 2.3.19 and 2.4.1:
 
@@ -111,6 +112,7 @@ class Dovecot:
         *,
         mechanisms: str = MECHANISMS,
         tls: Literal["yes", "required", "no"] = "yes",
+        asks_for_certificate: bool = True,
         inside: str = "/tmp",
         more: str = "",
     ) -> None:
@@ -119,6 +121,7 @@ class Dovecot:
         self._folder.chmod(0o755)  # the mail user comes this way
         self._mechanisms = mechanisms
         self._tls = tls
+        self._asks_for_certificate = asks_for_certificate
         self._more = more
         self._identity = _Identity.of_this_process()
         self._process: subprocess.Popen[bytes] | None = None
@@ -299,6 +302,7 @@ class Dovecot:
                 gid=self._identity.gid,
                 mechanisms=self._mechanisms,
                 tls=self._tls,
+                asks_for_certificate="yes" if self._asks_for_certificate else "no",
                 only_tls="yes" if self._tls == "required" else "no",
                 in_clear="no" if self._tls == "required" else "yes",
             )
