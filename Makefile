@@ -9,11 +9,12 @@ BENCH_ARGS ?=
 FUZZ_ARGS ?=
 DIST_ARGS ?=
 AUDIT_ARGS ?=
+MATRIX ?= 12 13
 
 export PYTHON PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test nightly audit fuzz check bench bench-dashboard bench-idle bench-smtp profile dist format screenshots manpage schema clean
+.PHONY: help demo test nightly matrix audit fuzz check bench bench-dashboard bench-idle bench-smtp profile dist format screenshots manpage schema clean
 
 help: ## show this list
 	@echo "make TARGET, where TARGET is one of:"
@@ -27,11 +28,14 @@ test: .venv/ready-for-dev ## run the tests (PYTEST_ARGS="-k word" narrows them)
 	@echo "Running the tests ..."
 	@$(BIN)/pytest --numprocesses $(PYTEST_WORKERS) --maxprocesses 8 $(PYTEST_ARGS)
 
-nightly: .venv/ready-for-dist ## run the tests in their long size: 1,000 kills, a long soak, many examples; measures coverage (an hour or two)
+nightly: .venv/ready-for-dist ## run the tests in their long size: 1,000 kills, a long soak, many examples; measures coverage; then audit, dist, matrix (some hours)
 	@TEST_SIZE=nightly scripts/test-servers
 	@TEST_SIZE=nightly SOAK_SECONDS=$${SOAK_SECONDS:-600} \
 		$(BIN)/pytest --numprocesses $(PYTEST_WORKERS) --maxprocesses 8 --timeout 1800 --cov $(PYTEST_ARGS)
-	@$(MAKE) --no-print-directory audit
+	@$(MAKE) --no-print-directory audit dist matrix
+
+matrix: ## run make demo and make test in an empty Debian 12 and an empty Debian 13 (root; MATRIX="13" for one of them)
+	@for release in $(MATRIX); do scripts/matrix $$release || exit; done
 
 audit: .venv/ready-for-dist ## look for known vulnerabilities in what the program needs (AUDIT_ARGS="--strict": fail if a package is unknown)
 	@$(BIN)/pip-audit --progress-spinner off $(AUDIT_ARGS) .
