@@ -30,6 +30,8 @@ _BASE = Path("/var/cache/tui-popretr-tests/debian-trixie")
 _IMAGE = "localhost/tui-popretr"
 #: The user of the image.
 _USER = 1000
+#: One that is not in its /etc/passwd.
+_ANOTHER_USER = 4321
 
 
 class Image:
@@ -68,16 +70,17 @@ class Image:
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout.strip()
 
-    def command(self, *command: str, config: Path | None = None, data: Path | None = None) -> list[str]:
-        """Return a command line that runs `command` in the container, with folders of this machine in it."""
-        volumes = [("--volume", f"{path}:/{name}") for path, name in ((config, "config"), (data, "data")) if path]
-        options = [part for volume in volumes for part in volume]
+    def command(self, *command: str, folder: Path | None = None, user: int = _USER) -> list[str]:
+        """Return a command line that runs `command` in the container, with config and data of `folder` in it."""
+        options = ["--user", f"{user}:{user}"] if user != _USER else []
+        if folder:
+            options += ["--volume", f"{folder}/config:/config:ro", "--volume", f"{folder}/data:/data"]
         return [*self._buildah, "run", *options, self._container, "--", *command]
 
-    def run(self, *command: str, config: Path | None = None, data: Path | None = None) -> tuple[int, str]:
+    def run(self, *command: str, folder: Path | None = None, user: int = _USER) -> tuple[int, str]:
         """Run `command` to its end; return its exit code and output."""
         done = subprocess.run(
-            self.command(*command, config=config, data=data),
+            self.command(*command, folder=folder, user=user),
             env=self._environ,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -87,12 +90,12 @@ class Image:
         )
         return done.returncode, done.stdout
 
-    def start(self, config: Path, data: Path, log: Path) -> subprocess.Popen[bytes]:
+    def start(self, folder: Path, user: int) -> subprocess.Popen[bytes]:
         """Start what the image starts."""
         command = [*self.configuration["Entrypoint"], *self.configuration["Cmd"]]
-        with log.open("wb") as opened:
+        with (folder / "log").open("wb") as opened:
             return subprocess.Popen(
-                self.command(*command, config=config, data=data),
+                self.command(*command, folder=folder, user=user),
                 env=self._environ,
                 stdin=subprocess.DEVNULL,
                 stdout=opened,
@@ -132,8 +135,12 @@ def test_the_demo_runs(image: Image) -> None:
     assert "120 messages" in output
 
 
-@pytest.mark.parametrize(("password", "health"), [(PASSWORD, 0), ("wrong", 77)])
-def test_it_retrieves_and_reports_its_health(password: str, health: int, image: Image, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("user", "password", "health"), [(_USER, PASSWORD, 0), (_USER, "wrong", 77), (_ANOTHER_USER, PASSWORD, 0)]
+)
+def test_it_retrieves_and_reports_its_health(
+    user: int, password: str, health: int, image: Image, tmp_path: Path
+) -> None:
     config, data = tmp_path / "config", tmp_path / "data"
     (config / "tui-popretr").mkdir(parents=True)
     data.mkdir()
@@ -145,12 +152,12 @@ def test_it_retrieves_and_reports_its_health(password: str, health: int, image: 
         account = client("isp", server.address, password=password, more="<maildir>~/Maildir</maildir>")
         write_configuration(config / "tui-popretr/tui-popretr.xml", account, before="<delay_start>0</delay_start>")
         for path in (data, *config.rglob("*")):
-            os.chown(path, _USER, _USER)
-        process = image.start(config, data, tmp_path / "log")
+            os.chown(path, user, user)
+        process = image.start(tmp_path, user)
         try:
             server.wait_for_line(b"DELE" if health == 0 else b"USER")
-            wait_for(lambda: image.run(*check, config=config, data=data)[0] == health, "the health")
-            assert image.run("tui-popretr", "shutdown", config=config, data=data)[0] == 0
+            wait_for(lambda: image.run(*check, folder=tmp_path, user=user)[0] == health, "the health")
+            assert image.run("tui-popretr", "shutdown", folder=tmp_path, user=user)[0] == 0
             assert process.wait(60) == 0
         finally:
             process.kill()
