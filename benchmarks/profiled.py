@@ -63,7 +63,7 @@ def _calls(folder: Path) -> Iterator[str]:
     for order, title in (("tottime", "by themselves"), ("cumulative", "with what they call")):
         text = io.StringIO()
         pstats.Stats(str(folder / "calls"), stream=text).strip_dirs().sort_stats(order).print_stats(_TOP)
-        yield f"Functions of all threads together, {title} (waiting counts too)"
+        yield f"Functions of all threads together, {title} (processor time)"
         yield text.getvalue()
 
 

@@ -1,7 +1,7 @@
 """The program under yappi, which profiles all its threads: `python -m benchmarks.threads TARGET ARGUMENT ...`.
 
-What each function cost in all threads together goes to the file TARGET, for pstats, and the processor time of each
-thread to TARGET.threads.
+The processor time of each function in all threads together goes to the file TARGET, for pstats, and that of each thread
+to TARGET.threads.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def main() -> None:
         leave(status)
 
     os._exit = end_and_leave
-    yappi.set_clock_type("wall")
+    yappi.set_clock_type("cpu")  # by the wall clock, a coroutine that waits would seem to work
     yappi.start(builtins=True)
     from tui_popretr.__main__ import main as program
 
