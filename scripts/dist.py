@@ -204,7 +204,8 @@ def main() -> None:
         work = Path(name)
         try:
             wheel, sdist = build_twice(work)
-            run(tool("twine"), "check", "--strict", wheel, sdist)
+            # An error where the description cannot be rendered; it would be a warning.
+            run(sys.executable, "-W", "error::UserWarning", "-m", "twine", "check", "--strict", wheel, sdist)
             say("twine finds nothing wrong.")
             try_installation("pip", wheel, work, install_with_pip, shares=True)
             try_installation("pip", sdist, work, install_with_pip, shares=True)
