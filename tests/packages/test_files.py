@@ -23,7 +23,7 @@ _SHARED = f"tui_popretr-{__version__}.data/data/share/"
 def files() -> list[str]:
     """The project's files, as git knows them or, in an unpacked sdist, as they lie there."""
     if (PROJECT / ".git").exists() and shutil.which("git"):
-        listed = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
+        listed = ["git", "ls-files", "--cached", "--others", "--exclude-per-directory=.gitignore", "-z"]
         done = subprocess.run(listed, cwd=PROJECT, capture_output=True, text=True, check=True)
         return sorted(name for name in done.stdout.split("\0") if name and (PROJECT / name).is_file())
     with_caches = (path for path in PROJECT.rglob("*") if path.is_file())
