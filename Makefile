@@ -14,7 +14,7 @@ MATRIX ?= 12 13
 export PYTHON PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test nightly matrix audit fuzz check bench bench-dashboard bench-idle bench-smtp profile dist format screenshots manpage schema clean
+.PHONY: help demo test nightly matrix audit fuzz check bench bench-dashboard bench-idle bench-attached bench-smtp profile dist format screenshots manpage schema clean
 
 help: ## show this list
 	@echo "make TARGET, where TARGET is one of:"
@@ -61,6 +61,9 @@ bench-dashboard: .venv/ready-for-run ## measure what the dashboard costs (BENCH_
 
 bench-idle: .venv/ready-for-dev ## measure a daemon with 10,000 clients that have no mail (some seven minutes)
 	@$(BIN)/python -m benchmarks.idle $(BENCH_ARGS)
+
+bench-attached: .venv/ready-for-run ## measure the control socket: attach, memory with 20 readers, lag (BENCH_ARGS="--quick paint")
+	@$(BIN)/python -m benchmarks.attached $(BENCH_ARGS)
 
 bench-smtp: .venv/ready-for-dev ## measure delivery into a mail server (BENCH_ARGS="--postfix" for a real one)
 	@$(BIN)/python -m benchmarks.smtp $(BENCH_ARGS)

@@ -19,22 +19,13 @@ import textual
 
 from benchmarks.measured import STALL
 from benchmarks.popserver import PASSWORD
+from benchmarks.scenarios import Figure, at, configure, say, tell, waiting
 from benchmarks.serving import serving
 from benchmarks.terminal import BenchmarkFailed, OnTerminal, on_terminal
 
 #: A large terminal: nearly all that can be drawn at once.
 WIDE: Final = 200, 50
 _MARK = re.compile(rb"\x1b\[(\d+);\d+H(?:\x1b\[[0-9;]*m)*\xe2\x80\xba")
-
-
-@dataclass(frozen=True, slots=True)
-class Figure:
-    """One line of the table. `goal` is an upper limit, in the unit of the figure."""
-
-    what: str
-    value: float
-    unit: str
-    goal: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,13 +65,13 @@ def real(plan: Plan, folder: str) -> list[Figure]:
             for n in range(200)
         ]
         more = '<delay_start>0</delay_start><concurrency total="200" perserver="200"/>'
-        path = _configure(folder, clients, more + f"<transcript>{folder}/transcript.log</transcript>")
+        path = configure(folder, clients, more + f"<transcript>{folder}/transcript.log</transcript>")
         return _loaded(plan, ["-m", "benchmarks.measured", path], settle=12.0, screen=50, engine=10, keys=100)
 
 
 def many(plan: Plan, folder: str) -> list[Figure]:
     """5,000 clients that wait"""
-    path = _configure(folder, _waiting(5000), "<delay_start>1h</delay_start>")
+    path = configure(folder, waiting(5000), "<delay_start>1h</delay_start>")
     paints, used, idle, memory = [], [], 0.0, 0.0
     for number in range(plan.starts):
         with on_terminal([sys.executable, "-m", "tui_popretr", path], columns=120, rows=40) as program:
@@ -101,7 +92,7 @@ def many(plan: Plan, folder: str) -> list[Figure]:
 
 def idle(plan: Plan, folder: str) -> list[Figure]:
     """50 clients whose countdowns run"""
-    path = _configure(folder, _waiting(50), "<delay_start>1h</delay_start>")
+    path = configure(folder, waiting(50), "<delay_start>1h</delay_start>")
     figures = []
     for columns, rows in ((80, 24), (200, 60)):
         with on_terminal([sys.executable, "-m", "tui_popretr", path], columns=columns, rows=rows) as program:
@@ -131,7 +122,7 @@ SCENARIOS: Final[dict[str, Callable[[Plan, str], list[Figure]]]] = {
 
 
 def _acted(plan: Plan, folder: str, lines: int, *, drops: bool = False, **goals: float) -> list[Figure]:
-    path = _configure(folder, _waiting(200), "")
+    path = configure(folder, waiting(200), "")
     return _loaded(plan, ["-m", "benchmarks.measured", path, f"{lines}"], drops=drops, **goals)
 
 
@@ -168,17 +159,17 @@ def _loaded(
         Figure("lines shown", told["taken"] / seconds, "/s"),
         Figure("lines dropped and counted", told["dropped"] / seconds, "/s"),
         Figure("other facts", told["facts"] / seconds, "/s"),
-        Figure("lag of the screen's loop, p50", 1000 * _at(lags, 50), "ms"),
-        Figure("lag of the screen's loop, p99", 1000 * _at(lags, 99), "ms", screen),
+        Figure("lag of the screen's loop, p50", 1000 * at(lags, 50), "ms"),
+        Figure("lag of the screen's loop, p99", 1000 * at(lags, 99), "ms", screen),
         Figure("lag of the screen's loop, most", 1000 * max(lags), "ms"),
-        Figure("lag of the sessions' loop, p50", 1000 * _at(engine_lags, 50), "ms"),
-        Figure("lag of the sessions' loop, p99", 1000 * _at(engine_lags, 99), "ms", engine),
+        Figure("lag of the sessions' loop, p50", 1000 * at(engine_lags, 50), "ms"),
+        Figure("lag of the sessions' loop, p99", 1000 * at(engine_lags, 99), "ms", engine),
         Figure("lag of the sessions' loop, most", 1000 * max(engine_lags), "ms"),
         Figure("processor, all threads", told["cpu"] / seconds, "cores", cpu),
         Figure("processor, the screen's thread", told["screen"]["cpu"] / seconds, "cores"),
         Figure("processor, the sessions' thread", told["engine"]["cpu"] / seconds, "cores"),
-        Figure("key to paint, p50", 1000 * _at(pressed, 50), "ms"),
-        Figure("key to paint, p95", 1000 * _at(pressed, 95), "ms", keys),
+        Figure("key to paint, p50", 1000 * at(pressed, 50), "ms"),
+        Figure("key to paint, p95", 1000 * at(pressed, 95), "ms", keys),
         Figure("written to the terminal", octets / seconds / 1000, "kB/s"),
         Figure("memory at the end", memory, "MB"),
         Figure(f"memory, growth in {seconds:.0f} s", memory - began, "MB"),
@@ -243,40 +234,7 @@ def _idle_cpu(program: OnTerminal, seconds: float) -> float:
     return (program.cpu - before) / (time.perf_counter() - begun)
 
 
-def _at(values: Sequence[float], percent: float) -> float:
-    ordered = sorted(values)
-    return ordered[min(len(ordered) - 1, int(len(ordered) * percent / 100))]
-
-
-def _waiting(count: int) -> list[str]:
-    return [
-        f'<client id="client-{n:04}" recip="user{n}" freq="5m"><server address="127.0.0.1:1">'
-        f"<username>user{n}</username><password>secret</password></server></client>"
-        for n in range(count)
-    ]
-
-
-def _configure(folder: str, clients: Sequence[str], more: str) -> str:
-    path = os.path.join(folder, "benchmark.xml")
-    with open(path, "w", encoding="utf-8") as file:
-        file.write(f"<pop3download>{more}<clients>{''.join(clients)}</clients></pop3download>")
-    os.chmod(path, 0o600)
-    return path
-
-
-# --- the table --------------------------------------------------------------------------------------------------------
-
-
-def _say(text: str = "") -> None:
-    sys.stdout.write(f"{text}\n")
-    sys.stdout.flush()
-
-
-def _tell(figures: Sequence[Figure]) -> None:
-    for each in figures:
-        verdict = "" if each.goal is None else f"goal < {each.goal:g}: {'met' if each.value < each.goal else 'MISSED'}"
-        digits = 0 if each.unit in ("", "/s", "MB") else 2 if each.unit in ("s", "cores", "kB/s") else 1
-        _say(f"  {each.what:<44} {each.value:>10,.{digits}f} {each.unit:<12} {verdict}".rstrip())
+# --- the command ------------------------------------------------------------------------------------------------------
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -289,15 +247,15 @@ def main(arguments: Sequence[str]) -> int:
         parser.error(f"there is no {', '.join(sorted(unknown))}")
     plan = QUICK if asked.quick else LONG
     load = ", ".join(f"{each:.1f}" for each in os.getloadavg())
-    _say(f"{os.cpu_count()} processors, load {load}; Python {platform.python_version()}, Textual {textual.__version__}")
+    say(f"{os.cpu_count()} processors, load {load}; Python {platform.python_version()}, Textual {textual.__version__}")
     for name in asked.scenarios or SCENARIOS:
         scenario = SCENARIOS[name]
-        _say(f"\n{name}: {scenario.__doc__}")
+        say(f"\n{name}: {scenario.__doc__}")
         with tempfile.TemporaryDirectory(prefix="tui-popretr-benchmark-") as folder:
             try:
-                _tell(scenario(plan, folder))
+                tell(scenario(plan, folder))
             except BenchmarkFailed as problem:
-                _say(f"  failed: {problem}")
+                say(f"  failed: {problem}")
                 return 1
     return 0
 

@@ -11,13 +11,15 @@ from __future__ import annotations
 import resource
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from functools import partial
 from typing import Final
 
 from benchmarks.clients import Client, Task, our_configuration
 from benchmarks.process import Spent, peak_memory
+from benchmarks.readers import READERS
+from benchmarks.readers import readers as reading
 from benchmarks.store import Sessions
 from benchmarks.terminal import BenchmarkFailed, OnTerminal, on_terminal
 
@@ -45,6 +47,15 @@ def daemon(client: Client) -> Client:
     return replace(client, name=f"{client.name}, daemon", spend=partial(spend_waiting, client.program, False))
 
 
+def watched(client: Client) -> Client:
+    """Return the program as a daemon that others watch by its control socket; the sessions are measured."""
+    return replace(
+        client,
+        name=f"{client.name}, {READERS} readers",
+        spend=partial(spend_waiting, client.program, False, readers=READERS),
+    )
+
+
 def spend_whole(program: str, task: Task, watch: Watch, *, patience: float = 600.0) -> Spent:
     """Start the dashboard, end it as soon as the server has seen all sessions end, and say what that took in all.
 
@@ -62,21 +73,25 @@ def spend_whole(program: str, task: Task, watch: Watch, *, patience: float = 600
     return Spent(code, seconds, used, memory)
 
 
-def spend_waiting(program: str, dashboard: bool, task: Task, watch: Watch, *, patience: float = 600.0) -> Spent:
+def spend_waiting(
+    program: str, dashboard: bool, task: Task, watch: Watch, *, readers: int = 0, patience: float = 600.0
+) -> Spent:
     """Start the program and let it wait; say what its sessions took, from the first login to the last one's end.
 
-    Raises BenchmarkFailed where sessions do not end, and where they begin before the dashboard is there.
+    `readers` watch it by its control socket, one of them stopped. Raises BenchmarkFailed where sessions do not end, and
+    where they begin before the dashboard or the readers are there.
     """
     with _running(program, task, f"{DELAY}s", () if dashboard else ("--headless",)) as running:
         if dashboard:
             running.wait_for(lambda: task.accounts[0] in running.text, "the first frame")
-        if watch().begun:
-            raise BenchmarkFailed("sessions began while the program was still starting")
-        while not watch().begun:
-            _look_after(running, watch, patience)
-        began, used = time.perf_counter(), running.cpu
-        _await_ends(running, watch, len(task.accounts), patience)
-        seconds, used = time.perf_counter() - began, running.cpu - used
+        with reading(task.home / "var/control.sock", readers) if readers else nullcontext():
+            if watch().begun:
+                raise BenchmarkFailed("sessions began while the program was still starting")
+            while not watch().begun:
+                _look_after(running, watch, patience)
+            began, used = time.perf_counter(), running.cpu
+            _await_ends(running, watch, len(task.accounts), patience)
+            seconds, used = time.perf_counter() - began, running.cpu - used
         memory = peak_memory(running.process.pid)
         running.end()
         code = running.process.returncode

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from benchmarks.clients import FETCHMAIL, FETCHMAIL_8, GETMAIL, MPOP, OURS, Client, mpop, ours
-from benchmarks.dashboards import daemon, open_dashboard, with_dashboard
+from benchmarks.dashboards import daemon, open_dashboard, watched, with_dashboard
+from benchmarks.readers import READERS
 
 #: How a client is named that is mpop with as many processes as serve it best.
 BEST: Final = "mpop at its best"
@@ -105,6 +106,14 @@ def rows(program: str | None = None) -> dict[str, Row]:
         far_fleet,
         far_fleet.encrypted("fleet-40ms-tls"),
         *_watched(fleet, we),
+        Row(
+            "fleet-readers",
+            f"{fleet.what}, {READERS} readers of the control socket, one of them stopped",
+            "fleet",
+            (watched(we), daemon(we)),
+            {daemon(we).name: 1.05},
+            memory=0,
+        ),
         Row("growth-2k", "2,000 messages in one mailbox", "growth-a", (we,)),
         Row("growth-20k", "20,000 messages in one mailbox", "growth-b", (we,), memory=0),
         Row("growth-100k", "100,000 messages in one mailbox", "growth-c", (we,), memory=0),

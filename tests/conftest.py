@@ -6,6 +6,7 @@ import os
 import signal
 from collections import Counter
 from collections.abc import Generator, Iterator
+from pathlib import Path
 
 import pytest
 import trustme
@@ -13,7 +14,7 @@ from _pytest.reports import TestReport
 from hypothesis import settings
 from trio.testing import MockClock
 
-from tests.support import passwords
+from tests.support import passages, passwords
 from tests.support.certificates import Certificates
 from tests.support.dovecot import Dovecot, require
 from tests.support.size import NIGHTLY
@@ -34,11 +35,19 @@ settings.register_profile("tests", parent=settings.default, deadline=None)
 settings.register_profile("nightly", settings.get_profile("tests"), max_examples=2000)
 settings.load_profile("nightly" if NIGHTLY else "tests")
 
+passages.watch()
+
 
 @pytest.fixture
 def autojump_clock() -> MockClock:
     """A trio clock that jumps over every wait: for tests decorated with trio_test."""
     return MockClock(autojump_threshold=0)
+
+
+@pytest.fixture
+def tmp_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder for one test. Its path is short, since the path of a control socket below it must be."""
+    return tmp_path_factory.mktemp("t")
 
 
 @pytest.fixture(scope="session")
@@ -50,8 +59,9 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
 
 @pytest.fixture(autouse=True)
 def nothing_secret_is_left(request: pytest.FixtureRequest) -> Iterator[None]:
-    """No password is in what a test leaves behind: logs, journals, mail, whatever it is."""
+    """No password is in what a test leaves behind: logs, journals, mail, whatever it is, nor in what it passes on."""
     yield
+    assert passages.take() == []
     folder = request.node.funcargs.get("tmp_path")
     assert folder is None or passwords.left_in(folder) == []
 

@@ -58,7 +58,7 @@ def references(text: str) -> Iterator[tuple[str, str]]:
         yield from ((name, module) for name in re.findall(r"`([\w.]+)`", functions))
 
 
-@pytest.mark.parametrize("package", ["session", "commit"])
+@pytest.mark.parametrize("package", ["session", "commit", "control"])
 def test_each_module_has_a_sentence(package: str) -> None:
     modules = {path.name for path in (PACKAGE / package).glob("*.py")} - {"__init__.py"}
     assert sorted(listed(f"The modules of {package}")) == sorted(modules)
@@ -85,6 +85,7 @@ def test_each_function_is_in_its_module(name: str, module: str) -> None:
         "A message, from the socket to DELE",
         "An attribute, from XML to its effect",
         "A fact, from the engine to a row of the dashboard",
+        "A fact, from the engine to an attached dashboard",
     ],
 )
 def test_each_step_of_a_way_names_a_function(way: str) -> None:

@@ -1,4 +1,4 @@
-"""The mailbox between engine and dashboard: nothing lost that matters, nothing without bound, order kept."""
+"""The mailbox: no fact is lost, memory is bounded, and the order is kept."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The manual pages are current and complete, and groff and mandoc have nothing to say against them."""
+"""The manual pages are current and complete, and groff and mandoc report nothing."""
 
 from __future__ import annotations
 
@@ -92,5 +92,5 @@ def test_groff_finds_nothing_wrong(path: Path) -> None:
 @pytest.mark.skipif(shutil.which("mandoc") is None, reason="mandoc is not installed")
 def test_mandoc_finds_nothing_wrong(path: Path) -> None:
     done = subprocess.run(["mandoc", "-Tlint", "-Wwarning", str(path)], capture_output=True, text=True, check=False)
-    # A date would make the page another one at each build.
+    # With a date, each build would make another page.
     assert [line for line in (done.stdout + done.stderr).splitlines() if "missing date" not in line] == []

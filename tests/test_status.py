@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -61,6 +62,7 @@ def past(ended: int, *, messages: int = 1, client: str = "a") -> PastSession:
 
 BAD = closed("a", result(NOW, code=ExitCode.LOGIN, error="no"))
 GOOD = closed("a", result(NOW, messages=1))
+REJECTED = replace(past(2), code=ExitCode.LOGIN)
 
 
 @pytest.mark.parametrize(
@@ -77,6 +79,10 @@ GOOD = closed("a", result(NOW, messages=1))
         ([GOOD, ClientFinished("a")], ClientState.DONE),
         ([BAD, ClientFinished("a")], ClientState.FAILED),
         ([BAD, ClientPaused("a")], ClientState.PAUSED),
+        ([HistoryRead((past(1), REJECTED), 0, 0)], ClientState.FAILED),
+        ([HistoryRead((REJECTED, past(3)), 0, 0)], ClientState.WAITING),
+        ([GOOD, HistoryRead((REJECTED,), 0, 0)], ClientState.WAITING),
+        ([ClientPaused("a"), HistoryRead((REJECTED,), 0, 0)], ClientState.PAUSED),
     ],
 )
 def test_the_state_follows_the_facts(facts: list[Fact], state: ClientState) -> None:
@@ -218,3 +224,26 @@ def test_a_client_disabled_by_a_reload_finishes_its_session() -> None:
 
 def test_each_state_has_a_word_and_a_glyph_of_its_own() -> None:
     assert len({each.word for each in ClientState}) == len({each.glyph for each in ClientState}) == len(ClientState)
+
+
+@pytest.mark.parametrize(
+    ("state", "then"),
+    [
+        (ClientState.FAILED, ClientState.FAILED),
+        (ClientState.DONE, ClientState.DONE),
+        (ClientState.DISABLED, ClientState.DISABLED),
+        *((each, ClientState.UNKNOWN) for each in ClientState if each.running),
+        (ClientState.WAITING, ClientState.UNKNOWN),
+        (ClientState.QUEUED, ClientState.UNKNOWN),
+        (ClientState.PAUSED, ClientState.UNKNOWN),
+    ],
+)
+def test_without_the_daemon_nothing_runs(state: ClientState, then: ClientState) -> None:
+    view = View()
+    last = result(NOW, messages=3)
+    session = SessionId("a", 1)
+    client = ClientView(info("a"), state, 5.0, session, 1.0, 2.0, to_retrieve=3, received=1, last=last, messages=7)
+    view.clients["a"] = client
+    view.forget_running()
+    assert view.clients["a"] == replace(client, state=then, due=None, session=None, retrieving_since=None)
+    assert (view.running, view.rate(9.0)) == (0, 0.0)

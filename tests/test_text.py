@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import unicodedata
 
@@ -9,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tui_popretr.text import visible
+from tui_popretr.text import json_text, visible
 
 NEUTRALISED = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 #: Shown as nothing, without being of those categories.
@@ -74,3 +75,10 @@ def test_what_is_visible_stays(raw: str | bytes) -> None:
 def test_what_is_too_long_is_cut() -> None:
     assert visible("a" * 11, 10) == "a" * 10 + "…"
     assert visible("\u202e" * 11, 2) == "\\u" + "…"
+
+
+def test_json_is_safe_in_a_terminal_and_keeps_its_value() -> None:
+    value = {"é": "\x1b\x9b\u202e\ud800\U000e0041\n\\", "n": [1, None]}
+    text = json_text(value)
+    assert json.loads(text) == value
+    assert text == r'{"é": "\u001b\u009b\u202e\ud800\udb40\udc41\n\\", "n": [1, null]}'

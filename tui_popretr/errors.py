@@ -75,7 +75,7 @@ class ConfigurationError(PopretrError):
 
 
 class DaemonUnavailable(PopretrError):
-    """No running program answers on the control socket of the configuration."""
+    """No daemon answers on the control socket of the configuration."""
 
     exit_code = ExitCode.UNAVAILABLE
 
@@ -389,7 +389,7 @@ class JournalLocked(JournalError):
     """Another process has the journal open."""
 
     exit_code = ExitCode.TEMPORARY
-    default_advice = "another tui-popretr runs on this configuration; stop it first"
+    default_advice = "another tui-popretr runs with this configuration; stop it first"
 
 
 class JournalDamaged(JournalError):

@@ -1,4 +1,4 @@
-"""The bounded mailbox between the engine's thread and the dashboard: filled by facts, emptied ten times a second."""
+"""The bounded queue of facts and dialogue to a reader at its own pace: a dashboard, or the control socket."""
 
 from __future__ import annotations
 
@@ -15,25 +15,33 @@ _REPLACEABLE = (RetrievalProgressed, ClientScheduled)
 
 
 @dataclass(frozen=True, slots=True)
+class Connection:
+    """The state of a dashboard's connection to a daemon. `texts` has it in words, the longest first."""
+
+    connected: bool
+    texts: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Drained:
     """Everything since the last drain. `dropped` lines were lost before the first of `lines`.
 
-    A `view` takes the place of all that was known; the facts came after it. `state` is the state of the connection to
-    a daemon, if it has changed.
+    A `view` takes the place of all that was known; the facts came after it. `connection` is the latest state of the
+    connection to a daemon, if it has changed; a loss came after the facts.
     """
 
     facts: list[Fact]
     lines: list[DialogueLine]
     dropped: int
     view: View | None = None
-    state: str | None = None
+    connection: Connection | None = None
 
 
 class Mailbox:
     """A subscriber of the bus: it takes facts, and on_dialogue() takes dialogue. It is bounded and never blocks.
 
-    Of frequent facts about a client only the latest is kept, unless another fact about the client came between. Of the
-    dialogue the oldest lines are dropped. It is divided into lines in the dashboard's thread, not in the engine's.
+    Of frequent facts about a client only the latest is kept, unless another fact about the client came in between. Of
+    the dialogue the oldest lines are dropped. It is divided into lines by the reader.
     """
 
     def __init__(self, lines: int = LINES) -> None:
@@ -68,7 +76,7 @@ class Mailbox:
                 self._dropped += oldest
 
     def drain(self) -> Drained:
-        """Remove and return everything; in the dashboard's thread."""
+        """Remove and return everything; in the reader's thread."""
         with self._lock:
             facts, self._facts = self._facts, []
             pieces, self._pieces = self._pieces, deque()

@@ -64,6 +64,8 @@ class ClientState(Enum):
     FAILED = "failed"
     DONE = "done"
     DISABLED = "disabled"
+    #: Only in a dashboard whose daemon is gone.
+    UNKNOWN = "unknown"
 
     @property
     def word(self) -> str:
@@ -79,7 +81,7 @@ class ClientState(Enum):
         return self in _RUNNING
 
 
-_GLYPHS = dict(zip(ClientState, "·…→»≡↓←‖✗✓-", strict=True))
+_GLYPHS = dict(zip(ClientState, "·…→»≡↓←‖✗✓-?", strict=True))
 _RUNNING = frozenset(
     {ClientState.CONNECTING, ClientState.LOGIN, ClientState.LISTING, ClientState.RETRIEVING, ClientState.CLOSING}
 )
@@ -318,6 +320,13 @@ class View:
             self._add_counts(client, counts)
         return changed
 
+    def forget_running(self) -> None:
+        """Forget what only a running daemon can know: sessions, next runs, and what is paused."""
+        for id_, client in self.clients.items():
+            lasting = client.state in (ClientState.FAILED, ClientState.DONE, ClientState.DISABLED)
+            state = client.state if lasting else ClientState.UNKNOWN
+            self.clients[id_] = replace(client, state=state, due=None, session=None, retrieving_since=None)
+
     def _add_counts(self, client: str, counts: dict[str, _Counts]) -> None:
         """Add a client's counts to its view, unless a reload has removed the client."""
         if client in counts:
@@ -373,6 +382,9 @@ class View:
                 own = [each for each in view.past if isinstance(each, SessionResult)]
                 earlier = [each for each in view.past if isinstance(each, PastSession)]
                 both: tuple[SessionResult | PastSession, ...] = (*earlier, past, *own)
-                self.clients[past.client] = replace(view, last=last, past=both[-PAST:])
+                state = view.state
+                if state in (ClientState.WAITING, ClientState.FAILED):
+                    state = ClientState.WAITING if last.code is ExitCode.OK else ClientState.FAILED
+                self.clients[past.client] = replace(view, state=state, last=last, past=both[-PAST:])
                 changed.add(past.client)
         return changed

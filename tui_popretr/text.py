@@ -17,6 +17,7 @@ agree on; ui.cells settles that.
 
 from __future__ import annotations
 
+import json
 import re
 
 _UNSAFE = re.compile(
@@ -46,3 +47,8 @@ def visible(raw: bytes | str, limit: int = 1024) -> str:
     if not (text.isascii() and text.isprintable()):  # as nearly all texts are
         text = _UNSAFE.sub(_escape, text)
     return text if len(text) <= limit else text[:limit] + "…"
+
+
+def json_text(value: object) -> str:
+    """Return a value as JSON in one line that is safe in a terminal: unsafe characters are escapes of JSON."""
+    return _UNSAFE.sub(lambda match: json.dumps(match.group())[1:-1], json.dumps(value, ensure_ascii=False))

@@ -1,4 +1,4 @@
-"""Counts, sizes, durations, results of sessions and dates of certificates in words, for people. Pure."""
+"""Counts, sizes, durations, results of sessions and reloads, and dates of certificates in words, for people. Pure."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Final
 
 from tui_popretr.errors import ExitCode
-from tui_popretr.facts import PastSession, SessionResult
+from tui_popretr.facts import ConfigurationReloaded, PastSession, SessionResult
 
 NO_NEW_MESSAGES: Final = "no new messages"
 
@@ -118,3 +118,13 @@ def session_failure(session: SessionResult | PastSession) -> str:
         if session.error.startswith(beginning):
             return short
     return session.error or f"failed (code {session.code.value})"
+
+
+def reload_result(fact: ConfigurationReloaded) -> str:
+    """Return what a reload has changed: "configuration reloaded: 2 added, 1 changed"."""
+    parts = [
+        f"{len(ids):,} {word}"
+        for ids, word in ((fact.added, "added"), (fact.removed, "removed"), (fact.changed, "changed"))
+        if ids
+    ]
+    return f"configuration reloaded: {', '.join(parts) or 'no client has changed'}"

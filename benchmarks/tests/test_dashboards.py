@@ -53,10 +53,10 @@ def test_it_is_watched_until_all_have_ended(task: Task) -> None:
     assert spent.memory > 1_000_000
 
 
-@pytest.mark.parametrize("dashboard", [True, False])
-def test_what_waits_is_measured_from_its_first_session_on(task: Task, dashboard: bool) -> None:
+@pytest.mark.parametrize(("dashboard", "readers"), [(True, 0), (False, 0), (False, 3)])
+def test_what_waits_is_measured_from_its_first_session_on(task: Task, dashboard: bool, readers: int) -> None:
     told = Told(*[Sessions(0, 0)] * 5)
-    spent = spend_waiting(PROGRAM, dashboard, task, told)
+    spent = spend_waiting(PROGRAM, dashboard, task, told, readers=readers)
     assert told.told.ended == len(task.accounts)
     # twenty looks at the server, far less than a start
     assert 0 < spent.seconds < dashboards.DELAY

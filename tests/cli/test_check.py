@@ -35,7 +35,7 @@ def test_a_configuration_in_order_is_told_in_sentences(tmp_path: Path) -> None:
         f" SASL_PLAIN, and delivers it to the Maildir {tmp_path}/m. What was delivered is deleted from"
         " the server, except messages that arrive cut short."
     )
-    assert done.out.splitlines() == [isp, work, "Disabled: old"]
+    assert done.out.splitlines() == [isp, work, f"Control socket: {tmp_path}/var/control.sock", "Disabled: old"]
     assert "secret" not in done.out + done.err
     assert not (tmp_path / "var").exists()
 

@@ -80,6 +80,9 @@ def words(shell: str, path: Path, folder: Path, line: str) -> set[str]:
         ("check mail.xml --client w", {"work"}),
         ("check --client ", {"home"}),
         ("mail.xml --client i", {"isp"}),
+        ("poll mail.xml --client w", {"work"}),
+        ("attach ma", {"mail.xml"}),
+        ("hook mail.xml --on sta", {"stale"}),
     ],
 )
 def test_a_shell_offers(shell: str, line: str, offered: set[str], scripts: Mapping[str, Path], folder: Path) -> None:

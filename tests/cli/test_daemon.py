@@ -1,4 +1,4 @@
-"""The commands that watch and steer a running program, with the real program in a process."""
+"""The commands that watch and steer a daemon, with the real program in a process."""
 
 from __future__ import annotations
 
@@ -64,12 +64,12 @@ def wait_for_socket(folder: Path) -> None:
     raise AssertionError("no control socket")
 
 
-def test_a_day_of_a_daemon(tmp_path: Path) -> None:
+def test_the_commands_in_turn(tmp_path: Path) -> None:
     with daemon(tmp_path) as config:
         table = run_program("status", config)
         assert table.code == 0, table.err
         lines = table.out.splitlines()
-        assert lines[0].split() == ["client", "state", "next", "run", "last", "result", "messages", "last", "success"]
+        assert lines[0].split() == ["client", "state", "next", "run", "messages", "last", "success", "last", "result"]
         assert lines[1].startswith("a       waiting")
         assert "2 clients, 0 running, 0 failed; today no new messages" in lines[3]
 
@@ -92,7 +92,7 @@ def test_a_day_of_a_daemon(tmp_path: Path) -> None:
         assert "paused" in run_program("status", config).out
         assert run_program("resume", config, "--all").out == "all clients continue\n"
         assert run_program("stop", config, "--client", "a").out == "a has no session\n"
-        assert run_program("reload", config).out == "the configuration is read again\n"
+        assert run_program("reload", config).out == "configuration reloaded: no client has changed\n"
         assert run_program("shutdown", config).out == "ending\n"
 
 
@@ -111,7 +111,7 @@ def test_a_client_that_does_not_exist(tmp_path: Path) -> None:
         for arguments in (("poll", "--client", "x"), ("poll", "--client", "x", "--wait"), ("stop", "--client", "x")):
             done = run_program(arguments[0], config, *arguments[1:])
             assert done.code == ExitCode.USAGE
-            assert "there is no client x" in done.err
+            assert "there is no client 'x'" in done.err
         done = run_program("tail", config, "--client", "aa")
         assert (done.code, "did you mean 'a'?" in done.err) == (ExitCode.USAGE, True)
 
@@ -121,6 +121,24 @@ def test_a_broken_configuration_can_still_be_watched(tmp_path: Path) -> None:
         text = Path(config).read_text()
         Path(config).write_text(text.replace('freq="1h"', 'freq="often"'))
         assert run_program("status", config).code == 0
+
+
+def test_a_reload_that_is_impossible_changes_nothing(tmp_path: Path) -> None:
+    with daemon(tmp_path) as config:
+        good = Path(config).read_text()
+        Path(config).write_text(good.replace('freq="1h"', 'freq="often"'))
+        done = run_program("reload", config)
+        assert done.code == ExitCode.CONFIGURATION
+        assert done.out == ""
+        first, second, last = done.err.splitlines()
+        assert re.fullmatch(rf"tui-popretr: {config}:2:\d+: error: .*often.*", first), first
+        assert f"{config}:3:" in second
+        assert last == "tui-popretr: the daemon keeps the old configuration"
+        polled = run_program("poll", config, "--client", "a", "--wait")
+        assert (polled.code, "a: 2 messages" in polled.out) == (0, True)
+
+        Path(config).write_text(good.replace('freq="1h"', 'freq="2h"', 1))
+        assert run_program("reload", config).out == "configuration reloaded: 1 changed\n"
 
 
 @contextmanager
@@ -171,7 +189,7 @@ def poll_until_watched(config: str, process: subprocess.Popen[str], text: str) -
 
 def test_tail_shows_the_dialogue_until_ctrl_c(tmp_path: Path) -> None:
     with daemon(tmp_path) as config, tail(config, "--client", "b") as process:
-        lines = poll_until_watched(config, process, ">> QUIT")
+        lines = [*poll_until_watched(config, process, ">> USER"), *lines_until(process, ">> QUIT")]
         assert any(re.fullmatch(r"\d\d:\d\d:\d\d b-1 >> PASS \*{4}", line) for line in lines), lines
         assert not any(" a-" in line for line in lines)
         process.send_signal(signal.SIGINT)
@@ -182,7 +200,8 @@ def test_tail_shows_the_dialogue_until_ctrl_c(tmp_path: Path) -> None:
 
 def test_tail_of_events_until_the_reader_ends(tmp_path: Path) -> None:
     with daemon(tmp_path) as config, tail(config, "--json") as process:
-        lines = [json.loads(line) for line in poll_until_watched(config, process, '"QUIT"')]
+        first = poll_until_watched(config, process, '"session_started"')  # tail may have come amid a session
+        lines = [json.loads(line) for line in (*first, *lines_until(process, '"QUIT"'))]
         assert {"session_started", "dialogue_line"} <= {each.get("event") for each in lines}
         assert process.stdout is not None
         process.stdout.close()
@@ -194,13 +213,13 @@ def test_tail_of_events_until_the_reader_ends(tmp_path: Path) -> None:
         assert process.stderr.read() == ""
 
 
-def test_tail_when_the_program_ends(tmp_path: Path) -> None:
+def test_tail_when_the_daemon_ends(tmp_path: Path) -> None:
     with daemon(tmp_path) as config, tail(config) as process:
         poll_until_watched(config, process, ">> QUIT")
         run_program("shutdown", config)
         assert process.wait(30) == ExitCode.UNAVAILABLE
         assert process.stderr is not None
-        assert process.stderr.read() == "tui-popretr: the running program closed the connection\n"
+        assert process.stderr.read() == "tui-popretr: the daemon closed the connection\n"
 
 
 @pytest.mark.parametrize(
@@ -221,7 +240,8 @@ def test_without_a_daemon(arguments: tuple[str, ...], tmp_path: Path, capsys: py
     assert main([arguments[0], config, *arguments[1:]]) == ExitCode.UNAVAILABLE
     error = capsys.readouterr().err
     assert error == (
-        f"tui-popretr: no program runs with {config}\ntui-popretr: start one: tui-popretr {config} --headless\n"
+        f"tui-popretr: no daemon runs with {config}\ntui-popretr: start one: tui-popretr {config} --headless"
+        " (if one runs, its log says why it has no control socket)\n"
     )
 
 
@@ -232,6 +252,15 @@ def test_a_configuration_without_a_socket(tmp_path: Path, capsys: pytest.Capture
     assert code == ExitCode.UNAVAILABLE
 
 
+def test_a_path_that_is_too_long(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    socket_path = f"{tmp_path}/{'x' * 107}"
+    config = write_configuration(
+        tmp_path / "mail.xml", client("a", "127.0.0.1:1"), before=f"<dirpaths><var>{socket_path}</var></dirpaths>"
+    )
+    assert main(["status", config]) == ExitCode.UNAVAILABLE
+    assert f"no daemon can listen at {socket_path}/control.sock: its path is longer" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("arguments", [["poll"], ["poll", "--client", "a", "--all"], ["stop"]])
 def test_clients_have_to_be_named(arguments: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     config = write_configuration(tmp_path / "mail.xml", client("a", "127.0.0.1:1"))
@@ -240,8 +269,8 @@ def test_clients_have_to_be_named(arguments: list[str], tmp_path: Path, capsys: 
 
 
 @contextmanager
-def other_side(path: Path, sent: bytes) -> Iterator[None]:
-    """A listening socket that sends this to whatever connects, and closes."""
+def other_side(path: Path, sent: bytes, *, reads: bool = False) -> Iterator[None]:
+    """A listening socket that sends this to whatever connects, and closes; `reads`: after a request."""
     path.parent.mkdir(mode=0o700, exist_ok=True)
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(path))
@@ -251,6 +280,8 @@ def other_side(path: Path, sent: bytes) -> Iterator[None]:
             connection, _ = listener.accept()
             with connection:
                 connection.sendall(sent)
+                if reads:
+                    connection.recv(1000)
 
         thread = threading.Thread(target=serve)
         thread.start()
@@ -269,18 +300,77 @@ def hello(config: str, protocol: int = 1) -> bytes:
     [
         (hello("/other.xml"), "runs with /other.xml"),
         (hello("CONFIG", 2), "speaks version 2 of the control protocol"),
-        (b"HTTP/1.1 400 Bad Request\n", "sent what is no message"),
+        (b"HTTP/1.1 400 Bad Request\n", "sent an invalid message"),
         (b'{"hello": {}}\n', "is not tui-popretr"),
         (b'{"id": null, "error": "there are 32 connections already"}\n', "there are 32 connections already"),
         (b"", "closed the connection"),
-        (b"x" * (messages.MAX_LINE + 2), "a line of more than"),
+        (b"x" * (messages.MAX_LINE + 2), "an invalid message: a line is longer than"),
         (hello("CONFIG"), "the connection"),
     ],
 )
-def test_what_is_no_daemon_of_this_file(
+def test_a_socket_of_another_program(
     sent: bytes, error: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     config = write_configuration(tmp_path / "mail.xml", client("a", "127.0.0.1:1"))
     with other_side(tmp_path / "var" / "control.sock", sent.replace(b"CONFIG", os.path.realpath(config).encode())):
         assert main(["status", config]) == ExitCode.UNAVAILABLE
     assert error in capsys.readouterr().err
+
+
+CLIENT = {
+    "id": "a",
+    "state": "waiting",
+    "due": None,
+    "progress": None,
+    "last": None,
+    "messages": 0,
+    "octets": 0,
+    "kept": 0,
+    "failures_in_a_row": 0,
+    "last_success": None,
+    "last_message": None,
+}
+SNAPSHOT = {
+    "time": "2026-11-30T05:10:00+01:00",
+    "boottime": 1.0,
+    "parts": 0,
+    "clients": [CLIENT],
+    "totals": {"clients": 1, "running": 0, "failed": 0, "messages_today": 0, "octets_today": 0},
+}
+
+
+def answer(snapshot: object) -> bytes:
+    return messages.encode({"id": 1, "ok": snapshot}) + messages.encode({"gap": [1]})
+
+
+@pytest.mark.parametrize("arguments", [("status",), ("status", "--prometheus"), ("tail",), ("poll", "--all", "--wait")])
+@pytest.mark.parametrize(
+    "snapshot",
+    [
+        None,
+        [],
+        {**SNAPSHOT, "clients": {"a": 1}},
+        {**SNAPSHOT, "clients": [{"id": "a"}]},
+        {**SNAPSHOT, "clients": [{**CLIENT, "last_success": "yesterday"}]},
+        {**SNAPSHOT, "clients": [{**CLIENT, "last": {"result": "x", "code": 4242}}]},
+        {**SNAPSHOT, "clients": [{**CLIENT, "sessions": {"0": "x"}}]},
+    ],
+)
+def test_an_invalid_snapshot(
+    snapshot: object, arguments: tuple[str, ...], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = write_configuration(tmp_path / "mail.xml", client("a", "127.0.0.1:1"))
+    sent = hello(os.path.realpath(config)) + answer(snapshot)
+    with other_side(tmp_path / "var" / "control.sock", sent, reads=True):
+        assert main([arguments[0], config, *arguments[1:]]) == ExitCode.UNAVAILABLE
+    assert "sent an invalid message" in capsys.readouterr().err
+
+
+def test_a_valid_snapshot_and_an_odd_gap(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    config = write_configuration(tmp_path / "mail.xml", client("a", "127.0.0.1:1"))
+    sent = hello(os.path.realpath(config)) + answer(SNAPSHOT)
+    with other_side(tmp_path / "var" / "control.sock", sent, reads=True):
+        assert main(["tail", config]) == ExitCode.UNAVAILABLE
+    out, error = capsys.readouterr()
+    assert out == "... some events are left out: the output is too slow\n"
+    assert "closed the connection" in error

@@ -350,7 +350,7 @@ def test_on_a_terminal_it_opens_the_dashboard(tmp_path: Path) -> None:
         for text in ("7 clients", "busy", "Transcript", "120 messages", "login rejected"):
             program.wait_for(text)
         program.press("\x12")  # ctrl+r
-        program.wait_for("configuration reloaded: nothing changed")
+        program.wait_for("configuration reloaded: no client has changed")
         _quit(program)
         assert program.ended() == 0
         assert program.insane() == []

@@ -6,8 +6,10 @@ import json
 import os
 import re
 import shlex
+import shutil
 import signal
-from collections.abc import Iterator
+import sqlite3
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -83,7 +85,7 @@ def test_a_recipe(recipe: str, tmp_path: Path, stand_ins: Path) -> None:
             assert body.startswith("isp failed 3 times in a row")
 
 
-def test_a_text_is_no_option_and_no_file() -> None:
+def test_a_text_is_neither_option_nor_file() -> None:
     for recipe in RECIPES:
         assert not re.search(r'(?:--data|-d)\s+"\$', recipe)
         if "notify-send" in recipe:
@@ -152,6 +154,38 @@ def test_hooks_of_a_single_run(tmp_path: Path, server: str) -> None:
     assert "POPRETR_FAILURES=1" in (tmp_path / "recovered.env").read_text()
 
 
+def test_failures_are_counted_over_kill_9(tmp_path: Path) -> None:
+    told = tmp_path / "told"
+    hook = f'<hook on="failed" after="3">sh -c \'echo $POPRETR_FAILURES >{told}.new; mv {told}.new {told}\'</hook>'
+    path = configuration(tmp_path, hook, before="<delay_start>0</delay_start>")
+
+    def run_and_kill(condition: Callable[[], bool]) -> None:
+        with started("--headless", path, environ={"POP_PASSWORD": PASSWORD}) as program:
+            wait_for(condition, lambda: program.said)
+            program.send(signal.SIGKILL)
+            program.ended()
+
+    run_and_kill(lambda: failures(tmp_path) == 1)
+    run_and_kill(lambda: failures(tmp_path) == 2)
+    assert not told.exists()
+    run_and_kill(told.exists)
+    assert told.read_text() == "3\n"
+
+
+def failures(folder: Path) -> int | None:
+    """The failures in a row in a copy of the journal, which the program has locked."""
+    copy = folder / "copy"
+    shutil.rmtree(copy, ignore_errors=True)
+    copy.mkdir()
+    for path in (folder / "var").glob("popretr.sqlite*"):
+        shutil.copy(path, copy)
+    try:
+        with closing(sqlite3.connect(copy / "popretr.sqlite")) as journal:
+            return next((row[0] for row in journal.execute("SELECT failures FROM standing")), None)
+    except sqlite3.Error:  # it is being made
+        return None
+
+
 def test_metrics_of_a_single_run(tmp_path: Path, server: str) -> None:
     metrics = f"<metrics>{tmp_path}/popretr.prom</metrics>"
     path = configuration(tmp_path, "", address=server, before=metrics)
@@ -173,4 +207,17 @@ def test_the_end_kills_hooks_with_their_children(number: signal.Signals, tmp_pat
             wait_for(lambda: lifeline.begun, lambda: program.said)
             program.send(number)
             assert program.ended() == 0, program.said
+            wait_for(lambda: not lifeline.alive, lambda: "a child runs")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_a_signal_kills_a_tried_hook(number: signal.Signals, tmp_path: Path) -> None:
+    with closing(Lifeline(tmp_path)) as lifeline:
+        script = f"trap '' TERM INT HUP; {lifeline.grip}; sleep 1000 & sleep 1000"
+        path = configuration(tmp_path, f'<hook on="failed">sh -c {shlex.quote(script)}</hook>'.replace("&", "&amp;"))
+        arguments = ("hook", path, "--on", "failed", "--client", "isp")
+        with started(*arguments, environ={"POP_PASSWORD": PASSWORD}) as program:
+            wait_for(lambda: lifeline.begun, lambda: program.said)
+            program.send(number)
+            assert program.ended() == 128 + number, program.said
             wait_for(lambda: not lifeline.alive, lambda: "a child runs")

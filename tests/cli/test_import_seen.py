@@ -108,7 +108,7 @@ def test_a_dry_run_changes_nothing_and_needs_no_lock(tmp_path: Path) -> None:
     assert done.out == f"isp: 2 messages of me@127.0.0.1 in {file}; nothing is marked (--dry-run)\n"
     assert (refused.code, refused.out) == (75, "")
     assert "is in use by another tui-popretr" in refused.err
-    assert refused.err.endswith("tui-popretr: another tui-popretr runs on this configuration; stop it first\n")
+    assert refused.err.endswith("tui-popretr: another tui-popretr runs with this configuration; stop it first\n")
 
 
 @pytest.mark.parametrize("tool", MEMORIES)

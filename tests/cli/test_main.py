@@ -30,7 +30,7 @@ def test_an_error_is_told_with_its_advice(monkeypatch: pytest.MonkeyPatch, capsy
     assert outcome(JournalLocked("the journal is in use"), monkeypatch) == 75
     assert capsys.readouterr().err == (
         "tui-popretr: the journal is in use\n"
-        "tui-popretr: another tui-popretr runs on this configuration; stop it first\n"
+        "tui-popretr: another tui-popretr runs with this configuration; stop it first\n"
     )
 
 
@@ -148,9 +148,9 @@ def test_info_tells_paths_and_versions(tmp_path: Path) -> None:
     assert told["configuration"] == str(path)
     assert told["var"] == str(tmp_path / "var")
     assert told["journal"] == str(tmp_path / "var/popretr.sqlite")
+    assert told["control"] == str(tmp_path / "var/control.sock")
     assert told["logs"] == str(tmp_path / "var/logs")
     assert told["audit"] == str(tmp_path / "var/logs/a-%DT%.log")
-    assert "control socket" not in told  # nobody listens there yet
     assert {"python", "trio", "textual", "openssl", "trusted", "sqlite", "platform"} <= told.keys()
     assert not (tmp_path / "var").exists()
 

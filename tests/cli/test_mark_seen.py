@@ -138,7 +138,7 @@ def test_a_daemon_on_the_journal_is_not_disturbed(tmp_path: Path) -> None:
     assert (done.code, done.out) == (75, "")
     first, second = done.err.splitlines()
     assert first.startswith(f"tui-popretr: the journal {tmp_path}/var/popretr.sqlite is in use by another tui-popretr")
-    assert second == "tui-popretr: another tui-popretr runs on this configuration; stop it first"
+    assert second == "tui-popretr: another tui-popretr runs with this configuration; stop it first"
 
 
 def logins_at(server: RunningServer) -> int:

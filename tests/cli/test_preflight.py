@@ -129,10 +129,17 @@ def test_journal_and_logs(tmp_path: Path, locked: Path) -> None:
     ]
 
 
+def test_the_folder_of_the_metrics_must_exist(tmp_path: Path) -> None:
+    settings = settings_of(tmp_path, client("isp", "127.0.0.1"), before="<metrics>m/popretr.prom</metrics>")
+    assert warnings(settings) == [f"the file of metrics cannot be written: the folder {tmp_path}/m does not exist"]
+    (tmp_path / "m").mkdir()
+    assert warnings(settings) == []
+
+
 def test_check_tells_and_ends_with_0(tmp_path: Path) -> None:
     path = write_configuration(tmp_path / "c.xml", with_password('file="none"'), client("work", "127.0.0.2"))
     done = run_program("check", path)
-    assert (done.code, done.out.count("\n")) == (0, 2)
+    assert (done.code, done.out.count("\n")) == (0, 3)
     trouble = f"the password file {tmp_path}/none cannot be read: no such file or directory"
     assert done.err == f"{path}: warning: client isp: {trouble}\n"
     assert run_program("check", path, "--client", "work").err == ""

@@ -34,6 +34,7 @@ def test_check(tmp_path: Path) -> None:
     )
     found = report(0, "check", path)
     assert (found["config"], found["exit_code"], found["disabled"]) == (path, 0, ["b"])
+    assert found["program"] == [f"Control socket: {tmp_path}/var/control.sock"]
     assert found["clients"][0]["id"] == "a"
     assert "retrieves all mail from pop.example.net:110" in found["clients"][0]["description"]
     assert {each["severity"] for each in found["problems"]} <= {"warning", "note"}

@@ -12,7 +12,7 @@ from tests.program.process import client, mail, run_program, write_configuration
 from tests.support.passwords import PASSWORD
 from tests.support.popserver import Faults, ServedMaildrop
 from tests.support.popserver_thread import running_server
-from tui_popretr.cli.run import BESIDE
+from tui_popretr.cli.run import advice_beside
 from tui_popretr.session.retrieval import MAX_DELIVERY_FAILURES
 
 #: Nobody listens on it: it is reserved, and nothing but root could.
@@ -104,12 +104,13 @@ def test_a_journal_in_use_75(tmp_path: Path) -> None:
         lock.write(b"4711\n")
         lock.flush()
         fcntl.flock(lock, fcntl.LOCK_EX)
-        done = run_program("--headless", "--once", write_configuration(tmp_path / "c.xml", client("isp", NOWHERE)))
+        config = write_configuration(tmp_path / "c.xml", client("isp", NOWHERE))
+        done = run_program("--headless", "--once", config)
     assert done.code == 75
     path = tmp_path / "var/popretr.sqlite"
     assert done.err.splitlines() == [
         f"tui-popretr: the journal {path} is in use by another tui-popretr (process 4711)",
-        f"tui-popretr: {BESIDE}",
+        f"tui-popretr: {advice_beside(config)}",
     ]
 
 

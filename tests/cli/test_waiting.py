@@ -81,6 +81,14 @@ def test_a_client_that_a_reload_removes() -> None:
     assert (sessions.ended, sessions.exit_code) == (True, ExitCode.UNAVAILABLE)
 
 
+@pytest.mark.parametrize("after", [snapshot("b"), snapshot("a", state="disabled")])
+def test_a_reload_in_a_gap_ends_the_wait(after: Any) -> None:
+    sessions = PolledSessions(snapshot("a"))
+    sessions.polled("a")
+    assert list(sessions.take({"snapshot": after})) == ["a: was removed from the configuration"]
+    assert (sessions.ended, sessions.exit_code) == (True, ExitCode.UNAVAILABLE)
+
+
 def test_events_of_a_later_version_are_ignored() -> None:
     sessions = PolledSessions(snapshot("a"))
     sessions.polled("a")

@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -114,6 +115,20 @@ async def test_a_journal_that_cannot_be_opened_is_an_error(tmp_path: Path) -> No
     async with kept(tmp_path):
         with pytest.raises(JournalLocked):
             await Kept(tmp_path).keeper.open()
+
+
+@pytest.mark.parametrize(("durable", "level"), [((True,), 2), ((False,), 1), ((False, True), 2), ((False, False), 1)])
+@trio_test
+async def test_one_use_that_needs_it_brings_the_fsync(durable: tuple[bool, ...], level: int, tmp_path: Path) -> None:
+    levels: list[tuple[int]] = []
+
+    def use(journal: Journal) -> None:
+        levels.append(journal._connection.execute("PRAGMA synchronous").fetchone())
+
+    async with kept(tmp_path) as things, trio.open_nursery() as nursery:
+        for each in durable:
+            nursery.start_soon(partial(things.keeper.run, use, durable=each))
+    assert levels == [(level,)] * len(durable)
 
 
 @trio_test

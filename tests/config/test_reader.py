@@ -182,6 +182,18 @@ def test_the_control_socket_is_known_despite_errors(tmp_path: Path) -> None:
     assert (loaded.settings, loaded.control_socket) == (None, "/run/x.sock")
 
 
+def test_without_its_clients(tmp_path: Path) -> None:
+    hook = "<hooks><hook on='failed' client='isp'>true</hook></hooks>"
+    before = f"<transcript>t.log</transcript><control>/run/x.sock</control>{hook}"
+    path = tmp_path / "rc.xml"
+    path.write_text(task(client('freq="often"'), before=before))
+    path.chmod(0o600)
+    loaded = load(str(path), clients=False)
+    assert (loaded.problems, loaded.control_socket) == ((), "/run/x.sock")
+    assert loaded.settings is not None
+    assert (loaded.settings.clients, loaded.settings.transcript is None) == ((), False)
+
+
 @pytest.mark.parametrize("text", ["<timeout>0</timeout>", "<timeout>-</timeout>", "<journal>-</journal>"])
 def test_settings_that_need_a_value(tmp_path: Path, text: str) -> None:
     assert error_of(tmp_path, task(client(), before=text))

@@ -116,3 +116,12 @@ def test_every_place_points_at_the_name(elements: list[tuple[str, dict[str, str]
         for name, attribute in node.attributes.items():
             line, column = at(attribute)
             assert lines[line - 1][column - 1 :].startswith(f"{name} =")
+
+
+def test_an_element_is_kept_empty() -> None:
+    data = b'<a><b x="1">text<c><d/>more</c></b><e>after</e></a>'
+    b, e = parse(data, "f.xml", empty="b").children
+    assert (b.name, b.attributes["x"].text, b.children, b.text) == ("b", "1", [], "text")
+    assert (b.end.column, e.text) == (data.index(b"</b>") + 1, "after")
+    with pytest.raises(MalformedXmlError):
+        parse(b"<a><b><c></b></a>", "f.xml", empty="b")

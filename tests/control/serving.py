@@ -19,6 +19,7 @@ from tests.support.passwords import discreet
 from tui_popretr.bus import Bus
 from tui_popretr.commands import Command
 from tui_popretr.control import messages, snapshots
+from tui_popretr.control.codec import EVENTS
 from tui_popretr.control.server import ControlServer
 from tui_popretr.control.snapshots import Snapshot
 from tui_popretr.control.socket_file import ControlSocket
@@ -35,8 +36,16 @@ def _validator(name: str) -> Callable[[object], None]:
     return lambda message: validator.validate(message)
 
 
-check_server_message: Final = _validator("ServerMessage")
+_check_any: Final = _validator("ServerMessage")
+_CHECKS: Final = {name: _validator(f"{kind.__name__}Event") for name, kind in EVENTS.items()}
 check_request: Final = _validator("Request")
+
+
+def check_server_message(message: object) -> None:
+    """Validate a message; an event only with the schema of its name, because trying all of them takes long."""
+    name = message.get("event") if isinstance(message, dict) else None
+    check = _CHECKS.get(name, _check_any) if isinstance(name, str) else _check_any
+    check(message)
 
 
 class ScriptedDaemon:

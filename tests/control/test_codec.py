@@ -70,14 +70,14 @@ def over_the_wire(message: dict[str, Any]) -> dict[str, Any]:
 
 
 @given(FACTS)
-def test_each_fact_there_and_back(fact: Any) -> None:
+def test_each_fact_round_trips(fact: Any) -> None:
     message = over_the_wire({"n": 1, **event_to_json(fact)})
     check_server_message(message)
     assert event_from_json(message) == fact
 
 
 @given(st.from_type(ClientView))
-def test_a_view_there_and_back(view: ClientView) -> None:
+def test_a_view_round_trips(view: ClientView) -> None:
     assert from_json(ClientView, over_the_wire({"view": to_json(view)})["view"]) == view
 
 
@@ -149,6 +149,14 @@ def test_a_wrong_type_is_an_error(fact: Any, field: str, wrong: object) -> None:
         event_from_json({**event_to_json(fact), field: wrong})
 
 
+def test_nesting_that_cannot_be_shown_is_an_error() -> None:
+    value: list[Any] = []
+    for _ in range(100_000):
+        value = [value]
+    with pytest.raises(InvalidMessageError, match="nested too deeply"):
+        from_json(str, value)
+
+
 @pytest.mark.parametrize("code", [True, 0.0, "0", 1, None, []])
 def test_an_exit_code_is_one_of_its_numbers(code: object) -> None:
     message = event_to_json(closed("a", result(FakeClock().now())))
@@ -188,7 +196,7 @@ def test_a_missing_field_is_its_default_or_an_error() -> None:
         b"\xef\xbb\xbf{}\n",
     ],
 )
-def test_a_line_that_is_no_object(line: bytes) -> None:
+def test_a_line_without_an_object(line: bytes) -> None:
     with pytest.raises(InvalidMessageError, match="one JSON object in UTF-8"):
         messages.decode(line)
 
@@ -208,7 +216,7 @@ def test_a_line_that_is_no_object(line: bytes) -> None:
         {"id": 1, "request": "history", "limit": "9"},
     ],
 )
-def test_what_is_no_request(message: dict[str, Any]) -> None:
+def test_invalid_requests(message: dict[str, Any]) -> None:
     with pytest.raises(InvalidMessageError):
         messages.read_request(message)
 
@@ -228,7 +236,7 @@ def test_only_values_of_facts_have_a_form() -> None:
             to_json(value)
 
 
-def test_hello_there_and_back() -> None:
+def test_hello_round_trips() -> None:
     hello = messages.hello("/etc/mail.xml", 7, FakeClock().now())
     assert messages.read_hello(over_the_wire(messages.hello_message(hello))) == hello
     for wrong in ({}, {"hello": 1}, {"hello": {"program": "x"}}):
@@ -258,13 +266,13 @@ def view_with(count: int) -> View:
 
 
 @pytest.mark.parametrize("count", [1, 60, 3000])
-def test_a_snapshot_there_and_back(count: int) -> None:
+def test_a_snapshot_round_trips(count: int) -> None:
     clock, view = FakeClock(), view_with(count)
     line = DialogueLine(SessionId("c0", 1), clock.now(), Direction.OUT, "QUIT")
     snapshot = snapshots.take(view, [line], clock.boottime(), clock.now())
 
     async def encoded() -> list[bytes]:
-        return await snapshots.encode(snapshot, lambda body: {"snapshot": body}, recent=True)
+        return await snapshots.encode(snapshot, '{{"snapshot":{}}}'.format, recent=True)
 
     lines = trio.run(encoded)
     assert all(len(each) <= messages.MAX_LINE for each in lines)
@@ -287,7 +295,7 @@ def test_any_snapshot_is_restored_or_an_error(changes: dict[str, Any]) -> None:
     snapshot = snapshots.take(view_with(1), [], clock.boottime(), clock.now())
 
     async def encoded() -> list[bytes]:
-        return await snapshots.encode(snapshot, lambda body: body, recent=True)
+        return await snapshots.encode(snapshot, str, recent=True)
 
     whole = messages.decode(trio.run(encoded)[-1])
     with contextlib.suppress(InvalidMessageError):

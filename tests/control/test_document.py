@@ -56,5 +56,5 @@ def test_its_commands_with_socat(tmp_path: Path) -> None:
     status, actions, error, watched = answers
     assert [each["id"] for each in status[1]["ok"]["clients"]] == ["a", "b"]
     assert [each["ok"] for each in actions[1:]] == ["a is paused", "all clients run now"]
-    assert error[1:] == [{"id": 1, "error": "there is no client nobody"}]
+    assert error[1:] == [{"id": 1, "error": "there is no client 'ips'"}]
     assert watched[1]["ok"]["totals"]["clients"] == 2

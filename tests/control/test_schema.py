@@ -21,7 +21,7 @@ def test_it_is_a_schema() -> None:
 
 
 @pytest.mark.parametrize("message", [{}, {"id": 1}, {"gap": -1}, {"n": 0, "event": "client_paused", "client": "a"}])
-def test_what_is_no_message_of_the_server(message: object) -> None:
+def test_invalid_messages_of_the_server(message: object) -> None:
     with pytest.raises(jsonschema.ValidationError):
         check_server_message(message)
 
@@ -29,6 +29,6 @@ def test_what_is_no_message_of_the_server(message: object) -> None:
 @pytest.mark.parametrize(
     "request_", [{}, {"id": 1, "request": "poll"}, {"id": 1, "request": "x"}, {"id": 1, "request": "history"}]
 )
-def test_what_is_no_request(request_: object) -> None:
+def test_invalid_requests(request_: object) -> None:
     with pytest.raises(jsonschema.ValidationError):
         check_request(request_)

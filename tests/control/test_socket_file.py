@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from tui_popretr.config.paths import LONGEST_SOCKET_PATH
 from tui_popretr.control import socket_file
-from tui_popretr.control.socket_file import MAX_PATH, ControlSocket, SocketUnusableError
+from tui_popretr.control.socket_file import ControlSocket, SocketUnusableError
 
 
 @pytest.fixture
@@ -65,21 +66,21 @@ def test_a_folder_of_another_user(path: str, monkeypatch: pytest.MonkeyPatch) ->
 
 def test_a_path_that_is_too_long(path: str) -> None:
     folder = os.path.dirname(path)
-    longest = os.path.join(folder, "x" * (MAX_PATH - len(os.fsencode(folder)) - 1))
-    if len(os.fsencode(longest)) == MAX_PATH and len(os.path.basename(longest)) > 0:
+    longest = os.path.join(folder, "x" * (LONGEST_SOCKET_PATH - len(os.fsencode(folder)) - 1))
+    if len(os.fsencode(longest)) == LONGEST_SOCKET_PATH and len(os.path.basename(longest)) > 0:
         ControlSocket(longest).close()
     assert refused(longest + "x") == "its path is longer than 107 octets; choose a shorter one in <control>"
 
 
 def test_a_file_of_another_program_stays(path: str) -> None:
     Path(path).write_text("mine")
-    assert "a file that is no socket" in refused(path)
+    assert "another file is there" in refused(path)
     assert Path(path).read_text() == "mine"
 
 
 def test_a_link_is_not_followed(path: str) -> None:
     Path(path).symlink_to("/nonexistent")
-    assert "a file that is no socket" in refused(path)
+    assert "another file is there" in refused(path)
     assert os.path.islink(path)
 
 
@@ -103,7 +104,7 @@ def test_a_socket_in_use_that_accepts_nothing_stays(path: str) -> None:
         full.bind(path)
         full.listen(0)
         first.connect(path)
-        assert "the socket is in use" in refused(path)
+        assert "another program uses it" in refused(path)
     assert os.path.lexists(path)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -28,11 +27,6 @@ from tui_popretr.facts import (
     SessionStarted,
 )
 from tui_popretr.session.session import Session
-
-
-@pytest.fixture
-def fleet(tmp_path: Path) -> Fleet:
-    return Fleet(tmp_path)
 
 
 def pauses(fleet: Fleet, client: str = "a") -> list[float]:
@@ -278,7 +272,7 @@ async def test_stop_session_keeps_the_schedule(fleet: Fleet, autojump_clock: Moc
 async def test_commands_for_unknown_clients_are_refused(fleet: Fleet, autojump_clock: MockClock) -> None:
     async with fleet.running(fleet.client()) as engine:
         for command in (PollClient("x"), PauseClient("x"), ResumeClient("x"), StopSession("x")):
-            with pytest.raises(ValueError, match="there is no client x"):
+            with pytest.raises(ValueError, match="there is no client 'x'"):
                 engine.perform(command)
 
 

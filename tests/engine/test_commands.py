@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-import pytest
 import trio
 from trio.testing import MockClock, trio_test
 
@@ -20,11 +17,6 @@ from tui_popretr.commands import (
 )
 from tui_popretr.errors import ExitCode
 from tui_popretr.facts import ClientPaused, SessionStarted
-
-
-@pytest.fixture
-def fleet(tmp_path: Path) -> Fleet:
-    return Fleet(tmp_path)
 
 
 @trio_test

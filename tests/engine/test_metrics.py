@@ -71,6 +71,11 @@ def values(text: str) -> dict[str, float]:
     }
 
 
+def sessions(result: str) -> str:
+    """The key of a client's sessions in values()."""
+    return f"popretr_client_sessions_total[('client', 'isp'), ('result', '{result}')]"
+
+
 def test_the_metrics_of_a_client() -> None:
     one = "[('client', 'isp')]"
     seconds = AT.timestamp()
@@ -79,8 +84,9 @@ def test_the_metrics_of_a_client() -> None:
         f"popretr_build_info[('version', '{__version__}')]": 1.0,
         f"popretr_client_last_success_timestamp_seconds{one}": seconds,
         f"popretr_client_last_message_timestamp_seconds{one}": seconds,
-        "popretr_client_sessions_total[('client', 'isp'), ('result', 'ok')]": 7.0,
-        "popretr_client_sessions_total[('client', 'isp'), ('result', 'login')]": 2.0,
+        **{sessions(result): 0.0 for result in RESULTS.values()},
+        sessions("ok"): 7.0,
+        sessions("login"): 2.0,
         f"popretr_client_messages_total{one}": 3.0,
         f"popretr_client_octets_total{one}": 5000.0,
         f"popretr_client_failures_in_a_row{one}": 2.0,
@@ -94,7 +100,8 @@ def test_what_is_unknown_is_absent() -> None:
     names = {key for key in values(metrics_text([unknown])) if "timestamp" in key}
     assert names == set()
     del unknown["sessions"], unknown["certificate_expires"]  # by an earlier version of the program
-    assert values(metrics_text([unknown]))["popretr_client_sessions_total[('client', 'isp'), ('result', 'ok')]"] == 0.0
+    found = values(metrics_text([unknown]))
+    assert [found[sessions(result)] for result in RESULTS.values()] == [0.0] * 9
 
 
 def test_disabled_clients_and_the_end() -> None:
@@ -164,18 +171,20 @@ def test_a_failed_write_leaves_the_old_file(tmp_path: Path) -> None:
     assert [each.name for each in tmp_path.iterdir()] == ["popretr.prom"]
 
 
-def test_a_link_in_the_place_of_the_unfinished_file(tmp_path: Path) -> None:
-    precious = tmp_path / "precious"
+@pytest.mark.parametrize("kind", ["symbolic link", "hard link", "fifo"])
+def test_nothing_in_place_of_the_unfinished_file_is_opened(tmp_path: Path, kind: str) -> None:
+    precious, unfinished = tmp_path / "precious", tmp_path / ".popretr.prom.tmp"
     precious.write_text("precious")
-    (tmp_path / ".popretr.prom.tmp").symlink_to(precious)
-    with pytest.raises(OSError, match="symbolic links"):
-        write(str(tmp_path / "popretr.prom"), "x")
+    match kind:
+        case "symbolic link":
+            unfinished.symlink_to(precious)
+        case "hard link":
+            unfinished.hardlink_to(precious)
+        case _:
+            os.mkfifo(unfinished)
+    write(str(tmp_path / "popretr.prom"), "x")
     assert precious.read_text() == "precious"
-
-
-@pytest.fixture
-def fleet(tmp_path: Path) -> Fleet:
-    return Fleet(tmp_path)
+    assert (tmp_path / "popretr.prom").read_text() == "x"
 
 
 def add_metrics(engine: Engine) -> None:
@@ -204,7 +213,13 @@ async def test_the_file_of_a_running_program(
         assert values(text)["popretr_client_messages_total[('client', 'a')]"] == 2.0
         fleet.reloaded = fleet.settings(client, metrics=two)
         await fleet.perform(Reload())
-        await trio.sleep(15.0)
+        await trio.sleep(1.0)
+        fleet.reloaded = fleet.settings(client)
+        await fleet.perform(Reload())
+        await trio.sleep(100.0)
+        fleet.reloaded = fleet.settings(client, metrics=one)
+        await fleet.perform(Reload())
+        await trio.sleep(1.0)
     assert found == [
         ("one.prom", 1.0),
         ("one.prom", 1.0),
@@ -212,6 +227,8 @@ async def test_the_file_of_a_running_program(
         ("one.prom", 0.0),
         ("two.prom", 1.0),
         ("two.prom", 0.0),
+        ("one.prom", 1.0),
+        ("one.prom", 0.0),
     ]
     check("metrics", text=(tmp_path / "two.prom").read_text())
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.faults.scene import HIT, OTHER, Scene, mails
-from tui_popretr.cli.run import BESIDE
+from tui_popretr.cli.run import advice_beside
 from tui_popretr.journal.schema import VERSION
 
 
@@ -25,7 +25,7 @@ def test_another_process_of_ours_has_it(scene: Scene) -> None:
         assert done.code == 75, done.err
         in_use = f"the journal {scene.journal} is in use by another tui-popretr (process {first.pid})"
         assert f"tui-popretr: {in_use}\n" in done.err, done.err
-        assert f"tui-popretr: {BESIDE}\n" in done.err
+        assert f"tui-popretr: {advice_beside(str(scene.path))}\n" in done.err
         for name in (HIT, OTHER):
             scene.send(name, mails(name, 5))
         first.wait_for_all("hit: 5 messages", "other: 5 messages")

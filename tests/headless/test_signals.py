@@ -106,3 +106,33 @@ def test_a_reload_keeps_to_the_named_clients(tmp_path: Path) -> None:
             assert program.ended() == 0
     assert boxes[0].logins
     assert not boxes[1].logins
+
+
+#: Python code: SIGHUP comes before the first session, and the start waits until it was refused.
+HANGUP_AT_THE_START = """
+import os, signal, trio
+from tui_popretr.engine.service import Engine
+
+read, note, refused = Engine._read_standings, Engine.note, trio.Event()
+
+def noting(self, level, text):
+    note(self, level, text)
+    if "not possible now" in text:
+        refused.set()
+
+async def reading(self, keeper):
+    os.kill(os.getpid(), signal.SIGHUP)
+    await refused.wait()
+    await read(self, keeper)
+
+Engine.note, Engine._read_standings = noting, reading
+"""
+
+
+def test_sighup_at_the_start_is_refused_and_ends_nothing(tmp_path: Path) -> None:
+    with running_server([maildrop("one", messages=1)]) as server:
+        path = write_configuration(tmp_path / "c.xml", often("one", server), before="<delay_start>0</delay_start>")
+        with started(path, "--headless", patch=HANGUP_AT_THE_START) as program:
+            program.wait_for("SIGHUP: reloading is not possible now")
+            program.wait_for("one: 1 message")
+            program.stop()

@@ -43,7 +43,7 @@ LOCAL = [
 IN_USE = [
     "75",
     "is in use by another tui-popretr",
-    "another tui-popretr runs on this configuration; stop it first",
+    "another tui-popretr runs with this configuration; stop it first",
 ]
 ANOTHER_PROGRAM = [
     "75",

@@ -18,6 +18,7 @@ from tui_popretr.journal.records import (
     CapaHistory,
     DeliveredMark,
     Doubt,
+    HookTime,
     Identity,
     Maildrop,
     MessageFailure,
@@ -330,6 +331,7 @@ def test_history_keeps_the_last_sessions_of_each_client(journal: Journal, monkey
     kept = journal.recent_sessions(100)
     assert kept == [row("a", 2), row("a", 3), row("a", 4), row("b", 0)]
     assert kept[0].code is ExitCode.TEMPORARY
+    assert journal.recent_sessions(2, "a") == [row("a", 3), row("a", 4)]
     assert journal.totals(13) == (4, 200)
     assert journal.totals(1000) == (0, 0)
 
@@ -401,9 +403,18 @@ def test_durability_settings_are_in_force(journal: Journal) -> None:
         return journal._connection.execute(f"PRAGMA {name}").fetchone()[0]
 
     assert (pragma("journal_mode"), pragma("synchronous"), pragma("foreign_keys")) == ("wal", 2, 1)
+    with journal.without_fsync():
+        assert pragma("synchronous") == 1
+        journal.record_hook_times([HookTime("a", "key", 1)])
+    assert pragma("synchronous") == 2
+    with pytest.raises(ZeroDivisionError), journal.without_fsync():
+        journal.record_hook_times([HookTime("a", "key", 1 // 0)])
+    assert pragma("synchronous") == 2
 
 
-@pytest.mark.parametrize("query", [module._UNFINISHED, module._RECORDS, module._FORGET_OLDER])
+@pytest.mark.parametrize(
+    "query", [module._UNFINISHED, module._RECORDS, module._FORGET_OLDER, history._SESSIONS_OF_CLIENT]
+)
 def test_large_journals_are_searched_by_index(journal: Journal, query: str) -> None:
     plan = journal._connection.execute("EXPLAIN QUERY PLAN " + query, (1,) * query.count("?")).fetchall()
     steps = [row[3] for row in plan if row[3].startswith(("SCAN", "SEARCH"))]

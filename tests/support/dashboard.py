@@ -201,13 +201,14 @@ def play(
     size: tuple[int, int] = (100, 30),
     source: ScriptedSource | None = None,
     defects: bool = False,
+    detaches: bool = False,
 ) -> None:
     """Run a scene with a dashboard that has been told `facts`; it reports defects only where `defects` says so."""
     source = source or ScriptedSource()
     source.tell(*facts)
 
     async def run() -> None:
-        async with Dashboard(source).run_test(size=size) as pilot:
+        async with Dashboard(source, detaches=detaches).run_test(size=size) as pilot:
             played = Played(pilot, source)
             await pilot.pause()
             await scene(played)

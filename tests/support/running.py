@@ -42,6 +42,7 @@ class Fleet:
         self.silent: set[str] = set()  # accounts whose servers never answer a connection
         self.facts: list[tuple[float, Fact]] = []
         self.defects: list[Exception] = []
+        self.remember = 0  # past sessions that the engine publishes at its start
         self.disk = 0.0  # seconds that each use of the disk takes
         self.reloaded: Settings | Exception | None = None  # what the next reload finds
         self.ended: float | None = None
@@ -83,6 +84,7 @@ class Fleet:
             connector=self._connect,
             reloader=self._reload if reload else None,
             until_done=until_done,
+            remember=self.remember,
         )
         engine.subscribe(lambda fact: self.facts.append((trio.current_time(), fact)))
         with disk_without_threads(lambda: self.disk):

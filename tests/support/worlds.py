@@ -21,7 +21,7 @@ from tests.support.passwords import PASSWORD, discreet
 from tests.support.popserver import STD, Faults, Message, PopServer, QuitFault, ServedMaildrop, ServerPolicy
 from tests.support.streams import memory_connection
 from tui_popretr.bus import Bus
-from tui_popretr.config.account import Literal, Server, TlsPolicy
+from tui_popretr.config.account import FromEnvironment, Literal, Server, TlsPolicy
 from tui_popretr.config.choices import AuthType, Eol
 from tui_popretr.config.model import ClientSettings, Destination, LogSettings, MaildirDestination, Paths, Settings
 from tui_popretr.config.reader import Loaded, load
@@ -175,6 +175,9 @@ class World:
             delay_start=0.0,
             journal=f"{folder}/popretr.sqlite",
             audit=LogSettings(str(self.audit_log)),
+            password_variables=frozenset(
+                source.name for client in clients if isinstance(source := client.server.password, FromEnvironment)
+            ),
         )
 
     # --- running ------------------------------------------------------------------------------------------------------

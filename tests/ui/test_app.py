@@ -90,7 +90,7 @@ def test_a_reload_that_worked_is_told_in_a_notice() -> None:
         await shown.tell(ConfigurationReloaded(("a", "b"), (), ("isp",)))
         assert shown.notices == ["configuration reloaded: 2 added, 1 changed"]
         await shown.tell(ConfigurationReloaded((), (), ()))
-        assert shown.notices == ["configuration reloaded: nothing changed"]
+        assert shown.notices == ["configuration reloaded: no client has changed"]
 
     play(scene, *TWO)
 
@@ -338,6 +338,19 @@ def test_quit_without_a_session(key: str) -> None:
         assert shown.app.return_value == 0
 
     play(scene, *TWO)
+
+
+@pytest.mark.parametrize("key", ["q", "ctrl+c", "ctrl+q"])
+def test_an_attached_dashboard_detaches_and_asks_nothing(key: str) -> None:
+    async def scene(shown: Played) -> None:
+        assert shown.rows[-1].endswith("? Help  q Detach")
+        await shown.press("question_mark")
+        assert "Detach" in shown.text
+        assert "Quit" not in shown.text
+        await shown.press("escape", key)
+        assert shown.app._exit
+
+    play(scene, *TWO, RUNNING, size=(80, 60), detaches=True)
 
 
 @pytest.mark.parametrize(

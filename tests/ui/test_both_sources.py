@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Sequence
 
@@ -24,7 +25,7 @@ from tui_popretr.facts import (
     Noted,
     SessionId,
 )
-from tui_popretr.mailbox import Drained
+from tui_popretr.mailbox import Connection, Drained
 from tui_popretr.status import View
 
 CLOCK = FakeClock()
@@ -93,7 +94,7 @@ def _received(snapshot: snapshots.Snapshot) -> dict[str, object]:
 
     def convert() -> None:
         parts = snapshots.SnapshotParts()
-        *first, last = trio.run(lambda: snapshots.encode(snapshot, lambda body: {"snapshot": body}, recent=True))
+        *first, last = trio.run(lambda: snapshots.encode(snapshot, '{{"snapshot":{}}}'.format, recent=True))
         for line in first:
             parts.add(messages.decode(line)["part"])
         read.append(parts.whole(messages.decode(last)["snapshot"]))
@@ -131,11 +132,13 @@ def test_attached_and_in_process_are_the_same(screen: str, size: tuple[int, int]
     assert "work" in in_process[0]
 
 
-def test_a_view_and_a_state_replace_what_is_shown() -> None:
+def test_a_view_and_a_connection_replace_what_is_shown() -> None:
+    attached = Connection(True, ("attached to 7, since 10:00",))
+
     async def scene(played: Played) -> None:
         view = View()
         view.apply([clients("new"), ClientScheduled("new", START + 5)], START, NOW)
-        played.source.drain = lambda: Drained([], [], 0, view, "attached to 7, since 10:00")  # type: ignore[method-assign]
+        played.source.drain = lambda: Drained([], [], 0, view, attached)  # type: ignore[method-assign]
         played.app.drain()
         await played.pilot.pause()
         assert "attached to 7, since 10:00" in played.text
@@ -143,3 +146,67 @@ def test_a_view_and_a_state_replace_what_is_shown() -> None:
         assert "isp" not in played.text
 
     play(scene, clients("isp"), size=(120, 30))
+
+
+# --- the state of the connection --------------------------------------------------------------------------------------
+
+ATTACHED = Connection(True, ("attached to 12345, since 10:00", "attached to 12345", "attached"))
+READ_ONLY = Connection(True, ("attached to 12345, since 10:00, read-only", "attached to 12345, read-only", "read-only"))
+GONE = Connection(False, ("! the daemon has ended; reconnecting", "! the daemon has ended", "! no daemon"))
+MISFIT = Connection(False, (f"! {'the daemon is of another version; ' * 4}", "! no connection to the daemon"))
+
+
+@pytest.mark.parametrize(
+    ("connection", "width", "row"),
+    [
+        (ATTACHED, 45, "3 clients|↓ 1 running|✗ 0 failed|attached"),
+        (ATTACHED, 80, "3 clients|↓ 1 running|✗ 0 failed|attached to 12345, since 10:00"),
+        (READ_ONLY, 45, "3 clients|↓ 1 running|✗ 0 failed|read-only"),
+        (READ_ONLY, 80, "3 clients|↓ 1 running|✗ 0 failed|attached to 12345, since 10:00, read-only"),
+        (GONE, 45, "! the daemon has ended; reconnecting"),
+        (GONE, 80, "3 clients|↓ 0 running|✗ 0 failed|! the daemon has ended; reconnecting"),
+        (GONE, 20, "! no daemon"),
+        (MISFIT, 80, "3 clients|↓ 0 running|✗ 0 failed|! no connection to the daemon"),
+    ],
+)
+def test_the_first_line_shows_the_connection(connection: Connection, width: int, row: str) -> None:
+    async def scene(played: Played) -> None:
+        played.source.drain = lambda: Drained([], [], 0, None, connection)  # type: ignore[method-assign]
+        played.app.drain()
+        await played.pilot.pause()
+        first = played.rows[0]
+        assert re.sub("  +|(?<=failed) (?=read-only$)", "|", first.strip()) == row
+        assert "  " in first or len(first) == width
+
+    play(scene, *FIRST[:2], *retrieving("work", NOW, received=3, of=10, octets=1, of_octets=10), size=(width, 24))
+
+
+def test_at_200_columns_all_totals_are_there_too() -> None:
+    async def scene(played: Played) -> None:
+        played.source.drain = lambda: Drained([], [], 0, None, ATTACHED)  # type: ignore[method-assign]
+        played.app.drain()
+        await played.pilot.pause()
+        assert "today 1 message, 1 kB" in played.rows[0]
+        assert played.rows[0].endswith("attached to 12345, since 10:00")
+
+    play(scene, *FIRST, size=(200, 50))
+
+
+@pytest.mark.parametrize("keys", [(), ("j", "enter")])
+def test_without_a_daemon_nothing_runs_and_nothing_is_planned(keys: tuple[str, ...]) -> None:
+    async def scene(played: Played) -> None:
+        await played.press(*keys)
+        played.source.drain = lambda: Drained([], [], 0, None, GONE)  # type: ignore[method-assign]
+        played.app.drain()
+        await played.wait(3)
+        text = played.text
+        assert "? unknown" in text
+        assert "✗ failed" in text or keys
+        for lie in ("retrieving", "1:00", "0:57", "1:30", "1:27", "next run  ", "3/10"):
+            assert lie not in text
+        played.source.drain = ScriptedSource.drain.__get__(played.source)  # type: ignore[method-assign]
+        played.app.drain()
+        await played.tell(ClientScheduled("work", CLOCK.boottime() + 100))
+        assert "1:3" in played.text
+
+    play(scene, *FIRST, size=(100, 30))

@@ -72,7 +72,7 @@ def test_commands_are_answered_and_a_polled_client_runs(tmp_path: Path) -> None:
 
 def test_a_command_that_makes_no_sense_is_refused(tmp_path: Path) -> None:
     engine, _ = engine_of(tmp_path)
-    with EngineThread(engine) as thread, pytest.raises(ValueError, match="there is no client absent"):
+    with EngineThread(engine) as thread, pytest.raises(ValueError, match="there is no client 'absent'"):
         thread.perform(PollClient("absent")).result(PATIENCE)
 
 

@@ -42,6 +42,7 @@ def test_workers_are_started_in_one_place() -> None:
             found |= {(path.name, each.name) for each in imported if each.name == "work"}
     assert found == {
         ("work.py", "run_worker"),
+        ("shell/attached.py", "Thread"),  # Defects reports its exceptions
         ("shell/engine_thread.py", "Thread"),  # its exceptions are kept for run_dashboard
         ("shell/terminal.py", "create_task"),  # the watch for a lost terminal
     }

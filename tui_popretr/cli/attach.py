@@ -8,7 +8,7 @@ from argparse import Namespace
 from functools import partial
 
 from tui_popretr.cli.config_path import ConfigurationFile, locate
-from tui_popretr.cli.daemon import connect, socket_path
+from tui_popretr.cli.daemon import connect
 from tui_popretr.config.reader import load
 from tui_popretr.control.client import ControlClient, DaemonError
 from tui_popretr.errors import DaemonUnavailable, UsageError
@@ -18,7 +18,7 @@ from tui_popretr.text import visible
 
 def run(arguments: Namespace) -> int:
     """Show the dashboard of the daemon until the user detaches; return the exit code. Raises PopretrError."""
-    require_terminal("no dashboard can be drawn without one; tui-popretr status needs none")
+    require_terminal("tui-popretr status shows the clients without one")
     file = locate(arguments.config, arguments.naf)
     try:
         connection = connect(file)
@@ -32,11 +32,10 @@ def show(connection: ControlClient, file: ConfigurationFile, *, no_mouse: bool, 
     from tui_popretr.process.terminal_state import TerminalState
     from tui_popretr.ui.shell.run import run_attached
 
-    settings = load(file.path, var=file.var, naf=file.naf).settings
+    settings = load(file.path, var=file.var, naf=file.naf, clients=False).settings
     body = partial(
         run_attached,
         connection,
-        socket_path(file),
         transcript=None if settings is None else settings.transcript,
         title=os.path.basename(file.path),
         no_mouse=no_mouse,

@@ -8,6 +8,7 @@ from argparse import Namespace
 from tui_popretr.cli import configuration, preflight
 from tui_popretr.cli.config_path import locate
 from tui_popretr.config.describe import describe
+from tui_popretr.config.describe_program import describe_program
 from tui_popretr.config.model import Settings
 from tui_popretr.config.problems import Problem, Severity
 from tui_popretr.config.reader import load
@@ -32,6 +33,8 @@ def run(arguments: Namespace) -> int:
         return check_connect.check(settings)
     for client in settings.clients:
         print(f"{visible(client.id)}: {describe(client)}")
+    if not arguments.clients:
+        print("\n".join(describe_program(settings)))
     if settings.disabled and not arguments.clients:
         print(f"Disabled: {visible(', '.join(settings.disabled), 4096)}")
     return ExitCode.OK
@@ -61,7 +64,8 @@ def _run_json(arguments: Namespace) -> int:
         code = worst([ExitCode(each["exit_code"]) for each in clients])
     elif not errors:
         clients = [{"id": client.id, "description": describe(client)} for client in settings.clients]
-    print_report(check_report(file, code, [*problems, *errors], clients, settings.disabled))
+    program = () if errors or arguments.connect else describe_program(settings)
+    print_report(check_report(file, code, [*problems, *errors], clients, settings.disabled, program))
     return code
 
 

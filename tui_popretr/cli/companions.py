@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def add_daemon(engine: Engine, config: str) -> None:
-    """Add the companions of a program that runs until it is stopped. `config` is the path of the configuration file."""
+    """Add the companions of a daemon. `config` is the path of the configuration file."""
     from tui_popretr.control.daemon import ControlTask
 
     task = ControlTask(engine, config)

@@ -74,7 +74,7 @@ def locate(path: str | None, naf: str | None = None) -> ConfigurationFile:
         own = own_configuration()
         raise ConfigurationError(
             f"no configuration: neither {own.path} nor {_SYSTEM_FILE} exists",
-            advice="make one with: tui-popretr init; or name an existing one: tui-popretr check CONFIG",
+            advice="make one with: tui-popretr init; or name an existing one after the command",
         )
     try:
         os.stat(path)

@@ -1,16 +1,17 @@
-"""Finds the program that runs with a configuration, and connects to its control socket."""
+"""Finds the daemon of a configuration, and connects to its control socket."""
 
 from __future__ import annotations
 
 import os
+import shlex
 from argparse import Namespace
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from tui_popretr.cli.config_path import ConfigurationFile, locate
+from tui_popretr.config.paths import NO_SOCKET
 from tui_popretr.config.reader import load
 from tui_popretr.control.client import ControlClient, DaemonError, NoDaemonError, RequestRefusedError
-from tui_popretr.control.socket_file import NO_SOCKET
 from tui_popretr.errors import ConfigurationError, DaemonUnavailable, UsageError
 from tui_popretr.text import visible
 
@@ -36,18 +37,18 @@ def connect(file: ConfigurationFile) -> ControlClient:
     path, shown = socket_path(file), visible(file.path, 4096)
     if path == NO_SOCKET:
         raise DaemonUnavailable(
-            f"{shown} has no control socket", advice="remove <control>-</control> and start the program again"
+            f"{shown} has no control socket", advice="remove <control>-</control> and restart the daemon"
         )
     try:
         client = ControlClient(path)
     except NoDaemonError:
-        raise DaemonUnavailable(
-            f"no program runs with {shown}", advice=f"start one: tui-popretr {shown} --headless"
-        ) from None
+        start = visible(shlex.join(["tui-popretr", file.path, "--headless"]), 4096)
+        advice = f"start one: {start} (if one runs, its log says why it has no control socket)"
+        raise DaemonUnavailable(f"no daemon runs with {shown}", advice=advice) from None
     if client.hello.config != os.path.realpath(file.path):
         client.close()
         raise DaemonUnavailable(
-            f"the program that listens on {visible(path, 4096)} runs with {visible(client.hello.config, 4096)}",
+            f"the daemon at {visible(path, 4096)} runs with {visible(client.hello.config, 4096)}",
             advice="give each configuration a <control> of its own",
         )
     return client
@@ -56,9 +57,9 @@ def connect(file: ConfigurationFile) -> ControlClient:
 def socket_path(file: ConfigurationFile) -> str:
     """Return the path of a configuration's control socket. Raises ConfigurationError.
 
-    Other mistakes in the configuration do not matter: the running program has read an earlier version.
+    Other mistakes in the configuration do not matter: the daemon has read an earlier version.
     """
-    path = load(file.path, var=file.var, naf=file.naf).control_socket
+    path = load(file.path, var=file.var, naf=file.naf, clients=False).control_socket
     if path is None:
         raise ConfigurationError(
             f"{visible(file.path, 4096)} does not say where the control socket is", advice="see tui-popretr check"

@@ -1,4 +1,4 @@
-"""The grammar of the commands that watch and steer the running program."""
+"""The grammar of the commands that watch and steer the daemon."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import argparse
 from typing import Final
 
 DESCRIPTIONS: Final = {
-    "status": "Shows the clients of the program that runs with a configuration.",
-    "poll": "Lets clients of the running program run now. A paused client runs once and stays paused.",
-    "pause": "Lets the running program start no further sessions of clients. Running sessions continue.",
-    "resume": "Lets paused clients of the running program continue their schedule.",
+    "status": "Shows the clients of the daemon: the tui-popretr that runs with a configuration.",
+    "poll": "Lets clients of the daemon run now. A paused client runs once and stays paused.",
+    "pause": "Pauses clients of the daemon: no further sessions start, and running sessions continue.",
+    "resume": "Lets paused clients of the daemon continue their schedule.",
     "stop": "Ends running sessions gracefully: the messages in flight are stored, then QUIT is sent.",
-    "reload": "Lets the running program read its configuration again. After an error the old one stays in use.",
-    "shutdown": "Ends the running program gracefully, as SIGTERM does.",
-    "tail": "Shows the dialogue of the running program with its servers, as it comes. ctrl+c ends it.",
+    "reload": "Lets the daemon read its configuration again. After an error the old one stays in force.",
+    "shutdown": "Ends the daemon gracefully, as SIGTERM does.",
+    "tail": "Shows the dialogue of the daemon with its servers, as it comes. ctrl+c ends it.",
 }
 _CLIENTS: Final = "[CONFIG] (--client ID [--client ID]... | --all)"
 USAGES: Final = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from argparse import Namespace
 from typing import Final
 
@@ -19,6 +20,7 @@ from tui_popretr.engine.hooks.rules import Occurrence
 from tui_popretr.engine.hooks.running import HookEnd, name_of, run_hook
 from tui_popretr.errors import ConfigurationError, ExitCode
 from tui_popretr.process.children import ChildProcesses
+from tui_popretr.process.signals import ending_signals
 from tui_popretr.status import ClientView
 from tui_popretr.text import visible
 
@@ -43,7 +45,7 @@ def sample(event: HookEvent, client: str) -> Occurrence:
 
 
 def run(arguments: Namespace) -> int:
-    """Run the hooks of an event and return the exit code. Raises PopretrError."""
+    """Run the hooks of an event and return the exit code; 128 + signal if one ended it. Raises PopretrError."""
     file = locate(arguments.config, arguments.naf)
     settings = configuration.read(file, shown=frozenset({Severity.ERROR}))
     (client,) = configuration.choose(settings, [arguments.client]).clients
@@ -54,8 +56,32 @@ def run(arguments: Namespace) -> int:
             f"{visible(settings.path, 4096)} has no hook on {event.value}",
             advice=f'add one: <hooks><hook on="{event.value}">COMMAND</hook></hooks>',
         )
-    ends = trio.run(_run_all, hooks, sample(event, client.id), settings, client)
+    received, ends = trio.run(_run_until_signal, hooks, sample(event, client.id), settings, client)
+    if received == signal.SIGINT:
+        raise KeyboardInterrupt
+    if received is not None:
+        return 128 + received
     return ExitCode.OK if all(end.ok for end in ends) else ExitCode.UNAVAILABLE
+
+
+async def _run_until_signal(
+    hooks: list[HookSettings], occurrence: Occurrence, settings: Settings, client: ClientSettings
+) -> tuple[int | None, list[HookEnd]]:
+    """Run hooks; return the signal that ended this, or how they ended. A signal kills the hook with its children."""
+    received: list[int] = []
+
+    async def watch() -> None:
+        async for number in signals:
+            received.append(number)
+            nursery.cancel_scope.cancel()
+
+    ends: list[HookEnd] = []
+    with trio.open_signal_receiver(*ending_signals()) as signals:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(watch)
+            ends = await _run_all(hooks, occurrence, settings, client)
+            nursery.cancel_scope.cancel()
+    return (received[0] if received else None), ends
 
 
 async def _run_all(

@@ -47,6 +47,7 @@ def _paths(path: str | None, naf: str | None) -> Iterator[tuple[str, str]]:
     yield "root", settings.paths.top
     yield "var", settings.paths.var
     yield "journal", settings.journal
+    yield "control", settings.control_socket
     yield "logs", settings.paths.logs
     for name, log in (("audit", settings.audit), ("transcript", settings.transcript), ("trace", settings.trace)):
         if log is not None:

@@ -23,24 +23,24 @@ HOOK_EVENTS: Final = ("failed", "recovered", "delivered", "login", "certificate"
 #: The commands, with their line in `--help`.
 COMMANDS: Final = {
     "run": "retrieve mail (the default: the word can be left out)",
-    "status": "show the clients of the running program",
-    "poll": "let clients of the running program run now",
-    "pause": "let the running program start no further sessions of clients",
-    "resume": "let paused clients continue",
-    "stop": "end running sessions",
-    "reload": "let the running program read its configuration again",
-    "shutdown": "end the running program",
-    "tail": "show the dialogue of the running program as it comes",
     "init": "make a first configuration and test the server",
-    "attach": "show the dashboard of a program that runs without one",
-    "hook": "run the hooks of an event once, to test them",
     "check": "report what is wrong with a configuration, or what it will do",
+    "demo": "see it work with a mail server that is part of the program",
+    "service": "print or write the systemd units of a configuration",
+    "attach": "show the dashboard of the daemon (the tui-popretr that runs)",
+    "status": "show the clients of the daemon",
+    "poll": "let clients of the daemon run now",
+    "pause": "pause clients of the daemon",
+    "resume": "let paused clients continue their schedule",
+    "stop": "end running sessions of the daemon",
+    "reload": "let the daemon read its configuration again",
+    "shutdown": "end the daemon",
+    "tail": "show the dialogue of the daemon with its servers",
+    "hook": "run the hooks of an event once, to test them",
     "mark-seen": "mark the mail that is on a server now as seen, for newonly",
     "import-seen": "mark as seen what fetchmail, getmail or mpop have retrieved",
-    "info": "show paths and versions",
     "transcript": "show a transcript log as in the dashboard",
-    "service": "print or write the systemd units of a configuration",
-    "demo": "see it work with a mail server that is part of the program",
+    "info": "show paths and versions",
 }
 
 _CONFIG_HELP = (
@@ -59,7 +59,7 @@ examples:
   tui-popretr mail.xml                           retrieve mail on the dashboard
   tui-popretr mail.xml --headless --once         retrieve once and exit
   tui-popretr mail.xml --headless                retrieve on schedule, until stopped
-  tui-popretr status mail.xml                    what does the program that runs do?
+  tui-popretr status mail.xml                    what does the daemon do?
 
 Help for one command: tui-popretr check --help
 
@@ -90,7 +90,7 @@ examples:
   tui-popretr attach                             your own configuration's
   tui-popretr attach mail.xml --read-only        watch, and change nothing
 
-q detaches, and the program goes on. If it ends, the dashboard says so, and connects again when it is back."""
+q detaches, and the daemon goes on. If the daemon ends, the dashboard says so, and reconnects when it runs again."""
 
 _SERVICE_EPILOG = """\
 examples:
@@ -180,9 +180,12 @@ def build_parser(*, run_is_implied: bool = False) -> argparse.ArgumentParser:
         daemon_arguments.add_arguments(name, parser)
         return parser
 
+    # In this order they are listed: what a new user needs, the daemon, the rest.
+    for add in (_run, _init, _check, _demo, _service, _attach):
+        _add_verbosity(add(command))
     for name in daemon_arguments.DESCRIPTIONS:
         _add_verbosity(steering(name))
-    for add in (_run, _init, _attach, _check, _hook, _mark_seen, _import_seen, _info, _transcript, _service, _demo):
+    for add in (_hook, _mark_seen, _import_seen, _transcript, _info):
         _add_verbosity(add(command))
     return parser
 
@@ -209,7 +212,7 @@ def _init(command: _Command) -> argparse.ArgumentParser:
 def _attach(command: _Command) -> argparse.ArgumentParser:
     parser = command(
         "attach",
-        "Shows the dashboard of the tui-popretr that runs with a configuration, by its control socket.",
+        "Shows the dashboard of the daemon: the tui-popretr that runs with a configuration.",
         _ATTACH_EPILOG,
         "[CONFIG] [--read-only]",
     )

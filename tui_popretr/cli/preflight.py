@@ -34,12 +34,12 @@ def warnings(settings: Settings, timeout: float = TIMEOUT) -> list[str]:
     """
     calls = [partial(_client, client) for client in settings.clients]
     *clients, files = call_all([*calls, partial(_files, settings)], timeout)
-    told = [
+    lines = [
         f"client {visible(client.id)}: {trouble}"
         for client, found in zip(settings.clients, clients, strict=True)
         for trouble in ([_SILENT] if found is None else found)
     ]
-    return told + ([f"the journal and the logs: {_SILENT}"] if files is None else files)
+    return lines + ([f"the journal and the logs: {_SILENT}"] if files is None else files)
 
 
 def _files(settings: Settings) -> list[str]:
@@ -47,32 +47,34 @@ def _files(settings: Settings) -> list[str]:
     logs = {"audit log": settings.audit, "transcript": settings.transcript, "trace": settings.trace}
     files = {"journal": journal, **{name: _file(log.path) for name, log in logs.items() if log is not None}}
     if settings.metrics is not None:
-        files["file of metrics"] = folder_trouble(os.path.dirname(settings.metrics.path))
-    told = [f"the {name} cannot be written: {trouble}" for name, trouble in files.items() if trouble]
-    told += [
+        folder = os.path.dirname(settings.metrics.path)
+        absent = "" if os.path.isdir(folder) else f"the folder {_name(folder)} does not exist"  # and is never made
+        files["file of metrics"] = absent or folder_trouble(folder)
+    lines = [f"the {name} cannot be written: {trouble}" for name, trouble in files.items() if trouble]
+    lines += [
         f"the hook on {hook.on.value} cannot run: the command {_name(hook.argv[0])} is not found, or cannot be run"
         for hook in settings.hooks
         if shutil.which(hook.argv[0]) is None
     ]
-    return told if journal else told + trials.of_journal(settings.journal)
+    return lines if journal else lines + trials.of_journal(settings.journal)
 
 
 def _client(client: ClientSettings) -> list[str]:
-    told = []
+    lines = []
     if trouble := _password(client.server.password):
-        told.append(trouble)
+        lines.append(trouble)
     if trouble := next(filter(None, map(folder_trouble, _folders(client.destination))), ""):
-        told.append(f"mail cannot be stored: {trouble}")
+        lines.append(f"mail cannot be stored: {trouble}")
     else:
-        told += trials.of_destination(client.destination)
+        lines += trials.of_destination(client.destination)
     match client.destination:
         case SmtpDestination(rejected=str(path)) if trouble := folder_trouble(path):
-            told.append(f"refused messages cannot be saved: {trouble}")
+            lines.append(f"refused messages cannot be saved: {trouble}")
         case SmtpDestination(rejected=str(path)):
-            told += trials.of_folder(path)
+            lines += trials.of_folder(path)
         case CommandDestination(argv) if shutil.which(argv[0]) is None:
-            told.append(f"mail cannot be delivered: the command {_name(argv[0])} is not found, or cannot be run")
-    return told
+            lines.append(f"mail cannot be delivered: the command {_name(argv[0])} is not found, or cannot be run")
+    return lines
 
 
 def _password(source: PasswordSource | None) -> str:

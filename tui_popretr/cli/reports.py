@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
@@ -13,6 +12,7 @@ from tui_popretr.control.codec import to_json
 from tui_popretr.engine.probe import Findings
 from tui_popretr.errors import ExitCode
 from tui_popretr.facts import SessionResult
+from tui_popretr.text import json_text
 
 #: The version of the reports. It grows only if a reader of the version before would misunderstand something.
 VERSION: Final = 1
@@ -22,7 +22,7 @@ Json = dict[str, Any]
 
 def print_report(report: Json) -> None:
     """Print a report with its version."""
-    print(json.dumps({"version": VERSION, **report}, ensure_ascii=False), flush=True)
+    print(json_text({"version": VERSION, **report}), flush=True)
 
 
 def check_report(
@@ -31,6 +31,7 @@ def check_report(
     problems: Sequence[Problem],
     clients: Iterable[Json],
     disabled: Iterable[str],
+    program: Iterable[str] = (),
 ) -> Json:
     """Return the report of `check`."""
     return {
@@ -39,6 +40,7 @@ def check_report(
         "problems": [problem_report(each) for each in problems],
         "clients": list(clients),
         "disabled": list(disabled),
+        "program": list(program),
     }
 
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from argparse import Namespace
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from typing import Final
 
@@ -24,12 +27,10 @@ from tui_popretr.process import job
 from tui_popretr.process.resources import demand
 from tui_popretr.process.systemd import ServiceManager, mark, take_manager
 from tui_popretr.status import KEPT
+from tui_popretr.text import visible
 
 _LEVELS: Final = ("error", "warning", "info", "debug")
 _NORMAL: Final = 2
-BESIDE: Final = (
-    "another tui-popretr runs on this configuration; stop it first, or have it retrieve: tui-popretr poll --all --wait"
-)
 
 
 def run(arguments: Namespace) -> int:
@@ -46,28 +47,52 @@ def run(arguments: Namespace) -> int:
     # A full disk under the log of a cron job must not keep mail on the servers.
     settings = configuration.read(file, shown=_shown(verbosity), must_report=False)
     settings = configuration.choose(settings, arguments.clients)
-    if not arguments.headless and (daemon := _daemon(file)) is not None:
+    if arguments.headless:
+        demand()
+        with _advice_beside(arguments):
+            return _without_dashboard(arguments, settings, file, manager)
+    daemon, reason = _daemon(file)
+    if daemon is not None and not arguments.clients:
         return attach.show(daemon, file, no_mouse=arguments.no_mouse)
+    if daemon is not None:
+        daemon.close()
+        raise JournalLocked(
+            f"a daemon runs with {visible(file.path, 4096)} (process {daemon.hello.pid}); --client does not change it",
+            advice=advice_beside(arguments.config, arguments.clients),
+        )
     demand()
-    if not arguments.headless:
-        from tui_popretr.process.terminal_state import TerminalState
-        from tui_popretr.ui.shell.defects import Defects
-        from tui_popretr.ui.shell.run import run_dashboard
+    from tui_popretr.process.terminal_state import TerminalState
+    from tui_popretr.ui.shell.defects import Defects
+    from tui_popretr.ui.shell.run import run_dashboard
 
-        def dashboard() -> int:
-            reloader = partial(configuration.read_again, file, arguments.clients)
-            defects, title = Defects(), os.path.basename(file.path)
-            engine = Engine(settings, Bus(defects), reloader=reloader, until_done=False, remember=KEPT)
-            add_daemon(engine, file.path)
+    def dashboard() -> int:
+        reloader = partial(configuration.read_again, file, arguments.clients)
+        defects, title = Defects(), os.path.basename(file.path)
+        engine = Engine(settings, Bus(defects), reloader=reloader, until_done=False, remember=KEPT)
+        add_daemon(engine, file.path)
+        with _advice_beside(arguments, reason):
             return run_dashboard(engine, no_mouse=arguments.no_mouse, title=title, defects=defects)
 
-        return job.run(dashboard, restore=TerminalState().restore)
+    return job.run(dashboard, restore=TerminalState().restore)
+
+
+@contextmanager
+def _advice_beside(arguments: Namespace, reason: str = "") -> Iterator[None]:
+    """Add what to do if another process uses the journal; `reason`: why no dashboard could be attached to it."""
     try:
-        return _without_dashboard(arguments, settings, file, manager)
+        yield
     except JournalLocked as problem:
         if problem.advice != JournalLocked.default_advice:  # another program, such as a database browser
             raise
-        raise JournalLocked(str(problem), advice=BESIDE) from problem
+        text = f"{problem}, and no dashboard can be attached to it: {reason}" if reason else str(problem)
+        raise JournalLocked(text, advice=advice_beside(arguments.config, arguments.clients)) from problem
+
+
+def advice_beside(config: str | None, clients: Sequence[str] = ()) -> str:
+    """Return what to do if another process uses the journal; the arguments are those of the command line."""
+    which = [each for client in clients for each in ("--client", client)] or ["--all"]
+    poll = shlex.join(["tui-popretr", "poll", *([] if config is None else [config]), *which, "--wait"])
+    return f"{JournalLocked.default_advice}, or let it retrieve: {visible(poll, 4096)}"
 
 
 def _without_dashboard(
@@ -107,12 +132,14 @@ def _once(settings: Settings, trace: LogSettings | None) -> Engine:
     return engine
 
 
-def _daemon(file: ConfigurationFile) -> ControlClient | None:
-    """Return a connection to the daemon of this configuration, if one answers."""
+def _daemon(file: ConfigurationFile) -> tuple[ControlClient | None, str]:
+    """Return a connection to the daemon of this configuration, if one answers, or the reason why it cannot be used."""
     try:
-        return connect(file)
-    except (DaemonUnavailable, DaemonError):
-        return None
+        return connect(file), ""
+    except DaemonUnavailable:
+        return None, ""
+    except DaemonError as problem:  # mail is retrieved anyway, unless a daemon uses the journal
+        return None, visible(str(problem), 4096)
 
 
 def _shown(verbosity: int) -> frozenset[Severity]:

@@ -1,4 +1,4 @@
-"""`poll`, `pause`, `resume`, `stop`, `reload` and `shutdown`: requests to the running program."""
+"""`poll`, `pause`, `resume`, `stop`, `reload` and `shutdown`: requests to the daemon."""
 
 from __future__ import annotations
 
@@ -8,15 +8,18 @@ from collections.abc import Iterable
 from tui_popretr.cli.daemon import daemon_of
 from tui_popretr.cli.waiting import PolledSessions
 from tui_popretr.control.client import ControlClient
-from tui_popretr.errors import ExitCode, UsageError
+from tui_popretr.control.codec import InvalidMessageError, Json, event_from_json
+from tui_popretr.errors import ConfigurationError, DaemonUnavailable, ExitCode, UsageError
+from tui_popretr.facts import ConfigurationRejected, ConfigurationReloaded, Fact, ReloadStarted
 from tui_popretr.text import visible
+from tui_popretr.wording import reload_result
 
 
 def run(arguments: Namespace) -> int:
     """Send the request, print the answer and return the exit code. Raises PopretrError."""
     if arguments.command in ("reload", "shutdown"):
         with daemon_of(arguments) as client:
-            _print(client.ask(arguments.command))
+            _print(wait_for_reload(client) if arguments.command == "reload" else client.ask(arguments.command))
         return ExitCode.OK
     if bool(arguments.clients) == arguments.all:
         raise UsageError(f"{arguments.command} needs --client ID or --all", advice="--client may be repeated")
@@ -26,6 +29,39 @@ def run(arguments: Namespace) -> int:
         for fields in _requests(arguments):
             _print(client.ask(arguments.command, **fields))
     return ExitCode.OK
+
+
+def wait_for_reload(client: ControlClient) -> str:
+    """Let the daemon read its configuration again; return what has changed.
+
+    Raises ConfigurationError with the problems if the daemon keeps the old one.
+    """
+    client.ask("watch")
+    number = client.send("reload")
+    while (message := client.receive()).get("id") != number:
+        pass
+    if "error" in message:
+        raise DaemonUnavailable(visible(str(message["error"]), 4096), advice="")
+    client.wait_for_ever()
+    started = False  # the first result after the answer may be that of an earlier reload
+    while True:
+        message = client.receive()
+        if "gap" in message:  # the result may have been in it
+            return "the configuration is read again; the log of the daemon reports the result"
+        match _fact(message):
+            case ReloadStarted():
+                started = True
+            case ConfigurationReloaded() as fact if started:
+                return reload_result(fact)
+            case ConfigurationRejected(problems=problems) if started:
+                raise ConfigurationError("\n".join(problems), advice="the daemon keeps the old configuration")
+
+
+def _fact(message: Json) -> Fact | None:
+    try:
+        return event_from_json(message) if "event" in message else None
+    except InvalidMessageError:  # of a later version
+        return None
 
 
 def _requests(arguments: Namespace) -> Iterable[dict[str, object]]:

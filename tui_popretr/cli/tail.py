@@ -1,8 +1,7 @@
-"""`tail`: prints the dialogue or the events of the running program as they come."""
+"""`tail`: prints the dialogue or the events of the daemon as they come."""
 
 from __future__ import annotations
 
-import json
 from argparse import Namespace
 from typing import Any
 
@@ -11,7 +10,7 @@ from tui_popretr.config.values import did_you_mean
 from tui_popretr.control.codec import InvalidMessageError, event_from_json
 from tui_popretr.errors import ExitCode, UsageError
 from tui_popretr.facts import DialogueLine, Direction, Fact, client_of
-from tui_popretr.text import visible
+from tui_popretr.text import json_text, visible
 
 _LONGEST = 4096
 
@@ -41,14 +40,14 @@ def _require_known(wanted: frozenset[str], known: list[str]) -> None:
 
 def _print(message: dict[str, Any], wanted: frozenset[str], *, as_json: bool) -> None:
     if "gap" in message:
-        text = json.dumps(message) if as_json else f"... {message['gap']:,} events are left out: the output is too slow"
-        print(text, flush=True)
+        lost = f"{message['gap']:,}" if isinstance(message["gap"], int) else "some"
+        print(json_text(message) if as_json else f"... {lost} events are left out: the output is too slow", flush=True)
     elif "event" in message:
         fact = _fact(message)
         if wanted and (fact is None or client_of(fact) not in wanted):
             return
         if as_json:
-            print(json.dumps(message, ensure_ascii=False), flush=True)
+            print(json_text(message), flush=True)
         elif isinstance(fact, DialogueLine):
             print(visible(shown(fact), _LONGEST), flush=True)
 

@@ -43,13 +43,13 @@ def of_journal(path: str) -> list[str]:
 def _try(trials: Iterable[Callable[[str], Iterable[str]]], place: str) -> list[str]:
     """Run these tests in a folder, or in the nearest existing one."""
     folder = nearest_folder(place)
-    told: list[str] = []
+    lines: list[str] = []
     try:
         for trial in trials:
-            told += trial(folder)
+            lines += trial(folder)
     except OSError as error:
-        told.append(f"{_name(folder)} cannot be tested: {file_unusable(error).words}")
-    return told
+        lines.append(f"{_name(folder)} cannot be tested: {file_unusable(error).words}")
+    return lines
 
 
 def _power_cuts(folder: str) -> Iterator[str]:

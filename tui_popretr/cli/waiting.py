@@ -1,6 +1,6 @@
 """Which sessions `poll --wait` still waits for. Pure.
 
-The daemon sends what happened before a poll before its answer, and what follows behind it. So the session of a polled
+The daemon sends events from before a poll before its answer, and later ones after it. So the session of a polled
 client is the next one that ends after the answer, whether it was running already or the poll started it.
 """
 
@@ -19,10 +19,13 @@ class PolledSessions:
     """The sessions of polled clients, fed with all messages that follow a snapshot."""
 
     def __init__(self, snapshot: dict[str, Any]) -> None:
-        self._clients = {each["id"] for each in snapshot["clients"] if each["state"] != "disabled"}
-        self._running = {each["id"] for each in snapshot["clients"] if each["progress"] is not None}
+        self._read(snapshot)
         self._awaited: set[str] = set()
         self._codes: list[ExitCode] = []
+
+    def _read(self, snapshot: dict[str, Any]) -> None:
+        self._clients = {each["id"] for each in snapshot["clients"] if each["state"] != "disabled"}
+        self._running = {each["id"] for each in snapshot["clients"] if each["progress"] is not None}
 
     @property
     def ended(self) -> bool:
@@ -57,15 +60,21 @@ class PolledSessions:
                     yield self._end(session.client, result.code, session_result(result))
             case ClientsChanged(clients=clients):
                 self._clients = set(clients)
-                for client in self._awaited - self._clients - self._running:
-                    yield self._end(client, ExitCode.UNAVAILABLE, "was removed from the configuration")
+                yield from self._end_removed()
 
     def _take_snapshot(self, snapshot: dict[str, Any]) -> Iterator[str]:
-        self._running = {each["id"] for each in snapshot["clients"] if each["progress"] is not None}
+        self._read(snapshot)
+        waiting = self._awaited - self._running
         for each in snapshot["clients"]:
             id_, last = each["id"], each["last"]
-            if id_ in self._awaited - self._running and each["state"] != "queued" and last is not None:
+            if id_ in waiting and each["state"] != "queued" and last is not None:
                 yield self._end(id_, ExitCode(last["code"]), last["result"])
+        yield from self._end_removed()
+
+    def _end_removed(self) -> Iterator[str]:
+        """End the wait for clients that a reload has removed or disabled."""
+        for client in self._awaited - self._clients - self._running:
+            yield self._end(client, ExitCode.UNAVAILABLE, "was removed from the configuration")
 
     def _end(self, client: str, code: ExitCode, text: str) -> str:
         self._awaited.discard(client)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 from collections import deque
@@ -33,6 +34,7 @@ class _Job(Generic[T]):
     """A function of the journal that a task or thread waits for."""
 
     function: Callable[[Journal], T]
+    durable: bool = True
     done: trio.Event = field(default_factory=trio.Event)
     result: list[T] = field(default_factory=list)  # empty until it is done
     problem: BaseException | None = None
@@ -129,12 +131,13 @@ class JournalKeeper:
         async with self._turn:  # another session may have reopened it
             return [] if self.sound else await self._open(lambda: None)
 
-    async def run(self, use: Callable[[Journal], T]) -> T:
+    async def run(self, use: Callable[[Journal], T], *, durable: bool = True) -> T:
         """Call `use` with the journal in a thread. What it has written is durable on return.
 
+        Without `durable` it survives the end of the process, but maybe not a power failure (Journal.without_fsync).
         Raises JournalError, and what `use` raises. After an error some of it may have been written.
         """
-        waiting = _Job(use)
+        waiting = _Job(use, durable)
         self._waiting.append(waiting)
         if not self._working:
             self._working = True
@@ -195,7 +198,8 @@ class JournalKeeper:
     def _run_in_transaction(self, uses: Sequence[_Job[Any]]) -> None:
         try:
             journal = self.journal
-            with journal.transaction():
+            durable = any(use.durable for use in uses)
+            with contextlib.nullcontext() if durable else journal.without_fsync(), journal.transaction():
                 for use in uses:
                     use.run(journal)
         except BaseException as problem:  # noqa: BLE001 - as above

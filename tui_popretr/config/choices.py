@@ -51,9 +51,9 @@ class HookEvent(Enum):
     KEPT = "kept"
 
 
-#: Those that a number of failed sessions in a row can precede.
+#: Events that can need a number of failed sessions in a row.
 COUNTED_EVENTS = frozenset({HookEvent.FAILED, HookEvent.RECOVERED})
-#: Those that last, so that their hooks run again after a time.
+#: Events that can last for many sessions; their hooks run again after a time.
 LASTING_EVENTS = frozenset({HookEvent.FAILED, HookEvent.LOGIN, HookEvent.CERTIFICATE, HookEvent.STALE})
 
 

@@ -17,7 +17,7 @@ from tui_popretr.config.model import (
     Retention,
 )
 from tui_popretr.config.setting import Setting, declarations
-from tui_popretr.config.units import duration, octal, span, written
+from tui_popretr.config.units import duration, every, octal, span, written
 from tui_popretr.facts import ClientInfo
 from tui_popretr.secret import STARS
 from tui_popretr.text import visible
@@ -121,10 +121,8 @@ def _schedule(client: ClientSettings) -> str:
         return "Once"
     if client.frequency == 0:
         return f"{client.runs} times in succession" if client.runs else "Over and over without a pause"
-    every = span(client.frequency)
-    if every in {"1 day", "1 hour", "1 minute", "1 second"}:
-        every = every.removeprefix("1 ")
-    return f"Every {every}, {client.runs} times in all" if client.runs else f"Every {every}"
+    when = every(client.frequency).capitalize()
+    return f"{when}, {client.runs} times in all" if client.runs else when
 
 
 def _what(client: ClientSettings) -> str:

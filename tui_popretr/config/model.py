@@ -219,7 +219,7 @@ class HookSettings:
     argv: tuple[str, ...]
     #: failed, recovered: sessions that failed in a row; stale: seconds without mail; otherwise without meaning
     after: float = field(default=1.0, metadata=declared(Setting("after", values.text_of)))
-    #: seconds after which the hook runs again while the event lasts; 0: after each session
+    #: shortest time in seconds between two runs for a client, if the event lasts; 0: it runs after each session
     every: float = setting("every", values.duration, "1d", shortest=1.0)
     #: the ids of the clients; (): all
     clients: tuple[str, ...] = field(default=(), metadata=declared(Setting("client", values.items)))

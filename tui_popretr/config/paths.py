@@ -16,6 +16,10 @@ from tui_popretr.config.values import InvalidValueError, did_you_mean, quote
 from tui_popretr.home import UnknownHomeError, expand
 
 STANDARD_STREAMS = ("%stdout%", "%stderr%")
+#: `<control>-</control>`: no socket.
+NO_SOCKET = "-"
+#: A Unix socket's path has at most this many octets (unix(7): sun_path with its final NUL).
+LONGEST_SOCKET_PATH = 107
 TIME_TOKENS = frozenset({"DT", "Y", "M", "D", "h", "m", "s", "PID"})
 ANNOUNCE_HOST = Setting("<announcehost>", values.header_word)
 PRODUCT_NAME = Setting("<prodname>", values.header_comment)

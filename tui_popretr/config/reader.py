@@ -16,7 +16,7 @@ from tui_popretr.config.hooks import read_hooks, read_metrics
 from tui_popretr.config.logfiles import LOGS, read_log
 from tui_popretr.config.model import ClientSettings, Concurrency, Settings
 from tui_popretr.config.naf import naf_of, read_naf
-from tui_popretr.config.paths import PathResolver, read_paths
+from tui_popretr.config.paths import LONGEST_SOCKET_PATH, PathResolver, read_paths
 from tui_popretr.config.problems import Position, Problem, Report, Severity
 from tui_popretr.config.section import NO_VALUE, Context, Section
 from tui_popretr.config.setting import settings_of
@@ -26,14 +26,13 @@ from tui_popretr.config.xmltree import MalformedXmlError, Node, parse
 from tui_popretr.errors import describe_os_error
 from tui_popretr.fs.reading import read_whole
 from tui_popretr.secret import Secret
+from tui_popretr.text import visible
 
 __all__ = ["Loaded", "Problem", "Severity", "load"]
 
 _LARGEST = 16 * 1024**2
 # Passwords of key stores.
 _PASSWORD_ATTRIBUTES = frozenset(setting.name for setting in settings_of(TlsPolicy) if setting.parse is Secret)
-#: A Unix socket's path has at most this many octets (unix(7): sun_path with its final NUL).
-LONGEST_SOCKET_PATH = 107
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,21 +54,25 @@ def load(
     now_host: str | None = None,
     var: str | None = None,
     naf: str | None = None,
+    clients: bool = True,
 ) -> Loaded:
     """Read the configuration at `path`, the directory files that it names, and naf.xml for the folders.
 
     Never raises for what is in the files or for a file that is not there. `environ` stands in for the process's
     environment, `now_host` for the machine's name, `var` for the default of the var folder, `naf` for the naf.xml that
-    may be in the folder of the configuration.
+    may be in the folder of the configuration. Without `clients` they are not read, only the rest is: thousands of them
+    take a second.
     """
     report = Report(path)
     context = Context(report, os.environ if environ is None else environ)
-    settings = _load(path, context, now_host, var, naf)
+    settings = _load(path, context, now_host, var, naf, clients)
     control = None if settings is None else settings.control_socket
     return Loaded(None if report.has_errors else settings, report.problems(), control)
 
 
-def _load(path: str, context: Context, host: str | None, var: str | None, naf: str | None) -> Settings | None:
+def _load(
+    path: str, context: Context, host: str | None, var: str | None, naf: str | None, clients: bool
+) -> Settings | None:
     report = context.report
     try:
         data, mode = read_whole(path, _LARGEST)
@@ -78,7 +81,7 @@ def _load(path: str, context: Context, host: str | None, var: str | None, naf: s
         report.error(Position(path), f"the configuration cannot be read: {reason}")
         return None
     try:
-        root = parse(data, path)
+        root = parse(data, path, empty=None if clients else "clients")
     except MalformedXmlError as error:
         report.error(error.place, str(error))
         return None
@@ -94,15 +97,16 @@ def _load(path: str, context: Context, host: str | None, var: str | None, naf: s
     if task is None:
         report.error(root.place, "<pop3download> is missing: there is nothing to retrieve")
         return None
-    settings = _read_task(task, os.path.realpath(path), resolver, local)
+    settings = _read_task(task, os.path.realpath(path), resolver, local, clients)
     checks.check_secrecy(whole, mode)
     return settings
 
 
-def _read_task(task: Section, path: str, resolver: PathResolver, local: Local) -> Settings:
-    clients, disabled = _read_clients(task, local)
+def _read_task(task: Section, path: str, resolver: PathResolver, local: Local, complete: bool) -> Settings:
+    clients, disabled = _read_clients(task, local) if complete else ((), ())
     group = task.child("clients")
     known = {*(client.id for client in clients), *disabled}
+    all_known = complete and (group is None or not (group.has_errors or group.uncertain()))
     return task.read(
         Settings,
         path=path,
@@ -111,7 +115,7 @@ def _read_task(task: Section, path: str, resolver: PathResolver, local: Local) -
         disabled=disabled,
         concurrency=task.child_or_empty("concurrency").read(Concurrency),
         control_socket=_read_control_socket(task),
-        hooks=read_hooks(task, known, complete=group is None or not (group.has_errors or group.uncertain())),
+        hooks=read_hooks(task, known, complete=all_known),
         metrics=read_metrics(task),
         password_variables=frozenset(_password_variables(task.node, task.context.environ)),
         **{name: read_log(task, name, resolver) for name in LOGS},
@@ -125,7 +129,7 @@ def _read_control_socket(task: Section) -> str:
         return NO_VALUE
     path: str = task.field(Settings, "control_socket")
     if len(os.fsencode(path)) > LONGEST_SOCKET_PATH:
-        what = f"the path of the control socket, {path}, is longer than {LONGEST_SOCKET_PATH} octets"
+        what = f"the path of the control socket, {visible(path, 4096)}, is longer than {LONGEST_SOCKET_PATH} octets"
         if given:
             given.error(f"{what}; choose a shorter one")
         else:

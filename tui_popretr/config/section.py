@@ -145,7 +145,7 @@ class Section:
             parse = self.context.resolve
             default = None if default is None else parse(default)
         found: Any = self.parsed(value, parse, default)
-        if value and setting.shortest and found < setting.shortest:
+        if value and setting.shortest and found is not None and found < setting.shortest:
             self.warning(f"{setting.name} is under {setting.shortest:g} s (a bare number is milliseconds)", value.place)
         return found
 

@@ -50,6 +50,14 @@ def span(seconds: float) -> str:
     return " ".join(parts)
 
 
+def every(seconds: float) -> str:
+    """Return an interval in words: every hour, every 5 minutes."""
+    text = span(seconds)
+    return (
+        f"every {text.removeprefix('1 ')}" if text in {"1 day", "1 hour", "1 minute", "1 second"} else f"every {text}"
+    )
+
+
 def octets(number: int) -> str:
     """Return a size in the configuration's units: 25M; in octets where no unit divides it."""
     for unit, name in ((1024**3, "G"), (1024**2, "M"), (1024, "K")):

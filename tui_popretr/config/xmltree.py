@@ -53,16 +53,21 @@ class Node:
     misplaced: set[str] = field(default_factory=set)  # names that belong in another element
 
 
-def parse(data: bytes, path: str) -> Node:
-    """Return the root element. Raises MalformedXmlError, also for a DTD, entities and external references."""
-    return _Builder(data, path).run()
+def parse(data: bytes, path: str, *, empty: str | None = None) -> Node:
+    """Return the root element. Raises MalformedXmlError, also for a DTD, entities and external references.
+
+    Elements named `empty` have neither children nor text: what they contain is checked for its syntax and not kept.
+    """
+    return _Builder(data, path, empty).run()
 
 
 class _Builder:
     """The target of the XML parser."""
 
-    def __init__(self, data: bytes, path: str) -> None:
+    def __init__(self, data: bytes, path: str, empty: str | None) -> None:
         self._data = data
+        self._empty = empty
+        self._depth = 0  # of what is not kept: open elements within an element that is to be empty
         self._path = path
         self._parser: Any = DefusedXMLParser(target=self, forbid_dtd=True)
         self._open: list[Node] = []
@@ -89,6 +94,9 @@ class _Builder:
     # --- called by the parser ---------------------------------------------------------------------------------------
 
     def start(self, name: str, attributes: dict[str, str]) -> None:
+        if self._depth or (self._open and self._open[-1].name == self._empty):
+            self._depth += 1
+            return
         place = self._here()
         where = self._attribute_places(place) if attributes else {}
         named = ((key.replace(_XML, "xml:"), text) for key, text in attributes.items())
@@ -101,9 +109,14 @@ class _Builder:
         self._texts.append([])
 
     def data(self, text: str) -> None:
+        if self._depth:
+            return
         self._texts[-1].append(text)
 
     def end(self, _name: str) -> None:
+        if self._depth:
+            self._depth -= 1
+            return
         node = self._open.pop()
         node.end = self._here()
         node.text = "".join(self._texts.pop())

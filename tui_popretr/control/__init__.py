@@ -1,1 +1,1 @@
-"""The control socket: how other programs watch and steer a running one. docs/control.md describes the protocol."""
+"""The control socket: how other programs watch and steer the daemon. docs/control.md describes the protocol."""

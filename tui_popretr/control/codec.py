@@ -1,4 +1,4 @@
-"""Dataclasses as JSON and back, for the control socket. Only the facts and the given classes are ever made.
+"""Dataclasses as JSON and back, for the control socket. It makes only the facts and the given classes.
 
 The form of a value follows from its type: a dataclass is an object with its fields, a tuple a list, a time RFC 3339,
 an exit code a number, another enum its value, and a session "CLIENT-RUN". A reader ignores fields that it does not
@@ -27,6 +27,8 @@ from tui_popretr.facts import (
 )
 
 Json = dict[str, Any]
+#: Types that JSON has. Most values are of one of them, so they have a fast path.
+_PLAIN: Final = frozenset({str, int, float, bool, types.NoneType})
 _T = TypeVar("_T")
 
 
@@ -44,10 +46,12 @@ EVENTS: Final[Mapping[str, type[Any]]] = types.MappingProxyType(
     {event_name(kind): kind for union in (ClientFact, SessionFact, ProgramFact) for kind in typing.get_args(union)}
 )
 
+_NAMES: Final = {kind: name for name, kind in EVENTS.items()}
+
 
 def event_to_json(fact: Fact) -> Json:
     """Return a fact as an event, without its number."""
-    return {"event": event_name(type(fact)), **to_json(fact)}
+    return {"event": _NAMES[type(fact)], **to_json(fact)}
 
 
 def event_from_json(message: Mapping[str, Any]) -> Fact | None:
@@ -62,7 +66,7 @@ def event_from_json(message: Mapping[str, Any]) -> Fact | None:
 def to_json(value: object) -> Any:
     """Return a dataclass, or a value of one's fields, as what `json` can write."""
     kind: Any = type(value)
-    return _writer(kind)(value)
+    return value if kind in _PLAIN else _writer(kind)(value)
 
 
 def from_json(kind: type[_T], value: object) -> _T:
@@ -153,7 +157,7 @@ def _enum_reader(kind: type[Enum]) -> Callable[[Any], Any]:
 
     def read(value: Any) -> Any:
         if type(value) is not form or value not in members:
-            raise InvalidMessageError(f"{_shown(value)} is no {_name(kind)}")
+            raise InvalidMessageError(f"{_shown(value)} is not a valid {_name(kind)}")
         return members[value]
 
     return read
@@ -228,5 +232,8 @@ def _name(kind: Any) -> str:
 
 
 def _shown(value: Any) -> str:
-    text = repr(value)
+    try:
+        text = repr(value)
+    except RecursionError:  # json reads slightly deeper nesting than repr() writes
+        return "a value that is nested too deeply"
     return text if len(text) <= 60 else f"{text[:57]}..."

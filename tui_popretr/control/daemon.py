@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import traceback
 from collections import deque
 from collections.abc import Iterator, Sequence
 from typing import Final
@@ -10,20 +11,25 @@ from typing import Final
 import trio
 
 from tui_popretr.commands import Command
+from tui_popretr.config.paths import NO_SOCKET
 from tui_popretr.control import messages, snapshots
 from tui_popretr.control.codec import Json
 from tui_popretr.control.server import ControlServer
 from tui_popretr.control.snapshots import Snapshot
-from tui_popretr.control.socket_file import NO_SOCKET, ControlSocket, SocketUnusableError
+from tui_popretr.control.socket_file import ControlSocket, SocketUnusableError
 from tui_popretr.engine.service import Engine
+from tui_popretr.errors import out_of_threads
 from tui_popretr.facts import DialogueLine, Level, PastSession
 from tui_popretr.mailbox import Mailbox
 from tui_popretr.status import View
+from tui_popretr.text import visible
 
 #: Lines of dialogue that a dashboard sees when it attaches.
 LINES: Final = 2000
 #: Facts are added to the view at least this often, seconds, so that few of them wait.
 INTERVAL: Final = 1.0
+#: Seconds in which the file system must make the socket.
+TIMEOUT: Final = 10.0
 
 
 class EngineDaemon:
@@ -84,7 +90,8 @@ class EngineDaemon:
 class ControlTask:
     """Listens on the control socket of an engine's configuration from the opening of the journal to the end.
 
-    Where there can be no socket, the reason is logged, and mail is retrieved without one.
+    Where there can be no socket, the reason is logged, and mail is retrieved without one. The same applies after a bug
+    in the server.
     """
 
     def __init__(self, engine: Engine, config: str) -> None:
@@ -102,14 +109,33 @@ class ControlTask:
                 task_status.started()
                 return
             try:
-                listening = await trio.to_thread.run_sync(ControlSocket, path)
+                listening = await _listen(path)
             except SocketUnusableError as problem:
-                engine.note(Level.WARNING, f"there is no control socket at {path}: {problem}")
+                engine.note(Level.WARNING, f"there is no control socket at {visible(path, 4096)}: {problem}")
                 task_status.started()
                 return
             hello = messages.hello(self._config, os.getpid(), engine.clock.now())
             try:
                 task_status.started()
                 await ControlServer(self.daemon, engine.bus, hello).run(listening.listener)
+            except* Exception as defect:  # noqa: BLE001 - a bug in it must not end the sessions
+                text = "".join(traceback.format_exception(defect))
+                engine.note(
+                    Level.ERROR,
+                    f"internal error, so the control socket is closed; mail is retrieved without it: {text}",
+                )
             finally:
                 listening.close()
+
+
+async def _listen(path: str) -> ControlSocket:
+    """Return a socket that listens at `path`. Raises SocketUnusableError."""
+    try:
+        with trio.move_on_after(TIMEOUT):
+            limiter = trio.CapacityLimiter(1)  # a hung file system must not hold a thread of others
+            return await trio.to_thread.run_sync(ControlSocket, path, limiter=limiter, abandon_on_cancel=True)
+    except RuntimeError as problem:
+        if (limit := out_of_threads(problem)) is None:
+            raise
+        raise SocketUnusableError(str(limit)) from None
+    raise SocketUnusableError(f"its file system has not answered for {TIMEOUT:g} s; check its disk or server")

@@ -20,6 +20,12 @@ MAX_LINE: Final = 1024 * 1024
 PART: Final = 512 * 1024
 
 RequestId = int | str
+#: Characters of the id of a request, which its answer repeats.
+LONGEST_ID: Final = 200
+#: Characters of the text of an error, which may repeat a part of the request.
+LONGEST_ERROR: Final = 1000
+
+_encoder: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +59,17 @@ def hello(config: str, pid: int, started: datetime) -> Hello:
 
 def encode(message: Json) -> bytes:
     """Return a message as a line."""
-    return json.dumps(message, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "backslashreplace") + b"\n"
+    return line(text(message))
+
+
+def text(value: object) -> str:
+    """Return a value as JSON."""
+    return _encoder.encode(value)
+
+
+def line(message: str) -> bytes:
+    """Return a message that is JSON already as a line. Lone surrogates become escapes, which JSON has, too."""
+    return message.encode("utf-8", "backslashreplace") + b"\n"
 
 
 def decode(line: bytes) -> Json:
@@ -78,7 +94,10 @@ def read_hello(message: Mapping[str, Any]) -> Hello:
 
 def read_request(message: Mapping[str, Any]) -> Request:
     """Return a client's request. Raises InvalidMessageError."""
-    return from_json(Request, message)
+    request = from_json(Request, message)
+    if isinstance(request.id, str) and len(request.id) > LONGEST_ID:
+        raise InvalidMessageError(f"the id of a request has at most {LONGEST_ID} characters")
+    return request
 
 
 def hello_message(message: Hello) -> Json:
@@ -91,6 +110,11 @@ def answer(request: RequestId, result: object) -> Json:
     return {"id": request, "ok": result}
 
 
+def answer_text(request: RequestId, result: str) -> str:
+    """Return, as JSON, the answer with a result that is JSON already."""
+    return f'{{"id":{text(request)},"ok":{result}}}'
+
+
 def error(request: RequestId | None, text: str) -> Json:
     """Return the answer to a request that was refused; without an id, the server closes the connection after it."""
-    return {"id": request, "error": text}
+    return {"id": request, "error": text if len(text) <= LONGEST_ERROR else f"{text[: LONGEST_ERROR - 1]}…"}

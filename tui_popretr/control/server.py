@@ -2,7 +2,8 @@
 
 It never slows the engine down. Facts are collected by a mailbox, and encoded once, ten times a second, for all
 connections that watch. Each connection has a bounded queue: if its reader does not keep up, its events are dropped and
-counted; the reader gets a gap, a new snapshot, and events again.
+counted; the reader gets a gap, a new snapshot, and events again. Readers that need a snapshot at the same time get the
+same one.
 """
 
 from __future__ import annotations
@@ -10,7 +11,8 @@ from __future__ import annotations
 import os
 import socket
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Final, Protocol
 
 import trio
@@ -30,12 +32,13 @@ from tui_popretr.commands import (
     StopSession,
 )
 from tui_popretr.control import messages
-from tui_popretr.control.codec import InvalidMessageError, event_to_json, to_json
+from tui_popretr.control.codec import InvalidMessageError, to_json
+from tui_popretr.control.events import Batch, fact_text, line_texts
 from tui_popretr.control.lines import LineBuffer
 from tui_popretr.control.messages import Hello, Request
 from tui_popretr.control.snapshots import Snapshot, encode
 from tui_popretr.control.socket_file import peer_uid
-from tui_popretr.facts import DialogueLine, Fact, PastSession
+from tui_popretr.facts import PastSession
 from tui_popretr.mailbox import Mailbox
 
 #: Connections at a time.
@@ -45,6 +48,8 @@ MAX_EVENTS: Final = 2000
 MAX_OCTETS: Final = 4 * 1024 * 1024
 #: Facts are passed on at this interval, seconds.
 INTERVAL: Final = 0.1
+#: Snapshots after gaps are at least this far apart, seconds: they cost more than the events.
+GAP_INTERVAL: Final = 0.5
 #: Lines of dialogue between two intervals; more of them are a gap for those that watch the dialogue.
 MAX_LINES: Final = 20_000
 #: Seconds for the last lines of a connection that the server closes.
@@ -63,7 +68,7 @@ class Daemon(Protocol):
     """What the server needs of the engine. All methods are called in the engine's thread."""
 
     def perform(self, command: Command) -> str:
-        """Carry out a command and say what happens. Raises ValueError."""
+        """Perform a command and return what happens, in words. Raises ValueError."""
         ...
 
     async def history(self, client: str, limit: int) -> Sequence[PastSession]:
@@ -85,12 +90,15 @@ class ControlServer:
         self._connections: set[_Connection] = set()
         self._mailbox = Mailbox(MAX_LINES)
         self._changed = trio.Event()  # a connection watches
+        self._gaps: list[_Gap] = []
+        self._gap_found = trio.Event()
 
     async def run(self, listener: socket.socket) -> None:
         """Accept connections and serve them."""
         accepting = trio.socket.from_stdlib_socket(listener)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._pass_on)
+            nursery.start_soon(self._fill_gaps)
             while True:
                 try:
                     connection, _ = await accepting.accept()
@@ -100,7 +108,7 @@ class ControlServer:
                 nursery.start_soon(self._serve, connection)
 
     async def _serve(self, connection: trio.socket.SocketType) -> None:
-        """Serve a connection; its end, however it comes, ends nothing else."""
+        """Serve a connection. Its errors end neither the server nor another connection."""
         try:
             async with trio.SocketStream(connection) as stream:
                 await self._serve_stream(stream)
@@ -123,9 +131,9 @@ class ControlServer:
 
     def _refusal(self, connection: trio.socket.SocketType) -> str:
         if peer_uid(connection) not in (0, os.geteuid()):
-            return "this socket serves only the user of the program"
+            return "only the user of the daemon and root may connect"
         if len(self._connections) >= MAX_CONNECTIONS:
-            return f"there are {MAX_CONNECTIONS} connections already"
+            return f"there are {MAX_CONNECTIONS} connections already; close another one first"
         return ""
 
     # --- events -------------------------------------------------------------------------------------------------------
@@ -150,19 +158,21 @@ class ControlServer:
             self._mailbox.drain()
 
     def flush(self) -> None:
-        """Give all that has happened until now to the connections that watch."""
+        """Queue all that has happened until now for the connections that watch."""
         drained = self._mailbox.drain()
         watching = [each for each in self._connections if each.watching]
         if not watching:
             return
-        facts = [_event(fact) for fact in drained.facts]
-        lines = [_event(line) for line in drained.lines] if any(each.wants_dialogue for each in watching) else []
+        facts = Batch([fact_text(fact) for fact in drained.facts]) if drained.facts else None
+        lines = Batch(line_texts(drained.lines)) if drained.lines else None
         for each in watching:
-            each.put(facts)
+            if facts is not None:
+                each.put(facts)
             if each.wants_dialogue:
                 if drained.dropped:
                     each.overflow(drained.dropped)
-                each.put(lines)
+                if lines is not None:
+                    each.put(lines)
 
     # --- requests -----------------------------------------------------------------------------------------------------
 
@@ -172,13 +182,12 @@ class ControlServer:
             match request.request:
                 case "status":
                     snapshot = self._daemon.snapshot()
-                    return await encode(snapshot, lambda body: messages.answer(request.id, body), recent=False)
+                    return await encode(snapshot, partial(messages.answer_text, request.id), recent=False)
                 case "watch":
-                    self.flush()  # what has happened before the snapshot is in it
                     snapshot = self._daemon.snapshot()
                     connection.watch(dialogue=request.dialogue)
                     self._subscribe()
-                    return await encode(snapshot, lambda body: messages.answer(request.id, body), recent=True)
+                    return await encode(snapshot, partial(messages.answer_text, request.id), recent=True)
                 case "history":
                     if request.client is None:
                         raise ValueError("history needs a client")
@@ -190,11 +199,34 @@ class ControlServer:
             return [messages.encode(messages.error(request.id, str(problem)))]
 
     async def gap(self, connection: _Connection) -> list[bytes]:
-        """Return the lines of a gap and its snapshot. Events from now on follow them."""
-        self.flush()
-        lost, snapshot = connection.forget(), self._daemon.snapshot()
-        lines = await encode(snapshot, lambda body: {"snapshot": body}, recent=True)
-        return [messages.encode({"gap": lost}), *lines]
+        """Return the lines of a gap and its snapshot. Events that happen later follow them."""
+        gap = _Gap(connection)
+        self._gaps.append(gap)
+        self._gap_found.set()
+        await gap.filled.wait()
+        return gap.lines
+
+    async def _fill_gaps(self) -> None:
+        while True:
+            await self._gap_found.wait()
+            self._gap_found = trio.Event()
+            gaps, self._gaps = self._gaps, []
+            self.flush()
+            lost, snapshot = [gap.connection.forget() for gap in gaps], self._daemon.snapshot()
+            lines = await encode(snapshot, '{{"snapshot":{}}}'.format, recent=True)
+            for gap, count in zip(gaps, lost, strict=True):
+                gap.lines = [messages.encode({"gap": count}), *lines]
+                gap.filled.set()
+            await trio.sleep(GAP_INTERVAL)
+
+
+class _Gap:
+    """A connection that has lost events waits for a snapshot."""
+
+    def __init__(self, connection: _Connection) -> None:
+        self.connection = connection
+        self.filled = trio.Event()
+        self.lines: list[bytes] = []
 
 
 class _Connection:
@@ -206,15 +238,15 @@ class _Connection:
         self._stream = stream
         self._server = server
         self._arrived = LineBuffer()
-        self._events: deque[bytes] = deque()
-        self._octets = 0
+        self._waiting: deque[Batch] = deque()
+        self._events = self._octets = 0  # in _waiting
         self._lost = 0  # events dropped since the last gap was sent
         self._number = 0
         self._wakeup = trio.Event()
         self._sending = trio.Lock()
 
     async def run(self) -> None:
-        """Serve until the other side closes, or sends what is no request."""
+        """Serve until the other side closes, or sends an invalid request."""
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._send_events)
             try:
@@ -240,38 +272,36 @@ class _Connection:
         self.watching, self.wants_dialogue = True, dialogue
         self.forget()
 
-    def put(self, events: Sequence[bytes]) -> None:
+    def put(self, events: Batch) -> None:
         """Queue events; if they are too many, drop all that wait."""
         if self._lost:
-            self._lost += len(events)
+            self._lost += events.count
             return
-        self._events.extend(events)
-        self._octets += sum(map(len, events))
-        if len(self._events) > MAX_EVENTS or self._octets > MAX_OCTETS:
+        self._waiting.append(events)
+        self._events += events.count
+        self._octets += events.octets
+        if self._events > MAX_EVENTS or self._octets > MAX_OCTETS:
             self.overflow(0)
         self._wakeup.set()
 
     def overflow(self, more: int) -> None:
         """Drop what waits, and count it with `more`: a gap and a snapshot take its place."""
-        self._lost += len(self._events) + more
-        self._events.clear()
-        self._octets = 0
+        self._lost = self.forget() + more
         self._wakeup.set()
 
     def forget(self) -> int:
         """Drop what waits; return the number of events dropped since the last gap."""
-        lost = self._lost + len(self._events)
-        self._events.clear()
-        self._octets = self._lost = 0
+        lost = self._lost + self._events
+        self._waiting.clear()
+        self._events = self._octets = self._lost = 0
         return lost
 
     async def _answer(self, request: Request) -> None:
-        """Answer a request. What happened before comes before the answer, and what happens from now on after it."""
+        """Answer a request. Earlier events come before the answer, later ones after it."""
         async with self._sending:
             self._server.flush()
-            before = [] if self._lost else self._take()
-            lines = await self._server.answer(request, self)
-            for line in (*self._numbered(before), *lines):
+            before = self._take()
+            for line in (*before, *await self._server.answer(request, self)):
                 await self._stream.send_all(line)
         self._wakeup.set()
 
@@ -283,25 +313,19 @@ class _Connection:
                 await self._send_waiting()
 
     async def _send_waiting(self) -> None:
-        while self._events or self._lost:
-            lines = await self._server.gap(self) if self._lost else [b"".join(self._numbered(self._take()))]
-            for line in lines:
-                await self._stream.send_all(line)
+        while self._waiting or self._lost:
+            for lines in await self._server.gap(self) if self._lost else self._take():
+                await self._stream.send_all(lines)
 
-    def _take(self) -> Sequence[bytes]:
-        taken, self._events = self._events, deque()
-        self._octets = 0
-        return taken
-
-    def _numbered(self, events: Sequence[bytes]) -> Iterator[bytes]:
-        for event in events:
-            self._number += 1
-            yield b'{"n":%d,%b' % (self._number, event)
-
-
-def _event(fact: Fact | DialogueLine) -> bytes:
-    """Return the line of an event without its beginning, where each connection puts its own number."""
-    return messages.encode(event_to_json(fact))[1:]
+    def _take(self) -> list[bytes]:
+        """Take what waits, as numbered lines."""
+        lines: list[bytes] = []
+        for batch in self._waiting:
+            lines.append(batch.numbered(self._number + 1))
+            self._number += batch.count
+        self._waiting.clear()
+        self._events = self._octets = 0
+        return lines
 
 
 def _command(request: Request) -> Command:
@@ -323,7 +347,7 @@ def _command(request: Request) -> Command:
 
 
 async def _send_last(stream: trio.SocketStream, line: bytes) -> None:
-    """Send a line, tell the other side that nothing follows, and give it a moment to read that."""
+    """Send a line, shut down this direction, and give the other side a moment to read the line."""
     with trio.move_on_after(LINGER):
         await stream.send_all(line)
         await stream.send_eof()

@@ -6,7 +6,7 @@ and the latest lines of dialogue, messages, lines of the log and past sessions.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -16,13 +16,16 @@ import trio
 from tui_popretr import __version__
 from tui_popretr.control import messages
 from tui_popretr.control.codec import InvalidMessageError, Json, event_from_json, event_to_json, from_json, to_json
+from tui_popretr.control.events import fact_text, line_texts
 from tui_popretr.control.messages import PART
+from tui_popretr.errors import ExitCode
 from tui_popretr.facts import (
     DialogueLine,
     MessageDelivered,
     MessageSkipped,
     Noted,
     PastSession,
+    SessionId,
     SessionResult,
 )
 from tui_popretr.status import ClientView, View
@@ -72,48 +75,52 @@ def take(view: View, dialogue: Iterable[DialogueLine], boottime: float, wall: da
     )
 
 
-async def encode(snapshot: Snapshot, wrap: Callable[[Json], Json], *, recent: bool) -> list[bytes]:
+async def encode(snapshot: Snapshot, wrap: Callable[[str], str], *, recent: bool) -> list[bytes]:
     """Return a snapshot as lines of at most MAX_LINE octets: the last is wrap(snapshot), parts may come before it.
 
     `recent`: with what only a dashboard needs.
     """
     parts: list[bytes] = []
-    body: dict[str, list[Any]] = {}
+    body: dict[str, list[str]] = {}
     octets = 0
     for count, (name, item) in enumerate(_items(snapshot, recent=recent)):
         if count % _TURN == _TURN - 1:
             await trio.lowlevel.checkpoint()
-        size = len(messages.encode(item))
+        size = len(item) if item.isascii() else len(messages.line(item))
         if octets + size > PART:
-            parts.append(messages.encode({"part": body}))
+            parts.append(messages.line(f'{{"part":{{{_lists(body)}}}}}'))
             body, octets = {}, 0
         body.setdefault(name, []).append(item)
         octets += size
-    whole: Json = {
+    head = {
         "version": __version__,
         "time": to_json(snapshot.wall),
         "boottime": snapshot.boottime,
         "totals": to_json(snapshot.totals),
         "parts": len(parts),
-        "clients": [],
-        **body,
     }
-    return [*parts, messages.encode(wrap(whole))]
+    whole = f"{messages.text(head)[:-1]},{_lists({'clients': [], **body})}}}"
+    return [*parts, messages.line(wrap(whole))]
 
 
-def _items(snapshot: Snapshot, *, recent: bool) -> Iterator[tuple[str, Json]]:
+def _lists(body: Mapping[str, Sequence[str]]) -> str:
+    return ",".join(f'"{name}":[{",".join(items)}]' for name, items in body.items())
+
+
+def _items(snapshot: Snapshot, *, recent: bool) -> Iterator[tuple[str, str]]:
     for client in snapshot.clients:
         item = client_to_json(client, snapshot.boottime, snapshot.wall)
-        yield "clients", ({**item, "view": to_json(client)} if recent else item)
+        yield "clients", messages.text({**item, "view": to_json(client)} if recent else item)
     if recent:
-        for line in snapshot.dialogue:
-            yield "dialogue", event_to_json(line)
+        for begin in range(0, len(snapshot.dialogue), _TURN):
+            for text in line_texts(snapshot.dialogue[begin : begin + _TURN]):
+                yield "dialogue", text
         for at, fact in snapshot.mails:
-            yield "mails", {"at": to_json(at), **event_to_json(fact)}
+            yield "mails", messages.text({"at": to_json(at), **event_to_json(fact)})
         for note in snapshot.notes:
-            yield "log", event_to_json(note)
+            yield "log", fact_text(note)
         for id_, result in snapshot.closed:
-            yield "sessions", {"client": id_, "result": to_json(result)}
+            yield "sessions", messages.text({"client": id_, "result": to_json(result)})
 
 
 def client_to_json(client: ClientView, boottime: float, wall: datetime) -> Json:
@@ -184,10 +191,58 @@ class SnapshotParts:
                 self._lists.setdefault(name, []).extend(items)
 
     def whole(self, body: Mapping[str, Any]) -> Json:
-        """Return the whole snapshot, of which `body` is the last line. Begins again from nothing."""
+        """Return the whole snapshot, of which `body` is the last line, and forget its parts.
+
+        Raises InvalidMessageError if it lacks what commands read.
+        """
         self.add(body)
         lists, self._lists = self._lists, {}
-        return {**body, **lists}
+        snapshot = {**body, **lists}
+        from_json(_Status, snapshot)
+        for each in snapshot["clients"]:
+            counts = each.get("sessions", {})
+            if not isinstance(counts, Mapping) or not all(type(count) is int for count in counts.values()):
+                raise InvalidMessageError("sessions must be numbers by exit code")
+        return snapshot
+
+
+@dataclass(frozen=True, slots=True)
+class _Last:
+    result: str
+    code: ExitCode
+
+
+@dataclass(frozen=True, slots=True)
+class _Progress:
+    session: SessionId
+
+
+@dataclass(frozen=True, slots=True)
+class _Client:
+    """What commands read of a client."""
+
+    id: str
+    state: str
+    due: float | None
+    progress: _Progress | None
+    last: _Last | None
+    messages: int
+    octets: int
+    kept: int
+    failures_in_a_row: int
+    last_success: datetime | None
+    last_message: datetime | None
+    certificate_expires: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Status:
+    """What commands read of a snapshot."""
+
+    time: datetime
+    boottime: float
+    totals: Totals
+    clients: tuple[_Client, ...]
 
 
 def restore(snapshot: Mapping[str, Any]) -> tuple[View, list[DialogueLine]]:

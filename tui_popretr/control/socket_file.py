@@ -1,4 +1,4 @@
-"""The control socket in the file system: where it may lie, how it replaces a stale one, and who may connect."""
+"""The control socket in the file system: where it may be, how it replaces a stale one, and which user connects."""
 
 from __future__ import annotations
 
@@ -9,13 +9,12 @@ import stat
 import struct
 from typing import Final, Protocol
 
+from tui_popretr.config.paths import LONGEST_SOCKET_PATH
 from tui_popretr.errors import describe_os_error
 from tui_popretr.fs.folders import make_private_folders
 
-#: A Unix socket's path has at most this many octets (unix(7): sun_path with its final NUL).
-MAX_PATH: Final = 107
-#: `<control>-</control>`: no socket.
-NO_SOCKET: Final = "-"
+#: What is wrong with the path of a socket.
+TOO_LONG: Final = f"its path is longer than {LONGEST_SOCKET_PATH} octets; choose a shorter one in <control>"
 #: Connections that wait to be accepted.
 BACKLOG: Final = 64
 
@@ -35,8 +34,8 @@ class ControlSocket:
         The caller holds the journal's lock, so that no other process of this program listens there. Raises
         SocketUnusableError.
         """
-        if len(os.fsencode(path)) > MAX_PATH:
-            raise SocketUnusableError(f"its path is longer than {MAX_PATH} octets; choose a shorter one in <control>")
+        if len(os.fsencode(path)) > LONGEST_SOCKET_PATH:
+            raise SocketUnusableError(TOO_LONG)
         self._path = path
         self._file: tuple[int, int] | None = None
         self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
@@ -90,7 +89,7 @@ def _remove_stale(path: str) -> None:
     except FileNotFoundError:
         return
     if not stat.S_ISSOCK(found.st_mode):
-        raise SocketUnusableError("there is a file that is no socket; remove it, or choose another path in <control>")
+        raise SocketUnusableError("another file is there; remove it, or choose another path in <control>")
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
         probe.settimeout(1)
         try:
@@ -99,7 +98,9 @@ def _remove_stale(path: str) -> None:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(path)
         except OSError as problem:
-            raise SocketUnusableError(f"the socket is in use ({describe_os_error(problem)})") from None
+            raise SocketUnusableError(
+                f"another program uses it ({describe_os_error(problem)}); choose another path in <control>"
+            ) from None
         else:
             raise SocketUnusableError("another program listens on it; choose another path in <control>")
 

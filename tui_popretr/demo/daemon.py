@@ -59,7 +59,7 @@ def run_daemon(folder: DemoFolder, out: TextIO, *, keep: bool) -> int:
 
 
 class Hint:
-    """A companion of the engine, behind the control socket's: prints how to attach and how to stop."""
+    """A companion of the engine that starts after the control socket's: prints how to attach and how to stop."""
 
     def __init__(self, engine: Engine, folder: DemoFolder, out: TextIO) -> None:
         self._engine = engine

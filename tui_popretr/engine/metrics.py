@@ -5,6 +5,8 @@ prometheus_client is imported only where text is made: it takes longer to load t
 
 from __future__ import annotations
 
+import contextlib
+import math
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
@@ -16,7 +18,7 @@ from tui_popretr import __version__
 from tui_popretr.config.model import MetricsSettings
 from tui_popretr.engine.service import Engine
 from tui_popretr.errors import ExitCode, describe_os_error, out_of_threads
-from tui_popretr.facts import Level
+from tui_popretr.facts import ConfigurationReloaded, Fact, Level
 from tui_popretr.text import visible
 
 if TYPE_CHECKING:
@@ -37,9 +39,8 @@ RESULTS: Final = {
     ExitCode.CONFIGURATION: "configuration",
     ExitCode.SOFTWARE: "internal",
 }
+_RESULTS: Final = {str(code.value): result for code, result in RESULTS.items()}
 _PREFIX: Final = "popretr_client"
-#: Seconds between two checks whether a reload has configured a file.
-_IDLE: Final = 1.0
 #: Seconds for the last write, at the end.
 _LAST_TIMEOUT: Final = 1.0
 
@@ -106,11 +107,10 @@ def _families(clients: Sequence[Client], *, up: bool) -> Iterator[Metric]:
 
 
 def _sessions(client: Client) -> dict[str, int]:
-    """Return the sessions by result. OK is always there, so that a first success is an increase."""
-    counts = {"ok": 0}
+    """Return the sessions by result. Each result is there from the start, so that the first session is an increase."""
+    counts = dict.fromkeys(RESULTS.values(), 0)
     for code, count in client.get("sessions", {}).items():  # a program of an earlier version has none
-        result = RESULTS.get(ExitCode(int(code)), "internal")
-        counts[result] = counts.get(result, 0) + count
+        counts[_RESULTS.get(code, "internal")] += count
     return counts
 
 
@@ -121,8 +121,11 @@ def _time(text: str | None) -> float | None:
 def write(path: str, text: str) -> None:
     """Replace the file at `path` in one step, readable by all: node_exporter runs as another user. Raises OSError."""
     unfinished = os.path.join(os.path.dirname(path), f".{os.path.basename(path)}.tmp")
-    # Not *.prom, which the collector reads. A link of that name is not followed: the folder may belong to a group.
-    descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o644)
+    # Not *.prom, which the collector reads. The folder may belong to a group: what is there under that name, such as a
+    # link or a FIFO, is removed and never opened.
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(unfinished)
+    descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
     try:
         with open(descriptor, "w", encoding="utf-8") as file:
             os.fchmod(descriptor, 0o644)
@@ -142,20 +145,28 @@ class MetricsTask:
         self._clients = clients
         self._limiter = trio.CapacityLimiter(1)
         self._trouble = ""  # the last error that was logged
+        self._reloaded = trio.Event()
+        engine.subscribe(self._on_fact)
+
+    def _on_fact(self, fact: Fact) -> None:
+        if isinstance(fact, ConfigurationReloaded):
+            self._reloaded.set()
 
     async def __call__(self, *, task_status: trio.TaskStatus[None]) -> None:
-        """Write the file at intervals until cancelled."""
+        """Write the file at intervals and after each reload, until cancelled."""
         task_status.started()
         written: MetricsSettings | None = None
         try:
             while True:
+                self._reloaded = trio.Event()
                 settings = self._engine.settings.metrics
                 if written is not None and (settings is None or settings.path != written.path):
                     await self._write(written.path, up=False)  # a reload has named another file, or none
                 written = settings
                 if settings is not None:
                     await self._write(settings.path, up=True)
-                await trio.sleep(_IDLE if settings is None else settings.every)
+                with trio.move_on_after(math.inf if settings is None else settings.every):
+                    await self._reloaded.wait()
         finally:
             if written is not None:
                 with trio.move_on_after(_LAST_TIMEOUT, shield=True):

@@ -35,6 +35,7 @@ from tui_popretr.config.account import Server
 from tui_popretr.config.describe import client_info, disabled_info
 from tui_popretr.config.model import LogSettings, Settings
 from tui_popretr.config.units import duration
+from tui_popretr.config.values import is_unicode
 from tui_popretr.engine.client import ClientRunner, Services
 from tui_popretr.engine.expiry import ExpiryWatch
 from tui_popretr.engine.logfiles import LogFiles
@@ -79,8 +80,8 @@ from tui_popretr.wording import plural
 
 #: Seconds after which a shutdown cancels the sessions that are still running.
 LAST_DEADLINE = 9.3
-#: Seconds between two writes of finished sessions to the journal.
-HISTORY_INTERVAL = 10.0
+#: Seconds between two writes of finished sessions to the journal, at least: a fleet's sessions share one.
+HISTORY_INTERVAL = 0.05
 
 Loader = Callable[[], Settings]
 
@@ -129,10 +130,11 @@ class Engine:
         self._reloader = reloader
         self._until_done = until_done
         self._remember = remember
-        #: Tasks to run beside the sessions; those of the list when run() is called, each started behind the other.
+        #: Tasks to run beside the sessions; those of the list when run() is called, each started after the one before.
         self.companions: list[Companion] = []
         #: Called when all clients have completed their runs, before the companions are cancelled; not after Shutdown.
         self.finishers: list[Callable[[], Awaitable[object]]] = []
+        self._preparing = trio.CancelScope()  # what comes before the first session
         self._finishing = trio.CancelScope()
         self._log_files = LogFiles(bus, self.clock, self._report_from_thread, trace_fallback)
         self._runners: dict[str, ClientRunner] = {}
@@ -214,13 +216,15 @@ class Engine:
             helpers.start_soon(timer.run)
             helpers.start_soon(self._log_files.run)
             helpers.start_soon(self._write_history, keeper)
-            helpers.start_soon(self._publish_history, keeper)
             self._keeper = keeper
-            await self._read_standings(keeper)
-            for companion in self.companions:
-                await helpers.start(companion)
+            with self._preparing:
+                await self._read_standings(keeper)
+                for companion in self.companions:
+                    await helpers.start(companion)
             async with trio.open_nursery() as committing:
                 committing.start_soon(committer.run)
+                self._make_runners()
+                helpers.start_soon(self._publish_history, keeper)
                 await self._run_clients()
                 await self._finish()
                 committer.close()
@@ -247,16 +251,18 @@ class Engine:
         if places:
             self.note(Level.WARNING, unsafe_at_power_cuts(places))
 
+    def _make_runners(self) -> None:
+        start, count = self.clock.boottime(), len(self.settings.clients)
+        for index, client in enumerate(self.settings.clients):
+            delay, total = self.settings.delay_start, self.settings.concurrency.total
+            due = first_due(index, count, client, start, delay, total)
+            self._runners[client.id] = ClientRunner(client, self._services, due)
+        self._publish_clients()
+        self.bus.publish(StandingsRead(self.standings.of(self._runners)))
+
     async def _run_clients(self) -> None:
         async with trio.open_nursery() as clients:
             self._clients = clients
-            start, count = self.clock.boottime(), len(self.settings.clients)
-            for index, client in enumerate(self.settings.clients):
-                delay, total = self.settings.delay_start, self.settings.concurrency.total
-                due = first_due(index, count, client, start, delay, total)
-                self._runners[client.id] = ClientRunner(client, self._services, due)
-            self._publish_clients()
-            self.bus.publish(StandingsRead(self.standings.of(self._runners)))
             for runner in self._runners.values():
                 clients.start_soon(runner.run)
             self._check_done()
@@ -281,6 +287,7 @@ class Engine:
                 error=visible(result.error),
             )
         )
+        self.standings.changed.set()
         self._check_done()
 
     def _check_done(self) -> None:
@@ -296,7 +303,7 @@ class Engine:
     # --- commands -----------------------------------------------------------------------------------------------------
 
     def perform(self, command: Command) -> str:
-        """Perform a user's command; return a text on what happens. Raises ValueError for an unknown client."""
+        """Perform a user's command; return a text on what happens. Raises ValueError if it is impossible."""
         runners = self._runners.values()
         match command:
             case PollClient(client):
@@ -333,6 +340,7 @@ class Engine:
                 return self._start_reload()
             case Shutdown():
                 self._stopped_by_command = True
+                self._preparing.cancel()  # a hung disk must not delay the end
                 self._finishing.cancel()
                 self.stopping.set()
                 return "ending"
@@ -341,11 +349,13 @@ class Engine:
         try:
             return self._runners[client]
         except KeyError:
-            raise ValueError(f"there is no client {client}") from None
+            raise ValueError(f"there is no client '{client}'") from None
 
     def _start_reload(self) -> str:
+        if self.stopping.is_set():
+            raise ValueError("the program is ending")
         if self._reloader is None or self._clients is None:
-            return "reloading is not possible here"
+            raise ValueError("reloading is not possible now; try again when the program has started")
         self._reload_again = self._reloading  # the file may have changed since it was read
         if not self._reloading:
             self._reloading = True
@@ -366,13 +376,17 @@ class Engine:
                 self._apply_settings(settings, clients)
         finally:
             self._reloading = False
-        if self._reload_again:
+        if self._reload_again and not self.stopping.is_set():
             self._start_reload()
 
     def _apply_settings(self, settings: Settings, clients: trio.Nursery) -> None:
         old, self.settings = self.settings, settings
         if settings.journal != old.journal:
             self.note(Level.WARNING, f"the journal stays {old.journal} until the program is started again")
+        if settings.control_socket != old.control_socket:
+            self.note(
+                Level.WARNING, f"the control socket stays {old.control_socket} until the program is started again"
+            )
         self.connections.contexts.clear()  # certificates may have been renewed
         self._log_files.apply(settings)
         self._services.slots.limits = settings.concurrency
@@ -458,6 +472,8 @@ class Engine:
 
     async def history(self, client: str, limit: int) -> list[PastSession]:
         """Return a client's latest sessions from the journal, oldest first. Raises ValueError if it cannot be read."""
+        if not is_unicode(client):
+            raise ValueError(f"there is no client '{client}'")
         await self._save_history(self._keeper)
         try:
             rows = await self._keeper.run(lambda journal: journal.recent_sessions(limit, client))
@@ -467,8 +483,9 @@ class Engine:
 
     async def _write_history(self, keeper: JournalKeeper) -> None:
         while True:
-            await trio.sleep(HISTORY_INTERVAL)
+            await self.standings.changed.wait()
             await self._save_history(keeper)
+            await trio.sleep(HISTORY_INTERVAL)
 
     async def _read_standings(self, keeper: JournalKeeper) -> None:
         with contextlib.suppress(JournalError):  # not essential; sessions report errors of the journal
@@ -489,7 +506,8 @@ class Engine:
         if rows or standings or hooks:
             try:
                 with trio.move_on_after(CLOSE_TIMEOUT, shield=True):
-                    await keeper.run(record)
+                    # Nothing is deleted because of it, so a fsync for each session would be too much.
+                    await keeper.run(record, durable=False)
             except JournalError:
                 pass  # not essential; sessions report errors of the journal
 

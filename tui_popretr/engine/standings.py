@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
+import trio
+
 from tui_popretr.clock import local_time
 from tui_popretr.facts import Fact, MaildropListed, MessageDelivered, SessionClosed, SessionStarted, Standing
 from tui_popretr.journal.journal import Journal
@@ -21,11 +23,13 @@ class Standings:
         #: By client and HookSettings.key: when the hook last ran, in epoch seconds.
         self.hook_times: dict[tuple[str, str], int] = {}
         self._changed_hooks: set[tuple[str, str]] = set()
+        #: Set when there is something to write: by set_hook_time() and, at the end of a session, by the engine.
+        self.changed = trio.Event()
 
     def load(self, journal: Journal) -> None:
         """Read all of it, in the journal's thread, before the first session. Raises JournalError."""
         self._known = {row.client: _standing(row) for row in journal.standings()}
-        self.hook_times = {(row.client, row.hook): row.time for row in journal.hook_times() if row.time is not None}
+        self.hook_times = {(row.client, row.hook): row.time for row in journal.hook_times()}
 
     def of(self, clients: Iterable[str]) -> tuple[Standing, ...]:
         """Return the standings of those of the clients that have run."""
@@ -43,23 +47,21 @@ class Standings:
                 if isinstance(fact, SessionClosed):
                     self._changed.add(client)
 
-    def set_hook_time(self, client: str, hook: str, time: int | None) -> None:
-        """Set when a hook ran; None: it may run again at once."""
-        if self.hook_times.get((client, hook)) == time:
-            return
-        if time is None:
-            self.hook_times.pop((client, hook))
-        else:
-            self.hook_times[client, hook] = time
+    def set_hook_time(self, client: str, hook: str, time: int) -> None:
+        """Set when a hook ran."""
+        self.hook_times[client, hook] = time
         self._changed_hooks.add((client, hook))
+        self.changed.set()
 
     def changes(self) -> tuple[list[StandingRow], list[HookTime]]:
         """Return what has changed since the last call."""
+        if self.changed.is_set():
+            self.changed = trio.Event()
         clients, self._changed = self._changed, set()
         hooks, self._changed_hooks = self._changed_hooks, set()
         return (
             [_row(self._known[client]) for client in clients],
-            [HookTime(*each, self.hook_times.get(each)) for each in hooks],
+            [HookTime(*each, self.hook_times[each]) for each in hooks],
         )
 
 

@@ -41,9 +41,15 @@ async def _main(engine: Engine, once: bool, progress: Progress | None) -> int:
         soon(partial(engine.note, Level.INFO, f"{name}: ending; a second signal ends at once"))
         soon(partial(engine.perform, Shutdown()))
 
+    def try_reload() -> None:
+        try:
+            engine.perform(Reload())
+        except ValueError as problem:
+            engine.note(Level.WARNING, f"SIGHUP: {problem}")
+
     def reload() -> None:
         soon(partial(engine.note, Level.INFO, "SIGHUP: reading the configuration again"))
-        soon(partial(engine.perform, Reload()))
+        soon(try_reload)
 
     def before_exit() -> None:
         # No mail is lost: the journal has a record of every unfinished message.

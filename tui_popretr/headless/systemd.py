@@ -38,7 +38,7 @@ def status_text(clients: int, failing: Collection[str]) -> str:
 
 
 class SystemdTask:
-    """A companion of the engine. It must be the last one: its start is the service's readiness."""
+    """A companion of the engine. It must be the last one: its start reports that the service is ready."""
 
     def __init__(self, engine: Engine, manager: ServiceManager) -> None:
         self._engine = engine

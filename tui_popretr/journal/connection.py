@@ -112,6 +112,23 @@ class JournalConnection:
                     self._connection.rollback()
 
     @contextlib.contextmanager
+    def without_fsync(self) -> Iterator[None]:
+        """In this block a transaction survives the end of the process, but maybe not a power failure.
+
+        Raises JournalError. The next transaction outside makes it durable.
+        """
+        self._set_synchronous("NORMAL")
+        try:
+            yield
+        finally:
+            if not self.broken:
+                self._set_synchronous("FULL")
+
+    def _set_synchronous(self, level: str) -> None:
+        with self._poison_on_error():
+            self._connection.execute(f"PRAGMA synchronous = {level}")
+
+    @contextlib.contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
         """One transaction, or a part of the one that transaction() has begun."""
         if not self._in_transaction:

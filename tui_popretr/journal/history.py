@@ -19,6 +19,9 @@ from tui_popretr.journal.records import (
 
 #: Sessions of each client that are kept.
 KEPT_SESSIONS: Final = 1000
+_COLUMNS: Final = "client, start, end, code, messages, octets, error"
+_SESSIONS: Final = f"SELECT {_COLUMNS} FROM session ORDER BY id DESC LIMIT ?"  # noqa: S608 constants
+_SESSIONS_OF_CLIENT: Final = f"SELECT {_COLUMNS} FROM session WHERE client = ? ORDER BY id DESC LIMIT ?"  # noqa: S608
 
 _COUNT_FAILURE = """
 INSERT INTO trouble VALUES (?1, ?2, ?3, 1, ?5, ?6, ?4) ON CONFLICT (maildrop, key) DO UPDATE
@@ -101,13 +104,10 @@ class JournalHistory(JournalConnection):
             )
 
     def recent_sessions(self, limit: int, client: str | None = None) -> list[SessionRow]:
-        """Return the last sessions of a client, of all clients together with None, oldest first."""
-        query = (
-            "SELECT client, start, end, code, messages, octets, error FROM session WHERE ?1 IS NULL OR client = ?1"
-            " ORDER BY id DESC LIMIT ?2"
-        )
+        """Return the last sessions of a client, or of all clients together, oldest first."""
+        query, values = (_SESSIONS, (limit,)) if client is None else (_SESSIONS_OF_CLIENT, (client, limit))
         with self._reading():
-            rows = self._connection.execute(query, (client, limit)).fetchall()
+            rows = self._connection.execute(query, values).fetchall()
         return [SessionRow(*row)._replace(code=ExitCode(row[3])) for row in reversed(rows)]
 
     def totals(self, since: int) -> JournalTotals:
@@ -139,13 +139,6 @@ class JournalHistory(JournalConnection):
             return [HookTime(*row) for row in self._connection.execute("SELECT client, hook, time FROM hook")]
 
     def record_hook_times(self, rows: Iterable[HookTime]) -> None:
-        """Replace the times of hooks, and remove those without a time."""
-        rows = list(rows)
+        """Replace the times of hooks."""
         with self._writing() as connection:
-            connection.executemany(
-                "INSERT OR REPLACE INTO hook (client, hook, time) VALUES (?, ?, ?)",
-                [row for row in rows if row.time is not None],
-            )
-            connection.executemany(
-                "DELETE FROM hook WHERE client = ? AND hook = ?", [row[:2] for row in rows if row.time is None]
-            )
+            connection.executemany("INSERT OR REPLACE INTO hook (client, hook, time) VALUES (?, ?, ?)", rows)

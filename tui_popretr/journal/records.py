@@ -242,11 +242,11 @@ class StandingRow(NamedTuple):
 
 
 class HookTime(NamedTuple):
-    """When a hook last ran for a client, epoch seconds. `hook` is HookSettings.key. None: it may run again at once."""
+    """When a hook last ran for a client, epoch seconds. `hook` is HookSettings.key."""
 
     client: str
     hook: str
-    time: int | None
+    time: int
 
 
 class JournalTotals(NamedTuple):

@@ -22,7 +22,7 @@ KEPT: Final = 4096
 GRACE: Final = 0.5
 #: Seconds to wait for a command after SIGKILL. One that waits for a dead disk does not end.
 _KILL_TIMEOUT: Final = 1.0
-#: Reads of the pipe after a command has ended. Its children may write for ever.
+#: Reads of the pipe after a command has ended. Its children may keep writing.
 _REST_READS: Final = 16
 #: Seconds between checks whether a command has ended, where the system does not report it.
 _POLL_INTERVAL: Final = 0.05
@@ -53,9 +53,9 @@ async def run_process(
 ) -> ProcessEnd:
     """Run a command until it ends; stop it and its children after `timeout` seconds. Raises OSError at its start.
 
-    It is known to `running` before it starts, so that an immediate end of the program kills it. It has a session of its
-    own: no terminal, and no signals meant for this program. Standard input is a complete file, so a command never gets
-    a part of it. A cancel kills it and its children. Its children may outlive a command that ends by itself.
+    It is registered in `running` before it starts, so that an immediate end of the program kills it. It has a session
+    of its own: no terminal, and no signals meant for this program. Standard input is a complete file, so a command
+    never gets a part of it. A cancel kills it and its children. Its children may outlive a command that ends by itself.
     """
     limiter = trio.CapacityLimiter(1)
 

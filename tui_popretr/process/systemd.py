@@ -1,4 +1,4 @@
-"""What a service says to systemd: notifications (sd_notify(3)) and lines for the journal (sd-daemon(3)).
+"""Messages of a service to systemd: notifications (sd_notify(3)), and lines for the journal (sd-daemon(3)).
 
 A notification is one datagram to the socket of NOTIFY_SOCKET. A line for the journal may begin with its syslog priority
 in angle brackets.

@@ -1,1 +1,1 @@
-"""tests of `service`."""
+"""Tests of `service`."""

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 import pytest
 
+from tests.cli.service.systemd import THRESHOLD, analyze, systemd
+from tests.program.needs import need
 from tests.program.process import Done, client, run_program, write_configuration
 
 
@@ -96,3 +99,39 @@ def test_the_folders_of_the_user_are_kept(tmp_path: Path) -> None:
     assert f"Environment=XDG_CONFIG_HOME={tmp_path}/config\n" in done.out
     assert "Environment=XDG_STATE_HOME=/srv/state\n" in done.out
     assert "ReadWritePaths=/srv/state/tui-popretr\n" in done.out
+
+
+@pytest.mark.parametrize("manager", ["--user", "--system"])
+def test_systemd_accepts_units_with_hooks_and_metrics(manager: str, tmp_path: Path) -> None:
+    """Of the program as it prints them, with and without a timer."""
+    need(systemd)
+    hooks = "<hooks><hook on='failed'>true</hook></hooks>"
+    path = write_configuration(
+        tmp_path / "mail.xml",
+        client("a", "127.0.0.1"),
+        before=f"{hooks}<metrics>/srv/node exporter/popretr.prom</metrics>",
+    )
+    for timer in ((), ("--timer",)):
+        done = service(tmp_path, path, manager, *timer)
+        assert done.code == 0
+        texts = re.split(r"(?m)^# /.*\n", done.out)[1:] if timer else [done.out]
+        files = [tmp_path / "tui-popretr-mail.service", tmp_path / "tui-popretr-mail.timer"][: len(texts)]
+        for file, text in zip(files, texts, strict=True):
+            file.write_text(text)
+        assert '"-/srv/node exporter"' in texts[0]
+        scope = ("--user",) if manager == "--user" else ()
+        assert analyze(tmp_path, *scope, "verify", *map(str, files)) == ""
+        if manager == "--system":
+            assert "ProtectHome=read-only" in texts[0]
+            analyze(tmp_path, "security", "--offline=yes", f"--threshold={THRESHOLD}", str(files[0]))
+            assert "the folders that your hooks may write to are not known" in done.err
+            assert "allowed to write the metrics into /srv/node exporter" in done.err
+
+
+def test_metrics_among_the_written_folders(tmp_path: Path) -> None:
+    path = write_configuration(
+        tmp_path / "mail.xml", client("a", "127.0.0.1"), before="<metrics>%DIRVAR%/metrics/x.prom</metrics>"
+    )
+    done = service(tmp_path, path, "--system")
+    assert f"ReadWritePaths={tmp_path}/var\n" in done.out
+    assert "metrics" not in done.err

@@ -1,25 +1,24 @@
-"""The texts of units: quoting, users, folders; and systemd's own opinion of them."""
+"""The texts of units: quoting, users, folders; and systemd's checks of them."""
 
 from __future__ import annotations
 
 import re
-import shutil
-import subprocess
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from scripts.unit import SAMPLE, SERVICE, text
+from tests.cli.service.systemd import THRESHOLD, analyze, systemd
 from tests.program.needs import need
 from tui_popretr.cli.service.places import outermost
 from tui_popretr.cli.service.unit import Service, service_text, timer_text
 
 TRUE = str(Path("/bin/true").resolve())
-DOCUMENT = (Path(__file__).parents[3] / "docs/systemd.md").read_text(encoding="utf-8")
-DROP_INS = re.findall(r"^```ini\n(.*?)^```", DOCUMENT, re.MULTILINE | re.DOTALL)
-#: The largest exposure that systemd-analyze may find, in tenths.
-THRESHOLD = "20"
+DOCUMENTS = [
+    (Path(__file__).parents[3] / "docs" / name).read_text(encoding="utf-8") for name in ("systemd.md", "metrics.md")
+]
+DROP_INS = re.findall(r"^```ini\n(.*?)^```", "\n".join(DOCUMENTS), re.MULTILINE | re.DOTALL)
 
 SYSTEM = replace(SERVICE, program=(TRUE,), passwords=())
 ALICE = replace(SYSTEM, folders=("/home/alice/Maildir", "/srv/popretr"), user="daemon", commands=True)
@@ -31,30 +30,14 @@ UNITS = {
     "credentials": replace(SYSTEM, passwords=("/etc/tui-popretr/a 1", "/etc/tui-popretr/b")),
     "user of a system service": ALICE,
     "root": ROOT,
+    "metrics": replace(SYSTEM, metrics="/var/lib/prometheus/node exporter", commands=True),
+    "metrics, user": replace(USER, metrics="/srv/metrics"),
     "temporary": replace(ROOT, folders=("/tmp/popretr",)),
     "user": USER,
     "odd names": replace(ROOT, folders=("/srv/a b", "/srv/100%", '/srv/"$x"\\'), arguments=("/etc/my $HOME %h.xml",)),
     "once": replace(SYSTEM, every=300.0),
     "once, user": replace(USER, every=300.0),
 }
-
-
-def systemd() -> str:
-    return (
-        "" if shutil.which("systemd-analyze") else "systemd-analyze is not installed (Debian: apt-get install systemd)"
-    )
-
-
-def analyze(folder: Path, *arguments: str) -> str:
-    done = subprocess.run(
-        ["systemd-analyze", "--no-pager", *arguments],
-        capture_output=True,
-        text=True,
-        check=False,
-        env={"PATH": "/usr/bin:/bin", "XDG_RUNTIME_DIR": str(folder), "HOME": str(folder), "LC_ALL": "C.UTF-8"},
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stderr
 
 
 def lines(service: Service) -> list[str]:
@@ -136,6 +119,14 @@ def test_folders_elsewhere_belong_to_a_user() -> None:
     assert "#LoadCredential=isp.password:/etc/tui-popretr/isp.password" in unit
 
 
+def test_the_folder_of_the_metrics_belongs_to_another_user() -> None:
+    """A dynamic user stays one, and a missing folder does not keep the service from starting."""
+    unit = lines(replace(SYSTEM, metrics="/var/lib/prometheus/node-exporter"))
+    assert "DynamicUser=yes" in unit
+    assert "ReadWritePaths=-/var/lib/prometheus/node-exporter" in unit
+    assert "ReadWritePaths=/srv/popretr -/srv/metrics" in lines(replace(ROOT, metrics="/srv/metrics"))
+
+
 def test_giving_files_away_keeps_the_capabilities() -> None:
     unit = lines(GIVES)
     assert "CapabilityBoundingSet=CAP_CHOWN CAP_DAC_OVERRIDE CAP_FOWNER" in unit
@@ -148,6 +139,8 @@ def test_a_users_service_needs_no_namespaces() -> None:
     unit = lines(USER)
     assert "WantedBy=default.target" in unit
     assert "UMask=0077" in unit
+    assert unit[0].endswith("systemctl --user edit")
+    assert "as root" not in "".join(unit)
     active = [line.partition("=")[0] for line in unit if not line.startswith("#")]
     assert not [name for name in active if name.startswith(("Protect", "Private", "ReadWrite", "User", "Dynamic"))]
 

@@ -61,6 +61,7 @@ smtpd_timeout = {timeout}
 """
 _MASTER = """\
 127.0.0.1:{port} inet n - n - - smtpd
+pickup unix n - n 60 1 pickup
 cleanup unix n - n - 0 cleanup
 qmgr unix n - n 300 1 qmgr
 rewrite unix - - n - - trivial-rewrite
@@ -135,6 +136,11 @@ class Postfix:
         folder = self._folder / ("spool/mail" if user == LOCAL_USER else f"mail/{user}") / "new"
         wait_for(lambda: folder.is_dir() and len(list(folder.iterdir())) >= count, f"{count} messages for {user}")
         return [path.read_bytes() for path in sorted(folder.iterdir())]
+
+    @property
+    def configuration(self) -> Path:
+        """The folder of main.cf, as MAIL_CONFIG has it."""
+        return self._folder / "conf"
 
     def log_text(self) -> str:
         """What it has logged so far."""

@@ -56,7 +56,7 @@ def session(
         (hook("failed", 3), session(UNREACHABLE, 9), SECONDS - DAY, True, SECONDS),
         (hook("failed", every=0), session(UNREACHABLE, 9), SECONDS, True, SECONDS),
         (hook("failed"), session(UNREACHABLE), SECONDS + HOUR, True, SECONDS),  # the clock was set back
-        (hook("failed"), session(OK, 3), SECONDS - HOUR, False, None),  # over
+        (hook("failed"), session(OK, 3), SECONDS - HOUR, False, SECONDS - HOUR),
         (hook("failed"), session(OK, 3, error="stopped"), SECONDS - HOUR, False, SECONDS - HOUR),
         (hook("failed"), session(LOGIN), None, True, SECONDS),
         # login
@@ -64,7 +64,7 @@ def session(
         (hook("login"), session(UNREACHABLE), None, False, None),
         (hook("login"), session(LOGIN, 2), SECONDS - HOUR, False, SECONDS - HOUR),
         (hook("login"), session(UNREACHABLE, 2), SECONDS - HOUR, False, SECONDS - HOUR),
-        (hook("login"), session(OK, 2), SECONDS - HOUR, False, None),
+        (hook("login"), session(OK, 2), SECONDS - HOUR, False, SECONDS - HOUR),
         # recovered
         (hook("recovered"), session(OK, 1), None, True, None),
         (hook("recovered"), session(OK, 0), None, False, None),
@@ -82,13 +82,13 @@ def session(
         (hook("certificate"), session(OK, days=-1), None, True, SECONDS),
         (hook("certificate"), session(OK, days=14), None, False, None),
         (hook("certificate"), session(OK, days=5), SECONDS - HOUR, False, SECONDS - HOUR),
-        (hook("certificate"), session(OK, days=90), SECONDS - HOUR, False, None),
+        (hook("certificate"), session(OK, days=90), SECONDS - HOUR, False, SECONDS - HOUR),
         (hook("certificate"), session(UNREACHABLE), SECONDS - HOUR, False, SECONDS - HOUR),
         # stale
         (hook("stale", 7 * DAY), session(OK), None, True, SECONDS),
         (hook("stale", 7 * DAY), session(UNREACHABLE), SECONDS - HOUR, False, SECONDS - HOUR),
         (hook("stale", 7 * DAY), session(UNREACHABLE), SECONDS - DAY, True, SECONDS),
-        (hook("stale", 7 * DAY), session(OK, messages=1), SECONDS - HOUR, False, None),
+        (hook("stale", 7 * DAY), session(OK, messages=1), SECONDS - HOUR, False, SECONDS - HOUR),
         (hook("stale", 101 * DAY), session(OK), None, False, None),
         # clients
         (hook("failed", clients=("b",)), session(UNREACHABLE), None, False, None),
@@ -140,21 +140,37 @@ def test_several_hooks_of_one_session() -> None:
 
 
 @pytest.mark.parametrize(
-    ("age", "ran", "runs", "time"),
+    ("age", "every", "ran", "runs", "time"),
     [
-        (8 * DAY, None, True, SECONDS),
-        (7 * DAY - 1, None, False, None),
-        (30 * DAY, SECONDS - 9 * DAY, False, SECONDS - 9 * DAY),  # repeated after sessions only
-        (1 * DAY, SECONDS - 9 * DAY, False, None),
+        (8 * DAY, DAY, None, True, SECONDS),
+        (7 * DAY - 1, DAY, None, False, None),
+        (30 * DAY, DAY, SECONDS - DAY + 1, False, SECONDS - DAY + 1),
+        (30 * DAY, DAY, SECONDS - DAY, True, SECONDS),
+        (30 * DAY, 0, None, True, SECONDS),
+        (30 * DAY, 0, SECONDS - 9 * DAY, False, SECONDS - 9 * DAY),  # repeated after sessions only
+        (1 * DAY, DAY, SECONDS - 9 * DAY, False, SECONDS - 9 * DAY),
     ],
 )
-def test_between_sessions(age: float, ran: int | None, runs: bool, time: int | None) -> None:
-    what = hook("stale", 7 * DAY)
+def test_between_sessions(age: float, every: float, ran: int | None, runs: bool, time: int | None) -> None:
+    what = hook("stale", 7 * DAY, every)
     key = ("a", what.key)
     standing = Standing("a", last_message=NOW - timedelta(seconds=age), since=NOW - timedelta(days=300))
     decision = stale_now([what, hook("failed")], [standing], {} if ran is None else {key: ran}, NOW)
     assert [each for each, _ in decision.runs] == [what] * runs
     assert decision.times.get(key, ran) == time
+
+
+def test_failures_and_successes_in_turn() -> None:
+    """An account that fails every second hour runs its hook once a day, not at each failure."""
+    what = hook("failed")
+    times: dict[tuple[str, str], int] = {}
+    ran = []
+    for hour in range(72):
+        closed = session(UNREACHABLE) if hour % 2 else session(OK, 1)
+        decision = after_session([what], closed, times, NOW + timedelta(hours=hour))
+        times |= decision.times
+        ran += [hour] * len(decision.runs)
+    assert ran == [1, 25, 49]
 
 
 def test_a_client_that_has_never_run_is_not_stale() -> None:

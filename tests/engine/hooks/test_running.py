@@ -1,4 +1,4 @@
-"""What one hook gets, and how its end is described."""
+"""A single hook: its environment, its standard input, and its end in words."""
 
 from __future__ import annotations
 
@@ -6,13 +6,15 @@ import json
 import signal
 
 import pytest
+import trio
 from hypothesis import given
 from hypothesis import strategies as st
-from trio.testing import MockClock, trio_test
+from trio.testing import trio_test
 
 from tests.support.passwords import PASSWORD, discreet
 from tui_popretr.config.choices import HookEvent
 from tui_popretr.config.model import HookSettings
+from tui_popretr.engine.hooks import running
 from tui_popretr.engine.hooks.rules import Occurrence
 from tui_popretr.engine.hooks.running import LONGEST_TEXT, HookEnd, line, run_hook, standard_input
 from tui_popretr.errors import ExitCode
@@ -80,9 +82,11 @@ async def test_its_end(script: str, end: HookEnd) -> None:
 
 
 @trio_test
-async def test_it_may_take_30_seconds(autojump_clock: MockClock) -> None:
-    end = await end_of("echo begun; sleep 1000")
-    assert (end.text, end.ok) == ("took longer than 30 s and was stopped", False)
+async def test_it_may_take_30_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert running.TIMEOUT == 30.0
+    monkeypatch.setattr(running, "TIMEOUT", 0.05)
+    end = await end_of("sleep 1000")
+    assert (end.text, end.ok) == ("took longer than 0.05 s and was stopped", False)
 
 
 @pytest.mark.parametrize(("program", "reason"), [("/nonexistent", "no such file"), ("a\0b", "null byte")])
@@ -92,6 +96,17 @@ async def test_a_program_that_cannot_run(program: str, reason: str) -> None:
     assert not end.ok
     assert end.text.startswith("cannot run: ")
     assert reason in end.text
+
+
+@trio_test
+async def test_no_thread_can_be_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def fail(*_: object, **__: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(trio.to_thread, "run_sync", fail)
+    end = await run_hook(HookSettings(HookEvent.FAILED, ("true",)), OCCURRENCE, None, ChildProcesses(), ())
+    assert not end.ok
+    assert end.text.startswith("cannot run: the limit of processes and threads is too low")
 
 
 @given(st.text(max_size=3000))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,17 +12,19 @@ import pytest
 import trio
 from trio.testing import MockClock, trio_test
 
+from tests.support.passwords import discreet
 from tests.support.running import Fleet
 from tui_popretr.commands import Reload, Shutdown
 from tui_popretr.config.choices import HookEvent
 from tui_popretr.config.model import HookSettings
 from tui_popretr.control.daemon import EngineDaemon
-from tui_popretr.engine.hooks import task
+from tui_popretr.engine.hooks import running, task
 from tui_popretr.engine.hooks.rules import Occurrence
 from tui_popretr.engine.hooks.running import HookEnd
 from tui_popretr.engine.hooks.task import AT_ONCE, HooksTask
 from tui_popretr.engine.service import Engine
 from tui_popretr.facts import Noted
+from tui_popretr.journal.journal import Journal
 
 DAY = 86400.0
 
@@ -38,6 +41,7 @@ class StandIn:
     ended: int = 0
 
     async def __call__(self, hook: HookSettings, occurrence: Occurrence, status: Any, *_: object) -> HookEnd:
+        discreet(*running.variables(occurrence).values(), running.standard_input(occurrence, status).decode())
         self.began.append((trio.current_time(), occurrence, status))
         self.running += 1
         self.most = max(self.most, self.running)
@@ -51,11 +55,6 @@ class StandIn:
     @property
     def events(self) -> list[tuple[str, str]]:
         return [(each.event.value, each.client) for _, each, _ in self.began]
-
-
-@pytest.fixture
-def fleet(tmp_path: Path) -> Fleet:
-    return Fleet(tmp_path)
 
 
 @pytest.fixture
@@ -155,8 +154,12 @@ async def test_times_are_remembered_between_runs(fleet: Fleet, stand_in: StandIn
     await run_once()
     failed, recovered = [("failed", "a")], [("recovered", "a")]
     assert seen == [[], failed, [], failed, recovered, []]
+    fleet.unreachable.add("a")
+    await run_once()
+    await run_once()
+    assert seen[-2:] == [[], []]  # within a day of the last one
     with closing(fleet.journal()) as journal:
-        assert journal.hook_times() == []
+        assert len(journal.hook_times()) == 1
 
 
 @trio_test
@@ -164,12 +167,11 @@ async def test_a_client_without_mail_between_sessions(
     fleet: Fleet, stand_in: StandIn, autojump_clock: MockClock
 ) -> None:
     client = fleet.client(frequency=DAY, mails=1)
-    async with fleet.running(client, hooks=hooks("stale", after=7200.0)) as engine:
+    async with fleet.running(client, hooks=hooks("stale", after=7200.0, every=7200.0)) as engine:
         add_hooks(engine)
         await trio.sleep(5 * 3600.0)
-    ((at, occurrence, _),) = stand_in.began
-    assert at == pytest.approx(7200.0, abs=61.0)
-    assert occurrence.text == "a: no mail for 2 hours"
+    assert [at for at, _, _ in stand_in.began] == pytest.approx([7200.0, 14400.0], abs=121.0)
+    assert stand_in.began[0][1].text == "a: no mail for 2 hours"
 
 
 @trio_test
@@ -199,3 +201,24 @@ async def test_what_is_logged(fleet: Fleet, stand_in: StandIn, autojump_clock: M
         ("info", "a", "hook on delivered (tell): no route"),
         ("warning", "a", "hook on delivered (tell) ended with exit code 7"),
     ]
+
+
+@trio_test
+async def test_a_crash_loses_no_failure_in_the_count(
+    fleet: Fleet, stand_in: StandIn, tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    """The journal has a session at its end, and when its hooks ran: here it is read as after kill -9."""
+    client = fleet.client(frequency=5000.0)
+    fleet.unreachable.add("a")
+    async with fleet.running(client, hooks=hooks("failed")) as engine:
+        add_hooks(engine)
+        await fleet.wait_for(lambda: stand_in.events != [])
+        await trio.sleep(1.0)
+        crashed = tmp_path / "crashed"
+        crashed.mkdir()
+        for path in fleet.folder.glob("popretr.sqlite*"):
+            shutil.copy(path, crashed)
+    with closing(Journal.open(str(crashed / "popretr.sqlite"))) as journal:
+        assert [(row.client, row.failures) for row in journal.standings()] == [("a", 1)]
+        assert [row.client for row in journal.hook_times()] == ["a"]
+        assert len(journal.recent_sessions(10)) == 1

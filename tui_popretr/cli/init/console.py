@@ -72,7 +72,7 @@ class Console:
         self._assert_interactive()
         print(question)
         for number, option in enumerate(options, start=1):
-            print(f"  {number}  {option}")
+            print(folded(f"  {number}  {option}"))
 
         def check(text: str) -> None:
             if text not in {str(number) for number in range(1, len(options) + 1)}:

@@ -12,7 +12,7 @@ from typing import Final
 
 from tui_popretr.cli import configuration
 from tui_popretr.cli.config_path import ConfigurationFile, locate, own_configuration
-from tui_popretr.cli.service.places import password_files, runs_commands, written_folders
+from tui_popretr.cli.service.places import metrics_folder, password_files, runs_commands, written_folders
 from tui_popretr.cli.service.unit import Service, service_text, timer_text
 from tui_popretr.config.model import CommandDestination, FolderDestination, MaildirDestination, Settings
 from tui_popretr.config.problems import Severity
@@ -59,6 +59,7 @@ def describe(settings: Settings, file: ConfigurationFile, *, system: bool, timer
         program=program,
         arguments=(settings.path, *naf),
         folders=folders,
+        metrics=metrics_folder(settings, folders),
         reads=(os.path.realpath(program[0]), program[0], settings.path),
         passwords=password_files(settings),
         commands=runs_commands(settings),
@@ -155,8 +156,12 @@ def _print_hints(service: Service, settings: Settings) -> None:
         _hint("these folders must exist before the service starts:")
         for path in missing:
             print(f"  install -d -m 700 {owner}{shlex.quote(path)}", file=sys.stderr)
-    if service.system and any(isinstance(each.destination, CommandDestination) for each in settings.clients):
-        _hint("the folders that your mda writes to are not known: add them with ReadWritePaths= in a drop-in")
+    deliver = any(isinstance(each.destination, CommandDestination) for each in settings.clients)
+    if service.system and (deliver or settings.hooks):
+        what = " and ".join(["mda"] * deliver + ["hooks"] * bool(settings.hooks))
+        _hint(f"the folders that your {what} may write to are not known: add them with ReadWritePaths= in a drop-in")
+    if service.system and service.metrics is not None:
+        _hint(f"the service's user must be allowed to write the metrics into {visible(service.metrics, 4096)}")
 
 
 def _hint(text: str) -> None:

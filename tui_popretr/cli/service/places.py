@@ -13,8 +13,7 @@ from tui_popretr.config.model import (
     Settings,
     SmtpDestination,
 )
-from tui_popretr.config.paths import STANDARD_STREAMS
-from tui_popretr.control.socket_file import NO_SOCKET
+from tui_popretr.config.paths import NO_SOCKET, STANDARD_STREAMS
 
 
 def written_folders(settings: Settings) -> tuple[str, ...]:
@@ -35,6 +34,14 @@ def _written(settings: Settings) -> Iterator[str]:
         match client.destination:
             case MaildirDestination(path) | FolderDestination(path) | SmtpDestination(rejected=str(path)):
                 yield path
+
+
+def metrics_folder(settings: Settings, folders: Iterable[str]) -> str | None:
+    """Return the folder of the metrics' file, unless it lies in one of `folders`: another program's user may own it."""
+    if settings.metrics is None:
+        return None
+    folder = os.path.dirname(settings.metrics.path)
+    return None if any(is_within(folder, each) for each in folders) else folder
 
 
 def outermost(paths: Iterable[str]) -> tuple[str, ...]:
@@ -58,9 +65,11 @@ def password_files(settings: Settings) -> tuple[str, ...]:
 
 
 def runs_commands(settings: Settings) -> bool:
-    """Whether commands of the user deliver mail or print passwords."""
-    return any(isinstance(source, FromCommand) for source in _passwords(settings)) or any(
-        isinstance(client.destination, CommandDestination) for client in settings.clients
+    """Whether commands of the user deliver mail, print passwords, or run as hooks."""
+    return (
+        bool(settings.hooks)
+        or any(isinstance(source, FromCommand) for source in _passwords(settings))
+        or any(isinstance(client.destination, CommandDestination) for client in settings.clients)
     )
 
 

@@ -5,6 +5,7 @@ Type=notify and ExecReload=kill -HUP work with every systemd; Type=notify-reload
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -50,6 +51,7 @@ class Service:
     program: tuple[str, ...]  # the first words of its command line
     arguments: tuple[str, ...]  # the configuration and its options
     folders: tuple[str, ...]  # that it writes to
+    metrics: str | None = None  # the folder of the metrics' file, if it is elsewhere
     reads: tuple[str, ...] = ()  # further paths that it needs
     passwords: tuple[str, ...] = ()  # password files, given as a bare name
     commands: bool = False  # it runs the user's commands, which may read their home folder
@@ -57,7 +59,7 @@ class Service:
     system: bool = False
     user: str | None = None  # of a system service; None: root, or a dynamic user where that is possible
     gives_files: bool = False  # virtualusers="N": it gives files to other users
-    every: float | None = None  # seconds between two runs of a timer; None: a service that stays
+    every: float | None = None  # seconds between two runs of a timer; None: a service that keeps running
 
     @property
     def state(self) -> str | None:
@@ -98,7 +100,8 @@ WantedBy=timers.target
 
 def _service(service: Service) -> Iterator[str]:
     once = service.every is not None
-    yield f"# Made by: tui-popretr service{' --timer' if once else ''}. For changes use a drop-in: systemctl edit"
+    made_by, edit = f"service{' --timer' if once else ''}", f"systemctl {'' if service.system else '--user '}edit"
+    yield f"# Made by: tui-popretr {made_by}. For changes use a drop-in: {edit}"
     yield "[Unit]"
     yield f"Description=POP3 mail {'retrieval' if once else 'retriever'}"
     if service.system:
@@ -158,19 +161,24 @@ def _user(service: Service) -> Iterator[str]:
 
 
 def _credentials(service: Service) -> Iterator[str]:
-    yield '# <password file="NAME"/>, a bare name, is read from these files as root. If one is given here, give all.'
+    by_root = " as root" if service.system else ""
+    yield f'# systemd reads these files{by_root}, for <password file="NAME"/>. If one is given here, give all.'
     start = "" if service.dynamic and service.passwords else "#"
-    for path in service.passwords or ("/etc/tui-popretr/isp.password",):
+    example = os.path.join(os.path.dirname(service.arguments[0]), "isp.password")
+    for path in service.passwords or (example,):
         yield f"{start}LoadCredential={_escaped(path.rpartition('/')[2])}:{_escaped(path)}"
 
 
 def _file_system(service: Service) -> Iterator[str]:
-    writable = "" if service.dynamic else f"ReadWritePaths={_words(service.folders)}"
+    written = () if service.dynamic else tuple(map(_word, service.folders))
+    if service.metrics is not None:
+        written = (*written, _word(f"-{service.metrics}"))  # the service starts without it, too
+    writable = f"ReadWritePaths={' '.join(written)}" if written else ""
     if not service.system:
         yield from ("", "# Only these folders can be written to, where the kernel has user namespaces for everyone:")
         yield from ("#PrivateUsers=yes", "#ProtectSystem=strict", f"#{writable}")
         return
-    paths = (*service.folders, *service.reads)
+    paths = (*service.folders, *service.reads, *filter(None, [service.metrics]))
     at_home = service.commands or any(is_within(path, each) for path in paths for each in _HOMES)
     yield "ProtectSystem=strict"
     if writable:

@@ -4,8 +4,8 @@ Terminology:
 
 - *event*: failed, recovered, delivered, login, certificate, stale or kept (HookEvent).
 - *lasting event*: one that can still be true after the next session: failed, login, certificate, stale. Its hook runs
-  once, then again when `every` has passed, until a session shows that the event is over. Then its time is removed, so
-  the hook runs at once when the event comes back.
+  once, then again when `every` has passed. A success in between does not shorten that time: an account that fails now
+  and then would run its hook at each failure.
 - *time*: when a hook last ran for a client, in epoch seconds. Times are in the journal, also between runs of --once.
 """
 
@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from tui_popretr.config.choices import LASTING_EVENTS, HookEvent
+from tui_popretr.config.choices import COUNTED_EVENTS, LASTING_EVENTS, HookEvent
 from tui_popretr.config.model import HookSettings
 from tui_popretr.config.units import span
 from tui_popretr.engine.expiry import expiry_text
@@ -52,46 +52,41 @@ class Occurrence:
 
 @dataclass(slots=True)
 class Decision:
-    """The hooks to run, and the times that change (None: removed)."""
+    """The hooks to run, and the times that change."""
 
     runs: list[tuple[HookSettings, Occurrence]] = field(default_factory=list)
-    times: dict[tuple[str, str], int | None] = field(default_factory=dict)
+    times: dict[tuple[str, str], int] = field(default_factory=dict)
 
 
 def after_session(hooks: Iterable[HookSettings], session: ClosedSession, times: Times, now: datetime) -> Decision:
-    """Return what a session leads to."""
+    """Return the hooks that a closed session starts, and the times that change."""
     client = session.after.client
     occurrences = {each.event: each for each in _occurrences(session, now)}
-    over = _over(session, now)
     decision = Decision()
     for hook in _of(hooks, client):
         if hook.on is HookEvent.STALE:
-            _decide_stale(decision, hook, session.after, session.result.code, times, now, again=True)
-            continue
-        occurrence = occurrences.get(hook.on)
-        if occurrence is not None and occurrence.failures >= (hook.after if _counts(hook) else 0):
+            occurrence = _stale(hook, session.after, session.result.code, now)
+        else:
+            occurrence = occurrences.get(hook.on)
+        if occurrence is not None and occurrence.failures >= (hook.after if hook.on in COUNTED_EVENTS else 0):
             _run(decision, hook, occurrence, times, now)
-        elif hook.on in over:
-            _forget(decision, hook, client, times)
     return decision
 
 
 def stale_now(hooks: Iterable[HookSettings], standings: Iterable[Standing], times: Times, now: datetime) -> Decision:
-    """Return what the passing of time leads to, between sessions: hooks on stale that have not run yet."""
+    """Return the hooks on stale that start between sessions. every="0" runs a hook again only after a session."""
     decision = Decision()
     hooks = [hook for hook in hooks if hook.on is HookEvent.STALE]
     for standing in standings if hooks else ():
         for hook in _of(hooks, standing.client):
-            _decide_stale(decision, hook, standing, ExitCode.OK, times, now, again=False)
+            occurrence = _stale(hook, standing, ExitCode.OK, now)
+            if occurrence is not None and (hook.every or (standing.client, hook.key) not in times):
+                _run(decision, hook, occurrence, times, now)
     return decision
 
 
 def _of(hooks: Iterable[HookSettings], client: str) -> list[HookSettings]:
     return [hook for hook in hooks if not hook.clients or client in hook.clients]
-
-
-def _counts(hook: HookSettings) -> bool:
-    return hook.on in (HookEvent.FAILED, HookEvent.RECOVERED)
 
 
 def _occurrences(session: ClosedSession, now: datetime) -> Iterable[Occurrence]:
@@ -117,38 +112,15 @@ def _occurrences(session: ClosedSession, now: datetime) -> Iterable[Occurrence]:
         yield occurrence(HookEvent.KEPT, f"{client}: {what} arrived cut short, delivered and kept on the server")
 
 
-def _over(session: ClosedSession, now: datetime) -> frozenset[HookEvent]:
-    """Return the lasting events that a session has ended."""
-    over = set[HookEvent]()
-    if session.result.ok and not session.result.stopped:
-        over |= {HookEvent.FAILED, HookEvent.LOGIN}
-    if session.tls is not None and not session.tls.expires_soon(now):
-        over.add(HookEvent.CERTIFICATE)
-    return frozenset(over)
-
-
-def _decide_stale(
-    decision: Decision,
-    hook: HookSettings,
-    standing: Standing,
-    code: ExitCode,
-    times: Times,
-    now: datetime,
-    *,
-    again: bool,
-) -> None:
-    """Decide on a hook on stale; `again`: one that has run may run again."""
+def _stale(hook: HookSettings, standing: Standing, code: ExitCode, now: datetime) -> Occurrence | None:
+    """Return the event of a client that has had no mail for the time of a hook."""
     last = standing.last_message or standing.since
-    if last is None:
-        return
-    age = (now - last).total_seconds()
-    if age < hook.after:
-        _forget(decision, hook, standing.client, times)
-    elif again or (standing.client, hook.key) not in times:
-        days = span(age // 86400 * 86400) if age >= 86400 else span(age // 60 * 60)
-        text = f"{standing.client}: no mail for {days}"
-        occurrence = Occurrence(HookEvent.STALE, standing.client, text, 0, standing.failures_in_a_row, code)
-        _run(decision, hook, occurrence, times, now)
+    age = 0.0 if last is None else (now - last).total_seconds()
+    if last is None or age < hook.after:
+        return None
+    long = span(age // 86400 * 86400) if age >= 86400 else span(age // 60 * 60)
+    text = f"{standing.client}: no mail for {long}"
+    return Occurrence(HookEvent.STALE, standing.client, text, 0, standing.failures_in_a_row, code)
 
 
 def _run(decision: Decision, hook: HookSettings, occurrence: Occurrence, times: Times, now: datetime) -> None:
@@ -160,8 +132,3 @@ def _run(decision: Decision, hook: HookSettings, occurrence: Occurrence, times: 
     if last is None or last > seconds or seconds - last >= hook.every:  # in the future: the clock was set back
         decision.runs.append((hook, occurrence))
         decision.times[occurrence.client, hook.key] = seconds
-
-
-def _forget(decision: Decision, hook: HookSettings, client: str, times: Times) -> None:
-    if (client, hook.key) in times:
-        decision.times[client, hook.key] = None

@@ -45,12 +45,14 @@ async def run_hook(
     children: ChildProcesses,
     withheld: Collection[str],
 ) -> HookEnd:
-    """Run a hook to its end. Never raises for what goes wrong with it.
+    """Run a hook to its end. Its errors are in the result; none is raised.
 
     `status`: the client's status for standard input. `withheld`: variables that passwords come from.
     """
-    base = await trio.to_thread.run_sync(environment, ())  # it looks up the user, which may take long
+    limiter = trio.CapacityLimiter(1)
     try:
+        # It looks up the user, which may take long.
+        base = await trio.to_thread.run_sync(environment, (), limiter=limiter)
         end = await run_process(
             children,
             hook.argv,

@@ -34,7 +34,7 @@ class Order(Enum):
         return all_[(all_.index(self) + 1) % len(all_)]
 
 
-#: What needs attention comes first: running, failed, queued, paused, waiting, done, disabled.
+#: What needs attention comes first: running, failed, queued, paused, waiting, unknown, done, disabled.
 _RANKS = {
     ClientState.RETRIEVING: 0,
     ClientState.LISTING: 1,
@@ -45,8 +45,9 @@ _RANKS = {
     ClientState.QUEUED: 6,
     ClientState.PAUSED: 7,
     ClientState.WAITING: 8,
-    ClientState.DONE: 9,
-    ClientState.DISABLED: 10,
+    ClientState.UNKNOWN: 9,
+    ClientState.DONE: 10,
+    ClientState.DISABLED: 11,
 }
 
 

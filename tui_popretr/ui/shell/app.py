@@ -21,6 +21,7 @@ from textual.widgets import Input
 from tui_popretr.commands import Command, PauseClient, PollAll, PollClient, Reload, ResumeClient, StopSession
 from tui_popretr.facts import ClientPaused, ClientScheduled, ConfigurationRejected, ConfigurationReloaded, Fact
 from tui_popretr.logs.reading import TranscriptFiles
+from tui_popretr.mailbox import Connection
 from tui_popretr.status import ClientState, View
 from tui_popretr.text import visible
 from tui_popretr.ui.model.order import Order
@@ -34,6 +35,7 @@ from tui_popretr.ui.widgets.keybar import KeyBar
 from tui_popretr.ui.widgets.tabbar import TabBar
 from tui_popretr.ui.widgets.totals import TotalsBar
 from tui_popretr.ui.widgets.transcript import TranscriptPane
+from tui_popretr.wording import reload_result
 
 if TYPE_CHECKING:
     from tui_popretr.ui.screens.details import ClientDetails
@@ -78,7 +80,9 @@ class Dashboard(EndingApp):
         Binding("ctrl+p", "command_palette", "Commands", show=False),
         Binding("question_mark", "help", "Help", key_display="?"),
         Binding("q,ctrl+c", "ask_quit", "Quit", key_display="q"),
+        Binding("q,ctrl+c", "detach", "Detach", key_display="q"),
         Binding("ctrl+q", "ask_quit", "Quit", show=False, priority=True),
+        Binding("ctrl+q", "detach", "Detach", show=False, priority=True),
         Binding("ctrl+z", "suspend_process", "To the shell; fg comes back", show=False, priority=True),
     ]
 
@@ -93,7 +97,7 @@ class Dashboard(EndingApp):
     ) -> None:
         """`title` is shown in the line of totals; `history` is the transcript on disk, if one is written.
 
-        `detaches`: sessions go on when the dashboard ends, so that quitting asks nothing.
+        `detaches`: sessions go on when the dashboard ends, so it asks nothing.
         """
         super().__init__(driver_class=driver_class)
         self.animation_level = "none"
@@ -163,10 +167,10 @@ class Dashboard(EndingApp):
             return
         alive = self.source.alive
         drained = self.source.drain()
-        if drained.state is not None:
-            self._main.query_one(TotalsBar).set_title(drained.state)
         if drained.facts or drained.view is not None:
             self._take(drained.facts, drained.view)
+        if drained.connection is not None:
+            self._show_connection(drained.connection)
         if drained.lines or drained.dropped:
             self._transcript.add(drained.lines, drained.dropped)
         self._report_answers()
@@ -192,11 +196,22 @@ class Dashboard(EndingApp):
                     self._pausing.discard(client)
                 case _:
                     pass
-        self._list.refresh_view(self.view, changed)
-        self._main.query_one(TotalsBar).refresh_view(self.view, now)
         self._body.refresh_pane(self.view)
+        self._show_clients(changed)
+
+    def _show_clients(self, changed: set[str]) -> None:
+        self._list.refresh_view(self.view, changed)
+        self._main.query_one(TotalsBar).refresh_view(self.view, self.source.boottime())
         self._refresh_details()
         self._show_matches()
+
+    def _show_connection(self, connection: Connection) -> None:
+        """Show the state of the connection to the daemon; without one, nothing runs and nothing is planned."""
+        self._main.query_one(TotalsBar).set_connection(connection)
+        if not connection.connected:
+            self._pausing.clear()
+            self.view.forget_running()
+            self._show_clients(set(self.view.clients))
 
     def tick(self) -> None:
         """Show what time alone changes."""
@@ -213,12 +228,7 @@ class Dashboard(EndingApp):
 
     def _report_reload(self, fact: ConfigurationReloaded | ConfigurationRejected) -> None:
         if isinstance(fact, ConfigurationReloaded):
-            parts = [
-                f"{len(ids)} {word}"
-                for ids, word in ((fact.added, "added"), (fact.removed, "removed"), (fact.changed, "changed"))
-                if ids
-            ]
-            self.show_notice(f"configuration reloaded: {', '.join(parts) or 'nothing changed'}")
+            self.show_notice(reload_result(fact))
         elif len(fact.problems) == 1:
             self.show_notice(f"the old configuration stays: {fact.problems[0]}", error=True)
         else:
@@ -280,7 +290,11 @@ class Dashboard(EndingApp):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         if action == "next_pane":
             return len(self.screen_stack) == 1
-        return super().check_action(action, parameters)
+        return self._is_offered(action) and super().check_action(action, parameters)
+
+    def _is_offered(self, action: str) -> bool:
+        """Whether this dashboard has an action: it quits, with its sessions, or it detaches from a daemon."""
+        return action != ("ask_quit" if self._detaches else "detach")
 
     def on_resize(self, event: Resize) -> None:
         if self._is_composed:
@@ -403,15 +417,15 @@ class Dashboard(EndingApp):
 
     def action_help(self) -> None:
         from tui_popretr.ui.screens.details import ClientDetails
-        from tui_popretr.ui.screens.help import HelpScreen
+        from tui_popretr.ui.screens.help import HelpScreen, Section
 
         panes = (
             ("Transcript", TranscriptPane),
             *((TABS[number], tab_class(number)) for number in range(1, len(TABS))),
             ("Client details", ClientDetails),
         )
-        sections = [
-            ("Everywhere", self.BINDINGS),
+        sections: list[Section] = [
+            ("Everywhere", [each for each in Binding.make_bindings(self.BINDINGS) if self._is_offered(each.action)]),
             ("Client list", ClientList.BINDINGS),
             ("Filter", FilterInput.BINDINGS),
         ]
@@ -424,10 +438,13 @@ class Dashboard(EndingApp):
         if isinstance(self.screen, QuitScreen):
             return
         running = [each for each, client in self.view.clients.items() if client.state.running]
-        if running and not self._detaches:
+        if running:
             self.push_screen(QuitScreen(running), self._answered_quit)
         else:
             self.exit(0)
+
+    def action_detach(self) -> None:
+        self.exit(0)
 
     def _answered_quit(self, quit_: bool | None) -> None:
         if quit_:

@@ -1,4 +1,4 @@
-"""A running daemon as the dashboard's source: a thread reads its control socket, and connects again when it is lost."""
+"""A daemon as the dashboard's source: a thread reads its control socket, and reconnects when the connection is lost."""
 
 from __future__ import annotations
 
@@ -8,48 +8,74 @@ from collections.abc import Mapping
 from concurrent.futures import Future
 from datetime import datetime
 from types import TracebackType
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from tui_popretr.clock import Clock, SystemClock
 from tui_popretr.commands import Command, PauseClient, PollAll, PollClient, Reload, ResumeClient, StopSession
 from tui_popretr.control import snapshots
-from tui_popretr.control.client import ControlClient, DaemonError, NoDaemonError, RequestRefusedError
+from tui_popretr.control.client import (
+    SILENT,
+    TIMEOUT,
+    ConnectionLostError,
+    ControlClient,
+    DaemonError,
+    NoDaemonError,
+    RequestRefusedError,
+)
 from tui_popretr.control.codec import InvalidMessageError, Json, event_from_json
+from tui_popretr.control.messages import Hello
 from tui_popretr.facts import DialogueLine, Level, Noted
-from tui_popretr.mailbox import LINES, Drained, Mailbox
+from tui_popretr.mailbox import LINES, Connection, Drained, Mailbox
 from tui_popretr.status import View
 
 #: Seconds between two attempts to connect.
 RETRY: Final = 1.0
 #: Facts that wait for the dashboard, at most. Then the socket is not read, and the daemon sends a snapshot later.
 MOST_FACTS: Final = 20_000
-#: The latest lines that are looked for in a snapshot, to show none twice.
-_KNOWN: Final = 20
-_GONE: Final = "the daemon has ended; reconnecting"
+#: The latest lines that are looked for in a snapshot, to show none twice. Hundreds of lines may be equal, such as the
+#: replies to pipelined DELE commands, and then only a different line before them shows which of them are known.
+_KNOWN: Final = 500
+_ENDED: Final = "the daemon has ended"
+
+
+class _Asked(NamedTuple):
+    """A request that waits for its answer until `deadline`, in seconds of boottime."""
+
+    answer: Future[str]
+    deadline: float
 
 
 class AttachedSource:
-    """A Source that runs from __enter__ to __exit__."""
+    """A Source that runs from __enter__ to __exit__.
 
-    def __init__(self, first: ControlClient, path: str, *, read_only: bool = False, clock: Clock | None = None) -> None:
-        """`first` is a connection to the socket at `path`."""
-        self._path = path
+    A connection is lost if the daemon ends, sends an invalid message, or leaves a request without an answer for
+    TIMEOUT seconds. Then the source reports that, and reconnects until a daemon of the same configuration answers.
+    """
+
+    def __init__(
+        self, first: ControlClient, *, read_only: bool = False, clock: Clock | None = None, retry: float = RETRY
+    ) -> None:
+        """`first` is a connection to the daemon; `retry` are the seconds between two attempts to connect."""
+        self._path = first.path
         self._config = first.hello.config
         self._read_only = read_only
         self._clock = clock or SystemClock()
+        self._retry = retry
         self._changed = threading.Condition()
         # All below is changed under the lock of _changed.
-        self._connection: ControlClient | None = first
+        self._client: ControlClient | None = first
         self._watching = False
         self._closed = False
+        self._silent = False  # the connection was ended because an answer did not come
+        self._lost = "there is no connection to the daemon yet"
         self._mailbox = Mailbox()
         self._facts = 0
         self._view: View | None = None
-        self._state: str | None = None
+        self._connection: Connection | None = None
         self._lines: deque[DialogueLine] = deque()
         self._dropped = 0
         self._known: deque[DialogueLine] = deque(maxlen=_KNOWN)
-        self._answers: dict[int, Future[str]] = {}
+        self._asked: dict[int, _Asked] = {}
         self._gap = 0
         self._thread = threading.Thread(target=self._run, args=(first,), name="attached", daemon=True)
 
@@ -62,22 +88,32 @@ class AttachedSource:
     ) -> None:
         with self._changed:
             self._closed = True
-            if self._connection is not None:
-                self._connection.close()
+            connected = self._client is not None
+            if self._client is not None:
+                self._client.interrupt()
             self._changed.notify_all()
-        self._thread.join(RETRY)
+        if connected:  # else the thread may wait for a daemon that does not answer
+            self._thread.join(RETRY)
 
     # --- for the dashboard --------------------------------------------------------------------------------------------
 
     def drain(self) -> Drained:
         with self._changed:
+            self._end_silence()
             facts = self._mailbox.drain().facts
             lines, self._lines = list(self._lines), deque()
-            drained = Drained(facts, lines, self._dropped, self._view, self._state)
-            self._view, self._state = None, None
+            drained = Drained(facts, lines, self._dropped, self._view, self._connection)
+            self._view, self._connection = None, None
             self._dropped = self._facts = 0
             self._changed.notify_all()
         return drained
+
+    def _end_silence(self) -> None:
+        """End the connection to a daemon that leaves a request without an answer for too long."""
+        now = self._clock.boottime()
+        if self._client is not None and any(each.deadline <= now for each in self._asked.values()):
+            self._silent = True
+            self._client.interrupt()
 
     def perform(self, command: Command) -> Future[str]:
         answer: Future[str] = Future()
@@ -86,9 +122,14 @@ class AttachedSource:
                 raise ValueError("this dashboard is read-only; attach without --read-only for actions")
             request, fields = _request(command)
             with self._changed:
-                if self._connection is None or not self._watching:
-                    raise ValueError("the daemon has ended, so this cannot be done")
-                self._answers[self._connection.send(request, **fields)] = answer
+                if self._client is None or not self._watching:
+                    raise ValueError(f"{self._lost}, so this cannot be done")
+                try:
+                    number = self._client.send_at_once(request, **fields)
+                except DaemonError as problem:
+                    self._silent = not isinstance(problem, ConnectionLostError)
+                    raise
+                self._asked[number] = _Asked(answer, self._clock.boottime() + TIMEOUT)
         except (ValueError, DaemonError) as problem:
             answer.set_exception(ValueError(str(problem)))
         return answer
@@ -109,50 +150,55 @@ class AttachedSource:
 
     # --- in the thread ------------------------------------------------------------------------------------------------
 
-    def _run(self, connection: ControlClient | None) -> None:
+    def _run(self, first: ControlClient) -> None:
+        client: ControlClient | None = first
         while True:
-            why = _GONE
-            try:
-                if connection is None:
-                    connection = ControlClient(self._path)
-                if connection.hello.config != self._config:
-                    raise DaemonError("the program that runs there uses another configuration")
-                with self._changed:
-                    if self._closed:
-                        connection.close()
-                        return
-                    self._connection = connection
-                self._watch(connection)
-            except NoDaemonError:
-                pass
-            except (DaemonError, InvalidMessageError, RequestRefusedError) as problem:
-                if not self._watching:  # it listens, and is of no use
-                    why = f"{problem}; reconnecting"
-            finally:
-                if connection is not None:
-                    connection.close()
-            connection = None
+            self._lose(self._attend(client))
+            client = None
             with self._changed:
-                self._connection, self._watching = None, False
-                self._state = why
-                answers, self._answers = self._answers, {}
-                if not self._closed:
-                    self._changed.wait_for(lambda: self._closed, RETRY)
-                closed = self._closed
-            for answer in answers.values():
-                answer.set_exception(ValueError("the connection broke before the daemon answered"))
-            if closed:
-                return
+                if self._changed.wait_for(lambda: self._closed, self._retry):
+                    return
 
-    def _watch(self, connection: ControlClient) -> None:
-        """Take what the daemon sends until the connection ends. Raises DaemonError and InvalidMessageError."""
-        snapshot = connection.ask("watch", dialogue=True)
-        connection.wait_for_ever()
-        started = connection.hello.started
-        today = started.date() == self.now().date()
-        since = f"{started:%H:%M}" if today else f"{started:%Y-%m-%d %H:%M}"
-        self._restore(snapshot, f"attached to {connection.hello.pid}, since {since}")
-        for message in connection.events():
+    def _attend(self, client: ControlClient | None) -> str:
+        """Connect if there is no connection, take what the daemon sends, and return why the connection ended."""
+        try:
+            with client or ControlClient(self._path) as connected:
+                return self._watch(connected)
+        except (NoDaemonError, ConnectionLostError):
+            with self._changed:
+                return SILENT if self._silent else _ENDED
+        except (DaemonError, RequestRefusedError) as problem:
+            return str(problem)
+        except InvalidMessageError as problem:
+            return f"the daemon sent an invalid message: {problem}"
+        except Exception as problem:  # noqa: BLE001 - a thread that ended would leave an old state on the screen
+            return f"internal error: {problem!r}"
+
+    def _lose(self, reason: str) -> None:
+        """Say why there is no connection, and answer the requests that have no answer."""
+        with self._changed:
+            if reason != self._lost or self._watching:
+                self._mailbox(Noted(self.now(), Level.WARNING, None, f"{reason}; the dashboard tries to connect again"))
+                short = (_ENDED, "no daemon") if reason == _ENDED else ("no connection to the daemon", "no connection")
+                self._connection = Connection(False, (f"! {reason}; reconnecting", *(f"! {each}" for each in short)))
+            self._client, self._watching, self._silent, self._lost = None, False, False, reason
+            asked, self._asked = self._asked, {}
+        for each in asked.values():
+            each.answer.set_exception(ValueError(f"the connection broke before the daemon answered: {reason}"))
+
+    def _watch(self, client: ControlClient) -> str:
+        """Take what the daemon sends until the connection ends; return the reason. Raises as ControlClient does."""
+        hello = client.hello
+        if hello.config != self._config:
+            return "the daemon that runs now has another configuration"
+        with self._changed:
+            self._client = client
+            if self._closed:
+                return _ENDED
+        snapshot = client.ask("watch", dialogue=True)
+        client.wait_for_ever()
+        self._restore(snapshot, Connection(True, self._titles(hello)))
+        for message in client.events():
             if "event" in message:
                 self._take(message)
             elif "gap" in message:
@@ -161,8 +207,18 @@ class AttachedSource:
                 self._restore(message["snapshot"])
             elif "id" in message:
                 self._answer(message)
+        return _ENDED
 
-    def _restore(self, snapshot: Any, state: str | None = None) -> None:
+    def _titles(self, hello: Hello) -> tuple[str, ...]:
+        started = hello.started
+        today = started.date() == self.now().date()
+        attached = f"attached to {hello.pid}"
+        since = f"{attached}, since {started:%H:%M}" if today else f"{attached}, since {started:%Y-%m-%d %H:%M}"
+        if self._read_only:
+            return f"{since}, read-only", f"{attached}, read-only", "read-only"
+        return since, attached, "attached"
+
+    def _restore(self, snapshot: Any, connection: Connection | None = None) -> None:
         if not isinstance(snapshot, Mapping):
             raise InvalidMessageError("a snapshot must be an object")
         view, lines = snapshots.restore(snapshot)
@@ -170,9 +226,9 @@ class AttachedSource:
             self._mailbox.drain()  # what waited is in the snapshot
             self._facts = 0
             self._view = view
-            self._state = state or self._state
+            self._connection = connection or self._connection
             self._watching = True
-            unknown = _behind(list(self._known), lines)
+            unknown = _lines_after(list(self._known), lines)
             if len(unknown) == len(lines):
                 self._dropped += self._gap
             self._gap = 0
@@ -196,18 +252,21 @@ class AttachedSource:
             self._dropped += 1
 
     def _answer(self, message: Json) -> None:
+        number = message["id"]
+        if not isinstance(number, int):  # the daemon closes the connection after it
+            raise DaemonError(f"the daemon refused the connection: {message.get('error')}")
         with self._changed:
-            answer = self._answers.pop(message["id"], None)
-        if answer is None:
+            asked = self._asked.pop(number, None)
+        if asked is None:
             return
         if "error" in message:
-            answer.set_exception(ValueError(str(message["error"])))
+            asked.answer.set_exception(ValueError(str(message["error"])))
         else:
-            answer.set_result(str(message.get("ok")))
+            asked.answer.set_result(str(message.get("ok")))
 
 
-def _behind(known: list[DialogueLine], lines: list[DialogueLine]) -> list[DialogueLine]:
-    """Return the lines behind the known ones, or all where the known ones are not among them."""
+def _lines_after(known: list[DialogueLine], lines: list[DialogueLine]) -> list[DialogueLine]:
+    """Return the lines after the known ones, or all if the known ones are not among them."""
     if known:
         for end in range(len(lines), 0, -1):
             length = min(len(known), end)

@@ -62,4 +62,7 @@ class DashboardCommands(Provider):
         yield "Full screen", "full", "the focused part alone, or both"
         yield "Next theme", "next_theme", "the terminal's own colours among them"
         yield "Help", "help", "every key"
-        yield "Quit", "ask_quit", "sessions end with QUIT"
+        if self._dashboard.check_action("detach", ()):
+            yield "Detach", "detach", "the daemon goes on"
+        else:
+            yield "Quit", "ask_quit", "sessions end with QUIT"

@@ -81,7 +81,6 @@ def run_dashboard(engine: Engine, *, no_mouse: bool = False, title: str = "", de
 
 def run_attached(
     first: ControlClient,
-    path: str,
     *,
     transcript: LogSettings | None = None,
     title: str = "",
@@ -90,8 +89,7 @@ def run_attached(
 ) -> int:
     """Run the dashboard of a daemon until the user, a signal or a lost terminal ends it; return the exit code.
 
-    `first` is a connection to the daemon's socket at `path`; the daemon goes on whatever happens. Raises what made the
-    dashboard end unexpectedly.
+    `first` is a connection to the daemon, which goes on whatever happens. Raises the error that ended the dashboard.
     """
     defects, terminal_state = Defects(), TerminalState()
     app: Dashboard | None = None
@@ -108,7 +106,7 @@ def run_attached(
         defects.print_pending()
 
     signals = SignalWatcher(leave, leave, cleanup=cleanup)
-    with defects, signals, AttachedSource(first, path, read_only=read_only) as source:
+    with defects, signals, AttachedSource(first, read_only=read_only) as source:
         defects.report = source.report
         app = _load(lambda: transcript, source, title, detaches=True)
         if not asked:
@@ -124,7 +122,7 @@ def run_attached(
 def _load(
     transcript: Callable[[], LogSettings | None], source: Source, title: str, *, detaches: bool = False
 ) -> Dashboard:
-    """Return the dashboard. Only now is what draws imported: that takes as long as all the rest of the start.
+    """Return the dashboard. Textual is imported only here: that takes as long as the rest of the start.
 
     `transcript` returns the settings of the transcript on disk that are in force; a reload changes them.
     """

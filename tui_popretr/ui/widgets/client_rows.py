@@ -32,6 +32,7 @@ _STYLES = {
     ClientState.FAILED: Style(color="red", bold=True),
     ClientState.DONE: Style(color="green"),
     ClientState.DISABLED: DIM,
+    ClientState.UNKNOWN: Style(color="yellow"),
 }
 _BAD: Final = Style(color="red")
 _BAR_LEAST: Final = 5

@@ -8,7 +8,7 @@ from textual.binding import Binding
 from textual.widget import Widget
 
 #: Always shown, at the end.
-_LAST = ("help", "ask_quit")
+_LAST = ("help", "ask_quit", "detach")
 
 
 class KeyBar(Widget):

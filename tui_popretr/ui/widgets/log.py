@@ -67,7 +67,7 @@ class LogTab(Table[Noted]):
     def empty(self) -> str:
         if self._notes:
             return f"Nothing of level {self.level.value} or worse. v changes the level."
-        return "The log is empty. What the program has to say of itself comes here."
+        return "The log is empty. The program's own messages appear here."
 
     def cells(self, row: Noted) -> Sequence[Cell]:
         style = _STYLES[row.level]
