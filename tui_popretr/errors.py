@@ -74,6 +74,15 @@ class ConfigurationError(PopretrError):
     exit_code = ExitCode.CONFIGURATION
 
 
+class NoConfiguration(ConfigurationError):
+    """No configuration is named, and none is in the usual places."""
+
+    default_advice = (
+        "make one with: tui-popretr init; or see it work without one: tui-popretr demo; or name an existing one after"
+        " the command"
+    )
+
+
 class DaemonUnavailable(PopretrError):
     """No daemon answers on the control socket of the configuration."""
 
