@@ -138,6 +138,12 @@ class CommandRefused(PopretrError):
     exit_code = ExitCode.PROTOCOL
 
 
+class WebRequestFailed(PopretrError):
+    """A web server does not have the document, or does not send it."""
+
+    exit_code = ExitCode.PROTOCOL
+
+
 class UidlUnavailable(PopretrError):
     """newonly or deleteafter is set, but the server has no usable UIDs."""
 

@@ -65,7 +65,7 @@ function _shtab_tui_popretr_using
 end
 
 set -g _shtab_tui_popretr_commands run init check demo service attach status poll pause resume stop reload shutdown tail hook mark-seen import-seen transcript info
-set -g _shtab_tui_popretr_opts_with_value --account --address --client --fingerprint --folder --freq --from --id --maildir --naf --on --password-command --password-env --password-file --print-completion --recip --sender --smtp --smtp-server --tspath --user
+set -g _shtab_tui_popretr_opts_with_value --account --address --client --fingerprint --folder --freq --from --id --mail --maildir --naf --on --password-command --password-env --password-file --print-completion --recip --sender --smtp --smtp-server --tspath --user
 
 complete -c tui-popretr -e
 complete -c tui-popretr -f
@@ -94,7 +94,9 @@ complete -c tui-popretr -n '_shtab_tui_popretr_using run; and test $_shtab_tui_p
 complete -c tui-popretr -n '_shtab_tui_popretr_using; and test $_shtab_tui_popretr_npos -eq 0' -a init -d 'Makes a configuration for one account: asks for what it needs, tests the server and the login, writes the file.'
 complete -c tui-popretr -n '_shtab_tui_popretr_using init' -s h -l help -d 'show this help message and exit'
 complete -c tui-popretr -n '_shtab_tui_popretr_using init' -l force -d 'replace the file if it exists'
-complete -c tui-popretr -n '_shtab_tui_popretr_using init' -l user -x -d 'user name at the server, often the whole mail address'
+complete -c tui-popretr -n '_shtab_tui_popretr_using init' -l mail -x -d 'mail address of the account, from which server and user name are found'
+complete -c tui-popretr -n '_shtab_tui_popretr_using init' -l no-lookup -d 'do not look up the server of the mail address'
+complete -c tui-popretr -n '_shtab_tui_popretr_using init' -l user -x -d 'user name at the server (default: the mail address)'
 complete -c tui-popretr -n '_shtab_tui_popretr_using init' -l address -x -d 'the POP3 server; without a port, 995 and 110 are tried'
 complete -c tui-popretr -n '_shtab_tui_popretr_using init' -l tspath -xka "(__fish_complete_path (commandline -ct))" -d 'the certificates to trust (PEM), instead of the system'"'"'s'
 complete -c tui-popretr -n '_shtab_tui_popretr_using init' -l fingerprint -x -d 'accept only the server certificate with this fingerprint, for example a self-signed one'

@@ -13,7 +13,7 @@ CHOICE = "Number [1]: "
 
 
 def test_init_on_a_terminal(tmp_path: Path) -> None:
-    talk = converse(tmp_path, (), [(CHOICE, ""), ("mail address: ", CTRL_C)])
+    talk = converse(tmp_path, (), [(CHOICE, ""), ("if there is none): ", CTRL_C)])
     assert talk.code == 130, talk.screen
     assert f"No configuration: neither {tmp_path}/.config/tui-popretr/tui-popretr.xml nor " in " ".join(
         talk.screen.split()

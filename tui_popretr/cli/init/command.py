@@ -12,8 +12,10 @@ from typing import Final
 
 from tui_popretr.cli import preflight
 from tui_popretr.cli.config_path import locate, own_configuration
+from tui_popretr.cli.init.account import LookUp, whole_mail_address
 from tui_popretr.cli.init.ask import Wizard, WizardResult
 from tui_popretr.cli.init.console import Console, folded, has_terminal, plain, required
+from tui_popretr.cli.init.lookup import look_up
 from tui_popretr.cli.init.text import shown
 from tui_popretr.cli.init.write import already_exists, write
 from tui_popretr.config import values
@@ -29,6 +31,7 @@ from tui_popretr.session.setup import Connector
 from tui_popretr.wording import mail_volume
 
 _CHECKS: Final[dict[str, Callable[[str], object]]] = {
+    "mail": whole_mail_address,
     "user": required,
     "address": server_address,
     "tspath": required,
@@ -47,14 +50,14 @@ _CHECKS: Final[dict[str, Callable[[str], object]]] = {
 }
 # Without a terminal, one of each group has to be given.
 _REQUIRED: Final = (
-    ("address",),
-    ("user",),
+    ("address", "mail"),
+    ("user", "mail"),
     ("password_file", "password_command", "password_env"),
     ("maildir", "folder", "smtp"),
 )
 
 
-def run(arguments: Namespace, *, connector: Connector = connect_tcp) -> int:
+def run(arguments: Namespace, *, connector: Connector = connect_tcp, looked_up: LookUp = look_up) -> int:
     """Ask for what the arguments do not give, test the server and the login, write the configuration; return 0.
 
     Nothing is written unless all of it succeeds. Raises UsageError, which names every missing argument if there is no
@@ -70,7 +73,7 @@ def run(arguments: Namespace, *, connector: Connector = connect_tcp) -> int:
     if not console.interactive:
         _require_arguments(arguments)
     try:
-        result = Wizard(arguments, path, console, connector).run()
+        result = Wizard(arguments, path, console, connector, looked_up).run()
     except PopretrError as problem:
         console.shorten(problem)
         raise
