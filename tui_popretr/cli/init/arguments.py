@@ -8,7 +8,8 @@ from typing import Final
 from tui_popretr.cli.argparse_private import Container
 
 DESCRIPTION: Final = (
-    "Makes a configuration for one account: asks for what it needs, tests the server and the login, writes the file."
+    "Makes a configuration for one account, or adds a client to an existing one: asks for what it needs, tests the"
+    " server and the login, writes the file."
 )
 
 EPILOG: Final = """\
@@ -16,6 +17,7 @@ examples:
   tui-popretr init                               ask for everything, beginning with the mail address
   tui-popretr init --user me@example.net --address pop.example.net --maildir ~/Maildir
                                                  ask for the rest
+  tui-popretr init mail.xml --add                add a client to mail.xml
   tui-popretr init mail.xml --user me --address pop.example.net --maildir ~/Maildir \\
       --password-command "pass show mail/isp"    ask for nothing, for scripts
 
@@ -37,7 +39,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="?",
         help="the file to write (default: the configuration file in your configuration folder)",
     )
-    parser.add_argument("--force", action="store_true", help="replace the file if it exists")
+    present = parser.add_mutually_exclusive_group()
+    present.add_argument("--add", action="store_true", help="if the file exists, add a client to it")
+    present.add_argument("--force", action="store_true", help="if the file exists, replace it")
     _add_account(parser.add_argument_group("account"))
     _add_password(parser.add_argument_group("password").add_mutually_exclusive_group())
     _add_mail(parser.add_argument_group("mail"))

@@ -6,7 +6,9 @@ import os
 import pwd
 import re
 from argparse import Namespace
+from collections.abc import Set
 from dataclasses import dataclass, replace
+from itertools import chain, count
 from typing import Final
 
 from tui_popretr.cli.init.account import Account, LookUp, find_account, requirements
@@ -64,13 +66,20 @@ class WizardResult:
 
 
 class Wizard:
-    """Gets a client for a configuration at `path`. Asks for what the arguments do not give."""
+    """Gets a client for a configuration at `path`. Asks for what the arguments do not give. `taken`: ids of others."""
 
     def __init__(
-        self, arguments: Namespace, path: str, console: Console, connector: Connector, looked_up: LookUp = look_up
+        self,
+        arguments: Namespace,
+        path: str,
+        console: Console,
+        connector: Connector,
+        looked_up: LookUp = look_up,
+        taken: Set[str] = frozenset(),
     ) -> None:
         self._arguments = arguments
         self._looked_up = looked_up
+        self._taken = taken
         self._provider: Provider | None = None
         self._path = path
         self._console = console
@@ -88,7 +97,7 @@ class Wizard:
         account = find_account(arguments, console, self._looked_up)
         explored = self._find_server(account)
         self._require_consent(explored)
-        client_id = arguments.id or client_id_of(explored.server.written)
+        client_id = arguments.id or unique_id(client_id_of(explored.server.written), self._taken)
         provider = self._provider
         prefix = provider.prefix if provider is not None and account.by_mail and not arguments.delete else ""
         username, credentials, found = self._log_in(prefix + account.username, client_id, explored)
@@ -268,6 +277,12 @@ def client_id_of(host: str) -> str:
     if len(labels) > 2 and len(labels[-1]) == 2 and labels[-2] in _SECOND_LEVELS:
         return labels[-3]
     return labels[-2] if len(labels) > 1 else labels[0]
+
+
+def unique_id(wanted: str, taken: Set[str]) -> str:
+    """Return an id that is not taken: `gmx`, or else `gmx-2`."""
+    numbered = (f"{wanted}-{number}" for number in count(2))
+    return next(each for each in chain([wanted], numbered) if each not in taken)
 
 
 def _path(text: str) -> None:
