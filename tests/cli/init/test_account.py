@@ -73,6 +73,7 @@ def test_a_known_provider(tmp_path: Path, run: Run) -> None:
     done = run("--mail", "me@gmail.com", "--offline")
     assert "looked up" not in done.out
     assert "app password" in done.out
+    assert "With recent: before the user name, " in done.out
     made = client(tmp_path)
     assert (made.server.address, made.server.username, made.frequency) == (
         "pop.gmail.com:995",
@@ -83,7 +84,7 @@ def test_a_known_provider(tmp_path: Path, run: Run) -> None:
 
 
 def test_mail_that_is_deleted_needs_no_recent(tmp_path: Path, run: Run) -> None:
-    run("--mail", "me@gmail.com", "--offline", "--delete")
+    assert "recent:" not in run("--mail", "me@gmail.com", "--offline", "--delete").out
     assert client(tmp_path).server.username == "me@gmail.com"
 
 
@@ -206,21 +207,33 @@ def test_a_refusal_looks_up_nothing(tmp_path: Path) -> None:
         assert asked in said.partition(LOOK_UP)[0]
 
 
+def asking(port: int) -> str:
+    """Code that makes the program ask the name server at this port, and no web servers."""
+    return (
+        "import dns.asyncresolver; from tests.support.name_server import resolver_at\n"
+        f"dns.asyncresolver.default_resolver = resolver_at({port})\n"
+        "from tui_popretr.cli.init import lookup; lookup.documents = lambda domain: ()\n"
+    )
+
+
+def test_a_domain_without_a_server(tmp_path: Path) -> None:
+    with name_server({}) as port:
+        answers = [(ADDRESS, "me@example.test"), (LOOK_UP, "y"), (SERVER, CTRL_D)]
+        talk = converse(tmp_path, ["init"], answers, patch=asking(port))
+    assert talk.code == 64, talk.screen
+    assert "No POP3 server was found.\n" in talk.screen
+
+
 def test_a_server_elsewhere_is_shown_and_asked_for(tmp_path: Path, here: RunningServer) -> None:
     records = {"_pop3s._tcp.example.test": [f"0 0 {here.tls_port} localhost."]}
     with name_server(records) as port:
-        patch = (
-            "import dns.asyncresolver; from tests.support.name_server import resolver_at\n"
-            f"dns.asyncresolver.default_resolver = resolver_at({port})\n"
-            "from tui_popretr.cli.init import lookup; lookup.documents = lambda domain: ()\n"
-        )
         answers = [
             (ADDRESS, "me@example.test"),
             (LOOK_UP, ""),
             (f"POP3 server [{here.tls_address}]: ", ""),
         ]
         options = ["--tspath", ca_path(), "--no-login", "--keep", *REST]
-        talk = converse(tmp_path, ["init", "c.xml", *options], answers, patch=patch)
+        talk = converse(tmp_path, ["init", "c.xml", *options], answers, patch=asking(port))
     assert talk.code == 0, talk.screen
     assert "an answer of a name server can be forged" in " ".join(talk.screen.split())
     assert client(tmp_path).server.address == here.tls_address

@@ -43,6 +43,10 @@ def test_placeholders() -> None:
     assert (found.address, found.username) == ("pop.example.net:995", "me")
 
 
+def test_invisible_characters_of_a_host_are_not_kept() -> None:
+    assert read_autoconfig(document(server("\u200bpop\u2061.example.net")), MAIL).address == "pop.example.net:995"
+
+
 def test_no_username_is_the_mail_address() -> None:
     assert read_autoconfig(document(server(username="")), MAIL).username == MAIL
 

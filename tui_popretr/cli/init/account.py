@@ -67,7 +67,7 @@ def find_account(arguments: Namespace, console: Console, looked_up: LookUp = loo
         return guess
     found = _say_and_look_up(mail, domain, console, looked_up)
     if found is None:
-        console.say("The domain names no POP3 server.")
+        console.say("No POP3 server was found.")
         return guess
     if not found.trusted:
         console.say(

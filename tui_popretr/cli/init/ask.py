@@ -100,6 +100,8 @@ class Wizard:
         client_id = arguments.id or unique_id(client_id_of(explored.server.written), self._taken)
         provider = self._provider
         prefix = provider.prefix if provider is not None and account.by_mail and not arguments.delete else ""
+        if prefix and provider is not None:
+            console.say(f"  {provider.prefix_reason}")
         username, credentials, found = self._log_in(prefix + account.username, client_id, explored)
         destination, recip = self._choose_destination()
         keep = self._keeps_mail(explored, found)

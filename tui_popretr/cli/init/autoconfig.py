@@ -11,7 +11,7 @@ from defusedxml.ElementTree import fromstring
 
 from tui_popretr.config.addresses import server_address
 from tui_popretr.config.values import InvalidValueError
-from tui_popretr.hosts import with_port
+from tui_popretr.hosts import ascii_host, with_port
 from tui_popretr.text import visible
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ class UnusableAutoconfig(Exception):
 class AdvertisedServer:
     """A POP3 server of a domain."""
 
-    address: str  # HOST:PORT
+    address: str  # HOST:PORT, in ASCII: other characters could be invisible
     username: str  # the mail address if the document does not say
     tokens_only: bool  # only access tokens (OAuth 2) are accepted
 
@@ -54,7 +54,7 @@ def read_autoconfig(data: bytes, mail: str) -> AdvertisedServer:
         raise UnusableAutoconfig(f"the document is wrong: {problem}") from problem
     username = visible(_filled(chosen.findtext("username", ""), mail), 200) or mail
     methods = {(each.text or "").strip().lower() for each in chosen.iterfind("authentication")}
-    return AdvertisedServer(with_port(name, port or 0), username, methods == {"oauth2"})
+    return AdvertisedServer(with_port(ascii_host(name), port or 0), username, methods == {"oauth2"})
 
 
 def _socket(server: Element) -> str:

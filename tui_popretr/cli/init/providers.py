@@ -31,8 +31,9 @@ class Provider:
     logins: tuple[AuthType, ...] = ()
     #: a command that prints an access token, if nothing else is accepted as a password
     token_command: str = ""
-    #: before the mail address in the username, if mail stays on the server
+    #: before the mail address in the username, if mail stays on the server, and the reason in a sentence
     prefix: str = ""
+    prefix_reason: str = ""
 
     @property
     def domains(self) -> tuple[str, ...]:
@@ -53,6 +54,7 @@ PROVIDERS: Final = (
         ),
         "15m",
         prefix="recent:",
+        prefix_reason="With recent: before the user name, Gmail lists all mail of the last 30 days in each session.",
     ),
     Provider(
         "Outlook.com, Microsoft 365",
