@@ -25,12 +25,14 @@ async def find_services(name: str, *, timeout: float, resolver: Resolver | None 
     None of them: the domain has no such record, or says that it has no such server. `timeout` is in seconds. Raises
     HostNotFound if the name server does not answer. The answer is not authenticated (RFC 6186 §6).
     """
+    from dns.asyncbackend import get_backend
     from dns.asyncresolver import get_default_resolver
     from dns.exception import DNSException
     from dns.resolver import NXDOMAIN, NoAnswer
 
     try:
-        answer = await (resolver or get_default_resolver()).resolve(f"{name}.", "SRV", lifetime=timeout)
+        asked = resolver or get_default_resolver()
+        answer = await asked.resolve(f"{name}.", "SRV", lifetime=timeout, backend=get_backend("trio"))
     except (NXDOMAIN, NoAnswer):
         return []
     except (DNSException, OSError) as problem:

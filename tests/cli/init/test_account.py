@@ -88,6 +88,14 @@ def test_mail_that_is_deleted_needs_no_recent(tmp_path: Path, run: Run) -> None:
     assert client(tmp_path).server.username == "me@gmail.com"
 
 
+def test_an_answer_that_deletes_mail_needs_no_recent(tmp_path: Path) -> None:
+    arguments = ["init", "c.xml", "--mail", "me@gmail.com", "--offline", *REST]
+    talk = converse(tmp_path, arguments, [("(y/n) [n]: ", "y")])
+    assert talk.code == 0, talk.screen
+    made = client(tmp_path)
+    assert (made.server.username, made.retention.preserve) == ("me@gmail.com", False)
+
+
 def test_arguments_go_before_what_is_known(tmp_path: Path, run: Run) -> None:
     run("--mail", "me@gmail.com", "--user", "other", "--freq", "1h", "--offline")
     made = client(tmp_path)

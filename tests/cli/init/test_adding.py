@@ -15,7 +15,10 @@ from tests.program.process import Done, mail, run_program
 from tests.support.passwords import PASSWORD
 from tests.support.popserver import ServedMaildrop
 from tests.support.popserver_thread import RunningServer, running_server
+from tui_popretr.cli.init import existing
 from tui_popretr.cli.init.existing import ExistingConfiguration
+from tui_popretr.cli.init.insertion import with_client
+from tui_popretr.cli.init.text import NewClient
 from tui_popretr.cli.main import main
 from tui_popretr.config.model import Settings
 from tui_popretr.config.reader import load
@@ -197,12 +200,26 @@ def test_a_file_that_changes_meanwhile(path: Path, run: Run) -> None:
     assert sorted(os.listdir(path.parent)) == ["mail.xml", "password"]
 
 
+def test_an_insertion_that_changes_the_rest_is_not_written(
+    path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def wrong(data: bytes, client: NewClient) -> bytes:
+        return with_client(data, client).replace(b"3m", b"4m")
+
+    monkeypatch.setattr(existing, "with_client", wrong)
+    done = run("--add")
+    assert done.code == 78
+    assert "the rest of the file would be read as something else" in done.err
+    assert path.read_text() == OLD
+    assert os.listdir(path.parent) == ["mail.xml"]
+
+
 def test_a_difference_elsewhere_is_found(path: Path) -> None:
-    existing = ExistingConfiguration.read(str(path))
+    old = ExistingConfiguration.read(str(path))
     settings = settings_of(path)
     new = replace(settings.clients[0], id="new")
     added = replace(settings, clients=(*settings.clients, new))
-    existing.verify(added)
+    old.verify(added)
     for wrong in (
         replace(added, timeout=1.0),
         replace(added, clients=(new, *settings.clients)),
@@ -211,7 +228,7 @@ def test_a_difference_elsewhere_is_found(path: Path) -> None:
         replace(added, password_variables=frozenset()),
     ):
         with pytest.raises(ConfigurationError, match="would be read as something else"):
-            existing.verify(wrong)
+            old.verify(wrong)
 
 
 # --- durability -------------------------------------------------------------------------------------------------------

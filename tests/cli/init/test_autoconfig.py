@@ -75,6 +75,7 @@ def test_only_access_tokens() -> None:
         (b"\xff\xfe\x00", "not the XML"),
         (b'<?xml version="1.0" encoding="nonsense"?><a/>', "not the XML"),
         (b'<!DOCTYPE a [<!ENTITY b "c">]><a>&b;</a>', "not the XML"),
+        (b"<!DOCTYPE clientConfig>" + document(server()), "not the XML"),
         (document(server(port="99999")), "'99999' is not a port"),
         (document(server(port="")), "is not a port"),
         (document(server(host="pop example")), "is not a host name"),
