@@ -10,9 +10,11 @@ from tui_popretr.cli.init.console import Console, required
 from tui_popretr.cli.init.lookup import FoundServer, Report, explain, look_up
 from tui_popretr.cli.init.providers import Provider, provider_of, server_of
 from tui_popretr.config.addresses import mail_address, server_address
+from tui_popretr.config.choices import AuthType
 from tui_popretr.config.values import InvalidValueError
 from tui_popretr.errors import HostNotFound, UsageError
 from tui_popretr.hosts import POP3S_PORT, ascii_host, is_host_name, with_port
+from tui_popretr.session.auto import TOKENS
 from tui_popretr.text import visible
 
 #: Returns the POP3 server for a mail address. Reports each question and its result.
@@ -30,8 +32,8 @@ class Account:
     suggestion: str = ""
     #: the user name is the mail address, and was not given as something else
     by_mail: bool = False
-    #: the domain's autoconfiguration says that only access tokens are accepted
-    tokens_only: bool = False
+    #: the login methods: those of access tokens, if the domain's autoconfiguration says that only they are accepted
+    logins: tuple[AuthType, ...] = ()
 
 
 def find_account(arguments: Namespace, console: Console, looked_up: LookUp = look_up) -> Account:
@@ -74,7 +76,7 @@ def find_account(arguments: Namespace, console: Console, looked_up: LookUp = loo
             f"{found.address} is not in {domain}, and an answer of a name server can be forged. Accept it only if this"
             " is your provider's server."
         )
-    return Account(user or found.username, suggestion=found.address, tokens_only=found.tokens_only)
+    return Account(user or found.username, suggestion=found.address, logins=_logins(found))
 
 
 def _agrees(domain: str, console: Console) -> bool:
@@ -98,7 +100,11 @@ def _found(found: FoundServer | None, domain: str, user: str | None) -> Account:
             f"the name server names {visible(found.address)}, which is not in {visible(domain)}; this can be forged",
             advice=f"if it is your provider's server, add --address {visible(found.address)}",
         )
-    return Account(user or found.username, found.address, tokens_only=found.tokens_only)
+    return Account(user or found.username, found.address, logins=_logins(found))
+
+
+def _logins(found: FoundServer) -> tuple[AuthType, ...]:
+    return TOKENS if found.tokens_only else ()
 
 
 def requirements(address: str, username: str, console: Console) -> Provider | None:

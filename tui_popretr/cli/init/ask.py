@@ -35,7 +35,6 @@ from tui_popretr.errors import (
     UidlUnavailable,
 )
 from tui_popretr.secret import Secret
-from tui_popretr.session import auto
 from tui_popretr.session.setup import Connector
 from tui_popretr.text import visible
 from tui_popretr.wording import mail_volume
@@ -81,6 +80,7 @@ class Wizard:
         self._looked_up = looked_up
         self._taken = taken
         self._provider: Provider | None = None
+        self._token_command = ""
         self._path = path
         self._console = console
         self._connector = connector
@@ -131,7 +131,8 @@ class Wizard:
             host, port = server_address(text)
             provider = requirements(text, account.username, console)
             self._provider = provider
-            logins = provider.logins if provider is not None else auto.TOKENS if account.tokens_only else ()
+            logins = provider.logins if provider is not None else account.logins
+            self._token_command = (provider.token_command if provider is not None else _TOKEN_COMMAND) if logins else ""
             if self._arguments.offline:
                 return as_given(next(candidates(host, port, self._trust)), logins or DEFAULT_AUTH_TYPES)
             console.say(f"\nLooking at {host} ...")
@@ -179,9 +180,7 @@ class Wizard:
         """Return the user name, the password and the findings of the login, None if no login was tried."""
         arguments, console, server = self._arguments, self._console, explored.server
         file = os.path.join(os.path.dirname(self._path), f"{client_id}.password")
-        tokens = server.auth_types and set(server.auth_types) <= set(auto.TOKENS)
-        command = (self._provider.token_command if self._provider else _TOKEN_COMMAND) if tokens else ""
-        credentials = get_credentials(arguments, console, file, command)
+        credentials = get_credentials(arguments, console, file, self._token_command)
         while True:
             if arguments.offline or arguments.no_login or credentials.trial is None:
                 return username, credentials, None
