@@ -177,12 +177,12 @@ def failures(folder: Path) -> int | None:
     copy = folder / "copy"
     shutil.rmtree(copy, ignore_errors=True)
     copy.mkdir()
-    for path in (folder / "var").glob("popretr.sqlite*"):
-        shutil.copy(path, copy)
     try:
+        for path in (folder / "var").glob("popretr.sqlite*"):
+            shutil.copy(path, copy)
         with closing(sqlite3.connect(copy / "popretr.sqlite")) as journal:
             return next((row[0] for row in journal.execute("SELECT failures FROM standing")), None)
-    except sqlite3.Error:  # it is being made
+    except (FileNotFoundError, sqlite3.Error):  # it is being made
         return None
 
 

@@ -228,8 +228,9 @@ class Soak:
         deadline = time.monotonic() + SETTLING
         while left := self._left():
             assert process.running, self.site.said[-3000:]
-            resting = set(re.findall(r"(\w+): message \d+ \([^)]*\) stays on the server: failed 3 times", self._news()))
-            if left.keys() <= resting:
+            lines = re.findall(r"(\w+): message \d+ \(([^)]*)\) stays on the server: failed 3 times", self._news())
+            resting = Counter(account for account, _ in set(lines))
+            if left <= resting:  # otherwise some are delivered, and are about to be deleted
                 self.events["message rests for a day"] = left.total()
                 break
             assert time.monotonic() < deadline, f"left on the servers: {left}\n{self._news()[-3000:]}"

@@ -182,7 +182,7 @@ def test_a_reload_that_is_impossible_is_shown(tmp_path: Path) -> None:
     with on_terminal_and_daemon(path) as (terminal, program):
         Path(path).write_text(good.replace("<maildir>", '<maildir mode="x">'))
         terminal.press("\x12")
-        terminal.wait_for(f"the old configuration stays: {path}:2:"[:60])
+        terminal.wait_for("the old configuration stays: ")
         Path(path).write_text(good.replace("5h", "6h"))
         terminal.press("\x12")
         terminal.wait_for("configuration reloaded: no client has changed")
