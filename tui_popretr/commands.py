@@ -1,4 +1,4 @@
-"""The commands of the user to the engine, as the dashboard sends them. The control socket will use the same ones."""
+"""The commands of the user to the engine, as the dashboard sends them. The control socket has the same ones."""
 
 from __future__ import annotations
 

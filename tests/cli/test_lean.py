@@ -35,6 +35,7 @@ UNWANTED = {
     "pytest",
     "importlib.metadata",
     "shtab",
+    "tui_popretr.control",
     "tui_popretr.popserver",
     "tui_popretr.ui",
     "tui_popretr.demo",

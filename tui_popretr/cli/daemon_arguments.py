@@ -39,12 +39,15 @@ examples:
 }
 
 
+def add_client(parser: argparse.ArgumentParser, text: str) -> None:
+    """Add --client, which may be repeated; `text` is its help."""
+    parser.add_argument("--client", metavar="ID", dest="clients", action="append", default=[], help=text)
+
+
 def add_arguments(name: str, parser: argparse.ArgumentParser) -> None:
     """Add the options of a command."""
     if name in USAGES:
-        parser.add_argument(
-            "--client", metavar="ID", dest="clients", action="append", default=[], help="this client; may be repeated"
-        )
+        add_client(parser, "this client; may be repeated")
         parser.add_argument("--all", action="store_true", help="every client")
     match name:
         case "status":
@@ -59,12 +62,5 @@ def add_arguments(name: str, parser: argparse.ArgumentParser) -> None:
                 "--wait", action="store_true", help="wait for the end of these sessions; exit with the worst exit code"
             )
         case "tail":
-            parser.add_argument(
-                "--client",
-                metavar="ID",
-                dest="clients",
-                action="append",
-                default=[],
-                help="only this client; may be repeated",
-            )
+            add_client(parser, "only this client; may be repeated")
             parser.add_argument("--json", action="store_true", help="print every event as one line of JSON")

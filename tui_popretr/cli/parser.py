@@ -229,7 +229,7 @@ def _check(command: _Command) -> argparse.ArgumentParser:
     parser.add_argument(
         "--connect", action="store_true", help="also log in to each server and show its TLS, capabilities and mail"
     )
-    _add_client(parser)
+    daemon_arguments.add_client(parser, _CLIENT_HELP)
     _add_json(parser)
     return parser
 
@@ -255,7 +255,7 @@ def _mark_seen(command: _Command) -> argparse.ArgumentParser:
         "[CONFIG] --client ID [--client ID]...",
     )
     _add_configuration(parser)
-    _add_client(parser, help="the client to mark mail for; may be repeated")
+    daemon_arguments.add_client(parser, "the client to mark mail for; may be repeated")
     return parser
 
 
@@ -269,7 +269,7 @@ def _import_seen(command: _Command) -> argparse.ArgumentParser:
         "                               [--account USER@HOST] [--dry-run]",
     )
     _add_configuration(parser)
-    _add_client(parser, help="the client to mark mail for; may be repeated")
+    daemon_arguments.add_client(parser, "the client to mark mail for; may be repeated")
     parser.add_argument(
         "--from",
         dest="source",
@@ -354,16 +354,12 @@ def _add_run_options(parser: argparse.ArgumentParser) -> None:
         help="every client once, now, whatever its schedule; then exit with the worst client's exit code",
     )
     _add_json(parser, "with --once: print the result of each client as JSON on standard output")
-    _add_client(parser)
+    daemon_arguments.add_client(parser, _CLIENT_HELP)
 
 
 def _add_configuration(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("config", metavar="CONFIG", nargs="?", help=_CONFIG_HELP)
     parser.add_argument("--naf", metavar="FILE", help=_NAF_HELP)
-
-
-def _add_client(parser: argparse.ArgumentParser, *, help: str = _CLIENT_HELP) -> None:  # noqa: A002 - argparse's word
-    parser.add_argument("--client", metavar="ID", dest="clients", action="append", default=[], help=help)
 
 
 def _add_json(parser: argparse.ArgumentParser, text: str = "print the report as JSON") -> None:

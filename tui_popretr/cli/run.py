@@ -9,16 +9,14 @@ from argparse import Namespace
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from tui_popretr.bus import Bus
-from tui_popretr.cli import attach, configuration, first_start
+from tui_popretr.cli import configuration, first_start
 from tui_popretr.cli.companions import add_daemon, add_once
 from tui_popretr.cli.config_path import ConfigurationFile, locate
-from tui_popretr.cli.daemon import connect
 from tui_popretr.config.model import LogSettings, Settings
 from tui_popretr.config.problems import Severity
-from tui_popretr.control.client import ControlClient, DaemonError
 from tui_popretr.engine.service import Engine
 from tui_popretr.errors import DaemonUnavailable, JournalLocked, NoConfiguration, UsageError
 from tui_popretr.headless.progress import Progress
@@ -28,6 +26,9 @@ from tui_popretr.process.resources import demand
 from tui_popretr.process.systemd import ServiceManager, mark, take_manager
 from tui_popretr.status import KEPT
 from tui_popretr.text import visible
+
+if TYPE_CHECKING:
+    from tui_popretr.control.client import ControlClient
 
 _LEVELS: Final = ("error", "warning", "info", "debug")
 _NORMAL: Final = 2
@@ -56,6 +57,8 @@ def run(arguments: Namespace) -> int:
         demand()
         with _advice_beside(arguments):
             return _without_dashboard(arguments, settings, file, manager)
+    from tui_popretr.cli import attach  # here, because a single run needs neither it nor the control socket
+
     daemon, reason = _daemon(file)
     if daemon is not None and not arguments.clients:
         return attach.show(daemon, file, no_mouse=arguments.no_mouse)
@@ -139,6 +142,9 @@ def _once(settings: Settings, trace: LogSettings | None) -> Engine:
 
 def _daemon(file: ConfigurationFile) -> tuple[ControlClient | None, str]:
     """Return a connection to the daemon of this configuration, if one answers, or the reason why it cannot be used."""
+    from tui_popretr.cli.daemon import connect
+    from tui_popretr.control.client import DaemonError
+
     try:
         return connect(file), ""
     except DaemonUnavailable:
@@ -158,6 +164,8 @@ def _require_terminal(arguments: Namespace) -> None:
     """Raise UsageError if the dashboard cannot be shown."""
     if arguments.once:
         raise UsageError("--once is for running without a dashboard", advice="add --headless")
+    from tui_popretr.cli import attach
+
     attach.require_terminal("add --headless to retrieve mail without a dashboard")
 
 

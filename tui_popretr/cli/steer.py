@@ -7,10 +7,10 @@ from collections.abc import Iterable
 
 from tui_popretr.cli.daemon import daemon_of
 from tui_popretr.cli.waiting import PolledSessions
-from tui_popretr.control.client import ControlClient
-from tui_popretr.control.codec import InvalidMessageError, Json, event_from_json
+from tui_popretr.control.client import ControlClient, RequestRefusedError
+from tui_popretr.control.codec import known_event
 from tui_popretr.errors import ConfigurationError, DaemonUnavailable, ExitCode, UsageError
-from tui_popretr.facts import ConfigurationRejected, ConfigurationReloaded, Fact, ReloadStarted
+from tui_popretr.facts import ConfigurationRejected, ConfigurationReloaded, ReloadStarted
 from tui_popretr.text import visible
 from tui_popretr.wording import reload_result
 
@@ -48,20 +48,13 @@ def wait_for_reload(client: ControlClient) -> str:
         message = client.receive()
         if "gap" in message:  # the result may have been in it
             return "the configuration is read again; the log of the daemon reports the result"
-        match _fact(message):
+        match known_event(message):
             case ReloadStarted():
                 started = True
             case ConfigurationReloaded() as fact if started:
                 return reload_result(fact)
             case ConfigurationRejected(problems=problems) if started:
                 raise ConfigurationError("\n".join(problems), advice="the daemon keeps the old configuration")
-
-
-def _fact(message: Json) -> Fact | None:
-    try:
-        return event_from_json(message) if "event" in message else None
-    except InvalidMessageError:  # of a later version
-        return None
 
 
 def _requests(arguments: Namespace) -> Iterable[dict[str, object]]:
@@ -78,7 +71,7 @@ def _poll_and_wait(client: ControlClient, arguments: Namespace) -> int:
         while (message := client.receive()).get("id") != number:
             _print_all(sessions.take(message))
         if "error" in message:
-            raise UsageError(visible(str(message["error"]), 4096), advice="tui-popretr status lists the clients")
+            raise RequestRefusedError(str(message["error"]))
         _print(message["ok"])
         sessions.polled(fields.get("client"))
     client.wait_for_ever()

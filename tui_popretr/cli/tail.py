@@ -7,9 +7,9 @@ from typing import Any
 
 from tui_popretr.cli.daemon import daemon_of
 from tui_popretr.config.values import did_you_mean
-from tui_popretr.control.codec import InvalidMessageError, event_from_json
+from tui_popretr.control.codec import known_event
 from tui_popretr.errors import ExitCode, UsageError
-from tui_popretr.facts import DialogueLine, Direction, Fact, client_of
+from tui_popretr.facts import DialogueLine, Direction, client_of
 from tui_popretr.text import json_text, visible
 
 _LONGEST = 4096
@@ -43,20 +43,13 @@ def _print(message: dict[str, Any], wanted: frozenset[str], *, as_json: bool) ->
         lost = f"{message['gap']:,}" if isinstance(message["gap"], int) else "some"
         print(json_text(message) if as_json else f"... {lost} events are left out: the output is too slow", flush=True)
     elif "event" in message:
-        fact = _fact(message)
+        fact = known_event(message)
         if wanted and (fact is None or client_of(fact) not in wanted):
             return
         if as_json:
             print(json_text(message), flush=True)
         elif isinstance(fact, DialogueLine):
             print(visible(shown(fact), _LONGEST), flush=True)
-
-
-def _fact(message: dict[str, Any]) -> Fact | None:
-    try:
-        return event_from_json(message)
-    except InvalidMessageError:  # of a later version
-        return None
 
 
 def shown(line: DialogueLine) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from tui_popretr.control.codec import InvalidMessageError, event_from_json
+from tui_popretr.control.codec import known_event
 from tui_popretr.errors import ExitCode, worst
 from tui_popretr.facts import ClientsChanged, SessionClosed, SessionStarted
 from tui_popretr.wording import session_result
@@ -45,13 +45,7 @@ class PolledSessions:
         """Take a message; yield a line for each awaited session that it ends."""
         if "snapshot" in message:  # after a gap: the end of a session may have been in it
             yield from self._take_snapshot(message["snapshot"])
-        if "event" not in message:
-            return
-        try:
-            fact = event_from_json(message)
-        except InvalidMessageError:
-            return
-        match fact:
+        match known_event(message):
             case SessionStarted(session=session):
                 self._running.add(session.client)
             case SessionClosed(session=session, result=result):

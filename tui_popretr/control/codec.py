@@ -63,6 +63,14 @@ def event_from_json(message: Mapping[str, Any]) -> Fact | None:
     return None if kind is None else from_json(kind, message)
 
 
+def known_event(message: Mapping[str, Any]) -> Fact | None:
+    """Return the fact of an event; None for any other message, and for an event that only a later version can read."""
+    try:
+        return event_from_json(message) if "event" in message else None
+    except InvalidMessageError:
+        return None
+
+
 def to_json(value: object) -> Any:
     """Return a dataclass, or a value of one's fields, as what `json` can write."""
     kind: Any = type(value)

@@ -11,31 +11,20 @@ from __future__ import annotations
 import os
 import socket
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import Final, Protocol
 
 import trio
 
 from tui_popretr.bus import Bus
-from tui_popretr.commands import (
-    Command,
-    PauseAll,
-    PauseClient,
-    PollAll,
-    PollClient,
-    Reload,
-    ResumeAll,
-    ResumeClient,
-    Shutdown,
-    StopAll,
-    StopSession,
-)
+from tui_popretr.commands import Command
 from tui_popretr.control import messages
 from tui_popretr.control.codec import InvalidMessageError, to_json
 from tui_popretr.control.events import Batch, fact_text, line_texts
 from tui_popretr.control.lines import LineBuffer
 from tui_popretr.control.messages import Hello, Request
+from tui_popretr.control.requests import command_of
 from tui_popretr.control.snapshots import Snapshot, encode
 from tui_popretr.control.socket_file import peer_uid
 from tui_popretr.facts import PastSession
@@ -54,14 +43,6 @@ GAP_INTERVAL: Final = 0.5
 MAX_LINES: Final = 20_000
 #: Seconds for the last lines of a connection that the server closes.
 LINGER: Final = 1.0
-
-#: Commands for one client and for all.
-_COMMANDS: Final[dict[str, tuple[Callable[[str], Command], Callable[[], Command]]]] = {
-    "poll": (PollClient, PollAll),
-    "pause": (PauseClient, PauseAll),
-    "resume": (ResumeClient, ResumeAll),
-    "stop": (StopSession, StopAll),
-}
 
 
 class Daemon(Protocol):
@@ -194,7 +175,7 @@ class ControlServer:
                     past = await self._daemon.history(request.client, max(1, min(request.limit, 1000)))
                     return [messages.encode(messages.answer(request.id, {"sessions": to_json(tuple(past))}))]
                 case _:
-                    return [messages.encode(messages.answer(request.id, self._daemon.perform(_command(request))))]
+                    return [messages.encode(messages.answer(request.id, self._daemon.perform(command_of(request))))]
         except ValueError as problem:
             return [messages.encode(messages.error(request.id, str(problem)))]
 
@@ -326,24 +307,6 @@ class _Connection:
         self._waiting.clear()
         self._events = self._octets = 0
         return lines
-
-
-def _command(request: Request) -> Command:
-    """Return the command of a request. Raises ValueError."""
-    match request:
-        case Request(request="reload"):
-            return Reload()
-        case Request(request="shutdown"):
-            return Shutdown()
-        case Request(request=name) if name in _COMMANDS:
-            for_one, for_all = _COMMANDS[name]
-            if request.all:
-                return for_all()
-            if request.client is None:
-                raise ValueError(f'{name} needs "client": ID or "all": true')
-            return for_one(request.client)
-        case _:
-            raise ValueError(f"unknown request {request.request!r}")
 
 
 async def _send_last(stream: trio.SocketStream, line: bytes) -> None:

@@ -436,9 +436,9 @@ class Engine:
         """Subscribe to the engine's facts."""
         self.bus.subscribe(subscriber)
 
-    def note(self, level: Level, text: str) -> None:
-        """Write a line to the trace log."""
-        self.bus.publish(Noted(self.clock.now(), level, None, text))
+    def note(self, level: Level, text: str, client: str | None = None) -> None:
+        """Write a line to the trace log, if it is about a client with its id."""
+        self.bus.publish(Noted(self.clock.now(), level, client, text))
 
     def _note_defect(self, problem: BaseException) -> None:
         """Log the exception that ends the program, except a PopretrError. Its text may be private and is not logged."""

@@ -16,7 +16,6 @@ from tui_popretr.facts import (
     Fact,
     Level,
     MaildropListed,
-    Noted,
     SessionClosed,
     SessionConnected,
     SessionStarted,
@@ -138,6 +137,6 @@ class HooksTask:
         end = await run_hook(run.hook, run.occurrence, run.status, engine.children, self._withheld)
         name = f"hook on {run.hook.on.value} ({name_of(run.hook)})"
         for line in end.lines:
-            engine.bus.publish(Noted(engine.clock.now(), Level.INFO, client, f"{name}: {line}"))
+            engine.note(Level.INFO, f"{name}: {line}", client)
         level = Level.DEBUG if end.ok else Level.WARNING
-        engine.bus.publish(Noted(engine.clock.now(), level, client, f"{name} {end.text}"))
+        engine.note(level, f"{name} {end.text}", client)

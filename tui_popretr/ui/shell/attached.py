@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Any, Final, NamedTuple
 
 from tui_popretr.clock import Clock, SystemClock
-from tui_popretr.commands import Command, PauseClient, PollAll, PollClient, Reload, ResumeClient, StopSession
+from tui_popretr.commands import Command, Shutdown
 from tui_popretr.control import snapshots
 from tui_popretr.control.client import (
     SILENT,
@@ -24,6 +24,7 @@ from tui_popretr.control.client import (
 )
 from tui_popretr.control.codec import InvalidMessageError, Json, event_from_json
 from tui_popretr.control.messages import Hello
+from tui_popretr.control.requests import request_of
 from tui_popretr.facts import DialogueLine, Level, Noted
 from tui_popretr.mailbox import LINES, Connection, Drained, Mailbox
 from tui_popretr.status import View
@@ -120,7 +121,9 @@ class AttachedSource:
         try:
             if self._read_only:
                 raise ValueError("this dashboard is read-only; attach without --read-only for actions")
-            request, fields = _request(command)
+            if isinstance(command, Shutdown):  # the daemon goes on without this dashboard
+                raise ValueError("an attached dashboard cannot do this")
+            request, fields = request_of(command)
             with self._changed:
                 if self._client is None or not self._watching:
                     raise ValueError(f"{self._lost}, so this cannot be done")
@@ -273,22 +276,3 @@ def _lines_after(known: list[DialogueLine], lines: list[DialogueLine]) -> list[D
             if lines[end - length : end] == known[-length:]:
                 return lines[end:]
     return lines
-
-
-def _request(command: Command) -> tuple[str, dict[str, object]]:
-    """Return the name and the fields of a command's request. Raises ValueError."""
-    match command:
-        case PollAll():
-            return "poll", {"all": True}
-        case PollClient(client):
-            return "poll", {"client": client}
-        case PauseClient(client):
-            return "pause", {"client": client}
-        case ResumeClient(client):
-            return "resume", {"client": client}
-        case StopSession(client):
-            return "stop", {"client": client}
-        case Reload():
-            return "reload", {}
-        case _:
-            raise ValueError("an attached dashboard cannot do this")
