@@ -319,6 +319,7 @@ def _parted(found: re.Match[str]) -> str:
 def main(folder: str = os.path.join("docs", "images")) -> None:
     """Draw all pictures into a folder."""
     os.environ["TZ"] = "UTC"
+    os.environ["PATH"] = ""  # as for a user who has not installed the program
     time.tzset()
     random.seed(0)
     record = play(max(picture.moment for picture in PICTURES) + STEP)
