@@ -48,6 +48,7 @@ def groups(svg: str) -> dict[str | None, list[str]]:
     return found
 
 
+@pytest.mark.timeout(300)
 def test_pictures_are_current(tmp_path: Path) -> None:
     if drawn_with() not in (IMAGES / f"{ANIMATION}.svg").read_text(encoding="utf-8"):
         pytest.skip("the pictures were drawn with other versions of Textual and Rich")
