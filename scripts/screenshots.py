@@ -7,6 +7,8 @@ the record. Run as a module from the project's folder: python -m scripts.screens
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import io
 import itertools
 import os
 import random
@@ -15,23 +17,29 @@ import sys
 import tempfile
 import time
 from bisect import bisect_right
+from collections.abc import AsyncIterator, Iterable, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 from html import escape, unescape
+from importlib.metadata import version
 from typing import Any
 
 import trio
 from rich.cells import cell_len
+from rich.console import Console
+from textual.pilot import Pilot
 from trio.testing import MockClock, memory_stream_pair
 
+from scripts.animation import Frame, animate
 from tests.support.clock import FakeClock
 from tests.support.streams import MemoryEnd, MemoryStream
 from tests.support.worlds import RunClock, disk_without_threads
 from tui_popretr.bus import Bus
 from tui_popretr.commands import Command
 from tui_popretr.config.account import Server
+from tui_popretr.demo import summary
 from tui_popretr.demo.folder import make_folder, read_configuration, write_configuration
 from tui_popretr.demo.server import HOST, DemoServer, Ports
 from tui_popretr.engine.service import Engine
@@ -47,6 +55,9 @@ BEGIN = datetime(2026, 11, 23, 7, 27, 59, tzinfo=UTC)
 #: The path in the pictures that replaces the demo's folder.
 FOLDER = "/home/alice/demo"
 DISK_SECONDS = 0.004
+TITLE = "tui-popretr"
+#: In each, every widget handles its messages. Those that follow from them are handled in the next one.
+ROUNDS = 8
 #: Time between two updates of the dashboard, seconds.
 STEP = 0.1
 
@@ -66,6 +77,37 @@ PICTURES = (
     Picture("dashboard-80x24", (80, 24), 118.5, ("down", "down", "down")),
     Picture("details", (100, 36), 118.5, ("down", "enter")),
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """A frame of the animation: time in the demo and how long it is shown, in seconds; keys to press before."""
+
+    moment: float
+    shown: float
+    keys: tuple[str, ...] = ()
+
+
+#: `make demo`, from its first second until the user quits.
+ANIMATION, SIZE = "demo", (100, 26)
+SCENES = (
+    Scene(0.2, 0.6),
+    *(Scene(moment, 0.5) for moment in (0.7, 1.3, 1.9, 2.5, 3.1, 3.7, 4.3, 4.9)),
+    Scene(5.7, 1.2),
+    Scene(6.6, 1.6, ("down",)),
+    Scene(7.4, 0.7, ("down",)),
+    Scene(8.0, 0.7, ("down",)),
+    Scene(8.7, 2.0, ("down",)),
+    Scene(9.7, 3.2, ("enter",)),
+    Scene(12.4, 0.8, ("escape", "down")),
+    *(Scene(moment, 0.6) for moment in (14.4, 16.4, 18.4, 20.4)),
+    Scene(21.4, 1.6),
+    Scene(23.4, 2.4, ("2",)),
+)
+#: The frame that is shown where animations are not.
+POSTER = 5
+#: How long the shell's lines are shown: its prompt, the command, and what the demo prints in the end, seconds.
+PROMPT, COMMAND, ENDING = 0.7, 0.9, 4.0
 
 _TEXT = re.compile(
     r'<text class="(?P<style>\S+)" x="(?P<x>\S+)" (?P<y>y="\S+") textLength="(?P<length>\S+)" (?P<clip>clip-path=\S+)>'
@@ -98,15 +140,26 @@ class Loopback(MemoryStream):
         super().close()
 
 
-def play(seconds: float) -> list[tuple[float, Fact]]:
-    """Run the demo for this number of seconds; return its facts with their times."""
-    record: list[tuple[float, Fact]] = []
+@dataclass(slots=True)
+class Record:
+    """A run of the demo: its facts with their times, and the lines that it prints in the end."""
+
+    facts: list[tuple[float, Fact]] = field(default_factory=list)
+    ending: list[str] = field(default_factory=list)
+
+
+def play(seconds: float) -> Record:
+    """Run the demo for this number of seconds."""
+    record = Record()
+    # The order in which trio resumes tasks is random. Its hook for Hypothesis makes it depend on the seed alone.
+    trio._core._run._hypothesis_plugin_setup()
+    trio._core._run._r.seed(0)
     with tempfile.TemporaryDirectory() as scratch, disk_without_threads(lambda: DISK_SECONDS):
         trio.run(_perform, os.path.join(scratch, "demo"), seconds, record, clock=MockClock(autojump_threshold=0))
     return record
 
 
-async def _perform(path: str, seconds: float, record: list[tuple[float, Fact]]) -> None:
+async def _perform(path: str, seconds: float, record: Record) -> None:
     clock = RunClock()
     demo = DemoServer(BEGIN, watched=True)
     folder = make_folder(path)
@@ -122,7 +175,7 @@ async def _perform(path: str, seconds: float, record: list[tuple[float, Fact]]) 
     def note(fact: Fact) -> None:
         if isinstance(fact, ClientsChanged):
             fact = replace(fact, infos=tuple(_moved(info, folder.path) for info in fact.infos))
-        record.append((trio.current_time(), fact))
+        record.facts.append((trio.current_time(), fact))
 
     def note_lines(dialogue: Dialogue) -> None:
         for line in dialogue.lines():
@@ -135,6 +188,8 @@ async def _perform(path: str, seconds: float, record: list[tuple[float, Fact]]) 
         async with trio.open_nursery() as nursery:
             nursery.start_soon(demo.arrivals, clock.now)
             await engine.run()
+    printed = *summary.places(folder, demo.accounts), "", *summary.ending(folder, (), keep=True)
+    record.ending = [line.replace(folder.path, FOLDER) for line in printed]
 
 
 def _fail(_: object, problem: Exception) -> None:
@@ -152,9 +207,9 @@ def _moved(info: ClientInfo, path: str) -> ClientInfo:
 class Replay:
     """A ui.source.Source that replays the record up to the time of its clock."""
 
-    def __init__(self, record: list[tuple[float, Fact]]) -> None:
-        self._record = record
-        self._times = [at for at, _ in record]
+    def __init__(self, record: Record) -> None:
+        self._facts = record.facts
+        self._times = [at for at, _ in record.facts]
         self._replayed = 0
         self._clock = FakeClock(BEGIN)
         self.seconds = 0.0
@@ -163,7 +218,7 @@ class Replay:
 
     def drain(self) -> Drained:
         until = bisect_right(self._times, self.seconds)
-        facts = [fact for _, fact in self._record[self._replayed : until]]
+        facts = [fact for _, fact in self._facts[self._replayed : until]]
         self._replayed = until
         lines = [fact for fact in facts if isinstance(fact, DialogueLine)]
         return Drained([fact for fact in facts if not isinstance(fact, DialogueLine)], lines, 0)
@@ -183,20 +238,62 @@ class Replay:
         return self._clock.now()
 
 
-async def draw(picture: Picture, record: list[tuple[float, Fact]]) -> str:
-    """Return the picture as SVG."""
+class Stage:
+    """A dashboard that replays a record, seen from outside."""
+
+    def __init__(self, pilot: Pilot[object], replay: Replay) -> None:
+        assert isinstance(pilot.app, Dashboard)
+        self._pilot, self._app, self._replay = pilot, pilot.app, replay
+
+    async def show(self, moment: float, keys: Iterable[str]) -> str:
+        """Let time pass until a moment, press the keys, and return the screen as SVG."""
+        while self._replay.seconds < moment:
+            self._replay.advance(STEP)
+            self._app.drain()
+        await self._settle()
+        for key in keys:
+            await self._pilot.press(key)
+            await self._settle()
+        self._app.drain()
+        self._app.tick()
+        await self._settle()
+        return tidy(self._app.export_screenshot(title=TITLE, simplify=True))
+
+    async def _settle(self) -> None:
+        for _ in range(ROUNDS):
+            await self._pilot.pause(0)
+
+
+@contextlib.asynccontextmanager
+async def stage(record: Record, size: tuple[int, int]) -> AsyncIterator[Stage]:
     replay = Replay(record)
-    async with Dashboard(replay, title="demo").run_test(size=picture.size) as pilot:
-        app = pilot.app
-        assert isinstance(app, Dashboard)
-        while replay.seconds < picture.moment:
-            replay.advance(STEP)
-            app.drain()
-        await pilot.press(*picture.keys)
-        app.drain()
-        app.tick()
-        await pilot.pause()
-        return tidy(app.export_screenshot(title="tui-popretr", simplify=True))
+    async with Dashboard(replay, title="demo").run_test(size=size) as pilot:
+        yield Stage(pilot, replay)
+
+
+async def draw(picture: Picture, record: Record) -> str:
+    """Return the picture as SVG."""
+    async with stage(record, picture.size) as seen:
+        return await seen.show(picture.moment, picture.keys)
+
+
+async def film(record: Record) -> str:
+    """Return the animation as SVG."""
+    command = "$ make demo"
+    frames = [Frame(shell(["$ "]), PROMPT), Frame(shell([command]), COMMAND)]
+    async with stage(record, SIZE) as seen:
+        frames += [Frame(await seen.show(scene.moment, scene.keys), scene.shown) for scene in SCENES]
+    frames.append(Frame(shell([command, *record.ending, "$ "]), ENDING))
+    return animate(frames, poster=2 + POSTER, size=SIZE, title="make demo: the dashboard retrieves from seven clients")
+
+
+def shell(lines: Sequence[str]) -> str:
+    """Return a terminal with these lines as SVG, as draw() returns the dashboard."""
+    width, height = SIZE
+    console = Console(width=width, height=height, file=io.StringIO(), record=True, force_terminal=True)
+    for line in lines[-height:]:
+        console.print(line, markup=False, highlight=False, emoji=False, soft_wrap=False)
+    return tidy(console.export_svg(title=TITLE))
 
 
 def tidy(svg: str) -> str:
@@ -222,16 +319,26 @@ def _parted(found: re.Match[str]) -> str:
 def main(folder: str = os.path.join("docs", "images")) -> None:
     """Draw all pictures into a folder."""
     os.environ["TZ"] = "UTC"
+    os.environ["PATH"] = ""  # as for a user who has not installed the program
     time.tzset()
     random.seed(0)
     record = play(max(picture.moment for picture in PICTURES) + STEP)
     os.makedirs(folder, exist_ok=True)
     for picture in PICTURES:
-        path = os.path.join(folder, f"{picture.name}.svg")
-        svg = asyncio.run(draw(picture, record))
-        with open(path, "w", encoding="utf-8") as file:
-            file.write(svg)
-        sys.stdout.write(f"{path}\n")
+        write(folder, picture.name, asyncio.run(draw(picture, record)))
+    write(folder, ANIMATION, asyncio.run(film(play(SCENES[-1].moment + STEP))))
+
+
+def drawn_with() -> str:
+    """Return the last line of a picture: other versions may draw it differently."""
+    return f"<!-- Drawn with Textual {version('textual')} and Rich {version('rich')} -->"
+
+
+def write(folder: str, name: str, svg: str) -> None:
+    path = os.path.join(folder, f"{name}.svg")
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(f"{svg.rstrip()}\n{drawn_with()}\n")
+    sys.stdout.write(f"{path}\n")
 
 
 if __name__ == "__main__":

@@ -27,6 +27,7 @@ from tests.program.site import PASSWORD, Site, client
 from tests.support.dovecot import Dovecot
 from tests.support.popserver import Faults, QuitFault, ServedMaildrop, ServerPolicy
 from tests.support.popserver_thread import RunningServer, running_server
+from tests.support.waiting import wait_for
 
 DOVECOT_ACCOUNTS, SERVER_ACCOUNTS = 20, 15
 #: Seconds that the program may take to retrieve the rest after all faults have ended.
@@ -136,6 +137,8 @@ class Soak:
             ]
             self._configure()
             process = stack.enter_context(self.site.running())
+            # until its first session, SIGHUP may end it
+            wait_for(self._has_logged_in, "the first login")
             self._disturb(process)
             self._settle(process)
             process.send(signal.SIGTERM)
@@ -158,6 +161,9 @@ class Soak:
             if account in accounts:
                 return server.address
         return f"{self._dovecot.host}:{self._dovecot.port}"
+
+    def _has_logged_in(self) -> bool:
+        return any(box.logins for server in self._servers for box in server.server.maildrops.values())
 
     def _disturb(self, process: Program) -> None:
         """Send mail and cause faults until the time is up."""

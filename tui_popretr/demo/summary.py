@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from textwrap import wrap
 from typing import TextIO
@@ -119,7 +120,8 @@ def ending(folder: DemoFolder, problems: Sequence[str], *, keep: bool) -> Iterat
     else:
         yield "Mail and logs have been removed (--no-keep)."
     yield ""
-    yield "For your own mail:"
+    installed = shutil.which("tui-popretr") is not None
+    yield "For your own mail:" if installed else "For your own mail, after installing it (README.md says how):"
     yield "  tui-popretr init               create a configuration from a few answers"
     yield "  tui-popretr check --connect    log in, without retrieving"
     yield "  tui-popretr                    retrieve, on the dashboard"
