@@ -279,12 +279,13 @@ def test_the_command_line_is_known_without_loading_the_demo() -> None:
 
 # --- with a terminal --------------------------------------------------------------------------------------------------
 
-#: A demo whose sessions are over soon.
+#: A demo whose sessions are over soon. No mail arrives: if its start is slow, the first session would have more.
 _SHORT = """\
 from tui_popretr.demo import accounts
 accounts.HUGE_OCTETS = 200_000
 accounts.SLOW_SECONDS["slow"] = 0.2
 accounts.WATCHED_SECONDS.clear()
+accounts.Arrivals = lambda *_: None
 """
 
 
