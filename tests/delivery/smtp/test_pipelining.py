@@ -251,3 +251,41 @@ def test_without_an_accepted_recipient_nothing_more_is_sent() -> None:
     ):
         sender.send()
     assert DATA not in heard
+
+
+@pytest.mark.parametrize(
+    ("answers", "words"),
+    [
+        ([OK, b"451 later\r\n", b"451 later\r\n", b"421 busy\r\n"], f"for {A}: 451 later"),
+        ([OK, b"451 later\r\n", b"451 later\r\n"], f"for {A}: 451 later"),
+    ],
+)
+def test_a_busy_server_is_asked_once(answers: list[Line], words: str) -> None:
+    connections: list[list[Line]] = [[*GREETING, *answers]] * 2
+    with talking(*connections) as port, sending(destination(port, A, B)) as sender:
+        with pytest.raises(SmtpTemporaryFailure, match=words):
+            sender.send()
+        assert sum("Connection to" in line for line in sender.said) == 1
+
+
+def test_421_to_data_after_a_refused_recipient() -> None:
+    """The server may have counted the refusals; so the others get a connection without them, and only one."""
+    heard: list[bytes] = []
+    connections: list[list[Line]] = [
+        [*GREETING, OK, b"550 no\r\n", OK, b"421 busy\r\n"],
+        [*GREETING, OK, OK, b"421 busy\r\n"],
+        [],
+    ]
+    with talking(*connections, heard=heard) as port, sending(destination(port, A, B)) as sender:
+        with pytest.raises(SmtpTemporaryFailure, match="421 busy"):
+            sender.send()
+        assert sum("Connection to" in line for line in sender.said) == 2
+    assert heard.count(RCPT_A) == 1
+
+
+def test_354_to_a_recipient_is_no_refusal() -> None:
+    answers: list[Line] = [OK, b"354 go\r\n", b"503 what\r\n"]
+    with talking([*GREETING, *answers]) as port, sending(destination(port)) as sender:
+        with pytest.raises(SmtpProtocolError, match=f"neither accepted nor refused {A}: 354 go"):
+            sender.send()
+        assert ">> SMTP RSET" not in sender.said

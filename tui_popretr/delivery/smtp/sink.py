@@ -218,8 +218,9 @@ class SmtpSink:
             connection.say(Direction.EVENT, ["PIPELINING does not work: one command at a time from now on"])
             if problem is not None and not refused:
                 return True
-        worn = connection.served > 0 or (connection.gone and connection.refusals > 0)
-        return transaction is not None and transaction.deferred and worn
+        if transaction is None or not (transaction.deferred and transaction.connection_used):
+            return False
+        return connection.served > 0 or connection.gone
 
     async def _begin(self, envelope: Envelope) -> tuple[SmtpTransaction, Reply]:
         """Send MAIL over the open connection, or over a new one if the server has closed it meanwhile."""

@@ -56,6 +56,8 @@ class SmtpTransaction:
         self.refused = False
         #: A temporary refusal: the server may accept the message over another connection.
         self.deferred = False
+        #: The connection was used before, so that a new one may be treated better.
+        self.connection_used = connection.served > 0 or connection.refusals > 0
         self._extensions = connection.machine.extensions
         self._pipelining = pipelining and self._extensions.pipelining
         self._groups: Iterator[list[Command]] = iter(())
@@ -153,6 +155,8 @@ class SmtpTransaction:
         reply = await self._answer()
         if reply.leaving:
             raise self._refusal("ended the session", reply, Phase.RCPT)
+        if reply.code < 400 and not reply.ok:
+            raise self._refusal(f"neither accepted nor refused {recipient}", reply, Phase.RCPT)
         self._answers.append((recipient, reply))
         if not reply.ok:
             self.connection.refusals += 1
