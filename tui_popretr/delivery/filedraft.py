@@ -9,7 +9,7 @@ Terminology:
 - *publish*: make the message visible to its reader: rename or link tmp to final.
 - *orphan*: a tmp file of an earlier process without a record in the journal.
 
-The order of the calls. All of them block, except open() and write():
+The order of the calls:
 
     open → write* (spill when pending ≥ SPILL) → flush → fsync → fsync folders_before → [journal: delivering]
     → publish → fsync folder → [audit line] → [journal: delivered]

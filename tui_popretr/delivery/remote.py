@@ -23,14 +23,26 @@ in place of Cancelled, since the journal has to know them.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Protocol, runtime_checkable
 
 from tui_popretr.config.choices import Eol
 from tui_popretr.delivery.outgoing import OutgoingMessage
+from tui_popretr.facts import Direction
+from tui_popretr.secret import Secret
 
 #: Awaited before the end of a message is sent. Raises JournalError if the message must not be delivered.
 BeforeEnd = Callable[[], Awaitable[None]]
+#: Gets lines of the dialogue for the transcript, with secrets starred out, safe to show. They may be a generator: lines
+#: that are not read are not formatted.
+Say = Callable[[Direction, Iterable[str]], None]
+#: Returns the destination's password. May raise any PopretrError.
+AskPassword = Callable[[], Awaitable[Secret]]
+
+
+async def no_password() -> Secret:
+    """The AskPassword of a destination without a login."""
+    return Secret("")
 
 
 @runtime_checkable

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 
 from tui_popretr.config.model import (
@@ -15,19 +14,9 @@ from tui_popretr.config.model import (
 from tui_popretr.delivery.filesink import FileSink
 from tui_popretr.delivery.folder import FolderSink
 from tui_popretr.delivery.maildir import MaildirSink
-from tui_popretr.delivery.remote import RemoteSink
-from tui_popretr.facts import Direction
+from tui_popretr.delivery.remote import AskPassword, RemoteSink, Say, no_password
 from tui_popretr.net.tls import TlsContexts
 from tui_popretr.process.children import ChildProcesses
-from tui_popretr.secret import Secret
-
-
-async def _no_password() -> Secret:
-    return Secret("")
-
-
-def _ignore(direction: Direction, texts: Iterable[str]) -> None:
-    pass
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +25,8 @@ class SinkEnvironment:
 
     spool: str = ""  # folder for messages that are too large to be kept in memory
     announce_host: str = "localhost"  # the name of our host
-    password: Callable[[], Awaitable[Secret]] = _no_password  # the destination's; may raise any PopretrError
-    said: Callable[[Direction, Iterable[str]], None] = _ignore  # called with lines of the dialogue, safe to show
+    password: AskPassword = no_password
+    said: Say = lambda *_: None
     withheld: frozenset[str] = frozenset()  # environment variables that hold passwords: not for commands
     children: ChildProcesses | None = None  # where commands are registered
     contexts: TlsContexts | None = None  # those of the process

@@ -19,7 +19,7 @@ from tui_popretr.smtp.commands import (
     SaslResponse,
     StartTls,
 )
-from tui_popretr.smtp.encoding import END, DataEncoder
+from tui_popretr.smtp.encoding import END
 from tui_popretr.smtp.errors import (
     EarlyReply,
     InjectedPlaintext,
@@ -29,7 +29,7 @@ from tui_popretr.smtp.errors import (
     UnsolicitedReply,
 )
 from tui_popretr.smtp.extensions import Extensions
-from tui_popretr.smtp.machine import MAX_LINE, MAX_LINES, MIN_ECHO, Machine
+from tui_popretr.smtp.machine import MAX_LINE, MAX_LINES, Machine
 from tui_popretr.smtp.reply import SHOWN, Reply
 from tui_popretr.smtp.states import State
 from tui_popretr.smtp.window import WINDOW, groups
@@ -40,14 +40,12 @@ __all__ = [
     "MAX_LINES",
     "MECHANISMS_IN_CLEAR",
     "MECHANISMS_IN_PRIVATE",
-    "MIN_ECHO",
     "SHOWN",
     "WINDOW",
     "Auth",
     "Authentication",
     "Command",
     "Data",
-    "DataEncoder",
     "EarlyReply",
     "Ehlo",
     "EndOfMessage",

@@ -8,14 +8,17 @@ from tui_popretr.sasl import Cancelled, Exchange, decode_challenge
 from tui_popretr.smtp.commands import Auth, SaslCancel, SaslResponse
 from tui_popretr.smtp.reply import Reply
 
-#: The mechanisms that are used, best first. Servers offer challenges also for accounts with a hashed password, where
-#: they fail; so they are preferred only where others can read the connection.
+#: The mechanisms that are used, best first. CRAM-MD5 fails for accounts of which the server has only a hash of the
+#: password, although it is offered. So it is preferred only where others can read the connection.
 MECHANISMS_IN_PRIVATE: Final = ("PLAIN", "LOGIN", "CRAM-MD5")
 MECHANISMS_IN_CLEAR: Final = ("CRAM-MD5", "PLAIN", "LOGIN")
 
 
 class Authentication:
-    """One AUTH command. Send start(), then answer() for each 334. `exchange` has the problem. MechanismUnusable."""
+    """One AUTH command: send start(), then answer() for each 334. Both raise MechanismUnusable.
+
+    `exchange.problem` says why the login failed, where the exchange knows it.
+    """
 
     def __init__(self, exchange: Exchange) -> None:
         self.exchange = exchange

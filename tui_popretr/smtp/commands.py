@@ -13,6 +13,7 @@ from typing import ClassVar
 
 from tui_popretr.sasl import Response
 from tui_popretr.secret import STARS
+from tui_popretr.smtp.encoding import END
 from tui_popretr.smtp.errors import LocalProtocolError
 from tui_popretr.text import visible
 
@@ -205,12 +206,12 @@ class Data(_Plain):
 
 @dataclass(frozen=True, slots=True)
 class EndOfMessage(Command):
-    """The end of a message; what its verdicts answer. `recipient` is the one that a verdict of LMTP is for."""
+    """The end of a message (Machine.end). In LMTP there is one for each verdict, with its `recipient`."""
 
     recipient: str = ""
 
     def wire(self) -> bytes:
-        return b".\r\n"
+        return END
 
 
 @dataclass(frozen=True, slots=True)

@@ -125,7 +125,7 @@ ANSWERED: dict[State, dict[tuple[type[Command], bool], State]] = {
     # The machine refuses a 2yz to a cancelled exchange.
     _S.CANCELLING: {(Auth, False): _S.READY},
     _S.ASKING: {(Data, True): _S.CONTENT, (Data, False): _S.ENVELOPE},
-    # Of the last verdict.
+    # After the last verdict.
     _S.ENDING: {(EndOfMessage, True): _S.READY, (EndOfMessage, False): _S.READY},
     _S.LEAVING: {(Quit, True): _S.CLOSED, (Quit, False): _S.CLOSED},
 }
@@ -136,5 +136,5 @@ OTHER: dict[State, dict[Trigger, State]] = {
     _S.LOGGING_IN: {Trigger.CHALLENGE: _S.CHALLENGED},
 }
 
-#: A command with a secret may be unanswered.
+#: The states in which a command with a secret may be unanswered.
 SECRETS_OUT = (_S.LOGGING_IN, _S.CHALLENGED, _S.CANCELLING)

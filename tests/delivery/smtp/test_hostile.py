@@ -16,7 +16,7 @@ from tests.delivery.smtp.sending import Stopped, failure, in_a_thread, sending
 from tests.delivery.smtp.talker import Line, talking
 from tests.support.waiting import PATIENCE, wait_for
 from tui_popretr.config.model import SmtpDestination
-from tui_popretr.delivery.smtp.opening import CONNECT
+from tui_popretr.delivery.smtp.opening import CONNECT_TIMEOUT
 from tui_popretr.errors import (
     MessageRejected,
     SmtpProtocolError,
@@ -201,7 +201,7 @@ def test_a_host_that_swallows_everything() -> None:
             sender.cancel()
             wait_for(lambda: ends, "the end of the call")
         assert isinstance(ends[0], Stopped)
-        assert time.monotonic() - started < CONNECT, "no deadline passed"
+        assert time.monotonic() - started < CONNECT_TIMEOUT, "no deadline passed"
     finally:
         for each in (listener, *clients):
             each.close()

@@ -9,7 +9,7 @@ import pytest
 from tests.delivery.smtp.receiver import SENDER, Drop, Hang, Mail, Say, receiving
 from tests.delivery.smtp.sending import MESSAGE, Stopped, in_a_thread, sending
 from tests.support.waiting import wait_for
-from tui_popretr.delivery.smtp.connection import ANSWER
+from tui_popretr.delivery.smtp.connection import ANSWER_TIMEOUT
 from tui_popretr.errors import (
     DeliveryFailed,
     ExitCode,
@@ -133,7 +133,7 @@ def test_silent_and_cancelled(step: str) -> None:
         assert isinstance(ends[0], Stopped)
         sender.send()
         assert (receiver.connections, len(receiver.mails)) == (2, 1)
-    assert time.monotonic() - started < ANSWER, "no deadline passed"
+    assert time.monotonic() - started < ANSWER_TIMEOUT, "no deadline passed"
 
 
 def test_close_does_not_wait_for_a_call_that_blocks() -> None:
@@ -144,7 +144,7 @@ def test_close_does_not_wait_for_a_call_that_blocks() -> None:
             wait_for(lambda: receiver.commands("MAIL"), "MAIL")
             started = time.monotonic()
             sender.close()
-            assert time.monotonic() - started < ANSWER
+            assert time.monotonic() - started < ANSWER_TIMEOUT
             sender.cancel()
             wait_for(lambda: ends, "the end of the call")
         assert isinstance(ends[0], Stopped)

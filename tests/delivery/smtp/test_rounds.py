@@ -36,12 +36,13 @@ class Model:
     errors: int = 0
 
     def transact(self, sent: Envelope) -> Result:
-        result = self._transact(sent)
-        if result.cut_short and all(reply.ok for _, reply in result.answers):  # the sink takes a new connection
-            result = self._transact(sent)
+        result, cut_short = self._transact(sent)
+        if cut_short and all(reply.ok for _, reply in result.answers):  # the sink takes a new connection
+            result, _ = self._transact(sent)
         return result
 
-    def _transact(self, sent: Envelope) -> Result:
+    def _transact(self, sent: Envelope) -> tuple[Result, bool]:
+        """Return the result, and whether the connection was closed after refused recipients."""
         outcome = RecipientOutcome()
         answers: list[tuple[str, Reply]] = []
         willing: list[str] = []
@@ -52,7 +53,7 @@ class Model:
             self.errors += not reply.ok and (self.counts_excess or reply is not TOO_MANY)
             if self.errors > self.patience:
                 self.errors = 0
-                return Result(sent, outcome, tuple(answers), cut_short=True)
+                return Result(sent, outcome, tuple(answers)), True
             answers.append((each, reply))
             if reply.ok:
                 willing.append(each)
@@ -60,7 +61,7 @@ class Model:
                 outcome.refused[each] = reply
         self.has += willing
         outcome.accepted = dict.fromkeys(willing, OK)
-        return Result(sent, outcome, tuple(answers))
+        return Result(sent, outcome, tuple(answers)), False
 
 
 @given(

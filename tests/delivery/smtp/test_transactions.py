@@ -311,7 +311,7 @@ def test_a_server_that_drops_what_follows_mail(lmtp: bool) -> None:
 
 
 def test_each_message_of_a_run_behind_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tui_popretr.delivery.smtp.connection.ANSWER", IMPATIENT)
+    monkeypatch.setattr("tui_popretr.delivery.smtp.connection.ANSWER_TIMEOUT", IMPATIENT)
     with receiving() as receiver, retrieving(tmp_path, receiver, 4) as (site, box):
         receiver.limits = Limits(deaf=True)
         result = site.run().results["id1"]

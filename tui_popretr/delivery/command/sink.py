@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import shutil
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection
 from hashlib import sha256
 from typing import Final, TypeVar
 
@@ -16,7 +16,7 @@ from tui_popretr.config.model import CommandDestination
 from tui_popretr.delivery.command.exit_status import describe_exit, lines, raise_for_exit_code, receipt
 from tui_popretr.delivery.folders import Folders
 from tui_popretr.delivery.outgoing import OutgoingMessage
-from tui_popretr.delivery.remote import BeforeEnd
+from tui_popretr.delivery.remote import BeforeEnd, Say
 from tui_popretr.delivery.spool import Spool
 from tui_popretr.errors import CommandDeferred, CommandUnusable, DeliveryFailed, describe_os_error
 from tui_popretr.facts import Direction
@@ -54,12 +54,9 @@ class CommandSink:
         spool: str,
         withheld: Collection[str] = (),
         children: ChildProcesses | None = None,
-        said: Callable[[Direction, Iterable[str]], None] = lambda *_: None,
+        said: Say = lambda *_: None,
     ) -> None:
-        """`spool` is the folder for large messages; `withheld` are variables that the command does not get.
-
-        `said` is called with lines for the transcript, safe to show.
-        """
+        """`spool` is the folder for large messages; `withheld` are variables that the command does not get."""
         words = "\0".join(words_of_place(destination.argv)).encode("utf-8", "surrogateescape")
         self._name = visible(destination.argv[0], 256)
         self.key = f"command:{self._name}#{sha256(words).hexdigest()[:16]}"
@@ -80,7 +77,7 @@ class CommandSink:
     async def prepare(self, octets: int) -> None:
         """Check that the program exists, and that there is room for the message in the spool."""
         self._check_open()
-        await trio.to_thread.run_sync(self._check, octets, abandon_on_cancel=True, limiter=trio.CapacityLimiter(1))
+        await _in_thread(lambda: self._check(octets))
 
     async def send(self, message: OutgoingMessage, before_end: BeforeEnd) -> str:
         """Run the command with a message.
@@ -92,7 +89,7 @@ class CommandSink:
             self._check_open()
             content = message.content
             stdin = await _in_thread(content.file) if content.in_file else b"".join(content.pieces())
-            environ = await _in_thread(self._environment)
+            environ = self._environ or await _in_thread(self._environment)
             await before_end()
             self._check_open()
             self._said(Direction.EVENT, [f"MDA {self._name} gets MessageBody octets={content.octets}"])

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 import trio
 
+from tui_popretr.delivery.remote import Say
 from tui_popretr.delivery.smtp.refusals import Circumstances
 from tui_popretr.errors import (
     ConnectionCut,
@@ -31,15 +32,12 @@ from tui_popretr.smtp import (
 )
 from tui_popretr.text import visible
 
-#: Called with lines of the dialogue, with secrets starred out, safe to show. Lines that are not read are not formatted.
-Said = Callable[[Direction, Iterable[str]], None]
-
 #: Seconds to wait for a reply, for the TLS handshake, and for the server to take a piece of the message. RFC 5321
 #: §4.5.3.2 has longer minimums; a working server answers a command in seconds, and a message without an answer is sent
 #: again at the next run.
-ANSWER: Final = 120.0
+ANSWER_TIMEOUT: Final = 120.0
 #: Seconds to wait for the answer to QUIT, and for a last answer before the server closes the connection.
-QUIT: Final = 1.0
+QUIT_TIMEOUT: Final = 1.0
 #: The errors of the stream and of the machine.
 _BROKEN: Final = (ConnectionCut, RemoteProtocolError, LocalProtocolError)
 
@@ -52,15 +50,15 @@ class SmtpConnection:
     name.
     """
 
-    def __init__(self, stream: Stream, name: str, said: Said, *, lmtp: bool, timeout: float) -> None:
+    def __init__(self, stream: Stream, name: str, said: Say, *, lmtp: bool, timeout: float) -> None:
         self.stream = stream
         self.name = name
         self.lmtp = lmtp
         self.machine = Machine(lmtp=lmtp)
-        #: Seconds for the verdict on a message, for any other answer, and for the last one.
-        self.verdict = timeout
-        self.answer = min(ANSWER, timeout)
-        self.farewell = min(QUIT, timeout)
+        #: Seconds for the verdict on a message, for any other answer, and for the last one before the end.
+        self.verdict_timeout = timeout
+        self.answer_timeout = min(ANSWER_TIMEOUT, timeout)
+        self.quit_timeout = min(QUIT_TIMEOUT, timeout)
         self.under_tls = False
         self.logged_in = False
         #: The server closed the connection, or it broke.
@@ -97,10 +95,10 @@ class SmtpConnection:
 
     # --- the dialogue -------------------------------------------------------------------------------------------------
 
-    async def ask(self, command: Command, patience: float | None = None) -> Reply:
+    async def ask(self, command: Command, timeout: float | None = None) -> Reply:
         """Send a command and return the reply."""
         await self.send([command])
-        return await self.reply(patience)
+        return await self.reply(timeout)
 
     async def send(self, commands: Sequence[Command]) -> None:
         """Send commands, several at once only to a server that offers PIPELINING. Each has a reply(), in this order."""
@@ -112,10 +110,10 @@ class SmtpConnection:
         self._together = len(commands) > 1
         await self._send(data)
 
-    async def reply(self, patience: float | None = None) -> Reply:
-        """Wait for a reply; by default for `answer` seconds."""
+    async def reply(self, timeout: float | None = None) -> Reply:
+        """Wait for a reply; by default for `answer_timeout` seconds."""
         if not self._replies:
-            due = trio.current_time() + (self.answer if patience is None else patience)
+            due = trio.current_time() + (self.answer_timeout if timeout is None else timeout)
             with trio.CancelScope(deadline=due):
                 try:
                     while not self._replies:
@@ -161,7 +159,7 @@ class SmtpConnection:
         """Send QUIT, wait a moment for the answer, and close. Never raises DeliveryFailed."""
         try:
             if self.usable:
-                await self.ask(Quit(), self.farewell)
+                await self.ask(Quit(), self.quit_timeout)
         except DeliveryFailed:
             pass
         finally:
@@ -180,13 +178,13 @@ class SmtpConnection:
             sent = self.stream.send_nowait(data)
             if sent == len(data):  # nearly always, so that most messages need no deadlines for sending
                 return
-            with trio.move_on_after(self.answer) as scope:
+            with trio.move_on_after(self.answer_timeout) as scope:
                 await self.stream.send_all(data[sent:])
         except _BROKEN as problem:
             raise self._failure(problem) from problem
         if scope.cancelled_caught:
             self.spoiled = True
-            raise SmtpTemporaryFailure(f"{self.name} has taken no data for {self.answer:g} s")
+            raise SmtpTemporaryFailure(f"{self.name} has taken no data for {self.answer_timeout:g} s")
 
     def _take(self, data: bytes) -> None:
         if not data:

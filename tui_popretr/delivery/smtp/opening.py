@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from typing import Final
 
 import trio
 
 from tui_popretr.config.model import SmtpDestination
-from tui_popretr.delivery.smtp.connection import Said, SmtpConnection
+from tui_popretr.delivery.remote import AskPassword, Say
+from tui_popretr.delivery.smtp.connection import SmtpConnection
 from tui_popretr.delivery.smtp.trust import explain, policy_for
 from tui_popretr.errors import (
     DeliveryFailed,
@@ -39,11 +39,8 @@ from tui_popretr.smtp import (
 )
 from tui_popretr.text import visible
 
-#: Returns the password. May raise any PopretrError.
-AskPassword = Callable[[], Awaitable[Secret]]
-
 #: Seconds for the look-up and the connection, for all addresses together.
-CONNECT: Final = 30.0
+CONNECT_TIMEOUT: Final = 30.0
 
 
 def server_name(destination: SmtpDestination) -> str:
@@ -58,7 +55,7 @@ class Opening:
         self,
         destination: SmtpDestination,
         client: str,
-        said: Said,
+        said: Say,
         ask_password: AskPassword,
         contexts: TlsContexts | None = None,
     ) -> None:
@@ -87,13 +84,13 @@ class Opening:
 
     async def _connect(self) -> SocketStream:
         destination = self._destination
-        patience = min(CONNECT, destination.timeout)
+        timeout = min(CONNECT_TIMEOUT, destination.timeout)
         try:
             if destination.socket_path is None:
-                return await open_stream(destination.look_up_name, destination.port, patience)
+                return await open_stream(destination.look_up_name, destination.port, timeout)
             protocol = "LMTP" if destination.lmtp else "SMTP"
             self._said(Direction.EVENT, [f"{protocol} Connecting to {visible(destination.socket_path)}"])
-            return await open_unix_stream(destination.socket_path, patience)
+            return await open_unix_stream(destination.socket_path, timeout)
         except NotConnected as problem:
             reason = str(problem) if problem.found else f"no address was found: {problem}"
             raise SmtpServerUnreachable(f"cannot reach {self._name}: {reason}") from problem
@@ -146,16 +143,18 @@ class Opening:
         connection.check()  # no plaintext may follow
 
     async def _start_tls(self, connection: SmtpConnection) -> None:
-        """Do the handshake. A mail server on this machine is not verified: it usually has a self-signed certificate."""
+        """Do the handshake."""
         policy = policy_for(here=self._is_here, latent=not self._destination.implicit_tls)
         session = TlsSession(policy, self._destination.host, self._destination.written, self._contexts)
-        with trio.move_on_after(connection.answer) as scope:
+        with trio.move_on_after(connection.answer_timeout) as scope:
             try:
                 details = await connection.stream.start_tls(session)
             except TlsFailed as problem:
                 raise explain(self._name, problem) from problem
         if scope.cancelled_caught:
-            raise SmtpTemporaryFailure(f"the TLS handshake with {self._name} took longer than {connection.answer:g} s")
+            raise SmtpTemporaryFailure(
+                f"the TLS handshake with {self._name} took longer than {connection.answer_timeout:g} s"
+            )
         connection.under_tls = True
         connection.say(Direction.EVENT, [f"TLS ({details.version}, {details.cipher or 'unknown cipher'})"])
 

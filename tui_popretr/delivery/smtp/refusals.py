@@ -21,7 +21,7 @@ from tui_popretr.errors import (
     SmtpServerRefused,
     SmtpTemporaryFailure,
 )
-from tui_popretr.smtp.reply import Reply
+from tui_popretr.smtp import Reply
 
 
 class Phase(Enum):

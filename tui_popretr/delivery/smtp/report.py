@@ -9,7 +9,7 @@ from typing import Final
 from tui_popretr.delivery.smtp.refusals import Phase, common_refusal
 from tui_popretr.delivery.smtp.rounds import Envelope, RecipientOutcome, Rounds
 from tui_popretr.errors import DeliveryFailed, PartlyAccepted, SmtpTemporaryFailure
-from tui_popretr.smtp.reply import Reply
+from tui_popretr.smtp import Reply
 
 #: Recipients of a message that an error names.
 _NAMED: Final = 10

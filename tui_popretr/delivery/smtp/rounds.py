@@ -17,7 +17,7 @@ from typing import Final
 from tui_popretr.delivery.smtp.refusals import Circumstances
 from tui_popretr.delivery.spool import Spool
 from tui_popretr.errors import DeliveryFailed
-from tui_popretr.smtp.reply import Reply
+from tui_popretr.smtp import Reply
 
 _TOO_MANY: Final = frozenset((452, 552))
 _TOO_MANY_STATUS: Final = re.compile(rb"[45]\.5\.3\b")
@@ -63,8 +63,6 @@ class Result:
     outcome: RecipientOutcome
     #: The answers to RCPT, in their order.
     answers: tuple[tuple[str, Reply], ...] = ()
-    #: The server closed the connection after it had refused recipients, before it had the message.
-    cut_short: bool = False
     #: SMTPUTF8 is offered and was not used.
     could_use_utf8: bool = False
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 from typing import Final
 
 import trio
@@ -12,9 +13,9 @@ from tui_popretr.config.model import SmtpDestination
 from tui_popretr.delivery.filedraft import SPILL
 from tui_popretr.delivery.folders import Folders
 from tui_popretr.delivery.outgoing import OutgoingMessage
-from tui_popretr.delivery.remote import BeforeEnd
-from tui_popretr.delivery.smtp.connection import QUIT, Said, SmtpConnection
-from tui_popretr.delivery.smtp.opening import AskPassword, Opening, server_name
+from tui_popretr.delivery.remote import AskPassword, BeforeEnd, Say, no_password
+from tui_popretr.delivery.smtp.connection import QUIT_TIMEOUT, SmtpConnection
+from tui_popretr.delivery.smtp.opening import Opening, server_name
 from tui_popretr.delivery.smtp.report import receipt_or_error
 from tui_popretr.delivery.smtp.rounds import Envelope, Rounds
 from tui_popretr.delivery.smtp.transaction import SmtpTransaction, check_size
@@ -22,7 +23,6 @@ from tui_popretr.delivery.spool import Spool
 from tui_popretr.errors import DeliveryFailed, SmtpTemporaryFailure
 from tui_popretr.facts import Direction
 from tui_popretr.net.tls import TlsContexts
-from tui_popretr.secret import Secret
 from tui_popretr.smtp import Noop, Reply, Rset, State
 
 #: Ports of one server that lead to the same mailboxes (RFC 5321, RFC 6409, RFC 8314).
@@ -30,10 +30,6 @@ _MAIL_PORTS: Final = frozenset((25, 465, 587))
 
 #: Servers, by address, that offer PIPELINING and do not answer commands that are sent together. For this process.
 _one_by_one: set[str] = set()
-
-
-async def _no_password() -> Secret:
-    return Secret("")
 
 
 class SmtpSink:
@@ -54,13 +50,13 @@ class SmtpSink:
         recip: str,
         spool: str,
         client: str = "localhost",
-        password: AskPassword = _no_password,
-        said: Said = lambda *_: None,
+        password: AskPassword = no_password,
+        said: Say = lambda *_: None,
         contexts: TlsContexts | None = None,
     ) -> None:
         """`spool` is the folder for messages too large for memory; `client` is the name of our host, for EHLO.
 
-        `said` gets the dialogue (see connection.Said); `password` is called at most once.
+        `password` is called at most once.
         """
         port = 25 if destination.port in _MAIL_PORTS else destination.port
         where = destination.socket_path or f"{destination.host.lower()}:{port}"
@@ -90,9 +86,8 @@ class SmtpSink:
         async with self._turn:
             try:
                 if octets > SPILL:
-                    await trio.to_thread.run_sync(
-                        Folders(self._spool, (), None).make_ready, octets, abandon_on_cancel=True
-                    )
+                    check = partial(Folders(self._spool, (), None).make_ready, octets)
+                    await trio.to_thread.run_sync(check, abandon_on_cancel=True, limiter=trio.CapacityLimiter(1))
                 if self._connection is not None and not await self._is_alive(self._connection):
                     self._drop()
                 connection = self._connection or await self._connect()
@@ -115,7 +110,7 @@ class SmtpSink:
 
     async def close(self) -> None:
         self._closed = True
-        with trio.move_on_after(QUIT, shield=True):  # a call that is still running closes the connection itself
+        with trio.move_on_after(QUIT_TIMEOUT, shield=True):  # a call that is still running closes the connection itself
             async with self._turn:
                 connection, self._connection = self._connection, None
                 if connection is not None:
@@ -181,7 +176,8 @@ class SmtpSink:
             return rounds.next(await transaction.end())
         except trio.Cancelled:
             if transaction.ended:
-                rounds.next(transaction.result(self._ending()))
+                transaction.give_up(self._ending())
+                rounds.next(transaction.result())
             raise
 
     def _ending(self) -> DeliveryFailed:

@@ -63,7 +63,6 @@ class SmtpTransaction:
         self._groups: Iterator[list[Command]] = iter(())
         self._willing: list[str] = []
         self._answers: list[tuple[str, Reply]] = []
-        self._cut_short = False
         self._utf8 = False
         self._outcome = RecipientOutcome(circumstances=connection.circumstances)
         self._waiting: list[str] = []  # for a verdict
@@ -110,7 +109,7 @@ class SmtpTransaction:
             if not self.connection.gone or all(reply.ok for _, reply in self._answers):
                 self.deferred = self.deferred or self.connection.gone
                 raise
-            self._cut_short, self._willing = True, []
+            self._willing = []
             return
         await self._send_most()
         self.open = True
@@ -122,12 +121,14 @@ class SmtpTransaction:
             await self._finish()
         return self.result()
 
-    def result(self, problem: DeliveryFailed | None = None) -> Result:
-        """Return the result so far. `problem`: why no further verdict is waited for."""
-        if problem is not None:
-            self._outcome.problem, self._outcome.doubtful = problem, tuple(self._waiting)
+    def give_up(self, problem: DeliveryFailed) -> None:
+        """Record that the verdicts that are missing will not be read, and why."""
+        self._outcome.problem, self._outcome.doubtful = problem, tuple(self._waiting)
+
+    def result(self) -> Result:
+        """Return the result so far."""
         could_use_utf8 = self._extensions.utf8 and not self._utf8
-        return Result(self.envelope, self._outcome, tuple(self._answers), self._cut_short, could_use_utf8)
+        return Result(self.envelope, self._outcome, tuple(self._answers), could_use_utf8)
 
     # --- the envelope -------------------------------------------------------------------------------------------------
 
@@ -209,14 +210,14 @@ class SmtpTransaction:
             if not connection.lost:
                 raise
             try:  # it may have sent the reason before it closed the connection
-                reply = await connection.reply(connection.farewell)
+                reply = await connection.reply(connection.quit_timeout)
             except DeliveryFailed:
                 raise broken from None
             raise self._broken_off(reply) from None
 
     async def _expect_silence(self) -> None:
         if self.connection.has_spoken():
-            raise self._broken_off(await self.connection.reply(self.connection.farewell))
+            raise self._broken_off(await self.connection.reply(self.connection.quit_timeout))
 
     def _broken_off(self, reply: Reply) -> DeliveryFailed:
         """Return the error for an answer in the middle of the message."""
@@ -229,7 +230,7 @@ class SmtpTransaction:
         connection, outcome = self.connection, self._outcome
         try:
             while self._waiting:
-                reply = await connection.reply(connection.verdict)
+                reply = await connection.reply(connection.verdict_timeout)
                 concerned = self._waiting[:1] if connection.lmtp else self._waiting
                 if 300 <= reply.code < 400:
                     connection.spoiled = True
@@ -240,7 +241,7 @@ class SmtpTransaction:
                     outcome.judged.update(concerned)
                 self._waiting = self._waiting[len(concerned) :]
         except DeliveryFailed as problem:
-            self.result(problem)
+            self.give_up(problem)
             return
         finally:
             connection.served += bool(outcome.accepted)
