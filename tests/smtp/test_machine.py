@@ -346,6 +346,14 @@ def test_a_short_secret_is_starred_out_during_the_login_only() -> None:
     assert machine.receive(b"250 xyz\r\n")[0].lines == (b"xyz",)
 
 
+@pytest.mark.parametrize("password", ["2", "3", "235", "35 "])
+def test_a_password_that_occurs_in_the_code(password: str) -> None:
+    machine = ready()
+    machine.send(Authentication(begin("PLAIN", "me", Secret(password))).start())
+    (reply,) = machine.receive(b"235 welcome\r\n")
+    assert (reply.code, reply.lines, machine.state) == (235, (b"****",), State.READY)
+
+
 def test_an_error_does_not_quote_a_secret() -> None:
     machine = ready()
     machine.send(Authentication(begin("PLAIN", "me", Secret("geheim"))).start())

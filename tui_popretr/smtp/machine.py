@@ -208,7 +208,7 @@ class Machine:
     def _read_line(self, line: bytes) -> Reply | None:
         """Add a line to the reply that is being received; return the reply if that completes it."""
         if self._secrets:
-            line = self.redacted(line)
+            line = self._redacted_line(line)
         due = self._expected or self._state in (State.GREETING, State.CONTENT)
         if not due or self._state is State.CHALLENGED:
             raise UnsolicitedReply(f"gave more answers than it was asked for: {visible(line, 200)}")
@@ -225,6 +225,13 @@ class Machine:
         reply = Reply(int(line[:3]), texts, command, received)
         self._take(reply)
         return reply
+
+    def _redacted_line(self, line: bytes) -> bytes:
+        """redacted(), with the code unchanged: the password may be a part of it."""
+        redacted = self.redacted(line)
+        if _CODE.match(line) and redacted[:4] != line[:4]:
+            return line[:4] + _STARS
+        return redacted
 
     def _take(self, reply: Reply) -> None:
         """Change the state as the reply demands."""
