@@ -8,7 +8,7 @@ Terminology:
   the session receives it.
 - *lane*: a device, or a connection to a server or command. A slow one delays only its own messages.
 - *committer* (committer.py): one per process. It makes a *pipeline* (pipeline.py) for each device, and a *remote queue*
-  (remote.py) for each connection. Before both is a queue that is fair between maildrops (queue.py).
+  (remote.py) for each connection. Both are queues that are fair between maildrops (queue.py).
 - *group*: the messages that a pipeline takes through the steps together: those that wait when the disk becomes free.
 - *between its two commits*: a message that the journal has as DELIVERING and not yet as DELIVERED.
 

@@ -9,7 +9,7 @@ from typing import Any
 import trio
 
 from tui_popretr import faultpoints
-from tui_popretr.commit.blocking import silent
+from tui_popretr.commit.blocking import timed_out
 from tui_popretr.commit.queue import PendingDelivery, internal_error
 from tui_popretr.errors import DestinationTimeout, out_of_threads
 from tui_popretr.faultpoints import Step
@@ -54,7 +54,7 @@ class AuditWriter:
         return written
 
     def begin(self, published: list[PendingDelivery], then: Written) -> Job[None] | None:
-        """Begin write() without waiting for it. `then` gets its result. wait() has to be called for the timeout.
+        """Begin write() without waiting for it. `then` gets its result. The timeout counts only in wait().
 
         Returns None if there was nothing to write.
         """
@@ -81,7 +81,7 @@ class AuditWriter:
             with trio.move_on_after(self._timeout):
                 await job.done.wait()
             if not job.done.is_set():
-                job.abandoned, job.problem = True, silent("the audit log", self._timeout)
+                job.abandoned, job.problem = True, timed_out("the audit log", self._timeout)
                 settle([job])
         if job.defect is not None:
             raise job.defect

@@ -65,7 +65,7 @@ class BlockingWorker:
             no_thread = ended or not begun
         if no_thread and cleanup is not None:
             self.run_in_background(cleanup)
-        raise silent(self._name, self._timeout)
+        raise timed_out(self._name, self._timeout)
 
     def run_in_background(self, function: Callable[[], object]) -> None:
         """Call the function when a thread is free. Its result and its errors are ignored."""
@@ -76,8 +76,8 @@ class BlockingWorker:
             await trio.to_thread.run_sync(function, limiter=self._limiter, abandon_on_cancel=True)
 
 
-def silent(name: str, timeout: float) -> DestinationTimeout:
-    """Return the error for a destination that has not answered."""
+def timed_out(name: str, timeout: float) -> DestinationTimeout:
+    """Return the error for a destination that has not answered within `timeout` seconds."""
     return DestinationTimeout(
         f"{name} has not answered for {timeout:g} s",
         advice="see whether its disk or network file system is well; the messages stay on the server until then",

@@ -71,7 +71,7 @@ class FilePipeline(DeliveryQueue):
     async def _write_groups(self, written: trio.MemorySendChannel[list[PendingFile]]) -> None:
         async with written:
             while await self.wait():
-                group = self.take(min(self._group, BATCH))
+                group = self._waiting.take(min(self._group, BATCH))
                 await self._do(_write, group, abort)  # and start the writeback
                 good = await self._without_failed(group)
                 self.release(group)
@@ -129,8 +129,11 @@ class FilePipeline(DeliveryQueue):
                     await self._recovery.commit(self, [], published)
                     return
                 failure = await self._recovery.commit(self, group, published)
-                published = await self._publish(group) if failure is None else []
-                for delivery in group if failure is not None else []:  # the tmp files stay for recovery
+                if failure is None:
+                    published = await self._publish(group)
+                    continue
+                published = []
+                for delivery in group:  # the tmp files stay for recovery
                     delivery.finish(failure)
 
     async def _publish(self, group: list[PendingFile]) -> list[PendingFile]:
@@ -148,17 +151,12 @@ class FilePipeline(DeliveryQueue):
 
     # --- helpers ------------------------------------------------------------------------------------------------------
 
-    async def _do(
-        self,
-        step: _Step,
-        deliveries: list[PendingFile],
-        cleanup: _Cleanup | None = None,
-    ) -> None:
+    async def _do(self, step: _Step, deliveries: list[PendingFile], cleanup: _Cleanup | None = None) -> None:
         """Run a step in a thread, and note the errors. `cleanup` is called after a call that has timed out."""
         try:
             errors = await self._disk.run(step, deliveries, cleanup=cleanup and partial(cleanup, deliveries))
-        except DestinationTimeout as silence:
-            errors = dict.fromkeys(deliveries, silence)
+        except DestinationTimeout as problem:
+            errors = dict.fromkeys(deliveries, problem)
         for delivery, error in errors.items():
             delivery.error = error
 
@@ -239,9 +237,7 @@ def _each(deliveries: list[PendingFile], function: Callable[[PendingFile], None]
     return errors
 
 
-def _each_folder(
-    wanted: Iterable[tuple[PendingFile, tuple[str, ...]]],
-) -> dict[PendingFile, PopretrError]:
+def _each_folder(wanted: Iterable[tuple[PendingFile, tuple[str, ...]]]) -> dict[PendingFile, PopretrError]:
     """fsync each folder once. A failure counts for every message that needs the folder."""
     users: dict[str, list[PendingFile]] = {}
     for delivery, folders in wanted:

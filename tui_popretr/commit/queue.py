@@ -77,7 +77,7 @@ class FairQueue:
 
 
 class DeliveryQueue(ABC):
-    """Pending deliveries. Any number of tasks put messages; run() takes them.
+    """Pending deliveries. Any number of tasks put messages; run() takes them from `_waiting`.
 
     `start` is called when there is work and run() has to be started, unless it is `running`.
     """
@@ -129,10 +129,6 @@ class DeliveryQueue(ABC):
             if idle.cancelled_caught and not self._waiting:
                 return False
         return True
-
-    def take(self, most: int) -> list[PendingDelivery]:
-        """Remove and return at most `most` messages (FairQueue.take)."""
-        return self._waiting.take(most)
 
     def release(self, deliveries: Iterable[PendingDelivery]) -> None:
         """Their octets are not in memory any more."""

@@ -190,8 +190,8 @@ class Recovery:
                 with trio.move_on_after(LOOKUP_TIMEOUT):
                     results.extend(await self._disks.of(folder, folder).run(look_up, entries, self._now()))
                     return
-            except DestinationTimeout as silence:
-                problem = silence
+            except DestinationTimeout as error:
+                problem = error
             except Exception as defect:  # noqa: BLE001 - the other folders are not concerned
                 problem = unexpected(defect, folder)
             results.extend(Recovered(owner, record, RecoveryResult.UNKNOWN, problem) for owner, record in entries)

@@ -49,7 +49,7 @@ class RemoteQueue(DeliveryQueue):
                     sent = []
                 if not await self.wait():
                     break
-                (delivery,) = self.take(1)
+                (delivery,) = self._waiting.take(1)
                 sent = await self._deliver(delivery, sent)
         finally:
             self._recovery.set_publishing(self, False)

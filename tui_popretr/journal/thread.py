@@ -40,7 +40,7 @@ class Job(Generic[T]):
     """A function that a task waits for."""
 
     function: Callable[[Any], T]
-    #: The transaction ends with an fsync, if this holds for one of its jobs.
+    #: Its transaction ends with an fsync. In a batch, one such job is enough.
     durable: bool = True
     #: It opens or closes the file, so it is in no transaction; its argument is None.
     alone: bool = False
@@ -148,7 +148,7 @@ class JournalThread:
         *,
         durable: bool = True,
     ) -> Job[T]:
-        """Begin run() without waiting for it, and for the jobs of other tasks, which may come in this round.
+        """Begin run() without waiting for it. The thread gets the job at once, not with jobs of other tasks.
 
         `then` is called in trio's loop when the job is done.
         """
@@ -221,7 +221,7 @@ class JournalThread:
             self._token.run_sync_soon(self._hand_over)
 
     def _hand_over(self) -> None:
-        """Give the thread the jobs that have come meanwhile. Woken by the first, it would take only that one."""
+        """Give the thread the jobs of this round together: woken by the first, it would take only that one."""
         jobs, self._gathered = self._gathered, []
         for job in jobs:
             assert self._worker is not None

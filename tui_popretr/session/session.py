@@ -50,13 +50,7 @@ import trio
 
 from tui_popretr import faultpoints
 from tui_popretr.config.model import ClientSettings
-from tui_popretr.errors import (
-    CommandRefused,
-    JournalError,
-    PopretrError,
-    SessionStopped,
-    out_of_threads,
-)
+from tui_popretr.errors import CommandRefused, JournalError, PopretrError, SessionStopped, out_of_threads
 from tui_popretr.facts import Level, SessionAdvanced, SessionClosed, SessionId, SessionResult, SessionStarted, Stage
 from tui_popretr.faultpoints import Step
 from tui_popretr.logs.lines import message_name
@@ -90,7 +84,7 @@ class State(Enum):
     ABANDONED = auto()
 
     def then(self, state: State) -> State:
-        """Return the state after `state` was reached: a session that is ending stays as it is."""
+        """Return the state after a transition to `state`. A session that is ending keeps its state."""
         if self in _ENDING:
             return self
         assert state in _NEXT[self], f"{self} is not followed by {state}"
@@ -163,8 +157,11 @@ class Session:
         if self._prepared is not None:
             self._prepared.retrieval.abandon(problem)
 
-    def _scope_of(self, state: State) -> trio.CancelScope:
-        """Go on to PREPARING or QUITTING; return the scope for it, which is cancelled if the session is ending."""
+    def _enter(self, state: State) -> trio.CancelScope:
+        """Go on to PREPARING or QUITTING; return its scope.
+
+        If the session is ending, the scope is cancelled; after stop(), QUITTING has QUIT_TIMEOUT seconds.
+        """
         self._state = self._state.then(state)
         self._scope = trio.CancelScope()
         if self._state is State.STOPPING and state is State.QUITTING:
@@ -246,7 +243,7 @@ class Session:
         """
         exploration = self._explore()
         try:
-            with self._scope_of(State.PREPARING):
+            with self._enter(State.PREPARING):
                 self._prepared = await self._preparation.prepare(exploration, storage, maildrop, only)
             if self._prepared is None:
                 self._raise_problem_if_abandoned()
@@ -296,7 +293,7 @@ class Session:
     async def _quit(self, prepared: Prepared, maildrop: int) -> None:
         self._context.bus.publish(SessionAdvanced(self.id, Stage.CLOSING))
         reply = None
-        with self._scope_of(State.QUITTING):
+        with self._enter(State.QUITTING):
             reply = await prepared.retrieval.quit()
         if reply is None:
             self._raise_problem_if_abandoned()

@@ -206,7 +206,7 @@ class Storage:
         if isinstance(self._sink, RemoteSink):
             await self._sink.close()
 
-    # --- called by sinks ----------------------------------------------------------------------------
+    # --- called by sinks ----------------------------------------------------------------------------------------------
 
     async def _password(self) -> Secret:
         destination = self._client.destination
