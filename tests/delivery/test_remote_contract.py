@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 import trio
@@ -161,6 +162,30 @@ async def test_a_message_cancelled_before_its_end_is_not_accepted(place: Place) 
         await sink.prepare(0)
         await send(sink, b"next\r\n")
     assert place.arrived() == [b"next\r\n"]
+
+
+@pytest.mark.parametrize("use", [1, 2])
+@trio_test
+async def test_no_thread_can_be_started(place: Place, use: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Then the message is certainly not accepted, and the next one is."""
+    real, uses = trio.to_thread.run_sync, 0
+
+    async def run_sync(*arguments: Any, **options: Any) -> Any:
+        nonlocal uses
+        uses += 1
+        if uses == use:
+            raise RuntimeError("can't start new thread")
+        return await real(*arguments, **options)
+
+    async with place.sink() as sink:
+        await sink.prepare(0)
+        with monkeypatch.context() as patch:
+            patch.setattr(trio.to_thread, "run_sync", run_sync)
+            with pytest.raises(DeliveryFailed, match="the limit of processes and threads is too low"):
+                await send(sink, LINE, spill=True)
+        assert place.arrived() == []
+        await send(sink, LINE, spill=True)
+    assert place.arrived() == [LINE]
 
 
 @trio_test

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
+from collections.abc import Iterator
 
-from tui_popretr.errors import RETRIED, CannotCreate, DeliveryFailed, FileUnusable, file_unusable
+from tui_popretr.errors import RETRIED, CannotCreate, DeliveryFailed, FileUnusable, file_unusable, out_of_threads
 
 _ADVICE = f"is its disk mounted, and does something move it or clean it up? {RETRIED}"
 
@@ -27,3 +29,14 @@ def delivery_failed(error: OSError, doing: str, path: str) -> DeliveryFailed:
         trouble = _TWO_FILE_SYSTEMS
     kind = CannotCreate if trouble.misplaced else DeliveryFailed
     return kind(f"cannot {doing} {path}: {trouble.words}", advice=trouble.advice)
+
+
+@contextlib.contextmanager
+def starting_threads(kind: type[DeliveryFailed], what: str) -> Iterator[None]:
+    """Raise `kind` if a thread cannot be started in this block. `what` as in "cannot send to SERVER"."""
+    try:
+        yield
+    except RuntimeError as problem:
+        if (limit := out_of_threads(problem)) is None:
+            raise
+        raise kind(f"{what}: {limit}", advice=limit.advice) from problem

@@ -14,6 +14,7 @@ import trio
 from tui_popretr.config.command import words_of_place
 from tui_popretr.config.model import CommandDestination
 from tui_popretr.delivery.command.exit_status import describe_exit, lines, raise_for_exit_code, receipt
+from tui_popretr.delivery.errors import starting_threads
 from tui_popretr.delivery.folders import Folders
 from tui_popretr.delivery.outgoing import OutgoingMessage
 from tui_popretr.delivery.remote import BeforeEnd, Say
@@ -86,24 +87,8 @@ class CommandSink:
         exit code counts. Otherwise CommandDeferred is raised in place of Cancelled.
         """
         async with self._turn:
-            self._check_open()
-            content = message.content
-            stdin = await _in_thread(content.file) if content.in_file else b"".join(content.pieces())
-            environ = self._environ or await _in_thread(self._environment)
-            await before_end()
-            self._check_open()
-            self._said(Direction.EVENT, [f"MDA {self._name} gets MessageBody octets={content.octets}"])
-            try:
-                end = await run_process(
-                    self._children,
-                    self._destination.argv,
-                    stdin=stdin,
-                    environ=environ,
-                    timeout=self._destination.timeout,
-                    gentle=True,
-                )
-            except OSError as error:
-                raise self._unusable(error) from error
+            with starting_threads(CommandDeferred, f"cannot run {self._name}"):  # then it has not begun
+                end = await self._run(message.content, before_end)
         self._log(end)
         raise_for_exit_code(self._name, end, self._destination.timeout)
         return receipt(end)
@@ -115,6 +100,25 @@ class CommandSink:
                 pass
 
     # --- inside -------------------------------------------------------------------------------------------------------
+
+    async def _run(self, content: Spool, before_end: BeforeEnd) -> ProcessEnd:
+        self._check_open()
+        stdin = await _in_thread(content.file) if content.in_file else b"".join(content.pieces())
+        environ = self._environ or await _in_thread(self._environment)
+        await before_end()
+        self._check_open()
+        self._said(Direction.EVENT, [f"MDA {self._name} gets MessageBody octets={content.octets}"])
+        try:
+            return await run_process(
+                self._children,
+                self._destination.argv,
+                stdin=stdin,
+                environ=environ,
+                timeout=self._destination.timeout,
+                gentle=True,
+            )
+        except OSError as error:
+            raise self._unusable(error) from error
 
     def _check(self, octets: int) -> None:
         path = self._environment()["PATH"]

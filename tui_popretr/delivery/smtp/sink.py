@@ -10,6 +10,7 @@ import trio
 
 from tui_popretr.config.choices import Eol
 from tui_popretr.config.model import SmtpDestination
+from tui_popretr.delivery.errors import starting_threads
 from tui_popretr.delivery.filedraft import SPILL
 from tui_popretr.delivery.folders import Folders
 from tui_popretr.delivery.outgoing import OutgoingMessage
@@ -188,8 +189,9 @@ class SmtpSink:
         while True:
             transaction: SmtpTransaction | None = None
             try:
-                transaction, answer = await self._begin(envelope)
-                await transaction.send_data(answer)
+                with starting_threads(SmtpTemporaryFailure, f"cannot send to {self._name}"):
+                    transaction, answer = await self._begin(envelope)
+                    await transaction.send_data(answer)
                 if not self._needs_another(transaction, None):
                     break
             except DeliveryFailed as problem:
