@@ -36,7 +36,7 @@ class BlockingWorker:
         After a timeout or a cancellation the call may still be running. `cleanup` is then called in a thread: when the
         call ends, or, if it has not begun, when a thread is free.
         """
-        turn = Lock()
+        lock = Lock()
         begun = ended = given_up = False
 
         def work() -> T:
@@ -45,7 +45,7 @@ class BlockingWorker:
             try:
                 return function(*arguments)
             finally:
-                with turn:
+                with lock:
                     ended = True
                     is_late = given_up
                 if is_late and cleanup is not None:
@@ -60,7 +60,7 @@ class BlockingWorker:
                 if cleanup is not None:
                     self.run_in_background(cleanup)
                 raise DestinationTimeout(str(limit), advice=limit.advice) from problem
-        with turn:
+        with lock:
             given_up = True
             no_thread = ended or not begun
         if no_thread and cleanup is not None:

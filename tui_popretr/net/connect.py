@@ -48,11 +48,11 @@ async def open_unix_stream(path: str, timeout: float) -> SocketStream:
 
 
 async def _within(
-    timeout: float, opened: Callable[..., Awaitable[trio.SocketStream]], *where: str | int
+    timeout: float, opener: Callable[..., Awaitable[trio.SocketStream]], *where: str | int
 ) -> SocketStream:
     try:
         with trio.fail_after(timeout):
-            stream = await opened(*where)
+            stream = await opener(*where)
     except trio.TooSlowError as problem:
         raise NotConnected(f"no answer within {timeout:g} s") from problem
     except socket.gaierror as problem:

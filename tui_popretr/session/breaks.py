@@ -26,8 +26,8 @@ class Cause(Enum):
     SECOND_CAPA = auto()
     #: Several commands in flight, at the login or the listing. The next connection sends one command at a time.
     FIRST_PIPELINING = auto()
-    #: Several commands in flight, later. A message that has failed before is not excused in this way; otherwise it
-    #: could break connections for ever.
+    #: Several commands in flight, later. If the message has failed before, the failure counts against it nevertheless:
+    #: otherwise it could break connections for ever.
     PIPELINING = auto()
     #: A message that the server ended too early, so that the rest of it arrived in place of a reply. Such a message is
     #: delivered, kept, and not retrieved again.
@@ -81,7 +81,7 @@ class Reconnections:
             self._report.warn(conclusion)
 
     async def decide(self, maildrop: int, broke: ConnectionBrokeError) -> str:
-        """Return the text for the log if the session connects again. Otherwise raises the error; JournalError."""
+        """Return the text for the log if the session connects again; else raises the error. Raises JournalError."""
         cause, suspect = broke.cause, broke.suspect
         if cause is Cause.PIPELINING and suspect is not None and suspect.key in self._failures.known:
             cause = Cause.MESSAGE

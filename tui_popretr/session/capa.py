@@ -88,7 +88,7 @@ class CapaMemory:
         """Whether a server that lists no PIPELINING before the login may list it after the login."""
         return _key(server) not in self._histories.useless_second_capa
 
-    def second_capa_useless(self, server: Server) -> None:
+    def record_useless_second_capa(self, server: Server) -> None:
         """Record that a server listed no PIPELINING after the login either."""
         self._histories.useless_second_capa.add(_key(server))
 

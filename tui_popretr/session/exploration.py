@@ -276,7 +276,7 @@ class Exploration:
             return self.pipelined
         later = await self._send_second_capa()
         if later is None or not later.pipelining:
-            self._memory.second_capa_useless(server)
+            self._memory.record_useless_second_capa(server)
         if later is not None:
             found.capabilities = later
             self.pipelined = await self._begin_pipelining()

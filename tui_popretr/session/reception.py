@@ -225,7 +225,7 @@ class Reception:
             await self._deliveries.discard(draft)
 
     async def status_line(self) -> None:
-        """Take that a status line has arrived: the message before it had ended."""
+        """Take a status line: it shows that the message before it had ended."""
         self.short = None
         if self._held is not None:
             await self.release(Doubt.NONE)

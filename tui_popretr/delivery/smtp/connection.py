@@ -66,7 +66,7 @@ class SmtpConnection:
         #: It must not be used for another message.
         self.spoiled = False
         #: An answer to one of several commands that were sent together did not come in time.
-        self.deaf = False
+        self.pipeline_stalled = False
         #: The number of messages accepted, and of recipients refused, over this connection.
         self.served = self.refusals = 0
         self._together = False
@@ -122,7 +122,7 @@ class SmtpConnection:
                 except _BROKEN as problem:
                     raise self._failure(problem) from problem
             if not self._replies:
-                self.deaf = self._together
+                self.pipeline_stalled = self._together
                 raise SmtpTemporaryFailure(f"{self.name} did not answer in time")
         return self._replies.popleft()
 

@@ -97,20 +97,20 @@ class Rounds:
     @property
     def left(self) -> list[str]:
         """Recipients without any answer."""
-        whole = self.outcome
-        return [each for each in self._left if each not in whole.refused and each not in whole.doubtful]
+        total = self.outcome
+        return [each for each in self._left if each not in total.refused and each not in total.doubtful]
 
     def next(self, result: Result) -> Envelope | None:
         """Take the result of a transaction; return what the next one sends, None if it was the last."""
-        whole, new = self.outcome, result.outcome
+        total, new = self.outcome, result.outcome
         for each in result.envelope.recipients:  # the newest answer counts
-            whole.refused.pop(each, None)
-            whole.judged.discard(each)
-        whole.accepted.update(new.accepted)
-        whole.refused.update(new.refused)
-        whole.judged |= new.judged
-        whole.problem, whole.doubtful = new.problem, new.doubtful
-        whole.circumstances = new.circumstances
+            total.refused.pop(each, None)
+            total.judged.discard(each)
+        total.accepted.update(new.accepted)
+        total.refused.update(new.refused)
+        total.judged |= new.judged
+        total.problem, total.doubtful = new.problem, new.doubtful
+        total.circumstances = new.circumstances
         if len(new.accepted) == len(self._left):  # as nearly always
             self._left = []
             return None

@@ -211,7 +211,7 @@ class SmtpSink:
         if connection is None:
             return False
         refused = transaction is not None and transaction.refused
-        if connection.deaf and not self._one_by_one:
+        if connection.pipeline_stalled and not self._one_by_one:
             self._one_by_one = True
             connection.say(Direction.EVENT, ["PIPELINING does not work: one command at a time from now on"])
             if problem is not None and not refused:
