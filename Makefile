@@ -7,11 +7,14 @@ PYTEST_WORKERS ?= auto
 PYTEST_ARGS ?=
 BENCH_ARGS ?=
 FUZZ_ARGS ?=
+DIST_ARGS ?=
+AUDIT_ARGS ?=
+MATRIX ?= 12 13
 
 export PYTHON PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test nightly fuzz check bench bench-dashboard bench-idle bench-attached bench-smtp profile format screenshots manpage schema clean
+.PHONY: help demo test nightly matrix audit fuzz check bench bench-dashboard bench-idle bench-attached bench-smtp profile dist format screenshots manpage schema clean
 
 help: ## show this list
 	@echo "make TARGET, where TARGET is one of:"
@@ -25,19 +28,29 @@ test: .venv/ready-for-dev ## run the tests (PYTEST_ARGS="-k word" narrows them)
 	@echo "Running the tests ..."
 	@$(BIN)/pytest --numprocesses $(PYTEST_WORKERS) --maxprocesses 8 $(PYTEST_ARGS)
 
-nightly: .venv/ready-for-dev ## run the tests in their long size: 1,000 kills, a long soak, many examples; measures coverage (an hour or two)
-	@scripts/test-servers
+nightly: .venv/ready-for-dist ## run the tests in their long size: 1,000 kills, a long soak, many examples; measures coverage; then audit, dist, matrix (some hours)
+	@TEST_SIZE=nightly scripts/test-servers
 	@TEST_SIZE=nightly SOAK_SECONDS=$${SOAK_SECONDS:-600} \
 		$(BIN)/pytest --numprocesses $(PYTEST_WORKERS) --maxprocesses 8 --timeout 1800 --cov $(PYTEST_ARGS)
+	@$(MAKE) --no-print-directory audit dist matrix
+
+matrix: ## run make demo and make test in an empty Debian 12 and an empty Debian 13 (root; MATRIX="13" for one of them)
+	@for release in $(MATRIX); do scripts/matrix $$release || exit; done
+
+audit: .venv/ready-for-dist ## look for known vulnerabilities in what the program needs (AUDIT_ARGS="--strict": fail if a package is unknown)
+	@$(BIN)/pip-audit --progress-spinner off $(AUDIT_ARGS) .
 
 fuzz: .venv/ready-for-fuzz ## fuzz what reads from outside, guided by coverage (FUZZ_RUNS or FUZZ_SECONDS for each target; FUZZ_ARGS="logins")
 	@$(BIN)/python -m tests.fuzz --runs $${FUZZ_RUNS:-150000} --seconds $${FUZZ_SECONDS:-0} $(FUZZ_ARGS)
 
-check: .venv/ready-for-dev ## check format, style, types and which module may import which
+check: .venv/ready-for-dev ## check format, style, types, which module may import which, and the workflows
 	@echo "Format (ruff):" && $(BIN)/ruff format --check .
 	@echo "Style (ruff):" && $(BIN)/ruff check .
 	@echo "Types (mypy):" && $(BIN)/mypy
 	@echo "Imports (import-linter):" && $(BIN)/lint-imports --no-logo
+	@echo "Workflows (check-jsonschema, zizmor):"
+	@$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	@$(BIN)/zizmor --offline --no-progress --quiet .github/workflows
 
 bench: .venv/ready-for-dev ## compare with other retrievers (BENCH_ARGS="--rows small,fleet" narrows it; BENCH_DIR: a folder on a disk)
 	@scripts/test-servers
@@ -59,6 +72,9 @@ profile: .venv/ready-for-dev ## see where the time goes (BENCH_ARGS="--row large
 	@scripts/test-servers
 	@$(BIN)/python -m benchmarks.profiled $(BENCH_ARGS)
 
+dist: .venv/ready-for-dist ## build the packages twice, compare them and try them (DIST_ARGS="--suite": with the tests of the sdist)
+	@$(BIN)/python -m scripts.dist $(DIST_ARGS)
+
 format: .venv/ready-for-dev ## bring the code into the project's format
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
@@ -66,9 +82,10 @@ format: .venv/ready-for-dev ## bring the code into the project's format
 screenshots: .venv/ready-for-dev ## draw the pictures in docs/images again
 	@$(BIN)/python -m scripts.screenshots
 
-manpage: .venv/ready-for-dev ## write the manual pages and the sample unit again, from the parser and the declarations
+manpage: .venv/ready-for-dev ## write the manual pages, the completions and the sample unit again, from the parser and the declarations
 	@$(BIN)/python -m scripts.manpage
 	@$(BIN)/python -m scripts.manpage_xml
+	@$(BIN)/python -m scripts.completions
 	@$(BIN)/python -m scripts.unit
 
 schema: .venv/ready-for-dev ## write docs/control.schema.json from the messages of the control socket
@@ -89,3 +106,6 @@ INSTALLED_FROM := pyproject.toml tui_popretr/__init__.py scripts/set-up
 
 .venv/ready-for-fuzz: .venv/ready-for-dev
 	@scripts/set-up fuzz
+
+.venv/ready-for-dist: .venv/ready-for-dev
+	@scripts/set-up dist

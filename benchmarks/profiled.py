@@ -1,7 +1,7 @@
 """Where the time goes: `python -m benchmarks.profiled [--row NAME]` profiles the program at one kind of work.
 
 Each look is a run of its own, because each has its price: what start-up loads, every function in all threads
-(cProfile), system calls (strace, where it is installed). Durations under a profiler are no measurements.
+(yappi), system calls (strace, where it is installed). Durations under a profiler are no measurements.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def _calls(folder: Path) -> Iterator[str]:
     for order, title in (("tottime", "by themselves"), ("cumulative", "with what they call")):
         text = io.StringIO()
         pstats.Stats(str(folder / "calls"), stream=text).strip_dirs().sort_stats(order).print_stats(_TOP)
-        yield f"Functions of all threads together, {title} (waiting counts too)"
+        yield f"Functions of all threads together, {title} (processor time)"
         yield text.getvalue()
 
 
@@ -75,11 +75,7 @@ def _system_calls(folder: Path) -> Iterator[str]:
 def profile(name: str, *, quick: bool, inside: str, folder: Path) -> Iterator[str]:
     """Run a row's work once for each look; yield what was seen, as lines. Every message is verified here too."""
     row, client = rows()[name], ours()
-    looks: list[tuple[Look, Callable[[Path], Iterator[str]]]] = [(_importing, _imports)]
-    if sys.version_info < (3, 12):
-        looks.append((_calling, _calls))
-    else:
-        yield "No look at functions: each thread has a profile of its own in Python 3.11 only"
+    looks: list[tuple[Look, Callable[[Path], Iterator[str]]]] = [(_importing, _imports), (_calling, _calls)]
     if shutil.which("strace"):
         looks.append((_system, _system_calls))
     with Store(inside) as store, far_away(store.tls_port if row.tls else store.port, row.milliseconds) as port:

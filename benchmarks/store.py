@@ -25,7 +25,7 @@ service pop3 {
   process_min_avail = 4
 }
 """
-_BEGUN = re.compile(rb"\bLogin: user=")
+_BEGUN = re.compile(rb"\bLog(?:in|ged in): user=")  # 2.3, 2.4
 _ENDED = re.compile(rb"Logged out .*\bdel=[1-9]")
 
 

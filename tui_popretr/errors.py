@@ -74,6 +74,15 @@ class ConfigurationError(PopretrError):
     exit_code = ExitCode.CONFIGURATION
 
 
+class NoConfiguration(ConfigurationError):
+    """No configuration is named, and none is in the usual places."""
+
+    default_advice = (
+        "make one with: tui-popretr init; or see it work without one: tui-popretr demo; or name an existing one after"
+        " the command"
+    )
+
+
 class DaemonUnavailable(PopretrError):
     """No daemon answers on the control socket of the configuration."""
 
@@ -125,6 +134,12 @@ class ProtocolViolation(PopretrError):
 
 class CommandRefused(PopretrError):
     """The server answered -ERR to a command that the session needs."""
+
+    exit_code = ExitCode.PROTOCOL
+
+
+class WebRequestFailed(PopretrError):
+    """A web server does not have the document, or does not send it."""
 
     exit_code = ExitCode.PROTOCOL
 

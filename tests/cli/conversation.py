@@ -35,20 +35,27 @@ class Conversation:
 
 
 def converse(
-    home: Path, arguments: Sequence[str], answers: Sequence[tuple[str, str | Callable[[], str]]]
+    home: Path,
+    arguments: Sequence[str],
+    answers: Sequence[tuple[str, str | Callable[[], str]]],
+    *,
+    patch: str = "",
 ) -> Conversation:
     """Run the program in its home folder; each answer is typed, or found and typed, when its question is at the end.
 
     An answer is followed by Enter unless it is a control character. Raises AssertionError where a question does not
-    come.
+    come. `patch` is code to run before the program.
     """
     ours, theirs = pty.openpty()
+    environ = {"HOME": str(home), "TERM": "dumb", "PYTHONIOENCODING": "utf-8"}
+    if patch:  # it uses modules of the tests
+        environ["PYTHONPATH"] = str(Path(__file__).parents[2])
     process = subprocess.Popen(
-        [sys.executable, "-c", _TAKE_THE_TERMINAL, *arguments],
+        [sys.executable, "-c", f"{patch}\n{_TAKE_THE_TERMINAL}", *arguments],
         stdin=theirs,
         stdout=theirs,
         stderr=theirs,
-        env=environment({"HOME": str(home), "TERM": "dumb", "PYTHONIOENCODING": "utf-8"}),
+        env=environment(environ),
         cwd=home,
         start_new_session=True,
     )

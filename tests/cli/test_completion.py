@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import pty
 import re
 import shutil
 import subprocess
@@ -13,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.program.process import client, environment, run_program, write_configuration
+from tests.support.shells import interactive
 from tui_popretr.cli.completion import script
 from tui_popretr.cli.parser import COMMANDS, SHELLS
 
@@ -90,6 +89,9 @@ def test_a_shell_offers(shell: str, line: str, offered: set[str], scripts: Mappi
     if shutil.which(shell) is None:
         pytest.skip(f"{shell} is not installed")
     found = words(shell, scripts[shell], folder, f"tui-popretr {line}")
+    if shell == "fish":
+        # From fish 4 on, words that contain what is typed follow.
+        found = {word for word in found if word.startswith(line.rpartition(" ")[2])}
     if shell == "fish" and line == "":
         assert found >= offered
     else:
@@ -112,28 +114,11 @@ def test_a_shell_offers(shell: str, line: str, offered: set[str], scripts: Mappi
 def test_zsh_completes_what_is_typed(typed: str, completed: str, scripts: Mapping[str, Path], folder: Path) -> None:
     (folder / "zfunc").mkdir()
     shutil.copy(scripts["zsh"], folder / "zfunc" / "_tui-popretr")
-    master, slave = pty.openpty()
     environ = environment({"HOME": str(folder), "TERM": "vt100", "ZDOTDIR": str(folder)})
-    shell = subprocess.Popen(
-        ["zsh", "-f", "-i"], stdin=slave, stdout=slave, stderr=slave, cwd=folder, env=environ, start_new_session=True
-    )
-    os.close(slave)
-
-    def enter(line: str, expected: str) -> None:
-        """Type a line, and wait until the terminal shows a text."""
-        os.write(master, line.encode())
-        shown = b""
-        while expected.encode() not in shown:
-            shown += os.read(master, 4096)
-
-    try:
-        enter("autoload -Uz compinit; fpath=(~/zfunc $fpath); compinit -u -D; echo REA''DY1\n", "READY1")
-        enter("tui-popretr() { print -r got:$*: }; echo REA''DY2\n", "READY2")
-        enter(f"tui-popretr {typed}\n", f"got:{completed}:")
-    finally:
-        shell.kill()
-        shell.wait()
-        os.close(master)
+    with interactive(["zsh", "-f", "-i"], folder, environ) as shell:
+        shell.enter("autoload -Uz compinit; fpath=(~/zfunc $fpath); compinit -u -D; echo REA''DY1\n", "READY1")
+        shell.enter("tui-popretr() { print -r got:$*: }; echo REA''DY2\n", "READY2")
+        shell.enter(f"tui-popretr {typed}\n", f"got:{completed}:")
 
 
 @pytest.mark.parametrize("shell", SHELLS)

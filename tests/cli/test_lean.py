@@ -23,6 +23,8 @@ UNWANTED = {
     "http",
     "cryptography",
     "scramp",
+    "h11",
+    "dns",
     "idna.uts46data",  # trio loads the package, without these tables
     "smtplib",
     "platformdirs",

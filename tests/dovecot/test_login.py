@@ -182,7 +182,10 @@ def test_a_token_that_is_not_accepted(account: Account, site: Site, auth: str, w
     done = run(site, account.client("tls", auth, password=token))
     result = done.results["me"]
     assert result.code is ExitCode.LOGIN
-    assert "the server does not accept the access token (status " in result.error
+    if wrong == "of somebody else":  # Dovecot 2.4 gives no JSON then
+        assert "the server does not accept the access token" in result.error
+    else:
+        assert "the server does not accept the access token (status " in result.error
     assert "token may have expired" in result.advice
     assert site.transcript().count(f">> AUTH {auth.removeprefix('SASL_')}") == 1
     assert token not in site.transcript() + site.trace() + result.error
@@ -364,7 +367,8 @@ class Logins:
         """Wait for the connection's end in the log; nobody may have tried to log in on it."""
         wait_for(lambda: "pop3-login: " in self._said(), "the end of a connection in Dovecot's log")
         lines = [line for line in self._said().splitlines() if "pop3-login: " in line]
-        assert all("no auth attempts" in line for line in lines), lines
+        # What is in brackets depends on the version, and on how far the connection came.
+        assert all("user=<>" in line and "method=" not in line for line in lines), lines
 
     def _said(self) -> str:
         return self._server.log_text()[self._before :]

@@ -8,7 +8,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Final
 
-from tests.fuzz import configurations, controls, dialogues, headers, logins, memories, records, replies
+from tests.fuzz import autoconfigs, configurations, controls, dialogues, headers, logins, memories, records, replies
 
 FINDINGS: Final = Path(__file__).parent / "findings"
 
@@ -42,5 +42,6 @@ TARGETS: Final = {
         "replies": replies,
         "memories": memories,
         "controls": controls,
+        "autoconfigs": autoconfigs,
     }.items()
 }

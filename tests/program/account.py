@@ -93,4 +93,6 @@ class DovecotAccount:
 
     def _is_free(self) -> bool:
         log = self._dovecot.log_text()
-        return log.count(f"Login: user=<{self.name}>") <= len(re.findall(rf"pop3\({self.name}\).*Disconnected", log))
+        return len(re.findall(rf"Log(?:in|ged in): user=<{self.name}>", log)) <= len(
+            re.findall(rf"pop3\({self.name}\).*Disconnected", log)
+        )

@@ -173,6 +173,22 @@ async def test_a_token_that_is_not_accepted(method: AuthType, acknowledgement: s
     assert attempt.problem.advice.startswith("the access token may have expired")
 
 
+@pytest.mark.parametrize("method", [XOAUTH2, OAUTHBEARER])
+@trio_test
+async def test_a_token_that_is_not_accepted_without_a_reason(method: AuthType, autojump_clock: MockClock) -> None:
+    address = "n,a=alice,\1host=pop.example.test\1port=110" if method is OAUTHBEARER else "user=alice"
+    response = b64encode(f"{address}\1auth=Bearer {PASSWORD}\1\1".encode()).decode()
+    attempt = Attempt(method)
+    text = await attempt.fails(
+        (f"AUTH {method.value.removeprefix('SASL_')}", "+ "), (response, "-ERR [AUTH] Authentication failed.")
+    )
+    assert text == (
+        f"the server rejected the login ({method.value}: the server does not accept the access token:"
+        " [AUTH] Authentication failed.)"
+    )
+    assert attempt.problem.advice.startswith("the access token may have expired")
+
+
 # --- answers that are not about the password --------------------------------------------------------------------------
 
 

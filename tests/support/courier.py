@@ -172,7 +172,10 @@ class Courier:
         if self._setpriv is not None and threading.current_thread() is threading.main_thread():
             command += ["/usr/bin/setpriv", "--pdeathsig", "TERM"]  # it shall not outlive killed tests
         command += [f"/{_ACCEPTING}", f"-address={HOST}", "-maxprocs=40", "-maxperip=40"]
-        command += ["-nodnslookup", "-noidentlookup", str(self.port), f"/{_LOGIN}", f"/{_SERVING}", "Maildir"]
+        command += ["-nodnslookup"]
+        if b"noidentlookup" in (self._root / _ACCEPTING).read_bytes():  # later versions look up no identity
+            command += ["-noidentlookup"]
+        command += [str(self.port), f"/{_LOGIN}", f"/{_SERVING}", "Maildir"]
         environment = {
             "LD_LIBRARY_PATH": ":".join(_LIBRARIES),
             "POP3AUTH": "PLAIN LOGIN",

@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass, replace
 from typing import Final
 
-from tui_popretr.errors import ConfigurationError, describe_os_error
+from tui_popretr.errors import ConfigurationError, NoConfiguration, describe_os_error
 from tui_popretr.home import UnknownHomeError, home_folder
 from tui_popretr.text import visible
 
@@ -64,18 +64,15 @@ def locate(path: str | None, naf: str | None = None) -> ConfigurationFile:
     """Return the configuration file for the arguments CONFIG and --naf.
 
     A usual configuration has the same var folder whether it is named or found: another var folder would mean another
-    journal, and all mail would be retrieved again. Raises ConfigurationError if the file does not exist, or if none is
-    named and none is found.
+    journal, and all mail would be retrieved again. Raises ConfigurationError if the file does not exist, and
+    NoConfiguration if none is named and none is found.
     """
     if path is None:
         for file in usual_configurations():
             if os.path.lexists(file.path):
                 return replace(file, naf=naf)
         own = own_configuration()
-        raise ConfigurationError(
-            f"no configuration: neither {own.path} nor {_SYSTEM_FILE} exists",
-            advice="make one with: tui-popretr init; or name an existing one after the command",
-        )
+        raise NoConfiguration(f"no configuration: neither {own.path} nor {_SYSTEM_FILE} exists")
     try:
         os.stat(path)
     except OSError as problem:

@@ -23,7 +23,7 @@ HOOK_EVENTS: Final = ("failed", "recovered", "delivered", "login", "certificate"
 #: The commands, with their line in `--help`.
 COMMANDS: Final = {
     "run": "retrieve mail (the default: the word can be left out)",
-    "init": "make a first configuration and test the server",
+    "init": "make a configuration or add an account to it, and test the server",
     "check": "report what is wrong with a configuration, or what it will do",
     "demo": "see it work with a mail server that is part of the program",
     "service": "print or write the systemd units of a configuration",

@@ -12,13 +12,13 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from tui_popretr.bus import Bus
-from tui_popretr.cli import configuration
+from tui_popretr.cli import configuration, first_start
 from tui_popretr.cli.companions import add_daemon, add_once
 from tui_popretr.cli.config_path import ConfigurationFile, locate
 from tui_popretr.config.model import LogSettings, Settings
 from tui_popretr.config.problems import Severity
 from tui_popretr.engine.service import Engine
-from tui_popretr.errors import DaemonUnavailable, JournalLocked, UsageError
+from tui_popretr.errors import DaemonUnavailable, JournalLocked, NoConfiguration, UsageError
 from tui_popretr.headless.progress import Progress
 from tui_popretr.headless.run import run_headless
 from tui_popretr.process import job
@@ -41,7 +41,12 @@ def run(arguments: Namespace) -> int:
         raise UsageError(
             "--json reports a single run", advice="add --headless --once; or see tui-popretr status --json"
         )
-    file = locate(arguments.config, arguments.naf)
+    try:
+        file = locate(arguments.config, arguments.naf)
+    except NoConfiguration as problem:
+        if not first_start.offers(arguments):
+            raise
+        return first_start.offer(problem, arguments)
     if not arguments.headless:
         _require_terminal(arguments)
     verbosity = arguments.verbose - arguments.quiet

@@ -278,8 +278,11 @@ class _Login:
         if reply.ok:
             return f"SASL_{exchange.mechanism.replace('-', '_')}"
         cancelled = isinstance(response, SaslCancel)
+        problem = exchange.problem  # the reason of RFC 7628 §3.2.2, if the server gave it
+        if problem is None and method in TOKENS and reply.code == "AUTH":
+            problem = f"the server does not accept the access token: {visible(reply.text, 200)}"
         return self._refusal(
-            reply, exchange.problem, credentials_seen=credentials_seen or reply.code == "AUTH", cancelled=cancelled
+            reply, problem, credentials_seen=credentials_seen or reply.code == "AUTH", cancelled=cancelled
         )
 
     async def _call(self, *commands: Command) -> list[Reply | Listing | Continuation]:

@@ -267,7 +267,7 @@ def test_all_that_is_missing_is_named_at_once(tmp_path: Path) -> None:
     done = run_program("init", environ={"HOME": str(tmp_path)})
     assert done.code == 64
     missing = (
-        "--address; --user; one of --password-file, --password-command, --password-env;"
+        "one of --address, --mail; one of --user, --mail; one of --password-file, --password-command, --password-env;"
         " one of --maildir, --folder, --smtp"
     )
     assert done.err.splitlines()[0] == (f"tui-popretr: there is no terminal to ask on, so these are missing: {missing}")

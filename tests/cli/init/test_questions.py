@@ -18,7 +18,7 @@ from tui_popretr.config.model import ClientSettings, MaildirDestination
 from tui_popretr.config.reader import load
 from tui_popretr.popserver.certificates import ca_path, server_context
 
-WHO, SERVER, PASSWORD_FROM = "mail address: ", "POP3 server [pop.example.test]: ", "Number [1]: "
+WHO, SERVER, PASSWORD_FROM = "if there is none): ", "POP3 server [pop.example.test]: ", "Number [1]: "
 SECRET, WHERE, MAILDIR, DELETE = "Password (not shown): ", "Number [1]: ", "Maildir [~/Maildir]: ", "(y/n) [n]: "
 AGAIN = "(y/n) [y]: "
 
@@ -36,7 +36,7 @@ def server(box: ServedMaildrop) -> Iterator[RunningServer]:
         yield server
 
 
-INIT = ("init", "--tspath", ca_path())
+INIT = ("init", "--no-lookup", "--tspath", ca_path())
 
 
 def only_client(home: Path) -> ClientSettings:

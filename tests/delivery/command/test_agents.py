@@ -94,7 +94,10 @@ def test_dovecot_lda_puts_off_what_it_cannot_store(lda: tuple[str, ...], folder:
 
 QUOTA = {
     "2.3": "mail_plugins = quota\nplugin {\n  quota = maildir:User quota\n  quota_rule = *:storage=1k\n}\n",
-    "2.4": 'mail_plugins {\n  quota = yes\n}\nquota "User quota" {\n  quota_storage_size = 1k\n}\n',
+    "2.4": (
+        "mail_plugins {\n  quota = yes\n}\n"
+        'quota "User quota" {\n  quota_storage_size = 1k\n  quota_storage_grace = 0\n}\n'
+    ),
 }
 
 

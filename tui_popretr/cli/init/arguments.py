@@ -8,16 +8,22 @@ from typing import Final
 from tui_popretr.cli.argparse_private import Container
 
 DESCRIPTION: Final = (
-    "Makes a configuration for one account: asks for what it needs, tests the server and the login, writes the file."
+    "Makes a configuration for one account, or adds a client to an existing one: asks for what it needs, tests the"
+    " server and the login, writes the file."
 )
 
 EPILOG: Final = """\
 examples:
-  tui-popretr init                               ask for everything
+  tui-popretr init                               ask for everything, beginning with the mail address
   tui-popretr init --user me@example.net --address pop.example.net --maildir ~/Maildir
                                                  ask for the rest
+  tui-popretr init mail.xml --add                add a client to mail.xml
   tui-popretr init mail.xml --user me --address pop.example.net --maildir ~/Maildir \\
       --password-command "pass show mail/isp"    ask for nothing, for scripts
+
+init knows the servers of large providers (docs/providers.md). The server of another mail domain is looked up: if you
+agree, or without a terminal unless --no-lookup is given. The name server is asked for SRV records, then the domain's
+web servers for its autoconfiguration; they do not learn the mail address.
 
 init tries port 995 (TLS from the first byte), then port 110 (STLS). It sends no password before TLS is established
 and the certificate is verified, unless you agree; a server on this machine needs no TLS. A password that you type is
@@ -33,14 +39,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="?",
         help="the file to write (default: the configuration file in your configuration folder)",
     )
-    parser.add_argument("--force", action="store_true", help="replace the file if it exists")
+    present = parser.add_mutually_exclusive_group()
+    present.add_argument("--add", action="store_true", help="if the file exists, add a client to it")
+    present.add_argument("--force", action="store_true", help="if the file exists, replace it")
     _add_account(parser.add_argument_group("account"))
     _add_password(parser.add_argument_group("password").add_mutually_exclusive_group())
     _add_mail(parser.add_argument_group("mail"))
 
 
 def _add_account(account: Container) -> None:
-    account.add_argument("--user", metavar="NAME", help="user name at the server, often the whole mail address")
+    account.add_argument(
+        "--mail",
+        metavar="ADDRESS",
+        help="mail address of the account, from which server and user name are found",
+    )
+    account.add_argument("--no-lookup", action="store_true", help="do not look up the server of the mail address")
+    account.add_argument("--user", metavar="NAME", help="user name at the server (default: the mail address)")
     account.add_argument(
         "--address", metavar="HOST[:PORT]", help="the POP3 server; without a port, 995 and 110 are tried"
     )

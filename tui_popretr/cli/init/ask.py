@@ -6,16 +6,22 @@ import os
 import pwd
 import re
 from argparse import Namespace
+from collections.abc import Set
 from dataclasses import dataclass, replace
+from itertools import chain, count
 from typing import Final
 
+from tui_popretr.cli.init.account import Account, LookUp, find_account, requirements
 from tui_popretr.cli.init.console import Console, required
-from tui_popretr.cli.init.explore import Explored, candidates, explore, log_in
+from tui_popretr.cli.init.explore import Explored, as_given, candidates, explore, log_in
+from tui_popretr.cli.init.lookup import look_up
 from tui_popretr.cli.init.password import Credentials, get_credentials, other_credentials
+from tui_popretr.cli.init.providers import Provider
 from tui_popretr.cli.init.text import NewClient, NewDestination, absolute, address, shown
 from tui_popretr.config import values
 from tui_popretr.config.account import FromFile, TlsPolicy
 from tui_popretr.config.addresses import mail_address, server_address
+from tui_popretr.config.choices import DEFAULT_AUTH_TYPES
 from tui_popretr.config.model import FolderDestination, MaildirDestination, SmtpDestination
 from tui_popretr.config.values import InvalidValueError
 from tui_popretr.errors import (
@@ -34,6 +40,7 @@ from tui_popretr.text import visible
 from tui_popretr.wording import mail_volume
 
 _FREQUENCY: Final = "5m"
+_TOKEN_COMMAND: Final = "pizauth show mail"  # noqa: S105 - a command
 _SENDER: Final = "pop3downloader@localhost"
 _MAIL_SERVER: Final = "localhost:25"
 _SMTP_PORT: Final = 25
@@ -58,10 +65,22 @@ class WizardResult:
 
 
 class Wizard:
-    """Gets a client for a configuration at `path`. Asks for what the arguments do not give."""
+    """Gets a client for a configuration at `path`. Asks for what the arguments do not give. `taken`: ids of others."""
 
-    def __init__(self, arguments: Namespace, path: str, console: Console, connector: Connector) -> None:
+    def __init__(
+        self,
+        arguments: Namespace,
+        path: str,
+        console: Console,
+        connector: Connector,
+        looked_up: LookUp = look_up,
+        taken: Set[str] = frozenset(),
+    ) -> None:
         self._arguments = arguments
+        self._looked_up = looked_up
+        self._taken = taken
+        self._provider: Provider | None = None
+        self._token_command = ""
         self._path = path
         self._console = console
         self._connector = connector
@@ -75,40 +94,53 @@ class Wizard:
         arguments, console = self._arguments, self._console
         console.say(f"A configuration for one account: {shown(self._path)}")
         console.say("Nothing is retrieved or deleted, and ctrl+c leaves no trace.")
-        username = arguments.user
-        if username is None:
-            console.say()
-            username = console.ask("User name at the server, often the whole mail address", check=required)
-        explored = self._find_server(username)
+        account = find_account(arguments, console, self._looked_up)
+        explored = self._find_server(account)
         self._require_consent(explored)
-        client_id = arguments.id or client_id_of(explored.server.written)
-        username, credentials, found = self._log_in(username, client_id, explored)
+        client_id = arguments.id or unique_id(client_id_of(explored.server.written), self._taken)
+        provider = self._provider
+        prefix = provider.prefix if provider is not None and account.by_mail and not arguments.delete else ""
+        if prefix and provider is not None:
+            console.say(f"  {provider.prefix_reason}")
+        username, credentials, found = self._log_in(prefix + account.username, client_id, explored)
         destination, recip = self._choose_destination()
+        keep = self._keeps_mail(explored, found)
         client = NewClient(
             id=client_id,
             recip=recip,
-            server=replace(explored.server, username=username, password=credentials.source),
+            server=replace(
+                explored.server,
+                username=username if keep else username.removeprefix(prefix),
+                password=credentials.source,
+            ),
             destination=destination,
-            keep=self._keeps_mail(explored, found),
-            frequency=arguments.freq or _FREQUENCY,
+            keep=keep,
+            frequency=arguments.freq or (provider.frequency if provider is not None else _FREQUENCY),
         )
         return WizardResult(client, credentials.typed, found)
 
     # --- server -------------------------------------------------------------------------------------------------------
 
-    def _find_server(self, username: str) -> Explored:
+    def _find_server(self, account: Account) -> Explored:
         given, console = self._arguments.address, self._console
-        _, at, domain = username.rpartition("@")
-        text = given
+        text = account.address
         while True:
-            text = text or console.ask("POP3 server", f"pop.{domain}" if at else "", check=server_address)
+            if not text:
+                console.say()
+                text = console.ask("POP3 server", account.suggestion, check=server_address)
             host, port = server_address(text)
+            provider = requirements(text, account.username, console)
+            self._provider = provider
+            logins = provider.logins if provider is not None else account.logins
+            self._token_command = (provider.token_command if provider is not None else _TOKEN_COMMAND) if logins else ""
             if self._arguments.offline:
-                return Explored(next(candidates(host, port, self._trust)))
+                return as_given(next(candidates(host, port, self._trust)), logins or DEFAULT_AUTH_TYPES)
             console.say(f"\nLooking at {host} ...")
             clear_text = self._arguments.clear_text
             try:
-                explored = explore(host, port, self._trust, console.report, self._connector, clear_text=clear_text)
+                explored = explore(
+                    host, port, self._trust, console.report, self._connector, clear_text=clear_text, logins=logins
+                )
             except PopretrError as problem:
                 if isinstance(problem, CertificateRejected):
                     if self._accepts_certificate(problem):
@@ -117,7 +149,7 @@ class Wizard:
                     _advise_options(problem, self._trust)
                 if given or not console.offer_retry(problem.advice, "Try another server?"):
                     raise
-                text = None
+                text = ""
             else:
                 console.report("logins", ", ".join(each.value for each in explored.server.auth_types))
                 return explored
@@ -148,7 +180,7 @@ class Wizard:
         """Return the user name, the password and the findings of the login, None if no login was tried."""
         arguments, console, server = self._arguments, self._console, explored.server
         file = os.path.join(os.path.dirname(self._path), f"{client_id}.password")
-        credentials = get_credentials(arguments, console, file)
+        credentials = get_credentials(arguments, console, file, self._token_command)
         while True:
             if arguments.offline or arguments.no_login or credentials.trial is None:
                 return username, credentials, None
@@ -165,6 +197,8 @@ class Wizard:
                     "ask your provider for a server with TLS; with --clear-text more logins are tried"
                 )
                 raise found.problem
+            if isinstance(found.problem, LoginFailed) and self._provider is not None:
+                found.problem.advice = " ".join((f"{found.problem.advice}.".capitalize(), *self._provider.steps))
             if not isinstance(found.problem, LoginFailed) or not console.offer_retry(
                 found.problem.advice, "Try again?"
             ):
@@ -244,6 +278,12 @@ def client_id_of(host: str) -> str:
     if len(labels) > 2 and len(labels[-1]) == 2 and labels[-2] in _SECOND_LEVELS:
         return labels[-3]
     return labels[-2] if len(labels) > 1 else labels[0]
+
+
+def unique_id(wanted: str, taken: Set[str]) -> str:
+    """Return an id that is not taken: `gmx`, or else `gmx-2`."""
+    numbered = (f"{wanted}-{number}" for number in count(2))
+    return next(each for each in chain([wanted], numbered) if each not in taken)
 
 
 def _path(text: str) -> None:

@@ -12,8 +12,11 @@ from typing import Final
 
 from tui_popretr.cli import preflight
 from tui_popretr.cli.config_path import locate, own_configuration
+from tui_popretr.cli.init.account import LookUp, whole_mail_address
 from tui_popretr.cli.init.ask import Wizard, WizardResult
 from tui_popretr.cli.init.console import Console, folded, has_terminal, plain, required
+from tui_popretr.cli.init.existing import ExistingConfiguration
+from tui_popretr.cli.init.lookup import look_up
 from tui_popretr.cli.init.text import shown
 from tui_popretr.cli.init.write import already_exists, write
 from tui_popretr.config import values
@@ -26,9 +29,11 @@ from tui_popretr.config.variables import variable_name
 from tui_popretr.engine.service import connect_tcp
 from tui_popretr.errors import CannotCreate, ConfigurationError, ExitCode, PopretrError, UsageError
 from tui_popretr.session.setup import Connector
+from tui_popretr.text import visible
 from tui_popretr.wording import mail_volume
 
 _CHECKS: Final[dict[str, Callable[[str], object]]] = {
+    "mail": whole_mail_address,
     "user": required,
     "address": server_address,
     "tspath": required,
@@ -47,37 +52,54 @@ _CHECKS: Final[dict[str, Callable[[str], object]]] = {
 }
 # Without a terminal, one of each group has to be given.
 _REQUIRED: Final = (
-    ("address",),
-    ("user",),
+    ("address", "mail"),
+    ("user", "mail"),
     ("password_file", "password_command", "password_env"),
     ("maildir", "folder", "smtp"),
 )
 
 
-def run(arguments: Namespace, *, connector: Connector = connect_tcp) -> int:
+def run(arguments: Namespace, *, connector: Connector = connect_tcp, looked_up: LookUp = look_up) -> int:
     """Ask for what the arguments do not give, test the server and the login, write the configuration; return 0.
 
     Nothing is written unless all of it succeeds. Raises UsageError, which names every missing argument if there is no
     terminal; CannotCreate if the configuration exists; the PopretrError of the server or login.
     """
     path = os.path.abspath(arguments.config or own_configuration().path)
+    console = Console(interactive=has_terminal(), quiet=bool(arguments.quiet))
+    existing = None
     if os.path.lexists(path) and not arguments.force:
-        raise already_exists(path)
+        existing = _existing(path, arguments, console)
     if trouble := preflight.folder_trouble(os.path.dirname(os.path.realpath(path))):
         raise CannotCreate(f"{shown(path)} cannot be written: {trouble}", advice="name another file: init FILE")
     _check_arguments(arguments)
-    console = Console(interactive=has_terminal(), quiet=bool(arguments.quiet))
     if not console.interactive:
         _require_arguments(arguments)
     try:
-        result = Wizard(arguments, path, console, connector).run()
+        taken = existing.ids if existing is not None else frozenset[str]()
+        if arguments.id in taken:
+            raise UsageError(f"--id: {shown(path)} has a client '{arguments.id}' already")
+        result = Wizard(arguments, path, console, connector, looked_up, taken).run()
     except PopretrError as problem:
         console.shorten(problem)
         raise
-    write(path, result.client, result.typed_password, force=arguments.force)
+    write(path, result.client, result.typed_password, force=arguments.force, existing=existing)
     if not arguments.quiet:
-        _explain_next_steps(path, result)
+        _explain_next_steps(path, result, added=existing is not None)
     return ExitCode.OK
+
+
+def _existing(path: str, arguments: Namespace, console: Console) -> ExistingConfiguration:
+    """Return the configuration to which the client is added. Raises CannotCreate if it is not, ConfigurationError."""
+    if not arguments.add and not console.interactive:
+        raise already_exists(path)
+    existing = ExistingConfiguration.read(path)
+    if not arguments.add:
+        ids = ", ".join(sorted(map(visible, existing.ids))) or "none"
+        console.say(f"{shown(path)} exists already; its clients: {ids}")
+        if not console.confirm("Add a client to it?", default=True):
+            raise already_exists(path)
+    return existing
 
 
 def _check_arguments(arguments: Namespace) -> None:
@@ -108,15 +130,15 @@ def _option(name: str) -> str:
     return f"--{name.replace('_', '-')}"
 
 
-def _explain_next_steps(path: str, result: WizardResult) -> None:
+def _explain_next_steps(path: str, result: WizardResult, *, added: bool) -> None:
     file, client, found = locate(path), result.client, result.found
     loaded = load(file.path, var=file.var)
     if loaded.settings is None:
         raise ConfigurationError("\n".join(str(problem) for problem in loaded.problems))
-    print(f"\nWritten: {shown(path)}")
+    print(f"\nWritten: {shown(path)}{', with the new client' if added else ''}")
     if (password_file := result.password_file) is not None:
         print(f"         {shown(password_file)}, which holds the password")
-    for each in loaded.settings.clients:
+    for each in loaded.settings.clients[-1:]:
         print(folded(f"\n{describe(each)}"))
     for problem in loaded.problems:
         if problem.severity is Severity.WARNING:
@@ -129,6 +151,8 @@ def _explain_next_steps(path: str, result: WizardResult) -> None:
         print(folded(f"\nThe first run retrieves all mail that is on the server{existing}. To skip it, first run:"))
         print(f"  tui-popretr mark-seen{name} --client {shlex.quote(client.id)}")
     print("\nNext:")
+    if added:
+        print(f"  tui-popretr reload{name}\n      lets a tui-popretr that runs with this file read it again")
     if found is None:
         print(f"  tui-popretr check{name} --connect\n      tests the server and the password")
     print(f"  tui-popretr{name}\n      opens the dashboard; R retrieves at once, ? shows the keys, q quits")

@@ -59,12 +59,20 @@ class Explored:
 
 
 def explore(
-    host: str, port: int | None, trust: TlsPolicy, report: Report, connector: Connector, *, clear_text: bool = False
+    host: str,
+    port: int | None,
+    trust: TlsPolicy,
+    report: Report,
+    connector: Connector,
+    *,
+    clear_text: bool = False,
+    logins: tuple[AuthType, ...] = (),
 ) -> Explored:
     """Try the candidates in order and return the first that works. Does not log in.
 
-    `trust`: the certificates to accept. `clear_text`: without TLS, also propose logins that show the password. Raises
-    NoUsableMechanism, or the PopretrError that explains best why no connection works.
+    `trust`: the certificates to accept. `clear_text`: without TLS, also propose logins that show the password.
+    `logins`: the methods to use, if they are known. Raises NoUsableMechanism, or the PopretrError that explains best
+    why no connection works.
     """
 
     async def explore_candidates() -> Explored:
@@ -78,6 +86,8 @@ def explore(
             result = str(found.problem) if found.problem else _describe_tls(found.tls, SystemClock().now())
             report(f"port {server.port}, {security(server.tls)}", result)
             if found.problem is None:
+                if logins:
+                    return as_given(server, logins, found)
                 return _with_logins(server, found, clear_text=clear_text)
             if isinstance(found.problem, _GIVE_UP) or not isinstance(found.problem, _TRY_NEXT):
                 raise found.problem
@@ -124,6 +134,16 @@ def _with_logins(server: Server, found: Findings, *, clear_text: bool) -> Explor
         replace(server, auth_types=methods),
         exposes_password=not private and not CLEAR_TEXT.isdisjoint(methods),
         uidl=found.capabilities is None or found.capabilities.uidl,
+    )
+
+
+def as_given(server: Server, logins: tuple[AuthType, ...], found: Findings | None = None) -> Explored:
+    """Return the server with login methods that are known, and what was found if it has been tried."""
+    private = server.tls is not None or is_loopback(server.host)
+    return Explored(
+        replace(server, auth_types=logins),
+        exposes_password=not (private or CLEAR_TEXT.isdisjoint(logins)),
+        uidl=found is None or found.capabilities is None or found.capabilities.uidl,
     )
 
 

@@ -28,10 +28,10 @@ class Credentials:
         return self.trial.secret if isinstance(self.trial, Literal) else None
 
 
-def get_credentials(arguments: Namespace, console: Console, file: str) -> Credentials:
+def get_credentials(arguments: Namespace, console: Console, file: str, token_command: str = "") -> Credentials:
     """Return the credentials of the arguments or ask for them. A typed password would be kept in `file`.
 
-    Raises UsageError.
+    `token_command`: the server accepts only access tokens, and such a command prints one. Raises UsageError.
     """
     if arguments.password_command:
         return _from_command(arguments.password_command)
@@ -40,6 +40,8 @@ def get_credentials(arguments: Namespace, console: Console, file: str) -> Creden
     if arguments.password_file:
         return _from_file(console, absolute(arguments.password_file))
     console.say()
+    if token_command:
+        return _from_command(console.ask("Command that prints the access token", token_command, check=command_line))
     choice = console.choose(
         "Where does the password come from?",
         [

@@ -28,12 +28,11 @@ _FRAME = """\
   <clients>
 {client}
 
-    <!-- To retrieve another account, add another client with a different id. -->
+    <!-- To retrieve another account, add another client with a different id; "tui-popretr init" does. -->
   </clients>
 </pop3download>
 """
 _CLIENT = """\
-{about}
     <client {attributes}>
       <server address={address}>
 {login}
@@ -70,13 +69,17 @@ def configuration_text(client: NewClient) -> str:
     return _FRAME.format(client=client_text(client))
 
 
-def client_text(client: NewClient) -> str:
-    """Return the element of a client with its comments, indented, without a line end."""
+def client_text(client: NewClient, *, beside: str = "") -> str:
+    """Return the element of a client with its comments, indented, without a line end.
+
+    `beside`: the text that it is added to, perhaps with the same explanation in it.
+    """
     attributes = {"id": client.id, "recip": client.recip, "freq": client.frequency}
     if client.keep:
         attributes |= {"preserve": "Y", "newonly": "Y"}
-    return _CLIENT.format(
-        about=_KEEPS if client.keep else _DELETES,
+    about = _KEEPS if client.keep else _DELETES
+    explanation = "" if about.strip().partition("\n")[0] in beside else f"{about}\n"
+    return explanation + _CLIENT.format(
         attributes=" ".join(f"{name}={_attribute(value)}" for name, value in attributes.items()),
         address=_attribute(address(client.server)),
         login="\n".join(f"        {line}" for line in _login(client.server)),

@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
+import stat
 from contextlib import ExitStack
 from types import TracebackType
 from typing import Self
 
+from tui_popretr.cli.init.existing import ExistingConfiguration
 from tui_popretr.cli.init.text import NewClient, configuration_text
 from tui_popretr.config.account import FromFile
 from tui_popretr.config.problems import Severity
@@ -20,18 +22,28 @@ from tui_popretr.fs.publishing import publish_by_link
 from tui_popretr.secret import Secret
 
 
-def write(path: str, client: NewClient, typed: Secret | None, *, force: bool) -> None:
+def write(
+    path: str,
+    client: NewClient,
+    typed: Secret | None,
+    *,
+    force: bool,
+    existing: ExistingConfiguration | None = None,
+) -> None:
     """Write the configuration and, if a password was typed, the client's password file: both or neither.
 
-    Raises ConfigurationError if a value cannot be written into a configuration; DeliveryFailed, CannotCreate.
+    `existing`: add the client to it. The file keeps its content until the new content is durable. Raises
+    ConfigurationError if a value cannot be written into a configuration; DeliveryFailed, CannotCreate.
     """
     try:
         data = configuration_text(client).encode()
     except UnicodeEncodeError:
         raise ConfigurationError("a path cannot be written into a configuration: it is not valid UTF-8") from None
+    if existing is not None:
+        data = existing.with_client(client)
     with ExitStack() as unpublished:
-        configuration = unpublished.enter_context(PrivateFile(path, data))
-        _check(configuration.unpublished, client)
+        configuration = unpublished.enter_context(PrivateFile(path, data, like_old=existing is not None))
+        _check(configuration.unpublished, client, existing)
         created = ""
         if typed is not None and isinstance(client.server.password, FromFile):
             name = client.server.password.path
@@ -39,7 +51,9 @@ def write(path: str, client: NewClient, typed: Secret | None, *, force: bool) ->
             created = "" if os.path.lexists(name) else name
             password.publish(replace=True)
         try:
-            configuration.publish(replace=force)
+            if existing is not None:
+                existing.assert_unchanged()
+            configuration.publish(replace=force or existing is not None)
         except BaseException:
             if created:
                 with contextlib.suppress(OSError):
@@ -47,24 +61,27 @@ def write(path: str, client: NewClient, typed: Secret | None, *, force: bool) ->
             raise
 
 
-def _check(path: str, client: NewClient) -> None:
+def _check(path: str, client: NewClient, existing: ExistingConfiguration | None) -> None:
     """Test whether a configuration is read as it was meant. Raises ConfigurationError."""
-    loaded = load(path)
+    loaded = load(path, var=None if existing is None else existing.file.var)
     if loaded.settings is None:
         errors = "; ".join(problem.message for problem in loaded.problems if problem.severity is Severity.ERROR)
         raise ConfigurationError(f"such a configuration cannot be used: {errors}")
-    (read,) = loaded.settings.clients
+    read = loaded.settings.clients[-1]
     if (read.id, read.recip, read.server) != (client.id, client.recip, client.server):
         raise ConfigurationError("an answer cannot be written into a configuration: it would be read as something else")
+    if existing is not None:
+        existing.verify(loaded.settings)
 
 
 class PrivateFile:
     """A file (0600) under a temporary name in its folder until it is published; removed if it never is.
 
-    Missing folders are made (0700). Raises DeliveryFailed and CannotCreate.
+    `like_old`: with the owner and mode of the file that it replaces. Missing folders are made (0700). Raises
+    DeliveryFailed and CannotCreate.
     """
 
-    def __init__(self, path: str, data: bytes) -> None:
+    def __init__(self, path: str, data: bytes, *, like_old: bool = False) -> None:
         self.path = path
         folder, name = os.path.split(os.path.realpath(path))  # a symbolic link stays one
         self._final = os.path.join(folder, name)
@@ -76,6 +93,8 @@ class PrivateFile:
             with open(descriptor, "wb") as file:
                 file.write(data)
                 file.flush()
+                if like_old:
+                    _take_over(self._final, descriptor)
                 os.fsync(descriptor)
         except BaseException as error:
             self._discard()
@@ -107,6 +126,17 @@ class PrivateFile:
             os.unlink(self.unpublished)
 
 
+def _take_over(path: str, descriptor: int) -> None:
+    """Give a new file the owner and mode of an old one. Raises OSError."""
+    old, new = os.stat(path), os.fstat(descriptor)
+    if (old.st_uid, old.st_gid) != (new.st_uid, new.st_gid):
+        os.fchown(descriptor, old.st_uid, old.st_gid)
+    os.fchmod(descriptor, stat.S_IMODE(old.st_mode))
+
+
 def already_exists(path: str) -> CannotCreate:
     """Return the error for a file that is not to be replaced."""
-    return CannotCreate(f"{path} exists already", advice="--force replaces it; or name another file: init FILE")
+    return CannotCreate(
+        f"{path} exists already",
+        advice="--add adds a client to it, --force replaces it; or name another file: init FILE",
+    )
