@@ -35,8 +35,11 @@ def _coded(mark: bytes) -> Iterator[bytes]:
 
 _NEEDLES: Final = re.compile(b"|".join(map(re.escape, _coded(MARK.encode()))))
 # Where a configuration may hold one (docs/configuration.md).
-_CONFIGURED: Final = re.compile(rb'<password[^>]*(?:/>|>[^<]*</password>)|\b(?:kspass|certpass|tspass)="[^"]*"')
+_CONFIGURED: Final = re.compile(
+    rb'<(password|clientsecret)[^>]*(?:/>|>[^<]*</\1>)|\b(?:kspass|certpass|tspass)="[^"]*"'
+)
 _PRINTED: Final = re.compile(rb"^echo [^ ;|&>]+$", re.MULTILINE)
+_TOKENS: Final = re.compile(rb'"(?:access|refresh)": ?"[^"]*"')
 _OTHERS: Final = re.compile(rb"\bpassword\b[ =]*\S+")
 _LARGEST: Final = 64 * 1024**2
 
@@ -79,6 +82,8 @@ def _without_the_known(name: str, data: bytes) -> bytes:
         return _CONFIGURED.sub(b"", data)
     if name in {".fetchmailrc", "getmailrc", ".mpoprc"}:  # configurations, too
         return _OTHERS.sub(b"", data)
+    if name.endswith(".json") and _TOKENS.search(data):  # a file of tokens
+        return _TOKENS.sub(b"", data)
     if data.startswith(b"#!"):  # the script of a <password command="...">
         return _PRINTED.sub(b"", data)
     # the file of a <password file="...">: the password, and perhaps lines that are none
