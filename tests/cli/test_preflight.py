@@ -63,6 +63,13 @@ def test_password_files(tmp_path: Path, locked: Path) -> None:
     ]
 
 
+def test_files_of_client_secrets(tmp_path: Path) -> None:
+    oauth = '<oauth provider="google" clientid="i"><clientsecret file="none"/></oauth>'
+    isp = client("isp", "127.0.0.1").replace(f"<password>{PASSWORD}</password>", oauth)
+    trouble = f"the client secret file {tmp_path}/none cannot be read: no such file or directory"
+    assert warnings(settings_of(tmp_path, isp)) == [f"client isp: {trouble}"]
+
+
 def test_password_commands(tmp_path: Path) -> None:
     (told,) = warnings(settings_of(tmp_path, with_password('command="no-such-program --private"')))
     assert told == "client isp: the password command no-such-program is not found, or cannot be run"

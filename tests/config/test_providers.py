@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from tests.config.helpers import load_text, settings_of
-from tui_popretr.config.account import FromCommand
 from tui_popretr.config.checks import clear_text_logins
 from tui_popretr.config.choices import AuthType
 from tui_popretr.config.model import ClientSettings
+from tui_popretr.config.sources import FromCommand
 
 DOCUMENT = Path(__file__).parents[2] / "docs/providers.md"
 TEXT = DOCUMENT.read_text(encoding="utf-8")

@@ -15,6 +15,7 @@ import trio
 
 from tui_popretr.config.account import Server
 from tui_popretr.config.choices import AuthType
+from tui_popretr.config.login import TOKENS
 from tui_popretr.errors import (
     ConnectionCut,
     LoginDelayed,
@@ -44,7 +45,7 @@ from tui_popretr.pop3 import (
 )
 from tui_popretr.sasl import Endpoint, Exchange, MechanismUnusable, Proof, begin
 from tui_popretr.secret import Secret
-from tui_popretr.session.auto import TOKENS, Offer, choose, mechanism
+from tui_popretr.session.auto import Offer, choose, mechanism
 from tui_popretr.session.connection import Pop3Connection
 from tui_popretr.session.refusals import LoginRefusal, advice_for, classify, wants_tls
 from tui_popretr.session.services import ConnectionServices

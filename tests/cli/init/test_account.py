@@ -19,10 +19,11 @@ from tui_popretr.cli.init import providers
 from tui_popretr.cli.init.lookup import FoundServer, Report
 from tui_popretr.cli.init.providers import Provider
 from tui_popretr.cli.parser import build_parser, normalise
-from tui_popretr.config.account import FromCommand, Server
+from tui_popretr.config.account import Server
 from tui_popretr.config.choices import AuthType
 from tui_popretr.config.model import ClientSettings
 from tui_popretr.config.reader import load
+from tui_popretr.config.sources import FromCommand
 from tui_popretr.errors import HostNotFound, LoginRejected, PopretrError, UsageError
 from tui_popretr.net.connect import connect
 from tui_popretr.net.stream import Stream

@@ -19,10 +19,11 @@ from tui_popretr.cli.init.password import Credentials, get_credentials, other_cr
 from tui_popretr.cli.init.providers import Provider
 from tui_popretr.cli.init.text import NewClient, NewDestination, absolute, address, shown
 from tui_popretr.config import values
-from tui_popretr.config.account import FromFile, TlsPolicy
+from tui_popretr.config.account import TlsPolicy
 from tui_popretr.config.addresses import mail_address, server_address
 from tui_popretr.config.choices import DEFAULT_AUTH_TYPES
 from tui_popretr.config.model import FolderDestination, MaildirDestination, SmtpDestination
+from tui_popretr.config.sources import FromFile
 from tui_popretr.config.values import InvalidValueError
 from tui_popretr.errors import (
     CertificateRejected,

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from tui_popretr.cli.init.console import Console
 from tui_popretr.cli.init.text import absolute, shown
-from tui_popretr.config.account import FromCommand, FromEnvironment, FromFile, Literal, PasswordSource
+from tui_popretr.config.sources import FromCommand, FromEnvironment, FromFile, Literal, PasswordSource
 from tui_popretr.config.values import command_line
 from tui_popretr.config.variables import variable_name
 from tui_popretr.secret import Secret

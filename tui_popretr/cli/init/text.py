@@ -7,9 +7,10 @@ import shlex
 from dataclasses import dataclass
 from xml.sax.saxutils import escape, quoteattr
 
-from tui_popretr.config.account import FromCommand, FromEnvironment, FromFile, PasswordSource, Server, TlsPolicy
+from tui_popretr.config.account import Server, TlsPolicy
 from tui_popretr.config.choices import DEFAULT_AUTH_TYPES
 from tui_popretr.config.model import FolderDestination, MaildirDestination, SmtpDestination
+from tui_popretr.config.sources import FromCommand, FromEnvironment, FromFile, PasswordSource
 from tui_popretr.errors import ConfigurationError
 from tui_popretr.home import UnknownHomeError, expand, home_folder
 from tui_popretr.hosts import POP3_PORT, POP3S_PORT, with_port

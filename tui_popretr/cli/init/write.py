@@ -12,9 +12,9 @@ from typing import Self
 
 from tui_popretr.cli.init.existing import ExistingConfiguration
 from tui_popretr.cli.init.text import NewClient, configuration_text
-from tui_popretr.config.account import FromFile
 from tui_popretr.config.problems import Severity
 from tui_popretr.config.reader import load
+from tui_popretr.config.sources import FromFile
 from tui_popretr.delivery.errors import delivery_failed
 from tui_popretr.delivery.folders import Folders, sync_folder
 from tui_popretr.errors import CannotCreate, ConfigurationError
