@@ -224,6 +224,55 @@ class PasswordUnavailable(LoginFailed):
     exit_code = ExitCode.CONFIGURATION
 
 
+# --- logging in at a provider (OAuth) --------------------------------------------------------------------------------
+
+
+class RedirectIgnored(PopretrError):
+    """An address is not the provider's answer to this login. Another one may be."""
+
+    exit_code = ExitCode.LOGIN
+    default_advice = "copy the address that the browser shows at the end, although it cannot load the page"
+
+
+class LoginPortUnavailable(PopretrError):
+    """No port of the loopback address to which the browser could be redirected."""
+
+    exit_code = ExitCode.UNAVAILABLE
+    default_advice = "name another port with --port; without it, a free one is chosen"
+
+
+class LoginDenied(LoginFailed):
+    """The user, or an administrator, did not allow the access."""
+
+    default_advice = "log in again and allow it; an administrator may have to allow this client first"
+
+
+class LoginRefused(LoginFailed):
+    """The provider does not accept the request to log in: the client id, the scope, or the redirection."""
+
+    default_advice = "check clientid, scope and the registration of the client at the provider (docs/oauth.md)"
+
+
+class LoginTimedOut(LoginFailed):
+    """The user did not log in, in the time that there was."""
+
+    default_advice = "log in again"
+
+
+class IssuerMismatch(PopretrError):
+    """The answer is not from the provider with which the login began: it may be an attack (RFC 9207)."""
+
+    exit_code = ExitCode.PROTOCOL
+    default_advice = "nothing was sent to that provider; check <authurl> and <issuer> before you log in again"
+
+
+class ProviderFailed(PopretrError):
+    """The provider reports a failure of its own."""
+
+    exit_code = ExitCode.TEMPORARY
+    default_advice = "try again later"
+
+
 class MailboxInUse(PopretrError):
     """[IN-USE]: another session holds the maildrop's lock (RFC 2449 §8.1.1)."""
 
