@@ -144,6 +144,13 @@ class WebRequestFailed(PopretrError):
     exit_code = ExitCode.PROTOCOL
 
 
+class WebServerSilent(WebRequestFailed):
+    """A web server does not answer in time."""
+
+    exit_code = ExitCode.TEMPORARY
+    default_advice = RETRIED
+
+
 class UidlUnavailable(PopretrError):
     """newonly or deleteafter is set, but the server has no usable UIDs."""
 
