@@ -274,10 +274,55 @@ class IssuerMismatch(PopretrError):
 
 
 class ProviderFailed(PopretrError):
-    """The provider reports a failure of its own."""
+    """The provider of tokens reports a failure of its own, or does not answer."""
 
     exit_code = ExitCode.TEMPORARY
     default_advice = "try again later"
+
+
+class TokenUnavailable(LoginFailed):
+    """There is no access token that can be used, and only the user can get one, by `tui-popretr login`."""
+
+
+class NotLoggedIn(TokenUnavailable):
+    """No token was ever got."""
+
+
+class GrantEnded(TokenUnavailable):
+    """The provider renews the token no more (RFC 6749 §5.2: invalid_grant)."""
+
+
+class TokenFileDamaged(TokenUnavailable):
+    """A token file was damaged; it is set aside."""
+
+
+class TokenFileUnusable(PopretrError):
+    """A token file cannot be read or written, or belongs to another user."""
+
+    exit_code = ExitCode.IO_ERROR
+
+
+class TokenFileFromFuture(PopretrError):
+    """A token file was written by a newer version of the program."""
+
+    exit_code = ExitCode.CONFIGURATION
+    default_advice = "install the newer version again"
+
+
+class ProviderUnreachable(PopretrError):
+    """The provider of tokens cannot be reached."""
+
+    exit_code = ExitCode.UNAVAILABLE
+    default_advice = RETRIED
+
+
+class ProviderProtocolError(PopretrError):
+    """The answer is not one of OAuth, or does not belong to the request."""
+
+    exit_code = ExitCode.PROTOCOL
+    default_advice = (
+        "check the addresses in <oauth>, and whether something between here and the provider answers for it"
+    )
 
 
 class MailboxInUse(PopretrError):

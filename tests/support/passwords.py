@@ -38,8 +38,9 @@ _NEEDLES: Final = re.compile(b"|".join(map(re.escape, _coded(MARK.encode()))))
 _CONFIGURED: Final = re.compile(
     rb'<(password|clientsecret)[^>]*(?:/>|>[^<]*</\1>)|\b(?:kspass|certpass|tspass)="[^"]*"'
 )
+# What a token file holds (tui_popretr/oauth/store.py); also one that a killed process has not finished.
+_TOKENS: Final = re.compile(rb'"(?:access|refresh)": "[^"]*(?:"|$)')
 _PRINTED: Final = re.compile(rb"^echo [^ ;|&>]+$", re.MULTILINE)
-_TOKENS: Final = re.compile(rb'"(?:access|refresh)": ?"[^"]*"')
 _OTHERS: Final = re.compile(rb"\bpassword\b[ =]*\S+")
 _LARGEST: Final = 64 * 1024**2
 
@@ -82,7 +83,7 @@ def _without_the_known(name: str, data: bytes) -> bytes:
         return _CONFIGURED.sub(b"", data)
     if name in {".fetchmailrc", "getmailrc", ".mpoprc"}:  # configurations, too
         return _OTHERS.sub(b"", data)
-    if name.endswith(".json") and _TOKENS.search(data):  # a file of tokens
+    if data.startswith(b'{"version"'):
         return _TOKENS.sub(b"", data)
     if data.startswith(b"#!"):  # the script of a <password command="...">
         return _PRINTED.sub(b"", data)

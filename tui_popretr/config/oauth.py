@@ -133,6 +133,11 @@ class OAuth:
         return NAMES.get(self.provider) or (self.endpoints.token or "").partition("://")[2].partition("/")[0]
 
     @property
+    def issuer_required(self) -> bool:
+        """Whether an answer must name the issuer. It is not known whether the known providers always do."""
+        return self.provider is Provider.CUSTOM
+
+    @property
     def key(self) -> str:
         """The name of the token file, without its extension. Logins with the same key share a token.
 

@@ -1,1 +1,1 @@
-"""Access tokens by OAuth 2 (RFC 6749): how a user logs in at a provider, and how tokens are kept and renewed."""
+"""Access tokens by OAuth 2: how they are got, kept and renewed."""
