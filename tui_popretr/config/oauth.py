@@ -133,6 +133,12 @@ class OAuth:
         return NAMES.get(self.provider) or (self.endpoints.token or "").partition("://")[2].partition("/")[0]
 
     @property
+    def authorization_fields(self) -> dict[str, str]:
+        """What the provider needs in the authorization address, besides the fields of RFC 6749."""
+        # Without these Google gives a refresh token only at the first login.
+        return {"access_type": "offline", "prompt": "consent"} if self.provider is Provider.GOOGLE else {}
+
+    @property
     def issuer_required(self) -> bool:
         """Whether an answer must name the issuer. It is not known whether the known providers always do."""
         return self.provider is Provider.CUSTOM

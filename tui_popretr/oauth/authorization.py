@@ -6,7 +6,9 @@ began with (RFC 9207). An address that is not the answer to this login raises Re
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Final
 from urllib.parse import SplitResult, parse_qsl, urlsplit
 
@@ -98,8 +100,12 @@ def begin(
     *,
     account: str = "",
     issuer: Issuer | None = None,
+    fields: Mapping[str, str] = MappingProxyType({}),
 ) -> Authorization:
-    """Begin a login at the authorization endpoint `auth_url`. `account` is a hint, which the provider may ignore."""
+    """Begin a login at the authorization endpoint `auth_url`. `account` is a hint, which the provider may ignore.
+
+    `fields` are added to the address.
+    """
     client = WebApplicationClient(client_id)
     verifier = client.create_code_verifier(_VERIFIER)
     state = generate_token(_STATE)
@@ -115,6 +121,7 @@ def begin(
         code_challenge=client.create_code_challenge(verifier, "S256"),
         code_challenge_method="S256",
         login_hint=account,
+        **fields,
     )
     return Authorization(
         f"{scheme}{separator}{address.partition('://')[2]}", redirect, Secret(state), Secret(verifier), issuer

@@ -153,19 +153,22 @@ def read_tokens(oauth: OAuth, form: Form, answer: Answer, now: float, before: To
     """
     fields = _read(oauth, form, answer, renewal=before is not None)
     access, refresh = (_text(oauth, fields, name) for name in ("access_token", "refresh_token"))
-    if not access or not access.isascii() or not access.isprintable() or " " in access:
+    if not access or " " in access or not _is_token(access):
         raise _no_oauth(oauth, "its answer has no access token")
+    if not _is_token(refresh):
+        raise _no_oauth(oauth, "its answer has fields that OAuth does not allow")
     kind = fields.get("token_type", "Bearer")
     if not isinstance(kind, str) or kind.lower() != "bearer":
         raise _no_oauth(oauth, "the token is of an unknown type")
     lifetime = fields.get("expires_in")
     expires = now + min(lifetime, _LONGEST) if isinstance(lifetime, int) and lifetime > 0 else None
     scopes = fields.get("scope")
+    scopes = tuple(filter(None, map(str, scopes))) if isinstance(scopes, list) else ()
     return Tokens(
         access=Secret(access),
         refresh=Secret(refresh) if refresh else before.refresh if before else None,
         expires=expires,
-        scopes=tuple(map(str, scopes)) if isinstance(scopes, list) and scopes else _scopes(oauth, before),
+        scopes=scopes or (before.scopes if before else oauth.scopes),  # RFC 6749 §5.1
         account=_account(fields.get("id_token")) or (before.account if before else ""),
         obtained=now,
     )
@@ -204,6 +207,8 @@ def _read(oauth: OAuth, form: Form, answer: Answer, *, renewal: bool = False, to
         assert isinstance(fields, dict)
     except (ValueError, RecursionError, AssertionError):
         raise _no_oauth(oauth, f"its answer is not one of OAuth (status {answer.status})") from None
+    if not isinstance(fields.get("error", ""), str):
+        raise _no_oauth(oauth, "its answer has fields that OAuth does not allow")
     try:
         if tokens or "error" in fields:
             fields = parse_token_response(json.dumps(fields))
@@ -255,16 +260,16 @@ def _no_oauth(oauth: OAuth, reason: str) -> ProviderProtocolError:
     return ProviderProtocolError(f"{oauth.name} cannot be understood: {reason}")
 
 
+def _is_token(text: str) -> bool:
+    """Whether all characters are those of a token (RFC 6749 §A.12, §A.17)."""
+    return text.isascii() and (not text or text.isprintable())
+
+
 def _text(oauth: OAuth, fields: dict[str, Any], name: str) -> str:
     found = fields.get(name, "")
     if not isinstance(found, str):
         raise _no_oauth(oauth, "its answer has fields that OAuth does not allow")
     return found
-
-
-def _scopes(oauth: OAuth, before: Tokens | None) -> tuple[str, ...]:
-    """The scopes of an answer that has none: those that were asked for (RFC 6749 §5.1)."""
-    return before.scopes if before else oauth.scopes
 
 
 def _account(id_token: object) -> str:

@@ -68,6 +68,7 @@ class TokenProvider:
             redirect,
             account=oauth.account,
             issuer=Issuer(issuer, oauth.issuer_required) if issuer else None,
+            fields=oauth.authorization_fields,
         )
 
     async def redeem(self, code: Secret, login: Authorization) -> Tokens:
