@@ -266,6 +266,17 @@ class LoginTimedOut(LoginFailed):
     default_advice = "log in again"
 
 
+class OtherAccount(LoginFailed):
+    """The user has logged in with an account other than the configured one."""
+
+
+class TokenFileBusy(PopretrError):
+    """Another process does not release the lock of a token file."""
+
+    exit_code = ExitCode.TEMPORARY
+    default_advice = "another tui-popretr may be waiting for the provider; try again later"
+
+
 class IssuerMismatch(PopretrError):
     """The answer is not from the provider with which the login began: it may be an attack (RFC 9207)."""
 
