@@ -17,6 +17,8 @@ INITIAL_RESPONSE = Setting("initrsp", values.boolean, "N")
 #: With these the password is an access token.
 TOKENS = (AuthType.SASL_XOAUTH2, AuthType.SASL_OAUTHBEARER)
 #: Without TLS these methods send the password or token in clear.
+#: The default beside <oauth>: the standard first; see session/login.py.
+BESIDE_OAUTH = (AuthType.SASL_OAUTHBEARER, AuthType.SASL_XOAUTH2)
 CLEAR_TEXT = frozenset({AuthType.USERPASS, AuthType.SASL_PLAIN, AuthType.SASL_LOGIN, *TOKENS})
 
 
@@ -38,7 +40,7 @@ def read_login(client: Section, server: Section, tls: TlsPolicy | None) -> Login
     named, initial_response = _auth_types(server)
     by_token = server.child("oauth") is not None
     if by_token and (server.child("authtypes") is None or AuthType.AUTO in named):
-        named = (AuthType.SASL_OAUTHBEARER, AuthType.SASL_XOAUTH2)  # the standard first; see session/login.py
+        named = BESIDE_OAUTH
 
     def given(element: str, value: object) -> bool:
         """Whether an element has a value, or may have one because of an error that is already reported."""

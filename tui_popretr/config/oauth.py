@@ -76,6 +76,8 @@ DEFAULT_SCOPES: Final = {
     (Provider.MICROSOFT, Use.SMTP): (f"{_OFFICE}SMTP.Send", "offline_access"),
 }
 
+#: The tenant for all accounts of Microsoft.
+DEFAULT_TENANT: Final = "common"
 #: Providers by their names for people.
 NAMES: Final = {Provider.GOOGLE: "Google", Provider.MICROSOFT: "Microsoft"}
 
@@ -119,7 +121,7 @@ class OAuth:
     client_secret: PasswordSource | None = setting("<clientsecret>", literal)
     #: empty: the provider decides
     scopes: tuple[str, ...] = field(default=(), metadata=declared(Setting("<scope>", scopes, show=" ".join)))
-    tenant: str = setting("tenant", tenant, "common")
+    tenant: str = setting("tenant", tenant, DEFAULT_TENANT)
     use: Use = Use.SERVER
     #: the folder of the token files, absolute
     folder: str = ""

@@ -22,6 +22,7 @@ from tui_popretr.cli.init.write import already_exists, write
 from tui_popretr.config import values
 from tui_popretr.config.addresses import mail_address, server_address
 from tui_popretr.config.describe import describe
+from tui_popretr.config.oauth import client_id, tenant
 from tui_popretr.config.problems import Severity
 from tui_popretr.config.reader import load
 from tui_popretr.config.values import InvalidValueError, command_line
@@ -41,6 +42,9 @@ _CHECKS: Final[dict[str, Callable[[str], object]]] = {
     "password_file": required,
     "password_command": command_line,
     "password_env": variable_name,
+    "client_id": client_id,
+    "client_secret_file": required,
+    "tenant": tenant,
     "maildir": required,
     "folder": required,
     "smtp": mail_address,
@@ -54,7 +58,7 @@ _CHECKS: Final[dict[str, Callable[[str], object]]] = {
 _REQUIRED: Final = (
     ("address", "mail"),
     ("user", "mail"),
-    ("password_file", "password_command", "password_env"),
+    ("password_file", "password_command", "password_env", "client_id"),
     ("maildir", "folder", "smtp"),
 )
 
@@ -83,7 +87,7 @@ def run(arguments: Namespace, *, connector: Connector = connect_tcp, looked_up: 
     except PopretrError as problem:
         console.shorten(problem)
         raise
-    write(path, result.client, result.typed_password, force=arguments.force, existing=existing)
+    write(path, result.client, result.typed, force=arguments.force, existing=existing)
     if not arguments.quiet:
         _explain_next_steps(path, result, added=existing is not None)
     return ExitCode.OK
@@ -112,6 +116,8 @@ def _check_arguments(arguments: Namespace) -> None:
             setattr(arguments, name, plain(text.strip(), check))
         except InvalidValueError as problem:
             raise UsageError(f"{_option(name)}: {problem}") from None
+    if (arguments.client_secret_file or arguments.tenant) and not arguments.client_id:
+        raise UsageError("--client-secret-file and --tenant go with --client-id")
     if (arguments.sender or arguments.smtp_server) and (arguments.maildir or arguments.folder):
         raise UsageError("--sender and --smtp-server go with --smtp")
 
@@ -136,8 +142,9 @@ def _explain_next_steps(path: str, result: WizardResult, *, added: bool) -> None
     if loaded.settings is None:
         raise ConfigurationError("\n".join(str(problem) for problem in loaded.problems))
     print(f"\nWritten: {shown(path)}{', with the new client' if added else ''}")
-    if (password_file := result.password_file) is not None:
-        print(f"         {shown(password_file)}, which holds the password")
+    if (secret_file := result.secret_file) is not None:
+        what = "password" if client.server.oauth is None else "client secret"
+        print(f"         {shown(secret_file)}, which holds the {what}")
     for each in loaded.settings.clients[-1:]:
         print(folded(f"\n{describe(each)}"))
     for problem in loaded.problems:
@@ -153,7 +160,10 @@ def _explain_next_steps(path: str, result: WizardResult, *, added: bool) -> None
     print("\nNext:")
     if added:
         print(f"  tui-popretr reload{name}\n      lets a tui-popretr that runs with this file read it again")
-    if found is None:
+    if client.server.oauth is not None:
+        print(f"  tui-popretr login{name} --client {shlex.quote(client.id)}")
+        print("      logs in, in a browser on any machine, and tests a session")
+    elif found is None:
         print(f"  tui-popretr check{name} --connect\n      tests the server and the password")
     print(f"  tui-popretr{name}\n      opens the dashboard; R retrieves at once, ? shows the keys, q quits")
     print(f"  tui-popretr{name} --headless --once\n      retrieves once, without a dashboard")
