@@ -98,14 +98,18 @@ class TokenStore:
 
     @contextlib.contextmanager
     def locked(self, key: str) -> Iterator[None]:
-        """Hold the lock of a token file. Raises BlockingIOError at once if another holds it, also in this process."""
-        descriptor = self._lock(key)
+        """Hold the lock of a token file. Raises as lock()."""
+        descriptor = self.lock(key)
         try:
             yield
         finally:
             os.close(descriptor)
 
-    def _lock(self, key: str) -> int:
+    def lock(self, key: str) -> int:
+        """Take the lock of a token file; return a descriptor that holds it until it is closed.
+
+        Raises BlockingIOError at once if another holds it, also in this process.
+        """
         try:
             self._make_folder()
             path = os.path.join(self.folder, f"{key}.lock")

@@ -29,13 +29,17 @@ class Tokens:
     obtained: float
 
     def valid(self, now: float) -> bool:
-        """Whether the access token has not expired."""
-        return self.expires is None or now < self.expires
+        """Whether the access token has certainly not expired."""
+        return not self._by_another_clock(now) and (self.expires is None or now < self.expires)
 
     def due(self, now: float) -> bool:
         """Whether the access token should be renewed. That it has no refresh token makes no difference."""
-        if self.obtained > now + _CLOCK_ERROR:  # the clock was set back, so `expires` says nothing
+        if self._by_another_clock(now):
             return True
         if self.expires is None:
             return False
         return now >= self.expires - min(EARLY, (self.expires - self.obtained) / 3)
+
+    def _by_another_clock(self, now: float) -> bool:
+        """Whether the clock was set back, so that `expires` says nothing."""
+        return self.obtained > now + _CLOCK_ERROR
