@@ -262,7 +262,7 @@ def test_advice() -> None:
         with pytest.raises(GrantEnded) as caught:
             read({"error": "invalid_grant"}, status=400, oauth=oauth)
         assert words in caught.value.advice
-        assert caught.value.advice.endswith("log in again: tui-popretr login /etc/c.xml --client isp")
+        assert str(caught.value).startswith("log in again (tui-popretr login /etc/c.xml --client isp): ")
 
 
 def test_a_code_that_was_used_is_no_end_of_a_grant() -> None:

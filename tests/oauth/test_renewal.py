@@ -6,30 +6,26 @@ trio's clock stands still unless a test moves it, because calls in threads do no
 from __future__ import annotations
 
 import errno
-import json
 import os
 import signal
 import subprocess
 import sys
-from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import timedelta
-from functools import partial
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import pytest
 import trio
 import trio.lowlevel
-from trio.testing import MockClock
 
-from tests.oauth.making import SCOPES, oauth_for, tokens
+from tests.oauth.making import oauth_for, tokens
 from tests.oauth.memory import MemoryWeb
+from tests.oauth.world import World
 from tests.program.process import environment
-from tests.support.clock import FakeClock
-from tests.support.oauth_provider import ACCOUNT, CLIENT_SECRET, Fault, OAuthProvider
+from tests.support.oauth_provider import ACCOUNT, CLIENT_SECRET, Fault
 from tests.support.oauth_serving import running_provider
-from tests.support.passwords import MARK, discreet
-from tui_popretr.config.sources import Literal, PasswordSource
+from tests.support.passwords import MARK
+from tui_popretr.config.sources import Literal
 from tui_popretr.errors import (
     ExitCode,
     GrantEnded,
@@ -44,78 +40,7 @@ from tui_popretr.net.http import Response, request
 from tui_popretr.oauth import renewal
 from tui_popretr.oauth.provider import TIMEOUT
 from tui_popretr.oauth.renewal import AccessTokens
-from tui_popretr.oauth.store import TokenStore
-from tui_popretr.oauth.tokens import Tokens
 from tui_popretr.secret import Secret
-
-T = TypeVar("T")
-
-
-class World:
-    """A logged-in user, the provider, and the access tokens of one process."""
-
-    def __init__(self, folder: str) -> None:
-        self.clock = FakeClock()
-        self.trio = MockClock()
-        self.provider = OAuthProvider(clock=self.now)
-        self.oauth = oauth_for(self.provider, folder)
-        self.store = TokenStore(folder)
-        self.warnings: list[str] = []
-        self.web: Callable[..., Any] = MemoryWeb(self.provider)
-        self.access = self.process()
-
-    def now(self) -> float:
-        return self.clock.now().timestamp()
-
-    def process(self) -> AccessTokens:
-        """The access tokens of another process."""
-
-        async def obtain(source: PasswordSource | None) -> Secret:
-            await trio.lowlevel.checkpoint()
-            return source.secret if isinstance(source, Literal) else Secret("")
-
-        return AccessTokens(obtain, self.clock, self.warnings.append, self.web)
-
-    def log_in(self) -> Tokens:
-        """The user has logged in."""
-        answer = self.provider._tokens(self.provider._grant(" ".join(SCOPES)))
-        fields = json.loads(answer.body)
-        found = tokens(
-            fields["access_token"],
-            fields.get("refresh_token"),
-            lifetime=fields["expires_in"],
-            obtained=self.now(),
-        )
-        with self.store.locked(self.oauth.key):
-            self.store.save(self.oauth.key, found)
-        return found
-
-    def stored(self) -> Tokens | None:
-        return self.store.load(self.oauth.key)
-
-    def pass_time(self, seconds: float) -> None:
-        self.clock.advance(seconds)
-        self.trio.jump(seconds)
-
-    @property
-    def renewals(self) -> int:
-        return self.provider.count("/token", "refresh_token")
-
-    def get(self) -> Tokens:
-        return self.run(partial(self.access.get, self.oauth))
-
-    def refused(self, access: Secret) -> Tokens | None:
-        return self.run(partial(self.access.refused, self.oauth, access))
-
-    def run(self, call: Callable[[], Awaitable[T]]) -> T:
-        """Run in trio; what is raised comes out of it. The clock of trio goes on from call to call."""
-        return trio.run(call, clock=self.trio)
-
-    def failure(self, call: Callable[[], object]) -> PopretrError:
-        with pytest.raises(PopretrError) as caught:
-            call()
-        discreet(str(caught.value), caught.value.advice, repr(caught.value), *self.warnings)
-        return caught.value
 
 
 @pytest.fixture
@@ -175,8 +100,8 @@ def test_the_client_secret_is_sent(world: World) -> None:
 def test_without_a_login(world: World) -> None:
     problem = world.failure(world.get)
     assert isinstance(problem, NotLoggedIn)
-    assert str(problem) == f"there is no access token for {ACCOUNT} yet"
-    assert problem.advice == "log in: tui-popretr login /etc/c.xml --client isp"
+    words = f"there is no access token for {ACCOUNT} yet"
+    assert str(problem) == f"log in (tui-popretr login /etc/c.xml --client isp): {words}"
     assert problem.exit_code is ExitCode.LOGIN
 
 
@@ -219,7 +144,7 @@ def test_the_user_logs_in_again_after_the_end_of_a_grant(world: World) -> None:
     world.provider.revoke()
     problem = world.failure(lambda: world.refused(first.access))
     assert isinstance(problem, GrantEnded)
-    assert problem.advice.endswith("log in again: tui-popretr login /etc/c.xml --client isp")
+    assert str(problem).startswith("log in again (tui-popretr login /etc/c.xml --client isp): provider.test renews")
     assert world.stored() == first
     again = world.log_in()
     assert world.get() == again
@@ -356,7 +281,7 @@ def test_no_refresh_token(world: World) -> None:
     world.pass_time(300)
     problem = world.failure(world.get)
     assert isinstance(problem, GrantEnded)
-    assert problem.advice == "log in again: tui-popretr login /etc/c.xml --client isp"
+    assert str(problem).startswith("log in again (tui-popretr login /etc/c.xml --client isp): ")
 
 
 def test_a_client_secret_that_cannot_be_read(world: World) -> None:
@@ -433,7 +358,7 @@ def test_a_damaged_file(world: World) -> None:
         file.write("{")
     problem = world.failure(world.get)
     assert isinstance(problem, TokenFileDamaged)
-    assert problem.advice == "log in again: tui-popretr login /etc/c.xml --client isp"
+    assert str(problem).startswith("log in again (tui-popretr login /etc/c.xml --client isp): ")
     assert isinstance(world.failure(world.get), NotLoggedIn)
 
 

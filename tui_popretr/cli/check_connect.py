@@ -13,11 +13,11 @@ from tui_popretr.clock import SystemClock
 from tui_popretr.config.model import ClientSettings, Settings
 from tui_popretr.engine.service import connect_tcp
 from tui_popretr.errors import ExitCode, worst
-from tui_popretr.facts import TlsDetails
+from tui_popretr.facts import TlsDetails, TokenDetails
 from tui_popretr.session.exploration import Findings
 from tui_popretr.session.setup import Connector
 from tui_popretr.text import visible
-from tui_popretr.wording import certificate_date, mail_volume
+from tui_popretr.wording import certificate_date, mail_volume, token_validity
 
 
 def check(settings: Settings, *, connector: Connector = connect_tcp) -> int:
@@ -53,6 +53,8 @@ def report(client: ClientSettings, found: Findings, now: datetime) -> Iterator[s
     if found.mechanism:
         name = client.server.username
         yield _row("login", f"{found.mechanism} as {name}" if name else found.mechanism)
+        if found.token is not None:
+            yield from _token(found.token, now)
         capabilities = found.capabilities
         yield _row("capabilities", ", ".join(capabilities.lines) if capabilities else "unknown (no CAPA)")
     if found.messages is not None:
@@ -63,6 +65,11 @@ def report(client: ClientSettings, found: Findings, now: datetime) -> Iterator[s
         yield _row("FAILED", str(found.problem))
         if found.problem.advice:
             yield _row("what to do", found.problem.advice)
+
+
+def _token(token: TokenDetails, now: datetime) -> Iterator[str]:
+    yield _row("access token", f"{token.account} at {token.provider}, valid {token_validity(token, now)}")
+    yield _row("allows", " ".join(token.scopes) or "not known")
 
 
 def _tls(tls: TlsDetails, now: datetime) -> Iterator[str]:

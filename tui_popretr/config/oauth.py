@@ -157,6 +157,16 @@ class OAuth:
         return f"{readable[:60]}-{digest[:16]}"
 
     @property
+    def again(self) -> str:
+        """What an error begins with after which the user has to log in again; see wording.session_failure()."""
+        return f"log in again ({self.login_command})"
+
+    @property
+    def first(self) -> str:
+        """The same, if there never was a login."""
+        return f"log in ({self.login_command})"
+
+    @property
     def login_command(self) -> str:
         """The command that logs in, for advice."""
         return shlex.join(("tui-popretr", "login", self.config, "--client", self.client))

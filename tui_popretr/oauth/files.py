@@ -38,8 +38,7 @@ class TokenFiles:
         try:
             return await self._run(oauth, lambda store: store.load(oauth.key, locked=locked))
         except TokenFileDamaged as problem:
-            problem.advice = f"log in again: {oauth.login_command}"
-            raise
+            raise TokenFileDamaged(f"{oauth.again}: {problem}") from problem
 
     async def save(self, oauth: OAuth, tokens: Tokens) -> None:
         """Replace the tokens, within holding()."""

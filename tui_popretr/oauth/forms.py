@@ -235,7 +235,7 @@ def _refused(
     if error == "slow_down":
         return SlowDown()
     if error in _ENDED and renewal:
-        return GrantEnded(f"{oauth.name} renews the token no more ({words})", advice=f"{_reasons(oauth)}; {again}")
+        return GrantEnded(f"{oauth.again}: {oauth.name} renews the token no more ({words})", advice=_reasons(oauth))
     if error in _DENIED:
         return LoginDenied(f"{oauth.name} was not allowed to give access ({words})", advice=again)
     if error == "expired_token" or error in _ENDED:
@@ -250,7 +250,7 @@ def _refused(
 
 def _reasons(oauth: OAuth) -> str:
     """Return the likely reasons why a token is renewed no more."""
-    reasons = "access was removed, the password was changed, or the token was not used for months"
+    reasons = "likely reasons: access was removed, the password was changed, or the token was not used for months"
     if oauth.provider is Provider.GOOGLE:
         return f"{reasons}; or the app at Google is still in testing, where tokens end after 7 days"
     return reasons

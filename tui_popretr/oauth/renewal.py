@@ -111,9 +111,7 @@ class AccessTokens:
         tokens = await self.files.load(oauth, locked=locked)
         if tokens is None:
             self._unwritten.pop(oauth.key, None)
-            raise NotLoggedIn(
-                f"there is no access token for {visible(oauth.account)} yet", advice=f"log in: {oauth.login_command}"
-            )
+            raise NotLoggedIn(f"{oauth.first}: there is no access token for {visible(oauth.account)} yet")
         unwritten = self._unwritten.get(oauth.key)
         if unwritten is not None and unwritten.obtained >= tokens.obtained:
             return unwritten
@@ -126,7 +124,7 @@ class AccessTokens:
         """Renew the tokens, within holding(), and complete this also if cancelled."""
         if tokens.refresh is None:
             what = f"the access token of {visible(oauth.account)} has ended, and {oauth.name} gave none to renew it"
-            raise GrantEnded(what, advice=f"log in again: {oauth.login_command}")
+            raise GrantEnded(f"{oauth.again}: {what}")
         failure = self._failures.get(oauth.key)
         if failure and failure.refresh == tokens.refresh and trio.current_time() < failure.at + INTERVAL:
             raise type(failure.problem)(str(failure.problem), advice=failure.problem.advice)

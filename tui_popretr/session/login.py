@@ -16,6 +16,7 @@ import trio
 from tui_popretr.config.account import Server
 from tui_popretr.config.choices import AuthType
 from tui_popretr.config.login import TOKENS
+from tui_popretr.config.oauth import OAuth
 from tui_popretr.errors import (
     ConnectionCut,
     LoginDelayed,
@@ -29,6 +30,7 @@ from tui_popretr.errors import (
     ServerTemporaryFailure,
     TlsRequired,
 )
+from tui_popretr.oauth.tokens import Tokens
 from tui_popretr.pop3 import (
     Apop,
     Authentication,
@@ -58,6 +60,8 @@ _ENDS: dict[str, type[PopretrError]] = {
     "SYS/TEMP": ServerTemporaryFailure,
     "SYS/PERM": ServerPermanentFailure,
 }
+#: The advice after a server has refused an access token.
+REFUSED_ADVICE = "the access token may have expired, or be for another purpose; best is a command that gets a new one"
 _SCRAM = (AuthType.SASL_SCRAM_SHA_256, AuthType.SASL_SCRAM_SHA_1)
 
 
@@ -77,18 +81,61 @@ class LoginOptions:
     services: ConnectionServices = field(default_factory=ConnectionServices)
     #: The answer to UTF8, None before there is one.
     utf8_answer: Reply | None = None
+    #: The access token of the login, None if it was not by one.
+    token: Tokens | None = None
+
+
+class TokenRenewedError(Exception):
+    """The server has refused the access token and ended the connection. The token is renewed: try a new connection."""
 
 
 async def log_in(connection: Pop3Connection, server: Server, options: LoginOptions) -> str:
     """Log in and return the name of the method that succeeded. The capabilities are in the connection's machine.
 
-    Raises LoginRejected, TlsRequired, ServerNotAuthenticated, NoUsableMechanism, PasswordUnavailable, and the errors
-    of the response codes (RFC 2449 §8, RFC 3206).
+    Raises LoginRejected, TlsRequired, ServerNotAuthenticated, NoUsableMechanism, PasswordUnavailable, the errors of the
+    response codes (RFC 2449 §8, RFC 3206), those of access tokens (oauth/renewal.py), and TokenRenewedError.
     """
     # EXTERNAL needs only the certificate, so no password command is run for it.
     needs_password = any(each is not AuthType.SASL_EXTERNAL for each in server.auth_types)
+    if needs_password and server.oauth is not None:
+        return await _log_in_by_token(connection, server, server.oauth, options)
     password = await options.services.passwords.obtain(server.password) if needs_password else Secret("")
     return await _Login(connection, server, password, options).run()
+
+
+async def _log_in_by_token(connection: Pop3Connection, server: Server, oauth: OAuth, options: LoginOptions) -> str:
+    """Log in by an access token. One that the server refuses is renewed once, and tried again."""
+    options.token = await options.services.tokens.get(oauth)
+    login = _Login(connection, server, options.token.access, options)
+    try:
+        return await login.run()
+    except LoginRejected as problem:
+        if not login.token_refused:
+            raise
+        renewed = await options.services.tokens.refused(oauth, options.token.access)
+        if renewed is None:
+            problem.advice = _advice_on_refused_token(oauth, problem)
+            raise
+    if login.connection_ended:
+        raise TokenRenewedError
+    options.token = renewed
+    try:
+        return await _Login(connection, server, renewed.access, options).run()
+    except ConnectionCut:
+        raise TokenRenewedError from None
+    except LoginRejected as problem:
+        problem.advice = _advice_on_refused_token(oauth, problem)
+        raise
+
+
+def _advice_on_refused_token(oauth: OAuth, problem: LoginRejected) -> str:
+    """Return the advice after a server has refused an access token that is new."""
+    if problem.advice != REFUSED_ADVICE:
+        return problem.advice
+    return (
+        "the access token is new, so another setting is wrong: is <username> the mailbox of the account, does the scope"
+        f" allow this, and is POP access enabled for the account? To log in again: {oauth.login_command}"
+    )
 
 
 def response_code_error(text: bytes, code: str | None) -> PopretrError | None:
@@ -141,8 +188,18 @@ class _Login:
         self._unusable: dict[AuthType, str] = {}
         self._closed_after_refusal = ""  # how the connection ended after a refusal
 
+    @property
+    def token_refused(self) -> bool:
+        """Whether the server has refused an access token."""
+        return any(method in TOKENS and refused.credentials_seen for method, refused in self._refused.items())
+
+    @property
+    def connection_ended(self) -> bool:
+        """Whether the server has ended the connection after a refusal."""
+        return bool(self._closed_after_refusal)
+
     async def run(self) -> str:
-        auto = AuthType.AUTO in self._server.auth_types
+        auto = AuthType.AUTO in self._server.auth_types or self._server.oauth is not None
         methods = self._chosen() if auto else self._server.auth_types
         if self._options.utf8 and not self._options.together:
             self._store_utf8_reply(await self._connection.call(Utf8()))
@@ -193,7 +250,9 @@ class _Login:
         if all(refused.cancelled for refused in self._refused.values()):
             return "the server breaks the rules of this login method: tell its operator, or name another in authtypes"
         if all(each in TOKENS for each in self._refused):
-            return "the access token may have expired, or be for another purpose; best is a command that gets a new one"
+            if self._server.oauth is not None and not self.token_refused:
+                return "the server has no login by access token; use a <password>, or ask its operator"
+            return REFUSED_ADVICE
         left = [each.value for each in methods if each not in self._refused and each not in self._unusable]
         tried = " and ".join(each.value for each in self._refused)
         others = f"name another in authtypes (here: {', '.join(left)})" if left else "name another in authtypes"
@@ -221,9 +280,11 @@ class _Login:
     # --- the choice of AUTO -------------------------------------------------------------------------------------------
 
     def _chosen(self) -> tuple[AuthType, ...]:
-        """Return AUTO's methods."""
+        """Return AUTO's methods; with an access token those that the server offers, or all that are configured."""
         server, options = self._server, self._options
         offer = Offer(self._connection.machine.capabilities, options.stamp is not None, options.remembered)
+        if server.oauth is not None:
+            return tuple(each for each in server.auth_types if each in offer.methods) or server.auth_types
         password = bool(server.username) and server.password is not None
         return choose(offer, private=self._private, password=password)
 
