@@ -65,7 +65,7 @@ class MemoryPerson:
         if not self._answers:
             raise UsageError("the input ended")
         answer = self._answers.pop(0)
-        return answer if isinstance(answer, str) else answer(self.shown[0])
+        return answer if isinstance(answer, str) else answer(self.shown[-1])
 
     def open(self, address: str) -> bool:
         return self._browser is not None and self._browser(address)

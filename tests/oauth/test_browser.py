@@ -77,7 +77,8 @@ async def test_the_user_agrees(provider: OAuthProvider) -> None:
     assert tokens.refresh
     assert len(person.shown) == 1
     assert person.shown[0].startswith(f"{provider.auth_url}?")
-    assert person.said[0] == "Open this address in a browser on this machine, and log in at provider.test:"
+    assert person.said[0].startswith("Open this address in a browser on this machine, or on one with ssh -L ")
+    assert person.said[0].endswith(", and log in at provider.test:")
     ((status, page),) = browser.pages
     assert status == 200
     assert "The answer has arrived" in page

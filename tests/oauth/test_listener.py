@@ -29,12 +29,12 @@ class Browser:
     """What sends requests, and what came of them."""
 
     def __init__(self, listener: RedirectListener) -> None:
-        self._port = int(listener.address.rpartition(":")[2].strip("/"))
+        self.port = int(listener.address.rpartition(":")[2].strip("/"))
         self.ignored: list[str] = []
         self.outcome: Secret | PopretrError | None = None
 
     async def send(self, octets: bytes) -> str:
-        async with await trio.open_tcp_stream("127.0.0.1", self._port) as stream:
+        async with await trio.open_tcp_stream("127.0.0.1", self.port) as stream:
             await stream.send_all(octets)
             answer = b""
             while piece := await stream.receive_some():
@@ -43,7 +43,7 @@ class Browser:
 
     async def get(self, target: str, *, method: str = "GET", host: str = "") -> str:
         return await self.send(
-            f"{method} {target} HTTP/1.1\r\nHost: {host or f'127.0.0.1:{self._port}'}\r\n\r\n".encode()
+            f"{method} {target} HTTP/1.1\r\nHost: {host or f'127.0.0.1:{self.port}'}\r\n\r\n".encode()
         )
 
 
@@ -126,7 +126,7 @@ async def test_other_requests(target: str, method: str, host: str, status: int) 
 @trio_test
 async def test_what_is_no_http(octets: bytes) -> None:
     async with waiting() as browser:
-        async with await trio.open_tcp_stream("127.0.0.1", browser._port) as stream:
+        async with await trio.open_tcp_stream("127.0.0.1", browser.port) as stream:
             await stream.send_all(octets)
             await stream.send_eof()
         await browser.get("/?code=right")
@@ -136,7 +136,7 @@ async def test_what_is_no_http(octets: bytes) -> None:
 @trio_test
 async def test_connections_without_a_request_do_not_matter() -> None:
     async with waiting() as browser:
-        idle = [await trio.open_tcp_stream("127.0.0.1", browser._port) for _ in range(8)]
+        idle = [await trio.open_tcp_stream("127.0.0.1", browser.port) for _ in range(8)]
         assert "The answer has arrived" in await browser.get("/?code=right")
         for stream in idle:
             await stream.aclose()

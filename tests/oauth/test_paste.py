@@ -38,8 +38,8 @@ async def test_the_user_pastes_the_address(provider: OAuthProvider) -> None:
 async def test_a_port_and_a_tunnel(provider: OAuthProvider) -> None:
     person = MemoryPerson(provider.consent)
     await log_in(token_provider(provider), person, 8765, ["ssh -L 8765:127.0.0.1:8765 me@host"])
-    assert "redirect_uri=http%3A%2F%2F127.0.0.1%3A8765%2F&" in person.shown[0]
-    assert "  ssh -L 8765:127.0.0.1:8765 me@host" in person.said
+    assert "redirect_uri=http%3A%2F%2F127.0.0.1%3A8765%2F&" in person.shown[1]
+    assert person.shown[0] == "ssh -L 8765:127.0.0.1:8765 me@host"
 
 
 @trio_test

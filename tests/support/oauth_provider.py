@@ -131,6 +131,12 @@ class OAuthProvider:
 
     def __init__(self, base: str = "https://provider.test", *, clock: Callable[[], float] = time.time) -> None:
         self.base = base
+        self._clock = clock
+        self._lock = threading.RLock()
+        self.reset()
+
+    def reset(self) -> None:
+        """Begin anew: nothing is granted, and the attributes are those of the beginning."""
         self.account = ACCOUNT
         #: "" for a public client
         self.client_secret = ""
@@ -149,6 +155,8 @@ class OAuthProvider:
         self.granted_scope: str | None = None
         #: the user agrees in the browser
         self.agrees = True
+        #: the user types the code of each device at once, and agrees
+        self.agrees_on_devices = False
         #: the number of polls to be answered by slow_down
         self.slow_downs = 0
         #: by the endpoint's path
@@ -158,8 +166,6 @@ class OAuthProvider:
         self.asked: list[Asked] = []
         #: polls that came before the interval was over
         self.early_polls = 0
-        self._clock = clock
-        self._lock = threading.RLock()
         self._number = 0
         self._access: dict[str, tuple[_Grant, float]] = {}
         self._grants: list[_Grant] = []
@@ -373,7 +379,8 @@ class OAuthProvider:
         letters = "".join(secrets.choice("BCDFGHJKLMNPQRSTVWXZ") for _ in range(8))
         user_code = f"{letters[:4]}-{letters[4:]}"
         expires = self._clock() + self.device_lifetime
-        self._devices[code] = _Device(user_code, form["scope"], expires, self.interval or _SLOW_DOWN)
+        self._devices[code] = device = _Device(user_code, form["scope"], expires, self.interval or _SLOW_DOWN)
+        device.decision = self.agrees_on_devices or None
         return Answer.json(
             device_code=code,
             user_code=user_code,

@@ -8,7 +8,7 @@ import trio
 
 from tui_popretr.errors import LoginTimedOut, PopretrError
 from tui_popretr.oauth.authorization import Authorization
-from tui_popretr.oauth.listener import listening
+from tui_popretr.oauth.listener import LOOPBACK, listening
 from tui_popretr.oauth.person import Person
 from tui_popretr.oauth.tokens import Tokens
 from tui_popretr.secret import Secret
@@ -45,7 +45,10 @@ async def log_in(provider: CodeProvider, person: Person, port: int = 0) -> Token
         if person.open(login.address):
             person.say(f"A browser opens, to log in at {provider.name}. If it does not, open this address in one:")
         else:
-            person.say(f"Open this address in a browser on this machine, and log in at {provider.name}:")
+            person.say(
+                f"Open this address in a browser on this machine, or on one with ssh -L {listener.port}:{LOOPBACK}"
+                f":{listener.port}, and log in at {provider.name}:"
+            )
         person.show(login.address)
         person.say("Waiting until you have agreed there. ctrl+c gives up.")
 

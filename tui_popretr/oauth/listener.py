@@ -52,8 +52,8 @@ class RedirectListener:
 
     def __init__(self, listener: trio.SocketListener) -> None:
         self._listener = listener
-        self._port: int = listener.socket.getsockname()[1]
-        self.address = redirect_address(self._port)
+        self.port: int = listener.socket.getsockname()[1]
+        self.address = redirect_address(self.port)
         self._outcome: Secret | PopretrError | None = None
         self._limit = trio.CapacityLimiter(_CONNECTIONS)
 
@@ -99,7 +99,7 @@ class RedirectListener:
         """Return the status and the page for a request."""
         target = request.target.decode("ascii", "replace")
         host = dict(request.headers).get(b"host", b"").decode("ascii", "replace")
-        if host != f"{LOOPBACK}:{self._port}" or not target.startswith("/?"):
+        if host != f"{LOOPBACK}:{self.port}" or not target.startswith("/?"):
             return 404, ("Not found", "Only the answer of the provider is expected here.")
         if request.method != b"GET":
             return 405, ("Not allowed", "Only GET is.")

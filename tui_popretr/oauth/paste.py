@@ -32,8 +32,7 @@ async def log_in(provider: CodeProvider, person: Person, port: int, tunnel: Sequ
     if tunnel:
         person.say("To log in without pasting, press ctrl+c, and type on the machine with the browser:")
         for command in tunnel:
-            person.say(f"  {command}")
-        person.say()
+            person.show(command)
     person.say(f"Open this address in a browser, on any machine, and log in at {provider.name}:")
     person.show(login.address)
     person.say(

@@ -224,7 +224,7 @@ def test_an_existing_password_file_is_kept_unless_it_is_wrong(tmp_path: Path, se
 
 
 def test_a_password_is_not_kept_without_its_configuration(tmp_path: Path, server: RunningServer) -> None:
-    def interfere() -> str:
+    def interfere(_: str) -> str:
         (tmp_path / "mail.xml").write_text("mine")
         return ""
 

@@ -21,8 +21,8 @@ from tui_popretr.errors import ExitCode, LoginFailed, TokenFileDamaged, worst
 from tui_popretr.net.http import request
 from tui_popretr.net.resolver import Resolver
 from tui_popretr.oauth.choice import Flow
+from tui_popretr.oauth.files import TokenFiles
 from tui_popretr.oauth.provider import Web
-from tui_popretr.oauth.store import TokenStore
 from tui_popretr.session.setup import Connector
 
 
@@ -41,7 +41,7 @@ def run(arguments: Namespace, *, connector: Connector = connect_tcp, web: Web = 
     async def log_in_to_each() -> ExitCode:
         trio.socket.set_custom_hostname_resolver(Resolver())
         wanted = LoginRequest(Flow(arguments.flow) if arguments.flow else None, arguments.port or 0)
-        missing = [each for each in logins if use is not None or not _has_token(each, terminal)]
+        missing = [each for each in logins if use is not None or not await _has_token(each, terminal)]
         for each in missing:
             await log_in(each, wanted, terminal, web)
         if not missing:
@@ -52,7 +52,7 @@ def run(arguments: Namespace, *, connector: Connector = connect_tcp, web: Web = 
         refused = [each for each in logins if each not in missing and each.use is Use.SERVER]
         if not refused or not isinstance(problem, LoginFailed):
             raise problem
-        terminal.say("So a new login is needed.\n")
+        terminal.say(f"It fails: {problem}. So a new login is needed.\n")
         await log_in(refused[0], wanted, terminal, web)
         if (problem := await try_session(settings, terminal, connector)) is not None:
             raise problem
@@ -61,10 +61,10 @@ def run(arguments: Namespace, *, connector: Connector = connect_tcp, web: Web = 
     return trio.run(log_out_of_each if arguments.logout else log_in_to_each)
 
 
-def _has_token(oauth: OAuth, terminal: Terminal) -> bool:
+async def _has_token(oauth: OAuth, terminal: Terminal) -> bool:
     """Whether there is a token that is valid, or can be renewed."""
     try:
-        tokens = TokenStore(oauth.folder).load(oauth.key)
+        tokens = await TokenFiles().load(oauth)
     except TokenFileDamaged as problem:
         terminal.say(f"{str(problem)[:1].upper()}{str(problem)[1:]}.")
         return False

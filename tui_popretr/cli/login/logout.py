@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from tui_popretr.cli.login.obtain import lock, provider_of
+from tui_popretr.cli.login.obtain import provider_of
 from tui_popretr.cli.login.terminal import Terminal
 from tui_popretr.config.oauth import OAuth
 from tui_popretr.errors import ExitCode, PopretrError, TokenFileDamaged
 from tui_popretr.net.http import request
+from tui_popretr.oauth.files import TokenFiles
 from tui_popretr.oauth.provider import Web
-from tui_popretr.oauth.store import TokenStore
 from tui_popretr.text import visible
 from tui_popretr.wording import error_with_advice
 
@@ -18,10 +18,10 @@ async def log_out(oauth: OAuth, terminal: Terminal, web: Web = request) -> ExitC
 
     Raises TokenFileUnusable, TokenFileFromFuture.
     """
-    name, store = f"{oauth.name}, {visible(oauth.account)}", TokenStore(oauth.folder)
-    async with lock(store, oauth.key):
+    name, files = f"{oauth.name}, {visible(oauth.account)}", TokenFiles()
+    async with files.holding(oauth):
         try:
-            tokens = store.load(oauth.key, locked=True)
+            tokens = await files.load(oauth, locked=True)
         except TokenFileDamaged as problem:
             terminal.say(f"{name}: {problem}; so nothing can be revoked.")
             return problem.exit_code
@@ -34,7 +34,7 @@ async def log_out(oauth: OAuth, terminal: Terminal, web: Web = request) -> ExitC
                 await (await provider_of(oauth, web)).revoke(tokens.refresh or tokens.access)
             except PopretrError as problem:
                 failure = problem
-        store.forget(oauth.key)
+        await files.forget(oauth)
     if failure is not None:
         terminal.say(
             f"{name}: the tokens are forgotten, but the access is not revoked:"

@@ -4,31 +4,24 @@ from __future__ import annotations
 
 import getpass
 import os
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
-
-import trio
 
 from tui_popretr.cli.login.accounts import same_account, tunnel
 from tui_popretr.cli.login.terminal import Terminal
 from tui_popretr.clock import SystemClock, local_time
 from tui_popretr.config.oauth import OAuth
-from tui_popretr.errors import OtherAccount, TokenFileBusy
+from tui_popretr.errors import OtherAccount
 from tui_popretr.net.http import request
 from tui_popretr.oauth import browser, device, paste
 from tui_popretr.oauth.choice import Flow, choose_flow
+from tui_popretr.oauth.files import TokenFiles
 from tui_popretr.oauth.provider import TokenProvider, Web
-from tui_popretr.oauth.store import TokenStore
 from tui_popretr.oauth.tokens import Tokens
 from tui_popretr.session.passwords import Passwords
 from tui_popretr.text import visible
 
-#: Seconds for another process that renews the token.
-_LOCK_TIMEOUT: Final = 60.0
-_LOCK_INTERVAL: Final = 0.1
 #: Scopes that no access token has: they ask for a refresh token and for an id token.
 _NOT_GRANTED: Final = frozenset({"offline_access", "openid", "email", "profile"})
 
@@ -51,8 +44,8 @@ async def log_in(oauth: OAuth, wanted: LoginRequest, terminal: Terminal, web: We
     """Log in, write the tokens, and report whose account it is. Raises PopretrError."""
     flow = choose_flow(oauth, wanted.flow, os.environ)
     provider = await provider_of(oauth, web)
-    store = TokenStore(oauth.folder)
-    async with lock(store, oauth.key):
+    files = TokenFiles()
+    async with files.holding(oauth):
         pass  # a folder that cannot be used is found before the user does anything
     terminal.report(f"Logging in to {oauth.name} as {visible(oauth.account)}, for <{oauth.use.value}>.\n")
     tokens = await _run(flow, provider, oauth, wanted.port, terminal)
@@ -61,8 +54,8 @@ async def log_in(oauth: OAuth, wanted: LoginRequest, terminal: Terminal, web: We
             f"the user has logged in as {visible(tokens.account)}, but this is for {visible(oauth.account)}",
             advice=f"log in as {visible(oauth.account)} in the browser, perhaps in a private window",
         )
-    async with lock(store, oauth.key):
-        store.save(oauth.key, tokens)
+    async with files.holding(oauth):
+        await files.save(oauth, tokens)
     terminal.report(f"\nLogged in to {oauth.name} as {visible(tokens.account or oauth.account)}.")
     for line in _about(oauth, tokens):
         terminal.report(f"  {line}")
@@ -102,19 +95,3 @@ def _about(oauth: OAuth, tokens: Tokens) -> list[str]:
     if missing := set(oauth.scopes) - set(tokens.scopes) - _NOT_GRANTED:
         lines.append(f"warning: not allowed, although asked for: {visible(' '.join(sorted(missing)), 1000)}")
     return lines
-
-
-@asynccontextmanager
-async def lock(store: TokenStore, key: str) -> AsyncIterator[None]:
-    """Hold the lock of a token file. Raises TokenFileBusy if another process does not release it."""
-    async with AsyncExitStack() as stack:
-        with trio.move_on_after(_LOCK_TIMEOUT) as waiting:
-            while True:
-                try:
-                    stack.enter_context(store.locked(key))
-                    break
-                except BlockingIOError:
-                    await trio.sleep(_LOCK_INTERVAL)
-        if waiting.cancelled_caught:
-            raise TokenFileBusy("another process has locked the token file for a minute")
-        yield

@@ -10,11 +10,11 @@ from tui_popretr.config.model import ClientSettings, Settings
 from tui_popretr.errors import PopretrError
 from tui_popretr.session.exploration import Findings
 from tui_popretr.session.setup import Connector
-from tui_popretr.wording import error_with_advice, mail_volume
+from tui_popretr.wording import mail_volume
 
 
 async def try_session(settings: Settings, terminal: Terminal, connector: Connector) -> PopretrError | None:
-    """Log in to the POP3 server of the only client, and report what came of it. Return the error, None for none."""
+    """Log in to the POP3 server of the only client. Report what works; return the error, None for none."""
     found: list[Findings] = []
 
     def keep(_: ClientSettings, findings: Findings) -> None:
@@ -23,11 +23,9 @@ async def try_session(settings: Settings, terminal: Terminal, connector: Connect
     (client,) = settings.clients
     # What a session would need beyond the login is not the question here.
     plain = replace(client, retention=replace(client.retention, new_only=False, delete_after=None))
+    terminal.report(f"\nTrying a session at {client.server.address} ...")
     await probe_clients_async(replace(settings, clients=(plain,)), keep, connector)
-    problem, address = found[0].problem, client.server.address
-    if problem is None:
+    if found[0].problem is None:
         mail = mail_volume(found[0].messages, found[0].octets) if found[0].messages else "no mail there"
-        terminal.report(f"A session at {address} works: {mail}.")
-    else:
-        terminal.say(f"A session at {address} fails: {error_with_advice(str(problem), problem.advice)}.")
-    return problem
+        terminal.report(f"A session works: {mail}.")
+    return found[0].problem
