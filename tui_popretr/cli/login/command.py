@@ -11,13 +11,13 @@ from tui_popretr.cli.config_path import locate
 from tui_popretr.cli.login.accounts import logins_of
 from tui_popretr.cli.login.logout import log_out
 from tui_popretr.cli.login.obtain import LoginRequest, log_in
-from tui_popretr.cli.login.session import try_session
+from tui_popretr.cli.login.session import try_sessions
 from tui_popretr.cli.login.terminal import Terminal
 from tui_popretr.clock import SystemClock
 from tui_popretr.config.oauth import OAuth, Use
 from tui_popretr.config.problems import Severity
 from tui_popretr.engine.service import connect_tcp
-from tui_popretr.errors import ExitCode, LoginFailed, TokenFileDamaged, worst
+from tui_popretr.errors import ExitCode, PopretrError, TokenFileDamaged, worst
 from tui_popretr.net.http import request
 from tui_popretr.net.resolver import Resolver
 from tui_popretr.oauth.choice import Flow
@@ -46,19 +46,25 @@ def run(arguments: Namespace, *, connector: Connector = connect_tcp, web: Web = 
             await log_in(each, wanted, terminal, web)
         if not missing:
             terminal.report("There is a token already.")
-        problem = await try_session(settings, terminal, connector)
-        if problem is None:
-            return ExitCode.OK
-        refused = [each for each in logins if each not in missing and each.use is Use.SERVER]
-        if not refused or not isinstance(problem, LoginFailed):
-            raise problem
-        terminal.say(f"It fails: {problem}. So a new login is needed.\n")
-        await log_in(refused[0], wanted, terminal, web)
-        if (problem := await try_session(settings, terminal, connector)) is not None:
-            raise problem
+        problems = await try_sessions(settings, use, terminal, connector)
+        refused = [each for each in logins if each not in missing and _is_refused(problems.get(each.use))]
+        for each in refused:
+            terminal.say(f"It fails: {problems[each.use]}. So a new login is needed.\n")
+            await log_in(each, wanted, terminal, web)
+        if refused:
+            problems = await try_sessions(settings, use, terminal, connector)
+        for problem in list(problems.values())[1:]:
+            terminal.say(f"{str(problem)[:1].upper()}{str(problem)[1:]}.")
+        if problems:
+            raise next(iter(problems.values()))
         return ExitCode.OK
 
     return trio.run(log_out_of_each if arguments.logout else log_in_to_each)
+
+
+def _is_refused(problem: PopretrError | None) -> bool:
+    """Whether a server does not accept a token, or it cannot be renewed."""
+    return problem is not None and problem.exit_code is ExitCode.LOGIN
 
 
 async def _has_token(oauth: OAuth, terminal: Terminal) -> bool:
