@@ -56,6 +56,8 @@ class PopretrError(Exception):
     default_advice: ClassVar[str] = ""
     #: The error was recognised only by the text of a server's reply, which may mean something else.
     judged_by_text: bool = False
+    #: Only `tui-popretr login` helps: an access token is missing. A new attempt costs nothing, and finds a new token.
+    login_missing: bool = False
 
     def __init__(self, message: str, *, advice: str | None = None) -> None:
         super().__init__(message)
@@ -293,6 +295,8 @@ class ProviderFailed(PopretrError):
 
 class TokenUnavailable(LoginFailed):
     """There is no access token that can be used, and only the user can get one, by `tui-popretr login`."""
+
+    login_missing = True
 
 
 class NotLoggedIn(TokenUnavailable):

@@ -169,7 +169,8 @@ class OAuth:
     @property
     def login_command(self) -> str:
         """The command that logs in, for advice."""
-        return shlex.join(("tui-popretr", "login", self.config, "--client", self.client))
+        use = () if self.use is Use.SERVER else ("--for", self.use.value)
+        return shlex.join(("tui-popretr", "login", self.config, "--client", self.client, *use))
 
 
 def read_oauth(owner: Section, use: Use, client: Section, username: str | None) -> OAuth | None:

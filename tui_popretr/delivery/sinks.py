@@ -41,6 +41,8 @@ class SinkEnvironment:
     withheld: frozenset[str] = frozenset()  # environment variables that hold passwords: not for commands
     children: ChildProcesses | None = None  # where commands are registered
     contexts: TlsContexts | None = None  # those of the process
+    #: Returns the password after the server has refused this one, None if there is no other; for access tokens.
+    other_password: Callable[[Secret], Awaitable[Secret | None]] | None = None
 
 
 def sink_for(
@@ -66,6 +68,7 @@ def sink_for(
                 password=environment.password,
                 said=environment.said,
                 contexts=environment.contexts,
+                other_password=environment.other_password,
             )
         case CommandDestination() as command:
             from tui_popretr.delivery.command.sink import CommandSink

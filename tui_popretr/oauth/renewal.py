@@ -2,8 +2,9 @@
 
 **When.** A token is renewed when it is due (tokens.py), and once if a server refuses it. A token that is younger than
 INTERVAL is not renewed because of a refusal: then the cause is another. After a renewal that failed, the next one with
-the same refresh token begins INTERVAL later at the earliest; until then the same error is raised. So refusals never
-lead to more than one request in that time, however many clients share a token.
+the same refresh token begins INTERVAL later at the earliest (ENDED_INTERVAL if the provider has ended the grant); until
+then the same error is raised. So refusals never lead to more than one request in that time, however many clients share
+a token. A new token is found at once, because the file is read each time.
 
 **One at a time.** The lock of the token file is held from reading to writing (store.py). Whoever gets it later finds
 the new token.
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 
 #: Seconds.
 INTERVAL: Final = 60.0
+ENDED_INTERVAL: Final = 900.0
 GRACE: Final = 5.0
 
 #: Reads a secret from its source.
@@ -49,10 +51,10 @@ def _ignore(text: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Failure:
-    """A renewal that failed, and when (trio's clock)."""
+    """A renewal that failed, and until when it is not repeated (trio's clock)."""
 
     refresh: Secret
-    at: float
+    until: float
     problem: PopretrError
 
 
@@ -126,7 +128,7 @@ class AccessTokens:
             what = f"the access token of {visible(oauth.account)} has ended, and {oauth.name} gave none to renew it"
             raise GrantEnded(f"{oauth.again}: {what}")
         failure = self._failures.get(oauth.key)
-        if failure and failure.refresh == tokens.refresh and trio.current_time() < failure.at + INTERVAL:
+        if failure and failure.refresh == tokens.refresh and trio.current_time() < failure.until:
             raise type(failure.problem)(str(failure.problem), advice=failure.problem.advice)
         secret = await self._obtain(oauth.client_secret)
         result: Tokens | BaseException | None = None
@@ -149,7 +151,8 @@ class AccessTokens:
                 scope.deadline = trio.current_time() + GRACE
                 raise
         if isinstance(result, PopretrError):
-            self._failures[oauth.key] = _Failure(tokens.refresh, trio.current_time(), result)
+            pause = ENDED_INTERVAL if isinstance(result, GrantEnded) else INTERVAL
+            self._failures[oauth.key] = _Failure(tokens.refresh, trio.current_time() + pause, result)
             raise result
         assert isinstance(result, Tokens)
         self._failures.pop(oauth.key, None)

@@ -14,7 +14,7 @@ from tui_popretr.delivery.outgoing import OutgoingMessage
 from tui_popretr.delivery.remote import BeforeEnd
 from tui_popretr.delivery.sink import SPILL
 from tui_popretr.delivery.smtp.connection import QUIT, Said, SmtpConnection
-from tui_popretr.delivery.smtp.opening import AskPassword, Opening, server_name
+from tui_popretr.delivery.smtp.opening import AskOther, AskPassword, Opening, server_name
 from tui_popretr.delivery.smtp.report import receipt_or_error
 from tui_popretr.delivery.smtp.rounds import Envelope, Rounds
 from tui_popretr.delivery.smtp.transaction import SmtpTransaction, check_size
@@ -57,10 +57,12 @@ class SmtpSink:
         password: AskPassword = _no_password,
         said: Said = lambda *_: None,
         contexts: TlsContexts | None = None,
+        other_password: AskOther | None = None,
     ) -> None:
         """`spool` is the folder for messages too large for memory; `client` is the name of our host, for EHLO.
 
-        `said` gets the dialogue (see connection.Said); `password` is called at most once.
+        `said` gets the dialogue (see connection.Said); `password` is called at most once, or for each
+        connection with an access token; `other_password` after the server has refused a token.
         """
         port = 25 if destination.port in _MAIL_PORTS else destination.port
         where = destination.socket_path or f"{destination.host.lower()}:{port}"
@@ -69,7 +71,7 @@ class SmtpSink:
         self._name = server_name(destination)
         self._destination = destination
         self._spool = spool
-        self._opening = Opening(destination, client, said, password, contexts)
+        self._opening = Opening(destination, client, said, password, contexts, other_password)
         self._turn = trio.Lock()  # one call at a time
         self._where = where
         self._one_by_one = where in _one_by_one
