@@ -10,9 +10,11 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conversation import Conversation, converse
+from tests.program.process import Done
 from tests.support.dovecot import Dovecot
 from tests.support.oauth_provider import ACCOUNT, CLIENT_ID, OAuthProvider
 from tests.support.oauth_serving import running_provider
+from tui_popretr.cli.main import main
 from tui_popretr.wording import mail_volume
 
 #: The addresses of the provider in <oauth>, by the name of the element.
@@ -27,12 +29,8 @@ class Site:
     provider: OAuthProvider
     dovecot: Dovecot
 
-    def configure(
-        self, *, without: tuple[str, ...] = (), more: str = "", oauth: str = "", scope: str = "pop", client: str = ""
-    ) -> None:
-        """Write the configuration, without some endpoints. `more` stands in the client, `client` among its attributes,
-        `oauth` in <oauth>.
-        """
+    def oauth(self, *, without: tuple[str, ...] = (), more: str = "", scope: str = "pop") -> str:
+        """An <oauth> for the provider, without some endpoints, with `more` in it."""
         provider = self.provider
         addresses = (provider.auth_url, provider.token_url, provider.device_url, provider.revoke_url, provider.issuer)
         endpoints = "".join(
@@ -40,12 +38,23 @@ class Site:
             for name, address in zip(ENDPOINTS, addresses, strict=True)
             if name not in without
         )
-        login = f'<oauth provider="custom" clientid="{CLIENT_ID}">{endpoints}<scope>{scope}</scope>{oauth}</oauth>'
+        return f'<oauth provider="custom" clientid="{CLIENT_ID}">{endpoints}<scope>{scope}</scope>{more}</oauth>'
+
+    def configure(
+        self,
+        *,
+        without: tuple[str, ...] = (),
+        oauth: str = "",
+        scope: str = "pop",
+        client: str = "",
+        destination: str = "<maildir>mail</maildir>",
+    ) -> None:
+        """Write the configuration. `client` stands among the attributes of the client; the others as in oauth()."""
         (self.home / "c.xml").write_text(
             f"""<pop3download><delay_start>0</delay_start><clients>
             <client id="work" recip="me" preserve="Y" newonly="Y" {client}>
-            <server address="{self.dovecot.host}:{self.dovecot.port}">
-            <username>{ACCOUNT}</username>{login}</server>{more}<maildir>mail</maildir>
+            <server address="{self.dovecot.host}:{self.dovecot.port}"><username>{ACCOUNT}</username>
+            {self.oauth(without=without, more=oauth, scope=scope)}</server>{destination}
             </client></clients></pop3download>"""
         )
         (self.home / "c.xml").chmod(0o600)
@@ -94,3 +103,25 @@ def site(tmp_path: Path, oauth_servers: tuple[OAuthProvider, Dovecot]) -> Site:
     found = Site(tmp_path, provider, server)
     found.configure()
     return found
+
+
+class Program:
+    """`login` for a site, in this process."""
+
+    def __init__(self, site: Site, capsys: pytest.CaptureFixture[str]) -> None:
+        self._site = site
+        self._capsys = capsys
+
+    def __call__(self, *arguments: str, client: str = "work") -> Done:
+        self._capsys.readouterr()
+        code = main(["login", str(self._site.home / "c.xml"), "--client", client, *arguments])
+        out, err = self._capsys.readouterr()
+        return Done(code, out, err)
+
+
+@pytest.fixture
+def login(site: Site, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Program:
+    """`login` without a terminal; the user agrees at once."""
+    monkeypatch.delenv("SSH_CONNECTION", raising=False)
+    site.provider.agrees_on_devices = True
+    return Program(site, capsys)

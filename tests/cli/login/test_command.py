@@ -9,32 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.login.conftest import Site
-from tests.program.process import Done
+from tests.cli.login.conftest import Program, Site
 from tests.support.oauth_provider import ACCOUNT, CLIENT_SECRET, DEVICE_GRANT, Fault
-from tui_popretr.cli.main import main
 from tui_popretr.errors import ExitCode
-
-
-class Program:
-    """`login` for a site."""
-
-    def __init__(self, site: Site, capsys: pytest.CaptureFixture[str]) -> None:
-        self._site = site
-        self._capsys = capsys
-
-    def __call__(self, *arguments: str, client: str = "work") -> Done:
-        self._capsys.readouterr()
-        code = main(["login", str(self._site.home / "c.xml"), "--client", client, *arguments])
-        out, err = self._capsys.readouterr()
-        return Done(code, out, err)
-
-
-@pytest.fixture
-def login(site: Site, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Program:
-    monkeypatch.delenv("SSH_CONNECTION", raising=False)
-    site.provider.agrees_on_devices = True
-    return Program(site, capsys)
 
 
 def token_file(site: Site) -> Path:
