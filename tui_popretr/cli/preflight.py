@@ -18,9 +18,11 @@ from tui_popretr.config.model import (
     Settings,
     SmtpDestination,
 )
+from tui_popretr.config.oauth import OAuth
 from tui_popretr.config.sources import FromCommand, FromFile, PasswordSource
 from tui_popretr.errors import describe_os_error
 from tui_popretr.fs.folders import nearest_folder
+from tui_popretr.oauth.store import TokenStore
 from tui_popretr.text import visible
 
 _SILENT = "a file system does not answer; check its disk or server"
@@ -63,6 +65,7 @@ def _client(client: ClientSettings) -> list[str]:
     lines: list[str] = []
     secrets = [(client.server.password, "password"), *((each.client_secret, "client secret") for each in client.oauths)]
     lines += [trouble for source, name in secrets if (trouble := _secret(source, name))]
+    lines += [trouble for each in client.oauths if (trouble := _token(each))]
     if trouble := next(filter(None, map(folder_trouble, _folders(client.destination))), ""):
         lines.append(f"mail cannot be stored: {trouble}")
     else:
@@ -99,6 +102,22 @@ def _secret_file(path: str, what: str) -> str:
         return f"the {what} {_name(path)} cannot be read: permission denied"
     if mode & stat.S_IROTH:
         return f"others may read the {what}; run chmod 600 {_name(path)}"
+    return ""
+
+
+def _token(oauth: OAuth) -> str:
+    """Return what is wrong with a token file, without reading it."""
+    path = TokenStore(oauth.folder).path(oauth.key)
+    try:
+        status = os.stat(path)
+    except FileNotFoundError:
+        return f"there is no access token yet; log in with: {visible(oauth.login_command, 4096)}"
+    except OSError as problem:
+        return f"the token file {_name(path)} cannot be read: {describe_os_error(problem)}"
+    if status.st_uid != os.geteuid():
+        return f"the token file {_name(path)} belongs to another user, who alone can use it"
+    if not os.access(os.path.dirname(path), os.W_OK | os.X_OK):
+        return f"the access token cannot be renewed: no permission to write into {_name(os.path.dirname(path))}"
     return ""
 
 

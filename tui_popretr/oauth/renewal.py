@@ -20,6 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import trio
@@ -34,6 +35,7 @@ from tui_popretr.secret import Secret
 from tui_popretr.text import visible
 
 if TYPE_CHECKING:
+    from tui_popretr.net.tls import TlsContexts
     from tui_popretr.oauth.provider import Web
 
 #: Seconds.
@@ -61,17 +63,24 @@ class _Failure:
 class AccessTokens:
     """The access tokens of a process.
 
-    `obtain` reads the client secret; `warn` gets a text for the log; `web` stands in for the network.
+    `obtain` reads the client secret; `warn` gets a text for the log; `web` stands in for the network. Without
+    `contexts` no TLS context is shared with other connections.
     """
 
     def __init__(
-        self, obtain: Obtain, clock: Clock, warn: Callable[[str], None] = _ignore, web: Web | None = None
+        self,
+        obtain: Obtain,
+        clock: Clock,
+        warn: Callable[[str], None] = _ignore,
+        web: Web | None = None,
+        contexts: TlsContexts | None = None,
     ) -> None:
         self.files = TokenFiles()
         self._obtain = obtain
         self._clock = clock
         self._warn = warn
         self._web = web
+        self._contexts = contexts
         self._failures: dict[str, _Failure] = {}
         self._unwritten: dict[str, Tokens] = {}
 
@@ -163,7 +172,8 @@ class AccessTokens:
         from tui_popretr.net.http import request
         from tui_popretr.oauth.provider import TokenProvider
 
-        provider = TokenProvider(oauth, secret, self._clock, self._web or request)
+        web = self._web or partial(request, contexts=self._contexts)
+        provider = TokenProvider(oauth, secret, self._clock, web)
         renewed = await provider.renew(tokens, refresh)
         await self._write(oauth, renewed)
         return renewed
