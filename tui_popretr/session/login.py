@@ -49,7 +49,8 @@ from tui_popretr.sasl import Endpoint, Exchange, MechanismUnusable, Proof, begin
 from tui_popretr.secret import Secret
 from tui_popretr.session.auto import Offer, choose, mechanism
 from tui_popretr.session.connection import Pop3Connection
-from tui_popretr.session.refusals import LoginRefusal, advice_for, classify, wants_tls
+from tui_popretr.session.refusals import LoginRefusal, advice_for, classify
+from tui_popretr.session.rejection import Refused, Rejection, advice_on_new_token, join_reasons
 from tui_popretr.session.services import ConnectionServices
 from tui_popretr.text import visible
 
@@ -60,8 +61,6 @@ _ENDS: dict[str, type[PopretrError]] = {
     "SYS/TEMP": ServerTemporaryFailure,
     "SYS/PERM": ServerPermanentFailure,
 }
-#: The advice after a server has refused an access token.
-REFUSED_ADVICE = "the access token may have expired, or be for another purpose; best is a command that gets a new one"
 _SCRAM = (AuthType.SASL_SCRAM_SHA_256, AuthType.SASL_SCRAM_SHA_1)
 
 
@@ -110,11 +109,11 @@ async def _log_in_by_token(connection: Pop3Connection, server: Server, oauth: OA
     try:
         return await login.run()
     except LoginRejected as problem:
-        if not login.token_refused:
+        if isinstance(problem, TlsRequired) or not login.token_refused:
             raise
         renewed = await options.services.tokens.refused(oauth, options.token.access)
         if renewed is None:
-            problem.advice = _advice_on_refused_token(oauth, problem)
+            problem.advice = advice_on_new_token(oauth, problem)
             raise
     if login.connection_ended:
         raise TokenRenewedError
@@ -124,18 +123,8 @@ async def _log_in_by_token(connection: Pop3Connection, server: Server, oauth: OA
     except ConnectionCut:
         raise TokenRenewedError from None
     except LoginRejected as problem:
-        problem.advice = _advice_on_refused_token(oauth, problem)
+        problem.advice = advice_on_new_token(oauth, problem)
         raise
-
-
-def _advice_on_refused_token(oauth: OAuth, problem: LoginRejected) -> str:
-    """Return the advice after a server has refused an access token that is new."""
-    if problem.advice != REFUSED_ADVICE:
-        return problem.advice
-    return (
-        "the access token is new, so another setting is wrong: is <username> the mailbox of the account, does the scope"
-        f" allow this, and is POP access enabled for the account? To log in again: {oauth.login_command}"
-    )
 
 
 def response_code_error(text: bytes, code: str | None) -> PopretrError | None:
@@ -160,19 +149,6 @@ def _error_by_text(text: bytes, username: str) -> PopretrError | None:
     return problem
 
 
-@dataclass(frozen=True, slots=True)
-class _Refused:
-    """A method that failed: the reason, whether the server has seen the credentials, and whether we cancelled it.
-
-    `final`: no other method can succeed.
-    """
-
-    reason: str
-    credentials_seen: bool = True
-    cancelled: bool = False
-    final: bool = False
-
-
 class _Login:
     """A login on one connection."""
 
@@ -184,14 +160,17 @@ class _Login:
         self._options = options
         address = ipaddress.ip_address(connection.stream.remote_ip.partition("%")[0])
         self._private = server.tls is not None or address.is_loopback
-        self._refused: dict[AuthType, _Refused] = {}
+        self._refused: dict[AuthType, Refused] = {}
         self._unusable: dict[AuthType, str] = {}
         self._closed_after_refusal = ""  # how the connection ended after a refusal
 
     @property
     def token_refused(self) -> bool:
-        """Whether the server has refused an access token."""
-        return any(method in TOKENS and refused.credentials_seen for method, refused in self._refused.items())
+        """Whether the server has refused an access token, and not the account."""
+        return any(
+            method in TOKENS and refused.credentials_seen and not refused.final
+            for method, refused in self._refused.items()
+        )
 
     @property
     def connection_ended(self) -> bool:
@@ -221,61 +200,10 @@ class _Login:
             if self._closed_after_refusal or outcome.final or (auto and outcome.credentials_seen):
                 break
         if self._refused:
-            raise self._rejected(methods)
-        raise NoUsableMechanism(f"no usable login method: {_join_reasons(self._unusable)}")
-
-    # --- a rejection --------------------------------------------------------------------------------------------------
-
-    def _rejected(self, methods: tuple[AuthType, ...]) -> LoginRejected:
-        reasons = _join_reasons({method: refused.reason for method, refused in self._refused.items()})
-        if self._tls_is_wanted():
-            return TlsRequired(f"the server allows no login without TLS ({reasons})")
-        ended = f", and then: {self._closed_after_refusal}" if self._closed_after_refusal else ""
-        return LoginRejected(f"the server rejected the login ({reasons}){ended}", advice=self._advice(methods))
-
-    def _tls_is_wanted(self) -> bool:
-        """Whether the server refused because there is no TLS, so that it has not checked the credentials."""
-        if self._server.tls is not None:
-            return False
-        refused = self._refused.values()
-        return any(wants_tls(each.reason) for each in refused) and all(
-            wants_tls(each.reason) or not each.credentials_seen for each in refused
-        )
-
-    def _advice(self, methods: tuple[AuthType, ...]) -> str | None:
-        """Return the advice after a rejection, None for the default advice."""
-        for refused in self._refused.values():
-            if (advice := advice_for(refused.reason)) is not None:
-                return advice
-        if all(refused.cancelled for refused in self._refused.values()):
-            return "the server breaks the rules of this login method: tell its operator, or name another in authtypes"
-        if all(each in TOKENS for each in self._refused):
-            if self._server.oauth is not None and not self.token_refused:
-                return "the server has no login by access token; use a <password>, or ask its operator"
-            return REFUSED_ADVICE
-        left = [each.value for each in methods if each not in self._refused and each not in self._unusable]
-        tried = " and ".join(each.value for each in self._refused)
-        others = f"name another in authtypes (here: {', '.join(left)})" if left else "name another in authtypes"
-        if self._closed_after_refusal and left:
-            return (
-                f"the server closes the connection after it refuses {tried}, so no other method can be tried: if"
-                f" username and password are right, {others}"
+            raise Rejection(self._server, methods, self._refused, self._unusable, self._closed_after_refusal).error(
+                private=self._private
             )
-        if AuthType.AUTO not in self._server.auth_types:
-            return None
-        if list(self._refused) == [AuthType.APOP] and not self._refused[AuthType.APOP].credentials_seen:
-            # Without TLS, this is the only method that AUTO uses if the server lists no mechanism.
-            return (
-                "the greeting has a timestamp for APOP, but the server may not support APOP. If username and password"
-                f" are right, {'add <ssl>, or ' if not self._private else ''}name USERPASS in authtypes"
-                f"{', which sends the password in clear' if not self._private else ''}"
-            )
-        if not left:
-            return None
-        return (
-            "check username and password. AUTO tries the strongest method that the server offers, and no weaker one"
-            f" after it: if they are right, {others}"
-        )
+        raise NoUsableMechanism(f"no usable login method: {join_reasons(self._unusable)}")
 
     # --- the choice of AUTO -------------------------------------------------------------------------------------------
 
@@ -290,7 +218,7 @@ class _Login:
 
     # --- one method ---------------------------------------------------------------------------------------------------
 
-    async def _attempt(self, method: AuthType) -> str | _Refused:
+    async def _attempt(self, method: AuthType) -> str | Refused:
         """Try one method; return the name of the method that succeeded. LocalProtocolError if nothing was sent."""
         if method is AuthType.USERPASS:
             return await self._user_and_pass()
@@ -298,7 +226,7 @@ class _Login:
             return await self._apop()
         return await self._sasl(method)
 
-    async def _user_and_pass(self) -> str | _Refused:
+    async def _user_and_pass(self) -> str | Refused:
         user, secret = User(self._username), Pass(self._password)
         # PASS is sent even if USER is refused, so the connection must be private.
         if self._options.together and self._private:
@@ -311,7 +239,7 @@ class _Login:
             return AuthType.USERPASS.value
         return self._refusal(next(reply for reply in map(self._require_reply, answers) if not reply.ok))
 
-    async def _apop(self) -> str | _Refused:
+    async def _apop(self) -> str | Refused:
         stamp = self._options.stamp
         if stamp is None:
             raise LocalProtocolError("the greeting has no stamp for it")
@@ -320,7 +248,7 @@ class _Login:
         # many servers send a timestamp without supporting APOP, or not for this account
         return AuthType.APOP.value if reply.ok else self._refusal(reply, credentials_seen=reply.code == "AUTH")
 
-    async def _sasl(self, method: AuthType) -> str | _Refused:
+    async def _sasl(self, method: AuthType) -> str | Refused:
         exchange = self._exchange(method)
         authentication = Authentication(exchange, initial_response=self._server.initial_response)
         auth = authentication.start()
@@ -381,10 +309,10 @@ class _Login:
 
     def _refusal(
         self, reply: Reply, reason: str | None = None, *, credentials_seen: bool = True, cancelled: bool = False
-    ) -> _Refused:
+    ) -> Refused:
         text = visible(reply.text, 200)
         final = classify(text, self._username) is LoginRefusal.LOCKED_OUT
-        return _Refused(reason or text or "refused without a reason", credentials_seen, cancelled, final)
+        return Refused(reason or text or "refused without a reason", credentials_seen, cancelled, final)
 
     def _exchange(self, method: AuthType) -> Exchange:
         name, binding = mechanism(method), None
@@ -403,7 +331,3 @@ async def _answer(authentication: Authentication, challenge: Continuation, proof
     if authentication.exchange.slow:
         return await trio.to_thread.run_sync(work, limiter=proofs, abandon_on_cancel=True)
     return work()
-
-
-def _join_reasons(reasons: dict[AuthType, str]) -> str:
-    return "; ".join(f"{method.value}: {reason}" for method, reason in reasons.items())
