@@ -34,7 +34,7 @@ MECHANISMS = "plain login cram-md5 apop scram-sha-1 scram-sha-256 external xoaut
 _START_TIMEOUT = 20.0  # seconds; a loaded machine needs some
 _ACCOUNT = re.compile(r"[a-z0-9][a-z0-9._@-]*")  # names become file names
 _TOKEN_KEY = b"a key for tests, no secret"
-_INTROSPECTED = "active_attribute = active\nactive_value = true\nusername_attribute = username"
+_INTROSPECTED = "active_attribute = active\nactive_value = true\nusername_attribute = "
 
 
 def unavailable() -> str | None:
@@ -96,7 +96,7 @@ class Dovecot:
     OAuth ones with token(name). The certificate is for localhost, 127.0.0.1 and 127.0.0.2. PIPELINING is offered;
     failed logins are not delayed. tls="required" allows no login without TLS (and listens on 127.0.0.2), tls="no"
     offers none. `more` are settings in Dovecot's own words, `inside` is where its folder is made. With `introspection`,
-    tokens are not those of token(): each is sent to this address (RFC 7662), which knows the account as "username".
+    tokens are not those of token(): each is sent to this address (RFC 7662), which knows the account as `owner`.
 
     What RETR gives for the stored bytes, measured with 2.3.19 and 2.4.1:
 
@@ -116,6 +116,7 @@ class Dovecot:
         inside: str = "/tmp",
         more: str = "",
         introspection: str = "",
+        owner: str = "username",
     ) -> None:
         # Unix sockets live in here, whose paths have room for about 100 characters.
         self._folder = Path(tempfile.mkdtemp(prefix="dovecot-", dir=inside))
@@ -124,6 +125,7 @@ class Dovecot:
         self._tls = tls
         self._more = more
         self._introspection = introspection
+        self._owner = owner
         self._identity = _Identity.of_this_process()
         self._process: subprocess.Popen[bytes] | None = None
         self._filled = 0
@@ -279,7 +281,7 @@ class Dovecot:
         keys.mkdir(parents=True)
         (keys / "default").write_bytes(base64.b64encode(_TOKEN_KEY))
         local = f"introspection_mode = local\nlocal_validation_key_dict = fs:posix:prefix={self._folder}/keys/\n"
-        remote = f"introspection_mode = post\nintrospection_url = {self._introspection}\n{_INTROSPECTED}\n"
+        remote = f"introspection_mode = post\nintrospection_url = {self._introspection}\n{_INTROSPECTED}{self._owner}\n"
         (self._folder / "oauth2.conf").write_text(
             remote if self._introspection else f"{local}username_attribute = sub\n"
         )
@@ -287,7 +289,8 @@ class Dovecot:
     def _oauth(self) -> str:
         """The settings of oauth2 for Dovecot 2.4."""
         if self._introspection:
-            return f"introspection_mode = post\n  introspection_url = {self._introspection}\n  {_INTROSPECTED}"
+            url = f"introspection_url = {self._introspection}"
+            return f"introspection_mode = post\n  {url}\n  {_INTROSPECTED}{self._owner}"
         return (
             "introspection_mode = local\n  username_attribute = sub\n  oauth2_local_validation {\n"
             f"    dict fs {{\n      fs posix {{\n        prefix = {self._folder}/keys/\n      }}\n    }}\n  }}"
