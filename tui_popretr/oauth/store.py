@@ -36,8 +36,12 @@ _LATEST: Final = 1e12  # epoch seconds
 _OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
 
 
-class _Damaged(Exception):
-    """The content is not that of a token file; str() is the reason."""
+class Damaged(Exception):
+    """The content is not that of a token file."""
+
+
+class Newer(Exception):
+    """The file was written by a newer version."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +58,7 @@ class TokenStore:
         """Return the tokens, None if there are none. `locked`: the caller holds the lock."""
         try:
             return self._read(key)
-        except _Damaged:
+        except Damaged:
             pass
         if locked:
             return self._set_aside(key)
@@ -144,7 +148,7 @@ class TokenStore:
     # --- reading ------------------------------------------------------------------------------------------------------
 
     def _read(self, key: str) -> Tokens | None:
-        """Raises _Damaged."""
+        """Raises Damaged."""
         try:
             with open_regular(self.path(key)) as file:
                 status = os.fstat(file.fileno())
@@ -161,20 +165,15 @@ class TokenStore:
         except OSError as problem:
             raise self._unusable(key, "read", problem) from problem
         try:
-            fields = json.loads(data) if len(data) <= _LARGEST else None
-        except (ValueError, RecursionError):
-            fields = None
-        if not isinstance(fields, dict) or not isinstance(fields.get("version"), int):
-            raise _Damaged
-        if fields["version"] > _VERSION:
-            raise TokenFileFromFuture(f"the token file {self._shown(key)} was written by a newer version")
-        return _tokens(fields)
+            return parse(data)
+        except Newer:
+            raise TokenFileFromFuture(f"the token file {self._shown(key)} was written by a newer version") from None
 
     def _set_aside(self, key: str) -> Tokens | None:
         """Rename a damaged file. Another process may have replaced it meanwhile: then its tokens are returned."""
         try:
             return self._read(key)
-        except _Damaged:
+        except Damaged:
             pass
         aside = os.path.join(self.folder, f"{key}.damaged")
         try:
@@ -206,8 +205,16 @@ def _fields(tokens: Tokens) -> dict[str, Any]:
     }
 
 
-def _tokens(fields: dict[str, Any]) -> Tokens:
-    """Raises _Damaged."""
+def parse(data: bytes) -> Tokens:
+    """Return the tokens of a file. Raises Damaged."""
+    try:
+        fields = json.loads(data) if len(data) <= _LARGEST else None
+    except (ValueError, RecursionError):
+        fields = None
+    if not isinstance(fields, dict) or not isinstance(fields.get("version"), int):
+        raise Damaged
+    if fields["version"] > _VERSION:
+        raise Newer
     access, refresh, scopes = fields.get("access"), fields.get("refresh"), fields.get("scopes")
     account, expires, obtained = fields.get("account"), fields.get("expires"), fields.get("obtained")
     if not (
@@ -219,7 +226,7 @@ def _tokens(fields: dict[str, Any]) -> Tokens:
         and _is_time(obtained)
         and (expires is None or _is_time(expires))
     ):
-        raise _Damaged
+        raise Damaged
     return Tokens(Secret(access), Secret(refresh) if refresh else None, expires, tuple(scopes), account, obtained)
 
 
