@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import pytest
 import trio
@@ -19,7 +19,7 @@ def read(address: str) -> Secret:
     """The answer is right, denied, or another's."""
     match = re.fullmatch(r"http://127\.0\.0\.1:\d+/\?code=(\w+)", address)
     if match is None:
-        raise RedirectIgnored("the address belongs to <another> login")
+        raise RedirectIgnored("the address belongs to <another> login", advice="open <this>")
     if match[1] == "denied":
         raise LoginDenied("access was not allowed")
     return Secret(match[1])
@@ -83,6 +83,7 @@ async def test_an_answer_of_another_login_is_ignored() -> None:
         page = await browser.get("/?code=1&state=2")
         assert page.startswith("HTTP/1.1 400 ")
         assert "The address belongs to &lt;another&gt; login." in page
+        assert "Open &lt;this&gt;." in page
         assert browser.outcome is None
         await browser.get("/?code=sesame")
     assert browser.ignored == ["the address belongs to <another> login"]
@@ -129,6 +130,17 @@ async def test_what_is_no_http(octets: bytes) -> None:
         async with await trio.open_tcp_stream("127.0.0.1", browser.port) as stream:
             await stream.send_all(octets)
             await stream.send_eof()
+        await browser.get("/?code=right")
+    assert browser.outcome == Secret("right")
+
+
+@trio_test
+async def test_a_request_without_an_end() -> None:
+    async with waiting() as browser:
+        async with await trio.open_tcp_stream("127.0.0.1", browser.port) as stream:
+            with suppress(trio.BrokenResourceError):  # it need not read the rest
+                await stream.send_all(b"GET /" + b"x" * 40_000)
+                assert not await stream.receive_some()
         await browser.get("/?code=right")
     assert browser.outcome == Secret("right")
 
