@@ -71,14 +71,25 @@ class TokenFiles:
 
     async def _run(self, oauth: OAuth, call: Callable[[TokenStore], T], undo: Callable[[T], object] | None = None) -> T:
         """Run a call in a thread. `undo` gets its result if it ends too late."""
-        store, turn, given_up = TokenStore(oauth.folder), Lock(), False
+        store, turn, results = TokenStore(oauth.folder), Lock(), list[T]()
+        given_up = False
 
         def work() -> T:
             result = call(store)
             with turn:
-                if given_up and undo is not None:
-                    undo(result)
+                if not given_up:
+                    results.append(result)
+                    return result
+            if undo is not None:
+                undo(result)
             return result
+
+        def give_up() -> None:
+            nonlocal given_up
+            with turn:
+                given_up = True
+            if undo is not None and results:  # it ended at the same time
+                undo(results[0])
 
         try:
             with trio.move_on_after(_TIMEOUT):
@@ -86,9 +97,7 @@ class TokenFiles:
         except RuntimeError as problem:
             raise out_of_threads(problem) or problem from problem
         except trio.Cancelled:
-            with turn:
-                given_up = True
+            give_up()
             raise
-        with turn:
-            given_up = True
+        give_up()
         raise TokenFileUnusable(f"the disk with the folder {visible(oauth.folder, 4096)} does not answer")
