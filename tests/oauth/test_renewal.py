@@ -40,6 +40,7 @@ from tui_popretr.net.http import Response, request
 from tui_popretr.oauth import renewal
 from tui_popretr.oauth.provider import TIMEOUT
 from tui_popretr.oauth.renewal import AccessTokens
+from tui_popretr.oauth.store import TokenStore
 from tui_popretr.secret import Secret
 
 
@@ -432,6 +433,39 @@ def test_a_cancelled_renewal_gets_a_few_seconds(world: World) -> None:
     assert world.stored() == first
     with world.store.locked(world.oauth.key):
         pass
+
+
+def test_two_processes_renew_one_after_the_other(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Locks of one process exclude each other as those of two do."""
+    world.log_in()
+    world.pass_time(4000)
+    attempts: list[str] = []
+    lock = TokenStore.lock
+
+    def counted(store: TokenStore, key: str) -> int:
+        attempts.append(key)
+        return lock(store, key)
+
+    monkeypatch.setattr(TokenStore, "lock", counted)
+
+    async def both() -> None:
+        web = world.web = SlowWeb(world)
+        first, second = world.process(), world.process()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(first.get, world.oauth)
+            await web.asked.wait()
+            nursery.start_soon(second.get, world.oauth)
+            while len(attempts) < 2:
+                await trio.lowlevel.checkpoint()
+            assert world.renewals == 0
+            web.go_on.set()
+            world.trio.autojump_threshold = 0.05
+
+    world.run(both)
+    assert world.renewals == 1
+    found = world.stored()
+    assert found
+    assert world.provider.owner(found.access.reveal()) == ACCOUNT
 
 
 _OTHER: Final = """
