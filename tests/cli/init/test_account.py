@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
@@ -16,11 +17,12 @@ from tests.support.popserver import ServedMaildrop
 from tests.support.popserver_thread import RunningServer, running_server
 from tui_popretr.cli.init import command as init
 from tui_popretr.cli.init import providers
+from tui_popretr.cli.init.explore import Explored, as_given, candidates
 from tui_popretr.cli.init.lookup import FoundServer, Report
 from tui_popretr.cli.init.providers import Provider
 from tui_popretr.cli.main import main
 from tui_popretr.cli.parser import build_parser, normalise
-from tui_popretr.config.account import Server
+from tui_popretr.config.account import Server, TlsPolicy
 from tui_popretr.config.choices import AuthType
 from tui_popretr.config.login import BESIDE_OAUTH
 from tui_popretr.config.model import ClientSettings
@@ -160,6 +162,45 @@ def test_questions_for_a_login_by_oauth_at_google(tmp_path: Path) -> None:
     assert server.oauth.client_secret == FromFile(str(tmp_path / "gmail.secret"))
     assert (tmp_path / "gmail.secret").read_text() == f"{PASSWORD}\n"
     assert (tmp_path / "gmail.secret").stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("answer", ["y", "n"])
+def test_the_user_can_log_in_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], answer: str
+) -> None:
+    asked: list[str] = []
+    logins: list[dict[str, object]] = []
+
+    def answered(prompt: str) -> str:
+        asked.append(prompt)
+        return answer
+
+    def log_in(arguments: argparse.Namespace) -> int:
+        logins.append(vars(arguments))
+        return 77
+
+    async def unreachable(server: Server, timeout: float) -> Stream:
+        raise AssertionError
+
+    def explored(*_: object, **others: object) -> Explored:
+        return as_given(next(candidates("outlook.office365.com", None, TlsPolicy())), (AuthType.SASL_XOAUTH2,))
+
+    monkeypatch.setattr("builtins.input", answered)
+    monkeypatch.setattr(init, "has_terminal", lambda: True)
+    monkeypatch.setattr("tui_popretr.cli.init.ask.explore", explored)
+    monkeypatch.setattr("tui_popretr.cli.login.command.run", log_in)
+    words = ["init", "c.xml", "--mail", "me@outlook.com", "--client-id", "1111", "--maildir", "m", "--keep"]
+    code = init.run(build_parser().parse_args(normalise(words)), connector=unreachable)
+    assert asked == ["Log in now? (y/n) [y]: "]
+    assert client(tmp_path).server.oauth is not None
+    if answer == "n":
+        assert (code, logins) == (0, [])
+        return
+    assert code == 77
+    known = vars(build_parser().parse_args(normalise(["login", str(tmp_path / "c.xml"), "--client", "office365"])))
+    assert logins == [
+        {name: value for name, value in known.items() if name not in ("command", "verbose", "print_completion")}
+    ]
 
 
 def test_a_login_by_oauth_of_arguments(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -90,7 +90,19 @@ def run(arguments: Namespace, *, connector: Connector = connect_tcp, looked_up: 
     write(path, result.client, result.typed, force=arguments.force, existing=existing)
     if not arguments.quiet:
         _explain_next_steps(path, result, added=existing is not None)
-    return ExitCode.OK
+    if result.client.server.oauth is None or arguments.offline or arguments.no_login or not console.interactive:
+        return ExitCode.OK
+    console.say()
+    return _log_in(path, result.client.id, arguments) if console.confirm("Log in now?", default=True) else ExitCode.OK
+
+
+def _log_in(path: str, client: str, arguments: Namespace) -> int:
+    """Run `login` for the new client; return its exit code. Raises PopretrError; the configuration stays."""
+    from tui_popretr.cli.login.command import run as log_in  # most users have a password
+
+    print()
+    settings = {"config": path, "naf": None, "client": client, "use": None, "flow": None, "port": None, "logout": False}
+    return log_in(Namespace(**settings, quiet=arguments.quiet))
 
 
 def _existing(path: str, arguments: Namespace, console: Console) -> ExistingConfiguration:
@@ -154,8 +166,9 @@ def _explain_next_steps(path: str, result: WizardResult, *, added: bool) -> None
         print(f"{shown(path)}: warning: {warning}", file=sys.stderr)
     name = "" if _is_found_unnamed(loaded.settings.path) else f" {shlex.quote(path)}"
     if client.keep and (found is None or found.messages):
+        when = "first" if client.server.oauth is None else "after the login"
         existing = f": {mail_volume(found.messages, found.octets)}" if found and found.messages else ""
-        print(folded(f"\nThe first run retrieves all mail that is on the server{existing}. To skip it, first run:"))
+        print(folded(f"\nThe first run retrieves all mail that is on the server{existing}. To skip it, {when} run:"))
         print(f"  tui-popretr mark-seen{name} --client {shlex.quote(client.id)}")
     print("\nNext:")
     if added:
