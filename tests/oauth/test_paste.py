@@ -12,7 +12,7 @@ from tests.oauth.memory import MemoryPerson, token_provider
 from tests.support.oauth_provider import ACCOUNT, Fault, OAuthProvider
 from tests.support.passwords import reveals
 from tui_popretr.errors import IssuerMismatch, LoginDenied, LoginTimedOut, UsageError
-from tui_popretr.oauth.paste import any_port, log_in
+from tui_popretr.oauth.paste import Tunnel, any_port, log_in
 
 
 @pytest.fixture
@@ -37,9 +37,11 @@ async def test_the_user_pastes_the_address(provider: OAuthProvider) -> None:
 @trio_test
 async def test_a_port_and_a_tunnel(provider: OAuthProvider) -> None:
     person = MemoryPerson(provider.consent)
-    await log_in(token_provider(provider), person, 8765, ["ssh -L 8765:127.0.0.1:8765 me@host"])
-    assert "redirect_uri=http%3A%2F%2F127.0.0.1%3A8765%2F&" in person.shown[1]
-    assert person.shown[0] == "ssh -L 8765:127.0.0.1:8765 me@host"
+    await log_in(
+        token_provider(provider), person, 8765, Tunnel("ssh -L 8765:127.0.0.1:8765 me@host", "tui-popretr login")
+    )
+    assert person.shown[:2] == ["ssh -L 8765:127.0.0.1:8765 me@host", "tui-popretr login"]
+    assert "redirect_uri=http%3A%2F%2F127.0.0.1%3A8765%2F&" in person.shown[2]
 
 
 @trio_test

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from tui_popretr.errors import RedirectIgnored
@@ -16,23 +16,32 @@ from tui_popretr.oauth.tokens import Tokens
 _PORTS: Final = range(49152, 65536)
 
 
+@dataclass(frozen=True, slots=True)
+class Tunnel:
+    """A login without pasting: the command that connects to this machine, and the one to log in there."""
+
+    connect: str
+    log_in: str
+
+
 def any_port() -> int:
     """Return a port for the address that is pasted."""
     return secrets.choice(_PORTS)
 
 
-async def log_in(provider: CodeProvider, person: Person, port: int, tunnel: Sequence[str] = ()) -> Tokens:
+async def log_in(provider: CodeProvider, person: Person, port: int, tunnel: Tunnel | None = None) -> Tokens:
     """Return the tokens of the user. The address that is pasted names `port`.
 
-    `tunnel`: commands for a login without pasting. Asks again until the address is the right one. Raises UsageError at
+    `tunnel`: how to log in without pasting. Asks again until the address is the right one. Raises UsageError at
     the end of input, LoginDenied, IssuerMismatch, and other PopretrErrors.
     """
     redirect = redirect_address(port)
     login = provider.begin(redirect)
-    if tunnel:
-        person.say("To log in without pasting, press ctrl+c, and type on the machine with the browser:")
-        for command in tunnel:
-            person.show(command)
+    if tunnel is not None:
+        person.say("To log in without pasting, press ctrl+c, and connect from the machine with the browser by")
+        person.show(tunnel.connect)
+        person.say("and there log in by")
+        person.show(tunnel.log_in)
     person.say(f"Open this address in a browser, on any machine, and log in at {provider.name}:")
     person.show(login.address)
     person.say(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import socket
 from pathlib import Path
 
 import pytest
@@ -44,7 +45,7 @@ def test_a_second_login_needs_no_user(site: Site, login: Program) -> None:
     login()
     done = login()
     assert done.code == 0
-    assert done.out.startswith("There is a token already.\n")
+    assert done.out.startswith("There is a token already. To log in again, name what it is for with --for.\n")
     assert done.out.endswith(site.works())
     assert logins(site) == 1
 
@@ -192,6 +193,14 @@ def test_arguments_that_cannot_be(site: Site, login: Program, arguments: tuple[s
     assert done.code == ExitCode.USAGE
     assert error in done.err
     assert site.provider.asked == []
+
+
+def test_a_port_in_use(site: Site, login: Program) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        done = login("--flow", "browser", "--port", str(taken.getsockname()[1]))
+    assert done.code == ExitCode.UNAVAILABLE
+    assert "address already in use" in done.err
+    assert "name another port with --port" in done.err
 
 
 def test_a_client_that_does_not_exist(login: Program) -> None:

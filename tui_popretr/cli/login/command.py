@@ -45,7 +45,7 @@ def run(arguments: Namespace, *, connector: Connector = connect_tcp, web: Web = 
         for each in missing:
             await log_in(each, wanted, terminal, web)
         if not missing:
-            terminal.report("There is a token already.")
+            terminal.report("There is a token already. To log in again, name what it is for with --for.")
         problems = await try_sessions(settings, use, terminal, connector)
         refused = [each for each in logins if each not in missing and _is_refused(problems.get(each.use))]
         for each in refused:

@@ -69,9 +69,9 @@ async def _run(flow: Flow, provider: TokenProvider, oauth: OAuth, port: int, ter
             return await browser.log_in(provider, terminal, port)
         case Flow.PASTE:
             port = port or paste.any_port()
-            forward = tunnel(os.environ.get("SSH_CONNECTION", ""), _user(), port)
-            again = f"{oauth.login_command} --flow browser --port {port}"
-            return await paste.log_in(provider, terminal, port, [forward, again] if forward else [])
+            connect = tunnel(os.environ.get("SSH_CONNECTION", ""), _user(), port)
+            again = paste.Tunnel(connect, f"{oauth.login_command} --flow browser --port {port}") if connect else None
+            return await paste.log_in(provider, terminal, port, again)
 
 
 def _user() -> str:
