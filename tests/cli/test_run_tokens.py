@@ -50,15 +50,16 @@ class Site:
     def oauth(self) -> OAuth:
         settings = load(self.path, environ={}).settings
         assert settings is not None
-        (oauth,) = settings.clients[0].oauths
-        return oauth
+        return settings.clients[0].oauths[0]
 
-    def log_in(self) -> None:
-        """Leave tokens behind that must be renewed."""
+    def log_in(self, use: int = 0) -> None:
+        """Leave tokens behind that must be renewed; `use` 1: for the destination."""
         fields = json.loads(self.provider._tokens(self.provider._grant("mail")).body)
         self.provider._access.clear()
         access, refresh = Secret(fields["access_token"]), Secret(fields["refresh_token"])
-        oauth = self.oauth
+        settings = load(self.path, environ={}).settings
+        assert settings is not None
+        oauth = settings.clients[0].oauths[use]
         TokenStore(oauth.folder).save(oauth.key, Tokens(access, refresh, 2000, ("mail",), "", 1000))
 
     def run(self, *arguments: str) -> Done:
@@ -108,6 +109,24 @@ def test_who_until_when_and_what(site: Site) -> None:
     assert client["token"]["account"] == ACCOUNT
     assert client["token"]["scopes"] == ["mail"]
     assert client["token"]["expires"]
+
+
+@pytest.mark.parametrize("logged_in", [True, False])
+def test_the_token_for_smtp(site: Site, logged_in: bool) -> None:
+    text = Path(site.path).read_text()
+    oauth = text[text.index("<oauth") : text.index("</oauth>")].replace("<scope>mail<", "<scope>send<")
+    smtp = f"<smtp><sender>a@b.test</sender><username>me</username>{oauth}</oauth></smtp>"
+    Path(site.path).write_text(text.replace("<maildir>m</maildir>", smtp))
+    site.log_in(0)
+    if logged_in:
+        site.log_in(1)
+    done = run_program("check", site.path, "--connect")
+    assert done.code == 0, done.err
+    if logged_in:
+        assert f"  SMTP token:   {ACCOUNT} at 127.0.0.1:" in done.out
+    else:
+        assert "  warning:      <smtp>: log in (tui-popretr login " in done.out
+        assert "--client isp --for smtp): there is no access token" in done.out
 
 
 def test_no_login_yet(site: Site) -> None:

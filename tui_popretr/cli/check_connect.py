@@ -54,11 +54,13 @@ def report(client: ClientSettings, found: Findings, now: datetime) -> Iterator[s
         name = client.server.username
         yield _row("login", f"{found.mechanism} as {name}" if name else found.mechanism)
         if found.token is not None:
-            yield from _token(found.token, now)
+            yield from _token("access token", found.token, now)
         capabilities = found.capabilities
         yield _row("capabilities", ", ".join(capabilities.lines) if capabilities else "unknown (no CAPA)")
     if found.messages is not None:
         yield _row("maildrop", mail_volume(found.messages, found.octets) if found.messages else "empty")
+    if found.smtp_token is not None:
+        yield from _token("SMTP token", found.smtp_token, now)
     for warning in found.warnings:
         yield _row("warning", warning)
     if found.problem is not None:
@@ -67,8 +69,8 @@ def report(client: ClientSettings, found: Findings, now: datetime) -> Iterator[s
             yield _row("what to do", found.problem.advice)
 
 
-def _token(token: TokenDetails, now: datetime) -> Iterator[str]:
-    yield _row("access token", f"{token.account} at {token.provider}, valid {token_validity(token, now)}")
+def _token(name: str, token: TokenDetails, now: datetime) -> Iterator[str]:
+    yield _row(name, f"{token.account} at {token.provider}, valid {token_validity(token, now)}")
     yield _row("allows", " ".join(token.scopes) or "not known")
 
 
