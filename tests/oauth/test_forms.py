@@ -330,3 +330,14 @@ def test_any_answer(fields: dict[str, object], status: int, reader: Callable[[OA
     elif isinstance(found, DeviceCode):
         assert found.code
         assert found.user_code.isprintable()
+
+
+def test_secrets_that_the_provider_repeats_as_in_the_form_are_not_shown() -> None:
+    secret = f"{MARK}/+="
+    oauth = oauth_for(OAuthProvider())
+    form = forms.refresh_form(oauth, NONE, Secret(secret))
+    body = json.dumps({"error": "invalid_request", "error_description": form.body.decode()}).encode()
+    with pytest.raises(LoginRefused) as caught:
+        forms.read_tokens(oauth, form, Answer(400, body), NOW, OLD)
+    discreet(str(caught.value))
+    assert "refresh_token=****" in str(caught.value)

@@ -204,6 +204,7 @@ def test_a_token_that_is_still_valid_is_used_if_it_cannot_be_renewed(world: Worl
     world.pass_time(3400)
     world.provider.faults["/token"] = Fault.ERROR_500
     assert world.get() == first
+    assert world.get() == first
     (warning,) = world.warnings
     assert warning.startswith(f"the access token of {ACCOUNT} is valid, but was not renewed: provider.test has a temp")
     world.pass_time(201)

@@ -12,6 +12,7 @@ import base64
 import json
 from dataclasses import dataclass, field
 from typing import Any, Final
+from urllib.parse import quote_plus
 
 from oauthlib.common import add_params_to_qs
 from oauthlib.oauth2 import DeviceClient, OAuth2Error
@@ -204,9 +205,10 @@ def _read(oauth: OAuth, form: Form, answer: Answer, *, renewal: bool = False, to
         raise ProviderFailed(f"{oauth.name} has a temporary problem (status {answer.status})")
     try:
         fields = json.loads(answer.body)
-        assert isinstance(fields, dict)
-    except (ValueError, RecursionError, AssertionError):
-        raise _no_oauth(oauth, f"its answer is not one of OAuth (status {answer.status})") from None
+    except (ValueError, RecursionError):
+        fields = None
+    if not isinstance(fields, dict):
+        raise _no_oauth(oauth, f"its answer is not one of OAuth (status {answer.status})")
     if not isinstance(fields.get("error", ""), str):
         raise _no_oauth(oauth, "its answer has fields that OAuth does not allow")
     try:
@@ -228,7 +230,8 @@ def _refused(
     error, again = str(problem.error), f"log in again: {oauth.login_command}"
     words = f"{error}: {problem.description}" if problem.description else error
     for secret in secrets:
-        words = words.replace(secret.reveal(), STARS)
+        for text in (secret.reveal(), quote_plus(secret.reveal())):  # the second as in the form
+            words = words.replace(text, STARS)
     words = visible(words, 300)
     if error == "authorization_pending":
         return AuthorizationPending()

@@ -82,6 +82,7 @@ class AccessTokens:
         self._web = web
         self._contexts = contexts
         self._failures: dict[str, _Failure] = {}
+        self._reported: dict[str, _Failure] = {}
         self._unwritten: dict[str, Tokens] = {}
 
     async def get(self, oauth: OAuth) -> Tokens:
@@ -101,7 +102,11 @@ class AccessTokens:
         except PopretrError as problem:
             if not tokens.valid(self._now()):
                 raise
-            self._warn(f"the access token of {visible(oauth.account)} is valid, but was not renewed: {problem}")
+            failure = self._failures.get(oauth.key)
+            if failure is None or self._reported.get(oauth.key) is not failure:  # once for each request
+                self._warn(f"the access token of {visible(oauth.account)} is valid, but was not renewed: {problem}")
+            if failure is not None:
+                self._reported[oauth.key] = failure
             return tokens
 
     async def refused(self, oauth: OAuth, access: Secret) -> Tokens | None:
