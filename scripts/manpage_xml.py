@@ -42,6 +42,7 @@ TYPES: dict[Callable[..., Any], str] = {
     choices.pipelining: "auto or N",
     addresses.server_address: "host or host:port",
     addresses.mail_address: "mail address",
+    addresses.web_address: "web address",
     Secret: "secret",
 }
 
@@ -51,9 +52,13 @@ SENTENCES = {
     ("", "xml:space"): "preserve: spaces at the ends of a username or password belong to it",
     ("server", "password"): "the password, or an attribute that says where it is",
     ("smtp", "password"): "as in server",
+    ("smtp", "oauth"): "as in server",
     ("password", "env"): "environment variable that contains the password",
     ("password", "file"): "file whose first line is the password; a bare name is looked up in systemd's credentials",
     ("password", "command"): "command that prints the password in its first line",
+    ("clientsecret", "env"): "environment variable that contains the secret",
+    ("clientsecret", "file"): "file whose first line is the secret; a bare name is looked up in systemd's credentials",
+    ("clientsecret", "command"): "command that prints the secret in its first line",
     ("authtypes", "initrsp"): "send the initial response in the AUTH command",
     ("pop3download", "audit"): "log with a line for each message delivered; the text is the path",
     ("pop3download", "transcript"): "log of the dialogue with the servers; the text is the path",

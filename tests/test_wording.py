@@ -7,8 +7,10 @@ from functools import partial
 
 import pytest
 
+from tests.oauth.making import oauth_for
 from tests.support.clock import local
 from tests.support.making import session_result
+from tests.support.oauth_provider import OAuthProvider
 from tui_popretr import wording
 from tui_popretr.errors import ExitCode
 from tui_popretr.facts import PastSession, SessionResult, TlsDetails
@@ -151,3 +153,9 @@ def test_the_summary_of_a_session(session: SessionResult | PastSession, text: st
 
 def test_a_session_without_an_error_has_no_failure() -> None:
     assert wording.session_failure(result(error="stopped")) == ""
+
+
+@pytest.mark.parametrize(("mark", "words"), [("again", "log in again"), ("first", "log in")])
+def test_the_user_has_to_log_in(mark: str, words: str) -> None:
+    error = f"{getattr(oauth_for(OAuthProvider()), mark)}: the rest is long"
+    assert wording.session_failure(result(code=ExitCode.LOGIN, error=error)) == f"{words}: tui-popretr login"

@@ -56,6 +56,8 @@ class PopretrError(Exception):
     default_advice: ClassVar[str] = ""
     #: The error was recognised only by the text of a server's reply, which may mean something else.
     judged_by_text: bool = False
+    #: Only `tui-popretr login` helps: an access token is missing. A new attempt costs nothing, and finds a new token.
+    login_missing: bool = False
 
     def __init__(self, message: str, *, advice: str | None = None) -> None:
         super().__init__(message)
@@ -144,6 +146,13 @@ class WebRequestFailed(PopretrError):
     exit_code = ExitCode.PROTOCOL
 
 
+class WebServerSilent(WebRequestFailed):
+    """A web server does not answer in time."""
+
+    exit_code = ExitCode.TEMPORARY
+    default_advice = RETRIED
+
+
 class UidlUnavailable(PopretrError):
     """newonly or deleteafter is set, but the server has no usable UIDs."""
 
@@ -222,6 +231,113 @@ class PasswordUnavailable(LoginFailed):
     """The environment variable, file or command of the password gave no password."""
 
     exit_code = ExitCode.CONFIGURATION
+
+
+# --- logging in at a provider (OAuth) --------------------------------------------------------------------------------
+
+
+class RedirectIgnored(PopretrError):
+    """An address is not the provider's answer to this login. Another one may be."""
+
+    exit_code = ExitCode.LOGIN
+    default_advice = "copy the address that the browser shows at the end, although it cannot load the page"
+
+
+class LoginPortUnavailable(PopretrError):
+    """No port of the loopback address to which the browser could be redirected."""
+
+    exit_code = ExitCode.UNAVAILABLE
+    default_advice = "name another port with --port; without it, a free one is chosen"
+
+
+class LoginDenied(LoginFailed):
+    """The user, or an administrator, did not allow the access."""
+
+    default_advice = "log in again and allow it; an administrator may have to allow this client first"
+
+
+class LoginRefused(LoginFailed):
+    """The provider does not accept the request to log in: the client id, the scope, or the redirection."""
+
+    default_advice = "check clientid, scope and the registration of the client at the provider (docs/oauth.md)"
+
+
+class LoginTimedOut(LoginFailed):
+    """The user did not log in, in the time that there was."""
+
+    default_advice = "log in again"
+
+
+class OtherAccount(LoginFailed):
+    """The user has logged in with an account other than the configured one."""
+
+
+class TokenFileBusy(PopretrError):
+    """Another process does not release the lock of a token file."""
+
+    exit_code = ExitCode.TEMPORARY
+    default_advice = "another tui-popretr may be waiting for the provider; try again later"
+
+
+class IssuerMismatch(PopretrError):
+    """The answer is not from the provider with which the login began: it may be an attack (RFC 9207)."""
+
+    exit_code = ExitCode.PROTOCOL
+    default_advice = "nothing was sent to that provider; check <authurl> and <issuer> before you log in again"
+
+
+class ProviderFailed(PopretrError):
+    """The provider of tokens reports a failure of its own, or does not answer."""
+
+    exit_code = ExitCode.TEMPORARY
+    default_advice = "try again later"
+
+
+class TokenUnavailable(LoginFailed):
+    """There is no access token that can be used, and only the user can get one, by `tui-popretr login`."""
+
+    login_missing = True
+
+
+class NotLoggedIn(TokenUnavailable):
+    """No token was ever got."""
+
+
+class GrantEnded(TokenUnavailable):
+    """The provider renews the token no more (RFC 6749 §5.2: invalid_grant)."""
+
+
+class TokenFileDamaged(TokenUnavailable):
+    """A token file was damaged; it is set aside."""
+
+
+class TokenFileUnusable(PopretrError):
+    """A token file cannot be read or written, or belongs to another user."""
+
+    exit_code = ExitCode.IO_ERROR
+
+
+class TokenFileFromFuture(PopretrError):
+    """A token file was written by a newer version of the program."""
+
+    exit_code = ExitCode.CONFIGURATION
+    default_advice = "install the newer version again"
+
+
+class ProviderUnreachable(PopretrError):
+    """The provider of tokens cannot be reached."""
+
+    exit_code = ExitCode.UNAVAILABLE
+    default_advice = RETRIED
+
+
+class ProviderProtocolError(PopretrError):
+    """The answer is not one of OAuth, or does not belong to the request."""
+
+    exit_code = ExitCode.PROTOCOL
+    default_advice = (
+        "check the addresses in <oauth>, and whether something between here and the provider answers for it"
+    )
 
 
 class MailboxInUse(PopretrError):

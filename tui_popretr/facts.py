@@ -79,6 +79,19 @@ class TlsDetails:
 
 
 @dataclass(frozen=True, slots=True)
+class TokenDetails:
+    """An access token, without the token: the provider's name, whose it is, until when it is valid, what it allows.
+
+    `expires` is None if the provider does not say.
+    """
+
+    provider: str
+    account: str
+    expires: datetime | None
+    scopes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class SessionResult:
     """The result of a session. `error` is "" after success; `advice` may say what to do."""
 
@@ -252,6 +265,14 @@ class LoginSucceeded:
 
 
 @dataclass(frozen=True, slots=True)
+class TokenUsed:
+    """The login was by an access token."""
+
+    session: SessionId
+    token: TokenDetails
+
+
+@dataclass(frozen=True, slots=True)
 class MaildropListed:
     """The maildrop's counts, and the session's plan."""
 
@@ -381,6 +402,7 @@ SessionFact = (
     | TlsStarted
     | CapabilitiesLearned
     | LoginSucceeded
+    | TokenUsed
     | MaildropListed
     | RetrievalProgressed
     | MessageDelivered

@@ -40,6 +40,8 @@ from tui_popretr.facts import (
     StandingsRead,
     TlsDetails,
     TlsStarted,
+    TokenDetails,
+    TokenUsed,
     client_of,
 )
 from tui_popretr.logs.lines import log_lines
@@ -111,6 +113,7 @@ class ClientView:
     delivered: int = 0  # in this session
     remote: str = ""
     mechanism: str = ""
+    token: TokenDetails | None = None
     tls: TlsDetails | None = None
     capabilities: tuple[str, ...] = ()
     last: SessionResult | PastSession | None = None
@@ -237,7 +240,9 @@ def reduce_client(view: ClientView, fact: Fact, now: float) -> ClientView:
         case CapabilitiesLearned(capabilities=capabilities):
             return replace(view, capabilities=capabilities)
         case LoginSucceeded(mechanism=mechanism):
-            return replace(view, mechanism=mechanism)
+            return replace(view, mechanism=mechanism, token=None)
+        case TokenUsed(token=token):
+            return replace(view, token=token)
         case MaildropListed(to_retrieve=count, to_retrieve_octets=octets, kept=kept):
             return replace(view, to_retrieve=count, to_retrieve_octets=octets, kept=kept)
         case RetrievalProgressed() | MessageDelivered():

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Final
 
 from tui_popretr.errors import ExitCode
-from tui_popretr.facts import ConfigurationReloaded, PastSession, SessionResult
+from tui_popretr.facts import ConfigurationReloaded, PastSession, SessionResult, TokenDetails
 
 NO_NEW_MESSAGES: Final = "no new messages"
 
@@ -15,6 +15,9 @@ _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
 _IN_SHORT: Final = (
     ("the server rejected the login", "login rejected: check the password"),
     ("the server allows no login without TLS", "no login without TLS: add <ssl>"),
+    # OAuth.again and OAuth.first in config/oauth.py
+    ("log in again (tui-popretr login", "log in again: tui-popretr login"),
+    ("log in (tui-popretr login", "log in: tui-popretr login"),
 )
 
 
@@ -60,6 +63,15 @@ def certificate_date(when: datetime, now: datetime) -> str:
     days = int(abs(left)) // _DAY
     apart = plural(days, "day") if days else "less than a day"
     return f"{apart} ago, on {date}" if left < 0 else f"in {apart}, on {date}"
+
+
+def token_validity(token: TokenDetails, now: datetime) -> str:
+    """Return until when an access token is valid: "until 14:05", "until 2026-11-30 14:05, and has expired"."""
+    if token.expires is None:
+        return "the provider does not say until when"
+    when = token.expires.astimezone(now.tzinfo)
+    text = f"until {when:%H:%M}" if when.date() == now.date() else f"until {when:%Y-%m-%d %H:%M}"
+    return text if token.expires > now else f"{text}, and has expired"
 
 
 def mail_volume(messages: int, octets: int) -> str:

@@ -64,8 +64,8 @@ function _shtab_tui_popretr_using
   test "$_shtab_tui_popretr_cmdpath" = "$argv"
 end
 
-set -g _shtab_tui_popretr_commands run init check demo service attach status poll pause resume stop reload shutdown tail hook mark-seen import-seen transcript info
-set -g _shtab_tui_popretr_opts_with_value --account --address --client --fingerprint --folder --freq --from --id --mail --maildir --naf --on --password-command --password-env --password-file --print-completion --recip --sender --smtp --smtp-server --tspath --user
+set -g _shtab_tui_popretr_commands run init check login demo service attach status poll pause resume stop reload shutdown tail hook mark-seen import-seen transcript info
+set -g _shtab_tui_popretr_opts_with_value --account --address --client --client-id --client-secret-file --fingerprint --flow --folder --for --freq --from --id --mail --maildir --naf --on --password-command --password-env --password-file --port --print-completion --recip --sender --smtp --smtp-server --tenant --tspath --user
 
 complete -c tui-popretr -e
 complete -c tui-popretr -f
@@ -107,6 +107,9 @@ complete -c tui-popretr -n '_shtab_tui_popretr_using init' -l offline -d 'do not
 complete -c tui-popretr -n '_shtab_tui_popretr_using init' -l password-file -xka "(__fish_complete_path (commandline -ct))" -d 'its first line is the password; if it does not exist, it is created with the password that you type'
 complete -c tui-popretr -n '_shtab_tui_popretr_using init' -l password-command -x -d 'a command that prints the password'
 complete -c tui-popretr -n '_shtab_tui_popretr_using init' -l password-env -x -d 'an environment variable that holds the password'
+complete -c tui-popretr -n '_shtab_tui_popretr_using init' -l client-id -x -d 'instead of a password, log in by OAuth with this client id (Gmail and Outlook; docs/oauth.md)'
+complete -c tui-popretr -n '_shtab_tui_popretr_using init' -l client-secret-file -xka "(__fish_complete_path (commandline -ct))" -d 'with --client-id: its first line is the client secret, which Google requires'
+complete -c tui-popretr -n '_shtab_tui_popretr_using init' -l tenant -x -d 'with --client-id: the directory, at Microsoft (default: common)'
 complete -c tui-popretr -n '_shtab_tui_popretr_using init' -l maildir -xka "(__fish_complete_directories)" -d 'deliver into this Maildir'
 complete -c tui-popretr -n '_shtab_tui_popretr_using init' -l folder -xka "(__fish_complete_directories)" -d 'save each message as a file in this folder'
 complete -c tui-popretr -n '_shtab_tui_popretr_using init' -l smtp -x -d 'send the mail to this mail address'
@@ -129,6 +132,17 @@ complete -c tui-popretr -n '_shtab_tui_popretr_using check' -l json -d 'print th
 complete -c tui-popretr -n '_shtab_tui_popretr_using check' -s v -l verbose -d 'print more; may be repeated'
 complete -c tui-popretr -n '_shtab_tui_popretr_using check' -s q -l quiet -d 'print less; may be repeated'
 complete -c tui-popretr -n '_shtab_tui_popretr_using check; and test $_shtab_tui_popretr_npos -eq 0' -ka "(__fish_complete_path (commandline -ct))" -d 'the configuration file (default: tui-popretr/tui-popretr.xml in your configuration folder, on Linux ~/.config; if it does not exist, /etc/tui-popretr.xml)'
+complete -c tui-popretr -n '_shtab_tui_popretr_using; and test $_shtab_tui_popretr_npos -eq 0' -a login -d 'Logs in at the provider of a client with <oauth>: the user allows the access in a browser, on any machine. The program then gets access tokens, and renews them itself.'
+complete -c tui-popretr -n '_shtab_tui_popretr_using login' -s h -l help -d 'show this help message and exit'
+complete -c tui-popretr -n '_shtab_tui_popretr_using login' -l naf -xka "(__fish_complete_path (commandline -ct))" -d 'Mailismus'"'"'s naf.xml, which names folders (default: the one in the folder of the configuration, if any)'
+complete -c tui-popretr -n '_shtab_tui_popretr_using login' -l client -xka "(_tui_popretr_clients)" -d 'the client to log in'
+complete -c tui-popretr -n '_shtab_tui_popretr_using login' -l for -xka "server smtp" -d 'only for this element, also if it has a valid token: server, smtp (default: each that has none)'
+complete -c tui-popretr -n '_shtab_tui_popretr_using login' -l flow -xka "device browser paste" -d 'device, browser or paste'
+complete -c tui-popretr -n '_shtab_tui_popretr_using login' -l port -x -d 'browser, paste: redirect to this port of 127.0.0.1 (default: any)'
+complete -c tui-popretr -n '_shtab_tui_popretr_using login' -l logout -d 'revoke the access, and forget the tokens'
+complete -c tui-popretr -n '_shtab_tui_popretr_using login' -s v -l verbose -d 'print more; may be repeated'
+complete -c tui-popretr -n '_shtab_tui_popretr_using login' -s q -l quiet -d 'print less; may be repeated'
+complete -c tui-popretr -n '_shtab_tui_popretr_using login; and test $_shtab_tui_popretr_npos -eq 0' -ka "(__fish_complete_path (commandline -ct))" -d 'the configuration file (default: tui-popretr/tui-popretr.xml in your configuration folder, on Linux ~/.config; if it does not exist, /etc/tui-popretr.xml)'
 complete -c tui-popretr -n '_shtab_tui_popretr_using; and test $_shtab_tui_popretr_npos -eq 0' -a demo -d 'Starts a small mail server on this machine and retrieves mail from it. Nothing leaves the machine.'
 complete -c tui-popretr -n '_shtab_tui_popretr_using demo' -s h -l help -d 'show this help message and exit'
 complete -c tui-popretr -n '_shtab_tui_popretr_using demo' -l folder -xka "(__fish_complete_directories)" -d 'folder for mail and logs, new or empty (default: a new one among the system'"'"'s temporary files)'

@@ -8,7 +8,7 @@ import select
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,25 +37,27 @@ class Conversation:
 def converse(
     home: Path,
     arguments: Sequence[str],
-    answers: Sequence[tuple[str, str | Callable[[], str]]],
+    answers: Sequence[tuple[str, str | Callable[[str], str]]],
     *,
     patch: str = "",
+    environ: Mapping[str, str] | None = None,
 ) -> Conversation:
-    """Run the program in its home folder; each answer is typed, or found and typed, when its question is at the end.
+    """Run the program in its home folder; each answer is typed when its question is at the end.
 
-    An answer is followed by Enter unless it is a control character. Raises AssertionError where a question does not
-    come. `patch` is code to run before the program.
+    An answer can be a function of what is on the terminal. It is followed by Enter unless it is a control character.
+    Raises AssertionError where a question does not come. `patch` is code to run before the program; `environ` are
+    further variables.
     """
     ours, theirs = pty.openpty()
-    environ = {"HOME": str(home), "TERM": "dumb", "PYTHONIOENCODING": "utf-8"}
+    variables = {"HOME": str(home), "TERM": "dumb", "PYTHONIOENCODING": "utf-8", **(environ or {})}
     if patch:  # it uses modules of the tests
-        environ["PYTHONPATH"] = str(Path(__file__).parents[2])
+        variables["PYTHONPATH"] = str(Path(__file__).parents[2])
     process = subprocess.Popen(
         [sys.executable, "-c", f"{patch}\n{_TAKE_THE_TERMINAL}", *arguments],
         stdin=theirs,
         stdout=theirs,
         stderr=theirs,
-        env=environment(environ),
+        env=environment(variables),
         cwd=home,
         start_new_session=True,
     )
@@ -64,7 +66,7 @@ def converse(
     try:
         for question, given in answers:
             written += _read_until(ours, question.encode())
-            answer = given if isinstance(given, str) else given()
+            answer = given if isinstance(given, str) else given(_text(written))
             if answer == CTRL_C:
                 _wait_until_it_sleeps(process.pid)
             os.write(ours, answer.encode() + (b"" if answer in (CTRL_C, CTRL_D) else b"\n"))
@@ -74,7 +76,11 @@ def converse(
         process.kill()
         process.wait()
         os.close(ours)
-    return Conversation(code, written.decode().replace("\r\n", "\n"))
+    return Conversation(code, _text(written))
+
+
+def _text(written: bytes) -> str:
+    return written.decode().replace("\r\n", "\n")
 
 
 def _wait_until_it_sleeps(pid: int) -> None:

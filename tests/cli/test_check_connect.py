@@ -25,7 +25,7 @@ from tui_popretr.config.account import Server, TlsPolicy
 from tui_popretr.config.model import ClientSettings, MaildirDestination, Settings
 from tui_popretr.config.reader import load
 from tui_popretr.errors import ExitCode, LoginRejected, ServerUnreachable, TlsFailed
-from tui_popretr.facts import TlsDetails
+from tui_popretr.facts import TlsDetails, TokenDetails
 from tui_popretr.net import tls
 from tui_popretr.net.stream import Stream
 from tui_popretr.net.tls import TlsSession
@@ -46,6 +46,14 @@ CLIENT = ClientSettings(
 
 def listing(messages: int) -> list[Listed]:
     return [Listed(number, None, None) for number in range(messages)]
+
+
+def test_a_report_of_an_access_token() -> None:
+    token = TokenDetails("Google", "me@example.net", datetime(2026, 11, 23, 12, 59, tzinfo=UTC), ("mail", "email"))
+    found = Findings(remote="192.0.2.7:995", tls=TLS, mechanism="SASL_XOAUTH2", token=token)
+    lines = list(check_connect.report(CLIENT, found, NOW))
+    assert "  access token: me@example.net at Google, valid until 12:59" in lines
+    assert "  allows:       mail email" in lines
 
 
 def test_a_report_of_all_there_is() -> None:

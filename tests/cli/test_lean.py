@@ -24,6 +24,7 @@ UNWANTED = {
     "cryptography",
     "scramp",
     "h11",
+    "oauthlib",
     "dns",
     "idna.uts46data",  # trio loads the package, without these tables
     "smtplib",

@@ -12,6 +12,8 @@ from tests.support.passwords import PASSWORD
 from tui_popretr.cli.preflight import warnings
 from tui_popretr.config.model import Settings
 from tui_popretr.config.reader import load
+from tui_popretr.oauth.store import Tokens, TokenStore
+from tui_popretr.secret import Secret
 
 FOLDER = "<downloads_directory>{}</downloads_directory>"
 
@@ -61,6 +63,36 @@ def test_password_files(tmp_path: Path, locked: Path) -> None:
         [f"client isp: the password file {tmp_path} is a folder"],
         [f"client isp: the password file {tmp_path}/locked/word cannot be read: permission denied"],
     ]
+
+
+def test_files_of_client_secrets(tmp_path: Path) -> None:
+    oauth = '<oauth provider="google" clientid="i"><clientsecret file="none"/></oauth>'
+    isp = client("isp", "127.0.0.1").replace(f"<password>{PASSWORD}</password>", oauth)
+    settings = settings_of(tmp_path, isp)
+    put_token(settings)
+    trouble = f"the client secret file {tmp_path}/none cannot be read: no such file or directory"
+    assert warnings(settings) == [f"client isp: {trouble}"]
+
+
+def put_token(settings: Settings) -> Path:
+    (oauth,) = settings.clients[0].oauths
+    TokenStore(oauth.folder).save(oauth.key, Tokens(Secret("a"), None, None, (), "", 1))
+    return Path(oauth.folder, f"{oauth.key}.json")
+
+
+def test_access_tokens(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    oauth = '<oauth provider="google" clientid="i"/>'
+    isp = client("isp", "127.0.0.1").replace(f"<password>{PASSWORD}</password>", oauth)
+    settings = settings_of(tmp_path, isp)
+    command = f"tui-popretr login {tmp_path}/c.xml --client isp"
+    assert warnings(settings) == [f"client isp: there is no access token yet; log in with: {command}"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["c.xml"]
+    path = put_token(settings)
+    assert warnings(settings) == []
+    user = os.geteuid()
+    monkeypatch.setattr(os, "geteuid", lambda: user + 1)
+    (trouble,) = warnings(settings)
+    assert trouble == f"client isp: the token file {path} belongs to another user, who alone can use it"
 
 
 def test_password_commands(tmp_path: Path) -> None:

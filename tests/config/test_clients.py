@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from tests.config.helpers import SERVER, client, error_of, errors, load_text, only_client, settings_of, task, warnings
-from tui_popretr.config.account import FromCommand, FromEnvironment, FromFile, Literal, PasswordSource, TlsPolicy
+from tui_popretr.config.account import TlsPolicy
 from tui_popretr.config.choices import AuthType, CapaUse
+from tui_popretr.config.sources import FromCommand, FromEnvironment, FromFile, Literal, PasswordSource
 from tui_popretr.secret import Secret
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.support.making import client_settings, server_settings
-from tui_popretr.config.account import FromCommand, FromEnvironment, FromFile, Literal, PasswordSource, TlsPolicy
+from tui_popretr.config.account import TlsPolicy
 from tui_popretr.config.choices import CapaUse
 from tui_popretr.config.describe import client_info, disabled_info
 from tui_popretr.config.model import (
@@ -17,6 +17,7 @@ from tui_popretr.config.model import (
     Retention,
     SmtpDestination,
 )
+from tui_popretr.config.sources import FromCommand, FromEnvironment, FromFile, Literal, PasswordSource
 from tui_popretr.secret import Secret
 
 HUSH = Secret("hush")

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from tests.config.helpers import SERVER, client, error_of, errors, load_text, only_client, settings_of, task, warnings
-from tui_popretr.config.account import FromFile
 from tui_popretr.config.choices import Eol
 from tui_popretr.config.model import (
     CommandDestination,
@@ -19,6 +18,7 @@ from tui_popretr.config.model import (
     Modes,
     SmtpDestination,
 )
+from tui_popretr.config.sources import FromFile
 
 
 def destination(folder: Path, more: str = "", before: str = "") -> Destination:

@@ -11,8 +11,15 @@ from scripts.configuration_tables import TEXT, rows
 from tui_popretr.config.grammar import ROOTS, Shape
 from tui_popretr.config.setting import Setting
 
+SOURCES = {"env", "file", "command"}
 #: Explained in the text instead of a table.
-IN_TEXT = {"password": {"env", "file", "command"}, "authtypes": {"initrsp"}, "clients": {"client"}, "hooks": {"hook"}}
+IN_TEXT = {
+    "password": SOURCES,
+    "clientsecret": SOURCES,
+    "authtypes": {"initrsp"},
+    "clients": {"client"},
+    "hooks": {"hook"},
+}
 #: These may stand in many elements; the text explains them once.
 EVERYWHERE = {"enabled", "xml:space"}
 

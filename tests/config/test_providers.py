@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from tests.config.helpers import load_text, settings_of
-from tui_popretr.config.account import FromCommand
 from tui_popretr.config.checks import clear_text_logins
-from tui_popretr.config.choices import AuthType
 from tui_popretr.config.model import ClientSettings
+from tui_popretr.config.oauth import Provider
+from tui_popretr.config.sources import FromCommand
 
 DOCUMENT = Path(__file__).parents[2] / "docs/providers.md"
 TEXT = DOCUMENT.read_text(encoding="utf-8")
@@ -43,7 +43,8 @@ def test_a_sample_is_accepted_and_safe(text: str, tmp_path: Path) -> None:
     assert server.tls is not None
     assert server.tls.latent == (server.port == 110)
     assert clear_text_logins(client) == ()
-    assert isinstance(server.password, FromCommand)
+    assert isinstance(server.password or (server.oauth and server.oauth.client_secret), FromCommand | None)
+    assert (server.password is None) == (server.oauth is not None)
     assert client.retention.preserve == client.retention.new_only
 
 
@@ -54,7 +55,7 @@ def test_every_provider_has_one(tmp_path: Path) -> None:
         if server.host != "pop.isp.example":
             assert f"| {server.host}:{server.port}" in TEXT
     microsoft = [server for server in servers if server.host == "outlook.office365.com"]
-    assert [server.auth_types for server in microsoft] == [(AuthType.SASL_XOAUTH2,)]
+    assert [server.oauth and server.oauth.provider for server in microsoft] == [Provider.MICROSOFT]
     assert not microsoft[0].initial_response
 
 

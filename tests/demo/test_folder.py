@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from tests.support.clock import local
-from tui_popretr.config.account import Literal
 from tui_popretr.config.choices import AuthType
 from tui_popretr.config.model import FolderDestination, MaildirDestination, Settings
 from tui_popretr.config.reader import load
+from tui_popretr.config.sources import Literal
 from tui_popretr.demo.accounts import DemoAccount, make_accounts
 from tui_popretr.demo.folder import DemoFolder, address_of, make_folder, read_configuration, write_configuration
 from tui_popretr.demo.server import Ports

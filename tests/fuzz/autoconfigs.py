@@ -9,9 +9,10 @@ from xml.etree.ElementTree import fromstring
 from tests.fuzz.expectations import harmless
 from tui_popretr.cli.init.autoconfig import UnusableAutoconfig, read_autoconfig
 from tui_popretr.cli.init.text import NewClient, client_text
-from tui_popretr.config.account import FromEnvironment, Server, TlsPolicy
+from tui_popretr.config.account import Server, TlsPolicy
 from tui_popretr.config.addresses import server_address
 from tui_popretr.config.model import MaildirDestination
+from tui_popretr.config.sources import FromEnvironment
 
 _MAIL: Final = "me@example.net"
 _SERVER: Final = Server("pop.example.net", 995, "", FromEnvironment("P"), tls=TlsPolicy())

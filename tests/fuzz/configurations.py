@@ -52,6 +52,8 @@ WORDS: Final = [
     b'="', b'"', b"/>", b"${", b"${HOME}", b"${X:y}", b"%DIRVAR%", b"%DT%", b"~", b"-", b"|", b"&#x", b"&amp;",
     b"<![CDATA[", b"]]>", b"<!--", b"-->", b"<!DOCTYPE", b"<!ENTITY", b"<?xml version='1.0' encoding='utf-16'?>",
     b"9" * 30, b"4m", b"25M", b"[::1]:995", b"AUTO", b"\xff\xfe", b"\xef\xbb\xbf", b"\xc3\xa4", b"xmlns:a='b' ",
+    b"<oauth provider='custom' clientid='i'>", b"</oauth>", b"<tokenurl>", b"</tokenurl>", b"https://",
+    b"http://[::1", b"@",
 ]  # fmt: skip
 
 

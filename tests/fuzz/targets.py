@@ -8,7 +8,18 @@ from pathlib import Path
 from types import ModuleType
 from typing import Final
 
-from tests.fuzz import autoconfigs, configurations, controls, dialogues, headers, logins, memories, records, replies
+from tests.fuzz import (
+    autoconfigs,
+    configurations,
+    controls,
+    dialogues,
+    headers,
+    logins,
+    memories,
+    records,
+    replies,
+    tokens,
+)
 
 FINDINGS: Final = Path(__file__).parent / "findings"
 
@@ -43,5 +54,6 @@ TARGETS: Final = {
         "memories": memories,
         "controls": controls,
         "autoconfigs": autoconfigs,
+        "tokens": tokens,
     }.items()
 }

@@ -21,9 +21,10 @@ from tests.support.streams import memory_connection
 from tests.support.worlds import RunClock, another_process, disk_without_threads, mail
 from tui_popretr.bus import Bus
 from tui_popretr.clock import Clock, SystemClock
-from tui_popretr.config.account import Literal, Server
+from tui_popretr.config.account import Server
 from tui_popretr.config.choices import AuthType
 from tui_popretr.config.model import ClientSettings, LogSettings
+from tui_popretr.config.sources import Literal
 from tui_popretr.engine.service import Engine
 from tui_popretr.errors import TlsFailed
 from tui_popretr.facts import Dialogue, DialogueLine, Fact, Noted, SessionClosed, SessionResult, TlsDetails

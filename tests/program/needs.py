@@ -61,6 +61,13 @@ def compiler() -> str:
 
 
 @cache
+def browsing() -> str:
+    """Say why no browser of others can log in at a provider of others; "" where it can."""
+    packages = {"node": "nodejs", "npm": "npm", "chromium": "chromium"}
+    return next(filter(None, (_missing(program, package) for program, package in packages.items())), "")
+
+
+@cache
 def tampering() -> str:
     """Say why the program's system calls cannot be made to fail; "" where they can."""
     if trouble := _missing("strace", "strace"):

@@ -11,9 +11,9 @@ from trio.testing import MockClock, trio_test
 from tests.support.passwords import PASSWORD
 from tests.support.popserver import QuitFault
 from tests.support.worlds import World, mail
-from tui_popretr.config.account import FromEnvironment
 from tui_popretr.config.choices import Eol
 from tui_popretr.config.model import CommandDestination
+from tui_popretr.config.sources import FromEnvironment
 from tui_popretr.errors import ExitCode
 from tui_popretr.facts import MessageDelivered, MessageSkipped
 from tui_popretr.journal.records import MessageState

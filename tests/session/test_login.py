@@ -40,8 +40,9 @@ from tests.support.passwords import PASSWORD
 from tests.support.popserver import Mechanism, PopServer, ServedMaildrop, ServerPolicy
 from tests.support.streams import memory_connection
 from tui_popretr.bus import Bus
-from tui_popretr.config.account import FromCommand, Literal, TlsPolicy
+from tui_popretr.config.account import TlsPolicy
 from tui_popretr.config.choices import AuthType
+from tui_popretr.config.sources import FromCommand, Literal
 from tui_popretr.errors import (
     ConnectionCut,
     ExitCode,

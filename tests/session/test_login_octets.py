@@ -16,8 +16,8 @@ from tests.support.passwords import OCTETS, PASSWORD
 from tests.support.popserver import PopServer, ServedMaildrop
 from tests.support.popserver.policy import ALL, ServerPolicy
 from tests.support.worlds import USER, World, mail
-from tui_popretr.config.account import FromCommand, FromEnvironment, FromFile, PasswordSource
 from tui_popretr.config.choices import AuthType
+from tui_popretr.config.sources import FromCommand, FromEnvironment, FromFile, PasswordSource
 from tui_popretr.errors import ExitCode
 from tui_popretr.facts import LoginSucceeded
 

@@ -16,7 +16,7 @@ import trio.testing
 from trio.testing import MockClock, trio_test
 
 from tests.support.waiting import PATIENCE
-from tui_popretr.config.account import FromCommand, FromEnvironment, FromFile, Literal, PasswordSource
+from tui_popretr.config.sources import FromCommand, FromEnvironment, FromFile, Literal, PasswordSource
 from tui_popretr.errors import ExitCode, PasswordUnavailable
 from tui_popretr.process import children
 from tui_popretr.process.children import ChildProcesses

@@ -34,6 +34,7 @@ MECHANISMS = "plain login cram-md5 apop scram-sha-1 scram-sha-256 external xoaut
 _START_TIMEOUT = 20.0  # seconds; a loaded machine needs some
 _ACCOUNT = re.compile(r"[a-z0-9][a-z0-9._@-]*")  # names become file names
 _TOKEN_KEY = b"a key for tests, no secret"
+_INTROSPECTED = "active_attribute = active\nactive_value = true\nusername_attribute = "
 
 
 def unavailable() -> str | None:
@@ -94,7 +95,8 @@ class Dovecot:
     Every mechanism of MECHANISMS works for accounts made with add_user(), EXTERNAL with client_cert_for(name) and the
     OAuth ones with token(name). The certificate is for localhost, 127.0.0.1 and 127.0.0.2. PIPELINING is offered;
     failed logins are not delayed. tls="required" allows no login without TLS (and listens on 127.0.0.2), tls="no"
-    offers none. `more` are settings in Dovecot's own words, `inside` is where its folder is made.
+    offers none. `more` are settings in Dovecot's own words, `inside` is where its folder is made. With `introspection`,
+    tokens are not those of token(): each is sent to this address (RFC 7662), which knows the account as `owner`.
 
     What RETR gives for the stored bytes, measured with 2.3.19 and 2.4.1:
 
@@ -113,6 +115,8 @@ class Dovecot:
         tls: Literal["yes", "required", "no"] = "yes",
         inside: str = "/tmp",
         more: str = "",
+        introspection: str = "",
+        owner: str = "username",
     ) -> None:
         # Unix sockets live in here, whose paths have room for about 100 characters.
         self._folder = Path(tempfile.mkdtemp(prefix="dovecot-", dir=inside))
@@ -120,6 +124,8 @@ class Dovecot:
         self._mechanisms = mechanisms
         self._tls = tls
         self._more = more
+        self._introspection = introspection
+        self._owner = owner
         self._identity = _Identity.of_this_process()
         self._process: subprocess.Popen[bytes] | None = None
         self._filled = 0
@@ -274,10 +280,20 @@ class Dovecot:
         keys = self._folder / "keys" / "default" / "HS256"
         keys.mkdir(parents=True)
         (keys / "default").write_bytes(base64.b64encode(_TOKEN_KEY))
+        local = f"introspection_mode = local\nlocal_validation_key_dict = fs:posix:prefix={self._folder}/keys/\n"
+        remote = f"introspection_mode = post\nintrospection_url = {self._introspection}\n{_INTROSPECTED}{self._owner}\n"
         (self._folder / "oauth2.conf").write_text(
-            "introspection_mode = local\n"
-            f"local_validation_key_dict = fs:posix:prefix={self._folder}/keys/\n"
-            "username_attribute = sub\n"
+            remote if self._introspection else f"{local}username_attribute = sub\n"
+        )
+
+    def _oauth(self) -> str:
+        """The settings of oauth2 for Dovecot 2.4."""
+        if self._introspection:
+            url = f"introspection_url = {self._introspection}"
+            return f"introspection_mode = post\n  {url}\n  {_INTROSPECTED}{self._owner}"
+        return (
+            "introspection_mode = local\n  username_attribute = sub\n  oauth2_local_validation {\n"
+            f"    dict fs {{\n      fs posix {{\n        prefix = {self._folder}/keys/\n      }}\n    }}\n  }}"
         )
 
     def _try_to_start(self) -> bool:
@@ -298,6 +314,7 @@ class Dovecot:
                 uid=self._identity.uid,
                 gid=self._identity.gid,
                 mechanisms=self._mechanisms,
+                oauth=self._oauth(),
                 tls=self._tls,
                 only_tls="yes" if self._tls == "required" else "no",
                 in_clear="no" if self._tls == "required" else "yes",

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from tests.support.passwords import PASSWORD
-from tui_popretr.config.account import Literal, Server, TlsPolicy
+from tui_popretr.config.account import Server, TlsPolicy
 from tui_popretr.config.choices import AuthType, Eol
 from tui_popretr.config.model import ClientSettings, MaildirDestination, Paths, Retention, Settings
+from tui_popretr.config.sources import Literal
 from tui_popretr.errors import ExitCode
 from tui_popretr.facts import SessionResult
 from tui_popretr.secret import Secret

@@ -35,7 +35,11 @@ def _coded(mark: bytes) -> Iterator[bytes]:
 
 _NEEDLES: Final = re.compile(b"|".join(map(re.escape, _coded(MARK.encode()))))
 # Where a configuration may hold one (docs/configuration.md).
-_CONFIGURED: Final = re.compile(rb'<password[^>]*(?:/>|>[^<]*</password>)|\b(?:kspass|certpass|tspass)="[^"]*"')
+_CONFIGURED: Final = re.compile(
+    rb'<(password|clientsecret)[^>]*(?:/>|>[^<]*</\1>)|\b(?:kspass|certpass|tspass)="[^"]*"'
+)
+# What a token file holds (tui_popretr/oauth/store.py); also one that a killed process has not finished.
+_TOKENS: Final = re.compile(rb'"(?:access|refresh)": "[^"]*(?:"|$)')
 _PRINTED: Final = re.compile(rb"^echo [^ ;|&>]+$", re.MULTILINE)
 _OTHERS: Final = re.compile(rb"\bpassword\b[ =]*\S+")
 _LARGEST: Final = 64 * 1024**2
@@ -79,6 +83,8 @@ def _without_the_known(name: str, data: bytes) -> bytes:
         return _CONFIGURED.sub(b"", data)
     if name in {".fetchmailrc", "getmailrc", ".mpoprc"}:  # configurations, too
         return _OTHERS.sub(b"", data)
+    if data.startswith(b'{"version"'):
+        return _TOKENS.sub(b"", data)
     if data.startswith(b"#!"):  # the script of a <password command="...">
         return _PRINTED.sub(b"", data)
     # the file of a <password file="...">: the password, and perhaps lines that are none

@@ -21,10 +21,11 @@ from tests.support.passwords import PASSWORD, discreet
 from tests.support.popserver import STD, Faults, Message, PopServer, QuitFault, ServedMaildrop, ServerPolicy
 from tests.support.streams import memory_connection
 from tui_popretr.bus import Bus
-from tui_popretr.config.account import FromEnvironment, Literal, Server, TlsPolicy
+from tui_popretr.config.account import Server, TlsPolicy
 from tui_popretr.config.choices import AuthType, Eol
 from tui_popretr.config.model import ClientSettings, Destination, LogSettings, MaildirDestination, Paths, Settings
 from tui_popretr.config.reader import Loaded, load
+from tui_popretr.config.sources import FromEnvironment, Literal
 from tui_popretr.delivery import names
 from tui_popretr.engine.service import Engine
 from tui_popretr.facts import Dialogue, DialogueLine, Direction, Fact, SessionResult

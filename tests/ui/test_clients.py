@@ -156,11 +156,15 @@ def test_the_last_result_is_told_in_words() -> None:
     async def scene(shown: Played) -> None:
         assert "2 min ago, 12 messages, 340 kB" in shown.row("good")
         assert "login rejected: check the password" in shown.row("bad")
+        assert "✗" in shown.row("token")
+        assert "log in again: tui-popretr login" in shown.row("token")
 
+    ended = "log in again (tui-popretr login c.xml --client token): Google renews the token no more (invalid_grant)"
     rejected = "the server rejected the login (USERPASS: no)"
     play(
         scene,
-        clients("good", "bad"),
+        clients("good", "bad", "token"),
+        closed("token", result(NOW, code=ExitCode.LOGIN, error=ended)),
         closed("good", result(NOW - timedelta(minutes=2), messages=12, octets=340_000)),
         closed("bad", result(NOW, code=ExitCode.LOGIN, error=rejected)),
         size=(120, 24),

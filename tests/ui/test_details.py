@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from rich.cells import cell_len
@@ -15,7 +15,7 @@ from tests.support.clock import FakeClock
 from tests.support.dashboard import Played, clients, info, play, result, retrieving
 from tui_popretr.commands import Command, PauseClient, PollClient, StopSession
 from tui_popretr.errors import ExitCode
-from tui_popretr.facts import PastSession, RetrievalProgressed, SessionId, TlsDetails
+from tui_popretr.facts import PastSession, RetrievalProgressed, SessionId, TlsDetails, TokenDetails
 from tui_popretr.status import ClientState, ClientView
 from tui_popretr.ui.screens.details import ClientDetails, details
 from tui_popretr.ui.screens.sheet import Heading, Line, Pair, typeset
@@ -231,3 +231,21 @@ def test_it_scrolls_by_keys_in_the_smallest_terminal() -> None:
         assert box.scroll_y == 0
 
     see(test, size=(45, 15))
+
+
+@pytest.mark.parametrize(
+    ("expires", "text"),
+    [
+        (NOW + timedelta(minutes=10), f"until {NOW + timedelta(minutes=10):%H:%M}"),
+        (NOW + timedelta(days=2), f"until {NOW + timedelta(days=2):%Y-%m-%d %H:%M}"),
+        (NOW - timedelta(minutes=10), f"until {NOW - timedelta(minutes=10):%H:%M}, and has expired"),
+        (None, "the provider does not say until when"),
+    ],
+)
+def test_an_access_token(expires: datetime | None, text: str) -> None:
+    token = TokenDetails("Google", "me@example.test\x1b", expires, ("https://mail.google.com/", "email"))
+    client = replace(CLIENT, token=token)
+    assert line(client, "access token") == "me@example.test\\x1b at Google"
+    assert line(client, "token valid") == text
+    assert line(client, "token allows") == "https://mail.google.com/ email"
+    assert "access token" not in told(CLIENT)

@@ -13,11 +13,11 @@ from tui_popretr.clock import SystemClock
 from tui_popretr.config.model import ClientSettings, Settings
 from tui_popretr.engine.service import connect_tcp
 from tui_popretr.errors import ExitCode, worst
-from tui_popretr.facts import TlsDetails
+from tui_popretr.facts import TlsDetails, TokenDetails
 from tui_popretr.session.exploration import Findings
 from tui_popretr.session.setup import Connector
 from tui_popretr.text import visible
-from tui_popretr.wording import certificate_date, mail_volume
+from tui_popretr.wording import certificate_date, mail_volume, token_validity
 
 
 def check(settings: Settings, *, connector: Connector = connect_tcp) -> int:
@@ -53,16 +53,25 @@ def report(client: ClientSettings, found: Findings, now: datetime) -> Iterator[s
     if found.mechanism:
         name = client.server.username
         yield _row("login", f"{found.mechanism} as {name}" if name else found.mechanism)
+        if found.token is not None:
+            yield from _token("access token", found.token, now)
         capabilities = found.capabilities
         yield _row("capabilities", ", ".join(capabilities.lines) if capabilities else "unknown (no CAPA)")
     if found.messages is not None:
         yield _row("maildrop", mail_volume(found.messages, found.octets) if found.messages else "empty")
+    if found.smtp_token is not None:
+        yield from _token("SMTP token", found.smtp_token, now)
     for warning in found.warnings:
         yield _row("warning", warning)
     if found.problem is not None:
         yield _row("FAILED", str(found.problem))
         if found.problem.advice:
             yield _row("what to do", found.problem.advice)
+
+
+def _token(name: str, token: TokenDetails, now: datetime) -> Iterator[str]:
+    yield _row(name, f"{token.account} at {token.provider}, valid {token_validity(token, now)}")
+    yield _row("allows", " ".join(token.scopes) or "not known")
 
 
 def _tls(tls: TlsDetails, now: datetime) -> Iterator[str]:

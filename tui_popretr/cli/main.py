@@ -89,6 +89,8 @@ def _load(name: str) -> Callable[[Namespace], int]:
             from tui_popretr.cli.init.command import run
         case "check":
             from tui_popretr.cli.check import run
+        case "login":
+            from tui_popretr.cli.login.command import run
         case "mark-seen":
             from tui_popretr.cli.mark_seen import run
         case "import-seen":

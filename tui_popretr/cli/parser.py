@@ -13,6 +13,7 @@ from tui_popretr import __version__
 from tui_popretr.cli import daemon_arguments
 from tui_popretr.cli.demo import add_arguments as demo_arguments
 from tui_popretr.cli.init import arguments as init_arguments
+from tui_popretr.cli.login import arguments as login_arguments
 from tui_popretr.errors import UsageError
 
 PROGRAM: Final = "tui-popretr"
@@ -25,6 +26,7 @@ COMMANDS: Final = {
     "run": "retrieve mail (the default: the word can be left out)",
     "init": "make a configuration or add an account to it, and test the server",
     "check": "report what is wrong with a configuration, or what it will do",
+    "login": "log in at a provider by OAuth, in a browser on any machine",
     "demo": "see it work with a mail server that is part of the program",
     "service": "print or write the systemd units of a configuration",
     "attach": "show the dashboard of the daemon (the tui-popretr that runs)",
@@ -181,7 +183,7 @@ def build_parser(*, run_is_implied: bool = False) -> argparse.ArgumentParser:
         return parser
 
     # In this order they are listed: what a new user needs, the daemon, the rest.
-    for add in (_run, _init, _check, _demo, _service, _attach):
+    for add in (_run, _init, _check, _login, _demo, _service, _attach):
         _add_verbosity(add(command))
     for name in daemon_arguments.DESCRIPTIONS:
         _add_verbosity(steering(name))
@@ -231,6 +233,13 @@ def _check(command: _Command) -> argparse.ArgumentParser:
     )
     daemon_arguments.add_client(parser, _CLIENT_HELP)
     _add_json(parser)
+    return parser
+
+
+def _login(command: _Command) -> argparse.ArgumentParser:
+    parser = command("login", login_arguments.DESCRIPTION, login_arguments.EPILOG, login_arguments.USAGE)
+    _add_configuration(parser)
+    login_arguments.add_arguments(parser)
     return parser
 
 

@@ -9,7 +9,6 @@ from functools import partial
 
 from tui_popretr.cli import trials
 from tui_popretr.cli.timeouts import TIMEOUT, call_all
-from tui_popretr.config.account import FromCommand, FromFile, PasswordSource
 from tui_popretr.config.model import (
     ClientSettings,
     CommandDestination,
@@ -19,8 +18,11 @@ from tui_popretr.config.model import (
     Settings,
     SmtpDestination,
 )
+from tui_popretr.config.oauth import OAuth
+from tui_popretr.config.sources import FromCommand, FromFile, PasswordSource
 from tui_popretr.errors import describe_os_error
 from tui_popretr.fs.folders import nearest_folder
+from tui_popretr.oauth.store import TokenStore
 from tui_popretr.text import visible
 
 _SILENT = "a file system does not answer; check its disk or server"
@@ -60,9 +62,10 @@ def _files(settings: Settings) -> list[str]:
 
 
 def _client(client: ClientSettings) -> list[str]:
-    lines = []
-    if trouble := _password(client.server.password):
-        lines.append(trouble)
+    lines: list[str] = []
+    secrets = [(client.server.password, "password"), *((each.client_secret, "client secret") for each in client.oauths)]
+    lines += [trouble for source, name in secrets if (trouble := _secret(source, name))]
+    lines += [trouble for each in client.oauths if (trouble := _token(each))]
     if trouble := next(filter(None, map(folder_trouble, _folders(client.destination))), ""):
         lines.append(f"mail cannot be stored: {trouble}")
     else:
@@ -77,28 +80,44 @@ def _client(client: ClientSettings) -> list[str]:
     return lines
 
 
-def _password(source: PasswordSource | None) -> str:
+def _secret(source: PasswordSource | None, name: str) -> str:
     match source:
         case FromFile(path):
-            return _password_file(path)
+            return _secret_file(path, f"{name} file")
         case FromCommand(argv) if shutil.which(argv[0]) is None:
-            return f"the password command {_name(argv[0])} is not found, or cannot be run"
+            return f"the {name} command {_name(argv[0])} is not found, or cannot be run"
     return ""
 
 
-def _password_file(path: str) -> str:
+def _secret_file(path: str, what: str) -> str:
     try:
         mode = os.stat(path).st_mode
     except OSError as problem:
-        return f"the password file {_name(path)} cannot be read: {describe_os_error(problem)}"
+        return f"the {what} {_name(path)} cannot be read: {describe_os_error(problem)}"
     if stat.S_ISDIR(mode):
-        return f"the password file {_name(path)} is a folder"
+        return f"the {what} {_name(path)} is a folder"
     if not stat.S_ISREG(mode):
-        return f"the password file {_name(path)} is not a regular file"
+        return f"the {what} {_name(path)} is not a regular file"
     if not os.access(path, os.R_OK):
-        return f"the password file {_name(path)} cannot be read: permission denied"
+        return f"the {what} {_name(path)} cannot be read: permission denied"
     if mode & stat.S_IROTH:
-        return f"others may read the password file; run chmod 600 {_name(path)}"
+        return f"others may read the {what}; run chmod 600 {_name(path)}"
+    return ""
+
+
+def _token(oauth: OAuth) -> str:
+    """Return what is wrong with a token file, without reading it."""
+    path = TokenStore(oauth.folder).path(oauth.key)
+    try:
+        status = os.stat(path)
+    except FileNotFoundError:
+        return f"there is no access token yet; log in with: {visible(oauth.login_command, 4096)}"
+    except OSError as problem:
+        return f"the token file {_name(path)} cannot be read: {describe_os_error(problem)}"
+    if status.st_uid != os.geteuid():
+        return f"the token file {_name(path)} belongs to another user, who alone can use it"
+    if not os.access(os.path.dirname(path), os.W_OK | os.X_OK):
+        return f"the access token cannot be renewed: no permission to write into {_name(os.path.dirname(path))}"
     return ""
 
 

@@ -11,16 +11,18 @@ import trio
 
 from tui_popretr.bus import Bus
 from tui_popretr.clock import SystemClock
-from tui_popretr.config.model import ClientSettings, Settings
+from tui_popretr.config.model import ClientSettings, Settings, SmtpDestination
+from tui_popretr.config.oauth import OAuth
 from tui_popretr.engine.service import connect_tcp
 from tui_popretr.engine.slots import SessionSlots
 from tui_popretr.errors import PopretrError
 from tui_popretr.facts import SessionId
 from tui_popretr.net.resolver import Resolver
-from tui_popretr.session.exploration import Exploration, Findings
+from tui_popretr.session.exploration import Exploration, Findings, token_details
 from tui_popretr.session.services import ConnectionServices
 from tui_popretr.session.setup import ConnectionSetup, Connector
 from tui_popretr.text import visible
+from tui_popretr.wording import error_with_advice
 
 #: Servers probed at once, at most.
 AT_ONCE = 8
@@ -80,7 +82,8 @@ async def probe_server(
 ) -> Findings:
     """Explore one client's maildrop until the listing, or without `login` until the login, and send QUIT.
 
-    Retrieves and deletes nothing, and never raises PopretrError. `timeout` is in seconds.
+    Retrieves and deletes nothing, and never raises PopretrError. `timeout` is in seconds. If the destination needs an
+    access token, it is got, too; if that fails, this is a warning.
     """
     setup = ConnectionSetup(SessionId(client.id, 1), client, Bus(), SystemClock(), connector, timeout, services)
     exploration = Exploration(setup)
@@ -95,7 +98,16 @@ async def probe_server(
         exploration.found.problem = problem
     finally:
         exploration.close()
+    if login and isinstance(client.destination, SmtpDestination) and client.destination.oauth is not None:
+        await _find_smtp_token(client.destination.oauth, services, exploration.found)
     return exploration.found
+
+
+async def _find_smtp_token(oauth: OAuth, services: ConnectionServices, found: Findings) -> None:
+    try:
+        found.smtp_token = token_details(oauth, await services.tokens.get(oauth))
+    except PopretrError as problem:
+        found.warnings.append(f"<smtp>: {error_with_advice(str(problem), problem.advice)}")
 
 
 def _with_timeout(client: ClientSettings) -> ClientSettings:

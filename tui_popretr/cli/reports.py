@@ -67,6 +67,8 @@ def probe_report(client: ClientSettings, found: Findings) -> Json:
         "remote": found.remote,
         "tls": None if found.tls is None else to_json(found.tls),
         "login": found.mechanism,
+        "token": None if found.token is None else to_json(found.token),
+        "smtp_token": None if found.smtp_token is None else to_json(found.smtp_token),
         "capabilities": list(found.capabilities.lines) if found.mechanism and found.capabilities else None,
         "messages": found.messages,
         "octets": found.octets,

@@ -10,50 +10,15 @@ from dataclasses import dataclass, field
 from tui_popretr.config import choices, values
 from tui_popretr.config.addresses import certificate_name, server_address
 from tui_popretr.config.choices import AuthType
+from tui_popretr.config.oauth import OAuth
 from tui_popretr.config.setting import required, setting
+from tui_popretr.config.sources import PasswordSource, literal
 from tui_popretr.config.units import written
 from tui_popretr.hosts import account_key, ascii_host, look_up_name, with_port
 from tui_popretr.secret import Secret
 
-
-@dataclass(frozen=True, slots=True)
-class Literal:
-    """The secret is in the configuration."""
-
-    secret: Secret
-
-
-@dataclass(frozen=True, slots=True)
-class FromEnvironment:
-    """The secret is in an environment variable."""
-
-    name: str
-
-
-@dataclass(frozen=True, slots=True)
-class FromFile:
-    """The secret is the first line of a file, read at each session."""
-
-    path: str  # absolute
-
-
-@dataclass(frozen=True, slots=True)
-class FromCommand:
-    """The secret is the first line of the output of a command, which runs at each session, without a shell."""
-
-    argv: tuple[str, ...] = field(repr=False)  # it may hold something private
-    timeout: float = 60.0
-
-
 #: Seconds that a TLS handshake may take by default.
 LONGEST_HANDSHAKE = 120.0
-
-PasswordSource = Literal | FromEnvironment | FromFile | FromCommand
-
-
-def literal(text: str) -> PasswordSource:
-    """A password in the configuration."""
-    return Literal(Secret(text))
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +74,7 @@ class Server:
     auth_types: tuple[AuthType, ...] = setting("<authtypes>", choices.auth_types, written(choices.DEFAULT_AUTH_TYPES))
     initial_response: bool = False
     tls: TlsPolicy | None = None
+    oauth: OAuth | None = None  # in place of a password
     written: str = ""  # the host as in the configuration, for people
 
     def __post_init__(self) -> None:

@@ -6,7 +6,7 @@ import ipaddress
 import re
 
 from tui_popretr.config.values import InvalidValueError, printable, quote
-from tui_popretr.hosts import InvalidHostName, ascii_host, is_host_name
+from tui_popretr.hosts import InvalidHostName, ascii_host, is_host_name, is_loopback, with_port
 
 
 def server_address(text: str) -> tuple[str, int | None]:
@@ -71,6 +71,21 @@ def mail_address(text: str) -> str:
     if at and not domain.isascii():
         _ascii(domain)
     return text
+
+
+def web_address(text: str) -> str:
+    """https://HOST[:PORT]/PATH, or http where the host is this machine; returns it with the host in ASCII.
+
+    An access token or a password is sent there, so others must not be able to read it.
+    """
+    match = re.fullmatch(r"(https?)://([^/?#]+)((?:[/?][\x21-\x7e]*)?)", text, re.IGNORECASE)
+    if match is None or "#" in match[3] or "@" in match[2]:
+        raise InvalidValueError(f"{quote(text)} is not a web address; it begins with https:// and a host")
+    scheme, (host, port) = match[1].lower(), server_address(match[2])
+    if scheme == "http" and not is_loopback(host):
+        raise InvalidValueError(f"{quote(text)} is not encrypted: use https (http is possible on this machine only)")
+    name = with_port(_ascii(host), port) if port else with_port(_ascii(host), 0).removesuffix(":0")
+    return f"{scheme}://{name}{match[3]}"
 
 
 def certificate_name(text: str) -> str:

@@ -29,8 +29,9 @@ def check_client(section: Section, client: ClientSettings) -> None:
     if methods := clear_text_logins(client):
         names = " and ".join(method.value for method in methods)
         server = section.child("server")
+        what = "access token" if client.server.oauth else "password"
         section.warning(
-            f"the password goes to {client.server.written} in clear ({names} without TLS); add <ssl> if it has TLS",
+            f"the {what} goes to {client.server.written} in clear ({names} without TLS); add <ssl> if it has TLS",
             (server or section).place,
         )
     _check_port(section, client.server)

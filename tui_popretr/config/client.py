@@ -44,7 +44,8 @@ def _read_server(client: Section) -> Server | None:
     address = section.field(Server, "host")
     host, port = address or ("", None)
     default_port = POP3S_PORT if tls and not tls.latent else POP3_PORT
-    found = Server(host, port or default_port, *read_login(client, section, tls), tls)
+    login = read_login(client, section, tls)
+    found = Server(host, port or default_port, *login[:4], tls, login.oauth)
     if not values.is_unicode(found.account):
         path = visible(found.account.rpartition("#")[0], 4096)
         client.error(

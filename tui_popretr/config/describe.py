@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from tui_popretr.config.account import FromCommand, FromEnvironment, FromFile, PasswordSource, TlsPolicy
+from tui_popretr.config.account import Server, TlsPolicy
 from tui_popretr.config.choices import AuthType
 from tui_popretr.config.model import (
     ClientSettings,
@@ -15,8 +15,10 @@ from tui_popretr.config.model import (
     MaildirDestination,
     Modes,
     Retention,
+    SmtpDestination,
 )
 from tui_popretr.config.setting import Setting, declarations
+from tui_popretr.config.sources import FromCommand, FromEnvironment, FromFile, PasswordSource
 from tui_popretr.config.units import duration, every, octal, span, written
 from tui_popretr.facts import ClientInfo
 from tui_popretr.secret import STARS
@@ -34,7 +36,7 @@ def client_info(client: ClientSettings, timeout: float) -> ClientInfo:
     settings = [
         ("server", server.address),
         ("username", server.username or "-"),
-        ("password", _password_source(server.password)),
+        *_credentials(server),
         ("authtypes", written(server.auth_types)),
         ("initrsp", written(server.initial_response)),
         ("security", security),
@@ -43,6 +45,7 @@ def client_info(client: ClientSettings, timeout: float) -> ClientInfo:
         *_pairs(client),
         ("timeout", duration(timeout)),
         *_pairs(client.destination),
+        *_smtp_token(client.destination),
         *(_tls_pairs(server.tls, timeout) if server.tls else ()),
     ]
     return ClientInfo(
@@ -76,6 +79,20 @@ def _tls_pairs(policy: TlsPolicy, timeout: float) -> Iterator[tuple[str, str]]:
     without_effect = {"tspath", "peercert"} if policy.fingerprints else set()
     pairs = _pairs(replace(policy, handshake_timeout=policy.patience(timeout)))
     return (pair for pair in pairs if pair[0] not in without_effect)
+
+
+def _credentials(server: Server) -> Iterator[tuple[str, str]]:
+    """Yield the settings of the password, or of the access token."""
+    if server.oauth is None:
+        yield "password", _password_source(server.password)
+        return
+    yield from ((f"{name} (OAuth)", text) for name, text in _pairs(server.oauth))
+
+
+def _smtp_token(destination: Destination) -> Iterator[tuple[str, str]]:
+    """Yield the settings of the access token for the mail server."""
+    if isinstance(destination, SmtpDestination) and destination.oauth is not None:
+        yield from ((f"{name} (OAuth, SMTP)", text) for name, text in _pairs(destination.oauth))
 
 
 def _password_source(source: PasswordSource | None) -> str:
@@ -152,6 +169,8 @@ def _login(client: ClientSettings) -> str:
     identity = f"as {server.username}" if server.username else "by the client certificate"
     methods = ", else ".join(auth_type.value for auth_type in server.auth_types)
     needed = server.password is not None and any(each is not AuthType.SASL_EXTERNAL for each in server.auth_types)
+    if server.oauth is not None:
+        return f"{identity} with {methods} (access token from {server.oauth.name})"
     return f"{identity} with {methods}{_password(server.password) if needed else ''}"
 
 

@@ -24,6 +24,7 @@ from tui_popretr.config.model import (
     Modes,
     SmtpDestination,
 )
+from tui_popretr.config.oauth import Use, read_oauth
 from tui_popretr.config.paths import PathResolver
 from tui_popretr.config.problems import Position
 from tui_popretr.config.section import Section
@@ -92,6 +93,7 @@ def _read_smtp(client: Section, recip: str | None, eol: Eol | None, local: Local
         return None
     host, port, socket_path = section.field(SmtpDestination, "host", parse=_smtp_address(local.resolver))
     lmtp = section.field(SmtpDestination, "lmtp")
+    username = read_username(section)
     found = section.read(
         SmtpDestination,
         recipients=_recipients(client, recip, local) if recip else (),
@@ -99,8 +101,9 @@ def _read_smtp(client: Section, recip: str | None, eol: Eol | None, local: Local
         port=port or (_LMTP_PORT if lmtp else _SMTP_PORT),
         socket_path=socket_path,
         lmtp=lmtp,
-        username=read_username(section),
+        username=username,
         password=read_password(section),
+        oauth=read_oauth(section, Use.SMTP, client, username),
         rejected=section.field(SmtpDestination, "rejected", parse=local.resolver.path_of(recip or "")),
     )
     _check_smtp(section, found)
@@ -123,10 +126,12 @@ def _check_smtp(section: Section, found: SmtpDestination) -> None:
     """Report settings that contradict each other."""
     if found.socket_path and not found.lmtp and not section.uncertain("lmtp"):
         section.error("a socket needs LMTP: add <lmtp>Y</lmtp>")
-    if found.username and not found.password and not section.uncertain("password"):
-        section.error("<username> needs a <password>")
-    elif found.password and not found.username and not section.uncertain("username"):
-        section.warning("<password> has no effect without a <username>")
+    by_token = section.child("oauth") is not None
+    if found.username and not (found.password or by_token) and not section.uncertain("password"):
+        section.error("<username> needs a <password> or <oauth>")
+    elif (found.password or by_token) and not found.username and not section.uncertain("username"):
+        what = "<oauth>" if by_token else "<password>"
+        section.warning(f"{what} has no effect without a <username>")
     if section.uncertain("address", "lmtp", "starttls") or found.socket_path:
         return
     if found.starttls and found.implicit_tls:
@@ -134,7 +139,8 @@ def _check_smtp(section: Section, found: SmtpDestination) -> None:
     if is_loopback(found.host):
         return
     if found.username and not (found.starttls or found.implicit_tls):
-        section.warning(f"the password may go to {found.written} in clear; add <starttls>Y</starttls>, or use port 465")
+        what = "access token" if by_token else "password"
+        section.warning(f"the {what} may go to {found.written} in clear; add <starttls>Y</starttls>, or use port 465")
     local_names = [] if found.lmtp else [quote(each) for each in found.recipients if "@" not in each]
     if local_names:
         section.warning(f"a recipient without a domain, {local_names[0]}, is for {found.written} to interpret")

@@ -11,7 +11,7 @@ from tui_popretr.config.account import Server, TlsPolicy
 from tui_popretr.config.destination import EOL
 from tui_popretr.config.directory import DirectorySettings
 from tui_popretr.config.logfiles import LOGS
-from tui_popretr.config.login import INITIAL_RESPONSE, PASSWORD_SOURCES
+from tui_popretr.config.login import INITIAL_RESPONSE
 from tui_popretr.config.model import (
     ClientSettings,
     CommandDestination,
@@ -24,10 +24,12 @@ from tui_popretr.config.model import (
     Settings,
     SmtpDestination,
 )
+from tui_popretr.config.oauth import OAuth
 from tui_popretr.config.paths import ANNOUNCE_HOST, FOLDERS, PRODUCT_NAME
 from tui_popretr.config.problems import Position, Report
 from tui_popretr.config.section import ENABLED, SPACE
 from tui_popretr.config.setting import Setting, settings_of
+from tui_popretr.config.sources import SOURCES
 from tui_popretr.config.tls import STORE_TYPES
 from tui_popretr.config.values import quote, suggestion
 from tui_popretr.config.xmltree import UNKNOWN, Node
@@ -71,9 +73,11 @@ def _names(words: str) -> frozenset[str]:
 
 
 _TEXT = Shape(text=True)
+_SECRET = _shape(SPACE, *SOURCES, text=True)
 _LOGIN = {
     "username": _shape(SPACE, text=True),
-    "password": _shape(SPACE, *PASSWORD_SOURCES, text=True),
+    "password": _SECRET,
+    "oauth": _shape(OAuth, inner={"clientsecret": _SECRET}),
 }
 _FILES = _shape(Modes, text=True)
 _CLIENT = _shape(

@@ -2,37 +2,24 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable
-from dataclasses import replace
 from typing import NamedTuple
 
 from tui_popretr.config import values
-from tui_popretr.config.account import (
-    FromCommand,
-    FromEnvironment,
-    FromFile,
-    Literal,
-    PasswordSource,
-    Server,
-    TlsPolicy,
-)
+from tui_popretr.config.account import Server, TlsPolicy
 from tui_popretr.config.choices import AuthType
+from tui_popretr.config.oauth import OAuth, Use, read_oauth
 from tui_popretr.config.section import Section
 from tui_popretr.config.setting import Setting
-from tui_popretr.config.variables import variable_name
+from tui_popretr.config.sources import PasswordSource, read_source
 
 INITIAL_RESPONSE = Setting("initrsp", values.boolean, "N")
-_VARIABLE = Setting("env", variable_name)
-_FILE = Setting("file", values.path)
-_COMMAND = Setting("command", values.command_line)
-#: Sources of a password other than the text of its element.
-PASSWORD_SOURCES = (_VARIABLE, _FILE, _COMMAND)
 
+#: With these the password is an access token.
+TOKENS = (AuthType.SASL_XOAUTH2, AuthType.SASL_OAUTHBEARER)
 #: Without TLS these methods send the password or token in clear.
-CLEAR_TEXT = frozenset(
-    {AuthType.USERPASS, AuthType.SASL_PLAIN, AuthType.SASL_LOGIN, AuthType.SASL_XOAUTH2, AuthType.SASL_OAUTHBEARER}
-)
+#: The default beside <oauth>: the standard first; see session/login.py.
+BESIDE_OAUTH = (AuthType.SASL_OAUTHBEARER, AuthType.SASL_XOAUTH2)
+CLEAR_TEXT = frozenset({AuthType.USERPASS, AuthType.SASL_PLAIN, AuthType.SASL_LOGIN, *TOKENS})
 
 
 class LoginSettings(NamedTuple):
@@ -42,19 +29,24 @@ class LoginSettings(NamedTuple):
     password: PasswordSource | None
     auth_types: tuple[AuthType, ...]
     initial_response: bool
+    oauth: OAuth | None = None
 
 
 def read_login(client: Section, server: Section, tls: TlsPolicy | None) -> LoginSettings:
     """Read username, password and authtypes. Report login methods that cannot be used."""
     username = read_username(server)
     password = read_password(server)
+    oauth = read_oauth(server, Use.SERVER, client, username)
     named, initial_response = _auth_types(server)
+    by_token = server.child("oauth") is not None
+    if by_token and (server.child("authtypes") is None or AuthType.AUTO in named):
+        named = BESIDE_OAUTH
 
     def given(element: str, value: object) -> bool:
         """Whether an element has a value, or may have one because of an error that is already reported."""
         return value is not None or server.uncertain(element) or client.misplaced(element)
 
-    has_username, has_password = given("username", username), given("password", password)
+    has_username, has_password = given("username", username), given("password", password) or by_token
     uncertain = _tls_is_uncertain(client)
     has_tls, has_certificate = (
         tls is not None or uncertain,
@@ -65,6 +57,8 @@ def read_login(client: Section, server: Section, tls: TlsPolicy | None) -> Login
         """Return why a method cannot be used; empty if it can."""
         if auth_type is AuthType.AUTO and has_certificate:
             return ""
+        if by_token and auth_type not in (*TOKENS, AuthType.SASL_EXTERNAL):
+            return "needs a password, and <oauth> gives an access token"
         if auth_type is not AuthType.SASL_EXTERNAL:
             return "needs a username" if not has_username else "" if has_password else "needs a password"
         if not has_tls:
@@ -80,7 +74,7 @@ def read_login(client: Section, server: Section, tls: TlsPolicy | None) -> Login
             server.warning(f"a login method is left out: {reasons}", place)
         else:
             server.error(f"no login method can be used: {reasons}", place)
-    return LoginSettings(username, password, usable, initial_response)
+    return LoginSettings(username, password, usable, initial_response, oauth)
 
 
 def _tls_is_uncertain(client: Section) -> bool:
@@ -110,38 +104,4 @@ def read_username(owner: Section) -> str | None:
 def read_password(owner: Section) -> PasswordSource | None:
     """Return the source of the password in <password>; None if there is none."""
     section = owner.child("password")
-    if section is None:
-        return None
-    text_value = section.credential(octets=True)
-    text = section.parsed(text_value, values.one_line, None)
-    name = section.value(_VARIABLE)
-    path = section.value(replace(_FILE, parse=_credential(section)))
-    argv = section.value(_COMMAND)
-    sources: list[PasswordSource] = []
-    if secret := section.secret(text_value, text):
-        sources.append(Literal(secret))
-    if name:
-        sources.append(FromEnvironment(name))
-        if name not in section.context.environ:
-            section.warning(f"the environment variable {name} is not set now")
-    if path:
-        sources.append(FromFile(path))
-    if argv:
-        sources.append(FromCommand(argv))
-    if len(sources) > 1:
-        section.error("the password comes from one place only: its text, env, file or command")
-        return None
-    return sources[0] if sources else None
-
-
-def _credential(section: Section) -> Callable[[str], str]:
-    """Return a parser of paths of secrets. With systemd's credentials, a bare file name is one of them."""
-    folder = section.context.environ.get("CREDENTIALS_DIRECTORY")
-
-    def parse(text: str) -> str:
-        path = section.context.resolve(text)
-        if folder and "/" not in text and not text.startswith(("~", "%")):
-            return os.path.join(folder, os.path.basename(path))
-        return path
-
-    return parse
+    return read_source(section, "password") if section else None

@@ -10,10 +10,12 @@ from dataclasses import dataclass, field, replace
 from hashlib import sha256
 
 from tui_popretr.config import choices, values
-from tui_popretr.config.account import PasswordSource, Server, host_forms, literal
+from tui_popretr.config.account import Server, host_forms
 from tui_popretr.config.addresses import mail_address, server_address
 from tui_popretr.config.choices import CapaUse, Eol, HookEvent, Rotation
+from tui_popretr.config.oauth import OAuth
 from tui_popretr.config.setting import Setting, declared, part, required, setting
+from tui_popretr.config.sources import PasswordSource, literal
 from tui_popretr.config.units import octal, octets, written
 from tui_popretr.hosts import look_up_name, with_port
 
@@ -103,6 +105,7 @@ class SmtpDestination:
     starttls: bool = setting("<starttls>", values.boolean, "N")
     username: str | None = setting("<username>", values.one_line)
     password: PasswordSource | None = setting("<password>", literal)
+    oauth: OAuth | None = None  # in place of a password
     #: for the reply to the end of a message (RFC 5321 §4.5.3.2.6); other replies have less time
     timeout: float = setting(
         "<timeout>", values.positive_duration, "10m", shortest=SHORTEST_TIMEOUT, show=written, called="timeout (SMTP)"
@@ -201,6 +204,13 @@ class ClientSettings:
     )
     full_transcript: bool = setting("fulltrans", values.boolean, "N", show=written)
     omit_received: bool = setting("omitreceivedheader", values.boolean, "N", show=written)
+
+    @property
+    def oauths(self) -> tuple[OAuth, ...]:
+        """The logins by access token: for the server, then for the destination."""
+        destination = self.destination
+        found = (self.server.oauth, destination.oauth if isinstance(destination, SmtpDestination) else None)
+        return tuple(each for each in found if each is not None)
 
 
 @dataclass(frozen=True, slots=True)

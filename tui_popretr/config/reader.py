@@ -33,6 +33,8 @@ __all__ = ["Loaded", "Problem", "Severity", "load"]
 _LARGEST = 16 * 1024**2
 # Passwords of key stores.
 _PASSWORD_ATTRIBUTES = frozenset(setting.name for setting in settings_of(TlsPolicy) if setting.parse is Secret)
+# Elements whose text, or the variable that they name, is a secret.
+_SECRET_ELEMENTS = frozenset({"password", "clientsecret"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +82,7 @@ def _load(
         reason = describe_os_error(error) if isinstance(error, OSError) else "not a path"
         report.error(Position(path), f"the configuration cannot be read: {reason}")
         return None
+    context.path = os.path.realpath(path)
     try:
         root = parse(data, path, empty=None if clients else "clients")
     except MalformedXmlError as error:
@@ -97,19 +100,19 @@ def _load(
     if task is None:
         report.error(root.place, "<pop3download> is missing: there is nothing to retrieve")
         return None
-    settings = _read_task(task, os.path.realpath(path), resolver, local, clients)
+    settings = _read_task(task, resolver, local, clients)
     checks.check_secrecy(whole, mode)
     return settings
 
 
-def _read_task(task: Section, path: str, resolver: PathResolver, local: Local, complete: bool) -> Settings:
+def _read_task(task: Section, resolver: PathResolver, local: Local, complete: bool) -> Settings:
     clients, disabled = _read_clients(task, local) if complete else ((), ())
     group = task.child("clients")
     known = {*(client.id for client in clients), *disabled}
     all_known = complete and (group is None or not (group.has_errors or group.uncertain()))
     return task.read(
         Settings,
-        path=path,
+        path=task.context.path,
         paths=resolver.paths,
         clients=clients,
         disabled=disabled,
@@ -140,7 +143,7 @@ def _read_control_socket(task: Section) -> str:
 def _password_variables(node: Node, environ: Mapping[str, str]) -> Iterator[str]:
     """Yield the environment variables that passwords come from, also those of disabled clients."""
     texts = [node.attributes[name].text for name in _PASSWORD_ATTRIBUTES if name in node.attributes]
-    if node.name == "password":
+    if node.name in _SECRET_ELEMENTS:
         texts.append(node.text)
         if variable := node.attributes.get("env"):
             with contextlib.suppress(values.InvalidValueError):

@@ -29,6 +29,7 @@ class Context:
 
     report: Report
     environ: Mapping[str, str]
+    path: str = ""  # of the configuration, absolute
     secrets: list[Position] = field(default_factory=list)  # places of secrets in the file
     resolve: Callable[[str], str] = values.path  # makes a path absolute; set when the folders are known
 

@@ -38,6 +38,8 @@ BeforeEnd = Callable[[], Awaitable[None]]
 Say = Callable[[Direction, Iterable[str]], None]
 #: Returns the destination's password. May raise any PopretrError.
 AskPassword = Callable[[], Awaitable[Secret]]
+#: Returns the access token to try after the server has refused this one; None if there is no other.
+AskOther = Callable[[Secret], Awaitable[Secret | None]]
 
 
 async def no_password() -> Secret:

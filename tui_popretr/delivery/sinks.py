@@ -14,7 +14,7 @@ from tui_popretr.config.model import (
 from tui_popretr.delivery.filesink import FileSink
 from tui_popretr.delivery.folder import FolderSink
 from tui_popretr.delivery.maildir import MaildirSink
-from tui_popretr.delivery.remote import AskPassword, RemoteSink, Say, no_password
+from tui_popretr.delivery.remote import AskOther, AskPassword, RemoteSink, Say, no_password
 from tui_popretr.net.tls import TlsContexts
 from tui_popretr.process.children import ChildProcesses
 
@@ -30,6 +30,7 @@ class SinkEnvironment:
     withheld: frozenset[str] = frozenset()  # environment variables that hold passwords: not for commands
     children: ChildProcesses | None = None  # where commands are registered
     contexts: TlsContexts | None = None  # those of the process
+    other_password: AskOther | None = None
 
 
 def sink_for(
@@ -55,6 +56,7 @@ def sink_for(
                 password=environment.password,
                 said=environment.said,
                 contexts=environment.contexts,
+                other_password=environment.other_password,
             )
         case CommandDestination() as command:
             from tui_popretr.delivery.command.sink import CommandSink

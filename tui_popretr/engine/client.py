@@ -159,7 +159,8 @@ class ClientRunner:
         if settings is self.settings:  # otherwise change() has set the due time
             self._runs += 1
             self._text_rejections = self._text_rejections + 1 if session.refused_by_text else 0
-            if result.code is ExitCode.LOGIN or self._text_rejections >= MAX_TEXT_REFUSALS:
+            rejected = result.code is ExitCode.LOGIN and not session.login_missing
+            if rejected or self._text_rejections >= MAX_TEXT_REFUSALS:
                 self._rejections += 1
             elif session.logged_in:
                 self._rejections = 0

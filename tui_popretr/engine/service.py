@@ -72,6 +72,8 @@ from tui_popretr.journal.thread import CLOSE_TIMEOUT, JournalThread
 from tui_popretr.net.connect import connect
 from tui_popretr.net.resolver import Resolver
 from tui_popretr.net.stream import Stream
+from tui_popretr.net.tls import TlsContexts
+from tui_popretr.oauth.renewal import AccessTokens
 from tui_popretr.process.children import ChildProcesses
 from tui_popretr.session.context import DeliveryServices, SessionContext
 from tui_popretr.session.passwords import Passwords
@@ -127,7 +129,9 @@ class Engine:
         #: The users' commands that run; an immediate end kills them.
         self.children = ChildProcesses()
         #: What all connections share.
-        self.connections = ConnectionServices(passwords=Passwords(self.children))
+        passwords, contexts = Passwords(self.children), TlsContexts()
+        tokens = AccessTokens(passwords.obtain, self.clock, partial(self.note, Level.WARNING), contexts=contexts)
+        self.connections = ConnectionServices(contexts, passwords, tokens)
         self._connector = connector
         self._reloader = reloader
         self._until_done = until_done

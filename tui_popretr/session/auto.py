@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tui_popretr.config.choices import AuthType
-from tui_popretr.config.login import CLEAR_TEXT
+from tui_popretr.config.login import CLEAR_TEXT, TOKENS
 from tui_popretr.errors import NoUsableMechanism
 from tui_popretr.pop3 import Capabilities
 from tui_popretr.text import visible
@@ -21,8 +21,6 @@ _ORDER = (
     AuthType.SASL_LOGIN,
     AuthType.USERPASS,
 )
-#: With these the password is an access token.
-TOKENS = (AuthType.SASL_XOAUTH2, AuthType.SASL_OAUTHBEARER)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,19 +14,32 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from enum import Enum, auto
 from typing import Final
 
 import trio
 
+from tui_popretr.clock import local_time
 from tui_popretr.config.choices import CapaUse
+from tui_popretr.config.oauth import OAuth
 from tui_popretr.errors import RETRIED, ConnectionCut, PopretrError, ProtocolViolation, ServerStalled
-from tui_popretr.facts import Level, LoginSucceeded, Noted, SessionAdvanced, Stage, TlsDetails
+from tui_popretr.facts import (
+    Level,
+    LoginSucceeded,
+    Noted,
+    SessionAdvanced,
+    Stage,
+    TlsDetails,
+    TokenDetails,
+    TokenUsed,
+)
+from tui_popretr.oauth.tokens import Tokens
 from tui_popretr.pop3 import Capabilities, Quit, Reply
 from tui_popretr.session.breaks import Cause
 from tui_popretr.session.capa import CapaHistories, CapaMemory
 from tui_popretr.session.connection import Pop3Connection
-from tui_popretr.session.login import LoginOptions, log_in
+from tui_popretr.session.login import LoginOptions, TokenRenewedError, log_in
 from tui_popretr.session.pipelining import Pipelining, broke_by_pipelining
 from tui_popretr.session.plan import Listed
 from tui_popretr.session.setup import ConnectionSetup
@@ -52,6 +65,10 @@ class Findings:
     capabilities: Capabilities | None = None
     #: The login method that succeeded.
     mechanism: str = ""
+    #: The access token of the login.
+    token: TokenDetails | None = None
+    #: The access token for the mail server of the destination; only probes look at it.
+    smtp_token: TokenDetails | None = None
     #: Whether the server sends messages in UTF-8 mode (RFC 6856 §2.1).
     utf8: bool = False
     #: Why nothing may be deleted: the server has listed UTF8 before and refuses it now. "" otherwise.
@@ -180,8 +197,26 @@ class Exploration:
     # --- the login ----------------------------------------------------------------------------------------------------
 
     async def log_in(self) -> Pop3Connection:
-        """Connect and log in."""
+        """Connect and log in.
+
+        If the server ends the connection because of an access token, the login is repeated with a new one.
+        """
         await self.until_login()
+        try:
+            return await self._log_in()
+        except TokenRenewedError:
+            self._warn("the server has refused the access token and ended the connection; connecting once more")
+        self.close()
+        try:
+            await self._connect()
+        except _CapaBrokeError as broke:
+            raise broke.problem from broke
+        try:
+            return await self._log_in()
+        except TokenRenewedError:
+            raise ConnectionCut("the server has refused two access tokens and ended the connection") from None
+
+    async def _log_in(self) -> Pop3Connection:
         connection, found, server = self._connected, self.found, self._setup.client.server
         history = await self._memory.of(server)
         self.pipelined = await self._begin_pipelining()
@@ -200,6 +235,9 @@ class Exploration:
                 self.cause = Cause.FIRST_PIPELINING
             raise
         self._setup.bus.publish(LoginSucceeded(self._setup.session, found.mechanism))
+        if server.oauth is not None and options.token is not None:
+            found.token = token_details(server.oauth, options.token)
+            self._setup.bus.publish(TokenUsed(self._setup.session, found.token))
         await self._evaluate_utf8_reply(options.utf8_answer)
         asks_later = self._memory.second_capa_allowed(server)
         if found.capabilities is not None and asks_later and _announces_changes(found.capabilities):
@@ -286,6 +324,12 @@ class Exploration:
         setup = self._setup
         self.found.warnings.append(text)
         setup.bus.publish(Noted(setup.clock.now(), Level.WARNING, setup.session.client, text))
+
+
+def token_details(oauth: OAuth, tokens: Tokens) -> TokenDetails:
+    """Return what is shown about an access token."""
+    expires = None if tokens.expires is None else local_time(datetime.fromtimestamp(tokens.expires, UTC))
+    return TokenDetails(oauth.name, tokens.account or oauth.account, expires, tokens.scopes)
 
 
 def advise_after_login(problem: PopretrError) -> None:

@@ -15,6 +15,8 @@ import trio
 
 from tui_popretr.config.account import Server
 from tui_popretr.config.choices import AuthType
+from tui_popretr.config.login import TOKENS
+from tui_popretr.config.oauth import OAuth
 from tui_popretr.errors import (
     ConnectionCut,
     LoginDelayed,
@@ -28,6 +30,7 @@ from tui_popretr.errors import (
     ServerTemporaryFailure,
     TlsRequired,
 )
+from tui_popretr.oauth.tokens import Tokens
 from tui_popretr.pop3 import (
     Apop,
     Authentication,
@@ -44,9 +47,10 @@ from tui_popretr.pop3 import (
 )
 from tui_popretr.sasl import Endpoint, Exchange, MechanismUnusable, Proof, begin
 from tui_popretr.secret import Secret
-from tui_popretr.session.auto import TOKENS, Offer, choose, mechanism
+from tui_popretr.session.auto import Offer, choose, mechanism
 from tui_popretr.session.connection import Pop3Connection
-from tui_popretr.session.refusals import LoginRefusal, advice_for, classify, wants_tls
+from tui_popretr.session.refusals import LoginRefusal, advice_for, classify
+from tui_popretr.session.rejection import Refused, Rejection, advice_on_new_token, join_reasons
 from tui_popretr.session.services import ConnectionServices
 from tui_popretr.text import visible
 
@@ -76,18 +80,51 @@ class LoginOptions:
     services: ConnectionServices = field(default_factory=ConnectionServices)
     #: The answer to UTF8, None before there is one.
     utf8_answer: Reply | None = None
+    #: The access token of the login, None if it was not by one.
+    token: Tokens | None = None
+
+
+class TokenRenewedError(Exception):
+    """The server has refused the access token and ended the connection. The token is renewed: try a new connection."""
 
 
 async def log_in(connection: Pop3Connection, server: Server, options: LoginOptions) -> str:
     """Log in and return the name of the method that succeeded. The capabilities are in the connection's machine.
 
-    Raises LoginRejected, TlsRequired, ServerNotAuthenticated, NoUsableMechanism, PasswordUnavailable, and the errors
-    of the response codes (RFC 2449 §8, RFC 3206).
+    Raises LoginRejected, TlsRequired, ServerNotAuthenticated, NoUsableMechanism, PasswordUnavailable, the errors of the
+    response codes (RFC 2449 §8, RFC 3206), those of access tokens (oauth/renewal.py), and TokenRenewedError.
     """
     # EXTERNAL needs only the certificate, so no password command is run for it.
     needs_password = any(each is not AuthType.SASL_EXTERNAL for each in server.auth_types)
+    if needs_password and server.oauth is not None:
+        return await _log_in_by_token(connection, server, server.oauth, options)
     password = await options.services.passwords.obtain(server.password) if needs_password else Secret("")
     return await _Login(connection, server, password, options).run()
+
+
+async def _log_in_by_token(connection: Pop3Connection, server: Server, oauth: OAuth, options: LoginOptions) -> str:
+    """Log in by an access token. One that the server refuses is renewed once, and tried again."""
+    options.token = await options.services.tokens.get(oauth)
+    login = _Login(connection, server, options.token.access, options)
+    try:
+        return await login.run()
+    except LoginRejected as problem:
+        if isinstance(problem, TlsRequired) or not login.token_refused:
+            raise
+        renewed = await options.services.tokens.refused(oauth, options.token.access)
+        if renewed is None:
+            problem.advice = advice_on_new_token(oauth, problem)
+            raise
+    if login.connection_ended:
+        raise TokenRenewedError
+    options.token = renewed
+    try:
+        return await _Login(connection, server, renewed.access, options).run()
+    except ConnectionCut:
+        raise TokenRenewedError from None
+    except LoginRejected as problem:
+        problem.advice = advice_on_new_token(oauth, problem)
+        raise
 
 
 def response_code_error(text: bytes, code: str | None) -> PopretrError | None:
@@ -112,19 +149,6 @@ def _error_by_text(text: bytes, username: str) -> PopretrError | None:
     return problem
 
 
-@dataclass(frozen=True, slots=True)
-class _Refused:
-    """A method that failed: the reason, whether the server has seen the credentials, and whether we cancelled it.
-
-    `final`: no other method can succeed.
-    """
-
-    reason: str
-    credentials_seen: bool = True
-    cancelled: bool = False
-    final: bool = False
-
-
 class _Login:
     """A login on one connection."""
 
@@ -136,12 +160,25 @@ class _Login:
         self._options = options
         address = ipaddress.ip_address(connection.stream.remote_ip.partition("%")[0])
         self._private = server.tls is not None or address.is_loopback
-        self._refused: dict[AuthType, _Refused] = {}
+        self._refused: dict[AuthType, Refused] = {}
         self._unusable: dict[AuthType, str] = {}
         self._closed_after_refusal = ""  # how the connection ended after a refusal
 
+    @property
+    def token_refused(self) -> bool:
+        """Whether the server has refused an access token, and not the account."""
+        return any(
+            method in TOKENS and refused.credentials_seen and not refused.final
+            for method, refused in self._refused.items()
+        )
+
+    @property
+    def connection_ended(self) -> bool:
+        """Whether the server has ended the connection after a refusal."""
+        return bool(self._closed_after_refusal)
+
     async def run(self) -> str:
-        auto = AuthType.AUTO in self._server.auth_types
+        auto = AuthType.AUTO in self._server.auth_types or self._server.oauth is not None
         methods = self._chosen() if auto else self._server.auth_types
         if self._options.utf8 and not self._options.together:
             self._store_utf8_reply(await self._connection.call(Utf8()))
@@ -163,72 +200,25 @@ class _Login:
             if self._closed_after_refusal or outcome.final or (auto and outcome.credentials_seen):
                 break
         if self._refused:
-            raise self._rejected(methods)
-        raise NoUsableMechanism(f"no usable login method: {_join_reasons(self._unusable)}")
-
-    # --- a rejection --------------------------------------------------------------------------------------------------
-
-    def _rejected(self, methods: tuple[AuthType, ...]) -> LoginRejected:
-        reasons = _join_reasons({method: refused.reason for method, refused in self._refused.items()})
-        if self._tls_is_wanted():
-            return TlsRequired(f"the server allows no login without TLS ({reasons})")
-        ended = f", and then: {self._closed_after_refusal}" if self._closed_after_refusal else ""
-        return LoginRejected(f"the server rejected the login ({reasons}){ended}", advice=self._advice(methods))
-
-    def _tls_is_wanted(self) -> bool:
-        """Whether the server refused because there is no TLS, so that it has not checked the credentials."""
-        if self._server.tls is not None:
-            return False
-        refused = self._refused.values()
-        return any(wants_tls(each.reason) for each in refused) and all(
-            wants_tls(each.reason) or not each.credentials_seen for each in refused
-        )
-
-    def _advice(self, methods: tuple[AuthType, ...]) -> str | None:
-        """Return the advice after a rejection, None for the default advice."""
-        for refused in self._refused.values():
-            if (advice := advice_for(refused.reason)) is not None:
-                return advice
-        if all(refused.cancelled for refused in self._refused.values()):
-            return "the server breaks the rules of this login method: tell its operator, or name another in authtypes"
-        if all(each in TOKENS for each in self._refused):
-            return "the access token may have expired, or be for another purpose; best is a command that gets a new one"
-        left = [each.value for each in methods if each not in self._refused and each not in self._unusable]
-        tried = " and ".join(each.value for each in self._refused)
-        others = f"name another in authtypes (here: {', '.join(left)})" if left else "name another in authtypes"
-        if self._closed_after_refusal and left:
-            return (
-                f"the server closes the connection after it refuses {tried}, so no other method can be tried: if"
-                f" username and password are right, {others}"
+            raise Rejection(self._server, methods, self._refused, self._unusable, self._closed_after_refusal).error(
+                private=self._private
             )
-        if AuthType.AUTO not in self._server.auth_types:
-            return None
-        if list(self._refused) == [AuthType.APOP] and not self._refused[AuthType.APOP].credentials_seen:
-            # Without TLS, this is the only method that AUTO uses if the server lists no mechanism.
-            return (
-                "the greeting has a timestamp for APOP, but the server may not support APOP. If username and password"
-                f" are right, {'add <ssl>, or ' if not self._private else ''}name USERPASS in authtypes"
-                f"{', which sends the password in clear' if not self._private else ''}"
-            )
-        if not left:
-            return None
-        return (
-            "check username and password. AUTO tries the strongest method that the server offers, and no weaker one"
-            f" after it: if they are right, {others}"
-        )
+        raise NoUsableMechanism(f"no usable login method: {join_reasons(self._unusable)}")
 
     # --- the choice of AUTO -------------------------------------------------------------------------------------------
 
     def _chosen(self) -> tuple[AuthType, ...]:
-        """Return AUTO's methods."""
+        """Return AUTO's methods; with an access token those that the server offers, or all that are configured."""
         server, options = self._server, self._options
         offer = Offer(self._connection.machine.capabilities, options.stamp is not None, options.remembered)
+        if server.oauth is not None:
+            return tuple(each for each in server.auth_types if each in offer.methods) or server.auth_types
         password = bool(server.username) and server.password is not None
         return choose(offer, private=self._private, password=password)
 
     # --- one method ---------------------------------------------------------------------------------------------------
 
-    async def _attempt(self, method: AuthType) -> str | _Refused:
+    async def _attempt(self, method: AuthType) -> str | Refused:
         """Try one method; return the name of the method that succeeded. LocalProtocolError if nothing was sent."""
         if method is AuthType.USERPASS:
             return await self._user_and_pass()
@@ -236,7 +226,7 @@ class _Login:
             return await self._apop()
         return await self._sasl(method)
 
-    async def _user_and_pass(self) -> str | _Refused:
+    async def _user_and_pass(self) -> str | Refused:
         user, secret = User(self._username), Pass(self._password)
         # PASS is sent even if USER is refused, so the connection must be private.
         if self._options.together and self._private:
@@ -249,7 +239,7 @@ class _Login:
             return AuthType.USERPASS.value
         return self._refusal(next(reply for reply in map(self._require_reply, answers) if not reply.ok))
 
-    async def _apop(self) -> str | _Refused:
+    async def _apop(self) -> str | Refused:
         stamp = self._options.stamp
         if stamp is None:
             raise LocalProtocolError("the greeting has no stamp for it")
@@ -258,7 +248,7 @@ class _Login:
         # many servers send a timestamp without supporting APOP, or not for this account
         return AuthType.APOP.value if reply.ok else self._refusal(reply, credentials_seen=reply.code == "AUTH")
 
-    async def _sasl(self, method: AuthType) -> str | _Refused:
+    async def _sasl(self, method: AuthType) -> str | Refused:
         exchange = self._exchange(method)
         authentication = Authentication(exchange, initial_response=self._server.initial_response)
         auth = authentication.start()
@@ -319,10 +309,10 @@ class _Login:
 
     def _refusal(
         self, reply: Reply, reason: str | None = None, *, credentials_seen: bool = True, cancelled: bool = False
-    ) -> _Refused:
+    ) -> Refused:
         text = visible(reply.text, 200)
         final = classify(text, self._username) is LoginRefusal.LOCKED_OUT
-        return _Refused(reason or text or "refused without a reason", credentials_seen, cancelled, final)
+        return Refused(reason or text or "refused without a reason", credentials_seen, cancelled, final)
 
     def _exchange(self, method: AuthType) -> Exchange:
         name, binding = mechanism(method), None
@@ -341,7 +331,3 @@ async def _answer(authentication: Authentication, challenge: Continuation, proof
     if authentication.exchange.slow:
         return await trio.to_thread.run_sync(work, limiter=proofs, abandon_on_cancel=True)
     return work()
-
-
-def _join_reasons(reasons: dict[AuthType, str]) -> str:
-    return "; ".join(f"{method.value}: {reason}" for method, reason in reasons.items())

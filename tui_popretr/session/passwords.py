@@ -8,7 +8,7 @@ from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE
 
 import trio
 
-from tui_popretr.config.account import FromCommand, FromEnvironment, FromFile, Literal, PasswordSource
+from tui_popretr.config.sources import FromCommand, FromEnvironment, FromFile, Literal, PasswordSource
 from tui_popretr.errors import PasswordUnavailable, describe_os_error
 from tui_popretr.fs.reading import open_regular
 from tui_popretr.process.children import ChildProcesses

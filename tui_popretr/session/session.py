@@ -136,6 +136,11 @@ class Session:
         """Whether the login was refused with a text that means a temporary failure, without a RESP-CODE."""
         return self._problem is not None and self._problem.judged_by_text
 
+    @property
+    def login_missing(self) -> bool:
+        """Whether only `tui-popretr login` helps."""
+        return self._problem is not None and self._problem.login_missing
+
     # --- states -------------------------------------------------------------------------------------------------------
 
     def stop(self) -> None:

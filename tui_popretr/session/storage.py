@@ -85,6 +85,7 @@ class Storage:
             context.withheld,
             services.children,
             context.connections.contexts,
+            self._other_token,
         )
         self._sink = sink_for(client, journal, environment)
         key = self._sink.key
@@ -211,7 +212,17 @@ class Storage:
     async def _password(self) -> Secret:
         destination = self._client.destination
         assert isinstance(destination, SmtpDestination)
-        return await self._context.connections.passwords.obtain(destination.password)
+        services = self._context.connections
+        if destination.oauth is not None:
+            return (await services.tokens.get(destination.oauth)).access
+        return await services.passwords.obtain(destination.password)
+
+    async def _other_token(self, refused: Secret) -> Secret | None:
+        destination = self._client.destination
+        assert isinstance(destination, SmtpDestination)
+        assert destination.oauth is not None
+        tokens = await self._context.connections.tokens.refused(destination.oauth, refused)
+        return None if tokens is None else tokens.access
 
     def _publish_dialogue(self, direction: Direction, texts: Iterable[str]) -> None:
         if self._context.bus.wants_dialogue:

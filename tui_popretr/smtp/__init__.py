@@ -1,7 +1,12 @@
 """The client side of SMTP and LMTP as a pure state machine: commands in and bytes out, bytes in and replies out."""
 
 from tui_popretr.smtp.addresses import envelope_address
-from tui_popretr.smtp.authentication import MECHANISMS_IN_CLEAR, MECHANISMS_IN_PRIVATE, Authentication
+from tui_popretr.smtp.authentication import (
+    MECHANISMS_IN_CLEAR,
+    MECHANISMS_IN_PRIVATE,
+    MECHANISMS_OF_TOKENS,
+    Authentication,
+)
 from tui_popretr.smtp.commands import (
     Auth,
     Command,
@@ -40,6 +45,7 @@ __all__ = [
     "MAX_LINES",
     "MECHANISMS_IN_CLEAR",
     "MECHANISMS_IN_PRIVATE",
+    "MECHANISMS_OF_TOKENS",
     "SHOWN",
     "WINDOW",
     "Auth",

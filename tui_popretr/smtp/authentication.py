@@ -13,6 +13,9 @@ from tui_popretr.smtp.reply import Reply
 MECHANISMS_IN_PRIVATE: Final = ("PLAIN", "LOGIN", "CRAM-MD5")
 MECHANISMS_IN_CLEAR: Final = ("CRAM-MD5", "PLAIN", "LOGIN")
 
+#: The mechanisms for access tokens, best first.
+MECHANISMS_OF_TOKENS: Final = ("OAUTHBEARER", "XOAUTH2")
+
 
 class Authentication:
     """One AUTH command: send start(), then answer() for each 334. Both raise MechanismUnusable.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
@@ -16,19 +17,24 @@ from tests.support.popserver import ServedMaildrop
 from tests.support.popserver_thread import RunningServer, running_server
 from tui_popretr.cli.init import command as init
 from tui_popretr.cli.init import providers
+from tui_popretr.cli.init.explore import Explored, as_given, candidates
 from tui_popretr.cli.init.lookup import FoundServer, Report
 from tui_popretr.cli.init.providers import Provider
+from tui_popretr.cli.main import main
 from tui_popretr.cli.parser import build_parser, normalise
-from tui_popretr.config.account import FromCommand, Server
+from tui_popretr.config.account import Server, TlsPolicy
 from tui_popretr.config.choices import AuthType
+from tui_popretr.config.login import BESIDE_OAUTH
 from tui_popretr.config.model import ClientSettings
 from tui_popretr.config.reader import load
-from tui_popretr.errors import HostNotFound, LoginRejected, PopretrError, UsageError
+from tui_popretr.config.sources import FromCommand, FromFile
+from tui_popretr.errors import ExitCode, HostNotFound, LoginRejected, PopretrError, UsageError
 from tui_popretr.net.connect import connect
 from tui_popretr.net.stream import Stream
 from tui_popretr.popserver.certificates import ca_path, server_context
 
 ADDRESS, LOOK_UP, SERVER = "if there is none): ", "Ask them? (y/n) [y]: ", "POP3 server [pop.example.test]: "
+NUMBER: Final = "Number [1]: "
 TOKEN: Final = "Command that prints the access token [pizauth show outlook]: "
 REST: Final = ("--password-command", "true", "--maildir", "m")
 
@@ -109,13 +115,126 @@ def test_a_server_of_a_provider_for_another_domain(tmp_path: Path, run: Run) -> 
 
 
 def test_questions_for_an_access_token(tmp_path: Path) -> None:
-    answers = [(ADDRESS, "me@hotmail.com"), (TOKEN, "")]
+    answers = [(ADDRESS, "me@hotmail.com"), (NUMBER, "2"), (TOKEN, "")]
     talk = converse(tmp_path, ["init", "c.xml", "--offline", "--keep", "--maildir", "m"], answers)
     assert talk.code == 0, talk.screen
-    assert "docs/providers.md#access-tokens-oauth-2" in talk.screen
+    assert "docs/oauth.md" in talk.screen
     server = client(tmp_path).server
     assert (server.username, server.auth_types) == ("me@hotmail.com", (AuthType.SASL_XOAUTH2,))
     assert server.password == FromCommand(("pizauth", "show", "outlook"))
+
+
+CLIENT_ID = "1234-abc.apps.googleusercontent.com"
+
+
+def test_questions_for_a_login_by_oauth_at_microsoft(tmp_path: Path) -> None:
+    answers = [
+        (ADDRESS, "me@hotmail.com"),
+        (NUMBER, ""),
+        ("Client id: ", ""),
+        ("Client id: ", "1111-2222"),
+        ("(directory) that it is for [common]: ", "consumers"),
+    ]
+    talk = converse(tmp_path, ["init", "c.xml", "--offline", "--keep", "--maildir", "m"], answers)
+    assert talk.code == 0, talk.screen
+    assert f"Next:\n  tui-popretr login {tmp_path}/c.xml --client office365\n" in talk.screen
+    server = client(tmp_path).server
+    assert (server.username, server.password, server.auth_types) == ("me@hotmail.com", None, BESIDE_OAUTH)
+    assert server.oauth is not None
+    assert (server.oauth.client_id, server.oauth.account) == ("1111-2222", "me@hotmail.com")
+    assert server.oauth.endpoints.device == "https://login.microsoftonline.com/consumers/oauth2/v2.0/devicecode"
+    assert server.oauth.client_secret is None
+
+
+def test_questions_for_a_login_by_oauth_at_google(tmp_path: Path) -> None:
+    answers = [
+        (ADDRESS, "me@gmail.com"),
+        (NUMBER, "4"),
+        ("Client id: ", CLIENT_ID),
+        ("Client secret (not shown): ", PASSWORD),
+    ]
+    talk = converse(tmp_path, ["init", "c.xml", "--offline", "--keep", "--maildir", "m"], answers)
+    assert talk.code == 0, talk.screen
+    assert f"         {tmp_path}/gmail.secret, which holds the client secret".replace(str(tmp_path), "~") in talk.screen
+    server = client(tmp_path).server
+    assert server.username == "me@gmail.com"  # without recent:
+    assert server.oauth is not None
+    assert server.oauth.client_secret == FromFile(str(tmp_path / "gmail.secret"))
+    assert (tmp_path / "gmail.secret").read_text() == f"{PASSWORD}\n"
+    assert (tmp_path / "gmail.secret").stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("answer", ["y", "n"])
+def test_the_user_can_log_in_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], answer: str
+) -> None:
+    asked: list[str] = []
+    logins: list[dict[str, object]] = []
+
+    def answered(prompt: str) -> str:
+        asked.append(prompt)
+        return answer
+
+    def log_in(arguments: argparse.Namespace) -> int:
+        logins.append(vars(arguments))
+        return 77
+
+    async def unreachable(server: Server, timeout: float) -> Stream:
+        raise AssertionError
+
+    def explored(*_: object, **others: object) -> Explored:
+        return as_given(next(candidates("outlook.office365.com", None, TlsPolicy())), (AuthType.SASL_XOAUTH2,))
+
+    monkeypatch.setattr("builtins.input", answered)
+    monkeypatch.setattr(init, "has_terminal", lambda: True)
+    monkeypatch.setattr("tui_popretr.cli.init.ask.explore", explored)
+    monkeypatch.setattr("tui_popretr.cli.login.command.run", log_in)
+    words = ["init", "c.xml", "--mail", "me@outlook.com", "--client-id", "1111", "--maildir", "m", "--keep"]
+    code = init.run(build_parser().parse_args(normalise(words)), connector=unreachable)
+    assert asked == ["Log in now? (y/n) [y]: "]
+    assert client(tmp_path).server.oauth is not None
+    if answer == "n":
+        assert (code, logins) == (0, [])
+        return
+    assert code == 77
+    known = vars(build_parser().parse_args(normalise(["login", str(tmp_path / "c.xml"), "--client", "office365"])))
+    assert logins == [
+        {name: value for name, value in known.items() if name not in ("command", "verbose", "print_completion")}
+    ]
+
+
+def test_a_login_by_oauth_of_arguments(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rest = ("--offline", "--maildir", "m", "--client-id", CLIENT_ID)
+    google = ("init", "c.xml", "--mail", "me@gmail.com", *rest, "--client-secret-file", "google.secret")
+    assert main(google) == 0
+    oauth = client(tmp_path).server.oauth
+    assert oauth is not None
+    assert oauth.client_secret == FromFile(str(tmp_path / "google.secret"))
+    assert "google.secret does not exist yet" in capsys.readouterr().out
+    assert main(("init", "d.xml", "--mail", "me@outlook.com", "--tenant", "consumers", *rest)) == 0
+    oauth = client(tmp_path, "d.xml").server.oauth
+    assert oauth is not None
+    assert oauth.tenant == "consumers"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error"),
+    [
+        (("--mail", "me@gmx.net", "--client-id", "x"), "--client-id is for Gmail and Outlook"),
+        (("--mail", "me@gmail.com", "--client-id", "x"), "Google requires a client secret"),
+        (("--mail", "me@gmail.com", "--client-id", "é"), "is not a client id"),
+        (("--mail", "me@outlook.com", "--client-id", "x", "--tenant", "a b"), "is not a tenant"),
+        (("--mail", "me@gmail.com", "--client-id", "x", "--client-secret-file", "f", "--tenant", "a"), "for Microsoft"),
+        (("--mail", "me@gmail.com", "--password-env", "X", "--tenant", "a"), "go with --client-id"),
+        (("--mail", "me@gmail.com", "--password-env", "X", "--client-id", "a"), "not allowed with argument"),
+    ],
+)
+def test_arguments_of_oauth_that_do_not_fit(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], error: str
+) -> None:
+    assert main(("init", "c.xml", "--offline", "--maildir", "m", *arguments)) == ExitCode.USAGE
+    assert error in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.fixture

@@ -13,9 +13,9 @@ from tests.program.process import mail, run_program
 from tests.support.passwords import PASSWORD
 from tests.support.popserver import ServedMaildrop, ServerPolicy
 from tests.support.popserver_thread import RunningServer, running_server
-from tui_popretr.config.account import FromCommand, FromEnvironment, FromFile
 from tui_popretr.config.model import ClientSettings, MaildirDestination
 from tui_popretr.config.reader import load
+from tui_popretr.config.sources import FromCommand, FromEnvironment, FromFile
 from tui_popretr.popserver.certificates import ca_path, server_context
 
 WHO, SERVER, PASSWORD_FROM = "if there is none): ", "POP3 server [pop.example.test]: ", "Number [1]: "
@@ -224,7 +224,7 @@ def test_an_existing_password_file_is_kept_unless_it_is_wrong(tmp_path: Path, se
 
 
 def test_a_password_is_not_kept_without_its_configuration(tmp_path: Path, server: RunningServer) -> None:
-    def interfere() -> str:
+    def interfere(_: str) -> str:
         (tmp_path / "mail.xml").write_text("mine")
         return ""
 

@@ -13,17 +13,10 @@ from hypothesis import strategies as st
 from tests.config.helpers import load_text, settings_of
 from tui_popretr.cli.init.console import plain
 from tui_popretr.cli.init.text import NewClient, absolute, configuration_text, short
-from tui_popretr.config.account import (
-    FromCommand,
-    FromEnvironment,
-    FromFile,
-    Literal,
-    PasswordSource,
-    Server,
-    TlsPolicy,
-)
+from tui_popretr.config.account import Server, TlsPolicy
 from tui_popretr.config.choices import DEFAULT_AUTH_TYPES, AuthType
 from tui_popretr.config.model import MaildirDestination, SmtpDestination
+from tui_popretr.config.sources import FromCommand, FromEnvironment, FromFile, Literal, PasswordSource
 from tui_popretr.secret import Secret
 
 TLS, STLS = TlsPolicy(), TlsPolicy(latent=True)

@@ -11,10 +11,10 @@ from tui_popretr.cli.init.lookup import FoundServer, Report, explain, look_up
 from tui_popretr.cli.init.providers import Provider, provider_of, server_of
 from tui_popretr.config.addresses import mail_address, server_address
 from tui_popretr.config.choices import AuthType
+from tui_popretr.config.login import TOKENS
 from tui_popretr.config.values import InvalidValueError
 from tui_popretr.errors import HostNotFound, UsageError
 from tui_popretr.hosts import POP3S_PORT, ascii_host, is_host_name, with_port
-from tui_popretr.session.auto import TOKENS
 from tui_popretr.text import visible
 
 #: Returns the POP3 server for a mail address. Reports each question and its result.

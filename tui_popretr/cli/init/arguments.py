@@ -43,7 +43,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     present.add_argument("--add", action="store_true", help="if the file exists, add a client to it")
     present.add_argument("--force", action="store_true", help="if the file exists, replace it")
     _add_account(parser.add_argument_group("account"))
-    _add_password(parser.add_argument_group("password").add_mutually_exclusive_group())
+    password = parser.add_argument_group("password")
+    _add_password(password.add_mutually_exclusive_group())
+    _add_oauth(password)
     _add_mail(parser.add_argument_group("mail"))
 
 
@@ -86,6 +88,22 @@ def _add_password(password: Container) -> None:
     )
     password.add_argument("--password-command", metavar="COMMAND", help="a command that prints the password")
     password.add_argument("--password-env", metavar="NAME", help="an environment variable that holds the password")
+    password.add_argument(
+        "--client-id",
+        metavar="ID",
+        help="instead of a password, log in by OAuth with this client id (Gmail and Outlook; docs/oauth.md)",
+    )
+
+
+def _add_oauth(oauth: Container) -> None:
+    oauth.add_argument(
+        "--client-secret-file",
+        metavar="FILE",
+        help="with --client-id: its first line is the client secret, which Google requires",
+    )
+    oauth.add_argument(
+        "--tenant", metavar="NAME", help="with --client-id: the directory, at Microsoft (default: common)"
+    )
 
 
 def _add_mail(mail: Container) -> None:

@@ -15,14 +15,17 @@ from tui_popretr.cli.init.account import Account, LookUp, find_account, requirem
 from tui_popretr.cli.init.console import Console, required
 from tui_popretr.cli.init.explore import Explored, as_given, candidates, explore, log_in
 from tui_popretr.cli.init.lookup import look_up
+from tui_popretr.cli.init.oauth import NewLogin
 from tui_popretr.cli.init.password import Credentials, get_credentials, other_credentials
 from tui_popretr.cli.init.providers import Provider
 from tui_popretr.cli.init.text import NewClient, NewDestination, absolute, address, shown
 from tui_popretr.config import values
-from tui_popretr.config.account import FromFile, TlsPolicy
+from tui_popretr.config.account import Server, TlsPolicy
 from tui_popretr.config.addresses import mail_address, server_address
 from tui_popretr.config.choices import DEFAULT_AUTH_TYPES
+from tui_popretr.config.login import BESIDE_OAUTH
 from tui_popretr.config.model import FolderDestination, MaildirDestination, SmtpDestination
+from tui_popretr.config.oauth import OAuth
 from tui_popretr.config.values import InvalidValueError
 from tui_popretr.errors import (
     CertificateRejected,
@@ -54,14 +57,13 @@ class WizardResult:
     """The client to write, and the findings of the login."""
 
     client: NewClient
-    typed_password: Secret | None  # to be written to the client's password file
+    typed: Secret | None  # the password or client secret, to be written to its file
     found: Findings | None  # None: no login was tried
 
     @property
-    def password_file(self) -> str | None:
-        """The file that the typed password is written to."""
-        source = self.client.server.password
-        return source.path if self.typed_password is not None and isinstance(source, FromFile) else None
+    def secret_file(self) -> str | None:
+        """The file that the typed password or client secret is written to."""
+        return self.client.secret_file if self.typed is not None else None
 
 
 class Wizard:
@@ -99,20 +101,17 @@ class Wizard:
         self._require_consent(explored)
         client_id = arguments.id or unique_id(client_id_of(explored.server.written), self._taken)
         provider = self._provider
-        prefix = provider.prefix if provider is not None and account.by_mail and not arguments.delete else ""
+        wanted = account.by_mail and not arguments.delete and not arguments.client_id
+        prefix = provider.prefix if provider is not None and wanted else ""
         if prefix and provider is not None:
             console.say(f"  {provider.prefix_reason}")
-        username, credentials, found = self._log_in(prefix + account.username, client_id, explored)
+        username, credentials, found = self._log_in(prefix + account.username, client_id, explored, account.username)
         destination, recip = self._choose_destination()
         keep = self._keeps_mail(explored, found)
         client = NewClient(
             id=client_id,
             recip=recip,
-            server=replace(
-                explored.server,
-                username=username if keep else username.removeprefix(prefix),
-                password=credentials.source,
-            ),
+            server=_with_login(explored.server, username if keep else username.removeprefix(prefix), credentials),
             destination=destination,
             keep=keep,
             frequency=arguments.freq or (provider.frequency if provider is not None else _FREQUENCY),
@@ -176,11 +175,20 @@ class Wizard:
 
     # --- login --------------------------------------------------------------------------------------------------------
 
-    def _log_in(self, username: str, client_id: str, explored: Explored) -> tuple[str, Credentials, Findings | None]:
-        """Return the user name, the password and the findings of the login, None if no login was tried."""
+    def _log_in(
+        self, username: str, client_id: str, explored: Explored, account: str
+    ) -> tuple[str, Credentials, Findings | None]:
+        """Return the user name, the password and the findings of the login, None if no login was tried.
+
+        `account`: the user name for a login by OAuth.
+        """
         arguments, console, server = self._arguments, self._console, explored.server
-        file = os.path.join(os.path.dirname(self._path), f"{client_id}.password")
-        credentials = get_credentials(arguments, console, file, self._token_command)
+        file = os.path.join(os.path.dirname(self._path), client_id)
+        provider = self._provider.oauth if self._provider is not None else None
+        oauth = None if provider is None else NewLogin(provider, account, f"{file}.secret")
+        credentials = get_credentials(arguments, console, f"{file}.password", self._token_command, oauth)
+        if isinstance(credentials.source, OAuth):
+            return account, credentials, None
         while True:
             if arguments.offline or arguments.no_login or credentials.trial is None:
                 return username, credentials, None
@@ -255,6 +263,13 @@ class Wizard:
         if arguments.keep or not console.accepts(problem, question):
             raise problem
         return False
+
+
+def _with_login(server: Server, username: str, credentials: Credentials) -> Server:
+    """Return a server with a user name and its password, or its login by OAuth."""
+    if isinstance(credentials.source, OAuth):
+        return replace(server, username=username, oauth=credentials.source, auth_types=BESIDE_OAUTH)
+    return replace(server, username=username, password=credentials.source)
 
 
 def _advise_options(problem: CertificateRejected, trust: TlsPolicy) -> None:

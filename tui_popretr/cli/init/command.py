@@ -22,6 +22,7 @@ from tui_popretr.cli.init.write import already_exists, write
 from tui_popretr.config import values
 from tui_popretr.config.addresses import mail_address, server_address
 from tui_popretr.config.describe import describe
+from tui_popretr.config.oauth import client_id, tenant
 from tui_popretr.config.problems import Severity
 from tui_popretr.config.reader import load
 from tui_popretr.config.values import InvalidValueError, command_line
@@ -41,6 +42,9 @@ _CHECKS: Final[dict[str, Callable[[str], object]]] = {
     "password_file": required,
     "password_command": command_line,
     "password_env": variable_name,
+    "client_id": client_id,
+    "client_secret_file": required,
+    "tenant": tenant,
     "maildir": required,
     "folder": required,
     "smtp": mail_address,
@@ -54,7 +58,7 @@ _CHECKS: Final[dict[str, Callable[[str], object]]] = {
 _REQUIRED: Final = (
     ("address", "mail"),
     ("user", "mail"),
-    ("password_file", "password_command", "password_env"),
+    ("password_file", "password_command", "password_env", "client_id"),
     ("maildir", "folder", "smtp"),
 )
 
@@ -83,10 +87,22 @@ def run(arguments: Namespace, *, connector: Connector = connect_tcp, looked_up: 
     except PopretrError as problem:
         console.shorten(problem)
         raise
-    write(path, result.client, result.typed_password, force=arguments.force, existing=existing)
+    write(path, result.client, result.typed, force=arguments.force, existing=existing)
     if not arguments.quiet:
         _explain_next_steps(path, result, added=existing is not None)
-    return ExitCode.OK
+    if result.client.server.oauth is None or arguments.offline or arguments.no_login or not console.interactive:
+        return ExitCode.OK
+    console.say()
+    return _log_in(path, result.client.id, arguments) if console.confirm("Log in now?", default=True) else ExitCode.OK
+
+
+def _log_in(path: str, client: str, arguments: Namespace) -> int:
+    """Run `login` for the new client; return its exit code. Raises PopretrError; the configuration stays."""
+    from tui_popretr.cli.login.command import run as log_in  # most users have a password
+
+    print()
+    settings = {"config": path, "naf": None, "client": client, "use": None, "flow": None, "port": None, "logout": False}
+    return log_in(Namespace(**settings, quiet=arguments.quiet))
 
 
 def _existing(path: str, arguments: Namespace, console: Console) -> ExistingConfiguration:
@@ -112,6 +128,8 @@ def _check_arguments(arguments: Namespace) -> None:
             setattr(arguments, name, plain(text.strip(), check))
         except InvalidValueError as problem:
             raise UsageError(f"{_option(name)}: {problem}") from None
+    if (arguments.client_secret_file or arguments.tenant) and not arguments.client_id:
+        raise UsageError("--client-secret-file and --tenant go with --client-id")
     if (arguments.sender or arguments.smtp_server) and (arguments.maildir or arguments.folder):
         raise UsageError("--sender and --smtp-server go with --smtp")
 
@@ -136,8 +154,9 @@ def _explain_next_steps(path: str, result: WizardResult, *, added: bool) -> None
     if loaded.settings is None:
         raise ConfigurationError("\n".join(str(problem) for problem in loaded.problems))
     print(f"\nWritten: {shown(path)}{', with the new client' if added else ''}")
-    if (password_file := result.password_file) is not None:
-        print(f"         {shown(password_file)}, which holds the password")
+    if (secret_file := result.secret_file) is not None:
+        what = "password" if client.server.oauth is None else "client secret"
+        print(f"         {shown(secret_file)}, which holds the {what}")
     for each in loaded.settings.clients[-1:]:
         print(folded(f"\n{describe(each)}"))
     for problem in loaded.problems:
@@ -147,13 +166,17 @@ def _explain_next_steps(path: str, result: WizardResult, *, added: bool) -> None
         print(f"{shown(path)}: warning: {warning}", file=sys.stderr)
     name = "" if _is_found_unnamed(loaded.settings.path) else f" {shlex.quote(path)}"
     if client.keep and (found is None or found.messages):
+        when = "first" if client.server.oauth is None else "after the login"
         existing = f": {mail_volume(found.messages, found.octets)}" if found and found.messages else ""
-        print(folded(f"\nThe first run retrieves all mail that is on the server{existing}. To skip it, first run:"))
+        print(folded(f"\nThe first run retrieves all mail that is on the server{existing}. To skip it, {when} run:"))
         print(f"  tui-popretr mark-seen{name} --client {shlex.quote(client.id)}")
     print("\nNext:")
     if added:
         print(f"  tui-popretr reload{name}\n      lets a tui-popretr that runs with this file read it again")
-    if found is None:
+    if client.server.oauth is not None:
+        print(f"  tui-popretr login{name} --client {shlex.quote(client.id)}")
+        print("      logs in, in a browser on any machine, and tests a session")
+    elif found is None:
         print(f"  tui-popretr check{name} --connect\n      tests the server and the password")
     print(f"  tui-popretr{name}\n      opens the dashboard; R retrieves at once, ? shows the keys, q quits")
     print(f"  tui-popretr{name} --headless --once\n      retrieves once, without a dashboard")

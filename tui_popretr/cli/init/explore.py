@@ -12,7 +12,7 @@ from tui_popretr.cli.probing import probe_server
 from tui_popretr.clock import SystemClock
 from tui_popretr.config.account import Server, TlsPolicy
 from tui_popretr.config.choices import DEFAULT_AUTH_TYPES, AuthType
-from tui_popretr.config.login import CLEAR_TEXT
+from tui_popretr.config.login import CLEAR_TEXT, TOKENS
 from tui_popretr.config.model import ClientSettings, FolderDestination
 from tui_popretr.errors import (
     CertificateRejected,
@@ -153,7 +153,7 @@ def propose_logins(offer: auto.Offer, *, private: bool, clear_text: bool = False
     Unlike AUTO, which is strongest first: on a `private` connection all are equally safe, and USER and PASS or PLAIN
     are the ones that servers support best.
     """
-    offered = [each for each in offer.methods if each not in (*auto.TOKENS, AuthType.SASL_EXTERNAL)]
+    offered = [each for each in offer.methods if each not in (*TOKENS, AuthType.SASL_EXTERNAL)]
     digests = tuple(each for each in offered if each not in CLEAR_TEXT)
     plain: tuple[AuthType, ...] = tuple(each for each in (*DEFAULT_AUTH_TYPES, AuthType.SASL_LOGIN) if each in offered)
     if AuthType.USERPASS in plain:

@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from tui_popretr.config import oauth
 from tui_popretr.config.choices import AuthType
 from tui_popretr.hosts import host_key
 
 #: Where a user reads about access tokens.
-TOKENS_EXPLAINED: Final = "docs/providers.md#access-tokens-oauth-2"
+OAUTH_EXPLAINED: Final = "docs/oauth.md"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,8 @@ class Provider:
     frequency: str
     #: empty: those that the server offers
     logins: tuple[AuthType, ...] = ()
+    #: the provider of <oauth>; None: not possible
+    oauth: oauth.Provider | None = None
     #: a command that prints an access token, if nothing else is accepted as a password
     token_command: str = ""
     #: before the mail address in the username, if mail stays on the server, and the reason in a sentence
@@ -53,6 +56,7 @@ PROVIDERS: Final = (
             "App passwords need 2-step verification. Accounts of Google Workspace need an access token instead.",
         ),
         "15m",
+        oauth=oauth.Provider.GOOGLE,
         prefix="recent:",
         prefix_reason="With recent: before the user name, Gmail lists all mail of the last 30 days in each session.",
     ),
@@ -64,11 +68,11 @@ PROVIDERS: Final = (
         (
             "Enable POP: Settings, Mail, Forwarding and IMAP, Let devices and apps use POP.",
             "With Microsoft 365, an administrator may have to allow POP.",
-            "No password is accepted, only an access token (OAuth 2), which another program obtains.",
-            f"That program is set up once, in a browser; see {TOKENS_EXPLAINED}.",
+            f"No password is accepted, only an access token (OAuth); see {OAUTH_EXPLAINED}.",
         ),
         "10m",
         logins=(AuthType.SASL_XOAUTH2,),
+        oauth=oauth.Provider.MICROSOFT,
         token_command="pizauth show outlook",  # noqa: S106 - a command
     ),
     Provider(

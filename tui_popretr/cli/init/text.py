@@ -7,9 +7,12 @@ import shlex
 from dataclasses import dataclass
 from xml.sax.saxutils import escape, quoteattr
 
-from tui_popretr.config.account import FromCommand, FromEnvironment, FromFile, PasswordSource, Server, TlsPolicy
+from tui_popretr.config.account import Server, TlsPolicy
 from tui_popretr.config.choices import DEFAULT_AUTH_TYPES
+from tui_popretr.config.login import BESIDE_OAUTH
 from tui_popretr.config.model import FolderDestination, MaildirDestination, SmtpDestination
+from tui_popretr.config.oauth import DEFAULT_TENANT, OAuth
+from tui_popretr.config.sources import FromCommand, FromEnvironment, FromFile, PasswordSource
 from tui_popretr.errors import ConfigurationError
 from tui_popretr.home import UnknownHomeError, expand, home_folder
 from tui_popretr.hosts import POP3_PORT, POP3S_PORT, with_port
@@ -54,7 +57,7 @@ NewDestination = MaildirDestination | FolderDestination | SmtpDestination
 
 @dataclass(frozen=True, slots=True)
 class NewClient:
-    """A client to be written. Paths are absolute; the password is not a Literal."""
+    """A client to be written. Paths are absolute; password and client secret are not a Literal."""
 
     id: str
     recip: str
@@ -62,6 +65,13 @@ class NewClient:
     destination: NewDestination
     keep: bool  # leave the mail on the server
     frequency: str
+
+    @property
+    def secret_file(self) -> str | None:
+        """The file of the password, or of the client secret."""
+        oauth = self.server.oauth
+        source = self.server.password if oauth is None else oauth.client_secret
+        return source.path if isinstance(source, FromFile) else None
 
 
 def configuration_text(client: NewClient) -> str:
@@ -97,8 +107,9 @@ def address(server: Server) -> str:
 
 
 def _login(server: Server) -> list[str]:
-    lines = [f"<username>{_text(server.username or '')}</username>", *_password(server.password)]
-    if server.auth_types != DEFAULT_AUTH_TYPES:
+    lines = [f"<username>{_text(server.username or '')}</username>"]
+    lines += _password(server.password) if server.oauth is None else _oauth(server.oauth, server.username or "")
+    if server.auth_types != (DEFAULT_AUTH_TYPES if server.oauth is None else BESIDE_OAUTH):
         names = " | ".join(each.value for each in server.auth_types)
         lines += ["<!-- What this server offers; they are tried in this order. -->", f"<authtypes>{names}</authtypes>"]
     return lines
@@ -120,6 +131,20 @@ def _password(source: PasswordSource | None) -> list[str]:
             ]
         case _:
             raise AssertionError("a password itself is never written into a configuration")
+
+
+def _oauth(oauth: OAuth, username: str) -> list[str]:
+    attributes = {"provider": oauth.provider.value, "clientid": oauth.client_id}
+    if oauth.account != username:
+        attributes["account"] = oauth.account
+    if oauth.tenant != DEFAULT_TENANT:
+        attributes["tenant"] = oauth.tenant
+    beginning = " ".join(f"{name}={_attribute(value)}" for name, value in attributes.items())
+    lines = ['<!-- Access tokens. "tui-popretr login" gets the first one, in a browser; then they are renewed. -->']
+    if not isinstance(oauth.client_secret, FromFile):
+        return [*lines, f"<oauth {beginning}/>"]
+    secret = f"  <clientsecret file={_attribute(short(oauth.client_secret.path))}/>"
+    return [*lines, f"<oauth {beginning}>", secret, "</oauth>"]
 
 
 def _security(tls: TlsPolicy | None) -> list[str]:

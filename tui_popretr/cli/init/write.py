@@ -7,12 +7,13 @@ import os
 import secrets
 import stat
 from contextlib import ExitStack
+from dataclasses import replace
 from types import TracebackType
 from typing import Self
 
 from tui_popretr.cli.init.existing import ExistingConfiguration
+from tui_popretr.cli.init.oauth import as_written
 from tui_popretr.cli.init.text import NewClient, configuration_text
-from tui_popretr.config.account import FromFile
 from tui_popretr.config.problems import Severity
 from tui_popretr.config.reader import load
 from tui_popretr.delivery.errors import delivery_failed
@@ -30,7 +31,7 @@ def write(
     force: bool,
     existing: ExistingConfiguration | None = None,
 ) -> None:
-    """Write the configuration and, if a password was typed, the client's password file: both or neither.
+    """Write the configuration and, if a password or client secret was typed, its file: both or neither.
 
     `existing`: add the client to it. The file keeps its content until the new content is durable. Raises
     ConfigurationError if a value cannot be written into a configuration; DeliveryFailed, CannotCreate.
@@ -45,8 +46,7 @@ def write(
         configuration = unpublished.enter_context(PrivateFile(path, data, like_old=existing is not None))
         _check(configuration.unpublished, client, existing)
         created = ""
-        if typed is not None and isinstance(client.server.password, FromFile):
-            name = client.server.password.path
+        if typed is not None and (name := client.secret_file) is not None:
             password = unpublished.enter_context(PrivateFile(name, f"{typed.reveal()}\n".encode()))
             created = "" if os.path.lexists(name) else name
             password.publish(replace=True)
@@ -68,7 +68,8 @@ def _check(path: str, client: NewClient, existing: ExistingConfiguration | None)
         errors = "; ".join(problem.message for problem in loaded.problems if problem.severity is Severity.ERROR)
         raise ConfigurationError(f"such a configuration cannot be used: {errors}")
     read = loaded.settings.clients[-1]
-    if (read.id, read.recip, read.server) != (client.id, client.recip, client.server):
+    server = replace(read.server, oauth=as_written(read.server.oauth))
+    if (read.id, read.recip, server) != (client.id, client.recip, client.server):
         raise ConfigurationError("an answer cannot be written into a configuration: it would be read as something else")
     if existing is not None:
         existing.verify(loaded.settings)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator
 
-from tui_popretr.config.account import FromCommand, FromFile, PasswordSource
 from tui_popretr.config.model import (
     CommandDestination,
     FolderDestination,
@@ -14,6 +13,7 @@ from tui_popretr.config.model import (
     SmtpDestination,
 )
 from tui_popretr.config.paths import NO_SOCKET, STANDARD_STREAMS
+from tui_popretr.config.sources import FromCommand, FromFile, PasswordSource
 
 
 def written_folders(settings: Settings) -> tuple[str, ...]:
@@ -78,3 +78,4 @@ def _passwords(settings: Settings) -> Iterator[PasswordSource | None]:
         yield client.server.password
         if isinstance(client.destination, SmtpDestination):
             yield client.destination.password
+        yield from (oauth.client_secret for oauth in client.oauths)

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final
 
 import trio
 
 from tui_popretr.config.model import SmtpDestination
-from tui_popretr.delivery.remote import AskPassword, Say
+from tui_popretr.delivery.remote import AskOther, AskPassword, Say
 from tui_popretr.delivery.smtp.connection import SmtpConnection
 from tui_popretr.delivery.smtp.trust import explain, policy_for
 from tui_popretr.errors import (
     DeliveryFailed,
+    ExitCode,
     PopretrError,
     SmtpLoginFailed,
     SmtpProtocolError,
@@ -26,18 +29,32 @@ from tui_popretr.mail.domains import own_name
 from tui_popretr.net.connect import NotConnected, open_stream, open_unix_stream
 from tui_popretr.net.stream import SocketStream
 from tui_popretr.net.tls import TlsContexts, TlsSession
-from tui_popretr.sasl import MechanismUnusable, begin
+from tui_popretr.sasl import Endpoint, MechanismUnusable, begin
 from tui_popretr.secret import Secret
 from tui_popretr.smtp import (
     MECHANISMS_IN_CLEAR,
     MECHANISMS_IN_PRIVATE,
+    MECHANISMS_OF_TOKENS,
     Authentication,
     Ehlo,
     Helo,
     Lhlo,
+    Reply,
     StartTls,
 )
 from tui_popretr.text import visible
+
+#: The error of a delivery, by the exit code of an error of access tokens.
+_TOKEN_ERRORS: Final[dict[ExitCode, type[DeliveryFailed]]] = {
+    ExitCode.UNAVAILABLE: SmtpServerUnreachable,
+    ExitCode.TEMPORARY: SmtpTemporaryFailure,
+    ExitCode.PROTOCOL: SmtpProtocolError,
+    ExitCode.IO_ERROR: DeliveryFailed,
+}
+_REFUSED_ADVICE: Final = (
+    "the access token is new, so another setting is wrong: is <username> in <smtp> the mailbox of the account, and does"
+    " the scope allow sending? To log in again: {}"
+)
 
 #: Seconds for the look-up and the connection, for all addresses together.
 CONNECT_TIMEOUT: Final = 30.0
@@ -58,13 +75,18 @@ class Opening:
         said: Say,
         ask_password: AskPassword,
         contexts: TlsContexts | None = None,
+        other_password: AskOther | None = None,
     ) -> None:
-        """`ask_password` is called at most once. Without `contexts` no TLS context is shared with other sessions."""
+        """`ask_password` is called at most once, or for each connection if it returns an access token.
+
+        Without `contexts` no TLS context is shared with other sessions.
+        """
         self._destination = destination
         self._client = client
         self._said = said
         self._ask_password = ask_password
         self._password: Secret | None = None
+        self._other_password = other_password
         self._contexts = contexts or TlsContexts()
         self._name = server_name(destination)
 
@@ -165,37 +187,83 @@ class Opening:
     # --- login --------------------------------------------------------------------------------------------------------
 
     async def _log_in(self, connection: SmtpConnection, username: str) -> None:
-        """Log in with the best mechanism (RFC 4954). No second one is tried: each may count as a failed login."""
+        """Log in with the best mechanism (RFC 4954). No second one is tried: each may count as a failed login.
+
+        An access token that the server refuses is renewed once, and tried again.
+        """
+        mechanism = self._mechanism(connection)
         password = await self._get_password()
+        reply, problem = await self._authenticate(connection, mechanism, username, password)
+        if self._refuses_token(reply) and (other := await self._get_other(password)) is not None:
+            reply, problem = await self._authenticate(connection, mechanism, username, other)
+        if reply.ok:
+            return
+        why = f"{self._name} did not accept the login ({mechanism}): {problem or reply}"
+        if reply.passing:
+            raise SmtpTemporaryFailure(why)
+        oauth = self._destination.oauth
+        raise SmtpLoginFailed(why, advice=_REFUSED_ADVICE.format(oauth.login_command) if oauth else None)
+
+    def _mechanism(self, connection: SmtpConnection) -> str:
         offered = connection.machine.extensions.mechanisms
-        known = MECHANISMS_IN_PRIVATE if connection.under_tls or self._is_here else MECHANISMS_IN_CLEAR
+        private = connection.under_tls or self._is_here
+        known: tuple[str, ...] = MECHANISMS_IN_PRIVATE if private else MECHANISMS_IN_CLEAR
+        if self._destination.oauth is not None:
+            known = MECHANISMS_OF_TOKENS
         mechanism = next((each for each in known if each in offered), None)
         if mechanism is None:
             raise self._no_mechanism(connection, offered)
+        return mechanism
+
+    async def _authenticate(
+        self, connection: SmtpConnection, mechanism: str, username: str, password: Secret
+    ) -> tuple[Reply, str | None]:
+        """Return the server's final reply, and the reason of a refusal if the mechanism has one."""
+        server = Endpoint(self._destination.host, self._destination.port)
         try:
-            authentication = Authentication(begin(mechanism, username, password))
+            authentication = Authentication(begin(mechanism, username, password, server))
             reply = await connection.ask(authentication.start())
             while reply.code == 334:
                 reply = await connection.ask(authentication.answer(reply))
         except MechanismUnusable as problem:
             raise SmtpLoginFailed(f"cannot log in to {self._name}: {problem}") from None
-        if not reply.ok:
-            why = f"{self._name} did not accept the login ({mechanism}): {authentication.exchange.problem or reply}"
-            raise SmtpTemporaryFailure(why) if reply.passing else SmtpLoginFailed(why)
+        return reply, authentication.exchange.problem
+
+    def _refuses_token(self, reply: Reply) -> bool:
+        return self._destination.oauth is not None and not reply.ok and not reply.passing
 
     async def _get_password(self) -> Secret:
-        if self._password is None:
-            try:
+        if self._password is None or self._destination.oauth is not None:  # a token may have expired
+            with self._explained():
                 self._password = await self._ask_password()
-            except DeliveryFailed:
-                raise
-            except PopretrError as problem:
+        return self._password
+
+    async def _get_other(self, password: Secret) -> Secret | None:
+        if self._other_password is None:
+            return None
+        with self._explained():
+            return await self._other_password(password)
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        """Turn errors of passwords and access tokens into those of deliveries."""
+        try:
+            yield
+        except DeliveryFailed:
+            raise
+        except PopretrError as problem:
+            if self._destination.oauth is None:
                 what = f"cannot log in to {self._name}: {problem}"
                 raise SmtpLoginFailed(what, advice=problem.advice) from problem
-        return self._password
+            kind = _TOKEN_ERRORS.get(problem.exit_code, SmtpLoginFailed)
+            failure = kind(f"{problem}; it is needed for {self._name}", advice=problem.advice)
+            failure.login_missing = problem.login_missing
+            raise failure from problem
 
     def _no_mechanism(self, connection: SmtpConnection, offered: tuple[str, ...]) -> SmtpLoginFailed:
         what = "offers no login method that is known here"
+        if self._destination.oauth is not None:
+            what = "offers no login by access token, and <oauth> is configured"
         if not offered:
             what = "offers no login, and a <username> is configured"
         advice = "many servers offer a login under TLS only: add <starttls>Y</starttls>, or use port 465"

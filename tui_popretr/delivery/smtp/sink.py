@@ -14,7 +14,7 @@ from tui_popretr.delivery.errors import starting_threads
 from tui_popretr.delivery.filedraft import SPILL
 from tui_popretr.delivery.folders import Folders
 from tui_popretr.delivery.outgoing import OutgoingMessage
-from tui_popretr.delivery.remote import AskPassword, BeforeEnd, Say, no_password
+from tui_popretr.delivery.remote import AskOther, AskPassword, BeforeEnd, Say, no_password
 from tui_popretr.delivery.smtp.connection import QUIT_TIMEOUT, SmtpConnection
 from tui_popretr.delivery.smtp.opening import Opening, server_name
 from tui_popretr.delivery.smtp.report import receipt_or_error
@@ -54,10 +54,12 @@ class SmtpSink:
         password: AskPassword = no_password,
         said: Say = lambda *_: None,
         contexts: TlsContexts | None = None,
+        other_password: AskOther | None = None,
     ) -> None:
         """`spool` is the folder for messages too large for memory; `client` is the name of our host, for EHLO.
 
-        `password` is called at most once.
+        `password` is called at most once, or for each connection with an access token; `other_password` after the
+        server has refused a token.
         """
         port = 25 if destination.port in _MAIL_PORTS else destination.port
         where = destination.socket_path or f"{destination.host.lower()}:{port}"
@@ -66,7 +68,7 @@ class SmtpSink:
         self._name = server_name(destination)
         self._destination = destination
         self._spool = spool
-        self._opening = Opening(destination, client, said, password, contexts)
+        self._opening = Opening(destination, client, said, password, contexts, other_password)
         self._turn = trio.Lock()  # one call at a time
         self._where = where
         self._one_by_one = where in _one_by_one

@@ -10,7 +10,7 @@ from textual.binding import Binding, BindingType
 
 from tui_popretr import wording
 from tui_popretr.errors import ExitCode
-from tui_popretr.facts import SessionResult, TlsDetails
+from tui_popretr.facts import SessionResult, TlsDetails, TokenDetails
 from tui_popretr.status import ClientState, ClientView, View
 from tui_popretr.text import visible
 from tui_popretr.ui.model import formatting
@@ -130,12 +130,20 @@ def _connection(client: ClientView, wall: datetime) -> Iterator[Part]:
         return
     yield Pair("address", visible(client.remote))
     yield Pair("login by", client.mechanism or "not yet")
+    if client.token is not None:
+        yield from _token(client.token, wall)
     if client.tls is None:
         yield Pair("TLS", "! none: everything goes in clear", "yellow")
     else:
         yield from _tls(client.tls, wall)
     if client.capabilities:
         yield Pair("capabilities", ", ".join(map(visible, client.capabilities)))
+
+
+def _token(token: TokenDetails, wall: datetime) -> Iterator[Part]:
+    yield Pair("access token", f"{visible(token.account)} at {visible(token.provider)}")
+    yield Pair("token valid", wording.token_validity(token, wall))
+    yield Pair("token allows", visible(" ".join(token.scopes)) or "not known")
 
 
 def _tls(tls: TlsDetails, wall: datetime) -> Iterator[Part]:

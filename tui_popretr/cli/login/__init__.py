@@ -1,0 +1,1 @@
+"""`login`: gets access tokens from a provider. Loads nothing by itself."""

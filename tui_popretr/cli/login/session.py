@@ -1,0 +1,73 @@
+"""Sessions with a new token, up to the login: whether the servers accept it. Retrieves, sends and deletes nothing."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from tui_popretr.cli.login.terminal import Terminal
+from tui_popretr.cli.probing import probe_clients_async
+from tui_popretr.clock import SystemClock
+from tui_popretr.config.model import ClientSettings, Settings, SmtpDestination
+from tui_popretr.config.oauth import Use
+from tui_popretr.delivery.remote import RemoteSink
+from tui_popretr.delivery.sinks import SinkEnvironment, sink_for
+from tui_popretr.errors import PopretrError
+from tui_popretr.oauth.renewal import AccessTokens
+from tui_popretr.secret import Secret
+from tui_popretr.session.exploration import Findings
+from tui_popretr.session.passwords import Passwords
+from tui_popretr.session.setup import Connector
+from tui_popretr.wording import mail_volume
+
+
+async def try_sessions(
+    settings: Settings, use: Use | None, terminal: Terminal, connector: Connector
+) -> dict[Use, PopretrError]:
+    """Log in to the servers of the only client that have <oauth>. Report what works; return the errors."""
+    (client,) = settings.clients
+    uses = {each.use for each in client.oauths if use in (None, each.use)}
+    found = {
+        Use.SERVER: await _try_server(settings, terminal, connector) if Use.SERVER in uses else None,
+        Use.SMTP: await _try_smtp(settings, client, terminal) if Use.SMTP in uses else None,
+    }
+    return {each: problem for each, problem in found.items() if problem is not None}
+
+
+async def _try_server(settings: Settings, terminal: Terminal, connector: Connector) -> PopretrError | None:
+    found: list[Findings] = []
+
+    def keep(_: ClientSettings, findings: Findings) -> None:
+        found.append(findings)
+
+    (client,) = settings.clients
+    # What a session would need beyond the login is not the question here.
+    plain = replace(client, retention=replace(client.retention, new_only=False, delete_after=None))
+    terminal.report(f"\nTrying a session at {client.server.address} ...")
+    await probe_clients_async(replace(settings, clients=(plain,)), keep, connector)
+    if found[0].problem is None:
+        mail = mail_volume(found[0].messages, found[0].octets) if found[0].messages else "no mail there"
+        terminal.report(f"A session works: {mail}.")
+    return found[0].problem
+
+
+async def _try_smtp(settings: Settings, client: ClientSettings, terminal: Terminal) -> PopretrError | None:
+    destination = client.destination
+    assert isinstance(destination, SmtpDestination)
+    oauth = destination.oauth
+    assert oauth is not None
+    tokens = AccessTokens(Passwords().obtain, SystemClock())
+
+    async def password() -> Secret:
+        return (await tokens.get(oauth)).access
+
+    terminal.report(f"\nTrying a login at {destination.address} ...")
+    sink = sink_for(client, "", SinkEnvironment(announce_host=settings.paths.announce_host, password=password))
+    assert isinstance(sink, RemoteSink)
+    try:
+        await sink.prepare(0)
+    except PopretrError as problem:
+        return problem
+    finally:
+        await sink.close()
+    terminal.report("The login works.")
+    return None

@@ -1,0 +1,1 @@
+"""Access tokens by OAuth 2: how they are got, kept and renewed."""
