@@ -8,9 +8,12 @@ Terminology:
 - *receipt*: the receiver's reply, for the audit line.
 - *in doubt*: the end was sent, and the verdict is unknown. The message is sent again, so it may arrive twice.
 
-The calls for a session, in the engine's event loop, one at a time:
+The calls for a session, in the engine's event loop; only spill() is called in a thread:
 
-    open → write* (spill when pending ≥ SPILL) → finish → (prepare → send)* → close
+    prepare → (open → write* (spill when pending ≥ SPILL) → finish → send → abort)* → close
+
+Messages are sent one at a time, but the next ones may be received meanwhile. prepare() is called for each connection
+to the POP3 server.
 
 **The end is sent only when the journal has recorded the message as *delivering***: send() awaits `before_end()` before
 it. The receiver cannot accept the message earlier, and everything else may be sent while the journal writes. If

@@ -289,3 +289,18 @@ def test_354_to_a_recipient_is_no_refusal() -> None:
         with pytest.raises(SmtpProtocolError, match=f"neither accepted nor refused {A}: 354 go"):
             sender.send()
         assert ">> SMTP RSET" not in sender.said
+
+
+def test_an_idle_connection_that_is_lost_without_a_sign() -> None:
+    """PIPELINING has worked on it, so it is not the cause: the message is sent over a new connection, with it."""
+    packets: list[bytes] = []
+
+    def serve(sock: socket.socket) -> None:
+        sock.sendall(b"250-hi\r\n250 PIPELINING\r\n")
+        in_packets([OK + OK + b"354 go\r\n", OK], packets)(sock)
+
+    silent: list[Line] = [*GOOD, until_closed]
+    with talking(silent, [b"220 hi\r\n", serve]) as port, sending(destination(port), timeout=0.5) as sender:
+        for _ in range(2):
+            assert sender.send(b"x\r\n").receipt() == "; Reply=250 ok"
+    assert packets == [MAIL + RCPT_A + DATA, b"x\r\n.\r\n"]

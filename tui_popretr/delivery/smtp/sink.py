@@ -214,8 +214,9 @@ class SmtpSink:
             return False
         refused = transaction is not None and transaction.refused
         if connection.pipeline_stalled and not self._one_by_one:
-            self._one_by_one = True
-            connection.say(Direction.EVENT, ["PIPELINING does not work: one command at a time from now on"])
+            if not connection.served:  # else it has worked, and the idle connection was lost without a sign
+                self._one_by_one = True
+                connection.say(Direction.EVENT, ["PIPELINING does not work: one command at a time from now on"])
             if problem is not None and not refused:
                 return True
         if transaction is None or not (transaction.deferred and transaction.connection_used):
