@@ -179,3 +179,11 @@ def test_the_code_is_shown_in_no_error() -> None:
         with pytest.raises(RedirectIgnored) as caught:
             LOGIN.code_in(text)
         assert "sesame" not in f"{caught.value} {caught.value.advice}"
+
+
+@pytest.mark.parametrize("code", ["a\udcff", "a%00", "%0a", "ä", "%ff"])
+def test_a_code_with_other_characters_is_ignored(provider: OAuthProvider, code: str) -> None:
+    """A terminal that is not UTF-8 gives lone surrogates."""
+    login = begun(provider)
+    with pytest.raises(RedirectIgnored, match="the code in the address has characters that no code has"):
+        login.code_in(f"{REDIRECT}?state={login.state.reveal()}&iss={provider.issuer}&code={code}")

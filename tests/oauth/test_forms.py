@@ -157,6 +157,7 @@ def read(answer: object, *, status: int = 200, before: Tokens | None = OLD, oaut
         ({"expires_in": 0}, None),
         ({"expires_in": -5}, None),
         ({"expires_in": 10**30}, 315_360_000),
+        ({"expires_in": 60, "refresh_token": None, "error": None, "token_type": None}, 60),
     ],
 )
 def test_lifetimes(fields: dict[str, object], expires: float | None) -> None:
@@ -330,6 +331,19 @@ def test_any_answer(fields: dict[str, object], status: int, reader: Callable[[OA
     elif isinstance(found, DeviceCode):
         assert found.code
         assert found.user_code.isprintable()
+
+
+def device_answer(**more: object) -> DeviceCode:
+    oauth = oauth_for(OAuthProvider())
+    usual: dict[str, object] = {"device_code": "d", "user_code": "u", "verification_uri": "HTTPS://x.test/d"}
+    return forms.read_device_code(oauth, forms.device_form(oauth, NONE), Answer(200, json.dumps(usual | more).encode()))
+
+
+@pytest.mark.parametrize("address", ["javascript:alert(1)", "file:///etc/passwd", "\x1b[31mhttps://x.test"])
+def test_what_is_no_web_address_is_not_shown(address: str) -> None:
+    assert device_answer(verification_uri_complete=address).complete_address == ""
+    with pytest.raises(ProviderProtocolError, match="the address for the other device is no web address"):
+        device_answer(verification_uri=address)
 
 
 def test_secrets_that_the_provider_repeats_as_in_the_form_are_not_shown() -> None:

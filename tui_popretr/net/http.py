@@ -6,6 +6,7 @@ redirection is not followed: the caller has decided which host gets the request.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Self
@@ -24,6 +25,8 @@ from tui_popretr.text import visible
 
 _PORTS: Final = {"http": 80, "https": 443}
 _OK: Final = 200
+#: What is shown of a redirection: the rest may repeat secrets of the request.
+_ORIGIN: Final = re.compile(r"https?://[a-z0-9.:\[\]-]{1,100}(?=[/?#]|$)", re.IGNORECASE)
 
 #: Connects to a host at a port, within the timeout (seconds).
 Dial = Callable[[str, int, float], Awaitable[Stream]]
@@ -56,7 +59,9 @@ class Response:
         target = self.header("location")
         if not 300 <= self.status < 400 or not target:
             return None
-        return WebRequestFailed(f"{self.host} redirects to {visible(target, 200)}, which is not followed")
+        origin = _ORIGIN.match(target)
+        where = f"to {origin[0]}" if origin else "to another page"
+        return WebRequestFailed(f"{self.host} redirects {where}, which is not followed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +141,8 @@ async def _exchange(
         except h11.RemoteProtocolError as problem:
             if ended:
                 raise ConnectionCut(f"{address.shown} ended the connection before its answer was complete") from problem
-            raise WebRequestFailed(f"{address.shown} does not speak HTTP: {visible(str(problem), 200)}") from problem
+            reason = str(problem).partition(": ")[0]  # what h11 quotes may repeat secrets of the request
+            raise WebRequestFailed(f"{address.shown} does not speak HTTP: {visible(reason, 200)}") from None
         if event is h11.NEED_DATA:
             data = await stream.receive()
             ended = not data

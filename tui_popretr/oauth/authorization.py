@@ -89,6 +89,9 @@ class Authorization:
                 "the address belongs to another login (its state differs)",
                 advice="open the address that this login shows, and no older one",
             )
+        code = fields.get("code", "")
+        if not (code.isascii() and code.isprintable()):  # RFC 6749 §A.11
+            raise RedirectIgnored("the code in the address has characters that no code has")
         return fields
 
 

@@ -182,12 +182,15 @@ def read_device_code(oauth: OAuth, form: Form, answer: Answer) -> DeviceCode:
     address = _text(oauth, fields, "verification_uri") or _text(oauth, fields, "verification_url")  # Google's name
     if not (code and user_code and address):
         raise _no_oauth(oauth, "its answer has no code for the other device")
+    complete = _text(oauth, fields, "verification_uri_complete")
+    if not _is_web_address(address):
+        raise _no_oauth(oauth, "the address for the other device is no web address")
     interval, lifetime = fields.get("interval", INTERVAL), fields.get("expires_in")
     return DeviceCode(
         code=Secret(code),
         user_code=visible(user_code, 100),
         address=visible(address, 500),
-        complete_address=visible(_text(oauth, fields, "verification_uri_complete"), 1000),
+        complete_address=visible(complete, 1000) if _is_web_address(complete) else "",
         interval=float(interval) if isinstance(interval, int) and 0 < interval < 3600 else INTERVAL,
         expires_in=float(lifetime) if isinstance(lifetime, int) and 0 < lifetime < 86400 else _DEVICE_LIFETIME,
     )
@@ -209,6 +212,7 @@ def _read(oauth: OAuth, form: Form, answer: Answer, *, renewal: bool = False, to
         fields = None
     if not isinstance(fields, dict):
         raise _no_oauth(oauth, f"its answer is not one of OAuth (status {answer.status})")
+    fields = {name: value for name, value in fields.items() if value is not None}  # some send null for "none"
     if not isinstance(fields.get("error", ""), str):
         raise _no_oauth(oauth, "its answer has fields that OAuth does not allow")
     try:
@@ -266,6 +270,11 @@ def _no_oauth(oauth: OAuth, reason: str) -> ProviderProtocolError:
 def _is_token(text: str) -> bool:
     """Whether all characters are those of a token (RFC 6749 §A.12, §A.17)."""
     return text.isascii() and (not text or text.isprintable())
+
+
+def _is_web_address(text: str) -> bool:
+    """Whether a user may be asked to open it: no "javascript:", no "file:"."""
+    return text.lower().startswith(("https://", "http://"))
 
 
 def _text(oauth: OAuth, fields: dict[str, Any], name: str) -> str:
