@@ -17,6 +17,7 @@ from tui_popretr.facts import PastSession, SessionResult, TlsDetails
 
 NOW = local(2026, 11, 23, 12, 0, 0)
 REJECTED = "the server rejected the login (USER/PASS: -ERR [AUTH] go away)"
+NOT_ACCEPTED = "the server rejected the login (SASL_XOAUTH2: the server does not accept the access token (status 401))"
 
 result = partial(session_result, NOW)
 
@@ -135,6 +136,7 @@ def test_the_result_of_a_session(session: SessionResult, text: str) -> None:
         (result(error="stopped"), "stopped"),
         (result(error="stopped", messages=1, octets=5), "1 message, 5 B; stopped"),
         (result(code=ExitCode.LOGIN, error=REJECTED), "login rejected: check the password"),
+        (result(code=ExitCode.LOGIN, error=NOT_ACCEPTED), "access token rejected"),
         (
             result(code=ExitCode.LOGIN, error="the server allows no login without TLS (USERPASS: no)"),
             "no login without TLS: add <ssl>",
@@ -153,6 +155,10 @@ def test_the_summary_of_a_session(session: SessionResult | PastSession, text: st
 
 def test_a_session_without_an_error_has_no_failure() -> None:
     assert wording.session_failure(result(error="stopped")) == ""
+
+
+def test_a_sentence() -> None:
+    assert wording.sentence("it is damaged: <x>") == "It is damaged: <x>."
 
 
 @pytest.mark.parametrize(("mark", "words"), [("again", "log in again"), ("first", "log in")])

@@ -300,11 +300,11 @@ class TokenUnavailable(LoginFailed):
 
 
 class NotLoggedIn(TokenUnavailable):
-    """No token was ever got."""
+    """There was no login yet."""
 
 
 class GrantEnded(TokenUnavailable):
-    """The provider renews the token no more (RFC 6749 §5.2: invalid_grant)."""
+    """The provider no longer renews the token (RFC 6749 §5.2: invalid_grant)."""
 
 
 class TokenFileDamaged(TokenUnavailable):

@@ -13,12 +13,24 @@ NO_NEW_MESSAGES: Final = "no new messages"
 _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
 #: Errors that have a shorter text: how the error begins, and the shorter text.
 _IN_SHORT: Final = (
+    *(
+        (
+            f"the server rejected the login ({method}: the server does not accept the access token",
+            "access token rejected",
+        )
+        for method in ("SASL_OAUTHBEARER", "SASL_XOAUTH2")
+    ),
     ("the server rejected the login", "login rejected: check the password"),
     ("the server allows no login without TLS", "no login without TLS: add <ssl>"),
     # OAuth.again and OAuth.first in config/oauth.py
     ("log in again (tui-popretr login", "log in again: tui-popretr login"),
     ("log in (tui-popretr login", "log in: tui-popretr login"),
 )
+
+
+def sentence(text: str) -> str:
+    """Return a text of an error or its advice as a sentence: with a capital and a full stop."""
+    return f"{text[:1].upper()}{text[1:]}."
 
 
 def plural(count: int, noun: str, nouns: str = "") -> str:

@@ -77,7 +77,8 @@ async def test_the_user_agrees(provider: OAuthProvider) -> None:
     assert tokens.refresh
     assert len(person.shown) == 1
     assert person.shown[0].startswith(f"{provider.auth_url}?")
-    assert person.said[0].startswith("Open this address in a browser on this machine, or on one with ssh -L ")
+    assert person.said[0] == "Open this address in a browser on this machine, and log in at provider.test:"
+    assert person.said[2].startswith("  ssh -L ")
     assert person.said[0].endswith(", and log in at provider.test:")
     ((status, page),) = browser.pages
     assert status == 200
@@ -97,6 +98,7 @@ async def test_a_browser_of_this_machine(provider: OAuthProvider) -> None:
     await logged_in(provider, person, Browser(provider))
     assert opened == person.shown
     assert person.said[0].startswith("A browser opens, to log in at provider.test.")
+    assert "ssh -L" not in " ".join(person.said)
 
 
 @trio_test
@@ -124,7 +126,7 @@ async def test_an_answer_of_another_login_is_ignored(provider: OAuthProvider) ->
     assert await logged_in(provider, person, browser)
     assert [status for status, _ in browser.pages] == [400, 200]
     assert person.said[-1] == (
-        "A browser has come with something else: the address belongs to another login (its state differs). To do:"
+        "The browser's answer is ignored: the address belongs to another login (its state differs). To do:"
         " open the address that this login shows, and no older one."
     )
 
@@ -182,4 +184,4 @@ async def test_a_browser_that_does_not_come_back(provider: OAuthProvider, autoju
     person = MemoryPerson()
     with pytest.raises(LoginTimedOut) as caught:
         await log_in(token_provider(provider), person)
-    assert str(caught.value) == "the browser has not come back within 1 h"
+    assert str(caught.value) == "the browser has brought no answer within 1 h"

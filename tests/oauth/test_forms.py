@@ -226,9 +226,9 @@ def test_the_account_stays_at_a_renewal() -> None:
         ({"error": "invalid_grant"}, 503, ProviderFailed, "a temporary problem (status 503)"),
         ({"error": "x"}, 429, ProviderFailed, "a temporary problem (status 429)"),
         ({"error": "temporarily_unavailable"}, 400, ProviderFailed, "temporarily_unavailable"),
-        ({"error": "invalid_grant"}, 400, GrantEnded, "renews the token no more (invalid_grant)"),
-        ({"error": "invalid_grant"}, 200, GrantEnded, "renews the token no more (invalid_grant)"),
-        ({"error": "interaction_required"}, 400, GrantEnded, "renews the token no more"),
+        ({"error": "invalid_grant"}, 400, GrantEnded, "no longer renews the token (invalid_grant)"),
+        ({"error": "invalid_grant"}, 200, GrantEnded, "no longer renews the token (invalid_grant)"),
+        ({"error": "interaction_required"}, 400, GrantEnded, "no longer renews the token"),
         ({"error": "access_denied"}, 400, LoginDenied, "access_denied"),
         ({"error": "authorization_declined"}, 400, LoginDenied, "authorization_declined"),
         ({"error": "expired_token"}, 400, LoginTimedOut, "the code of the login has expired"),
@@ -252,6 +252,18 @@ def test_exit_codes() -> None:
     kinds = (GrantEnded, LoginDenied, LoginTimedOut, LoginRefused, ProviderFailed, ProviderProtocolError)
     codes = [kind.exit_code for kind in kinds]
     assert codes == [ExitCode.LOGIN] * 4 + [ExitCode.TEMPORARY, ExitCode.PROTOCOL]
+
+
+@pytest.mark.parametrize(
+    ("scopes", "advice"),
+    [(("mail",), "check <scope> in <oauth>"), ((), "the provider requires a <scope> in <oauth>")],
+    ids=["one", "none"],
+)
+def test_a_scope_that_is_refused(scopes: tuple[str, ...], advice: str) -> None:
+    oauth = replace(oauth_for(OAuthProvider()), scopes=scopes)
+    with pytest.raises(LoginRefused) as caught:
+        read({"error": "invalid_scope"}, oauth=oauth, status=400)
+    assert caught.value.advice == f"{advice}; see docs/oauth.md"
 
 
 def test_advice() -> None:

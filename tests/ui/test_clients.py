@@ -159,7 +159,7 @@ def test_the_last_result_is_told_in_words() -> None:
         assert "✗" in shown.row("token")
         assert "log in again: tui-popretr login" in shown.row("token")
 
-    ended = "log in again (tui-popretr login c.xml --client token): Google renews the token no more (invalid_grant)"
+    ended = "log in again (tui-popretr login c.xml --client token): Google no longer renews the token (invalid_grant)"
     rejected = "the server rejected the login (USERPASS: no)"
     play(
         scene,

@@ -42,20 +42,21 @@ async def log_in(provider: CodeProvider, person: Person, port: int = 0) -> Token
     """
     async with listening(port) as listener:
         login = provider.begin(listener.address)
-        if person.open(login.address):
+        opened = person.open(login.address)
+        if opened:
             person.say(f"A browser opens, to log in at {provider.name}. If it does not, open this address in one:")
         else:
-            person.say(
-                f"Open this address in a browser on this machine, or on one with ssh -L {listener.port}:{LOOPBACK}"
-                f":{listener.port}, and log in at {provider.name}:"
-            )
+            person.say(f"Open this address in a browser on this machine, and log in at {provider.name}:")
         person.show(login.address)
+        if not opened:
+            person.say("A browser on another machine can reach this one after you have run there:")
+            person.say(f"  ssh -L {listener.port}:{LOOPBACK}:{listener.port} USER@HOST")
         person.say("Waiting until you have agreed there. ctrl+c gives up.")
 
         def report(problem: PopretrError) -> None:
-            person.say(f"A browser has come with something else: {problem}. To do: {problem.advice}.")
+            person.say(f"The browser's answer is ignored: {problem}. To do: {problem.advice}.")
 
         with trio.move_on_after(_PATIENCE):
             code = await listener.receive(login.code_in, report)
             return await provider.redeem(code, login)
-    raise LoginTimedOut(f"the browser has not come back within {duration(_PATIENCE)}")
+    raise LoginTimedOut(f"the browser has brought no answer within {duration(_PATIENCE)}")

@@ -242,21 +242,24 @@ def _refused(
     if error == "slow_down":
         return SlowDown()
     if error in _ENDED and renewal:
-        return GrantEnded(f"{oauth.again}: {oauth.name} renews the token no more ({words})", advice=_reasons(oauth))
+        return GrantEnded(f"{oauth.again}: {oauth.name} no longer renews the token ({words})", advice=_reasons(oauth))
     if error in _DENIED:
-        return LoginDenied(f"{oauth.name} was not allowed to give access ({words})", advice=again)
+        return LoginDenied(f"access was not allowed at {oauth.name} ({words})", advice=again)
     if error == "expired_token" or error in _ENDED:
         return LoginTimedOut(f"the code of the login has expired, or was used before ({words})", advice=again)
     if error in _TEMPORARY:
         return ProviderFailed(f"{oauth.name} has a temporary problem ({words})")
     if error == "missing_token":
         return _no_oauth(oauth, "its answer has no access token")
-    advice = "check <scope>" if error == "invalid_scope" else "check clientid and <clientsecret> in <oauth>"
+    if error != "invalid_scope":
+        advice = "check clientid and <clientsecret> in <oauth>"
+    else:
+        advice = "check <scope> in <oauth>" if oauth.scopes else "the provider requires a <scope> in <oauth>"
     return LoginRefused(f"{oauth.name} refuses this client ({words})", advice=f"{advice}; see docs/oauth.md")
 
 
 def _reasons(oauth: OAuth) -> str:
-    """Return the likely reasons why a token is renewed no more."""
+    """Return the likely reasons why a token is no longer renewed."""
     reasons = "likely reasons: access was removed, the password was changed, or the token was not used for months"
     if oauth.provider is Provider.GOOGLE:
         return f"{reasons}; or the app at Google is still in testing, where tokens end after 7 days"

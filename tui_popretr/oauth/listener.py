@@ -13,6 +13,7 @@ import trio
 from tui_popretr.errors import LoginPortUnavailable, PopretrError, RedirectIgnored, describe_os_error
 from tui_popretr.secret import Secret
 from tui_popretr.text import visible
+from tui_popretr.wording import sentence
 
 LOOPBACK: Final = "127.0.0.1"
 #: Octets of a request's head, at most: codes of some providers have more than 1,000.
@@ -109,15 +110,11 @@ class RedirectListener:
             self._outcome = read(f"{self.address}{target[1:]}")
         except RedirectIgnored as problem:
             ignored(problem)
-            return 400, (_sentence(str(problem)), _sentence(problem.advice))
+            return 400, (sentence(str(problem)), sentence(problem.advice))
         except PopretrError as problem:
             self._outcome = problem
-            return 200, (_sentence(str(problem)), "Go back to the terminal.")
+            return 200, (sentence(str(problem)), "Go back to the terminal.")
         return 200, _DONE
-
-
-def _sentence(text: str) -> str:
-    return f"{text[:1].upper()}{text[1:]}."
 
 
 async def _request(connection: h11.Connection, stream: trio.SocketStream) -> h11.Request | None:

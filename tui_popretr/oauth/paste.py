@@ -11,6 +11,7 @@ from tui_popretr.oauth.browser import CodeProvider
 from tui_popretr.oauth.listener import redirect_address
 from tui_popretr.oauth.person import Person
 from tui_popretr.oauth.tokens import Tokens
+from tui_popretr.wording import sentence
 
 #: The ports that no service has (RFC 6335 §6): nothing on the browser's machine is likely to answer.
 _PORTS: Final = range(49152, 65536)
@@ -38,9 +39,9 @@ async def log_in(provider: CodeProvider, person: Person, port: int, tunnel: Tunn
     redirect = redirect_address(port)
     login = provider.begin(redirect)
     if tunnel is not None:
-        person.say("To log in without pasting, press ctrl+c, and connect from the machine with the browser by")
+        person.say("To log in without pasting, press ctrl+c, and run this on the machine with the browser:")
         person.show(tunnel.connect)
-        person.say("and there log in by")
+        person.say("Then run this in the shell that it opens:")
         person.show(tunnel.log_in)
     person.say(f"Open this address in a browser, on any machine, and log in at {provider.name}:")
     person.show(login.address)
@@ -52,6 +53,6 @@ async def log_in(provider: CodeProvider, person: Person, port: int, tunnel: Tunn
         try:
             code = login.code_in(person.ask("Address"))
         except RedirectIgnored as problem:
-            person.say(f"{problem.args[0][:1].upper()}{problem.args[0][1:]}: {problem.advice}.")
+            person.say(sentence(f"{problem}: {problem.advice}"))
         else:
             return await provider.redeem(code, login)

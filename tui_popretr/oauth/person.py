@@ -6,7 +6,7 @@ from typing import Protocol
 
 
 class Person(Protocol):
-    """The user who logs in."""
+    """The user of a login."""
 
     def say(self, text: str = "") -> None:
         """Print sentences; long lines may be wrapped."""

@@ -6,8 +6,8 @@ the same refresh token begins INTERVAL later at the earliest (ENDED_INTERVAL if 
 then the same error is raised. So refusals never lead to more than one request in that time, however many clients share
 a token. A new token is found at once, because the file is read each time.
 
-**One at a time.** The lock of the token file is held from reading to writing (store.py). Whoever gets it later finds
-the new token.
+**One at a time.** The lock of the token file is held from reading to writing (store.py). The next holder finds the
+new token.
 
 **Once begun, a renewal is completed**, also if the session is cancelled: the provider may have replaced the refresh
 token, and only the answer has the new one. It gets GRACE seconds for that.

@@ -45,8 +45,8 @@ def test_a_second_login_needs_no_user(site: Site, login: Program) -> None:
     login()
     done = login()
     assert done.code == 0
-    assert done.out.startswith("There is a token already. To log in again, name what it is for with --for.\n")
-    assert done.out.endswith(site.works())
+    assert done.out.startswith("There is a token already.\n")
+    assert done.out.endswith(f"{site.works()}To log in again all the same, add --for server.\n")
     assert logins(site) == 1
 
 
@@ -67,6 +67,17 @@ def test_an_access_that_was_removed(site: Site, login: Program) -> None:
     assert "So a new login is needed." in done.out
     assert done.out.endswith(site.works())
     assert logins(site) == 2
+
+
+def test_a_token_that_cannot_be_renewed(site: Site, login: Program) -> None:
+    """The error says what to do; here it is done, so only the reason is shown."""
+    login()
+    site.provider.revoke()
+    token_file(site).write_text(json.dumps(stored(site) | {"expires": 1000, "obtained": 0}))
+    done = login()
+    assert done.code == 0, done.err
+    assert "\nIt fails: 127.0.0.1:" in done.out
+    assert "log in again" not in done.out.lower()
 
 
 def test_quiet_shows_what_the_user_needs(login: Program) -> None:

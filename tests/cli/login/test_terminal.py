@@ -149,7 +149,7 @@ def test_an_answer_of_another_login(site: Site) -> None:
 
     talk = site.login("--flow", "browser", answers=[(WAITING, open_twice)])
     assert talk.code == 0, talk.screen
-    assert "A browser has come with something else" in talk.screen
+    assert "The browser's answer is ignored" in talk.screen
 
 
 def test_an_answer_of_another_provider(site: Site) -> None:

@@ -24,6 +24,7 @@ from tui_popretr.oauth.choice import Flow
 from tui_popretr.oauth.files import TokenFiles
 from tui_popretr.oauth.provider import Web
 from tui_popretr.session.setup import Connector
+from tui_popretr.wording import sentence
 
 
 def run(arguments: Namespace, *, connector: Connector = connect_tcp, web: Web = request) -> int:
@@ -45,18 +46,22 @@ def run(arguments: Namespace, *, connector: Connector = connect_tcp, web: Web = 
         for each in missing:
             await log_in(each, wanted, terminal, web)
         if not missing:
-            terminal.report("There is a token already. To log in again, name what it is for with --for.")
+            terminal.report("There is a token already.")
         problems = await try_sessions(settings, use, terminal, connector)
         refused = [each for each in logins if each not in missing and _is_refused(problems.get(each.use))]
         for each in refused:
-            terminal.say(f"It fails: {problems[each.use]}. So a new login is needed.\n")
+            reason = str(problems[each.use]).removeprefix(f"{each.again}: ")
+            terminal.say(f"It fails: {reason}. So a new login is needed.\n")
             await log_in(each, wanted, terminal, web)
         if refused:
             problems = await try_sessions(settings, use, terminal, connector)
         for problem in list(problems.values())[1:]:
-            terminal.say(f"{str(problem)[:1].upper()}{str(problem)[1:]}.")
+            terminal.say(sentence(str(problem)))
         if problems:
             raise next(iter(problems.values()))
+        if not missing and not refused:
+            uses = " or ".join(f"--for {each.use.value}" for each in logins)
+            terminal.report(f"To log in again all the same, add {uses}.")
         return ExitCode.OK
 
     return trio.run(log_out_of_each if arguments.logout else log_in_to_each)
@@ -72,6 +77,6 @@ async def _has_token(oauth: OAuth, terminal: Terminal) -> bool:
     try:
         tokens = await TokenFiles().load(oauth)
     except TokenFileDamaged as problem:
-        terminal.say(f"{str(problem)[:1].upper()}{str(problem)[1:]}.")
+        terminal.say(sentence(str(problem)))
         return False
     return tokens is not None and (tokens.refresh is not None or tokens.valid(SystemClock().now().timestamp()))
