@@ -120,6 +120,32 @@ def test_a_lock_that_another_process_keeps(oauth: OAuth, monkeypatch: pytest.Mon
     assert is_free(oauth)
 
 
+def test_many_wait_together_for_another_process(oauth: OAuth, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def run_sync(work: Callable[[], object], **_: object) -> object:
+        await trio.lowlevel.checkpoint()
+        return work()
+
+    monkeypatch.setattr(trio.to_thread, "run_sync", run_sync)
+    files, failed = TokenFiles(), []
+
+    async def hold() -> None:
+        with pytest.raises(TokenFileBusy):
+            async with files.holding(oauth):
+                raise AssertionError
+        failed.append(trio.current_time())
+
+    async def hold_all() -> float:
+        start = trio.current_time()
+        async with trio.open_nursery() as nursery:
+            for _ in range(50):
+                nursery.start_soon(hold)
+        return trio.current_time() - start
+
+    with TokenStore(oauth.folder).locked(oauth.key):
+        assert trio.run(hold_all, clock=MockClock(autojump_threshold=0)) == pytest.approx(LOCK_TIMEOUT, abs=1)
+    assert len(failed) == 50
+
+
 def test_no_thread_can_be_started(oauth: OAuth, monkeypatch: pytest.MonkeyPatch) -> None:
     async def run_sync(*_: object, **__: object) -> None:
         await trio.lowlevel.checkpoint()

@@ -220,7 +220,7 @@ def test_a_token_that_is_still_valid_is_used_if_it_cannot_be_renewed(world: Worl
         (Fault.HTML, ExitCode.PROTOCOL, "cannot be understood: its answer is not one of OAuth (status 200)"),
         (Fault.ERROR_500, ExitCode.TEMPORARY, "has a temporary problem (status 500)"),
         (Fault.BUSY_503, ExitCode.TEMPORARY, "has a temporary problem (status 503)"),
-        (Fault.REDIRECTION, ExitCode.PROTOCOL, "/elsewhere, which is not followed"),
+        (Fault.REDIRECTION, ExitCode.PROTOCOL, ", which is not followed"),
         (Fault.CUT, ExitCode.TEMPORARY, "does not answer: "),
         (Fault.LARGE, ExitCode.PROTOCOL, "sends more than 262144 octets"),
         (Fault.NONSENSE, ExitCode.PROTOCOL, "cannot be understood: its answer is not one of OAuth (status 200)"),
@@ -338,6 +338,24 @@ def test_a_new_token_that_cannot_be_written(world: World, monkeypatch: pytest.Mo
     world.get()
     assert world.renewals == 2
     assert len(world.warnings) == 2
+
+
+def test_a_token_not_written_survives_a_clock_set_back(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The file has a refresh token that was used, but a later time."""
+    first = world.log_in()
+    world.clock.advance(-600)
+
+    def full(*arguments: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "rename", full)
+    second = world.get()
+    assert second.obtained < first.obtained
+    assert world.get() == second
+    monkeypatch.undo()
+    assert world.get() == second
+    assert world.stored() == second
+    assert world.renewals == 1
 
 
 def test_a_login_replaces_a_token_that_was_not_written(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

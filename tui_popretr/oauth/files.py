@@ -50,22 +50,24 @@ class TokenFiles:
 
     @asynccontextmanager
     async def holding(self, oauth: OAuth) -> AsyncIterator[None]:
-        """Hold the lock of a token file, also against other processes. Raises TokenFileBusy."""
-        path = TokenStore(oauth.folder).path(oauth.key)
+        """Hold the lock of a token file, also against other processes. Raises TokenFileBusy.
+
+        Tasks that wait for each other wait for another process together, not one after the other.
+        """
+        path, deadline = TokenStore(oauth.folder).path(oauth.key), trio.current_time() + LOCK_TIMEOUT
         async with self._locks.setdefault(path, trio.Lock()):
-            descriptor = await self._lock(oauth)
+            descriptor = await self._lock(oauth, deadline)
             try:
                 yield
             finally:
                 os.close(descriptor)
 
-    async def _lock(self, oauth: OAuth) -> int:
-        deadline = trio.current_time() + LOCK_TIMEOUT
+    async def _lock(self, oauth: OAuth, deadline: float) -> int:
         while True:
             try:
                 return await self._run(oauth, lambda store: store.lock(oauth.key), undo=os.close)
             except BlockingIOError:
-                if trio.current_time() > deadline:
+                if trio.current_time() >= deadline:
                     raise TokenFileBusy(f"another process renews the token of {visible(oauth.account)}") from None
             await trio.sleep(_POLL)
 

@@ -60,6 +60,14 @@ class _Failure:
     problem: PopretrError
 
 
+@dataclass(frozen=True, slots=True)
+class _Unwritten:
+    """Renewed tokens that are not in the file, and those that are. Their times say nothing: clocks are set."""
+
+    tokens: Tokens
+    in_file: Tokens
+
+
 class AccessTokens:
     """The access tokens of a process.
 
@@ -83,7 +91,8 @@ class AccessTokens:
         self._contexts = contexts
         self._failures: dict[str, _Failure] = {}
         self._reported: dict[str, _Failure] = {}
-        self._unwritten: dict[str, Tokens] = {}
+        self._in_file: dict[str, Tokens] = {}
+        self._unwritten: dict[str, _Unwritten] = {}
 
     async def get(self, oauth: OAuth) -> Tokens:
         """Return a valid access token, and what belongs to it.
@@ -129,9 +138,10 @@ class AccessTokens:
             self._unwritten.pop(oauth.key, None)
             raise NotLoggedIn(f"{oauth.first}: there is no access token for {visible(oauth.account)} yet")
         unwritten = self._unwritten.get(oauth.key)
-        if unwritten is not None and unwritten.obtained >= tokens.obtained:
-            return unwritten
-        self._unwritten.pop(oauth.key, None)
+        if unwritten is not None and unwritten.in_file == tokens:
+            return unwritten.tokens
+        self._unwritten.pop(oauth.key, None)  # the user has logged in, or another process has renewed it
+        self._in_file[oauth.key] = tokens
         return tokens
 
     # --- a renewal ----------------------------------------------------------------------------------------------------
@@ -185,13 +195,13 @@ class AccessTokens:
 
     async def _write(self, oauth: OAuth, tokens: Tokens) -> None:
         """Write tokens, or keep them in memory."""
-        self._unwritten[oauth.key] = tokens
+        self._unwritten[oauth.key] = _Unwritten(tokens, self._in_file[oauth.key])
         try:
             await self.files.save(oauth, tokens)
         except TokenFileUnusable as problem:
             self._warn(f"{problem}; the renewed token is used without it, and written at the next session")
         else:
-            del self._unwritten[oauth.key]
+            self._unwritten.pop(oauth.key, None)
 
     def _now(self) -> float:
         return self._clock.now().timestamp()
