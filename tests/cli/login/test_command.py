@@ -147,7 +147,7 @@ def test_an_account_in_other_letters(site: Site, login: Program) -> None:
     [
         (Fault.HTML, "/device", ExitCode.PROTOCOL, "cannot be understood"),
         (Fault.HTML, "/token", ExitCode.PROTOCOL, "cannot be understood"),
-        (Fault.REDIRECTION, "/token", ExitCode.PROTOCOL, "/elsewhere, which is not followed"),
+        (Fault.REDIRECTION, "/token", ExitCode.PROTOCOL, ", which is not followed"),
         (Fault.LARGE, "/token", ExitCode.PROTOCOL, "sends more than 262144 octets"),
         (Fault.ERROR_500, "/device", ExitCode.TEMPORARY, "status 500"),
         (Fault.CUT, "/device", ExitCode.TEMPORARY, "does not answer"),
