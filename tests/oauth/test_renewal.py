@@ -145,7 +145,7 @@ def test_the_user_logs_in_again_after_the_end_of_a_grant(world: World) -> None:
     world.provider.revoke()
     problem = world.failure(lambda: world.refused(first.access))
     assert isinstance(problem, GrantEnded)
-    assert str(problem).startswith("log in again (tui-popretr login /etc/c.xml --client isp): provider.test renews")
+    assert str(problem).startswith("log in again (tui-popretr login /etc/c.xml --client isp): provider.test no longer")
     assert world.stored() == first
     again = world.log_in()
     assert world.get() == again
