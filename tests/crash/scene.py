@@ -197,8 +197,8 @@ class Scene:
         if self.case.keeping is not Keeping.ALL:
             return False
         records = self._records()
-        if self.case.server is Server.NO_UIDL:  # at that end they are forgotten
-            return not records and bool(self.place.look())
+        if self.case.server is Server.NO_UIDL:  # at that end they are forgotten; in doubt, the only one is, too
+            return not records and not self.lost()
         return any(record.quit_confirmed for record in records)
 
     def finish(self, *, forgotten: Collection[str] = ()) -> None:

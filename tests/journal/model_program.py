@@ -185,6 +185,7 @@ class Program:
                 (recovery, "look_up", look_up_watched),
                 (service, "unsafe_folders", lambda settings: []),
                 (LogFiles, "audit", lambda _, lines: self.ledger.write_audit(lines)),
+                (LogFiles, "audited", True),
                 (MaildropJournal, "plan", self._watched_plan(MaildropJournal.plan)),
             ):
                 patches.enter_context(patch.object(owner, name, value))

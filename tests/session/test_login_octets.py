@@ -65,12 +65,18 @@ def by_command(world: World, monkeypatch: pytest.MonkeyPatch) -> PasswordSource:
     return FromCommand(("cat", "isp.password"))
 
 
+@pytest.fixture
+def real_clock() -> MockClock:
+    """A command takes real time, which must not run into deadlines."""
+    return MockClock(rate=1.0)
+
+
 @pytest.mark.parametrize("auth_type", SENDING, ids=lambda each: each.value)
 @pytest.mark.parametrize("source", [in_file, in_environment, by_command])
 @trio_test
 async def test_they_are_sent_as_they_are(
     world: World,
-    autojump_clock: MockClock,
+    real_clock: MockClock,
     auth_type: AuthType,
     source: Callable[[World, pytest.MonkeyPatch], PasswordSource],
     monkeypatch: pytest.MonkeyPatch,
