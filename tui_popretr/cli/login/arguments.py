@@ -21,13 +21,14 @@ examples:
                                                  revoke the access and forget the tokens
 
 flows:
-  device    shows an address and a code, to be typed in a browser on any device (the default if the provider has it)
+  device    shows an address and a code, to be typed in a browser on any device
+            (the default if the provider has it, except Google)
   browser   opens a browser on this machine (the default otherwise)
-  paste     shows an address to open in a browser on any machine, and asks for the address at the end (the default over
-            SSH)
+  paste     shows an address to open in a browser on any machine, and asks for
+            the address at the end (in place of browser over SSH)
 
-docs/oauth.md explains how to register a client id with Google and Microsoft. A program that runs with the same
-configuration needs no restart."""
+docs/oauth.md explains how to register a client id with Google and Microsoft.
+A program that runs with the same configuration needs no restart."""
 
 #: What a token is for (config.oauth.Use, which takes longer to load).
 USES: Final = ("server", "smtp")
@@ -50,7 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         dest="use",
         choices=USES,
         metavar="USE",
-        help="only for this element, also if it has a valid token: server, smtp (default: each that has none)",
+        help="log in for this element, also if it has a token: server, smtp (default: each without a valid token)",
     )
     parser.add_argument("--flow", choices=FLOWS, metavar="FLOW", help="device, browser or paste")
     parser.add_argument(
