@@ -106,6 +106,38 @@ def test_a_refused_token_is_renewed_and_tried_again() -> None:
     assert tokens.refused == [FIRST]
 
 
+def test_a_server_that_closes_after_a_refusal_is_tried_again() -> None:
+    heard: list[bytes] = []
+    tokens = Tokens(SECOND)
+    scripts = [GREETING, HELLO, *REFUSED], [GREETING, HELLO, IN, BYE]
+    with talking(*scripts, heard=heard) as port, sending(destination(port), **tokens.means) as sender:
+        sender.prepare(0)
+        discreet(*sender.said)
+    assert heard[-2] == b"AUTH XOAUTH2 " + response(FIRST) + b"\r\n"
+    assert tokens.refused == [FIRST]
+    assert tokens.asked == 2
+
+
+def test_a_server_that_closes_after_each_refusal() -> None:
+    """The second token is new, so the login has failed, and is no temporary failure."""
+    others = iter([SECOND, None])
+
+    class Once(Tokens):
+        async def refuse(self, token: Secret) -> Secret | None:
+            self.refused.append(token)
+            return next(others)
+
+    tokens = Once()
+    with talking([GREETING, HELLO, *REFUSED], [GREETING, HELLO, *REFUSED]) as port:
+        failure(SmtpLoginFailed, "did not accept the login", destination(port), None, **tokens.means)
+    assert len(tokens.refused) == 2
+
+
+def test_a_server_that_refuses_token_after_token_and_closes() -> None:
+    with talking([GREETING, HELLO, *REFUSED], [GREETING, HELLO, *REFUSED]) as port:
+        failure(SmtpTemporaryFailure, "has refused two access tokens", destination(port), None, **Tokens(SECOND).means)
+
+
 @pytest.mark.parametrize("other", [None, SECOND])
 def test_a_new_token_that_is_refused(other: Secret | None) -> None:
     tokens = Tokens(other)

@@ -65,6 +65,10 @@ def server_name(destination: SmtpDestination) -> str:
     return f"the {'LMTP' if destination.lmtp else 'SMTP'} server {destination.address}"
 
 
+class _TokenRenewedError(Exception):
+    """The server has refused the access token and closed the connection. The token is renewed."""
+
+
 class Opening:
     """What a connection is opened with, for one session. `client` is the name of our host."""
 
@@ -92,6 +96,18 @@ class Opening:
 
     async def open(self) -> SmtpConnection:
         """Return a new connection, over which MAIL can be sent. Raises DeliveryFailed."""
+        try:
+            return await self._open()
+        except _TokenRenewedError:
+            self._said(Direction.EVENT, ["The access token is renewed; connecting once more"])
+        try:
+            return await self._open()
+        except _TokenRenewedError:
+            raise SmtpTemporaryFailure(
+                f"{self._name} has refused two access tokens and closed the connection"
+            ) from None
+
+    async def _open(self) -> SmtpConnection:
         destination = self._destination
         stream = await self._connect()
         connection = SmtpConnection(stream, self._name, self._said, lmtp=destination.lmtp, timeout=destination.timeout)
@@ -195,7 +211,12 @@ class Opening:
         password = await self._get_password()
         reply, problem = await self._authenticate(connection, mechanism, username, password)
         if self._refuses_token(reply) and (other := await self._get_other(password)) is not None:
-            reply, problem = await self._authenticate(connection, mechanism, username, other)
+            try:
+                reply, problem = await self._authenticate(connection, mechanism, username, other)
+            except SmtpTemporaryFailure:
+                if connection.lost:
+                    raise _TokenRenewedError from None
+                raise
         if reply.ok:
             return
         why = f"{self._name} did not accept the login ({mechanism}): {problem or reply}"
