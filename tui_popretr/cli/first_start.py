@@ -5,6 +5,7 @@ from __future__ import annotations
 from argparse import Namespace
 
 from tui_popretr.errors import NoConfiguration
+from tui_popretr.wording import sentence
 
 
 def offers(arguments: Namespace) -> bool:
@@ -20,8 +21,7 @@ def offer(problem: NoConfiguration, arguments: Namespace) -> int:
     from tui_popretr.cli.parser import build_parser, normalise
 
     console = Console(interactive=True, quiet=False)
-    text = str(problem)
-    print(folded(f"{text[:1].upper()}{text[1:]}.\n"))
+    print(folded(f"{sentence(str(problem))}\n"))
     choice = console.choose(
         "What shall it do?",
         [

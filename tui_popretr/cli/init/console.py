@@ -14,6 +14,7 @@ from tui_popretr.errors import PopretrError, UsageError
 from tui_popretr.process.terminal_size import terminal_size
 from tui_popretr.secret import Secret
 from tui_popretr.text import visible
+from tui_popretr.wording import sentence
 
 
 def has_terminal() -> bool:
@@ -118,8 +119,7 @@ class Console:
         """Whether the user goes on in spite of a problem; False without a terminal."""
         if not self.interactive:
             return False
-        text = str(problem)
-        print(folded(f"\n{text[:1].upper()}{text[1:]}."))
+        print(folded(f"\n{sentence(str(problem))}"))
         return self.confirm(question)
 
     def _assert_interactive(self) -> None:
