@@ -131,10 +131,13 @@ GOOD: Final[dict[str, Any]] = {
                 {"obtained": 10**400},
                 {"expires": float("nan")},
                 {"expires": "soon"},
+                {"expires": 9e11},
+                {"expires": -1e11},
+                {"obtained": True},
             )
         ),
     ],
-    ids=range(20),
+    ids=range(23),
 )
 def test_a_damaged_file_is_set_aside(store: TokenStore, content: bytes) -> None:
     path = put(store, content)

@@ -32,7 +32,7 @@ __all__ = ["TokenStore", "Tokens"]
 
 _VERSION: Final = 1
 _LARGEST: Final = 1024 * 1024
-_LATEST: Final = 1e12  # epoch seconds
+_LATEST: Final = 2.5e11  # epoch seconds, before the year 10000, where datetime ends
 _OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
 
 
@@ -235,4 +235,4 @@ def _is_token(value: object) -> TypeGuard[str]:
 
 
 def _is_time(value: object) -> TypeGuard[float]:
-    return isinstance(value, int | float) and -_LATEST < value < _LATEST
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < _LATEST
