@@ -185,3 +185,11 @@ async def test_a_client_secret(provider: OAuthProvider, autojump_clock: MockCloc
     person = MemoryPerson()
     person.on_show = lambda _: provider.approve(provider.user_code())
     assert await log_in(token_provider(provider, secret=CLIENT_SECRET), person)
+
+
+@trio_test
+async def test_an_interval_longer_than_the_code_is_valid(provider: OAuthProvider, autojump_clock: MockClock) -> None:
+    provider.interval = 3000
+    with pytest.raises(LoginDenied):
+        await after(30, provider, MemoryPerson(), agrees=False)
+    assert polls(provider) == [60]

@@ -58,7 +58,7 @@ async def log_in(provider: DeviceProvider, person: Person) -> Tokens:
 
 
 async def _poll(provider: DeviceProvider, person: Person, code: DeviceCode) -> Tokens:
-    interval = max(code.interval, _SHORTEST)
+    interval = min(max(code.interval, _SHORTEST), _LONGEST)
     reported = ""
     while True:
         await trio.sleep(interval)
