@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.support.pieces import cuts
 from tui_popretr.pop3 import Capa, Command, List, Listing, Machine, Noop, Reply, Uidl
 
-from .dialogue import cuts, feed, greeted, logged_in
+from .dialogue import feed, greeted, logged_in
 
 STATUS = b"+OK\r\n"
 ROWS = (b"1 aaa", b"2 bbb", b".3 c")

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import pytest
 
+from tests.support.pieces import cuts
 from tui_popretr.pop3 import (
     Apop,
     Auth,
@@ -42,7 +43,7 @@ from tui_popretr.pop3 import (
 from tui_popretr.sasl import Response
 from tui_popretr.secret import Secret
 
-from .dialogue import cuts, feed, greeted, in_state, logged_in, merged
+from .dialogue import feed, greeted, in_state, logged_in, merged
 
 PLAIN = Auth("PLAIN")
 PASSWORD = Pass(Secret("hunter2"))

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.support.pieces import cuts
 from tui_popretr.pop3 import (
     BodyChunk,
     BodyEnd,
@@ -23,7 +24,7 @@ from tui_popretr.pop3 import (
 )
 from tui_popretr.pop3.message import HELD
 
-from .dialogue import cuts, feed, in_state, logged_in, merged
+from .dialogue import feed, in_state, logged_in, merged
 
 STATUS = b"+OK\r\n"
 SILENT = [(b"\n.\n", b"\n"), (b"\n.\r\n", b"\n")]

@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.support.pieces import cuts
 from tui_popretr.pop3 import BodyChunk, BodyEnd, Event, Listing, Machine, Noop, Reply, Retr, Uidl
 
-from .dialogue import cuts, feed, logged_in
+from .dialogue import feed, logged_in
 
 STATUS = b"+OK\r\n"
 

@@ -6,6 +6,7 @@ from base64 import b64encode
 
 import pytest
 
+from tests.support.pieces import cuts
 from tui_popretr.pop3 import (
     Apop,
     Auth,
@@ -27,7 +28,7 @@ from tui_popretr.pop3 import (
 from tui_popretr.sasl import Response
 from tui_popretr.secret import Secret
 
-from .dialogue import authentication, cuts, feed, greeted
+from .dialogue import authentication, feed, greeted
 
 PASSWORD = "hunter2"
 RAW = f"\0me\0{PASSWORD}"

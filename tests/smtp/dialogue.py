@@ -1,8 +1,8 @@
-"""What the tests of the machine share: machines in a given state, and ways to cut bytes."""
+"""What the tests of the machine share: machines in a given state, and feeding them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 from tui_popretr.smtp import (
     Auth,
@@ -79,14 +79,6 @@ def in_state(state: State) -> Machine:
             feed(machine, [b"+OK POP3\r\n"])
     assert machine.state is state
     return machine
-
-
-def cuts(data: bytes) -> Iterator[list[bytes]]:
-    """Yield the data whole, byte by byte, and in every way cut in two."""
-    yield [data]
-    yield [data[i : i + 1] for i in range(len(data))]
-    for i in range(1, len(data)):
-        yield [data[:i], data[i:]]
 
 
 def feed(machine: Machine, pieces: Iterable[bytes]) -> tuple[list[Reply], RemoteProtocolError | None]:

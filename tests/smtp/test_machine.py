@@ -6,7 +6,8 @@ import re
 
 import pytest
 
-from tests.smtp.dialogue import ENVELOPE, SENDER, A, B, cuts, feed, in_content, in_state, ready
+from tests.smtp.dialogue import ENVELOPE, SENDER, A, B, feed, in_content, in_state, ready
+from tests.support.pieces import cuts
 from tui_popretr.sasl import begin
 from tui_popretr.secret import Secret
 from tui_popretr.smtp import (

@@ -136,7 +136,7 @@ class OAuthProvider:
         self.reset()
 
     def reset(self) -> None:
-        """Begin anew: nothing is granted, and the attributes are those of the beginning."""
+        """Set all attributes to their first values, and forget all grants."""
         self.account = ACCOUNT
         #: "" for a public client
         self.client_secret = ""

@@ -116,7 +116,7 @@ def disk_without_threads(seconds: Callable[[], float]) -> Iterator[None]:
 
 
 def worker_in_trio(seconds: Callable[[], float]) -> type[thread.Worker]:
-    """The journal's thread as a task of trio's own thread, whose batches take so many seconds of its clock."""
+    """The journal's thread as a task in trio's own thread. Each batch takes `seconds()` of trio's clock."""
 
     class WorkerInTrio(thread.Worker):
         def __init__(self, run: Callable[[list[thread.Job[Any]]], None], name: str = "") -> None:

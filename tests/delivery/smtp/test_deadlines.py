@@ -48,7 +48,7 @@ def serve(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Serve, list[float]]]:
 
 
 def silent_at(step: str, drip: float | None = None) -> Serve:
-    """A server that does not answer at a step; `drip`: it sends a digit each time so many seconds have passed."""
+    """A server that does not answer at a step. With `drip`, it sends one digit every `drip` seconds."""
 
     async def server(peer: Peer) -> None:
         for name, answer in ANSWERS.items():
