@@ -471,6 +471,67 @@ class SmtpProtocolError(DeliveryFailed):
     default_advice = "check that <address> is that of an SMTP server, or with <lmtp>Y</lmtp> of an LMTP server"
 
 
+class ImapServerUnreachable(DeliveryFailed):
+    """The IMAP server of the destination cannot be reached, or refuses all sessions."""
+
+    exit_code = ExitCode.UNAVAILABLE
+    default_advice = "see whether the IMAP server runs, and whether <address> in <imap> is right"
+
+
+class ImapTemporaryFailure(DeliveryFailed):
+    """The IMAP server refused something temporarily, did not answer in time, or closed the connection."""
+
+    exit_code = ExitCode.TEMPORARY
+    default_advice = RETRIED
+
+
+class ImapLoginFailed(DeliveryFailed):
+    """The IMAP server rejected username and password, or offers no login that can be used."""
+
+    exit_code = ExitCode.LOGIN
+    default_advice = "check <username> and <password> in <imap>"
+
+
+class ImapServerNotTrusted(DeliveryFailed):
+    """TLS with the IMAP server is configured but could not be started; no secret was sent."""
+
+    exit_code = ExitCode.PROTOCOL
+
+
+class ImapProtocolError(DeliveryFailed):
+    """The IMAP server sent something that its protocol does not allow, or more than our limits."""
+
+    exit_code = ExitCode.PROTOCOL
+    default_advice = "check that <address> in <imap> is that of an IMAP server"
+
+
+class ImapRefused(DeliveryFailed):
+    """The IMAP server refused a command, because the mailbox is full or for another reason that may last."""
+
+    exit_code = ExitCode.CANT_CREATE
+    default_advice = "see the IMAP server's log, and whether the mailbox is full"
+
+
+class ImapMessageRefused(ImapRefused):
+    """The IMAP server refused this message: it is too large, or cannot be stored. Other messages are not affected."""
+
+    refused_for_good = True
+    default_advice = "it is not lost: fetch it from the POP3 server by another program"
+
+
+class ImapFolderUnusable(DeliveryFailed):
+    """The folder, or its labels, cannot be had with this configuration."""
+
+    exit_code = ExitCode.CONFIGURATION
+    default_advice = "check <folder> in <imap>: name and hierarchy separator are as the server writes them"
+
+
+class ImapFolderMissing(ImapFolderUnusable):
+    """The folder does not exist."""
+
+    default_advice = "check <folder> in <imap>, or let it be made: <create>Y</create>"
+
+
 class CommandUnusable(DeliveryFailed):
     """The command of the destination (mda) does not exist or cannot be run."""
 

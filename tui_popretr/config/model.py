@@ -10,9 +10,9 @@ from dataclasses import dataclass, field, replace
 from hashlib import sha256
 
 from tui_popretr.config import choices, values
-from tui_popretr.config.account import Server, host_forms
+from tui_popretr.config.account import Server, TlsPolicy, host_forms
 from tui_popretr.config.addresses import mail_address, server_address
-from tui_popretr.config.choices import CapaUse, Eol, HookEvent, Rotation
+from tui_popretr.config.choices import AuthType, CapaUse, Eol, HookEvent, Rotation
 from tui_popretr.config.oauth import OAuth
 from tui_popretr.config.setting import Setting, declared, part, required, setting
 from tui_popretr.config.sources import PasswordSource, literal
@@ -137,6 +137,44 @@ class SmtpDestination:
     def address(self) -> str:
         """The socket's path, or host:port for people."""
         return self.socket_path or with_port(self.written, self.port)
+
+    @property
+    def look_up_name(self) -> str:
+        """The name for the DNS look-up: the host, with a trailing dot if one was written."""
+        return look_up_name(self.host, self.written)
+
+
+@dataclass(frozen=True, slots=True)
+class ImapDestination:
+    """Append to a folder of an IMAP server."""
+
+    host: str
+    port: int = 993
+    starttls: bool = False
+    username: str | None = None
+    password: PasswordSource | None = None
+    oauth: OAuth | None = None  # in place of a password
+    #: in order; as for POP3, without APOP
+    auth_types: tuple[AuthType, ...] = (AuthType.AUTO,)
+    #: None: no TLS; its `latent` is `starttls`
+    tls: TlsPolicy | None = field(default_factory=TlsPolicy)
+    folder: str = "INBOX"
+    create: bool = True
+    flags: tuple[str, ...] = ()
+    labels: tuple[str, ...] = ()
+    #: for each answer
+    timeout: float = 240.0
+    written: str = ""  # the host as in the configuration, for people
+
+    def __post_init__(self) -> None:
+        host, written = host_forms(self.host, self.written)
+        object.__setattr__(self, "host", host)
+        object.__setattr__(self, "written", written)
+
+    @property
+    def address(self) -> str:
+        """host:port for people."""
+        return with_port(self.written, self.port)
 
     @property
     def look_up_name(self) -> str:

@@ -1,0 +1,1 @@
+"""Delivery to a folder of an IMAP server (RFC 9051)."""
