@@ -414,6 +414,13 @@ class DeliveryStopped(DeliveryFailed):
     default_advice = RETRIED
 
 
+class MessageInDoubt(DeliveryFailed):
+    """Whether a server has accepted a message is unknown: the connection ended before its answer."""
+
+    exit_code = ExitCode.TEMPORARY
+    default_advice = "the server is asked at the next run whether it has the message"
+
+
 class SmtpServerUnreachable(DeliveryFailed):
     """The mail server of the destination (SMTP, LMTP) cannot be reached, or accepts no mail."""
 

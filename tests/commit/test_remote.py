@@ -60,7 +60,7 @@ class Office:
         #: Called at a step of a message; it may raise.
         self.on: dict[tuple[str, int], Callable[[], Awaitable[None]]] = {}
         self.audit_problem: Exception | None = None
-        self.queue = RemoteQueue(self.recovery, AuditWriter(self._audit, AUDIT_TIMEOUT), lambda _: None, self._send)
+        self.queue = RemoteQueue(self.recovery, AuditWriter(self._audit, AUDIT_TIMEOUT), lambda _: None, self)
 
     async def put(self, *numbers: int, buffered: int = 10) -> None:
         for number in numbers:
@@ -83,7 +83,7 @@ class Office:
         records = await self.journal.run(lambda journal: journal.records(self._maildrop))
         return {record.id: record.state for record in records}
 
-    async def _send(self, draft: OutgoingMessage, before_end: BeforeEnd) -> str:
+    async def send(self, draft: OutgoingMessage, before_end: BeforeEnd) -> str:
         number = draft.record_id
         await self.step("offer", number)
         await before_end()
@@ -287,7 +287,7 @@ async def test_without_an_audit_line_it_is_not_recorded_as_delivered(tmp_path: P
 async def test_without_an_audit_log_no_thread_writes_one(tmp_path: Path, autojump_clock: MockClock) -> None:
     async with office(tmp_path) as place:
         place.queue = RemoteQueue(
-            place.recovery, AuditWriter(place._audit, AUDIT_TIMEOUT, lambda: False), lambda _: None, place._send
+            place.recovery, AuditWriter(place._audit, AUDIT_TIMEOUT, lambda: False), lambda _: None, place
         )
         await place.put(1, 2)
         await place.run()

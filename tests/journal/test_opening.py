@@ -183,7 +183,7 @@ def test_a_journal_of_an_earlier_version_is_brought_up_to_date(path: str, versio
             assert owner == 1
             identity = Identity(b"\x02", False, "m2@x", "today", utf8=False)
             assert unfinished[:4] == (2, "coming", 102, identity)
-            assert unfinished[7:] == ("/tmp/2", "/new/2", "audit 2", NOW, Doubt.NONE, unfinished.born)
+            assert unfinished[7:] == ("/tmp/2", "/new/2", "audit 2", NOW, Doubt.NONE, unfinished.born, None)
             assert unfinished.born == -LONGEST_STEP, "of its age no more is believed"
             assert journal.maildrop_clock(1) == MaildropClock()
             assert journal.failures(1) == {

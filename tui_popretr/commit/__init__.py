@@ -9,7 +9,10 @@ Terminology:
 - *lane*: a device, or a connection to a server or command. A slow one delays only its own messages.
 - *committer* (committer.py): one per process. It makes a *pipeline* (pipeline.py) for each device, and a *remote queue*
   (remote.py) for each connection. Both are queues that are fair between maildrops (queue.py).
-- *group*: the messages that a pipeline takes through the steps together: those that wait when the disk becomes free.
+- *group*: the messages that a queue takes through the steps together: of a pipeline, those that wait when the disk
+  becomes free; of a remote queue, those that are sent together, which for most receivers is one.
+- *in doubt*: a message that a receiver may have accepted. A receiver that can be asked for it later gets a *mark*
+  (delivery/remote.py).
 - *between its two commits*: a message that the journal has as DELIVERING and not yet as DELIVERED.
 
 The steps of a message that is delivered into a file. Each begins when the one before it is durable:
@@ -22,9 +25,9 @@ The steps of a message that is delivered into a file. Each begins when the one b
     6  commit     the journal records *delivered*, in one transaction with *delivering* of the next group
     7  outcome    the session gets it. Only now may it send DELE
 
-A message for a server or a command (remote.py) has no file, and a group has one message. It is sent during step 3, but
-for its end, which is sent as step 4. Its audit line is written before the transaction of step 6, and during the sending
-of the next message. Only the message between its two commits may be sent twice.
+A message for a server or a command (remote.py) has no file. A group is sent during step 3, but for its end, which is
+sent as step 4. Its audit lines are written before the transaction of step 6, and during the sending of the next group.
+Only the messages between their two commits are in doubt after a crash.
 
 What an error at a step does, and the module that decides it:
 
@@ -36,7 +39,9 @@ What an error at a step does, and the module that decides it:
     commit (6)      the record is *delivering* or *delivered*.
 
 recovery.py decides what becomes of a record that stays *delivering*: lookup.py looks for its file when the next session
-opens the maildrop, and at the next start. In all these cases nothing is deleted from the server.
+opens the maildrop, and at the next start. A message that was being sent is sent again. But if its record has a mark,
+the next session of the maildrop asks the receiver, and until there is an answer the message is neither retrieved nor
+deleted. In all these cases nothing is deleted from the server.
 
 After a failed commit the journal is broken. A tmp file may be removed only when the journal certainly has no record of
 it: recovery assumes that a mail reader has moved a missing file. So each session first calls Recovery.recover

@@ -51,7 +51,7 @@ class Committer:
         lane = self._lanes.get(sink.lane)
         if lane is None:
             if isinstance(sink, RemoteSink):
-                lane = RemoteQueue(*self._common, sink.send)
+                lane = RemoteQueue(*self._common, sink)
             else:
                 disk = BlockingWorker(sink.key, THREADS, self._timeout)
                 lane = FilePipeline(*self._common, disk, group=_group(), threads=THREADS)

@@ -15,7 +15,7 @@ from tui_popretr import faultpoints
 from tui_popretr.delivery.errors import delivery_failed
 from tui_popretr.delivery.folders import sync_folder
 from tui_popretr.delivery.interrupted import FileState, InterruptedPublish
-from tui_popretr.errors import DeliveryFailed
+from tui_popretr.errors import DeliveryFailed, PopretrError
 from tui_popretr.faultpoints import Step
 from tui_popretr.journal.journal import Journal
 from tui_popretr.journal.records import DeliveredMark, Record
@@ -34,24 +34,38 @@ class RecoveryResult(Enum):
     CONSUMED = "consumed"  # it has no file and is young, so a mail reader took it: delivered
     REDELIVER = "redeliver"  # lost, or never published: it will be retrieved again
     IN_DOUBT = "in doubt"  # it was being sent to a server or command: it will be sent again
-    UNKNOWN = "unknown"  # its folder cannot be examined: the record stays
+    ARRIVED = "arrived"  # the server that was asked has it: delivered
+    ABSENT = "absent"  # the server that was asked does not have it: it will be sent again
+    UNKNOWN = "unknown"  # its folder cannot be examined, or its server be asked: the record stays
 
     @property
     def delivered(self) -> bool:
-        return self in (RecoveryResult.FOUND, RecoveryResult.PUBLISHED, RecoveryResult.CONSUMED)
+        return self in (
+            RecoveryResult.FOUND,
+            RecoveryResult.PUBLISHED,
+            RecoveryResult.CONSUMED,
+            RecoveryResult.ARRIVED,
+        )
+
+    @property
+    def again(self) -> bool:
+        return self in (RecoveryResult.REDELIVER, RecoveryResult.IN_DOUBT, RecoveryResult.ABSENT)
 
 
 @dataclass(frozen=True, slots=True)
 class Recovered:
     """One interrupted delivery. `record` is from before the recovery; `error` is the reason of UNKNOWN.
 
-    A client with an UNKNOWN outcome must not retrieve: the message may have been delivered.
+    A client must not retrieve what is UNKNOWN: the message may have been delivered. `receipt`: for the audit line;
+    `reason`: of ABSENT, as in "because REASON".
     """
 
     maildrop: int
     record: Record
     outcome: RecoveryResult
-    error: DeliveryFailed | None = None
+    error: PopretrError | None = None
+    receipt: str = ""
+    reason: str = ""
 
 
 def look_up(interrupted: Iterable[tuple[int, Record]], now: int) -> list[Recovered]:
@@ -79,18 +93,22 @@ def record_results(journal: Journal, results: Sequence[Recovered], audit: Callab
 
     `audit` gets the audit lines, marked "(recovered)", before the journal records them; it hands them to the system.
     """
-    delivered = [result.record for result in results if result.outcome.delivered]
+    delivered = [result for result in results if result.outcome.delivered]
     if delivered:
-        audit([f"{record.audit} (recovered)" for record in delivered if record.audit is not None])
+        lines = ((each.record.audit, each.receipt) for each in delivered)
+        audit([f"{text}{receipt} (recovered)" for text, receipt in lines if text is not None])
         faultpoints.reached(Step.RECOVERY_AUDITED)
-        journal.commit((), [DeliveredMark(record.id, record.delete_pending) for record in delivered])
-    again = [
-        result.record.id for result in results if result.outcome in (RecoveryResult.REDELIVER, RecoveryResult.IN_DOUBT)
-    ]
+        journal.commit((), [_delivered(each) for each in delivered])
+    again = [result.record.id for result in results if result.outcome.again]
     if again:
         journal.withdraw(again)
     if delivered or again:
         faultpoints.reached(Step.RECOVERED)
+
+
+def _delivered(result: Recovered) -> DeliveredMark:
+    record = result.record
+    return DeliveredMark(record.id, record.delete_pending, result.receipt.removeprefix("; ") or None)
 
 
 def _look_up_one(owner: int, record: Record, publishes: InterruptedPublish, now: int) -> tuple[Recovered, str | None]:
@@ -140,11 +158,20 @@ _RECOVERIES: Final = {
     RecoveryResult.CONSUMED: "was delivered already, and a mail reader has taken it",
     RecoveryResult.REDELIVER: "was not delivered, and will be retrieved again",
     RecoveryResult.IN_DOUBT: "was being sent, and the server or command may have it; it will be sent again",
+    RecoveryResult.ARRIVED: "has arrived at its server",
+    RecoveryResult.ABSENT: "has not arrived at its server, and will be retrieved again",
     RecoveryResult.UNKNOWN: "may have been delivered, but its folder cannot be examined",
 }
 
 
 def recovery_text(recovered: Recovered) -> str:
     """Return a sentence about an interrupted delivery, for the log."""
-    text = f"interrupted delivery of message {recovered.record.id} recovered: it {_RECOVERIES[recovered.outcome]}"
-    return f"{text} ({recovered.error})" if recovered.error is not None else text
+    record, outcome, error = recovered.record, recovered.outcome, recovered.error
+    if outcome is RecoveryResult.UNKNOWN and record.mark is not None:
+        return f"message {record.id} may have arrived, and its server cannot be asked: it stays where it is ({error})"
+    text = f"interrupted delivery of message {record.id} recovered: it {_RECOVERIES[outcome]}"
+    if recovered.reason:
+        return (
+            f"interrupted delivery of message {record.id} recovered: it will be sent again, because {recovered.reason}"
+        )
+    return f"{text} ({error})" if error is not None else text

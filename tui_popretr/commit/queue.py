@@ -37,6 +37,7 @@ class Pending(Generic[D]):
     buffered: int = 0  # octets in memory when it was queued
     published: bool = False  # its file has the final name
     receipt: str = ""  # the receiver's reply, for the audit line
+    located: bool = False  # the receipt names the message at its receiver, and is recorded
     error: PopretrError | None = None
 
     def finish(self, error: PopretrError | None = None) -> None:
@@ -49,6 +50,10 @@ PendingDelivery = Pending[Any]
 PendingFile = Pending[FileDraft]
 
 
+#: Starts the run() of a queue.
+StartQueue = Callable[["DeliveryQueue"], None]
+
+
 class FairQueue:
     """Pending deliveries: a maildrop with many does not delay the others. In a maildrop: first come, first served."""
 
@@ -57,6 +62,11 @@ class FairQueue:
 
     def __bool__(self) -> bool:
         return bool(self._of)
+
+    @property
+    def first(self) -> PendingDelivery | None:
+        """The message that take(1) would return."""
+        return next(iter(self._of.values()))[0] if self._of else None
 
     def append(self, delivery: PendingDelivery) -> None:
         self._of.setdefault(delivery.record.maildrop, deque()).append(delivery)
@@ -82,7 +92,7 @@ class DeliveryQueue(ABC):
     `start` is called when there is work and run() has to be started, unless it is `running`.
     """
 
-    def __init__(self, start: Callable[[DeliveryQueue], None]) -> None:
+    def __init__(self, start: StartQueue) -> None:
         self.running = False
         self._start = start
         self._waiting = FairQueue()

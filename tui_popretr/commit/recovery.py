@@ -5,21 +5,24 @@ This is the one place that knows what is undecided after a failed commit:
 - *unfinished*: the journal has the message as DELIVERING. recover() looks for its file, and records what it finds.
 - *undecided*: a commit or a withdrawal of the record failed, so the journal may have it or not. The tmp file stays
   until the journal has been read again: without a record the draft is aborted, with one it is unfinished.
+- *in doubt*: an unfinished message with a mark (delivery/remote.py). Only its receiver knows whether it has arrived, so
+  it stays unfinished until a session of its maildrop asks (ask()).
 - *publishing*: a queue has a message between its two commits. Its file may move at any moment, so nothing is looked up.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 import trio
 
 from tui_popretr import faultpoints
 from tui_popretr.commit.blocking import BlockingWorkers
 from tui_popretr.commit.lookup import Recovered, RecoveryResult, look_up, record_results, unexpected
-from tui_popretr.commit.queue import PendingDelivery, abort
-from tui_popretr.errors import DeliveryFailed, DestinationTimeout, JournalError, PartlyAccepted
+from tui_popretr.commit.queue import PendingDelivery, abort, internal_error
+from tui_popretr.delivery.remote import Absent, Answer, Arrived, Unknown
+from tui_popretr.errors import DeliveryFailed, DestinationTimeout, JournalError, PartlyAccepted, PopretrError
 from tui_popretr.faultpoints import Step
 from tui_popretr.journal.journal import Journal
 from tui_popretr.journal.records import DeliveredMark, Maildrop, Record
@@ -27,6 +30,8 @@ from tui_popretr.journal.thread import Job, JournalThread, RunJob
 
 #: Seconds in which a destination must answer when interrupted deliveries are looked up.
 LOOKUP_TIMEOUT = 15.0
+#: Asks a receiver for messages in doubt, by their marks (SearchableSink.find).
+Find = Callable[[Sequence[str]], Awaitable[Sequence[Answer]]]
 
 
 class Recovery:
@@ -80,7 +85,7 @@ class Recovery:
         It is not called after a defect, which the job's wait() raises.
         """
         records = [delivery.record for delivery in delivering]
-        marks = [DeliveredMark(delivery.record.id, delivery.record.delete_pending) for delivery in delivered]
+        marks = [_delivered(delivery) for delivery in delivered]
 
         def write(journal: Journal) -> None:
             journal.commit(records, marks)
@@ -161,15 +166,35 @@ class Recovery:
 
         def find(journal: Journal) -> tuple[int, list[tuple[int, Record]]]:
             number = journal.maildrop(key)
-            return number, [(owner, record) for owner, record in journal.delivering() if owner == number]
+            return number, [(owner, record) for owner, record in _interrupted(journal) if owner == number]
 
         number, interrupted = await self._journal.run(find)
         return number, await self._finish(interrupted, self._journal.run)
 
+    async def ask(self, maildrop: int, find: Find) -> list[Recovered]:
+        """Ask the receiver of a maildrop for its messages in doubt, and record what it says. Raises JournalError."""
+
+        def in_doubt(journal: Journal) -> list[Record]:
+            return [each for owner, each in journal.delivering() if owner == maildrop and each.mark is not None]
+
+        records = await self._journal.run(in_doubt)
+        if not records:
+            return []
+        try:
+            answers: Sequence[Answer] = await find([record.mark or "" for record in records])
+        except PopretrError as error:
+            answers = [Unknown(error)] * len(records)
+        except Exception as defect:  # noqa: BLE001 - nothing is sent or deleted while it is in doubt
+            answers = [Unknown(internal_error(defect))] * len(records)
+        results = [_answered(maildrop, record, answer) for record, answer in zip(records, answers, strict=True)]
+        faultpoints.reached(Step.RECOVERY_LOOKED)
+        await self._journal.run(lambda journal: record_results(journal, results, self._audit))
+        return results
+
     # --- inside -------------------------------------------------------------------------------------------------------
 
     async def _recover_all(self, run: RunJob) -> list[Recovered]:
-        return await self._finish(await run(Journal.delivering), run)
+        return await self._finish(await run(_interrupted), run)
 
     async def _finish(self, interrupted: list[tuple[int, Record]], run: RunJob) -> list[Recovered]:
         results = await self._look_up(interrupted)
@@ -212,3 +237,23 @@ class Recovery:
             decided = [each for each in undecided if each.record.id not in unfinished]
             self._undecided = [each for each in self._undecided if each not in decided]
             await trio.to_thread.run_sync(abort, decided, abandon_on_cancel=True)
+
+
+def _interrupted(journal: Journal) -> list[tuple[int, Record]]:
+    """Return the unfinished messages whose receiver cannot be asked, or is a folder."""
+    return [(owner, record) for owner, record in journal.delivering() if record.mark is None]
+
+
+def _delivered(delivery: PendingDelivery) -> DeliveredMark:
+    receipt = delivery.receipt.removeprefix("; ") if delivery.located else None
+    return DeliveredMark(delivery.record.id, delivery.record.delete_pending, receipt or None)
+
+
+def _answered(maildrop: int, record: Record, answer: Answer) -> Recovered:
+    match answer:
+        case Arrived(receipt):
+            return Recovered(maildrop, record, RecoveryResult.ARRIVED, receipt=receipt)
+        case Absent(reason):
+            return Recovered(maildrop, record, RecoveryResult.ABSENT, reason=reason)
+        case Unknown(error):
+            return Recovered(maildrop, record, RecoveryResult.UNKNOWN, error)

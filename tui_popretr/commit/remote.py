@@ -1,71 +1,87 @@
-"""Messages to a server or a command, one after the other.
+"""Messages to a server or a command, in groups; for most receivers a group has one message.
 
-Each message is sent while the journal writes its record together with *delivered* of the one before, and its end is
-sent when that is durable. So at most one message is between its two commits, and may be sent twice.
+A group is sent while the journal writes its records together with *delivered* of the group before, and its end is sent
+when that is durable. So at most one group is between its two commits. Of a receiver that cannot be asked, that is one
+message, which may be sent twice.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Sequence
+from typing import Protocol
 
 import trio
 
 from tui_popretr.commit.audit import AuditWriter
-from tui_popretr.commit.queue import DeliveryQueue, PendingDelivery, internal_error, is_refusal
+from tui_popretr.commit.queue import DeliveryQueue, PendingDelivery, StartQueue, internal_error, is_refusal
 from tui_popretr.commit.recovery import Recovery
 from tui_popretr.delivery.outgoing import OutgoingMessage
-from tui_popretr.delivery.remote import BeforeEnd
-from tui_popretr.errors import DeliveryStopped, JournalError, PopretrError
+from tui_popretr.delivery.remote import ALONE, BeforeEnd, Group, GroupSink, SearchableSink
+from tui_popretr.errors import DeliveryStopped, JournalError, MessageInDoubt, PopretrError
 from tui_popretr.journal.thread import Job
 
-#: Sends a message (RemoteSink.send).
-Send = Callable[[OutgoingMessage, BeforeEnd], Awaitable[str]]
+
+class Sender(Protocol):
+    """The part of a RemoteSink that the queue uses."""
+
+    async def send(self, message: OutgoingMessage, before_end: BeforeEnd) -> str:
+        """Send a message; return the receipt."""
+        ...
 
 
 class RemoteQueue(DeliveryQueue):
     """The queue of one session's server or command. Made by the committer."""
 
-    def __init__(
-        self, recovery: Recovery, audit: AuditWriter, start: Callable[[DeliveryQueue], None], send: Send
-    ) -> None:
+    def __init__(self, recovery: Recovery, audit: AuditWriter, start: StartQueue, sink: Sender) -> None:
         super().__init__(start)
         self._recovery = recovery
         self._audit = audit
-        self._send = send
+        self._sink = sink
+        self._searchable = sink if isinstance(sink, SearchableSink) else None
+        self._groups = sink if isinstance(sink, GroupSink) else None
         self._stopped = False
         self._sending = trio.CancelScope()
 
     def stop(self) -> None:
-        """Cancel the message that is being sent, and send none of those that wait: their session is ending."""
+        """Cancel what is being sent, and send nothing of what waits: its session is ending."""
         self._stopped = True
         self._sending.cancel()
 
     async def run(self) -> None:
-        sent: list[PendingDelivery] = []  # not recorded as delivered yet: at most one
+        sent: list[PendingDelivery] = []  # not recorded as delivered yet: of one group
         try:
             while True:
-                if not self.waiting:  # there is no next message to share the transaction with
+                if not self.waiting:  # there is no next group to share the transaction with
                     await self._commit([], sent).wait()
                     sent = []
                 if not await self.wait():
                     break
-                (delivery,) = self._waiting.take(1)
-                sent = await self._deliver(delivery, sent)
+                sent = await self._deliver(self._next_group(), sent)
         finally:
             self._recovery.set_publishing(self, False)
             self.running = False
         self._start(self)  # for messages that have arrived meanwhile
 
-    async def _deliver(self, delivery: PendingDelivery, before: list[PendingDelivery]) -> list[PendingDelivery]:
-        """Send a message, and record that the one before is delivered; return the messages that were sent."""
-        if self._stopped:
-            self.release([delivery])
-            delivery.draft.abort()
-            delivery.finish(DeliveryStopped("the message was not sent, because the session is ending"))
+    def _next_group(self) -> list[PendingDelivery]:
+        """Take the messages that are sent together. One that cannot be found again goes alone."""
+        limit: Group = ALONE if self._groups is None else self._groups.group
+        group = self._waiting.take(1)
+        octets = _octets(group[0])
+        while len(group) < limit.messages and _can_be_found(group[0]):
+            following = self._waiting.first
+            if following is None or not _can_be_found(following):
+                break
+            octets += _octets(following)
+            if octets > limit.octets:
+                break
+            group += self._waiting.take(1)
+        return group
+
+    async def _deliver(self, group: list[PendingDelivery], before: list[PendingDelivery]) -> list[PendingDelivery]:
+        """Send a group, and record that the one before is delivered; return the messages that are not recorded yet."""
+        if not await self._mark(group):
             return before
-        message = delivery.draft
-        assert isinstance(message, OutgoingMessage)
-        commit = self._commit([delivery], before)
+        commit = self._commit(group, before)
         in_doubt = False
 
         async def before_end() -> None:
@@ -76,30 +92,103 @@ class RemoteQueue(DeliveryQueue):
 
         try:
             with trio.CancelScope() as self._sending:
-                try:
-                    delivery.receipt = await self._send(message, before_end)
-                except PopretrError as error:
-                    delivery.error = error
-                except Exception as defect:  # noqa: BLE001 - other destinations may work
-                    delivery.error = internal_error(defect)
+                if self._stopped:  # while the messages were marked
+                    self._sending.cancel()
+                await self._send(group, before_end)
             failure = await commit.wait()
         except trio.Cancelled:
             commit.abandon()
             raise
         stopped = self._sending.cancelled_caught
         if stopped:
-            delivery.error = DeliveryStopped("the delivery was broken off, because the session is ending")
-        message.abort()  # it has no name, and no other connection needs it
-        if failure is None and delivery.error is None:
-            return [delivery]
-        if failure is None and is_refusal(delivery.error) and not (stopped and in_doubt):
-            await self._recovery.withdraw([delivery])
-        delivery.finish(failure)
-        self._recovery.set_publishing(self, False)
-        return []
+            for delivery in group:
+                delivery.error = DeliveryStopped("the delivery was broken off, because the session is ending")
+        for delivery in group:
+            delivery.draft.abort()  # it has no name, and no other connection needs it
+        if failure is not None:
+            accepted, failed = [], group
+        else:
+            accepted = [delivery for delivery in group if delivery.error is None]
+            failed = [delivery for delivery in group if delivery.error is not None]
+            if refused := [each for each in failed if _not_accepted(each) and not (stopped and in_doubt)]:
+                await self._recovery.withdraw(refused)
+        for delivery in failed:
+            delivery.finish(failure)
+        if not accepted:
+            self._recovery.set_publishing(self, False)
+        return accepted
+
+    async def _mark(self, group: list[PendingDelivery]) -> bool:
+        """Mark the messages of a group; return False, with all of them finished, if they cannot be sent."""
+        error: PopretrError | None = None
+        with trio.CancelScope() as self._sending:
+            if self._stopped:
+                self._sending.cancel()
+            elif self._searchable is None:
+                return True
+            else:
+                try:
+                    marks = await self._searchable.mark(_messages(group))
+                except PopretrError as problem:
+                    error = problem
+                except Exception as defect:  # noqa: BLE001 - other destinations may work
+                    error = internal_error(defect)
+                else:
+                    for delivery, mark in zip(group, marks, strict=True):
+                        delivery.record = delivery.record._replace(mark=mark)
+                    return True
+        self.release(group)
+        for delivery in group:
+            delivery.draft.abort()
+            delivery.finish(
+                error or DeliveryStopped("the message was not sent, because the session is ending"),
+            )
+        return False
+
+    async def _send(self, group: list[PendingDelivery], before_end: BeforeEnd) -> None:
+        """Send a group, and set the receipts and errors."""
+        try:
+            if self._groups is None or len(group) == 1:
+                receipts: Sequence[str | PopretrError] = [await self._sink.send(_messages(group)[0], before_end)]
+            else:
+                receipts = await self._groups.send_group(_messages(group), before_end)
+            for delivery, receipt in zip(group, receipts, strict=True):
+                if isinstance(receipt, PopretrError):
+                    delivery.error = receipt
+                else:
+                    delivery.receipt = receipt
+                    delivery.located = self._searchable is not None
+        except PopretrError as error:
+            for delivery in group:
+                delivery.error = error
+        except Exception as defect:  # noqa: BLE001 - other destinations may work
+            for delivery in group:
+                delivery.error = internal_error(defect)
 
     def _commit(self, delivering: list[PendingDelivery], sent: list[PendingDelivery]) -> _Commit:
         return _Commit(self, self._recovery, self._audit, delivering, sent)
+
+
+def _messages(group: list[PendingDelivery]) -> list[OutgoingMessage]:
+    return [delivery.draft for delivery in group]
+
+
+def _octets(delivery: PendingDelivery) -> int:
+    message = delivery.draft
+    assert isinstance(message, OutgoingMessage)
+    return message.content.octets
+
+
+def _can_be_found(delivery: PendingDelivery) -> bool:
+    message = delivery.draft
+    assert isinstance(message, OutgoingMessage)
+    return message.message_id is not None
+
+
+def _not_accepted(delivery: PendingDelivery) -> bool:
+    """Whether the record is withdrawn: the message was not accepted, or its receiver cannot be asked."""
+    asked = isinstance(delivery.error, MessageInDoubt) and delivery.record.mark is not None
+    return is_refusal(delivery.error) and not asked
 
 
 class _Commit:

@@ -14,7 +14,7 @@ class OutgoingMessage:
     It is not durable: until it is delivered, the POP3 server has it.
     """
 
-    __slots__ = ("_filter", "content", "description", "eight_bit", "final", "have_it", "record_id", "tmp")
+    __slots__ = ("_filter", "content", "description", "eight_bit", "final", "have_it", "message_id", "record_id", "tmp")
 
     def __init__(self, record_id: int, description: str, content: Spool, *, drop_delivered: bool = False) -> None:
         """`description`: the destination for the audit line. `drop_delivered`: remove Delivered-To fields."""
@@ -24,6 +24,8 @@ class OutgoingMessage:
         self.eight_bit = False
         #: The recipients that accepted it in an earlier session, in lower case.
         self.have_it: frozenset[str] = frozenset()
+        #: The Message-ID, without angle brackets, by which the receiver can find it; None if there is none.
+        self.message_id: str | None = None
         self.tmp = self.final = None
         self.description = description
         self._filter = DeliveredToFilter() if drop_delivered else None

@@ -1,4 +1,4 @@
-"""The contract of destinations that are a server or a command: SMTP, LMTP, command.
+"""The contracts of destinations that are a server or a command: SMTP, LMTP, command, IMAP.
 
 Terminology:
 
@@ -6,14 +6,24 @@ Terminology:
 - *the end*: the part of a message without which the receiver cannot accept it: the last line of DATA, the end of the
   standard input.
 - *receipt*: the receiver's reply, for the audit line.
-- *in doubt*: the end was sent, and the verdict is unknown. The message is sent again, so it may arrive twice.
+- *in doubt*: the end was sent, and the verdict is unknown.
+- *mark*: a short text that is recorded with *delivering*, and with which the receiver of a message in doubt is asked
+  later whether it has it. Only the sink knows what it means.
+- *group*: messages that are sent together.
+
+There are three contracts, each of which includes the one before:
+
+- *RemoteSink*: the receiver cannot be asked. A message in doubt is sent again, so it may arrive twice. Messages are
+  sent one at a time, so this concerns at most one.
+- *SearchableSink*: the receiver can be asked. A message with a mark stays *delivering* until find() has an answer.
+- *GroupSink*: several messages are sent together, since more than one may be in doubt.
 
 The calls for a session, in the engine's event loop; only spill() is called in a thread:
 
-    prepare → (open → write* (spill when pending ≥ SPILL) → finish → send → abort)* → close
+    find → prepare → (open → write* (spill when pending ≥ SPILL) → finish → mark → send → abort)* → close
 
 Messages are sent one at a time, but the next ones may be received meanwhile. prepare() is called for each connection
-to the POP3 server.
+to the POP3 server, and find() before it if the journal has messages in doubt.
 
 **The end is sent only when the journal has recorded the message as *delivering***: send() awaits `before_end()` before
 it. The receiver cannot accept the message earlier, and everything else may be sent while the journal writes. If
@@ -22,15 +32,24 @@ it. The receiver cannot accept the message earlier, and everything else may be s
 **Cancellation**: a message whose end was not sent is certainly not accepted; the connection is closed if the message
 was half sent. After the end the message is in doubt. If some recipients have accepted it, send() raises PartlyAccepted
 in place of Cancelled, since the journal has to know them.
+
+**Marks.** A message has a mark only if it can be found again: it has a Message-ID (OutgoingMessage.message_id). A mark
+must exclude what was sent before it, so that an equal earlier message is not taken for the one in doubt. mark() is
+called when the outcomes of all messages before are known, and before the record is written. If the error of send() is
+MessageInDoubt, the record of a message with a mark stays, and the message is neither retrieved nor deleted until the
+next session of the maildrop has asked for it. After any other DeliveryFailed the message is certainly not accepted. A
+message without a mark is sent alone, and is sent again if it is in doubt.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 from tui_popretr.config.choices import Eol
 from tui_popretr.delivery.outgoing import OutgoingMessage
+from tui_popretr.errors import PopretrError
 from tui_popretr.facts import Direction
 from tui_popretr.secret import Secret
 
@@ -91,4 +110,80 @@ class RemoteSink(Protocol):
 
     async def close(self) -> None:
         """Close what was opened for this session, such as a connection. Bounded. Never raises."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Arrived:
+    """The receiver has the message. `receipt` is for the audit line, as that of send()."""
+
+    receipt: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Absent:
+    """The receiver does not have the message, or will never say: it is sent again. `reason` as in "because REASON"."""
+
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """The receiver cannot say now. The message stays in doubt."""
+
+    error: PopretrError
+
+
+#: What the receiver says of a message in doubt.
+Answer = Arrived | Absent | Unknown
+
+
+@runtime_checkable
+class SearchableSink(RemoteSink, Protocol):
+    """A server that can be asked for a message."""
+
+    async def mark(self, messages: Sequence[OutgoingMessage]) -> Sequence[str | None]:
+        """Return the marks of messages that are about to be sent together; None for one that cannot be found again.
+
+        Raises DeliveryFailed, PasswordUnavailable: then nothing is sent.
+        """
+        ...
+
+    async def find(self, marks: Sequence[str]) -> Sequence[Answer]:
+        """Ask the receiver for messages in doubt, those sent first come first. A message that it has counts once.
+
+        Raises PopretrError: then all stay in doubt.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """The size of a group, at most. A larger message goes alone."""
+
+    messages: int
+    octets: int
+
+
+#: Of a sink that sends messages one at a time.
+ALONE = Group(1, 0)
+
+
+@runtime_checkable
+class GroupSink(SearchableSink, Protocol):
+    """A server that gets several messages together."""
+
+    @property
+    def group(self) -> Group:
+        """How many messages may be sent together now. Read before each group."""
+        ...
+
+    async def send_group(
+        self, messages: Sequence[OutgoingMessage], before_end: BeforeEnd
+    ) -> Sequence[str | PopretrError]:
+        """Send messages, each with a mark; return for each the receipt, or the error as send() would raise it.
+
+        `before_end` is awaited once, before the first end. Raises what it raises, and DeliveryFailed if all messages
+        have the same error.
+        """
         ...

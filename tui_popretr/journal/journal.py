@@ -7,6 +7,8 @@ Terminology:
 - *state*: how far the message has come; the table below.
 - *delivering*, *delivered*: the two commits of a delivery. Between them the record has the paths of the file and the
   text of the audit line. A record in DELIVERING is *unfinished*; it is *interrupted* when no process works on it.
+- *mark*: what the receiver of a message can be asked for while its record is unfinished (delivery/remote.py). Later it
+  is the receiver's name for the message, if there is one.
 - *doubt*: whether a message that is shorter than LIST announced is complete. UNPROVEN: the connection broke before the
   next reply could prove it; it is not deleted until it has been retrieved again. SHORT: certainly incomplete.
 - *delete_pending*: the message is to be deleted from the server. It stays set when the connection breaks, and the next
@@ -69,18 +71,19 @@ _AT_ONCE: Final = 900
 _STATES = tuple(MessageState)
 _DOUBTS = tuple(Doubt)
 _COLUMNS = (
-    "id, uid, octets, digest, whole, message_id, date, utf8, state, owed, settled, tmp, final, audit, time, doubt, born"
+    "id, uid, octets, digest, whole, message_id, date, utf8, state, owed, settled, tmp, final, audit, time, doubt,"
+    " born, mark"
 )
-_INSERT = f"INSERT INTO message (maildrop, {_COLUMNS}) VALUES ({','.join('?' * 18)})"  # noqa: S608
+_INSERT = f"INSERT INTO message (maildrop, {_COLUMNS}) VALUES ({','.join('?' * 19)})"  # noqa: S608
 _UNFINISHED = f"SELECT {_COLUMNS}, maildrop FROM message WHERE state = 1"  # noqa: S608
 _RECORDS = f"SELECT {_COLUMNS} FROM message WHERE maildrop = ?"  # noqa: S608
 # "state" in numbers, as the partial index needs them: 0 seen, 1 delivering, 2 delivered, 3 deleted, 4 kept, 5 skipped.
 # "doubt": 0 none, 1 unproven, 2 short.
 # One statement for all messages (_ids): one statement per message takes twice as long.
 _THESE = "id IN (SELECT value FROM json_each(?))"
-_MARK_DELIVERED = (
-    f"UPDATE message SET state = iif(doubt = 2, 4, 2), owed = ?, tmp = NULL, audit = NULL WHERE state = 1 AND {_THESE}"  # noqa: S608
-)
+_MARK_DELIVERED = f"""
+UPDATE message SET state = iif(doubt = 2, 4, 2), owed = ?, tmp = NULL, audit = NULL, mark = NULL
+WHERE state = 1 AND {_THESE}"""  # noqa: S608
 _FORGET_OLDER = """
 DELETE FROM message WHERE id IN (
     SELECT old.id FROM json_each(?) AS delivered
@@ -184,7 +187,7 @@ class Journal(JournalHistory):
         rows = []
         for new in delivering:
             state = (MessageState.DELIVERING, new.delete_pending, False)
-            rows.append((new.maildrop, new.id, new.uid, new.octets, *new.identity, *state, *new[-6:]))
+            rows.append((new.maildrop, new.id, new.uid, new.octets, *new.identity, *state, *new[-7:]))
         with self._writing() as connection:
             if rows:
                 connection.executemany(_INSERT, rows)
@@ -195,6 +198,8 @@ class Journal(JournalHistory):
                         _MARK_DELIVERED,
                         (delete_pending, _ids(mark.id for mark in delivered if mark.delete_pending is delete_pending)),
                     )
+                if receipts := [(mark.receipt, mark.id) for mark in delivered if mark.receipt is not None]:
+                    connection.executemany("UPDATE message SET mark = ? WHERE id = ?", receipts)
                 ids = _ids(mark.id for mark in delivered)
                 connection.execute(_FORGET_OLDER, (ids,))
                 if connection.execute("SELECT EXISTS (SELECT 1 FROM trouble)").fetchone()[0]:
@@ -257,6 +262,7 @@ class Journal(JournalHistory):
                 now,
                 0,
                 0.0,
+                None,
             )
             for uid in dict.fromkeys(uids)
             if uid not in known
@@ -359,9 +365,9 @@ def _ids(ids: Iterable[int]) -> str:
 
 
 def _record(row: Any) -> Record:
-    identifier, uid, octets, *identity, state, pending, confirmed, tmp, final, audit, time, doubt, born = row
+    identifier, uid, octets, *identity, state, pending, confirmed, tmp, final, audit, time, doubt, born, mark = row
     known = (_identity(*identity), _STATES[state], pending == 1, confirmed == 1)
-    return Record(identifier, uid, octets, *known, tmp, final, audit, time, _DOUBTS[doubt], born)
+    return Record(identifier, uid, octets, *known, tmp, final, audit, time, _DOUBTS[doubt], born, mark)
 
 
 def _identity(digest: bytes, whole: int, message_id: str | None, date: str | None, utf8: int) -> Identity:

@@ -149,6 +149,7 @@ class Record(NamedTuple):
     time: int  # epoch seconds of its retrieval (or marking)
     doubt: Doubt = Doubt.NONE
     born: float = 0.0  # the MaildropClock's seconds at its retrieval
+    mark: str | None = None  # for DELIVERING: what its receiver is asked for; later: where the receiver has it
 
 
 class NewRecord(NamedTuple):
@@ -166,6 +167,7 @@ class NewRecord(NamedTuple):
     time: int
     doubt: Doubt = Doubt.NONE
     born: float = 0.0
+    mark: str | None = None  # what its receiver can be asked for (delivery/remote.py); None: it cannot be asked
 
 
 class Acceptance(NamedTuple):
@@ -181,6 +183,7 @@ class DeliveredMark(NamedTuple):
 
     id: int
     delete_pending: bool
+    receipt: str | None = None  # where its receiver has it
 
 
 class MessageFailure(NamedTuple):

@@ -13,7 +13,7 @@ from tui_popretr.journal.errors import damaged
 from tui_popretr.journal.records import EARLIEST, LONGEST_STEP
 
 APPLICATION_ID: Final = 0x506F7052  # "PopR"
-VERSION: Final = 5
+VERSION: Final = 6
 
 #: Octets. Files up to this size are checked completely at every opening (about 50 ms), larger ones by sample.
 FULL_CHECK_LIMIT: Final = 8 * 1024 * 1024
@@ -103,6 +103,8 @@ CREATE TABLE accepted (
 CREATE INDEX accepted_by_maildrop ON accepted (maildrop);
 """
 _ACCEPTED_UTF8 = "ALTER TABLE accepted ADD COLUMN utf8 INTEGER NOT NULL DEFAULT 0;"
+# What the receiver of a remote delivery is asked for (Record.mark).
+_MARK = "ALTER TABLE message ADD COLUMN mark TEXT;"
 # Servers whose PIPELINING failed.
 _MANNERS = """
 CREATE TABLE manners (
@@ -149,7 +151,9 @@ ALTER TABLE maildrop ADD COLUMN boot TEXT NOT NULL DEFAULT '';
 ALTER TABLE maildrop ADD COLUMN boottime REAL NOT NULL DEFAULT 0;
 ALTER TABLE maildrop ADD COLUMN wall REAL NOT NULL DEFAULT 0;
 """
-_ALL_TABLES: Final = f"{_TABLES}{_CLOCK}{_MESSAGE}{_TROUBLE}{_ACCEPTED}{_ACCEPTED_UTF8}{_MANNERS}{_CAPA}{_STANDING}"
+_ALL_TABLES: Final = (
+    f"{_TABLES}{_CLOCK}{_MESSAGE}{_MARK}{_TROUBLE}{_ACCEPTED}{_ACCEPTED_UTF8}{_MANNERS}{_CAPA}{_STANDING}"
+)
 
 # SQLite cannot change a check or a primary key, so the tables are created again. In version 3 a key with a space was a
 # size, because no UID of that version had one. The age of a message counts up to one step of the clock
@@ -188,7 +192,13 @@ INSERT INTO standing (client, failures, success, message, kept, since)
     GROUP BY session.client;
 """  # noqa: S608 constants
 #: By version: the script that makes a journal of the next version.
-_UPGRADES: Final = {1: f"DROP TABLE accepted; {_ACCEPTED}", 2: _MANNERS, 3: _TO_VERSION_4, 4: _TO_VERSION_5}
+_UPGRADES: Final = {
+    1: f"DROP TABLE accepted; {_ACCEPTED}",
+    2: _MANNERS,
+    3: _TO_VERSION_4,
+    4: _TO_VERSION_5,
+    5: _MARK,
+}
 #: By table: the version that introduced it.
 _SINCE: Final = {
     "accepted": 1,

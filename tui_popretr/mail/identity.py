@@ -12,6 +12,8 @@ from tui_popretr.text import visible
 #: At most this number of octets of a header is read.
 HEADER_LIMIT: Final = 64 * 1024
 
+#: What visible() makes of characters that cannot be shown.
+_ESCAPED = re.compile(r"\\[xuU][0-9a-f]")
 _EMPTY_LINE = re.compile(rb"\n\r?\n")
 # Servers keep flags in these and change them between retrievals.
 _MUTABLE = re.compile(rb"\n(?:status|x-status|x-uidl)[ \t]*:[^\n]*(?:\n[ \t][^\n]*)*", re.IGNORECASE)
@@ -50,6 +52,12 @@ class Identity(NamedTuple):
             and self.date is not None
             and (self.message_id, self.date) == (other.message_id, other.date)
         )
+
+    @property
+    def searchable(self) -> str | None:
+        """The Message-ID if it is exactly what the message has, so that a server can search for it."""
+        found = self.message_id
+        return found if found and found.isascii() and not _ESCAPED.search(found) else None
 
 
 UNKNOWN_IDENTITY = Identity(b"")

@@ -16,6 +16,7 @@ from tui_popretr.errors import (
     DeliveryFailed,
     DestinationTimeout,
     JournalError,
+    MessageInDoubt,
     MessageRefused,
     MessageRejected,
     PopretrError,
@@ -23,7 +24,7 @@ from tui_popretr.errors import (
 from tui_popretr.journal.records import Doubt, MessageState, NewRecord, Record
 from tui_popretr.mail.identity import Identity
 from tui_popretr.pop3 import Reply
-from tui_popretr.session.plan import Fetch, Listed, Verify, to_delete
+from tui_popretr.session.plan import IN_DOUBT, Fetch, Listed, Verify, to_delete
 from tui_popretr.session.report import SessionReport
 from tui_popretr.session.storage import DeliveryContext
 from tui_popretr.session.window import Delete, Sending, Window
@@ -100,6 +101,7 @@ class Deliveries:
         accepted = context.accepted.take(listed.uid, identity)
         if isinstance(draft, OutgoingMessage):
             draft.exclude_recipients(accepted)
+            draft.message_id = identity.searchable
         delivery = Pending(draft, record, self._send)
         self._under_way[delivery] = job, sender
         self.undurable += octets
@@ -203,6 +205,9 @@ class Deliveries:
         """Delete a message that was delivered before, if it is to be deleted."""
         if record.state is MessageState.KEPT:
             self._report.kept()
+            return
+        if record.state is MessageState.DELIVERING:
+            self._report.failed(listed, MessageInDoubt(IN_DOUBT), count=False)
             return
         reappeared = record.state is MessageState.DELETED
         self.reappeared += reappeared

@@ -19,6 +19,8 @@ from tui_popretr.journal.records import Doubt, MessageFailure, MessageState, Rec
 POISON_FAILURES = 3
 LEAST_REST = 30 * 60
 LONGEST_REST = 24 * 3600
+#: Why a message whose record is DELIVERING stays on the server: Recovery.ask() has had no answer.
+IN_DOUBT = "it may have arrived at its destination, which cannot be asked now"
 #: A message that its destination has refused for good in this many sessions is saved in the folder for such messages.
 REJECTIONS = 3
 
@@ -101,6 +103,7 @@ class Skip:
     silent: bool = False  # no line in the log: it was retrieved before
     kept: bool = False  # it was delivered but cut short, and stays on the server for good
     deletion: bool = False  # it was delivered, but its deletion failed
+    in_doubt: bool = False  # it may have arrived at its destination
 
 
 @dataclass(slots=True)
@@ -157,7 +160,7 @@ def make_plan(
         if record.uid is not None:
             # Found by its UID only: if the server stops listing UIDs, the message is retrieved again (matching.py).
             known[record.uid] = record
-        elif record.state is MessageState.KEPT or (
+        elif record.state in (MessageState.KEPT, MessageState.DELIVERING) or (
             record.state is MessageState.DELIVERED
             and (to_delete(record, policy, clock) or policy.new_only or not record.quit_confirmed)
         ):
@@ -222,6 +225,8 @@ def _decide(listed: Listed, record: Record, policy: Policy, clock: float) -> Ver
     """Decide on a message that has a record for its UID; None: retrieve it like a new one."""
     if record.state is MessageState.KEPT:
         return Skip(listed, "kept: it was delivered, and shorter than listed", silent=True, kept=True)
+    if record.state is MessageState.DELIVERING:
+        return Skip(listed, IN_DOUBT, failure=True, in_doubt=True)
     if record.state is MessageState.SKIPPED:
         return Skip(listed, "skipped by you", silent=True)
     if policy.suspended and (

@@ -105,7 +105,7 @@ class Preparation:
     async def _check_destination(self, plan: Plan, storage: Storage) -> PopretrError | None:
         """If it is clear in advance that nothing can be stored, leave only the deletions in the plan."""
         if not plan.fetches:
-            return None
+            return storage.unanswered
         octets = min(each.listed.size for each in plan.fetches)
         try:
             await storage.make_ready(octets)

@@ -24,7 +24,7 @@ from tui_popretr.errors import (
     ServerStalled,
 )
 from tui_popretr.faultpoints import Step
-from tui_popretr.journal.records import Doubt, Record
+from tui_popretr.journal.records import Doubt, MessageState, Record
 from tui_popretr.logs.lines import message_name
 from tui_popretr.mail.beginning import read_beginning
 from tui_popretr.mail.identity import IdentityHasher
@@ -217,7 +217,7 @@ class Reception:
         if record is None:
             submit = partial(self._deliveries.submit, job, draft, identity, event.octets, incoming.hasher.sender)
             await self._accept_or_hold(wholeness, submit, draft)
-        elif record.doubt is Doubt.UNPROVEN:
+        elif record.doubt is Doubt.UNPROVEN and record.state is not MessageState.DELIVERING:
             await self._accept_or_hold(wholeness, partial(self._resolve, job, record), None)
             await self._deliveries.discard(draft)
         else:

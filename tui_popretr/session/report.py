@@ -5,7 +5,7 @@ from __future__ import annotations
 from tui_popretr.bus import Bus
 from tui_popretr.clock import Clock
 from tui_popretr.commit.queue import PendingDelivery
-from tui_popretr.errors import MessageRefused, PopretrError
+from tui_popretr.errors import MessageInDoubt, MessageRefused, PopretrError
 from tui_popretr.facts import (
     Level,
     MaildropListed,
@@ -71,7 +71,7 @@ class SessionReport:
             if skip.deletion:
                 self.counters.fail_deletion(MessageRefused(skip.reason))
             elif skip.failure:
-                self.counters.fail(MessageRefused(skip.reason))
+                self.counters.fail((MessageInDoubt if skip.in_doubt else MessageRefused)(skip.reason))
             self._publish_skipped(skip.listed, skip.reason, failure=skip.failure)
 
     def progressed(self, messages: int, octets: int) -> None:

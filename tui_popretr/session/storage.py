@@ -13,9 +13,9 @@ from tui_popretr.commit.remote import RemoteQueue
 from tui_popretr.config.choices import CapaUse, Eol
 from tui_popretr.config.model import ClientSettings, SmtpDestination
 from tui_popretr.delivery.filesink import FileSink
-from tui_popretr.delivery.remote import RemoteSink
+from tui_popretr.delivery.remote import RemoteSink, SearchableSink
 from tui_popretr.delivery.sinks import SinkEnvironment, rejected_sink, sink_for
-from tui_popretr.errors import DeliveryFailed
+from tui_popretr.errors import DeliveryFailed, PopretrError
 from tui_popretr.facts import Dialogue, Direction, Level, Noted, SessionId
 from tui_popretr.journal.journal import Journal
 from tui_popretr.journal.records import Doubt, Maildrop
@@ -93,6 +93,8 @@ class Storage:
         remote = isinstance(self._sink, RemoteSink)
         self._disk = services.disks.of(self._sink.lane, paths.tmp) if remote else services.disks.of(key, key)
         self._rejected = rejected_sink(client, journal)
+        #: Why a message may have arrived at its destination and stays on the server.
+        self.unanswered: PopretrError | None = None
 
     @property
     def saves_rejected(self) -> bool:
@@ -162,7 +164,8 @@ class Storage:
     async def open_maildrop(self) -> int:
         """Return the maildrop's number in the journal, after recovering deliveries that were interrupted.
 
-        Raises JournalError, and DeliveryFailed if a message may have been delivered and this cannot be checked.
+        A server is asked for the messages that it may have. Raises JournalError, and DeliveryFailed if a message may
+        have been delivered into a folder and this cannot be checked.
         """
         services, server = self._services, self._client.server
         for recovered in await services.recovery.recover():
@@ -173,11 +176,20 @@ class Storage:
             self._warn(recovery_text(recovered))
             if recovered.error is not None:  # it may have been delivered; retrieving it now could deliver it twice
                 raise recovered.error
+        if isinstance(self._sink, SearchableSink):
+            await self._ask(maildrop, self._sink)
         if not isinstance(self._sink, RemoteSink):
             await self._clean(self._sink, self._disk)
         if (rejected := self._rejected) is not None:
             await self._clean(rejected, services.disks.of(rejected.key, rejected.key))
         return maildrop
+
+    async def _ask(self, maildrop: int, sink: SearchableSink) -> None:
+        """Ask a server for the messages of which it is not known whether they have arrived."""
+        self.unanswered = None
+        for recovered in await self._services.recovery.ask(maildrop, sink.find):
+            self._warn(recovery_text(recovered))
+            self.unanswered = self.unanswered or recovered.error
 
     async def _clean(self, sink: FileSink, disk: BlockingWorker) -> None:
         """Remove unfinished files of an earlier process, once per sink and process. Raises JournalError."""
