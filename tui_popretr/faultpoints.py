@@ -39,6 +39,11 @@ class Step(Enum):
     DATA_SENT = "the message was sent by SMTP, but for its last piece and its end"
     DOT_SENT = "the end of the message was sent by SMTP"
     DOT_ANSWERED = "the SMTP server answered the end of the message"
+    APPEND_SENT = "a group was sent by IMAP, but for its end"
+    APPEND_ENDED = "the end of a group was sent by IMAP"
+    APPEND_ANSWERED = "the IMAP server answered each APPEND of a group"
+    FOLDER_MADE = "the folder of the IMAP server was made"
+    LABELLED = "messages got their labels"
 
 
 #: Called by tests at each step, in the thread of the step. It is a global because steps occur in every package, and a

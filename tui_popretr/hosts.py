@@ -14,6 +14,7 @@ import ipaddress
 import re
 
 POP3_PORT, POP3S_PORT = 110, 995
+IMAP_PORT, IMAPS_PORT = 143, 993
 
 _LABEL = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?", re.ASCII)
 _DOTS = (".", "\u3002", "\uff0e", "\uff61")  # RFC 3490 §3.1

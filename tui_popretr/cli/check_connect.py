@@ -10,7 +10,7 @@ import trio
 from tui_popretr.cli.probing import probe_clients_async
 from tui_popretr.cli.reports import Json, probe_report
 from tui_popretr.clock import SystemClock
-from tui_popretr.config.model import ClientSettings, Settings
+from tui_popretr.config.model import ClientSettings, Settings, oauth_of
 from tui_popretr.engine.service import connect_tcp
 from tui_popretr.errors import ExitCode, worst
 from tui_popretr.facts import TlsDetails, TokenDetails
@@ -59,8 +59,9 @@ def report(client: ClientSettings, found: Findings, now: datetime) -> Iterator[s
         yield _row("capabilities", ", ".join(capabilities.lines) if capabilities else "unknown (no CAPA)")
     if found.messages is not None:
         yield _row("maildrop", mail_volume(found.messages, found.octets) if found.messages else "empty")
-    if found.smtp_token is not None:
-        yield from _token("SMTP token", found.smtp_token, now)
+    oauth = oauth_of(client.destination)
+    if oauth is not None and found.destination_token is not None:
+        yield from _token(f"{oauth.use.value.upper()} token", found.destination_token, now)
     for warning in found.warnings:
         yield _row("warning", warning)
     if found.problem is not None:

@@ -16,7 +16,8 @@ from tui_popretr.config.model import (
     FolderDestination,
     MaildirDestination,
     Settings,
-    SmtpDestination,
+    password_of,
+    rejected_folder,
 )
 from tui_popretr.config.oauth import OAuth
 from tui_popretr.config.sources import FromCommand, FromFile, PasswordSource
@@ -63,7 +64,11 @@ def _files(settings: Settings) -> list[str]:
 
 def _client(client: ClientSettings) -> list[str]:
     lines: list[str] = []
-    secrets = [(client.server.password, "password"), *((each.client_secret, "client secret") for each in client.oauths)]
+    secrets = [
+        (client.server.password, "password"),
+        (password_of(client.destination), "destination's password"),
+        *((each.client_secret, "client secret") for each in client.oauths),
+    ]
     lines += [trouble for source, name in secrets if (trouble := _secret(source, name))]
     lines += [trouble for each in client.oauths if (trouble := _token(each))]
     if trouble := next(filter(None, map(folder_trouble, _folders(client.destination))), ""):
@@ -71,10 +76,9 @@ def _client(client: ClientSettings) -> list[str]:
     else:
         lines += trials.of_destination(client.destination)
     match client.destination:
-        case SmtpDestination(rejected=str(path)) if trouble := folder_trouble(path):
-            lines.append(f"refused messages cannot be saved: {trouble}")
-        case SmtpDestination(rejected=str(path)):
-            lines += trials.of_folder(path)
+        case destination if (path := rejected_folder(destination)) is not None:
+            trouble = folder_trouble(path)
+            lines += [f"refused messages cannot be saved: {trouble}"] if trouble else trials.of_folder(path)
         case CommandDestination(argv) if shutil.which(argv[0]) is None:
             lines.append(f"mail cannot be delivered: the command {_name(argv[0])} is not found, or cannot be run")
     return lines

@@ -11,7 +11,7 @@ import trio
 
 from tui_popretr.bus import Bus
 from tui_popretr.clock import SystemClock
-from tui_popretr.config.model import ClientSettings, Settings, SmtpDestination
+from tui_popretr.config.model import ClientSettings, Settings, oauth_of
 from tui_popretr.config.oauth import OAuth
 from tui_popretr.engine.service import connect_tcp
 from tui_popretr.engine.slots import SessionSlots
@@ -98,16 +98,16 @@ async def probe_server(
         exploration.found.problem = problem
     finally:
         exploration.close()
-    if login and isinstance(client.destination, SmtpDestination) and client.destination.oauth is not None:
-        await _find_smtp_token(client.destination.oauth, services, exploration.found)
+    if login and (oauth := oauth_of(client.destination)) is not None:
+        await _find_destination_token(oauth, services, exploration.found)
     return exploration.found
 
 
-async def _find_smtp_token(oauth: OAuth, services: ConnectionServices, found: Findings) -> None:
+async def _find_destination_token(oauth: OAuth, services: ConnectionServices, found: Findings) -> None:
     try:
-        found.smtp_token = token_details(oauth, await services.tokens.get(oauth))
+        found.destination_token = token_details(oauth, await services.tokens.get(oauth))
     except PopretrError as problem:
-        found.warnings.append(f"<smtp>: {error_with_advice(str(problem), problem.advice)}")
+        found.warnings.append(f"<{oauth.use.value}>: {error_with_advice(str(problem), problem.advice)}")
 
 
 def _with_timeout(client: ClientSettings) -> ClientSettings:

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from tui_popretr.cli.config_path import ConfigurationFile
-from tui_popretr.config.model import ClientSettings
+from tui_popretr.config.model import ClientSettings, oauth_of
+from tui_popretr.config.oauth import Use
 from tui_popretr.config.problems import Problem
 from tui_popretr.control.codec import to_json
 from tui_popretr.errors import ExitCode
@@ -58,6 +59,12 @@ def problem_report(problem: Problem) -> Json:
 def probe_report(client: ClientSettings, found: Findings) -> Json:
     """Return what `check --connect` found at a client's server."""
     problem = found.problem
+    oauth = oauth_of(client.destination)
+
+    def destination_token(use: Use) -> Json | None:
+        token = found.destination_token
+        return None if token is None or oauth is None or oauth.use is not use else to_json(token)
+
     return {
         "id": client.id,
         "server": str(client.server.address),
@@ -68,7 +75,8 @@ def probe_report(client: ClientSettings, found: Findings) -> Json:
         "tls": None if found.tls is None else to_json(found.tls),
         "login": found.mechanism,
         "token": None if found.token is None else to_json(found.token),
-        "smtp_token": None if found.smtp_token is None else to_json(found.smtp_token),
+        "smtp_token": destination_token(Use.SMTP),
+        "imap_token": destination_token(Use.IMAP),
         "capabilities": list(found.capabilities.lines) if found.mechanism and found.capabilities else None,
         "messages": found.messages,
         "octets": found.octets,

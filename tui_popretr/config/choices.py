@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from enum import Enum
 
 from tui_popretr.config import values
@@ -127,6 +128,35 @@ def auth_types(text: str) -> tuple[AuthType, ...]:
     if AuthType.AUTO in found and len(found) > 1:
         raise InvalidValueError("AUTO cannot be combined with other methods: it chooses among all")
     return tuple(found)
+
+
+def imap_auth_types(text: str) -> tuple[AuthType, ...]:
+    """A list of login methods of IMAP."""
+    found = auth_types(text)
+    if AuthType.APOP in found:
+        raise InvalidValueError("APOP is a login method of POP3; IMAP does not have it")
+    return found
+
+
+_SYSTEM_FLAGS = {flag.lower(): flag for flag in ("\\Seen", "\\Answered", "\\Flagged", "\\Deleted", "\\Draft")}
+
+
+def imap_flags(text: str) -> tuple[str, ...]:
+    """A list of flags of IMAP: \\Seen, \\Flagged and others, and keywords (RFC 9051 §2.3.2)."""
+    found = []
+    for item in values.items(text) if text else ():
+        flag = _SYSTEM_FLAGS.get(item.lower(), item)
+        if flag.startswith("\\") and flag.lower() not in _SYSTEM_FLAGS:
+            raise InvalidValueError(f"{quote(item)} is not a flag{did_you_mean(item, _SYSTEM_FLAGS.values())}")
+        if not re.fullmatch(r"\\?[^\x00-\x20\x7f-\U0010ffff(){%*\"\\\]]+", flag):
+            raise InvalidValueError(f"{quote(item)} is not a keyword: it has spaces or characters that are not allowed")
+        found.append(flag)
+    return tuple(dict.fromkeys(found))
+
+
+def labels(text: str) -> tuple[str, ...]:
+    """A list of labels of Gmail."""
+    return tuple(dict.fromkeys(map(values.printable, values.items(text)))) if text else ()
 
 
 DEFAULT_AUTH_TYPES = (AuthType.USERPASS, AuthType.SASL_PLAIN)

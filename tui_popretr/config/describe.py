@@ -12,10 +12,11 @@ from tui_popretr.config.model import (
     CommandDestination,
     Destination,
     FolderDestination,
+    ImapDestination,
     MaildirDestination,
     Modes,
     Retention,
-    SmtpDestination,
+    oauth_of,
 )
 from tui_popretr.config.setting import Setting, declarations
 from tui_popretr.config.sources import FromCommand, FromEnvironment, FromFile, PasswordSource
@@ -45,7 +46,7 @@ def client_info(client: ClientSettings, timeout: float) -> ClientInfo:
         *_pairs(client),
         ("timeout", duration(timeout)),
         *_pairs(client.destination),
-        *_smtp_token(client.destination),
+        *_destination_login(client.destination),
         *(_tls_pairs(server.tls, timeout) if server.tls else ()),
     ]
     return ClientInfo(
@@ -89,10 +90,17 @@ def _credentials(server: Server) -> Iterator[tuple[str, str]]:
     yield from ((f"{name} (OAuth)", text) for name, text in _pairs(server.oauth))
 
 
-def _smtp_token(destination: Destination) -> Iterator[tuple[str, str]]:
-    """Yield the settings of the access token for the mail server."""
-    if isinstance(destination, SmtpDestination) and destination.oauth is not None:
-        yield from ((f"{name} (OAuth, SMTP)", text) for name, text in _pairs(destination.oauth))
+def _destination_login(destination: Destination) -> Iterator[tuple[str, str]]:
+    """Yield the settings of the login at the mail server."""
+    if isinstance(destination, ImapDestination):
+        security = "clear" if destination.tls is None else "STARTTLS" if destination.starttls else "TLS"
+        yield "security (IMAP)", security
+        yield "username (IMAP)", destination.username or "-"
+        yield "authtypes (IMAP)", written(destination.auth_types)
+        if destination.oauth is None:
+            yield "password (IMAP)", _password_source(destination.password)
+    if (oauth := oauth_of(destination)) is not None:
+        yield from ((f"{name} (OAuth, {oauth.use.value.upper()})", text) for name, text in _pairs(oauth))
 
 
 def _password_source(source: PasswordSource | None) -> str:
@@ -117,6 +125,8 @@ def _destination(destination: Destination) -> str:
             return f"folder {path}"
         case CommandDestination(argv):
             return f"command {argv[0]}"
+        case ImapDestination(folder=folder):
+            return f"folder {folder} of {destination.address}"
         case _:
             return f"SMTP to {', '.join(destination.recipients)}"
 
@@ -195,6 +205,10 @@ def _target(destination: Destination) -> str:
             return f"saves each message as a file in {path}{_modes(modes)}"
         case CommandDestination(argv):
             return f"hands each message to the command {argv[0]}"
+        case ImapDestination(folder=folder, tls=tls):
+            how = f"over TLS{_phrases(tls).replace('STLS', 'STARTTLS')}" if tls else "without TLS"
+            more = _phrases(destination)
+            return f"puts it into the folder {folder} of the IMAP server {destination.address} {how}{more}"
         case _:
             protocol = "LMTP" if destination.lmtp else "SMTP"
             recipients = ", ".join(destination.recipients)

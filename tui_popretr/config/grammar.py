@@ -17,6 +17,7 @@ from tui_popretr.config.model import (
     CommandDestination,
     Concurrency,
     HookSettings,
+    ImapDestination,
     LogSettings,
     MessageStore,
     MetricsSettings,
@@ -79,6 +80,7 @@ _LOGIN = {
     "password": _SECRET,
     "oauth": _shape(OAuth, inner={"clientsecret": _SECRET}),
 }
+_SSL = _shape(ENABLED, SPACE, TlsPolicy, *STORE_TYPES, ignored=_names("mandatory clientauth cache expiry shake"))
 _FILES = _shape(Modes, text=True)
 _CLIENT = _shape(
     ENABLED,
@@ -88,14 +90,18 @@ _CLIENT = _shape(
         "server": _shape(
             Server, inner={**_LOGIN, "authtypes": _shape(INITIAL_RESPONSE, text=True)}, stale={"addr": "address"}
         ),
-        "ssl": _shape(
-            ENABLED, SPACE, TlsPolicy, *STORE_TYPES, ignored=_names("mandatory clientauth cache expiry shake")
-        ),
+        "ssl": _SSL,
         "smtp": _shape(
             ENABLED,
             SmtpDestination,
             inner=_LOGIN,
             instead="the mail server belongs in <address>, and the recipient is the client's recip",
+        ),
+        "imap": _shape(
+            ENABLED,
+            ImapDestination,
+            inner={**_LOGIN, "ssl": _SSL},
+            instead="the mail server belongs in <address>, and the folder in <folder>",
         ),
         "mda": _shape(CommandDestination),
         "maildir": _FILES,

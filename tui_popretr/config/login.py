@@ -32,22 +32,28 @@ class LoginSettings(NamedTuple):
     oauth: OAuth | None = None
 
 
-def read_login(client: Section, server: Section, tls: TlsPolicy | None) -> LoginSettings:
-    """Read username, password and authtypes. Report login methods that cannot be used."""
+def read_login(
+    client: Section, server: Section, tls: TlsPolicy | None, kind: type = Server, use: Use = Use.SERVER
+) -> LoginSettings:
+    """Read username, password and authtypes of <server> or <imap>. Report login methods that cannot be used.
+
+    `kind` is the class that declares authtypes.
+    """
+    owner = client if use is Use.SERVER else server  # of <ssl>
     username = read_username(server)
     password = read_password(server)
-    oauth = read_oauth(server, Use.SERVER, client, username)
-    named, initial_response = _auth_types(server)
+    oauth = read_oauth(server, use, client, username)
+    named, initial_response = _auth_types(server, kind)
     by_token = server.child("oauth") is not None
     if by_token and (server.child("authtypes") is None or AuthType.AUTO in named):
         named = BESIDE_OAUTH
 
     def given(element: str, value: object) -> bool:
         """Whether an element has a value, or may have one because of an error that is already reported."""
-        return value is not None or server.uncertain(element) or client.misplaced(element)
+        return value is not None or server.uncertain(element) or owner.misplaced(element)
 
     has_username, has_password = given("username", username), given("password", password) or by_token
-    uncertain = _tls_is_uncertain(client)
+    uncertain = _tls_is_uncertain(owner)
     has_tls, has_certificate = (
         tls is not None or uncertain,
         uncertain or (tls is not None and tls.key_store is not None),
@@ -67,7 +73,7 @@ def read_login(client: Section, server: Section, tls: TlsPolicy | None) -> Login
 
     left_out = {each: reason for each in named if (reason := missing(each))}
     usable = tuple(each for each in named if each not in left_out)
-    if left_out and not server.uncertain("authtypes") and not client.misplaced("authtypes"):
+    if left_out and not server.uncertain("authtypes") and not owner.misplaced("authtypes"):
         place = (server.child("authtypes") or server).place
         reasons = "; ".join(f"{auth_type.value} {reason}" for auth_type, reason in left_out.items())
         if usable:
@@ -77,17 +83,17 @@ def read_login(client: Section, server: Section, tls: TlsPolicy | None) -> Login
     return LoginSettings(username, password, usable, initial_response, oauth)
 
 
-def _tls_is_uncertain(client: Section) -> bool:
+def _tls_is_uncertain(owner: Section) -> bool:
     """Whether an error makes it unknown if there is TLS with a client certificate."""
-    ssl = client.child("ssl")
-    if client.misplaced("ssl", "kspath") or (ssl is None and client.uncertain("ssl")):
+    ssl = owner.child("ssl")
+    if owner.misplaced("ssl", "kspath") or (ssl is None and owner.uncertain("ssl")):
         return True
     return ssl is not None and ssl.uncertain_attribute("enabled", "kspath", "kstype")
 
 
-def _auth_types(server: Section) -> tuple[tuple[AuthType, ...], bool]:
+def _auth_types(server: Section, kind: type) -> tuple[tuple[AuthType, ...], bool]:
     """Return the configured login methods, () if they are not valid, and initrsp."""
-    named: tuple[AuthType, ...] = server.field(Server, "auth_types")
+    named: tuple[AuthType, ...] = server.field(kind, "auth_types")
     section = server.child("authtypes")
     if section is None:
         return named, False

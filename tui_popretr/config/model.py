@@ -17,7 +17,7 @@ from tui_popretr.config.oauth import OAuth
 from tui_popretr.config.setting import Setting, declared, part, required, setting
 from tui_popretr.config.sources import PasswordSource, literal
 from tui_popretr.config.units import octal, octets, written
-from tui_popretr.hosts import look_up_name, with_port
+from tui_popretr.hosts import IMAPS_PORT, look_up_name, with_port
 
 #: Seconds. A shorter timeout for a server or a command is probably a number without its unit.
 SHORTEST_TIMEOUT = 5.0
@@ -92,6 +92,15 @@ class FolderDestination:
     modes: Modes = part(Modes)
 
 
+def _rejected() -> str | None:
+    return setting(
+        "<rejected>",
+        values.path,
+        show=lambda path: path or "-",
+        phrase=lambda path: f"; what is refused for good is saved in {path}",
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class SmtpDestination:
     """Deliver to an SMTP or LMTP server."""
@@ -115,12 +124,7 @@ class SmtpDestination:
         "dropdelivered", values.boolean, "N", show=written, phrase=lambda _: ", without its Delivered-To lines"
     )
     #: the folder for messages that are refused for good; None: they stay on the server
-    rejected: str | None = setting(
-        "<rejected>",
-        values.path,
-        show=lambda path: path or "-",
-        phrase=lambda path: f"; what is refused for good is saved in {path}",
-    )
+    rejected: str | None = _rejected()
     written: str = ""  # the host as in the configuration, for people
 
     def __post_init__(self) -> None:
@@ -148,22 +152,43 @@ class SmtpDestination:
 class ImapDestination:
     """Append to a folder of an IMAP server."""
 
-    host: str
-    port: int = 993
-    starttls: bool = False
-    username: str | None = None
-    password: PasswordSource | None = None
+    host: str = field(metadata=required("<address>", server_address))
+    port: int = IMAPS_PORT
+    starttls: bool = setting("<starttls>", values.boolean, "N")
+    username: str | None = setting("<username>", values.one_line)
+    password: PasswordSource | None = setting("<password>", literal)
     oauth: OAuth | None = None  # in place of a password
-    #: in order; as for POP3, without APOP
-    auth_types: tuple[AuthType, ...] = (AuthType.AUTO,)
+    #: in order; as for POP3, without APOP, and without those that cannot be used
+    auth_types: tuple[AuthType, ...] = setting("<authtypes>", choices.imap_auth_types, "AUTO")
     #: None: no TLS; its `latent` is `starttls`
     tls: TlsPolicy | None = field(default_factory=TlsPolicy)
-    folder: str = "INBOX"
-    create: bool = True
-    flags: tuple[str, ...] = ()
-    labels: tuple[str, ...] = ()
-    #: for each answer
-    timeout: float = 240.0
+    folder: str = setting("<folder>", values.printable, "INBOX")
+    #: make the folder if it does not exist
+    create: bool = setting(
+        "<create>", values.boolean, "Y", show=written, phrase=lambda _: ", which is not made if it is missing"
+    )
+    flags: tuple[str, ...] = setting(
+        "<flags>", choices.imap_flags, "", show=written, phrase=lambda flags: f", with the flags {written(flags)}"
+    )
+    #: of Gmail (X-GM-LABELS)
+    labels: tuple[str, ...] = setting(
+        "<labels>", choices.labels, "", show=written, phrase=lambda labels: f", with the labels {written(labels)}"
+    )
+    #: for each answer; by default the task's
+    timeout: float = field(
+        default=240.0,
+        metadata=declared(
+            Setting(
+                "<timeout>",
+                values.positive_duration,
+                shortest=SHORTEST_TIMEOUT,
+                show=written,
+                called="timeout (IMAP)",
+            )
+        ),
+    )
+    #: the folder for messages that are refused for good; None: they stay on the server
+    rejected: str | None = _rejected()
     written: str = ""  # the host as in the configuration, for people
 
     def __post_init__(self) -> None:
@@ -191,7 +216,22 @@ class CommandDestination:
     eol: Eol = Eol.NATIVE
 
 
-Destination = MaildirDestination | FolderDestination | SmtpDestination | CommandDestination
+Destination = MaildirDestination | FolderDestination | SmtpDestination | ImapDestination | CommandDestination
+
+
+def oauth_of(destination: Destination) -> OAuth | None:
+    """Return how a destination gets access tokens; None if it does not."""
+    return destination.oauth if isinstance(destination, SmtpDestination | ImapDestination) else None
+
+
+def rejected_folder(destination: Destination) -> str | None:
+    """Return the folder for messages that the destination refuses for good; None if they stay on the server."""
+    return destination.rejected if isinstance(destination, SmtpDestination | ImapDestination) else None
+
+
+def password_of(destination: Destination) -> PasswordSource | None:
+    """Return the source of the password for a destination; None if it has none."""
+    return destination.password if isinstance(destination, SmtpDestination | ImapDestination) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,8 +286,7 @@ class ClientSettings:
     @property
     def oauths(self) -> tuple[OAuth, ...]:
         """The logins by access token: for the server, then for the destination."""
-        destination = self.destination
-        found = (self.server.oauth, destination.oauth if isinstance(destination, SmtpDestination) else None)
+        found = (self.server.oauth, oauth_of(self.destination))
         return tuple(each for each in found if each is not None)
 
 

@@ -39,6 +39,7 @@ class Use(Enum):
 
     SERVER = "server"
     SMTP = "smtp"
+    IMAP = "imap"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +73,10 @@ _OFFICE: Final = "https://outlook.office.com/"
 DEFAULT_SCOPES: Final = {
     (Provider.GOOGLE, Use.SERVER): _GOOGLE_SCOPES,
     (Provider.GOOGLE, Use.SMTP): _GOOGLE_SCOPES,
+    (Provider.GOOGLE, Use.IMAP): _GOOGLE_SCOPES,
     (Provider.MICROSOFT, Use.SERVER): (f"{_OFFICE}POP.AccessAsUser.All", "offline_access"),
     (Provider.MICROSOFT, Use.SMTP): (f"{_OFFICE}SMTP.Send", "offline_access"),
+    (Provider.MICROSOFT, Use.IMAP): (f"{_OFFICE}IMAP.AccessAsUser.All", "offline_access"),
 }
 
 #: The tenant for all accounts of Microsoft.
@@ -174,7 +177,7 @@ class OAuth:
 
 
 def read_oauth(owner: Section, use: Use, client: Section, username: str | None) -> OAuth | None:
-    """Return the settings of <oauth> in <server> or <smtp>; None if it is absent or has an error."""
+    """Return the settings of <oauth> in <server>, <smtp> or <imap>; None if it is absent or has an error."""
     section = owner.child("oauth")
     if section is None:
         return None

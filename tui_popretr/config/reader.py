@@ -106,7 +106,8 @@ def _load(
 
 
 def _read_task(task: Section, resolver: PathResolver, local: Local, complete: bool) -> Settings:
-    clients, disabled = _read_clients(task, local) if complete else ((), ())
+    timeout: float = task.field(Settings, "timeout")
+    clients, disabled = _read_clients(task, local._replace(timeout=timeout)) if complete else ((), ())
     group = task.child("clients")
     known = {*(client.id for client in clients), *disabled}
     all_known = complete and (group is None or not (group.has_errors or group.uncertain()))
@@ -116,6 +117,7 @@ def _read_task(task: Section, resolver: PathResolver, local: Local, complete: bo
         paths=resolver.paths,
         clients=clients,
         disabled=disabled,
+        timeout=timeout,
         concurrency=task.child_or_empty("concurrency").read(Concurrency),
         control_socket=_read_control_socket(task),
         hooks=read_hooks(task, known, complete=all_known),

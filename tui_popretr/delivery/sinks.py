@@ -8,8 +8,10 @@ from tui_popretr.config.model import (
     ClientSettings,
     CommandDestination,
     FolderDestination,
+    ImapDestination,
     MaildirDestination,
     SmtpDestination,
+    rejected_folder,
 )
 from tui_popretr.delivery.filesink import FileSink
 from tui_popretr.delivery.folder import FolderSink
@@ -58,6 +60,18 @@ def sink_for(
                 contexts=environment.contexts,
                 other_password=environment.other_password,
             )
+        case ImapDestination() as server:
+            from tui_popretr.delivery.imap.sink import ImapSink
+
+            return ImapSink(
+                server,
+                spool=environment.spool,
+                password=environment.password,
+                said=environment.said,
+                contexts=environment.contexts,
+                other_password=environment.other_password,
+                own_received=not client.omit_received,
+            )
         case CommandDestination() as command:
             from tui_popretr.delivery.command.sink import CommandSink
 
@@ -72,7 +86,5 @@ def sink_for(
 
 def rejected_sink(client: ClientSettings, journal_id: str) -> FileSink | None:
     """Return the sink for permanently refused messages; None if they are not saved."""
-    match client.destination:
-        case SmtpDestination(rejected=str(path)):
-            return FolderSink(FolderDestination(path), client.id, journal_id)
-    return None
+    path = rejected_folder(client.destination)
+    return None if path is None else FolderSink(FolderDestination(path), client.id, journal_id)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 
-from tui_popretr.config.model import FolderDestination, MaildirDestination, Settings, SmtpDestination
+from tui_popretr.config.model import FolderDestination, MaildirDestination, Settings, rejected_folder
 from tui_popretr.fs.folders import fsync_folder, nearest_folder
 
 
@@ -29,5 +29,7 @@ def _folders(settings: Settings) -> Iterator[str]:
     yield os.path.dirname(settings.journal)
     for client in settings.clients:
         match client.destination:
-            case MaildirDestination(path) | FolderDestination(path) | SmtpDestination(rejected=str(path)):
+            case MaildirDestination(path) | FolderDestination(path):
                 yield path
+        if (rejected := rejected_folder(client.destination)) is not None:
+            yield rejected

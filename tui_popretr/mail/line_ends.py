@@ -1,8 +1,12 @@
-"""Line ends of a message on its way to the destination: LF for Maildir readers, or CRLF as received."""
+"""Line ends of a message on its way to the destination: LF for Maildir readers, CRLF as received, or only CRLF."""
 
 from __future__ import annotations
 
+import re
+
 from tui_popretr.config.choices import Eol
+
+_LINE_END = re.compile(rb"\r\n|\r|\n")
 
 
 class EolConverter:
@@ -36,3 +40,32 @@ class EolConverter:
         """Return the rest at the end of the message: a bare CR or b""."""
         held, self._held = self._held, False
         return b"\r" if held else b""
+
+
+class CrlfConverter:
+    """Makes each line end CRLF, in constant memory: a single CR or LF, too. So `\\r\\r\\n` becomes two line ends.
+
+    IMAP and Gmail ask for that (RFC 5322 §2.3).
+    """
+
+    __slots__ = ("_held",)
+
+    def __init__(self) -> None:
+        self._held = False  # a CR at the end of a chunk, which an LF may follow
+
+    def feed(self, chunk: bytes) -> bytes:
+        """Return the converted chunk."""
+        if self._held:
+            chunk = b"\r" + chunk
+            self._held = False
+        if chunk.endswith(b"\r"):
+            chunk = chunk[:-1]
+            self._held = True
+        if chunk.count(b"\r\n") == chunk.count(b"\n") == chunk.count(b"\r"):
+            return chunk
+        return _LINE_END.sub(b"\r\n", chunk)
+
+    def finish(self) -> bytes:
+        """Return the rest at the end of the message: a line end or b""."""
+        held, self._held = self._held, False
+        return b"\r\n" if held else b""

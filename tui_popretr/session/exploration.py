@@ -68,7 +68,7 @@ class Findings:
     #: The access token of the login.
     token: TokenDetails | None = None
     #: The access token for the mail server of the destination; only probes look at it.
-    smtp_token: TokenDetails | None = None
+    destination_token: TokenDetails | None = None
     #: Whether the server sends messages in UTF-8 mode (RFC 6856 §2.1).
     utf8: bool = False
     #: Why nothing may be deleted: the server has listed UTF8 before and refuses it now. "" otherwise.

@@ -11,7 +11,7 @@ from tui_popretr.commit.lookup import recovery_text
 from tui_popretr.commit.queue import AnyDraft, DeliveryQueue
 from tui_popretr.commit.remote import RemoteQueue
 from tui_popretr.config.choices import CapaUse, Eol
-from tui_popretr.config.model import ClientSettings, SmtpDestination
+from tui_popretr.config.model import ClientSettings, SmtpDestination, oauth_of, password_of
 from tui_popretr.delivery.filesink import FileSink
 from tui_popretr.delivery.remote import RemoteSink, SearchableSink
 from tui_popretr.delivery.sinks import SinkEnvironment, rejected_sink, sink_for
@@ -222,18 +222,15 @@ class Storage:
     # --- called by sinks ----------------------------------------------------------------------------------------------
 
     async def _password(self) -> Secret:
-        destination = self._client.destination
-        assert isinstance(destination, SmtpDestination)
-        services = self._context.connections
-        if destination.oauth is not None:
-            return (await services.tokens.get(destination.oauth)).access
-        return await services.passwords.obtain(destination.password)
+        destination, services = self._client.destination, self._context.connections
+        if (oauth := oauth_of(destination)) is not None:
+            return (await services.tokens.get(oauth)).access
+        return await services.passwords.obtain(password_of(destination))
 
     async def _other_token(self, refused: Secret) -> Secret | None:
-        destination = self._client.destination
-        assert isinstance(destination, SmtpDestination)
-        assert destination.oauth is not None
-        tokens = await self._context.connections.tokens.refused(destination.oauth, refused)
+        oauth = oauth_of(self._client.destination)
+        assert oauth is not None
+        tokens = await self._context.connections.tokens.refused(oauth, refused)
         return None if tokens is None else tokens.access
 
     def _publish_dialogue(self, direction: Direction, texts: Iterable[str]) -> None:

@@ -10,7 +10,8 @@ from tui_popretr.config.model import (
     FolderDestination,
     MaildirDestination,
     Settings,
-    SmtpDestination,
+    password_of,
+    rejected_folder,
 )
 from tui_popretr.config.paths import NO_SOCKET, STANDARD_STREAMS
 from tui_popretr.config.sources import FromCommand, FromFile, PasswordSource
@@ -32,8 +33,10 @@ def _written(settings: Settings) -> Iterator[str]:
             yield os.path.dirname(log.path.partition("%")[0])  # the part without the tokens of times
     for client in settings.clients:
         match client.destination:
-            case MaildirDestination(path) | FolderDestination(path) | SmtpDestination(rejected=str(path)):
+            case MaildirDestination(path) | FolderDestination(path):
                 yield path
+        if (rejected := rejected_folder(client.destination)) is not None:
+            yield rejected
 
 
 def metrics_folder(settings: Settings, folders: Iterable[str]) -> str | None:
@@ -76,6 +79,5 @@ def runs_commands(settings: Settings) -> bool:
 def _passwords(settings: Settings) -> Iterator[PasswordSource | None]:
     for client in settings.clients:
         yield client.server.password
-        if isinstance(client.destination, SmtpDestination):
-            yield client.destination.password
+        yield password_of(client.destination)
         yield from (oauth.client_secret for oauth in client.oauths)

@@ -1,0 +1,210 @@
+"""A group of messages on its way to a folder: what is appended together or one by one, and what becomes of each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from tui_popretr import faultpoints
+from tui_popretr.config.model import ImapDestination
+from tui_popretr.delivery.imap.connection import ImapConnection
+from tui_popretr.delivery.imap.dates import date_time
+from tui_popretr.delivery.imap.message import ImapMessage
+from tui_popretr.delivery.imap.transfer import Progress, Transfer
+from tui_popretr.delivery.remote import BeforeEnd
+from tui_popretr.errors import (
+    DeliveryFailed,
+    ImapFolderMissing,
+    ImapFolderUnusable,
+    ImapMessageRefused,
+    ImapTemporaryFailure,
+    MessageInDoubt,
+    PopretrError,
+)
+from tui_popretr.facts import Direction
+from tui_popretr.faultpoints import Step
+from tui_popretr.imap import Capabilities, Message
+from tui_popretr.text import visible
+
+_REFUSED_SIZE: Final = "raise the server's limit, or set maxsize so that such messages are not retrieved at all"
+
+
+def check_size(name: str, capabilities: Capabilities, octets: int) -> None:
+    """Raise ImapMessageRefused if the server has announced a smaller limit (RFC 7889)."""
+    limit = capabilities.append_limit
+    if limit is not None and octets > limit:
+        raise ImapMessageRefused(
+            f"{name} takes messages of at most {limit} octets, and this one has {octets}", advice=_REFUSED_SIZE
+        )
+
+
+def receipt_of(place: tuple[int, int] | None) -> str:
+    """Return the UID of a message as a field of the audit line; "" if the server does not tell."""
+    return "" if place is None else f"; UID={place[0]}:{place[1]}"
+
+
+@dataclass(slots=True, eq=False)
+class _Item:
+    message: ImapMessage
+    transfer: Transfer | None = None  # the last attempt
+    error: DeliveryFailed | None = None  # it cannot be sent
+    labelled: bool = False
+
+    @property
+    def appended(self) -> bool:
+        return self.transfer is not None and self.transfer.progress is Progress.APPENDED
+
+    @property
+    def refusal(self) -> DeliveryFailed | None:
+        """Why the server has refused it."""
+        transfer = self.transfer
+        return transfer.error if transfer is not None and transfer.progress is Progress.REFUSED else None
+
+
+class Appending:
+    """The messages of one group. `before_end` is awaited at most once."""
+
+    def __init__(self, destination: ImapDestination, messages: Sequence[ImapMessage], before_end: BeforeEnd) -> None:
+        self.folder = visible(destination.folder, 256)
+        self._destination = destination
+        self._items = [_Item(message) for message in messages]
+        self._before_end = before_end
+        self._recorded = False
+        self._problem: DeliveryFailed | None = None
+        self._label_problem: DeliveryFailed | None = None
+
+    # --- what has become of them --------------------------------------------------------------------------------------
+
+    @property
+    def untouched(self) -> bool:
+        """Whether the server certainly has none of them, and has refused none."""
+        return all(each.transfer is None or each.transfer.progress is Progress.UNSENT for each in self._items)
+
+    @property
+    def in_doubt(self) -> bool:
+        """Whether the server may have one of them."""
+        return any(each.transfer is not None and each.transfer.progress is Progress.IN_DOUBT for each in self._items)
+
+    @property
+    def folder_missing(self) -> bool:
+        """Whether the server has refused a message because the folder does not exist."""
+        return any(isinstance(each.refusal, ImapFolderMissing) for each in self._items)
+
+    @property
+    def places(self) -> list[tuple[int, int] | None]:
+        """The places of those that are appended."""
+        return [each.transfer.place for each in self._items if each.transfer is not None and each.appended]
+
+    def fail(self, problem: DeliveryFailed) -> None:
+        """Take the error that ended it: of the connection, or of what comes before it."""
+        self._problem = problem
+
+    def outcomes(self) -> list[str | PopretrError]:
+        """Return the receipt or the error of each message."""
+        return [self._outcome(each) for each in self._items]
+
+    def _outcome(self, item: _Item) -> str | PopretrError:
+        problem = self._problem or ImapTemporaryFailure("the message was not sent")
+        transfer = item.transfer
+        if item.error is not None or transfer is None:
+            return item.error or problem
+        match transfer.progress:
+            case Progress.UNSENT:
+                return problem
+            case Progress.REFUSED:
+                return transfer.error or problem
+            case Progress.IN_DOUBT:
+                return MessageInDoubt(f"it is not known whether the message has arrived: {problem}")
+        receipt = receipt_of(transfer.place)
+        if item.labelled or not self._destination.labels:
+            return receipt
+        if item.message.message_id is None:  # it could not be found again
+            return f"{receipt}; Labels=missing"
+        reason = self._label_problem or self._problem or "the server does not tell its UID"
+        return MessageInDoubt(
+            f"the message has arrived without its labels: {reason}", advice="they are added at the next run"
+        )
+
+    # --- sending ------------------------------------------------------------------------------------------------------
+
+    async def run(self, connection: ImapConnection) -> None:
+        """Append the messages that have no outcome yet, and those that were refused because the folder is missing.
+
+        Raises DeliveryFailed, and what `before_end` raises.
+        """
+        due = [each for each in self._items if self._is_due(connection, each)]
+        together = connection.capabilities.multiappend and len(due) > 1
+        await self._append(connection, due, together=together)
+        # A server that refuses one of them refuses all (RFC 3502 §6.3.11).
+        refused = [each for each in due if each.refusal is not None and not _concerns_folder(each.refusal)]
+        if together and refused:
+            await self._append(connection, refused, together=False)
+
+    def _is_due(self, connection: ImapConnection, item: _Item) -> bool:
+        item.error = _unfit(connection, item.message)
+        transfer = item.transfer
+        if item.error is not None or (transfer is not None and isinstance(transfer.error, ImapFolderMissing)):
+            return item.error is None
+        return transfer is None or transfer.progress is Progress.UNSENT
+
+    async def _append(self, connection: ImapConnection, items: Sequence[_Item], *, together: bool) -> None:
+        if not items:
+            return
+        transfers = [self._transfer(each.message) for each in items]
+        for item, transfer in zip(items, transfers, strict=True):
+            item.transfer = transfer
+        await connection.append(self._destination.folder, transfers, self._record, together=together)
+        faultpoints.reached(Step.APPEND_ANSWERED)
+
+    def _transfer(self, message: ImapMessage) -> Transfer:
+        date = message.arrived or datetime.now().astimezone()
+        head = Message(message.content.octets, self._destination.flags, date_time(date), message.nul)
+        return Transfer(head, message.pieces())
+
+    async def _record(self) -> None:
+        """Await `before_end`, once: messages that are sent again are recorded already."""
+        faultpoints.reached(Step.APPEND_SENT)
+        if not self._recorded:
+            await self._before_end()
+            self._recorded = True
+
+    # --- labels -------------------------------------------------------------------------------------------------------
+
+    async def label(self, connection: ImapConnection) -> None:
+        """Add the labels to the messages that are appended. Raises nothing but trio.Cancelled."""
+        labels = self._destination.labels
+        items = {each.transfer.place: each for each in self._items if each.transfer is not None and each.appended}
+        uids = {place[1]: item for place, item in items.items() if place is not None}
+        if not (labels and uids):
+            return
+        try:
+            await connection.select(self._destination.folder)
+            await connection.add_labels(list(uids), labels)
+            await connection.leave_folder()
+        except DeliveryFailed as problem:
+            self._label_problem = problem
+            connection.say(Direction.EVENT, [f"the labels are missing: {problem}"])
+            return
+        for item in uids.values():
+            item.labelled = True
+        faultpoints.reached(Step.LABELLED)
+
+
+def _unfit(connection: ImapConnection, message: ImapMessage) -> DeliveryFailed | None:
+    """Return why a message cannot be sent to this server; None if it can."""
+    if message.nul and not connection.capabilities.binary:
+        return ImapMessageRefused(
+            f"the message contains NUL, which {connection.name} does not take (it does not offer BINARY)"
+        )
+    try:
+        check_size(connection.name, connection.capabilities, message.content.octets)
+    except ImapMessageRefused as refusal:
+        return refusal
+    return None
+
+
+def _concerns_folder(refusal: DeliveryFailed) -> bool:
+    """Whether each message to the folder would be refused."""
+    return isinstance(refusal, ImapFolderUnusable)
