@@ -519,10 +519,10 @@ class ImapRefused(DeliveryFailed):
     default_advice = "see the IMAP server's log, and whether the mailbox is full"
 
 
-class ImapMessageRefused(ImapRefused):
+class ImapMessageRefused(MessageRejected):
     """The IMAP server refused this message: it is too large, or cannot be stored. Other messages are not affected."""
 
-    refused_for_good = True
+    exit_code = ExitCode.CANT_CREATE
     default_advice = "it is not lost: fetch it from the POP3 server by another program"
 
 

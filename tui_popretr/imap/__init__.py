@@ -1,5 +1,6 @@
 """The client side of IMAP as a pure state machine: commands in and bytes out, bytes in and responses out."""
 
+from tui_popretr.imap.authentication import Authentication
 from tui_popretr.imap.capabilities import Capabilities
 from tui_popretr.imap.codes import AppendUid, Code
 from tui_popretr.imap.commands import (
@@ -35,6 +36,7 @@ from tui_popretr.imap.errors import (
     UnexpectedEof,
 )
 from tui_popretr.imap.machine import Machine
+from tui_popretr.imap.reader import MAX_LINE, MAX_RESPONSE
 from tui_popretr.imap.responses import (
     SHOWN,
     Condition,
@@ -53,12 +55,15 @@ from tui_popretr.imap.states import State
 from tui_popretr.imap.strings import Text
 
 __all__ = [
+    "MAX_LINE",
     "MAX_NUMBER",
+    "MAX_RESPONSE",
     "SHOWN",
     "AddLabels",
     "Append",
     "AppendUid",
     "Authenticate",
+    "Authentication",
     "Capabilities",
     "Capability",
     "Close",

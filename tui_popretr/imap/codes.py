@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from tui_popretr.imap.sets import NUMBER, UidSet
 
@@ -21,10 +21,10 @@ class AppendUid:
 
 @dataclass(frozen=True, slots=True)
 class Code:
-    """A response code: its name in upper case, and its arguments as sent, without secrets."""
+    """A response code: its name in upper case, and its arguments as sent, which are not safe to show."""
 
     name: str
-    arguments: bytes = b""
+    arguments: bytes = field(default=b"", repr=False)
 
     @property
     def number(self) -> int | None:

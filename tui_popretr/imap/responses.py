@@ -7,7 +7,7 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from tui_popretr.imap.codes import Code
-from tui_popretr.imap.values import Value
+from tui_popretr.imap.values import Value, number
 from tui_popretr.text import visible
 
 if TYPE_CHECKING:
@@ -75,13 +75,12 @@ class Fetch:
     """Data of a message; `attributes` by their names in upper case."""
 
     sequence: int
-    attributes: dict[str, Value]
+    attributes: dict[str, Value] = field(repr=False)
     line: bytes = field(default=b"", compare=False)
 
     def number(self, name: str) -> int | None:
         """Return an attribute that is a number, such as UID; None if it is missing, or is none."""
-        value = self.attributes.get(name)
-        return value if isinstance(value, int) else None
+        return number(self.attributes.get(name))
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +97,7 @@ class FolderListed:
 
     attributes: tuple[str, ...]  # in lower case, as in \\noselect
     separator: str | None
-    name: bytes
+    name: bytes = field(repr=False)
     line: bytes = field(default=b"", compare=False)
 
 
@@ -106,7 +105,7 @@ class FolderListed:
 class FolderStatus:
     """The answer to STATUS: items by their names in upper case."""
 
-    name: bytes
+    name: bytes = field(repr=False)
     items: dict[str, int]
     line: bytes = field(default=b"", compare=False)
 

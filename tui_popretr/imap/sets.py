@@ -33,7 +33,9 @@ class UidSet:
             ranges.append((min(ends), max(ends)))
         return cls(tuple(ranges))
 
-    def __len__(self) -> int:
+    @property
+    def count(self) -> int:
+        """The number of UIDs."""
         return sum(last - first + 1 for first, last in self.ranges)
 
     def __iter__(self) -> Iterator[int]:
