@@ -1,8 +1,9 @@
 """Logging in: each configured method once, in order, until one succeeds.
 
 The attempts end early after a refusal that is not about the credentials (by RESP-CODE, or by its text, see
-refusals.py), after one that says that the account is locked, and for AUTO after a refusal of the credentials, because
-each further method is weaker. If a method is refused before the server has seen the credentials, the next one is tried.
+sasl/refusals.py), after one that says that the account is locked, and for AUTO after a refusal of the credentials,
+because each further method is weaker. If a method is refused before the server has seen the credentials, the next one
+is tried.
 """
 
 from __future__ import annotations
@@ -46,10 +47,10 @@ from tui_popretr.pop3 import (
     apop_digest,
 )
 from tui_popretr.sasl import Endpoint, Exchange, MechanismUnusable, Proof, begin
+from tui_popretr.sasl.refusals import LoginRefusal, advice_for, classify
 from tui_popretr.secret import Secret
 from tui_popretr.session.auto import Offer, choose, mechanism
 from tui_popretr.session.connection import Pop3Connection
-from tui_popretr.session.refusals import LoginRefusal, advice_for, classify
 from tui_popretr.session.rejection import Refused, Rejection, advice_on_new_token, join_reasons
 from tui_popretr.session.services import ConnectionServices
 from tui_popretr.text import visible

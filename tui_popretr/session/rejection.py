@@ -10,7 +10,7 @@ from tui_popretr.config.choices import AuthType
 from tui_popretr.config.login import TOKENS
 from tui_popretr.config.oauth import OAuth
 from tui_popretr.errors import LoginRejected, TlsRequired
-from tui_popretr.session.refusals import advice_for, wants_tls
+from tui_popretr.sasl.refusals import advice_for, wants_tls
 
 #: The advice after a server has refused an access token.
 REFUSED_ADVICE = "the access token may have expired, or be for another purpose; best is a command that gets a new one"

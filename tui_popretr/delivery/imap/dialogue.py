@@ -76,6 +76,7 @@ class Dialogue:
         self.lost = False
         #: It must not be used any more.
         self.spoiled = False
+        self._greeted = False
         self._farewell: Status | None = None  # the BYE of the server
         self._said = said
         self._responses: deque[Response] = deque()  # received, and not used yet
@@ -84,9 +85,21 @@ class Dialogue:
     @property
     def usable(self) -> bool:
         """Whether a command can be sent, and nothing is unanswered."""
-        return self.machine.idle and not (self.lost or self.spoiled or self._farewell)
+        return self.machine.idle and not (self.gone or self.spoiled)
+
+    @property
+    def gone(self) -> bool:
+        """Whether the connection is lost, or the server has announced that it closes it."""
+        return self.lost or self._farewell is not None
 
     # --- commands and answers -----------------------------------------------------------------------------------------
+
+    async def greeting(self) -> Status:
+        """Wait for the greeting. Raises the error of a BYE."""
+        greeting = await self.next(self.deadline())
+        assert isinstance(greeting, Status)  # the machine returns nothing else first
+        self._greeted = True
+        return greeting
 
     async def ask(self, command: Command, timeout: float | None = None) -> Answer:
         """Send a command and return the answer; by default within `timeout` seconds."""
@@ -218,6 +231,8 @@ class Dialogue:
         return broken if self._farewell is None else self._ended(self._farewell)
 
     def _ended(self, farewell: Status) -> DeliveryFailed:
+        if not self._greeted:
+            return refusal(f"{self.name} accepts no session: {farewell}", farewell, Subject.GREETING)
         return refusal(f"{self.name} ended the session: {farewell}", farewell, Subject.SESSION)
 
     # --- inside -------------------------------------------------------------------------------------------------------

@@ -1,11 +1,36 @@
-"""Opens a connection up to the login (skeleton)."""
+"""Opens a connection up to the login: connect, greeting, capabilities, TLS, login."""
 
 from __future__ import annotations
 
+from typing import Final
+
+import trio
+
+from tui_popretr.config.account import TlsPolicy
 from tui_popretr.config.model import ImapDestination
 from tui_popretr.delivery.imap.connection import ImapConnection
+from tui_popretr.delivery.imap.credentials import Credentials
+from tui_popretr.delivery.imap.dialogue import Dialogue
+from tui_popretr.delivery.imap.login import LoginAttempt, TokenRenewedError
+from tui_popretr.delivery.imap.refusals import Subject, refusal
 from tui_popretr.delivery.remote import AskOther, AskPassword, Say
-from tui_popretr.net.tls import TlsContexts
+from tui_popretr.errors import (
+    ImapLoginFailed,
+    ImapProtocolError,
+    ImapServerNotTrusted,
+    ImapServerUnreachable,
+    ImapTemporaryFailure,
+    TlsFailed,
+)
+from tui_popretr.facts import Direction
+from tui_popretr.hosts import is_loopback
+from tui_popretr.imap import Capabilities, Capability, Condition, StartTls
+from tui_popretr.net.connect import NotConnected, open_stream
+from tui_popretr.net.stream import SocketStream
+from tui_popretr.net.tls import TlsContexts, TlsSession
+
+#: Seconds for the look-up and the connection, for all addresses together.
+CONNECT_TIMEOUT: Final = 30.0
 
 
 def server_name(destination: ImapDestination) -> str:
@@ -28,11 +53,124 @@ class Opening:
 
         Without `contexts` no TLS context is shared with other sessions.
         """
-        raise NotImplementedError
+        self._destination = destination
+        self._said = said
+        self._contexts = contexts or TlsContexts()
+        self._name = server_name(destination)
+        self._credentials = Credentials(destination, self._name, ask_password, other_password)
 
     async def open(self) -> ImapConnection:
         """Return a new connection, logged in. Raises DeliveryFailed.
 
         ImapServerUnreachable, ImapServerNotTrusted, ImapLoginFailed, ImapTemporaryFailure, ImapProtocolError.
         """
-        raise NotImplementedError
+        try:
+            return await self._open()
+        except TokenRenewedError:
+            self._said(Direction.EVENT, ["The access token is renewed; connecting once more"])
+        try:
+            return await self._open()
+        except TokenRenewedError:
+            raise ImapTemporaryFailure(
+                f"{self._name} has refused two access tokens and closed the connection"
+            ) from None
+
+    async def _open(self) -> ImapConnection:
+        stream = await self._connect()
+        dialogue = Dialogue(stream, self._name, self._said, timeout=self._destination.timeout)
+        try:
+            dialogue.say(Direction.EVENT, [f"Connection to {stream.remote_ip} port {self._destination.port}"])
+            await establish(dialogue, self._destination, self._credentials, self._contexts)
+        except BaseException:
+            dialogue.close()
+            raise
+        return ImapConnection(dialogue)
+
+    async def _connect(self) -> SocketStream:
+        destination = self._destination
+        try:
+            timeout = min(CONNECT_TIMEOUT, destination.timeout)
+            return await open_stream(destination.look_up_name, destination.port, timeout)
+        except NotConnected as problem:
+            reason = str(problem) if problem.found else f"no address was found: {problem}"
+            raise ImapServerUnreachable(f"cannot reach {self._name}: {reason}") from problem
+
+
+async def establish(
+    dialogue: Dialogue, destination: ImapDestination, credentials: Credentials, contexts: TlsContexts
+) -> None:
+    """Bring a new connection up to the login: TLS, greeting, capabilities, STARTTLS, login. Raises DeliveryFailed."""
+    tls = destination.tls
+    if tls is not None and not tls.latent:
+        await _start_tls(dialogue, destination, tls, contexts)
+    greeting = await dialogue.greeting()
+    known = greeting.condition is Condition.PREAUTH
+    if tls is not None and tls.latent:
+        if known:  # STARTTLS is not possible any more, and the messages would go in clear (RFC 9051 §11.1)
+            raise ImapServerNotTrusted(
+                f"{dialogue.name} is logged in already (PREAUTH), so TLS cannot start",
+                advice="an attacker may be between you and the server; if it speaks TLS from the first byte, use its"
+                " port 993 without <starttls>",
+            )
+        await _ask_for_tls(dialogue)
+        await _start_tls(dialogue, destination, tls, contexts)
+        dialogue.machine.tls_started()
+    if not (await _capabilities(dialogue)).imap:
+        raise ImapProtocolError(f"{dialogue.name} offers neither IMAP4rev1 nor IMAP4rev2")
+    if known:
+        return
+    if destination.username is None and (tls is None or tls.key_store is None):
+        raise ImapLoginFailed(f"{dialogue.name} demands a login", advice="add <username> and <password> to <imap>")
+    private = tls is not None or is_loopback(destination.host)
+    await LoginAttempt(dialogue, destination, credentials, private=private).run()
+    await _capabilities(dialogue)
+
+
+async def _capabilities(dialogue: Dialogue) -> Capabilities:
+    """Return the capabilities, which are asked for unless the server has said them already."""
+    if dialogue.machine.capabilities is None:
+        answer = await dialogue.ask(Capability())
+        if not answer.ok:
+            what = f"{dialogue.name} does not tell its capabilities: {answer.status}"
+            raise refusal(what, answer.status, Subject.GREETING)
+    if dialogue.machine.capabilities is None:
+        raise ImapProtocolError(f"{dialogue.name} does not tell its capabilities")
+    return dialogue.machine.capabilities
+
+
+async def _ask_for_tls(dialogue: Dialogue) -> None:
+    if not (await _capabilities(dialogue)).starttls:
+        raise ImapServerNotTrusted(
+            f"{dialogue.name} offers no STARTTLS, and <starttls> asks for it",
+            advice="if it speaks TLS from the first byte, use its port 993 without <starttls>",
+        )
+    answer = await dialogue.ask(StartTls())
+    if not answer.ok:
+        if answer.status.has_code("UNAVAILABLE"):
+            raise ImapTemporaryFailure(f"{dialogue.name} offers no TLS for now: {answer.status}")
+        raise ImapServerNotTrusted(f"{dialogue.name} refused STARTTLS: {answer.status}")
+    dialogue.check()  # no plaintext may follow
+
+
+async def _start_tls(
+    dialogue: Dialogue, destination: ImapDestination, policy: TlsPolicy, contexts: TlsContexts
+) -> None:
+    """Do the handshake."""
+    session = TlsSession(policy, destination.host, destination.written, contexts)
+    patience = policy.patience(dialogue.timeout)
+    with trio.move_on_after(patience) as scope:
+        try:
+            details = await dialogue.stream.start_tls(session)
+        except TlsFailed as problem:
+            raise explain(dialogue.name, problem) from problem
+    if scope.cancelled_caught:
+        raise ImapTemporaryFailure(f"the TLS handshake with {dialogue.name} took longer than {patience:g} s")
+    dialogue.say(Direction.EVENT, [f"TLS ({details.version}, {details.cipher or 'unknown cipher'})"])
+
+
+def explain(name: str, failure: TlsFailed) -> ImapServerNotTrusted:
+    """Return the error for a failed handshake."""
+    advice = failure.advice.replace("in the client's <ssl>", "in <ssl> in <imap>")
+    if "POP3 begins in clear" in advice:
+        advice = "if IMAP begins in clear there, as it does at port 143, add <starttls>Y</starttls>"
+    return ImapServerNotTrusted(f"TLS with {name} failed: {failure}", advice=advice)

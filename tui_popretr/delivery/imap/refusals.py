@@ -22,6 +22,7 @@ from tui_popretr.errors import (
     ImapTemporaryFailure,
 )
 from tui_popretr.imap import Status
+from tui_popretr.sasl.refusals import LoginRefusal, advice_for, classify
 
 
 class Subject(Enum):
@@ -41,6 +42,20 @@ _FOR_NOW: Final = frozenset(("UNAVAILABLE", "INUSE", "SERVERBUG", "EXPUNGEISSUED
 _MISSING: Final = frozenset(("NONEXISTENT", "TRYCREATE"))
 #: Of RFC 7889 (TOOBIG), RFC 3516 (UNKNOWN-CTE) and RFC 5530.
 _OF_MESSAGE: Final = frozenset(("TOOBIG", "UNKNOWN-CTE", "CANNOT"))
+#: Codes that do not say why: the text does.
+_WITH_TEXT: Final = frozenset(("ALERT", "LIMIT", "CONTACTADMIN"))
+
+_OPERATOR: Final = "the server says that its operator has to help"
+#: Codes of refused logins, with the advice, None for the default advice.
+_OF_LOGIN: Final = {
+    "AUTHENTICATIONFAILED": None,
+    "AUTHORIZATIONFAILED": "username and password are right, but the account may not use this mailbox",
+    "CONTACTADMIN": _OPERATOR,
+    "EXPIRED": "the password has expired: set a new one at the server",
+    "NOPERM": "the account may not log in by IMAP",
+    "PRIVACYREQUIRED": "the server allows a login over TLS only: see <ssl> and <starttls> in <imap>",
+    "WEBALERT": "log in once with a web browser and confirm what the provider asks there",
+}
 
 #: The words of refusals without a code.
 _TEXT_FOR_NOW: Final = re.compile(
@@ -55,11 +70,12 @@ _TEXT_FULL: Final = re.compile(
 )
 
 _FULL_ADVICE: Final = "make room in the mailbox, or raise its quota"
-_OPERATOR: Final = "ask the server's operator, whom the server names as the one to help"
 
 
-def refusal(text: str, status: Status, subject: Subject) -> DeliveryFailed:
+def refusal(text: str, status: Status, subject: Subject, username: str = "") -> DeliveryFailed:
     """Return the error for a refusal. `text` says what happened, with the server's name and its words.
+
+    `username` is for logins without a code: it may contain any word.
 
     - ImapTemporaryFailure: for now.
     - ImapFolderMissing, ImapFolderUnusable: for each message to this folder.
@@ -68,12 +84,14 @@ def refusal(text: str, status: Status, subject: Subject) -> DeliveryFailed:
     """
     code = "" if status.code is None else status.code.name
     words = status.text.decode("utf-8", "replace")
-    in_words = not code or code in ("ALERT", "LIMIT", "CONTACTADMIN")
+    if subject is Subject.LOGIN and code not in _FOR_NOW:
+        return _login_refusal(text, code, words, username)
+    in_words = not code or code in _WITH_TEXT
     if code in _FOR_NOW or (in_words and _TEXT_FOR_NOW.search(words)):
         return ImapTemporaryFailure(text)
-    if code == "LIMIT" and subject in (Subject.GREETING, Subject.LOGIN):
+    if code == "LIMIT" and subject is Subject.GREETING:
         return ImapTemporaryFailure(text)
-    if code == "OVERQUOTA" or (in_words and subject is not Subject.LOGIN and _TEXT_FULL.search(words)):
+    if code == "OVERQUOTA" or (in_words and _TEXT_FULL.search(words)):
         return ImapRefused(text, advice=_FULL_ADVICE)
     if code == "CLIENTBUG":
         return ImapProtocolError(text, advice="report it, with the lines of the transcript: this program has an error")
@@ -89,8 +107,6 @@ def _of_subject(text: str, code: str, subject: Subject) -> DeliveryFailed:
             return ImapServerUnreachable(text)
         case Subject.SESSION:
             return ImapTemporaryFailure(text)
-        case Subject.LOGIN:
-            return ImapLoginFailed(text, advice=_login_advice(code))
         case Subject.FOLDER if code in _MISSING:
             return ImapFolderMissing(text)
         case Subject.MESSAGE if code in _MISSING:
@@ -105,18 +121,12 @@ def _of_subject(text: str, code: str, subject: Subject) -> DeliveryFailed:
             return ImapMessageRefused(text)
         case Subject.LABELS:
             return ImapFolderUnusable(text, advice="check <labels> in <imap>: the server does not accept them")
-        case Subject.SEARCH:
+        case _:
             return ImapRefused(text, advice="the server cannot search by Message-ID")
 
 
-def _login_advice(code: str) -> str | None:
-    match code:
-        case "PRIVACYREQUIRED":
-            return "the server allows a login over TLS only: see <ssl> and <starttls> in <imap>"
-        case "EXPIRED":
-            return "the password has expired: set a new one at the server"
-        case "AUTHORIZATIONFAILED" | "NOPERM":
-            return "username and password are right, but the account may not use this mailbox"
-        case "WEBALERT":
-            return "log in once with a web browser and confirm what the provider asks there"
-    return None
+def _login_refusal(text: str, code: str, words: str, username: str) -> DeliveryFailed:
+    meaning = None if code in _OF_LOGIN else classify(words, username)
+    if code == "LIMIT" or meaning in (LoginRefusal.IN_USE, LoginRefusal.TEMPORARY):
+        return ImapTemporaryFailure(text)
+    return ImapLoginFailed(text, advice=advice_for(words, "IMAP") or _OF_LOGIN.get(code))

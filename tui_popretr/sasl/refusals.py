@@ -1,14 +1,14 @@
-"""The meaning of an -ERR to a login by its text, and the advice for it.
+"""The meaning of a refused login by the text of the server, and the advice for it.
 
-RFC 1939 has no codes: -ERR to PASS may mean a wrong password, or that another session has the maildrop's lock.
-RESP-CODES (RFC 2449 §8, RFC 3206) distinguish these, and take precedence. Many servers have no RESP-CODES; this module
-reads their texts. An error has a cost: a wrong password that counts as temporary is sent again at each run until the
-provider locks the account; a lock that counts as a wrong password doubles the interval.
+RFC 1939 has no codes: -ERR to PASS may mean a wrong password, or that another session has the maildrop's lock. The
+response codes of POP3 (RFC 2449 §8, RFC 3206) and IMAP (RFC 5530) distinguish these, and take precedence. Many servers
+have none; this module reads their texts. An error has a cost: a wrong password that counts as temporary is sent again
+at each run until the provider locks the account; a lock that counts as a wrong password doubles the interval.
 
 The questions, in this order:
 
 1. Does the server want TLS? Then it did not check the credentials, whatever else the text says.
-2. Is POP access disabled for the account? Only the owner can change that: rejected.
+2. Is access by POP or IMAP disabled for the account? Only the owner can change that: rejected.
 3. Does the server not have the command or mechanism? Rejected, and the next mechanism is tried.
 4. Is the *account* locked, disabled, suspended or blocked? Rejected, and no other mechanism is tried. If the text
    mentions another session, the maildrop is locked, even if the text says "account".
@@ -31,7 +31,7 @@ from functools import cached_property
 
 
 class LoginRefusal(Enum):
-    """The kinds of -ERR to a login."""
+    """The kinds of refusals of a login."""
 
     REJECTED = "the credentials, or the mechanism"
     LOCKED_OUT = "the account is locked: no mechanism can succeed"
@@ -66,7 +66,10 @@ _WANTS_TLS = _Words(
 )
 _OFF = r"""(?:(?:not|n't|nicht|pas)\s(?:been\s)?(?:enabled|allowed|activated|permitted|available|aktiviert|activée?)
     |disabled|deactivated|deaktiviert|désactivée?)\b"""
-_SWITCHED_OFF = _Words(rf"\bPOP3?\b.*{_OFF} | {_OFF}\sfor\sPOP3?\b | \b(?:enable|activate|turn\son)\b.*\bPOP3?\b")
+_PROTOCOL = r"\b(?:POP3?|IMAP4?(?:rev[12])?)\b"
+_SWITCHED_OFF = _Words(
+    rf"{_PROTOCOL}.*{_OFF} | {_OFF}\sfor\s{_PROTOCOL} | \b(?:enable|activate|turn\son)\b.*{_PROTOCOL}"
+)
 _NO_MECHANISM = _Words(
     r"""\b(?:commands?|mechanisms?|methods?|APOP|AUTH|SASL|auth(?:entication)?\stype)\b.*
         (?:un(?:known|available|supported|recognized|implemented)|disabled|not\s(?:\w+\s)?
@@ -138,7 +141,7 @@ def wants_tls(text: str) -> bool:
 
 
 def classify(text: str, username: str = "") -> LoginRefusal:
-    """Return the meaning of an -ERR to a login that has no RESP-CODE. The module's docstring has the rules."""
+    """Return the meaning of a refusal without a code. The module's docstring has the rules."""
     words = _stripped(text, username)
     session = _SESSION.search(words) is not None
     if _WANTS_TLS.search(words):
@@ -160,8 +163,8 @@ def classify(text: str, username: str = "") -> LoginRefusal:
     return LoginRefusal.TEMPORARY if _LATER.search(words) else LoginRefusal.REJECTED
 
 
-def advice_for(text: str) -> str | None:
-    """Return the advice if the text of an -ERR to a login says what is missing, else None."""
+def advice_for(text: str, protocol: str = "POP") -> str | None:
+    """Return the advice if the text of a refused login says what is missing, else None."""
     words = _ADDRESS.sub("", text)
     if _APP_PASSWORD.search(words):
         return "create an app password on the provider's website, and use it here instead of the account's password"
@@ -173,7 +176,7 @@ def advice_for(text: str) -> str | None:
     if _TOKENS_ONLY.search(words):
         return "the provider no longer accepts passwords: use an access token (docs/providers.md)"
     if _SWITCHED_OFF.search(words) and not _WANTS_TLS.search(words):
-        return "enable POP access on the provider's website (docs/providers.md)"
+        return f"enable {protocol} access on the provider's website (docs/providers.md)"
     if classify(text) is LoginRefusal.LOCKED_OUT:
         return "the provider has locked the account: see its website, or ask its support"
     return None

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tui_popretr.session.refusals import LoginRefusal, advice_for, classify, wants_tls
+from tui_popretr.sasl.refusals import LoginRefusal, advice_for, classify, wants_tls
 
 REJECTED, LOCKED_OUT, IN_USE, TEMPORARY = LoginRefusal
 
