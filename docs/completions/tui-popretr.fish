@@ -136,7 +136,7 @@ complete -c tui-popretr -n '_shtab_tui_popretr_using; and test $_shtab_tui_popre
 complete -c tui-popretr -n '_shtab_tui_popretr_using login' -s h -l help -d 'show this help message and exit'
 complete -c tui-popretr -n '_shtab_tui_popretr_using login' -l naf -xka "(__fish_complete_path (commandline -ct))" -d 'Mailismus'"'"'s naf.xml, which names folders (default: the one in the folder of the configuration, if any)'
 complete -c tui-popretr -n '_shtab_tui_popretr_using login' -l client -xka "(_tui_popretr_clients)" -d 'the client to log in'
-complete -c tui-popretr -n '_shtab_tui_popretr_using login' -l for -xka "server smtp" -d 'log in for this element, also if it has a token: server, smtp (default: each without a valid token)'
+complete -c tui-popretr -n '_shtab_tui_popretr_using login' -l for -xka "server smtp imap" -d 'log in for this element, even with a token: server, smtp, imap (default: each without a valid token)'
 complete -c tui-popretr -n '_shtab_tui_popretr_using login' -l flow -xka "device browser paste" -d 'device, browser or paste'
 complete -c tui-popretr -n '_shtab_tui_popretr_using login' -l port -x -d 'browser, paste: redirect to this port of 127.0.0.1 (default: any)'
 complete -c tui-popretr -n '_shtab_tui_popretr_using login' -l logout -d 'revoke the access, and forget the tokens'
