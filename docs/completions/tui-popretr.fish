@@ -65,7 +65,7 @@ function _shtab_tui_popretr_using
 end
 
 set -g _shtab_tui_popretr_commands run init check login demo service attach status poll pause resume stop reload shutdown tail hook mark-seen import-seen transcript info
-set -g _shtab_tui_popretr_opts_with_value --account --address --client --client-id --client-secret-file --fingerprint --flow --folder --for --freq --from --id --mail --maildir --naf --on --password-command --password-env --password-file --port --print-completion --recip --sender --smtp --smtp-server --tenant --tspath --user
+set -g _shtab_tui_popretr_opts_with_value --account --address --client --client-id --client-secret-file --fingerprint --flow --folder --for --freq --from --id --imap --imap-folder --imap-password-command --imap-password-env --imap-password-file --imap-user --mail --maildir --naf --on --password-command --password-env --password-file --port --print-completion --recip --sender --smtp --smtp-server --tenant --tspath --user
 
 complete -c tui-popretr -e
 complete -c tui-popretr -f
@@ -113,8 +113,14 @@ complete -c tui-popretr -n '_shtab_tui_popretr_using init' -l tenant -x -d 'with
 complete -c tui-popretr -n '_shtab_tui_popretr_using init' -l maildir -xka "(__fish_complete_directories)" -d 'deliver into this Maildir'
 complete -c tui-popretr -n '_shtab_tui_popretr_using init' -l folder -xka "(__fish_complete_directories)" -d 'save each message as a file in this folder'
 complete -c tui-popretr -n '_shtab_tui_popretr_using init' -l smtp -x -d 'send the mail to this mail address'
+complete -c tui-popretr -n '_shtab_tui_popretr_using init' -l imap -x -d 'put the mail into a folder of this IMAP server'
 complete -c tui-popretr -n '_shtab_tui_popretr_using init' -l smtp-server -x -d 'with --smtp: the mail server (default: localhost:25)'
 complete -c tui-popretr -n '_shtab_tui_popretr_using init' -l sender -x -d 'with --smtp: the envelope sender (default: pop3downloader@localhost)'
+complete -c tui-popretr -n '_shtab_tui_popretr_using init' -l imap-user -x -d 'with --imap: user name at the IMAP server'
+complete -c tui-popretr -n '_shtab_tui_popretr_using init' -l imap-password-file -xka "(__fish_complete_path (commandline -ct))" -d 'with --imap: as --password-file'
+complete -c tui-popretr -n '_shtab_tui_popretr_using init' -l imap-password-command -x -d 'with --imap: as --password-command'
+complete -c tui-popretr -n '_shtab_tui_popretr_using init' -l imap-password-env -x -d 'with --imap: as --password-env'
+complete -c tui-popretr -n '_shtab_tui_popretr_using init' -l imap-folder -x -d 'with --imap: the folder (default: INBOX)'
 complete -c tui-popretr -n '_shtab_tui_popretr_using init' -l keep -d 'leave the mail on the server (default)'
 complete -c tui-popretr -n '_shtab_tui_popretr_using init' -l delete -d 'delete it from the server as soon as it is stored here'
 complete -c tui-popretr -n '_shtab_tui_popretr_using init' -l freq -x -d 'time from one session to the next (default: 5m)'

@@ -17,7 +17,7 @@ from tui_popretr.commit.audit import AuditWriter
 from tui_popretr.commit.lookup import Recovered, RecoveryResult, recovery_text
 from tui_popretr.commit.queue import PendingDelivery
 from tui_popretr.commit.remote import RemoteQueue
-from tui_popretr.delivery.remote import Group
+from tui_popretr.delivery.remote import ALONE, Group
 from tui_popretr.errors import DeliveryStopped, ImapMessageRefused, JournalError, MessageInDoubt, PopretrError
 from tui_popretr.journal.journal import Journal
 from tui_popretr.journal.records import DeliveredMark, MessageState, NewRecord, Record
@@ -71,7 +71,7 @@ class Office:
 
 
 @asynccontextmanager
-async def office(folder: Path, group: Group = Group(1, 0)) -> AsyncIterator[Office]:
+async def office(folder: Path, group: Group = ALONE) -> AsyncIterator[Office]:
     audited: list[str] = []
     with disk_without_threads(lambda: 1.0):
         async with open_journals(folder, audited.extend) as journals:

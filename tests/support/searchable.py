@@ -90,9 +90,7 @@ class PlayedSink:
             found = (
                 index
                 for index in range(first, len(receiver.messages))
-                if index not in taken
-                and receiver.ids[index] == message_id
-                and len(receiver.messages[index]) == octets
+                if index not in taken and receiver.ids[index] == message_id and len(receiver.messages[index]) == octets
             )
             index = next(found, None)
             if index is None:

@@ -106,17 +106,28 @@ def _add_oauth(oauth: Container) -> None:
     )
 
 
+def _add_imap(mail: Container) -> None:
+    mail.add_argument("--imap-user", metavar="NAME", help="with --imap: user name at the IMAP server")
+    password = mail.add_mutually_exclusive_group()
+    password.add_argument("--imap-password-file", metavar="FILE", help="with --imap: as --password-file")
+    password.add_argument("--imap-password-command", metavar="COMMAND", help="with --imap: as --password-command")
+    password.add_argument("--imap-password-env", metavar="NAME", help="with --imap: as --password-env")
+    mail.add_argument("--imap-folder", metavar="NAME", help="with --imap: the folder (default: INBOX)")
+
+
 def _add_mail(mail: Container) -> None:
     destination = mail.add_mutually_exclusive_group()
     destination.add_argument("--maildir", metavar="DIR", help="deliver into this Maildir")
     destination.add_argument("--folder", metavar="DIR", help="save each message as a file in this folder")
     destination.add_argument("--smtp", metavar="ADDRESS", help="send the mail to this mail address")
+    destination.add_argument("--imap", metavar="HOST[:PORT]", help="put the mail into a folder of this IMAP server")
     mail.add_argument(
         "--smtp-server", metavar="HOST[:PORT]", help="with --smtp: the mail server (default: localhost:25)"
     )
     mail.add_argument(
         "--sender", metavar="ADDRESS", help="with --smtp: the envelope sender (default: pop3downloader@localhost)"
     )
+    _add_imap(mail)
     kept = mail.add_mutually_exclusive_group()
     kept.add_argument("--keep", action="store_true", help="leave the mail on the server (default)")
     kept.add_argument("--delete", action="store_true", help="delete it from the server as soon as it is stored here")

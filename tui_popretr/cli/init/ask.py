@@ -6,7 +6,7 @@ import os
 import pwd
 import re
 from argparse import Namespace
-from collections.abc import Set
+from collections.abc import Mapping, Set
 from dataclasses import dataclass, replace
 from itertools import chain, count
 from typing import Final
@@ -14,6 +14,7 @@ from typing import Final
 from tui_popretr.cli.init.account import Account, LookUp, find_account, requirements
 from tui_popretr.cli.init.console import Console, required
 from tui_popretr.cli.init.explore import Explored, as_given, candidates, explore, log_in
+from tui_popretr.cli.init.imap import ask_imap
 from tui_popretr.cli.init.lookup import look_up
 from tui_popretr.cli.init.oauth import NewLogin
 from tui_popretr.cli.init.password import Credentials, get_credentials, other_credentials
@@ -24,7 +25,7 @@ from tui_popretr.config.account import Server, TlsPolicy
 from tui_popretr.config.addresses import mail_address, server_address
 from tui_popretr.config.choices import DEFAULT_AUTH_TYPES
 from tui_popretr.config.login import BESIDE_OAUTH
-from tui_popretr.config.model import FolderDestination, MaildirDestination, SmtpDestination
+from tui_popretr.config.model import FolderDestination, ImapDestination, MaildirDestination, SmtpDestination
 from tui_popretr.config.oauth import OAuth
 from tui_popretr.config.values import InvalidValueError
 from tui_popretr.errors import (
@@ -57,13 +58,8 @@ class WizardResult:
     """The client to write, and the findings of the login."""
 
     client: NewClient
-    typed: Secret | None  # the password or client secret, to be written to its file
+    secrets: Mapping[str, Secret]  # passwords and client secrets that were typed, by the file to write them to
     found: Findings | None  # None: no login was tried
-
-    @property
-    def secret_file(self) -> str | None:
-        """The file that the typed password or client secret is written to."""
-        return self.client.secret_file if self.typed is not None else None
 
 
 class Wizard:
@@ -83,6 +79,7 @@ class Wizard:
         self._taken = taken
         self._provider: Provider | None = None
         self._token_command = ""
+        self._typed: Secret | None = None  # the password of an IMAP server
         self._path = path
         self._console = console
         self._connector = connector
@@ -106,7 +103,7 @@ class Wizard:
         if prefix and provider is not None:
             console.say(f"  {provider.prefix_reason}")
         username, credentials, found = self._log_in(prefix + account.username, client_id, explored, account.username)
-        destination, recip = self._choose_destination()
+        destination, recip = self._choose_destination(f"{os.path.dirname(self._path)}/{client_id}-imap.password")
         keep = self._keeps_mail(explored, found)
         client = NewClient(
             id=client_id,
@@ -116,7 +113,9 @@ class Wizard:
             keep=keep,
             frequency=arguments.freq or (provider.frequency if provider is not None else _FREQUENCY),
         )
-        return WizardResult(client, credentials.typed, found)
+        typed = ((client.secret_file, credentials.typed), (client.destination_secret_file, self._typed))
+        secrets = {file: secret for file, secret in typed if file is not None and secret is not None}
+        return WizardResult(client, secrets, found)
 
     # --- server -------------------------------------------------------------------------------------------------------
 
@@ -216,8 +215,8 @@ class Wizard:
 
     # --- mail ---------------------------------------------------------------------------------------------------------
 
-    def _choose_destination(self) -> tuple[NewDestination, str]:
-        """Return the destination and the recip."""
+    def _choose_destination(self, password_file: str) -> tuple[NewDestination, str]:
+        """Return the destination and the recip. A typed password of an IMAP server is kept in `password_file`."""
         arguments, console = self._arguments, self._console
         recip = arguments.recip or _local_user()
         mail_server = arguments.smtp_server or _MAIL_SERVER
@@ -227,19 +226,29 @@ class Wizard:
             return FolderDestination(absolute(arguments.folder)), recip
         if arguments.smtp:
             return self._smtp(arguments.smtp, mail_server), arguments.smtp
+        if arguments.imap:
+            return self._imap(password_file), recip
         console.say()
         options = [
             "into a Maildir, which mail programs and IMAP servers read",
             "into a folder, one file per message",
             "to a mail server, by SMTP",
+            "into a folder of an IMAP server",
         ]
         choice = console.choose("Where does the mail go?", options)
         if choice == 1:
             return MaildirDestination(absolute(console.ask("Maildir", "~/Maildir", check=_path))), recip
         if choice == 2:
             return FolderDestination(absolute(console.ask("Folder", "~/Mail", check=_path))), recip
+        if choice == 4:
+            return self._imap(password_file), recip
         receiver = console.ask("Mail address of the recipient", check=mail_address)
         return self._smtp(receiver, console.ask("Mail server", mail_server, check=server_address)), receiver
+
+    def _imap(self, password_file: str) -> ImapDestination:
+        made = ask_imap(self._arguments, self._console, password_file)
+        self._typed = made.typed
+        return made.destination
 
     def _smtp(self, receiver: str, mail_server: str) -> SmtpDestination:
         host, port = server_address(mail_server)

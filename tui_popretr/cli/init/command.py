@@ -49,6 +49,12 @@ _CHECKS: Final[dict[str, Callable[[str], object]]] = {
     "folder": required,
     "smtp": mail_address,
     "smtp_server": server_address,
+    "imap": server_address,
+    "imap_user": required,
+    "imap_password_file": required,
+    "imap_password_command": command_line,
+    "imap_password_env": variable_name,
+    "imap_folder": values.printable,
     "sender": mail_address,
     "freq": values.duration,
     "id": values.file_name(128),
@@ -59,7 +65,11 @@ _REQUIRED: Final = (
     ("address", "mail"),
     ("user", "mail"),
     ("password_file", "password_command", "password_env", "client_id"),
-    ("maildir", "folder", "smtp"),
+    ("maildir", "folder", "smtp", "imap"),
+)
+_REQUIRED_FOR_IMAP: Final = (
+    ("imap_user",),
+    ("imap_password_file", "imap_password_command", "imap_password_env"),
 )
 
 
@@ -87,7 +97,7 @@ def run(arguments: Namespace, *, connector: Connector = connect_tcp, looked_up: 
     except PopretrError as problem:
         console.shorten(problem)
         raise
-    write(path, result.client, result.typed, force=arguments.force, existing=existing)
+    write(path, result.client, result.secrets, force=arguments.force, existing=existing)
     if not arguments.quiet:
         _explain_next_steps(path, result, added=existing is not None)
     if result.client.server.oauth is None or arguments.offline or arguments.no_login or not console.interactive:
@@ -130,12 +140,16 @@ def _check_arguments(arguments: Namespace) -> None:
             raise UsageError(f"{_option(name)}: {problem}") from None
     if (arguments.client_secret_file or arguments.tenant) and not arguments.client_id:
         raise UsageError("--client-secret-file and --tenant go with --client-id")
-    if (arguments.sender or arguments.smtp_server) and (arguments.maildir or arguments.folder):
+    if (arguments.sender or arguments.smtp_server) and (arguments.maildir or arguments.folder or arguments.imap):
         raise UsageError("--sender and --smtp-server go with --smtp")
+    for_imap = [name for group in _REQUIRED_FOR_IMAP for name in group if getattr(arguments, name)]
+    if (for_imap or arguments.imap_folder) and not arguments.imap:
+        raise UsageError(f"{_option(for_imap[0] if for_imap else 'imap_folder')} goes with --imap")
 
 
 def _require_arguments(arguments: Namespace) -> None:
-    missing = [group for group in _REQUIRED if not any(getattr(arguments, name) for name in group)]
+    required_here = _REQUIRED + (_REQUIRED_FOR_IMAP if arguments.imap else ())
+    missing = [group for group in required_here if not any(getattr(arguments, name) for name in group)]
     if missing:
         named = [("one of " if len(group) > 1 else "") + ", ".join(map(_option, group)) for group in missing]
         raise UsageError(
@@ -154,8 +168,8 @@ def _explain_next_steps(path: str, result: WizardResult, *, added: bool) -> None
     if loaded.settings is None:
         raise ConfigurationError("\n".join(str(problem) for problem in loaded.problems))
     print(f"\nWritten: {shown(path)}{', with the new client' if added else ''}")
-    if (secret_file := result.secret_file) is not None:
-        what = "password" if client.server.oauth is None else "client secret"
+    for secret_file in result.secrets:
+        what = "client secret" if client.server.oauth is not None and secret_file == client.secret_file else "password"
         print(f"         {shown(secret_file)}, which holds the {what}")
     for each in loaded.settings.clients[-1:]:
         print(folded(f"\n{describe(each)}"))

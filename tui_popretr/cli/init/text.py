@@ -10,12 +10,12 @@ from xml.sax.saxutils import escape, quoteattr
 from tui_popretr.config.account import Server, TlsPolicy
 from tui_popretr.config.choices import DEFAULT_AUTH_TYPES
 from tui_popretr.config.login import BESIDE_OAUTH
-from tui_popretr.config.model import FolderDestination, MaildirDestination, SmtpDestination
+from tui_popretr.config.model import FolderDestination, ImapDestination, MaildirDestination, SmtpDestination
 from tui_popretr.config.oauth import DEFAULT_TENANT, OAuth
 from tui_popretr.config.sources import FromCommand, FromEnvironment, FromFile, PasswordSource
 from tui_popretr.errors import ConfigurationError
 from tui_popretr.home import UnknownHomeError, expand, home_folder
-from tui_popretr.hosts import POP3_PORT, POP3S_PORT, with_port
+from tui_popretr.hosts import IMAP_PORT, IMAPS_PORT, POP3_PORT, POP3S_PORT, with_port
 from tui_popretr.text import visible
 
 _FRAME = """\
@@ -52,7 +52,7 @@ _DELETES = """\
     <!-- freq: the time from one session to the next. Mail is deleted from the server as soon as it is stored here; with
          preserve="Y" newonly="Y" it stays there, and each message is still retrieved only once. -->"""
 
-NewDestination = MaildirDestination | FolderDestination | SmtpDestination
+NewDestination = MaildirDestination | FolderDestination | SmtpDestination | ImapDestination
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +71,12 @@ class NewClient:
         """The file of the password, or of the client secret."""
         oauth = self.server.oauth
         source = self.server.password if oauth is None else oauth.client_secret
+        return source.path if isinstance(source, FromFile) else None
+
+    @property
+    def destination_secret_file(self) -> str | None:
+        """The file of the password for the destination."""
+        source = self.destination.password if isinstance(self.destination, ImapDestination) else None
         return source.path if isinstance(source, FromFile) else None
 
 
@@ -173,6 +179,21 @@ def _destination(destination: NewDestination) -> list[str]:
                 f"  <sender>{_text(destination.sender)}</sender>",
                 f"  <address>{_text(with_port(destination.written, destination.port))}</address>",
                 "</smtp>",
+            ]
+        case ImapDestination():
+            usual = IMAP_PORT if destination.starttls else IMAPS_PORT
+            host = f"[{destination.written}]" if ":" in destination.written else destination.written
+            server = host if destination.port == usual else destination.address
+            folder = "" if destination.folder == "INBOX" else f"  <folder>{_text(destination.folder)}</folder>"
+            return [
+                "<!-- Each message is put into this folder. The POP3 server keeps it until the IMAP server has it. -->",
+                "<imap>",
+                f"  <address>{_text(server)}</address>",
+                *(["  <starttls>Y</starttls>"] if destination.starttls else []),
+                f"  <username>{_text(destination.username or '')}</username>",
+                *(f"  {line}" for line in _password(destination.password)),
+                *([folder] if folder else []),
+                "</imap>",
             ]
 
 

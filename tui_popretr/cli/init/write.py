@@ -6,6 +6,7 @@ import contextlib
 import os
 import secrets
 import stat
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import replace
 from types import TracebackType
@@ -26,12 +27,12 @@ from tui_popretr.secret import Secret
 def write(
     path: str,
     client: NewClient,
-    typed: Secret | None,
+    typed: Mapping[str, Secret],
     *,
     force: bool,
     existing: ExistingConfiguration | None = None,
 ) -> None:
-    """Write the configuration and, if a password or client secret was typed, its file: both or neither.
+    """Write the configuration, and passwords and client secrets that were typed to their files: all or nothing.
 
     `existing`: add the client to it. The file keeps its content until the new content is durable. Raises
     ConfigurationError if a value cannot be written into a configuration; DeliveryFailed, CannotCreate.
@@ -45,19 +46,22 @@ def write(
     with ExitStack() as unpublished:
         configuration = unpublished.enter_context(PrivateFile(path, data, like_old=existing is not None))
         _check(configuration.unpublished, client, existing)
-        created = ""
-        if typed is not None and (name := client.secret_file) is not None:
-            password = unpublished.enter_context(PrivateFile(name, f"{typed.reveal()}\n".encode()))
-            created = "" if os.path.lexists(name) else name
-            password.publish(replace=True)
+        files = [
+            unpublished.enter_context(PrivateFile(name, f"{secret.reveal()}\n".encode()))
+            for name, secret in typed.items()
+        ]
+        created: list[str] = []
         try:
+            for file in files:
+                created += [] if os.path.lexists(file.path) else [file.path]
+                file.publish(replace=True)
             if existing is not None:
                 existing.assert_unchanged()
             configuration.publish(replace=force or existing is not None)
         except BaseException:
-            if created:
+            for name in created:
                 with contextlib.suppress(OSError):
-                    os.unlink(created)
+                    os.unlink(name)
             raise
 
 

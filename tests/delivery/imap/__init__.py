@@ -1,0 +1,1 @@
+"""Delivery to mail servers: real ones, and one that fails on command."""
