@@ -13,6 +13,7 @@ import pytest
 import trio
 from trio.testing import trio_test
 
+from tests.delivery.imap.mailbox import serving
 from tests.delivery.making import JOURNAL, client
 from tests.delivery.smtp.receiver import receiving
 from tui_popretr.config.model import CommandDestination, Destination
@@ -43,7 +44,7 @@ class Place:
             await sink.close()
 
 
-@pytest.fixture(params=["smtp", "lmtp", "command"])
+@pytest.fixture(params=["smtp", "lmtp", "imap", "command"])
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
     spool = tmp_path / "store" / "spool"
     with ExitStack() as stack:
@@ -53,6 +54,10 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
             save = 'file=$(mktemp "$0/XXXXXXXX") && cat >"$file"'
             destination: Destination = CommandDestination(("sh", "-c", save, str(taken)))
             yield Place(destination, spool, lambda: [path.read_bytes() for path in taken.iterdir()])
+            return
+        if request.param == "imap":
+            mailbox = stack.enter_context(serving())
+            yield Place(mailbox.destination(), spool, lambda: list(mailbox.contents))
             return
         receiver = stack.enter_context(receiving(lmtp=request.param == "lmtp"))
         yield Place(receiver.destination(), spool, lambda: [mail.content for mail in receiver.mails])
@@ -82,8 +87,10 @@ async def test_every_kind_keeps_the_contract(place: Place) -> None:
         await sink.prepare(0)
         made = message(sink, b"Subject: x\r", b"\n\r\n", b".\r\n..\r\ntext\r\n")
         assert (made.record_id, made.pending, made.tmp, made.final) == (7, 27, None, None)
-        assert made.description.startswith(("SMTP=[", "Command=sh"))
-        assert (await sink.send(made, trio.lowlevel.checkpoint)).startswith(("; Reply=", "")), "for the audit line"
+        assert made.description.startswith(("SMTP=[", "IMAP=INBOX", "Command=sh"))
+        assert (await sink.send(made, trio.lowlevel.checkpoint)).startswith(("; Reply=", "; UID=", "")), (
+            "for the audit line"
+        )
         made.abort()
         await sink.close()
     assert place.arrived() == [b"Subject: x\r\n\r\n.\r\n..\r\ntext\r\n"]

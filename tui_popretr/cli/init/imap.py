@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from argparse import Namespace
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import trio
 
@@ -74,7 +74,7 @@ async def _try(destination: ImapDestination, credentials: Credentials) -> None:
     async def password() -> Secret:
         return await Passwords().obtain(trial)
 
-    sink = ImapSink(replace(destination, password=None), spool="", password=password)
+    sink = ImapSink(destination, spool="", password=password)
     try:
         await sink.prepare(0)
     finally:

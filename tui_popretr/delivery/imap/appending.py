@@ -1,4 +1,12 @@
-"""A group of messages on its way to a folder: what is appended together or one by one, and what becomes of each."""
+"""A group of messages on its way to a folder: what is appended together or one by one, and what becomes of each.
+
+A message is *due* again
+
+- if a group was refused as a whole: the messages are sent one by one;
+- if the folder does not exist: it is made, and the messages are sent again;
+- if the server had closed an idle connection, or a large message was refused before most of it was sent: what was not
+  sent goes over a new connection.
+"""
 
 from __future__ import annotations
 
@@ -51,6 +59,15 @@ class _Item:
     transfer: Transfer | None = None  # the last attempt
     error: DeliveryFailed | None = None  # it cannot be sent
     labelled: bool = False
+    again: bool = False  # it was refused for a reason that is gone
+
+    @property
+    def is_unsent(self) -> bool:
+        return self.transfer is None or self.transfer.progress is Progress.UNSENT
+
+    @property
+    def is_due(self) -> bool:
+        return self.error is None and (self.again or self.is_unsent)
 
     @property
     def appended(self) -> bool:
@@ -72,6 +89,7 @@ class Appending:
         self._items = [_Item(message) for message in messages]
         self._before_end = before_end
         self._recorded = False
+        self._singly = False  # a group was refused as a whole
         self._problem: DeliveryFailed | None = None
         self._label_problem: DeliveryFailed | None = None
 
@@ -80,7 +98,7 @@ class Appending:
     @property
     def untouched(self) -> bool:
         """Whether the server certainly has none of them, and has refused none."""
-        return all(each.transfer is None or each.transfer.progress is Progress.UNSENT for each in self._items)
+        return all(each.is_unsent for each in self._items)
 
     @property
     def in_doubt(self) -> bool:
@@ -88,9 +106,24 @@ class Appending:
         return any(each.transfer is not None and each.transfer.progress is Progress.IN_DOUBT for each in self._items)
 
     @property
-    def folder_missing(self) -> bool:
-        """Whether the server has refused a message because the folder does not exist."""
-        return any(isinstance(each.refusal, ImapFolderMissing) for each in self._items)
+    def is_due(self) -> bool:
+        """Whether run() has something to do: after a refusal, or over a new connection."""
+        return any(each.is_due for each in self._items)
+
+    @property
+    def attempts(self) -> int:
+        """How often run() may be called: each call settles a message, or has one of these reasons to repeat it."""
+        return len(self._items) + 3
+
+    def lacks_folder(self, *, known: bool) -> bool:
+        """Whether the server has refused messages because the folder does not exist. They are sent again then.
+
+        `known`: it did not exist before, so that this is the reason for any refusal.
+        """
+        lacking = [each for each in self._items if _is_for_folder(each.refusal, known=known)]
+        for each in lacking:
+            each.again = True
+        return bool(lacking)
 
     @property
     def places(self) -> list[tuple[int, int] | None]:
@@ -130,33 +163,26 @@ class Appending:
     # --- sending ------------------------------------------------------------------------------------------------------
 
     async def run(self, connection: ImapConnection) -> None:
-        """Append the messages that have no outcome yet, and those that were refused because the folder is missing.
+        """Append the messages that are due. Afterwards others may be due, if is_due says so.
 
         Raises DeliveryFailed, and what `before_end` raises.
         """
-        due = [each for each in self._items if self._is_due(connection, each)]
-        together = connection.capabilities.multiappend and len(due) > 1
-        await self._append(connection, due, together=together)
-        # A server that refuses one of them refuses all (RFC 3502 §6.3.11).
-        refused = [each for each in due if each.refusal is not None and not _concerns_folder(each.refusal)]
-        if together and refused:
-            await self._append(connection, refused, together=False)
-
-    def _is_due(self, connection: ImapConnection, item: _Item) -> bool:
-        item.error = _unfit(connection, item.message)
-        transfer = item.transfer
-        if item.error is not None or (transfer is not None and isinstance(transfer.error, ImapFolderMissing)):
-            return item.error is None
-        return transfer is None or transfer.progress is Progress.UNSENT
-
-    async def _append(self, connection: ImapConnection, items: Sequence[_Item], *, together: bool) -> None:
+        for item in self._items:
+            if item.is_due:
+                item.error = _unfit(connection, item.message)
+        items = [each for each in self._items if each.is_due]
         if not items:
             return
         transfers = [self._transfer(each.message) for each in items]
         for item, transfer in zip(items, transfers, strict=True):
-            item.transfer = transfer
+            item.transfer, item.again = transfer, False
+        together = connection.capabilities.multiappend and len(items) > 1 and not self._singly
         await connection.append(self._destination.folder, transfers, self._record, together=together)
         faultpoints.reached(Step.APPEND_ANSWERED)
+        if together:  # a server that refuses one of them refuses all (RFC 3502 §6.3.11)
+            for item in items:
+                item.again = item.refusal is not None and not isinstance(item.refusal, ImapFolderUnusable)
+            self._singly = any(each.again for each in items)
 
     def _transfer(self, message: ImapMessage) -> Transfer:
         date = message.arrived or datetime.now().astimezone()
@@ -205,6 +231,5 @@ def _unfit(connection: ImapConnection, message: ImapMessage) -> DeliveryFailed |
     return None
 
 
-def _concerns_folder(refusal: DeliveryFailed) -> bool:
-    """Whether each message to the folder would be refused."""
-    return isinstance(refusal, ImapFolderUnusable)
+def _is_for_folder(refusal: DeliveryFailed | None, *, known: bool) -> bool:
+    return refusal is not None and (known or isinstance(refusal, ImapFolderMissing))

@@ -16,7 +16,7 @@ from tui_popretr.delivery.errors import starting_threads
 from tui_popretr.delivery.filedraft import SPILL
 from tui_popretr.delivery.folders import Folders
 from tui_popretr.delivery.imap.appending import Appending, check_size
-from tui_popretr.delivery.imap.connection import ImapConnection
+from tui_popretr.delivery.imap.connection import FolderState, ImapConnection
 from tui_popretr.delivery.imap.marks import Mark, Position
 from tui_popretr.delivery.imap.message import ImapMessage
 from tui_popretr.delivery.imap.opening import Opening, server_name
@@ -174,13 +174,21 @@ class ImapSink:
         """Return the connection, when the position in the folder is known."""
         connection = await self._connected()
         if not self._position.known:
-            try:
-                self._position.set(await connection.status(self._destination.folder))
-            except ImapFolderMissing:
-                if not self._destination.create:
-                    raise
-                self._position.set(None)  # it is made when the first message is appended
+            self._position.set(await self._look_at_folder(connection))
         return connection
+
+    async def _look_at_folder(self, connection: ImapConnection) -> FolderState | None:
+        """Return the state of the folder; None if it does not exist, and is made when the first message is appended."""
+        folder = self._destination.folder
+        try:
+            return await connection.status(folder)
+        except ImapFolderUnusable as problem:
+            # A server without response codes does not say whether the folder exists.
+            if not isinstance(problem, ImapFolderMissing) and await connection.is_listed(folder):
+                raise
+            if not self._destination.create:
+                raise
+        return None
 
     def _drop(self) -> None:
         connection, self._connection = self._connection, None
@@ -199,30 +207,32 @@ class ImapSink:
         return self._position.mark(self._destination.folder, message.content.octets, message.message_id)
 
     async def _append(self, appending: Appending, validity: int | None) -> None:
-        """Append messages; once more over a new connection, if the server had closed the one that was there."""
-        reused = self._connection is not None and self._connection.served > 0
-        connection = await self._ready()
-        if validity is not None and validity != self._position.validity:
-            raise ImapTemporaryFailure(f"the folder {appending.folder} of {self._name} was made again meanwhile")
-        try:
-            await self._append_over(connection, appending)
-        except DeliveryFailed:
-            if not (reused and connection.lost and appending.untouched):
-                raise
-            self._drop()
-            await self._append(appending, validity)
-
-    async def _append_over(self, connection: ImapConnection, appending: Appending) -> None:
-        try:
-            await appending.run(connection)
-            if appending.folder_missing and self._destination.create:
-                await connection.create(self._destination.folder)
-                await connection.subscribe(self._destination.folder)
-                faultpoints.reached(Step.FOLDER_MADE)
+        """Append messages, over more than one connection if necessary. `validity`: UIDVALIDITY of their marks."""
+        made = False
+        for _ in range(appending.attempts):
+            reused = self._connection is not None and self._connection.served > 0
+            connection = await self._ready()
+            if validity is not None and validity != self._position.validity:
+                raise ImapTemporaryFailure(f"the folder {appending.folder} of {self._name} was made again meanwhile")
+            try:
                 await appending.run(connection)
-        finally:
-            self._used = trio.current_time()
+            except DeliveryFailed:
+                if not (reused and connection.lost and appending.untouched):
+                    raise
+                self._drop()  # the server had closed an idle connection
+                continue
+            if self._destination.create and not made and appending.lacks_folder(known=self._position.missing):
+                made = True
+                await self._make_folder()
+            if not appending.is_due:
+                break
         await appending.label(connection)
+
+    async def _make_folder(self) -> None:
+        connection = await self._connected()
+        await connection.create(self._destination.folder)
+        await connection.subscribe(self._destination.folder)
+        faultpoints.reached(Step.FOLDER_MADE)
 
 
 def _imap(message: OutgoingMessage) -> ImapMessage:
