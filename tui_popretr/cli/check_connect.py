@@ -62,6 +62,7 @@ def report(client: ClientSettings, found: Findings, now: datetime) -> Iterator[s
     oauth = oauth_of(client.destination)
     if oauth is not None and found.destination_token is not None:
         yield from _token(f"{oauth.use.value.upper()} token", found.destination_token, now)
+    yield from (_row(name, value) for name, value in found.destination)
     for warning in found.warnings:
         yield _row("warning", warning)
     if found.problem is not None:

@@ -11,13 +11,16 @@ import trio
 
 from tui_popretr.bus import Bus
 from tui_popretr.clock import SystemClock
-from tui_popretr.config.model import ClientSettings, Settings, oauth_of
+from tui_popretr.config.model import ClientSettings, ImapDestination, Settings, oauth_of
 from tui_popretr.config.oauth import OAuth
+from tui_popretr.delivery.remote import InspectableSink
+from tui_popretr.delivery.sinks import SinkEnvironment, sink_for
 from tui_popretr.engine.service import connect_tcp
 from tui_popretr.engine.slots import SessionSlots
 from tui_popretr.errors import PopretrError
 from tui_popretr.facts import SessionId
 from tui_popretr.net.resolver import Resolver
+from tui_popretr.secret import Secret
 from tui_popretr.session.exploration import Exploration, Findings, token_details
 from tui_popretr.session.services import ConnectionServices
 from tui_popretr.session.setup import ConnectionSetup, Connector
@@ -100,6 +103,8 @@ async def probe_server(
         exploration.close()
     if login and (oauth := oauth_of(client.destination)) is not None:
         await _find_destination_token(oauth, services, exploration.found)
+    if login and isinstance(client.destination, ImapDestination):
+        await _look_at_destination(client, services, exploration.found)
     return exploration.found
 
 
@@ -108,6 +113,27 @@ async def _find_destination_token(oauth: OAuth, services: ConnectionServices, fo
         found.destination_token = token_details(oauth, await services.tokens.get(oauth))
     except PopretrError as problem:
         found.warnings.append(f"<{oauth.use.value}>: {error_with_advice(str(problem), problem.advice)}")
+
+
+async def _look_at_destination(client: ClientSettings, services: ConnectionServices, found: Findings) -> None:
+    """Log in to the server of the destination. Its error is the result if the POP3 server has none."""
+    destination = client.destination
+    assert isinstance(destination, ImapDestination)
+
+    async def password() -> Secret:
+        if destination.oauth is not None:
+            return (await services.tokens.get(destination.oauth)).access
+        return await services.passwords.obtain(destination.password)
+
+    quick = replace(client, destination=replace(destination, timeout=min(destination.timeout, TIMEOUT)))
+    sink = sink_for(quick, "", SinkEnvironment(password=password, contexts=services.contexts))
+    assert isinstance(sink, InspectableSink)
+    try:
+        found.destination += await sink.look()
+    except PopretrError as problem:
+        found.problem = found.problem or problem
+    finally:
+        await sink.close()
 
 
 def _with_timeout(client: ClientSettings) -> ClientSettings:

@@ -187,3 +187,16 @@ class GroupSink(SearchableSink, Protocol):
         have the same error.
         """
         ...
+
+
+@runtime_checkable
+class InspectableSink(Protocol):
+    """A server that `check --connect` looks at."""
+
+    async def look(self) -> Sequence[tuple[str, str]]:
+        """Log in, and return what is there, as names and values for people. Changes nothing. Raises PopretrError."""
+        ...
+
+    async def close(self) -> None:
+        """As RemoteSink.close()."""
+        ...

@@ -69,6 +69,8 @@ class Findings:
     token: TokenDetails | None = None
     #: The access token for the mail server of the destination; only probes look at it.
     destination_token: TokenDetails | None = None
+    #: What is at the server of the destination, as names and values; only probes look at it.
+    destination: list[tuple[str, str]] = field(default_factory=list)
     #: Whether the server sends messages in UTF-8 mode (RFC 6856 §2.1).
     utf8: bool = False
     #: Why nothing may be deleted: the server has listed UTF8 before and refuses it now. "" otherwise.

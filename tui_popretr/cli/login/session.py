@@ -7,7 +7,7 @@ from dataclasses import replace
 from tui_popretr.cli.login.terminal import Terminal
 from tui_popretr.cli.probing import probe_clients_async
 from tui_popretr.clock import SystemClock
-from tui_popretr.config.model import ClientSettings, Settings, SmtpDestination
+from tui_popretr.config.model import ClientSettings, ImapDestination, Settings, SmtpDestination
 from tui_popretr.config.oauth import Use
 from tui_popretr.delivery.remote import RemoteSink
 from tui_popretr.delivery.sinks import SinkEnvironment, sink_for
@@ -26,10 +26,11 @@ async def try_sessions(
     """Log in to the servers of the only client that have <oauth>. Report what works; return the errors."""
     (client,) = settings.clients
     uses = {each.use for each in client.oauths if use in (None, each.use)}
-    found = {
-        Use.SERVER: await _try_server(settings, terminal, connector) if Use.SERVER in uses else None,
-        Use.SMTP: await _try_smtp(settings, client, terminal) if Use.SMTP in uses else None,
-    }
+    found: dict[Use, PopretrError | None] = {}
+    if Use.SERVER in uses:
+        found[Use.SERVER] = await _try_server(settings, terminal, connector)
+    for each in uses - {Use.SERVER}:
+        found[each] = await _try_destination(settings, client, terminal)
     return {each: problem for each, problem in found.items() if problem is not None}
 
 
@@ -50,9 +51,9 @@ async def _try_server(settings: Settings, terminal: Terminal, connector: Connect
     return found[0].problem
 
 
-async def _try_smtp(settings: Settings, client: ClientSettings, terminal: Terminal) -> PopretrError | None:
+async def _try_destination(settings: Settings, client: ClientSettings, terminal: Terminal) -> PopretrError | None:
     destination = client.destination
-    assert isinstance(destination, SmtpDestination)
+    assert isinstance(destination, SmtpDestination | ImapDestination)
     oauth = destination.oauth
     assert oauth is not None
     tokens = AccessTokens(Passwords().obtain, SystemClock())

@@ -29,6 +29,7 @@ from tui_popretr.faultpoints import Step
 from tui_popretr.hosts import IMAP_PORT, IMAPS_PORT
 from tui_popretr.net.tls import TlsContexts
 from tui_popretr.text import visible
+from tui_popretr.wording import plural
 
 #: Messages that are sent together, at most.
 GROUP: Final = Group(32, 4 * 1024 * 1024)
@@ -139,6 +140,28 @@ class ImapSink:
                 self._position.forget()
                 connection = await self._connected()
                 return await find(connection, self._destination, [Mark.read(each) for each in marks])
+            finally:
+                self._tidy()
+
+    async def look(self) -> Sequence[tuple[str, str]]:
+        destination = self._destination
+        async with self._turn:
+            try:
+                connection = await self._connected()
+                state = await self._look_at_folder(connection)
+                folder = visible(destination.folder, 256)
+                rows = [
+                    ("IMAP login", f"{self._name.removeprefix('the IMAP server ')} as {destination.username or ''}"),
+                    (
+                        "IMAP folder",
+                        f"{folder} does not exist; it is made with the first message"
+                        if state is None
+                        else f"{folder}, {plural(state.messages, 'message')}",
+                    ),
+                ]
+                if destination.labels:
+                    rows.append(("IMAP labels", " | ".join(destination.labels)))
+                return [*rows, ("IMAP offers", connection.capabilities.shown)]
             finally:
                 self._tidy()
 
