@@ -18,11 +18,12 @@ class Kind(Enum):
     SMTP = "smtp"
     LMTP = "lmtp"
     COMMAND = "command"
+    IMAP = "imap"
 
     @property
     def remote(self) -> bool:
-        """Whether recovery cannot look up which messages the destination has accepted."""
-        return self in (Kind.SMTP, Kind.LMTP, Kind.COMMAND)
+        """Whether messages are sent to a server or a command."""
+        return self in (Kind.SMTP, Kind.LMTP, Kind.COMMAND, Kind.IMAP)
 
 
 class Server(Enum):

@@ -21,7 +21,7 @@ OF_THE_END: Final = frozenset({Step.QUIT_SENT, Step.QUIT_ANSWERED, Step.DELETED}
 _OF_FILES: Final = frozenset({Step.WRITTEN, Step.SYNCED, Step.FOLDER_SYNCED, Step.PUBLISHED, Step.NEW_SYNCED})
 _OF_DELETION: Final = frozenset({Step.DELE_SENT, Step.DELE_ANSWERED})
 _OF_SMTP: Final = frozenset({Step.ENVELOPE_ACCEPTED, Step.DATA_SENT, Step.DOT_SENT, Step.DOT_ANSWERED})
-
+OF_IMAP: Final = frozenset({Step.APPEND_SENT, Step.APPEND_ENDED, Step.APPEND_ANSWERED, Step.FOLDER_MADE, Step.LABELLED})
 
 #: Only where there are no hard links (test_poor.py).
 OF_PLACEHOLDERS: Final = frozenset({Step.NAME_TAKEN})
@@ -35,6 +35,10 @@ def is_in(step: Step, case: Case) -> bool:
         return case.keeping is Keeping.NOTHING
     if step in _OF_SMTP:
         return case.kind in (Kind.SMTP, Kind.LMTP)
+    if step in OF_IMAP:
+        return case.kind is Kind.IMAP
     if step is Step.LINKED:
         return case.kind is Kind.FOLDER
+    if step is Step.RECOVERY_AUDITED and case.kind is Kind.IMAP:
+        return True
     return not case.kind.remote or step not in _OF_FILES | {Step.RECOVERY_AUDITED}

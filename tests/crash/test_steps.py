@@ -11,7 +11,7 @@ from typing import Final
 import pytest
 
 from tests.crash.cases import CASES, Case, Keeping, Kind, Server
-from tests.crash.scene import Scene, staged
+from tests.crash.scene import Scene, id_of, staged
 from tests.crash.steps import OF_PLACEHOLDERS, OF_RECOVERY, is_in
 from tests.program.steps import Orders, obstruct
 from tests.support.size import NIGHTLY
@@ -41,9 +41,12 @@ def test_each_step_is_in_some_case() -> None:
 
 
 def recoveries(scene: Scene) -> Counter[str]:
-    """How often recovery must report each result, by what is on the disk."""
+    """How often recovery must report each result, by what is on the disk or the server."""
+    arrived = {id_of(message) for message in scene.place.look()}
     return Counter(
-        "was being sent"
+        ("has arrived" if record.identity.message_id in arrived else "has not arrived")
+        if record.mark is not None
+        else "was being sent"
         if record.final is None
         else "was delivered already"
         if Path(record.final).exists()
@@ -69,7 +72,9 @@ def test_killed_at_a_step(step: Step, nth: int, case: Case, tmp_path: Path) -> N
         scene.place.mend()
         expected, before = recoveries(scene), len(scene.site.trace())
         scene.finish()
-        reported = re.findall("recovered: it (was being sent|.*)", scene.site.trace()[before:])
+        reported = re.findall(
+            "recovered: it (was being sent|has arrived|has not arrived|.*)", scene.site.trace()[before:]
+        )
         assert Counter(reported) == expected
 
 

@@ -10,6 +10,7 @@ from typing import Final, Protocol
 
 from tests.crash.cases import Kind
 from tests.delivery.command.place import CommandPlace
+from tests.delivery.imap.mailbox import ALL, USER, WORD, Folder, Mailbox, serving
 from tests.delivery.smtp.receiver import Receiver, Say, receiving
 from tests.program.site import without_received
 from tests.program.steps import AWAY, STRANGER
@@ -150,6 +151,44 @@ class SmtpPlace:
         """Nothing to do: obstruct() was for one message."""
 
 
+class ImapPlace:
+    """A folder of an IMAP server that is missing at first, and whose messages get labels."""
+
+    can_tell = True
+
+    def __init__(self, mailbox: Mailbox, spool: Path) -> None:
+        mailbox.capabilities = (*ALL, "X-GM-EXT-1")
+        self._mailbox = mailbox
+        self._spool = spool
+
+    @property
+    def inside(self) -> str:
+        server = f"<address>127.0.0.1:{self._mailbox.port}</address>"
+        login = f"<username>{USER}</username><password>{WORD}</password>"
+        return f'<imap>{server}{login}<ssl enabled="N"/><folder>Old/ISP</folder><labels>A</labels></imap>'
+
+    def as_stored(self, message: bytes) -> list[bytes]:
+        return [message]
+
+    def look(self) -> Counter[bytes]:
+        self._mailbox.wait_until_idle()
+        folder = self._mailbox.folders.get("Old/ISP", Folder())
+        return Counter(without_received(each.content) for each in folder.messages.values())
+
+    def unfinished(self) -> list[Path]:
+        folder = self._mailbox.folders.get("Old/ISP", Folder())
+        assert all(each.labels.count("A") >= 1 for each in folder.messages.values()), "a label is missing"
+        return list(self._spool.glob("*"))
+
+    def obstruct(self) -> None:
+        """A group is refused, and then a message of it."""
+        self._mailbox.on("APPEND", *["NO [UNAVAILABLE] not now"] * 2)
+
+    def mend(self) -> None:
+        """Nothing to do: obstruct() was for one message."""
+        self._mailbox.script.clear()
+
+
 class LmtpPlace(SmtpPlace):
     """An LMTP server, with the mailboxes of MEMBERS."""
 
@@ -193,3 +232,6 @@ def place_of(kind: Kind, top: Path) -> Iterator[Place]:
                 yield LmtpPlace(receiver, top / "var" / "tmp")
         case Kind.COMMAND:
             yield CommandPlace(top)
+        case Kind.IMAP:
+            with serving() as mailbox:
+                yield ImapPlace(mailbox, top / "var" / "tmp")

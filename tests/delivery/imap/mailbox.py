@@ -67,6 +67,8 @@ class Mailbox:
     dialogue: list[str] = field(default_factory=list)
     connections: int = 0
     port: int = 0
+    open: int = 0  # connections
+    closed: threading.Condition = field(default_factory=threading.Condition)
     #: It refuses to store these, by a text in them.
     refuses: dict[bytes, str] = field(default_factory=dict)
 
@@ -81,6 +83,11 @@ class Mailbox:
 
     def on(self, step: str, *answers: str) -> None:
         self.script.setdefault(step, deque()).extend(answers)
+
+    def wait_until_idle(self) -> None:
+        """Wait until all connections are closed, and so all commands have taken effect."""
+        with self.closed:
+            assert self.closed.wait_for(lambda: not self.open, PATIENCE)
 
     def verbs(self) -> list[str]:
         """The commands, without their arguments."""
@@ -111,6 +118,9 @@ class _Connection:
             self._socket.shutdown(socket.SHUT_RDWR)
         self._file.close()
         self._socket.close()
+        with self._mailbox.closed:
+            self._mailbox.open -= 1
+            self._mailbox.closed.notify_all()
 
     @property
     def _capabilities(self) -> str:
@@ -231,9 +241,9 @@ class _Connection:
     def _append(self, tag: str, line: bytes) -> None:
         head, messages = line, []
         if self._reached("APPEND", tag):
-            if (literal := _LITERAL.search(head)) and literal[2]:  # it comes nevertheless
+            while (literal := _LITERAL.search(head)) and literal[2]:  # what does not wait comes nevertheless
                 self._file.read(int(literal[1]))
-                self._file.readline()
+                head = self._file.readline()
             return
         while literal := _LITERAL.search(head):
             if not literal[2]:
@@ -241,10 +251,14 @@ class _Connection:
                     return
                 self._say("+ go on")
             content = self._file.read(int(literal[1]))
+            if len(content) < int(literal[1]):
+                raise _HangUp
             flags = re.findall(rb"\(([^)]*)\) ", head)
             date = _DATE.findall(head)
             messages.append((content, flags[0].decode() if flags else "", date[0].decode() if date else ""))
             head = self._file.readline()
+        if not head.endswith(b"\r\n"):  # the end of the command is missing
+            raise _HangUp
         with self._lock:
             answer = self._stored(_name(line.decode("utf-8", "replace").split(" ", 2)[2]), messages)
         if not (answer.startswith("OK") and self._reached("APPENDED", tag)):
@@ -298,6 +312,8 @@ def serving(mailbox: Mailbox | None = None) -> Iterator[Mailbox]:
                     peer, _ = listener.accept()
                     peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                     peers.append(peer)
+                    with mailbox.closed:
+                        mailbox.open += 1
                     threading.Thread(target=_Connection(mailbox, peer, lock).run, daemon=True).start()
 
         thread = threading.Thread(target=accept, daemon=True)
