@@ -36,13 +36,13 @@ class Office:
         self.sink = PlayedSink(self.receiver)
         self.queue = RemoteQueue(self.recovery, AuditWriter(audited.extend, 30.0), lambda _: None, self.sink)
 
-    async def put(self, *numbers: int, octets: int = 10, named: bool = True) -> None:
+    async def put(self, *numbers: int, octets: int = 10, named: bool = True, message_id: str = "") -> None:
         """Put messages; their Message-IDs are m1, m2, ..."""
         for number in numbers:
             message = self.sink.open(number)
             message.write(bytes(octets))
             message.finish()
-            message.message_id = f"m{number}" if named else None
+            message.message_id = (message_id or f"m{number}") if named else None
             record = NewRecord(
                 number, self.maildrop, f"u{number}", 10, Identity(b"d"), True, None, None, f"line {number}", NOW
             )
@@ -243,6 +243,22 @@ async def test_an_equal_message_before_it_is_another(tmp_path: Path, autojump_cl
         await here.put(2)
         await here.run()
         assert await here.ask() == [RecoveryResult.ABSENT]
+
+
+@trio_test
+async def test_an_equal_message_behind_it_waits(tmp_path: Path, autojump_clock: MockClock) -> None:
+    """It would be found in place of the one in doubt, which was lost."""
+    async with office(tmp_path) as here:
+        here.receiver.lost.add("m1")
+        here.receiver.on_sent = here.receiver.lost.clear
+        await here.put(1)
+        await here.put(2, message_id="m1")
+        await here.put(3)
+        await here.run()
+        assert [type(here.ends[number]) for number in (1, 2, 3)] == [MessageInDoubt, MessageInDoubt, type(None)]
+        assert set(await here.states()) == {1, 3}
+        assert await here.ask() == [RecoveryResult.ABSENT]
+        assert here.queue._buffered == 0
 
 
 @trio_test

@@ -39,6 +39,9 @@ class RemoteQueue(DeliveryQueue):
         self._sink = sink
         self._searchable = sink if isinstance(sink, SearchableSink) else None
         self._groups = sink if isinstance(sink, GroupSink) else None
+        #: Message-IDs of messages in doubt. Another message with such an id is not sent before the receiver was asked:
+        #: it would be found in place of the one in doubt.
+        self.in_doubt: set[str] = set()
         self._stopped = False
         self._sending = trio.CancelScope()
 
@@ -79,7 +82,8 @@ class RemoteQueue(DeliveryQueue):
 
     async def _deliver(self, group: list[PendingDelivery], before: list[PendingDelivery]) -> list[PendingDelivery]:
         """Send a group, and record that the one before is delivered; return the messages that are not recorded yet."""
-        if not await self._mark(group):
+        group = self._without_equal(group)
+        if not (group and await self._mark(group)):
             return before
         commit = self._commit(group, before)
         in_doubt = False
@@ -110,13 +114,26 @@ class RemoteQueue(DeliveryQueue):
         else:
             accepted = [delivery for delivery in group if delivery.error is None]
             failed = [delivery for delivery in group if delivery.error is not None]
-            if refused := [each for each in failed if _not_accepted(each) and not (stopped and in_doubt)]:
+            refused = [each for each in failed if _not_accepted(each) and not (stopped and in_doubt)]
+            self.in_doubt.update(_id_of(each) or "" for each in failed if each not in refused)
+            if refused:
                 await self._recovery.withdraw(refused)
         for delivery in failed:
             delivery.finish(failure)
         if not accepted:
             self._recovery.set_publishing(self, False)
         return accepted
+
+    def _without_equal(self, group: list[PendingDelivery]) -> list[PendingDelivery]:
+        """Return the messages that are not like one in doubt; the others are finished."""
+        equal = [delivery for delivery in group if _id_of(delivery) in self.in_doubt]
+        self.release(equal)
+        for delivery in equal:
+            delivery.draft.abort()
+            delivery.finish(
+                MessageInDoubt("a message with the same Message-ID may have arrived, and is looked for first")
+            )
+        return [delivery for delivery in group if delivery not in equal]
 
     async def _mark(self, group: list[PendingDelivery]) -> bool:
         """Mark the messages of a group; return False, with all of them finished, if they cannot be sent."""
@@ -179,10 +196,15 @@ def _octets(delivery: PendingDelivery) -> int:
     return message.content.octets
 
 
-def _can_be_found(delivery: PendingDelivery) -> bool:
+def _id_of(delivery: PendingDelivery) -> str | None:
+    """Return the Message-ID by which the receiver can find it."""
     message = delivery.draft
     assert isinstance(message, OutgoingMessage)
-    return message.message_id is not None
+    return message.message_id
+
+
+def _can_be_found(delivery: PendingDelivery) -> bool:
+    return _id_of(delivery) is not None
 
 
 def _not_accepted(delivery: PendingDelivery) -> bool:

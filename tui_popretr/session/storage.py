@@ -95,6 +95,7 @@ class Storage:
         self._rejected = rejected_sink(client, journal)
         #: Why a message may have arrived at its destination and stays on the server.
         self.unanswered: PopretrError | None = None
+        self._in_doubt: set[str] = set()  # their Message-IDs
 
     @property
     def saves_rejected(self) -> bool:
@@ -128,11 +129,14 @@ class Storage:
         def debug(text: str) -> None:
             self._context.bus.publish(Noted(clock.now(), Level.DEBUG, client.id, text))
 
+        lane = services.committer.lane(self._sink)
+        if isinstance(lane, RemoteQueue):
+            lane.in_doubt = set(self._in_doubt)
         context = DeliveryContext(
             maildrop=maildrop,
             eol=self._sink.eol,
             open=self._opener(self._sink),
-            lane=services.committer.lane(self._sink),
+            lane=lane,
             disk=self._disk,
             receive_budget=services.receive_budget,
             accepted=journal.accepted,
@@ -187,9 +191,12 @@ class Storage:
     async def _ask(self, maildrop: int, sink: SearchableSink) -> None:
         """Ask a server for the messages of which it is not known whether they have arrived."""
         self.unanswered = None
+        self._in_doubt.clear()
         for recovered in await self._services.recovery.ask(maildrop, sink.find):
             self._warn(recovery_text(recovered))
-            self.unanswered = self.unanswered or recovered.error
+            if recovered.error is not None:
+                self.unanswered = self.unanswered or recovered.error
+                self._in_doubt.add(recovered.record.identity.searchable or "")
 
     async def _clean(self, sink: FileSink, disk: BlockingWorker) -> None:
         """Remove unfinished files of an earlier process, once per sink and process. Raises JournalError."""
