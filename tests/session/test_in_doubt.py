@@ -46,7 +46,7 @@ async def test_what_has_arrived_is_only_deleted(world: AskedWorld, autojump_cloc
     assert (result.code, result.messages, result.deleted) == (ExitCode.OK, 0, 1), result.error
     assert world.receiver.messages == [mail(1), mail(2)]
     lines = [line for line in world.audit_log.read_text().splitlines() if "Downloaded" in line]
-    assert lines[1].endswith("MsgID=1@example.test; Size=90; Sender=null; Place=0 (recovered)")
+    assert lines[1].endswith("MsgID=1@example.test; Size=98; Sender=null; Place=0 (recovered)")
 
 
 @pytest.mark.parametrize("uidl", [True, False])
