@@ -30,7 +30,7 @@ def test_a_mark_is_read_as_it_was_written() -> None:
     ],
 )
 def test_what_is_no_mark(text: str) -> None:
-    with pytest.raises(ValueError, match=""):
+    with pytest.raises(ValueError, match="not a mark"):
         Mark.read(text)
 
 

@@ -52,7 +52,6 @@ async def test_an_empty_message_is_an_empty_line(tmp_path: Path) -> None:
         ((THEIRS, b"\r\n"), False, DATE),
         ((OWN, b"Date: Mon, 23 Nov 2026 08:27:59 +0200\r\n"), True, DATE),
         ((OWN, b"\r\n"), True, None),
-        ((b"no header\r\n", THEIRS), True, None),
         ((OWN[:-2],), True, None),
     ],
 )

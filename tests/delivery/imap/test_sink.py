@@ -87,7 +87,7 @@ async def test_a_message_is_appended(mailbox: Mailbox, tmp_path: Path) -> None:
         assert await send(sink, messages(sink, "a@x")) == ["; UID=7:1"]
     (stored,) = mailbox.inbox.messages.values()
     assert (stored.content, stored.flags, stored.date) == (mail("a@x"), "\\Seen $Old", "23-Nov-2026 07:27:59 +0100")
-    assert mailbox.verbs() == ["AUTHENTICATE", "STATUS", "APPEND", "LOGOUT"]
+    assert mailbox.verbs() == ["AUTHENTICATE", "CAPABILITY", "STATUS", "APPEND", "LOGOUT"]
 
 
 @trio_test
@@ -150,7 +150,7 @@ async def test_a_folder_that_may_not_be_made(mailbox: Mailbox, tmp_path: Path) -
 
 @trio_test
 async def test_a_server_without_response_codes(mailbox: Mailbox, tmp_path: Path) -> None:
-    mailbox.on("STATUS", "NO what?", "NO what?")
+    mailbox.on("STATUS", "NO what?")
     mailbox.on("APPEND", "NO what?")
     async with connected(mailbox, tmp_path, folder="Old") as sink:
         assert await send(sink, messages(sink, "a@x")) == ["; UID=99:1"]
@@ -282,8 +282,12 @@ async def test_a_folder_that_was_made_again(mailbox: Mailbox, tmp_path: Path) ->
         mailbox.folders["INBOX"] = Folder(validity=8)
         mailbox.inbox.add(mail("a@x"))
         assert await sink.find([mark or ""]) == [Absent("the folder INBOX was made again (UIDVALIDITY)")]
+        await sink.mark(messages(sink, "a@x"))
+        mailbox.folders["INBOX"] = Folder(validity=9)
+        sink._drop()  # as if the connection were lost
         with pytest.raises(ImapTemporaryFailure, match="was made again meanwhile"):
             await sink.send(messages(sink, "a@x")[0], trio.lowlevel.checkpoint)
+        assert mailbox.contents == []
 
 
 @trio_test

@@ -147,7 +147,7 @@ class Appending:
             case Progress.UNSENT:
                 return problem
             case Progress.REFUSED:
-                return transfer.error or problem
+                return (self._problem if item.again else None) or transfer.error or problem
             case Progress.IN_DOUBT:
                 return MessageInDoubt(f"it is not known whether the message has arrived: {problem}")
         receipt = receipt_of(transfer.place)

@@ -37,7 +37,7 @@ class Mark:
         """Read a recorded mark. Raises ValueError."""
         try:
             found = cls(**json.loads(text))
-        except TypeError:
+        except (TypeError, ValueError):
             raise ValueError("not a mark") from None
         numbers = (found.first, found.size, found.validity or 0)
         texts = (found.folder, found.message_id)
