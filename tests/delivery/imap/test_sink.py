@@ -297,6 +297,8 @@ async def test_a_folder_that_is_gone(mailbox: Mailbox, tmp_path: Path) -> None:
         (mark,) = await sink.mark(messages(sink, "a@x"))
         del mailbox.folders["Old"]
         assert await sink.find([mark or ""]) == [Absent("the folder Old does not exist")]
+        (mark,) = await sink.mark(messages(sink, "a@x"))
+        assert await sink.find([mark or ""]) == [Absent()], "it was to be made"
 
 
 @pytest.mark.parametrize(

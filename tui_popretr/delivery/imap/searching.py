@@ -21,7 +21,8 @@ async def find(connection: ImapConnection, destination: ImapDestination, marks: 
     try:
         state = await connection.examine(folder)
     except ImapFolderMissing:
-        return [Absent(f"the folder {visible(folder, 256)} does not exist") for _ in marks]
+        gone = f"the folder {visible(folder, 256)} does not exist"
+        return [Absent(gone if mark.validity is not None else "") for mark in marks]  # else it was not made yet
     found: dict[int, int] = {}  # by UID: which mark
     answers: list[Answer] = []
     for mark in marks:
