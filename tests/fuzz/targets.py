@@ -18,6 +18,7 @@ from tests.fuzz import (
     memories,
     records,
     replies,
+    responses,
     tokens,
 )
 
@@ -51,6 +52,7 @@ TARGETS: Final = {
         "records": records,
         "headers": headers,
         "replies": replies,
+        "responses": responses,
         "memories": memories,
         "controls": controls,
         "autoconfigs": autoconfigs,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import grp
 import hashlib
 import hmac
@@ -34,6 +35,9 @@ MECHANISMS = "plain login cram-md5 apop scram-sha-1 scram-sha-256 external xoaut
 _START_TIMEOUT = 20.0  # seconds; a loaded machine needs some
 _ACCOUNT = re.compile(r"[a-z0-9][a-z0-9._@-]*")  # names become file names
 _TOKEN_KEY = b"a key for tests, no secret"
+#: Where Debian's dovecot-imapd and a build of one's own have the program for IMAP. DOVECOT_IMAPD names another folder,
+#: for a package that is unpacked and not installed.
+_LIBEXEC = ("/usr/lib/dovecot", "/usr/libexec/dovecot", "/usr/local/libexec/dovecot")
 _INTROSPECTED = "active_attribute = active\nactive_value = true\nusername_attribute = "
 
 
@@ -56,6 +60,21 @@ def require() -> None:
         pytest.skip(reason)
 
 
+def require_imap() -> None:
+    """Skip the test where there is no Dovecot with IMAP; fail it there under CI=true."""
+    require()
+    if _imap_folder() is None:
+        reason = "Dovecot's IMAP server is not installed (Debian, Ubuntu: apt-get install dovecot-imapd)"
+        if os.environ.get("CI", "").lower() == "true":
+            pytest.fail(reason)
+        pytest.skip(reason)
+
+
+def _imap_folder() -> str | None:
+    folders = (os.environ.get("DOVECOT_IMAPD", ""), *_LIBEXEC)
+    return next((folder for folder in folders if folder and Path(folder, "imap").exists()), None)
+
+
 def _program() -> str | None:
     return shutil.which("dovecot", path=os.pathsep.join([os.environ.get("PATH", ""), "/usr/local/sbin", "/usr/sbin"]))
 
@@ -66,8 +85,8 @@ def _version(program: str) -> str:
     return numbers[0] if numbers else ""
 
 
-def _template(version: str) -> Path:
-    return Path(__file__).with_name(f"dovecot-{version}.conf")
+def _template(version: str, of: str = "") -> Path:
+    return Path(__file__).with_name(f"dovecot-{of}{version}.conf")
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +116,7 @@ class Dovecot:
     failed logins are not delayed. tls="required" allows no login without TLS (and listens on 127.0.0.2), tls="no"
     offers none. `more` are settings in Dovecot's own words, `inside` is where its folder is made. With `introspection`,
     tokens are not those of token(): each is sent to this address (RFC 7662), which knows the account as `owner`.
+    With `imap`, it serves the same mail by IMAP on `imap_port` (STARTTLS offered) and on `imaps_port` (implicit TLS).
 
     What RETR gives for the stored bytes, measured with 2.3.19 and 2.4.1:
 
@@ -117,6 +137,7 @@ class Dovecot:
         more: str = "",
         introspection: str = "",
         owner: str = "username",
+        imap: bool = False,
     ) -> None:
         # Unix sockets live in here, whose paths have room for about 100 characters.
         self._folder = Path(tempfile.mkdtemp(prefix="dovecot-", dir=inside))
@@ -126,11 +147,14 @@ class Dovecot:
         self._more = more
         self._introspection = introspection
         self._owner = owner
+        self._imap = imap
         self._identity = _Identity.of_this_process()
         self._process: subprocess.Popen[bytes] | None = None
         self._filled = 0
         self.port = 0
         self.tls_port = 0
+        self.imap_port = 0
+        self.imaps_port = 0
         for name in ("mail", "index", "home"):
             self._make_folder(self._folder / name)
         self._make_certificates()
@@ -196,7 +220,7 @@ class Dovecot:
                 return
             if "in use" not in self.log_text():
                 break
-            self.port = self.tls_port = 0  # somebody took one between finding it free and listening on it
+            self.port = 0  # somebody took one between finding it free and listening on it
         raise RuntimeError(f"Dovecot does not start:\n{self.log_text()}")
 
     def stop(self) -> None:
@@ -301,26 +325,9 @@ class Dovecot:
         if program is None:
             raise RuntimeError("Dovecot is not installed")
         if not self.port:
-            self.port, self.tls_port = _free_ports(self.host)
+            self.port, self.tls_port, self.imap_port, self.imaps_port = _free_ports(self.host)
         configuration = self._folder / "dovecot.conf"
-        configuration.write_text(
-            Template(_template(_version(program)).read_text()).substitute(
-                host=self.host,
-                port=self.port,
-                tls_port=self.tls_port,
-                folder=self._folder,
-                identity=self._identity.settings,
-                no_chroot=self._identity.no_chroot,
-                uid=self._identity.uid,
-                gid=self._identity.gid,
-                mechanisms=self._mechanisms,
-                oauth=self._oauth(),
-                tls=self._tls,
-                only_tls="yes" if self._tls == "required" else "no",
-                in_clear="no" if self._tls == "required" else "yes",
-            )
-            + self._more
-        )
+        configuration.write_text(self._configuration(_version(program)))
         command = [program, "-F", "-c", str(configuration)]
         # It shall not outlive killed tests. The signal comes with the end of the thread that started it, so that a
         # passing worker thread must not ask for it.
@@ -335,6 +342,28 @@ class Dovecot:
             return True
         self.stop()
         return False
+
+    def _configuration(self, version: str) -> str:
+        words = {
+            "host": self.host,
+            "port": self.port,
+            "tls_port": self.tls_port,
+            "imap_port": self.imap_port,
+            "imaps_port": self.imaps_port,
+            "libexec": _imap_folder(),
+            "folder": self._folder,
+            "identity": self._identity.settings,
+            "no_chroot": self._identity.no_chroot,
+            "uid": self._identity.uid,
+            "gid": self._identity.gid,
+            "mechanisms": self._mechanisms,
+            "oauth": self._oauth(),
+            "tls": self._tls,
+            "only_tls": "yes" if self._tls == "required" else "no",
+            "in_clear": "no" if self._tls == "required" else "yes",
+        }
+        parts = [_template(version), *([_template(version, "imap-")] if self._imap else [])]
+        return "".join(Template(part.read_text()).substitute(words) for part in parts) + self._more
 
     def _greets(self) -> bool:
         assert self._process is not None
@@ -360,6 +389,6 @@ def _base64url(data: bytes) -> bytes:
     return base64.urlsafe_b64encode(data).rstrip(b"=")
 
 
-def _free_ports(host: str) -> tuple[int, int]:
-    with socket.create_server((host, 0)) as first, socket.create_server((host, 0)) as second:
-        return first.getsockname()[1], second.getsockname()[1]
+def _free_ports(host: str) -> list[int]:
+    with contextlib.ExitStack() as stack:
+        return [stack.enter_context(socket.create_server((host, 0))).getsockname()[1] for _ in range(4)]

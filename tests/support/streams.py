@@ -101,6 +101,16 @@ class Peer:
         line, _, self._received = self._received.partition(b"\r\n")
         return line.decode()
 
+    async def octets(self, count: int) -> bytes:
+        """Return that many octets. Raises EOFError when the client is gone."""
+        while len(self._received) < count:
+            octets = await self._end.receive_some()
+            if not octets:
+                raise EOFError
+            self._received += octets
+        taken, self._received = self._received[:count], self._received[count:]
+        return taken
+
     async def answer(self, *dialogue: tuple[str, str]) -> None:
         """Expect each command in turn and answer it with the line or lines (parted by newlines) beside it."""
         for command, reply in dialogue:

@@ -323,7 +323,9 @@ class Machine:
     def _safe(self, status: Status, command: Command | None, line: bytes) -> Status:
         """Return the status without secrets that the server echoes."""
         code = status.code
-        if code is not None and self.redacted(name := code.name.encode()) != name:
+        if code is not None and any(
+            len(each) >= MIN_ECHO and each.upper() in code.name.encode() for each in self._secrets
+        ):
             code = None
         return Status(status.condition, self.redacted(status.text), code, command, line)
 

@@ -9,7 +9,7 @@ from tui_popretr.delivery.imap.dialogue import Answer, Dialogue
 from tui_popretr.delivery.imap.refusals import Subject, refusal
 from tui_popretr.delivery.imap.transfer import Progress, Transfer, Transmission
 from tui_popretr.delivery.remote import BeforeEnd
-from tui_popretr.errors import DeliveryFailed, ImapProtocolError
+from tui_popretr.errors import DeliveryFailed, ImapFolderMissing, ImapFolderUnusable, ImapProtocolError
 from tui_popretr.facts import Direction
 from tui_popretr.imap import (
     AddLabels,
@@ -92,7 +92,7 @@ class ImapConnection:
 
     async def status(self, folder: str) -> FolderState:
         """Ask for the state of a folder that is not selected. Raises ImapFolderMissing, ImapFolderUnusable."""
-        answer = await self._ask(StatusOf(self._named(folder)), f"cannot use the folder {folder}", Subject.FOLDER)
+        answer = await self._look(StatusOf(self._named(folder)), folder)
         for data in answer.data:
             if isinstance(data, FolderStatus) and (validity := data.items.get("UIDVALIDITY")):
                 return FolderState(validity, data.items.get("UIDNEXT"), data.items.get("MESSAGES", 0))
@@ -100,14 +100,21 @@ class ImapConnection:
 
     async def examine(self, folder: str) -> FolderState:
         """Select a folder afresh, read-only. Raises as status()."""
-        return self._selected(folder, await self._open(Examine(self._named(folder)), folder))
+        return self._selected(folder, await self._look(Examine(self._named(folder)), folder))
 
     async def select(self, folder: str) -> FolderState:
         """Select a folder afresh, to store labels. Raises as status()."""
-        return self._selected(folder, await self._open(Select(self._named(folder)), folder))
+        return self._selected(folder, await self._look(Select(self._named(folder)), folder))
 
-    async def _open(self, command: Command, folder: str) -> Answer:
-        return await self._ask(command, f"cannot open the folder {folder}", Subject.FOLDER)
+    async def _look(self, command: Command, folder: str) -> Answer:
+        answer = await self.dialogue.ask(command)
+        if answer.ok:
+            return answer
+        error = self._refusal(f"cannot open the folder {folder}", answer.status, Subject.FOLDER)
+        # Some servers, such as Dovecot to STATUS, give no code for a folder that does not exist.
+        if type(error) is ImapFolderUnusable and answer.status.code is None and not await self.is_listed(folder):
+            raise ImapFolderMissing(str(error))
+        raise error
 
     def _selected(self, folder: str, answer: Answer) -> FolderState:
         numbers: dict[str, int] = {}

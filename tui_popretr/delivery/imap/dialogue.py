@@ -133,7 +133,11 @@ class Dialogue:
         await self.send(self.announce(command))
 
     def announce(self, command: Command) -> bytes:
-        """Register a command; return the bytes to send now."""
+        """Register a command; return the bytes to send now. Raises the error of a BYE that has arrived."""
+        while self.machine.state is State.DISMISSED and self._responses:
+            self._pop()
+        if self._farewell is not None:
+            raise self._ended(self._farewell)
         data = self.of_machine(lambda: self.machine.send(command))
         self.say(Direction.OUT, [command.shown()])
         return data

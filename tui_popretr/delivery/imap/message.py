@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from datetime import datetime
 
 import trio
@@ -47,7 +47,7 @@ class ImapMessage(OutgoingMessage):
         if not self.content.octets:
             self._add_converted(b"\r\n")
 
-    async def pieces(self) -> AsyncIterator[bytes]:
+    async def pieces(self) -> AsyncGenerator[bytes]:
         """Yield the message in pieces. Raises DeliveryFailed.
 
         A file is read in a thread: it may not be in the system's memory any more.

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, Sequence
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from enum import Enum
 from functools import partial
@@ -42,7 +43,7 @@ class Transfer:
     """
 
     message: Message
-    pieces: AsyncIterable[bytes]
+    pieces: AsyncGenerator[bytes]
     progress: Progress = Progress.UNSENT
     #: UIDVALIDITY and UID of what was appended; None: the server does not tell
     place: tuple[int, int] | None = None
@@ -114,17 +115,18 @@ class Transmission:
     async def _send_most(self, transfer: Transfer) -> bytes:
         """Send a message without its last piece; return that."""
         held, missing = b"", transfer.message.size
-        async for piece in transfer.pieces:
-            if held:
-                self._held.append(held)
-                if sum(map(len, self._held)) >= _FULL:
-                    await self._flush()
-            self._take_arrived()
-            if self._machine.refused and missing > _SWALLOWED:
-                self._dialogue.spoiled = True
-                raise _GaveUpError
-            missing -= len(piece)
-            held = self._dialogue.of_machine(partial(self._machine.content, piece))
+        async with aclosing(transfer.pieces) as pieces:
+            async for piece in pieces:
+                if held:
+                    self._held.append(held)
+                    if sum(map(len, self._held)) >= _FULL:
+                        await self._flush()
+                self._take_arrived()
+                if self._machine.refused and missing > _SWALLOWED:
+                    self._dialogue.spoiled = True
+                    raise _GaveUpError
+                missing -= len(piece)
+                held = self._dialogue.of_machine(partial(self._machine.content, piece))
         return held
 
     async def _end(self, group: list[Transfer], last: bytes) -> None:
